@@ -1,0 +1,175 @@
+/**
+ * The public face of the HTTP/2 room: CONNECT only, no sockets, no clock. Bytes in, calls and bytes out.
+ *
+ * `H2Connection` (connection.ts) implements {@link Connection}, `H2Stream` (stream.ts) implements {@link Stream}.
+ * Spec: RFC 9113, RFC 7541, `docs/spec/dataplane.md` 2.3-2.6, `docs/spec/observed.md` O26-O37.
+ */
+
+/** Milliseconds of the caller's monotonic clock. */
+export type Millis = number;
+
+/** Header fields in wire order, names lower case, pseudo headers first. Values are latin-1 text without NUL, CR, LF. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** RFC 9113 §7. */
+export enum ErrorCode {
+  NO_ERROR = 0,
+  PROTOCOL_ERROR = 1,
+  INTERNAL_ERROR = 2,
+  FLOW_CONTROL_ERROR = 3,
+  SETTINGS_TIMEOUT = 4,
+  STREAM_CLOSED = 5,
+  FRAME_SIZE_ERROR = 6,
+  REFUSED_STREAM = 7,
+  CANCEL = 8,
+  COMPRESSION_ERROR = 9,
+  CONNECT_ERROR = 10,
+  ENHANCE_YOUR_CALM = 11,
+  INADEQUATE_SECURITY = 12,
+  HTTP_1_1_REQUIRED = 13,
+}
+
+/** What ended a stream or a connection: who began it, the code, and a sentence for the log. */
+export interface H2Failure {
+  readonly by: "peer" | "us" | "transport";
+  readonly code: ErrorCode;
+  /** E.g. `reset rate above 100 per 10 s`; the peer's GOAWAY debug text is quoted and bounded. */
+  readonly reason: string;
+}
+
+/** Where the payload of one read may land: parts of one buffer, each behind the room for its frame header. */
+export interface Reservation {
+  readonly bytes: Uint8Array;
+  /** (offset, length) pairs. */
+  readonly segments: Int32Array;
+  readonly count: number;
+  /** Sum of the lengths. */
+  readonly total: number;
+}
+
+/** Implemented by whoever uses a stream. Calls come from inside `Connection.receive` unless noted. */
+export interface StreamHandler {
+  /** Client: the response's header block (also trailers never: they are parsed, bounded and dropped). */
+  onResponse(headers: HeaderList): void;
+  /**
+   * Payload at `bytes[start, end)`, lent: valid until `onFlush` returns (several calls may come first, for
+   * consecutive frames in one buffer). A DATA frame is handed on in parts as it arrives.
+   */
+  onData(bytes: Uint8Array, start: number, end: number): void;
+  /** The peer's END_STREAM. Comes before the `onFlush` of the same pass. */
+  onEnd(): void;
+  /** End of a pass in which `onData` or `onEnd` was called: use or copy what was lent. */
+  onFlush(): void;
+  /** `reserve` gave null before, and may give something now. May come from `receive` or from `flushTo`. */
+  onSendReady(): void;
+  /** The stream is over before both sides ended it. No call follows. */
+  onReset(failure: H2Failure): void;
+}
+
+export interface Stream {
+  readonly id: number;
+  handler: StreamHandler;
+  /** Both directions ended, or reset. */
+  readonly closed: boolean;
+  /** Server: HEADERS with `:status` first. `end` closes our direction. Throws if headers were sent before. */
+  respond(headers: HeaderList, end: boolean): void;
+  /**
+   * Room for at most `want` payload bytes that the window, the peer's frame size and the gather buffer (filled up to
+   * `gatherLimit` bytes) allow, or null: then `onSendReady` follows once. The reservation is one shared object, valid
+   * until the next call into the connection. `commit` or nothing must follow.
+   */
+  reserve(want: number, gatherLimit: number): Reservation | null;
+  /** Turns the first `length` reserved bytes into DATA frames; `end` sets END_STREAM (length 0: an empty frame). */
+  commit(length: number, end: boolean): void;
+  /** END_STREAM without payload. Never waits for a window. */
+  end(): void;
+  /** RST_STREAM, unless it is closed. No handler call follows. */
+  reset(code: ErrorCode): void;
+  /** `length` received bytes have left for the other side: their credit may go back to the peer. */
+  release(length: number): void;
+}
+
+export interface ConnectionHandler {
+  /** Server: a complete request. Set `stream.handler` before returning. */
+  onRequest(stream: Stream, headers: HeaderList, end: boolean): void;
+  /** Output is waiting (called once, again only after `flushTo` reported "empty"). */
+  onOutput(): void;
+  /** The peer's first SETTINGS arrived: its limits are known. */
+  onSettings(): void;
+  /** The peer's GOAWAY: no new stream here. Streams above `lastStreamId` get `onReset` (REFUSED_STREAM, by peer). */
+  onGoAway(lastStreamId: number, failure: H2Failure): void;
+  /**
+   * The connection is over: a connection error (ours: GOAWAY has been queued, flush then close) or a finished drain.
+   * Every stream still open got `onReset` before.
+   */
+  onEnd(failure: H2Failure): void;
+}
+
+export interface Connection {
+  readonly role: "client" | "server";
+  /** Open streams, either direction. */
+  readonly streamCount: number;
+  /** Streams that `open` would still give: peer's MAX_CONCURRENT_STREAMS, ids left, no GOAWAY seen or sent. */
+  readonly canOpen: boolean;
+  /** GOAWAY sent or received, or ended. */
+  readonly draining: boolean;
+  readonly ended: boolean;
+
+  /** Feed received bytes `[start, end)`. Never throws for what the peer sent; everything is consumed or copied. */
+  receive(bytes: Uint8Array, start: number, end: number, now: Millis): void;
+  /** The transport saw the end of the byte stream, or failed: all streams get `onReset` (by transport). */
+  transportEnded(reason: string): void;
+  /** Client: a CONNECT. Null when `canOpen` is false. */
+  open(headers: HeaderList, handler: StreamHandler): Stream | null;
+  /**
+   * Hands gathered frames to `to` until it takes less than offered. "blocked": call again when writable, offering at
+   * least the same bytes. Streams that waited for room are told (`onSendReady`).
+   */
+  flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed";
+  /** PING now; `onEnd` (by us, reason "ping timeout ...") when no ACK arrives in time. Also sent by `tick`. */
+  ping(now: Millis): void;
+  /**
+   * Server graceful: GOAWAY 2^31-1, PING, then the final GOAWAY; client: GOAWAY(NO_ERROR). `onEnd` when the last
+   * stream has ended.
+   */
+  drain(now: Millis): void;
+  /** When `tick` wants to be called, or null. */
+  nextDeadline(): Millis | null;
+  tick(now: Millis): void;
+}
+
+/** Sizes in bytes. Defaults: `docs/spec/dataplane.md` 2.3. */
+export interface H2Options {
+  readonly role: "client" | "server";
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+  readonly maxFrameSize: number;
+  readonly maxHeaderListSize: number;
+  /** Announced by a server; null: not announced. */
+  readonly maxConcurrentStreams: number | null;
+  readonly pingInterval: Millis;
+  readonly pingTimeout: Millis;
+  /** Time for the peer's preface and first SETTINGS (observed.md O31). */
+  readonly prefaceTimeout: Millis;
+  readonly limits: AbuseLimits;
+}
+
+/** Budgets of what a peer may do; each breach ends the connection with ENHANCE_YOUR_CALM and names itself. */
+export interface AbuseLimits {
+  /** RST_STREAM frames from the peer, and those it makes us send: `burst` at once, refilled at `perSecond`. */
+  readonly resets: Budget;
+  readonly emptyData: Budget;
+  readonly pings: Budget;
+  readonly settings: Budget;
+  readonly windowUpdates: Budget;
+  readonly otherControl: Budget;
+  readonly continuationsPerBlock: number;
+  readonly headerBlockBytes: number;
+  /** Frames we owe the peer (ACKs, resets) that it does not take, in bytes. */
+  readonly queuedControlBytes: number;
+}
+
+export interface Budget {
+  readonly burst: number;
+  readonly perSecond: number;
+}

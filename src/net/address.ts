@@ -1,0 +1,91 @@
+/**
+ * IP addresses and socket addresses as values.
+ *
+ * An address is always canonical: IPv4-mapped IPv6 (`::ffff:a.b.c.d`) is IPv4, IPv6 text follows RFC 5952
+ * (`docs/spec/dataplane.md` 0, "canonical address"). So two equal addresses are equal strings.
+ */
+import ipaddr from "ipaddr.js";
+
+/** Canonical text of an IP address. Made only by {@link parseIp} and the functions of this file. */
+export type Ip = string & { readonly _: "Ip" };
+
+/** An IP address and a TCP or UDP port (0 to 65535). */
+export interface SocketAddress {
+  readonly ip: Ip;
+  readonly port: number;
+}
+
+export const LOOPBACK_V4 = "127.0.0.1" as Ip;
+export const LOOPBACK_V6 = "::1" as Ip;
+export const ANY_V4 = "0.0.0.0" as Ip;
+export const ANY_V6 = "::" as Ip;
+
+/** The canonical form of `text`, or null where it is no IP address. Zone suffixes (`%eth0`) are refused. */
+export function parseIp(text: string): Ip | null {
+  if (text.includes("%")) return null;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text as Ip;
+  if (!text.includes(":") || !ipaddr.IPv6.isValid(text)) return null;
+  const v6 = ipaddr.IPv6.parse(text);
+  return (v6.isIPv4MappedAddress() ? v6.toIPv4Address().toString() : v6.toRFC5952String()) as Ip;
+}
+
+/** Four bytes in network order to text. */
+export function ipv4FromBytes(bytes: Uint8Array, at = 0): Ip {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
+}
+
+/** Sixteen bytes in network order to canonical text; IPv4-mapped becomes IPv4. */
+export function ipv6FromBytes(bytes: Uint8Array, at = 0): Ip {
+  if (isMapped(bytes, at)) return ipv4FromBytes(bytes, at + 12);
+  return new ipaddr.IPv6([...bytes.subarray(at, at + 16)]).toRFC5952String() as Ip;
+}
+
+function isMapped(bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false;
+  return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff;
+}
+
+/** 4 or 16 bytes in network order. */
+export function ipToBytes(ip: Ip): Uint8Array {
+  return isIpv4(ip) ? Uint8Array.from(ip.split("."), Number) : Uint8Array.from(ipaddr.IPv6.parse(ip).toByteArray());
+}
+
+export function isIpv4(ip: Ip): boolean {
+  return !ip.includes(":");
+}
+
+/** 127.0.0.0/8 and ::1. */
+export function isLoopback(ip: Ip): boolean {
+  return ip.startsWith("127.") || ip === LOOPBACK_V6;
+}
+
+/** `10.0.0.1:80` or `[::1]:80`. */
+export function formatAddress(address: SocketAddress): string {
+  return isIpv4(address.ip) ? `${address.ip}:${address.port}` : `[${address.ip}]:${address.port}`;
+}
+
+/**
+ * `10.0.0.1:80` or `[::1]:80` to a socket address, or null. The port is a canonical decimal (no sign, no leading
+ * zero), 0 to 65535 (`docs/spec/observed.md` O35).
+ */
+export function parseSocketAddress(text: string): SocketAddress | null {
+  const colon = text.lastIndexOf(":");
+  const port = parsePort(text.slice(colon + 1));
+  if (colon < 1 || port === null) return null;
+  const host = text.slice(0, colon);
+  const bracketed = host.startsWith("[") && host.endsWith("]");
+  const ip = parseIp(bracketed ? host.slice(1, -1) : host);
+  if (ip === null || bracketed !== host.includes(":")) return null;
+  return { ip, port };
+}
+
+/** A canonical decimal port, 0 to 65535, or null. */
+export function parsePort(text: string): number | null {
+  if (!/^(0|[1-9][0-9]{0,4})$/.test(text)) return null;
+  const port = Number(text);
+  return port <= 65535 ? port : null;
+}
+
+export function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.port === b.port && a.ip === b.ip;
+}

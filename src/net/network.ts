@@ -1,0 +1,115 @@
+/**
+ * What the rooms above need from the world: connections, datagrams, time. The reactor implements it on Linux, the
+ * in-memory network implements it for tests under virtual time; both pass the suite in `network_contract.ts`.
+ *
+ * Callbacks, not promises, wherever a connection is made for traffic: while a worker sits in its loop no microtask
+ * runs (`docs/architecture.md`, "Threads").
+ */
+import type { SocketAddress } from "./address.ts";
+import type { Duplex, Ending } from "./duplex.ts";
+import type { TlsContext, TlsPeer } from "./tls_context.ts";
+
+/** Milliseconds of a monotonic clock. Only differences mean something. */
+export type Millis = number;
+
+export interface Timer {
+  /** Idempotent; a timer that ran is cancelled already. */
+  cancel(): void;
+}
+
+/** Something with work for the end of this turn or the start of the next. One object is queued at most once a turn. */
+export interface TurnTask {
+  runTurn(): void;
+}
+
+export interface Scheduler {
+  now(): Millis;
+  after(delay: Millis, run: () => void): Timer;
+  /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
+  atTurnEnd(task: TurnTask): void;
+  /** Runs in the next turn, which then does not wait: for work that used up its budget. */
+  nextTurn(task: TurnTask): void;
+  /** Ask for a macrotask before the loop blocks again: call it whenever a promise was settled during a turn. */
+  yieldSoon(): void;
+}
+
+/** Socket options of a listener or a dialled connection. Missing means the kernel's default. */
+export interface SocketOptions {
+  /** SO_MARK; needs CAP_NET_ADMIN. */
+  readonly mark?: number;
+  readonly keepalive?: { readonly idleSeconds: number; readonly intervalSeconds: number; readonly probes: number };
+  /** TCP_USER_TIMEOUT, ms. */
+  readonly userTimeout?: Millis;
+  /** Descriptor of the network namespace in which the socket is made; this thread's own where missing. */
+  readonly namespace?: number;
+}
+
+export interface ListenAt extends SocketOptions {
+  readonly address: SocketAddress;
+  /** SO_REUSEPORT before bind. */
+  readonly reusePort?: boolean;
+  /** `require`: failing to set IP_TRANSPARENT fails the listen. `try`: `Listener.transparent` says what came of it. */
+  readonly transparent?: "require" | "try";
+  /** Default 4096. */
+  readonly backlog?: number;
+  /** `::` also takes IPv4 (default true). */
+  readonly dualStack?: boolean;
+}
+
+export interface Listener {
+  readonly local: SocketAddress;
+  readonly transparent: boolean;
+  /** Stops accepting at once; accepted connections go on. Idempotent. */
+  close(): void;
+}
+
+export interface Accepted {
+  readonly duplex: Duplex;
+  /**
+   * Where the client wanted to go before redirection (SO_ORIGINAL_DST, IPv4 then IPv6), or null where there was none;
+   * then `duplex.local` is the answer (TPROXY) or the client called the listener itself. Asked for on demand: one
+   * system call.
+   */
+  originalDestination(): SocketAddress | null;
+}
+
+export interface DialOptions extends SocketOptions {
+  /** Bind before connecting: with TRANSPARENT and FREEBIND. A failure to bind is logged by the caller, not fatal. */
+  readonly source?: SocketAddress;
+  /** Default 10,000 ms, for the whole dial. */
+  readonly timeout?: Millis;
+}
+
+/** One of the two is called, once, unless the dial was aborted. Never from inside `dial`. */
+export interface DialEvents {
+  onConnect(duplex: Duplex): void;
+  onDialFailure(ending: Ending): void;
+}
+
+export interface Dial {
+  /** Gives up: closes what was begun, no event follows. Idempotent. */
+  abort(): void;
+}
+
+export interface SecureEvents {
+  /** `duplex` replaces the plain one, which must not be touched again. */
+  onSecure(duplex: Duplex, peer: TlsPeer): void;
+  /** The plain stream has been closed. `message` names OpenSSL's reason or the verifier's. */
+  onSecureFailure(ending: Ending): void;
+}
+
+export interface Network extends Scheduler {
+  /** Throws {@link ListenError}. */
+  listen(at: ListenAt, accept: (accepted: Accepted) => void): Listener;
+  dial(to: SocketAddress, options: DialOptions, events: DialEvents): Dial;
+  /** TLS over a connected stream that nobody has started. */
+  secure(plain: Duplex, context: TlsContext, role: "client" | "server", timeout: Millis, events: SecureEvents): Dial;
+}
+
+/** `failed to bind to address {address}: {reason}`; `code` is an errno name. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  constructor(message: string, readonly code: string, readonly address: SocketAddress) {
+    super(message);
+  }
+}

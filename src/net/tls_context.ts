@@ -1,0 +1,44 @@
+/** What a TLS endpoint is made of, independent of the engine. */
+
+/** Why a peer was refused. `code` is stable; `message` is for the log. */
+export interface PeerRefusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What the handshake found out about the peer. */
+export interface TlsPeer {
+  /** The path that was verified, DER, leaf first, trust anchor last. */
+  readonly chain: readonly Uint8Array[];
+  /** `TLSv1.3` */
+  readonly version: string;
+  /** `TLS_AES_256_GCM_SHA384` */
+  readonly cipher: string;
+  /** `x25519`, `X25519MLKEM768`; empty where the engine cannot say. */
+  readonly group: string;
+}
+
+export interface TlsSettings {
+  /** DER, leaf first, without the trust anchor. */
+  readonly chain: readonly Uint8Array[];
+  /** PKCS#8 DER. Never logged, never dumped. */
+  readonly key: Uint8Array;
+  /** DER of every trust anchor of every bundle. */
+  readonly anchors: readonly Uint8Array[];
+  /** OpenSSL names in order of preference; default AES-256-GCM, AES-128-GCM. */
+  readonly ciphers?: string;
+  /** OpenSSL group list, e.g. `X25519MLKEM768`; the library's default where missing. */
+  readonly groups?: string;
+  /**
+   * Asked during the handshake, after the engine verified signatures, validity and purpose. A refusal becomes a TLS
+   * alert. `chain` is the verified path, leaf first, anchor last.
+   */
+  readonly accept: (chain: readonly Uint8Array[], role: "client" | "server") => PeerRefusal | null;
+}
+
+/** An engine's ready-made context: one per certificate and set of anchors, for both roles. */
+export interface TlsContext {
+  readonly settings: TlsSettings;
+  /** Frees native memory once the last connection made from it is gone. Idempotent. */
+  close(): void;
+}

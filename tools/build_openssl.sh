@@ -1,0 +1,42 @@
+#!/bin/sh
+# Builds OpenSSL 3.5 (long-term line) as one shared library that serves as libssl and libcrypto.
+# usage: tools/build_openssl.sh [OUT]      OUT defaults to $XDG_CACHE_HOME/ztunnel-build/libopenssl35.so
+#
+# The sources come from the crate registry (crate openssl-src, which carries OpenSSL's own tree), so cargo, perl, make
+# and a C compiler are needed; nothing is downloaded when OUT is already there.
+set -eu
+base=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build
+out=${1:-$base/libopenssl35.so}
+crate=300.5.5+3.5.5
+
+if [ -f "$out" ]; then echo "$out"; exit 0; fi
+for tool in cargo perl make cc; do
+  command -v "$tool" >/dev/null || { echo "build_openssl: $tool is missing; the system's libssl.so.3 is used instead" >&2; exit 2; }
+done
+case $(uname -m) in
+  x86_64) target=linux-x86_64 ;;
+  aarch64) target=linux-aarch64 ;;
+  *) echo "build_openssl: no target for $(uname -m)" >&2; exit 2 ;;
+esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$base" "$work/fetch/src"
+cat > "$work/fetch/Cargo.toml" <<T
+[package]
+name = "fetch"
+version = "0.0.0"
+edition = "2021"
+[dependencies]
+openssl-src = "=$crate"
+T
+echo > "$work/fetch/src/lib.rs"
+(cd "$work/fetch" && cargo vendor --quiet vendor >/dev/null)
+cp -r "$work/fetch/vendor/openssl-src/openssl" "$work/openssl"
+cd "$work/openssl"
+perl ./Configure "$target" no-shared no-module no-legacy no-tests no-docs no-apps no-engine -fPIC >"$work/log" 2>&1 &&
+  make -j"$(nproc)" build_libs >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }
+cc -shared -o "$work/lib.so" -Wl,--whole-archive libssl.a libcrypto.a -Wl,--no-whole-archive -lpthread -ldl
+strip --strip-unneeded "$work/lib.so"
+mv "$work/lib.so" "$out"
+echo "$out"
