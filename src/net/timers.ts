@@ -1,0 +1,134 @@
+/**
+ * Timers of one event loop, without a clock: the loop asks when the next one is due and hands in the time.
+ *
+ * Made for timers that nearly always are cancelled before they are due (a dial timeout for every connection). So
+ * cancelling only marks; marked entries leave when they reach the top of the heap, or all at once as soon as they
+ * are more than half of it. The queue therefore never holds more than twice its live timers plus a small constant.
+ */
+import type { Millis, Timer } from "./network.ts";
+
+/** Below this many entries garbage is not worth a sweep. */
+const SWEEP_FROM = 64;
+
+interface Tally {
+  cancelled: number;
+}
+
+class Entry implements Timer {
+  readonly #tally: Tally;
+
+  constructor(readonly at: Millis, readonly order: number, public run: (() => void) | null, tally: Tally) {
+    this.#tally = tally;
+  }
+
+  cancel(): void {
+    if (this.run === null) return;
+    // Drops the closure at once: what it holds must not live as long as the entry.
+    this.run = null;
+    this.#tally.cancelled++;
+  }
+}
+
+/** A binary heap of timers ordered by due time, then by creation. */
+export class TimerQueue {
+  readonly #tally: Tally = { cancelled: 0 };
+  #heap: Entry[] = [];
+  #created = 0;
+  /** The latest time seen by `runDue`. */
+  #now: Millis = -Infinity;
+
+  /** Entries held, cancelled ones included. For tests and diagnosis. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /**
+   * Calls `run` once, from the first {@link runDue} that is given `at` or later. Timers due at the same time run in
+   * the order of their creation. A time that {@link runDue} has passed already counts as due at that call's time.
+   */
+  after(at: Millis, run: () => void): Timer {
+    if (Number.isNaN(at)) throw new RangeError("Cannot set a timer for NaN: a time in milliseconds is needed");
+    this.#sweep();
+    const entry = new Entry(Math.max(at, this.#now), this.#created++, run, this.#tally);
+    this.#heap.push(entry);
+    this.#siftUp(this.#heap.length - 1);
+    return entry;
+  }
+
+  /** When the next live timer is due, null when there is none. */
+  nextAt(): Millis | null {
+    this.#sweep();
+    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+      if (top.run !== null) return top.at;
+      this.#pop();
+      this.#tally.cancelled--;
+    }
+    return null;
+  }
+
+  /**
+   * Runs what is due at `now` and existed before the call; timers made meanwhile wait for the next call, so that one
+   * which sets itself again without a delay cannot hold the loop. Returns how many ran. What a callback throws
+   * passes through; the timers behind it stay queued, and the next call runs them.
+   */
+  runDue(now: Millis): number {
+    this.#now = Math.max(this.#now, now);
+    const newcomers = this.#created;
+    let ran = 0;
+    for (let at = this.nextAt(); at !== null && at <= now; at = this.nextAt()) {
+      const top = this.#heap[0];
+      // Newcomers are due at `now` or later, hence behind everything older that is due.
+      if (top === undefined || top.order >= newcomers) break;
+      this.#pop();
+      const run = top.run;
+      top.run = null;
+      ran++;
+      run?.();
+    }
+    return ran;
+  }
+
+  #sweep(): void {
+    if (this.#heap.length < SWEEP_FROM || this.#tally.cancelled * 2 <= this.#heap.length) return;
+    this.#heap = this.#heap.filter((entry) => entry.run !== null);
+    this.#tally.cancelled = 0;
+    for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#siftDown(i);
+  }
+
+  #pop(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#siftDown(0);
+  }
+
+  #siftUp(from: number): void {
+    const heap = this.#heap;
+    const moving = heap[from]!;
+    let i = from;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!isBefore(moving, heap[parent]!)) break;
+      heap[i] = heap[parent]!;
+      i = parent;
+    }
+    heap[i] = moving;
+  }
+
+  #siftDown(from: number): void {
+    const heap = this.#heap;
+    const moving = heap[from]!;
+    let i = from;
+    for (let child = 2 * i + 1; child < heap.length; child = 2 * i + 1) {
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!isBefore(heap[child]!, moving)) break;
+      heap[i] = heap[child]!;
+      i = child;
+    }
+    heap[i] = moving;
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
