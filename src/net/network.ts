@@ -23,7 +23,10 @@ export interface TurnTask {
 }
 
 export interface Scheduler {
+  /** Read once a turn. */
   now(): Millis;
+  /** Turns of the loop so far. */
+  readonly turn: number;
   after(delay: Millis, run: () => void): Timer;
   /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
   atTurnEnd(task: TurnTask): void;
