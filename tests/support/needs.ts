@@ -1,0 +1,133 @@
+/**
+ * Tests that want more than Deno: other programs, root, a peer.
+ *
+ * Such a test never vanishes silently. Where it cannot run it is registered as skipped, with reason and cure in its name,
+ * and the test command lists it. In CI (`CI=true`) the packages and root are CI's own duty, so there the lack of them
+ * is a failure; a peer named by an environment variable stays a matter of choice.
+ */
+
+/** Programs and the Debian package that brings each. */
+const PACKAGES = {
+  conntrack: "conntrack",
+  curl: "curl",
+  dig: "dnsutils",
+  h2load: "nghttp2-client",
+  ip: "iproute2",
+  iperf3: "iperf3",
+  iptables: "iptables",
+  nc: "netcat-openbsd",
+  nft: "nftables",
+  nginx: "nginx-full",
+  openssl: "openssl",
+  strace: "strace",
+  tcpdump: "tcpdump",
+  unshare: "util-linux",
+  wrk: "wrk",
+} as const;
+export type Program = keyof typeof PACKAGES;
+
+export interface Needs {
+  /** Programs that must be installed, by the name of the command. */
+  readonly packages?: readonly Program[];
+  /** Effective user id 0. */
+  readonly root?: boolean;
+  /** The right to make network namespaces. Implies root and `ip`. */
+  readonly namespaces?: boolean;
+  /** Environment variables that must be set, such as `ZTUNNEL_PEER`. */
+  readonly env?: readonly string[];
+  /** The Go toolchain, for peers that are built from source. */
+  readonly go?: boolean;
+}
+
+/** Something missing. `duty` says that CI has to provide it. */
+export interface Lack {
+  readonly reason: string;
+  readonly cure: string;
+  readonly duty: boolean;
+}
+
+/** What {@link lacks} asks of the machine. Tests replace it. */
+export interface Machine {
+  readonly uid: number | null;
+  readonly canMakeNamespaces: () => boolean;
+  readonly has: (command: string) => boolean;
+  readonly env: (name: string) => string | undefined;
+}
+
+/** What of `needs` is not there, in the order of {@link Needs}. */
+export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
+  const found: Lack[] = [];
+  const programs: readonly Program[] = [...needs.packages ?? [], ...(needs.namespaces ? ["ip" as const] : [])];
+  for (const program of new Set(programs)) {
+    if (machine.has(program)) continue;
+    found.push({ reason: `${program} is missing`, cure: `apt-get install ${PACKAGES[program]}`, duty: true });
+  }
+  if ((needs.root || needs.namespaces) && machine.uid !== 0) {
+    found.push({ reason: "not root", cure: "run as root", duty: true });
+  } else if (needs.namespaces && !machine.canMakeNamespaces()) {
+    const cure = "run where CAP_SYS_ADMIN is granted";
+    found.push({ reason: "network namespaces are not permitted", cure, duty: false });
+  }
+  for (const name of needs.env ?? []) {
+    if (machine.env(name)) continue;
+    found.push({ reason: `${name} is not set`, cure: ENVIRONMENT[name] ?? `set ${name}`, duty: false });
+  }
+  if (needs.go && !machine.has("go")) {
+    found.push({ reason: "go is missing", cure: "install Go 1.24 or later", duty: false });
+  }
+  return found;
+}
+
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  ZTUNNEL_PEER: "set it to the path of a Rust ztunnel built with --features testing",
+};
+
+/** Registers a test that runs only where `needs` are met. */
+export function testNeeding(
+  needs: Needs,
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+  options: Partial<Pick<Deno.TestDefinition, "sanitizeOps" | "sanitizeResources" | "sanitizeExit">> = {},
+): void {
+  Deno.test({ ...options, ...plan(lacks(needs), name, fn, Deno.env.get("CI") === "true") });
+}
+
+/** What to register: the test, its skip, or the failure that a skip would hide. */
+export function plan(
+  missing: readonly Lack[],
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+  ci: boolean,
+): Deno.TestDefinition {
+  if (missing.length === 0) return { name, fn };
+  const text = missing.map(({ reason, cure }) => `${reason}; ${cure}`).join(", ");
+  const owed = ci && missing.some((lack) => lack.duty);
+  if (!owed) return { name: `${name} [skipped: ${text}]`, ignore: true, fn };
+  return {
+    name,
+    fn() {
+      throw new Error(`Cannot run in CI: ${text}`);
+    },
+  };
+}
+
+const thisMachine: Machine = {
+  uid: Deno.uid(),
+  canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
+  has: (command) => (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${command}`)),
+  env: (name) => Deno.env.get(name),
+};
+
+function isProgram(path: string): boolean {
+  try {
+    const info = Deno.statSync(path);
+    return info.isFile && ((info.mode ?? 0) & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}
+
+function once(ask: () => boolean): () => boolean {
+  let answer: boolean | undefined;
+  return () => answer ??= ask();
+}

@@ -1,0 +1,185 @@
+/**
+ * Lint rules that keep the rooms of `src/` apart (`docs/architecture.md`, "Rooms"). `deno lint` runs them, so an editor
+ * shows them too.
+ *
+ * | rule              | says                                                                     |
+ * | ----------------- | ------------------------------------------------------------------------ |
+ * | `rooms/known`     | a file stands in a room of {@link ROOMS}                                 |
+ * | `rooms/direction` | imports go down or stay; product code imports no tests, tools or demos   |
+ * | `rooms/ffi`       | pointers and foreign calls stay in `os/`                                 |
+ * | `rooms/clock`     | rooms that speak a protocol or decide take the time as a parameter       |
+ * | `rooms/size`      | one file, one idea: at most {@link MAX_LINES} lines unless generated     |
+ *
+ * As every arrow goes down, files of different rooms cannot form a cycle.
+ */
+
+/** From the top. A file of one room may import from its own and from those behind it. */
+export const ROOMS = [
+  "main",
+  "app",
+  "admin",
+  "control",
+  "dataplane",
+  "inpod",
+  "dns",
+  "proxy",
+  "hbone",
+  "xds",
+  "identity",
+  "mesh",
+  "telemetry",
+  "config",
+  "h2",
+  "net",
+  "os",
+] as const;
+export type Room = typeof ROOMS[number];
+
+export const MAX_LINES = 400;
+
+/** Rooms whose code must behave the same under virtual time. */
+const CLOCKLESS: ReadonlySet<Room> = new Set<Room>(["h2", "mesh"]);
+const CLOCKS: ReadonlySet<string> = new Set(["Date.now", "performance.now", "Temporal.Now"]);
+const TIMERS: ReadonlySet<string> = new Set(["setTimeout", "setInterval", "setImmediate"]);
+const FFI = /^Deno\.(dlopen|Unsafe\w+|Pointer(Object|Value)|NativeType|ForeignFunction)$/;
+
+/** Where a file stands, seen from the root of the project. */
+type Place =
+  | { readonly kind: "room"; readonly room: Room; readonly test: boolean }
+  | { readonly kind: "stray"; readonly folder: string }
+  | { readonly kind: "support" }
+  | { readonly kind: "generated" }
+  | { readonly kind: "outside"; readonly folder: string };
+
+const ROOT = new URL("../", import.meta.url).href;
+
+/** Classifies a path relative to the root of the project. */
+export function placeOf(path: string): Place {
+  const [top = "", second = "", ...rest] = path.split("/");
+  if (top === "tests" && second === "support") return { kind: "support" };
+  if (top === "proto") return { kind: "generated" };
+  if (top !== "src") return { kind: "outside", folder: top };
+  const room = rest.length === 0 ? "main" : second;
+  if (!isRoom(room)) return { kind: "stray", folder: second };
+  return { kind: "room", room, test: path.endsWith("_test.ts") };
+}
+
+function isRoom(name: string): name is Room {
+  return (ROOMS as readonly string[]).includes(name);
+}
+
+/** Why a file at `from` must not import `to`, or null where it may. Both are relative to the root. */
+export function refusal(from: string, to: string): string | null {
+  const importer = placeOf(from);
+  if (importer.kind !== "room") return null;
+  const target = placeOf(to);
+  switch (target.kind) {
+    case "generated":
+    case "stray":
+      return null;
+    case "support":
+      return importer.test ? null : "Product code must not import test support";
+    case "outside":
+      return `Code in src/ must not import from ${target.folder}/`;
+    case "room":
+      if (target.test && !importer.test) return "Product code must not import a test";
+      if (ROOMS.indexOf(target.room) >= ROOMS.indexOf(importer.room)) return null;
+      return `Room "${importer.room}" must not import from room "${target.room}", which is above it`;
+    default:
+      return target satisfies never;
+  }
+}
+
+function pathOf(fileName: string): string | null {
+  const url = fileName.startsWith("/") ? `file://${fileName}` : new URL(fileName, ROOT).href;
+  return url.startsWith(ROOT) ? decodeURI(url.slice(ROOT.length)) : null;
+}
+
+type Context = Deno.lint.RuleContext;
+type Checker = (path: string, place: Place, context: Context) => Deno.lint.LintVisitor;
+
+/** A rule that sees only files of this project, with their place worked out. */
+function rule(check: Checker): Deno.lint.Rule {
+  return {
+    create(context) {
+      const path = pathOf(context.filename);
+      return path === null ? {} : check(path, placeOf(path), context);
+    },
+  };
+}
+
+/** `Deno.dlopen` for the member expression of that meaning; "" for what is computed. */
+function dotted(left: Deno.lint.Node, right: Deno.lint.Node): string {
+  return left.type === "Identifier" && right.type === "Identifier" ? `${left.name}.${right.name}` : "";
+}
+
+const known = rule((_path, place, context) => ({
+  Program() {
+    if (place.kind !== "stray") return;
+    const message =
+      `Unknown room "${place.folder}": add it to ROOMS in tools/check_rooms.ts, where it belongs in the order`;
+    context.report({ range: [0, 0], message });
+  },
+}));
+
+const direction = rule((path, _place, context) => {
+  const look = (node: Deno.lint.Node, source: Deno.lint.Node | null | undefined) => {
+    if (source?.type !== "Literal" || typeof source.value !== "string" || !source.value.startsWith(".")) return;
+    const target = pathOf(new URL(source.value, new URL(path, ROOT)).pathname);
+    const message = target === null ? "Import from outside the project" : refusal(path, target);
+    if (message !== null) context.report({ node, message });
+  };
+  return {
+    ImportDeclaration: (node) => look(node, node.source),
+    ExportNamedDeclaration: (node) => look(node, node.source),
+    ExportAllDeclaration: (node) => look(node, node.source),
+    ImportExpression: (node) => look(node, node.source),
+    TSImportType(node) {
+      const argument: Deno.lint.Node = node.argument;
+      look(node, argument.type === "TSLiteralType" ? argument.literal : argument);
+    },
+  };
+});
+
+const ffi = rule((_path, place, context) => {
+  if (place.kind !== "room" || place.room === "os") return {};
+  const look = (node: Deno.lint.Node, name: string) => {
+    if (FFI.test(name)) context.report({ node, message: `${name} belongs into src/os/, the only room with pointers` });
+  };
+  return {
+    MemberExpression: (node) => look(node, dotted(node.object, node.property)),
+    TSQualifiedName: (node) => look(node, dotted(node.left, node.right)),
+  };
+});
+
+const clock = rule((_path, place, context) => {
+  if (place.kind !== "room" || place.test || !CLOCKLESS.has(place.room)) return {};
+  const complain = (node: Deno.lint.Node, what: string) =>
+    context.report({ node, message: `${what} in room "${place.room}": take the time as a parameter instead` });
+  return {
+    MemberExpression(node) {
+      const name = dotted(node.object, node.property);
+      if (CLOCKS.has(name)) complain(node, name);
+    },
+    NewExpression(node) {
+      if (node.arguments.length === 0 && node.callee.type === "Identifier" && node.callee.name === "Date") {
+        complain(node, "new Date()");
+      }
+    },
+    CallExpression(node) {
+      if (node.callee.type === "Identifier" && TIMERS.has(node.callee.name)) complain(node, node.callee.name);
+    },
+  };
+});
+
+const size = rule((_path, place, context) => ({
+  Program() {
+    const text = context.sourceCode.text;
+    const lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
+    if (lines <= MAX_LINES || place.kind === "generated") return;
+    context.report({ range: [0, 0], message: `${lines} lines, at most ${MAX_LINES}: split the file by ideas` });
+  },
+}));
+
+const plugin: Deno.lint.Plugin = { name: "rooms", rules: { known, direction, ffi, clock, size } };
+export default plugin;

@@ -1,0 +1,75 @@
+import { strict as assert } from "node:assert";
+import plugin, { MAX_LINES, placeOf, refusal, ROOMS } from "./check_rooms.ts";
+
+/** The complaints about `source` if it stood at `path`, as `rule: message`. */
+function lint(path: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, path, source).map((found) => `${found.id}: ${found.message}`);
+}
+
+Deno.test("rooms: each room may import every room below it and none above", () => {
+  ROOMS.forEach((from, i) =>
+    ROOMS.forEach((to, j) => {
+      const file = (room: string) => room === "main" ? "src/main.ts" : `src/${room}/x.ts`;
+      assert.equal(refusal(file(from), file(to)) === null, i <= j, `${from} imports ${to}`);
+    })
+  );
+});
+
+Deno.test("rooms: tests stay in their room, and product code does not lean on tests", () => {
+  assert.equal(refusal("src/net/tcp_test.ts", "tests/support/needs.ts"), null);
+  assert.equal(refusal("src/net/tcp_test.ts", "src/os/fd_test.ts"), null);
+  assert.match(refusal("src/net/tcp_test.ts", "src/h2/frame.ts") ?? "", /above/);
+  assert.match(refusal("src/net/tcp.ts", "tests/support/needs.ts") ?? "", /test support/);
+  assert.match(refusal("src/net/tcp.ts", "src/net/tcp_test.ts") ?? "", /a test/);
+  assert.match(refusal("src/net/tcp_test.ts", "tests/two_nodes.ts") ?? "", /tests\//);
+  assert.match(refusal("src/app/run.ts", "tools/test.ts") ?? "", /tools\//);
+  assert.equal(refusal("src/xds/client.ts", "proto/xds.js"), null);
+  assert.equal(refusal("tests/two_nodes.ts", "src/app/run.ts"), null);
+});
+
+Deno.test("rooms: a folder nobody knows is reported", () => {
+  assert.deepEqual(placeOf("src/attic/x.ts"), { kind: "stray", folder: "attic" });
+  assert.match(lint("src/attic/x.ts", "export {};").join(), /^rooms\/known: Unknown room "attic"/);
+});
+
+const UPWARD: readonly (readonly [string, string])[] = [
+  ["import", `import { x } from "../proxy/tunnel.ts"; x();`],
+  ["side effect", `import "../proxy/tunnel.ts";`],
+  ["type import", `import type { X } from "../proxy/tunnel.ts"; export type Y = X;`],
+  ["named re-export", `export { x } from "../proxy/tunnel.ts";`],
+  ["star re-export", `export * from "../proxy/tunnel.ts";`],
+  ["dynamic import", `await import("../proxy/tunnel.ts");`],
+  ["inline type import", `export type Y = import("../proxy/tunnel.ts").X;`],
+];
+for (const [form, source] of UPWARD) {
+  Deno.test(`rooms: an upward arrow is seen in the form of a ${form}`, () => {
+    assert.deepEqual(lint("src/net/x.ts", source), [
+      'rooms/direction: Room "net" must not import from room "proxy", which is above it',
+    ]);
+    assert.deepEqual(lint("src/app/x.ts", source), []);
+  });
+}
+
+Deno.test("rooms: packages and Node modules are no arrows", () => {
+  assert.deepEqual(lint("src/net/x.ts", `export { parse } from "yaml"; export { Buffer } from "node:buffer";`), []);
+});
+
+Deno.test("rooms: pointers are for os/ alone, as values and as types", () => {
+  const source = `Deno.dlopen("x", {}); Deno.UnsafePointer.of(b); export let p: Deno.PointerValue;`;
+  assert.equal(lint("src/net/x.ts", source).filter((line) => line.startsWith("rooms/ffi")).length, 3);
+  assert.deepEqual(lint("src/os/x.ts", source), []);
+});
+
+Deno.test("rooms: h2 and mesh read no clock; their tests and other rooms may", () => {
+  const source = `Date.now(); performance.now(); new Date(); setTimeout(f, 1); new Date(5);`;
+  for (const room of ["h2", "mesh"]) assert.equal(lint(`src/${room}/x.ts`, source).length, 4);
+  assert.deepEqual(lint("src/h2/x_test.ts", source), []);
+  assert.deepEqual(lint("src/net/x.ts", source), []);
+});
+
+Deno.test("rooms: files end at the line limit, generated ones do not", () => {
+  assert.deepEqual(lint("src/net/x.ts", "//\n".repeat(MAX_LINES)), []);
+  assert.match(lint("src/net/x.ts", "//\n".repeat(MAX_LINES + 1)).join(), /401 lines/);
+  assert.match(lint("tests/x_test.ts", "//\n".repeat(MAX_LINES + 1)).join(), /401 lines/);
+  assert.deepEqual(lint("proto/x.ts", "//\n".repeat(MAX_LINES + 1)), []);
+});
