@@ -1,0 +1,249 @@
+/**
+ * The event loop: epoll, timers, turn tasks, and the network on top of them.
+ *
+ * One turn:
+ *
+ *     wait ─▶ events ─▶ due timers ─▶ tasks of this turn ─▶ tasks of the turn's end ─▶ close descriptors ─▶ yield?
+ *
+ * In a worker the wait blocks the thread, up to the next timer or one second. Then nothing else of the isolate runs:
+ * messages and promises wait for a yield (`setImmediate`), which comes after a wake-up through the eventfd, after
+ * {@link Reactor.yieldSoon}, after an empty wait and every 64 turns (`docs/spec/dataplane-speed.md` 4). In an isolate
+ * with other work the wait happens on a pool thread.
+ */
+import { setImmediate } from "node:timers";
+import * as c from "../os/constants.ts";
+import { Epoll } from "../os/epoll.ts";
+import { errno, libc } from "../os/libc.ts";
+import { SystemError } from "../os/errno.ts";
+import type { SocketAddress } from "./address.ts";
+import type { Duplex } from "./duplex.ts";
+import type * as net from "./network.ts";
+import { TcpDial } from "./tcp_dial.ts";
+import { TcpListener } from "./tcp_listener.ts";
+import { TimerQueue } from "./timers.ts";
+import { secureTcp } from "./tls_handshake.ts";
+import type { TlsContext } from "./tls_context.ts";
+
+/** What a descriptor's owner does with its events. */
+export interface FdHandler {
+  /** `flags` is a mask of EPOLL*. */
+  onEvents(flags: number): void;
+}
+
+export interface ReactorEvents {
+  /** The process ran out of descriptors: `count` connections to `address` were accepted and closed at once. */
+  onShed(count: number, address: SocketAddress, code: string): void;
+  /** A callback threw. The loop goes on; whoever threw is broken. */
+  onError(error: unknown): void;
+}
+
+const LONGEST_WAIT = 1000;
+const TURNS_BETWEEN_YIELDS = 64;
+const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+export class Reactor implements net.Network {
+  readonly events: ReactorEvents;
+  readonly #epoll = new Epoll();
+  readonly #handlers: (FdHandler | undefined)[] = [];
+  readonly #timers = new TimerQueue();
+  readonly #wakeFd: number;
+  readonly #wakeBuffer = new Uint8Array(8);
+  #thisTurn = new Set<net.TurnTask>();
+  #spareTurn = new Set<net.TurnTask>();
+  readonly #turnEnd = new Set<net.TurnTask>();
+  #closing: number[] = [];
+  #now = performance.now();
+  #stopped = false;
+  #waitingElsewhere = false;
+  #yield = false;
+  turn = 0;
+
+  constructor(events: ReactorEvents) {
+    this.events = events;
+    this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
+    if (this.#wakeFd < 0) throw new SystemError("eventfd", errno());
+    this.watch(this.#wakeFd, c.EPOLLIN, { onEvents: () => this.#woken() });
+  }
+
+  /** Descriptor to write eight bytes to from another thread, after `postMessage`: the loop then yields. */
+  get wakeDescriptor(): number {
+    return this.#wakeFd;
+  }
+
+  now(): net.Millis {
+    return this.#now;
+  }
+
+  after(delay: net.Millis, run: () => void): net.Timer {
+    const timer = this.#timers.after(performance.now() + delay, run);
+    this.#interruptWait();
+    return timer;
+  }
+
+  atTurnEnd(task: net.TurnTask): void {
+    this.#turnEnd.add(task);
+    this.#interruptWait();
+  }
+
+  nextTurn(task: net.TurnTask): void {
+    this.#thisTurn.add(task);
+    this.#interruptWait();
+  }
+
+  yieldSoon(): void {
+    this.#yield = true;
+  }
+
+  listen(at: net.ListenAt, accept: (accepted: net.Accepted) => void): net.Listener {
+    return new TcpListener(this, at, accept);
+  }
+
+  dial(to: SocketAddress, options: net.DialOptions, events: net.DialEvents): net.Dial {
+    return new TcpDial(this, to, options, events);
+  }
+
+  secure(
+    plain: Duplex,
+    context: TlsContext,
+    role: "client" | "server",
+    timeout: net.Millis,
+    events: net.SecureEvents,
+  ): net.Dial {
+    return secureTcp(this, plain, context, role, timeout, events);
+  }
+
+  /** Gives `fd` to `handler`. `flags` as for epoll_ctl. */
+  watch(fd: number, flags: number, handler: FdHandler): void {
+    this.#handlers[fd] = handler;
+    this.#epoll.add(fd, flags);
+  }
+
+  /** Hands a watched descriptor to another owner. */
+  rewatch(fd: number, handler: FdHandler): void {
+    this.#handlers[fd] = handler;
+  }
+
+  /** Takes a descriptor out of the loop for a while; its owner keeps it. */
+  suspend(fd: number): void {
+    this.#epoll.remove(fd);
+  }
+
+  /** Ends {@link suspend}. */
+  resume(fd: number, flags: number): void {
+    this.#epoll.add(fd, flags);
+  }
+
+  /**
+   * Closes a descriptor at the end of the turn, so that an event still in the batch never meets a reused number.
+   * Closing takes it out of epoll.
+   */
+  release(fd: number): void {
+    this.#handlers[fd] = undefined;
+    this.#closing.push(fd);
+    this.#interruptWait();
+  }
+
+  /** Runs until {@link stop}. `own-thread`: blocks it. `shared`: waits on a pool thread. */
+  async run(mode: "own-thread" | "shared"): Promise<void> {
+    let turnsSinceYield = 0;
+    while (!this.#stopped) {
+      const busy = this.#thisTurn.size > 0 || this.#turnEnd.size > 0;
+      const timeout = busy ? 0 : this.#untilNextTimer();
+      const count = mode === "shared" && timeout > 0 ? await this.#waitElsewhere(timeout) : this.#epoll.wait(timeout);
+      this.#runTurn(count);
+      const idle = count === 0 && !busy;
+      if (idle || this.#yield || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
+        this.#yield = false;
+        turnsSinceYield = 0;
+        await new Promise<void>((resume) => setImmediate(resume));
+      }
+    }
+    this.#closeDescriptors();
+    libc.close(this.#wakeFd);
+    this.#epoll.close();
+  }
+
+  /** Ends {@link run} after this turn. Whoever has sockets closes them first. */
+  stop(): void {
+    this.#stopped = true;
+    libc.write(this.#wakeFd, WAKE, 8);
+  }
+
+  #runTurn(count: number): void {
+    this.turn++;
+    this.#now = performance.now();
+    for (let i = 0; i < count; i++) {
+      const handler = this.#handlers[this.#epoll.fd(i)];
+      if (handler === undefined) continue;
+      try {
+        handler.onEvents(this.#epoll.flags(i));
+      } catch (error) {
+        this.events.onError(error);
+      }
+    }
+    this.#runTimers();
+    if (this.#thisTurn.size > 0) {
+      const tasks = this.#thisTurn;
+      this.#thisTurn = this.#spareTurn;
+      this.#runTasks(tasks);
+      tasks.clear();
+      this.#spareTurn = tasks;
+    }
+    // A Set hands out what is added while it is walked: tasks may queue others for this same end.
+    if (this.#turnEnd.size > 0) {
+      this.#runTasks(this.#turnEnd);
+      this.#turnEnd.clear();
+    }
+    this.#closeDescriptors();
+  }
+
+  #runTasks(tasks: Set<net.TurnTask>): void {
+    for (const task of tasks) {
+      // Out first: a task that queues itself again meanwhile must not be lost.
+      tasks.delete(task);
+      try {
+        task.runTurn();
+      } catch (error) {
+        this.events.onError(error);
+      }
+    }
+  }
+
+  #runTimers(): void {
+    try {
+      this.#timers.runDue(this.#now);
+    } catch (error) {
+      this.events.onError(error);
+    }
+  }
+
+  #closeDescriptors(): void {
+    if (this.#closing.length === 0) return;
+    for (const fd of this.#closing) libc.close(fd);
+    this.#closing = [];
+  }
+
+  #untilNextTimer(): number {
+    const next = this.#timers.nextAt();
+    return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - performance.now())));
+  }
+
+  async #waitElsewhere(timeout: number): Promise<number> {
+    this.#waitingElsewhere = true;
+    const count = await this.#epoll.waitAsync(timeout);
+    this.#waitingElsewhere = false;
+    return count;
+  }
+
+  /** Work was queued from outside a turn while a pool thread waits: end that wait. */
+  #interruptWait(): void {
+    if (!this.#waitingElsewhere) return;
+    this.#waitingElsewhere = false;
+    libc.write(this.#wakeFd, WAKE, 8);
+  }
+
+  #woken(): void {
+    libc.read(this.#wakeFd, this.#wakeBuffer, 8);
+    this.#yield = true;
+  }
+}

@@ -1,0 +1,86 @@
+/** Connecting, with a time limit, optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
+import * as c from "../os/constants.ts";
+import { EINPROGRESS } from "../os/errno.ts";
+import { errno, libc } from "../os/libc.ts";
+import { takeSocketError } from "../os/socket.ts";
+import type { SocketAddress } from "./address.ts";
+import type { Ending } from "./duplex.ts";
+import type { Dial, DialEvents, DialOptions, Timer } from "./network.ts";
+import type { FdHandler, Reactor } from "./reactor.ts";
+import { encodeSockaddr, familyOf } from "./sockaddr.ts";
+import { makeTcpSocket, setFreebind, setTransparent } from "./socket_options.ts";
+import { endingOf, STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
+
+export const DEFAULT_DIAL_TIMEOUT = 10_000;
+
+export class TcpDial implements Dial, FdHandler {
+  readonly #reactor: Reactor;
+  readonly #to: SocketAddress;
+  readonly #events: DialEvents;
+  readonly #timer: Timer | null = null;
+  #fd = -1;
+  #done = false;
+
+  constructor(reactor: Reactor, to: SocketAddress, options: DialOptions, events: DialEvents) {
+    this.#reactor = reactor;
+    this.#to = to;
+    this.#events = events;
+    const failed = this.#begin(options);
+    if (failed !== 0) {
+      reactor.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
+      return;
+    }
+    this.#timer = reactor.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(TIMED_OUT));
+  }
+
+  onEvents(flags: number): void {
+    if (this.#done) return;
+    if (flags & (c.EPOLLERR | c.EPOLLHUP)) {
+      this.#fail(endingOf(takeSocketError(this.#fd)));
+      return;
+    }
+    if (!(flags & c.EPOLLOUT)) return;
+    this.#done = true;
+    this.#timer?.cancel();
+    this.#events.onConnect(new TcpDuplex(this.#reactor, this.#fd, this.#to, flags));
+  }
+
+  abort(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#timer?.cancel();
+    if (this.#fd >= 0) this.#reactor.release(this.#fd);
+  }
+
+  #begin(options: DialOptions): number {
+    const source = options.source !== undefined && options.source.ip !== this.#to.ip ? options.source : null;
+    const family = familyOf(source?.ip ?? this.#to.ip);
+    const fd = makeTcpSocket(family, options);
+    if (fd < 0) return -fd;
+    if (source !== null) bindSource(fd, family, source);
+    const name = encodeSockaddr(this.#to, family === c.AF_INET6 ? c.AF_INET6 : familyOf(this.#to.ip));
+    if (libc.connect(fd, name, name.length) < 0 && errno() !== EINPROGRESS) {
+      const failed = errno();
+      libc.close(fd);
+      return failed;
+    }
+    this.#fd = fd;
+    this.#reactor.watch(fd, STREAM_EVENTS, this);
+    return 0;
+  }
+
+  #fail(ending: Ending): void {
+    if (this.#done) return;
+    this.abort();
+    this.#events.onDialFailure(ending);
+  }
+}
+
+const TIMED_OUT: Ending = { by: "us", how: "timeout", code: "DIAL_TIMEOUT", message: "deadline has elapsed" };
+
+/** Keeps the original source address. Failing to is not fatal: the connection then comes from the node. */
+function bindSource(fd: number, family: number, source: SocketAddress): void {
+  if (!setTransparent(fd, family) || !setFreebind(fd, family)) return;
+  const name = encodeSockaddr(source, family);
+  libc.bind(fd, name, name.length);
+}

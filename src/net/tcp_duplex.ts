@@ -1,0 +1,185 @@
+/**
+ * A connected TCP socket as a {@link Duplex}, on an edge-triggered epoll.
+ *
+ * System calls are what a proxied request costs, so the useless ones are left out (`docs/spec/dataplane-speed.md` 3, 5):
+ * a read shorter than asked means drained; with EPOLLRDHUP seen it means end of stream; TCP_NODELAY on a dialled
+ * socket only before its second write; no shutdown when the other direction is over, since close sends the FIN.
+ */
+import * as c from "../os/constants.ts";
+import { EAGAIN, EPIPE, errnoName, errnoText } from "../os/errno.ts";
+import { readv, writev } from "../os/iovec.ts";
+import { errno, libc } from "../os/libc.ts";
+import { resetOnClose, setOption, socketName, takeSocketError } from "../os/socket.ts";
+import { ANY_V4, type SocketAddress } from "./address.ts";
+import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
+import type { FdHandler, Reactor } from "./reactor.ts";
+import { decodeSockaddr } from "./sockaddr.ts";
+
+/** Events a connected socket is registered for. */
+export const STREAM_EVENTS = c.EPOLLIN | c.EPOLLOUT | c.EPOLLRDHUP | c.EPOLLPRI | c.EPOLLET;
+const INCOMING = c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR | c.EPOLLPRI;
+
+export class TcpDuplex implements Duplex, FdHandler {
+  readonly remote: SocketAddress;
+  readonly fd: number;
+  readonly #reactor: Reactor;
+  #sink: DuplexSink | null = null;
+  #local: SocketAddress | null = null;
+  #watched: boolean;
+  #peerIsDone = false;
+  #urgentSeen = false;
+  #wantsRoom = false;
+  #writesUntilNoDelay: number;
+  #writeEnded = false;
+  #closed = false;
+  readable = false;
+  ended = false;
+  failure: Ending | null = null;
+
+  /** `dialled`: already watched, with the flags of the event that told of the connection. */
+  constructor(reactor: Reactor, fd: number, remote: SocketAddress, dialled: number | null) {
+    this.#reactor = reactor;
+    this.fd = fd;
+    this.remote = remote;
+    this.#watched = dialled !== null;
+    this.#writesUntilNoDelay = dialled === null ? -1 : 1;
+    if (dialled !== null) this.#note(dialled);
+  }
+
+  get local(): SocketAddress {
+    if (this.#local === null) {
+      const name = this.#closed ? null : socketName(this.fd);
+      this.#local = name === null ? { ip: ANY_V4, port: 0 } : decodeSockaddr(name);
+    }
+    return this.#local;
+  }
+
+  start(sink: DuplexSink): void {
+    this.#sink = sink;
+    if (!this.#watched) {
+      this.#watched = true;
+      this.#reactor.watch(this.fd, STREAM_EVENTS, this);
+    } else {
+      this.#reactor.rewatch(this.fd, this);
+      if (this.readable) this.#reactor.nextTurn({ runTurn: () => this.#closed || !this.readable || sink.onReadable() });
+    }
+  }
+
+  onEvents(flags: number): void {
+    this.#note(flags);
+    if (flags & c.EPOLLOUT && this.#wantsRoom) {
+      this.#wantsRoom = false;
+      this.#sink?.onWritable();
+    }
+    if (this.#closed || !(flags & INCOMING)) return;
+    if (this.ended && flags & c.EPOLLERR) this.#failNow();
+    else if (!this.ended) this.#sink?.onReadable();
+  }
+
+  read(into: Uint8Array): number {
+    return this.#afterRead(libc.read(this.fd, into as Uint8Array<ArrayBuffer>, into.length), into.length);
+  }
+
+  readScatter(into: Uint8Array, segments: Segments, count: number): number {
+    if (count === 1) return this.read(into.subarray(segments[0]!, segments[0]! + segments[1]!));
+    let wanted = 0;
+    for (let i = 0; i < count; i++) wanted += segments[2 * i + 1]!;
+    return this.#afterRead(readv(this.fd, into, segments, count), wanted);
+  }
+
+  write(bytes: Uint8Array, last = false): number {
+    const from = bytes as Uint8Array<ArrayBuffer>;
+    if (this.#writesUntilNoDelay >= 0) this.#countWrite();
+    const taken = last
+      ? libc.send(this.fd, from, bytes.length, c.MSG_MORE | c.MSG_NOSIGNAL)
+      : libc.write(this.fd, from, bytes.length);
+    return this.#afterWrite(taken, bytes.length);
+  }
+
+  writeGather(from: Uint8Array, segments: Segments, count: number, last = false): number {
+    if (count === 1) return this.write(from.subarray(segments[0]!, segments[0]! + segments[1]!), last);
+    if (this.#writesUntilNoDelay >= 0) this.#countWrite();
+    let offered = 0;
+    for (let i = 0; i < count; i++) offered += segments[2 * i + 1]!;
+    return this.#afterWrite(writev(this.fd, from, segments, count), offered);
+  }
+
+  end(): void {
+    if (this.#closed || this.#writeEnded) return;
+    this.#writeEnded = true;
+    // When the peer is done too the owner closes at once, and close sends the FIN.
+    if (!this.ended) libc.shutdown(this.fd, c.SHUT_WR);
+  }
+
+  close(reset = false): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sink = null;
+    this.readable = false;
+    if (reset) resetOnClose(this.fd);
+    this.#reactor.release(this.fd);
+  }
+
+  /** The TLS session takes over the descriptor: this object must not be used again. Returns false when closed. */
+  handOver(to: FdHandler): boolean {
+    if (this.#closed) return false;
+    this.#closed = true;
+    if (this.#watched) this.#reactor.rewatch(this.fd, to);
+    else this.#reactor.watch(this.fd, STREAM_EVENTS, to);
+    return true;
+  }
+
+  #note(flags: number): void {
+    if (flags & INCOMING) this.readable = !this.ended;
+    if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
+    // A read stops short at the urgent mark, so from now on only EAGAIN proves that nothing is left.
+    if (flags & c.EPOLLPRI) this.#urgentSeen = true;
+  }
+
+  #afterRead(count: number, wanted: number): number {
+    if (count < 0) {
+      const error = errno();
+      this.readable = false;
+      return error === EAGAIN ? 0 : this.#failWith(error);
+    }
+    if (count === wanted && count > 0) return count;
+    if (this.#urgentSeen && count > 0) return count;
+    this.readable = false;
+    if (count === 0 || this.#peerIsDone) this.ended = true;
+    return count;
+  }
+
+  #afterWrite(count: number, offered: number): number {
+    if (count === offered) return count;
+    if (count < 0) {
+      const error = errno();
+      if (error !== EAGAIN) return this.#failWith(error);
+      count = 0;
+    }
+    this.#wantsRoom = true;
+    return count;
+  }
+
+  #countWrite(): void {
+    if (this.#writesUntilNoDelay-- === 0) setOption(this.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
+  }
+
+  #failNow(): void {
+    const error = takeSocketError(this.fd) || EPIPE;
+    this.#failWith(error);
+    this.#sink?.onFailure(this.failure!);
+  }
+
+  #failWith(error: number): number {
+    this.readable = false;
+    this.failure = endingOf(error);
+    return FAILED;
+  }
+}
+
+/** How a stream ended, from the errno of a failed call. */
+export function endingOf(error: number): Ending {
+  const code = errnoName(error);
+  const how = code === "ECONNRESET" || code === "EPIPE" ? "reset" : code === "ETIMEDOUT" ? "timeout" : "error";
+  return { by: how === "reset" ? "peer" : "system", how, code, message: errnoText(error) };
+}

@@ -1,0 +1,196 @@
+/**
+ * A TLS 1.3 session on a socket as a {@link Duplex}.
+ *
+ * Writes go through a buffer of whole offload units, which grows when a turn brings a lot. A read fills the caller's
+ * memory with as many records as there are, and leaves out the last system call that would only say "nothing"
+ * (`docs/spec/dataplane-speed.md` 2, 3).
+ */
+import * as c from "../os/constants.ts";
+import { takeSocketError } from "../os/socket.ts";
+import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native.ts";
+import { EPIPE } from "../os/errno.ts";
+import type { SocketAddress } from "./address.ts";
+import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
+import type { FdHandler, Reactor } from "./reactor.ts";
+import { endingOf } from "./tcp_duplex.ts";
+
+const RECORD = 16384;
+/** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
+const SHORT_READ = 32768;
+/** A write of this size shows that bulk is flowing: three units then leave in one call. */
+const BULK = 65536;
+/** Bytes on the wire that carried no data, beyond 64 for each byte that did: a flood of empty or post-handshake records. */
+const OVERHEAD_ALLOWED = 131072;
+const OVERHEAD_PER_BYTE = 64;
+
+export interface TlsSocket {
+  readonly fd: number;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
+export class TlsDuplex implements Duplex, FdHandler {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly #fd: number;
+  readonly #reactor: Reactor;
+  readonly #session: NativeTlsSession;
+  readonly #unit: number;
+  #bulk = false;
+  #sink: DuplexSink | null = null;
+  #peerIsDone = false;
+  #unflushed = false;
+  #wantsRoom = false;
+  #overhead = -OVERHEAD_ALLOWED;
+  #closed = false;
+  readable = true;
+  ended = false;
+  failure: Ending | null = null;
+
+  constructor(reactor: Reactor, session: NativeTlsSession, socket: TlsSocket, unit: number) {
+    this.#reactor = reactor;
+    this.#session = session;
+    this.#fd = socket.fd;
+    this.local = socket.local;
+    this.remote = socket.remote;
+    this.#unit = unit;
+    reactor.rewatch(socket.fd, this);
+  }
+
+  start(sink: DuplexSink): void {
+    this.#sink = sink;
+    // The last flight of the handshake may have brought data with it.
+    this.#reactor.nextTurn({ runTurn: () => this.#closed || sink.onReadable() });
+  }
+
+  onEvents(flags: number): void {
+    if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
+    if (flags & c.EPOLLOUT) this.#makeRoom();
+    if (this.#closed) return;
+    if (flags & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) {
+      if (this.ended && flags & c.EPOLLERR) this.#failNow();
+      else if (!this.ended) {
+        this.readable = true;
+        this.#sink?.onReadable();
+      }
+    }
+  }
+
+  read(into: Uint8Array): number {
+    if (this.failure !== null) return FAILED;
+    const session = this.#session;
+    // Holding part of a record OpenSSL asks for just its rest: then a short read proves nothing.
+    const clean = !session.hasPending() && !this.#peerIsDone;
+    const before = session.bytesFromSocket();
+    let filled = 0;
+    while (filled === 0 || into.length - filled >= RECORD) {
+      const count = session.read(filled === 0 ? into : into.subarray(filled));
+      if (count <= 0) {
+        this.#noMore(count);
+        break;
+      }
+      filled += count;
+      if (clean && !session.hasPending() && ((session.bytesFromSocket() - before) >>> 0) < SHORT_READ) {
+        this.readable = false;
+        break;
+      }
+    }
+    this.#overhead += ((session.bytesFromSocket() - before) >>> 0) - OVERHEAD_PER_BYTE * filled;
+    if (this.#overhead < -OVERHEAD_ALLOWED) this.#overhead = -OVERHEAD_ALLOWED;
+    else if (this.#overhead > 0) return this.#fail(FLOOD);
+    return filled === 0 && this.failure !== null ? FAILED : filled;
+  }
+
+  readScatter(into: Uint8Array, segments: Segments, count: number): number {
+    let total = 0;
+    for (let i = 0; i < count && (i === 0 || this.readable); i++) {
+      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
+      const filled = this.read(into.subarray(start, start + length));
+      if (filled === FAILED) return total > 0 ? total : FAILED;
+      total += filled;
+      if (filled < length) break;
+    }
+    return total;
+  }
+
+  write(bytes: Uint8Array): number {
+    if (this.failure !== null) return FAILED;
+    const taken = this.#session.write(bytes);
+    if (taken === BROKEN) return this.#fail(broken(this.#session.error));
+    if (taken === WOULD_BLOCK) {
+      this.#unflushed = this.#wantsRoom = true;
+      return 0;
+    }
+    this.#unflushed = !this.#session.flush();
+    if (!this.#bulk && bytes.length > BULK && !this.#unflushed) {
+      this.#bulk = true;
+      this.#session.resizeWriteBuffer(3 * this.#unit);
+    }
+    return taken;
+  }
+
+  writeGather(from: Uint8Array, segments: Segments, count: number): number {
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
+      const taken = this.write(from.subarray(start, start + length));
+      if (taken === FAILED) return FAILED;
+      total += taken;
+      if (taken < length) break;
+    }
+    return total;
+  }
+
+  end(): void {
+    if (!this.#closed) this.#session.sayGoodbye();
+  }
+
+  close(reset = false): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sink = null;
+    this.readable = false;
+    if (!reset && this.failure === null) this.#session.sayGoodbye();
+    this.#session.free();
+    this.#reactor.release(this.#fd);
+  }
+
+  #makeRoom(): void {
+    if (this.#unflushed) {
+      this.#unflushed = !this.#session.flush();
+      if (this.#unflushed) return;
+    }
+    if (!this.#wantsRoom) return;
+    this.#wantsRoom = false;
+    this.#sink?.onWritable();
+  }
+
+  #noMore(result: number): void {
+    this.readable = false;
+    if (result === CLOSED_BY_PEER) this.ended = true;
+    else if (result === BROKEN) this.failure = broken(this.#session.error);
+  }
+
+  #failNow(): void {
+    this.#fail(endingOf(takeSocketError(this.#fd) || EPIPE));
+    this.#sink?.onFailure(this.failure!);
+  }
+
+  #fail(ending: Ending): number {
+    this.readable = false;
+    this.failure = ending;
+    return FAILED;
+  }
+}
+
+const FLOOD: Ending = {
+  by: "us",
+  how: "error",
+  code: "TLS_FLOOD",
+  message: "the peer sends TLS records that carry no data",
+};
+
+function broken(reason: string): Ending {
+  const how = reason.includes("reset by peer") || reason.includes("Broken pipe") ? "reset" : "error";
+  return { by: "peer", how, code: how === "reset" ? "ECONNRESET" : "TLS", message: reason || "the TLS session broke" };
+}

@@ -1,0 +1,23 @@
+/** Linux constants, equal on x86-64 and arm64 (`docs/spec/inpod-dns.md` C2). */
+
+export const AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10;
+export const SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
+
+export const SOL_IP = 0, SOL_SOCKET = 1, SOL_TCP = 6, SOL_IPV6 = 41;
+export const SO_REUSEADDR = 2, SO_ERROR = 4, SO_KEEPALIVE = 9, SO_LINGER = 13, SO_REUSEPORT = 15, SO_MARK = 36;
+export const IP_FREEBIND = 15, IP_TRANSPARENT = 19, SO_ORIGINAL_DST = 80;
+export const IPV6_V6ONLY = 26, IPV6_TRANSPARENT = 75, IPV6_FREEBIND = 78;
+export const TCP_NODELAY = 1, TCP_MAXSEG = 2, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5, TCP_KEEPCNT = 6;
+export const TCP_USER_TIMEOUT = 18;
+
+export const MSG_NOSIGNAL = 0x4000, MSG_MORE = 0x8000, MSG_CMSG_CLOEXEC = 0x40000000;
+export const SHUT_WR = 1;
+
+export const EPOLLIN = 1, EPOLLPRI = 2, EPOLLOUT = 4, EPOLLERR = 8, EPOLLHUP = 0x10, EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x80000000;
+export const EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3, EPOLL_CLOEXEC = 0x80000;
+export const EFD_NONBLOCK = 0x800, EFD_CLOEXEC = 0x80000;
+
+export const CLONE_NEWNET = 0x40000000;
+export const O_RDONLY = 0, O_CLOEXEC = 0x80000;
+export const RLIMIT_NOFILE = 7;

@@ -1,0 +1,66 @@
+/** One epoll instance and its event buffer. Edge-triggered by the caller's choice of flags. */
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL } from "./constants.ts";
+import { EINTR, SystemError } from "./errno.ts";
+import { epollWaitAsync, errno, libc } from "./libc.ts";
+
+const CAPACITY = 256;
+// x86-64 packs struct epoll_event to 12 bytes (docs/spec/inpod-dns.md C1).
+const STRIDE = Deno.build.arch === "x86_64" ? 12 : 16;
+const DATA = STRIDE - 8;
+
+export class Epoll {
+  readonly #fd: number;
+  readonly #events = new Uint8Array(STRIDE * CAPACITY);
+  readonly #view = new DataView(this.#events.buffer);
+  readonly #one = new Uint8Array(STRIDE);
+  readonly #oneView = new DataView(this.#one.buffer);
+  #closed = false;
+
+  constructor() {
+    this.#fd = libc.epoll_create1(EPOLL_CLOEXEC);
+    if (this.#fd < 0) throw new SystemError("epoll_create1", errno());
+  }
+
+  /** `flags` is a mask of EPOLL*; closing the descriptor removes it, as long as it was never duplicated. */
+  add(fd: number, flags: number): void {
+    this.#oneView.setUint32(0, flags >>> 0, true);
+    this.#oneView.setInt32(DATA, fd, true);
+    if (libc.epoll_ctl(this.#fd, EPOLL_CTL_ADD, fd, this.#one) < 0) throw new SystemError("epoll_ctl", errno());
+  }
+
+  remove(fd: number): void {
+    libc.epoll_ctl(this.#fd, EPOLL_CTL_DEL, fd, this.#one);
+  }
+
+  /** Blocks this thread up to `timeout` ms (-1: for ever). Returns the number of events to look at. */
+  wait(timeout: number): number {
+    return this.#count(libc.epoll_wait(this.#fd, this.#events, CAPACITY, timeout), true);
+  }
+
+  /** The same on a pool thread; errno is lost there, so any failure counts as no event. */
+  async waitAsync(timeout: number): Promise<number> {
+    return this.#count(await epollWaitAsync(this.#fd, this.#events, CAPACITY, timeout), false);
+  }
+
+  /** Descriptor of event `index` of the last wait. */
+  fd(index: number): number {
+    return this.#view.getInt32(index * STRIDE + DATA, true);
+  }
+
+  /** EPOLL* mask of event `index` of the last wait. */
+  flags(index: number): number {
+    return this.#view.getUint32(index * STRIDE, true);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    libc.close(this.#fd);
+  }
+
+  #count(result: number, errnoIsOurs: boolean): number {
+    if (result >= 0) return result;
+    if (errnoIsOurs && errno() !== EINTR) throw new SystemError("epoll_wait", errno());
+    return 0;
+  }
+}

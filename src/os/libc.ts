@@ -1,0 +1,89 @@
+/**
+ * libc through FFI. Lengths are u32 and results i32: that keeps calls on the fast path (`docs/spec/deno-notes.md` 5.1).
+ * One instance per isolate, that is per thread, as errno is.
+ */
+
+const lib = Deno.dlopen("libc.so.6", {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  readv: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  writev: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  recvfrom: { parameters: ["i32", "buffer", "u32", "i32", "buffer", "buffer"], result: "i32" },
+  sendto: { parameters: ["i32", "buffer", "u32", "i32", "buffer", "u32"], result: "i32" },
+  sendmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  recvmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  dup: { parameters: ["i32"], result: "i32" },
+  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  mallopt: { parameters: ["i32", "i32"], result: "i32" },
+  malloc_trim: { parameters: ["u32"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+});
+
+/** The wait that runs on a pool thread, for a reactor that shares its isolate with other work. */
+const waiting = Deno.dlopen("libc.so.6", {
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+});
+
+export const libc = lib.symbols;
+export const epollWaitAsync = waiting.symbols.epoll_wait;
+
+const errnoCell = new Deno.UnsafePointerView(libc.__errno_location()!);
+
+/** errno of this thread. Read it right after the failing call; it means nothing after a non-blocking FFI call. */
+export function errno(): number {
+  return errnoCell.getInt32();
+}
+
+const addresses = new WeakMap<ArrayBufferLike, number>();
+
+/**
+ * Address of a buffer's first byte, for structures that hold pointers. Backing stores do not move, so it is remembered;
+ * the caller keeps `bytes` alive until the call that uses it returns.
+ */
+export function addressOf(bytes: Uint8Array): number {
+  let base = addresses.get(bytes.buffer);
+  if (base === undefined) {
+    const whole = new Uint8Array(bytes.buffer as ArrayBuffer);
+    base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(whole)));
+    addresses.set(bytes.buffer, base);
+  }
+  return base + bytes.byteOffset;
+}
+
+/** A NUL-terminated copy for a `const char *` argument. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text + "\0") as Uint8Array<ArrayBuffer>;
+}
+
+/** An int in memory, for option values and in/out lengths. */
+export function intCell(value = 0): { readonly bytes: Uint8Array<ArrayBuffer>; value: number } {
+  const words = new Int32Array([value]);
+  return {
+    bytes: new Uint8Array(words.buffer),
+    get value() {
+      return words[0]!;
+    },
+    set value(next: number) {
+      words[0] = next;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Socket calls with the argument shapes of this project. Results below zero mean failure; `errno()` then says why.
+ * Addresses are `struct sockaddr` bytes, made and read by `net/sockaddr.ts`.
+ */
+import * as c from "./constants.ts";
+import { errno, intCell, libc } from "./libc.ts";
+
+const option = intCell();
+const optionLength = intCell();
+const lingerZero = new Uint8Array(new Int32Array([1, 0]).buffer);
+const reusableName = new Uint8Array(128);
+
+/** A non-blocking, close-on-exec socket. */
+export function openSocket(family: number, type: number): number {
+  return libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
+}
+
+/** Sets an int option; false when the kernel refused. */
+export function setOption(fd: number, level: number, name: number, value: number): boolean {
+  option.value = value;
+  return libc.setsockopt(fd, level, name, option.bytes, 4) === 0;
+}
+
+/** Reads an int option, or null. */
+export function getOption(fd: number, level: number, name: number): number | null {
+  optionLength.value = 4;
+  return libc.getsockopt(fd, level, name, option.bytes, optionLength.bytes) === 0 ? option.value : null;
+}
+
+/** SO_ERROR: the pending error of a socket, 0 for none; reading clears it. */
+export function takeSocketError(fd: number): number {
+  return getOption(fd, c.SOL_SOCKET, c.SO_ERROR) ?? errno();
+}
+
+/** From now on close(2) sends RST instead of FIN. */
+export function resetOnClose(fd: number): void {
+  libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, lingerZero, 8);
+}
+
+/** accept4(2); the peer's address lands in `peer`. */
+export function accept(fd: number, peer: Uint8Array): number {
+  optionLength.value = peer.length;
+  return libc.accept4(fd, peer, optionLength.bytes, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC);
+}
+
+/** Local address of a socket, valid until the next call; null when there is none. */
+export function socketName(fd: number): Uint8Array | null {
+  optionLength.value = reusableName.length;
+  return libc.getsockname(fd, reusableName, optionLength.bytes) === 0
+    ? reusableName.subarray(0, optionLength.value)
+    : null;
+}
+
+/** Address before redirection (`docs/spec/inpod-dns.md` C5): IPv4 then IPv6; null when neither knows one. */
+export function originalDestination(fd: number): Uint8Array | null {
+  optionLength.value = 16;
+  if (libc.getsockopt(fd, c.SOL_IP, c.SO_ORIGINAL_DST, reusableName, optionLength.bytes) === 0) {
+    return reusableName.subarray(0, 16);
+  }
+  optionLength.value = 28;
+  if (libc.getsockopt(fd, c.SOL_IPV6, c.SO_ORIGINAL_DST, reusableName, optionLength.bytes) === 0) {
+    return reusableName.subarray(0, 28);
+  }
+  return null;
+}
