@@ -1,0 +1,25 @@
+import type { HeaderList } from "../seam.ts";
+
+/**
+ * Why a header block gave no header list.
+ *
+ * | fault | what ends, and how | dynamic table |
+ * |---|---|---|
+ * | `compression` | the connection, COMPRESSION_ERROR (RFC 7541, RFC 9113 §4.3) | unusable |
+ * | `budget` | the connection, ENHANCE_YOUR_CALM (`docs/spec/observed.md` O32, O33) | unusable |
+ * | `too-large` | the stream (RFC 9113 §10.5.1) | in step with the peer |
+ * | `malformed` | the stream, PROTOCOL_ERROR (RFC 9113 §8.1.1, `docs/spec/observed.md` O36) | in step with the peer |
+ */
+export type HpackFault = {
+  readonly fault: "compression" | "too-large" | "budget" | "malformed";
+  /** For the log. Holds no text of the peer. */
+  readonly reason: string;
+};
+
+export function isFault(x: HeaderList | HpackFault): x is HpackFault {
+  return "fault" in x;
+}
+
+export function compressionFault(reason: string): HpackFault {
+  return { fault: "compression", reason };
+}
