@@ -1,0 +1,193 @@
+/**
+ * The configuration of one process: everything that the environment, the mesh file and the resolver file say, parsed
+ * once by `parse_config.ts` into plain frozen data. It can be sent to a worker as it is.
+ *
+ * Names follow this project's terms; `config_dump.ts` gives the names that operators know from dumps. Durations are
+ * milliseconds, sizes bytes. Sources: `docs/spec/config-admin.md` 1.
+ */
+import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/network.ts";
+import type { ResolverSettings } from "./resolver_settings.ts";
+
+/** `PROXY_MODE`: many pods driven by the CNI agent, or one workload with listeners in the process's own namespace. */
+export type ProxyMode = "shared" | "dedicated";
+
+/** A workload named by an operator. */
+export interface WorkloadName {
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** Where a server of the process itself listens: loopback (`::1` too where `ipv6`), or one address. */
+export type ServerAddress =
+  | { readonly kind: "localhost"; readonly ipv6: boolean; readonly port: number }
+  | { readonly kind: "address"; readonly address: SocketAddress };
+
+/** Trust for the control plane: a PEM file read when needed, the system's store, or PEM text. */
+export type RootCertificates =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "system" }
+  | { readonly kind: "pem"; readonly pem: string };
+
+/** The bearer token of control-plane calls: read from a file for each call, or given. Never logged. */
+export type TokenSource =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "literal"; readonly token: string };
+
+/** Where the static state comes from. */
+export type LocalState =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "inline"; readonly yaml: string };
+
+export type Header = readonly [name: string, value: string];
+
+/** A control-plane service, XDS or CA. */
+export interface ControlPlaneSettings {
+  /** `https://host:port`, or for XDS `unix:///path`; null: not used. */
+  readonly address: string | null;
+  readonly roots: RootCertificates;
+  /** The server may present this name instead of the address's host. */
+  readonly alternativeHostname: string | null;
+  /** Sent with each call. Values may be secret: never logged, but dumped. */
+  readonly headers: readonly Header[];
+}
+
+export interface XdsSettings extends ControlPlaneSettings {
+  readonly onDemand: boolean;
+  readonly local: LocalState | null;
+  /** `ISTIO_METAJSON_*`, added to the node's metadata last. */
+  readonly jsonMetadata: Readonly<Record<string, unknown>>;
+}
+
+export interface CaSettings extends ControlPlaneSettings {
+  /** `FAKE_CA`: certificates from a CA of our own; wins over SPIRE. */
+  readonly fake: boolean;
+  /** Paths of `LOCAL_CA_CERT` and `LOCAL_CA_KEY`, the files of that CA; null: one made at start. */
+  readonly localFiles: { readonly certificate: string; readonly key: string } | null;
+  /** Asked for in whole seconds. */
+  readonly secretTtl: Millis;
+}
+
+/** SPIRE instead of istiod's CA (`docs/spec/config-admin.md` 1.13). */
+export interface SpireSettings {
+  readonly enabled: boolean;
+  /** `unix:` URI of the agent's admin socket. */
+  readonly adminSocket: string;
+  readonly timeout: Millis;
+  /** CRI socket: maps a pod's uid to a process. */
+  readonly containerRuntimeSocket: string;
+}
+
+export interface ListenerSettings {
+  readonly outbound: SocketAddress;
+  readonly inbound: SocketAddress;
+  readonly inboundPlaintext: SocketAddress;
+  /** Null unless `UNSTABLE_ENABLE_SOCKS5=true`. */
+  readonly socks5: SocketAddress | null;
+  readonly dns: ServerAddress;
+  readonly admin: ServerAddress;
+  readonly stats: ServerAddress;
+  readonly readiness: ServerAddress;
+  /**
+   * Ports that must not be proxied to (`attempted recursive call to ourselves`). A listener asked for on port 0 adds
+   * the port it got.
+   */
+  readonly illegalPorts: readonly number[];
+}
+
+export interface KeepaliveSettings {
+  readonly enabled: boolean;
+  readonly time: Millis;
+  readonly interval: Millis;
+  readonly retries: number;
+}
+
+export interface SocketSettings {
+  /** SO_MARK; null: none. */
+  readonly mark: number | null;
+  /** True: IP_TRANSPARENT must work. False: never. Null: tried, and used where it works. */
+  readonly originalSource: boolean | null;
+  readonly keepalive: KeepaliveSettings;
+  /** TCP_USER_TIMEOUT; null: the kernel's. */
+  readonly userTimeout: Millis | null;
+}
+
+export interface Http2Settings {
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+  readonly frameSize: number;
+  /** Streams on one pooled connection; at least 1. */
+  readonly maxStreamsPerConnection: number;
+  /** How long a pooled connection may stay unused. */
+  readonly unusedReleaseTimeout: Millis;
+}
+
+export interface TlsPolicy {
+  /** TLS 1.2 besides 1.3. */
+  readonly tls12: boolean;
+  /** `COMPLIANCE_POLICY=pqc`: X25519MLKEM768 is the only group. */
+  readonly postQuantumOnly: boolean;
+  /** Path of the OpenSSL library; null: the bundled one, else the system's. */
+  readonly library: string | null;
+  /** Path of the revocation list; null: no revocation checks. */
+  readonly crlPath: string | null;
+}
+
+export interface LogSettings {
+  /** `RUST_LOG`, not parsed. */
+  readonly filter: string;
+  readonly format: "plain" | "json";
+  /** Authorization decisions at info instead of debug. */
+  readonly authorizationAtInfo: boolean;
+}
+
+export interface NodeSettings {
+  /** Limits certificate prefetch and the index of local identities; null: all nodes. */
+  readonly name: string | null;
+  readonly network: string;
+  readonly clusterId: string;
+  readonly clusterDomain: string;
+  readonly instanceIp: string;
+  /** `POD_NAME`, `POD_NAMESPACE`: of the proxy's own pod. */
+  readonly podName: string | null;
+  readonly podNamespace: string | null;
+  /** The proxy's own workload: all of `POD_NAME`, `POD_NAMESPACE`, `SERVICE_ACCOUNT` are set. */
+  readonly self: WorkloadName | null;
+  /** Trust domain of {@link NodeSettings.self} only. */
+  readonly trustDomain: string;
+  readonly preferredServiceNamespace: string | null;
+}
+
+export interface Config {
+  readonly mode: ProxyMode;
+  readonly proxyEnabled: boolean;
+  readonly dnsEnabled: boolean;
+  /** Dedicated mode: the one workload. */
+  readonly workload: WorkloadName | null;
+  readonly node: NodeSettings;
+  readonly listeners: ListenerSettings;
+  readonly sockets: SocketSettings;
+  readonly http2: Http2Settings;
+  readonly tls: TlsPolicy;
+  readonly xds: XdsSettings;
+  readonly ca: CaSettings;
+  readonly token: TokenSource | null;
+  readonly spire: SpireSettings;
+  readonly inpod: { readonly socketPath: string; readonly reusePort: boolean };
+  readonly resolver: ResolverSettings;
+  readonly ipv6: boolean;
+  readonly localhostAppTunnel: boolean;
+  readonly responseBaggage: boolean;
+  /** How long connections may go on after a stop was asked for. */
+  readonly drainDeadline: Millis;
+  readonly workerThreads: number;
+  readonly log: LogSettings;
+  readonly istioVersion: string;
+  /** Proxy metadata without the `ISTIO_META_` prefix. */
+  readonly proxyMetadata: Readonly<Record<string, string>>;
+  /** Command line after the program, for the dump. */
+  readonly proxyArguments: string;
+  /** To be logged as warnings once a log exists. */
+  readonly warnings: readonly string[];
+}

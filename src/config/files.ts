@@ -1,0 +1,26 @@
+/** What the configuration asks of the file system. Injected, so that tests need no files. */
+export interface ConfigFiles {
+  /** The text of a file, null where there is none. Throws when it exists and cannot be read. */
+  read(path: string): string | null;
+  exists(path: string): boolean;
+}
+
+/** The files of this machine. */
+export const SYSTEM_FILES: ConfigFiles = {
+  read(path) {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
+    }
+  },
+  exists(path) {
+    try {
+      Deno.statSync(path);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};

@@ -1,0 +1,175 @@
+/**
+ * Environment and files → {@link Config}. Nothing is read later except what `Config` names as a file.
+ *
+ * Checks run in the order of `docs/spec/config-admin.md` 7.2 (3), so that of several mistakes the same one is
+ * reported as by the native proxy.
+ */
+import { networkAddresses } from "./addresses.ts";
+import type { Config, LogSettings, NodeSettings, SpireSettings, WorkloadName } from "./config.ts";
+import { controlPlane, parseToken } from "./control_plane.ts";
+import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./data_plane.ts";
+import { Environment, type Variables } from "./environment.ts";
+import { ConfigError, invalidConfiguration, invalidProxyConfig, invalidVariable } from "./error.ts";
+import type { ConfigFiles } from "./files.ts";
+import { MESH_FILE, readProxyConfig } from "./proxy_config.ts";
+import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
+import { type Parsed, parsed, refused } from "./scalars.ts";
+import { workerThreads } from "./worker_threads.ts";
+
+const RESOLVER_FILE = "/etc/resolv.conf";
+const DRAIN_DEADLINE = 5_000;
+/** Exit code of a native proxy that panics. */
+const PANIC = 101;
+
+/**
+ * `variables`: of the process. `cpus`: as the runtime sees them. `programArguments`: after the program, for the dump.
+ * Throws {@link ConfigError} with the text to show.
+ */
+export function parseConfig(
+  variables: Variables,
+  files: ConfigFiles,
+  cpus: number,
+  programArguments: readonly string[] = [],
+): Config {
+  const environment = new Environment(variables);
+  const mesh = readProxyConfig(environment, () => files.read(MESH_FILE));
+  const addresses = networkAddresses(environment, files);
+  const warnings = [...addresses.warnings];
+  const { xds, ca } = controlPlane(environment, files, mesh, (text) => warnings.push(text));
+  const token = parseToken(environment, files);
+  const resolver = readResolver(files);
+  const dnsEnabled = (mesh.metadata["DNS_CAPTURE"] ?? "true").toLowerCase() === "true";
+  const listeners = listenerSettings(environment, mesh, addresses);
+  const mode = environment.parse("PROXY_MODE", parseMode) ?? "shared";
+  const workload = mode === "dedicated" ? dedicatedWorkload(environment) : null;
+  const config: Config = {
+    mode,
+    proxyEnabled: environment.bool("ENABLE_PROXY", true),
+    dnsEnabled,
+    workload,
+    node: nodeSettings(environment),
+    listeners,
+    sockets: socketSettings(environment, mode),
+    http2: http2Settings(environment),
+    tls: tlsPolicy(environment),
+    xds: xds(),
+    ca: ca(),
+    token,
+    spire: spireSettings(environment),
+    inpod: {
+      socketPath: environment.get("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock",
+      reusePort: environment.bool("INPOD_PORT_REUSE", true),
+    },
+    resolver,
+    ipv6: addresses.ipv6,
+    localhostAppTunnel: environment.bool("LOCALHOST_APP_TUNNEL", true),
+    responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE", true),
+    drainDeadline: drainDeadline(environment),
+    workerThreads: workerThreads(environment, cpus, mesh.concurrency),
+    log: logSettings(environment),
+    istioVersion: environment.get("ISTIO_META_ISTIO_VERSION") ?? "unknown",
+    proxyMetadata: mesh.metadata,
+    proxyArguments: programArguments.join(" "),
+    warnings,
+  };
+  crossCheck(config);
+  return deepFreeze(config);
+}
+
+function readResolver(files: ConfigFiles): ResolverSettings {
+  const text = readOrNull(files, RESOLVER_FILE);
+  if (text === null) throw new ConfigError(`failed to read ${RESOLVER_FILE}: it is missing or unreadable`, PANIC);
+  const resolver = parseResolverFile(text);
+  if (resolver.nameservers.length === 0) {
+    throw new ConfigError(`failed to read ${RESOLVER_FILE}: there is no nameserver line in it`, PANIC);
+  }
+  return resolver;
+}
+
+function readOrNull(files: ConfigFiles, path: string): string | null {
+  try {
+    return files.read(path);
+  } catch {
+    return null;
+  }
+}
+
+function parseMode(text: string): Parsed<"shared" | "dedicated"> {
+  if (text === "shared" || text === "dedicated") return parsed(text);
+  return refused("PROXY_MODE must be one of dedicated, shared");
+}
+
+function dedicatedWorkload(environment: Environment): WorkloadName {
+  const text = environment.get("PROXY_WORKLOAD_INFO");
+  if (text === null) throw invalidConfiguration("PROXY_MODE=dedicated requires PROXY_WORKLOAD_INFO to be set");
+  const [namespace, name, ...account] = text.split("/");
+  if (namespace === undefined || name === undefined || account.length === 0) {
+    const got = JSON.stringify(text.split("/")).replaceAll('","', '", "');
+    throw invalidConfiguration(
+      `PROXY_WORKLOAD_INFO must match the format 'namespace/name/service-account' (got ${got})`,
+    );
+  }
+  return { name, namespace, serviceAccount: account.join("/") };
+}
+
+function nodeSettings(environment: Environment): NodeSettings {
+  const podName = environment.get("POD_NAME");
+  const podNamespace = environment.get("POD_NAMESPACE");
+  const serviceAccount = environment.get("SERVICE_ACCOUNT");
+  const known = podName !== null && podNamespace !== null && serviceAccount !== null;
+  return {
+    name: environment.get("NODE_NAME"),
+    network: environment.get("NETWORK") ?? "",
+    clusterId: environment.get("ISTIO_META_CLUSTER_ID") ?? environment.get("CLUSTER_ID") ?? "Kubernetes",
+    clusterDomain: environment.get("CLUSTER_DOMAIN") ?? "cluster.local",
+    instanceIp: environment.get("INSTANCE_IP") ?? "1.1.1.1",
+    podName,
+    podNamespace,
+    self: known ? { name: podName, namespace: podNamespace, serviceAccount } : null,
+    trustDomain: environment.get("TRUST_DOMAIN") ?? "cluster.local",
+    preferredServiceNamespace: environment.get("PREFERED_SERVICE_NAMESPACE"),
+  };
+}
+
+function spireSettings(environment: Environment): SpireSettings {
+  const enabled = environment.bool("SPIRE_ENABLED", false);
+  const adminSocket = environment.get("SPIRE_ADMIN_ENDPOINT_SOCKET") ?? "unix:///run/spire/sockets/admin.sock";
+  if (enabled && !/^unix:(?:\/\/)?\/[^/?#][^?#]*$/.test(adminSocket)) {
+    throw invalidVariable("SPIRE_ADMIN_ENDPOINT_SOCKET", adminSocket, "invalid endpoint socket path");
+  }
+  return {
+    enabled,
+    adminSocket,
+    timeout: environment.duration("SPIRE_TIMEOUT") ?? 10_000,
+    containerRuntimeSocket: environment.get("CONTAINER_RUNTIME_SOCK_PATH") ?? "/run/containerd/containerd.sock",
+  };
+}
+
+function drainDeadline(environment: Environment): number {
+  const deadline = environment.duration("CONNECTION_TERMINATION_DEADLINE");
+  const grace = environment.u64("TERMINATION_GRACE_PERIOD_SECONDS");
+  if (deadline !== null) return deadline;
+  if (grace === null) return DRAIN_DEADLINE;
+  return (grace > 10 ? grace - 5 : Math.max(grace - 1, 1)) * 1000;
+}
+
+function logSettings(environment: Environment): LogSettings {
+  return {
+    filter: environment.get("RUST_LOG") ?? "info",
+    format: environment.flag("LOG_FORMAT", "json") ? "json" : "plain",
+    authorizationAtInfo: environment.flag("AUTHZ_POLICY_INFO_LOGGING", "true"),
+  };
+}
+
+function crossCheck(config: Config) {
+  if (!config.proxyEnabled && !config.dnsEnabled) throw invalidProxyConfig("ztunnel run without any servers enabled");
+  if (config.xds.onDemand && config.dnsEnabled) {
+    throw invalidProxyConfig("DNS proxy does not currently support on-demand mode");
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const child of Object.values(value)) deepFreeze(child);
+  return Object.freeze(value);
+}

@@ -1,0 +1,111 @@
+/**
+ * The proxy configuration of a mesh: `defaultConfig` of the mesh file, then `PROXY_CONFIG`, then `ISTIO_META_*`
+ * (`docs/spec/config-admin.md` 1.9). `proxyMetadata` may be missing, which the native proxy refuses.
+ */
+import { parse as parseYaml } from "yaml";
+import type { Environment } from "./environment.ts";
+import { invalidProxyConfig } from "./error.ts";
+import { U16_MAX } from "./scalars.ts";
+
+/** Relative to the working directory, `/` in the image. */
+export const MESH_FILE = "./etc/istio/config/mesh";
+
+const META_PREFIX = "ISTIO_META_";
+
+export interface ProxyConfig {
+  readonly discoveryAddress: string | null;
+  readonly adminPort: number | null;
+  readonly statsPort: number | null;
+  readonly concurrency: number | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** `meshFile`: its text, null where there is none. Throws {@link ConfigError}. */
+export function readProxyConfig(environment: Environment, meshFile: () => string | null): ProxyConfig {
+  const mesh = explain(`failed parsing mesh config file ${MESH_FILE}`, () => fromMeshFile(meshFile()));
+  const own = explain("failed parsing proxy config env", () => fromText(environment.get("PROXY_CONFIG")));
+  return {
+    discoveryAddress: own.discoveryAddress ?? mesh.discoveryAddress,
+    adminPort: own.adminPort ?? mesh.adminPort,
+    statsPort: own.statsPort ?? mesh.statsPort,
+    concurrency: own.concurrency ?? mesh.concurrency,
+    metadata: { ...unprefixed({ ...mesh.metadata, ...own.metadata }), ...metadataOf(environment) },
+  };
+}
+
+function explain<T>(context: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw invalidProxyConfig(`${context}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const EMPTY: ProxyConfig = {
+  discoveryAddress: null,
+  adminPort: null,
+  statsPort: null,
+  concurrency: null,
+  metadata: {},
+};
+
+function fromMeshFile(text: string | null): ProxyConfig {
+  if (text === null) return EMPTY;
+  const mesh: unknown = parseYaml(text);
+  return mesh === null ? EMPTY : fromValue(object(mesh, "the mesh configuration")["defaultConfig"]);
+}
+
+function fromText(text: string | null): ProxyConfig {
+  return text === null || text === "" ? EMPTY : fromValue(parseYaml(text));
+}
+
+function fromValue(value: unknown): ProxyConfig {
+  if (value === null || value === undefined) return EMPTY;
+  const fields = object(value, "the proxy configuration");
+  return {
+    discoveryAddress: optional(fields, "discoveryAddress", text),
+    adminPort: optional(fields, "proxyAdminPort", port),
+    statsPort: optional(fields, "statsPort", port),
+    concurrency: optional(fields, "concurrency", port),
+    metadata: optional(fields, "proxyMetadata", texts) ?? {},
+  };
+}
+
+function object(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${name} must be a map`);
+  return value as Record<string, unknown>;
+}
+
+function optional<T>(fields: Record<string, unknown>, key: string, read: (value: unknown, key: string) => T): T | null {
+  const value = fields[key];
+  return value === undefined || value === null ? null : read(value, key);
+}
+
+function text(value: unknown, key: string): string {
+  if (typeof value === "object") throw new Error(`${key}: invalid type, expected a string`);
+  return String(value);
+}
+
+function port(value: unknown, key: string): number {
+  const whole = typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= U16_MAX;
+  if (!whole) throw new Error(`${key}: invalid value ${JSON.stringify(value)}, expected a number from 0 to ${U16_MAX}`);
+  return value;
+}
+
+function texts(value: unknown, key: string): Record<string, string> {
+  const entries = Object.entries(object(value, key));
+  return Object.fromEntries(entries.map(([name, item]) => [name, text(item, `${key}.${name}`)]));
+}
+
+/** One leading prefix is removed from keys of files; keys without it stay. */
+function unprefixed(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([k, v]) => [k.startsWith(META_PREFIX) ? k.slice(META_PREFIX.length) : k, v]),
+  );
+}
+
+/** All repeated prefixes are removed from environment variables. */
+function metadataOf(environment: Environment): Record<string, string> {
+  const found = environment.withPrefix(META_PREFIX);
+  return Object.fromEntries(found.map(({ rest, value }) => [rest.replace(/^(?:ISTIO_META_)+/, ""), value]));
+}
