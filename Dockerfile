@@ -1,0 +1,30 @@
+# The runtime and the program as two files on Debian 13, whose OpenSSL is 3.5.
+#
+#   docker build -t ztunnel .
+#
+# The image's user is not root. That is enough for a single workload (PROXY_MODE=dedicated). As a node proxy it enters
+# the namespaces of pods, for which the kernel asks CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW; Kubernetes grants
+# capabilities to root only, so deploy/ztunnel.yaml sets runAsUser 0, drops all capabilities and adds those three.
+# The root file system may be read-only.
+FROM debian:13-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates nodejs npm
+WORKDIR /build
+COPY deno.json deno.lock compile.sh ./
+COPY src src
+COPY proto* proto
+COPY tools tools
+# Started once, so that the image holds the compiled code too.
+RUN ./compile.sh -f folder -o /out && /out/ztunnel version
+
+FROM debian:13-slim
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates libssl3t64 \
+  && rm -rf /var/lib/apt/lists/* \
+  && groupadd --gid 1337 ztunnel && useradd --uid 1337 --gid 1337 --no-create-home --shell /usr/sbin/nologin ztunnel
+COPY --from=build /out /usr/local/lib/ztunnel
+RUN ln -s ../lib/ztunnel/ztunnel /usr/local/bin/ztunnel
+WORKDIR /
+USER 1337:1337
+EXPOSE 15020 15021
+ENTRYPOINT ["/usr/local/bin/ztunnel"]
+CMD ["proxy", "ztunnel"]
