@@ -1,0 +1,33 @@
+/** How the mesh changes: batches of these values, as one xDS response or the static file makes them. */
+import type { Endpoint, NamespacedHostname, Policy, PolicyKey, PortMap, Service, Workload } from "./model.ts";
+
+/** A workload and the ports it offers for each service it belongs to. */
+export interface WorkloadChange {
+  readonly kind: "workload";
+  readonly workload: Workload;
+  readonly endpoints: ReadonlyMap<NamespacedHostname, PortMap>;
+}
+
+/** A service. Its endpoints come with workloads; only a static file names some here. */
+export interface ServiceChange {
+  readonly kind: "service";
+  readonly service: Service;
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface PolicyChange {
+  readonly kind: "policy";
+  readonly key: PolicyKey;
+  readonly policy: Policy;
+}
+
+/** Plain values only: a batch can be posted to a worker as it is. */
+export type MeshChange =
+  | WorkloadChange
+  | ServiceChange
+  | PolicyChange
+  /** The name of an xDS Address resource: a workload's uid, or `namespace/hostname`. */
+  | { readonly kind: "remove-address"; readonly name: string }
+  | { readonly kind: "remove-policy"; readonly key: PolicyKey }
+  /** Forgets everything, as before a static file is loaded. */
+  | { readonly kind: "clear" };

@@ -1,0 +1,123 @@
+/**
+ * The endpoints of a service that one kind of client may get, ready for a weighted choice.
+ *
+ * Building it looks at every endpoint; it is kept until the service or one of its workloads changes, so that a
+ * connection costs one binary search.
+ */
+import { localityRank } from "./locality.ts";
+import type { Endpoint, Service, Workload, WorkloadUid } from "./model.ts";
+import type { Reason, Trace } from "./reasons.ts";
+import type { ServiceEntry } from "./service_entry.ts";
+
+/** What the choice is for: user traffic and gateways, or a waypoint, which may lack the port. */
+export type ResolutionMode = "standard" | "waypoint";
+
+/** In [0, 1), like `Math.random`. */
+export type Random = () => number;
+
+interface Member {
+  readonly endpoint: Endpoint;
+  readonly workload: Workload;
+}
+
+export class EndpointPool {
+  readonly #members: readonly Member[];
+  /** Sums of capacities up to each member. */
+  readonly #sums: readonly number[] = [];
+
+  constructor(members: readonly Member[]) {
+    this.#members = members.filter((member) => member.workload.capacity > 0);
+    let sum = 0;
+    this.#sums = this.#members.map((member) => sum += member.workload.capacity);
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** One member, with a chance in proportion to its capacity; null where there is none. */
+  pick(random: Random): Member | null {
+    const last = this.#members.length - 1;
+    if (last <= 0) return this.#members[0] ?? null;
+    const point = random() * this.#sums[last]!;
+    let low = 0;
+    let high = last;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#sums[middle]! > point) high = middle;
+      else low = middle + 1;
+    }
+    return this.#members[low]!;
+  }
+}
+
+/** `find` gives workloads by uid; reasons why endpoints were left out go to `trace`. */
+export function buildPool(
+  entry: ServiceEntry,
+  find: (uid: WorkloadUid) => Workload | null,
+  source: Workload,
+  port: number,
+  mode: ResolutionMode,
+  trace: Trace,
+): EndpointPool {
+  const { service } = entry;
+  const balancer = service.loadBalancer;
+  const ranked = balancer !== null && balancer.mode !== "Standard";
+  let members: Member[] = [];
+  let best = 0;
+  for (const endpoint of entry.endpoints.values()) {
+    const workload = find(endpoint.workloadUid);
+    const obstacle = workload === null
+      ? "its workload is not known"
+      : obstacleTo(service, endpoint, workload, source, port, mode);
+    const rank = workload === null || obstacle !== null ? null : ranked ? localityRank(balancer, source, workload) : 0;
+    if (workload === null || rank === null) {
+      trace?.push(leftOut(endpoint.workloadUid, obstacle ?? "not near enough for a strict service"));
+      continue;
+    }
+    trace?.push({
+      rule: "endpoint.usable",
+      text: `${endpoint.workloadUid}: rank ${rank}, capacity ${workload.capacity}`,
+    });
+    if (rank > best) members = [];
+    if (rank >= best) members.push({ endpoint, workload });
+    best = Math.max(best, rank);
+  }
+  return new EndpointPool(members);
+}
+
+function leftOut(uid: WorkloadUid, why: string): Reason {
+  return { rule: "endpoint.left-out", text: `${uid}: ${why}` };
+}
+
+/** Why the endpoint cannot be used at all, or null (`docs/spec/xds-state.md` 4.4). */
+function obstacleTo(
+  service: Service,
+  endpoint: Endpoint,
+  workload: Workload,
+  source: Workload,
+  port: number,
+  mode: ResolutionMode,
+): string | null {
+  const addressable = workload.workloadIps.length > 0 || workload.hostname !== "";
+  if (!addressable && (workload.network === source.network || workload.networkGateway === null)) {
+    return "it has no address and is not behind a network gateway";
+  }
+  const target = service.ports.get(port);
+  if (mode === "standard" && target === 0 && !endpoint.ports.has(port)) {
+    return `it has no port of the name that service port ${port} has`;
+  }
+  if (mode === "waypoint" && target === undefined && workload.applicationTunnel === null) {
+    return `the service has no port ${port} and the workload no application tunnel`;
+  }
+  return null;
+}
+
+/** The port to reach at the chosen endpoint, or null (`docs/spec/xds-state.md` 4.7). */
+export function targetPort(service: Service, endpoint: Endpoint, workload: Workload, port: number): number | null {
+  const own = endpoint.ports.get(port);
+  if (own !== undefined) return own;
+  const target = service.ports.get(port);
+  if (target !== undefined && target > 0) return target;
+  return workload.applicationTunnel?.port != null ? port : null;
+}

@@ -1,0 +1,142 @@
+/**
+ * A policy compiled for matching: blocks are numbers, exact texts are sets (`docs/spec/xds-state.md` 5.5, 5.6).
+ */
+import { type Cidr, CidrRange, type IpBits } from "./cidr.ts";
+import type { Clause, Match, Policy, PolicyKey, ServiceAccountMatch, StringMatch } from "./model.ts";
+import type { ConnectionFacts } from "./connection_facts.ts";
+
+/** One value of a connection against both lists of a field. */
+type Test = (facts: ConnectionFacts) => boolean;
+
+/** Tests that all must hold. */
+type CompiledMatch = readonly Test[];
+type CompiledClause = readonly CompiledMatch[] | "always";
+
+export class CompiledPolicy {
+  readonly key: PolicyKey;
+  readonly policy: Policy;
+  readonly #rules: readonly (readonly CompiledClause[])[];
+
+  constructor(key: PolicyKey, policy: Policy) {
+    this.key = key;
+    this.policy = policy;
+    this.#rules = policy.rules.map((rule) => rule.map(compileClause));
+  }
+
+  /** Some rule holds. A policy without rules never matches. */
+  matches(facts: ConnectionFacts): boolean {
+    for (const rule of this.#rules) {
+      if (allClausesHold(rule, facts)) return true;
+    }
+    return false;
+  }
+}
+
+function allClausesHold(rule: readonly CompiledClause[], facts: ConnectionFacts): boolean {
+  for (const clause of rule) {
+    if (clause !== "always" && !someMatchHolds(clause, facts)) return false;
+  }
+  return true;
+}
+
+function someMatchHolds(clause: readonly CompiledMatch[], facts: ConnectionFacts): boolean {
+  for (const match of clause) {
+    if (allTestsHold(match, facts)) return true;
+  }
+  return false;
+}
+
+function allTestsHold(match: CompiledMatch, facts: ConnectionFacts): boolean {
+  for (const test of match) {
+    if (!test(facts)) return false;
+  }
+  return true;
+}
+
+/** A clause without matches holds; one of which every match is empty never does. */
+function compileClause(clause: Clause): CompiledClause {
+  if (clause.length === 0) return "always";
+  return clause.map(compileMatch).filter((match) => match.length > 0);
+}
+
+function compileMatch(match: Match): CompiledMatch {
+  const tests: Test[] = [];
+  const field = (positive: Test | null, negative: Test | null) => {
+    if (positive !== null) tests.push(positive);
+    if (negative !== null) tests.push((facts) => !negative(facts));
+  };
+  // Cheap tests first: order changes no outcome.
+  field(ports(match.destinationPorts), ports(match.notDestinationPorts));
+  field(principals(match.principals), principals(match.notPrincipals));
+  field(namespaces(match.namespaces), namespaces(match.notNamespaces));
+  field(serviceAccounts(match.serviceAccounts), serviceAccounts(match.notServiceAccounts));
+  field(ranges(match.sourceIps, (facts) => facts.source), ranges(match.notSourceIps, (facts) => facts.source));
+  field(
+    ranges(match.destinationIps, (facts) => facts.destination),
+    ranges(match.notDestinationIps, (facts) => facts.destination),
+  );
+  return tests;
+}
+
+function ports(values: readonly number[]): Test | null {
+  if (values.length === 0) return null;
+  const set = new Set(values);
+  return (facts) => set.has(facts.port);
+}
+
+function principals(values: readonly StringMatch[]): Test | null {
+  const test = strings(values);
+  // Without an identity no value matches, presence included.
+  return test === null ? null : (facts) => facts.principal !== null && test(facts.principal);
+}
+
+function namespaces(values: readonly StringMatch[]): Test | null {
+  const test = strings(values);
+  return test === null ? null : (facts) => test(facts.namespace);
+}
+
+function serviceAccounts(values: readonly ServiceAccountMatch[]): Test | null {
+  if (values.length === 0) return null;
+  const set = new Set(values.map((value) => `${value.namespace}/${value.serviceAccount}`));
+  return (facts) => facts.serviceAccount !== null && set.has(facts.serviceAccount);
+}
+
+function ranges(values: readonly Cidr[], pick: (facts: ConnectionFacts) => IpBits): Test | null {
+  if (values.length === 0) return null;
+  const blocks = values.map((value) => new CidrRange(value));
+  return (facts) => {
+    const ip = pick(facts);
+    for (const block of blocks) if (block.contains(ip)) return true;
+    return false;
+  };
+}
+
+/** Any of the values, or null where there are none (`docs/spec/xds-state.md` X255 to X259). */
+export function strings(values: readonly StringMatch[]): ((text: string) => boolean) | null {
+  if (values.length === 0) return null;
+  const exact = new Set<string>();
+  const others: ((text: string) => boolean)[] = [];
+  for (const match of values) {
+    switch (match.kind) {
+      case "Exact":
+        exact.add(match.value);
+        break;
+      case "Prefix":
+        others.push((text) => text.startsWith(match.value));
+        break;
+      case "Suffix":
+        others.push((text) => text.endsWith(match.value));
+        break;
+      case "Presence":
+        others.push((text) => text !== "");
+        break;
+      default:
+        match satisfies never;
+    }
+  }
+  return (text) => {
+    if (exact.has(text)) return true;
+    for (const other of others) if (other(text)) return true;
+    return false;
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The mesh as this proxy knows it: one store, changed in batches, read by `resolve` and `authorize`.
+ *
+ * There is one thread, so readers always see whole batches. Inside a batch the order of workloads and services does
+ * not matter: endpoints whose service is not there wait for it (`docs/spec/xds-state.md` 3).
+ */
+import type { Ip } from "../net/address.ts";
+import type { MeshChange, WorkloadChange } from "./changes.ts";
+import {
+  type NamespacedHostname,
+  parseNamespacedHostname,
+  type Policy,
+  type PolicyKey,
+  type Workload,
+  type WorkloadUid,
+} from "./model.ts";
+import { Placements } from "./placement.ts";
+import { type PolicySet, PolicyStore } from "./policy_store.ts";
+import { bestService } from "./service_choice.ts";
+import type { ServiceEntry } from "./service_entry.ts";
+import { ServiceIndex } from "./service_index.ts";
+import { WorkloadIndex } from "./workload_index.ts";
+
+/** Told once per batch, after it, in the order of the batch. */
+export interface MeshListener {
+  /** New, or replaced by a new value. */
+  workloadInserted?(workload: Workload): void;
+  /** `lastOfIdentity`: it was local and no local workload with its namespace and service account is left. */
+  workloadRemoved?(workload: Workload, lastOfIdentity: boolean): void;
+  /** Some policy came, changed or went: live connections are to be asked again. */
+  policiesChanged?(): void;
+}
+
+/** A workload, or a service with its endpoints. */
+export type Found = Workload | ServiceEntry;
+
+type Notice = (listener: MeshListener) => void;
+
+export class MeshState {
+  readonly #workloads: WorkloadIndex;
+  readonly #services = new ServiceIndex();
+  readonly #policies = new PolicyStore();
+  readonly #listeners = new Set<MeshListener>();
+  readonly placements = new Placements();
+
+  /** `localNode`: the name of this node; null: every workload counts as local. */
+  constructor(localNode: string | null = null) {
+    this.#workloads = new WorkloadIndex(localNode);
+  }
+
+  /** Listens until the returned function is called. */
+  subscribe(listener: MeshListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Applies a batch, then tells the listeners. Returns what should be logged as warnings. */
+  apply(changes: readonly MeshChange[]): readonly string[] {
+    const warnings: string[] = [];
+    const notices: Notice[] = [];
+    let policiesChanged = false;
+    for (const change of changes) {
+      switch (change.kind) {
+        case "workload":
+          this.#upsertWorkload(change);
+          notices.push((listener) => listener.workloadInserted?.(change.workload));
+          break;
+        case "service":
+          this.#services.insert(change.service, change.endpoints);
+          break;
+        case "policy":
+          this.#policies.insert(change.key, change.policy);
+          policiesChanged = true;
+          break;
+        case "remove-address":
+          this.#removeAddress(change.name, warnings, notices);
+          break;
+        case "remove-policy":
+          this.#policies.remove(change.key);
+          policiesChanged = true;
+          break;
+        case "clear":
+          this.#clear(notices);
+          policiesChanged = true;
+          break;
+        default:
+          change satisfies never;
+      }
+    }
+    if (policiesChanged) notices.push((listener) => listener.policiesChanged?.());
+    for (const notice of notices) for (const listener of [...this.#listeners]) notice(listener);
+    return warnings;
+  }
+
+  #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
+    this.#services.withdraw(workload.uid);
+    this.#workloads.remove(workload.uid);
+    this.#workloads.insert(workload);
+    for (const [key, ports] of endpoints) {
+      this.#services.insertEndpoint(key, { workloadUid: workload.uid, ports, status: workload.status });
+    }
+  }
+
+  #removeAddress(name: string, warnings: string[], notices: Notice[]): void {
+    const workload = this.#workloads.remove(name as WorkloadUid);
+    if (workload !== null) {
+      this.#services.withdraw(workload.uid);
+      notices.push(this.#removal(workload));
+      return;
+    }
+    const parsed = parseNamespacedHostname(name);
+    if (parsed === null) {
+      warnings.push("tried to remove service but it did not have the expected namespace/hostname format");
+      return;
+    }
+    // A uid that is not known has more slashes; an empty namespace is a negative answer to a lookup by address.
+    if (parsed.hostname.includes("/") || this.#services.remove(parsed.key) || parsed.namespace === "") return;
+    warnings.push("tried to remove service, but it was not found");
+  }
+
+  #removal(workload: Workload): Notice {
+    const last = this.#workloads.isLocal(workload) &&
+      !this.#workloads.hasLocal(workload.namespace, workload.serviceAccount);
+    return (listener) => listener.workloadRemoved?.(workload, last);
+  }
+
+  #clear(notices: Notice[]): void {
+    const gone = [...this.#workloads.values()];
+    this.#workloads.clear();
+    this.#services.clear();
+    this.#policies.clear();
+    for (const workload of gone) notices.push(this.#removal(workload));
+  }
+
+  // Reading.
+
+  workload(uid: WorkloadUid): Workload | null {
+    return this.#workloads.get(uid);
+  }
+
+  workloadByAddress(network: string, ip: Ip): Workload | null {
+    return this.#workloads.byAddress(network, ip);
+  }
+
+  /** Every workload, in order of arrival. */
+  workloads(): Iterable<Workload> {
+    return this.#workloads.values();
+  }
+
+  /** The pod that a proxy serves, among the workloads of this node (`docs/spec/xds-state.md` 3.9). */
+  findLocalWorkload(name: string, namespace: string, serviceAccount: string): Workload | null {
+    for (const workload of this.#workloads.localByIdentity(namespace, serviceAccount)) {
+      if (workload.name === name) return workload;
+    }
+    return null;
+  }
+
+  service(key: NamespacedHostname): ServiceEntry | null {
+    return this.#services.get(key);
+  }
+
+  /** Every service with its endpoints. */
+  services(): Iterable<ServiceEntry> {
+    return this.#services.values();
+  }
+
+  /** All services of one host name in order of arrival: for a DNS server that ranks by its own rules. */
+  servicesByHostname(hostname: string): readonly ServiceEntry[] {
+    return this.#services.listByHostname(hostname);
+  }
+
+  /** The best service of a host name for a client of `clientNamespace` (null: anyone). */
+  serviceByHostname(
+    hostname: string,
+    clientNamespace: string | null,
+    preferredNamespace: string | null = null,
+  ): ServiceEntry | null {
+    return bestService(this.#services.listByHostname(hostname), clientNamespace, preferredNamespace);
+  }
+
+  serviceByVip(network: string, ip: Ip, clientNamespace: string | null): ServiceEntry | null {
+    return this.#services.byVip(network, ip, clientNamespace);
+  }
+
+  /** A workload with this address, else the best service with this virtual address. */
+  findAddress(network: string, ip: Ip, clientNamespace: string | null): Found | null {
+    return this.#workloads.byAddress(network, ip) ?? this.#services.byVip(network, ip, clientNamespace);
+  }
+
+  /** The service with exactly this key, else the first workload with this host name in this namespace. */
+  findHostname(key: NamespacedHostname): Found | null {
+    return this.#services.get(key) ?? this.#workloads.byHostname(key);
+  }
+
+  policy(key: PolicyKey): Policy | null {
+    return this.#policies.get(key);
+  }
+
+  /** Every policy with its key. */
+  policies(): Iterable<{ readonly key: PolicyKey; readonly policy: Policy }> {
+    return this.#policies.entries();
+  }
+
+  /** Keys of policies that apply to a whole namespace; with the empty one, to all. */
+  policyKeysOfNamespace(namespace: string): readonly PolicyKey[] {
+    return this.#policies.keysOfNamespace(namespace);
+  }
+
+  policiesFor(workload: Workload): PolicySet {
+    return this.#policies.forWorkload(workload);
+  }
+
+  /** Endpoints that wait for their service. */
+  get staged(): ServiceIndex["staged"] {
+    return this.#services.staged;
+  }
+
+  /** Sizes of the indexes, for dumps and tests. */
+  get sizes() {
+    return {
+      workloads: this.#workloads.size,
+      addresses: this.#workloads.addresses,
+      services: this.#services.size,
+      vips: this.#services.vips,
+      cidrVips: this.#services.cidrVips,
+      staged: this.#services.staged.size,
+    };
+  }
+}

@@ -1,0 +1,131 @@
+/** Workloads by uid, by address, by host name and, for those of this node, by who they are. */
+import type { Ip } from "../net/address.ts";
+import { type NamespacedHostname, namespacedHostname, type Workload, type WorkloadUid } from "./model.ts";
+import { NetworkMap } from "./network_map.ts";
+
+export class WorkloadIndex {
+  readonly #localNode: string | null;
+  readonly #byUid = new Map<WorkloadUid, Workload>();
+  /** Most lists have one member; the best is first. */
+  readonly #byAddress = new NetworkMap<Workload[]>();
+  /** In order of arrival. */
+  readonly #byHostname = new Map<NamespacedHostname, Workload[]>();
+  /** `namespace/serviceAccount`, workloads of the local node only (`docs/spec/xds-state.md` 3.2). */
+  readonly #local = new Map<string, Map<WorkloadUid, Workload>>();
+
+  /** Without a local node every workload counts as local. */
+  constructor(localNode: string | null) {
+    this.#localNode = localNode;
+  }
+
+  get size(): number {
+    return this.#byUid.size;
+  }
+
+  /** How many (network, ip) keys are known. */
+  get addresses(): number {
+    return this.#byAddress.size;
+  }
+
+  get(uid: WorkloadUid): Workload | null {
+    return this.#byUid.get(uid) ?? null;
+  }
+
+  values(): IterableIterator<Workload> {
+    return this.#byUid.values();
+  }
+
+  byAddress(network: string, ip: Ip): Workload | null {
+    return this.#byAddress.get(network, ip)?.[0] ?? null;
+  }
+
+  /** The first workload with this host name and namespace that arrived. */
+  byHostname(key: NamespacedHostname): Workload | null {
+    return this.#byHostname.get(key)?.[0] ?? null;
+  }
+
+  isLocal(workload: Workload): boolean {
+    return this.#localNode === null || workload.node === this.#localNode;
+  }
+
+  /** Workloads of the local node with this service account, whatever their trust domain. */
+  localByIdentity(namespace: string, serviceAccount: string): Iterable<Workload> {
+    return this.#local.get(`${namespace}/${serviceAccount}`)?.values() ?? [];
+  }
+
+  hasLocal(namespace: string, serviceAccount: string): boolean {
+    return this.#local.has(`${namespace}/${serviceAccount}`);
+  }
+
+  /** The uid must not be there: remove the old value first. */
+  insert(workload: Workload): void {
+    this.#byUid.set(workload.uid, workload);
+    if (workload.networkMode === "Standard") {
+      for (const ip of new Set(workload.workloadIps)) this.#insertAddress(workload, ip);
+    }
+    if (workload.hostname !== "") {
+      const key = namespacedHostname(workload.namespace, workload.hostname);
+      const list = this.#byHostname.get(key);
+      if (list === undefined) this.#byHostname.set(key, [workload]);
+      else list.push(workload);
+    }
+    if (this.isLocal(workload)) {
+      const who = `${workload.namespace}/${workload.serviceAccount}`;
+      let members = this.#local.get(who);
+      if (members === undefined) this.#local.set(who, members = new Map());
+      members.set(workload.uid, workload);
+    }
+  }
+
+  #insertAddress(workload: Workload, ip: Ip): void {
+    const list = this.#byAddress.get(workload.network, ip);
+    if (list === undefined) {
+      this.#byAddress.set(workload.network, ip, [workload]);
+      return;
+    }
+    // Before the first that is not better, so that of equals the newest wins: it is the one that reused the address.
+    const rank = addressRank(workload);
+    const at = list.findIndex((other) => addressRank(other) <= rank);
+    if (at < 0) list.push(workload);
+    else list.splice(at, 0, workload);
+  }
+
+  /** Removes what {@link insert} added and returns it, or null where the uid is unknown. */
+  remove(uid: WorkloadUid): Workload | null {
+    const workload = this.#byUid.get(uid);
+    if (workload === undefined) return null;
+    this.#byUid.delete(uid);
+    if (workload.networkMode === "Standard") {
+      for (const ip of new Set(workload.workloadIps)) this.#removeAddress(workload, ip);
+    }
+    if (workload.hostname !== "") {
+      const key = namespacedHostname(workload.namespace, workload.hostname);
+      const rest = this.#byHostname.get(key)!.filter((other) => other !== workload);
+      if (rest.length === 0) this.#byHostname.delete(key);
+      else this.#byHostname.set(key, rest);
+    }
+    const who = `${workload.namespace}/${workload.serviceAccount}`;
+    const members = this.#local.get(who);
+    if (members?.delete(uid) && members.size === 0) this.#local.delete(who);
+    return workload;
+  }
+
+  #removeAddress(workload: Workload, ip: Ip): void {
+    const rest = this.#byAddress.get(workload.network, ip)!.filter((other) => other !== workload);
+    if (rest.length === 0) this.#byAddress.delete(workload.network, ip);
+    else this.#byAddress.set(workload.network, ip, rest);
+  }
+
+  clear(): void {
+    this.#byUid.clear();
+    this.#byAddress.clear();
+    this.#byHostname.clear();
+    this.#local.clear();
+  }
+}
+
+/** Who wins an address that several workloads claim: pods before others, HBONE before TCP (`xds-state` 3.3). */
+function addressRank(workload: Workload): number {
+  const pod = workload.uid.includes("//Pod/") ? 2 : 0;
+  return pod + (workload.protocol === "HBONE" ? 1 : 0);
+}
