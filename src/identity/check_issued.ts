@@ -1,0 +1,81 @@
+/**
+ * What every certificate goes through before it is used, whoever issued it: the right id, the right key, valid now
+ * (`docs/spec/identity-spire.md` S13-S15, `docs/spec/observed.md` O12).
+ */
+import { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { CertificateError, type IssuedCertificate } from "./authority.ts";
+import { equalBytes, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
+import { isRefusal, spiffeIdOfLeaf } from "./peer_chain.ts";
+import type { SpiffeId } from "./spiffe_id.ts";
+import type { TrustBundles } from "./trust_bundles.ts";
+
+/** S27. */
+const MAX_ISSUED_CHAIN = 64;
+
+/**
+ * `chain`: DER, leaf first. `key`: PKCS#8 DER. `now`: ms since the epoch. Throws {@link CertificateError}. The chain
+ * of the result has neither duplicates nor trust anchors (O9).
+ */
+export function checkIssued(
+  wanted: SpiffeId,
+  chain: readonly Uint8Array[],
+  key: Uint8Array,
+  bundles: TrustBundles,
+  now: number,
+): IssuedCertificate {
+  const [first] = chain;
+  if (first === undefined) {
+    throw new CertificateError(`chain returned from CA is empty for: ${wanted}`, "EMPTY_RESPONSE");
+  }
+  if (chain.length > MAX_ISSUED_CHAIN) throw invalid(`chain of ${chain.length} certificates is too long`);
+  const leaf = parseCertificate(first);
+  if (isMalformed(leaf)) throw invalid(leaf.problem);
+  if (spiffeIdOfLeaf(leaf) !== wanted) throw sanMismatch(wanted, spiffeIdOfLeaf(leaf));
+  if (!equalBytes(leaf.publicKey, publicKeyOf(key))) {
+    throw new CertificateError(`certificate for ${wanted} is for another key`, "KEY_MISMATCH");
+  }
+  if (now > leaf.notAfter) {
+    const when = new Date(leaf.notAfter).toISOString();
+    throw new CertificateError(`certificate for ${wanted} has already expired at ${when}`, "EXPIRED");
+  }
+  const { notBefore, notAfter } = leaf;
+  return {
+    id: wanted,
+    chain: withoutAnchors(chain, bundles),
+    key,
+    notBefore,
+    notAfter,
+    serial: serialDecimal(leaf.serial),
+    bundles,
+  };
+}
+
+function invalid(problem: string): CertificateError {
+  return new CertificateError(`certificate: ${problem}`, "INVALID_CERTIFICATE");
+}
+
+function sanMismatch(wanted: SpiffeId, found: ReturnType<typeof spiffeIdOfLeaf>): CertificateError {
+  const cause = typeof found !== "string" && isRefusal(found) ? new Error(found.message) : undefined;
+  return new CertificateError(`did not find expected SAN: ${wanted}`, "SAN_MISMATCH", { cause });
+}
+
+function publicKeyOf(pkcs8: Uint8Array): Uint8Array {
+  try {
+    const key = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
+    return createPublicKey(key).export({ format: "der", type: "spki" });
+  } catch {
+    // The reason could quote the key.
+    throw new CertificateError("certificate: no key", "INVALID_CERTIFICATE");
+  }
+}
+
+function withoutAnchors(chain: readonly Uint8Array[], bundles: TrustBundles): Uint8Array[] {
+  const anchors = [...bundles.byTrustDomain.values(), bundles.anyTrustDomain].flat();
+  const kept: Uint8Array[] = [];
+  for (const der of chain) {
+    const known = kept.some((other) => equalBytes(other, der)) || anchors.some((anchor) => equalBytes(anchor, der));
+    if (kept.length === 0 || !known) kept.push(der);
+  }
+  return kept;
+}

@@ -1,0 +1,15 @@
+/** Object identifiers in dotted text (RFC 5280, RFC 5758, RFC 4055). */
+export const Oid = {
+  SUBJECT_KEY_ID: "2.5.29.14",
+  KEY_USAGE: "2.5.29.15",
+  SUBJECT_ALT_NAME: "2.5.29.17",
+  BASIC_CONSTRAINTS: "2.5.29.19",
+  NAME_CONSTRAINTS: "2.5.29.30",
+  AUTHORITY_KEY_ID: "2.5.29.35",
+  EXTENDED_KEY_USAGE: "2.5.29.37",
+  SERVER_AUTH: "1.3.6.1.5.5.7.3.1",
+  CLIENT_AUTH: "1.3.6.1.5.5.7.3.2",
+  ECDSA_SHA256: "1.2.840.10045.4.3.2",
+  RSA_SHA256: "1.2.840.113549.1.1.11",
+  ORGANIZATION: "2.5.4.10",
+} as const;

@@ -1,0 +1,170 @@
+/**
+ * What the certificates of a verified path say by themselves, whoever was expected and whatever the time is: the part
+ * of peer verification that can be remembered.
+ *
+ * OpenSSL has checked signatures, names, validity and purpose. It knows nothing of SPIFFE and is lenient where the
+ * X.509-SVID standard is strict (`docs/spec/identity-spire.md` 6.4 and 8, `docs/spec/observed.md` O34).
+ */
+import type { PeerRefusal } from "../net/tls_context.ts";
+import { type Certificate, equalBytes, isMalformed, parseCertificate } from "./certificate.ts";
+import { KeyUsage } from "./certificate_extensions.ts";
+import { permitsTrustDomain } from "./name_constraints.ts";
+import { Oid } from "./oids.ts";
+import {
+  hasPath,
+  parseSpiffeId,
+  parseWorkloadId,
+  type SpiffeId,
+  spiffeIdProblem,
+  type TrustDomain,
+  trustDomainOf,
+  type WorkloadIdentity,
+} from "./spiffe_id.ts";
+import { anchorKey } from "./trust_bundles.ts";
+
+/** Stable codes of everything peer verification refuses. */
+export type PeerRefusalCode =
+  | "NO_CERTIFICATE"
+  | "NO_ISSUER"
+  | "CHAIN_TOO_LONG"
+  | "MALFORMED_CERTIFICATE"
+  | "NOT_VERSION_3"
+  | "NO_URI_SAN"
+  | "SEVERAL_URI_SANS"
+  | "INVALID_SPIFFE_ID"
+  | "LEAF_IS_CA"
+  | "LEAF_SIGNS_CERTIFICATES"
+  | "WRONG_USAGE"
+  | "ISSUER_NOT_CA"
+  | "ISSUER_CANNOT_SIGN"
+  | "PATH_TOO_LONG"
+  | "NAME_CONSTRAINT"
+  | "NOT_YET_VALID"
+  | "EXPIRED"
+  | "SAN_MISMATCH"
+  | "TRUST_DOMAIN_MISMATCH"
+  | "UNTRUSTED_ANCHOR";
+
+export interface CodedRefusal extends PeerRefusal {
+  readonly code: PeerRefusalCode;
+}
+
+/** Which side of the connection the peer plays. */
+export type PeerRole = "client" | "server";
+
+export interface PeerChain {
+  readonly id: SpiffeId;
+  readonly trustDomain: TrustDomain;
+  /** Null where the id has another shape than `/ns/{ns}/sa/{sa}`. */
+  readonly workload: WorkloadIdentity | null;
+  /** ms since the epoch: the latest notBefore and the earliest notAfter of the path, anchor included. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** See `trust_bundles.ts`. */
+  readonly anchor: string;
+}
+
+/** A leaf, its anchor and up to six intermediates. */
+export const MAX_CHAIN = 8;
+
+export function refuse(code: PeerRefusalCode, message: string): CodedRefusal {
+  return { code, message };
+}
+
+export function isRefusal(result: object): result is CodedRefusal {
+  return "code" in result;
+}
+
+/** `chain`: DER, leaf first, trust anchor last. Never throws. */
+export function inspectChain(chain: readonly Uint8Array[], role: PeerRole): PeerChain | CodedRefusal {
+  const path = parsePath(chain);
+  if (!Array.isArray(path)) return path;
+  const [leaf, ...issuers] = path as [Certificate, ...Certificate[]];
+  const id = spiffeIdOfLeaf(leaf);
+  if (typeof id !== "string") return id;
+  const trustDomain = trustDomainOf(id);
+  const refusal = checkLeaf(leaf, role) ?? checkIssuers(issuers, trustDomain);
+  if (refusal !== null) return refusal;
+  return {
+    id,
+    trustDomain,
+    workload: parseWorkloadId(id),
+    notBefore: Math.max(...path.map((certificate) => certificate.notBefore)),
+    notAfter: Math.min(...path.map((certificate) => certificate.notAfter)),
+    anchor: anchorKey(issuers.at(-1)!),
+  };
+}
+
+function parsePath(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
+  if (chain.length === 0) return refuse("NO_CERTIFICATE", "peer sent no certificate");
+  if (chain.length === 1) return refuse("NO_ISSUER", "peer certificate has no issuer other than itself");
+  if (chain.length > MAX_CHAIN) {
+    return refuse("CHAIN_TOO_LONG", `certificate path of ${chain.length} is longer than ${MAX_CHAIN}`);
+  }
+  const path: Certificate[] = [];
+  for (const [depth, der] of chain.entries()) {
+    const certificate = parseCertificate(der);
+    if (isMalformed(certificate)) {
+      return refuse("MALFORMED_CERTIFICATE", `${certificateAt(depth)} is malformed: ${certificate.problem}`);
+    }
+    if (certificate.version !== 3) {
+      return refuse("NOT_VERSION_3", `${certificateAt(depth)} has X.509 version ${certificate.version}, not 3`);
+    }
+    path.push(certificate);
+  }
+  return path;
+}
+
+function certificateAt(depth: number): string {
+  return depth === 0 ? "peer certificate" : `issuer certificate at depth ${depth}`;
+}
+
+/** The one URI name of a leaf, which must be a strict SPIFFE id with a path (X.509-SVID; observed.md O34). */
+export function spiffeIdOfLeaf(leaf: Certificate): SpiffeId | CodedRefusal {
+  const [uri, ...more] = leaf.uris;
+  if (uri === undefined) return refuse("NO_URI_SAN", "peer certificate has no URI name, so no SPIFFE id");
+  if (more.length > 0) {
+    return refuse("SEVERAL_URI_SANS", `peer certificate has ${more.length + 1} URI names, exactly one is allowed`);
+  }
+  const id = parseSpiffeId(uri);
+  if (id === null) return refuse("INVALID_SPIFFE_ID", `invalid SPIFFE id ${quote(uri)}: ${spiffeIdProblem(uri)}`);
+  return hasPath(id) ? id : refuse("INVALID_SPIFFE_ID", `invalid SPIFFE id ${quote(uri)}: path is missing`);
+}
+
+/** Escapes and bounds what a peer wrote, so that it cannot forge or flood the log. */
+function quote(text: string): string {
+  return text.length <= 256 ? JSON.stringify(text) : `${JSON.stringify(text.slice(0, 256))}...`;
+}
+
+function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | null {
+  if (leaf.basicConstraints?.ca) return refuse("LEAF_IS_CA", "a CA certificate was used as peer certificate");
+  if ((leaf.keyUsage ?? 0) & (KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)) {
+    return refuse("LEAF_SIGNS_CERTIFICATES", "key usage of the peer certificate allows signing certificates or CRLs");
+  }
+  const wanted = role === "client" ? Oid.CLIENT_AUTH : Oid.SERVER_AUTH;
+  if (leaf.extendedKeyUsage !== null && !leaf.extendedKeyUsage.includes(wanted)) {
+    return refuse("WRONG_USAGE", `extended key usage of the peer certificate does not include ${role}Auth`);
+  }
+  return null;
+}
+
+function checkIssuers(issuers: readonly Certificate[], trustDomain: TrustDomain): CodedRefusal | null {
+  /** CA certificates below the one at hand that count against its path length (RFC 5280 §4.2.1.9). */
+  let below = 0;
+  for (const [index, issuer] of issuers.entries()) {
+    const where = certificateAt(index + 1);
+    const constraints = issuer.basicConstraints;
+    if (!constraints?.ca) return refuse("ISSUER_NOT_CA", `${where} is not a CA`);
+    if (issuer.keyUsage !== null && !(issuer.keyUsage & KeyUsage.KEY_CERT_SIGN)) {
+      return refuse("ISSUER_CANNOT_SIGN", `key usage of ${where} does not allow signing certificates`);
+    }
+    if (constraints.pathLength !== null && below > constraints.pathLength) {
+      return refuse("PATH_TOO_LONG", `${where} allows ${constraints.pathLength} CAs below it, not ${below}`);
+    }
+    if (issuer.nameConstraints !== null && !permitsTrustDomain(issuer.nameConstraints, trustDomain)) {
+      return refuse("NAME_CONSTRAINT", `${where} is constrained and may not vouch for trust domain ${trustDomain}`);
+    }
+    if (!equalBytes(issuer.subject, issuer.issuer)) below++;
+  }
+  return null;
+}
