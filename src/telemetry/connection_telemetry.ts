@@ -1,0 +1,117 @@
+/**
+ * What becomes of a connection, told exactly once: counters and access lines (`docs/spec/dataplane.md` 7.5, 8).
+ *
+ *     open ──▶ counting ──finish──▶ recorded
+ *                    └────cancel───────┘        whoever comes second is ignored
+ */
+import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/network.ts";
+import { AccessLog, type AccessSubject } from "./access_log.ts";
+import type { Log } from "./log.ts";
+import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";
+import type { TrafficParties, TrafficService } from "./traffic_labels.ts";
+import { countFlag, type TrafficMetrics, type TrafficSeries } from "./traffic_metrics.ts";
+
+export interface ConnectionStart extends TrafficParties {
+  readonly sourceAddress: SocketAddress;
+  /** Outbound: where we dial. Inbound HBONE: the connection's local address. Passthrough: the original destination. */
+  readonly destinationAddress: SocketAddress;
+  /** The authority of the CONNECT request; null without HBONE. */
+  readonly hboneTarget: string | null;
+}
+
+/** Why a connection ended in error. `message` is a text of `docs/spec/dataplane.md` 9. */
+export interface ConnectionFailure {
+  readonly message: string;
+  readonly flag: ResponseFlag;
+}
+
+const DRAINED = "connection closed due to connection drain";
+
+export class ConnectionTelemetry {
+  readonly #access: AccessLog;
+
+  constructor(log: Log, private readonly metrics: TrafficMetrics) {
+    this.#access = new AccessLog(log);
+  }
+
+  /**
+   * Counts a connection as opened. `startedAt` is when its duration began, of the clock that `finish` is told later
+   * (usually earlier than this call: outbound, when it was accepted).
+   */
+  open(start: ConnectionStart, startedAt: Millis): ConnectionRecord {
+    const sides = this.metrics.labels.sides(start);
+    const series = this.metrics.series(start, sides);
+    series.opened++;
+    const subject: AccessSubject = {
+      direction: start.reporter === "source" ? "outbound" : "inbound",
+      source: start.sourceAddress,
+      destination: start.destinationAddress,
+      hboneTarget: start.hboneTarget,
+      serviceHostname: hostnameOf(start.service),
+      sides,
+      mutualTls: start.mutualTls,
+    };
+    this.#access.opened(subject);
+    return new ConnectionRecord(this.#access, subject, series, startedAt);
+  }
+
+  /** A connection refused before it was routed: one line, no counters. */
+  refuse(direction: AccessSubject["direction"], source: SocketAddress, destination: SocketAddress, error: string) {
+    this.#access.failed(direction, source, destination, error);
+  }
+}
+
+function hostnameOf(service: TrafficService | null): string | null {
+  return service === null || service.hostname === "" ? null : service.hostname;
+}
+
+/** One open connection. Its owner calls `finish` or `cancel`; later calls do nothing. */
+export class ConnectionRecord {
+  #received = 0;
+  #sent = 0;
+  #recorded = false;
+
+  constructor(
+    private readonly access: AccessLog,
+    private readonly subject: AccessSubject,
+    private readonly series: TrafficSeries,
+    private readonly startedAt: Millis,
+  ) {}
+
+  /** Bytes written towards the server. */
+  addReceived(bytes: number) {
+    this.#received += bytes;
+    this.series.received += bytes;
+  }
+
+  /** Bytes written towards the client. */
+  addSent(bytes: number) {
+    this.#sent += bytes;
+    this.series.sent += bytes;
+  }
+
+  finish(now: Millis, failure: ConnectionFailure | null = null) {
+    this.#record(now, failure?.flag ?? NO_FLAG, failure !== null, failure?.message ?? null);
+  }
+
+  /** Cut by a drain: an error in the log, no failure in the counters. */
+  cancel(now: Millis) {
+    this.#record(now, NO_FLAG, false, DRAINED);
+  }
+
+  #record(now: Millis, flag: ResponseFlag, failed: boolean, error: string | null) {
+    if (this.#recorded) return;
+    this.#recorded = true;
+    countFlag(this.series.closed, flag);
+    if (failed) countFlag(this.series.failed, flag);
+    // Metrics speak of client and server, the log of what its own side sent.
+    const outbound = this.subject.direction === "outbound";
+    this.access.complete(this.subject, {
+      bytesSent: outbound ? this.#received : this.#sent,
+      bytesReceived: outbound ? this.#sent : this.#received,
+      duration: Math.max(0, Math.floor(now - this.startedAt)),
+      error,
+    });
+  }
+}

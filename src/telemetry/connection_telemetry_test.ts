@@ -1,0 +1,180 @@
+import { strict as assert } from "node:assert";
+import { parseSocketAddress, type SocketAddress } from "../net/address.ts";
+import { type ConnectionStart, ConnectionTelemetry } from "./connection_telemetry.ts";
+import { testLog } from "./testing.ts";
+import { flagged, TrafficMetrics } from "./traffic_metrics.ts";
+import type { TrafficWorkload } from "./traffic_peer.ts";
+
+const at = (text: string): SocketAddress => {
+  const address = parseSocketAddress(text);
+  assert.ok(address);
+  return address;
+};
+
+function workload(
+  name: string,
+  owner: string,
+  app: string,
+  revision: string,
+  account: string,
+  zone = "z1",
+): TrafficWorkload {
+  return {
+    name,
+    namespace: "app",
+    trustDomain: "cluster.local",
+    serviceAccount: account,
+    workloadName: owner,
+    canonicalName: app,
+    canonicalRevision: revision,
+    clusterId: "Kubernetes",
+    locality: { region: "r1", zone },
+  };
+}
+
+const CLIENT = workload("client-1", "client-1", "client", "latest", "client");
+const SERVER = workload("server-1", "server-6d4cf56db6", "server", "v1", "server");
+const SERVICE = { hostname: "server.app.svc.cluster.local", namespace: "app", name: "server" };
+const CLIENT_ID = { identity: "spiffe://cluster.local/ns/app/sa/client" };
+
+const OUTBOUND: ConnectionStart = {
+  reporter: "source",
+  source: CLIENT,
+  derivedSource: CLIENT_ID,
+  destination: SERVER,
+  derivedDestination: null,
+  service: SERVICE,
+  mutualTls: true,
+  sourceAddress: at("10.9.0.2:53176"),
+  destinationAddress: at("10.9.0.3:15008"),
+  hboneTarget: "10.9.0.3:8080",
+};
+const INBOUND: ConnectionStart = { ...OUTBOUND, reporter: "destination", sourceAddress: at("10.9.0.2:45896") };
+const PLAIN: ConnectionStart = {
+  ...OUTBOUND,
+  derivedSource: null,
+  destination: null,
+  service: null,
+  mutualTls: false,
+  destinationAddress: at("10.9.9.9:8080"),
+  hboneTarget: null,
+};
+
+function world(format: "plain" | "json" = "plain", filter = "info") {
+  const { log, lines } = testLog({ format, filter });
+  const metrics = new TrafficMetrics();
+  return { telemetry: new ConnectionTelemetry(log, metrics), metrics, lines };
+}
+
+/** As the native proxy wrote them. */
+const OUTBOUND_LINE = 'src.addr=10.9.0.2:53176 src.workload="client-1" src.namespace="app" ' +
+  'src.identity="spiffe://cluster.local/ns/app/sa/client" src.cluster="Kubernetes" dst.addr=10.9.0.3:15008 ' +
+  'dst.hbone_addr=10.9.0.3:8080 dst.service="server.app.svc.cluster.local" dst.workload="server-1" ' +
+  'dst.namespace="app" dst.identity="spiffe://cluster.local/ns/app/sa/server" dst.cluster="Kubernetes" ' +
+  'direction="outbound" bytes_sent=74 bytes_recv=146 duration="1ms"';
+const INBOUND_LINE = OUTBOUND_LINE.replace("53176", "45896").replace("outbound", "inbound")
+  .replace("bytes_sent=74 bytes_recv=146", "bytes_sent=146 bytes_recv=74");
+
+Deno.test("dataplane 8.2 outbound and inbound lines, as recorded", () => {
+  const { telemetry, lines } = world();
+  for (const start of [OUTBOUND, INBOUND]) {
+    const record = telemetry.open(start, 100);
+    record.addReceived(74);
+    record.addSent(146);
+    record.finish(101.9);
+  }
+  assert.deepEqual(lines(), [
+    `1970-01-01T00:00:00.000000Z\tinfo\taccess\tconnection complete\t${OUTBOUND_LINE}`,
+    `1970-01-01T00:00:00.000000Z\tinfo\taccess\tconnection complete\t${INBOUND_LINE}`,
+  ]);
+});
+
+Deno.test("dataplane 8.2 failed plain connection, as recorded", () => {
+  const { telemetry, lines } = world();
+  telemetry.open({ ...PLAIN, sourceAddress: at("10.9.0.2:39486") }, 0)
+    .finish(3077.9, { message: "io error: No route to host (os error 113)", flag: "CONNECT" });
+  assert.deepEqual(lines(), [
+    '1970-01-01T00:00:00.000000Z\terror\taccess\tconnection complete\tsrc.addr=10.9.0.2:39486 src.workload="client-1" ' +
+    'src.namespace="app" src.cluster="Kubernetes" dst.addr=10.9.9.9:8080 direction="outbound" bytes_sent=0 ' +
+    'bytes_recv=0 duration="3077ms" error="io error: No route to host (os error 113)"',
+  ]);
+});
+
+Deno.test("dataplane 8.2 JSON line, as recorded", () => {
+  const { telemetry, lines } = world("json");
+  telemetry.open(OUTBOUND, 0).finish(1, { message: 'http status: 401 "Unauthorized"', flag: "CONNECT" });
+  assert.deepEqual(lines(), [
+    '{"level":"error","time":"1970-01-01T00:00:00.000000Z","scope":"access","message":"connection complete",' +
+    '"src.addr":"10.9.0.2:53176","src.workload":"client-1","src.namespace":"app",' +
+    '"src.identity":"spiffe://cluster.local/ns/app/sa/client","src.cluster":"Kubernetes","dst.addr":"10.9.0.3:15008",' +
+    '"dst.hbone_addr":"10.9.0.3:8080","dst.service":"server.app.svc.cluster.local","dst.workload":"server-1",' +
+    '"dst.namespace":"app","dst.identity":"spiffe://cluster.local/ns/app/sa/server","dst.cluster":"Kubernetes",' +
+    '"direction":"outbound","bytes_sent":0,"bytes_recv":0,"duration":"1ms",' +
+    '"error":"http status: 401 \\"Unauthorized\\""}',
+  ]);
+});
+
+Deno.test("dataplane 8.3 opened is logged at debug", () => {
+  const { telemetry, lines } = world("plain", "debug");
+  telemetry.open(OUTBOUND, 0);
+  const expected = OUTBOUND_LINE.replace(/ bytes_sent.*/, "");
+  assert.deepEqual(lines(), [`1970-01-01T00:00:00.000000Z\tdebug\taccess\tconnection opened\t${expected}`]);
+});
+
+Deno.test("dataplane 8.4 early deny, as recorded", () => {
+  const { telemetry, metrics, lines } = world();
+  telemetry.refuse("outbound", at("10.9.0.2:41778"), at("10.96.0.10:82"), "no healthy upstream: 10.96.0.10:82");
+  assert.deepEqual(lines(), [
+    "1970-01-01T00:00:00.000000Z\twarn\taccess\tconnection failed\tsrc.addr=10.9.0.2:41778 dst.addr=10.96.0.10:82 " +
+    'direction="outbound" error="no healthy upstream: 10.96.0.10:82"',
+  ]);
+  assert.equal(metrics.snapshot().length, 0);
+});
+
+Deno.test("dataplane 7.5 counters of success, failure and drain", () => {
+  const { telemetry, metrics, lines } = world();
+  const success = telemetry.open(OUTBOUND, 0);
+  success.addReceived(11);
+  success.addSent(22);
+  success.finish(5);
+  telemetry.open(OUTBOUND, 0).finish(5, { message: "x", flag: "DENY" });
+  telemetry.open(OUTBOUND, 0).cancel(5);
+  const [series, ...others] = metrics.snapshot();
+  assert.ok(series);
+  assert.equal(others.length, 0);
+  assert.deepEqual([series.opened, series.received, series.sent], [3, 11, 22]);
+  assert.deepEqual(series.closed, { "-": 2, DENY: 1 });
+  assert.deepEqual(series.failed, { DENY: 1 });
+  assert.match(lines()[2] ?? "", /\terror\t.* error="connection closed due to connection drain"$/);
+});
+
+Deno.test("dataplane 7.5 a connection is recorded once", () => {
+  const { telemetry, metrics, lines } = world();
+  const record = telemetry.open(OUTBOUND, 0);
+  record.finish(1);
+  record.finish(2, { message: "late", flag: "CONNECT" });
+  record.cancel(3);
+  assert.deepEqual(metrics.snapshot()[0]?.closed, { "-": 1 });
+  assert.equal(lines().length, 1);
+});
+
+Deno.test("dataplane 7.3 labels in output order, as recorded", () => {
+  const { telemetry, metrics } = world();
+  telemetry.open(OUTBOUND, 0);
+  const [series] = metrics.snapshot();
+  assert.ok(series);
+  assert.equal(
+    flagged(series, "-"),
+    'reporter="source",source_workload="client-1",source_canonical_service="client",' +
+      'source_canonical_revision="latest",source_workload_namespace="app",' +
+      'source_principal="spiffe://cluster.local/ns/app/sa/client",source_app="client",source_version="latest",' +
+      'source_cluster="Kubernetes",destination_service="server.app.svc.cluster.local",' +
+      'destination_service_namespace="app",destination_service_name="server",' +
+      'destination_workload="server-6d4cf56db6",destination_canonical_service="server",' +
+      'destination_canonical_revision="v1",destination_workload_namespace="app",' +
+      'destination_principal="spiffe://cluster.local/ns/app/sa/server",destination_app="server",' +
+      'destination_version="v1",destination_cluster="Kubernetes",request_protocol="tcp",response_flags="-",' +
+      'connection_security_policy="mutual_tls",source_region="r1",source_zone="z1",destination_region="r1",' +
+      'destination_zone="z1"',
+  );
+});

@@ -1,0 +1,116 @@
+/**
+ * The log of one isolate: filter, format, clock and writer in one place, made once by the wiring and handed down.
+ *
+ * Targets are the names operators filter on (`ztunnel::proxy::outbound`, `access`; `docs/spec/config-admin.md` 6.2).
+ */
+import { type Fields, NO_FIELDS, NO_SPANS, type Span, type Spans } from "./log_fields.ts";
+import type { LogFilter } from "./log_filter.ts";
+import type { LogFormat } from "./log_format.ts";
+import { LEVEL, type Level, type LevelLimit } from "./log_level.ts";
+import type { LogWriter } from "./log_writer.ts";
+import { type Micros, timestamps } from "./timestamp.ts";
+
+export interface LogParts {
+  readonly filter: LogFilter;
+  readonly format: LogFormat;
+  readonly writer: LogWriter;
+  /** Wall-clock time. */
+  readonly clock: () => Micros;
+}
+
+export class Log {
+  readonly format: LogFormat;
+  readonly #writer: LogWriter;
+  readonly #clock: () => Micros;
+  readonly #timestamp = timestamps();
+  #filter: LogFilter;
+  /** Limits already looked up. Its owner is the filter: emptied with it. Targets are few and fixed. */
+  readonly #limits = new Map<string, LevelLimit>();
+
+  constructor(parts: LogParts) {
+    this.format = parts.format;
+    this.#writer = parts.writer;
+    this.#clock = parts.clock;
+    this.#filter = parts.filter;
+  }
+
+  get filter(): LogFilter {
+    return this.#filter;
+  }
+
+  set filter(filter: LogFilter) {
+    this.#filter = filter;
+    this.#limits.clear();
+  }
+
+  isEnabled(target: string, level: Level): boolean {
+    return level <= this.#filter.highest && level <= this.#limit(target);
+  }
+
+  #limit(target: string): LevelLimit {
+    let limit = this.#limits.get(target);
+    if (limit === undefined) {
+      limit = this.#filter.limit(target);
+      this.#limits.set(target, limit);
+    }
+    return limit;
+  }
+
+  event(level: Level, target: string, message: string | null, fields = NO_FIELDS, spans = NO_SPANS) {
+    if (!this.isEnabled(target, level)) return;
+    const filter = this.#filter;
+    if (filter.hasFields && level > filter.limit(target, Object.keys(fields))) return;
+    const shown = spans.filter((span) => this.isEnabled(span.target ?? target, span.level ?? LEVEL.info));
+    this.#writer.push(this.format.event(this.#timestamp(this.#clock()), level, target, message, fields, shown));
+  }
+
+  /** An event whose fields are rendered already; the caller has asked {@link isEnabled}. */
+  line(level: Level, target: string, message: string, fields: string) {
+    this.#writer.push(this.format.line(this.#timestamp(this.#clock()), level, target, message, fields));
+  }
+
+  /** Events of one target, perhaps inside spans. */
+  scope(target: string, ...spans: Span[]): LogScope {
+    return new LogScope(this, target, spans);
+  }
+
+  /** Hands what is gathered to the descriptor: at the end of a turn. */
+  flush() {
+    this.#writer.flush();
+  }
+}
+
+/** A {@link Log} with the target and the spans filled in. */
+export class LogScope {
+  constructor(readonly log: Log, readonly target: string, readonly spans: Spans = NO_SPANS) {}
+
+  isEnabled(level: Level): boolean {
+    return this.log.isEnabled(this.target, level);
+  }
+
+  /** The same inside one more span. */
+  within(name: string, fields: Fields = NO_FIELDS): LogScope {
+    return new LogScope(this.log, this.target, [...this.spans, { name, fields }]);
+  }
+
+  /** The same spans, another target. */
+  as(target: string): LogScope {
+    return new LogScope(this.log, target, this.spans);
+  }
+
+  error(message: string, fields?: Fields) {
+    this.log.event(LEVEL.error, this.target, message, fields, this.spans);
+  }
+  warn(message: string, fields?: Fields) {
+    this.log.event(LEVEL.warn, this.target, message, fields, this.spans);
+  }
+  info(message: string, fields?: Fields) {
+    this.log.event(LEVEL.info, this.target, message, fields, this.spans);
+  }
+  debug(message: string, fields?: Fields) {
+    this.log.event(LEVEL.debug, this.target, message, fields, this.spans);
+  }
+  trace(message: string, fields?: Fields) {
+    this.log.event(LEVEL.trace, this.target, message, fields, this.spans);
+  }
+}
