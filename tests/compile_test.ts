@@ -1,0 +1,33 @@
+/** `compile.sh`: each form of the product carries packages, workers and the TLS library with it. */
+import { strict as assert } from "node:assert";
+import { Program, run } from "./support/program.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const SCRIPT = new URL("../compile.sh", import.meta.url).pathname;
+const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b";
+
+async function compile(form: string, out: string, library: string): Promise<void> {
+  const env = { ...Deno.env.toObject(), OPENSSL_LIBRARY: library };
+  const args = ["-f", form, "-o", out, "-e", "tests/fixtures/compiled_main.ts"];
+  await using compiler = new Program(SCRIPT, { args, env });
+  const { code, output } = await compiler.ended();
+  assert.equal(code, 0, output);
+}
+
+for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as const) {
+  Deno.test(`compile: the form "${form}" runs alone, away from the sources`, async () => {
+    using dir = tempDir();
+    const library = dir.write("some_library.so", "never loaded here");
+    await compile(form, `${dir.path}/out`, library);
+    for (const _start of ["first", "second"]) {
+      const env = { ZTUNNEL_UNPACK_DIR: `${dir.path}/unpacked` };
+      const options = { args: ["version", "a b"], env, cwd: "/" };
+      await using program = new Program(`${dir.path}/out${executable}`, options);
+      assert.deepEqual(await program.ended(), { code: 5, signal: null, output: SAID });
+    }
+  });
+}
+
+Deno.test("compile: an unknown form is refused", async () => {
+  await assert.rejects(run(SCRIPT, "-f", "zip"), /-f "zip" must be/);
+});

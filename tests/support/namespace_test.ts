@@ -1,0 +1,17 @@
+import { strict as assert } from "node:assert";
+import { join, makeNamespace } from "./namespace.ts";
+import { testNeeding } from "./needs.ts";
+
+testNeeding({ namespaces: true }, "namespace: two of them, joined, see each other and vanish", async () => {
+  let path: string;
+  {
+    await using a = await makeNamespace("a");
+    await using b = await makeNamespace("b");
+    path = a.path;
+    await join({ in: a, addresses: ["10.9.0.1/24", "fd09::1/64"] }, { in: b, addresses: ["10.9.0.2/24"] });
+    assert.match(await a.run("ip", "route", "get", "10.9.0.2"), /dev v/);
+    assert.match(await a.run("ip", "-6", "address"), /fd09::1/);
+    assert.match(await b.run("ip", "address"), /10\.9\.0\.2/);
+  }
+  assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+});

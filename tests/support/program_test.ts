@@ -1,0 +1,47 @@
+import { strict as assert } from "node:assert";
+import { Program, run } from "./program.ts";
+
+/** The state letter of a process; empty where there is none. An orphan may stay a zombie for a while (Z). */
+function stateOf(pid: number): string {
+  try {
+    return /\) (\w)/.exec(Deno.readTextFileSync(`/proc/${pid}/stat`))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+const shell = (script: string, env = {}) => new Program("sh", { args: ["-c", script], env });
+
+Deno.test("program: lines of both streams are found, past and future", async () => {
+  await using program = shell("echo port 4711; echo ready >&2; exec tail -f /dev/null");
+  assert.equal((await program.line(/^ready$/))[0], "ready");
+  assert.equal((await program.line(/^port (\d+)$/))[1], "4711");
+});
+
+Deno.test("program: an end before the awaited line is told with what was printed", async () => {
+  await using program = shell("printf 'cannot bind'; exit 3");
+  await assert.rejects(program.line(/ready/), /sh ended without printing \/ready\/; its last lines:\ncannot bind/);
+  assert.equal((await program.ended()).code, 3);
+});
+
+Deno.test("program: stops by signal, and dies with its scope, its children too", async () => {
+  await using program = shell("trap 'echo bye; exit 5' TERM; echo up; while :; do :; done");
+  await program.line(/up/);
+  assert.deepEqual(await program.stop(), { code: 5, signal: null, output: "up\nbye" });
+  let pid: number;
+  {
+    await using endless = shell("tail -f /dev/null & echo pid $!; wait");
+    pid = Number((await endless.line(/pid (\d+)/))[1]);
+  }
+  assert.doesNotMatch(stateOf(pid), /^[RSD]/);
+});
+
+Deno.test("program: inherits nothing but what it is given", async () => {
+  await using program = shell('echo "$CI,$GIVEN"', { GIVEN: "x" });
+  assert.equal((await program.ended()).output, ",x");
+});
+
+Deno.test("program: run gives the output, or throws it", async () => {
+  assert.equal(await run("echo", "a", "b"), "a b");
+  await assert.rejects(run("sh", "-c", "echo no; exit 2"), /ended with 2: no/);
+});
