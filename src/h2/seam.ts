@@ -56,13 +56,13 @@ export interface StreamHandler {
    * consecutive frames in one buffer). A DATA frame is handed on in parts as it arrives.
    */
   onData(bytes: Uint8Array, start: number, end: number): void;
-  /** The peer's END_STREAM. Comes before the `onFlush` of the same pass. */
+  /** The peer's END_STREAM. Comes before the `onFlush` of the same pass. Not called when `onRequest` said `end`. */
   onEnd(): void;
   /** End of a pass in which `onData` or `onEnd` was called: use or copy what was lent. */
   onFlush(): void;
   /** `reserve` gave null before, and may give something now. May come from `receive` or from `flushTo`. */
   onSendReady(): void;
-  /** The stream is over before both sides ended it. No call follows. */
+  /** The stream is over before both sides ended it. No call follows. What was lent before is flushed before. */
   onReset(failure: H2Failure): void;
 }
 
@@ -76,31 +76,39 @@ export interface Stream {
   /**
    * Room for at most `want` payload bytes that the window, the peer's frame size and the gather buffer (filled up to
    * `gatherLimit` bytes) allow, or null: then `onSendReady` follows once. The reservation is one shared object, valid
-   * until the next call into the connection. `commit` or nothing must follow.
+   * until the next call into the connection. `commit` or nothing must follow. Null without `onSendReady`: our
+   * direction is closed. Throws on a server before `respond`.
    */
   reserve(want: number, gatherLimit: number): Reservation | null;
   /** Turns the first `length` reserved bytes into DATA frames; `end` sets END_STREAM (length 0: an empty frame). */
   commit(length: number, end: boolean): void;
   /** END_STREAM without payload. Never waits for a window. */
   end(): void;
-  /** RST_STREAM, unless it is closed. No handler call follows. */
+  /** RST_STREAM, unless it is closed. No handler call follows. Gives up what was received and not released. */
   reset(code: ErrorCode): void;
-  /** `length` received bytes have left for the other side: their credit may go back to the peer. */
+  /**
+   * `length` received bytes have left for the other side: their credit may go back to the peer. Also for bytes of a
+   * stream that has ended meanwhile; not for one that was reset.
+   */
   release(length: number): void;
 }
 
 export interface ConnectionHandler {
-  /** Server: a complete request. Set `stream.handler` before returning. */
+  /** Server: a complete request of any method. Set `stream.handler` before returning. `end`: nothing follows. */
   onRequest(stream: Stream, headers: HeaderList, end: boolean): void;
-  /** Output is waiting (called once, again only after `flushTo` reported "empty"). */
+  /**
+   * Output is waiting (called once, again only after `flushTo` reported "empty"; the first time from inside the
+   * constructor). Note it and flush later: other calls may be going on.
+   */
   onOutput(): void;
   /** The peer's first SETTINGS arrived: its limits are known. */
   onSettings(): void;
   /** The peer's GOAWAY: no new stream here. Streams above `lastStreamId` get `onReset` (REFUSED_STREAM, by peer). */
   onGoAway(lastStreamId: number, failure: H2Failure): void;
   /**
-   * The connection is over: a connection error (ours: GOAWAY has been queued, flush then close) or a finished drain.
-   * Every stream still open got `onReset` before.
+   * The connection is over, called once: a connection error (GOAWAY has been queued: flush, then close), a finished
+   * drain, a client's last stream after the peer's GOAWAY, or `transportEnded`. Every stream still open got `onReset`
+   * before. May come from `receive`, `tick`, `flushTo`, `drain` and `transportEnded`.
    */
   onEnd(failure: H2Failure): void;
 }
@@ -117,7 +125,11 @@ export interface Connection {
 
   /** Feed received bytes `[start, end)`. Never throws for what the peer sent; everything is consumed or copied. */
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void;
-  /** The transport saw the end of the byte stream, or failed: all streams get `onReset` (by transport). */
+  /**
+   * The transport saw the end of the byte stream, failed, or was closed by its owner: all streams get `onReset` (by
+   * transport), then `onEnd` unless it came before; what was not flushed is dropped. Call it in every case: it gives
+   * the gather buffer back.
+   */
   transportEnded(reason: string): void;
   /** Client: a CONNECT. Null when `canOpen` is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null;
@@ -151,12 +163,17 @@ export interface H2Options {
   readonly pingTimeout: Millis;
   /** Time for the peer's preface and first SETTINGS (observed.md O31). */
   readonly prefaceTimeout: Millis;
+  /** Received bytes that all streams together may hold before the connection's credit waits for `release` (O30). */
+  readonly maxUnreleased: number;
   readonly limits: AbuseLimits;
 }
 
 /** Budgets of what a peer may do; each breach ends the connection with ENHANCE_YOUR_CALM and names itself. */
 export interface AbuseLimits {
-  /** RST_STREAM frames from the peer, and those it makes us send: `burst` at once, refilled at `perSecond`. */
+  /**
+   * RST_STREAM frames from the peer, and those it makes us send: `burst` at once, refilled at `perSecond`. The reset of
+   * a stream that was answered counts a tenth.
+   */
   readonly resets: Budget;
   readonly emptyData: Budget;
   readonly pings: Budget;

@@ -1,0 +1,73 @@
+/** Token buckets: what a peer may do at once, and what per second. */
+import type { AbuseLimits, Budget, Millis } from "./seam.ts";
+
+export class TokenBucket {
+  private tokens: number;
+  private filledAt: Millis;
+
+  /** `name`: a plural for the log, e.g. `resets`. */
+  constructor(private readonly name: string, private readonly budget: Budget, now: Millis) {
+    this.tokens = budget.burst;
+    this.filledAt = now;
+  }
+
+  /** Pays `cost`. False: the budget is used up. */
+  take(cost: number, now: Millis): boolean {
+    if (now > this.filledAt) {
+      this.earn((now - this.filledAt) * this.budget.perSecond / 1000);
+      this.filledAt = now;
+    }
+    if (this.tokens < cost) return false;
+    this.tokens -= cost;
+    return true;
+  }
+
+  /** Adds to the budget, up to its burst. */
+  earn(tokens: number): void {
+    this.tokens = Math.min(this.budget.burst, this.tokens + tokens);
+  }
+
+  /** Names the breach, for GOAWAY and the log. */
+  get breach(): string {
+    return `${this.name} above ${this.budget.burst} at once or ${this.budget.perSecond} per second`;
+  }
+}
+
+/** WINDOW_UPDATE frames that a DATA frame of ours earns the peer: one for the stream, one for the connection. */
+const UPDATES_PER_FRAME = 2;
+/** And one for each so many bytes: peers that read in small steps announce in small steps. */
+const BYTES_PER_UPDATE = 1024;
+
+/** All budgets of one connection. */
+export class Budgets {
+  readonly resets: TokenBucket;
+  readonly emptyData: TokenBucket;
+  readonly pings: TokenBucket;
+  readonly settings: TokenBucket;
+  readonly otherControl: TokenBucket;
+  readonly windowUpdates: TokenBucket;
+  private sentFrames = 0;
+  private sentBytes = 0;
+
+  constructor(limits: AbuseLimits, now: Millis) {
+    this.resets = new TokenBucket("resets", limits.resets, now);
+    this.emptyData = new TokenBucket("empty DATA frames", limits.emptyData, now);
+    this.pings = new TokenBucket("PING frames", limits.pings, now);
+    this.settings = new TokenBucket("SETTINGS frames", limits.settings, now);
+    this.otherControl = new TokenBucket("other control frames", limits.otherControl, now);
+    this.windowUpdates = new TokenBucket("WINDOW_UPDATE frames", limits.windowUpdates, now);
+  }
+
+  /** DATA that left: its receiver has a reason for window updates. */
+  dataSent(frames: number, bytes: number): void {
+    this.sentFrames += frames;
+    this.sentBytes += bytes;
+  }
+
+  /** One WINDOW_UPDATE. False: the budget is used up. */
+  takeWindowUpdate(now: Millis): boolean {
+    this.windowUpdates.earn(this.sentFrames * UPDATES_PER_FRAME + this.sentBytes / BYTES_PER_UPDATE);
+    this.sentFrames = this.sentBytes = 0;
+    return this.windowUpdates.take(1, now);
+  }
+}

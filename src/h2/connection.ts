@@ -1,0 +1,178 @@
+/** The public face: one HTTP/2 connection without sockets and clock. Parts and pictures: README.md. */
+import { ControlReceiver } from "./control_receiver.ts";
+import { Core, Phase } from "./core.ts";
+import { DataReceiver } from "./data_receiver.ts";
+import { failure } from "./failure.ts";
+import { INITIAL_WINDOW } from "./flow.ts";
+import { MAX_STREAM_ID } from "./frame.ts";
+import { FrameReader } from "./frame_reader.ts";
+import { HeaderReceiver } from "./header_receiver.ts";
+import { Inbound } from "./inbound.ts";
+import { DRAIN_PING, Keepalive, KEEPALIVE_PING } from "./keepalive.ts";
+import type { BufferPool } from "./output.ts";
+import {
+  type Connection,
+  type ConnectionHandler,
+  ErrorCode,
+  type H2Options,
+  type HeaderList,
+  type Millis,
+  type Stream,
+  type StreamHandler,
+} from "./seam.ts";
+import { ownSettings } from "./settings.ts";
+import { ShutdownState } from "./shutdown.ts";
+import { H2Stream } from "./stream.ts";
+
+/** Room that `open` wants to see for its headers, in bytes; less means that the peer has not read for long. */
+const ROOM_FOR_REQUEST = 32_768;
+
+/**
+ * Handlers may call any method of any stream, and `open` and `drain`, from inside every call they get; they do not
+ * throw, and do not call `receive`, `flushTo` or `tick` from there. In the constructor `onOutput` is called already:
+ * the preface waits.
+ */
+export class H2Connection implements Connection {
+  readonly role: "client" | "server";
+  private readonly core: Core;
+  private readonly keepalive: Keepalive;
+  private readonly blocks: HeaderReceiver;
+  private readonly reader: FrameReader;
+  private readonly prefaceBy: Millis;
+  /** When an unfinished frame or header block must be complete. */
+  private completeBy: Millis = Infinity;
+  /** Which one that is. */
+  private unfinished = 0;
+
+  constructor(options: H2Options, handler: ConnectionHandler, pool: BufferPool, now: Millis) {
+    this.role = options.role;
+    const core = this.core = new Core(options, handler, pool, now);
+    this.keepalive = new Keepalive(options.pingInterval, options.pingTimeout, now);
+    this.blocks = new HeaderReceiver(core);
+    const control = new ControlReceiver(core, this.keepalive);
+    this.reader = new FrameReader(new Inbound(core, new DataReceiver(core), this.blocks, control), core.isServer);
+    this.prefaceBy = now + options.prefaceTimeout;
+    if (!core.isServer) core.writer.preface();
+    core.settingsUnacknowledged = 1;
+    core.writer.settings(ownSettings(options));
+    core.announceCredit(0, core.credit.window.size - INITIAL_WINDOW);
+  }
+
+  get streamCount(): number {
+    return this.core.streams.size;
+  }
+
+  get canOpen(): boolean {
+    const core = this.core;
+    return !core.isServer && !core.ended && !core.doomed && !core.shutdown.draining &&
+      core.streams.size < core.peer.maxConcurrentStreams && core.nextId <= MAX_STREAM_ID &&
+      core.out.room >= ROOM_FOR_REQUEST;
+  }
+
+  get draining(): boolean {
+    return this.core.ended || this.core.shutdown.draining;
+  }
+
+  get ended(): boolean {
+    return this.core.ended;
+  }
+
+  receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
+    const core = this.core;
+    core.now = now;
+    if (!core.carryOutDoom()) return;
+    this.reader.receive(bytes, start, end);
+    core.flushTouched();
+    if (core.carryOutDoom()) core.finishDrain();
+    this.watchUnfinished(now);
+  }
+
+  transportEnded(reason: string): void {
+    this.core.finish(failure("transport", ErrorCode.INTERNAL_ERROR, reason), false);
+    this.core.out.clear();
+  }
+
+  open(headers: HeaderList, handler: StreamHandler): Stream | null {
+    if (!this.canOpen) return null;
+    const core = this.core;
+    const stream = new H2Stream(core, core.nextId);
+    core.nextId += 2;
+    stream.handler = handler;
+    core.streams.set(stream.id, stream);
+    stream.sendHeaders(headers, false);
+    return stream;
+  }
+
+  flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed" {
+    const core = this.core;
+    for (;;) {
+      const result = core.out.flushTo(to);
+      if (result !== "empty") return result;
+      core.wakeForRoom(); // whoever commits at once leaves in this same call
+      if (core.out.pending === 0 && core.carryOutDoom()) core.finishDrain();
+      if (core.out.pending > 0) continue;
+      core.out.rest();
+      return "empty";
+    }
+  }
+
+  ping(now: Millis): void {
+    if (this.core.ended || this.keepalive.outstanding) return;
+    this.core.writer.ping(KEEPALIVE_PING, this.keepalive.sent(now), false);
+  }
+
+  drain(now: Millis): void {
+    const core = this.core, shutdown = core.shutdown;
+    if (core.ended || shutdown.state !== ShutdownState.RUNNING) return;
+    core.now = now;
+    if (core.isServer) {
+      core.writer.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR, "");
+      core.writer.ping(DRAIN_PING, 0, false);
+      shutdown.announce(now + this.keepalive.timeout);
+      return;
+    }
+    shutdown.finalise(0);
+    core.writer.goAway(0, ErrorCode.NO_ERROR, "");
+    core.finishDrain();
+  }
+
+  nextDeadline(): Millis | null {
+    const core = this.core;
+    if (core.ended) return null;
+    if (core.doomed) return core.now;
+    const ping = core.phase === Phase.OPEN ? this.keepalive.deadline : this.prefaceBy;
+    return Math.min(ping, this.completeBy, core.shutdown.pingAnswerBy);
+  }
+
+  tick(now: Millis): void {
+    const core = this.core;
+    core.now = now;
+    if (!core.carryOutDoom()) return;
+    if (core.phase !== Phase.OPEN) {
+      if (now >= this.prefaceBy) this.late("no preface and SETTINGS", ErrorCode.SETTINGS_TIMEOUT);
+    } else if (this.keepalive.expired(now)) {
+      core.fail(ErrorCode.NO_ERROR, `ping timeout after ${this.keepalive.timeout} ms`);
+    } else if (this.keepalive.due(now)) this.ping(now);
+    if (now >= this.completeBy) this.late("unfinished frame", ErrorCode.ENHANCE_YOUR_CALM);
+    if (!core.ended && now >= core.shutdown.pingAnswerBy) core.finaliseDrain();
+    core.finishDrain();
+  }
+
+  private late(what: string, code: ErrorCode): void {
+    this.core.fail(code, `${what} within ${this.core.options.prefaceTimeout} ms`);
+  }
+
+  /** A frame or header block that stays unfinished is a slow attack (`docs/spec/observed.md` O31). */
+  private watchUnfinished(now: Millis): void {
+    const block = this.blocks.openStream;
+    if (block === 0 && !this.reader.incomplete) {
+      this.completeBy = Infinity;
+      this.unfinished = 0;
+      return;
+    }
+    const which = block === 0 ? this.reader.begun : -block;
+    if (which === this.unfinished && this.completeBy !== Infinity) return;
+    this.unfinished = which;
+    this.completeBy = now + this.core.options.prefaceTimeout;
+  }
+}

@@ -1,0 +1,141 @@
+/** What the small frames do: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, RST_STREAM, PRIORITY. Shapes were checked. */
+import { Closing } from "./closed_streams.ts";
+import { type Core, Phase } from "./core.ts";
+import { failure, goAwayFailure, reasonText } from "./failure.ts";
+import { FLAG_ACK, getUint31, getUint32 } from "./frame.ts";
+import { DRAIN_PING, type Keepalive, KEEPALIVE_PING } from "./keepalive.ts";
+import { ErrorCode } from "./seam.ts";
+import { ShutdownState } from "./shutdown.ts";
+import type { H2Stream } from "./stream.ts";
+import { WaitingFor } from "./wait_queue.ts";
+
+/** A reset of a stream that we had answered costs this part of one: no worse than a stream that ends well. */
+const ANSWERED_RESET = 0.1;
+
+/** Every method returns false when the connection has ended. */
+export class ControlReceiver {
+  constructor(private readonly core: Core, private readonly keepalive: Keepalive) {}
+
+  /** An error of one stream; of the connection if the stream is idle, as RST_STREAM on it is forbidden (§6.4). */
+  streamOrConnectionError(streamId: number, code: ErrorCode, reason: string): boolean {
+    return this.core.isIdle(streamId) ? this.core.fail(code, reason) : this.core.streamError(streamId, code, reason);
+  }
+
+  priority(streamId: number, bytes: Uint8Array, at: number): boolean {
+    if (getUint31(bytes, at) !== streamId) return true;
+    return this.streamOrConnectionError(streamId, ErrorCode.PROTOCOL_ERROR, "stream depends on itself");
+  }
+
+  reset(streamId: number, bytes: Uint8Array, at: number): boolean {
+    const core = this.core;
+    if (core.isIdle(streamId)) {
+      if (core.isServer && streamId > core.shutdown.sentLast) return core.charge(core.budgets.resets);
+      return core.fail(ErrorCode.PROTOCOL_ERROR, "RST_STREAM on an idle stream");
+    }
+    const stream = core.streams.get(streamId);
+    if (!core.charge(core.budgets.resets, stream !== undefined && stream.headersSent ? ANSWERED_RESET : 1)) {
+      return false;
+    }
+    if (stream === undefined) return true;
+    const code: ErrorCode = getUint32(bytes, at);
+    stream.abandon(failure("peer", code, reasonText(code)), Closing.RESET_BY_PEER);
+    return !core.ended;
+  }
+
+  windowUpdate(streamId: number, bytes: Uint8Array, at: number): boolean {
+    const core = this.core, increment = getUint31(bytes, at);
+    if (!core.budgets.takeWindowUpdate(core.now)) {
+      return core.fail(ErrorCode.ENHANCE_YOUR_CALM, core.budgets.windowUpdates.breach);
+    }
+    if (streamId === 0) return this.connectionWindow(increment);
+    const stream = core.streams.get(streamId);
+    if (stream === undefined) {
+      if (!core.isIdle(streamId) || (core.isServer && streamId > core.shutdown.sentLast)) return true;
+      return core.fail(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
+    }
+    if (increment === 0) return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+    if (!stream.sendWindow.change(increment)) {
+      return core.streamError(streamId, ErrorCode.FLOW_CONTROL_ERROR, "stream window above 2^31-1");
+    }
+    this.wakeForOwnWindow(stream);
+    return !core.ended;
+  }
+
+  ping(flags: number, bytes: Uint8Array, at: number): boolean {
+    const core = this.core, high = getUint32(bytes, at), low = getUint32(bytes, at + 4);
+    if (!(flags & FLAG_ACK)) {
+      if (!core.charge(core.budgets.pings)) return false;
+      core.writer.ping(high, low, true);
+      return true;
+    }
+    if (high === KEEPALIVE_PING && this.keepalive.answered(low, core.now)) return true;
+    if (high === DRAIN_PING && core.shutdown.state === ShutdownState.ANNOUNCED) {
+      core.finaliseDrain();
+      return true;
+    }
+    return core.charge(core.budgets.pings);
+  }
+
+  settings(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const core = this.core;
+    if (flags & FLAG_ACK) {
+      if (core.settingsUnacknowledged === 0) return core.charge(core.budgets.settings);
+      core.settingsUnacknowledged--;
+      return true;
+    }
+    if (!core.charge(core.budgets.settings)) return false;
+    const first = core.phase !== Phase.OPEN;
+    if (first) core.peer.forgetDefaults();
+    const windowBefore = core.peer.initialWindow, tableBefore = core.peer.headerTableSize;
+    const error = core.peer.apply(bytes, start, end);
+    if (error !== null) return core.fail(error.code, error.reason);
+    if (core.peer.headerTableSize !== tableBefore) core.writer.encoder.setMaxTableSize(core.peer.headerTableSize);
+    const moved = core.peer.initialWindow - windowBefore;
+    if (moved !== 0 && !this.moveWindows(moved)) return false;
+    core.writer.settingsAck();
+    if (first) {
+      core.phase = Phase.OPEN;
+      core.handler.onSettings();
+    }
+    if (moved > 0 && !core.ended) { for (const stream of core.streams.values()) this.wakeForOwnWindow(stream); }
+    return !core.ended;
+  }
+
+  goAway(bytes: Uint8Array, start: number, end: number): boolean {
+    const core = this.core, lastStreamId = getUint31(bytes, start);
+    if (!core.charge(core.budgets.otherControl)) return false;
+    if (lastStreamId > core.shutdown.receivedLast) {
+      return core.fail(ErrorCode.PROTOCOL_ERROR, "GOAWAY with a larger last stream than before");
+    }
+    const how = goAwayFailure(getUint32(bytes, start + 4), bytes, start + 8, end);
+    core.shutdown.receivedLast = lastStreamId;
+    core.shutdown.received = how;
+    core.handler.onGoAway(lastStreamId, how);
+    if (!core.ended) core.refuseAbove(lastStreamId);
+    return !core.ended;
+  }
+
+  private connectionWindow(increment: number): boolean {
+    const core = this.core;
+    if (increment === 0) return core.fail(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
+    if (!core.sendWindow.change(increment)) {
+      return core.fail(ErrorCode.FLOW_CONTROL_ERROR, "connection window above 2^31-1");
+    }
+    core.wakeForWindow();
+    return !core.ended;
+  }
+
+  /** A new initial window moves every stream's window by the difference (§6.9.2). */
+  private moveWindows(by: number): boolean {
+    for (const stream of this.core.streams.values()) {
+      if (!stream.sendWindow.change(by)) {
+        return this.core.fail(ErrorCode.FLOW_CONTROL_ERROR, "stream window above 2^31-1 by SETTINGS");
+      }
+    }
+    return true;
+  }
+
+  private wakeForOwnWindow(stream: H2Stream): void {
+    if (stream.waitingFor === WaitingFor.STREAM_WINDOW && stream.sendWindow.available > 0) stream.wake();
+  }
+}

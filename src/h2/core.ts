@@ -1,0 +1,193 @@
+/** What the parts of one connection share: streams, windows, budgets, output, and how it ends. */
+import { Budgets, type TokenBucket } from "./budget.ts";
+import { ClosedStreams, Closing } from "./closed_streams.ts";
+import { failure, reasonText } from "./failure.ts";
+import { ConnectionCredit, INITIAL_WINDOW, SendWindow } from "./flow.ts";
+import { FrameWriter } from "./frame_writer.ts";
+import { type BufferPool, OutputBuffer, type OutputOwner } from "./output.ts";
+import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options, type Millis } from "./seam.ts";
+import { PeerSettings } from "./settings.ts";
+import { Shutdown } from "./shutdown.ts";
+import type { H2Stream } from "./stream.ts";
+import { WaitingFor, WaitQueue } from "./wait_queue.ts";
+
+/**
+ * ```
+ *  server: AWAITING_PREFACE ──24 bytes──▶ AWAITING_SETTINGS ──SETTINGS──▶ OPEN
+ *  client:                                AWAITING_SETTINGS ──SETTINGS──▶ OPEN
+ *  any of them ──connection error, breach, transport, finished drain──▶ ENDED
+ * ```
+ * Draining goes on inside these phases: see `shutdown.ts`.
+ */
+export enum Phase {
+  AWAITING_PREFACE,
+  AWAITING_SETTINGS,
+  OPEN,
+  ENDED,
+}
+
+export class Core implements OutputOwner {
+  phase: Phase;
+  readonly isServer: boolean;
+  readonly streams = new Map<number, H2Stream>();
+  readonly closed = new ClosedStreams();
+  readonly peer: PeerSettings;
+  readonly shutdown: Shutdown;
+  readonly budgets: Budgets;
+  readonly out: OutputBuffer;
+  readonly writer: FrameWriter;
+  readonly sendWindow = new SendWindow(INITIAL_WINDOW);
+  readonly credit: ConnectionCredit;
+  readonly waitForWindow = new WaitQueue(WaitingFor.CONNECTION_WINDOW);
+  readonly waitForRoom = new WaitQueue(WaitingFor.ROOM);
+  /** Highest stream id the peer has opened. */
+  lastPeerId = 0;
+  /** Next stream id we open. */
+  nextId = 1;
+  /** Whose reservation is the current one. */
+  reservedBy: H2Stream | null = null;
+  /** SETTINGS frames of ours that the peer has not acknowledged. */
+  settingsUnacknowledged = 0;
+  /** A breach found outside `receive`: carried out at the next entry into the connection. */
+  private doom: string | null = null;
+  /** Streams that got bytes or their end in this pass. */
+  private readonly touched: H2Stream[] = [];
+
+  constructor(readonly options: H2Options, readonly handler: ConnectionHandler, pool: BufferPool, public now: Millis) {
+    this.isServer = options.role === "server";
+    this.phase = this.isServer ? Phase.AWAITING_PREFACE : Phase.AWAITING_SETTINGS;
+    this.peer = new PeerSettings(this.isServer ? "client" : "server");
+    this.shutdown = new Shutdown();
+    this.budgets = new Budgets(options.limits, now);
+    this.out = new OutputBuffer(pool, this, options.limits.queuedControlBytes);
+    this.writer = new FrameWriter(this.out);
+    this.credit = new ConnectionCredit(Math.max(options.connectionWindow, INITIAL_WINDOW), options.maxUnreleased);
+  }
+
+  get ended(): boolean {
+    return this.phase === Phase.ENDED;
+  }
+
+  onOutput(): void {
+    this.handler.onOutput();
+  }
+
+  onControlOverflow(): void {
+    this.doom =
+      `more than ${this.options.limits.queuedControlBytes} bytes of control frames that the peer does not read`;
+  }
+
+  /** A stream that the peer could open and has not. */
+  isIdle(streamId: number): boolean {
+    const odd = (streamId & 1) === 1;
+    if (this.isServer) return !odd || streamId > this.lastPeerId;
+    return !odd || streamId >= this.nextId;
+  }
+
+  /** Announces credit; the stream id 0 means the connection. */
+  announceCredit(streamId: number, increment: number): void {
+    if (increment > 0 && !this.ended) this.writer.windowUpdate(streamId, increment);
+  }
+
+  /** `onFlush` is owed to the stream at the end of the pass. */
+  touch(stream: H2Stream): void {
+    if (stream.touched) return;
+    stream.touched = true;
+    this.touched.push(stream);
+  }
+
+  /** End of a pass. */
+  flushTouched(): void {
+    const touched = this.touched;
+    for (let i = 0; i < touched.length; i++) touched[i]!.flush();
+    touched.length = 0;
+  }
+
+  /** The connection's send window opened. Whoever finds it closed again goes to the end of the queue: fair rounds. */
+  wakeForWindow(): void {
+    const queue = this.waitForWindow;
+    for (let n = queue.size; n > 0 && this.sendWindow.available > 0; n--) queue.shift()?.wake();
+  }
+
+  /** The gather buffer was emptied. */
+  wakeForRoom(): void {
+    const queue = this.waitForRoom;
+    for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
+  }
+
+  /** The stream has left the game; late frames are judged by `closing`. */
+  forget(stream: H2Stream, closing: Closing): void {
+    this.streams.delete(stream.id);
+    this.closed.add(stream.id, closing, stream.receiveWindow.available);
+  }
+
+  /** Pays from a budget. False: used up, and the connection has ended. */
+  charge(bucket: TokenBucket, cost = 1): boolean {
+    if (bucket.take(cost, this.now)) return true;
+    this.fail(ErrorCode.ENHANCE_YOUR_CALM, bucket.breach);
+    return false;
+  }
+
+  /**
+   * The peer broke a rule on one stream: RST_STREAM, paid from the budget of resets, since a peer that provokes them
+   * makes us work as if it sent them. False: the connection has ended.
+   */
+  streamError(streamId: number, code: ErrorCode, reason: string): boolean {
+    const stream = this.streams.get(streamId);
+    this.writer.rstStream(streamId, code);
+    if (stream === undefined) this.closed.add(streamId, Closing.RESET_BY_US, this.options.streamWindow);
+    else stream.abandon(failure("us", code, reason), Closing.RESET_BY_US);
+    return !this.ended && this.charge(this.budgets.resets);
+  }
+
+  /** Connection error of ours. False, so that `return core.fail(...)` stops the reader. */
+  fail(code: ErrorCode, reason: string): false {
+    this.finish(failure("us", code, reason), true);
+    return false;
+  }
+
+  /** Ends the connection if a breach was noted outside of `receive`. False: ended. */
+  carryOutDoom(): boolean {
+    if (this.doom !== null && !this.ended) this.fail(ErrorCode.ENHANCE_YOUR_CALM, this.doom);
+    return !this.ended;
+  }
+
+  get doomed(): boolean {
+    return this.doom !== null && !this.ended;
+  }
+
+  /** Server: no stream above the last one seen is served from now on. */
+  finaliseDrain(): void {
+    this.shutdown.finalise(this.lastPeerId);
+    this.writer.goAway(this.lastPeerId, ErrorCode.NO_ERROR, "");
+  }
+
+  /** A drain ends with its last stream. Not called while a handler call is going on, so owners are not surprised. */
+  finishDrain(): void {
+    if (this.ended || this.streams.size > 0) return;
+    const received = this.shutdown.received;
+    if (this.shutdown.final) this.finish(failure("us", ErrorCode.NO_ERROR, "drained"), false);
+    // A client has nothing more to do here; a server's client may still open streams after its own GOAWAY.
+    else if (!this.isServer && received !== null) {
+      this.writer.goAway(0, ErrorCode.NO_ERROR, "");
+      this.finish(received, false);
+    }
+  }
+
+  /** The one way to ENDED. */
+  finish(how: H2Failure, goAway: boolean): void {
+    if (this.ended) return;
+    this.phase = Phase.ENDED;
+    if (goAway) this.writer.goAway(this.lastPeerId, how.code, how.code === ErrorCode.NO_ERROR ? "" : how.reason);
+    for (const stream of this.streams.values()) stream.abandon(how, Closing.RESET_BY_US);
+    this.handler.onEnd(how);
+  }
+
+  /** The peer's GOAWAY: streams of ours that it will not process are over (RFC 9113 §6.8). */
+  refuseAbove(lastStreamId: number): void {
+    const how = failure("peer", ErrorCode.REFUSED_STREAM, reasonText(ErrorCode.REFUSED_STREAM));
+    for (const stream of this.streams.values()) {
+      if (stream.id > lastStreamId) stream.abandon(how, Closing.RESET_BY_PEER);
+    }
+  }
+}

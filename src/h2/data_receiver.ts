@@ -1,0 +1,138 @@
+/** DATA frames: windows, padding, and payload to its stream in parts as it arrives. */
+import { Closing } from "./closed_streams.ts";
+import type { Core } from "./core.ts";
+import { FLAG_END_STREAM, FLAG_PADDED } from "./frame.ts";
+import { ErrorCode } from "./seam.ts";
+import type { H2Stream } from "./stream.ts";
+import { mayReceive } from "./stream_state.ts";
+
+export class DataReceiver {
+  /** Where the payload goes; null: nowhere. */
+  private stream: H2Stream | null = null;
+  private endStream = false;
+  /** The pad length, first byte of a padded frame, has not come yet. */
+  private padUnknown = false;
+  private payloadLeft = 0;
+  private paddingLeft = 0;
+
+  constructor(private readonly core: Core) {}
+
+  /** A DATA frame begins. False: the connection has ended. */
+  begin(length: number, flags: number, streamId: number): boolean {
+    const core = this.core;
+    if (!core.credit.window.take(length)) {
+      return core.fail(ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the connection window");
+    }
+    this.stream = null;
+    this.endStream = (flags & FLAG_END_STREAM) !== 0;
+    this.padUnknown = (flags & FLAG_PADDED) !== 0;
+    this.payloadLeft = length;
+    this.paddingLeft = 0;
+    if (this.padUnknown && length === 0) {
+      return core.fail(ErrorCode.FRAME_SIZE_ERROR, "padded DATA frame without a pad length");
+    }
+    const stream = core.streams.get(streamId);
+    if (stream === undefined) return this.stray(streamId, length);
+    if (!this.admit(stream, length)) return !core.ended;
+    this.stream = stream;
+    if (length > 0) return true;
+    return this.endStream ? this.complete() : core.charge(core.budgets.emptyData);
+  }
+
+  /** Some bytes of the frame. False: the connection has ended. */
+  part(bytes: Uint8Array, start: number, end: number): boolean {
+    let at = start;
+    if (this.padUnknown) {
+      if (!this.readPadLength(bytes[at]!)) return false;
+      at++;
+    }
+    const payload = Math.min(this.payloadLeft, end - at);
+    if (payload > 0) {
+      this.payloadLeft -= payload;
+      this.deliver(bytes, at, at + payload);
+      at += payload;
+    }
+    this.paddingLeft -= end - at;
+    if (this.payloadLeft > 0 || this.paddingLeft > 0) return !this.core.ended;
+    return this.complete();
+  }
+
+  /** May the stream take this frame? If not, it is reset and the payload goes nowhere. */
+  private admit(stream: H2Stream, length: number): boolean {
+    const core = this.core;
+    if (!mayReceive(stream.state)) {
+      core.streamError(stream.id, ErrorCode.STREAM_CLOSED, "DATA after END_STREAM");
+      return false;
+    }
+    if (!stream.headersReceived) {
+      core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "DATA before HEADERS");
+      return false;
+    }
+    if (!stream.receiveWindow.take(length)) {
+      core.streamError(stream.id, ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the stream window");
+      return false;
+    }
+    return true;
+  }
+
+  /** DATA for no open stream: its bytes are dropped, the connection's credit returns as they come. */
+  private stray(streamId: number, length: number): boolean {
+    const core = this.core;
+    if (streamId > core.shutdown.sentLast && core.isServer) return core.charge(core.budgets.otherControl);
+    if (core.isIdle(streamId)) return core.fail(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream");
+    if (core.closed.get(streamId) !== Closing.RESET_BY_US) {
+      return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "DATA on a closed stream");
+    }
+    // In flight when we reset it. Without the stream's credit it cannot be more than the stream's window.
+    if (!core.closed.take(streamId, length)) {
+      return core.fail(ErrorCode.FLOW_CONTROL_ERROR, "DATA on a reset stream beyond its window");
+    }
+    return length > 0 || core.charge(core.budgets.emptyData);
+  }
+
+  private readPadLength(padding: number): boolean {
+    const core = this.core;
+    this.padUnknown = false;
+    this.payloadLeft--;
+    if (padding > this.payloadLeft) return core.fail(ErrorCode.PROTOCOL_ERROR, "padding longer than its DATA frame");
+    this.payloadLeft -= padding;
+    this.paddingLeft = padding;
+    core.announceCredit(0, core.credit.discard(padding + 1));
+    if (this.stream !== null) this.stream.giveBack(padding + 1);
+    if (this.payloadLeft > 0 || this.endStream) return true;
+    return core.charge(core.budgets.emptyData);
+  }
+
+  private deliver(bytes: Uint8Array, start: number, end: number): void {
+    const core = this.core, stream = this.stream, length = end - start;
+    if (stream === null || stream.closed) {
+      core.announceCredit(0, core.credit.discard(length));
+      return;
+    }
+    if (stream.promised >= 0 && !this.countPromised(stream, length)) {
+      core.announceCredit(0, core.credit.discard(length));
+      return;
+    }
+    core.announceCredit(0, core.credit.deliver(length));
+    stream.deliver(bytes, start, end);
+  }
+
+  /** RFC 9113 §8.1.1: a body of another length than content-length makes the request malformed. */
+  private countPromised(stream: H2Stream, length: number): boolean {
+    stream.promised -= length;
+    if (stream.promised >= 0) return true;
+    this.core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body longer than content-length");
+    return false;
+  }
+
+  private complete(): boolean {
+    const core = this.core, stream = this.stream;
+    this.stream = null;
+    if (stream === null || stream.closed || !this.endStream) return !core.ended;
+    if (stream.promised > 0) {
+      return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
+    }
+    stream.receiveEnd();
+    return !core.ended;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Flow control (RFC 9113 §5.2, §6.9): how much we may send, how much the peer may send.
+ *
+ * Credit is announced in large steps, once half of a window is owed: the peer never runs dry, and a window costs two
+ * WINDOW_UPDATE frames instead of one per DATA frame.
+ */
+
+/** No window may exceed this (RFC 9113 §6.9.1). */
+export const MAX_WINDOW = 0x7fffffff;
+/** Every window before SETTINGS or WINDOW_UPDATE changed it. */
+export const INITIAL_WINDOW = 65_535;
+
+/** What the peer lets us send. Negative after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
+export class SendWindow {
+  constructor(public available: number) {}
+
+  spend(length: number): void {
+    this.available -= length;
+  }
+
+  /** By WINDOW_UPDATE or a change of the initial window. False: above {@link MAX_WINDOW}, a FLOW_CONTROL_ERROR. */
+  change(by: number): boolean {
+    const next = this.available + by;
+    if (next > MAX_WINDOW) return false;
+    this.available = next;
+    return true;
+  }
+}
+
+/** What we let the peer send. */
+export class ReceiveWindow {
+  /** Bytes the peer may still send. */
+  available: number;
+  /** Bytes used up and not yet announced again. */
+  private owed = 0;
+
+  constructor(readonly size: number) {
+    this.available = size;
+  }
+
+  /** The peer used `length`. False: more than it had. */
+  take(length: number): boolean {
+    if (length > this.available) return false;
+    this.available -= length;
+    return true;
+  }
+
+  /** `length` bytes may come again. Returns the increment to announce now, or 0 while it is not worth a frame. */
+  giveBack(length: number): number {
+    this.owed += length;
+    if (this.owed < this.size >>> 1 || this.owed === 0) return 0;
+    const increment = this.owed;
+    this.owed = 0;
+    this.available += increment;
+    return increment;
+  }
+}
+
+/**
+ * The connection's receive window. Its credit returns as bytes arrive, not as they are used: a stream whose
+ * application does not read holds its own window and no other's (`docs/spec/observed.md` O30). Only while all streams
+ * together hold more than `bound` bytes does the connection's credit wait for them.
+ */
+export class ConnectionCredit {
+  readonly window: ReceiveWindow;
+  /** Bytes handed to streams and not released. */
+  private unreleased = 0;
+  /** Bytes whose credit waits, above the bound. */
+  private held = 0;
+
+  constructor(size: number, private readonly bound: number) {
+    this.window = new ReceiveWindow(size);
+  }
+
+  /** Bytes went to a stream. Returns the increment to announce, or 0. */
+  deliver(length: number): number {
+    this.unreleased += length;
+    if (this.unreleased <= this.bound) return this.window.giveBack(length);
+    this.held += length;
+    return 0;
+  }
+
+  /** Bytes left a stream. Returns the increment to announce, or 0. */
+  release(length: number): number {
+    this.unreleased -= length;
+    if (this.held === 0) return 0;
+    const back = Math.min(this.held, length);
+    this.held -= back;
+    return this.window.giveBack(back);
+  }
+
+  /** Bytes that no stream got: padding, DATA after a reset. Returns the increment to announce, or 0. */
+  discard(length: number): number {
+    return this.window.giveBack(length);
+  }
+}

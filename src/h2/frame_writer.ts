@@ -1,0 +1,129 @@
+/** Writes the frames of one connection into its gather buffer. */
+import {
+  FLAG_ACK,
+  FLAG_END_HEADERS,
+  FLAG_END_STREAM,
+  FRAME_HEADER,
+  FrameType,
+  PREFACE,
+  putFrameHeader,
+  putUint32,
+} from "./frame.ts";
+import { HpackEncoder } from "./hpack/encoder.ts";
+import type { OutputBuffer } from "./output.ts";
+import type { ErrorCode, HeaderList } from "./seam.ts";
+
+/** Longest debug text in a GOAWAY of ours, in bytes. */
+const MAX_DEBUG = 160;
+
+export class FrameWriter {
+  readonly encoder = new HpackEncoder();
+
+  constructor(private readonly out: OutputBuffer) {}
+
+  preface(): void {
+    const at = this.out.claim(PREFACE.length);
+    if (at < 0) return;
+    this.out.bytes.set(PREFACE, at);
+    this.out.wrote(at + PREFACE.length);
+  }
+
+  settings(payload: Uint8Array): void {
+    const at = this.out.claim(FRAME_HEADER + payload.length);
+    if (at < 0) return;
+    const body = putFrameHeader(this.out.bytes, at, payload.length, FrameType.SETTINGS, 0, 0);
+    this.out.bytes.set(payload, body);
+    this.out.wrote(body + payload.length);
+  }
+
+  settingsAck(): void {
+    this.bare(FrameType.SETTINGS, FLAG_ACK, 0);
+  }
+
+  /** An empty DATA frame with END_STREAM. */
+  endStream(streamId: number): void {
+    this.bare(FrameType.DATA, FLAG_END_STREAM, streamId);
+  }
+
+  rstStream(streamId: number, code: ErrorCode): void {
+    this.word(FrameType.RST_STREAM, streamId, code);
+  }
+
+  windowUpdate(streamId: number, increment: number): void {
+    this.word(FrameType.WINDOW_UPDATE, streamId, increment);
+  }
+
+  /** The eight payload bytes as two numbers of 32 bits. */
+  ping(high: number, low: number, ack: boolean): void {
+    const at = this.out.claim(FRAME_HEADER + 8);
+    if (at < 0) return;
+    const body = putFrameHeader(this.out.bytes, at, 8, FrameType.PING, ack ? FLAG_ACK : 0, 0);
+    putUint32(this.out.bytes, body, high);
+    putUint32(this.out.bytes, body + 4, low);
+    this.out.wrote(body + 8);
+  }
+
+  /** Uses the room that is kept for it, so it leaves even when the peer does not read. */
+  goAway(lastStreamId: number, code: ErrorCode, debug: string): void {
+    const length = 8 + Math.min(debug.length, MAX_DEBUG);
+    const at = this.out.claimLast(FRAME_HEADER + length);
+    if (at < 0) return;
+    const bytes = this.out.bytes;
+    const body = putFrameHeader(bytes, at, length, FrameType.GOAWAY, 0, 0);
+    putUint32(bytes, body, lastStreamId);
+    putUint32(bytes, body + 4, code);
+    for (let i = 8; i < length; i++) bytes[body + i] = debug.charCodeAt(i - 8);
+    this.out.wrote(body + length);
+  }
+
+  /**
+   * One header block, in as many frames as the peer's frame size asks for (RFC 9113 §4.3). `owed`: an answer, in
+   * contrast to a request.
+   */
+  headers(streamId: number, headers: HeaderList, endStream: boolean, maxFrameSize: number, owed: boolean): void {
+    this.out.open();
+    const bytes = this.out.bytes, at = this.out.end, body = at + FRAME_HEADER;
+    const blockEnd = this.encoder.encode(headers, bytes, body);
+    const length = blockEnd - body;
+    const continuations = Math.max(0, Math.ceil(length / maxFrameSize) - 1);
+    const total = FRAME_HEADER * (1 + continuations) + length;
+    if (blockEnd < 0 || total > (owed ? this.out.controlRoom : this.out.room)) return this.out.overflow();
+    spreadBlock(bytes, body, length, continuations, maxFrameSize, streamId);
+    const flags = (endStream ? FLAG_END_STREAM : 0) | (continuations === 0 ? FLAG_END_HEADERS : 0);
+    putFrameHeader(bytes, at, Math.min(length, maxFrameSize), FrameType.HEADERS, flags, streamId);
+    this.out.wrote(at + total, owed);
+  }
+
+  private bare(type: FrameType, flags: number, streamId: number): void {
+    const at = this.out.claim(FRAME_HEADER);
+    if (at < 0) return;
+    this.out.wrote(putFrameHeader(this.out.bytes, at, 0, type, flags, streamId));
+  }
+
+  private word(type: FrameType, streamId: number, value: number): void {
+    const at = this.out.claim(FRAME_HEADER + 4);
+    if (at < 0) return;
+    const body = putFrameHeader(this.out.bytes, at, 4, type, 0, streamId);
+    putUint32(this.out.bytes, body, value);
+    this.out.wrote(body + 4);
+  }
+}
+
+/** Makes room for the headers of CONTINUATION frames inside a block that was written in one piece, back to front. */
+function spreadBlock(
+  bytes: Uint8Array,
+  body: number,
+  length: number,
+  continuations: number,
+  frameSize: number,
+  streamId: number,
+): void {
+  for (let k = continuations; k > 0; k--) {
+    const from = body + k * frameSize;
+    const piece = Math.min(frameSize, length - k * frameSize);
+    const to = from + k * FRAME_HEADER;
+    bytes.copyWithin(to, from, from + piece);
+    const flags = k === continuations ? FLAG_END_HEADERS : 0;
+    putFrameHeader(bytes, to - FRAME_HEADER, piece, FrameType.CONTINUATION, flags, streamId);
+  }
+}

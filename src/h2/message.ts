@@ -1,0 +1,89 @@
+/** Rules for header lists as messages (RFC 9113 §8.1.1, §8.3, §8.5). Rules for single fields are HPACK's. */
+import type { HeaderList } from "./seam.ts";
+
+/** Why a message is malformed, for the log; never quotes the peer. */
+export type MessageFlaw = string;
+
+/** RFC 3986 authority, loosely: what a host, a port and user information may be made of. */
+const AUTHORITY = /^[A-Za-z0-9\-._~!$&'()*+,;=:@[\]%]+$/;
+/** RFC 9110 §5.6.2 token. */
+const METHOD = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
+
+const PSEUDO = 0x3a;
+
+/** Checks the pseudo headers of a request. */
+export function flawInRequest(headers: HeaderList): MessageFlaw | null {
+  let method: string | null = null, scheme: string | null = null;
+  let path: string | null = null, authority: string | null = null;
+  let regular = false;
+  for (const [name, value] of headers) {
+    if (name.charCodeAt(0) !== PSEUDO) {
+      regular = true;
+      continue;
+    }
+    if (regular) return "pseudo header behind a regular one";
+    switch (name) {
+      case ":method":
+        if (method !== null) return "two :method";
+        method = value;
+        break;
+      case ":scheme":
+        if (scheme !== null) return "two :scheme";
+        scheme = value;
+        break;
+      case ":path":
+        if (path !== null) return "two :path";
+        path = value;
+        break;
+      case ":authority":
+        if (authority !== null) return "two :authority";
+        authority = value;
+        break;
+      default:
+        return "unknown pseudo header in a request";
+    }
+  }
+  if (method === null || !METHOD.test(method)) return "no valid :method";
+  if (authority !== null && !AUTHORITY.test(authority)) return "no valid :authority";
+  if (method === "CONNECT") {
+    if (scheme !== null || path !== null) return "CONNECT with :scheme or :path";
+    return authority === null ? "CONNECT without :authority" : null;
+  }
+  if (scheme === null || scheme === "") return "no :scheme";
+  return path === null || path === "" ? "no :path" : null;
+}
+
+/** The status of a response, or what is wrong with it. */
+export function statusOf(headers: HeaderList): number | MessageFlaw {
+  let status: string | null = null;
+  let regular = false;
+  for (const [name, value] of headers) {
+    if (name.charCodeAt(0) !== PSEUDO) regular = true;
+    else if (regular) return "pseudo header behind a regular one";
+    else if (name !== ":status") return "unknown pseudo header in a response";
+    else if (status !== null) return "two :status";
+    else status = value;
+  }
+  if (status === null || !/^[1-9][0-9][0-9]$/.test(status)) return "no valid :status";
+  return Number(status);
+}
+
+/** Trailers hold no pseudo headers (§8.1). */
+export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
+  for (const [name] of headers) if (name.charCodeAt(0) === PSEUDO) return "pseudo header in trailers";
+  return null;
+}
+
+/** The body length that a request promises; -1: none promised; or what is wrong with it. */
+export function promisedLength(headers: HeaderList): number | MessageFlaw {
+  let promised = -1;
+  for (const [name, value] of headers) {
+    // A CONNECT has no content (RFC 9110 §9.3.6): what follows is the tunnel.
+    if (name === ":method" && value === "CONNECT") return -1;
+    if (name !== "content-length") continue;
+    if (!/^[0-9]{1,15}$/.test(value)) return "no valid content-length";
+    if (promised >= 0 && promised !== Number(value)) return "two values of content-length";
+    promised = Number(value);
+  }
+  return promised;
+}

@@ -1,0 +1,210 @@
+/** The gather buffer of one connection: frames of all its streams, handed to the transport at once. */
+import { type BufferPool, DATA_CAPACITY, HEADROOM } from "./buffer_pool.ts";
+import { FLAG_END_STREAM, FRAME_HEADER, FrameType, putFrameHeader } from "./frame.ts";
+import type { Reservation } from "./seam.ts";
+
+export { BufferPool } from "./buffer_pool.ts";
+
+/** One read scatters over at most this many frames. */
+export const MAX_SEGMENTS = 64;
+/** Less room than this is not worth a read: wait for the flush. */
+const USEFUL_ROOM = 16_384;
+/** Kept for the last frame of all, GOAWAY with its debug text. */
+const GOAWAY_ROOM = 256;
+
+const NO_BUFFER = new Uint8Array(0);
+
+class SharedReservation implements Reservation {
+  bytes: Uint8Array = NO_BUFFER;
+  readonly segments = new Int32Array(2 * MAX_SEGMENTS);
+  count = 0;
+  total = 0;
+  /** Where the first frame header goes, and the payload size of all frames but the last. */
+  at = 0;
+  frameSize = 0;
+}
+
+export interface OutputOwner {
+  /** The first bytes since the last time the buffer was empty. */
+  onOutput(): void;
+  /** A control frame found no room, or too many bytes of them wait: the peer does not read. */
+  onControlOverflow(): void;
+}
+
+/**
+ * ```
+ *            sent          end        gatherLimit      DATA_CAPACITY       + HEADROOM
+ *  ├──────────┼─────────────┼──────────────┼────────────────┼────────────────┤
+ *   taken by     waiting       DATA may be     of the reader's   control frames
+ *   transport                  reserved        choice            only
+ * ```
+ */
+export class OutputBuffer {
+  /** Empty array while nothing is queued. */
+  bytes: Uint8Array = NO_BUFFER;
+  end = 0;
+  private sent = 0;
+  /** Bytes of control frames waiting, at most. */
+  private controlBytes = 0;
+  /** The last {@link layout} found no room. */
+  full = false;
+  private announced = false;
+  private overflowed = false;
+  private reservation: SharedReservation | null = null;
+
+  constructor(
+    private readonly pool: BufferPool,
+    private readonly owner: OutputOwner,
+    private readonly maxControlBytes: number,
+  ) {}
+
+  get pending(): number {
+    return this.end - this.sent;
+  }
+
+  /** Bytes that still fit, whatever they are. */
+  get room(): number {
+    return this.overflowed ? 0 : DATA_CAPACITY + HEADROOM - GOAWAY_ROOM - this.pending;
+  }
+
+  /** Room left for frames that the peer makes us send, in bytes. */
+  get controlRoom(): number {
+    return Math.min(this.room, this.maxControlBytes - this.controlBytes);
+  }
+
+  /**
+   * Room for a control frame of `length` bytes: its offset in `bytes`, or -1 when there is none (the owner has been
+   * told). Write it, then call {@link wrote}.
+   */
+  claim(length: number): number {
+    if (this.overflowed || length > this.controlRoom) {
+      this.overflow();
+      return -1;
+    }
+    this.prepare(length + GOAWAY_ROOM);
+    return this.end;
+  }
+
+  /** The same for the last frame: takes the room that was kept for it. */
+  claimLast(length: number): number {
+    if (length > GOAWAY_ROOM || this.pending + length > DATA_CAPACITY + HEADROOM) return -1;
+    this.prepare(length);
+    return this.end;
+  }
+
+  /** Room for a frame of unknown length, `bytes` from `end` on. Check the room, then call {@link wrote}. */
+  open(): void {
+    this.prepare(GOAWAY_ROOM);
+  }
+
+  overflow(): void {
+    if (this.overflowed) return;
+    this.overflowed = true;
+    this.owner.onControlOverflow();
+  }
+
+  /** Control frames now end at `end`. `owed`: we owe them to the peer, so they count against its budget. */
+  wrote(end: number, owed = true): void {
+    if (owed) this.controlBytes += end - this.end;
+    this.end = end;
+    this.announce();
+  }
+
+  /**
+   * Lays out frames for up to `want` payload bytes, none above `frameSize`, ending at or before `gatherLimit`; null
+   * when the buffer has no useful room until the next flush.
+   */
+  layout(want: number, gatherLimit: number, frameSize: number): SharedReservation | null {
+    const limit = gatherLimit < DATA_CAPACITY ? gatherLimit : DATA_CAPACITY;
+    const useful = want < USEFUL_ROOM ? want : USEFUL_ROOM;
+    this.full = limit - this.end < useful + FRAME_HEADER;
+    if (this.full) return null;
+    if (this.bytes.length === 0) this.bytes = this.pool.borrow();
+    const r = this.reservation ??= new SharedReservation();
+    const segments = r.segments;
+    let at = this.end, left = want, count = 0;
+    while (left > 0 && count < MAX_SEGMENTS) {
+      const room = limit - at - FRAME_HEADER;
+      if (room <= 0) break;
+      const length = Math.min(frameSize, left, room);
+      segments[2 * count] = at + FRAME_HEADER;
+      segments[2 * count + 1] = length;
+      count++;
+      at += FRAME_HEADER + length;
+      left -= length;
+    }
+    r.bytes = this.bytes;
+    r.at = this.end;
+    r.frameSize = frameSize;
+    r.count = count;
+    r.total = want - left;
+    return r;
+  }
+
+  /** True while the last {@link layout} still describes free room. */
+  get reservationValid(): boolean {
+    const r = this.reservation;
+    return r !== null && r.bytes === this.bytes && r.at === this.end && this.bytes.length > 0;
+  }
+
+  /** Turns the first `length` > 0 bytes of the last {@link layout} into DATA frames. Returns how many frames. */
+  commit(streamId: number, length: number, endStream: boolean): number {
+    const r = this.reservation!;
+    if (length > r.total) throw new RangeError(`Cannot commit ${length} bytes as ${r.total} were reserved`);
+    const bytes = this.bytes, frameSize = r.frameSize;
+    let at = r.at, left = length, frames = 0;
+    while (left > 0) {
+      const payload = left < frameSize ? left : frameSize;
+      left -= payload;
+      const flags = endStream && left === 0 ? FLAG_END_STREAM : 0;
+      at = putFrameHeader(bytes, at, payload, FrameType.DATA, flags, streamId) + payload;
+      frames++;
+    }
+    this.end = at;
+    return frames;
+  }
+
+  /** Tells the owner that there is output, once until {@link flushTo} has emptied the buffer. */
+  announce(): void {
+    if (this.announced) return;
+    this.announced = true;
+    this.owner.onOutput();
+  }
+
+  /** Hands over what waits. "empty" gives the buffer back to the pool. */
+  flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed" {
+    while (this.sent < this.end) {
+      const offered = this.end - this.sent;
+      const taken = to.write(this.bytes.subarray(this.sent, this.end));
+      if (taken < 0) return "failed";
+      this.sent += taken;
+      if (taken > 0 && this.controlBytes > this.pending) this.controlBytes = this.pending;
+      if (taken < offered) return "blocked";
+    }
+    this.clear();
+    return "empty";
+  }
+
+  /** The buffer is empty and the owner knows: the next frame is announced again. */
+  rest(): void {
+    this.announced = false;
+  }
+
+  /** Drops what waits and gives the buffer back. */
+  clear(): void {
+    if (this.bytes.length > 0) this.pool.giveBack(this.bytes);
+    this.bytes = NO_BUFFER;
+    if (this.reservation !== null) this.reservation.bytes = NO_BUFFER; // else it would keep a buffer alive
+    this.sent = this.end = this.controlBytes = 0;
+    this.full = false;
+  }
+
+  private prepare(length: number): void {
+    if (this.bytes.length === 0) this.bytes = this.pool.borrow();
+    if (this.end + length <= this.bytes.length || this.sent === 0) return;
+    // Moving is allowed: TLS wants the same bytes again, not the same address.
+    this.bytes.copyWithin(0, this.sent, this.end);
+    this.end -= this.sent;
+    this.sent = 0;
+  }
+}

@@ -1,0 +1,96 @@
+/** SETTINGS: what the peer announced, what we announce (RFC 9113 §6.5). */
+import { getUint16, getUint32, MAX_FRAME_SIZE, MIN_FRAME_SIZE, putUint32 } from "./frame.ts";
+import { INITIAL_WINDOW, MAX_WINDOW } from "./flow.ts";
+import { ErrorCode, type H2Options } from "./seam.ts";
+
+enum SettingId {
+  HEADER_TABLE_SIZE = 1,
+  ENABLE_PUSH = 2,
+  MAX_CONCURRENT_STREAMS = 3,
+  INITIAL_WINDOW_SIZE = 4,
+  MAX_FRAME_SIZE = 5,
+  MAX_HEADER_LIST_SIZE = 6,
+}
+
+/** Bytes of one parameter. */
+export const SETTING_BYTES = 6;
+/** More parameters than this in one frame are abuse: eleven are registered, some peers add a few unknown ones. */
+export const MAX_SETTINGS = 64;
+
+/**
+ * Streams a client opens before it knows the server's limit. RFC 9113 §6.5.2 asks servers for at least 100, and the
+ * pool above uses no more by default (`docs/spec/dataplane.md` 2.3).
+ */
+const STREAMS_BEFORE_SETTINGS = 100;
+
+/** The peer's limits on us. */
+export class PeerSettings {
+  headerTableSize = 4096;
+  maxConcurrentStreams = STREAMS_BEFORE_SETTINGS;
+  initialWindow = INITIAL_WINDOW;
+  maxFrameSize = MIN_FRAME_SIZE;
+
+  constructor(private readonly peerRole: "client" | "server") {}
+
+  /**
+   * Applies the payload `[start, end)` of one SETTINGS frame, in order. Unknown parameters are ignored. Returns the
+   * connection error that a forbidden value is, or null.
+   */
+  apply(bytes: Uint8Array, start: number, end: number): { code: ErrorCode; reason: string } | null {
+    for (let at = start; at < end; at += SETTING_BYTES) {
+      const id: SettingId = getUint16(bytes, at);
+      const value = getUint32(bytes, at + 2);
+      const error = this.set(id, value);
+      if (error !== null) return { code: error, reason: `SETTINGS parameter ${id} must not be ${value}` };
+    }
+    return null;
+  }
+
+  /** The first SETTINGS frame does not mention a limit of streams: there is none. */
+  forgetDefaults(): void {
+    this.maxConcurrentStreams = Infinity;
+  }
+
+  private set(id: SettingId, value: number): ErrorCode | null {
+    switch (id) {
+      case SettingId.HEADER_TABLE_SIZE:
+        this.headerTableSize = value;
+        return null;
+      case SettingId.ENABLE_PUSH:
+        // §6.5.2: a server must not send 1, nobody may send more than 1.
+        return value > 1 || (value === 1 && this.peerRole === "server") ? ErrorCode.PROTOCOL_ERROR : null;
+      case SettingId.MAX_CONCURRENT_STREAMS:
+        this.maxConcurrentStreams = value;
+        return null;
+      case SettingId.INITIAL_WINDOW_SIZE:
+        if (value > MAX_WINDOW) return ErrorCode.FLOW_CONTROL_ERROR;
+        this.initialWindow = value;
+        return null;
+      case SettingId.MAX_FRAME_SIZE:
+        if (value < MIN_FRAME_SIZE || value > MAX_FRAME_SIZE) return ErrorCode.PROTOCOL_ERROR;
+        this.maxFrameSize = value;
+        return null;
+      default:
+        // MAX_HEADER_LIST_SIZE is advice, and our header lists are small; the rest is unknown (§6.5.2: ignore).
+        return null;
+    }
+  }
+}
+
+/** The payload of our SETTINGS frame, parameters as `docs/spec/dataplane.md` 2.3 lists them. */
+export function ownSettings(options: H2Options): Uint8Array {
+  const pairs: [SettingId, number][] = [];
+  if (options.role === "client") pairs.push([SettingId.ENABLE_PUSH, 0]);
+  else if (options.maxConcurrentStreams !== null) {
+    pairs.push([SettingId.MAX_CONCURRENT_STREAMS, options.maxConcurrentStreams]);
+  }
+  pairs.push([SettingId.INITIAL_WINDOW_SIZE, options.streamWindow]);
+  pairs.push([SettingId.MAX_FRAME_SIZE, options.maxFrameSize]);
+  pairs.push([SettingId.MAX_HEADER_LIST_SIZE, options.maxHeaderListSize]);
+  const payload = new Uint8Array(pairs.length * SETTING_BYTES);
+  pairs.forEach(([id, value], index) => {
+    payload[index * SETTING_BYTES + 1] = id;
+    putUint32(payload, index * SETTING_BYTES + 2, value);
+  });
+  return payload;
+}

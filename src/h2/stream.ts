@@ -1,0 +1,205 @@
+/** One stream: a direction to send, a direction to receive, and their windows. */
+import { Closing } from "./closed_streams.ts";
+import type { Core } from "./core.ts";
+import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
+import type { ErrorCode, H2Failure, HeaderList, Reservation, Stream, StreamHandler } from "./seam.ts";
+import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
+import { type Waiter, WaitingFor } from "./wait_queue.ts";
+
+const nothing = () => {};
+/** Until the owner sets its own. */
+const NO_HANDLER: StreamHandler = {
+  onResponse: nothing,
+  onData: nothing,
+  onEnd: nothing,
+  onFlush: nothing,
+  onSendReady: nothing,
+  onReset: nothing,
+};
+
+export class H2Stream implements Stream, Waiter {
+  handler: StreamHandler = NO_HANDLER;
+  state = StreamState.OPEN;
+  readonly sendWindow: SendWindow;
+  readonly receiveWindow: ReceiveWindow;
+  headersSent = false;
+  headersReceived = false;
+  /** Body bytes that content-length still promises, or -1. */
+  promised = -1;
+  /** `onFlush` is owed. */
+  touched = false;
+  waitingFor = WaitingFor.NOTHING;
+  waitNext: Waiter | null = null;
+  waitPrevious: Waiter | null = null;
+  /** Bytes handed on and not released. */
+  private unreleased = 0;
+
+  constructor(private readonly core: Core, readonly id: number) {
+    this.sendWindow = new SendWindow(core.peer.initialWindow);
+    this.receiveWindow = new ReceiveWindow(core.options.streamWindow);
+    // Until it acknowledged our SETTINGS the peer may go by the default (RFC 9113 §6.9.2).
+    if (core.settingsUnacknowledged > 0 && this.receiveWindow.available < INITIAL_WINDOW) {
+      this.receiveWindow.available = INITIAL_WINDOW;
+    }
+  }
+
+  get closed(): boolean {
+    return this.state === StreamState.CLOSED;
+  }
+
+  respond(headers: HeaderList, end: boolean): void {
+    if (this.closed) return;
+    if (this.headersSent) throw new Error(`Cannot respond on stream ${this.id} as headers were sent before`);
+    this.sendHeaders(headers, end);
+  }
+
+  sendHeaders(headers: HeaderList, end: boolean): void {
+    const core = this.core;
+    this.headersSent = true;
+    if (end) this.ended(StreamEvent.END_SENT);
+    core.writer.headers(this.id, headers, end, core.peer.maxFrameSize, core.isServer);
+  }
+
+  reserve(want: number, gatherLimit: number): Reservation | null {
+    const core = this.core;
+    core.reservedBy = null;
+    if (!maySend(this.state)) return null;
+    if (!this.headersSent) throw new Error(`Cannot send on stream ${this.id} as it was not answered yet`);
+    if (!(want > 0)) throw new RangeError(`Cannot reserve ${want} bytes: at least 1 is needed`);
+    const ownWindow = this.sendWindow.available, sharedWindow = core.sendWindow.available;
+    if (ownWindow <= 0) return this.waitFor(WaitingFor.STREAM_WINDOW);
+    if (sharedWindow <= 0) return this.waitFor(WaitingFor.CONNECTION_WINDOW);
+    const most = Math.min(want, ownWindow, sharedWindow);
+    const reservation = core.out.layout(most, gatherLimit, core.peer.maxFrameSize);
+    if (reservation === null) return this.waitFor(WaitingFor.ROOM);
+    this.waitFor(WaitingFor.NOTHING);
+    core.reservedBy = this;
+    return reservation;
+  }
+
+  commit(length: number, end: boolean): void {
+    const core = this.core;
+    if (core.reservedBy !== this || !core.out.reservationValid) {
+      throw new Error(`Cannot commit on stream ${this.id} as its reservation is gone`);
+    }
+    core.reservedBy = null;
+    if (length === 0) {
+      if (end) this.end();
+      return;
+    }
+    const frames = core.out.commit(this.id, length, end);
+    this.sendWindow.spend(length);
+    core.sendWindow.spend(length);
+    core.budgets.dataSent(frames, length);
+    if (end) this.ended(StreamEvent.END_SENT);
+    core.out.announce();
+  }
+
+  end(): void {
+    if (!maySend(this.state)) return;
+    if (!this.headersSent) throw new Error(`Cannot end stream ${this.id} as it was not answered yet`);
+    this.ended(StreamEvent.END_SENT);
+    this.core.writer.endStream(this.id);
+  }
+
+  reset(code: ErrorCode): void {
+    const wasOpen = !this.closed;
+    this.drop(Closing.RESET_BY_US);
+    if (wasOpen && !this.core.ended) this.core.writer.rstStream(this.id, code);
+  }
+
+  release(length: number): void {
+    const core = this.core;
+    const released = Math.min(length, this.unreleased);
+    if (released <= 0) return;
+    this.unreleased -= released;
+    core.announceCredit(0, core.credit.release(released));
+    if (mayReceive(this.state)) core.announceCredit(this.id, this.receiveWindow.giveBack(released));
+  }
+
+  // The rest is for the connection.
+
+  /** Payload for the owner. */
+  deliver(bytes: Uint8Array, start: number, end: number): void {
+    this.unreleased += end - start;
+    this.core.touch(this);
+    this.handler.onData(bytes, start, end);
+  }
+
+  /** Credit of bytes that the owner does not see: padding. */
+  giveBack(length: number): void {
+    if (mayReceive(this.state)) this.core.announceCredit(this.id, this.receiveWindow.giveBack(length));
+  }
+
+  /** The peer's END_STREAM, after all payload. */
+  receiveEnd(): void {
+    this.ended(StreamEvent.END_RECEIVED);
+    this.core.touch(this);
+    this.handler.onEnd();
+  }
+
+  /** The request came with END_STREAM: `onRequest` says so, no `onEnd` follows. */
+  requestEnded(): void {
+    this.ended(StreamEvent.END_RECEIVED);
+  }
+
+  flush(): void {
+    if (!this.touched) return;
+    this.touched = false;
+    this.handler.onFlush();
+  }
+
+  /** Over before both sides ended it, and not by the owner's wish. */
+  abandon(how: H2Failure, closing: Closing): void {
+    if (this.closed) return;
+    this.flush(); // what came before the end is still the owner's
+    if (this.closed) return;
+    this.drop(closing);
+    this.handler.onReset(how);
+  }
+
+  wake(): void {
+    this.waitingFor = WaitingFor.NOTHING;
+    this.handler.onSendReady();
+  }
+
+  private ended(event: StreamEvent): void {
+    this.state = nextState(this.state, event);
+    if (!maySend(this.state)) this.waitFor(WaitingFor.NOTHING);
+    if (this.closed) this.core.forget(this, Closing.ENDED);
+  }
+
+  private drop(closing: Closing): void {
+    this.touched = false;
+    if (!this.closed) {
+      this.state = nextState(this.state, StreamEvent.RESET);
+      this.waitFor(WaitingFor.NOTHING);
+      if (this.core.reservedBy === this) this.core.reservedBy = null;
+      this.core.forget(this, closing);
+    }
+    this.core.announceCredit(0, this.core.credit.release(this.unreleased));
+    this.unreleased = 0;
+  }
+
+  /** Joins or leaves a queue; who waits for the same thing already keeps its place. */
+  private waitFor(what: WaitingFor): null {
+    const before = this.waitingFor;
+    if (before === what) return null;
+    if (before === WaitingFor.CONNECTION_WINDOW) this.core.waitForWindow.remove(this);
+    else if (before === WaitingFor.ROOM) this.core.waitForRoom.remove(this);
+    switch (what) {
+      case WaitingFor.NOTHING:
+      case WaitingFor.STREAM_WINDOW:
+        this.waitingFor = what;
+        return null;
+      case WaitingFor.CONNECTION_WINDOW:
+        this.core.waitForWindow.add(this);
+        return null;
+      case WaitingFor.ROOM:
+        this.core.waitForRoom.add(this);
+        return null;
+      default:
+        return what satisfies never;
+    }
+  }
+}
