@@ -85,14 +85,18 @@ export function destinationPeer(workload: TrafficWorkload | null, derived: Deriv
   return peer("destination", workloadValues(workload), workload.name);
 }
 
+/** The SPIFFE id that the control plane's words make, valid or not. */
+export function workloadIdentity({ trustDomain, namespace, serviceAccount }: TrafficWorkload): string {
+  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
+}
+
 function workloadValues(workload: TrafficWorkload): PeerValues {
-  const { trustDomain, namespace, serviceAccount } = workload;
   return {
     workload: workload.workloadName,
     canonicalService: workload.canonicalName,
     revision: workload.canonicalRevision,
-    namespace,
-    principal: `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`,
+    namespace: workload.namespace,
+    principal: workloadIdentity(workload),
     app: workload.canonicalName,
     cluster: workload.clusterId,
     region: workload.locality.region,

@@ -1,0 +1,96 @@
+/**
+ * Every metric family of this program, in output order (`docs/spec/dataplane.md` 7.1, 7.2; `docs/spec/xds-state.md`
+ * 2.12; `docs/spec/inpod-dns.md` B5.12). Names, helps and labels are what dashboards and alerts were written for.
+ * The `tokio_*` families of the native proxy have no counterpart.
+ */
+
+export interface MetricFamily {
+  /** `traffic`: a counter whose samples are the traffic series. */
+  readonly kind: "counter" | "gauge" | "histogram" | "traffic";
+  readonly help: string;
+  /** In output order. */
+  readonly labels: readonly string[];
+  readonly unit: string | null;
+  /** Histograms: upper bounds as they are written, rising, without `+Inf`. */
+  readonly buckets: readonly string[];
+}
+
+const NOTHING = { labels: [], unit: null, buckets: [] } as const;
+
+const counter = (help: string, ...labels: string[]) => ({ ...NOTHING, kind: "counter", help, labels } as const);
+const gauge = (help: string, ...labels: string[]) => ({ ...NOTHING, kind: "gauge", help, labels } as const);
+const traffic = (help: string) => ({ ...NOTHING, kind: "traffic", help } as const);
+
+const DNS = ["request_query_type", "request_protocol", "source_canonical_service", "source_canonical_revision"];
+const SOURCE = [
+  "source_workload",
+  "source_canonical_service",
+  "source_canonical_revision",
+  "source_workload_namespace",
+  "source_principal",
+  "source_app",
+  "source_version",
+  "source_cluster",
+];
+
+/** By name, without the `_total` of counters. */
+export const FAMILIES = {
+  process_open_fds: gauge("Number of open file descriptors"),
+  process_max_fds: gauge("Maximum number of file descriptors"),
+  istio_build: gauge("Istio component build info.", "component", "tag"),
+  istio_xds_connection_terminations: counter(
+    "The total number of completed connections to xds server (unstable).",
+    "reason",
+  ),
+  istio_xds_message: counter("Total number of messages received (unstable).", "url"),
+  istio_xds_message_bytes: { ...counter("Total number of bytes received (unstable).", "url"), unit: "bytes" },
+  istio_tcp_connections_opened: traffic("The total number of TCP connections opened."),
+  istio_tcp_connections_closed: traffic("The total number of TCP connections closed."),
+  istio_tcp_received_bytes: traffic(
+    "The size of total bytes received during request in case of a TCP connection.",
+  ),
+  istio_tcp_sent_bytes: traffic("The size of total bytes sent during response in case of a TCP connection."),
+  istio_on_demand_dns: counter(
+    "The total number of requests that used on-demand DNS (unstable).",
+    ...SOURCE,
+    "hostname",
+  ),
+  istio_tcp_connections_failed: traffic("The total number of TCP connections that failed to establish (unstable)."),
+  istio_tcp_sockets_open: gauge("The current number of open TCP sockets (unstable).", "reporter"),
+  istio_crl_policy_rejections: counter(
+    "The total number of connections rejected due to CRL certificate revocation (unstable).",
+    "reporter",
+  ),
+  istio_crl_untracked_connections: counter(
+    "The total number of connections not tracked for CRL enforcement (unstable).",
+    "reporter",
+  ),
+  istio_dns_requests: counter("Total number of DNS requests (unstable).", ...DNS),
+  istio_dns_upstream_requests: counter("Total number of DNS requests forwarded to upstream (unstable).", ...DNS),
+  istio_dns_upstream_failures: counter(
+    "Total number of DNS requests that failed to forward upstream (unstable).",
+    ...DNS,
+  ),
+  istio_dns_upstream_request_duration_seconds: {
+    kind: "histogram",
+    help: "Total time in seconds Istio takes to get DNS response from upstream (unstable).",
+    labels: DNS,
+    unit: "seconds",
+    buckets: ["0.0005", "0.001", "0.01", "0.1", "1.0", "5.0"],
+  },
+  workload_manager_active_proxy_count: gauge("The total number current workloads with active proxies (unstable)."),
+  workload_manager_pending_proxy_count: gauge("The total number current workloads with pending proxies (unstable)."),
+  workload_manager_proxies_started: counter("The total number of proxies that were started (unstable)."),
+  workload_manager_proxies_stopped: counter("The total number of proxies that were stopped (unstable)."),
+} as const satisfies Record<string, MetricFamily>;
+
+export type FamilyName = keyof typeof FAMILIES;
+
+type NameOf<K extends MetricFamily["kind"]> = {
+  [N in FamilyName]: (typeof FAMILIES)[N]["kind"] extends K ? N : never;
+}[FamilyName];
+
+/** Families of single numbers that go up, or up and down. */
+export type CellName = NameOf<"counter" | "gauge">;
+export type HistogramName = NameOf<"histogram">;
+export type TrafficName = NameOf<"traffic">;

@@ -1,0 +1,124 @@
+/**
+ * The metrics of one isolate. Whoever counts holds its cell and writes `cell.value++`; nothing is looked up then.
+ * Snapshots are plain data: workers send theirs to the main isolate, which merges and renders them.
+ */
+import { label } from "./label_text.ts";
+import { type CellName, FAMILIES, type FamilyName, type HistogramName } from "./metric_catalogue.ts";
+import { mergeTraffic, TrafficMetrics, type TrafficSnapshot } from "./traffic_metrics.ts";
+
+/** A counter's or gauge's number. Whole numbers only. */
+export interface Cell {
+  readonly family: CellName;
+  /** Rendered, `a="1",b="2"`. */
+  readonly labels: string;
+  value: number;
+}
+
+export interface HistogramCell {
+  readonly family: HistogramName;
+  readonly labels: string;
+  /** Observations by bucket, not cumulative; the last one is above all bounds. */
+  readonly counts: number[];
+  sum: number;
+}
+
+export interface MetricsSnapshot {
+  readonly cells: readonly Cell[];
+  readonly histograms: readonly HistogramCell[];
+  readonly traffic: TrafficSnapshot;
+}
+
+/** A missing value is `unknown`. */
+export type LabelValue = string | null | undefined;
+
+/** Label sets of one family; those beyond are counted together as `unknown`. */
+const CELLS_MAX = 10_000;
+
+export class Metrics {
+  readonly #cells = new Map<FamilyName, Map<string, Cell>>();
+  readonly #histograms = new Map<FamilyName, Map<string, HistogramCell>>();
+
+  constructor(readonly traffic = new TrafficMetrics()) {}
+
+  /** The cell of these label values, in the order of the catalogue. It begins at 0, and exists (and shows) from now on. */
+  cell(family: CellName, ...values: LabelValue[]): Cell {
+    return find(this.#cells, family, values, (labels) => ({ family, labels, value: 0 }));
+  }
+
+  histogram(family: HistogramName, ...values: LabelValue[]): HistogramCell {
+    const counts = () => Array<number>(FAMILIES[family].buckets.length + 1).fill(0);
+    return find(this.#histograms, family, values, (labels) => ({ family, labels, counts: counts(), sum: 0 }));
+  }
+
+  snapshot(): MetricsSnapshot {
+    return {
+      cells: [...this.#cells.values()].flatMap((cells) => [...cells.values()]),
+      histograms: [...this.#histograms.values()].flatMap((cells) => [...cells.values()]),
+      traffic: this.traffic.snapshot(),
+    };
+  }
+}
+
+function find<N extends FamilyName, C>(
+  families: Map<FamilyName, Map<string, C>>,
+  family: N,
+  values: readonly LabelValue[],
+  make: (labels: string) => C,
+): C {
+  const names: readonly string[] = FAMILIES[family].labels;
+  if (values.length !== names.length) {
+    throw new RangeError(`${family} has ${names.length} labels, not ${values.length}`);
+  }
+  let cells = families.get(family);
+  if (cells === undefined) families.set(family, cells = new Map());
+  const key = values.length === 1 ? values[0] ?? "" : values.join("\0");
+  const cell = cells.get(key);
+  if (cell !== undefined) return cell;
+  const full = cells.size >= CELLS_MAX && values.some((value) => value);
+  if (full) return find(families, family, names.map(() => null), make);
+  const created = make(names.map((name, index) => label(name, values[index])).join(","));
+  cells.set(key, created);
+  return created;
+}
+
+/** Counts one observation, in the unit of the family. */
+export function observe(cell: HistogramCell, value: number) {
+  const buckets: readonly string[] = FAMILIES[cell.family].buckets;
+  const index = buckets.findIndex((bound) => value <= Number(bound));
+  const at = index < 0 ? buckets.length : index;
+  cell.counts[at] = (cell.counts[at] ?? 0) + 1;
+  cell.sum += value;
+}
+
+/** Sums over isolates. */
+export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  return {
+    cells: merge(snapshots.flatMap((s) => s.cells), (cell) => ({ ...cell }), (sum, cell) => sum.value += cell.value),
+    histograms: merge(
+      snapshots.flatMap((s) => s.histograms),
+      (cell) => ({ ...cell, counts: [...cell.counts] }),
+      addHistogram,
+    ),
+    traffic: mergeTraffic(snapshots.map((s) => s.traffic)),
+  };
+}
+
+function merge<C extends { family: FamilyName; labels: string }>(
+  cells: readonly C[],
+  copy: (cell: C) => C,
+  add: (sum: C, cell: C) => void,
+): C[] {
+  const sums = new Map<string, C>();
+  for (const cell of cells) {
+    const key = `${cell.family}{${cell.labels}}`;
+    const sum = sums.get(key);
+    if (sum === undefined) sums.set(key, copy(cell));
+    else add(sum, cell);
+  }
+  return [...sums.values()];
+}
+
+function addHistogram(sum: HistogramCell, cell: HistogramCell) {
+  cell.counts.forEach((count, index) => sum.counts[index] = (sum.counts[index] ?? 0) + count);
+  sum.sum += cell.sum;
+}

@@ -1,0 +1,17 @@
+/** Label values of a workload as the source of on-demand DNS requests (`docs/spec/dataplane.md` 7.3, last line). */
+import { type TrafficWorkload, workloadIdentity } from "./traffic_peer.ts";
+
+/** In the order of `istio_on_demand_dns`; here the principal is the workload's own identity. */
+export function onDemandDnsLabels(source: TrafficWorkload, hostname: string): string[] {
+  return [
+    source.workloadName,
+    source.canonicalName,
+    source.canonicalRevision,
+    source.namespace,
+    workloadIdentity(source),
+    source.canonicalName,
+    source.canonicalRevision,
+    source.clusterId,
+    hostname,
+  ];
+}
