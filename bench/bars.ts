@@ -1,0 +1,61 @@
+/** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
+import { medianOf, ratioOf, type Results } from "./results.ts";
+
+interface Bar {
+  readonly row: string;
+  readonly metrics: readonly string[];
+  /** `ratio`: to the Rust ztunnel. `figure`: the figure itself. */
+  readonly of: "ratio" | "figure";
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+export const BARS: readonly Bar[] = [
+  ...["up1", "down1", "up8", "down8"].map((row) => ({ row, metrics: ["cpu"], of: "ratio", atMost: 0.95 } as const)),
+  { row: "req32", metrics: ["rate"], of: "ratio", atLeast: 1.3 },
+  { row: "req32", metrics: ["cpu"], of: "ratio", atMost: 0.7 },
+  { row: "req32", metrics: ["p50"], of: "ratio", atMost: 0.8 },
+  { row: "req32", metrics: ["p99"], of: "ratio", atMost: 1.1 },
+  { row: "req1", metrics: ["p50"], of: "ratio", atMost: 1.05 },
+  { row: "req1", metrics: ["p99"], of: "ratio", atMost: 1.5 },
+  { row: "conn", metrics: ["rate"], of: "ratio", atLeast: 1.2 },
+  { row: "conn", metrics: ["cpu"], of: "ratio", atMost: 0.7 },
+  { row: "beside", metrics: ["p50"], of: "ratio", atMost: 0.5 },
+  { row: "syscalls", metrics: ["requestClient", "requestServer"], of: "figure", atMost: 6.5 },
+  { row: "syscalls", metrics: ["connectionBoth"], of: "figure", atMost: 20 },
+  { row: "memory", metrics: ["idle"], of: "figure", atMost: 0.2 },
+  { row: "held", metrics: ["client", "server"], of: "figure", atMost: 16 * 1024 },
+  // One stream window (HTTP2_STREAM_WINDOW_SIZE, 4 MiB) and what an allocator rounds up to.
+  { row: "stalled", metrics: ["held"], of: "figure", atMost: 5 },
+  { row: "stalled", metrics: ["share"], of: "figure", atLeast: 80 },
+  { row: "volume", metrics: ["whole"], of: "figure", atMost: 100 },
+  { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
+];
+
+export interface Judgement {
+  readonly subject: string;
+  readonly row: string;
+  readonly metric: string;
+  readonly of: Bar["of"];
+  readonly wanted: string;
+  readonly value: number;
+  readonly met: boolean;
+}
+
+/** Judges every bar whose figures this run has, for each of our variants. */
+export function judge(results: Results): Judgement[] {
+  const our = results.subjects.map((subject) => subject.id).filter((id) => id.startsWith("ours"));
+  return our.flatMap((subject) =>
+    BARS.flatMap((bar) => bar.metrics.flatMap((metric) => one(results, subject, bar, metric)))
+  );
+}
+
+function one(results: Results, subject: string, bar: Bar, metric: string): Judgement[] {
+  const row = results.rows.find((candidate) => candidate.id === bar.row);
+  if (row === undefined) return [];
+  const value = bar.of === "ratio" ? ratioOf(row, subject, "rust", metric) : medianOf(row, subject, metric);
+  if (Number.isNaN(value)) return [];
+  const met = value <= (bar.atMost ?? Infinity) && value >= (bar.atLeast ?? -Infinity);
+  const wanted = bar.atMost === undefined ? `>= ${bar.atLeast}` : `<= ${bar.atMost}`;
+  return [{ subject, row: bar.row, metric, of: bar.of, wanted, value, met }];
+}

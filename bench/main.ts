@@ -1,0 +1,94 @@
+/** `deno task bench`: measures our proxy beside its peers and writes a report. bench/README.md says how to read it. */
+import { judge } from "./bars.ts";
+import { chart } from "./chart.ts";
+import { describeMachine, missingTools } from "./machine.ts";
+import { type Options, parseOptions, USAGE } from "./options.ts";
+import { available, type ProxyUnderTest } from "./proxies.ts";
+import { textReport } from "./report.ts";
+import type { Results } from "./results.ts";
+import type { Row } from "./row.ts";
+import { COST_ROWS } from "./rows_cost.ts";
+import { TRAFFIC_ROWS } from "./rows_traffic.ts";
+import { inOwnUserNamespace } from "./user_namespace.ts";
+import { Runner } from "./runner.ts";
+import { Session } from "./session.ts";
+
+const ROWS: readonly Row[] = [...TRAFFIC_ROWS, ...COST_ROWS];
+
+/** What the user reads while the run goes on; standard output is for the report. */
+function say(text: string): void {
+  console.error(text);
+}
+
+function chooseKinds(options: Options): ProxyUnderTest[] {
+  const { kinds, skipped } = available();
+  skipped.forEach((reason) => say(`without ${reason}`));
+  const only = options.only;
+  if (only !== null) return kinds.filter((kind) => only.includes(kind.id));
+  // A quick look has no time for both libraries.
+  const best = kinds.some((kind) => kind.id === "ours-3.5");
+  return options.quick && best ? kinds.filter((kind) => kind.id !== "ours") : kinds;
+}
+
+async function measure(options: Options): Promise<Results> {
+  const kinds = chooseKinds(options);
+  const session = new Session(options.rig);
+  const runner = new Runner(options.plan, options.rows, say);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      runner.stop();
+      session.close().finally(() => Deno.exit(130));
+    });
+  }
+  try {
+    // Without namespaces the proxies' fixed ports allow one pair at a time, so nothing can be interleaved.
+    const groups = session.rig === "namespaces" ? [kinds] : kinds.map((kind) => [kind]);
+    for (const group of groups) await runner.run(group, session);
+    return {
+      when: new Date().toISOString(),
+      machine: await describeMachine(),
+      rig: session.rig,
+      plan: options.plan,
+      ...runner.outcome(),
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+async function write(results: Results, out: string): Promise<void> {
+  await Deno.mkdir(out, { recursive: true });
+  const stem = `${out}/${results.when.slice(0, 16).replace("T", "-").replace(":", "")}`;
+  await Deno.writeTextFile(`${stem}.json`, JSON.stringify(results, null, 1) + "\n");
+  await Deno.writeTextFile(`${stem}.svg`, chart(results));
+  say(`wrote ${stem}.json and .svg`);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: Options | null;
+  try {
+    options = parseOptions(args, ROWS);
+  } catch (error) {
+    say(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    return 2;
+  }
+  if (options === null) {
+    console.log(USAGE);
+    return 0;
+  }
+  const missing = missingTools();
+  if (missing.length > 0) {
+    say(
+      `Cannot measure without ${
+        missing.join(", ")
+      }: apt-get install wrk iperf3 nginx-full strace openssl iproute2 iptables`,
+    );
+    return 2;
+  }
+  const results = await measure(options);
+  console.log(options.json ? JSON.stringify(results, null, 1) : textReport(results));
+  await write(results, options.out);
+  return options.check && judge(results).some((bar) => !bar.met) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await inOwnUserNamespace(Deno.args) ?? await main(Deno.args));

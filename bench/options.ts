@@ -1,0 +1,102 @@
+/** Command line of the benchmark. */
+import { parseArgs } from "node:util";
+import { bestRig, type Link } from "./rig.ts";
+import type { Plan, Row } from "./row.ts";
+
+export interface Options {
+  readonly plan: Plan;
+  readonly rows: readonly Row[];
+  /** Ids of the subjects to run; null: all that are there. */
+  readonly only: readonly string[] | null;
+  readonly json: boolean;
+  readonly check: boolean;
+  readonly quick: boolean;
+  readonly rig: Link["kind"];
+  /** Where the JSON file and the chart go. */
+  readonly out: string;
+}
+
+export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--only=rust,ours] [--rounds=5] [--seconds=3]
+                       [--json] [--check] [--loopback] [--out=bench/results]
+  --quick    one short round of the most telling rows, in under a minute
+  --rows     these rows only
+  --only     these subjects only: direct, nginx, rust, ours, ours-3.5
+  --rounds   how often each row is repeated (5)
+  --seconds  length of each load (3)
+  --json     print the JSON instead of the tables
+  --check    exit 1 when a bar is missed
+  --loopback no namespaces, as where the user is not root
+  --out      directory for the JSON file and the chart
+The Rust ztunnel takes part when ZTUNNEL_PEER names its executable.`;
+
+const QUICK: Plan = {
+  rounds: 1,
+  seconds: 1,
+  bulkBytes: 400e6,
+  restSeconds: 4,
+  volumeBytes: 1e9,
+  idleConnections: 500,
+  stallSeconds: 2,
+};
+
+const FULL: Plan = {
+  rounds: 5,
+  seconds: 3,
+  bulkBytes: null,
+  restSeconds: 60,
+  volumeBytes: 20e9,
+  idleConnections: 5000,
+  stallSeconds: 60,
+};
+
+/** Null: the user asked for help. Throws with a text for the user. */
+export function parseOptions(args: readonly string[], known: readonly Row[]): Options | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      rows: { type: "string" },
+      only: { type: "string" },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+      json: { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
+      loopback: { type: "boolean", default: false },
+      out: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return null;
+  const base = values.quick ? QUICK : FULL;
+  return {
+    plan: {
+      ...base,
+      rounds: positive("rounds", values.rounds) ?? base.rounds,
+      seconds: positive("seconds", values.seconds) ?? base.seconds,
+    },
+    rows: values.rows === undefined ? known.filter((row) => row.quick || !values.quick) : chosen(values.rows, known),
+    only: values.only?.split(",") ?? null,
+    json: values.json,
+    check: values.check,
+    quick: values.quick,
+    rig: values.loopback ? "loopback" : bestRig(),
+    out: values.out ?? new URL("results", import.meta.url).pathname,
+  };
+}
+
+function positive(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  // wrk and iperf3 take whole seconds only.
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`Cannot use --${name}=${text} as it must be a positive integer`);
+  return Number(text);
+}
+
+function chosen(list: string, known: readonly Row[]): Row[] {
+  return list.split(",").map((id) => {
+    const row = known.find((candidate) => candidate.id === id);
+    if (row === undefined) {
+      throw new Error(`Cannot use --rows=${id} as it must be one of ${known.map((r) => r.id).join(", ")}`);
+    }
+    return row;
+  });
+}

@@ -1,0 +1,174 @@
+/** The things compared: how each is started between a client and an application, and what it says of itself. */
+import { existsSync } from "node:fs";
+import { STREAM_PORTS, streamConfig } from "./nginx.ts";
+import { type Processes, type Started, waitForPorts } from "./processes.ts";
+import { BULK_PORT, HTTP_PORT, type Link, PACKET_MARK, type Side } from "./rig.ts";
+import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
+
+/** How our own proxy is started, from the top of the repository. */
+export const OUR_COMMAND: readonly string[] = [
+  Deno.execPath(),
+  "run",
+  "-A",
+  "--no-prompt",
+  "--v8-flags=--max-semi-space-size=1",
+  "src/main.ts",
+];
+
+const REPOSITORY = new URL("../", import.meta.url).pathname;
+const START_MILLIS = 30_000;
+
+/** What a kind gets to start its two processes. `directory` is its own. */
+export interface Place {
+  readonly processes: Processes;
+  readonly link: Link;
+  readonly directory: string;
+  readonly mesh: string;
+}
+
+/** The started pair. On loopback one process may be both sides. Direct: no process at all. */
+export interface Pair {
+  readonly client: Started | null;
+  readonly server: Started | null;
+  readonly tls: string;
+}
+
+export interface ProxyUnderTest {
+  readonly id: string;
+  readonly title: string;
+  /** How a client without redirection gets in: a port per application port, SOCKS, or straight to the application. */
+  readonly entry: "redirect-all" | "redirect-each" | "none";
+  start(place: Place): Promise<Pair>;
+}
+
+export const direct: ProxyUnderTest = {
+  id: "direct",
+  title: "direct",
+  entry: "none",
+  start: () => Promise.resolve({ client: null, server: null, tls: "none" }),
+};
+
+export const nginxStream: ProxyUnderTest = {
+  id: "nginx",
+  title: "nginx stream TLS",
+  entry: "redirect-each",
+  async start(place) {
+    await selfSigned(place.processes, place.directory);
+    const server = await startNginx(place, "server");
+    const client = await startNginx(place, "client");
+    return { client, server, tls: mappedTlsLibrary(server.pid) ?? "unknown" };
+  },
+};
+
+/** The Rust ztunnel at `path`. */
+export function rustZtunnel(path: string): ProxyUnderTest {
+  return {
+    id: "rust",
+    title: "Rust ztunnel",
+    entry: "redirect-all",
+    async start(place) {
+      const provider = /CryptoProvider:"([^"]+)"/.exec(await place.processes.run([path, "version"]))?.[1] ?? "unknown";
+      return { ...await startZtunnels(place, [path], {}), tls: provider };
+    },
+  };
+}
+
+/** This project's proxy. `library` is the value of `TLS_LIBRARY`, null for the system's library. */
+export function ours(library: string | null): ProxyUnderTest {
+  const name = library === null ? "system" : "3.5";
+  return {
+    id: library === null ? "ours" : "ours-3.5",
+    title: `ours, ${name === "system" ? "system's OpenSSL" : "OpenSSL 3.5"}`,
+    entry: "redirect-all",
+    async start(place) {
+      const env = {
+        LOCAL_CA_CERT: `${place.directory}/ca.pem`,
+        LOCAL_CA_KEY: `${place.directory}/ca.key`,
+        ...(library === null ? {} : { TLS_LIBRARY: library }),
+      };
+      const pair = await startZtunnels(place, OUR_COMMAND, env);
+      return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };
+    },
+  };
+}
+
+/** All that can run here, in the order of the report; `skipped` says what is missing and why. */
+export function available(): { readonly kinds: ProxyUnderTest[]; readonly skipped: string[] } {
+  const kinds = [direct, nginxStream];
+  const skipped: string[] = [];
+  const rust = Deno.env.get("ZTUNNEL_PEER") ?? "";
+  if (existsSync(rust)) kinds.push(rustZtunnel(rust));
+  else skipped.push("Rust ztunnel: ZTUNNEL_PEER does not name an executable");
+  if (!existsSync(`${REPOSITORY}src/main.ts`)) {
+    return { kinds, skipped: [...skipped, "ours: src/main.ts is not there"] };
+  }
+  kinds.push(ours(null));
+  const library = builtLibrary();
+  if (library !== null) kinds.push(ours(library));
+  else skipped.push("ours with OpenSSL 3.5: tools/build_openssl.sh was not run");
+  return { kinds, skipped };
+}
+
+function ztunnelEnvironment(place: Place, side: Side): Record<string, string> {
+  const name = side === "client" ? "a" : "b";
+  return {
+    FAKE_CA: "true",
+    XDS_ADDRESS: "",
+    LOCAL_XDS_PATH: place.mesh,
+    PROXY_MODE: "dedicated",
+    PROXY_WORKLOAD_INFO: `default/${name}/${name}`,
+    NODE_NAME: `n${name}`,
+    ENABLE_ORIG_SRC: "false",
+    IPV6_ENABLED: "false",
+    ISTIO_META_DNS_CAPTURE: "false",
+    ZTUNNEL_WORKER_THREADS: "1",
+    RUST_LOG: "info",
+    // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
+    ...(place.link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
+  };
+}
+
+/** Two ztunnels. The first must be ready before the second starts: it may be the one that makes the shared CA. */
+async function startZtunnels(
+  place: Place,
+  command: readonly string[],
+  env: Record<string, string>,
+): Promise<Omit<Pair, "tls">> {
+  const start = async (side: Side) => {
+    const options = { env: { ...ztunnelEnvironment(place, side), ...env }, cwd: REPOSITORY };
+    const child = place.processes.start(`proxy-${side}`, [...place.link.inside(side), ...command], options);
+    await waitForPorts(child, [15001, 15008], START_MILLIS);
+    return child;
+  };
+  const client = await start("client");
+  if (place.link.kind === "loopback") return { client, server: client };
+  for (const port of [HTTP_PORT, BULK_PORT]) await place.link.redirect(port, 15001);
+  return { client, server: await start("server") };
+}
+
+async function startNginx(place: Place, side: Side): Promise<Started> {
+  const home = `${place.directory}/nginx-${side}`;
+  Deno.mkdirSync(home);
+  const config = streamConfig(place.link, home, side, place.directory);
+  Deno.writeTextFileSync(`${home}/nginx.conf`, streamModule() + config);
+  const argv = [...place.link.inside(side), "nginx", "-p", home, "-e", `${home}/error.log`, "-c", `${home}/nginx.conf`];
+  const child = place.processes.start(`nginx-${side}`, argv);
+  await waitForPorts(child, STREAM_PORTS.map((ports) => ports[side]), START_MILLIS);
+  if (side === "server" || place.link.kind === "loopback") return child;
+  for (const ports of STREAM_PORTS) await place.link.redirect(ports.app, ports.client);
+  return child;
+}
+
+/** Debian builds the stream module as a file of its own. */
+function streamModule(): string {
+  const path = "/usr/lib/nginx/modules/ngx_stream_module.so";
+  return existsSync(path) ? `load_module ${path};\n` : "";
+}
+
+/** One self-signed certificate that both sides use and trust. */
+async function selfSigned(processes: Processes, directory: string): Promise<void> {
+  const files = ["-keyout", `${directory}/key.pem`, "-out", `${directory}/cert.pem`];
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  const subject = ["-subj", "/CN=bench", "-addext", "subjectAltName=DNS:bench", "-days", "2"];
+  await processes.run(["openssl", "req", "-x509", ...key, ...files, ...subject]);
+}

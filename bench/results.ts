@@ -1,0 +1,55 @@
+/** All figures of a run, as they are written to the JSON file. */
+import type { Metric, Plan, Round } from "./row.ts";
+import { median, medianRatio } from "./statistics.ts";
+
+export interface SubjectInfo {
+  readonly id: string;
+  readonly title: string;
+  /** The TLS library that the process had loaded. */
+  readonly tls: string;
+}
+
+export interface RowResult {
+  readonly id: string;
+  readonly title: string;
+  readonly metrics: readonly Metric[];
+  /** One entry per round: subject id to metric id to figure. */
+  readonly rounds: ReadonlyArray<Readonly<Record<string, Readonly<Record<string, number>>>>>;
+}
+
+export interface Results {
+  readonly when: string;
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly rig: "namespaces" | "loopback";
+  readonly plan: Plan;
+  readonly subjects: readonly SubjectInfo[];
+  readonly rows: readonly RowResult[];
+  /** Figures that could not be taken, and answers that were errors. */
+  readonly warnings: readonly string[];
+}
+
+export function roundRecord(round: Round): RowResult["rounds"][number] {
+  return Object.fromEntries(round);
+}
+
+/** The figures of a subject, one per round; NaN where a round has none. */
+export function figures(row: RowResult, subject: string, metric: string): number[] {
+  return row.rounds.map((round) => round[subject]?.[metric] ?? NaN);
+}
+
+export function medianOf(row: RowResult, subject: string, metric: string): number {
+  return median(figures(row, subject, metric));
+}
+
+export function ratioOf(row: RowResult, subject: string, peer: string, metric: string): number {
+  return medianRatio(figures(row, subject, metric), figures(row, peer, metric));
+}
+
+/** Whose ratios are shown: ours where it ran, else everything that is not the peer itself. */
+export function comparisons(subjects: readonly SubjectInfo[]): ReadonlyArray<readonly [subject: string, peer: string]> {
+  const ids = subjects.map((subject) => subject.id);
+  const our = ids.filter((id) => id.startsWith("ours"));
+  const peers = ["rust", "nginx", "direct"].filter((id) => ids.includes(id));
+  const left = our.length > 0 ? our : ids.filter((id) => id !== "direct");
+  return left.flatMap((id) => peers.filter((peer) => peer !== id).map((peer) => [id, peer] as const));
+}

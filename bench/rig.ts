@@ -1,0 +1,132 @@
+/**
+ * Where a pair of proxies runs.
+ *
+ *     namespace zt-a-N                              namespace zt-b-N
+ *     wrk, iperf3 ── iptables REDIRECT ──▶ proxy ══ veth, MTU 1500 ══▶ proxy ──▶ nginx, iperf3 -s
+ *
+ * Without root there is one network for all: the loopback link has no redirection, proxies are reached through SOCKS
+ * or fixed ports.
+ */
+import type { Processes } from "./processes.ts";
+
+export type Side = "client" | "server";
+
+/** Ports of the application behind the server-side proxy. */
+export const HTTP_PORT = 8080;
+export const BULK_PORT = 5201;
+
+/** Mark of the proxies' own connections (`PACKET_MARK`): they are not redirected again. */
+export const PACKET_MARK = 0x539;
+
+/** Two network places with a path between them. */
+export interface Link {
+  readonly kind: "namespaces" | "loopback";
+  readonly addresses: Readonly<Record<Side, string>>;
+  /** Words to put before a command so that it runs on that side. */
+  inside(side: Side): readonly string[];
+  /** Sends the client side's connections to `port` of the server's address to the local port `to` instead. */
+  redirect(port: number, to: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class LoopbackLink implements Link {
+  readonly kind = "loopback";
+  readonly addresses = { client: "127.0.0.1", server: "127.0.0.2" };
+
+  inside(): readonly string[] {
+    return [];
+  }
+
+  redirect(): Promise<void> {
+    throw new Error("Cannot redirect on loopback: it needs a network namespace");
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** What a short-lived connection leaves behind must not slow down the next row. */
+const SYSCTLS: ReadonlyArray<readonly [name: string, value: string]> = [
+  ["ipv4/ip_local_port_range", "20000 65000"],
+  ["ipv4/tcp_tw_reuse", "1"],
+  ["core/somaxconn", "8192"],
+  ["netfilter/nf_conntrack_tcp_timeout_time_wait", "1"],
+  ["netfilter/nf_conntrack_tcp_timeout_close", "1"],
+];
+
+/** Both namespaces are private, so every link uses the same two addresses. */
+export class NamespaceLink implements Link {
+  readonly kind = "namespaces";
+  readonly addresses = { client: "10.77.0.1", server: "10.77.0.2" };
+  readonly #names: Readonly<Record<Side, string>>;
+  readonly #processes: Processes;
+
+  private constructor(processes: Processes, suffix: string) {
+    this.#processes = processes;
+    this.#names = { client: `zt-a-${suffix}`, server: `zt-b-${suffix}` };
+  }
+
+  /** Makes the two namespaces and joins them. `suffix` must be unique on the machine. */
+  static async open(processes: Processes, suffix: string): Promise<NamespaceLink> {
+    const link = new NamespaceLink(processes, suffix);
+    try {
+      await link.#build();
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    return link;
+  }
+
+  inside(side: Side): readonly string[] {
+    return ["nsenter", `--net=/run/netns/${this.#names[side]}`, "--"];
+  }
+
+  async redirect(port: number, to: number): Promise<void> {
+    const rule = `-t nat -A OUTPUT -p tcp -d ${this.addresses.server} -m mark ! --mark ${PACKET_MARK} ` +
+      `--dport ${port} -j REDIRECT --to-ports ${to}`;
+    await this.#run("client", ["iptables", ...rule.split(" ")]);
+  }
+
+  async close(): Promise<void> {
+    for (const name of Object.values(this.#names)) {
+      await this.#processes.run(["ip", "netns", "del", name]).catch(() => "not there");
+    }
+  }
+
+  async #build(): Promise<void> {
+    const { client, server } = this.#names;
+    const ip = (words: string) => this.#processes.run(["ip", ...words.split(" ")]);
+    await ip(`netns add ${client}`);
+    await ip(`netns add ${server}`);
+    await ip(`link add veth0 mtu 1500 netns ${client} type veth peer name veth0 mtu 1500 netns ${server}`);
+    for (const side of ["client", "server"] as const) {
+      const name = this.#names[side];
+      await ip(`-n ${name} addr add ${this.addresses[side]}/24 dev veth0`);
+      await ip(`-n ${name} link set veth0 up`);
+      await ip(`-n ${name} link set lo up`);
+      await this.#tune(side);
+    }
+  }
+
+  async #tune(side: Side): Promise<void> {
+    // A kernel without one of these names still gives valid figures.
+    const script = SYSCTLS.map(([name, value]) => `echo '${value}' > /proc/sys/net/${name}`).join("; ");
+    await this.#run(side, ["sh", "-c", `(${script}) 2>/dev/null; true`]);
+  }
+
+  #run(side: Side, argv: readonly string[]): Promise<string> {
+    return this.#processes.run([...this.inside(side), ...argv]);
+  }
+}
+
+/** What this user may use: namespaces need root. */
+export function bestRig(): Link["kind"] {
+  return Deno.uid() === 0 ? "namespaces" : "loopback";
+}
+
+/** Makes a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. */
+export function openLink(kind: Link["kind"], processes: Processes, suffix: string): Promise<Link> {
+  return kind === "namespaces" ? NamespaceLink.open(processes, suffix) : Promise.resolve(new LoopbackLink());
+}

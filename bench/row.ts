@@ -1,0 +1,74 @@
+/** What a row of the report is: some figures of every subject, taken in rounds. */
+import type { Subject } from "./subject.ts";
+
+export interface Metric {
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "higher" | "lower";
+}
+
+/** One round's figures of one subject, by metric id. A figure that makes no sense for a subject is left out. */
+export type Sample = Readonly<Record<string, number>>;
+
+/** One round's figures of all subjects, by subject id. A failed subject is missing. */
+export type Round = ReadonlyMap<string, Sample>;
+
+/** How long and how often: the difference between a quick look and figures to publish. */
+export interface Plan {
+  readonly rounds: number;
+  /** Length of one load in one round. */
+  readonly seconds: number;
+  /** Bulk rows move this many bytes instead of running for `seconds`; null: by time. */
+  readonly bulkBytes: number | null;
+  /** Pause between the burst and the last memory figure, in seconds; idle CPU is taken from its second half. */
+  readonly restSeconds: number;
+  /** Bytes moved by the row `volume`. */
+  readonly volumeBytes: number;
+  readonly idleConnections: number;
+  readonly stallSeconds: number;
+}
+
+export interface RunContext {
+  /** Told when a subject could not be measured; the run goes on without that figure. */
+  onFailure(subject: Subject, error: unknown): void;
+  /**
+   * A new pair of the same kind for figures that must not depend on what the old one did before; the row stops it.
+   * Null where only one pair can be there at a time.
+   */
+  another(subject: Subject): Promise<Subject> | null;
+}
+
+type MeasureOne = (subject: Subject, plan: Plan, run: RunContext) => Promise<Sample>;
+
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  readonly metrics: readonly Metric[];
+  /** Taken once a run: too long for rounds, or the same in every round. */
+  readonly once: boolean;
+  /** Part of `--quick`. */
+  readonly quick: boolean;
+  measure(subjects: readonly Subject[], plan: Plan, run: RunContext): Promise<Round>;
+}
+
+/** Measures one subject after the other, so that in the rounds A B A B the machine's moods meet all alike. */
+export function oneByOne(measure: MeasureOne): Row["measure"] {
+  return async (subjects, plan, run) => {
+    const round = new Map<string, Sample>();
+    for (const subject of subjects) {
+      try {
+        round.set(subject.id, await measure(subject, plan, run));
+      } catch (error) {
+        run.onFailure(subject, error);
+      }
+    }
+    return round;
+  };
+}
+
+/** As `oneByOne` for what only a proxy has: subjects without one are left out. */
+export function proxiesOneByOne(measure: MeasureOne): Row["measure"] {
+  const all = oneByOne(measure);
+  return (subjects, plan, run) => all(subjects.filter((subject) => subject.pids.length > 0), plan, run);
+}

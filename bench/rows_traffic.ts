@@ -1,0 +1,126 @@
+/** Rows about moving bytes and answering requests. */
+import { cpuDuring, type CpuTime } from "./cpu.ts";
+import type { BulkLoad, BulkResult, RequestLoad } from "./loads.ts";
+import { sleep } from "./processes.ts";
+import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
+import type { Subject } from "./subject.ts";
+
+const MIB = 1 << 20;
+const GB = 1e9;
+/** The path has two proxies; figures "per hop" are half of what both used. */
+const HOPS = 2;
+
+const BULK_METRICS: readonly Metric[] = [
+  { id: "rate", title: "rate", unit: "MiB/s", better: "higher" },
+  { id: "cpu", title: "CPU per GB and hop", unit: "s", better: "lower" },
+  { id: "user", title: "  of it user", unit: "s", better: "lower" },
+  { id: "system", title: "  of it system", unit: "s", better: "lower" },
+  { id: "cpuClient", title: "  client-side proxy", unit: "s", better: "lower" },
+  { id: "cpuServer", title: "  server-side proxy", unit: "s", better: "lower" },
+];
+
+const REQUEST_METRICS: readonly Metric[] = [
+  { id: "rate", title: "rate", unit: "1/s", better: "higher" },
+  { id: "cpu", title: "CPU each and hop", unit: "us", better: "lower" },
+  { id: "p50", title: "p50", unit: "us", better: "lower" },
+  { id: "p99", title: "p99", unit: "us", better: "lower" },
+];
+
+/** Requests beside a bulk stream: the CPU is shared by both loads, so it belongs to neither. */
+const BESIDE_METRICS: readonly Metric[] = [
+  ...REQUEST_METRICS.filter((metric) => metric.id !== "cpu"),
+  { id: "bulk", title: "bulk rate", unit: "MiB/s", better: "higher" },
+];
+
+const BESIDE_LEAD_MILLIS = 300;
+
+function bulkRow(direction: BulkLoad["direction"], streams: number): Row {
+  return {
+    id: `${direction}${streams}`,
+    title: `${direction === "up" ? "upload" : "download"}, ${streams} stream${streams === 1 ? "" : "s"}`,
+    metrics: BULK_METRICS,
+    once: false,
+    quick: streams === 1,
+    measure: oneByOne(async (subject, plan) => {
+      const load = { direction, streams, amount: bulkAmount(plan) };
+      const [result, times] = await cpuDuring(subject.pids, () => subject.bulk(load));
+      return { rate: result.bytesPerSecond / MIB, ...bulkCpu(result, times) };
+    }),
+  };
+}
+
+function bulkAmount(plan: Plan): BulkLoad["amount"] {
+  return plan.bulkBytes === null ? { seconds: plan.seconds } : { bytes: plan.bulkBytes };
+}
+
+function bulkCpu(result: BulkResult, times: readonly CpuTime[]): Sample {
+  if (times.length === 0) return {};
+  const perGb = (pick: (time: CpuTime) => number) =>
+    times.reduce((sum, time) => sum + pick(time), 0) / (result.bytes / GB);
+  const both = { user: perGb((time) => time.user) / HOPS, system: perGb((time) => time.system) / HOPS };
+  const figures = { cpu: both.user + both.system, ...both };
+  const [client, server] = times;
+  if (client === undefined || server === undefined) return figures;
+  const one = (time: CpuTime) => (time.user + time.system) / (result.bytes / GB);
+  return { ...figures, cpuClient: one(client), cpuServer: one(server) };
+}
+
+function requestRow(
+  id: string,
+  title: string,
+  quick: boolean,
+  load: Pick<RequestLoad, "connections" | "connectionPerRequest">,
+): Row {
+  return {
+    id,
+    title,
+    metrics: REQUEST_METRICS,
+    once: false,
+    quick,
+    measure: oneByOne(async (subject, plan) => {
+      const [result, times] = await cpuDuring(subject.pids, () => subject.requests({ ...load, seconds: plan.seconds }));
+      const { perSecond: rate, p50, p99, errors } = result;
+      if (times.length === 0) return { rate, p50, p99, errors };
+      const used = times.reduce((sum, time) => sum + time.user + time.system, 0);
+      return { rate, p50, p99, errors, cpu: used / HOPS / result.requests * 1e6 };
+    }),
+  };
+}
+
+async function beside(subject: Subject, plan: Plan): Promise<Sample> {
+  const upload = subject.bulk({ direction: "up", streams: 1, amount: { seconds: plan.seconds + 1 } });
+  // Whoever fails first is reported; the other must not be left without a listener.
+  upload.catch(() => {});
+  await sleep(BESIDE_LEAD_MILLIS);
+  const { perSecond: rate, p50, p99, errors } = await subject.requests({ connections: 4, seconds: plan.seconds });
+  return { rate, p50, p99, errors, bulk: (await upload).bytesPerSecond / MIB };
+}
+
+export const TRAFFIC_ROWS: readonly Row[] = [
+  bulkRow("up", 1),
+  bulkRow("down", 1),
+  bulkRow("up", 8),
+  bulkRow("down", 8),
+  ...[1, 16, 32, 64].map((connections) =>
+    requestRow(
+      `req${connections}`,
+      `requests, ${connections} connection${connections === 1 ? "" : "s"}`,
+      connections % 31 === 1,
+      {
+        connections,
+      },
+    )
+  ),
+  requestRow("conn", "one new connection per request, 16 at a time", true, {
+    connections: 16,
+    connectionPerRequest: true,
+  }),
+  {
+    id: "beside",
+    title: "4 connections of requests beside an upload",
+    metrics: BESIDE_METRICS,
+    once: false,
+    quick: true,
+    measure: oneByOne(beside),
+  },
+];

@@ -1,0 +1,48 @@
+/** Everything one run has started, and its end: processes, namespaces, temporary files. */
+import { Processes } from "./processes.ts";
+import type { ProxyUnderTest } from "./proxies.ts";
+import { bestRig, type Link, openLink } from "./rig.ts";
+import { Subject } from "./subject.ts";
+
+export class Session {
+  readonly #directory = Deno.makeTempDirSync({ prefix: "ztunnel-bench-" });
+  /** What ends each started place: processes first, then their namespaces. */
+  readonly #ends = new Set<() => Promise<void>>();
+  #places = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(readonly rig: Link["kind"] = bestRig()) {}
+
+  /** Starts a pair with its application on a link of its own. */
+  async start(kind: ProxyUnderTest): Promise<Subject> {
+    if (this.#closing !== null) throw new Error(`Cannot start ${kind.title}: the run is ending`);
+    const number = this.#places++;
+    const directory = `${this.#directory}/${number}-${kind.id}`;
+    Deno.mkdirSync(directory);
+    const processes = new Processes(directory);
+    const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`);
+    const end = async () => {
+      this.#ends.delete(end);
+      await processes.stopAll();
+      await link.close();
+    };
+    this.#ends.add(end);
+    return await Subject.start(kind, { processes, link, directory, end });
+  }
+
+  /** Ends all that `start` started; others may be started then. */
+  async stopSubjects(): Promise<void> {
+    await Promise.all([...this.#ends].map((end) => end()));
+  }
+
+  /** Ends all subjects and removes the files. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.stopSubjects();
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+}

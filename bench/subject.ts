@@ -1,0 +1,144 @@
+/** A proxy pair in place: its link, its application, and the address at which a load generator finds it. */
+import { residentBytes } from "./cpu.ts";
+import { parseIperf, parseWrk } from "./loads.ts";
+import {
+  type BulkLoad,
+  type BulkResult,
+  iperfCommand,
+  type RequestLoad,
+  type RequestResult,
+  wrkCommand,
+} from "./loads.ts";
+import { meshFile } from "./mesh_file.ts";
+import { applicationConfig, ENDLESS_PATH, STREAM_PORTS } from "./nginx.ts";
+import { type Processes, sleep, type Started, waitForLog, waitForPorts } from "./processes.ts";
+import type { Pair, ProxyUnderTest } from "./proxies.ts";
+import { BULK_PORT, HTTP_PORT, type Link } from "./rig.ts";
+
+const SOCKS_PORT = 15080;
+const START_MILLIS = 10_000;
+const BUSY_ATTEMPTS = 5;
+const BUSY_PAUSE_MILLIS = 200;
+/** Size of the file behind `ENDLESS_PATH`; it is sparse. */
+const ENDLESS_BYTES = 1 << 30;
+
+interface Target {
+  readonly host: string;
+  readonly http: number;
+  readonly bulk: number;
+}
+
+/** Where a subject is built, all of it its own, and how that is torn down again. */
+export interface Ground {
+  readonly processes: Processes;
+  readonly link: Link;
+  /** Exists and is empty. */
+  readonly directory: string;
+  readonly end: () => Promise<void>;
+}
+
+export class Subject {
+  readonly id: string;
+  readonly title: string;
+  readonly tls: string;
+  /** Memory of each proxy before any traffic, in bytes. */
+  readonly memoryAtStart: readonly number[];
+
+  private constructor(
+    readonly kind: ProxyUnderTest,
+    readonly processes: Processes,
+    readonly link: Link,
+    readonly target: Target,
+    readonly pair: Pair,
+    readonly stop: () => Promise<void>,
+  ) {
+    this.id = kind.id;
+    this.title = kind.title;
+    this.tls = pair.tls;
+    this.memoryAtStart = this.pids.map(residentBytes);
+  }
+
+  /** Starts application and proxies. */
+  static async start(kind: ProxyUnderTest, ground: Ground): Promise<Subject> {
+    const { processes, link, directory } = ground;
+    const mesh = `${directory}/mesh.yaml`;
+    Deno.writeTextFileSync(mesh, meshFile(link));
+    await startApplication(processes, link, directory);
+    const pair = await kind.start({ processes, link, directory, mesh });
+    return new Subject(kind, processes, link, await findEntry(kind, processes, link), pair, ground.end);
+  }
+
+  /** The proxies' processes: none, one that is both sides, or client side and server side. */
+  get pids(): readonly number[] {
+    const { client, server } = this.pair;
+    if (client === null || server === null) return [];
+    return client.pid === server.pid ? [client.pid] : [client.pid, server.pid];
+  }
+
+  async requests(load: Omit<RequestLoad, "host" | "port">): Promise<RequestResult> {
+    return parseWrk(await this.#load(wrkCommand({ ...load, host: this.target.host, port: this.target.http })));
+  }
+
+  async bulk(load: Omit<BulkLoad, "host" | "port">): Promise<BulkResult> {
+    const command = iperfCommand({ ...load, host: this.target.host, port: this.target.bulk });
+    for (let attempt = 1;; attempt++) {
+      try {
+        return parseIperf(await this.#load(command));
+      } catch (error) {
+        // iperf3 serves one client at a time and takes a moment to see that the last one is gone.
+        if (attempt === BUSY_ATTEMPTS || !/busy/.test(`${error}`)) throw error;
+        await sleep(BUSY_PAUSE_MILLIS);
+      }
+    }
+  }
+
+  /** Starts `bench/holder.ts` on the client side and waits until all its connections are open. */
+  async hold(connections: number, mode: "idle" | "stalled"): Promise<Started> {
+    const script = new URL("holder.ts", import.meta.url).pathname;
+    const path = mode === "idle" ? "/" : ENDLESS_PATH;
+    const where = [this.target.host, `${this.target.http}`, `${connections}`, path];
+    const argv = [...this.link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt", script, ...where];
+    const holder = this.processes.start(`holder-${mode}`, argv);
+    await waitForLog(holder, /ready/, 60_000);
+    return holder;
+  }
+
+  #load(argv: readonly string[]): Promise<string> {
+    return this.processes.run([...this.link.inside("client"), ...argv]);
+  }
+}
+
+async function startApplication(processes: Processes, link: Link, directory: string): Promise<void> {
+  const home = `${directory}/application`;
+  Deno.mkdirSync(home);
+  const endless = Deno.createSync(`${home}${ENDLESS_PATH}`);
+  endless.truncateSync(ENDLESS_BYTES);
+  endless.close();
+  Deno.writeTextFileSync(`${home}/nginx.conf`, applicationConfig(link, home));
+  const inside = link.inside("server");
+  const nginx = processes.start("application", [
+    ...[...inside, "nginx", "-p", home, "-e", `${home}/error.log`, "-c", `${home}/nginx.conf`],
+  ]);
+  const address = link.addresses.server;
+  const iperf = processes.start("iperf3", [...inside, "iperf3", "-s", "-B", address, "-p", `${BULK_PORT}`]);
+  await waitForPorts(nginx, [HTTP_PORT], START_MILLIS);
+  await waitForPorts(iperf, [BULK_PORT], START_MILLIS);
+}
+
+async function findEntry(kind: ProxyUnderTest, processes: Processes, link: Link): Promise<Target> {
+  const server = link.addresses.server;
+  if (link.kind === "namespaces" || kind.entry === "none") return { host: server, http: HTTP_PORT, bulk: BULK_PORT };
+  if (kind.entry === "redirect-each") {
+    return { host: "127.0.0.1", http: STREAM_PORTS[0].client, bulk: STREAM_PORTS[1].client };
+  }
+  const http = await startRelay(processes, 18080, `${server}:${HTTP_PORT}`);
+  return { host: "127.0.0.1", http, bulk: await startRelay(processes, 18201, `${server}:${BULK_PORT}`) };
+}
+
+/** The load generators cannot speak SOCKS, so a relay does it for them. */
+async function startRelay(processes: Processes, port: number, to: string): Promise<number> {
+  const script = new URL("socks_relay.ts", import.meta.url).pathname;
+  const relay = processes.start("relay", [Deno.execPath(), "run", "-A", script, `${port}`, `${SOCKS_PORT}`, to]);
+  await waitForPorts(relay, [port], START_MILLIS);
+  return port;
+}

@@ -1,0 +1,28 @@
+/** Which TLS library a process really uses, so that the report does not have to trust a setting. */
+import { existsSync, readFileSync } from "node:fs";
+
+/** Where `tools/build_openssl.sh` leaves its library, or null when it was not run. */
+export function builtLibrary(): string | null {
+  const base = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  const path = `${base}/ztunnel-build/libopenssl35.so`;
+  return existsSync(path) ? path : null;
+}
+
+/** The OpenSSL version inside the library that `pid` has mapped, for example `OpenSSL 3.5.5`; null when it has none. */
+export function mappedTlsLibrary(pid: number): string | null {
+  const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
+  const paths = [...maps.matchAll(/ (\/\S*(?:libcrypto|libssl|openssl)[^\s/]*\.so[^\s/]*)$/gm)].map((match) =>
+    match[1] ?? ""
+  );
+  for (const path of new Set(paths)) {
+    const version = versionIn(path);
+    if (version !== null) return version;
+  }
+  return null;
+}
+
+/** The text that `OpenSSL_version()` returns is a constant of libcrypto. */
+function versionIn(path: string): string | null {
+  const match = /OpenSSL \d+\.\d+\.\d+[^\s\0]* \d+ \w{3} \d{4}/.exec(readFileSync(path, "latin1"));
+  return match === null ? null : match[0].split(" ").slice(0, 2).join(" ");
+}
