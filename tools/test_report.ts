@@ -22,13 +22,22 @@ export function summarize(runs: readonly Run[]): Report {
   const failures = runs.flatMap(failuresOf);
   const passed = cases.filter((one) => one.outcome === "passed").length;
   if (passed === 0 && failures.length === 0) failures.push("no test was executed");
-  return { passed, failures, skipped: cases.filter((one) => one.outcome === "skipped") };
+  return { passed, failures, skipped: cases.filter((one) => one.outcome === "skipped" && !isWordless(one)) };
+}
+
+function isWordless(one: TestCase): boolean {
+  return one.outcome === "skipped" && reasonOf(one) === null;
+}
+
+/** Whether `deno test --filter` picks a test: `/pattern/` is a regular expression, anything else a part of the name. */
+export function isPicked(name: string, filter: string): boolean {
+  const pattern = /^\/(.+)\/$/s.exec(filter)?.[1];
+  return pattern === undefined ? name.includes(filter) : new RegExp(pattern).test(name);
 }
 
 function failuresOf(run: Run): string[] {
   const failures = run.cases.filter((one) => one.outcome === "failed").map((one) => `${one.file}: ${one.name}`);
-  const wordless = run.cases.filter((one) => one.outcome === "skipped" && reasonOf(one) === null);
-  failures.push(...wordless.map((one) => `${one.file}: ${one.name}: skipped without a reason`));
+  failures.push(...run.cases.filter(isWordless).map((one) => `${one.file}: ${one.name}: skipped without a reason`));
   if (run.code === null) failures.push(`${run.label}: took too long and was killed`);
   // A type error, a throw outside of any test, or a crash: the process knows, its report does not.
   else if (run.code !== 0 && failures.length === 0) failures.push(`${run.label}: ended with status ${run.code}`);
@@ -52,7 +61,6 @@ export function closingLines(report: Report): string[] {
 
 function bySkipReason(skipped: readonly TestCase[]): string[] {
   return skipped.map((one) => {
-    const reason = reasonOf(one) ?? "no reason given";
-    return `  ${one.file}: ${one.name.replace(/ ?\[skipped: .+\]$/s, "")}: ${reason}`;
+    return `  ${one.file}: ${one.name.replace(/ ?\[skipped: .+\]$/s, "")}: ${reasonOf(one)}`;
   });
 }

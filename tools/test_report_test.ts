@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { TestCase } from "./junit.ts";
-import { closingLines, type Run, summarize } from "./test_report.ts";
+import { closingLines, isPicked, type Run, summarize } from "./test_report.ts";
 
 const passed: TestCase = { file: "a_test.ts", name: "one", outcome: "passed" };
 const failed: TestCase = { file: "a_test.ts", name: "two", outcome: "failed" };
@@ -28,6 +28,7 @@ Deno.test("test report: skips come with reason and cure", () => {
 Deno.test("test report: a skip without a reason is a failure", () => {
   const report = summarize([run(0, passed, { ...skipped, name: "three" })]);
   assert.deepEqual(report.failures, ["a_test.ts: three: skipped without a reason"]);
+  assert.deepEqual(report.skipped, []);
 });
 
 Deno.test("test report: failures are named once", () => {
@@ -43,4 +44,11 @@ Deno.test("test report: what no test case shows still counts: type errors, crash
 Deno.test("test report: a run of nothing failed", () => {
   assert.deepEqual(summarize([]).failures, ["no test was executed"]);
   assert.deepEqual(summarize([run(0, skipped)]).failures, ["no test was executed"]);
+});
+
+Deno.test("test report: a filter is a part of the name or a pattern", () => {
+  assert.equal(isPicked("config C9: ports", "C9"), true);
+  assert.equal(isPicked("config C9: ports", "c9"), false);
+  assert.equal(isPicked("config C9: ports", "/C\\d:/"), true);
+  assert.equal(isPicked("config C10: ports", "/C\\d:/"), false);
 });
