@@ -13,7 +13,8 @@ import { STATIC_NAMES } from "./static_table.ts";
  *   `:authority`, as a connection leads to one workload and the streams on it to a few of its ports. Towards a waypoint
  *   with many services the authorities evict each other; an insertion costs no more than a literal.
  * - `name`: the value is new each time. The first one goes into the table all the same, for its name: later ones
- *   then need one or two bytes for the name.
+ *   then need one or two bytes for the name. Their values go out without Huffman: for about twenty bytes a request it
+ *   costs as much as all the rest of encoding and decoding.
  * - `never`: secrets; a never-indexed literal (RFC 7541 §7.1.3).
  */
 type Memory = "field" | "name" | "never";
@@ -88,8 +89,10 @@ export class HpackEncoder {
     }
     const nameIndex = inStatic?.index ?? this.#table.indexOfName(name);
     if (memory === "never") return writeLiteral(LITERAL_NEVER, nameIndex, name, value, into, at);
-    const known = memory === "name" && nameIndex !== 0;
-    if (known || !this.#isWorthIndexing(name, value)) return writeLiteral(LITERAL, nameIndex, name, value, into, at);
+    if (memory === "name" && nameIndex !== 0) {
+      return writePlain(value, into, writeInteger(nameIndex, LITERAL.mask, LITERAL.pattern, into, at));
+    }
+    if (!this.#isWorthIndexing(name, value)) return writeLiteral(LITERAL, nameIndex, name, value, into, at);
     at = writeLiteral(LITERAL_INDEXED, nameIndex, name, value, into, at);
     this.#table.add(name, value);
     return at;
@@ -123,6 +126,10 @@ function writeLiteral(
 
 function writeString(text: string, into: Uint8Array, at: number): number {
   const coded = huffmanLength(text);
-  if (coded < text.length) return encodeHuffman(text, into, writeInteger(coded, 0x7f, HUFFMAN, into, at));
+  if (coded >= text.length) return writePlain(text, into, at);
+  return encodeHuffman(text, into, writeInteger(coded, 0x7f, HUFFMAN, into, at));
+}
+
+function writePlain(text: string, into: Uint8Array, at: number): number {
   return writeLatin1(text, into, writeInteger(text.length, 0x7f, 0, into, at));
 }

@@ -1,17 +1,26 @@
 /**
  * Huffman strings, RFC 7541 §5.2.
  *
- * Decoding looks at the next ten bits: one lookup gives the symbol for every code of that length or less, which is all
- * of letters, digits and common punctuation. The rest is found by length, as the code is canonical. 2 KiB of table in
- * place of 256 KiB for a bytewise machine, at about the same speed for text.
+ * Decoding looks up the next twelve bits: they hold two whole symbols of most text, and one for every code that is no
+ * longer. The rest is found by length, as the code is canonical. The table has 16 KiB; a bytewise state machine
+ * would have 256 KiB, a nibblewise one needs four times the steps.
  */
-import { toLatin1 } from "./latin1.ts";
 import { bitsOf, CODE_BITS, CODES, EOS, MAX_CODE_BITS, SYMBOLS_IN_ORDER } from "./huffman_code.ts";
+import { toLatin1 } from "./latin1.ts";
 
-const FAST_BITS = 10;
+const LOOK_BITS = 12;
+const LOOK_MASK = (1 << LOOK_BITS) - 1;
 
-/** By the next ten bits: symbol << 4 | length of its code; 0 where the code is longer. */
-const FAST = buildFastTable();
+/**
+ * By the next twelve bits, 0 where the first code is longer, else
+ *
+ *      28      24      20      16              8               0
+ *     | first | count |  bits |    second     |     first     |
+ *     | bits  |       |       |    symbol     |     symbol    |
+ *
+ * with `count` the number of whole symbols (1 or 2) and `bits` the length of both.
+ */
+const LOOK_UP = buildLookUp();
 
 /** By length of code: the first code, the number of codes and where their symbols begin in SYMBOLS_IN_ORDER. */
 const FIRST_CODE = new Int32Array(MAX_CODE_BITS + 1);
@@ -24,60 +33,78 @@ SYMBOLS_IN_ORDER.forEach((symbol, at) => {
   FIRST_SYMBOL[bits] = at;
 });
 
-function buildFastTable(): Uint16Array {
-  const table = new Uint16Array(1 << FAST_BITS);
+function buildLookUp(): Uint32Array {
+  const single = new Uint32Array(LOOK_MASK + 1);
   for (const symbol of SYMBOLS_IN_ORDER) {
-    const spare = FAST_BITS - bitsOf(symbol);
-    if (spare < 0) break;
-    const start = (CODES[symbol] as number) << spare;
-    table.fill(symbol << 4 | bitsOf(symbol), start, start + (1 << spare));
+    const bits = bitsOf(symbol);
+    if (bits > LOOK_BITS) break;
+    const start = (CODES[symbol] as number) << (LOOK_BITS - bits);
+    single.fill(bits << 24 | 1 << 20 | bits << 16 | symbol, start, start + (1 << (LOOK_BITS - bits)));
   }
-  return table;
+  return single.map((entry, ahead) => {
+    const bits = entry >>> 24;
+    const second = single[ahead << bits & LOOK_MASK] as number;
+    const both = bits + (second >>> 24);
+    if (entry === 0 || second === 0 || both > LOOK_BITS) return entry;
+    return bits << 24 | 2 << 20 | both << 16 | (second & 0xff) << 8 | entry & 0xff;
+  });
 }
 
-/** The most bytes that `length` Huffman bytes can stand for: the shortest code has five bits. */
-export function maxDecodedLength(length: number): number {
-  return Math.floor(length * 8 / 5);
+/** Room that {@link decodeHuffman} needs for `length` bytes: the shortest code has five bits; one byte is spare. */
+export function decodingRoom(length: number): number {
+  return Math.floor(length * 8 / 5) + 1;
 }
 
 /**
- * Decodes `bytes[start, end)` into `into`, which has room for {@link maxDecodedLength}. Gives the number of bytes
- * written, or -1 for what §5.2 forbids: EOS, padding of more than seven bits or with a zero in it.
+ * Decodes `bytes[start, end)` into `into`, which has {@link decodingRoom}. Gives the number of bytes written, or -1
+ * for what §5.2 forbids: EOS, padding of more than seven bits or with a zero in it.
  */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
   let written = 0;
-  // The lowest `count` bits of `window` are unread; the bits above are stale.
+  // The lowest `count` bits of `window` are unread; the bits above are stale. At most 11 + 16 are unread.
   let window = 0;
   let count = 0;
   let at = start;
-  for (;;) {
-    while (count <= 24 && at < end) {
+  while (at < end) {
+    window = window << 8 | (bytes[at++] as number);
+    count += 8;
+    if (at < end) {
       window = window << 8 | (bytes[at++] as number);
       count += 8;
     }
-    const ahead = count >= FAST_BITS ? window >>> (count - FAST_BITS) : window << (FAST_BITS - count);
-    const entry = FAST[ahead & ((1 << FAST_BITS) - 1)] as number;
-    const bits = entry & 15;
-    if (bits !== 0 && bits <= count) {
-      into[written++] = entry >>> 4;
-      count -= bits;
-      continue;
+    while (count >= LOOK_BITS) {
+      const entry = LOOK_UP[window >>> (count - LOOK_BITS) & LOOK_MASK] as number;
+      if (entry !== 0) {
+        into[written] = entry & 0xff;
+        into[written + 1] = entry >>> 8 & 0xff;
+        written += entry >>> 20 & 0xf;
+        count -= entry >>> 16 & 0xf;
+        continue;
+      }
+      const long = decodeLong(bytes, at * 8 - count, end * 8);
+      if (long < 0) return -1;
+      into[written++] = long & 0xff;
+      // Go on behind that code, in the byte where it ends.
+      const bit = at * 8 - count + (long >>> 8);
+      at = (bit + 7) >>> 3;
+      count = at * 8 - bit;
+      window = bytes[at - 1] as number;
     }
-    if (count < 8 && at === end) return isPadding(window, count) ? written : -1;
-    // Bits of the window that are already used go back: a long code is read from its first bit.
-    const next = decodeLong(bytes, at * 8 - count, end * 8);
-    if (next < 0) return -1;
-    into[written++] = next & 0xff;
-    const bit = at * 8 - count + (next >>> 8);
-    at = (bit + 7) >>> 3;
-    count = at * 8 - bit;
-    window = count === 0 ? 0 : bytes[at - 1] as number;
   }
+  return decodeTail(window, count, into, written);
 }
 
-function isPadding(window: number, count: number): boolean {
+/** The last bits, fewer than {@link LOOK_BITS}: short codes, then padding. */
+function decodeTail(window: number, count: number, into: Uint8Array, written: number): number {
+  for (;;) {
+    const entry = LOOK_UP[window << (LOOK_BITS - count) & LOOK_MASK] as number;
+    const bits = entry >>> 24;
+    if (bits === 0 || bits > count) break;
+    into[written++] = entry & 0xff;
+    count -= bits;
+  }
   const ones = (1 << count) - 1;
-  return (window & ones) === ones;
+  return count < 8 && (window & ones) === ones ? written : -1;
 }
 
 /** The symbol whose code starts at `bit`, as length << 8 | symbol; -1 for EOS or where the input ends. */

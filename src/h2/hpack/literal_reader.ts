@@ -1,5 +1,5 @@
 import { compressionFault, type HpackFault } from "./fault.ts";
-import { decodeHuffman, maxDecodedLength } from "./huffman.ts";
+import { decodeHuffman, decodingRoom } from "./huffman.ts";
 import { type Cursor, readInteger } from "./integer.ts";
 import { readLatin1 } from "./latin1.ts";
 
@@ -63,7 +63,7 @@ export class LiteralReader implements Cursor {
   }
 
   #decode(start: number): HpackFault | null {
-    const room = maxDecodedLength(this.at - start);
+    const room = decodingRoom(this.at - start);
     this.source = room <= scratch.length ? scratch : new Uint8Array(room);
     this.start = 0;
     this.stop = decodeHuffman(this.bytes, start, this.at, this.source);
