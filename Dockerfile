@@ -1,6 +1,6 @@
 # The runtime and the program as two files on Debian 13, whose OpenSSL is 3.5.
 #
-#   docker build -t ztunnel .
+#   docker build -t ztunnel --build-arg VERSION=1.0.0 --build-arg REVISION=$(git rev-parse HEAD) .
 #
 # The image's user is not root. That is enough for a single workload (PROXY_MODE=dedicated). As a node proxy it enters
 # the namespaces of pods, for which the kernel asks CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW; Kubernetes grants
@@ -9,10 +9,8 @@
 FROM debian:13-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates nodejs npm
 WORKDIR /build
-COPY deno.json deno.lock compile.sh ./
-COPY src src
-COPY proto* proto
-COPY tools tools
+COPY . .
+ARG VERSION REVISION
 # Started once, so that the image holds the compiled code too.
 RUN ./compile.sh -f folder -o /out && /out/ztunnel version
 

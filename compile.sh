@@ -9,6 +9,9 @@
 #       folder:  the parts as files in the folder OUT, with a script that starts them; for a container image
 #   -e  the main module; src/main.ts by default
 #
+# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default the
+# revision, with -dirty where the tree was), the revision, and Clean or Modified.
+#
 # The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache. Without it the executable uses
 # the system's libssl.so.3.
 #
@@ -48,10 +51,19 @@ trap 'exit 1' HUP INT TERM
 parts=$work/parts
 mkdir -p "$parts" "$(dirname "$out")"
 
+# What `version` will say. VERSION, REVISION and STATUS from outside win, for builds without git.
+stamp() {
+  revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
+  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then status=Modified dirty=-dirty; else status=Clean dirty=; fi
+  version=${VERSION:-$revision$dirty}
+  sed -e "s|@ZTUNNEL_VERSION@|$version|" -e "s|@ZTUNNEL_REVISION@|$revision|" -e "s|@ZTUNNEL_STATUS@|${STATUS:-$status}|"
+}
+
 # One JavaScript file, npm packages included. Workers run the same file. The first lines tell it of the library beside it.
 bundle() {
   runtime bundle --quiet --check --platform deno -o "$work/bundle.js" "$entry"
-  cat - "$work/bundle.js" > "$parts/ztunnel.js" <<'J'
+  stamp < "$work/bundle.js" > "$work/stamped.js"
+  cat - "$work/stamped.js" > "$parts/ztunnel.js" <<'J'
 try {
   const library = import.meta.dirname + "/libssl.so";
   if (Deno.statSync(library).isFile && !Deno.env.has("ZTUNNEL_BUNDLED_TLS_LIBRARY")) {

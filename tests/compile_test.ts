@@ -4,10 +4,10 @@ import { Program, run } from "./support/program.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const SCRIPT = new URL("../compile.sh", import.meta.url).pathname;
-const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b";
+const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; 1.2.3";
 
 async function compile(form: string, out: string, library: string): Promise<void> {
-  const env = { ...Deno.env.toObject(), OPENSSL_LIBRARY: library };
+  const env = { ...Deno.env.toObject(), OPENSSL_LIBRARY: library, VERSION: "1.2.3" };
   const args = ["-f", form, "-o", out, "-e", "tests/fixtures/compiled_main.ts"];
   await using compiler = new Program(SCRIPT, { args, env });
   const { code, output } = await compiler.ended();
