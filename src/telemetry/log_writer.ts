@@ -16,6 +16,9 @@ const LINES_MAX = 10_000;
 const BATCH = 32 * 1024;
 /** PIPE_BUF of Linux. */
 const ATOMIC = 4096;
+/** Bytes being encoded; a long line makes it larger for a while. */
+const BUFFER = 2 * ATOMIC;
+const BUFFER_MAX = 16 * ATOMIC;
 /** Longest pause while the sink takes nothing, ms. */
 const PAUSE = 1;
 
@@ -24,7 +27,7 @@ export class LogWriter {
   #characters = 0;
   /** The part of a line that the sink did not take; goes before everything else. */
   #rest: Uint8Array = new Uint8Array(0);
-  #buffer = new Uint8Array(2 * ATOMIC);
+  #buffer = new Uint8Array(BUFFER);
   readonly #encoder = new TextEncoder();
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -106,7 +109,6 @@ export class LogWriter {
       }
       sent += taken;
     }
-    if (this.#buffer.length > 16 * ATOMIC) this.#buffer = new Uint8Array(2 * ATOMIC);
     return true;
   }
 
@@ -122,6 +124,7 @@ export class LogWriter {
   #keepFrom(index: number) {
     this.#lines = this.#lines.slice(index);
     this.#characters = this.#lines.reduce((sum, line) => sum + line.length, 0);
+    if (this.#buffer.length > BUFFER_MAX) this.#buffer = new Uint8Array(BUFFER);
   }
 
   #forget() {
