@@ -81,6 +81,8 @@ export function ours(library: string | null): ProxyUnderTest {
     title: `ours, ${name === "system" ? "system's OpenSSL" : "OpenSSL 3.5"}`,
     entry: "redirect-all",
     async start(place) {
+      // The namespaces have no way out, so everything the program imports must be here before.
+      await place.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}src/main.ts`]);
       const env = {
         LOCAL_CA_CERT: `${place.directory}/ca.pem`,
         LOCAL_CA_KEY: `${place.directory}/ca.key`,
