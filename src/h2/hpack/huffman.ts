@@ -107,17 +107,32 @@ function decodeTail(window: number, count: number, into: Uint8Array, written: nu
   return count < 8 && (window & ones) === ones ? written : -1;
 }
 
-/** The symbol whose code starts at `bit`, as length << 8 | symbol; -1 for EOS or where the input ends. */
+/**
+ * The symbol whose code, longer than {@link LOOK_BITS}, starts at `bit`, as length << 8 | symbol; -1 for EOS or where
+ * the input ends inside it.
+ */
 function decodeLong(bytes: Uint8Array, bit: number, endBit: number): number {
-  let code = 0;
-  for (let bits = 1; bits <= MAX_CODE_BITS && bit < endBit; bits++, bit++) {
-    code = code << 1 | ((bytes[bit >>> 3] as number) >>> (7 - (bit & 7)) & 1);
-    const offset = code - (FIRST_CODE[bits] as number);
+  const ahead = nextBits(bytes, bit);
+  for (let bits = LOOK_BITS + 1; bits <= MAX_CODE_BITS; bits++) {
+    const offset = (ahead >>> (MAX_CODE_BITS - bits)) - (FIRST_CODE[bits] as number);
     if (offset < 0 || offset >= (CODE_COUNT[bits] as number)) continue;
     const symbol = SYMBOLS_IN_ORDER[(FIRST_SYMBOL[bits] as number) + offset] as number;
-    return symbol === EOS ? -1 : bits << 8 | symbol;
+    return symbol === EOS || bits > endBit - bit ? -1 : bits << 8 | symbol;
   }
   return -1;
+}
+
+/** The {@link MAX_CODE_BITS} bits from `bit` on; behind the end of the string they mean nothing. */
+function nextBits(bytes: Uint8Array, bit: number): number {
+  const at = bit >>> 3;
+  const used = bit & 7;
+  const word = byteAt(bytes, at) << 24 | byteAt(bytes, at + 1) << 16 | byteAt(bytes, at + 2) << 8 |
+    byteAt(bytes, at + 3);
+  return (word << used | byteAt(bytes, at + 4) >>> (8 - used)) >>> (32 - MAX_CODE_BITS);
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  return at < bytes.length ? bytes[at] as number : 0;
 }
 
 /** Bytes that {@link encodeHuffman} would write. */
