@@ -40,7 +40,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
   #broken: Ending | null = null;
   #nextWriteFails: Ending | null = null;
 
-  /** Two ends of one connection; `a` is `here` to itself and `there` to `b`. */
+  /** The two ends of one connection. */
   static pair(
     scheduler: MemoryScheduler,
     ends: { readonly a: EndAddresses; readonly b: EndAddresses },
@@ -138,7 +138,6 @@ export class MemoryDuplex implements Duplex, TurnTask {
   close(reset = false): void {
     if (this.#closed) return;
     const unread = this.#in.length > 0;
-    const alive = this.#failure === null;
     this.#closed = true;
     this.#failure ??= CLOSED;
     this.#readable = false;
@@ -146,7 +145,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
     this.#in.clear();
     // As Linux does: a close that throws data away says so with RST.
     if (reset || unread) this.#peer.breakWith(RESET_BY_PEER);
-    else if (alive && !this.#finSent) this.#peer.#finArrived();
+    else if (this.#broken === null && !this.#finSent) this.#peer.#finArrived();
   }
 
   /** The kernel finds the connection broken: `ETIMEDOUT` of keepalive, say. Bytes that already came stay readable. */

@@ -48,12 +48,18 @@ export const TLS_TIMEOUT: Ending = Object.freeze({
 export const TLS_EOF: Ending = Object.freeze({
   by: "peer",
   how: "fin",
-  code: "TLS_EOF",
+  code: "TLS_HANDSHAKE",
   message: "unexpected eof while reading",
 });
 
-export function tlsError(message: string): Ending {
-  return { by: "system", how: "error", code: "TLS_ERROR", message };
+/** The handshake failed for want of sense in what the peer sent. */
+export function handshakeFailure(message: string): Ending {
+  return { by: "peer", how: "error", code: "TLS_HANDSHAKE", message };
+}
+
+/** The secured stream broke. */
+export function tlsBroken(message: string): Ending {
+  return { by: "peer", how: "error", code: "TLS", message };
 }
 
 export function tlsAlert(message: string): Ending {

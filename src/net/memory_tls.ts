@@ -9,7 +9,7 @@
  * read (`docs/spec/dataplane.md` 2.1). Signatures, validity and purpose are not looked at.
  */
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
-import { TLS_EOF, TLS_TIMEOUT, tlsAlert, tlsError } from "./memory_endings.ts";
+import { handshakeFailure, TLS_EOF, TLS_TIMEOUT, tlsAlert } from "./memory_endings.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import { MemoryTlsDuplex } from "./memory_tls_duplex.ts";
 import { ALERT, HANDSHAKE, type Head, RecordChannel } from "./memory_tls_records.ts";
@@ -90,9 +90,9 @@ class Handshake implements Dial, DuplexSink {
       case "alert":
         return this.#fail(tlsAlert(new TextDecoder().decode(this.#channel.takeMessage()) || "close notify"));
       case "data":
-        return this.#fail(tlsError("unexpected message"));
+        return this.#fail(handshakeFailure("unexpected message"));
       case "garbage":
-        return this.#fail(tlsError("wrong version number"));
+        return this.#fail(handshakeFailure("wrong version number"));
       default:
         return head satisfies never;
     }
@@ -105,7 +105,7 @@ class Handshake implements Dial, DuplexSink {
       return;
     }
     const chain = this.#state === "waits for chain" ? decodeChain(message) : null;
-    if (chain === null) return this.#fail(tlsError("unexpected message"));
+    if (chain === null) return this.#fail(handshakeFailure("unexpected message"));
     this.#judge(chain);
   }
 

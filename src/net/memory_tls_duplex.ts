@@ -1,7 +1,7 @@
 /** The secured stream of the pretended TLS: writes take all or nothing, the end is an alert, alerts are failures. */
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
-import { BROKEN_PIPE, CLOSED, tlsAlert, tlsError } from "./memory_endings.ts";
+import { BROKEN_PIPE, CLOSED, tlsAlert, tlsBroken } from "./memory_endings.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import { ALERT, DATA, type RecordChannel } from "./memory_tls_records.ts";
 
@@ -160,7 +160,7 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   #atMessage(head: "alert" | "handshake" | "garbage", taken: number): void {
     const text = head === "alert" ? new TextDecoder().decode(this.#channel.peekMessage()) : null;
     if (text === "") this.#ended = true;
-    else if (taken === 0) this.#failure = text === null ? tlsError("unexpected message") : tlsAlert(text);
+    else if (taken === 0) this.#failure = text === null ? tlsBroken("unexpected message") : tlsAlert(text);
   }
 
   #mayHaveMore(): boolean {

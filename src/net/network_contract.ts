@@ -72,6 +72,8 @@ function listenContract(test: ContractTest): void {
 
   test("a closed listener accepts nothing, what it accepted goes on, closing again is harmless", async (rig) => {
     const { client, server, address } = await connect(rig);
+    // The descriptor may live on to the end of the turn; what comes until then is reset, not accepted.
+    await aTurn(rig);
     const outcome = await tryDial(rig, address);
     assert.ok("ending" in outcome);
     assert.equal(outcome.ending.code, "ECONNREFUSED");
@@ -109,6 +111,12 @@ function listenContract(test: ContractTest): void {
   });
 }
 
+async function aTurn({ network, run }: Rig): Promise<void> {
+  const before = network.turn;
+  network.nextTurn({ runTurn() {} });
+  await run(() => network.turn > before);
+}
+
 async function echo(rig: Rig, ip: Ip): Promise<void> {
   const { client, server } = await connect(rig, ip);
   const asking = new Pump(rig.network, client, HELLO);
@@ -116,10 +124,9 @@ async function echo(rig: Rig, ip: Ip): Promise<void> {
   await rig.run(() => listening.duplex.ended);
   assert.equal(server.write(listening.bytes), HELLO.length);
   server.end();
+  server.close();
   await rig.run(() => asking.done);
   assertSameBytes(asking.bytes, HELLO);
-  client.close();
-  server.close();
 }
 
 /** A machine may lack IPv6. */

@@ -31,7 +31,10 @@ export interface PumpOptions {
   readonly last?: boolean;
 }
 
-/** The least a user of a stream does: reads all within a budget per turn, writes a payload, minds back-pressure. */
+/**
+ * The least a user of a stream does: reads all within a budget per turn, writes a payload, minds back-pressure, and
+ * closes as soon as both directions are over, since only then is the FIN sure to have left.
+ */
 export class Pump implements DuplexSink, TurnTask {
   readonly received: Uint8Array[] = [];
   receivedBytes = 0;
@@ -84,6 +87,7 @@ export class Pump implements DuplexSink, TurnTask {
       if (count === FAILED) return this.#failed();
       if (count > 0) this.received.push(buffer.subarray(0, count));
       this.receivedBytes += count;
+      if (this.duplex.ended) return this.#closeWhenOver();
       if (!this.duplex.readable) return;
     }
     this.network.nextTurn(this);
@@ -102,6 +106,11 @@ export class Pump implements DuplexSink, TurnTask {
     if (this.options.end === false || this.#finSent) return;
     this.#finSent = true;
     this.duplex.end();
+    this.#closeWhenOver();
+  }
+
+  #closeWhenOver(): void {
+    if (this.#finSent && this.duplex.ended) this.duplex.close();
   }
 
   #failed(): void {
