@@ -7,6 +7,7 @@ import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Log } from "./log.ts";
 import { bare, type Fields, jsonFields, plainFields } from "./log_fields.ts";
 import { LEVEL, type Level } from "./log_level.ts";
+import { quote } from "./rust_text.ts";
 import type { TrafficSides } from "./traffic_labels.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
 
@@ -89,8 +90,8 @@ export class AccessLog {
 
   #subject(subject: AccessSubject): string {
     const { sides: { source, destination }, direction, mutualTls, hboneTarget, serviceHostname } = subject;
-    const hbone = hboneTarget === null ? "" : this.#render({ "dst.hbone_addr": bare(hboneTarget) });
-    const service = serviceHostname === null ? "" : this.#render({ "dst.service": serviceHostname });
+    const hbone = hboneTarget === null ? "" : this.#text("dst.hbone_addr", unquoted(hboneTarget), hboneTarget);
+    const service = serviceHostname === null ? "" : this.#text("dst.service", quote(serviceHostname), serviceHostname);
     return this.#address("src.addr", subject.source) + this.#peer("src", source, mutualTls) +
       this.#address("dst.addr", subject.destination) + hbone + service +
       this.#peer("dst", destination, mutualTls) +
@@ -100,6 +101,10 @@ export class AccessLog {
   #address(name: string, address: SocketAddress): string {
     const text = formatAddress(address);
     return this.#json ? `,"${name}":"${text}"` : ` ${name}=${text}`;
+  }
+
+  #text(name: string, plain: string, value: string): string {
+    return this.#json ? `,"${name}":${JSON.stringify(value)}` : ` ${name}=${plain}`;
   }
 
   #peer(side: "src" | "dst", peer: TrafficPeer, mutualTls: boolean): string {
@@ -117,4 +122,9 @@ export class AccessLog {
     }
     return text;
   }
+}
+
+/** The authority is the client's text: what could end a field or a line is quoted. */
+function unquoted(text: string): string {
+  return /^[\x21-\x7e]+$/.test(text) ? text : quote(text);
 }

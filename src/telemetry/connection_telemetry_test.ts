@@ -114,6 +114,13 @@ Deno.test("dataplane 8.2 JSON line, as recorded", () => {
   ]);
 });
 
+Deno.test("dataplane 8.2 an authority cannot end its field or its line", () => {
+  const { telemetry, lines } = world();
+  telemetry.open({ ...OUTBOUND, hboneTarget: "a\nb dst.workload=x:80" }, 0).finish(1);
+  assert.equal(lines().length, 1);
+  assert.match(lines()[0] ?? "", / dst\.hbone_addr="a\\nb dst\.workload=x:80" dst\.service=/);
+});
+
 Deno.test("dataplane 8.3 opened is logged at debug", () => {
   const { telemetry, lines } = world("plain", "debug");
   telemetry.open(OUTBOUND, 0);

@@ -20,8 +20,10 @@ export function timestamps(): TimestampFormat {
   };
 }
 
-/** How far the monotonic clock may be from the system's before it is set again, ms. */
+/** How far the refined time may be from the system's before it is set again, ms. */
 const DRIFT_MAX = 5;
+/** How often that is looked at, ms. */
+const CHECK_EVERY = 1_000;
 
 /**
  * The system's time in microseconds: the milliseconds of the system clock, refined by the monotonic one, which knows
@@ -29,11 +31,14 @@ const DRIFT_MAX = 5;
  */
 export function systemClock(): () => Micros {
   let offset = Date.now() - performance.now();
+  let checkAt = 0;
   return () => {
-    const system = Date.now();
-    const refined = performance.now() + offset;
-    if (Math.abs(refined - system) <= DRIFT_MAX) return Math.floor(refined * 1000);
-    offset += system - refined;
-    return system * 1000;
+    const monotonic = performance.now();
+    if (monotonic >= checkAt) {
+      checkAt = monotonic + CHECK_EVERY;
+      const wrong = Date.now() - (monotonic + offset);
+      if (Math.abs(wrong) > DRIFT_MAX) offset += wrong;
+    }
+    return Math.floor((monotonic + offset) * 1000);
   };
 }
