@@ -80,10 +80,23 @@ export class DataReceiver {
     const core = this.core;
     if (streamId > core.shutdown.sentLast && core.isServer) return core.charge(core.budgets.otherControl);
     if (core.isIdle(streamId)) return core.fail(ErrorCode.PROTOCOL_ERROR, "DATA on an idle stream");
-    if (core.closed.get(streamId) !== Closing.RESET_BY_US) {
-      return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "DATA on a closed stream");
+    const closing = core.closed.get(streamId);
+    switch (closing) {
+      case Closing.RESET_BY_US:
+        return this.afterOurReset(streamId, length);
+      case Closing.ENDED: // §5.1 "closed": after END_STREAM it is the connection's error
+        return core.fail(ErrorCode.STREAM_CLOSED, "DATA on an ended stream");
+      case Closing.RESET_BY_PEER:
+      case Closing.UNKNOWN: // perhaps one that we reset long ago: not worth the connection
+        return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "DATA on a closed stream");
+      default:
+        return closing satisfies never;
     }
-    // In flight when we reset it. Without the stream's credit it cannot be more than the stream's window.
+  }
+
+  /** In flight when we reset the stream. Without its credit that cannot be more than its window. */
+  private afterOurReset(streamId: number, length: number): boolean {
+    const core = this.core;
     if (!core.closed.take(streamId, length)) {
       return core.fail(ErrorCode.FLOW_CONTROL_ERROR, "DATA on a reset stream beyond its window");
     }

@@ -108,9 +108,10 @@ export class HeaderReceiver {
     switch (closing) {
       case Closing.RESET_BY_US:
         return core.charge(core.budgets.otherControl);
-      case Closing.ENDED:
+      case Closing.ENDED: // §5.1 "closed": after END_STREAM it is the connection's error
+        return core.fail(ErrorCode.STREAM_CLOSED, "HEADERS on an ended stream");
       case Closing.RESET_BY_PEER:
-        return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "HEADERS on a closed stream");
+        return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "HEADERS on a reset stream");
       case Closing.UNKNOWN:
         return core.fail(ErrorCode.PROTOCOL_ERROR, "stream id not above the last one");
       default:
