@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { CertificateError, type IssuedCertificate } from "./authority.ts";
-import { equalBytes, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
+import { type Certificate, equalBytes, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
 import { isRefusal, spiffeIdOfLeaf } from "./peer_chain.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 import type { TrustBundles } from "./trust_bundles.ts";
@@ -29,8 +29,7 @@ export function checkIssued(
     throw new CertificateError(`chain returned from CA is empty for: ${wanted}`, "EMPTY_RESPONSE");
   }
   if (chain.length > MAX_ISSUED_CHAIN) throw invalid(`chain of ${chain.length} certificates is too long`);
-  const leaf = parseCertificate(first);
-  if (isMalformed(leaf)) throw invalid(leaf.problem);
+  const [leaf] = chain.map(readOrThrow) as [Certificate];
   if (spiffeIdOfLeaf(leaf) !== wanted) throw sanMismatch(wanted, spiffeIdOfLeaf(leaf));
   if (!equalBytes(leaf.publicKey, publicKeyOf(key))) {
     throw new CertificateError(`certificate for ${wanted} is for another key`, "KEY_MISMATCH");
@@ -53,6 +52,12 @@ export function checkIssued(
 
 function invalid(problem: string): CertificateError {
   return new CertificateError(`certificate: ${problem}`, "INVALID_CERTIFICATE");
+}
+
+function readOrThrow(der: Uint8Array): Certificate {
+  const certificate = parseCertificate(der);
+  if (isMalformed(certificate)) throw invalid(certificate.problem);
+  return certificate;
 }
 
 function sanMismatch(wanted: SpiffeId, found: ReturnType<typeof spiffeIdOfLeaf>): CertificateError {

@@ -22,6 +22,11 @@ export function bundlesForAnyDomain(anchors: readonly Uint8Array[]): TrustBundle
   return { byTrustDomain: new Map(), anyTrustDomain: anchors };
 }
 
+/** The anchors that vouch for ids of `trustDomain`. */
+export function anchorsFor(bundles: TrustBundles, trustDomain: string): readonly Uint8Array[] {
+  return bundles.byTrustDomain.get(trustDomain) ?? bundles.anyTrustDomain;
+}
+
 /** Names an anchor by what makes it one: subject and key. So a re-issued root is the same anchor. */
 export function anchorKey(anchor: Certificate): string {
   return createHash("sha256").update(anchor.subject).update(anchor.publicKey).digest("base64");

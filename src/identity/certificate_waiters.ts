@@ -1,0 +1,43 @@
+/** Those who wait for one fetch. All get the same object. */
+import type { IssuedCertificate } from "./authority.ts";
+import type { FetchOutcome } from "./certificate_state.ts";
+
+interface Waiter {
+  resolve(certificate: IssuedCertificate): void;
+  reject(reason: unknown): void;
+  /** Undoes the listening for an abort. */
+  release(): void;
+}
+
+/** Emptied by {@link CertificateWaiters.settle}, which the owner calls on every end of a fetch. */
+export class CertificateWaiters {
+  readonly #waiting = new Set<Waiter>();
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Rejects with the reason of `signal` once that is aborted. */
+  add(signal?: AbortSignal): Promise<IssuedCertificate> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<IssuedCertificate>();
+    const abort = () => {
+      this.#waiting.delete(waiter);
+      reject(signal?.reason);
+    };
+    const waiter: Waiter = { resolve, reject, release: () => signal?.removeEventListener("abort", abort) };
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#waiting.add(waiter);
+    return promise;
+  }
+
+  settle(outcome: FetchOutcome): void {
+    const settled = [...this.#waiting];
+    this.#waiting.clear();
+    for (const waiter of settled) {
+      waiter.release();
+      if (outcome.ok) waiter.resolve(outcome.certificate);
+      else waiter.reject(outcome.error);
+    }
+  }
+}

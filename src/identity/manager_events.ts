@@ -1,0 +1,56 @@
+/** What the certificate manager tells the log, and in which words (`docs/spec/identity-spire.md` 2.4, 2.6). */
+import type { CertificateError } from "./authority.ts";
+import type { SpiffeId } from "./spiffe_id.ts";
+
+/** Times in ms since the epoch, durations in ms. */
+export interface ManagerEvents {
+  /** A renewal failed; the certificate held is good until `until`. */
+  renewalFailed(id: SpiffeId, error: CertificateError, until: number, retryAt: number): void;
+  /** A fetch failed and there is nothing valid to fall back on. */
+  fetchFailed(id: SpiffeId, error: CertificateError, retryIn: number): void;
+  prefetched(id: SpiffeId): void;
+  prefetchFailed(id: SpiffeId, error: CertificateError): void;
+  /** Too many prefetches are under way; the certificate will be fetched when somebody needs it. */
+  prefetchDropped(id: SpiffeId): void;
+}
+
+/** The part of a logger that is needed here. */
+export type WriteLine = (
+  level: "debug" | "info" | "warn" | "error",
+  message: string,
+  fields: Readonly<Record<string, string>>,
+) => void;
+
+/** Events as the lines of ztunnel's log. */
+export function logManagerEvents(write: WriteLine): ManagerEvents {
+  return {
+    renewalFailed: (id, error, until, retryAt) =>
+      write(
+        "info",
+        `certificate renewal failed (${error.message}); retaining existing valid certificate until ` +
+          `${rfc3339(until)}; next retry at ${rfc3339(retryAt)}`,
+        { id },
+      ),
+    fetchFailed: (id, error, retryIn) =>
+      write(
+        "warn",
+        `certificate fetch failed (${error.message}) and no valid existing certificate; will retry in ` +
+          `${debugDuration(retryIn)} (backoff capped at 150s)`,
+        { id },
+      ),
+    prefetched: (id) => write("debug", `prefetched cert for ${id}`, {}),
+    prefetchFailed: (id, error) =>
+      write("error", `unable to prefetch cert for "${id}", skipping, ${error.message}`, {}),
+    prefetchDropped: (id) => write("info", `couldn't prefetch: too many prefetches are under way, skipping ${id}`, {}),
+  };
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** As Rust prints a duration for debugging: `977.25ms`, `1.2s`, `150s`. */
+export function debugDuration(ms: number): string {
+  const trimmed = (value: number, digits: number) => String(Number(value.toFixed(digits)));
+  return ms < 1000 ? `${trimmed(ms, 6)}ms` : `${trimmed(ms / 1000, 9)}s`;
+}
