@@ -33,7 +33,10 @@ export interface Duplex {
   /** Set once a read or write returned {@link FAILED}, or before `onFailure`. */
   readonly failure: Ending | null;
 
-  /** Sets the one user. Nothing is called before this; what is already there is announced at once or soon after. */
+  /**
+   * Sets the one user; nothing is called before this. Called again it hands the stream to another user. What was there
+   * before need not be announced: look at `readable` after it.
+   */
   start(sink: DuplexSink): void;
 
   /**

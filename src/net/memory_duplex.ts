@@ -82,9 +82,10 @@ export class MemoryDuplex implements Duplex, TurnTask {
   }
 
   start(sink: DuplexSink): void {
-    if (this.#sink !== null) throw new Error("Cannot start a stream twice: it has one user");
     if (this.#closed) return;
     this.#sink = sink;
+    // What is there already is not announced: a user who does not look at `readable` hangs here, not on a node.
+    if (this.#in.length > 0 || (this.#finReceived && !this.#ended)) this.#readable = this.#failure === null;
     this.#scheduler.report(this);
   }
 

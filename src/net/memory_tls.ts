@@ -111,11 +111,15 @@ class Handshake implements Dial, DuplexSink {
 
   #judge(chain: readonly Uint8Array[]): void {
     const path = [...chain, ...this.#settings.anchors.slice(0, 1)];
-    const refusal = chain.length === 0 ? NO_CERTIFICATE : this.#settings.accept(path, this.#role);
+    const refusal = chain.length === 0 ? NO_CERTIFICATE : this.#accept(path);
     if (refusal !== null) return this.#refuse(refusal);
     if (this.#role === "client") this.#say(encodeChain(this.#settings.chain));
     if (!this.#finish()) return;
     this.#events.onSecure(new MemoryTlsDuplex(this.#scheduler, this.#channel), this.#peer(path));
+  }
+
+  #accept(path: readonly Uint8Array[]): PeerRefusal | null {
+    return this.#events.accept === undefined ? this.#settings.accept(path, this.#role) : this.#events.accept(path);
   }
 
   #refuse(refusal: PeerRefusal): void {

@@ -13,7 +13,8 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   readonly #channel: RecordChannel;
   readonly #plain: Duplex;
   #sink: DuplexSink | null = null;
-  #readable = false;
+  /** True at first: the last flight of the handshake may have brought data with it. */
+  #readable = true;
   #ended = false;
   #failure: Ending | null = null;
   #closed = false;
@@ -49,11 +50,9 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   }
 
   start(sink: DuplexSink): void {
-    if (this.#sink !== null) throw new Error("Cannot start a stream twice: it has one user");
     if (this.#closed) return;
     this.#sink = sink;
-    // Records that came behind the handshake are announced by nobody else.
-    this.#scheduler.report({ runTurn: () => this.#failure === null ? this.onReadable() : this.#announceFailure() });
+    if (this.#failure !== null) this.#scheduler.report({ runTurn: () => this.#announceFailure() });
   }
 
   read(into: Uint8Array): number {

@@ -152,6 +152,45 @@ Deno.test("memory TLS: a server that refuses is seen by the client as a failure 
   assert.equal(duplex.failure?.code, "TLS_ALERT");
 });
 
+Deno.test("memory TLS: the expectations of one connection go before the context's", () => {
+  const network = new MemoryNetwork();
+  const [a, b] = network.pair();
+  const server = secure(network, b, "server");
+  const asked: (readonly Uint8Array[])[] = [];
+  const endings: Ending[] = [];
+  const refusing = memoryTlsContext(settings([CLIENT_LEAF], asked, null));
+  network.secure(a, refusing, "client", 1000, {
+    accept(chain) {
+      asked.push(chain);
+      return { code: "IDENTITY_MISMATCH", message: "no" };
+    },
+    onSecure: () => assert.fail("secured"),
+    onSecureFailure: (ending) => endings.push(ending),
+  });
+  network.runUntilIdle();
+  assert.deepEqual(asked, [[SERVER_LEAF, INTERMEDIATE, ROOT]]);
+  assert.equal(endings[0]?.code, "IDENTITY_MISMATCH");
+  assert.equal(failed(server).code, "TLS_ALERT");
+});
+
+Deno.test("memory TLS: data that came with the last flight shows in readable", () => {
+  const network = new MemoryNetwork();
+  const [a, b] = network.pair();
+  const client = secure(network, a, "client");
+  const server = secure(network, b, "server");
+  while (client.result === null) network.step();
+  assert.equal(secured(client).duplex.write(Uint8Array.of(7)), 1);
+  network.runUntilIdle();
+  const { duplex } = secured(server);
+  const sink = new Idle();
+  duplex.start(sink);
+  network.runUntilIdle();
+  assert.equal(sink.readable, 0);
+  assert.ok(duplex.readable);
+  assert.equal(duplex.read(new Uint8Array(2)), 1);
+  assert.ok(!duplex.readable);
+});
+
 Deno.test("memory TLS: no certificate is a refusal", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();

@@ -7,7 +7,7 @@
  */
 import type { SocketAddress } from "./address.ts";
 import type { Duplex, Ending } from "./duplex.ts";
-import type { TlsContext, TlsPeer } from "./tls_context.ts";
+import type { PeerRefusal, TlsContext, TlsPeer } from "./tls_context.ts";
 
 /** Milliseconds of a monotonic clock. Only differences mean something. */
 export type Millis = number;
@@ -95,6 +95,8 @@ export interface Dial {
 }
 
 export interface SecureEvents {
+  /** Decides on the verified path instead of the context's own `accept`: for expectations of one connection. */
+  accept?(chain: readonly Uint8Array[]): PeerRefusal | null;
   /** `duplex` replaces the plain one, which must not be touched again. */
   onSecure(duplex: Duplex, peer: TlsPeer): void;
   /** The plain stream has been closed. `message` names OpenSSL's reason or the verifier's. */

@@ -50,6 +50,7 @@ export class Pump implements DuplexSink, TurnTask {
     readonly options: PumpOptions = {},
   ) {
     duplex.start(this);
+    if (duplex.readable) network.nextTurn(this);
     this.#write();
   }
 

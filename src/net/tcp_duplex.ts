@@ -56,12 +56,10 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   start(sink: DuplexSink): void {
     this.#sink = sink;
-    if (!this.#watched) {
+    if (this.#watched) this.#reactor.rewatch(this.fd, this);
+    else {
       this.#watched = true;
       this.#reactor.watch(this.fd, STREAM_EVENTS, this);
-    } else {
-      this.#reactor.rewatch(this.fd, this);
-      if (this.readable) this.#reactor.nextTurn({ runTurn: () => this.#closed || !this.readable || sink.onReadable() });
     }
   }
 

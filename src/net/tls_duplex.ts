@@ -43,6 +43,7 @@ export class TlsDuplex implements Duplex, FdHandler {
   #wantsRoom = false;
   #overhead = -OVERHEAD_ALLOWED;
   #closed = false;
+  /** True at first: the last flight of the handshake may have brought data with it. */
   readable = true;
   ended = false;
   failure: Ending | null = null;
@@ -59,8 +60,6 @@ export class TlsDuplex implements Duplex, FdHandler {
 
   start(sink: DuplexSink): void {
     this.#sink = sink;
-    // The last flight of the handshake may have brought data with it.
-    this.#reactor.nextTurn({ runTurn: () => this.#closed || sink.onReadable() });
   }
 
   onEvents(flags: number): void {

@@ -1,6 +1,6 @@
 /** The handshake: from a connected TCP stream to a {@link TlsDuplex}, within a time limit. */
 import * as c from "../os/constants.ts";
-import { getOption } from "../os/socket.ts";
+import { getOption, setOption } from "../os/socket.ts";
 import type { NativeTlsSession } from "../os/tls_native.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import type { Dial, Millis, SecureEvents, Timer } from "./network.ts";
@@ -50,8 +50,12 @@ class TlsHandshake implements Dial, FdHandler {
     this.#tcp = tcp;
     this.#events = events;
     this.#unit = offloadUnit(tcp.fd);
+    // Accepted sockets have it from their listener.
+    if (role === "client") setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
     this.#session = context.native.newSession(tcp.fd, role, this.#unit, (chain) => {
-      const refusal = context.settings.accept(chain, role === "client" ? "server" : "client");
+      const refusal = events.accept === undefined
+        ? context.settings.accept(chain, role === "client" ? "server" : "client")
+        : events.accept(chain);
       return refusal === null ? null : refusal.message;
     });
     this.#timer = reactor.after(timeout, () => this.#fail(HANDSHAKE_TIMEOUT));

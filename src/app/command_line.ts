@@ -1,0 +1,43 @@
+/** `ztunnel [proxy | version | help]` (`docs/spec/config-admin.md` 1.14, 7.5). */
+import { ConfigError } from "../config/error.ts";
+import { SYSTEM_FILES } from "../config/files.ts";
+import { parseConfig } from "../config/parse_config.ts";
+import { runNode } from "./node.ts";
+import { versionLine } from "./version_line.ts";
+
+export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
+  switch (args[0]) {
+    case undefined:
+    case "proxy":
+      return await run(args, makeWorker);
+    case "version":
+      return console.log(versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION")));
+    case "help":
+      return help();
+    default:
+      console.error(`unknown command: ${args[0]}`);
+      help();
+      Deno.exit(1);
+  }
+}
+
+function help(): void {
+  console.log(`
+Istio Ztunnel (${versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION"))})
+
+Commands:
+proxy (default) - Start the ztunnel proxy
+version         - Print the version of ztunnel
+help            - Print commands and version of ztunnel`);
+}
+
+async function run(args: readonly string[], makeWorker: () => Worker): Promise<void> {
+  try {
+    const config = parseConfig(Deno.env.toObject(), SYSTEM_FILES, navigator.hardwareConcurrency, args);
+    await runNode(config, makeWorker);
+    Deno.exit(0);
+  } catch (error) {
+    console.error(`Error: ${error instanceof Error ? error.message : String(error)}`);
+    Deno.exit(error instanceof ConfigError ? error.exitCode : 1);
+  }
+}

@@ -1,0 +1,7 @@
+/** Which build this is, in one line. */
+import { BUILD } from "../config/build.ts";
+import { versionInfo, versionText } from "../config/version.ts";
+
+export function versionLine(istioVersion = "unknown"): string {
+  return versionText(versionInfo(BUILD, Deno.version.deno, istioVersion));
+}

@@ -1,0 +1,34 @@
+/**
+ * Everything that main isolate and data-plane workers say to each other. Both sides switch over `kind` exhaustively.
+ *
+ * Plain data only: messages are structured clones. After `postMessage` to a worker main writes its eventfd
+ * (`worker_handle.ts`), since the worker sits in a blocking wait.
+ */
+import type { Config } from "../config/config.ts";
+import type { IssuedCertificate } from "../identity/authority.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { MeshChange } from "../mesh/changes.ts";
+import type { DrainMode } from "../proxy/drain.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+
+export type ToWorker =
+  /** First and once. `filter`: of the log, rendered. */
+  | { readonly kind: "start"; readonly config: Config; readonly filter: string }
+  | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
+  | { readonly kind: "certificate"; readonly issued: IssuedCertificate }
+  | { readonly kind: "certificate-failed"; readonly id: SpiffeId; readonly message: string }
+  /** Bind the listeners of the one workload of dedicated mode. */
+  | { readonly kind: "listen" }
+  | { readonly kind: "log-filter"; readonly filter: string }
+  | { readonly kind: "snapshot"; readonly request: number }
+  | { readonly kind: "drain"; readonly mode: DrainMode };
+
+export type ToMain =
+  /** `wake`: the eventfd to write after each message. `library`: the TLS library in use. */
+  | { readonly kind: "ready"; readonly wake: number; readonly library: string }
+  | { readonly kind: "listening" }
+  | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
+  | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
+  | { readonly kind: "drained" }
+  /** It cannot start; the text is for the operator. */
+  | { readonly kind: "failed"; readonly message: string };

@@ -1,0 +1,85 @@
+/** Main's side of one data-plane worker. A worker that dies is fatal for the process: `onDeath` says why. */
+import { wake } from "../os/wake.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { ToMain, ToWorker } from "./messages.ts";
+
+export interface WorkerEvents {
+  onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;
+  onDeath(message: string): void;
+}
+
+export class WorkerHandle {
+  readonly #worker: Worker;
+  readonly #events: WorkerEvents;
+  readonly #snapshots = new Map<number, (metrics: MetricsSnapshot) => void>();
+  readonly #ready = Promise.withResolvers<string>();
+  readonly #listening = Promise.withResolvers<void>();
+  readonly #drained = Promise.withResolvers<void>();
+  #wakeDescriptor = -1;
+  #requests = 0;
+
+  constructor(worker: Worker, events: WorkerEvents) {
+    this.#worker = worker;
+    this.#events = events;
+    worker.onmessage = (event: MessageEvent<ToMain>) => this.#receive(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      events.onDeath(`a data-plane worker died: ${event.message}`);
+    };
+  }
+
+  send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+    // In this order: the worker looks for messages once it is awake.
+    if (this.#wakeDescriptor >= 0) wake(this.#wakeDescriptor);
+  }
+
+  /** Resolves with the version of the worker's TLS library; rejects with the reason why it cannot start. */
+  get ready(): Promise<string> {
+    return this.#ready.promise;
+  }
+
+  /** Settles after a `listen`. */
+  get listening(): Promise<void> {
+    return this.#listening.promise;
+  }
+
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  snapshot(): Promise<MetricsSnapshot> {
+    const { promise, resolve } = Promise.withResolvers<MetricsSnapshot>();
+    const request = this.#requests++;
+    this.#snapshots.set(request, resolve);
+    this.send({ kind: "snapshot", request });
+    return promise;
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
+  }
+
+  #receive(message: ToMain): void {
+    switch (message.kind) {
+      case "ready":
+        this.#wakeDescriptor = message.wake;
+        return this.#ready.resolve(message.library);
+      case "listening":
+        return this.#listening.resolve();
+      case "certificate-wanted":
+        return this.#events.onCertificateWanted(message.id, this);
+      case "snapshot":
+        this.#snapshots.get(message.request)?.(message.metrics);
+        this.#snapshots.delete(message.request);
+        return;
+      case "drained":
+        return this.#drained.resolve();
+      case "failed":
+        this.#ready.reject(new Error(message.message));
+        return this.#listening.reject(new Error(message.message));
+      default:
+        message satisfies never;
+    }
+  }
+}

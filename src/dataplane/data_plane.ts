@@ -1,0 +1,171 @@
+/**
+ * One isolate's data plane: the mesh as it knows it, its certificates, and the proxies of its pods. The same object
+ * runs in a worker and, in tests, in the main isolate.
+ */
+import type { Config, WorkloadName } from "../config/config.ts";
+import { type Loop, makeLoop } from "../hbone/loop.ts";
+import type { IssuedCertificate } from "../identity/authority.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { newPeerChainCache } from "../identity/verify_peer.ts";
+import type { MeshChange } from "../mesh/changes.ts";
+import { MeshState } from "../mesh/state.ts";
+import type { ListenAt, Network, SocketOptions } from "../net/network.ts";
+import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
+import type { DrainMode } from "../proxy/drain.ts";
+import { LocalWorkload } from "../proxy/local_workload.ts";
+import type { ProxySettings } from "../proxy/pod_context.ts";
+import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
+import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { CredentialStore } from "./credential_store.ts";
+
+const TEN_SECONDS = 10_000;
+const MAX_PENDING_DIALS = 4096;
+const POST_QUANTUM_ONLY = "X25519MLKEM768";
+
+export interface DataPlaneParts {
+  readonly config: Config;
+  readonly network: Network;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  makeContext(settings: TlsSettings): TlsContext;
+  requestCertificate(id: SpiffeId): void;
+  /** Several isolates share the listeners by SO_REUSEPORT. */
+  readonly sharedListeners: boolean;
+  /** ms since the epoch. */
+  readonly wallClock: () => number;
+  readonly random: () => number;
+  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+export class DataPlane {
+  readonly state: MeshState;
+  readonly credentials: CredentialStore;
+  readonly #parts: DataPlaneParts;
+  readonly #loop: Loop;
+  readonly #telemetry: ConnectionTelemetry;
+  readonly #peers = newPeerChainCache();
+  readonly #pods = new Set<PodProxy>();
+
+  constructor(parts: DataPlaneParts) {
+    const { config, network, log, metrics, wallClock } = parts;
+    this.#parts = parts;
+    this.#loop = makeLoop(network);
+    this.state = new MeshState(config.node.name);
+    this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
+    this.credentials = new CredentialStore(network, {
+      request: (id) => parts.requestCertificate(id),
+      makeContext: (settings) => parts.makeContext(settings),
+      groups: config.tls.postQuantumOnly ? POST_QUANTUM_ONLY : null,
+    }, wallClock);
+  }
+
+  applyMesh(changes: readonly MeshChange[]): void {
+    for (const warning of this.state.apply(changes)) this.#parts.log.scope("ztunnel::state").warn(warning);
+  }
+
+  setCertificate(issued: IssuedCertificate): void {
+    this.credentials.set(issued);
+  }
+
+  certificateFailed(id: SpiffeId, message: string): void {
+    this.credentials.failed(id, message);
+  }
+
+  /** Binds the listeners of one workload. Throws `ListenError`. */
+  startPod(name: WorkloadName): PodProxy {
+    const { config, network, log, random, fillRandom, wallClock } = this.#parts;
+    const pod = new PodProxy(
+      {
+        loop: this.#loop,
+        state: this.state,
+        name,
+        local: new LocalWorkload(this.state, network, name),
+        credentials: this.credentials,
+        peers: this.#peers,
+        telemetry: this.#telemetry,
+        log: log.scope("ztunnel::proxy"),
+        settings: this.#settings(),
+        random,
+        fillRandom,
+        wallClock,
+      },
+      this.#listeners(),
+      config.sockets.originalSource,
+    );
+    this.#pods.add(pod);
+    return pod;
+  }
+
+  /** Ends all pods; `done` once, when every connection has ended. */
+  drain(mode: DrainMode, done: () => void): void {
+    let left = this.#pods.size;
+    const ended = () => {
+      if (--left > 0) return;
+      this.credentials.close();
+      done();
+    };
+    if (left === 0) {
+      left = 1;
+      return ended();
+    }
+    for (const pod of this.#pods) pod.drain(mode, ended);
+  }
+
+  #settings(): Omit<ProxySettings, "originalSource" | "hbonePort" | "ownPorts"> {
+    const { config } = this.#parts;
+    return {
+      network: config.node.network,
+      localhostAppTunnel: config.localhostAppTunnel,
+      responseBaggage: config.responseBaggage,
+      dial: { ...socketOptions(config), timeout: TEN_SECONDS },
+      http2: {
+        streamWindow: config.http2.streamWindow,
+        connectionWindow: config.http2.connectionWindow,
+        maxFrameSize: config.http2.frameSize,
+      },
+      maxStreamsPerConnection: config.http2.maxStreamsPerConnection,
+      unusedRelease: config.http2.unusedReleaseTimeout,
+      handshakeTimeout: TEN_SECONDS,
+      responseTimeout: TEN_SECONDS,
+      maxPendingDials: MAX_PENDING_DIALS,
+    };
+  }
+
+  #listeners(): PodListeners {
+    const { config, sharedListeners } = this.#parts;
+    const { inbound, inboundPlaintext, outbound, socks5 } = config.listeners;
+    const at = (address: ListenAt["address"]): ListenAt => ({
+      address,
+      ...socketOptions(config),
+      ...(config.sockets.originalSource === false
+        ? {}
+        : { transparent: config.sockets.originalSource === true ? "require" : "try" }),
+      reusePort: sharedListeners,
+    });
+    return {
+      inbound: at(inbound),
+      inboundPlaintext: at(inboundPlaintext),
+      outbound: at(outbound),
+      socks5: socks5 === null ? null : at(socks5),
+    };
+  }
+}
+
+function socketOptions({ sockets }: Config): SocketOptions {
+  const { mark, keepalive, userTimeout } = sockets;
+  return {
+    ...(mark === null ? {} : { mark }),
+    ...(keepalive.enabled
+      ? {
+        keepalive: {
+          idleSeconds: Math.max(1, Math.round(keepalive.time / 1000)),
+          intervalSeconds: Math.max(1, Math.round(keepalive.interval / 1000)),
+          probes: keepalive.retries,
+        },
+      }
+      : {}),
+    ...(userTimeout === null ? {} : { userTimeout }),
+  };
+}

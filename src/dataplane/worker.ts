@@ -1,0 +1,145 @@
+/**
+ * A data-plane worker: an isolate whose thread belongs to the event loop. Messages from main arrive when the loop
+ * yields, which main's write to the eventfd brings about.
+ */
+import type { Config } from "../config/config.ts";
+import type { ToMain, ToWorker } from "../control/messages.ts";
+import { Reactor } from "../net/reactor.ts";
+import { formatAddress } from "../net/address.ts";
+import { TlsEngine } from "../net/tls_engine.ts";
+import { openTlsLibrary } from "../os/openssl_library.ts";
+import { Log } from "../telemetry/log.ts";
+import { LogFilter } from "../telemetry/log_filter.ts";
+import { logFormat } from "../telemetry/log_format.ts";
+import { LogWriter, STANDARD_OUTPUT } from "../telemetry/log_writer.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { systemClock } from "../telemetry/timestamp.ts";
+import { DataPlane } from "./data_plane.ts";
+
+/** What a worker's global scope offers. */
+export interface WorkerScope {
+  postMessage(message: ToMain): void;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  close(): void;
+}
+
+/** Runs until main drains it. `bundledLibrary`: the TLS library shipped with the executable. */
+export function runWorker(scope: WorkerScope, bundledLibrary: string | undefined): void {
+  let worker: DataPlaneWorker | null = null;
+  scope.onmessage = ({ data }) => {
+    if (data.kind !== "start") return worker?.receive(data);
+    try {
+      worker = new DataPlaneWorker(scope, data.config, data.filter, bundledLibrary);
+    } catch (error) {
+      scope.postMessage({ kind: "failed", message: messageOf(error) });
+    }
+  };
+}
+
+class DataPlaneWorker {
+  readonly #scope: WorkerScope;
+  readonly #config: Config;
+  readonly #reactor: Reactor;
+  readonly #engine: TlsEngine;
+  readonly #log: Log;
+  readonly #metrics = new Metrics();
+  readonly #plane: DataPlane;
+
+  constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
+    this.#scope = scope;
+    this.#config = config;
+    const library = openTlsLibrary(config.tls.library ?? undefined, bundledLibrary);
+    this.#engine = new TlsEngine(library);
+    this.#reactor = new Reactor({
+      onShed: (count, address, code) => this.#shed(count, formatAddress(address), code),
+      onError: (error) => this.#log.scope("ztunnel::dataplane").error(`a callback failed: ${stackOf(error)}`),
+    });
+    this.#log = makeLog(config, filter, this.#reactor);
+    this.#plane = new DataPlane({
+      config,
+      network: this.#reactor,
+      log: this.#log,
+      metrics: this.#metrics,
+      makeContext: (settings) => this.#engine.context(settings),
+      requestCertificate: (id) => scope.postMessage({ kind: "certificate-wanted", id }),
+      sharedListeners: config.workerThreads > 1,
+      wallClock: Date.now,
+      random: Math.random,
+      fillRandom: (bytes) => void crypto.getRandomValues(bytes),
+    });
+    scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: library.version });
+    void this.#reactor.run("own-thread");
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.kind) {
+      case "start":
+        throw new Error("a worker starts once");
+      case "mesh":
+        return this.#plane.applyMesh(message.changes);
+      case "certificate":
+        return this.#plane.setCertificate(message.issued);
+      case "certificate-failed":
+        return this.#plane.certificateFailed(message.id, message.message);
+      case "listen":
+        return this.#listen();
+      case "log-filter":
+        return this.#setFilter(message.filter);
+      case "snapshot":
+        return this.#scope.postMessage({
+          kind: "snapshot",
+          request: message.request,
+          metrics: this.#metrics.snapshot(),
+        });
+      case "drain":
+        return this.#plane.drain(message.mode, () => this.#drained());
+      default:
+        message satisfies never;
+    }
+  }
+
+  #listen(): void {
+    try {
+      this.#plane.startPod(this.#config.workload!);
+      this.#scope.postMessage({ kind: "listening" });
+    } catch (error) {
+      this.#scope.postMessage({ kind: "failed", message: messageOf(error) });
+    }
+  }
+
+  #drained(): void {
+    this.#log.flush();
+    this.#reactor.stop();
+    this.#scope.postMessage({ kind: "drained" });
+  }
+
+  #setFilter(text: string): void {
+    const filter = LogFilter.parse(text);
+    if (typeof filter !== "string") this.#log.filter = filter;
+  }
+
+  #shed(count: number, address: string, code: string): void {
+    this.#log.scope("ztunnel::proxy").error(
+      `cannot accept connections: ${code}; ${count} closed at once, accepting pauses (raise the limit of open files)`,
+      { address },
+    );
+  }
+}
+
+/** Lines are written once a turn, after everything else. */
+function makeLog(config: Config, filterText: string, reactor: Reactor): Log {
+  const flush = { runTurn: () => log.flush() };
+  const writer = new LogWriter(STANDARD_OUTPUT, () => reactor.atTurnEnd(flush));
+  const filter = LogFilter.parse(filterText);
+  if (typeof filter === "string") throw new Error(filter);
+  const log: Log = new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
+  return log;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}

@@ -1,0 +1,191 @@
+/**
+ * One HTTP/2 connection to a peer, from the wish to its end.
+ *
+ *     credential ──▶ dialing ──▶ handshake ──▶ open ──▶ closed
+ *         └─────────────┴────────────┴──── failure ───────▲
+ *
+ * "open" begins with our preface; requests may be sent at once. A GOAWAY or `drain` only stops new requests.
+ */
+import { H2Connection } from "../h2/connection.ts";
+import { defaultOptions } from "../h2/limits.ts";
+import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } from "../h2/seam.ts";
+import type { HeaderList, Stream, StreamHandler } from "../h2/seam.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { isRefusal } from "../identity/peer_chain.ts";
+import { type PeerChainCache, verifyPeer } from "../identity/verify_peer.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Duplex } from "../net/duplex.ts";
+import type { DialOptions, Millis } from "../net/network.ts";
+import type { TlsPeer } from "../net/tls_context.ts";
+import type { Credential, Credentials } from "./credentials.ts";
+import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
+import { prefaceFailure } from "./failure.ts";
+import type { Loop } from "./loop.ts";
+import { Transport } from "./transport.ts";
+
+export interface Peer {
+  readonly address: SocketAddress;
+  /** Any of these may answer. */
+  readonly expected: readonly SpiffeId[];
+}
+
+export interface ClientSettings {
+  readonly dial: DialOptions;
+  readonly handshakeTimeout: Millis;
+  readonly http2: Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">;
+  /** Milliseconds since the epoch, for certificates. */
+  readonly wallClock: () => number;
+}
+
+export interface ClientEvents {
+  onOpen(): void;
+  /** Never opened. */
+  onOpenFailure(failure: TunnelFailure): void;
+  /** Was open; its streams have been told. */
+  onClosed(failure: H2Failure): void;
+}
+
+export class ClientConnection implements ConnectionHandler {
+  readonly peer: Peer;
+  readonly #loop: Loop;
+  readonly #settings: ClientSettings;
+  readonly #events: ClientEvents;
+  readonly #cache: PeerChainCache;
+  #abort: () => void = () => {};
+  #h2: H2Connection | null = null;
+  #transport: Transport | null = null;
+  #dialling = false;
+  #ended = false;
+  #settled = false;
+  /** The peer as verified, and the session's parameters; null before "open". */
+  tls: TlsPeer | null = null;
+  peerId: SpiffeId | null = null;
+  lastUsed: Millis = 0;
+
+  constructor(loop: Loop, peer: Peer, settings: ClientSettings, cache: PeerChainCache, events: ClientEvents) {
+    this.#loop = loop;
+    this.peer = peer;
+    this.#settings = settings;
+    this.#cache = cache;
+    this.#events = events;
+  }
+
+  /** Events may come before this returns. */
+  start(credentials: Credentials, source: SpiffeId): void {
+    const stop = credentials.get(source, {
+      onCredential: (credential) => this.#dial(credential),
+      onCredentialFailure: (message) => this.#fail(identityFailure(message)),
+    });
+    if (!this.#ended && !this.#dialling) this.#abort = stop;
+  }
+
+  get isOpen(): boolean {
+    return this.#h2 !== null && !this.#ended;
+  }
+
+  get streamCount(): number {
+    return this.#h2?.streamCount ?? 0;
+  }
+
+  get canOpen(): boolean {
+    return !this.#ended && (this.#h2?.canOpen ?? false);
+  }
+
+  open(headers: HeaderList, handler: StreamHandler): Stream | null {
+    this.lastUsed = this.#loop.network.now();
+    return this.#h2?.open(headers, handler) ?? null;
+  }
+
+  /** No new streams; ends with the last one. */
+  drain(): void {
+    this.#h2?.drain(this.#loop.network.now());
+    this.#transport?.deadlineMoved();
+  }
+
+  /** Ends at once, whatever its state. Streams are told, `ClientEvents` are not. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = this.#settled = true;
+    this.#abort();
+    this.#h2?.transportEnded("the connection was closed");
+    this.#transport?.close();
+  }
+
+  onRequest(stream: Stream): void {
+    stream.reset(ErrorCode.REFUSED_STREAM);
+  }
+
+  onOutput(): void {
+    this.#transport?.flushSoon();
+  }
+
+  onSettings(): void {
+    this.#settled = true;
+  }
+
+  onGoAway(): void {}
+
+  onEnd(failure: H2Failure): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const settled = this.#settled;
+    if (settled) this.#events.onClosed(failure);
+    else this.#events.onOpenFailure(prefaceFailure(failure));
+  }
+
+  #dial(credential: Credential): void {
+    if (this.#ended) return;
+    this.#dialling = true;
+    const dial = this.#loop.network.dial(this.peer.address, this.#settings.dial, {
+      onConnect: (plain) => this.#secure(plain, credential),
+      onDialFailure: (ending) => this.#fail(dialFailure(ending)),
+    });
+    this.#abort = () => dial.abort();
+  }
+
+  #secure(plain: Duplex, credential: Credential): void {
+    try {
+      const handshake = this.#loop.network.secure(
+        plain,
+        credential.context,
+        "client",
+        this.#settings.handshakeTimeout,
+        {
+          accept: (chain) => this.#judge(chain, credential),
+          onSecure: (duplex, peer) => this.#start(duplex, peer),
+          onSecureFailure: (ending) => this.#fail(handshakeFailure(ending)),
+        },
+      );
+      this.#abort = () => handshake.abort();
+    } catch (error) {
+      plain.close();
+      this.#fail(contextFailure(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  #judge(chain: readonly Uint8Array[], credential: Credential) {
+    const expected = { kind: "any-of", ids: this.peer.expected } as const;
+    const verdict = verifyPeer(chain, "server", credential.trust, expected, this.#settings.wallClock(), this.#cache);
+    if (isRefusal(verdict)) return verdict;
+    this.peerId = verdict.id;
+    return null;
+  }
+
+  #start(duplex: Duplex, peer: TlsPeer): void {
+    const { network, buffers } = this.#loop;
+    this.#abort = () => {};
+    this.tls = peer;
+    this.lastUsed = network.now();
+    const options = { ...defaultOptions("client"), ...this.#settings.http2 };
+    this.#h2 = new H2Connection(options, this, buffers, network.now());
+    this.#transport = new Transport(this.#loop, duplex, this.#h2);
+    this.#transport.start();
+    this.#events.onOpen();
+  }
+
+  #fail(failure: TunnelFailure): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#events.onOpenFailure(failure);
+  }
+}

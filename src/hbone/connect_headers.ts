@@ -1,0 +1,34 @@
+/** The CONNECT request and its answer as header lists (`docs/spec/dataplane.md` 2.4). */
+import type { HeaderList } from "../h2/seam.ts";
+
+export interface ConnectRequest {
+  readonly authority: string;
+  readonly baggage: string;
+  readonly forwarded: string;
+  readonly traceparent: string;
+  /** Value of `x-forwarded-network`: inner request of a double tunnel only. */
+  readonly network?: string;
+}
+
+export function connectHeaders(request: ConnectRequest): HeaderList {
+  const headers: [string, string][] = [
+    [":method", "CONNECT"],
+    [":authority", request.authority],
+    ["baggage", request.baggage],
+    ["forwarded", request.forwarded],
+    ["traceparent", request.traceparent],
+  ];
+  if (request.network !== undefined) headers.push(["x-forwarded-network", request.network]);
+  return headers;
+}
+
+/** First value of a header, or null. */
+export function headerValue(headers: HeaderList, name: string): string | null {
+  for (const field of headers) if (field[0] === name) return field[1];
+  return null;
+}
+
+/** All values of a header. */
+export function headerValues(headers: HeaderList, name: string): string[] {
+  return headers.filter((field) => field[0] === name).map((field) => field[1]);
+}

@@ -1,0 +1,25 @@
+/** Where connections get their certificates from. */
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { TrustStore } from "../identity/trust_bundles.ts";
+import type { TlsContext } from "../net/tls_context.ts";
+
+/** A certificate in use: the engine's context made from it, and what it is to be judged by. */
+export interface Credential {
+  readonly id: SpiffeId;
+  readonly context: TlsContext;
+  readonly trust: TrustStore;
+}
+
+export interface CredentialEvents {
+  onCredential(credential: Credential): void;
+  /** `message` for the log, without prefix. */
+  onCredentialFailure(message: string): void;
+}
+
+export interface Credentials {
+  /**
+   * The current certificate of `id`: calls back at once when it is there, else when it was issued or refused.
+   * Call the result to stop waiting.
+   */
+  get(id: SpiffeId, events: CredentialEvents): () => void;
+}

@@ -1,0 +1,77 @@
+/** Why a tunnel could not be made or broke: the text operators know and the flag metrics carry. */
+import { type H2Failure } from "../h2/seam.ts";
+import type { Ending } from "../net/duplex.ts";
+
+/** `response_flags` of `docs/spec/dataplane.md` 7.4 that tunnels can end with. */
+export type TunnelFlag = "CONNECT" | "TLS_FAILURE" | "H2_HANDSHAKE_FAILURE" | "NETWORK_POLICY" | "IDENTITY_ERROR";
+
+export interface TunnelFailure {
+  readonly flag: TunnelFlag;
+  /** As in `docs/spec/dataplane.md` 9. */
+  readonly message: string;
+  /** The code of the peer's RST_STREAM where that was the cause, and who reset. */
+  readonly reset?: H2Failure;
+}
+
+export function identityFailure(message: string): TunnelFailure {
+  return { flag: "IDENTITY_ERROR", message: `identity error: ${message}` };
+}
+
+export function contextFailure(message: string): TunnelFailure {
+  return { flag: "TLS_FAILURE", message: `tls error: ${message}` };
+}
+
+/** A TCP dial towards an HBONE peer: a timeout there usually means a NetworkPolicy. */
+export function dialFailure(ending: Ending): TunnelFailure {
+  if (ending.how !== "timeout") return { flag: "CONNECT", message: `io error: ${ending.message}` };
+  const hint = "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008";
+  return { flag: "NETWORK_POLICY", message: `${hint}: ${ending.message}` };
+}
+
+export function handshakeFailure(ending: Ending): TunnelFailure {
+  return { flag: "CONNECT", message: `io error: ${ending.message}` };
+}
+
+export function prefaceFailure(failure: H2Failure): TunnelFailure {
+  return { flag: "H2_HANDSHAKE_FAILURE", message: `http2 handshake failed: ${failure.reason}` };
+}
+
+/** The request was refused or reset before its 200. */
+export function requestFailure(failure: H2Failure): TunnelFailure {
+  return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
+}
+
+/** `stream error received: refused stream before processing any application logic` */
+export function describeReset(failure: H2Failure): string {
+  switch (failure.by) {
+    case "peer":
+      return `stream error received: ${failure.reason}`;
+    case "us":
+      return `stream error detected: ${failure.reason}`;
+    case "transport":
+      return `stream closed because of a broken pipe: ${failure.reason}`;
+    default:
+      return failure.by satisfies never;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  "400": "Bad Request",
+  "401": "Unauthorized",
+  "403": "Forbidden",
+  "404": "Not Found",
+  "429": "Too Many Requests",
+  "500": "Internal Server Error",
+  "502": "Bad Gateway",
+  "503": "Service Unavailable",
+  "504": "Gateway Timeout",
+};
+
+/** `http status: 401 Unauthorized` */
+export function statusFailure(status: string): TunnelFailure {
+  return { flag: "CONNECT", message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
+}
+
+export function responseTimeout(): TunnelFailure {
+  return { flag: "CONNECT", message: "io error: the peer did not answer the CONNECT in time" };
+}

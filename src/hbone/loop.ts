@@ -1,0 +1,45 @@
+/** What all connections of one event loop share: the network, and the large buffers nobody needs for long. */
+import { BufferPool } from "../h2/buffer_pool.ts";
+import type { Network } from "../net/network.ts";
+import { Portions } from "./portions.ts";
+
+/** Most parts one system call takes. */
+export const MAX_PARTS = 64;
+const MAX_FREE_LISTS = 256;
+
+/** Decrypted bytes of one pass; lent to the streams until the pass is over. */
+const INPUT_SIZE = 262_144;
+
+export interface Loop {
+  readonly network: Network;
+  readonly input: Uint8Array;
+  readonly buffers: BufferPool;
+  readonly portions: Portions;
+  readonly parts: PartsPool;
+}
+
+export function makeLoop(network: Network): Loop {
+  return {
+    network,
+    input: new Uint8Array(INPUT_SIZE),
+    buffers: new BufferPool(),
+    portions: new Portions(network),
+    parts: new PartsPool(),
+  };
+}
+
+/**
+ * Lists of (offset, length) parts of the input buffer. A stream needs one between the first DATA of a pass and the end
+ * of the pass only, so a few serve all streams.
+ */
+export class PartsPool {
+  readonly #free: Int32Array[] = [];
+
+  borrow(): Int32Array {
+    return this.#free.pop() ?? new Int32Array(2 * MAX_PARTS);
+  }
+
+  giveBack(parts: Int32Array): void {
+    if (this.#free.length < MAX_FREE_LISTS) this.#free.push(parts);
+  }
+}

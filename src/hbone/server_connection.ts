@@ -1,0 +1,65 @@
+/** The server's half of one HBONE connection: HTTP/2 on a verified TLS stream, requests handed up. */
+import { H2Connection } from "../h2/connection.ts";
+import { defaultOptions } from "../h2/limits.ts";
+import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
+import type { Duplex } from "../net/duplex.ts";
+import type { Loop } from "./loop.ts";
+import { Transport } from "./transport.ts";
+
+export interface ServerEvents {
+  /** Set `stream.handler` before returning, or answer and end it. */
+  onRequest(stream: Stream, headers: HeaderList): void;
+  /** Over; its streams have been told. */
+  onClosed(failure: H2Failure): void;
+}
+
+export type ServerHttp2 = Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">;
+
+export class ServerConnection implements ConnectionHandler {
+  readonly #loop: Loop;
+  readonly #events: ServerEvents;
+  readonly #h2: H2Connection;
+  readonly #transport: Transport;
+  #closed = false;
+
+  constructor(loop: Loop, duplex: Duplex, http2: ServerHttp2, events: ServerEvents) {
+    this.#loop = loop;
+    this.#events = events;
+    const options = { ...defaultOptions("server"), ...http2 };
+    this.#h2 = new H2Connection(options, this, loop.buffers, loop.network.now());
+    this.#transport = new Transport(loop, duplex, this.#h2);
+    this.#transport.start();
+  }
+
+  /** GOAWAY; ends with its last stream. */
+  drain(): void {
+    this.#h2.drain(this.#loop.network.now());
+    this.#transport.deadlineMoved();
+  }
+
+  /** Ends at once. Streams are told; `onClosed` is not called. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#h2.transportEnded("the connection was closed");
+    this.#transport.close();
+  }
+
+  onRequest(stream: Stream, headers: HeaderList): void {
+    this.#events.onRequest(stream, headers);
+  }
+
+  onOutput(): void {
+    // The connection queues its preface while it is being constructed: `start` flushes that.
+    this.#transport?.flushSoon();
+  }
+
+  onSettings(): void {}
+  onGoAway(): void {}
+
+  onEnd(failure: H2Failure): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events.onClosed(failure);
+  }
+}

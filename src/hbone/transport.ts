@@ -1,0 +1,104 @@
+/**
+ * Joins an HTTP/2 connection, which knows no socket, to a stream of bytes: reads into the loop's input buffer, hands
+ * the frames of all streams to the kernel once at the end of the turn, and keeps the connection's timer.
+ */
+import { type Connection } from "../h2/seam.ts";
+import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { Timer, TurnTask } from "../net/network.ts";
+import type { Loop } from "./loop.ts";
+
+/** ms for the last frames of a connection that has ended. */
+const LAST_WORDS = 1000;
+
+export class Transport implements DuplexSink {
+  readonly duplex: Duplex;
+  readonly #loop: Loop;
+  readonly #connection: Connection;
+  readonly #readTask: TurnTask = { runTurn: () => this.onReadable() };
+  readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
+  #timer: Timer | null = null;
+  #blocked = false;
+  #closed = false;
+
+  constructor(loop: Loop, duplex: Duplex, connection: Connection) {
+    this.#loop = loop;
+    this.duplex = duplex;
+    this.#connection = connection;
+  }
+
+  start(): void {
+    this.duplex.start(this);
+    if (this.duplex.readable) this.#loop.network.nextTurn(this.#readTask);
+    this.flushSoon();
+    this.#armTimer();
+  }
+
+  /** The connection has output: `ConnectionHandler.onOutput` calls this. */
+  flushSoon(): void {
+    if (!this.#blocked && !this.#closed) this.#loop.network.atTurnEnd(this.#flushTask);
+  }
+
+  /** A deadline of the connection may have moved forward. */
+  deadlineMoved(): void {
+    this.#timer?.cancel();
+    this.#armTimer();
+  }
+
+  onReadable(): void {
+    const { input, portions, network } = this.#loop;
+    if (this.#closed) return;
+    for (let pass = portions.receivePasses; pass > 0; pass--) {
+      const count = this.duplex.read(input);
+      if (count > 0) this.#connection.receive(input, 0, count, network.now());
+      if (this.#closed) return;
+      if (count === FAILED) return this.#lost(this.duplex.failure?.message ?? "the connection broke");
+      if (this.duplex.ended) return this.#lost("the peer closed the connection");
+      if (!this.duplex.readable) return;
+    }
+    network.nextTurn(this.#readTask);
+  }
+
+  onWritable(): void {
+    this.#blocked = false;
+    this.#flush();
+  }
+
+  onFailure(ending: Ending): void {
+    this.#lost(ending.message);
+  }
+
+  /** Lets go of the socket at once; what is still queued is lost. */
+  close(reset = false): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.duplex.close(reset);
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#blocked) return;
+    const state = this.#connection.flushTo(this.duplex);
+    if (state === "failed") return this.#lost(this.duplex.failure?.message ?? "the connection broke");
+    this.#blocked = state === "blocked";
+    if (!this.#connection.ended) return;
+    // The last frame says why; a peer that does not read gets a moment, not more.
+    if (this.#blocked) this.#loop.network.after(LAST_WORDS, () => this.close());
+    else this.close();
+  }
+
+  #lost(reason: string): void {
+    if (this.#closed) return;
+    this.#connection.transportEnded(reason);
+    this.close();
+  }
+
+  #armTimer(): void {
+    const at = this.#connection.nextDeadline();
+    if (at === null || this.#closed) return;
+    const { network } = this.#loop;
+    this.#timer = network.after(Math.max(0, at - network.now()), () => {
+      this.#connection.tick(network.now());
+      this.#armTimer();
+    });
+  }
+}

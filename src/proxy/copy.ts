@@ -1,0 +1,40 @@
+/** What copying tells the outside: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
+import { ErrorCode, type H2Failure } from "../h2/seam.ts";
+import type { Ending } from "../net/duplex.ts";
+
+export interface CopyMeter {
+  /** Bytes from the application's socket into the stream (or from downstream to upstream between sockets). */
+  up(bytes: number): void;
+  down(bytes: number): void;
+}
+
+/** Null: success. Text: the error to log, with flag CONNECT. */
+export type CopyOutcome = string | null;
+
+/** A socket broke. Resets, as upstream has it, are a normal way to end. */
+export function socketFailure(ending: Ending, socketIsDownstream: boolean): CopyOutcome {
+  if (ending.how === "reset") return null;
+  return `${socketIsDownstream ? "send" : "receive"}: io error: ${ending.message}`;
+}
+
+/** The stream broke. `weHadEnded`: our END_STREAM was already out. */
+export function streamFailure(
+  failure: H2Failure,
+  text: string,
+  weHadEnded: boolean,
+  socketIsDownstream: boolean,
+): CopyOutcome {
+  const reading = socketIsDownstream ? "receive" : "send", writing = socketIsDownstream ? "send" : "receive";
+  if (failure.by === "transport") return `while closing connection: ${writing}: io error: ${text}`;
+  switch (failure.code) {
+    case ErrorCode.NO_ERROR:
+    case ErrorCode.CONNECT_ERROR:
+      return null;
+    case ErrorCode.CANCEL:
+    case ErrorCode.STREAM_CLOSED:
+      // Observed (O13): the half-close that follows fails, and that is not ignored.
+      return weHadEnded ? null : `while closing connection: ${writing}: io error: broken pipe`;
+    default:
+      return `${reading}: io error: ${text}`;
+  }
+}

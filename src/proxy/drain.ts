@@ -1,0 +1,32 @@
+/** Ending one listener and its connections (`docs/spec/dataplane.md` 5.4). */
+import type { Millis } from "../net/network.ts";
+import type { Connections } from "./connections.ts";
+import type { PodContext } from "./pod_context.ts";
+
+export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
+
+/** `graceful`: connections may go on for `deadline` ms. `immediate`: they end now. */
+export type DrainMode = { readonly kind: "graceful"; readonly deadline: Millis } | { readonly kind: "immediate" };
+
+/** Calls `done` once, when no connection is left. The listener has been closed before. */
+export function drainConnections(
+  context: PodContext,
+  connections: Connections,
+  component: Component,
+  mode: DrainMode,
+  done: () => void,
+): void {
+  const log = context.log.as("ztunnel::drain");
+  const complete = () => {
+    timer?.cancel();
+    log.info("shutdown complete", { component });
+    connections.close();
+    done();
+  };
+  const timer = mode.kind === "immediate" ? null : context.loop.network.after(mode.deadline, () => {
+    log.warn("drain duration expired with pending connections, forcefully shutting down", { component });
+    connections.cutAll();
+  });
+  connections.whenEmpty(complete);
+  if (mode.kind === "immediate") connections.cutAll();
+}

@@ -1,0 +1,255 @@
+/**
+ * One CONNECT of a peer (`docs/spec/dataplane.md` 1.7).
+ *
+ *     requested ──▶ local workload ──▶ route ──▶ authorized ──▶ dialing ──▶ 200, tunnel ──▶ done
+ *         │               │              │            │             │
+ *         └───────────────┴── 400, 503 ──┴─── 401 ────┴──── 503 ────┘        (reset by the peer: dial aborted)
+ */
+import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
+import { headerValue, headerValues } from "../hbone/connect_headers.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { authorize, type Call } from "../mesh/authorize.ts";
+import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
+import { parseForwardedHost } from "../mesh/forwarded.ts";
+import type { Workload } from "../mesh/model.ts";
+import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve_inbound.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Duplex } from "../net/duplex.ts";
+import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import { logVerdict } from "./authorization_log.ts";
+import type { InboundConnection } from "./connections.ts";
+import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import { PendingBytes } from "./pending_bytes.ts";
+import type { PodContext } from "./pod_context.ts";
+import { proxyHeader } from "./proxy_header.ts";
+import { Tunnel } from "./tunnel.ts";
+
+/** The connection a stream came on. */
+export interface InboundPeer {
+  readonly address: SocketAddress;
+  /** Where it ended: the pod's address, port 15008. */
+  readonly local: SocketAddress;
+  readonly identity: SpiffeId;
+}
+
+export class InboundStream implements StreamHandler, InboundConnection, CopyMeter {
+  readonly #context: PodContext;
+  readonly #peer: InboundPeer;
+  readonly #stream: Stream;
+  readonly #headers: HeaderList;
+  #record: ConnectionRecord | null = null;
+  #tunnel: Tunnel | null = null;
+  #abort: () => void = () => {};
+  /** What came before the application was there; its window bounds it. */
+  #early: PendingBytes | null = null;
+  #earlyEnd = false;
+  #dialing = false;
+  #done = false;
+  call!: Call;
+
+  constructor(context: PodContext, peer: InboundPeer, stream: Stream, headers: HeaderList) {
+    this.#context = context;
+    this.#peer = peer;
+    this.#stream = stream;
+    this.#headers = headers;
+    stream.handler = this;
+    context.connections.add(this);
+  }
+
+  start(): void {
+    this.#abort = this.#context.local.get((workload) => {
+      if (workload === null) this.#refuse("503", this.#context.local.unknownMessage);
+      else this.#route(workload);
+    });
+  }
+
+  cut(message: string | null): void {
+    if (this.#done) return;
+    this.#tunnel?.cut();
+    this.#stream.reset(ErrorCode.CANCEL);
+    if (message === null) {
+      this.#end();
+      this.#record?.cancel(this.#context.loop.network.now());
+    } else this.#finish({ flag: "DENY", message });
+  }
+
+  onResponse(): void {}
+  onSendReady(): void {}
+  onFlush(): void {}
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    (this.#early ??= new PendingBytes()).add(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#earlyEnd = true;
+  }
+
+  /** The peer gave up before the application had answered. */
+  onReset(_failure: H2Failure): void {
+    this.#finish(null);
+  }
+
+  /** Application → peer. */
+  up(bytes: number): void {
+    this.#record!.addSent(bytes);
+  }
+
+  down(bytes: number): void {
+    this.#record!.addReceived(bytes);
+  }
+
+  #route(local: Workload): void {
+    const { state, settings } = this.#context;
+    const outcome = resolveInbound(state, {
+      method: headerValue(this.#headers, ":method") ?? "",
+      authority: headerValue(this.#headers, ":authority") ?? "",
+      local,
+      localIp: this.#peer.local.ip,
+      network: settings.network,
+      ownPorts: settings.ownPorts,
+      localhostAppTunnel: settings.localhostAppTunnel,
+      forwardedHost: parseForwardedHost(headerValue(this.#headers, "forwarded")),
+      asked: null,
+    });
+    switch (outcome.kind) {
+      case "route":
+        return this.#admit(outcome, local);
+      case "refusal":
+        return this.#refuse(String(outcome.status), outcome.message);
+      case "needs-lookup":
+        return this.#refuse("503", `unknown destination: ${outcome.name}`);
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #admit(route: InboundRoute, local: Workload): void {
+    this.call = {
+      destination: local,
+      source: this.#peer.address,
+      identity: this.#peer.identity,
+      target: route.destination,
+    };
+    this.#record = this.#openRecord(route, local);
+    // Registered before it is asked, so that no change of policy falls in between.
+    this.#context.connections.addInbound(this);
+    const verdict = authorize(this.#context.state, this.call);
+    logVerdict(this.#context.log, verdict);
+    if (!verdict.allow) return this.#deny("401", { flag: "DENY", message: verdict.message! });
+    this.#dial(route, local);
+  }
+
+  #openRecord(route: InboundRoute, local: Workload): ConnectionRecord {
+    const { state, settings, telemetry, loop } = this.#context;
+    const elsewhere = isFromOtherNetwork(headerValue(this.#headers, "x-forwarded-network"), settings.network);
+    const source = elsewhere ? null : state.workloadByAddress(settings.network, this.#peer.address.ip);
+    const baggage = settings.responseBaggage && source === null
+      ? parseBaggage(headerValues(this.#headers, "baggage"))
+      : NO_BAGGAGE;
+    return telemetry.open({
+      reporter: "destination",
+      source,
+      derivedSource: {
+        identity: this.#peer.identity,
+        workloadName: baggage.workloadName,
+        serviceName: baggage.canonicalName,
+        serviceVersion: baggage.canonicalRevision,
+        namespace: baggage.namespace,
+        clusterId: baggage.clusterId,
+        region: baggage.region,
+        zone: baggage.zone,
+      },
+      destination: local,
+      derivedDestination: null,
+      service: route.service,
+      mutualTls: true,
+      sourceAddress: this.#peer.address,
+      destinationAddress: this.#peer.local,
+      hboneTarget: headerValue(this.#headers, ":authority"),
+    }, loop.network.now());
+  }
+
+  #dial(route: InboundRoute, local: Workload): void {
+    const { settings, loop, connections } = this.#context;
+    if (connections.pendingDials >= settings.maxPendingDials) {
+      const message = `connection failed: ${settings.maxPendingDials} connections wait for applications already`;
+      return this.#deny("503", { flag: "CONNECT", message });
+    }
+    connections.pendingDials++;
+    this.#dialing = true;
+    const source = route.overLoopback
+      ? { ip: route.dial.ip, port: 0 }
+      : settings.originalSource
+      ? { ip: this.#peer.address.ip, port: 0 }
+      : null;
+    const dial = loop.network.dial(route.dial, source === null ? settings.dial : { ...settings.dial, source }, {
+      onConnect: (application) => {
+        this.#dialEnded();
+        this.#connected(application, route, local);
+      },
+      onDialFailure: (ending) =>
+        this.#deny("503", { flag: "CONNECT", message: `connection failed: ${ending.message}` }),
+    });
+    this.#abort = () => dial.abort();
+  }
+
+  #connected(application: Duplex, route: InboundRoute, local: Workload): void {
+    this.#abort = () => {};
+    const answer: [string, string][] = [[":status", "200"]];
+    if (this.#context.settings.responseBaggage) answer.push(["baggage", baggageOf(local)]);
+    this.#stream.respond(answer, false);
+    // A socket just connected takes these few bytes whole; if it broke already, the tunnel's first call will tell.
+    if (route.proxyTarget !== null) {
+      application.write(proxyHeader(this.#peer.address, route.proxyTarget, this.#peer.identity));
+    }
+    const tunnel = new Tunnel(this.#context.loop, application, this.#stream, this, false, (done) => this.#copied(done));
+    this.#tunnel = tunnel;
+    tunnel.start(this.#early, this.#earlyEnd);
+    this.#early = null;
+  }
+
+  #copied(outcome: CopyOutcome): void {
+    this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome });
+  }
+
+  /** Refused before there was a record: a warning, no counters. */
+  #refuse(status: string, message: string): void {
+    if (this.#done) return;
+    this.#answer(status);
+    this.#end();
+    this.#context.telemetry.refuse("inbound", this.#peer.address, this.#peer.local, message);
+  }
+
+  #deny(status: string, failure: ConnectionFailure): void {
+    if (this.#done) return;
+    this.#answer(status);
+    this.#finish(failure);
+  }
+
+  /** The answer ends our half; the reset tells the peer to stop with its own (RFC 9113 §8.1). */
+  #answer(status: string): void {
+    this.#stream.respond([[":status", status]], true);
+    if (!this.#stream.closed) this.#stream.reset(ErrorCode.NO_ERROR);
+  }
+
+  #finish(failure: ConnectionFailure | null): void {
+    if (this.#done) return;
+    this.#end();
+    this.#record?.finish(this.#context.loop.network.now(), failure);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#abort();
+    this.#dialEnded();
+    this.#early?.clear();
+    this.#context.connections.remove(this);
+  }
+
+  #dialEnded(): void {
+    if (!this.#dialing) return;
+    this.#dialing = false;
+    this.#context.connections.pendingDials--;
+  }
+}

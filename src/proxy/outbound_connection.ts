@@ -1,0 +1,199 @@
+/**
+ * One connection of the pod to somewhere (`docs/spec/dataplane.md` 1.4).
+ *
+ *     accepted ──▶ local workload ──▶ route ──TCP───▶ dialing ──▶ relay ──▶ done
+ *        │               │              └────HBONE──▶ opening ──▶ tunnel ───▲
+ *        └─── refused ───┴──────┴──────────────┴──── failed ────────────────┘
+ *
+ * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
+ * there is a place for it to go.
+ */
+import { newTraceparent } from "../mesh/traceparent.ts";
+import { baggageOf } from "../mesh/baggage.ts";
+import { formatForwarded } from "../mesh/forwarded.ts";
+import type { Workload } from "../mesh/model.ts";
+import { identityOf } from "../mesh/workload_identity.ts";
+import { type OutboundRoute, refuseRecursiveOutbound, resolveOutbound } from "../mesh/resolve_outbound.ts";
+import { connectHeaders } from "../hbone/connect_headers.ts";
+import type { TunnelFailure } from "../hbone/failure.ts";
+import type { Pool } from "../hbone/pool.ts";
+import type { Stream } from "../h2/seam.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
+import type { Millis } from "../net/network.ts";
+import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import type { LiveConnection } from "./connections.ts";
+import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import type { PodContext } from "./pod_context.ts";
+import { Relay } from "./relay.ts";
+import { Tunnel } from "./tunnel.ts";
+
+export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter {
+  readonly #context: PodContext;
+  readonly #pool: Pool;
+  readonly #client: Duplex;
+  readonly #source: SocketAddress;
+  readonly #target: SocketAddress;
+  readonly #startedAt: Millis;
+  #record: ConnectionRecord | null = null;
+  #copy: { cut(): void } | null = null;
+  #abort: () => void = () => {};
+  #done = false;
+
+  constructor(context: PodContext, pool: Pool, client: Duplex, target: SocketAddress) {
+    this.#context = context;
+    this.#pool = pool;
+    this.#client = client;
+    this.#source = client.remote;
+    this.#target = target;
+    this.#startedAt = context.loop.network.now();
+    context.connections.add(this);
+  }
+
+  start(): void {
+    this.#client.start(this);
+    const refusal = refuseRecursiveOutbound(this.#target, this.#context.settings.ownPorts);
+    if (refusal !== null) return this.#refuse(refusal.message);
+    this.#abort = this.#context.local.get((workload) => {
+      if (workload === null) this.#refuse(this.#context.local.unknownMessage);
+      else this.#route(workload);
+    });
+  }
+
+  cut(): void {
+    if (this.#done) return;
+    this.#abort();
+    this.#copy?.cut();
+    this.#end();
+    this.#record?.cancel(this.#context.loop.network.now());
+  }
+
+  onReadable(): void {}
+  onWritable(): void {}
+
+  /** The client went away before there was a way. */
+  onFailure(_ending: Ending): void {
+    this.#abort();
+    this.#finish(null);
+  }
+
+  up(bytes: number): void {
+    this.#record!.addReceived(bytes);
+  }
+
+  down(bytes: number): void {
+    this.#record!.addSent(bytes);
+  }
+
+  #route(local: Workload): void {
+    const { state, settings, random } = this.#context;
+    const outcome = resolveOutbound(state, {
+      source: local,
+      sourceIp: this.#source.ip,
+      target: this.#target,
+      network: settings.network,
+      hboneInboundPort: settings.hbonePort,
+      asked: null,
+    }, random);
+    switch (outcome.kind) {
+      case "route":
+        return this.#take(outcome, local);
+      case "refusal":
+        return this.#refuse(outcome.message);
+      case "needs-dns":
+        return this.#refuse(`no ip addresses were resolved for workload: ${outcome.workload.uid}`);
+      case "needs-lookup":
+        return this.#refuse(`unknown destination: ${outcome.name}`);
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #take(route: OutboundRoute, local: Workload): void {
+    const mutualTls = route.protocol !== "TCP";
+    const identity = identityOf(local);
+    this.#record = this.#context.telemetry.open({
+      reporter: "source",
+      source: local,
+      derivedSource: mutualTls ? { identity } : null,
+      destination: route.destination,
+      derivedDestination: null,
+      service: route.service,
+      mutualTls,
+      sourceAddress: this.#source,
+      destinationAddress: route.actual,
+      hboneTarget: route.authority,
+    }, this.#startedAt);
+    if (route.protocol === "TCP") this.#dial(route);
+    else if (route.protocol === "DOUBLEHBONE") this.#fail("CONNECT", "unsupported feature: double HBONE");
+    else if (identity === null) this.#fail("IDENTITY_ERROR", `identity error: ${local.uid} has no valid identity`);
+    else this.#open(route, local, identity);
+  }
+
+  #dial(route: OutboundRoute): void {
+    const { network } = this.#context.loop;
+    const dial = network.dial(route.actual, this.#context.settings.dial, {
+      onConnect: (upstream) => {
+        this.#abort = () => {};
+        const relay = new Relay(this.#context.loop, this.#client, upstream, this, (outcome) => this.#copied(outcome));
+        this.#copy = relay;
+        relay.start();
+      },
+      onDialFailure: (ending) => this.#fail("CONNECT", `io error: ${ending.message}`),
+    });
+    this.#abort = () => dial.abort();
+  }
+
+  #open(route: OutboundRoute, local: Workload, identity: NonNullable<ReturnType<typeof identityOf>>): void {
+    const headers = connectHeaders({
+      authority: route.authority!,
+      baggage: baggageOf(local),
+      forwarded: formatForwarded(this.#source, route.service?.hostname ?? null),
+      traceparent: newTraceparent(this.#context.fillRandom),
+    });
+    const opening = this.#pool.request({
+      source: identity,
+      sourceIp: this.#source.ip,
+      destination: route.destination?.uid ?? "",
+      peer: { address: route.actual, expected: route.nextHopIdentities },
+      headers,
+    }, {
+      onTunnel: (stream) => this.#tunnel(stream),
+      onTunnelFailure: ({ flag, message }) => this.#fail(flag, message),
+    });
+    this.#abort = () => opening.abort();
+  }
+
+  #tunnel(stream: Stream): void {
+    this.#abort = () => {};
+    const tunnel = new Tunnel(this.#context.loop, this.#client, stream, this, true, (outcome) => this.#copied(outcome));
+    this.#copy = tunnel;
+    tunnel.start();
+  }
+
+  #copied(outcome: CopyOutcome): void {
+    this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome });
+  }
+
+  #fail(flag: TunnelFailure["flag"], message: string): void {
+    this.#finish({ flag, message });
+  }
+
+  #finish(failure: TunnelFailure | null): void {
+    if (this.#done) return;
+    this.#end();
+    this.#record?.finish(this.#context.loop.network.now(), failure);
+  }
+
+  #refuse(message: string): void {
+    if (this.#done) return;
+    this.#end();
+    this.#context.telemetry.refuse("outbound", this.#source, this.#target, message);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#client.close();
+    this.#context.connections.remove(this);
+  }
+}

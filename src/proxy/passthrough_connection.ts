@@ -1,0 +1,128 @@
+/** One plain connection captured on its way into the pod, port 15006 (`docs/spec/dataplane.md` 1.8). */
+import { authorize, type Call } from "../mesh/authorize.ts";
+import type { Workload } from "../mesh/model.ts";
+import { type InboundRoute, resolvePassthrough } from "../mesh/resolve_inbound.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Duplex, DuplexSink } from "../net/duplex.ts";
+import type { Millis } from "../net/network.ts";
+import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import { logVerdict } from "./authorization_log.ts";
+import type { InboundConnection } from "./connections.ts";
+import type { CopyMeter } from "./copy.ts";
+import type { PodContext } from "./pod_context.ts";
+import { Relay } from "./relay.ts";
+
+export class PassthroughConnection implements InboundConnection, DuplexSink, CopyMeter {
+  readonly #context: PodContext;
+  readonly #client: Duplex;
+  readonly #target: SocketAddress;
+  readonly #startedAt: Millis;
+  #record: ConnectionRecord | null = null;
+  #relay: Relay | null = null;
+  #abort: () => void = () => {};
+  #done = false;
+  call!: Call;
+
+  constructor(context: PodContext, client: Duplex, target: SocketAddress) {
+    this.#context = context;
+    this.#client = client;
+    this.#target = target;
+    this.#startedAt = context.loop.network.now();
+    context.connections.add(this);
+  }
+
+  start(): void {
+    this.#client.start(this);
+    const { ownPorts } = this.#context.settings;
+    this.#abort = this.#context.local.get((local) => {
+      if (local === null) return this.#refuse(this.#context.local.unknownMessage);
+      const outcome = resolvePassthrough(this.#context.state, { local, target: this.#target, ownPorts });
+      if (outcome.kind === "refusal") this.#refuse(outcome.message);
+      else this.#admit(outcome, local);
+    });
+  }
+
+  cut(message: string | null): void {
+    if (this.#done) return;
+    this.#relay?.cut();
+    if (message !== null) return this.#finish({ flag: "DENY", message });
+    this.#end();
+    this.#record?.cancel(this.#context.loop.network.now());
+  }
+
+  onReadable(): void {}
+  onWritable(): void {}
+
+  onFailure(): void {
+    this.#finish(null);
+  }
+
+  up(bytes: number): void {
+    this.#record!.addReceived(bytes);
+  }
+
+  down(bytes: number): void {
+    this.#record!.addSent(bytes);
+  }
+
+  #admit(route: InboundRoute, local: Workload): void {
+    const { state, settings, telemetry, connections, log } = this.#context;
+    this.call = { destination: local, source: this.#client.remote, identity: null, target: this.#target };
+    this.#record = telemetry.open({
+      reporter: "destination",
+      source: state.workloadByAddress(settings.network, this.#client.remote.ip),
+      derivedSource: null,
+      destination: local,
+      derivedDestination: null,
+      service: route.service,
+      mutualTls: false,
+      sourceAddress: this.#client.remote,
+      destinationAddress: this.#target,
+      hboneTarget: null,
+    }, this.#startedAt);
+    connections.addInbound(this);
+    const verdict = authorize(state, this.call);
+    logVerdict(log, verdict);
+    if (!verdict.allow) this.#finish({ flag: "DENY", message: verdict.message! });
+    else this.#dial(route);
+  }
+
+  #dial(route: InboundRoute): void {
+    const { settings, loop } = this.#context;
+    const source = { ip: this.#client.remote.ip, port: 0 };
+    const dial = loop.network.dial(route.dial, settings.originalSource ? { ...settings.dial, source } : settings.dial, {
+      onConnect: (application) => {
+        this.#abort = () => {};
+        this.#relay = new Relay(
+          loop,
+          this.#client,
+          application,
+          this,
+          (outcome) => this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome }),
+        );
+        this.#relay.start();
+      },
+      onDialFailure: (ending) => this.#finish({ flag: "CONNECT", message: `connection failed: ${ending.message}` }),
+    });
+    this.#abort = () => dial.abort();
+  }
+
+  #refuse(message: string): void {
+    if (this.#done) return;
+    this.#end();
+    this.#context.telemetry.refuse("inbound", this.#client.remote, this.#target, message);
+  }
+
+  #finish(failure: ConnectionFailure | null): void {
+    if (this.#done) return;
+    this.#end();
+    this.#record?.finish(this.#context.loop.network.now(), failure);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#abort();
+    this.#client.close();
+    this.#context.connections.remove(this);
+  }
+}

@@ -1,0 +1,54 @@
+/** What all listeners of one pod share. Made once per pod by the data plane. */
+import type { WorkloadName } from "../config/config.ts";
+import type { Credentials } from "../hbone/credentials.ts";
+import type { ServerHttp2 } from "../hbone/server_connection.ts";
+import type { Loop } from "../hbone/loop.ts";
+import type { PeerChainCache } from "../identity/verify_peer.ts";
+import type { MeshState } from "../mesh/state.ts";
+import type { DialOptions, Millis } from "../net/network.ts";
+import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import type { Connections } from "./connections.ts";
+import type { LocalWorkload } from "./local_workload.ts";
+
+export interface ProxySettings {
+  /** `NETWORK` */
+  readonly network: string;
+  /** Port of the inbound listener, which peers take HBONE on. */
+  readonly hbonePort: number;
+  /** The proxy's own ports, never proxied to. */
+  readonly ownPorts: ReadonlySet<number>;
+  readonly localhostAppTunnel: boolean;
+  readonly responseBaggage: boolean;
+  /** Dial applications from the client's address. */
+  readonly originalSource: boolean;
+  readonly dial: DialOptions;
+  readonly http2: ServerHttp2;
+  readonly maxStreamsPerConnection: number;
+  readonly unusedRelease: Millis;
+  /** For the TLS handshake, either side. */
+  readonly handshakeTimeout: Millis;
+  /** For the peer's answer to a CONNECT. */
+  readonly responseTimeout: Millis;
+  /** Streams of all connections that may wait for an application to accept (`docs/spec/observed.md` O27). */
+  readonly maxPendingDials: number;
+}
+
+export interface PodContext {
+  readonly loop: Loop;
+  readonly state: MeshState;
+  readonly name: WorkloadName;
+  readonly local: LocalWorkload;
+  readonly credentials: Credentials;
+  readonly peers: PeerChainCache;
+  readonly telemetry: ConnectionTelemetry;
+  readonly connections: Connections;
+  /** With the pod's span where there is one. */
+  readonly log: LogScope;
+  readonly settings: ProxySettings;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** ms since the epoch. */
+  readonly wallClock: () => number;
+}

@@ -1,0 +1,182 @@
+/** All that serves one pod: its listeners, their connections, its pools. */
+import { Pool } from "../hbone/pool.ts";
+import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { Accepted, ListenAt, Listener } from "../net/network.ts";
+import type { Call } from "../mesh/authorize.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import { Connections } from "./connections.ts";
+import { type Component, drainConnections, type DrainMode } from "./drain.ts";
+import { InboundTunnel } from "./inbound_tunnel.ts";
+import { OutboundConnection } from "./outbound_connection.ts";
+import { PassthroughConnection } from "./passthrough_connection.ts";
+import type { PodContext } from "./pod_context.ts";
+import { Socks5Connection } from "./socks5_connection.ts";
+
+export interface PodListeners {
+  readonly inbound: ListenAt;
+  readonly inboundPlaintext: ListenAt;
+  readonly outbound: ListenAt;
+  readonly socks5: ListenAt | null;
+}
+
+/** What each component needs of a pod beside its listener. */
+type PodParts = Omit<PodContext, "connections" | "settings"> & {
+  settings: Omit<PodContext["settings"], "originalSource" | "hbonePort" | "ownPorts">;
+};
+
+interface Component_ {
+  readonly name: Component;
+  readonly listener: Listener;
+  readonly connections: Connections;
+  readonly context: PodContext;
+  readonly beginDrain: () => void;
+}
+
+export class PodProxy {
+  readonly #parts: PodParts;
+  readonly #components: Component_[] = [];
+  readonly #pools: Pool[] = [];
+  readonly #ownPorts = new Set<number>();
+  readonly #originalSource: boolean | null;
+  #hbonePort = 0;
+
+  /** `originalSource`: `ENABLE_ORIG_SRC`, null for "where the listener can". Throws `ListenError`; nothing is left then. */
+  constructor(parts: PodParts, listeners: PodListeners, originalSource: boolean | null) {
+    this.#parts = parts;
+    this.#originalSource = originalSource;
+    try {
+      this.#listenInbound(listeners.inbound);
+      this.#listenPassthrough(listeners.inboundPlaintext);
+      this.#listenOutbound(listeners.outbound);
+      if (listeners.socks5 !== null) this.#listenSocks5(listeners.socks5);
+    } catch (error) {
+      for (const { listener, connections } of this.#components) {
+        listener.close();
+        connections.close();
+      }
+      throw error;
+    }
+  }
+
+  /** Address of a listener, as bound. */
+  address(component: Component): SocketAddress | null {
+    return this.#components.find(({ name }) => name === component)?.listener.local ?? null;
+  }
+
+  /** Connections of all listeners. */
+  get connectionCount(): number {
+    return this.#components.reduce((sum, { connections }) => sum + connections.size, 0);
+  }
+
+  /** Stops accepting at once; `done` when the last connection has ended or was cut. */
+  drain(mode: DrainMode, done: () => void): void {
+    let left = this.#components.length;
+    const ended = () => {
+      if (--left > 0) return;
+      for (const pool of this.#pools) pool.close();
+      this.#parts.local.close();
+      done();
+    };
+    for (const { listener } of this.#components) listener.close();
+    for (const pool of this.#pools) pool.drain();
+    for (const { name, connections, context, beginDrain } of this.#components) {
+      beginDrain();
+      drainConnections(context, connections, name, mode, ended);
+    }
+  }
+
+  #listenInbound(at: ListenAt): void {
+    const tunnels = new Set<InboundTunnel>();
+    const context = this.#listen("inbound", at, (accepted, context) => {
+      const tunnel: InboundTunnel = new InboundTunnel(context, accepted.duplex, () => tunnels.delete(tunnel));
+      tunnels.add(tunnel);
+      tunnel.start();
+    }, () => {
+      for (const tunnel of [...tunnels]) tunnel.drain();
+    });
+    this.#hbonePort = context.port;
+  }
+
+  #listenPassthrough(at: ListenAt): void {
+    this.#listen("inbound passthrough", at, (accepted, context) => {
+      new PassthroughConnection(context, accepted.duplex, targetOf(accepted)).start();
+    });
+  }
+
+  #listenOutbound(at: ListenAt): void {
+    const pool = this.#newPool();
+    this.#listen("outbound", at, (accepted, context) => {
+      new OutboundConnection(context, pool, accepted.duplex, targetOf(accepted)).start();
+    });
+  }
+
+  #listenSocks5(at: ListenAt): void {
+    const pool = this.#newPool();
+    this.#listen("socks5", at, (accepted, context) => {
+      new Socks5Connection(context, pool, accepted.duplex).start();
+    });
+  }
+
+  #newPool(): Pool {
+    const { loop, credentials, settings, peers, wallClock } = this.#parts;
+    const { http2, dial, handshakeTimeout, responseTimeout, maxStreamsPerConnection, unusedRelease } = settings;
+    const pool = new Pool(loop, credentials, {
+      http2,
+      dial,
+      handshakeTimeout,
+      responseTimeout,
+      maxStreams: maxStreamsPerConnection,
+      unusedRelease,
+      wallClock,
+    }, peers);
+    this.#pools.push(pool);
+    return pool;
+  }
+
+  #listen(
+    name: Component,
+    at: ListenAt,
+    accept: (accepted: Accepted, context: PodContext) => void,
+    beginDrain: () => void = () => {},
+  ): SocketAddress {
+    const connections = new Connections(this.#parts.state, (call) => this.#logCut(call));
+    const listener = this.#parts.loop.network.listen(at, (accepted) => accept(accepted, context));
+    this.#ownPorts.add(listener.local.port);
+    const pod = this;
+    const context: PodContext = {
+      ...this.#parts,
+      connections,
+      settings: {
+        ...this.#parts.settings,
+        originalSource: this.#originalSource ?? listener.transparent,
+        ownPorts: this.#ownPorts,
+        get hbonePort() {
+          return pod.#hbonePort;
+        },
+      },
+    };
+    this.#components.push({ name, listener, connections, context, beginDrain });
+    this.#logListening(name, listener);
+    return listener.local;
+  }
+
+  #logListening(name: Component, listener: Listener): void {
+    const scope = name === "inbound passthrough" ? "inbound_passthrough" : name;
+    this.#parts.log.as(`ztunnel::proxy::${scope}`).info("listener established", {
+      address: bare(formatAddress(listener.local)),
+      component: name === "inbound passthrough" ? "inbound plaintext" : name,
+      transparent: listener.transparent,
+    });
+  }
+
+  #logCut({ source, identity, target, destination }: Call): void {
+    const text = `connection ${formatAddress(source)}(${identity ?? "None"})->${formatAddress(target)} ` +
+      `(${destination.uid}) closed because it's no longer allowed after a policy update`;
+    this.#parts.log.as("ztunnel::proxy::connection_manager").info(text);
+  }
+}
+
+/** Redirected: where the client wanted to go. TPROXY: the local address is just that. */
+function targetOf(accepted: Accepted): SocketAddress {
+  return accepted.originalDestination() ?? accepted.duplex.local;
+}

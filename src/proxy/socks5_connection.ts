@@ -1,0 +1,99 @@
+/** A SOCKS5 client of the pod, port 15080: negotiation, then an outbound connection (`docs/spec/dataplane.md` 6). */
+import type { Pool } from "../hbone/pool.ts";
+import { parseIp, type SocketAddress } from "../net/address.ts";
+import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { LiveConnection } from "./connections.ts";
+import { OutboundConnection } from "./outbound_connection.ts";
+import type { PodContext } from "./pod_context.ts";
+import { PrefixedDuplex } from "./prefixed_duplex.ts";
+import { Socks5Negotiation, type Socks5Request, type Socks5Step } from "./socks5.ts";
+import { noResolver, type Socks5Failure, socks5Reply, SUCCEEDED } from "./socks5_failure.ts";
+
+/** Larger than any negotiation. */
+const READ_SIZE = 1024;
+
+export class Socks5Connection implements LiveConnection, DuplexSink {
+  readonly #context: PodContext;
+  readonly #pool: Pool;
+  readonly #client: Duplex;
+  readonly #negotiation = new Socks5Negotiation();
+  #done = false;
+
+  constructor(context: PodContext, pool: Pool, client: Duplex) {
+    this.#context = context;
+    this.#pool = pool;
+    this.#client = client;
+    context.connections.add(this);
+  }
+
+  start(): void {
+    this.#client.start(this);
+    if (this.#client.readable) this.onReadable();
+  }
+
+  cut(): void {
+    this.#end();
+    this.#client.close();
+  }
+
+  onWritable(): void {}
+
+  onFailure(ending: Ending): void {
+    this.#step(this.#negotiation.interrupted(ending.message));
+  }
+
+  onReadable(): void {
+    const buffer = new Uint8Array(READ_SIZE);
+    while (!this.#done) {
+      const count = this.#client.read(buffer);
+      if (count === FAILED) return this.#step(this.#negotiation.interrupted(this.#client.failure!.message));
+      if (count > 0) this.#step(this.#negotiation.feed(buffer.subarray(0, count)));
+      if (this.#done) return;
+      if (this.#client.ended) return this.#step(this.#negotiation.interrupted());
+      if (!this.#client.readable) return;
+    }
+  }
+
+  #step(step: Socks5Step): void {
+    if (step.reply.length > 0) this.#client.write(step.reply);
+    switch (step.at) {
+      case "needs more":
+        return;
+      case "failed":
+        return this.#refuse(step.failure);
+      case "requested":
+        return this.#requested(step.request, step.rest);
+      default:
+        step satisfies never;
+    }
+  }
+
+  /** Some clients put a literal address where a name belongs. */
+  #requested(request: Socks5Request, early: Uint8Array): void {
+    if (request.kind === "address") return this.#goOn(request.address, early);
+    const ip = parseIp(request.host);
+    if (ip !== null) return this.#goOn({ ip, port: request.port }, early);
+    const failure = noResolver();
+    this.#client.write(socks5Reply(failure.code));
+    this.#refuse(failure);
+  }
+
+  /** Success is told before any attempt: a client learns of a failure by the end of its connection. */
+  #goOn(target: SocketAddress, early: Uint8Array): void {
+    this.#client.write(socks5Reply(SUCCEEDED));
+    this.#end();
+    const client = early.length > 0 ? new PrefixedDuplex(early, this.#client) : this.#client;
+    new OutboundConnection(this.#context, this.#pool, client, target).start();
+  }
+
+  #refuse(failure: Socks5Failure): void {
+    this.#context.log.as("ztunnel::proxy::socks5").warn(failure.message);
+    this.cut();
+  }
+
+  #end(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#context.connections.remove(this);
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Copies between an application's socket and an HBONE stream, both ways, until both ways have ended.
+ *
+ *     socket ──read──▶ [gather buffer of the connection] ──▶ stream        "up"
+ *     socket ◀─write── [lent DATA, or pending bytes]     ◀── stream        "down"
+ *
+ * Up: payload lands directly behind the frame headers. Not reading is the back-pressure: no room, no read.
+ * Down: what the socket does not take at once is copied; its credit goes back to the peer only when it has left. So at
+ * most the stream's window is held.
+ *
+ * Endings (`docs/spec/dataplane.md` 2.6, 4): END_STREAM ↔ FIN. RST of the socket → RST_STREAM(CONNECT_ERROR) and back
+ * (RFC 9113 §8.5); CANCEL and NO_ERROR end the stream cleanly.
+ */
+import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
+import { describeReset } from "../hbone/failure.ts";
+import { type Loop, MAX_PARTS } from "../hbone/loop.ts";
+import { READS_PER_TURN } from "../hbone/portions.ts";
+import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { TurnTask } from "../net/network.ts";
+import { PendingBytes } from "./pending_bytes.ts";
+import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import { socketFailure, streamFailure } from "./copy.ts";
+
+const NO_PARTS = new Int32Array(0);
+
+export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
+  readonly #loop: Loop;
+  readonly #socket: Duplex;
+  readonly #stream: Stream;
+  readonly #meter: CopyMeter;
+  readonly #socketIsDownstream: boolean;
+  readonly #onDone: (outcome: CopyOutcome) => void;
+  #pending: PendingBytes | null = null;
+  // Parts of the input buffer lent to this stream in this pass.
+  #lent: Uint8Array | null = null;
+  #parts: Int32Array = NO_PARTS;
+  #partCount = 0;
+  #upEnded = false;
+  #downEnded = false;
+  #peerEnded = false;
+  #waitsForRoom = false;
+  #done = false;
+
+  /** `socketIsDownstream`: the application opened the connection (outbound), else it serves it (inbound). */
+  constructor(
+    loop: Loop,
+    socket: Duplex,
+    stream: Stream,
+    meter: CopyMeter,
+    socketIsDownstream: boolean,
+    onDone: (outcome: CopyOutcome) => void,
+  ) {
+    this.#loop = loop;
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#meter = meter;
+    this.#socketIsDownstream = socketIsDownstream;
+    this.#onDone = onDone;
+  }
+
+  /**
+   * Takes over the socket and the stream. `early`: what the peer sent before the socket was there, and whether that
+   * was all.
+   */
+  start(early: PendingBytes | null = null, earlyEnd = false): void {
+    this.#socket.start(this);
+    this.#stream.handler = this;
+    this.#pending = early;
+    this.#peerEnded = earlyEnd;
+    if (early !== null || earlyEnd) this.onWritable();
+    this.#pump();
+  }
+
+  /** Cuts both ends: policy, revocation, forced drain. `onDone` is not called. */
+  cut(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#stream.reset(ErrorCode.CANCEL);
+    this.#socket.close(true);
+    this.#pending?.clear();
+  }
+
+  onReadable(): void {
+    this.#pump();
+  }
+
+  runTurn(): void {
+    this.#pump();
+  }
+
+  onSendReady(): void {
+    this.#waitsForRoom = false;
+    this.#loop.network.nextTurn(this);
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#done) return;
+    if (this.#partCount === MAX_PARTS) this.#writeParts(false);
+    if (this.#parts === NO_PARTS) this.#parts = this.#loop.parts.borrow();
+    this.#lent = bytes;
+    this.#parts[2 * this.#partCount] = start;
+    this.#parts[2 * this.#partCount + 1] = end - start;
+    this.#partCount++;
+  }
+
+  onResponse(): void {}
+
+  onEnd(): void {
+    this.#peerEnded = true;
+  }
+
+  onFlush(): void {
+    if (this.#partCount > 0) this.#writeParts(this.#peerEnded);
+    if (this.#peerEnded && !this.#done) this.#endDownIfDrained();
+  }
+
+  onWritable(): void {
+    if (this.#pending !== null && this.#pending.length > 0) {
+      const taken = this.#pending.writeTo(this.#socket);
+      if (taken === FAILED) return this.#socketFailed(this.#socket.failure!);
+      this.#left(taken);
+    }
+    if (this.#peerEnded) this.#endDownIfDrained();
+  }
+
+  onFailure(ending: Ending): void {
+    this.#socketFailed(ending);
+  }
+
+  onReset(failure: H2Failure): void {
+    if (this.#done) return;
+    const clean = failure.by === "peer" &&
+      (failure.code === ErrorCode.CANCEL || failure.code === ErrorCode.NO_ERROR);
+    this.#socket.close(!clean);
+    this.#finish(streamFailure(failure, describeReset(failure), this.#upEnded, this.#socketIsDownstream));
+  }
+
+  /** Socket → stream. */
+  #pump(): void {
+    if (this.#done || this.#upEnded || this.#waitsForRoom || !this.#socket.readable) return;
+    const { portions } = this.#loop;
+    for (let reads = READS_PER_TURN; reads > 0; reads--) {
+      const room = this.#stream.reserve(portions.readSize, portions.gatherLimit);
+      if (room === null) {
+        this.#waitsForRoom = true;
+        return;
+      }
+      const count = this.#socket.readScatter(room.bytes, room.segments, room.count);
+      if (count === FAILED) return this.#socketFailed(this.#socket.failure!);
+      const ended = this.#socket.ended;
+      if (count > 0 || ended) {
+        this.#stream.commit(count, ended);
+        portions.note(count);
+        if (count > 0) this.#meter.up(count);
+      }
+      if (ended) return this.#endUp();
+      if (!this.#socket.readable) return;
+    }
+    this.#loop.network.nextTurn(this);
+  }
+
+  #endUp(): void {
+    this.#upEnded = true;
+    if (this.#downEnded) this.#finish(null);
+  }
+
+  /** Stream → socket. `last`: nothing comes after these parts, so FIN can ride on them. */
+  #writeParts(last: boolean): void {
+    const bytes = this.#lent!, parts = this.#parts, count = this.#partCount;
+    this.#partCount = 0;
+    this.#lent = null;
+    this.#parts = NO_PARTS;
+    let taken = 0;
+    if (this.#pending === null || this.#pending.length === 0) {
+      taken = this.#socket.writeGather(bytes, parts, count, last);
+      if (taken === FAILED) {
+        this.#loop.parts.giveBack(parts);
+        return this.#socketFailed(this.#socket.failure!);
+      }
+      this.#left(taken);
+    }
+    for (let i = 0, skip = taken; i < count; i++) {
+      const start = parts[2 * i]!, length = parts[2 * i + 1]!;
+      if (skip < length) (this.#pending ??= new PendingBytes()).add(bytes, start + skip, start + length);
+      skip = Math.max(0, skip - length);
+    }
+    this.#loop.parts.giveBack(parts);
+  }
+
+  #left(count: number): void {
+    if (count <= 0) return;
+    this.#stream.release(count);
+    this.#meter.down(count);
+  }
+
+  #endDownIfDrained(): void {
+    if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
+    this.#downEnded = true;
+    this.#socket.end();
+    if (this.#upEnded) this.#finish(null);
+  }
+
+  #socketFailed(ending: Ending): void {
+    if (this.#done) return;
+    this.#stream.reset(ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR);
+    this.#finish(socketFailure(ending, this.#socketIsDownstream));
+  }
+
+  #finish(error: CopyOutcome): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#socket.close();
+    this.#pending?.clear();
+    this.#onDone(error);
+  }
+}
