@@ -4,6 +4,7 @@
 import { parseSpiffeId, type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
 import type { Service, Workload } from "./model.ts";
 
+export { parseSpiffeId };
 export type { SpiffeId };
 
 const NONE: readonly SpiffeId[] = Object.freeze([]);
