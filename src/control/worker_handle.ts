@@ -1,7 +1,7 @@
 /** Main's side of one data-plane worker. A worker that dies is fatal for the process: `onDeath` says why. */
 import { wake } from "../os/wake.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
-import type { ToMain, ToWorker } from "./messages.ts";
+import type { ToMain, ToWorker } from "../dataplane/messages.ts";
 
 export interface WorkerEvents {
   onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;

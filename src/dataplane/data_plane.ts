@@ -113,10 +113,11 @@ export class DataPlane {
     for (const pod of this.#pods) pod.drain(mode, ended);
   }
 
-  #settings(): Omit<ProxySettings, "originalSource" | "hbonePort" | "ownPorts"> {
+  #settings(): Omit<ProxySettings, "originalSource" | "ownPorts"> {
     const { config } = this.#parts;
     return {
       network: config.node.network,
+      hbonePort: config.listeners.inbound.port,
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
       dial: { ...socketOptions(config), timeout: TEN_SECONDS },

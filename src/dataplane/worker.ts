@@ -3,7 +3,7 @@
  * yields, which main's write to the eventfd brings about.
  */
 import type { Config } from "../config/config.ts";
-import type { ToMain, ToWorker } from "../control/messages.ts";
+import type { ToMain, ToWorker } from "./messages.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
 import { TlsEngine } from "../net/tls_engine.ts";

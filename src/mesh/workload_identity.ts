@@ -1,6 +1,4 @@
 /** Who a workload is, and which identities a peer may show. The only file of this room that knows SPIFFE ids. */
-// A leaf that imports nothing: ids are words both rooms use, so no cycle can come from it.
-// deno-lint-ignore rooms/direction
 import { parseSpiffeId, type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
 import type { Service, Workload } from "./model.ts";
 

@@ -21,10 +21,10 @@ export interface PodListeners {
 
 /** What each component needs of a pod beside its listener. */
 type PodParts = Omit<PodContext, "connections" | "settings"> & {
-  settings: Omit<PodContext["settings"], "originalSource" | "hbonePort" | "ownPorts">;
+  settings: Omit<PodContext["settings"], "originalSource" | "ownPorts">;
 };
 
-interface Component_ {
+interface Part {
   readonly name: Component;
   readonly listener: Listener;
   readonly connections: Connections;
@@ -34,11 +34,10 @@ interface Component_ {
 
 export class PodProxy {
   readonly #parts: PodParts;
-  readonly #components: Component_[] = [];
+  readonly #components: Part[] = [];
   readonly #pools: Pool[] = [];
   readonly #ownPorts = new Set<number>();
   readonly #originalSource: boolean | null;
-  #hbonePort = 0;
 
   /** `originalSource`: `ENABLE_ORIG_SRC`, null for "where the listener can". Throws `ListenError`; nothing is left then. */
   constructor(parts: PodParts, listeners: PodListeners, originalSource: boolean | null) {
@@ -87,14 +86,13 @@ export class PodProxy {
 
   #listenInbound(at: ListenAt): void {
     const tunnels = new Set<InboundTunnel>();
-    const context = this.#listen("inbound", at, (accepted, context) => {
+    this.#listen("inbound", at, (accepted, context) => {
       const tunnel: InboundTunnel = new InboundTunnel(context, accepted.duplex, () => tunnels.delete(tunnel));
       tunnels.add(tunnel);
       tunnel.start();
     }, () => {
       for (const tunnel of [...tunnels]) tunnel.drain();
     });
-    this.#hbonePort = context.port;
   }
 
   #listenPassthrough(at: ListenAt): void {
@@ -138,11 +136,10 @@ export class PodProxy {
     at: ListenAt,
     accept: (accepted: Accepted, context: PodContext) => void,
     beginDrain: () => void = () => {},
-  ): SocketAddress {
+  ): void {
     const connections = new Connections(this.#parts.state, (call) => this.#logCut(call));
     const listener = this.#parts.loop.network.listen(at, (accepted) => accept(accepted, context));
     this.#ownPorts.add(listener.local.port);
-    const pod = this;
     const context: PodContext = {
       ...this.#parts,
       connections,
@@ -150,14 +147,10 @@ export class PodProxy {
         ...this.#parts.settings,
         originalSource: this.#originalSource ?? listener.transparent,
         ownPorts: this.#ownPorts,
-        get hbonePort() {
-          return pod.#hbonePort;
-        },
       },
     };
     this.#components.push({ name, listener, connections, context, beginDrain });
     this.#logListening(name, listener);
-    return listener.local;
   }
 
   #logListening(name: Component, listener: Listener): void {
