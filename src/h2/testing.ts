@@ -97,6 +97,11 @@ export class EndpointLog implements ConnectionHandler {
   }
 }
 
+/** Fails unless the connection goes on. A function, since an assertion in place narrows the type for good. */
+export function assertAlive(log: EndpointLog): void {
+  if (log.end !== null) throw new Error(`The connection has ended: ${log.end.reason}`);
+}
+
 /** Takes everything, or `most` bytes of each offer. */
 export class Sink {
   chunks: Uint8Array[] = [];

@@ -1,0 +1,259 @@
+/** Keepalive, draining, endings, and what handlers may do from inside their calls. */
+import { strict as assert } from "node:assert";
+import { MAX_STREAM_ID } from "./frame.ts";
+import { ErrorCode, type HeaderList } from "./seam.ts";
+import { assertAlive, CONNECT, EndpointLog, OK, Pair, pattern, sendAll, StreamLog } from "./testing.ts";
+import { data, goAway, ping, rst, Scripted, setting, settings, windowUpdate } from "./testing_frames.ts";
+
+Deno.test("dataplane 2.3: a PING after 10 s, the next one 10 s after its answer", () => {
+  const pair = new Pair();
+  pair.pump();
+  const { client } = pair;
+  assert.equal(client.nextDeadline(), 11_000);
+  client.tick(10_999);
+  assert.equal(pair.pump(), 0);
+  client.tick(pair.now = 11_000);
+  assert.equal(client.nextDeadline(), 31_000);
+  pair.now = 12_000;
+  assert.equal(pair.pump(), 34);
+  assert.equal(client.nextDeadline(), 22_000);
+});
+
+Deno.test("dataplane 2.3: 20 s without an answer end the connection", () => {
+  for (const role of ["client", "server"] as const) {
+    const s = new Scripted(role);
+    s.connection.tick(11_000);
+    assert.deepEqual(s.told(), ["PING"]);
+    s.connection.tick(30_999);
+    assertAlive(s.log);
+    s.now = 30_999;
+    s.send(ping(true), ping()); // another PING's answer does not count
+    s.connection.tick(31_000);
+    assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "ping timeout after 20000 ms" });
+    assert.equal(s.connection.nextDeadline(), null);
+  }
+});
+
+Deno.test("ping sends one at once, and no second one before its answer", () => {
+  const s = new Scripted("client");
+  s.connection.ping(2000);
+  s.connection.ping(2001);
+  assert.deepEqual(s.told(), ["PING"]);
+  assert.equal(s.connection.nextDeadline(), 22_000);
+});
+
+Deno.test("a draining server serves streams until the final GOAWAY, and ignores later ones", () => {
+  const s = new Scripted("server");
+  s.log.answer = () => {};
+  s.send(s.headers(1, CONNECT));
+  s.connection.drain(s.now);
+  s.connection.drain(s.now);
+  assert.equal(s.connection.draining, true);
+  const out = s.take();
+  assert.deepEqual(out.map((f) => f.type), [7, 6]);
+  s.send(s.headers(3, CONNECT));
+  s.send(ping(true, 0));
+  assert.deepEqual(s.told(), [], "the answer to another PING");
+  out[1]!.flags = 1;
+  s.connection.receive(Uint8Array.from([0, 0, 8, 6, 1, 0, 0, 0, 0, ...out[1]!.payload]), 0, 17, s.now);
+  assert.deepEqual(s.told(), ["GOAWAY 3 0"]);
+  s.send(s.headers(5, CONNECT), data(5, [1]), windowUpdate(5, 1), rst(5), s.headers(7, CONNECT, true));
+  assert.equal(s.log.requests.length, 2);
+  assertAlive(s.log);
+  s.send(rst(1), rst(3));
+  assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "drained" });
+});
+
+Deno.test("a draining server does not wait longer than the ping timeout for the answer", () => {
+  const s = new Scripted("server", { pingInterval: 1e9 });
+  s.send(s.headers(1, CONNECT));
+  s.connection.drain(s.now);
+  assert.equal(s.connection.nextDeadline(), 21_000);
+  s.take();
+  s.connection.tick(21_000);
+  assert.deepEqual(s.told(), ["GOAWAY 1 0"]);
+  assertAlive(s.log);
+});
+
+Deno.test("a drain that waits for a stream of ours ends when its last frame has left", () => {
+  const pair = new Pair();
+  const client = pair.open();
+  pair.pump();
+  pair.client.drain(pair.now);
+  assert.equal(pair.client.open(CONNECT, new StreamLog()), null);
+  pair.serverLog.streams[0]!.stream.end();
+  pair.pump();
+  assertAlive(pair.clientLog);
+  client.stream.end();
+  assertAlive(pair.clientLog);
+  pair.pump();
+  assert.equal(pair.clientLog.end?.reason, "drained");
+  assert.deepEqual(pair.serverLog.streams[0]!.events, ["end", "flush"]);
+});
+
+Deno.test("GOAWAY from the server: streams above the last are refused, the others go on", () => {
+  const s = new Scripted("client");
+  const logs = [1, 3, 5].map(() => {
+    const log = new StreamLog();
+    log.stream = s.connection.open(CONNECT, log)!;
+    return log;
+  });
+  s.send(goAway(3, ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings"));
+  assert.deepEqual(s.log.events.slice(1), ["goaway 3 11"]);
+  assert.deepEqual(logs.map((log) => log.failure?.code), [undefined, undefined, ErrorCode.REFUSED_STREAM]);
+  assert.equal(s.connection.canOpen, false);
+  s.send(s.headers(1, OK, false), rst(3));
+  s.take();
+  logs[0]!.stream.reset(ErrorCode.CANCEL);
+  assert.deepEqual(s.told(), ["RST_STREAM 1 8", "GOAWAY 0 0"]);
+  assert.equal(
+    s.log.end?.reason,
+    'detected excessive load generating behavior: "too_many_pings"',
+  );
+});
+
+Deno.test("the end of the transport resets every stream and comes once", () => {
+  const pair = new Pair();
+  const log = pair.open();
+  pair.pump();
+  sendAll(log, pattern(1000), false);
+  pair.client.transportEnded("Connection reset by peer (os error 104)");
+  pair.client.transportEnded("closed");
+  const expected = {
+    by: "transport",
+    code: ErrorCode.INTERNAL_ERROR,
+    reason: "Connection reset by peer (os error 104)",
+  };
+  assert.deepEqual(log.failure, expected);
+  assert.deepEqual(pair.clientLog.end, expected);
+  assert.deepEqual([pair.client.ended, pair.client.draining, pair.client.canOpen], [true, true, false]);
+  assert.equal(pair.pump(), 0);
+  log.stream.reset(ErrorCode.CANCEL);
+  log.stream.release(5);
+  log.stream.end();
+  assert.equal(log.stream.reserve(5, 1000), null);
+  assert.equal(pair.client.streamCount, 0);
+});
+
+Deno.test("canOpen follows the peer's limit and ends with the ids", () => {
+  const s = new Scripted("client", {}, true);
+  let opened = 0;
+  while (s.connection.open(CONNECT, new StreamLog())) opened++;
+  assert.equal(opened, 100, "before SETTINGS");
+  s.send(settings(setting(3, 102)));
+  assert.notEqual(s.connection.open(CONNECT, new StreamLog()), null);
+  assert.notEqual(s.connection.open(CONNECT, new StreamLog()), null);
+  assert.equal(s.connection.open(CONNECT, new StreamLog()), null);
+  s.send(settings(setting(3, 50)));
+  assert.equal(s.connection.canOpen, false);
+  s.send(settings(setting(3, 1000)));
+  assert.equal(s.connection.canOpen, true);
+  assert.ok(MAX_STREAM_ID > 0);
+});
+
+Deno.test("a server cannot open streams", () => {
+  assert.equal(new Scripted("server").connection.open(CONNECT, new StreamLog()), null);
+});
+
+Deno.test("misuse by the owner throws, lateness does not", () => {
+  const s = new Scripted("server");
+  s.log.answer = () => {};
+  s.send(s.headers(1, CONNECT));
+  const stream = s.log.streams[0]!.stream;
+  assert.throws(() => stream.reserve(10, 1000), /was not answered/);
+  assert.throws(() => stream.end(), /was not answered/);
+  stream.respond(OK, false);
+  assert.throws(() => stream.respond(OK, false), /headers were sent before/);
+  assert.throws(() => stream.reserve(0, 1000), RangeError);
+  assert.throws(() => stream.commit(1, false), /reservation is gone/);
+  stream.reserve(10, 1000);
+  assert.throws(() => stream.commit(11, false), RangeError);
+  stream.reserve(10, 1000);
+  s.send(ping());
+  assert.throws(() => stream.commit(10, false), /reservation is gone/, "a control frame took the place");
+  s.send(rst(1));
+  stream.end();
+  stream.respond(OK, true);
+  stream.reset(ErrorCode.CANCEL);
+  assert.equal(stream.closed, true);
+});
+
+Deno.test("a reservation that is given up leaves no trace", () => {
+  const s = new Scripted("server");
+  s.send(s.headers(1, CONNECT));
+  s.take();
+  const stream = s.log.streams[0]!.stream;
+  stream.reserve(100, 1000);
+  stream.reserve(100, 1000);
+  stream.commit(0, false);
+  stream.reserve(100, 1000);
+  stream.commit(0, true);
+  assert.deepEqual(s.told(), ["DATA 1 0+"]);
+});
+
+const WITH_BODY: HeaderList = [[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "x"]];
+
+Deno.test("handlers may reset, end, answer and open from inside any call", () => {
+  const s = new Scripted("server");
+  s.log.answer = (log, _headers, end) => {
+    if (log.stream.id === 1) log.stream.reset(ErrorCode.REFUSED_STREAM);
+    else if (end) log.stream.respond([[":status", "400"]], true);
+    else log.stream.respond(OK, false);
+    if (log.stream.id === 5) log.onEnded = () => log.stream.end();
+    if (log.stream.id === 7) log.onFlush = () => log.stream.reset(ErrorCode.CANCEL);
+    if (log.stream.id === 9) log.onData = () => log.stream.reset(ErrorCode.CANCEL);
+  };
+  s.send(
+    s.headers(1, CONNECT),
+    s.headers(3, WITH_BODY, true),
+    s.headers(5, WITH_BODY),
+    s.headers(7, WITH_BODY),
+    s.headers(9, WITH_BODY),
+    data(5, [1], true),
+    data(7, [1]),
+    data(9, [1, 2, 3], true),
+    ping(),
+  );
+  assert.deepEqual(s.told(), [
+    "RST_STREAM 1 7",
+    "HEADERS 3+",
+    "HEADERS 5",
+    "HEADERS 7",
+    "HEADERS 9",
+    "DATA 5 0+",
+    "RST_STREAM 9 8",
+    "PING ACK",
+    "RST_STREAM 7 8",
+  ]);
+  assert.equal(s.connection.streamCount, 0);
+});
+
+Deno.test("a handler that ends the connection from inside a call stops the pass", () => {
+  const s = new Scripted("server");
+  s.log.answer = (log) => {
+    log.stream.respond(OK, false);
+    s.connection.transportEnded("policy");
+  };
+  s.send(s.headers(1, CONNECT), s.headers(3, CONNECT), ping());
+  assert.equal(s.log.requests.length, 1);
+  assert.deepEqual(s.log.streams[0]!.events, ["reset transport 2"]);
+});
+
+Deno.test("onOutput comes once until everything was flushed", () => {
+  const log = new EndpointLog();
+  const s = new Scripted("server");
+  s.send(s.headers(1, CONNECT));
+  const before = s.log.outputs;
+  s.take();
+  s.send(ping(), ping());
+  assert.equal(s.log.outputs, before + 1);
+  s.sink.blocked = true;
+  s.take();
+  s.send(ping());
+  assert.equal(s.log.outputs, before + 1);
+  s.sink.blocked = false;
+  assert.equal(s.told().length, 3);
+  s.send(ping());
+  assert.equal(s.log.outputs, before + 2);
+  assert.equal(log.outputs, 0);
+});

@@ -1,0 +1,169 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { BufferPool, DATA_CAPACITY, HEADROOM } from "./buffer_pool.ts";
+import { FrameWriter } from "./frame_writer.ts";
+import { OutputBuffer } from "./output.ts";
+import { OK, pattern, Sink } from "./testing.ts";
+import { describe, split } from "./testing_frames.ts";
+
+function make(maxControlBytes = 1000) {
+  const told: string[] = [];
+  const owner = { onOutput: () => void told.push("output"), onControlOverflow: () => void told.push("overflow") };
+  const pool = new BufferPool();
+  const out = new OutputBuffer(pool, owner, maxControlBytes);
+  return { out, told, pool, writer: new FrameWriter(out), sink: new Sink() };
+}
+
+Deno.test("reserved segments leave room for frame headers, and a short read makes a short last frame", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 2_000_000 }),
+      fc.integer({ min: 20_000, max: 1_100_000 }),
+      fc.integer({ min: 16_384, max: 100_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (want, gatherLimit, frameSize, share) => {
+        const { out, sink } = make();
+        const r = out.layout(want, gatherLimit, frameSize)!;
+        let sum = 0;
+        for (let i = 0; i < r.count; i++) sum += r.segments[2 * i + 1]!;
+        assert.equal(sum, r.total);
+        assert.ok(r.total <= want && r.count <= 64);
+        const length = Math.max(1, Math.floor(r.total * share));
+        const body = pattern(length);
+        for (let i = 0, done = 0; i < r.count && done < length; i++) {
+          const n = Math.min(r.segments[2 * i + 1]!, length - done);
+          r.bytes.set(body.subarray(done, done + n), r.segments[2 * i]);
+          done += n;
+        }
+        out.commit(5, length, true);
+        assert.ok(out.end <= Math.min(gatherLimit, DATA_CAPACITY));
+        out.flushTo(sink);
+        const frames = split(sink.take());
+        assert.ok(frames.every((f, i) =>
+          f.payload.length <= frameSize && f.payload.length > 0 && f.id === 5 &&
+          f.flags === (i === frames.length - 1 ? 1 : 0)
+        ));
+        assert.deepEqual(Uint8Array.from(frames.flatMap((f) => [...f.payload])), body);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("less than 16 KiB of room is no room, unless little is wanted", () => {
+  const { out } = make();
+  const r = out.layout(1 << 20, 140_000, 1 << 20)!;
+  assert.equal(r.total, 140_000 - 9);
+  out.commit(1, 120_000, false);
+  assert.notEqual(out.layout(19_900, 140_000, 16_384), null);
+  out.commit(1, 10_000, false);
+  assert.equal(out.layout(20_000, 140_000, 16_384), null);
+  assert.equal(out.full, true);
+  assert.notEqual(out.layout(9_000, 140_000, 16_384), null);
+  assert.notEqual(out.layout(20_000, 1 << 20, 16_384), null);
+});
+
+Deno.test("a buffer is borrowed for the first frame and given back when all has left", () => {
+  const { out, pool, told, writer, sink } = make();
+  assert.equal(out.bytes.length, 0);
+  writer.settingsAck();
+  assert.equal(out.bytes.length, DATA_CAPACITY + HEADROOM);
+  writer.rstStream(1, 8);
+  assert.deepEqual(told, ["output"]);
+  assert.equal(out.flushTo(sink), "empty");
+  assert.equal(pool.freeCount, 1);
+  assert.equal(out.bytes.length, 0);
+  out.rest();
+  writer.settingsAck();
+  assert.deepEqual(told, ["output", "output"]);
+  out.clear();
+  assert.equal(pool.freeCount, 1);
+});
+
+Deno.test("the pool keeps four buffers at most", () => {
+  const pool = new BufferPool();
+  const lent = Array.from({ length: 6 }, () => pool.borrow());
+  for (const buffer of lent) pool.giveBack(buffer);
+  assert.equal(pool.freeCount, 4);
+});
+
+Deno.test("a partial writer is offered the rest, an all-or-nothing writer the same bytes and more", () => {
+  const { out, writer, sink } = make();
+  writer.ping(1, 2, false);
+  sink.most = 5;
+  assert.equal(out.flushTo(sink), "blocked");
+  sink.most = Infinity;
+  sink.blocked = true;
+  assert.equal(out.flushTo(sink), "blocked");
+  writer.settingsAck();
+  sink.blocked = false;
+  assert.equal(out.flushTo(sink), "empty");
+  assert.deepEqual(sink.offers, [17, 12, 21]);
+  assert.deepEqual(split(sink.take()).map(describe), ["PING", "SETTINGS ACK"]);
+});
+
+Deno.test("a failed writer is reported, what waits is kept", () => {
+  const { out, writer } = make();
+  writer.settingsAck();
+  assert.equal(out.flushTo({ write: () => -1 }), "failed");
+  assert.equal(out.pending, 9);
+});
+
+Deno.test("control frames go on behind a full buffer, up to their budget; GOAWAY still has room", () => {
+  const { out, told, writer, sink } = make(1000);
+  out.layout(DATA_CAPACITY, DATA_CAPACITY, 1 << 24);
+  out.commit(1, DATA_CAPACITY - 9, false);
+  assert.equal(out.layout(1, 1 << 20, 16_384), null);
+  for (let i = 0; i < 76; i++) writer.windowUpdate(1, 1);
+  assert.deepEqual(told, ["output"]);
+  writer.windowUpdate(1, 1);
+  writer.windowUpdate(1, 1);
+  assert.deepEqual(told, ["output", "overflow"], "the 77th does not fit into 1000 bytes");
+  writer.goAway(0, 11, "x".repeat(500));
+  out.flushTo(sink);
+  const frames = split(sink.take());
+  assert.equal(frames.length, 1 + 76 + 1);
+  assert.equal(frames.at(-1)!.payload.length, 8 + 160);
+});
+
+Deno.test("a reader that moves a little gets its control budget back, and waiting bytes move up", () => {
+  const { out, told, writer, sink } = make(30_000);
+  const all: Uint8Array[] = [];
+  for (let round = 0; round < 120; round++) {
+    for (let i = 0; i < 1000; i++) writer.windowUpdate(round + 1, i + 1);
+    sink.most = 12_999;
+    while (out.pending > 14_000) out.flushTo(sink);
+    sink.most = 7;
+    out.flushTo(sink);
+    all.push(sink.take());
+  }
+  sink.most = Infinity;
+  assert.equal(out.flushTo(sink), "empty");
+  assert.deepEqual(told, ["output"]);
+  const bytes = new Uint8Array(120 * 13_000);
+  let at = 0;
+  for (const piece of [...all, sink.take()]) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  assert.equal(at, bytes.length);
+  const frames = split(bytes);
+  assert.ok(frames.every((f, i) => describe(f) === `WINDOW_UPDATE ${Math.floor(i / 1000) + 1} ${i % 1000 + 1}`));
+});
+
+Deno.test("a header block above the peer's frame size goes on in CONTINUATION frames", () => {
+  for (const length of [10, 16_384 - 4, 16_384, 40_000, 3 * 16_384]) {
+    const { out, writer, sink } = make(1 << 20);
+    // Bytes that Huffman makes longer: they go out as they are.
+    const value = Array.from(pattern(length), (byte) => String.fromCharCode(0x80 | byte)).join("");
+    writer.headers(3, [...OK, ["x-long", value]], true, 16_384, true);
+    out.flushTo(sink);
+    const frames = split(sink.take());
+    assert.equal(frames.length, Math.ceil(frames.reduce((sum, f) => sum + f.payload.length, 0) / 16_384));
+    frames.forEach((f, i) => {
+      assert.equal(f.type, i === 0 ? 1 : 9);
+      assert.equal(f.flags, (i === 0 ? 1 : 0) | (i === frames.length - 1 ? 4 : 0));
+      assert.ok(i === frames.length - 1 || f.payload.length === 16_384);
+    });
+  }
+});
