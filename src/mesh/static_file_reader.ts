@@ -42,7 +42,7 @@ export class Field {
 
   /** Ends the reading: `accepted` completes "must be …". */
   fail(accepted: string): never {
-    return this.complain(`cannot use ${this.path} ${this.#shown()}: it must be ${accepted}`);
+    return this.complain(`cannot use ${this.#name} ${this.#shown()}: it must be ${accepted}`);
   }
 
   complain(text: string): never {
@@ -50,6 +50,10 @@ export class Field {
     const offset = this.#node?.range?.[0] ?? 0;
     const { line, col } = lines.linePos(offset);
     throw new ConfigError(`${name}:${line}:${col}: ${text}`);
+  }
+
+  get #name(): string {
+    return this.path === "" ? "the document" : this.path;
   }
 
   #shown(): string {
@@ -102,31 +106,30 @@ export class Field {
     return node.items.map((item, i) => new Field(this.#source, `${this.path}[${i}]`, item as Node));
   }
 
-  /** Entries of a map. Keys are texts, however they were written; twice the same one is a failure. */
-  entries(): readonly (readonly [string, Field])[] {
+  /** Key, value and place of the key. Keys are texts, however they were written; twice the same one is a failure. */
+  entries(): readonly (readonly [string, Field, Field])[] {
     const node = this.#node;
     if (!isMap(node)) return this.fail("a map");
     const seen = new Set<string>();
     return node.items.map((pair) => {
       const key = pair.key as Node;
       const where = new Field(this.#source, this.path, key);
-      const text = isScalar(key) ? String(key.value) : where.complain(`${this.path} has a key that is no scalar`);
-      if (seen.has(text)) where.complain(`${this.path} has the key ${text} twice`);
+      const text = isScalar(key) ? String(key.value) : where.complain(`${this.#name} has a key that is no scalar`);
+      if (seen.has(text)) where.complain(`${this.#name} has the key ${text} twice`);
       seen.add(text);
       const path = this.path === "" ? text : `${this.path}.${text}`;
-      return [text, new Field(this.#source, path, pair.value as Node | null)] as const;
+      return [text, new Field(this.#source, path, pair.value as Node | null), where] as const;
     });
   }
 
   /** A map with known keys. With `strict` any other key is a failure. */
   object(keys: readonly string[], strict = true): Fields {
-    const values = new Map(this.entries());
-    if (strict) {
-      for (const [key, field] of values) {
-        if (!keys.includes(key)) {
-          field.complain(`${this.path || "the document"} has the unknown key ${key}; accepted are ${keys.join(", ")}`);
-        }
+    const values = new Map<string, Field>();
+    for (const [key, value, where] of this.entries()) {
+      if (strict && !keys.includes(key)) {
+        where.complain(`${this.#name} has the unknown key ${key}; accepted are ${keys.join(", ")}`);
       }
+      values.set(key, value);
     }
     return new Fields(this, values);
   }
@@ -143,7 +146,7 @@ export class Fields {
   }
 
   required(key: string): Field {
-    return this.#values.get(key) ?? this.#owner.complain(`${this.#owner.path} lacks the key ${key}`);
+    return this.#values.get(key) ?? this.#owner.complain(`${this.#owner.path || "the document"} lacks the key ${key}`);
   }
 
   /** Null where the key is missing. */
