@@ -183,8 +183,9 @@ export class Core implements OutputOwner {
     this.handler.onEnd(how);
   }
 
-  /** The peer's GOAWAY: streams of ours that it will not process are over (RFC 9113 §6.8). */
+  /** The peer's GOAWAY: streams of ours that it will not process are over (RFC 9113 §6.8). A server has none. */
   refuseAbove(lastStreamId: number): void {
+    if (this.isServer) return;
     const how = failure("peer", ErrorCode.REFUSED_STREAM, reasonText(ErrorCode.REFUSED_STREAM));
     for (const stream of this.streams.values()) {
       if (stream.id > lastStreamId) stream.abandon(how, Closing.RESET_BY_PEER);
