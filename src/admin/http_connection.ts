@@ -1,0 +1,166 @@
+/**
+ * One client of an HTTP server of this room.
+ *
+ *     idle ──head──▶ answering ──written──▶ idle          (keep-alive)
+ *       │                 └──written──▶ closed             (close, body not read, draining)
+ *       └──2 s, end, draining──▶ closed
+ */
+import type { Scheduler } from "../net/network.ts";
+import { HEAD_MAX, parseRequestHead, type RequestHead } from "./request_head.ts";
+import { empty, encodeResponse, failed, type HttpResponse } from "./response.ts";
+
+export type HttpHandler = (request: RequestHead) => HttpResponse | Promise<HttpResponse>;
+
+/** What is needed of a connection; `Deno.Conn` is one. */
+export interface ByteStream {
+  read(into: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+}
+
+export type Timers = Pick<Scheduler, "after">;
+
+/** Time between being idle and the end of the next head; an idle connection ends after it, silently. */
+const HEAD_TIMEOUT = 2_000;
+/** A client that does not read its response. */
+const WRITE_TIMEOUT = 30_000;
+/** A request's body that is read to keep the connection; nothing here needs bodies. */
+const BODY_MAX = 64 * 1024;
+
+export class HttpConnection {
+  /** Received and not used. */
+  #buffer = new Uint8Array(HEAD_MAX);
+  #used = 0;
+  #idle = true;
+  #draining = false;
+  #closed = false;
+
+  constructor(
+    private readonly stream: ByteStream,
+    private readonly handler: HttpHandler,
+    private readonly timers: Timers,
+  ) {}
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /** Resolves when the connection has ended; never rejects. */
+  async serve(): Promise<void> {
+    try {
+      while (await this.#serveOne());
+    } catch {
+      // A client that left, or a timeout of ours: both end the connection, neither is worth a line.
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Lets a running request finish. */
+  drain() {
+    this.#draining = true;
+    if (this.#idle) this.close();
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.stream.close();
+  }
+
+  /** False when the connection is to end. */
+  async #serveOne(): Promise<boolean> {
+    this.#idle = true;
+    const head = await this.#within(HEAD_TIMEOUT, () => this.#readHead());
+    this.#idle = false;
+    if (head === null) return false;
+    if (typeof head === "number") return await this.#refuse(head);
+    const response = await this.#answer(head);
+    const whole = head.bodyLength !== null && await this.#skipBody(head.bodyLength);
+    const close = !head.keepAlive || !whole || this.#draining;
+    await this.#send(response, head.method === "HEAD", close);
+    if (!whole) await this.#linger();
+    return !close;
+  }
+
+  /** A head, the status to refuse it with, or null when the client ended. */
+  async #readHead(): Promise<RequestHead | number | null> {
+    for (;;) {
+      const result = parseRequestHead(this.#buffer.subarray(0, this.#used));
+      if (result.kind === "refused") return result.status;
+      if (result.kind === "head") {
+        this.#consume(result.size);
+        return result.head;
+      }
+      const count = await this.stream.read(this.#buffer.subarray(this.#used));
+      if (count === null) return null;
+      this.#used += count;
+    }
+  }
+
+  #consume(count: number) {
+    this.#buffer.copyWithin(0, count, this.#used);
+    this.#used -= count;
+  }
+
+  async #answer(head: RequestHead): Promise<HttpResponse> {
+    try {
+      return await this.handler(head);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** False when the body is too large to be read for nothing. */
+  async #skipBody(length: number): Promise<boolean> {
+    if (length > BODY_MAX) return false;
+    const have = Math.min(length, this.#used);
+    this.#consume(have);
+    let missing = length - have;
+    return await this.#within(HEAD_TIMEOUT, async () => {
+      const waste = new Uint8Array(Math.min(missing, HEAD_MAX));
+      while (missing > 0) {
+        const count = await this.stream.read(waste.subarray(0, missing));
+        if (count === null) return false;
+        missing -= count;
+      }
+      return true;
+    });
+  }
+
+  async #refuse(status: number): Promise<false> {
+    await this.#send(empty(status), false, true);
+    await this.#linger();
+    return false;
+  }
+
+  async #send(response: HttpResponse, headOnly: boolean, close: boolean) {
+    const bytes = encodeResponse(response, { headOnly, close, now: Date.now() });
+    await this.#within(WRITE_TIMEOUT, async () => {
+      for (let sent = 0; sent < bytes.length;) sent += await this.stream.write(bytes.subarray(sent));
+    });
+  }
+
+  /** Closing with unread bytes would reset the connection, and the response could be lost (RFC 9112 9.6). */
+  async #linger() {
+    await this.stream.closeWrite();
+    await this.#within(HEAD_TIMEOUT, async () => {
+      for (let read = 0; read < BODY_MAX;) {
+        const count = await this.stream.read(this.#buffer);
+        if (count === null) return;
+        read += count;
+      }
+    });
+  }
+
+  /** Closes the stream when time is up, which fails whatever waits for it. */
+  async #within<T>(timeout: number, run: () => Promise<T>): Promise<T> {
+    const timer = this.timers.after(timeout, () => this.close());
+    try {
+      return await run();
+    } finally {
+      timer.cancel();
+    }
+  }
+}

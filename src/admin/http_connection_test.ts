@@ -1,0 +1,223 @@
+import { strict as assert } from "node:assert";
+import { type ByteStream, HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
+import { plainText } from "./response.ts";
+
+/** A client in memory: bytes are sent by the test, everything answered is kept. */
+class Client implements ByteStream {
+  #chunks: Uint8Array[] = [];
+  #wake: (() => void) | null = null;
+  #ended = false;
+  closed = false;
+  writeClosed = false;
+  answer = "";
+
+  send(text: string) {
+    this.#chunks.push(new TextEncoder().encode(text));
+    this.#wake?.();
+  }
+  end() {
+    this.#ended = true;
+    this.#wake?.();
+  }
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#chunks.length === 0) {
+      if (this.closed) throw new Error("closed");
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const chunk = this.#chunks.shift() ?? new Uint8Array(0);
+    const part = chunk.subarray(0, into.length);
+    if (part.length < chunk.length) this.#chunks.unshift(chunk.subarray(part.length));
+    into.set(part);
+    return part.length;
+  }
+  write(bytes: Uint8Array): Promise<number> {
+    const part = bytes.subarray(0, 10);
+    this.answer += new TextDecoder().decode(part);
+    return Promise.resolve(part.length);
+  }
+  closeWrite() {
+    this.writeClosed = true;
+    return Promise.resolve();
+  }
+  close() {
+    this.closed = true;
+    this.#wake?.();
+  }
+}
+
+/** Time that passes when the test says so. */
+class VirtualTimers implements Timers {
+  readonly #pending = new Map<() => void, number>();
+  #now = 0;
+  after(delay: number, run: () => void) {
+    this.#pending.set(run, this.#now + delay);
+    return { cancel: () => void this.#pending.delete(run) };
+  }
+  pass(millis: number) {
+    this.#now += millis;
+    for (const [run, at] of this.#pending) {
+      if (at <= this.#now && this.#pending.delete(run)) run();
+    }
+  }
+}
+
+function world(handler: HttpHandler = ({ method, path }) => plainText(200, `${method} ${path}\n`)) {
+  const client = new Client();
+  const timers = new VirtualTimers();
+  const connection = new HttpConnection(client, handler, timers);
+  return { client, timers, connection, done: connection.serve() };
+}
+
+/** Lets everything that can run without new input do so. */
+async function settle() {
+  for (let i = 0; i < 200; i++) await Promise.resolve();
+}
+
+const statuses = (client: Client) => [...client.answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]));
+const REQUEST = "GET /a?b HTTP/1.1\r\nhost: x\r\n\r\n";
+
+Deno.test("config 4.1 requests on one connection, also pipelined", async () => {
+  const { client, done } = world();
+  client.send(REQUEST.slice(0, 12));
+  client.send(REQUEST.slice(12) + REQUEST);
+  await settle();
+  assert.deepEqual(statuses(client), [200, 200]);
+  client.send(REQUEST);
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200, 200, 200]);
+  assert.match(
+    client.answer,
+    /\r\ncontent-type: text\/plain\r\ncontent-length: 7\r\ndate: [^\r]+GMT\r\n\r\nGET \/a\nHTTP/,
+  );
+  assert.ok(client.closed);
+});
+
+Deno.test("config 4.1 the head may take two seconds, in silence", async () => {
+  const { client, timers, done } = world();
+  client.send("GET / HTTP");
+  await settle();
+  timers.pass(1_999);
+  await settle();
+  assert.equal(client.closed, false);
+  timers.pass(1);
+  await done;
+  assert.equal(client.answer, "");
+});
+
+Deno.test("config 4.1 an idle connection ends after two seconds", async () => {
+  const { client, timers, done } = world();
+  timers.pass(1_500);
+  client.send(REQUEST);
+  await settle();
+  timers.pass(1_999);
+  await settle();
+  assert.equal(client.closed, false);
+  timers.pass(1);
+  await done;
+  assert.deepEqual(statuses(client), [200]);
+});
+
+Deno.test("config 4.1 the time of a handler does not count", async () => {
+  const answer = Promise.withResolvers<ReturnType<typeof plainText>>();
+  const { client, timers, done } = world(() => answer.promise);
+  client.send(REQUEST);
+  await settle();
+  timers.pass(60_000);
+  answer.resolve(plainText(200, "late"));
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200]);
+});
+
+for (
+  const [name, text, status] of [
+    ["malformed", "nonsense\r\n\r\n", 400],
+    ["long target", `GET /${"x".repeat(9000)}`, 414],
+    ["long head", `GET / HTTP/1.1\r\na: ${"x".repeat(9000)}`, 431],
+  ] as const
+) {
+  Deno.test(`config 4.1 ${name}: ${status}, empty, closed after the client has read it`, async () => {
+    const { client, done } = world();
+    client.send(text);
+    await settle();
+    assert.match(client.answer, new RegExp(`^HTTP/1.1 ${status} [^]*\\r\\ncontent-length: 0\\r\\n[^]*\\r\\n\\r\\n$`));
+    assert.ok(client.writeClosed && !client.closed);
+    client.end();
+    await done;
+  });
+}
+
+Deno.test("config 4.1 a failing handler answers 500 and the connection stays", async () => {
+  let calls = 0;
+  const { client, done } = world(() => {
+    if (calls++ === 0) throw new Error("no snapshot");
+    return plainText(200, "fine");
+  });
+  client.send(REQUEST + REQUEST);
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [500, 200]);
+  assert.match(client.answer, /\r\n\r\nno snapshotHTTP/);
+  assert.doesNotMatch(client.answer.slice(0, client.answer.indexOf("no snapshot")), /content-type/);
+});
+
+Deno.test("config 4.1 HEAD has no body", async () => {
+  const { client, done } = world();
+  client.send("HEAD / HTTP/1.1\r\nconnection: close\r\n\r\n");
+  await done;
+  assert.match(client.answer, /content-length: 7\r\nconnection: close\r\n[^]*\r\n\r\n$/);
+});
+
+Deno.test("config 4.1 a small body is read and ignored", async () => {
+  const { client, done } = world();
+  client.send("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\n12345");
+  client.send("67890" + REQUEST);
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200, 200]);
+});
+
+for (const field of ["content-length: 100000", "transfer-encoding: chunked"]) {
+  Deno.test(`config 4.1 a body with ${field} ends the connection after the answer`, async () => {
+    const { client, timers, done } = world();
+    client.send(`POST / HTTP/1.1\r\n${field}\r\n\r\nabc`);
+    await settle();
+    assert.deepEqual(statuses(client), [200]);
+    assert.match(client.answer, /connection: close/);
+    timers.pass(2_000);
+    await done;
+  });
+}
+
+Deno.test("config 4.1 draining closes idle connections at once", async () => {
+  const { client, connection, done } = world();
+  await settle();
+  connection.drain();
+  await done;
+  assert.ok(client.closed);
+});
+
+Deno.test("config 4.1 draining lets a running request finish", async () => {
+  const answer = Promise.withResolvers<ReturnType<typeof plainText>>();
+  const { client, connection, done } = world(() => answer.promise);
+  client.send(REQUEST + REQUEST);
+  await settle();
+  connection.drain();
+  assert.equal(client.closed, false);
+  answer.resolve(plainText(200, "late"));
+  await done;
+  assert.deepEqual(statuses(client), [200]);
+  assert.match(client.answer, /connection: close/);
+});
+
+Deno.test("config 4.1 a client that does not read is given up", async () => {
+  const { client, timers, done } = world();
+  client.write = () => new Promise((_, reject) => client.close = () => reject(new Error("closed")));
+  client.send(REQUEST);
+  await settle();
+  timers.pass(30_000);
+  await done;
+  assert.equal(client.answer, "");
+});

@@ -1,0 +1,147 @@
+/**
+ * The HTTP server behind the admin, stats and readiness ports (`docs/spec/config-admin.md` 3, 4.1).
+ *
+ * Binding and serving are two steps: a port that cannot be bound stops the start before anything is served.
+ */
+import type { ServerAddress } from "../config/config.ts";
+import { formatAddress, LOOPBACK_V4, LOOPBACK_V6, parseIp, type SocketAddress } from "../net/address.ts";
+import { ListenError } from "../net/network.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import { HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
+
+/** More clients than any of these servers has; the idle one that came first makes room. */
+const CONNECTIONS_MAX = 512;
+/** Pause after a failed accept: descriptors come back when others give them back. */
+const ACCEPT_PAUSE = 500;
+
+const SYSTEM_TIMERS: Timers = {
+  after(delay, run) {
+    const timer = setTimeout(run, delay);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export class HttpServer {
+  readonly #connections = new Set<HttpConnection>();
+  readonly #accepting: Promise<void>[] = [];
+  readonly #paused = new AbortController();
+  #closed = false;
+
+  private constructor(
+    /** The first one names the server in the log. */
+    readonly addresses: readonly [SocketAddress, ...SocketAddress[]],
+    private readonly listeners: readonly Deno.TcpListener[],
+    private readonly log: LogScope,
+    private readonly component: string,
+  ) {}
+
+  /**
+   * Binds all addresses. `component`: `admin`, `stats`, `readiness`. `log`: scope `ztunnel::hyper_util`. Throws
+   * {@link ListenError}.
+   */
+  static bind(component: string, at: ServerAddress, log: LogScope): HttpServer {
+    const first = listen(firstAddress(at));
+    const local = localAddress(first);
+    if (at.kind === "address" || !at.ipv6) return new HttpServer([local], [first], log, component);
+    try {
+      const second = listen({ ip: LOOPBACK_V6, port: local.port });
+      return new HttpServer([local, localAddress(second)], [first, second], log, component);
+    } catch (error) {
+      first.close();
+      throw error;
+    }
+  }
+
+  serve(handler: HttpHandler) {
+    this.log.info("listener established", this.#fields());
+    for (const listener of this.listeners) this.#accepting.push(this.#accept(listener, handler));
+  }
+
+  /** Stops listening at once; resolves when running requests are answered. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    this.#paused.abort();
+    for (const listener of this.listeners) listener.close();
+    for (const connection of this.#connections) connection.drain();
+    await Promise.all(this.#accepting);
+  }
+
+  async #accept(listener: Deno.TcpListener, handler: HttpHandler) {
+    const serving = new Set<Promise<void>>();
+    let failures = 0;
+    while (!this.#closed) {
+      try {
+        const stream = await listener.accept();
+        if (failures > 0) this.log.warn(`accepting again after ${failures} failures`, this.#fields());
+        failures = 0;
+        const done = this.#serveOne(stream, handler).finally(() => serving.delete(done));
+        serving.add(done);
+      } catch (error) {
+        if (this.#closed) break;
+        if (failures++ === 0) this.log.warn(`cannot accept connections: ${textOf(error)}`, this.#fields());
+        await pause(ACCEPT_PAUSE, this.#paused.signal);
+      }
+    }
+    await Promise.all(serving);
+    this.log.info("listener drained", this.#fields());
+  }
+
+  async #serveOne(stream: Deno.TcpConn, handler: HttpHandler) {
+    if (this.#connections.size >= CONNECTIONS_MAX && !this.#makeRoom()) return stream.close();
+    stream.setNoDelay(true);
+    const connection = new HttpConnection(stream, handler, SYSTEM_TIMERS);
+    this.#connections.add(connection);
+    await connection.serve();
+    this.#connections.delete(connection);
+  }
+
+  #makeRoom(): boolean {
+    for (const connection of this.#connections) {
+      if (!connection.idle) continue;
+      this.#connections.delete(connection);
+      connection.close();
+      return true;
+    }
+    return false;
+  }
+
+  #fields() {
+    return { address: bare(formatAddress(this.addresses[0])), component: this.component };
+  }
+}
+
+function firstAddress(at: ServerAddress): SocketAddress {
+  return at.kind === "localhost" ? { ip: LOOPBACK_V4, port: at.port } : at.address;
+}
+
+function listen(address: SocketAddress): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: address.ip, port: address.port });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "EIO";
+    throw new ListenError(`failed to bind to address ${formatAddress(address)}: ${textOf(error)}`, code, address);
+  }
+}
+
+function localAddress(listener: Deno.TcpListener): SocketAddress {
+  const { hostname, port } = listener.addr;
+  const ip = parseIp(hostname);
+  if (ip === null) throw new Error(`cannot read the address ${hostname}`);
+  return { ip, port };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Resolves early when `signal` is aborted. */
+function pause(millis: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, millis);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}

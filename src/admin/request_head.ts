@@ -1,0 +1,109 @@
+/**
+ * The head of an HTTP/1.x request, from bytes to a value (RFC 9112; limits: `docs/spec/config-admin.md` 4.1). No I/O.
+ *
+ * Written here because of what the runtime's servers do not do: go on accepting after the process ran out of
+ * descriptors (`docs/spec/deno-notes.md` 3.6). What these servers are asked is small: heads without bodies.
+ */
+
+export interface RequestHead {
+  readonly method: string;
+  /** Without the query; `/` at least. */
+  readonly path: string;
+  /** Behind the `?`, still encoded; empty where there is none. */
+  readonly query: string;
+  /** Values by lower-case name, in order of appearance. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** The client keeps the connection for another request. */
+  readonly keepAlive: boolean;
+  /** Bytes that follow the head; null: chunked, so not known. */
+  readonly bodyLength: number | null;
+}
+
+export type RequestHeadResult =
+  | { readonly kind: "incomplete" }
+  /** `size`: bytes of the head with its empty line. */
+  | { readonly kind: "head"; readonly head: RequestHead; readonly size: number }
+  | { readonly kind: "refused"; readonly status: 400 | 414 | 431 };
+
+/** Largest head, bytes. */
+export const HEAD_MAX = 8192;
+const HEADERS_MAX = 100;
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+const decoder = new TextDecoder("latin1");
+
+const BAD = { kind: "refused", status: 400 } as const;
+const TOO_LARGE = { kind: "refused", status: 431 } as const;
+const INCOMPLETE = { kind: "incomplete" } as const;
+
+/** `bytes`: everything received and not used yet. */
+export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
+  const size = headSize(bytes.subarray(0, HEAD_MAX));
+  if (size === null) return bytes.length < HEAD_MAX ? INCOMPLETE : overflow(bytes);
+  const lines = decoder.decode(bytes.subarray(0, size)).split(/\r?\n/);
+  const request = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/.exec(lines[0] ?? "");
+  if (request === null) return BAD;
+  const [, method = "", target = "", minor = ""] = request;
+  const fields = lines.slice(1, -2);
+  if (fields.length > HEADERS_MAX) return TOO_LARGE;
+  const headers = parseHeaders(fields);
+  const bodyLength = headers === null ? undefined : lengthOf(headers, minor);
+  if (headers === null || bodyLength === undefined) return BAD;
+  const keepAlive = staysOpen(headers, minor);
+  return { kind: "head", head: { method, ...splitTarget(target), headers, keepAlive, bodyLength }, size };
+}
+
+/** Up to and with the first empty line. Lines may end in a bare line feed (RFC 9112 2.2). */
+function headSize(bytes: Uint8Array): number | null {
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
+    const next = bytes[at + 1] === CARRIAGE_RETURN ? at + 2 : at + 1;
+    if (bytes[next] === LINE_FEED) return next + 1;
+  }
+  return null;
+}
+
+/** Without the end of the first line it is the target that is too long. */
+function overflow(bytes: Uint8Array): RequestHeadResult {
+  return bytes.subarray(0, HEAD_MAX).includes(LINE_FEED) ? TOO_LARGE : { kind: "refused", status: 414 };
+}
+
+/** Null for a line that is no header. Folded lines are none (RFC 9112 5.2). */
+function parseHeaders(lines: readonly string[]): Map<string, string[]> | null {
+  const headers = new Map<string, string[]>();
+  for (const line of lines) {
+    const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/.exec(line);
+    if (field === null) return null;
+    const [, name = "", value = ""] = field;
+    const values = headers.get(name.toLowerCase());
+    if (values === undefined) headers.set(name.toLowerCase(), [value]);
+    else values.push(value);
+  }
+  return headers;
+}
+
+/** Undefined where the headers contradict themselves (RFC 9112 6.3). */
+function lengthOf(headers: ReadonlyMap<string, readonly string[]>, minor: string): number | null | undefined {
+  const lengths = new Set(headers.get("content-length") ?? []);
+  const codings = headers.get("transfer-encoding");
+  if (codings !== undefined) {
+    const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
+    return chunked && minor === "1" && lengths.size === 0 ? null : undefined;
+  }
+  if (lengths.size === 0) return 0;
+  const [length = ""] = lengths;
+  return lengths.size === 1 && /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+function staysOpen(headers: ReadonlyMap<string, readonly string[]>, minor: string): boolean {
+  const options = (headers.get("connection") ?? []).flatMap((value) => value.toLowerCase().split(/[ \t]*,[ \t]*/));
+  return minor === "1" ? !options.includes("close") : options.includes("keep-alive");
+}
+
+/** Origin form, or absolute form, whose authority does not matter here. */
+function splitTarget(target: string): { path: string; query: string } {
+  const local = target.replace(/^https?:\/\/[^/?]*/i, "");
+  const question = local.indexOf("?");
+  const path = question < 0 ? local : local.slice(0, question);
+  return { path: path === "" ? "/" : path, query: question < 0 ? "" : local.slice(question + 1) };
+}

@@ -1,0 +1,208 @@
+import { strict as assert } from "node:assert";
+import * as zlib from "node:zlib";
+import type { ServerAddress } from "../config/config.ts";
+import { type Ip, LOOPBACK_V4 } from "../net/address.ts";
+import { ListenError } from "../net/network.ts";
+import type { LogFilter } from "../telemetry/log_filter.ts";
+import { startFilter } from "../telemetry/log_levels.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { Readiness } from "../telemetry/readiness.ts";
+import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
+import { testLog } from "../telemetry/testing.ts";
+import { type HttpHandler } from "./http_connection.ts";
+import { HttpServer } from "./http_server.ts";
+import { loggingRoute } from "./logging_route.ts";
+import { readinessHandler } from "./readiness_server.ts";
+import type { RequestHead } from "./request_head.ts";
+import type { HttpResponse } from "./response.ts";
+import { routed } from "./routes.ts";
+import { shutdownRoute } from "./shutdown_route.ts";
+import { metricsType, statsHandler } from "./stats_server.ts";
+
+function request(path: string, method = "GET", headers: Record<string, string[]> = {}): RequestHead {
+  const [name = "", query = ""] = path.split("?", 2);
+  return { method, path: name, query, headers: new Map(Object.entries(headers)), keepAlive: true, bodyLength: 0 };
+}
+
+const textOf = ({ body }: HttpResponse) => typeof body === "string" ? body : new TextDecoder().decode(body);
+const header = (response: HttpResponse, name: string) => response.headers.find(([key]) => key === name)?.[1];
+
+const ACCEPTED: readonly (readonly [string, string[], string])[] = [
+  ["C38 none", [], "text/plain; charset=utf-8"],
+  ["C38 JSON", ["application/json"], "text/plain; charset=utf-8"],
+  [
+    "C39",
+    ["application/json", "application/openmetrics-text; other stuff"],
+    "application/openmetrics-text;charset=utf-8;version=1.0.0",
+  ],
+  [
+    "C40",
+    [
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6," +
+      "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4",
+    ],
+    "application/openmetrics-text;charset=utf-8;version=1.0.0",
+  ],
+  ["C41", ["text/html, application/openmetrics-text"], "text/plain; charset=utf-8"],
+];
+for (const [id, accept, type] of ACCEPTED) {
+  Deno.test(`config ${id}: ${type}`, () => assert.equal(metricsType(accept), type));
+}
+
+function stats(): HttpHandler {
+  const metrics = new Metrics();
+  metrics.cell("istio_build", "ztunnel", "1.31.0").value = 1;
+  const collect = () => {
+    collectProcessMetrics(metrics, (text) => assert.fail(text));
+    metrics.cell("process_open_fds").value = 7;
+    return Promise.resolve([metrics.snapshot()]);
+  };
+  return statsHandler(collect);
+}
+
+const DECODERS = { gzip: zlib.gunzipSync, zstd: zlib.zstdDecompressSync, br: zlib.brotliDecompressSync } as const;
+for (const [coding, decode] of Object.entries(DECODERS)) {
+  Deno.test(`config C42, TE-15: ${coding}`, async () => {
+    const handler = stats();
+    const plain = await handler(request("/metrics"));
+    const response = await handler(request("/stats/prometheus", "POST", { "accept-encoding": [coding] }));
+    assert.equal(header(response, "content-encoding"), coding);
+    assert.equal(header(response, "vary"), "accept-encoding");
+    assert.ok(response.body instanceof Uint8Array);
+    assert.equal(new TextDecoder().decode(decode(response.body)), textOf(plain));
+    assert.equal(header(plain, "vary"), "accept-encoding");
+    assert.equal(header(plain, "content-encoding"), undefined);
+  });
+}
+
+Deno.test("config C43 metrics after the start", async () => {
+  const text = textOf(await stats()(request("/metrics")));
+  assert.match(text, /^istio_build\{component="ztunnel",tag="1.31.0"\} 1$/m);
+  assert.match(text, /^process_open_fds 7$/m);
+  assert.match(text, /^process_max_fds [1-9][0-9]*$/m);
+  assert.ok(text.endsWith("# EOF\n"));
+});
+
+Deno.test("config 5.1 other paths and codings", async () => {
+  assert.deepEqual(await stats()(request("/stats")), { status: 404, headers: [], body: "" });
+  const refused = await stats()(request("/metrics", "GET", { "accept-encoding": ["identity;q=0"] }));
+  assert.equal(refused.status, 406);
+});
+
+Deno.test("config C44, 5.3 readiness", async () => {
+  const { log, lines } = testLog();
+  const readiness = new Readiness(log.scope("ztunnel::readiness"), () => 1.234567);
+  const handler = readinessHandler(readiness);
+  readiness.register("state manager");
+  readiness.register("proxy");
+  const pending = await handler(request("/healthz/ready"));
+  assert.deepEqual([pending.status, textOf(pending)], [500, "not ready, pending: proxy, state manager\n"]);
+  readiness.complete("proxy");
+  readiness.complete("proxy");
+  readiness.complete("state manager");
+  const ready = await handler(request("/healthz/ready"));
+  assert.deepEqual([ready.status, textOf(ready), header(ready, "content-type")], [200, "ready\n", "text/plain"]);
+  assert.deepEqual(lines().map((line) => line.split("\t").slice(1).join("|")), [
+    "info|readiness|Task 'proxy' complete (1.234567ms), still awaiting 1 tasks|",
+    "info|readiness|Task 'state manager' complete (1.234567ms), marking server ready|",
+  ]);
+  readiness.register("workload proxy manager");
+  assert.equal((await handler(request("/healthz/ready"))).status, 500);
+  assert.deepEqual(await handler(request("/healthz/ready", "HEAD")), { status: 405, headers: [], body: "" });
+  assert.equal((await handler(request("/"))).status, 404);
+});
+
+function filter(text: string): LogFilter {
+  const parsed = startFilter(text);
+  assert.ok(typeof parsed !== "string");
+  return parsed;
+}
+
+function logging() {
+  const start = filter("info");
+  const control = {
+    start,
+    current: start,
+    changes: 0,
+    change(changed: LogFilter) {
+      this.current = changed;
+      this.changes++;
+    },
+  };
+  return { control, handler: loggingRoute(control) };
+}
+
+Deno.test("config C24 to C28, 4.6 /logging", async () => {
+  const { control, handler } = logging();
+  const ask = async (query: string) => {
+    const response = await handler(request(`/logging${query}`, "POST"));
+    return `${response.status} ${textOf(response)}`;
+  };
+  assert.equal(await ask(""), "200 current log level is hickory_server::server=off,info\n");
+  assert.equal(await ask("?level="), "200 current log level is hickory_server::server=off,info\n");
+  assert.equal(control.changes, 0);
+  assert.match(await ask("?level=invalid_level&reset"), /^400 Invalid level provided: invalid_level\n\nusage: POST/);
+  assert.equal(await ask("?level=debug"), "200 current log level is hickory_server::server=off,debug\n");
+  assert.equal(
+    await ask("?level=access%3Ddebug,info&reset"),
+    "200 current log level is hickory_server::server=off,access=debug,info\n",
+  );
+  assert.match(await ask("?reset&level=DEBUG"), /^400 /);
+  assert.equal(control.current.toString(), "hickory_server::server=off,access=debug,info");
+  assert.equal(await ask("?reset"), "200 current log level is hickory_server::server=off,info\n");
+  assert.equal(await ask("?level=debug&level=warn"), "200 current log level is hickory_server::server=off,warn\n");
+});
+
+Deno.test("config C31 methods of /logging and /quitquitquit", async () => {
+  let stops = 0;
+  const handler = routed({ "/logging": logging().handler, "/quitquitquit": shutdownRoute(() => stops++) });
+  const wrong = await handler(request("/logging"));
+  assert.equal(wrong.status, 405);
+  assert.match(textOf(wrong), /^Invalid HTTP method\n \nusage: /);
+  assert.deepEqual(await handler(request("/quitquitquit")), { status: 405, headers: [], body: "" });
+  assert.equal(stops, 0);
+  const stopped = await handler(request("/quitquitquit", "POST"));
+  assert.deepEqual([stopped.status, textOf(stopped), stops], [200, "shutdown now\n", 1]);
+});
+
+const LOCALHOST: ServerAddress = { kind: "localhost", ipv6: false, port: 0 };
+
+function bind(at: ServerAddress) {
+  const { log, lines } = testLog();
+  return { server: HttpServer.bind("admin", at, log.scope("ztunnel::hyper_util")), lines };
+}
+
+Deno.test("config 3 a server listens, answers and drains", async () => {
+  const { server, lines } = bind(LOCALHOST);
+  const [{ port }] = server.addresses;
+  server.serve(({ path }) => ({ status: 200, headers: [], body: `path ${path}` }));
+  const response = await fetch(`http://127.0.0.1:${port}/a`);
+  assert.equal(await response.text(), "path /a");
+  await server.drain();
+  await assert.rejects(Deno.connect({ port }));
+  assert.deepEqual(lines().map((line) => line.split("\t").slice(2).join("|")), [
+    `hyper_util|listener established|address=127.0.0.1:${port} component="admin"`,
+    `hyper_util|listener drained|address=127.0.0.1:${port} component="admin"`,
+  ]);
+});
+
+Deno.test("config 3 a wildcard serves both families", async () => {
+  const { server } = bind({ kind: "address", address: { ip: "::" as Ip, port: 0 } });
+  server.serve(() => ({ status: 200, headers: [], body: "hi" }));
+  const response = await fetch(`http://127.0.0.1:${server.addresses[0].port}/`);
+  assert.equal(await response.text(), "hi");
+  await server.drain();
+});
+
+Deno.test("config C45 a port in use", async () => {
+  const { server } = bind(LOCALHOST);
+  const address = { ip: LOOPBACK_V4, port: server.addresses[0].port };
+  assert.throws(
+    () => bind({ kind: "address", address }),
+    (error) =>
+      error instanceof ListenError && error.code === "EADDRINUSE" &&
+      error.message.startsWith(`failed to bind to address 127.0.0.1:${address.port}: Address already in use`),
+  );
+  server.serve(() => ({ status: 200, headers: [], body: "" }));
+  await server.drain();
+});

@@ -1,0 +1,33 @@
+/**
+ * What the process still waits for before it is ready (`docs/spec/config-admin.md` 5.3). Tasks are known by name; one
+ * that is registered again makes the process unready again.
+ */
+import type { Millis } from "../net/network.ts";
+import type { LogScope } from "./log.ts";
+import { durationText } from "./rust_text.ts";
+
+export type ReadinessTask = "state manager" | "proxy" | "dns proxy" | "workload proxy manager";
+
+export class Readiness {
+  readonly #pending = new Set<ReadinessTask>();
+
+  /** `log`: scope `ztunnel::readiness`. `uptime`: since the process began. */
+  constructor(private readonly log: LogScope, private readonly uptime: () => Millis) {}
+
+  register(task: ReadinessTask) {
+    this.#pending.add(task);
+  }
+
+  /** Does nothing for a task that is not pending. */
+  complete(task: ReadinessTask) {
+    if (!this.#pending.delete(task)) return;
+    const left = this.#pending.size;
+    const rest = left === 0 ? "marking server ready" : `still awaiting ${left} tasks`;
+    this.log.info(`Task '${task}' complete (${durationText(this.uptime())}), ${rest}`);
+  }
+
+  /** Sorted names; none: ready. */
+  pending(): ReadinessTask[] {
+    return [...this.#pending].sort();
+  }
+}
