@@ -8,6 +8,7 @@ import { localityRank } from "./locality.ts";
 import type { Endpoint, Service, Workload, WorkloadUid } from "./model.ts";
 import type { Reason, Trace } from "./reasons.ts";
 import type { ServiceEntry } from "./service_entry.ts";
+import { Upstream } from "./upstream.ts";
 
 /** What the choice is for: user traffic and gateways, or a waypoint, which may lack the port. */
 export type ResolutionMode = "standard" | "waypoint";
@@ -15,30 +16,31 @@ export type ResolutionMode = "standard" | "waypoint";
 /** In [0, 1), like `Math.random`. */
 export type Random = () => number;
 
+/** One endpoint of the pool; upstream null where it turns out to have no port for the client. */
 interface Member {
-  readonly endpoint: Endpoint;
-  readonly workload: Workload;
+  readonly capacity: number;
+  readonly upstream: Upstream | null;
 }
 
 export class EndpointPool {
   readonly #members: readonly Member[];
   /** Sums of capacities up to each member. */
-  readonly #sums: readonly number[] = [];
+  readonly #sums: readonly number[];
 
   constructor(members: readonly Member[]) {
-    this.#members = members.filter((member) => member.workload.capacity > 0);
+    this.#members = members.filter((member) => member.capacity > 0);
     let sum = 0;
-    this.#sums = this.#members.map((member) => sum += member.workload.capacity);
+    this.#sums = this.#members.map((member) => sum += member.capacity);
   }
 
-  get size(): number {
-    return this.#members.length;
+  get isEmpty(): boolean {
+    return this.#members.length === 0;
   }
 
-  /** One member, with a chance in proportion to its capacity; null where there is none. */
-  pick(random: Random): Member | null {
+  /** One member, with a chance in proportion to its capacity; null where there is none or the chosen one has no port. */
+  pick(random: Random): Upstream | null {
     const last = this.#members.length - 1;
-    if (last <= 0) return this.#members[0] ?? null;
+    if (last <= 0) return this.#members[0]?.upstream ?? null;
     const point = random() * this.#sums[last]!;
     let low = 0;
     let high = last;
@@ -47,7 +49,7 @@ export class EndpointPool {
       if (this.#sums[middle]! > point) high = middle;
       else low = middle + 1;
     }
-    return this.#members[low]!;
+    return this.#members[low]!.upstream;
   }
 }
 
@@ -80,7 +82,9 @@ export function buildPool(
       text: `${endpoint.workloadUid}: rank ${rank}, capacity ${workload.capacity}`,
     });
     if (rank > best) members = [];
-    if (rank >= best) members.push({ endpoint, workload });
+    if (rank >= best) {
+      members.push({ capacity: workload.capacity, upstream: upstreamOf(service, endpoint, workload, port) });
+    }
     best = Math.max(best, rank);
   }
   return new EndpointPool(members);
@@ -113,11 +117,9 @@ function obstacleTo(
   return null;
 }
 
-/** The port to reach at the chosen endpoint, or null (`docs/spec/xds-state.md` 4.7). */
-export function targetPort(service: Service, endpoint: Endpoint, workload: Workload, port: number): number | null {
-  const own = endpoint.ports.get(port);
-  if (own !== undefined) return own;
-  const target = service.ports.get(port);
-  if (target !== undefined && target > 0) return target;
-  return workload.applicationTunnel?.port != null ? port : null;
+/** The endpoint with the port to reach there, or null (`docs/spec/xds-state.md` 4.7). */
+function upstreamOf(service: Service, endpoint: Endpoint, workload: Workload, port: number): Upstream | null {
+  const target = endpoint.ports.get(port) ?? service.ports.get(port) ?? 0;
+  if (target > 0 || endpoint.ports.has(port)) return new Upstream(workload, target, service);
+  return workload.applicationTunnel?.port != null ? new Upstream(workload, port, service) : null;
 }

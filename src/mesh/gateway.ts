@@ -2,11 +2,12 @@
 import type { Ip, SocketAddress } from "../net/address.ts";
 import type { Random } from "./endpoint_pool.ts";
 import type { GatewayAddress, Service, Workload } from "./model.ts";
-import { type Asked, needsHostname, type NeedsLookup, type Refusal } from "./outcome.ts";
+import { type Asked, needsAddress, needsHostname, type NeedsLookup, type Refusal } from "./outcome.ts";
 import { reasonsOf, type Trace } from "./reasons.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
-import { chooseEndpoint, findUpstream, type Upstream } from "./upstream.ts";
+import { Upstream } from "./upstream.ts";
+import { chooseEndpoint, findUpstream } from "./upstream_choice.ts";
 
 export type GatewayRole = "waypoint" | "network gateway";
 
@@ -39,6 +40,10 @@ export function resolveGateway(
   if (reference.kind === "address") {
     // An address asks for its own family, so callers of the other one may be sent there (dataplane OB-14).
     const at = { ip: reference.ip, port };
+    if (state.findAddress(reference.network, reference.ip, null) === null) {
+      const lookup = needsAddress(request.asked, reference.network, reference.ip);
+      if (lookup !== null) return lookup;
+    }
     const upstream = findUpstream(state, reference.network, source, at, mode, random, trace);
     return upstream === null ? unknown(role, debugText(reference), trace) : hop(upstream, reference.ip);
   }
@@ -46,7 +51,7 @@ export function resolveGateway(
   if (found === null) {
     return needsHostname(request.asked, reference.key) ?? unknown(role, reference.hostname, trace);
   }
-  if (!(found instanceof ServiceEntry)) return hop({ workload: found, port, service: null }, target.ip);
+  if (!(found instanceof ServiceEntry)) return hop(new Upstream(found, port, null), target.ip);
   const upstream = chooseEndpoint(state, found, source, port, mode, random, trace);
   return upstream === null ? unknown(role, debugText(reference), trace) : hop(upstream, target.ip);
 }

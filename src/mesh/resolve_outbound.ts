@@ -26,8 +26,9 @@ import {
 import { type Reason, reasonsOf, type Trace } from "./reasons.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
-import { chooseIp, findUpstream, type Upstream } from "./upstream.ts";
-import { expectedIdentities, identityOf, serviceIdentities, type SpiffeId } from "./workload_identity.ts";
+import type { Upstream } from "./upstream.ts";
+import { chooseIp, findUpstream, throughService } from "./upstream_choice.ts";
+import { identityOf, serviceIdentities, type SpiffeId } from "./workload_identity.ts";
 
 export interface OutboundRequest {
   /** The workload this proxy serves. */
@@ -91,13 +92,17 @@ export function resolveOutbound(
     const lookup = needsAddress(request.asked, network, target.ip);
     if (lookup !== null) return lookup;
   }
-  const service = found instanceof ServiceEntry ? found.service : null;
+  const entry = found instanceof ServiceEntry ? found : null;
+  const service = entry?.service ?? null;
   if (service !== null) {
     trace?.push({ rule: "outbound.service", text: `${network}/${target.ip} is service ${service.key}` });
     const waypoint = waypointOf(service, random, trace);
     if (waypoint !== null) return viaServiceWaypoint(state, request, service, waypoint, random, trace);
   }
-  const upstream = findUpstream(state, source.network, source, target, "standard", random, trace);
+  // The lookup above was on the proxy's network, this one is on the source's; mostly they are the same.
+  const upstream = entry !== null && network === source.network
+    ? throughService(state, entry, source, target.port, "standard", random, trace)
+    : findUpstream(state, source.network, source, target, "standard", random, trace);
   if (upstream === null) return withoutUpstream(service, target, trace);
   if (upstream.workload.network !== source.network) {
     if (service !== null) return viaGateway(state, request, upstream, service, random, trace);
@@ -226,7 +231,7 @@ function routeTo(ip: Ip, { upstream }: Hop, draft: Draft, trace: Trace): Outboun
     protocol: draft.protocol,
     actual: hbonePort === null ? at : { ip, port: hbonePort },
     authority: draft.protocol === "TCP" ? null : draft.authority ?? formatAddress(at),
-    nextHopIdentities: expectedIdentities(upstream.service, upstream.workload),
+    nextHopIdentities: upstream.identities,
     finalIdentities: draft.final,
     destination: upstream.workload,
     service: draft.service,

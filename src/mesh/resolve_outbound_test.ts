@@ -91,7 +91,10 @@ Deno.test("xds X203: a workload that has a name only", () => {
 
 Deno.test("xds 2.9: on-demand lookups, each name once", () => {
   const asked = new Set<string>();
-  const state = mesh(svcA({ waypoint: gateway("ns/gone.com") }));
+  const state = mesh(
+    svcA({ waypoint: gateway("ns/gone.com") }),
+    workload({ name: "b", ips: ["127.0.0.2"], waypoint: gateway("net/10.0.0.1") }),
+  );
   const ask = (target: string) => summary(resolveOutbound(state, request(target, { asked }), Math.random));
   assert.equal(ask("1.2.3.4:80"), "lookup /1.2.3.4");
   asked.add("/1.2.3.4");
@@ -99,6 +102,7 @@ Deno.test("xds 2.9: on-demand lookups, each name once", () => {
   assert.equal(ask("127.0.0.3:80"), "lookup ns/gone.com");
   asked.add("ns/gone.com");
   assert.equal(ask("127.0.0.3:80"), "unknown waypoint: waypoint gone.com not found");
+  assert.equal(ask("127.0.0.2:80"), "lookup net/10.0.0.1");
 });
 
 Deno.test("xds X169: one destination per connection, all of them in use", () => {

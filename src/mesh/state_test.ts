@@ -5,7 +5,7 @@ import { ip, policy, ports, seededRandom, service, stateOf, workload, type Workl
 import { type NamespacedHostname, policyKey, workloadUid } from "./model.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import { MeshState } from "./state.ts";
-import { findUpstream } from "./upstream.ts";
+import { findUpstream } from "./upstream_choice.ts";
 
 const KEY = "ns/svc1.ns.svc.cluster.local" as NamespacedHostname;
 const HOST = "svc1.ns.svc.cluster.local";

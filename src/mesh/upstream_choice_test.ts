@@ -11,7 +11,7 @@ import {
   type WeightedWaypoint,
   workloadUid,
 } from "./model.ts";
-import { chooseEndpoint, findUpstream } from "./upstream.ts";
+import { chooseEndpoint, findUpstream } from "./upstream_choice.ts";
 
 const KEY = "ns/svc";
 const VIP = { ip: ip("10.0.0.1"), port: 80 };
