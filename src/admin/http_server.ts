@@ -8,12 +8,11 @@ import { formatAddress, LOOPBACK_V4, LOOPBACK_V6, parseIp, type SocketAddress } 
 import { ListenError } from "../net/network.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import { acceptAll, textOf } from "./accept.ts";
 import { HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
 
 /** More clients than any of these servers has; the idle one that came first makes room. */
 const CONNECTIONS_MAX = 512;
-/** Pause after a failed accept: descriptors come back when others give them back. */
-const ACCEPT_PAUSE = 500;
 
 const SYSTEM_TIMERS: Timers = {
   after(delay, run) {
@@ -25,8 +24,7 @@ const SYSTEM_TIMERS: Timers = {
 export class HttpServer {
   readonly #connections = new Set<HttpConnection>();
   readonly #accepting: Promise<void>[] = [];
-  readonly #paused = new AbortController();
-  #closed = false;
+  readonly #stop = new AbortController();
 
   private constructor(
     /** The first one names the server in the log. */
@@ -60,8 +58,7 @@ export class HttpServer {
 
   /** Stops listening at once; resolves when running requests are answered. */
   async drain(): Promise<void> {
-    this.#closed = true;
-    this.#paused.abort();
+    this.#stop.abort();
     for (const listener of this.listeners) listener.close();
     for (const connection of this.#connections) connection.drain();
     await Promise.all(this.#accepting);
@@ -69,20 +66,14 @@ export class HttpServer {
 
   async #accept(listener: Deno.TcpListener, handler: HttpHandler) {
     const serving = new Set<Promise<void>>();
-    let failures = 0;
-    while (!this.#closed) {
-      try {
-        const stream = await listener.accept();
-        if (failures > 0) this.log.warn(`accepting again after ${failures} failures`, this.#fields());
-        failures = 0;
+    await acceptAll(listener, this.#stop.signal, SYSTEM_TIMERS, {
+      onConnection: (stream) => {
         const done = this.#serveOne(stream, handler).finally(() => serving.delete(done));
         serving.add(done);
-      } catch (error) {
-        if (this.#closed) break;
-        if (failures++ === 0) this.log.warn(`cannot accept connections: ${textOf(error)}`, this.#fields());
-        await pause(ACCEPT_PAUSE, this.#paused.signal);
-      }
-    }
+      },
+      onFailure: (reason) => this.log.warn(`cannot accept connections: ${reason}`, this.#fields()),
+      onRecovery: (failures) => this.log.warn(`accepting again after ${failures} failures`, this.#fields()),
+    });
     await Promise.all(serving);
     this.log.info("listener drained", this.#fields());
   }
@@ -129,19 +120,4 @@ function localAddress(listener: Deno.TcpListener): SocketAddress {
   const ip = parseIp(hostname);
   if (ip === null) throw new Error(`cannot read the address ${hostname}`);
   return { ip, port };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Resolves early when `signal` is aborted. */
-function pause(millis: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, millis);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
-  });
 }
