@@ -97,7 +97,7 @@ Deno.test("values that would break the baggage header are left out", () => {
 });
 
 Deno.test("any baggage is parsed", () => {
-  fc.assert(fc.property(fc.array(fc.string({ unit: "binary" })), (lines) => {
+  fc.assert(fc.property(fc.array(fc.string({ unit: "binary", maxLength: 60 }), { maxLength: 4 }), (lines) => {
     parseBaggage(lines);
   }));
 });

@@ -325,8 +325,10 @@ Deno.test("dataplane 1.7 step 7: authorities", () => {
 });
 
 Deno.test("any authority is parsed or refused", () => {
-  fc.assert(fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.webAuthority()), (text) => {
-    const outcome = ask({}, "10.0.0.2", text);
-    assert.ok(outcome.kind === "route" || outcome.kind === "refusal");
-  }));
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 60 }), fc.string(), fc.webAuthority()), (text) => {
+      const outcome = ask({}, "10.0.0.2", text);
+      assert.ok(outcome.kind === "route" || outcome.kind === "refusal");
+    }),
+  );
 });
