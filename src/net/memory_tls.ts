@@ -58,8 +58,8 @@ class Handshake implements Dial, DuplexSink {
     this.#timer = scheduler.after(timeout, () => this.#fail(TLS_TIMEOUT));
     plain.start(this.#channel);
     if (role === "client") this.#say(Uint8Array.of(HELLO));
-    // A stream that failed before has nothing to announce any more.
-    scheduler.report({ runTurn: () => this.#failWith(plain.failure) });
+    // A stream that failed before has nothing to announce any more, nor has one whose bytes were there before.
+    scheduler.report({ runTurn: () => plain.readable ? this.onReadable() : this.#failWith(plain.failure) });
   }
 
   abort(): void {
