@@ -86,10 +86,11 @@ export class ControlReceiver {
     if (!core.charge(core.budgets.settings)) return false;
     const first = core.phase !== Phase.OPEN;
     if (first) core.peer.forgetDefaults();
-    const windowBefore = core.peer.initialWindow, tableBefore = core.peer.headerTableSize;
+    const windowBefore = core.peer.initialWindow;
     const error = core.peer.apply(bytes, start, end);
     if (error !== null) return core.fail(error.code, error.reason);
-    if (core.peer.headerTableSize !== tableBefore) core.writer.encoder.setMaxTableSize(core.peer.headerTableSize);
+    core.writer.encoder.setMaxTableSize(core.peer.smallestHeaderTableSize);
+    core.writer.encoder.setMaxTableSize(core.peer.headerTableSize);
     const moved = core.peer.initialWindow - windowBefore;
     if (moved !== 0 && !this.moveWindows(moved)) return false;
     core.writer.settingsAck();

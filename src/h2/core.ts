@@ -177,6 +177,8 @@ export class Core implements OutputOwner {
   /** The one way to ENDED. */
   finish(how: H2Failure, goAway: boolean): void {
     if (this.ended) return;
+    this.flushTouched();
+    if (this.ended) return;
     this.phase = Phase.ENDED;
     if (goAway) this.writer.goAway(this.lastPeerId, how.code, how.code === ErrorCode.NO_ERROR ? "" : how.reason);
     for (const stream of this.streams.values()) stream.abandon(how, Closing.RESET_BY_US);

@@ -257,3 +257,38 @@ Deno.test("onOutput comes once until everything was flushed", () => {
   assert.equal(s.log.outputs, before + 2);
   assert.equal(log.outputs, 0);
 });
+
+Deno.test("what came for an ended stream is handed on before the connection's end", () => {
+  const s = new Scripted("server");
+  const order: string[] = [];
+  s.send(s.headers(1, CONNECT));
+  const log = s.log.streams[0]!;
+  log.stream.end();
+  log.onFlush = () => void order.push("flush");
+  s.log.onEnd = () => void order.push("end");
+  s.send(data(1, [1], true), data(0, [1]));
+  assert.deepEqual(order, ["flush", "end"]);
+});
+
+Deno.test("SETTINGS with two header table sizes: the encoder passes through the smaller one", () => {
+  const pair = new Pair();
+  pair.open();
+  pair.pump();
+  const s = new Scripted("client");
+  s.connection.open([...CONNECT, ["x", "remembered"]], new StreamLog());
+  const long = s.take()[0]!.payload.length;
+  s.send(settings(setting(1, 0), setting(1, 4096)));
+  s.connection.open([...CONNECT, ["x", "remembered"]], new StreamLog());
+  const again = s.take()[1]!.payload;
+  assert.equal(again[0], 0x20, "a size update to 0 comes first");
+  assert.ok(again.length >= long, "nothing is remembered");
+});
+
+Deno.test("a gather limit below one useful read still moves on", () => {
+  const pair = new Pair();
+  const log = pair.open();
+  pair.pump();
+  sendAll(log, pattern(50_000), true, 5_000);
+  pair.pump();
+  assert.deepEqual(pair.serverLog.streams[0]!.body, pattern(50_000));
+});

@@ -115,9 +115,10 @@ export class OutputBuffer {
    * when the buffer has no useful room until the next flush.
    */
   layout(want: number, gatherLimit: number, frameSize: number): SharedReservation | null {
-    const limit = gatherLimit < DATA_CAPACITY ? gatherLimit : DATA_CAPACITY;
+    const limit = Math.min(Math.max(gatherLimit, FRAME_HEADER + 1), DATA_CAPACITY);
     const useful = want < USEFUL_ROOM ? want : USEFUL_ROOM;
-    this.full = limit - this.end < useful + FRAME_HEADER;
+    // An empty buffer is never full, or a small `gatherLimit` would wait for ever.
+    this.full = this.end > 0 && limit - this.end < useful + FRAME_HEADER;
     if (this.full) return null;
     if (this.bytes.length === 0) this.bytes = this.pool.borrow();
     const r = this.reservation ??= new SharedReservation();
@@ -176,7 +177,7 @@ export class OutputBuffer {
     while (this.sent < this.end) {
       const offered = this.end - this.sent;
       const taken = to.write(this.bytes.subarray(this.sent, this.end));
-      if (taken < 0) return "failed";
+      if (taken < 0 || this.end === 0) return "failed"; // the writer may have ended the connection
       this.sent += taken;
       if (taken > 0 && this.controlBytes > this.pending) this.controlBytes = this.pending;
       if (taken < offered) return "blocked";

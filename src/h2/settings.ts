@@ -26,6 +26,8 @@ const STREAMS_BEFORE_SETTINGS = 100;
 /** The peer's limits on us. */
 export class PeerSettings {
   headerTableSize = 4096;
+  /** The smallest one within the last SETTINGS frame: the encoder has to pass through it (RFC 7541 §4.2). */
+  smallestHeaderTableSize = 4096;
   maxConcurrentStreams = STREAMS_BEFORE_SETTINGS;
   initialWindow = INITIAL_WINDOW;
   maxFrameSize = MIN_FRAME_SIZE;
@@ -37,6 +39,7 @@ export class PeerSettings {
    * connection error that a forbidden value is, or null.
    */
   apply(bytes: Uint8Array, start: number, end: number): { code: ErrorCode; reason: string } | null {
+    this.smallestHeaderTableSize = this.headerTableSize;
     for (let at = start; at < end; at += SETTING_BYTES) {
       const id: SettingId = getUint16(bytes, at);
       const value = getUint32(bytes, at + 2);
@@ -55,6 +58,7 @@ export class PeerSettings {
     switch (id) {
       case SettingId.HEADER_TABLE_SIZE:
         this.headerTableSize = value;
+        this.smallestHeaderTableSize = Math.min(this.smallestHeaderTableSize, value);
         return null;
       case SettingId.ENABLE_PUSH:
         // §6.5.2: a server must not send 1, nobody may send more than 1.

@@ -1,34 +1,21 @@
-/** For tests and tools only: a connection on a `node:net` socket or any `Duplex` of node. */
+/** For tests and tools only: a connection on a `node:net` socket or any `Duplex` of node. Its clock stands still. */
 import type { Duplex } from "node:stream";
 import { BufferPool } from "./buffer_pool.ts";
 import { H2Connection } from "./connection.ts";
-import type { ConnectionHandler, H2Failure, H2Options } from "./seam.ts";
+import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "./seam.ts";
+
+const NOW = 0;
 
 /** Flushes after each event, as a reactor does at the end of a turn; closes the socket when the connection is over. */
-export class SocketDriver {
+export class SocketDriver implements ConnectionHandler {
   readonly connection: H2Connection;
   private flushing = false;
   private again = false;
-  private timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(private readonly socket: Duplex, options: H2Options, handler: ConnectionHandler) {
-    const driver = this;
-    const wrapped: ConnectionHandler = {
-      onRequest: (stream, headers, end) => handler.onRequest(stream, headers, end),
-      onOutput() {
-        queueMicrotask(() => driver.flush());
-        handler.onOutput();
-      },
-      onSettings: () => handler.onSettings(),
-      onGoAway: (last, failure) => handler.onGoAway(last, failure),
-      onEnd(failure: H2Failure) {
-        handler.onEnd(failure);
-        queueMicrotask(() => driver.close());
-      },
-    };
-    this.connection = new H2Connection(options, wrapped, new BufferPool(), performance.now());
+  constructor(private readonly socket: Duplex, options: H2Options, private readonly handler: ConnectionHandler) {
+    this.connection = new H2Connection(options, this, new BufferPool(), NOW);
     socket.on("data", (chunk: Uint8Array) => {
-      this.connection.receive(chunk, 0, chunk.length, performance.now());
+      this.connection.receive(chunk, 0, chunk.length, NOW);
       this.flush();
     });
     socket.on("end", () => this.transportEnded("end of stream"));
@@ -37,19 +24,36 @@ export class SocketDriver {
     socket.on("drain", () => this.flush());
   }
 
+  onRequest(stream: Stream, headers: HeaderList, end: boolean): void {
+    this.handler.onRequest(stream, headers, end);
+  }
+  onSettings(): void {
+    this.handler.onSettings();
+  }
+  onGoAway(lastStreamId: number, failure: H2Failure): void {
+    this.handler.onGoAway(lastStreamId, failure);
+  }
+  onOutput(): void {
+    queueMicrotask(() => this.flush());
+    this.handler.onOutput();
+  }
+  onEnd(failure: H2Failure): void {
+    this.handler.onEnd(failure);
+    queueMicrotask(() => this.close());
+  }
+
   flush(): void {
-    if (this.flushing) {
-      this.again = true;
-      return;
-    }
+    this.again = true;
+    if (this.flushing) return;
     this.flushing = true;
-    do {
+    while (this.again) {
       this.again = false;
       this.connection.flushTo(this);
-    } while (this.again);
+    }
     this.flushing = false;
   }
 
+  /** For `flushTo`. */
   write(bytes: Uint8Array): number {
     if (this.socket.destroyed || this.socket.writableEnded) return -1;
     if (this.socket.writableNeedDrain) return 0;
@@ -57,10 +61,9 @@ export class SocketDriver {
     return bytes.length;
   }
 
-  close(): void {
+  private close(): void {
     this.flush();
     this.socket.end();
-    clearInterval(this.timer);
   }
 
   private transportEnded(reason: string): void {
