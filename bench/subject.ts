@@ -1,4 +1,5 @@
 /** A proxy pair in place: its link, its application, and the address at which a load generator finds it. */
+import { readFileSync } from "node:fs";
 import { residentBytes } from "./cpu.ts";
 import { parseIperf, parseWrk } from "./loads.ts";
 import {
@@ -50,6 +51,7 @@ export class Subject {
     readonly link: Link,
     readonly target: Target,
     readonly pair: Pair,
+    readonly application: Started,
     readonly stop: () => Promise<void>,
   ) {
     this.id = kind.id;
@@ -63,9 +65,10 @@ export class Subject {
     const { processes, link, directory } = ground;
     const mesh = `${directory}/mesh.yaml`;
     Deno.writeTextFileSync(mesh, meshFile(link));
-    await startApplication(processes, link, directory);
+    const application = await startApplication(processes, link, directory);
     const pair = await kind.start({ processes, link, directory, mesh });
-    return new Subject(kind, processes, link, await findEntry(kind, processes, link), pair, ground.end);
+    const target = await findEntry(kind, processes, link);
+    return new Subject(kind, processes, link, target, pair, application, ground.end);
   }
 
   /** The proxies' processes: none, one that is both sides, or client side and server side. */
@@ -103,12 +106,19 @@ export class Subject {
     return holder;
   }
 
+  /** Bytes that came in on the server side's wire so far; on loopback every hop of the path counts. */
+  wireBytes(): number {
+    const name = this.link.kind === "namespaces" ? "veth0" : "lo";
+    const table = readFileSync(`/proc/${this.application.pid}/net/dev`, "latin1");
+    return Number(new RegExp(`^ *${name}: *(\\d+)`, "m").exec(table)?.[1]);
+  }
+
   #load(argv: readonly string[]): Promise<string> {
     return this.processes.run([...this.link.inside("client"), ...argv]);
   }
 }
 
-async function startApplication(processes: Processes, link: Link, directory: string): Promise<void> {
+async function startApplication(processes: Processes, link: Link, directory: string): Promise<Started> {
   const home = `${directory}/application`;
   Deno.mkdirSync(home);
   const endless = Deno.createSync(`${home}${ENDLESS_PATH}`);
@@ -123,6 +133,7 @@ async function startApplication(processes: Processes, link: Link, directory: str
   const iperf = processes.start("iperf3", [...inside, "iperf3", "-s", "-B", address, "-p", `${BULK_PORT}`]);
   await waitForPorts(nginx, [HTTP_PORT], START_MILLIS);
   await waitForPorts(iperf, [BULK_PORT], START_MILLIS);
+  return nginx;
 }
 
 async function findEntry(kind: ProxyUnderTest, processes: Processes, link: Link): Promise<Target> {
