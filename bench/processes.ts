@@ -78,7 +78,7 @@ export class Processes {
     Deno.writeTextFileSync(log, "");
     const command = new Deno.Command("sh", {
       args: ["-c", WRAPPER, "sh", log, ...argv],
-      env: { ...inherited(), ...options.env },
+      env: { ...inherited(), NO_COLOR: "1", ...options.env },
       clearEnv: true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdin: "null",
