@@ -182,6 +182,8 @@ export class Core implements OutputOwner {
     this.phase = Phase.ENDED;
     if (goAway) this.writer.goAway(this.lastPeerId, how.code, how.code === ErrorCode.NO_ERROR ? "" : how.reason);
     for (const stream of this.streams.values()) stream.abandon(how, Closing.RESET_BY_US);
+    // "Flush, then close" is then always right, also when nothing was left to say.
+    if (how.by !== "transport") this.out.announce();
     this.handler.onEnd(how);
   }
 

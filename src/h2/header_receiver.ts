@@ -169,8 +169,10 @@ export class HeaderReceiver {
     core.streams.set(streamId, stream);
     stream.promised = promised;
     stream.headersReceived = true;
-    if (this.endStream) stream.requestEnded();
-    core.handler.onRequest(stream, headers, this.endStream);
+    const end = this.endStream;
+    if (end) stream.requestEnded();
+    core.handler.onRequest(stream, headers, end);
+    if (end && !stream.closed) stream.tellEnd();
     return !core.ended;
   }
 }

@@ -292,3 +292,41 @@ Deno.test("a gather limit below one useful read still moves on", () => {
   pair.pump();
   assert.deepEqual(pair.serverLog.streams[0]!.body, pattern(50_000));
 });
+
+Deno.test("a request with END_STREAM: onRequest says so, and onEnd follows unless the answer ended the stream", () => {
+  const s = new Scripted("server");
+  s.send(s.headers(1, CONNECT, true));
+  assert.deepEqual(s.log.streams[0]!.events, ["end", "flush"]);
+  s.log.answer = (log) => log.stream.respond([[":status", "400"]], true);
+  s.send(s.headers(3, CONNECT, true));
+  assert.deepEqual(s.log.streams[1]!.events, []);
+  assert.deepEqual(s.log.events.slice(1), ["request 1 end", "request 3 end"]);
+});
+
+Deno.test("the end is always announced as output, so that flushing and closing is one path", () => {
+  const s = new Scripted("server");
+  s.send(s.headers(1, CONNECT));
+  s.log.streams[0]!.stream.end();
+  s.connection.drain(s.now);
+  const frames = s.take();
+  s.send(ping(true, 0)); // not the answer
+  const answer = Uint8Array.from([0, 0, 8, 6, 1, 0, 0, 0, 0, ...frames.at(-1)!.payload]);
+  s.send(answer);
+  s.take();
+  const before = s.log.outputs;
+  s.send(data(1, [], true));
+  assert.equal(s.log.end?.reason, "drained");
+  assert.equal(s.log.outputs, before + 1);
+  assert.deepEqual(s.take(), []);
+});
+
+Deno.test("a buffer held by an unused reservation goes back with the next tick", () => {
+  const s = new Scripted("server");
+  s.send(s.headers(1, CONNECT));
+  s.take();
+  assert.equal(s.pool.freeCount, 1);
+  s.log.streams[0]!.stream.reserve(100, 1000);
+  assert.equal(s.pool.freeCount, 0);
+  s.connection.tick(s.now);
+  assert.equal(s.pool.freeCount, 1);
+});

@@ -191,6 +191,11 @@ export class OutputBuffer {
     this.announced = false;
   }
 
+  /** A reservation of which nothing came holds a buffer for nothing. */
+  reclaim(): void {
+    if (this.pending === 0 && this.bytes.length > 0) this.clear();
+  }
+
   /** Drops what waits and gives the buffer back. */
   clear(): void {
     if (this.bytes.length > 0) this.pool.giveBack(this.bytes);

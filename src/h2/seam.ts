@@ -56,7 +56,7 @@ export interface StreamHandler {
    * consecutive frames in one buffer). A DATA frame is handed on in parts as it arrives.
    */
   onData(bytes: Uint8Array, start: number, end: number): void;
-  /** The peer's END_STREAM. Comes before the `onFlush` of the same pass. Not called when `onRequest` said `end`. */
+  /** The peer's END_STREAM. Comes before the `onFlush` of the same pass. */
   onEnd(): void;
   /** End of a pass in which `onData` or `onEnd` was called: use or copy what was lent. */
   onFlush(): void;
@@ -94,7 +94,10 @@ export interface Stream {
 }
 
 export interface ConnectionHandler {
-  /** Server: a complete request of any method. Set `stream.handler` before returning. `end`: nothing follows. */
+  /**
+   * Server: a complete request of any method. Set `stream.handler` before returning. `end`: END_STREAM came with it;
+   * `onEnd` follows as always, unless the answer ended the stream.
+   */
   onRequest(stream: Stream, headers: HeaderList, end: boolean): void;
   /**
    * Output is waiting (called once, again only after `flushTo` reported "empty"; the first time from inside the
@@ -108,7 +111,7 @@ export interface ConnectionHandler {
   /**
    * The connection is over, called once: a connection error (GOAWAY has been queued: flush, then close), a finished
    * drain, a client's last stream after the peer's GOAWAY, or `transportEnded`. Every stream still open got `onReset`
-   * before. May come from `receive`, `tick`, `flushTo`, `drain` and `transportEnded`.
+   * before, and `onOutput` unless it is due already. May come from `receive`, `tick`, `flushTo`, `drain` and `transportEnded`.
    */
   onEnd(failure: H2Failure): void;
 }

@@ -134,13 +134,17 @@ export class H2Stream implements Stream, Waiter {
   /** The peer's END_STREAM, after all payload. */
   receiveEnd(): void {
     this.ended(StreamEvent.END_RECEIVED);
-    this.core.touch(this);
-    this.handler.onEnd();
+    this.tellEnd();
   }
 
-  /** The request came with END_STREAM: `onRequest` says so, no `onEnd` follows. */
+  /** The request came with END_STREAM: true before `onRequest`, told behind it. */
   requestEnded(): void {
     this.ended(StreamEvent.END_RECEIVED);
+  }
+
+  tellEnd(): void {
+    this.core.touch(this);
+    this.handler.onEnd();
   }
 
   flush(): void {
