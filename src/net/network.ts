@@ -77,7 +77,10 @@ export interface Accepted {
 }
 
 export interface DialOptions extends SocketOptions {
-  /** Bind before connecting: with TRANSPARENT and FREEBIND. A failure to bind is logged by the caller, not fatal. */
+  /**
+   * Bind before connecting: with TRANSPARENT and FREEBIND. A failure to bind is not fatal: the connection then has
+   * another `local.ip`, which the caller may log.
+   */
   readonly source?: SocketAddress;
   /** Default 10,000 ms, for the whole dial. */
   readonly timeout?: Millis;

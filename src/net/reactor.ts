@@ -15,6 +15,8 @@ import * as c from "../os/constants.ts";
 import { Epoll } from "../os/epoll.ts";
 import { errno, libc } from "../os/libc.ts";
 import { SystemError } from "../os/errno.ts";
+import { SpareDescriptor } from "../os/spare_descriptor.ts";
+import { wake } from "../os/wake.ts";
 import type { SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
@@ -31,7 +33,10 @@ export interface FdHandler {
 }
 
 export interface ReactorEvents {
-  /** The process ran out of descriptors: `count` connections to `address` were accepted and closed at once. */
+  /**
+   * The process ran out of descriptors (or of memory: `code` is an errno name): `count` connections to `address` were
+   * accepted and closed at once, and accepting pauses. Said at most once in ten seconds for each listener.
+   */
   onShed(count: number, address: SocketAddress, code: string): void;
   /** A callback threw. The loop goes on; whoever threw is broken. */
   onError(error: unknown): void;
@@ -39,18 +44,20 @@ export interface ReactorEvents {
 
 const LONGEST_WAIT = 1000;
 const TURNS_BETWEEN_YIELDS = 64;
-const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
 export class Reactor implements net.Network {
   readonly events: ReactorEvents;
+  /** Of all listeners of this loop. */
+  readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
   readonly #handlers: (FdHandler | undefined)[] = [];
   readonly #timers = new TimerQueue();
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
-  #thisTurn = new Set<net.TurnTask>();
-  #spareTurn = new Set<net.TurnTask>();
+  #next = new Set<net.TurnTask>();
+  #spareNext = new Set<net.TurnTask>();
   readonly #turnEnd = new Set<net.TurnTask>();
+  readonly #ranAtTurnEnd = new Set<net.TurnTask>();
   #closing: number[] = [];
   #now = performance.now();
   #stopped = false;
@@ -86,7 +93,7 @@ export class Reactor implements net.Network {
   }
 
   nextTurn(task: net.TurnTask): void {
-    this.#thisTurn.add(task);
+    this.#next.add(task);
     this.#interruptWait();
   }
 
@@ -112,10 +119,10 @@ export class Reactor implements net.Network {
     return secureTcp(this, plain, context, role, timeout, events);
   }
 
-  /** Gives `fd` to `handler`. `flags` as for epoll_ctl. */
+  /** Gives `fd` to `handler`. `flags` as for epoll_ctl. Throws {@link SystemError}. */
   watch(fd: number, flags: number, handler: FdHandler): void {
-    this.#handlers[fd] = handler;
     this.#epoll.add(fd, flags);
+    this.#handlers[fd] = handler;
   }
 
   /** Hands a watched descriptor to another owner. */
@@ -147,7 +154,7 @@ export class Reactor implements net.Network {
   async run(mode: "own-thread" | "shared"): Promise<void> {
     let turnsSinceYield = 0;
     while (!this.#stopped) {
-      const busy = this.#thisTurn.size > 0 || this.#turnEnd.size > 0;
+      const busy = this.#next.size > 0 || this.#turnEnd.size > 0;
       const timeout = busy ? 0 : this.#untilNextTimer();
       const count = mode === "shared" && timeout > 0 ? await this.#waitElsewhere(timeout) : this.#epoll.wait(timeout);
       this.#runTurn(count);
@@ -159,19 +166,27 @@ export class Reactor implements net.Network {
       }
     }
     this.#closeDescriptors();
+    this.spare.close();
     libc.close(this.#wakeFd);
     this.#epoll.close();
   }
 
-  /** Ends {@link run} after this turn. Whoever has sockets closes them first. */
+  /**
+   * Ends {@link run} after this turn. Whoever has sockets closes them first, and nobody writes to
+   * {@link wakeDescriptor} any more. Idempotent.
+   */
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
-    libc.write(this.#wakeFd, WAKE, 8);
+    wake(this.#wakeFd);
   }
 
   #runTurn(count: number): void {
     this.turn++;
     this.#now = performance.now();
+    // What events queue from here on is for the turn after this one.
+    const tasks = this.#next;
+    this.#next = this.#spareNext;
     for (let i = 0; i < count; i++) {
       const handler = this.#handlers[this.#epoll.fd(i)];
       if (handler === undefined) continue;
@@ -182,30 +197,31 @@ export class Reactor implements net.Network {
       }
     }
     this.#runTimers();
-    if (this.#thisTurn.size > 0) {
-      const tasks = this.#thisTurn;
-      this.#thisTurn = this.#spareTurn;
-      this.#runTasks(tasks);
-      tasks.clear();
-      this.#spareTurn = tasks;
-    }
-    // A Set hands out what is added while it is walked: tasks may queue others for this same end.
-    if (this.#turnEnd.size > 0) {
-      this.#runTasks(this.#turnEnd);
-      this.#turnEnd.clear();
-    }
+    for (const task of tasks) this.#runTask(task);
+    tasks.clear();
+    this.#spareNext = tasks;
+    if (this.#turnEnd.size > 0) this.#runTurnEnd();
     this.#closeDescriptors();
   }
 
-  #runTasks(tasks: Set<net.TurnTask>): void {
-    for (const task of tasks) {
-      // Out first: a task that queues itself again meanwhile must not be lost.
-      tasks.delete(task);
-      try {
-        task.runTurn();
-      } catch (error) {
-        this.events.onError(error);
-      }
+  /** Tasks may queue others for this same end; one that ran and queues itself again waits for the next turn's. */
+  #runTurnEnd(): void {
+    const ran = this.#ranAtTurnEnd;
+    // A Set hands out what is added while it is walked.
+    for (const task of this.#turnEnd) {
+      if (ran.has(task)) continue;
+      ran.add(task);
+      this.#turnEnd.delete(task);
+      this.#runTask(task);
+    }
+    ran.clear();
+  }
+
+  #runTask(task: net.TurnTask): void {
+    try {
+      task.runTurn();
+    } catch (error) {
+      this.events.onError(error);
     }
   }
 
@@ -239,7 +255,7 @@ export class Reactor implements net.Network {
   #interruptWait(): void {
     if (!this.#waitingElsewhere) return;
     this.#waitingElsewhere = false;
-    libc.write(this.#wakeFd, WAKE, 8);
+    wake(this.#wakeFd);
   }
 
   #woken(): void {

@@ -1,5 +1,6 @@
 /** Making sockets with the options of a listener or a dial. Failures are errno values, not exceptions. */
 import * as c from "../os/constants.ts";
+import { SystemError } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import { openSocket, setOption } from "../os/socket.ts";
 import { insideNamespace } from "../os/namespace.ts";
@@ -7,21 +8,9 @@ import type { SocketOptions } from "./network.ts";
 
 /** A TCP socket, made inside `options.namespace` where given; negative errno on failure. */
 export function makeTcpSocket(family: number, options: SocketOptions): number {
-  const make = () => {
-    const fd = openSocket(family, c.SOCK_STREAM);
-    return fd < 0 ? -errno() : fd;
-  };
-  const fd = options.namespace === undefined ? make() : insideNamespace(options.namespace, make);
+  const fd = makeSocket(family, c.SOCK_STREAM, options);
   if (fd < 0) return fd;
-  const failed = applyOptions(fd, options);
-  if (failed === 0) return fd;
-  libc.close(fd);
-  return -failed;
-}
-
-/** Returns the errno of the mark, the only option whose failure matters; the others are best effort (dataplane 1.1). */
-function applyOptions(fd: number, options: SocketOptions): number {
-  if (options.mark && !setOption(fd, c.SOL_SOCKET, c.SO_MARK, options.mark)) return errno();
+  // Best effort, as upstream has it (dataplane 1.1).
   if (options.keepalive) {
     setOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
     setOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE, options.keepalive.idleSeconds);
@@ -29,7 +18,29 @@ function applyOptions(fd: number, options: SocketOptions): number {
     setOption(fd, c.SOL_TCP, c.TCP_KEEPCNT, options.keepalive.probes);
   }
   if (options.userTimeout) setOption(fd, c.SOL_TCP, c.TCP_USER_TIMEOUT, options.userTimeout);
-  return 0;
+  return fd;
+}
+
+/** A socket of any type with its mark; failing to set that fails it (dataplane 1.1). Negative errno on failure. */
+export function makeSocket(family: number, type: number, options: SocketOptions): number {
+  const make = () => {
+    const fd = openSocket(family, type);
+    return fd < 0 ? -errno() : fd;
+  };
+  const fd = options.namespace === undefined ? make() : makeInside(options.namespace, make);
+  if (fd < 0 || !options.mark || setOption(fd, c.SOL_SOCKET, c.SO_MARK, options.mark)) return fd;
+  const failed = errno();
+  libc.close(fd);
+  return -failed;
+}
+
+function makeInside(namespace: number, make: () => number): number {
+  try {
+    return insideNamespace(namespace, make);
+  } catch (error) {
+    if (error instanceof SystemError) return -error.number;
+    throw error;
+  }
 }
 
 /** IP_TRANSPARENT of the socket's family; false when the kernel refused. */

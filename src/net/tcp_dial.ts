@@ -1,15 +1,16 @@
 /** Connecting, with a time limit, optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
 import * as c from "../os/constants.ts";
-import { EINPROGRESS } from "../os/errno.ts";
+import { ECONNRESET, EINPROGRESS } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
-import { takeSocketError } from "../os/socket.ts";
+import { setOption, takeSocketError } from "../os/socket.ts";
 import type { SocketAddress } from "./address.ts";
 import type { Ending } from "./duplex.ts";
+import { DIAL_TIMEOUT, endingOf } from "./endings.ts";
 import type { Dial, DialEvents, DialOptions, Timer } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { makeTcpSocket, setFreebind, setTransparent } from "./socket_options.ts";
-import { endingOf, STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
+import { STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
 
 export const DEFAULT_DIAL_TIMEOUT = 10_000;
 
@@ -30,13 +31,13 @@ export class TcpDial implements Dial, FdHandler {
       reactor.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
       return;
     }
-    this.#timer = reactor.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(TIMED_OUT));
+    this.#timer = reactor.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
   }
 
   onEvents(flags: number): void {
     if (this.#done) return;
     if (flags & (c.EPOLLERR | c.EPOLLHUP)) {
-      this.#fail(endingOf(takeSocketError(this.#fd)));
+      this.#fail(endingOf(takeSocketError(this.#fd) || ECONNRESET));
       return;
     }
     if (!(flags & c.EPOLLOUT)) return;
@@ -76,11 +77,11 @@ export class TcpDial implements Dial, FdHandler {
   }
 }
 
-const TIMED_OUT: Ending = { by: "us", how: "timeout", code: "DIAL_TIMEOUT", message: "deadline has elapsed" };
-
-/** Keeps the original source address. Failing to is not fatal: the connection then comes from the node. */
+/** Keeps the original source address. Failing to is not fatal: `local` of the stream then tells another one. */
 function bindSource(fd: number, family: number, source: SocketAddress): void {
   if (!setTransparent(fd, family) || !setFreebind(fd, family)) return;
+  // The port is chosen on connecting, among those free for this destination: not 28,000 in all for one source.
+  if (source.port === 0) setOption(fd, c.SOL_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
   const name = encodeSockaddr(source, family);
   libc.bind(fd, name, name.length);
 }

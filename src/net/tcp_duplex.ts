@@ -6,12 +6,13 @@
  * socket only before its second write; no shutdown when the other direction is over, since close sends the FIN.
  */
 import * as c from "../os/constants.ts";
-import { EAGAIN, EPIPE, errnoName, errnoText } from "../os/errno.ts";
+import { EAGAIN, EPIPE } from "../os/errno.ts";
 import { readv, writev } from "../os/iovec.ts";
 import { errno, libc } from "../os/libc.ts";
 import { resetOnClose, setOption, socketName, takeSocketError } from "../os/socket.ts";
 import { ANY_V4, type SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
+import { CLOSED, endingOf } from "./endings.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
@@ -36,14 +37,21 @@ export class TcpDuplex implements Duplex, FdHandler {
   ended = false;
   failure: Ending | null = null;
 
-  /** `dialled`: already watched, with the flags of the event that told of the connection. */
-  constructor(reactor: Reactor, fd: number, remote: SocketAddress, dialled: number | null) {
+  /**
+   * `dialled`: already watched, with the flags of the event that told of the connection. `local`: where it is known
+   * (or there is no such thing, as for a Unix socket).
+   */
+  constructor(reactor: Reactor, fd: number, remote: SocketAddress, dialled: number | null, local?: SocketAddress) {
     this.#reactor = reactor;
     this.fd = fd;
     this.remote = remote;
+    this.#local = local ?? null;
     this.#watched = dialled !== null;
     this.#writesUntilNoDelay = dialled === null ? -1 : 1;
-    if (dialled !== null) this.#note(dialled);
+    if (dialled === null) return;
+    // From now on, not from `start` on: what arrives in between is announced once only.
+    reactor.rewatch(fd, this);
+    this.#note(dialled);
   }
 
   get local(): SocketAddress {
@@ -55,12 +63,11 @@ export class TcpDuplex implements Duplex, FdHandler {
   }
 
   start(sink: DuplexSink): void {
+    if (this.#closed) return;
     this.#sink = sink;
-    if (this.#watched) this.#reactor.rewatch(this.fd, this);
-    else {
-      this.#watched = true;
-      this.#reactor.watch(this.fd, STREAM_EVENTS, this);
-    }
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#reactor.watch(this.fd, STREAM_EVENTS, this);
   }
 
   onEvents(flags: number): void {
@@ -69,23 +76,26 @@ export class TcpDuplex implements Duplex, FdHandler {
       this.#wantsRoom = false;
       this.#sink?.onWritable();
     }
-    if (this.#closed || !(flags & INCOMING)) return;
+    if (this.failure !== null || !(flags & INCOMING)) return;
     if (this.ended && flags & c.EPOLLERR) this.#failNow();
     else if (!this.ended) this.#sink?.onReadable();
   }
 
   read(into: Uint8Array): number {
+    if (this.failure !== null) return FAILED;
     return this.#afterRead(libc.read(this.fd, into as Uint8Array<ArrayBuffer>, into.length), into.length);
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
     if (count === 1) return this.read(into.subarray(segments[0]!, segments[0]! + segments[1]!));
+    if (this.failure !== null) return FAILED;
     let wanted = 0;
     for (let i = 0; i < count; i++) wanted += segments[2 * i + 1]!;
     return this.#afterRead(readv(this.fd, into, segments, count), wanted);
   }
 
   write(bytes: Uint8Array, last = false): number {
+    if (this.failure !== null) return FAILED;
     const from = bytes as Uint8Array<ArrayBuffer>;
     if (this.#writesUntilNoDelay >= 0) this.#countWrite();
     const taken = last
@@ -96,6 +106,7 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   writeGather(from: Uint8Array, segments: Segments, count: number, last = false): number {
     if (count === 1) return this.write(from.subarray(segments[0]!, segments[0]! + segments[1]!), last);
+    if (this.failure !== null) return FAILED;
     if (this.#writesUntilNoDelay >= 0) this.#countWrite();
     let offered = 0;
     for (let i = 0; i < count; i++) offered += segments[2 * i + 1]!;
@@ -111,24 +122,31 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   close(reset = false): void {
     if (this.#closed) return;
-    this.#closed = true;
-    this.#sink = null;
-    this.readable = false;
+    this.#giveUp();
     if (reset) resetOnClose(this.fd);
     this.#reactor.release(this.fd);
   }
 
-  /** The TLS session takes over the descriptor: this object must not be used again. Returns false when closed. */
+  /**
+   * The TLS session takes over the descriptor: this object must not be used again. Returns whether what is there
+   * already will be announced; otherwise look at once. Only for a stream that has not failed.
+   */
   handOver(to: FdHandler): boolean {
-    if (this.#closed) return false;
-    this.#closed = true;
+    this.#giveUp();
     if (this.#watched) this.#reactor.rewatch(this.fd, to);
     else this.#reactor.watch(this.fd, STREAM_EVENTS, to);
-    return true;
+    return !this.#watched;
+  }
+
+  #giveUp(): void {
+    this.#closed = true;
+    this.failure ??= CLOSED;
+    this.#sink = null;
+    this.readable = false;
   }
 
   #note(flags: number): void {
-    if (flags & INCOMING) this.readable = !this.ended;
+    if (flags & INCOMING) this.readable = !this.ended && this.failure === null;
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
     // A read stops short at the urgent mark, so from now on only EAGAIN proves that nothing is left.
     if (flags & c.EPOLLPRI) this.#urgentSeen = true;
@@ -142,6 +160,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     }
     if (count === wanted && count > 0) return count;
     if (this.#urgentSeen && count > 0) return count;
+    if (wanted === 0) return 0;
     this.readable = false;
     if (count === 0 || this.#peerIsDone) this.ended = true;
     return count;
@@ -173,11 +192,4 @@ export class TcpDuplex implements Duplex, FdHandler {
     this.failure = endingOf(error);
     return FAILED;
   }
-}
-
-/** How a stream ended, from the errno of a failed call. */
-export function endingOf(error: number): Ending {
-  const code = errnoName(error);
-  const how = code === "ECONNRESET" || code === "EPIPE" ? "reset" : code === "ETIMEDOUT" ? "timeout" : "error";
-  return { by: how === "reset" ? "peer" : "system", how, code, message: errnoText(error) };
 }

@@ -11,8 +11,8 @@ import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../o
 import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
+import { endingOf } from "./endings.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
-import { endingOf } from "./tcp_duplex.ts";
 
 const RECORD = 16384;
 /** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */

@@ -4,9 +4,20 @@ import { EINTR, SystemError } from "./errno.ts";
 import { epollWaitAsync, errno, libc } from "./libc.ts";
 
 const CAPACITY = 256;
-// x86-64 packs struct epoll_event to 12 bytes (docs/spec/inpod-dns.md C1).
-const STRIDE = Deno.build.arch === "x86_64" ? 12 : 16;
-const DATA = STRIDE - 8;
+
+/** Where things stand in an array of `struct epoll_event`, in bytes. */
+export interface EventLayout {
+  readonly stride: number;
+  /** Of the user data within one event; the mask stands at 0. */
+  readonly data: number;
+}
+
+/** x86-64 alone packs the structure (`docs/spec/inpod-dns.md` C1). */
+export function eventLayout(arch: typeof Deno.build.arch): EventLayout {
+  return arch === "x86_64" ? { stride: 12, data: 4 } : { stride: 16, data: 8 };
+}
+
+const { stride: STRIDE, data: DATA } = eventLayout(Deno.build.arch);
 
 export class Epoll {
   readonly #fd: number;

@@ -7,14 +7,20 @@ export const MAX_PARTS = 64;
 const vector = new Uint8Array(16 * MAX_PARTS);
 const words = new Uint32Array(vector.buffer);
 
+/** Checked here, as the kernel would write wherever it is told to. */
 function fill(bytes: Uint8Array, segments: Int32Array, count: number): void {
+  if (count > MAX_PARTS) throw new RangeError(`Cannot pass ${count} parts to one call: ${MAX_PARTS} is the most`);
   const base = addressOf(bytes);
   for (let i = 0; i < count; i++) {
-    const address = base + segments[2 * i]!;
+    const offset = segments[2 * i]!, length = segments[2 * i + 1]!;
+    if (offset < 0 || length < 0 || offset + length > bytes.length) {
+      throw new RangeError(`Part ${i} (${offset}, ${length}) is not within the ${bytes.length} bytes of the buffer`);
+    }
+    const address = base + offset;
     const word = 4 * i;
     words[word] = address >>> 0;
     words[word + 1] = Math.floor(address / 4294967296);
-    words[word + 2] = segments[2 * i + 1]!;
+    words[word + 2] = length;
     words[word + 3] = 0;
   }
 }
