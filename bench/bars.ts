@@ -27,6 +27,8 @@ export const BARS: readonly Bar[] = [
   { row: "held", metrics: ["client", "server"], of: "figure", atMost: 16 * 1024 },
   // One stream window (HTTP2_STREAM_WINDOW_SIZE, 4 MiB) and what an allocator rounds up to.
   { row: "stalled", metrics: ["held"], of: "figure", atMost: 5 },
+  // The connection window: what all streams of a tunnel may hold together.
+  { row: "stalled", metrics: ["later"], of: "figure", atMost: 16 },
   { row: "stalled", metrics: ["share"], of: "figure", atLeast: 80 },
   { row: "volume", metrics: ["whole"], of: "figure", atMost: 100 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },

@@ -8,6 +8,7 @@ import { syscallsOf } from "./syscalls.ts";
 const MB = 1e6;
 const MIB = 1 << 20;
 const SETTLE_MILLIS = 2000;
+const LONGEST_BASELINE_SECONDS = 10;
 
 const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
 
@@ -155,25 +156,31 @@ const stalled: Row = {
   id: "stalled",
   title: "a download whose reader has stopped, beside another download",
   metrics: [
-    lower("held", "RSS growth, most", "MiB"),
+    lower("held", "RSS growth, alone, most", "MiB"),
+    lower("later", "RSS growth after the other, most", "MiB"),
     { id: "share", title: "rate of the other, of its rate alone", unit: "%", better: "higher" },
   ],
   once: true,
   quick: false,
-  measure: proxiesOneByOne(async (subject, plan) => {
-    const other = { direction: "down", streams: 1, amount: { seconds: plan.stallSeconds } } as const;
-    const alone = await subject.bulk({ ...other, amount: { seconds: Math.min(plan.stallSeconds, 10) } });
-    const before = subject.pids.map(residentBytes);
-    const holder = await subject.hold(1, "stalled");
-    try {
-      const beside = await subject.bulk(other);
-      const growth = subject.pids.map((pid, side) => residentBytes(pid) - (before[side] ?? NaN));
-      return { held: Math.max(...growth) / MIB, share: beside.bytesPerSecond / alone.bytesPerSecond * 100 };
-    } finally {
-      await holder.stop();
-    }
-  }),
+  measure: proxiesOneByOne(measureStalled),
 };
+
+/** What the stopped reader makes a proxy hold is read before the other download adds its own to it. */
+async function measureStalled(subject: Subject, plan: Plan): Promise<Sample> {
+  const other = (seconds: number) => subject.bulk({ direction: "down", streams: 1, amount: { seconds } });
+  const alone = await other(Math.min(plan.stallSeconds, LONGEST_BASELINE_SECONDS));
+  const before = subject.pids.map(residentBytes);
+  const growth = () => Math.max(...subject.pids.map((pid, side) => residentBytes(pid) - (before[side] ?? NaN))) / MIB;
+  const holder = await subject.hold(1, "stalled");
+  try {
+    await sleep(SETTLE_MILLIS);
+    const held = growth();
+    const beside = await other(plan.stallSeconds);
+    return { held, later: growth(), share: beside.bytesPerSecond / alone.bytesPerSecond * 100 };
+  } finally {
+    await holder.stop();
+  }
+}
 
 function sides(prefix: string, bytes: readonly number[]): Sample {
   return bySide(bytes.map((n) => n / MB), `${prefix}Client`, `${prefix}Server`);
