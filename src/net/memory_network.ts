@@ -10,6 +10,7 @@ import { MemoryDuplex, type StreamOptions } from "./memory_duplex.ts";
 import { BROKEN_PIPE } from "./memory_endings.ts";
 import { type Binding, MemoryHosts, OWN_NAMESPACE } from "./memory_hosts.ts";
 import { MemoryScheduler } from "./memory_scheduler.ts";
+import { MemoryDatagrams } from "./memory_udp.ts";
 import { secureInMemory } from "./memory_tls.ts";
 import type * as net from "./network.ts";
 import { ListenError } from "./network.ts";
@@ -22,6 +23,7 @@ export interface MemoryNetworkOptions extends StreamOptions {
 
 export class MemoryNetwork extends MemoryScheduler implements net.Network {
   readonly #hosts = new MemoryHosts<MemoryListener>();
+  readonly #datagrams = new MemoryDatagrams(this);
   readonly #blackHoles = new Set<string>();
   readonly #redirects: RedirectRule[] = [];
   readonly #options: MemoryNetworkOptions;
@@ -34,11 +36,13 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
   /** Gives `ip` to a namespace: it is dialled from all of them, and is the source of what that one dials. */
   assign(namespace: number, ip: Ip): void {
     this.#hosts.assign(namespace, ip);
+    this.#datagrams.assign(namespace, ip);
   }
 
-  /** Dials to this address get no answer from now on. */
+  /** Dials and datagrams to this address get no answer from now on. */
   blackhole(address: SocketAddress): void {
     this.#blackHoles.add(formatAddress(address));
+    this.#datagrams.blackhole(address);
   }
 
   /** The first rule that answers decides where a dial lands; its listener sees the original destination. */
@@ -74,6 +78,10 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     const listener = new MemoryListener(at, address, transparent, accept, (gone) => this.#hosts.unbind(gone));
     this.#hosts.bind(listener);
     return listener;
+  }
+
+  udp(at: net.UdpAt, sink: net.DatagramSink): net.DatagramSocket {
+    return this.#datagrams.open(at, sink);
   }
 
   dial(to: SocketAddress, options: net.DialOptions, events: net.DialEvents): net.Dial {

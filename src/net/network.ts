@@ -66,6 +66,32 @@ export interface Listener {
   close(): void;
 }
 
+/** Where datagrams are received, and sent from. */
+export interface UdpAt extends Pick<SocketOptions, "mark" | "namespace"> {
+  /** Port 0: one that the kernel chooses. */
+  readonly address: SocketAddress;
+  /** SO_REUSEPORT before bind. */
+  readonly reusePort?: boolean;
+  /** `::` also takes IPv4 (default true). */
+  readonly dualStack?: boolean;
+}
+
+export interface DatagramSink {
+  /** `bytes` is lent: valid until the call returns. */
+  onDatagram(bytes: Uint8Array, from: SocketAddress): void;
+}
+
+export interface DatagramSocket {
+  readonly local: SocketAddress;
+  /**
+   * Sends one datagram now. False: it is lost already (no room, no route, too long, socket closed). True promises
+   * nothing, as is the way of datagrams.
+   */
+  send(bytes: Uint8Array, to: SocketAddress): boolean;
+  /** Nothing is received any more. Idempotent. */
+  close(): void;
+}
+
 export interface Accepted {
   readonly duplex: Duplex;
   /**
@@ -109,6 +135,8 @@ export interface SecureEvents {
 export interface Network extends Scheduler {
   /** Throws {@link ListenError}. */
   listen(at: ListenAt, accept: (accepted: Accepted) => void): Listener;
+  /** Throws {@link ListenError}. */
+  udp(at: UdpAt, sink: DatagramSink): DatagramSocket;
   dial(to: SocketAddress, options: DialOptions, events: DialEvents): Dial;
   /** TLS over a connected stream that nobody has started. */
   secure(plain: Duplex, context: TlsContext, role: "client" | "server", timeout: Millis, events: SecureEvents): Dial;

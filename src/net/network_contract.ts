@@ -5,6 +5,7 @@
 import { strict as assert } from "node:assert";
 import { type Ip, LOOPBACK_V4, LOOPBACK_V6, sameAddress } from "./address.ts";
 import { ListenError } from "./network.ts";
+import { datagramContract } from "./network_contract_datagrams.ts";
 import { schedulerContract } from "./network_contract_scheduler.ts";
 import { assertSameBytes, connect, type ContractTest, dial, Pump, type Rig, tryDial } from "./network_contract_kit.ts";
 import { endingContract, transferContract } from "./network_contract_streams.ts";
@@ -25,6 +26,7 @@ export function networkContract(name: string, make: () => Promise<Rig>): void {
   dialContract(test);
   transferContract(test);
   endingContract(test);
+  datagramContract(test);
 }
 
 const HELLO = new TextEncoder().encode("hello");

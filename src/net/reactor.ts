@@ -25,6 +25,7 @@ import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
 import { secureTcp } from "./tls_handshake.ts";
 import type { TlsContext } from "./tls_context.ts";
+import { UdpSocket } from "./udp.ts";
 
 /** What a descriptor's owner does with its events. */
 export interface FdHandler {
@@ -103,6 +104,10 @@ export class Reactor implements net.Network {
 
   listen(at: net.ListenAt, accept: (accepted: net.Accepted) => void): net.Listener {
     return new TcpListener(this, at, accept);
+  }
+
+  udp(at: net.UdpAt, sink: net.DatagramSink): net.DatagramSocket {
+    return new UdpSocket(this, at, sink);
   }
 
   dial(to: SocketAddress, options: net.DialOptions, events: net.DialEvents): net.Dial {
