@@ -20,6 +20,8 @@ export class WorkerHandle {
 
   constructor(worker: Worker, events: WorkerEvents) {
     this.#worker = worker;
+    // Rejected together with `ready`, whose failure is the one to report.
+    this.#listening.promise.catch(() => {});
     this.#events = events;
     worker.onmessage = (event: MessageEvent<ToMain>) => this.#receive(event.data);
     worker.onerror = (event) => {

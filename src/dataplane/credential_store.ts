@@ -7,8 +7,8 @@
 import type { Credential, CredentialEvents, Credentials } from "../hbone/credentials.ts";
 import type { IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import { TrustStore } from "../identity/trust_bundles.ts";
-import type { Scheduler } from "../net/network.ts";
+import { type TrustBundles, TrustStore } from "../identity/trust_bundles.ts";
+import type { Scheduler, Timer } from "../net/network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 
 /** ms that a connection waits for a certificate. */
@@ -18,9 +18,12 @@ const CERTIFICATE_WAIT = 10_000;
 const RETIREMENT = 60_000;
 
 interface Known extends Credential {
-  /** ms since the epoch */
-  readonly notAfter: number;
-  readonly serial: string;
+  readonly issued: IssuedCertificate;
+}
+
+interface Waiter {
+  readonly events: CredentialEvents;
+  readonly timer: Timer;
 }
 
 export interface CredentialSource {
@@ -36,7 +39,9 @@ export class CredentialStore implements Credentials {
   readonly #scheduler: Scheduler;
   readonly #source: CredentialSource;
   readonly #known = new Map<SpiffeId, Known>();
-  readonly #waiting = new Map<SpiffeId, Set<CredentialEvents>>();
+  readonly #waiting = new Map<SpiffeId, Set<Waiter>>();
+  /** Replaced, and still in use by dials under way. */
+  readonly #retired = new Map<TlsContext, Timer>();
   readonly #wallClock: () => number;
 
   constructor(scheduler: Scheduler, source: CredentialSource, wallClock: () => number) {
@@ -47,34 +52,30 @@ export class CredentialStore implements Credentials {
 
   get(id: SpiffeId, events: CredentialEvents): () => void {
     const known = this.#known.get(id);
-    if (known !== undefined && known.notAfter > this.#wallClock()) {
+    if (known !== undefined && known.issued.notAfter > this.#wallClock()) {
       events.onCredential(known);
       return () => {};
     }
+    return this.#wait(id, events);
+  }
+
+  #wait(id: SpiffeId, events: CredentialEvents): () => void {
     let waiting = this.#waiting.get(id);
-    if (waiting === undefined) {
-      this.#waiting.set(id, waiting = new Set());
-      this.#source.request(id);
-    }
-    const stop = () => {
-      timer.cancel();
-      this.#waiting.get(id)?.delete(wrapped);
-    };
-    const wrapped: CredentialEvents = {
-      onCredential: (credential) => {
-        stop();
-        events.onCredential(credential);
-      },
-      onCredentialFailure: (message) => {
-        stop();
-        events.onCredentialFailure(message);
-      },
-    };
+    const isFirst = waiting === undefined;
+    if (waiting === undefined) this.#waiting.set(id, waiting = new Set());
     const timer = this.#scheduler.after(CERTIFICATE_WAIT, () => {
-      wrapped.onCredentialFailure(`no certificate for ${id} within ${CERTIFICATE_WAIT / 1000} s`);
+      waiting.delete(waiter);
+      // The answer may be lost: whoever comes next asks again.
+      if (waiting.size === 0 && this.#waiting.get(id) === waiting) this.#waiting.delete(id);
+      events.onCredentialFailure(`no certificate for ${id} within ${CERTIFICATE_WAIT / 1000} s`);
     });
-    waiting.add(wrapped);
-    return stop;
+    const waiter: Waiter = { events, timer };
+    waiting.add(waiter);
+    if (isFirst) this.#source.request(id);
+    return () => {
+      timer.cancel();
+      waiting.delete(waiter);
+    };
   }
 
   /** A certificate was issued or renewed. Open connections go on with the one they have. */
@@ -82,23 +83,36 @@ export class CredentialStore implements Credentials {
     const before = this.#known.get(issued.id);
     let credential: Known;
     try {
-      credential = before?.serial === issued.serial ? before : this.#make(issued);
+      credential = before !== undefined && isSame(before.issued, issued) ? before : this.#make(issued);
     } catch (error) {
       return this.failed(issued.id, error instanceof Error ? error.message : String(error));
     }
     this.#known.set(issued.id, credential);
-    // Dials under way hold the old one and need it for their handshake.
-    if (before !== undefined && before !== credential) this.#scheduler.after(RETIREMENT, () => before.context.close());
-    for (const events of this.#takeWaiting(issued.id)) events.onCredential(credential);
+    if (before !== undefined && before !== credential) this.#retire(before.context);
+    for (const { events } of this.#takeWaiting(issued.id)) events.onCredential(credential);
   }
 
   failed(id: SpiffeId, message: string): void {
-    for (const events of this.#takeWaiting(id)) events.onCredentialFailure(message);
+    for (const { events } of this.#takeWaiting(id)) events.onCredentialFailure(message);
   }
 
+  /** Nobody waits and no handshake is under way any more. */
   close(): void {
+    for (const id of [...this.#waiting.keys()]) this.#takeWaiting(id);
+    for (const timer of this.#retired.values()) timer.cancel();
+    for (const context of this.#retired.keys()) context.close();
     for (const { context } of this.#known.values()) context.close();
+    this.#retired.clear();
     this.#known.clear();
+  }
+
+  /** Dials under way hold it and need it for their handshake. */
+  #retire(context: TlsContext): void {
+    const timer = this.#scheduler.after(RETIREMENT, () => {
+      this.#retired.delete(context);
+      context.close();
+    });
+    this.#retired.set(context, timer);
   }
 
   #make(issued: IssuedCertificate): Known {
@@ -111,12 +125,24 @@ export class CredentialStore implements Credentials {
       // Every handshake brings its own expectation; one without would trust anybody.
       accept: () => ({ code: "NO_EXPECTATION", message: "no expectation was set for this handshake" }),
     });
-    return { id: issued.id, context, trust, notAfter: issued.notAfter, serial: issued.serial };
+    return { id: issued.id, context, trust, issued };
   }
 
-  #takeWaiting(id: SpiffeId): CredentialEvents[] {
-    const waiting = this.#waiting.get(id);
+  /** Walk it while it lives: who stops waiting meanwhile is not told. */
+  #takeWaiting(id: SpiffeId): ReadonlySet<Waiter> {
+    const waiting = this.#waiting.get(id) ?? new Set();
     this.#waiting.delete(id);
-    return waiting === undefined ? [] : [...waiting];
+    for (const { timer } of waiting) timer.cancel();
+    return waiting;
   }
+}
+
+/** The same certificate with the same bundles: sent to every worker each time one of them asks. */
+function isSame(a: IssuedCertificate, b: IssuedCertificate): boolean {
+  return a.serial === b.serial && fingerprint(a.bundles) === fingerprint(b.bundles);
+}
+
+function fingerprint({ byTrustDomain, anyTrustDomain }: TrustBundles): string {
+  const all: (readonly [string, readonly Uint8Array[]])[] = [...byTrustDomain, ["", anyTrustDomain]];
+  return all.map(([domain, anchors]) => `${domain} ${anchors.map((der) => der.toHex()).join()}`).sort().join("\n");
 }

@@ -98,26 +98,31 @@ export class DataPlane {
     return pod;
   }
 
+  /** Ends one pod; `done` when its last connection has ended. */
+  stopPod(pod: PodProxy, mode: DrainMode, done: () => void): void {
+    pod.drain(mode, () => {
+      this.#pods.delete(pod);
+      done();
+    });
+  }
+
   /** Ends all pods; `done` once, when every connection has ended. */
   drain(mode: DrainMode, done: () => void): void {
-    let left = this.#pods.size;
-    const ended = () => {
-      if (--left > 0) return;
+    const end = () => {
       this.credentials.close();
       done();
     };
-    if (left === 0) {
-      left = 1;
-      return ended();
-    }
-    for (const pod of this.#pods) pod.drain(mode, ended);
+    let left = this.#pods.size;
+    if (left === 0) return end();
+    for (const pod of [...this.#pods]) this.stopPod(pod, mode, () => --left === 0 && end());
   }
 
-  #settings(): Omit<ProxySettings, "originalSource" | "ownPorts"> {
+  #settings(): Omit<ProxySettings, "originalSource"> {
     const { config } = this.#parts;
     return {
       network: config.node.network,
       hbonePort: config.listeners.inbound.port,
+      ownPorts: ownPorts(config),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
       dial: { ...socketOptions(config), timeout: TEN_SECONDS },
@@ -152,6 +157,13 @@ export class DataPlane {
       socks5: socks5 === null ? null : at(socks5),
     };
   }
+}
+
+/** Beside the listeners: with one workload our servers stand in its namespace (`docs/spec/observed.md` O35). */
+function ownPorts({ mode, listeners }: Config): ReadonlySet<number> {
+  if (mode !== "dedicated") return new Set();
+  const { admin, stats, readiness, dns } = listeners;
+  return new Set([admin, stats, readiness, dns].map((at) => at.kind === "address" ? at.address.port : at.port));
 }
 
 function socketOptions({ sockets }: Config): SocketOptions {

@@ -15,7 +15,7 @@ import { isRefusal } from "../identity/peer_chain.ts";
 import { type PeerChainCache, verifyPeer } from "../identity/verify_peer.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
-import type { DialOptions, Millis } from "../net/network.ts";
+import type { DialOptions, Millis, Timer } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
 import type { Credential, Credentials } from "./credentials.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
@@ -61,6 +61,8 @@ export class ClientConnection implements ConnectionHandler {
   tls: TlsPeer | null = null;
   peerId: SpiffeId | null = null;
   lastUsed: Millis = 0;
+  /** The pool's, for the release of a connection that is not used. */
+  releaseTimer: Timer | null = null;
 
   constructor(loop: Loop, peer: Peer, settings: ClientSettings, cache: PeerChainCache, events: ClientEvents) {
     this.#loop = loop;
@@ -128,8 +130,8 @@ export class ClientConnection implements ConnectionHandler {
   onEnd(failure: H2Failure): void {
     if (this.#ended) return;
     this.#ended = true;
-    const settled = this.#settled;
-    if (settled) this.#events.onClosed(failure);
+    this.#transport?.connectionEnded();
+    if (this.#settled) this.#events.onClosed(failure);
     else this.#events.onOpenFailure(prefaceFailure(failure));
   }
 

@@ -31,6 +31,9 @@ export interface PoolSettings extends ClientSettings {
   readonly responseTimeout: Millis;
 }
 
+/** ms for the last frames of all connections. */
+const LAST_WORDS: Millis = 1000;
+
 interface Entry {
   readonly key: string;
   readonly connections: ClientConnection[];
@@ -45,7 +48,8 @@ export class Pool {
   readonly #cache: PeerChainCache;
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Set<ClientConnection>();
-  #closed = false;
+  #draining = false;
+  #onDrained: (() => void) | null = null;
 
   constructor(loop: Loop, credentials: Credentials, settings: PoolSettings, cache: PeerChainCache) {
     this.#loop = loop;
@@ -73,14 +77,28 @@ export class Pool {
 
   /** GOAWAY everywhere; connections end with their last stream. */
   drain(): void {
-    for (const connection of this.#all) connection.drain();
+    this.#draining = true;
+    for (const connection of [...this.#all]) connection.drain();
+  }
+
+  /** There are no streams any more: what they said last leaves, in a moment at most, then `done` is called. */
+  finish(done: () => void): void {
+    this.drain();
+    for (const connection of [...this.#all]) if (!connection.isOpen) this.#end(connection);
+    if (this.#all.size === 0) return done();
+    const timer = this.#loop.network.after(LAST_WORDS, () => this.close());
+    this.#onDrained = () => {
+      timer.cancel();
+      done();
+    };
   }
 
   /** Ends every connection at once. */
   close(): void {
-    this.#closed = true;
-    for (const connection of [...this.#all]) connection.close();
-    this.#all.clear();
+    for (const connection of [...this.#all]) this.#end(connection);
+    for (const { waiting } of this.#entries.values()) {
+      for (const tunnel of [...waiting]) tunnel.fail({ flag: "CONNECT", message: "pool draining" });
+    }
     this.#entries.clear();
   }
 
@@ -99,6 +117,11 @@ export class Pool {
     return connection.canOpen && connection.streamCount < this.#settings.maxStreams;
   }
 
+  #end(connection: ClientConnection): void {
+    connection.close();
+    this.#forget(connection);
+  }
+
   #connect(entry: Entry, request: TunnelRequest): void {
     entry.connecting++;
     const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#cache, {
@@ -112,30 +135,37 @@ export class Pool {
 
   #opened(entry: Entry, connection: ClientConnection, request: TunnelRequest): void {
     entry.connecting--;
-    if (this.#closed) return connection.close();
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
     for (const tunnel of entry.waiting) {
-      if (!this.#hasRoom(connection)) break;
+      if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
-      tunnel.openOn(connection);
     }
     if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
+    if (this.#draining) connection.drain();
   }
 
   /** Also after `onOpen`: the peer may turn us away in place of its preface. */
   #failed(entry: Entry, connection: ClientConnection, failure: TunnelFailure): void {
     const wasOpen = entry.connections.includes(connection);
-    if (!wasOpen) entry.connecting--;
+    const waiting = wasOpen ? [] : [...entry.waiting];
+    if (!wasOpen) {
+      entry.connecting--;
+      entry.waiting.clear();
+    }
     this.#gone(entry, connection);
-    if (wasOpen) return;
-    const waiting = [...entry.waiting];
-    entry.waiting.clear();
     for (const tunnel of waiting) tunnel.fail(failure);
   }
 
+  #forget(connection: ClientConnection): void {
+    connection.releaseTimer?.cancel();
+    if (!this.#all.delete(connection) || this.#all.size > 0) return;
+    this.#onDrained?.();
+    this.#onDrained = null;
+  }
+
   #gone(entry: Entry, connection: ClientConnection): void {
-    this.#all.delete(connection);
+    this.#forget(connection);
     const at = entry.connections.indexOf(connection);
     if (at >= 0) entry.connections.splice(at, 1);
     if (entry.connections.length === 0 && entry.connecting === 0 && entry.waiting.size === 0) {
@@ -151,8 +181,8 @@ export class Pool {
       const unusedFor = network.now() - connection.lastUsed;
       if (connection.streamCount === 0 && unusedFor >= this.#settings.unusedRelease) return connection.drain();
       const left = this.#settings.unusedRelease - unusedFor;
-      network.after(left > 0 ? left : this.#settings.unusedRelease, check);
+      connection.releaseTimer = network.after(left > 0 ? left : this.#settings.unusedRelease, check);
     };
-    network.after(this.#settings.unusedRelease, check);
+    connection.releaseTimer = network.after(this.#settings.unusedRelease, check);
   }
 }

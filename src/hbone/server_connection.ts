@@ -60,6 +60,7 @@ export class ServerConnection implements ConnectionHandler {
   onEnd(failure: H2Failure): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#transport.connectionEnded();
     this.#events.onClosed(failure);
   }
 }

@@ -17,6 +17,8 @@ export class Transport implements DuplexSink {
   readonly #readTask: TurnTask = { runTurn: () => this.onReadable() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
   #timer: Timer | null = null;
+  /** When `#timer` is due. */
+  #dueAt = Infinity;
   #blocked = false;
   #closed = false;
 
@@ -44,16 +46,24 @@ export class Transport implements DuplexSink {
     this.#armTimer();
   }
 
+  /** The connection has ended: `ConnectionHandler.onEnd` calls this. A peer that does not read gets a moment, not more. */
+  connectionEnded(): void {
+    if (this.#closed) return;
+    this.#timer?.cancel();
+    this.#timer = this.#loop.network.after(LAST_WORDS, () => this.close());
+    this.flushSoon();
+  }
+
   onReadable(): void {
     const { input, portions, network } = this.#loop;
     if (this.#closed) return;
     for (let pass = portions.receivePasses; pass > 0; pass--) {
       const count = this.duplex.read(input);
       if (count > 0) this.#connection.receive(input, 0, count, network.now());
-      if (this.#closed) return;
+      if (this.#closed || this.#connection.ended) return;
       if (count === FAILED) return this.#lost(this.duplex.failure?.message ?? "the connection broke");
       if (this.duplex.ended) return this.#lost("the peer closed the connection");
-      if (!this.duplex.readable) return;
+      if (!this.duplex.readable) return this.#watchDeadline();
     }
     network.nextTurn(this.#readTask);
   }
@@ -80,10 +90,8 @@ export class Transport implements DuplexSink {
     const state = this.#connection.flushTo(this.duplex);
     if (state === "failed") return this.#lost(this.duplex.failure?.message ?? "the connection broke");
     this.#blocked = state === "blocked";
-    if (!this.#connection.ended) return;
-    // The last frame says why; a peer that does not read gets a moment, not more.
-    if (this.#blocked) this.#loop.network.after(LAST_WORDS, () => this.close());
-    else this.close();
+    // The last frame, which says why, has left.
+    if (this.#connection.ended && !this.#blocked) this.close();
   }
 
   #lost(reason: string): void {
@@ -92,10 +100,16 @@ export class Transport implements DuplexSink {
     this.close();
   }
 
+  /** What was received may have brought the next deadline forward. */
+  #watchDeadline(): void {
+    if ((this.#connection.nextDeadline() ?? Infinity) < this.#dueAt) this.deadlineMoved();
+  }
+
   #armTimer(): void {
     const at = this.#connection.nextDeadline();
     if (at === null || this.#closed) return;
     const { network } = this.#loop;
+    this.#dueAt = at;
     this.#timer = network.after(Math.max(0, at - network.now()), () => {
       this.#connection.tick(network.now());
       this.#armTimer();

@@ -57,8 +57,9 @@ export class Connections {
     };
   }
 
+  /** The youngest first: so streams before the tunnel they came by, each with its own record. */
   cutAll(): void {
-    for (const connection of [...this.#all]) connection.cut(null);
+    for (const connection of [...this.#all].reverse()) connection.cut(null);
   }
 
   close(): void {
@@ -67,7 +68,7 @@ export class Connections {
 
   #reauthorize(state: MeshState, unknown: UnknownPolicies, onCut: (call: Call) => void): void {
     for (const connection of [...this.#inbound]) {
-      if (authorize(state, connection.call, unknown).allow) continue;
+      if (!this.#inbound.has(connection) || authorize(state, connection.call, unknown).allow) continue;
       onCut(connection.call);
       connection.cut(POLICY_CHANGED);
     }

@@ -7,6 +7,7 @@
  */
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { headerValue, headerValues } from "../hbone/connect_headers.ts";
+import { requestFailure } from "../hbone/failure.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { authorize, type Call } from "../mesh/authorize.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
@@ -14,7 +15,7 @@ import { parseForwardedHost } from "../mesh/forwarded.ts";
 import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve_inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Duplex } from "../net/duplex.ts";
+import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import { logVerdict } from "./authorization_log.ts";
 import type { InboundConnection } from "./connections.ts";
@@ -57,8 +58,11 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   }
 
   start(): void {
-    this.#abort = this.#context.local.get((workload) => {
-      if (workload === null) this.#refuse("503", this.#context.local.unknownMessage);
+    const { local } = this.#context;
+    const known = local.current;
+    if (known !== null) return this.#route(known);
+    this.#abort = local.wait((workload) => {
+      if (workload === null) this.#refuse("503", local.unknownMessage);
       else this.#route(workload);
     });
   }
@@ -86,8 +90,10 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   }
 
   /** The peer gave up before the application had answered. */
-  onReset(_failure: H2Failure): void {
-    this.#finish(null);
+  onReset(failure: H2Failure): void {
+    const why = requestFailure(failure);
+    if (this.#record === null) this.#refuse("503", why.message);
+    else this.#finish(why);
   }
 
   /** Application → peer. */
@@ -199,14 +205,22 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     const answer: [string, string][] = [[":status", "200"]];
     if (this.#context.settings.responseBaggage) answer.push(["baggage", baggageOf(local)]);
     this.#stream.respond(answer, false);
-    // A socket just connected takes these few bytes whole; if it broke already, the tunnel's first call will tell.
-    if (route.proxyTarget !== null) {
-      application.write(proxyHeader(this.#peer.address, route.proxyTarget, this.#peer.identity));
-    }
+    if (route.proxyTarget !== null && !this.#introduce(application, route.proxyTarget)) return;
     const tunnel = new Tunnel(this.#context.loop, application, this.#stream, this, false, (done) => this.#copied(done));
     this.#tunnel = tunnel;
     tunnel.start(this.#early, this.#earlyEnd);
     this.#early = null;
+  }
+
+  /** A socket just connected takes these few bytes whole, or is broken already. */
+  #introduce(application: Duplex, target: SocketAddress): boolean {
+    const header = proxyHeader(this.#peer.address, target, this.#peer.identity);
+    if (application.write(header) !== FAILED) return true;
+    const message = `io error: ${application.failure!.message}`;
+    application.close();
+    this.#stream.reset(ErrorCode.CONNECT_ERROR);
+    this.#finish({ flag: "CONNECT", message });
+    return false;
   }
 
   #copied(outcome: CopyOutcome): void {
@@ -227,10 +241,13 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#finish(failure);
   }
 
-  /** The answer ends our half; the reset tells the peer to stop with its own (RFC 9113 §8.1). */
+  /**
+   * The answer ends our half; the reset tells the peer to stop with its own (RFC 9113 §8.1). Where the stream is closed
+   * already it gives up what came early.
+   */
   #answer(status: string): void {
     this.#stream.respond([[":status", status]], true);
-    if (!this.#stream.closed) this.#stream.reset(ErrorCode.NO_ERROR);
+    this.#stream.reset(ErrorCode.NO_ERROR);
   }
 
   #finish(failure: ConnectionFailure | null): void {

@@ -1,4 +1,9 @@
-/** HBONE from peers, port 15008: TLS with the pod's certificate, then HTTP/2 (`docs/spec/dataplane.md` 1.7, 1-5). */
+/**
+ * HBONE from peers, port 15008: TLS with the pod's certificate, then HTTP/2 (`docs/spec/dataplane.md` 1.7, 1-5).
+ *
+ *     accepted ──▶ local workload ──▶ certificate ──▶ handshake ──▶ serving ──▶ done
+ *         └───────────────┴────── refused, drained ───────┴──────────────────────▲
+ */
 import type { Credential } from "../hbone/credentials.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
@@ -6,8 +11,11 @@ import { type SpiffeId, trustDomainOf } from "../identity/spiffe_id.ts";
 import { verifyPeer } from "../identity/verify_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
+import { ErrorCode, type H2Failure } from "../h2/seam.ts";
+import { formatAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { PeerRefusal } from "../net/tls_context.ts";
+import { bare } from "../telemetry/log_fields.ts";
 import type { LiveConnection } from "./connections.ts";
 import { InboundStream } from "./inbound_stream.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -16,26 +24,29 @@ import type { PodContext } from "./pod_context.ts";
 export class InboundTunnel implements LiveConnection {
   readonly #context: PodContext;
   readonly #plain: Duplex;
-  readonly #onEnd: (tunnel: InboundTunnel) => void;
-  #abort: () => void;
+  readonly #onEnd: () => void;
+  #abort: () => void = () => {};
+  /** The plain stream belongs to the handshake. */
+  #handedOver = false;
   #server: ServerConnection | null = null;
   #identity: SpiffeId | null = null;
   #done = false;
 
-  constructor(context: PodContext, plain: Duplex, onEnd: (tunnel: InboundTunnel) => void) {
+  constructor(context: PodContext, plain: Duplex, onEnd: () => void) {
     this.#context = context;
     this.#plain = plain;
     this.#onEnd = onEnd;
-    this.#abort = () => plain.close();
     context.connections.add(this);
   }
 
   start(): void {
-    const stop = this.#context.local.get((workload) => {
-      if (workload === null) this.#refuse(this.#context.local.unknownMessage);
+    const { local } = this.#context;
+    const known = local.current;
+    if (known !== null) return this.#fetchCredential(known);
+    this.#abort = local.wait((workload) => {
+      if (workload === null) this.#refuse(local.unknownMessage);
       else this.#fetchCredential(workload);
     });
-    this.#onAbort(stop);
   }
 
   /** GOAWAY; streams go on. A handshake still under way is given up. */
@@ -57,17 +68,22 @@ export class InboundTunnel implements LiveConnection {
       onCredential: (credential) => this.#secure(credential),
       onCredentialFailure: (message) => this.#refuse(`signing error: ${message}`),
     });
-    this.#onAbort(stop);
+    if (!this.#handedOver) this.#abort = stop;
   }
 
   #secure(credential: Credential): void {
     const { loop, settings } = this.#context;
-    const handshake = loop.network.secure(this.#plain, credential.context, "server", settings.handshakeTimeout, {
-      accept: (chain) => this.#judge(chain, credential),
-      onSecure: (duplex) => this.#serve(duplex),
-      onSecureFailure: (ending) => this.#refuse(`tls handshake error: ${ending.message}`),
-    });
-    this.#abort = () => handshake.abort();
+    try {
+      const handshake = loop.network.secure(this.#plain, credential.context, "server", settings.handshakeTimeout, {
+        accept: (chain) => this.#judge(chain, credential),
+        onSecure: (duplex) => this.#serve(duplex),
+        onSecureFailure: (ending) => this.#refuse(`tls handshake error: ${ending.message}`),
+      });
+      this.#handedOver = true;
+      this.#abort = () => handshake.abort();
+    } catch (error) {
+      this.#refuse(`ssl error: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   #judge(chain: readonly Uint8Array[], credential: Credential): PeerRefusal | null {
@@ -84,8 +100,18 @@ export class InboundTunnel implements LiveConnection {
     this.#abort = () => {};
     this.#server = new ServerConnection(this.#context.loop, duplex, this.#context.settings.http2, {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
-      onClosed: () => this.#end(),
+      onClosed: (failure) => this.#closed(failure),
     });
+  }
+
+  /** A peer that breaks the rules loses the connection; whoever looks for the reason finds it here. */
+  #closed(failure: H2Failure): void {
+    const log = this.#context.log.as("ztunnel::proxy::inbound");
+    const peer = { peer: bare(formatAddress(this.#plain.remote)), identity: this.#identity };
+    if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
+    else if (failure.code !== ErrorCode.NO_ERROR) log.warn(`HBONE connection closed: ${failure.reason}`, peer);
+    else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
+    this.#end();
   }
 
   #refuse(message: string): void {
@@ -98,17 +124,8 @@ export class InboundTunnel implements LiveConnection {
     if (this.#done) return;
     this.#done = true;
     this.#abort();
+    if (!this.#handedOver) this.#plain.close();
     this.#context.connections.remove(this);
-    this.#onEnd(this);
-  }
-
-  /** Waits that ended while they were being started have set their own successor already. */
-  #onAbort(stop: () => void): void {
-    if (this.#done || this.#server !== null) return;
-    const next = this.#abort;
-    this.#abort = () => {
-      stop();
-      next();
-    };
+    this.#onEnd();
   }
 }

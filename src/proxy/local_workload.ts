@@ -2,15 +2,20 @@
 import type { WorkloadName } from "../config/config.ts";
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
-import type { Millis, Scheduler } from "../net/network.ts";
+import type { Millis, Scheduler, Timer } from "../net/network.ts";
 
 export const WORKLOAD_WAIT: Millis = 5000;
+
+interface Wait {
+  readonly timer: Timer;
+  end(workload: Workload): void;
+}
 
 export class LocalWorkload {
   readonly #state: MeshState;
   readonly #scheduler: Scheduler;
   readonly #name: WorkloadName;
-  readonly #waiting = new Set<(workload: Workload) => void>();
+  readonly #waiting = new Set<Wait>();
   readonly #unsubscribe: () => void;
   #known: Workload | null = null;
 
@@ -35,31 +40,26 @@ export class LocalWorkload {
     return `failed to fetch information about local workload: ${serviceAccount}.${namespace} (${name})`;
   }
 
-  /** Calls back at once where it is known, else when it comes; with null after 5 s. Call the result to stop waiting. */
-  get(use: (workload: Workload | null) => void): () => void {
-    const known = this.current;
-    if (known !== null) {
-      use(known);
-      return () => {};
-    }
-    const stop = () => {
-      timer.cancel();
-      this.#waiting.delete(arrived);
-    };
-    const arrived = (workload: Workload) => {
+  /** Where there is none now: calls back when it comes, with null after 5 s. Call the result to stop waiting. */
+  wait(use: (workload: Workload | null) => void): () => void {
+    const end = (workload: Workload | null) => {
       stop();
       use(workload);
     };
-    const timer = this.#scheduler.after(WORKLOAD_WAIT, () => {
-      stop();
-      use(null);
-    });
-    this.#waiting.add(arrived);
+    const timer = this.#scheduler.after(WORKLOAD_WAIT, () => end(null));
+    const wait = { timer, end };
+    const stop = () => {
+      timer.cancel();
+      this.#waiting.delete(wait);
+    };
+    this.#waiting.add(wait);
     return stop;
   }
 
+  /** Who waits is not called any more. */
   close(): void {
     this.#unsubscribe();
+    for (const { timer } of this.#waiting) timer.cancel();
     this.#waiting.clear();
   }
 
@@ -71,6 +71,6 @@ export class LocalWorkload {
   #refresh(): void {
     this.#known = this.#find();
     if (this.#known === null) return;
-    for (const arrived of [...this.#waiting]) arrived(this.#known);
+    for (const { end } of [...this.#waiting]) end(this.#known);
   }
 }

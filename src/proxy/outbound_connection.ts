@@ -23,7 +23,7 @@ import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { LiveConnection } from "./connections.ts";
-import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -54,15 +54,17 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#client.start(this);
     const refusal = refuseRecursiveOutbound(this.#target, this.#context.settings.ownPorts);
     if (refusal !== null) return this.#refuse(refusal.message);
-    this.#abort = this.#context.local.get((workload) => {
-      if (workload === null) this.#refuse(this.#context.local.unknownMessage);
+    const { local } = this.#context;
+    const known = local.current;
+    if (known !== null) return this.#route(known);
+    this.#abort = local.wait((workload) => {
+      if (workload === null) this.#refuse(local.unknownMessage);
       else this.#route(workload);
     });
   }
 
   cut(): void {
     if (this.#done) return;
-    this.#abort();
     this.#copy?.cut();
     this.#end();
     this.#record?.cancel(this.#context.loop.network.now());
@@ -72,9 +74,9 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   onWritable(): void {}
 
   /** The client went away before there was a way. */
-  onFailure(_ending: Ending): void {
-    this.#abort();
-    this.#finish(null);
+  onFailure(ending: Ending): void {
+    if (this.#record === null) this.#refuse(`io error: ${ending.message}`);
+    else this.#copied(socketFailure(ending, true));
   }
 
   up(bytes: number): void {
@@ -193,6 +195,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   #end(): void {
     this.#done = true;
+    this.#abort();
     this.#client.close();
     this.#context.connections.remove(this);
   }

@@ -3,12 +3,12 @@ import { authorize, type Call } from "../mesh/authorize.ts";
 import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, resolvePassthrough } from "../mesh/resolve_inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Duplex, DuplexSink } from "../net/duplex.ts";
+import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import { logVerdict } from "./authorization_log.ts";
 import type { InboundConnection } from "./connections.ts";
-import type { CopyMeter } from "./copy.ts";
+import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 
@@ -33,12 +33,12 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
 
   start(): void {
     this.#client.start(this);
-    const { ownPorts } = this.#context.settings;
-    this.#abort = this.#context.local.get((local) => {
-      if (local === null) return this.#refuse(this.#context.local.unknownMessage);
-      const outcome = resolvePassthrough(this.#context.state, { local, target: this.#target, ownPorts });
-      if (outcome.kind === "refusal") this.#refuse(outcome.message);
-      else this.#admit(outcome, local);
+    const { local } = this.#context;
+    const known = local.current;
+    if (known !== null) return this.#route(known);
+    this.#abort = local.wait((workload) => {
+      if (workload === null) this.#refuse(local.unknownMessage);
+      else this.#route(workload);
     });
   }
 
@@ -53,8 +53,10 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   onReadable(): void {}
   onWritable(): void {}
 
-  onFailure(): void {
-    this.#finish(null);
+  /** The client went away before there was a way. */
+  onFailure(ending: Ending): void {
+    if (this.#record === null) this.#refuse(`io error: ${ending.message}`);
+    else this.#copied(socketFailure(ending, true));
   }
 
   up(bytes: number): void {
@@ -63,6 +65,13 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
 
   down(bytes: number): void {
     this.#record!.addSent(bytes);
+  }
+
+  #route(local: Workload): void {
+    const { state, settings } = this.#context;
+    const outcome = resolvePassthrough(state, { local, target: this.#target, ownPorts: settings.ownPorts });
+    if (outcome.kind === "refusal") this.#refuse(outcome.message);
+    else this.#admit(outcome, local);
   }
 
   #admit(route: InboundRoute, local: Workload): void {
@@ -98,13 +107,17 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
           this.#client,
           application,
           this,
-          (outcome) => this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome }),
+          (outcome) => this.#copied(outcome),
         );
         this.#relay.start();
       },
       onDialFailure: (ending) => this.#finish({ flag: "CONNECT", message: `connection failed: ${ending.message}` }),
     });
     this.#abort = () => dial.abort();
+  }
+
+  #copied(outcome: CopyOutcome): void {
+    this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome });
   }
 
   #refuse(message: string): void {

@@ -16,7 +16,7 @@ export interface ProxySettings {
   readonly network: string;
   /** Port of the inbound listener, which peers take HBONE on. */
   readonly hbonePort: number;
-  /** The proxy's own ports, never proxied to. */
+  /** The proxy's own ports, never proxied to. {@link PodProxy} adds those of its listeners. */
   readonly ownPorts: ReadonlySet<number>;
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;

@@ -21,7 +21,7 @@ export interface PodListeners {
 
 /** What each component needs of a pod beside its listener. */
 type PodParts = Omit<PodContext, "connections" | "settings"> & {
-  settings: Omit<PodContext["settings"], "originalSource" | "ownPorts">;
+  settings: Omit<PodContext["settings"], "originalSource">;
 };
 
 interface Part {
@@ -36,13 +36,16 @@ export class PodProxy {
   readonly #parts: PodParts;
   readonly #components: Part[] = [];
   readonly #pools: Pool[] = [];
-  readonly #ownPorts = new Set<number>();
+  readonly #ownPorts: Set<number>;
   readonly #originalSource: boolean | null;
+  readonly #onDrained: (() => void)[] = [];
+  #drain: "running" | "draining" | "over" = "running";
 
   /** `originalSource`: `ENABLE_ORIG_SRC`, null for "where the listener can". Throws `ListenError`; nothing is left then. */
   constructor(parts: PodParts, listeners: PodListeners, originalSource: boolean | null) {
     this.#parts = parts;
     this.#originalSource = originalSource;
+    this.#ownPorts = new Set(parts.settings.ownPorts);
     try {
       this.#listenInbound(listeners.inbound);
       this.#listenPassthrough(listeners.inboundPlaintext);
@@ -53,6 +56,7 @@ export class PodProxy {
         listener.close();
         connections.close();
       }
+      parts.local.close();
       throw error;
     }
   }
@@ -67,21 +71,37 @@ export class PodProxy {
     return this.#components.reduce((sum, { connections }) => sum + connections.size, 0);
   }
 
-  /** Stops accepting at once; `done` when the last connection has ended or was cut. */
+  /**
+   * Stops accepting at once; `done` when the last connection has ended or was cut. Called again while that goes on, an
+   * immediate drain cuts short a graceful one.
+   */
   drain(mode: DrainMode, done: () => void): void {
-    let left = this.#components.length;
-    const ended = () => {
-      if (--left > 0) return;
-      for (const pool of this.#pools) pool.close();
-      this.#parts.local.close();
-      done();
-    };
+    if (this.#drain === "over") return done();
+    this.#onDrained.push(done);
+    if (this.#drain === "running") this.#beginDrain(mode);
+    else if (mode.kind === "immediate") { for (const { connections } of this.#components) connections.cutAll(); }
+  }
+
+  #beginDrain(mode: DrainMode): void {
+    this.#drain = "draining";
     for (const { listener } of this.#components) listener.close();
     for (const pool of this.#pools) pool.drain();
+    const componentEnded = countdown(this.#components.length, () => {
+      const poolEnded = countdown(this.#pools.length, () => this.#drained());
+      // What the last streams said may still be on its way out.
+      for (const pool of this.#pools) pool.finish(poolEnded);
+    });
     for (const { name, connections, context, beginDrain } of this.#components) {
       beginDrain();
-      drainConnections(context, connections, name, mode, ended);
+      drainConnections(context, connections, name, mode, componentEnded);
     }
+  }
+
+  #drained(): void {
+    this.#drain = "over";
+    this.#parts.local.close();
+    for (const done of this.#onDrained) done();
+    this.#onDrained.length = 0;
   }
 
   #listenInbound(at: ListenAt): void {
@@ -167,6 +187,13 @@ export class PodProxy {
       `(${destination.uid}) closed because it's no longer allowed after a policy update`;
     this.#parts.log.as("ztunnel::proxy::connection_manager").info(text);
   }
+}
+
+/** `then` after `count` calls. */
+function countdown(count: number, then: () => void): () => void {
+  return () => {
+    if (--count === 0) then();
+  };
 }
 
 /** Redirected: where the client wanted to go. TPROXY: the local address is just that. */

@@ -81,9 +81,11 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   /** Success is told before any attempt: a client learns of a failure by the end of its connection. */
   #goOn(target: SocketAddress, early: Uint8Array): void {
     this.#client.write(socks5Reply(SUCCEEDED));
-    this.#end();
     const client = early.length > 0 ? new PrefixedDuplex(early, this.#client) : this.#client;
-    new OutboundConnection(this.#context, this.#pool, client, target).start();
+    // Made before this one ends, so that a drain never sees a moment without a connection.
+    const outbound = new OutboundConnection(this.#context, this.#pool, client, target);
+    this.#end();
+    outbound.start();
   }
 
   #refuse(failure: Socks5Failure): void {

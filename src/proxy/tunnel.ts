@@ -40,6 +40,8 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
   #peerEnded = false;
   #waitsForRoom = false;
   #done = false;
+  /** What to report once the rest has been delivered. */
+  #outcome: CopyOutcome = null;
 
   /** `socketIsDownstream`: the application opened the connection (outbound), else it serves it (inbound). */
   constructor(
@@ -95,7 +97,10 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     if (this.#done) return;
-    if (this.#partCount === MAX_PARTS) this.#writeParts(false);
+    if (this.#partCount === MAX_PARTS) {
+      this.#writeParts(false);
+      if (this.#done) return;
+    }
     if (this.#parts === NO_PARTS) this.#parts = this.#loop.parts.borrow();
     this.#lent = bytes;
     this.#parts[2 * this.#partCount] = start;
@@ -129,10 +134,19 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
 
   onReset(failure: H2Failure): void {
     if (this.#done) return;
+    const outcome = streamFailure(failure, describeReset(failure), this.#upEnded, this.#socketIsDownstream);
     const clean = failure.by === "peer" &&
       (failure.code === ErrorCode.CANCEL || failure.code === ErrorCode.NO_ERROR);
-    this.#socket.close(!clean);
-    this.#finish(streamFailure(failure, describeReset(failure), this.#upEnded, this.#socketIsDownstream));
+    const held = this.#pending !== null && this.#pending.length > 0;
+    // A server that has answered in full may refuse the rest of the request (RFC 9113 §8.1): the client reads on at
+    // its leisure. Not so for a client's reset: it could pile up answers to nobody (observed.md O28).
+    if (clean && held && this.#peerEnded && this.#socketIsDownstream) {
+      this.#upEnded = true;
+      this.#outcome = outcome;
+      return;
+    }
+    this.#socket.close(!clean || held);
+    this.#finish(outcome);
   }
 
   /** Socket → stream. */
@@ -197,7 +211,7 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
     this.#downEnded = true;
     this.#socket.end();
-    if (this.#upEnded) this.#finish(null);
+    if (this.#upEnded) this.#finish(this.#outcome);
   }
 
   #socketFailed(ending: Ending): void {
