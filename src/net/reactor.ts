@@ -45,6 +45,11 @@ export interface ReactorEvents {
 
 const LONGEST_WAIT = 1000;
 const TURNS_BETWEEN_YIELDS = 64;
+/**
+ * The runtime's executor looks at what other threads woke only every 31st task while it has tasks of its own, and a
+ * `setImmediate` is one. After a wake-up, this many make sure that a message is seen (`docs/spec/deno-notes.md` 4).
+ */
+const YIELDS_FOR_MESSAGES = 48;
 
 export class Reactor implements net.Network {
   readonly events: ReactorEvents;
@@ -63,7 +68,8 @@ export class Reactor implements net.Network {
   #now = performance.now();
   #stopped = false;
   #waitingElsewhere = false;
-  #yield = false;
+  /** Macrotasks to let pass before the next wait. */
+  #yield = 0;
   turn = 0;
 
   constructor(events: ReactorEvents) {
@@ -99,7 +105,7 @@ export class Reactor implements net.Network {
   }
 
   yieldSoon(): void {
-    this.#yield = true;
+    this.#yield ||= 1;
   }
 
   listen(at: net.ListenAt, accept: (accepted: net.Accepted) => void): net.Listener {
@@ -164,10 +170,11 @@ export class Reactor implements net.Network {
       const count = mode === "shared" && timeout > 0 ? await this.#waitElsewhere(timeout) : this.#epoll.wait(timeout);
       this.#runTurn(count);
       const idle = count === 0 && !busy;
-      if (idle || this.#yield || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
-        this.#yield = false;
+      if (idle || this.#yield > 0 || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
+        const times = idle ? YIELDS_FOR_MESSAGES : Math.max(1, this.#yield);
+        this.#yield = 0;
         turnsSinceYield = 0;
-        await new Promise<void>((resume) => setImmediate(resume));
+        for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
       }
     }
     this.#closeDescriptors();
@@ -265,6 +272,6 @@ export class Reactor implements net.Network {
 
   #woken(): void {
     libc.read(this.#wakeFd, this.#wakeBuffer, 8);
-    this.#yield = true;
+    this.#yield = YIELDS_FOR_MESSAGES;
   }
 }
