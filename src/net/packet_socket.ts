@@ -1,0 +1,137 @@
+/**
+ * Unix SEQPACKET sockets: whole packets with descriptors attached, as the node agent of Istio speaks them
+ * (`docs/spec/inpod-dns.md` A1.1, A1.3). The user asks for packets one by one; not asking is back-pressure.
+ */
+import * as c from "../os/constants.ts";
+import { EAGAIN } from "../os/errno.ts";
+import { errno } from "../os/libc.ts";
+import type { OwnedDescriptor } from "../os/owned_descriptor.ts";
+import { sendMessage, UnixMessageReceiver } from "../os/unix_message.ts";
+import type { Ending } from "./duplex.ts";
+import { CLOSED, endingOf } from "./endings.ts";
+import type { FdHandler, Reactor } from "./reactor.ts";
+import { DescriptorListener, listenDescriptor, type UnixListener } from "./unix.ts";
+import { connectToPath } from "./unix_path.ts";
+
+export interface PacketLimits {
+  /** Longest packet in bytes; a longer one arrives `truncated`. */
+  readonly bytes: number;
+  /** Most descriptors of a packet; the kernel may give one more, the rest is `truncated`. */
+  readonly descriptors: number;
+}
+
+/** Of the agent's protocol. */
+export const ZDS_LIMITS: PacketLimits = { bytes: 1024, descriptors: 1 };
+
+/** What {@link PacketSocket.receive} found. */
+export type Reception =
+  | {
+    readonly kind: "packet";
+    /** Lent, and so are the descriptors that nobody took: until the next `receive` or `close`. */
+    readonly bytes: Uint8Array;
+    readonly descriptors: readonly OwnedDescriptor[];
+    /** Bytes or descriptors were cut off. */
+    readonly truncated: boolean;
+  }
+  | { readonly kind: "nothing" }
+  /** The peer closed (`how` is "fin"; an empty packet looks the same), or the socket broke. */
+  | { readonly kind: "end"; readonly ending: Ending };
+
+export interface PacketSink {
+  /** There is a packet, or the end. Said again only after `receive` found nothing. */
+  onReadable(): void;
+}
+
+const NOTHING: Reception = Object.freeze({ kind: "nothing" });
+const END: Ending = Object.freeze({ by: "peer", how: "fin", code: "CLOSED", message: "peer closed the connection" });
+
+export class PacketSocket implements FdHandler {
+  readonly #reactor: Reactor;
+  readonly #fd: number;
+  readonly #buffer: Uint8Array;
+  readonly #receiver: UnixMessageReceiver;
+  #sink: PacketSink | null = null;
+  #lent: readonly OwnedDescriptor[] = [];
+  #over: Ending | null = null;
+  #closed = false;
+
+  /** Owns `fd`. */
+  constructor(reactor: Reactor, fd: number, limits: PacketLimits) {
+    this.#reactor = reactor;
+    this.#fd = fd;
+    this.#buffer = new Uint8Array(limits.bytes);
+    this.#receiver = new UnixMessageReceiver(limits.descriptors);
+  }
+
+  /** Sets the user, once. What is there already is announced. */
+  start(sink: PacketSink): void {
+    if (this.#closed || this.#sink !== null) return;
+    this.#sink = sink;
+    this.#reactor.watch(this.#fd, c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLET, this);
+  }
+
+  onEvents(): void {
+    if (!this.#closed) this.#sink?.onReadable();
+  }
+
+  /** The next packet. Descriptors of the last one that were not taken are closed now. */
+  receive(): Reception {
+    this.#closeLent();
+    if (this.#over !== null) return { kind: "end", ending: this.#over };
+    const message = this.#receiver.receive(this.#fd, this.#buffer);
+    if (message === null) {
+      const failed = errno();
+      return failed === EAGAIN ? NOTHING : this.#end(endingOf(failed));
+    }
+    this.#lent = message.descriptors;
+    if (message.length === 0) {
+      this.#closeLent();
+      return this.#end(END);
+    }
+    const { length, descriptors, truncated } = message;
+    return { kind: "packet", bytes: this.#buffer.subarray(0, length), descriptors, truncated };
+  }
+
+  /** One packet with descriptors, which stay the caller's. Null: sent. `EAGAIN`: the peer does not read. */
+  send(bytes: Uint8Array, descriptors: readonly number[] = []): Ending | null {
+    if (this.#closed) return CLOSED;
+    return sendMessage(this.#fd, bytes, descriptors) < 0 ? endingOf(errno()) : null;
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sink = null;
+    this.#over ??= CLOSED;
+    this.#closeLent();
+    this.#reactor.release(this.#fd);
+  }
+
+  #end(ending: Ending): Reception {
+    this.#over = ending;
+    return { kind: "end", ending };
+  }
+
+  #closeLent(): void {
+    for (const descriptor of this.#lent) descriptor.close();
+    this.#lent = [];
+  }
+}
+
+/** Connects at once. `ENOENT`, `ECONNREFUSED`, `EPROTOTYPE` (not a SEQPACKET socket), `EAGAIN` (backlog is full). */
+export function connectPackets(reactor: Reactor, path: string, limits = ZDS_LIMITS): PacketSocket | Ending {
+  const fd = connectToPath(c.SOCK_SEQPACKET, path);
+  return fd < 0 ? endingOf(-fd) : new PacketSocket(reactor, fd, limits);
+}
+
+/** The agent's side. Throws `SystemError`. */
+export function listenPackets(
+  reactor: Reactor,
+  path: string,
+  onAccept: (socket: PacketSocket) => void,
+  limits = ZDS_LIMITS,
+): UnixListener {
+  const onSocket = (fd: number) => onAccept(new PacketSocket(reactor, fd, limits));
+  return new DescriptorListener(reactor, listenDescriptor(c.SOCK_SEQPACKET, path), onSocket);
+}

@@ -1,0 +1,115 @@
+/** Messages over Unix sockets with descriptors attached (`docs/spec/inpod-dns.md` A1.3, C1). */
+import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SOL_SOCKET } from "./constants.ts";
+import { addressOf, libc } from "./libc.ts";
+import { OwnedDescriptor } from "./owned_descriptor.ts";
+
+const HEADER = 16;
+const INT = 4;
+/** SCM_MAX_FD: more are refused by the kernel. */
+const MAX_DESCRIPTORS = 253;
+
+/** What one receive gave. Every descriptor that came is here, whatever else is wrong with the message. */
+export interface UnixMessage {
+  /** Bytes received. */
+  readonly length: number;
+  /** Bytes or descriptors were cut off. */
+  readonly truncated: boolean;
+  readonly descriptors: readonly OwnedDescriptor[];
+}
+
+/** `struct msghdr` for one buffer and one control buffer. */
+class MessageHeader {
+  readonly bytes = new Uint8Array(56);
+  readonly #view = new DataView(this.bytes.buffer);
+  readonly #vector = new BigUint64Array(2);
+  readonly control: Uint8Array<ArrayBuffer>;
+
+  constructor(controlLength: number) {
+    this.control = new Uint8Array(new ArrayBuffer(controlLength));
+  }
+
+  /** `controlLength`: bytes of `control` to use; 0 for none. */
+  aim(payload: Uint8Array, controlLength: number): void {
+    this.#vector[0] = BigInt(addressOf(payload));
+    this.#vector[1] = BigInt(payload.length);
+    this.#view.setBigUint64(16, BigInt(addressOf(new Uint8Array(this.#vector.buffer))), true);
+    this.#view.setBigUint64(24, 1n, true);
+    this.#view.setBigUint64(32, controlLength === 0 ? 0n : BigInt(addressOf(this.control)), true);
+    this.#view.setBigUint64(40, BigInt(controlLength), true);
+    this.#view.setInt32(48, 0, true);
+  }
+
+  get controlLength(): number {
+    return Number(this.#view.getBigUint64(40, true));
+  }
+
+  get flags(): number {
+    return this.#view.getInt32(48, true);
+  }
+}
+
+/** Receives messages with up to `descriptors` descriptors each; the kernel rounds up to an even number. */
+export class UnixMessageReceiver {
+  readonly #header: MessageHeader;
+
+  constructor(descriptors: number) {
+    this.#header = new MessageHeader(controlSpace(descriptors));
+  }
+
+  /** Null where recvmsg(2) failed: `errno()` says why. A length of 0 is the end (or, for packets, an empty one). */
+  receive(fd: number, into: Uint8Array): UnixMessage | null {
+    const header = this.#header;
+    header.aim(into, header.control.length);
+    const length = libc.recvmsg(fd, header.bytes, MSG_CMSG_CLOEXEC);
+    if (length < 0) return null;
+    const numbers = descriptorsIn(header.control.subarray(0, Math.min(header.controlLength, header.control.length)));
+    return {
+      length,
+      truncated: (header.flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0,
+      descriptors: numbers.map((number) => new OwnedDescriptor(number)),
+    };
+  }
+}
+
+/** Numbers of all descriptors in the control messages of a received message. Never throws. */
+export function descriptorsIn(control: Uint8Array): number[] {
+  const found: number[] = [];
+  const view = new DataView(control.buffer, control.byteOffset, control.length);
+  for (let at = 0; at + HEADER <= control.length;) {
+    const length = Number(view.getBigUint64(at, true));
+    if (length < HEADER) break;
+    const end = Math.min(at + length, control.length);
+    if (view.getInt32(at + 8, true) === SOL_SOCKET && view.getInt32(at + 12, true) === SCM_RIGHTS) {
+      for (let i = at + HEADER; i + INT <= end; i += INT) found.push(view.getInt32(i, true));
+    }
+    at += align(length);
+  }
+  return found;
+}
+
+/** Sends one message; the descriptors stay the caller's. Below zero on failure: `errno()` says why. */
+export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly number[]): number {
+  if (descriptors.length > MAX_DESCRIPTORS) {
+    throw new RangeError(`Cannot send ${descriptors.length} descriptors: ${MAX_DESCRIPTORS} is the most`);
+  }
+  const header = new MessageHeader(controlSpace(descriptors.length));
+  const used = descriptors.length === 0 ? 0 : HEADER + INT * descriptors.length;
+  if (used > 0) {
+    const view = new DataView(header.control.buffer);
+    view.setBigUint64(0, BigInt(used), true);
+    view.setInt32(8, SOL_SOCKET, true);
+    view.setInt32(12, SCM_RIGHTS, true);
+    descriptors.forEach((descriptor, i) => view.setInt32(HEADER + INT * i, descriptor, true));
+  }
+  header.aim(bytes, used);
+  return libc.sendmsg(fd, header.bytes, MSG_NOSIGNAL);
+}
+
+/** CMSG_SPACE */
+function controlSpace(descriptors: number): number {
+  return descriptors === 0 ? 0 : align(HEADER + INT * descriptors);
+}
+
+function align(length: number): number {
+  return Math.ceil(length / 8) * 8;
+}
