@@ -75,7 +75,7 @@ export class DataPlane {
 
   /** Binds the listeners of one workload. Throws `ListenError`. */
   startPod(name: WorkloadName): PodProxy {
-    const { config, network, log, random, fillRandom, wallClock } = this.#parts;
+    const { config, network, log, metrics, random, fillRandom, wallClock } = this.#parts;
     const pod = new PodProxy(
       {
         loop: this.#loop,
@@ -85,6 +85,10 @@ export class DataPlane {
         credentials: this.credentials,
         peers: this.#peers,
         telemetry: this.#telemetry,
+        sockets: {
+          source: metrics.cell("istio_tcp_sockets_open", "source"),
+          destination: metrics.cell("istio_tcp_sockets_open", "destination"),
+        },
         log: log.scope("ztunnel::proxy"),
         settings: this.#settings(),
         random,

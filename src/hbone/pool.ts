@@ -29,6 +29,8 @@ export interface PoolSettings extends ClientSettings {
   readonly maxStreams: number;
   readonly unusedRelease: Millis;
   readonly responseTimeout: Millis;
+  /** For the log: `connection.tls` and `peerId` say what was negotiated with whom. */
+  readonly onConnected?: (connection: ClientConnection) => void;
 }
 
 /** ms for the last frames of all connections. */
@@ -135,6 +137,7 @@ export class Pool {
 
   #opened(entry: Entry, connection: ClientConnection, request: TunnelRequest): void {
     entry.connecting--;
+    this.#settings.onConnected?.(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
     for (const tunnel of entry.waiting) {
