@@ -1,7 +1,7 @@
 /** The certificate manager with its authority, and the way its certificates take to the workers. */
 import type { Config } from "../config/config.ts";
-import type { WorkerHandle } from "../control/worker_handle.ts";
-import type { CertificateAuthority, IssuedCertificate } from "../identity/authority.ts";
+import type { ToWorker } from "../dataplane/messages.ts";
+import type { CertificateAuthority } from "../identity/authority.ts";
 import { CertificateManager } from "../identity/certificate_manager.ts";
 import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
@@ -13,10 +13,10 @@ import type { Log } from "../telemetry/log.ts";
 export class Certificates {
   readonly #manager: CertificateManager;
   readonly #authority: CertificateAuthority;
-  readonly #workers: readonly WorkerHandle[];
+  /** The way to the workers, set by the wiring. */
+  send: (message: ToWorker) => void = () => {};
 
-  constructor(config: Config, log: Log, workers: readonly WorkerHandle[]) {
-    this.#workers = workers;
+  constructor(config: Config, log: Log) {
     this.#authority = makeAuthority(config);
     const scope = log.scope("ztunnel::identity::manager");
     this.#manager = new CertificateManager({
@@ -25,30 +25,22 @@ export class Certificates {
       random: Math.random,
       events: logManagerEvents((level, message, fields) => scope[level](message, fields)),
       onChange: (_subject, state) => {
-        if (state?.at === "available") this.#send(state.certificate);
+        if (state?.at === "available") this.send({ kind: "certificate", issued: state.certificate });
       },
     });
   }
 
-  /** A worker needs the certificate of `id`; every worker gets it. */
+  /** A worker needs the certificate of `id`; every worker gets it. Workers that have it already take no notice. */
   want(id: SpiffeId): void {
     this.#manager.get({ id, workloadUid: null }, Priority.RealTime).then(
-      (issued) => this.#send(issued),
-      (error) => this.#fail(id, error instanceof Error ? error.message : String(error)),
+      (issued) => this.send({ kind: "certificate", issued }),
+      (error) => this.send({ kind: "certificate-failed", id, message: messageOf(error) }),
     );
   }
 
   close(): void {
     this.#manager.close();
     this.#authority.close();
-  }
-
-  #send(issued: IssuedCertificate): void {
-    for (const worker of this.#workers) worker.send({ kind: "certificate", issued });
-  }
-
-  #fail(id: SpiffeId, message: string): void {
-    for (const worker of this.#workers) worker.send({ kind: "certificate-failed", id, message });
   }
 }
 
@@ -66,4 +58,8 @@ function makeAuthority(config: Config): CertificateAuthority {
 function timer(delay: number, run: () => void): { cancel(): void } {
   const handle = setTimeout(run, delay);
   return { cancel: () => clearTimeout(handle) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
-/** The log of the main isolate. */
+/** The log of the main isolate, and the filter that all isolates share. */
+import type { FilterControl } from "../admin/logging_route.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { Log } from "../telemetry/log.ts";
@@ -11,10 +12,39 @@ import { systemClock } from "../telemetry/timestamp.ts";
 /** Exit code of the native proxy for a bad `RUST_LOG`. */
 const PANIC = 101;
 
-export function makeLog(config: Config): { readonly log: Log; readonly filter: LogFilter } {
+export interface MainLog {
+  readonly log: Log;
+  readonly filter: LogFilter;
+  readonly writer: LogWriter;
+}
+
+export function makeLog(config: Config): MainLog {
   const filter = startFilter(config.log.filter);
   if (typeof filter === "string") throw new ConfigError(`RUST_LOG: ${filter}`, PANIC);
   const writer = new LogWriter(STANDARD_OUTPUT, () => queueMicrotask(() => log.flush()));
   const log: Log = new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
-  return { log, filter };
+  return { log, filter, writer };
+}
+
+/** Changes the filter here and, through `tell`, in every worker. */
+export class FilterOwner implements FilterControl {
+  readonly start: LogFilter;
+  readonly #log: Log;
+  readonly #tell: (filter: string) => void;
+
+  constructor(log: Log, start: LogFilter, tell: (filter: string) => void) {
+    this.start = start;
+    this.#log = log;
+    this.#tell = tell;
+  }
+
+  get current(): LogFilter {
+    return this.#log.filter;
+  }
+
+  change(filter: LogFilter): void {
+    this.#log.scope("ztunnel::telemetry").info(`new log filter is ${filter}`);
+    this.#log.filter = filter;
+    this.#tell(filter.toString());
+  }
 }

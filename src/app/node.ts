@@ -1,48 +1,70 @@
 /**
- * The wiring of a whole node: authority and certificate manager, static mesh, workers, servers, signals. Everything is
- * made here once and handed down.
+ * The wiring of a whole node, in the order of `docs/spec/config-admin.md` 7.2: servers, authority and certificate
+ * manager, static mesh, workers, signals. Everything is made here once and handed down.
  */
 import type { Config } from "../config/config.ts";
-import { WorkerHandle } from "../control/worker_handle.ts";
+import { startupDump } from "../config/config_dump.ts";
+import { ConfigError } from "../config/error.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import type { Log } from "../telemetry/log.ts";
-import { loadMesh } from "./local_mesh.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
+import { Readiness } from "../telemetry/readiness.ts";
 import { Certificates } from "./certificates.ts";
-import { makeLog } from "./logging.ts";
+import { loadMesh } from "./local_mesh.ts";
+import { FilterOwner, makeLog } from "./logging.ts";
+import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
+import { Workers } from "./workers.ts";
+
+/** Milliseconds the log may take to leave at the end. */
+const LAST_LINES = 1000;
 
 /** Returns when the node has been drained. Throws with a text for the operator when it cannot start. */
 export async function runNode(config: Config, makeWorker: () => Worker): Promise<void> {
-  const { log, filter } = makeLog(config);
-  announce(config, log);
-  const mesh = loadMesh(config, log);
-  const fatal = Promise.withResolvers<never>();
-  const workers: WorkerHandle[] = [];
-  const certificates = new Certificates(config, log, workers);
-  for (let i = 0; i < config.workerThreads; i++) {
-    workers.push(
-      new WorkerHandle(makeWorker(), {
-        onCertificateWanted: (id) => certificates.want(id),
-        onDeath: (message) => fatal.reject(new Error(message)),
-      }),
-    );
+  const { log, filter, writer } = makeLog(config);
+  try {
+    announce(config, log);
+    const readiness = new Readiness(log.scope("ztunnel::readiness"), () => performance.now());
+    readiness.register("proxy");
+    readiness.register("state manager");
+    const servers = new Servers(config, log);
+    servers.serveReadiness(readiness);
+    const mesh = loadMesh(config, log);
+    readiness.complete("state manager");
+    const certificates = new Certificates(config, log);
+    const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
+    certificates.send = (message) => workers.send(message);
+    const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
+    const stop = Promise.withResolvers<void>();
+    servers.serveAdmin(filters, () => {
+      log.scope("ztunnel::signal").info("received explicit shutdown signal");
+      stop.resolve();
+    });
+    const library = await workers.start(config, filter.toString());
+    log.scope("ztunnel::tls").info("TLS library in use", { library });
+    if (config.workload === null) {
+      throw new ConfigError("PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO");
+    }
+    log.scope("ztunnel::app").info("proxy mode enabled");
+    await workers.serve(mesh);
+    const metrics = new Metrics();
+    metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
+    servers.serveStats(async () => {
+      collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
+      return [metrics.snapshot(), ...await workers.snapshots()];
+    });
+    readiness.complete("proxy");
+    await Promise.race([stop.promise, stopSignal(log), workers.death]);
+    await Promise.all([
+      servers.drain(),
+      workers.drain({ kind: "graceful", deadline: config.drainDeadline }),
+    ]);
+    certificates.close();
+  } finally {
+    writer.drain(LAST_LINES);
   }
-  for (const worker of workers) worker.send({ kind: "start", config, filter: filter.toString() });
-  const libraries = await Promise.race([Promise.all(workers.map((worker) => worker.ready)), fatal.promise]);
-  log.scope("ztunnel::app").info("proxy mode enabled");
-  log.scope("ztunnel::tls").info("TLS library in use", { library: libraries[0] ?? "" });
-  for (const worker of workers) worker.send({ kind: "mesh", changes: mesh });
-  for (const worker of workers) worker.send({ kind: "listen" });
-  await Promise.race([Promise.all(workers.map((worker) => worker.listening)), fatal.promise]);
-  log.flush();
-  await Promise.race([stopSignal(log), fatal.promise]);
-  for (const worker of workers) {
-    worker.send({ kind: "drain", mode: { kind: "graceful", deadline: config.drainDeadline } });
-  }
-  await Promise.race([Promise.all(workers.map((worker) => worker.drained)), fatal.promise]);
-  certificates.close();
-  log.flush();
 }
 
 function announce(config: Config, log: Log): void {
@@ -50,5 +72,6 @@ function announce(config: Config, log: Log): void {
   scope.info(`version: ${versionLine(config.istioVersion)}`);
   const { soft, hard } = raiseDescriptorLimit();
   scope.info(`set file descriptor limits from ${soft} to ${hard}`);
+  scope.info(`running with config: ${startupDump(config)}`);
   for (const warning of config.warnings) scope.warn(warning);
 }

@@ -3,5 +3,5 @@ import { BUILD } from "../config/build.ts";
 import { versionInfo, versionText } from "../config/version.ts";
 
 export function versionLine(istioVersion = "unknown"): string {
-  return versionText(versionInfo(BUILD, Deno.version.deno, istioVersion));
+  return versionText(versionInfo(BUILD, `deno ${Deno.version.deno}`, istioVersion));
 }

@@ -1,7 +1,4 @@
-/**
- * What was built, filled in by the build. In a checkout these are the values of a development build.
- * `compile.sh` writes this file anew.
- */
+/** What was built. `compile.sh` replaces the words between the at signs; a checkout is a development build. */
 export interface Build {
   readonly version: string;
   readonly gitRevision: string;
@@ -9,4 +6,15 @@ export interface Build {
   readonly status: "Clean" | "Modified";
 }
 
-export const BUILD: Build = { version: "dev", gitRevision: "unknown", profile: "debug", status: "Modified" };
+function stamped(word: string, otherwise: string): string {
+  return word.startsWith("@") ? otherwise : word;
+}
+
+const version = stamped("@ZTUNNEL_VERSION@", "dev");
+
+export const BUILD: Build = {
+  version,
+  gitRevision: stamped("@ZTUNNEL_REVISION@", "unknown"),
+  profile: version === "dev" ? "debug" : "release",
+  status: stamped("@ZTUNNEL_STATUS@", "Modified") === "Clean" ? "Clean" : "Modified",
+};

@@ -18,13 +18,16 @@ export interface InboundConnection extends LiveConnection {
 export class Connections {
   readonly #all = new Set<LiveConnection>();
   readonly #inbound = new Set<InboundConnection>();
+  readonly #sockets = new Set<LiveConnection>();
+  readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
   /** Streams that wait for an application to accept. */
   pendingDials = 0;
 
-  /** `onCut` is told of each connection that a policy change ended. */
-  constructor(state: MeshState, onCut: (call: Call) => void) {
+  /** `onCut` is told of each connection that a policy change ended. `socketGauge` counts accepted sockets. */
+  constructor(state: MeshState, onCut: (call: Call) => void, socketGauge: { value: number } = { value: 0 }) {
+    this.#socketGauge = socketGauge;
     this.#unsubscribe = state.subscribe({
       policiesChanged: () => this.#reauthorize(state, "skip", onCut),
     });
@@ -38,6 +41,13 @@ export class Connections {
     this.#all.add(connection);
   }
 
+  /** The same for one that is an accepted socket of its own, not a stream of another one. */
+  addSocket(connection: LiveConnection): void {
+    this.add(connection);
+    this.#sockets.add(connection);
+    this.#socketGauge.value++;
+  }
+
   /** Adds to {@link add} that policy changes are applied to it. */
   addInbound(connection: InboundConnection): void {
     this.#inbound.add(connection);
@@ -45,6 +55,7 @@ export class Connections {
 
   remove(connection: LiveConnection): void {
     this.#inbound.delete(connection as InboundConnection);
+    if (this.#sockets.delete(connection)) this.#socketGauge.value--;
     if (this.#all.delete(connection) && this.#all.size === 0) this.#onEmpty?.();
   }
 

@@ -36,7 +36,7 @@ export class InboundTunnel implements LiveConnection {
     this.#context = context;
     this.#plain = plain;
     this.#onEnd = onEnd;
-    context.connections.add(this);
+    context.connections.addSocket(this);
   }
 
   start(): void {

@@ -47,7 +47,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#source = client.remote;
     this.#target = target;
     this.#startedAt = context.loop.network.now();
-    context.connections.add(this);
+    context.connections.addSocket(this);
   }
 
   start(): void {

@@ -28,7 +28,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     this.#client = client;
     this.#target = target;
     this.#startedAt = context.loop.network.now();
-    context.connections.add(this);
+    context.connections.addSocket(this);
   }
 
   start(): void {

@@ -43,6 +43,8 @@ export interface PodContext {
   readonly peers: PeerChainCache;
   readonly telemetry: ConnectionTelemetry;
   readonly connections: Connections;
+  /** `istio_tcp_sockets_open` by reporter. */
+  readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };
   /** With the pod's span where there is one. */
   readonly log: LogScope;
   readonly settings: ProxySettings;

@@ -1,9 +1,11 @@
 /** All that serves one pod: its listeners, their connections, its pools. */
+import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Accepted, ListenAt, Listener } from "../net/network.ts";
 import type { Call } from "../mesh/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
 import { Connections } from "./connections.ts";
 import { type Component, drainConnections, type DrainMode } from "./drain.ts";
 import { InboundTunnel } from "./inbound_tunnel.ts";
@@ -146,6 +148,7 @@ export class PodProxy {
       maxStreams: maxStreamsPerConnection,
       unusedRelease,
       wallClock,
+      onConnected: (connection) => this.#logConnected(connection),
     }, peers);
     this.#pools.push(pool);
     return pool;
@@ -157,7 +160,10 @@ export class PodProxy {
     accept: (accepted: Accepted, context: PodContext) => void,
     beginDrain: () => void = () => {},
   ): void {
-    const connections = new Connections(this.#parts.state, (call) => this.#logCut(call));
+    const gauge = name === "inbound" || name === "inbound passthrough"
+      ? this.#parts.sockets.destination
+      : this.#parts.sockets.source;
+    const connections = new Connections(this.#parts.state, (call) => this.#logCut(call), gauge);
     const listener = this.#parts.loop.network.listen(at, (accepted) => accept(accepted, context));
     this.#ownPorts.add(listener.local.port);
     const context: PodContext = {
@@ -179,6 +185,18 @@ export class PodProxy {
       address: bare(formatAddress(listener.local)),
       component: name === "inbound passthrough" ? "inbound plaintext" : name,
       transparent: listener.transparent,
+    });
+  }
+
+  #logConnected({ peer, peerId, tls }: ClientConnection): void {
+    const log = this.#parts.log.as("ztunnel::proxy::h2::client");
+    if (!log.isEnabled(LEVEL.debug)) return;
+    log.debug("HBONE connection established", {
+      peer: bare(formatAddress(peer.address)),
+      identity: peerId,
+      version: tls?.version,
+      cipher: tls?.cipher,
+      group: tls?.group,
     });
   }
 

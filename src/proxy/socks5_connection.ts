@@ -23,7 +23,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#context = context;
     this.#pool = pool;
     this.#client = client;
-    context.connections.add(this);
+    context.connections.addSocket(this);
   }
 
   start(): void {

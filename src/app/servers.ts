@@ -1,0 +1,47 @@
+/** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
+import { HttpServer } from "../admin/http_server.ts";
+import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
+import { readinessHandler } from "../admin/readiness_server.ts";
+import { routed } from "../admin/routes.ts";
+import { shutdownRoute } from "../admin/shutdown_route.ts";
+import { type CollectSnapshots, statsHandler } from "../admin/stats_server.ts";
+import type { Config, ServerAddress } from "../config/config.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Readiness } from "../telemetry/readiness.ts";
+
+export class Servers {
+  readonly #log: Log;
+  readonly #config: Config;
+  readonly #running: HttpServer[] = [];
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** The first thing that is bound, so that probes get an answer during the start. */
+  serveReadiness(readiness: Readiness): void {
+    this.#bind("readiness", this.#config.listeners.readiness).serve(readinessHandler(readiness));
+  }
+
+  serveAdmin(control: FilterControl, stop: () => void): void {
+    this.#bind("admin", this.#config.listeners.admin).serve(routed({
+      "/logging": loggingRoute(control),
+      "/quitquitquit": shutdownRoute(stop),
+    }));
+  }
+
+  serveStats(collect: CollectSnapshots): void {
+    this.#bind("stats", this.#config.listeners.stats).serve(statsHandler(collect));
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#running.map((server) => server.drain()));
+  }
+
+  #bind(component: string, at: ServerAddress): HttpServer {
+    const server = HttpServer.bind(component, at, this.#log.scope("ztunnel::hyper_util"));
+    this.#running.push(server);
+    return server;
+  }
+}

@@ -1,0 +1,60 @@
+/** The data-plane workers as one: what main tells them, it tells all of them. */
+import type { Config } from "../config/config.ts";
+import { WorkerHandle } from "../control/worker_handle.ts";
+import type { ToWorker } from "../dataplane/messages.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { MeshChange } from "../mesh/changes.ts";
+import type { DrainMode } from "../proxy/drain.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+
+export class Workers {
+  readonly #handles: WorkerHandle[];
+  readonly #death = Promise.withResolvers<never>();
+
+  /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this identity. */
+  constructor(config: Config, makeWorker: () => Worker, wanted: (id: SpiffeId) => void) {
+    // Whoever waits for something races against it; before that nobody does.
+    this.#death.promise.catch(() => {});
+    this.#handles = Array.from({ length: config.workerThreads }, () =>
+      new WorkerHandle(makeWorker(), {
+        onCertificateWanted: wanted,
+        onDeath: (message) => this.#death.reject(new Error(message)),
+      }));
+  }
+
+  /** Rejects when a worker dies, with its error. */
+  get death(): Promise<never> {
+    return this.#death.promise;
+  }
+
+  /** Resolves with the version of the TLS library. Rejects with a text for the operator. */
+  async start(config: Config, filter: string): Promise<string> {
+    this.send({ kind: "start", config, filter });
+    const versions = await this.#all((worker) => worker.ready);
+    return versions[0] ?? "none";
+  }
+
+  /** Loads the mesh and binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
+  async serve(mesh: readonly MeshChange[]): Promise<void> {
+    this.send({ kind: "mesh", changes: mesh });
+    this.send({ kind: "listen" });
+    await this.#all((worker) => worker.listening);
+  }
+
+  async drain(mode: DrainMode): Promise<void> {
+    this.send({ kind: "drain", mode });
+    await this.#all((worker) => worker.drained);
+  }
+
+  snapshots(): Promise<MetricsSnapshot[]> {
+    return this.#all((worker) => worker.snapshot());
+  }
+
+  send(message: ToWorker): void {
+    for (const worker of this.#handles) worker.send(message);
+  }
+
+  #all<T>(ask: (worker: WorkerHandle) => Promise<T>): Promise<T[]> {
+    return Promise.race([Promise.all(this.#handles.map(ask)), this.death]);
+  }
+}
