@@ -1,0 +1,57 @@
+/** Chapter 1: HTTP requests, each on a connection of its own, all in one TLS connection between the nodes. */
+import { SERVICE, SHOP } from "./cast.ts";
+import type { LogLine } from "./log_line.ts";
+import { patiently } from "./patience.ts";
+import { heading, showLine, type Stage } from "./stage.ts";
+import { type HttpAnswer, httpGet, httpGets } from "./traffic.ts";
+
+/** Each makes one tunnel. */
+export const REQUESTS = 200;
+const AT_ONCE = 8;
+
+export async function httpChapter(stage: Stage): Promise<void> {
+  const { mesh, claims } = stage;
+  heading(stage, `1  ${REQUESTS} HTTP requests`);
+  const target = { ip: SERVICE.ip, port: SERVICE.httpPort };
+  const get = () => httpGet(mesh.socksPorts.a, target, SERVICE.hostname);
+  const answers = await patiently("HTTP requests", async (alive) => {
+    // The first opens the connection that the others share.
+    const first = await get();
+    alive();
+    return [first, ...await httpGets(REQUESTS - 1, AT_ONCE, get)];
+  });
+  const right = answers.filter(({ status, body }) => status === 200 && body === mesh.apps.greeting);
+  claims.check(
+    right.length === REQUESTS,
+    `GET http://${SERVICE.ip}/ answered ${right.length} times by the app behind node-b; ${latency(answers)}`,
+    () => JSON.stringify(answers.find((answer) => !right.includes(answer))),
+  );
+  const tls = await mesh.a.line("its connection to node-b", established);
+  showLine(stage, mesh.a, tls);
+  checkTls(stage, tls);
+}
+
+/** All that node-a has opened to other nodes. */
+export function established({ message }: LogLine): boolean {
+  return message === "HBONE connection established";
+}
+
+function checkTls({ mesh, claims }: Stage, tls: LogLine): void {
+  const { fields } = tls;
+  claims.check(
+    fields.get("version") === "TLSv1.3" && fields.get("cipher") === "TLS_AES_256_GCM_SHA384",
+    `between the nodes: ${fields.get("version")}, ${fields.get("cipher")}, key exchange ${fields.get("group")}`,
+    () => tls.words.join(" "),
+  );
+  claims.check(
+    fields.get("peer") === `${SHOP.ip}:${mesh.hbonePort}` && fields.get("identity") === SHOP.identity,
+    `node-b proved by its certificate to be ${fields.get("identity")}`,
+    () => tls.words.join(" "),
+  );
+}
+
+function latency(answers: readonly HttpAnswer[]): string {
+  const sorted = answers.map(({ millis }) => millis).sort((x, y) => x - y);
+  const at = (part: number) => `${(sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(1)} ms`;
+  return `half within ${at(0.5)}, 99 % within ${at(0.99)}`;
+}

@@ -1,0 +1,103 @@
+/** The mesh of the demo: three proxies and the apps behind one of them, set up in a temporary folder. */
+import { type Apps, startApps } from "./apps.ts";
+import { CAST, CLIENT, INTRUDER, meshFile, SHOP, type Workload } from "./cast.ts";
+import type { LogLine } from "./log_line.ts";
+import { launcher, Node } from "./node.ts";
+import { takeHbonePort } from "./ports.ts";
+
+export interface Mesh {
+  readonly apps: Apps;
+  /** Proxies of client, shop and intruder. */
+  readonly a: Node;
+  readonly b: Node;
+  readonly c: Node;
+  readonly hbonePort: number;
+  /** Of `node-a` and `node-c`, on 127.0.0.1. */
+  readonly socksPorts: { readonly a: number; readonly c: number };
+  /** `ip:port` of node-a's metrics. */
+  readonly metrics: string;
+  readonly folder: string;
+  /** The TLS library that the proxies use. */
+  readonly library: string;
+}
+
+/** Starts all of it. What it started belongs to `stack`, also when it throws. */
+export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
+  // Without a pause up to the last process: an interruption finds all or nothing.
+  const folder = Deno.makeTempDirSync({ prefix: "ztunnel-demo-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const apps = stack.use(startApps(SHOP.ip));
+  Deno.writeTextFileSync(`${folder}/mesh.yaml`, meshFile(apps.ports));
+  const hbonePort = takeHbonePort(CAST.map(({ ip }) => ip), stack);
+  const nodes: Node[] = [];
+  stack.defer(async () => void await Promise.all(nodes.map((node) => node.stop())));
+  const start = (member: Workload) => {
+    const node = new Node(member.node, launcher(), settings(member, folder, hbonePort, member !== SHOP));
+    nodes.push(node);
+    return node;
+  };
+  const [a, b, c] = [start(CLIENT), start(SHOP), start(INTRUDER)];
+  const [, socksA, stats, socksC, library] = await Promise.all([
+    listening(b, "inbound"),
+    listening(a, "socks5"),
+    listening(a, "stats"),
+    listening(c, "socks5"),
+    a.line("its TLS library", (line) => line.message === "TLS library in use"),
+  ]);
+  return {
+    apps,
+    a,
+    b,
+    c,
+    hbonePort,
+    socksPorts: { a: portOf(socksA), c: portOf(socksC) },
+    metrics: addressOf(stats),
+    folder,
+    library: library.fields.get("library") ?? "",
+  };
+}
+
+function settings(member: Workload, folder: string, hbonePort: number, socks: boolean): Record<string, string> {
+  return {
+    PROXY_MODE: "dedicated",
+    PROXY_WORKLOAD_INFO: `demo/${member.name}/${member.name}`,
+    NODE_NAME: member.node,
+    BIND_ADDRESS: member.ip,
+    IPV6_ENABLED: "false",
+    // Needs a right that is not ours: the app sees the proxy's address.
+    ENABLE_ORIG_SRC: "false",
+    ISTIO_META_DNS_CAPTURE: "false",
+    XDS_ADDRESS: "",
+    LOCAL_XDS_PATH: `${folder}/mesh.yaml`,
+    FAKE_CA: "true",
+    LOCAL_CA_CERT: `${folder}/ca.pem`,
+    LOCAL_CA_KEY: `${folder}/ca.key`,
+    UNSTABLE_ENABLE_SOCKS5: String(socks),
+    INBOUND_PORT: String(hbonePort),
+    SOCKS5_PORT: "0",
+    OUTBOUND_PORT: "0",
+    INBOUND_PLAINTEXT_PORT: "0",
+    ADMIN_PORT: "0",
+    STATS_PORT: "0",
+    READINESS_PORT: "0",
+    ZTUNNEL_WORKER_THREADS: "1",
+    CONNECTION_TERMINATION_DEADLINE: "1s",
+    // What TLS negotiated is told at debug.
+    RUST_LOG: "info,ztunnel::proxy::h2::client=debug",
+  };
+}
+
+function listening(node: Node, component: string): Promise<LogLine> {
+  return node.line(
+    `that its listener "${component}" is established`,
+    ({ message, fields }) => message === "listener established" && fields.get("component") === component,
+  );
+}
+
+function addressOf(line: LogLine): string {
+  return line.fields.get("address") ?? "";
+}
+
+function portOf(line: LogLine): number {
+  return Number(addressOf(line).split(":").at(-1));
+}
