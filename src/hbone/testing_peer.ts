@@ -13,6 +13,8 @@ import { TestSocket } from "./testing_socket.ts";
 import { Transport } from "./transport.ts";
 
 const TIMEOUT = 10_000;
+/** SO_MARK of a proxy's own sockets: redirection leaves them alone. */
+const MARK = 1337;
 
 /** One HTTP/2 connection, either role, with everything that happened written down. */
 export class RawPeer extends EndpointLog {
@@ -87,7 +89,7 @@ export function rawServer(
 /** A TLS stream to `to`, or how it failed. The network is run until it is known. */
 export function dialTls(host: HostNetwork, to: SocketAddress, context: TlsContext): Duplex | Ending {
   const outcome: { value: Duplex | Ending | null } = { value: null };
-  host.dial(to, {}, {
+  host.dial(to, { mark: MARK }, {
     onConnect: (plain) => {
       host.secure(plain, context, "client", TIMEOUT, {
         onSecure: (duplex) => outcome.value = duplex,
