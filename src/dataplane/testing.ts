@@ -60,6 +60,8 @@ export class TestNode {
   certificates: CertificateMode = "issue";
   readonly #log: TestLog;
   #drained = false;
+  /** What stands for the next random bytes. */
+  #filling = 0x5a;
 
   constructor(readonly name: string, readonly ip: string, host: HostNetwork, issuer: TestIssuer, options: NodeOptions) {
     this.host = host;
@@ -84,7 +86,7 @@ export class TestNode {
       sharedListeners: false,
       wallClock: () => NOW + host.now(),
       random: () => 0,
-      fillRandom: (bytes) => void bytes.fill(0x5a),
+      fillRandom: (bytes) => void bytes.fill(this.#filling++),
     });
     this.pod = this.plane.startPod(config.workload!);
   }

@@ -1,10 +1,11 @@
 /**
  * One HTTP/2 connection to a peer, from the wish to its end.
  *
- *     credential ──▶ dialing ──▶ handshake ──▶ open ──▶ closed
- *         └─────────────┴────────────┴──── failure ───────▲
+ *     credential ──▶ dialing ──▶ handshake ──▶ open ──▶ ended ──▶ closed
+ *         └─────────────┴────────────┴──── failure ─────────────────▲
  *
- * "open" begins with our preface; requests may be sent at once. A GOAWAY or `drain` only stops new requests.
+ * "open" begins with our preface; requests may be sent at once. A GOAWAY or `drain` only stops new requests. In
+ * "ended" the last frames leave.
  */
 import { H2Connection } from "../h2/connection.ts";
 import { defaultOptions } from "../h2/limits.ts";
@@ -41,7 +42,7 @@ export interface ClientEvents {
   onOpen(): void;
   /** Never opened. */
   onOpenFailure(failure: TunnelFailure): void;
-  /** Was open; its streams have been told. */
+  /** Was open; its streams have been told, its socket is closed. */
   onClosed(failure: H2Failure): void;
 }
 
@@ -55,8 +56,11 @@ export class ClientConnection implements ConnectionHandler {
   #h2: H2Connection | null = null;
   #transport: Transport | null = null;
   #dialling = false;
+  #closed = false;
   #ended = false;
   #settled = false;
+  /** How it ended by itself. */
+  #end: H2Failure | null = null;
   /** The peer as verified, and the session's parameters; null before "open". */
   tls: TlsPeer | null = null;
   peerId: SpiffeId | null = null;
@@ -79,6 +83,10 @@ export class ClientConnection implements ConnectionHandler {
       onCredentialFailure: (message) => this.#fail(identityFailure(message)),
     });
     if (!this.#ended && !this.#dialling) this.#abort = stop;
+  }
+
+  get isConnecting(): boolean {
+    return this.#h2 === null && !this.#ended;
   }
 
   get isOpen(): boolean {
@@ -106,8 +114,7 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Ends at once, whatever its state. Streams are told, `ClientEvents` are not. */
   close(): void {
-    if (this.#ended) return;
-    this.#ended = this.#settled = true;
+    this.#closed = this.#ended = true;
     this.#abort();
     this.#h2?.transportEnded("the connection was closed");
     this.#transport?.close();
@@ -128,11 +135,16 @@ export class ClientConnection implements ConnectionHandler {
   onGoAway(): void {}
 
   onEnd(failure: H2Failure): void {
-    if (this.#ended) return;
     this.#ended = true;
+    this.#end = failure;
     this.#transport?.connectionEnded();
-    if (this.#settled) this.#events.onClosed(failure);
-    else this.#events.onOpenFailure(prefaceFailure(failure));
+  }
+
+  #transportClosed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#settled) this.#events.onClosed(this.#end!);
+    else this.#events.onOpenFailure(prefaceFailure(this.#end!));
   }
 
   #dial(credential: Credential): void {
@@ -180,7 +192,7 @@ export class ClientConnection implements ConnectionHandler {
     this.lastUsed = network.now();
     const options = { ...defaultOptions("client"), ...this.#settings.http2 };
     this.#h2 = new H2Connection(options, this, buffers, network.now());
-    this.#transport = new Transport(this.#loop, duplex, this.#h2);
+    this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
     this.#events.onOpen();
   }

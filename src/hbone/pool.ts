@@ -65,6 +65,11 @@ export class Pool {
     return this.#all.size;
   }
 
+  /** Keys with a connection, or with somebody who waits for one. */
+  get keys(): number {
+    return this.#entries.size;
+  }
+
   /** Sends a CONNECT on a connection that fits, made if need be. `abort` the result to give up. */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
     const entry = this.#entry(request);
@@ -86,7 +91,8 @@ export class Pool {
   /** There are no streams any more: what they said last leaves, in a moment at most, then `done` is called. */
   finish(done: () => void): void {
     this.drain();
-    for (const connection of [...this.#all]) if (!connection.isOpen) this.#end(connection);
+    this.#entries.clear();
+    for (const connection of [...this.#all]) if (connection.isConnecting) this.#end(connection);
     if (this.#all.size === 0) return done();
     const timer = this.#loop.network.after(LAST_WORDS, () => this.close());
     this.#onDrained = () => {

@@ -9,7 +9,7 @@ import { Transport } from "./transport.ts";
 export interface ServerEvents {
   /** Set `stream.handler` before returning, or answer and end it. */
   onRequest(stream: Stream, headers: HeaderList): void;
-  /** Over; its streams have been told. */
+  /** Over, with its last frames gone and its socket closed; its streams have been told. */
   onClosed(failure: H2Failure): void;
 }
 
@@ -21,13 +21,15 @@ export class ServerConnection implements ConnectionHandler {
   readonly #h2: H2Connection;
   readonly #transport: Transport;
   #closed = false;
+  /** How it ended by itself. */
+  #end: H2Failure | null = null;
 
   constructor(loop: Loop, duplex: Duplex, http2: ServerHttp2, events: ServerEvents) {
     this.#loop = loop;
     this.#events = events;
     const options = { ...defaultOptions("server"), ...http2 };
     this.#h2 = new H2Connection(options, this, loop.buffers, loop.network.now());
-    this.#transport = new Transport(loop, duplex, this.#h2);
+    this.#transport = new Transport(loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
   }
 
@@ -58,9 +60,13 @@ export class ServerConnection implements ConnectionHandler {
   onGoAway(): void {}
 
   onEnd(failure: H2Failure): void {
+    this.#end = failure;
+    this.#transport.connectionEnded();
+  }
+
+  #transportClosed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#transport.connectionEnded();
-    this.#events.onClosed(failure);
+    this.#events.onClosed(this.#end!);
   }
 }

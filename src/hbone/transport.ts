@@ -7,7 +7,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex
 import type { Timer, TurnTask } from "../net/network.ts";
 import type { Loop } from "./loop.ts";
 
-/** ms for the last frames of a connection that has ended. */
+/** ms without progress that the last frames of a connection may take. */
 const LAST_WORDS = 1000;
 
 export class Transport implements DuplexSink {
@@ -16,16 +16,19 @@ export class Transport implements DuplexSink {
   readonly #connection: Connection;
   readonly #readTask: TurnTask = { runTurn: () => this.onReadable() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
+  readonly #onClosed: () => void;
   #timer: Timer | null = null;
   /** When `#timer` is due. */
   #dueAt = Infinity;
   #blocked = false;
   #closed = false;
 
-  constructor(loop: Loop, duplex: Duplex, connection: Connection) {
+  /** `onClosed`: the stream of bytes is closed, whoever did it; the connection has ended before. */
+  constructor(loop: Loop, duplex: Duplex, connection: Connection, onClosed: () => void = () => {}) {
     this.#loop = loop;
     this.duplex = duplex;
     this.#connection = connection;
+    this.#onClosed = onClosed;
   }
 
   start(): void {
@@ -42,21 +45,20 @@ export class Transport implements DuplexSink {
 
   /** A deadline of the connection may have moved forward. */
   deadlineMoved(): void {
+    if (this.#connection.ended) return;
     this.#timer?.cancel();
     this.#armTimer();
   }
 
-  /** The connection has ended: `ConnectionHandler.onEnd` calls this. A peer that does not read gets a moment, not more. */
+  /** The connection has ended: `ConnectionHandler.onEnd` calls this. It closes when its last frames have left. */
   connectionEnded(): void {
-    if (this.#closed) return;
-    this.#timer?.cancel();
-    this.#timer = this.#loop.network.after(LAST_WORDS, () => this.close());
+    this.#limitLastWords();
     this.flushSoon();
   }
 
   onReadable(): void {
     const { input, portions, network } = this.#loop;
-    if (this.#closed) return;
+    if (this.#closed || this.#connection.ended) return;
     for (let pass = portions.receivePasses; pass > 0; pass--) {
       const count = this.duplex.read(input);
       if (count > 0) this.#connection.receive(input, 0, count, network.now());
@@ -83,6 +85,7 @@ export class Transport implements DuplexSink {
     this.#closed = true;
     this.#timer?.cancel();
     this.duplex.close(reset);
+    this.#onClosed();
   }
 
   #flush(): void {
@@ -90,8 +93,16 @@ export class Transport implements DuplexSink {
     const state = this.#connection.flushTo(this.duplex);
     if (state === "failed") return this.#lost(this.duplex.failure?.message ?? "the connection broke");
     this.#blocked = state === "blocked";
-    // The last frame, which says why, has left.
-    if (this.#connection.ended && !this.#blocked) this.close();
+    if (!this.#connection.ended) return;
+    if (this.#blocked) this.#limitLastWords();
+    else this.close();
+  }
+
+  /** A peer that does not read gets a moment, not more. */
+  #limitLastWords(): void {
+    if (this.#closed) return;
+    this.#timer?.cancel();
+    this.#timer = this.#loop.network.after(LAST_WORDS, () => this.close());
   }
 
   #lost(reason: string): void {

@@ -1,0 +1,165 @@
+/** Which connections a pool makes, shares and lets go (`docs/spec/dataplane.md` 3, 10.5). */
+import { strict as assert } from "node:assert";
+import { parseIp } from "../net/address.ts";
+import { pattern, sendAll } from "../h2/testing.ts";
+import { PoolBed } from "./testing_pool.ts";
+
+Deno.test("dataplane PO-01 streams share a connection, also later ones; it ends with the pool", () => {
+  const bed = new PoolBed({ maxStreams: 3 });
+  bed.release(bed.hold(2));
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.release(bed.hold(2));
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [1, 1]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-02 another source address, another connection", () => {
+  const bed = new PoolBed({ maxStreams: 3 });
+  bed.hold(1);
+  bed.hold(1, parseIp("10.0.0.9")!);
+  assert.deepEqual(bed.counts, [2, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [2, 2]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-03 full connections are used again once they have room (upstream drops them: 2/2, 5/4, 5/5)", () => {
+  const bed = new PoolBed({ maxStreams: 2 });
+  bed.release(bed.hold(4));
+  assert.deepEqual(bed.counts, [2, 0]);
+  bed.release(bed.hold(5));
+  assert.deepEqual(bed.counts, [3, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [3, 3]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-04 after the server's GOAWAY a new connection", () => {
+  const bed = new PoolBed({ maxStreams: 2 });
+  const held = bed.hold(1);
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.peers[0]!.h2.drain(bed.memory.now());
+  bed.release(held);
+  assert.deepEqual(bed.counts, [1, 1]);
+  bed.hold(1);
+  assert.deepEqual(bed.counts, [2, 1]);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-05 one stream each: two at once make two connections (upstream drops both afterwards)", () => {
+  const bed = new PoolBed({ maxStreams: 1 });
+  bed.release(bed.hold(2));
+  assert.deepEqual(bed.counts, [2, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [2, 2]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-06 a hundred at once on one connection", () => {
+  const bed = new PoolBed({ maxStreams: 101 });
+  bed.hold(100);
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [1, 1]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-07 a hundred keys at once, a hundred connections", () => {
+  const bed = new PoolBed();
+  const requests = Array.from({ length: 100 }, (_, i) => bed.request(parseIp(`10.1.0.${i}`)!));
+  bed.memory.runUntilIdle();
+  assert.ok(requests.every(({ stream }) => stream !== null));
+  assert.deepEqual(bed.counts, [100, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [100, 100]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-08 three hundred requests over three keys at once: one connection a key", () => {
+  const bed = new PoolBed();
+  const requests = Array.from({ length: 300 }, (_, i) => bed.request(parseIp(`10.1.0.${i % 3}`)!));
+  bed.memory.runUntilIdle();
+  assert.ok(requests.every(({ stream }) => stream !== null));
+  assert.deepEqual(bed.counts, [3, 0]);
+  bed.dropPool();
+  assert.deepEqual(bed.counts, [3, 3]);
+  bed.assertClean();
+});
+
+Deno.test("requests beyond a connection's streams open further ones, at once", () => {
+  const bed = new PoolBed({ maxStreams: 100 });
+  const requests = Array.from({ length: 250 }, () => bed.request());
+  bed.memory.step();
+  assert.equal(bed.pool.size, 3);
+  bed.memory.runUntilIdle();
+  assert.ok(requests.every(({ stream }) => stream !== null));
+  assert.deepEqual(bed.counts, [3, 0]);
+  assert.deepEqual(bed.peers.map(({ streams }) => streams.length), [100, 100, 50]);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-09 a connection that nobody asked for during 100 ms is let go, with GOAWAY", () => {
+  const bed = new PoolBed({ maxStreams: 3, idle: 100 });
+  bed.release(bed.hold(2));
+  bed.memory.advance(99);
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.memory.advance(1);
+  assert.deepEqual(bed.counts, [1, 1]);
+  assert.ok(bed.peers[0]!.events.includes("goaway 0 0"));
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (upstream opens a second one)", () => {
+  const bed = new PoolBed({ maxStreams: 4, idle: 100 });
+  const [long] = bed.hold(1);
+  for (let i = 0; i < 2; i++) bed.release(bed.hold(1));
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.memory.advance(1000);
+  for (let i = 0; i < 4; i++) bed.release(bed.hold(1));
+  assert.deepEqual(bed.counts, [1, 0]);
+  bed.release([long!]);
+  bed.memory.advance(200);
+  assert.deepEqual(bed.counts, [1, 1]);
+  bed.assertClean();
+});
+
+Deno.test("dataplane PO-11 a stream is a pipe of bytes: greeting, echo, and nothing more once the pool is gone", () => {
+  const bed = new PoolBed({
+    maxStreams: 3,
+    prepare: (peer) => {
+      peer.answer = (log) => {
+        log.stream.respond([[":status", "200"]], false);
+        sendAll(log, new TextEncoder().encode("poolsrv\n"), false);
+      };
+    },
+  });
+  const [request] = bed.hold(1);
+  sendAll(request!.log, new TextEncoder().encode("abcde"), false);
+  bed.memory.runUntilIdle();
+  assert.equal(request!.log.text, "poolsrv\n");
+  assert.equal(bed.peers[0]!.streams[0]!.text, "abcde");
+  sendAll(bed.peers[0]!.streams[0]!, new TextEncoder().encode("abcde"), false);
+  bed.memory.runUntilIdle();
+  bed.dropPool();
+  assert.equal(request!.log.text, "poolsrv\nabcde");
+  assert.equal(request!.log.failure?.by, "transport");
+  bed.assertClean();
+});
+
+Deno.test("what a tunnel said before the pool finishes still leaves", () => {
+  const bed = new PoolBed();
+  const [request] = bed.hold(1);
+  const bytes = pattern(10_000);
+  sendAll(request!.log, bytes);
+  bed.peers[0]!.streams[0]!.stream.end();
+  let finished = false;
+  bed.pool.finish(() => finished = true);
+  bed.memory.runUntilIdle();
+  assert.equal(finished, true);
+  assert.deepEqual(bed.peers[0]!.streams[0]!.body, bytes);
+  bed.assertClean();
+});

@@ -1,0 +1,182 @@
+/** The seam between HTTP/2 and a stream of bytes: when it flushes, when it looks at the clock, when it lets go. */
+import { strict as assert } from "node:assert";
+import type { Connection, Stream } from "../h2/seam.ts";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import type { MemoryDuplex } from "../net/memory_duplex.ts";
+import { makeLoop } from "./loop.ts";
+import { HostNetwork } from "./testing_network.ts";
+import { TestSocket } from "./testing_socket.ts";
+import { Transport } from "./transport.ts";
+
+/** A connection that says what the test wants it to. */
+class FakeConnection implements Connection {
+  readonly role = "client";
+  readonly streamCount = 0;
+  readonly canOpen = false;
+  readonly draining = false;
+  ended = false;
+  output = "";
+  deadline: number | null = null;
+  readonly received: string[] = [];
+  readonly ticks: number[] = [];
+  lost: string | null = null;
+  onReceive: () => void = () => {};
+
+  receive(bytes: Uint8Array, start: number, end: number): void {
+    this.received.push(new TextDecoder().decode(bytes.slice(start, end)));
+    this.onReceive();
+  }
+  transportEnded(reason: string): void {
+    this.lost = reason;
+    this.ended = true;
+  }
+  open(): Stream | null {
+    return null;
+  }
+  flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed" {
+    const taken = to.write(new TextEncoder().encode(this.output));
+    if (taken < 0) return "failed";
+    this.output = this.output.slice(taken);
+    return this.output === "" ? "empty" : "blocked";
+  }
+  ping(): void {}
+  drain(): void {}
+  nextDeadline(): number | null {
+    return this.ended ? null : this.deadline;
+  }
+  tick(now: number): void {
+    this.ticks.push(now);
+    this.deadline = null;
+  }
+}
+
+interface Bed {
+  readonly memory: MemoryNetwork;
+  readonly host: HostNetwork;
+  readonly connection: FakeConnection;
+  readonly transport: Transport;
+  readonly far: TestSocket;
+  readonly near: MemoryDuplex;
+  closed: number;
+}
+
+function bed(deadline: number | null = null, bufferBytes = 1000): Bed {
+  const memory = new MemoryNetwork({ bufferBytes });
+  const host = new HostNetwork(memory, 1);
+  const [near, other] = memory.pair();
+  const connection = new FakeConnection();
+  connection.deadline = deadline;
+  const made = { closed: 0 };
+  const transport = new Transport(makeLoop(host), near, connection, () => made.closed++);
+  transport.start();
+  return Object.assign(made, { memory, host, connection, transport, far: new TestSocket(memory, other), near });
+}
+
+Deno.test("transport: output of a whole turn leaves at its end, at once", () => {
+  const { memory, connection, transport, far } = bed();
+  connection.output = "a";
+  transport.flushSoon();
+  transport.flushSoon();
+  connection.output += "b";
+  assert.equal(far.text, "");
+  memory.runUntilIdle();
+  assert.equal(far.text, "ab");
+});
+
+Deno.test("transport: what does not fit follows when there is room", () => {
+  const { memory, connection, transport, far } = bed();
+  far.stopReading();
+  connection.output = "x".repeat(2500);
+  transport.flushSoon();
+  memory.runUntilIdle();
+  assert.equal(connection.output.length, 1500);
+  transport.flushSoon();
+  far.goOnReading();
+  memory.runUntilIdle();
+  assert.equal(far.count, 2500);
+});
+
+Deno.test("transport: the clock is looked at when the connection says, also when that moves nearer", () => {
+  const { memory, connection, far } = bed(10_000);
+  connection.onReceive = () => connection.deadline = 4000;
+  memory.advance(1000);
+  far.send("x");
+  memory.advance(2999);
+  assert.deepEqual(connection.ticks, []);
+  memory.advance(1);
+  assert.deepEqual(connection.ticks, [4000]);
+});
+
+Deno.test("transport: a connection that has ended closes behind its last words", () => {
+  const here = bed();
+  const { memory, connection, transport, far } = here;
+  connection.output = "goodbye";
+  connection.ended = true;
+  transport.connectionEnded();
+  memory.runUntilIdle();
+  assert.equal(far.text, "goodbye");
+  assert.equal(far.fate, "fin");
+  assert.equal(here.closed, 1);
+  assert.equal(here.host.held.timers, 0);
+});
+
+Deno.test("transport: last words wait a second for a peer that does not read, longer for one that reads slowly", () => {
+  const here = bed();
+  const { memory, connection, transport, far } = here;
+  far.stopReading();
+  connection.output = "x".repeat(3500);
+  transport.flushSoon();
+  memory.runUntilIdle();
+  connection.ended = true;
+  transport.connectionEnded();
+  transport.deadlineMoved();
+  for (let i = 0; i < 2; i++) {
+    memory.advance(999);
+    far.goOnReading();
+    memory.step();
+    far.stopReading();
+  }
+  assert.equal(here.closed, 0);
+  memory.advance(1000);
+  assert.equal(here.closed, 1);
+  assert.ok(far.count >= 2000 && far.count < 3500, String(far.count));
+  assert.equal(here.host.held.timers, 0);
+});
+
+Deno.test("transport: an ended connection is not fed any more", () => {
+  const { memory, connection, transport, far } = bed();
+  far.stopReading();
+  connection.output = "x".repeat(1500);
+  transport.flushSoon();
+  connection.onReceive = () => {
+    connection.ended = true;
+    transport.connectionEnded();
+  };
+  memory.runUntilIdle();
+  far.send("one");
+  memory.runUntilIdle();
+  far.send("two");
+  memory.runUntilIdle();
+  assert.deepEqual(connection.received, ["one"]);
+});
+
+Deno.test("transport: end, reset and broken writes are told once, and the stream is closed", () => {
+  for (const how of ["end", "reset", "write"] as const) {
+    const here = bed();
+    const { memory, connection, transport, far, near } = here;
+    if (how === "end") far.end();
+    else if (how === "reset") far.reset();
+    else {
+      memory.failWrites(near);
+      connection.output = "x";
+      transport.flushSoon();
+    }
+    memory.runUntilIdle();
+    const reason = { end: "the peer closed the connection", reset: /reset by peer/, write: /Broken pipe/ }[how];
+    if (typeof reason === "string") assert.equal(connection.lost, reason);
+    else assert.match(connection.lost!, reason);
+    assert.equal(here.closed, 1);
+    transport.close();
+    assert.equal(here.closed, 1);
+  }
+});
