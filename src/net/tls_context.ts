@@ -27,6 +27,8 @@ export interface TlsSettings {
   readonly anchors: readonly Uint8Array[];
   /** OpenSSL names in order of preference; default AES-256-GCM, AES-128-GCM. */
   readonly ciphers?: string;
+  /** Allows TLS 1.2, with these suites (`TLS12_ENABLED`, `docs/spec/identity-spire.md` 6.1); else 1.3 only. */
+  readonly tls12Ciphers?: string;
   /** OpenSSL group list, e.g. `X25519MLKEM768`; the library's default where missing. */
   readonly groups?: string;
   /**

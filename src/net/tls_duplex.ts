@@ -6,13 +6,15 @@
  * (`docs/spec/dataplane-speed.md` 2, 3).
  */
 import * as c from "../os/constants.ts";
-import { takeSocketError } from "../os/socket.ts";
-import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native.ts";
+import { resetOnClose, takeSocketError } from "../os/socket.ts";
+import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
-import { endingOf } from "./endings.ts";
+import { CLOSED, endingOf } from "./endings.ts";
+import type { Timer } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
+import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
 /** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
@@ -22,6 +24,8 @@ const BULK = 65536;
 /** Bytes on the wire that carried no data, beyond 64 for each byte that did: a flood of empty or post-handshake records. */
 const OVERHEAD_ALLOWED = 131072;
 const OVERHEAD_PER_BYTE = 64;
+/** ms that a closed stream has for what is still in its write buffer. */
+const LINGER_MS = 10_000;
 
 export interface TlsSocket {
   readonly fd: number;
@@ -43,6 +47,8 @@ export class TlsDuplex implements Duplex, FdHandler {
   #wantsRoom = false;
   #overhead = -OVERHEAD_ALLOWED;
   #closed = false;
+  /** Set while a closed stream waits for room to write the rest. */
+  #lingering: Timer | null = null;
   /** True at first: the last flight of the handshake may have brought data with it. */
   readable = true;
   ended = false;
@@ -55,17 +61,19 @@ export class TlsDuplex implements Duplex, FdHandler {
     this.local = socket.local;
     this.remote = socket.remote;
     this.#unit = unit;
+    this.#unflushed = !session.flush();
     reactor.rewatch(socket.fd, this);
   }
 
   start(sink: DuplexSink): void {
-    this.#sink = sink;
+    if (!this.#closed) this.#sink = sink;
   }
 
   onEvents(flags: number): void {
+    if (this.#lingering !== null) return this.#linger(flags);
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
     if (flags & c.EPOLLOUT) this.#makeRoom();
-    if (this.#closed) return;
+    if (this.failure !== null) return;
     if (flags & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) {
       if (this.ended && flags & c.EPOLLERR) this.#failNow();
       else if (!this.ended) {
@@ -115,7 +123,7 @@ export class TlsDuplex implements Duplex, FdHandler {
   write(bytes: Uint8Array): number {
     if (this.failure !== null) return FAILED;
     const taken = this.#session.write(bytes);
-    if (taken === BROKEN) return this.#fail(broken(this.#session.error));
+    if (taken === BROKEN) return this.#fail(streamEnding(this.#session.failure));
     if (taken === WOULD_BLOCK) {
       this.#unflushed = this.#wantsRoom = true;
       return 0;
@@ -141,15 +149,28 @@ export class TlsDuplex implements Duplex, FdHandler {
   }
 
   end(): void {
-    if (!this.#closed) this.#session.sayGoodbye();
+    if (this.failure === null) this.#unflushed = !this.#session.sayGoodbye();
   }
 
   close(reset = false): void {
     if (this.#closed) return;
+    const polite = !reset && this.failure === null;
     this.#closed = true;
     this.#sink = null;
     this.readable = false;
-    if (!reset && this.failure === null) this.#session.sayGoodbye();
+    this.failure ??= CLOSED;
+    if (reset) resetOnClose(this.#fd);
+    if (!polite || this.#session.sayGoodbye()) return this.#free();
+    // The kernel would go on by itself, but it has not got all of it yet.
+    this.#lingering = this.#reactor.after(LINGER_MS, () => this.#free());
+  }
+
+  #linger(flags: number): void {
+    if (flags & (c.EPOLLERR | c.EPOLLHUP) || this.#session.flush()) this.#free();
+  }
+
+  #free(): void {
+    this.#lingering?.cancel();
     this.#session.free();
     this.#reactor.release(this.#fd);
   }
@@ -167,7 +188,7 @@ export class TlsDuplex implements Duplex, FdHandler {
   #noMore(result: number): void {
     this.readable = false;
     if (result === CLOSED_BY_PEER) this.ended = true;
-    else if (result === BROKEN) this.failure = broken(this.#session.error);
+    else if (result === BROKEN) this.failure = streamEnding(this.#session.failure);
   }
 
   #failNow(): void {
@@ -180,16 +201,4 @@ export class TlsDuplex implements Duplex, FdHandler {
     this.failure = ending;
     return FAILED;
   }
-}
-
-const FLOOD: Ending = {
-  by: "us",
-  how: "error",
-  code: "TLS_FLOOD",
-  message: "the peer sends TLS records that carry no data",
-};
-
-function broken(reason: string): Ending {
-  const how = reason.includes("reset by peer") || reason.includes("Broken pipe") ? "reset" : "error";
-  return { by: "peer", how, code: how === "reset" ? "ECONNRESET" : "TLS", message: reason || "the TLS session broke" };
 }

@@ -1,6 +1,7 @@
 /** OpenSSL as the engine behind {@link TlsContext}. */
-import { NativeTls, type NativeTlsContext } from "../os/tls_native.ts";
 import type { TlsLibrary } from "../os/openssl_library.ts";
+import { NativeTls } from "../os/tls_native.ts";
+import type { NativeTlsContext } from "../os/tls_native_context.ts";
 import type { TlsContext, TlsSettings } from "./tls_context.ts";
 
 /** Prefers AES-256 as the peers do; no ChaCha20 (`docs/spec/dataplane.md` 2.1). */
@@ -21,6 +22,7 @@ export class TlsEngine {
       key: settings.key,
       anchors: settings.anchors,
       ciphers: settings.ciphers ?? DEFAULT_CIPHERS,
+      ...(settings.tls12Ciphers === undefined ? {} : { tls12Ciphers: settings.tls12Ciphers }),
       ...(settings.groups === undefined ? {} : { groups: settings.groups }),
     });
     return new OpenSslContext(settings, native);

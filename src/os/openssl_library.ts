@@ -10,10 +10,14 @@ const sslSymbols = {
   SSL_CTX_new: { parameters: [P], result: P },
   SSL_CTX_free: { parameters: [P], result: "void" },
   SSL_CTX_ctrl: { parameters: [P, I, "i64", P], result: "i64" },
+  SSL_CTX_set_options: { parameters: [P, "u64"], result: "u64" },
+  SSL_CTX_set_security_level: { parameters: [P, I], result: "void" },
   SSL_CTX_set_ciphersuites: { parameters: [P, B], result: I },
+  SSL_CTX_set_cipher_list: { parameters: [P, B], result: I },
   SSL_CTX_set_num_tickets: { parameters: [P, "usize"], result: I },
   SSL_CTX_set_default_read_buffer_len: { parameters: [P, "usize"], result: "void" },
   SSL_CTX_set_verify: { parameters: [P, I, P], result: "void" },
+  SSL_CTX_set_verify_depth: { parameters: [P, I], result: "void" },
   SSL_CTX_set_cert_verify_callback: { parameters: [P, "function", P], result: "void" },
   SSL_CTX_set_alpn_select_cb: { parameters: [P, "function", P], result: "void" },
   SSL_CTX_set_alpn_protos: { parameters: [P, B, U], result: I },
@@ -43,6 +47,8 @@ const sslSymbols = {
 
 const cryptoSymbols = {
   OpenSSL_version: { parameters: [I], result: P },
+  // Since 3.0: an older library fails for want of it.
+  OPENSSL_version_major: { parameters: [], result: U },
   BIO_new: { parameters: [P], result: P },
   BIO_f_buffer: { parameters: [], result: P },
   BIO_new_socket: { parameters: [I, I], result: P },

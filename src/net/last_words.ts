@@ -1,0 +1,50 @@
+/**
+ * Closing a socket so that the peer can read what was said last, such as the alert that refuses it.
+ *
+ * Closing at once while the peer still sends would answer with RST, and that wipes out what it has not read yet. So:
+ * FIN, then throw away what comes until the peer closes, within limits.
+ */
+import * as c from "../os/constants.ts";
+import { EAGAIN } from "../os/errno.ts";
+import { errno, libc } from "../os/libc.ts";
+import type { Timer } from "./network.ts";
+import type { FdHandler, Reactor } from "./reactor.ts";
+
+const TIME_LIMIT_MS = 1000;
+const BYTE_LIMIT = 262_144;
+const bin = new Uint8Array(16_384);
+
+class LastWords implements FdHandler {
+  readonly #reactor: Reactor;
+  readonly #fd: number;
+  readonly #timer: Timer;
+  #left = BYTE_LIMIT;
+
+  constructor(reactor: Reactor, fd: number) {
+    this.#reactor = reactor;
+    this.#fd = fd;
+    this.#timer = reactor.after(TIME_LIMIT_MS, () => this.#close());
+    reactor.rewatch(fd, this);
+  }
+
+  onEvents(): void {
+    while (this.#left > 0) {
+      const count = libc.read(this.#fd, bin, bin.length);
+      if (count < 0 && errno() === EAGAIN) return;
+      if (count <= 0) break;
+      this.#left -= count;
+    }
+    this.#close();
+  }
+
+  #close(): void {
+    this.#timer.cancel();
+    this.#reactor.release(this.#fd);
+  }
+}
+
+/** Takes over a watched descriptor and closes it, a second from now at the latest. */
+export function closeAfterLastWords(reactor: Reactor, fd: number): void {
+  libc.shutdown(fd, c.SHUT_WR);
+  new LastWords(reactor, fd).onEvents();
+}

@@ -1,0 +1,204 @@
+/**
+ * One TLS session on a socket. OpenSSL reads the socket through its own read-ahead buffer and writes it through a
+ * buffering BIO, so that records leave in whole offload units (`docs/spec/dataplane-speed.md` 2).
+ */
+import { errno, intCell } from "./libc.ts";
+import { EAGAIN } from "./errno.ts";
+import { readCString } from "./openssl_library.ts";
+import type { TlsFailure } from "./tls_failure.ts";
+import type { NativeTls } from "./tls_native.ts";
+import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
+
+const CTRL_NEGOTIATED_GROUP = 134;
+const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117;
+const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
+/** `X509_V_ERR_CERT_REJECTED`: becomes the alert bad_certificate. */
+const CERTIFICATE_REJECTED = 28;
+const WRITE_SIDE = intCell(1).bytes;
+
+/** Returned by {@link NativeTlsSession.read} and `write` besides byte counts. */
+export const WOULD_BLOCK = 0, CLOSED_BY_PEER = -2, BROKEN = -1;
+
+/** Decides on a verified path (DER, leaf first, anchor last): null accepts, text refuses with an alert. */
+export type AcceptPath = (chain: Uint8Array[]) => string | null;
+
+export class NativeTlsSession {
+  readonly #tls: NativeTls;
+  readonly #ssl: Deno.PointerValue;
+  readonly #readBio: Deno.PointerValue;
+  readonly #writeBio: Deno.PointerValue;
+  readonly #accept: AcceptPath;
+  #state: "usable" | "handshaking" | "free when back" | "freed" = "usable";
+  /** The verified path, once the handshake is done. */
+  peerChain: readonly Uint8Array[] = [];
+  /** Why the session is broken; the first reason counts. */
+  failure: TlsFailure | null = null;
+
+  /** `fd` stays the caller's. */
+  constructor(
+    tls: NativeTls,
+    context: Deno.PointerValue,
+    fd: number,
+    role: "client" | "server",
+    writeBuffer: number,
+    accept: AcceptPath,
+  ) {
+    const { ssl, crypto } = tls.library;
+    this.#tls = tls;
+    this.#accept = accept;
+    this.#ssl = ssl.SSL_new(context);
+    if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${tls.takeErrorText()}`);
+    this.#readBio = crypto.BIO_new_socket(fd, 0);
+    const buffer = crypto.BIO_new(crypto.BIO_f_buffer());
+    crypto.BIO_ctrl(buffer, BIO_SET_BUFFER_SIZE, writeBuffer, WRITE_SIDE);
+    this.#writeBio = crypto.BIO_push(buffer, crypto.BIO_new_socket(fd, 0));
+    ssl.SSL_set_bio(this.#ssl, this.#readBio, this.#writeBio);
+    if (role === "server") ssl.SSL_set_accept_state(this.#ssl);
+    else ssl.SSL_set_connect_state(this.#ssl);
+  }
+
+  /** Goes on as far as the socket allows. Look whether the session was freed meanwhile: the verifier may do that. */
+  handshake(): "done" | "again" | "failed" {
+    this.#tls.library.crypto.ERR_clear_error();
+    this.#tls.handshaking = this;
+    this.#state = "handshaking";
+    const result = this.#tls.library.ssl.SSL_do_handshake(this.#ssl);
+    const again = result !== 1 && this.#wantsMore(result);
+    this.#tls.handshaking = null;
+    this.flush();
+    const freed = (this.#state as string) === "free when back";
+    this.#state = "usable";
+    if (freed) this.free();
+    if (result === 1) return "done";
+    return again ? "again" : "failed";
+  }
+
+  /** Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. */
+  read(into: Uint8Array): number {
+    const result = this.#tls.library.ssl.SSL_read(this.#ssl, into as Uint8Array<ArrayBuffer>, into.length);
+    if (result > 0) return result;
+    const systemError = errno();
+    if (this.#tls.library.ssl.SSL_get_error(this.#ssl, result) === SSL_ERROR_ZERO_RETURN) return CLOSED_BY_PEER;
+    return this.#wantsMore(result, systemError) ? WOULD_BLOCK : BROKEN;
+  }
+
+  /** All of `bytes` into the write buffer and the socket, or WOULD_BLOCK: then offer at least the same again. */
+  write(bytes: Uint8Array): number {
+    const result = this.#tls.library.ssl.SSL_write(this.#ssl, bytes as Uint8Array<ArrayBuffer>, bytes.length);
+    if (result > 0) return result;
+    return this.#wantsMore(result) ? WOULD_BLOCK : BROKEN;
+  }
+
+  /** Pushes buffered records to the socket. False when the socket is full (or broken: the next read will tell). */
+  flush(): boolean {
+    return this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) > 0;
+  }
+
+  /** New size of the write buffer. What it holds is lost: only right after a complete {@link flush}. */
+  resizeWriteBuffer(size: number): void {
+    this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_SET_BUFFER_SIZE, size, WRITE_SIDE);
+  }
+
+  /** OpenSSL holds bytes that it has read from the socket but not handed out. */
+  hasPending(): boolean {
+    return this.#tls.library.ssl.SSL_has_pending(this.#ssl) !== 0;
+  }
+
+  /** Bytes read from the socket so far, modulo 2^32. */
+  bytesFromSocket(): number {
+    return this.#tls.library.crypto.BIO_number_read(this.#readBio);
+  }
+
+  /** The protocol agreed on by ALPN; empty where the peer knows no ALPN. */
+  alpn(): string {
+    const cell = new BigUint64Array(1), length = intCell();
+    this.#tls.library.ssl.SSL_get0_alpn_selected(this.#ssl, new Uint8Array(cell.buffer), length.bytes);
+    if (length.value === 0) return "";
+    const name = new Uint8Array(length.value);
+    new Deno.UnsafePointerView(Deno.UnsafePointer.create(cell[0]!)!).copyInto(name);
+    return new TextDecoder().decode(name);
+  }
+
+  negotiated(): { version: string; cipher: string; group: string } {
+    const { ssl } = this.#tls.library;
+    const group = Number(ssl.SSL_ctrl(this.#ssl, CTRL_NEGOTIATED_GROUP, 0n, null));
+    return {
+      version: readCString(ssl.SSL_get_version(this.#ssl)),
+      cipher: readCString(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
+      group: ssl.SSL_group_to_name === null ? "" : readCString(ssl.SSL_group_to_name(this.#ssl, group)),
+    };
+  }
+
+  /** Queues close_notify and pushes it as far as the socket takes it. Returns as {@link flush}. */
+  sayGoodbye(): boolean {
+    this.#tls.library.ssl.SSL_shutdown(this.#ssl);
+    const flushed = this.flush();
+    this.#tls.library.crypto.ERR_clear_error();
+    return flushed;
+  }
+
+  /** Idempotent. From inside the verifier: as soon as OpenSSL has let go of the session. */
+  free(): void {
+    switch (this.#state) {
+      case "usable":
+        this.#state = "freed";
+        return this.#tls.library.ssl.SSL_free(this.#ssl);
+      case "handshaking":
+        this.#state = "free when back";
+        return;
+      case "free when back":
+      case "freed":
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  /** Called by OpenSSL through {@link NativeTls} with its X509_STORE_CTX. Nothing may be thrown through OpenSSL. */
+  verify(store: Deno.PointerValue): number {
+    const { crypto } = this.#tls.library;
+    if (crypto.X509_verify_cert(store) !== 1) {
+      const text = readCString(crypto.X509_verify_cert_error_string(BigInt(crypto.X509_STORE_CTX_get_error(store))));
+      this.failure = { kind: "certificate", text };
+      return 0;
+    }
+    const chain = this.#derChain(crypto.X509_STORE_CTX_get0_chain(store));
+    const refusal = this.#ask(chain);
+    if (refusal === null) {
+      this.peerChain = chain;
+      return 1;
+    }
+    this.failure = { kind: "refused", text: refusal };
+    crypto.X509_STORE_CTX_set_error(store, CERTIFICATE_REJECTED);
+    return 0;
+  }
+
+  #ask(chain: Uint8Array[]): string | null {
+    try {
+      return this.#accept(chain);
+    } catch (error) {
+      return `the verifier failed: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+
+  #derChain(stack: Deno.PointerValue): Uint8Array[] {
+    const { crypto } = this.#tls.library;
+    return Array.from({ length: Math.max(0, crypto.OPENSSL_sk_num(stack)) }, (_, index) => {
+      const certificate = crypto.OPENSSL_sk_value(stack, index);
+      const der = new Uint8Array(crypto.i2d_X509(certificate, null));
+      crypto.i2d_X509(certificate, pointerTo(der));
+      return der;
+    });
+  }
+
+  /** Looks at why a call came back empty-handed; sets `failure` and returns false when the session is broken. */
+  #wantsMore(result: number, systemError = errno()): boolean {
+    const reason = this.#tls.library.ssl.SSL_get_error(this.#ssl, result);
+    if (reason === SSL_ERROR_WANT_READ || reason === SSL_ERROR_WANT_WRITE) return true;
+    const failure = this.#tls.takeFailure();
+    if (failure !== null) this.failure ??= failure;
+    else if (reason === SSL_ERROR_SYSCALL && systemError === EAGAIN) return true;
+    else this.failure ??= systemError === 0 ? { kind: "eof" } : { kind: "system", errno: systemError };
+    return false;
+  }
+}
