@@ -240,6 +240,23 @@ Deno.test("a complete answer behind which the request is refused (NO_ERROR) reac
   bed.assertClean();
 });
 
+Deno.test("a server that has answered in full and takes no more: a slow client gets all of the answer", () => {
+  const bed = new Testbed();
+  const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
+  const body = pattern(300_000);
+  const apps = bed.listen(`${SERVER}:8080`, (app) => void app.send(body).end());
+  const socket = bed.connect(CLIENT, `${SERVER}:8080`, false);
+  bed.run();
+  apps[0]!.reset();
+  bed.run();
+  socket.goOnReading();
+  bed.run();
+  assert.deepEqual(socket.bytes, body);
+  assert.equal(socket.fate, "fin");
+  for (const node of [client, server]) assert.match(node.accessLine, /^info /);
+  bed.assertClean();
+});
+
 Deno.test("an answer that was cut while a slow client still had some of it to come: RST, not a false end", () => {
   const { bed, client, stream } = toPeer(false);
   sendAll(stream, pattern(300_000), false);

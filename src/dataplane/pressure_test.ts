@@ -165,6 +165,28 @@ for (const plain of [false, true]) {
   });
 }
 
+Deno.test("dataplane CP-01 a thousand pieces of 32,000 bytes through two proxies and back, intact and counted", () => {
+  const bed = new Testbed();
+  const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
+  bed.listen(`${SERVER}:8080`, (app) => {
+    app.keep = false;
+    echo(app);
+  });
+  const socket = bed.connect(CLIENT, `${SERVER}:8080`);
+  const piece = pattern(32_000);
+  let at = 0, wrong = 0;
+  socket.keep = false;
+  socket.onBytes = (bytes) => {
+    for (const byte of bytes) if (byte !== piece[at++ % piece.length]) wrong++;
+  };
+  for (let i = 0; i < 1000; i++) socket.send(piece);
+  socket.end();
+  bed.run();
+  assert.deepEqual([at, wrong, socket.fate], [32_000_000, 0, "fin"]);
+  for (const { traffic } of [client, server]) assert.deepEqual([traffic.received, traffic.sent], [at, at]);
+  bed.assertClean();
+});
+
 Deno.test("dataplane CP-02 pieces of every size from 1 to 2559 bytes arrive intact and in order", () => {
   const bed = new Testbed({ bufferBytes: 4096 });
   bed.node("client", CLIENT);

@@ -71,6 +71,6 @@ export class LocalWorkload {
   #refresh(): void {
     this.#known = this.#find();
     if (this.#known === null) return;
-    for (const { end } of [...this.#waiting]) end(this.#known);
+    for (const { end } of this.#waiting) end(this.#known);
   }
 }

@@ -22,6 +22,11 @@ export class PendingBytes {
     return this.#length;
   }
 
+  /** Bytes of memory that hold them. */
+  get allocated(): number {
+    return this.#blocks.reduce((sum, block) => sum + block.length, 0);
+  }
+
   /** Copies `bytes[start, end)`. */
   add(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end;) {

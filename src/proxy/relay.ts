@@ -44,8 +44,10 @@ export class Relay {
     if (this.#up.isOver && this.#down.isOver) this.#finish(null, false);
   }
 
+  /** What was cut off must not look like an end, unless upstream had said everything: then that is delivered. */
   failed(ending: Ending, socket: Duplex): void {
-    this.#finish(socketFailure(ending, socket === this.downstream), ending.how === "reset");
+    const answered = socket === this.upstream && this.#down.isOver;
+    this.#finish(socketFailure(ending, socket === this.downstream), !answered);
   }
 
   get isDone(): boolean {

@@ -216,8 +216,14 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
 
   #socketFailed(ending: Ending): void {
     if (this.#done) return;
-    this.#stream.reset(ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR);
+    this.#stream.reset(this.#codeFor(ending));
     this.#finish(socketFailure(ending, this.#socketIsDownstream));
+  }
+
+  #codeFor(ending: Ending): ErrorCode {
+    // A server that has answered in full wants no more of the request (RFC 9113 §8.1): the answer counts.
+    if (this.#upEnded && !this.#socketIsDownstream) return ErrorCode.NO_ERROR;
+    return ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR;
   }
 
   #finish(error: CopyOutcome): void {

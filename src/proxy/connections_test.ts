@@ -1,0 +1,150 @@
+/** `docs/spec/dataplane.md` 5, 10.9. Upstream counts streams of one tunnel as one entry; here each is one. */
+import { strict as assert } from "node:assert";
+import type { Call } from "../mesh/authorize.ts";
+import { EMPTY_MATCH } from "../mesh/model.ts";
+import type { MeshState } from "../mesh/state.ts";
+import { policy, socket, stateOf, workload } from "../mesh/fixture_test.ts";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import { testLog } from "../telemetry/testing.ts";
+import { HostNetwork } from "../hbone/testing_network.ts";
+import { Connections, type InboundConnection } from "./connections.ts";
+import { drainConnections } from "./drain.ts";
+import type { PodContext } from "./pod_context.ts";
+
+const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"] });
+const call = (port: number): Call => ({
+  destination: POD.workload,
+  source: socket("10.0.0.1:1234"),
+  identity: null,
+  target: socket(`10.0.0.2:${port}`),
+});
+
+class Live implements InboundConnection {
+  readonly cuts: (string | null)[] = [];
+  onCut: () => void = () => {};
+
+  constructor(readonly connections: Connections, readonly call: Call) {
+    connections.add(this);
+    connections.addInbound(this);
+  }
+
+  cut(message: string | null): void {
+    this.cuts.push(message);
+    this.end();
+    this.onCut();
+  }
+
+  end(): void {
+    this.connections.remove(this);
+  }
+}
+
+function bed() {
+  const state: MeshState = stateOf(POD);
+  const cut: Call[] = [];
+  const connections = new Connections(state, (call) => cut.push(call));
+  return { state, cut, connections, open: (port: number) => new Live(connections, call(port)) };
+}
+
+function deny(port: number) {
+  return policy({ name: "deny", action: "Deny", rules: [[[{ ...EMPTY_MATCH, destinationPorts: [port] }]]] });
+}
+
+const CHANGED = "connection closed due to policy change";
+
+Deno.test("dataplane CM-01 CM-04 connections are counted from add to remove", () => {
+  const { connections, open } = bed();
+  const first = open(80), second = open(80), other = open(443);
+  assert.equal(connections.size, 3);
+  first.end();
+  first.end();
+  second.end();
+  assert.equal(connections.size, 1);
+  other.end();
+  assert.equal(connections.size, 0);
+});
+
+Deno.test("dataplane CM-02 CM-03 a policy cuts all it denies and no other", () => {
+  const { state, connections, open, cut } = bed();
+  const first = open(80), second = open(80), other = open(443);
+  state.apply([deny(80)]);
+  assert.deepEqual([first.cuts, second.cuts, other.cuts], [[CHANGED], [CHANGED], []]);
+  assert.deepEqual([cut.length, connections.size], [2, 1]);
+  state.apply([deny(443)]);
+  assert.deepEqual([other.cuts, connections.size], [[CHANGED], 0]);
+});
+
+Deno.test("a connection that ends while another is cut is not cut, nor told of", () => {
+  const { state, open, cut } = bed();
+  const first = open(80), second = open(80);
+  first.onCut = () => second.end();
+  state.apply([deny(80)]);
+  assert.deepEqual([first.cuts.length, second.cuts.length, cut.length], [1, 0, 1]);
+});
+
+Deno.test("dataplane CM-05 a Deny policy without rules cuts nothing; a removed policy neither", () => {
+  const { state, open } = bed();
+  const live = open(80);
+  state.apply([policy({ name: "none", action: "Deny", rules: [] })]);
+  state.apply([{ kind: "remove-policy", key: policy({ name: "none" }).key }]);
+  assert.deepEqual(live.cuts, []);
+});
+
+Deno.test("dataplane CM-05 closed: policies are not listened to any more", () => {
+  const { state, open, connections } = bed();
+  const live = open(80);
+  connections.close();
+  state.apply([deny(80)]);
+  assert.deepEqual(live.cuts, []);
+});
+
+Deno.test("forced: the youngest goes first, each exactly once", () => {
+  const { connections, open } = bed();
+  const order: number[] = [];
+  for (const port of [1, 2, 3]) open(port).onCut = () => order.push(port);
+  connections.cutAll();
+  assert.deepEqual(order, [3, 2, 1]);
+});
+
+function drainBed() {
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const log = testLog();
+  const context = { loop: { network: host }, log: log.log.scope("test") } as unknown as PodContext;
+  const lines = () => log.lines().map((line) => line.split("\t").slice(1).join(" "));
+  return { ...bed(), host, context, lines, done: 0 };
+}
+
+Deno.test("dataplane 5.4 graceful: done when the last ends, the deadline's timer with it", () => {
+  const here = drainBed();
+  const live = here.open(80);
+  drainConnections(here.context, here.connections, "outbound", { kind: "graceful", deadline: 5000 }, () => here.done++);
+  here.host.memory.advance(4000);
+  assert.equal(here.done, 0);
+  live.end();
+  assert.equal(here.done, 1);
+  assert.equal(here.host.held.timers, 0);
+  assert.deepEqual(here.lines(), ['info drain shutdown complete component="outbound"']);
+});
+
+Deno.test("dataplane 5.4 graceful: at the deadline what is left is cut", () => {
+  const here = drainBed();
+  const live = here.open(80);
+  drainConnections(here.context, here.connections, "inbound", { kind: "graceful", deadline: 5000 }, () => here.done++);
+  here.host.memory.advance(5000);
+  assert.deepEqual(live.cuts, [null]);
+  assert.equal(here.done, 1);
+  assert.deepEqual(here.lines(), [
+    'warn drain drain duration expired with pending connections, forcefully shutting down component="inbound"',
+    'info drain shutdown complete component="inbound"',
+  ]);
+});
+
+Deno.test("dataplane 5.4 immediate, and with nothing to wait for", () => {
+  for (const count of [0, 2]) {
+    const here = drainBed();
+    const live = Array.from({ length: count }, () => here.open(80));
+    drainConnections(here.context, here.connections, "socks5", { kind: "immediate" }, () => here.done++);
+    assert.equal(here.done, 1);
+    assert.ok(live.every(({ cuts }) => cuts.length === 1));
+  }
+});

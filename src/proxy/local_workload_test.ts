@@ -1,0 +1,74 @@
+import { strict as assert } from "node:assert";
+import { MeshState } from "../mesh/state.ts";
+import { stateOf, workload } from "../mesh/fixture_test.ts";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import { HostNetwork } from "../hbone/testing_network.ts";
+import { LocalWorkload } from "./local_workload.ts";
+
+const NAME = { name: "pod", namespace: "ns", serviceAccount: "sa" };
+const POD = workload({ name: "pod", namespace: "ns", serviceAccount: "sa", ips: ["10.0.0.1"], node: "local-node" });
+const OTHER = workload({ name: "other", namespace: "ns", serviceAccount: "sa", ips: ["10.0.0.2"], node: "local-node" });
+
+function bed(state: MeshState = new MeshState(null)) {
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const local = new LocalWorkload(state, host, NAME);
+  const got: (string | null)[] = [];
+  return { host, state, local, got, wait: () => local.wait((found) => got.push(found?.name ?? null)) };
+}
+
+Deno.test("the local workload is known at once where the mesh has it", () => {
+  const { local } = bed(stateOf(POD));
+  assert.equal(local.current?.name, "pod");
+});
+
+Deno.test("dataplane SEL-16 who waits is told when it comes, and only then", () => {
+  const { state, wait, got, host, local } = bed();
+  wait();
+  wait();
+  state.apply([OTHER]);
+  assert.deepEqual([got, local.current], [[], null]);
+  state.apply([POD]);
+  assert.deepEqual(got, ["pod", "pod"]);
+  assert.equal(host.held.timers, 0);
+});
+
+Deno.test("dataplane 1.4 4: after 5 s who waits is told that there is none", () => {
+  const { wait, got, host } = bed();
+  wait();
+  host.memory.advance(4999);
+  assert.deepEqual(got, []);
+  host.memory.advance(1);
+  assert.deepEqual(got, [null]);
+});
+
+Deno.test("who stopped waiting is not told, nor when another's answer stops the wait", () => {
+  const { state, wait, got, host, local } = bed();
+  wait()();
+  let stopOther = () => {};
+  local.wait(() => stopOther());
+  stopOther = wait();
+  state.apply([POD]);
+  host.memory.advance(6000);
+  assert.deepEqual(got, []);
+  assert.equal(host.held.timers, 0);
+});
+
+Deno.test("a workload that changes or goes is followed", () => {
+  const { state, local } = bed(new MeshState(null));
+  state.apply([POD]);
+  assert.equal(local.current?.canonicalName, "");
+  state.apply([{ ...POD, workload: { ...POD.workload, canonicalName: "new" } }]);
+  assert.equal(local.current?.canonicalName, "new");
+  state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
+  assert.equal(local.current, null);
+});
+
+Deno.test("closed: no timer is left, and the mesh is not listened to", () => {
+  const { state, wait, got, host, local } = bed();
+  wait();
+  local.close();
+  state.apply([POD]);
+  host.memory.advance(6000);
+  assert.deepEqual(got, []);
+  assert.equal(host.held.timers, 0);
+});

@@ -1,0 +1,68 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import { FAILED } from "../net/duplex.ts";
+import { PendingBytes } from "./pending_bytes.ts";
+
+const IDLE = { onReadable() {}, onWritable() {}, onFailure() {} };
+
+function pipe(bufferBytes: number) {
+  const network = new MemoryNetwork({ bufferBytes });
+  const [to, from] = network.pair();
+  to.start(IDLE);
+  from.start(IDLE);
+  const into = new Uint8Array(bufferBytes);
+  return { to, from, read: () => [...into.subarray(0, from.read(into))] };
+}
+
+Deno.test("pending bytes leave in order, whatever their sizes and those of the writes", () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 30 });
+  fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 3000 }), (parts, room) => {
+    const { to, read } = pipe(room);
+    const pending = new PendingBytes();
+    const expected: number[] = [], got: number[] = [];
+    let next = 0;
+    for (const size of parts) {
+      const bytes = Uint8Array.from({ length: size + 2 }, () => next++ & 255);
+      pending.add(bytes, 1, size + 1);
+      expected.push(...bytes.subarray(1, size + 1));
+      const before = pending.length;
+      assert.equal(before - pending.writeTo(to), pending.length);
+      got.push(...read());
+    }
+    while (pending.length > 0) {
+      pending.writeTo(to);
+      got.push(...read());
+    }
+    assert.deepEqual(got, expected);
+  }));
+});
+
+Deno.test("observed O26 pending bytes hold little more memory than bytes, however small the pieces", () => {
+  const pending = new PendingBytes();
+  const piece = Uint8Array.of(0, 7, 0);
+  for (let i = 0; i < 1_000_000; i++) pending.add(piece, 1, 2);
+  assert.equal(pending.length, 1_000_000);
+  assert.ok(pending.allocated <= 1_100_000, `${pending.allocated} bytes allocated`);
+});
+
+Deno.test("pending bytes are copies, and gone when cleared", () => {
+  const { to, read } = pipe(100);
+  const pending = new PendingBytes();
+  const lent = Uint8Array.of(1, 2, 3);
+  pending.add(lent, 0, 3);
+  lent.fill(9);
+  assert.equal(pending.writeTo(to), 3);
+  assert.deepEqual(read(), [1, 2, 3]);
+  pending.add(lent, 0, 3);
+  pending.clear();
+  assert.deepEqual([pending.length, pending.writeTo(to), pending.allocated], [0, 0, 0]);
+});
+
+Deno.test("pending bytes for a stream that has failed", () => {
+  const { to } = pipe(100);
+  const pending = new PendingBytes();
+  pending.add(Uint8Array.of(1), 0, 1);
+  to.close();
+  assert.equal(pending.writeTo(to), FAILED);
+});
