@@ -1,0 +1,157 @@
+import { strict as assert } from "node:assert";
+import type { Credential, CredentialEvents } from "../hbone/credentials.ts";
+import { HostNetwork } from "../hbone/testing_network.ts";
+import { NOW, spiffeId, TestIssuer } from "../hbone/testing_identity.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { bundlesForAnyDomain } from "../identity/trust_bundles.ts";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
+import { CredentialStore } from "./credential_store.ts";
+
+const ID = spiffeId("spiffe://td/ns/ns/sa/one"), OTHER = spiffeId("spiffe://td/ns/ns/sa/two");
+const issuer = new TestIssuer();
+
+class Context implements TlsContext {
+  closed = false;
+  constructor(readonly settings: TlsSettings) {}
+  close(): void {
+    this.closed = true;
+  }
+}
+
+function bed(groups: string | null = null) {
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const asked: SpiffeId[] = [], contexts: Context[] = [], got: (Credential | string)[] = [];
+  const engine = { broken: false };
+  const store = new CredentialStore(host, {
+    request: (id) => void asked.push(id),
+    makeContext(settings) {
+      if (engine.broken) throw new Error("key values mismatch");
+      const context = new Context(settings);
+      contexts.push(context);
+      return context;
+    },
+    groups,
+  }, () => NOW + host.now());
+  const events: CredentialEvents = {
+    onCredential: (credential) => got.push(credential),
+    onCredentialFailure: (message) => got.push(message),
+  };
+  return { host, store, asked, contexts, got, engine, get: (id = ID) => store.get(id, events) };
+}
+
+Deno.test("the first who needs a certificate asks; all who wait are told; later ones get it at once", () => {
+  const { store, asked, got, get, host } = bed();
+  get();
+  get();
+  get(OTHER);
+  assert.deepEqual(asked, [ID, OTHER]);
+  store.set(issuer.issue(ID));
+  assert.equal(got.length, 2);
+  get();
+  assert.equal(got.length, 3);
+  assert.equal((got[2] as Credential).id, ID);
+  assert.deepEqual(asked, [ID, OTHER]);
+  assert.equal(host.held.timers, 1, "the other's");
+});
+
+Deno.test("a failure is told to all who wait; the next asks again", () => {
+  const { store, asked, got, get, host } = bed();
+  get();
+  get();
+  store.failed(ID, "the CA is not there");
+  assert.deepEqual(got, ["the CA is not there", "the CA is not there"]);
+  assert.equal(host.held.timers, 0);
+  get();
+  assert.deepEqual(asked, [ID, ID]);
+});
+
+Deno.test("no answer within 10 s; the next asks again, since the answer may be lost", () => {
+  const { asked, got, get, host } = bed();
+  get();
+  host.memory.advance(9999);
+  assert.deepEqual(got, []);
+  host.memory.advance(1);
+  assert.deepEqual(got, [`no certificate for ${ID} within 10 s`]);
+  get();
+  assert.deepEqual(asked, [ID, ID]);
+});
+
+Deno.test("who stops waiting is not told, also when another's answer makes it stop", () => {
+  const { store, got, get, host } = bed();
+  get()();
+  const stops: (() => void)[] = [];
+  const stopAll = () => stops.forEach((stop) => stop());
+  store.get(ID, { onCredential: stopAll, onCredentialFailure: stopAll });
+  stops.push(get());
+  store.set(issuer.issue(ID));
+  assert.deepEqual(got, []);
+  assert.equal(host.held.timers, 0);
+});
+
+Deno.test("a renewed certificate serves from now on; the old context lives on for a minute, for handshakes under way", () => {
+  const { store, contexts, get, got, host } = bed();
+  store.set(issuer.issue(ID));
+  store.set(issuer.issue(ID));
+  get();
+  assert.equal((got[0] as Credential).context, contexts[1]);
+  host.memory.advance(59_999);
+  assert.equal(contexts[0]!.closed, false);
+  host.memory.advance(1);
+  assert.deepEqual(contexts.map(({ closed }) => closed), [true, false]);
+  assert.equal(host.held.timers, 0);
+});
+
+Deno.test("the same certificate again makes no new context, with other trust bundles it does", () => {
+  const { store, contexts } = bed();
+  const issued = issuer.issue(ID);
+  store.set(issued);
+  store.set(structuredClone(issued));
+  assert.equal(contexts.length, 1);
+  const anchors = [...issued.bundles.anyTrustDomain, ...new TestIssuer("Second").anchors];
+  store.set({ ...issued, bundles: bundlesForAnyDomain(anchors) });
+  assert.deepEqual(contexts.map(({ settings }) => settings.anchors.length), [1, 2]);
+  const federated = new Map([["other", anchors]]);
+  store.set({ ...issued, bundles: { ...issued.bundles, byTrustDomain: federated } });
+  assert.equal(contexts.length, 3);
+});
+
+Deno.test("an expired certificate is not used: it is asked for again", () => {
+  const { store, asked, got, get, host } = bed();
+  store.set(issuer.issue(ID, 1000));
+  host.memory.advance(2000);
+  get();
+  assert.deepEqual([asked, got], [[ID], []]);
+});
+
+Deno.test("a certificate the engine refuses is a failure; one in use stays", () => {
+  const { store, got, get, engine } = bed();
+  engine.broken = true;
+  get();
+  store.set(issuer.issue(ID));
+  assert.deepEqual(got, ["key values mismatch"]);
+  engine.broken = false;
+  store.set(issuer.issue(ID));
+  engine.broken = true;
+  store.set(issuer.issue(ID));
+  get();
+  assert.notEqual(typeof got[1], "string");
+});
+
+Deno.test("a context without an expectation of its own accepts nobody; groups are handed on", () => {
+  const { store, contexts } = bed("X25519MLKEM768");
+  store.set(issuer.issue(ID));
+  const { settings } = contexts[0]!;
+  assert.equal(settings.groups, "X25519MLKEM768");
+  assert.equal(settings.accept([], "client")?.code, "NO_EXPECTATION");
+});
+
+Deno.test("closed: all contexts, no timers", () => {
+  const { store, contexts, get, host } = bed();
+  store.set(issuer.issue(ID));
+  store.set(issuer.issue(ID));
+  get(OTHER);
+  store.close();
+  assert.deepEqual(contexts.map(({ closed }) => closed), [true, true]);
+  assert.equal(host.held.timers, 0);
+});
