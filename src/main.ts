@@ -1,15 +1,14 @@
 /**
  * The program: `ztunnel [proxy | version | help]` in the main isolate, a data-plane worker in the others. One file is
- * both, so that one bundle holds everything (`docs/spec/deno-notes.md` 11).
+ * both, so that one bundle holds everything (`docs/spec/deno-notes.md` 11); each loads only its own half.
  */
-import { main } from "./app/command_line.ts";
-import { runWorker, type WorkerScope } from "./dataplane/worker.ts";
-
 const bundledLibrary = Deno.env.get("ZTUNNEL_BUNDLED_TLS_LIBRARY");
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
 
 if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerGlobalScope) {
-  runWorker(globalThis as unknown as WorkerScope, bundledLibrary);
+  const { runWorker } = await import("./dataplane/worker.ts");
+  runWorker(globalThis as never, bundledLibrary);
 } else {
+  const { main } = await import("./app/command_line.ts");
   await main(Deno.args, () => new Worker(import.meta.url, { type: "module", name: "data-plane" }));
 }

@@ -1,7 +1,9 @@
 /** `ztunnel [proxy | version | help]` (`docs/spec/config-admin.md` 1.14, 7.5). */
+import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
 import { parseConfig } from "../config/parse_config.ts";
+import { withBindCure } from "./bind_cure.ts";
 import { runNode } from "./node.ts";
 import { versionLine } from "./version_line.ts";
 
@@ -32,12 +34,14 @@ help            - Print commands and version of ztunnel`);
 }
 
 async function run(args: readonly string[], makeWorker: () => Worker): Promise<void> {
+  let config: Config | null = null;
   try {
-    const config = parseConfig(Deno.env.toObject(), SYSTEM_FILES, navigator.hardwareConcurrency, args);
+    config = parseConfig(Deno.env.toObject(), SYSTEM_FILES, navigator.hardwareConcurrency, args);
     await runNode(config, makeWorker);
     Deno.exit(0);
   } catch (error) {
-    console.error(`Error: ${error instanceof Error ? error.message : String(error)}`);
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`Error: ${config === null ? message : withBindCure(message, config)}`);
     Deno.exit(error instanceof ConfigError ? error.exitCode : 1);
   }
 }

@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { ConfigError } from "../config/error.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
+import { limitArenas } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
@@ -13,6 +14,7 @@ import { Readiness } from "../telemetry/readiness.ts";
 import { Certificates } from "./certificates.ts";
 import { loadMesh } from "./local_mesh.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
+import { keepMemorySmall } from "./memory_keeper.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
@@ -26,6 +28,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   const { log, filter, writer } = makeLog(config);
   try {
     announce(config, log);
+    limitArenas(config.workerThreads);
     const readiness = new Readiness(log.scope("ztunnel::readiness"), () => performance.now());
     readiness.register("proxy");
     readiness.register("state manager");
@@ -56,7 +59,9 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       return [metrics.snapshot(), ...await workers.snapshots()];
     });
     readiness.complete("proxy");
+    const memory = keepMemorySmall();
     await Promise.race([stop.promise, stopSignal(log), workers.death]);
+    memory.stop();
     await Promise.all([
       servers.drain(),
       workers.drain({ kind: "graceful", deadline: config.drainDeadline }),

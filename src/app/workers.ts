@@ -6,13 +6,16 @@ import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import { checkSharedPorts } from "./shared_ports.ts";
 
 export class Workers {
+  readonly #config: Config;
   readonly #handles: WorkerHandle[];
   readonly #death = Promise.withResolvers<never>();
 
   /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this identity. */
   constructor(config: Config, makeWorker: () => Worker, wanted: (id: SpiffeId) => void) {
+    this.#config = config;
     // Whoever waits for something races against it; before that nobody does.
     this.#death.promise.catch(() => {});
     this.#handles = Array.from({ length: config.workerThreads }, () =>
@@ -36,6 +39,7 @@ export class Workers {
 
   /** Loads the mesh and binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
   async serve(mesh: readonly MeshChange[]): Promise<void> {
+    checkSharedPorts(this.#config);
     this.send({ kind: "mesh", changes: mesh });
     this.send({ kind: "listen" });
     await this.#all((worker) => worker.listening);
