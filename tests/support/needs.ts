@@ -19,6 +19,7 @@ const PACKAGES = {
   nft: "nftables",
   nginx: "nginx-full",
   openssl: "openssl",
+  setpriv: "util-linux",
   strace: "strace",
   tcpdump: "tcpdump",
   unshare: "util-linux",

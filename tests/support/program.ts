@@ -53,15 +53,27 @@ export class Program implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** The lines so far, of both streams. */
+  get printed(): readonly string[] {
+    return this.#lines;
+  }
+
   /** The first line, past or future, that matches. Fails with the output when the program ends or stays silent. */
   async line(pattern: RegExp): Promise<RegExpMatchArray> {
+    const [found] = await this.matches(pattern, 1);
+    return found!;
+  }
+
+  /** The first `count` lines, past or future, that match; otherwise as {@link line}. */
+  async matches(pattern: RegExp, count: number): Promise<RegExpMatchArray[]> {
     const deadline = Promise.withResolvers<never>();
     const timer = setTimeout(() => deadline.reject(this.#complaint(`did not print ${pattern}`)), PATIENCE_MS);
+    const found: RegExpMatchArray[] = [];
     try {
       for (let next = 0;;) {
         for (; next < this.#lines.length; next++) {
-          const found = this.#lines[next]?.match(pattern);
-          if (found) return found;
+          const match = this.#lines[next]?.match(pattern);
+          if (match && found.push(match) === count) return found;
         }
         if (this.#over) throw this.#complaint(`ended without printing ${pattern}`);
         await Promise.race([this.#news(), deadline.promise]);

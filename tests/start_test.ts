@@ -1,0 +1,205 @@
+/**
+ * Starts that cannot succeed: each ends with the exit code of `docs/spec/config-admin.md` 7.5, says on standard error
+ * what is wrong and what to do, and leaves no process behind.
+ */
+import { strict as assert } from "node:assert";
+import { meshText } from "./support/mesh.ts";
+import { type Needs, testNeeding } from "./support/needs.ts";
+import { run } from "./support/program.ts";
+import { Proxy, type ProxyOptions } from "./support/proxy.ts";
+import { sessionMembers } from "./support/session.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.0.0.3";
+const MESH = meshText([{ name: "b", ips: [IP] }]);
+
+/** What comes last, in characters: the configuration that is logged before says nothing of the failure. */
+const LAST_WORDS = 1000;
+
+interface Refusal extends ProxyOptions {
+  /** Replace and add variables; null takes one away. */
+  readonly settings?: Readonly<Record<string, string | null>>;
+  readonly code?: number;
+  /** All of them stand in what is printed. */
+  readonly says: readonly (string | RegExp)[];
+}
+
+async function refuses({ settings = {}, code = 1, says, ...options }: Refusal): Promise<void> {
+  using folder = tempDir();
+  const all: Record<string, string | null> = {
+    ...nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }),
+    ...settings,
+  };
+  const given = Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== null);
+  await using proxy = new Proxy(Object.fromEntries(given), options);
+  const ended = await proxy.ended();
+  const output = ended.output.slice(-LAST_WORDS);
+  assert.equal(ended.code, code, output);
+  for (const text of says) {
+    if (typeof text === "string") assert.ok(output.includes(text), `${text} is not in\n${output}`);
+    else assert.match(output, text);
+  }
+  assert.doesNotMatch(output, /^ +at /m, "no stack for an operator");
+  assert.deepEqual(sessionMembers(proxy.pid), []);
+}
+
+function refusal(name: string, what: Refusal, needs: Needs = {}): void {
+  testNeeding(needs, `start: ${name}`, () => refuses(what));
+}
+
+/** The static mesh of the test with `lines` of a workload in it. */
+function yaml(...lines: readonly string[]): string {
+  return ["workloads:", "  - name: b", "    namespace: test", "    services: {}", ...lines.map((l) => `    ${l}`)].join(
+    "\n",
+  );
+}
+
+refusal("the file of the static mesh is missing", {
+  settings: { LOCAL_XDS: null, LOCAL_XDS_PATH: "/nowhere/mesh.yaml" },
+  says: ["Error: cannot read LOCAL_XDS_PATH /nowhere/mesh.yaml: No such file or directory"],
+});
+refusal("the static mesh has an unknown key, config 2", {
+  settings: { LOCAL_XDS: yaml("workloadIps: [10.0.0.1]", "colour: blue") },
+  says: ["Error: LOCAL_XDS:6:5: workloads[0] has the unknown key colour; accepted are workloadIps, "],
+});
+refusal("the static mesh has an address that is none", {
+  settings: { LOCAL_XDS: yaml("workloadIps: [10.0.0.300]") },
+  says: [/Error: LOCAL_XDS:5:\d+: cannot use workloads\[0\]\.workloadIps\[0\] "10\.0\.0\.300": it must be /],
+});
+refusal("the static mesh has a port that is none", {
+  settings: { LOCAL_XDS: yaml("workloadIps: [10.0.0.1]", "waypoint: {destination: /10.0.0.2, hboneMtlsPort: 70000}") },
+  says: [/Error: LOCAL_XDS:6:\d+: cannot use \S*hboneMtlsPort 70000: it must be a whole number from 0 to 65535/],
+});
+refusal("two workloads of the static mesh have one uid", {
+  settings: { LOCAL_XDS: meshText([{ name: "b", ips: [IP] }, { name: "b", ips: ["127.0.0.4"] }]) },
+  says: [/Error: LOCAL_XDS:1:\d+: workloads\[1\] has the uid "test\/b", as workloads\[0\] has/],
+});
+refusal("the static mesh is no YAML", {
+  settings: { LOCAL_XDS: "workloads: [\n  {name: b" },
+  says: [/Error: LOCAL_XDS:\d+:\d+: /],
+});
+refusal("both sources of the static mesh are set, config 1.4", {
+  settings: { LOCAL_XDS_PATH: "/nowhere/mesh.yaml" },
+  says: ["Error: invalid configuration: only one of LOCAL_XDS_PATH or LOCAL_XDS may be set"],
+});
+
+refusal("PROXY_WORKLOAD_INFO is missing, config 1.3", {
+  settings: { PROXY_WORKLOAD_INFO: null },
+  says: ["Error: invalid configuration: PROXY_MODE=dedicated requires PROXY_WORKLOAD_INFO to be set"],
+});
+refusal("PROXY_WORKLOAD_INFO is malformed, config C11", {
+  settings: { PROXY_WORKLOAD_INFO: "a/b" },
+  says: ['must match the format \'namespace/name/service-account\' (got ["a", "b"])'],
+});
+refusal("HTTP2_FRAME_SIZE is out of range, config 1.6", {
+  settings: { HTTP2_FRAME_SIZE: "16383" },
+  says: ["Error: invalid env var HTTP2_FRAME_SIZE=16383 (must be between 16384 and 16777215)"],
+});
+refusal("RUST_LOG is no filter: the code of a panic, config 7.5", {
+  settings: { RUST_LOG: "a=b=c" },
+  code: 101,
+  says: ["Error: RUST_LOG: invalid filter directive: too many '='"],
+});
+refusal("no certification authority is named", {
+  settings: { FAKE_CA: "false", CA_ADDRESS: "" },
+  says: [/Error: .*set .*CA/],
+});
+refusal("the files of the CA hold something else", {
+  settings: { LOCAL_CA_CERT: "/dev/null", LOCAL_CA_KEY: "/dev/null" },
+  says: ['Error: CA key "/dev/null" is no unencrypted private key in PEM'],
+});
+refusal("shared mode says what to set instead", {
+  settings: { PROXY_MODE: "shared", PROXY_WORKLOAD_INFO: null },
+  says: ["Error: PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO"],
+});
+refusal("an unknown command gets the help, config 1.14", {
+  args: ["frobnicate"],
+  says: ["unknown command: frobnicate", "Commands:", "help            - Print commands and version of ztunnel"],
+});
+
+refusal("TLS_LIBRARY names nothing", {
+  settings: { TLS_LIBRARY: "/nowhere/libssl.so" },
+  says: [/Error: no usable TLS library: .*\/nowhere\/libssl\.so.*; TLS_LIBRARY must be the path of an OpenSSL 3/],
+});
+testNeeding(
+  { packages: ["unshare"], root: true },
+  "start: a system without a TLS library is told which package brings it",
+  async () => {
+    if (Deno.env.get("ZTUNNEL_EXECUTABLE")) return; // it brings its own
+    const libraries = await run("sh", "-c", "ldconfig -p | awk '/libssl\\.so\\.3 / { print $NF }'");
+    const hide = libraries.split("\n").map((path) => `mount --bind /dev/null ${path}; `).join("");
+    await refuses({
+      before: ["unshare", "--mount", "sh", "-c", `${hide}exec "$@"`, "sh"],
+      settings: { TLS_LIBRARY: "" },
+      says: [/Error: no usable TLS library: .*apt-get install libssl3/],
+    });
+  },
+);
+
+/** A listener on a port of its own, which the proxy is asked to use too. */
+const LISTENERS: readonly (readonly [variable: string, ip: string])[] = [
+  ["INBOUND_PORT", IP],
+  ["INBOUND_PLAINTEXT_PORT", IP],
+  ["OUTBOUND_PORT", IP],
+  ["SOCKS5_PORT", "127.0.0.1"],
+  ["ADMIN_PORT", "127.0.0.1"],
+  ["STATS_PORT", IP],
+  ["READINESS_PORT", IP],
+];
+for (const [variable, ip] of LISTENERS) {
+  Deno.test(`start: somebody has the port of ${variable}, config C45, dataplane SK-03`, async () => {
+    using taken = Deno.listen({ hostname: ip, port: 0 });
+    const { port } = taken.addr;
+    await refuses({
+      settings: { [variable]: `${port}` },
+      says: [
+        `Error: failed to bind to address ${ip}:${port}: Address already in use (os error 98); ` +
+        `\`ss -ltnp\` shows who has the port, ${variable} sets another one`,
+      ],
+    });
+  });
+}
+
+/** Neither of them may do what needs CAP_NET_ADMIN or CAP_NET_RAW. */
+const UNPRIVILEGED = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-net_admin,-net_raw"] : [];
+refusal("ENABLE_ORIG_SRC=true without the right to", {
+  before: UNPRIVILEGED,
+  settings: { ENABLE_ORIG_SRC: "true" },
+  says: [
+    `Error: failed to bind to address ${IP}:0: Operation not permitted (os error 1); ` +
+    "ENABLE_ORIG_SRC=true must have CAP_NET_ADMIN or CAP_NET_RAW",
+  ],
+}, { packages: ["setpriv"] });
+refusal("PACKET_MARK without the right to", {
+  before: UNPRIVILEGED,
+  settings: { PACKET_MARK: "1337" },
+  says: ["Operation not permitted (os error 1); PACKET_MARK=1337 must have CAP_NET_ADMIN or CAP_NET_RAW"],
+}, { packages: ["setpriv"] });
+testNeeding(
+  { packages: ["setpriv"] },
+  "start: without ENABLE_ORIG_SRC a right that is missing is no obstacle",
+  async () => {
+    using folder = tempDir();
+    const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path });
+    const { ENABLE_ORIG_SRC: _, ...rest } = settings;
+    await using proxy = await Proxy.ready(rest, { before: UNPRIVILEGED });
+    assert.equal((await proxy.line(/component="inbound"/)).fields.get("transparent"), "false");
+    assert.equal((await proxy.stop()).code, 0);
+  },
+);
+
+for (const [command, answer] of [["version", /^version\.BuildInfo\{Version:"/], ["help", /^Commands:$/m]] as const) {
+  Deno.test(`start: ${command} answers and succeeds, config 1.14`, async () => {
+    await using proxy = new Proxy({}, { args: [command] });
+    const { code, output } = await proxy.ended();
+    assert.equal(code, 0);
+    assert.match(output, answer);
+  });
+}
+
+Deno.test("start: the same program starts when nothing is wrong", async () => {
+  using folder = tempDir();
+  await using proxy = await Proxy.ready(nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }));
+  assert.equal((await proxy.stop()).code, 0);
+});
