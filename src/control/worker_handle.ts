@@ -66,6 +66,8 @@ export class WorkerHandle {
     switch (message.kind) {
       case "ready":
         this.#wakeDescriptor = message.wake;
+        // For what was sent before it could be woken.
+        wake(message.wake);
         return this.#ready.resolve(message.library);
       case "listening":
         return this.#listening.resolve();

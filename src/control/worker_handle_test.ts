@@ -1,0 +1,114 @@
+import { strict as assert } from "node:assert";
+import type { ToMain, ToWorker } from "../dataplane/messages.ts";
+import { parseSpiffeId } from "../identity/spiffe_id.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../os/constants.ts";
+import { libc } from "../os/libc.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { WorkerHandle } from "./worker_handle.ts";
+
+/** A worker that the test plays. */
+class FakeWorker extends EventTarget implements Worker {
+  readonly sent: ToWorker[] = [];
+  terminated = false;
+  onmessage: Worker["onmessage"] = null;
+  onmessageerror: Worker["onmessageerror"] = null;
+  onerror: Worker["onerror"] = null;
+
+  postMessage(message: ToWorker): void {
+    this.sent.push(message);
+  }
+  terminate(): void {
+    this.terminated = true;
+  }
+  says(message: ToMain): void {
+    this.onmessage?.call(this, new MessageEvent("message", { data: message }));
+  }
+  dies(message: string): ErrorEvent {
+    const event = new ErrorEvent("error", { message, cancelable: true });
+    this.onerror?.call(this, event);
+    return event;
+  }
+}
+
+function bed() {
+  const worker = new FakeWorker();
+  const wanted: string[] = [], deaths: string[] = [];
+  const handle = new WorkerHandle(worker, {
+    onCertificateWanted: (id) => wanted.push(id),
+    onDeath: (message) => deaths.push(message),
+  });
+  const eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  const counter = new BigUint64Array(1);
+  return {
+    worker,
+    handle,
+    wanted,
+    deaths,
+    eventfd,
+    /** How often the worker was woken since the last time. */
+    woken: () => libc.read(eventfd, new Uint8Array(counter.buffer), 8) === 8 ? Number(counter[0]) : 0,
+    [Symbol.dispose]: () => void libc.close(eventfd),
+  };
+}
+
+Deno.test("a worker is woken after each message, and once for all that were sent before it could be", async () => {
+  using here = bed();
+  const { worker, handle } = here;
+  handle.send({ kind: "log-filter", filter: "info" });
+  handle.send({ kind: "listen" });
+  assert.equal(here.woken(), 0);
+  worker.says({ kind: "ready", wake: here.eventfd, library: "OpenSSL 3.5.5" });
+  assert.equal(await handle.ready, "OpenSSL 3.5.5");
+  assert.equal(here.woken(), 1);
+  handle.send({ kind: "mesh", changes: [] });
+  assert.equal(here.woken(), 1);
+  assert.deepEqual(worker.sent.map(({ kind }) => kind), ["log-filter", "listen", "mesh"]);
+});
+
+Deno.test("a worker that cannot start rejects with its reason, and nothing is left unhandled", async () => {
+  using here = bed();
+  here.worker.says({ kind: "failed", message: "libssl.so.3 is missing" });
+  await assert.rejects(here.handle.ready, /^Error: libssl\.so\.3 is missing$/);
+});
+
+Deno.test("a worker that cannot bind rejects what waits for its listeners", async () => {
+  using here = bed();
+  here.worker.says({ kind: "ready", wake: here.eventfd, library: "x" });
+  await here.handle.ready;
+  here.worker.says({ kind: "failed", message: "failed to bind to address [::]:15001" });
+  await assert.rejects(here.handle.listening, /failed to bind/);
+});
+
+Deno.test("snapshots answer the request they belong to, in any order", async () => {
+  using here = bed();
+  const { worker, handle } = here;
+  const first = handle.snapshot(), second = handle.snapshot();
+  const metrics = [new Metrics().snapshot(), new Metrics().snapshot()] as const;
+  worker.says({ kind: "snapshot", request: 1, metrics: metrics[1] });
+  worker.says({ kind: "snapshot", request: 1, metrics: metrics[0] });
+  worker.says({ kind: "snapshot", request: 0, metrics: metrics[0] });
+  assert.equal(await first, metrics[0]);
+  assert.equal(await second, metrics[1]);
+});
+
+Deno.test("listening, drained and wanted certificates come through", async () => {
+  using here = bed();
+  const { worker, handle, wanted } = here;
+  worker.says({ kind: "listening" });
+  await handle.listening;
+  const id = parseSpiffeId("spiffe://td/ns/ns/sa/sa")!;
+  worker.says({ kind: "certificate-wanted", id });
+  assert.deepEqual(wanted, [id]);
+  handle.send({ kind: "drain", mode: { kind: "immediate" } });
+  worker.says({ kind: "drained" });
+  await handle.drained;
+  handle.terminate();
+  assert.equal(worker.terminated, true);
+});
+
+Deno.test("a worker's death is told with its error and does not take the process down by itself", () => {
+  using here = bed();
+  const event = here.worker.dies("Uncaught Error: boom");
+  assert.deepEqual(here.deaths, ["a data-plane worker died: Uncaught Error: boom"]);
+  assert.equal(event.defaultPrevented, true);
+});
