@@ -20,6 +20,7 @@ import { wake } from "../os/wake.ts";
 import type { SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
+import { LateKeepalive } from "./late_keepalive.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
@@ -58,6 +59,7 @@ export class Reactor implements net.Network {
   readonly #epoll = new Epoll();
   readonly #handlers: (FdHandler | undefined)[] = [];
   readonly #timers = new TimerQueue();
+  readonly keepalive = new LateKeepalive(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
   #next = new Set<net.TurnTask>();
@@ -156,6 +158,7 @@ export class Reactor implements net.Network {
    * Closing takes it out of epoll.
    */
   release(fd: number): void {
+    this.keepalive.delete(fd);
     this.#handlers[fd] = undefined;
     this.#closing.push(fd);
     this.#interruptWait();

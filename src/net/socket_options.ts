@@ -6,17 +6,10 @@ import { openSocket, setOption } from "../os/socket.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { SocketOptions } from "./network.ts";
 
-/** A TCP socket, made inside `options.namespace` where given; negative errno on failure. */
+/** A TCP socket without its keepalive, made inside `options.namespace` where given; negative errno on failure. */
 export function makeTcpSocket(family: number, options: SocketOptions): number {
   const fd = makeSocket(family, c.SOCK_STREAM, options);
   if (fd < 0) return fd;
-  // Best effort, as upstream has it (dataplane 1.1).
-  if (options.keepalive) {
-    setOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
-    setOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE, options.keepalive.idleSeconds);
-    setOption(fd, c.SOL_TCP, c.TCP_KEEPINTVL, options.keepalive.intervalSeconds);
-    setOption(fd, c.SOL_TCP, c.TCP_KEEPCNT, options.keepalive.probes);
-  }
   if (options.userTimeout) setOption(fd, c.SOL_TCP, c.TCP_USER_TIMEOUT, options.userTimeout);
   return fd;
 }

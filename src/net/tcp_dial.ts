@@ -67,6 +67,7 @@ export class TcpDial implements Dial, FdHandler {
     }
     this.#fd = fd;
     this.#reactor.watch(fd, STREAM_EVENTS, this);
+    if (options.keepalive) this.#reactor.keepalive.add(fd, options.keepalive);
     return 0;
   }
 

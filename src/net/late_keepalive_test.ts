@@ -1,0 +1,49 @@
+import { strict as assert } from "node:assert";
+import * as c from "../os/constants.ts";
+import { libc } from "../os/libc.ts";
+import { getOption, openSocket } from "../os/socket.ts";
+import { LateKeepalive } from "./late_keepalive.ts";
+import { MemoryNetwork } from "./memory_network.ts";
+
+const MINUTES = { idleSeconds: 180, intervalSeconds: 20, probes: 5 };
+
+function withSocket(run: (fd: number) => void): void {
+  const fd = openSocket(c.AF_INET, c.SOCK_STREAM);
+  try {
+    run(fd);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+const isOn = (fd: number) => getOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE) === 1;
+
+Deno.test("a dialled socket gets its keepalive once it has lived for a while", () =>
+  withSocket((fd) => {
+    const network = new MemoryNetwork();
+    const keepalive = new LateKeepalive(network);
+    keepalive.add(fd, MINUTES);
+    network.advance(14_000);
+    assert.equal(isOn(fd), false);
+    network.advance(20_000);
+    assert.equal(isOn(fd), true);
+    assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE), 180);
+    assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPINTVL), 20);
+    assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPCNT), 5);
+  }));
+
+Deno.test("a keepalive that would begin soon is set at once", () =>
+  withSocket((fd) => {
+    new LateKeepalive(new MemoryNetwork()).add(fd, { ...MINUTES, idleSeconds: 10 });
+    assert.equal(isOn(fd), true);
+  }));
+
+Deno.test("a descriptor that was closed meanwhile is left alone", () =>
+  withSocket((fd) => {
+    const network = new MemoryNetwork();
+    const keepalive = new LateKeepalive(network);
+    keepalive.add(fd, MINUTES);
+    keepalive.delete(fd);
+    network.advance(60_000);
+    assert.equal(isOn(fd), false);
+  }));
