@@ -202,7 +202,7 @@ export class OpensslFiles implements Disposable {
 }
 
 /** `openssl s_client` with a shell around it, so that its input can be written as a script. */
-export function sClient(to: SocketAddress, args: readonly string[], input = "sleep 1"): Program {
+export function sClient(to: SocketAddress, args: readonly string[], input = "exec tail -f /dev/null"): Program {
   const command = ["openssl", "s_client", "-connect", `${to.ip}:${to.port}`, ...args].join(" ");
   const options: ProgramOptions = { args: ["-c", `(${input}) | ${command}`] };
   return new Program("sh", options);
