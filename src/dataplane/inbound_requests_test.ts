@@ -78,7 +78,6 @@ const GET: HeaderList = [[":method", "GET"], [":scheme", "http"], [":authority",
 const noAuthority = (authority: string) => `no valid authority pseudo header: ${authority}`;
 
 const REFUSED: readonly Refused[] = [
-  { vector: "IN-13", headers: GET, status: "400", error: "expected method CONNECT, got GET" },
   { vector: "IN-14", headers: connectTo("10.0.0.2"), status: "400", error: noAuthority("10.0.0.2") },
   { vector: "IN-14", headers: connectTo("host"), status: "400", error: noAuthority("host") },
   { vector: "IN-14", headers: connectTo("host:99999"), status: "400", error: noAuthority("host:99999") },
@@ -115,6 +114,19 @@ const REFUSED: readonly Refused[] = [
   },
   { vector: "IN-19", headers: connectTo("10.0.0.1:8080"), status: "400", error: "ip mismatch: 10.0.0.2 != 10.0.0.1" },
 ];
+
+Deno.test("dataplane IN-13 GET: 400, told in words; a request that does not end is reset after a second", () => {
+  const here = scene();
+  const stream = ask(here, GET);
+  assert.deepEqual(stream.headers, [[":status", "400"], ["content-type", "text/plain"]]);
+  assert.deepEqual(stream.events, ["response", "data", "end", "flush"]);
+  assert.match(stream.text, /^This port speaks HBONE/);
+  assert.ok(here.server.accessLine.endsWith('error="expected method CONNECT, got GET"'), here.server.accessLine);
+  assert.deepEqual(here.server.series, []);
+  here.bed.advance(1000);
+  assert.equal(stream.events.at(-1), `reset peer ${ErrorCode.NO_ERROR}`);
+  assertGoesOn(here);
+});
 
 for (const { vector, headers, status, error } of REFUSED) {
   Deno.test(`dataplane ${vector} ${headers[0]![1]} ${headers[1]![1]}: ${status}, one line, no counters`, () => {

@@ -10,6 +10,8 @@ import { ErrorCode, type Stream, type StreamHandler } from "../h2/seam.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
 
 const TEXT = new TextEncoder().encode("This port speaks HBONE: HTTP/2 CONNECT, and nothing else.\n");
+/** Far above what the answers to one read can be. */
+const GATHER_LIMIT = 262_144;
 /** For the peer to take the text and to end its request. */
 const PATIENCE: Millis = 1000;
 
@@ -18,7 +20,7 @@ class Refusal implements StreamHandler {
   readonly #timer: Timer;
   #sent = 0;
 
-  constructor(scheduler: Scheduler, stream: Stream, status: string) {
+  constructor(scheduler: Pick<Scheduler, "after">, stream: Stream, status: string) {
     this.#stream = stream;
     this.#timer = scheduler.after(PATIENCE, () => this.#giveUp());
     stream.handler = this;
@@ -28,18 +30,18 @@ class Refusal implements StreamHandler {
 
   onSendReady(): void {
     while (this.#sent < TEXT.length) {
-      const room = this.#stream.reserve(TEXT.length - this.#sent, TEXT.length);
+      const room = this.#stream.reserve(TEXT.length - this.#sent, GATHER_LIMIT);
       if (room === null) return;
       const [start = 0, length = 0] = room.segments;
       room.bytes.set(TEXT.subarray(this.#sent, this.#sent + length), start);
       this.#sent += length;
       this.#stream.commit(length, this.#sent === TEXT.length);
     }
-    if (this.#stream.closed) this.#timer.cancel();
+    if (this.#stream.closed) this.#over();
   }
 
   onEnd(): void {
-    if (this.#stream.closed) this.#timer.cancel();
+    if (this.#stream.closed) this.#over();
   }
 
   onReset(): void {
@@ -50,12 +52,18 @@ class Refusal implements StreamHandler {
   onData(): void {}
   onFlush(): void {}
 
+  #over(): void {
+    this.#timer.cancel();
+    // Gives up what was received.
+    this.#stream.reset(ErrorCode.NO_ERROR);
+  }
+
   #giveUp(): void {
     this.#stream.reset(this.#sent === TEXT.length ? ErrorCode.NO_ERROR : ErrorCode.CANCEL);
   }
 }
 
 /** Answers a request that is no CONNECT, and sees to the stream from now on. */
-export function refuseInWords(scheduler: Scheduler, stream: Stream, status: string): void {
+export function refuseInWords(scheduler: Pick<Scheduler, "after">, stream: Stream, status: string): void {
   new Refusal(scheduler, stream, status);
 }

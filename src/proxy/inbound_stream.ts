@@ -8,6 +8,7 @@
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { headerValue, headerValues } from "../hbone/connect_headers.ts";
 import { requestFailure } from "../hbone/failure.ts";
+import { refuseInWords } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { authorize, type Call } from "../mesh/authorize.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
@@ -246,6 +247,8 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
    * already it gives up what came early.
    */
   #answer(status: string): void {
+    const isTunnel = headerValue(this.#headers, ":method") === "CONNECT";
+    if (!isTunnel) return refuseInWords(this.#context.loop.network, this.#stream, status);
     this.#stream.respond([[":status", status]], true);
     this.#stream.reset(ErrorCode.NO_ERROR);
   }

@@ -1,0 +1,76 @@
+/**
+ * Applications that an attacker likes: one that answers, one that never reads, one that is never there.
+ * `apps.ts IP` runs them as a process and prints their ports.
+ */
+
+export interface AppPorts {
+  /** Sends back what it gets. */
+  readonly echo: number;
+  /** Accepts, reads nothing, sends nothing. */
+  readonly mute: number;
+  /** Its backlog is full: who dials it gets no answer. */
+  readonly deaf: number;
+}
+
+export class Apps implements AsyncDisposable {
+  readonly ports: AppPorts;
+  /** Connections of the mute application. */
+  readonly muteConnections: Deno.TcpConn[] = [];
+  readonly #listeners: Deno.TcpListener[] = [];
+  readonly #all = new Set<Deno.TcpConn>();
+  readonly #work: Promise<void>[] = [];
+
+  private constructor(ports: Omit<AppPorts, "deaf">, deaf: Deno.TcpListener, listeners: Deno.TcpListener[]) {
+    this.ports = { ...ports, deaf: portOf(deaf) };
+    this.#listeners.push(deaf, ...listeners);
+  }
+
+  static async start(hostname: string): Promise<Apps> {
+    const [echo, mute] = [Deno.listen({ hostname, port: 0 }), Deno.listen({ hostname, port: 0 })];
+    const deaf = Deno.listen({ hostname, port: 0, tcpBacklog: 0 });
+    const apps = new Apps({ echo: portOf(echo), mute: portOf(mute) }, deaf, [echo, mute]);
+    apps.#accept(echo, echoTo);
+    apps.#accept(mute, (connection) => void apps.muteConnections.push(connection));
+    // A backlog of zero holds one connection; the next one is never answered.
+    apps.#all.add(await Deno.connect({ hostname, port: portOf(deaf) }));
+    return apps;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of this.#all) close(connection);
+    await Promise.all(this.#work);
+  }
+
+  #accept(listener: Deno.TcpListener, serve: (connection: Deno.TcpConn) => void | Promise<void>): void {
+    this.#work.push((async () => {
+      for await (const connection of listener) {
+        this.#all.add(connection);
+        const served = serve(connection);
+        if (served !== undefined) served.finally(() => this.#all.delete(connection));
+      }
+    })());
+  }
+}
+
+async function echoTo(connection: Deno.TcpConn): Promise<void> {
+  // A client that goes away in the middle is the rule here.
+  await connection.readable.pipeTo(connection.writable).catch(() => {});
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // closed by the end of its stream
+  }
+}
+
+function portOf(listener: Deno.TcpListener): number {
+  return listener.addr.port;
+}
+
+if (import.meta.main) {
+  const apps = await Apps.start(Deno.args[0] ?? "127.0.0.1");
+  console.log(JSON.stringify(apps.ports));
+}
