@@ -75,7 +75,7 @@ export class TlsDuplex implements Duplex, FdHandler {
     if (flags & c.EPOLLOUT) this.#makeRoom();
     if (this.failure !== null) return;
     if (flags & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) {
-      if (this.ended && flags & c.EPOLLERR) this.#failNow();
+      if (this.ended && flags & c.EPOLLERR) this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
       else if (!this.ended) {
         this.readable = true;
         this.#sink?.onReadable();
@@ -122,6 +122,7 @@ export class TlsDuplex implements Duplex, FdHandler {
 
   write(bytes: Uint8Array): number {
     if (this.failure !== null) return FAILED;
+    if (bytes.length === 0) return 0;
     const taken = this.#session.write(bytes);
     if (taken === BROKEN) return this.#fail(streamEnding(this.#session.failure));
     if (taken === WOULD_BLOCK) {
@@ -160,13 +161,13 @@ export class TlsDuplex implements Duplex, FdHandler {
     this.readable = false;
     this.failure ??= CLOSED;
     if (reset) resetOnClose(this.#fd);
-    if (!polite || this.#session.sayGoodbye()) return this.#free();
+    if (!polite || this.#session.sayGoodbye() || this.#session.failure !== null) return this.#free();
     // The kernel would go on by itself, but it has not got all of it yet.
     this.#lingering = this.#reactor.after(LINGER_MS, () => this.#free());
   }
 
   #linger(flags: number): void {
-    if (flags & (c.EPOLLERR | c.EPOLLHUP) || this.#session.flush()) this.#free();
+    if (flags & (c.EPOLLERR | c.EPOLLHUP) || this.#session.flush() || this.#session.failure !== null) this.#free();
   }
 
   #free(): void {
@@ -178,6 +179,7 @@ export class TlsDuplex implements Duplex, FdHandler {
   #makeRoom(): void {
     if (this.#unflushed) {
       this.#unflushed = !this.#session.flush();
+      if (this.#session.failure !== null) return this.#failNow(streamEnding(this.#session.failure));
       if (this.#unflushed) return;
     }
     if (!this.#wantsRoom) return;
@@ -191,9 +193,9 @@ export class TlsDuplex implements Duplex, FdHandler {
     else if (result === BROKEN) this.failure = streamEnding(this.#session.failure);
   }
 
-  #failNow(): void {
-    this.#fail(endingOf(takeSocketError(this.#fd) || EPIPE));
-    this.#sink?.onFailure(this.failure!);
+  #failNow(ending: Ending): void {
+    this.#fail(ending);
+    this.#sink?.onFailure(ending);
   }
 
   #fail(ending: Ending): number {

@@ -89,9 +89,13 @@ export class NativeTlsSession {
     return this.#wantsMore(result) ? WOULD_BLOCK : BROKEN;
   }
 
-  /** Pushes buffered records to the socket. False when the socket is full (or broken: the next read will tell). */
+  /** Pushes buffered records to the socket. False when the socket is full, or broken: then `failure` is set. */
   flush(): boolean {
-    return this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) > 0;
+    if (this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) > 0) return true;
+    // Taken now: the kernel tells an error once, and the next read would see a plain end.
+    const systemError = errno();
+    if (systemError !== EAGAIN) this.failure ??= { kind: "system", errno: systemError };
+    return false;
   }
 
   /** New size of the write buffer. What it holds is lost: only right after a complete {@link flush}. */

@@ -1,0 +1,54 @@
+/** Secured streams keep the contract of all streams, and what TLS adds to it. */
+import { strict as assert } from "node:assert";
+import type { Duplex } from "../../src/net/duplex.ts";
+import type * as net from "../../src/net/network.ts";
+import type { ContractTest, Rig } from "../../src/net/network_contract_kit.ts";
+import { endingContract, transferContract } from "../../src/net/network_contract_streams.ts";
+import { client, server, TlsRig } from "./rig.ts";
+
+/** A network whose every connection is secured, in both roles. */
+function secured(rig: TlsRig): Rig {
+  const { network } = rig.sockets;
+  const contexts = { client: rig.context(client), server: rig.context(server) };
+  const secure = (plain: Duplex, role: "client" | "server", use: (duplex: Duplex) => void) =>
+    network.secure(plain, contexts[role], role, 10_000, {
+      onSecure: use,
+      onSecureFailure: (ending) => assert.fail(ending.message),
+    });
+  const listen: net.Network["listen"] = (at, accept) =>
+    network.listen(at, (accepted) => secure(accepted.duplex, "server", (duplex) => accept({ ...accepted, duplex })));
+  const dial: net.Network["dial"] = (to, options, events) =>
+    network.dial(to, options, { ...events, onConnect: (plain) => secure(plain, "client", events.onConnect) });
+  const handler: ProxyHandler<net.Network> = {
+    get(target, name) {
+      if (name === "listen") return listen;
+      if (name === "dial") return dial;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  };
+  return {
+    network: new Proxy<net.Network>(network, handler),
+    run: rig.sockets.run,
+    close: () => rig[Symbol.asyncDispose](),
+    loopback: rig.sockets.loopback,
+  };
+}
+
+/** All or nothing: what of a write that was not taken has arrived already is not counted. */
+const OF_PLAIN_STREAMS = "a reader who does not read stops the writer, and nothing is lost when it goes on";
+
+const test: ContractTest = (what, body) => {
+  if (what === OF_PLAIN_STREAMS) return;
+  Deno.test(`network contract, TLS: ${what}`, async () => {
+    const rig = secured(new TlsRig());
+    try {
+      await body(rig);
+    } finally {
+      await rig.close();
+    }
+  });
+};
+
+transferContract(test);
+endingContract(test);
