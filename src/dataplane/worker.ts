@@ -15,6 +15,7 @@ import { LogWriter, STANDARD_OUTPUT } from "../telemetry/log_writer.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
+import { randomBytes } from "./random_bytes.ts";
 
 /** What a worker's global scope offers. */
 export interface WorkerScope {
@@ -65,7 +66,7 @@ class DataPlaneWorker {
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
-      fillRandom: (bytes) => void crypto.getRandomValues(bytes),
+      fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });
     scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: library.version });
     void this.#reactor.run("own-thread");

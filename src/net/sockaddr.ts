@@ -1,6 +1,6 @@
 /** `struct sockaddr_in` and `sockaddr_in6` as bytes (`docs/spec/inpod-dns.md` C1). */
 import { AF_INET, AF_INET6 } from "../os/constants.ts";
-import { type Ip, ipToBytes, ipv4FromBytes, ipv6FromBytes, isIpv4, type SocketAddress } from "./address.ts";
+import { type Ip, ipToBytes, ipv4FromBytes, ipv6FromBytes, isIpv4, putIpv4, type SocketAddress } from "./address.ts";
 
 /** Large enough for both families. */
 export const SOCKADDR_LENGTH = 28;
@@ -9,19 +9,23 @@ export function familyOf(ip: Ip): number {
   return isIpv4(ip) ? AF_INET : AF_INET6;
 }
 
-/** The address as the kernel wants it. `family` AF_INET6 with an IPv4 address gives the mapped form. */
+const inet4 = new Uint8Array(16);
+const inet6 = new Uint8Array(SOCKADDR_LENGTH);
+
+/**
+ * The address as the kernel wants it, valid until the next call. `family` AF_INET6 with an IPv4 address gives the
+ * mapped form.
+ */
 export function encodeSockaddr(address: SocketAddress, family = familyOf(address.ip)): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(family === AF_INET ? 16 : SOCKADDR_LENGTH);
+  const bytes = family === AF_INET ? inet4 : inet6;
   bytes[0] = family;
   bytes[2] = address.port >> 8;
   bytes[3] = address.port & 255;
-  const ip = ipToBytes(address.ip);
-  if (family === AF_INET) bytes.set(ip, 4);
-  else if (ip.length === 16) bytes.set(ip, 8);
-  else {
-    bytes[18] = bytes[19] = 0xff;
-    bytes.set(ip, 20);
-  }
+  if (family === AF_INET) putIpv4(address.ip, bytes, 4);
+  else if (isIpv4(address.ip)) {
+    bytes.fill(0, 8, 18).fill(0xff, 18, 20);
+    putIpv4(address.ip, bytes, 20);
+  } else bytes.set(ipToBytes(address.ip), 8);
   return bytes;
 }
 

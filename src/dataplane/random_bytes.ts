@@ -1,0 +1,18 @@
+/** Random bytes from the system, fetched in batches: one call each would cost more than what is made of them. */
+
+const BATCH = 4096;
+
+/** A function that fills an array of at most {@link BATCH} bytes. No byte is handed out twice. */
+export function randomBytes(fetch: (bytes: Uint8Array<ArrayBuffer>) => void): (bytes: Uint8Array<ArrayBuffer>) => void {
+  const batch = new Uint8Array(BATCH);
+  let used = BATCH;
+  return (bytes) => {
+    if (used + bytes.length > BATCH) {
+      fetch(batch);
+      used = 0;
+    }
+    bytes.set(batch.subarray(used, used + bytes.length));
+    batch.fill(0, used, used + bytes.length);
+    used += bytes.length;
+  };
+}
