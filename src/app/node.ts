@@ -7,7 +7,9 @@ import { startupDump } from "../config/config_dump.ts";
 import { ConfigError } from "../config/error.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
+import type { MeshChange } from "../mesh/changes.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { LogFilter } from "../telemetry/log_filter.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
@@ -27,6 +29,8 @@ const LAST_LINES = 1000;
 export async function runNode(config: Config, makeWorker: () => Worker): Promise<void> {
   const { log, filter, writer } = makeLog(config);
   try {
+    const asked = Promise.withResolvers<void>();
+    const stop = Promise.race([asked.promise, stopSignal(log)]);
     announce(config, log);
     limitArenas(config.workerThreads);
     const readiness = new Readiness(log.scope("ztunnel::readiness"), () => performance.now());
@@ -40,18 +44,13 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
     certificates.send = (message) => workers.send(message);
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
-    const stop = Promise.withResolvers<void>();
     servers.serveAdmin(filters, () => {
       log.scope("ztunnel::signal").info("received explicit shutdown signal");
-      stop.resolve();
+      asked.resolve();
     });
-    const library = await workers.start(config, filter.toString());
-    log.scope("ztunnel::tls").info("TLS library in use", { library });
-    if (config.workload === null) {
-      throw new ConfigError("PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO");
-    }
-    log.scope("ztunnel::app").info("proxy mode enabled");
-    await workers.serve(mesh);
+    const serving = serve(config, workers, filter, mesh, log).then(() => true);
+    // Asked to stop during the start it just ends: there is nothing yet that could be drained.
+    if (!await Promise.race([serving, stop.then(() => false)])) return await servers.drain();
     const metrics = new Metrics();
     metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
     servers.serveStats(async () => {
@@ -60,7 +59,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     });
     readiness.complete("proxy");
     const memory = keepMemorySmall();
-    await Promise.race([stop.promise, stopSignal(log), workers.death]);
+    await Promise.race([stop, workers.death]);
     memory.stop();
     await Promise.all([
       servers.drain(),
@@ -70,6 +69,25 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   } finally {
     writer.drain(LAST_LINES);
   }
+}
+
+/** Starts the workers and has them listen for the one workload of dedicated mode. */
+async function serve(
+  config: Config,
+  workers: Workers,
+  filter: LogFilter,
+  mesh: readonly MeshChange[],
+  log: Log,
+): Promise<void> {
+  const library = await workers.start(config, filter.toString());
+  log.scope("ztunnel::tls").info("TLS library in use", { library });
+  if (config.workload === null) {
+    throw new ConfigError("PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO");
+  }
+  const scope = log.scope("ztunnel::app");
+  scope.info("proxy mode enabled");
+  if (!config.dnsEnabled) scope.info("no dns proxy created");
+  await workers.serve(mesh);
 }
 
 function announce(config: Config, log: Log): void {

@@ -24,6 +24,11 @@ export function identityOf(name: string): string {
   return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${name}`;
 }
 
+/** Each workload has a node of its own, the value of `NODE_NAME` there. */
+export function nodeOf(name: string): string {
+  return `node-${name}`;
+}
+
 export function meshText(workloads: readonly MeshWorkload[], policies: readonly MeshPolicy[] = []): string {
   return JSON.stringify({ workloads: workloads.map(workloadEntry), policies: policies.map(policyEntry) });
 }
@@ -37,6 +42,7 @@ function workloadEntry({ name, ips, protocol = "HBONE", policies = [] }: MeshWor
     trustDomain: TRUST_DOMAIN,
     workloadIps: ips,
     protocol,
+    node: nodeOf(name),
     services: {},
     authorizationPolicies: policies.map((policy) => `${NAMESPACE}/${policy}`),
   };

@@ -1,5 +1,5 @@
 /** The environment of a proxy in scenarios: dedicated mode on loopback, no control plane, a CA in shared files. */
-import { NAMESPACE } from "./mesh.ts";
+import { NAMESPACE, nodeOf } from "./mesh.ts";
 
 export interface NodeSettings {
   /** Name of the workload. */
@@ -20,7 +20,7 @@ export function nodeSettings(
   return {
     PROXY_MODE: "dedicated",
     PROXY_WORKLOAD_INFO: `${NAMESPACE}/${name}/${name}`,
-    NODE_NAME: `node-${name}`,
+    NODE_NAME: nodeOf(name),
     BIND_ADDRESS: ip,
     IPV6_ENABLED: "false",
     ENABLE_ORIG_SRC: "false",

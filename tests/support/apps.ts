@@ -1,0 +1,63 @@
+/** Applications behind a proxy, in the process of the test. */
+
+export interface App extends AsyncDisposable {
+  readonly hostname: string;
+  readonly port: number;
+  /** `ip:port` */
+  readonly authority: string;
+  /** Connections that came so far. */
+  readonly accepted: number;
+}
+
+/** Handles each connection with `handle`; whatever it throws ends the connection. */
+export function serveApp(hostname: string, handle: (connection: Deno.TcpConn) => Promise<void>): App {
+  const listener = Deno.listen({ hostname, port: 0 });
+  const { port } = listener.addr;
+  const running = new Set<Promise<void>>();
+  let accepted = 0;
+  const serving = (async () => {
+    for await (const connection of listener) {
+      accepted++;
+      const done = handle(connection).catch(() => {}).finally(() => {
+        close(connection);
+        running.delete(done);
+      });
+      running.add(done);
+    }
+  })();
+  return {
+    hostname,
+    port,
+    authority: `${hostname}:${port}`,
+    get accepted() {
+      return accepted;
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await Promise.all([serving, ...running]);
+    },
+  };
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // it was given away, or has been closed
+  }
+}
+
+/** Sends back what comes, then its end. */
+export function echoApp(hostname: string): App {
+  return serveApp(hostname, async (connection) => {
+    const buffer = new Uint8Array(65536);
+    for (let size; (size = await connection.read(buffer)) !== null;) {
+      await sendAll(connection, buffer.subarray(0, size));
+    }
+    await connection.closeWrite();
+  });
+}
+
+export async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
+}
