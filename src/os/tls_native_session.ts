@@ -73,7 +73,10 @@ export class NativeTlsSession {
     return again ? "again" : "failed";
   }
 
-  /** Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. */
+  /**
+   * Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. WOULD_BLOCK also
+   * comes after records without data: the socket is drained only if {@link bytesFromSocket} stood still.
+   */
   read(into: Uint8Array): number {
     const result = this.#tls.library.ssl.SSL_read(this.#ssl, into as Uint8Array<ArrayBuffer>, into.length);
     if (result > 0) return result;

@@ -1,0 +1,50 @@
+/** Records that carry no data (`docs/spec/observed.md` O33): a budget for them, and a loop that goes on meanwhile. */
+import { strict as assert } from "node:assert";
+import { testNeeding } from "../support/needs.ts";
+import { Program } from "../support/program.ts";
+import { Pump } from "../../src/net/network_contract_kit.ts";
+import { client, library, OpensslFiles, sClient, server, withTls } from "./rig.ts";
+
+const NOTHING = new Uint8Array(0);
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+testNeeding(
+  { packages: ["openssl"] },
+  "TLS: a peer may change its keys and ask for ours to be changed",
+  () =>
+    withTls(async (rig) => {
+      using files = new OpensslFiles();
+      const { listener, outcomes, address } = rig.listen(rig.context(server));
+      const input = "echo one; for i in 1 2 3; do sleep 0.1; echo K; done; sleep 0.1; echo two; exec tail -f /dev/null";
+      await using program = sClient(address, [...files.identity("client", client), "-msg"], input);
+      await rig.sockets.run(() => outcomes.length > 0);
+      const pump = new Pump(rig.sockets.network, outcomes[0]!.duplex!, NOTHING, { end: false });
+      await rig.sockets.run(() => text(pump.bytes).endsWith("two\n"));
+      // Our answer to the request goes out with our next bytes.
+      outcomes[0]!.duplex!.write(new TextEncoder().encode("answer\n"));
+      await program.line(/^<<<.*KeyUpdate/);
+      await program.line(/^answer/);
+      listener.close();
+    }),
+);
+
+Deno.test("TLS: a flood of key updates ends with TLS_FLOOD, and starves nobody", () =>
+  withTls(async (rig) => {
+    using files = new OpensslFiles();
+    const { listener, outcomes, address } = rig.listen(rig.context(server));
+    const script = new URL("../fixtures/tls_flooder.ts", import.meta.url).pathname;
+    const paths = library.path === "libssl.so.3" ? [library.path, "libcrypto.so.3"] : [library.path, library.path];
+    const [, certificate, , key] = files.identity("client", client);
+    const args = ["run", "-A", script, ...paths, String(address.port), certificate!, key!];
+    await using program = new Program(Deno.execPath(), { args });
+    await rig.sockets.run(() => outcomes.length > 0);
+    const pump = new Pump(rig.sockets.network, outcomes[0]!.duplex!, NOTHING, { end: false });
+    await rig.sockets.run(() => pump.failure !== null);
+    assert.equal(pump.failure?.code, "TLS_FLOOD");
+    assert.equal(pump.failure?.by, "us");
+    outcomes[0]!.duplex!.close(true);
+    // What was sent until then was bounded by buffers; a loop held by OpenSSL would have taken it all, for seconds.
+    const [, sent] = await program.line(/^stopped after (\d+)/);
+    assert.ok(Number(sent) < 100_000, sent);
+    listener.close();
+  }));
