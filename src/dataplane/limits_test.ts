@@ -1,7 +1,7 @@
 /** Peers and clients that waste our time: what they can hold, and for how long (observed.md O27, O28, O31). */
 import { strict as assert } from "node:assert";
 import { rawBytes, rawClient, type RawPeer } from "../hbone/testing_peer.ts";
-import { concat } from "../h2/testing.ts";
+import { concat, sendAll } from "../h2/testing.ts";
 import { frame, settings, settingsAck } from "../h2/testing_frames.ts";
 import { FrameType, PREFACE } from "../h2/frame.ts";
 import { ErrorCode, type HeaderList } from "../h2/seam.ts";
@@ -70,6 +70,28 @@ Deno.test("observed O27 streams that wait for an application are bounded per con
   for (const peer of peers) peer.close();
   bed.run();
   assert.equal(server.held.dials, 0);
+  bed.assertClean();
+});
+
+Deno.test("early data of streams that come to nothing gives its credit back: the next ones are served", () => {
+  const { bed, connect } = scene();
+  bed.listen(`${SERVER}:8080`, echo);
+  const peer = connect();
+  const early = new Uint8Array(4_000_000);
+  // Together more than all streams of a connection may hold (64 MiB).
+  for (let round = 0; round < 20; round++) {
+    const stream = peer.open(toBlackHole);
+    sendAll(stream, early);
+    bed.advance(10_000);
+    assert.deepEqual(stream.headers, [[":status", "503"]]);
+  }
+  const stream = peer.open([[":method", "CONNECT"], [":authority", `${SERVER}:8080`]]);
+  bed.run();
+  stream.keep = false;
+  sendAll(stream, new Uint8Array(20_000_000));
+  bed.run();
+  assert.equal(stream.bytes, 20_000_000);
+  peer.close();
   bed.assertClean();
 });
 

@@ -49,6 +49,11 @@ export class TestSocket implements DuplexSink, TurnTask {
     return this.#outbox.reduce((sum, part) => sum + part.length, 0);
   }
 
+  /** It has said that nothing follows. */
+  get hasEnded(): boolean {
+    return this.#wantsEnd;
+  }
+
   /** How it ended so far: for comparing in one line. */
   get fate(): "open" | "fin" | "reset" | "error" {
     if (this.failure !== null) return this.failure.how === "reset" ? "reset" : "error";
