@@ -6,8 +6,13 @@ const bundledLibrary = Deno.env.get("ZTUNNEL_BUNDLED_TLS_LIBRARY");
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
 
 if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerGlobalScope) {
+  // What main sends while the import is under way would be lost: nobody listens yet.
+  const self = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
+  const early: MessageEvent[] = [];
+  self.onmessage = (event) => early.push(event);
   const { runWorker } = await import("./dataplane/worker.ts");
   runWorker(globalThis as never, bundledLibrary);
+  for (const event of early) self.onmessage(event);
 } else {
   const { main } = await import("./app/command_line.ts");
   await main(Deno.args, () => new Worker(import.meta.url, { type: "module", name: "data-plane" }));
