@@ -27,7 +27,11 @@ const SECURITY_LEVEL = 2;
 const MAX_INTERMEDIATES = 6;
 /** An anchor need not be self-signed: bundles may hold intermediates. */
 const FLAG_PARTIAL_CHAIN = 0x80000n;
-const READ_AHEAD = 65536n;
+/**
+ * Four whole records of a peer in full flow (16384 bytes, 5 of header, 17 of type and tag): otherwise each fill ends in
+ * the middle of one and OpenSSL reads its rest with a call of its own.
+ */
+const READ_AHEAD = 4n * 16406n;
 
 export interface NativeTlsSettings {
   /** DER, leaf first. */

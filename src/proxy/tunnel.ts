@@ -164,7 +164,8 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
       const ended = this.#socket.ended;
       if (count > 0 || ended) {
         this.#stream.commit(count, ended);
-        portions.note(count);
+        // Later ones are what was left of a bulk read, and say nothing.
+        if (reads === READS_PER_TURN) portions.note(count);
         if (count > 0) this.#meter.up(count);
       }
       if (ended) return this.#endUp();
