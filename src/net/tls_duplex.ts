@@ -22,7 +22,7 @@ const SHORT_READ = 32768;
 /** A write of this size shows that bulk is flowing: three units then leave in one call. */
 const BULK = 65536;
 /** Bytes on the wire that carried no data, beyond 64 for each byte that did: a flood of empty or post-handshake records. */
-const OVERHEAD_ALLOWED = 32768;
+const OVERHEAD_ALLOWED = 131072;
 const OVERHEAD_PER_BYTE = 64;
 /** ms that a closed stream has for what is still in its write buffer. */
 const LINGER_MS = 10_000;
@@ -89,17 +89,15 @@ export class TlsDuplex implements Duplex, FdHandler {
     // Holding part of a record OpenSSL asks for just its rest: then a short read proves nothing.
     const clean = !session.hasPending() && !this.#peerIsDone;
     const before = session.bytesFromSocket();
-    let filled = 0, seen = before;
+    let filled = 0;
     while (filled === 0 || into.length - filled >= RECORD) {
       const count = session.read(filled === 0 ? into : into.subarray(filled));
       if (count <= 0) {
-        // Bytes came but no data, so OpenSSL stopped without having seen the end of them: look again.
-        if (count !== WOULD_BLOCK || session.bytesFromSocket() === seen) this.#noMore(count);
+        this.#noMore(count);
         break;
       }
       filled += count;
-      seen = session.bytesFromSocket();
-      if (clean && !session.hasPending() && ((seen - before) >>> 0) < SHORT_READ) {
+      if (clean && !session.hasPending() && ((session.bytesFromSocket() - before) >>> 0) < SHORT_READ) {
         this.readable = false;
         break;
       }

@@ -73,6 +73,8 @@ function endingFor(failure: TlsFailure, protocolCode: string, eof: string): Endi
       return byUs("TLS_REFUSED", failure.text);
     case "no-certificate":
       return byUs("TLS_NO_CERTIFICATE", "the peer sent no certificate");
+    case "flood":
+      return FLOOD;
     case "eof":
       return { by: "peer", how: "fin", code: "TLS_EOF", message: eof };
     case "system":

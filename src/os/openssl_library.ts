@@ -34,6 +34,8 @@ const sslSymbols = {
   SSL_do_handshake: { parameters: [P], result: I },
   SSL_read: { parameters: [P, B, I], result: I },
   SSL_write: { parameters: [P, B, I], result: I },
+  SSL_set_shutdown: { parameters: [P, I], result: "void" },
+  SSL_set_info_callback: { parameters: [P, "function"], result: "void" },
   SSL_shutdown: { parameters: [P], result: I },
   SSL_get_error: { parameters: [P, I], result: I },
   SSL_has_pending: { parameters: [P], result: I },

@@ -8,6 +8,8 @@ export type TlsFailure =
   /** The path is valid, but the application does not want this peer. */
   | { readonly kind: "refused"; readonly text: string }
   | { readonly kind: "no-certificate" }
+  /** Handshake messages without end and without data between them. */
+  | { readonly kind: "flood" }
   /** The peer's FIN came without a close_notify before it. */
   | { readonly kind: "eof" }
   | { readonly kind: "system"; readonly errno: number }

@@ -7,10 +7,14 @@ import type { NativeTlsSession } from "./tls_native_session.ts";
 /** `SSL_TLSEXT_ERR_*` of an ALPN callback, `OPENSSL_NPN_NEGOTIATED` of the selection. */
 const OK = 0, ALERT_FATAL = 2, NEGOTIATED = 1;
 
+/** `SSL_CB_LOOP`: the state machine is about to go on, for each message. */
+const STATE_LOOP = 1;
+
 /** The one protocol we speak, as an ALPN list. */
 export const ALPN_H2 = new Uint8Array([2, 0x68, 0x32]);
 
 const verifySignature = { parameters: ["pointer", "pointer"], result: "i32" } as const;
+const infoSignature = { parameters: ["pointer", "i32", "i32"], result: "void" } as const;
 const alpnSignature = {
   parameters: ["pointer", "pointer", "pointer", "pointer", "u32", "pointer"],
   result: "i32",
@@ -18,12 +22,16 @@ const alpnSignature = {
 
 export class NativeTls {
   readonly #verify: Deno.UnsafeCallback<typeof verifySignature>;
+  readonly #message: Deno.UnsafeCallback<typeof infoSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
-  /** OpenSSL calls back synchronously from `SSL_do_handshake`, so the session at work is known. */
-  handshaking: NativeTlsSession | null = null;
+  /** OpenSSL calls back synchronously from `SSL_do_handshake` and `SSL_read`, so the session at work is known. */
+  working: NativeTlsSession | null = null;
 
   constructor(readonly library: TlsLibrary) {
-    this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.handshaking?.verify(store) ?? 0);
+    this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.working?.verify(store) ?? 0);
+    this.#message = new Deno.UnsafeCallback(infoSignature, (_ssl, where) => {
+      if (where & STATE_LOOP) this.working?.countMessage();
+    });
     this.#selectAlpn = new Deno.UnsafeCallback(alpnSignature, (_ssl, out, outLength, offered, length) => {
       const { SSL_select_next_proto } = library.ssl;
       const found = SSL_select_next_proto(out, outLength, ALPN_H2, ALPN_H2.length, offered, length);
@@ -36,9 +44,15 @@ export class NativeTls {
     return new NativeTlsContext(this, settings, this.#verify.pointer, this.#selectAlpn.pointer);
   }
 
+  /** From now on {@link NativeTlsSession.countMessage} is told of handshake messages; data costs nothing. */
+  watchMessages(ssl: Deno.PointerValue): void {
+    this.library.ssl.SSL_set_info_callback(ssl, this.#message.pointer);
+  }
+
   /** Only once all contexts and sessions are gone. */
   close(): void {
     this.#verify.close();
+    this.#message.close();
     this.#selectAlpn.close();
   }
 

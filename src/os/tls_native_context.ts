@@ -4,14 +4,12 @@ import { ALPN_H2, type NativeTls } from "./tls_native.ts";
 import { type AcceptPath, NativeTlsSession } from "./tls_native_session.ts";
 
 const CTRL_MODE = 33, CTRL_READ_AHEAD = 41, CTRL_SESS_CACHE_MODE = 44, CTRL_CHAIN_CERT = 89, CTRL_SET_GROUPS_LIST = 92;
-const CTRL_CLEAR_MODE = 78, CTRL_MIN_PROTO = 123, CTRL_MAX_PROTO = 124;
+const CTRL_MIN_PROTO = 123, CTRL_MAX_PROTO = 124;
 
 const MODE_ACCEPT_MOVING_WRITE_BUFFER = 2n;
 /** Send the chain as given. Otherwise OpenSSL completes it from the trust anchors, for every handshake. */
 const MODE_NO_AUTO_CHAIN = 8n;
 const MODE_RELEASE_BUFFERS = 16n;
-/** On by default. One `SSL_read` would then go on for as long as a peer sends records without data, for ever. */
-const MODE_AUTO_RETRY = 4n;
 const MODES = MODE_ACCEPT_MOVING_WRITE_BUFFER | MODE_NO_AUTO_CHAIN | MODE_RELEASE_BUFFERS;
 
 const OP_NO_TICKET = 1n << 14n, OP_NO_COMPRESSION = 1n << 17n, OP_NO_RENEGOTIATION = 1n << 30n;
@@ -91,7 +89,6 @@ export class NativeTlsContext {
     ssl.SSL_CTX_ctrl(context, CTRL_MIN_PROTO, settings.tls12Ciphers === undefined ? TLS1_3 : TLS1_2, null);
     ssl.SSL_CTX_ctrl(context, CTRL_MAX_PROTO, TLS1_3, null);
     ssl.SSL_CTX_ctrl(context, CTRL_MODE, MODES, null);
-    ssl.SSL_CTX_ctrl(context, CTRL_CLEAR_MODE, MODE_AUTO_RETRY, null);
     ssl.SSL_CTX_ctrl(context, CTRL_READ_AHEAD, 1n, null);
     ssl.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     // No resumption in any form: every connection proves its certificate.

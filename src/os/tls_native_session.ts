@@ -14,6 +14,9 @@ const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_CERT_REJECTED`: becomes the alert bad_certificate. */
 const CERTIFICATE_REJECTED = 28;
+const RECEIVED_SHUTDOWN = 2;
+/** Proper peers send a few tickets after the handshake, and a key update once in many gigabytes. */
+const MESSAGES_WITHOUT_DATA = 64;
 const WRITE_SIDE = intCell(1).bytes;
 
 /** Returned by {@link NativeTlsSession.read} and `write` besides byte counts. */
@@ -28,6 +31,8 @@ export class NativeTlsSession {
   readonly #readBio: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
   readonly #accept: AcceptPath;
+  /** Handshake messages since the last data. */
+  #messages = 0;
   #state: "usable" | "handshaking" | "free when back" | "freed" = "usable";
   /** The verified path, once the handshake is done. */
   peerChain: readonly Uint8Array[] = [];
@@ -60,27 +65,31 @@ export class NativeTlsSession {
   /** Goes on as far as the socket allows. Look whether the session was freed meanwhile: the verifier may do that. */
   handshake(): "done" | "again" | "failed" {
     this.#tls.library.crypto.ERR_clear_error();
-    this.#tls.handshaking = this;
+    this.#tls.working = this;
     this.#state = "handshaking";
     const result = this.#tls.library.ssl.SSL_do_handshake(this.#ssl);
     const again = result !== 1 && this.#wantsMore(result);
-    this.#tls.handshaking = null;
+    this.#tls.working = null;
     this.flush();
     const freed = (this.#state as string) === "free when back";
     this.#state = "usable";
     if (freed) this.free();
+    else if (result === 1) this.#tls.watchMessages(this.#ssl);
     if (result === 1) return "done";
     return again ? "again" : "failed";
   }
 
-  /**
-   * Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. WOULD_BLOCK also
-   * comes after records without data: the socket is drained only if {@link bytesFromSocket} stood still.
-   */
+  /** Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. */
   read(into: Uint8Array): number {
+    this.#tls.working = this;
     const result = this.#tls.library.ssl.SSL_read(this.#ssl, into as Uint8Array<ArrayBuffer>, into.length);
-    if (result > 0) return result;
-    const systemError = errno();
+    const systemError = result > 0 ? 0 : errno();
+    this.#tls.working = null;
+    if (result > 0) {
+      this.#messages = 0;
+      return result;
+    }
+    if (this.failure !== null) return BROKEN;
     if (this.#tls.library.ssl.SSL_get_error(this.#ssl, result) === SSL_ERROR_ZERO_RETURN) return CLOSED_BY_PEER;
     return this.#wantsMore(result, systemError) ? WOULD_BLOCK : BROKEN;
   }
@@ -178,6 +187,17 @@ export class NativeTlsSession {
     this.failure = { kind: "refused", text: refusal };
     crypto.X509_STORE_CTX_set_error(store, CERTIFICATE_REJECTED);
     return 0;
+  }
+
+  /**
+   * Called by OpenSSL for each handshake message after the handshake. One `SSL_read` goes on for as long as such
+   * messages come, key updates say, and the whole loop stands still meanwhile: so there is an end to it.
+   */
+  countMessage(): void {
+    if (++this.#messages <= MESSAGES_WITHOUT_DATA) return;
+    this.failure ??= { kind: "flood" };
+    // Makes OpenSSL throw away what comes and return.
+    this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
   }
 
   #ask(chain: Uint8Array[]): string | null {
