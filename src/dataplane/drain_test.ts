@@ -1,5 +1,6 @@
 /** Leaving: gracefully, by force, at once (`docs/spec/dataplane.md` 2.6, 5.4, 10.9). */
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { rawClient, rawServer } from "../hbone/testing_peer.ts";
 import { pattern } from "../h2/testing.ts";
 import type { HeaderList } from "../h2/seam.ts";
@@ -122,7 +123,7 @@ Deno.test("the last bytes of a drain leave: what the last connection said at its
   socket.send(last).end();
   bed.run();
   assert.equal(socket.text, "goodbye");
-  assert.deepEqual(apps[0]!.bytes, last);
+  assertSameBytes(apps[0]!.bytes, last);
   assert.equal(apps[0]!.fate, "fin");
   bed.advance(100);
   assertGone(client);

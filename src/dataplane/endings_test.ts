@@ -1,5 +1,6 @@
 /** How connections end, whoever begins it (`docs/spec/dataplane.md` 2.6, 4, 10.6; observed.md O13). */
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { rawClient, type RawPeer, rawServer } from "../hbone/testing_peer.ts";
 import type { TestSocket } from "../hbone/testing_socket.ts";
 import { pattern, sendAll, type StreamLog } from "../h2/testing.ts";
@@ -233,7 +234,7 @@ Deno.test("a complete answer behind which the request is refused (NO_ERROR) reac
   assert.equal(client.fate, "open");
   client.goOnReading();
   bed.run();
-  assert.deepEqual(client.bytes, body);
+  assertSameBytes(client.bytes, body);
   assert.equal(client.fate, "fin");
   assert.equal(node.traffic.sent, body.length);
   assert.match(node.accessLine, /^info /);
@@ -247,11 +248,12 @@ Deno.test("a server that has answered in full and takes no more: a slow client g
   const apps = bed.listen(`${SERVER}:8080`, (app) => void app.send(body).end());
   const socket = bed.connect(CLIENT, `${SERVER}:8080`, false);
   bed.run();
+  assert.equal(apps[0]!.unsent, 0);
   apps[0]!.reset();
   bed.run();
   socket.goOnReading();
   bed.run();
-  assert.deepEqual(socket.bytes, body);
+  assertSameBytes(socket.bytes, body);
   assert.equal(socket.fate, "fin");
   for (const node of [client, server]) assert.match(node.accessLine, /^info /);
   bed.assertClean();

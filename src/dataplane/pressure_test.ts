@@ -1,5 +1,6 @@
 /** Back-pressure, end to end: nobody's memory grows with a reader that does not read (observed.md O30). */
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { rawClient, rawServer } from "../hbone/testing_peer.ts";
 import { pattern, sendAll, StreamLog } from "../h2/testing.ts";
 import type { HeaderList } from "../h2/seam.ts";
@@ -85,7 +86,7 @@ Deno.test("observed O30 eight applications that do not read: a ninth stream gets
   const question = pattern(3 * WINDOW, 7);
   sendAll(other, question);
   bed.run();
-  assert.deepEqual(other.body, question);
+  assertSameBytes(other.body, question);
   peer.close();
   bed.assertClean();
 });
@@ -114,7 +115,7 @@ Deno.test("a peer that does not read: the proxy stops reading from the applicati
   stream.autoRelease = true;
   stream.stream.release(100_000);
   bed.run();
-  assert.deepEqual(stream.body, body);
+  assertSameBytes(stream.body, body);
   apps[0]!.end();
   stream.stream.end();
   bed.run();
@@ -136,7 +137,7 @@ Deno.test("a client that does not read: the proxy holds one window for it, and t
   assert.ok(node.traffic.sent <= SOCKET);
   client.goOnReading();
   bed.run();
-  assert.deepEqual(client.bytes, body);
+  assertSameBytes(client.bytes, body);
   client.end();
   peers[0]!.streams[0]!.stream.end();
   bed.run();
@@ -156,8 +157,8 @@ for (const plain of [false, true]) {
     const socket = bed.connect(CLIENT, `${SERVER}:8080`);
     socket.send(up).end();
     bed.run();
-    assert.deepEqual(apps[0]!.bytes, up);
-    assert.deepEqual(socket.bytes, down);
+    assertSameBytes(apps[0]!.bytes, up);
+    assertSameBytes(socket.bytes, down);
     assert.deepEqual([apps[0]!.fate, socket.fate], ["fin", "fin"]);
     const { received, sent } = client.traffic;
     assert.deepEqual([received, sent], [up.length, down.length]);
@@ -196,8 +197,8 @@ Deno.test("dataplane CP-02 pieces of every size from 1 to 2559 bytes arrive inta
   const all = pattern((2559 * 2560) / 2);
   for (let size = 1, from = 0; size < 2560; from += size++) socket.send(all.subarray(from, from + size));
   bed.run();
-  assert.deepEqual(apps[0]!.bytes, all);
-  assert.deepEqual(socket.bytes, all);
+  assertSameBytes(apps[0]!.bytes, all);
+  assertSameBytes(socket.bytes, all);
   socket.end();
   bed.run();
   bed.assertClean();
@@ -225,7 +226,7 @@ Deno.test("observed O26 a flood of one-byte frames to an application that does n
   assert.ok(node.traffic.received <= SOCKET);
   apps[0]!.goOnReading();
   bed.run();
-  assert.deepEqual(apps[0]!.bytes, bytes);
+  assertSameBytes(apps[0]!.bytes, bytes);
   peer.close();
   bed.run();
   bed.assertClean();

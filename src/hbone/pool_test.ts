@@ -1,5 +1,6 @@
 /** Which connections a pool makes, shares and lets go (`docs/spec/dataplane.md` 3, 10.5). */
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { parseIp } from "../net/address.ts";
 import { pattern, sendAll } from "../h2/testing.ts";
 import { PoolBed } from "./testing_pool.ts";
@@ -160,6 +161,6 @@ Deno.test("what a tunnel said before the pool finishes still leaves", () => {
   bed.pool.finish(() => finished = true);
   bed.memory.runUntilIdle();
   assert.equal(finished, true);
-  assert.deepEqual(bed.peers[0]!.streams[0]!.body, bytes);
+  assertSameBytes(bed.peers[0]!.streams[0]!.body, bytes);
   bed.assertClean();
 });

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { makeLoop } from "../hbone/loop.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { TestSocket } from "../hbone/testing_socket.ts";
@@ -50,14 +51,10 @@ Deno.test("dataplane CP-01 relay: 1000 pieces of 32,000 bytes each way, intact a
   client.end();
   server.end();
   network.runUntilIdle();
-  assert.ok(equal(server.bytes, up));
-  assert.ok(equal(client.bytes, down));
+  assertSameBytes(server.bytes, up);
+  assertSameBytes(client.bytes, down);
   assert.deepEqual([here.up, here.down, here.outcomes], [up.length, down.length, [null]]);
 });
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
 
 Deno.test("relay: data and end that were there before it began", () => {
   const here = bed({}, (client, server) => {

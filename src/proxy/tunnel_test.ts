@@ -1,5 +1,6 @@
 /** One tunnel with a stream that the test plays: credit, parts, endings (`docs/spec/dataplane.md` 2.6, 4). */
 import { strict as assert } from "node:assert";
+import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { ErrorCode, type H2Failure, type Reservation, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { pattern } from "../h2/testing.ts";
 import { makeLoop } from "../hbone/loop.ts";
@@ -122,7 +123,7 @@ Deno.test("tunnel: a pass of many pieces, more than one system call takes, arriv
   const bytes = pattern(500);
   stream.pass(bytes, Array(500).fill(1));
   network.runUntilIdle();
-  assert.deepEqual(app.bytes, bytes);
+  assertSameBytes(app.bytes, bytes);
   assert.equal(stream.released, 500);
 });
 
@@ -136,7 +137,7 @@ Deno.test("tunnel: credit returns as bytes leave, not as they come", () => {
   assert.deepEqual([stream.released, here.down], [1000, 1000]);
   app.goOnReading();
   network.runUntilIdle();
-  assert.deepEqual(app.bytes, bytes);
+  assertSameBytes(app.bytes, bytes);
   assert.deepEqual([stream.released, here.down], [5000, 5000]);
 });
 
@@ -157,7 +158,7 @@ Deno.test("tunnel: the end comes behind what waits, at once where nothing does",
 Deno.test("tunnel: early data and its end go first", () => {
   const early = pattern(3000);
   const here = bed({ bufferBytes: 1000, early, earlyEnd: true });
-  assert.deepEqual(here.app.bytes, early);
+  assertSameBytes(here.app.bytes, early);
   assert.equal(here.app.fate, "fin");
   assert.equal(here.stream.released, 3000);
   here.app.end();
@@ -176,7 +177,7 @@ Deno.test("tunnel: without room nothing is read; with room it goes on where it w
   stream.room = 100_000;
   stream.handler.onSendReady();
   network.runUntilIdle();
-  assert.deepEqual(Uint8Array.from(stream.sent), bytes);
+  assertSameBytes(Uint8Array.from(stream.sent), bytes);
   assert.equal(stream.sentEnd, true);
 });
 
@@ -198,6 +199,18 @@ Deno.test("tunnel: the socket breaks by itself: INTERNAL_ERROR and the reason", 
   assert.deepEqual(here.stream.resets, [ErrorCode.INTERNAL_ERROR]);
   assert.deepEqual(here.outcomes, [`receive: io error: ${message}`]);
 });
+
+for (const downstream of [true, false]) {
+  const code = downstream ? ErrorCode.CONNECT_ERROR : ErrorCode.NO_ERROR;
+  Deno.test(`tunnel: the ${downstream ? "client" : "server"} has ended and then resets: ${ErrorCode[code]}`, () => {
+    const here = bed({ downstream });
+    here.app.send("all").end();
+    here.network.runUntilIdle();
+    here.app.reset();
+    here.network.runUntilIdle();
+    assert.deepEqual([here.stream.sentEnd, here.stream.resets, here.outcomes], [true, [code], [null]]);
+  });
+}
 
 Deno.test("tunnel: a socket that broke while its writer waited for room", () => {
   const here = bed({ bufferBytes: 1000 });
