@@ -198,6 +198,19 @@ export function endingContract(test: ContractTest): void {
     client.close();
   });
 
+  test("a reset that is met by the same read as the data before it is not missed", async (rig) => {
+    const { client, server } = await connect(rig);
+    server.start(new Idle());
+    server.write(payloadOf(50_000, 8));
+    server.close(true);
+    let victim: Pump | null = null;
+    // By then both have arrived.
+    rig.network.after(20, () => victim = new Pump(rig.network, client, NOTHING, { end: false, readSizes: [262_144] }));
+    await rig.run(() => victim !== null && victim.failure !== null);
+    assert.equal(client.failure?.how, "reset");
+    client.close();
+  });
+
   test("a reset is seen by a writer who was stopped", async (rig) => {
     const { client, server } = await connect(rig);
     const victim = new Pump(rig.network, client, payloadOf(32 << 20, 7), { end: false });

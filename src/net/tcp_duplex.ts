@@ -28,7 +28,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   #local: SocketAddress | null = null;
   #watched: boolean;
   #peerIsDone = false;
-  #urgentSeen = false;
+  #shortReadSaysNothing = false;
   #wantsRoom = false;
   #writesUntilNoDelay: number;
   #writeEnded = false;
@@ -148,8 +148,8 @@ export class TcpDuplex implements Duplex, FdHandler {
   #note(flags: number): void {
     if (flags & INCOMING) this.readable = !this.ended && this.failure === null;
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
-    // A read stops short at the urgent mark, so from now on only EAGAIN proves that nothing is left.
-    if (flags & c.EPOLLPRI) this.#urgentSeen = true;
+    // A read stops short at the urgent mark, and before an error: from now on only the next result proves anything.
+    if (flags & (c.EPOLLPRI | c.EPOLLERR)) this.#shortReadSaysNothing = true;
   }
 
   #afterRead(count: number, wanted: number): number {
@@ -159,7 +159,7 @@ export class TcpDuplex implements Duplex, FdHandler {
       return error === EAGAIN ? 0 : this.#failWith(error);
     }
     if (count === wanted && count > 0) return count;
-    if (this.#urgentSeen && count > 0) return count;
+    if (this.#shortReadSaysNothing && count > 0) return count;
     if (wanted === 0) return 0;
     this.readable = false;
     if (count === 0 || this.#peerIsDone) this.ended = true;

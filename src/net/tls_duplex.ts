@@ -93,7 +93,8 @@ export class TlsDuplex implements Duplex, FdHandler {
     while (filled === 0 || into.length - filled >= RECORD) {
       const count = session.read(filled === 0 ? into : into.subarray(filled));
       if (count <= 0) {
-        this.#noMore(count);
+        // Data comes first: the next read finds the session as broken as it is now.
+        if (count !== BROKEN || filled === 0) this.#noMore(count);
         break;
       }
       filled += count;
