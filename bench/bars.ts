@@ -1,4 +1,5 @@
 /** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
+import { ATTACKS } from "../tests/attacks/catalogue.ts";
 import { medianOf, ratioOf, type Results } from "./results.ts";
 
 interface Bar {
@@ -31,6 +32,7 @@ export const BARS: readonly Bar[] = [
   { row: "stalled", metrics: ["later"], of: "figure", atMost: 16 },
   { row: "stalled", metrics: ["share"], of: "figure", atLeast: 80 },
   { row: "volume", metrics: ["whole"], of: "figure", atMost: 100 },
+  { row: "attacks", metrics: ATTACKS.map(({ id }) => id), of: "figure", atMost: 3 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
 ];
 

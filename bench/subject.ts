@@ -52,6 +52,8 @@ export class Subject {
     readonly target: Target,
     readonly pair: Pair,
     readonly application: Started,
+    /** Holds the authority's files, where the proxies have an authority of their own. */
+    readonly directory: string,
     readonly stop: () => Promise<void>,
   ) {
     this.id = kind.id;
@@ -68,7 +70,7 @@ export class Subject {
     const application = await startApplication(processes, link, directory);
     const pair = await kind.start({ processes, link, directory, mesh });
     const target = await findEntry(kind, processes, link);
-    return new Subject(kind, processes, link, target, pair, application, ground.end);
+    return new Subject(kind, processes, link, target, pair, application, directory, ground.end);
   }
 
   /** The proxies' processes: none, one that is both sides, or client side and server side. */

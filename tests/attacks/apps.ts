@@ -6,6 +6,8 @@
 export interface AppPorts {
   /** Sends back what it gets. */
   readonly echo: number;
+  /** Reads and throws away. */
+  readonly sink: number;
   /** Accepts, reads nothing, sends nothing. */
   readonly mute: number;
   /** Its backlog is full: who dials it gets no answer. */
@@ -26,10 +28,11 @@ export class Apps implements AsyncDisposable {
   }
 
   static async start(hostname: string): Promise<Apps> {
-    const [echo, mute] = [Deno.listen({ hostname, port: 0 }), Deno.listen({ hostname, port: 0 })];
+    const [echo, sink, mute] = [listen(hostname), listen(hostname), listen(hostname)];
     const deaf = Deno.listen({ hostname, port: 0, tcpBacklog: 0 });
-    const apps = new Apps({ echo: portOf(echo), mute: portOf(mute) }, deaf, [echo, mute]);
+    const apps = new Apps({ echo: portOf(echo), sink: portOf(sink), mute: portOf(mute) }, deaf, [echo, sink, mute]);
     apps.#accept(echo, echoTo);
+    apps.#accept(sink, drain);
     apps.#accept(mute, (connection) => void apps.muteConnections.push(connection));
     // A backlog of zero holds one connection; the next one is never answered.
     apps.#all.add(await Deno.connect({ hostname, port: portOf(deaf) }));
@@ -56,6 +59,20 @@ export class Apps implements AsyncDisposable {
 async function echoTo(connection: Deno.TcpConn): Promise<void> {
   // A client that goes away in the middle is the rule here.
   await connection.readable.pipeTo(connection.writable).catch(() => {});
+}
+
+async function drain(connection: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  try {
+    while (await connection.read(buffer) !== null);
+  } catch {
+    // reset
+  }
+  close(connection);
+}
+
+function listen(hostname: string): Deno.TcpListener {
+  return Deno.listen({ hostname, port: 0 });
 }
 
 function close(connection: Deno.TcpConn): void {

@@ -141,9 +141,9 @@ export class Peer implements Disposable {
     return true;
   }
 
-  /** Waits until a full socket takes bytes again, or is closed. */
-  async drained(): Promise<void> {
-    while (this.#socket.writableNeedDrain && !this.closed) await this.#news();
+  /** Waits until a full socket takes bytes again, or is closed, or `until` says stop. */
+  async drained(until: AbortSignal): Promise<void> {
+    while (this.#socket.writableNeedDrain && !this.closed && !until.aborted) await this.#news();
   }
 
   /** Ends the TCP connection: with RST or as it should be. */
