@@ -38,8 +38,11 @@ testNeeding(
       ], "echo question; exec tail -f /dev/null");
       await program.line(/Verify return code: 0 \(ok\)/);
       await rig.sockets.run(() => outcomes.length > 0);
-      const reader = new Pump(rig.sockets.network, outcomes[0]!.duplex!, bytes("answer\n"));
+      const { duplex } = outcomes[0]!;
+      const reader = new Pump(rig.sockets.network, duplex!, NOTHING, { end: false });
       await rig.sockets.run(() => text(reader.bytes) === "question\n");
+      duplex!.write(bytes("answer\n"));
+      duplex!.end();
       await program.line(/^answer/);
       // Our close_notify ends the client by itself.
       const { output } = await program.ended();

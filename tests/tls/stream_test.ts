@@ -35,11 +35,15 @@ function secured(rig: TlsRig): Rig {
   };
 }
 
-/** All or nothing: what of a write that was not taken has arrived already is not counted. */
-const OF_PLAIN_STREAMS = "a reader who does not read stops the writer, and nothing is lost when it goes on";
+const OF_PLAIN_STREAMS: ReadonlySet<string> = new Set([
+  // All or nothing: what of a write that was not taken has arrived already is not counted.
+  "a reader who does not read stops the writer, and nothing is lost when it goes on",
+  // The close_notify before the reset may be read first.
+  "closing with unread bytes resets the peer",
+]);
 
 const test: ContractTest = (what, body) => {
-  if (what === OF_PLAIN_STREAMS) return;
+  if (OF_PLAIN_STREAMS.has(what)) return;
   Deno.test(`network contract, TLS: ${what}`, async () => {
     const rig = secured(new TlsRig());
     try {
