@@ -92,19 +92,25 @@ export class TlsLibraryError extends Error {
   override readonly name = "TlsLibraryError";
 }
 
-/** `paths` are tried in order; undefined entries are skipped, a named one that fails is an error. */
+/**
+ * Opens the first of `paths` that is set, else the system's library. A named one that fails is an error, not a reason
+ * to take another. Throws {@link TlsLibraryError}.
+ */
 export function openTlsLibrary(...paths: readonly (string | undefined)[]): TlsLibrary {
   const named = paths.find((path) => path !== undefined && path !== "");
   try {
-    if (named !== undefined) return open(named, named);
-    return open("libssl.so.3", "libcrypto.so.3");
+    return named === undefined ? open("libssl.so.3", "libcrypto.so.3") : open(named, named);
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    const cure = named === undefined
-      ? "install OpenSSL 3 (Debian 13: apt-get install libssl3t64, Debian 12 and Ubuntu: libssl3) or set TLS_LIBRARY"
-      : "TLS_LIBRARY must be the path of an OpenSSL 3 compatible library";
-    throw new TlsLibraryError(`no usable TLS library: ${cause}; ${cure}`);
+    throw new TlsLibraryError(libraryProblem(error instanceof Error ? error.message : String(error), named));
   }
+}
+
+/** What went wrong and what to do about it. `named`: the path that was asked for. */
+export function libraryProblem(cause: string, named: string | undefined): string {
+  const cure = named === undefined
+    ? "install OpenSSL 3 (Debian 13: apt-get install libssl3t64, Debian 12 and Ubuntu: libssl3) or set TLS_LIBRARY"
+    : `TLS_LIBRARY must be the path of an OpenSSL 3 compatible library, not "${named}"`;
+  return `no usable TLS library: ${cause}; ${cure}`;
 }
 
 function open(sslPath: string, cryptoPath: string): TlsLibrary {

@@ -1,0 +1,50 @@
+import { strict as assert } from "node:assert";
+import { EFD_CLOEXEC } from "./constants.ts";
+import { libc } from "./libc.ts";
+import { OwnedDescriptor } from "./owned_descriptor.ts";
+import { SpareDescriptor } from "./spare_descriptor.ts";
+
+const isOpen = (fd: number) => {
+  try {
+    Deno.readLinkSync(`/proc/self/fd/${fd}`);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+Deno.test("an owned descriptor is closed once, at the end of its scope", () => {
+  let fd: number;
+  {
+    using owned = new OwnedDescriptor(libc.eventfd(0, EFD_CLOEXEC));
+    fd = owned.fd;
+    assert.ok(isOpen(fd));
+  }
+  assert.ok(!isOpen(fd));
+});
+
+Deno.test("one that was taken is its taker's", () => {
+  const owned = new OwnedDescriptor(libc.eventfd(0, EFD_CLOEXEC));
+  const fd = owned.take();
+  assert.equal(owned.fd, -1);
+  owned.close();
+  assert.ok(isOpen(fd));
+  libc.close(fd);
+});
+
+Deno.test("a spare descriptor makes room while it is lent, whatever happens then", () => {
+  const before = libc.eventfd(0, EFD_CLOEXEC);
+  const spare = new SpareDescriptor();
+  let lent = -1;
+  assert.throws(() =>
+    spare.lend(() => {
+      lent = libc.eventfd(0, EFD_CLOEXEC);
+      libc.close(lent);
+      throw new Error("x");
+    }), /^Error: x$/);
+  assert.ok(isOpen(lent), "taken back");
+  spare.close();
+  spare.close();
+  assert.ok(!isOpen(lent));
+  libc.close(before);
+});
