@@ -1,4 +1,6 @@
 /** Applications behind a proxy, in the process of the test. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 
 export interface App extends AsyncDisposable {
   readonly hostname: string;
@@ -60,4 +62,18 @@ export function echoApp(hostname: string): App {
 
 export async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
+}
+
+/** Resets each connection when its first bytes have come. The runtime's own `close` would send a FIN before the RST. */
+export async function resettingApp(hostname: string): Promise<Pick<App, "authority"> & AsyncDisposable> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.resetAndDestroy());
+  });
+  server.listen(0, hostname);
+  await once(server, "listening");
+  return {
+    authority: `${hostname}:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import tls, { type SecureVersion, type TLSSocket } from "node:tls";
 import type { Credential } from "./credentials.ts";
+import { inTime } from "./patience.ts";
 import type { Place } from "./proxy.ts";
 
 export interface TlsOptions {
@@ -44,8 +45,21 @@ export async function knock(place: Place, options: TlsOptions): Promise<TurnedAw
   socket.on("connect", () => from = `${socket.localAddress}:${socket.localPort}`);
   socket.on("error", (error) => how = error.message);
   socket.resume();
-  await new Promise((resolve) => socket.once("close", resolve));
+  await inTime("the end of the connection", new Promise((resolve) => socket.once("close", resolve)));
   return { from, how };
+}
+
+/** Handshakes, writes `bytes` (latin1), and collects what comes until the proxy ends it. */
+export async function speak(place: Place, options: TlsOptions, bytes: string): Promise<{ from: string; said: string }> {
+  const socket = open(place, options);
+  let from = "";
+  let said = "";
+  socket.on("connect", () => from = `${socket.localAddress}:${socket.localPort}`);
+  socket.on("secureConnect", () => socket.write(Buffer.from(bytes, "latin1")));
+  socket.on("data", (chunk: Buffer) => said += chunk.toString("latin1"));
+  socket.on("error", () => {}); // ends in `close` all the same
+  await inTime("the end of the connection", new Promise((resolve) => socket.once("close", resolve)));
+  return { from, said };
 }
 
 export class HbonePeer implements AsyncDisposable {
@@ -64,9 +78,9 @@ export class HbonePeer implements AsyncDisposable {
   }
 
   /** Fails when the handshake does. */
-  static async connect(place: Place, credential: Credential): Promise<HbonePeer> {
-    const socket = open(place, { credential });
-    await once(socket, "secureConnect");
+  static async connect(place: Place, credential: Credential, alpn = ["h2"]): Promise<HbonePeer> {
+    const socket = open(place, { credential, alpn });
+    await inTime("the handshake", once(socket, "secureConnect"));
     return new HbonePeer(socket);
   }
 
@@ -83,7 +97,7 @@ export class HbonePeer implements AsyncDisposable {
   /** A tunnel to `authority`; fails unless the answer is 200. */
   async tunnel(authority: string): Promise<PeerStream> {
     const stream = this.request({ ":authority": authority });
-    const status = await stream.status;
+    const status = await inTime("the answer", stream.status);
     if (status !== 200) throw new Error(`CONNECT ${authority} was answered with ${status}`);
     return stream;
   }
@@ -136,7 +150,7 @@ export class PeerStream {
   async read(size: number): Promise<string> {
     while (this.#received.length < size) {
       if (this.#over) throw new Error(`the stream ended after ${JSON.stringify(this.#received)}`);
-      await this.#news.promise;
+      await inTime(`more than ${JSON.stringify(this.#received)}`, this.#news.promise);
     }
     const text = this.#received.slice(0, size);
     this.#received = this.#received.slice(size);
@@ -145,13 +159,13 @@ export class PeerStream {
 
   /** All that comes before the other side's end. */
   async rest(): Promise<string> {
-    while (!this.#over) await this.#news.promise;
+    while (!this.#over) await inTime("the end of the stream", this.#news.promise);
     return this.#received;
   }
 
   /** The code of the reset that ended it, 0 for a proper end. */
   async resetCode(): Promise<number> {
-    await this.#closed;
+    await inTime("the end of the stream", this.#closed);
     return this.#stream.rstCode ?? 0;
   }
 
