@@ -43,6 +43,8 @@ export class H2Connection implements Connection {
   private completeBy: Millis = Infinity;
   /** Which one that is. */
   private unfinished = 0;
+  /** Bytes that the last pass had no time for: at most what one `receive` was given. */
+  private rest: Uint8Array | null = null;
 
   constructor(options: H2Options, handler: ConnectionHandler, pool: BufferPool, now: Millis) {
     this.role = options.role;
@@ -77,19 +79,27 @@ export class H2Connection implements Connection {
     return this.core.ended;
   }
 
+  get behind(): boolean {
+    return this.rest !== null;
+  }
+
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
-    const core = this.core;
-    core.now = now;
-    if (!core.carryOutDoom()) return;
-    this.reader.receive(bytes, start, end);
-    core.flushTouched();
-    if (core.carryOutDoom()) core.finishDrain();
-    this.watchUnfinished(now);
+    if (this.rest !== null) throw new Error("Cannot receive while bytes of before are left");
+    const at = this.pass(bytes, start, end, now);
+    if (at < end && !this.core.ended) this.rest = bytes.slice(at, end);
+  }
+
+  resume(now: Millis): void {
+    const rest = this.rest;
+    if (rest === null) return;
+    const at = this.pass(rest, 0, rest.length, now);
+    this.rest = at < rest.length && !this.core.ended ? rest.subarray(at) : null;
   }
 
   transportEnded(reason: string): void {
     this.core.finish(failure("transport", ErrorCode.INTERNAL_ERROR, reason), false);
     this.core.out.clear();
+    this.rest = null;
   }
 
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
@@ -157,6 +167,19 @@ export class H2Connection implements Connection {
     if (now >= this.completeBy) this.late("unfinished frame", ErrorCode.ENHANCE_YOUR_CALM);
     if (!core.ended && now >= core.shutdown.pingAnswerBy) core.finaliseDrain();
     core.finishDrain();
+  }
+
+  /** Returns the offset behind what it had time for. */
+  private pass(bytes: Uint8Array, start: number, end: number, now: Millis): number {
+    const core = this.core;
+    core.now = now;
+    core.work = 0;
+    if (!core.carryOutDoom()) return end;
+    const at = this.reader.receive(bytes, start, end);
+    core.flushTouched();
+    if (core.carryOutDoom()) core.finishDrain();
+    this.watchUnfinished(now);
+    return at;
   }
 
   private late(what: string, code: ErrorCode): void {

@@ -8,6 +8,7 @@ import { ErrorCode } from "./seam.ts";
 import { ShutdownState } from "./shutdown.ts";
 import type { H2Stream } from "./stream.ts";
 import { WaitingFor } from "./wait_queue.ts";
+import { Work } from "./work.ts";
 
 /** A reset of a stream that we had answered costs this part of one: no worse than a stream that ends well. */
 const ANSWERED_RESET = 0.1;
@@ -37,6 +38,7 @@ export class ControlReceiver {
       return false;
     }
     if (stream === undefined) return true;
+    core.work += Work.RESET;
     const code: ErrorCode = getUint32(bytes, at);
     stream.abandon(failure("peer", code, reasonText(code)), Closing.RESET_BY_PEER);
     return !core.ended;

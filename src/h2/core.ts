@@ -10,6 +10,7 @@ import { PeerSettings } from "./settings.ts";
 import { Shutdown } from "./shutdown.ts";
 import type { H2Stream } from "./stream.ts";
 import { WaitingFor, WaitQueue } from "./wait_queue.ts";
+import { Work } from "./work.ts";
 
 /**
  * ```
@@ -44,6 +45,8 @@ export class Core implements OutputOwner {
   lastPeerId = 0;
   /** Next stream id we open. */
   nextId = 1;
+  /** Done in this pass, see `work.ts`. */
+  work = 0;
   /** Whose reservation is the current one. */
   reservedBy: H2Stream | null = null;
   /** SETTINGS frames of ours that the peer has not acknowledged. */
@@ -66,6 +69,10 @@ export class Core implements OutputOwner {
 
   get ended(): boolean {
     return this.phase === Phase.ENDED;
+  }
+
+  get tired(): boolean {
+    return this.work >= this.options.workPerPass;
   }
 
   onOutput(): void {
@@ -133,6 +140,7 @@ export class Core implements OutputOwner {
    * makes us work as if it sent them. False: the connection has ended.
    */
   streamError(streamId: number, code: ErrorCode, reason: string): boolean {
+    this.work += Work.RESET;
     const stream = this.streams.get(streamId);
     this.writer.rstStream(streamId, code);
     if (stream === undefined) this.closed.add(streamId, Closing.RESET_BY_US, this.options.streamWindow);

@@ -19,6 +19,8 @@ export enum Disposition {
 }
 
 export interface FrameSink {
+  /** Asked between two frames: read no further for now. */
+  readonly tired: boolean;
   /** The client's preface, or something else in its place. False: read no further. */
   onPreface(valid: boolean): boolean;
   onFrameHeader(length: number, type: FrameType, flags: number, streamId: number): Disposition;
@@ -55,21 +57,25 @@ export class FrameReader {
     return this.headerHave > 0 || (!this.between && this.doing === Disposition.COLLECT);
   }
 
-  /** Reads `bytes[start, end)` to the end, unless the sink says stop. */
-  receive(bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Reads `bytes[start, end)` to the end, unless the sink says stop, or is tired. Returns the offset behind what was
+   * read: before `end` only where the sink is tired.
+   */
+  receive(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     if (this.prefaceLeft > 0) {
       at = this.readPreface(bytes, at, end);
-      if (at < 0) return;
+      if (at < 0) return end;
     }
     for (;;) {
       if (this.between) {
+        if (this.sink.tired) return at;
         at = this.readHeader(bytes, at, end);
-        if (at < 0) return;
+        if (at < 0) return end;
       }
       const n = Math.min(this.left, end - at);
-      if (n === 0 && this.left > 0) return;
-      if (!this.payload(bytes, at, n)) return;
+      if (n === 0 && this.left > 0) return end;
+      if (!this.payload(bytes, at, n)) return end;
       at += n;
     }
   }

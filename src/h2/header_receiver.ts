@@ -7,6 +7,7 @@ import { flawInRequest, flawInTrailers, promisedLength, statusOf } from "./messa
 import { ErrorCode, type HeaderList } from "./seam.ts";
 import { H2Stream } from "./stream.ts";
 import { mayReceive } from "./stream_state.ts";
+import { BLOCK_BYTES, Work } from "./work.ts";
 
 /** Our SETTINGS_HEADER_TABLE_SIZE: the default, so not announced. */
 const HEADER_TABLE_SIZE = 4096;
@@ -80,6 +81,7 @@ export class HeaderReceiver {
   private complete(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     const core = this.core;
     const decoded = this.decoder.decode(bytes, start, end);
+    core.work += (end - start) / BLOCK_BYTES + (isFault(decoded) ? 0 : Work.FIELD * decoded.length);
     if (isFault(decoded)) {
       if (decoded.fault === "compression") return core.fail(ErrorCode.COMPRESSION_ERROR, decoded.reason);
       if (decoded.fault === "budget") return core.fail(ErrorCode.ENHANCE_YOUR_CALM, decoded.reason);
@@ -166,6 +168,7 @@ export class HeaderReceiver {
       return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
     }
     const stream = new H2Stream(core, streamId);
+    core.work += Work.STREAM;
     core.streams.set(streamId, stream);
     stream.promised = promised;
     stream.headersReceived = true;

@@ -7,6 +7,7 @@ import { Disposition, type FrameSink } from "./frame_reader.ts";
 import type { HeaderReceiver } from "./header_receiver.ts";
 import { ErrorCode } from "./seam.ts";
 import { MAX_SETTINGS, SETTING_BYTES } from "./settings.ts";
+import { Work } from "./work.ts";
 
 /** GOAWAY with more debug data than this is not worth collecting. */
 const MAX_GOAWAY = 8 + 4096;
@@ -29,8 +30,13 @@ export class Inbound implements FrameSink {
     return this.data.part(bytes, start, end);
   }
 
+  get tired(): boolean {
+    return this.core.tired;
+  }
+
   onFrameHeader(length: number, type: FrameType, flags: number, streamId: number): Disposition {
     const core = this.core;
+    core.work += Work.FRAME;
     if (length > core.options.maxFrameSize) return this.wrong(ErrorCode.FRAME_SIZE_ERROR, "frame above our limit");
     const open = this.blocks.openStream;
     if (open !== 0 && (type !== FrameType.CONTINUATION || streamId !== open)) {

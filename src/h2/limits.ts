@@ -1,5 +1,6 @@
 /** The figures of `docs/spec/dataplane.md` 2.3, and what a peer may cost us. Why these: README.md beside this file. */
 import type { AbuseLimits, H2Options } from "./seam.ts";
+import { WORK_PER_PASS } from "./work.ts";
 
 export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
   resets: { burst: 2000, perSecond: 500 },
@@ -26,6 +27,7 @@ export function defaultOptions(role: "client" | "server"): H2Options {
     pingTimeout: 20_000,
     prefaceTimeout: 10_000,
     maxUnreleased: 64 << 20,
+    workPerPass: WORK_PER_PASS,
     limits: DEFAULT_LIMITS,
   });
 }

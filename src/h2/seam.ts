@@ -126,8 +126,16 @@ export interface Connection {
   readonly draining: boolean;
   readonly ended: boolean;
 
+  /**
+   * Received bytes are left that the last pass had no time for (`workPerPass`). Call `resume` in the next turn, and
+   * `receive` only when it is false again.
+   */
+  readonly behind: boolean;
+
   /** Feed received bytes `[start, end)`. Never throws for what the peer sent; everything is consumed or copied. */
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void;
+  /** Another pass over what the last one left. */
+  resume(now: Millis): void;
   /**
    * The transport saw the end of the byte stream, failed, or was closed by its owner: all streams get `onReset` (by
    * transport), then `onEnd` unless it came before; what was not flushed is dropped. Call it in every case: it gives
@@ -168,6 +176,8 @@ export interface H2Options {
   readonly prefaceTimeout: Millis;
   /** Received bytes that all streams together may hold before the connection's credit waits for `release` (O30). */
   readonly maxUnreleased: number;
+  /** What one pass may do before others have their turn, in units of `work.ts`. */
+  readonly workPerPass: number;
   readonly limits: AbuseLimits;
 }
 

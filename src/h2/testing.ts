@@ -176,6 +176,7 @@ export class Pair {
       // A fresh array for each piece: keeping lent bytes shows as garbage.
       const piece = bytes.slice(at, end);
       to.receive(piece, 0, piece.length, this.now);
+      while (to.behind) to.resume(this.now);
       piece.fill(0xee);
       at = end;
     }

@@ -104,6 +104,7 @@ export class Scripted {
   send(...frames: Uint8Array[]): void {
     const bytes = concat(frames);
     this.connection.receive(bytes, 0, bytes.length, this.now);
+    while (this.connection.behind) this.connection.resume(this.now);
   }
 
   /** HEADERS (whole block) from the peer. */

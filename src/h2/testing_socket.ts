@@ -16,6 +16,7 @@ export class SocketDriver implements ConnectionHandler {
     this.connection = new H2Connection(options, this, new BufferPool(), NOW);
     socket.on("data", (chunk: Uint8Array) => {
       this.connection.receive(chunk, 0, chunk.length, NOW);
+      while (this.connection.behind) this.connection.resume(NOW);
       this.flush();
     });
     socket.on("end", () => this.transportEnded("end of stream"));

@@ -9,14 +9,18 @@ import type { Loop } from "./loop.ts";
 
 /** ms without progress that the last frames of a connection may take. */
 const LAST_WORDS = 1000;
+/** One TLS record. */
+const FIRST_READ = 16_384;
 
 export class Transport implements DuplexSink {
   readonly duplex: Duplex;
   readonly #loop: Loop;
   readonly #connection: Connection;
-  readonly #readTask: TurnTask = { runTurn: () => this.onReadable() };
+  readonly #readTask: TurnTask = { runTurn: () => this.#read() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
   readonly #onClosed: () => void;
+  /** What is read may wait for its turn in memory, so a peer earns large reads by bytes that are no work. */
+  #trusted = false;
   #timer: Timer | null = null;
   /** When `#timer` is due. */
   #dueAt = Infinity;
@@ -57,17 +61,34 @@ export class Transport implements DuplexSink {
   }
 
   onReadable(): void {
+    // Else it has its turn already.
+    if (!this.#connection.behind) this.#read();
+  }
+
+  #read(): void {
     const { input, portions, network } = this.#loop;
     if (this.#closed || this.#connection.ended) return;
+    if (this.#connection.behind) return this.#resume();
     for (let pass = portions.receivePasses; pass > 0; pass--) {
-      const count = this.duplex.read(input);
+      const count = this.duplex.read(this.#trusted ? input : input.subarray(0, FIRST_READ));
       if (count > 0) this.#connection.receive(input, 0, count, network.now());
       if (this.#closed || this.#connection.ended) return;
+      this.#trusted = !this.#connection.behind;
+      if (!this.#trusted) return network.nextTurn(this.#readTask);
       if (count === FAILED) return this.#lost(this.duplex.failure?.message ?? "the connection broke");
       if (this.duplex.ended) return this.#lost("the peer closed the connection");
       if (!this.duplex.readable) return this.#watchDeadline();
     }
     network.nextTurn(this.#readTask);
+  }
+
+  /** Goes on with what was read, one turn after the other. */
+  #resume(): void {
+    const { network } = this.#loop;
+    this.#connection.resume(network.now());
+    if (this.#closed || this.#connection.ended) return;
+    if (this.#connection.behind || this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
+    this.#watchDeadline();
   }
 
   onWritable(): void {

@@ -15,6 +15,8 @@ class FakeConnection implements Connection {
   readonly canOpen = false;
   readonly draining = false;
   ended = false;
+  /** Passes that the last bytes still want. */
+  passes = 0;
   output = "";
   deadline: number | null = null;
   readonly received: string[] = [];
@@ -25,6 +27,13 @@ class FakeConnection implements Connection {
   receive(bytes: Uint8Array, start: number, end: number): void {
     this.received.push(new TextDecoder().decode(bytes.slice(start, end)));
     this.onReceive();
+  }
+  get behind(): boolean {
+    return this.passes > 0;
+  }
+  resume(): void {
+    this.passes--;
+    this.received.push("resumed");
   }
   transportEnded(reason: string): void {
     this.lost = reason;
@@ -94,6 +103,50 @@ Deno.test("transport: what does not fit follows when there is room", () => {
   far.goOnReading();
   memory.runUntilIdle();
   assert.equal(far.count, 2500);
+});
+
+Deno.test("transport: a connection that is behind has a pass a turn, and reads on behind the last one", () => {
+  const { memory, connection, transport, far } = bed();
+  far.send("a");
+  memory.runUntilIdle();
+  connection.onReceive = () => connection.passes = 3;
+  far.send("b");
+  memory.step();
+  connection.onReceive = () => {};
+  far.send("c");
+  const before = memory.turn;
+  transport.onReadable();
+  assert.deepEqual(connection.received, ["a", "b"]);
+  memory.runUntilIdle();
+  assert.deepEqual(connection.received, ["a", "b", "resumed", "resumed", "resumed", "c"]);
+  assert.ok(memory.turn - before >= 4, "each in a turn of its own");
+});
+
+Deno.test("transport: the end of a peer waits for what it sent before", () => {
+  const here = bed();
+  const { memory, connection, far } = here;
+  connection.onReceive = () => connection.passes = 2;
+  far.send("all there is");
+  far.end();
+  memory.runUntilIdle();
+  assert.deepEqual(connection.received, ["all there is", "resumed", "resumed"]);
+  assert.equal(connection.lost, "the peer closed the connection");
+  assert.equal(here.closed, 1);
+});
+
+Deno.test("transport: a peer whose bytes are work is read in small portions", () => {
+  const { memory, connection, far } = bed(null, 100_000);
+  const sizes = () => connection.received.filter((text) => text !== "resumed").map((text) => text.length);
+  far.send("x".repeat(60_000));
+  memory.runUntilIdle();
+  assert.deepEqual(sizes(), [16_384, 43_616]);
+  connection.onReceive = () => connection.passes = 1;
+  far.send("x".repeat(40_000));
+  memory.runUntilIdle();
+  assert.deepEqual(sizes().slice(2), [40_000]);
+  far.send("x".repeat(40_000));
+  memory.runUntilIdle();
+  assert.deepEqual(sizes().slice(3), [16_384, 16_384, 7232]);
 });
 
 Deno.test("transport: the clock is looked at when the connection says, also when that moves nearer", () => {
