@@ -18,10 +18,11 @@ export function serveApp(hostname: string, handle: (connection: Deno.TcpConn) =>
   const running = new Set<Promise<void>>();
   let accepted = 0;
   const serving = (async () => {
-    for await (const connection of listener) {
+    for (let connection; (connection = await acceptNext(listener)) !== null;) {
       accepted++;
-      const done = handle(connection).catch(() => {}).finally(() => {
-        close(connection);
+      const own = connection;
+      const done = handle(own).catch(() => {}).finally(() => {
+        close(own);
         running.delete(done);
       });
       running.add(done);
@@ -39,6 +40,17 @@ export function serveApp(hostname: string, handle: (connection: Deno.TcpConn) =>
       await Promise.all([serving, ...running]);
     },
   };
+}
+
+/** Null when the listener was closed. A connection that was reset while it waited is no reason to stop. */
+async function acceptNext(listener: Deno.TcpListener): Promise<Deno.TcpConn | null> {
+  for (;;) {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotConnected)) return null;
+    }
+  }
 }
 
 function close(connection: Deno.TcpConn): void {

@@ -1,4 +1,5 @@
 /** A proxy as a process of its own, started as operators start it, known by its log, gone when the scope ends. */
+import project from "../../deno.json" with { type: "json" };
 import { type LogLine, parseLogLine } from "../../demo/log_line.ts";
 import { launcher } from "../../demo/node.ts";
 import { inheritedEnvironment } from "./environment.ts";
@@ -14,6 +15,8 @@ export interface ProxyOptions {
   readonly before?: readonly string[];
   /** Name of a network namespace. */
   readonly namespace?: string;
+  /** A program from the top of the project in place of the proxy's own, always by this runtime. */
+  readonly program?: string;
 }
 
 /** `host` and `port` of a listener. */
@@ -26,7 +29,7 @@ export class Proxy implements AsyncDisposable {
   readonly program: Program;
 
   constructor(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}) {
-    const { command, args } = launcher();
+    const { command, args } = options.program === undefined ? launcher() : ofThisRuntime(options.program);
     const [first = command, ...words] = [...options.before ?? [], command, ...args, ...options.args ?? []];
     this.program = new Program(first, {
       args: words,
@@ -116,6 +119,11 @@ export class Proxy implements AsyncDisposable {
     const folder = `/proc/${this.pid}/fd`;
     return [...Deno.readDirSync(folder)].map(({ name }) => `${name}=${readLink(`${folder}/${name}`)}`).join(" ");
   }
+}
+
+function ofThisRuntime(program: string): { command: string; args: string[] } {
+  const [, ...words] = project.tasks.start.command.split(" ");
+  return { command: Deno.execPath(), args: [...words.slice(0, -1), program] };
 }
 
 function readLink(path: string): string {
