@@ -1,5 +1,5 @@
 /**
- * Closing a socket so that the peer can read what was said last, such as the alert that refuses it.
+ * Closing a socket so that the peer can read what was said last: the alert that refuses it, the GOAWAY, the last data.
  *
  * Closing at once while the peer still sends would answer with RST, and that wipes out what it has not read yet. So:
  * FIN, then throw away what comes until the peer closes, within limits.
@@ -8,13 +8,13 @@ import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import type { Timer } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, Leaving, Reactor } from "./reactor.ts";
 
 const TIME_LIMIT_MS = 1000;
 const BYTE_LIMIT = 262_144;
 const bin = new Uint8Array(16_384);
 
-class LastWords implements FdHandler {
+class LastWords implements FdHandler, Leaving {
   readonly #reactor: Reactor;
   readonly #fd: number;
   readonly #timer: Timer;
@@ -23,8 +23,9 @@ class LastWords implements FdHandler {
   constructor(reactor: Reactor, fd: number) {
     this.#reactor = reactor;
     this.#fd = fd;
-    this.#timer = reactor.after(TIME_LIMIT_MS, () => this.#close());
+    this.#timer = reactor.after(TIME_LIMIT_MS, () => this.closeNow());
     reactor.rewatch(fd, this);
+    reactor.leaving.add(this);
   }
 
   onEvents(): void {
@@ -34,11 +35,12 @@ class LastWords implements FdHandler {
       if (count <= 0) break;
       this.#left -= count;
     }
-    this.#close();
+    this.closeNow();
   }
 
-  #close(): void {
+  closeNow(): void {
     this.#timer.cancel();
+    this.#reactor.leaving.delete(this);
     this.#reactor.release(this.#fd);
   }
 }

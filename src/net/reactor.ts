@@ -34,6 +34,11 @@ export interface FdHandler {
   onEvents(flags: number): void;
 }
 
+/** A socket whose user is done with it, while it still has something to say. Bounded in time by itself. */
+export interface Leaving {
+  closeNow(): void;
+}
+
 export interface ReactorEvents {
   /**
    * The process ran out of descriptors (or of memory: `code` is an errno name): `count` connections to `address` were
@@ -54,6 +59,8 @@ const YIELDS_FOR_MESSAGES = 48;
 
 export class Reactor implements net.Network {
   readonly events: ReactorEvents;
+  /** Closed with the loop. */
+  readonly leaving = new Set<Leaving>();
   /** Of all listeners of this loop. */
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
@@ -180,6 +187,7 @@ export class Reactor implements net.Network {
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
       }
     }
+    for (const socket of this.leaving) socket.closeNow();
     this.#closeDescriptors();
     this.spare.close();
     libc.close(this.#wakeFd);

@@ -12,8 +12,9 @@ import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED, endingOf } from "./endings.ts";
+import { closeAfterLastWords } from "./last_words.ts";
 import type { Timer } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, Leaving, Reactor } from "./reactor.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
@@ -33,7 +34,7 @@ export interface TlsSocket {
   readonly remote: SocketAddress;
 }
 
-export class TlsDuplex implements Duplex, FdHandler {
+export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly #fd: number;
@@ -162,19 +163,36 @@ export class TlsDuplex implements Duplex, FdHandler {
     this.readable = false;
     this.failure ??= CLOSED;
     if (reset) resetOnClose(this.#fd);
-    if (!polite || this.#session.sayGoodbye() || this.#session.failure !== null) return this.#free();
+    if (!polite) return this.closeNow();
+    if (this.#session.sayGoodbye() || this.#session.failure !== null) return this.#leave();
     // The kernel would go on by itself, but it has not got all of it yet.
-    this.#lingering = this.#reactor.after(LINGER_MS, () => this.#free());
+    this.#lingering = this.#reactor.after(LINGER_MS, () => this.closeNow());
+    this.#reactor.leaving.add(this);
+  }
+
+  closeNow(): void {
+    this.#endLinger();
+    this.#session.free();
+    this.#reactor.release(this.#fd);
   }
 
   #linger(flags: number): void {
-    if (flags & (c.EPOLLERR | c.EPOLLHUP) || this.#session.flush() || this.#session.failure !== null) this.#free();
+    if (flags & (c.EPOLLERR | c.EPOLLHUP)) this.closeNow();
+    else if (this.#session.flush() || this.#session.failure !== null) this.#leave();
   }
 
-  #free(): void {
-    this.#lingering?.cancel();
+  /** All has been handed to the kernel. Unless the peer is done too, it may still be sending: see there. */
+  #leave(): void {
+    if (this.ended || this.#session.failure !== null) return this.closeNow();
+    this.#endLinger();
     this.#session.free();
-    this.#reactor.release(this.#fd);
+    closeAfterLastWords(this.#reactor, this.#fd);
+  }
+
+  #endLinger(): void {
+    this.#lingering?.cancel();
+    this.#lingering = null;
+    this.#reactor.leaving.delete(this);
   }
 
   #makeRoom(): void {

@@ -21,10 +21,15 @@ const LIBRARY_SSL = 20;
 const ALERT_OFFSET = 1000;
 const UNEXPECTED_EOF = 294, NO_PEER_CERTIFICATE = 199;
 
+/** Whether an error code of OpenSSL 3 comes from its TLS layer. */
+export function isOfTls(code: number): boolean {
+  return ((code >>> 23) & 0xff) === LIBRARY_SSL;
+}
+
 /** Of an error code of OpenSSL 3 and the text that goes with it. */
 export function failureOfCode(code: number, text: string): TlsFailure {
-  const library = (code >>> 23) & 0xff, reason = code & 0x7fffff;
-  if (library !== LIBRARY_SSL) return { kind: "protocol", text };
+  const reason = code & 0x7fffff;
+  if (!isOfTls(code)) return { kind: "protocol", text };
   if (reason >= ALERT_OFFSET && reason < ALERT_OFFSET + 256) return { kind: "alert", number: reason - ALERT_OFFSET };
   if (reason === UNEXPECTED_EOF) return { kind: "eof" };
   if (reason === NO_PEER_CERTIFICATE) return { kind: "no-certificate" };

@@ -1,5 +1,5 @@
 /** OpenSSL on this thread: its callbacks and its error queue. Contexts are made here, sessions from contexts. */
-import { failureOfCode, type TlsFailure } from "./tls_failure.ts";
+import { failureOfCode, isOfTls, type TlsFailure } from "./tls_failure.ts";
 import { readCString, type TlsLibrary } from "./openssl_library.ts";
 import { NativeTlsContext, type NativeTlsSettings } from "./tls_native_context.ts";
 import type { NativeTlsSession } from "./tls_native_session.ts";
@@ -56,13 +56,18 @@ export class NativeTls {
     this.#selectAlpn.close();
   }
 
-  /** Empties this thread's error queue. The newest entry is what the TLS layer made of the others; null: it was empty. */
+  /**
+   * Empties this thread's error queue; null: it was empty. What the TLS layer said first is the reason; later entries
+   * only say that something failed (from 3.2 on `record layer failure`), those of other layers are details.
+   */
   takeFailure(): TlsFailure | null {
     const { ERR_get_error, ERR_reason_error_string } = this.library.crypto;
-    let newest: bigint | null = null;
-    for (let code = ERR_get_error(); code !== 0n; code = ERR_get_error()) newest = code;
-    if (newest === null) return null;
-    return failureOfCode(Number(newest), readCString(ERR_reason_error_string(newest)) || `error ${newest}`);
+    let chosen: number | null = null;
+    for (let code = ERR_get_error(); code !== 0n; code = ERR_get_error()) {
+      if (chosen === null || !isOfTls(chosen)) chosen = Number(code);
+    }
+    if (chosen === null) return null;
+    return failureOfCode(chosen, readCString(ERR_reason_error_string(BigInt(chosen))) || `error ${chosen}`);
   }
 
   /** The same as a text: for what is no fault of a peer. */

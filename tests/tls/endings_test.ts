@@ -1,0 +1,220 @@
+/** How secured streams and handshakes end when something between or above them goes wrong. */
+import { strict as assert } from "node:assert";
+import type { SocketAddress } from "../../src/net/address.ts";
+import { type Duplex, type Ending, FAILED } from "../../src/net/duplex.ts";
+import { Idle, payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import type { SecureEvents } from "../../src/net/network.ts";
+import { client, server, type TlsRig, withTls } from "./rig.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** Between client and server: passes bytes on, or spoils them, or ends both connections by FIN. */
+class Middle {
+  readonly #ends: Duplex[] = [];
+  readonly #buffer = new Uint8Array(65_536);
+  /** Spoils the last byte of the next chunk. */
+  spoil = false;
+
+  constructor(readonly rig: TlsRig, readonly to: SocketAddress) {}
+
+  listen(): SocketAddress {
+    const { network, loopback } = this.rig.sockets;
+    const listener = network.listen({ address: { ip: loopback, port: 0 } }, ({ duplex }) => {
+      listener.close();
+      network.dial(this.to, {}, {
+        onConnect: (target) => {
+          this.#ends.push(duplex, target);
+          this.#pass(duplex, target);
+          this.#pass(target, duplex);
+        },
+        onDialFailure: (ending) => assert.fail(ending.message),
+      });
+    });
+    return listener.local;
+  }
+
+  end(): void {
+    for (const duplex of this.#ends) duplex.end();
+  }
+
+  close(): void {
+    for (const duplex of this.#ends) duplex.close();
+  }
+
+  #pass(from: Duplex, to: Duplex): void {
+    const onReadable = () => {
+      const count = from.read(this.#buffer);
+      if (count <= 0) return;
+      if (this.spoil) this.#buffer[count - 1]! ^= 1;
+      this.spoil = false;
+      if (to.failure === null) to.write(this.#buffer.subarray(0, count));
+    };
+    from.start({ onReadable, onWritable() {}, onFailure() {} });
+    if (from.readable) this.rig.sockets.network.nextTurn({ runTurn: onReadable });
+  }
+}
+
+async function throughMiddle(rig: TlsRig): Promise<{ middle: Middle; client: Duplex; server: Duplex }> {
+  const { listener, outcomes, address } = rig.listen(rig.context(server));
+  const middle = new Middle(rig, address);
+  const ours = await rig.connect(middle.listen(), rig.context(client));
+  await rig.sockets.run(() => outcomes.length > 0);
+  listener.close();
+  return { middle, client: ours.duplex!, server: outcomes[0]!.duplex! };
+}
+
+Deno.test("TLS: an end without close_notify is a failure of its own, after the data before it", () =>
+  withTls(async (rig) => {
+    const { middle, ...ends } = await throughMiddle(rig);
+    const reader = new Pump(rig.sockets.network, ends.server, NOTHING, { end: false });
+    ends.client.start(new Idle());
+    ends.client.write(payloadOf(1000, 1));
+    await rig.sockets.run(() => reader.receivedBytes === 1000);
+    middle.end();
+    await rig.sockets.run(() => reader.failure !== null);
+    assert.deepEqual([reader.failure?.code, reader.failure?.how, reader.failure?.by], ["TLS_EOF", "fin", "peer"]);
+    assert.equal(ends.server.ended, false);
+    assert.equal(reader.receivedBytes, 1000);
+    middle.close();
+  }));
+
+Deno.test("TLS: a spoiled record breaks the stream, and the sender is told", () =>
+  withTls(async (rig) => {
+    const { middle, ...ends } = await throughMiddle(rig);
+    const reader = new Pump(rig.sockets.network, ends.server, NOTHING, { end: false });
+    const writer = new Pump(rig.sockets.network, ends.client, payloadOf(1000, 1), { end: false });
+    await rig.sockets.run(() => reader.receivedBytes === 1000);
+    middle.spoil = true;
+    ends.client.write(payloadOf(1000, 2));
+    await rig.sockets.run(() => reader.failure !== null);
+    assert.equal(reader.failure?.code, "TLS");
+    assert.match(reader.failure!.message, /bad record mac/);
+    assert.equal(reader.receivedBytes, 1000);
+    ends.server.close();
+    await rig.sockets.run(() => writer.failure !== null);
+    assert.match(writer.failure!.message, /alert bad_record_mac/);
+    middle.close();
+  }));
+
+Deno.test("TLS: what was taken before close arrives, however slow the reader", () =>
+  withTls(async (rig) => {
+    const pair = await rig.pair(rig.context(client), rig.context(server));
+    pair.client.start(new Idle());
+    let taken = 0;
+    for (let more = 1; more > 0; taken += more) more = pair.client.write(payloadOf(20_000, taken));
+    pair.client.close();
+    assert.equal(pair.client.write(NOTHING), FAILED);
+    const reader = new Pump(rig.sockets.network, pair.server, NOTHING, { readSizes: [16_384] });
+    await rig.sockets.run(() => reader.duplex.ended || reader.failure !== null);
+    assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
+  }));
+
+Deno.test("TLS: a peer that resets while we linger ends that at once", () =>
+  withTls(async (rig) => {
+    const pair = await rig.pair(rig.context(client), rig.context(server));
+    pair.client.start(new Idle());
+    while (pair.client.write(payloadOf(20_000, 1)) > 0);
+    pair.client.close();
+    pair.server.close(true);
+  }));
+
+/** A handshake whose client side does something while it is asked about the server. */
+async function whileAsked(rig: TlsRig, accept: NonNullable<SecureEvents["accept"]>, abort: boolean): Promise<Ending[]> {
+  const { listener, outcomes, address } = rig.listen(rig.context(server));
+  const failures: Ending[] = [];
+  rig.sockets.network.dial(address, {}, {
+    onConnect: (duplex) => {
+      const dial = rig.sockets.network.secure(duplex, rig.context(client), "client", 10_000, {
+        accept: (chain) => {
+          if (abort) dial.abort();
+          return accept(chain);
+        },
+        onSecure: () => assert.fail("secured"),
+        onSecureFailure: (ending) => failures.push(ending),
+      });
+    },
+    onDialFailure: (ending) => assert.fail(ending.message),
+  });
+  await rig.sockets.run(() => outcomes.length > 0);
+  listener.close();
+  return failures;
+}
+
+Deno.test("TLS: giving up while being asked about the peer harms nobody, and no event follows", () =>
+  withTls(async (rig) => {
+    assert.deepEqual(await whileAsked(rig, () => null, true), []);
+    assert.deepEqual(await whileAsked(rig, () => ({ code: "X", message: "x" }), true), []);
+  }));
+
+Deno.test("TLS: a verifier that throws refuses", () =>
+  withTls(async (rig) => {
+    const [failure] = await whileAsked(rig, () => {
+      throw new Error("a bug");
+    }, false);
+    assert.equal(failure?.code, "TLS_REFUSED");
+    assert.equal(failure?.message, "the verifier failed: a bug");
+  }));
+
+Deno.test("identity T3: the expectation of one connection replaces the context's", () =>
+  withTls(async (rig) => {
+    const refusal = { code: "SAN_MISMATCH", message: "did not present the expected SAN (a), got b" };
+    const [failure] = await whileAsked(rig, () => refusal, false);
+    assert.deepEqual(failure, { by: "us", how: "error", ...refusal });
+  }));
+
+/** What comes of `secure` on a stream or with a context that is no good: an event, never from inside the call. */
+async function failureOf(rig: TlsRig, spoil: (duplex: Duplex) => void, closedContext = false): Promise<Ending> {
+  const context = rig.context(client);
+  if (closedContext) context.close();
+  const { network, loopback, run } = rig.sockets;
+  const failures: Ending[] = [];
+  const listener = network.listen({ address: { ip: loopback, port: 0 } }, ({ duplex }) => duplex.close());
+  network.dial(listener.local, {}, {
+    onConnect: (duplex) => {
+      spoil(duplex);
+      network.secure(duplex, context, "client", 10_000, {
+        onSecure: () => assert.fail("secured"),
+        onSecureFailure: (ending) => failures.push(ending),
+      });
+      assert.equal(failures.length, 0);
+    },
+    onDialFailure: (ending) => assert.fail(ending.message),
+  });
+  await run(() => failures.length > 0);
+  listener.close();
+  return failures[0]!;
+}
+
+Deno.test("TLS: a context that was closed, a stream that was closed", () =>
+  withTls(async (rig) => {
+    assert.equal((await failureOf(rig, () => {}, true)).code, "TLS_SETTINGS");
+    assert.equal((await failureOf(rig, (duplex) => duplex.close())).code, "CLOSED");
+  }));
+
+Deno.test("TLS: an aborted handshake says nothing, on neither kind of failure", () =>
+  withTls(async (rig) => {
+    const { network, loopback, run } = rig.sockets;
+    const accepted: Duplex[] = [];
+    const listener = network.listen({ address: { ip: loopback, port: 0 } }, ({ duplex }) => accepted.push(duplex));
+    const context = rig.context(client);
+    const silent: SecureEvents = {
+      onSecure: () => assert.fail("secured"),
+      onSecureFailure: (ending) => assert.fail(ending.message),
+    };
+    network.dial(listener.local, {}, {
+      onConnect: (duplex) => {
+        const dial = network.secure(duplex, context, "client", 1, silent);
+        dial.abort();
+        dial.abort();
+        duplex.close();
+        network.secure(duplex, context, "client", 1, silent).abort();
+      },
+      onDialFailure: (ending) => assert.fail(ending.message),
+    });
+    let later = false;
+    await run(() => accepted.length > 0);
+    network.after(20, () => later = true);
+    await run(() => later);
+    accepted[0]!.close();
+    listener.close();
+  }));

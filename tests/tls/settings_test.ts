@@ -1,0 +1,103 @@
+/** What OpenSSL refuses to be configured with, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
+import { strict as assert } from "node:assert";
+import { generateKeyPairSync } from "node:crypto";
+import { plan } from "../support/needs.ts";
+import { openTlsLibrary } from "../../src/os/openssl_library.ts";
+import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
+import {
+  client,
+  CLIENT_ID,
+  type Credential,
+  credential,
+  type EndOptions,
+  library,
+  root,
+  server,
+  SERVER_ID,
+  withTls,
+} from "./rig.ts";
+
+const wrong: readonly [what: string, credential: Credential, options: EndOptions, text: RegExp][] = [
+  ["a key of another certificate", { ...client, key: server.key }, {}, /private key/],
+  ["no certificate", { ...client, chain: [] }, {}, /empty certificate chain/],
+  ["a certificate that is none", { ...client, chain: [Uint8Array.of(1, 2, 3)] }, {}, /the certificate/],
+  ["a certificate of no bytes", { ...client, chain: [new Uint8Array(0)] }, {}, /the certificate/],
+  ["an intermediate that is none", { ...client, chain: [...client.chain, Uint8Array.of(48, 0)] }, {}, /intermediate 1/],
+  ["an anchor that is none", client, { anchors: [{ ...root, certificate: Uint8Array.of(1) }] }, /trust anchor 0/],
+  ["an unknown suite", client, { ciphers: "TLS_ROT13" }, /cipher list TLS_ROT13/],
+  ["an unknown suite of TLS 1.2", client, { tls12Ciphers: "ROT13" }, /cipher list ROT13/],
+  ["an unknown group", client, { groups: "NO-SUCH-GROUP" }, /key exchange groups NO-SUCH-GROUP/],
+];
+
+for (const [what, its, options, text] of wrong) {
+  Deno.test(`TLS settings: ${what} is refused with a reason`, () =>
+    withTls((rig) => {
+      assert.throws(() => rig.context(its, options), (error) => {
+        assert.ok(error instanceof Error && error.name === "TlsSettingsError");
+        assert.match(error.message, text);
+        return true;
+      });
+      return Promise.resolve();
+    }));
+}
+
+Deno.test("TLS: RSA certificates from 2048 bits on, none below", () =>
+  withTls(async (rig) => {
+    const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength }).privateKey;
+    const strong = credential(root, SERVER_ID, { key: rsa(2048) });
+    await rig.pair(rig.context(client), rig.context(strong));
+    assert.throws(() => rig.context(credential(root, SERVER_ID, { key: rsa(1024) })), /key too small/);
+  }));
+
+/** Where `tools/build_openssl.sh` puts its result. */
+const built = `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/ztunnel-build/libopenssl35.so`;
+const postQuantum = opened(built);
+const missing = postQuantum !== null ? [] : [{
+  reason: "OpenSSL 3.5 is missing",
+  cure: "run tools/build_openssl.sh",
+  duty: false,
+}];
+
+function opened(path: string) {
+  try {
+    Deno.statSync(path);
+  } catch {
+    return null;
+  }
+  return openTlsLibrary(path);
+}
+
+const test = (name: string, body: () => Promise<void>) =>
+  Deno.test(plan(missing, name, body, Deno.env.get("CI") === "true"));
+
+test("TLS: post-quantum only, both ends with OpenSSL 3.5", () =>
+  withTls(async (rig) => {
+    const options = { groups: POST_QUANTUM_GROUP };
+    const { listener, outcomes, address } = rig.listen(rig.context(server, options));
+    const ours = await rig.connect(address, rig.context(client, options));
+    await rig.sockets.run(() => outcomes.length > 0);
+    for (const outcome of [ours, outcomes[0]!]) assert.equal(outcome.peer?.group, POST_QUANTUM_GROUP);
+    listener.close();
+  }, postQuantum!));
+
+test("identity T9: post-quantum only refuses a peer with X25519 only", () =>
+  withTls(async (rig) => {
+    const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
+    const ours = await rig.connect(address, rig.context(credential(root, CLIENT_ID), { groups: "X25519" }));
+    await rig.sockets.run(() => outcomes.length > 0);
+    assert.match(ours.ending?.message ?? "", /alert handshake_failure/);
+    assert.match(outcomes[0]!.ending?.message ?? "", /no suitable key share|no suitable groups/);
+    listener.close();
+  }, postQuantum!));
+
+const olderLibrary = !/^OpenSSL 3\.[0-4]\./.test(library.version);
+Deno.test({
+  name: "identity S42: a library without the post-quantum group refuses the policy",
+  // A library that has the group has nothing to refuse.
+  ignore: olderLibrary,
+  fn: () =>
+    withTls((rig) => {
+      assert.throws(() => rig.context(client, { groups: POST_QUANTUM_GROUP }), /needs OpenSSL 3\.5/);
+      return Promise.resolve();
+    }),
+});
