@@ -1,7 +1,8 @@
 /** Making sockets with the options of a listener or a dial. Failures are errno values, not exceptions. */
 import * as c from "../os/constants.ts";
-import { SystemError } from "../os/errno.ts";
+import { EMFILE, SystemError } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
+import { isFromReserve } from "../os/limits.ts";
 import { openSocket, setOption } from "../os/socket.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { SocketOptions } from "./network.ts";
@@ -21,6 +22,10 @@ export function makeSocket(family: number, type: number, options: SocketOptions)
     return fd < 0 ? -errno() : fd;
   };
   const fd = options.namespace === undefined ? make() : makeInside(options.namespace, make);
+  if (fd >= 0 && isFromReserve(fd)) {
+    libc.close(fd);
+    return -EMFILE;
+  }
   if (fd < 0 || !options.mark || setOption(fd, c.SOL_SOCKET, c.SO_MARK, options.mark)) return fd;
   const failed = errno();
   libc.close(fd);

@@ -2,6 +2,7 @@
 import * as c from "../os/constants.ts";
 import * as e from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
+import { isFromReserve } from "../os/limits.ts";
 import { accept, originalDestination, setOption, socketName } from "../os/socket.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { type Accepted, type ListenAt, type Listener, ListenError, type Timer } from "./network.ts";
@@ -68,6 +69,7 @@ export class TcpListener implements Listener, FdHandler {
     for (let i = 0; i < this.#batch && !this.#closed && this.#pause === null; i++) {
       const fd = accept(this.#fd, this.#peer);
       if (fd >= 0) {
+        if (isFromReserve(fd)) return this.#shedFromReserve(fd);
         this.#handOver(new TcpDuplex(this.#reactor, fd, decodeSockaddr(this.#peer), null));
         continue;
       }
@@ -94,9 +96,19 @@ export class TcpListener implements Listener, FdHandler {
     }
   }
 
+  /** There are descriptors, but the runtime needs them. */
+  #shedFromReserve(fd: number): void {
+    libc.close(fd);
+    this.#pauseAfter(1 + this.#closeWaiting(), e.EMFILE);
+  }
+
   #shed(error: number): void {
     let count = 0;
     if (error === e.EMFILE || error === e.ENFILE) this.#reactor.spare.lend(() => count = this.#closeWaiting());
+    this.#pauseAfter(count, error);
+  }
+
+  #pauseAfter(count: number, error: number): void {
     this.#report.add(count, e.errnoName(error));
     // Level-triggered interest cannot be left on: the loop would spin on what it cannot take.
     this.#reactor.suspend(this.#fd);

@@ -28,3 +28,22 @@ export function raiseDescriptorLimit(): DescriptorLimit {
   if (libc.setrlimit(RLIMIT_NOFILE, new Uint8Array(limits.buffer)) !== 0) throw new SystemError("setrlimit", errno());
   return before;
 }
+
+/** Left to the runtime, which panics where it gets no descriptor (seen: its signal handling). */
+const RESERVE = 64;
+
+/** Descriptors up to this number are for sockets of ours: all but the reserve, three quarters of a very low limit. */
+export function descriptorCeiling(softLimit: number): number {
+  return Math.max(softLimit - RESERVE, Math.floor(softLimit * 3 / 4));
+}
+
+let ceiling: number | null = null;
+
+/**
+ * Whether a new descriptor takes one from the reserve: then it must be closed, as if there had been none. The kernel
+ * gives the lowest free number, so the number tells how many there are. The limit is read once.
+ */
+export function isFromReserve(descriptor: number): boolean {
+  ceiling ??= descriptorCeiling(descriptorLimit().soft);
+  return descriptor >= ceiling;
+}

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { descriptorLimit } from "./limits.ts";
+import { descriptorCeiling, descriptorLimit } from "./limits.ts";
 
 const module = new URL("limits.ts", import.meta.url).href;
 
@@ -20,4 +20,10 @@ Deno.test("the soft limit is raised to the hard one, in a process of its own", a
   assert.ok(before.soft <= before.hard);
   assert.deepEqual(after, { soft: before.hard, hard: before.hard });
   assert.deepEqual(again, after);
+});
+
+Deno.test("a part of the descriptors is the runtime's: 64, or a quarter of a low limit", () => {
+  assert.equal(descriptorCeiling(1_048_576), 1_048_512);
+  assert.equal(descriptorCeiling(256), 192);
+  assert.equal(descriptorCeiling(64), 48);
 });
