@@ -60,6 +60,11 @@ export class H2Connection implements Connection {
     core.announceCredit(0, core.credit.window.size - INITIAL_WINDOW);
   }
 
+  limitInFlight(bytes: number | null): void {
+    const { streamWindow } = this.core.options;
+    this.core.inFlightLimit = bytes === null ? streamWindow : Math.min(bytes, streamWindow);
+  }
+
   get streamCount(): number {
     return this.core.streams.size;
   }

@@ -47,6 +47,8 @@ export class Core implements OutputOwner {
   nextId = 1;
   /** Done in this pass, see `work.ts`. */
   work = 0;
+  /** Bytes a stream of the peer may have under way: `Connection.limitInFlight`. */
+  inFlightLimit: number;
   /** Whose reservation is the current one. */
   reservedBy: H2Stream | null = null;
   /** SETTINGS frames of ours that the peer has not acknowledged. */
@@ -58,6 +60,7 @@ export class Core implements OutputOwner {
 
   constructor(readonly options: H2Options, readonly handler: ConnectionHandler, pool: BufferPool, public now: Millis) {
     this.isServer = options.role === "server";
+    this.inFlightLimit = options.streamWindow;
     this.phase = this.isServer ? Phase.AWAITING_PREFACE : Phase.AWAITING_SETTINGS;
     this.peer = new PeerSettings(this.isServer ? "client" : "server");
     this.shutdown = new Shutdown();

@@ -45,12 +45,15 @@ export class ReceiveWindow {
     return true;
   }
 
-  /** `length` bytes may come again. Returns the increment to announce now, or 0 while it is not worth a frame. */
-  giveBack(length: number): number {
+  /**
+   * `length` bytes may come again. Returns the increment to announce now, or 0 while it is not worth a frame. `limit`:
+   * only so much of the window is to be used; credit for the rest of it is kept back.
+   */
+  giveBack(length: number, limit = this.size): number {
     this.owed += length;
-    if (this.owed < this.size >>> 1 || this.owed === 0) return 0;
-    const increment = this.owed;
-    this.owed = 0;
+    const increment = this.owed - Math.max(0, this.size - limit);
+    if (increment < limit >>> 1 || increment <= 0) return 0;
+    this.owed -= increment;
     this.available += increment;
     return increment;
   }

@@ -56,3 +56,17 @@ Deno.test("credit is conserved: what the peer may send, what is owed and what is
     },
   ));
 });
+
+Deno.test("a receive window can be held below its size, and what was held back is given later", () => {
+  const window = new ReceiveWindow(1000);
+  assert.equal(window.take(1000), true);
+  // 900 are kept back, and half of the 100 is worth a frame.
+  assert.equal(window.giveBack(949, 100), 0);
+  assert.equal(window.giveBack(51, 100), 100);
+  assert.equal(window.take(100), true);
+  assert.equal(window.giveBack(100, 100), 100);
+  assert.equal(window.take(100), true);
+  // Back to normal: the whole window, nothing lost.
+  assert.equal(window.giveBack(100), 1000);
+  assert.equal(window.available, 1000);
+});

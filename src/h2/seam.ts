@@ -137,6 +137,11 @@ export interface Connection {
   /** Another pass over what the last one left. */
   resume(now: Millis): void;
   /**
+   * From now on a stream of the peer may have at most so many bytes under way; null: its whole window. For small
+   * messages that share the connection with bulk: what is queued ahead of them delays them.
+   */
+  limitInFlight(bytes: number | null): void;
+  /**
    * The transport saw the end of the byte stream, failed, or was closed by its owner: all streams get `onReset` (by
    * transport), then `onEnd` unless it came before; what was not flushed is dropped. Call it in every case: it gives
    * the gather buffer back.

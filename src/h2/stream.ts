@@ -114,7 +114,7 @@ export class H2Stream implements Stream, Waiter {
     if (released <= 0) return;
     this.unreleased -= released;
     core.announceCredit(0, core.credit.release(released));
-    if (mayReceive(this.state)) core.announceCredit(this.id, this.receiveWindow.giveBack(released));
+    if (mayReceive(this.state)) core.announceCredit(this.id, this.receiveWindow.giveBack(released, core.inFlightLimit));
   }
 
   // The rest is for the connection.

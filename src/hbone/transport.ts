@@ -69,6 +69,7 @@ export class Transport implements DuplexSink {
     const { input, portions, network } = this.#loop;
     if (this.#closed || this.#connection.ended) return;
     if (this.#connection.behind) return this.#resume();
+    this.#connection.limitInFlight(portions.inFlight);
     for (let pass = portions.receivePasses; pass > 0; pass--) {
       const count = this.duplex.read(this.#trusted ? input : input.subarray(0, FIRST_READ));
       if (count > 0) this.#connection.receive(input, 0, count, network.now());

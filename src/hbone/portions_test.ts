@@ -1,0 +1,20 @@
+import { strict as assert } from "node:assert";
+import { MemoryNetwork } from "../net/memory_network.ts";
+import { Portions } from "./portions.ts";
+
+Deno.test("portions are large until a small read comes, and again 200 ms after the last", () => {
+  const network = new MemoryNetwork();
+  const portions = new Portions(network);
+  const large = () => [portions.readSize, portions.gatherLimit, portions.inFlight, portions.receivePasses];
+  assert.deepEqual(large(), [262_144, 1_048_576, null, 8]);
+  portions.note(20_000);
+  assert.equal(portions.areSmall, false);
+  portions.note(78);
+  assert.deepEqual(large(), [131_072, 140_000, 524_288, 1]);
+  network.advance(150);
+  portions.note(78);
+  network.advance(150);
+  assert.equal(portions.areSmall, true);
+  network.advance(51);
+  assert.deepEqual(large(), [262_144, 1_048_576, null, 8]);
+});
