@@ -16,8 +16,10 @@ export interface MeshWorkload {
 /** An ALLOW policy for the workloads that name it. */
 export interface MeshPolicy {
   readonly name: string;
-  /** Names of workloads. */
-  readonly from: readonly string[];
+  /** Names of workloads; default: from anybody. */
+  readonly from?: readonly string[];
+  /** Default: to any port. */
+  readonly ports?: readonly number[];
 }
 
 export function identityOf(name: string): string {
@@ -48,14 +50,17 @@ function workloadEntry({ name, ips, protocol = "HBONE", policies = [] }: MeshWor
   };
 }
 
-function policyEntry({ name, from }: MeshPolicy) {
-  const principals = from.map((source) => ({ Exact: identityOf(source).replace("spiffe://", "") }));
+function policyEntry({ name, from, ports }: MeshPolicy) {
+  const match = {
+    ...from && { principals: from.map((source) => ({ Exact: identityOf(source).replace("spiffe://", "") })) },
+    ...ports && { destinationPorts: ports },
+  };
   return {
     name,
     namespace: NAMESPACE,
     scope: "WorkloadSelector",
     action: "Allow",
     dryRun: false,
-    rules: [[[{ principals }]]],
+    rules: [[[match]]],
   };
 }

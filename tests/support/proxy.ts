@@ -51,6 +51,17 @@ export class Proxy implements AsyncDisposable {
     }
   }
 
+  /** Not a proxy but one of the programs in `tests/fixtures`, from the top of the project. */
+  static fixture(program: string, args: readonly string[], namespace: string): Program {
+    const command = ofThisRuntime(program);
+    return new Program(command.command, {
+      args: [...command.args, ...args],
+      env: inheritedEnvironment(),
+      cwd: ROOT,
+      namespace,
+    });
+  }
+
   get pid(): number {
     return this.program.pid;
   }
@@ -119,6 +130,17 @@ export class Proxy implements AsyncDisposable {
     const folder = `/proc/${this.pid}/fd`;
     return [...Deno.readDirSync(folder)].map(({ name }) => `${name}=${readLink(`${folder}/${name}`)}`).join(" ");
   }
+}
+
+/** Has all that these programs import at hand: in a namespace there is no way to get it. */
+export async function cacheProgram(...programs: readonly string[]): Promise<void> {
+  await using program = new Program(Deno.execPath(), {
+    args: ["cache", "--quiet", ...programs],
+    env: inheritedEnvironment(),
+    cwd: ROOT,
+  });
+  const { code, output } = await program.ended();
+  if (code !== 0) throw new Error(`${programs.join(", ")} cannot be loaded: ${output}`);
 }
 
 function ofThisRuntime(program: string): { command: string; args: string[] } {
