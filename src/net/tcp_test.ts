@@ -1,0 +1,225 @@
+/** What real TCP sockets have beyond the contract: options, urgent data, descriptors. */
+import { strict as assert } from "node:assert";
+import * as c from "../os/constants.ts";
+import { libc } from "../os/libc.ts";
+import { insideNamespace } from "../os/namespace.ts";
+import { getOption } from "../os/socket.ts";
+import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";
+import { type Duplex, type Ending, FAILED } from "./duplex.ts";
+import { connect, dial, Idle, payloadOf, Pump } from "./network_contract_kit.ts";
+import { TcpDuplex } from "./tcp_duplex.ts";
+import { openDescriptors, ReactorRig } from "./testing_reactor.ts";
+
+const NOTHING = new Uint8Array(0);
+const HELLO = new TextEncoder().encode("hello");
+
+function fdOf(duplex: Duplex): number {
+  assert.ok(duplex instanceof TcpDuplex);
+  return duplex.fd;
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${fd}`) !== "";
+  } catch {
+    return false;
+  }
+}
+
+// The first entry opens this thread's own namespace and keeps it.
+assert.throws(() => insideNamespace(-1, () => {}), { code: /EBADF|EPERM/ });
+
+function tcp(what: string, body: (rig: ReactorRig) => Promise<void>): void {
+  Deno.test(`tcp: ${what}`, async () => {
+    await using rig = new ReactorRig();
+    const before = openDescriptors();
+    await body(rig);
+    await rig.run(() => openDescriptors() === before);
+  });
+}
+
+tcp(
+  "dataplane SK-01, inpod N4: accepted and dialled sockets have the keepalive and user timeout asked for",
+  async (rig) => {
+    const options = { keepalive: { idleSeconds: 10, intervalSeconds: 2, probes: 5 }, userTimeout: 20_000 };
+    const accepted: Duplex[] = [];
+    const at = { ...options, address: { ip: LOOPBACK_V4, port: 0 } };
+    const listener = rig.network.listen(at, ({ duplex }) => accepted.push(duplex));
+    const client = await dial(rig, listener.local, options);
+    await rig.run(() => accepted.length === 1);
+    for (const duplex of [client, accepted[0]!]) {
+      const fd = fdOf(duplex);
+      assert.equal(getOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE), 1);
+      assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE), 10);
+      assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPINTVL), 2);
+      assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPCNT), 5);
+      assert.equal(getOption(fd, c.SOL_TCP, c.TCP_USER_TIMEOUT), 20_000);
+      duplex.close();
+    }
+    listener.close();
+  },
+);
+
+tcp("accepted sockets inherit TCP_NODELAY; dialled ones get it before their second write", async (rig) => {
+  const { client, server } = await connect(rig);
+  const noDelay = (duplex: Duplex) => getOption(fdOf(duplex), c.SOL_TCP, c.TCP_NODELAY);
+  assert.deepEqual([noDelay(server), noDelay(client)], [1, 0]);
+  client.start(new Idle());
+  client.write(HELLO);
+  assert.equal(noDelay(client), 0);
+  client.write(HELLO);
+  assert.equal(noDelay(client), 1);
+  client.close();
+  server.close();
+});
+
+tcp(
+  "inpod N1, N2: a shared port has SO_REUSEPORT and not SO_REUSEADDR, another the reverse; dials have neither",
+  async (rig) => {
+    for (const reusePort of [false, true]) {
+      const accepted: Duplex[] = [];
+      const at = { address: { ip: LOOPBACK_V6, port: 0 }, reusePort };
+      const listener = rig.network.listen(at, ({ duplex }) => accepted.push(duplex));
+      const client = await dial(rig, listener.local);
+      await rig.run(() => accepted.length === 1);
+      const [server] = accepted;
+      // Accepted sockets inherit both from their listener.
+      const of = (duplex: Duplex, name: number) => getOption(fdOf(duplex), c.SOL_SOCKET, name);
+      assert.equal(of(server!, c.SO_REUSEPORT), reusePort ? 1 : 0);
+      assert.equal(of(server!, c.SO_REUSEADDR), reusePort ? 0 : 1);
+      assert.deepEqual([of(client, c.SO_REUSEPORT), of(client, c.SO_REUSEADDR)], [0, 0]);
+      client.close();
+      server!.close();
+      listener.close();
+    }
+  },
+);
+
+tcp("inpod N7: two shared binds and a plain one; N12: a source that is the destination is not bound", async (rig) => {
+  const any = { ip: LOOPBACK_V4, port: 0 };
+  const one = rig.network.listen({ address: any, reusePort: true }, ({ duplex }) => duplex.close());
+  const two = rig.network.listen({ address: one.local, reusePort: true }, ({ duplex }) => duplex.close());
+  assert.throws(() => rig.network.listen({ address: one.local }, () => {}), { code: "EADDRINUSE" });
+  const client = await dial(rig, one.local, { source: { ip: LOOPBACK_V4, port: 0 } });
+  assert.equal(getOption(fdOf(client), c.SOL_IP, c.IP_FREEBIND), 0);
+  client.close();
+  one.close();
+  two.close();
+});
+
+tcp("inpod N13: a source of the other family fails the dial", async (rig) => {
+  let code = "";
+  rig.network.dial({ ip: LOOPBACK_V4, port: 9 }, { source: { ip: LOOPBACK_V6, port: 0 } }, {
+    onConnect: (duplex) => duplex.close(),
+    onDialFailure: (ending) => code = ending.code,
+  });
+  await rig.run(() => code !== "");
+  assert.match(code, /^E[A-Z]+$/);
+});
+
+tcp(
+  "a namespace that is none fails listen and dial with EINVAL, not by throwing something else (inpod N11)",
+  async (rig) => {
+    const namespace = libc.open(new TextEncoder().encode("/dev/null\0") as Uint8Array<ArrayBuffer>, c.O_CLOEXEC, 0);
+    const address = { ip: LOOPBACK_V4, port: 0 };
+    const code = { code: /^(EINVAL|EPERM)$/ };
+    assert.throws(() => rig.network.listen({ address, namespace }, () => {}), code);
+    assert.throws(() => rig.network.udp({ address, namespace }, { onDatagram() {} }), code);
+    let failed = "";
+    rig.network.dial({ ...address, port: 9 }, { namespace }, {
+      onConnect: (duplex) => duplex.close(),
+      onDialFailure: (ending) => failed = ending.code,
+    });
+    await rig.run(() => failed !== "");
+    assert.match(failed, code.code);
+    libc.close(namespace);
+  },
+);
+
+tcp("a server that speaks first is heard, however late the dialled stream is started", async (rig) => {
+  const { client, server } = await connect(rig);
+  server.start(new Idle());
+  server.write(HELLO);
+  await rig.run(() => client.readable);
+  const reader = new Pump(rig.network, client, NOTHING, { end: false });
+  await rig.run(() => reader.receivedBytes === HELLO.length);
+  client.close();
+  server.close();
+});
+
+tcp("urgent data neither stalls nor ends the stream", async (rig) => {
+  const { client, server } = await connect(rig);
+  const reader = new Pump(rig.network, server, NOTHING, { end: false });
+  client.start(new Idle());
+  const MSG_OOB = 1;
+  let sent = 0;
+  for (let i = 0; i < 200; i++) {
+    sent += client.write(payloadOf(1000, i));
+    assert.equal(libc.send(fdOf(client), Uint8Array.of(0xff), 1, MSG_OOB), 1);
+  }
+  client.write(HELLO);
+  client.end();
+  await rig.run(() => server.ended);
+  // The urgent bytes themselves are out of band, save those that a later one pushed into the stream.
+  assert.ok(reader.receivedBytes >= sent + HELLO.length && reader.receivedBytes <= sent + HELLO.length + 200);
+  assert.equal(new TextDecoder().decode(reader.bytes.subarray(-HELLO.length)), "hello");
+  client.close();
+  server.close();
+});
+
+tcp("a read of no bytes is not an end", async (rig) => {
+  const { client, server } = await connect(rig);
+  const sink = new Idle();
+  server.start(sink);
+  client.start(new Idle());
+  client.write(HELLO);
+  await rig.run(() => sink.readable > 0);
+  assert.equal(server.read(NOTHING), 0);
+  assert.ok(server.readable && !server.ended);
+  assert.equal(server.read(new Uint8Array(10)), HELLO.length);
+  client.close();
+  server.close();
+});
+
+tcp("a closed stream never touches its number again, which may be somebody else's", async (rig) => {
+  const { client, server } = await connect(rig);
+  const number = fdOf(server);
+  server.close();
+  await rig.run(() => !isOpen(number));
+  const heirs: number[] = [];
+  do heirs.push(libc.eventfd(1, c.EFD_NONBLOCK | c.EFD_CLOEXEC)); while (heirs.at(-1)! < number);
+  assert.equal(server.read(new Uint8Array(8)), FAILED);
+  assert.equal(server.write(HELLO), FAILED);
+  server.end();
+  server.start(new Idle());
+  for (const heir of heirs) assert.equal(libc.close(heir), 0);
+  client.close();
+});
+
+tcp("an accept callback that throws loses its own connection only", async (rig) => {
+  let throwing = true;
+  const listener = rig.network.listen({ address: { ip: LOOPBACK_V4, port: 0 } }, ({ duplex }) => {
+    if (throwing) throw new Error("from accept");
+    duplex.close();
+  });
+  // The reset may come before the client has heard of its connection.
+  const failures: Ending[] = [];
+  const connected: Duplex[] = [];
+  const sink = { onReadable: () => void connected[0]?.read(new Uint8Array(1)), onWritable() {}, onFailure() {} };
+  rig.network.dial(listener.local, {}, {
+    onConnect: (duplex) => {
+      connected.push(duplex);
+      duplex.start(sink);
+    },
+    onDialFailure: (ending) => failures.push(ending),
+  });
+  await assert.rejects(rig.run(() => false), /from accept/);
+  rig.errors.length = 0;
+  await rig.run(() => (connected[0]?.failure ?? failures[0])?.code === "ECONNRESET");
+  throwing = false;
+  const second = new Pump(rig.network, await dial(rig, listener.local), NOTHING, { end: false });
+  await rig.run(() => second.duplex.ended);
+  second.duplex.close();
+  connected[0]?.close();
+  listener.close();
+});
