@@ -30,6 +30,8 @@ export interface Duplex {
   readonly readable: boolean;
   /** The peer will send nothing more, and all it sent has been read. */
   readonly ended: boolean;
+  /** The connection is broken, by a reset say; what came before may still be read. Announced by `onReadable`. */
+  readonly broken: boolean;
   /** Set once a read or write returned {@link FAILED}, or before `onFailure`. */
   readonly failure: Ending | null;
 

@@ -72,6 +72,10 @@ export class MemoryDuplex implements Duplex, TurnTask {
     return this.#ended;
   }
 
+  get broken(): boolean {
+    return this.#broken !== null;
+  }
+
   get failure(): Ending | null {
     return this.#failure;
   }

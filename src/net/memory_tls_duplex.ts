@@ -45,6 +45,10 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
     return this.#ended;
   }
 
+  get broken(): boolean {
+    return this.#plain.broken;
+  }
+
   get failure(): Ending | null {
     return this.#failure;
   }

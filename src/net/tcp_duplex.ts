@@ -3,7 +3,7 @@
  *
  * System calls are what a proxied request costs, so the useless ones are left out (`docs/spec/dataplane-speed.md` 3, 5):
  * a read shorter than asked means drained; with EPOLLRDHUP seen it means end of stream; TCP_NODELAY on a dialled
- * socket only before its second write; no shutdown when the other direction is over, since close sends the FIN.
+ * socket only before its second write.
  */
 import * as c from "../os/constants.ts";
 import { EAGAIN, EPIPE } from "../os/errno.ts";
@@ -35,6 +35,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   #closed = false;
   readable = false;
   ended = false;
+  broken = false;
   failure: Ending | null = null;
 
   /**
@@ -72,13 +73,14 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   onEvents(flags: number): void {
     this.#note(flags);
-    if (flags & c.EPOLLOUT && this.#wantsRoom) {
-      this.#wantsRoom = false;
-      this.#sink?.onWritable();
+    // Reading first: what came before a reset is still to be had, and a write would find the reset.
+    if (flags & INCOMING && this.failure === null) {
+      if (this.ended && flags & c.EPOLLERR) this.#failNow();
+      else if (!this.ended) this.#sink?.onReadable();
     }
-    if (this.failure !== null || !(flags & INCOMING)) return;
-    if (this.ended && flags & c.EPOLLERR) this.#failNow();
-    else if (!this.ended) this.#sink?.onReadable();
+    if (!(flags & c.EPOLLOUT) || !this.#wantsRoom || this.failure !== null) return;
+    this.#wantsRoom = false;
+    this.#sink?.onWritable();
   }
 
   read(into: Uint8Array): number {
@@ -116,8 +118,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   end(): void {
     if (this.#closed || this.#writeEnded) return;
     this.#writeEnded = true;
-    // When the peer is done too the owner closes at once, and close sends the FIN.
-    if (!this.ended) libc.shutdown(this.fd, c.SHUT_WR);
+    libc.shutdown(this.fd, c.SHUT_WR);
   }
 
   close(reset = false): void {
@@ -150,6 +151,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
     // A read stops short at the urgent mark, and before an error: from now on only the next result proves anything.
     if (flags & (c.EPOLLPRI | c.EPOLLERR)) this.#shortReadSaysNothing = true;
+    if (flags & c.EPOLLERR) this.broken = true;
   }
 
   #afterRead(count: number, wanted: number): number {

@@ -53,6 +53,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   /** True at first: the last flight of the handshake may have brought data with it. */
   readable = true;
   ended = false;
+  broken = false;
   failure: Ending | null = null;
 
   constructor(reactor: Reactor, session: NativeTlsSession, socket: TlsSocket, unit: number) {
@@ -73,6 +74,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   onEvents(flags: number): void {
     if (this.#lingering !== null) return this.#linger(flags);
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
+    if (flags & c.EPOLLERR) this.broken = true;
     if (flags & c.EPOLLOUT) this.#makeRoom();
     if (this.failure !== null) return;
     if (flags & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) {

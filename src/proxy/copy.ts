@@ -11,6 +11,14 @@ export interface CopyMeter {
 /** Null: success. Text: the error to log, with flag CONNECT. */
 export type CopyOutcome = string | null;
 
+/** How a client ended that is found `broken` before anything was read from it. */
+export const CLIENT_RESET: Ending = {
+  by: "peer",
+  how: "reset",
+  code: "ECONNRESET",
+  message: "Connection reset by peer (os error 104)",
+};
+
 /** A socket broke. Resets, as upstream has it, are a normal way to end. */
 export function socketFailure(ending: Ending, socketIsDownstream: boolean): CopyOutcome {
   if (ending.how === "reset") return null;

@@ -23,7 +23,7 @@ import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { LiveConnection } from "./connections.ts";
-import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -70,7 +70,11 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#record?.cancel(this.#context.loop.network.now());
   }
 
-  onReadable(): void {}
+  /** Nothing is read yet, but a client that is gone need not be dialled for (`docs/spec/observed.md` O27). */
+  onReadable(): void {
+    if (this.#client.broken) this.onFailure(CLIENT_RESET);
+  }
+
   onWritable(): void {}
 
   /** The client went away before there was a way. */

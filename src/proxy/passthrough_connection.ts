@@ -8,7 +8,7 @@ import type { Millis } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import { logVerdict } from "./authorization_log.ts";
 import type { InboundConnection } from "./connections.ts";
-import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 
@@ -50,7 +50,11 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     this.#record?.cancel(this.#context.loop.network.now());
   }
 
-  onReadable(): void {}
+  /** Nothing is read yet, but a client that is gone need not be dialled for (`docs/spec/observed.md` O27). */
+  onReadable(): void {
+    if (this.#client.broken) this.onFailure(CLIENT_RESET);
+  }
+
   onWritable(): void {}
 
   /** The client went away before there was a way. */

@@ -23,6 +23,9 @@ export class PrefixedDuplex implements Duplex {
   get ended(): boolean {
     return this.#prefix.length === 0 && this.#inner.ended;
   }
+  get broken(): boolean {
+    return this.#inner.broken;
+  }
   get failure(): Ending | null {
     return this.#inner.failure;
   }

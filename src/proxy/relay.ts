@@ -122,7 +122,8 @@ class Direction implements TurnTask {
 
   #end(): void {
     this.isOver = true;
-    this.to.end();
+    // Closing both, when this was the last direction, sends the FIN too.
     this.relay.ended();
+    if (!this.relay.isDone) this.to.end();
   }
 }

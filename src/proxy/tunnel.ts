@@ -211,8 +211,9 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
   #endDownIfDrained(): void {
     if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
     this.#downEnded = true;
-    this.#socket.end();
+    // Closing sends the FIN too, one call less.
     if (this.#upEnded) this.#finish(this.#outcome);
+    else this.#socket.end();
   }
 
   #socketFailed(ending: Ending): void {
