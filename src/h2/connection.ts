@@ -1,6 +1,6 @@
 /** The public face: one HTTP/2 connection without sockets and clock. Parts and pictures: README.md. */
 import { ControlReceiver } from "./control_receiver.ts";
-import { Core, Phase } from "./core.ts";
+import { Core, Phase, STREAMS_TOLD_PER_PASS } from "./core.ts";
 import { DataReceiver } from "./data_receiver.ts";
 import { failure } from "./failure.ts";
 import { INITIAL_WINDOW } from "./flow.ts";
@@ -85,7 +85,7 @@ export class H2Connection implements Connection {
   }
 
   get behind(): boolean {
-    return this.rest !== null;
+    return this.rest !== null || this.core.leaving;
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
@@ -95,16 +95,22 @@ export class H2Connection implements Connection {
   }
 
   resume(now: Millis): void {
+    if (this.core.leaving) return this.core.tellStreams(STREAMS_TOLD_PER_PASS);
     const rest = this.rest;
     if (rest === null) return;
     const at = this.pass(rest, 0, rest.length, now);
     this.rest = at < rest.length && !this.core.ended ? rest.subarray(at) : null;
   }
 
-  transportEnded(reason: string): void {
+  lost(reason: string): void {
     this.core.finish(failure("transport", ErrorCode.INTERNAL_ERROR, reason), false);
     this.core.out.clear();
     this.rest = null;
+  }
+
+  transportEnded(reason: string): void {
+    this.lost(reason);
+    this.core.tellStreams(Infinity);
   }
 
   open(headers: HeaderList, handler: StreamHandler): Stream | null {

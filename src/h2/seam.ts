@@ -110,8 +110,9 @@ export interface ConnectionHandler {
   onGoAway(lastStreamId: number, failure: H2Failure): void;
   /**
    * The connection is over, called once: a connection error (GOAWAY has been queued: flush, then close), a finished
-   * drain, a client's last stream after the peer's GOAWAY, or `transportEnded`. Every stream still open got `onReset`
-   * before, and `onOutput` unless it is due already. May come from `receive`, `tick`, `flushTo`, `drain` and `transportEnded`.
+   * drain, a client's last stream after the peer's GOAWAY, `lost` or `transportEnded`. Every stream still open
+   * got `onReset` before, and `onOutput` unless it is due already. May come from `receive`, `resume`, `tick`, `flushTo`,
+   * `drain`, `lost` and `transportEnded`.
    */
   onEnd(failure: H2Failure): void;
 }
@@ -127,14 +128,15 @@ export interface Connection {
   readonly ended: boolean;
 
   /**
-   * Received bytes are left that the last pass had no time for (`workPerPass`). Call `resume` in the next turn, and
-   * `receive` only when it is false again.
+   * Work is left that the last pass had no time for: received bytes (`workPerPass`), or streams that do not know yet
+   * that the connection has ended. Call `resume` in another turn, and `receive` only when it is false again. Look after
+   * every `receive`, `resume`, `tick`, `flushTo` and `lost`.
    */
   readonly behind: boolean;
 
   /** Feed received bytes `[start, end)`. Never throws for what the peer sent; everything is consumed or copied. */
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void;
-  /** Another pass over what the last one left. */
+  /** Another pass over what the last one left; also behind the end of the connection. */
   resume(now: Millis): void;
   /**
    * From now on a stream of the peer may have at most so many bytes under way; null: its whole window. For small
@@ -147,6 +149,8 @@ export interface Connection {
    * the gather buffer back.
    */
   transportEnded(reason: string): void;
+  /** The same for a transport that broke: streams are told in passes, `onEnd` comes behind the last one. */
+  lost(reason: string): void;
   /** Client: a CONNECT. Null when `canOpen` is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null;
   /**

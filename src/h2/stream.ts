@@ -48,7 +48,7 @@ export class H2Stream implements Stream, Waiter {
   }
 
   respond(headers: HeaderList, end: boolean): void {
-    if (this.closed) return;
+    if (this.closed || this.core.ended) return;
     if (this.headersSent) throw new Error(`Cannot respond on stream ${this.id} as headers were sent before`);
     this.sendHeaders(headers, end);
   }
@@ -63,7 +63,7 @@ export class H2Stream implements Stream, Waiter {
   reserve(want: number, gatherLimit: number): Reservation | null {
     const core = this.core;
     core.reservedBy = null;
-    if (!maySend(this.state)) return null;
+    if (!maySend(this.state) || core.ended) return null;
     if (!this.headersSent) throw new Error(`Cannot send on stream ${this.id} as it was not answered yet`);
     if (!(want > 0)) throw new RangeError(`Cannot reserve ${want} bytes: at least 1 is needed`);
     const ownWindow = this.sendWindow.available, sharedWindow = core.sendWindow.available;
@@ -96,7 +96,7 @@ export class H2Stream implements Stream, Waiter {
   }
 
   end(): void {
-    if (!maySend(this.state)) return;
+    if (!maySend(this.state) || this.core.ended) return;
     if (!this.headersSent) throw new Error(`Cannot end stream ${this.id} as it was not answered yet`);
     this.ended(StreamEvent.END_SENT);
     this.core.writer.endStream(this.id);

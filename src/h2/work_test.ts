@@ -4,8 +4,8 @@ import { BufferPool } from "./buffer_pool.ts";
 import { H2Connection } from "./connection.ts";
 import { PREFACE } from "./frame.ts";
 import { defaultOptions } from "./limits.ts";
-import { concat, CONNECT, EndpointLog, Sink } from "./testing.ts";
-import { data, ping, rst, Scripted, settings, settingsAck } from "./testing_frames.ts";
+import { assertAlive, concat, CONNECT, EndpointLog, Sink } from "./testing.ts";
+import { data, describe, ping, rst, Scripted, settings, settingsAck, split } from "./testing_frames.ts";
 import { Work, WORK_PER_PASS } from "./work.ts";
 
 /** A server with a budget, fed without a helper that goes on by itself. */
@@ -40,7 +40,7 @@ Deno.test("work: a pass opens a few streams, the rest wait and come in order", (
   bytes.fill(0xff); // lent: what waits is a copy
   assert.ok(finish(connection) >= 100 / first);
   assert.deepEqual(log.streams.map(({ stream }) => stream.id), Array.from({ length: 100 }, (_, i) => 2 * i + 1));
-  assert.equal(log.end, null);
+  assertAlive(log);
 });
 
 Deno.test("work: resets cost, frames of one byte cost a little, payload nothing", () => {
@@ -54,7 +54,7 @@ Deno.test("work: resets cost, frames of one byte cost a little, payload nothing"
     return finish(connection);
   };
   assert.equal(passesFor([data(1, new Uint8Array(1_000_000))]), 1);
-  assert.equal(passesFor(Array.from({ length: 10 }, (_, i) => rst(2 * i + 1))), 1);
+  assert.equal(passesFor(Array.from({ length: 8 }, (_, i) => rst(2 * i + 1))), 1);
   assert.equal(passesFor(new Array(3 * WORK_PER_PASS).fill(data(1, [1]))), 3);
 });
 
@@ -86,4 +86,60 @@ Deno.test("work: a connection that ends in the middle has nothing left", () => {
   connection.resume(0);
   assert.equal(log.end?.reason, "DATA on an idle stream");
   assert.ok(!connection.behind);
+});
+
+Deno.test("work: when the transport breaks, streams are told in passes, the handler behind the last one", () => {
+  const { connection, log } = server(Infinity);
+  const bytes = concat(tunnels(40));
+  connection.receive(bytes, 0, bytes.length, 0);
+  const told = () => log.streams.filter(({ failure }) => failure !== null).length;
+  connection.lost("gone");
+  assert.ok(connection.ended);
+  const first = told();
+  assert.ok(first > 0 && first < 40, `${first} streams`);
+  assertAlive(log);
+
+  // What the others do meanwhile leads nowhere.
+  const { stream } = log.streams.at(-1)!;
+  assert.equal(stream.reserve(100, 1 << 20), null);
+  stream.end();
+  stream.release(1);
+  log.streams.at(-2)!.stream.reset(8);
+  const sink = new Sink();
+  assert.equal(connection.flushTo(sink), "empty");
+  assert.equal(sink.take().length, 0);
+
+  for (let before = first; connection.behind; before = told()) {
+    connection.resume(0);
+    assert.ok(told() - before <= first);
+  }
+  assert.equal(told(), 39, "all but the one that was reset by its owner");
+  assert.equal(log.end?.reason, "gone");
+  assert.equal(connection.streamCount, 0);
+});
+
+Deno.test("work: after a breach GOAWAY leaves before the last stream is told", () => {
+  const { connection, log } = server(Infinity);
+  connection.flushTo(new Sink());
+  const bytes = concat([...tunnels(40), data(99, [1])]);
+  connection.receive(bytes, 0, bytes.length, 0);
+  assert.ok(connection.behind);
+  assertAlive(log);
+  const sink = new Sink();
+  connection.flushTo(sink);
+  assert.equal(split(sink.take()).map(describe).at(-1), "GOAWAY 79 1");
+  finish(connection);
+  assert.equal(log.end?.reason, "DATA on an idle stream");
+});
+
+Deno.test("work: who closes a connection that is leaving is waited for by nobody", () => {
+  const { connection, log } = server(Infinity);
+  const bytes = concat(tunnels(40));
+  connection.receive(bytes, 0, bytes.length, 0);
+  log.streams[20]!.onReset = () => connection.transportEnded("closed by its owner");
+  connection.lost("gone");
+  finish(connection);
+  assert.equal(log.end?.reason, "gone");
+  assert.equal(connection.streamCount, 0);
+  assert.deepEqual(log.events.filter((event) => event.startsWith("end")), ["end transport 2"]);
 });

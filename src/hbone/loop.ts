@@ -2,6 +2,7 @@
 import { BufferPool } from "../h2/buffer_pool.ts";
 import type { Network } from "../net/network.ts";
 import { Portions } from "./portions.ts";
+import { Rounds } from "./rounds.ts";
 
 /** Most parts one system call takes. */
 export const MAX_PARTS = 64;
@@ -15,6 +16,7 @@ export interface Loop {
   readonly input: Uint8Array;
   readonly buffers: BufferPool;
   readonly portions: Portions;
+  readonly rounds: Rounds;
   readonly parts: PartsPool;
 }
 
@@ -24,6 +26,7 @@ export function makeLoop(network: Network): Loop {
     input: new Uint8Array(INPUT_SIZE),
     buffers: new BufferPool(),
     portions: new Portions(network),
+    rounds: new Rounds(network),
     parts: new PartsPool(),
   };
 }

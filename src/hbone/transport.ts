@@ -19,6 +19,8 @@ export class Transport implements DuplexSink {
   readonly #readTask: TurnTask = { runTurn: () => this.#read() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
   readonly #onClosed: () => void;
+  /** The socket is gone, its streams are still being told. */
+  #gone = false;
   /** What is read may wait for its turn in memory, so a peer earns large reads by bytes that are no work. */
   #trusted = false;
   #timer: Timer | null = null;
@@ -67,15 +69,17 @@ export class Transport implements DuplexSink {
 
   #read(): void {
     const { input, portions, network } = this.#loop;
-    if (this.#closed || this.#connection.ended) return;
+    if (this.#closed) return;
     if (this.#connection.behind) return this.#resume();
+    if (this.#connection.ended) return;
     this.#connection.limitInFlight(portions.inFlight);
     for (let pass = portions.receivePasses; pass > 0; pass--) {
       const count = this.duplex.read(this.#trusted ? input : input.subarray(0, FIRST_READ));
       if (count > 0) this.#connection.receive(input, 0, count, network.now());
-      if (this.#closed || this.#connection.ended) return;
+      if (this.#closed) return;
       this.#trusted = !this.#connection.behind;
-      if (!this.#trusted) return network.nextTurn(this.#readTask);
+      if (!this.#trusted) return this.#goOn();
+      if (this.#connection.ended) return;
       if (count === FAILED) return this.#lost(this.duplex.failure?.message ?? "the connection broke");
       if (this.duplex.ended) return this.#lost("the peer closed the connection");
       if (!this.duplex.readable) return this.#watchDeadline();
@@ -83,12 +87,19 @@ export class Transport implements DuplexSink {
     network.nextTurn(this.#readTask);
   }
 
-  /** Goes on with what was read, one turn after the other. */
+  /** The connection has more to do, in its turn. */
+  #goOn(): void {
+    if (this.#connection.behind) this.#loop.rounds.add(this.#readTask);
+  }
+
   #resume(): void {
     const { network } = this.#loop;
     this.#connection.resume(network.now());
-    if (this.#closed || this.#connection.ended) return;
-    if (this.#connection.behind || this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
+    if (this.#closed) return;
+    if (this.#connection.behind) return this.#goOn();
+    if (this.#gone) return this.close();
+    if (this.#connection.ended) return;
+    if (this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
     this.#watchDeadline();
   }
 
@@ -115,6 +126,7 @@ export class Transport implements DuplexSink {
     const state = this.#connection.flushTo(this.duplex);
     if (state === "failed") return this.#lost(this.duplex.failure?.message ?? "the connection broke");
     this.#blocked = state === "blocked";
+    if (this.#connection.behind) return this.#goOn();
     if (!this.#connection.ended) return;
     if (this.#blocked) this.#limitLastWords();
     else this.close();
@@ -128,9 +140,12 @@ export class Transport implements DuplexSink {
   }
 
   #lost(reason: string): void {
-    if (this.#closed) return;
-    this.#connection.transportEnded(reason);
-    this.close();
+    if (this.#closed || this.#gone) return;
+    this.#gone = true;
+    this.#connection.lost(reason);
+    this.duplex.close();
+    if (this.#connection.behind) this.#goOn();
+    else this.close();
   }
 
   /** What was received may have brought the next deadline forward. */
@@ -145,6 +160,7 @@ export class Transport implements DuplexSink {
     this.#dueAt = at;
     this.#timer = network.after(Math.max(0, at - network.now()), () => {
       this.#connection.tick(network.now());
+      this.#goOn();
       this.#armTimer();
     });
   }

@@ -22,8 +22,9 @@ class FakeConnection implements Connection {
   deadline: number | null = null;
   readonly received: string[] = [];
   readonly ticks: number[] = [];
-  lost: string | null = null;
+  reason: string | null = null;
   onReceive: () => void = () => {};
+  onLost: () => void = () => {};
 
   receive(bytes: Uint8Array, start: number, end: number): void {
     this.received.push(new TextDecoder().decode(bytes.slice(start, end)));
@@ -36,8 +37,10 @@ class FakeConnection implements Connection {
     this.passes--;
     this.received.push("resumed");
   }
-  transportEnded(reason: string): void {
-    this.lost = reason;
+  transportEnded(): void {}
+  lost(reason: string): void {
+    this.reason = reason;
+    this.onLost();
     this.ended = true;
   }
   open(): Stream | null {
@@ -131,8 +134,23 @@ Deno.test("transport: the end of a peer waits for what it sent before", () => {
   far.end();
   memory.runUntilIdle();
   assert.deepEqual(connection.received, ["all there is", "resumed", "resumed"]);
-  assert.equal(connection.lost, "the peer closed the connection");
+  assert.equal(connection.reason, "the peer closed the connection");
   assert.equal(here.closed, 1);
+});
+
+Deno.test("transport: the streams of a lost connection are told in turns, its socket is closed at once", () => {
+  const here = bed();
+  const { memory, connection, transport, near } = here;
+  memory.runUntilIdle();
+  connection.onLost = () => connection.passes = 3;
+  transport.onFailure({ by: "peer", how: "reset", code: "ECONNRESET", message: "reset" });
+  assert.equal(near.failure?.code, "CLOSED");
+  assert.equal(here.closed, 0);
+  transport.flushSoon();
+  memory.runUntilIdle();
+  assert.deepEqual(connection.received, ["resumed", "resumed", "resumed"]);
+  assert.equal(here.closed, 1);
+  assert.equal(here.host.held.timers, 0);
 });
 
 Deno.test("transport: a peer whose bytes are work is read in small portions", () => {
@@ -227,8 +245,8 @@ Deno.test("transport: end, reset and broken writes are told once, and the stream
     }
     memory.runUntilIdle();
     const reason = { end: "the peer closed the connection", reset: /reset by peer/, write: /Broken pipe/ }[how];
-    if (typeof reason === "string") assert.equal(connection.lost, reason);
-    else assert.match(connection.lost!, reason);
+    if (typeof reason === "string") assert.equal(connection.reason, reason);
+    else assert.match(connection.reason!, reason);
     assert.equal(here.closed, 1);
     transport.close();
     assert.equal(here.closed, 1);
