@@ -24,8 +24,8 @@ import { LateKeepalive } from "./late_keepalive.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
-import { secureTcp } from "./tls_handshake.ts";
 import type { TlsContext } from "./tls_context.ts";
+import { secureStream } from "./tls_secure.ts";
 import { UdpSocket } from "./udp.ts";
 
 /** What a descriptor's owner does with its events. */
@@ -138,7 +138,7 @@ export class Reactor implements net.Network {
     timeout: net.Millis,
     events: net.SecureEvents,
   ): net.Dial {
-    return secureTcp(this, plain, context, role, timeout, events);
+    return secureStream(this, plain, context, role, timeout, events);
   }
 
   /** Gives `fd` to `handler`. `flags` as for epoll_ctl. Throws {@link SystemError}. */

@@ -1,7 +1,7 @@
 /** An OpenSSL context: what all sessions with one certificate and one set of trust anchors have in common. */
 import { addressOf, cString } from "./libc.ts";
 import { ALPN_H2, type NativeTls } from "./tls_native.ts";
-import { type AcceptPath, NativeTlsSession } from "./tls_native_session.ts";
+import { type AcceptPath, NativeTlsSession, type TlsRole } from "./tls_native_session.ts";
 
 const CTRL_MODE = 33, CTRL_READ_AHEAD = 41, CTRL_SESS_CACHE_MODE = 44, CTRL_CHAIN_CERT = 89, CTRL_SET_GROUPS_LIST = 92;
 const CTRL_MIN_PROTO = 123, CTRL_MAX_PROTO = 124;
@@ -71,10 +71,19 @@ export class NativeTlsContext {
     }
   }
 
-  /** Throws {@link TlsSettingsError} once the context is closed. */
-  newSession(fd: number, role: "client" | "server", writeBuffer: number, accept: AcceptPath): NativeTlsSession {
+  /** On a socket, which stays the caller's. Throws {@link TlsSettingsError} once the context is closed. */
+  newSession(fd: number, role: TlsRole, writeBuffer: number, accept: AcceptPath): NativeTlsSession {
+    return new NativeTlsSession(this.#tls, this.#pointer(), { fd, writeBuffer }, role, accept);
+  }
+
+  /** Between two heaps of bytes that the caller fills and empties. Throws as {@link newSession}. */
+  newMemorySession(role: TlsRole, accept: AcceptPath): NativeTlsSession {
+    return new NativeTlsSession(this.#tls, this.#pointer(), null, role, accept);
+  }
+
+  #pointer(): Deno.PointerValue {
     if (this.#context === null) throw new TlsSettingsError("the TLS context is closed");
-    return new NativeTlsSession(this.#tls, this.#context, fd, role, writeBuffer, accept);
+    return this.#context;
   }
 
   /** Sessions hold a reference of their own. Idempotent. */

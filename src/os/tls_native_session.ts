@@ -1,6 +1,6 @@
 /**
- * One TLS session on a socket. OpenSSL reads the socket through its own read-ahead buffer and writes it through a
- * buffering BIO, so that records leave in whole offload units (`docs/spec/dataplane-speed.md` 2).
+ * One TLS session. On a socket OpenSSL reads through its own read-ahead buffer and writes through a buffering BIO, so
+ * that records leave in whole offload units (`docs/spec/dataplane-speed.md` 2). In memory the caller moves the bytes.
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
@@ -10,7 +10,7 @@ import type { NativeTls } from "./tls_native.ts";
 import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
 
 const CTRL_NEGOTIATED_GROUP = 134;
-const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117;
+const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_CERT_REJECTED`: becomes the alert bad_certificate. */
 const CERTIFICATE_REJECTED = 28;
@@ -24,6 +24,14 @@ export const WOULD_BLOCK = 0, CLOSED_BY_PEER = -2, BROKEN = -1;
 
 /** Decides on a verified path (DER, leaf first, anchor last): null accepts, text refuses with an alert. */
 export type AcceptPath = (chain: Uint8Array[]) => string | null;
+
+export type TlsRole = "client" | "server";
+
+/** A socket, which stays the caller's, and the size of the write buffer before it. */
+export interface TlsCarrier {
+  readonly fd: number;
+  readonly writeBuffer: number;
+}
 
 export class NativeTlsSession {
   readonly #tls: NativeTls;
@@ -39,13 +47,12 @@ export class NativeTlsSession {
   /** Why the session is broken; the first reason counts. */
   failure: TlsFailure | null = null;
 
-  /** `fd` stays the caller's. */
+  /** `carrier` null: in memory. */
   constructor(
     tls: NativeTls,
     context: Deno.PointerValue,
-    fd: number,
-    role: "client" | "server",
-    writeBuffer: number,
+    carrier: TlsCarrier | null,
+    role: TlsRole,
     accept: AcceptPath,
   ) {
     const { ssl, crypto } = tls.library;
@@ -53,13 +60,32 @@ export class NativeTlsSession {
     this.#accept = accept;
     this.#ssl = ssl.SSL_new(context);
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${tls.takeErrorText()}`);
-    this.#readBio = crypto.BIO_new_socket(fd, 0);
-    const buffer = crypto.BIO_new(crypto.BIO_f_buffer());
-    crypto.BIO_ctrl(buffer, BIO_SET_BUFFER_SIZE, writeBuffer, WRITE_SIDE);
-    this.#writeBio = crypto.BIO_push(buffer, crypto.BIO_new_socket(fd, 0));
+    this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
+    this.#writeBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : buffered(tls, carrier);
     ssl.SSL_set_bio(this.#ssl, this.#readBio, this.#writeBio);
     if (role === "server") ssl.SSL_set_accept_state(this.#ssl);
     else ssl.SSL_set_connect_state(this.#ssl);
+  }
+
+  /** In memory: bytes of the peer, to be read by the next call. */
+  feed(bytes: Uint8Array): void {
+    this.#tls.library.crypto.BIO_write(this.#readBio, bytes as Uint8Array<ArrayBuffer>, bytes.length);
+  }
+
+  /** In memory: nothing will be fed any more. */
+  feedEnd(): void {
+    this.#tls.library.crypto.BIO_ctrl(this.#readBio, BIO_SET_MEMORY_END, 0, null);
+  }
+
+  /** In memory: moves bytes for the peer into `into`; 0 when there are none. */
+  drain(into: Uint8Array): number {
+    const { crypto } = this.#tls.library;
+    return Math.max(0, crypto.BIO_read(this.#writeBio, into as Uint8Array<ArrayBuffer>, into.length));
+  }
+
+  /** In memory: how many bytes {@link drain} would give. */
+  get undrained(): number {
+    return this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_PENDING, 0, null);
   }
 
   /** Goes on as far as the socket allows. Look whether the session was freed meanwhile: the verifier may do that. */
@@ -228,4 +254,10 @@ export class NativeTlsSession {
     else this.failure ??= systemError === 0 ? { kind: "eof" } : { kind: "system", errno: systemError };
     return false;
   }
+}
+
+function buffered({ library: { crypto } }: NativeTls, { fd, writeBuffer }: TlsCarrier): Deno.PointerValue {
+  const buffer = crypto.BIO_new(crypto.BIO_f_buffer());
+  crypto.BIO_ctrl(buffer, BIO_SET_BUFFER_SIZE, writeBuffer, WRITE_SIDE);
+  return crypto.BIO_push(buffer, crypto.BIO_new_socket(fd, 0));
 }

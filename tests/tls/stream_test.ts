@@ -1,20 +1,20 @@
 /** Secured streams keep the contract of all streams, and what TLS adds to it. */
 import { strict as assert } from "node:assert";
-import type { Duplex } from "../../src/net/duplex.ts";
+import type { Duplex, Ending } from "../../src/net/duplex.ts";
 import type * as net from "../../src/net/network.ts";
 import type { ContractTest, Rig } from "../../src/net/network_contract_kit.ts";
 import { endingContract, transferContract } from "../../src/net/network_contract_streams.ts";
 import { client, server, TlsRig } from "./rig.ts";
 
-/** A network whose every connection is secured, in both roles. */
-function secured(rig: TlsRig): Rig {
+/** A network whose every connection is secured, in both roles; more than once where `layers` says so. */
+function secured(rig: TlsRig, layers: number): Rig {
   const { network } = rig.sockets;
   const contexts = { client: rig.context(client), server: rig.context(server) };
-  const secure = (plain: Duplex, role: "client" | "server", use: (duplex: Duplex) => void) =>
-    network.secure(plain, contexts[role], role, 10_000, {
-      onSecure: use,
-      onSecureFailure: (ending) => assert.fail(ending.message),
-    });
+  const secure = (plain: Duplex, role: "client" | "server", use: (duplex: Duplex) => void, below = 0) => {
+    const onSecure = (duplex: Duplex) => below + 1 < layers ? secure(duplex, role, use, below + 1) : use(duplex);
+    const onSecureFailure = ({ message }: Ending) => assert.fail(message);
+    network.secure(plain, contexts[role], role, 10_000, { onSecure, onSecureFailure });
+  };
   const listen: net.Network["listen"] = (at, accept) =>
     network.listen(at, (accepted) => secure(accepted.duplex, "server", (duplex) => accept({ ...accepted, duplex })));
   const dial: net.Network["dial"] = (to, options, events) =>
@@ -43,10 +43,10 @@ const OF_PLAIN_STREAMS: ReadonlySet<string> = new Set([
   "writing to a peer that has closed fails in the end",
 ]);
 
-const test: ContractTest = (what, body) => {
+const contract = (name: string, layers: number): ContractTest => (what, body) => {
   if (OF_PLAIN_STREAMS.has(what)) return;
-  Deno.test(`network contract, TLS: ${what}`, async () => {
-    const rig = secured(new TlsRig());
+  Deno.test(`network contract, ${name}: ${what}`, async () => {
+    const rig = secured(new TlsRig(), layers);
     try {
       await body(rig);
     } finally {
@@ -55,5 +55,8 @@ const test: ContractTest = (what, body) => {
   });
 };
 
-transferContract(test);
-endingContract(test);
+// The second layer has no socket: as in double HBONE (dataplane 1.6).
+for (const [name, layers] of [["TLS", 1], ["TLS within TLS", 2]] as const) {
+  transferContract(contract(name, layers));
+  endingContract(contract(name, layers));
+}

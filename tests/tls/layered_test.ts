@@ -1,0 +1,128 @@
+/** Handshakes over a stream that is no socket: the inner one of double HBONE (`docs/spec/dataplane.md` 1.6). */
+import { strict as assert } from "node:assert";
+import type { Duplex } from "../../src/net/duplex.ts";
+import { Idle, Pump } from "../../src/net/network_contract_kit.ts";
+import {
+  authority,
+  client,
+  CLIENT_ID,
+  credential,
+  type EndOptions,
+  type Outcome,
+  root,
+  server,
+  type TlsRig,
+  withTls,
+} from "./rig.ts";
+
+const NOTHING = new Uint8Array(0);
+
+function inner(
+  rig: TlsRig,
+  plain: Duplex,
+  role: "client" | "server",
+  its = client,
+  options: EndOptions = {},
+): Outcome[] {
+  const outcomes: Outcome[] = [];
+  rig.sockets.network.secure(plain, rig.context(its, options), role, 10_000, {
+    onSecure: (duplex, peer) => outcomes.push({ duplex, peer }),
+    onSecureFailure: (ending) => outcomes.push({ ending }),
+  });
+  assert.equal(outcomes.length, 0);
+  return outcomes;
+}
+
+Deno.test("TLS within TLS: both ends learn about each other twice", () =>
+  withTls(async (rig) => {
+    const outer = await rig.pair(rig.context(client), rig.context(server));
+    const other = credential(root, "spiffe://td/ns/b/sa/inner");
+    const ours = inner(rig, outer.client, "client", other);
+    const theirs = inner(rig, outer.server, "server", server);
+    await rig.sockets.run(() => ours.length + theirs.length === 2);
+    assert.deepEqual(ours[0]!.peer?.chain, [server.chain[0], root.certificate]);
+    assert.deepEqual(theirs[0]!.peer?.chain, [other.chain[0], root.certificate]);
+    assert.equal(ours[0]!.peer?.version, "TLSv1.3");
+    ours[0]!.duplex!.close();
+    theirs[0]!.duplex!.close();
+  }));
+
+Deno.test("TLS within TLS: a refused server and a refused client are told by alert", () =>
+  withTls(async (rig) => {
+    const stranger = credential(authority("other"), CLIENT_ID);
+    for (const [ourCredential, theirCredential] of [[client, stranger], [stranger, server]] as const) {
+      const outer = await rig.pair(rig.context(client), rig.context(server));
+      const ours = inner(rig, outer.client, "client", ourCredential);
+      const theirs = inner(rig, outer.server, "server", theirCredential);
+      await rig.sockets.run(() => ours.length + theirs.length === 2);
+      assert.equal(theirs[0]!.ending?.code, ourCredential === client ? "TLS_ALERT" : "TLS_CERTIFICATE");
+      if (ourCredential === client) {
+        assert.match(ours[0]!.ending?.message ?? "", /unable to get local issuer certificate/);
+        assert.match(theirs[0]!.ending?.message ?? "", /alert unknown_ca/);
+        continue;
+      }
+      // The client believes itself done, and learns of it from its first read.
+      const reader = new Pump(rig.sockets.network, ours[0]!.duplex!, NOTHING, { end: false });
+      await rig.sockets.run(() => reader.failure !== null);
+      assert.match(reader.failure!.message, /alert unknown_ca/);
+      ours[0]!.duplex!.close();
+    }
+  }));
+
+Deno.test("TLS within TLS: an outer stream that ends, or that speaks something else, fails the inner handshake", () =>
+  withTls(async (rig) => {
+    for (
+      const [what, text] of [["end", /closed the connection during/], [
+        "noise",
+        /wrong version number|http request/,
+      ]] as const
+    ) {
+      const outer = await rig.pair(rig.context(client), rig.context(server));
+      const theirs = inner(rig, outer.server, "server", server);
+      outer.client.start(new Idle());
+      if (what === "noise") outer.client.write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+      else outer.client.end();
+      await rig.sockets.run(() => theirs.length === 1);
+      assert.match(theirs[0]!.ending?.message ?? "", text);
+      outer.client.close();
+    }
+  }));
+
+Deno.test("TLS within TLS: time limit, abort, a reset of the outer stream", () =>
+  withTls(async (rig) => {
+    const { network, run } = rig.sockets;
+    const codes: string[] = [];
+    const events = {
+      onSecure: () => assert.fail("secured"),
+      onSecureFailure: ({ code }: { code: string }) => codes.push(code),
+    };
+    const slow = await rig.pair(rig.context(client), rig.context(server));
+    network.secure(slow.client, rig.context(client), "client", 20, events);
+    await run(() => codes.length === 1);
+    const given = await rig.pair(rig.context(client), rig.context(server));
+    const dial = network.secure(given.client, rig.context(client), "client", 20, events);
+    dial.abort();
+    dial.abort();
+    const broken = await rig.pair(rig.context(client), rig.context(server));
+    network.secure(broken.client, rig.context(client), "client", 10_000, events);
+    broken.server.close(true);
+    await run(() => codes.length === 2);
+    assert.deepEqual(codes, ["TLS_TIMEOUT", "ECONNRESET"]);
+  }));
+
+Deno.test("TLS within TLS: what was taken before close arrives, however slow the reader", () =>
+  withTls(async (rig) => {
+    const outer = await rig.pair(rig.context(client), rig.context(server));
+    const ours = inner(rig, outer.client, "client");
+    const theirs = inner(rig, outer.server, "server", server);
+    await rig.sockets.run(() => ours.length + theirs.length === 2);
+    const writer = ours[0]!.duplex!;
+    writer.start(new Idle());
+    let taken = 0;
+    for (let more = 1; more > 0; taken += more) more = writer.write(new Uint8Array(50_000));
+    writer.close();
+    const reader = new Pump(rig.sockets.network, theirs[0]!.duplex!, NOTHING, { end: false });
+    await rig.sockets.run(() => reader.duplex.ended || reader.failure !== null);
+    assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
+    theirs[0]!.duplex!.close();
+  }));
