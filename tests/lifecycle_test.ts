@@ -7,7 +7,6 @@ import { HbonePeer } from "./support/hbone_peer.ts";
 import { identityOf, meshText } from "./support/mesh.ts";
 import { testNeeding } from "./support/needs.ts";
 import { eventually } from "./support/patience.ts";
-import { run } from "./support/program.ts";
 import { type Place, Proxy } from "./support/proxy.ts";
 import { nodeSettings } from "./support/settings.ts";
 import { connectBySocks } from "../demo/socks.ts";
@@ -221,16 +220,14 @@ Deno.test("lifecycle: readiness says what is pending until all is there, config 
   assert.equal((await proxy.stop()).code, 0);
 });
 
-/** A library that never opens: its file is a pipe without a writer, on which the worker's thread waits. */
-async function stuckStart(folder: TempDir): Promise<Proxy> {
-  const pipe = `${folder.path}/libssl.so`;
-  await run("mkfifo", pipe);
-  return new Proxy(settings(folder, { TLS_LIBRARY: pipe }));
+/** Its worker never answers. */
+function stuckStart(folder: TempDir): Proxy {
+  return new Proxy({ ...settings(folder), DEAF_TO: "start" }, { program: "tests/fixtures/failing_main.ts" });
 }
 
 Deno.test("lifecycle: a start that hangs is not ready, and says on whom it waits", async () => {
   using folder = tempDir();
-  await using proxy = await stuckStart(folder);
+  await using proxy = stuckStart(folder);
   const url = await proxy.url("readiness", "/healthz/ready");
   for (let i = 0; i < 3; i++) assert.equal(await get(url), "500 not ready, pending: proxy\n");
   assert.equal((await proxy.stop()).code, 0);
@@ -239,7 +236,7 @@ Deno.test("lifecycle: a start that hangs is not ready, and says on whom it waits
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`lifecycle: ${signal} ends a start that hangs, observed O1`, async () => {
     using folder = tempDir();
-    await using proxy = await stuckStart(folder);
+    await using proxy = stuckStart(folder);
     await proxy.line(/listener established.*component="admin"/);
     const { code, output } = await proxy.stop(signal);
     assert.equal(code, 0, output);

@@ -198,7 +198,7 @@ for (const diesAt of ["load", "start", "listen", "snapshot", "drain"]) {
   Deno.test(`two workers: one that dies at ${diesAt} ends the process, with its error`, async () => {
     using folder = tempDir();
     const env = { ...settings(folder, { BIND_ADDRESS: OTHER_IP }), DIES_AT: diesAt };
-    await using proxy = new Proxy(env, { program: "tests/fixtures/dying_main.ts" });
+    await using proxy = new Proxy(env, { program: "tests/fixtures/failing_main.ts" });
     if (diesAt === "snapshot" || diesAt === "drain") {
       await proxy.line(/marking server ready/);
       if (diesAt === "drain") proxy.signal("SIGTERM");
