@@ -1,8 +1,8 @@
 /** What all connections of one event loop share: the network, and the large buffers nobody needs for long. */
 import { BufferPool } from "../h2/buffer_pool.ts";
 import type { Network } from "../net/network.ts";
+import { Rounds } from "../net/rounds.ts";
 import { Portions } from "./portions.ts";
-import { Rounds } from "./rounds.ts";
 
 /** Most parts one system call takes. */
 export const MAX_PARTS = 64;
@@ -16,6 +16,7 @@ export interface Loop {
   readonly input: Uint8Array;
   readonly buffers: BufferPool;
   readonly portions: Portions;
+  /** Of connections whose bytes are more work than fits into one turn. */
   readonly rounds: Rounds;
   readonly parts: PartsPool;
 }

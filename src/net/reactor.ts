@@ -21,6 +21,7 @@ import type { SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
+import { Rounds } from "./rounds.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
@@ -63,6 +64,8 @@ export class Reactor implements net.Network {
   readonly events: ReactorEvents;
   /** Closed with the loop. */
   readonly leaving = new Set<Leaving>();
+  /** A step of a handshake takes half a millisecond. */
+  readonly handshakes = new Rounds(this);
   /** Of all listeners of this loop. */
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();

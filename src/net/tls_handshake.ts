@@ -5,7 +5,7 @@ import type { TlsFailure } from "../os/tls_failure.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
-import type { Dial, Millis, SecureEvents, Timer } from "./network.ts";
+import type { Dial, Millis, SecureEvents, Timer, TurnTask } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
@@ -25,6 +25,7 @@ export class TlsHandshake implements Dial, FdHandler {
   readonly #events: SecureEvents;
   readonly #timer: Timer;
   readonly #judge: TlsJudge;
+  readonly #stepTask: TurnTask = { runTurn: () => this.#step() };
   #done = false;
 
   /** Throws `TlsSettingsError`; the stream is untouched then. */
@@ -48,11 +49,11 @@ export class TlsHandshake implements Dial, FdHandler {
     // The local address is wanted for the log and must be asked for while the descriptor is ours for sure.
     void tcp.local;
     const announced = tcp.handOver(this);
-    if (!announced || role === "client") reactor.nextTurn({ runTurn: () => this.#step() });
+    if (!announced || role === "client") reactor.handshakes.add(this.#stepTask);
   }
 
   onEvents(): void {
-    this.#step();
+    this.#reactor.handshakes.take(this.#stepTask);
   }
 
   abort(): void {
