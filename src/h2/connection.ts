@@ -102,8 +102,11 @@ export class H2Connection implements Connection {
     this.rest = at < rest.length && !this.core.ended ? rest.subarray(at) : null;
   }
 
-  lost(reason: string): void {
-    this.core.finish(failure("transport", ErrorCode.INTERNAL_ERROR, reason), false);
+  lost(reason: string, byUs = false): void {
+    const how = byUs
+      ? failure("us", ErrorCode.ENHANCE_YOUR_CALM, reason)
+      : failure("transport", ErrorCode.INTERNAL_ERROR, reason);
+    this.core.finish(how, false);
     this.core.out.clear();
     this.rest = null;
   }

@@ -149,8 +149,11 @@ export interface Connection {
    * the gather buffer back.
    */
   transportEnded(reason: string): void;
-  /** The same for a transport that broke: streams are told in passes, `onEnd` comes behind the last one. */
-  lost(reason: string): void;
+  /**
+   * The same for a transport that broke: streams are told in passes, `onEnd` comes behind the last one. `byUs`: it was
+   * us who broke it, for a breach below HTTP/2.
+   */
+  lost(reason: string, byUs?: boolean): void;
   /** Client: a CONNECT. Null when `canOpen` is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null;
   /**

@@ -80,7 +80,7 @@ export class Transport implements DuplexSink {
       this.#trusted = !this.#connection.behind;
       if (!this.#trusted) return this.#goOn();
       if (this.#connection.ended) return;
-      if (count === FAILED) return this.#lost(this.duplex.failure?.message ?? "the connection broke");
+      if (count === FAILED) return this.#failed();
       if (this.duplex.ended) return this.#lost("the peer closed the connection");
       if (!this.duplex.readable) return this.#watchDeadline();
     }
@@ -124,7 +124,7 @@ export class Transport implements DuplexSink {
   #flush(): void {
     if (this.#closed || this.#blocked) return;
     const state = this.#connection.flushTo(this.duplex);
-    if (state === "failed") return this.#lost(this.duplex.failure?.message ?? "the connection broke");
+    if (state === "failed") return this.#failed();
     this.#blocked = state === "blocked";
     if (this.#connection.behind) return this.#goOn();
     if (!this.#connection.ended) return;
@@ -139,10 +139,16 @@ export class Transport implements DuplexSink {
     this.#timer = this.#loop.network.after(LAST_WORDS, () => this.close());
   }
 
-  #lost(reason: string): void {
+  #failed(): void {
+    const { failure } = this.duplex;
+    // Such as a flood of records without data: not an accident of the transport, but a breach that we found.
+    this.#lost(failure?.message ?? "the connection broke", failure?.by === "us");
+  }
+
+  #lost(reason: string, byUs = false): void {
     if (this.#closed || this.#gone) return;
     this.#gone = true;
-    this.#connection.lost(reason);
+    this.#connection.lost(reason, byUs);
     this.duplex.close();
     if (this.#connection.behind) this.#goOn();
     else this.close();

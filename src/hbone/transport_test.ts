@@ -38,8 +38,8 @@ class FakeConnection implements Connection {
     this.received.push("resumed");
   }
   transportEnded(): void {}
-  lost(reason: string): void {
-    this.reason = reason;
+  lost(reason: string, byUs = false): void {
+    this.reason = byUs ? `by us: ${reason}` : reason;
     this.onLost();
     this.ended = true;
   }
