@@ -12,7 +12,7 @@ import { identityOf } from "./support/mesh.ts";
 import { closed, failed, IP, leave, raw, refused, type Seen, type Told, Victim } from "./support/victim.ts";
 
 /** RFC 9113 §7 */
-const REFUSED_STREAM = 7, CONNECT_ERROR = 10;
+const NO_ERROR = 0, REFUSED_STREAM = 7, CONNECT_ERROR = 10;
 /** Length of "no HTTP/2 connection preface", what a GOAWAY ends with. */
 const GOAWAY_TEXT = 28;
 
@@ -249,6 +249,20 @@ Deno.test("bad peers: apps that are not there, or do not want to talk", async (t
         return { from: peer.from, seen: [await tunnel.rest(), await tunnel.resetCode()] };
       },
       ["", CONNECT_ERROR],
+      { level: "info", message: "connection complete", error: null },
+    );
+  });
+  await t.step("the app hangs up on what it has not read: FIN, and RST right behind it", async () => {
+    await using app = serveApp(IP, async (connection) => void await connection.read(new Uint8Array(1)));
+    await victim.suffers(
+      async ({ inbound, good }) => {
+        await using peer = await HbonePeer.connect(inbound, good);
+        const tunnel = await peer.tunnel(app.authority);
+        tunnel.send("x".repeat(1000));
+        // The peer says nothing more: the tunnel must end all the same.
+        return { from: peer.from, seen: [await tunnel.rest(), await tunnel.resetCode()] };
+      },
+      ["", NO_ERROR],
       { level: "info", message: "connection complete", error: null },
     );
   });

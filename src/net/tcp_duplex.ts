@@ -164,8 +164,14 @@ export class TcpDuplex implements Duplex, FdHandler {
     if (this.#shortReadSaysNothing && count > 0) return count;
     if (wanted === 0) return 0;
     this.readable = false;
-    if (count === 0 || this.#peerIsDone) this.ended = true;
+    if (count === 0 || this.#peerIsDone) this.#readToEnd();
     return count;
+  }
+
+  /** RST right behind FIN was announced together with it, and is announced once only. */
+  #readToEnd(): void {
+    this.ended = true;
+    if (this.broken) this.#reactor.nextTurn({ runTurn: () => this.failure === null && this.#failNow() });
   }
 
   #afterWrite(count: number, offered: number): number {

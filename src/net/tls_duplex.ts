@@ -210,8 +210,16 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
 
   #noMore(result: number): void {
     this.readable = false;
-    if (result === CLOSED_BY_PEER) this.ended = true;
+    if (result === CLOSED_BY_PEER) this.#readToEnd();
     else if (result === BROKEN) this.failure = streamEnding(this.#session.failure);
+  }
+
+  /** RST right behind the end was announced together with it, and is announced once only. */
+  #readToEnd(): void {
+    this.ended = true;
+    if (!this.broken) return;
+    const fail = () => this.failure === null && this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
+    this.#reactor.nextTurn({ runTurn: fail });
   }
 
   #failNow(ending: Ending): void {

@@ -75,6 +75,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     if (message === null) {
       this.#end();
       this.#record?.cancel(this.#context.loop.network.now());
+      this.#context.connections.remove(this);
     } else this.#finish({ flag: "DENY", message });
   }
 
@@ -234,6 +235,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#answer(status);
     this.#end();
     this.#context.telemetry.refuse("inbound", this.#peer.address, this.#peer.local, message);
+    this.#context.connections.remove(this);
   }
 
   #deny(status: string, failure: ConnectionFailure): void {
@@ -257,14 +259,15 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     if (this.#done) return;
     this.#end();
     this.#record?.finish(this.#context.loop.network.now(), failure);
+    this.#context.connections.remove(this);
   }
 
+  /** Who calls it tells the log, then the connections: the last one to go may take the log with it. */
   #end(): void {
     this.#done = true;
     this.#abort();
     this.#dialEnded();
     this.#early?.clear();
-    this.#context.connections.remove(this);
   }
 
   #dialEnded(): void {

@@ -68,6 +68,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#copy?.cut();
     this.#end();
     this.#record?.cancel(this.#context.loop.network.now());
+    this.#context.connections.remove(this);
   }
 
   /** Nothing is read yet, but a client that is gone need not be dialled for (`docs/spec/observed.md` O27). */
@@ -189,18 +190,20 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     if (this.#done) return;
     this.#end();
     this.#record?.finish(this.#context.loop.network.now(), failure);
+    this.#context.connections.remove(this);
   }
 
   #refuse(message: string): void {
     if (this.#done) return;
     this.#end();
     this.#context.telemetry.refuse("outbound", this.#source, this.#target, message);
+    this.#context.connections.remove(this);
   }
 
+  /** Who calls it tells the log, then the connections: the last one to go may take the log with it. */
   #end(): void {
     this.#done = true;
     this.#abort();
     this.#client.close();
-    this.#context.connections.remove(this);
   }
 }

@@ -48,6 +48,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     if (message !== null) return this.#finish({ flag: "DENY", message });
     this.#end();
     this.#record?.cancel(this.#context.loop.network.now());
+    this.#context.connections.remove(this);
   }
 
   /** Nothing is read yet, but a client that is gone need not be dialled for (`docs/spec/observed.md` O27). */
@@ -128,18 +129,20 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     if (this.#done) return;
     this.#end();
     this.#context.telemetry.refuse("inbound", this.#client.remote, this.#target, message);
+    this.#context.connections.remove(this);
   }
 
   #finish(failure: ConnectionFailure | null): void {
     if (this.#done) return;
     this.#end();
     this.#record?.finish(this.#context.loop.network.now(), failure);
+    this.#context.connections.remove(this);
   }
 
+  /** Who calls it tells the log, then the connections: the last one to go may take the log with it. */
   #end(): void {
     this.#done = true;
     this.#abort();
     this.#client.close();
-    this.#context.connections.remove(this);
   }
 }
