@@ -2,7 +2,7 @@
  * h2spec against the inbound port of a real proxy, through a relay that adds TLS. What fails and why: src/h2/README.md.
  */
 import { strict as assert } from "node:assert";
-import { ProxyProcess } from "./attacks/proxy.ts";
+import { Target } from "./attacks/target.ts";
 import { h2specProgram } from "./support/h2spec.ts";
 import { testNeeding } from "./support/needs.ts";
 import { Program } from "./support/program.ts";
@@ -17,8 +17,8 @@ interface Score {
 
 async function score(env: Record<string, string>, ...sections: readonly string[]): Promise<Score> {
   const program = await h2specProgram();
-  await using proxy = await ProxyProcess.start("127.77.1.1", { env });
-  await using relay = await startTlsRelay(proxy.site);
+  await using target = await Target.start("127.77.1.1", { env });
+  await using relay = await startTlsRelay(target.site);
   await using h2spec = new Program(program, { args: [...sections, "-h", "127.0.0.1", "-p", `${relay.port}`] });
   const { output } = await h2spec.ended();
   const [, total, passed] = /(\d+) tests, (\d+) passed, \d+ skipped, \d+ failed/.exec(output) ?? [];

@@ -47,12 +47,25 @@ export class Apps implements AsyncDisposable {
 
   #accept(listener: Deno.TcpListener, serve: (connection: Deno.TcpConn) => void | Promise<void>): void {
     this.#work.push((async () => {
-      for await (const connection of listener) {
-        this.#all.add(connection);
-        const served = serve(connection);
-        if (served !== undefined) served.finally(() => this.#all.delete(connection));
+      for (let connection = await next(listener); connection !== null; connection = await next(listener)) {
+        const accepted = connection;
+        this.#all.add(accepted);
+        const served = serve(accepted);
+        if (served !== undefined) served.finally(() => this.#all.delete(accepted));
       }
     })());
+  }
+}
+
+/** The next connection, or null: no more. */
+async function next(listener: Deno.TcpListener): Promise<Deno.TcpConn | null> {
+  for (;;) {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource) return null;
+      // Another one was gone before it was accepted.
+    }
   }
 }
 

@@ -135,8 +135,9 @@ const HEADER_ATTACKS: readonly Attack[] = [
   flood({
     id: "refused-requests",
     row: "O32",
-    what: "requests that are no CONNECT",
-    breach: null,
+    what: "requests that are no CONNECT, with answers that nobody lets through",
+    breach: /^resets above/,
+    manners: { credit: false },
     prepare(peer) {
       const block = hostile.requestBlock();
       return hostile.requests(peer, (id) => [hostile.headers(id, block, true)]);
@@ -156,8 +157,9 @@ const HEADER_ATTACKS: readonly Attack[] = [
   flood({
     id: "hpack-index",
     row: "O32",
-    what: "requests of 250 bytes with 240 fields",
-    breach: null,
+    what: "requests of 250 bytes with 240 fields, with answers that nobody lets through",
+    breach: /^resets above/,
+    manners: { credit: false },
     prepare(peer) {
       const first = hostile.requestBlock(...hostile.insertions(1, 1, 0));
       peer.send(hostile.headers(peer.newId(), first, true));
@@ -259,7 +261,7 @@ const CONTROL_ATTACKS: readonly Attack[] = [
     id: "small-windows",
     row: "O32",
     what: "an echo whose answers are let through byte by byte",
-    breach: null,
+    breach: /^WINDOW_UPDATE frames above/,
     manners: { credit: false, settings: setting(INITIAL_WINDOW_SIZE, 0) },
     async prepare(peer, scene) {
       const id = peer.tunnel(authority(scene, "echo"));

@@ -2,9 +2,10 @@
  * Attacks from a process of its own: `main.ts ATTACK HOST:PORT CA_CERTIFICATE CA_KEY APP_PORTS SECONDS [CONNECTIONS]`.
  * APP_PORTS is what `apps.ts` prints. Whoever is cut comes back. Prints `attacking`, then what came of it.
  */
+import { loadOrCreateLocalCa } from "../../src/identity/local_ca.ts";
+import { credential } from "../support/credentials.ts";
 import type { Attack, Scene } from "./attack.ts";
 import { ATTACKS } from "./catalogue.ts";
-import { issue } from "./credentials.ts";
 
 const ATTACKER = "spiffe://cluster.local/ns/default/sa/attacker";
 
@@ -19,7 +20,7 @@ async function keepAttacking(attack: Attack, scene: Scene, until: AbortSignal, t
   while (!until.aborted) {
     tally.connections++;
     try {
-      using peer = await attack.run(scene, until);
+      await using peer = await attack.run(scene, until);
       // The reason may still be on its way.
       if (!until.aborted) await peer.until(() => peer.closed);
       tally.bytes += peer.sent;
@@ -37,8 +38,9 @@ const [name, place = "", caCertificate = "", caKey = "", ports = "", seconds, co
 const attack = ATTACKS.find(({ id }) => id === name);
 if (attack === undefined) throw new Error(`${name} must be one of ${ATTACKS.map(({ id }) => id).join(", ")}`);
 const [host = "", port] = place.split(":");
+const ca = loadOrCreateLocalCa(caCertificate, caKey, Date.now());
 const scene: Scene = {
-  site: { host, port: Number(port), credentials: await issue(caCertificate, caKey, ATTACKER) },
+  site: { host, port: Number(port), credentials: credential(ca, ATTACKER) },
   apps: JSON.parse(ports),
 };
 const until = AbortSignal.timeout(Number(seconds) * 1000);

@@ -14,13 +14,13 @@ import { HpackDecoder, isFault } from "../../src/h2/hpack/decoder.ts";
 import { HpackEncoder } from "../../src/h2/hpack/encoder.ts";
 import type { HeaderList } from "../../src/h2/seam.ts";
 import { frame, settingsAck, windowUpdate } from "../../src/h2/testing_frames.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credential } from "../support/credentials.ts";
 
 /** The inbound port under attack, and who we say we are. */
 export interface Site {
   readonly host: string;
   readonly port: number;
-  readonly credentials: Credentials;
+  readonly credentials: Credential;
 }
 
 /** What a good peer would do by itself; an attacker may leave it out. */
@@ -56,12 +56,14 @@ const KEPT_TEXT = 4096;
 /** No test asserts on time; this only keeps a broken one from hanging. */
 const PATIENCE_MS = 30_000;
 
-export class Peer implements Disposable {
+export class Peer implements AsyncDisposable {
   readonly streams = new Map<number, StreamView>();
   goAway: GoAway | null = null;
   /** Frames that came, by type. */
   readonly counts = new Map<number, number>();
   closed = false;
+  /** Where it comes from, as the proxy logs it. */
+  readonly address: string;
   readonly #socket: TLSSocket;
   readonly #encoder = new HpackEncoder();
   readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 65_536 });
@@ -74,6 +76,7 @@ export class Peer implements Disposable {
   private constructor(socket: TLSSocket, manners: Manners) {
     this.#socket = socket;
     this.#manners = manners;
+    this.address = `${socket.localAddress}:${socket.localPort}`;
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("close", () => {
       this.closed = true;
@@ -152,8 +155,9 @@ export class Peer implements Disposable {
     else this.#socket.destroy();
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    await this.until(() => this.closed);
   }
 
   /** Something happened, or a moment passed. */
@@ -231,8 +235,7 @@ export function secureSocket({ host, port, credentials }: Site): TLSSocket {
   return connect({
     host,
     port,
-    cert: credentials.certificate,
-    key: credentials.key,
+    ...credentials,
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
     ALPNProtocols: ["h2"],

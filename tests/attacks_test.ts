@@ -1,0 +1,70 @@
+/**
+ * Attacks on the inbound port of a running proxy (`docs/spec/observed.md` O26-O33): who goes too far is cut, told why
+ * and named in the log; a neighbour goes on; nothing is left behind.
+ */
+import { strict as assert } from "node:assert";
+import type { Attack } from "./attacks/attack.ts";
+import { ATTACKS } from "./attacks/catalogue.ts";
+import { Neighbour } from "./attacks/neighbour.ts";
+import { Target } from "./attacks/target.ts";
+
+const ENHANCE_YOUR_CALM = 11;
+/** How long an attack that is let goes on. */
+const ATTACK_MS = 800;
+/** What the heap of the proxy may grow by before it is collected, beside what the attack holds. */
+const SLACK = 48 << 20;
+
+/** A signal that says stop after `ms`, and leaves no timer behind. */
+function stopAfter(ms: number): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      controller.abort();
+    },
+  };
+}
+
+async function isCut(target: Target, { run, breach }: Attack): Promise<void> {
+  using stop = stopAfter(30_000);
+  await using attacker = await run(target.scene, stop.signal);
+  await attacker.until(() => attacker.closed);
+  const line = await target.proxy.line(new RegExp(`HBONE connection closed: .*peer=${attacker.address} `));
+  assert.equal(line.level, "warn");
+  assert.equal(line.scope, "proxy::inbound");
+  const reason = line.message.replace("HBONE connection closed: ", "");
+  assert.match(reason, breach!);
+  // Who sends on regardless may lose what was said to it last.
+  if (attacker.goAway !== null) assert.deepEqual(attacker.goAway, { code: ENHANCE_YOUR_CALM, debug: reason });
+  assert.equal(line.fields.get("identity"), "spiffe://cluster.local/ns/test/sa/attacker");
+}
+
+async function isServed(target: Target, neighbour: Neighbour, { run, id }: Attack): Promise<void> {
+  using stop = stopAfter(ATTACK_MS);
+  const [attacker, echoes] = await Promise.all([run(target.scene, stop.signal), neighbour.keepsEchoing(stop.signal)]);
+  await using _ = attacker;
+  if (id !== "vanish") assert.ok(!attacker.closed, JSON.stringify(attacker.goAway));
+  assert.equal(attacker.goAway, null);
+  assert.ok(echoes > 3, `${echoes} echoes beside it`);
+}
+
+for (const allowed of [false, true]) {
+  const title = allowed ? "who stays within limits is served, as its neighbour" : "who goes too far is cut and named";
+  Deno.test(`attacks: ${title}`, async (t) => {
+    // The lines of the attackers' streams are not wanted: there are more than are kept.
+    await using target = await Target.start("127.77.2.1", { env: { RUST_LOG: "info,access=off" } });
+    await using neighbour = await Neighbour.open(target);
+    const atRest = target.atRest + Neighbour.DESCRIPTORS, memory = target.memory();
+    for (const attack of ATTACKS.filter(({ breach }) => (breach === null) === allowed)) {
+      await t.step(`observed ${attack.row} ${attack.id}: ${attack.what}`, async () => {
+        await (allowed ? isServed(target, neighbour, attack) : isCut(target, attack));
+        await neighbour.echoes();
+        await target.proxy.descriptorsBackTo(atRest);
+      });
+    }
+    const growth = target.memory() - memory;
+    assert.ok(growth < SLACK, `${growth >> 20} MiB more than before`);
+  });
+}
