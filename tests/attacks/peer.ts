@@ -77,6 +77,7 @@ export class Peer implements AsyncDisposable {
     this.#socket = socket;
     this.#manners = manners;
     this.address = `${socket.localAddress}:${socket.localPort}`;
+    socket.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("close", () => {
       this.closed = true;

@@ -1,0 +1,78 @@
+/** Attacks that want the proxy to do what it should not, on a running one (`docs/spec/observed.md` O33, O35, O36). */
+import { strict as assert } from "node:assert";
+import type { HeaderList } from "../src/h2/seam.ts";
+import { data } from "../src/h2/testing_frames.ts";
+import { Neighbour } from "./attacks/neighbour.ts";
+import { Peer } from "./attacks/peer.ts";
+import { Target } from "./attacks/target.ts";
+import { freePorts } from "./support/ports.ts";
+import { Program } from "./support/program.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.77.4.1";
+const PROTOCOL_ERROR = 1;
+
+Deno.test("observed O33: a flood of TLS key updates ends the connection, and is told of", async () => {
+  // Where the flooder expects it.
+  await using target = await Target.start("127.0.0.1");
+  await using neighbour = await Neighbour.open(target);
+  using folder = tempDir();
+  const certificate = folder.write("certificate.pem", target.site.credentials.cert);
+  const key = folder.write("key.pem", target.site.credentials.key);
+  const script = new URL("fixtures/tls_flooder.ts", import.meta.url).pathname;
+  const files = ["libssl.so.3", "libcrypto.so.3", `${target.site.port}`, certificate, key];
+  await using flooder = new Program(Deno.execPath(), { args: ["run", "-A", script, ...files] });
+  await flooder.line(/^connected/);
+  const line = await target.proxy.line(/HBONE connection closed: the peer sends TLS records that carry no data/);
+  assert.equal(line.level, "warn");
+  assert.equal(line.fields.get("identity"), "spiffe://cluster.local/ns/test/sa/attacker");
+  await neighbour.echoes();
+  await flooder.ended();
+  await target.proxy.descriptorsBackTo(target.atRest + Neighbour.DESCRIPTORS);
+});
+
+Deno.test("observed O35: the proxy's own ports are nobody's application", async (t) => {
+  const [admin = 0, stats = 0, readiness = 0] = freePorts(IP, 3);
+  const env = { ADMIN_PORT: `${admin}`, STATS_PORT: `${stats}`, READINESS_PORT: `${readiness}` };
+  await using target = await Target.start(IP, { env });
+  await using peer = await Peer.connect(target.site);
+  const ask = async (authority: string) => {
+    const stream = peer.stream(peer.tunnel(authority));
+    assert.ok(await peer.until(() => stream.status !== null));
+    return stream.status;
+  };
+  const others = ["outbound", "inbound plaintext"];
+  const ports = await Promise.all(others.map(async (name) => (await target.proxy.place(name)).port));
+  for (const port of [admin, stats, readiness, target.site.port, ...ports]) {
+    await t.step(`port ${port}`, async () => {
+      assert.equal(await ask(`${IP}:${port}`), "503");
+      assert.equal(await ask(`${IP}:0${port}`), "400");
+    });
+  }
+  await t.step("on loopback", async () => assert.equal(await ask(`127.0.0.1:${admin}`), "400"));
+  await t.step("an application with a leading zero", async () => {
+    assert.equal(await ask(target.authority("echo").replace(":", ":0")), "400");
+  });
+  assert.equal(await ask(target.authority("echo")), "200");
+});
+
+/** Fields that make a request malformed (RFC 9113 §8.2.1). */
+const MALFORMED: HeaderList = [["Upper-Case", "x"], ["x", "a\0b"], ["x", "a\nb"], ["connection", "close"], ["", "x"]];
+
+Deno.test("observed O36: a malformed request ends its stream and no other", async (t) => {
+  await using target = await Target.start(IP);
+  await using peer = await Peer.connect(target.site);
+  const good = peer.tunnel(target.authority("echo"));
+  assert.ok(await peer.until(() => peer.stream(good).status === "200"));
+  for (const field of MALFORMED) {
+    await t.step(JSON.stringify(field), async () => {
+      const id = peer.newId();
+      peer.send(peer.headers(id, [[":method", "CONNECT"], [":authority", target.authority("echo")], field]));
+      assert.ok(await peer.until(() => peer.stream(id).reset !== null), JSON.stringify(peer.goAway));
+      assert.equal(peer.stream(id).reset, PROTOCOL_ERROR);
+      const before = peer.stream(good).received;
+      peer.send(data(good, [1, 2, 3]));
+      assert.ok(await peer.until(() => peer.stream(good).received === before + 3));
+    });
+  }
+});
