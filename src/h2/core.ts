@@ -1,5 +1,6 @@
 /** What the parts of one connection share: streams, windows, budgets, output, and how it ends. */
 import { Budgets, type TokenBucket } from "./budget.ts";
+import { NumberMap } from "../net/number_map.ts";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
 import { failure, reasonText } from "./failure.ts";
 import { ConnectionCredit, INITIAL_WINDOW, SendWindow } from "./flow.ts";
@@ -33,7 +34,8 @@ export enum Phase {
 export class Core implements OutputOwner {
   phase: Phase;
   readonly isServer: boolean;
-  readonly streams = new Map<number, H2Stream>();
+  /** By id. */
+  readonly streams = new NumberMap<H2Stream>();
   readonly closed = new ClosedStreams();
   readonly peer: PeerSettings;
   readonly shutdown: Shutdown;

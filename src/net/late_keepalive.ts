@@ -6,14 +6,21 @@
 import * as c from "../os/constants.ts";
 import { setOption } from "../os/socket.ts";
 import type { Millis, Scheduler, SocketOptions, Timer } from "./network.ts";
+import { NumberMap } from "./number_map.ts";
 
 export type Keepalive = NonNullable<SocketOptions["keepalive"]>;
 
 const LATE: Millis = 15_000;
 
+interface Waiting {
+  readonly fd: number;
+  readonly keepalive: Keepalive;
+  readonly since: Millis;
+}
+
 export class LateKeepalive {
   readonly #scheduler: Scheduler;
-  readonly #waiting = new Map<number, { readonly keepalive: Keepalive; readonly since: Millis }>();
+  readonly #waiting = new NumberMap<Waiting>();
   #timer: Timer | null = null;
 
   constructor(scheduler: Scheduler) {
@@ -23,7 +30,7 @@ export class LateKeepalive {
   /** `fd` is to have `keepalive`, now or within half a minute. */
   add(fd: number, keepalive: Keepalive): void {
     if (keepalive.idleSeconds * 1000 <= 2 * LATE) return setKeepalive(fd, keepalive);
-    this.#waiting.set(fd, { keepalive, since: this.#scheduler.now() });
+    this.#waiting.set(fd, { fd, keepalive, since: this.#scheduler.now() });
     this.#timer ??= this.#scheduler.after(LATE, () => this.#sweep());
   }
 
@@ -35,9 +42,8 @@ export class LateKeepalive {
   #sweep(): void {
     this.#timer = null;
     const before = this.#scheduler.now() - LATE;
-    for (const [fd, { keepalive, since }] of this.#waiting) {
-      // In order of time: the rest is younger.
-      if (since > before) break;
+    for (const { fd, keepalive, since } of this.#waiting.values()) {
+      if (since > before) continue;
       setKeepalive(fd, keepalive);
       this.#waiting.delete(fd);
     }

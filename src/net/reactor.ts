@@ -74,10 +74,10 @@ export class Reactor implements net.Network {
   readonly keepalive = new LateKeepalive(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
+  // Each turn has sets of its own, since one that is filled and emptied for long keeps alive what was in it
+  // (number_map.ts).
   #next = new Set<net.TurnTask>();
-  #spareNext = new Set<net.TurnTask>();
-  readonly #turnEnd = new Set<net.TurnTask>();
-  readonly #ranAtTurnEnd = new Set<net.TurnTask>();
+  #turnEnd = new Set<net.TurnTask>();
   readonly #closing: number[] = [];
   #now = performance.now();
   #stopped = false;
@@ -214,7 +214,7 @@ export class Reactor implements net.Network {
     this.#now = performance.now();
     // What events queue from here on is for the turn after this one.
     const tasks = this.#next;
-    this.#next = this.#spareNext;
+    if (tasks.size > 0) this.#next = new Set();
     for (let i = 0; i < count; i++) {
       const handler = this.#handlers[this.#epoll.fd(i)];
       if (handler === undefined) continue;
@@ -225,16 +225,16 @@ export class Reactor implements net.Network {
       }
     }
     this.#runTimers();
-    for (const task of tasks) this.#runTask(task);
-    tasks.clear();
-    this.#spareNext = tasks;
+    if (tasks !== this.#next) { for (const task of tasks) this.#runTask(task); }
     if (this.#turnEnd.size > 0) this.#runTurnEnd();
     this.#closeDescriptors(CLOSES_PER_TURN);
   }
 
   /** Tasks may queue others for this same end; one that ran and queues itself again waits for the next turn's. */
   #runTurnEnd(): void {
-    const ran = this.#ranAtTurnEnd;
+    const ran = this.#turnEnd;
+    this.#turnEnd = new Set();
+    for (const task of ran) this.#runTask(task);
     // A Set hands out what is added while it is walked.
     for (const task of this.#turnEnd) {
       if (ran.has(task)) continue;
@@ -242,7 +242,6 @@ export class Reactor implements net.Network {
       this.#turnEnd.delete(task);
       this.#runTask(task);
     }
-    ran.clear();
   }
 
   #runTask(task: net.TurnTask): void {

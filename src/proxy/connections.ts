@@ -4,8 +4,11 @@
  */
 import { authorize, type Call, POLICY_CHANGED, type UnknownPolicies } from "../mesh/authorize.ts";
 import type { MeshState } from "../mesh/state.ts";
+import { NumberMap } from "../net/number_map.ts";
 
 export interface LiveConnection {
+  /** Its number in {@link Connections}, which alone sets it; 0 at first. */
+  registration: number;
   /** Ends at once. `message` for the log, null: a drain. */
   cut(message: string | null): void;
 }
@@ -15,10 +18,16 @@ export interface InboundConnection extends LiveConnection {
   readonly call: Call;
 }
 
+class Entry {
+  isSocket = false;
+  inbound: InboundConnection | null = null;
+  constructor(readonly connection: LiveConnection) {}
+}
+
 export class Connections {
-  readonly #all = new Set<LiveConnection>();
-  readonly #inbound = new Set<InboundConnection>();
-  readonly #sockets = new Set<LiveConnection>();
+  /** By registration, so in the order of their coming. */
+  readonly #entries = new NumberMap<Entry>();
+  #lastRegistration = 0;
   readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
@@ -34,34 +43,36 @@ export class Connections {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#entries.size;
   }
 
   add(connection: LiveConnection): void {
-    this.#all.add(connection);
+    this.#register(connection);
   }
 
   /** The same for one that is an accepted socket of its own, not a stream of another one. */
   addSocket(connection: LiveConnection): void {
-    this.add(connection);
-    this.#sockets.add(connection);
+    this.#register(connection).isSocket = true;
     this.#socketGauge.value++;
   }
 
   /** Adds to {@link add} that policy changes are applied to it. */
   addInbound(connection: InboundConnection): void {
-    this.#inbound.add(connection);
+    const entry = this.#entries.get(connection.registration);
+    if (entry?.connection === connection) entry.inbound = connection;
   }
 
   remove(connection: LiveConnection): void {
-    this.#inbound.delete(connection as InboundConnection);
-    if (this.#sockets.delete(connection)) this.#socketGauge.value--;
-    if (this.#all.delete(connection) && this.#all.size === 0) this.#onEmpty?.();
+    const entry = this.#entries.get(connection.registration);
+    if (entry?.connection !== connection) return;
+    this.#entries.delete(connection.registration);
+    if (entry.isSocket) this.#socketGauge.value--;
+    if (this.#entries.size === 0) this.#onEmpty?.();
   }
 
   /** Calls back once, when no connection is left; at once where there is none. */
   whenEmpty(then: () => void): void {
-    if (this.#all.size === 0) return then();
+    if (this.#entries.size === 0) return then();
     this.#onEmpty = () => {
       this.#onEmpty = null;
       then();
@@ -70,16 +81,28 @@ export class Connections {
 
   /** The youngest first: so streams before the tunnel they came by, each with its own record. */
   cutAll(): void {
-    for (const connection of [...this.#all].reverse()) connection.cut(null);
+    for (const { connection } of this.#entries.values().reverse()) connection.cut(null);
   }
 
   close(): void {
     this.#unsubscribe();
   }
 
+  #register(connection: LiveConnection): Entry {
+    // After two thousand million others the numbers begin again, among those that have lived as long.
+    do this.#lastRegistration = (this.#lastRegistration % 0x7fffffff) + 1; while (
+      this.#entries.has(this.#lastRegistration)
+    );
+    const entry = new Entry(connection);
+    connection.registration = this.#lastRegistration;
+    this.#entries.set(connection.registration, entry);
+    return entry;
+  }
+
   #reauthorize(state: MeshState, unknown: UnknownPolicies, onCut: (call: Call) => void): void {
-    for (const connection of [...this.#inbound]) {
-      if (!this.#inbound.has(connection) || authorize(state, connection.call, unknown).allow) continue;
+    for (const { inbound: connection } of this.#entries.values()) {
+      if (connection === null || !this.#entries.has(connection.registration)) continue;
+      if (authorize(state, connection.call, unknown).allow) continue;
       onCut(connection.call);
       connection.cut(POLICY_CHANGED);
     }

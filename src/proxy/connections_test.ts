@@ -20,6 +20,7 @@ const call = (port: number): Call => ({
 });
 
 class Live implements InboundConnection {
+  registration = 0;
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};
 

@@ -39,6 +39,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
   readonly #headers: HeaderList;
+  registration = 0;
   #record: ConnectionRecord | null = null;
   #tunnel: Tunnel | null = null;
   #abort: () => void = () => {};

@@ -25,6 +25,7 @@ export class InboundTunnel implements LiveConnection {
   readonly #context: PodContext;
   readonly #plain: Duplex;
   readonly #onEnd: () => void;
+  registration = 0;
   #abort: () => void = () => {};
   /** The plain stream belongs to the handshake. */
   #handedOver = false;

@@ -35,6 +35,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   readonly #source: SocketAddress;
   readonly #target: SocketAddress;
   readonly #startedAt: Millis;
+  registration = 0;
   #record: ConnectionRecord | null = null;
   #copy: { cut(): void } | null = null;
   #abort: () => void = () => {};

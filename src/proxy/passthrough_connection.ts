@@ -17,6 +17,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   readonly #client: Duplex;
   readonly #target: SocketAddress;
   readonly #startedAt: Millis;
+  registration = 0;
   #record: ConnectionRecord | null = null;
   #relay: Relay | null = null;
   #abort: () => void = () => {};

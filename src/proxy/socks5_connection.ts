@@ -17,6 +17,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #pool: Pool;
   readonly #client: Duplex;
   readonly #negotiation = new Socks5Negotiation();
+  registration = 0;
   #done = false;
 
   constructor(context: PodContext, pool: Pool, client: Duplex) {

@@ -1,0 +1,93 @@
+/**
+ * A map from small integers for what comes and goes all the time: streams, connections, descriptors.
+ *
+ * V8's own `Map` and `Set` replace their table every few insertions, and each table points to the one that replaced it.
+ * Once a table of a long-lived map has grown old, all that follow survive the young collections, and with them whatever
+ * was in them: then nearly every stream has to be found dead by a collection of the whole heap, ten milliseconds in
+ * which nobody is served. Here a table that is replaced holds nothing any more.
+ */
+
+const SMALLEST = 8;
+
+export class NumberMap<T extends object> {
+  #keys = new Int32Array(SMALLEST);
+  #values: (T | undefined)[] = new Array(SMALLEST).fill(undefined);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: number): T | undefined {
+    return this.#values[this.#find(key)];
+  }
+
+  has(key: number): boolean {
+    return this.#values[this.#find(key)] !== undefined;
+  }
+
+  /** `key`: an integer from -2^31 to 2^31 - 1. */
+  set(key: number, value: T): void {
+    const at = this.#find(key);
+    if (this.#values[at] === undefined) this.#size++;
+    this.#keys[at] = key;
+    this.#values[at] = value;
+    if (2 * this.#size > this.#keys.length) this.#resize(2 * this.#keys.length);
+  }
+
+  /** False where there was none. */
+  delete(key: number): boolean {
+    const at = this.#find(key);
+    if (this.#values[at] === undefined) return false;
+    this.#closeGap(at);
+    this.#size--;
+    if (this.#keys.length > SMALLEST && 16 * this.#size < this.#keys.length) this.#resize(this.#keys.length >> 2);
+    return true;
+  }
+
+  /** As they are now, by ascending keys. Costs a sort. */
+  values(): T[] {
+    const used = [...this.#values.keys()].filter((at) => this.#values[at] !== undefined);
+    used.sort((a, b) => this.#keys[a]! - this.#keys[b]!);
+    return used.map((at) => this.#values[at]!);
+  }
+
+  /** Where `key` is, or would go. */
+  #find(key: number): number {
+    const keys = this.#keys, values = this.#values, mask = keys.length - 1;
+    let at = scatter(key) & mask;
+    while (values[at] !== undefined && keys[at] !== key) at = (at + 1) & mask;
+    return at;
+  }
+
+  /** Moves up what would not be found any more behind the gap. */
+  #closeGap(gap: number): void {
+    const keys = this.#keys, values = this.#values, mask = keys.length - 1;
+    for (let at = (gap + 1) & mask; values[at] !== undefined; at = (at + 1) & mask) {
+      const home = scatter(keys[at]!) & mask;
+      if (((at - home) & mask) < ((at - gap) & mask)) continue;
+      keys[gap] = keys[at]!;
+      values[gap] = values[at];
+      gap = at;
+    }
+    values[gap] = undefined;
+  }
+
+  #resize(length: number): void {
+    const keys = this.#keys, values = this.#values;
+    this.#keys = new Int32Array(length);
+    this.#values = new Array(length).fill(undefined);
+    for (let i = 0; i < keys.length; i++) {
+      if (values[i] === undefined) continue;
+      const at = this.#find(keys[i]!);
+      this.#keys[at] = keys[i]!;
+      this.#values[at] = values[i];
+    }
+    values.length = 0;
+  }
+}
+
+function scatter(key: number): number {
+  const mixed = Math.imul(key, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+}
