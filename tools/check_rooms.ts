@@ -25,6 +25,8 @@ export const ROOMS = [
   "proxy",
   "hbone",
   "xds",
+  "authorities",
+  "grpc",
   "mesh",
   "identity",
   "telemetry",
