@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { parseJunit } from "./junit.ts";
 import { closingLines, isPicked, type Run, summarize } from "./test_report.ts";
 
-const UNIT_FOLDERS = ["src", "tools", "tests/support", "demo", "bench"];
+const UNIT_FOLDERS = ["src", "proto", "tools", "tests/support", "demo", "bench"];
 const SCENARIO_FOLDER = "tests";
 /** Longest life of one test process. */
 const LIMIT_MINUTES = 15;
