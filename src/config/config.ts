@@ -8,6 +8,7 @@
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/network.ts";
 import type { ResolverSettings } from "./resolver_settings.ts";
+import type { SpireSettings } from "./spire_settings.ts";
 
 /** `PROXY_MODE`: many pods driven by the CNI agent, or one workload with listeners in the process's own namespace. */
 export type ProxyMode = "shared" | "dedicated";
@@ -67,16 +68,6 @@ export interface CaSettings extends ControlPlaneSettings {
   readonly localFiles: { readonly certificate: string; readonly key: string } | null;
   /** Asked for in whole seconds. */
   readonly secretTtl: Millis;
-}
-
-/** SPIRE instead of istiod's CA (`docs/spec/config-admin.md` 1.13). */
-export interface SpireSettings {
-  readonly enabled: boolean;
-  /** `unix:` URI of the agent's admin socket. */
-  readonly adminSocket: string;
-  readonly timeout: Millis;
-  /** CRI socket: maps a pod's uid to a process. */
-  readonly containerRuntimeSocket: string;
 }
 
 export interface ListenerSettings {

@@ -9,6 +9,7 @@ import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Config, Header, RootCertificates, ServerAddress, WorkloadName } from "./config.ts";
 import { splitMillis } from "./duration.ts";
 import { type DumpMap, type DumpValue, Tagged, toYaml } from "./dump_value.ts";
+import type { BrokerSettings } from "./spire_settings.ts";
 import { resolverConfig, resolverOptions } from "./resolver_dump.ts";
 
 export function configDump(config: Config): DumpMap {
@@ -125,14 +126,28 @@ function spire({ spire: settings }: Config): DumpMap {
     spireEnabled: true,
     spireTimeout: duration(settings.timeout),
     spireAdminSocket: settings.adminSocket,
-    containerRuntimeSockPath: settings.containerRuntimeSocket,
+    containerRuntimeSockPath: settings.containerRuntimeSockets[0]!,
   };
 }
 
-function ours({ tls, ca }: Config): DumpMap {
+function ours({ tls, ca, spire: { enabled, attestation, concurrency, broker } }: Config): DumpMap {
   return {
+    ...(enabled ? { spireAttestation: attestation, spireConcurrency: concurrency } : {}),
+    ...(broker === null ? {} : brokerDump(broker)),
     ...(tls.library === null ? {} : { tlsLibrary: tls.library }),
     ...(ca.localFiles === null ? {} : { localCaCert: ca.localFiles.certificate }),
+  };
+}
+
+function brokerDump(broker: BrokerSettings): DumpMap {
+  return {
+    caProvider: "spiffe_broker",
+    spiffeBrokerSocket: broker.socketUri,
+    spiffeBrokerWorkloadApiSocket: broker.workloadApiUri,
+    spiffeBrokerWorkloadApiSpiffeId: broker.ownId,
+    spiffeBrokerServerSpiffeId: broker.serverId,
+    spiffeBrokerAttestation: broker.attestation,
+    spiffeBrokerTimeout: duration(broker.timeout),
   };
 }
 

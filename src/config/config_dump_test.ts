@@ -163,6 +163,8 @@ Deno.test("config 1.13 SPIRE settings are dumped where SPIRE is used", () => {
   const names = (variables: Record<string, string>) => Object.keys(configDump(parseConfig(variables, ACCESS, 2)));
   assert.ok(names({ SPIRE_ENABLED: "true" }).includes("spireTimeout"));
   assert.ok(!names({}).includes("spireTimeout"));
+  const broker = { CA_PROVIDER: "spiffe_broker", SPIFFE_BROKER_SOCKET: "/b", SPIFFE_BROKER_WORKLOAD_API_SOCKET: "/w" };
+  assert.ok(names(broker).includes("spiffeBrokerAttestation") && !names(broker).includes("spireTimeout"));
 });
 
 Deno.test("config 4.4 no token and no static state in the dump", () => {

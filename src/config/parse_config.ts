@@ -5,15 +5,16 @@
  * reported as by the native proxy.
  */
 import { networkAddresses } from "./addresses.ts";
-import type { Config, LogSettings, NodeSettings, SpireSettings, WorkloadName } from "./config.ts";
+import type { Config, LogSettings, NodeSettings, WorkloadName } from "./config.ts";
 import { controlPlane, parseToken } from "./control_plane.ts";
 import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./data_plane.ts";
 import { Environment, type Variables } from "./environment.ts";
-import { ConfigError, invalidConfiguration, invalidProxyConfig, invalidVariable } from "./error.ts";
+import { ConfigError, invalidConfiguration, invalidProxyConfig } from "./error.ts";
 import type { ConfigFiles } from "./files.ts";
 import { MESH_FILE, readProxyConfig } from "./proxy_config.ts";
 import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
 import { type Parsed, parsed, refused } from "./scalars.ts";
+import { spireSettings } from "./spire_settings.ts";
 import { workerThreads } from "./worker_threads.ts";
 
 const RESOLVER_FILE = "/etc/resolv.conf";
@@ -55,7 +56,7 @@ export function parseConfig(
     xds: xds(),
     ca: ca(),
     token,
-    spire: spireSettings(environment),
+    spire: spireSettings(environment, mode === "shared"),
     inpod: {
       socketPath: environment.get("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock",
       reusePort: environment.bool("INPOD_PORT_REUSE", true),
@@ -128,20 +129,6 @@ function nodeSettings(environment: Environment): NodeSettings {
     self: known ? { name: podName, namespace: podNamespace, serviceAccount } : null,
     trustDomain: environment.get("TRUST_DOMAIN") ?? "cluster.local",
     preferredServiceNamespace: environment.get("PREFERED_SERVICE_NAMESPACE"),
-  };
-}
-
-function spireSettings(environment: Environment): SpireSettings {
-  const enabled = environment.bool("SPIRE_ENABLED", false);
-  const adminSocket = environment.get("SPIRE_ADMIN_ENDPOINT_SOCKET") ?? "unix:///run/spire/sockets/admin.sock";
-  if (enabled && !/^unix:(?:\/\/)?\/[^/?#][^?#]*$/.test(adminSocket)) {
-    throw invalidVariable("SPIRE_ADMIN_ENDPOINT_SOCKET", adminSocket, "invalid endpoint socket path");
-  }
-  return {
-    enabled,
-    adminSocket,
-    timeout: environment.duration("SPIRE_TIMEOUT") ?? 10_000,
-    containerRuntimeSocket: environment.get("CONTAINER_RUNTIME_SOCK_PATH") ?? "/run/containerd/containerd.sock",
   };
 }
 
