@@ -1,8 +1,8 @@
 /**
- * The mesh as the config dump shows it (`docs/spec/config-admin.md` 4.4): plain values for a JSON writer, keys in no
- * particular order, what has its default left out where the format leaves it out.
+ * The objects of the mesh as the config dump shows them (`docs/spec/config-admin.md` 4.4): plain values for a JSON
+ * writer, what has its default left out where the format leaves it out. Keys are in order where that costs nothing.
  */
-import type { WorkloadChange } from "./changes.ts";
+import type { ServiceChange, WorkloadChange } from "./changes.ts";
 import {
   type Endpoint,
   type GatewayAddress,
@@ -12,32 +12,17 @@ import {
   type Service,
   type StringMatch,
   type Workload,
-  type WorkloadUid,
 } from "./model.ts";
-import type { MeshState } from "./state.ts";
 import type { StaticFile } from "./static_file.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/** The sections `workloads`, `services`, `policies` and `stagedServices`. */
-export function dumpMesh(state: MeshState): JsonObject {
-  return {
-    workloads: [...state.workloads()].sort(by((workload) => workload.uid)).map(dumpWorkload),
-    services: [...state.services()].sort(by((entry) => entry.service.hostname))
-      .map(({ service, endpoints }) => dumpService(service, endpoints.values())),
-    policies: [...state.policies()].sort(by((each) => each.key)).map((each) => dumpPolicy(each.policy)),
-    stagedServices: Object.fromEntries(
-      [...state.staged].map(([key, endpoints]) => [key, dumpEndpoints(endpoints.values())]),
-    ),
-  };
-}
-
 /** The section `staticConfig`. */
 export function dumpStaticFile(file: StaticFile): JsonObject {
   return {
     workloads: file.workloads.map(dumpStaticWorkload),
-    services: file.services.map(({ service, endpoints }) => dumpService(service, endpoints)),
+    services: file.services.map(dumpStaticService),
     policies: file.policies.map(({ policy }) => dumpPolicy(policy)),
   };
 }
@@ -48,63 +33,68 @@ function dumpStaticWorkload({ workload, endpoints }: WorkloadChange): JsonObject
   return { ...dumpWorkload(workload), services };
 }
 
+function dumpStaticService({ service, endpoints }: ServiceChange): JsonObject {
+  const byUid = endpoints.map((endpoint) => [endpoint.workloadUid, dumpEndpoint(endpoint)]);
+  return { ...dumpService(service), endpoints: Object.fromEntries(byUid) };
+}
+
 export function dumpWorkload(workload: Workload): JsonObject {
   const { locality, applicationTunnel: tunnel } = workload;
   return {
-    workloadIps: workload.workloadIps,
-    protocol: workload.protocol,
-    networkMode: workload.networkMode,
-    name: workload.name,
-    namespace: workload.namespace,
-    status: workload.status,
-    clusterId: workload.clusterId,
-    capacity: workload.capacity,
-    ...unlessEmpty("uid", workload.uid),
-    ...unlessEmpty("trustDomain", workload.trustDomain),
-    ...unlessEmpty("serviceAccount", workload.serviceAccount),
-    ...unlessEmpty("network", workload.network),
-    ...unlessEmpty("workloadName", workload.workloadName),
-    ...unlessEmpty("workloadType", workload.workloadType),
+    ...(tunnel === null ? {} : { applicationTunnel: { port: tunnel.port, protocol: tunnel.protocol } }),
+    ...unlessEmpty("authorizationPolicies", workload.authorizationPolicies),
     ...unlessEmpty("canonicalName", workload.canonicalName),
     ...unlessEmpty("canonicalRevision", workload.canonicalRevision),
+    capacity: workload.capacity,
+    clusterId: workload.clusterId,
     ...unlessEmpty("hostname", workload.hostname),
-    ...unlessEmpty("node", workload.node),
-    ...unlessEmpty("authorizationPolicies", workload.authorizationPolicies),
-    ...unlessEmpty("services", workload.services),
-    ...(workload.nativeTunnel ? { nativeTunnel: true } : {}),
-    ...(tunnel === null ? {} : { applicationTunnel: { protocol: tunnel.protocol, port: tunnel.port } }),
     ...(locality.region + locality.zone + locality.subzone === "" ? {} : { locality: { ...locality } }),
-    ...gatewayField("waypoint", workload.waypoint),
+    name: workload.name,
+    namespace: workload.namespace,
+    ...(workload.nativeTunnel ? { nativeTunnel: true } : {}),
+    ...unlessEmpty("network", workload.network),
     ...gatewayField("networkGateway", workload.networkGateway),
+    networkMode: workload.networkMode,
+    ...unlessEmpty("node", workload.node),
+    protocol: workload.protocol,
+    ...unlessEmpty("serviceAccount", workload.serviceAccount),
+    ...unlessEmpty("services", workload.services),
+    status: workload.status,
+    ...unlessEmpty("trustDomain", workload.trustDomain),
+    ...unlessEmpty("uid", workload.uid),
+    ...gatewayField("waypoint", workload.waypoint),
+    workloadIps: workload.workloadIps,
+    ...unlessEmpty("workloadName", workload.workloadName),
+    ...unlessEmpty("workloadType", workload.workloadType),
   };
 }
 
-export function dumpService(service: Service, endpoints: Iterable<Endpoint>): JsonObject {
+/** All but the endpoints, which are no part of the value. */
+export function dumpService(service: Service): JsonObject {
   const { loadBalancer: balancer, ipFamilies } = service;
   return {
+    canonical: service.canonical,
+    ...unlessEmpty("cidrVips", service.cidrVips.map(({ network, cidr }) => ({ cidr, network }))),
+    hostname: service.hostname,
+    ...(ipFamilies === null ? {} : { ipFamilies }),
+    ...(balancer === null ? {} : {
+      loadBalancer: {
+        healthPolicy: balancer.healthPolicy,
+        mode: balancer.mode,
+        routingPreferences: balancer.routingPreferences,
+      },
+    }),
     name: service.name,
     namespace: service.namespace,
-    hostname: service.hostname,
-    vips: service.vips.map(({ network, ip }) => `${network}/${ip}`),
     ports: dumpPorts(service.ports),
-    endpoints: dumpEndpoints(endpoints),
     subjectAltNames: service.subjectAltNames,
-    canonical: service.canonical,
+    vips: service.vips.map(({ network, ip }) => `${network}/${ip}`),
     visibility: service.visibility,
-    ...unlessEmpty("cidrVips", service.cidrVips.map(({ network, cidr }) => ({ network, cidr }))),
     ...gatewayField("waypoint", service.waypoint),
     ...unlessEmpty(
       "weightedWaypoints",
       service.weightedWaypoints.map(({ destination, weight }) => ({ destination: dumpGateway(destination), weight })),
     ),
-    ...(balancer === null ? {} : {
-      loadBalancer: {
-        routingPreferences: balancer.routingPreferences,
-        mode: balancer.mode,
-        healthPolicy: balancer.healthPolicy,
-      },
-    }),
-    ...(ipFamilies === null ? {} : { ipFamilies }),
   };
 }
 
@@ -142,12 +132,8 @@ function dumpString(match: StringMatch): JsonObject {
   return match.kind === "Presence" ? { Presence: [] } : { [match.kind]: match.value };
 }
 
-function dumpEndpoints(endpoints: Iterable<Endpoint>): JsonObject {
-  const byUid: Record<WorkloadUid, Json> = {};
-  for (const { workloadUid, ports, status } of endpoints) {
-    byUid[workloadUid] = { workloadUid, port: dumpPorts(ports), status };
-  }
-  return byUid;
+export function dumpEndpoint({ workloadUid, ports, status }: Endpoint): JsonObject {
+  return { port: dumpPorts(ports), status, workloadUid };
 }
 
 function dumpPorts(ports: PortMap): JsonObject {
@@ -165,9 +151,4 @@ function dumpGateway(gateway: GatewayAddress): JsonObject {
 
 function unlessEmpty(key: string, value: string | readonly Json[]): JsonObject {
   return value.length === 0 ? {} : { [key]: value };
-}
-
-/** Bytewise order for ASCII keys. */
-function by<T>(key: (value: T) => string): (a: T, b: T) => number {
-  return (a, b) => key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0;
 }
