@@ -110,6 +110,12 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
     refused(/^tls handshake error: no application protocol$/),
   ],
   [
+    "no application protocol, dataplane 2.1",
+    badHandshake(({ good }) => ({ credential: good, alpn: [] })),
+    "received fatal alert: NoApplicationProtocol",
+    refused(/^tls handshake error: the client offers no application protocol \(ALPN\), h2 is required$/),
+  ],
+  [
     "no TLS",
     ({ inbound }) => raw(inbound, text("GET / HTTP/1.1\r\nhost: b\r\n\r\n")),
     "", // nothing that an HTTP client could take for an answer
@@ -138,17 +144,6 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
     speaking("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\x01\0\0\0\0\0"),
     "first frame is not SETTINGS".padStart(GOAWAY_TEXT, "\x01"),
     closed("first frame is not SETTINGS"),
-  ],
-  [
-    "no application protocol: let in, dataplane 2.1",
-    async ({ inbound, good, app }) => {
-      await using peer = await HbonePeer.connect(inbound, good, []);
-      const tunnel = await peer.tunnel(app.authority);
-      tunnel.end();
-      return { from: peer.from, seen: await tunnel.rest() };
-    },
-    "",
-    { level: "info", message: "connection complete", error: null },
   ],
   [
     // HTTP/2 ends the stream alone, below what is logged (dataplane 2.3).

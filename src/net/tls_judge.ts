@@ -31,12 +31,15 @@ export class TlsJudge {
   }
 
   /**
-   * A peer without ALPN is let in, as upstream does (`docs/spec/dataplane.md` 2.1). As a server we have refused a list
-   * without h2 already, with an alert.
+   * Both sides must have agreed on h2 (`docs/spec/dataplane.md` 2.1). As a server we have refused a client without ALPN,
+   * or without h2 in its list, with an alert; here it is the server that does not know ALPN.
    */
   protocolProblem(protocol: string): Ending | null {
-    if (protocol === "" || protocol === "h2") return null;
-    return handshakeEnding({ kind: "protocol", text: "the peer chose an application protocol that was not offered" });
+    if (protocol === "h2") return null;
+    const text = protocol === ""
+      ? "the server agrees to no application protocol (ALPN), h2 is required"
+      : "the peer chose an application protocol that was not offered";
+    return handshakeEnding({ kind: "protocol", text });
   }
 
   /** The refusal as it was given, rather than as OpenSSL tells it. */

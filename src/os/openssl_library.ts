@@ -20,6 +20,8 @@ const sslSymbols = {
   SSL_CTX_set_verify_depth: { parameters: [P, I], result: "void" },
   SSL_CTX_set_cert_verify_callback: { parameters: [P, "function", P], result: "void" },
   SSL_CTX_set_alpn_select_cb: { parameters: [P, "function", P], result: "void" },
+  SSL_CTX_set_client_hello_cb: { parameters: [P, "function", P], result: "void" },
+  SSL_client_hello_get0_ext: { parameters: [P, U, B, B], result: I },
   SSL_CTX_set_alpn_protos: { parameters: [P, B, U], result: I },
   SSL_CTX_get_cert_store: { parameters: [P], result: P },
   SSL_CTX_use_certificate: { parameters: [P, P], result: I },

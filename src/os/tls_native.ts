@@ -7,6 +7,9 @@ import type { NativeTlsSession } from "./tls_native_session.ts";
 /** `SSL_TLSEXT_ERR_*` of an ALPN callback, `OPENSSL_NPN_NEGOTIATED` of the selection. */
 const OK = 0, ALERT_FATAL = 2, NEGOTIATED = 1;
 
+/** Of a ClientHello callback, and what it looks at and answers (RFC 7301 §3). */
+const HELLO_GOOD = 1, HELLO_BAD = 0, EXTENSION_ALPN = 16, NO_APPLICATION_PROTOCOL = 120;
+
 /** `SSL_CB_LOOP`: the state machine is about to go on, for each message. */
 const STATE_LOOP = 1;
 
@@ -15,14 +18,23 @@ export const ALPN_H2 = new Uint8Array([2, 0x68, 0x32]);
 
 const verifySignature = { parameters: ["pointer", "pointer"], result: "i32" } as const;
 const infoSignature = { parameters: ["pointer", "i32", "i32"], result: "void" } as const;
+const helloSignature = { parameters: ["pointer", "pointer", "pointer"], result: "i32" } as const;
 const alpnSignature = {
   parameters: ["pointer", "pointer", "pointer", "pointer", "u32", "pointer"],
   result: "i32",
 } as const;
 
+/** What OpenSSL calls on contexts; the functions belong to {@link NativeTls}. */
+export interface TlsCallbacks {
+  readonly verify: Deno.PointerValue;
+  readonly hello: Deno.PointerValue;
+  readonly selectAlpn: Deno.PointerValue;
+}
+
 export class NativeTls {
   readonly #verify: Deno.UnsafeCallback<typeof verifySignature>;
   readonly #message: Deno.UnsafeCallback<typeof infoSignature>;
+  readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
   /** OpenSSL calls back synchronously from `SSL_do_handshake` and `SSL_read`, so the session at work is known. */
   working: NativeTlsSession | null = null;
@@ -31,6 +43,13 @@ export class NativeTls {
     this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.working?.verify(store) ?? 0);
     this.#message = new Deno.UnsafeCallback(infoSignature, (_ssl, where) => {
       if (where & STATE_LOOP) this.working?.countMessage();
+    });
+    // A client without ALPN never gets to the selection below, so it is stopped here, before it costs a key exchange.
+    this.#hello = new Deno.UnsafeCallback(helloSignature, (ssl, alert) => {
+      if (this.#offersAlpn(ssl)) return HELLO_GOOD;
+      new DataView(Deno.UnsafePointerView.getArrayBuffer(alert!, 4)).setInt32(0, NO_APPLICATION_PROTOCOL, true);
+      this.working?.refuse("the client offers no application protocol (ALPN), h2 is required");
+      return HELLO_BAD;
     });
     this.#selectAlpn = new Deno.UnsafeCallback(alpnSignature, (_ssl, out, outLength, offered, length) => {
       const { SSL_select_next_proto } = library.ssl;
@@ -41,7 +60,8 @@ export class NativeTls {
 
   /** Throws `TlsSettingsError`. */
   newContext(settings: NativeTlsSettings): NativeTlsContext {
-    return new NativeTlsContext(this, settings, this.#verify.pointer, this.#selectAlpn.pointer);
+    const [verify, hello, selectAlpn] = [this.#verify.pointer, this.#hello.pointer, this.#selectAlpn.pointer];
+    return new NativeTlsContext(this, settings, { verify, hello, selectAlpn });
   }
 
   /** From now on {@link NativeTlsSession.countMessage} is told of handshake messages; data costs nothing. */
@@ -53,7 +73,13 @@ export class NativeTls {
   close(): void {
     this.#verify.close();
     this.#message.close();
+    this.#hello.close();
     this.#selectAlpn.close();
+  }
+
+  #offersAlpn(ssl: Deno.PointerValue): boolean {
+    const out = new Uint8Array(8), length = new Uint8Array(8);
+    return this.library.ssl.SSL_client_hello_get0_ext(ssl, EXTENSION_ALPN, out, length) === 1;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** An OpenSSL context: what all sessions with one certificate and one set of trust anchors have in common. */
 import { addressOf, cString } from "./libc.ts";
-import { ALPN_H2, type NativeTls } from "./tls_native.ts";
+import { ALPN_H2, type NativeTls, type TlsCallbacks } from "./tls_native.ts";
 import { type AcceptPath, NativeTlsSession, type TlsRole } from "./tls_native_session.ts";
 
 const CTRL_MODE = 33, CTRL_READ_AHEAD = 41, CTRL_SESS_CACHE_MODE = 44, CTRL_CHAIN_CERT = 89, CTRL_SET_GROUPS_LIST = 92;
@@ -54,7 +54,7 @@ export class NativeTlsContext {
   readonly #tls: NativeTls;
   #context: Deno.PointerValue;
 
-  constructor(tls: NativeTls, settings: NativeTlsSettings, verify: Deno.PointerValue, selectAlpn: Deno.PointerValue) {
+  constructor(tls: NativeTls, settings: NativeTlsSettings, callbacks: TlsCallbacks) {
     const { ssl, crypto } = tls.library;
     this.#tls = tls;
     crypto.ERR_clear_error();
@@ -62,7 +62,7 @@ export class NativeTlsContext {
     if (this.#context === null) throw new TlsSettingsError(`cannot make a TLS context: ${tls.takeErrorText()}`);
     try {
       this.#setProtocol(settings);
-      this.#setVerification(verify, selectAlpn);
+      this.#setCallbacks(callbacks);
       this.#setCertificate(settings);
       this.#setAnchors(settings.anchors);
     } catch (error) {
@@ -117,12 +117,13 @@ export class NativeTlsContext {
     this.#must(ssl.SSL_CTX_set_alpn_protos(context, ALPN_H2, ALPN_H2.length) === 0, "ALPN h2");
   }
 
-  #setVerification(verify: Deno.PointerValue, selectAlpn: Deno.PointerValue): void {
+  #setCallbacks({ verify, hello, selectAlpn }: TlsCallbacks): void {
     const { ssl } = this.#tls.library, context = this.#context;
     ssl.SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     ssl.SSL_CTX_set_verify(context, VERIFY_PEER_OR_FAIL, null);
     ssl.SSL_CTX_set_verify_depth(context, MAX_INTERMEDIATES);
     ssl.SSL_CTX_set_cert_verify_callback(context, verify, null);
+    ssl.SSL_CTX_set_client_hello_cb(context, hello, null);
     ssl.SSL_CTX_set_alpn_select_cb(context, selectAlpn, null);
   }
 

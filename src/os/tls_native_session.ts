@@ -151,7 +151,7 @@ export class NativeTlsSession {
     return this.#tls.library.crypto.BIO_number_read(this.#readBio);
   }
 
-  /** The protocol agreed on by ALPN; empty where the peer knows no ALPN. */
+  /** The protocol agreed on by ALPN; empty where the server knows no ALPN. */
   alpn(): string {
     const cell = new BigUint64Array(1), length = intCell();
     this.#tls.library.ssl.SSL_get0_alpn_selected(this.#ssl, new Uint8Array(cell.buffer), length.bytes);
@@ -213,6 +213,11 @@ export class NativeTlsSession {
     this.failure = { kind: "refused", text: refusal };
     crypto.X509_STORE_CTX_set_error(store, CERTIFICATE_REJECTED);
     return 0;
+  }
+
+  /** What is wrong with the peer's first message, when OpenSSL would only say that a callback failed. */
+  refuse(text: string): void {
+    this.failure ??= { kind: "protocol", text };
   }
 
   /**

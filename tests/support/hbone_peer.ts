@@ -78,8 +78,8 @@ export class HbonePeer implements AsyncDisposable {
   }
 
   /** Fails when the handshake does. */
-  static async connect(place: Place, credential: Credential, alpn = ["h2"]): Promise<HbonePeer> {
-    const socket = open(place, { credential, alpn });
+  static async connect(place: Place, credential: Credential): Promise<HbonePeer> {
+    const socket = open(place, { credential });
     await inTime("the handshake", once(socket, "secureConnect"));
     return new HbonePeer(socket);
   }

@@ -16,7 +16,7 @@ testNeeding(
       using files = new OpensslFiles();
       const { listener, outcomes, address } = rig.listen(rig.context(server));
       const input = "echo one; for i in 1 2 3; do sleep 0.1; echo K; done; sleep 0.1; echo two; exec tail -f /dev/null";
-      await using program = sClient(address, [...files.identity("client", client), "-msg"], input);
+      await using program = sClient(address, ["-alpn", "h2", ...files.identity("client", client), "-msg"], input);
       await rig.sockets.run(() => outcomes.length > 0);
       const pump = new Pump(rig.sockets.network, outcomes[0]!.duplex!, NOTHING, { end: false });
       await rig.sockets.run(() => text(pump.bytes).endsWith("two\n"));

@@ -18,6 +18,7 @@ import {
 } from "./rig.ts";
 
 const needs = { packages: ["openssl"] } as const;
+const H2 = ["-alpn", "h2"] as const;
 const NOTHING = new Uint8Array(0);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (what: string) => new TextEncoder().encode(what);
@@ -34,7 +35,7 @@ testNeeding(
         ...files.identity("client", client),
         "-CAfile",
         files.certificates("root", root.certificate),
-        ...["-alpn", "h2", "-verify_return_error", "-sess_out", session, "-msg"],
+        ...[...H2, "-verify_return_error", "-sess_out", session, "-msg"],
       ], "echo question; exec tail -f /dev/null");
       await program.line(/Verify return code: 0 \(ok\)/);
       await rig.sockets.run(() => outcomes.length > 0);
@@ -56,7 +57,7 @@ testNeeding(
 testNeeding(needs, "TLS with openssl s_server: a handshake, bytes both ways, no SNI", () =>
   withTls(async (rig) => {
     using files = new OpensslFiles();
-    await using program = sServer(files, ["-alpn", "h2", "-rev", "-tlsextdebug"]);
+    await using program = sServer(files, [...H2, "-rev", "-tlsextdebug"]);
     const outcome = await rig.connect(await portOf(program), rig.context(client));
     assert.deepEqual(outcome.peer?.chain, [server.chain[0], root.certificate]);
     const pump = new Pump(rig.sockets.network, outcome.duplex!, bytes("drow\n"), { end: false });
@@ -75,11 +76,13 @@ testNeeding(needs, "identity T6: a server that speaks http/1.1 only", () =>
     assert.equal(ending?.message, "the peer sent TLS alert no_application_protocol");
   }));
 
-testNeeding(needs, "dataplane 2.1: a server without ALPN is taken at its word", () =>
+testNeeding(needs, "dataplane 2.1: a server without ALPN is left", () =>
   withTls(async (rig) => {
     using files = new OpensslFiles();
     await using program = sServer(files, ["-rev"]);
-    assert.ok((await rig.connect(await portOf(program), rig.context(client))).duplex !== undefined);
+    const { ending } = await rig.connect(await portOf(program), rig.context(client));
+    assert.equal(ending?.code, "TLS_HANDSHAKE");
+    assert.equal(ending?.message, "the server agrees to no application protocol (ALPN), h2 is required");
   }));
 
 testNeeding(needs, "TLS with openssl s_server: one that knows TLS 1.2 only", () =>
@@ -103,14 +106,14 @@ interface Refused {
 const refused: readonly Refused[] = [
   {
     what: "identity T11: no certificate",
-    args: () => ["-alpn", "h2"],
+    args: () => H2,
     alert: /alert certificate required/,
     code: "TLS_NO_CERTIFICATE",
     text: /sent no certificate/,
   },
   {
     what: "identity T7: TLS 1.2",
-    args: (files) => ["-alpn", "h2", "-tls1_2", ...files.identity("client", client)],
+    args: (files) => [...H2, "-tls1_2", ...files.identity("client", client)],
     alert: /alert protocol version/,
     code: "TLS_HANDSHAKE",
     text: /unsupported protocol/,
@@ -123,22 +126,29 @@ const refused: readonly Refused[] = [
     text: /no application protocol/,
   },
   {
+    what: "dataplane 2.1: no ALPN",
+    args: (files) => files.identity("client", client),
+    alert: /alert no application protocol/,
+    code: "TLS_HANDSHAKE",
+    text: /^the client offers no application protocol \(ALPN\), h2 is required$/,
+  },
+  {
     what: "identity T8: ChaCha20 only",
-    args: (files) => ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", ...files.identity("client", client)],
+    args: (files) => [...H2, "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", ...files.identity("client", client)],
     alert: /alert handshake failure/,
     code: "TLS_HANDSHAKE",
     text: /no shared cipher/,
   },
   {
     what: "a group that we do not have",
-    args: (files) => ["-groups", "ffdhe2048", ...files.identity("client", client)],
+    args: (files) => [...H2, "-groups", "ffdhe2048", ...files.identity("client", client)],
     alert: /alert handshake failure/,
     code: "TLS_HANDSHAKE",
     text: /no suitable key share|no suitable groups/,
   },
   {
     what: "an unknown authority",
-    args: (files) => files.identity("client", credential(authority("other"), CLIENT_ID)),
+    args: (files) => [...H2, ...files.identity("client", credential(authority("other"), CLIENT_ID))],
     alert: /alert unknown ca/,
     code: "TLS_CERTIFICATE",
     text: /unable to get local issuer certificate/,
@@ -161,21 +171,13 @@ for (const { what, args, alert, code, text } of refused) {
     }));
 }
 
-testNeeding(needs, "dataplane 2.1: a client without ALPN is let in", () =>
-  withTls(async (rig) => {
-    using files = new OpensslFiles();
-    const { listener, address } = rig.listen(rig.context(server));
-    await goesOn(rig, files, address);
-    listener.close();
-  }));
-
 testNeeding(needs, "identity T7: TLS 1.2 where it is allowed, and only with its suites", () =>
   withTls(async (rig) => {
     using files = new OpensslFiles();
     const tls12Ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256";
     const { listener, outcomes, address } = rig.listen(rig.context(server, { tls12Ciphers }));
     const identity = files.identity("client", client);
-    await using program = sClient(address, ["-alpn", "h2", "-tls1_2", ...identity], "echo hi; exec tail -f /dev/null");
+    await using program = sClient(address, [...H2, "-tls1_2", ...identity], "echo hi; exec tail -f /dev/null");
     await program.line(/Protocol\s*: TLSv1.2/);
     await rig.sockets.run(() => outcomes.length > 0);
     const { duplex, peer } = outcomes[0]!;
@@ -183,7 +185,7 @@ testNeeding(needs, "identity T7: TLS 1.2 where it is allowed, and only with its 
     assert.equal(peer?.cipher, "ECDHE-ECDSA-AES256-GCM-SHA384");
     const pump = new Pump(rig.sockets.network, duplex!, NOTHING, { end: false });
     await rig.sockets.run(() => text(pump.bytes) === "hi\n");
-    await using weak = sClient(address, ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA", ...identity]);
+    await using weak = sClient(address, [...H2, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA", ...identity]);
     await weak.line(/alert handshake failure/);
     listener.close();
   }));
@@ -198,10 +200,10 @@ testNeeding(
       await using program = sServer(files, ["-rev"]);
       const elsewhere = await portOf(program);
       const identity = files.identity("client", client);
-      await using first = sClient(elsewhere, [...identity, "-sess_out", session]);
+      await using first = sClient(elsewhere, [...H2, ...identity, "-sess_out", session]);
       await first.line(/Post-Handshake New Session Ticket arrived/);
       const { listener, outcomes, address } = rig.listen(rig.context(server));
-      await using second = sClient(address, [...identity, "-sess_in", session]);
+      await using second = sClient(address, [...H2, ...identity, "-sess_in", session]);
       await second.line(/^New, TLSv1.3/);
       await rig.sockets.run(() => outcomes.length > 0);
       assert.deepEqual(outcomes[0]!.peer?.chain[0], client.chain[0]);
@@ -211,7 +213,7 @@ testNeeding(
 
 /** The listener serves the next client as if nothing had been. */
 async function goesOn(rig: TlsRig, files: OpensslFiles, address: SocketAddress): Promise<void> {
-  await using program = sClient(address, files.identity("good", client));
+  await using program = sClient(address, [...H2, ...files.identity("good", client)]);
   await program.line(/^New, TLSv1.3/);
   assert.ok((await rig.connect(address, rig.context(client))).duplex !== undefined);
 }
