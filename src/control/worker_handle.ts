@@ -2,6 +2,7 @@
 import { wake } from "../os/wake.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
+import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 
 export interface WorkerEvents {
   onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;
@@ -15,6 +16,7 @@ export class WorkerHandle {
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
+  readonly #dumps = new WorkerDumps((request) => this.send({ kind: "dump", request }));
   #wakeDescriptor = -1;
   #requests = 0;
 
@@ -58,6 +60,11 @@ export class WorkerHandle {
     return promise;
   }
 
+  /** Begins a dump of the mesh as it is. */
+  dump(): MeshDumpReader {
+    return this.#dumps.begin();
+  }
+
   terminate(): void {
     this.#worker.terminate();
   }
@@ -77,6 +84,8 @@ export class WorkerHandle {
         this.#snapshots.get(message.request)?.(message.metrics);
         this.#snapshots.delete(message.request);
         return;
+      case "dump":
+        return this.#dumps.receive(message.answer);
       case "drained":
         return this.#drained.resolve();
       case "failed":

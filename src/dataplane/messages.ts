@@ -10,6 +10,7 @@ import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 
 export type ToWorker =
   /** First and once. `filter`: of the log, rendered. */
@@ -21,6 +22,7 @@ export type ToWorker =
   | { readonly kind: "listen" }
   | { readonly kind: "log-filter"; readonly filter: string }
   | { readonly kind: "snapshot"; readonly request: number }
+  | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "drain"; readonly mode: DrainMode };
 
 export type ToMain =
@@ -29,6 +31,7 @@ export type ToMain =
   | { readonly kind: "listening" }
   | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
+  | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "drained" }
   /** It cannot start; the text is for the operator. */
   | { readonly kind: "failed"; readonly message: string };

@@ -15,6 +15,7 @@ import { LogWriter, STANDARD_OUTPUT } from "../telemetry/log_writer.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
+import { DumpSessions } from "./dump_sessions.ts";
 import { randomBytes } from "./random_bytes.ts";
 
 /** What a worker's global scope offers. */
@@ -45,6 +46,7 @@ class DataPlaneWorker {
   readonly #log: Log;
   readonly #metrics = new Metrics();
   readonly #plane: DataPlane;
+  readonly #dumps: DumpSessions;
 
   constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
     this.#scope = scope;
@@ -68,6 +70,11 @@ class DataPlaneWorker {
       random: Math.random,
       fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });
+    this.#dumps = new DumpSessions(
+      this.#plane.state,
+      (answer) => scope.postMessage({ kind: "dump", answer }),
+      () => performance.now(),
+    );
     scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: library.version });
     void this.#reactor.run("own-thread");
   }
@@ -92,6 +99,8 @@ class DataPlaneWorker {
           request: message.request,
           metrics: this.#metrics.snapshot(),
         });
+      case "dump":
+        return this.#dumps.receive(message.request);
       case "drain":
         return this.#plane.drain(message.mode, () => this.#drained());
       default:
