@@ -109,10 +109,6 @@ refusal("the files of the CA hold something else", {
   settings: { LOCAL_CA_CERT: "/dev/null", LOCAL_CA_KEY: "/dev/null" },
   says: ['Error: CA key "/dev/null" is no unencrypted private key in PEM'],
 });
-refusal("shared mode says what to set instead", {
-  settings: { PROXY_MODE: "shared", PROXY_WORKLOAD_INFO: null },
-  says: ["Error: PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO"],
-});
 refusal("an unknown command gets the help, config 1.14", {
   args: ["frobnicate"],
   says: ["unknown command: frobnicate", "Commands:", "help            - Print commands and version of ztunnel"],

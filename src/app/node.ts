@@ -4,7 +4,6 @@
  */
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
-import { ConfigError } from "../config/error.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
 import type { MeshChange } from "../mesh/changes.ts";
@@ -17,6 +16,7 @@ import { Certificates } from "./certificates.ts";
 import { loadMesh } from "./local_mesh.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
+import { Pods } from "./pods.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
@@ -52,6 +52,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
     if (!await Promise.race([serving, stop.then(() => false)])) return await servers.drain();
     const metrics = new Metrics();
+    const pods = config.mode === "shared" ? new Pods({ config, workers, readiness, metrics, log }) : null;
     metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
     servers.serveStats(async () => {
       collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
@@ -59,8 +60,9 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     });
     readiness.complete("proxy");
     const memory = keepMemorySmall();
-    await Promise.race([stop, workers.death]);
+    await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
     memory.stop();
+    await pods?.stop();
     await Promise.all([
       servers.drain(),
       workers.drain({ kind: "graceful", deadline: config.drainDeadline }),
@@ -71,7 +73,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   }
 }
 
-/** Starts the workers and has them listen for the one workload of dedicated mode. */
+/** Starts the workers; in dedicated mode they listen for its one workload. */
 async function serve(
   config: Config,
   workers: Workers,
@@ -81,13 +83,11 @@ async function serve(
 ): Promise<void> {
   const library = await workers.start(config, filter.toString());
   log.scope("ztunnel::tls").info("TLS library in use", { library });
-  if (config.workload === null) {
-    throw new ConfigError("PROXY_MODE=shared is not there yet: set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO");
-  }
   const scope = log.scope("ztunnel::app");
-  scope.info("proxy mode enabled");
+  scope.info(config.mode === "shared" ? "shared proxy mode - in-pod mode enabled" : "proxy mode enabled");
   if (!config.dnsEnabled) scope.info("no dns proxy created");
-  await workers.serve(mesh);
+  if (config.mode === "shared") workers.send({ kind: "mesh", changes: mesh });
+  else await workers.serve(mesh);
 }
 
 function announce(config: Config, log: Log): void {

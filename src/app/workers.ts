@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { WorkerHandle } from "../control/worker_handle.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
+import type { PodAnswer } from "../dataplane/pods_messages.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
@@ -12,6 +13,8 @@ export class Workers {
   readonly #config: Config;
   readonly #handles: WorkerHandle[];
   readonly #death = Promise.withResolvers<never>();
+  /** Hears what workers say about pods, set by the wiring. */
+  onPod: (worker: WorkerHandle, answer: PodAnswer) => void = () => {};
 
   /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this identity. */
   constructor(config: Config, makeWorker: () => Worker, wanted: (id: SpiffeId) => void) {
@@ -21,8 +24,13 @@ export class Workers {
     this.#handles = Array.from({ length: config.workerThreads }, () =>
       new WorkerHandle(makeWorker(), {
         onCertificateWanted: wanted,
+        onPod: (answer, worker) => this.onPod(worker, answer),
         onDeath: (message) => this.#death.reject(new Error(message)),
       }));
+  }
+
+  get all(): readonly WorkerHandle[] {
+    return this.#handles;
   }
 
   /** Rejects when a worker dies, with its error. */

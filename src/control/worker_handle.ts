@@ -3,9 +3,11 @@ import { wake } from "../os/wake.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
+import type { PodAnswer } from "../dataplane/pods_messages.ts";
 
 export interface WorkerEvents {
   onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;
+  onPod(answer: PodAnswer, worker: WorkerHandle): void;
   onDeath(message: string): void;
 }
 
@@ -78,6 +80,8 @@ export class WorkerHandle {
         return this.#ready.resolve(message.library);
       case "listening":
         return this.#listening.resolve();
+      case "pod":
+        return this.#events.onPod(message.answer, this);
       case "certificate-wanted":
         return this.#events.onCertificateWanted(message.id, this);
       case "snapshot":

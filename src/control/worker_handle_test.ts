@@ -35,6 +35,7 @@ function bed() {
   const wanted: string[] = [], deaths: string[] = [];
   const handle = new WorkerHandle(worker, {
     onCertificateWanted: (id) => wanted.push(id),
+    onPod() {},
     onDeath: (message) => deaths.push(message),
   });
   const eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

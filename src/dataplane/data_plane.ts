@@ -17,6 +17,7 @@ import type { ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { Log } from "../telemetry/log.ts";
+import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { CredentialStore } from "./credential_store.ts";
 
@@ -37,6 +38,12 @@ export interface DataPlaneParts {
   readonly wallClock: () => number;
   readonly random: () => number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+/** Where a pod of shared mode lives. */
+export interface PodHome {
+  /** Descriptor of its network namespace, somebody else's and open for as long as the pod is served. */
+  readonly namespace: number;
 }
 
 export class DataPlane {
@@ -73,8 +80,8 @@ export class DataPlane {
     this.credentials.failed(id, message);
   }
 
-  /** Binds the listeners of one workload. Throws `ListenError`. */
-  startPod(name: WorkloadName): PodProxy {
+  /** Binds the listeners of one workload, in its `home` where it has one. Throws `ListenError`. */
+  startPod(name: WorkloadName, home: PodHome | null = null): PodProxy {
     const { config, network, log, metrics, random, fillRandom, wallClock } = this.#parts;
     const pod = new PodProxy(
       {
@@ -89,13 +96,13 @@ export class DataPlane {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
         },
-        log: log.scope("ztunnel::proxy"),
-        settings: this.#settings(),
+        log: home === null ? log.scope("ztunnel::proxy") : log.scope("ztunnel::proxy", podSpan(name)),
+        settings: this.#settings(home),
         random,
         fillRandom,
         wallClock,
       },
-      this.#listeners(),
+      this.#listeners(home),
       config.sockets.originalSource,
     );
     this.#pods.add(pod);
@@ -121,7 +128,7 @@ export class DataPlane {
     for (const pod of [...this.#pods]) this.stopPod(pod, mode, () => --left === 0 && end());
   }
 
-  #settings(): Omit<ProxySettings, "originalSource"> {
+  #settings(home: PodHome | null): Omit<ProxySettings, "originalSource"> {
     const { config } = this.#parts;
     return {
       network: config.node.network,
@@ -129,7 +136,7 @@ export class DataPlane {
       ownPorts: ownPorts(config),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
-      dial: { ...socketOptions(config), timeout: TEN_SECONDS },
+      dial: { ...socketOptions(config), ...home, timeout: TEN_SECONDS },
       http2: {
         streamWindow: config.http2.streamWindow,
         connectionWindow: config.http2.connectionWindow,
@@ -143,16 +150,17 @@ export class DataPlane {
     };
   }
 
-  #listeners(): PodListeners {
+  #listeners(home: PodHome | null): PodListeners {
     const { config, sharedListeners } = this.#parts;
     const { inbound, inboundPlaintext, outbound, socks5 } = config.listeners;
     const at = (address: ListenAt["address"]): ListenAt => ({
       address,
       ...socketOptions(config),
+      ...home,
       ...(config.sockets.originalSource === false
         ? {}
         : { transparent: config.sockets.originalSource === true ? "require" : "try" }),
-      reusePort: sharedListeners,
+      reusePort: home === null ? sharedListeners : config.inpod.reusePort,
     });
     return {
       inbound: at(inbound),
@@ -161,6 +169,11 @@ export class DataPlane {
       socks5: socks5 === null ? null : at(socks5),
     };
   }
+}
+
+/** All that is logged of a pod stands in its span, as `proxy{wl=shop/cart-0}`. */
+function podSpan({ name, namespace }: WorkloadName): Span {
+  return { name: "proxy", fields: { wl: bare(`${namespace}/${name}`) } };
 }
 
 /** Beside the listeners: with one workload our servers stand in its namespace (`docs/spec/observed.md` O35). */

@@ -11,6 +11,7 @@ import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
+import type { PodAnswer, PodOrder } from "./pods_messages.ts";
 
 export type ToWorker =
   /** First and once. `filter`: of the log, rendered. */
@@ -20,6 +21,8 @@ export type ToWorker =
   | { readonly kind: "certificate-failed"; readonly id: SpiffeId; readonly message: string }
   /** Bind the listeners of the one workload of dedicated mode. */
   | { readonly kind: "listen" }
+  /** Shared mode. */
+  | { readonly kind: "pod"; readonly order: PodOrder }
   | { readonly kind: "log-filter"; readonly filter: string }
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
@@ -29,6 +32,7 @@ export type ToMain =
   /** `wake`: the eventfd to write after each message. `library`: the TLS library in use. */
   | { readonly kind: "ready"; readonly wake: number; readonly library: string }
   | { readonly kind: "listening" }
+  | { readonly kind: "pod"; readonly answer: PodAnswer }
   | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }

@@ -16,6 +16,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
+import { Pods } from "./pods.ts";
 import { randomBytes } from "./random_bytes.ts";
 
 /** What a worker's global scope offers. */
@@ -47,6 +48,7 @@ class DataPlaneWorker {
   readonly #metrics = new Metrics();
   readonly #plane: DataPlane;
   readonly #dumps: DumpSessions;
+  readonly #pods: Pods;
 
   constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
     this.#scope = scope;
@@ -70,6 +72,7 @@ class DataPlaneWorker {
       random: Math.random,
       fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });
+    this.#pods = new Pods(this.#plane, (answer) => scope.postMessage({ kind: "pod", answer }));
     this.#dumps = new DumpSessions(
       this.#plane.state,
       (answer) => scope.postMessage({ kind: "dump", answer }),
@@ -91,6 +94,8 @@ class DataPlaneWorker {
         return this.#plane.certificateFailed(message.id, message.message);
       case "listen":
         return this.#listen();
+      case "pod":
+        return this.#pods.receive(message.order);
       case "log-filter":
         return this.#setFilter(message.filter);
       case "snapshot":

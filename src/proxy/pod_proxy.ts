@@ -181,7 +181,8 @@ export class PodProxy {
 
   #logListening(name: Component, listener: Listener): void {
     const scope = name === "inbound passthrough" ? "inbound_passthrough" : name;
-    this.#parts.log.as(`ztunnel::proxy::${scope}`).info("listener established", {
+    // Outside of the pod's span, as always.
+    this.#parts.log.log.scope(`ztunnel::proxy::${scope}`).info("listener established", {
       address: bare(formatAddress(listener.local)),
       component: name === "inbound passthrough" ? "inbound plaintext" : name,
       transparent: listener.transparent,

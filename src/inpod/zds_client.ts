@@ -1,0 +1,221 @@
+/**
+ * The connection to the node's agent: makes it and makes it again, hands its packets to the manager one by one, sends
+ * the answers. Runs in the main isolate, on a reactor that shares it.
+ *
+ *     waiting ──time──▶ connecting ──▶ connected ──end, error──▶ waiting
+ *        ▲                  │ no agent, or it does not take the hello
+ *        └──────────────────┘
+ */
+import type { Ending } from "../net/duplex.ts";
+import { connectPackets, type PacketSocket, type Reception } from "../net/packet_socket.ts";
+import type { Reactor } from "../net/reactor.ts";
+import type { Timer } from "../net/network.ts";
+import type { Log, LogScope } from "../telemetry/log.ts";
+import { durationText, quote } from "../telemetry/rust_text.ts";
+import { referNamespace } from "./namespace_reference.ts";
+import type { PodHost, PodNamespace } from "./pod.ts";
+import type { PodCounters, PodState } from "./pod_registry.ts";
+import { announceDelay, brokenDelay, connectDelay } from "./reconnect.ts";
+import { RETRY_DELAY, WorkloadManager } from "./workload_manager.ts";
+import { decodeRequest, encodeAck, encodeHello } from "./zds_message.ts";
+
+/** Then others of this isolate have their turn. */
+const PACKETS_PER_TURN = 64;
+
+export interface ZdsClientParts {
+  readonly reactor: Reactor;
+  /** Of the agent's socket. */
+  readonly path: string;
+  readonly host: PodHost;
+  readonly counters: PodCounters;
+  readonly log: Log;
+  /** In [0, 1). */
+  readonly random: () => number;
+  setReady(ready: boolean): void;
+  /** Agent and proxy do not speak the same protocol: the process must end (A1.9). */
+  onBreach(text: string): void;
+}
+
+type Packet = Extract<Reception, { kind: "packet" }>;
+
+export class ZdsClient {
+  readonly #parts: ZdsClientParts;
+  readonly #log: LogScope;
+  readonly #manager: WorkloadManager;
+  #socket: PacketSocket | null = null;
+  #next: Timer | null = null;
+  #retry: Timer | null = null;
+  #stopped = false;
+  /** In a row. */
+  #connectFailures = 0;
+  #announceFailures = 0;
+  #broken = 0;
+
+  constructor(parts: ZdsClientParts) {
+    const { reactor, log, host, counters } = parts;
+    this.#parts = parts;
+    this.#log = log.scope("ztunnel::inpod::workloadmanager");
+    this.#manager = new WorkloadManager(
+      {
+        answer: (error) => this.#answer(error),
+        setReady: (ready) => this.#setReady(ready),
+        scheduleRetry: () => this.#retry = reactor.after(RETRY_DELAY, () => this.#manager.retry()),
+        cancelRetry: () => this.#retry?.cancel(),
+        onBreach: (text) => this.#breach(text),
+      },
+      // Whatever is answered, the agent may be waiting.
+      { serve: (pod, events) => host.serve(pod, reading(events, () => this.#read())) },
+      counters,
+      log,
+    );
+  }
+
+  /** Pods by uid, for dumps and audits. */
+  get pods(): readonly PodState[] {
+    return this.#manager.pods;
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  /** The agent is left; what is served stays so. Idempotent. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#log.as("ztunnel::inpod::protocol").info("workload proxy manager: drain requested");
+    this.#next?.cancel();
+    this.#retry?.cancel();
+    this.#socket?.close();
+    this.#socket = null;
+    this.#log.info("drain requested");
+  }
+
+  #connect(): void {
+    const outcome = connectPackets(this.#parts.reactor, this.#parts.path);
+    if (!("receive" in outcome)) return this.#notConnected(outcome);
+    this.#connectFailures = 0;
+    this.#manager.connected();
+    const failure = outcome.send(encodeHello());
+    if (failure !== null) return this.#notAnnounced(outcome);
+    this.#log.info("handling new stream");
+    this.#socket = outcome;
+    outcome.start({ onReadable: () => this.#read() });
+  }
+
+  #notConnected({ code, message }: Ending): void {
+    const delay = connectDelay(++this.#connectFailures);
+    this.#log.warn(
+      `failed to connect to the Istio CNI node agent over ${quote(this.#parts.path)}, is the node agent healthy? ` +
+        `details: ${code}: ${message}. retrying in ${durationText(delay)}`,
+    );
+    this.#connectAfter(delay);
+  }
+
+  #notAnnounced(socket: PacketSocket): void {
+    socket.close();
+    this.#manager.disconnected();
+    const delay = announceDelay(++this.#announceFailures, this.#parts.random());
+    this.#log.error(
+      `node agent announcement failed (could not announce to node agent), retrying in ${durationText(delay)}`,
+    );
+    this.#connectAfter(delay);
+  }
+
+  #connectAfter(delay: number): void {
+    this.#next = this.#parts.reactor.after(delay, () => this.#connect());
+  }
+
+  /** Takes packets until there is none, or until one waits for its pod. */
+  #read(): void {
+    for (let i = 0; i < PACKETS_PER_TURN; i++) {
+      if (this.#socket === null || this.#manager.busy) return;
+      const reception = this.#socket.receive();
+      switch (reception.kind) {
+        case "nothing":
+          return;
+        case "end":
+          return this.#ended(reception.ending);
+        case "packet":
+          this.#take(reception);
+          break;
+        default:
+          reception satisfies never;
+      }
+    }
+    this.#parts.reactor.nextTurn({ runTurn: () => this.#read() });
+  }
+
+  #take(packet: Packet): void {
+    const request = decodeRequest(packet);
+    if ("error" in request) return this.#unreadable(request.error);
+    if (request.kind !== "add") return this.#manager.receive(request, null);
+    let namespace: PodNamespace;
+    try {
+      namespace = referNamespace(packet.descriptors[0]!);
+    } catch (error) {
+      return this.#answer(`failure to start proxy : ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#manager.receive(request, namespace);
+  }
+
+  #unreadable(error: string): void {
+    this.#log.error(`failed to read message: ${error}`);
+    this.#socket?.send(encodeAck(`failure to read message : ${error}`));
+    this.#lost(`ReceiveMessageError(${quote(error)})`);
+  }
+
+  #answer(error: string | null): void {
+    const failure = this.#socket?.send(encodeAck(error)) ?? null;
+    if (failure !== null) this.#lost(`SendAckError(${quote(failure.message)})`);
+  }
+
+  #ended({ how, message }: Ending): void {
+    if (how !== "fin") return this.#lost(`ReceiveMessageError(${quote(message)})`);
+    this.#log.info("process stream ended with eof");
+    this.#disconnected();
+  }
+
+  #lost(why: string): void {
+    this.#log.warn(`process stream ended: ${why}`);
+    this.#disconnected();
+  }
+
+  #disconnected(): void {
+    this.#socket?.close();
+    this.#socket = null;
+    this.#manager.disconnected();
+    const delay = brokenDelay(++this.#broken);
+    if (delay === 0) this.#connect();
+    else this.#connectAfter(delay);
+  }
+
+  #setReady(ready: boolean): void {
+    if (ready) this.#announceFailures = this.#broken = 0;
+    this.#parts.setReady(ready);
+  }
+
+  #breach(text: string): void {
+    this.#socket?.send(encodeAck(`failure to process message : ProtocolError(${quote(text)})`));
+    this.stop();
+    this.#parts.onBreach(text);
+  }
+}
+
+/** The same events, and `then` after each. */
+function reading<E extends { onStarted(): void; onFailed(reason: string): void; onEnded(): void }>(
+  events: E,
+  then: () => void,
+) {
+  return {
+    onStarted() {
+      events.onStarted();
+      then();
+    },
+    onFailed(reason: string) {
+      events.onFailed(reason);
+      then();
+    },
+    onEnded: () => events.onEnded(),
+  };
+}
