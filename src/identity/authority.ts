@@ -36,9 +36,18 @@ export interface CertificateAuthority {
   fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate>;
   /** The bundles known now. */
   bundles(): TrustBundles;
+  /** Fetches worth starting at the same time, where the authority itself bounds what it asks of others. */
+  readonly concurrency?: number;
+  /** For authorities that are told of news: `listener` gets what no running fetch returns. Called once. */
+  onUpdate?(listener: UpdateListener): void;
+  /** Nobody needs the subject any more: its fetch is rejected, its key dropped, what was open for it is closed. */
+  release?(subject: CertificateSubject): void;
   /** Running fetches are rejected, later ones too. Idempotent. */
   close(): void;
 }
+
+/** A newer certificate of a subject that was fetched before; or it was withdrawn, and must not be used any more. */
+export type UpdateListener = (subject: CertificateSubject, update: IssuedCertificate | CertificateError) => void;
 
 /** Stable names of the error catalogue, `docs/spec/identity-spire.md` 1.6. */
 export type CertificateErrorCode =
@@ -53,7 +62,17 @@ export type CertificateErrorCode =
   | "UNKNOWN_WORKLOAD"
   | "FORGOTTEN"
   | "CLOSED"
-  | "UNAVAILABLE";
+  | "UNAVAILABLE"
+  /** SPIRE has no registration entry for the subject. */
+  | "NO_ENTRY"
+  /** The agent, or the broker, does not let us ask for the subject. */
+  | "DENIED"
+  /** The pod's process is not there, or is not the pod's. */
+  | "NO_PROCESS"
+  /** Nobody knows the trust bundle that is needed. */
+  | "NO_BUNDLE"
+  | "TIMEOUT"
+  | "CONFIGURATION";
 
 /** Why there is no certificate. The message is shown in logs and in the dump: no secret, no token. */
 export class CertificateError extends Error {

@@ -79,9 +79,10 @@ export class CertificateManager {
 
   constructor(options: CertificateManagerOptions) {
     this.#options = options;
-    this.#concurrency = options.concurrency ?? 8;
+    this.#concurrency = options.concurrency ?? options.authority.concurrency ?? 8;
     if (this.#concurrency < 1) throw new RangeError("concurrency cannot be 0, operations would block forever");
     this.#lastNow = options.clock.now();
+    options.authority.onUpdate?.((subject, update) => this.#update(subject, update));
   }
 
   /** Managed keys. */
@@ -130,6 +131,7 @@ export class CertificateManager {
     this.#endPrefetch(entry);
     this.#entries.delete(entry.key);
     this.#queue.remove(entry.key);
+    this.#options.authority.release?.(entry.subject);
     this.#options.onChange(entry.subject, null);
     entry.waiters.settle({ ok: false, error: new CertificateError(NO_LONGER_NEEDED, "FORGOTTEN") });
   }
@@ -191,7 +193,7 @@ export class CertificateManager {
       if (key === null) break;
       this.#pace.started(key, now);
       this.#flights.add(key);
-      void this.#fly(key, this.#entries.get(key)!.subject);
+      void this.#fly(this.#entries.get(key)!);
     }
     this.#timer?.cancel();
     this.#timer = null;
@@ -201,13 +203,16 @@ export class CertificateManager {
     this.#timer = this.#options.clock.after(delay, () => this.#pump());
   }
 
-  async #fly(key: string, subject: CertificateSubject): Promise<void> {
-    const outcome = await this.#fetch(subject);
+  async #fly(passenger: Entry): Promise<void> {
+    const outcome = await this.#fetch(passenger.subject);
     if (this.#closing.signal.aborted) return;
-    this.#flights.delete(key);
-    const entry = this.#entries.get(key);
-    // Forgotten meanwhile: the certificate is of no use to anybody. Forgotten and wanted again: it is.
-    if (entry !== undefined) this.#land(entry, outcome);
+    this.#flights.delete(passenger.key);
+    const entry = this.#entries.get(passenger.key);
+    // Forgotten meanwhile: the certificate is of no use to anybody. Forgotten and wanted again: it is, unless the
+    // authority gave up when it was released.
+    const gaveUp = entry !== passenger && !outcome.ok && outcome.error.code === "FORGOTTEN";
+    if (entry !== undefined && gaveUp) this.#request(entry, Priority.RealTime, this.#readClock());
+    else if (entry !== undefined) this.#land(entry, outcome);
     this.#pump();
   }
 
@@ -244,6 +249,20 @@ export class CertificateManager {
     if (entry.state !== before) this.#options.onChange(entry.subject, entry.state);
     const known = readState(entry.state, now);
     if (known !== null) entry.waiters.settle(known);
+  }
+
+  /** News that nobody asked for. What is withdrawn ends at once, however long it would be valid. */
+  #update(subject: CertificateSubject, update: IssuedCertificate | CertificateError): void {
+    const entry = this.#entries.get(this.#keyOf(subject));
+    if (entry === undefined) return this.#options.authority.release?.(subject);
+    this.#queue.remove(entry.key);
+    if (update instanceof CertificateError) {
+      entry.state = INITIALIZING;
+      this.#land(entry, { ok: false, error: update });
+    } else {
+      this.#land(entry, this.#accept(subject, update));
+    }
+    this.#pump();
   }
 
   #reportPrefetch(entry: Entry, outcome: FetchOutcome): void {

@@ -31,7 +31,7 @@ export const INITIALIZING: CertificateState = { at: "initializing" };
 
 /** The state after a fetch. `now`: ms since the epoch. */
 export function afterFetch(state: CertificateState, outcome: FetchOutcome, now: number): CertificateState {
-  if (outcome.ok) return { at: "available", certificate: outcome.certificate };
+  if (outcome.ok) return sameOr(state, outcome.certificate);
   switch (state.at) {
     case "available":
       return isExpired(state.certificate, now) ? { at: "unavailable", error: outcome.error } : state;
@@ -41,6 +41,11 @@ export function afterFetch(state: CertificateState, outcome: FetchOutcome, now: 
     default:
       return state satisfies never;
   }
+}
+
+/** An authority that pushes answers a renewal with what it gave before: no news for anybody. */
+function sameOr(state: CertificateState, certificate: IssuedCertificate): CertificateState {
+  return state.at === "available" && state.certificate === certificate ? state : { at: "available", certificate };
 }
 
 /** What a reader gets at once, or null where it has to wait for a fetch. Never an expired certificate. */
