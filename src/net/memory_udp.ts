@@ -1,5 +1,5 @@
 /** Datagrams of the in-memory network: delivered in the next turn, lost where nobody receives or the queue is full. */
-import { ANY_V4, ANY_V6, formatAddress, type Ip, isIpv4, type SocketAddress } from "./address.ts";
+import { ANY_V4, ANY_V6, formatAddress, type Ip, isIpv4, sameAddress, type SocketAddress } from "./address.ts";
 import { type Binding, MemoryHosts, OWN_NAMESPACE } from "./memory_hosts.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import type { DatagramSink, DatagramSocket, TurnTask, UdpAt } from "./network.ts";
@@ -29,7 +29,9 @@ export class MemoryDatagrams {
   /** Throws `ListenError`. */
   open(at: UdpAt, sink: DatagramSink): DatagramSocket {
     const address = at.address.port === 0 ? { ip: at.address.ip, port: this.#hosts.freePort() } : at.address;
-    const socket = new MemoryUdpSocket(this, at, address, sink);
+    const { peer } = at;
+    const source = peer === undefined ? address.ip : this.#hosts.sourceFor(at.namespace ?? OWN_NAMESPACE, peer.ip);
+    const socket = new MemoryUdpSocket(this, at, isAny(address.ip) ? { ...address, ip: source } : address, sink);
     this.#hosts.bind(socket);
     return socket;
   }
@@ -37,9 +39,13 @@ export class MemoryDatagrams {
   /** True: on its way. */
   deliver(from: MemoryUdpSocket, bytes: Uint8Array, to: SocketAddress): boolean {
     if (bytes.length > MAX_PAYLOAD || !canReach(from, to.ip)) return false;
-    const receiver = this.#blackHoles.has(formatAddress(to)) ? null : this.#hosts.find(from.namespace, to);
-    if (receiver === null) return true;
-    const bound = from.local.ip === ANY_V4 || from.local.ip === ANY_V6 ? null : from.local.ip;
+    if (this.#blackHoles.has(formatAddress(to))) return true;
+    const receiver = this.#hosts.find(from.namespace, to);
+    if (receiver === null) {
+      if (from.refuse()) this.#scheduler.report(from);
+      return true;
+    }
+    const bound = isAny(from.local.ip) ? null : from.local.ip;
     const source = { ip: bound ?? this.#hosts.sourceFor(from.namespace, to.ip), port: from.local.port };
     if (receiver.take({ bytes: bytes.slice(), from: source })) this.#scheduler.report(receiver);
     return true;
@@ -62,7 +68,9 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
   readonly dualStack: boolean;
   readonly #network: MemoryDatagrams;
   readonly #sink: DatagramSink;
+  readonly #peer: SocketAddress | null;
   #queue: Datagram[] = [];
+  #refused = false;
   #closed = false;
 
   constructor(network: MemoryDatagrams, at: UdpAt, readonly address: SocketAddress, sink: DatagramSink) {
@@ -72,10 +80,11 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     this.namespace = at.namespace ?? OWN_NAMESPACE;
     this.reusePort = at.reusePort ?? false;
     this.dualStack = at.dualStack ?? true;
+    this.#peer = at.peer ?? null;
   }
 
   send(bytes: Uint8Array, to: SocketAddress): boolean {
-    return !this.#closed && this.#network.deliver(this, bytes, to);
+    return !this.#closed && this.#network.deliver(this, bytes, this.#peer ?? to);
   }
 
   close(): void {
@@ -86,12 +95,23 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
   }
 
   take(datagram: Datagram): boolean {
+    if (this.#peer !== null && !sameAddress(this.#peer, datagram.from)) return false;
     if (this.#queue.length >= QUEUE_LIMIT) return false;
     this.#queue.push(datagram);
     return true;
   }
 
+  /** Nobody is there: as the kernel, tells connected sockets only. */
+  refuse(): boolean {
+    this.#refused = this.#peer !== null;
+    return this.#refused;
+  }
+
   runTurn(): void {
+    if (this.#refused && !this.#closed) {
+      this.#refused = false;
+      this.#sink.onFailure?.("ECONNREFUSED");
+    }
     const arrived = this.#queue;
     this.#queue = [];
     for (const { bytes, from } of arrived) {
@@ -101,6 +121,10 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
       bytes.fill(0);
     }
   }
+}
+
+function isAny(ip: Ip): boolean {
+  return ip === ANY_V4 || ip === ANY_V6;
 }
 
 function canReach(from: MemoryUdpSocket, ip: Ip): boolean {

@@ -74,18 +74,25 @@ export interface UdpAt extends Pick<SocketOptions, "mark" | "namespace"> {
   readonly reusePort?: boolean;
   /** `::` also takes IPv4 (default true). */
   readonly dualStack?: boolean;
+  /**
+   * Connected to this address: only its datagrams are received, all go to it, and it can refuse. A wildcard address
+   * with port 0 then leaves source and port to the kernel, which draws the port at random.
+   */
+  readonly peer?: SocketAddress;
 }
 
 export interface DatagramSink {
-  /** `bytes` is lent: valid until the call returns. */
+  /** `bytes` is lent: valid until the call returns. An answer to `from` leaves from the address that was asked. */
   onDatagram(bytes: Uint8Array, from: SocketAddress): void;
+  /** The peer of a connected socket refuses (`ECONNREFUSED`), or the way there is gone. An errno name. */
+  onFailure?(code: string): void;
 }
 
 export interface DatagramSocket {
   readonly local: SocketAddress;
   /**
-   * Sends one datagram now. False: it is lost already (no room, no route, too long, socket closed). True promises
-   * nothing, as is the way of datagrams.
+   * Sends one datagram; from within `onDatagram`, right after the callbacks of this batch. False: it is lost already (no
+   * room, no route, too long, socket closed). True promises nothing, as is the way of datagrams.
    */
   send(bytes: Uint8Array, to: SocketAddress): boolean;
   /** Nothing is received any more. Idempotent. */

@@ -10,7 +10,7 @@ import {
   sameAddress,
   type SocketAddress,
 } from "./address.ts";
-import { ListenError, type UdpAt } from "./network.ts";
+import { type DatagramSocket, ListenError, type UdpAt } from "./network.ts";
 import { assertSameBytes, type ContractTest, payloadOf, type Rig } from "./network_contract_kit.ts";
 
 interface Received {
@@ -112,6 +112,64 @@ export function datagramContract(test: ContractTest): void {
     single.socket.close();
   });
 
+  test("a connected socket has a port of its own, sends to its peer only, and hears nobody else", async (rig) => {
+    const peer = open(rig);
+    const stranger = open(rig);
+    const any = isIpv4(rig.loopback) ? ANY_V4 : ANY_V6;
+    const client = open(rig, any, { peer: peer.socket.local });
+    assert.equal(client.socket.local.ip, rig.loopback);
+    assert.ok(client.socket.local.port > 0);
+    assert.ok(client.socket.send(HELLO, peer.socket.local));
+    await rig.run(() => peer.received.length === 1);
+    assert.ok(sameAddress(peer.received[0]!.from, client.socket.local));
+    assert.ok(stranger.socket.send(Uint8Array.of(1), client.socket.local));
+    assert.ok(peer.socket.send(HELLO, peer.received[0]!.from));
+    await rig.run(() => client.received.length === 1);
+    assertSameBytes(client.received[0]!.bytes, HELLO);
+    assert.ok(sameAddress(client.received[0]!.from, peer.socket.local));
+    for (const { socket } of [peer, stranger, client]) socket.close();
+  });
+
+  test("a connected socket is told that nobody is there, and goes on", async (rig) => {
+    const peer = open(rig);
+    const { local } = peer.socket;
+    peer.socket.close();
+    await aTurn(rig);
+    const codes: string[] = [];
+    const any = isIpv4(rig.loopback) ? ANY_V4 : ANY_V6;
+    const client = rig.network.udp({ address: { ip: any, port: 0 }, peer: local }, {
+      onDatagram() {},
+      onFailure: (code) => codes.push(code),
+    });
+    client.send(HELLO, local);
+    await rig.run(() => codes.length > 0);
+    assert.deepEqual(codes, ["ECONNREFUSED"]);
+    assert.ok(client.send(HELLO, local));
+    await rig.run(() => codes.length > 1);
+    client.close();
+  });
+
+  test("answers given in the callback keep their order and their addressees", async (rig) => {
+    const clients = Array.from({ length: 3 }, () => open(rig));
+    const server: DatagramSocket = rig.network.udp({ address: { ip: rig.loopback, port: 0 } }, {
+      onDatagram(bytes, from) {
+        assert.ok(server.send(bytes, from));
+        assert.ok(server.send(payloadOf(40_000, bytes[0]!), from));
+      },
+    });
+    for (let i = 0; i < 12; i++) assert.ok(clients[i % 3]!.socket.send(Uint8Array.of(i), server.local));
+    await rig.run(() => clients.every(({ received }) => received.length === 8));
+    clients.forEach(({ received }, nth) => {
+      const firsts = received.filter(({ bytes }) => bytes.length === 1).map(({ bytes }) => bytes[0]);
+      assert.deepEqual(firsts, [nth, nth + 3, nth + 6, nth + 9]);
+      received.filter((_, i) => i % 2 === 1).forEach(({ bytes }, i) => {
+        assertSameBytes(bytes, payloadOf(40_000, firsts[i]!));
+      });
+    });
+    for (const { socket } of clients) socket.close();
+    server.close();
+  });
+
   test("a socket may be closed from its own callback, and hears and says nothing after it", async (rig) => {
     const client = open(rig);
     let heard = 0;
@@ -130,4 +188,10 @@ export function datagramContract(test: ContractTest): void {
     assert.equal(heard, 1);
     client.socket.close();
   });
+}
+
+async function aTurn({ network, run }: Rig): Promise<void> {
+  const before = network.turn;
+  network.nextTurn({ runTurn() {} });
+  await run(() => network.turn > before);
 }

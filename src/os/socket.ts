@@ -64,12 +64,6 @@ export function originalDestination(fd: number): Uint8Array | null {
   return null;
 }
 
-/** recvfrom(2); the sender's address lands in `from`. A datagram of no bytes gives 0. */
-export function receiveFrom(fd: number, into: Uint8Array, from: Uint8Array): number {
-  optionLength.value = from.length;
-  return libc.recvfrom(fd, into as Uint8Array<ArrayBuffer>, into.length, 0, from, optionLength.bytes);
-}
-
 /** sendto(2). */
 export function sendTo(fd: number, bytes: Uint8Array, to: Uint8Array): number {
   return libc.sendto(fd, bytes as Uint8Array<ArrayBuffer>, bytes.length, c.MSG_NOSIGNAL, to, to.length);

@@ -1,0 +1,175 @@
+/**
+ * Many datagrams with one system call: recvmmsg(2) and sendmmsg(2) over arrays of `struct mmsghdr`
+ * (`docs/spec/inpod-dns.md` C1). One instance serves all sockets of an isolate, since what it holds is handled before
+ * the next call.
+ */
+import * as c from "./constants.ts";
+import { addressOf, libc } from "./libc.ts";
+
+/** 32-bit words of a `struct sockaddr_in6`, the largest name there is. */
+export const NAME_WORDS = 7;
+/** Words of the control buffer: one `in6_pktinfo` (CMSG_SPACE(20) = 40), or `in_pktinfo` (32). */
+const CONTROL_WORDS = 10;
+/** Words of an `in6_pktinfo` behind its header. */
+export const INFO_WORDS = 5;
+
+const HEADER_WORDS = 16, NAME_LENGTH = 2, CONTROL_LENGTH = 10, RECEIVED = 14;
+const VECTOR_WORDS = 4, VECTOR_LENGTH = 2;
+const CMSG_HEADER = 16, CMSG_LEVEL_WORD = 2, CMSG_TYPE_WORD = 3, CMSG_DATA_WORD = 4;
+const INFO_LENGTH_V6 = 20, INFO_LENGTH_V4 = 12;
+
+/** Memory of `slots` messages, each with room for its payload, a name and a control message. */
+class MessageArray {
+  readonly headers: Int32Array<ArrayBuffer>;
+  readonly names: Int32Array<ArrayBuffer>;
+  readonly control: Int32Array<ArrayBuffer>;
+  readonly vectors: Int32Array<ArrayBuffer>;
+  readonly headerBytes: Uint8Array<ArrayBuffer>;
+
+  constructor(readonly slots: number) {
+    this.headers = new Int32Array(HEADER_WORDS * slots);
+    this.headerBytes = new Uint8Array(this.headers.buffer);
+    this.names = new Int32Array(NAME_WORDS * slots);
+    this.control = new Int32Array(CONTROL_WORDS * slots);
+    this.vectors = new Int32Array(VECTOR_WORDS * slots);
+    const [names, control, vectors] = [this.names, this.control, this.vectors].map((words) =>
+      addressOf(new Uint8Array(words.buffer))
+    ) as [number, number, number];
+    for (let slot = 0; slot < slots; slot++) {
+      this.#point(HEADER_WORDS * slot, names + 4 * NAME_WORDS * slot);
+      this.#point(HEADER_WORDS * slot + 4, vectors + 4 * VECTOR_WORDS * slot);
+      this.headers[HEADER_WORDS * slot + 6] = 1;
+      this.#point(HEADER_WORDS * slot + 8, control + 4 * CONTROL_WORDS * slot);
+    }
+  }
+
+  aim(slot: number, address: number, length: number): void {
+    const vector = VECTOR_WORDS * slot;
+    this.vectors[vector] = address | 0;
+    this.vectors[vector + 1] = Math.floor(address / 4294967296);
+    this.vectors[vector + VECTOR_LENGTH] = length;
+  }
+
+  #point(word: number, address: number): void {
+    this.headers[word] = address | 0;
+    this.headers[word + 1] = Math.floor(address / 4294967296);
+  }
+}
+
+/** What one recvmmsg(2) brings, lent until the next one. */
+export class DatagramReceiver {
+  readonly #messages: MessageArray;
+  readonly #payload: Uint8Array;
+  readonly #slotSize: number;
+  /** Slots whose lengths the kernel has changed. */
+  #used: number;
+
+  constructor(slots: number, slotSize: number) {
+    this.#messages = new MessageArray(slots);
+    // Pages that no datagram reached are never touched.
+    this.#payload = new Uint8Array(slots * slotSize);
+    this.#slotSize = slotSize;
+    this.#used = slots;
+    const base = addressOf(this.#payload);
+    for (let slot = 0; slot < slots; slot++) this.#messages.aim(slot, base + slot * slotSize, slotSize);
+  }
+
+  /** At most `most` messages. Returns how many came; below zero on failure: `errno()` says why. */
+  receive(fd: number, most: number): number {
+    const { headers, headerBytes, slots } = this.#messages;
+    for (let slot = 0; slot < this.#used; slot++) {
+      const at = HEADER_WORDS * slot;
+      headers[at + NAME_LENGTH] = 4 * NAME_WORDS;
+      headers[at + CONTROL_LENGTH] = 4 * CONTROL_WORDS;
+    }
+    const count = libc.recvmmsg(fd, headerBytes, Math.min(most, slots), c.MSG_DONTWAIT, null);
+    this.#used = Math.max(0, count);
+    return count;
+  }
+
+  bytes(slot: number): Uint8Array {
+    const at = slot * this.#slotSize;
+    return this.#payload.subarray(at, at + this.#messages.headers[HEADER_WORDS * slot + RECEIVED]!);
+  }
+
+  /** Word `index` of the sender's `struct sockaddr`. */
+  name(slot: number, index: number): number {
+    return this.#messages.names[NAME_WORDS * slot + index]!;
+  }
+
+  /**
+   * Where the datagram was sent to: a copy of the `in_pktinfo` or `in6_pktinfo` ({@link INFO_WORDS} words), null where
+   * the socket does not ask for it.
+   */
+  info(slot: number): Int32Array | null {
+    const { headers, control } = this.#messages;
+    if (headers[HEADER_WORDS * slot + CONTROL_LENGTH]! < CMSG_HEADER + INFO_LENGTH_V4) return null;
+    const at = CONTROL_WORDS * slot + CMSG_DATA_WORD;
+    return control.slice(at, at + INFO_WORDS);
+  }
+}
+
+/** Datagrams gathered for one sendmmsg(2). Payloads are copied, so that the caller's memory is free at once. */
+export class DatagramSender {
+  readonly #messages: MessageArray;
+  readonly #payload: Uint8Array;
+  readonly #base: number;
+  #count = 0;
+  #filled = 0;
+
+  constructor(slots: number, payload: number) {
+    this.#messages = new MessageArray(slots);
+    this.#payload = new Uint8Array(payload);
+    this.#base = addressOf(this.#payload);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  hasRoom(length: number): boolean {
+    return this.#count < this.#messages.slots && this.#filled + length <= this.#payload.length;
+  }
+
+  /**
+   * Adds a datagram that {@link hasRoom}. `name`: words of a `struct sockaddr` of `nameLength` bytes, 0 for a connected
+   * socket. `info`: as it was received, so that the answer comes from the address that was asked.
+   */
+  add(bytes: Uint8Array, name: Int32Array, nameLength: number, info: Int32Array | null): void {
+    const { headers, names } = this.#messages;
+    const slot = this.#count++;
+    this.#payload.set(bytes, this.#filled);
+    this.#messages.aim(slot, this.#base + this.#filled, bytes.length);
+    this.#filled += bytes.length;
+    const at = HEADER_WORDS * slot;
+    for (let i = 0; i < nameLength >> 2; i++) names[NAME_WORDS * slot + i] = name[i]!;
+    headers[at + NAME_LENGTH] = nameLength;
+    headers[at + CONTROL_LENGTH] = info === null ? 0 : this.#control(slot, info, nameLength > 16);
+  }
+
+  /** Sends all and forgets them. What the kernel does not take is lost, as is the way of datagrams. */
+  flush(fd: number): void {
+    const count = this.#count;
+    this.#count = this.#filled = 0;
+    // One that is refused ends the call: the others still have their chance.
+    for (let sent = 0; sent < count;) {
+      const more = libc.sendmmsg(fd, this.#messages.headerBytes.subarray(64 * sent), count - sent, c.MSG_NOSIGNAL);
+      sent += more > 0 ? more : 1;
+    }
+  }
+
+  #control(slot: number, info: Int32Array, v6: boolean): number {
+    const { control } = this.#messages;
+    const at = CONTROL_WORDS * slot;
+    const length = v6 ? INFO_LENGTH_V6 : INFO_LENGTH_V4;
+    control[at] = CMSG_HEADER + length;
+    control[at + 1] = 0;
+    control[at + CMSG_LEVEL_WORD] = v6 ? c.SOL_IPV6 : c.SOL_IP;
+    control[at + CMSG_TYPE_WORD] = v6 ? c.IPV6_PKTINFO : c.IP_PKTINFO;
+    for (let i = 0; i < length >> 2; i++) control[at + CMSG_DATA_WORD + i] = info[i]!;
+    // The interface is the route's to choose.
+    control[at + CMSG_DATA_WORD + (v6 ? 4 : 0)] = 0;
+    // `ipi_spec_dst` of a received one is the local address already (ip(7)).
+    return v6 ? 40 : 32;
+  }
+}
