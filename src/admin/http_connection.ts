@@ -7,9 +7,20 @@
  */
 import type { Scheduler } from "../net/network.ts";
 import { HEAD_MAX, parseRequestHead, type RequestHead } from "./request_head.ts";
-import { empty, encodeResponse, failed, type HttpResponse } from "./response.ts";
+import {
+  empty,
+  encodeChunk,
+  encodeResponse,
+  encodeStreamHead,
+  failed,
+  type HttpResponse,
+  isStreamed,
+  LAST_CHUNK,
+  type StreamedResponse,
+} from "./response.ts";
 
-export type HttpHandler = (request: RequestHead) => HttpResponse | Promise<HttpResponse>;
+export type AnyResponse = HttpResponse | StreamedResponse;
+export type HttpHandler = (request: RequestHead) => AnyResponse | Promise<AnyResponse>;
 
 /** What is needed of a connection; `Deno.Conn` is one. */
 export interface ByteStream {
@@ -77,11 +88,17 @@ export class HttpConnection {
     if (head === null) return false;
     if (typeof head === "number") return await this.#refuse(head);
     const response = await this.#answer(head);
-    const whole = head.bodyLength !== null && await this.#skipBody(head.bodyLength);
-    const close = !head.keepAlive || !whole || this.#draining;
-    await this.#send(response, head.method === "HEAD", close);
-    if (!whole) await this.#linger();
-    return !close;
+    try {
+      const whole = head.bodyLength !== null && await this.#skipBody(head.bodyLength);
+      const asked = head.keepAlive && whole && !this.#draining;
+      const stays = isStreamed(response)
+        ? await this.#stream(response, head, asked)
+        : await this.#send(response, head.method === "HEAD", asked);
+      if (!whole) await this.#linger();
+      return stays;
+    } finally {
+      if (isStreamed(response)) response.close();
+    }
   }
 
   /** A head, the status to refuse it with, or null when the client ended. */
@@ -104,7 +121,7 @@ export class HttpConnection {
     this.#used -= count;
   }
 
-  async #answer(head: RequestHead): Promise<HttpResponse> {
+  async #answer(head: RequestHead): Promise<AnyResponse> {
     try {
       return await this.handler(head);
     } catch (error) {
@@ -130,13 +147,41 @@ export class HttpConnection {
   }
 
   async #refuse(status: number): Promise<false> {
-    await this.#send(empty(status), false, true);
+    await this.#send(empty(status), false, false);
     await this.#linger();
     return false;
   }
 
-  async #send(response: HttpResponse, headOnly: boolean, close: boolean) {
-    const bytes = encodeResponse(response, { headOnly, close, now: Date.now() });
+  /** Returns `stays`: whether the connection is kept. */
+  async #send(response: HttpResponse, headOnly: boolean, stays: boolean): Promise<boolean> {
+    await this.#write(encodeResponse(response, { headOnly, close: !stays, now: Date.now() }));
+    return stays;
+  }
+
+  /**
+   * A failure before the first piece is an answer; later it ends the connection, and the client sees that the end is
+   * missing. The next piece is made when this one is gone: memory does not grow with a slow reader.
+   */
+  async #stream(response: StreamedResponse, { method, minor }: RequestHead, asked: boolean): Promise<boolean> {
+    const headOnly = method === "HEAD";
+    let piece: string | null = null;
+    try {
+      if (!headOnly) piece = await response.next();
+    } catch (error) {
+      return await this.#send(failed(error), headOnly, asked);
+    }
+    const chunked = minor === 1;
+    const stays = asked && (chunked || headOnly);
+    await this.#write(encodeStreamHead(response, { headOnly, close: !stays, now: Date.now(), chunked }));
+    if (headOnly) return stays;
+    for (; piece !== null; piece = await response.next()) {
+      if (piece !== "") await this.#write(chunked ? encodeChunk(piece) : new TextEncoder().encode(piece));
+    }
+    if (chunked) await this.#write(LAST_CHUNK);
+    return stays;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
     await this.#within(WRITE_TIMEOUT, async () => {
       for (let sent = 0; sent < bytes.length;) sent += await this.stream.write(bytes.subarray(sent));
     });

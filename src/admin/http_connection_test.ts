@@ -1,12 +1,13 @@
 import { strict as assert } from "node:assert";
 import { type ByteStream, HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
-import { plainText } from "./response.ts";
+import { plainText, type StreamedResponse } from "./response.ts";
 
 /** A client in memory: bytes are sent by the test, everything answered is kept. */
 class Client implements ByteStream {
   #chunks: Uint8Array[] = [];
   #wake: (() => void) | null = null;
   #ended = false;
+  readonly #decoder = new TextDecoder();
   closed = false;
   writeClosed = false;
   answer = "";
@@ -33,7 +34,7 @@ class Client implements ByteStream {
   }
   write(bytes: Uint8Array): Promise<number> {
     const part = bytes.subarray(0, 10);
-    this.answer += new TextDecoder().decode(part);
+    this.answer += this.#decoder.decode(part, { stream: true });
     return Promise.resolve(part.length);
   }
   closeWrite() {
@@ -220,4 +221,81 @@ Deno.test("config 4.1 a client that does not read is given up", async () => {
   timers.pass(30_000);
   await done;
   assert.equal(client.answer, "");
+});
+
+/** A body of pieces, and whether it was closed. */
+function body(...pieces: readonly (string | Error | Promise<string>)[]) {
+  const rest = [...pieces];
+  const made = { asked: 0, closed: 0 };
+  const response: StreamedResponse = {
+    status: 200,
+    headers: [["content-type", "text/plain"]],
+    async next() {
+      made.asked++;
+      const piece = await rest.shift();
+      if (piece instanceof Error) throw piece;
+      return piece ?? null;
+    },
+    close: () => void made.closed++,
+  };
+  return { response, made };
+}
+
+Deno.test("a streamed body goes in chunks, and the connection stays", async () => {
+  const { response, made } = body("ab", "", "c".repeat(20), "é");
+  const { client, done } = world(() => response);
+  client.send(REQUEST);
+  client.end();
+  await done;
+  assert.match(client.answer, /^HTTP\/1.1 200 OK\r\ncontent-type: text\/plain\r\ntransfer-encoding: chunked\r\ndate/);
+  assert.ok(client.answer.endsWith(`\r\n\r\n2\r\nab\r\n14\r\n${"c".repeat(20)}\r\n2\r\né\r\n0\r\n\r\n`));
+  assert.deepEqual(made, { asked: 5, closed: 1 });
+});
+
+Deno.test("a streamed body ends with the connection where the client knows no chunks", async () => {
+  const { response } = body("ab", "c");
+  const { client, done } = world(() => response);
+  client.send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+  await done;
+  assert.match(client.answer, /connection: close\r\n[^]*\r\n\r\nabc$/);
+  assert.doesNotMatch(client.answer, /chunked|content-length/);
+});
+
+Deno.test("the answer to HEAD asks for no piece", async () => {
+  const { response, made } = body("ab");
+  const { client, done } = world(() => response);
+  client.send("HEAD / HTTP/1.1\r\n\r\n" + REQUEST);
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200, 200]);
+  assert.equal(made.closed, 2);
+});
+
+Deno.test("a streamed body that fails at once is a 500; later it is cut off", async () => {
+  const [first, later] = [body(new Error("no worker")), body("ab", new Error("no worker"))];
+  const responses = [first, later];
+  const { client, done } = world(() => responses.shift()!.response);
+  client.send(REQUEST + REQUEST);
+  await done;
+  assert.deepEqual(statuses(client), [500, 200]);
+  assert.match(client.answer, /\r\n\r\nno workerHTTP[^]*\r\n2\r\nab\r\n$/);
+  assert.deepEqual([first.made.closed, later.made.closed], [1, 1]);
+});
+
+Deno.test("a piece is made when the one before has left; who does not read is given up", async () => {
+  const { response, made } = body("a", "b", "c");
+  const { client, timers, done } = world(() => response);
+  let blocked: () => void = () => {};
+  const write = client.write.bind(client);
+  client.write = (bytes) =>
+    new TextDecoder().decode(bytes).startsWith("1\r\na")
+      ? new Promise((_, reject) => blocked = () => reject(new Error("closed")))
+      : write(bytes);
+  client.close = () => blocked();
+  client.send(REQUEST);
+  await settle();
+  assert.equal(made.asked, 1);
+  timers.pass(30_000);
+  await done;
+  assert.deepEqual(made, { asked: 1, closed: 1 });
 });

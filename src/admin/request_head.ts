@@ -13,6 +13,8 @@ export interface RequestHead {
   readonly query: string;
   /** Values by lower-case name, in order of appearance. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** Of the client's HTTP/1.x: 1 understands chunks. */
+  readonly minor: 0 | 1;
   /** The client keeps the connection for another request. */
   readonly keepAlive: boolean;
   /** Bytes that follow the head; null: chunked, so not known. */
@@ -44,14 +46,15 @@ export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
   const lines = decoder.decode(bytes.subarray(0, size)).split(/\r?\n/);
   const request = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/.exec(lines[0] ?? "");
   if (request === null) return BAD;
-  const [, method = "", target = "", minor = ""] = request;
+  const [, method = "", target = "", version = ""] = request;
+  const minor = version === "1" ? 1 : 0;
   const fields = lines.slice(1, -2);
   if (fields.length > HEADERS_MAX) return TOO_LARGE;
   const headers = parseHeaders(fields);
   const bodyLength = headers === null ? undefined : lengthOf(headers, minor);
   if (headers === null || bodyLength === undefined) return BAD;
   const keepAlive = staysOpen(headers, minor);
-  return { kind: "head", head: { method, ...splitTarget(target), headers, keepAlive, bodyLength }, size };
+  return { kind: "head", head: { method, ...splitTarget(target), headers, minor, keepAlive, bodyLength }, size };
 }
 
 /** Up to and with the first empty line. Lines may end in a bare line feed (RFC 9112 2.2). */
@@ -83,21 +86,21 @@ function parseHeaders(lines: readonly string[]): Map<string, string[]> | null {
 }
 
 /** Undefined where the headers contradict themselves (RFC 9112 6.3). */
-function lengthOf(headers: ReadonlyMap<string, readonly string[]>, minor: string): number | null | undefined {
+function lengthOf(headers: ReadonlyMap<string, readonly string[]>, minor: 0 | 1): number | null | undefined {
   const lengths = new Set(headers.get("content-length") ?? []);
   const codings = headers.get("transfer-encoding");
   if (codings !== undefined) {
     const chunked = codings.length === 1 && codings[0]?.toLowerCase() === "chunked";
-    return chunked && minor === "1" && lengths.size === 0 ? null : undefined;
+    return chunked && minor === 1 && lengths.size === 0 ? null : undefined;
   }
   if (lengths.size === 0) return 0;
   const [length = ""] = lengths;
   return lengths.size === 1 && /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
-function staysOpen(headers: ReadonlyMap<string, readonly string[]>, minor: string): boolean {
+function staysOpen(headers: ReadonlyMap<string, readonly string[]>, minor: 0 | 1): boolean {
   const options = (headers.get("connection") ?? []).flatMap((value) => value.toLowerCase().split(/[ \t]*,[ \t]*/));
-  return minor === "1" ? !options.includes("close") : options.includes("keep-alive");
+  return minor === 1 ? !options.includes("close") : options.includes("keep-alive");
 }
 
 /** Origin form, or absolute form, whose authority does not matter here. */

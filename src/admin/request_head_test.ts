@@ -22,6 +22,7 @@ Deno.test("request head: a plain request", () => {
       path: "/logging",
       query: "level=debug&reset",
       headers: [["host", ["x"]], ["accept", ["a", "b"]], ["x", [""]]],
+      minor: 1,
       keepAlive: true,
       bodyLength: 0,
     },

@@ -2,8 +2,24 @@
 
 export interface HttpResponse {
   readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: Headers;
   readonly body: string | Uint8Array;
+}
+
+type Headers = readonly (readonly [name: string, value: string])[];
+
+/** A body that is made while it is sent: nobody knows its length, and it never is in memory as a whole. */
+export interface StreamedResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The next piece, null at the end; asked for when the one before has been written. */
+  next(): Promise<string | null>;
+  /** Called once in any case, also where nothing was asked for. */
+  close(): void;
+}
+
+export function isStreamed(response: HttpResponse | StreamedResponse): response is StreamedResponse {
+  return "next" in response;
 }
 
 /** Status only. */
@@ -30,6 +46,7 @@ const REASONS = new Map([
   [414, "URI Too Long"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
+  [503, "Service Unavailable"],
 ]);
 
 const encoder = new TextEncoder();
@@ -45,17 +62,41 @@ export interface EncodeOptions {
 
 export function encodeResponse({ status, headers, body }: HttpResponse, options: EncodeOptions): Uint8Array {
   const content = typeof body === "string" ? encoder.encode(body) : body;
-  const lines = [
-    `HTTP/1.1 ${status} ${REASONS.get(status) ?? ""}`,
-    ...headers.map(([name, value]) => `${name}: ${value}`),
-    `content-length: ${content.length}`,
-    ...(options.close ? ["connection: close"] : []),
-    `date: ${new Date(options.now).toUTCString()}`,
-  ];
-  const head = encoder.encode(`${lines.join("\r\n")}\r\n\r\n`);
+  const head = encodeHead(status, [...headers, ["content-length", String(content.length)]], options);
   if (options.headOnly) return head;
   const bytes = new Uint8Array(head.length + content.length);
   bytes.set(head);
   bytes.set(content, head.length);
   return bytes;
+}
+
+/** What comes before the pieces of a streamed body. Without chunks the end of the connection is that of the body. */
+export function encodeStreamHead(
+  { status, headers }: StreamedResponse,
+  options: EncodeOptions & { readonly chunked: boolean },
+): Uint8Array {
+  return encodeHead(status, options.chunked ? [...headers, ["transfer-encoding", "chunked"]] : headers, options);
+}
+
+/** One piece (RFC 9112 7.1). Not for an empty one: that would be the end. */
+export function encodeChunk(piece: string): Uint8Array {
+  const content = encoder.encode(piece);
+  const size = encoder.encode(`${content.length.toString(16)}\r\n`);
+  const bytes = new Uint8Array(size.length + content.length + 2);
+  bytes.set(size);
+  bytes.set(content, size.length);
+  bytes.set([13, 10], size.length + content.length);
+  return bytes;
+}
+
+export const LAST_CHUNK: Uint8Array = encoder.encode("0\r\n\r\n");
+
+function encodeHead(status: number, headers: Headers, { close, now }: EncodeOptions): Uint8Array {
+  const lines = [
+    `HTTP/1.1 ${status} ${REASONS.get(status) ?? ""}`,
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+    ...(close ? ["connection: close"] : []),
+    `date: ${new Date(now).toUTCString()}`,
+  ];
+  return encoder.encode(`${lines.join("\r\n")}\r\n\r\n`);
 }

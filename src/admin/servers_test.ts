@@ -9,23 +9,40 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
-import { type HttpHandler } from "./http_connection.ts";
+import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { HttpServer } from "./http_server.ts";
 import { loggingRoute } from "./logging_route.ts";
 import { readinessHandler } from "./readiness_server.ts";
 import type { RequestHead } from "./request_head.ts";
-import type { HttpResponse } from "./response.ts";
+import { type HttpResponse, isStreamed } from "./response.ts";
 import { routed } from "./routes.ts";
 import { shutdownRoute } from "./shutdown_route.ts";
 import { metricsType, statsHandler } from "./stats_server.ts";
 
 function request(path: string, method = "GET", headers: Record<string, string[]> = {}): RequestHead {
   const [name = "", query = ""] = path.split("?", 2);
-  return { method, path: name, query, headers: new Map(Object.entries(headers)), keepAlive: true, bodyLength: 0 };
+  return {
+    method,
+    path: name,
+    query,
+    headers: new Map(Object.entries(headers)),
+    minor: 1,
+    keepAlive: true,
+    bodyLength: 0,
+  };
 }
 
-const textOf = ({ body }: HttpResponse) => typeof body === "string" ? body : new TextDecoder().decode(body);
-const header = (response: HttpResponse, name: string) => response.headers.find(([key]) => key === name)?.[1];
+function whole(response: AnyResponse): HttpResponse {
+  assert.ok(!isStreamed(response));
+  return response;
+}
+
+function textOf(response: AnyResponse): string {
+  const { body } = whole(response);
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}
+
+const header = (response: AnyResponse, name: string) => response.headers.find(([key]) => key === name)?.[1];
 
 const ACCEPTED: readonly (readonly [string, string[], string])[] = [
   ["C38 none", [], "text/plain; charset=utf-8"],
@@ -68,8 +85,9 @@ for (const [coding, decode] of Object.entries(DECODERS)) {
     const response = await handler(request("/stats/prometheus", "POST", { "accept-encoding": [coding] }));
     assert.equal(header(response, "content-encoding"), coding);
     assert.equal(header(response, "vary"), "accept-encoding");
-    assert.ok(response.body instanceof Uint8Array);
-    assert.equal(new TextDecoder().decode(decode(response.body)), textOf(plain));
+    const { body } = whole(response);
+    assert.ok(body instanceof Uint8Array);
+    assert.equal(new TextDecoder().decode(decode(body)), textOf(plain));
     assert.equal(header(plain, "vary"), "accept-encoding");
     assert.equal(header(plain, "content-encoding"), undefined);
   });
