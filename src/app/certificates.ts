@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import type { CertificateAuthority } from "../identity/authority.ts";
-import { CertificateManager } from "../identity/certificate_manager.ts";
+import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
 import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
@@ -36,6 +36,11 @@ export class Certificates {
       (issued) => this.send({ kind: "certificate", issued }),
       (error) => this.send({ kind: "certificate-failed", id, message: messageOf(error) }),
     );
+  }
+
+  /** Every identity with its certificate, for the config dump. */
+  statuses(): readonly CertificateStatus[] {
+    return this.#manager.statuses();
   }
 
   close(): void {

@@ -13,6 +13,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { Certificates } from "./certificates.ts";
+import { dumpSources } from "./dump_sources.ts";
 import { loadMesh } from "./local_mesh.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
@@ -44,7 +45,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
     certificates.send = (message) => workers.send(message);
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
-    servers.serveAdmin(filters, () => {
+    servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log }), () => {
       log.scope("ztunnel::signal").info("received explicit shutdown signal");
       asked.resolve();
     });

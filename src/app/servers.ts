@@ -1,4 +1,5 @@
 /** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
+import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
 import { HttpServer } from "../admin/http_server.ts";
 import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
@@ -8,6 +9,7 @@ import { type CollectSnapshots, statsHandler } from "../admin/stats_server.ts";
 import type { Config, ServerAddress } from "../config/config.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
+import { DUMP_CLOCK } from "./dump_sources.ts";
 
 export class Servers {
   readonly #log: Log;
@@ -24,8 +26,9 @@ export class Servers {
     this.#bind("readiness", this.#config.listeners.readiness).serve(readinessHandler(readiness));
   }
 
-  serveAdmin(control: FilterControl, stop: () => void): void {
+  serveAdmin(control: FilterControl, dump: DumpSources, stop: () => void): void {
     this.#bind("admin", this.#config.listeners.admin).serve(routed({
+      "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
       "/logging": loggingRoute(control),
       "/quitquitquit": shutdownRoute(stop),
     }));

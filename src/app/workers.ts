@@ -1,5 +1,6 @@
 /** The data-plane workers as one: what main tells them, it tells all of them. */
 import type { Config } from "../config/config.ts";
+import type { MeshDumpReader } from "../control/worker_dump.ts";
 import { WorkerHandle } from "../control/worker_handle.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
@@ -51,6 +52,13 @@ export class Workers {
     this.send({ kind: "mesh", changes: mesh });
     this.send({ kind: "listen" });
     await this.#all((worker) => worker.listening);
+  }
+
+  /** The mesh as the first worker has it, once it is up; all have the same. */
+  async dump(): Promise<MeshDumpReader> {
+    const [worker] = this.#handles;
+    await worker!.ready;
+    return worker!.dump();
   }
 
   async drain(mode: DrainMode): Promise<void> {

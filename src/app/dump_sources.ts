@@ -1,0 +1,36 @@
+/** What `/config_dump` shows, gathered from those who have it. */
+import { setImmediate } from "node:timers";
+import type { DumpClock, DumpSources } from "../admin/config_dump_route.ts";
+import { BUILD } from "../config/build.ts";
+import type { Config } from "../config/config.ts";
+import { configDump } from "../config/config_dump.ts";
+import { toJsonValue } from "../config/dump_value.ts";
+import { versionInfo } from "../config/version.ts";
+import type { JsonObject } from "../mesh/dump.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Certificates } from "./certificates.ts";
+import { staticConfig } from "./static_config.ts";
+import type { Workers } from "./workers.ts";
+
+export interface DumpParts {
+  readonly config: Config;
+  readonly certificates: Certificates;
+  readonly workers: Workers;
+  readonly log: Log;
+}
+
+export function dumpSources({ config, certificates, workers, log }: DumpParts): DumpSources {
+  return {
+    certificates: () => certificates.statuses(),
+    config: toJsonValue(configDump(config)) as JsonObject,
+    version: { ...versionInfo(BUILD, `deno ${Deno.version.deno}`, config.istioVersion) },
+    staticConfig: () => staticConfig(config, log.scope("ztunnel::admin")),
+    mesh: () => workers.dump(),
+    workloadState: null,
+  };
+}
+
+export const DUMP_CLOCK: DumpClock = {
+  now: () => performance.now(),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
