@@ -1,0 +1,133 @@
+/** X509-SVIDs as agents and brokers send them: the strict checks before one is used (`docs/spec/identity-spire.md` 4.5). */
+import { Buffer } from "node:buffer";
+import { createPrivateKey } from "node:crypto";
+import { CertificateError, type IssuedCertificate } from "../../identity/authority.ts";
+import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
+import { KeyUsage } from "../../identity/certificate_extensions.ts";
+import { checkIssued } from "../../identity/check_issued.ts";
+import { Oid } from "../../identity/oids.ts";
+import { parseSpiffeId, parseWorkloadId, type SpiffeId } from "../../identity/spiffe_id.ts";
+import type { TrustBundles } from "../../identity/trust_bundles.ts";
+import { splitCertificates } from "./der_list.ts";
+
+/** One SVID of a message, not looked at yet. */
+export interface RawSvid {
+  /** As the message names it. */
+  readonly id: string;
+  /** DER, one or more certificates in each, leaf first, no root. */
+  readonly chain: readonly Uint8Array[];
+  /** PKCS#8 DER. Never logged. */
+  readonly key: Uint8Array;
+}
+
+/** One SVID whose certificates are in order. Byte arrays are its own. */
+export interface Svid {
+  readonly id: SpiffeId;
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  /** PKCS#8 DER. Never logged. */
+  readonly key: Uint8Array;
+  /** Of the leaf, ms since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** S27. */
+const MAX_CHAIN = 64;
+
+/**
+ * The SVID with the wanted id among those of a message, whatever their order: a pod may match several entries, and none
+ * of them is used but the one that says who the pod is (O17).
+ *
+ * Returns the reason where there is none. Not for an empty list, which means something else.
+ */
+export function chooseSvid(svids: readonly RawSvid[], wanted: SpiffeId): RawSvid | CertificateError {
+  const found = svids.find((svid) => svid.id === wanted);
+  if (found !== undefined) return found;
+  const first = svids[0]?.id ?? "";
+  const id = parseSpiffeId(first);
+  const named = id !== null && parseWorkloadId(id) !== null;
+  const problem = named ? `Mismatched identity: expected ${wanted}, got ${first}` : printable(first);
+  return new CertificateError(`invalid spiffe identity: ${problem}`, "SAN_MISMATCH");
+}
+
+/** What a peer wrote must not forge or flood the log. */
+function printable(text: string): string {
+  return text.slice(0, 256).replace(/[^\x20-\x7e]/g, "?");
+}
+
+/** Checks what does not depend on time and trust. */
+export function readSvid(raw: RawSvid, wanted: SpiffeId): Svid | CertificateError {
+  const chain: Uint8Array[] = [];
+  for (const block of raw.chain) {
+    const parts = splitCertificates(block, MAX_CHAIN - chain.length);
+    if (parts === null) return invalid("failed decoding chain of DER certificates");
+    chain.push(...parts);
+  }
+  if (chain.length === 0) return invalid("no certificates found in chain");
+  const certificates: Certificate[] = [];
+  for (const der of chain) {
+    const certificate = parseCertificate(der);
+    if (isMalformed(certificate)) return invalid(`failed parsing X.509 certificate: ${certificate.problem}`);
+    certificates.push(certificate);
+  }
+  const [leaf, ...signers] = certificates as [Certificate, ...Certificate[]];
+  const problem = leafProblem(leaf) ?? signersProblem(signers) ?? keyProblem(raw.key);
+  if (problem !== null) return invalid(problem);
+  if (leaf.uris[0] !== wanted) {
+    const text = `Mismatched identity: expected ${wanted}, got ${printable(leaf.uris[0]!)} in the certificate`;
+    return new CertificateError(`invalid spiffe identity: ${text}`, "SAN_MISMATCH");
+  }
+  const { notBefore, notAfter } = leaf;
+  return { id: wanted, chain, key: raw.key.slice(), notBefore, notAfter };
+}
+
+function invalid(problem: string): CertificateError {
+  return new CertificateError(`certificate is in invalid format: ${problem}`, "INVALID_CERTIFICATE");
+}
+
+function leafProblem(leaf: Certificate): string | null {
+  const { keyUsage, basicConstraints, uris } = leaf;
+  if (keyUsage === null) return missing(Oid.KEY_USAGE);
+  if (!(keyUsage & KeyUsage.DIGITAL_SIGNATURE)) {
+    return "leaf certificate must have 'digitalSignature' set as key usage";
+  }
+  if (keyUsage & KeyUsage.CRL_SIGN) return "leaf certificate must not have 'cRLSign' set as key usage";
+  if (keyUsage & KeyUsage.KEY_CERT_SIGN) return "leaf certificate must not have 'keyCertSign' set as key usage";
+  if (basicConstraints === null) return missing(Oid.BASIC_CONSTRAINTS);
+  if (basicConstraints.ca) return "leaf certificate must not have CA flag set to true";
+  if (uris.length === 0) return "leaf certificate misses the SPIFFE-ID in the URI SAN";
+  if (uris.length > 1) return `leaf certificate has ${uris.length} URI SANs, exactly one is allowed`;
+  return parseSpiffeId(uris[0]!) === null ? "failed parsing SPIFFE ID from certificate URI SAN" : null;
+}
+
+function signersProblem(signers: readonly Certificate[]): string | null {
+  for (const { basicConstraints, keyUsage } of signers) {
+    if (basicConstraints === null) return missing(Oid.BASIC_CONSTRAINTS);
+    if (!basicConstraints.ca) return "signing certificate must have CA flag set to true";
+    if (keyUsage === null) return missing(Oid.KEY_USAGE);
+    if (!(keyUsage & KeyUsage.KEY_CERT_SIGN)) {
+      return "signing certificate must have 'keyCertSign' set as key usage";
+    }
+  }
+  return null;
+}
+
+function missing(oid: string): string {
+  return `X.509 extension is missing: ${oid}`;
+}
+
+function keyProblem(key: Uint8Array): string | null {
+  try {
+    createPrivateKey({ key: Buffer.from(key), format: "der", type: "pkcs8" });
+    return null;
+  } catch {
+    // The reason could quote the key.
+    return "failed decoding PKCS#8 private key";
+  }
+}
+
+/** The certificate for the data plane. Throws {@link CertificateError} where it expired or the key is another's. */
+export function issue(svid: Svid, bundles: TrustBundles, now: number): IssuedCertificate {
+  return checkIssued(svid.id, svid.chain, svid.key, bundles, now);
+}
