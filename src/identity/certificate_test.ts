@@ -83,7 +83,15 @@ Deno.test("key ids, path length, name constraints", () => {
   assert.deepEqual(ca.basicConstraints, { ca: true, pathLength: 3 });
   assert.deepEqual(ca.subjectKeyId, ca.authorityKeyId);
   assert.equal(ca.subjectKeyId?.length, 20);
-  assert.deepEqual(ca.nameConstraints, { permittedUris: ["td", ".td"], excludedUris: ["other"], unsupported: false });
+  assert.deepEqual(ca.nameConstraints, {
+    permittedUris: ["td", ".td"],
+    excludedUris: ["other"],
+    permittedDns: null,
+    excludedDns: [],
+    permittedSubnets: null,
+    excludedSubnets: [],
+    unsupported: false,
+  });
 });
 
 Deno.test("version 1 has no extensions", () => {

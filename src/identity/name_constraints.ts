@@ -1,16 +1,28 @@
 /**
  * What names an issuer may vouch for (RFC 5280 §4.2.1.10).
  *
- * OpenSSL enforces DNS and IP constraints while it builds the path. Constraints on URIs decide which trust domains an
- * issuer speaks for, so they are enforced here as well; constraints on directory names, which nobody needs for SPIFFE
- * ids, end in a refusal (`docs/spec/identity-spire.md` 6.4, T20).
+ * Constraints on URIs decide which trust domains an issuer speaks for, those on DNS names and addresses which servers.
+ * Constraints on directory names, which nobody needs for either, end in a refusal (`docs/spec/identity-spire.md` 6.4,
+ * T20).
  */
-import { asciiText, contextTag, type DerReader, Tag } from "./der.ts";
+import { asciiText, contextTag, DerError, type DerReader, Tag } from "./der.ts";
 
+/** An address and its mask, 4 or 16 bytes each. */
+export interface Subnet {
+  readonly address: Uint8Array;
+  readonly mask: Uint8Array;
+}
+
+/** A list of permitted names that is null does not limit names of its kind. */
 export interface NameConstraints {
-  /** Hosts, or suffixes that begin with a dot. Null: URIs are not limited to a list. */
+  /** Hosts, or suffixes that begin with a dot. */
   readonly permittedUris: readonly string[] | null;
   readonly excludedUris: readonly string[];
+  /** Each covers itself and all below it. */
+  readonly permittedDns: readonly string[] | null;
+  readonly excludedDns: readonly string[];
+  readonly permittedSubnets: readonly Subnet[] | null;
+  readonly excludedSubnets: readonly Subnet[];
   /** There is a constraint on a kind of name that is neither URI, DNS nor IP. */
   readonly unsupported: boolean;
 }
@@ -24,16 +36,30 @@ export function readNameConstraints(fields: DerReader): NameConstraints {
   const excluded = readSubtrees(fields, contextTag(1, true));
   fields.finish();
   return {
-    permittedUris: permitted.uris.length > 0 ? permitted.uris : null,
+    permittedUris: orNull(permitted.uris),
     excludedUris: excluded.uris,
+    permittedDns: orNull(permitted.dns),
+    excludedDns: excluded.dns,
+    permittedSubnets: orNull(permitted.subnets),
+    excludedSubnets: excluded.subnets,
     unsupported: permitted.unsupported || excluded.unsupported,
   };
 }
 
-function readSubtrees(fields: DerReader, tag: number): { uris: string[]; unsupported: boolean } {
-  const uris: string[] = [];
-  let unsupported = false;
-  if (fields.tag !== tag) return { uris, unsupported };
+function orNull<T>(list: readonly T[]): readonly T[] | null {
+  return list.length > 0 ? list : null;
+}
+
+interface Subtrees {
+  readonly uris: string[];
+  readonly dns: string[];
+  readonly subnets: Subnet[];
+  unsupported: boolean;
+}
+
+function readSubtrees(fields: DerReader, tag: number): Subtrees {
+  const subtrees: Subtrees = { uris: [], dns: [], subnets: [], unsupported: false };
+  if (fields.tag !== tag) return subtrees;
   const list = fields.enter(tag);
   while (!list.done) {
     const subtree = list.enter(Tag.SEQUENCE);
@@ -41,10 +67,18 @@ function readSubtrees(fields: DerReader, tag: number): { uris: string[]; unsuppo
     const base = subtree.take(kind);
     // `minimum` and `maximum` are not allowed in this profile.
     subtree.finish();
-    if (kind === URI) uris.push(asciiText(base));
-    else if (kind !== DNS && kind !== IP) unsupported = true;
+    if (kind === URI) subtrees.uris.push(asciiText(base));
+    else if (kind === DNS) subtrees.dns.push(asciiText(base));
+    else if (kind === IP) subtrees.subnets.push(readSubnet(base));
+    else subtrees.unsupported = true;
   }
-  return { uris, unsupported };
+  return subtrees;
+}
+
+function readSubnet(base: Uint8Array): Subnet {
+  if (base.length !== 8 && base.length !== 32) throw new DerError("malformed IP address constraint");
+  const size = base.length / 2;
+  return { address: base.subarray(0, size), mask: base.subarray(size) };
 }
 
 /** May an issuer with these constraints vouch for ids of `trustDomain`? */
@@ -52,6 +86,36 @@ export function permitsTrustDomain(constraints: NameConstraints, trustDomain: st
   if (constraints.unsupported) return false;
   if (constraints.excludedUris.some((base) => covers(base, trustDomain))) return false;
   return constraints.permittedUris?.some((base) => covers(base, trustDomain)) ?? true;
+}
+
+/** May an issuer with these constraints vouch for a server of this DNS name? `name` may begin with `*.`. */
+export function permitsDnsName(constraints: NameConstraints, name: string): boolean {
+  if (constraints.unsupported) return false;
+  const host = name.toLowerCase();
+  // What a wildcard stands for may be excluded: it is refused if anything of it is.
+  const parent = host.startsWith("*.") ? host.slice(2) : null;
+  const excluded = constraints.excludedDns.some((base) =>
+    coversDns(base, host) || parent !== null && coversDns(`.${parent}`, base.toLowerCase())
+  );
+  return !excluded && (constraints.permittedDns?.some((base) => coversDns(base, host)) ?? true);
+}
+
+/** RFC 5280: a base covers itself and everything below it; a leading dot, which is not in the RFC, excludes itself. */
+function coversDns(base: string, host: string): boolean {
+  const wanted = base.toLowerCase();
+  if (wanted === "" || host === wanted) return true;
+  return host.endsWith(wanted.startsWith(".") ? wanted : `.${wanted}`);
+}
+
+/** May an issuer with these constraints vouch for a server at this address? 4 or 16 bytes. */
+export function permitsAddress(constraints: NameConstraints, address: Uint8Array): boolean {
+  if (constraints.unsupported) return false;
+  if (constraints.excludedSubnets.some((subnet) => contains(subnet, address))) return false;
+  return constraints.permittedSubnets?.some((subnet) => contains(subnet, address)) ?? true;
+}
+
+function contains({ address, mask }: Subnet, ip: Uint8Array): boolean {
+  return ip.length === address.length && ip.every((byte, i) => (byte & mask[i]!) === (address[i]! & mask[i]!));
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { PeerRefusal } from "../net/tls_context.ts";
 import { type Certificate, equalBytes, isMalformed, parseCertificate } from "./certificate.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
-import { permitsTrustDomain } from "./name_constraints.ts";
+import { type NameConstraints, permitsTrustDomain } from "./name_constraints.ts";
 import { Oid } from "./oids.ts";
 import {
   hasPath,
@@ -43,7 +43,9 @@ export type PeerRefusalCode =
   | "EXPIRED"
   | "SAN_MISMATCH"
   | "TRUST_DOMAIN_MISMATCH"
-  | "UNTRUSTED_ANCHOR";
+  | "UNTRUSTED_ANCHOR"
+  | "UNKNOWN_ISSUER"
+  | "NAME_MISMATCH";
 
 export interface CodedRefusal extends PeerRefusal {
   readonly code: PeerRefusalCode;
@@ -83,7 +85,8 @@ export function inspectChain(chain: readonly Uint8Array[], role: PeerRole): Peer
   const id = spiffeIdOfLeaf(leaf);
   if (typeof id !== "string") return id;
   const trustDomain = trustDomainOf(id);
-  const refusal = checkLeaf(leaf, role) ?? checkIssuers(issuers, trustDomain);
+  const permits = (constraints: NameConstraints) => permitsTrustDomain(constraints, trustDomain);
+  const refusal = checkLeaf(leaf, role) ?? checkIssuers(issuers, permits, `trust domain ${trustDomain}`);
   if (refusal !== null) return refusal;
   return {
     id,
@@ -101,6 +104,11 @@ function parsePath(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
   if (chain.length > MAX_CHAIN) {
     return refuse("CHAIN_TOO_LONG", `certificate path of ${chain.length} is longer than ${MAX_CHAIN}`);
   }
+  return parseAll(chain);
+}
+
+/** All of them, which must be well-formed and of version 3. */
+export function parseAll(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
   const path: Certificate[] = [];
   for (const [depth, der] of chain.entries()) {
     const certificate = parseCertificate(der);
@@ -115,7 +123,7 @@ function parsePath(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
   return path;
 }
 
-function certificateAt(depth: number): string {
+export function certificateAt(depth: number): string {
   return depth === 0 ? "peer certificate" : `issuer certificate at depth ${depth}`;
 }
 
@@ -136,7 +144,7 @@ function quote(text: string): string {
   return text.length <= 256 ? JSON.stringify(text) : `${JSON.stringify(text.slice(0, 256))}...`;
 }
 
-function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | null {
+export function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | null {
   if (leaf.basicConstraints?.ca) return refuse("LEAF_IS_CA", "a CA certificate was used as peer certificate");
   if ((leaf.keyUsage ?? 0) & (KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)) {
     return refuse("LEAF_SIGNS_CERTIFICATES", "key usage of the peer certificate allows signing certificates or CRLs");
@@ -148,7 +156,12 @@ function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | null {
   return null;
 }
 
-function checkIssuers(issuers: readonly Certificate[], trustDomain: TrustDomain): CodedRefusal | null {
+/** `issuers`: from the one of the leaf to the anchor. `whom`: what an issuer's constraints must permit, in words. */
+export function checkIssuers(
+  issuers: readonly Certificate[],
+  permits: (constraints: NameConstraints) => boolean,
+  whom: string,
+): CodedRefusal | null {
   /** CA certificates below the one at hand that count against its path length (RFC 5280 §4.2.1.9). */
   let below = 0;
   for (const [index, issuer] of issuers.entries()) {
@@ -161,8 +174,8 @@ function checkIssuers(issuers: readonly Certificate[], trustDomain: TrustDomain)
     if (constraints.pathLength !== null && below > constraints.pathLength) {
       return refuse("PATH_TOO_LONG", `${where} allows ${constraints.pathLength} CAs below it, not ${below}`);
     }
-    if (issuer.nameConstraints !== null && !permitsTrustDomain(issuer.nameConstraints, trustDomain)) {
-      return refuse("NAME_CONSTRAINT", `${where} is constrained and may not vouch for trust domain ${trustDomain}`);
+    if (issuer.nameConstraints !== null && !permits(issuer.nameConstraints)) {
+      return refuse("NAME_CONSTRAINT", `${where} is constrained and may not vouch for ${whom}`);
     }
     if (!equalBytes(issuer.subject, issuer.issuer)) below++;
   }

@@ -1,0 +1,49 @@
+/** Whether a server's certificate is for the name by which the server was called (RFC 9525, RFC 5280 §4.2.1.10). */
+import { ipToBytes, ipv4FromBytes, ipv6FromBytes, parseIp } from "../net/address.ts";
+import { type Certificate, equalBytes } from "./certificate.ts";
+import { type NameConstraints, permitsAddress, permitsDnsName } from "./name_constraints.ts";
+import { checkIssuers, type CodedRefusal, refuse } from "./peer_chain.ts";
+
+/**
+ * `path`: verified, leaf first, anchor last. `names`: host names or addresses, one of which must be in the
+ * certificate; common names do not count.
+ */
+export function checkServerName(path: readonly Certificate[], names: readonly string[]): CodedRefusal | null {
+  const [leaf, ...issuers] = path as [Certificate, ...Certificate[]];
+  if (!names.some((name) => isFor(leaf, name))) {
+    return refuse("NAME_MISMATCH", `server certificate is for ${namesOf(leaf)}, not for ${names.join(" or ")}`);
+  }
+  const permits = (constraints: NameConstraints) =>
+    leaf.dnsNames.every((name) => permitsDnsName(constraints, name)) &&
+    leaf.ipAddresses.every((address) => permitsAddress(constraints, address));
+  return checkIssuers(issuers, permits, namesOf(leaf));
+}
+
+function isFor(leaf: Certificate, name: string): boolean {
+  const ip = parseIp(name);
+  if (ip === null) return leaf.dnsNames.some((pattern) => matchesDnsName(pattern, name));
+  const address = ipToBytes(ip);
+  return leaf.ipAddresses.some((candidate) => equalBytes(candidate, address));
+}
+
+/** A wildcard is the whole first label, stands for one label, and has at least two behind it. */
+function matchesDnsName(pattern: string, name: string): boolean {
+  const wanted = name.toLowerCase().replace(/\.$/, "");
+  const given = pattern.toLowerCase();
+  if (!given.startsWith("*.")) return given === wanted;
+  const suffix = given.slice(1);
+  const label = wanted.slice(0, -suffix.length);
+  return suffix.indexOf(".", 1) > 0 && wanted.endsWith(suffix) && label !== "" && !label.includes(".");
+}
+
+const NAMES_SHOWN = 8;
+const NAME_SHOWN = 128;
+
+/** Bounded and escaped: a stranger wrote it. */
+function namesOf(leaf: Certificate): string {
+  const addresses = leaf.ipAddresses.map((bytes) => bytes.length === 4 ? ipv4FromBytes(bytes) : ipv6FromBytes(bytes));
+  const names = [...leaf.dnsNames, ...addresses];
+  if (names.length === 0) return "no name";
+  const shown = names.slice(0, NAMES_SHOWN).map((name) => JSON.stringify(name.slice(0, NAME_SHOWN)));
+  return names.length > NAMES_SHOWN ? `${shown.join(", ")}, ...` : shown.join(", ");
+}
