@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { WorkerHandle } from "../control/worker_handle.ts";
 import { checkPrivileges } from "../inpod/startup_checks.ts";
 import { ZdsClient } from "../inpod/zds_client.ts";
+import { connectPackets } from "../net/packet_socket.ts";
 import { Reactor } from "../net/reactor.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -39,8 +40,9 @@ export class Pods {
     const fleet = new PodFleet([...byHandle.values()], this.#reactor, { sharedPorts: config.inpod.reusePort });
     workers.onPod = (handle, answer) => fleet.receive(byHandle.get(handle)!, answer);
     this.#client = new ZdsClient({
-      reactor: this.#reactor,
+      scheduler: this.#reactor,
       path: config.inpod.socketPath,
+      connect: () => connectPackets(this.#reactor, config.inpod.socketPath),
       host: fleet,
       counters: {
         active: metrics.cell("workload_manager_active_proxy_count"),

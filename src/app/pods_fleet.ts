@@ -123,7 +123,8 @@ class Instance implements Serving {
   }
 
   #tooLate(): void {
-    this.#failed(`no answer from ${this.#at.size} data-plane worker(s) within ${START_LIMIT / 1000} s`);
+    const silent = [...this.#at.values()].filter((state) => state === "asked").length;
+    this.#failed(`no answer from ${silent} data-plane worker(s) within ${START_LIMIT / 1000} s`);
     this.stop({ kind: "immediate" });
   }
 

@@ -94,6 +94,10 @@ export class PodRegistry {
     }));
   }
 
+  knows(uid: PodUid): boolean {
+    return this.#pods.has(uid);
+  }
+
   /**
    * Takes over the caller's reference to the namespace. "served": it is already, in that namespace; its workload stays
    * what it was (S24). "starting": `onOutcome` follows. Otherwise why not, and nothing has changed.

@@ -36,7 +36,7 @@ export class WorkloadManager {
   readonly #stateLog: LogScope;
   readonly #log: LogScope;
   #connection: "down" | "snapshot" | "live" = "down";
-  /** Pods named since the connection was made; of those that are served nobody else survives the snapshot. */
+  /** Known pods named since the connection was made: of those that are served nobody else survives the snapshot. */
   readonly #named = new Set<PodUid>();
   /** The pod whose Add waits for its answer. `connection` is over: nobody waits for that. */
   #adding: { readonly uid: PodUid; answerable: boolean } | null = null;
@@ -109,9 +109,9 @@ export class WorkloadManager {
       namespace.release();
       return this.#breach("workload_info is required but not present");
     }
-    if (this.#connection === "snapshot") this.#named.add(uid);
     const pod: Pod = { uid, workload, namespace };
     const result = this.#registry.add(pod);
+    this.#name(uid);
     if (result === "served") return this.#succeeded();
     if (result === "starting") this.#adding = { uid, answerable: true };
     else this.#addFailed(uid, result.refused);
@@ -120,8 +120,12 @@ export class WorkloadManager {
   #keep(uid: PodUid): void {
     if (this.#connection !== "snapshot") return this.#breach("pod keep received after snapshot");
     this.#stateLog.info("pod keep received. will not delete it when snapshot is sent", { uid });
-    this.#named.add(uid);
+    this.#name(uid);
     this.#succeeded();
+  }
+
+  #name(uid: PodUid): void {
+    if (this.#connection === "snapshot" && this.#registry.knows(uid)) this.#named.add(uid);
   }
 
   #delete(uid: PodUid): void {

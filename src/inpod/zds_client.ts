@@ -1,15 +1,14 @@
 /**
  * The connection to the node's agent: makes it and makes it again, hands its packets to the manager one by one, sends
- * the answers. Runs in the main isolate, on a reactor that shares it.
+ * the answers.
  *
  *     waiting ──time──▶ connecting ──▶ connected ──end, error──▶ waiting
  *        ▲                  │ no agent, or it does not take the hello
  *        └──────────────────┘
  */
 import type { Ending } from "../net/duplex.ts";
-import { connectPackets, type PacketSocket, type Reception } from "../net/packet_socket.ts";
-import type { Reactor } from "../net/reactor.ts";
-import type { Timer } from "../net/network.ts";
+import type { Scheduler, Timer } from "../net/network.ts";
+import type { PacketSocket, Reception } from "../net/packet_socket.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { durationText, quote } from "../telemetry/rust_text.ts";
 import { referNamespace } from "./namespace_reference.ts";
@@ -22,10 +21,13 @@ import { decodeRequest, encodeAck, encodeHello } from "./zds_message.ts";
 /** Then others of this isolate have their turn. */
 const PACKETS_PER_TURN = 64;
 
+export type AgentSocket = Pick<PacketSocket, "start" | "receive" | "send" | "close">;
+
 export interface ZdsClientParts {
-  readonly reactor: Reactor;
-  /** Of the agent's socket. */
+  readonly scheduler: Scheduler;
+  /** Of the agent's socket, for the log. */
   readonly path: string;
+  connect(): AgentSocket | Ending;
   readonly host: PodHost;
   readonly counters: PodCounters;
   readonly log: Log;
@@ -42,7 +44,7 @@ export class ZdsClient {
   readonly #parts: ZdsClientParts;
   readonly #log: LogScope;
   readonly #manager: WorkloadManager;
-  #socket: PacketSocket | null = null;
+  #socket: AgentSocket | null = null;
   #next: Timer | null = null;
   #retry: Timer | null = null;
   #stopped = false;
@@ -52,14 +54,14 @@ export class ZdsClient {
   #broken = 0;
 
   constructor(parts: ZdsClientParts) {
-    const { reactor, log, host, counters } = parts;
+    const { scheduler, log, host, counters } = parts;
     this.#parts = parts;
     this.#log = log.scope("ztunnel::inpod::workloadmanager");
     this.#manager = new WorkloadManager(
       {
         answer: (error) => this.#answer(error),
         setReady: (ready) => this.#setReady(ready),
-        scheduleRetry: () => this.#retry = reactor.after(RETRY_DELAY, () => this.#manager.retry()),
+        scheduleRetry: () => this.#retry = scheduler.after(RETRY_DELAY, () => this.#manager.retry()),
         cancelRetry: () => this.#retry?.cancel(),
         onBreach: (text) => this.#breach(text),
       },
@@ -92,7 +94,7 @@ export class ZdsClient {
   }
 
   #connect(): void {
-    const outcome = connectPackets(this.#parts.reactor, this.#parts.path);
+    const outcome = this.#parts.connect();
     if (!("receive" in outcome)) return this.#notConnected(outcome);
     this.#connectFailures = 0;
     this.#manager.connected();
@@ -112,7 +114,7 @@ export class ZdsClient {
     this.#connectAfter(delay);
   }
 
-  #notAnnounced(socket: PacketSocket): void {
+  #notAnnounced(socket: AgentSocket): void {
     socket.close();
     this.#manager.disconnected();
     const delay = announceDelay(++this.#announceFailures, this.#parts.random());
@@ -123,7 +125,7 @@ export class ZdsClient {
   }
 
   #connectAfter(delay: number): void {
-    this.#next = this.#parts.reactor.after(delay, () => this.#connect());
+    this.#next = this.#parts.scheduler.after(delay, () => this.#connect());
   }
 
   /** Takes packets until there is none, or until one waits for its pod. */
@@ -143,7 +145,7 @@ export class ZdsClient {
           reception satisfies never;
       }
     }
-    this.#parts.reactor.nextTurn({ runTurn: () => this.#read() });
+    this.#parts.scheduler.nextTurn({ runTurn: () => this.#read() });
   }
 
   #take(packet: Packet): void {

@@ -1,0 +1,424 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import type { WorkloadName } from "../config/config.ts";
+import { testLog } from "../telemetry/testing.ts";
+import type { PodUid } from "./pod.ts";
+import { TestHost, TestNamespace } from "./testing_host.ts";
+import { WorkloadManager } from "./workload_manager.ts";
+
+const BREACH = "breach: ";
+const TAKEN = "failure to start proxy : port 15008 is taken";
+
+class Bed {
+  readonly host = new TestHost();
+  readonly counters = { active: { value: 0 }, pending: { value: 0 }, started: { value: 0 }, stopped: { value: 0 } };
+  readonly #log = testLog();
+  readonly namespaces: TestNamespace[] = [];
+  ready = false;
+  retryScheduled = false;
+  #answers: string[] = [];
+  readonly manager = new WorkloadManager(
+    {
+      answer: (error) => this.#answers.push(error ?? "ok"),
+      setReady: (ready) => this.ready = ready,
+      scheduleRetry: () => {
+        assert.equal(this.retryScheduled, false);
+        this.retryScheduled = true;
+      },
+      cancelRetry: () => this.retryScheduled = false,
+      onBreach: (text) => this.#answers.push(BREACH + text),
+    },
+    this.host,
+    this.counters,
+    this.#log.log,
+  );
+
+  constructor() {
+    this.manager.connected();
+  }
+
+  /** The answer to an Add of this pod, after everybody has answered. `info` null: the agent left it out. */
+  add(uid: string, netns = `ns-${uid}`, info: WorkloadName | null = workload(uid)): string {
+    const namespace = new TestNamespace(netns);
+    this.namespaces.push(namespace);
+    this.manager.receive({ kind: "add", uid: uid as PodUid, workload: info }, namespace);
+    return this.#answer();
+  }
+
+  keep(uid: string): string {
+    this.manager.receive({ kind: "keep", uid: uid as PodUid }, null);
+    return this.#answer();
+  }
+
+  delete(uid: string): string {
+    this.manager.receive({ kind: "delete", uid: uid as PodUid }, null);
+    return this.#answer();
+  }
+
+  snapshotSent(): string {
+    this.manager.receive({ kind: "snapshot-sent" }, null);
+    return this.#answer();
+  }
+
+  retry(): void {
+    assert.ok(this.retryScheduled, "no retry is scheduled");
+    this.retryScheduled = false;
+    this.manager.retry();
+    this.host.answer();
+  }
+
+  reconnect(): void {
+    this.manager.disconnected();
+    this.manager.connected();
+  }
+
+  get states(): string[] {
+    return this.manager.pods.map(({ uid, state }) => `${uid} ${state}`);
+  }
+
+  get lines(): string[] {
+    return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
+  }
+
+  /** Everything that is served is removed: then nobody refers to a namespace any more. */
+  assertNothingHeld(): void {
+    this.reconnect();
+    this.snapshotSent();
+    this.host.answer();
+    assert.deepEqual(this.namespaces.map(({ references }) => references), this.namespaces.map(() => 0));
+    assert.deepEqual([this.counters.active.value, this.counters.pending.value], [0, 0]);
+    assert.equal(this.counters.started.value, this.counters.stopped.value);
+    assert.deepEqual(this.states, []);
+  }
+
+  #answer(): string {
+    this.host.answer();
+    const answers = this.#answers;
+    this.#answers = [];
+    assert.equal(answers.length, 1, `one answer to each message, not ${JSON.stringify(answers)}`);
+    return answers[0]!;
+  }
+}
+
+function workload(name: string): WorkloadName {
+  return { name, namespace: "app", serviceAccount: `${name}-sa` };
+}
+
+interface Outcome {
+  readonly up?: readonly string[];
+  readonly ready?: boolean;
+  readonly pending?: number;
+  readonly started?: number;
+  readonly retry?: boolean;
+}
+
+function check(bed: Bed, expected: Outcome): void {
+  const found: Required<Outcome> = {
+    up: bed.host.up,
+    ready: bed.ready,
+    pending: bed.counters.pending.value,
+    started: bed.counters.started.value,
+    retry: bed.retryScheduled,
+  };
+  for (const key of Object.keys(expected) as (keyof Outcome)[]) assert.deepEqual(found[key], expected[key], key);
+  assert.equal(bed.counters.active.value, bed.host.up.length, "active");
+}
+
+/** `held`: whether the test ends with the check that nothing is held; a breach ends the process instead. */
+function vector(id: string, what: string, play: (bed: Bed) => void, held = true): void {
+  Deno.test(`inpod ${id}: ${what}`, () => {
+    const bed = new Bed();
+    play(bed);
+    if (held) bed.assertNothingHeld();
+  });
+}
+
+vector("S1", "a pod", (bed) => {
+  assert.equal(bed.add("a"), "ok");
+  check(bed, { up: ["a@ns-a"], started: 1, ready: false });
+});
+vector("S2", "the same pod twice", (bed) => {
+  assert.deepEqual([bed.add("a"), bed.add("a")], ["ok", "ok"]);
+  check(bed, { up: ["a@ns-a"], started: 1 });
+});
+vector("S3", "a port is taken: pending until it is free", (bed) => {
+  bed.host.occupied.add("ns-a");
+  assert.equal(bed.add("a"), TAKEN);
+  check(bed, { up: [], pending: 1, retry: true });
+  bed.retry();
+  check(bed, { up: [], pending: 1, retry: true });
+  bed.host.occupied.clear();
+  bed.retry();
+  check(bed, { up: ["a@ns-a"], pending: 0, started: 1, retry: false });
+});
+vector("S4", "pending, and added again with a new namespace", (bed) => {
+  bed.host.occupied.add("ns-a");
+  assert.equal(bed.add("a"), TAKEN);
+  assert.equal(bed.add("a", "ns-new"), "ok");
+  check(bed, { up: ["a@ns-new"], pending: 0, started: 1 });
+  bed.retry();
+  check(bed, { started: 1, retry: false });
+});
+vector("S5", "a pending pod is deleted after the snapshot", (bed) => {
+  assert.equal(bed.snapshotSent(), "ok");
+  bed.host.occupied.add("ns-a");
+  assert.equal(bed.add("a"), TAKEN);
+  check(bed, { pending: 1 });
+  assert.equal(bed.delete("a"), "ok");
+  check(bed, { pending: 0 });
+});
+vector("S6", "a pending pod is deleted before the snapshot", (bed) => {
+  bed.host.occupied.add("ns-a");
+  assert.equal(bed.add("a"), TAKEN);
+  assert.equal(bed.delete("a"), "ok");
+  check(bed, { pending: 0 });
+  assert.equal(bed.snapshotSent(), "ok");
+  check(bed, { up: [], ready: true });
+});
+vector("S7", "deleted, and back in the same namespace", (bed) => {
+  assert.deepEqual([bed.snapshotSent(), bed.add("a"), bed.delete("a"), bed.add("a")], ["ok", "ok", "ok", "ok"]);
+  check(bed, { up: ["a@ns-a"], started: 2 });
+});
+vector("S8", "kept over a new connection", (bed) => {
+  bed.add("a");
+  bed.snapshotSent();
+  bed.reconnect();
+  assert.deepEqual([bed.keep("a"), bed.snapshotSent()], ["ok", "ok"]);
+  check(bed, { up: ["a@ns-a"], started: 1, ready: true });
+});
+vector("S9", "the same uid in another namespace: the new proxy first, then the old one ends", (bed) => {
+  bed.add("a", "ns-1");
+  assert.equal(bed.add("a", "ns-2"), "ok");
+  check(bed, { up: ["a@ns-2"], started: 2 });
+  assert.deepEqual(bed.host.served[0]!.stops, [{ kind: "immediate" }]);
+});
+vector("S10", "an Add without workload", (bed) => {
+  assert.equal(bed.add("a", "ns-a", null), `${BREACH}workload_info is required but not present`);
+  assert.equal(bed.namespaces[0]!.references, 0);
+  assert.deepEqual(bed.lines.slice(-2), [
+    'error inpod::workloadmanager failed to process message: ProtocolError("workload_info is required but not present")',
+    "error inpod::workloadmanager protocol mismatch error while processing stream, shutting down",
+  ]);
+}, false);
+vector("S11", "a Keep after the snapshot", (bed) => {
+  bed.snapshotSent();
+  assert.equal(bed.keep("a"), `${BREACH}pod keep received after snapshot`);
+  check(bed, { ready: false });
+}, false);
+vector("S12", "a second snapshot", (bed) => {
+  bed.snapshotSent();
+  assert.equal(bed.snapshotSent(), `${BREACH}pod snapshot received already`);
+}, false);
+vector("S13", "the agent leaves before its snapshot is complete", (bed) => {
+  bed.add("a");
+  bed.manager.disconnected();
+  check(bed, { up: ["a@ns-a"], ready: false });
+});
+vector("S14", "not ready while a pod is pending", (bed) => {
+  bed.host.occupied.add("ns-a");
+  bed.add("a");
+  assert.equal(bed.snapshotSent(), "ok");
+  check(bed, { ready: false, retry: true });
+  bed.host.occupied.clear();
+  bed.retry();
+  check(bed, { ready: true, up: ["a@ns-a"] });
+});
+vector("S15", "deleted after the snapshot", (bed) => {
+  bed.add("a");
+  bed.snapshotSent();
+  assert.equal(bed.delete("a"), "ok");
+  check(bed, { up: [], ready: true });
+});
+vector("S16, S17", "a new snapshot decides who stays", (bed) => {
+  bed.add("a");
+  bed.add("b");
+  bed.snapshotSent();
+  check(bed, { up: ["a@ns-a", "b@ns-b"] });
+  bed.reconnect();
+  assert.equal(bed.add("b", "ns-new"), "ok");
+  assert.equal(bed.snapshotSent(), "ok");
+  bed.host.answer();
+  check(bed, { up: ["b@ns-new"], ready: true });
+});
+vector("S18, S19", "unknown pods are deleted and kept without effect", (bed) => {
+  assert.equal(bed.keep("x"), "ok");
+  assert.equal(bed.snapshotSent(), "ok");
+  assert.equal(bed.delete("y"), "ok");
+  check(bed, { up: [], ready: true });
+});
+vector("S20", "deleted before the snapshot: served until it", (bed) => {
+  bed.add("a");
+  assert.equal(bed.delete("a"), "ok");
+  check(bed, { up: ["a@ns-a"] });
+  bed.snapshotSent();
+  bed.host.answer();
+  check(bed, { up: [] });
+});
+vector("S21", "a failed Add alone does not take readiness away", (bed) => {
+  bed.snapshotSent();
+  bed.host.occupied.add("ns-a");
+  assert.equal(bed.add("a"), TAKEN);
+  check(bed, { ready: true, pending: 1 });
+  bed.add("b");
+  check(bed, { ready: false });
+});
+vector("S22", "a new connection forgets what is pending", (bed) => {
+  bed.host.occupied.add("ns-a");
+  bed.add("a");
+  bed.manager.disconnected();
+  check(bed, { retry: false, pending: 1 });
+  bed.host.occupied.clear();
+  bed.manager.connected();
+  bed.snapshotSent();
+  check(bed, { up: [], pending: 0, ready: true });
+});
+vector("S23", "the other namespace does not work: the pod is served in the old one, and pending", (bed) => {
+  bed.add("a", "ns-1");
+  bed.host.occupied.add("ns-2");
+  assert.equal(bed.add("a", "ns-2"), TAKEN);
+  check(bed, { up: ["a@ns-1"], pending: 1, retry: true });
+  bed.host.occupied.clear();
+  bed.retry();
+  bed.host.answer();
+  check(bed, { up: ["a@ns-2"], pending: 0 });
+});
+vector("S23", "the other namespace does not work and the pod is deleted: nothing is left", (bed) => {
+  bed.snapshotSent();
+  bed.add("a", "ns-1");
+  bed.host.occupied.add("ns-2");
+  bed.add("a", "ns-2");
+  assert.equal(bed.delete("a"), "ok");
+  bed.host.answer();
+  check(bed, { up: [], pending: 0 });
+});
+vector("S24", "the same namespace with another workload: the first stays", (bed) => {
+  bed.add("a");
+  assert.equal(bed.add("a", "ns-a", workload("other")), "ok");
+  check(bed, { started: 1 });
+  assert.deepEqual(bed.manager.pods.map(({ workload }) => workload.name), ["a"]);
+});
+vector("S25", "others are served while a new snapshot is under way", (bed) => {
+  bed.add("a");
+  bed.snapshotSent();
+  bed.reconnect();
+  bed.add("b");
+  check(bed, { up: ["a@ns-a", "b@ns-b"], ready: false });
+});
+vector("A1-A5", "states of pods", (bed) => {
+  bed.host.occupied.add("ns-a");
+  bed.add("a");
+  assert.deepEqual(bed.states, ["a Pending"]);
+  bed.host.occupied.clear();
+  bed.retry();
+  assert.deepEqual(bed.states, ["a Up"]);
+  bed.add("a", "ns-2");
+  assert.deepEqual(bed.states, ["a Up"]);
+  bed.snapshotSent();
+  bed.delete("a");
+  assert.deepEqual(bed.states, []);
+});
+
+Deno.test("inpod A1.4: nothing is taken from the agent while pods start", () => {
+  const bed = new Bed();
+  bed.manager.receive({ kind: "add", uid: "a" as PodUid, workload: workload("a") }, new TestNamespace("ns-a"));
+  assert.equal(bed.manager.busy, true);
+  bed.host.answer();
+  assert.equal(bed.manager.busy, false);
+});
+
+Deno.test("inpod A1.10: the connection ends while a pod starts; what comes of it is not answered", () => {
+  for (const taken of [false, true]) {
+    const bed = new Bed();
+    const namespace = new TestNamespace("ns-a");
+    bed.namespaces.push(namespace);
+    if (taken) bed.host.occupied.add("ns-a");
+    bed.manager.receive({ kind: "add", uid: "a" as PodUid, workload: workload("a") }, namespace);
+    bed.reconnect();
+    assert.equal(bed.manager.busy, true);
+    bed.host.answer();
+    assert.equal(bed.manager.busy, false);
+    check(bed, { up: taken ? [] : ["a@ns-a"], pending: 0, retry: false });
+    assert.equal(bed.keep("a"), "ok");
+    bed.assertNothingHeld();
+  }
+});
+
+Deno.test("inpod golden: lines of an Add that fails and is tried again", () => {
+  const bed = new Bed();
+  bed.snapshotSent();
+  bed.host.occupied.add("ns-pod-bare-1");
+  bed.add("pod-bare-1", "ns-pod-bare-1", { name: "bare-1", namespace: "app", serviceAccount: "bare" });
+  bed.retry();
+  assert.deepEqual(bed.lines, [
+    "info inpod::statemanager received snapshot sent",
+    'info inpod::statemanager pod received, starting proxy uid="pod-bare-1" name="bare-1" namespace="app"',
+    "error inpod::workloadmanager failed to start proxy: port 15008 is taken uid=pod-bare-1",
+    'info inpod::workloadmanager scheduling retry uids=["pod-bare-1"]',
+    'info inpod::statemanager retrying workload uid="pod-bare-1"',
+    'info inpod::statemanager retrying workload failed: port 15008 is taken uid="pod-bare-1"',
+    'info inpod::workloadmanager scheduling retry uids=["pod-bare-1"]',
+  ]);
+});
+
+Deno.test("too many pods are refused, and nothing is kept of them", () => {
+  const bed = new Bed();
+  for (let i = 0; i < 4096; i++) assert.equal(bed.add(`p${i}`), "ok");
+  assert.match(bed.add("one-more"), /^failure to start proxy : there are 4096 pods on this node already/);
+  assert.equal(bed.namespaces.at(-1)!.references, 0);
+  assert.equal(bed.add("p0", "ns-other"), "ok");
+  check(bed, { pending: 0 });
+});
+
+Deno.test("whatever the agent does: one answer each, no namespace used after it was let go, nothing left in the end", () => {
+  const uid = fc.constantFrom("a", "b", "c"), netns = fc.constantFrom("1", "2");
+  const move = fc.oneof(
+    fc.record({ do: fc.constant("add" as const), uid, netns }),
+    fc.record({ do: fc.constant("delete" as const), uid }),
+    fc.record({ do: fc.constant("keep" as const), uid }),
+    fc.record({ do: fc.constantFrom("snapshot" as const, "retry" as const, "reconnect" as const) }),
+    fc.record({ do: fc.constantFrom("occupy" as const, "free" as const), netns }),
+  );
+  fc.assert(fc.property(fc.array(move, { maxLength: 40 }), (moves) => {
+    const bed = new Bed();
+    let complete = false;
+    for (const each of moves) {
+      switch (each.do) {
+        case "add":
+          bed.add(each.uid, each.netns);
+          break;
+        case "delete":
+          bed.delete(each.uid);
+          break;
+        case "keep":
+          if (!complete) bed.keep(each.uid);
+          break;
+        case "snapshot":
+          if (!complete) bed.snapshotSent();
+          complete = true;
+          break;
+        case "retry":
+          if (bed.retryScheduled) bed.retry();
+          break;
+        case "reconnect":
+          bed.reconnect();
+          complete = false;
+          break;
+        case "occupy":
+          bed.host.occupied.add(each.netns);
+          break;
+        case "free":
+          bed.host.occupied.delete(each.netns);
+          break;
+        default:
+          each satisfies never;
+      }
+      bed.host.answer();
+      check(bed, {});
+      // A pod that was served before is served still, wherever it is to be served now.
+      for (const { state, uid } of bed.manager.pods) {
+        assert.equal(state === "Up", bed.host.up.some((text) => text.startsWith(`${uid}@`)));
+      }
+    }
+    bed.assertNothingHeld();
+  }));
+});

@@ -1,0 +1,342 @@
+import { strict as assert } from "node:assert";
+import { istio } from "../../proto/gen/zds.js";
+import type { Ending } from "../net/duplex.ts";
+import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import type { PacketSink, Reception } from "../net/packet_socket.ts";
+import { openDescriptors } from "../net/testing_reactor.ts";
+import { libc } from "../os/libc.ts";
+import { OwnedDescriptor } from "../os/owned_descriptor.ts";
+import { testLog } from "../telemetry/testing.ts";
+import { TestHost } from "./testing_host.ts";
+import { type AgentSocket, ZdsClient } from "./zds_client.ts";
+
+const { WorkloadRequest, WorkloadResponse } = istio.workload.zds;
+type Request = Parameters<typeof WorkloadRequest.encode>[0];
+
+const REFUSED: Ending = { by: "us", how: "error", code: "ECONNREFUSED", message: "Connection refused (os error 111)" };
+const BROKEN: Ending = { by: "us", how: "error", code: "EPIPE", message: "Broken pipe (os error 32)" };
+const workloadInfo = { name: "a", namespace: "app", serviceAccount: "a" };
+
+/** The proxy's end of a connection to the agent. */
+class FakeSocket implements AgentSocket {
+  readonly #incoming: Reception[] = [];
+  #lent: readonly OwnedDescriptor[] = [];
+  #sink: PacketSink | null = null;
+  readonly sent: string[] = [];
+  /** From now on nothing can be sent. */
+  deaf = false;
+  closed = false;
+
+  start(sink: PacketSink): void {
+    this.#sink = sink;
+    sink.onReadable();
+  }
+
+  receive(): Reception {
+    assert.equal(this.closed, false, "received from a closed socket");
+    for (const descriptor of this.#lent) descriptor.close();
+    this.#lent = [];
+    const next = this.#incoming.shift() ?? { kind: "nothing" };
+    if (next.kind === "packet") this.#lent = next.descriptors;
+    return next;
+  }
+
+  send(bytes: Uint8Array): Ending | null {
+    if (this.deaf || this.closed) return BROKEN;
+    this.sent.push(bytes.toHex() === "0801" ? "hello" : WorkloadResponse.decode(bytes).ack!.error || "ok");
+    return null;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const descriptor of this.#lent) descriptor.close();
+    for (const next of this.#incoming) if (next.kind === "packet") { for (const d of next.descriptors) d.close(); }
+  }
+
+  /** There, but not announced. */
+  queue(request: Request | Uint8Array, descriptors: readonly OwnedDescriptor[] = [], truncated = false): void {
+    const bytes = request instanceof Uint8Array ? request : WorkloadRequest.encode(request).finish();
+    this.#incoming.push({ kind: "packet", bytes, descriptors, truncated });
+  }
+
+  says(request: Request | Uint8Array, descriptors: readonly OwnedDescriptor[] = [], truncated = false): void {
+    this.queue(request, descriptors, truncated);
+    if (!this.closed) this.#sink?.onReadable();
+  }
+
+  ends(ending: Ending = { by: "peer", how: "fin", code: "CLOSED", message: "peer closed the connection" }): void {
+    this.#incoming.push({ kind: "end", ending });
+    this.#sink?.onReadable();
+  }
+}
+
+class Bed implements Disposable {
+  readonly scheduler = new MemoryScheduler();
+  readonly host = new TestHost();
+  readonly sockets: FakeSocket[] = [];
+  readonly #log = testLog();
+  readonly #openBefore = openDescriptors();
+  /** No agent listens. */
+  absent = false;
+  /** It takes no hello. */
+  deaf = false;
+  ready = false;
+  breaches: string[] = [];
+  readonly client: ZdsClient;
+
+  constructor() {
+    const cell = () => ({ value: 0 });
+    this.client = new ZdsClient({
+      scheduler: this.scheduler,
+      path: "/var/run/ztunnel/ztunnel.sock",
+      connect: () => {
+        if (this.absent) return REFUSED;
+        const socket = new FakeSocket();
+        socket.deaf = this.deaf;
+        this.sockets.push(socket);
+        return socket;
+      },
+      host: this.host,
+      counters: { active: cell(), pending: cell(), started: cell(), stopped: cell() },
+      log: this.#log.log,
+      random: () => 0.5,
+      setReady: (ready) => this.ready = ready,
+      onBreach: (text) => this.breaches.push(text),
+    });
+  }
+
+  /** The connection of now. */
+  get agent(): FakeSocket {
+    return this.sockets.at(-1)!;
+  }
+
+  /** A descriptor that somebody must close; of no namespace, but nobody looks here. */
+  descriptor(): OwnedDescriptor {
+    return new OwnedDescriptor(libc.dup(0));
+  }
+
+  add(uid: string): void {
+    this.agent.says({ add: { uid, workloadInfo } }, [this.descriptor()]);
+  }
+
+  /** Descriptors that are open beside those of before. */
+  get held(): number {
+    return openDescriptors() - this.#openBefore;
+  }
+
+  get lines(): string[] {
+    return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
+  }
+
+  /** The process ends: nobody has a descriptor any more. */
+  [Symbol.dispose](): void {
+    this.client.stop();
+    this.agent.close();
+    this.host.answer();
+    for (const serving of this.host.served) if (serving.state === "up") serving.stop({ kind: "immediate" });
+    this.host.answer();
+  }
+}
+
+function play(name: string, script: (bed: Bed) => void): void {
+  Deno.test(name, () => {
+    const before = openDescriptors();
+    {
+      using bed = new Bed();
+      script(bed);
+    }
+    assert.equal(openDescriptors(), before, "descriptors are left");
+  });
+}
+
+const WARNING = "warn inpod::workloadmanager failed to connect to the Istio CNI node agent over " +
+  '"/var/run/ztunnel/ztunnel.sock", is the node agent healthy? details: ECONNREFUSED: ' +
+  "Connection refused (os error 111). retrying in ";
+
+play("inpod A7: no agent: asked again after 20 ms, 40 ms ...", (bed) => {
+  bed.absent = true;
+  bed.client.start();
+  for (const delay of [20, 40, 80]) {
+    assert.equal(bed.lines.at(-1), `${WARNING}${delay}ms`);
+    bed.scheduler.advance(delay - 1);
+    assert.equal(bed.lines.at(-1), `${WARNING}${delay}ms`);
+    bed.scheduler.advance(1);
+  }
+  bed.absent = false;
+  bed.scheduler.advance(160);
+  assert.equal(bed.lines.at(-1), "info inpod::workloadmanager handling new stream");
+  bed.absent = true;
+  bed.agent.ends();
+  assert.equal(bed.lines.at(-1), `${WARNING}20ms`, "it begins anew");
+  bed.absent = false;
+  bed.scheduler.advance(20);
+});
+
+play("inpod Z1, S1, Z19: hello, then one answer for each message", (bed) => {
+  bed.client.start();
+  bed.agent.says({ snapshotSent: {} });
+  bed.add("a");
+  bed.agent.says({ del: { uid: "b" } });
+  assert.deepEqual(bed.agent.sent, ["hello", "ok"]);
+  assert.equal(bed.ready, true);
+  bed.host.answer();
+  assert.deepEqual(bed.agent.sent, ["hello", "ok", "ok", "ok"]);
+  assert.equal(bed.held, 1, "the namespace of a pod that is served");
+  bed.agent.says({ del: { uid: "a" } });
+  bed.host.answer();
+  assert.equal(bed.held, 0);
+});
+
+play("inpod Z17: the hello is not taken: told, not ready, and tried again", (bed) => {
+  bed.deaf = true;
+  bed.client.start();
+  for (const delay of [5, 10, 20]) {
+    assert.equal(
+      bed.lines.at(-1),
+      "error inpod::workloadmanager node agent announcement failed (could not announce to node agent), " +
+        `retrying in ${delay}ms`,
+    );
+    assert.ok(bed.agent.closed);
+    bed.scheduler.advance(delay);
+  }
+  bed.deaf = false;
+  bed.scheduler.advance(40);
+  assert.deepEqual(bed.agent.sent, ["hello"]);
+});
+
+play("inpod Z18: the agent closes at once: not ready, connected again at once, and then with pauses", (bed) => {
+  bed.client.start();
+  bed.agent.ends();
+  assert.equal(bed.sockets.length, 2);
+  for (const pause of [20, 40]) {
+    bed.agent.ends();
+    const { length } = bed.sockets;
+    bed.scheduler.advance(pause - 1);
+    assert.equal(bed.sockets.length, length);
+    bed.scheduler.advance(1);
+    assert.equal(bed.sockets.length, length + 1);
+  }
+  bed.agent.says({ snapshotSent: {} });
+  assert.equal(bed.ready, true);
+  const { length } = bed.sockets;
+  bed.agent.ends();
+  assert.equal(bed.ready, false);
+  assert.equal(bed.sockets.length, length + 1, "at once again");
+});
+
+const UNREADABLE: readonly (readonly [string, string, (bed: Bed) => void])[] = [
+  ["Z4", "No control message", ({ agent }) => agent.says({ add: { uid: "x", workloadInfo } })],
+  ["Z6", "Unexpected control message", (bed) => bed.agent.says({ del: { uid: "x" } }, [bed.descriptor()])],
+  [
+    "Z9",
+    "Expected 1 FD, got 2",
+    (bed) => bed.agent.says({ add: { uid: "x", workloadInfo } }, [bed.descriptor(), bed.descriptor()]),
+  ],
+  ["Z10, Z11", "received truncated message", (bed) => bed.agent.says(new Uint8Array(1024), [bed.descriptor()], true)],
+  ["Z13", "failed to decode message: ", ({ agent }) => agent.says(Uint8Array.of(0xff))],
+  ["Z14", "no payload", ({ agent }) => agent.says(Uint8Array.of(0x22, 0))],
+];
+for (const [id, error, say] of UNREADABLE) {
+  play(`inpod ${id}: a message that cannot be read: refused, connected again; pods stay, nothing leaks`, (bed) => {
+    bed.client.start();
+    bed.add("a");
+    bed.host.answer();
+    const { agent } = bed;
+    say(bed);
+    assert.ok(agent.closed);
+    assert.ok(agent.sent.at(-1)!.startsWith(`failure to read message : ${error}`), agent.sent.at(-1));
+    const [refused, ended] = bed.lines.slice(-3);
+    assert.ok(refused!.startsWith(`error inpod::workloadmanager failed to read message: ${error}`), refused);
+    assert.ok(ended!.startsWith(`warn inpod::workloadmanager process stream ended: ReceiveMessageError("${error}`));
+    assert.equal(bed.held, 1);
+    assert.deepEqual(bed.agent.sent, ["hello"]);
+    bed.agent.says({ keep: { uid: "a" } });
+    bed.agent.says({ snapshotSent: {} });
+    assert.equal(bed.host.served[0]!.state, "up");
+    assert.equal(bed.ready, true);
+  });
+}
+
+play("inpod S3, A1.11: a failed pod is tried again after 5 s, whatever else the agent says", (bed) => {
+  bed.client.start();
+  bed.host.occupied.add("x");
+  bed.add("a");
+  bed.host.occupied.add(bed.host.served[0]!.pod.namespace.identity);
+  bed.host.answer();
+  assert.match(bed.agent.sent.at(-1)!, /^failure to start proxy : /);
+  assert.equal(bed.held, 1);
+  bed.scheduler.advance(3000);
+  bed.agent.says({ snapshotSent: {} });
+  bed.host.occupied.clear();
+  bed.scheduler.advance(1999);
+  assert.equal(bed.host.served.length, 1);
+  bed.scheduler.advance(1);
+  assert.equal(bed.host.served.length, 2);
+  assert.equal(bed.ready, false);
+  bed.agent.says({ del: { uid: "b" } });
+  assert.equal(bed.agent.sent.length, 3, "not while pods are being tried");
+  bed.host.answer();
+  assert.equal(bed.ready, true);
+  assert.equal(bed.agent.sent.length, 4);
+  assert.equal(bed.held, 1);
+});
+
+play("inpod S22: a connection's end ends its retries", (bed) => {
+  bed.client.start();
+  bed.add("a");
+  bed.host.occupied.add(bed.host.served[0]!.pod.namespace.identity);
+  bed.host.answer();
+  bed.agent.ends();
+  assert.equal(bed.held, 0);
+  bed.scheduler.advance(60_000);
+  assert.equal(bed.host.served.length, 1);
+});
+
+play("inpod S10, A1.9: a breach of protocol is told to the agent, and ends it all", (bed) => {
+  bed.client.start();
+  bed.agent.says({ add: { uid: "a" } }, [bed.descriptor()]);
+  assert.deepEqual(bed.breaches, ["workload_info is required but not present"]);
+  assert.equal(
+    bed.agent.sent.at(-1),
+    'failure to process message : ProtocolError("workload_info is required but not present")',
+  );
+  assert.ok(bed.agent.closed);
+  bed.scheduler.advance(60_000);
+  assert.equal(bed.sockets.length, 1);
+});
+
+play("inpod A1.9: an answer that the agent does not take ends the connection", (bed) => {
+  bed.client.start();
+  bed.agent.deaf = true;
+  bed.agent.says({ snapshotSent: {} });
+  assert.equal(
+    bed.lines.at(-2),
+    'warn inpod::workloadmanager process stream ended: SendAckError("Broken pipe (os error 32)")',
+  );
+  assert.equal(bed.sockets.length, 2);
+  assert.equal(bed.ready, false);
+});
+
+play("a flood of messages leaves room for others of this isolate", (bed) => {
+  bed.client.start();
+  const { agent } = bed;
+  for (let i = 0; i < 1000; i++) agent.queue({ del: { uid: `${i}` } });
+  agent.says({ snapshotSent: {} });
+  assert.equal(agent.sent.length, 1 + 64);
+  bed.scheduler.runUntilIdle();
+  assert.equal(agent.sent.length, 1 + 1001);
+});
+
+play("inpod A1.8: after a stop nothing is taken, and nobody is called again", (bed) => {
+  bed.client.start();
+  bed.add("a");
+  bed.client.stop();
+  bed.client.stop();
+  bed.host.answer();
+  bed.scheduler.advance(60_000);
+  assert.equal(bed.sockets.length, 1);
+  assert.deepEqual(bed.lines.slice(-2), [
+    "info inpod::protocol workload proxy manager: drain requested",
+    "info inpod::workloadmanager drain requested",
+  ]);
+});
