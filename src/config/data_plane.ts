@@ -98,6 +98,7 @@ export function tlsPolicy(environment: Environment): TlsPolicy {
   return {
     tls12: environment.flag("TLS12_ENABLED", "true"),
     postQuantumOnly: environment.flag("COMPLIANCE_POLICY", "pqc"),
+    fips: ["fips-140-2", "fips-140-3"].includes(environment.get("COMPLIANCE_POLICY") ?? ""),
     library: environment.get("TLS_LIBRARY") || null,
     crlPath: environment.get("CRL_PATH") || null,
   };

@@ -31,8 +31,6 @@ export interface CredentialSource {
   request(id: SpiffeId): void;
   /** Throws for a certificate or key that the engine refuses. */
   makeContext(settings: TlsSettings): TlsContext;
-  /** Of `COMPLIANCE_POLICY`; null: the library's default groups. */
-  readonly groups: string | null;
 }
 
 export class CredentialStore implements Credentials {
@@ -121,7 +119,6 @@ export class CredentialStore implements Credentials {
       chain: issued.chain,
       key: issued.key,
       anchors: trust.anchors,
-      ...(this.#source.groups === null ? {} : { groups: this.#source.groups }),
       // Every handshake brings its own expectation; one without would trust anybody.
       accept: () => ({ code: "NO_EXPECTATION", message: "no expectation was set for this handshake" }),
     });

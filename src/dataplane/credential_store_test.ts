@@ -19,7 +19,7 @@ class Context implements TlsContext {
   }
 }
 
-function bed(groups: string | null = null) {
+function bed() {
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const asked: SpiffeId[] = [], contexts: Context[] = [], got: (Credential | string)[] = [];
   const engine = { broken: false };
@@ -31,7 +31,6 @@ function bed(groups: string | null = null) {
       contexts.push(context);
       return context;
     },
-    groups,
   }, () => NOW + host.now());
   const events: CredentialEvents = {
     onCredential: (credential) => got.push(credential),
@@ -138,12 +137,10 @@ Deno.test("a certificate the engine refuses is a failure; one in use stays", () 
   assert.notEqual(typeof got[1], "string");
 });
 
-Deno.test("a context without an expectation of its own accepts nobody; groups are handed on", () => {
-  const { store, contexts } = bed("X25519MLKEM768");
+Deno.test("a context without an expectation of its own accepts nobody", () => {
+  const { store, contexts } = bed();
   store.set(issuer.issue(ID));
-  const { settings } = contexts[0]!;
-  assert.equal(settings.groups, "X25519MLKEM768");
-  assert.equal(settings.accept([], "client")?.code, "NO_EXPECTATION");
+  assert.equal(contexts[0]!.settings.accept([], "client")?.code, "NO_EXPECTATION");
 });
 
 Deno.test("closed: all contexts, no timers", () => {

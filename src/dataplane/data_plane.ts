@@ -23,7 +23,6 @@ import { CredentialStore } from "./credential_store.ts";
 
 const TEN_SECONDS = 10_000;
 const MAX_PENDING_DIALS = 4096;
-const POST_QUANTUM_ONLY = "X25519MLKEM768";
 
 export interface DataPlaneParts {
   readonly config: Config;
@@ -64,7 +63,6 @@ export class DataPlane {
     this.credentials = new CredentialStore(network, {
       request: (id) => parts.requestCertificate(id),
       makeContext: (settings) => parts.makeContext(settings),
-      groups: config.tls.postQuantumOnly ? POST_QUANTUM_ONLY : null,
     }, wallClock);
   }
 

@@ -6,8 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { ToMain, ToWorker } from "./messages.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
-import { TlsEngine } from "../net/tls_engine.ts";
-import { openTlsLibrary } from "../os/openssl_library.ts";
+import type { TlsEngine } from "../net/tls_engine.ts";
 import { Log } from "../telemetry/log.ts";
 import { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
@@ -18,6 +17,7 @@ import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { Pods } from "./pods.ts";
 import { randomBytes } from "./random_bytes.ts";
+import { startTls } from "./tls_start.ts";
 
 /** What a worker's global scope offers. */
 export interface WorkerScope {
@@ -53,8 +53,8 @@ class DataPlaneWorker {
   constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
     this.#scope = scope;
     this.#config = config;
-    const library = openTlsLibrary(config.tls.library ?? undefined, bundledLibrary);
-    this.#engine = new TlsEngine(library);
+    const tls = startTls(config.tls, bundledLibrary);
+    this.#engine = tls.engine;
     this.#reactor = new Reactor({
       onShed: (count, address, code) => this.#shed(count, formatAddress(address), code),
       onError: (error) => this.#log.scope("ztunnel::dataplane").error(`a callback failed: ${stackOf(error)}`),
@@ -78,7 +78,7 @@ class DataPlaneWorker {
       (answer) => scope.postMessage({ kind: "dump", answer }),
       () => performance.now(),
     );
-    scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: library.version });
+    scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: tls.library });
     void this.#reactor.run("own-thread");
   }
 

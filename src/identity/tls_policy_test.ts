@@ -1,11 +1,29 @@
 import { strict as assert } from "node:assert";
-import { CIPHERS, tlsPolicy } from "./tls_policy.ts";
+import { tlsPolicy } from "./tls_policy.ts";
 
-Deno.test("TLS policy, identity 6.1: only exactly pqc restricts the groups", () => {
-  assert.deepEqual(tlsPolicy("pqc"), { ciphers: CIPHERS, groups: "X25519MLKEM768" });
-  for (const other of [undefined, "", "PQC", "fips", "pqc "]) assert.equal(tlsPolicy(other).groups, null);
+const plain = { tls12: false, postQuantumOnly: false, fips: false };
+
+Deno.test("TLS policy, identity 6.1, T8: no ChaCha20, strongest first, TLS 1.3 only", () => {
+  const { ciphers, tls12Ciphers } = tlsPolicy(plain);
+  assert.equal(ciphers, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
+  assert.equal(tls12Ciphers, null);
 });
 
-Deno.test("TLS policy, identity T8: no ChaCha20, strongest first", () => {
-  assert.equal(CIPHERS, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
+Deno.test("TLS policy, identity 6.1, T7: TLS 1.2 with four suites", () => {
+  const { tls12Ciphers } = tlsPolicy({ ...plain, tls12: true });
+  assert.deepEqual(tls12Ciphers?.split(":"), [
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+  ]);
+});
+
+Deno.test("TLS policy, identity T9 T10: post-quantum is one group, and nothing to fall back on", () => {
+  assert.deepEqual(tlsPolicy({ ...plain, postQuantumOnly: true }).groups, ["X25519MLKEM768"]);
+});
+
+Deno.test("TLS policy, identity 6.1: post-quantum comes last where it is not asked for, approved curves for FIPS", () => {
+  assert.deepEqual(tlsPolicy(plain).groups, ["X25519:P-256:P-384:X25519MLKEM768", "X25519:P-256:P-384"]);
+  assert.deepEqual(tlsPolicy({ ...plain, fips: true }).groups, ["P-256:P-384"]);
 });

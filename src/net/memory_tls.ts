@@ -130,8 +130,7 @@ class Handshake implements Dial, DuplexSink {
   }
 
   #peer(chain: readonly Uint8Array[]): TlsPeer {
-    const group = this.#settings.groups?.split(":")[0] ?? "x25519";
-    return { chain, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", group };
+    return { chain, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", group: "x25519" };
   }
 
   #say(message: Uint8Array): void {

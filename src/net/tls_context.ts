@@ -18,6 +18,16 @@ export interface TlsPeer {
   readonly group: string;
 }
 
+/** What all contexts of an engine have in common, in OpenSSL's names and in order of preference. */
+export interface TlsPolicy {
+  /** Of TLS 1.3. */
+  readonly ciphers: string;
+  /** Allows TLS 1.2, with these suites; null: 1.3 only. */
+  readonly tls12Ciphers: string | null;
+  /** Lists of key exchange groups, such as `X25519:P-256`. The first that the library knows is used. */
+  readonly groups: readonly string[];
+}
+
 export interface TlsSettings {
   /** DER, leaf first, without the trust anchor. */
   readonly chain: readonly Uint8Array[];
@@ -25,12 +35,6 @@ export interface TlsSettings {
   readonly key: Uint8Array;
   /** DER of every trust anchor of every bundle. */
   readonly anchors: readonly Uint8Array[];
-  /** OpenSSL names in order of preference; default AES-256-GCM, AES-128-GCM. */
-  readonly ciphers?: string;
-  /** Allows TLS 1.2, with these suites (`TLS12_ENABLED`, `docs/spec/identity-spire.md` 6.1); else 1.3 only. */
-  readonly tls12Ciphers?: string;
-  /** OpenSSL group list, e.g. `X25519MLKEM768`; the library's default where missing. */
-  readonly groups?: string;
   /**
    * Asked during the handshake, after the engine verified signatures, validity and purpose. A refusal becomes a TLS
    * alert. `chain` is the verified path, leaf first, anchor last.

@@ -1,7 +1,7 @@
 /** OpenSSL on this thread: its callbacks and its error queue. Contexts are made here, sessions from contexts. */
 import { failureOfCode, isOfTls, type TlsFailure } from "./tls_failure.ts";
 import { readCString, type TlsLibrary } from "./openssl_library.ts";
-import { NativeTlsContext, type NativeTlsSettings } from "./tls_native_context.ts";
+import { NativeTlsContext, type NativeTlsPolicy, type NativeTlsSettings } from "./tls_native_context.ts";
 import type { NativeTlsSession } from "./tls_native_session.ts";
 
 /** `SSL_TLSEXT_ERR_*` of an ALPN callback, `OPENSSL_NPN_NEGOTIATED` of the selection. */
@@ -36,10 +36,12 @@ export class NativeTls {
   readonly #message: Deno.UnsafeCallback<typeof infoSignature>;
   readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
+  readonly #callbacks: TlsCallbacks;
   /** OpenSSL calls back synchronously from `SSL_do_handshake` and `SSL_read`, so the session at work is known. */
   working: NativeTlsSession | null = null;
 
-  constructor(readonly library: TlsLibrary) {
+  /** Throws `TlsSettingsError` where the library cannot do what the policy says. */
+  constructor(readonly library: TlsLibrary, readonly policy: NativeTlsPolicy) {
     this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.working?.verify(store) ?? 0);
     this.#message = new Deno.UnsafeCallback(infoSignature, (_ssl, where) => {
       if (where & STATE_LOOP) this.working?.countMessage();
@@ -56,12 +58,22 @@ export class NativeTls {
       const found = SSL_select_next_proto(out, outLength, ALPN_H2, ALPN_H2.length, offered, length);
       return found === NEGOTIATED ? OK : ALERT_FATAL;
     });
+    this.#callbacks = {
+      verify: this.#verify.pointer,
+      hello: this.#hello.pointer,
+      selectAlpn: this.#selectAlpn.pointer,
+    };
+    try {
+      new NativeTlsContext(this, null, this.#callbacks).close();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Throws `TlsSettingsError`. */
   newContext(settings: NativeTlsSettings): NativeTlsContext {
-    const [verify, hello, selectAlpn] = [this.#verify.pointer, this.#hello.pointer, this.#selectAlpn.pointer];
-    return new NativeTlsContext(this, settings, { verify, hello, selectAlpn });
+    return new NativeTlsContext(this, settings, this.#callbacks);
   }
 
   /** From now on {@link NativeTlsSession.countMessage} is told of handshake messages; data costs nothing. */

@@ -38,11 +38,13 @@ export interface NativeTlsSettings {
   readonly key: Uint8Array;
   /** DER. */
   readonly anchors: readonly Uint8Array[];
-  /** TLS 1.3 suites. */
+}
+
+/** See `TlsPolicy` of `net/tls_context.ts`. */
+export interface NativeTlsPolicy {
   readonly ciphers: string;
-  /** Allows TLS 1.2 with these suites. */
-  readonly tls12Ciphers?: string;
-  readonly groups?: string;
+  readonly tls12Ciphers: string | null;
+  readonly groups: readonly string[];
 }
 
 /** A certificate, key or name that OpenSSL would not take. */
@@ -54,15 +56,17 @@ export class NativeTlsContext {
   readonly #tls: NativeTls;
   #context: Deno.PointerValue;
 
-  constructor(tls: NativeTls, settings: NativeTlsSettings, callbacks: TlsCallbacks) {
+  /** `settings` null: nothing but the policy, which is thereby checked. */
+  constructor(tls: NativeTls, settings: NativeTlsSettings | null, callbacks: TlsCallbacks) {
     const { ssl, crypto } = tls.library;
     this.#tls = tls;
     crypto.ERR_clear_error();
     this.#context = ssl.SSL_CTX_new(ssl.TLS_method());
     if (this.#context === null) throw new TlsSettingsError(`cannot make a TLS context: ${tls.takeErrorText()}`);
     try {
-      this.#setProtocol(settings);
+      this.#setProtocol(tls.policy);
       this.#setCallbacks(callbacks);
+      if (settings === null) return;
       this.#setCertificate(settings);
       this.#setAnchors(settings.anchors);
     } catch (error) {
@@ -93,9 +97,9 @@ export class NativeTlsContext {
     this.#context = null;
   }
 
-  #setProtocol(settings: NativeTlsSettings): void {
-    const { ssl } = this.#tls.library, context = this.#context;
-    ssl.SSL_CTX_ctrl(context, CTRL_MIN_PROTO, settings.tls12Ciphers === undefined ? TLS1_3 : TLS1_2, null);
+  #setProtocol({ ciphers, tls12Ciphers, groups }: NativeTlsPolicy): void {
+    const { ssl, crypto } = this.#tls.library, context = this.#context;
+    ssl.SSL_CTX_ctrl(context, CTRL_MIN_PROTO, tls12Ciphers === null ? TLS1_3 : TLS1_2, null);
     ssl.SSL_CTX_ctrl(context, CTRL_MAX_PROTO, TLS1_3, null);
     ssl.SSL_CTX_ctrl(context, CTRL_MODE, MODES, null);
     ssl.SSL_CTX_ctrl(context, CTRL_READ_AHEAD, 1n, null);
@@ -104,17 +108,20 @@ export class NativeTlsContext {
     ssl.SSL_CTX_set_options(context, OPTIONS);
     ssl.SSL_CTX_ctrl(context, CTRL_SESS_CACHE_MODE, 0n, null);
     ssl.SSL_CTX_set_num_tickets(context, 0n);
-    const { ciphers, tls12Ciphers, groups } = settings;
     this.#must(ssl.SSL_CTX_set_ciphersuites(context, cString(ciphers)) === 1, `cipher list ${ciphers}`);
-    if (tls12Ciphers !== undefined) {
+    if (tls12Ciphers !== null) {
       this.#must(ssl.SSL_CTX_set_cipher_list(context, cString(tls12Ciphers)) === 1, `cipher list ${tls12Ciphers}`);
     }
-    if (groups !== undefined) {
-      const list = cString(groups);
-      const done = ssl.SSL_CTX_ctrl(context, CTRL_SET_GROUPS_LIST, 0n, Deno.UnsafePointer.of(list));
-      this.#must(done === 1n, `key exchange groups ${groups} (X25519MLKEM768 needs OpenSSL 3.5)`);
-    }
+    const taken = groups.some((list) => this.#takesGroups(list));
+    this.#must(taken, `key exchange groups ${groups.join(" or ")}`);
+    // Of a list that was not taken.
+    crypto.ERR_clear_error();
     this.#must(ssl.SSL_CTX_set_alpn_protos(context, ALPN_H2, ALPN_H2.length) === 0, "ALPN h2");
+  }
+
+  #takesGroups(list: string): boolean {
+    const text = Deno.UnsafePointer.of(cString(list));
+    return this.#tls.library.ssl.SSL_CTX_ctrl(this.#context, CTRL_SET_GROUPS_LIST, 0n, text) === 1n;
   }
 
   #setCallbacks({ verify, hello, selectAlpn }: TlsCallbacks): void {

@@ -12,6 +12,7 @@ import {
   makeLeaf,
   newKey,
 } from "../../src/identity/test_certificates.ts";
+import { tlsPolicy } from "../../src/identity/tls_policy.ts";
 import { bundlesForAnyDomain, TrustStore } from "../../src/identity/trust_bundles.ts";
 import { verifyPeer } from "../../src/identity/verify_peer.ts";
 import type { KeyObject } from "node:crypto";
@@ -19,7 +20,7 @@ import { LOOPBACK_V4, type SocketAddress } from "../../src/net/address.ts";
 import type { Duplex, Ending } from "../../src/net/duplex.ts";
 import type { Listener, SecureEvents } from "../../src/net/network.ts";
 import { openDescriptors, ReactorRig } from "../../src/net/testing_reactor.ts";
-import type { TlsContext, TlsPeer, TlsSettings } from "../../src/net/tls_context.ts";
+import type { TlsContext, TlsPeer, TlsPolicy, TlsSettings } from "../../src/net/tls_context.ts";
 import { TlsEngine } from "../../src/net/tls_engine.ts";
 import { openTlsLibrary, type TlsLibrary } from "../../src/os/openssl_library.ts";
 
@@ -53,7 +54,11 @@ export const root = authority("root");
 export const client = credential(root, CLIENT_ID);
 export const server = credential(root, SERVER_ID);
 
-export interface EndOptions extends Partial<Pick<TlsSettings, "ciphers" | "groups" | "tls12Ciphers">> {
+const POLICY = tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false });
+
+export interface EndOptions extends Partial<Pick<TlsPolicy, "ciphers" | "tls12Ciphers">> {
+  /** A list that has to do. */
+  readonly groups?: string;
   /** Trusted authorities; default `root`. */
   readonly anchors?: readonly Issuer[];
   readonly accept?: TlsSettings["accept"];
@@ -67,30 +72,43 @@ export interface Outcome {
 
 export class TlsRig implements AsyncDisposable {
   readonly sockets = new ReactorRig();
-  readonly #engine: TlsEngine;
+  readonly #library: TlsLibrary;
+  /** By their policies. */
+  readonly #engines = new Map<string, TlsEngine>();
   readonly #contexts: TlsContext[] = [];
   readonly #duplexes: Duplex[] = [];
   #ending = false;
 
   constructor(of: TlsLibrary = library) {
-    this.#engine = new TlsEngine(of);
+    this.#library = of;
+    // The first callback of a process opens a descriptor, which is no leak of the test's.
+    this.#engine(POLICY);
   }
 
   /** By default the peer's certificate must pass `verifyPeer` for our trust domain. */
   context({ chain, key }: Credential, options: EndOptions = {}): TlsContext {
     const anchors = (options.anchors ?? [root]).map((issuer) => issuer.certificate);
     const { ciphers, groups, tls12Ciphers } = options;
-    const context = this.#engine.context({
+    const engine = this.#engine({
+      ciphers: ciphers ?? POLICY.ciphers,
+      tls12Ciphers: tls12Ciphers ?? null,
+      groups: groups === undefined ? POLICY.groups : [groups],
+    });
+    const context = engine.context({
       chain,
       key: new Uint8Array(key.export({ format: "der", type: "pkcs8" })),
       anchors,
       accept: options.accept ?? acceptTrustDomain(anchors),
-      ...(ciphers === undefined ? {} : { ciphers }),
-      ...(groups === undefined ? {} : { groups }),
-      ...(tls12Ciphers === undefined ? {} : { tls12Ciphers }),
     });
     this.#contexts.push(context);
     return context;
+  }
+
+  #engine(policy: TlsPolicy): TlsEngine {
+    const key = JSON.stringify(policy);
+    const engine = this.#engines.get(key) ?? new TlsEngine(this.#library, policy);
+    this.#engines.set(key, engine);
+    return engine;
   }
 
   /** Listens and secures whatever comes; outcomes are collected. */
@@ -149,7 +167,7 @@ export class TlsRig implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sockets.close();
     for (const context of this.#contexts) context.close();
-    this.#engine.close();
+    for (const engine of this.#engines.values()) engine.close();
   }
 }
 
