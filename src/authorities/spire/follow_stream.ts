@@ -1,0 +1,61 @@
+/** Keeps a stream open for as long as it is needed: what it says, what goes wrong, and when it is well again. */
+import { CertificateError } from "../../identity/authority.ts";
+import { backoffDelay } from "../../identity/backoff.ts";
+import type { WallClock } from "../../identity/certificate_manager.ts";
+
+export interface Follow<T> {
+  readonly clock: WallClock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** ms: the longest pause between two attempts. */
+  readonly longestPause: number;
+  /** Rejects with {@link CertificateError}, as reading does. A stream's null is its end. */
+  open(signal: AbortSignal): Promise<{ read(): Promise<T | null> }>;
+  onMessage(message: T): void;
+  /** Once for each failure; `retryIn` in ms. */
+  onProblem(error: CertificateError, retryIn: number): void;
+  /** Before the first message after a failure. */
+  onBack(): void;
+}
+
+const ENDED = "the stream was closed by the agent";
+
+/** Begins at once; ends with `signal`. */
+export function followStream<T>(follow: Follow<T>, signal: AbortSignal): void {
+  void run(follow, signal);
+}
+
+async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      const stream = await follow.open(signal);
+      for (let message = await stream.read(); message !== null; message = await stream.read()) {
+        if (signal.aborted) return;
+        if (failures > 0) follow.onBack();
+        failures = 0;
+        follow.onMessage(message);
+      }
+      throw new CertificateError(ENDED, "UNAVAILABLE");
+    } catch (error) {
+      if (signal.aborted) return;
+      failures++;
+      const pause = Math.min(backoffDelay(failures, follow.random()), follow.longestPause);
+      follow.onProblem(toCertificateError(error), pause);
+      await sleep(follow.clock, pause, signal);
+    }
+  }
+}
+
+export function toCertificateError(error: unknown): CertificateError {
+  if (error instanceof CertificateError) return error;
+  return new CertificateError(error instanceof Error ? error.message : String(error), "UNAVAILABLE", { cause: error });
+}
+
+/** Returns early when aborted. */
+function sleep(clock: WallClock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(ms, resolve);
+  signal.addEventListener("abort", () => (timer.cancel(), resolve()), { once: true });
+  return promise;
+}

@@ -1,0 +1,54 @@
+/** The bundles that a source tells for all subjects, and what becomes of a certificate when they change. */
+import { CertificateError, type IssuedCertificate } from "../../identity/authority.ts";
+import type { TrustDomain } from "../../identity/spiffe_id.ts";
+import { type BundleMap, sameTrust, trustOf } from "./bundles.ts";
+import { issue, type Svid } from "./svid.ts";
+
+/** Written by the authority, read by its sessions. */
+export interface SharedTrust {
+  /** `CLUSTER_DOMAIN`. */
+  readonly own: TrustDomain;
+  /** Null: none has come yet. */
+  bundles: BundleMap | null;
+  /** Why none has come. */
+  problem: CertificateError | null;
+}
+
+/** What a session holds. */
+export interface HeldSvid {
+  readonly svid: Svid;
+  readonly federatesWith: readonly string[];
+  readonly bundles: BundleMap | null;
+}
+
+/**
+ * The certificate that the SVID and the bundles make, `before` itself where nothing changed; null while there are no
+ * bundles yet. `now`: ms since the epoch.
+ */
+export function certificateOf(
+  held: HeldSvid,
+  shared: SharedTrust,
+  before: IssuedCertificate | null,
+  now: number,
+): IssuedCertificate | CertificateError | null {
+  const bundles = held.bundles ?? shared.bundles;
+  if (bundles === null) return shared.problem;
+  if ((bundles.get(shared.own)?.length ?? 0) === 0) return noBundle(shared.own, bundles);
+  const trust = trustOf(shared.own, bundles, held.federatesWith);
+  if (before !== null && before.key === held.svid.key && sameTrust(before.bundles, trust)) return before;
+  try {
+    return issue(held.svid, trust, now);
+  } catch (error) {
+    if (error instanceof CertificateError) return error;
+    throw error;
+  }
+}
+
+function noBundle(own: TrustDomain, bundles: BundleMap): CertificateError {
+  const known = [...bundles.keys()].slice(0, 8).join(", ") || "no trust domain";
+  return new CertificateError(
+    `invalid trust domain: No bundle found for trust domain: ${own} ` +
+      `(SPIRE has bundles of ${known}; CLUSTER_DOMAIN must be SPIRE's trust domain)`,
+    "NO_BUNDLE",
+  );
+}

@@ -1,0 +1,123 @@
+import { strict as assert } from "node:assert";
+import { type ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
+import { spireCa } from "../../../tests/support/spire_ca.ts";
+
+Deno.test("identity P6, P7, S24: pods of one service account have streams of their own", async () => {
+  const bench = new SpireBench();
+  await bench.ask(subjectOf("test-sa", "uid-1"));
+  await bench.ask(subjectOf("test-sa", "uid-1"));
+  assert.equal(bench.source.attestations, 1);
+  await bench.ask(subjectOf("test-sa", "uid-2"));
+  assert.equal(bench.source.attestations, 2);
+  assert.equal(bench.authority.size, 2);
+  bench.authority.release(subjectOf("test-sa", "uid-1"));
+  assert.deepEqual(bench.source.streams.map(({ ended }) => ended), [true, false]);
+  bench.authority.close();
+});
+
+Deno.test("identity S23: a pod that is gone has no stream, no key and no further request", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  bench.authority.release(subjectOf());
+  assert.ok(bench.source.last.ended);
+  assert.equal(bench.authority.size, 0);
+  await bench.clock.advance(3600_000);
+  assert.equal(bench.source.attestations, 1);
+  assert.equal(bench.clock.timers, 0);
+  bench.authority.close();
+});
+
+Deno.test("identity S23: whoever waits for a released pod is told so", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.authority.release(subjectOf());
+  await bench.clock.advance(0);
+  assert.equal(answer.error?.code, "FORGOTTEN");
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: attestations are bounded, waiting pods are not forgotten", async () => {
+  const bench = new SpireBench({ concurrency: 3 });
+  const answers = [];
+  for (let i = 0; i < 10; i++) answers.push(await bench.ask(subjectOf(`sa-${i}`, `uid-${i}`)));
+  assert.equal(bench.source.streams.length, 3);
+  for (let i = 0; i < 10; i++) {
+    bench.source.streams[i]!.says(bench.svid(`sa-${i}`));
+    await bench.clock.advance(0);
+    assert.ok(bench.source.streams.length <= i + 4);
+  }
+  assert.ok(answers.every(({ issued }) => issued !== null));
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: an SVID that has to be minted first does not keep others from being attested", async () => {
+  const bench = new SpireBench({ concurrency: 1 });
+  await bench.ask(subjectOf("slow", "uid-1"));
+  const answer = await bench.ask();
+  assert.equal(bench.source.streams.length, 1);
+  bench.source.script = (stream: ScriptedStream) => stream.says(bench.svid());
+  await bench.clock.advance(1_000);
+  assert.ok(answer.issued !== null);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: the time for an answer counts from the slot on", async () => {
+  const bench = new SpireBench({ concurrency: 1 });
+  const first = await bench.ask(subjectOf("a", "uid-1"));
+  const second = await bench.ask(subjectOf("b", "uid-2"));
+  await bench.clock.advance(10_000);
+  assert.equal(first.error?.code, "TIMEOUT");
+  assert.equal(second.error, null);
+  await bench.clock.advance(1_000);
+  assert.equal(second.error!.code, "TIMEOUT");
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: the number of streams is bounded", async () => {
+  const bench = new SpireBench({ maxSubjects: 2 });
+  await bench.ask(subjectOf("a"));
+  await bench.ask(subjectOf("b"));
+  assert.match((await bench.ask(subjectOf("c"))).error!.message, /2 identities already/);
+  bench.authority.release(subjectOf("a"));
+  assert.equal((await bench.ask(subjectOf("c"))).error, null);
+  bench.authority.close();
+});
+
+Deno.test("identity 5.5: a foreign domain is trusted by workloads that federate with it", async () => {
+  const bench = new SpireBench({ bundles: false });
+  const foreign = spireCa("other.test").root.certificate;
+  bench.bundles({ "example.org": [bench.ca.root.certificate], "other.test": [foreign] });
+  const first = await bench.ask(subjectOf("a"));
+  bench.source.last.says(bench.svid("a"));
+  const second = await bench.ask(subjectOf("b"));
+  const federatesWith = ["spiffe://other.test"];
+  bench.source.last.message({ svids: [bench.svid("b")], federatesWith, bundles: null });
+  await bench.clock.advance(0);
+  assert.deepEqual([...first.issued!.bundles.byTrustDomain.keys()], ["example.org"]);
+  assert.deepEqual([...second.issued!.bundles.byTrustDomain.keys()], ["example.org", "other.test"]);
+  bench.authority.close();
+});
+
+Deno.test("identity S30: no private key in anything that is said", async () => {
+  const bench = new SpireBench();
+  const issued = await bench.have();
+  const key = String.fromCharCode(...issued.key);
+  bench.source.last.message({ svids: [{ ...bench.svid(), chain: [] }], federatesWith: [], bundles: null });
+  bench.source.last.says(bench.svid("other"));
+  await bench.clock.advance(1_000);
+  const said = [...bench.lines, ...bench.updates, (await bench.ask()).error!.message].join("\n");
+  for (const text of [key, btoa(key), Deno.inspect(issued.key)]) assert.ok(!said.includes(text));
+  assert.ok(!Deno.inspect(bench.authority, { depth: 8 }).includes("Uint8Array"));
+  bench.authority.close();
+});
+
+Deno.test("spire authority: close ends everything", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.authority.close();
+  await bench.clock.advance(0);
+  assert.equal(answer.error?.code, "CLOSED");
+  assert.ok(bench.source.last.ended && bench.source.closed);
+  assert.equal(bench.clock.timers, 0);
+  assert.equal((await bench.ask()).error?.code, "CLOSED");
+});

@@ -1,0 +1,286 @@
+/**
+ * One subject at the SPIRE agent: its stream, what came on it, and who waits for it.
+ *
+ *              request         slot, attestation, stream         message
+ *     idle ─────────────▶ opening ────────────────────────────────────▶ open
+ *                          ▲   │ failed                                  │ ended, failed, process gone
+ *                          │   ▼                                         │
+ *                         broken ◀───────────────────────────────────────╯
+ *           request, pause over, agent is back
+ *
+ * `close` leads from everywhere to closed. The certificate outlives the stream: it stays good until it expires, or
+ * until a message says that the subject has none. `docs/spec/identity-spire.md` 4.4, 4.8.
+ */
+import {
+  CertificateError,
+  type CertificateSubject,
+  type IssuedCertificate,
+  type UpdateListener,
+} from "../../identity/authority.ts";
+import { backoffDelay } from "../../identity/backoff.ts";
+import type { WallClock } from "../../identity/certificate_manager.ts";
+import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
+import { isExpired } from "../../identity/renewal.ts";
+import { toCertificateError } from "./follow_stream.ts";
+import { judgeMessage } from "./judge_message.ts";
+import { certificateOf, type HeldSvid, type SharedTrust } from "./shared_trust.ts";
+import type { Slots } from "./slots.ts";
+import type { Attestation, SvidMessage, SvidSource } from "./source.ts";
+
+export interface SessionParts {
+  readonly source: SvidSource;
+  readonly slots: Slots;
+  readonly trust: SharedTrust;
+  readonly clock: WallClock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** ms from asking the agent to the first certificate. */
+  readonly timeout: number;
+  readonly update: UpdateListener;
+  readonly warn: (text: string, subject: CertificateSubject) => void;
+}
+
+type Phase = "idle" | "opening" | "open" | "broken" | "closed";
+
+/** O21: a new entry is announced by the old list, and 2 to 15 ms later by the new one. */
+const SETTLE = 250;
+/** A slot is for attestation. An agent that has to mint the SVID first must not stall the others. */
+const SLOT_TIME = 1000;
+/** Past this part of its life a certificate that nobody replaced is a sign that the stream may be dead. */
+const LATE = 0.6;
+const MIN_REOPEN = 5_000;
+const MAX_REOPEN = 300_000;
+
+export class SvidSession {
+  readonly subject: CertificateSubject;
+  readonly #parts: SessionParts;
+  readonly #waiters = new CertificateWaiters();
+  #phase: Phase = "idle";
+  #attempt = new AbortController();
+  /** The attempt has its slot. */
+  #asking = false;
+  #attestation: Attestation | null = null;
+  #held: HeldSvid | null = null;
+  #issued: IssuedCertificate | null = null;
+  /** Why there is no certificate, as far as the stream has said. */
+  #absent: CertificateError | null = null;
+  /** The last message that was of no use: the cause of a timeout. */
+  #unusable: CertificateError | null = null;
+  /** The manager has a certificate of ours. */
+  #given = false;
+  #failures = 0;
+  #openedAt = -Infinity;
+  #retry: Timer = null;
+  #deadline: Timer = null;
+  #settling: Timer = null;
+
+  constructor(subject: CertificateSubject, parts: SessionParts) {
+    this.subject = subject;
+    this.#parts = parts;
+  }
+
+  /** The certificate, at once where it is held. Rejects with {@link CertificateError} or the reason of `signal`. */
+  request(signal: AbortSignal): Promise<IssuedCertificate> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const now = this.#parts.clock.now();
+    const issued = this.#issued !== null && !isExpired(this.#issued, now) ? this.#issued : null;
+    if (this.#phase === "open") {
+      if (this.#isLate(now)) this.#reopen();
+      else if (issued !== null) return Promise.resolve(issued);
+      else if (this.#absent !== null) return Promise.reject(this.#absent);
+    }
+    const waiting = this.#waiters.add(signal);
+    if (this.#phase === "idle" || this.#phase === "broken") this.#start();
+    else if (this.#asking) this.#armDeadline();
+    return waiting;
+  }
+
+  /** Bundles that hold for everybody have changed, or cannot be had. */
+  trustChanged(): void {
+    if (this.#held !== null) this.#compose(this.#held);
+  }
+
+  /** The agent is there again. */
+  retryNow(): void {
+    if (this.#phase === "broken") this.#start();
+  }
+
+  /** Looks whether the process that was asked about is still the pod's; asks anew where it is not (O22). */
+  checkProcess(): void {
+    if (this.#phase === "open" && this.#attestation?.problem()) this.#reopen();
+  }
+
+  /** Ends the stream and drops the key. */
+  close(error: CertificateError): void {
+    this.#phase = "closed";
+    this.#attempt.abort(error);
+    for (const timer of [this.#retry, this.#deadline, this.#settling]) timer?.cancel();
+    this.#held = this.#issued = null;
+    this.#waiters.settle({ ok: false, error });
+  }
+
+  #start(): void {
+    this.#retry?.cancel();
+    this.#phase = "opening";
+    this.#asking = false;
+    this.#attestation = null;
+    this.#attempt = new AbortController();
+    this.#openedAt = this.#parts.clock.now();
+    void this.#run(this.#attempt.signal);
+  }
+
+  #reopen(): void {
+    this.#attempt.abort();
+    this.#start();
+  }
+
+  /** Nothing came in time to replace the certificate, and the last try is not too young. */
+  #isLate(now: number): boolean {
+    const svid = this.#held?.svid;
+    if (svid === undefined) return false;
+    const life = svid.notAfter - svid.notBefore;
+    const pause = Math.min(Math.max(life / 10, MIN_REOPEN), MAX_REOPEN);
+    return now >= svid.notBefore + life * LATE && now >= this.#openedAt + pause;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    try {
+      const leave = await this.#parts.slots.enter(signal);
+      const slot = this.#parts.clock.after(SLOT_TIME, leave);
+      try {
+        this.#asking = true;
+        this.#armDeadline();
+        const attestation = await this.#parts.source.attest(this.subject, signal);
+        signal.throwIfAborted();
+        this.#attestation = attestation;
+        await this.#follow(attestation, signal, leave);
+      } finally {
+        slot.cancel();
+        leave();
+      }
+    } catch (error) {
+      // An aborted attempt was replaced or is not needed any more.
+      if (signal.aborted) return;
+      this.#attempt.abort();
+      this.#broken(toCertificateError(error));
+    }
+  }
+
+  /** `leave`: the slot, which is for the first message only. */
+  async #follow(attestation: Attestation, signal: AbortSignal, leave: () => void): Promise<void> {
+    const stream = await attestation.open(signal);
+    for (;;) {
+      const message = await stream.read();
+      signal.throwIfAborted();
+      if (message === null) {
+        throw new CertificateError(this.#parts.source.words.ended(attestation.asked), "UNAVAILABLE");
+      }
+      await this.#take(message, attestation, signal);
+      signal.throwIfAborted();
+      leave();
+    }
+  }
+
+  async #take(message: SvidMessage | CertificateError, attestation: Attestation, signal: AbortSignal): Promise<void> {
+    if (message instanceof CertificateError) return this.#cannotUse(message);
+    const { clock, source } = this.#parts;
+    this.#settling?.cancel();
+    const held = this.#held?.svid ?? null;
+    const { id } = this.subject;
+    const judgement = judgeMessage(message, id, source.words, attestation.asked, held, clock.now());
+    // Not yet while there is something to confirm: until then nothing is known about this process.
+    if (judgement.kind === "new") await attestation.confirm(signal);
+    signal.throwIfAborted();
+    this.#phase = "open";
+    this.#failures = 0;
+    switch (judgement.kind) {
+      case "new":
+        return this.#compose({ ...message, svid: judgement.svid });
+      case "same":
+        return this.#compose({ ...message, svid: held! });
+      case "absent":
+        this.#settling = clock.after(SETTLE, () => this.#withdraw(judgement.error));
+        return;
+      case "unusable":
+        return this.#cannotUse(judgement.error);
+      default:
+        return judgement satisfies never;
+    }
+  }
+
+  #compose({ svid, federatesWith, bundles }: HeldSvid): void {
+    const { clock, trust, update } = this.#parts;
+    this.#held = { svid, federatesWith, bundles };
+    this.#absent = this.#unusable = null;
+    const outcome = certificateOf(this.#held, trust, this.#issued, clock.now());
+    if (outcome === null) return;
+    if (outcome instanceof CertificateError) return this.#refuse(outcome);
+    const news = outcome !== this.#issued;
+    this.#issued = outcome;
+    if (this.#waiters.size > 0) this.#answer(outcome);
+    else if (news) update(this.subject, outcome);
+    this.#given = true;
+  }
+
+  /** There is no certificate for the subject, whatever is held. */
+  #withdraw(error: CertificateError): void {
+    this.#held = this.#issued = null;
+    this.#absent = error;
+    // Before those who wait are told: to the manager a failed fetch alone is no reason to drop what it has.
+    if (this.#given) this.#parts.update(this.subject, error);
+    this.#given = false;
+    this.#refuse(error);
+  }
+
+  #cannotUse(error: CertificateError): void {
+    this.#unusable = error;
+    this.#parts.warn(`Error receiving SVID response: ${error.message}`, this.subject);
+    // An expired one does not get better by waiting for it. Others may: the next message is perhaps in order.
+    if (error.code === "EXPIRED") this.#refuse(error);
+  }
+
+  #answer(certificate: IssuedCertificate): void {
+    this.#disarmDeadline();
+    this.#waiters.settle({ ok: true, certificate });
+  }
+
+  #refuse(error: CertificateError): void {
+    this.#disarmDeadline();
+    this.#waiters.settle({ ok: false, error });
+  }
+
+  #broken(error: CertificateError): void {
+    const { clock, random, source } = this.#parts;
+    const lived = this.#phase === "open" && clock.now() - this.#openedAt > MIN_REOPEN;
+    this.#phase = "broken";
+    this.#settling?.cancel();
+    this.#absent = null;
+    if (source.withdrawsOn.has(error.code)) this.#withdraw(error);
+    else this.#refuse(error);
+    this.#failures++;
+    // What has worked for a while is worth another try at once.
+    const delay = lived ? 0 : backoffDelay(this.#failures, random());
+    this.#retry = clock.after(delay, () => this.#start());
+  }
+
+  /** Runs while somebody waits; from the moment the agent is asked on. */
+  #armDeadline(): void {
+    if (this.#deadline !== null || this.#waiters.size === 0) return;
+    const { clock, timeout } = this.#parts;
+    this.#deadline = clock.after(timeout, () => this.#refuse(this.#timeout()));
+  }
+
+  #disarmDeadline(): void {
+    this.#deadline?.cancel();
+    this.#deadline = null;
+  }
+
+  #timeout(): CertificateError {
+    const { source: { words }, trust } = this.#parts;
+    const cause = this.#unusable?.message ??
+      (this.#held === null ? "no SVID issued yet" : `no trust bundle of ${trust.own} yet`);
+    return new CertificateError(words.timedOut(cause, this.#attestation?.asked ?? "the pod's process"), "TIMEOUT");
+  }
+}
+
+type Timer = { cancel(): void } | null;

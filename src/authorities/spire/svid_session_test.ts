@@ -1,0 +1,321 @@
+/** What one subject's stream says and what becomes of it, under virtual time (`docs/spec/identity-spire.md` 9.6). */
+import { strict as assert } from "node:assert";
+import { describe, SpireBench, START, subjectOf } from "../../../tests/support/spire_source.ts";
+import { CertificateError } from "../../identity/authority.ts";
+import { makeCa } from "../../identity/test_certificates.ts";
+
+const ID = subjectOf().id;
+const gone = new CertificateError("PID mismatch", "NO_PROCESS");
+const dropped = new CertificateError("Connection dropped", "UNAVAILABLE");
+
+Deno.test("identity P3: the first SVID of the stream is the certificate", async () => {
+  const bench = new SpireBench();
+  const issued = await bench.have();
+  assert.equal(issued.id, ID);
+  assert.deepEqual([...issued.bundles.byTrustDomain.keys()], ["example.org"]);
+  assert.deepEqual(bench.updates, []);
+  bench.authority.close();
+});
+
+Deno.test("identity P2: no bundle of the configured trust domain", async () => {
+  const bench = new SpireBench({ bundles: false });
+  bench.bundles({ "other.test": [bench.ca.root.certificate] });
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.match(
+    answer.error!.message,
+    /No bundle found for trust domain: example\.org \(SPIRE has bundles of other\.test/,
+  );
+  assert.match(answer.error!.message, /CLUSTER_DOMAIN must be SPIRE's trust domain/);
+  bench.authority.close();
+});
+
+Deno.test("identity P4, S19: a process that changed before the answer came", async () => {
+  const bench = new SpireBench();
+  bench.source.recycled = gone;
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(answer.error, gone);
+  assert.ok(bench.source.last.ended);
+  bench.authority.close();
+});
+
+Deno.test("identity P8: the lookup fails, and is tried again", async () => {
+  const bench = new SpireBench();
+  bench.source.refusal = new CertificateError("No PID found for pod", "NO_PROCESS");
+  const answer = await bench.ask();
+  assert.equal(answer.error, bench.source.refusal);
+  assert.equal(bench.authority.size, 1);
+  await bench.clock.advance(7_000);
+  assert.equal(bench.source.attestations, 4); // at 0, 1, 3 and 7 s
+  bench.authority.close();
+});
+
+Deno.test("identity P9: a message that cannot be read first, an SVID 3 s later", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.message(new CertificateError("empty Workload API response", "INVALID_CERTIFICATE"));
+  await bench.clock.advance(3_000);
+  assert.deepEqual(bench.lines, ["warn Error receiving SVID response: empty Workload API response"]);
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(answer.issued?.id, ID);
+  bench.authority.close();
+});
+
+Deno.test("identity P9, P20: an empty list is told at once, the entry that is created 2 s later is pushed", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.says();
+  await bench.clock.advance(250);
+  assert.equal(answer.error?.message, `no registration entry for ${ID} that fits PID 10`);
+  assert.equal(answer.error?.code, "NO_ENTRY");
+  await bench.clock.advance(2_000);
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(bench.updates.length, 1);
+  const second = await bench.ask();
+  assert.equal(second.issued?.serial, bench.updates[0]);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity P19, P21: while the stream is open, the same question costs no request", async () => {
+  const bench = new SpireBench();
+  await bench.ask();
+  bench.source.last.says();
+  await bench.clock.advance(1_000);
+  for (let i = 0; i < 5; i++) assert.equal((await bench.ask()).error?.code, "NO_ENTRY");
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("observed O21: an empty list that is followed by a full one is no error", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.says();
+  await bench.clock.advance(15);
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(1_000);
+  assert.equal(answer.error, null);
+  assert.ok(answer.issued !== null);
+  bench.authority.close();
+});
+
+Deno.test("observed O21: lists repeated are no news", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  const svid = bench.svid();
+  for (let i = 0; i < 3; i++) {
+    bench.source.last.says(svid);
+    await bench.clock.advance(100);
+  }
+  assert.deepEqual(bench.updates, []);
+  assert.equal((await bench.ask()).issued, answer.issued);
+  bench.authority.close();
+});
+
+Deno.test("identity P10: the stream ends without a message", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.message(null);
+  await bench.clock.advance(0);
+  assert.match(answer.error!.message, /No SVIDs received in stream/);
+  bench.authority.close();
+});
+
+Deno.test("identity P11: one bad message, then silence", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.message(new CertificateError("bad", "INVALID_CERTIFICATE"));
+  await bench.clock.advance(9_999);
+  assert.equal(answer.error, null);
+  await bench.clock.advance(1);
+  assert.equal(answer.error!.message, "Timeout while waiting for SVID stream (bad)");
+  assert.equal(answer.error!.code, "TIMEOUT");
+  bench.authority.close();
+});
+
+Deno.test("identity 4.2: an SVID that is not minted yet times out, and is pushed when it is", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  await bench.clock.advance(10_000);
+  assert.equal(answer.error!.message, "Timeout while waiting for SVID stream (no SVID issued yet)");
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity P16: bundles never come", async () => {
+  const bench = new SpireBench({ bundles: false });
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(10_000);
+  assert.equal(answer.error!.message, "Timeout while waiting for SVID stream (no trust bundle of example.org yet)");
+  bench.bundles({ "example.org": [bench.ca.root.certificate] });
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity P12, S17: SVIDs of others only", async () => {
+  const bench = new SpireBench();
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid("other-sa"), bench.svid("third-sa"));
+  await bench.clock.advance(250);
+  assert.match(answer.error!.message, /Mismatched identity: expected .*test-sa, got .*other-sa$/);
+  bench.authority.close();
+});
+
+Deno.test("identity P27: a pushed SVID replaces the certificate, and nobody asks for it", async () => {
+  const bench = new SpireBench();
+  const first = await bench.have();
+  await bench.clock.advance(60_000);
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(bench.updates.length, 1);
+  assert.notEqual(bench.updates[0], first.serial);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity P28, S25: the entry is deleted", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  bench.source.last.says();
+  await bench.clock.advance(250);
+  assert.deepEqual(bench.updates, [`no registration entry for ${ID} that fits PID 10`]);
+  assert.equal((await bench.ask()).error?.code, "NO_ENTRY");
+  bench.authority.close();
+});
+
+Deno.test("identity P29: a further root is trusted at once, with the SVID as it is", async () => {
+  const bench = new SpireBench();
+  const first = await bench.have();
+  const next = makeCa("NEXT").certificate;
+  bench.bundles({ "example.org": [bench.ca.root.certificate, next] });
+  assert.deepEqual(bench.updates, [first.serial]);
+  const second = (await bench.ask()).issued!;
+  assert.equal(second.bundles.byTrustDomain.get("example.org")?.length, 2);
+  assert.equal(second.key, first.key);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("observed O20: an expired SVID does not replace a valid one", async () => {
+  const bench = new SpireBench();
+  const first = await bench.have("test-sa", 60_000);
+  const stale = bench.ca.issue("/ns/default/sa/test-sa", { now: START - 100_000, lifetime: 50_000 });
+  bench.source.last.says(stale);
+  await bench.clock.advance(1_000);
+  assert.deepEqual(bench.updates, []);
+  assert.equal((await bench.ask()).issued, first);
+  bench.authority.close();
+});
+
+Deno.test("observed O20: while the server is away the agent repeats what expired; it comes back by itself", async () => {
+  const bench = new SpireBench();
+  const issued = await bench.have("test-sa", 60_000);
+  const stale = { id: ID, chain: issued.chain, key: issued.key };
+  bench.source.script = (stream) => stream.says(stale);
+  await bench.clock.advance(61_000);
+  const answer = await bench.ask();
+  assert.match(answer.error!.message, /expired at 2026-01-01T00:01:00.000Z; can the agent reach its SPIRE server\?/);
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a certificate that nobody replaced in time makes the stream suspect, not more than once", async () => {
+  const bench = new SpireBench();
+  const issued = await bench.have("test-sa", 100_000);
+  const repeat = { id: ID, chain: issued.chain, key: issued.key };
+  bench.source.script = (stream) => stream.says(repeat);
+  await bench.clock.advance(50_000);
+  assert.equal((await bench.ask()).issued, issued);
+  assert.equal(bench.source.attestations, 1);
+  await bench.clock.advance(10_000);
+  for (let i = 0; i < 5; i++) assert.equal((await bench.ask()).issued, issued);
+  assert.equal(bench.source.attestations, 2);
+  assert.ok(bench.source.streams[0]!.ended);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: the stream breaks; the certificate stays, the stream comes back", async () => {
+  const bench = new SpireBench();
+  const issued = await bench.have();
+  await bench.clock.advance(1_000);
+  bench.source.last.fail(dropped);
+  await bench.clock.advance(0);
+  assert.deepEqual(bench.updates, []);
+  bench.source.script = (stream) => stream.says(bench.svid());
+  await bench.clock.advance(1_000);
+  assert.equal(bench.source.attestations, 2);
+  assert.equal(bench.updates.length, 1);
+  assert.notEqual(bench.updates[0], issued.serial);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a stream that worked for long is opened again at once", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  await bench.clock.advance(60_000);
+  bench.source.last.message(null);
+  await bench.clock.advance(0);
+  assert.equal(bench.source.attestations, 2);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: when the agent is back nobody waits for the end of a pause", async () => {
+  const bench = new SpireBench();
+  bench.source.refusal = dropped;
+  await bench.ask();
+  await bench.clock.advance(200_000);
+  const before = bench.source.attestations;
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says(bench.svid());
+  bench.source.events!.onBack();
+  await bench.clock.advance(0);
+  assert.equal(bench.source.attestations, before + 1);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity B9: where a failure means that the workload has no right any more, the certificate is dropped", async () => {
+  const bench = new SpireBench();
+  bench.source.withdrawsOn = new Set(["DENIED"]);
+  await bench.have();
+  bench.source.last.fail(new CertificateError("not entitled", "DENIED"));
+  await bench.clock.advance(0);
+  assert.deepEqual(bench.updates, ["not entitled"]);
+  bench.authority.close();
+});
+
+Deno.test("observed O22: the process ends; the stream is closed and the pod looked up again", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  bench.source.recycled = gone;
+  await bench.clock.advance(5_000);
+  assert.ok(bench.source.streams[0]!.ended);
+  bench.source.recycled = null;
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(0);
+  assert.equal(bench.source.attestations, 2);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("observed O19: a refused delegate asks again, and is served once it is known", async () => {
+  const bench = new SpireBench();
+  bench.source.refusal = new CertificateError("no identity issued", "DENIED");
+  assert.equal((await bench.ask()).error?.code, "DENIED");
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says(bench.svid());
+  await bench.clock.advance(1_000);
+  assert.equal(bench.updates.length, 1);
+  assert.equal(describe((await bench.ask()).issued!), bench.updates[0]);
+  bench.authority.close();
+});
