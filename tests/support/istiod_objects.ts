@@ -1,0 +1,134 @@
+/** Kubernetes and Istio objects for a real istiod, as YAML documents. Only what scenarios vary is a parameter. */
+
+/** Joins documents. */
+export function documents(...all: readonly string[]): string {
+  return all.join("\n---\n");
+}
+
+/** Two nodes, the root namespace, an ambient namespace `app`, and the proxies `ztunnel-1` and `ztunnel-2` on the nodes. */
+export const CLUSTER = documents(
+  namespace("istio-system"),
+  namespace("app", { "istio.io/dataplane-mode": "ambient" }),
+  ...[1, 2].flatMap((n) => [
+    node(`node-${n}`, { "topology.kubernetes.io/region": "r1", "topology.kubernetes.io/zone": `z${n}` }),
+    pod({
+      name: `ztunnel-${n}`,
+      namespace: "istio-system",
+      account: "ztunnel",
+      ip: `192.0.2.${n}`,
+      node: `node-${n}`,
+      ambient: false,
+    }),
+  ]),
+);
+
+export function namespace(name: string, labels: Readonly<Record<string, string>> = {}): string {
+  return JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+}
+
+function node(name: string, labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+}
+
+export interface PodObject {
+  readonly name: string;
+  /** Default: `app`. */
+  readonly namespace?: string;
+  /** Service account. Default: the name. */
+  readonly account?: string;
+  /** One address or, for both families, two. */
+  readonly ip: string | readonly string[];
+  /** Default: `node-1`. */
+  readonly node?: string;
+  /** Captured by the node's proxy. Default: true. */
+  readonly ambient?: boolean;
+  /** Besides `app: NAME`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Name to number. */
+  readonly ports?: Readonly<Record<string, number>>;
+  readonly ready?: boolean;
+}
+
+export function pod(of: PodObject): string {
+  const { name, namespace = "app", account = name, node = "node-1", ambient = true, ready = true } = of;
+  const ports = Object.entries(of.ports ?? {}).map(([port, containerPort]) => ({ name: port, containerPort }));
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace,
+      labels: { app: name, ...of.labels },
+      annotations: ambient ? { "ambient.istio.io/redirection": "enabled" } : {},
+    },
+    spec: { nodeName: node, serviceAccountName: account, containers: [{ name: "main", ports }] },
+    status: {
+      phase: "Running",
+      podIPs: [of.ip].flat().map((ip) => ({ ip })),
+      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+    },
+  });
+}
+
+export interface ServiceObject {
+  readonly name: string;
+  readonly vip: string;
+  /** Value of the `app` label of its pods. Default: the name. */
+  readonly app?: string;
+  /** Port to target. A target may be the name of a container's port. */
+  readonly ports: Readonly<Record<number, number | string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export function service({ name, vip, app = name, ports, labels = {} }: ServiceObject): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "app", labels },
+    spec: {
+      clusterIP: vip,
+      ipFamilies: [vip.includes(":") ? "IPv6" : "IPv4"],
+      selector: { app },
+      ports: Object.entries(ports).map(([port, targetPort]) => ({ name: `p${port}`, port: Number(port), targetPort })),
+    },
+  });
+}
+
+export interface PolicyObject {
+  readonly name: string;
+  /** Default: `app`. In `istio-system` it is for the whole mesh. */
+  readonly namespace?: string;
+  readonly action?: "ALLOW" | "DENY";
+  /** Value of the `app` label. Without one the whole namespace. */
+  readonly app?: string;
+  /** As in AuthorizationPolicy. Without any: nobody (ALLOW) or everybody (DENY, with one empty rule). */
+  readonly rules?: readonly unknown[];
+  readonly dryRun?: boolean;
+}
+
+export function authorizationPolicy(of: PolicyObject): string {
+  const { name, namespace = "app", action = "ALLOW", app, rules = [], dryRun = false } = of;
+  return JSON.stringify({
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name, namespace, annotations: dryRun ? { "istio.io/dry-run": "true" } : {} },
+    spec: { action, rules, ...app !== undefined && { selector: { matchLabels: { app } } } },
+  });
+}
+
+/** The least that names an object, for deletion. */
+export function reference(
+  kind: "Pod" | "Service" | "AuthorizationPolicy" | "PeerAuthentication" | "Gateway",
+  name: string,
+  namespace = "app",
+): string {
+  return JSON.stringify({ apiVersion: API_VERSIONS[kind], kind, metadata: { name, namespace } });
+}
+
+const API_VERSIONS = {
+  Pod: "v1",
+  Service: "v1",
+  AuthorizationPolicy: "security.istio.io/v1",
+  PeerAuthentication: "security.istio.io/v1",
+  Gateway: "gateway.networking.k8s.io/v1",
+} as const;
