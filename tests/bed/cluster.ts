@@ -1,0 +1,177 @@
+/**
+ * A small cluster on one machine: nodes with a proxy in shared mode each, and an agent that the test plays; pods with
+ * the real redirection, which are handed to their node's proxy as network namespaces. All of it goes with its scope.
+ */
+import type { Namespace } from "../support/namespace.ts";
+import { cacheProgram, Proxy } from "../support/proxy.ts";
+import { caFiles } from "../support/settings.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { type AgentPod, ZdsAgent, type ZdsSession } from "../support/zds_agent.ts";
+import { bedMesh, type BedWorkload, NAMESPACE } from "./mesh.ts";
+import { type Backend, redirectPod } from "./redirection.ts";
+import { Cabling, type Wired, type WiredNode } from "./topology.ts";
+
+export interface PodPlan {
+  /** Of the workload and its service account; unique in the cluster. */
+  readonly name: string;
+  /** Number of its node, from 1. */
+  readonly node: number;
+  readonly serves?: boolean;
+  readonly strict?: boolean;
+}
+
+export interface ClusterPlan {
+  readonly pods: readonly PodPlan[];
+  readonly backend?: Backend;
+  /** DNS is captured; default false. */
+  readonly dns?: boolean;
+  /** Added to every proxy's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class BedPod {
+  readonly uid: string;
+  readonly namespace: Namespace;
+  readonly ip: string;
+  readonly ip6: string;
+
+  constructor(readonly name: string, readonly node: BedNode, { namespace, ip, ip6 }: Wired) {
+    this.uid = `pod-${name}`;
+    this.namespace = namespace;
+    this.ip = ip;
+    this.ip6 = ip6;
+  }
+
+  /** As the agent hands it over. */
+  get announced(): AgentPod {
+    const { uid, name, namespace: { path } } = this;
+    return { uid, name, namespace: NAMESPACE, serviceAccount: name, path };
+  }
+
+  /** The node's agent hands it to the proxy; throws the proxy's error. */
+  async enroll(session = this.node.session): Promise<void> {
+    const error = await session.add(this.announced);
+    if (error !== "") throw new Error(`${this.name}: ${error}`);
+  }
+}
+
+export class BedNode {
+  readonly name: string;
+  readonly namespace: Namespace;
+  readonly ip: string;
+  readonly agent: ZdsAgent;
+  /** The proxy that is in charge, and the agent's connection to it. */
+  proxy!: Proxy;
+  session!: ZdsSession;
+
+  constructor(readonly wired: WiredNode, agent: ZdsAgent) {
+    this.name = `node${wired.number}`;
+    this.namespace = wired.namespace;
+    this.ip = wired.ip;
+    this.agent = agent;
+  }
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly nodes: BedNode[] = [];
+  readonly folder: string;
+  readonly #pods = new Map<string, BedPod>();
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #stack = new AsyncDisposableStack();
+  #outside: Wired | null = null;
+
+  private constructor(env: Readonly<Record<string, string>>) {
+    this.#env = env;
+    this.folder = this.use(tempDir()).path;
+  }
+
+  /** Two nodes, their proxies ready, every pod served. */
+  static async build(plan: ClusterPlan): Promise<Cluster> {
+    await cacheProgram("src/main.ts"); // no way out later
+    const cluster = new Cluster(plan.env ?? {});
+    try {
+      await cluster.#lay(plan);
+      await Promise.all(cluster.nodes.map((node) => cluster.startProxy(node)));
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A host that no proxy serves. */
+  get outside(): Wired {
+    return this.#outside!;
+  }
+
+  get pods(): BedPod[] {
+    return [...this.#pods.values()];
+  }
+
+  pod(name: string): BedPod {
+    const pod = this.#pods.get(name);
+    if (pod === undefined) throw new Error(`no pod ${name} in this cluster`);
+    return pod;
+  }
+
+  podsOf(node: BedNode): BedPod[] {
+    return this.pods.filter((pod) => pod.node === node);
+  }
+
+  /** Another proxy for the node, in charge once it is ready and serves the node's pods. The one before goes on. */
+  async startProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const settings = {
+      NODE_NAME: node.name,
+      INPOD_UDS: node.agent.path,
+      XDS_ADDRESS: "",
+      LOCAL_XDS_PATH: `${this.folder}/mesh.json`,
+      FAKE_CA: "true",
+      ...caFiles(this.folder),
+      ISTIO_META_DNS_CAPTURE: "false",
+      ...this.#env,
+      ...more,
+    };
+    node.proxy = this.use(new Proxy(settings, { namespace: node.namespace.name }));
+    node.session = await node.agent.session();
+    for (const pod of this.podsOf(node)) await pod.enroll();
+    await node.session.snapshotSent();
+    await node.proxy.line(/marking server ready/);
+  }
+
+  /** It ends with the cluster, before what was there earlier. */
+  use<T extends AsyncDisposable | Disposable>(resource: T): T {
+    return this.#stack.use(resource);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+
+  /** Namespaces, links, rules and the mesh. */
+  async #lay({ pods, backend = "iptables", dns = false }: ClusterPlan): Promise<void> {
+    const cabling = new Cabling(this.folder);
+    const wire = this.use(await cabling.makeWire());
+    for (const number of [1, 2]) {
+      const wired = await cabling.makeNode(wire, number);
+      this.use(wired.namespace);
+      this.nodes.push(new BedNode(wired, this.use(new ZdsAgent(`${this.folder}/zds-${number}.sock`))));
+    }
+    this.#outside = await cabling.makeOutside(wire);
+    this.use(this.outside.namespace);
+    const nodes = this.nodes.map(({ wired }) => wired);
+    for (const { namespace } of [...nodes, this.outside]) await cabling.route(namespace, nodes);
+    for (const [index, { name, node: number }] of pods.entries()) {
+      const node = this.nodes[number - 1]!;
+      const wired = await cabling.makePod(node.wired, name, index);
+      this.use(wired.namespace);
+      await redirectPod(wired.namespace, backend, { ipv6: true, dns });
+      this.#pods.set(name, new BedPod(name, node, wired));
+    }
+    Deno.writeTextFileSync(`${this.folder}/mesh.json`, bedMesh(pods.map((plan) => this.#workload(plan))));
+  }
+
+  #workload({ name, serves, strict }: PodPlan): BedWorkload {
+    const { ip, ip6, node } = this.pod(name);
+    return { name, node: node.name, ips: [ip, ip6], serves: serves === true, strict: strict === true };
+  }
+}
