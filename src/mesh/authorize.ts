@@ -3,6 +3,7 @@ import type { SocketAddress } from "../net/address.ts";
 import { ConnectionFacts } from "./connection_facts.ts";
 import type { PolicyKey, Workload } from "./model.ts";
 import type { CompiledPolicy } from "./policy_matcher.ts";
+import { policyReason } from "./policy_reasons.ts";
 import type { PolicySet } from "./policy_store.ts";
 import { type Reason, reasonsOf, type Trace } from "./reasons.ts";
 import type { MeshState } from "./state.ts";
@@ -70,7 +71,12 @@ export function authorize(
   const facts = new ConnectionFacts(call.source, call.identity, call.target);
   const dryRuns = new DryRuns(set, facts, trace);
   const verdict = (decision: Decision, policy: PolicyKey | null, refusal: string | null): Verdict => {
-    trace?.push({ rule: "authorize.verdict", text: policy === null ? decision : `${decision} (${policy})` });
+    trace?.push({
+      rule: "authorize.verdict",
+      text: policy === null ? decision : `${decision} (${policy})`,
+      ...(policy === null ? {} : { subject: policy }),
+      decides: true,
+    });
     return {
       allow: refusal === null,
       decision,
@@ -102,14 +108,10 @@ function firstMatch(
 ): CompiledPolicy | null {
   for (const policy of policies) {
     const matches = policy.matches(facts);
-    trace?.push({ rule: "authorize.policy", text: describe(policy, matches) });
+    trace?.push(policyReason(policy, facts, matches));
     if (matches) return policy;
   }
   return null;
-}
-
-function describe({ key, policy }: CompiledPolicy, matches: boolean): string {
-  return `${policy.dryRun ? "dry-run " : ""}${policy.action} ${key} ${matches ? "matches" : "does not match"}`;
 }
 
 /** Evaluates what is not enforced. Steps 1, 3 and 4 of `docs/spec/xds-state.md` 5.2. */
@@ -149,7 +151,7 @@ class DryRuns {
 
   #matches(policy: CompiledPolicy): boolean {
     const matches = policy.matches(this.#facts);
-    this.#trace?.push({ rule: "authorize.policy", text: describe(policy, matches) });
+    this.#trace?.push(policyReason(policy, this.#facts, matches));
     return matches;
   }
 

@@ -1,5 +1,5 @@
 /** What policies may ask about a connection, each worked out at most once (`docs/spec/xds-state.md` 5.4, 5.6). */
-import type { SocketAddress } from "../net/address.ts";
+import type { Ip, SocketAddress } from "../net/address.ts";
 import { type IpBits, ipBits } from "./cidr.ts";
 import type { SpiffeId } from "./workload_identity.ts";
 
@@ -36,6 +36,14 @@ export class ConnectionFacts {
   get serviceAccount(): string | null {
     const parts = this.#parsed();
     return parts.length === 5 ? `${parts[2]}/${parts[4]}` : null;
+  }
+
+  get sourceIp(): Ip {
+    return this.#sourceAddress.ip;
+  }
+
+  get destinationIp(): Ip {
+    return this.#destinationAddress.ip;
   }
 
   get source(): IpBits {

@@ -6,7 +6,8 @@
  */
 import { localityRank } from "./locality.ts";
 import type { Endpoint, Service, Workload, WorkloadUid } from "./model.ts";
-import type { Reason, Trace } from "./reasons.ts";
+import { PoolReport } from "./pool_report.ts";
+import type { Option, Trace } from "./reasons.ts";
 import type { ServiceEntry } from "./service_entry.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -37,6 +38,19 @@ export class EndpointPool {
     return this.#members.length === 0;
   }
 
+  /** Members that can be chosen. */
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** Of {@link pick}: the chance of each member is its weight. One member is no choice. */
+  get options(): readonly Option[] {
+    return this.#members.map(({ capacity, upstream }) => ({
+      name: upstream?.workload.uid ?? "an endpoint without the port",
+      weight: capacity,
+    }));
+  }
+
   /** One member, with a chance in proportion to its capacity; null where there is none or the chosen one has no port. */
   pick(random: Random): Upstream | null {
     const last = this.#members.length - 1;
@@ -65,6 +79,7 @@ export function buildPool(
   const { service } = entry;
   const balancer = service.loadBalancer;
   const ranked = balancer !== null && balancer.mode !== "Standard";
+  const report = trace === null ? null : new PoolReport(trace);
   let members: Member[] = [];
   let best = 0;
   for (const endpoint of entry.endpoints.values()) {
@@ -74,24 +89,18 @@ export function buildPool(
       : obstacleTo(service, endpoint, workload, source, port, mode);
     const rank = workload === null || obstacle !== null ? null : ranked ? localityRank(balancer, source, workload) : 0;
     if (workload === null || rank === null) {
-      trace?.push(leftOut(endpoint.workloadUid, obstacle ?? "not near enough for a strict service"));
+      report?.leftOut(endpoint.workloadUid, obstacle ?? "not near enough for a strict service");
       continue;
     }
-    trace?.push({
-      rule: "endpoint.usable",
-      text: `${endpoint.workloadUid}: rank ${rank}, capacity ${workload.capacity}`,
-    });
+    report?.ranked(endpoint.workloadUid, rank, workload.capacity);
     if (rank > best) members = [];
     if (rank >= best) {
       members.push({ capacity: workload.capacity, upstream: upstreamOf(service, endpoint, workload, port) });
     }
     best = Math.max(best, rank);
   }
+  report?.end(best, balancer?.routingPreferences ?? []);
   return new EndpointPool(members);
-}
-
-function leftOut(uid: WorkloadUid, why: string): Reason {
-  return { rule: "endpoint.left-out", text: `${uid}: ${why}` };
 }
 
 /** Why the endpoint cannot be used at all, or null (`docs/spec/xds-state.md` 4.4). */

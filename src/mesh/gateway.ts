@@ -51,7 +51,10 @@ export function resolveGateway(
   if (found === null) {
     return needsHostname(request.asked, reference.key) ?? unknown(role, reference.hostname, trace);
   }
-  if (!(found instanceof ServiceEntry)) return hop(new Upstream(found, port, null), target.ip);
+  if (!(found instanceof ServiceEntry)) {
+    trace?.push({ rule: "gateway.workload", subject: found.uid, text: `${reference.key} is workload ${found.uid}` });
+    return hop(new Upstream(found, port, null), target.ip);
+  }
   const upstream = chooseEndpoint(state, found, source, port, mode, random, trace);
   return upstream === null ? unknown(role, debugText(reference), trace) : hop(upstream, target.ip);
 }
@@ -62,7 +65,9 @@ function hop(upstream: Upstream, original: Ip): Hop {
 
 function unknown(role: GatewayRole, what: string, trace: Trace): Refusal {
   const code = role === "waypoint" ? "UNKNOWN_WAYPOINT" : "UNKNOWN_NETWORK_GATEWAY";
-  return { kind: "refusal", code, message: `unknown ${role}: ${role} ${what} not found`, because: reasonsOf(trace) };
+  const message = `unknown ${role}: ${role} ${what} not found`;
+  trace?.push({ rule: "gateway.unknown", text: message, decides: true });
+  return { kind: "refusal", code, message, because: reasonsOf(trace) };
 }
 
 /** The reference in the form operators know from the native proxy's log (`docs/spec/dataplane.md` 1.5.2). */
@@ -84,11 +89,16 @@ export function waypointOf(service: Service, random: Random, trace: Trace): Gate
   let total = 0;
   for (const { weight } of service.weightedWaypoints) total += weight;
   if (total === 0) return service.waypoint;
+  trace?.push({
+    rule: "waypoint.choice",
+    text: `${service.key}: one of ${service.weightedWaypoints.length} waypoints by weight`,
+    options: service.weightedWaypoints.map(({ destination, weight }) => ({ name: referenceText(destination), weight })),
+  });
   let point = random() * total;
   for (const { destination, weight } of service.weightedWaypoints) {
     point -= weight;
     if (point >= 0) continue;
-    trace?.push({ rule: "waypoint.weighted", text: `chosen with weight ${weight} of ${total}` });
+    trace?.push({ rule: "waypoint.weighted", text: `${referenceText(destination)}: weight ${weight} of ${total}` });
     return destination;
   }
   return service.waypoint;

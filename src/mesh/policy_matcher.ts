@@ -5,12 +5,30 @@ import { type Cidr, CidrRange, type IpBits } from "./cidr.ts";
 import type { Clause, Match, Policy, PolicyKey, ServiceAccountMatch, StringMatch } from "./model.ts";
 import type { ConnectionFacts } from "./connection_facts.ts";
 
-/** One value of a connection against both lists of a field. */
+/** One value of a connection against one list of a match. */
 type Test = (facts: ConnectionFacts) => boolean;
 
 /** Tests that all must hold. */
-type CompiledMatch = readonly Test[];
+interface CompiledMatch {
+  readonly match: Match;
+  readonly tests: readonly Test[];
+  /** The list behind each test. */
+  readonly fields: readonly MatchField[];
+}
 type CompiledClause = readonly CompiledMatch[] | "always";
+
+/** A list of a match, `notPrincipals`. */
+export type MatchField = keyof Match;
+
+/** What became of one rule. */
+export interface RuleFinding {
+  readonly holds: boolean;
+  /**
+   * The lists it hung on: where it holds, those that were met; where it does not, for each match of the first clause
+   * that fails the first list that was not met.
+   */
+  readonly lists: readonly { readonly match: Match; readonly field: MatchField }[];
+}
 
 export class CompiledPolicy {
   readonly key: PolicyKey;
@@ -30,6 +48,26 @@ export class CompiledPolicy {
     }
     return false;
   }
+
+  /** The same in full, rule by rule. */
+  findings(facts: ConnectionFacts): readonly RuleFinding[] {
+    return this.#rules.map((rule) => findingOf(rule, facts));
+  }
+}
+
+function findingOf(rule: readonly CompiledClause[], facts: ConnectionFacts): RuleFinding {
+  const met: RuleFinding["lists"][number][] = [];
+  for (const clause of rule) {
+    if (clause === "always") continue;
+    const holding = clause.find((match) => allTestsHold(match, facts));
+    if (holding === undefined) return { holds: false, lists: clause.map((match) => firstUnmet(match, facts)) };
+    met.push(...holding.fields.map((field) => ({ match: holding.match, field })));
+  }
+  return { holds: true, lists: met };
+}
+
+function firstUnmet({ match, tests, fields }: CompiledMatch, facts: ConnectionFacts) {
+  return { match, field: fields[tests.findIndex((test) => !test(facts))]! };
 }
 
 function allClausesHold(rule: readonly CompiledClause[], facts: ConnectionFacts): boolean {
@@ -46,8 +84,8 @@ function someMatchHolds(clause: readonly CompiledMatch[], facts: ConnectionFacts
   return false;
 }
 
-function allTestsHold(match: CompiledMatch, facts: ConnectionFacts): boolean {
-  for (const test of match) {
+function allTestsHold({ tests }: CompiledMatch, facts: ConnectionFacts): boolean {
+  for (const test of tests) {
     if (!test(facts)) return false;
   }
   return true;
@@ -56,26 +94,29 @@ function allTestsHold(match: CompiledMatch, facts: ConnectionFacts): boolean {
 /** A clause without matches holds; one of which every match is empty never does. */
 function compileClause(clause: Clause): CompiledClause {
   if (clause.length === 0) return "always";
-  return clause.map(compileMatch).filter((match) => match.length > 0);
+  return clause.map(compileMatch).filter(({ tests }) => tests.length > 0);
 }
 
 function compileMatch(match: Match): CompiledMatch {
   const tests: Test[] = [];
-  const field = (positive: Test | null, negative: Test | null) => {
-    if (positive !== null) tests.push(positive);
-    if (negative !== null) tests.push((facts) => !negative(facts));
+  const fields: MatchField[] = [];
+  const add = (field: MatchField, test: Test) => {
+    tests.push(test);
+    fields.push(field);
+  };
+  const field = <F extends MatchField>(positive: F, negative: F, compile: (values: Match[F]) => Test | null) => {
+    const [wanted, excluded] = [compile(match[positive]), compile(match[negative])];
+    if (wanted !== null) add(positive, wanted);
+    if (excluded !== null) add(negative, (facts) => !excluded(facts));
   };
   // Cheap tests first: order changes no outcome.
-  field(ports(match.destinationPorts), ports(match.notDestinationPorts));
-  field(principals(match.principals), principals(match.notPrincipals));
-  field(namespaces(match.namespaces), namespaces(match.notNamespaces));
-  field(serviceAccounts(match.serviceAccounts), serviceAccounts(match.notServiceAccounts));
-  field(ranges(match.sourceIps, (facts) => facts.source), ranges(match.notSourceIps, (facts) => facts.source));
-  field(
-    ranges(match.destinationIps, (facts) => facts.destination),
-    ranges(match.notDestinationIps, (facts) => facts.destination),
-  );
-  return tests;
+  field("destinationPorts", "notDestinationPorts", ports);
+  field("principals", "notPrincipals", principals);
+  field("namespaces", "notNamespaces", namespaces);
+  field("serviceAccounts", "notServiceAccounts", serviceAccounts);
+  field("sourceIps", "notSourceIps", (values) => ranges(values, (facts) => facts.source));
+  field("destinationIps", "notDestinationIps", (values) => ranges(values, (facts) => facts.destination));
+  return { match, tests, fields };
 }
 
 function ports(values: readonly number[]): Test | null {

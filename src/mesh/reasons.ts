@@ -10,6 +10,21 @@ export interface Reason {
   readonly rule: string;
   /** The rule's outcome here, in words. */
   readonly text: string;
+  /** What the rule was applied to, where there are many: the uid of an endpoint, the key of a policy. */
+  readonly subject?: string;
+  /** This rule settled the outcome. */
+  readonly decides?: true;
+  /** Finer grounds, each in words. */
+  readonly details?: readonly string[];
+  /** The rule drew one number: from what. In the order in which the number runs through their weights. */
+  readonly options?: readonly Option[];
+}
+
+/** One of several that chance chooses among. */
+export interface Option {
+  readonly name: string;
+  /** Its chance is this in proportion to the sum of all. */
+  readonly weight: number;
 }
 
 /** Collects reasons, or null: do not. */
@@ -20,9 +35,4 @@ const NONE: readonly Reason[] = Object.freeze([]);
 /** The list for an outcome; empty when nothing was traced. */
 export function reasonsOf(trace: Trace): readonly Reason[] {
   return trace ?? NONE;
-}
-
-/** The reasons as lines of text, for logs and command line tools. */
-export function formatReasons(reasons: readonly Reason[]): string {
-  return reasons.map((reason) => `${reason.rule}: ${reason.text}`).join("\n");
 }

@@ -131,7 +131,11 @@ function withPort(
   }
   const destination = { ip: localIp, port: tunnel?.port ?? port };
   const overLoopback = request.localhostAppTunnel && tunnel?.protocol === "PROXY";
-  trace?.push({ rule: "inbound.destination", text: `port ${destination.port}${overLoopback ? " over loopback" : ""}` });
+  trace?.push({
+    rule: "inbound.destination",
+    text: `port ${destination.port}${overLoopback ? " over loopback" : ""}`,
+    decides: true,
+  });
   return {
     kind: "route",
     destination,
@@ -181,6 +185,6 @@ export function isFromOtherNetwork(forwardedNetwork: string | null, network: str
 }
 
 function refuse(status: 400 | 503, code: RefusalCode, message: string, trace: Trace): InboundRefusal {
-  trace?.push({ rule: "inbound.refused", text: message });
+  trace?.push({ rule: "inbound.refused", text: message, decides: true });
   return { kind: "refusal", code, message, status, because: reasonsOf(trace) };
 }

@@ -123,7 +123,11 @@ function viaServiceWaypoint(
   random: Random,
   trace: Trace,
 ): OutboundOutcome {
-  trace?.push({ rule: "outbound.service-waypoint", text: `${service.key} has waypoint ${referenceText(waypoint)}` });
+  trace?.push({
+    rule: "outbound.service-waypoint",
+    text: `${service.key} has waypoint ${referenceText(waypoint)}`,
+    decides: true,
+  });
   const hop = resolveGateway(state, "waypoint", waypoint, request, random, trace);
   if (hop.kind !== "hop") return hop;
   if (hop.upstream.workload.network !== request.source.network) {
@@ -141,7 +145,7 @@ function viaWorkloadWaypoint(
   trace: Trace,
 ): OutboundOutcome {
   const text = `${upstream.workload.uid} has waypoint ${referenceText(waypoint)}`;
-  trace?.push({ rule: "outbound.workload-waypoint", text });
+  trace?.push({ rule: "outbound.workload-waypoint", text, decides: true });
   const hop = resolveGateway(state, "waypoint", waypoint, request, random, trace);
   if (hop.kind !== "hop") return hop;
   const authority = formatAddress(request.target);
@@ -152,7 +156,7 @@ function withoutUpstream(service: Service | null, target: SocketAddress, trace: 
   if (service !== null && service.loadBalancer?.mode !== "Passthrough") {
     return refusal("NO_HEALTHY_UPSTREAM", `no healthy upstream: ${formatAddress(target)}`, trace);
   }
-  trace?.push({ rule: "outbound.passthrough", text: `plain TCP to ${formatAddress(target)}` });
+  trace?.push({ rule: "outbound.passthrough", text: `plain TCP to ${formatAddress(target)}`, decides: true });
   return {
     kind: "route",
     protocol: "TCP",
@@ -180,7 +184,7 @@ function viaGateway(
   const text = `${upstream.workload.uid} is on network "${upstream.workload.network}", behind ${
     referenceText(gateway)
   }`;
-  trace?.push({ rule: "outbound.network-gateway", text });
+  trace?.push({ rule: "outbound.network-gateway", text, decides: true });
   const hop = resolveGateway(state, "network gateway", gateway, request, random, trace);
   if (hop.kind !== "hop") return hop;
   const authority = `${service.hostname}:${request.target.port}`;
@@ -191,7 +195,7 @@ function viaGateway(
 function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): OutboundOutcome {
   const hop: Hop = { kind: "hop", upstream, original: request.target.ip };
   const { protocol } = upstream.workload;
-  trace?.push({ rule: "outbound.direct", text: `${protocol} to ${upstream.workload.uid}` });
+  trace?.push({ rule: "outbound.direct", text: `${protocol} to ${upstream.workload.uid}`, decides: true });
   const hbonePort = protocol === "HBONE" ? request.hboneInboundPort : null;
   return dial(hop, { protocol, authority: null, hbonePort, final: [], service: upstream.service }, trace);
 }
@@ -276,6 +280,6 @@ function noValidDestination({ name, uid, protocol }: Workload, trace: Trace): Re
 }
 
 function refusal(code: RefusalCode, message: string, trace: Trace): Refusal {
-  trace?.push({ rule: "outbound.refused", text: message });
+  trace?.push({ rule: "outbound.refused", text: message, decides: true });
   return { kind: "refusal", code, message, because: reasonsOf(trace) };
 }

@@ -70,12 +70,23 @@ export function chooseEndpoint(
     trace?.push({ rule: "upstream.no-endpoint", text: `no usable endpoint of ${service.key}` });
     return null;
   }
+  if (pool.size > 1) {
+    trace?.push({
+      rule: "upstream.choice",
+      text: `${service.key}: one of ${pool.size} endpoints`,
+      options: pool.options,
+    });
+  }
   const upstream = pool.pick(random);
   if (upstream === null) {
     trace?.push({ rule: "upstream.no-port", text: `found service ${service.hostname}, but port ${port} was unknown` });
     return null;
   }
-  trace?.push({ rule: "upstream.endpoint", text: `${service.key}: ${upstream.workload.uid} port ${upstream.port}` });
+  trace?.push({
+    rule: "upstream.endpoint",
+    subject: upstream.workload.uid,
+    text: `${service.key}: ${upstream.workload.uid} port ${upstream.port}`,
+  });
   return upstream;
 }
 
