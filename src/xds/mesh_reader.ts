@@ -1,0 +1,223 @@
+/** Values that several resources have, from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
+import { Buffer } from "node:buffer";
+import { type Cidr, parseCidr } from "../mesh/cidr.ts";
+import {
+  type GatewayAddress,
+  type Locality,
+  type NamespacedHostname,
+  namespacedHostname,
+  parseNamespacedHostname,
+  type PolicyKey,
+  policyKey,
+  type PortMap,
+} from "../mesh/model.ts";
+import { type Ip, ipv6FromBytes } from "../net/address.ts";
+import { ByteCache, type Bytes, TextCache } from "./byte_cache.ts";
+import { type FieldTable, readMessage, WireReader } from "./wire_reader.ts";
+
+/** The message can be read, but what it says cannot be used. The text is for the control plane's log. */
+export class Unacceptable extends Error {
+  override readonly name = "Unacceptable";
+}
+
+export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** Lists up to this length take exactly the memory they need: nearly all have a value or two, and there are many. */
+const SHORT = 4;
+
+/** The list with one more value. May change `list`, which only its reader has yet. */
+export function appended<T>(list: readonly T[], value: T): readonly T[] {
+  if (list.length < SHORT) return [...list, value];
+  (list as T[]).push(value);
+  return list;
+}
+
+export class MeshReader extends WireReader {
+  readonly #texts: TextCache;
+  /** By the bytes of a row of ports, and of a list of them: what is one is not the other. */
+  readonly #portRows = new ByteCache<Map<number, number>>(1 << 10);
+  readonly #portLists = new ByteCache<Map<number, number>>(1 << 10);
+  readonly #policyKeys = new ByteCache<PolicyKey[]>(1 << 10);
+  readonly #localities = new ByteCache<Locality>(1 << 8);
+  readonly #gateways = new ByteCache<GatewayAddress>(1 << 10);
+  /** Values of a policy that mean nothing; set back by who reads the policy. */
+  ignored = 0;
+
+  /** `texts`: how many different texts are remembered at most, a power of two. */
+  constructor(texts: number) {
+    super();
+    this.#texts = new TextCache(texts);
+  }
+
+  /** A text that many resources have. */
+  commonText(): string {
+    return this.sharedText(this.#texts);
+  }
+
+  /** The name of an enum's value. Numbers that have none are refused. */
+  enum<T>(names: readonly T[]): T {
+    const value = this.int32();
+    const name = names[value];
+    if (name === undefined) throw unknownNumber(value);
+    return name;
+  }
+
+  /** 16 of a port's 32 bits, as the native proxy takes it (`docs/spec/xds-state.md` 8.1 Q9). */
+  port(): number {
+    return this.uint32() & 0xffff;
+  }
+
+  ip(): Ip {
+    return ipOf(this.bytes());
+  }
+
+  locality(): Locality {
+    return this.shared(this.#localities, () => readMessage(this, LOCALITY, { region: "", zone: "", subzone: "" }));
+  }
+
+  gateway(): GatewayAddress {
+    return this.shared(this.#gateways, () => gatewayOf(readMessage(this, GATEWAY_ADDRESS, newGateway())));
+  }
+
+  /** The ports of a service: all that follow each other. */
+  ports(): PortMap {
+    return this.sharedRun(this.#portRows, () => new Map(), (ports) => {
+      const { servicePort, targetPort } = readMessage(this, PORT, { servicePort: 0, targetPort: 0 });
+      ports.set(servicePort, targetPort);
+    });
+  }
+
+  portList(): PortMap {
+    return this.shared(this.#portLists, () => {
+      const ports = new Map<number, number>();
+      readMessage(this, PORT_LIST, ports);
+      return ports;
+    });
+  }
+
+  /** Adds a workload's ports for one service. */
+  membership(memberships: Map<NamespacedHostname, PortMap>): void {
+    const { key, ports } = readMessage(this, MEMBERSHIP, { key: "", ports: NO_PORTS });
+    const parsed = parseNamespacedHostname(key);
+    if (parsed === null) throw new Unacceptable(`failed to parse namespaced hostname: ${key}`);
+    memberships.set(parsed.key, ports);
+  }
+
+  /** Names of policies: all that follow each other. */
+  policyKeys(): readonly PolicyKey[] {
+    return this.sharedRun(this.#policyKeys, (): PolicyKey[] => [], (keys) => keys.push(policyKey(this.commonText())));
+  }
+}
+
+const NO_PORTS: PortMap = new Map();
+
+const LOCALITY: FieldTable<Mutable<Locality>, MeshReader> = {
+  1: (locality, r) => locality.region = r.commonText(),
+  2: (locality, r) => locality.zone = r.commonText(),
+  3: (locality, r) => locality.subzone = r.commonText(),
+};
+
+const PORT: FieldTable<{ servicePort: number; targetPort: number }, MeshReader> = {
+  1: (port, r) => port.servicePort = r.port(),
+  2: (port, r) => port.targetPort = r.port(),
+};
+
+const PORT_LIST: FieldTable<Map<number, number>, MeshReader> = {
+  1: (ports, r) => {
+    for (const [from, to] of r.ports()) ports.set(from, to);
+  },
+};
+
+const MEMBERSHIP: FieldTable<{ key: string; ports: PortMap }, MeshReader> = {
+  1: (membership, r) => membership.key = r.commonText(),
+  2: (membership, r) => membership.ports = r.portList(),
+};
+
+/** `istio.workload.NetworkAddress`. The length is that of a block, null where it was not given. */
+export interface WireAddress {
+  network: string;
+  address: Uint8Array;
+  length: number | null;
+}
+
+export function newWireAddress(): WireAddress {
+  return { network: "", address: NO_BYTES, length: null };
+}
+
+export const NO_BYTES = new Uint8Array(0);
+
+export const NETWORK_ADDRESS: FieldTable<WireAddress, MeshReader> = {
+  1: (into, r) => into.network = r.commonText(),
+  2: (into, r) => into.address = r.bytes(),
+  3: (into, r) => into.length = r.uint32(),
+};
+
+type WireGateway = {
+  destination: WireAddress | { readonly namespace: string; readonly hostname: string } | null;
+  hboneMtlsPort: number;
+};
+
+function newGateway(): WireGateway {
+  return { destination: null, hboneMtlsPort: 0 };
+}
+
+const HOSTNAME: FieldTable<{ namespace: string; hostname: string }, MeshReader> = {
+  1: (name, r) => name.namespace = r.commonText(),
+  2: (name, r) => name.hostname = r.commonText(),
+};
+
+const GATEWAY_ADDRESS: FieldTable<WireGateway, MeshReader> = {
+  1: (gateway, r) => gateway.destination = readMessage(r, HOSTNAME, { namespace: "", hostname: "" }),
+  2: (gateway, r) => gateway.destination = readMessage(r, NETWORK_ADDRESS, newWireAddress()),
+  3: (gateway, r) => gateway.hboneMtlsPort = r.port(),
+};
+
+function gatewayOf({ destination, hboneMtlsPort }: WireGateway): GatewayAddress {
+  if (destination === null) throw new Unacceptable("nonempty gateway address is missing address");
+  if ("address" in destination) {
+    return { kind: "address", network: destination.network, ip: ipOf(destination.address), hboneMtlsPort };
+  }
+  const { namespace, hostname } = destination;
+  return { kind: "hostname", key: namespacedHostname(namespace, hostname), namespace, hostname, hboneMtlsPort };
+}
+
+export function unknownNumber(value: number): Unacceptable {
+  return new Unacceptable(`decode error: unknown enumeration value ${value}`);
+}
+
+const IPV4 = 4, IPV6 = 16;
+
+export function ipOf(bytes: Uint8Array): Ip {
+  if (bytes.length === IPV4) return ipv4Text(bytes);
+  if (bytes.length !== IPV6) throw new Unacceptable(`failed to parse address, had ${bytes.length} bytes`);
+  const ip = ipv6FromBytes(bytes);
+  // An IPv4-mapped address is not its IPv4 form here: who has one is not found by the other (X9).
+  return ip.includes(":") ? ip : `::ffff:${ip}` as Ip;
+}
+
+const scratch = Buffer.alloc(15) as Bytes;
+const DOT = 46, ZERO = 48;
+
+/** Written into one piece of memory: a text that is put together from parts holds on to the parts. */
+function ipv4Text(bytes: Uint8Array): Ip {
+  let at = 0;
+  for (let i = 0; i < IPV4; i++) {
+    const value = bytes[i]!;
+    if (i > 0) scratch[at++] = DOT;
+    if (value > 99) scratch[at++] = ZERO + (value / 100 | 0);
+    if (value > 9) scratch[at++] = ZERO + (value / 10 | 0) % 10;
+    scratch[at++] = ZERO + value % 10;
+  }
+  return scratch.latin1Slice(0, at) as Ip;
+}
+
+/** `address/length`, or null where either is out of range. Of the length the low 8 bits count (8.1 Q9). */
+export function cidrOf(address: Uint8Array, length: number): Cidr | null {
+  if (address.length !== IPV4 && address.length !== IPV6) return null;
+  return parseCidr(`${ipOf(address)}/${length & 0xff}`);
+}
+
+/** Whether the length is that of a whole address. Of the length the low 8 bits count. */
+export function isHostLength(address: Uint8Array, length: number): boolean {
+  return (length & 0xff) === address.length * 8;
+}
