@@ -1,8 +1,9 @@
 /**
  * The test command: `deno task test [--unit | --scenarios] [--filter=NAME] [FILE or FOLDER ...]`.
  *
- * Unit tests (beside their source, and those of the tools) run in one process. Scenarios (`tests/`) use namespaces,
- * well-known ports and other programs, so each file has a process of its own, one after the other.
+ * Unit tests (beside their source, and those of the tools) run in a process for each CPU, four at most. Scenarios
+ * (`tests/`) use namespaces, well-known ports and other programs, so each file has a process of its own, one after the
+ * other.
  * The last line is `N passed, N failed`, `, N skipped` following where a test could not run on this machine. The exit
  * status is 0 only if something ran and nothing failed.
  */
@@ -12,6 +13,7 @@ import { closingLines, isPicked, type Run, summarize } from "./test_report.ts";
 
 const UNIT_FOLDERS = ["src", "proto", "tools", "tests/support", "demo", "bench"];
 const SCENARIO_FOLDER = "tests";
+const UNIT_PROCESSES = Math.min(4, navigator.hardwareConcurrency);
 /** Longest life of one test process. */
 const LIMIT_MINUTES = 15;
 
@@ -39,14 +41,34 @@ function isUnit(file: string): boolean {
   return UNIT_FOLDERS.some((folder) => file.startsWith(`${folder}/`));
 }
 
-/** Runs one `deno test` process. Its own output goes to ours as it comes. */
-async function runTests(label: string, files: readonly string[], filter: string | undefined): Promise<Run> {
+/** Several `deno test` processes at a time, each with a share of the files. What the first says can be read live. */
+function runUnitTests(files: readonly string[], filter: string | undefined): Promise<Run[]> {
+  const shares = Array.from(
+    { length: UNIT_PROCESSES },
+    (_, share) => files.filter((_, i) => i % UNIT_PROCESSES === share),
+  );
+  return Promise.all(
+    shares.filter((share) => share.length > 0).map((share, i) =>
+      runTests(`unit tests, part ${i + 1}`, share, filter, i === 0 ? "live" : "late")
+    ),
+  );
+}
+
+/** Runs one `deno test` process. Its own output goes to ours, as it comes or when all is over. */
+async function runTests(
+  label: string,
+  files: readonly string[],
+  filter: string | undefined,
+  output: "live" | "late" = "live",
+): Promise<Run> {
   const junit = await Deno.makeTempFile({ prefix: "junit-", suffix: ".xml" });
   const args = ["test", "-A", "--no-prompt", `--junit-path=${junit}`];
   if (filter !== undefined) args.push(`--filter=${filter}`);
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, ...files],
     stdin: "null",
+    stdout: output === "live" ? "inherit" : "piped",
+    stderr: output === "live" ? "inherit" : "piped",
     env: { RUST_BACKTRACE: "0" }, // 1 appends a stack of the runtime's own to every error
   }).spawn();
   let late = false;
@@ -54,12 +76,19 @@ async function runTests(label: string, files: readonly string[], filter: string 
     late = true;
     child.kill("SIGKILL");
   }, LIMIT_MINUTES * 60_000);
-  const { code } = await child.status;
+  const { code } = await (output === "live" ? child.status : outputOf(child));
   clearTimeout(alarm);
   // The report lists what a filter left out as skipped.
   const cases = parseJunit(await Deno.readTextFile(junit)).filter(({ name }) => isPicked(name, filter ?? ""));
   await Deno.remove(junit);
   return { label, cases, code: late ? null : code };
+}
+
+async function outputOf(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
+  const { stdout, stderr, ...status } = await child.output();
+  await Deno.stdout.write(stdout);
+  await Deno.stderr.write(stderr);
+  return status;
 }
 
 function select(args: readonly string[]): { files: string[]; filter: string | undefined } {
@@ -80,7 +109,7 @@ async function main(): Promise<number> {
   const { files, filter } = select(Deno.args);
   const runs: Run[] = [];
   const unit = files.filter(isUnit);
-  if (unit.length > 0) runs.push(await runTests("unit tests", unit, filter));
+  if (unit.length > 0) runs.push(...await runUnitTests(unit, filter));
   for (const file of files.filter((file) => !isUnit(file))) runs.push(await runTests(file, [file], filter));
   const report = summarize(runs);
   for (const line of closingLines(report)) console.log(line);
