@@ -82,7 +82,10 @@ export interface UdpAt extends Pick<SocketOptions, "mark" | "namespace"> {
 }
 
 export interface DatagramSink {
-  /** `bytes` is lent: valid until the call returns. An answer to `from` leaves from the address that was asked. */
+  /**
+   * `bytes` is lent: valid until the call returns. An answer to `from` leaves from the address that was asked. What cannot
+   * be answered (port 0, an unspecified or broadcast source) is not delivered.
+   */
   onDatagram(bytes: Uint8Array, from: SocketAddress): void;
   /** The peer of a connected socket refuses (`ECONNREFUSED`), or the way there is gone. An errno name. */
   onFailure?(code: string): void;

@@ -44,6 +44,14 @@ class Sender implements SocketAddress {
     return this.#socket === socket;
   }
 
+  /** Not so are port 0, and the unspecified and the broadcast address: an answer would go to somebody else. */
+  get canBeAnswered(): boolean {
+    if (this.port === 0) return false;
+    const { words } = this;
+    if ((words[0]! & 0xff) === c.AF_INET6) return (words[2]! | words[3]! | words[4]! | words[5]!) !== 0;
+    return words[1] !== 0 && words[1] !== -1;
+  }
+
   get ip(): Ip {
     return this.#ip ??= decodeSockaddr(new Uint8Array(this.words.buffer)).ip;
   }
@@ -110,7 +118,8 @@ export class UdpSocket implements DatagramSocket, FdHandler {
     this.#receiving = true;
     try {
       for (let slot = 0; slot < count && !this.#closed; slot++) {
-        this.#sink.onDatagram(receiver!.bytes(slot), this.#sender(slot));
+        const from = this.#sender(slot);
+        if (from.canBeAnswered) this.#sink.onDatagram(receiver!.bytes(slot), from);
       }
     } finally {
       this.#receiving = false;

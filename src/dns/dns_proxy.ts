@@ -1,0 +1,124 @@
+/** The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). Made by the data plane with the pod, ended with it. */
+import type { ServerAddress } from "../config/config.ts";
+import type { ResolverSettings } from "../config/resolver_settings.ts";
+import type { MeshState } from "../mesh/state.ts";
+import type { Network, SocketOptions } from "../net/network.ts";
+import { ShedReport } from "../net/shed_report.ts";
+import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { type ConnectionBudget, DnsListeners } from "./dns_listeners.ts";
+import { DnsTelemetry } from "./dns_telemetry.ts";
+import { type ForwardBudget, Forwarder, newForwardBudget } from "./forwarder.ts";
+import type { HostsFile } from "./hosts_file.ts";
+import { listenAddresses, listenText } from "./listen_addresses.ts";
+import type { LookupSettings } from "./lookup.ts";
+import { QueryService } from "./query_service.ts";
+import { ServerList } from "./server_list.ts";
+
+/** What the pods of one isolate share. */
+export interface DnsShared {
+  readonly forward: ForwardBudget;
+  readonly connections: ConnectionBudget;
+}
+
+export function newDnsShared(): DnsShared {
+  return { forward: newForwardBudget(), connections: { left: 2048 } };
+}
+
+export interface DnsProxyParts {
+  readonly network: Network;
+  readonly state: MeshState;
+  readonly local: LocalWorkload;
+  readonly metrics: Metrics;
+  /** With the pod's span where there is one. */
+  readonly log: LogScope;
+  readonly shared: DnsShared;
+  readonly lookup: LookupSettings;
+  /** Of the proxy's own `resolv.conf`, as it is now. */
+  readonly resolver: ResolverSettings;
+  readonly hosts: HostsFile;
+  readonly listen: ServerAddress;
+  /** The namespace's loopback has IPv6. */
+  readonly loopbackIpv6: boolean;
+  /** Of listeners and of questions to nameservers: the pod's namespace, and the mark that keeps them from capture. */
+  readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
+  readonly reusePort: boolean;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+const DNS_PORT = 53;
+
+export class DnsProxy {
+  readonly #log: LogScope;
+  readonly #service: QueryService;
+  readonly #listeners: DnsListeners;
+  readonly #shed: ShedReport;
+  #drained = false;
+
+  /** Throws `ListenError`, and `Error` where `resolv.conf` names no nameserver; nothing is left then. */
+  constructor(parts: DnsProxyParts) {
+    if (parts.resolver.nameservers.length === 0) throw new Error("no nameservers found in config");
+    const { network, state, local, lookup, hosts, random } = parts;
+    this.#log = parts.log.as("ztunnel::dns::server");
+    this.#shed = new ShedReport(network, (count, why) => {
+      this.#log.warn(`${count} TCP connections to the DNS proxy were refused: ${why}`);
+    });
+    this.#service = new QueryService({
+      scheduler: network,
+      state,
+      local,
+      lookup,
+      hosts,
+      forwarder: makeForwarder(parts),
+      telemetry: new DnsTelemetry(parts.metrics, this.#log),
+      log: this.#log,
+      random,
+    });
+    const at = {
+      addresses: listenAddresses(parts.listen, parts.loopbackIpv6),
+      sockets: parts.sockets,
+      reusePort: parts.reusePort,
+    };
+    this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
+    const address = bare(listenText(parts.listen, this.port));
+    this.#log.info("starting local DNS server", { address, component: "dns" });
+  }
+
+  get port(): number {
+    return this.#listeners.port;
+  }
+
+  get connectionCount(): number {
+    return this.#listeners.connectionCount;
+  }
+
+  /** Graceful or not, it ends at once, and with it what was under way. Idempotent. */
+  drain(): void {
+    if (this.#drained) return;
+    this.#drained = true;
+    this.#log.info("shutting down the DNS server");
+    this.#listeners.close();
+    this.#service.close();
+    this.#shed.close();
+    this.#log.info("dns server drained");
+  }
+}
+
+function makeForwarder({ network, sockets, resolver, shared, fillRandom }: DnsProxyParts): Forwarder {
+  const id = new Uint8Array(2);
+  return new Forwarder({
+    network,
+    sockets,
+    servers: new ServerList(resolver.nameservers.map((ip) => ({ ip, port: DNS_PORT }))),
+    timeout: resolver.timeout,
+    attempts: resolver.attempts,
+    randomId() {
+      fillRandom(id);
+      return (id[0]! << 8) | id[1]!;
+    },
+  }, shared.forward);
+}

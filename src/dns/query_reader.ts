@@ -1,0 +1,115 @@
+/** Reading what a client sent: as much as is needed to answer it or to pass it on (`docs/spec/inpod-dns.md` B5.2). */
+import { endOfName, nameText } from "./name.ts";
+import {
+  ADDITIONALS_AT,
+  ANSWERS_AT,
+  AUTHORITIES_AT,
+  FLAGS_AT,
+  HEADER_LENGTH,
+  OPCODE_QUERY,
+  opcodeOf,
+  QR,
+  QUESTIONS_AT,
+  TYPE_OPT,
+  word,
+} from "./wire.ts";
+
+/** The client's OPT record (RFC 6891). */
+export interface Edns {
+  /** Bytes of UDP payload that the client takes. */
+  readonly payload: number;
+  readonly version: number;
+  /** DO and what may come beside it. */
+  readonly flags: number;
+  readonly hasOptions: boolean;
+}
+
+/** One question; its name begins behind the header. */
+export interface Query {
+  readonly id: number;
+  readonly flags: number;
+  /** Lower case, see `name.ts`. */
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+  /** Offset behind the question. */
+  readonly questionEnd: number;
+  readonly edns: Edns | null;
+}
+
+export type Reading =
+  | { readonly kind: "query"; readonly query: Query }
+  /** Not a QUERY: nothing in it is ours. */
+  | { readonly kind: "foreign" }
+  /** No message, or a response. */
+  | { readonly kind: "nothing" }
+  | { readonly kind: "malformed"; readonly why: string }
+  /** A QUERY whose number of questions is not one. */
+  | { readonly kind: "questions"; readonly count: number };
+
+const NOTHING: Reading = Object.freeze({ kind: "nothing" });
+const FOREIGN: Reading = Object.freeze({ kind: "foreign" });
+
+export function readQuery(bytes: Uint8Array): Reading {
+  if (bytes.length < HEADER_LENGTH) return NOTHING;
+  const flags = word(bytes, FLAGS_AT);
+  if ((flags & QR) !== 0) return NOTHING;
+  if (opcodeOf(flags) !== OPCODE_QUERY) return FOREIGN;
+  const count = word(bytes, QUESTIONS_AT);
+  let at = HEADER_LENGTH;
+  for (let i = 0; i < count; i++) {
+    at = endOfName(bytes, at);
+    if (at < 0 || at + 4 > bytes.length) return malformed("a question is cut short or its name is no name");
+    at += 4;
+  }
+  const records = word(bytes, ANSWERS_AT) + word(bytes, AUTHORITIES_AT) + word(bytes, ADDITIONALS_AT);
+  const edns = records === 0 ? null : findEdns(bytes, at, records, word(bytes, ADDITIONALS_AT));
+  if (typeof edns === "string") return malformed(edns);
+  if (count !== 1) return { kind: "questions", count };
+  const query = {
+    id: word(bytes, 0),
+    flags,
+    name: nameText(bytes, HEADER_LENGTH),
+    type: word(bytes, at - 4),
+    class: word(bytes, at - 2),
+    questionEnd: at,
+    edns,
+  };
+  return { kind: "query", query };
+}
+
+/** The OPT record among the additional ones; a text where the records cannot be read. */
+function findEdns(bytes: Uint8Array, at: number, records: number, additionals: number): Edns | null | string {
+  let edns: Edns | null = null;
+  for (let left = records; left > 0; left--) {
+    const end = endOfRecord(bytes, at);
+    if (end < 0) return "a record is cut short or its name is no name";
+    const isOpt = bytes[at] === 0 && word(bytes, at + 1) === TYPE_OPT;
+    if (isOpt && left <= additionals) {
+      if (edns !== null) return "it has two OPT records";
+      edns = {
+        payload: word(bytes, at + 3),
+        version: bytes[at + 6]!,
+        flags: word(bytes, at + 7),
+        hasOptions: word(bytes, at + 9) > 0,
+      };
+    }
+    at = end;
+  }
+  return edns;
+}
+
+/** Bytes of a record between its name and its data: type, class, TTL, length. */
+export const RECORD_FIXED = 10;
+
+/** Offset behind the record at `at`, or -1. */
+export function endOfRecord(bytes: Uint8Array, at: number): number {
+  const fixed = endOfName(bytes, at);
+  if (fixed < 0 || fixed + RECORD_FIXED > bytes.length) return -1;
+  const end = fixed + RECORD_FIXED + word(bytes, fixed + RECORD_FIXED - 2);
+  return end > bytes.length ? -1 : end;
+}
+
+function malformed(why: string): Reading {
+  return { kind: "malformed", why };
+}

@@ -1,0 +1,293 @@
+/**
+ * What happens to one message of a client, however it came (`docs/spec/inpod-dns.md` B5.2, B5.4, B5.10).
+ *
+ *     read ──▶ who is the client ──▶ of the mesh? ──yes─▶ answer
+ *      │              │                   └──────no─▶ known here? ──no─▶ forwarded ─▶ answer
+ *      │              └─ not known in 5 s ─▶ SERVFAIL
+ *      ├─ not a QUERY ─▶ forwarded
+ *      └─ cannot be read ─▶ FORMERR, SERVFAIL, nothing
+ */
+import type { Workload } from "../mesh/model.ts";
+import type { MeshState } from "../mesh/state.ts";
+import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { Millis, Scheduler } from "../net/network.ts";
+import { ShedReport } from "../net/shed_report.ts";
+import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { LogScope as Scope } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
+import { answerLimit, type Protocol, writeAnswer, writeFailure, writeTruncated } from "./answer_writer.ts";
+import type { DnsTelemetry, QueryCells } from "./dns_telemetry.ts";
+import type { Outcome } from "./exchange.ts";
+import type { Forwarder, Waiting } from "./forwarder.ts";
+import type { HostsFile } from "./hosts_file.ts";
+import { askLocally, type LocalSource } from "./local_sources.ts";
+import { type LocalAnswer, lookup, type LookupSettings, type Notice } from "./lookup.ts";
+import { type Query, readQuery } from "./query_reader.ts";
+import { isEmptyAnswer } from "./response_reader.ts";
+import {
+  FLAGS_AT,
+  FORMERR,
+  HEADER_LENGTH,
+  MAX_MESSAGE,
+  NOERROR,
+  opcodeOf,
+  putWord,
+  rcodeName,
+  SERVFAIL,
+  word,
+} from "./wire.ts";
+
+/** Of local answers, seconds. */
+const TTL = 30;
+/** Messages that wait for the client's workload to be known. */
+const MAX_WAITING = 256;
+
+/** Who wants an answer. One of the two is called once, or none when the service closes or the wait was aborted. */
+export interface Asker {
+  readonly protocol: Protocol;
+  readonly address: SocketAddress;
+  /** `bytes` is lent. */
+  answer(bytes: Uint8Array): void;
+  /** There will be no answer. */
+  ignore(): void;
+}
+
+export interface ServiceParts {
+  readonly scheduler: Scheduler;
+  readonly state: MeshState;
+  /** The pod served: its namespace and network decide what it sees, whatever address a query comes from. */
+  readonly local: LocalWorkload;
+  readonly lookup: LookupSettings;
+  readonly hosts: HostsFile;
+  readonly forwarder: Forwarder;
+  readonly telemetry: DnsTelemetry;
+  /** `ztunnel::dns::server` */
+  readonly log: LogScope;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** One for all services of the isolate: an answer is sent before the next is written. */
+const output = new Uint8Array(MAX_MESSAGE);
+
+export class QueryService {
+  readonly #parts: ServiceParts;
+  readonly #rejected: ShedReport;
+  readonly #overloaded: ShedReport;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+    const { scheduler, log } = parts;
+    this.#rejected = new ShedReport(scheduler, (count, why) => {
+      log.warn(`${count} DNS messages could not be read and were refused, the last one because ${why}`);
+    });
+    this.#overloaded = new ShedReport(scheduler, (count, why) => {
+      log.warn(`${count} DNS questions were not forwarded: ${why}; are the nameservers of resolv.conf answering?`);
+    });
+  }
+
+  /** `request` is lent. Non-null: what to abort when the client is gone. */
+  serve(request: Uint8Array, asker: Asker): Waiting | null {
+    const reading = readQuery(request);
+    switch (reading.kind) {
+      case "query":
+        return this.#identify(request, reading.query, asker);
+      case "foreign":
+        return this.#identify(request, null, asker);
+      case "nothing":
+        asker.ignore();
+        return null;
+      case "malformed":
+        return this.#reject(request, FORMERR, reading.why, asker);
+      case "questions":
+        return this.#reject(request, SERVFAIL, `there were ${reading.count} questions in one message`, asker);
+      default:
+        return reading satisfies never;
+    }
+  }
+
+  /** Nobody who waits is answered. Idempotent. */
+  close(): void {
+    for (const stop of this.#waiting) stop();
+    this.#waiting.clear();
+    this.#parts.forwarder.close();
+    this.#rejected.close();
+    this.#overloaded.close();
+  }
+
+  #reject(request: Uint8Array, rcode: number, why: string, asker: Asker): null {
+    this.#rejected.add(1, why);
+    this.#parts.telemetry.cells(this.#parts.local.current, null, asker.protocol).answered();
+    this.#fail(request, rcode, null, asker);
+    return null;
+  }
+
+  #identify(request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
+    const client = this.#parts.local.current;
+    if (client !== null) return this.#answer(client, request, query, asker);
+    if (this.#waiting.size >= MAX_WAITING) {
+      this.#unknownSource(request, query, asker);
+      return null;
+    }
+    const own = request.slice();
+    let later: Waiting | null = null;
+    const stop = this.#parts.local.wait((found) => {
+      this.#waiting.delete(stop);
+      if (found === null) this.#unknownSource(own, query, asker);
+      else later = this.#answer(found, own, query, asker);
+    });
+    this.#waiting.add(stop);
+    return {
+      abort: () => {
+        stop();
+        this.#waiting.delete(stop);
+        later?.abort();
+      },
+    };
+  }
+
+  #unknownSource(request: Uint8Array, query: Query | null, asker: Asker): void {
+    this.#parts.log.debug("unknown source");
+    this.#parts.telemetry.cells(null, query?.type ?? null, asker.protocol).answered();
+    this.#fail(request, SERVFAIL, query, asker);
+  }
+
+  #answer(client: Workload, request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
+    const { state, telemetry, lookup: settings, random } = this.#parts;
+    const cells = telemetry.cells(client, query?.type ?? null, asker.protocol);
+    cells.answered();
+    const answer = query === null ? null : lookup(state, client, query, settings, random, this.#notice(query, asker));
+    if (answer === null) return this.#forward(client, request, query, cells, asker);
+    if (telemetry.logsAccess) this.#log(client, request, query, answer.result, answer.addresses.length);
+    this.#answerLocally(request, query!, answer, asker);
+    return null;
+  }
+
+  #answerLocally(request: Uint8Array, query: Query, { addresses, aliasLabels }: LocalAnswer, asker: Asker): void {
+    const records = { addresses, aliasLabels, ttl: TTL, authoritative: true };
+    asker.answer(output.subarray(0, writeAnswer(request, query, records, asker.protocol, output)));
+  }
+
+  #forward(
+    client: Workload,
+    request: Uint8Array,
+    query: Query | null,
+    cells: QueryCells,
+    asker: Asker,
+  ): Waiting | null {
+    const known = query === null ? null : askLocally(query, this.#parts.hosts);
+    if (known !== null) {
+      this.#answerKnown(client, request, query!, known, cells, asker);
+      return null;
+    }
+    const { scheduler, forwarder } = this.#parts;
+    const startedAt = scheduler.now();
+    let own = request;
+    const waiting = forwarder.forward(request, query, asker.protocol, (outcome) => {
+      this.#forwarded({ client, request: own, query, cells, asker, outcome, duration: scheduler.now() - startedAt });
+    });
+    // Lent until now; whoever waits has the time to copy what an answer needs of it.
+    if (waiting !== null) own = request.slice(0, query?.questionEnd ?? HEADER_LENGTH);
+    return waiting;
+  }
+
+  #answerKnown(
+    client: Workload,
+    request: Uint8Array,
+    query: Query,
+    known: LocalSource,
+    cells: QueryCells,
+    asker: Asker,
+  ): void {
+    cells.forwarded(0, known.kind !== "records");
+    const rcode = known.kind === "error" ? known.rcode : NOERROR;
+    if (known.kind !== "records") {
+      this.#log(client, request, query, failureOf(rcode, known.kind === "empty"), 0);
+      return this.#fail(request, rcode, query, asker);
+    }
+    const { records } = known;
+    this.#log(client, request, query, "forwarded", records.addresses.length + (records.pointer === undefined ? 0 : 1));
+    asker.answer(output.subarray(0, writeAnswer(request, query, records, asker.protocol, output)));
+  }
+
+  #forwarded({ client, request, query, cells, asker, outcome, duration }: Forwarded): void {
+    if (outcome.kind === "failed") {
+      if (outcome.overload === true) this.#overloaded.add(1, outcome.why);
+      cells.forwarded(duration, true);
+      this.#log(client, request, query, `forwarding failed (${outcome.why})`, 0);
+      return this.#fail(request, SERVFAIL, query, asker);
+    }
+    const { facts } = outcome.full;
+    const empty = isEmptyAnswer(facts, opcodeOf(word(request, FLAGS_AT)));
+    const failed = facts.rcode !== NOERROR || empty;
+    cells.forwarded(duration, failed);
+    this.#log(client, request, query, failed ? failureOf(facts.rcode, empty) : "forwarded", facts.answers);
+    asker.answer(fitting(request, query, outcome, asker.protocol));
+  }
+
+  #fail(request: Uint8Array, rcode: number, query: Query | null, asker: Asker): void {
+    asker.answer(output.subarray(0, writeFailure(request, rcode, query?.questionEnd ?? null, output)));
+  }
+
+  #notice(query: Query, asker: Asker): Notice {
+    const { log } = this.#parts;
+    if (!log.isEnabled(LEVEL.debug)) return null;
+    const fields = { src: bare(formatAddress(asker.address)), query: query.type, name: bare(`${query.name}.`) };
+    const inside = new Scope(log.log, log.target, [...log.spans, { name: "lookup", fields, level: LEVEL.debug }]);
+    return (message, values) => inside.debug(message, values);
+  }
+
+  #log(client: Workload, request: Uint8Array, query: Query | null, result: string, endpoints: number): void {
+    const { telemetry } = this.#parts;
+    if (!telemetry.logsAccess) return;
+    telemetry.access({ client, type: query?.type ?? null, domain: domainOf(request, query), result, endpoints });
+  }
+}
+
+interface Forwarded {
+  readonly client: Workload;
+  readonly request: Uint8Array;
+  readonly query: Query | null;
+  readonly cells: QueryCells;
+  readonly asker: Asker;
+  readonly outcome: Outcome;
+  readonly duration: Millis;
+}
+
+function failureOf(rcode: number, empty: boolean): string {
+  return `forwarding failed (${empty ? "no records found" : rcodeName(rcode)})`;
+}
+
+/** What came, with the client's id, or the short form of it where it does not fit. */
+function fitting(
+  request: Uint8Array,
+  query: Query | null,
+  { full, short }: Outcome & { kind: "answer" },
+  protocol: Protocol,
+): Uint8Array {
+  const fits = full.bytes.length <= answerLimit(query, protocol);
+  if (!fits && short === null && query !== null) {
+    return output.subarray(0, writeTruncated(request, query, full.bytes, output));
+  }
+  const chosen = fits || short === null ? full.bytes : short.bytes;
+  putWord(chosen, 0, word(request, 0));
+  return chosen;
+}
+
+/** The name as it was written, with its final dot. */
+function domainOf(request: Uint8Array, query: Query | null): string {
+  if (query === null) return "";
+  let at = HEADER_LENGTH;
+  let name = "";
+  for (const label of query.name.split(".")) {
+    // Escapes make a label's text longer than its bytes; then its lower-case form has to do.
+    const length = request[at]!;
+    const written = String.fromCharCode(...request.subarray(at + 1, at + 1 + length));
+    name += written.toLowerCase() === label ? `${written}.` : `${label}.`;
+    at += length + 1;
+  }
+  return name;
+}

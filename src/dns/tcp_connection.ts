@@ -1,0 +1,152 @@
+/**
+ * A client's TCP connection (`docs/spec/inpod-dns.md` B5.2): one message after the other, each answered before the next
+ * is read, so a client that does not read its answers is not read either.
+ *
+ *             ┌───────────── next message ──────────────┐
+ *             ▼                                         │
+ *     ──▶ reading ──message──▶ serving ──answer──▶ writing ──▶ closed
+ *             └── 5 s without a message, the end ────────┴──5 s──▲
+ */
+import type { SocketAddress } from "../net/address.ts";
+import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
+import type { Millis, Scheduler, Timer, TurnTask } from "../net/network.ts";
+import { framed, FrameReader } from "./frames.ts";
+import type { Waiting } from "./forwarder.ts";
+import type { Asker, QueryService } from "./query_service.ts";
+
+/** For a whole message to come, and for an answer to be taken. */
+const IDLE_TIMEOUT: Millis = 5000;
+/** Then others have their turn. */
+const STEPS_PER_TURN = 16;
+
+export class TcpConnection implements Asker, DuplexSink, TurnTask {
+  readonly protocol = "tcp";
+  readonly #scheduler: Scheduler;
+  readonly #duplex: Duplex;
+  readonly #service: QueryService;
+  readonly #onClosed: (connection: TcpConnection) => void;
+  readonly #frames = new FrameReader();
+  #state: "reading" | "serving" | "writing" | "closed" = "reading";
+  #waiting: Waiting | null = null;
+  #unsent: Uint8Array | null = null;
+  #timer: Timer | null = null;
+
+  constructor(
+    scheduler: Scheduler,
+    duplex: Duplex,
+    service: QueryService,
+    onClosed: (connection: TcpConnection) => void,
+  ) {
+    this.#scheduler = scheduler;
+    this.#duplex = duplex;
+    this.#service = service;
+    this.#onClosed = onClosed;
+  }
+
+  get address(): SocketAddress {
+    return this.#duplex.remote;
+  }
+
+  start(): void {
+    this.#duplex.start(this);
+    this.#expect();
+    if (this.#duplex.readable) this.onReadable();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#timer?.cancel();
+    this.#waiting?.abort();
+    this.#frames.clear();
+    this.#duplex.close();
+    this.#onClosed(this);
+  }
+
+  onReadable(): void {
+    if (this.#duplex.broken) return this.close();
+    this.runTurn();
+  }
+
+  onWritable(): void {
+    if (this.#state !== "writing") return;
+    this.#write();
+    this.runTurn();
+  }
+
+  onFailure(): void {
+    this.close();
+  }
+
+  answer(bytes: Uint8Array): void {
+    if (this.#state !== "serving") return;
+    const wasWaiting = this.#waiting !== null;
+    this.#waiting = null;
+    this.#unsent = framed(bytes);
+    this.#state = "writing";
+    this.#expect();
+    this.#write();
+    // Out of a callback of somebody else: what has come meanwhile was not looked at.
+    if (wasWaiting) this.#scheduler.nextTurn(this);
+  }
+
+  ignore(): void {
+    if (this.#state !== "serving") return;
+    this.#state = "reading";
+    this.#expect();
+  }
+
+  /** Serves what has come, as far as it goes now. */
+  runTurn(): void {
+    for (let step = 0; this.#state === "reading"; step++) {
+      if (step === STEPS_PER_TURN) return this.#scheduler.nextTurn(this);
+      const message = this.#frames.next();
+      if (message !== null) this.#serve(message);
+      else if (!this.#read()) return;
+    }
+  }
+
+  #serve(message: Uint8Array): void {
+    this.#state = "serving";
+    this.#timer?.cancel();
+    const waiting = this.#service.serve(message, this);
+    // An answer may have come already.
+    if (this.#isServing()) this.#waiting = waiting;
+  }
+
+  /** False: nothing more can be read now. */
+  #read(): boolean {
+    const duplex = this.#duplex;
+    if (duplex.ended) {
+      this.close();
+      return false;
+    }
+    if (!duplex.readable) return false;
+    if (this.#frames.readFrom(duplex) !== FAILED) return true;
+    this.close();
+    return false;
+  }
+
+  #write(): void {
+    const taken = this.#duplex.write(this.#unsent!);
+    if (taken === FAILED) return this.close();
+    if (taken < this.#unsent!.length) {
+      this.#unsent = this.#unsent!.subarray(taken);
+      return;
+    }
+    this.#unsent = null;
+    this.#state = "reading";
+    this.#expect();
+  }
+
+  #expect(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#scheduler.after(IDLE_TIMEOUT, () => this.close());
+  }
+
+  /** As a method, since the type checker would hold on to what was assigned before. */
+  #isServing(): boolean {
+    return this.#state === "serving";
+  }
+}
