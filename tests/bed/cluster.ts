@@ -27,6 +27,8 @@ export interface ClusterPlan {
   readonly dns?: boolean;
   /** Added to every proxy's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs before the proxies start, when all else is there. What comes of it is added to the environment of each. */
+  readonly prepare?: (cluster: Cluster) => Promise<(node: BedNode) => Readonly<Record<string, string>>>;
 }
 
 export class BedPod {
@@ -91,7 +93,8 @@ export class Cluster implements AsyncDisposable {
     const cluster = new Cluster(plan.env ?? {});
     try {
       await cluster.#lay(plan);
-      await Promise.all(cluster.nodes.map((node) => cluster.startProxy(node)));
+      const settings = await plan.prepare?.(cluster);
+      await Promise.all(cluster.nodes.map((node) => cluster.startProxy(node, settings?.(node))));
       return cluster;
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
@@ -128,10 +131,15 @@ export class Cluster implements AsyncDisposable {
       FAKE_CA: "true",
       ...caFiles(this.folder),
       ISTIO_META_DNS_CAPTURE: "false",
+      // Two may run on a node, which are in one namespace here.
+      ADMIN_PORT: "0",
+      STATS_PORT: "0",
+      READINESS_PORT: "0",
       ...this.#env,
       ...more,
     };
     node.proxy = this.use(new Proxy(settings, { namespace: node.namespace.name }));
+    await node.proxy.line(/handling new stream/); // tells more where there is no such line
     node.session = await node.agent.session();
     for (const pod of this.podsOf(node)) await pod.enroll();
     await node.session.snapshotSent();
