@@ -27,9 +27,9 @@ export const SYSTEM_CLOCK: Clock = {
 
 /** What TLS needs for one connection. */
 export interface TlsMaterial {
-  /** DER of those who are trusted. */
-  readonly anchors: readonly Uint8Array[];
-  /** Where trust comes from, for errors: `root certificates of "/etc/root.pem" (XDS_ROOT_CA)`. */
+  /** Those who are trusted; at least one. */
+  readonly anchors: readonly Certificate[];
+  /** Where trust comes from, for errors: `root certificates in "/etc/root.pem" (XDS_ROOT_CA)`. */
   readonly anchorsFrom: string;
   /** For mutual TLS. `chain`: DER, leaf first. `key`: PKCS#8 DER. */
   readonly credentials: { readonly chain: readonly Uint8Array[]; readonly key: Uint8Array } | null;
@@ -64,6 +64,8 @@ export interface ChannelOptions {
   /** ms for name resolution and TCP, default 5000; TLS and the HTTP/2 preface have 10,000 each. */
   readonly connectTimeout?: number;
   readonly clock?: Clock;
+  /** Told what is wrong and does no harm yet: that new roots do not work, say. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface CallOptions {
@@ -75,8 +77,9 @@ export interface CallOptions {
 /** One stream of messages in either direction. */
 export interface GrpcCall {
   /**
-   * The next message; null once the call ended with OK. Nothing more is read from the network than the one that is
-   * asked for and what the window holds. One read at a time. Rejects with {@link GrpcError}.
+   * The next message; null once the call ended with OK. Nothing more is taken from the network than the one that is
+   * asked for and what the window holds, and what arrived while nobody was reading may be lost with the call. One read
+   * at a time. Rejects with {@link GrpcError}.
    */
   read(): Promise<ByteBlocks | null>;
   /** Fulfilled once the transport took it; also where the call has ended, which `read` tells. */

@@ -1,0 +1,143 @@
+/**
+ * TLS over a connected socket, with the runtime's engine and our own judgement of the server.
+ *
+ * The engine takes certificates that nobody signed, as long as names fit and something in the chain is malformed
+ * (`docs/spec/deno-notes.md` 1.4). What it does well is the proof that the server holds the key of its certificate,
+ * as long as that is well-formed. So both must agree: the engine, and `server_path.ts`, which takes nothing malformed.
+ */
+import type * as net from "node:net";
+import type * as tls from "node:tls";
+import { encodePem } from "../identity/pem.ts";
+import { isRefusal } from "../identity/peer_chain.ts";
+import { findServerPath } from "../identity/server_path.ts";
+import type { PeerRefusal } from "../net/tls_context.ts";
+import type { Clock, TlsMaterial } from "./channel.ts";
+import { connectError, systemText } from "./dial.ts";
+
+export const HANDSHAKE_TIMEOUT = 10_000;
+
+/** `plain` belongs to the result, or is destroyed. Rejects with `GrpcError` of stage `connect`, or the signal's reason. */
+export async function secureSocket(
+  plain: net.Socket,
+  material: TlsMaterial,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<tls.TLSSocket> {
+  const { connect } = await import("node:tls");
+  let refusal: PeerRefusal | null = null;
+  let judged = false;
+  const socket: tls.TLSSocket = connect({
+    ...connectOptions(plain, material),
+    checkServerIdentity: () => {
+      judged = true;
+      refusal = judge(socket, material, clock.now());
+      return refusal === null ? undefined : new Error(refusal.message);
+    },
+  });
+  const fault = (text: string) => connectError(`tls handshake error: ${text}`);
+  try {
+    await secured(socket, clock, signal);
+    // Before the first byte of ours: a resumed session would not have been judged.
+    if (!judged || !socket.authorized) throw new Error("the server's certificate was not verified");
+    if (socket.alpnProtocol !== "h2") throw new Error("the server does not speak HTTP/2 (no ALPN protocol h2)");
+    return socket;
+  } catch (error) {
+    socket.on("error", () => {});
+    socket.destroy();
+    plain.destroy();
+    if (signal.aborted) throw signal.reason;
+    const known = refusal as PeerRefusal | null;
+    throw fault(known === null ? engineText(error) : refusalText(known, material));
+  }
+}
+
+/** Whether the engine found the server's certificate bad; it does not say what is bad about it. */
+export function isVerificationFailure(source: string): boolean {
+  return source.includes("unable to verify");
+}
+
+/**
+ * Why a server's certificate is refused, from a handshake on a connection of its own over which nothing is sent; null
+ * where nothing is found wrong with it. Rejects like {@link secureSocket}.
+ */
+export async function explainRefusal(
+  plain: net.Socket,
+  material: TlsMaterial,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { connect } = await import("node:tls");
+  const socket = connect({ ...connectOptions(plain, material), rejectUnauthorized: false });
+  try {
+    await secured(socket, clock, signal);
+    const refusal = judge(socket, material, clock.now());
+    return refusal === null ? null : `tls handshake error: ${refusalText(refusal, material)}`;
+  } finally {
+    socket.on("error", () => {});
+    socket.destroy();
+    plain.destroy();
+  }
+}
+
+function engineText(error: unknown): string {
+  const text = systemText(error);
+  return text.includes("ProtocolVersion") ? `${text}; TLS 1.3 is required unless TLS12_ENABLED=true` : text;
+}
+
+function refusalText(refusal: PeerRefusal, material: TlsMaterial): string {
+  const trusted = refusal.code === "UNKNOWN_ISSUER" ? `; trusted are ${material.anchorsFrom}` : "";
+  return `invalid peer certificate: ${refusal.message}${trusted}`;
+}
+
+function connectOptions(plain: net.Socket, material: TlsMaterial): tls.ConnectionOptions {
+  const { credentials, serverName, anchors } = material;
+  return {
+    socket: plain,
+    ...serverName === null ? {} : { servername: serverName },
+    ca: anchors.map(({ der }) => encodePem("CERTIFICATE", der)),
+    ...credentials === null ? {} : {
+      cert: credentials.chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+      key: encodePem("PRIVATE KEY", credentials.key),
+    },
+    minVersion: material.tls12 ? "TLSv1.2" : "TLSv1.3",
+    ALPNProtocols: ["h2"],
+  };
+}
+
+function judge(socket: tls.TLSSocket, material: TlsMaterial, now: number): PeerRefusal | null {
+  const path = findServerPath(presentedChain(socket), material.anchors, now);
+  return isRefusal(path) ? path : material.accept(path);
+}
+
+/** DER, leaf first. The public interface gives no more than the leaf. */
+function presentedChain(socket: tls.TLSSocket): Uint8Array[] {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  const chain = (handle as { getPeerCertificateChain?(): { certificates: Uint8Array[] } | null } | null)
+    ?.getPeerCertificateChain?.();
+  return (chain?.certificates ?? []).map((der) => new Uint8Array(der.buffer, der.byteOffset, der.byteLength));
+}
+
+function secured(socket: tls.TLSSocket, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = () => {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+      socket.off("secureConnect", succeeded).off("error", failed).off("close", closed);
+    };
+    const failed = (error: unknown) => {
+      finish();
+      reject(error);
+    };
+    const succeeded = () => {
+      finish();
+      resolve();
+    };
+    const closed = () => failed(new Error("the server closed the connection"));
+    const abort = () => failed(signal.reason);
+    const timer = clock.after(HANDSHAKE_TIMEOUT, () => {
+      failed(new Error(`no end of it within ${HANDSHAKE_TIMEOUT / 1000} s`));
+    });
+    signal.addEventListener("abort", abort, { once: true });
+    socket.once("secureConnect", succeeded).once("error", failed).once("close", closed);
+  });
+}
