@@ -33,12 +33,12 @@ export interface RuleFinding {
 export class CompiledPolicy {
   readonly key: PolicyKey;
   readonly policy: Policy;
-  readonly #rules: readonly (readonly CompiledClause[])[];
+  /** Null until somebody asks: most policies of a mesh are about workloads of other nodes. */
+  #compiled: readonly (readonly CompiledClause[])[] | null = null;
 
   constructor(key: PolicyKey, policy: Policy) {
     this.key = key;
     this.policy = policy;
-    this.#rules = policy.rules.map((rule) => rule.map(compileClause));
   }
 
   /** Some rule holds. A policy without rules never matches. */
@@ -52,6 +52,10 @@ export class CompiledPolicy {
   /** The same in full, rule by rule. */
   findings(facts: ConnectionFacts): readonly RuleFinding[] {
     return this.#rules.map((rule) => findingOf(rule, facts));
+  }
+
+  get #rules(): readonly (readonly CompiledClause[])[] {
+    return this.#compiled ??= this.policy.rules.map((rule) => rule.map(compileClause));
   }
 }
 

@@ -9,7 +9,8 @@ const MAX_POOLS = 1024;
 export class ServiceEntry {
   readonly service: Service;
   readonly #endpoints = new Map<WorkloadUid, Endpoint>();
-  readonly #pools = new Map<number, EndpointPool>();
+  /** Null where nobody has asked: most services of a mesh are never called from here. */
+  #pools: Map<number, EndpointPool> | null = null;
   #identities: ReadonlySet<SpiffeId> | null = null;
 
   constructor(service: Service) {
@@ -35,16 +36,16 @@ export class ServiceEntry {
 
   /** Forgets what was derived. To be called when an endpoint's workload changed. */
   invalidate(): void {
-    this.#pools.clear();
+    this.#pools = null;
     this.#identities = null;
   }
 
   pool(key: number): EndpointPool | undefined {
-    return this.#pools.get(key);
+    return this.#pools?.get(key);
   }
 
   keepPool(key: number, pool: EndpointPool): void {
-    if (this.#pools.size >= MAX_POOLS) this.#pools.clear();
+    if (this.#pools === null || this.#pools.size >= MAX_POOLS) this.#pools = new Map();
     this.#pools.set(key, pool);
   }
 

@@ -1,26 +1,26 @@
 /** Services by key, host name and virtual address, and endpoints whose service is not known yet. */
 import type { Ip } from "../net/address.ts";
 import { CidrTable } from "./cidr_table.ts";
-import type { Endpoint, NamespacedHostname, Service, WorkloadUid } from "./model.ts";
+import type { Endpoint, NamespacedHostname, PortMap, Service, Workload, WorkloadUid } from "./model.ts";
 import { NetworkMap } from "./network_map.ts";
 import { bestService } from "./service_choice.ts";
 import { ServiceEntry } from "./service_entry.ts";
+import { appended, without } from "./short_list.ts";
 
 type Staged = Map<WorkloadUid, Endpoint>;
-
-/** A static file may list endpoints in the service itself; those outlive changes of the workload. */
-type SaidBy = "workload" | "service";
 
 export class ServiceIndex {
   readonly #byKey = new Map<NamespacedHostname, ServiceEntry>();
   /** Lists are in order of arrival; a service that is sent again moves to the end. */
-  readonly #byHostname = new Map<string, ServiceEntry[]>();
+  readonly #byHostname = new Map<string, readonly ServiceEntry[]>();
   /** Several services of one namespace may share an address (`docs/spec/xds-state.md` 8.1 Q2). */
-  readonly #byVip = new NetworkMap<ServiceEntry[]>();
+  readonly #byVip = new NetworkMap<readonly ServiceEntry[]>();
   readonly #byCidr = new CidrTable();
   readonly #staged = new Map<NamespacedHostname, Staged>();
-  /** Where each workload is an endpoint, also a staged one, and who said so. */
-  readonly #memberships = new Map<WorkloadUid, Map<NamespacedHostname, SaidBy>>();
+  /** Where workloads are endpoints whose own value does not say it: a static file's. */
+  readonly #unlisted = new Map<WorkloadUid, readonly NamespacedHostname[]>();
+  /** Services that name a workload themselves, as in a static file; such an endpoint outlives changes of the workload. */
+  readonly #naming = new Map<WorkloadUid, Set<NamespacedHostname>>();
 
   get size(): number {
     return this.#byKey.size;
@@ -67,68 +67,77 @@ export class ServiceIndex {
     this.#staged.delete(service.key);
     if (old !== undefined) this.#unlist(old);
     this.#list(entry);
-    for (const endpoint of embedded) this.insertEndpoint(service.key, endpoint, "service");
+    for (const endpoint of embedded) this.#insertEmbedded(service.key, endpoint);
   }
 
   /** The service's endpoints are forgotten: they come back with their workloads only (`docs/spec/xds-state.md` 3.4). */
   remove(key: NamespacedHostname): boolean {
     const entry = this.#byKey.get(key);
-    for (const uid of entry?.endpoints.keys() ?? []) this.#leave(uid, key);
-    for (const uid of this.#staged.get(key)?.keys() ?? []) this.#leave(uid, key);
+    for (const uid of entry?.endpoints.keys() ?? []) this.#noLongerNaming(uid, key);
+    for (const uid of this.#staged.get(key)?.keys() ?? []) this.#noLongerNaming(uid, key);
     this.#staged.delete(key);
     if (entry === undefined) return false;
     this.#unlist(entry);
     return true;
   }
 
-  insertEndpoint(key: NamespacedHostname, endpoint: Endpoint, saidBy: SaidBy = "workload"): void {
-    const uid = endpoint.workloadUid;
-    const joined = this.#memberships.get(uid);
-    if (joined === undefined) this.#memberships.set(uid, new Map([[key, saidBy]]));
-    else joined.set(key, saidBy);
-    const entry = this.#byKey.get(key);
-    if (entry !== undefined) {
-      entry.upsert(endpoint);
-      return;
+  /** The workload is an endpoint of these services, with these ports. What it was before was withdrawn. */
+  join(workload: Workload, ports: ReadonlyMap<NamespacedHostname, PortMap>): void {
+    const { uid, services, status } = workload;
+    for (const [key, map] of ports) {
+      this.#noLongerNaming(uid, key);
+      this.#insertEndpoint(key, { workloadUid: uid, ports: map, status });
     }
+    const listed = ports.size === services.length && services.every((key) => ports.has(key));
+    if (!listed) this.#unlisted.set(uid, [...ports.keys()]);
+  }
+
+  #insertEmbedded(key: NamespacedHostname, endpoint: Endpoint): void {
+    const uid = endpoint.workloadUid;
+    const naming = this.#naming.get(uid);
+    if (naming === undefined) this.#naming.set(uid, new Set([key]));
+    else naming.add(key);
+    this.#insertEndpoint(key, endpoint);
+  }
+
+  #insertEndpoint(key: NamespacedHostname, endpoint: Endpoint): void {
+    const uid = endpoint.workloadUid;
+    const entry = this.#byKey.get(key);
+    if (entry !== undefined) return entry.upsert(endpoint);
     const staged = this.#staged.get(key);
     if (staged === undefined) this.#staged.set(key, new Map([[uid, endpoint]]));
     else staged.set(uid, endpoint);
   }
 
-  /** The workload changed or went: takes it out of the services it named, and makes the others look again. */
-  withdraw(uid: WorkloadUid): void {
-    const joined = this.#memberships.get(uid);
-    if (joined === undefined) return;
-    for (const [key, saidBy] of joined) {
-      const entry = this.#byKey.get(key);
-      if (saidBy === "service") {
-        entry?.invalidate();
-        continue;
-      }
-      joined.delete(key);
-      entry?.remove(uid);
+  /**
+   * The workload changes or goes: takes it out of the services it named, and makes those that name it look again.
+   * `old`: its value so far, null where it was not known.
+   */
+  withdraw(uid: WorkloadUid, old: Workload | null): void {
+    const naming = this.#naming.get(uid);
+    for (const key of naming ?? []) this.#byKey.get(key)?.invalidate();
+    if (old === null) return;
+    for (const key of this.#unlisted.get(uid) ?? old.services) {
+      if (naming?.has(key)) continue;
+      this.#byKey.get(key)?.remove(uid);
       const staged = this.#staged.get(key);
       if (staged?.delete(uid) && staged.size === 0) this.#staged.delete(key);
     }
-    if (joined.size === 0) this.#memberships.delete(uid);
+    this.#unlisted.delete(uid);
   }
 
-  #leave(uid: WorkloadUid, key: NamespacedHostname): void {
-    const joined = this.#memberships.get(uid);
-    if (joined?.delete(key) && joined.size === 0) this.#memberships.delete(uid);
+  #noLongerNaming(uid: WorkloadUid, key: NamespacedHostname): void {
+    const naming = this.#naming.get(uid);
+    if (naming?.delete(key) && naming.size === 0) this.#naming.delete(uid);
   }
 
   #list(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.set(service.key, entry);
-    const sameName = this.#byHostname.get(service.hostname);
-    if (sameName === undefined) this.#byHostname.set(service.hostname, [entry]);
-    else sameName.push(entry);
+    this.#byHostname.set(service.hostname, appended(this.#byHostname.get(service.hostname), entry));
     for (const { network, ip } of service.vips) {
       const sameVip = this.#byVip.get(network, ip);
-      if (sameVip === undefined) this.#byVip.set(network, ip, [entry]);
-      else if (!sameVip.includes(entry)) sameVip.push(entry);
+      if (!sameVip?.includes(entry)) this.#byVip.set(network, ip, appended(sameVip, entry));
     }
     for (const vip of service.cidrVips) this.#byCidr.insert(vip, entry);
   }
@@ -136,12 +145,12 @@ export class ServiceIndex {
   #unlist(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.delete(service.key);
-    const sameName = this.#byHostname.get(service.hostname)!.filter((other) => other !== entry);
-    if (sameName.length === 0) this.#byHostname.delete(service.hostname);
+    const sameName = without(this.#byHostname.get(service.hostname), entry);
+    if (sameName === undefined) this.#byHostname.delete(service.hostname);
     else this.#byHostname.set(service.hostname, sameName);
     for (const { network, ip } of service.vips) {
-      const sameVip = (this.#byVip.get(network, ip) ?? []).filter((other) => other !== entry);
-      if (sameVip.length === 0) this.#byVip.delete(network, ip);
+      const sameVip = without(this.#byVip.get(network, ip), entry);
+      if (sameVip === undefined) this.#byVip.delete(network, ip);
       else this.#byVip.set(network, ip, sameVip);
     }
     for (const vip of service.cidrVips) this.#byCidr.remove(vip, entry);
@@ -153,6 +162,7 @@ export class ServiceIndex {
     this.#byVip.clear();
     this.#byCidr.clear();
     this.#staged.clear();
-    this.#memberships.clear();
+    this.#unlisted.clear();
+    this.#naming.clear();
   }
 }

@@ -21,12 +21,10 @@ import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
 
-/** Told once per batch, after it, in the order of the batch. */
+/** Told once per batch, after it. */
 export interface MeshListener {
-  /** New, or replaced by a new value. */
-  workloadInserted?(workload: Workload): void;
-  /** `lastOfIdentity`: it was local and no local workload with its namespace and service account is left. */
-  workloadRemoved?(workload: Workload, lastOfIdentity: boolean): void;
+  /** Some workload of this node came, changed or went. */
+  localWorkloadsChanged?(): void;
   /** Some policy came, changed or went: live connections are to be asked again. */
   policiesChanged?(): void;
 }
@@ -34,13 +32,13 @@ export interface MeshListener {
 /** A workload, or a service with its endpoints. */
 export type Found = Workload | ServiceEntry;
 
-type Notice = (listener: MeshListener) => void;
-
 export class MeshState {
   readonly #workloads: WorkloadIndex;
   readonly #services = new ServiceIndex();
   readonly #policies = new PolicyStore();
   readonly #listeners = new Set<MeshListener>();
+  /** What the batch that is being applied has changed. */
+  #news = { localWorkloads: false, policies: false };
   readonly placements = new Placements();
 
   /** `localNode`: the name of this node; null: every workload counts as local. */
@@ -57,57 +55,57 @@ export class MeshState {
   /** Applies a batch, then tells the listeners. Returns what should be logged as warnings. */
   apply(changes: readonly MeshChange[]): readonly string[] {
     const warnings: string[] = [];
-    const notices: Notice[] = [];
-    let policiesChanged = false;
-    for (const change of changes) {
-      switch (change.kind) {
-        case "workload":
-          this.#upsertWorkload(change);
-          notices.push((listener) => listener.workloadInserted?.(change.workload));
-          break;
-        case "service":
-          this.#services.insert(change.service, change.endpoints);
-          break;
-        case "policy":
-          this.#policies.insert(change.key, change.policy);
-          policiesChanged = true;
-          break;
-        case "remove-address":
-          this.#removeAddress(change.name, warnings, notices);
-          break;
-        case "remove-policy":
-          this.#policies.remove(change.key);
-          policiesChanged = true;
-          break;
-        case "clear":
-          this.#clear(notices);
-          policiesChanged = true;
-          break;
-        default:
-          change satisfies never;
-      }
+    for (const change of changes) this.#apply(change, warnings);
+    const news = this.#news;
+    this.#news = { localWorkloads: false, policies: false };
+    for (const listener of [...this.#listeners]) {
+      if (news.localWorkloads) listener.localWorkloadsChanged?.();
+      if (news.policies) listener.policiesChanged?.();
     }
-    if (policiesChanged) notices.push((listener) => listener.policiesChanged?.());
-    for (const notice of notices) for (const listener of [...this.#listeners]) notice(listener);
     return warnings;
   }
 
-  #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
-    this.#services.withdraw(workload.uid);
-    this.#workloads.remove(workload.uid);
-    this.#workloads.insert(workload);
-    for (const [key, ports] of endpoints) {
-      this.#services.insertEndpoint(key, { workloadUid: workload.uid, ports, status: workload.status });
+  #apply(change: MeshChange, warnings: string[]): void {
+    switch (change.kind) {
+      case "workload":
+        return this.#upsertWorkload(change);
+      case "service":
+        return this.#services.insert(change.service, change.endpoints);
+      case "policy":
+        this.#policies.insert(change.key, change.policy);
+        this.#news.policies = true;
+        return;
+      case "remove-address":
+        return this.#removeAddress(change.name, warnings);
+      case "remove-policy":
+        this.#policies.remove(change.key);
+        this.#news.policies = true;
+        return;
+      case "clear":
+        return this.#clear();
+      default:
+        return change satisfies never;
     }
   }
 
-  #removeAddress(name: string, warnings: string[], notices: Notice[]): void {
-    const workload = this.#workloads.remove(name as WorkloadUid);
-    if (workload !== null) {
-      this.#services.withdraw(workload.uid);
-      notices.push(this.#removal(workload));
-      return;
-    }
+  #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
+    const old = this.#removeWorkload(workload.uid);
+    if (old === null) this.#services.withdraw(workload.uid, null);
+    this.#workloads.insert(workload);
+    this.#services.join(workload, endpoints);
+    if (this.#workloads.isLocal(workload)) this.#news.localWorkloads = true;
+  }
+
+  #removeWorkload(uid: WorkloadUid): Workload | null {
+    const old = this.#workloads.remove(uid);
+    if (old === null) return null;
+    this.#services.withdraw(uid, old);
+    if (this.#workloads.isLocal(old)) this.#news.localWorkloads = true;
+    return old;
+  }
+
+  #removeAddress(name: string, warnings: string[]): void {
+    if (this.#removeWorkload(name as WorkloadUid) !== null) return;
     const parsed = parseNamespacedHostname(name);
     if (parsed === null) {
       warnings.push("tried to remove service but it did not have the expected namespace/hostname format");
@@ -118,18 +116,11 @@ export class MeshState {
     warnings.push("tried to remove service, but it was not found");
   }
 
-  #removal(workload: Workload): Notice {
-    const last = this.#workloads.isLocal(workload) &&
-      !this.#workloads.hasLocal(workload.namespace, workload.serviceAccount);
-    return (listener) => listener.workloadRemoved?.(workload, last);
-  }
-
-  #clear(notices: Notice[]): void {
-    const gone = [...this.#workloads.values()];
+  #clear(): void {
     this.#workloads.clear();
     this.#services.clear();
     this.#policies.clear();
-    for (const workload of gone) notices.push(this.#removal(workload));
+    this.#news = { localWorkloads: true, policies: true };
   }
 
   // Reading.

@@ -252,23 +252,30 @@ Deno.test("dataplane SEL-16, xds X142 to X144: waiting for the local workload", 
   const state = new MeshState("local-node");
   const find = () => state.findLocalWorkload("right", "ns", "sa");
   const seen: (string | null)[] = [];
-  const stop = state.subscribe({ workloadInserted: () => seen.push(find()?.name ?? null) });
+  const stop = state.subscribe({ localWorkloadsChanged: () => seen.push(find()?.name ?? null) });
   const words = { namespace: "ns", serviceAccount: "sa", node: "local-node" };
   state.apply([workload({ name: "wrong", ...words })]);
   state.apply([workload({ name: "right", ...words, node: "other-node" })]);
   state.apply([workload({ name: "right", ...words, uid: "x" })]);
   stop();
   state.apply([workload({ name: "another", ...words })]);
-  assert.deepEqual(seen, [null, null, "right"]);
+  assert.deepEqual(seen, [null, "right"]);
 });
 
-Deno.test("xds X315 to X319: which removal was the last of its identity", () => {
-  const sa = (uid: string, node: string) => workload({ uid, namespace: "ns", serviceAccount: "sa1", node });
-  const state = stateOf(sa("remote", "other"), sa("a", "local-node"), sa("b", "local-node"));
-  const last: string[] = [];
-  state.subscribe({ workloadRemoved: ({ uid }, isLast) => last.push(`${uid} ${isLast}`) });
-  for (const name of ["remote", "a", "b"]) state.apply([{ kind: "remove-address", name }]);
-  assert.deepEqual(last, ["remote false", "a false", "b true"]);
+Deno.test("listeners hear once per batch that workloads of this node changed, in whatever way", () => {
+  const at = (uid: string, node: string) => workload({ uid, namespace: "ns", serviceAccount: "sa", node });
+  const state = stateOf(at("remote", "other"), at("a", "local-node"), at("b", "local-node"));
+  let heard = 0;
+  state.subscribe({ localWorkloadsChanged: () => heard++ });
+  const count = (...changes: MeshChange[]) => {
+    const before = heard;
+    state.apply(changes);
+    return heard - before;
+  };
+  assert.equal(count({ kind: "remove-address", name: "remote" }), 0);
+  assert.equal(count({ kind: "remove-address", name: "a" }, at("c", "local-node")), 1);
+  assert.equal(count(at("b", "other")), 1, "it moved away");
+  assert.equal(count({ kind: "clear" }), 1);
 });
 
 Deno.test("xds 3.7: listeners hear of policies once per batch, after it", () => {
@@ -290,12 +297,9 @@ Deno.test("xds X269: a policy that changes its scope", () => {
 
 Deno.test("xds 2.14: clear forgets everything", () => {
   const state = stateOf(HEALTHY, NORMAL, policy({}), service({ namespace: "ns", hostname: "x", vips: ["/10.0.0.9"] }));
-  const gone: string[] = [];
-  state.subscribe({ workloadRemoved: ({ uid }) => gone.push(uid) });
   state.apply([{ kind: "clear" }]);
   assert.deepEqual(state.sizes, { workloads: 0, addresses: 0, services: 0, vips: 0, cidrVips: 0, staged: 0 });
   assert.deepEqual([...state.policies()], []);
-  assert.deepEqual(gone, ["healthy"]);
 });
 
 Deno.test("config 2: endpoints that a static service lists itself outlive changes of the workload", () => {

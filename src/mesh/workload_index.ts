@@ -2,14 +2,17 @@
 import type { Ip } from "../net/address.ts";
 import { type NamespacedHostname, namespacedHostname, type Workload, type WorkloadUid } from "./model.ts";
 import { NetworkMap } from "./network_map.ts";
+import { appended, without } from "./short_list.ts";
+
+/** Who has an address: one workload nearly always; of several the best is first. */
+type Holders = Workload | readonly Workload[];
 
 export class WorkloadIndex {
   readonly #localNode: string | null;
   readonly #byUid = new Map<WorkloadUid, Workload>();
-  /** Most lists have one member; the best is first. */
-  readonly #byAddress = new NetworkMap<Workload[]>();
+  readonly #byAddress = new NetworkMap<Holders>();
   /** In order of arrival. */
-  readonly #byHostname = new Map<NamespacedHostname, Workload[]>();
+  readonly #byHostname = new Map<NamespacedHostname, readonly Workload[]>();
   /** `namespace/serviceAccount`, workloads of the local node only (`docs/spec/xds-state.md` 3.2). */
   readonly #local = new Map<string, Map<WorkloadUid, Workload>>();
 
@@ -36,7 +39,8 @@ export class WorkloadIndex {
   }
 
   byAddress(network: string, ip: Ip): Workload | null {
-    return this.#byAddress.get(network, ip)?.[0] ?? null;
+    const holders = this.#byAddress.get(network, ip);
+    return holders === undefined ? null : isOne(holders) ? holders : holders[0]!;
   }
 
   /** The first workload with this host name and namespace that arrived. */
@@ -53,21 +57,15 @@ export class WorkloadIndex {
     return this.#local.get(`${namespace}/${serviceAccount}`)?.values() ?? [];
   }
 
-  hasLocal(namespace: string, serviceAccount: string): boolean {
-    return this.#local.has(`${namespace}/${serviceAccount}`);
-  }
-
   /** The uid must not be there: remove the old value first. */
   insert(workload: Workload): void {
     this.#byUid.set(workload.uid, workload);
     if (workload.networkMode === "Standard") {
-      for (const ip of new Set(workload.workloadIps)) this.#insertAddress(workload, ip);
+      for (const ip of different(workload.workloadIps)) this.#insertAddress(workload, ip);
     }
     if (workload.hostname !== "") {
       const key = namespacedHostname(workload.namespace, workload.hostname);
-      const list = this.#byHostname.get(key);
-      if (list === undefined) this.#byHostname.set(key, [workload]);
-      else list.push(workload);
+      this.#byHostname.set(key, appended(this.#byHostname.get(key), workload));
     }
     if (this.isLocal(workload)) {
       const who = `${workload.namespace}/${workload.serviceAccount}`;
@@ -78,16 +76,13 @@ export class WorkloadIndex {
   }
 
   #insertAddress(workload: Workload, ip: Ip): void {
-    const list = this.#byAddress.get(workload.network, ip);
-    if (list === undefined) {
-      this.#byAddress.set(workload.network, ip, [workload]);
-      return;
-    }
+    const holders = this.#byAddress.get(workload.network, ip);
+    if (holders === undefined) return this.#byAddress.set(workload.network, ip, workload);
+    const list = isOne(holders) ? [holders] : holders;
     // Before the first that is not better, so that of equals the newest wins: it is the one that reused the address.
     const rank = addressRank(workload);
     const at = list.findIndex((other) => addressRank(other) <= rank);
-    if (at < 0) list.push(workload);
-    else list.splice(at, 0, workload);
+    this.#byAddress.set(workload.network, ip, list.toSpliced(at < 0 ? list.length : at, 0, workload));
   }
 
   /** Removes what {@link insert} added and returns it, or null where the uid is unknown. */
@@ -96,12 +91,12 @@ export class WorkloadIndex {
     if (workload === undefined) return null;
     this.#byUid.delete(uid);
     if (workload.networkMode === "Standard") {
-      for (const ip of new Set(workload.workloadIps)) this.#removeAddress(workload, ip);
+      for (const ip of different(workload.workloadIps)) this.#removeAddress(workload, ip);
     }
     if (workload.hostname !== "") {
       const key = namespacedHostname(workload.namespace, workload.hostname);
-      const rest = this.#byHostname.get(key)!.filter((other) => other !== workload);
-      if (rest.length === 0) this.#byHostname.delete(key);
+      const rest = without(this.#byHostname.get(key), workload);
+      if (rest === undefined) this.#byHostname.delete(key);
       else this.#byHostname.set(key, rest);
     }
     const who = `${workload.namespace}/${workload.serviceAccount}`;
@@ -111,9 +106,10 @@ export class WorkloadIndex {
   }
 
   #removeAddress(workload: Workload, ip: Ip): void {
-    const rest = this.#byAddress.get(workload.network, ip)!.filter((other) => other !== workload);
-    if (rest.length === 0) this.#byAddress.delete(workload.network, ip);
-    else this.#byAddress.set(workload.network, ip, rest);
+    const holders = this.#byAddress.get(workload.network, ip);
+    const rest = holders === undefined || isOne(holders) ? undefined : without(holders, workload);
+    if (rest === undefined) this.#byAddress.delete(workload.network, ip);
+    else this.#byAddress.set(workload.network, ip, rest.length === 1 ? rest[0]! : rest);
   }
 
   clear(): void {
@@ -122,6 +118,15 @@ export class WorkloadIndex {
     this.#byHostname.clear();
     this.#local.clear();
   }
+}
+
+function isOne(holders: Holders): holders is Workload {
+  return !Array.isArray(holders);
+}
+
+/** Each address once. */
+function different(ips: readonly Ip[]): Iterable<Ip> {
+  return ips.length < 2 ? ips : new Set(ips);
 }
 
 /** Who wins an address that several workloads claim: pods before others, HBONE before TCP (`xds-state` 3.3). */

@@ -23,10 +23,7 @@ export class LocalWorkload {
     this.#state = state;
     this.#scheduler = scheduler;
     this.#name = name;
-    this.#unsubscribe = state.subscribe({
-      workloadInserted: () => this.#refresh(),
-      workloadRemoved: () => this.#refresh(),
-    });
+    this.#unsubscribe = state.subscribe({ localWorkloadsChanged: () => this.#refresh() });
   }
 
   /** The workload now, or null. */

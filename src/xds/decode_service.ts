@@ -11,8 +11,8 @@ import {
   type Service,
   type WeightedWaypoint,
 } from "../mesh/model.ts";
+import { appended } from "../mesh/short_list.ts";
 import {
-  appended,
   cidrOf,
   ipOf,
   isHostLength,

@@ -8,7 +8,8 @@ import {
   type Workload,
   workloadUid,
 } from "../mesh/model.ts";
-import { appended, type MeshReader, type Mutable, Unacceptable } from "./mesh_reader.ts";
+import { appended } from "../mesh/short_list.ts";
+import { type MeshReader, type Mutable, Unacceptable } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 
 interface Draft {

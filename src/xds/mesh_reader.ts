@@ -22,16 +22,6 @@ export class Unacceptable extends Error {
 
 export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** Lists up to this length take exactly the memory they need: nearly all have a value or two, and there are many. */
-const SHORT = 4;
-
-/** The list with one more value. May change `list`, which only its reader has yet. */
-export function appended<T>(list: readonly T[], value: T): readonly T[] {
-  if (list.length < SHORT) return [...list, value];
-  (list as T[]).push(value);
-  return list;
-}
-
 export class MeshReader extends WireReader {
   readonly #texts: TextCache;
   /** By the bytes of a row of ports, and of a list of them: what is one is not the other. */
