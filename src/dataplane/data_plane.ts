@@ -3,6 +3,8 @@
  * runs in a worker and, in tests, in the main isolate.
  */
 import type { Config, WorkloadName } from "../config/config.ts";
+import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
+import type { DnsProxy } from "../dns/dns_proxy.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
 import type { IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -20,6 +22,7 @@ import type { Log } from "../telemetry/log.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { CredentialStore } from "./credential_store.ts";
+import { PodDns } from "./pod_dns.ts";
 
 const TEN_SECONDS = 10_000;
 const MAX_PENDING_DIALS = 4096;
@@ -33,6 +36,8 @@ export interface DataPlaneParts {
   requestCertificate(id: SpiffeId): void;
   /** Several isolates share the listeners by SO_REUSEPORT. */
   readonly sharedListeners: boolean;
+  /** Default: those of the machine. */
+  readonly files?: ConfigFiles;
   /** ms since the epoch. */
   readonly wallClock: () => number;
   readonly random: () => number;
@@ -52,13 +57,18 @@ export class DataPlane {
   readonly #loop: Loop;
   readonly #telemetry: ConnectionTelemetry;
   readonly #peers = newPeerChainCache();
-  readonly #pods = new Set<PodProxy>();
+  /** Each with its DNS proxy; null: there is none. */
+  readonly #pods = new Map<PodProxy, DnsProxy | null>();
+  readonly #dns: PodDns | null;
 
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
     this.#loop = makeLoop(network);
     this.state = new MeshState(config.node.name);
+    this.#dns = config.dnsEnabled
+      ? new PodDns({ ...parts, state: this.state, files: parts.files ?? SYSTEM_FILES })
+      : null;
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
       request: (id) => parts.requestCertificate(id),
@@ -78,15 +88,37 @@ export class DataPlane {
     this.credentials.failed(id, message);
   }
 
-  /** Binds the listeners of one workload, in its `home` where it has one. Throws `ListenError`. */
+  /** Binds the listeners of one workload, in its `home` where it has one. Throws; nothing is left then. */
   startPod(name: WorkloadName, home: PodHome | null = null): PodProxy {
-    const { config, network, log, metrics, random, fillRandom, wallClock } = this.#parts;
-    const pod = new PodProxy(
+    const local = new LocalWorkload(this.state, this.#parts.network, name);
+    const dns = this.#startDns(name, home, local);
+    try {
+      const pod = this.#startProxy(name, home, local);
+      this.#pods.set(pod, dns);
+      return pod;
+    } catch (error) {
+      dns?.close();
+      throw error;
+    }
+  }
+
+  #startDns(name: WorkloadName, home: PodHome | null, local: LocalWorkload): DnsProxy | null {
+    try {
+      return this.#dns?.start(name, home?.namespace ?? null, local) ?? null;
+    } catch (error) {
+      local.close();
+      throw error;
+    }
+  }
+
+  #startProxy(name: WorkloadName, home: PodHome | null, local: LocalWorkload): PodProxy {
+    const { config, log, metrics, random, fillRandom, wallClock } = this.#parts;
+    return new PodProxy(
       {
         loop: this.#loop,
         state: this.state,
         name,
-        local: new LocalWorkload(this.state, network, name),
+        local,
         credentials: this.credentials,
         peers: this.#peers,
         telemetry: this.#telemetry,
@@ -103,12 +135,11 @@ export class DataPlane {
       this.#listeners(home),
       config.sockets.originalSource,
     );
-    this.#pods.add(pod);
-    return pod;
   }
 
   /** Ends one pod; `done` when its last connection has ended. */
   stopPod(pod: PodProxy, mode: DrainMode, done: () => void): void {
+    this.#pods.get(pod)?.drain();
     pod.drain(mode, () => {
       this.#pods.delete(pod);
       done();
@@ -123,7 +154,7 @@ export class DataPlane {
     };
     let left = this.#pods.size;
     if (left === 0) return end();
-    for (const pod of [...this.#pods]) this.stopPod(pod, mode, () => --left === 0 && end());
+    for (const pod of [...this.#pods.keys()]) this.stopPod(pod, mode, () => --left === 0 && end());
   }
 
   #settings(home: PodHome | null): Omit<ProxySettings, "originalSource"> {
@@ -159,6 +190,7 @@ export class DataPlane {
         ? {}
         : { transparent: config.sockets.originalSource === true ? "require" : "try" }),
       reusePort: home === null ? sharedListeners : config.inpod.reusePort,
+      siblings: config.workerThreads,
     });
     return {
       inbound: at(inbound),

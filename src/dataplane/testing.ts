@@ -42,6 +42,8 @@ export interface NodeOptions {
   /** Of its certificate; default that of the bed. */
   readonly issuer?: TestIssuer;
   readonly trustDomain?: string;
+  /** Texts of files, over the usual ones, as a pod's start finds them; the configuration was read before. */
+  readonly files?: Readonly<Record<string, string>>;
   /** What is known of it in the mesh, over the usual values; null: nothing. */
   readonly workload?: Partial<Workload> | null;
 }
@@ -72,6 +74,7 @@ export class TestNode {
       PROXY_MODE: "dedicated",
       PROXY_WORKLOAD_INFO: `default/${name}/${name}`,
       PACKET_MARK: String(MARK),
+      ISTIO_META_DNS_CAPTURE: "false",
       ...options.env,
     };
     const files = { read: (path: string) => FILES[path] ?? null, exists: (path: string) => path in FILES };
@@ -84,6 +87,7 @@ export class TestNode {
       makeContext: memoryTlsContext,
       requestCertificate: (id) => this.#answer(id),
       sharedListeners: false,
+      files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
       wallClock: () => NOW + host.now(),
       random: () => 0,
       fillRandom: (bytes) => void bytes.fill(this.#filling++),

@@ -57,7 +57,7 @@ export class DnsProxy {
   readonly #service: QueryService;
   readonly #listeners: DnsListeners;
   readonly #shed: ShedReport;
-  #drained = false;
+  #closed = false;
 
   /** Throws `ListenError`, and `Error` where `resolv.conf` names no nameserver; nothing is left then. */
   constructor(parts: DnsProxyParts) {
@@ -98,13 +98,18 @@ export class DnsProxy {
 
   /** Graceful or not, it ends at once, and with it what was under way. Idempotent. */
   drain(): void {
-    if (this.#drained) return;
-    this.#drained = true;
+    if (this.#closed) return;
     this.#log.info("shutting down the DNS server");
+    this.close();
+    this.#log.info("dns server drained");
+  }
+
+  /** The same without a word. */
+  close(): void {
+    this.#closed = true;
     this.#listeners.close();
     this.#service.close();
     this.#shed.close();
-    this.#log.info("dns server drained");
   }
 }
 

@@ -1,0 +1,89 @@
+/** The DNS proxies of one isolate's pods: what they share, and what each is told of the configuration. */
+import type { Config, WorkloadName } from "../config/config.ts";
+import type { ConfigFiles } from "../config/files.ts";
+import { parseResolverFile } from "../config/resolver_settings.ts";
+import { DnsProxy, newDnsShared } from "../dns/dns_proxy.ts";
+import { parseHostsFile } from "../dns/hosts_file.ts";
+import type { MeshState } from "../mesh/state.ts";
+import type { Network } from "../net/network.ts";
+import { insideNamespace } from "../os/namespace.ts";
+import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { Log, LogScope } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+const RESOLVER_FILE = "/etc/resolv.conf";
+const HOSTS_FILE = "/etc/hosts";
+const LOOPBACK_SWITCH = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+
+export interface PodDnsParts {
+  readonly config: Config;
+  readonly network: Network;
+  readonly state: MeshState;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly files: ConfigFiles;
+  readonly random: () => number;
+  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+}
+
+export class PodDns {
+  readonly #parts: PodDnsParts;
+  readonly #shared = newDnsShared();
+
+  constructor(parts: PodDnsParts) {
+    this.#parts = parts;
+  }
+
+  /** `namespace`: the pod's, null for the process's own. Throws where the pod cannot have its DNS. */
+  start(name: WorkloadName, namespace: number | null, local: LocalWorkload): DnsProxy {
+    const { config, network, state, metrics, random, fillRandom } = this.#parts;
+    const log = this.#log(name, namespace);
+    // Read for each pod, as upstream does (`docs/spec/inpod-dns.md` B5.1).
+    const resolver = parseResolverFile(this.#read(RESOLVER_FILE));
+    const { mark } = config.sockets;
+    return new DnsProxy({
+      network,
+      state,
+      local,
+      metrics,
+      log,
+      shared: this.#shared,
+      lookup: {
+        clusterDomain: config.node.clusterDomain,
+        searchDomains: namespace === null ? resolver.search : null,
+        preferredNamespace: config.node.preferredServiceNamespace,
+        ipv6: config.ipv6,
+      },
+      resolver,
+      hosts: parseHostsFile(this.#read(HOSTS_FILE)),
+      listen: config.listeners.dns,
+      loopbackIpv6: namespace === null || this.#loopbackHasIpv6(namespace, log),
+      sockets: { ...(mark === null ? {} : { mark }), ...(namespace === null ? {} : { namespace }) },
+      reusePort: namespace === null ? config.workerThreads > 1 : config.inpod.reusePort,
+      random,
+      fillRandom,
+    });
+  }
+
+  #log({ name, namespace }: WorkloadName, home: number | null): LogScope {
+    const target = "ztunnel::dns::server";
+    const span = { name: "dns_proxy", fields: { wl: bare(`${namespace}/${name}`) } };
+    return home === null ? this.#parts.log.scope(target) : this.#parts.log.scope(target, span);
+  }
+
+  /** A file that is not there says nothing. */
+  #read(path: string): string {
+    return this.#parts.files.read(path) ?? "";
+  }
+
+  /** The switch of the reading thread's namespace is what the file shows. */
+  #loopbackHasIpv6(namespace: number, log: LogScope): boolean {
+    try {
+      return insideNamespace(namespace, () => this.#read(LOOPBACK_SWITCH)).trim() !== "1";
+    } catch {
+      log.warn("failed to determine if IPv6 was disabled; continuing anyways, but this may fail");
+      return true;
+    }
+  }
+}
