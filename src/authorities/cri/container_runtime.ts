@@ -1,0 +1,141 @@
+/** From a pod's uid to a process of it, by the node's container runtime (CRI v1; `docs/spec/identity-spire.md` 4.3). */
+import { runtime } from "../../../proto/gen/cri.js";
+import type { GrpcChannel } from "../../grpc/channel.ts";
+import { codeName, GrpcError } from "../../grpc/status.ts";
+import { pidOfContainer } from "./container_info.ts";
+
+export interface PodProcess {
+  readonly pid: number;
+  readonly containerId: string;
+}
+
+export interface ContainerRuntime {
+  /** The process of the first container that runs. Rejects with an error that says what is missing. */
+  findProcess(uid: string, signal: AbortSignal): Promise<PodProcess>;
+  /** The process of this container now. */
+  pidOf(containerId: string, signal: AbortSignal): Promise<number>;
+  close(): void;
+}
+
+export interface ContainerRuntimeOptions {
+  /** Absolute paths; the first one that exists is used. */
+  readonly sockets: readonly string[];
+  /** Plaintext, over a Unix socket. */
+  readonly dial: (path: string) => GrpcChannel;
+  readonly exists: (path: string) => boolean;
+}
+
+/** ms for each call: a runtime that hangs must not hold up the node. */
+const TIMEOUT = 5_000;
+const UID_LABEL = "io.kubernetes.pod.uid";
+const v1 = runtime.v1;
+const { PodSandboxState, ContainerState } = v1;
+
+export function containerRuntime(options: ContainerRuntimeOptions): ContainerRuntime {
+  return new CriRuntime(options);
+}
+
+class CriRuntime implements ContainerRuntime {
+  readonly #options: ContainerRuntimeOptions;
+  /** At most one for each of the few sockets. */
+  readonly #channels = new Map<string, GrpcChannel>();
+
+  constructor(options: ContainerRuntimeOptions) {
+    this.#options = options;
+  }
+
+  async findProcess(uid: string, signal: AbortSignal): Promise<PodProcess> {
+    const sandbox = await this.#sandbox(uid, signal);
+    const containers = await this.#running(sandbox, signal);
+    if (containers.length === 0) throw new CriError("NotFound", `No running containers found for pod UID: ${uid}`);
+    let failure: unknown;
+    for (const containerId of containers) {
+      try {
+        return { pid: await this.pidOf(containerId, signal), containerId };
+      } catch (error) {
+        signal.throwIfAborted();
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  async pidOf(containerId: string, signal: AbortSignal): Promise<number> {
+    const request = v1.ContainerStatusRequest.encode({ containerId, verbose: true }).finish();
+    const { info } = v1.ContainerStatusResponse.decode(await this.#call("ContainerStatus", request, signal));
+    const pid = pidOfContainer(containerId, info);
+    if (typeof pid === "string") throw new CriError("Internal", pid);
+    return pid;
+  }
+
+  close(): void {
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
+
+  async #sandbox(uid: string, signal: AbortSignal): Promise<string> {
+    // READY is 0 and not on the wire: what counts is that the state is there.
+    const filter = { state: { state: PodSandboxState.SANDBOX_READY }, labelSelector: { [UID_LABEL]: uid } };
+    const request = v1.ListPodSandboxRequest.encode({ filter }).finish();
+    const { items } = v1.ListPodSandboxResponse.decode(await this.#call("ListPodSandbox", request, signal));
+    const ready = items.filter(({ state }) => state === PodSandboxState.SANDBOX_READY);
+    const [first] = ready;
+    if (first === undefined) {
+      const hint = "is CONTAINER_RUNTIME_SOCK_PATH the socket of the runtime that kubelet uses?";
+      throw new CriError("NotFound", `No sandbox found for pod UID: ${uid} (${hint})`);
+    }
+    const own = ready.find(({ labels, metadata }) => (labels[UID_LABEL] ?? metadata?.uid) === uid);
+    if (own !== undefined) return own.id;
+    throw new CriError("Internal", `asked for pod UID ${uid}, got the sandbox of ${first.metadata?.uid ?? "nobody"}`);
+  }
+
+  async #running(podSandboxId: string, signal: AbortSignal): Promise<string[]> {
+    const filter = { state: { state: ContainerState.CONTAINER_RUNNING }, podSandboxId };
+    const request = v1.ListContainersRequest.encode({ filter }).finish();
+    const { containers } = v1.ListContainersResponse.decode(await this.#call("ListContainers", request, signal));
+    return containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING).map(({ id }) => id);
+  }
+
+  async #call(method: string, request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const path = this.#path();
+    try {
+      const options = { timeout: TIMEOUT };
+      return await this.#channel(path).unary(`/runtime.v1.RuntimeService/${method}`, request, options, signal);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      if (error.stage === "call") throw new CriError(codeName(error.code), error.message);
+      throw new CriError(
+        codeName(error.code),
+        `cannot reach the container runtime at ${path}: ${error.source ?? error.message}; ` +
+          "CONTAINER_RUNTIME_SOCK_PATH must be its CRI socket, mounted into the proxy's pod",
+      );
+    }
+  }
+
+  #path(): string {
+    const { sockets, exists } = this.#options;
+    const found = sockets.find(exists);
+    if (found !== undefined) return found;
+    throw new CriError(
+      "Unavailable",
+      `no container runtime: ${sockets.join(", ")} not there; ` +
+        "CONTAINER_RUNTIME_SOCK_PATH must be its CRI socket, mounted into the proxy's pod",
+    );
+  }
+
+  #channel(path: string): GrpcChannel {
+    const known = this.#channels.get(path);
+    if (known !== undefined) return known;
+    const channel = this.#options.dial(path);
+    this.#channels.set(path, channel);
+    return channel;
+  }
+}
+
+/** `status`: name of the gRPC code. */
+class CriError extends Error {
+  override readonly name = "CriError";
+  constructor(readonly status: string, text: string) {
+    super(`CRI error: ${text}`);
+  }
+}

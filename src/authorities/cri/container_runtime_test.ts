@@ -1,0 +1,138 @@
+import { strict as assert } from "node:assert";
+import { running, type ScriptedContainer, ScriptedRuntime } from "../../../tests/support/spire_cri.ts";
+import { tempDir } from "../../../tests/support/temp_dir.ts";
+import { openChannel } from "../../grpc/open_channel.ts";
+import { parseTarget } from "../../grpc/target.ts";
+import { pidOfContainer } from "./container_info.ts";
+import { type ContainerRuntime, containerRuntime } from "./container_runtime.ts";
+
+const UID = "0c4a3b52-1d8e-4b0e-9a52-5a7f1f7b6d11";
+const signal = new AbortController().signal;
+
+function client(...sockets: readonly string[]): ContainerRuntime {
+  return containerRuntime({
+    sockets,
+    dial: (path) => openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null }),
+    exists: (path) => Deno.lstatSync(path).isSocket ?? false,
+  });
+}
+
+async function withRuntime(run: (runtime: ScriptedRuntime, cri: ContainerRuntime) => Promise<void>): Promise<void> {
+  using folder = tempDir();
+  await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
+  const cri = client(runtime.path);
+  try {
+    await run(runtime, cri);
+  } finally {
+    cri.close();
+  }
+}
+
+const exited: ScriptedContainer = { id: "b", state: "EXITED", info: { info: '{"pid":0}' } };
+const created: ScriptedContainer = { id: "c", state: "CREATED" };
+const info = (text: string | null): ScriptedContainer => ({
+  id: "a",
+  state: "RUNNING",
+  info: text === null ? { other: "{}" } : { info: text },
+});
+
+interface Vector {
+  readonly id: string;
+  readonly ready?: boolean;
+  readonly label?: string;
+  readonly containers: readonly ScriptedContainer[] | null;
+  readonly expected: number | RegExp;
+}
+
+const VECTORS: readonly Vector[] = [
+  {
+    id: "R1",
+    containers: null,
+    expected: /CRI error: No sandbox found for pod UID: 0c4a.*CONTAINER_RUNTIME_SOCK_PATH/,
+  },
+  { id: "R2", containers: [running("a", 4321)], expected: 4321 },
+  { id: "R3, R11", ready: false, containers: [running("a", 4321)], expected: /No sandbox found for pod UID/ },
+  { id: "R4", containers: [exited, created], expected: /CRI error: No running containers found for pod UID/ },
+  { id: "R5", containers: [created, exited, running("a", 9999)], expected: 9999 },
+  { id: "R6", containers: [info(null)], expected: /CRI error: Container info not found for container: a$/ },
+  { id: "R7", containers: [info("not json")], expected: /Failed to parse container info for container a: not JSON/ },
+  { id: "R7", containers: [info("{}")], expected: /Failed to parse container info for container a: missing/ },
+  { id: "R7", containers: [info('{"pid":"1"}')], expected: /Failed to parse container info for container a/ },
+  { id: "R7", containers: [info('{"pid":3000000000}')], expected: /Failed to parse container info for container a/ },
+  { id: "R7", containers: [info("[]")], expected: /Failed to parse container info for container a/ },
+  { id: "R8", containers: [info('{"pid":7,"extra":{}}')], expected: 7 },
+  { id: "R9", containers: [running("a", 11), running("b", 12)], expected: 11 },
+  { id: "4.3 first usable", containers: [info("{}"), running("b", 12)], expected: 12 },
+  {
+    id: "S21",
+    label: "other",
+    containers: [running("a", 11)],
+    expected: /asked for pod UID 0c4a.*, got the sandbox of other/,
+  },
+];
+for (const [index, { id, ready, label, containers, expected }] of VECTORS.entries()) {
+  Deno.test(`identity ${id} (${index}): ${expected}`, () =>
+    withRuntime(async (runtime, cri) => {
+      if (containers !== null) {
+        runtime.add({
+          uid: UID,
+          containers,
+          ...(ready === undefined ? {} : { ready }),
+          ...(label === undefined ? {} : { label }),
+        });
+      }
+      if (typeof expected === "number") assert.equal((await cri.findProcess(UID, signal)).pid, expected);
+      else await assert.rejects(cri.findProcess(UID, signal), expected);
+    }));
+}
+
+Deno.test("identity 4.3: the process of a known container is asked for alone", () =>
+  withRuntime(async (runtime, cri) => {
+    runtime.add({ uid: UID, containers: [running("a", 11)] });
+    assert.equal(await cri.pidOf("a", signal), 11);
+    assert.deepEqual(runtime.calls, ["ContainerStatus"]);
+    await assert.rejects(cri.pidOf("gone", signal), /CRI error: container "gone": not found/);
+  }));
+
+Deno.test("identity 4.3: a runtime that hangs is given up when nobody needs the answer", () =>
+  withRuntime(async (runtime, cri) => {
+    runtime.mute = true;
+    const reason = new Error("pod deleted");
+    const abort = new AbortController();
+    const waiting = cri.findProcess(UID, abort.signal);
+    abort.abort(reason);
+    await assert.rejects(waiting, (error) => error === reason);
+  }));
+
+Deno.test("identity 4.1: the first socket that exists is used; without any the setting is named", async () => {
+  using folder = tempDir();
+  await using runtime = await ScriptedRuntime.start(`${folder.path}/crio.sock`);
+  runtime.add({ uid: UID, containers: [running("a", 11)] });
+  const exists = (path: string) => path === runtime.path;
+  const dial = (path: string) =>
+    openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null });
+  const cri = containerRuntime({ sockets: ["/nowhere/containerd.sock", runtime.path], dial, exists });
+  assert.equal((await cri.findProcess(UID, signal)).pid, 11);
+  cri.close();
+  const none = containerRuntime({ sockets: ["/nowhere/containerd.sock"], dial, exists: () => false });
+  await assert.rejects(none.findProcess(UID, signal), /no container runtime: \/nowhere.* CONTAINER_RUNTIME_SOCK_PATH/);
+});
+
+Deno.test("identity 4.3: nobody listens on the socket", async () => {
+  const cri = containerRuntime({
+    sockets: ["/nowhere/containerd.sock"],
+    dial: (path) => openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null }),
+    exists: () => true,
+  });
+  await assert.rejects(
+    cri.findProcess(UID, signal),
+    /cannot reach the container runtime at .*CONTAINER_RUNTIME_SOCK_PATH/,
+  );
+  cri.close();
+});
+
+Deno.test("identity R7: hostile documents", () => {
+  assert.match(String(pidOfContainer("a", JSON.parse('{"__proto__":"x"}'))), /not found/);
+  assert.match(String(pidOfContainer("a", { info: "null" })), /missing field/);
+  assert.match(String(pidOfContainer("a", { info: '{"pid":1.5}' })), /no 32-bit integer/);
+});

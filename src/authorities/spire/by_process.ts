@@ -1,0 +1,72 @@
+/** Subjects named by a process of their pod (`docs/spec/identity-spire.md` 4.3, 4.4). */
+import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
+import type { ContainerRuntime, PodProcess } from "../cri/container_runtime.ts";
+import { type NamedSubject, type SubjectNaming, workloadKeyExpected } from "./delegated_source.ts";
+import type { FindPod } from "./local_pods.ts";
+import { guardProcess, processProblem, type ProcessTable, type StartTime } from "./process_guard.ts";
+
+/** A process that is the pod's, and stays so: the agent itself does not look again. */
+export interface GuardedProcess {
+  readonly pid: number;
+  /** Rejects with {@link CertificateError} where it is not the pod's any more. */
+  confirm(signal: AbortSignal): Promise<void>;
+  problem(): CertificateError | null;
+}
+
+/** Rejects with {@link CertificateError}. */
+export async function findProcess(
+  subject: CertificateSubject,
+  runtime: ContainerRuntime,
+  findPod: FindPod,
+  processes: ProcessTable,
+  signal: AbortSignal,
+): Promise<GuardedProcess> {
+  const { workloadUid: uid } = subject;
+  if (uid === null) throw workloadKeyExpected(subject.id);
+  const found = await lookUp(`Failed to fetch PID for workload UID ${uid}`, () => runtime.findProcess(uid, signal));
+  const startTime = guardProcess(found.pid, uid, findPod(uid), processes);
+  return {
+    pid: found.pid,
+    confirm: (until) => confirm(uid, found, startTime, runtime, processes, until),
+    problem: () => processProblem(found.pid, startTime, processes),
+  };
+}
+
+async function confirm(
+  uid: string,
+  { pid, containerId }: PodProcess,
+  startTime: StartTime,
+  runtime: ContainerRuntime,
+  processes: ProcessTable,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = await lookUp(`Failed to verify PID for workload UID ${uid}`, () => runtime.pidOf(containerId, signal));
+  if (now !== pid) {
+    const text = `PID mismatch for workload UID ${uid}: expected ${pid}, got ${now}`;
+    throw new CertificateError(`unable to determine pid for workload: ${text}`, "NO_PROCESS");
+  }
+  const problem = processProblem(pid, startTime, processes);
+  if (problem !== null) throw problem;
+}
+
+async function lookUp<T>(doing: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new CertificateError(`unable to determine pid for workload: ${doing}: ${text}`, "NO_PROCESS", {
+      cause: error,
+    });
+  }
+}
+
+export function byProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): SubjectNaming {
+  return {
+    keyedBy: "workload",
+    async name(subject, signal): Promise<NamedSubject> {
+      const { pid, confirm, problem } = await findProcess(subject, runtime, findPod, processes, signal);
+      return { request: { pid }, asked: `PID ${pid}`, confirm, problem };
+    },
+    close: () => runtime.close(),
+  };
+}

@@ -1,0 +1,285 @@
+/** SPIRE's Delegated Identity API over a Unix socket, with a scripted agent. */
+import { strict as assert } from "node:assert";
+import { eventually, inTime } from "../../../tests/support/patience.ts";
+import { SpireRig } from "../../../tests/support/spire_rig.ts";
+import { subjectOf } from "../../../tests/support/spire_source.ts";
+import { CertificateError } from "../../identity/authority.ts";
+import { dumpCertificates } from "../../identity/certificate_dump.ts";
+
+const SELECTORS = { variables: { SPIRE_ATTESTATION: "selectors" } };
+const ACCOUNT = subjectOf("test-sa", null);
+
+async function refusalOf(rig: SpireRig, subject = ACCOUNT): Promise<CertificateError> {
+  const error = await rig.get(subject).then(() => null, (reason) => reason);
+  assert.ok(error instanceof CertificateError);
+  return error;
+}
+
+Deno.test("identity P22: selectors of namespace and service account, no process", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.addAccount("default", "test-sa");
+  const issued = await rig.get(ACCOUNT);
+  assert.equal(issued.id, ACCOUNT.id);
+  const [{ request }] = rig.agent.subscriptions as [typeof rig.agent.subscriptions[0]];
+  assert.equal(request.pid, 0);
+  assert.deepEqual(request.selectors.map(({ type, value }) => [type, value]), [["k8s", "ns:default"], [
+    "k8s",
+    "sa:test-sa",
+  ]]);
+  assert.deepEqual(rig.runtime.calls, []);
+});
+
+Deno.test("identity P3, 4.4: a pod's process is found, asked about, and confirmed", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 4321);
+  rig.agent.addAccount("default", "test-sa");
+  assert.equal((await rig.get(subjectOf())).id, ACCOUNT.id);
+  assert.equal(rig.agent.subscriptions[0]?.request.pid, 4321);
+  assert.deepEqual(rig.agent.subscriptions[0]?.request.selectors, []);
+  assert.deepEqual(rig.runtime.calls, ["ListPodSandbox", "ListContainers", "ContainerStatus", "ContainerStatus"]);
+});
+
+Deno.test("identity P4: the container runtime names another process afterwards", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 1337);
+  rig.agent.addAccount("default", "test-sa");
+  const attested = Promise.withResolvers<void>();
+  rig.agent.gate = attested.promise;
+  const coming = refusalOf(rig, subjectOf());
+  await eventually("the agent is asked", () => rig.agent.subscriptions.length > 0);
+  rig.addPod("uid-123456", 10);
+  attested.resolve();
+  assert.equal(
+    (await coming).message,
+    "unable to determine pid for workload: PID mismatch for workload UID uid-123456: expected 1337, got 10",
+  );
+});
+
+Deno.test("identity P5: the second lookup fails", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 1337);
+  rig.agent.addAccount("default", "test-sa");
+  const attested = Promise.withResolvers<void>();
+  rig.agent.gate = attested.promise;
+  const coming = refusalOf(rig, subjectOf());
+  await eventually("the agent is asked", () => rig.agent.subscriptions.length > 0);
+  rig.runtime.pods.clear();
+  attested.resolve();
+  assert.match((await coming).message, /Failed to verify PID for workload UID uid-123456: CRI error: container/);
+});
+
+Deno.test("identity P8: no such pod at the container runtime", async () => {
+  await using rig = await SpireRig.start();
+  const { message } = await refusalOf(rig, subjectOf());
+  assert.match(
+    message,
+    /^unable to determine pid for workload: Failed to fetch PID for workload UID uid-123456: CRI error: No sandbox found/,
+  );
+  assert.equal(rig.agent.subscriptions.length, 0);
+});
+
+Deno.test("identity S20, R10: a process that cannot be a pod's is not asked about", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 0);
+  assert.match((await refusalOf(rig, subjectOf())).message, /the container runtime reports process 0$/);
+  assert.equal(rig.agent.subscriptions.length, 0);
+});
+
+Deno.test("identity P17: a process can be found for pods only", async () => {
+  await using rig = await SpireRig.start();
+  const error = await refusalOf(rig);
+  assert.match(error.message, /^invalid configuration: expected Workload key for SPIRE attestation/);
+  assert.equal(error.code, "CONFIGURATION");
+});
+
+Deno.test("identity 4.6: selectors of one pod match entries for it and for its account", async () => {
+  await using rig = await SpireRig.start({ variables: { SPIRE_ATTESTATION: "pod_selectors" } });
+  rig.addPod("uid-1", 11, "one");
+  rig.agent.add({ path: "/ns/default/sa/one", selectors: ["k8s:ns:default", "k8s:pod-uid:uid-1"] });
+  rig.agent.addAccount("default", "two");
+  rig.addPod("uid-2", 12, "two");
+  assert.ok(await rig.get(subjectOf("one", "uid-1")));
+  assert.ok(await rig.get(subjectOf("two", "uid-2")));
+  assert.match((await refusalOf(rig, subjectOf("one", "uid-3"))).message, /has not announced pod uid-3/);
+});
+
+Deno.test("identity P9, P20: an empty answer says so at once, with what was asked", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  const error = await refusalOf(rig);
+  assert.equal(
+    error.message,
+    "no registration entry for spiffe://example.org/ns/default/sa/test-sa: SPIRE has none that fits " +
+      "selectors k8s:ns:default, k8s:sa:test-sa (spire-server entry show -spiffeID " +
+      "spiffe://example.org/ns/default/sa/test-sa; a new entry takes some seconds to reach the agent)",
+  );
+  rig.agent.addAccount("default", "test-sa");
+  await rig.changed(2);
+  assert.equal((await rig.get(ACCOUNT)).serial, rig.changes[1]);
+  assert.equal(rig.agent.subscriptions.length, 1);
+});
+
+Deno.test("observed O16: a process without an entry", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 4321);
+  assert.match((await refusalOf(rig, subjectOf())).message, /SPIRE has none that fits PID 4321 /);
+});
+
+Deno.test("identity P12, P14: entries of others are not served, the own one is found among them", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.add({ path: "/ns/other-namespace/sa/other-sa", selectors: ["k8s:ns:default"] });
+  assert.match(
+    (await refusalOf(rig)).message,
+    /Failed to fetch certificate for selectors .*Mismatched identity: expected/,
+  );
+  rig.agent.addAccount("default", "test-sa");
+  await rig.changed(2);
+  assert.ok(await rig.get(ACCOUNT));
+});
+
+Deno.test("identity P13: an id of another shape than a workload's", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.add({ path: "/ztunnel", selectors: ["k8s:ns:default"] });
+  assert.match((await refusalOf(rig)).message, /invalid spiffe identity: spiffe:\/\/example.org\/ztunnel$/);
+});
+
+Deno.test("identity P27: rotation comes by push", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.addAccount("default", "test-sa");
+  const first = await rig.get(ACCOUNT);
+  for (let i = 2; i < 5; i++) {
+    rig.agent.rotate();
+    await rig.changed(i);
+  }
+  const last = await rig.get(ACCOUNT);
+  assert.notEqual(last.serial, first.serial);
+  assert.equal(new Set(rig.changes).size, 4);
+  assert.equal(rig.agent.subscriptions.length, 1);
+});
+
+Deno.test("identity P28, S25: the entry is deleted, and created again", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  const entry = rig.agent.addAccount("default", "test-sa");
+  await rig.get(ACCOUNT);
+  rig.agent.delete(entry);
+  await rig.changed(2);
+  assert.match(rig.changes[1]!, /^no registration entry/);
+  assert.equal(rig.manager.current(ACCOUNT), null);
+  rig.agent.addAccount("default", "test-sa");
+  await rig.changed(3);
+  assert.ok(rig.manager.current(ACCOUNT) !== null);
+});
+
+Deno.test("identity P29: a new root comes by push", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.addAccount("default", "test-sa");
+  const first = await rig.get(ACCOUNT);
+  const { certificate } = rig.agent.ca.root;
+  rig.agent.bundles.set("spiffe://example.org", new Uint8Array([...certificate, ...certificate]));
+  rig.agent.pushBundles();
+  await rig.changed(2);
+  const second = await rig.get(ACCOUNT);
+  assert.equal(second.serial, first.serial);
+  assert.equal(second.bundles.byTrustDomain.get("example.org")?.length, 2);
+});
+
+Deno.test("identity 4.5: a malformed federated bundle costs its own trust domain only", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.bundles.set("spiffe://broken.test", Uint8Array.of(1, 2, 3));
+  rig.agent.bundles.set("spiffe://good.test", rig.agent.ca.root.certificate);
+  const federatesWith = ["spiffe://broken.test", "spiffe://good.test"];
+  rig.agent.addAccount("default", "test-sa", { federatesWith });
+  const issued = await rig.get(ACCOUNT);
+  assert.deepEqual([...issued.bundles.byTrustDomain.keys()], ["example.org", "good.test"]);
+  assert.ok(rig.lines.some((line) => line.startsWith("warn ignoring the trust bundle of broken.test")));
+});
+
+Deno.test("identity 4.5: an empty bundle of our own does not replace a good one", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.addAccount("default", "test-sa");
+  await rig.get(ACCOUNT);
+  rig.agent.bundles.set("spiffe://example.org", new Uint8Array());
+  rig.agent.pushBundles();
+  await eventually("the log says so", () => rig.lines.some((line) => line.includes("keeping the last one")));
+  assert.equal((await rig.get(ACCOUNT)).bundles.byTrustDomain.get("example.org")?.length, 1);
+});
+
+Deno.test("identity P2: CLUSTER_DOMAIN is not SPIRE's trust domain", async () => {
+  await using rig = await SpireRig.start({ ...SELECTORS, clusterDomain: "wrong.trust-domain" });
+  rig.agent.addAccount("default", "test-sa");
+  assert.match((await refusalOf(rig)).message, /No bundle found for trust domain: wrong\.trust-domain .*example\.org/);
+});
+
+Deno.test("identity P19: a delegate that is not authorized, until it is", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.refusal = "caller not configured as an authorized delegate";
+  rig.agent.addAccount("default", "test-sa");
+  const error = await refusalOf(rig);
+  assert.equal(
+    error.message,
+    "failed to fetch certificate for workload: Failed to fetch certificate for selectors k8s:ns:default, " +
+      "k8s:sa:test-sa: Failed to stream X.509 SVIDs: caller not configured as an authorized delegate; " +
+      "put the proxy's SPIFFE id into authorized_delegates in the agent's configuration",
+  );
+  rig.agent.refusal = null;
+  await inTime("the certificate", rig.changed(2));
+  assert.ok(await rig.get(ACCOUNT));
+});
+
+Deno.test("identity 4.1: no agent there; the error names the setting; it is found when it comes", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  await rig.agent.stop();
+  const { message } = await refusalOf(rig);
+  assert.match(
+    message,
+    /cannot reach the SPIRE agent at unix:\/\/\/.*: SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of/,
+  );
+  rig.agent.addAccount("default", "test-sa");
+  await rig.agent.start();
+  await inTime("the certificate", rig.changed(2));
+});
+
+Deno.test("identity 4.8: the agent restarts; nobody is left without a certificate", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  rig.agent.addAccount("default", "test-sa");
+  const first = await rig.get(ACCOUNT);
+  await rig.agent.stop();
+  assert.equal((await rig.get(ACCOUNT)).serial, first.serial);
+  await rig.agent.start();
+  await inTime("the new certificate", rig.changed(2));
+  assert.notEqual((await rig.get(ACCOUNT)).serial, first.serial);
+  assert.ok(!rig.changes.some((change) => change.includes("failed")));
+});
+
+Deno.test("identity S23: the pod is deleted: stream ended, key gone, nothing asked any more", async () => {
+  await using rig = await SpireRig.start();
+  rig.addPod("uid-123456", 4321);
+  rig.addPod("uid-654321", 4322);
+  rig.agent.addAccount("default", "test-sa");
+  await rig.get(subjectOf());
+  await rig.get(subjectOf("test-sa", "uid-654321"));
+  rig.manager.forget(subjectOf());
+  await eventually("the stream ended", () => rig.agent.subscriptions[0]!.ended);
+  assert.ok(!rig.agent.subscriptions[1]!.ended);
+  assert.equal(rig.authority.size, 1);
+  rig.agent.rotate();
+  await rig.changed(4);
+  assert.equal(rig.agent.subscriptions.length, 2);
+});
+
+Deno.test("identity S30: keys reach neither log, errors nor dump", async () => {
+  await using rig = await SpireRig.start(SELECTORS);
+  const entry = rig.agent.addAccount("default", "test-sa");
+  await rig.get(ACCOUNT);
+  const dump = JSON.stringify(dumpCertificates(rig.manager.statuses()));
+  const [key] = rig.agent.keys as [Uint8Array];
+  // The key in the place of the id, and with a chain that cannot be read.
+  const id = { trustDomain: "example.org", path: "/ns/default/sa/test-sa" };
+  rig.agent.pushMessage({ x509Svids: [{ x509Svid: { certChain: [key], id }, x509SvidKey: key }] });
+  rig.agent.delete(entry);
+  await rig.changed(2);
+  const said = [dump, ...rig.lines, ...rig.changes, Deno.inspect(rig.authority, { depth: 9 })].join("\n");
+  assert.match(said, /failed parsing X.509 certificate/);
+  assert.match(said, /"state":"Available"/);
+  const plain = String.fromCharCode(...key);
+  for (const text of [plain, btoa(plain), [...key].join(","), key.toHex()]) assert.ok(!said.includes(text));
+});

@@ -1,0 +1,83 @@
+/**
+ * Failed calls to the agent, for whoever reads them at 3 a.m.: what failed, and which setting on which side cures it.
+ * The answers are those of `docs/spec/identity-spire.md` 4.2 and `docs/spec/real-peers-spire.md` 5.
+ */
+import { Code, codeDescription, GrpcError } from "../../grpc/status.ts";
+import { CertificateError, type CertificateErrorCode } from "../../identity/authority.ts";
+
+/** A socket and the settings that both sides know it by. */
+export interface SocketNames {
+  /** `the SPIRE agent`, at the beginning of a sentence or not. */
+  readonly peer: string;
+  /** As configured here. */
+  readonly socket: string;
+  /** `SPIRE_ADMIN_ENDPOINT_SOCKET` */
+  readonly here: string;
+  /** `admin_socket_path in the agent's configuration` */
+  readonly there: string;
+}
+
+export const ADMIN_SOCKET = {
+  peer: "the SPIRE agent",
+  here: "SPIRE_ADMIN_ENDPOINT_SOCKET",
+  there: "admin_socket_path in the agent's configuration",
+} as const;
+
+/** `doing`: `Failed to stream X.509 SVIDs`. */
+export function explainFailure(error: unknown, doing: string, names: SocketNames): CertificateError {
+  if (error instanceof CertificateError) return error;
+  if (!(error instanceof GrpcError)) {
+    const text = error instanceof Error ? error.message : String(error);
+    return new CertificateError(`${doing}: ${text}`, "UNAVAILABLE", { cause: error });
+  }
+  const [problem, code] = error.stage === "call" ? explainStatus(error, names) : explainConnect(error, names);
+  return new CertificateError(`${doing}: ${problem}`, code, { cause: error });
+}
+
+type Explained = readonly [problem: string, code: CertificateErrorCode];
+
+function explainConnect(error: GrpcError, { peer, socket, here, there }: SocketNames): Explained {
+  const cause = error.source ?? error.message;
+  return [`cannot reach ${peer} at ${socket}: ${cause}${connectHint(cause, here, there)}`, "UNAVAILABLE"];
+}
+
+function connectHint(cause: string, here: string, there: string): string {
+  if (cause.includes("os error 2)")) {
+    return `; no such socket: ${here} must be the path of ${there}, mounted into the proxy's pod`;
+  }
+  if (cause.includes("os error 111)")) return "; the socket is there and nobody listens: is it running?";
+  if (cause.includes("os error 13)")) return "; the proxy must run as root, or in the group that owns the socket";
+  if (cause.includes("os error 88)") || cause.includes("os error 20)")) return `; ${here} names no socket`;
+  return "";
+}
+
+function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Explained {
+  const text = error.message === "" ? codeDescription(error.code) : error.message;
+  switch (error.code) {
+    case Code.PermissionDenied:
+      return [`${text}${deniedHint(text)}`, "DENIED"];
+    case Code.Unimplemented: {
+      const hint = text.includes("unknown service") ? `; ${here} must name the socket of ${there}` : "";
+      return [`${text}${hint}`, "CONFIGURATION"];
+    }
+    case Code.InvalidArgument:
+      return [text, "CONFIGURATION"];
+    case Code.NotFound:
+      return [text, "UNKNOWN_WORKLOAD"];
+    case Code.DeadlineExceeded:
+      return [`${peer} does not answer: ${text}`, "TIMEOUT"];
+    default:
+      return [text, "UNAVAILABLE"];
+  }
+}
+
+function deniedHint(text: string): string {
+  if (text.includes("not configured as an authorized delegate")) {
+    return "; put the proxy's SPIFFE id into authorized_delegates in the agent's configuration";
+  }
+  if (text.includes("no identity issued")) {
+    return "; no registration entry fits the proxy's own pod, or the agent has just started and has not learnt of it; " +
+      "the entry's SPIFFE id must be in authorized_delegates in the agent's configuration";
+  }
+  return "";
+}

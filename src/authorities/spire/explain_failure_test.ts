@@ -1,0 +1,53 @@
+import { strict as assert } from "node:assert";
+import { Code, GrpcError } from "../../grpc/status.ts";
+import { ADMIN_SOCKET, explainFailure } from "./explain_failure.ts";
+
+const names = { ...ADMIN_SOCKET, socket: "unix:///run/spire/sockets/admin.sock" };
+
+function text(error: unknown): string {
+  return explainFailure(error, "Failed to stream X.509 SVIDs", names).message;
+}
+
+function connect(cause: string): GrpcError {
+  return new GrpcError(Code.Unavailable, "client error (Connect)", "connect", `unix socket /run/x: ${cause}`);
+}
+
+const AT = "Failed to stream X.509 SVIDs: cannot reach the SPIRE agent at unix:///run/spire/sockets/admin.sock: ";
+
+Deno.test("identity 4.1, S29: a socket that is missing, silent, forbidden or none", () => {
+  assert.equal(
+    text(connect("No such file or directory (os error 2)")),
+    `${AT}unix socket /run/x: No such file or directory (os error 2); no such socket: SPIRE_ADMIN_ENDPOINT_SOCKET ` +
+      "must be the path of admin_socket_path in the agent's configuration, mounted into the proxy's pod",
+  );
+  assert.match(text(connect("Connection refused (os error 111)")), /nobody listens: is it running\?$/);
+  assert.match(text(connect("Permission denied (os error 13)")), /must run as root, or in the group/);
+  assert.match(text(connect("Not a socket (os error 88)")), /SPIRE_ADMIN_ENDPOINT_SOCKET names no socket$/);
+});
+
+Deno.test("identity P19, 10.3: a delegate that is not authorized", () => {
+  const denied = (message: string) => text(new GrpcError(Code.PermissionDenied, message, "call"));
+  assert.equal(
+    denied("caller not configured as an authorized delegate"),
+    "Failed to stream X.509 SVIDs: caller not configured as an authorized delegate; " +
+      "put the proxy's SPIFFE id into authorized_delegates in the agent's configuration",
+  );
+  assert.match(denied("no identity issued"), /no registration entry fits the proxy's own pod/);
+});
+
+Deno.test("observed 5: the Workload API's socket instead of the admin socket", () => {
+  const error = new GrpcError(Code.Unimplemented, "unknown service spire.api.agent.delegatedidentity", "call");
+  assert.match(text(error), /SPIRE_ADMIN_ENDPOINT_SOCKET must name the socket of admin_socket_path/);
+});
+
+Deno.test("identity P18: other answers as they are", () => {
+  const answer = "must provide either selectors or non-zero PID, but not both";
+  const error = explainFailure(new GrpcError(Code.InvalidArgument, answer, "call"), "x", names);
+  assert.equal(error.message, `x: ${answer}`);
+  assert.equal(error.code, "CONFIGURATION");
+  assert.equal(
+    text(new GrpcError(Code.Unavailable, "workload attestation failed", "call")).split(": ")[1],
+    "workload attestation failed",
+  );
+  assert.match(text(new Error("boom")), /: boom$/);
+});
