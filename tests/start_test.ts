@@ -116,12 +116,20 @@ refusal("an unknown command gets the help, config 1.14", {
 
 refusal("TLS_LIBRARY names nothing", {
   settings: { TLS_LIBRARY: "/nowhere/libssl.so" },
-  says: [/Error: no usable TLS library: .*\/nowhere\/libssl\.so.*; TLS_LIBRARY must be the path of an OpenSSL 3/],
+  says: [
+    /Error: no usable TLS library: .*\/nowhere\/libssl\.so.*; TLS_LIBRARY must be the path of an OpenSSL 3.*apt-get install/,
+  ],
 });
 refusal("the TLS library does not know the post-quantum group, identity S42", {
   // The system's, which in Debian 12 is 3.0; where it is newer the start succeeds, and a test of TLS says so.
   settings: { TLS_LIBRARY: "libssl.so.3", COMPLIANCE_POLICY: "pqc" },
   says: [/Error: OpenSSL 3\.0.* cannot do what COMPLIANCE_POLICY=pqc asks for; set TLS_LIBRARY to OpenSSL 3\.5/],
+});
+refusal("the TLS library has no FIPS module", {
+  settings: { TLS_LIBRARY: "libssl.so.3", COMPLIANCE_POLICY: "fips-140-3" },
+  says: [
+    /Error: OpenSSL 3.* cannot do what COMPLIANCE_POLICY asks for; set TLS_LIBRARY to a library with a FIPS module/,
+  ],
 });
 testNeeding(
   { packages: ["unshare"], root: true },

@@ -2,7 +2,7 @@
 import type { TlsPolicy } from "../config/config.ts";
 import { tlsPolicy } from "../identity/tls_policy.ts";
 import { TlsEngine } from "../net/tls_engine.ts";
-import { openTlsLibrary } from "../os/openssl_library.ts";
+import { openTlsLibrary, type TlsLibrary } from "../os/tls_library.ts";
 
 /**
  * `bundled`: path of the library shipped with the executable. `library` of the result is its version. Throws with a text
@@ -13,16 +13,26 @@ export function startTls(
   bundled: string | undefined,
 ): { readonly engine: TlsEngine; readonly library: string } {
   const library = openTlsLibrary(settings.library ?? undefined, bundled);
+  if (settings.fips) enterFips(library);
   try {
     return { engine: new TlsEngine(library, tlsPolicy(settings)), library: library.version };
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`${library.version} (${library.path}) cannot do what ${cureOf(settings)}: ${cause}`);
+    throw cannot(library, wishOf(settings), error instanceof Error ? error.message : String(error));
   }
 }
 
-function cureOf({ postQuantumOnly }: TlsPolicy): string {
+function enterFips(library: TlsLibrary): void {
+  const problem = library.enterFips();
+  if (problem === null) return;
+  throw cannot(library, "COMPLIANCE_POLICY asks for; set TLS_LIBRARY to a library with a FIPS module", problem);
+}
+
+function wishOf({ postQuantumOnly }: TlsPolicy): string {
   return postQuantumOnly
     ? "COMPLIANCE_POLICY=pqc asks for; set TLS_LIBRARY to OpenSSL 3.5 or later (tools/build_openssl.sh builds one)"
     : "the TLS policy asks for";
+}
+
+function cannot({ version, path }: TlsLibrary, wish: string, cause: string): Error {
+  return new Error(`${version} (${path}) cannot do what ${wish}: ${cause}`);
 }

@@ -7,6 +7,7 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { CertificateError, type IssuedCertificate } from "./authority.ts";
 import { type Certificate, equalBytes, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
 import { isRefusal, spiffeIdOfLeaf } from "./peer_chain.ts";
+import { publicKeyProblem } from "./public_key.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 import type { TrustBundles } from "./trust_bundles.ts";
 
@@ -34,6 +35,8 @@ export function checkIssued(
   if (!equalBytes(leaf.publicKey, publicKeyOf(key))) {
     throw new CertificateError(`certificate for ${wanted} is for another key`, "KEY_MISMATCH");
   }
+  const problem = publicKeyProblem(leaf.publicKey);
+  if (problem !== null) throw invalid(problem);
   if (now > leaf.notAfter) {
     const when = new Date(leaf.notAfter).toISOString();
     throw new CertificateError(`certificate for ${wanted} has already expired at ${when}`, "EXPIRED");

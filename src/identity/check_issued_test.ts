@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { generateKeyPairSync } from "node:crypto";
 import * as build from "./certificate_builder.ts";
 import { CertificateError, type CertificateErrorCode } from "./authority.ts";
 import { checkIssued } from "./check_issued.ts";
@@ -10,6 +11,7 @@ const ID = "spiffe://td/ns/a/sa/b" as SpiffeId;
 const root = makeCa("root");
 const intermediate = makeCa("intermediate", { issuer: root });
 const key = newKey();
+const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
 const pkcs8 = new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
 const leaf = makeLeaf(intermediate, ID, { key });
 const bundles = bundlesForAnyDomain([root.certificate]);
@@ -52,6 +54,13 @@ const bad: readonly [
     /^did not find expected SAN/,
   ],
   ["identity S14: another key", [makeLeaf(root, ID)], pkcs8, "KEY_MISMATCH", /another key/],
+  [
+    "identity 6.1: RSA 1024",
+    [makeLeaf(root, ID, { key: weak })],
+    new Uint8Array(weak.export({ format: "der", type: "pkcs8" })),
+    "INVALID_CERTIFICATE",
+    /^certificate: RSA key of 1024 bits is too short/,
+  ],
   ["no key", [leaf], Uint8Array.of(48, 0), "INVALID_CERTIFICATE", /^certificate: no key$/],
   ["identity S15: expired", [makeLeaf(root, ID, { key, notAfter: NOW - 1000 })], pkcs8, "EXPIRED", /already expired/],
 ];

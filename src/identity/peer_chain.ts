@@ -10,6 +10,7 @@ import { type Certificate, equalBytes, isMalformed, parseCertificate } from "./c
 import { KeyUsage } from "./certificate_extensions.ts";
 import { type NameConstraints, permitsTrustDomain } from "./name_constraints.ts";
 import { Oid } from "./oids.ts";
+import { publicKeyProblem } from "./public_key.ts";
 import {
   hasPath,
   parseSpiffeId,
@@ -29,6 +30,7 @@ export type PeerRefusalCode =
   | "CHAIN_TOO_LONG"
   | "MALFORMED_CERTIFICATE"
   | "NOT_VERSION_3"
+  | "KEY_NOT_ALLOWED"
   | "NO_URI_SAN"
   | "SEVERAL_URI_SANS"
   | "INVALID_SPIFFE_ID"
@@ -118,6 +120,8 @@ export function parseAll(chain: readonly Uint8Array[]): Certificate[] | CodedRef
     if (certificate.version !== 3) {
       return refuse("NOT_VERSION_3", `${certificateAt(depth)} has X.509 version ${certificate.version}, not 3`);
     }
+    const problem = publicKeyProblem(certificate.publicKey);
+    if (problem !== null) return refuse("KEY_NOT_ALLOWED", `${certificateAt(depth)}: ${problem}`);
     path.push(certificate);
   }
   return path;

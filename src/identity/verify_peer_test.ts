@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import * as build from "./certificate_builder.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
@@ -14,6 +15,7 @@ import { newPeerChainCache, type PeerExpectation, verifyPeer } from "./verify_pe
 const ID = "spiffe://td/ns/a/sa/b" as SpiffeId;
 const OTHER = "spiffe://td/ns/a/sa/other" as SpiffeId;
 const root = makeCa("root");
+const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
 const store = new TrustStore(bundlesForAnyDomain([root.certificate]));
 const inbound: PeerExpectation = { kind: "trust-domain", trustDomain: "td" };
 const outbound: PeerExpectation = { kind: "any-of", ids: [ID] };
@@ -43,6 +45,10 @@ function below(...extensions: readonly Uint8Array[]): Uint8Array[] {
   const issuer = makeCa("intermediate", { issuer: root, extensions });
   return [makeLeaf(issuer, ID), issuer.certificate, root.certificate];
 }
+function belowWeak(): Uint8Array[] {
+  const issuer = makeCa("intermediate", { issuer: root, key: weak });
+  return [makeLeaf(issuer, ID), issuer.certificate, root.certificate];
+}
 const certSign = build.keyUsage(KeyUsage.KEY_CERT_SIGN);
 const uriSubtree = (text: string) => der.sequence(der.text(contextTag(6, false), text));
 const permitted = (...trees: readonly Uint8Array[]) =>
@@ -56,6 +62,8 @@ const structural: readonly [vector: string, chain: readonly Uint8Array[], outcom
   ["nine certificates", Array(9).fill(root.certificate), "CHAIN_TOO_LONG"],
   ["garbage", [Uint8Array.of(1, 2, 3), root.certificate], "MALFORMED_CERTIFICATE"],
   ["version 1", [makeLeaf(root, ID, { version: 1 }), root.certificate], "NOT_VERSION_3"],
+  ["identity 6.1: RSA 1024", [makeLeaf(root, ID, { key: weak }), root.certificate], "KEY_NOT_ALLOWED"],
+  ["identity 6.1: a CA with RSA 1024", belowWeak(), "KEY_NOT_ALLOWED"],
   ["identity S2: expired leaf", [makeLeaf(root, ID, { notAfter: NOW - 1000 }), root.certificate], "EXPIRED"],
   ["identity S2: not yet valid", [makeLeaf(root, ID, { notBefore: NOW + 1000 }), root.certificate], "NOT_YET_VALID"],
   ["identity S4: no names", named(), "NO_URI_SAN"],

@@ -1,5 +1,5 @@
 /** OpenSSL as the engine behind {@link TlsContext}. */
-import type { TlsLibrary } from "../os/openssl_library.ts";
+import type { TlsLibrary } from "../os/tls_library.ts";
 import { NativeTls } from "../os/tls_native.ts";
 import type { NativeTlsContext } from "../os/tls_native_context.ts";
 import type { TlsContext, TlsPolicy, TlsSettings } from "./tls_context.ts";

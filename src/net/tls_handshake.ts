@@ -80,12 +80,13 @@ export class TlsHandshake implements Dial, FdHandler {
   }
 
   #succeed(): void {
-    const problem = this.#judge.protocolProblem(this.#session.alpn());
+    const negotiated = this.#session.negotiated();
+    const problem = this.#judge.problem(this.#session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#speakAndGiveUp(problem);
     this.#finish();
     const { local, remote, fd } = this.#tcp;
     const duplex = new TlsDuplex(this.#reactor, this.#session, { fd, local, remote }, this.#unit);
-    this.#events.onSecure(duplex, { chain: this.#session.peerChain, ...this.#session.negotiated() });
+    this.#events.onSecure(duplex, { chain: this.#session.peerChain, ...negotiated });
   }
 
   #failed(failure: TlsFailure | null): void {

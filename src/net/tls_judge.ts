@@ -31,15 +31,17 @@ export class TlsJudge {
   }
 
   /**
-   * Both sides must have agreed on h2 (`docs/spec/dataplane.md` 2.1). As a server we have refused a client without ALPN,
-   * or without h2 in its list, with an alert; here it is the server that does not know ALPN.
+   * What is left to be checked once OpenSSL is content. A list without h2, and as a rule a client without any list, was
+   * refused before, with an alert (`docs/spec/dataplane.md` 2.1).
    */
-  protocolProblem(protocol: string): Ending | null {
-    if (protocol === "h2") return null;
-    const text = protocol === ""
-      ? "the server agrees to no application protocol (ALPN), h2 is required"
-      : "the peer chose an application protocol that was not offered";
-    return handshakeEnding({ kind: "protocol", text });
+  problem(protocol: string, cipher: string): Ending | null {
+    const text = protocolProblem(protocol) ?? this.#cipherProblem(cipher);
+    return text === null ? null : handshakeEnding({ kind: "protocol", text });
+  }
+
+  /** Not every library can be told which suites of TLS 1.3 to take. */
+  #cipherProblem(cipher: string): string | null {
+    return this.#context.native.allowsCipher(cipher) ? null : `${cipher} was negotiated, which the TLS policy forbids`;
   }
 
   /** The refusal as it was given, rather than as OpenSSL tells it. */
@@ -48,4 +50,11 @@ export class TlsJudge {
     if (failure.kind !== "refused" || this.#refusal === null) return handshakeEnding(failure);
     return { by: "us", how: "error", code: this.#refusal.code, message: this.#refusal.message };
   }
+}
+
+function protocolProblem(protocol: string): string | null {
+  if (protocol === "h2") return null;
+  return protocol === ""
+    ? "the peer agrees to no application protocol (ALPN), h2 is required"
+    : "the peer chose an application protocol that was not offered";
 }

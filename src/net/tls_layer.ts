@@ -1,6 +1,7 @@
 /**
- * TLS on top of a stream that is no socket, such as the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6): moves
- * bytes between the stream and a session in memory. Handshake and secured stream share it.
+ * TLS on top of any stream, such as the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or a socket that the
+ * TLS library cannot write to itself: moves bytes between the stream and a session in memory. Handshake and secured
+ * stream share it.
  */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import { type Duplex, FAILED } from "./duplex.ts";
@@ -14,7 +15,12 @@ export class TlsLayer {
   #rest: Uint8Array | null = null;
   #endFed = false;
 
-  constructor(readonly plain: Duplex, readonly session: NativeTlsSession) {}
+  /** `close`: of `plain`, once nothing is left to be said; `reset` as for {@link Duplex.close}. */
+  constructor(
+    readonly plain: Duplex,
+    readonly session: NativeTlsSession,
+    readonly close: (reset: boolean) => void,
+  ) {}
 
   /** Moves what there is of the stream into the session. False: there was nothing new, or the stream failed. */
   pull(): boolean {

@@ -1,4 +1,4 @@
-/** The secured stream over a stream that is no socket. */
+/** The secured stream over another stream. */
 import { BROKEN, CLOSED_BY_PEER, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
@@ -156,7 +156,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     this.#lingering?.cancel();
     this.#lingering = null;
     this.#layer.session.free();
-    this.#plain.close(reset);
+    this.#layer.close(reset);
   }
 
   /** False when the stream below failed. */

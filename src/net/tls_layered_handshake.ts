@@ -1,4 +1,4 @@
-/** The handshake over a stream that is no socket: from there to a {@link LayeredTlsDuplex}, within a time limit. */
+/** The handshake over another stream: from there to a {@link LayeredTlsDuplex}, within a time limit. */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
 import type { Dial, Millis, Scheduler, SecureEvents, Timer } from "./network.ts";
@@ -17,7 +17,7 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
   readonly #timer: Timer;
   #done = false;
 
-  /** Throws `TlsSettingsError`; the stream is untouched then. */
+  /** Throws `TlsSettingsError`; the stream is untouched then. `close`: see {@link TlsLayer}. */
   constructor(
     scheduler: Scheduler,
     plain: Duplex,
@@ -25,12 +25,13 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     role: TlsRole,
     timeout: Millis,
     events: SecureEvents,
+    close: (reset: boolean) => void = (reset) => plain.close(reset),
   ) {
     this.#scheduler = scheduler;
     this.#events = events;
     this.#judge = new TlsJudge(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#judge.accept(chain));
-    this.#layer = new TlsLayer(plain, this.#session);
+    this.#layer = new TlsLayer(plain, this.#session, close);
     this.#timer = scheduler.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
     plain.start(this);
     scheduler.nextTurn({ runTurn: () => this.#step() });
@@ -51,7 +52,7 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
   abort(): void {
     if (!this.#finish()) return;
     this.#session.free();
-    this.#layer.plain.close();
+    this.#layer.close(false);
   }
 
   #step(): void {
@@ -70,10 +71,11 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
   }
 
   #succeed(): void {
-    const problem = this.#judge.protocolProblem(this.#session.alpn());
+    const negotiated = this.#session.negotiated();
+    const problem = this.#judge.problem(this.#session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#giveUp(problem);
     this.#finish();
-    const peer = { chain: this.#session.peerChain, ...this.#session.negotiated() };
+    const peer = { chain: this.#session.peerChain, ...negotiated };
     this.#events.onSecure(new LayeredTlsDuplex(this.#scheduler, this.#layer), peer);
   }
 

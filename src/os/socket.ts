@@ -3,7 +3,7 @@
  * Addresses are `struct sockaddr` bytes, made and read by `net/sockaddr.ts`.
  */
 import * as c from "./constants.ts";
-import { errno, intCell, libc } from "./libc.ts";
+import { addressOf, errno, intCell, libc } from "./libc.ts";
 
 const option = intCell();
 const optionLength = intCell();
@@ -25,6 +25,21 @@ export function setOption(fd: number, level: number, name: number, value: number
 export function getOption(fd: number, level: number, name: number): number | null {
   optionLength.value = 4;
   return libc.getsockopt(fd, level, name, option.bytes, optionLength.bytes) === 0 ? option.value : null;
+}
+
+/** `struct sock_filter` of one instruction, BPF_RET with a constant. */
+const returnConstant = new Uint32Array([0x06, 0]);
+/** `struct sock_fprog`: its length, and where it stands. */
+const program = new BigUint64Array([1n, 0n]);
+
+/**
+ * Of listeners that share a port, has the kernel give every new connection to the one at `index`, in the order in which
+ * they began to listen. Where there is none it chooses as before. False when the kernel refused.
+ */
+export function steerNewConnections(fd: number, index: number): boolean {
+  returnConstant[1] = index;
+  program[1] = BigInt(addressOf(new Uint8Array(returnConstant.buffer)));
+  return libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_REUSEPORT_CBPF, new Uint8Array(program.buffer), 16) === 0;
 }
 
 /** SO_ERROR: the pending error of a socket, 0 for none; reading clears it. */

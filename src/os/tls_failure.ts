@@ -16,22 +16,49 @@ export type TlsFailure =
   /** What came is not TLS, or not as it should be. */
   | { readonly kind: "protocol"; readonly text: string };
 
-const LIBRARY_SSL = 20;
 /** An alert is reported as this plus its number. */
 const ALERT_OFFSET = 1000;
-const UNEXPECTED_EOF = 294, NO_PEER_CERTIFICATE = 199;
 
-/** Whether an error code of OpenSSL 3 comes from its TLS layer. */
-export function isOfTls(code: number): boolean {
-  return ((code >>> 23) & 0xff) === LIBRARY_SSL;
+/** Where a library puts what into an error code. */
+interface CodeLayout {
+  readonly tlsLayer: number;
+  readonly layerOf: (code: number) => number;
+  readonly reasonOf: (code: number) => number;
+  readonly unexpectedEof: number | null;
+  readonly noPeerCertificate: number;
 }
 
-/** Of an error code of OpenSSL 3 and the text that goes with it. */
-export function failureOfCode(code: number, text: string): TlsFailure {
-  const reason = code & 0x7fffff;
-  if (!isOfTls(code)) return { kind: "protocol", text };
+const OPENSSL: CodeLayout = {
+  tlsLayer: 20,
+  layerOf: (code) => (code >>> 23) & 0xff,
+  reasonOf: (code) => code & 0x7fffff,
+  unexpectedEof: 294,
+  noPeerCertificate: 199,
+};
+
+const BORINGSSL: CodeLayout = {
+  tlsLayer: 16,
+  layerOf: (code) => code >>> 24,
+  reasonOf: (code) => code & 0xfff,
+  unexpectedEof: null,
+  noPeerCertificate: 192,
+};
+
+/** Of an error code of OpenSSL 3 and the text that goes with it; null where it is not of the TLS layer. */
+export function failureOfOpenSsl(code: number, text: string): TlsFailure | null {
+  return failureOf(OPENSSL, code, text);
+}
+
+/** The same of BoringSSL. */
+export function failureOfBoringSsl(code: number, text: string): TlsFailure | null {
+  return failureOf(BORINGSSL, code, text);
+}
+
+function failureOf(layout: CodeLayout, code: number, text: string): TlsFailure | null {
+  if (layout.layerOf(code) !== layout.tlsLayer) return null;
+  const reason = layout.reasonOf(code);
   if (reason >= ALERT_OFFSET && reason < ALERT_OFFSET + 256) return { kind: "alert", number: reason - ALERT_OFFSET };
-  if (reason === UNEXPECTED_EOF) return { kind: "eof" };
-  if (reason === NO_PEER_CERTIFICATE) return { kind: "no-certificate" };
+  if (reason === layout.unexpectedEof) return { kind: "eof" };
+  if (reason === layout.noPeerCertificate) return { kind: "no-certificate" };
   return { kind: "protocol", text };
 }

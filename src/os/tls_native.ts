@@ -1,6 +1,6 @@
 /** OpenSSL on this thread: its callbacks and its error queue. Contexts are made here, sessions from contexts. */
-import { failureOfCode, isOfTls, type TlsFailure } from "./tls_failure.ts";
-import { readCString, type TlsLibrary } from "./openssl_library.ts";
+import type { TlsFailure } from "./tls_failure.ts";
+import { readCString, type TlsLibrary } from "./tls_library.ts";
 import { NativeTlsContext, type NativeTlsPolicy, type NativeTlsSettings } from "./tls_native_context.ts";
 import type { NativeTlsSession } from "./tls_native_session.ts";
 
@@ -100,12 +100,17 @@ export class NativeTls {
    */
   takeFailure(): TlsFailure | null {
     const { ERR_get_error, ERR_reason_error_string } = this.library.crypto;
-    let chosen: number | null = null;
+    let first: TlsFailure | null = null;
     for (let code = ERR_get_error(); code !== 0n; code = ERR_get_error()) {
-      if (chosen === null || !isOfTls(chosen)) chosen = Number(code);
+      const text = readCString(ERR_reason_error_string(code)) || `error ${code}`;
+      const ofTls = this.library.failureOf(Number(code), text);
+      if (ofTls !== null) {
+        this.library.crypto.ERR_clear_error();
+        return ofTls;
+      }
+      first ??= { kind: "protocol", text };
     }
-    if (chosen === null) return null;
-    return failureOfCode(chosen, readCString(ERR_reason_error_string(BigInt(chosen))) || `error ${chosen}`);
+    return first;
   }
 
   /** The same as a text: for what is no fault of a peer. */

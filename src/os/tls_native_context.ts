@@ -1,10 +1,8 @@
 /** An OpenSSL context: what all sessions with one certificate and one set of trust anchors have in common. */
 import { addressOf, cString } from "./libc.ts";
 import { ALPN_H2, type NativeTls, type TlsCallbacks } from "./tls_native.ts";
+import { Ctrl } from "./tls_numbers.ts";
 import { type AcceptPath, NativeTlsSession, type TlsRole } from "./tls_native_session.ts";
-
-const CTRL_MODE = 33, CTRL_READ_AHEAD = 41, CTRL_SESS_CACHE_MODE = 44, CTRL_CHAIN_CERT = 89, CTRL_SET_GROUPS_LIST = 92;
-const CTRL_MIN_PROTO = 123, CTRL_MAX_PROTO = 124;
 
 const MODE_ACCEPT_MOVING_WRITE_BUFFER = 2n;
 /** Send the chain as given. Otherwise OpenSSL completes it from the trust anchors, for every handshake. */
@@ -85,6 +83,17 @@ export class NativeTlsContext {
     return new NativeTlsSession(this.#tls, this.#pointer(), null, role, accept);
   }
 
+  /** Whether {@link newSession} works; {@link newMemorySession} always does. */
+  get buffersSockets(): boolean {
+    return this.#tls.library.buffersSockets;
+  }
+
+  /** Of TLS 1.2 or 1.3, by its name in OpenSSL. */
+  allowsCipher(name: string): boolean {
+    const { ciphers, tls12Ciphers } = this.#tls.policy;
+    return `:${ciphers}:${tls12Ciphers}:`.includes(`:${name}:`);
+  }
+
   #pointer(): Deno.PointerValue {
     if (this.#context === null) throw new TlsSettingsError("the TLS context is closed");
     return this.#context;
@@ -99,14 +108,14 @@ export class NativeTlsContext {
 
   #setProtocol({ ciphers, tls12Ciphers, groups }: NativeTlsPolicy): void {
     const { ssl, crypto } = this.#tls.library, context = this.#context;
-    ssl.SSL_CTX_ctrl(context, CTRL_MIN_PROTO, tls12Ciphers === null ? TLS1_3 : TLS1_2, null);
-    ssl.SSL_CTX_ctrl(context, CTRL_MAX_PROTO, TLS1_3, null);
-    ssl.SSL_CTX_ctrl(context, CTRL_MODE, MODES, null);
-    ssl.SSL_CTX_ctrl(context, CTRL_READ_AHEAD, 1n, null);
+    ssl.SSL_CTX_ctrl(context, Ctrl.MIN_PROTOCOL, tls12Ciphers === null ? TLS1_3 : TLS1_2, null);
+    ssl.SSL_CTX_ctrl(context, Ctrl.MAX_PROTOCOL, TLS1_3, null);
+    ssl.SSL_CTX_ctrl(context, Ctrl.MODE, MODES, null);
+    ssl.SSL_CTX_ctrl(context, Ctrl.READ_AHEAD, 1n, null);
     ssl.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     // No resumption in any form: every connection proves its certificate.
     ssl.SSL_CTX_set_options(context, OPTIONS);
-    ssl.SSL_CTX_ctrl(context, CTRL_SESS_CACHE_MODE, 0n, null);
+    ssl.SSL_CTX_ctrl(context, Ctrl.SESSION_CACHE_MODE, 0n, null);
     ssl.SSL_CTX_set_num_tickets(context, 0n);
     this.#must(ssl.SSL_CTX_set_ciphersuites(context, cString(ciphers)) === 1, `cipher list ${ciphers}`);
     if (tls12Ciphers !== null) {
@@ -121,7 +130,7 @@ export class NativeTlsContext {
 
   #takesGroups(list: string): boolean {
     const text = Deno.UnsafePointer.of(cString(list));
-    return this.#tls.library.ssl.SSL_CTX_ctrl(this.#context, CTRL_SET_GROUPS_LIST, 0n, text) === 1n;
+    return this.#tls.library.ssl.SSL_CTX_ctrl(this.#context, Ctrl.SET_GROUPS_LIST, 0n, text) === 1n;
   }
 
   #setCallbacks({ verify, hello, selectAlpn }: TlsCallbacks): void {
@@ -142,7 +151,7 @@ export class NativeTlsContext {
       const certificate = this.#parse(der, what);
       const taken = index === 0
         ? ssl.SSL_CTX_use_certificate(context, certificate) === 1
-        : ssl.SSL_CTX_ctrl(context, CTRL_CHAIN_CERT, 1n, certificate) === 1n;
+        : ssl.SSL_CTX_ctrl(context, Ctrl.ADD_CHAIN_CERTIFICATE, 1n, certificate) === 1n;
       crypto.X509_free(certificate);
       this.#must(taken, what);
     });

@@ -4,12 +4,12 @@
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
-import { readCString } from "./openssl_library.ts";
+import { readCString } from "./tls_library.ts";
 import type { TlsFailure } from "./tls_failure.ts";
 import type { NativeTls } from "./tls_native.ts";
+import { GET_NEGOTIATED_GROUP } from "./tls_numbers.ts";
 import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
 
-const CTRL_NEGOTIATED_GROUP = 134;
 const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_CERT_REJECTED`: becomes the alert bad_certificate. */
@@ -39,6 +39,7 @@ export class NativeTlsSession {
   readonly #readBio: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
   readonly #accept: AcceptPath;
+  readonly #onSocket: boolean;
   /** Handshake messages since the last data. */
   #messages = 0;
   #state: "usable" | "handshaking" | "free when back" | "freed" = "usable";
@@ -58,6 +59,7 @@ export class NativeTlsSession {
     const { ssl, crypto } = tls.library;
     this.#tls = tls;
     this.#accept = accept;
+    this.#onSocket = carrier !== null;
     this.#ssl = ssl.SSL_new(context);
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${tls.takeErrorText()}`);
     this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
@@ -163,7 +165,7 @@ export class NativeTlsSession {
 
   negotiated(): { version: string; cipher: string; group: string } {
     const { ssl } = this.#tls.library;
-    const group = Number(ssl.SSL_ctrl(this.#ssl, CTRL_NEGOTIATED_GROUP, 0n, null));
+    const group = Number(ssl.SSL_ctrl(this.#ssl, GET_NEGOTIATED_GROUP, 0n, null));
     return {
       version: readCString(ssl.SSL_get_version(this.#ssl)),
       cipher: readCString(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
@@ -250,7 +252,8 @@ export class NativeTlsSession {
   }
 
   /** Looks at why a call came back empty-handed; sets `failure` and returns false when the session is broken. */
-  #wantsMore(result: number, systemError = errno()): boolean {
+  #wantsMore(result: number, lastError = errno()): boolean {
+    const systemError = this.#onSocket ? lastError : 0;
     const reason = this.#tls.library.ssl.SSL_get_error(this.#ssl, result);
     if (reason === SSL_ERROR_WANT_READ || reason === SSL_ERROR_WANT_WRITE) return true;
     const failure = this.#tls.takeFailure();

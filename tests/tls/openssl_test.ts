@@ -82,7 +82,7 @@ testNeeding(needs, "dataplane 2.1: a server without ALPN is left", () =>
     await using program = sServer(files, ["-rev"]);
     const { ending } = await rig.connect(await portOf(program), rig.context(client));
     assert.equal(ending?.code, "TLS_HANDSHAKE");
-    assert.equal(ending?.message, "the server agrees to no application protocol (ALPN), h2 is required");
+    assert.equal(ending?.message, "the peer agrees to no application protocol (ALPN), h2 is required");
   }));
 
 testNeeding(needs, "TLS with openssl s_server: one that knows TLS 1.2 only", () =>

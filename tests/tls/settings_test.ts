@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
 import { plan } from "../support/needs.ts";
-import { openTlsLibrary } from "../../src/os/openssl_library.ts";
+import { openTlsLibrary } from "../../src/os/tls_library.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
 import {
   client,

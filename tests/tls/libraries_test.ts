@@ -1,0 +1,175 @@
+/**
+ * One engine over every TLS library that `TLS_LIBRARY` may name: what must hold whoever does the cryptography
+ * (`docs/spec/identity-spire.md` 6.1 to 6.4). The other tests of this folder look closer, at OpenSSL.
+ */
+import { strict as assert } from "node:assert";
+import { generateKeyPairSync } from "node:crypto";
+import { type Lack, lacks, plan } from "../support/needs.ts";
+import { TLS12_CIPHERS } from "../../src/identity/tls_policy.ts";
+import { HOUR } from "../../src/identity/test_certificates.ts";
+import { payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import { openTlsLibrary, type TlsLibrary } from "../../src/os/tls_library.ts";
+import {
+  authority,
+  client,
+  CLIENT_ID,
+  credential,
+  now,
+  OpensslFiles,
+  root,
+  sClient,
+  server,
+  SERVER_ID,
+  type TlsRig,
+  withTls,
+} from "./rig.ts";
+
+interface Candidate {
+  readonly name: string;
+  readonly library: TlsLibrary | null;
+  readonly missing: readonly Lack[];
+}
+
+function candidate(name: string, path: string, lack: Omit<Lack, "reason">): Candidate {
+  try {
+    // Opened once, outside of the tests: libraries stay in the process.
+    return { name, library: openTlsLibrary(path), missing: [] };
+  } catch {
+    return { name, library: null, missing: [{ reason: `${name} is missing`, ...lack }] };
+  }
+}
+
+const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
+const android = `/usr/lib/${Deno.build.arch}-linux-gnu/android/libssl.so.0`;
+const candidates = [
+  candidate("the system's OpenSSL", "libssl.so.3", { cure: "apt-get install libssl3", duty: true }),
+  candidate("OpenSSL 3.5", `${cache}/ztunnel-build/libopenssl35.so`, { cure: "tools/build_openssl.sh", duty: false }),
+  candidate("BoringSSL", android, { cure: "apt-get install android-libboringssl", duty: true }),
+];
+
+type Body = (rig: TlsRig, files: OpensslFiles) => Promise<void>;
+
+function forEach(what: string, body: Body, packages: readonly "openssl"[] = []): void {
+  for (const { name, library, missing } of candidates) {
+    const run = async () => {
+      using files = new OpensslFiles();
+      await withTls((rig) => body(rig, files), library!);
+    };
+    Deno.test(
+      plan([...missing, ...lacks({ packages })], `TLS with ${name}: ${what}`, run, Deno.env.get("CI") === "true"),
+    );
+  }
+}
+
+forEach("a handshake, visible parameters, bytes and half-close both ways", async (rig) => {
+  const { listener, outcomes, address } = rig.listen(rig.context(server));
+  const ours = await rig.connect(address, rig.context(client));
+  await rig.sockets.run(() => outcomes.length > 0);
+  const theirs = outcomes[0]!;
+  assert.deepEqual(ours.peer?.chain, [server.chain[0], root.certificate]);
+  assert.deepEqual(theirs.peer?.chain, [client.chain[0], root.certificate]);
+  for (const { peer } of [ours, theirs]) {
+    assert.equal(peer?.version, "TLSv1.3");
+    assert.match(peer!.cipher, /^TLS_AES_(256_GCM_SHA384|128_GCM_SHA256)$/);
+    assert.match(peer!.group, /^x25519$/i);
+  }
+  const left = new Pump(rig.sockets.network, ours.duplex!, payloadOf(300_000, 1));
+  const right = new Pump(rig.sockets.network, theirs.duplex!, payloadOf(50, 2));
+  await rig.sockets.run(() => left.done && right.done);
+  assert.deepEqual([left.receivedBytes, right.receivedBytes], [50, 300_000]);
+  listener.close();
+});
+
+forEach("identity T1: old and new root on both sides", async (rig) => {
+  const next = authority("the next root");
+  const anchors = { anchors: [root, next] };
+  await rig.pair(rig.context(client, anchors), rig.context(credential(next, SERVER_ID), anchors));
+  await rig.pair(rig.context(credential(next, CLIENT_ID), anchors), rig.context(server, anchors));
+});
+
+forEach("identity T7: TLS 1.2 where it is allowed", async (rig, files) => {
+  const { listener, outcomes, address } = rig.listen(rig.context(server, { tls12Ciphers: TLS12_CIPHERS }));
+  const identity = files.identity("client", client);
+  await using program = sClient(address, ["-alpn", "h2", "-tls1_2", ...identity]);
+  await program.line(/Protocol\s*: TLSv1.2/);
+  await rig.sockets.run(() => outcomes.length > 0);
+  assert.equal(outcomes[0]!.peer?.version, "TLSv1.2");
+  assert.match(outcomes[0]!.peer!.cipher, /^ECDHE-ECDSA-AES(256-GCM-SHA384|128-GCM-SHA256)$/);
+  listener.close();
+}, ["openssl"]);
+
+const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
+const h2 = ["-alpn", "h2"];
+
+/** Clients that every library turns away, each for its own reason. */
+const refused: readonly [what: string, args: (files: OpensslFiles) => readonly string[], code: RegExp][] = [
+  ["identity S1, T11: no certificate", () => h2, /^TLS_NO_CERTIFICATE$/],
+  [
+    "identity S2: an unknown authority",
+    (files) => [...h2, ...files.identity("c", credential(authority("other"), CLIENT_ID))],
+    /^TLS_CERTIFICATE$/,
+  ],
+  [
+    "identity S2: an expired certificate",
+    (files) => [...h2, ...files.identity("c", credential(root, CLIENT_ID, { notAfter: now - HOUR / 2 }))],
+    /^TLS_CERTIFICATE$/,
+  ],
+  [
+    "identity S2: a certificate of tomorrow",
+    (files) => [...h2, ...files.identity("c", credential(root, CLIENT_ID, { notBefore: now + HOUR / 2 }))],
+    /^TLS_CERTIFICATE$/,
+  ],
+  [
+    "identity S3, T2: another trust domain",
+    (files) => [...h2, ...files.identity("c", credential(root, "spiffe://elsewhere/ns/a/sa/b"))],
+    /^TRUST_DOMAIN_MISMATCH$/,
+  ],
+  [
+    "identity 6.1: RSA 1024",
+    (files) => [
+      ...h2,
+      "-cipher",
+      "DEFAULT@SECLEVEL=0",
+      ...files.identity("c", credential(root, CLIENT_ID, { key: weak })),
+    ],
+    /^(TLS_CERTIFICATE|KEY_NOT_ALLOWED|TLS_HANDSHAKE)$/,
+  ],
+  ["identity S43, T7: TLS 1.2", (files) => [...h2, "-tls1_2", ...files.identity("c", client)], /^TLS_HANDSHAKE$/],
+  [
+    "identity T6: another application protocol",
+    (files) => ["-alpn", "http/1.1", ...files.identity("c", client)],
+    /^TLS_HANDSHAKE$/,
+  ],
+  ["dataplane 2.1: no application protocol", (files) => files.identity("c", client), /^TLS_HANDSHAKE$/],
+  [
+    "identity T8: ChaCha20 only",
+    (files) => [...h2, "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256", ...files.identity("c", client)],
+    /^TLS_HANDSHAKE$/,
+  ],
+  [
+    "a group that we do not have",
+    (files) => [...h2, "-groups", "ffdhe2048", ...files.identity("c", client)],
+    /^TLS_HANDSHAKE$/,
+  ],
+];
+
+for (const [what, args, code] of refused) {
+  forEach(`refuses ${what}`, async (rig, files) => {
+    const { listener, outcomes, address } = rig.listen(rig.context(server));
+    await using _program = sClient(address, args(files));
+    await rig.sockets.run(() => outcomes.length > 0);
+    assert.match(outcomes[0]!.ending?.code ?? "accepted", code);
+    // It serves the next one as if nothing had been.
+    assert.ok((await rig.connect(address, rig.context(client))).duplex !== undefined);
+    listener.close();
+  }, ["openssl"]);
+}
+
+forEach("identity S12, T3: a server that was not expected", async (rig) => {
+  const { listener, address } = rig.listen(rig.context(server));
+  const { ending } = await rig.connect(address, rig.context(client), {
+    accept: () => ({ code: "SAN_MISMATCH", message: "not the one" }),
+  });
+  assert.deepEqual([ending?.code, ending?.message, ending?.by], ["SAN_MISMATCH", "not the one", "us"]);
+  listener.close();
+});
