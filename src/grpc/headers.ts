@@ -32,7 +32,7 @@ export interface Credentials {
   readonly clusterId: string;
 }
 
-/** `authorization` and `clusterid`. Rejects with {@link GrpcError} of stage `setup`; a token is quoted nowhere. */
+/** `authorization` and `clusterid`. Rejects with {@link GrpcError} of stage `connect`; a token is quoted nowhere. */
 export async function credentialHeaders(credentials: Credentials | null): Promise<readonly Header[]> {
   if (credentials === null) return [];
   const token = await readToken(credentials.source);
@@ -60,7 +60,7 @@ async function readTokenFile(path: string): Promise<string> {
 }
 
 function tokenError(message: string): GrpcError {
-  return new GrpcError(Code.Unauthenticated, message, "setup");
+  return new GrpcError(Code.Unauthenticated, message, "connect");
 }
 
 /** All headers of one request. Of equal names the last one counts: configured, then of the call, then credentials. */

@@ -59,8 +59,8 @@ export function codeDescription(code: Code): string {
 }
 
 /**
- * Where a call failed: `setup` is our own files and settings (trust, token, key), nothing was sent; `connect` is name
- * resolution, TCP, TLS; `call` is everything once a request was sent.
+ * Where a call failed: `setup` is whom we trust and our own key, nothing was tried; `connect` is name resolution, TCP,
+ * TLS, the token; `call` is everything once a request was sent.
  */
 export type Stage = "setup" | "connect" | "call";
 

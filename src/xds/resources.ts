@@ -23,6 +23,8 @@ export interface RawResource {
 /** One delta response of one type. Whoever reads the mesh must see all of it or nothing. */
 export interface ResourceBatch {
   readonly type: ResourceType;
+  /** Number of the connection it came over, for the log: the span `xds{id=N}`. */
+  readonly connection: number;
   /**
    * In the order of the response, before {@link removed}. A name may come twice. Made while it is iterated, as there
    * may be a million; may be iterated again, never throws, and one step costs microseconds, so a consumer may stop

@@ -1,0 +1,134 @@
+/**
+ * A delta response, walked over instead of decoded: it may have 200 MB, and a decoder would hold the loop for seconds
+ * and all of it twice. First {@link checkResponse} goes through the whole envelope once and keeps sums only; from then
+ * on resources are made as they are asked for, by walking again.
+ */
+import type { ByteBlocks } from "../grpc/byte_blocks.ts";
+import { BlockReader, WireError } from "./block_reader.ts";
+import type { RawResource, Rejection } from "./resources.ts";
+
+/** A resource as it stands in the envelope, or why nobody needs to look into it. */
+export type EnvelopeResource = RawResource | Rejection;
+
+export interface DeltaResponse {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  /** Sum of the payloads' lengths: names and versions do not count (2.12). */
+  readonly payloadBytes: number;
+  readonly bytes: ByteBlocks;
+}
+
+/** Fields of `DeltaDiscoveryResponse`, `Resource` and `Any` (`docs/spec/xds-state.md` 1.2). */
+const RESPONSE = { resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
+const RESOURCE = { version: 1, any: 2, name: 3, aliases: 4 } as const;
+const ANY_VALUE = 2;
+
+/** A policy may have the 1.5 MB of a Kubernetes object; nothing else comes near. Longer ones would hold the loop. */
+const MAX_PAYLOAD = 4 * 1024 * 1024;
+/** Of one resource, its payload aside: most of it are aliases. */
+const MAX_FIELDS = 4096;
+const MAX_TEXTS = 1024 * 1024;
+
+/**
+ * Steps through the envelope, one field at a time, so that the caller may pause anywhere; returns the response, or why
+ * the message is none. Everything later is made of has been looked at then, text included: nothing throws later on.
+ */
+export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse | WireError> {
+  let typeUrl = "", nonce = "", payloadBytes = 0;
+  try {
+    const fields = new BlockReader(bytes, 0, bytes.length);
+    while (fields.next()) {
+      if (fields.isBytes(RESPONSE.resources)) payloadBytes += checkResource(fields.nested());
+      else if (fields.isBytes(RESPONSE.typeUrl)) typeUrl = fields.text();
+      else if (fields.isBytes(RESPONSE.nonce)) nonce = fields.text();
+      else if (fields.isBytes(RESPONSE.removed)) fields.checkText();
+      yield;
+    }
+    return { typeUrl, nonce, payloadBytes, bytes };
+  } catch (error) {
+    if (error instanceof WireError) return error;
+    throw error;
+  }
+}
+
+function checkResource(fields: BlockReader): number {
+  let payload = 0, count = 0, texts = 0;
+  while (fields.next()) {
+    if (++count > MAX_FIELDS) throw new WireError(`resource with more than ${MAX_FIELDS} fields`);
+    if (fields.isBytes(RESOURCE.any)) payload = valueOf(fields.nested())?.length ?? payload;
+    else if (fields.isBytes(RESOURCE.version) || fields.isBytes(RESOURCE.name) || fields.isBytes(RESOURCE.aliases)) {
+      texts += fields.end - fields.start;
+      if (texts > MAX_TEXTS) throw new WireError(`resource with names of more than ${MAX_TEXTS} bytes`);
+      fields.checkText();
+    }
+  }
+  return payload;
+}
+
+/** Where the value of an Any lies; null where there is none. */
+function valueOf(any: BlockReader): { readonly start: number; readonly length: number } | null {
+  let value: { start: number; length: number } | null = null;
+  while (any.next()) if (any.isBytes(ANY_VALUE)) value = { start: any.start, length: any.end - any.start };
+  return value;
+}
+
+/** The resources of a checked response, in its order. */
+export function* resourcesOf({ bytes }: DeltaResponse): Generator<EnvelopeResource> {
+  const fields = new BlockReader(bytes, 0, bytes.length);
+  while (fields.next()) if (fields.isBytes(RESPONSE.resources)) yield readResource(fields.nested(), bytes);
+}
+
+function readResource(fields: BlockReader, bytes: ByteBlocks): EnvelopeResource {
+  let name = "", version = "";
+  let start = 0, length = -1;
+  while (fields.next()) {
+    if (fields.isBytes(RESOURCE.name)) name = fields.text();
+    else if (fields.isBytes(RESOURCE.version)) version = fields.text();
+    else if (fields.isBytes(RESOURCE.any)) {
+      const value = valueOf(fields.nested());
+      if (value !== null) ({ start, length } = value);
+      // An Any without a value is there, and empty.
+      else length = Math.max(0, length);
+    }
+  }
+  if (length < 0) return { name, reason: "XDS payload without resource" };
+  if (length > MAX_PAYLOAD) {
+    return { name, reason: `decode: payload of ${length} bytes is longer than the limit of ${MAX_PAYLOAD} bytes` };
+  }
+  return { name, version, body: bytes.slice(start, start + length) };
+}
+
+export function isRejection(resource: EnvelopeResource): resource is Rejection {
+  return "reason" in resource;
+}
+
+/** Names and other names (`Resource.aliases`) of what a checked response brings. */
+export function* namesOf({ bytes }: DeltaResponse): Generator<ResourceNames> {
+  const fields = new BlockReader(bytes, 0, bytes.length);
+  while (fields.next()) if (fields.isBytes(RESPONSE.resources)) yield readNames(fields.nested());
+}
+
+export interface ResourceNames {
+  readonly name: string;
+  readonly version: string;
+  readonly aliases: readonly string[];
+}
+
+const NO_ALIASES: readonly string[] = [];
+
+function readNames(fields: BlockReader): ResourceNames {
+  let name = "", version = "";
+  let aliases: string[] | null = null;
+  while (fields.next()) {
+    if (fields.isBytes(RESOURCE.name)) name = fields.text();
+    else if (fields.isBytes(RESOURCE.version)) version = fields.text();
+    else if (fields.isBytes(RESOURCE.aliases)) (aliases ??= []).push(fields.text());
+  }
+  return { name, version, aliases: aliases ?? NO_ALIASES };
+}
+
+/** `removed_resources` of a checked response, in its order. */
+export function* removedFrom({ bytes }: DeltaResponse): Generator<string> {
+  const fields = new BlockReader(bytes, 0, bytes.length);
+  while (fields.next()) if (fields.isBytes(RESPONSE.removed)) yield fields.text();
+}

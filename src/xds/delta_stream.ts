@@ -1,0 +1,124 @@
+/** One stream to the control plane, from the first requests to its end: the protocol on a gRPC call. */
+import type { ByteBlocks } from "../grpc/byte_blocks.ts";
+import type { Clock, GrpcCall } from "../grpc/channel.ts";
+import { Code, GrpcError } from "../grpc/status.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
+import { WireError } from "./block_reader.ts";
+import type { DeltaProtocol } from "./delta_protocol.ts";
+import { checkResponse, type DeltaResponse, isRejection, namesOf, removedFrom, resourcesOf } from "./delta_response.ts";
+import type { Node } from "./node.ts";
+import { paced } from "./pace.ts";
+import { type DeltaRequest, encodeRequest } from "./requests.ts";
+import type { RawResource, Rejection, ResourceSink, ResourceType } from "./resources.ts";
+
+/** istiod takes no more in one message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
+const REQUEST_LIMIT = 4 * 1024 * 1024;
+
+export interface DeltaStreamParts {
+  readonly call: GrpcCall;
+  readonly protocol: DeltaProtocol;
+  readonly node: Node;
+  readonly sink: ResourceSink;
+  readonly clock: Clock;
+  readonly log: LogScope;
+  /** Running number, for what the sink logs. */
+  readonly connection: number;
+  /** A response came: its type as it was sent, and the sum of its payloads. */
+  readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
+  /** A response was acknowledged. */
+  readonly onAcknowledged: () => void;
+}
+
+export class DeltaStream {
+  readonly #parts: DeltaStreamParts;
+  /** Requests leave one by one, in order. */
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(parts: DeltaStreamParts) {
+    this.#parts = parts;
+    for (const request of parts.protocol.opened(parts.clock.now())) this.#send(request);
+  }
+
+  /** Until the call ends: fulfilled where that was with OK. Rejects with {@link GrpcError}. */
+  async run(): Promise<void> {
+    const { call } = this.#parts;
+    for (let message = await call.read(); message !== null; message = await call.read()) await this.#receive(message);
+  }
+
+  /** Asks for one name of the address type. */
+  demand(name: string): void {
+    this.#send({ kind: "demand", name });
+  }
+
+  async #receive(message: ByteBlocks): Promise<void> {
+    const { protocol, log } = this.#parts;
+    const response = await paced(checkResponse(message));
+    if (response instanceof WireError) {
+      throw new GrpcError(Code.Internal, `response cannot be decoded: ${response.message}`, "call");
+    }
+    this.#parts.onResponse(response.typeUrl, response.payloadBytes);
+    const type = protocol.typeOf(response.typeUrl);
+    if (type === null) log.error("unknown type", { type_url: response.typeUrl.slice(0, 256) });
+    const rejections = type === null ? [] : await this.#apply(type, response);
+    const answer = protocol.answer(response.typeUrl, response.nonce, rejections);
+    logAnswer(log, answer);
+    await this.#send(answer);
+    if (answer.kind === "ack") this.#parts.onAcknowledged();
+  }
+
+  async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {
+    const { sink, protocol, clock, connection } = this.#parts;
+    const withoutPayload = await paced(rejectionsOf(response));
+    const refused = await sink.apply({
+      type,
+      connection,
+      changed: { [Symbol.iterator]: () => payloadsOf(response) },
+      removed: { [Symbol.iterator]: () => removedFrom(response) },
+    });
+    const rejections = [...refused, ...withoutPayload];
+    const names = {
+      type,
+      changed: { [Symbol.iterator]: () => namesOf(response) },
+      removed: { [Symbol.iterator]: () => removedFrom(response) },
+    };
+    await paced(protocol.settle(names, rejections, clock.now()));
+    return rejections;
+  }
+
+  /** Fulfilled once the transport took it, or the call has ended. */
+  #send(request: DeltaRequest): Promise<void> {
+    return this.#sending = this.#sending.then(async () => {
+      const { call, node, log } = this.#parts;
+      const message = await paced(encodeRequest(request, node));
+      if (message.length > REQUEST_LIMIT) {
+        log.warn(
+          "first request is longer than istiod accepts by default; " +
+            "raise ISTIO_GPRC_MAXRECVMSGSIZE of istiod if it refuses the stream",
+          { bytes: message.length, limit: REQUEST_LIMIT },
+        );
+      }
+      await call.send(message);
+    });
+  }
+}
+
+function* payloadsOf(response: DeltaResponse): Generator<RawResource> {
+  for (const resource of resourcesOf(response)) if (!isRejection(resource)) yield resource;
+}
+
+/** Those that nobody needs to look into, in steps. */
+function* rejectionsOf(response: DeltaResponse): Generator<void, Rejection[]> {
+  const rejections: Rejection[] = [];
+  for (const resource of resourcesOf(response)) {
+    if (isRejection(resource)) rejections.push(resource);
+    yield;
+  }
+  return rejections;
+}
+
+function logAnswer(log: LogScope, answer: DeltaRequest & { kind: "ack" | "nack" }): void {
+  const fields = { type_url: answer.typeUrl, nonce: answer.nonce };
+  if (answer.kind === "ack") log.debug("sending response", { ...fields, type: bare("Ack") });
+  else log.error("sending response", { ...fields, type: bare("Nack"), error: answer.message });
+}

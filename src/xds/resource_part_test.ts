@@ -1,0 +1,51 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { istio } from "../../proto/gen/resources.js";
+import { ResourceDecoder } from "./decode.ts";
+import { type PartRecord, PartWriter, recordsOf, type ResourcePart } from "./resource_part.ts";
+import { ADDRESS_TYPE } from "./resources.ts";
+
+function partOf({ memory, length }: PartWriter): ResourcePart {
+  return { sequence: 1, type: ADDRESS_TYPE, memory, length, first: true, last: true };
+}
+
+function plain(record: PartRecord): unknown {
+  return record.kind === "removed" ? [record.name] : [record.name, [...record.body]];
+}
+
+const resource = fc.tuple(
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+  fc.option(fc.uint8Array({ maxLength: 40 })),
+);
+
+Deno.test("what is written into a part is read from it, and what does not fit is not written", () => {
+  fc.assert(
+    fc.property(fc.array(resource), fc.nat(400), (resources, size) => {
+      const writer = new PartWriter(new SharedArrayBuffer(size));
+      const fitting = resources.filter(([name, body]) => {
+        const before = writer.length;
+        const fits = writer.add(name, body);
+        if (!fits) assert.equal(writer.length, before);
+        if (!fits) assert.ok(PartWriter.sizeOf(name, body) > size - before);
+        return fits;
+      });
+      const wanted = fitting.map(([name, body]) => body === null ? [name] : [name, [...body]]);
+      assert.deepEqual([...recordsOf(partOf(writer))].map(plain), wanted);
+    }),
+  );
+});
+
+Deno.test("a resource is decoded where it lies in shared memory", () => {
+  const name = "café-☃";
+  const body = istio.workload.Address.encode({ workload: { name, namespace: name, uid: "u" } }).finish();
+  const writer = new PartWriter(new SharedArrayBuffer(1000));
+  assert.ok(writer.add("", new Uint8Array(3)) && writer.add("u", body));
+  const [, record] = [...recordsOf(partOf(writer))];
+  assert.ok(record?.kind === "changed");
+  const decoded = new ResourceDecoder(16).decode(ADDRESS_TYPE, record.name, record.body);
+  // Nothing of it may lie in memory that is used again.
+  new Uint8Array(writer.memory).fill(0);
+  assert.ok(decoded.ok && decoded.change.kind === "workload");
+  assert.equal(decoded.change.workload.name, name);
+  assert.equal(decoded.change.workload.namespace, name);
+});

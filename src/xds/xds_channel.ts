@@ -1,0 +1,50 @@
+/** From the configuration to a channel for one attempt (`docs/spec/xds-state.md` 2.1 to 2.3). */
+import type { Config } from "../config/config.ts";
+import type { ChannelOptions, Clock, GrpcChannel } from "../grpc/channel.ts";
+import { isReservedHeader } from "../grpc/headers.ts";
+import { openChannel } from "../grpc/open_channel.ts";
+import { namedServer } from "../grpc/server_trust.ts";
+import { parseTarget, type Target } from "../grpc/target.ts";
+import { isLoopback } from "../net/address.ts";
+
+/** `docs/spec/xds-state.md` 2.2. */
+const MESSAGE_LIMIT = 200 * 1024 * 1024;
+
+export type XdsChannelConfig = Pick<Config, "xds" | "token" | "tls" | "node">;
+
+/** `xds.address` must be set; the configuration has checked it. `warn` is told what will not work as it seems. */
+export function xdsConnector(config: XdsChannelConfig, clock: Clock, warn: (text: string) => void): () => GrpcChannel {
+  const target = parseTarget(config.xds.address ?? "");
+  if (target === null) throw new TypeError(`"${config.xds.address}" is no address of a control plane`);
+  for (const [name] of config.xds.headers) {
+    if (isReservedHeader(name)) warn(`XDS_HEADER_${name} is not sent: the name belongs to HTTP/2 or gRPC`);
+  }
+  if (config.token !== null && !isPrivate(target)) {
+    warn(`token is sent unencrypted to ${target.text}: use https for XDS_ADDRESS`);
+  }
+  const options = channelOptions(config, target, clock);
+  return () => openChannel(options);
+}
+
+/** What is said to it cannot be overheard on a network. */
+function isPrivate({ tls, endpoint }: Target): boolean {
+  if (tls || endpoint.kind === "unix") return true;
+  return endpoint.ip === null ? endpoint.host === "localhost" : isLoopback(endpoint.ip);
+}
+
+function channelOptions({ xds, token, tls, node }: XdsChannelConfig, target: Target, clock: Clock): ChannelOptions {
+  const trust = {
+    roots: xds.roots,
+    alternativeHostname: xds.alternativeHostname,
+    tls12: tls.tls12,
+    settings: { roots: "XDS_ROOT_CA", alternativeHostname: "ALT_XDS_HOSTNAME" },
+  };
+  return {
+    target,
+    security: target.tls ? namedServer(target, trust) : null,
+    headers: xds.headers,
+    token: token === null ? null : { source: token, clusterId: node.clusterId },
+    messageLimit: MESSAGE_LIMIT,
+    clock,
+  };
+}
