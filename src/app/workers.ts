@@ -16,6 +16,8 @@ export class Workers {
   readonly #death = Promise.withResolvers<never>();
   /** Hears what workers say about pods, set by the wiring. */
   onPod: (worker: WorkerHandle, answer: PodAnswer) => void = () => {};
+  /** Hears which parts of what the control plane sent a worker has applied, set by the wiring. */
+  onResourcesApplied: (worker: WorkerHandle, sequence: number) => void = () => {};
 
   /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this identity. */
   constructor(config: Config, makeWorker: () => Worker, wanted: (id: SpiffeId) => void) {
@@ -26,6 +28,7 @@ export class Workers {
       new WorkerHandle(makeWorker(), {
         onCertificateWanted: wanted,
         onPod: (answer, worker) => this.onPod(worker, answer),
+        onResourcesApplied: (sequence, worker) => this.onResourcesApplied(worker, sequence),
         onDeath: (message) => this.#death.reject(new Error(message)),
       }));
   }

@@ -8,6 +8,8 @@ import type { PodAnswer } from "../dataplane/pods_messages.ts";
 export interface WorkerEvents {
   onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;
   onPod(answer: PodAnswer, worker: WorkerHandle): void;
+  /** The part with this number of what the control plane sent, and all before it. */
+  onResourcesApplied(sequence: number, worker: WorkerHandle): void;
   onDeath(message: string): void;
 }
 
@@ -82,6 +84,8 @@ export class WorkerHandle {
         return this.#listening.resolve();
       case "pod":
         return this.#events.onPod(message.answer, this);
+      case "resources-applied":
+        return this.#events.onResourcesApplied(message.sequence, this);
       case "certificate-wanted":
         return this.#events.onCertificateWanted(message.id, this);
       case "snapshot":

@@ -36,6 +36,7 @@ function bed() {
   const handle = new WorkerHandle(worker, {
     onCertificateWanted: (id) => wanted.push(id),
     onPod() {},
+    onResourcesApplied() {},
     onDeath: (message) => deaths.push(message),
   });
   const eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

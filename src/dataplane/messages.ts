@@ -10,13 +10,17 @@ import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { PodAnswer, PodOrder } from "./pods_messages.ts";
 
 export type ToWorker =
   /** First and once. `filter`: of the log, rendered. */
   | { readonly kind: "start"; readonly config: Config; readonly filter: string }
+  /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
+  /** From the control plane, checked. */
+  | { readonly kind: "resources"; readonly part: ResourcePart }
   | { readonly kind: "certificate"; readonly issued: IssuedCertificate }
   | { readonly kind: "certificate-failed"; readonly id: SpiffeId; readonly message: string }
   /** Bind the listeners of the one workload of dedicated mode. */
@@ -33,6 +37,8 @@ export type ToMain =
   | { readonly kind: "ready"; readonly wake: number; readonly library: string }
   | { readonly kind: "listening" }
   | { readonly kind: "pod"; readonly answer: PodAnswer }
+  /** The part with this number and all before it are applied. */
+  | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }

@@ -15,6 +15,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
+import { MeshUpdates } from "./mesh_updates.ts";
 import { Pods } from "./pods.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";
@@ -47,6 +48,7 @@ class DataPlaneWorker {
   readonly #log: Log;
   readonly #metrics = new Metrics();
   readonly #plane: DataPlane;
+  readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
   readonly #pods: Pods;
 
@@ -72,6 +74,13 @@ class DataPlaneWorker {
       random: Math.random,
       fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });
+    this.#updates = new MeshUpdates({
+      scheduler: this.#reactor,
+      apply: (changes) => this.#plane.applyMesh(changes),
+      onApplied: (sequence) => scope.postMessage({ kind: "resources-applied", sequence }),
+      onError: (text) => this.#log.scope("ztunnel::xds").error(text),
+      now: () => performance.now(),
+    });
     this.#pods = new Pods(this.#plane, (answer) => scope.postMessage({ kind: "pod", answer }));
     this.#dumps = new DumpSessions(
       this.#plane.state,
@@ -88,6 +97,8 @@ class DataPlaneWorker {
         throw new Error("a worker starts once");
       case "mesh":
         return this.#plane.applyMesh(message.changes);
+      case "resources":
+        return this.#updates.receive(message.part);
       case "certificate":
         return this.#plane.setCertificate(message.issued);
       case "certificate-failed":

@@ -1,0 +1,137 @@
+/**
+ * Applies what the control plane said to this isolate's mesh, without holding its loop.
+ *
+ * What fits into one part, which is all that happens day by day, is applied at once: readers see all of it or nothing.
+ * A larger batch of workloads and services is applied in slices. Between them a reader finds some resources as they
+ * were and others as they are now, never half of one, as if the control plane had sent several responses; before the
+ * first batch is whole the proxy serves nobody. Policies are applied all at once, however many: with one of two ALLOW
+ * policies the calls that the other one allows would be refused, and cut.
+ *
+ *     idle ──part──▶ working ──slice──▶ working          the loop had nothing else to do meanwhile
+ *       ▲               │  └───slice──▶ resting ──pause──▶ working        it had
+ *       └──all applied──┘
+ */
+import type { MeshChange } from "../mesh/changes.ts";
+import { policyKey } from "../mesh/model.ts";
+import type { Millis, Scheduler, TurnTask } from "../net/network.ts";
+import { ResourceDecoder } from "../xds/decode.ts";
+import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";
+
+/** How long one slice holds the loop. */
+const SLICE: Millis = 0.5;
+/** Work of others between two slices that still counts as none. */
+const NO_WORK: Millis = 0.1;
+/** Between two slices in a busy loop: so traffic keeps fifteen sixteenths of its time. */
+const PAUSE: Millis = 15 * SLICE;
+/** Records between two looks at the clock. */
+const RECORDS = 8;
+/** Different texts that resources share: two for each three workloads of the largest meshes. */
+const SHARED_TEXTS = 1 << 16;
+
+export interface MeshUpdatesParts {
+  readonly scheduler: Pick<Scheduler, "nextTurn" | "after">;
+  apply(changes: readonly MeshChange[]): void;
+  /** The part is not needed any more; the last one of a batch: its changes hold. */
+  onApplied(sequence: number): void;
+  /** A resource that was checked cannot be used all the same. */
+  onError(text: string): void;
+  /** Milliseconds since whenever, read as often as it is called. */
+  readonly now: () => Millis;
+}
+
+export class MeshUpdates implements TurnTask {
+  readonly #parts: MeshUpdatesParts;
+  readonly #decoder = new ResourceDecoder(SHARED_TEXTS);
+  /** The first one is being worked on. Main sends a few and waits for their end. */
+  readonly #waiting: ResourcePart[] = [];
+  #records: Iterator<PartRecord, void, undefined> | null = null;
+  /** Policies of a batch that is not whole yet. */
+  #held: MeshChange[] = [];
+  /** When the last slice ended; null: not just now. */
+  #sliceEnd: Millis | null = null;
+
+  constructor(parts: MeshUpdatesParts) {
+    this.#parts = parts;
+  }
+
+  receive(part: ResourcePart): void {
+    if (this.#waiting.push(part) > 1) return;
+    if (isWhole(part)) return this.#advance(part);
+    this.#sliceEnd = null;
+    this.#parts.scheduler.nextTurn(this);
+  }
+
+  runTurn(): void {
+    const now = this.#parts.now();
+    if (this.#sliceEnd !== null && now - this.#sliceEnd > NO_WORK) return this.#rest();
+    const end = now + SLICE;
+    for (let part = this.#waiting[0]; part !== undefined; part = this.#waiting[0]) {
+      this.#advance(part);
+      this.#sliceEnd = this.#parts.now();
+      if (this.#sliceEnd >= end && this.#waiting.length > 0) return this.#parts.scheduler.nextTurn(this);
+    }
+  }
+
+  #rest(): void {
+    this.#sliceEnd = null;
+    this.#parts.scheduler.after(PAUSE, () => this.runTurn());
+  }
+
+  /** Some records of the part, or all of one that is a whole batch. */
+  #advance(part: ResourcePart): void {
+    const records = this.#records ??= recordsOf(part);
+    const changes: MeshChange[] = [];
+    const most = isWhole(part) ? Infinity : RECORDS;
+    let ended = false;
+    while (!ended && changes.length < most) {
+      const next = records.next();
+      if (next.done) ended = true;
+      else this.#read(part.type, next.value, changes);
+    }
+    if (part.type === ADDRESS_TYPE) this.#apply(changes);
+    else this.#held.push(...changes);
+    if (ended) this.#end(part);
+  }
+
+  #end(part: ResourcePart): void {
+    this.#waiting.shift();
+    this.#records = null;
+    if (part.last) {
+      const held = this.#held;
+      this.#held = [];
+      this.#apply(held);
+    }
+    this.#parts.onApplied(part.sequence);
+  }
+
+  #apply(changes: readonly MeshChange[]): void {
+    if (changes.length > 0) this.#parts.apply(changes);
+  }
+
+  #read(type: ResourceType, record: PartRecord, into: MeshChange[]): void {
+    if (record.kind === "removed") {
+      into.push(removal(type, record.name));
+      return;
+    }
+    const decoded = this.#decoder.decode(type, record.name, record.body);
+    if (decoded.ok) into.push(decoded.change);
+    else this.#parts.onError(`${record.name}: ${decoded.reason}`);
+  }
+}
+
+/** A batch in one part. */
+function isWhole(part: ResourcePart): boolean {
+  return part.first && part.last;
+}
+
+function removal(type: ResourceType, name: string): MeshChange {
+  switch (type) {
+    case ADDRESS_TYPE:
+      return { kind: "remove-address", name };
+    case AUTHORIZATION_TYPE:
+      return { kind: "remove-policy", key: policyKey(name) };
+    default:
+      return type satisfies never;
+  }
+}

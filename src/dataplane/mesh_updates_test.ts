@@ -1,0 +1,110 @@
+import { strict as assert } from "node:assert";
+import { makeMesh } from "../../tests/support/mesh_resources.ts";
+import { MeshState } from "../mesh/state.ts";
+import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import { PartWriter, type ResourcePart } from "../xds/resource_part.ts";
+import { ADDRESS_TYPE } from "../xds/resources.ts";
+import { MeshUpdates } from "./mesh_updates.ts";
+
+const RESOURCES = makeMesh({ workloads: 100, services: 20, policies: 1 }).addresses;
+
+/** All resources, as part of a larger batch. */
+function part(sequence: number, first: boolean, last: boolean): ResourcePart {
+  const writer = new PartWriter(new SharedArrayBuffer(64 * 1024));
+  for (const { body } of RESOURCES) assert.ok(writer.add("", body));
+  return { sequence, type: ADDRESS_TYPE, memory: writer.memory, length: writer.length, first, last };
+}
+
+interface Bed {
+  readonly updates: MeshUpdates;
+  readonly scheduler: MemoryScheduler;
+  readonly state: MeshState;
+  readonly applied: number[];
+  readonly errors: string[];
+  /** Milliseconds that others take in each turn. */
+  others: number;
+}
+
+/** Each look at the clock takes a sixteenth of a millisecond. */
+function bed(): Bed {
+  let time = 0;
+  const scheduler = new MemoryScheduler();
+  const state = new MeshState();
+  const here: Bed = {
+    scheduler,
+    state,
+    applied: [],
+    errors: [],
+    others: 0,
+    updates: new MeshUpdates({
+      scheduler: {
+        after: (delay, run) => scheduler.after(delay, run),
+        nextTurn: (task) => {
+          time += here.others;
+          scheduler.nextTurn(task);
+        },
+      },
+      apply: (changes) => void state.apply(changes),
+      onApplied: (sequence) => here.applied.push(sequence),
+      onError: (text) => here.errors.push(text),
+      now: () => time += 1 / 16,
+    }),
+  };
+  return here;
+}
+
+function progress({ state: { sizes } }: Bed): number {
+  return sizes.workloads + sizes.services;
+}
+
+Deno.test("a large batch is applied in slices, one a turn, while the loop has nothing else to do", () => {
+  const here = bed();
+  here.updates.receive(part(1, true, false));
+  assert.equal(progress(here), 0);
+  const steps: number[] = [];
+  while (here.scheduler.busy) {
+    const before = progress(here);
+    here.scheduler.step();
+    steps.push(progress(here) - before);
+  }
+  // Eight between two looks at the clock, eight looks in half a millisecond.
+  assert.deepEqual(steps, [64, 56]);
+  assert.equal(progress(here), RESOURCES.length);
+  assert.deepEqual(here.applied, [1]);
+});
+
+Deno.test("in a busy loop a slice is followed by a pause fifteen times as long", () => {
+  const here = bed();
+  here.others = 1;
+  here.updates.receive(part(1, true, false));
+  here.scheduler.runUntilIdle();
+  assert.equal(progress(here), 64);
+  here.scheduler.advance(7.4);
+  assert.equal(progress(here), 64);
+  here.scheduler.advance(0.2);
+  assert.equal(progress(here), 120);
+  assert.deepEqual(here.applied, [1]);
+});
+
+Deno.test("parts are applied in their order, and what comes meanwhile waits", () => {
+  const here = bed();
+  here.updates.receive(part(1, true, false));
+  here.updates.receive(part(2, false, true));
+  here.updates.receive(part(3, true, true));
+  assert.deepEqual(here.applied, []);
+  here.scheduler.runUntilIdle();
+  assert.deepEqual(here.applied, [1, 2, 3]);
+  assert.equal(progress(here), RESOURCES.length);
+});
+
+Deno.test("a resource that cannot be used is told and costs only itself", () => {
+  const here = bed();
+  const writer = new PartWriter(new SharedArrayBuffer(1000));
+  writer.add("bad", Uint8Array.of(0xff));
+  writer.add("", RESOURCES[0]!.body);
+  const { memory, length } = writer;
+  here.updates.receive({ sequence: 1, type: ADDRESS_TYPE, memory, length, first: true, last: true });
+  assert.deepEqual(here.errors, ["bad: decode: field 0 is cut off"]);
+  assert.equal(progress(here), 1);
+  assert.deepEqual(here.applied, [1]);
+});
