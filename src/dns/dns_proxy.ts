@@ -64,8 +64,8 @@ export class DnsProxy {
     if (parts.resolver.nameservers.length === 0) throw new Error("no nameservers found in config");
     const { network, state, local, lookup, hosts, random } = parts;
     this.#log = parts.log.as("ztunnel::dns::server");
-    this.#shed = new ShedReport(network, (count, why) => {
-      this.#log.warn(`${count} TCP connections to the DNS proxy were refused: ${why}`);
+    this.#shed = new ShedReport(network, (count, reason) => {
+      this.#log.warn("TCP connections to the DNS proxy were refused", { count, reason });
     });
     this.#service = new QueryService({
       scheduler: network,

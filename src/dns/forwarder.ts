@@ -74,7 +74,7 @@ export class Forwarder {
     const running = key === null ? undefined : this.#shared.get(protocol + key);
     const full = this.#running.size >= MAX_EXCHANGES || this.#budget.exchanges <= 0;
     if ((running === undefined && full) || this.#waiting >= MAX_WAITING) {
-      done({ kind: "failed", why: "too many wait already", overload: true });
+      done({ kind: "failed", why: "too many wait for an answer already", overload: true });
       return null;
     }
     const shared = running ?? this.#begin(request, query, protocol, key);

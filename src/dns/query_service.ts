@@ -81,11 +81,11 @@ export class QueryService {
   constructor(parts: ServiceParts) {
     this.#parts = parts;
     const { scheduler, log } = parts;
-    this.#rejected = new ShedReport(scheduler, (count, why) => {
-      log.warn(`${count} DNS messages could not be read and were refused, the last one because ${why}`);
+    this.#rejected = new ShedReport(scheduler, (count, reason) => {
+      log.warn("DNS messages could not be read and were refused", { count, reason });
     });
-    this.#overloaded = new ShedReport(scheduler, (count, why) => {
-      log.warn(`${count} DNS questions were not forwarded: ${why}; are the nameservers of resolv.conf answering?`);
+    this.#overloaded = new ShedReport(scheduler, (count, reason) => {
+      log.warn("DNS questions were not forwarded; do the nameservers of resolv.conf answer?", { count, reason });
     });
   }
 

@@ -147,10 +147,19 @@ export class ScriptedServer {
 
   #answer(bytes: Uint8Array, protocol: Protocol, from: SocketAddress): Uint8Array | null {
     this.asked.push({ protocol, bytes, from });
-    const query = decode(bytes);
+    const query = readable(bytes);
     const answer = this.script(query, protocol, bytes);
     if (answer === null || answer instanceof Uint8Array) return answer;
     return encode({ type: "response", questions: query.questions, ...answer, id: query.id });
+  }
+}
+
+/** What the library cannot read has no questions. */
+function readable(bytes: Uint8Array): Required<Packet> {
+  try {
+    return decode(bytes);
+  } catch {
+    return decode(encode({ type: "query", id: (bytes[0]! << 8) | bytes[1]!, questions: [] }));
   }
 }
 
