@@ -14,12 +14,12 @@ export function resolverConfig({ nameservers, search, domain }: ResolverSettings
   };
 }
 
-export function resolverOptions({ ndots, timeout, attempts }: ResolverSettings, ipv6: boolean): DumpMap {
+export function resolverOptions({ ndots, timeout, attempts, edns0 }: ResolverSettings, ipv6: boolean): DumpMap {
   return {
     ndots,
     timeout: timeout / 1000,
     attempts,
-    edns0: false,
+    edns0,
     ip_strategy: ipv6 ? "Ipv4AndIpv6" : "Ipv4Only",
     cache_size: 4096,
     use_hosts_file: "Auto",

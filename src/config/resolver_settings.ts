@@ -11,6 +11,8 @@ export interface ResolverSettings {
   /** For one attempt, ms. */
   readonly timeout: number;
   readonly attempts: number;
+  /** Questions of our own carry an OPT record. */
+  readonly edns0: boolean;
 }
 
 const LINES_MAX = 1000;
@@ -25,7 +27,7 @@ export function parseResolverFile(text: string): ResolverSettings {
     const [keyword, ...values] = line.replace(/[#;].*$/, "").trim().split(/\s+/);
     const first = values[0] ?? "";
     if (keyword === "nameserver") pushIp(nameservers, first);
-    else if (keyword === "search") [search, domain] = [values, null];
+    else if (keyword === "search") [search, domain] = [values.filter((name) => name !== "--"), null];
     else if (keyword === "domain" && first !== "") [search, domain] = [[], first];
     else if (keyword === "options") values.forEach((option) => setOption(options, option));
   }
@@ -36,6 +38,7 @@ export function parseResolverFile(text: string): ResolverSettings {
     ndots: bounded(options.get("ndots"), 1, 15),
     timeout: bounded(options.get("timeout"), 5, 30) * 1000,
     attempts: bounded(options.get("attempts"), 2, 5),
+    edns0: options.has("edns0"),
   };
 }
 
@@ -46,8 +49,8 @@ function pushIp(into: Ip[], text: string) {
 }
 
 function setOption(options: Map<string, string>, option: string) {
-  const colon = option.indexOf(":");
-  if (colon > 0) options.set(option.slice(0, colon), option.slice(colon + 1));
+  const [name = "", ...value] = option.split(":");
+  options.set(name, value.join(":"));
 }
 
 /** glibc silently caps these; a text that is no number keeps the default. */

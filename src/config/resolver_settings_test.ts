@@ -17,13 +17,16 @@ options ndots:5 timeout:2 attempts:9 rotate edns0
     ndots: 5,
     timeout: 2000,
     attempts: 5,
+    edns0: true,
   });
 });
 
 Deno.test("config 1.5 defaults, and the later of domain and search wins", () => {
   const settings = parseResolverFile("search a\ndomain b\noptions timeout:x");
-  assert.deepEqual(settings, { nameservers: [], search: [], domain: "b", ndots: 1, timeout: 5000, attempts: 2 });
+  const defaults = { ndots: 1, timeout: 5000, attempts: 2, edns0: false };
+  assert.deepEqual(settings, { nameservers: [], search: [], domain: "b", ...defaults });
   assert.equal(parseResolverFile("domain b\nsearch a").domain, null);
+  assert.deepEqual(parseResolverFile("search a -- b").search, ["a", "b"]);
 });
 
 Deno.test("config 1.5 any text is read", () => {
