@@ -77,6 +77,10 @@ export class HostNetwork implements net.Network {
         closed();
         listener.close();
       },
+      retire(done) {
+        closed();
+        listener.retire(done);
+      },
     };
   }
 

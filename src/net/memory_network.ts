@@ -152,6 +152,11 @@ class MemoryListener implements net.Listener, Binding {
     this.open = false;
     this.#unbind(this);
   }
+
+  retire(done: () => void): void {
+    this.close();
+    done();
+  }
 }
 
 /** A connection in the backlog: accepted in the next turn, reset when the listener has gone by then. */

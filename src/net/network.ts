@@ -51,6 +51,8 @@ export interface ListenAt extends SocketOptions {
   readonly address: SocketAddress;
   /** SO_REUSEPORT before bind. */
   readonly reusePort?: boolean;
+  /** Listeners of this process that share the port, this one among them (default 1). */
+  readonly siblings?: number;
   /** `require`: failing to set IP_TRANSPARENT fails the listen. `try`: `Listener.transparent` says what came of it. */
   readonly transparent?: "require" | "try";
   /** Default 4096. */
@@ -64,6 +66,12 @@ export interface Listener {
   readonly transparent: boolean;
   /** Stops accepting at once; accepted connections go on. Idempotent. */
   close(): void;
+  /**
+   * Stops accepting without a reset to anybody: connections that begin from now on are left to other processes that
+   * share the port, those that have begun are waited for and taken, `done` is called. At once where ports are not
+   * shared. After {@link close} nothing is called any more.
+   */
+  retire(done: () => void): void;
 }
 
 /** Where datagrams are received, and sent from. */

@@ -3,7 +3,7 @@ import * as c from "../os/constants.ts";
 import * as e from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import { isFromReserve } from "../os/limits.ts";
-import { accept, originalDestination, setOption, socketName } from "../os/socket.ts";
+import { accept, originalDestination, setOption, socketName, steerNewConnections, stopSteering } from "../os/socket.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { type Accepted, type ListenAt, type Listener, ListenError, type Timer } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
@@ -17,6 +17,8 @@ const ACCEPTS_PER_EVENT = 64;
 const SHED_PER_PAUSE = 256;
 const PAUSE_MS = 100;
 const DEFAULT_BACKLOG = 4096;
+/** For handshakes that are under way when a listener retires: some round trips, and much less than any grace period. */
+const RETIREMENT_MS = 300;
 
 /** accept(2) hands over errors of the connection that it was about to give; the next one may be fine. */
 const PASSING: ReadonlySet<number> = new Set([
@@ -41,7 +43,10 @@ export class TcpListener implements Listener, FdHandler {
   readonly #accept: (accepted: Accepted) => void;
   readonly #peer = new Uint8Array(SOCKADDR_LENGTH);
   readonly #report: ShedReport;
+  readonly #reusePort: boolean;
+  readonly #siblings: number;
   #pause: Timer | null = null;
+  #retirement: Timer | null = null;
   #closed = false;
   #batch = 1;
   #lastTurn = 0;
@@ -49,6 +54,8 @@ export class TcpListener implements Listener, FdHandler {
   constructor(reactor: Reactor, at: ListenAt, accept: (accepted: Accepted) => void) {
     this.#reactor = reactor;
     this.#accept = accept;
+    this.#reusePort = at.reusePort ?? false;
+    this.#siblings = at.siblings ?? 1;
     const opened = openListener(at);
     this.#fd = opened.fd;
     this.transparent = opened.transparent;
@@ -83,8 +90,41 @@ export class TcpListener implements Listener, FdHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#pause?.cancel();
+    this.#retirement?.cancel();
     this.#report.close();
     this.#reactor.release(this.#fd);
+  }
+
+  /**
+   * The kernel resets what waits in the backlog of a listener that closes, and what completes its handshake later.
+   *
+   * Those who share the port stand in the order in which they came, and we, being the older, stand first: the place
+   * behind our own listeners is that of our successor. Without one new connections come to us as before, until the end.
+   */
+  retire(done: () => void): void {
+    if (this.#closed) return;
+    const close = () => {
+      this.close();
+      done();
+    };
+    if (!this.#reusePort) return close();
+    steerNewConnections(this.#fd, this.#siblings);
+    this.#retirement ??= this.#reactor.after(RETIREMENT_MS, () => {
+      try {
+        this.#takeWaiting();
+      } finally {
+        close();
+      }
+    });
+  }
+
+  #takeWaiting(): void {
+    for (let i = 0; i < DEFAULT_BACKLOG && this.#pause === null; i++) {
+      const fd = accept(this.#fd, this.#peer);
+      if (fd < 0) return;
+      if (isFromReserve(fd)) return void libc.close(fd);
+      this.#handOver(new TcpDuplex(this.#reactor, fd, decodeSockaddr(this.#peer), null));
+    }
   }
 
   #handOver(duplex: TcpDuplex): void {
@@ -158,6 +198,8 @@ function openListener(at: ListenAt): { fd: number; transparent: boolean } {
   const name = encodeSockaddr(at.address);
   if (libc.bind(fd, name, name.length) < 0) refuse(errno());
   if (libc.listen(fd, at.backlog ?? DEFAULT_BACKLOG) < 0) refuse(errno());
+  // What an earlier process left to its successor: the places have changed.
+  if (at.reusePort) stopSteering(fd);
   return { fd, transparent };
 }
 

@@ -42,6 +42,11 @@ export function steerNewConnections(fd: number, index: number): boolean {
   return libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_REUSEPORT_CBPF, new Uint8Array(program.buffer), 16) === 0;
 }
 
+/** Ends {@link steerNewConnections}, whoever began it. */
+export function stopSteering(fd: number): void {
+  setOption(fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0);
+}
+
 /** SO_ERROR: the pending error of a socket, 0 for none; reading clears it. */
 export function takeSocketError(fd: number): number {
   return getOption(fd, c.SOL_SOCKET, c.SO_ERROR) ?? errno();

@@ -41,7 +41,11 @@ export class PodProxy {
   readonly #ownPorts: Set<number>;
   readonly #originalSource: boolean | null;
   readonly #onDrained: (() => void)[] = [];
-  #drain: "running" | "draining" | "over" = "running";
+  /**
+   *     running ──graceful──▶ retiring ──listeners closed──▶ draining ──last connection──▶ over
+   *        └────immediate─────────┴──────immediate──────────────▲
+   */
+  #drain: "running" | "retiring" | "draining" | "over" = "running";
 
   /** `originalSource`: `ENABLE_ORIG_SRC`, null for "where the listener can". Throws `ListenError`; nothing is left then. */
   constructor(parts: PodParts, listeners: PodListeners, originalSource: boolean | null) {
@@ -74,14 +78,21 @@ export class PodProxy {
   }
 
   /**
-   * Stops accepting at once; `done` when the last connection has ended or was cut. Called again while that goes on, an
-   * immediate drain cuts short a graceful one.
+   * Stops accepting, at once or as soon as nobody is turned away by that; `done` when the last connection has ended or
+   * was cut. Called again while that goes on, an immediate drain cuts short a graceful one.
    */
   drain(mode: DrainMode, done: () => void): void {
     if (this.#drain === "over") return done();
     this.#onDrained.push(done);
-    if (this.#drain === "running") this.#beginDrain(mode);
-    else if (mode.kind === "immediate") { for (const { connections } of this.#components) connections.cutAll(); }
+    if (mode.kind === "graceful") { if (this.#drain === "running") this.#retire(mode); }
+    else if (this.#drain === "draining") { for (const { connections } of this.#components) connections.cutAll(); }
+    else this.#beginDrain(mode);
+  }
+
+  #retire(mode: DrainMode): void {
+    this.#drain = "retiring";
+    const retired = countdown(this.#components.length, () => this.#beginDrain(mode));
+    for (const { listener } of this.#components) listener.retire(retired);
   }
 
   #beginDrain(mode: DrainMode): void {
