@@ -16,6 +16,8 @@ export interface IstiodOptions {
   readonly namespace?: string;
   /** How long istiod collects changes, such as `100ms`, its own default. Here by default not at all. */
   readonly debounce?: string;
+  /** Age at which connections are ended, such as `1s`, with one second more for streams. Default: half an hour. */
+  readonly maxAge?: string;
   /** Text of a MeshConfig. */
   readonly mesh?: string;
   /** Features of istiod, by their environment variables. */
@@ -121,9 +123,12 @@ export class Istiod implements AsyncDisposable {
     await life.program[Symbol.asyncDispose]();
   }
 
-  /** Starts it again after {@link stop}: same ports, same root, same objects. */
-  async startAgain(): Promise<void> {
-    await this.#begin([]);
+  /** Starts it again after {@link stop}: same ports, same root, same objects but for what changed meanwhile. */
+  async startAgain(meanwhile: { readonly applied?: string; readonly deleted?: readonly string[] } = {}): Promise<void> {
+    const { applied, deleted = [] } = meanwhile;
+    // As `api_server.go` names them.
+    for (const key of deleted) Deno.removeSync(`${this.#folder.path}/objects/${key.replaceAll("/", "_")}.json`);
+    await this.#begin(applied === undefined ? [] : [this.#folder.write("applied.yaml", applied)]);
   }
 
   /** What it has printed in this life. */
@@ -142,11 +147,12 @@ export class Istiod implements AsyncDisposable {
   }
 
   async #begin(objects: readonly string[]): Promise<void> {
-    const { hostname = "127.0.0.1", debounce, mesh, env, namespace } = this.#options;
+    const { hostname = "127.0.0.1", debounce, maxAge, mesh, env, namespace } = this.#options;
     const control = `${this.#folder.path}/control`;
     if (existsSync(control)) Deno.removeSync(control);
     const flags = [`-state=${this.#folder.path}`, `-control=${control}`];
     flags.push(`-plain=${this.#place?.plain ?? `${hostname}:0`}`, `-tls=${this.#place?.tls ?? `${hostname}:0`}`);
+    if (maxAge !== undefined) flags.push(`-max-age=${maxAge}`);
     if (debounce !== undefined) flags.push(`-debounce=${debounce}`);
     if (mesh !== undefined) flags.push(`-mesh=${this.#folder.write("mesh.yaml", mesh)}`);
     const program = new Program(istiodProgram(), {

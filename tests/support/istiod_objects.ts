@@ -11,16 +11,14 @@ export const CLUSTER = documents(
   namespace("app", { "istio.io/dataplane-mode": "ambient" }),
   ...[1, 2].flatMap((n) => [
     node(`node-${n}`, { "topology.kubernetes.io/region": "r1", "topology.kubernetes.io/zone": `z${n}` }),
-    pod({
-      name: `ztunnel-${n}`,
-      namespace: "istio-system",
-      account: "ztunnel",
-      ip: `192.0.2.${n}`,
-      node: `node-${n}`,
-      ambient: false,
-    }),
+    proxyPod({ name: `ztunnel-${n}`, node: `node-${n}`, ip: `192.0.2.${n}` }),
   ]),
 );
+
+/** The pod of a node's proxy: by it istiod knows for whom the proxy may ask for certificates. */
+export function proxyPod(of: { readonly name: string; readonly node: string; readonly ip: string }): string {
+  return pod({ ...of, namespace: "istio-system", account: "ztunnel", ambient: false });
+}
 
 export function namespace(name: string, labels: Readonly<Record<string, string>> = {}): string {
   return JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
@@ -72,6 +70,8 @@ export function pod(of: PodObject): string {
 
 export interface ServiceObject {
   readonly name: string;
+  /** Default: `app`. */
+  readonly namespace?: string;
   readonly vip: string;
   /** Value of the `app` label of its pods. Default: the name. */
   readonly app?: string;
@@ -80,11 +80,12 @@ export interface ServiceObject {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-export function service({ name, vip, app = name, ports, labels = {} }: ServiceObject): string {
+export function service(of: ServiceObject): string {
+  const { name, namespace = "app", vip, app = name, ports, labels = {} } = of;
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name, namespace: "app", labels },
+    metadata: { name, namespace, labels },
     spec: {
       clusterIP: vip,
       ipFamilies: [vip.includes(":") ? "IPv6" : "IPv4"],

@@ -136,6 +136,7 @@ func run(o options) error {
 	connections := keepalive.DefaultOption()
 	if o.maxAge > 0 {
 		connections.MaxServerConnectionAge = o.maxAge
+		connections.MaxServerConnectionAgeGrace = time.Second // istiod's own: ten
 	}
 	newServer := func(more ...grpc.ServerOption) *grpc.Server {
 		server := grpc.NewServer(append(istiogrpc.ServerOptions(connections, func(int64) {}), more...)...)
