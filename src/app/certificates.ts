@@ -8,6 +8,7 @@ import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
 import { logManagerEvents } from "../identity/manager_events.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export class Certificates {
@@ -36,6 +37,15 @@ export class Certificates {
       (issued) => this.send({ kind: "certificate", issued }),
       (error) => this.send({ kind: "certificate-failed", id, message: messageOf(error) }),
     );
+  }
+
+  /** For who knows which workloads run here. */
+  get keeper(): CertificateKeeper {
+    return this.#manager;
+  }
+
+  get keyedBy(): CertificateAuthority["keyedBy"] {
+    return this.#authority.keyedBy;
   }
 
   /** Every identity with its certificate, for the config dump. */

@@ -6,7 +6,6 @@ import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
-import type { MeshChange } from "../mesh/changes.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -14,9 +13,9 @@ import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { Certificates } from "./certificates.ts";
 import { dumpSources } from "./dump_sources.ts";
-import { loadMesh } from "./local_mesh.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
+import { MeshSource } from "./mesh_source.ts";
 import { Pods } from "./pods.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
@@ -39,26 +38,32 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     readiness.register("state manager");
     const servers = new Servers(config, log);
     servers.serveReadiness(readiness);
-    const mesh = loadMesh(config, log);
-    readiness.complete("state manager");
+    const metrics = new Metrics();
+    metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
     const certificates = new Certificates(config, log);
     const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
     certificates.send = (message) => workers.send(message);
+    const onSynced = () => readiness.complete("state manager");
+    const mesh = new MeshSource({ config, workers, certificates, metrics, log, onSynced });
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
     servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log }), () => {
       log.scope("ztunnel::signal").info("received explicit shutdown signal");
       asked.resolve();
     });
-    const serving = serve(config, workers, filter, mesh, log).then(() => true);
+    const start = async () => {
+      await startWorkers(config, workers, filter, log);
+      servers.serveStats(async () => {
+        collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
+        return [metrics.snapshot(), ...await workers.snapshots()];
+      });
+      mesh.start();
+      await Promise.race([mesh.synced, workers.death]);
+      if (config.mode === "dedicated") await workers.listen();
+      return true;
+    };
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
-    if (!await Promise.race([serving, stop.then(() => false)])) return await servers.drain();
-    const metrics = new Metrics();
+    if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
     const pods = config.mode === "shared" ? new Pods({ config, workers, readiness, metrics, log }) : null;
-    metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
-    servers.serveStats(async () => {
-      collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
-      return [metrics.snapshot(), ...await workers.snapshots()];
-    });
     readiness.complete("proxy");
     const memory = keepMemorySmall();
     await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
@@ -68,27 +73,19 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       servers.drain(),
       workers.drain({ kind: "graceful", deadline: config.drainDeadline }),
     ]);
+    mesh.close();
     certificates.close();
   } finally {
     writer.drain(LAST_LINES);
   }
 }
 
-/** Starts the workers; in dedicated mode they listen for its one workload. */
-async function serve(
-  config: Config,
-  workers: Workers,
-  filter: LogFilter,
-  mesh: readonly MeshChange[],
-  log: Log,
-): Promise<void> {
+async function startWorkers(config: Config, workers: Workers, filter: LogFilter, log: Log): Promise<void> {
   const library = await workers.start(config, filter.toString());
   log.scope("ztunnel::tls").info("TLS library in use", { library });
   const scope = log.scope("ztunnel::app");
   scope.info(config.mode === "shared" ? "shared proxy mode - in-pod mode enabled" : "proxy mode enabled");
   if (!config.dnsEnabled) scope.info("no dns proxy created");
-  if (config.mode === "shared") workers.send({ kind: "mesh", changes: mesh });
-  else await workers.serve(mesh);
 }
 
 function announce(config: Config, log: Log): void {

@@ -5,7 +5,6 @@ import { WorkerHandle } from "../control/worker_handle.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import { checkSharedPorts } from "./shared_ports.ts";
@@ -49,10 +48,9 @@ export class Workers {
     return versions[0] ?? "none";
   }
 
-  /** Loads the mesh and binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
-  async serve(mesh: readonly MeshChange[]): Promise<void> {
+  /** Binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
+  async listen(): Promise<void> {
     checkSharedPorts(this.#config);
-    this.send({ kind: "mesh", changes: mesh });
     this.send({ kind: "listen" });
     await this.#all((worker) => worker.listening);
   }

@@ -133,9 +133,9 @@ class DataPlaneWorker {
     }
   }
 
+  /** The loop goes on until the process ends: main may be about to write to its eventfd. */
   #drained(): void {
     this.#log.flush();
-    this.#reactor.stop();
     this.#scope.postMessage({ kind: "drained" });
   }
 
