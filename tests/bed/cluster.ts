@@ -27,6 +27,8 @@ export interface ClusterPlan {
   readonly dns?: boolean;
   /** Added to every proxy's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Path of another proxy for the node of this number; undefined: ours. */
+  readonly executable?: (node: number) => string | undefined;
   /** Runs before the proxies start, when all else is there. What comes of it is added to the environment of each. */
   readonly prepare?: (cluster: Cluster) => Promise<(node: BedNode) => Readonly<Record<string, string>>>;
 }
@@ -78,19 +80,19 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: BedNode[] = [];
   readonly folder: string;
   readonly #pods = new Map<string, BedPod>();
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #plan: ClusterPlan;
   readonly #stack = new AsyncDisposableStack();
   #outside: Wired | null = null;
 
-  private constructor(env: Readonly<Record<string, string>>) {
-    this.#env = env;
+  private constructor(plan: ClusterPlan) {
+    this.#plan = plan;
     this.folder = this.use(tempDir()).path;
   }
 
   /** Two nodes, their proxies ready, every pod served. */
   static async build(plan: ClusterPlan): Promise<Cluster> {
     await cacheProgram("src/main.ts"); // no way out later
-    const cluster = new Cluster(plan.env ?? {});
+    const cluster = new Cluster(plan);
     try {
       await cluster.#lay(plan);
       const settings = await plan.prepare?.(cluster);
@@ -135,10 +137,12 @@ export class Cluster implements AsyncDisposable {
       ADMIN_PORT: "0",
       STATS_PORT: "0",
       READINESS_PORT: "0",
-      ...this.#env,
+      ...this.#plan.env,
       ...more,
     };
-    node.proxy = this.use(new Proxy(settings, { namespace: node.namespace.name }));
+    const executable = this.#plan.executable?.(node.wired.number);
+    const options = { namespace: node.namespace.name, ...executable !== undefined && { executable } };
+    node.proxy = this.use(new Proxy(settings, options));
     await node.proxy.line(/handling new stream/); // tells more where there is no such line
     node.session = await node.agent.session();
     for (const pod of this.podsOf(node)) await pod.enroll();

@@ -15,6 +15,8 @@ export interface ProxyOptions {
   readonly before?: readonly string[];
   /** Name of a network namespace. */
   readonly namespace?: string;
+  /** Path of another proxy in place of ours, such as the Rust ztunnel. */
+  readonly executable?: string;
   /** A program from the top of the project in place of the proxy's own, always by this runtime. */
   readonly program?: string;
 }
@@ -29,7 +31,7 @@ export class Proxy implements AsyncDisposable {
   readonly program: Program;
 
   constructor(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}) {
-    const { command, args } = options.program === undefined ? launcher() : ofThisRuntime(options.program);
+    const { command, args } = commandOf(options);
     const [first = command, ...words] = [...options.before ?? [], command, ...args, ...options.args ?? []];
     this.program = new Program(first, {
       args: words,
@@ -141,6 +143,11 @@ export async function cacheProgram(...programs: readonly string[]): Promise<void
   });
   const { code, output } = await program.ended();
   if (code !== 0) throw new Error(`${programs.join(", ")} cannot be loaded: ${output}`);
+}
+
+function commandOf({ executable, program }: ProxyOptions): { command: string; args: readonly string[] } {
+  if (executable !== undefined) return { command: executable, args: [] };
+  return program === undefined ? launcher() : ofThisRuntime(program);
 }
 
 function ofThisRuntime(program: string): { command: string; args: string[] } {
