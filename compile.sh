@@ -19,8 +19,8 @@
 set -eu
 cd "$(dirname "$0")"
 
-# --max-semi-space-size: docs/spec/dataplane-speed.md 7. Everything from --no-config on keeps the surroundings out.
-v8_flags=--max-semi-space-size=1
+# V8: docs/spec/dataplane-speed.md 7. Everything from --no-config on keeps the surroundings out.
+v8_flags=--max-semi-space-size=1,--no-parallel-scavenge
 run_flags="-A --no-prompt --unstable-worker-options --v8-flags=$v8_flags"
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 

@@ -11,7 +11,7 @@ export const OUR_COMMAND: readonly string[] = [
   "run",
   "-A",
   "--no-prompt",
-  "--v8-flags=--max-semi-space-size=1",
+  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
   "src/main.ts",
 ];
 
