@@ -13,7 +13,8 @@ const NONE = "(none)";
 export function policyReason(compiled: CompiledPolicy, facts: ConnectionFacts, matches: boolean): Reason {
   const { key, policy } = compiled;
   const text = `${policy.dryRun ? "dry-run " : ""}${policy.action} ${key} ${matches ? "matches" : "does not match"}`;
-  return { rule: "authorize.policy", subject: key, text, details: detailsOf(compiled.findings(facts), facts, matches) };
+  const details = detailsOf(compiled.findings(facts), facts, matches);
+  return { rule: "authorize.policy", subject: key, text, holds: matches, details };
 }
 
 function detailsOf(findings: readonly RuleFinding[], facts: ConnectionFacts, matches: boolean): string[] {

@@ -12,6 +12,8 @@ export interface Reason {
   readonly text: string;
   /** What the rule was applied to, where there are many: the uid of an endpoint, the key of a policy. */
   readonly subject?: string;
+  /** The rule is a condition: did it hold? */
+  readonly holds?: boolean;
   /** This rule settled the outcome. */
   readonly decides?: true;
   /** Finer grounds, each in words. */

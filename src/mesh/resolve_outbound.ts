@@ -48,6 +48,8 @@ export interface OutboundRequest {
 export interface OutboundRoute {
   readonly kind: "route";
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
+  /** What stands at {@link actual}; "outside": nobody knows. */
+  readonly leadsTo: "destination" | "waypoint" | "gateway" | "outside";
   /** The address to dial. */
   readonly actual: SocketAddress;
   /** `:authority` of the CONNECT, of both for double HBONE; null for TCP. */
@@ -95,7 +97,8 @@ export function resolveOutbound(
   const entry = found instanceof ServiceEntry ? found : null;
   const service = entry?.service ?? null;
   if (service !== null) {
-    trace?.push({ rule: "outbound.service", text: `${network}/${target.ip} is service ${service.key}` });
+    const text = `${network}/${target.ip} is service ${service.key}`;
+    trace?.push({ rule: "outbound.service", subject: service.key, text });
     const waypoint = waypointOf(service, random, trace);
     if (waypoint !== null) return viaServiceWaypoint(state, request, service, waypoint, random, trace);
   }
@@ -133,7 +136,7 @@ function viaServiceWaypoint(
   if (hop.upstream.workload.network !== request.source.network) {
     return viaGateway(state, request, hop.upstream, service, random, trace);
   }
-  return dial(hop, { protocol: "HBONE", authority: formatAddress(request.target), final: [], service }, trace);
+  return dial(hop, { ...TO_WAYPOINT, authority: formatAddress(request.target), service }, trace);
 }
 
 function viaWorkloadWaypoint(
@@ -149,7 +152,7 @@ function viaWorkloadWaypoint(
   const hop = resolveGateway(state, "waypoint", waypoint, request, random, trace);
   if (hop.kind !== "hop") return hop;
   const authority = formatAddress(request.target);
-  return dial(hop, { protocol: "HBONE", authority, final: [], service: upstream.service }, trace);
+  return dial(hop, { ...TO_WAYPOINT, authority, service: upstream.service }, trace);
 }
 
 function withoutUpstream(service: Service | null, target: SocketAddress, trace: Trace): OutboundRoute | Refusal {
@@ -160,6 +163,7 @@ function withoutUpstream(service: Service | null, target: SocketAddress, trace: 
   return {
     kind: "route",
     protocol: "TCP",
+    leadsTo: "outside",
     actual: target,
     authority: null,
     nextHopIdentities: [],
@@ -189,7 +193,7 @@ function viaGateway(
   if (hop.kind !== "hop") return hop;
   const authority = `${service.hostname}:${request.target.port}`;
   const final = serviceIdentities(upstream.service);
-  return dial(hop, { protocol: "DOUBLEHBONE", authority, final, service }, trace);
+  return dial(hop, { protocol: "DOUBLEHBONE", leadsTo: "gateway", authority, final, service }, trace);
 }
 
 function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): OutboundOutcome {
@@ -197,12 +201,14 @@ function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): Out
   const { protocol } = upstream.workload;
   trace?.push({ rule: "outbound.direct", text: `${protocol} to ${upstream.workload.uid}`, decides: true });
   const hbonePort = protocol === "HBONE" ? request.hboneInboundPort : null;
-  return dial(hop, { protocol, authority: null, hbonePort, final: [], service: upstream.service }, trace);
+  const { service } = upstream;
+  return dial(hop, { protocol, leadsTo: "destination", authority: null, hbonePort, final: [], service }, trace);
 }
 
 /** What is known of a route before the address of its next hop is. */
 interface Draft {
   readonly protocol: OutboundRoute["protocol"];
+  readonly leadsTo: OutboundRoute["leadsTo"];
   /** Null: the endpoint's own address and port. */
   readonly authority: string | null;
   /** Dial this port and put the endpoint's own into the authority. */
@@ -210,6 +216,8 @@ interface Draft {
   readonly final: readonly SpiffeId[];
   readonly service: Service | null;
 }
+
+const TO_WAYPOINT = { protocol: "HBONE", leadsTo: "waypoint", final: [] } as const;
 
 function dial(hop: Hop, draft: Draft, trace: Trace): OutboundOutcome {
   const { workload, service } = hop.upstream;
@@ -233,6 +241,7 @@ function routeTo(ip: Ip, { upstream }: Hop, draft: Draft, trace: Trace): Outboun
   return {
     kind: "route",
     protocol: draft.protocol,
+    leadsTo: draft.leadsTo,
     actual: hbonePort === null ? at : { ip, port: hbonePort },
     authority: draft.protocol === "TCP" ? null : draft.authority ?? formatAddress(at),
     nextHopIdentities: upstream.identities,

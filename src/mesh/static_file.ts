@@ -4,7 +4,8 @@
  */
 import type { MeshChange, PolicyChange, ServiceChange, WorkloadChange } from "./changes.ts";
 import { readPolicy } from "./static_file_policy.ts";
-import { type Field, readDocument } from "./static_file_reader.ts";
+import type { Field } from "./field.ts";
+import { readDocument } from "./static_file_reader.ts";
 import { readService } from "./static_file_service.ts";
 import { readWorkload } from "./static_file_workload.ts";
 

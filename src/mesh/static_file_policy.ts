@@ -2,7 +2,7 @@
 import type { PolicyChange } from "./changes.ts";
 import { parseCidr } from "./cidr.ts";
 import { keyOfPolicy, type Match, type Policy, type ServiceAccountMatch, type StringMatch } from "./model.ts";
-import type { Field, Fields } from "./static_file_reader.ts";
+import type { Field, Fields } from "./field.ts";
 import { MAX_U16 } from "./static_file_values.ts";
 
 const KEYS = ["name", "namespace", "scope", "action", "dryRun", "rules"];

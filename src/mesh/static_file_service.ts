@@ -9,7 +9,7 @@ import {
   type WeightedWaypoint,
   workloadUid,
 } from "./model.ts";
-import type { Field } from "./static_file_reader.ts";
+import type { Field } from "./field.ts";
 import { MAX_U32, readGateway, readHealth, readNetworkAddress, readPorts } from "./static_file_values.ts";
 
 const KEYS = [
@@ -61,7 +61,7 @@ function readCidrVip(field: Field): CidrVip {
   return { network: fields.required("network").string(), cidr };
 }
 
-function readEndpoint(field: Field): Endpoint {
+export function readEndpoint(field: Field): Endpoint {
   const fields = field.object(["workloadUid", "port", "status"]);
   return {
     workloadUid: workloadUid(fields.required("workloadUid").string()),

@@ -1,7 +1,7 @@
 /** Values that several objects of the static file share. */
 import { parseIp } from "../net/address.ts";
 import { type GatewayAddress, type NetworkAddress, parseNamespacedHostname, type PortMap } from "./model.ts";
-import type { Field } from "./static_file_reader.ts";
+import type { Field } from "./field.ts";
 
 export const MAX_U16 = 0xffff;
 export const MAX_U32 = 0xffff_ffff;

@@ -11,7 +11,7 @@ import {
   type Workload,
   workloadUid,
 } from "./model.ts";
-import type { Field } from "./static_file_reader.ts";
+import type { Field, Fields } from "./field.ts";
 import { MAX_U16, MAX_U32, readGateway, readHealth, readPorts } from "./static_file_values.ts";
 
 const KEYS = [
@@ -46,11 +46,24 @@ const NOWHERE: Locality = Object.freeze({ region: "", zone: "", subzone: "" });
 
 export function readWorkload(field: Field): WorkloadChange {
   const fields = field.object(KEYS);
+  const workload = readWorkloadFields(fields);
+  return { kind: "workload", workload, endpoints: readServices(fields.required("services")) };
+}
+
+/** The value as a config dump has it: `services` lists the keys of services. */
+export function readDumpedWorkload(field: Field): Workload {
+  const fields = field.object(KEYS);
+  const services = fields.list("services", (key) => key.parsed("namespace/hostname", parseNamespacedHostname).key);
+  return { ...readWorkloadFields(fields), services };
+}
+
+/** All but the services. */
+function readWorkloadFields(fields: Fields): Workload {
   const orNull = <T>(key: string, read: (value: Field) => T): T | null => {
     const value = fields.nullable(key);
     return value === null ? null : read(value);
   };
-  const workload: Workload = {
+  return {
     uid: workloadUid(fields.string("uid")),
     name: fields.string("name"),
     namespace: fields.required("namespace").string(),
@@ -79,7 +92,6 @@ export function readWorkload(field: Field): WorkloadChange {
     // of inbound connections names no service (docs/spec/xds-state.md 2.14).
     services: [],
   };
-  return { kind: "workload", workload, endpoints: readServices(fields.required("services")) };
 }
 
 function readServices(field: Field): ReadonlyMap<NamespacedHostname, PortMap> {

@@ -1,0 +1,64 @@
+/** The upshot of an explanation, for who reads no further. */
+import type { Admission, Hop, HopRoute, Outlook, Way } from "./explanation.ts";
+
+/** Of several that chance chooses among. Without any there is nowhere to go. */
+export function outlookOf(outlooks: readonly Outlook[]): Outlook {
+  const [first = "refused", ...others] = outlooks;
+  return others.every((each) => each === first) ? first : "depends";
+}
+
+/** One sentence, without a final stop. */
+export function summaryOf(ways: readonly Way[]): string {
+  const [first, ...others] = ways;
+  if (first === undefined) return "there is no way";
+  if (others.length === 0) return textOf(first);
+  const refused = ways.filter(({ outlook }) => outlook === "refused");
+  const shown = refused[0] ?? first;
+  const count = refused.length === 0 || refused.length === ways.length ? "each" : `${refused.length} of them`;
+  return `one of ${ways.length} ways is chosen by chance; ${count}: ${textOf(shown)}`;
+}
+
+function textOf({ hop, onward }: Way): string {
+  const { outcome, admission } = hop;
+  if (outcome.kind === "refusal") return `refused by the client's proxy: ${outcome.message}`;
+  if (admission !== null && !admission.allow) return refusalAt(admission);
+  if (onward === null) return `${routeText(outcome)}${admission === null ? "" : `, ${admissionText(admission)}`}`;
+  const refusing = onward.hops.filter((each) => each.admission?.allow === false);
+  const behind = onward.hops.length === 0
+    ? "which has nothing behind it to reach"
+    : refusing.length === 0
+    ? `which can reach ${countOf(onward.hops)}`
+    : `which can reach ${countOf(onward.hops)}, but of them ${refusing.length} refuse: ${
+      refusalAt(refusing[0]!.admission!)
+    }`;
+  return `${routeText(outcome)}, ${behind}`;
+}
+
+function countOf({ length }: readonly Hop[]): string {
+  return length === 1 ? "its one destination" : `${length} destinations`;
+}
+
+function refusalAt({ at, message }: Admission): string {
+  return `refused at ${at.namespace}/${at.name}: ${message}`;
+}
+
+function routeText({ protocol, dial, destination, leadsTo }: HopRoute): string {
+  const who = destination === null ? dial : `${destination.namespace}/${destination.name}`;
+  switch (leadsTo) {
+    case "destination":
+      return `${protocol === "TCP" ? "plain TCP" : protocol} to ${who}`;
+    case "waypoint":
+      return `${protocol} to the waypoint ${who}`;
+    case "gateway":
+      return `two tunnels through the gateway ${who}, behind which nothing is known here`;
+    case "outside":
+      return `plain TCP to ${who}, of which the mesh knows nothing`;
+    default:
+      return leadsTo satisfies never;
+  }
+}
+
+function admissionText({ notEnforced, decision, policy }: Admission): string {
+  if (notEnforced !== null) return notEnforced;
+  return `allowed there: ${decision}${policy === null ? "" : ` (${policy})`}`;
+}

@@ -1,0 +1,44 @@
+/** Names that somebody may have meant who typed another one. */
+
+/** Names looked at: comparing takes about a microsecond each. */
+const COMPARED = 2000;
+const SUGGESTED = 5;
+
+/** At most five, nearest first. Of `items` the first two thousand are looked at. */
+export function nearNames<T>(typed: string, items: Iterable<T>, nameOf: (item: T) => string): T[] {
+  const allowed = Math.max(2, Math.floor(typed.length / 3));
+  const found: { item: T; name: string; distance: number }[] = [];
+  let compared = 0;
+  for (const item of items) {
+    if (compared++ === COMPARED) break;
+    const name = nameOf(item);
+    const distance = distanceBetween(typed, name, allowed);
+    if (distance < allowed + 1) found.push({ item, name, distance });
+  }
+  found.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
+  return found.slice(0, SUGGESTED).map(({ item }) => item);
+}
+
+/** A part of a name is nearer than any misspelling: pods have suffixes that nobody remembers. */
+function distanceBetween(typed: string, name: string, allowed: number): number {
+  if (typed.length >= 3 && name.startsWith(typed)) return 0;
+  if (typed.length >= 3 && name.includes(typed)) return 0.5;
+  const start = name.length > typed.length ? name.slice(0, typed.length) : name;
+  return Math.min(editDistance(typed, name, allowed), editDistance(typed, start, allowed) + 0.5);
+}
+
+/** Insertions, deletions and replacements from `a` to `b`; anything above `limit` where it is more than that. */
+export function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    if (Math.min(...next) > limit) return limit + 1;
+    row = next;
+  }
+  return row[b.length]!;
+}
