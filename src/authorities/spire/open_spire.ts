@@ -28,7 +28,7 @@ export interface SpireSurroundings {
  * A Go server ends a connection after the third ping within five minutes on which it had nothing to say, and an agent has
  * nothing to say for half an hour. Unix sockets tell by themselves when the other side is gone.
  */
-const KEEPALIVE = { interval: 330_000, timeout: 20_000 };
+export const KEEPALIVE = { interval: 330_000, timeout: 20_000 };
 
 /** `clusterDomain`: SPIRE's trust domain. Throws {@link CertificateError} where that is none. */
 export function openSpire(settings: SpireSettings, clusterDomain: string, around: SpireSurroundings): SpireAuthority {

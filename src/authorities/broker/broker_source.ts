@@ -1,0 +1,82 @@
+/** SVIDs by the SPIFFE Broker API: pods as Kubernetes objects, or by a process (`docs/spec/identity-spire.md` 5.4). */
+import type { CertificateSubject } from "../../identity/authority.ts";
+import type { ContainerRuntime } from "../cri/container_runtime.ts";
+import { findProcess } from "../spire/by_process.ts";
+import type { FindPod } from "../spire/local_pods.ts";
+import type { ProcessTable } from "../spire/process_guard.ts";
+import type { Attestation, SvidSource, SvidWords } from "../spire/source.ts";
+import type { BrokerApi } from "./broker_api.ts";
+import type { OwnIdentityFollower } from "./own_identity.ts";
+import { podReference, processReference, type WorkloadReference } from "./workload_reference.ts";
+
+/** How workloads are named to the broker. */
+export interface WorkloadNaming {
+  /** Rejects with `CertificateError`. */
+  name(subject: CertificateSubject, signal: AbortSignal): Promise<NamedWorkload>;
+  close(): void;
+}
+
+export interface NamedWorkload extends Omit<Attestation, "open"> {
+  readonly reference: WorkloadReference;
+}
+
+const WORDS: SvidWords = {
+  noEntry: (id, asked) =>
+    `SPIFFE Broker returned no SVIDs in response: no registration entry for ${id} that fits ${asked} ` +
+    `(spire-server entry show -spiffeID ${id}; a new entry takes some seconds to reach the agent)`,
+  mismatch: (id, got) => `SPIFFE Broker returned SVID for ${got}, expected ${id}`,
+  ended: () => "SPIFFE Broker subscription stream ended without an SVID",
+  timedOut: (cause) => `SPIFFE Broker subscription timed out (${cause})`,
+};
+
+export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: WorkloadNaming): SvidSource {
+  return {
+    keyedBy: "workload",
+    words: WORDS,
+    // 5.1: what a workload has goes at once when the broker says that it has no right to it, or is not there.
+    withdrawsOn: new Set(["DENIED", "UNKNOWN_WORKLOAD"]),
+    start(events) {
+      own.start({
+        onChange: ({ trustDomain, anchors }) => {
+          events.onBundles(new Map([[trustDomain, anchors.map(({ der }) => der)]]));
+        },
+        onProblem: (error) => events.onProblem(error),
+        onBack: () => events.onBack(),
+      });
+    },
+    async attest(subject, signal) {
+      const { reference, ...named } = await naming.name(subject, signal);
+      return { ...named, open: (until) => api.subscribe(reference, until) };
+    },
+    close() {
+      own.close();
+      api.close();
+      naming.close();
+    },
+  };
+}
+
+export function asKubernetesObject(findPod: FindPod): WorkloadNaming {
+  return {
+    // deno-lint-ignore require-await -- so that a refusal is a rejection
+    async name(subject) {
+      return {
+        reference: podReference(subject, findPod),
+        asked: `pod ${subject.workloadUid}`,
+        confirm: () => Promise.resolve(),
+        problem: () => null,
+      };
+    },
+    close: () => {},
+  };
+}
+
+export function asProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): WorkloadNaming {
+  return {
+    async name(subject, signal) {
+      const { pid, confirm, problem } = await findProcess(subject, runtime, findPod, processes, signal);
+      return { reference: processReference(pid), asked: `PID ${pid}`, confirm, problem };
+    },
+    close: () => runtime.close(),
+  };
+}
