@@ -15,8 +15,8 @@ import type { TrustBundles } from "./trust_bundles.ts";
 const MAX_ISSUED_CHAIN = 64;
 
 /**
- * `chain`: DER, leaf first. `key`: PKCS#8 DER. `now`: ms since the epoch. Throws {@link CertificateError}. The chain
- * of the result has neither duplicates nor trust anchors (O9).
+ * `chain`: DER, leaf first. `key`: PKCS#8 DER. `now`: ms since the epoch. `anyId`: whatever SPIFFE id the leaf has will
+ * do. Throws {@link CertificateError}. The chain of the result has neither duplicates nor trust anchors (O9).
  */
 export function checkIssued(
   wanted: SpiffeId,
@@ -24,6 +24,7 @@ export function checkIssued(
   key: Uint8Array,
   bundles: TrustBundles,
   now: number,
+  { anyId = false } = {},
 ): IssuedCertificate {
   const [first] = chain;
   if (first === undefined) {
@@ -31,7 +32,8 @@ export function checkIssued(
   }
   if (chain.length > MAX_ISSUED_CHAIN) throw invalid(`chain of ${chain.length} certificates is too long`);
   const [leaf] = chain.map(readOrThrow) as [Certificate];
-  if (spiffeIdOfLeaf(leaf) !== wanted) throw sanMismatch(wanted, spiffeIdOfLeaf(leaf));
+  const found = spiffeIdOfLeaf(leaf);
+  if (found !== wanted && !(anyId && typeof found === "string")) throw sanMismatch(wanted, found);
   if (!equalBytes(leaf.publicKey, publicKeyOf(key))) {
     throw new CertificateError(`certificate for ${wanted} is for another key`, "KEY_MISMATCH");
   }

@@ -1,0 +1,24 @@
+/** Certificate signing requests (PKCS #10, RFC 2986) as Istio's CA wants them (`docs/spec/identity-spire.md` 3.4). */
+import { type KeyObject, sign } from "node:crypto";
+import { uriAltNames } from "../../identity/certificate_builder.ts";
+import { contextTag } from "../../identity/der.ts";
+import * as der from "../../identity/der_write.ts";
+import { spkiOf } from "../../identity/local_ca.ts";
+import { Oid } from "../../identity/oids.ts";
+import type { SpiffeId } from "../../identity/spiffe_id.ts";
+
+/** `extensionRequest`, RFC 2985 §5.4.2. */
+const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
+
+/** Empty subject, one critical extension: the id as URI name. `key`: P-256. DER. */
+export function signingRequest(id: SpiffeId, key: KeyObject): Uint8Array {
+  const extensions = der.sequence(uriAltNames(id));
+  const attribute = der.sequence(der.oid(EXTENSION_REQUEST), der.set(extensions));
+  const info = der.sequence(
+    der.smallInteger(0),
+    der.sequence(),
+    spkiOf(key),
+    der.element(contextTag(0, true), attribute),
+  );
+  return der.sequence(info, der.sequence(der.oid(Oid.ECDSA_SHA256)), der.bitString(sign("sha256", info, key)));
+}

@@ -1,0 +1,113 @@
+/**
+ * Istio's CA as certificate authority (`docs/spec/identity-spire.md` 3): a new key and a signing request for each
+ * certificate. In shared mode the proxy asks on behalf of pods, in dedicated mode for itself.
+ */
+import { generateKeyPairSync } from "node:crypto";
+import { istio } from "../../../proto/gen/ca.js";
+import type { GrpcChannel } from "../../grpc/channel.ts";
+import { codeDescription, GrpcError } from "../../grpc/status.ts";
+import {
+  type CertificateAuthority,
+  CertificateError,
+  type CertificateSubject,
+  type IssuedCertificate,
+} from "../../identity/authority.ts";
+import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
+import { checkIssued } from "../../identity/check_issued.ts";
+import { isRefusal } from "../../identity/peer_chain.ts";
+import { encodePem } from "../../identity/pem.ts";
+import { findServerPath } from "../../identity/server_path.ts";
+import type { SpiffeId } from "../../identity/spiffe_id.ts";
+import { bundlesForAnyDomain, NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
+import { type Answer, readAnswer } from "./answer.ts";
+import { signingRequest } from "./csr.ts";
+
+export interface IstioAuthorityOptions {
+  readonly channel: GrpcChannel;
+  /** ms; asked for in whole seconds. */
+  readonly lifetime: number;
+  /** Name the pod whose certificate it shall be. Without, the CA goes by the token, and the answer may be for any id. */
+  readonly impersonate: boolean;
+  /** ms since the epoch. */
+  readonly now: () => number;
+  readonly warn: (text: string) => void;
+}
+
+const METHOD = "/istio.v1.auth.IstioCertificateService/CreateCertificate";
+/** One call that hangs would occupy one of eight slots for ever. */
+const TIMEOUT = 30_000;
+
+export class IstioAuthority implements CertificateAuthority {
+  readonly keyedBy = "identity";
+  readonly #options: IstioAuthorityOptions;
+  #bundles: TrustBundles = NO_BUNDLES;
+  #closed = false;
+
+  constructor(options: IstioAuthorityOptions) {
+    this.#options = options;
+  }
+
+  async fetch({ id }: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate> {
+    signal.throwIfAborted();
+    if (this.#closed) throw new CertificateError("CA client is closed", "CLOSED");
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const texts = await this.#ask(id, signingRequest(id, privateKey), signal);
+    const answer = readAnswer(texts, id, this.#options.warn);
+    const key = new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }));
+    const now = this.#options.now();
+    const { impersonate } = this.#options;
+    const issued = checkIssued(id, answer.chain, key, bundlesForAnyDomain(answer.roots), now, { anyId: !impersonate });
+    checkPath(answer, id, now);
+    this.#bundles = issued.bundles;
+    return issued;
+  }
+
+  bundles(): TrustBundles {
+    return this.#bundles;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#options.channel.close();
+  }
+
+  async #ask(id: SpiffeId, csr: Uint8Array, signal: AbortSignal): Promise<readonly string[]> {
+    const { channel, lifetime, impersonate } = this.#options;
+    const request = istio.v1.auth.IstioCertificateRequest.encode({
+      csr: encodePem("CERTIFICATE REQUEST", csr),
+      validityDuration: Math.floor(lifetime / 1000),
+      ...(impersonate ? { metadata: { fields: { ImpersonatedIdentity: { stringValue: id } } } } : {}),
+    }).finish();
+    let answer: Uint8Array;
+    try {
+      answer = await channel.unary(METHOD, request, { timeout: TIMEOUT }, signal);
+    } catch (error) {
+      throw error instanceof GrpcError ? signingError(error) : error;
+    }
+    return decode(answer);
+  }
+}
+
+/** `signing gRPC error (Unknown error): …` */
+function signingError(error: GrpcError): CertificateError {
+  const source = error.source === null ? "" : `: ${error.source}`;
+  const text = `signing gRPC error (${codeDescription(error.code)}): ${error.message}${source}`;
+  return new CertificateError(text, "SIGNING_REQUEST", { cause: error });
+}
+
+function decode(answer: Uint8Array): readonly string[] {
+  try {
+    return istio.v1.auth.IstioCertificateResponse.decode(answer).certChain;
+  } catch (cause) {
+    throw new CertificateError("failed to create CSR: the CA's answer is malformed", "SIGNING", { cause });
+  }
+}
+
+/** A certificate that peers would refuse is not published: the one we have may still be good. */
+function checkPath({ chain, roots }: Answer, id: SpiffeId, now: number): void {
+  const anchors = roots.map(parseCertificate).filter((root): root is Certificate => !isMalformed(root));
+  const path = findServerPath(chain, anchors, now);
+  if (!isRefusal(path)) return;
+  const text = path.code === "UNKNOWN_ISSUER" ? "its chain does not lead to the CA's own roots" : path.message;
+  throw new CertificateError(`certificate for ${id} from the CA cannot be used: ${text}`, "INVALID_CERTIFICATE");
+}
