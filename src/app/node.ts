@@ -49,7 +49,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log }), () => {
       log.scope("ztunnel::signal").info("received explicit shutdown signal");
       asked.resolve();
-    });
+    }, (question) => workers.explain(question));
     const start = async () => {
       await startWorkers(config, workers, filter, log);
       servers.serveStats(async () => {

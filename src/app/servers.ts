@@ -1,5 +1,6 @@
 /** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
+import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import { HttpServer } from "../admin/http_server.ts";
 import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
@@ -26,9 +27,10 @@ export class Servers {
     this.#bind("readiness", this.#config.listeners.readiness).serve(readinessHandler(readiness));
   }
 
-  serveAdmin(control: FilterControl, dump: DumpSources, stop: () => void): void {
+  serveAdmin(control: FilterControl, dump: DumpSources, stop: () => void, explain: Explain): void {
     this.#bind("admin", this.#config.listeners.admin).serve(routed({
       "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
+      "/explain": explainRoute(explain),
       "/logging": loggingRoute(control),
       "/quitquitquit": shutdownRoute(stop),
     }));

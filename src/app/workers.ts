@@ -5,6 +5,7 @@ import { WorkerHandle } from "../control/worker_handle.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import { checkSharedPorts } from "./shared_ports.ts";
@@ -53,6 +54,13 @@ export class Workers {
     checkSharedPorts(this.#config);
     this.send({ kind: "listen" });
     await this.#all((worker) => worker.listening);
+  }
+
+  /** By the first worker, once it is up. */
+  async explain(question: ExplainQuestion): Promise<ExplainAnswer> {
+    const [worker] = this.#handles;
+    await worker!.ready;
+    return await worker!.explain(question);
   }
 
   /** The mesh as the first worker has it, once it is up; all have the same. */

@@ -2,6 +2,7 @@
 import { wake } from "../os/wake.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
 
@@ -17,6 +18,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #events: WorkerEvents;
   readonly #snapshots = new Map<number, (metrics: MetricsSnapshot) => void>();
+  readonly #explaining = new Map<number, (answer: ExplainAnswer) => void>();
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
@@ -64,6 +66,15 @@ export class WorkerHandle {
     return promise;
   }
 
+  /** About the mesh as it is. */
+  explain(question: ExplainQuestion): Promise<ExplainAnswer> {
+    const { promise, resolve } = Promise.withResolvers<ExplainAnswer>();
+    const request = this.#requests++;
+    this.#explaining.set(request, resolve);
+    this.send({ kind: "explain", request: { request, question } });
+    return promise;
+  }
+
   /** Begins a dump of the mesh as it is. */
   dump(): MeshDumpReader {
     return this.#dumps.begin();
@@ -94,6 +105,10 @@ export class WorkerHandle {
         return;
       case "dump":
         return this.#dumps.receive(message.answer);
+      case "explained":
+        this.#explaining.get(message.reply.request)?.(message.reply.answer);
+        this.#explaining.delete(message.reply.request);
+        return;
       case "drained":
         return this.#drained.resolve();
       case "failed":

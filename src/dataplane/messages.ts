@@ -12,6 +12,7 @@ import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
+import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import type { PodAnswer, PodOrder } from "./pods_messages.ts";
 
 export type ToWorker =
@@ -30,6 +31,7 @@ export type ToWorker =
   | { readonly kind: "log-filter"; readonly filter: string }
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
+  | { readonly kind: "explain"; readonly request: ExplainRequest }
   | { readonly kind: "drain"; readonly mode: DrainMode };
 
 export type ToMain =
@@ -42,6 +44,7 @@ export type ToMain =
   | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
+  | { readonly kind: "explained"; readonly reply: ExplainReply }
   | { readonly kind: "drained" }
   /** It cannot start; the text is for the operator. */
   | { readonly kind: "failed"; readonly message: string };

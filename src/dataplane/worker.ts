@@ -15,6 +15,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
+import { explainFor } from "./explainer.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
 import { Pods } from "./pods.ts";
 import { randomBytes } from "./random_bytes.ts";
@@ -117,6 +118,11 @@ class DataPlaneWorker {
         });
       case "dump":
         return this.#dumps.receive(message.request);
+      case "explain":
+        return this.#scope.postMessage({
+          kind: "explained",
+          reply: explainFor(this.#plane.state, this.#config, message.request),
+        });
       case "drain":
         return this.#plane.drain(message.mode, () => this.#drained());
       default:

@@ -1,0 +1,42 @@
+/**
+ * `/explain?from=…&to=…`: the way of a connection, as JSON (`mesh/explanation.ts`). 200 with an explanation, 400 with an
+ * error where the question is none.
+ */
+import type { Json } from "../mesh/dump.ts";
+import { jsonText } from "../mesh/dump_json.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
+import type { HttpHandler } from "./http_connection.ts";
+import { plainText } from "./response.ts";
+
+/** Answers by whoever knows the mesh. */
+export type Explain = (question: ExplainQuestion) => Promise<ExplainAnswer>;
+
+const USAGE = `
+usage: GET /explain?from=<workload>&to=<target>
+
+from: namespace/name, uid or address of a workload
+to:   ip:port, [ipv6]:port, hostname:port or namespace/service:port
+`;
+
+/** One question after the other: a large mesh makes an answer some milliseconds of a data-plane thread. */
+export function explainRoute(explain: Explain): HttpHandler {
+  let last: Promise<unknown> = Promise.resolve();
+  return async ({ query }) => {
+    const parameters = new URLSearchParams(query);
+    const [from, to] = [parameters.getAll("from").at(-1), parameters.getAll("to").at(-1)];
+    if (from === undefined || to === undefined) return plainText(400, `from and to are needed\n${USAGE}`);
+    const answer = last.then(() => explain({ from, to }));
+    last = answer.catch(() => {});
+    return asJson(await answer);
+  };
+}
+
+function asJson(answer: ExplainAnswer) {
+  const body = answer.kind === "explanation" ? answer.explanation : answer.error;
+  return {
+    status: answer.kind === "explanation" ? 200 : 400,
+    headers: [["content-type", "application/json"]] as const,
+    // Explanations are plain data; the type of JSON cannot see that of interfaces.
+    body: `${jsonText({ [answer.kind]: body as unknown as Json })}\n`,
+  };
+}
