@@ -194,10 +194,15 @@ async function readLine(connection: Deno.Conn): Promise<string> {
   }
 }
 
+/** Whether {@link testWithIstiod} runs what needs nothing else. */
+export function hasIstiod(): boolean {
+  return existsSync(istiodProgram());
+}
+
 /** Registers a test that needs istiod, which `deno task interop:istiod` builds. Otherwise as `testNeeding`. */
 export function testWithIstiod(needs: Needs, name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   const missing = lacks(needs);
-  if (!existsSync(istiodProgram())) {
+  if (!hasIstiod()) {
     const noGo = lacks({ go: true });
     const cure = "deno task interop:istiod builds it";
     missing.push(...noGo.length > 0 ? noGo : [{ reason: "istiod is not built", cure, duty: false }]);
