@@ -5,7 +5,8 @@ import type { RequestHead } from "./request_head.ts";
 import { isStreamed } from "./response.ts";
 
 function bed() {
-  const asked: { question: ExplainQuestion; answer: (answer: ExplainAnswer) => void; fail: (error: Error) => void }[] = [];
+  const asked: { question: ExplainQuestion; answer: (answer: ExplainAnswer) => void; fail: (error: Error) => void }[] =
+    [];
   const handler = explainRoute((question) => {
     const { promise, resolve, reject } = Promise.withResolvers<ExplainAnswer>();
     asked.push({ question, answer: resolve, fail: reject });
