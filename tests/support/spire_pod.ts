@@ -8,27 +8,45 @@ import { eventually } from "./patience.ts";
 const GROUPS = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
 
 export class SpirePod implements AsyncDisposable {
-  private constructor(readonly uid: string, readonly program: Program, private readonly group: string) {}
+  readonly uid = crypto.randomUUID();
+  readonly #group = `${GROUPS}/kubepods-pod${this.uid.replaceAll("-", "_")}.slice`;
+  readonly #runtime: ScriptedRuntime;
+  readonly #user: number;
+  #program: Program | null = null;
+
+  private constructor(runtime: ScriptedRuntime, user: number) {
+    this.#runtime = runtime;
+    this.#user = user;
+    mkdirSync(this.#group);
+  }
 
   /** Runs as `user`, whom a selector `unix:uid:` names. */
   static async start(runtime: ScriptedRuntime, user: number): Promise<SpirePod> {
-    const uid = crypto.randomUUID();
-    const group = `${GROUPS}/kubepods-pod${uid.replaceAll("-", "_")}.slice`;
-    mkdirSync(group);
-    const ids = [`--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
+    const pod = new SpirePod(runtime, user);
+    await pod.restart();
+    return pod;
+  }
+
+  get pid(): number {
+    return this.#program!.pid;
+  }
+
+  /** The container ends, and its successor begins. */
+  async restart(): Promise<void> {
+    await this.#program?.stop();
+    const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];
     const program = new Program("setpriv", { args: [...ids, "sleep", "600"] });
-    const isUser = () => Deno.statSync(`/proc/${program.pid}`).uid === user;
-    await eventually("a process of the pod's user", isUser);
-    Deno.writeTextFileSync(`${group}/cgroup.procs`, String(program.pid));
-    runtime.add({ uid, containers: [running(`c-${uid}`, program.pid)] });
-    return new SpirePod(uid, program, group);
+    this.#program = program;
+    await eventually("a process of the pod's user", () => Deno.statSync(`/proc/${program.pid}`).uid === this.#user);
+    Deno.writeTextFileSync(`${this.#group}/cgroup.procs`, String(program.pid));
+    this.#runtime.add({ uid: this.uid, containers: [running(`c-${program.pid}`, program.pid)] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.program[Symbol.asyncDispose]();
+    await this.#program?.[Symbol.asyncDispose]();
     await eventually("an empty control group", () => {
       try {
-        rmdirSync(this.group);
+        rmdirSync(this.#group);
         return true;
       } catch {
         return false;

@@ -36,6 +36,8 @@ export interface SpireOptions {
   readonly ttl?: string;
   /** Of the agent; the server is always {@link VERSION}. */
   readonly agentVersion?: string;
+  /** Path of the one who may ask for others; default {@link DELEGATE}. */
+  readonly delegate?: string;
   /** SPIFFE ids that may use the Broker API. */
   readonly brokers?: readonly string[];
 }
@@ -247,7 +249,7 @@ agent {
   admin_socket_path = "${this.adminSocket}"
   trust_domain = "${this.trustDomain}"
   trust_bundle_path = "${this.#folder.path}/bootstrap.pem"
-  authorized_delegates = [ "${this.id(DELEGATE)}" ]
+  authorized_delegates = [ "${this.id(this.#options.delegate ?? DELEGATE)}" ]
   experimental { sync_interval = "1s" ${this.#brokerConfig()} }
 }
 plugins {

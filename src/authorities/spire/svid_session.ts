@@ -276,10 +276,18 @@ export class SvidSession {
   }
 
   #timeout(): CertificateError {
-    const { source: { words }, trust } = this.#parts;
-    const cause = this.#unusable?.message ??
-      (this.#held === null ? "no SVID issued yet" : `no trust bundle of ${trust.own} yet`);
-    return new CertificateError(words.timedOut(cause, this.#attestation?.asked ?? "the pod's process"), "TIMEOUT");
+    const asked = this.#attestation?.asked ?? "the pod's process";
+    return new CertificateError(this.#parts.source.words.timedOut(this.#silence(), asked), "TIMEOUT");
+  }
+
+  /** What has not come. */
+  #silence(): string {
+    const { trust } = this.#parts;
+    if (this.#unusable !== null) return this.#unusable.message;
+    if (this.#held === null) return "no SVID issued yet";
+    if (this.#issued === null) return `no trust bundle of ${trust.own} yet`;
+    const until = new Date(this.#issued.notAfter).toISOString();
+    return `no new SVID, and the last one is good until ${until}; can the agent reach its SPIRE server?`;
   }
 }
 

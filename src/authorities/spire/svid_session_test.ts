@@ -244,6 +244,19 @@ Deno.test("identity 4.8: a certificate that nobody replaced in time makes the st
   bench.authority.close();
 });
 
+Deno.test("observed O20: an agent that does not answer when the last certificate ends says why it matters", async () => {
+  const bench = new SpireBench();
+  await bench.have("test-sa", 60_000);
+  await bench.clock.advance(61_000);
+  const answer = await bench.ask();
+  await bench.clock.advance(10_000);
+  assert.match(
+    answer.error!.message,
+    /no new SVID, and the last one is good until 2026-01-01T00:01:00.000Z; can the agent/,
+  );
+  bench.authority.close();
+});
+
 Deno.test("identity 4.8: the stream breaks; the certificate stays, the stream comes back", async () => {
   const bench = new SpireBench();
   const issued = await bench.have();
