@@ -72,6 +72,14 @@ export interface Listener {
    * shared. After {@link close} nothing is called any more.
    */
   retire(done: () => void): void;
+  inspect(): ListenerState;
+}
+
+/** Of an open listener, as the kernel tells it; `false` and null where it knows of none. */
+export interface ListenerState {
+  readonly listening: boolean;
+  /** Cookie of its network namespace, the same for all sockets in there and for no other (SO_NETNS_COOKIE). */
+  readonly namespace: bigint | null;
 }
 
 /** Where datagrams are received, and sent from. */
