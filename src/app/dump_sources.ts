@@ -9,6 +9,7 @@ import { versionInfo } from "../config/version.ts";
 import type { JsonObject } from "../mesh/dump.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Certificates } from "./certificates.ts";
+import type { Pods } from "./pods.ts";
 import { staticConfig } from "./static_config.ts";
 import type { Workers } from "./workers.ts";
 
@@ -17,17 +18,23 @@ export interface DumpParts {
   readonly certificates: Certificates;
   readonly workers: Workers;
   readonly log: Log;
+  /** Of shared mode, once it has begun. */
+  readonly pods: () => Pods | null;
 }
 
-export function dumpSources({ config, certificates, workers, log }: DumpParts): DumpSources {
+export function dumpSources({ config, certificates, workers, log, pods }: DumpParts): DumpSources {
   return {
     certificates: () => certificates.statuses(),
     config: toJsonValue(configDump(config)) as JsonObject,
     version: { ...versionInfo(BUILD, `deno ${Deno.version.deno}`, config.istioVersion) },
     staticConfig: () => staticConfig(config, log.scope("ztunnel::admin")),
     mesh: () => workers.dump(),
-    workloadState: null,
+    workloadState: config.mode === "shared" ? () => pods()?.dump() ?? nothing() : null,
   };
+}
+
+async function* nothing(): AsyncGenerator<string, void, undefined> {
+  yield "{}";
 }
 
 export const DUMP_CLOCK: DumpClock = {

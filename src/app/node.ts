@@ -45,8 +45,9 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     certificates.send = (message) => workers.send(message);
     const onSynced = () => readiness.complete("state manager");
     const mesh = new MeshSource({ config, workers, certificates, metrics, log, onSynced });
+    let pods: Pods | null = null;
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
-    servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log }), () => {
+    servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log, pods: () => pods }), () => {
       log.scope("ztunnel::signal").info("received explicit shutdown signal");
       asked.resolve();
     }, (question) => workers.explain(question));
@@ -63,7 +64,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     };
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
     if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
-    const pods = config.mode === "shared" ? new Pods({ config, workers, readiness, metrics, log }) : null;
+    pods = config.mode === "shared" ? new Pods({ config, workers, readiness, metrics, log }) : null;
     readiness.complete("proxy");
     const memory = keepMemorySmall();
     await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);

@@ -1,6 +1,7 @@
 /** Shared mode: pods come from the node's agent and are served by the workers (`docs/spec/inpod-dns.md` A1). */
 import type { Config } from "../config/config.ts";
 import type { WorkerHandle } from "../control/worker_handle.ts";
+import type { Books } from "../inpod/audit.ts";
 import { checkPrivileges } from "../inpod/startup_checks.ts";
 import { ZdsClient } from "../inpod/zds_client.ts";
 import { connectPackets } from "../net/packet_socket.ts";
@@ -8,7 +9,10 @@ import { Reactor } from "../net/reactor.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
+import { PodAudit } from "./pods_audit.ts";
+import { dumpPods } from "./pods_dump.ts";
 import { PodFleet, type PodWorker } from "./pods_fleet.ts";
+import { PodQueries } from "./pods_queries.ts";
 import type { Workers } from "./workers.ts";
 
 export interface PodsParts {
@@ -22,6 +26,9 @@ export interface PodsParts {
 export class Pods {
   readonly #reactor: Reactor;
   readonly #client: ZdsClient;
+  readonly #fleet: PodFleet;
+  readonly #queries: PodQueries;
+  readonly #audit: PodAudit;
   readonly #running: Promise<void>;
   readonly #breach = Promise.withResolvers<never>();
 
@@ -37,13 +44,19 @@ export class Pods {
     const byHandle = new Map<WorkerHandle, PodWorker>(
       workers.all.map((handle) => [handle, { send: (order) => handle.send({ kind: "pod", order }) }]),
     );
-    const fleet = new PodFleet([...byHandle.values()], this.#reactor, { sharedPorts: config.inpod.reusePort });
-    workers.onPod = (handle, answer) => fleet.receive(byHandle.get(handle)!, answer);
+    const ports = [...byHandle.values()];
+    this.#fleet = new PodFleet(ports, this.#reactor, { sharedPorts: config.inpod.reusePort });
+    this.#queries = new PodQueries(ports);
+    workers.onPod = (handle, answer) => {
+      if ("request" in answer) this.#queries.receive(answer);
+      else this.#fleet.receive(byHandle.get(handle)!, answer);
+    };
+    readiness.register(TASK);
     this.#client = new ZdsClient({
       scheduler: this.#reactor,
       path: config.inpod.socketPath,
       connect: () => connectPackets(this.#reactor, config.inpod.socketPath),
-      host: fleet,
+      host: this.#fleet,
       counters: {
         active: metrics.cell("workload_manager_active_proxy_count"),
         pending: metrics.cell("workload_manager_pending_proxy_count"),
@@ -59,9 +72,17 @@ export class Pods {
         this.#breach.reject(error);
       },
     });
-    readiness.register(TASK);
+    this.#audit = new PodAudit({
+      scheduler: this.#reactor,
+      books: () => this.#books(),
+      ask: () => this.#queries.reports(),
+      log: log.scope("ztunnel::inpod::audit"),
+      audits: metrics.cell("workload_manager_audits"),
+      differences: metrics.cell("workload_manager_audit_differences"),
+    });
     this.#running = this.#reactor.run("shared");
     this.#client.start();
+    this.#audit.start();
   }
 
   /** Rejects when agent and proxy do not speak the same protocol. */
@@ -69,11 +90,26 @@ export class Pods {
     return this.#breach.promise;
   }
 
+  /** The section `workloadState` of `/config_dump`. */
+  dump(): AsyncIterable<string> {
+    return dumpPods({
+      ...this.#books(),
+      differences: this.#audit.differences,
+      connections: (instance) => this.#queries.connections(instance),
+    });
+  }
+
   /** Leaves the agent; what is served stays so. */
   async stop(): Promise<void> {
+    this.#audit.stop();
     this.#client.stop();
     this.#reactor.stop();
     await this.#running;
+  }
+
+  #books(): Books {
+    const { instances, lastInstance } = this.#fleet;
+    return { pods: this.#client.pods, instances, lastInstance };
   }
 }
 

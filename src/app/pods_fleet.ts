@@ -8,6 +8,7 @@
  *       └──failed───────────────────────────────────────▶ gone
  */
 import type { PodAnswer, PodInstance, PodOrder } from "../dataplane/pods_messages.ts";
+import type { InstanceState } from "../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../inpod/pod.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
 import type { DrainMode } from "../proxy/drain.ts";
@@ -41,7 +42,7 @@ export class PodFleet implements PodHost {
   serve(pod: Pod, events: ServingEvents): Serving {
     const id = ++this.#last as PodInstance;
     const workers = this.#options.sharedPorts ? this.#workers : [this.#workers[id % this.#workers.length]!];
-    const instance = new Instance(id, workers, this.#scheduler, {
+    const instance = new Instance(id, pod, workers, this.#scheduler, {
       onStarted: () => events.onStarted(),
       onFailed: (reason) => events.onFailed(reason),
       onEnded: () => {
@@ -57,13 +58,26 @@ export class PodFleet implements PodHost {
     return instance;
   }
 
-  receive(worker: PodWorker, answer: PodAnswer): void {
+  /** What there is, for audits and dumps. */
+  get instances(): InstanceState[] {
+    return [...this.#instances.values()].map((instance) => instance.stateAmong(this.#workers));
+  }
+
+  /** The highest number that was given. */
+  get lastInstance(): number {
+    return this.#last;
+  }
+
+  receive(worker: PodWorker, answer: InstanceAnswer): void {
     this.#instances.get(answer.instance)?.receive(worker, answer);
   }
 }
 
+type InstanceAnswer = Extract<PodAnswer, { instance: PodInstance }>;
+
 class Instance implements Serving {
   readonly #id: PodInstance;
+  readonly #pod: Pod;
   readonly #events: ServingEvents;
   /** Workers that have something of it. */
   readonly #at: Map<PodWorker, "asked" | "up" | "stopping">;
@@ -73,11 +87,19 @@ class Instance implements Serving {
   /** Set: every worker that has it is to end it. */
   #stop: DrainMode | null = null;
 
-  constructor(id: PodInstance, workers: readonly PodWorker[], scheduler: Scheduler, events: ServingEvents) {
+  constructor(id: PodInstance, pod: Pod, workers: readonly PodWorker[], scheduler: Scheduler, events: ServingEvents) {
     this.#id = id;
+    this.#pod = pod;
     this.#events = events;
     this.#at = new Map(workers.map((worker) => [worker, "asked"]));
     this.#limit = scheduler.after(START_LIMIT, () => this.#tooLate());
+  }
+
+  stateAmong(workers: readonly PodWorker[]): InstanceState {
+    const { uid, namespace } = this.#pod;
+    const settled = this.#stop === null && [...this.#at.values()].every((state) => state === "up");
+    const up = [...this.#at.keys()].map((worker) => workers.indexOf(worker));
+    return { instance: this.#id, uid, namespace: namespace.identity, up: settled ? up : null };
   }
 
   stop(mode: DrainMode): void {
@@ -89,7 +111,7 @@ class Instance implements Serving {
     }
   }
 
-  receive(worker: PodWorker, answer: PodAnswer): void {
+  receive(worker: PodWorker, answer: InstanceAnswer): void {
     switch (answer.kind) {
       case "started":
         return this.#startedAt(worker);

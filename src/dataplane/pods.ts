@@ -1,16 +1,31 @@
 /** The pods that one worker serves in shared mode, by the orders of main (`docs/spec/inpod-dns.md` A1.5, A2). */
+import type { NamespaceState } from "../net/namespace_state.ts";
+import type { DumpedConnections } from "../proxy/connection_dump.ts";
 import type { PodProxy } from "../proxy/pod_proxy.ts";
 import type { DataPlane } from "./data_plane.ts";
-import type { PodAnswer, PodInstance, PodOrder } from "./pods_messages.ts";
+import type { PodAnswer, PodInstance, PodOrder, PodReport } from "./pods_messages.ts";
+
+interface ServedPod {
+  readonly proxy: PodProxy;
+  /** Main's descriptor of its namespace. */
+  readonly namespace: number;
+}
+
+export interface PodsParts {
+  readonly plane: DataPlane;
+  answer(answer: PodAnswer): void;
+  /** What the kernel knows of the namespace behind a descriptor; null where there is none. */
+  inspectNamespace(descriptor: number): NamespaceState | null;
+}
+
+const NO_CONNECTIONS: DumpedConnections = { inbound: [], outbound: [] };
 
 export class Pods {
-  readonly #plane: DataPlane;
-  readonly #answer: (answer: PodAnswer) => void;
-  readonly #pods = new Map<PodInstance, PodProxy>();
+  readonly #parts: PodsParts;
+  readonly #pods = new Map<PodInstance, ServedPod>();
 
-  constructor(plane: DataPlane, answer: (answer: PodAnswer) => void) {
-    this.#plane = plane;
-    this.#answer = answer;
+  constructor(parts: PodsParts) {
+    this.#parts = parts;
   }
 
   receive(order: PodOrder): void {
@@ -19,6 +34,14 @@ export class Pods {
         return this.#serve(order);
       case "stop":
         return this.#stop(order);
+      case "report":
+        return this.#parts.answer({ kind: "report", request: order.request, pods: this.#reports() });
+      case "connections":
+        return this.#parts.answer({
+          kind: "connections",
+          request: order.request,
+          connections: this.#pods.get(order.instance)?.proxy.dumpConnections() ?? NO_CONNECTIONS,
+        });
       default:
         order satisfies never;
     }
@@ -26,20 +49,32 @@ export class Pods {
 
   #serve({ instance, workload, namespace }: Extract<PodOrder, { kind: "serve" }>): void {
     try {
-      this.#pods.set(instance, this.#plane.startPod(workload, { namespace }));
+      this.#pods.set(instance, { proxy: this.#parts.plane.startPod(workload, { namespace }), namespace });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return this.#answer({ kind: "failed", instance, reason });
+      return this.#parts.answer({ kind: "failed", instance, reason });
     }
-    this.#answer({ kind: "started", instance });
+    this.#parts.answer({ kind: "started", instance });
   }
 
   #stop({ instance, mode }: Extract<PodOrder, { kind: "stop" }>): void {
     const pod = this.#pods.get(instance);
     if (pod === undefined) return;
-    this.#plane.stopPod(pod, mode, () => {
+    this.#parts.plane.stopPod(pod.proxy, mode, () => {
       // An immediate stop after a graceful one is told of the end too.
-      if (this.#pods.delete(instance)) this.#answer({ kind: "ended", instance });
+      if (this.#pods.delete(instance)) this.#parts.answer({ kind: "ended", instance });
+    });
+  }
+
+  #reports(): PodReport[] {
+    return [...this.#pods].map(([instance, { proxy, namespace }]) => {
+      const home = this.#parts.inspectNamespace(namespace);
+      const faults = proxy.inspectListeners().flatMap(({ listening, namespace: where }) => {
+        if (!listening) return ["a listener does not listen"];
+        const strange = home !== null && where !== null && home.cookie !== null && where !== home.cookie;
+        return strange ? ["a listener stands in another namespace"] : [];
+      });
+      return { instance, namespace: home?.identity ?? null, faults };
     });
   }
 }

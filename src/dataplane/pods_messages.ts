@@ -1,8 +1,9 @@
 /** What main and workers say about pods of shared mode. A part of `messages.ts`; plain data. */
 import type { WorkloadName } from "../config/config.ts";
+import type { DumpedConnections } from "../proxy/connection_dump.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 
-/** One attempt to serve a pod. Numbers are given by main and never used again. */
+/** One attempt to serve a pod. Numbers are given by main, rise, and are never used again. */
 export type PodInstance = number & { readonly _: "PodInstance" };
 
 export type PodOrder =
@@ -18,11 +19,24 @@ export type PodOrder =
     readonly namespace: number;
   }
   /** Of an instance that is gone already it means nothing. */
-  | { readonly kind: "stop"; readonly instance: PodInstance; readonly mode: DrainMode };
+  | { readonly kind: "stop"; readonly instance: PodInstance; readonly mode: DrainMode }
+  | { readonly kind: "report"; readonly request: number }
+  | { readonly kind: "connections"; readonly request: number; readonly instance: PodInstance };
 
 export type PodAnswer =
   | { readonly kind: "started"; readonly instance: PodInstance }
   /** Nothing of it is left here. */
   | { readonly kind: "failed"; readonly instance: PodInstance; readonly reason: string }
   /** It was stopped, its last connection has ended. */
-  | { readonly kind: "ended"; readonly instance: PodInstance };
+  | { readonly kind: "ended"; readonly instance: PodInstance }
+  | { readonly kind: "report"; readonly request: number; readonly pods: readonly PodReport[] }
+  | { readonly kind: "connections"; readonly request: number; readonly connections: DumpedConnections };
+
+/** What a worker finds when it looks at what it has of a pod. */
+export interface PodReport {
+  readonly instance: PodInstance;
+  /** Identity of the namespace behind the descriptor; null where there is none any more. */
+  readonly namespace: string | null;
+  /** What is wrong with its listeners, as the kernel has them. Empty: nothing. */
+  readonly faults: readonly string[];
+}

@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { ToMain, ToWorker } from "./messages.ts";
+import { inspectNamespace } from "../net/namespace_state.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
@@ -82,7 +83,11 @@ class DataPlaneWorker {
       onError: (text) => this.#log.scope("ztunnel::xds").error(text),
       now: () => performance.now(),
     });
-    this.#pods = new Pods(this.#plane, (answer) => scope.postMessage({ kind: "pod", answer }));
+    this.#pods = new Pods({
+      plane: this.#plane,
+      answer: (answer) => scope.postMessage({ kind: "pod", answer }),
+      inspectNamespace,
+    });
     this.#dumps = new DumpSessions(
       this.#plane.state,
       (answer) => scope.postMessage({ kind: "dump", answer }),

@@ -81,6 +81,7 @@ export class HostNetwork implements net.Network {
         closed();
         listener.retire(done);
       },
+      inspect: () => listener.inspect(),
     };
   }
 

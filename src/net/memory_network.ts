@@ -157,6 +157,10 @@ class MemoryListener implements net.Listener, Binding {
     this.close();
     done();
   }
+
+  inspect(): net.ListenerState {
+    return { listening: this.open, namespace: BigInt(this.namespace) };
+  }
 }
 
 /** A connection in the backlog: accepted in the next turn, reset when the listener has gone by then. */

@@ -3,9 +3,18 @@ import * as c from "../os/constants.ts";
 import * as e from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import { isFromReserve } from "../os/limits.ts";
-import { accept, originalDestination, setOption, socketName, steerNewConnections, stopSteering } from "../os/socket.ts";
+import {
+  accept,
+  getOption,
+  namespaceCookie,
+  originalDestination,
+  setOption,
+  socketName,
+  steerNewConnections,
+  stopSteering,
+} from "../os/socket.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
-import { type Accepted, type ListenAt, type Listener, ListenError, type Timer } from "./network.ts";
+import { type Accepted, type ListenAt, type Listener, ListenError, type ListenerState, type Timer } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
 import { ShedReport } from "./shed_report.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
@@ -116,6 +125,11 @@ export class TcpListener implements Listener, FdHandler {
         close();
       }
     });
+  }
+
+  inspect(): ListenerState {
+    const listening = !this.#closed && getOption(this.#fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1;
+    return { listening, namespace: listening ? namespaceCookie(this.#fd) : null };
   }
 
   #takeWaiting(): void {

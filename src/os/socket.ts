@@ -47,6 +47,15 @@ export function stopSteering(fd: number): void {
   setOption(fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0);
 }
 
+const cookie = new BigUint64Array(1);
+
+/** Of the network namespace that the socket was made in; null where the kernel does not tell (before Linux 5.14). */
+export function namespaceCookie(fd: number): bigint | null {
+  optionLength.value = 8;
+  const told = libc.getsockopt(fd, c.SOL_SOCKET, c.SO_NETNS_COOKIE, new Uint8Array(cookie.buffer), optionLength.bytes);
+  return told === 0 ? cookie[0]! : null;
+}
+
 /** SO_ERROR: the pending error of a socket, 0 for none; reading clears it. */
 export function takeSocketError(fd: number): number {
   return getOption(fd, c.SOL_SOCKET, c.SO_ERROR) ?? errno();

@@ -4,6 +4,7 @@
  */
 import { authorize, type Call, POLICY_CHANGED, type UnknownPolicies } from "../mesh/authorize.ts";
 import type { MeshState } from "../mesh/state.ts";
+import type { SocketAddress } from "../net/address.ts";
 import { NumberMap } from "../net/number_map.ts";
 
 export interface LiveConnection {
@@ -11,11 +12,24 @@ export interface LiveConnection {
   registration: number;
   /** Ends at once. `message` for the log, null: a drain. */
   cut(message: string | null): void;
+  /** Outbound, once it is known: for dumps. */
+  readonly way?: OutboundWay | null;
+}
+
+export interface OutboundWay {
+  readonly source: SocketAddress;
+  /** Where the client wanted to go. */
+  readonly original: SocketAddress;
+  /** What was dialled. */
+  readonly actual: SocketAddress;
+  readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
 }
 
 export interface InboundConnection extends LiveConnection {
   /** As it was when the connection was admitted: later changes of the workload alone do not matter. */
   readonly call: Call;
+  /** The service that the client named, for dumps. */
+  readonly forwardedHost?: string | null;
 }
 
 class Entry {
@@ -44,6 +58,15 @@ export class Connections {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Admitted or asked about, in the order of their coming. */
+  *inbound(): Generator<InboundConnection> {
+    for (const { inbound } of this.#entries.values()) if (inbound !== null) yield inbound;
+  }
+
+  *outbound(): Generator<OutboundWay> {
+    for (const { connection } of this.#entries.values()) if (connection.way) yield connection.way;
   }
 
   add(connection: LiveConnection): void {

@@ -108,6 +108,10 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#record!.addReceived(bytes);
   }
 
+  get forwardedHost(): string | null {
+    return parseForwardedHost(headerValue(this.#headers, "forwarded"));
+  }
+
   #route(local: Workload): void {
     const { state, settings } = this.#context;
     const outcome = resolveInbound(state, {
@@ -118,7 +122,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
       network: settings.network,
       ownPorts: settings.ownPorts,
       localhostAppTunnel: settings.localhostAppTunnel,
-      forwardedHost: parseForwardedHost(headerValue(this.#headers, "forwarded")),
+      forwardedHost: this.forwardedHost,
       asked: null,
     });
     switch (outcome.kind) {

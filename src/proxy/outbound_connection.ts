@@ -22,7 +22,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
-import type { LiveConnection } from "./connections.ts";
+import type { LiveConnection, OutboundWay } from "./connections.ts";
 import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
@@ -36,6 +36,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   readonly #target: SocketAddress;
   readonly #startedAt: Millis;
   registration = 0;
+  #taken: OutboundRoute | null = null;
   #record: ConnectionRecord | null = null;
   #copy: { cut(): void } | null = null;
   #abort: () => void = () => {};
@@ -62,6 +63,12 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
       if (workload === null) this.#refuse(local.unknownMessage);
       else this.#route(workload);
     });
+  }
+
+  get way(): OutboundWay | null {
+    if (this.#taken === null) return null;
+    const { actual, protocol } = this.#taken;
+    return { source: this.#source, original: this.#target, actual, protocol };
   }
 
   cut(): void {
@@ -118,6 +125,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   }
 
   #take(route: OutboundRoute, local: Workload): void {
+    this.#taken = route;
     const mutualTls = route.protocol !== "TCP";
     const identity = identityOf(local);
     this.#record = this.#context.telemetry.open({

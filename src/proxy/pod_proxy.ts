@@ -2,10 +2,11 @@
 import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
-import type { Accepted, ListenAt, Listener } from "../net/network.ts";
+import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { Call } from "../mesh/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
+import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
 import { type Component, drainConnections, type DrainMode } from "./drain.ts";
 import { InboundTunnel } from "./inbound_tunnel.ts";
@@ -75,6 +76,16 @@ export class PodProxy {
   /** Connections of all listeners. */
   get connectionCount(): number {
     return this.#components.reduce((sum, { connections }) => sum + connections.size, 0);
+  }
+
+  /** What stands under `connections` in a dump. */
+  dumpConnections(): DumpedConnections {
+    return dumpConnections(this.#components.map(({ connections }) => connections));
+  }
+
+  /** Each listener, as the kernel has it. */
+  inspectListeners(): readonly ListenerState[] {
+    return this.#components.map(({ listener }) => listener.inspect());
   }
 
   /**

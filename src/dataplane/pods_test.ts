@@ -1,0 +1,179 @@
+/** Pods of shared mode on one worker, in an in-memory network. */
+import { strict as assert } from "node:assert";
+import { parseConfig } from "../config/parse_config.ts";
+import { NOW, TestIssuer } from "../hbone/testing_identity.ts";
+import { TestSocket } from "../hbone/testing_socket.ts";
+import { isLoopback, parseIp, type SocketAddress } from "../net/address.ts";
+import { MemoryNetwork, memoryTlsContext } from "../net/memory_network.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { testLog } from "../telemetry/testing.ts";
+import { DataPlane } from "./data_plane.ts";
+import { Pods } from "./pods.ts";
+import type { PodAnswer, PodInstance } from "./pods_messages.ts";
+import { at, echo, workloadAt } from "./testing.ts";
+
+const MARK = 1337;
+const FILES: Readonly<Record<string, string>> = { "/etc/resolv.conf": "nameserver 10.0.0.10\n" };
+const IMMEDIATE = { kind: "immediate" } as const;
+
+class Bed {
+  readonly network = new MemoryNetwork();
+  readonly log = testLog();
+  readonly answers: PodAnswer[] = [];
+  readonly plane: DataPlane;
+  readonly pods: Pods;
+  /** Namespaces that are there, by descriptor. */
+  readonly namespaces = new Map<number, { identity: string; cookie: bigint | null }>();
+
+  constructor(env: Readonly<Record<string, string>> = {}) {
+    const issuer = new TestIssuer();
+    const files = { read: (path: string) => FILES[path] ?? null, exists: (path: string) => path in FILES };
+    const config = parseConfig({ ISTIO_META_DNS_CAPTURE: "false", ...env }, files, 2);
+    this.plane = new DataPlane({
+      config,
+      network: this.network,
+      log: this.log.log,
+      metrics: new Metrics(),
+      makeContext: memoryTlsContext,
+      requestCertificate: (id) => this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
+      sharedListeners: true,
+      wallClock: () => NOW + this.network.now(),
+      random: () => 0,
+      fillRandom: (bytes) => void bytes.fill(1),
+    });
+    this.pods = new Pods({
+      plane: this.plane,
+      answer: (answer) => this.answers.push(answer),
+      inspectNamespace: (descriptor) => this.namespaces.get(descriptor) ?? null,
+    });
+    this.network.redirect(({ to, namespace, mark }) => this.#redirect(to, namespace, mark));
+  }
+
+  /** The pod's namespace, its descriptor and its instance have one number. */
+  serve(name: string, number: number, ip: string): void {
+    this.network.assign(number, parseIp(ip)!);
+    this.namespaces.set(number, { identity: `ns-${number}`, cookie: BigInt(number) });
+    this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
+    this.pods.receive({
+      kind: "serve",
+      instance: number as PodInstance,
+      uid: name,
+      workload: { name, namespace: "default", serviceAccount: name },
+      namespace: number,
+    });
+  }
+
+  stop(instance: number): void {
+    this.pods.receive({ kind: "stop", instance: instance as PodInstance, mode: IMMEDIATE });
+  }
+
+  connect(namespace: number, to: string): TestSocket {
+    let socket: TestSocket | null = null;
+    this.network.dial(at(to), { namespace }, {
+      onConnect: (duplex) => socket = new TestSocket(this.network, duplex, true),
+      onDialFailure: (ending) => assert.fail(ending.message),
+    });
+    this.network.runUntilIdle();
+    return socket!;
+  }
+
+  app(address: string, namespace: number): TestSocket[] {
+    const sockets: TestSocket[] = [];
+    this.network.listen({ address: at(address), namespace }, ({ duplex }) => {
+      const socket = new TestSocket(this.network, duplex, true);
+      sockets.push(socket);
+      echo(socket);
+    });
+    return sockets;
+  }
+
+  get lines(): string[] {
+    return this.log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
+  }
+
+  #redirect(to: SocketAddress, _namespace: number, mark: number | null): SocketAddress | null {
+    return mark === MARK || isLoopback(to.ip) ? null : { ip: parseIp("127.0.0.1")!, port: 15001 };
+  }
+}
+
+Deno.test("pods of one worker: each in its own namespace, with traffic between them, all in their spans", () => {
+  const bed = new Bed();
+  bed.serve("a", 1, "10.0.0.1");
+  bed.serve("b", 2, "10.0.0.2");
+  assert.deepEqual(bed.answers, [{ kind: "started", instance: 1 }, { kind: "started", instance: 2 }]);
+  const apps = bed.app("10.0.0.2:8080", 2);
+  const socket = bed.connect(1, "10.0.0.2:8080").send("hello");
+  bed.network.runUntilIdle();
+  assert.equal(socket.text, "hello");
+  assert.equal(apps[0]!.duplex.remote.ip, "10.0.0.1", "the source is kept");
+  bed.pods.receive({ kind: "connections", request: 1, instance: 1 as PodInstance });
+  bed.pods.receive({ kind: "connections", request: 2, instance: 2 as PodInstance });
+  const source = `10.0.0.1:${socket.duplex.local.port}`;
+  const [outbound, inbound] = bed.answers.slice(2).map((answer) => answer.kind === "connections" && answer.connections);
+  assert.deepEqual(outbound, {
+    inbound: [],
+    outbound: [{ src: source, originalDst: "10.0.0.2:8080", actualDst: "10.0.0.2:15008", protocol: "HBONE" }],
+  });
+  assert.deepEqual(inbound && inbound.inbound.map(({ src: _src, ...rest }) => rest), [
+    { originalDst: null, actualDst: "10.0.0.2:8080", protocol: "HBONE" },
+  ]);
+  bed.stop(2);
+  bed.network.advance(100);
+  assert.notEqual(socket.fate, "open");
+  assert.deepEqual(bed.answers.at(-1), { kind: "ended", instance: 2 });
+  assert.ok(
+    bed.lines.includes('info drain:proxy{wl=default/b} shutdown complete component="inbound"'),
+    bed.lines.join("\n"),
+  );
+  bed.stop(1);
+});
+
+Deno.test("a port that is taken is told; what was bound is given back; others are untouched", () => {
+  const bed = new Bed();
+  bed.serve("a", 1, "10.0.0.1");
+  const taken = bed.network.listen({ address: at("[::]:15001"), namespace: 2 }, () => {});
+  bed.serve("b", 2, "10.0.0.2");
+  const reason = "failed to bind to address [::]:15001: Address already in use (os error 98)";
+  assert.deepEqual(bed.answers.at(-1), { kind: "failed", instance: 2, reason });
+  taken.close();
+  bed.stop(2);
+  assert.equal(bed.answers.length, 2, "there is nothing to stop");
+  const other = bed.network.listen({ address: at("[::]:15008"), namespace: 2 }, () => {});
+  other.close();
+  bed.stop(1);
+});
+
+Deno.test("stopped twice it ends once; INPOD_PORT_REUSE decides whether ports are shared", () => {
+  for (const reuse of ["true", "false"]) {
+    const bed = new Bed({ INPOD_PORT_REUSE: reuse });
+    bed.serve("a", 1, "10.0.0.1");
+    const again = () => bed.network.listen({ address: at("[::]:15001"), namespace: 1, reusePort: true }, () => {});
+    if (reuse === "true") again().close();
+    else assert.throws(again, { code: "EADDRINUSE" });
+    bed.stop(1);
+    bed.stop(1);
+    assert.deepEqual(bed.answers.map(({ kind }) => kind), ["started", "ended"]);
+  }
+});
+
+Deno.test("reports: listeners that stand in another namespace, and a namespace that is gone", () => {
+  const bed = new Bed();
+  bed.serve("a", 1, "10.0.0.1");
+  bed.serve("b", 2, "10.0.0.2");
+  bed.serve("c", 3, "10.0.0.3");
+  bed.namespaces.set(2, { identity: "ns-2", cookie: 99n });
+  bed.namespaces.delete(3);
+  bed.answers.length = 0;
+  bed.pods.receive({ kind: "report", request: 5 });
+  const strange = "a listener stands in another namespace";
+  assert.deepEqual(bed.answers, [{
+    kind: "report",
+    request: 5,
+    pods: [
+      { instance: 1, namespace: "ns-1", faults: [] },
+      { instance: 2, namespace: "ns-2", faults: [strange, strange, strange] },
+      { instance: 3, namespace: null, faults: [] },
+    ],
+  }]);
+  for (const instance of [1, 2, 3]) bed.stop(instance);
+});

@@ -1,0 +1,49 @@
+/** A pod's live connections as `/config_dump` shows them (`docs/spec/dataplane.md` 5.2). */
+import { formatAddress } from "../net/address.ts";
+import type { Connections, InboundConnection, OutboundWay } from "./connections.ts";
+
+export interface DumpedConnection {
+  /** `ip:port`, like the others. */
+  readonly src: string;
+  /** Inbound: the service that the client named, null for none. */
+  readonly originalDst: string | null;
+  readonly actualDst: string;
+  readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
+}
+
+export interface DumpedConnections {
+  readonly inbound: readonly DumpedConnection[];
+  readonly outbound: readonly DumpedConnection[];
+}
+
+/** Of all listeners of a pod. Streams of one tunnel to the same place are one entry. */
+export function dumpConnections(all: readonly Connections[]): DumpedConnections {
+  const inbound = new Map<string, DumpedConnection>();
+  const outbound: DumpedConnection[] = [];
+  for (const connections of all) {
+    for (const connection of connections.inbound()) {
+      const entry = inboundEntry(connection);
+      inbound.set(`${entry.src} ${entry.actualDst} ${entry.protocol} ${entry.originalDst ?? ""}`, entry);
+    }
+    for (const way of connections.outbound()) outbound.push(outboundEntry(way));
+  }
+  return { inbound: [...inbound.values()], outbound };
+}
+
+function inboundEntry({ call, forwardedHost }: InboundConnection): DumpedConnection {
+  return {
+    src: formatAddress(call.source),
+    originalDst: forwardedHost ?? null,
+    actualDst: formatAddress(call.target),
+    protocol: call.identity === null ? "TCP" : "HBONE",
+  };
+}
+
+function outboundEntry({ source, original, actual, protocol }: OutboundWay): DumpedConnection {
+  return {
+    src: formatAddress(source),
+    originalDst: formatAddress(original),
+    actualDst: formatAddress(actual),
+    protocol,
+  };
+}
