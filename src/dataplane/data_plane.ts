@@ -139,11 +139,16 @@ export class DataPlane {
 
   /** Ends one pod; `done` when its last connection has ended. */
   stopPod(pod: PodProxy, mode: DrainMode, done: () => void): void {
-    this.#pods.get(pod)?.drain();
-    pod.drain(mode, () => {
+    let left = 2;
+    const ended = () => {
+      if (--left > 0) return;
       this.#pods.delete(pod);
       done();
-    });
+    };
+    const dns = this.#pods.get(pod) ?? null;
+    if (dns === null) left--;
+    else dns.drain(mode, ended);
+    pod.drain(mode, ended);
   }
 
   /** Ends all pods; `done` once, when every connection has ended. */

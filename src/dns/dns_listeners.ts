@@ -33,6 +33,9 @@ export class DnsListeners {
   readonly #connections = new Set<TcpConnection>();
   /** The one that is in use. */
   readonly port: number;
+  /** Datagrams whose answer depends on others. */
+  #unanswered = 0;
+  #onIdle: (() => void) | null = null;
 
   /** Throws `ListenError`; nothing is left then. `shed` is told of connections that are too many. */
   constructor(network: Network, at: DnsListenAt, service: QueryService, budget: ConnectionBudget, shed: ShedReport) {
@@ -47,8 +50,37 @@ export class DnsListeners {
     return this.#connections.size;
   }
 
+  /**
+   * Takes nothing new, but what has come; `done` when all of it is answered. Where others share the port, nobody notices.
+   * After {@link close} nothing is called any more.
+   */
+  retire(done: () => void): void {
+    // One of them is this function.
+    let listening = 1;
+    this.#onIdle = () => {
+      if (listening > 0 || this.#unanswered > 0 || this.#connections.size > 0) return;
+      this.#onIdle = null;
+      done();
+    };
+    for (const socket of this.#sockets) {
+      if ("send" in socket) {
+        socket.retire();
+        continue;
+      }
+      listening++;
+      socket.retire(() => {
+        listening--;
+        this.#onIdle?.();
+      });
+    }
+    for (const connection of [...this.#connections]) connection.finish();
+    listening--;
+    this.#onIdle();
+  }
+
   /** Ends listeners and connections at once. */
   close(): void {
+    this.#onIdle = null;
     for (const socket of this.#sockets) socket.close();
     this.#sockets.length = 0;
     for (const connection of this.#connections) connection.close();
@@ -70,7 +102,7 @@ export class DnsListeners {
     let port = addresses[0]!.port;
     for (const { ip } of addresses) {
       const socket: DatagramSocket = this.#network.udp({ ...sockets, address: { ip, port }, reusePort }, {
-        onDatagram: (bytes, from) => void this.#service.serve(bytes, new UdpAsker(socket, from)),
+        onDatagram: (bytes, from) => this.#receive(socket, bytes, from),
       });
       this.#sockets.push(socket);
       port = socket.local.port;
@@ -84,6 +116,16 @@ export class DnsListeners {
     return port;
   }
 
+  #receive(socket: DatagramSocket, bytes: Uint8Array, from: SocketAddress): void {
+    const asker = new UdpAsker(socket, from);
+    if (this.#service.serve(bytes, asker) === null) return;
+    this.#unanswered++;
+    asker.onAnswered = () => {
+      this.#unanswered--;
+      this.#onIdle?.();
+    };
+  }
+
   #accept(duplex: Duplex): void {
     if (this.#connections.size >= MAX_CONNECTIONS || this.#budget.left <= 0) {
       this.#shed.add(1, `${this.#connections.size} are open already`);
@@ -92,10 +134,13 @@ export class DnsListeners {
     const connection = new TcpConnection(this.#network, duplex, this.#service, (closed) => {
       this.#connections.delete(closed);
       this.#budget.left++;
+      this.#onIdle?.();
     });
     this.#connections.add(connection);
     this.#budget.left--;
     connection.start();
+    // It began before the retirement did.
+    if (this.#onIdle !== null) connection.finish();
   }
 }
 
@@ -104,6 +149,7 @@ class UdpAsker implements Asker {
   readonly protocol = "udp";
   readonly #socket: DatagramSocket;
   readonly address: SocketAddress;
+  onAnswered: (() => void) | null = null;
 
   constructor(socket: DatagramSocket, address: SocketAddress) {
     this.#socket = socket;
@@ -112,6 +158,7 @@ class UdpAsker implements Asker {
 
   answer(bytes: Uint8Array): void {
     this.#socket.send(bytes, this.address);
+    this.onAnswered?.();
   }
 
   ignore(): void {}

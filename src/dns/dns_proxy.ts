@@ -2,9 +2,11 @@
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import type { MeshState } from "../mesh/state.ts";
-import type { Network, SocketOptions } from "../net/network.ts";
+import type { Millis, Network, SocketOptions, Timer } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
+import type { DrainMode } from "../proxy/drain.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { PodResolver } from "../proxy/name_resolver.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -14,6 +16,7 @@ import { type ForwardBudget, Forwarder, newForwardBudget } from "./forwarder.ts"
 import type { HostsFile } from "./hosts_file.ts";
 import { listenAddresses, listenText } from "./listen_addresses.ts";
 import type { LookupSettings } from "./lookup.ts";
+import { podResolver } from "./pod_resolver.ts";
 import { QueryService } from "./query_service.ts";
 import { ServerList } from "./server_list.ts";
 
@@ -51,18 +54,26 @@ export interface DnsProxyParts {
 }
 
 const DNS_PORT = 53;
+/** By then a client has asked again. */
+const LONGEST_DRAIN: Millis = 5000;
 
 export class DnsProxy {
+  /** The same answers for the pod's own proxy. */
+  readonly resolver: PodResolver;
   readonly #log: LogScope;
   readonly #service: QueryService;
   readonly #listeners: DnsListeners;
   readonly #shed: ShedReport;
-  #closed = false;
+  readonly #network: Network;
+  readonly #onDrained: (() => void)[] = [];
+  #deadline: Timer | null = null;
+  #state: "running" | "draining" | "closed" = "running";
 
   /** Throws `ListenError`, and `Error` where `resolv.conf` names no nameserver; nothing is left then. */
   constructor(parts: DnsProxyParts) {
     if (parts.resolver.nameservers.length === 0) throw new Error("no nameservers found in config");
     const { network, state, local, lookup, hosts, random } = parts;
+    this.#network = network;
     this.#log = parts.log.as("ztunnel::dns::server");
     this.#shed = new ShedReport(network, (count, reason) => {
       this.#log.warn("TCP connections to the DNS proxy were refused", { count, reason });
@@ -78,6 +89,7 @@ export class DnsProxy {
       log: this.#log,
       random,
     });
+    this.resolver = podResolver(this.#service, network);
     const at = {
       addresses: listenAddresses(parts.listen, parts.loopbackIpv6),
       sockets: parts.sockets,
@@ -96,17 +108,31 @@ export class DnsProxy {
     return this.#listeners.connectionCount;
   }
 
-  /** Graceful or not, it ends at once, and with it what was under way. Idempotent. */
-  drain(): void {
-    if (this.#closed) return;
-    this.#log.info("shutting down the DNS server");
-    this.close();
-    this.#log.info("dns server drained");
+  /**
+   * Takes nothing new from now on; `done` when what has come is answered, or as soon as that takes too long. An immediate
+   * drain answers nobody any more, and cuts short a graceful one.
+   */
+  drain(mode: DrainMode, done: () => void): void {
+    if (this.#state === "closed") return done();
+    this.#onDrained.push(done);
+    if (this.#state === "running") this.#log.info("shutting down the DNS server");
+    if (mode.kind === "immediate") return this.#drained();
+    if (this.#state === "draining") return;
+    this.#state = "draining";
+    this.#deadline = this.#network.after(Math.min(mode.deadline, LONGEST_DRAIN), () => this.#drained());
+    this.#listeners.retire(() => this.#drained());
   }
 
-  /** The same without a word. */
+  #drained(): void {
+    this.close();
+    this.#log.info("dns server drained");
+    for (const done of this.#onDrained.splice(0)) done();
+  }
+
+  /** Ends everything at once, without a word. */
   close(): void {
-    this.#closed = true;
+    this.#state = "closed";
+    this.#deadline?.cancel();
     this.#listeners.close();
     this.#service.close();
     this.#shed.close();

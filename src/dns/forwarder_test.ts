@@ -76,7 +76,7 @@ Deno.test("forwarder: the pods of an isolate share a bound, and give back what t
   for (let i = 0; i < 12; i++) client.send(question("A", `www-${i}.example.com`));
   bed.network.runUntilIdle();
   assert.deepEqual([bed.upstream.asked.length, shared.forward.exchanges], [10, 0]);
-  bed.proxy.drain();
+  bed.proxy.drain({ kind: "immediate" }, () => {});
   assert.equal(shared.forward.exchanges, 10);
   bed.network.advance(60_000);
   assert.equal(client.received.length, 2, "those who waited when the proxy ended hear nothing");

@@ -5,7 +5,8 @@
  *             ┌───────────── next message ──────────────┐
  *             ▼                                         │
  *     ──▶ reading ──message──▶ serving ──answer──▶ writing ──▶ closed
- *             └── 5 s without a message, the end ────────┴──5 s──▲
+ *             └── 5 s without a message, the end, ───────┴──5 s──▲
+ *                 finishing and all that came is answered
  */
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
@@ -30,6 +31,8 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   #waiting: Waiting | null = null;
   #unsent: Uint8Array | null = null;
   #timer: Timer | null = null;
+  #finishing = false;
+  #served = false;
 
   constructor(
     scheduler: Scheduler,
@@ -51,6 +54,12 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#duplex.start(this);
     this.#expect();
     if (this.#duplex.readable) this.onReadable();
+  }
+
+  /** Answers what has come, or the first message where none has come yet, and closes. */
+  finish(): void {
+    this.#finishing = true;
+    this.runTurn();
   }
 
   /** Idempotent. */
@@ -109,6 +118,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
 
   #serve(message: Uint8Array): void {
     this.#state = "serving";
+    this.#served = true;
     this.#timer?.cancel();
     const waiting = this.#service.serve(message, this);
     // An answer may have come already.
@@ -122,7 +132,10 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
       this.close();
       return false;
     }
-    if (!duplex.readable) return false;
+    if (!duplex.readable) {
+      if (this.#finishing && this.#served) this.close();
+      return false;
+    }
     if (this.#frames.readFrom(duplex) !== FAILED) return true;
     this.close();
     return false;

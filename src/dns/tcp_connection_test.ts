@@ -148,17 +148,17 @@ Deno.test("TCP: the pods of an isolate share a bound too", () => {
   const clients = Array.from({ length: 5 }, () => bed.tcpClient());
   bed.network.runUntilIdle();
   assert.deepEqual(clients.map(({ closed }) => closed), [false, false, false, true, true]);
-  bed.proxy.drain();
+  bed.proxy.drain({ kind: "immediate" }, () => {});
   assert.equal(shared.connections.left, 3);
 });
 
-Deno.test("TCP: a drain ends listeners, connections and what is under way", () => {
+Deno.test("TCP: an immediate drain ends listeners, connections and what is under way", () => {
   const bed = new Bed({ upstream: () => null });
   const [idle, waiting] = [bed.tcpClient(), bed.tcpClient()];
   waiting.send(question("A", "www.example.com"));
   bed.network.runUntilIdle();
-  bed.proxy.drain();
-  bed.proxy.drain();
+  bed.proxy.drain({ kind: "immediate" }, () => {});
+  bed.proxy.drain({ kind: "immediate" }, () => {});
   bed.network.runUntilIdle();
   assert.deepEqual([idle.closed, waiting.closed, bed.proxy.connectionCount], [true, true, 0]);
   assert.deepEqual(bed.lines.slice(-2), [

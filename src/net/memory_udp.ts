@@ -87,6 +87,11 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     return !this.#closed && this.#network.deliver(this, bytes, this.#peer ?? to);
   }
 
+  /** What has come is in the queue. */
+  retire(): void {
+    this.#network.forget(this);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -114,6 +114,11 @@ export interface DatagramSocket {
    * room, no route, too long, socket closed). True promises nothing, as is the way of datagrams.
    */
   send(bytes: Uint8Array, to: SocketAddress): boolean;
+  /**
+   * What is sent here from now on goes to others who share the port; what has come already is delivered before this
+   * returns or in the next turn. Sending goes on. Idempotent.
+   */
+  retire(): void;
   /** Nothing is received any more. Idempotent. */
   close(): void;
 }

@@ -170,6 +170,26 @@ export function datagramContract(test: ContractTest): void {
     server.close();
   });
 
+  test("a socket that retires hears what was sent before, leaves the rest to others, and can still answer", async (rig) => {
+    const client = open(rig);
+    const old = open(rig, rig.loopback, { reusePort: true });
+    const address = old.socket.local;
+    for (let i = 0; i < 40; i++) assert.ok(client.socket.send(Uint8Array.of(i), address));
+    old.socket.retire();
+    old.socket.retire();
+    await rig.run(() => old.received.length === 40);
+    const young = open(rig, rig.loopback, { address, reusePort: true });
+    // From different ports, so that each has its chance to be hashed to either.
+    const others = Array.from({ length: 8 }, () => open(rig));
+    for (const { socket } of others) assert.ok(socket.send(HELLO, address));
+    await rig.run(() => young.received.length === 8);
+    assert.equal(old.received.length, 40);
+    assert.ok(old.socket.send(HELLO, old.received[0]!.from));
+    await rig.run(() => client.received.length === 1);
+    assert.ok(sameAddress(client.received[0]!.from, address));
+    for (const { socket } of [client, old, young, ...others]) socket.close();
+  });
+
   test("a socket may be closed from its own callback, and hears and says nothing after it", async (rig) => {
     const client = open(rig);
     let heard = 0;

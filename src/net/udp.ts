@@ -7,7 +7,7 @@ import { DatagramReceiver, DatagramSender, NAME_WORDS } from "../os/datagrams.ts
 import { EAGAIN, errnoName } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import { sendTo, setOption, socketName } from "../os/socket.ts";
-import { ANY_V4, ANY_V6, type Ip, isIpv4, type SocketAddress } from "./address.ts";
+import { ANY_V4, ANY_V6, type Ip, isIpv4, LOOPBACK_V4, LOOPBACK_V6, type SocketAddress } from "./address.ts";
 import type { DatagramSink, DatagramSocket, UdpAt } from "./network.ts";
 import type { FdHandler, Reactor } from "./reactor.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
@@ -21,12 +21,16 @@ const BATCH = 32;
 const SLOT_SIZE = 65_536;
 /** Of what one callback after another sends; large ones leave by themselves. */
 const GATHERED_SIZE = 65_536;
+/** More than this cannot wait in a socket's buffer. */
+const MAX_BATCHES_LEFT = 64;
 /** The largest payload of IPv4; IPv6 would carry 20 bytes more. */
 const MAX_PAYLOAD = 65_507;
 
 /** One for all sockets of the isolate: what it holds is lent until the callback returns. */
 let receiver: DatagramReceiver | null = null;
 let sender: DatagramSender | null = null;
+/** Somebody's datagrams are being delivered: no others may be received meanwhile. */
+let delivering = false;
 
 /** Where a datagram came from, in the kernel's form: most are answered without anybody reading the address. */
 class Sender implements SocketAddress {
@@ -72,6 +76,7 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   readonly #peer: SocketAddress | null;
   /** In a callback: what is sent waits for its end. */
   #receiving = false;
+  #retired = false;
   #closed = false;
 
   /** Throws `ListenError`. */
@@ -108,6 +113,25 @@ export class UdpSocket implements DatagramSocket, FdHandler {
     return sendTo(this.#fd, bytes, encodeSockaddr(to, this.#family)) >= 0;
   }
 
+  /**
+   * A connected socket gets what its peer sends only, and is passed over where several share a port. The peer is this
+   * socket itself, so that there is a route.
+   */
+  retire(): void {
+    if (this.#closed || this.#retired) return;
+    this.#retired = true;
+    const { ip, port } = this.local;
+    const name = encodeSockaddr({ ip: ip === ANY_V4 ? LOOPBACK_V4 : ip === ANY_V6 ? LOOPBACK_V6 : ip, port });
+    if (libc.connect(this.#fd, name, name.length) < 0) return;
+    // Inside a callback it is left to the turns that follow.
+    if (delivering) return;
+    for (let batch = 0; batch < MAX_BATCHES_LEFT && !this.#closed; batch++) {
+      const count = receiver!.receive(this.#fd, BATCH);
+      if (count <= 0) return;
+      this.#deliver(count);
+    }
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -115,14 +139,14 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   }
 
   #deliver(count: number): void {
-    this.#receiving = true;
+    this.#receiving = delivering = true;
     try {
       for (let slot = 0; slot < count && !this.#closed; slot++) {
         const from = this.#sender(slot);
         if (from.canBeAnswered) this.#sink.onDatagram(receiver!.bytes(slot), from);
       }
     } finally {
-      this.#receiving = false;
+      this.#receiving = delivering = false;
       // The descriptor stays open to the end of the turn.
       sender!.flush(this.#fd);
     }

@@ -4,8 +4,8 @@ import type { Ip } from "../net/address.ts";
 export type ResolvedName =
   /** In the order of the answer; may be empty. */
   | { readonly kind: "addresses"; readonly addresses: readonly Ip[] }
-  /** `reason`: for the log. */
-  | { readonly kind: "failed"; readonly reason: string };
+  /** `reason`: for the log. `invalid`: it is no name that could be asked for. */
+  | { readonly kind: "failed" | "invalid"; readonly reason: string };
 
 export interface Resolving {
   /** Nothing is heard of it any more. Idempotent. */
