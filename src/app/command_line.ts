@@ -1,10 +1,11 @@
-/** `ztunnel [proxy | version | help]` (`docs/spec/config-admin.md` 1.14, 7.5). */
+/** `ztunnel [proxy | explain | version | help]` (`docs/spec/config-admin.md` 1.14, 7.5). */
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
 import { parseConfig } from "../config/parse_config.ts";
 import { withBindCure } from "./bind_cure.ts";
 import { runNode } from "./node.ts";
+import { TERMINAL } from "./terminal.ts";
 import { versionLine } from "./version_line.ts";
 
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
@@ -12,6 +13,8 @@ export async function main(args: readonly string[], makeWorker: () => Worker): P
     case undefined:
     case "proxy":
       return await run(args, makeWorker);
+    case "explain":
+      return await explain(args.slice(1));
     case "version":
       return console.log(versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION")));
     case "help":
@@ -29,8 +32,15 @@ Istio Ztunnel (${versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION"))})
 
 Commands:
 proxy (default) - Start the ztunnel proxy
+explain         - Explain the way of a connection and what the policies say
 version         - Print the version of ztunnel
 help            - Print commands and version of ztunnel`);
+}
+
+/** Loaded when it is wanted: a proxy has no use for it. */
+async function explain(args: readonly string[]): Promise<void> {
+  const { explainCommand } = await import("./explain_command.ts");
+  Deno.exit(await explainCommand(args, TERMINAL));
 }
 
 async function run(args: readonly string[], makeWorker: () => Worker): Promise<void> {

@@ -23,19 +23,23 @@ function textOf({ hop, onward }: Way): string {
   if (outcome.kind === "refusal") return `refused by the client's proxy: ${outcome.message}`;
   if (admission !== null && !admission.allow) return refusalAt(admission);
   if (onward === null) return `${routeText(outcome)}${admission === null ? "" : `, ${admissionText(admission)}`}`;
-  const refusing = onward.hops.filter((each) => each.admission?.allow === false);
-  const behind = onward.hops.length === 0
-    ? "which has nothing behind it to reach"
-    : refusing.length === 0
-    ? `which can reach ${countOf(onward.hops)}`
-    : `which can reach ${countOf(onward.hops)}, but of them ${refusing.length} refuse: ${
-      refusalAt(refusing[0]!.admission!)
-    }`;
-  return `${routeText(outcome)}, ${behind}`;
+  return `${routeText(outcome)}, ${behindText(onward.hops)}`;
 }
 
-function countOf({ length }: readonly Hop[]): string {
-  return length === 1 ? "its one destination" : `${length} destinations`;
+/** What a waypoint can reach. */
+function behindText(hops: readonly Hop[]): string {
+  const refusals = hops.flatMap(({ admission }) => admission?.allow === false ? [admission] : []);
+  const [first] = refusals;
+  if (hops.length === 0) return "which has nothing behind it to reach";
+  if (first === undefined) {
+    return `which can reach ${hops.length === 1 ? "one destination" : `${hops.length} destinations`}`;
+  }
+  const who = hops.length === 1
+    ? "whose one destination refuses"
+    : refusals.length === hops.length
+    ? `whose ${hops.length} destinations all refuse`
+    : `whose destinations refuse in part, ${refusals.length} of ${hops.length}`;
+  return `${who}: ${refusalAt(first)}`;
 }
 
 function refusalAt({ at, message }: Admission): string {

@@ -124,7 +124,7 @@ Deno.test("explain: through the waypoint of a service, and on from there as the 
   const { outlook, ways, summary } = explained(state, "app/client", "10.96.0.1:80");
   const [{ hop, onward }] = ways as [Explanation["ways"][number]];
   assert.equal(outlook, "refused", "who talks to the servers is the waypoint, not the client");
-  assert.match(summary, /^HBONE to the waypoint app\/wp-1, which can reach 2 destinations, but of them 2 refuse: /);
+  assert.match(summary, /^HBONE to the waypoint app\/wp-1, whose 2 destinations all refuse: refused at app\/web-1: /);
   assert.ok(hop.outcome.kind === "route");
   assert.deepEqual(
     [hop.outcome.leadsTo, hop.outcome.dial, hop.outcome.authority, hop.outcome.expects],
