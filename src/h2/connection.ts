@@ -65,6 +65,10 @@ export class H2Connection implements Connection {
     this.core.inFlightLimit = bytes === null ? streamWindow : Math.min(bytes, streamWindow);
   }
 
+  alignOutput(unit: number): void {
+    this.core.out.unit = unit;
+  }
+
   get streamCount(): number {
     return this.core.streams.size;
   }

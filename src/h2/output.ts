@@ -48,6 +48,8 @@ export class OutputBuffer {
   private controlBytes = 0;
   /** The last {@link layout} found no room. */
   full = false;
+  /** Of the transport below: `Connection.alignOutput`. */
+  unit = 1;
   private announced = false;
   private overflowed = false;
   private reservation: SharedReservation | null = null;
@@ -115,7 +117,7 @@ export class OutputBuffer {
    * when the buffer has no useful room until the next flush.
    */
   layout(want: number, gatherLimit: number, frameSize: number): SharedReservation | null {
-    const limit = Math.min(Math.max(gatherLimit, FRAME_HEADER + 1), DATA_CAPACITY);
+    const limit = this.wholeUnits(want, frameSize, Math.min(Math.max(gatherLimit, FRAME_HEADER + 1), DATA_CAPACITY));
     const useful = want < USEFUL_ROOM ? want : USEFUL_ROOM;
     // An empty buffer is never full, or a small `gatherLimit` would wait for ever.
     this.full = this.end > 0 && limit - this.end < useful + FRAME_HEADER;
@@ -140,6 +142,17 @@ export class OutputBuffer {
     r.count = count;
     r.total = want - left;
     return r;
+  }
+
+  /**
+   * Where a reservation of `want` bytes has to end: with the last whole unit of output before `limit`, unless that
+   * would cost more than half of a small one.
+   */
+  private wholeUnits(want: number, frameSize: number, limit: number): number {
+    if (want < this.unit) return limit;
+    const end = Math.min(limit, this.end + want + FRAME_HEADER * Math.ceil(want / frameSize));
+    const aligned = end - (end - this.sent) % this.unit;
+    return aligned - this.end > want >> 1 ? aligned : limit;
   }
 
   /** True while the last {@link layout} still describes free room. */

@@ -50,6 +50,34 @@ Deno.test("reserved segments leave room for frame headers, and a short read make
   );
 });
 
+Deno.test("a large reservation ends where the output fills whole units, after short reads too", () => {
+  const { out, sink } = make();
+  out.unit = 65_072;
+  const fill = (want: number, length = want) => {
+    const r = out.layout(want, 1 << 20, 1 << 20)!;
+    out.commit(1, Math.min(length, r.total), false);
+    return out.end / out.unit;
+  };
+  assert.equal(fill(262_144), 4);
+  assert.equal(fill(262_144, 131_072), (4 * out.unit + 9 + 131_072) / out.unit);
+  assert.equal(fill(262_144), 10);
+  out.flushTo(sink);
+  assert.equal(fill(100_000), 1, "more than half of what is wanted is left");
+  assert.equal(fill(65_072 + 30_000), 2);
+  assert.equal(fill(1000), (2 * out.unit + 9 + 1000) / out.unit, "small ones end where they like");
+});
+
+Deno.test("whole units count from what was not taken yet", () => {
+  const { out } = make();
+  out.unit = 65_072;
+  out.layout(10_000, 1 << 20, 1 << 20);
+  out.commit(1, 10_000, false);
+  out.flushTo({ write: () => 5000 });
+  out.layout(262_144, 1 << 20, 1 << 20);
+  out.commit(1, 4 * out.unit - 5009 - 9, false);
+  assert.equal((out.end - 5000) / out.unit, 4);
+});
+
 Deno.test("less than 16 KiB of room is no room, unless little is wanted", () => {
   const { out } = make();
   const r = out.layout(1 << 20, 140_000, 1 << 20)!;

@@ -143,6 +143,8 @@ export interface Connection {
    * messages that share the connection with bulk: what is queued ahead of them delays them.
    */
   limitInFlight(bytes: number | null): void;
+  /** Large reservations end where the output of the turn fills multiples of `unit` bytes. 1, as at first: anywhere. */
+  alignOutput(unit: number): void;
   /**
    * The transport saw the end of the byte stream, failed, or was closed by its owner: all streams get `onReset` (by
    * transport), then `onEnd` unless it came before; what was not flushed is dropped. Call it in every case: it gives

@@ -38,6 +38,7 @@ export class Transport implements DuplexSink {
   }
 
   start(): void {
+    this.#connection.alignOutput(this.duplex.writeUnit);
     this.duplex.start(this);
     if (this.duplex.readable) this.#loop.network.nextTurn(this.#readTask);
     this.flushSoon();

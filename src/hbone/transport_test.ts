@@ -11,6 +11,7 @@ import { Transport } from "./transport.ts";
 /** A connection that says what the test wants it to. */
 class FakeConnection implements Connection {
   limitInFlight(): void {}
+  alignOutput(): void {}
   readonly role = "client";
   readonly streamCount = 0;
   readonly canOpen = false;

@@ -34,6 +34,8 @@ export interface Duplex {
   readonly broken: boolean;
   /** Set once a read or write returned {@link FAILED}, or before `onFailure`. */
   readonly failure: Ending | null;
+  /** Large writes are cheapest in multiples of so many bytes, which leave in whole segments. 1: it does not matter. */
+  readonly writeUnit: number;
 
   /**
    * Sets the one user; nothing is called before this. Called again it hands the stream to another user. What was there

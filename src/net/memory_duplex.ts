@@ -28,6 +28,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
   #readable = false;
   #ended = false;
   #failure: Ending | null = null;
+  readonly writeUnit = 1;
   #closed = false;
   #finSent = false;
   #finReceived = false;

@@ -17,6 +17,7 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   #readable = true;
   #ended = false;
   #failure: Ending | null = null;
+  readonly writeUnit = 1;
   #closed = false;
   #ending = false;
   /** How much of the write that is being retried has been framed already. */

@@ -37,6 +37,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   ended = false;
   broken = false;
   failure: Ending | null = null;
+  readonly writeUnit = 1;
 
   /**
    * `dialled`: already watched, with the flags of the event that told of the connection. `local`: where it is known

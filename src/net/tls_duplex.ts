@@ -1,9 +1,9 @@
 /**
  * A TLS 1.3 session on a socket as a {@link Duplex}.
  *
- * Writes go through a buffer of whole offload units, which grows when a turn brings a lot. A read fills the caller's
- * memory with as many records as there are, and leaves out the last system call that would only say "nothing"
- * (`docs/spec/dataplane-speed.md` 2, 3).
+ * Writes go through a buffer of one offload unit, the largest packet that the kernel cuts into whole segments. A read
+ * fills the caller's memory with as many records as there are, and leaves out the last system call that would only say
+ * "nothing" (`docs/spec/dataplane-speed.md` 2, 3).
  */
 import * as c from "../os/constants.ts";
 import { resetOnClose, takeSocketError } from "../os/socket.ts";
@@ -20,8 +20,8 @@ import { FLOOD, streamEnding } from "./tls_endings.ts";
 const RECORD = 16384;
 /** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
 const SHORT_READ = 32768;
-/** A write of this size shows that bulk is flowing: three units then leave in one call. */
-const BULK = 65536;
+/** Header, content type and tag (RFC 8446 §5.2). */
+const RECORD_OVERHEAD = 22;
 /** Bytes on the wire that carried no data, beyond 64 for each byte that did: a flood of empty or post-handshake records. */
 const OVERHEAD_ALLOWED = 131072;
 const OVERHEAD_PER_BYTE = 64;
@@ -40,8 +40,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly #fd: number;
   readonly #reactor: Reactor;
   readonly #session: NativeTlsSession;
-  readonly #unit: number;
-  #bulk = false;
+  readonly writeUnit: number;
   #sink: DuplexSink | null = null;
   #peerIsDone = false;
   #unflushed = false;
@@ -56,13 +55,14 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   broken = false;
   failure: Ending | null = null;
 
+  /** `unit`: size of the write buffer. */
   constructor(reactor: Reactor, session: NativeTlsSession, socket: TlsSocket, unit: number) {
     this.#reactor = reactor;
     this.#session = session;
     this.#fd = socket.fd;
     this.local = socket.local;
     this.remote = socket.remote;
-    this.#unit = unit;
+    this.writeUnit = unit - RECORD_OVERHEAD * Math.ceil(unit / (RECORD + RECORD_OVERHEAD));
     this.#unflushed = !session.flush();
     reactor.rewatch(socket.fd, this);
   }
@@ -134,10 +134,6 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
       return 0;
     }
     this.#unflushed = !this.#session.flush();
-    if (!this.#bulk && bytes.length > BULK && !this.#unflushed) {
-      this.#bulk = true;
-      this.#session.resizeWriteBuffer(3 * this.#unit);
-    }
     return taken;
   }
 

@@ -26,6 +26,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readable = true;
   ended = false;
   failure: Ending | null = null;
+  readonly writeUnit = 1;
 
   constructor(scheduler: Scheduler, layer: TlsLayer) {
     this.#scheduler = scheduler;

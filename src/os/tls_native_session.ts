@@ -138,11 +138,6 @@ export class NativeTlsSession {
     return false;
   }
 
-  /** New size of the write buffer. What it holds is lost: only right after a complete {@link flush}. */
-  resizeWriteBuffer(size: number): void {
-    this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_SET_BUFFER_SIZE, size, WRITE_SIDE);
-  }
-
   /** OpenSSL holds bytes that it has read from the socket but not handed out. */
   hasPending(): boolean {
     return this.#tls.library.ssl.SSL_has_pending(this.#ssl) !== 0;

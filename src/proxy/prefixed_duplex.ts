@@ -29,6 +29,9 @@ export class PrefixedDuplex implements Duplex {
   get failure(): Ending | null {
     return this.#inner.failure;
   }
+  get writeUnit(): number {
+    return this.#inner.writeUnit;
+  }
 
   start(sink: DuplexSink): void {
     this.#inner.start(sink);
