@@ -17,6 +17,7 @@ import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
 import { MeshSource } from "./mesh_source.ts";
 import { Pods } from "./pods.ts";
+import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
@@ -47,10 +48,16 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const mesh = new MeshSource({ config, workers, certificates, metrics, log, onSynced });
     let pods: Pods | null = null;
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
-    servers.serveAdmin(filters, dumpSources({ config, certificates, workers, log, pods: () => pods }), () => {
-      log.scope("ztunnel::signal").info("received explicit shutdown signal");
-      asked.resolve();
-    }, (question) => workers.explain(question));
+    servers.serveAdmin({
+      control: filters,
+      dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
+      explain: (question) => workers.explain(question),
+      profile: profileOf(workers),
+      stop() {
+        log.scope("ztunnel::signal").info("received explicit shutdown signal");
+        asked.resolve();
+      },
+    });
     const start = async () => {
       await startWorkers(config, workers, filter, log);
       servers.serveStats(async () => {

@@ -1,8 +1,10 @@
 /** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
+import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import { HttpServer } from "../admin/http_server.ts";
 import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
+import { type Profile, pprofRoutes } from "../admin/pprof_routes.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
@@ -11,6 +13,16 @@ import type { Config, ServerAddress } from "../config/config.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
 import { DUMP_CLOCK } from "./dump_sources.ts";
+
+/** What the admin port asks of others. */
+export interface AdminParts {
+  readonly control: FilterControl;
+  readonly dump: DumpSources;
+  readonly explain: Explain;
+  readonly profile: Profile;
+  /** Begins the stop of the process. */
+  readonly stop: () => void;
+}
 
 export class Servers {
   readonly #log: Log;
@@ -27,8 +39,10 @@ export class Servers {
     this.#bind("readiness", this.#config.listeners.readiness).serve(readinessHandler(readiness));
   }
 
-  serveAdmin(control: FilterControl, dump: DumpSources, stop: () => void, explain: Explain): void {
+  serveAdmin({ control, dump, explain, profile, stop }: AdminParts): void {
     this.#bind("admin", this.#config.listeners.admin).serve(routed({
+      "/": dashboardRoute(),
+      ...pprofRoutes(profile, Date.now),
       "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
       "/explain": explainRoute(explain),
       "/logging": loggingRoute(control),

@@ -1,5 +1,6 @@
 /** Main's side of one data-plane worker. A worker that dies is fatal for the process: `onDeath` says why. */
 import { wake } from "../os/wake.ts";
+import type { CpuProfile } from "../telemetry/cpu_profile.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
@@ -18,6 +19,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #events: WorkerEvents;
   readonly #snapshots = new Map<number, (metrics: MetricsSnapshot) => void>();
+  readonly #profiling = new Map<number, (profile: CpuProfile) => void>();
   readonly #explaining = new Map<number, (answer: ExplainAnswer) => void>();
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
@@ -66,6 +68,15 @@ export class WorkerHandle {
     return promise;
   }
 
+  /** What it sampled since it was told to start. */
+  profile(): Promise<CpuProfile> {
+    const { promise, resolve } = Promise.withResolvers<CpuProfile>();
+    const request = this.#requests++;
+    this.#profiling.set(request, resolve);
+    this.send({ kind: "profile", order: { kind: "stop", request } });
+    return promise;
+  }
+
   /** About the mesh as it is. */
   explain(question: ExplainQuestion): Promise<ExplainAnswer> {
     const { promise, resolve } = Promise.withResolvers<ExplainAnswer>();
@@ -105,6 +116,10 @@ export class WorkerHandle {
         return;
       case "dump":
         return this.#dumps.receive(message.answer);
+      case "profile":
+        this.#profiling.get(message.answer.request)?.(message.answer.profile);
+        this.#profiling.delete(message.answer.request);
+        return;
       case "explained":
         this.#explaining.get(message.reply.request)?.(message.reply.answer);
         this.#explaining.delete(message.reply.request);

@@ -14,6 +14,7 @@ import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import type { PodAnswer, PodOrder } from "./pods_messages.ts";
+import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
 export type ToWorker =
   /** First and once. `filter`: of the log, rendered. */
@@ -32,6 +33,7 @@ export type ToWorker =
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
+  | { readonly kind: "profile"; readonly order: ProfileOrder }
   | { readonly kind: "drain"; readonly mode: DrainMode };
 
 export type ToMain =
@@ -45,6 +47,7 @@ export type ToMain =
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }
+  | { readonly kind: "profile"; readonly answer: ProfileAnswer }
   | { readonly kind: "drained" }
   /** It cannot start; the text is for the operator. */
   | { readonly kind: "failed"; readonly message: string };

@@ -8,6 +8,7 @@ import { inspectNamespace } from "../net/namespace_state.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
+import { CpuProfiler } from "../telemetry/cpu_profile.ts";
 import { Log } from "../telemetry/log.ts";
 import { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
@@ -19,6 +20,7 @@ import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
 import { Pods } from "./pods.ts";
+import type { ProfileOrder } from "./profile_messages.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";
 
@@ -52,6 +54,7 @@ class DataPlaneWorker {
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
+  readonly #profiler = new CpuProfiler();
   readonly #pods: Pods;
 
   constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
@@ -123,6 +126,8 @@ class DataPlaneWorker {
         });
       case "dump":
         return this.#dumps.receive(message.request);
+      case "profile":
+        return this.#profile(message.order);
       case "explain":
         return this.#scope.postMessage({
           kind: "explained",
@@ -148,6 +153,12 @@ class DataPlaneWorker {
   #drained(): void {
     this.#log.flush();
     this.#scope.postMessage({ kind: "drained" });
+  }
+
+  #profile(order: ProfileOrder): void {
+    if (order.kind === "start") return this.#profiler.start(order.interval);
+    const { request } = order;
+    this.#profiler.stop((profile) => this.#scope.postMessage({ kind: "profile", answer: { request, profile } }));
   }
 
   #setFilter(text: string): void {

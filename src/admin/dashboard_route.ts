@@ -1,0 +1,40 @@
+/** `/`: what the admin port has (`docs/spec/config-admin.md` 4.3). `istioctl dashboard proxy` opens it. */
+import type { HttpHandler } from "./http_connection.ts";
+
+/** Links are relative: the page may be seen through a proxy below another path. */
+const COMMANDS: readonly (readonly [path: string, description: string])[] = [
+  ["debug/pprof/profile", "where the time goes, sampled for seconds=10, as pprof reads it"],
+  ["debug/pprof/heap", "profile of the native heap; this build has none"],
+  ["debug/pprof/heap/profiling", "switch for the profile of the native heap; this build has none"],
+  ["quitquitquit", "ends the proxy when its connections are done (POST)"],
+  ["config_dump", "configuration, mesh, certificates and connections as JSON"],
+  ["logging", "the levels of the log, to see and to change (POST)"],
+  ["explain", "the way of a connection and what decides it: from=namespace/name, to=host:port"],
+];
+
+const STYLE =
+  "table{border-collapse:collapse;font-family:sans-serif}td,th{padding:4px 8px;text-align:left}.grey{background:#eee}";
+
+export function dashboardRoute(): HttpHandler {
+  const body = page();
+  return () => ({ status: 200, headers: [["content-type", "text/html; charset=utf-8"]], body });
+}
+
+function page(): string {
+  const rows = COMMANDS.map(([path, description], i) =>
+    `<tr class="${i % 2 === 0 ? "plain" : "grey"}"><td><a href="${path}">${path}</a></td><td>${description}</td></tr>`
+  );
+  return `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Ztunnel Admin</title><style>${STYLE}</style></head>
+<body>
+<table>
+<thead><tr><th>Command</th><th>Description</th></tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody>
+</table>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,24 @@
+import { strict as assert } from "node:assert";
+import { dashboardRoute } from "./dashboard_route.ts";
+import { isStreamed } from "./response.ts";
+
+Deno.test("config 4.3: the page, its rows in order, its links relative", async () => {
+  const response = await dashboardRoute()({} as never);
+  assert.ok(!isStreamed(response));
+  assert.deepEqual([response.status, response.headers], [200, [["content-type", "text/html; charset=utf-8"]]]);
+  const page = String(response.body);
+  assert.match(page, /<title>Ztunnel Admin<\/title>/);
+  const rows = [...page.matchAll(/<tr class="(\w+)"><td><a href="([^"]+)">([^<]+)<\/a>/g)];
+  assert.deepEqual(rows.map(([, , href]) => href), [
+    "debug/pprof/profile",
+    "debug/pprof/heap",
+    "debug/pprof/heap/profiling",
+    "quitquitquit",
+    "config_dump",
+    "logging",
+    "explain",
+  ]);
+  for (const [i, [, style, href, text]] of rows.entries()) {
+    assert.deepEqual([style, text], [i % 2 === 0 ? "plain" : "grey", href]);
+  }
+});
