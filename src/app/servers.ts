@@ -4,7 +4,7 @@ import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import { HttpServer } from "../admin/http_server.ts";
 import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
-import { type Profile, pprofRoutes } from "../admin/pprof_routes.ts";
+import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
