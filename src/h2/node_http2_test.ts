@@ -57,7 +57,7 @@ async function withNodeServer(
   use: (driver: SocketDriver, log: EndpointLog, session: Http2Session) => Promise<void>,
 ): Promise<void> {
   const server = http2.createServer();
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: ServerHttp2Stream, headers) => {
     stream.on("error", () => {});
     onStream(stream, headers);
   });

@@ -302,7 +302,7 @@ function check(c: Case, s: Scripted): void {
     assert.ok(s.log.streams.every((log) => log.failure !== null || log.stream.closed));
     return;
   }
-  assert.equal(end, null, end?.reason);
+  assert.equal(end?.reason, undefined);
   assert.deepEqual(out.filter((line) => line.startsWith("RST")), c.reset ? [`RST_STREAM ${c.reset.join(" ")}`] : []);
   // The connection goes on.
   s.send(ping());

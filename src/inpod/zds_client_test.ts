@@ -244,9 +244,9 @@ for (const [id, error, say] of UNREADABLE) {
     const { agent } = bed;
     say(bed);
     assert.ok(agent.closed);
-    assert.ok(agent.sent.at(-1)!.startsWith(`failure to read message : ${error}`), agent.sent.at(-1));
+    assert.ok(agent.sent.at(-1)!.startsWith(`failure to read message : ${error}`), agent.sent.at(-1)!);
     const [refused, ended] = bed.lines.slice(-3);
-    assert.ok(refused!.startsWith(`error inpod::workloadmanager failed to read message: ${error}`), refused);
+    assert.ok(refused!.startsWith(`error inpod::workloadmanager failed to read message: ${error}`), refused!);
     assert.ok(ended!.startsWith(`warn inpod::workloadmanager process stream ended: ReceiveMessageError("${error}`));
     assert.equal(bed.held, 1);
     assert.deepEqual(bed.agent.sent, ["hello"]);
