@@ -85,6 +85,8 @@ export class Reactor implements net.Network {
   /** Macrotasks to let pass before the next wait. */
   #yield = 0;
   turn = 0;
+  /** Events of sockets so far, wake-ups left out. Tells who works in the background whether others have work. */
+  arrivals = 0;
 
   constructor(events: ReactorEvents) {
     this.events = events;
@@ -211,6 +213,7 @@ export class Reactor implements net.Network {
 
   #runTurn(count: number): void {
     this.turn++;
+    this.arrivals += count;
     this.#now = performance.now();
     // What events queue from here on is for the turn after this one.
     const tasks = this.#next;
@@ -285,6 +288,7 @@ export class Reactor implements net.Network {
   }
 
   #woken(): void {
+    this.arrivals--;
     libc.read(this.#wakeFd, this.#wakeBuffer, 8);
     this.#yield = YIELDS_FOR_MESSAGES;
   }
