@@ -39,6 +39,7 @@ export class FeedWorker {
       },
       onError: (text) => this.errors.push(text),
       now: () => this.time += this.tick,
+      arrivals: () => 0,
     });
   }
 

@@ -20,8 +20,6 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/reso
 
 /** How long one slice holds the loop. */
 const SLICE: Millis = 0.5;
-/** Work of others between two slices that still counts as none. */
-const NO_WORK: Millis = 0.1;
 /** Between two slices in a busy loop: so traffic keeps fifteen sixteenths of its time. */
 const PAUSE: Millis = 15 * SLICE;
 /** Records between two looks at the clock. */
@@ -38,6 +36,8 @@ export interface MeshUpdatesParts {
   onError(text: string): void;
   /** Milliseconds since whenever, read as often as it is called. */
   readonly now: () => Millis;
+  /** Counts what arrives for others. */
+  readonly arrivals: () => number;
 }
 
 export class MeshUpdates implements TurnTask {
@@ -48,8 +48,8 @@ export class MeshUpdates implements TurnTask {
   #records: Iterator<PartRecord, void, undefined> | null = null;
   /** Policies of a batch that is not whole yet. */
   #held: MeshChange[] = [];
-  /** When the last slice ended; null: not just now. */
-  #sliceEnd: Millis | null = null;
+  /** What had arrived for others at the end of the last slice; null: that was not just now. */
+  #arrivals: number | null = null;
 
   constructor(parts: MeshUpdatesParts) {
     this.#parts = parts;
@@ -58,24 +58,24 @@ export class MeshUpdates implements TurnTask {
   receive(part: ResourcePart): void {
     if (this.#waiting.push(part) > 1) return;
     if (isWhole(part)) return this.#advance(part);
-    this.#sliceEnd = null;
+    this.#arrivals = null;
     this.#parts.scheduler.nextTurn(this);
   }
 
   runTurn(): void {
-    const now = this.#parts.now();
-    if (this.#sliceEnd !== null && now - this.#sliceEnd > NO_WORK) return this.#rest();
-    const end = now + SLICE;
+    const { now, arrivals, scheduler } = this.#parts;
+    if (this.#arrivals !== null && arrivals() > this.#arrivals) {
+      this.#arrivals = null;
+      scheduler.after(PAUSE, () => this.runTurn());
+      return;
+    }
+    const end = now() + SLICE;
     for (let part = this.#waiting[0]; part !== undefined; part = this.#waiting[0]) {
       this.#advance(part);
-      this.#sliceEnd = this.#parts.now();
-      if (this.#sliceEnd >= end && this.#waiting.length > 0) return this.#parts.scheduler.nextTurn(this);
+      if (now() < end || this.#waiting.length === 0) continue;
+      this.#arrivals = arrivals();
+      return scheduler.nextTurn(this);
     }
-  }
-
-  #rest(): void {
-    this.#sliceEnd = null;
-    this.#parts.scheduler.after(PAUSE, () => this.runTurn());
   }
 
   /** Some records of the part, or all of one that is a whole batch. */

@@ -21,13 +21,14 @@ interface Bed {
   readonly state: MeshState;
   readonly applied: number[];
   readonly errors: string[];
-  /** Milliseconds that others take in each turn. */
-  others: number;
+  /** What arrives for others in each turn. */
+  arriving: number;
 }
 
 /** Each look at the clock takes a sixteenth of a millisecond. */
 function bed(): Bed {
   let time = 0;
+  let arrivals = 0;
   const scheduler = new MemoryScheduler();
   const state = new MeshState();
   const here: Bed = {
@@ -35,12 +36,12 @@ function bed(): Bed {
     state,
     applied: [],
     errors: [],
-    others: 0,
+    arriving: 0,
     updates: new MeshUpdates({
       scheduler: {
         after: (delay, run) => scheduler.after(delay, run),
         nextTurn: (task) => {
-          time += here.others;
+          arrivals += here.arriving;
           scheduler.nextTurn(task);
         },
       },
@@ -48,6 +49,7 @@ function bed(): Bed {
       onApplied: (sequence) => here.applied.push(sequence),
       onError: (text) => here.errors.push(text),
       now: () => time += 1 / 16,
+      arrivals: () => arrivals,
     }),
   };
   return here;
@@ -73,9 +75,9 @@ Deno.test("a large batch is applied in slices, one a turn, while the loop has no
   assert.deepEqual(here.applied, [1]);
 });
 
-Deno.test("in a busy loop a slice is followed by a pause fifteen times as long", () => {
+Deno.test("a slice is followed by a pause fifteen times as long where something arrives for others", () => {
   const here = bed();
-  here.others = 1;
+  here.arriving = 1;
   here.updates.receive(part(1, true, false));
   here.scheduler.runUntilIdle();
   assert.equal(progress(here), 64);
