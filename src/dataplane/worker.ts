@@ -85,6 +85,7 @@ class DataPlaneWorker {
       onApplied: (sequence) => scope.postMessage({ kind: "resources-applied", sequence }),
       onError: (text) => this.#log.scope("ztunnel::xds").error(text),
       now: () => performance.now(),
+      arrivals: () => this.#reactor.arrivals,
     });
     this.#pods = new Pods({
       plane: this.#plane,
