@@ -76,7 +76,7 @@ function byKey(
   port: number,
 ): FoundTarget | Mistake {
   const services = servicesNamed(state, namespace, name);
-  const workloads = [...state.workloads()].filter((each) => each.namespace === namespace && each.name === name);
+  const workloads = workloadsNamed(state, namespace, name);
   const [service] = services;
   const [workload] = workloads;
   if (services.length + workloads.length > 1) {
@@ -101,6 +101,12 @@ function servicesNamed(state: MeshState, namespace: string, name: string): Servi
   const exact = state.service(namespacedHostname(namespace, name));
   if (exact !== null) return [exact];
   return [...state.services()].filter(({ service }) => service.namespace === namespace && service.name === name);
+}
+
+function workloadsNamed(state: MeshState, namespace: string, name: string): Workload[] {
+  const found: Workload[] = [];
+  for (const each of state.workloads()) if (each.name === name && each.namespace === namespace) found.push(each);
+  return found;
 }
 
 function* namesIn(state: MeshState, namespace: string): Iterable<string> {

@@ -26,6 +26,8 @@ export function waysOf<T>(decide: (random: Random, trace: Trace) => T, max: numb
   return { ways: explorer.ways, more: explorer.more };
 }
 
+const OPTIONS_TOLD = 100;
+
 class Explorer<T> {
   readonly ways: DrawnWay<T>[] = [];
   more = 0;
@@ -50,17 +52,23 @@ class Explorer<T> {
     if (trace === null && draws > script.length) return this.explore(script, chance, true);
     const choices = trace === null ? [] : trace.flatMap(({ options }) => options === undefined ? [] : [options]);
     const open = choices.slice(script.length);
-    this.ways.push({
-      outcome,
-      chance: open.reduce((all, each) => all * firstShare(each), chance),
-      because: trace ?? [],
-    });
+    const first = open.reduce((all, each) => all * firstShare(each), chance);
+    this.ways.push({ outcome, chance: first, because: (trace ?? []).map(shortened) });
     for (const [depth, options] of open.entries()) {
       const before = [...script, ...new Array<number>(depth).fill(0)];
       const reach = open.slice(0, depth).reduce((all, each) => all * firstShare(each), chance);
       for (const { point, share } of others(options)) this.explore([...before, point], reach * share, false);
     }
   }
+}
+
+/** Beyond what is followed, options are counted. */
+function shortened(reason: Reason): Reason {
+  const { options } = reason;
+  if (options === undefined || options.length <= OPTIONS_TOLD) return reason;
+  const rest = options.slice(OPTIONS_TOLD);
+  const others = { name: `${rest.length} others`, weight: sum(rest) };
+  return { ...reason, options: [...options.slice(0, OPTIONS_TOLD), others] };
 }
 
 function firstShare(options: readonly Option[]): number {

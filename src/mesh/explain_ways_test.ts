@@ -48,6 +48,10 @@ Deno.test("no choice is one way; too many are counted", () => {
   const options = Array.from({ length: 100 }, (_, i) => ({ name: String(i), weight: 1 }));
   const { ways, more } = waysOf((random, trace) => draw(options, random, trace), 32);
   assert.deepEqual([ways.length, more], [32, 68]);
+  assert.equal(ways[0]?.because[0]?.options?.length, 100);
+  const many = [...options, { name: "100", weight: 2 }, { name: "101", weight: 3 }];
+  const told = waysOf((random, trace) => draw(many, random, trace), 1).ways[0]?.because[0]?.options;
+  assert.deepEqual(told?.at(-1), { name: "2 others", weight: 5 });
 });
 
 Deno.test("whatever the weights, what is drawn is what was meant, and the chances are all of it", () => {

@@ -27,18 +27,23 @@ function distanceBetween(typed: string, name: string, allowed: number): number {
   return Math.min(editDistance(typed, name, allowed), editDistance(typed, start, allowed) + 0.5);
 }
 
-/** Insertions, deletions and replacements from `a` to `b`; anything above `limit` where it is more than that. */
+/** Insertions, deletions and replacements from `a` to `b`; `limit + 1` where it is more than `limit`. */
 export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let next = row.slice();
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
+    // Farther from the diagonal everything is above the limit.
+    const [from, to] = [Math.max(1, i - limit), Math.min(b.length, i + limit)];
+    let least = next[from - 1] = from === 1 ? i : limit + 1;
+    for (let j = from; j <= to; j++) {
       const replaced = row[j - 1]! + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+      const above = j === i + limit ? limit + 1 : row[j]! + 1;
+      next[j] = Math.min(replaced, above, next[j - 1]! + 1);
+      least = Math.min(least, next[j]!);
     }
-    if (Math.min(...next) > limit) return limit + 1;
-    row = next;
+    if (least > limit) return limit + 1;
+    [row, next] = [next, row];
   }
-  return row[b.length]!;
+  return Math.min(row[b.length]!, limit + 1);
 }
