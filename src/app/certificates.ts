@@ -1,6 +1,8 @@
 /** The certificate manager with its authority, and the way its certificates take to the workers. */
 import type { Config } from "../config/config.ts";
+import { openIstio } from "../authorities/istio/open_istio.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
+import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import type { CertificateAuthority } from "../identity/authority.ts";
 import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
 import { Priority } from "../identity/fetch_queue.ts";
@@ -18,11 +20,11 @@ export class Certificates {
   send: (message: ToWorker) => void = () => {};
 
   constructor(config: Config, log: Log) {
-    this.#authority = makeAuthority(config);
+    this.#authority = makeAuthority(config, log);
     const scope = log.scope("ztunnel::identity::manager");
     this.#manager = new CertificateManager({
       authority: this.#authority,
-      clock: { now: Date.now, after: (delay, run) => timer(delay, run) },
+      clock: SYSTEM_CLOCK,
       random: Math.random,
       events: logManagerEvents((level, message, fields) => scope[level](message, fields)),
       onChange: (_subject, state) => {
@@ -59,20 +61,22 @@ export class Certificates {
   }
 }
 
-function makeAuthority(config: Config): CertificateAuthority {
-  if (!config.ca.fake) {
-    throw new Error("no certificate authority is configured; set FAKE_CA=true, the only one this version has");
+/** In the order of `docs/spec/identity-spire.md` 3.2. */
+function makeAuthority(config: Config, log: Log): CertificateAuthority {
+  if (config.ca.fake) return localAuthority(config);
+  if (config.spire.enabled || config.spire.broker !== null) {
+    throw new Error("SPIRE_ENABLED and CA_PROVIDER=spiffe_broker are not there yet: use CA_ADDRESS or FAKE_CA=true");
   }
+  const scope = log.scope("ztunnel::identity::caclient");
+  return openIstio(config, SYSTEM_CLOCK, (level, message, fields) => scope[level](message, fields));
+}
+
+function localAuthority(config: Config): CertificateAuthority {
   const { localFiles, secretTtl } = config.ca;
   const ca = localFiles === null
     ? createLocalCa(Date.now())
     : loadOrCreateLocalCa(localFiles.certificate, localFiles.key, Date.now());
   return new LocalAuthority({ ca, now: Date.now, lifetime: secretTtl });
-}
-
-function timer(delay: number, run: () => void): { cancel(): void } {
-  const handle = setTimeout(run, delay);
-  return { cancel: () => clearTimeout(handle) };
 }
 
 function messageOf(error: unknown): string {

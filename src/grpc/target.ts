@@ -1,5 +1,5 @@
 /** Where a control plane listens. */
-import { type Ip, parseIp } from "../net/address.ts";
+import { type Ip, isLoopback, parseIp } from "../net/address.ts";
 
 export type Endpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly ip: Ip | null; readonly port: number }
@@ -39,4 +39,10 @@ export function parseTarget(text: string): Target | null {
 export function endpointText(endpoint: Endpoint): string {
   if (endpoint.kind === "unix") return endpoint.path;
   return endpoint.host.includes(":") ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
+}
+
+/** What is said to it cannot be overheard on a network. */
+export function isPrivate({ tls, endpoint }: Target): boolean {
+  if (tls || endpoint.kind === "unix") return true;
+  return endpoint.ip === null ? endpoint.host === "localhost" : isLoopback(endpoint.ip);
 }

@@ -4,8 +4,7 @@ import type { ChannelOptions, Clock, GrpcChannel } from "../grpc/channel.ts";
 import { isReservedHeader } from "../grpc/headers.ts";
 import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";
-import { parseTarget, type Target } from "../grpc/target.ts";
-import { isLoopback } from "../net/address.ts";
+import { isPrivate, parseTarget, type Target } from "../grpc/target.ts";
 
 /** `docs/spec/xds-state.md` 2.2. */
 const MESSAGE_LIMIT = 200 * 1024 * 1024;
@@ -24,12 +23,6 @@ export function xdsConnector(config: XdsChannelConfig, clock: Clock, warn: (text
   }
   const options = channelOptions(config, target, clock);
   return () => openChannel(options);
-}
-
-/** What is said to it cannot be overheard on a network. */
-function isPrivate({ tls, endpoint }: Target): boolean {
-  if (tls || endpoint.kind === "unix") return true;
-  return endpoint.ip === null ? endpoint.host === "localhost" : isLoopback(endpoint.ip);
 }
 
 function channelOptions({ xds, token, tls, node }: XdsChannelConfig, target: Target, clock: Clock): ChannelOptions {

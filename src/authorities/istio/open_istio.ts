@@ -1,0 +1,54 @@
+/** From settings to Istio's CA (`docs/spec/identity-spire.md` 3.1, 3.2). Connects with the first request. */
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/error.ts";
+import type { Clock } from "../../grpc/channel.ts";
+import { isReservedHeader } from "../../grpc/headers.ts";
+import { openChannel } from "../../grpc/open_channel.ts";
+import { namedServer } from "../../grpc/server_trust.ts";
+import { isPrivate, parseTarget, type Target } from "../../grpc/target.ts";
+import type { WriteLine } from "../../identity/manager_events.ts";
+import { IstioAuthority } from "./istio_authority.ts";
+
+export type IstioSettings = Pick<Config, "mode" | "ca" | "token" | "tls" | "node">;
+
+/** Throws {@link ConfigError} where there is no address. */
+export function openIstio({ mode, ca, token, tls, node }: IstioSettings, clock: Clock, log: WriteLine): IstioAuthority {
+  const target = parseTarget(ca.address ?? "");
+  if (target === null) throw new ConfigError("ca_address must be set to use CA: set CA_ADDRESS");
+  const warn = (text: string) => log("warn", text, {});
+  sayWhatIsSent({ ca, token }, target, log);
+  const trust = {
+    roots: ca.roots,
+    alternativeHostname: ca.alternativeHostname,
+    tls12: tls.tls12,
+    settings: { roots: "CA_ROOT_CA", alternativeHostname: "ALT_CA_HOSTNAME" },
+  };
+  const channel = openChannel({
+    target,
+    security: target.tls ? namedServer(target, trust) : null,
+    headers: ca.headers,
+    token: token === null ? null : { source: token, clusterId: node.clusterId },
+    clock,
+    warn,
+  });
+  const impersonate = mode === "shared";
+  return new IstioAuthority({ channel, lifetime: ca.secretTtl, impersonate, now: () => clock.now(), warn });
+}
+
+function sayWhatIsSent({ ca, token }: Pick<Config, "ca" | "token">, target: Target, log: WriteLine): void {
+  for (const [name, value] of ca.headers) {
+    if (isReservedHeader(name)) {
+      log("warn", `CA_HEADER_${name} is not sent: the name belongs to HTTP/2 or gRPC`, {});
+    } else {
+      log("debug", `CA header added: ${name}=${mayBeSecret(name) ? "***" : value}`, {});
+    }
+  }
+  if (token !== null && !isPrivate(target)) {
+    log("warn", `token is sent unencrypted to ${target.text}: use https for CA_ADDRESS`, {});
+  }
+}
+
+/** S31. */
+function mayBeSecret(header: string): boolean {
+  return /auth|token|cookie|secret|password|key/.test(header);
+}
