@@ -43,7 +43,10 @@ export class DeltaStream {
   /** Until the call ends: fulfilled where that was with OK. Rejects with {@link GrpcError}. */
   async run(): Promise<void> {
     const { call } = this.#parts;
-    for (let message = await call.read(); message !== null; message = await call.read()) await this.#receive(message);
+    for (let message = await call.read(); message !== null; message = await call.read()) {
+      await this.#receive(message);
+      message.release();
+    }
   }
 
   /** Asks for one name of the address type. */
