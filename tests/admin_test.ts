@@ -1,0 +1,95 @@
+/** The admin port of a running proxy, as browsers, scripts and `go tool pprof` use it. */
+import { strict as assert } from "node:assert";
+import { meshText } from "./support/mesh.ts";
+import { type Place, Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.26.0.3";
+
+/** Runs `test` beside a proxy of one workload. */
+async function withProxy(test: (admin: Place, url: (path: string) => string) => Promise<void>): Promise<void> {
+  using folder = tempDir();
+  const mesh = meshText([{ name: "b", ips: [IP] }]);
+  await using proxy = await Proxy.ready(nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path }));
+  const admin = await proxy.place("admin");
+  await test(admin, (path) => `http://${admin.hostname}:${admin.port}${path}`);
+}
+
+/** All that the server says to `request` until it ends the connection. */
+async function raw({ hostname, port }: Place, request: string): Promise<string> {
+  using connection = await Deno.connect({ hostname, port });
+  await connection.write(new TextEncoder().encode(request));
+  return await new Response(connection.readable).text();
+}
+
+Deno.test("config 4.4: a running proxy's dump has every section in order", async () => {
+  await withProxy(async (_admin, url) => {
+    const response = await fetch(url("/config_dump?ignored"), { method: "POST" });
+    assert.equal(response.headers.get("content-type"), "application/json");
+    const text = await response.text();
+    const dump = JSON.parse(text);
+    assert.deepEqual(Object.keys(dump), [
+      "certificates",
+      "config",
+      "policies",
+      "services",
+      "stagedServices",
+      "staticConfig",
+      "version",
+      "workloads",
+    ]);
+    assert.equal(dump.config.proxyMode, "Dedicated");
+    assert.equal(dump.staticConfig.workloads[0].name, "b");
+    assert.equal(dump.workloads[0].name, "b");
+    assert.match(text, /^\{\n {2}"certificates": \[\],\n {2}"config": \{\n {4}"adminAddr": \{\n {6}"Localhost": \[\n/);
+    assert.ok(text.endsWith("\n  ]\n}"));
+  });
+});
+
+Deno.test("config 4.1: a dump in chunks, and without them for who knows none", async () => {
+  await withProxy(async (admin) => {
+    const chunked = await raw(admin, "GET /config_dump HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert.match(chunked, /^HTTP\/1\.1 200 OK\r\ncontent-type: application\/json\r\ntransfer-encoding: chunked\r\n/);
+    assert.ok(chunked.endsWith("\r\n0\r\n\r\n"));
+    const plain = await raw(admin, "GET /config_dump HTTP/1.0\r\n\r\n");
+    const [head, body = ""] = plain.split("\r\n\r\n");
+    assert.doesNotMatch(head!, /chunked|content-length/);
+    assert.equal(JSON.parse(body).workloads.length, 1);
+    const none = await raw(admin, "HEAD /config_dump HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert.match(none, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
+  });
+});
+
+Deno.test("config 4.2, 4.3: the page, and what is behind its links", async () => {
+  await withProxy(async (_admin, url) => {
+    const page = await fetch(url("/"));
+    assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+    const links = [...(await page.text()).matchAll(/href="([^"]+)"/g)].map(([, href]) => `/${href}`);
+    const statuses = await Promise.all(links.map(async (link) => {
+      const response = await fetch(url(link.replace("profile", "profile?seconds=1")));
+      await response.arrayBuffer();
+      return [link, response.status];
+    }));
+    assert.deepEqual(statuses, [
+      ["/debug/pprof/profile", 200],
+      ["/debug/pprof/heap", 500],
+      ["/debug/pprof/heap/profiling", 500],
+      ["/quitquitquit", 405],
+      ["/config_dump", 200],
+      ["/logging", 405],
+      ["/explain", 400],
+    ]);
+    const nowhere = await fetch(url("/stats"));
+    assert.deepEqual([nowhere.status, await nowhere.text()], [404, ""]);
+  });
+});
+
+Deno.test("config 4.2: a profile has both isolates", async () => {
+  await withProxy(async (_admin, url) => {
+    const response = await fetch(url("/debug/pprof/profile?seconds=1&frequency=1000"));
+    assert.deepEqual([response.status, response.headers.get("content-type")], [200, null]);
+    const text = await response.text();
+    for (const word of ["wall", "nanoseconds", "thread", "data-plane-0"]) assert.ok(text.includes(word), word);
+  });
+});
