@@ -1,5 +1,6 @@
 /**
- * Two nodes on one machine (`tests/bed/`) whose proxies have their configuration from a real istiod: traffic between their pods, and what changes of policies do to it.
+ * Two nodes on one machine (`tests/bed/`) whose proxies have their configuration and their certificates from a real
+ * istiod: traffic between their pods, and what changes of policies do to it.
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../bed/apps.ts";
@@ -73,17 +74,26 @@ async function build(
       // In place of what a bed knows without a control plane.
       const nothing = `${cluster.folder}/nothing.json`;
       Deno.writeTextFileSync(nothing, JSON.stringify({ workloads: [], services: [], policies: [] }));
-      return ({ name, ip }) => ({
-        ...proxySettings(istiod, `ztunnel-${name}`, ip),
-        LOCAL_XDS_PATH: nothing,
-        FAKE_CA: "true",
-      });
+      return ({ name, ip }) => ({ ...proxySettings(istiod, `ztunnel-${name}`, ip), LOCAL_XDS_PATH: nothing });
     },
   });
   return { cluster, istiod: await started.promise, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() };
 }
 
-const PAIRS = [{ who: "two proxies of ours", env: [], executable: () => undefined }];
+const RUST = Deno.env.get("ZTUNNEL_PEER");
+const PAIRS = [
+  { who: "two proxies of ours", env: [], executable: () => undefined },
+  {
+    who: "ours calls a Rust ztunnel",
+    env: ["ZTUNNEL_PEER"],
+    executable: (node: number) => node === 2 ? RUST : undefined,
+  },
+  {
+    who: "a Rust ztunnel calls ours",
+    env: ["ZTUNNEL_PEER"],
+    executable: (node: number) => node === 1 ? RUST : undefined,
+  },
+];
 
 for (const { who, env, executable } of PAIRS) {
   testWithIstiod(
@@ -103,7 +113,7 @@ for (const { who, env, executable } of PAIRS) {
       await app.line(/listening/);
 
       await t.step(
-        "by address, both families, and by VIP: HBONE with both identities",
+        "by address, both families, and by VIP: HBONE with the identities that istiod certifies",
         async () => {
           assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
           assert.equal(await get(client.namespace, `[${server.ip6}]`), `server from ${client.ip6}`);
