@@ -16,7 +16,7 @@ import { dumpSources } from "./dump_sources.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
 import { MeshSource } from "./mesh_source.ts";
-import { Pods } from "./pods.ts";
+import type { Pods } from "./pods.ts";
 import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
@@ -45,7 +45,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
     certificates.send = (message) => workers.send(message);
     const onSynced = () => readiness.complete("state manager");
-    const mesh = new MeshSource({ config, workers, certificates, metrics, log, onSynced });
+    const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
     let pods: Pods | null = null;
     const filters = new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text }));
     servers.serveAdmin({
@@ -71,7 +71,9 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     };
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
     if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
-    pods = config.mode === "shared" ? new Pods({ config, workers, readiness, metrics, log }) : null;
+    pods = config.mode === "shared"
+      ? new (await import("./pods.ts")).Pods({ config, workers, readiness, metrics, log })
+      : null;
     readiness.complete("proxy");
     const memory = keepMemorySmall();
     await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
