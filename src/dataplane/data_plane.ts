@@ -23,6 +23,7 @@ import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { CredentialStore } from "./credential_store.ts";
 import { PodDns } from "./pod_dns.ts";
+import { addressDoubt } from "./pods_guard.ts";
 
 const TEN_SECONDS = 10_000;
 const MAX_PENDING_DIALS = 4096;
@@ -90,7 +91,7 @@ export class DataPlane {
 
   /** Binds the listeners of one workload, in its `home` where it has one. Throws; nothing is left then. */
   startPod(name: WorkloadName, home: PodHome | null = null): PodProxy {
-    const local = new LocalWorkload(this.state, this.#parts.network, name);
+    const local = this.#localWorkload(name, home);
     const dns = this.#startDns(name, home, local);
     try {
       const pod = this.#startProxy(name, home, local);
@@ -100,6 +101,13 @@ export class DataPlane {
       dns?.close();
       throw error;
     }
+  }
+
+  #localWorkload(name: WorkloadName, home: PodHome | null): LocalWorkload {
+    const { network, log } = this.#parts;
+    if (home === null) return new LocalWorkload(this.state, network, name);
+    const doubt = addressDoubt(network, home.namespace, log.scope("ztunnel::proxy", podSpan(name)));
+    return new LocalWorkload(this.state, network, name, doubt);
   }
 
   #startDns(name: WorkloadName, home: PodHome | null, local: LocalWorkload): DnsProxy | null {

@@ -47,14 +47,19 @@ export class Pods {
     }
   }
 
-  #serve({ instance, workload, namespace }: Extract<PodOrder, { kind: "serve" }>): void {
+  #serve({ instance, uid, workload, namespace }: Extract<PodOrder, { kind: "serve" }>): void {
     try {
-      this.#pods.set(instance, { proxy: this.#parts.plane.startPod(workload, { namespace }), namespace });
+      this.#pods.set(instance, { proxy: this.#parts.plane.startPod(workload, { namespace }, uid), namespace });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return this.#parts.answer({ kind: "failed", instance, reason });
+      return this.#parts.answer({ kind: "failed", instance, reason: this.#reason(error, namespace) });
     }
     this.#parts.answer({ kind: "started", instance });
+  }
+
+  #reason(error: unknown, namespace: number): string {
+    const text = error instanceof Error ? error.message : String(error);
+    if (this.#parts.inspectNamespace(namespace) !== null) return text;
+    return `cannot enter the pod's network namespace (is the agent's descriptor one?): ${text}`;
   }
 
   #stop({ instance, mode }: Extract<PodOrder, { kind: "stop" }>): void {

@@ -35,7 +35,7 @@ class Bed {
       log: this.log.log,
       metrics: new Metrics(),
       makeContext: memoryTlsContext,
-      requestCertificate: (id) => this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
+      requestCertificate: ({ id }) => this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
       sharedListeners: true,
       wallClock: () => NOW + this.network.now(),
       random: () => 0,
@@ -50,9 +50,9 @@ class Bed {
   }
 
   /** The pod's namespace, its descriptor and its instance have one number. */
-  serve(name: string, number: number, ip: string): void {
+  serve(name: string, number: number, ip: string, isNamespace = true): void {
     this.network.assign(number, parseIp(ip)!);
-    this.namespaces.set(number, { identity: `ns-${number}`, cookie: BigInt(number) });
+    if (isNamespace) this.namespaces.set(number, { identity: `ns-${number}`, cookie: BigInt(number) });
     this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
     this.pods.receive({
       kind: "serve",
@@ -141,6 +141,15 @@ Deno.test("a port that is taken is told; what was bound is given back; others ar
   const other = bed.network.listen({ address: at("[::]:15008"), namespace: 2 }, () => {});
   other.close();
   bed.stop(1);
+});
+
+Deno.test("inpod Z16: a descriptor of no namespace is told as that", () => {
+  const bed = new Bed();
+  bed.network.listen({ address: at("[::]:15008"), namespace: 1 }, () => {});
+  bed.serve("a", 1, "10.0.0.1", false);
+  const reason = "cannot enter the pod's network namespace (is the agent's descriptor one?): " +
+    "failed to bind to address [::]:15008: Address already in use (os error 98)";
+  assert.deepEqual(bed.answers, [{ kind: "failed", instance: 1, reason }]);
 });
 
 Deno.test("stopped twice it ends once; INPOD_PORT_REUSE decides whether ports are shared", () => {

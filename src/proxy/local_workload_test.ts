@@ -72,3 +72,44 @@ Deno.test("closed: no timer is left, and the mesh is not listened to", () => {
   assert.deepEqual(got, []);
   assert.equal(host.held.timers, 0);
 });
+
+Deno.test("a workload that cannot be this pod's is not there; who waits hears of it as soon as it can be", () => {
+  let reason: string | null = "its namespace has another address";
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const local = new LocalWorkload(stateOf(POD), host, NAME, () => reason);
+  const got: (string | null)[] = [];
+  assert.deepEqual([local.current], [null]);
+  assert.equal(
+    local.unknownMessage,
+    "failed to fetch information about local workload: sa.ns (pod): its namespace has another address",
+  );
+  local.wait((found) => got.push(found?.name ?? null));
+  host.memory.advance(4000);
+  assert.deepEqual(got, []);
+  reason = null;
+  host.memory.advance(250);
+  assert.deepEqual(got, ["pod"]);
+  assert.equal(local.current?.name, "pod");
+  assert.equal(host.held.timers, 0);
+});
+
+Deno.test("doubts that stay: nobody waits longer than five seconds, and nothing is looked at when nobody waits", () => {
+  let looks = 0;
+  const doubt = () => `look ${++looks}`;
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const state = stateOf(POD);
+  const local = new LocalWorkload(state, host, NAME, doubt);
+  const got: (string | null)[] = [];
+  assert.deepEqual([local.current], [null]);
+  local.wait((found) => got.push(found?.name ?? null));
+  host.memory.advance(10_000);
+  assert.deepEqual(got, [null]);
+  assert.equal(host.held.timers, 0);
+  const sofar = looks;
+  assert.ok(sofar >= 20 && sofar <= 22, `${sofar} looks`);
+  host.memory.advance(60_000);
+  assert.equal(looks, sofar);
+  local.wait(() => assert.fail("called after the end"));
+  local.close();
+  assert.equal(host.held.timers, 0);
+});
