@@ -21,9 +21,14 @@ export interface AuthorityBench {
   tearDown(): Promise<void>;
 }
 
-export function certificateAuthorityContract(name: string, setUp: () => Promise<AuthorityBench>): void {
+/** `register`: as `Deno.test`, for those that need more than Deno. */
+export function certificateAuthorityContract(
+  name: string,
+  setUp: () => Promise<AuthorityBench>,
+  register: (name: string, fn: () => Promise<void>) => void = Deno.test,
+): void {
   const test = (what: string, run: (bench: AuthorityBench) => Promise<void>) =>
-    Deno.test(`${name}: ${what}`, async () => {
+    register(`${name}: ${what}`, async () => {
       const bench = await setUp();
       try {
         await run(bench);
