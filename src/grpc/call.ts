@@ -4,8 +4,8 @@
  *     open ──trailers, fault, reset, loss, deadline, cancel──▶ ended (outcome set) ──messages read──▶ outcome told
  *
  * Traps of `node:http2` in this runtime: data may come before the response's headers, `aborted` is said of calls that
- * went well, and a reset shows as an orderly end first (`docs/spec/deno-notes.md` 2.3). So nothing is concluded before
- * `close`.
+ * went well, and a reset shows as an orderly end first (`docs/spec/deno-notes.md` 2.3). So the end of the data means
+ * something together with a status only, and everything else is concluded from `close`.
  */
 import type { ClientHttp2Stream } from "node:http2";
 import { setImmediate } from "node:timers";
@@ -58,6 +58,7 @@ export class Http2Call implements GrpcCall {
     this.#stream.on("response", (headers) => this.#onHead(headers as IncomingHeaders));
     this.#stream.on("trailers", (headers) => this.#status ??= statusOf(headers as IncomingHeaders));
     this.#stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
+    this.#stream.on("end", () => this.#onEnd());
     // What there is to say about it is said in `close`.
     this.#stream.on("error", () => {});
     // The connection says why it broke only after its streams were closed.
@@ -119,6 +120,13 @@ export class Http2Call implements GrpcCall {
     this.#stream.close(NGHTTP2_CANCEL);
     // A paused stream is never closed.
     this.#stream.resume();
+  }
+
+  /** A server may have said its last word long before we have: it need not wait for ours, nor we for its. */
+  #onEnd(): void {
+    if (this.#status === null) return this.end();
+    this.#finish(this.#status);
+    this.#stream.close();
   }
 
   #onClose(): void {
