@@ -34,8 +34,8 @@ export type Timers = Pick<Scheduler, "after">;
 
 /** Time between being idle and the end of the next head; an idle connection ends after it, silently. */
 const HEAD_TIMEOUT = 2_000;
-/** A client that does not read: a piece of its response in this time. A stop of the process waits no longer either. */
-const WRITE_TIMEOUT = 10_000;
+/** A client that does not read its response. */
+const WRITE_TIMEOUT = 30_000;
 /** A request's body that is read to keep the connection; nothing here needs bodies. */
 const BODY_MAX = 64 * 1024;
 

@@ -1,43 +1,66 @@
 /** The certificate manager with its authority, and the way its certificates take to the workers. */
 import type { Config } from "../config/config.ts";
 import { openIstio } from "../authorities/istio/open_istio.ts";
+import type { FindPod } from "../authorities/spire/local_pods.ts";
+import type { SpireSurroundings } from "../authorities/spire/open_spire.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
-import type { CertificateAuthority } from "../identity/authority.ts";
+import type { CertificateAuthority, CertificateSubject } from "../identity/authority.ts";
 import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
+import type { CertificateState } from "../identity/certificate_state.ts";
 import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
 import { logManagerEvents } from "../identity/manager_events.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
+import { LocalPods } from "./local_pods.ts";
 
 export class Certificates {
+  /** Of shared mode, to be told by the wiring. */
+  readonly pods = new LocalPods({ onGone: (uid) => this.#podGone(uid) });
   readonly #manager: CertificateManager;
   readonly #authority: CertificateAuthority;
+  /** Where pods have certificates of their own: what was asked for on a pod's behalf. Emptied when it goes. */
+  readonly #subjects = new Map<string, CertificateSubject>();
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
 
-  constructor(config: Config, log: Log) {
-    this.#authority = makeAuthority(config, log);
+  /** Rejects where a setting cannot be used. */
+  static async open(config: Config, log: Log): Promise<Certificates> {
+    const pods: { find: FindPod } = { find: () => null };
+    const certificates = new Certificates(await makeAuthority(config, log, (uid) => pods.find(uid)), log);
+    pods.find = (uid) => certificates.pods.find(uid);
+    return certificates;
+  }
+
+  private constructor(authority: CertificateAuthority, log: Log) {
+    this.#authority = authority;
     const scope = log.scope("ztunnel::identity::manager");
     this.#manager = new CertificateManager({
-      authority: this.#authority,
+      authority,
       clock: SYSTEM_CLOCK,
       random: Math.random,
       events: logManagerEvents((level, message, fields) => scope[level](message, fields)),
-      onChange: (_subject, state) => {
-        if (state?.at === "available") this.send({ kind: "certificate", issued: state.certificate });
-      },
+      onChange: (subject, state) => this.#changed(subject, state),
     });
   }
 
-  /** A worker needs the certificate of `id`; every worker gets it. Workers that have it already take no notice. */
-  want(id: SpiffeId): void {
-    this.#manager.get({ id, workloadUid: null }, Priority.RealTime).then(
-      (issued) => this.send({ kind: "certificate", issued }),
-      (error) => this.send({ kind: "certificate-failed", id, message: messageOf(error) }),
+  /**
+   * A worker needs the certificate of `subject`; every worker gets it. Workers that have it already take no notice.
+   * A pod that has gone gets none, whoever asks for what is left of it.
+   */
+  want(subject: CertificateSubject): void {
+    const { workloadUid } = subject;
+    if (workloadUid !== null) {
+      if (this.pods.find(workloadUid) === null) {
+        return this.send({ kind: "certificate-failed", subject, message: `workload is unknown: pod ${workloadUid}` });
+      }
+      this.#subjects.set(workloadUid, subject);
+    }
+    this.#manager.get(subject, Priority.RealTime).then(
+      (issued) => this.send({ kind: "certificate", issued, workloadUid }),
+      (error) => this.send({ kind: "certificate-failed", subject, message: messageOf(error) }),
     );
   }
 
@@ -50,6 +73,11 @@ export class Certificates {
     return this.#authority.keyedBy;
   }
 
+  /** Fulfilled once the authority has answered, where that says whether the node can serve; else null. */
+  get connected(): Promise<void> | null {
+    return this.#authority.connected ?? null;
+  }
+
   /** Every identity with its certificate, for the config dump. */
   statuses(): readonly CertificateStatus[] {
     return this.#manager.statuses();
@@ -59,16 +87,52 @@ export class Certificates {
     this.#manager.close();
     this.#authority.close();
   }
+
+  #changed(subject: CertificateSubject, state: CertificateState | null): void {
+    switch (state?.at) {
+      case "available":
+        return this.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
+      case "unavailable":
+      case undefined:
+        return this.send({ kind: "certificate-withdrawn", subject });
+      case "initializing":
+        return;
+      default:
+        state satisfies undefined;
+    }
+  }
+
+  /** Its key and its stream at the authority go at once (`docs/spec/identity-spire.md` S23). */
+  #podGone(uid: string): void {
+    const subject = this.#subjects.get(uid);
+    this.#subjects.delete(uid);
+    if (subject !== undefined) this.#manager.forget(subject);
+  }
 }
 
-/** In the order of `docs/spec/identity-spire.md` 3.2. */
-function makeAuthority(config: Config, log: Log): CertificateAuthority {
-  if (config.ca.fake) return localAuthority(config);
-  if (config.spire.enabled || config.spire.broker !== null) {
-    throw new Error("SPIRE_ENABLED and CA_PROVIDER=spiffe_broker are not there yet: use CA_ADDRESS or FAKE_CA=true");
+/** In the order of `docs/spec/identity-spire.md` 3.2. SPIRE's client is loaded by those who use it: it takes 1 MB. */
+async function makeAuthority(config: Config, log: Log, findPod: FindPod): Promise<CertificateAuthority> {
+  const { ca, spire, node } = config;
+  if (ca.fake) return localAuthority(config);
+  if (!spire.enabled && spire.broker === null) {
+    const scope = log.scope("ztunnel::identity::caclient");
+    return openIstio(config, SYSTEM_CLOCK, (level, message, fields) => scope[level](message, fields));
   }
-  const scope = log.scope("ztunnel::identity::caclient");
-  return openIstio(config, SYSTEM_CLOCK, (level, message, fields) => scope[level](message, fields));
+  const scope = log.scope("ztunnel::identity::spireclient");
+  const { systemProcesses } = await import("../authorities/spire/process_table.ts");
+  const around: SpireSurroundings = {
+    clock: SYSTEM_CLOCK,
+    random: Math.random,
+    log: (level, message, fields) => scope[level](message, fields),
+    findPod,
+    processes: systemProcesses(),
+  };
+  if (spire.broker === null) {
+    const { openSpire } = await import("../authorities/spire/open_spire.ts");
+    return openSpire(spire, node.clusterDomain, around);
+  }
+  const { openBroker } = await import("../authorities/broker/open_broker.ts");
+  return openBroker(spire, spire.broker, node.clusterDomain, around);
 }
 
 function localAuthority(config: Config): CertificateAuthority {

@@ -41,9 +41,13 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     servers.serveReadiness(readiness);
     const metrics = new Metrics();
     metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
-    const certificates = new Certificates(config, log);
-    const workers = new Workers(config, makeWorker, (id) => certificates.want(id));
+    const certificates = await Certificates.open(config, log);
+    const workers = new Workers(config, makeWorker, (subject) => certificates.want(subject));
     certificates.send = (message) => workers.send(message);
+    if (certificates.connected !== null) {
+      readiness.register("certificate authority");
+      void certificates.connected.then(() => readiness.complete("certificate authority"));
+    }
     const onSynced = () => readiness.complete("state manager");
     const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
     let pods: Pods | null = null;
@@ -72,7 +76,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
     if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
     pods = config.mode === "shared"
-      ? new (await import("./pods.ts")).Pods({ config, workers, readiness, metrics, log })
+      ? new (await import("./pods.ts")).Pods({ config, workers, certificates, readiness, metrics, log })
       : null;
     readiness.complete("proxy");
     const memory = keepMemorySmall();

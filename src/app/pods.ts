@@ -9,6 +9,7 @@ import { Reactor } from "../net/reactor.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
+import type { Certificates } from "./certificates.ts";
 import { PodAudit } from "./pods_audit.ts";
 import { dumpPods } from "./pods_dump.ts";
 import { PodFleet, type PodWorker } from "./pods_fleet.ts";
@@ -18,6 +19,7 @@ import type { Workers } from "./workers.ts";
 export interface PodsParts {
   readonly config: Config;
   readonly workers: Workers;
+  readonly certificates: Certificates;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -33,7 +35,7 @@ export class Pods {
   readonly #breach = Promise.withResolvers<never>();
 
   /** Throws where this process lacks the rights. */
-  constructor({ config, workers, readiness, metrics, log }: PodsParts) {
+  constructor({ config, workers, certificates, readiness, metrics, log }: PodsParts) {
     checkPrivileges(config.sockets.mark);
     this.#breach.promise.catch(() => {});
     const scope = log.scope("ztunnel::inpod");
@@ -56,7 +58,7 @@ export class Pods {
       scheduler: this.#reactor,
       path: config.inpod.socketPath,
       connect: () => connectPackets(this.#reactor, config.inpod.socketPath),
-      host: this.#fleet,
+      host: certificates.pods.follow(this.#fleet),
       counters: {
         active: metrics.cell("workload_manager_active_proxy_count"),
         pending: metrics.cell("workload_manager_pending_proxy_count"),

@@ -4,7 +4,7 @@ import type { MeshDumpReader } from "../control/worker_dump.ts";
 import { WorkerHandle } from "../control/worker_handle.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { CertificateSubject } from "../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -19,8 +19,8 @@ export class Workers {
   /** Hears which parts of what the control plane sent a worker has applied, set by the wiring. */
   onResourcesApplied: (worker: WorkerHandle, sequence: number) => void = () => {};
 
-  /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this identity. */
-  constructor(config: Config, makeWorker: () => Worker, wanted: (id: SpiffeId) => void) {
+  /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this subject. */
+  constructor(config: Config, makeWorker: () => Worker, wanted: (subject: CertificateSubject) => void) {
     this.#config = config;
     // Whoever waits for something races against it; before that nobody does.
     this.#death.promise.catch(() => {});

@@ -1,5 +1,6 @@
 /** Certificates from SPIRE: what operators set (`docs/spec/config-admin.md` 1.13, `identity-spire.md` 4.1, 5.4). */
 import type { Millis } from "../net/network.ts";
+import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { invalidConfiguration, invalidVariable } from "./error.ts";
 import { type Parsed, parsed, parseU16, refused } from "./scalars.ts";
@@ -56,6 +57,11 @@ const CONCURRENCY = 8;
 const OWN_ID = "spiffe://cluster.local/ns/istio-system/sa/ztunnel";
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[a-zA-Z0-9._-]+)+$/;
 
+/** Each pod has a certificate of its own, also where several have one identity. */
+export function certificatesPerPod({ ca, spire }: Config): boolean {
+  return !ca.fake && (spire.broker !== null || spire.enabled && spire.attestation !== "selectors");
+}
+
 /** `shared`: the proxy serves the pods of a node. Throws `ConfigError`. */
 export function spireSettings(environment: Environment, shared: boolean): SpireSettings {
   const provider = environment.parse("CA_PROVIDER", oneOf("istio_ca", "spire", "spiffe_broker"));
@@ -65,12 +71,19 @@ export function spireSettings(environment: Environment, shared: boolean): SpireS
     throw invalidConfiguration(`${switched}=true contradicts CA_PROVIDER=${provider}; set one of them`);
   }
   const adminSocket = environment.get("SPIRE_ADMIN_ENDPOINT_SOCKET") ?? ADMIN_SOCKET;
+  const attestation = environment.parse("SPIRE_ATTESTATION", oneOf("pid", "selectors", "pod_selectors")) ?? "pid";
+  if (enabled && !shared && attestation !== "selectors") {
+    throw invalidConfiguration(
+      `SPIRE_ATTESTATION=${attestation} requires PROXY_MODE=shared, where the CNI agent tells which pod is which; ` +
+        "set SPIRE_ATTESTATION=selectors",
+    );
+  }
   return {
     enabled,
     adminSocket,
     adminSocketPath: enabled ? unixPath("SPIRE_ADMIN_ENDPOINT_SOCKET", adminSocket) : "",
     timeout: environment.duration("SPIRE_TIMEOUT") ?? TIMEOUT,
-    attestation: environment.parse("SPIRE_ATTESTATION", oneOf("pid", "selectors", "pod_selectors")) ?? "pid",
+    attestation,
     concurrency: environment.parse("SPIRE_CONCURRENCY", parseConcurrency) ?? CONCURRENCY,
     containerRuntimeSockets: runtimeSockets(environment.get("CONTAINER_RUNTIME_SOCK_PATH")),
     broker: provider === "spiffe_broker" ? brokerSettings(environment, shared) : null,

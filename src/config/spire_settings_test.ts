@@ -55,6 +55,11 @@ Deno.test("identity 4.1: the container runtime's socket with and without scheme"
   assert.match(refusal({ CONTAINER_RUNTIME_SOCK_PATH: "crio.sock" }), /CONTAINER_RUNTIME_SOCK_PATH=crio.sock/);
 });
 
+Deno.test("identity 4.1: pods are told apart in shared mode only", () => {
+  assert.match(refusal({ SPIRE_ENABLED: "true" }, false), /SPIRE_ATTESTATION=pid requires PROXY_MODE=shared/);
+  assert.ok(parse({ SPIRE_ENABLED: "true", SPIRE_ATTESTATION: "selectors" }, false).enabled);
+});
+
 Deno.test("identity 4.1: attestation and concurrency", () => {
   assert.equal(parse({ SPIRE_ATTESTATION: "selectors" }).attestation, "selectors");
   assert.match(refusal({ SPIRE_ATTESTATION: "x" }), /must be one of pid, selectors, pod_selectors/);

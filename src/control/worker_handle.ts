@@ -3,12 +3,13 @@ import { wake } from "../os/wake.ts";
 import type { CpuProfile } from "../telemetry/cpu_profile.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
+import type { CertificateSubject } from "../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 import type { PodAnswer } from "../dataplane/pods_messages.ts";
 
 export interface WorkerEvents {
-  onCertificateWanted(id: Extract<ToMain, { kind: "certificate-wanted" }>["id"], worker: WorkerHandle): void;
+  onCertificateWanted(subject: CertificateSubject, worker: WorkerHandle): void;
   onPod(answer: PodAnswer, worker: WorkerHandle): void;
   /** The part with this number of what the control plane sent, and all before it. */
   onResourcesApplied(sequence: number, worker: WorkerHandle): void;
@@ -109,7 +110,7 @@ export class WorkerHandle {
       case "resources-applied":
         return this.#events.onResourcesApplied(message.sequence, this);
       case "certificate-wanted":
-        return this.#events.onCertificateWanted(message.id, this);
+        return this.#events.onCertificateWanted(message.subject, this);
       case "snapshot":
         this.#snapshots.get(message.request)?.(message.metrics);
         this.#snapshots.delete(message.request);

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
+import type { CertificateSubject } from "../identity/authority.ts";
 import { parseSpiffeId } from "../identity/spiffe_id.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../os/constants.ts";
 import { libc } from "../os/libc.ts";
@@ -32,9 +33,9 @@ class FakeWorker extends EventTarget implements Worker {
 
 function bed() {
   const worker = new FakeWorker();
-  const wanted: string[] = [], deaths: string[] = [];
+  const wanted: CertificateSubject[] = [], deaths: string[] = [];
   const handle = new WorkerHandle(worker, {
-    onCertificateWanted: (id) => wanted.push(id),
+    onCertificateWanted: (subject) => wanted.push(subject),
     onPod() {},
     onResourcesApplied() {},
     onDeath: (message) => deaths.push(message),
@@ -98,9 +99,9 @@ Deno.test("listening, drained and wanted certificates come through", async () =>
   const { worker, handle, wanted } = here;
   worker.says({ kind: "listening" });
   await handle.listening;
-  const id = parseSpiffeId("spiffe://td/ns/ns/sa/sa")!;
-  worker.says({ kind: "certificate-wanted", id });
-  assert.deepEqual(wanted, [id]);
+  const subject = { id: parseSpiffeId("spiffe://td/ns/ns/sa/sa")!, workloadUid: null };
+  worker.says({ kind: "certificate-wanted", subject });
+  assert.deepEqual(wanted, [subject]);
   handle.send({ kind: "drain", mode: { kind: "immediate" } });
   worker.says({ kind: "drained" });
   await handle.drained;

@@ -1,12 +1,13 @@
 /**
  * The certificates this isolate has, ready for handshakes. Fed by whoever manages them; asks once for each it lacks.
  *
- *     unknown ──get──▶ wanted ──certificate──▶ known ──renewed──▶ known
+ *     unknown ──get──▶ wanted ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
  *                        └──failed──▶ unknown      (waiters are told)
  */
 import type { Credential, CredentialEvents, Credentials } from "../hbone/credentials.ts";
-import type { IssuedCertificate } from "../identity/authority.ts";
+import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { subjectKey } from "../identity/subject_key.ts";
 import { type TrustBundles, TrustStore } from "../identity/trust_bundles.ts";
 import type { Scheduler, Timer } from "../net/network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
@@ -28,16 +29,17 @@ interface Waiter {
 
 export interface CredentialSource {
   /** Ask the certificate manager; an answer comes by {@link CredentialStore.set} or {@link CredentialStore.failed}. */
-  request(id: SpiffeId): void;
+  request(subject: CertificateSubject): void;
   /** Throws for a certificate or key that the engine refuses. */
   makeContext(settings: TlsSettings): TlsContext;
 }
 
-export class CredentialStore implements Credentials {
+export class CredentialStore {
   readonly #scheduler: Scheduler;
   readonly #source: CredentialSource;
-  readonly #known = new Map<SpiffeId, Known>();
-  readonly #waiting = new Map<SpiffeId, Set<Waiter>>();
+  /** By {@link subjectKey}, as the next one. */
+  readonly #known = new Map<string, Known>();
+  readonly #waiting = new Map<string, Set<Waiter>>();
   /** Replaced, and still in use by dials under way. */
   readonly #retired = new Map<TlsContext, Timer>();
   readonly #wallClock: () => number;
@@ -48,28 +50,34 @@ export class CredentialStore implements Credentials {
     this.#wallClock = wallClock;
   }
 
-  get(id: SpiffeId, events: CredentialEvents): () => void {
-    const known = this.#known.get(id);
+  /** What connections of one pod see; null: certificates are shared by all pods of an identity. */
+  of(workloadUid: string | null): Credentials {
+    return { get: (id, events) => this.#get({ id, workloadUid }, events) };
+  }
+
+  #get(subject: CertificateSubject, events: CredentialEvents): () => void {
+    const known = this.#known.get(keyOf(subject));
     if (known !== undefined && known.issued.notAfter > this.#wallClock()) {
       events.onCredential(known);
       return () => {};
     }
-    return this.#wait(id, events);
+    return this.#wait(subject, events);
   }
 
-  #wait(id: SpiffeId, events: CredentialEvents): () => void {
-    let waiting = this.#waiting.get(id);
+  #wait(subject: CertificateSubject, events: CredentialEvents): () => void {
+    const key = keyOf(subject);
+    let waiting = this.#waiting.get(key);
     const isFirst = waiting === undefined;
-    if (waiting === undefined) this.#waiting.set(id, waiting = new Set());
+    if (waiting === undefined) this.#waiting.set(key, waiting = new Set());
     const timer = this.#scheduler.after(CERTIFICATE_WAIT, () => {
       waiting.delete(waiter);
       // The answer may be lost: whoever comes next asks again.
-      if (waiting.size === 0 && this.#waiting.get(id) === waiting) this.#waiting.delete(id);
-      events.onCredentialFailure(`no certificate for ${id} within ${CERTIFICATE_WAIT / 1000} s`);
+      if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+      events.onCredentialFailure(`no certificate for ${subject.id} within ${CERTIFICATE_WAIT / 1000} s`);
     });
     const waiter: Waiter = { events, timer };
     waiting.add(waiter);
-    if (isFirst) this.#source.request(id);
+    if (isFirst) this.#source.request(subject);
     return () => {
       timer.cancel();
       waiting.delete(waiter);
@@ -77,26 +85,36 @@ export class CredentialStore implements Credentials {
   }
 
   /** A certificate was issued or renewed. Open connections go on with the one they have. */
-  set(issued: IssuedCertificate): void {
-    const before = this.#known.get(issued.id);
+  set(issued: IssuedCertificate, workloadUid: string | null = null): void {
+    const key = keyOf({ id: issued.id, workloadUid });
+    const before = this.#known.get(key);
     let credential: Known;
     try {
       credential = before !== undefined && isSame(before.issued, issued) ? before : this.#make(issued);
     } catch (error) {
-      return this.failed(issued.id, error instanceof Error ? error.message : String(error));
+      return this.failed(issued.id, error instanceof Error ? error.message : String(error), workloadUid);
     }
-    this.#known.set(issued.id, credential);
+    this.#known.set(key, credential);
     if (before !== undefined && before !== credential) this.#retire(before.context);
-    for (const { events } of this.#takeWaiting(issued.id)) events.onCredential(credential);
+    for (const { events } of this.#takeWaiting(key)) events.onCredential(credential);
   }
 
-  failed(id: SpiffeId, message: string): void {
-    for (const { events } of this.#takeWaiting(id)) events.onCredentialFailure(message);
+  failed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
+    for (const { events } of this.#takeWaiting(keyOf({ id, workloadUid }))) events.onCredentialFailure(message);
+  }
+
+  /** It must not be used for new connections, or nobody needs it any more. Open ones go on. */
+  withdraw(id: SpiffeId, workloadUid: string | null = null): void {
+    const key = keyOf({ id, workloadUid });
+    const known = this.#known.get(key);
+    if (known === undefined) return;
+    this.#known.delete(key);
+    this.#retire(known.context);
   }
 
   /** Nobody waits and no handshake is under way any more. */
   close(): void {
-    for (const id of [...this.#waiting.keys()]) this.#takeWaiting(id);
+    for (const key of [...this.#waiting.keys()]) this.#takeWaiting(key);
     for (const timer of this.#retired.values()) timer.cancel();
     for (const context of this.#retired.keys()) context.close();
     for (const { context } of this.#known.values()) context.close();
@@ -126,12 +144,16 @@ export class CredentialStore implements Credentials {
   }
 
   /** Walk it while it lives: who stops waiting meanwhile is not told. */
-  #takeWaiting(id: SpiffeId): ReadonlySet<Waiter> {
-    const waiting = this.#waiting.get(id) ?? new Set();
-    this.#waiting.delete(id);
+  #takeWaiting(key: string): ReadonlySet<Waiter> {
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.delete(key);
     for (const { timer } of waiting) timer.cancel();
     return waiting;
   }
+}
+
+function keyOf(subject: CertificateSubject): string {
+  return subjectKey(subject, "workload");
 }
 
 /** The same certificate with the same bundles: sent to every worker each time one of them asks. */

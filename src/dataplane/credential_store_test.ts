@@ -2,7 +2,6 @@ import { strict as assert } from "node:assert";
 import type { Credential, CredentialEvents } from "../hbone/credentials.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { NOW, spiffeId, TestIssuer } from "../hbone/testing_identity.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { bundlesForAnyDomain } from "../identity/trust_bundles.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
@@ -21,10 +20,10 @@ class Context implements TlsContext {
 
 function bed() {
   const host = new HostNetwork(new MemoryNetwork(), 1);
-  const asked: SpiffeId[] = [], contexts: Context[] = [], got: (Credential | string)[] = [];
+  const asked: string[] = [], contexts: Context[] = [], got: (Credential | string)[] = [];
   const engine = { broken: false };
   const store = new CredentialStore(host, {
-    request: (id) => void asked.push(id),
+    request: ({ id, workloadUid }) => void asked.push(workloadUid === null ? id : `${id} ${workloadUid}`),
     makeContext(settings) {
       if (engine.broken) throw new Error("key values mismatch");
       const context = new Context(settings);
@@ -36,7 +35,15 @@ function bed() {
     onCredential: (credential) => got.push(credential),
     onCredentialFailure: (message) => got.push(message),
   };
-  return { host, store, asked, contexts, got, engine, get: (id = ID) => store.get(id, events) };
+  return {
+    host,
+    store,
+    asked,
+    contexts,
+    got,
+    engine,
+    get: (id = ID, uid: string | null = null) => store.of(uid).get(id, events),
+  };
 }
 
 Deno.test("the first who needs a certificate asks; all who wait are told; later ones get it at once", () => {
@@ -81,7 +88,7 @@ Deno.test("who stops waiting is not told, also when another's answer makes it st
   get()();
   const stops: (() => void)[] = [];
   const stopAll = () => stops.forEach((stop) => stop());
-  store.get(ID, { onCredential: stopAll, onCredentialFailure: stopAll });
+  store.of(null).get(ID, { onCredential: stopAll, onCredentialFailure: stopAll });
   stops.push(get());
   store.set(issuer.issue(ID));
   assert.deepEqual(got, []);
@@ -151,4 +158,30 @@ Deno.test("closed: all contexts, no timers", () => {
   store.close();
   assert.deepEqual(contexts.map(({ closed }) => closed), [true, true]);
   assert.equal(host.held.timers, 0);
+});
+
+Deno.test("identity S24: pods of one identity have certificates of their own, where authorities tell them apart", () => {
+  const { store, asked, got, get } = bed();
+  get(ID, "uid-1");
+  get(ID, "uid-2");
+  assert.deepEqual(asked, [`${ID} uid-1`, `${ID} uid-2`]);
+  store.set(issuer.issue(ID));
+  assert.equal(got.length, 0);
+  store.set(issuer.issue(ID), "uid-1");
+  store.failed(ID, "no entry", "uid-2");
+  assert.deepEqual(got.map((one) => typeof one === "string" ? one : one.id), [ID, "no entry"]);
+});
+
+Deno.test("identity S25: a withdrawn certificate is used by handshakes under way and by no later one", () => {
+  const { store, asked, contexts, get, host } = bed();
+  get();
+  store.set(issuer.issue(ID));
+  store.withdraw(ID, "uid-1");
+  store.withdraw(ID);
+  store.withdraw(ID);
+  assert.equal(contexts[0]!.closed, false);
+  get();
+  assert.deepEqual(asked, [ID, ID]);
+  host.memory.advance(60_000);
+  assert.ok(contexts[0]!.closed);
 });

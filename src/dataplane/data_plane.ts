@@ -4,9 +4,10 @@
  */
 import type { Config, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
+import { certificatesPerPod } from "../config/spire_settings.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
-import type { IssuedCertificate } from "../identity/authority.ts";
+import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { newPeerChainCache } from "../identity/verify_peer.ts";
 import type { MeshChange } from "../mesh/changes.ts";
@@ -34,7 +35,7 @@ export interface DataPlaneParts {
   readonly log: Log;
   readonly metrics: Metrics;
   makeContext(settings: TlsSettings): TlsContext;
-  requestCertificate(id: SpiffeId): void;
+  requestCertificate(subject: CertificateSubject): void;
   /** Several isolates share the listeners by SO_REUSEPORT. */
   readonly sharedListeners: boolean;
   /** Default: those of the machine. */
@@ -72,7 +73,7 @@ export class DataPlane {
       : null;
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
-      request: (id) => parts.requestCertificate(id),
+      request: (subject) => parts.requestCertificate(subject),
       makeContext: (settings) => parts.makeContext(settings),
     }, wallClock);
   }
@@ -81,20 +82,23 @@ export class DataPlane {
     for (const warning of this.state.apply(changes)) this.#parts.log.scope("ztunnel::state").warn(warning);
   }
 
-  setCertificate(issued: IssuedCertificate): void {
-    this.credentials.set(issued);
+  setCertificate(issued: IssuedCertificate, workloadUid: string | null = null): void {
+    this.credentials.set(issued, workloadUid);
   }
 
-  certificateFailed(id: SpiffeId, message: string): void {
-    this.credentials.failed(id, message);
+  certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
+    this.credentials.failed(id, message, workloadUid);
   }
 
-  /** Binds the listeners of one workload, in its `home` where it has one. Throws; nothing is left then. */
-  startPod(name: WorkloadName, home: PodHome | null = null): PodProxy {
+  /**
+   * Binds the listeners of one workload, in its `home` where it has one. `uid`: the pod's, where it is known. Throws;
+   * nothing is left then.
+   */
+  startPod(name: WorkloadName, home: PodHome | null = null, uid: string | null = null): PodProxy {
     const local = this.#localWorkload(name, home);
     const dns = this.#startDns(name, home, local);
     try {
-      const pod = this.#startProxy(name, home, local);
+      const pod = this.#startProxy(name, home, uid, local);
       this.#pods.set(pod, dns);
       return pod;
     } catch (error) {
@@ -119,7 +123,7 @@ export class DataPlane {
     }
   }
 
-  #startProxy(name: WorkloadName, home: PodHome | null, local: LocalWorkload): PodProxy {
+  #startProxy(name: WorkloadName, home: PodHome | null, uid: string | null, local: LocalWorkload): PodProxy {
     const { config, log, metrics, random, fillRandom, wallClock } = this.#parts;
     return new PodProxy(
       {
@@ -127,7 +131,7 @@ export class DataPlane {
         state: this.state,
         name,
         local,
-        credentials: this.credentials,
+        credentials: this.credentials.of(certificatesPerPod(config) ? uid : null),
         peers: this.#peers,
         telemetry: this.#telemetry,
         sockets: {

@@ -5,8 +5,7 @@
  * (`worker_handle.ts`), since the worker sits in a blocking wait.
  */
 import type { Config } from "../config/config.ts";
-import type { IssuedCertificate } from "../identity/authority.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -23,8 +22,11 @@ export type ToWorker =
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** From the control plane, checked. */
   | { readonly kind: "resources"; readonly part: ResourcePart }
-  | { readonly kind: "certificate"; readonly issued: IssuedCertificate }
-  | { readonly kind: "certificate-failed"; readonly id: SpiffeId; readonly message: string }
+  /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
+  | { readonly kind: "certificate"; readonly issued: IssuedCertificate; readonly workloadUid: string | null }
+  | { readonly kind: "certificate-failed"; readonly subject: CertificateSubject; readonly message: string }
+  /** Not for new connections any more. */
+  | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject }
   /** Bind the listeners of the one workload of dedicated mode. */
   | { readonly kind: "listen" }
   /** Shared mode. */
@@ -43,7 +45,7 @@ export type ToMain =
   | { readonly kind: "pod"; readonly answer: PodAnswer }
   /** The part with this number and all before it are applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
-  | { readonly kind: "certificate-wanted"; readonly id: SpiffeId }
+  | { readonly kind: "certificate-wanted"; readonly subject: CertificateSubject }
   | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }

@@ -85,7 +85,7 @@ export class TestNode {
       log: this.#log.log,
       metrics: this.metrics,
       makeContext: memoryTlsContext,
-      requestCertificate: (id) => this.#answer(id),
+      requestCertificate: ({ id }) => this.#answer(id),
       sharedListeners: false,
       files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
       wallClock: () => NOW + host.now(),

@@ -73,7 +73,7 @@ class DataPlaneWorker {
       log: this.#log,
       metrics: this.#metrics,
       makeContext: (settings) => this.#engine.context(settings),
-      requestCertificate: (id) => scope.postMessage({ kind: "certificate-wanted", id }),
+      requestCertificate: (subject) => scope.postMessage({ kind: "certificate-wanted", subject }),
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
@@ -110,9 +110,11 @@ class DataPlaneWorker {
       case "resources":
         return this.#updates.receive(message.part);
       case "certificate":
-        return this.#plane.setCertificate(message.issued);
+        return this.#plane.setCertificate(message.issued, message.workloadUid);
       case "certificate-failed":
-        return this.#plane.certificateFailed(message.id, message.message);
+        return this.#plane.certificateFailed(message.subject.id, message.message, message.subject.workloadUid);
+      case "certificate-withdrawn":
+        return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid);
       case "listen":
         return this.#listen();
       case "pod":

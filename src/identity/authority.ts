@@ -36,6 +36,8 @@ export interface CertificateAuthority {
   fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate>;
   /** The bundles known now. */
   bundles(): TrustBundles;
+  /** Fulfilled once the authority has answered; absent where nothing is gained by waiting for it. */
+  readonly connected?: Promise<void>;
   /** Fetches worth starting at the same time, where the authority itself bounds what it asks of others. */
   readonly concurrency?: number;
   /** For authorities that are told of news: `listener` gets what no running fetch returns. Called once. */

@@ -21,6 +21,7 @@ import { FetchPace } from "./fetch_pace.ts";
 import { FetchQueue, Priority } from "./fetch_queue.ts";
 import type { ManagerEvents } from "./manager_events.ts";
 import { isExpired, nextRenewal } from "./renewal.ts";
+import { subjectKey } from "./subject_key.ts";
 
 /** The wall clock, in ms since the epoch. It may be set; see `#readClock`. */
 export interface WallClock {
@@ -296,12 +297,6 @@ export class CertificateManager {
     this.#lastNow = now;
     return now;
   }
-}
-
-/** Names a subject where two subjects of one name share a certificate. */
-export function subjectKey(subject: CertificateSubject, keyedBy: CertificateAuthority["keyedBy"]): string {
-  // A space sorts before every character of an id.
-  return keyedBy === "identity" || subject.workloadUid === null ? subject.id : `${subject.id} ${subject.workloadUid}`;
 }
 
 function closedError(): CertificateError {

@@ -51,6 +51,11 @@ export class TrustStore {
     this.problems = problems;
   }
 
+  /** Domains with a bundle of their own. */
+  get trustDomains(): readonly string[] {
+    return [...this.#byTrustDomain.keys()];
+  }
+
   /** May the anchor with this {@link anchorKey} vouch for ids of `trustDomain`? */
   vouches(key: string, trustDomain: string): boolean {
     return (this.#byTrustDomain.get(trustDomain) ?? this.#anyTrustDomain).has(key);

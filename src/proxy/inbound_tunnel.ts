@@ -89,7 +89,9 @@ export class InboundTunnel implements LiveConnection {
 
   #judge(chain: readonly Uint8Array[], credential: Credential): PeerRefusal | null {
     const { wallClock, peers } = this.#context;
-    const expected = { kind: "trust-domain", trustDomain: trustDomainOf(credential.id) } as const;
+    const { id, trust } = credential;
+    // Federated domains have bundles of their own (`docs/spec/identity-spire.md` 6.5).
+    const expected = { kind: "trust-domain", trustDomain: trustDomainOf(id), aliases: trust.trustDomains } as const;
     const verdict = verifyPeer(chain, "client", credential.trust, expected, wallClock(), peers);
     if (isRefusal(verdict)) return verdict;
     this.#identity = verdict.id;

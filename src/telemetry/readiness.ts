@@ -6,7 +6,12 @@ import type { Millis } from "../net/network.ts";
 import type { LogScope } from "./log.ts";
 import { durationText } from "./rust_text.ts";
 
-export type ReadinessTask = "state manager" | "proxy" | "dns proxy" | "workload proxy manager";
+export type ReadinessTask =
+  | "state manager"
+  | "proxy"
+  | "dns proxy"
+  | "workload proxy manager"
+  | "certificate authority";
 
 export class Readiness {
   readonly #pending = new Set<ReadinessTask>();

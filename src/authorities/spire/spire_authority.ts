@@ -13,9 +13,10 @@ import {
   type IssuedCertificate,
   type UpdateListener,
 } from "../../identity/authority.ts";
-import { subjectKey, type WallClock } from "../../identity/certificate_manager.ts";
+import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
+import { subjectKey } from "../../identity/subject_key.ts";
 import { NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
 import { trustOf } from "./bundles.ts";
 import type { SharedTrust } from "./shared_trust.ts";
@@ -48,6 +49,8 @@ export class SpireAuthority implements CertificateAuthority {
   readonly keyedBy: "identity" | "workload";
   readonly concurrency: number;
   readonly #options: SpireAuthorityOptions;
+  /** Fulfilled with the first bundles: the agent is there and talks to us. */
+  readonly connected: Promise<void>;
   readonly #slots: Slots;
   readonly #trust: SharedTrust;
   /** Emptied by {@link release}; at most {@link concurrency}. */
@@ -62,8 +65,11 @@ export class SpireAuthority implements CertificateAuthority {
     this.concurrency = options.maxSubjects ?? MAX_SUBJECTS;
     this.#slots = new Slots(options.concurrency);
     this.#trust = { own: options.trustDomain, bundles: null, problem: null };
+    const connected = Promise.withResolvers<void>();
+    this.connected = connected.promise;
     options.source.start({
       onBundles: (bundles) => {
+        connected.resolve();
         Object.assign(this.#trust, { bundles, problem: null });
         this.#all((session) => session.trustChanged());
       },

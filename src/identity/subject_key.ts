@@ -1,0 +1,8 @@
+/** Names of certificates in maps. */
+import type { CertificateAuthority, CertificateSubject } from "./authority.ts";
+
+/** Two subjects of one name share a certificate. */
+export function subjectKey(subject: CertificateSubject, keyedBy: CertificateAuthority["keyedBy"]): string {
+  // A space sorts before every character of an id.
+  return keyedBy === "identity" || subject.workloadUid === null ? subject.id : `${subject.id} ${subject.workloadUid}`;
+}
