@@ -36,6 +36,8 @@ export type Timers = Pick<Scheduler, "after">;
 const HEAD_TIMEOUT = 2_000;
 /** A client that does not read its response. */
 const WRITE_TIMEOUT = 30_000;
+/** The same for a piece of a streamed one. A stop of the process waits no longer either. */
+const PIECE_TIMEOUT = 10_000;
 /** A request's body that is read to keep the connection; nothing here needs bodies. */
 const BODY_MAX = 64 * 1024;
 
@@ -154,7 +156,7 @@ export class HttpConnection {
 
   /** Returns `stays`: whether the connection is kept. */
   async #send(response: HttpResponse, headOnly: boolean, stays: boolean): Promise<boolean> {
-    await this.#write(encodeResponse(response, { headOnly, close: !stays, now: Date.now() }));
+    await this.#write(encodeResponse(response, { headOnly, close: !stays, now: Date.now() }), WRITE_TIMEOUT);
     return stays;
   }
 
@@ -172,17 +174,19 @@ export class HttpConnection {
     }
     const chunked = minor === 1;
     const stays = asked && (chunked || headOnly);
-    await this.#write(encodeStreamHead(response, { headOnly, close: !stays, now: Date.now(), chunked }));
+    await this.#write(encodeStreamHead(response, { headOnly, close: !stays, now: Date.now(), chunked }), PIECE_TIMEOUT);
     if (headOnly) return stays;
     for (; piece !== null; piece = await response.next()) {
-      if (piece !== "") await this.#write(chunked ? encodeChunk(piece) : new TextEncoder().encode(piece));
+      if (piece !== "") {
+        await this.#write(chunked ? encodeChunk(piece) : new TextEncoder().encode(piece), PIECE_TIMEOUT);
+      }
     }
-    if (chunked) await this.#write(LAST_CHUNK);
+    if (chunked) await this.#write(LAST_CHUNK, PIECE_TIMEOUT);
     return stays;
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    await this.#within(WRITE_TIMEOUT, async () => {
+  async #write(bytes: Uint8Array, timeout: number): Promise<void> {
+    await this.#within(timeout, async () => {
       for (let sent = 0; sent < bytes.length;) sent += await this.stream.write(bytes.subarray(sent));
     });
   }
