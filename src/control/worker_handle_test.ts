@@ -94,6 +94,35 @@ Deno.test("snapshots answer the request they belong to, in any order", async () 
   assert.equal(await second, metrics[1]);
 });
 
+Deno.test("explanations and profiles answer the request they belong to", async () => {
+  using here = bed();
+  const { worker, handle } = here;
+  const question = { from: "a", to: "b:1" };
+  const [explained, profile] = [handle.explain(question), handle.profile()];
+  assert.deepEqual(worker.sent, [
+    { kind: "explain", request: { request: 0, question } },
+    { kind: "profile", order: { kind: "stop", request: 1 } },
+  ]);
+  const answer = { kind: "error", error: { code: "FAILED", message: "no", candidates: [] } } as const;
+  worker.says({ kind: "profile", answer: { request: 7, profile: [] } });
+  worker.says({ kind: "profile", answer: { request: 1, profile: [] } });
+  worker.says({ kind: "explained", reply: { request: 0, answer } });
+  assert.equal(await explained, answer);
+  assert.deepEqual(await profile, []);
+});
+
+Deno.test("a dump goes to the worker and comes from it", async () => {
+  using here = bed();
+  const { worker, handle } = here;
+  const slice = handle.dump().section("policies").next();
+  assert.deepEqual(worker.sent.map((message) => message.kind === "dump" && message.request.kind), [
+    "dump-begin",
+    "dump-more",
+  ]);
+  worker.says({ kind: "dump", answer: { kind: "dump-slice", dump: 0, text: "[]", ended: true } });
+  assert.equal((await slice).value, "[]");
+});
+
 Deno.test("listening, drained and wanted certificates come through", async () => {
   using here = bed();
   const { worker, handle, wanted } = here;
