@@ -7,22 +7,33 @@ import { eventually } from "./patience.ts";
 /** Version 2 of control groups, or the hierarchy of version 1 that every system has. */
 const GROUPS = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
 
+export interface SpirePodPlace {
+  /** Of the pod; default: a new one. */
+  readonly uid?: string;
+  /** Name of its network namespace. */
+  readonly namespace?: string;
+}
+
 export class SpirePod implements AsyncDisposable {
-  readonly uid = crypto.randomUUID();
-  readonly #group = `${GROUPS}/kubepods-pod${this.uid.replaceAll("-", "_")}.slice`;
+  readonly uid: string;
+  readonly #group: string;
   readonly #runtime: ScriptedRuntime;
   readonly #user: number;
+  readonly #namespace: string | undefined;
   #program: Program | null = null;
 
-  private constructor(runtime: ScriptedRuntime, user: number) {
+  private constructor(runtime: ScriptedRuntime, user: number, { uid, namespace }: SpirePodPlace) {
+    this.uid = uid ?? crypto.randomUUID();
+    this.#group = `${GROUPS}/kubepods-${Deno.pid}-pod${this.uid.replaceAll("-", "_")}.slice`;
     this.#runtime = runtime;
     this.#user = user;
+    this.#namespace = namespace;
     mkdirSync(this.#group);
   }
 
   /** Runs as `user`, whom a selector `unix:uid:` names. */
-  static async start(runtime: ScriptedRuntime, user: number): Promise<SpirePod> {
-    const pod = new SpirePod(runtime, user);
+  static async start(runtime: ScriptedRuntime, user: number, place: SpirePodPlace = {}): Promise<SpirePod> {
+    const pod = new SpirePod(runtime, user, place);
     await pod.restart();
     return pod;
   }
@@ -35,7 +46,10 @@ export class SpirePod implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.#program?.stop();
     const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];
-    const program = new Program("setpriv", { args: [...ids, "sleep", "600"] });
+    const program = new Program("setpriv", {
+      args: [...ids, "sleep", "600"],
+      ...this.#namespace === undefined ? {} : { namespace: this.#namespace },
+    });
     this.#program = program;
     await eventually("a process of the pod's user", () => Deno.statSync(`/proc/${program.pid}`).uid === this.#user);
     Deno.writeTextFileSync(`${this.#group}/cgroup.procs`, String(program.pid));
