@@ -46,6 +46,8 @@ export type PeerRefusalCode =
   | "SAN_MISMATCH"
   | "TRUST_DOMAIN_MISMATCH"
   | "UNTRUSTED_ANCHOR"
+  | "REVOKED"
+  | "CRL_NOT_USABLE"
   | "UNKNOWN_ISSUER"
   | "NAME_MISMATCH";
 

@@ -1,7 +1,9 @@
 /** Good and bad certificates for tests. Keys are made once per process: they decide nothing here. */
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import * as build from "./certificate_builder.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
+import { contextTag } from "./der.ts";
+import * as der from "./der_write.ts";
 import { spkiOf } from "./local_ca.ts";
 import { Oid } from "./oids.ts";
 
@@ -27,6 +29,8 @@ export interface CaOptions {
   readonly extensions?: readonly Uint8Array[];
   readonly notBefore?: number;
   readonly notAfter?: number;
+  /** Magnitude. */
+  readonly serial?: Uint8Array;
 }
 
 /** A root, or an intermediate where `issuer` is given. */
@@ -36,7 +40,7 @@ export function makeCa(organization: string, options: CaOptions = {}): Issuer {
   const signer = options.issuer ?? { name, key };
   const certificate = build.signCertificate({
     version: options.version ?? 3,
-    serial: build.randomSerial(),
+    serial: options.serial ?? build.randomSerial(),
     issuer: signer.name,
     subject: name,
     notBefore: options.notBefore ?? NOW - HOUR,
@@ -79,4 +83,46 @@ export function leafUsage(): Uint8Array[] {
     build.extendedKeyUsage(Oid.SERVER_AUTH, Oid.CLIENT_AUTH),
     build.leafConstraints(),
   ];
+}
+
+export interface CrlOptions {
+  /** Default: the issuer's. */
+  readonly name?: Uint8Array;
+  readonly key?: KeyObject;
+  readonly nextUpdate?: number | null;
+  /** Default 2. */
+  readonly version?: 1 | 2;
+  /** In place of CRLNumber. */
+  readonly extensions?: readonly Uint8Array[];
+  /** Of each entry. */
+  readonly entryExtensions?: readonly Uint8Array[];
+}
+
+/** Extensions of an authority that signs certificates and revocation lists. */
+export function crlSigner(): Uint8Array[] {
+  return [build.caConstraints(null), build.keyUsage(KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)];
+}
+
+/** A revocation list, DER, signed by ECDSA with SHA-256. `serials`: magnitudes. */
+export function makeCrl(issuer: Issuer, serials: readonly Uint8Array[], options: CrlOptions = {}): Uint8Array {
+  const { version = 2, nextUpdate = NOW + 24 * HOUR, entryExtensions = [] } = options;
+  const algorithm = der.sequence(der.oid(Oid.ECDSA_SHA256));
+  const entries = serials.map((serial) =>
+    der.sequence(
+      der.unsignedInteger(serial),
+      der.time(NOW - HOUR),
+      ...(entryExtensions.length > 0 ? [der.sequence(...entryExtensions)] : []),
+    )
+  );
+  const extensions = options.extensions ?? [build.extension("2.5.29.20", false, der.smallInteger(1))];
+  const list = der.sequence(
+    ...(version === 2 ? [der.smallInteger(1)] : []),
+    algorithm,
+    options.name ?? issuer.name,
+    der.time(NOW - HOUR),
+    ...(nextUpdate === null ? [] : [der.time(nextUpdate)]),
+    ...(entries.length > 0 ? [der.sequence(...entries)] : []),
+    ...(version === 2 ? [der.element(contextTag(0, true), der.sequence(...extensions))] : []),
+  );
+  return der.sequence(list, algorithm, der.bitString(sign("sha256", list, options.key ?? issuer.key)));
 }
