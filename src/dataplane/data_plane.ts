@@ -6,6 +6,7 @@ import type { Config, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
 import { certificatesPerPod } from "../config/spire_settings.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
+import type { StubResolver } from "../dns/stub_resolver.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -16,13 +17,15 @@ import type { ListenAt, Network, SocketOptions } from "../net/network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import { LocalWorkload } from "../proxy/local_workload.ts";
-import type { ProxySettings } from "../proxy/pod_context.ts";
+import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { Log } from "../telemetry/log.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
 import { CredentialStore } from "./credential_store.ts";
+import { hostNames } from "./host_names.ts";
 import { PodDns } from "./pod_dns.ts";
 import { addressDoubt } from "./pods_guard.ts";
 
@@ -62,15 +65,16 @@ export class DataPlane {
   /** Each with its DNS proxy; null: there is none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
   readonly #dns: PodDns | null;
+  readonly #hosts: StubResolver;
 
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
     this.#loop = makeLoop(network);
     this.state = new MeshState(config.node.name);
-    this.#dns = config.dnsEnabled
-      ? new PodDns({ ...parts, state: this.state, files: parts.files ?? SYSTEM_FILES })
-      : null;
+    const files = parts.files ?? SYSTEM_FILES;
+    this.#dns = config.dnsEnabled ? new PodDns({ ...parts, state: this.state, files }) : null;
+    this.#hosts = hostNames({ ...parts, files });
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
@@ -98,7 +102,7 @@ export class DataPlane {
     const local = this.#localWorkload(name, home);
     const dns = this.#startDns(name, home, local);
     try {
-      const pod = this.#startProxy(name, home, uid, local);
+      const pod = this.#startProxy(name, home, uid, { local, names: this.#names(dns) });
       this.#pods.set(pod, dns);
       return pod;
     } catch (error) {
@@ -123,14 +127,19 @@ export class DataPlane {
     }
   }
 
-  #startProxy(name: WorkloadName, home: PodHome | null, uid: string | null, local: LocalWorkload): PodProxy {
+  #startProxy(
+    name: WorkloadName,
+    home: PodHome | null,
+    uid: string | null,
+    own: Pick<PodContext, "local" | "names">,
+  ): PodProxy {
     const { config, log, metrics, random, fillRandom, wallClock } = this.#parts;
     return new PodProxy(
       {
         loop: this.#loop,
         state: this.state,
         name,
-        local,
+        ...own,
         credentials: this.credentials.of(certificatesPerPod(config) ? uid : null),
         peers: this.#peers,
         telemetry: this.#telemetry,
@@ -147,6 +156,17 @@ export class DataPlane {
       this.#listeners(home),
       config.sockets.originalSource,
     );
+  }
+
+  #names(dns: DnsProxy | null): PodNames {
+    const { metrics } = this.#parts;
+    return {
+      hosts: this.#hosts,
+      pod: dns?.resolver ?? null,
+      count(source, hostname) {
+        metrics.cell("istio_on_demand_dns", ...onDemandDnsLabels(source, hostname)).value++;
+      },
+    };
   }
 
   /** Ends one pod; `done` when its last connection has ended. */
@@ -167,6 +187,7 @@ export class DataPlane {
   drain(mode: DrainMode, done: () => void): void {
     const end = () => {
       this.credentials.close();
+      this.#hosts.close();
       done();
     };
     let left = this.#pods.size;

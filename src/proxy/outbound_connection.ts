@@ -2,8 +2,9 @@
  * One connection of the pod to somewhere (`docs/spec/dataplane.md` 1.4).
  *
  *     accepted ──▶ local workload ──▶ route ──TCP───▶ dialing ──▶ relay ──▶ done
- *        │               │              └────HBONE──▶ opening ──▶ tunnel ───▲
- *        └─── refused ───┴──────┴──────────────┴──── failed ────────────────┘
+ *        │               │    │         ▲ └────HBONE──▶ opening ──▶ tunnel ───▲
+ *        │               │    └─▶ name ─┘                                     │
+ *        └─── refused ───┴─────────┴──────────────┴──── failed ───────────────┘
  *
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
  * there is a place for it to go.
@@ -12,8 +13,14 @@ import { newTraceparent } from "../mesh/traceparent.ts";
 import { baggageOf } from "../mesh/baggage.ts";
 import { formatForwarded } from "../mesh/forwarded.ts";
 import type { Workload } from "../mesh/model.ts";
+import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/outcome.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
-import { type OutboundRoute, refuseRecursiveOutbound, resolveOutbound } from "../mesh/resolve_outbound.ts";
+import {
+  type NeedsDns,
+  type OutboundRoute,
+  refuseRecursiveOutbound,
+  resolveOutbound,
+} from "../mesh/resolve_outbound.ts";
 import { connectHeaders } from "../hbone/connect_headers.ts";
 import type { TunnelFailure } from "../hbone/failure.ts";
 import type { Pool } from "../hbone/pool.ts";
@@ -22,6 +29,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import { bare } from "../telemetry/log_fields.ts";
 import type { LiveConnection, OutboundWay } from "./connections.ts";
 import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -116,12 +124,30 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
       case "refusal":
         return this.#refuse(outcome.message);
       case "needs-dns":
-        return this.#refuse(`no ip addresses were resolved for workload: ${outcome.workload.uid}`);
+        return this.#resolve(outcome, local);
       case "needs-lookup":
         return this.#refuse(`unknown destination: ${outcome.name}`);
       default:
         return outcome satisfies never;
     }
+  }
+
+  /** The workload has no address but a name (`docs/spec/inpod-dns.md` B6). */
+  #resolve(needs: NeedsDns, local: Workload): void {
+    const { names, random, log } = this.#context;
+    const { hostname, workload } = needs;
+    names.count(local, hostname);
+    const resolving = names.hosts.resolve(hostname, (result) => {
+      this.#abort = () => {};
+      if (result.kind !== "addresses") {
+        log.as("ztunnel::state").warn("dns lookup failed", { err: bare(result.reason), hostname: bare(hostname) });
+        return this.#refuse(lookupFailed(workload));
+      }
+      const ip = chooseAnswer(result.addresses, needs.family, random);
+      if (ip === null) this.#refuse(lookupEmpty(workload));
+      else this.#take(needs.complete(ip), local);
+    });
+    this.#abort = () => resolving.abort();
   }
 
   #take(route: OutboundRoute, local: Workload): void {

@@ -4,12 +4,14 @@ import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { PeerChainCache } from "../identity/verify_peer.ts";
+import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { DialOptions, Millis } from "../net/network.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import type { Connections } from "./connections.ts";
 import type { LocalWorkload } from "./local_workload.ts";
+import type { HostResolver, PodResolver } from "./name_resolver.ts";
 
 export interface ProxySettings {
   /** `NETWORK` */
@@ -34,6 +36,16 @@ export interface ProxySettings {
   readonly maxPendingDials: number;
 }
 
+/** Who knows the addresses of names. */
+export interface PodNames {
+  /** Of workloads that have no address. */
+  readonly hosts: HostResolver;
+  /** Of destinations; null: the pod has no DNS proxy. */
+  readonly pod: PodResolver | null;
+  /** `istio_on_demand_dns`: for each time {@link PodNames.hosts} is asked. */
+  count(source: Workload, hostname: string): void;
+}
+
 export interface PodContext {
   readonly loop: Loop;
   readonly state: MeshState;
@@ -42,6 +54,7 @@ export interface PodContext {
   readonly credentials: Credentials;
   readonly peers: PeerChainCache;
   readonly telemetry: ConnectionTelemetry;
+  readonly names: PodNames;
   readonly connections: Connections;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };

@@ -1,13 +1,22 @@
 /** A SOCKS5 client of the pod, port 15080: negotiation, then an outbound connection (`docs/spec/dataplane.md` 6). */
 import type { Pool } from "../hbone/pool.ts";
-import { parseIp, type SocketAddress } from "../net/address.ts";
+import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import type { PodContext } from "./pod_context.ts";
 import { PrefixedDuplex } from "./prefixed_duplex.ts";
 import { Socks5Negotiation, type Socks5Request, type Socks5Step } from "./socks5.ts";
-import { noResolver, type Socks5Failure, socks5Reply, SUCCEEDED } from "./socks5_failure.ts";
+import type { ResolvedName, Resolving } from "./name_resolver.ts";
+import {
+  badName,
+  lookupFailed,
+  noAddresses,
+  noResolver,
+  type Socks5Failure,
+  socks5Reply,
+  SUCCEEDED,
+} from "./socks5_failure.ts";
 
 /** Larger than any negotiation. */
 const READ_SIZE = 1024;
@@ -18,6 +27,8 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #client: Duplex;
   readonly #negotiation = new Socks5Negotiation();
   registration = 0;
+  /** Nothing is read while a name is resolved. */
+  #resolving: Resolving | null = null;
   #done = false;
 
   constructor(context: PodContext, pool: Pool, client: Duplex) {
@@ -40,12 +51,17 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   onWritable(): void {}
 
   onFailure(ending: Ending): void {
+    if (this.#resolving !== null) return this.cut();
     this.#step(this.#negotiation.interrupted(ending.message));
   }
 
   onReadable(): void {
+    if (this.#resolving !== null) {
+      if (this.#client.broken) this.cut();
+      return;
+    }
     const buffer = new Uint8Array(READ_SIZE);
-    while (!this.#done) {
+    while (!this.#done && this.#resolving === null) {
       const count = this.#client.read(buffer);
       if (count === FAILED) return this.#step(this.#negotiation.interrupted(this.#client.failure!.message));
       if (count > 0) this.#step(this.#negotiation.feed(buffer.subarray(0, count)));
@@ -74,7 +90,24 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     if (request.kind === "address") return this.#goOn(request.address, early);
     const ip = parseIp(request.host);
     if (ip !== null) return this.#goOn({ ip, port: request.port }, early);
-    const failure = noResolver();
+    const { pod } = this.#context.names;
+    if (pod === null) return this.#refuseName(noResolver());
+    const kept = early.slice();
+    const family = isIpv4(this.#client.remote.ip) ? "ipv4" : "ipv6";
+    this.#resolving = pod.resolve(request.host, family, (result) => this.#resolved(result, request.port, kept));
+  }
+
+  #resolved(result: ResolvedName, port: number, early: Uint8Array): void {
+    this.#resolving = null;
+    if (result.kind !== "addresses") {
+      return this.#refuseName(result.kind === "invalid" ? badName(result.reason) : lookupFailed(result.reason));
+    }
+    const [ip] = result.addresses;
+    if (ip === undefined) this.#refuseName(noAddresses());
+    else this.#goOn({ ip, port }, early);
+  }
+
+  #refuseName(failure: Socks5Failure): void {
     this.#client.write(socks5Reply(failure.code));
     this.#refuse(failure);
   }
@@ -97,6 +130,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   #end(): void {
     if (this.#done) return;
     this.#done = true;
+    this.#resolving?.abort();
     this.#context.connections.remove(this);
   }
 }
