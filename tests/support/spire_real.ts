@@ -53,7 +53,8 @@ export interface SpireEntry {
 
 /** The delegate's own path; an entry for it, and for root, is there from the start. */
 export const DELEGATE = "/ztunnel";
-const HOST = "/host";
+/** The alias of all agents. */
+const AGENTS = "/ns/spire/sa/spire-agent";
 
 export class RealSpire implements AsyncDisposable {
   readonly trustDomain: string;
@@ -79,7 +80,7 @@ export class RealSpire implements AsyncDisposable {
     try {
       await spire.startServer();
       await Deno.writeTextFile(`${spire.#folder.path}/bootstrap.pem`, await spire.#ask("bundle", "show"));
-      const token = await spire.#ask("token", "generate", "-spiffeID", spire.id(HOST), "-ttl", "600");
+      const token = await spire.#ask("token", "generate", "-spiffeID", spire.id(AGENTS), "-ttl", "600");
       await spire.startAgent(/Token: (\S+)/.exec(token)![1]!);
       await spire.addEntry({ path: DELEGATE, selectors: ["unix:uid:0"] });
       return spire;
@@ -146,7 +147,7 @@ export class RealSpire implements AsyncDisposable {
     const created = await this.#ask(
       "entry",
       "create",
-      ...["-parentID", this.id(HOST), "-spiffeID", this.id(path)],
+      ...["-parentID", this.id(AGENTS), "-spiffeID", this.id(path)],
       ...selectors.flatMap((selector) => ["-selector", selector]),
       ...ttl === undefined ? [] : ["-x509SVIDTTL", String(ttl)],
       ...federatesWith.flatMap((trustDomain) => ["-federatesWith", `spiffe://${trustDomain}`]),
@@ -158,6 +159,13 @@ export class RealSpire implements AsyncDisposable {
   addAccount(namespace: string, account: string, options: Partial<SpireEntry> = {}): Promise<string> {
     const selectors = [`k8s:ns:${namespace}`, `k8s:sa:${account}`];
     return this.addEntry({ path: `/ns/${namespace}/sa/${account}`, selectors, ...options });
+  }
+
+  /** `command`: as an operator writes it, `spire-server entry create -parentID ...`. */
+  async operate(command: string): Promise<string> {
+    const [program, ...words] = command.split(" ");
+    if (program !== "spire-server") throw new Error(`not a command of the server: ${command}`);
+    return await this.#ask(...words);
   }
 
   async deleteEntry(entryId: string): Promise<void> {

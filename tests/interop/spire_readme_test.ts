@@ -1,0 +1,37 @@
+/** What the README tells operators of SPIRE to do, done. */
+import { strict as assert } from "node:assert";
+import { workloadId } from "../../src/identity/spiffe_id.ts";
+import { ScriptedRuntime } from "../support/spire_cri.ts";
+import { RealSpire, testWithSpire } from "../support/spire_real.ts";
+import { bySelectors, client, served } from "../support/spire_real_client.ts";
+import { tempDir } from "../support/temp_dir.ts";
+
+const README = new URL("../../README.md", import.meta.url);
+
+testWithSpire({}, "SPIRE: the registration entries of the README work", async () => {
+  const text = await Deno.readTextFile(README);
+  const commands = text.match(/^spire-server entry create .*$/gm) ?? [];
+  assert.equal(commands.length, 3);
+  await using spire = await RealSpire.start();
+  for (const command of commands) await spire.operate(command);
+  using proxy = bySelectors(spire);
+  const cart = { id: workloadId("cluster.local", "shop", "cart")!, workloadUid: null };
+  assert.equal((await served(proxy, cart)).id, cart.id);
+
+  using folder = tempDir("cri-");
+  await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
+  using byPod = client(spire, { SPIRE_ATTESTATION: "pod_selectors", CONTAINER_RUNTIME_SOCK_PATH: runtime.path });
+  const uid = crypto.randomUUID();
+  byPod.pods.set(uid, { uid, namespace: "shop", name: "stock-0", networkNamespace: null });
+  const stock = { id: workloadId("cluster.local", "shop", "stock")!, workloadUid: uid };
+  assert.equal((await served(byPod, stock)).id, stock.id);
+});
+
+Deno.test("SPIRE: the settings that the README names are those of the proxy", async () => {
+  const text = await Deno.readTextFile(README);
+  const section = text.slice(text.indexOf("## SPIRE"), text.indexOf("## TLS library"));
+  const settings = await Deno.readTextFile(new URL("../../src/config/spire_settings.ts", import.meta.url));
+  for (const name of new Set(section.match(/\b(?:SPIRE|SPIFFE|CONTAINER_RUNTIME|CA)_[A-Z_]+/g))) {
+    assert.ok(settings.includes(`"${name}"`), name);
+  }
+});
