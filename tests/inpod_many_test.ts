@@ -1,0 +1,58 @@
+/** Two hundred pods on one node: served at once, coming and going under traffic, and nothing left of them. */
+import { strict as assert } from "node:assert";
+import { nginx } from "./bed/apps.ts";
+import { Cluster } from "./bed/cluster.ts";
+import { addAll, deleteAll, listeningPorts, makeIdlePods } from "./bed/many_pods.ts";
+import { HTTP } from "./bed/mesh.ts";
+import { testNeeding } from "./support/needs.ts";
+import { cacheProgram, Proxy } from "./support/proxy.ts";
+
+const NEEDS = { namespaces: true, packages: ["iptables", "nginx"] } as const;
+const COUNT = 200;
+/** Of a pod: its namespace, and for each worker three listeners. */
+const descriptorsPerPod = (workers: number) => 1 + 3 * workers;
+/** Descriptors of connections that come and go meanwhile. */
+const SLACK = 16;
+
+for (const workers of [1, 2]) {
+  testNeeding(
+    NEEDS,
+    `inpod: ${COUNT} pods, served by ${workers} worker(s), come and go under traffic; nothing of them is left`,
+    async () => {
+      await cacheProgram("tests/fixtures/connector.ts");
+      await using cluster = await Cluster.build({
+        pods: [{ name: "client", node: 1 }, { name: "server", node: 1 }],
+        env: { ZTUNNEL_WORKER_THREADS: `${workers}`, RUST_LOG: "info,access=error" },
+      });
+      const [client, server] = [cluster.pod("client"), cluster.pod("server")];
+      const { proxy, session } = client.node;
+      await nginx(cluster, server.namespace, "server");
+      const pods = await makeIdlePods(cluster, COUNT);
+      const before = proxy.descriptors;
+      await addAll(session, pods);
+      assert.equal(proxy.descriptors - before, COUNT * descriptorsPerPod(workers));
+      for (const pod of [pods[0]!, pods[COUNT - 1]!]) {
+        assert.deepEqual(await listeningPorts(pod), [15001, 15006, 15008]);
+      }
+
+      const caller = cluster.use(
+        Proxy.fixture("tests/fixtures/connector.ts", [server.ip, `${HTTP}`, "2"], client.namespace.name),
+      );
+      await caller.line(/^500 done$/);
+      const full = proxy.descriptors;
+      for (const pod of pods) {
+        await deleteAll(session, [pod]);
+        await addAll(session, [pod]);
+      }
+      caller.signal("SIGUSR2");
+      const [, json = ""] = await caller.line(/^(\{.*\})$/);
+      assert.deepEqual(JSON.parse(json).failures, {});
+      await proxy.descriptorsBackTo(full + SLACK);
+
+      await deleteAll(session, pods);
+      await proxy.descriptorsBackTo(before + SLACK);
+      assert.deepEqual(await listeningPorts(pods[0]!), []);
+      assert.deepEqual(proxy.lines.filter(({ level }) => level === "error"), []);
+    },
+  );
+}
