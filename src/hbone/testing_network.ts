@@ -10,6 +10,7 @@ export interface Holdings {
   readonly streams: number;
   readonly dials: number;
   readonly timers: number;
+  /** With sockets for datagrams. */
   readonly listeners: number;
 }
 
@@ -124,7 +125,18 @@ export class HostNetwork implements net.Network {
   }
 
   udp(at: net.UdpAt, sink: net.DatagramSink): net.DatagramSocket {
-    return this.memory.udp({ ...at, namespace: this.namespace }, sink);
+    const socket = this.memory.udp({ ...at, namespace: this.namespace }, sink);
+    const closed = once(() => this.#listeners--);
+    this.#listeners++;
+    return {
+      local: socket.local,
+      send: (bytes, to) => socket.send(bytes, to),
+      retire: () => socket.retire(),
+      close() {
+        closed();
+        socket.close();
+      },
+    };
   }
 
   #begin(): () => void {
