@@ -147,8 +147,10 @@ export interface NodeSettings {
   readonly podNamespace: string | null;
   /** The proxy's own workload: all of `POD_NAME`, `POD_NAMESPACE`, `SERVICE_ACCOUNT` are set. */
   readonly self: WorkloadName | null;
-  /** Trust domain of {@link NodeSettings.self} only. */
+  /** Trust domain of {@link NodeSettings.self}, and the one that {@link trustDomainAliases} stand for. */
   readonly trustDomain: string;
+  /** Former or other names of the trust domain: who shows one of them is taken for the same. */
+  readonly trustDomainAliases: readonly string[];
   readonly preferredServiceNamespace: string | null;
 }
 
@@ -170,6 +172,11 @@ export interface Config {
   readonly inpod: { readonly socketPath: string; readonly reusePort: boolean };
   readonly resolver: ResolverSettings;
   readonly ipv6: boolean;
+  /**
+   * `UNKNOWN_POLICIES`: a call to a workload that names a policy which has not come yet is denied until it comes, or
+   * the policy is skipped, as the native proxy does.
+   */
+  readonly unknownPolicies: "deny" | "skip";
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;
   /** How long connections may go on after a stop was asked for. */

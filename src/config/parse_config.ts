@@ -11,7 +11,7 @@ import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./da
 import { Environment, type Variables } from "./environment.ts";
 import { ConfigError, invalidConfiguration, invalidProxyConfig } from "./error.ts";
 import type { ConfigFiles } from "./files.ts";
-import { MESH_FILE, readProxyConfig } from "./proxy_config.ts";
+import { MESH_FILE, type ProxyConfig, readProxyConfig } from "./proxy_config.ts";
 import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
 import { type Parsed, parsed, refused } from "./scalars.ts";
 import { spireSettings } from "./spire_settings.ts";
@@ -48,7 +48,7 @@ export function parseConfig(
     proxyEnabled: environment.bool("ENABLE_PROXY", true),
     dnsEnabled,
     workload,
-    node: nodeSettings(environment),
+    node: nodeSettings(environment, mesh),
     listeners,
     sockets: socketSettings(environment, mode),
     http2: http2Settings(environment),
@@ -63,6 +63,7 @@ export function parseConfig(
     },
     resolver,
     ipv6: addresses.ipv6,
+    unknownPolicies: environment.parse("UNKNOWN_POLICIES", parseUnknownPolicies) ?? "deny",
     localhostAppTunnel: environment.bool("LOCALHOST_APP_TUNNEL", true),
     responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE", true),
     drainDeadline: drainDeadline(environment),
@@ -100,6 +101,11 @@ function parseMode(text: string): Parsed<"shared" | "dedicated"> {
   return refused("PROXY_MODE must be one of dedicated, shared");
 }
 
+function parseUnknownPolicies(text: string): Parsed<"deny" | "skip"> {
+  if (text === "deny" || text === "skip") return parsed(text);
+  return refused("it must be deny or skip");
+}
+
 function dedicatedWorkload(environment: Environment): WorkloadName {
   const text = environment.get("PROXY_WORKLOAD_INFO");
   if (text === null) throw invalidConfiguration("PROXY_MODE=dedicated requires PROXY_WORKLOAD_INFO to be set");
@@ -113,7 +119,7 @@ function dedicatedWorkload(environment: Environment): WorkloadName {
   return { name, namespace, serviceAccount: account.join("/") };
 }
 
-function nodeSettings(environment: Environment): NodeSettings {
+function nodeSettings(environment: Environment, mesh: ProxyConfig): NodeSettings {
   const podName = environment.get("POD_NAME");
   const podNamespace = environment.get("POD_NAMESPACE");
   const serviceAccount = environment.get("SERVICE_ACCOUNT");
@@ -128,8 +134,14 @@ function nodeSettings(environment: Environment): NodeSettings {
     podNamespace,
     self: known ? { name: podName, namespace: podNamespace, serviceAccount } : null,
     trustDomain: environment.get("TRUST_DOMAIN") ?? "cluster.local",
+    trustDomainAliases: trustDomainAliases(environment.get("TRUST_DOMAIN_ALIASES")) ?? mesh.trustDomainAliases,
     preferredServiceNamespace: environment.get("PREFERED_SERVICE_NAMESPACE"),
   };
+}
+
+/** `old.example, older.example` */
+function trustDomainAliases(text: string | null): string[] | null {
+  return text?.split(",").map((name) => name.trim()).filter((name) => name !== "") ?? null;
 }
 
 function drainDeadline(environment: Environment): number {

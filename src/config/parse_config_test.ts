@@ -266,3 +266,18 @@ Deno.test("config 1.3 nothing to run", () => {
     "error parsing proxy config: ztunnel run without any servers enabled",
   );
 });
+
+Deno.test("UNKNOWN_POLICIES: denied unless asked otherwise", () => {
+  assert.equal(parse().unknownPolicies, "deny");
+  assert.equal(parse({ UNKNOWN_POLICIES: "skip" }).unknownPolicies, "skip");
+  assert.match(refusal({ UNKNOWN_POLICIES: "ignore" }), /UNKNOWN_POLICIES.*"?ignore"?.*it must be deny or skip/);
+});
+
+Deno.test("trust domain aliases: of the mesh file, or of the environment", () => {
+  const files = { [MESH]: "trustDomainAliases: [old.example]\ndefaultConfig: {}\n" };
+  assert.deepEqual(parse().node.trustDomainAliases, []);
+  assert.deepEqual(parse({}, files).node.trustDomainAliases, ["old.example"]);
+  const own = { TRUST_DOMAIN_ALIASES: "a.example, b.example," };
+  assert.deepEqual(parse(own, files).node.trustDomainAliases, ["a.example", "b.example"]);
+  assert.match(refusal({}, { [MESH]: "trustDomainAliases: x\n" }), /trustDomainAliases: invalid type, expected a list/);
+});

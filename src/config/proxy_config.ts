@@ -17,6 +17,8 @@ export interface ProxyConfig {
   readonly adminPort: number | null;
   readonly statsPort: number | null;
   readonly concurrency: number | null;
+  /** Of the mesh file. */
+  readonly trustDomainAliases: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +31,7 @@ export function readProxyConfig(environment: Environment, meshFile: () => string
     adminPort: own.adminPort ?? mesh.adminPort,
     statsPort: own.statsPort ?? mesh.statsPort,
     concurrency: own.concurrency ?? mesh.concurrency,
+    trustDomainAliases: mesh.trustDomainAliases,
     metadata: { ...unprefixed({ ...mesh.metadata, ...own.metadata }), ...metadataOf(environment) },
   };
 }
@@ -46,13 +49,19 @@ const EMPTY: ProxyConfig = {
   adminPort: null,
   statsPort: null,
   concurrency: null,
+  trustDomainAliases: [],
   metadata: {},
 };
 
 function fromMeshFile(text: string | null): ProxyConfig {
   if (text === null) return EMPTY;
   const mesh: unknown = parseYaml(text);
-  return mesh === null ? EMPTY : fromValue(object(mesh, "the mesh configuration")["defaultConfig"]);
+  if (mesh === null) return EMPTY;
+  const fields = object(mesh, "the mesh configuration");
+  return {
+    ...fromValue(fields["defaultConfig"]),
+    trustDomainAliases: optional(fields, "trustDomainAliases", list) ?? [],
+  };
 }
 
 function fromText(text: string | null): ProxyConfig {
@@ -67,6 +76,7 @@ function fromValue(value: unknown): ProxyConfig {
     adminPort: optional(fields, "proxyAdminPort", port),
     statsPort: optional(fields, "statsPort", port),
     concurrency: optional(fields, "concurrency", port),
+    trustDomainAliases: [],
     metadata: optional(fields, "proxyMetadata", texts) ?? {},
   };
 }
@@ -90,6 +100,11 @@ function port(value: unknown, key: string): number {
   const whole = typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= U16_MAX;
   if (!whole) throw new Error(`${key}: invalid value ${JSON.stringify(value)}, expected a number from 0 to ${U16_MAX}`);
   return value;
+}
+
+function list(value: unknown, key: string): string[] {
+  if (!Array.isArray(value)) throw new Error(`${key}: invalid type, expected a list`);
+  return value.map((item, i) => text(item, `${key}[${i}]`));
 }
 
 function texts(value: unknown, key: string): Record<string, string> {
