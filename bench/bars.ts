@@ -32,6 +32,11 @@ export const BARS: readonly Bar[] = [
   { row: "stalled", metrics: ["later"], of: "figure", atMost: 16 },
   { row: "stalled", metrics: ["share"], of: "figure", atLeast: 80 },
   { row: "volume", metrics: ["whole"], of: "figure", atMost: 100 },
+  { row: "pods", metrics: ["one"], of: "figure", atMost: 20 },
+  { row: "pods", metrics: ["all"], of: "figure", atMost: 2000 },
+  { row: "pods", metrics: ["memory"], of: "figure", atMost: 150 },
+  // Connections to nowhere and the like; a pod leaves none.
+  { row: "pods", metrics: ["left"], of: "figure", atMost: 8 },
   { row: "attacks", metrics: ATTACKS.map(({ id }) => id), of: "figure", atMost: 3 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
 ];

@@ -1,0 +1,84 @@
+/**
+ * The row about pods in shared mode: how soon one is served, how soon two hundred, and what each takes. It builds nodes
+ * of its own (`tests/bed/`) and asks of its subjects only which proxy they are.
+ */
+import { Cluster } from "../tests/bed/cluster.ts";
+import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../tests/bed/many_pods.ts";
+import { descriptors, residentBytes } from "./cpu.ts";
+import { sleep } from "./processes.ts";
+import { type Metric, proxiesOneByOne, type Row, type Sample } from "./row.ts";
+import type { Subject } from "./subject.ts";
+import { median } from "./statistics.ts";
+import { builtLibrary } from "./tls_library.ts";
+
+const COUNT = 200;
+const SINGLES = 20;
+const CHURN_ROUNDS = 5;
+const SETTLE_MILLIS = 2000;
+const KIB = 1024;
+
+const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
+
+const pods: Row = {
+  id: "pods",
+  title: `pods of shared mode, one worker`,
+  metrics: [
+    lower("one", "from the agent's message until its listeners accept", "ms"),
+    lower("all", `the same for ${COUNT}, one after the other`, "ms"),
+    lower("memory", "RSS per idle pod", "KiB"),
+    lower("descriptors", "descriptors per pod", ""),
+    lower("left", `descriptors that ${CHURN_ROUNDS} times ${COUNT} pods left behind`, ""),
+  ],
+  once: true,
+  quick: false,
+  measure: proxiesOneByOne((subject) => measurePods(subject)),
+};
+
+async function measurePods(subject: Subject): Promise<Sample> {
+  const settings = settingsOf(subject.id);
+  if (settings === null) return {};
+  await using cluster = await Cluster.build({
+    pods: [],
+    env: { ZTUNNEL_WORKER_THREADS: "1", ...settings.env },
+    ...settings.executable !== undefined && { executable: () => settings.executable },
+    // Nobody talks to these pods, so nobody needs to know of them.
+    prepare: ({ folder }) => {
+      Deno.writeTextFileSync(`${folder}/empty.yaml`, "{}");
+      return Promise.resolve(() => ({ LOCAL_XDS_PATH: `${folder}/empty.yaml` }));
+    },
+  });
+  const { session, proxy } = cluster.nodes[0]!;
+  const idle = await makeIdlePods(cluster, COUNT);
+  const single = idle.slice(0, 1);
+  const cycle = async (these: readonly IdlePod[]) => {
+    const millis = await addAll(session, these);
+    await deleteAll(session, these);
+    return millis;
+  };
+  const singles: number[] = [];
+  for (let i = 0; i < SINGLES; i++) singles.push(await cycle(single));
+  await sleep(SETTLE_MILLIS);
+  const [memory, open] = [residentBytes(proxy.pid), descriptors(proxy.pid)];
+  const all = await addAll(session, idle);
+  await sleep(SETTLE_MILLIS);
+  const sample = {
+    one: median(singles),
+    all,
+    memory: (residentBytes(proxy.pid) - memory) / COUNT / KIB,
+    descriptors: (descriptors(proxy.pid) - open) / COUNT,
+  };
+  await deleteAll(session, idle);
+  for (let round = 0; round < CHURN_ROUNDS; round++) await cycle(idle);
+  await sleep(SETTLE_MILLIS);
+  return { ...sample, left: descriptors(proxy.pid) - open };
+}
+
+/** How the subject's proxy is started here; null: it knows no pods. */
+function settingsOf(id: string): { executable?: string; env: Record<string, string> } | null {
+  if (id === "ours") return { env: {} };
+  if (id === "ours-3.5") return { env: { TLS_LIBRARY: builtLibrary() ?? "" } };
+  const rust = Deno.env.get("ZTUNNEL_PEER");
+  return id === "rust" && rust ? { executable: rust, env: {} } : null;
+}
+
+export const POD_ROWS: readonly Row[] = [pods];
