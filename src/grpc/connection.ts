@@ -7,7 +7,7 @@ import type { CallOptions, ChannelOptions, Clock, TlsMaterial } from "./channel.
 import { connectError, dial, systemText } from "./dial.ts";
 import { requestHeaders } from "./headers.ts";
 import { goawayError, goawayText } from "./response.ts";
-import { explainRefusal, isVerificationFailure, secureSocket } from "./secure_socket.ts";
+import { explainRefusal, secureSocket, UnexplainedRefusal } from "./secure_socket.ts";
 import { Code, GrpcError } from "./status.ts";
 
 const CONNECT_TIMEOUT = 5_000;
@@ -137,6 +137,7 @@ export class Connection {
   }
 
   #ping(): void {
+    if (this.#session.destroyed) return;
     const { timeout } = this.#options.keepalive ?? KEEPALIVE;
     this.#keepalive = this.#clock.after(timeout, () => {
       const text = `server did not answer an HTTP/2 ping within ${timeout / 1000} s`;
@@ -144,7 +145,7 @@ export class Connection {
     });
     this.#session.ping(() => {
       this.#keepalive?.cancel();
-      this.#keepalive = this.#calls > 0 && this.usable ? this.#scheduleKeepalive() : null;
+      this.#keepalive = this.#calls > 0 && this.#lost === null ? this.#scheduleKeepalive() : null;
     });
   }
 }
@@ -161,7 +162,8 @@ export async function openConnection(options: ChannelOptions, clock: Clock, sign
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW, enablePush: false },
   });
-  session.once("connect", () => session.setLocalWindowSize(2 * WINDOW));
+  // Said of a session that was destroyed meanwhile, too.
+  session.once("connect", () => session.destroyed || session.setLocalWindowSize(2 * WINDOW));
   return new Connection(options, clock, socket, session, material);
 }
 
@@ -176,7 +178,7 @@ async function secure(
   try {
     return await secureSocket(plain, material, clock, signal);
   } catch (error) {
-    if (!(error instanceof GrpcError) || !isVerificationFailure(error.source ?? "")) throw error;
+    if (!(error instanceof UnexplainedRefusal)) throw error;
     const again = await dial(target.endpoint, connectTimeout ?? CONNECT_TIMEOUT, clock, signal);
     const reason = await explainRefusal(again, material, clock, signal).catch(() => null);
     throw reason === null ? error : connectError(reason);

@@ -101,8 +101,11 @@ function connected(connect: () => net.Socket, where: string, signal: AbortSignal
   });
 }
 
+/** As the native proxy says it; what counts is in the source. */
+export const CONNECT_MESSAGE = "client error (Connect)";
+
 export function connectError(source: string): GrpcError {
-  return new GrpcError(Code.Unavailable, "client error (Connect)", "connect", source);
+  return new GrpcError(Code.Unavailable, CONNECT_MESSAGE, "connect", source);
 }
 
 const RESOLVER_TEXTS: Record<string, string> = {

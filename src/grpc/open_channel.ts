@@ -27,9 +27,9 @@ class Channel implements GrpcChannel {
   async open(method: string, options: CallOptions = {}, signal?: AbortSignal): Promise<GrpcCall> {
     signal?.throwIfAborted();
     const began = this.#clock.now();
-    const connection = await abortable(this.#connected(), signal);
     // Each call, not each connection: tokens are exchanged on disk every hour or so.
     const credentials = await credentialHeaders(this.#options.token);
+    const connection = await abortable(this.#connected(), signal);
     signal?.throwIfAborted();
     this.#closed.signal.throwIfAborted();
     return connection.call(method, left(options, this.#clock.now() - began), credentials, signal);

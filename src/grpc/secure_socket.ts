@@ -12,11 +12,15 @@ import { isRefusal } from "../identity/peer_chain.ts";
 import { findServerPath } from "../identity/server_path.ts";
 import type { PeerRefusal } from "../net/tls_context.ts";
 import type { Clock, TlsMaterial } from "./channel.ts";
-import { connectError, systemText } from "./dial.ts";
+import { CONNECT_MESSAGE, connectError, systemText } from "./dial.ts";
+import { Code, GrpcError } from "./status.ts";
 
 export const HANDSHAKE_TIMEOUT = 10_000;
 
-/** `plain` belongs to the result, or is destroyed. Rejects with `GrpcError` of stage `connect`, or the signal's reason. */
+/**
+ * `plain` belongs to the result, or is destroyed. Rejects with {@link GrpcError} of stage
+ * `connect`, or the signal's reason.
+ */
 export async function secureSocket(
   plain: net.Socket,
   material: TlsMaterial,
@@ -34,7 +38,6 @@ export async function secureSocket(
       return refusal === null ? undefined : new Error(refusal.message);
     },
   });
-  const fault = (text: string) => connectError(`tls handshake error: ${text}`);
   try {
     await secured(socket, clock, signal);
     // Before the first byte of ours: a resumed session would not have been judged.
@@ -47,13 +50,19 @@ export async function secureSocket(
     plain.destroy();
     if (signal.aborted) throw signal.reason;
     const known = refusal as PeerRefusal | null;
-    throw fault(known === null ? engineText(error) : refusalText(known, material));
+    if (known !== null) throw connectError(handshakeText(refusalText(known, material)));
+    if (!isRefusalOfEngine(error)) throw connectError(handshakeText(engineText(error)));
+    throw new UnexplainedRefusal(Code.Unavailable, CONNECT_MESSAGE, "connect", handshakeText(error.message));
   }
 }
 
-/** Whether the engine found the server's certificate bad; it does not say what is bad about it. */
-export function isVerificationFailure(source: string): boolean {
-  return source.includes("unable to verify");
+/** The engine found the server's certificate bad, and did not say what is bad about it. */
+export class UnexplainedRefusal extends GrpcError {}
+
+/** Errors of verification have OpenSSL's names, such as `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`. */
+function isRefusalOfEngine(error: unknown): error is Error {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith("ERR_");
 }
 
 /**
@@ -71,12 +80,16 @@ export async function explainRefusal(
   try {
     await secured(socket, clock, signal);
     const refusal = judge(socket, material, clock.now());
-    return refusal === null ? null : `tls handshake error: ${refusalText(refusal, material)}`;
+    return refusal === null ? null : handshakeText(refusalText(refusal, material));
   } finally {
     socket.on("error", () => {});
     socket.destroy();
     plain.destroy();
   }
+}
+
+function handshakeText(problem: string): string {
+  return `tls handshake error: ${problem}`;
 }
 
 function engineText(error: unknown): string {

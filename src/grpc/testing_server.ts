@@ -115,8 +115,12 @@ export function serverIdentity(issuer: Issuer = ROOT, leaf: LeafOptions = {}): S
   return { cert: encodePem("CERTIFICATE", certificate), key: pem.toString() };
 }
 
-export function tlsServer(serve: Serve, options: http2.SecureServerOptions = serverIdentity()): Promise<TestServer> {
-  return new TestServer(http2.createSecureServer(options), serve).listen();
+export function tlsServer(
+  serve: Serve,
+  options: http2.SecureServerOptions = serverIdentity(),
+  at?: { path: string },
+): Promise<TestServer> {
+  return new TestServer(http2.createSecureServer(options), serve).listen(at);
 }
 
 /** Trusts {@link ROOT}. */

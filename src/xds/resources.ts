@@ -16,7 +16,7 @@ export interface RawResource {
   readonly name: string;
   /** Opaque; empty for policies. */
   readonly version: string;
-  /** `value` of the Any. A view of the response: whoever keeps it keeps the whole response (up to 200 MB). */
+  /** `value` of the Any: a view of the response, whose memory goes when the sink has applied the batch. */
   readonly body: Uint8Array;
 }
 

@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { envoy } from "../../proto/gen/xds.js";
+import { BLOCK_SIZE, ByteBlocks } from "../grpc/byte_blocks.ts";
+import { WireError } from "./block_reader.ts";
+import { checkResponse, type DeltaResponse, isRejection, namesOf, removedFrom, resourcesOf } from "./delta_response.ts";
+
+const { DeltaDiscoveryResponse } = envoy.service.discovery.v3;
+
+function inBlocks(bytes: Uint8Array): ByteBlocks {
+  const blocks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += BLOCK_SIZE) blocks.push(bytes.slice(at, at + BLOCK_SIZE));
+  return new ByteBlocks(blocks);
+}
+
+function check(bytes: Uint8Array): DeltaResponse | WireError {
+  const steps = checkResponse(inBlocks(bytes));
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+function checked(bytes: Uint8Array): DeltaResponse {
+  const response = check(bytes);
+  if (response instanceof WireError) throw response;
+  return response;
+}
+
+/** What one gets out of a response. */
+function contentOf(response: DeltaResponse) {
+  return {
+    typeUrl: response.typeUrl,
+    nonce: response.nonce,
+    payloadBytes: response.payloadBytes,
+    resources: [...resourcesOf(response)].map((one) => isRejection(one) ? one : { ...one, body: [...one.body] }),
+    names: [...namesOf(response)],
+    removed: [...removedFrom(response)],
+  };
+}
+
+const resource = fc.record({
+  name: fc.string({ unit: "binary" }),
+  version: fc.string(),
+  aliases: fc.array(fc.string(), { maxLength: 3 }),
+  value: fc.option(fc.uint8Array({ maxLength: 400 })),
+});
+
+Deno.test("property: the walk sees what the library decodes", () => {
+  const response = fc.record({
+    typeUrl: fc.string(),
+    nonce: fc.string(),
+    resources: fc.array(resource),
+    removed: fc.array(fc.string({ unit: "binary" })),
+    // So that resources come to lie across the ends of blocks.
+    padding: fc.integer({ min: BLOCK_SIZE - 3000, max: BLOCK_SIZE }),
+  });
+  fc.assert(fc.property(response, ({ typeUrl, nonce, resources, removed, padding }) => {
+    const filler = { name: "filler", resource: { type_url: "t", value: new Uint8Array(padding) } };
+    const bytes = DeltaDiscoveryResponse.encode({
+      systemVersionInfo: "ignored",
+      typeUrl,
+      nonce,
+      resources: [
+        filler,
+        ...resources.map(({ name, version, aliases, value }) => ({
+          name,
+          version,
+          aliases,
+          resource: value === null ? null : { type_url: "t", value },
+          ttl: { seconds: 7 },
+        })),
+      ],
+      removedResources: removed,
+    }).finish();
+    const library = DeltaDiscoveryResponse.decode(bytes);
+    const content = contentOf(checked(bytes));
+    assert.equal(content.typeUrl, library.typeUrl);
+    assert.equal(content.nonce, library.nonce);
+    assert.deepEqual(content.removed, [...library.removedResources]);
+    assert.deepEqual(
+      content.names,
+      library.resources.map(({ name, version, aliases }) => ({ name, version, aliases: [...aliases] })),
+    );
+    assert.deepEqual(
+      content.resources,
+      library.resources.map(({ name, version, resource }) =>
+        resource === null
+          ? { name, reason: "XDS payload without resource" }
+          : { name, version, body: [...resource.value] }
+      ),
+    );
+    const sum = library.resources.reduce((total, { resource }) => total + (resource?.value.length ?? 0), 0);
+    assert.equal(content.payloadBytes, sum);
+  }));
+});
+
+Deno.test("property: bytes of a stranger are refused, or can be walked over to the end", () => {
+  const good = DeltaDiscoveryResponse.encode({
+    typeUrl: "t",
+    nonce: "n",
+    resources: [{ name: "a", version: "1", resource: { type_url: "t", value: Uint8Array.of(1, 2, 3) } }],
+    removedResources: ["b"],
+  }).finish();
+  const mutated = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }).map(
+    (edits) => {
+      const copy = good.slice();
+      for (const [at, byte] of edits) copy[at] = byte;
+      return copy;
+    },
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), mutated), (bytes) => {
+      const response = check(bytes);
+      if (!(response instanceof WireError)) contentOf(response);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+/** A field of bytes. */
+function field(number: number, ...content: readonly (Uint8Array | number)[]): Uint8Array {
+  const bytes = content.flatMap((part) => typeof part === "number" ? [part] : [...part]);
+  return Uint8Array.from([...varint(number << 3 | 2), ...varint(bytes.length), ...bytes]);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value >= 0x80; value = Math.floor(value / 128)) bytes.push(value % 128 | 0x80);
+  return [...bytes, value];
+}
+
+const bad: readonly [what: string, bytes: Uint8Array, problem: RegExp][] = [
+  ["cut in the middle of a number", Uint8Array.of(0x80), /middle of a number/],
+  ["a field that is longer than its message", Uint8Array.of(0x12, 5, 1), /longer than its message/],
+  ["field number 0", Uint8Array.of(2, 0), /invalid tag 2/],
+  ["wire type 6", Uint8Array.of(0x16), /invalid wire type 6/],
+  ["wire type 7", Uint8Array.of(0x17), /invalid wire type 7/],
+  ["the end of a group that did not begin", Uint8Array.of(0x14), /invalid wire type 4/],
+  ["a group without an end", Uint8Array.of(0x13, 0x08, 1), /group without an end/],
+  ["a group with another's end", Uint8Array.of(0x13, 0x1c), /end of another/],
+  ["groups in groups without end", new Uint8Array(200).fill(0x13), /nested too deep/],
+  ["a number of eleven bytes", new Uint8Array(12).fill(0xff), /ten bytes/],
+  ["a nonce that is not UTF-8", field(5, 0xff), /not UTF-8/],
+  ["a resource name that is not UTF-8", field(2, field(3, 0xc0, 0x80)), /not UTF-8/],
+  ["a removed name that is not UTF-8", field(6, 0x80), /not UTF-8/],
+  ["a resource that ends too early", field(2, 0x1a, 9), /longer than its message/],
+  ["a payload that ends too early", field(2, field(2, 0x12, 9)), /longer than its message/],
+  ["a name of 70,000 bytes", field(6, new Uint8Array(70_000).fill(65)), /text of 70000 bytes is longer than 65536/],
+  [
+    "a resource of 5000 fields",
+    field(2, new Uint8Array(10_000).fill(0x22).map((_, i) => i % 2 ? 0 : 0x22)),
+    /4096 fields/,
+  ],
+];
+
+for (const [what, bytes, problem] of bad) {
+  Deno.test(`refused: ${what}`, () => {
+    const response = check(bytes);
+    assert.ok(response instanceof WireError, "it was taken");
+    assert.match(response.message, problem);
+  });
+}
+
+Deno.test("unknown fields and groups are skipped, also where a field has another type than expected", () => {
+  const strange = [
+    Uint8Array.of(0x7b, 0x08, 1, 0x7c), // group 15
+    Uint8Array.of(0x10, 7), // field 2 as a number
+    Uint8Array.of(0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7d, 1, 2, 3, 4), // fixed 64, fixed 32
+    field(1000, 1, 2, 3),
+  ];
+  const bytes = Uint8Array.from([...strange, field(4, 0x74), field(2, field(3, 0x61), field(2)), ...strange].flatMap(
+    (part) => [...part],
+  ));
+  const content = contentOf(checked(bytes));
+  assert.equal(content.typeUrl, "t");
+  assert.deepEqual(content.resources, [{ name: "a", version: "", body: [] }]);
+});
+
+Deno.test("a payload of more than 4 MB is refused by name, the others are there", () => {
+  const large = new Uint8Array(4 * 1024 * 1024 + 1);
+  const bytes = DeltaDiscoveryResponse.encode({
+    resources: [
+      { name: "large", resource: { value: large } },
+      { name: "small", resource: { value: Uint8Array.of(1) } },
+    ],
+  }).finish();
+  assert.deepEqual(contentOf(checked(bytes)).resources, [
+    { name: "large", reason: "decode: payload of 4194305 bytes is longer than the limit of 4194304 bytes" },
+    { name: "small", version: "", body: [1] },
+  ]);
+});
+
+Deno.test("resources can be walked over again, and half", () => {
+  const bytes = DeltaDiscoveryResponse.encode({
+    resources: [{ name: "a", resource: {} }, { name: "b", resource: {} }],
+  }).finish();
+  const response = checked(bytes);
+  for (const { name } of resourcesOf(response)) {
+    assert.equal(name, "a");
+    break;
+  }
+  assert.deepEqual([...resourcesOf(response)].map(({ name }) => name), ["a", "b"]);
+});
