@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { istio } from "../../../proto/gen/ca.js";
 import { openChannel } from "../../grpc/open_channel.ts";
 import {
+  type Serve,
   type ServerIdentity,
   serverIdentity,
   type TestServer,
@@ -79,13 +80,15 @@ export class ScriptedCa implements AsyncDisposable {
   answer: (call: CaCall) => CaAnswer = issue;
   #server: TestServer | null = null;
 
-  static async start(identity: ServerIdentity = serverIdentity()): Promise<ScriptedCa> {
+  /** `at`: of its listener; default: any port of 127.0.0.1. */
+  static async start(identity: ServerIdentity = serverIdentity(), at?: { path: string }): Promise<ScriptedCa> {
     const ca = new ScriptedCa();
-    ca.#server = await tlsServer(({ stream, headers }) => {
+    const serve: Serve = ({ stream, headers }) => {
       const received: Uint8Array[] = [];
       stream.on("data", (chunk: Uint8Array) => received.push(chunk));
       stream.on("end", () => ca.#serve(stream, headers, concatBytes(received)));
-    }, identity);
+    };
+    ca.#server = await tlsServer(serve, identity, at);
     return ca;
   }
 
