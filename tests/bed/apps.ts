@@ -6,8 +6,11 @@ import { HTTP } from "./mesh.ts";
 
 export const BULK = 5201;
 
+/** Who starts programs: they go with it. */
+export type Stage = Pick<Cluster, "folder" | "use">;
+
 /** Answers every request with the address that it came from, and its own name. */
-export async function nginx(cluster: Cluster, namespace: Namespace, name: string): Promise<Program> {
+export async function nginx(cluster: Stage, namespace: Namespace, name: string): Promise<Program> {
   const home = `${cluster.folder}/nginx-${name}`;
   Deno.mkdirSync(home);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${home};`);
@@ -25,7 +28,7 @@ export async function nginx(cluster: Cluster, namespace: Namespace, name: string
   return program;
 }
 
-export async function iperf(cluster: Cluster, namespace: Namespace): Promise<Program> {
+export async function iperf(cluster: Stage, namespace: Namespace): Promise<Program> {
   const args = ["--server", "--forceflush", "--port", `${BULK}`];
   const program = cluster.use(new Program("iperf3", { args, namespace: namespace.name }));
   await program.line(/Server listening/);

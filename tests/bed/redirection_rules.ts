@@ -99,11 +99,11 @@ export function rulesOf(family: Family, { dns, ingress = false, virtualInterface
       "-p tcp -m mark --mark 0x111/0xfff -j ACCEPT",
       "meta l4proto tcp meta mark & 0xfff == 0x111 counter accept",
     ),
-    outbound("N7", `! -d ${loopback} -o lo -j ACCEPT`, `${elsewhere} oifname "lo" counter accept`),
+    outbound("N7", `! -d ${loopback} -o lo -j ACCEPT`, `oifname "lo" ${elsewhere} counter accept`),
     outbound(
       "N8",
       `! -d ${loopback} -p tcp ${NOT_OURS} -j REDIRECT --to-ports 15001`,
-      `${elsewhere} meta l4proto tcp ${NFT_NOT_OURS} counter redirect to :15001`,
+      `meta l4proto tcp ${elsewhere} ${NFT_NOT_OURS} counter redirect to :15001`,
     ),
     ...virtualInterfaces.flatMap((device) => [
       inbound(

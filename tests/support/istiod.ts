@@ -1,11 +1,13 @@
 /** A real istiod (`tests/peers/istiod`) as a process, and the cluster it believes in. */
 import { existsSync } from "node:fs";
+import { BuiltPeer } from "./built_peer.ts";
+import { ControlSocket } from "./control_socket.ts";
 import { lacks, type Needs, plan } from "./needs.ts";
-import { inTime } from "./patience.ts";
 import { Program } from "./program.ts";
 import { tempDir } from "./temp_dir.ts";
 
-const FOLDER = new URL("../peers/istiod/", import.meta.url).pathname;
+/** What `deno task interop:istiod` builds. */
+export const ISTIOD = new BuiltPeer("istiod");
 
 export interface IstiodOptions {
   /** YAML documents that are there when istiod starts. */
@@ -51,7 +53,7 @@ interface Answer {
 /** One life of the process, and the connection that controls it. */
 interface Life {
   readonly program: Program;
-  readonly control: Deno.UnixConn;
+  readonly control: ControlSocket;
   readonly said: { readonly plain: string; readonly tls: string; readonly root: string };
 }
 
@@ -119,7 +121,7 @@ export class Istiod implements AsyncDisposable {
     const life = this.#life;
     this.#life = null;
     if (life === null) return;
-    life.control.close();
+    life.control[Symbol.dispose]();
     await life.program[Symbol.asyncDispose]();
   }
 
@@ -155,15 +157,14 @@ export class Istiod implements AsyncDisposable {
     if (maxAge !== undefined) flags.push(`-max-age=${maxAge}`);
     if (debounce !== undefined) flags.push(`-debounce=${debounce}`);
     if (mesh !== undefined) flags.push(`-mesh=${this.#folder.write("mesh.yaml", mesh)}`);
-    const program = new Program(istiodProgram(), {
+    const program = new Program(ISTIOD.path, {
       args: [...flags, ...objects],
       ...(env === undefined ? {} : { env }),
       ...(namespace === undefined ? {} : { namespace }),
     });
     try {
       const [line] = await program.line(/^\{"plain".*\}$/);
-      const connection = await Deno.connect({ transport: "unix", path: control });
-      this.#life = { program, control: connection, said: JSON.parse(line) };
+      this.#life = { program, control: await ControlSocket.connect(control, "istiod"), said: JSON.parse(line) };
       this.#place = this.#life.said;
     } catch (error) {
       await program[Symbol.asyncDispose]();
@@ -171,51 +172,20 @@ export class Istiod implements AsyncDisposable {
     }
   }
 
-  /** One command at a time: answers come in the order of the questions. */
-  async #ask(command: Readonly<Record<string, string>>): Promise<Answer> {
+  async #ask(command: { readonly do: string; readonly yaml?: string }): Promise<Answer> {
     if (this.#life === null) throw new Error("istiod does not run");
-    const { control } = this.#life;
-    const line = new TextEncoder().encode(`${JSON.stringify(command)}\n`);
-    for (let sent = 0; sent < line.length;) sent += await control.write(line.subarray(sent));
-    const answer: Answer = JSON.parse(await inTime(`istiod's answer to ${command["do"]}`, readLine(control)));
-    if (answer.error !== undefined) throw new Error(`istiod refused ${command["do"]}: ${answer.error}`);
+    const answer = await this.#life.control.ask<Answer>(command);
+    if (answer.error !== undefined) throw new Error(`istiod refused ${command.do}: ${answer.error}`);
     return answer;
-  }
-}
-
-async function readLine(connection: Deno.Conn): Promise<string> {
-  const buffer = new Uint8Array(65_536);
-  const decoder = new TextDecoder();
-  for (let text = "";;) {
-    const length = await connection.read(buffer);
-    if (length === null) throw new Error("istiod ended in the middle of an answer");
-    text += decoder.decode(buffer.subarray(0, length), { stream: true });
-    if (text.endsWith("\n")) return text;
   }
 }
 
 /** Whether {@link testWithIstiod} runs what needs nothing else. */
 export function hasIstiod(): boolean {
-  return existsSync(istiodProgram());
+  return ISTIOD.isBuilt;
 }
 
-/** Registers a test that needs istiod, which `deno task interop:istiod` builds. Otherwise as `testNeeding`. */
+/** Registers a test that needs istiod. Otherwise as `testNeeding`. */
 export function testWithIstiod(needs: Needs, name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
-  const missing = lacks(needs);
-  if (!hasIstiod()) {
-    const noGo = lacks({ go: true });
-    const cure = "deno task interop:istiod builds it";
-    missing.push(...noGo.length > 0 ? noGo : [{ reason: "istiod is not built", cure, duty: false }]);
-  }
-  Deno.test(plan(missing, name, fn, Deno.env.get("CI") === "true"));
-}
-
-let program: string | undefined;
-
-/** Where the program is, or would be. */
-function istiodProgram(): string {
-  if (program !== undefined) return program;
-  const { stdout } = new Deno.Command(`${FOLDER}build.sh`, { args: ["--path"] }).outputSync();
-  program = new TextDecoder().decode(stdout).trim();
-  return program;
+  Deno.test(plan([...lacks(needs), ...ISTIOD.lacks()], name, fn, Deno.env.get("CI") === "true"));
 }
