@@ -135,7 +135,7 @@ export class SpireBench {
       timeout: 10_000,
       concurrency,
       maxSubjects,
-      log: (level, message) => this.lines.push(`${level} ${message}`),
+      log: (level, message) => level === "debug" || this.lines.push(`${level} ${message}`),
     });
     this.authority.onUpdate((_, update) => this.updates.push(describe(update)));
     if (bundles) this.bundles({ "example.org": [this.ca.root.certificate] });

@@ -6,7 +6,14 @@ import type { Target } from "../../grpc/target.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { parseSpiffeId, type SpiffeId } from "../../identity/spiffe_id.ts";
 import { parseIp } from "../../net/address.ts";
-import { checkedDomain, KEEPALIVE, openRuntime, type SpireSurroundings, unixChannel } from "../spire/open_spire.ts";
+import {
+  checkedDomain,
+  KEEPALIVE,
+  openRuntime,
+  type SpireSurroundings,
+  unixChannel,
+  warnIfOpen,
+} from "../spire/open_spire.ts";
 import { SpireAuthority } from "../spire/spire_authority.ts";
 import { BrokerApi } from "./broker_api.ts";
 import { brokerSecurity } from "./broker_security.ts";
@@ -25,6 +32,7 @@ export function openBroker(
     log("warn", "SPIFFE_BROKER_SERVER_SPIFFE_ID is not set: whoever has an SVID of ours may be the broker", {});
   }
   const trustDomain = checkedDomain(clusterDomain);
+  warnIfOpen(broker.workloadApiPath, log);
   const own = new OwnIdentityFollower({
     channel: unixChannel(broker.workloadApiPath, clock),
     socket: broker.workloadApiUri,

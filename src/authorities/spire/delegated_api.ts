@@ -28,7 +28,7 @@ export class DelegatedApi {
     const doing = `${prefix}Failed to stream X.509 SVIDs`;
     const bytes = api.SubscribeToX509SVIDsRequest.encode(request).finish();
     const read = await this.#open("SubscribeToX509SVIDs", bytes, doing, signal);
-    return { read: async () => ifPresent(await read(), decodeSvids) };
+    return { read: async () => ifPresent(await read(), readSvidsMessage) };
   }
 
   /** Rejects with {@link CertificateError}. */
@@ -36,7 +36,7 @@ export class DelegatedApi {
     const doing = "failed to fetch bundle for workload: Failed to fetch X.509 bundles";
     const bytes = api.SubscribeToX509BundlesRequest.encode({}).finish();
     const read = await this.#open("SubscribeToX509Bundles", bytes, doing, signal);
-    return { read: async () => ifPresent(await read(), decodeBundles) };
+    return { read: async () => ifPresent(await read(), readBundlesMessage) };
   }
 
   close(): void {
@@ -60,26 +60,33 @@ export class DelegatedApi {
   }
 }
 
-function ifPresent<T>(message: { toBytes(): Uint8Array } | null, decode: (bytes: Uint8Array) => T) {
-  if (message === null) return null;
+function ifPresent<T>(message: { toBytes(): Uint8Array } | null, read: (bytes: Uint8Array) => T): T | null {
+  return message === null ? null : read(message.toBytes());
+}
+
+/** Never throws. */
+export function readSvidsMessage(bytes: Uint8Array): SvidMessage | CertificateError {
+  return decoded(() => {
+    const { x509Svids, federatesWith } = api.SubscribeToX509SVIDsResponse.decode(bytes);
+    const svids = x509Svids.map(({ x509Svid, x509SvidKey }) => ({
+      id: `spiffe://${x509Svid?.id?.trustDomain ?? ""}${x509Svid?.id?.path ?? ""}`,
+      chain: x509Svid?.certChain ?? [],
+      key: x509SvidKey,
+    }));
+    return { svids, federatesWith: [...federatesWith], bundles: null };
+  });
+}
+
+/** Never throws. */
+export function readBundlesMessage(bytes: Uint8Array): RawBundles | CertificateError {
+  return decoded(() => api.SubscribeToX509BundlesResponse.decode(bytes).caCertificates);
+}
+
+function decoded<T>(decode: () => T): T | CertificateError {
   try {
-    return decode(message.toBytes());
+    return decode();
   } catch {
     // Its reason tells where in the bytes; these hold a key.
     return new CertificateError("malformed message of the SPIRE agent", "INVALID_CERTIFICATE");
   }
-}
-
-function decodeSvids(bytes: Uint8Array): SvidMessage {
-  const { x509Svids, federatesWith } = api.SubscribeToX509SVIDsResponse.decode(bytes);
-  const svids = x509Svids.map(({ x509Svid, x509SvidKey }) => ({
-    id: `spiffe://${x509Svid?.id?.trustDomain ?? ""}${x509Svid?.id?.path ?? ""}`,
-    chain: x509Svid?.certChain ?? [],
-    key: x509SvidKey,
-  }));
-  return { svids, federatesWith: [...federatesWith], bundles: null };
-}
-
-function decodeBundles(bytes: Uint8Array): RawBundles {
-  return api.SubscribeToX509BundlesResponse.decode(bytes).caCertificates;
 }

@@ -34,10 +34,32 @@ export const KEEPALIVE = { interval: 330_000, timeout: 20_000 };
 export function openSpire(settings: SpireSettings, clusterDomain: string, around: SpireSurroundings): SpireAuthority {
   const { clock, random, log } = around;
   const trustDomain = checkedDomain(clusterDomain);
+  warnIfOpen(settings.adminSocketPath, log);
   const api = new DelegatedApi(unixChannel(settings.adminSocketPath, clock), settings.adminSocket);
   const source = delegatedSource({ api, naming: naming(settings, around), trustDomain, clock, random, log });
   const { timeout, concurrency } = settings;
   return new SpireAuthority({ source, trustDomain, clock, random, timeout, concurrency, log });
+}
+
+/** S29: who can put another socket in the place of the agent's gives out identities. */
+export function warnIfOpen(socket: string, log: WriteLine): void {
+  const folder = socket.slice(0, socket.lastIndexOf("/")) || "/";
+  const mode = modeOf(folder);
+  const sticky = 0o1000, others = 0o002;
+  if (mode === null || !(mode & others) || mode & sticky) return;
+  log(
+    "warn",
+    `everybody may write to ${folder}, where the socket ${socket} is: any process can stand in for the agent`,
+    {},
+  );
+}
+
+function modeOf(path: string): number | null {
+  try {
+    return Deno.statSync(path).mode;
+  } catch {
+    return null;
+  }
 }
 
 export function checkedDomain(clusterDomain: string): TrustDomain {

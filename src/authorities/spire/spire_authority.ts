@@ -135,7 +135,7 @@ export class SpireAuthority implements CertificateAuthority {
       slots: this.#slots,
       trust: this.#trust,
       update: (about, update) => this.#listener(about, update),
-      warn: (text, { id }) => log("warn", text, { id }),
+      log,
     });
     this.#sessions.set(key, session);
     this.#watch();

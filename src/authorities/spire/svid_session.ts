@@ -20,6 +20,7 @@ import {
 import { backoffDelay } from "../../identity/backoff.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
+import type { WriteLine } from "../../identity/manager_events.ts";
 import { isExpired } from "../../identity/renewal.ts";
 import { toCertificateError } from "./follow_stream.ts";
 import { judgeMessage } from "./judge_message.ts";
@@ -37,7 +38,7 @@ export interface SessionParts {
   /** ms from asking the agent to the first certificate. */
   readonly timeout: number;
   readonly update: UpdateListener;
-  readonly warn: (text: string, subject: CertificateSubject) => void;
+  readonly log: WriteLine;
 }
 
 type Phase = "idle" | "opening" | "open" | "broken" | "closed";
@@ -234,7 +235,7 @@ export class SvidSession {
 
   #cannotUse(error: CertificateError): void {
     this.#unusable = error;
-    this.#parts.warn(`Error receiving SVID response: ${error.message}`, this.subject);
+    this.#log("warn", `Error receiving SVID response: ${error.message}`);
     // An expired one does not get better by waiting for it. Others may: the next message is perhaps in order.
     if (error.code === "EXPIRED") this.#refuse(error);
   }
@@ -260,6 +261,8 @@ export class SvidSession {
     this.#failures++;
     // What has worked for a while is worth another try at once.
     const delay = lived ? 0 : backoffDelay(this.#failures, random());
+    // Whoever asked is told; what all streams have in common, the source tells once.
+    this.#log("debug", `the stream of certificates ended: ${error.message}; next try in ${delay / 1000} s`);
     this.#retry = clock.after(delay, () => this.#start());
   }
 
@@ -273,6 +276,10 @@ export class SvidSession {
   #disarmDeadline(): void {
     this.#deadline?.cancel();
     this.#deadline = null;
+  }
+
+  #log(level: "debug" | "warn", text: string): void {
+    this.#parts.log(level, text, { id: this.subject.id });
   }
 
   #timeout(): CertificateError {
