@@ -36,6 +36,10 @@ export class MeshSource {
     };
     this.#client = openClient?.(parts, onReady) ?? null;
     if (this.#client === null) onReady();
+    parts.workers.onMeshWanted = (worker, name) => {
+      // The answer follows what it is about: resources are applied in their order, and before anybody is answered.
+      this.#client?.demand(name, (answer) => worker.send({ kind: "mesh-answered", name, answer }));
+    };
   }
 
   /** Rejects where the static file cannot be used. */

@@ -16,6 +16,8 @@ export class Workers {
   readonly #death = Promise.withResolvers<never>();
   /** Hears what workers say about pods, set by the wiring. */
   onPod: (worker: WorkerHandle, answer: PodAnswer) => void = () => {};
+  /** Hears what a worker wants to know on demand, set by the wiring. */
+  onMeshWanted: (worker: WorkerHandle, name: string) => void = () => {};
   /** Hears which parts of what the control plane sent a worker has applied, set by the wiring. */
   onResourcesApplied: (worker: WorkerHandle, sequence: number) => void = () => {};
 
@@ -28,6 +30,7 @@ export class Workers {
       new WorkerHandle(makeWorker(), {
         onCertificateWanted: wanted,
         onPod: (answer, worker) => this.onPod(worker, answer),
+        onMeshWanted: (name, worker) => this.onMeshWanted(worker, name),
         onResourcesApplied: (sequence, worker) => this.onResourcesApplied(worker, sequence),
         onDeath: (message) => this.#death.reject(new Error(message)),
       }));

@@ -11,6 +11,8 @@ import type { PodAnswer } from "../dataplane/pods_messages.ts";
 export interface WorkerEvents {
   onCertificateWanted(subject: CertificateSubject, worker: WorkerHandle): void;
   onPod(answer: PodAnswer, worker: WorkerHandle): void;
+  /** What is behind a name that the mesh does not know. To be answered with `mesh-answered`. */
+  onMeshWanted(name: string, worker: WorkerHandle): void;
   /** The part with this number of what the control plane sent, and all before it. */
   onResourcesApplied(sequence: number, worker: WorkerHandle): void;
   onDeath(message: string): void;
@@ -107,6 +109,8 @@ export class WorkerHandle {
         return this.#listening.resolve();
       case "pod":
         return this.#events.onPod(message.answer, this);
+      case "mesh-wanted":
+        return this.#events.onMeshWanted(message.name, this);
       case "resources-applied":
         return this.#events.onResourcesApplied(message.sequence, this);
       case "certificate-wanted":

@@ -38,6 +38,7 @@ function bed() {
     onCertificateWanted: (subject) => wanted.push(subject),
     onPod() {},
     onResourcesApplied() {},
+    onMeshWanted() {},
     onDeath: (message) => deaths.push(message),
   });
   const eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

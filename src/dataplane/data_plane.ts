@@ -10,6 +10,7 @@ import type { StubResolver } from "../dns/stub_resolver.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import { newPeerChainCache } from "../identity/verify_peer.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import { MeshState } from "../mesh/state.ts";
@@ -26,6 +27,8 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
 import { CredentialStore } from "./credential_store.ts";
 import { hostNames } from "./host_names.ts";
+import { MeshLookups } from "./mesh_lookups.ts";
+import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { addressDoubt } from "./pods_guard.ts";
 
@@ -39,6 +42,8 @@ export interface DataPlaneParts {
   readonly metrics: Metrics;
   makeContext(settings: TlsSettings): TlsContext;
   requestCertificate(subject: CertificateSubject): void;
+  /** Asks the control plane what is behind a name. The answer comes by {@link DataPlane.lookups}. */
+  requestLookup(name: string): void;
   /** Several isolates share the listeners by SO_REUSEPORT. */
   readonly sharedListeners: boolean;
   /** Default: those of the machine. */
@@ -58,6 +63,8 @@ export interface PodHome {
 export class DataPlane {
   readonly state: MeshState;
   readonly credentials: CredentialStore;
+  /** Null unless `XDS_ON_DEMAND`. */
+  readonly lookups: MeshLookups | null;
   readonly #parts: DataPlaneParts;
   readonly #loop: Loop;
   readonly #telemetry: ConnectionTelemetry;
@@ -72,6 +79,7 @@ export class DataPlane {
     this.#parts = parts;
     this.#loop = makeLoop(network);
     this.state = new MeshState(config.node.name);
+    this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;
     this.#dns = config.dnsEnabled ? new PodDns({ ...parts, state: this.state, files }) : null;
     this.#hosts = hostNames({ ...parts, files });
@@ -143,6 +151,8 @@ export class DataPlane {
         credentials: this.credentials.of(certificatesPerPod(config) ? uid : null),
         peers: this.#peers,
         telemetry: this.#telemetry,
+        lookups: this.lookups,
+        admission: podAdmission(this.state, config, metrics),
         sockets: {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
@@ -214,6 +224,7 @@ export class DataPlane {
       handshakeTimeout: TEN_SECONDS,
       responseTimeout: TEN_SECONDS,
       maxPendingDials: MAX_PENDING_DIALS,
+      trustDomains: new TrustDomainAliases(config.node.trustDomain, config.node.trustDomainAliases),
     };
   }
 

@@ -9,6 +9,7 @@ import type { CertificateSubject, IssuedCertificate } from "../identity/authorit
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { DemandAnswer } from "../xds/demands.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
@@ -20,6 +21,8 @@ export type ToWorker =
   | { readonly kind: "start"; readonly config: Config; readonly filter: string }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
+  /** About a name that was wanted; what is behind it was sent before. */
+  | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: DemandAnswer }
   /** From the control plane, checked. */
   | { readonly kind: "resources"; readonly part: ResourcePart }
   /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
@@ -43,6 +46,8 @@ export type ToMain =
   | { readonly kind: "ready"; readonly wake: number; readonly library: string }
   | { readonly kind: "listening" }
   | { readonly kind: "pod"; readonly answer: PodAnswer }
+  /** On demand: what is behind a name that the mesh does not know. */
+  | { readonly kind: "mesh-wanted"; readonly name: string }
   /** The part with this number and all before it are applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "certificate-wanted"; readonly subject: CertificateSubject }

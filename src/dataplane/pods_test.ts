@@ -35,7 +35,9 @@ class Bed {
       log: this.log.log,
       metrics: new Metrics(),
       makeContext: memoryTlsContext,
-      requestCertificate: ({ id }) => this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
+      requestLookup() {},
+      requestCertificate: ({ id }) =>
+        this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
       sharedListeners: true,
       wallClock: () => NOW + this.network.now(),
       random: () => 0,

@@ -60,6 +60,8 @@ export class TestNode {
   readonly issuer: TestIssuer;
   /** What happens when the data plane asks for a certificate. */
   certificates: CertificateMode = "issue";
+  /** Names that the data plane wanted to know of the control plane. */
+  readonly lookedUp: string[] = [];
   readonly #log: TestLog;
   #drained = false;
   /** What stands for the next random bytes. */
@@ -86,6 +88,7 @@ export class TestNode {
       metrics: this.metrics,
       makeContext: memoryTlsContext,
       requestCertificate: ({ id }) => this.#answer(id),
+      requestLookup: (name) => this.lookedUp.push(name),
       sharedListeners: false,
       files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
       wallClock: () => NOW + host.now(),

@@ -74,6 +74,7 @@ class DataPlaneWorker {
       metrics: this.#metrics,
       makeContext: (settings) => this.#engine.context(settings),
       requestCertificate: (subject) => scope.postMessage({ kind: "certificate-wanted", subject }),
+      requestLookup: (name) => scope.postMessage({ kind: "mesh-wanted", name }),
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
@@ -107,6 +108,8 @@ class DataPlaneWorker {
         throw new Error("a worker starts once");
       case "mesh":
         return this.#plane.applyMesh(message.changes);
+      case "mesh-answered":
+        return this.#plane.lookups?.answered(message.name, message.answer);
       case "resources":
         return this.#updates.receive(message.part);
       case "certificate":

@@ -2,7 +2,7 @@
  * The live connections of one pod: what a drain waits for, what a policy change asks again, what the dump lists
  * (`docs/spec/dataplane.md` 5).
  */
-import { authorize, type Call, POLICY_CHANGED, type UnknownPolicies } from "../mesh/authorize.ts";
+import { authorize, type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { NumberMap } from "../net/number_map.ts";
@@ -26,8 +26,8 @@ export interface OutboundWay {
 }
 
 export interface InboundConnection extends LiveConnection {
-  /** As it was when the connection was admitted: later changes of the workload alone do not matter. */
-  readonly call: Call;
+  /** {@link Connections} puts in the workload as it is now, with the policies it names. */
+  call: Call;
   /** The service that the client named, for dumps. */
   readonly forwardedHost?: string | null;
 }
@@ -52,7 +52,8 @@ export class Connections {
   constructor(state: MeshState, onCut: (call: Call) => void, socketGauge: { value: number } = { value: 0 }) {
     this.#socketGauge = socketGauge;
     this.#unsubscribe = state.subscribe({
-      policiesChanged: () => this.#reauthorize(state, "skip", onCut),
+      policiesChanged: () => this.#reauthorize(state, () => true, onCut),
+      localWorkloadsChanged: () => this.#reauthorize(state, (connection) => this.#renew(connection, state), onCut),
     });
   }
 
@@ -122,10 +123,27 @@ export class Connections {
     return entry;
   }
 
-  #reauthorize(state: MeshState, unknown: UnknownPolicies, onCut: (call: Call) => void): void {
+  /** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
+  #renew(connection: InboundConnection, state: MeshState): boolean {
+    const { destination } = connection.call;
+    const current = state.workload(destination.uid);
+    if (current === null || current === destination) return false;
+    connection.call = { ...connection.call, destination: current };
+    return true;
+  }
+
+  /**
+   * Asks again about those that are `concerned`. Policies that are not known are skipped: one that has not come yet
+   * asks again when it comes, and one that was deleted does not matter any more.
+   */
+  #reauthorize(
+    state: MeshState,
+    concerned: (connection: InboundConnection) => boolean,
+    onCut: (call: Call) => void,
+  ): void {
     for (const { inbound: connection } of this.#entries.values()) {
       if (connection === null || !this.#entries.has(connection.registration)) continue;
-      if (authorize(state, connection.call, unknown).allow) continue;
+      if (!concerned(connection) || authorize(state, connection.call, "skip").allow) continue;
       onCut(connection.call);
       connection.cut(POLICY_CHANGED);
     }

@@ -10,7 +10,7 @@ import { headerValue, headerValues } from "../hbone/connect_headers.ts";
 import { requestFailure } from "../hbone/failure.ts";
 import { refuseInWords } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import { authorize, type Call } from "../mesh/authorize.ts";
+import type { Call } from "../mesh/authorize.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
 import { parseForwardedHost } from "../mesh/forwarded.ts";
 import type { Workload } from "../mesh/model.ts";
@@ -18,7 +18,6 @@ import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/r
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
-import { logVerdict } from "./authorization_log.ts";
 import type { InboundConnection } from "./connections.ts";
 import type { CopyMeter, CopyOutcome } from "./copy.ts";
 import { PendingBytes } from "./pending_bytes.ts";
@@ -48,6 +47,8 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   #earlyEnd = false;
   #dialing = false;
   #done = false;
+  /** Names the control plane was asked for. */
+  readonly #asked: Set<string> | null;
   call!: Call;
 
   constructor(context: PodContext, peer: InboundPeer, stream: Stream, headers: HeaderList) {
@@ -55,6 +56,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#peer = peer;
     this.#stream = stream;
     this.#headers = headers;
+    this.#asked = context.lookups === null ? null : new Set();
     stream.handler = this;
     context.connections.add(this);
   }
@@ -123,7 +125,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
       ownPorts: settings.ownPorts,
       localhostAppTunnel: settings.localhostAppTunnel,
       forwardedHost: this.forwardedHost,
-      asked: null,
+      asked: this.#asked,
     });
     switch (outcome.kind) {
       case "route":
@@ -131,10 +133,19 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
       case "refusal":
         return this.#refuse(String(outcome.status), outcome.message);
       case "needs-lookup":
-        return this.#refuse("503", `unknown destination: ${outcome.name}`);
+        return this.#lookUp(outcome.name, local);
       default:
         return outcome satisfies never;
     }
+  }
+
+  #lookUp(name: string, local: Workload): void {
+    this.#asked!.add(name);
+    this.#abort = this.#context.lookups!.ask(name, (failure) => {
+      this.#abort = () => {};
+      if (failure === null) this.#route(local);
+      else this.#refuse("503", failure);
+    });
   }
 
   #admit(route: InboundRoute, local: Workload): void {
@@ -147,8 +158,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#record = this.#openRecord(route, local);
     // Registered before it is asked, so that no change of policy falls in between.
     this.#context.connections.addInbound(this);
-    const verdict = authorize(this.#context.state, this.call);
-    logVerdict(this.#context.log, verdict);
+    const verdict = this.#context.admission.judge(this.call, this.#context.log);
     if (!verdict.allow) return this.#deny("401", { flag: "DENY", message: verdict.message! });
     this.#dial(route, local);
   }

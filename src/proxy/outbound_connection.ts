@@ -3,6 +3,7 @@
  *
  *     accepted ──▶ local workload ──▶ route ──TCP───▶ dialing ──▶ relay ──▶ done
  *        │               │    │         ▲ └────HBONE──▶ opening ──▶ tunnel ───▲
+ *        │               │    └▶ lookup ┤                                     │
  *        │               │    └─▶ name ─┘                                     │
  *        └─── refused ───┴─────────┴──────────────┴──── failed ───────────────┘
  *
@@ -49,6 +50,8 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   #copy: { cut(): void } | null = null;
   #abort: () => void = () => {};
   #done = false;
+  /** Names the control plane was asked for. */
+  readonly #asked: Set<string> | null;
 
   constructor(context: PodContext, pool: Pool, client: Duplex, target: SocketAddress) {
     this.#context = context;
@@ -56,6 +59,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#client = client;
     this.#source = client.remote;
     this.#target = target;
+    this.#asked = context.lookups === null ? null : new Set();
     this.#startedAt = context.loop.network.now();
     context.connections.addSocket(this);
   }
@@ -116,7 +120,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
       target: this.#target,
       network: settings.network,
       hboneInboundPort: settings.hbonePort,
-      asked: null,
+      asked: this.#asked,
     }, random);
     switch (outcome.kind) {
       case "route":
@@ -126,10 +130,19 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
       case "needs-dns":
         return this.#resolve(outcome, local);
       case "needs-lookup":
-        return this.#refuse(`unknown destination: ${outcome.name}`);
+        return this.#lookUp(outcome.name, local);
       default:
         return outcome satisfies never;
     }
+  }
+
+  #lookUp(name: string, local: Workload): void {
+    this.#asked!.add(name);
+    this.#abort = this.#context.lookups!.ask(name, (failure) => {
+      this.#abort = () => {};
+      if (failure === null) this.#route(local);
+      else this.#refuse(failure);
+    });
   }
 
   /** The workload has no address but a name (`docs/spec/inpod-dns.md` B6). */
@@ -187,6 +200,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   }
 
   #open(route: OutboundRoute, local: Workload, identity: NonNullable<ReturnType<typeof identityOf>>): void {
+    const { settings } = this.#context;
     const headers = connectHeaders({
       authority: route.authority!,
       baggage: baggageOf(local),
@@ -197,7 +211,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
       source: identity,
       sourceIp: this.#source.ip,
       destination: route.destination?.uid ?? "",
-      peer: { address: route.actual, expected: route.nextHopIdentities },
+      peer: { address: route.actual, expected: settings.trustDomains.expand(route.nextHopIdentities) },
       headers,
     }, {
       onTunnel: (stream) => this.#tunnel(stream),

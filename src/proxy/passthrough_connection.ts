@@ -1,12 +1,11 @@
 /** One plain connection captured on its way into the pod, port 15006 (`docs/spec/dataplane.md` 1.8). */
-import { authorize, type Call } from "../mesh/authorize.ts";
+import type { Call } from "../mesh/authorize.ts";
 import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, resolvePassthrough } from "../mesh/resolve_inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
-import { logVerdict } from "./authorization_log.ts";
 import type { InboundConnection } from "./connections.ts";
 import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -81,7 +80,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   }
 
   #admit(route: InboundRoute, local: Workload): void {
-    const { state, settings, telemetry, connections, log } = this.#context;
+    const { state, settings, telemetry, connections, admission, log } = this.#context;
     this.call = { destination: local, source: this.#client.remote, identity: null, target: this.#target };
     this.#record = telemetry.open({
       reporter: "destination",
@@ -96,8 +95,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
       hboneTarget: null,
     }, this.#startedAt);
     connections.addInbound(this);
-    const verdict = authorize(state, this.call);
-    logVerdict(log, verdict);
+    const verdict = admission.judge(this.call, log);
     if (!verdict.allow) this.#finish({ flag: "DENY", message: verdict.message! });
     else this.#dial(route);
   }

@@ -3,14 +3,17 @@ import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
 import type { Loop } from "../hbone/loop.ts";
+import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { PeerChainCache } from "../identity/verify_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { DialOptions, Millis } from "../net/network.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { LogScope } from "../telemetry/log.ts";
+import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
 import type { LocalWorkload } from "./local_workload.ts";
+import type { Lookups } from "./lookups.ts";
 import type { HostResolver, PodResolver } from "./name_resolver.ts";
 
 export interface ProxySettings {
@@ -34,6 +37,7 @@ export interface ProxySettings {
   readonly responseTimeout: Millis;
   /** Streams of all connections that may wait for an application to accept (`docs/spec/observed.md` O27). */
   readonly maxPendingDials: number;
+  readonly trustDomains: TrustDomainAliases;
 }
 
 /** Who knows the addresses of names. */
@@ -55,6 +59,9 @@ export interface PodContext {
   readonly peers: PeerChainCache;
   readonly telemetry: ConnectionTelemetry;
   readonly names: PodNames;
+  /** Null: the whole mesh is known, nothing is looked up on demand. */
+  readonly lookups: Lookups | null;
+  readonly admission: Admission;
   readonly connections: Connections;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };

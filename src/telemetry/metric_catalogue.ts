@@ -65,6 +65,11 @@ export const FAMILIES = {
     "The total number of connections not tracked for CRL enforcement (unstable).",
     "reporter",
   ),
+  istio_policy_dry_run: counter(
+    "The total number of connections that an authorization policy on trial (dry-run) would have decided (unstable).",
+    "policy",
+    "result",
+  ),
   istio_dns_requests: counter("Total number of DNS requests (unstable).", ...DNS),
   istio_dns_upstream_requests: counter("Total number of DNS requests forwarded to upstream (unstable).", ...DNS),
   istio_dns_upstream_failures: counter(

@@ -1,0 +1,44 @@
+import { strict as assert } from "node:assert";
+import { MeshLookups } from "./mesh_lookups.ts";
+
+function bed() {
+  const asked: string[] = [];
+  const heard: string[] = [];
+  const lookups = new MeshLookups((name) => asked.push(name));
+  const ask = (who: string, name: string) => lookups.ask(name, (failure) => heard.push(`${who}: ${failure}`));
+  return { asked, heard, lookups, ask };
+}
+
+Deno.test("xds 8.1 Q4: who asks for the same name shares the question and the answer", () => {
+  const { asked, heard, lookups, ask } = bed();
+  ask("a", "/10.0.0.1");
+  ask("b", "/10.0.0.1");
+  ask("c", "ns/host");
+  assert.deepEqual(asked, ["/10.0.0.1", "ns/host"]);
+  lookups.answered("/10.0.0.1", "known");
+  assert.deepEqual(heard, ["a: null", "b: null"]);
+  ask("d", "/10.0.0.1");
+  assert.deepEqual(asked, ["/10.0.0.1", "ns/host", "/10.0.0.1"], "each question is asked anew; main remembers");
+});
+
+Deno.test("who gives up hears nothing; an answer that nobody waits for is nobody's", () => {
+  const { heard, lookups, ask } = bed();
+  const giveUp = ask("a", "x");
+  ask("b", "x");
+  giveUp();
+  lookups.answered("x", "absent");
+  lookups.answered("x", "known");
+  assert.deepEqual(heard, ["b: null"]);
+});
+
+Deno.test("an answer that says nothing is told as such", () => {
+  const { heard, lookups, ask } = bed();
+  ask("a", "x");
+  ask("b", "y");
+  lookups.answered("x", "expired");
+  lookups.answered("y", "refused");
+  assert.deepEqual(heard, [
+    "a: the control plane did not say in time what x is",
+    "b: the control plane cannot be asked what y is: too many wait for it",
+  ]);
+});

@@ -1,0 +1,56 @@
+/** Whether calls to a pod are allowed, and what log and metrics hear of it (`docs/spec/xds-state.md` 5). */
+import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/authorize.ts";
+import type { MeshState } from "../mesh/state.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
+import type { LogScope } from "../telemetry/log.ts";
+
+const TARGET = "ztunnel::state";
+
+export interface AdmissionRules {
+  /** `UNKNOWN_POLICIES` */
+  readonly unknownPolicies: UnknownPolicies;
+  /** Of decisions: `AUTHZ_POLICY_INFO_LOGGING`. */
+  readonly level: "info" | "debug";
+  /** Something a policy on trial would have decided. */
+  count(dryRun: DryRun): void;
+}
+
+export class Admission {
+  readonly #state: MeshState;
+  readonly #rules: AdmissionRules;
+
+  constructor(state: MeshState, rules: AdmissionRules) {
+    this.#state = state;
+    this.#rules = rules;
+  }
+
+  /** Judges a new call. `log`: with the spans of whoever asks. */
+  judge(call: Call, log: LogScope): Verdict {
+    const verdict = authorize(this.#state, call, this.#rules.unknownPolicies);
+    for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
+    this.#log(verdict, log);
+    return verdict;
+  }
+
+  /** Costs one test where nobody wants to read it (`docs/spec/config-admin.md` 6.6). */
+  #log(verdict: Verdict, log: LogScope): void {
+    const { level, unknownPolicies } = this.#rules;
+    for (const key of verdict.unknown) log.as(TARGET).warn(unknownText(key, unknownPolicies));
+    if (!log.log.isEnabled(TARGET, LEVEL[level])) return;
+    const scope = log.as(TARGET);
+    for (const { text, policy } of verdict.dryRuns) scope[level](text, policy === null ? undefined : { policy });
+    scope[level](verdict.decision, verdict.policy === null ? undefined : { policy: verdict.policy });
+  }
+}
+
+function unknownText(key: string, rule: UnknownPolicies): string {
+  switch (rule) {
+    case "skip":
+      return `skipping unknown policy ${key}`;
+    case "deny":
+      return `policy ${key} is named by the workload and not known yet: calls are denied until it comes ` +
+        "(UNKNOWN_POLICIES=skip lets them in)";
+    default:
+      return rule satisfies never;
+  }
+}
