@@ -8,16 +8,22 @@
  */
 import type { ScriptedCa } from "../../src/authorities/istio/testing_ca.ts";
 import { type BedNode, type BedPod, Cluster } from "../bed/cluster.ts";
-import { identityOf, NAMESPACE } from "../bed/mesh.ts";
+import { HTTP, identityOf, NAMESPACE } from "../bed/mesh.ts";
 import type { Needs } from "./needs.ts";
 import { Program } from "./program.ts";
 import { cacheProgram, Proxy } from "./proxy.ts";
 import { caSettings, RELAY, serveCa } from "./rust_peer_ca.ts";
 
-export const PEER_NEEDS: Needs = { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["curl", "iptables", "nginx"] };
+export const PEER_NEEDS: Needs = {
+  namespaces: true,
+  env: ["ZTUNNEL_PEER"],
+  packages: ["curl", "iptables", "nc", "nginx", "openssl"],
+};
 export const APP_PORT = 7000;
 /** Whose identity node 1 expects of the pod `impostor`. */
 export const TRUSTED = "trusted";
+
+const RUST = Deno.env.get("ZTUNNEL_PEER");
 
 const PODS = [
   { name: "client", node: 1 },
@@ -40,25 +46,31 @@ export const DIRECTIONS: readonly Direction[] = [
   { who: "the Rust ztunnel calls ours", rust: 1 },
 ];
 
+/** Of the nodes whose proxy is not ours, by number. */
+type Executables = Map<number, string | undefined>;
+
 export class PeerBed implements AsyncDisposable {
-  private constructor(readonly cluster: Cluster, readonly ca: ScriptedCa) {}
+  readonly #executables: Executables;
+
+  private constructor(readonly cluster: Cluster, readonly ca: ScriptedCa, executables: Executables) {
+    this.#executables = executables;
+  }
 
   /** `env`: added to both proxies'. */
   static async build({ rust }: Direction, env: Readonly<Record<string, string>> = {}): Promise<PeerBed> {
     await cacheProgram(RELAY, APP, CLIENT, CROWD, CONNECTOR);
-    const peer = Deno.env.get("ZTUNNEL_PEER");
-    const executable = (node: number) => node === rust ? peer : undefined;
+    const executables: Executables = new Map([[rust, RUST]]);
     const started = Promise.withResolvers<ScriptedCa>();
     const cluster = await Cluster.build({
       pods: PODS,
       env,
-      executable,
+      executable: (node) => executables.get(node),
       async prepare(cluster) {
         started.resolve(await serveCa(cluster));
         return (node) => settingsOf(cluster, node);
       },
     });
-    return new PeerBed(cluster, await started.promise);
+    return new PeerBed(cluster, await started.promise, executables);
   }
 
   pod(name: PodName): BedPod {
@@ -73,11 +85,50 @@ export class PeerBed implements AsyncDisposable {
     return this.cluster.nodes[1]!;
   }
 
+  /** Puts another proxy in charge of the node, a Rust ztunnel or ours. The one before goes on, and is returned. */
+  async replace(node: BedNode, rust: boolean): Promise<Proxy> {
+    const { proxy, wired: { number } } = node;
+    this.#executables.set(number, rust ? RUST : undefined);
+    await this.cluster.startProxy(node, settingsOf(this.cluster, node));
+    return proxy;
+  }
+
   /** `tcp_app.ts` in a pod. */
   async app(pod: BedPod): Promise<Program> {
     const app = this.#fixture(APP, pod, "::", `${APP_PORT}`);
     await app.line(/listening/);
     return app;
+  }
+
+  /** What `tcp_client.ts` says of its call with this wish. */
+  async call(from: BedPod, to: BedPod, wish: string): Promise<string> {
+    await using program = Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, wish], from.namespace.name);
+    return (await program.ended()).output;
+  }
+
+  /** A connection that stays until somebody ends it, and says how it did. At SIGUSR2 it resets. */
+  async hold(from: BedPod, to: BedPod): Promise<Program> {
+    const program = this.#fixture(CLIENT, from, to.ip, `${APP_PORT}`, "hold", "hold");
+    await program.line(/connected/);
+    return program;
+  }
+
+  /** `crowd.ts`, when all its connections are open. */
+  async crowd(from: BedPod, to: BedPod, count: number, bytes: number): Promise<Program> {
+    const program = this.#fixture(CROWD, from, to.ip, `${APP_PORT}`, `${count}`, `${bytes}`);
+    await program.line(/all open/);
+    return program;
+  }
+
+  /** `connector.ts`: connections to nginx, one after another in each of two lanes. */
+  connector(from: BedPod, to: BedPod): Program {
+    return this.#fixture(CONNECTOR, from, to.ip, `${HTTP}`, "2");
+  }
+
+  /** Connections from one pod to the other's HBONE port. */
+  async tunnels(from: BedPod, to: BedPod): Promise<number> {
+    const output = await from.namespace.run("ss", "-Htn", "state", "established", "dst", `${to.ip}:15008`);
+    return output.split("\n").filter((line) => line !== "").length;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -115,4 +166,11 @@ function asYaml(mesh: unknown): string {
   return JSON.stringify(mesh)
     .replace(/"(\d+)":/g, "$1: ")
     .replace(/\{"(Exact|Presence)":("[^"]*"|\[\])\}/g, "!$1 $2");
+}
+
+/** What `connector.ts` says in the end. */
+export async function outcome(connector: Program): Promise<{ whole: number; failures: Record<string, number> }> {
+  connector.signal("SIGUSR2");
+  const [, json = ""] = await connector.line(/^(\{.*\})$/);
+  return JSON.parse(json);
 }
