@@ -1,0 +1,172 @@
+/**
+ * Two nodes on one machine, cabled as the bed (`tests/bed/topology.ts`), with nothing pretended between Kubernetes and
+ * the proxies: on each node Istio's own agent redirects the pods and hands them over, istiod tells of the mesh and signs
+ * certificates. All of it goes with its scope.
+ */
+import type { Stage } from "../bed/apps.ts";
+import { HTTP, NAMESPACE, SERVICE } from "../bed/mesh.ts";
+import type { Backend } from "../bed/redirection.ts";
+import { Cabling, type Wired, type WiredNode } from "../bed/topology.ts";
+import { CniAgent, type CniPod } from "../support/cni.ts";
+import { Istiod } from "../support/istiod.ts";
+import { documents, namespace, pod, proxyPod, service } from "../support/istiod_objects.ts";
+import { proxySettings } from "../support/istiod_settings.ts";
+import type { Namespace } from "../support/namespace.ts";
+import { cacheProgram, Proxy } from "../support/proxy.ts";
+import { tempDir } from "../support/temp_dir.ts";
+
+export interface CniClusterPlan {
+  /** Names, which are their service accounts too, and numbers of their nodes: 1 or 2. */
+  readonly pods: Readonly<Record<string, number>>;
+  readonly rules: Backend;
+  /** Path of another proxy for the node of this number; undefined: ours. */
+  readonly executable?: (node: number) => string | undefined;
+}
+
+export interface PodInMesh extends Wired {
+  readonly name: string;
+  readonly node: NodeWithAgent;
+  /** As the agent knows it. */
+  readonly known: CniPod;
+}
+
+export class NodeWithAgent {
+  readonly name: string;
+  readonly number: number;
+  readonly namespace: Namespace;
+  readonly ip: string;
+  /** The one that started last. */
+  proxy!: Proxy;
+
+  constructor(readonly wired: WiredNode, readonly agent: CniAgent) {
+    this.name = `node${wired.number}`;
+    this.number = wired.number;
+    this.namespace = wired.namespace;
+    this.ip = wired.ip;
+  }
+}
+
+export class CniCluster implements Stage, AsyncDisposable {
+  readonly nodes: NodeWithAgent[] = [];
+  readonly folder: string;
+  readonly #pods = new Map<string, PodInMesh>();
+  readonly #plan: CniClusterPlan;
+  readonly #stack = new AsyncDisposableStack();
+  #outside: Wired | null = null;
+  #istiod: Istiod | null = null;
+
+  private constructor(plan: CniClusterPlan) {
+    this.#plan = plan;
+    this.folder = this.use(tempDir()).path;
+  }
+
+  /** The proxies are ready and every pod is in the mesh. */
+  static async build(plan: CniClusterPlan): Promise<CniCluster> {
+    await cacheProgram("src/main.ts"); // no way out later
+    const cluster = new CniCluster(plan);
+    try {
+      await cluster.#lay();
+      const { namespace, ip } = cluster.outside;
+      const inside = { namespace: namespace.name, hostname: ip };
+      cluster.#istiod = cluster.use(await Istiod.start({ objects: cluster.#objects(), ...inside }));
+      await Promise.all(cluster.nodes.map(async ({ agent }) => await agent.start()));
+      await Promise.all(cluster.nodes.map((node) => cluster.startProxy(node)));
+      for (const pod of cluster.pods) await enroll(pod);
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A host that no proxy serves. Istiod runs there. */
+  get outside(): Wired {
+    return this.#outside!;
+  }
+
+  get istiod(): Istiod {
+    return this.#istiod!;
+  }
+
+  get pods(): PodInMesh[] {
+    return [...this.#pods.values()];
+  }
+
+  pod(name: string): PodInMesh {
+    const pod = this.#pods.get(name);
+    if (pod === undefined) throw new Error(`no pod ${name} in this cluster`);
+    return pod;
+  }
+
+  /** Another proxy for the node, ready. The one before goes on. */
+  async startProxy(node: NodeWithAgent): Promise<void> {
+    const settings = {
+      NODE_NAME: node.name,
+      INPOD_UDS: node.agent.socket,
+      // Two may run on a node, which are in one namespace here.
+      ADMIN_PORT: "0",
+      STATS_PORT: "0",
+      READINESS_PORT: "0",
+      ...proxySettings(this.istiod, proxyName(node), node.ip),
+    };
+    const executable = this.#plan.executable?.(node.number);
+    const options = { namespace: node.namespace.name, ...executable !== undefined && { executable } };
+    node.proxy = this.use(new Proxy(settings, options));
+    await node.proxy.line(/marking server ready/);
+  }
+
+  /** It ends with the cluster, before what was there earlier. */
+  use<T extends AsyncDisposable | Disposable>(resource: T): T {
+    return this.#stack.use(resource);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+
+  async #lay(): Promise<void> {
+    const cabling = new Cabling(this.folder);
+    const wire = this.use(await cabling.makeWire());
+    for (const number of [1, 2]) {
+      const wired = await cabling.makeNode(wire, number);
+      const { name: namespace } = this.use(wired.namespace);
+      this.nodes.push(new NodeWithAgent(wired, this.use(new CniAgent({ namespace, rules: this.#plan.rules }))));
+    }
+    this.#outside = await cabling.makeOutside(wire);
+    this.use(this.outside.namespace);
+    const nodes = this.nodes.map(({ wired }) => wired);
+    for (const { namespace } of [...nodes, this.outside]) await cabling.route(namespace, nodes);
+    for (const [index, [name, number]] of Object.entries(this.#plan.pods).entries()) {
+      const node = this.nodes[number - 1]!;
+      const wired = await cabling.makePod(node.wired, name, index);
+      const { path: netns } = this.use(wired.namespace);
+      const known = { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns };
+      this.#pods.set(name, { ...wired, name, node, known });
+    }
+  }
+
+  #objects(): string {
+    return documents(
+      namespace("istio-system"),
+      namespace(NAMESPACE, { "istio.io/dataplane-mode": "ambient" }),
+      ...this.nodes.map((node) => proxyPod({ name: proxyName(node), node: node.name, ip: node.ip })),
+      ...this.pods.map(podObject),
+      service({ name: "server", namespace: NAMESPACE, vip: SERVICE.ip, ports: { [SERVICE.port]: HTTP } }),
+    );
+  }
+}
+
+/** The agent redirects it and hands it to the proxy in charge; throws the agent's error. */
+export async function enroll({ name, node, known }: PodInMesh): Promise<void> {
+  const error = await node.agent.add(known);
+  if (error !== "") throw new Error(`${name}: ${error}`);
+}
+
+/** As istiod's Kubernetes has it. */
+export function podObject({ name, ip, ip6, node }: PodInMesh): string {
+  return pod({ name, namespace: NAMESPACE, ip: [ip, ip6], node: node.name });
+}
+
+function proxyName({ name }: NodeWithAgent): string {
+  return `ztunnel-${name}`;
+}

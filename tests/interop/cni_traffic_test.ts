@@ -1,0 +1,119 @@
+/**
+ * Proxies among Istio's own programs: istio-cni redirects the pods and hands them over, istiod tells of the mesh and
+ * certifies. Traffic between two nodes, also with a Rust ztunnel on either side, while the mesh changes.
+ */
+import { strict as assert } from "node:assert";
+import { failure, get, nginx } from "../bed/apps.ts";
+import { identityOf, NAMESPACE, SERVICE } from "../bed/mesh.ts";
+import { testWithCni } from "../support/cni.ts";
+import { authorizationPolicy, reference } from "../support/istiod_objects.ts";
+import { eventually } from "../support/patience.ts";
+import { cacheProgram, Proxy } from "../support/proxy.ts";
+import { CniCluster, enroll, type PodInMesh } from "./cni_cluster.ts";
+
+const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nft", "nginx"] } as const;
+const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
+/** Of nobody: the pod's queries never get there. */
+const NAMESERVER = "10.96.0.53";
+
+const ANYBODY_BUT_OTHER = authorizationPolicy({
+  name: "not-other",
+  namespace: NAMESPACE,
+  action: "DENY",
+  rules: [{ from: [{ source: { principals: [identityOf("other").replace("spiffe://", "")] } }] }],
+});
+
+const RUST = Deno.env.get("ZTUNNEL_PEER");
+const CASES = [
+  { who: "two proxies of ours, rules by iptables", rules: "iptables", env: [], executable: () => undefined },
+  { who: "two proxies of ours, rules by nftables", rules: "nftables", env: [], executable: () => undefined },
+  {
+    who: "ours calls a Rust ztunnel",
+    rules: "iptables",
+    env: ["ZTUNNEL_PEER"],
+    executable: (node: number) => node === 2 ? RUST : undefined,
+  },
+  {
+    who: "a Rust ztunnel calls ours",
+    rules: "iptables",
+    env: ["ZTUNNEL_PEER"],
+    executable: (node: number) => node === 1 ? RUST : undefined,
+  },
+] as const;
+
+for (const { who, rules, env, executable } of CASES) {
+  testWithCni({ ...NEEDS, env }, `cni traffic: ${who}`, async (t) => {
+    await cacheProgram(APP, CLIENT);
+    await using cluster = await CniCluster.build({ pods: { client: 1, other: 1, server: 2 }, rules, executable });
+    const { istiod } = cluster;
+    const [client, other, server] = cluster.pods as [PodInMesh, PodInMesh, PodInMesh];
+    for (const { namespace, name } of [client, server]) await nginx(cluster, namespace, name);
+    const app = cluster.use(Proxy.fixture(APP, ["::", `${APP_PORT}`], server.namespace.name));
+    await app.line(/listening/);
+
+    await t.step("both ways, both families, and by VIP: HBONE, and the app sees the caller's address", async () => {
+      for (const [from, to] of [[client, server], [server, client]] as const) {
+        assert.equal(await get(from.namespace, to.ip), `${to.name} from ${from.ip}`);
+        assert.equal(await get(from.namespace, `[${to.ip6}]`), `${to.name} from ${from.ip6}`);
+        const inbound = await to.node.proxy.line(new RegExp(`access.*"${identityOf(from.name)}".*direction="inbound"`));
+        assert.equal(inbound.fields.get("dst.workload"), to.name);
+        const outbound = await from.node.proxy.line(
+          new RegExp(`access.*"${identityOf(to.name)}".*direction="outbound"`),
+        );
+        assert.equal(outbound.fields.get("dst.addr"), `${to.ip}:15008`);
+      }
+      assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
+    });
+
+    await t.step("the agent redirects DNS: the proxy knows services that no nameserver knows", async () => {
+      for (const transport of ["+notcp", "+tcp"]) {
+        const question = ["+short", "+timeout=5", transport, `@${NAMESERVER}`, SERVICE.hostname, "A"];
+        assert.equal((await client.namespace.run("dig", ...question)).trim(), SERVICE.ip);
+      }
+    });
+
+    await t.step("a DENY ends the connection it forbids, and no other", async () => {
+      const [forbidden, allowed] = [hold(cluster, other, server), hold(cluster, client, server)];
+      await forbidden.line(/connected/);
+      await allowed.line(/connected/);
+      await app.matches(/holding/, 2);
+      await istiod.apply(ANYBODY_BUT_OTHER);
+      await forbidden.line(/end|reset/);
+      assert.notEqual(await failure(other.namespace, server.ip), 0);
+      assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
+      assert.deepEqual(allowed.printed, ["connected"], "it still holds");
+    });
+
+    await t.step("istiod ends its streams: nobody notices, and what changes next arrives", async () => {
+      const held = hold(cluster, client, server);
+      await held.line(/connected/);
+      const before = new Set((await istiod.clients()).map(({ address }) => address));
+      assert.equal(await istiod.drop(), 2);
+      await eventually("new streams of both", async () => {
+        const now = (await istiod.clients()).filter(({ address, watches }) =>
+          !before.has(address) && Object.values(watches).every(({ sent, acked }) => sent !== "" && sent === acked)
+        );
+        return now.length === 2 && now.every(({ watches }) => Object.keys(watches).length === 2);
+      });
+      assert.notEqual(await failure(other.namespace, server.ip), 0, "the policy is still there");
+      await istiod.delete(reference("AuthorizationPolicy", "not-other", NAMESPACE));
+      await eventually("an answer", async () => await failure(other.namespace, server.ip) === 0);
+      assert.deepEqual(held.printed, ["connected"]);
+    });
+
+    await t.step("a pod that leaves the mesh talks in plain text; one that comes back does not", async () => {
+      assert.equal(await client.node.agent.release(client.known), "");
+      assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
+      await server.node.proxy.line(new RegExp(`access(?!.*src.identity).*src.addr=${client.ip}:.*direction="inbound"`));
+      const before = client.node.proxy.access.length;
+      await enroll(client);
+      assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
+      await eventually("a line of its proxy", () => client.node.proxy.access.length > before);
+    });
+  });
+}
+
+/** A connection that stays until somebody ends it. */
+function hold(cluster: CniCluster, from: PodInMesh, to: PodInMesh) {
+  return cluster.use(Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, "hold", "hold"], from.namespace.name));
+}
