@@ -4,146 +4,209 @@
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../bed/apps.ts";
-import { NAMESPACE, SERVICE } from "../bed/mesh.ts";
-import { testWithCni } from "../support/cni.ts";
+import { HTTP, NAMESPACE, SERVICE } from "../bed/mesh.ts";
+import { type CniAgent, testWithCni } from "../support/cni.ts";
 import { reference } from "../support/istiod_objects.ts";
 import { eventually } from "../support/patience.ts";
+import type { Program } from "../support/program.ts";
 import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { CniCluster, enroll, type NodeWithAgent, type PodInMesh, podObject } from "./cni_cluster.ts";
+import {
+  CniCluster,
+  type CniClusterPlan,
+  enroll,
+  type NodeWithAgent,
+  type PodInMesh,
+  podObject,
+} from "./cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
-const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
+const PROGRAMS = ["tcp_app.ts", "tcp_client.ts", "connector.ts"].map((name) => `tests/fixtures/${name}`);
+const [APP = "", CLIENT = "", CONNECTOR = ""] = PROGRAMS;
+const APP_PORT = 7000;
+
+const STEPS: readonly (readonly [string, (scene: Scene) => Promise<void>])[] = [
+  ["a pod ends for agent and istiod, and comes back: others do not notice", podEndsAndReturns],
+  ["a pod that cannot be served: the agent is told why, the proxy tries again, others go on", podIsRefused],
+  ["the agent is killed: pods are served meanwhile, and its next snapshot decides", agentForgets],
+  ["the agent is killed under traffic, and finds all pods again: nothing fails", agentRemembers],
+  ["a proxy is replaced: the agent tells the new one all, the old one ends what it has begun", proxyIsReplaced],
+];
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
 const CASES = [
-  { far: "ours", env: [], executable: () => undefined },
-  {
-    far: "the Rust ztunnel",
-    env: ["ZTUNNEL_PEER"],
-    executable: (node: number) => node === 2 ? RUST : undefined,
-  },
+  { who: "ours", env: [], executable: () => undefined },
+  { who: "the Rust ztunnel", env: ["ZTUNNEL_PEER"], executable: (node: number) => node === 2 ? RUST : undefined },
 ] as const;
 
-for (const { far: who, env, executable } of CASES) {
+for (const { who, env, executable } of CASES) {
   testWithCni({ ...NEEDS, env }, `cni lifecycle: on the other node ${who}`, async (t) => {
-    await cacheProgram(APP, CLIENT);
-    const pods = { client: 1, near: 1, late: 1, server: 2 };
-    await using cluster = await CniCluster.build({ pods, rules: "iptables", executable });
-    const [client, near, late, far] = cluster.pods as [PodInMesh, PodInMesh, PodInMesh, PodInMesh];
-    const { node } = client;
-    const { agent } = node;
-    for (const { namespace, name } of [near, late, far]) await nginx(cluster, namespace, name);
-    const app = cluster.use(Proxy.fixture(APP, ["::", `${APP_PORT}`], far.namespace.name));
-    await app.line(/listening/);
-    const hold = async () => {
-      const args = [far.ip, `${APP_PORT}`, "hold", "hold"];
-      const program = cluster.use(Proxy.fixture(CLIENT, args, client.namespace.name));
-      await program.line(/connected/);
-      return program;
-    };
-    const answers = async (to: PodInMesh) =>
-      assert.equal(await get(client.namespace, to.ip), `${to.name} from ${client.ip}`);
-    const refuses = (to: PodInMesh) =>
-      eventually(`a refusal by ${to.name}`, async () => await failure(client.namespace, to.ip) !== 0);
-
-    await t.step(
-      "a pod ends: neither agent nor istiod knows it any more; comes back; others do not notice",
-      async () => {
-        const held = await hold();
-        await cluster.istiod.delete(reference("Pod", "server", NAMESPACE));
-        assert.equal(await far.node.agent.forget(far.known), "");
-        await held.line(/^(end|reset)$/);
-        await refuses(far);
-        assert.notEqual(await failure(client.namespace, SERVICE.ip, SERVICE.port), 0);
-        await answers(near);
-        await cluster.istiod.apply(podObject(far));
-        await enroll(far);
-        await eventually("an answer", async () => await failure(client.namespace, SERVICE.ip, SERVICE.port) === 0);
-        await answers(far);
-      },
-    );
-
-    await t.step(
-      "a pod that cannot be served: the agent gets the reason, the proxy tries again, others go on",
-      async () => {
-        assert.equal(await agent.forget(late.known), "");
-        // It has had no connections yet, which would be in the way of another listener.
-        const squatter = cluster.use(Proxy.fixture(APP, ["0.0.0.0", "15008"], late.namespace.name));
-        await squatter.line(/listening/);
-        const reason = /^got ack error: failure to start proxy : .*\[::\]:15008.*Address already in use/;
-        assert.match(await agent.add(late.known), reason);
-        assert.match(await agent.add(late.known), reason, "as an agent tries again");
-        assert.equal((await agent.pods())[late.known.uid], true, "the agent keeps it for the next proxy");
-        await answers(far);
-        await squatter.stop();
-        await node.proxy.line(/retrying workload.*uid="uid-of-late"/);
-        await eventually("late's proxy", async () => await failure(client.namespace, late.ip) === 0);
-        assert.equal(await agent.add(late.known), "", "the agent's retry finds it served");
-        await answers(late);
-      },
-    );
-
-    await t.step("the agent is killed: pods are served meanwhile, and its next snapshot decides", async () => {
-      const held = await hold();
-      await agent.kill();
-      await node.proxy.line(/failed to connect to the Istio CNI node agent/);
-      await eventually("readiness to end", async () => await readiness(node) === 500);
-      await answers(near);
-      await answers(far);
-      // It has not found the client's namespace, and the others are gone from its node.
-      await agent.start([{ ...client.known, netns: "" }]);
-      await agent.line(/netns is not available for pod, sending 'keep' to ztunnel.*uid-of-client/);
-      await agent.line(/snapshot sent to ztunnel/);
-      await eventually("readiness", async () => await readiness(node) === 200);
-      await refuses(near);
-      await refuses(late);
-      await answers(far);
-      assert.deepEqual(held.printed, ["connected"], "what was open is open");
-      held.signal("SIGUSR2");
-      for (const pod of [near, late]) {
-        await enroll(pod);
-        await answers(pod);
-      }
-    });
-
-    await t.step("the agent is killed once more: it hands over all that it finds, and nothing happens", async () => {
-      const held = await hold();
-      await agent.kill();
-      await agent.start([client, near, late].map(({ known }) => known));
-      for (const uid of ["uid-of-client", "uid-of-near", "uid-of-late"]) {
-        await agent.line(new RegExp(`sending pod to ztunnel as part of snapshot.*${uid}`));
-      }
-      await agent.line(/snapshot sent to ztunnel/);
-      await eventually("readiness", async () => await readiness(node) === 200);
-      await answers(near);
-      await answers(far);
-      assert.deepEqual(held.printed, ["connected"]);
-      held.signal("SIGUSR2");
-    });
-
-    await t.step(
-      "a proxy is replaced: the agent tells the new one all, the old one ends what it has begun",
-      async () => {
-        const held = await hold();
-        const old = node.proxy;
-        await cluster.startProxy(node);
-        await agent.line(/new ztunnel connected, total connected: 2/);
-        old.signal("SIGTERM");
-        await old.line(/shutdown complete.*component="inbound"/);
-        await answers(far);
-        await answers(near);
-        assert.deepEqual(held.printed, ["connected"]);
-        held.signal("SIGUSR2");
-        assert.equal((await old.ended()).code, 0);
-        await answers(far);
-      },
-    );
+    await using scene = await Scene.build(executable);
+    for (const [name, step] of STEPS) await t.step(name, () => step(scene));
   });
 }
 
-/** Status of `/healthz/ready`. */
-async function readiness({ proxy, namespace }: NodeWithAgent): Promise<number> {
-  const { port } = await proxy.place("readiness");
-  const ask = ["-s", "-o", "/dev/null", "-w", "%{http_code}", `http://127.0.0.1:${port}/healthz/ready`];
-  return Number(await namespace.run("curl", ...ask));
+/** `client` calls `near` and `late` on its own node, and `far` on the other. */
+class Scene implements AsyncDisposable {
+  readonly client: PodInMesh;
+  readonly near: PodInMesh;
+  readonly late: PodInMesh;
+  readonly far: PodInMesh;
+
+  private constructor(readonly cluster: CniCluster) {
+    [this.client, this.near, this.late, this.far] = cluster.pods as [PodInMesh, PodInMesh, PodInMesh, PodInMesh];
+  }
+
+  static async build(executable: NonNullable<CniClusterPlan["executable"]>): Promise<Scene> {
+    await cacheProgram(...PROGRAMS);
+    const pods = { client: 1, near: 1, late: 1, server: 2 };
+    const scene = new Scene(await CniCluster.build({ pods, rules: "iptables", executable }));
+    const { near, late, far } = scene;
+    for (const { namespace, name } of [near, late, far]) await nginx(scene.cluster, namespace, name);
+    await scene.fixture(APP, far, "::", `${APP_PORT}`).line(/listening/);
+    return scene;
+  }
+
+  get node(): NodeWithAgent {
+    return this.client.node;
+  }
+
+  get agent(): CniAgent {
+    return this.node.agent;
+  }
+
+  fixture(program: string, { namespace }: PodInMesh, ...args: readonly string[]): Program {
+    return this.cluster.use(Proxy.fixture(program, args, namespace.name));
+  }
+
+  /** A connection to `far` that stays open. */
+  async hold(): Promise<Program> {
+    const program = this.fixture(CLIENT, this.client, this.far.ip, `${APP_PORT}`, "hold", "hold");
+    await program.line(/connected/);
+    return program;
+  }
+
+  async answers(...pods: readonly PodInMesh[]): Promise<void> {
+    for (const { name, ip } of pods) {
+      assert.equal(await get(this.client.namespace, ip), `${name} from ${this.client.ip}`);
+    }
+  }
+
+  async refuses({ name, ip }: PodInMesh): Promise<void> {
+    await eventually(`a refusal by ${name}`, async () => await failure(this.client.namespace, ip) !== 0);
+  }
+
+  /** The proxy of the client's node is ready, or it is not. */
+  async readiness(wanted: boolean): Promise<void> {
+    const { port } = await this.node.proxy.place("readiness");
+    const ask = ["-s", "-o", "/dev/null", "-w", "%{http_code}", `http://127.0.0.1:${port}/healthz/ready`];
+    const status = wanted ? "200" : "500";
+    await eventually(`status ${status}`, async () => await this.node.namespace.run("curl", ...ask) === status);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cluster[Symbol.asyncDispose]();
+  }
+}
+
+async function podEndsAndReturns(scene: Scene): Promise<void> {
+  const { client, near, far, cluster: { istiod } } = scene;
+  const byService = async () => await failure(client.namespace, SERVICE.ip, SERVICE.port) === 0;
+  const held = await scene.hold();
+  await istiod.delete(reference("Pod", far.name, NAMESPACE));
+  assert.equal(await far.node.agent.forget(far.known), "");
+  await held.line(/^(end|reset)$/);
+  await scene.refuses(far);
+  assert.equal(await byService(), false);
+  await scene.answers(near);
+  await istiod.apply(podObject(far));
+  await enroll(far);
+  await eventually("an answer of the service", byService);
+  await scene.answers(far);
+}
+
+async function podIsRefused(scene: Scene): Promise<void> {
+  const { late, far, agent, node } = scene;
+  const { uid } = late.known;
+  assert.equal(await agent.forget(late.known), "");
+  // It has had no connections yet, which would be in the way of another listener.
+  const squatter = scene.fixture(APP, late, "0.0.0.0", "15008");
+  await squatter.line(/listening/);
+  const reason = /^got ack error: failure to start proxy : .*\[::\]:15008.*Address already in use/;
+  assert.match(await agent.add(late.known), reason);
+  assert.match(await agent.add(late.known), reason, "as an agent tries again");
+  assert.equal((await agent.pods())[uid], true, "the agent keeps it for the next proxy");
+  await scene.answers(far);
+  await squatter.stop();
+  await node.proxy.line(new RegExp(`retrying workload.*uid="${uid}"`));
+  await eventually("its proxy", async () => await failure(scene.client.namespace, late.ip) === 0);
+  assert.equal(await agent.add(late.known), "", "the agent's next try finds it served");
+  await scene.answers(late);
+}
+
+async function agentForgets(scene: Scene): Promise<void> {
+  const { client, near, late, far, agent, node } = scene;
+  const held = await scene.hold();
+  await agent.kill();
+  await node.proxy.line(/failed to connect to the Istio CNI node agent/);
+  await scene.readiness(false);
+  await scene.answers(near, far);
+  // It has not found the client's namespace, and the others are gone from its node.
+  await agent.start([{ ...client.known, netns: "" }]);
+  await agent.line(new RegExp(`netns is not available for pod, sending 'keep' to ztunnel.*${client.known.uid}`));
+  await agent.line(/snapshot sent to ztunnel/);
+  await scene.readiness(true);
+  await scene.refuses(near);
+  await scene.refuses(late);
+  await scene.answers(far);
+  assert.deepEqual(held.printed, ["connected"], "what was open is open");
+  held.signal("SIGUSR2");
+  for (const pod of [near, late]) await enroll(pod);
+  await scene.answers(near, late);
+}
+
+async function agentRemembers(scene: Scene): Promise<void> {
+  const { client, near, late, far, agent } = scene;
+  const pods = [client, near, late].map(({ known }) => known);
+  const held = await scene.hold();
+  const callers = [near, far].map(({ ip }) => scene.fixture(CONNECTOR, client, ip, `${HTTP}`, "2"));
+  for (const caller of callers) await connections(caller, 500);
+  await agent.kill();
+  for (const caller of callers) await connections(caller, 1000);
+  await agent.start(pods);
+  for (const { uid } of pods) await agent.line(new RegExp(`sending pod to ztunnel as part of snapshot.*${uid}`));
+  await agent.line(/snapshot sent to ztunnel/);
+  await scene.readiness(true);
+  for (const caller of callers) {
+    await connections(caller, 2000);
+    assert.deepEqual(await failures(caller), {});
+  }
+  assert.deepEqual(held.printed, ["connected"]);
+  held.signal("SIGUSR2");
+}
+
+async function proxyIsReplaced(scene: Scene): Promise<void> {
+  const { near, far, agent, node, cluster } = scene;
+  const held = await scene.hold();
+  const old = node.proxy;
+  await cluster.startProxy(node);
+  await agent.line(/new ztunnel connected, total connected: 2/);
+  old.signal("SIGTERM");
+  await old.line(/shutdown complete.*component="inbound"/);
+  await scene.answers(near, far);
+  assert.deepEqual(held.printed, ["connected"]);
+  held.signal("SIGUSR2");
+  assert.equal((await old.ended()).code, 0);
+  await scene.answers(near, far);
+}
+
+/** Waits until `connector.ts` has made `count` of them. */
+async function connections(connector: Program, count: number): Promise<void> {
+  await connector.matches(/^\d+ done$/, count / 500);
+}
+
+/** What `connector.ts` says in the end. */
+async function failures(connector: Program): Promise<Record<string, number>> {
+  connector.signal("SIGUSR2");
+  const [, json = ""] = await connector.line(/^(\{.*\})$/);
+  return JSON.parse(json).failures;
 }

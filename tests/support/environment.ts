@@ -2,6 +2,12 @@
 const INHERITED =
   /^(PATH|HOME|TMPDIR|XDG_CACHE_HOME|LD_LIBRARY_PATH|TLS_LIBRARY|ZTUNNEL_UNPACK_DIR|DENO_.*|npm_config_.*|(https?|no)_proxy|SSL_CERT_.*)$/i;
 
+/** The runtime does not look for a newer one: where DNS is captured that would be a question to the proxy under test. */
+const QUIET = { DENO_NO_UPDATE_CHECK: "1" };
+
 export function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => INHERITED.test(name)));
+  return {
+    ...Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => INHERITED.test(name))),
+    ...QUIET,
+  };
 }
