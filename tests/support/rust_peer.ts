@@ -120,9 +120,9 @@ export class PeerBed implements AsyncDisposable {
     return program;
   }
 
-  /** `connector.ts`: connections to nginx, one after another in each of two lanes. */
-  connector(from: BedPod, to: BedPod): Program {
-    return this.#fixture(CONNECTOR, from, to.ip, `${HTTP}`, "2");
+  /** `connector.ts`: connections to nginx, one after another in each lane. */
+  connector(from: BedPod, to: BedPod, lanes: number): Program {
+    return this.#fixture(CONNECTOR, from, to.ip, `${HTTP}`, `${lanes}`);
   }
 
   /** Connections from one pod to the other's HBONE port. */
