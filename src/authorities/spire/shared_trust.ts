@@ -10,7 +10,7 @@ export interface SharedTrust {
   readonly own: TrustDomain;
   /** Null: none has come yet. */
   bundles: BundleMap | null;
-  /** Why none has come. */
+  /** Why none has come, as of the last try. */
   problem: CertificateError | null;
 }
 
@@ -32,7 +32,7 @@ export function certificateOf(
   now: number,
 ): IssuedCertificate | CertificateError | null {
   const bundles = held.bundles ?? shared.bundles;
-  if (bundles === null) return shared.problem;
+  if (bundles === null) return null;
   if ((bundles.get(shared.own)?.length ?? 0) === 0) return noBundle(shared.own, bundles);
   const trust = trustOf(shared.own, bundles, held.federatesWith);
   if (before !== null && before.key === held.svid.key && sameTrust(before.bundles, trust)) return before;

@@ -73,10 +73,7 @@ export class SpireAuthority implements CertificateAuthority {
         Object.assign(this.#trust, { bundles, problem: null });
         this.#all((session) => session.trustChanged());
       },
-      onProblem: (error) => {
-        this.#trust.problem = error;
-        this.#all((session) => session.trustChanged());
-      },
+      onProblem: (error) => this.#trust.problem = error,
       onBack: () => this.#all((session) => session.retryNow()),
     });
   }

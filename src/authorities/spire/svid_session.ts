@@ -96,7 +96,7 @@ export class SvidSession {
     return waiting;
   }
 
-  /** Bundles that hold for everybody have changed, or cannot be had. */
+  /** Bundles that hold for everybody have changed. */
   trustChanged(): void {
     if (this.#held !== null) this.#compose(this.#held);
   }
@@ -292,7 +292,7 @@ export class SvidSession {
     const { trust } = this.#parts;
     if (this.#unusable !== null) return this.#unusable.message;
     if (this.#held === null) return "no SVID issued yet";
-    if (this.#issued === null) return `no trust bundle of ${trust.own} yet`;
+    if (this.#issued === null) return trust.problem?.message ?? `no trust bundle of ${trust.own} yet`;
     const until = new Date(this.#issued.notAfter).toISOString();
     return `no new SVID, and the last one is good until ${until}; can the agent reach its SPIRE server?`;
   }

@@ -160,6 +160,31 @@ Deno.test("identity P16: bundles never come", async () => {
   bench.authority.close();
 });
 
+Deno.test("observed O19: bundles that were refused a moment ago are waited for", async () => {
+  const bench = new SpireBench({ bundles: false });
+  bench.source.events!.onProblem(new CertificateError("no identity issued", "DENIED"));
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(5_000);
+  assert.equal(answer.error, null);
+  bench.bundles({ "example.org": [bench.ca.root.certificate] });
+  await bench.clock.advance(0);
+  assert.ok(answer.issued !== null);
+  const second = await bench.ask(subjectOf("b"));
+  assert.equal(second.error, null);
+  bench.authority.close();
+});
+
+Deno.test("identity P16: bundles are refused, and the refusal is the cause that is told", async () => {
+  const bench = new SpireBench({ bundles: false });
+  bench.source.events!.onProblem(new CertificateError("no identity issued", "DENIED"));
+  const answer = await bench.ask();
+  bench.source.last.says(bench.svid());
+  await bench.clock.advance(10_000);
+  assert.equal(answer.error!.message, "Timeout while waiting for SVID stream (no identity issued)");
+  bench.authority.close();
+});
+
 Deno.test("identity P12, S17: SVIDs of others only", async () => {
   const bench = new SpireBench();
   const answer = await bench.ask();
