@@ -52,12 +52,15 @@ export class CniCluster implements Stage, AsyncDisposable {
   readonly #pods = new Map<string, PodInMesh>();
   readonly #plan: CniClusterPlan;
   readonly #stack = new AsyncDisposableStack();
+  readonly #cabling: Cabling;
+  #sandboxes = 0;
   #outside: Wired | null = null;
   #istiod: Istiod | null = null;
 
   private constructor(plan: CniClusterPlan) {
     this.#plan = plan;
     this.folder = this.use(tempDir()).path;
+    this.#cabling = new Cabling(this.folder);
   }
 
   /** The proxies are ready and every pod is in the mesh. */
@@ -115,6 +118,16 @@ export class CniCluster implements Stage, AsyncDisposable {
     await node.proxy.line(/marking server ready/);
   }
 
+  /** A network namespace for the pod, with addresses of its own; a pod may get another one. Nobody is told. */
+  async makeSandbox(name: string, node: NodeWithAgent): Promise<PodInMesh> {
+    const wired = await this.#cabling.makePod(node.wired, name, this.#sandboxes++);
+    const { path: netns } = this.use(wired.namespace);
+    const known = { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns };
+    const pod = { ...wired, name, node, known };
+    this.#pods.set(name, pod);
+    return pod;
+  }
+
   /** It ends with the cluster, before what was there earlier. */
   use<T extends AsyncDisposable | Disposable>(resource: T): T {
     return this.#stack.use(resource);
@@ -125,7 +138,7 @@ export class CniCluster implements Stage, AsyncDisposable {
   }
 
   async #lay(): Promise<void> {
-    const cabling = new Cabling(this.folder);
+    const cabling = this.#cabling;
     const wire = this.use(await cabling.makeWire());
     for (const number of [1, 2]) {
       const wired = await cabling.makeNode(wire, number);
@@ -136,13 +149,7 @@ export class CniCluster implements Stage, AsyncDisposable {
     this.use(this.outside.namespace);
     const nodes = this.nodes.map(({ wired }) => wired);
     for (const { namespace } of [...nodes, this.outside]) await cabling.route(namespace, nodes);
-    for (const [index, [name, number]] of Object.entries(this.#plan.pods).entries()) {
-      const node = this.nodes[number - 1]!;
-      const wired = await cabling.makePod(node.wired, name, index);
-      const { path: netns } = this.use(wired.namespace);
-      const known = { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns };
-      this.#pods.set(name, { ...wired, name, node, known });
-    }
+    for (const [name, number] of Object.entries(this.#plan.pods)) await this.makeSandbox(name, this.nodes[number - 1]!);
   }
 
   #objects(): string {

@@ -30,6 +30,7 @@ const STEPS: readonly (readonly [string, (scene: Scene) => Promise<void>])[] = [
   ["the agent is killed: pods are served meanwhile, and its next snapshot decides", agentForgets],
   ["the agent is killed under traffic, and finds all pods again: nothing fails", agentRemembers],
   ["a proxy is replaced: the agent tells the new one all, the old one ends what it has begun", proxyIsReplaced],
+  ["a pod's sandbox is made anew: served where it is now, and nowhere else", sandboxIsReplaced],
 ];
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
@@ -197,6 +198,17 @@ async function proxyIsReplaced(scene: Scene): Promise<void> {
   held.signal("SIGUSR2");
   assert.equal((await old.ended()).code, 0);
   await scene.answers(near, far);
+}
+
+/** As after a failed start: the same pod, in another namespace with other addresses. */
+async function sandboxIsReplaced(scene: Scene): Promise<void> {
+  const { client, late: before, agent, cluster } = scene;
+  const after = await cluster.makeSandbox(before.name, before.node);
+  await nginx(cluster, after.namespace, `new-${after.name}`);
+  await cluster.istiod.apply(podObject(after));
+  assert.equal(await agent.add(after.known), "");
+  assert.equal(await get(client.namespace, after.ip), `new-${after.name} from ${client.ip}`);
+  await scene.refuses(before);
 }
 
 /** Waits until `connector.ts` has made `count` of them. */

@@ -4,12 +4,12 @@
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../bed/apps.ts";
-import { identityOf, NAMESPACE, SERVICE } from "../bed/mesh.ts";
+import { HTTP, identityOf, NAMESPACE, SERVICE } from "../bed/mesh.ts";
 import { testWithCni } from "../support/cni.ts";
 import { authorizationPolicy, reference } from "../support/istiod_objects.ts";
 import { eventually } from "../support/patience.ts";
 import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { CniCluster, enroll, type PodInMesh } from "./cni_cluster.ts";
+import { CniCluster, enroll, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nft", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
@@ -22,6 +22,14 @@ const ANYBODY_BUT_OTHER = authorizationPolicy({
   action: "DENY",
   rules: [{ from: [{ source: { principals: [identityOf("other").replace("spiffe://", "")] } }] }],
 });
+
+const STRICT = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: ${NAMESPACE}}
+spec: {mtls: {mode: STRICT}}`;
+
+const PROBES = ["169.254.7.127", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff"] as const;
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
 const CASES = [
@@ -101,6 +109,20 @@ for (const { who, rules, env, executable } of CASES) {
       assert.deepEqual(held.printed, ["connected"]);
     });
 
+    await t.step("R14 where all else needs an identity, the node's probes pass by the proxy", async () => {
+      const { node } = server;
+      // The agent's rules of the node give probes these addresses.
+      await node.namespace.run("ip", "address", "add", `${PROBES[0]}/32`, "dev", "pods");
+      await node.namespace.run("ip", "address", "add", `${PROBES[1]}/128`, "dev", "pods", "nodad");
+      await istiod.apply(STRICT);
+      await eventually("a refusal", async () => await failure(cluster.outside.namespace, server.ip) !== 0);
+      assert.equal(await probe(node, PROBES[0], server.ip), `server from ${PROBES[0]}`);
+      assert.equal(await probe(node, PROBES[1], `[${server.ip6}]`), `server from ${PROBES[1]}`);
+      assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
+      await istiod.delete(reference("PeerAuthentication", "strict", NAMESPACE));
+      await eventually("an answer", async () => await failure(cluster.outside.namespace, server.ip) === 0);
+    });
+
     await t.step("a pod that leaves the mesh talks in plain text; one that comes back does not", async () => {
       assert.equal(await client.node.agent.release(client.known), "");
       assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
@@ -116,4 +138,10 @@ for (const { who, rules, env, executable } of CASES) {
 /** A connection that stays until somebody ends it. */
 function hold(cluster: CniCluster, from: PodInMesh, to: PodInMesh) {
   return cluster.use(Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, "hold", "hold"], from.namespace.name));
+}
+
+/** A node's kubelet asks a pod. */
+async function probe(node: NodeWithAgent, source: string, host: string): Promise<string> {
+  const url = `http://${host}:${HTTP}/`;
+  return (await node.namespace.run("curl", "-sS", "--max-time", "20", "--interface", source, url)).trimEnd();
 }
