@@ -3,9 +3,9 @@
  * (`tests/bed/`), real programs, real redirection.
  */
 import { strict as assert } from "node:assert";
-import { HTTP } from "./bed/mesh.ts";
+import { HTTP, identityOf } from "./bed/mesh.ts";
 import { failure, get, nginx } from "./bed/apps.ts";
-import { BedNode, type BedPod, Cluster } from "./bed/cluster.ts";
+import { type BedNode, type BedPod, Cluster, type ClusterPlan } from "./bed/cluster.ts";
 import { testNeeding } from "./support/needs.ts";
 import { eventually } from "./support/patience.ts";
 import type { Program } from "./support/program.ts";
@@ -18,9 +18,12 @@ const PODS = [{ name: "client", node: 1 }, { name: "near", node: 1 }, { name: "f
 class Scene implements AsyncDisposable {
   private constructor(readonly cluster: Cluster) {}
 
-  static async build(env: Readonly<Record<string, string>> = {}): Promise<Scene> {
+  static async build(
+    env: Readonly<Record<string, string>> = {},
+    more: Partial<ClusterPlan> = {},
+  ): Promise<Scene> {
     await cacheProgram("tests/fixtures/connector.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts");
-    const cluster = await Cluster.build({ pods: PODS, env });
+    const cluster = await Cluster.build({ pods: PODS, env, ...more });
     const scene = new Scene(cluster);
     for (const name of ["near", "far"]) {
       await nginx(cluster, cluster.pod(name).namespace, name);
@@ -279,6 +282,23 @@ testNeeding(NEEDS, "inpod R1, R2, R7-R9: the proxy's own ports, from a pod and f
     for (const from of [client.namespace, outside.namespace]) assert.match(await plain(from, port), /^HTTP\/1.1 400/);
   }
 });
+
+testNeeding(
+  NEEDS,
+  "dataplane 1.9: the proxy's own workload takes HBONE, for its metrics, but not for its admin port",
+  async () => {
+    await using scene = await Scene.build({ ADMIN_PORT: "15000", STATS_PORT: "15020" }, { proxiesInMesh: true });
+    const { client, node, cluster: { nodes: [, far] } } = scene;
+    const address = far!.ip;
+    const metrics = await client.namespace.run("curl", "-sS", `http://${address}:15020/metrics`);
+    assert.match(metrics, /^workload_manager_active_proxy_count 1$/m);
+    const { fields } = await node.proxy.line(new RegExp(`access.*dst.hbone_addr=${address}:15020`));
+    assert.equal(fields.get("dst.identity"), identityOf("ztunnel-node2"));
+    assert.notEqual(await failure(client.namespace, address, 15000), 0);
+    await far!.proxy.line(/attempted recursive call to ourselves/);
+    assert.equal((await far!.proxy.stop()).code, 0);
+  },
+);
 
 testNeeding(NEEDS, "inpod A1.13: pods, their connections and their counters are exported", async () => {
   await using scene = await Scene.build();

@@ -1,5 +1,5 @@
 /** Shared mode: pods come from the node's agent and are served by the workers (`docs/spec/inpod-dns.md` A1). */
-import type { Config } from "../config/config.ts";
+import type { Config, WorkloadName } from "../config/config.ts";
 import type { WorkerHandle } from "../control/worker_handle.ts";
 import type { Books } from "../inpod/audit.ts";
 import { checkPrivileges } from "../inpod/startup_checks.ts";
@@ -8,6 +8,7 @@ import { connectPackets } from "../net/packet_socket.ts";
 import { Reactor } from "../net/reactor.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { quote } from "../telemetry/rust_text.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
 import type { Certificates } from "./certificates.ts";
 import { PodAudit } from "./pods_audit.ts";
@@ -51,7 +52,9 @@ export class Pods {
     this.#queries = new PodQueries(ports);
     workers.onPod = (handle, answer) => {
       if ("request" in answer) this.#queries.receive(answer);
-      else this.#fleet.receive(byHandle.get(handle)!, answer);
+      else if (answer.kind === "self-failed") {
+        scope.warn(`the proxy's own workload is not served, so its metrics cannot be had over HBONE: ${answer.reason}`);
+      } else this.#fleet.receive(byHandle.get(handle)!, answer);
     };
     readiness.register(TASK);
     this.#client = new ZdsClient({
@@ -83,6 +86,13 @@ export class Pods {
       differences: metrics.cell("workload_manager_audit_differences"),
     });
     this.#running = this.#reactor.run("shared");
+    const { self, trustDomain } = config.node;
+    if (self !== null) {
+      log.scope("ztunnel::proxyfactory").info(
+        `creating ztunnel self-proxy listener with identity: ${selfIdentity(self, trustDomain)}`,
+      );
+      ports[0]!.send({ kind: "serve-self", workload: self });
+    }
     this.#client.start();
     this.#audit.start();
   }
@@ -116,3 +126,9 @@ export class Pods {
 }
 
 const TASK = "workload proxy manager";
+
+/** As the native proxy writes it. */
+function selfIdentity({ namespace, serviceAccount }: WorkloadName, trustDomain: string): string {
+  const text = [["trust_domain", trustDomain], ["namespace", namespace], ["service_account", serviceAccount]];
+  return `Spiffe { ${text.map(([name, value]) => `${name}: ${quote(value!)}`).join(", ")} }`;
+}

@@ -2,7 +2,7 @@
  * One isolate's data plane: the mesh as it knows it, its certificates, and the proxies of its pods. The same object
  * runs in a worker and, in tests, in the main isolate.
  */
-import type { Config, WorkloadName } from "../config/config.ts";
+import type { Config, ServerAddress, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
 import { certificatesPerPod } from "../config/spire_settings.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
@@ -21,7 +21,7 @@ import { LocalWorkload } from "../proxy/local_workload.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Log, LogScope } from "../telemetry/log.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
@@ -58,6 +58,18 @@ export interface DataPlaneParts {
 export interface PodHome {
   /** Descriptor of its network namespace, somebody else's and open for as long as the pod is served. */
   readonly namespace: number;
+}
+
+/** What differs between proxies of one data plane. */
+interface ProxyPlan {
+  readonly own: Pick<PodContext, "local" | "names">;
+  /** Of the pod, where it is known. */
+  readonly uid: string | null;
+  readonly log: LogScope;
+  readonly settings: Omit<ProxySettings, "originalSource">;
+  readonly listeners: PodListeners;
+  /** `ENABLE_ORIG_SRC` */
+  readonly originalSource: boolean | null;
 }
 
 export class DataPlane {
@@ -119,6 +131,30 @@ export class DataPlane {
     }
   }
 
+  /**
+   * The proxy's own workload, in the process's own namespace: inbound only, so that its metrics can be had over HBONE
+   * (`docs/spec/dataplane.md` 1.9). Throws `ListenError`.
+   */
+  startSelf(name: WorkloadName): PodProxy {
+    const { config, network, log } = this.#parts;
+    const { mark: _unmarked, ...options } = socketOptions(config);
+    const pod = this.#makeProxy(name, {
+      own: { local: new LocalWorkload(this.state, network, name), names: this.#names(null) },
+      uid: null,
+      log: log.scope("ztunnel::proxy"),
+      settings: { ...this.#settings(null), ownPorts: new Set([portOf(config.listeners.admin)]), dial: options },
+      listeners: {
+        inbound: { ...options, address: config.listeners.inbound },
+        inboundPlaintext: null,
+        outbound: null,
+        socks5: null,
+      },
+      originalSource: false,
+    });
+    this.#pods.set(pod, null);
+    return pod;
+  }
+
   #localWorkload(name: WorkloadName, home: PodHome | null): LocalWorkload {
     const { network, log } = this.#parts;
     if (home === null) return new LocalWorkload(this.state, network, name);
@@ -141,7 +177,19 @@ export class DataPlane {
     uid: string | null,
     own: Pick<PodContext, "local" | "names">,
   ): PodProxy {
-    const { config, log, metrics, random, fillRandom, wallClock } = this.#parts;
+    const { config, log } = this.#parts;
+    return this.#makeProxy(name, {
+      own,
+      uid,
+      log: home === null ? log.scope("ztunnel::proxy") : log.scope("ztunnel::proxy", podSpan(name)),
+      settings: this.#settings(home),
+      listeners: this.#listeners(home),
+      originalSource: config.sockets.originalSource,
+    });
+  }
+
+  #makeProxy(name: WorkloadName, { own, uid, log, settings, listeners, originalSource }: ProxyPlan): PodProxy {
+    const { config, metrics, random, fillRandom, wallClock } = this.#parts;
     return new PodProxy(
       {
         loop: this.#loop,
@@ -157,14 +205,14 @@ export class DataPlane {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
         },
-        log: home === null ? log.scope("ztunnel::proxy") : log.scope("ztunnel::proxy", podSpan(name)),
-        settings: this.#settings(home),
+        log,
+        settings,
         random,
         fillRandom,
         wallClock,
       },
-      this.#listeners(home),
-      config.sockets.originalSource,
+      listeners,
+      originalSource,
     );
   }
 
@@ -259,7 +307,11 @@ function podSpan({ name, namespace }: WorkloadName): Span {
 function ownPorts({ mode, listeners }: Config): ReadonlySet<number> {
   if (mode !== "dedicated") return new Set();
   const { admin, stats, readiness, dns } = listeners;
-  return new Set([admin, stats, readiness, dns].map((at) => at.kind === "address" ? at.address.port : at.port));
+  return new Set([admin, stats, readiness, dns].map(portOf));
+}
+
+function portOf(at: ServerAddress): number {
+  return at.kind === "address" ? at.address.port : at.port;
 }
 
 function socketOptions({ sockets }: Config): SocketOptions {

@@ -1,4 +1,5 @@
 /** The pods that one worker serves in shared mode, by the orders of main (`docs/spec/inpod-dns.md` A1.5, A2). */
+import type { WorkloadName } from "../config/config.ts";
 import type { NamespaceState } from "../net/namespace_state.ts";
 import type { DumpedConnections } from "../proxy/connection_dump.ts";
 import type { PodProxy } from "../proxy/pod_proxy.ts";
@@ -32,6 +33,8 @@ export class Pods {
     switch (order.kind) {
       case "serve":
         return this.#serve(order);
+      case "serve-self":
+        return this.#serveSelf(order.workload);
       case "stop":
         return this.#stop(order);
       case "report":
@@ -54,6 +57,15 @@ export class Pods {
       return this.#parts.answer({ kind: "failed", instance, reason: this.#reason(error, namespace) });
     }
     this.#parts.answer({ kind: "started", instance });
+  }
+
+  #serveSelf(workload: WorkloadName): void {
+    try {
+      this.#parts.plane.startSelf(workload);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.answer({ kind: "self-failed", reason });
+    }
   }
 
   #reason(error: unknown, namespace: number): string {

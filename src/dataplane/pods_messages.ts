@@ -18,6 +18,8 @@ export type PodOrder =
     readonly workload: WorkloadName;
     readonly namespace: number;
   }
+  /** The proxy's own workload, in the process's own namespace. One worker serves it, until the end. */
+  | { readonly kind: "serve-self"; readonly workload: WorkloadName }
   /** Of an instance that is gone already it means nothing. */
   | { readonly kind: "stop"; readonly instance: PodInstance; readonly mode: DrainMode }
   | { readonly kind: "report"; readonly request: number }
@@ -29,6 +31,7 @@ export type PodAnswer =
   | { readonly kind: "failed"; readonly instance: PodInstance; readonly reason: string }
   /** It was stopped, its last connection has ended. */
   | { readonly kind: "ended"; readonly instance: PodInstance }
+  | { readonly kind: "self-failed"; readonly reason: string }
   | { readonly kind: "report"; readonly request: number; readonly pods: readonly PodReport[] }
   | { readonly kind: "connections"; readonly request: number; readonly connections: DumpedConnections };
 

@@ -17,8 +17,8 @@ import { Socks5Connection } from "./socks5_connection.ts";
 
 export interface PodListeners {
   readonly inbound: ListenAt;
-  readonly inboundPlaintext: ListenAt;
-  readonly outbound: ListenAt;
+  readonly inboundPlaintext: ListenAt | null;
+  readonly outbound: ListenAt | null;
   readonly socks5: ListenAt | null;
 }
 
@@ -55,8 +55,8 @@ export class PodProxy {
     this.#ownPorts = new Set(parts.settings.ownPorts);
     try {
       this.#listenInbound(listeners.inbound);
-      this.#listenPassthrough(listeners.inboundPlaintext);
-      this.#listenOutbound(listeners.outbound);
+      if (listeners.inboundPlaintext !== null) this.#listenPassthrough(listeners.inboundPlaintext);
+      if (listeners.outbound !== null) this.#listenOutbound(listeners.outbound);
       if (listeners.socks5 !== null) this.#listenSocks5(listeners.socks5);
     } catch (error) {
       for (const { listener, connections } of this.#components) {
@@ -111,6 +111,7 @@ export class PodProxy {
     for (const { listener } of this.#components) listener.close();
     for (const pool of this.#pools) pool.drain();
     const componentEnded = countdown(this.#components.length, () => {
+      if (this.#pools.length === 0) return this.#drained();
       const poolEnded = countdown(this.#pools.length, () => this.#drained());
       // What the last streams said may still be on its way out.
       for (const pool of this.#pools) pool.finish(poolEnded);

@@ -25,6 +25,8 @@ export interface ClusterPlan {
   readonly backend?: Backend;
   /** DNS is captured; default false. */
   readonly dns?: boolean;
+  /** The proxies are workloads themselves, `ztunnel-NODE`, and serve themselves; default false. */
+  readonly proxiesInMesh?: boolean;
   /** Added to every proxy's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Path of another proxy for the node of this number; undefined: ours. */
@@ -137,6 +139,7 @@ export class Cluster implements AsyncDisposable {
       ADMIN_PORT: "0",
       STATS_PORT: "0",
       READINESS_PORT: "0",
+      ...this.#plan.proxiesInMesh && selfOf(node),
       ...this.#plan.env,
       ...more,
     };
@@ -179,11 +182,23 @@ export class Cluster implements AsyncDisposable {
       await redirectPod(wired.namespace, backend, { ipv6: true, dns });
       this.#pods.set(name, new BedPod(name, node, wired));
     }
-    Deno.writeTextFileSync(`${this.folder}/mesh.json`, bedMesh(pods.map((plan) => this.#workload(plan))));
+    const proxies = this.#plan.proxiesInMesh ? this.nodes.map(proxyWorkload) : [];
+    Deno.writeTextFileSync(
+      `${this.folder}/mesh.json`,
+      bedMesh([...pods.map((plan) => this.#workload(plan)), ...proxies]),
+    );
   }
 
   #workload({ name, serves, strict }: PodPlan): BedWorkload {
     const { ip, ip6, node } = this.pod(name);
     return { name, node: node.name, ips: [ip, ip6], serves: serves === true, strict: strict === true };
   }
+}
+
+function selfOf({ name }: BedNode): Record<string, string> {
+  return { POD_NAME: `ztunnel-${name}`, POD_NAMESPACE: NAMESPACE, SERVICE_ACCOUNT: `ztunnel-${name}` };
+}
+
+function proxyWorkload({ name, wired }: BedNode): BedWorkload {
+  return { name: `ztunnel-${name}`, node: name, ips: [wired.ip, wired.ip6] };
 }
