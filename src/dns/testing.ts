@@ -12,6 +12,7 @@ import { MeshState } from "../mesh/state.ts";
 import { LOOPBACK_V4, parseIp, type SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
+import type { DatagramSocket, Listener, Network } from "../net/network.ts";
 import { LocalWorkload } from "../proxy/local_workload.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
@@ -109,18 +110,23 @@ export class ScriptedServer {
   /** Everything it was asked, in order. */
   readonly asked: { readonly protocol: Protocol; readonly bytes: Uint8Array; readonly from: SocketAddress }[] = [];
   script: Script;
+  readonly #sockets: (DatagramSocket | Listener)[];
 
-  constructor(network: MemoryNetwork, address: SocketAddress, script: Script, namespace?: number) {
+  constructor(network: Network, address: SocketAddress, script: Script, namespace?: number) {
     this.address = address;
     this.script = script;
     const place = { address, ...(namespace === undefined ? {} : { namespace }) };
-    const socket = network.udp(place, {
+    const socket: DatagramSocket = network.udp(place, {
       onDatagram: (bytes, from) => {
         const answer = this.#answer(bytes.slice(), "udp", from);
         if (answer !== null) socket.send(answer, from);
       },
     });
-    network.listen(place, ({ duplex }) => this.#serve(duplex));
+    this.#sockets = [socket, network.listen(place, ({ duplex }) => this.#serve(duplex))];
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.close();
   }
 
   /** Names that were asked for, as `A www.example.com`, TCP marked. */

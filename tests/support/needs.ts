@@ -11,6 +11,8 @@ const PACKAGES = {
   conntrack: "conntrack",
   curl: "curl",
   dig: "dnsutils",
+  dnsmasq: "dnsmasq-base",
+  dnsperf: "dnsperf",
   h2load: "nghttp2-client",
   ip: "iproute2",
   iperf3: "iperf3",
