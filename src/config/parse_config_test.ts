@@ -41,7 +41,7 @@ const C2_PROXY = JSON.stringify({
 const portOf = (address: Config["listeners"]["stats"]) =>
   address.kind === "localhost" ? address.port : address.address.port;
 
-Deno.test("config C1 mesh file", () => {
+Deno.test("config C1, xds X37: mesh file", () => {
   const config = parse({}, { [MESH]: C1_MESH });
   assert.equal(portOf(config.listeners.stats), 15888);
   assert.equal(portOf(config.listeners.admin), 15099);
@@ -69,7 +69,7 @@ Deno.test("config C2 PROXY_CONFIG and ISTIO_META_ variables", () => {
   assert.equal(config.node.clusterId, "test-cluster");
 });
 
-Deno.test("config C3 both: the environment wins field by field", () => {
+Deno.test("config C3, xds X39: both: the environment wins field by field", () => {
   const config = parse({ PROXY_CONFIG: C2_PROXY }, { [MESH]: C1_MESH });
   assert.equal(portOf(config.listeners.stats), 15888);
   assert.equal(portOf(config.listeners.admin), 15999);
@@ -77,7 +77,7 @@ Deno.test("config C3 both: the environment wins field by field", () => {
   assert.equal(config.proxyMetadata["FOOBAR"], "foobar-overwritten");
 });
 
-Deno.test("config C4 headers", () => {
+Deno.test("config C4, xds X40: headers", () => {
   const config = parse({ XDS_HEADER_HEADER_FOO: "foo", CA_HEADER_HEADER_BAZ: "baz" });
   assert.deepEqual(config.xds.headers, [["header_foo", "foo"]]);
   assert.deepEqual(config.ca.headers, [["header_baz", "baz"]]);
@@ -119,7 +119,7 @@ Deno.test("config C9 XDS address", () => {
   assert.equal(parse({ KUBERNETES_SERVICE_HOST: "x" }).ca.address, "https://istiod.istio-system.svc:15012");
 });
 
-Deno.test("config C10 on demand excludes the DNS proxy", () => {
+Deno.test("config C10, xds X50: on demand excludes the DNS proxy", () => {
   assert.equal(
     refusal({ XDS_ON_DEMAND: "true" }),
     "error parsing proxy config: DNS proxy does not currently support on-demand mode",

@@ -112,7 +112,12 @@ const REFUSED: readonly Refused[] = [
     status: "503",
     error: `requested service ${HOST}:9999 found, but cannot resolve port`,
   },
-  { vector: "IN-19", headers: connectTo("10.0.0.1:8080"), status: "400", error: "ip mismatch: 10.0.0.2 != 10.0.0.1" },
+  {
+    vector: "IN-19, xds X223",
+    headers: connectTo("10.0.0.1:8080"),
+    status: "400",
+    error: "ip mismatch: 10.0.0.2 != 10.0.0.1",
+  },
 ];
 
 Deno.test("dataplane IN-13 GET: 400, told in words; a request that does not end is reset after a second", () => {

@@ -3,9 +3,9 @@ import { strict as assert } from "node:assert";
 import { rawClient, type RawPeer } from "../hbone/testing_peer.ts";
 import type { StreamLog } from "../h2/testing.ts";
 import { ErrorCode, type HeaderList } from "../h2/seam.ts";
-import { EMPTY_MATCH, keyOfPolicy, type Policy } from "../mesh/model.ts";
+import { EMPTY_MATCH, keyOfPolicy, type Policy, policyKey } from "../mesh/model.ts";
 import type { MeshChange } from "../mesh/changes.ts";
-import { at, echo, Testbed, type TestNode } from "./testing.ts";
+import { at, echo, type NodeOptions, Testbed, type TestNode, workloadAt } from "./testing.ts";
 
 const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
 const PEER = "spiffe://cluster.local/ns/default/sa/peer";
@@ -28,9 +28,9 @@ interface Scene {
   readonly peer: RawPeer;
 }
 
-function scene(): Scene {
+function scene(options: NodeOptions = {}): Scene {
   const bed = new Testbed();
-  const server = bed.node("server", SERVER);
+  const server = bed.node("server", SERVER, options);
   bed.listen(`${SERVER}:8080`, echo);
   bed.listen(`${SERVER}:9090`, echo);
   return { bed, server, peer: rawClient(bed.host(CLIENT), at(`${SERVER}:15008`), bed.context(PEER)) };
@@ -167,4 +167,87 @@ Deno.test("policies that change during a drain still cut", () => {
   assert.notEqual(peer.end, null, "the drained connection ends with its last stream");
   bed.run();
   assert.equal(server.drained, true);
+});
+
+function policyNamed(name: string, words: Partial<Policy>): MeshChange {
+  const policy: Policy = {
+    name,
+    namespace: "default",
+    scope: "WorkloadSelector",
+    action: "Deny",
+    dryRun: false,
+    rules: [[[{ ...EMPTY_MATCH, destinationPorts: [8080] }]]],
+    ...words,
+  };
+  return { kind: "policy", key: keyOfPolicy(policy), policy };
+}
+
+const NAMES = [policyKey("default/named")];
+
+Deno.test("xds 8.1 Q11: a workload that names another policy is asked about at once, for live connections too", () => {
+  const here = scene();
+  const { bed, server } = here;
+  server.plane.applyMesh([policyNamed("named", {})]);
+  const denied = open(here, 8080), allowed = open(here, 9090);
+  assert.deepEqual(denied.headers?.[0], [":status", "200"]);
+  server.plane.applyMesh([workloadAt("server", SERVER, { protocol: "HBONE", authorizationPolicies: NAMES })]);
+  bed.run();
+  assert.deepEqual(denied.events.slice(1), [`reset peer ${ErrorCode.CANCEL}`]);
+  assert.match(server.accessLine, CUT);
+  assert.equal(allowed.failure, null);
+  assertEnds(here);
+});
+
+Deno.test("observed O4: a policy that is named and has not come denies new calls and cuts none; then it decides", () => {
+  const here = scene();
+  const { bed, server } = here;
+  const live = open(here, 8080), other = open(here, 9090);
+  server.plane.applyMesh([workloadAt("server", SERVER, { protocol: "HBONE", authorizationPolicies: NAMES })]);
+  bed.run();
+  assert.equal(live.failure, null);
+  assert.deepEqual(open(here, 9090).headers, [[":status", "401"]]);
+  assert.match(
+    server.accessLine,
+    /error="connection closed due to policy rejection: policy is not known yet: default\/named"$/,
+  );
+  assert.ok(server.lines.some((line) => /^warn state .*UNKNOWN_POLICIES=skip/.test(line)), server.lines.join("\n"));
+  server.plane.applyMesh([policyNamed("named", {})]);
+  bed.run();
+  assert.deepEqual(live.events.slice(1), [`reset peer ${ErrorCode.CANCEL}`]);
+  assert.equal(other.failure, null);
+  assert.deepEqual(open(here, 9090).headers?.[0], [":status", "200"]);
+  assertEnds(here);
+});
+
+Deno.test("xds X267: with UNKNOWN_POLICIES=skip a policy that has not come denies nothing", () => {
+  const here = scene({ env: { UNKNOWN_POLICIES: "skip" }, workload: { authorizationPolicies: NAMES } });
+  assert.deepEqual(open(here, 8080).headers?.[0], [":status", "200"]);
+  assert.ok(here.server.lines.some((line) => line.endsWith("skipping unknown policy default/named")));
+  assertEnds(here);
+});
+
+Deno.test("what policies on trial would have decided is counted for each of them", () => {
+  const here = scene();
+  const { server } = here;
+  server.plane.applyMesh([
+    policyNamed("trial-deny", { scope: "Namespace", dryRun: true }),
+    policyNamed("trial-allow", { scope: "Namespace", dryRun: true, action: "Allow" }),
+  ]);
+  open(here, 8080);
+  open(here, 8080);
+  open(here, 9090);
+  const counted = server.metrics.snapshot().cells.filter(({ family }) => family === "istio_policy_dry_run");
+  assert.deepEqual(counted.map(({ labels, value }) => `${labels} ${value}`), [
+    `policy="default/trial-deny",result="deny policy match" 2`,
+    `policy="default/trial-allow",result="allow policy match" 2`,
+    `policy="unknown",result="no allow policies match" 1`,
+  ]);
+  assertEnds(here);
+});
+
+Deno.test("config 6.6: decisions at info with AUTHZ_POLICY_INFO_LOGGING=true", () => {
+  const here = scene({ env: { AUTHZ_POLICY_INFO_LOGGING: "true" } });
+  open(here, 8080);
+  assert.ok(here.server.lines.some((line) => /^info state .*no allow policies, allow$/.test(line)));
+  assertEnds(here);
 });

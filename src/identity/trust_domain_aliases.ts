@@ -22,10 +22,14 @@ export class TrustDomainAliases {
     return [...new Set(ids.flatMap((id) => [id, ...this.#others(id)]))];
   }
 
+  /** All names of the trust domain, its own included; none where it has one only. */
+  of(trustDomain: string): readonly string[] {
+    return this.#names.includes(trustDomain) ? this.#names : [];
+  }
+
   #others(id: SpiffeId): SpiffeId[] {
-    const own: string = trustDomainOf(id);
-    if (!this.#names.includes(own)) return [];
+    const own = trustDomainOf(id);
     const path = id.slice(SCHEME.length + own.length);
-    return this.#names.map((name) => parseSpiffeId(`${SCHEME}${name}${path}`)).filter((other) => other !== null);
+    return this.of(own).map((name) => parseSpiffeId(`${SCHEME}${name}${path}`)).filter((other) => other !== null);
   }
 }

@@ -22,3 +22,9 @@ Deno.test("an id of the mesh's trust domain goes under each of its names, one of
 Deno.test("a name that cannot be a trust domain makes no id", () => {
   assert.deepEqual(new TrustDomainAliases("new.example", ["not a domain"]).expand([NEW]), [NEW]);
 });
+
+Deno.test("the names of a trust domain", () => {
+  const aliases = new TrustDomainAliases("new.example", ["old.example"]);
+  assert.deepEqual(aliases.of("old.example"), ["new.example", "old.example"]);
+  assert.deepEqual(aliases.of("other.example"), []);
+});

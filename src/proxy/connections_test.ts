@@ -1,7 +1,7 @@
 /** `docs/spec/dataplane.md` 5, 10.9. Upstream counts streams of one tunnel as one entry; here each is one. */
 import { strict as assert } from "node:assert";
 import type { Call } from "../mesh/authorize.ts";
-import { EMPTY_MATCH } from "../mesh/model.ts";
+import { EMPTY_MATCH, policyKey } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import { policy, socket, stateOf, workload } from "../mesh/fixture_test.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
@@ -11,7 +11,7 @@ import { Connections, type InboundConnection } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
 
-const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"] });
+const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"], node: "local-node" });
 const call = (port: number): Call => ({
   destination: POD.workload,
   source: socket("10.0.0.1:1234"),
@@ -24,7 +24,7 @@ class Live implements InboundConnection {
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};
 
-  constructor(readonly connections: Connections, readonly call: Call) {
+  constructor(readonly connections: Connections, public call: Call) {
     connections.add(this);
     connections.addInbound(this);
   }
@@ -53,7 +53,7 @@ function deny(port: number) {
 
 const CHANGED = "connection closed due to policy change";
 
-Deno.test("dataplane CM-01 CM-04 connections are counted from add to remove", () => {
+Deno.test("dataplane CM-01 CM-04, xds X281 to X283, X286 to X288: connections are counted from add to remove", () => {
   const { connections, open } = bed();
   const first = open(80), second = open(80), other = open(443);
   assert.equal(connections.size, 3);
@@ -65,7 +65,7 @@ Deno.test("dataplane CM-01 CM-04 connections are counted from add to remove", ()
   assert.equal(connections.size, 0);
 });
 
-Deno.test("dataplane CM-02 CM-03 a policy cuts all it denies and no other", () => {
+Deno.test("dataplane CM-02 CM-03, xds X284, X285: a policy cuts all it denies and no other", () => {
   const { state, connections, open, cut } = bed();
   const first = open(80), second = open(80), other = open(443);
   state.apply([deny(80)]);
@@ -91,7 +91,7 @@ Deno.test("dataplane CM-05 a Deny policy without rules cuts nothing; a removed p
   assert.deepEqual(live.cuts, []);
 });
 
-Deno.test("dataplane CM-05 closed: policies are not listened to any more", () => {
+Deno.test("dataplane CM-05, xds X289: closed: policies are not listened to any more", () => {
   const { state, open, connections } = bed();
   const live = open(80);
   connections.close();
@@ -105,6 +105,18 @@ Deno.test("forced: the youngest goes first, each exactly once", () => {
   for (const port of [1, 2, 3]) open(port).onCut = () => order.push(port);
   connections.cutAll();
   assert.deepEqual(order, [3, 2, 1]);
+});
+
+Deno.test("xds 8.1 Q11: a workload that names another policy is asked about again, and only that workload's calls", () => {
+  const { state, connections, open } = bed();
+  state.apply([policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" })]);
+  const live = open(80), other = open(443);
+  const named = { ...POD, workload: { ...POD.workload, authorizationPolicies: [policyKey("ns/named")] } };
+  state.apply([named]);
+  assert.deepEqual([live.cuts, other.cuts, connections.size], [[CHANGED], [], 1]);
+  assert.equal(other.call.destination, named.workload);
+  state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
+  assert.deepEqual(other.cuts, [], "a workload that is gone ends with its pod");
 });
 
 function drainBed() {

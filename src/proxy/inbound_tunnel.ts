@@ -91,7 +91,9 @@ export class InboundTunnel implements LiveConnection {
     const { wallClock, peers } = this.#context;
     const { id, trust } = credential;
     // Federated domains have bundles of their own (`docs/spec/identity-spire.md` 6.5).
-    const expected = { kind: "trust-domain", trustDomain: trustDomainOf(id), aliases: trust.trustDomains } as const;
+    const trustDomain = trustDomainOf(id);
+    const aliases = [...trust.trustDomains, ...this.#context.settings.trustDomains.of(trustDomain)];
+    const expected = { kind: "trust-domain", trustDomain, aliases } as const;
     const verdict = verifyPeer(chain, "client", credential.trust, expected, wallClock(), peers);
     if (isRefusal(verdict)) return verdict;
     this.#identity = verdict.id;

@@ -1,0 +1,203 @@
+/** A proxy whose mesh comes from a control plane: when it serves, what it serves, and what changes while it does. */
+import { strict as assert } from "node:assert";
+import { istio } from "../proto/gen/resources.js";
+import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
+import { type App, echoApp } from "./support/apps.ts";
+import { ControlPlane } from "./support/control_plane.ts";
+import type { AdsStream, ScriptedResource } from "./support/control_plane_stream.ts";
+import { credential, sharedCa } from "./support/credentials.ts";
+import { HbonePeer } from "./support/hbone_peer.ts";
+import { identityOf, meshText, NAMESPACE, nodeOf } from "./support/mesh.ts";
+import { makeMesh } from "./support/mesh_resources.ts";
+import { freePorts } from "./support/ports.ts";
+import { Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { type TempDir, tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.23.0.3";
+
+/** The proxy's own workload. */
+function ownWorkload(policies: readonly string[] = []): ScriptedResource {
+  const body = istio.workload.Address.encode({
+    workload: {
+      uid: "b",
+      name: "b",
+      namespace: NAMESPACE,
+      serviceAccount: "b",
+      addresses: [Uint8Array.from(IP.split(".").map(Number))],
+      tunnelProtocol: istio.workload.TunnelProtocol.HBONE,
+      node: nodeOf("b"),
+      authorizationPolicies: policies.map((name) => `${NAMESPACE}/${name}`),
+    },
+  }).finish();
+  return { name: "b", version: "1", body };
+}
+
+type WirePolicy = Parameters<typeof istio.security.Authorization.encode>[0];
+
+function denyPort(name: string, port: number, words: WirePolicy = {}): ScriptedResource {
+  const body = istio.security.Authorization.encode({
+    name,
+    namespace: NAMESPACE,
+    scope: istio.security.Scope.NAMESPACE,
+    action: istio.security.Action.DENY,
+    rules: [{ clauses: [{ matches: [{ destinationPorts: [port] }] }] }],
+    ...words,
+  }).finish();
+  return { name: `${NAMESPACE}/${name}`, body };
+}
+
+/** A proxy that waits for its mesh, with an app behind it. */
+class Scene implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    stack: AsyncDisposableStack,
+    readonly folder: TempDir,
+    readonly app: App,
+    readonly proxy: Proxy,
+    readonly stream: AdsStream,
+  ) {
+    this.#stack = stack;
+  }
+
+  static async set(more: Readonly<Record<string, string>> = {}): Promise<Scene> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(tempDir());
+    const app = stack.use(echoApp(IP));
+    const plane = stack.use(await ControlPlane.start());
+    const settings = nodeSettings({ name: "b", ip: IP, mesh: meshText([]), folder: folder.path }, {
+      XDS_ADDRESS: plane.url,
+      XDS_ROOT_CA: ROOT_PEM,
+      CONNECTION_TERMINATION_DEADLINE: "1h",
+      ...more,
+    });
+    const proxy = stack.use(new Proxy(settings));
+    const stream = await plane.stream();
+    await stream.request();
+    await stream.request();
+    return new Scene(stack.move(), folder, app, proxy, stream);
+  }
+
+  /** Says what there is, and waits until it is served. */
+  async serve(addresses: readonly ScriptedResource[], policies: readonly ScriptedResource[] = []): Promise<void> {
+    await this.stream.push(ADDRESS_TYPE, "address 1", addresses);
+    await this.stream.push(AUTHORIZATION_TYPE, "policy 1", policies);
+    await this.proxy.line(/marking server ready/);
+  }
+
+  async peer(): Promise<HbonePeer> {
+    const one = credential(sharedCa(this.folder.path), identityOf("a"));
+    return await HbonePeer.connect(await this.proxy.place("inbound"), one);
+  }
+
+  async readiness(): Promise<string> {
+    const answer = await fetch(await this.proxy.url("readiness", "/healthz/ready"));
+    return `${answer.status} ${(await answer.text()).trim()}`;
+  }
+
+  /** Sections of the config dump. */
+  async dump(): Promise<Record<string, Record<string, unknown>[]>> {
+    return await (await fetch(await this.proxy.url("admin", "/config_dump"))).json();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stream.abandon();
+    await this.#stack.disposeAsync();
+  }
+}
+
+Deno.test("mesh from xds: pods are served when both types have been applied, xds 2.10", async () => {
+  await using scene = await Scene.set();
+  const waiting = "500 not ready, pending: proxy, state manager";
+  await scene.proxy.line(/listener established.*component="stats"/);
+  assert.equal(await scene.readiness(), waiting);
+  await scene.stream.push(ADDRESS_TYPE, "1", [ownWorkload()]);
+  assert.equal(await scene.readiness(), waiting);
+  assert.equal(scene.proxy.lines.some(({ fields }) => fields.get("component") === "inbound"), false);
+  await scene.stream.push(AUTHORIZATION_TYPE, "2", []);
+  await scene.proxy.line(/marking server ready/);
+  assert.match(await scene.readiness(), /^200/);
+  await using peer = await scene.peer();
+  const tunnel = await peer.tunnel(scene.app.authority);
+  tunnel.send("hello");
+  assert.equal(await tunnel.read(5), "hello");
+});
+
+Deno.test("mesh from xds: a stop before the first answer ends it at once, observed O1", async () => {
+  await using scene = await Scene.set();
+  await scene.proxy.line(/listener established.*component="stats"/);
+  const { code } = await scene.proxy.stop();
+  assert.equal(code, 0);
+});
+
+Deno.test("mesh from xds: a policy that comes ends what it denies; one on trial ends nothing, xds X53, X290 to X292", async () => {
+  await using scene = await Scene.set();
+  await scene.serve([ownWorkload()]);
+  await using peer = await scene.peer();
+  const tunnel = await peer.tunnel(scene.app.authority);
+  const talk = async () => {
+    tunnel.send("hello");
+    assert.equal(await tunnel.read(5), "hello");
+  };
+  await talk();
+  await scene.stream.push(AUTHORIZATION_TYPE, "2", [
+    denyPort("trial", scene.app.port, { dryRun: true }),
+    denyPort("other", scene.app.port + 1),
+  ]);
+  await talk();
+  await scene.stream.push(AUTHORIZATION_TYPE, "3", [denyPort("deny", scene.app.port)]);
+  const line = await scene.proxy.line(/error="connection closed due to policy change"/);
+  assert.equal(line.scope, "access");
+  assert.equal(await peer.request({ ":method": "CONNECT", ":authority": scene.app.authority }).status, 401);
+  await scene.stream.push(AUTHORIZATION_TYPE, "4", [], [`${NAMESPACE}/deny`]);
+  const again = await peer.tunnel(scene.app.authority);
+  again.send("hello");
+  assert.equal(await again.read(5), "hello");
+  const told = scene.proxy.lines.map(({ message }) => message).filter((text) => text.startsWith("handling RBAC"));
+  assert.deepEqual(told, [
+    "handling RBAC update trial",
+    "handling RBAC update other",
+    "handling RBAC update deny",
+    `handling RBAC delete ${NAMESPACE}/deny`,
+  ]);
+});
+
+Deno.test("mesh from xds: a bad resource is refused alone, xds X54, X60", async () => {
+  await using scene = await Scene.set();
+  const BAD = Uint8Array.of(0xff);
+  const resources = [{ name: "x", body: BAD }, ownWorkload(), { name: "y", body: new Uint8Array(0) }];
+  scene.stream.respond({ typeUrl: ADDRESS_TYPE, nonce: "1", resources });
+  await scene.stream.expectNack("1", /^y: unknown address type; x: decode: /);
+  assert.deepEqual((await scene.dump())["workloads"]!.map(({ uid }) => uid), ["b"]);
+  await scene.serve([]);
+});
+
+Deno.test("mesh from xds: a large mesh beside a static one, in two workers", async () => {
+  const [inbound, plaintext, outbound] = freePorts(IP, 3);
+  await using scene = await Scene.set({
+    LOCAL_XDS: meshText([{ name: "static", ips: ["127.23.0.9"] }]),
+    ZTUNNEL_WORKER_THREADS: "2",
+    UNSTABLE_ENABLE_SOCKS5: "false",
+    INBOUND_PORT: `${inbound}`,
+    INBOUND_PLAINTEXT_PORT: `${plaintext}`,
+    OUTBOUND_PORT: `${outbound}`,
+  });
+  const mesh = makeMesh({ workloads: 5000, services: 1000, policies: 50 });
+  await scene.serve([...mesh.addresses, ownWorkload()], mesh.policies);
+  const dump = await scene.dump();
+  assert.equal(dump["workloads"]!.length, 5002);
+  assert.equal(dump["services"]!.length, 1000);
+  assert.equal(dump["policies"]!.length, 50);
+  assert.deepEqual(dump["stagedServices"], {});
+  // Whichever worker takes a connection knows the pod.
+  for (let i = 0; i < 8; i++) {
+    await using peer = await scene.peer();
+    const tunnel = await peer.tunnel(scene.app.authority);
+    tunnel.send("hello");
+    assert.equal(await tunnel.read(5), "hello");
+  }
+  await scene.stream.push(ADDRESS_TYPE, "2", [], [...mesh.addresses.map(({ name }) => name), `${NAMESPACE}/static`]);
+  assert.deepEqual((await scene.dump())["workloads"]!.map(({ name }) => name), ["b"]);
+});
