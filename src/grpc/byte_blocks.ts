@@ -40,11 +40,14 @@ export class ByteBlocks {
   }
 
   /**
-   * Gives the memory back now: an isolate that has become idle does not collect. Views that {@link slice} gave are
-   * empty from here on.
+   * Gives the memory back now, since an isolate that has become idle does not collect; block by block, as 200 MB take
+   * 20 ms. Views that {@link slice} gave are empty from here on.
    */
-  release(): void {
-    for (const { buffer } of this.#blocks) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  *release(): Generator<void> {
+    for (const { buffer } of this.#blocks) {
+      if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+      yield;
+    }
   }
 
   /** All of it in one piece: for messages known to be small. */

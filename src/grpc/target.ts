@@ -20,7 +20,7 @@ export interface Target {
  * a URL mean nothing here.
  */
 export function parseTarget(text: string): Target | null {
-  const path = /^unix:(?:\/\/)?(\/[^\0]+)$/i.exec(text)?.[1];
+  const path = /^unix:(?:\/\/)?(\/[^/\0][^\0]*)$/i.exec(text)?.[1];
   if (path !== undefined) return { text, endpoint: { kind: "unix", path }, authority: "localhost", tls: false };
   const url = URL.parse(text);
   if (url === null || url.hostname === "" || url.protocol !== "https:" && url.protocol !== "http:") return null;

@@ -45,7 +45,7 @@ export class DeltaStream {
     const { call } = this.#parts;
     for (let message = await call.read(); message !== null; message = await call.read()) {
       await this.#receive(message);
-      message.release();
+      await paced(message.release());
     }
   }
 

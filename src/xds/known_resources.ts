@@ -3,8 +3,10 @@
  * begins (`docs/spec/xds-state.md` 2.5, 2.6). One that is missing in that list would never be removed.
  */
 
+import { NameMap } from "./name_map.ts";
+
 export class KnownResources {
-  readonly #versions = new Map<string, string>();
+  readonly #versions = new NameMap<string>();
   /** Other names of each, where they are kept. */
   readonly #aliases = new Map<string, readonly string[]>();
   /** By how many resources an alias is claimed: a service and its workloads share addresses. */
