@@ -2,8 +2,10 @@
  * The wiring of a whole node, in the order of `docs/spec/config-admin.md` 7.2: servers, authority and certificate
  * manager, static mesh, workers, signals. Everything is made here once and handed down.
  */
+import { CrlSource } from "../authorities/crl_source.ts";
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
+import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -48,6 +50,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       readiness.register("certificate authority");
       void certificates.connected.then(() => readiness.complete("certificate authority"));
     }
+    const revocation = await openRevocation(config, log);
     const onSynced = () => readiness.complete("state manager");
     const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
     let pods: Pods | null = null;
@@ -64,6 +67,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     });
     const start = async () => {
       await startWorkers(config, workers, filter, log);
+      followRevocation(revocation, workers);
       servers.serveStats(async () => {
         collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
         return [metrics.snapshot(), ...await workers.snapshots()];
@@ -89,9 +93,28 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     ]);
     mesh.close();
     certificates.close();
+    revocation?.close();
   } finally {
     writer.drain(LAST_LINES);
   }
+}
+
+/** Null: `CRL_PATH` is not set. Rejects for a file that cannot be used. */
+function openRevocation({ tls }: Config, log: Log): Promise<CrlSource> | null {
+  if (tls.crlPath === null) return null;
+  const scope = log.scope("ztunnel::tls::crl");
+  return CrlSource.open({
+    path: tls.crlPath,
+    clock: SYSTEM_CLOCK,
+    log: (level, message, fields) => scope[level](message, fields),
+  });
+}
+
+/** Before there are listeners. */
+function followRevocation(revocation: CrlSource | null, workers: Workers): void {
+  if (revocation === null) return;
+  workers.send({ kind: "revocation-lists", lists: revocation.lists });
+  revocation.watch((lists) => workers.send({ kind: "revocation-lists", lists }));
 }
 
 async function startWorkers(config: Config, workers: Workers, filter: LogFilter, log: Log): Promise<void> {

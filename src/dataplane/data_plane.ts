@@ -10,8 +10,10 @@ import type { StubResolver } from "../dns/stub_resolver.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { RevocationList } from "../identity/crl.ts";
+import { KnownPeers } from "../identity/known_peers.ts";
+import { Revocation } from "../identity/revocation.ts";
 import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
-import { newPeerChainCache } from "../identity/verify_peer.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import { MeshState } from "../mesh/state.ts";
 import type { ListenAt, Network, SocketOptions } from "../net/network.ts";
@@ -80,7 +82,7 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #loop: Loop;
   readonly #telemetry: ConnectionTelemetry;
-  readonly #peers = newPeerChainCache();
+  readonly #peers: KnownPeers;
   /** Each with its DNS proxy; null: there is none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
   readonly #dns: PodDns | null;
@@ -95,6 +97,11 @@ export class DataPlane {
     const files = parts.files ?? SYSTEM_FILES;
     this.#dns = config.dnsEnabled ? new PodDns({ ...parts, state: this.state, files }) : null;
     this.#hosts = hostNames({ ...parts, files });
+    const revocation = new Revocation(network, {
+      rejected: (reporter) => void metrics.cell("istio_crl_policy_rejections", reporter).value++,
+      untracked: (reporter) => void metrics.cell("istio_crl_untracked_connections", reporter).value++,
+    });
+    this.#peers = new KnownPeers(revocation);
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
@@ -112,6 +119,11 @@ export class DataPlane {
 
   certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
     this.credentials.failed(id, message, workloadUid);
+  }
+
+  /** From now on these lists count, also for connections that are open. */
+  setRevocationLists(lists: readonly RevocationList[]): void {
+    this.#peers.revocation.replace(lists);
   }
 
   /**

@@ -6,6 +6,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
+import type { RevocationList } from "../identity/crl.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -30,6 +31,8 @@ export type ToWorker =
   | { readonly kind: "certificate-failed"; readonly subject: CertificateSubject; readonly message: string }
   /** Not for new connections any more. */
   | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject }
+  /** What the file at `CRL_PATH` says; the first before there are listeners. */
+  | { readonly kind: "revocation-lists"; readonly lists: readonly RevocationList[] }
   /** Bind the listeners of the one workload of dedicated mode. */
   | { readonly kind: "listen" }
   /** Shared mode. */

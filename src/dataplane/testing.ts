@@ -58,6 +58,8 @@ export class TestNode {
   readonly id: SpiffeId;
   readonly metrics = new Metrics();
   readonly issuer: TestIssuer;
+  /** The last one issued, DER. */
+  leaf: Uint8Array = new Uint8Array();
   /** What happens when the data plane asks for a certificate. */
   certificates: CertificateMode = "issue";
   /** Names that the data plane wanted to know of the control plane. */
@@ -128,7 +130,9 @@ export class TestNode {
   }
 
   issueCertificate(id = this.id): void {
-    this.plane.setCertificate(this.issuer.issue(id));
+    const issued = this.issuer.issue(id);
+    this.leaf = issued.chain[0]!;
+    this.plane.setCertificate(issued);
   }
 
   drain(deadline = 5000): void {

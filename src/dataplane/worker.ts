@@ -118,6 +118,8 @@ class DataPlaneWorker {
         return this.#plane.certificateFailed(message.subject.id, message.message, message.subject.workloadUid);
       case "certificate-withdrawn":
         return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid);
+      case "revocation-lists":
+        return this.#plane.setRevocationLists(message.lists);
       case "listen":
         return this.#listen();
       case "pod":

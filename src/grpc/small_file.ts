@@ -6,15 +6,23 @@ const MAX_BYTES = 8 * 1024 * 1024;
 
 export type SmallFile = { readonly text: string } | { readonly problem: string };
 
+export type SmallBytes = { readonly bytes: Uint8Array } | { readonly problem: string; readonly missing: boolean };
+
 /** The text of a file, or why there is none, as the log shall show it. Does not reject. */
 export async function readSmallFile(path: string): Promise<SmallFile> {
+  const read = await readSmallBytes(path);
+  return "bytes" in read ? { text: new TextDecoder().decode(read.bytes) } : read;
+}
+
+/** The same of a file that is no text. `missing`: there is none. */
+export async function readSmallBytes(path: string, maxBytes = MAX_BYTES): Promise<SmallBytes> {
   try {
     const { size, isFile } = await Deno.stat(path);
-    if (!isFile) return { problem: "not a file" };
-    if (size > MAX_BYTES) return { problem: `${size} bytes are too many` };
-    return { text: await Deno.readTextFile(path) };
+    if (!isFile) return { problem: "not a file", missing: false };
+    if (size > maxBytes) return { problem: `${size} bytes are too many`, missing: false };
+    return { bytes: await Deno.readFile(path) };
   } catch (error) {
-    return { problem: fileProblem(error) };
+    return { problem: fileProblem(error), missing: error instanceof Deno.errors.NotFound };
   }
 }
 

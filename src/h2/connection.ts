@@ -120,6 +120,11 @@ export class H2Connection implements Connection {
     this.core.tellStreams(Infinity);
   }
 
+  abandon(reason: string, now: Millis): void {
+    this.core.now = now;
+    this.core.fail(ErrorCode.NO_ERROR, reason);
+  }
+
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
     if (!this.canOpen) return null;
     const core = this.core;

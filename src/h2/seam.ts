@@ -156,6 +156,8 @@ export interface Connection {
    * us who broke it, for a breach below HTTP/2.
    */
   lost(reason: string, byUs?: boolean): void;
+  /** Ends it at once with GOAWAY(NO_ERROR); every stream is told `reason`, as by us. Look at {@link behind} afterwards. */
+  abandon(reason: string, now: Millis): void;
   /** Client: a CONNECT. Null when `canOpen` is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null;
   /**

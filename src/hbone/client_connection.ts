@@ -13,14 +13,14 @@ import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } fro
 import type { HeaderList, Stream, StreamHandler } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
-import { type PeerChainCache, verifyPeer } from "../identity/verify_peer.ts";
+import type { KnownPeers } from "../identity/known_peers.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions, Millis, Timer } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
 import type { Credential, Credentials } from "./credentials.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
-import { prefaceFailure } from "./failure.ts";
+import { prefaceFailure, REVOKED } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
@@ -51,7 +51,8 @@ export class ClientConnection implements ConnectionHandler {
   readonly #loop: Loop;
   readonly #settings: ClientSettings;
   readonly #events: ClientEvents;
-  readonly #cache: PeerChainCache;
+  readonly #peers: KnownPeers;
+  #unwatch: () => void = () => {};
   #abort: () => void = () => {};
   #h2: H2Connection | null = null;
   #transport: Transport | null = null;
@@ -68,11 +69,11 @@ export class ClientConnection implements ConnectionHandler {
   /** The pool's, for the release of a connection that is not used. */
   releaseTimer: Timer | null = null;
 
-  constructor(loop: Loop, peer: Peer, settings: ClientSettings, cache: PeerChainCache, events: ClientEvents) {
+  constructor(loop: Loop, peer: Peer, settings: ClientSettings, peers: KnownPeers, events: ClientEvents) {
     this.#loop = loop;
     this.peer = peer;
     this.#settings = settings;
-    this.#cache = cache;
+    this.#peers = peers;
     this.#events = events;
   }
 
@@ -115,6 +116,7 @@ export class ClientConnection implements ConnectionHandler {
   /** Ends at once, whatever its state. Streams are told, `ClientEvents` are not. */
   close(): void {
     this.#closed = this.#ended = true;
+    this.#unwatch();
     this.#abort();
     this.#h2?.transportEnded("the connection was closed");
     this.#transport?.close();
@@ -137,6 +139,7 @@ export class ClientConnection implements ConnectionHandler {
   onEnd(failure: H2Failure): void {
     this.#ended = true;
     this.#end = failure;
+    this.#unwatch();
     this.#transport?.connectionEnded();
   }
 
@@ -179,7 +182,7 @@ export class ClientConnection implements ConnectionHandler {
 
   #judge(chain: readonly Uint8Array[], credential: Credential) {
     const expected = { kind: "any-of", ids: this.peer.expected } as const;
-    const verdict = verifyPeer(chain, "server", credential.trust, expected, this.#settings.wallClock(), this.#cache);
+    const verdict = this.#peers.verify(chain, "server", credential.trust, expected, this.#settings.wallClock());
     if (isRefusal(verdict)) return verdict;
     this.peerId = verdict.id;
     return null;
@@ -194,6 +197,7 @@ export class ClientConnection implements ConnectionHandler {
     this.#h2 = new H2Connection(options, this, buffers, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
+    this.#unwatch = this.#peers.revocation.watch(peer.chain, "server", () => this.#transport?.abandon(REVOKED));
     this.#events.onOpen();
   }
 

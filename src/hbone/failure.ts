@@ -3,7 +3,16 @@ import { type H2Failure } from "../h2/seam.ts";
 import type { Ending } from "../net/duplex.ts";
 
 /** `response_flags` of `docs/spec/dataplane.md` 7.4 that tunnels can end with. */
-export type TunnelFlag = "CONNECT" | "TLS_FAILURE" | "H2_HANDSHAKE_FAILURE" | "NETWORK_POLICY" | "IDENTITY_ERROR";
+export type TunnelFlag =
+  | "CONNECT"
+  | "TLS_FAILURE"
+  | "H2_HANDSHAKE_FAILURE"
+  | "NETWORK_POLICY"
+  | "IDENTITY_ERROR"
+  | "CERT_REVOKED";
+
+/** Why we end a connection whose peer's certificate was revoked meanwhile: the reason its streams get. */
+export const REVOKED = "connection closed: peer certificate revoked by CRL";
 
 export interface TunnelFailure {
   readonly flag: TunnelFlag;
@@ -38,6 +47,7 @@ export function prefaceFailure(failure: H2Failure): TunnelFailure {
 
 /** The request was refused or reset before its 200. */
 export function requestFailure(failure: H2Failure): TunnelFailure {
+  if (failure.reason === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
   return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
 }
 

@@ -7,7 +7,7 @@
  */
 import type { HeaderList } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import type { PeerChainCache } from "../identity/verify_peer.ts";
+import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress, type Ip } from "../net/address.ts";
 import type { Millis } from "../net/network.ts";
 import { ClientConnection, type ClientSettings, type Peer } from "./client_connection.ts";
@@ -47,17 +47,17 @@ export class Pool {
   readonly #loop: Loop;
   readonly #credentials: Credentials;
   readonly #settings: PoolSettings;
-  readonly #cache: PeerChainCache;
+  readonly #peers: KnownPeers;
   readonly #entries = new Map<string, Entry>();
   readonly #all = new Set<ClientConnection>();
   #draining = false;
   #onDrained: (() => void) | null = null;
 
-  constructor(loop: Loop, credentials: Credentials, settings: PoolSettings, cache: PeerChainCache) {
+  constructor(loop: Loop, credentials: Credentials, settings: PoolSettings, peers: KnownPeers) {
     this.#loop = loop;
     this.#credentials = credentials;
     this.#settings = settings;
-    this.#cache = cache;
+    this.#peers = peers;
   }
 
   /** Open and connecting connections. */
@@ -132,7 +132,7 @@ export class Pool {
 
   #connect(entry: Entry, request: TunnelRequest): void {
     entry.connecting++;
-    const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#cache, {
+    const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection, request),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
       onClosed: () => this.#gone(entry, connection),

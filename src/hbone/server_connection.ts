@@ -3,6 +3,7 @@ import { H2Connection } from "../h2/connection.ts";
 import { defaultOptions } from "../h2/limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
 import type { Duplex } from "../net/duplex.ts";
+import { REVOKED } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
@@ -37,6 +38,11 @@ export class ServerConnection implements ConnectionHandler {
   drain(): void {
     this.#h2.drain(this.#loop.network.now());
     this.#transport.deadlineMoved();
+  }
+
+  /** The peer's certificate was revoked: ends at once, and its streams are told so. */
+  revoke(): void {
+    this.#transport.abandon(REVOKED);
   }
 
   /** Ends at once. Streams are told; `onClosed` is not called. */

@@ -1,8 +1,10 @@
 /** For tests only: certificates, at once and from as many authorities as wanted. */
 import type { IssuedCertificate } from "../identity/authority.ts";
+import { type Certificate, parseCertificate } from "../identity/certificate.ts";
 import { checkIssued } from "../identity/check_issued.ts";
+import { parseRevocationList, type RevocationList } from "../identity/crl.ts";
 import { parseSpiffeId, type SpiffeId } from "../identity/spiffe_id.ts";
-import { HOUR, type Issuer, makeCa, makeLeaf, newKey, NOW } from "../identity/test_certificates.ts";
+import { crlSigner, HOUR, type Issuer, makeCa, makeCrl, makeLeaf, newKey, NOW } from "../identity/test_certificates.ts";
 import { bundlesForAnyDomain, TrustStore } from "../identity/trust_bundles.ts";
 import { memoryTlsContext } from "../net/memory_network.ts";
 import type { TlsContext } from "../net/tls_context.ts";
@@ -22,7 +24,7 @@ export class TestIssuer {
   anchors: readonly Uint8Array[];
 
   constructor(organization = "Root") {
-    this.#ca = makeCa(organization);
+    this.#ca = makeCa(organization, { extensions: crlSigner() });
     this.anchors = [this.#ca.certificate];
   }
 
@@ -31,6 +33,12 @@ export class TestIssuer {
     const leaf = makeLeaf(this.#ca, id, { key, notAfter: NOW + lifetime });
     const pkcs8 = new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
     return checkIssued(id, [leaf], pkcs8, bundlesForAnyDomain(this.anchors), NOW);
+  }
+
+  /** A list of these certificates, given by their leafs. */
+  revoke(...leafs: readonly Uint8Array[]): RevocationList {
+    const serials = leafs.map((leaf) => (parseCertificate(leaf) as Certificate).serial);
+    return parseRevocationList(makeCrl(this.#ca, serials)) as RevocationList;
   }
 
   credential(id: SpiffeId): Credential {

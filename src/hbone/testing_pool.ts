@@ -1,6 +1,7 @@
 /** For tests only: a pool, a scripted server, and the connections between them. */
 import { strict as assert } from "node:assert";
-import { newPeerChainCache } from "../identity/verify_peer.ts";
+import { KnownPeers } from "../identity/known_peers.ts";
+import { Revocation } from "../identity/revocation.ts";
 import { type Ip, parseIp, type SocketAddress } from "../net/address.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import { ErrorCode, type H2Options, type HeaderList, type Stream } from "../h2/seam.ts";
@@ -33,6 +34,7 @@ export class PoolBed {
   readonly server = new HostNetwork(this.memory, 2);
   readonly credentials = new TestCredentials(issuer.credential(CLIENT));
   readonly pool: Pool;
+  readonly revocation = new Revocation(this.client, { rejected() {}, untracked() {} });
   readonly served: RawServer;
 
   constructor({ maxStreams = 100, idle = 300_000, server = {}, prepare = () => {} }: PoolBedOptions = {}) {
@@ -48,7 +50,7 @@ export class PoolBed {
       maxStreams,
       unusedRelease: idle,
       wallClock: () => NOW,
-    }, newPeerChainCache());
+    }, new KnownPeers(this.revocation));
   }
 
   request(sourceIp = ONE): TestRequest {

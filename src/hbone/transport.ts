@@ -57,6 +57,13 @@ export class Transport implements DuplexSink {
     this.#armTimer();
   }
 
+  /** Ends the connection at once, with GOAWAY; its streams are told `reason`. */
+  abandon(reason: string): void {
+    if (this.#closed || this.#connection.ended) return;
+    this.#connection.abandon(reason, this.#loop.network.now());
+    this.#goOn();
+  }
+
   /** The connection has ended: `ConnectionHandler.onEnd` calls this. It closes when its last frames have left. */
   connectionEnded(): void {
     this.#limitLastWords();

@@ -39,6 +39,7 @@ class FakeConnection implements Connection {
     this.received.push("resumed");
   }
   transportEnded(): void {}
+  abandon(): void {}
   lost(reason: string, byUs = false): void {
     this.reason = byUs ? `by us: ${reason}` : reason;
     this.onLost();

@@ -6,6 +6,9 @@ export interface PeerRefusal {
   readonly message: string;
 }
 
+/** The one code that has an alert of its own (RFC 8446 §6.2). */
+export const REVOKED = "REVOKED";
+
 /** What the handshake found out about the peer. */
 export interface TlsPeer {
   /** The path that was verified, DER, leaf first, trust anchor last. */

@@ -1,8 +1,9 @@
 /** What a handshake thinks of its peer, and how it puts a failure; the same over a socket and over another stream. */
 import type { TlsFailure } from "../os/tls_failure.ts";
+import type { PathRefusal } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import type { SecureEvents } from "./network.ts";
-import type { PeerRefusal } from "./tls_context.ts";
+import { type PeerRefusal, REVOKED } from "./tls_context.ts";
 import { handshakeEnding } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 
@@ -22,12 +23,13 @@ export class TlsJudge {
   }
 
   /** Asks whoever has an expectation about a verified path; null accepts. */
-  accept(chain: readonly Uint8Array[]): string | null {
+  accept(chain: readonly Uint8Array[]): PathRefusal | null {
     const peerRole = this.#role === "client" ? "server" : "client";
     this.#refusal = this.#events.accept === undefined
       ? this.#context.settings.accept(chain, peerRole)
       : this.#events.accept(chain);
-    return this.#refusal === null ? null : this.#refusal.message;
+    if (this.#refusal === null) return null;
+    return { text: this.#refusal.message, revoked: this.#refusal.code === REVOKED };
   }
 
   /**

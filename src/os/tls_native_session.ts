@@ -12,8 +12,8 @@ import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
 
 const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
-/** `X509_V_ERR_CERT_REJECTED`: becomes the alert bad_certificate. */
-const CERTIFICATE_REJECTED = 28;
+/** `X509_V_ERR_*`, which become the alerts bad_certificate and certificate_revoked. */
+const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
 const RECEIVED_SHUTDOWN = 2;
 /** Proper peers send a few tickets after the handshake, and a key update once in many gigabytes. */
 const MESSAGES_WITHOUT_DATA = 64;
@@ -22,8 +22,13 @@ const WRITE_SIDE = intCell(1).bytes;
 /** Returned by {@link NativeTlsSession.read} and `write` besides byte counts. */
 export const WOULD_BLOCK = 0, CLOSED_BY_PEER = -2, BROKEN = -1;
 
-/** Decides on a verified path (DER, leaf first, anchor last): null accepts, text refuses with an alert. */
-export type AcceptPath = (chain: Uint8Array[]) => string | null;
+/** Decides on a verified path (DER, leaf first, anchor last): null accepts, else an alert says why. */
+export type AcceptPath = (chain: Uint8Array[]) => PathRefusal | null;
+
+export interface PathRefusal {
+  readonly text: string;
+  readonly revoked: boolean;
+}
 
 export type TlsRole = "client" | "server";
 
@@ -207,8 +212,8 @@ export class NativeTlsSession {
       this.peerChain = chain;
       return 1;
     }
-    this.failure = { kind: "refused", text: refusal };
-    crypto.X509_STORE_CTX_set_error(store, CERTIFICATE_REJECTED);
+    this.failure = { kind: "refused", text: refusal.text };
+    crypto.X509_STORE_CTX_set_error(store, refusal.revoked ? CERTIFICATE_REVOKED : CERTIFICATE_REJECTED);
     return 0;
   }
 
@@ -228,11 +233,11 @@ export class NativeTlsSession {
     this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
   }
 
-  #ask(chain: Uint8Array[]): string | null {
+  #ask(chain: Uint8Array[]): PathRefusal | null {
     try {
       return this.#accept(chain);
     } catch (error) {
-      return `the verifier failed: ${error instanceof Error ? error.message : error}`;
+      return { text: `the verifier failed: ${error instanceof Error ? error.message : error}`, revoked: false };
     }
   }
 

@@ -1,6 +1,8 @@
 /** What copying tells the outside: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
+import { REVOKED } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
+import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 
 export interface CopyMeter {
   /** Bytes from the application's socket into the stream (or from downstream to upstream between sockets). */
@@ -8,8 +10,12 @@ export interface CopyMeter {
   down(bytes: number): void;
 }
 
-/** Null: success. Text: the error to log, with flag CONNECT. */
+/** Null: success. Text: the error to log; {@link copyFailure} has its flag. */
 export type CopyOutcome = string | null;
+
+export function copyFailure(outcome: CopyOutcome): ConnectionFailure | null {
+  return outcome === null ? null : { flag: outcome === REVOKED ? "CERT_REVOKED" : "CONNECT", message: outcome };
+}
 
 /** How a client ended that is found `broken` before anything was read from it. */
 export const CLIENT_RESET: Ending = {
@@ -32,6 +38,7 @@ export function streamFailure(
   weHadEnded: boolean,
   socketIsDownstream: boolean,
 ): CopyOutcome {
+  if (failure.reason === REVOKED) return REVOKED;
   const reading = socketIsDownstream ? "receive" : "send", writing = socketIsDownstream ? "send" : "receive";
   if (failure.by === "transport") return `while closing connection: ${writing}: io error: ${text}`;
   switch (failure.code) {

@@ -19,7 +19,7 @@ import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { InboundConnection } from "./connections.ts";
-import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
@@ -241,7 +241,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   }
 
   #copied(outcome: CopyOutcome): void {
-    this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome });
+    this.#finish(copyFailure(outcome));
   }
 
   /** Refused before there was a record: a warning, no counters. */

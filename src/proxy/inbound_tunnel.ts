@@ -5,17 +5,18 @@
  *         └───────────────┴────── refused, drained ───────┴──────────────────────▲
  */
 import type { Credential } from "../hbone/credentials.ts";
+import { REVOKED } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import { type SpiffeId, trustDomainOf } from "../identity/spiffe_id.ts";
-import { verifyPeer } from "../identity/verify_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
-import type { PeerRefusal } from "../net/tls_context.ts";
+import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
 import type { LiveConnection } from "./connections.ts";
 import { InboundStream } from "./inbound_stream.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -32,6 +33,7 @@ export class InboundTunnel implements LiveConnection {
   #server: ServerConnection | null = null;
   #identity: SpiffeId | null = null;
   #done = false;
+  #unwatch: () => void = () => {};
 
   constructor(context: PodContext, plain: Duplex, onEnd: () => void) {
     this.#context = context;
@@ -77,7 +79,7 @@ export class InboundTunnel implements LiveConnection {
     try {
       const handshake = loop.network.secure(this.#plain, credential.context, "server", settings.handshakeTimeout, {
         accept: (chain) => this.#judge(chain, credential),
-        onSecure: (duplex) => this.#serve(duplex),
+        onSecure: (duplex, tls) => this.#serve(duplex, tls),
         onSecureFailure: (ending) => this.#refuse(`tls handshake error: ${ending.message}`),
       });
       this.#handedOver = true;
@@ -94,19 +96,28 @@ export class InboundTunnel implements LiveConnection {
     const trustDomain = trustDomainOf(id);
     const aliases = [...trust.trustDomains, ...this.#context.settings.trustDomains.of(trustDomain)];
     const expected = { kind: "trust-domain", trustDomain, aliases } as const;
-    const verdict = verifyPeer(chain, "client", credential.trust, expected, wallClock(), peers);
+    const verdict = peers.verify(chain, "client", credential.trust, expected, wallClock());
     if (isRefusal(verdict)) return verdict;
     this.#identity = verdict.id;
     return null;
   }
 
-  #serve(duplex: Duplex): void {
+  #serve(duplex: Duplex, tls: TlsPeer): void {
+    this.#logEstablished(tls);
     const peer = { address: duplex.remote, local: duplex.local, identity: this.#identity! };
     this.#abort = () => {};
     this.#server = new ServerConnection(this.#context.loop, duplex, this.#context.settings.http2, {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
     });
+    this.#unwatch = this.#context.peers.revocation.watch(tls.chain, "client", () => this.#server?.revoke());
+  }
+
+  #logEstablished({ version, cipher, group }: TlsPeer): void {
+    const log = this.#context.log.as("ztunnel::proxy::inbound");
+    if (!log.isEnabled(LEVEL.debug)) return;
+    const peer = bare(formatAddress(this.#plain.remote));
+    log.debug("HBONE connection established", { peer, identity: this.#identity, version, cipher, group });
   }
 
   /** A peer that breaks the rules loses the connection; whoever looks for the reason finds it here. */
@@ -114,6 +125,7 @@ export class InboundTunnel implements LiveConnection {
     const log = this.#context.log.as("ztunnel::proxy::inbound");
     const peer = { peer: bare(formatAddress(this.#plain.remote)), identity: this.#identity };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
+    else if (failure.reason === REVOKED) log.warn(REVOKED, peer);
     else if (failure.code !== ErrorCode.NO_ERROR) log.warn(`HBONE connection closed: ${failure.reason}`, peer);
     else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
     this.#end();
@@ -128,6 +140,7 @@ export class InboundTunnel implements LiveConnection {
   #end(): void {
     if (this.#done) return;
     this.#done = true;
+    this.#unwatch();
     this.#abort();
     if (!this.#handedOver) this.#plain.close();
     this.#context.connections.remove(this);

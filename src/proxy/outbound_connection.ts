@@ -29,10 +29,10 @@ import type { Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
-import type { ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { LiveConnection, OutboundWay } from "./connections.ts";
-import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import { CLIENT_RESET, copyFailure, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -228,14 +228,14 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   }
 
   #copied(outcome: CopyOutcome): void {
-    this.#finish(outcome === null ? null : { flag: "CONNECT", message: outcome });
+    this.#finish(copyFailure(outcome));
   }
 
   #fail(flag: TunnelFailure["flag"], message: string): void {
     this.#finish({ flag, message });
   }
 
-  #finish(failure: TunnelFailure | null): void {
+  #finish(failure: ConnectionFailure | null): void {
     if (this.#done) return;
     this.#end();
     this.#record?.finish(this.#context.loop.network.now(), failure);

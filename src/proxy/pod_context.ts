@@ -3,8 +3,8 @@ import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
 import type { Loop } from "../hbone/loop.ts";
+import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
-import type { PeerChainCache } from "../identity/verify_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { DialOptions, Millis } from "../net/network.ts";
@@ -56,7 +56,7 @@ export interface PodContext {
   readonly name: WorkloadName;
   readonly local: LocalWorkload;
   readonly credentials: Credentials;
-  readonly peers: PeerChainCache;
+  readonly peers: KnownPeers;
   readonly telemetry: ConnectionTelemetry;
   readonly names: PodNames;
   /** Null: the whole mesh is known, nothing is looked up on demand. */

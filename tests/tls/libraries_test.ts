@@ -165,6 +165,17 @@ for (const [what, args, code] of refused) {
   }, ["openssl"]);
 }
 
+forEach("identity S33: a revoked certificate has an alert of its own", async (rig) => {
+  const accept = () => ({ code: "REVOKED", message: "certificate 7 was revoked" });
+  const { listener, outcomes, address } = rig.listen(rig.context(server, { accept }));
+  const { duplex } = await rig.connect(address, rig.context(client));
+  const reader = new Pump(rig.sockets.network, duplex!, new Uint8Array(), { end: false });
+  await rig.sockets.run(() => reader.failure !== null && outcomes.length > 0);
+  assert.equal(outcomes[0]!.ending?.message, "certificate 7 was revoked");
+  assert.equal(reader.failure?.message, "the peer sent TLS alert certificate_revoked");
+  listener.close();
+});
+
 forEach("identity S12, T3: a server that was not expected", async (rig) => {
   const { listener, address } = rig.listen(rig.context(server));
   const { ending } = await rig.connect(address, rig.context(client), {

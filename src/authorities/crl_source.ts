@@ -1,0 +1,116 @@
+/**
+ * The file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): read at the start, looked at every two seconds, read again
+ * when it was written or replaced, also by Kubernetes' exchange of links.
+ *
+ * A file that is not there yet is waited for: the ConfigMap behind it is optional. One that cannot be used is an error
+ * at the start, and later on no reason to give up what was known: a list cut short must not let anybody in again.
+ */
+import { ConfigError } from "../config/error.ts";
+import type { Clock } from "../grpc/channel.ts";
+import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
+import type { RevocationList } from "../identity/crl.ts";
+import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";
+import type { WriteLine } from "../identity/manager_events.ts";
+import { nameText } from "../identity/name_text.ts";
+
+/** ms between looks at the file. */
+const LOOK = 2000;
+/** Some hundred thousand entries. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+export interface CrlSourceOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: WriteLine;
+}
+
+export class CrlSource {
+  readonly #options: CrlSourceOptions;
+  /** Of the file that was read last, whatever came of it; null: there was none. */
+  #version: string | null = null;
+  #lists: readonly RevocationList[] = [];
+  #timer: { cancel(): void } | null = null;
+  #closed = false;
+
+  private constructor(options: CrlSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with {@link ConfigError} for a file that is there and cannot be used. */
+  static async open(options: CrlSourceOptions): Promise<CrlSource> {
+    const source = new CrlSource(options);
+    const problem = await source.#read();
+    if (problem !== null) throw new ConfigError(`cannot use CRL_PATH "${options.path}": ${problem}`);
+    if (source.#version === null) {
+      options.log("warn", `crl file not found, waiting for it: nothing counts as revoked until then`, source.#fields());
+    }
+    return source;
+  }
+
+  /** What is in force. */
+  get lists(): readonly RevocationList[] {
+    return this.#lists;
+  }
+
+  /** `onChange` gets the lists of each new version of the file that can be used. */
+  watch(onChange: (lists: readonly RevocationList[]) => void): void {
+    this.#timer = this.#options.clock.after(LOOK, () => void this.#look(onChange));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  async #look(onChange: (lists: readonly RevocationList[]) => void): Promise<void> {
+    const { path } = this.#options;
+    const version = await fileVersion(path);
+    if (version !== this.#version) {
+      const before = this.#lists;
+      const problem = version === null ? "the file is gone" : await this.#read();
+      if (version === null) this.#version = null;
+      if (this.#closed) return;
+      if (problem !== null) {
+        this.#options.log(
+          "warn",
+          `cannot use the new revocation list: ${problem}; the last good one stays in force`,
+          this.#fields(),
+        );
+      } else if (this.#lists !== before) onChange(this.#lists);
+    }
+    if (!this.#closed) this.watch(onChange);
+  }
+
+  /** Null: done, or there is no file. Else the reason why what was known stays. */
+  async #read(): Promise<string | null> {
+    const { path } = this.#options;
+    // Before the content: a file written in between is then read once too often rather than not at all.
+    this.#version = await fileVersion(path);
+    const read = await readSmallBytes(path, MAX_BYTES);
+    if ("problem" in read) return read.missing ? null : `failed to read CRL file: ${read.problem}`;
+    const lists = parseCrlFile(read.bytes);
+    if (isMalformedFile(lists)) return lists.problem;
+    this.#lists = lists;
+    this.#report(lists);
+    return null;
+  }
+
+  #report(lists: readonly RevocationList[]): void {
+    const { log, clock } = this.#options;
+    const revoked = lists.reduce((sum, { serials }) => sum + serials.size, 0);
+    log("info", `revocation lists in force: ${lists.length}, certificates revoked: ${revoked}`, this.#fields());
+    for (const { nextUpdate, issuer } of lists) {
+      if (nextUpdate === null || nextUpdate > clock.now()) continue;
+      const since = new Date(nextUpdate).toISOString();
+      log(
+        "warn",
+        `the revocation list of ${nameText(issuer)} is overdue since ${since}; it counts all the same`,
+        this.#fields(),
+      );
+    }
+  }
+
+  #fields(): Readonly<Record<string, string>> {
+    return { path: this.#options.path };
+  }
+}

@@ -1,0 +1,160 @@
+import { strict as assert } from "node:assert";
+import type { RevocationList } from "../identity/crl.ts";
+import { encodePem } from "../identity/pem.ts";
+import { makeCa, makeCrl, NOW } from "../identity/test_certificates.ts";
+import { CrlSource } from "./crl_source.ts";
+
+const root = makeCa("root");
+const serials = (count: number) => Array.from({ length: count }, (_, index) => Uint8Array.of(index + 1));
+const pem = (count: number, options = {}) => encodePem("X509 CRL", makeCrl(root, serials(count), options));
+
+/** The file, a clock whose one timer is fired by hand, and what was said. */
+class Bench implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync();
+  readonly path = `${this.folder}/crl.pem`;
+  readonly lines: string[] = [];
+  readonly changes: (readonly RevocationList[])[] = [];
+  source: CrlSource | null = null;
+  #due: (() => void) | null = null;
+
+  write(text: string): void {
+    // A new file each time, so that its number tells it from the last one whatever the clock's precision.
+    Deno.writeTextFileSync(`${this.path}.new`, text);
+    Deno.renameSync(`${this.path}.new`, this.path);
+  }
+
+  async open(): Promise<this> {
+    this.source = await CrlSource.open({
+      path: this.path,
+      clock: {
+        now: () => NOW,
+        after: (_delay, run) => {
+          this.#due = run;
+          return { cancel: () => this.#due = null };
+        },
+      },
+      log: (level, text) => this.lines.push(`${level} ${text}`),
+    });
+    this.source.watch((lists) => this.changes.push(lists));
+    return this;
+  }
+
+  /** One look at the file, to its end: then the next one is due. */
+  async look(): Promise<void> {
+    const run = this.#due!;
+    this.#due = null;
+    run();
+    while (this.#due === null) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
+  get entries(): number[] {
+    return this.changes.map((lists) => lists.reduce((sum, list) => sum + list.serials.size, 0));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.source?.close();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+Deno.test("CRL file, identity L4: read at the start, then when it changes and not otherwise", async () => {
+  await using bench = new Bench();
+  bench.write(pem(1));
+  await bench.open();
+  assert.equal(bench.source!.lists.length, 1);
+  await bench.look();
+  assert.deepEqual(bench.entries, []);
+  bench.write(pem(2) + pem(1));
+  await bench.look();
+  await bench.look();
+  assert.deepEqual(bench.entries, [3]);
+  assert.deepEqual(bench.lines, [
+    "info revocation lists in force: 1, certificates revoked: 1",
+    "info revocation lists in force: 2, certificates revoked: 3",
+  ]);
+});
+
+Deno.test("CRL file, identity L1, dataplane TL-04: one that is not there yet is waited for", async () => {
+  await using bench = await new Bench().open();
+  assert.deepEqual(bench.source!.lists, []);
+  assert.match(bench.lines[0]!, /^warn crl file not found, waiting for it/);
+  await bench.look();
+  bench.write(pem(1));
+  await bench.look();
+  assert.deepEqual(bench.entries, [1]);
+});
+
+Deno.test("CRL file, identity L3: an empty one revokes nothing", async () => {
+  await using bench = new Bench();
+  bench.write("");
+  await bench.open();
+  assert.deepEqual(bench.source!.lists, []);
+});
+
+for (
+  const [vector, text, problem] of [
+    ["identity L2", "not a valid CRL", /cannot use CRL_PATH ".*crl\.pem": CRL error: failed to parse crl 1: /],
+    ["identity S35", pem(1).slice(0, 50), /cannot use CRL_PATH ".*": failed to parse CRL: failed to parse PEM: /],
+  ] as const
+) {
+  Deno.test(`CRL file, ${vector}: at the start one that cannot be used is an error, not a check switched off`, async () => {
+    await using bench = new Bench();
+    bench.write(text);
+    await assert.rejects(bench.open(), problem);
+  });
+}
+
+Deno.test("CRL file: a folder in its place", async () => {
+  await using bench = new Bench();
+  Deno.mkdirSync(bench.path);
+  await assert.rejects(bench.open(), /failed to read CRL file: not a file$/);
+});
+
+Deno.test("CRL file, identity L28 S35: a bad one, or none, leaves the last good one in force, and is told once", async () => {
+  await using bench = new Bench();
+  bench.write(pem(1));
+  await bench.open();
+  bench.write(pem(2).slice(0, 60));
+  await bench.look();
+  await bench.look();
+  Deno.removeSync(bench.path);
+  await bench.look();
+  await bench.look();
+  assert.equal(bench.source!.lists[0]!.serials.size, 1);
+  assert.deepEqual(bench.entries, []);
+  assert.deepEqual(bench.lines.slice(1).map((line) => line.replace(/list: .*;/, "list: …;")), [
+    "warn cannot use the new revocation list: …; the last good one stays in force",
+    "warn cannot use the new revocation list: …; the last good one stays in force",
+  ]);
+  assert.match(bench.lines[2]!, /the file is gone/);
+  bench.write(pem(2));
+  await bench.look();
+  assert.deepEqual(bench.entries, [2]);
+});
+
+Deno.test("CRL file, identity 6.6: replaced by links, as Kubernetes does with a ConfigMap", async () => {
+  await using bench = new Bench();
+  const publish = (version: string, text: string) => {
+    Deno.mkdirSync(`${bench.folder}/${version}`);
+    Deno.writeTextFileSync(`${bench.folder}/${version}/crl.pem`, text);
+    Deno.symlinkSync(version, `${bench.folder}/..data.new`);
+    Deno.renameSync(`${bench.folder}/..data.new`, `${bench.folder}/..data`);
+  };
+  publish("1", pem(1));
+  Deno.symlinkSync("..data/crl.pem", bench.path);
+  await bench.open();
+  publish("2", pem(2));
+  await bench.look();
+  assert.deepEqual(bench.entries, [2]);
+});
+
+Deno.test("CRL file, identity L25: an overdue list is in force, and named", async () => {
+  await using bench = new Bench();
+  bench.write(pem(1, { nextUpdate: NOW - 1000 }));
+  await bench.open();
+  assert.equal(bench.source!.lists.length, 1);
+  assert.match(
+    bench.lines[1]!,
+    /^warn the revocation list of O=root is overdue since 2025-12-31T23:59:59.000Z; it counts/,
+  );
+});

@@ -1,0 +1,60 @@
+/** `CRL_PATH` of a running proxy: at the start, for those who come, and for those who are there when it changes. */
+import { strict as assert } from "node:assert";
+import { encodePem } from "../src/identity/pem.ts";
+import { makeCrl } from "../src/identity/test_certificates.ts";
+import { echoApp } from "./support/apps.ts";
+import { credential, sharedCa } from "./support/credentials.ts";
+import { HbonePeer, knock } from "./support/hbone_peer.ts";
+import { identityOf, meshText } from "./support/mesh.ts";
+import { inTime } from "./support/patience.ts";
+import { Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.0.0.3";
+const GOOD = Uint8Array.of(1, 1), BAD = Uint8Array.of(1, 2);
+
+Deno.test("revocation: who is listed is cut off and not let in again; a broken file changes nothing, and is told", async () => {
+  using folder = tempDir();
+  await using app = echoApp(IP);
+  const ca = sharedCa(folder.path);
+  const peerOf = (serial: Uint8Array) => credential(ca, identityOf("a"), { serial });
+  const path = `${folder.path}/crl.pem`;
+  const publish = (text: string) => {
+    Deno.writeTextFileSync(`${path}.new`, text);
+    Deno.renameSync(`${path}.new`, path);
+  };
+  const list = (...serials: Uint8Array[]) => encodePem("X509 CRL", makeCrl(ca, serials));
+  publish(list());
+  const mesh = meshText([{ name: "b", ips: [IP] }]);
+  const settings = nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path });
+  await using proxy = await Proxy.ready({ ...settings, CRL_PATH: path });
+  const inbound = await proxy.place("inbound");
+  await using good = await HbonePeer.connect(inbound, peerOf(GOOD));
+  await using bad = await HbonePeer.connect(inbound, peerOf(BAD));
+  const [kept, lost] = [await good.tunnel(app.authority), await bad.tunnel(app.authority)];
+
+  publish("-----BEGIN X509 CRL-----\nbroken");
+  await proxy.line(/cannot use the new revocation list: .*the last good one stays in force/);
+  publish(list(BAD));
+  await inTime("the end of the connection", bad.closed);
+  assert.deepEqual(bad.goAways, [0]);
+  assert.equal(await lost.status, 200);
+  await proxy.line(/connection complete\t.*error="connection closed: peer certificate revoked by CRL"/);
+  assert.equal((await knock(inbound, { credential: peerOf(BAD) })).how, "received fatal alert: CertificateRevoked");
+  await proxy.line(/connection failed\t.*certificate 258 was revoked by its issuer \(O=Local CA\)/);
+  kept.send("still here");
+  assert.equal(await kept.read(10), "still here");
+  const metrics = await (await fetch(await proxy.url("stats", "/metrics"))).text();
+  assert.match(metrics, /^istio_crl_policy_rejections_total\{reporter="destination"\} 2$/m);
+});
+
+Deno.test("revocation: a start with a file that cannot be used fails", async () => {
+  using folder = tempDir();
+  const mesh = meshText([{ name: "b", ips: [IP] }]);
+  const settings = nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path });
+  await using proxy = new Proxy({ ...settings, CRL_PATH: folder.write("crl.pem", "not a valid CRL") });
+  const { code, output } = await proxy.ended();
+  assert.equal(code, 1);
+  assert.match(output, /Error: cannot use CRL_PATH ".*crl\.pem": CRL error: failed to parse crl 1: /);
+});
