@@ -1,0 +1,131 @@
+/**
+ * `deno task demo:pods [--once]`: two nodes and four pods as network namespaces of this machine, with the redirection
+ * that the node's agent of Istio installs, and a proxy on each node that serves its pods inside their namespaces. Needs
+ * root, leaves nothing behind.
+ *
+ * Without `--once` it stays up for trying things by hand, until Ctrl-C. Exit code: 0 if every claim held, 1 if one did
+ * not or something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
+ */
+import { parseArgs } from "node:util";
+import { nginx } from "../tests/bed/apps.ts";
+import { Cluster } from "../tests/bed/cluster.ts";
+import { HTTP, SERVICE } from "../tests/bed/mesh.ts";
+import { lacks } from "../tests/support/needs.ts";
+import { cacheProgram, Proxy } from "../tests/support/proxy.ts";
+import { Claims } from "./claims.ts";
+import { enrolmentChapter, farewellChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
+import { type PodName, PODS, podsHeading, type PodsStage } from "./pods_stage.ts";
+import { standardTerminal, type Terminal } from "./terminal.ts";
+
+const INTERRUPTED = 130;
+const USAGE = `usage: deno task demo:pods [--once]
+  --once    end after checking every claim`;
+const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
+const CHAPTERS = [enrolmentChapter, trafficChapter, strictChapter, restartChapter, farewellChapter];
+
+async function main(): Promise<number> {
+  const once = parse(Deno.args);
+  if (typeof once === "string") {
+    console.error(once);
+    return once === USAGE ? 0 : 2;
+  }
+  const missing = lacks(NEEDS);
+  if (missing.length > 0) {
+    console.error(missing.map(({ reason, cure }) => `${reason}: ${cure}`).join("\n"));
+    return 2;
+  }
+  const terminal = standardTerminal();
+  await using stack = new AsyncDisposableStack();
+  const interrupted = interruption();
+  let told = false;
+  try {
+    await Promise.race([show(terminal, stack, once).then(() => told = true), interrupted]);
+    if (told && !once) await interrupted;
+    return told ? 0 : INTERRUPTED;
+  } catch (error) {
+    terminal.clearProgress();
+    console.error(`\n${terminal.bad("The demo failed:")} ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  } finally {
+    terminal.clearProgress();
+  }
+}
+
+/** What is wrong with the command line, or whether it says `--once`. */
+function parse(args: readonly string[]): boolean | string {
+  try {
+    const options = { once: { type: "boolean", default: false }, help: { type: "boolean", short: "h" } } as const;
+    const { values } = parseArgs({ args: [...args], options });
+    return values.help ? USAGE : values.once;
+  } catch (error) {
+    return `${error instanceof Error ? error.message : error}\n${USAGE}`;
+  }
+}
+
+/** Returns when the story has been told. */
+async function show(terminal: Terminal, stack: AsyncDisposableStack, once: boolean): Promise<void> {
+  terminal.say(terminal.bold("ztunnel: two nodes, their pods, and one proxy for all pods of a node"));
+  terminal.progress(terminal.dim("   building"));
+  const stage = await build(terminal, stack);
+  terminal.clearProgress();
+  introduce(stage);
+  for (const chapter of CHAPTERS) await chapter(stage);
+  terminal.say();
+  terminal.say(terminal.good(`All ${stage.claims.held} claims were checked and hold.`));
+  if (!once) invite(stage);
+}
+
+async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<PodsStage> {
+  await cacheProgram("tests/fixtures/connector.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts");
+  const building = Cluster.build({ pods: PODS, env: { RUST_LOG: "info", CONNECTION_TERMINATION_DEADLINE: "30s" } });
+  // Also where the demo is interrupted before it stands. One that failed has gone by itself.
+  stack.defer(() => building.then((cluster) => cluster[Symbol.asyncDispose](), () => {}));
+  const cluster = await building;
+  const pod = (name: PodName) => cluster.pod(name);
+  for (const { name, namespace } of cluster.pods) await nginx(cluster, namespace, name);
+  await nginx(cluster, cluster.outside.namespace, "outside");
+  const app = cluster.use(Proxy.fixture("tests/fixtures/tcp_app.ts", ["::", "7000"], pod("far").namespace.name));
+  await app.line(/listening/);
+  return { cluster, terminal, claims: new Claims(terminal), pod };
+}
+
+function introduce({ cluster, terminal, pod }: PodsStage): void {
+  const row = (name: string, text: string) => terminal.say(`   ${terminal.dim(name.padEnd(9))}${text}`);
+  for (const node of cluster.nodes) {
+    row(node.name, `${node.ip.padEnd(12)}proxy pid ${node.proxy.pid} in namespace ${node.namespace.name}`);
+    for (const each of cluster.podsOf(node)) {
+      row("", `${each.ip.padEnd(12)}pod ${each.name.padEnd(8)}in namespace ${each.namespace.name}`);
+    }
+  }
+  row("outside", `${cluster.outside.ip.padEnd(12)}a host that no proxy serves`);
+  row("service", `${SERVICE.ip}, ${SERVICE.ip6}: near and far, addresses that only the mesh knows`);
+  row("policy", `"${pod("strict").name}" takes nothing without an identity`);
+}
+
+function invite(stage: PodsStage): void {
+  const { terminal, pod, cluster } = stage;
+  const row = (command: string, what: string) => {
+    terminal.say(`   ${terminal.dim(`# ${what}`)}`);
+    terminal.say(`   ${command}`);
+  };
+  const client = `ip netns exec ${pod("client").namespace.name}`;
+  podsHeading(stage, "Try it by hand");
+  row(`${client} curl http://${SERVICE.ip}/`, "from a pod, by the service's address");
+  row(`${client} ss -ltnp`, "what listens in a pod");
+  row(
+    `ip netns exec ${cluster.outside.namespace.name} curl -m 5 http://${pod("strict").ip}:${HTTP}/`,
+    "plain text: refused",
+  );
+  row(`ip netns exec ${pod("client").namespace.name} iptables-save -t nat`, "the redirection");
+  terminal.say();
+  terminal.say(terminal.dim("Ctrl-C ends the demo."));
+}
+
+/** Resolves at the first signal that asks us to end. */
+function interruption(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, resolve);
+  return promise;
+}
+
+Deno.exit(await main());
