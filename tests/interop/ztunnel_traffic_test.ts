@@ -1,12 +1,15 @@
 /** Traffic between our proxy and the Rust ztunnel in both directions; their certificates come from one CA. */
 import { strict as assert } from "node:assert";
+import { sumOf } from "../../demo/metrics.ts";
 import { failure, get, nginx } from "../bed/apps.ts";
 import { HTTP, identityOf, SERVICE } from "../bed/mesh.ts";
 import { testNeeding } from "../support/needs.ts";
-import { APP_PORT, DIRECTIONS, PEER_NEEDS, PeerBed, TRUSTED } from "../support/rust_peer.ts";
+import { APP_PORT, DIRECTIONS, HBONE, PEER_NEEDS, PeerBed } from "../support/rust_peer.ts";
+import { baggageOf, TRUSTED } from "../support/rust_peer_mesh.ts";
 
 /** As many as the Rust ztunnel's pool puts on a connection. */
 const STREAMS = 100;
+const CLOSED_PORT = 1;
 const GIGABYTE = 2 ** 30;
 const MEGABYTE = 2 ** 20;
 /** A gigabyte that no two places of look the same. */
@@ -94,6 +97,34 @@ for (const direction of DIRECTIONS) {
         "connection closed due to policy rejection: allow policies exist, but none allowed",
       );
       assert.equal(inbound.fields.get("src.identity"), identityOf("other"));
+    });
+
+    await t.step("answers to requests; a 200 has the baggage of the pod", async () => {
+      const connect = (authority: string) => ({ ":method": "CONNECT", ":authority": authority });
+      const here = `${server.ip}:${HTTP}`, baggage = baggageOf("server");
+      const table = [
+        [connect(here), 200, baggage],
+        [connect(`${SERVICE.hostname}:${SERVICE.port}`), 200, baggage],
+        [connect(`${guarded.ip}:${HTTP}`), 400],
+        [connect(`${server.ip}:${HBONE}`), 503],
+        [connect(`${server.ip}:${CLOSED_PORT}`), 503],
+        [connect("nobody.bed.svc.cluster.local:80"), 503],
+        [{ ...connect(here), ":method": "GET", ":scheme": "http", ":path": "/" }, 400],
+      ] as const;
+      const answers = await bed.answers(server, "client", table.map(([request]) => request));
+      assert.deepEqual(answers, table.map(([, status, baggage = null]) => ({ status, baggage })));
+      const [refused] = await bed.answers(guarded, "other", [connect(`${guarded.ip}:${HTTP}`)]);
+      assert.deepEqual(refused, { status: 401, baggage: null });
+    });
+
+    await t.step("a caller that the server's node does not know is named by its baggage", async () => {
+      const stranger = bed.pod("stranger");
+      assert.equal(await get(stranger.namespace, server.ip), `server from ${stranger.ip}`);
+      const { fields } = await far.proxy.line(new RegExp(`access.*src\\.addr=${stranger.ip}:.*dst\\.hbone_addr`));
+      assert.equal(fields.get("src.workload"), "stranger-canonical");
+      assert.equal(fields.get("src.identity"), identityOf("stranger"));
+      const samples = (await bed.samples(far)).filter(({ labels }) => labels.get("source_workload") === "stranger-app");
+      assert.equal(sumOf(samples, "istio_tcp_connections_opened_total", { source_region: "north" }), 1);
     });
 
     await t.step("another identity than expected: the caller hangs up, and the server is told in TLS", async () => {

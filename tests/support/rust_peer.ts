@@ -1,18 +1,18 @@
 /**
  * Two nodes on one machine (`tests/bed/`), one with our proxy and one with a Rust ztunnel, whose certificates come from
- * one CA and whose mesh from files.
- *
- *     node 1: client, other          node 2: server, guarded, impostor          outside: the CA
- *
- * `guarded` may be called by `client` alone. Node 1 believes that `impostor` is `trusted`.
+ * one CA and whose mesh from files (`rust_peer_mesh.ts`).
  */
-import type { ScriptedCa } from "../../src/authorities/istio/testing_ca.ts";
+import type { OutgoingHttpHeaders } from "node:http2";
+import { parseSample, type Sample } from "../../demo/metrics.ts";
+import { type ScriptedCa, WORKLOAD_ROOT } from "../../src/authorities/istio/testing_ca.ts";
 import { type BedNode, type BedPod, Cluster } from "../bed/cluster.ts";
-import { HTTP, identityOf, NAMESPACE } from "../bed/mesh.ts";
+import { HTTP, identityOf } from "../bed/mesh.ts";
+import { credential } from "./credentials.ts";
 import type { Needs } from "./needs.ts";
 import { Program } from "./program.ts";
 import { cacheProgram, Proxy } from "./proxy.ts";
 import { caSettings, RELAY, serveCa } from "./rust_peer_ca.ts";
+import { type PodName, PODS, writeMesh } from "./rust_peer_mesh.ts";
 
 export const PEER_NEEDS: Needs = {
   namespaces: true,
@@ -20,19 +20,9 @@ export const PEER_NEEDS: Needs = {
   packages: ["curl", "iptables", "nc", "nginx", "openssl"],
 };
 export const APP_PORT = 7000;
-/** Whose identity node 1 expects of the pod `impostor`. */
-export const TRUSTED = "trusted";
+export const HBONE = 15008;
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
-
-const PODS = [
-  { name: "client", node: 1 },
-  { name: "other", node: 1 },
-  { name: "server", node: 2, serves: true },
-  { name: "guarded", node: 2 },
-  { name: "impostor", node: 2 },
-] as const;
-type PodName = typeof PODS[number]["name"];
 
 export interface Direction {
   readonly who: string;
@@ -46,6 +36,11 @@ export const DIRECTIONS: readonly Direction[] = [
   { who: "the Rust ztunnel calls ours", rust: 1 },
 ];
 
+export interface Answer {
+  readonly status: unknown;
+  readonly baggage: unknown;
+}
+
 /** Of the nodes whose proxy is not ours, by number. */
 type Executables = Map<number, string | undefined>;
 
@@ -58,7 +53,7 @@ export class PeerBed implements AsyncDisposable {
 
   /** `env`: added to both proxies'. */
   static async build({ rust }: Direction, env: Readonly<Record<string, string>> = {}): Promise<PeerBed> {
-    await cacheProgram(RELAY, APP, CLIENT, CROWD, CONNECTOR);
+    await cacheProgram(RELAY, APP, CLIENT, ANSWERS, CROWD, CONNECTOR);
     const executables: Executables = new Map([[rust, RUST]]);
     const started = Promise.withResolvers<ScriptedCa>();
     const cluster = await Cluster.build({
@@ -125,9 +120,28 @@ export class PeerBed implements AsyncDisposable {
     return this.#fixture(CONNECTOR, from, to.ip, `${HTTP}`, `${lanes}`);
   }
 
+  /** What a pod's HBONE port answers to requests from outside, asked with the identity of another. */
+  async answers(to: BedPod, as: PodName, requests: readonly OutgoingHttpHeaders[]): Promise<Answer[]> {
+    const { cert, key } = credential(WORKLOAD_ROOT, identityOf(as));
+    const files = Object.entries({ cert, key }).map(([name, pem]) => {
+      const path = `${this.cluster.folder}/${as}.${name}`;
+      Deno.writeTextFileSync(path, pem);
+      return path;
+    });
+    const args = [to.ip, `${HBONE}`, ...files, JSON.stringify(requests)];
+    await using program = Proxy.fixture(ANSWERS, args, this.cluster.outside.namespace.name);
+    const answers: readonly Readonly<Record<string, unknown>>[] = JSON.parse((await program.ended()).output);
+    return answers.map(({ ":status": status, baggage = null }) => ({ status, baggage }));
+  }
+
+  async samples({ namespace, proxy }: BedNode): Promise<Sample[]> {
+    const text = await namespace.run("curl", "-sS", await proxy.url("stats", "/metrics"));
+    return text.split("\n").map(parseSample).filter((sample) => sample !== null);
+  }
+
   /** Connections from one pod to the other's HBONE port. */
   async tunnels(from: BedPod, to: BedPod): Promise<number> {
-    const output = await from.namespace.run("ss", "-Htn", "state", "established", "dst", `${to.ip}:15008`);
+    const output = await from.namespace.run("ss", "-Htn", "state", "established", "dst", `${to.ip}:${HBONE}`);
     return output.split("\n").filter((line) => line !== "").length;
   }
 
@@ -142,30 +156,10 @@ export class PeerBed implements AsyncDisposable {
 
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts";
 const CROWD = "tests/fixtures/crowd.ts", CONNECTOR = "tests/fixtures/connector.ts";
+const ANSWERS = "tests/fixtures/connect_answers.ts";
 
 function settingsOf(cluster: Cluster, node: BedNode): Record<string, string> {
-  const path = `${cluster.folder}/mesh-${node.name}.json`;
-  const mesh = JSON.parse(Deno.readTextFileSync(`${cluster.folder}/mesh.json`));
-  const workload = (name: PodName) => mesh.workloads.find((each: { name: string }) => each.name === name);
-  workload("guarded").authorizationPolicies.push(`${NAMESPACE}/only-client`);
-  mesh.policies.push({
-    name: "only-client",
-    namespace: NAMESPACE,
-    scope: "WorkloadSelector",
-    action: "Allow",
-    dryRun: false,
-    rules: [[[{ principals: [{ Exact: identityOf("client").replace("spiffe://", "") }] }]]],
-  });
-  if (node.wired.number === 1) workload("impostor").serviceAccount = TRUSTED;
-  Deno.writeTextFileSync(path, asYaml(mesh));
-  return { ...caSettings(cluster), LOCAL_XDS_PATH: path };
-}
-
-/** JSON is YAML, but that ztunnel wants ports to be numbers, and a tag where a string is matched. */
-function asYaml(mesh: unknown): string {
-  return JSON.stringify(mesh)
-    .replace(/"(\d+)":/g, "$1: ")
-    .replace(/\{"(Exact|Presence)":("[^"]*"|\[\])\}/g, "!$1 $2");
+  return { ...caSettings(cluster), LOCAL_XDS_PATH: writeMesh(cluster, node) };
 }
 
 /** What `connector.ts` says in the end. */
