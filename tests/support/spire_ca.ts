@@ -18,8 +18,11 @@ export interface IssueOptions {
   readonly intermediate?: Issuer;
 }
 
+let made = 0;
+
 export function spireCa(trustDomain: string): SpireCa {
-  const root = makeCa("SPIFFE", { notAfter: Date.UTC(2100, 0, 1), notBefore: Date.UTC(2020, 0, 1) });
+  // Each root has a name of its own, with SPIRE a serial number in it.
+  const root = makeCa(`SPIFFE ${++made}`, { notAfter: Date.UTC(2100, 0, 1), notBefore: Date.UTC(2020, 0, 1) });
   return {
     trustDomain,
     root,

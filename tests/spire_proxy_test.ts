@@ -1,0 +1,137 @@
+/** A proxy whose certificates come from a scripted SPIRE agent: what peers notice of entries, bundles and roots. */
+import { strict as assert } from "node:assert";
+import { type App, echoApp } from "./support/apps.ts";
+import { type Credential, credential } from "./support/credentials.ts";
+import { HbonePeer } from "./support/hbone_peer.ts";
+import { identityOf, meshText, NAMESPACE } from "./support/mesh.ts";
+import { eventually } from "./support/patience.ts";
+import { type Place, Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { ScriptedAgent } from "./support/spire_agent.ts";
+import { type SpireCa, spireCa } from "./support/spire_ca.ts";
+import { type TempDir, tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.0.0.3";
+const FOREIGN = "spiffe://other.test/ns/there/sa/peer";
+
+function settings(folder: TempDir, agent: ScriptedAgent): Record<string, string> {
+  return nodeSettings({ name: "b", ip: IP, mesh: meshText([{ name: "b", ips: [IP] }]), folder: folder.path }, {
+    FAKE_CA: "false",
+    SPIRE_ENABLED: "true",
+    SPIRE_ATTESTATION: "selectors",
+    SPIRE_ADMIN_ENDPOINT_SOCKET: `unix://${agent.path}`,
+  });
+}
+
+class Bench implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly own: Credential;
+  readonly foreign: Credential;
+
+  private constructor(
+    stack: AsyncDisposableStack,
+    readonly agent: ScriptedAgent,
+    readonly other: SpireCa,
+    readonly proxy: Proxy,
+    readonly inbound: Place,
+    readonly app: App,
+  ) {
+    this.#stack = stack;
+    this.own = credential(agent.ca.root, identityOf("a"));
+    this.foreign = credential(other.root, FOREIGN);
+  }
+
+  static async start(): Promise<Bench> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(tempDir());
+    const app = stack.use(echoApp(IP));
+    const agent = stack.use(await ScriptedAgent.start(`${folder.path}/admin.sock`, "cluster.local"));
+    const proxy = stack.use(await Proxy.ready(settings(folder, agent)));
+    const inbound = await proxy.place("inbound");
+    return new Bench(stack.move(), agent, spireCa("other.test"), proxy, inbound, app);
+  }
+
+  /** Whether a tunnel with this certificate reaches the app. */
+  async admits(peerCredential: Credential): Promise<boolean> {
+    try {
+      await using peer = await HbonePeer.connect(this.inbound, peerCredential);
+      await peer.tunnel(this.app.authority);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+Deno.test("SPIRE: an entry that is created, deleted and created again decides who gets in, from the next handshake on", async () => {
+  await using bench = await Bench.start();
+  assert.ok(!await bench.admits(bench.own));
+  await bench.proxy.line(
+    /no registration entry for spiffe:\/\/cluster\.local\/ns\/test\/sa\/b: .* k8s:ns:test, k8s:sa:b /,
+  );
+  const entry = bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  await using open = await HbonePeer.connect(bench.inbound, bench.own);
+  const tunnel = await open.tunnel(bench.app.authority);
+  bench.agent.delete(entry);
+  await eventually("no certificate any more", async () => !await bench.admits(bench.own));
+  tunnel.send("still here");
+  assert.equal(await tunnel.read(10), "still here");
+  bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate again", () => bench.admits(bench.own));
+  assert.equal(bench.agent.subscriptions.length, 1);
+});
+
+Deno.test("identity B10, B11, S11: members of a federated domain get in by its own roots, and by no others", async () => {
+  await using bench = await Bench.start();
+  const { agent, other } = bench;
+  agent.bundles.set("spiffe://other.test", other.root.certificate);
+  agent.bundles.set("spiffe://broken.test", Uint8Array.of(0x30, 3, 1));
+  agent.pushBundles();
+  const alone = agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  assert.ok(!await bench.admits(bench.foreign), "known to the agent, and not to the workload");
+  agent.delete(alone);
+  agent.addAccount(NAMESPACE, "b", { federatesWith: ["spiffe://other.test", "spiffe://broken.test"] });
+  await eventually("federation", () => bench.admits(bench.foreign));
+  assert.ok(await bench.admits(bench.own));
+  assert.ok(!await bench.admits(credential(other.root, identityOf("a"))), "their root for our domain");
+  assert.ok(!await bench.admits(credential(agent.ca.root, FOREIGN)), "our root for their domain");
+  await using peer = await HbonePeer.connect(bench.inbound, bench.foreign);
+  await peer.tunnel(bench.app.authority);
+  await peer[Symbol.asyncDispose]();
+  const line = await bench.proxy.line(/\baccess\b.*src\.identity="spiffe:\/\/other\.test/);
+  assert.equal(line.fields.get("src.identity"), FOREIGN);
+});
+
+Deno.test("identity P29: peers of a new root get in as soon as the bundle has it", async () => {
+  await using bench = await Bench.start();
+  const { agent } = bench;
+  agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  const next = spireCa("cluster.local");
+  const late = credential(next.root, identityOf("a"));
+  assert.ok(!await bench.admits(late));
+  agent.bundles.set("spiffe://cluster.local", new Uint8Array([...agent.ca.root.certificate, ...next.root.certificate]));
+  agent.pushBundles();
+  await eventually("trust in the new root", () => bench.admits(late));
+  assert.ok(await bench.admits(bench.own));
+});
+
+Deno.test("identity 4.1: the proxy is not ready before the agent answers, and says what it waits for", async () => {
+  using folder = tempDir();
+  await using agent = await ScriptedAgent.start(`${folder.path}/admin.sock`, "cluster.local");
+  await agent.stop();
+  await using proxy = new Proxy(settings(folder, agent));
+  await proxy.line(
+    /cannot reach the SPIRE agent at unix:.*SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of admin_socket_path/,
+  );
+  await proxy.line(/Task 'proxy' complete \(.*\), still awaiting 1 tasks/);
+  await agent.start();
+  await proxy.line(/Task 'certificate authority' complete \(.*\), marking server ready/);
+  assert.equal((await proxy.stop()).code, 0);
+});
