@@ -82,7 +82,7 @@ testWithSpire(
     await pod.restart();
     assert.notEqual(pod.pid, pid);
     const before = runtime.calls.length;
-  const since = proxy.changes.length;
+    const since = proxy.changes.length;
     // Both processes are attested alike, so the agent has the same SVID for them: the question is what is seen.
     const asked = () => runtime.calls.slice(before).includes("ListPodSandbox");
     await eventually("a look for the new process", asked, () => proxy.lines.join("\n"));
