@@ -38,6 +38,9 @@ export const BARS: readonly Bar[] = [
   // Connections to nowhere and the like; a pod leaves none.
   { row: "pods", metrics: ["left"], of: "figure", atMost: 8 },
   { row: "attacks", metrics: ATTACKS.map(({ id }) => id), of: "figure", atMost: 3 },
+  { row: "dns", metrics: ["rate"], of: "figure", atLeast: 40_000 },
+  { row: "dns", metrics: ["rate"], of: "ratio", atLeast: 1 },
+  { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
 ];
 
