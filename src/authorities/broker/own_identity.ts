@@ -63,8 +63,8 @@ export class OwnIdentityFollower {
       longestPause: LONGEST_PAUSE,
       open: (signal) => this.#open(signal),
       onMessage: (message) => this.#take(message),
-      onProblem: (error, retryIn) => {
-        log("warn", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
+      onProblem: (error, retryIn, news) => {
+        log(news ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
         this.#failed(error);
       },
       onBack: () => events.onBack(),

@@ -97,8 +97,8 @@ function followBundles({ api, trustDomain, clock, random, log }: DelegatedParts,
       if (message instanceof CertificateError) warn(`Error receiving bundles: ${message.message}`);
       else take(message);
     },
-    onProblem: (error, retryIn) => {
-      warn(`${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`);
+    onProblem: (error, retryIn, news) => {
+      log(news ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
       to.onProblem(error);
     },
     onBack: () => {

@@ -12,12 +12,14 @@ export interface Follow<T> {
   /** Rejects with {@link CertificateError}, as reading does. A stream's null is its end. */
   open(signal: AbortSignal): Promise<{ read(): Promise<T | null> }>;
   onMessage(message: T): void;
-  /** Once for each failure; `retryIn` in ms. */
-  onProblem(error: CertificateError, retryIn: number): void;
+  /** For each failure. `retryIn`: ms. `news`: not the same again within a minute. */
+  onProblem(error: CertificateError, retryIn: number, news: boolean): void;
   /** Before the first message after a failure. */
   onBack(): void;
 }
 
+/** ms after which a problem that stays is told again. */
+const REMINDER = 60_000;
 const ENDED = "the stream was closed by the agent";
 
 /** Begins at once; ends with `signal`. */
@@ -27,6 +29,7 @@ export function followStream<T>(follow: Follow<T>, signal: AbortSignal): void {
 
 async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
   let failures = 0;
+  let told = { text: "", at: -Infinity };
   while (!signal.aborted) {
     try {
       const stream = await follow.open(signal);
@@ -34,6 +37,7 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
         if (signal.aborted) return;
         if (failures > 0) follow.onBack();
         failures = 0;
+        told = { text: "", at: -Infinity };
         follow.onMessage(message);
       }
       throw new CertificateError(ENDED, "UNAVAILABLE");
@@ -41,7 +45,11 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
       if (signal.aborted) return;
       failures++;
       const pause = Math.min(backoffDelay(failures, follow.random()), follow.longestPause);
-      follow.onProblem(toCertificateError(error), pause);
+      const problem = toCertificateError(error);
+      const now = follow.clock.now();
+      const news = problem.message !== told.text || now >= told.at + REMINDER;
+      if (news) told = { text: problem.message, at: now };
+      follow.onProblem(problem, pause, news);
       await sleep(follow.clock, pause, signal);
     }
   }

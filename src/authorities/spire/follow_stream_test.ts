@@ -1,0 +1,55 @@
+import { strict as assert } from "node:assert";
+import { CertificateError } from "../../identity/authority.ts";
+import { TestClock } from "../../identity/test_clock.ts";
+import { followStream } from "./follow_stream.ts";
+
+/** Streams are given what to say when they are opened; then they end. */
+function bed(script: () => readonly string[] | CertificateError) {
+  const clock = new TestClock(0);
+  const ending = new AbortController();
+  const said: string[] = [];
+  followStream<string>({
+    clock,
+    random: () => 0.5,
+    longestPause: 5_000,
+    open() {
+      const answer = script();
+      if (answer instanceof CertificateError) return Promise.reject(answer);
+      const left = [...answer];
+      return Promise.resolve({ read: () => Promise.resolve(left.shift() ?? null) });
+    },
+    onMessage: (message) => said.push(message),
+    onProblem: ({ message }, retryIn, news) => said.push(`${news ? "" : "again: "}${message} (${retryIn / 1000} s)`),
+    onBack: () => said.push("back"),
+  }, ending.signal);
+  return { clock, said, ending };
+}
+
+const gone = new CertificateError("gone", "UNAVAILABLE");
+
+Deno.test("identity 4.8: pauses grow to their bound; a problem that stays is told once a minute", async () => {
+  const { clock, said, ending } = bed(() => gone);
+  await clock.advance(7_000);
+  assert.deepEqual(said, ["gone (1 s)", "again: gone (2 s)", "again: gone (4 s)", "again: gone (5 s)"]);
+  await clock.advance(60_000);
+  assert.equal(said.filter((line) => !line.startsWith("again")).length, 2);
+  ending.abort();
+  await clock.advance(60_000);
+  assert.equal(clock.timers, 0);
+});
+
+Deno.test("identity 4.8: the first message after a failure says that the agent is back", async () => {
+  const answers: (readonly string[] | CertificateError)[] = [["one"], gone, ["two", "three"]];
+  const { clock, said, ending } = bed(() => answers.shift() ?? gone);
+  await clock.advance(3_000);
+  assert.deepEqual(said.slice(0, 6), [
+    "one",
+    "the stream was closed by the agent (1 s)",
+    "gone (2 s)",
+    "back",
+    "two",
+    "three",
+  ]);
+  ending.abort();
+  await clock.advance(0);
+});
