@@ -14,12 +14,13 @@ import { type TempDir, tempDir } from "./support/temp_dir.ts";
 const IP = "127.0.0.3";
 const FOREIGN = "spiffe://other.test/ns/there/sa/peer";
 
-function settings(folder: TempDir, agent: ScriptedAgent): Record<string, string> {
+function settings(folder: TempDir, agent: ScriptedAgent, more: Readonly<Record<string, string>> = {}) {
   return nodeSettings({ name: "b", ip: IP, mesh: meshText([{ name: "b", ips: [IP] }]), folder: folder.path }, {
     FAKE_CA: "false",
     SPIRE_ENABLED: "true",
     SPIRE_ATTESTATION: "selectors",
     SPIRE_ADMIN_ENDPOINT_SOCKET: `unix://${agent.path}`,
+    ...more,
   });
 }
 
@@ -41,12 +42,12 @@ class Bench implements AsyncDisposable {
     this.foreign = credential(other.root, FOREIGN);
   }
 
-  static async start(): Promise<Bench> {
+  static async start(more: Readonly<Record<string, string>> = {}): Promise<Bench> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(tempDir());
     const app = stack.use(echoApp(IP));
     const agent = stack.use(await ScriptedAgent.start(`${folder.path}/admin.sock`, "cluster.local"));
-    const proxy = stack.use(await Proxy.ready(settings(folder, agent)));
+    const proxy = stack.use(await Proxy.ready(settings(folder, agent, more)));
     const inbound = await proxy.place("inbound");
     return new Bench(stack.move(), agent, spireCa("other.test"), proxy, inbound, app);
   }
@@ -120,6 +121,25 @@ Deno.test("identity P29: peers of a new root get in as soon as the bundle has it
   agent.pushBundles();
   await eventually("trust in the new root", () => bench.admits(late));
   assert.ok(await bench.admits(bench.own));
+});
+
+Deno.test("identity S30: private keys stay in memory: none in a log at its loudest, none in the dump", async () => {
+  await using bench = await Bench.start({ RUST_LOG: "trace" });
+  bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  bench.agent.rotate();
+  const serial = /"serialNumber": ?"(\d+)"/;
+  const dump = await (await fetch(await bench.proxy.url("admin", "/config_dump"))).text();
+  assert.match(dump, serial);
+  const said = [dump, ...bench.proxy.program.printed].join("\n");
+  assert.equal(bench.agent.keys.length, 2);
+  for (const key of bench.agent.keys) {
+    const base64 = btoa(String.fromCharCode(...key));
+    // As base64 at any offset, as hex, as decimal bytes: the middle of the key is what counts.
+    for (const text of [base64.slice(60, 100), key.toHex().slice(80, 160), [...key.subarray(40, 80)].join(",")]) {
+      assert.ok(!said.includes(text));
+    }
+  }
 });
 
 Deno.test("identity 4.1: the proxy is not ready before the agent answers, and says what it waits for", async () => {
