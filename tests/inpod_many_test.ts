@@ -1,10 +1,11 @@
 /** Two hundred pods on one node: served at once, coming and going under traffic, and nothing left of them. */
 import { strict as assert } from "node:assert";
-import { nginx } from "./bed/apps.ts";
+import { get, nginx } from "./bed/apps.ts";
 import { Cluster } from "./bed/cluster.ts";
-import { addAll, deleteAll, listeningPorts, makeIdlePods } from "./bed/many_pods.ts";
+import { addAll, deleteAll, type IdlePod, listeningPorts, makeIdlePods } from "./bed/many_pods.ts";
 import { HTTP } from "./bed/mesh.ts";
 import { testNeeding } from "./support/needs.ts";
+import { run } from "./support/program.ts";
 import { cacheProgram, Proxy } from "./support/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["iptables", "nginx"] } as const;
@@ -56,3 +57,31 @@ for (const workers of [1, 2]) {
     },
   );
 }
+
+testNeeding(
+  NEEDS,
+  "inpod N9, N10: a pod without IPv6, and one whose namespace vanishes before its Del; others do not notice",
+  async () => {
+    await using cluster = await Cluster.build({
+      pods: [{ name: "client", node: 1 }, { name: "server", node: 1 }],
+      env: { ZTUNNEL_WORKER_THREADS: "1", ISTIO_META_DNS_CAPTURE: "true" },
+    });
+    const [client, server] = [cluster.pod("client"), cluster.pod("server")];
+    const { proxy, session } = client.node;
+    await nginx(cluster, server.namespace, "server");
+    await get(client.namespace, server.ip); // its tunnel stays
+    const before = proxy.descriptors;
+    const [old, vanishing] = await makeIdlePods(cluster, 2) as [IdlePod, IdlePod];
+    await old.home.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
+    await addAll(session, [old, vanishing]);
+    assert.deepEqual(await listeningPorts(old), [15001, 15006, 15008, 15053]);
+    const [four, six] = [2, 4]; // DNS: UDP and TCP for each family
+    assert.equal(proxy.descriptors - before, 2 * descriptorsPerPod(1) + four + six);
+    await run("ip", "netns", "del", vanishing.home.name);
+    assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
+    await deleteAll(session, [old, vanishing]);
+    await proxy.descriptorsBackTo(before);
+    // So that the end of the cluster finds what it is to remove.
+    await run("ip", "netns", "add", vanishing.home.name);
+  },
+);
