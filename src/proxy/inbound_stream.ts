@@ -87,7 +87,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   onFlush(): void {}
 
   onData(bytes: Uint8Array, start: number, end: number): void {
-    (this.#early ??= new PendingBytes()).add(bytes, start, end);
+    (this.#early ??= new PendingBytes(this.#context.loop.blocks)).add(bytes, start, end);
   }
 
   onEnd(): void {

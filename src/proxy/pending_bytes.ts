@@ -3,20 +3,24 @@
  * one read. Gathered in blocks, so that a flood of tiny frames costs no more memory than what it carries
  * (`docs/spec/observed.md` O26).
  */
-import type { Duplex } from "../net/duplex.ts";
-import { FAILED } from "../net/duplex.ts";
+import { BLOCK, type BlockPool } from "../hbone/loop.ts";
+import { type Duplex, FAILED } from "../net/duplex.ts";
 
-/** Bytes of a block: as much again as is held already, within these. */
+/** Bytes of the first block. The next ones are as large as what is held already, up to {@link BLOCK}. */
 const SMALLEST = 1024;
-const LARGEST = 65_536;
 
 export class PendingBytes {
+  readonly #pool: BlockPool;
   readonly #blocks: Uint8Array[] = [];
   /** Bytes of the first block that have left. */
   #sent = 0;
   /** Bytes of the last block that are filled. */
   #filled = 0;
   #length = 0;
+
+  constructor(pool: BlockPool) {
+    this.#pool = pool;
+  }
 
   get length(): number {
     return this.#length;
@@ -51,13 +55,14 @@ export class PendingBytes {
       this.#sent += taken;
       this.#length -= taken;
       if (taken < offered.length) break;
-      this.#blocks.shift();
+      this.#leave(this.#blocks.shift()!);
       this.#sent = 0;
     }
     return total;
   }
 
   clear(): void {
+    for (const block of this.#blocks) this.#leave(block);
     this.#blocks.length = 0;
     this.#sent = this.#filled = this.#length = 0;
   }
@@ -65,10 +70,14 @@ export class PendingBytes {
   #blockFor(wanted: number): Uint8Array {
     const last = this.#blocks.at(-1);
     if (last !== undefined && this.#filled < last.length) return last;
-    const size = Math.max(wanted, Math.min(Math.max(this.#length, SMALLEST), LARGEST));
-    const block = new Uint8Array(size);
+    const size = Math.max(wanted, this.#length, SMALLEST);
+    const block = size < BLOCK ? new Uint8Array(size) : this.#pool.borrow();
     this.#blocks.push(block);
     this.#filled = 0;
     return block;
+  }
+
+  #leave(block: Uint8Array): void {
+    if (block.length === BLOCK) this.#pool.giveBack(block);
   }
 }

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import { FAILED } from "../net/duplex.ts";
+import { BLOCK, BlockPool } from "../hbone/loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
 const IDLE = { onReadable() {}, onWritable() {}, onFailure() {} };
@@ -19,7 +20,7 @@ Deno.test("pending bytes leave in order, whatever their sizes and those of the w
   const sizes = fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 30 });
   fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 3000 }), (parts, room) => {
     const { to, read } = pipe(room);
-    const pending = new PendingBytes();
+    const pending = new PendingBytes(new BlockPool());
     const expected: number[] = [], got: number[] = [];
     let next = 0;
     for (const size of parts) {
@@ -39,7 +40,7 @@ Deno.test("pending bytes leave in order, whatever their sizes and those of the w
 });
 
 Deno.test("observed O26 pending bytes hold little more memory than bytes, however small the pieces", () => {
-  const pending = new PendingBytes();
+  const pending = new PendingBytes(new BlockPool());
   const piece = Uint8Array.of(0, 7, 0);
   for (let i = 0; i < 1_000_000; i++) pending.add(piece, 1, 2);
   assert.equal(pending.length, 1_000_000);
@@ -48,7 +49,7 @@ Deno.test("observed O26 pending bytes hold little more memory than bytes, howeve
 
 Deno.test("pending bytes are copies, and gone when cleared", () => {
   const { to, read } = pipe(100);
-  const pending = new PendingBytes();
+  const pending = new PendingBytes(new BlockPool());
   const lent = Uint8Array.of(1, 2, 3);
   pending.add(lent, 0, 3);
   lent.fill(9);
@@ -59,9 +60,27 @@ Deno.test("pending bytes are copies, and gone when cleared", () => {
   assert.deepEqual([pending.length, pending.writeTo(to), pending.allocated], [0, 0, 0]);
 });
 
+Deno.test("the blocks of bulk are lent again, those of a few bytes are not kept", () => {
+  const { to, read } = pipe(BLOCK);
+  const pool = new BlockPool();
+  const pending = new PendingBytes(pool);
+  pending.add(new Uint8Array(3 * BLOCK), 0, 3 * BLOCK);
+  assert.equal(pending.allocated, 3 * BLOCK);
+  assert.equal(pending.writeTo(to), BLOCK);
+  assert.equal(pool.freeCount, 1);
+  pending.add(new Uint8Array(BLOCK), 0, BLOCK);
+  assert.equal(pool.freeCount, 0);
+  read();
+  pending.clear();
+  assert.equal(pool.freeCount, 3);
+  pending.add(Uint8Array.of(1), 0, 1);
+  pending.clear();
+  assert.equal(pool.freeCount, 3);
+});
+
 Deno.test("pending bytes for a stream that has failed", () => {
   const { to } = pipe(100);
-  const pending = new PendingBytes();
+  const pending = new PendingBytes(new BlockPool());
   pending.add(Uint8Array.of(1), 0, 1);
   to.close();
   assert.equal(pending.writeTo(to), FAILED);

@@ -72,7 +72,7 @@ function sinkOf(reads: Direction, writes: Direction, onFailure: (ending: Ending)
 }
 
 class Direction implements TurnTask {
-  readonly #pending = new PendingBytes();
+  readonly #pending: PendingBytes;
   isOver = false;
 
   constructor(
@@ -81,7 +81,9 @@ class Direction implements TurnTask {
     private readonly to: Duplex,
     private readonly count: (bytes: number) => void,
     private readonly relay: Relay,
-  ) {}
+  ) {
+    this.#pending = new PendingBytes(loop.blocks);
+  }
 
   runTurn(): void {
     this.copy();

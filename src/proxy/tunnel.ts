@@ -196,7 +196,9 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     }
     for (let i = 0, skip = taken; i < count; i++) {
       const start = parts[2 * i]!, length = parts[2 * i + 1]!;
-      if (skip < length) (this.#pending ??= new PendingBytes()).add(bytes, start + skip, start + length);
+      if (skip < length) {
+        (this.#pending ??= new PendingBytes(this.#loop.blocks)).add(bytes, start + skip, start + length);
+      }
       skip = Math.max(0, skip - length);
     }
     this.#loop.parts.giveBack(parts);

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { ErrorCode, type H2Failure, type Reservation, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { pattern } from "../h2/testing.ts";
-import { makeLoop } from "../hbone/loop.ts";
+import { BlockPool, makeLoop } from "../hbone/loop.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { TestSocket } from "../hbone/testing_socket.ts";
 import type { MemoryDuplex } from "../net/memory_duplex.ts";
@@ -111,7 +111,7 @@ function bed({ bufferBytes = 65_536, downstream = false, early, earlyEnd = false
   const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[] };
   const meter = { up: (n: number) => void (counts.up += n), down: (n: number) => void (counts.down += n) };
   const tunnel = new Tunnel(loop, socket, stream, meter, downstream, (outcome) => counts.outcomes.push(outcome));
-  const pending = new PendingBytes();
+  const pending = new PendingBytes(new BlockPool());
   if (early !== undefined) pending.add(early, 0, early.length);
   tunnel.start(early === undefined ? null : pending, earlyEnd);
   network.runUntilIdle();
