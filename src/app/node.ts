@@ -38,6 +38,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     limitArenas(config.workerThreads);
     const readiness = new Readiness(log.scope("ztunnel::readiness"), () => performance.now());
     readiness.register("proxy");
+    if (config.dnsEnabled) readiness.register("dns proxy");
     readiness.register("state manager");
     const servers = new Servers(config, log);
     servers.serveReadiness(readiness);
@@ -83,6 +84,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       ? new (await import("./pods.ts")).Pods({ config, workers, certificates, readiness, metrics, log })
       : null;
     readiness.complete("proxy");
+    readiness.complete("dns proxy");
     const memory = keepMemorySmall();
     await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
     memory.stop();

@@ -13,8 +13,7 @@ import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Millis, Scheduler } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";
-import type { LogScope } from "../telemetry/log.ts";
-import { LogScope as Scope } from "../telemetry/log.ts";
+import { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { answerLimit, type Protocol, writeAnswer, writeFailure, writeTruncated } from "./answer_writer.ts";
@@ -36,6 +35,7 @@ import {
   putWord,
   rcodeName,
   SERVFAIL,
+  typeName,
   word,
 } from "./wire.ts";
 
@@ -235,8 +235,9 @@ export class QueryService {
   #notice(query: Query, asker: Asker): Notice {
     const { log } = this.#parts;
     if (!log.isEnabled(LEVEL.debug)) return null;
-    const fields = { src: bare(formatAddress(asker.address)), query: query.type, name: bare(`${query.name}.`) };
-    const inside = new Scope(log.log, log.target, [...log.spans, { name: "lookup", fields, level: LEVEL.debug }]);
+    const type = bare(typeName(query.type) ?? `TYPE${query.type}`);
+    const fields = { src: bare(formatAddress(asker.address)), query: type, name: bare(`${query.name}.`) };
+    const inside = new LogScope(log.log, log.target, [...log.spans, { name: "lookup", fields, level: LEVEL.debug }]);
     return (message, values) => inside.debug(message, values);
   }
 

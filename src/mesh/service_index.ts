@@ -11,7 +11,7 @@ type Staged = Map<WorkloadUid, Endpoint>;
 
 export class ServiceIndex {
   readonly #byKey = new Map<NamespacedHostname, ServiceEntry>();
-  /** Lists are in order of arrival; a service that is sent again moves to the end. */
+  /** By host name in lower case. Lists are in order of arrival; a service that is sent again moves to the end. */
   readonly #byHostname = new Map<string, readonly ServiceEntry[]>();
   /** Several services of one namespace may share an address (`docs/spec/xds-state.md` 8.1 Q2). */
   readonly #byVip = new NetworkMap<readonly ServiceEntry[]>();
@@ -48,7 +48,7 @@ export class ServiceIndex {
     return this.#staged;
   }
 
-  /** The service lists of one host name, in order of arrival. */
+  /** All services of one host name (in lower case), in order of arrival. */
   listByHostname(hostname: string): readonly ServiceEntry[] {
     return this.#byHostname.get(hostname) ?? [];
   }
@@ -134,7 +134,8 @@ export class ServiceIndex {
   #list(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.set(service.key, entry);
-    this.#byHostname.set(service.hostname, appended(this.#byHostname.get(service.hostname), entry));
+    const hostname = service.hostname.toLowerCase();
+    this.#byHostname.set(hostname, appended(this.#byHostname.get(hostname), entry));
     for (const { network, ip } of service.vips) {
       const sameVip = this.#byVip.get(network, ip);
       if (!sameVip?.includes(entry)) this.#byVip.set(network, ip, appended(sameVip, entry));
@@ -145,9 +146,10 @@ export class ServiceIndex {
   #unlist(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.delete(service.key);
-    const sameName = without(this.#byHostname.get(service.hostname), entry);
-    if (sameName === undefined) this.#byHostname.delete(service.hostname);
-    else this.#byHostname.set(service.hostname, sameName);
+    const hostname = service.hostname.toLowerCase();
+    const sameName = without(this.#byHostname.get(hostname), entry);
+    if (sameName === undefined) this.#byHostname.delete(hostname);
+    else this.#byHostname.set(hostname, sameName);
     for (const { network, ip } of service.vips) {
       const sameVip = without(this.#byVip.get(network, ip), entry);
       if (sameVip === undefined) this.#byVip.delete(network, ip);

@@ -155,7 +155,10 @@ export class MeshState {
     return this.#services.values();
   }
 
-  /** All services of one host name in order of arrival: for a DNS server that ranks by its own rules. */
+  /**
+   * All services of one host name in order of arrival, whatever the case of its letters: for a DNS server, which is asked
+   * for it in lower case and ranks by its own rules.
+   */
   servicesByHostname(hostname: string): readonly ServiceEntry[] {
     return this.#services.listByHostname(hostname);
   }
@@ -166,7 +169,11 @@ export class MeshState {
     clientNamespace: string | null,
     preferredNamespace: string | null = null,
   ): ServiceEntry | null {
-    return bestService(this.#services.listByHostname(hostname), clientNamespace, preferredNamespace);
+    const folded = this.#services.listByHostname(hostname.toLowerCase());
+    const exact = folded.every(({ service }) => service.hostname === hostname)
+      ? folded
+      : folded.filter(({ service }) => service.hostname === hostname);
+    return bestService(exact, clientNamespace, preferredNamespace);
   }
 
   serviceByVip(network: string, ip: Ip, clientNamespace: string | null): ServiceEntry | null {
