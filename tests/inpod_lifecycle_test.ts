@@ -259,6 +259,24 @@ testNeeding(
   },
 );
 
+testNeeding(
+  NEEDS,
+  "inpod A2.2: INPOD_PORT_REUSE=false: one worker for each pod; a second proxy waits until the first has gone",
+  async () => {
+    await using scene = await Scene.build({ INPOD_PORT_REUSE: "false", ZTUNNEL_WORKER_THREADS: "2" });
+    const { node, client, near, far } = scene;
+    assert.equal(await get(client.namespace, near.ip), `near from ${client.ip}`);
+    assert.equal(await get(client.namespace, far.ip), `far from ${client.ip}`);
+    const old = node.proxy;
+    await assert.rejects(scene.cluster.startProxy(node), /Address already in use/);
+    assert.equal(await get(client.namespace, far.ip), `far from ${client.ip}`);
+    await node.session.snapshotSent();
+    assert.equal((await old.stop()).code, 0);
+    await node.proxy.line(/marking server ready/);
+    assert.equal(await get(client.namespace, far.ip), `far from ${client.ip}`);
+  },
+);
+
 testNeeding(NEEDS, "inpod S10, A1.9: a breach of protocol is told and ends the process with status 1", async () => {
   await using scene = await Scene.build();
   const { node, near } = scene;

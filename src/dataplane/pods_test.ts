@@ -22,6 +22,8 @@ class Bed {
   readonly answers: PodAnswer[] = [];
   readonly plane: DataPlane;
   readonly pods: Pods;
+  /** The authority answers. */
+  issuing = true;
   /** Namespaces that are there, by descriptor. */
   readonly namespaces = new Map<number, { identity: string; cookie: bigint | null }>();
 
@@ -36,8 +38,9 @@ class Bed {
       metrics: new Metrics(),
       makeContext: memoryTlsContext,
       requestLookup() {},
-      requestCertificate: ({ id }) =>
-        this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) }),
+      requestCertificate: ({ id }) => {
+        if (this.issuing) this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) });
+      },
       sharedListeners: true,
       wallClock: () => NOW + this.network.now(),
       random: () => 0,
@@ -143,6 +146,28 @@ Deno.test("a port that is taken is told; what was bound is given back; others ar
   const other = bed.network.listen({ address: at("[::]:15008"), namespace: 2 }, () => {});
   other.close();
   bed.stop(1);
+});
+
+Deno.test("a pod whose certificate is still to come is served; its connections wait for it, ten seconds at most", () => {
+  const bed = new Bed();
+  bed.issuing = false;
+  bed.serve("a", 1, "10.0.0.1");
+  bed.serve("b", 2, "10.0.0.2");
+  assert.deepEqual(bed.answers.map(({ kind }) => kind), ["started", "started"]);
+  const apps = bed.app("10.0.0.2:8080", 2);
+  const socket = bed.connect(1, "10.0.0.2:8080").send("hello");
+  bed.network.advance(9999);
+  assert.equal(socket.fate, "open");
+  bed.network.advance(1);
+  assert.notEqual(socket.fate, "open");
+  assert.equal(apps.length, 0);
+  const line = bed.lines.find((text) => text.includes("no certificate"))!;
+  assert.match(line, /error="[^"]*no certificate for spiffe:\/\/cluster\.local\/ns\/default\/sa\/a within 10 s/);
+  bed.issuing = true;
+  const next = bed.connect(1, "10.0.0.2:8080").send("hello");
+  bed.network.runUntilIdle();
+  assert.equal(next.text, "hello");
+  for (const instance of [1, 2]) bed.stop(instance);
 });
 
 Deno.test("inpod Z16: a descriptor of no namespace is told as that", () => {

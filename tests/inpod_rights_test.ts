@@ -1,0 +1,63 @@
+/** What shared mode needs of the kernel: the rights, and that it tells in which namespace a listener stands. */
+import { strict as assert } from "node:assert";
+import { inspectNamespace } from "../src/net/namespace_state.ts";
+import { ReactorRig } from "../src/net/testing_reactor.ts";
+import { openNamespace } from "../src/os/namespace.ts";
+import { OwnedDescriptor } from "../src/os/owned_descriptor.ts";
+import { makeNamespace } from "./support/namespace.ts";
+import { testNeeding } from "./support/needs.ts";
+import { Proxy } from "./support/proxy.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const REFUSALS: readonly (readonly [string, RegExp])[] = [
+  ["-sys_admin", /^Error: failed to set netns: .*; shared mode needs CAP_SYS_ADMIN$/m],
+  [
+    "-net_admin,-net_raw",
+    /^Error: failed to set socket mark: failed to set mark on socket\. make sure ztunnel has CAP_NET_RAW, CAP_NET_ADMIN\./m,
+  ],
+];
+for (const [capabilities, text] of REFUSALS) {
+  testNeeding(
+    { namespaces: true, packages: ["setpriv"] },
+    `inpod A1.15: without the right (${capabilities}) it does not start, and says which is missing`,
+    async () => {
+      using folder = tempDir();
+      await using namespace = await makeNamespace("rights");
+      await using proxy = new Proxy({
+        INPOD_UDS: `${folder.path}/zds.sock`,
+        XDS_ADDRESS: "",
+        LOCAL_XDS: "{}",
+        FAKE_CA: "true",
+        ISTIO_META_DNS_CAPTURE: "false",
+      }, { namespace: namespace.name, before: ["setpriv", `--bounding-set=${capabilities}`] });
+      const { code, output } = await proxy.ended();
+      assert.equal(code, 1, output);
+      assert.match(output, text);
+    },
+  );
+}
+
+testNeeding({ namespaces: true }, "audit: listeners are told apart by the namespace they stand in", async () => {
+  await using rig = new ReactorRig();
+  await using one = await makeNamespace("one");
+  await using other = await makeNamespace("other");
+  using first = new OwnedDescriptor(openNamespace(one.path));
+  using second = new OwnedDescriptor(openNamespace(other.path));
+  const listen = (namespace: number) =>
+    rig.network.listen({ address: { ip: rig.loopback, port: 0 }, namespace }, () => {});
+  const listeners = [listen(first.fd), listen(second.fd)];
+  const states = [inspectNamespace(first.fd), inspectNamespace(second.fd)];
+  assert.notEqual(states[0]!.cookie, null);
+  assert.notEqual(states[0]!.cookie, states[1]!.cookie);
+  assert.notEqual(states[0]!.identity, states[1]!.identity);
+  for (const [index, listener] of listeners.entries()) {
+    assert.deepEqual(listener.inspect(), { listening: true, namespace: states[index]!.cookie });
+    listener.close();
+    assert.deepEqual(listener.inspect(), { listening: false, namespace: null });
+  }
+  using file = new OwnedDescriptor(openNamespace("/etc/hostname"));
+  assert.equal(inspectNamespace(file.fd), null);
+  const gone = openNamespace(one.path);
+  new OwnedDescriptor(gone).close();
+  assert.equal(inspectNamespace(gone), null);
+});
