@@ -95,7 +95,7 @@ export class DataPlane {
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;
-    this.#dns = config.dnsEnabled ? new PodDns({ ...parts, state: this.state, files }) : null;
+    this.#dns = config.dnsEnabled ? new PodDns({ ...parts, loop: this.#loop, state: this.state, files }) : null;
     this.#hosts = hostNames({ ...parts, files });
     const revocation = new Revocation(network, {
       rejected: (reporter) => void metrics.cell("istio_crl_policy_rejections", reporter).value++,

@@ -4,8 +4,8 @@ import type { ConfigFiles } from "../config/files.ts";
 import { parseResolverFile } from "../config/resolver_settings.ts";
 import { DnsProxy, newDnsShared } from "../dns/dns_proxy.ts";
 import { parseHostsFile } from "../dns/hosts_file.ts";
+import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state.ts";
-import type { Network } from "../net/network.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
@@ -18,7 +18,7 @@ const LOOPBACK_SWITCH = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 
 export interface PodDnsParts {
   readonly config: Config;
-  readonly network: Network;
+  readonly loop: Loop;
   readonly state: MeshState;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -37,13 +37,13 @@ export class PodDns {
 
   /** `namespace`: the pod's, null for the process's own. Throws where the pod cannot have its DNS. */
   start(name: WorkloadName, namespace: number | null, local: LocalWorkload): DnsProxy {
-    const { config, network, state, metrics, random, fillRandom } = this.#parts;
+    const { config, loop, state, metrics, random, fillRandom } = this.#parts;
     const log = this.#log(name, namespace);
     // Read for each pod, as upstream does (`docs/spec/inpod-dns.md` B5.1).
     const resolver = parseResolverFile(this.#read(RESOLVER_FILE));
     const { mark } = config.sockets;
     return new DnsProxy({
-      network,
+      loop,
       state,
       local,
       metrics,

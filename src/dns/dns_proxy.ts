@@ -1,6 +1,7 @@
 /** The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). Made by the data plane with the pod, ended with it. */
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
+import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { Millis, Network, SocketOptions, Timer } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
@@ -27,11 +28,11 @@ export interface DnsShared {
 }
 
 export function newDnsShared(): DnsShared {
-  return { forward: newForwardBudget(), connections: { left: 2048 } };
+  return { forward: newForwardBudget(), connections: { left: 4096 } };
 }
 
 export interface DnsProxyParts {
-  readonly network: Network;
+  readonly loop: Loop;
   readonly state: MeshState;
   readonly local: LocalWorkload;
   readonly metrics: Metrics;
@@ -72,7 +73,8 @@ export class DnsProxy {
   /** Throws `ListenError`, and `Error` where `resolv.conf` names no nameserver; nothing is left then. */
   constructor(parts: DnsProxyParts) {
     if (parts.resolver.nameservers.length === 0) throw new Error("no nameservers found in config");
-    const { network, state, local, lookup, hosts, random } = parts;
+    const { loop: { network }, state, local, lookup, hosts, random, sockets } = parts;
+    const servers = new ServerList(parts.resolver.nameservers.map((ip) => ({ ip, port: DNS_PORT })));
     this.#network = network;
     this.#log = parts.log.as("ztunnel::dns::server");
     this.#shed = new ShedReport(network, (count, reason) => {
@@ -84,7 +86,8 @@ export class DnsProxy {
       local,
       lookup,
       hosts,
-      forwarder: makeForwarder(parts),
+      forwarder: makeForwarder(parts, servers),
+      transfers: { loop: parts.loop, sockets, servers },
       telemetry: new DnsTelemetry(parts.metrics, this.#log),
       log: this.#log,
       random,
@@ -92,7 +95,7 @@ export class DnsProxy {
     this.resolver = podResolver(this.#service, network);
     const at = {
       addresses: listenAddresses(parts.listen, parts.loopbackIpv6),
-      sockets: parts.sockets,
+      sockets,
       reusePort: parts.reusePort,
     };
     this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
@@ -139,12 +142,13 @@ export class DnsProxy {
   }
 }
 
-function makeForwarder({ network, sockets, resolver, shared, fillRandom }: DnsProxyParts): Forwarder {
+function makeForwarder(parts: DnsProxyParts, servers: ServerList): Forwarder {
+  const { loop: { network }, sockets, resolver, shared, fillRandom } = parts;
   const id = new Uint8Array(2);
   return new Forwarder({
     network,
     sockets,
-    servers: new ServerList(resolver.nameservers.map((ip) => ({ ip, port: DNS_PORT }))),
+    servers,
     timeout: resolver.timeout,
     attempts: resolver.attempts,
     randomId() {

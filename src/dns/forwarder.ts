@@ -139,8 +139,8 @@ export class Forwarder {
   }
 }
 
-/** Several messages make up one answer. */
-function isTransfer({ type }: Query): boolean {
+/** Several messages may make up one answer. */
+export function isTransfer({ type }: Query): boolean {
   return type === TYPE_AXFR || type === TYPE_IXFR;
 }
 

@@ -54,6 +54,13 @@ export class FrameReader {
     return this.#held.subarray(from, from + length);
   }
 
+  /** What has come and was not taken, a copy; nothing is held then. */
+  takeRest(): Uint8Array {
+    const rest = this.#held.slice(this.#start, this.#end);
+    this.clear();
+    return rest;
+  }
+
   clear(): void {
     this.#held = NOTHING;
     this.#start = this.#end = 0;

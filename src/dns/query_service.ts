@@ -19,7 +19,7 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import { answerLimit, type Protocol, writeAnswer, writeFailure, writeTruncated } from "./answer_writer.ts";
 import type { DnsTelemetry, QueryCells } from "./dns_telemetry.ts";
 import type { Outcome } from "./exchange.ts";
-import type { Forwarder, Waiting } from "./forwarder.ts";
+import { type Forwarder, isTransfer, type Waiting } from "./forwarder.ts";
 import type { HostsFile } from "./hosts_file.ts";
 import { askLocally, type LocalSource } from "./local_sources.ts";
 import { type LocalAnswer, lookup, type LookupSettings, type Notice } from "./lookup.ts";
@@ -38,11 +38,14 @@ import {
   typeName,
   word,
 } from "./wire.ts";
+import { type GivenStream, type TransferParts, ZoneTransfer } from "./zone_transfer.ts";
 
 /** Of local answers, seconds. */
 const TTL = 30;
 /** Messages that wait for the client's workload to be known. */
 const MAX_WAITING = 256;
+/** They may last, and each has a connection to a nameserver. */
+const MAX_TRANSFERS = 16;
 
 /** Who wants an answer. One of the two is called once, or none when the service closes or the wait was aborted. */
 export interface Asker {
@@ -52,6 +55,8 @@ export interface Asker {
   answer(bytes: Uint8Array): void;
   /** There will be no answer. */
   ignore(): void;
+  /** Over TCP: gives up its connection, with the message that it asked last. Nothing is called then. */
+  giveStream?(message: Uint8Array): GivenStream;
 }
 
 export interface ServiceParts {
@@ -62,6 +67,7 @@ export interface ServiceParts {
   readonly lookup: LookupSettings;
   readonly hosts: HostsFile;
   readonly forwarder: Forwarder;
+  readonly transfers: TransferParts;
   readonly telemetry: DnsTelemetry;
   /** `ztunnel::dns::server` */
   readonly log: LogScope;
@@ -77,6 +83,7 @@ export class QueryService {
   readonly #rejected: ShedReport;
   readonly #overloaded: ShedReport;
   readonly #waiting = new Set<() => void>();
+  #transferring = 0;
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -183,6 +190,9 @@ export class QueryService {
       this.#answerKnown(client, request, query!, known, cells, asker);
       return null;
     }
+    if (query !== null && isTransfer(query) && asker.giveStream !== undefined) {
+      return this.#transfer(client, request.slice(), query, cells, asker);
+    }
     const { scheduler, forwarder } = this.#parts;
     const startedAt = scheduler.now();
     let own = request;
@@ -192,6 +202,34 @@ export class QueryService {
     // Lent until now; whoever waits has the time to copy what an answer needs of it.
     if (waiting !== null) own = request.slice(0, query?.questionEnd ?? HEADER_LENGTH);
     return waiting;
+  }
+
+  #transfer(client: Workload, request: Uint8Array, query: Query, cells: QueryCells, asker: Asker): Waiting | null {
+    const { scheduler, transfers } = this.#parts;
+    const startedAt = scheduler.now();
+    const settle = (outcome: Outcome) => {
+      const duration = scheduler.now() - startedAt;
+      this.#forwarded({ client, request, query, cells, asker, outcome, duration });
+    };
+    if (this.#transferring >= MAX_TRANSFERS) {
+      settle({ kind: "failed", why: "too many zone transfers are under way already", overload: true });
+      return null;
+    }
+    this.#transferring++;
+    const end = once(() => this.#transferring--);
+    const transfer = new ZoneTransfer(transfers, {
+      onConnected: () => {
+        cells.forwarded(scheduler.now() - startedAt, false);
+        this.#log(client, request, query, "forwarded", 0);
+        const given = asker.giveStream!(request);
+        return { ...given, onEnd: () => (end(), given.onEnd()) };
+      },
+      onUnreachable(code) {
+        end();
+        settle({ kind: "failed", why: `nameserver cannot be reached: ${code}` });
+      },
+    });
+    return { abort: () => (end(), transfer.abort()) };
   }
 
   #answerKnown(
@@ -256,6 +294,14 @@ interface Forwarded {
   readonly asker: Asker;
   readonly outcome: Outcome;
   readonly duration: Millis;
+}
+
+function once(run: () => void): () => void {
+  let ran = false;
+  return () => {
+    if (!ran) run();
+    ran = true;
+  };
 }
 
 function failureOf(rcode: number, empty: boolean): string {

@@ -5,6 +5,7 @@
  *             ┌───────────── next message ──────────────┐
  *             ▼                                         │
  *     ──▶ reading ──message──▶ serving ──answer──▶ writing ──▶ closed
+ *             │                  └─zone transfer─▶ given ────────┤
  *             └── 5 s without a message, the end, ───────┴──5 s──▲
  *                 finishing and all that came is answered
  */
@@ -14,6 +15,7 @@ import type { Millis, Scheduler, Timer, TurnTask } from "../net/network.ts";
 import { framed, FrameReader } from "./frames.ts";
 import type { Waiting } from "./forwarder.ts";
 import type { Asker, QueryService } from "./query_service.ts";
+import type { GivenStream } from "./zone_transfer.ts";
 
 /** For a whole message to come, and for an answer to be taken. */
 const IDLE_TIMEOUT: Millis = 5000;
@@ -27,7 +29,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   readonly #service: QueryService;
   readonly #onClosed: (connection: TcpConnection) => void;
   readonly #frames = new FrameReader();
-  #state: "reading" | "serving" | "writing" | "closed" = "reading";
+  #state: "reading" | "serving" | "writing" | "given" | "closed" = "reading";
   #waiting: Waiting | null = null;
   #unsent: Uint8Array | null = null;
   #timer: Timer | null = null;
@@ -104,6 +106,17 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     if (this.#state !== "serving") return;
     this.#state = "reading";
     this.#expect();
+  }
+
+  /** Its end closes this too; until then this only counts. */
+  giveStream(message: Uint8Array): GivenStream {
+    this.#state = "given";
+    const frame = framed(message);
+    const rest = this.#frames.takeRest();
+    const early = new Uint8Array(frame.length + rest.length);
+    early.set(frame);
+    early.set(rest, frame.length);
+    return { duplex: this.#duplex, early, onEnd: () => this.close() };
   }
 
   /** Serves what has come, as far as it goes now. */

@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import packets from "dns-packet";
 import type { ServerAddress } from "../config/config.ts";
 import { parseResolverFile } from "../config/resolver_settings.ts";
+import { makeLoop } from "../hbone/loop.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import { MeshState } from "../mesh/state.ts";
 import { LOOPBACK_V4, parseIp, type SocketAddress } from "../net/address.ts";
@@ -221,7 +222,7 @@ export class Bed {
       options.changes ?? [...fixtureChanges(), { kind: "workload", workload: CLIENT, endpoints: new Map() }],
     );
     this.proxy = new DnsProxy({
-      network: this.network,
+      loop: makeLoop(this.network),
       state: this.state,
       local: new LocalWorkload(this.state, this.network, CLIENT_NAME),
       metrics: this.metrics,
