@@ -60,6 +60,7 @@ export class ClientConnection implements ConnectionHandler {
   #closed = false;
   #ended = false;
   #settled = false;
+  #leaving = false;
   /** How it ended by itself. */
   #end: H2Failure | null = null;
   /** The peer as verified, and the session's parameters; null before "open". */
@@ -102,6 +103,11 @@ export class ClientConnection implements ConnectionHandler {
     return !this.#ended && (this.#h2?.canOpen ?? false);
   }
 
+  /** The peer has sent a GOAWAY, or all is over. */
+  get refusesMore(): boolean {
+    return this.#ended || this.#leaving;
+  }
+
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
     this.lastUsed = this.#loop.network.now();
     return this.#h2?.open(headers, handler) ?? null;
@@ -134,7 +140,9 @@ export class ClientConnection implements ConnectionHandler {
     this.#settled = true;
   }
 
-  onGoAway(): void {}
+  onGoAway(): void {
+    this.#leaving = true;
+  }
 
   onEnd(failure: H2Failure): void {
     this.#ended = true;

@@ -2,7 +2,12 @@
  * A CONNECT on its way: waiting for a connection, then for the peer's answer, within a time limit.
  *
  *     waiting ──openOn──▶ asked ──200──▶ handed over
- *        └───────abort / fail / timeout / other status / reset ──▶ done
+ *      │  ▲                 │ │
+ *      │  └──── again ──────┘ │   once, where the peer leaves and has not answered
+ *      └──────────────────────┴── abort / fail / timeout / other status / reset ──▶ done
+ *
+ * A peer that drains may not take what had been sent when its GOAWAY came, and some never answer it (observed O38).
+ * Before a 200 no byte of the application has left, so that the request can be made elsewhere (RFC 9113 §8.7).
  */
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
@@ -16,6 +21,9 @@ export interface TunnelEvents {
   onTunnelFailure(failure: TunnelFailure): void;
 }
 
+/** How long a peer that has sent a GOAWAY may leave a request unanswered. */
+const PATIENCE: Millis = 1000;
+
 export class OpeningTunnel implements StreamHandler {
   readonly #scheduler: Scheduler;
   readonly #timeout: Millis;
@@ -25,6 +33,8 @@ export class OpeningTunnel implements StreamHandler {
   #connection: ClientConnection | null = null;
   #stream: Stream | null = null;
   #done = false;
+  /** Set by the pool: puts the tunnel on another connection. False when it cannot. */
+  again: (() => boolean) | null = null;
   /** Set by the pool while it holds the tunnel. */
   onAbort: () => void = () => {};
 
@@ -41,7 +51,26 @@ export class OpeningTunnel implements StreamHandler {
     if (stream === null) return false;
     this.#connection = connection;
     this.#stream = stream;
-    this.#timer = this.#scheduler.after(this.#timeout, () => this.#giveUp(responseTimeout()));
+    this.#await(this.#timeout);
+    return true;
+  }
+
+  #await(left: Millis): void {
+    const next = Math.min(left, PATIENCE);
+    this.#timer = this.#scheduler.after(next, () => {
+      if (left === next) this.#giveUp(responseTimeout());
+      else if (!this.#elsewhere()) this.#await(left - next);
+    });
+  }
+
+  /** Leaves a connection whose peer takes no more requests. */
+  #elsewhere(): boolean {
+    const { again } = this, stream = this.#stream;
+    if (again === null || this.#connection?.refusesMore !== true) return false;
+    this.again = null;
+    this.#timer?.cancel();
+    if (!again()) return false;
+    stream?.reset(ErrorCode.CANCEL);
     return true;
   }
 
@@ -66,7 +95,8 @@ export class OpeningTunnel implements StreamHandler {
   }
 
   onReset(failure: H2Failure): void {
-    this.fail(requestFailure(failure));
+    const untouched = failure.by === "peer" && failure.code === ErrorCode.REFUSED_STREAM;
+    if (!untouched || !this.#elsewhere()) this.fail(requestFailure(failure));
   }
 
   onData(): void {}

@@ -72,14 +72,23 @@ export class Pool {
 
   /** Sends a CONNECT on a connection that fits, made if need be. `abort` the result to give up. */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
-    const entry = this.#entry(request);
     const tunnel = new OpeningTunnel(this.#loop.network, this.#settings.responseTimeout, request.headers, events);
+    tunnel.again = () => {
+      if (this.#draining) return false;
+      this.#place(tunnel, request);
+      return true;
+    };
+    this.#place(tunnel, request);
+    return tunnel;
+  }
+
+  #place(tunnel: OpeningTunnel, request: TunnelRequest): void {
+    const entry = this.#entry(request);
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
-    if (connection !== undefined && tunnel.openOn(connection)) return tunnel;
+    if (connection !== undefined && tunnel.openOn(connection)) return;
     entry.waiting.add(tunnel);
     tunnel.onAbort = () => entry.waiting.delete(tunnel);
     if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
-    return tunnel;
   }
 
   /** GOAWAY everywhere; connections end with their last stream. */

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
 import { goAway } from "../h2/testing_frames.ts";
 import { spiffeId } from "./testing_identity.ts";
+import type { RawPeer } from "./testing_peer.ts";
 import { CLIENT, issuer, PoolBed, SERVER_AT, type TestRequest } from "./testing_pool.ts";
 
 const messages = (requests: readonly TestRequest[]) => requests.map(({ failure }) => failure?.message ?? null);
@@ -113,8 +114,10 @@ for (const limit of [0, 1, 3]) {
   });
 }
 
-Deno.test("GOAWAY that refuses streams under way: they fail, those the server took go on", () => {
-  const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
+Deno.test("GOAWAY that refuses streams under way: those the server took go on, the others are asked again elsewhere", () => {
+  const silent = (peer: RawPeer) => peer.answer = () => {};
+  const scripts = [silent, () => {}];
+  const bed = new PoolBed({ prepare: (peer) => scripts.shift()!(peer) });
   const requests = [bed.request(), bed.request()];
   bed.memory.runUntilIdle();
   const peer = bed.peers[0]!;
@@ -122,11 +125,67 @@ Deno.test("GOAWAY that refuses streams under way: they fail, those the server to
   bed.memory.runUntilIdle();
   peer.duplex.write(goAway(1));
   bed.memory.runUntilIdle();
-  assert.notEqual(requests[0]!.stream, null);
+  assert.deepEqual(messages(requests), [null, null]);
+  assert.ok(requests.every(({ stream }) => stream !== null));
   assert.equal(requests[0]!.log.failure, null);
-  assert.match(requests[1]!.failure!.message, /^h2 failed: stream error received: refused stream/);
+  assert.deepEqual(bed.peers.map(({ streams }) => streams.length), [2, 1]);
   bed.dropPool();
   bed.assertClean();
+});
+
+Deno.test("a request that a server refuses twice with GOAWAY fails", () => {
+  const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
+  const request = bed.request();
+  for (const index of [0, 1]) {
+    bed.memory.runUntilIdle();
+    assert.equal(request.failure, null);
+    bed.peers[index]!.duplex.write(goAway(0));
+  }
+  bed.memory.runUntilIdle();
+  assert.match(request.failure!.message, /^h2 failed: stream error received: refused stream/);
+  assert.equal(bed.peers.length, 2);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("observed O38: what a server that drains does not answer within a second is asked again elsewhere, once", () => {
+  const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
+  const request = bed.request();
+  bed.memory.runUntilIdle();
+  bed.peers[0]!.h2.drain(bed.memory.now());
+  bed.memory.advance(999);
+  assert.equal(bed.peers.length, 1);
+  bed.memory.advance(1);
+  assert.equal(bed.peers.length, 2);
+  assert.deepEqual(bed.peers[0]!.streams[0]!.events, [`reset peer ${ErrorCode.CANCEL}`]);
+  bed.peers[1]!.h2.drain(bed.memory.now());
+  bed.memory.advance(9999);
+  assert.deepEqual([request.stream, request.failure], [null, null]);
+  bed.memory.advance(1);
+  assert.deepEqual(messages([request]), ["io error: the peer did not answer the CONNECT in time"]);
+  assert.equal(bed.peers.length, 2);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("observed O38: a server that does not drain has all the time, and so has one whose client drains as well", () => {
+  for (const drains of [false, true]) {
+    const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
+    const request = bed.request();
+    bed.memory.runUntilIdle();
+    const peer = bed.peers[0]!;
+    if (drains) {
+      bed.pool.drain();
+      peer.h2.drain(bed.memory.now());
+    }
+    bed.memory.advance(9000);
+    assert.equal(bed.peers.length, 1);
+    peer.streams[0]!.stream.respond([[":status", "200"]], false);
+    bed.memory.runUntilIdle();
+    assert.deepEqual([request.stream === null, request.failure], [false, null]);
+    bed.dropPool();
+    bed.assertClean();
+  }
 });
 
 Deno.test("GOAWAY while others wait for a further connection: they get theirs", () => {

@@ -12,8 +12,8 @@ import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../support/rust_peer.t
 const PATIENT = { CONNECTION_TERMINATION_DEADLINE: "1h", RUST_LOG: "info,access=error" } as const;
 
 /**
- * Of `connector.ts`. A Rust ztunnel can lose the call that is under way in each of them: as a server that drains, as a
- * client of one, or with what waits in its queue when it stops to accept (observed O38 to O40).
+ * Of `connector.ts`. A Rust ztunnel that calls can lose what is under way in each of them: to a GOAWAY, or with what waits
+ * in its queue when it stops to accept (observed O39, O40). Ours loses nothing, also where a Rust ztunnel is called (O38).
  */
 const LANES = 2;
 const OURS = "one of ours", RUST = "a Rust ztunnel";
@@ -44,7 +44,7 @@ for (const direction of DIRECTIONS) {
           assert.equal((await old.ended()).code, 0);
           const { failures } = await outcome(connector);
           const lost = sum(Object.values(failures));
-          const bearable = side === "client" && direction.rust === 2 ? 0 : LANES;
+          const bearable = direction.rust === 1 ? LANES : 0;
           assert.ok(lost <= bearable, complaints(failures, { near: bed.near.proxy, far: bed.far.proxy, old }));
         },
       );
