@@ -16,28 +16,17 @@ import type { LocalWorkload } from "../proxy/local_workload.ts";
 import { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
-import { answerLimit, type Protocol, writeAnswer, writeFailure, writeTruncated } from "./answer_writer.ts";
+import { type Protocol, writeAnswer, writeFailure } from "./answer_writer.ts";
 import type { DnsTelemetry, QueryCells } from "./dns_telemetry.ts";
 import type { Outcome } from "./exchange.ts";
 import { type Forwarder, isTransfer, type Waiting } from "./forwarder.ts";
+import { domainText, failureText, fittingReply } from "./forwarded_reply.ts";
 import type { HostsFile } from "./hosts_file.ts";
 import { askLocally, type LocalSource } from "./local_sources.ts";
 import { type LocalAnswer, lookup, type LookupSettings, type Notice } from "./lookup.ts";
 import { type Query, readQuery } from "./query_reader.ts";
 import { isEmptyAnswer } from "./response_reader.ts";
-import {
-  FLAGS_AT,
-  FORMERR,
-  HEADER_LENGTH,
-  MAX_MESSAGE,
-  NOERROR,
-  opcodeOf,
-  putWord,
-  rcodeName,
-  SERVFAIL,
-  typeName,
-  word,
-} from "./wire.ts";
+import { FLAGS_AT, FORMERR, HEADER_LENGTH, MAX_MESSAGE, NOERROR, opcodeOf, SERVFAIL, typeName, word } from "./wire.ts";
 import { type GivenStream, type TransferParts, ZoneTransfer } from "./zone_transfer.ts";
 
 /** Of local answers, seconds. */
@@ -243,7 +232,7 @@ export class QueryService {
     cells.forwarded(0, known.kind !== "records");
     const rcode = known.kind === "error" ? known.rcode : NOERROR;
     if (known.kind !== "records") {
-      this.#log(client, request, query, failureOf(rcode, known.kind === "empty"), 0);
+      this.#log(client, request, query, failureText(rcode, known.kind === "empty"), 0);
       return this.#fail(request, rcode, query, asker);
     }
     const { records } = known;
@@ -262,8 +251,8 @@ export class QueryService {
     const empty = isEmptyAnswer(facts, opcodeOf(word(request, FLAGS_AT)));
     const failed = facts.rcode !== NOERROR || empty;
     cells.forwarded(duration, failed);
-    this.#log(client, request, query, failed ? failureOf(facts.rcode, empty) : "forwarded", facts.answers);
-    asker.answer(fitting(request, query, outcome, asker.protocol));
+    this.#log(client, request, query, failed ? failureText(facts.rcode, empty) : "forwarded", facts.answers);
+    asker.answer(fittingReply(request, query, outcome, asker.protocol, output));
   }
 
   #fail(request: Uint8Array, rcode: number, query: Query | null, asker: Asker): void {
@@ -282,7 +271,7 @@ export class QueryService {
   #log(client: Workload, request: Uint8Array, query: Query | null, result: string, endpoints: number): void {
     const { telemetry } = this.#parts;
     if (!telemetry.logsAccess) return;
-    telemetry.access({ client, type: query?.type ?? null, domain: domainOf(request, query), result, endpoints });
+    telemetry.access({ client, type: query?.type ?? null, domain: domainText(request, query), result, endpoints });
   }
 }
 
@@ -302,39 +291,4 @@ function once(run: () => void): () => void {
     if (!ran) run();
     ran = true;
   };
-}
-
-function failureOf(rcode: number, empty: boolean): string {
-  return `forwarding failed (${empty ? "no records found" : rcodeName(rcode)})`;
-}
-
-/** What came, with the client's id, or the short form of it where it does not fit. */
-function fitting(
-  request: Uint8Array,
-  query: Query | null,
-  { full, short }: Outcome & { kind: "answer" },
-  protocol: Protocol,
-): Uint8Array {
-  const fits = full.bytes.length <= answerLimit(query, protocol);
-  if (!fits && short === null && query !== null) {
-    return output.subarray(0, writeTruncated(request, query, full.bytes, output));
-  }
-  const chosen = fits || short === null ? full.bytes : short.bytes;
-  putWord(chosen, 0, word(request, 0));
-  return chosen;
-}
-
-/** The name as it was written, with its final dot. */
-function domainOf(request: Uint8Array, query: Query | null): string {
-  if (query === null) return "";
-  let at = HEADER_LENGTH;
-  let name = "";
-  for (const label of query.name.split(".")) {
-    // Escapes make a label's text longer than its bytes; then its lower-case form has to do.
-    const length = request[at]!;
-    const written = String.fromCharCode(...request.subarray(at + 1, at + 1 + length));
-    name += written.toLowerCase() === label ? `${written}.` : `${label}.`;
-    at += length + 1;
-  }
-  return name;
 }

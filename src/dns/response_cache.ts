@@ -20,7 +20,7 @@ export interface Kept {
 }
 
 const ENTRIES = 8192;
-const BYTES = 2 << 20;
+const BYTES = 4 << 20;
 /** Of an entry beside its messages and its key. */
 const OVERHEAD = 300;
 
