@@ -1,7 +1,8 @@
 /**
  * `deno task demo:pods [--once]`: two nodes and four pods as network namespaces of this machine, with the redirection
- * that the node's agent of Istio installs, and a proxy on each node that serves its pods inside their namespaces. Needs
- * root, leaves nothing behind.
+ * that the node's agent of Istio installs, and a proxy on each node that serves its pods inside their namespaces. Where
+ * they are built (`deno task interop:cni`), Istio's own agent and control plane do their part. Needs root, leaves nothing
+ * behind.
  *
  * Without `--once` it stays up for trying things by hand, until Ctrl-C. Exit code: 0 if every claim held, 1 if one did
  * not or something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
@@ -10,17 +11,25 @@ import { parseArgs } from "node:util";
 import { nginx } from "../tests/bed/apps.ts";
 import { Cluster } from "../tests/bed/cluster.ts";
 import { HTTP, SERVICE } from "../tests/bed/mesh.ts";
+import { CniCluster } from "../tests/interop/cni_cluster.ts";
+import { hasCni } from "../tests/support/cni.ts";
 import { lacks } from "../tests/support/needs.ts";
 import { cacheProgram, Proxy } from "../tests/support/proxy.ts";
 import { Claims } from "./claims.ts";
 import { enrolmentChapter, farewellChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
-import { type PodName, PODS, podsHeading, type PodsStage } from "./pods_stage.ts";
+import { type DemoCluster, type PodName, PODS, podsHeading, type PodsStage } from "./pods_stage.ts";
 import { standardTerminal, type Terminal } from "./terminal.ts";
 
 const INTERRUPTED = 130;
 const USAGE = `usage: deno task demo:pods [--once]
   --once    end after checking every claim`;
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
+/** Who redirects pods and hands them over, and who tells of the mesh and certifies. */
+const REAL = { by: "Istio's own: istio-cni and istiod", agent: "redirects its traffic and sends a descriptor" };
+const PLAYED = {
+  by: "this program in place of istio-cni and istiod; `deno task interop:cni` builds the real ones",
+  agent: "sends a descriptor of its namespace",
+};
 const CHAPTERS = [enrolmentChapter, trafficChapter, strictChapter, restartChapter, farewellChapter];
 
 async function main(): Promise<number> {
@@ -77,7 +86,11 @@ async function show(terminal: Terminal, stack: AsyncDisposableStack, once: boole
 
 async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<PodsStage> {
   await cacheProgram("tests/fixtures/connector.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts");
-  const building = Cluster.build({ pods: PODS, env: { RUST_LOG: "info", CONNECTION_TERMINATION_DEADLINE: "30s" } });
+  const real = hasCni();
+  const env = { RUST_LOG: "info", CONNECTION_TERMINATION_DEADLINE: "30s" };
+  const building: Promise<DemoCluster> = real
+    ? CniCluster.build({ pods: PODS, rules: "iptables", env })
+    : Cluster.build({ pods: PODS, env });
   // Also where the demo is interrupted before it stands. One that failed has gone by itself.
   stack.defer(() => building.then((cluster) => cluster[Symbol.asyncDispose](), () => {}));
   const cluster = await building;
@@ -86,11 +99,12 @@ async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<P
   await nginx(cluster, cluster.outside.namespace, "outside");
   const app = cluster.use(Proxy.fixture("tests/fixtures/tcp_app.ts", ["::", "7000"], pod("far").namespace.name));
   await app.line(/listening/);
-  return { cluster, terminal, claims: new Claims(terminal), pod };
+  return { cluster, terminal, claims: new Claims(terminal), pod, ...real ? REAL : PLAYED };
 }
 
-function introduce({ cluster, terminal, pod }: PodsStage): void {
+function introduce({ cluster, terminal, pod, by }: PodsStage): void {
   const row = (name: string, text: string) => terminal.say(`   ${terminal.dim(name.padEnd(9))}${text}`);
+  row("agents", by);
   for (const node of cluster.nodes) {
     row(node.name, `${node.ip.padEnd(12)}proxy pid ${node.proxy.pid} in namespace ${node.namespace.name}`);
     for (const each of cluster.podsOf(node)) {

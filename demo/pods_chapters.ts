@@ -1,11 +1,10 @@
 /** What happens to pods on a node, told chapter by chapter. Each throws `ClaimFailed` where a claim does not hold. */
 import { failure, get } from "../tests/bed/apps.ts";
-import type { BedPod } from "../tests/bed/cluster.ts";
 import { HTTP, identityOf, SERVICE } from "../tests/bed/mesh.ts";
 import { eventually } from "../tests/support/patience.ts";
 import type { Program } from "../tests/support/program.ts";
 import { Proxy } from "../tests/support/proxy.ts";
-import { accessLine, podsHeading, type PodsStage, showCommand, showWords } from "./pods_stage.ts";
+import { accessLine, type DemoPod, podsHeading, type PodsStage, showCommand, showWords } from "./pods_stage.ts";
 import { count } from "./terminal.ts";
 
 const LISTENERS = [15001, 15006, 15008];
@@ -16,21 +15,19 @@ const CALLS = 5000;
 export async function enrolmentChapter(stage: PodsStage): Promise<void> {
   const { claims } = stage;
   podsHeading(stage, "1  A pod is handed over");
-  const { namespace, node, uid } = stage.pod("near");
-  await node.session.delete(uid);
-  claims.check(
-    (await listening(stage.pod("near"))).length === 0,
-    "nothing listens in the pod yet",
-    () => "something does",
-  );
+  const near = stage.pod("near");
+  const { namespace, node } = near;
+  await near.dismiss();
+  await deserted(near);
+  claims.check((await listening(near)).length === 0, "nothing listens in the pod yet", () => "something does");
   const start = performance.now();
-  await stage.pod("near").enroll();
+  await near.enroll();
   const millis = performance.now() - start;
-  const ports = await listening(stage.pod("near"));
+  const ports = await listening(near);
   showCommand(stage, `ip netns exec ${namespace.name} ss -ltn`, await namespace.run("ss", "-ltn"));
   claims.check(
     LISTENERS.every((port) => ports.includes(port)),
-    `the agent sent a descriptor of its namespace and had its answer ${millis.toFixed(1)} ms later: all three accept`,
+    `the agent ${stage.agent}, and ${millis.toFixed(1)} ms after it began it has its answer: all three accept`,
     () => ports.join(),
   );
   const outside = await node.namespace.run("ss", "-ltn");
@@ -133,12 +130,9 @@ export async function farewellChapter(stage: PodsStage): Promise<void> {
   const { node } = near;
   await get(client.namespace, near.ip);
   const before = node.proxy.descriptors;
-  await node.session.delete(near.uid);
-  await eventually(
-    "the end of its listeners",
-    async () => (await listening(near)).every((port) => !LISTENERS.includes(port)),
-  );
-  await eventually("the end of its descriptors", () => node.proxy.descriptors < before);
+  await near.dismiss();
+  await deserted(near);
+  await eventually("the end of its descriptors", () => node.proxy.descriptors <= before - 1 - LISTENERS.length);
   claims.check(
     node.proxy.descriptors <= before - 1 - LISTENERS.length,
     `its namespace and its listeners are let go: ${before} descriptors, now ${node.proxy.descriptors}`,
@@ -150,13 +144,18 @@ export async function farewellChapter(stage: PodsStage): Promise<void> {
   claims.check(back === `near from ${client.ip}`, `it comes back: "${back}"`, () => back);
 }
 
+/** The agent has its answer when the end has begun: waits until no proxy listens in the pod. */
+async function deserted(pod: DemoPod): Promise<void> {
+  await eventually(`the end of the listeners in ${pod.name}`, async () => (await listening(pod)).length === 0);
+}
+
 /** Ports on which something listens in the pod. */
-async function listening({ namespace }: BedPod): Promise<number[]> {
+async function listening({ namespace }: DemoPod): Promise<number[]> {
   const table = await namespace.run("ss", "-ltnH");
   return table.split("\n").map((line) => Number(/:(\d+)\s/.exec(line)?.[1])).filter((port) => port > 15000);
 }
 
-function fixture({ cluster }: PodsStage, program: string, pod: BedPod, ...args: readonly string[]): Program {
+function fixture({ cluster }: PodsStage, program: string, pod: DemoPod, ...args: readonly string[]): Program {
   return cluster.use(Proxy.fixture(`tests/fixtures/${program}`, args, pod.namespace.name));
 }
 

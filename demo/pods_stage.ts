@@ -1,5 +1,7 @@
 /** What every chapter about pods has: the cluster, where to print, and how. */
-import type { BedNode, BedPod, Cluster } from "../tests/bed/cluster.ts";
+import type { Stage } from "../tests/bed/apps.ts";
+import type { Namespace } from "../tests/support/namespace.ts";
+import type { Proxy } from "../tests/support/proxy.ts";
 import type { Claims } from "./claims.ts";
 import type { LogLine } from "./log_line.ts";
 import { type Terminal, wrap } from "./terminal.ts";
@@ -12,11 +14,45 @@ export const PODS = [
 ] as const;
 export type PodName = typeof PODS[number]["name"];
 
+export interface DemoNode {
+  readonly name: string;
+  readonly namespace: Namespace;
+  readonly ip: string;
+  /** The one that started last. */
+  readonly proxy: Proxy;
+}
+
+export interface DemoPod {
+  readonly name: string;
+  readonly node: DemoNode;
+  readonly namespace: Namespace;
+  readonly ip: string;
+  readonly ip6: string;
+  /** The node's agent hands it to the proxy, or takes it as ended. */
+  enroll(): Promise<void>;
+  dismiss(): Promise<void>;
+}
+
+/** Two nodes with their pods, whoever plays their agent and their control plane. */
+export interface DemoCluster extends Stage, AsyncDisposable {
+  readonly nodes: readonly DemoNode[];
+  readonly pods: readonly DemoPod[];
+  readonly outside: { readonly namespace: Namespace; readonly ip: string };
+  pod(name: string): DemoPod;
+  podsOf(node: DemoNode): readonly DemoPod[];
+  /** Another proxy for the node, ready. The one before goes on. */
+  startProxy(node: DemoNode): Promise<void>;
+}
+
 export interface PodsStage {
-  readonly cluster: Cluster;
+  readonly cluster: DemoCluster;
+  /** Who plays agents and control plane. */
+  readonly by: string;
+  /** What the node's agent does with a new pod. */
+  readonly agent: string;
   readonly terminal: Terminal;
   readonly claims: Claims;
-  pod(name: PodName): BedPod;
+  pod(name: PodName): DemoPod;
 }
 
 export function podsHeading({ terminal }: PodsStage, text: string): void {
@@ -33,7 +69,7 @@ export function showCommand({ terminal }: PodsStage, command: string, output: st
 /** The words of a log line that begin with these names. */
 export function showWords(
   { terminal }: PodsStage,
-  node: BedNode,
+  node: DemoNode,
   { message, words }: LogLine,
   names: readonly string[],
 ) {
@@ -45,7 +81,7 @@ export function showWords(
 }
 
 /** The node's access line with all of `words`. */
-export function accessLine(node: BedNode, ...words: readonly string[]): Promise<LogLine> {
+export function accessLine(node: DemoNode, ...words: readonly string[]): Promise<LogLine> {
   const escaped = words.map((word) => `(?=.*${word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")})`);
   return node.proxy.line(new RegExp(`\\baccess\\b${escaped.join("")}`));
 }

@@ -59,6 +59,12 @@ export class BedPod {
     const error = await session.add(this.announced);
     if (error !== "") throw new Error(`${this.name}: ${error}`);
   }
+
+  /** The node's agent takes it as ended; throws the proxy's error. */
+  async dismiss(): Promise<void> {
+    const error = await this.node.session.delete(this.uid);
+    if (error !== "") throw new Error(`${this.name}: ${error}`);
+  }
 }
 
 export class BedNode {

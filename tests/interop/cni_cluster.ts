@@ -5,6 +5,7 @@
  */
 import type { Stage } from "../bed/apps.ts";
 import { HTTP, NAMESPACE, SERVICE } from "../bed/mesh.ts";
+import type { PodPlan } from "../bed/cluster.ts";
 import type { Backend } from "../bed/redirection.ts";
 import { Cabling, type Wired, type WiredNode } from "../bed/topology.ts";
 import { CniAgent, type CniPod } from "../support/cni.ts";
@@ -12,22 +13,52 @@ import { Istiod } from "../support/istiod.ts";
 import { documents, namespace, pod, proxyPod, service } from "../support/istiod_objects.ts";
 import { proxySettings } from "../support/istiod_settings.ts";
 import type { Namespace } from "../support/namespace.ts";
+import { eventually } from "../support/patience.ts";
 import { cacheProgram, Proxy } from "../support/proxy.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
+/** Label of the pods behind {@link SERVICE}. */
+const APP = "server";
+
 export interface CniClusterPlan {
-  /** Names, which are their service accounts too, and numbers of their nodes: 1 or 2. */
-  readonly pods: Readonly<Record<string, number>>;
+  readonly pods: readonly PodPlan[];
   readonly rules: Backend;
   /** Path of another proxy for the node of this number; undefined: ours. */
   readonly executable?: (node: number) => string | undefined;
+  /** Added to every proxy's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface PodInMesh extends Wired {
-  readonly name: string;
-  readonly node: NodeWithAgent;
+export class PodInMesh {
+  readonly namespace: Namespace;
+  readonly ip: string;
+  readonly ip6: string;
+
+  constructor(readonly name: string, readonly node: NodeWithAgent, { namespace, ip, ip6 }: Wired) {
+    this.namespace = namespace;
+    this.ip = ip;
+    this.ip6 = ip6;
+  }
+
   /** As the agent knows it. */
-  readonly known: CniPod;
+  get known(): CniPod {
+    const { name, namespace: { path } } = this;
+    return { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns: path };
+  }
+
+  /** The agent redirects it and hands it to the proxy in charge; throws the agent's error. */
+  async enroll(): Promise<void> {
+    const error = await this.node.agent.add(this.known);
+    if (error !== "") throw new Error(`${this.name}: ${error}`);
+  }
+
+  /**
+   * The agent takes it as ended. It tells all proxies, and finds out by this which of them have gone: that is an error,
+   * after which an agent tries again.
+   */
+  async dismiss(): Promise<void> {
+    await eventually(`the end of ${this.name}`, async () => await this.node.agent.forget(this.known) === "");
+  }
 }
 
 export class NodeWithAgent {
@@ -74,7 +105,7 @@ export class CniCluster implements Stage, AsyncDisposable {
       cluster.#istiod = cluster.use(await Istiod.start({ objects: cluster.#objects(), ...inside }));
       await Promise.all(cluster.nodes.map(async ({ agent }) => await agent.start()));
       await Promise.all(cluster.nodes.map((node) => cluster.startProxy(node)));
-      for (const pod of cluster.pods) await enroll(pod);
+      for (const pod of cluster.pods) await pod.enroll();
       return cluster;
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
@@ -101,6 +132,16 @@ export class CniCluster implements Stage, AsyncDisposable {
     return pod;
   }
 
+  podsOf(node: NodeWithAgent): PodInMesh[] {
+    return this.pods.filter((pod) => pod.node === node);
+  }
+
+  /** As istiod's Kubernetes has it. */
+  podObject({ name, ip, ip6, node }: PodInMesh): string {
+    const serves = this.#plan.pods.some((plan) => plan.name === name && plan.serves);
+    return pod({ name, namespace: NAMESPACE, ip: [ip, ip6], node: node.name, ...serves && { labels: { app: APP } } });
+  }
+
   /** Another proxy for the node, ready. The one before goes on. */
   async startProxy(node: NodeWithAgent): Promise<void> {
     const settings = {
@@ -111,6 +152,7 @@ export class CniCluster implements Stage, AsyncDisposable {
       STATS_PORT: "0",
       READINESS_PORT: "0",
       ...proxySettings(this.istiod, proxyName(node), node.ip),
+      ...this.#plan.env,
     };
     const executable = this.#plan.executable?.(node.number);
     const options = { namespace: node.namespace.name, ...executable !== undefined && { executable } };
@@ -121,9 +163,8 @@ export class CniCluster implements Stage, AsyncDisposable {
   /** A network namespace for the pod, with addresses of its own; a pod may get another one. Nobody is told. */
   async makeSandbox(name: string, node: NodeWithAgent): Promise<PodInMesh> {
     const wired = await this.#cabling.makePod(node.wired, name, this.#sandboxes++);
-    const { path: netns } = this.use(wired.namespace);
-    const known = { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns };
-    const pod = { ...wired, name, node, known };
+    this.use(wired.namespace);
+    const pod = new PodInMesh(name, node, wired);
     this.#pods.set(name, pod);
     return pod;
   }
@@ -149,7 +190,7 @@ export class CniCluster implements Stage, AsyncDisposable {
     this.use(this.outside.namespace);
     const nodes = this.nodes.map(({ wired }) => wired);
     for (const { namespace } of [...nodes, this.outside]) await cabling.route(namespace, nodes);
-    for (const [name, number] of Object.entries(this.#plan.pods)) await this.makeSandbox(name, this.nodes[number - 1]!);
+    for (const { name, node } of this.#plan.pods) await this.makeSandbox(name, this.nodes[node - 1]!);
   }
 
   #objects(): string {
@@ -157,21 +198,27 @@ export class CniCluster implements Stage, AsyncDisposable {
       namespace("istio-system"),
       namespace(NAMESPACE, { "istio.io/dataplane-mode": "ambient" }),
       ...this.nodes.map((node) => proxyPod({ name: proxyName(node), node: node.name, ip: node.ip })),
-      ...this.pods.map(podObject),
-      service({ name: "server", namespace: NAMESPACE, vip: SERVICE.ip, ports: { [SERVICE.port]: HTTP } }),
+      ...this.pods.map((pod) => this.podObject(pod)),
+      ...this.#plan.pods.filter(({ strict }) => strict).map(({ name }) => strict(name)),
+      service({
+        name: "server",
+        namespace: NAMESPACE,
+        app: APP,
+        vip: [SERVICE.ip, SERVICE.ip6],
+        ports: { [SERVICE.port]: HTTP },
+      }),
     );
   }
 }
 
-/** The agent redirects it and hands it to the proxy in charge; throws the agent's error. */
-export async function enroll({ name, node, known }: PodInMesh): Promise<void> {
-  const error = await node.agent.add(known);
-  if (error !== "") throw new Error(`${name}: ${error}`);
-}
-
-/** As istiod's Kubernetes has it. */
-export function podObject({ name, ip, ip6, node }: PodInMesh): string {
-  return pod({ name, namespace: NAMESPACE, ip: [ip, ip6], node: node.name });
+/** Only callers with an identity. */
+function strict(app: string): string {
+  return JSON.stringify({
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    metadata: { name: app, namespace: NAMESPACE },
+    spec: { mtls: { mode: "STRICT" }, selector: { matchLabels: { app } } },
+  });
 }
 
 function proxyName({ name }: NodeWithAgent): string {

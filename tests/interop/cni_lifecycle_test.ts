@@ -10,14 +10,7 @@ import { reference } from "../support/istiod_objects.ts";
 import { eventually } from "../support/patience.ts";
 import type { Program } from "../support/program.ts";
 import { cacheProgram, Proxy } from "../support/proxy.ts";
-import {
-  CniCluster,
-  type CniClusterPlan,
-  enroll,
-  type NodeWithAgent,
-  type PodInMesh,
-  podObject,
-} from "./cni_cluster.ts";
+import { CniCluster, type CniClusterPlan, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PROGRAMS = ["tcp_app.ts", "tcp_client.ts", "connector.ts"].map((name) => `tests/fixtures/${name}`);
@@ -59,7 +52,12 @@ class Scene implements AsyncDisposable {
 
   static async build(executable: NonNullable<CniClusterPlan["executable"]>): Promise<Scene> {
     await cacheProgram(...PROGRAMS);
-    const pods = { client: 1, near: 1, late: 1, server: 2 };
+    const pods = [
+      { name: "client", node: 1 },
+      { name: "near", node: 1 },
+      { name: "late", node: 1 },
+      { name: "server", node: 2, serves: true },
+    ];
     const scene = new Scene(await CniCluster.build({ pods, rules: "iptables", executable }));
     const { near, late, far } = scene;
     for (const { namespace, name } of [near, late, far]) await nginx(scene.cluster, namespace, name);
@@ -110,7 +108,8 @@ class Scene implements AsyncDisposable {
 }
 
 async function podEndsAndReturns(scene: Scene): Promise<void> {
-  const { client, near, far, cluster: { istiod } } = scene;
+  const { client, near, far, cluster } = scene;
+  const { istiod } = cluster;
   const byService = async () => await failure(client.namespace, SERVICE.ip, SERVICE.port) === 0;
   const held = await scene.hold();
   await istiod.delete(reference("Pod", far.name, NAMESPACE));
@@ -119,8 +118,8 @@ async function podEndsAndReturns(scene: Scene): Promise<void> {
   await scene.refuses(far);
   assert.equal(await byService(), false);
   await scene.answers(near);
-  await istiod.apply(podObject(far));
-  await enroll(far);
+  await istiod.apply(cluster.podObject(far));
+  await far.enroll();
   await eventually("an answer of the service", byService);
   await scene.answers(far);
 }
@@ -161,7 +160,7 @@ async function agentForgets(scene: Scene): Promise<void> {
   await scene.answers(far);
   assert.deepEqual(held.printed, ["connected"], "what was open is open");
   held.signal("SIGUSR2");
-  for (const pod of [near, late]) await enroll(pod);
+  for (const pod of [near, late]) await pod.enroll();
   await scene.answers(near, late);
 }
 
@@ -205,7 +204,7 @@ async function sandboxIsReplaced(scene: Scene): Promise<void> {
   const { client, late: before, agent, cluster } = scene;
   const after = await cluster.makeSandbox(before.name, before.node);
   await nginx(cluster, after.namespace, `new-${after.name}`);
-  await cluster.istiod.apply(podObject(after));
+  await cluster.istiod.apply(cluster.podObject(after));
   assert.equal(await agent.add(after.known), "");
   assert.equal(await get(client.namespace, after.ip), `new-${after.name} from ${client.ip}`);
   await scene.refuses(before);

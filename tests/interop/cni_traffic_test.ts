@@ -9,10 +9,11 @@ import { testWithCni } from "../support/cni.ts";
 import { authorizationPolicy, reference } from "../support/istiod_objects.ts";
 import { eventually } from "../support/patience.ts";
 import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { CniCluster, enroll, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
+import { CniCluster, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nft", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
+const PODS = [{ name: "client", node: 1 }, { name: "other", node: 1 }, { name: "server", node: 2, serves: true }];
 /** Of nobody: the pod's queries never get there. */
 const NAMESERVER = "10.96.0.53";
 
@@ -52,7 +53,7 @@ const CASES = [
 for (const { who, rules, env, executable } of CASES) {
   testWithCni({ ...NEEDS, env }, `cni traffic: ${who}`, async (t) => {
     await cacheProgram(APP, CLIENT);
-    await using cluster = await CniCluster.build({ pods: { client: 1, other: 1, server: 2 }, rules, executable });
+    await using cluster = await CniCluster.build({ pods: PODS, rules, executable });
     const { istiod } = cluster;
     const [client, other, server] = cluster.pods as [PodInMesh, PodInMesh, PodInMesh];
     for (const { namespace, name } of [client, server]) await nginx(cluster, namespace, name);
@@ -71,6 +72,7 @@ for (const { who, rules, env, executable } of CASES) {
         assert.equal(outbound.fields.get("dst.addr"), `${to.ip}:15008`);
       }
       assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
+      assert.equal(await get(client.namespace, `[${SERVICE.ip6}]`, SERVICE.port), `server from ${client.ip6}`);
     });
 
     await t.step("the agent redirects DNS: the proxy knows services that no nameserver knows", async () => {
@@ -128,7 +130,7 @@ for (const { who, rules, env, executable } of CASES) {
       assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
       await server.node.proxy.line(new RegExp(`access(?!.*src.identity).*src.addr=${client.ip}:.*direction="inbound"`));
       const before = client.node.proxy.access.length;
-      await enroll(client);
+      await client.enroll();
       assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
       await eventually("a line of its proxy", () => client.node.proxy.access.length > before);
     });

@@ -119,7 +119,12 @@ export class CniAgent implements AsyncDisposable {
   }
 }
 
-/** Registers a test that needs the node agent, and istiod too. `deno task interop:cni` builds both. */
+/** Whether the node agent and istiod are built, by `deno task interop:cni`. */
+export function hasCni(): boolean {
+  return CNI.isBuilt && ISTIOD.isBuilt;
+}
+
+/** Registers a test that needs the node agent, and istiod too. Otherwise as `testNeeding`. */
 export function testWithCni(needs: Needs, name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   const missing = [...lacks(needs), ...CNI.lacks(), ...ISTIOD.lacks()];
   Deno.test(plan(missing, name, fn, Deno.env.get("CI") === "true"));

@@ -72,7 +72,8 @@ export interface ServiceObject {
   readonly name: string;
   /** Default: `app`. */
   readonly namespace?: string;
-  readonly vip: string;
+  /** One for each family, or `None`. */
+  readonly vip: string | readonly string[];
   /** Value of the `app` label of its pods. Default: the name. */
   readonly app?: string;
   /** Port to target. A target may be the name of a container's port. */
@@ -82,13 +83,15 @@ export interface ServiceObject {
 
 export function service(of: ServiceObject): string {
   const { name, namespace = "app", vip, app = name, ports, labels = {} } = of;
+  const vips = [vip].flat();
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Service",
     metadata: { name, namespace, labels },
     spec: {
-      clusterIP: vip,
-      ipFamilies: [vip.includes(":") ? "IPv6" : "IPv4"],
+      clusterIP: vips[0],
+      ...vips.length > 1 && { clusterIPs: vips },
+      ipFamilies: vips.map((each) => each.includes(":") ? "IPv6" : "IPv4"),
       selector: { app },
       ports: Object.entries(ports).map(([port, targetPort]) => ({ name: `p${port}`, port: Number(port), targetPort })),
     },
