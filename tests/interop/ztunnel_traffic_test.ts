@@ -131,7 +131,7 @@ for (const direction of DIRECTIONS) {
       assert.notEqual(await failure(client.namespace, impostor.ip), 0);
       const out = await near.proxy.line(new RegExp(`access.*dst\\.addr=${impostor.ip}:15008.*error=`));
       const expected = `did not present the expected SAN (${identityOf(TRUSTED)}), got ${identityOf("impostor")}`;
-      assert.ok(out.fields.get("error")?.includes(expected), out.fields.get("error"));
+      assert.ok(out.fields.get("error")?.includes(expected), out.fields.get("error") ?? "no error");
       const inbound = await far.proxy.line(new RegExp(`access.*dst\\.addr=${impostor.ip}:15008.*error=`));
       assert.match(inbound.fields.get("error") ?? "", /^tls handshake error: .*(AlertReceived|TLS alert)/);
     });
