@@ -6,14 +6,16 @@ import type { SpireSurroundings } from "../authorities/spire/open_spire.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import type { CertificateAuthority, CertificateSubject } from "../identity/authority.ts";
+import { collectCertificateMetrics } from "../identity/certificate_metrics.ts";
 import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
 import type { CertificateState } from "../identity/certificate_state.ts";
 import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
-import { logManagerEvents } from "../identity/manager_events.ts";
+import { logManagerEvents, type ManagerEvents } from "../identity/manager_events.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { LocalPods } from "./local_pods.ts";
 
 export class Certificates {
@@ -21,27 +23,29 @@ export class Certificates {
   readonly pods = new LocalPods({ onGone: (uid) => this.#podGone(uid) });
   readonly #manager: CertificateManager;
   readonly #authority: CertificateAuthority;
+  readonly #metrics: Metrics;
   /** Where pods have certificates of their own: what was asked for on a pod's behalf. Emptied when it goes. */
   readonly #subjects = new Map<string, CertificateSubject>();
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
 
   /** Rejects where a setting cannot be used. */
-  static async open(config: Config, log: Log): Promise<Certificates> {
+  static async open(config: Config, log: Log, metrics: Metrics): Promise<Certificates> {
     const pods: { find: FindPod } = { find: () => null };
-    const certificates = new Certificates(await makeAuthority(config, log, (uid) => pods.find(uid)), log);
+    const certificates = new Certificates(await makeAuthority(config, log, (uid) => pods.find(uid)), log, metrics);
     pods.find = (uid) => certificates.pods.find(uid);
     return certificates;
   }
 
-  private constructor(authority: CertificateAuthority, log: Log) {
+  private constructor(authority: CertificateAuthority, log: Log, metrics: Metrics) {
     this.#authority = authority;
+    this.#metrics = metrics;
     const scope = log.scope("ztunnel::identity::manager");
     this.#manager = new CertificateManager({
       authority,
       clock: SYSTEM_CLOCK,
       random: Math.random,
-      events: logManagerEvents((level, message, fields) => scope[level](message, fields)),
+      events: this.#counting(logManagerEvents((level, message, fields) => scope[level](message, fields))),
       onChange: (subject, state) => this.#changed(subject, state),
     });
   }
@@ -62,6 +66,11 @@ export class Certificates {
       (issued) => this.send({ kind: "certificate", issued, workloadUid }),
       (error) => this.send({ kind: "certificate-failed", subject, message: messageOf(error) }),
     );
+  }
+
+  /** Writes down what there is now, before it is shown. */
+  collectMetrics(): void {
+    collectCertificateMetrics(this.#metrics, this.statuses());
   }
 
   /** For who knows which workloads run here. */
@@ -86,6 +95,21 @@ export class Certificates {
   close(): void {
     this.#manager.close();
     this.#authority.close();
+  }
+
+  #counting(events: ManagerEvents): ManagerEvents {
+    const failures = this.#metrics.cell("istio_certificate_fetch_failures");
+    return {
+      ...events,
+      renewalFailed(...about) {
+        failures.value++;
+        events.renewalFailed(...about);
+      },
+      fetchFailed(...about) {
+        failures.value++;
+        events.fetchFailed(...about);
+      },
+    };
   }
 
   #changed(subject: CertificateSubject, state: CertificateState | null): void {

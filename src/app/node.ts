@@ -44,7 +44,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     servers.serveReadiness(readiness);
     const metrics = new Metrics();
     metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
-    const certificates = await Certificates.open(config, log);
+    const certificates = await Certificates.open(config, log, metrics);
     const workers = new Workers(config, makeWorker, (subject) => certificates.want(subject));
     certificates.send = (message) => workers.send(message);
     if (certificates.connected !== null) {
@@ -70,6 +70,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       await startWorkers(config, workers, filter, log);
       followRevocation(revocation, workers);
       servers.serveStats(async () => {
+        certificates.collectMetrics();
         collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
         return [metrics.snapshot(), ...await workers.snapshots()];
       });

@@ -19,6 +19,7 @@ import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, rea
 import { CertificateWaiters } from "./certificate_waiters.ts";
 import { FetchPace } from "./fetch_pace.ts";
 import { FetchQueue, Priority } from "./fetch_queue.ts";
+import { MARKS, marksPassed, nextMark } from "./life_left.ts";
 import type { ManagerEvents } from "./manager_events.ts";
 import { isExpired, nextRenewal } from "./renewal.ts";
 import { subjectKey } from "./subject_key.ts";
@@ -54,6 +55,10 @@ interface Entry {
   state: CertificateState;
   /** In a row. */
   failures: number;
+  /** Of the last fetch. */
+  error: CertificateError | null;
+  /** How many of its marks ({@link MARKS}) the certificate held has passed and been reported for. */
+  reported: number;
   /** Only a prefetch asked for it so far, and the fetch has not finished. */
   prefetching: boolean;
 }
@@ -167,6 +172,8 @@ export class CertificateManager {
       waiters: new CertificateWaiters(),
       state: INITIALIZING,
       failures: 0,
+      error: null,
+      reported: 0,
       prefetching: false,
     };
     this.#entries.set(key, entry);
@@ -198,8 +205,9 @@ export class CertificateManager {
     }
     this.#timer?.cancel();
     this.#timer = null;
-    const due = this.#flights.size < this.#concurrency ? this.#queue.nextDue() : null;
-    if (due === null) return;
+    const fetchDue = this.#flights.size < this.#concurrency ? this.#queue.nextDue() : null;
+    const due = Math.min(fetchDue ?? Infinity, this.#reportAges(now));
+    if (due === Infinity) return;
     const delay = Math.min(Math.max(due - now, 0), MAX_SLEEP);
     this.#timer = this.#options.clock.after(delay, () => this.#pump());
   }
@@ -247,7 +255,12 @@ export class CertificateManager {
     this.#reportPrefetch(entry, outcome);
     const next = outcome.ok ? nextRenewal(outcome.certificate, now) : this.#retryAt(entry, outcome.error, now);
     this.#queue.add(entry.key, Priority.Background, this.#pace.earliest(entry.key, next));
-    if (entry.state !== before) this.#options.onChange(entry.subject, entry.state);
+    entry.error = outcome.ok ? null : outcome.error;
+    if (entry.state !== before) {
+      // One that arrives old, dated back by more than it lives (observed.md O10), is not to be complained about.
+      entry.reported = entry.state.at === "available" ? marksPassed(entry.state.certificate, now) : 0;
+      this.#options.onChange(entry.subject, entry.state);
+    }
     const known = readState(entry.state, now);
     if (known !== null) entry.waiters.settle(known);
   }
@@ -264,6 +277,22 @@ export class CertificateManager {
       this.#land(entry, this.#accept(subject, update));
     }
     this.#pump();
+  }
+
+  /** Tells of certificates that have passed a mark, once for each; returns when the next one is due. */
+  #reportAges(now: number): number {
+    let next = Infinity;
+    for (const entry of this.#entries.values()) {
+      if (entry.state.at !== "available") continue;
+      const { certificate } = entry.state;
+      next = Math.min(next, nextMark(certificate, now));
+      const passed = marksPassed(certificate, now);
+      // At half of its life the renewal begins: that it has not come yet is no trouble.
+      if (passed <= entry.reported || passed === 1 && entry.error === null) continue;
+      entry.reported = passed;
+      this.#options.events.ageing(entry.subject.id, MARKS[passed - 1]!, certificate.notAfter, entry.error);
+    }
+    return next;
   }
 
   #reportPrefetch(entry: Entry, outcome: FetchOutcome): void {

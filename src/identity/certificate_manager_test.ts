@@ -126,6 +126,8 @@ Deno.test("manager, identity M12: a failed renewal keeps the certificate", async
   assert.deepEqual(bench.lines, [
     `info certificate renewal failed (${broken.message}); retaining existing valid certificate until ` +
     "2026-01-01T00:01:41.000Z; next retry at 2026-01-01T00:00:53.000Z",
+    "warn certificate expires at 2026-01-01T00:01:41.000Z, 50% of its life or less are left, and it could not be " +
+    `renewed (${broken.message}); then connections of this identity fail`,
   ]);
 });
 

@@ -6,6 +6,8 @@ import type { SpiffeId } from "./spiffe_id.ts";
 export interface ManagerEvents {
   /** A renewal failed; the certificate held is good until `until`. */
   renewalFailed(id: SpiffeId, error: CertificateError, until: number, retryAt: number): void;
+  /** `left` per cent of the life of the certificate held are left. `error`: of the last attempt to renew it. */
+  ageing(id: SpiffeId, left: number, until: number, error: CertificateError | null): void;
   /** A fetch failed and there is nothing valid to fall back on. */
   fetchFailed(id: SpiffeId, error: CertificateError, retryIn: number): void;
   prefetched(id: SpiffeId): void;
@@ -21,6 +23,9 @@ export type WriteLine = (
   fields: Readonly<Record<string, string>>,
 ) => void;
 
+/** In per cent: from here on it is urgent. */
+const LAST_WARNING = 5;
+
 /** Events as the lines of ztunnel's log. */
 export function logManagerEvents(write: WriteLine): ManagerEvents {
   return {
@@ -31,6 +36,13 @@ export function logManagerEvents(write: WriteLine): ManagerEvents {
           `${rfc3339(until)}; next retry at ${rfc3339(retryAt)}`,
         { id },
       ),
+    ageing: (id, left, until, error) => {
+      const why = error === null ? "the authority has sent no newer one" : error.message;
+      const text =
+        `certificate expires at ${rfc3339(until)}, ${left}% of its life or less are left, and it could not ` +
+        `be renewed (${why}); then connections of this identity fail`;
+      write(left <= LAST_WARNING ? "error" : "warn", text, { id });
+    },
     fetchFailed: (id, error, retryIn) =>
       write(
         "warn",

@@ -65,6 +65,15 @@ export const FAMILIES = {
     "The total number of connections not tracked for CRL enforcement (unstable).",
     "reporter",
   ),
+  // The next three are ours.
+  istio_certificates: gauge("The current number of workload certificates by state (unstable).", "state"),
+  istio_certificate_expiration_timestamp_seconds: {
+    ...gauge("The time at which the first of the workload certificates expires, 0 without any (unstable)."),
+    unit: "seconds",
+  },
+  istio_certificate_fetch_failures: counter(
+    "The total number of workload certificates that could not be fetched or renewed (unstable).",
+  ),
   istio_policy_dry_run: counter(
     "The total number of connections that an authorization policy on trial (dry-run) would have decided (unstable).",
     "policy",

@@ -1,0 +1,77 @@
+import { strict as assert } from "node:assert";
+import { collectCertificateMetrics } from "./certificate_metrics.ts";
+import { marksPassed, nextMark } from "./life_left.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { broken, ManagerBench, START } from "./test_manager.ts";
+
+Deno.test("life left: marks at 50, 20 and 5 per cent", () => {
+  const validity = { notBefore: 0, notAfter: 1000 };
+  const table = [[0, 0], [499, 0], [500, 1], [799, 1], [800, 2], [949, 2], [950, 3], [2000, 3]] as const;
+  for (const [now, passed] of table) assert.equal(marksPassed(validity, now), passed, String(now));
+  assert.deepEqual([0, 500, 800, 950].map((now) => nextMark(validity, now)), [500, 800, 950, Infinity]);
+  assert.equal(marksPassed({ notBefore: 10, notAfter: 0 }, 5), 3);
+});
+
+Deno.test("manager: a certificate that is not renewed is told at 50, 20 and 5 per cent of its life, once each", async () => {
+  const bench = new ManagerBench();
+  bench.authority.delay = 0;
+  bench.authority.lifetime = 1000_000;
+  await bench.have("a");
+  bench.authority.failure = broken;
+  await bench.clock.advance(999_000);
+  const told = bench.lines.filter((line) => /expires at/.test(line));
+  assert.deepEqual(told.map((line) => line.replace(/^(\w+) .* (\d+)% of.*/, "$1 $2")), [
+    "warn 50",
+    "warn 20",
+    "error 5",
+  ]);
+  assert.match(
+    told[2]!,
+    /^error certificate expires at 2026-01-01T00:16:40.000Z, 5% of its life or less are left, and it could not be renewed \(signing gRPC error .*\); then connections of this identity fail$/,
+  );
+  bench.manager.close();
+});
+
+Deno.test("manager: a renewed certificate begins anew; a moment of trouble is no news", async () => {
+  const bench = new ManagerBench();
+  bench.authority.delay = 0;
+  bench.authority.lifetime = 1000_000;
+  await bench.have("a");
+  await bench.clock.advance(5_000_000);
+  assert.deepEqual(bench.lines, []);
+  bench.manager.close();
+});
+
+Deno.test("manager, observed O10: certificates that arrive old are not complained about", async () => {
+  const bench = new ManagerBench();
+  bench.authority.delay = 0;
+  bench.authority.backdate = 900_000;
+  bench.authority.lifetime = 930_000;
+  await bench.have("a");
+  await bench.clock.advance(120_000);
+  assert.ok(bench.authority.calls.length > 3);
+  assert.deepEqual(bench.lines, []);
+  bench.manager.close();
+});
+
+Deno.test("certificate metrics: by state, and the first to expire", async () => {
+  const metrics = new Metrics();
+  const shown = () =>
+    Object.fromEntries(metrics.snapshot().cells.map(({ family, labels, value }) => [`${family} ${labels}`, value]));
+  collectCertificateMetrics(metrics, []);
+  assert.equal(shown()["istio_certificate_expiration_timestamp_seconds "], 0);
+  const bench = new ManagerBench();
+  await bench.have("a");
+  await bench.clock.advance(10_000);
+  await bench.have("b");
+  bench.ask("pending");
+  bench.authority.failure = broken;
+  collectCertificateMetrics(metrics, bench.manager.statuses());
+  assert.deepEqual(shown(), {
+    'istio_certificates state="initializing"': 1,
+    'istio_certificates state="available"': 2,
+    'istio_certificates state="unavailable"': 0,
+    "istio_certificate_expiration_timestamp_seconds ": (START + 1000 + 100_000) / 1000,
+  });
+  bench.manager.close();
+});
