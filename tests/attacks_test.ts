@@ -11,8 +11,8 @@ import { Target } from "./attacks/target.ts";
 const ENHANCE_YOUR_CALM = 11;
 /** How long an attack that is let goes on. */
 const ATTACK_MS = 800;
-/** What the heap of the proxy may grow by before it is collected, beside what the attack holds. */
-const SLACK = 48 << 20;
+/** What the heap of the proxy may grow by before it is collected. An attack that were held whole is hundreds of MiB. */
+const SLACK = 96 << 20;
 
 /** A signal that says stop after `ms`, and leaves no timer behind. */
 function stopAfter(ms: number): Disposable & { readonly signal: AbortSignal } {
