@@ -2,7 +2,7 @@
  * Answers of our own (`docs/spec/inpod-dns.md` B5.3, B5.9): the question as it came, addresses of one owner, a CNAME
  * before them, the OPT record. All of them are IN, whatever class was asked for.
  */
-import { type Ip, ipToBytes, isIpv4, putIpv4 } from "../net/address.ts";
+import { type Ip, isIpv4, putIpv4, putIpv6 } from "../net/address.ts";
 import { lowerCase, putName } from "./name.ts";
 import { type Query, RECORD_FIXED } from "./query_reader.ts";
 import {
@@ -113,7 +113,7 @@ class Writer {
     const length = v4 ? 4 : 16;
     if (!this.#begin(v4 ? TYPE_A : TYPE_AAAA, ttl, length)) return false;
     if (v4) putIpv4(ip, this.#into, this.#at);
-    else this.#into.set(ipToBytes(ip), this.#at);
+    else putIpv6(ip, this.#into, this.#at);
     this.#at += length;
     this.#answers++;
     return true;

@@ -20,7 +20,7 @@ export const LOOPBACK_V6 = "::1" as Ip;
 export const ANY_V4 = "0.0.0.0" as Ip;
 export const ANY_V6 = "::" as Ip;
 
-const DOT = 46, ZERO = 48, NINE = 57;
+const DOT = 46, ZERO = 48, NINE = 57, COLON = 58, LETTER_A = 97;
 
 /** The canonical form of `text`, or null where it is no IP address. Zone suffixes (`%eth0`) are refused. */
 export function parseIp(text: string): Ip | null {
@@ -63,6 +63,33 @@ export function putIpv4(ip: Ip, into: Uint8Array, at: number): void {
   into[at] = value;
 }
 
+/** Writes the sixteen bytes of a canonical IPv6 address. */
+export function putIpv6(ip: Ip, into: Uint8Array, at: number): void {
+  into.fill(0, at, at + 16);
+  const gap = ip.indexOf("::");
+  if (gap < 0) return putGroups(ip, 0, ip.length, into, at);
+  putGroups(ip, 0, gap, into, at);
+  // What stands behind the gap is at the end.
+  let groups = gap + 2 < ip.length ? 1 : 0;
+  for (let i = gap + 2; i < ip.length; i++) if (ip.charCodeAt(i) === COLON) groups++;
+  putGroups(ip, gap + 2, ip.length, into, at + 16 - 2 * groups);
+}
+
+/** Hexadecimal groups between `start` and `end`, with single colons between them. */
+function putGroups(ip: Ip, start: number, end: number, into: Uint8Array, at: number): void {
+  if (start === end) return;
+  let value = 0;
+  for (let i = start; i <= end; i++) {
+    const code = i < end ? ip.charCodeAt(i) : COLON;
+    if (code !== COLON) value = value * 16 + (code <= NINE ? code - ZERO : code - LETTER_A + 10);
+    else {
+      into[at++] = value >> 8;
+      into[at++] = value & 255;
+      value = 0;
+    }
+  }
+}
+
 /** Four bytes in network order to text. */
 export function ipv4FromBytes(bytes: Uint8Array, at = 0): Ip {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
@@ -81,9 +108,10 @@ function isMapped(bytes: Uint8Array, at: number): boolean {
 
 /** 4 or 16 bytes in network order. */
 export function ipToBytes(ip: Ip): Uint8Array {
-  if (!isIpv4(ip)) return Uint8Array.from(ipaddr.IPv6.parse(ip).toByteArray());
-  const bytes = new Uint8Array(4);
-  putIpv4(ip, bytes, 0);
+  const v4 = isIpv4(ip);
+  const bytes = new Uint8Array(v4 ? 4 : 16);
+  if (v4) putIpv4(ip, bytes, 0);
+  else putIpv6(ip, bytes, 0);
   return bytes;
 }
 

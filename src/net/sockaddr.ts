@@ -1,6 +1,6 @@
 /** `struct sockaddr_in` and `sockaddr_in6` as bytes (`docs/spec/inpod-dns.md` C1). */
 import { AF_INET, AF_INET6 } from "../os/constants.ts";
-import { type Ip, ipToBytes, ipv4FromBytes, ipv6FromBytes, isIpv4, putIpv4, type SocketAddress } from "./address.ts";
+import { type Ip, ipv4FromBytes, ipv6FromBytes, isIpv4, putIpv4, putIpv6, type SocketAddress } from "./address.ts";
 
 /** Large enough for both families. */
 export const SOCKADDR_LENGTH = 28;
@@ -25,7 +25,7 @@ export function encodeSockaddr(address: SocketAddress, family = familyOf(address
   else if (isIpv4(address.ip)) {
     bytes.fill(0, 8, 18).fill(0xff, 18, 20);
     putIpv4(address.ip, bytes, 20);
-  } else bytes.set(ipToBytes(address.ip), 8);
+  } else putIpv6(address.ip, bytes, 8);
   return bytes;
 }
 
