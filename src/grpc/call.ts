@@ -15,6 +15,7 @@ import { frameMessage, MessageAssembler } from "./message_frames.ts";
 import { headFault, type IncomingHeaders, type Outcome, resetError, statusOf } from "./response.ts";
 import { Code, GrpcError } from "./status.ts";
 
+const NGHTTP2_REFUSED_STREAM = 7;
 const NGHTTP2_CANCEL = 8;
 
 export interface CallParts {
@@ -130,8 +131,15 @@ export class Http2Call implements GrpcCall {
   }
 
   #onClose(): void {
-    this.#finish(this.#status ?? this.#parts.lost() ?? resetError(this.#stream.rstCode ?? 0));
+    this.#finish(this.#status ?? this.#whyClosed());
     this.#parts.ended();
+  }
+
+  #whyClosed(): GrpcError {
+    const code = this.#stream.rstCode ?? 0;
+    // Also what a GOAWAY does to a stream that the server has not looked at: it can be sent again.
+    if (code === NGHTTP2_REFUSED_STREAM) return resetError(code);
+    return this.#parts.lost() ?? resetError(code);
   }
 
   #finish(outcome: Outcome): void {

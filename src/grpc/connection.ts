@@ -59,7 +59,12 @@ export class Connection {
     session.on("close", () => this.#fail(this.#lostBy(CLOSED_BY_SERVER)));
   }
 
-  /** Null once new calls need another connection. */
+  /** There will be no more calls on it. */
+  get gone(): boolean {
+    return this.#lost !== null;
+  }
+
+  /** New calls may be made on it. */
   get usable(): boolean {
     return this.#lost === null && this.#goaway === null && !this.#closing && !this.#session.destroyed;
   }
@@ -96,7 +101,7 @@ export class Connection {
 
   /** Ends the connection and its calls. Idempotent. */
   close(): void {
-    this.#fail(new GrpcError(Code.Cancelled, "channel was closed by us", "call"));
+    this.#end(new GrpcError(Code.Cancelled, "channel was closed by us", "call"));
   }
 
   #ended(): void {
@@ -123,9 +128,14 @@ export class Connection {
     return new GrpcError(Code.Unknown, "connection to the server was lost", "call", how);
   }
 
+  /** After a GOAWAY whatever breaks the connection is its consequence. */
   #fail(reason: GrpcError): void {
+    this.#end(this.#goaway === null ? reason : goawayError(this.#goaway.code, this.#goaway.text));
+  }
+
+  #end(reason: GrpcError): void {
     if (this.#lost !== null) return;
-    this.#lost = this.#goaway === null ? reason : goawayError(this.#goaway.code, this.#goaway.text);
+    this.#lost = reason;
     this.#preface.cancel();
     this.#keepalive?.cancel();
     this.#session.destroy();

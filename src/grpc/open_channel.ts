@@ -14,7 +14,10 @@ class Channel implements GrpcChannel {
   readonly #options: ChannelOptions;
   readonly #clock: Clock;
   readonly #closed = new AbortController();
+  /** For new calls. */
   #connection: Connection | null = null;
+  /** That one, and those on which older calls go on. */
+  readonly #connections = new Set<Connection>();
   /** Calls that find one under way wait for it. */
   #connecting: Promise<Connection> | null = null;
 
@@ -61,7 +64,8 @@ class Channel implements GrpcChannel {
 
   close(): void {
     this.#closed.abort(new GrpcError(Code.Cancelled, "channel was closed by us", "call"));
-    this.#connection?.close();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
     this.#connection = null;
   }
 
@@ -89,7 +93,13 @@ class Channel implements GrpcChannel {
   async #connect(): Promise<Connection> {
     const { openConnection } = await import("./connection.ts");
     const fresh = await openConnection(this.#options, this.#clock, this.#closed.signal);
+    if (this.#closed.signal.aborted) {
+      fresh.close();
+      throw this.#closed.signal.reason;
+    }
     this.#connection?.retire();
+    for (const connection of this.#connections) if (connection.gone) this.#connections.delete(connection);
+    this.#connections.add(fresh);
     this.#connection = fresh;
     return fresh;
   }

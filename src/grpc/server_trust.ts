@@ -29,7 +29,11 @@ const SYSTEM_BUNDLES = [
 ];
 
 /** `target`: with TLS. Roots are read from their file for each connection. */
-export function namedServer(target: Target, trust: ServerTrust, systemBundles = SYSTEM_BUNDLES): TlsSecurity {
+export function namedServer(
+  target: Target,
+  trust: ServerTrust,
+  systemBundles: readonly string[] = SYSTEM_BUNDLES,
+): TlsSecurity {
   return new NamedServer(target, trust, systemBundles);
 }
 

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { tempDir } from "../../tests/support/temp_dir.ts";
+import type { RootCertificates } from "../config/config.ts";
+import { parseCertificate } from "../identity/certificate.ts";
+import { encodePem } from "../identity/pem.ts";
+import { makeCa } from "../identity/test_certificates.ts";
+import type { Certificate } from "../identity/certificate.ts";
+import { namedServer } from "./server_trust.ts";
+import { GrpcError } from "./status.ts";
+import { ROOT, ROOT_PEM, serverIdentity, targetOf } from "./testing_server.ts";
+
+const SETTINGS = { roots: "XDS_ROOT_CA", alternativeHostname: "ALT_XDS_HOSTNAME" };
+
+function trust(roots: RootCertificates, url = "https://localhost:1", bundles: readonly string[] = []) {
+  const options = { roots, alternativeHostname: null, tls12: false, settings: SETTINGS };
+  return namedServer(targetOf(url), options, bundles);
+}
+
+const OTHER_PEM = encodePem("CERTIFICATE", makeCa("Other").certificate);
+const BROKEN_PEM = encodePem("CERTIFICATE", Uint8Array.of(1, 2, 3));
+
+const texts: readonly [what: string, pem: string, anchors: number][] = [
+  ["one root", ROOT_PEM, 1],
+  ["two roots and what is no certificate", `hello\n${ROOT_PEM}${serverIdentity().key}${OTHER_PEM}`, 2],
+  ["a root that cannot be read among others", `${BROKEN_PEM}${ROOT_PEM}`, 1],
+];
+
+for (const [what, pem, anchors] of texts) {
+  Deno.test(`xds 2.2: trust in ${what}`, async () => {
+    const material = await trust({ kind: "pem", pem }).material();
+    assert.equal(material.anchors.length, anchors);
+    assert.equal(material.anchorsFrom, "root certificates in XDS_ROOT_CA");
+  });
+}
+
+const bad: readonly [what: string, pem: string, source: string][] = [
+  ["no certificate", serverIdentity().key, "no certificate is there"],
+  ["nothing", "", "no certificate is there"],
+  ["a broken one", BROKEN_PEM, "unexpected"],
+  [
+    "what is no PEM",
+    "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n",
+    "PEM block CERTIFICATE is not base64",
+  ],
+];
+
+for (const [what, pem, source] of bad) {
+  Deno.test(`xds 2.11: no trust in ${what}: our own fault, told as such`, async () => {
+    await assert.rejects(trust({ kind: "pem", pem }).material(), (error) => {
+      assert.ok(error instanceof GrpcError);
+      assert.equal(error.stage, "setup");
+      assert.equal(error.message, "cannot use root certificates in XDS_ROOT_CA");
+      assert.ok(error.source?.includes(source) || source === "unexpected" && error.source !== null, `${error.source}`);
+      return true;
+    });
+  });
+}
+
+Deno.test("the name that is asked for: the host, and none for an address", async () => {
+  const roots = { kind: "pem", pem: ROOT_PEM } as const;
+  assert.equal(
+    (await trust(roots, "https://istiod.istio-system.svc:1").material()).serverName,
+    "istiod.istio-system.svc",
+  );
+  assert.equal((await trust(roots, "https://127.0.0.1:1").material()).serverName, null);
+  assert.equal((await trust(roots, "https://[::1]:1").material()).serverName, null);
+});
+
+Deno.test("identity 3.3: a file of roots that was written or exchanged is noticed", async () => {
+  using folder = tempDir();
+  const path = folder.write("root.pem", ROOT_PEM);
+  const security = trust({ kind: "file", path });
+  const material = await security.material();
+  assert.equal(await security.isCurrent(material), true);
+  folder.write("next.pem", ROOT_PEM + OTHER_PEM);
+  Deno.renameSync(`${folder.path}/next.pem`, path);
+  assert.equal(await security.isCurrent(material), false);
+  const next = await security.material();
+  assert.equal(next.anchors.length, 2);
+  assert.equal(await security.isCurrent(next), true);
+  Deno.removeSync(path);
+  assert.equal(await security.isCurrent(next), false);
+});
+
+Deno.test("SYSTEM takes the first bundle that is there", async () => {
+  using folder = tempDir();
+  const path = folder.write("ca.crt", ROOT_PEM);
+  const material = await trust({ kind: "system" }, undefined, [`${folder.path}/none`, path]).material();
+  assert.deepEqual(material.anchors.map(({ der }) => der), [ROOT.certificate]);
+  await assert.rejects(
+    trust({ kind: "system" }, undefined, ["/none/a", "/none/b"]).material(),
+    /cannot find the system's root certificates \(XDS_ROOT_CA=SYSTEM\)/,
+  );
+});
+
+Deno.test("a name that does not match tells which setting allows it, unless that is set", async () => {
+  const leaf = parseCertificate(pemToDer(serverIdentity().cert)) as Certificate;
+  const path = [leaf, parseCertificate(ROOT.certificate) as Certificate];
+  const roots = { kind: "pem", pem: ROOT_PEM } as const;
+  const refusal = (await trust(roots, "https://istiod:1").material()).accept(path);
+  assert.match(refusal?.message ?? "", /is for "localhost", not for istiod \(ALT_XDS_HOSTNAME allows another name\)$/);
+  const other = { roots, alternativeHostname: "other", tls12: false, settings: SETTINGS };
+  const again = (await namedServer(targetOf("https://istiod:1"), other).material()).accept(path);
+  assert.match(again?.message ?? "", /is for "localhost", not for istiod or other$/);
+  const right = { ...other, alternativeHostname: "localhost" };
+  assert.equal((await namedServer(targetOf("https://istiod:1"), right).material()).accept(path), null);
+});
+
+function pemToDer(pem: string): Uint8Array {
+  return Uint8Array.fromBase64(pem.replace(/-----.*-----/g, ""));
+}
