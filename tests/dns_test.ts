@@ -163,6 +163,23 @@ testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t
       SERVICE.ip,
     ]);
   });
+
+  await t.step("B5.1 a resolv.conf without a nameserver: the pod is refused with the reason", async () => {
+    const file = `/etc/netns/${node1!.namespace.name}/resolv.conf`;
+    Deno.writeTextFileSync(file, "search example.com\n");
+    await assert.rejects(client.enroll(), /failure to start proxy.*no nameservers found in config/);
+    Deno.writeTextFileSync(file, `nameserver ${DNSMASQ}\n`);
+    await node1!.session.delete(client.uid);
+  });
+
+  await t.step("N9 it comes back, its loopback without IPv6: over IPv4 it is answered", async () => {
+    await pod.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+    await client.enroll();
+    assert.deepEqual(await dig(pod, "+short", `@${NOWHERE}`, "A", "server"), [SERVICE.ip]);
+    const sockets = await pod.run("ss", "--udp", "--tcp", "--listening", "--numeric", "--no-header", "sport = :15053");
+    const places = sockets.split("\n").map((line) => line.trim().split(/\s+/)[4]);
+    assert.deepEqual(new Set(places), new Set(["127.0.0.1:15053"]));
+  });
 });
 
 async function scrape(from: Namespace, url: string): Promise<Sample[]> {
