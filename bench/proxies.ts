@@ -73,8 +73,11 @@ export function rustZtunnel(path: string): ProxyUnderTest {
   };
 }
 
-/** This project's proxy. `library` is the value of `TLS_LIBRARY`, null for the system's library. */
-export function ours(library: string | null): ProxyUnderTest {
+/**
+ * This project's proxy. `library` is the value of `TLS_LIBRARY`, null for the system's library. `more`: variables for
+ * both sides.
+ */
+export function ours(library: string | null, more: Readonly<Record<string, string>> = {}): ProxyUnderTest {
   const name = library === null ? "system" : "3.5";
   return {
     id: library === null ? "ours" : "ours-3.5",
@@ -87,6 +90,7 @@ export function ours(library: string | null): ProxyUnderTest {
         LOCAL_CA_CERT: `${place.directory}/ca.pem`,
         LOCAL_CA_KEY: `${place.directory}/ca.key`,
         ...(library === null ? {} : { TLS_LIBRARY: library }),
+        ...more,
       };
       const pair = await startZtunnels(place, OUR_COMMAND, env);
       return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };

@@ -1,0 +1,76 @@
+/** `xds_stall.ts WORKLOADS WORK`: how long a worker's loop is held at most while it loads a mesh. Prints JSON. */
+import { setImmediate } from "node:timers";
+import { MeshFeed } from "../src/control/mesh_feed.ts";
+import { wake } from "../src/os/wake.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type RawResource, type ResourceType } from "../src/xds/resources.ts";
+import { makeMesh, sizeOf } from "../tests/support/mesh_resources.ts";
+import type { StallReport } from "./xds_stall_worker.ts";
+
+export interface StallFigures extends StallReport {
+  /** ms until the worker had all of it. */
+  readonly millis: number;
+  /** ms that main's own loop was held at most. */
+  readonly held: number;
+}
+
+type FromWorker =
+  | { readonly kind: "ready"; readonly wake: number }
+  | { readonly kind: "resources-applied"; readonly sequence: number }
+  | { readonly kind: "report"; readonly report: StallReport };
+
+const [workloads = "100000", work = "0"] = Deno.args;
+const mesh = makeMesh(sizeOf(Number(workloads)));
+const worker = new Worker(import.meta.resolve("./xds_stall_worker.ts"), { type: "module" });
+const ready = Promise.withResolvers<number>();
+const reported = Promise.withResolvers<StallReport>();
+const feed = new MeshFeed({
+  workers: 1,
+  send: (part) => tell({ kind: "resources", part }),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+  now: () => performance.now(),
+  events: { workload() {}, addressRemoved() {}, log: () => ({ info() {}, warn() {} }) },
+});
+
+worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+  switch (data.kind) {
+    case "ready":
+      return ready.resolve(data.wake);
+    case "resources-applied":
+      return feed.applied(0, data.sequence);
+    case "report":
+      return reported.resolve(data.report);
+    default:
+      return data satisfies never;
+  }
+};
+
+const descriptor = await ready.promise;
+
+function tell(message: unknown): void {
+  worker.postMessage(message);
+  wake(descriptor);
+}
+
+/** Longest time that main's loop was held. */
+let held = 0;
+let seen = performance.now();
+const watch = setInterval(() => {
+  const now = performance.now();
+  held = Math.max(held, now - seen - 1);
+  seen = now;
+}, 1);
+
+tell({ kind: "work", millis: Number(work) });
+const start = performance.now();
+await apply(ADDRESS_TYPE, mesh.addresses);
+await apply(AUTHORIZATION_TYPE, mesh.policies);
+const millis = performance.now() - start;
+clearInterval(watch);
+tell({ kind: "report" });
+const { longest, longestCpu, turns } = await reported.promise;
+console.log(JSON.stringify({ millis, longest, longestCpu, turns, held } satisfies StallFigures));
+Deno.exit(0);
+
+async function apply(type: ResourceType, changed: readonly RawResource[]): Promise<void> {
+  await feed.apply({ type, connection: 1, changed, removed: [] });
+}
