@@ -300,7 +300,8 @@ testNeeding(
     const load = pod.run("dnsperf", "-s", NOWHERE, "-d", names, "-l", "20", "-c", "20", "-Q", "2000", "-t", "3");
     for (let i = 0; i < 3; i++) {
       const old = node!.proxy;
-      await cluster.startProxy(node!);
+      // From one worker to two, and back.
+      await cluster.startProxy(node!, { ZTUNNEL_WORKER_THREADS: `${2 - i % 2}` });
       const { code } = await old.stop();
       assert.equal(code, 0);
     }

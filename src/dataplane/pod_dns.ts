@@ -61,6 +61,7 @@ export class PodDns {
       loopbackIpv6: namespace === null || this.#loopbackHasIpv6(namespace, log),
       sockets: { ...(mark === null ? {} : { mark }), ...(namespace === null ? {} : { namespace }) },
       reusePort: namespace === null ? config.workerThreads > 1 : config.inpod.reusePort,
+      siblings: config.workerThreads,
       random,
       fillRandom,
     });

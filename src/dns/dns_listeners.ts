@@ -11,6 +11,8 @@ export interface DnsListenAt {
   readonly addresses: readonly SocketAddress[];
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
   readonly reusePort: boolean;
+  /** Isolates of this process that share the port. */
+  readonly siblings: number;
 }
 
 /** Connections of the pods of an isolate that may still come. */
@@ -98,7 +100,7 @@ export class DnsListeners {
     }
   }
 
-  #open({ addresses, sockets, reusePort }: DnsListenAt): number {
+  #open({ addresses, sockets, reusePort, siblings }: DnsListenAt): number {
     let port = addresses[0]!.port;
     for (const { ip } of addresses) {
       const socket: DatagramSocket = this.#network.udp({ ...sockets, address: { ip, port }, reusePort }, {
@@ -108,7 +110,7 @@ export class DnsListeners {
       port = socket.local.port;
       this.#sockets.push(
         this.#network.listen(
-          { ...sockets, address: { ip, port }, reusePort, backlog: BACKLOG },
+          { ...sockets, address: { ip, port }, reusePort, siblings, backlog: BACKLOG },
           ({ duplex }) => this.#accept(duplex),
         ),
       );

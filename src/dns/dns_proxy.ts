@@ -49,6 +49,8 @@ export interface DnsProxyParts {
   /** Of listeners and of questions to nameservers: the pod's namespace, and the mark that keeps them from capture. */
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
   readonly reusePort: boolean;
+  /** Isolates of this process that serve the same pod. */
+  readonly siblings: number;
   /** In [0, 1). */
   readonly random: () => number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
@@ -97,6 +99,7 @@ export class DnsProxy {
       addresses: listenAddresses(parts.listen, parts.loopbackIpv6),
       sockets,
       reusePort: parts.reusePort,
+      siblings: parts.siblings,
     };
     this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
     const address = bare(listenText(parts.listen, this.port));

@@ -240,6 +240,7 @@ export class Bed {
       loopbackIpv6: true,
       sockets: {},
       reusePort: false,
+      siblings: 1,
       random: () => 0,
       fillRandom: (bytes) => {
         this.#ids = (this.#ids + 0x0101) & 0xffff;
