@@ -177,10 +177,9 @@ export async function openConnection(options: ChannelOptions, clock: Clock, sign
   return new Connection(options, clock, socket, session, material);
 }
 
-/** The engine does not say why it refused a certificate, so a second handshake asks our own judge. */
 async function secure(
   plain: net.Socket,
-  { target, connectTimeout }: ChannelOptions,
+  options: ChannelOptions,
   material: TlsMaterial,
   clock: Clock,
   signal: AbortSignal,
@@ -189,8 +188,25 @@ async function secure(
     return await secureSocket(plain, material, clock, signal);
   } catch (error) {
     if (!(error instanceof UnexplainedRefusal)) throw error;
+    throw await explained(error, options, material, clock, signal);
+  }
+}
+
+/** The engine does not say why it refused a certificate, so a second handshake asks our own judge. */
+async function explained(
+  error: UnexplainedRefusal,
+  { target, connectTimeout }: ChannelOptions,
+  material: TlsMaterial,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<GrpcError> {
+  try {
     const again = await dial(target.endpoint, connectTimeout ?? CONNECT_TIMEOUT, clock, signal);
-    const reason = await explainRefusal(again, material, clock, signal).catch(() => null);
-    throw reason === null ? error : connectError(reason);
+    const reason = await explainRefusal(again, material, clock, signal);
+    return reason === null ? error : connectError(reason);
+  } catch {
+    signal.throwIfAborted();
+    const guess = "without a look at the certificate it fails as well, so the server may not hold its key";
+    return connectError(`${error.source}; ${guess}`);
   }
 }
