@@ -9,6 +9,7 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "./support/control_plane.ts";
 import { NODE_ID, TestClient } from "./support/control_plane_client.ts";
 import type { AdsStream, ScriptedResource } from "./support/control_plane_stream.ts";
+import { makeMesh, sizeOf } from "./support/mesh_resources.ts";
 import { eventually } from "./support/patience.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
@@ -35,7 +36,7 @@ async function settle(stream: AdsStream): Promise<void> {
   await stream.push(AUTHORIZATION_TYPE, "p0", []);
 }
 
-/** Nothing else is on its way: what was sent before this was taken. */
+/** The payload of vector X54: no message. */
 const BAD = Uint8Array.of(0xff);
 
 Deno.test("xds X51: first connection asks for both types at once, and says who it is once each", async () => {
@@ -306,6 +307,19 @@ Deno.test("xds 2.3: token and headers; the token file is read for each stream", 
   const next = await plane.stream();
   assert.deepEqual(next.metadata.get("authorization"), ["Bearer second"]);
   await settle(next);
+});
+
+Deno.test("xds 2.2: a mesh of 30 MB in one response, and its removal in the next", async () => {
+  await using plane = await ControlPlane.start();
+  await using client = new TestClient(plane.url);
+  const stream = await plane.stream();
+  await stream.expectWildcards(NODE_ID);
+  const { addresses } = makeMesh(sizeOf(60_000));
+  await stream.push(ADDRESS_TYPE, "1", addresses);
+  const count = () => [[...client.mesh.workloads()].length, [...client.mesh.services()].length];
+  assert.deepEqual(count(), [60_000, 12_000]);
+  await stream.push(ADDRESS_TYPE, "2", [], addresses.map(({ name }) => name));
+  assert.deepEqual(count(), [0, 0]);
 });
 
 Deno.test("xds 8.2: over a Unix socket, without TLS", async () => {

@@ -91,8 +91,8 @@ export class DeltaStream {
 
   /** Fulfilled once the transport took it, or the call has ended. */
   #send(request: DeltaRequest): Promise<void> {
-    return this.#sending = this.#sending.then(async () => {
-      const { call, node, log } = this.#parts;
+    const { call, node, log } = this.#parts;
+    this.#sending = this.#sending.then(async () => {
       const message = await paced(encodeRequest(request, node));
       if (message.length > REQUEST_LIMIT) {
         log.warn(
@@ -103,6 +103,9 @@ export class DeltaStream {
       }
       await call.send(message);
     });
+    // Who does not wait for it hears of a failure by the end of the call.
+    this.#sending.catch(() => call.cancel());
+    return this.#sending;
   }
 }
 

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { paced } from "./pace.ts";
+
+/** Keeps the loop busy. */
+function burn(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+Deno.test("long work lets others run in between, and gives its result", async () => {
+  let turns = 0;
+  let running = true;
+  const count = () => {
+    turns++;
+    if (running) setTimeout(count, 0);
+  };
+  setTimeout(count, 0);
+  const result = await paced((function* () {
+    for (let i = 0; i < 64; i++) {
+      burn(1);
+      yield;
+    }
+    return "done";
+  })());
+  running = false;
+  assert.equal(result, "done");
+  assert.ok(turns >= 2, `${turns} turns of others during 64 ms of work`);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+});
+
+Deno.test("short work is done within the turn", async () => {
+  let others = 0;
+  const timer = setTimeout(() => others++, 0);
+  await paced((function* () {
+    for (let i = 0; i < 15; i++) yield;
+  })());
+  assert.equal(others, 0);
+  clearTimeout(timer);
+});
+
+Deno.test("what the work throws is told", async () => {
+  await assert.rejects(
+    // deno-lint-ignore require-yield -- it does not come that far
+    paced((function* (): Generator<void> {
+      throw new RangeError("broken");
+    })()),
+    RangeError,
+  );
+});
