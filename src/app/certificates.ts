@@ -16,6 +16,7 @@ import { logManagerEvents, type ManagerEvents } from "../identity/manager_events
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { PacedSender } from "./paced_sender.ts";
 import { LocalPods } from "./local_pods.ts";
 
 export class Certificates {
@@ -26,6 +27,7 @@ export class Certificates {
   readonly #metrics: Metrics;
   /** Where pods have certificates of their own: what was asked for on a pod's behalf. Emptied when it goes. */
   readonly #subjects = new Map<string, CertificateSubject>();
+  readonly #sender = new PacedSender<ToWorker>(SYSTEM_CLOCK, (message) => this.send(message));
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
 
@@ -58,13 +60,17 @@ export class Certificates {
     const { workloadUid } = subject;
     if (workloadUid !== null) {
       if (this.pods.find(workloadUid) === null) {
-        return this.send({ kind: "certificate-failed", subject, message: `workload is unknown: pod ${workloadUid}` });
+        return this.#sender.send({
+          kind: "certificate-failed",
+          subject,
+          message: `workload is unknown: pod ${workloadUid}`,
+        });
       }
       this.#subjects.set(workloadUid, subject);
     }
     this.#manager.get(subject, Priority.RealTime).then(
-      (issued) => this.send({ kind: "certificate", issued, workloadUid }),
-      (error) => this.send({ kind: "certificate-failed", subject, message: messageOf(error) }),
+      (issued) => this.#sender.send({ kind: "certificate", issued, workloadUid }),
+      (error) => this.#sender.send({ kind: "certificate-failed", subject, message: messageOf(error) }),
     );
   }
 
@@ -95,6 +101,7 @@ export class Certificates {
   close(): void {
     this.#manager.close();
     this.#authority.close();
+    this.#sender.close();
   }
 
   #counting(events: ManagerEvents): ManagerEvents {
@@ -115,10 +122,10 @@ export class Certificates {
   #changed(subject: CertificateSubject, state: CertificateState | null): void {
     switch (state?.at) {
       case "available":
-        return this.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
+        return this.#sender.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
       case "unavailable":
       case undefined:
-        return this.send({ kind: "certificate-withdrawn", subject });
+        return this.#sender.send({ kind: "certificate-withdrawn", subject });
       case "initializing":
         return;
       default:

@@ -1,11 +1,16 @@
 /**
  * The certificates this isolate has, ready for handshakes. Fed by whoever manages them; asks once for each it lacks.
  *
+ * An engine's context takes up to a millisecond and 30 KB, and an authority with a new root sends a thousand
+ * certificates at once: so it is made for the first handshake that needs it.
+ *
  *     unknown ──get──▶ wanted ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
  *                        └──failed──▶ unknown      (waiters are told)
  */
 import type { Credential, CredentialEvents, Credentials } from "../hbone/credentials.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
+import { equalBytes, isMalformed, parseCertificate } from "../identity/certificate.ts";
+import { spiffeIdOfLeaf } from "../identity/peer_chain.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { subjectKey } from "../identity/subject_key.ts";
 import { type TrustBundles, TrustStore } from "../identity/trust_bundles.ts";
@@ -18,8 +23,12 @@ const CERTIFICATE_WAIT = 10_000;
 /** ms until a replaced certificate's context is freed: longer than any dial and handshake. */
 const RETIREMENT = 60_000;
 
-interface Known extends Credential {
+interface Known {
   readonly issued: IssuedCertificate;
+  /** Null before the first handshake; text: the engine refuses it. */
+  credential: Credential | string | null;
+  /** The one before, until this one has proven usable. */
+  before: Known | null;
 }
 
 interface Waiter {
@@ -57,11 +66,25 @@ export class CredentialStore {
 
   #get(subject: CertificateSubject, events: CredentialEvents): () => void {
     const known = this.#known.get(keyOf(subject));
-    if (known !== undefined && known.issued.notAfter > this.#wallClock()) {
-      events.onCredential(known);
-      return () => {};
+    if (known === undefined || this.#isExpired(known)) return this.#wait(subject, events);
+    tell(events, this.#ready(known));
+    return () => {};
+  }
+
+  #isExpired({ issued }: Known): boolean {
+    return issued.notAfter <= this.#wallClock();
+  }
+
+  /** A credential, or why there is none. What the engine refuses leaves the one before in use while that is valid. */
+  #ready(known: Known): Credential | string {
+    known.credential ??= this.#make(known.issued);
+    const { credential, before } = known;
+    if (typeof credential === "string") {
+      return before === null || this.#isExpired(before) ? credential : this.#ready(before);
     }
-    return this.#wait(subject, events);
+    known.before = null;
+    if (before !== null) this.#retire(before);
+    return credential;
   }
 
   #wait(subject: CertificateSubject, events: CredentialEvents): () => void {
@@ -87,16 +110,19 @@ export class CredentialStore {
   /** A certificate was issued or renewed. Open connections go on with the one they have. */
   set(issued: IssuedCertificate, workloadUid: string | null = null): void {
     const key = keyOf({ id: issued.id, workloadUid });
-    const before = this.#known.get(key);
-    let credential: Known;
-    try {
-      credential = before !== undefined && isSame(before.issued, issued) ? before : this.#make(issued);
-    } catch (error) {
-      return this.failed(issued.id, error instanceof Error ? error.message : String(error), workloadUid);
-    }
-    this.#known.set(key, credential);
-    if (before !== undefined && before !== credential) this.#retire(before.context);
-    for (const { events } of this.#takeWaiting(key)) events.onCredential(credential);
+    const held = this.#known.get(key);
+    const known = held !== undefined && isSame(held.issued, issued) ? held : this.#successor(issued, held ?? null);
+    this.#known.set(key, known);
+    const waiting = this.#takeWaiting(key);
+    if (waiting.size === 0) return;
+    const ready = this.#ready(known);
+    for (const { events } of waiting) tell(events, ready);
+  }
+
+  /** `held`, and what it succeeded itself, are forgotten as far as nobody has used them. */
+  #successor(issued: IssuedCertificate, held: Known | null): Known {
+    const usable = held !== null && typeof held.credential === "object" && held.credential !== null;
+    return { issued, credential: null, before: usable ? held : held?.before ?? null };
   }
 
   failed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
@@ -109,7 +135,7 @@ export class CredentialStore {
     const known = this.#known.get(key);
     if (known === undefined) return;
     this.#known.delete(key);
-    this.#retire(known.context);
+    this.#retire(known);
   }
 
   /** Nobody waits and no handshake is under way any more. */
@@ -117,30 +143,39 @@ export class CredentialStore {
     for (const key of [...this.#waiting.keys()]) this.#takeWaiting(key);
     for (const timer of this.#retired.values()) timer.cancel();
     for (const context of this.#retired.keys()) context.close();
-    for (const { context } of this.#known.values()) context.close();
+    for (const known of this.#known.values()) for (const context of contextsOf(known)) context.close();
     this.#retired.clear();
     this.#known.clear();
   }
 
   /** Dials under way hold it and need it for their handshake. */
-  #retire(context: TlsContext): void {
-    const timer = this.#scheduler.after(RETIREMENT, () => {
-      this.#retired.delete(context);
-      context.close();
-    });
-    this.#retired.set(context, timer);
+  #retire(known: Known): void {
+    for (const context of contextsOf(known)) {
+      const timer = this.#scheduler.after(RETIREMENT, () => {
+        this.#retired.delete(context);
+        context.close();
+      });
+      this.#retired.set(context, timer);
+    }
   }
 
-  #make(issued: IssuedCertificate): Known {
-    const trust = new TrustStore(issued.bundles);
-    const context = this.#source.makeContext({
+  #make(issued: IssuedCertificate): Credential | string {
+    try {
+      const trust = new TrustStore(issued.bundles);
+      return { id: shownId(issued), trust, context: this.#context(issued, trust) };
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #context(issued: IssuedCertificate, trust: TrustStore): TlsContext {
+    return this.#source.makeContext({
       chain: issued.chain,
       key: issued.key,
       anchors: trust.anchors,
       // Every handshake brings its own expectation; one without would trust anybody.
       accept: () => ({ code: "NO_EXPECTATION", message: "no expectation was set for this handshake" }),
     });
-    return { id: issued.id, context, trust, issued };
   }
 
   /** Walk it while it lives: who stops waiting meanwhile is not told. */
@@ -156,12 +191,34 @@ function keyOf(subject: CertificateSubject): string {
   return subjectKey(subject, "workload");
 }
 
-/** The same certificate with the same bundles: sent to every worker each time one of them asks. */
-function isSame(a: IssuedCertificate, b: IssuedCertificate): boolean {
-  return a.serial === b.serial && fingerprint(a.bundles) === fingerprint(b.bundles);
+function tell(events: CredentialEvents, ready: Credential | string): void {
+  if (typeof ready === "string") events.onCredentialFailure(ready);
+  else events.onCredential(ready);
 }
 
-function fingerprint({ byTrustDomain, anyTrustDomain }: TrustBundles): string {
-  const all: (readonly [string, readonly Uint8Array[]])[] = [...byTrustDomain, ["", anyTrustDomain]];
-  return all.map(([domain, anchors]) => `${domain} ${anchors.map((der) => der.toHex()).join()}`).sort().join("\n");
+/** Made of a certificate and of those it has not replaced yet. */
+function contextsOf({ credential, before }: Known): TlsContext[] {
+  const earlier = before === null ? [] : contextsOf(before);
+  return typeof credential === "object" && credential !== null ? [credential.context, ...earlier] : earlier;
+}
+
+/** In dedicated mode the CA decides by the token, and may decide otherwise (`docs/spec/identity-spire.md` A5). */
+function shownId({ id, chain }: IssuedCertificate): SpiffeId {
+  const leaf = parseCertificate(chain[0]!);
+  const shown = isMalformed(leaf) ? null : spiffeIdOfLeaf(leaf);
+  return typeof shown === "string" ? shown : id;
+}
+
+/** The same certificate with the same bundles: sent to every worker each time one of them asks. */
+function isSame(a: IssuedCertificate, b: IssuedCertificate): boolean {
+  return a.serial === b.serial && isSameTrust(a.bundles, b.bundles);
+}
+
+function isSameTrust(a: TrustBundles, b: TrustBundles): boolean {
+  return a.byTrustDomain.size === b.byTrustDomain.size && areSame(a.anyTrustDomain, b.anyTrustDomain) &&
+    [...a.byTrustDomain].every(([domain, anchors]) => areSame(anchors, b.byTrustDomain.get(domain) ?? []));
+}
+
+function areSame(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((der, index) => equalBytes(der, b[index]!));
 }

@@ -98,9 +98,10 @@ Deno.test("who stops waiting is not told, also when another's answer makes it st
 Deno.test("a renewed certificate serves from now on; the old context lives on for a minute, for handshakes under way", () => {
   const { store, contexts, get, got, host } = bed();
   store.set(issuer.issue(ID));
+  get();
   store.set(issuer.issue(ID));
   get();
-  assert.equal((got[0] as Credential).context, contexts[1]);
+  assert.equal((got[1] as Credential).context, contexts[1]);
   host.memory.advance(59_999);
   assert.equal(contexts[0]!.closed, false);
   host.memory.advance(1);
@@ -109,16 +110,20 @@ Deno.test("a renewed certificate serves from now on; the old context lives on fo
 });
 
 Deno.test("the same certificate again makes no new context, with other trust bundles it does", () => {
-  const { store, contexts } = bed();
+  const { store, contexts, get } = bed();
   const issued = issuer.issue(ID);
   store.set(issued);
+  get();
   store.set(structuredClone(issued));
+  get();
   assert.equal(contexts.length, 1);
   const anchors = [...issued.bundles.anyTrustDomain, ...new TestIssuer("Second").anchors];
   store.set({ ...issued, bundles: bundlesForAnyDomain(anchors) });
+  get();
   assert.deepEqual(contexts.map(({ settings }) => settings.anchors.length), [1, 2]);
   const federated = new Map([["other", anchors]]);
   store.set({ ...issued, bundles: { ...issued.bundles, byTrustDomain: federated } });
+  get();
   assert.equal(contexts.length, 3);
 });
 
@@ -130,29 +135,57 @@ Deno.test("an expired certificate is not used: it is asked for again", () => {
   assert.deepEqual([asked, got], [[ID], []]);
 });
 
-Deno.test("a certificate the engine refuses is a failure; one in use stays", () => {
-  const { store, got, get, engine } = bed();
+Deno.test("contexts are made for the first handshake that needs them, whatever comes and goes before", () => {
+  const { store, contexts, get, host } = bed();
+  for (let i = 0; i < 3; i++) store.set(issuer.issue(ID));
+  assert.equal(contexts.length, 0);
+  get();
+  for (let i = 0; i < 3; i++) store.set(issuer.issue(ID));
+  host.memory.advance(60_000);
+  assert.deepEqual(contexts.map(({ closed }) => closed), [false], "the new one may yet be refused");
+  get();
+  host.memory.advance(60_000);
+  assert.deepEqual(contexts.map(({ closed }) => closed), [true, false]);
+});
+
+Deno.test("identity A5: a credential is known by what its certificate says", () => {
+  const { store, got, get } = bed();
+  get();
+  store.set({ ...issuer.issue(OTHER), id: ID });
+  assert.equal((got[0] as Credential).id, OTHER);
+});
+
+Deno.test("a certificate the engine refuses is a failure; one in use stays while it is valid", () => {
+  const { store, got, get, engine, host } = bed();
   engine.broken = true;
   get();
   store.set(issuer.issue(ID));
   assert.deepEqual(got, ["key values mismatch"]);
   engine.broken = false;
-  store.set(issuer.issue(ID));
+  store.set(issuer.issue(ID, 10_000));
+  get();
   engine.broken = true;
   store.set(issuer.issue(ID));
   get();
-  assert.notEqual(typeof got[1], "string");
+  assert.equal(got[2], got[1]);
+  host.memory.advance(10_001);
+  get();
+  assert.equal(got[3], "key values mismatch");
 });
 
 Deno.test("a context without an expectation of its own accepts nobody", () => {
-  const { store, contexts } = bed();
+  const { store, contexts, get } = bed();
   store.set(issuer.issue(ID));
+  get();
   assert.equal(contexts[0]!.settings.accept([], "client")?.code, "NO_EXPECTATION");
 });
 
 Deno.test("closed: all contexts, no timers", () => {
   const { store, contexts, get, host } = bed();
   store.set(issuer.issue(ID));
+  get();
+  store.set(issuer.issue(ID));
+  get();
   store.set(issuer.issue(ID));
   get(OTHER);
   store.close();
