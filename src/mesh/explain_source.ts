@@ -56,7 +56,7 @@ function workloadsNamed(state: MeshState, namespace: string | null, name: string
 export function listed(workloads: readonly Workload[]): string[] {
   const names = workloads.map(nameOf);
   const apart = new Set(names).size === names.length;
-  const all = apart ? names : workloads.map(({ uid }) => uid);
+  const all = (apart ? names : workloads.map(({ uid }) => uid)).sort();
   return all.length <= LISTED ? all : [...all.slice(0, LISTED), `and ${all.length - LISTED} more`];
 }
 

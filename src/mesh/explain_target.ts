@@ -83,7 +83,7 @@ function byKey(
     const message =
       `"${namespace}/${name}" may be any of ${services.length} services and ${workloads.length} workloads`;
     return mistake("AMBIGUOUS_TARGET", message, [
-      ...services.map(({ service: { hostname } }) => `${namespace}/${hostname}:${port}`),
+      ...services.map(({ service: { hostname } }) => `${namespace}/${hostname}:${port}`).sort(),
       ...workloads.flatMap(({ workloadIps: [ip] }) => ip === undefined ? [] : [formatAddress({ ip, port })]),
     ]);
   }

@@ -1,8 +1,9 @@
 import type { Ip } from "../net/address.ts";
+import { ShardedMap } from "./sharded_map.ts";
 
 /** A map keyed by (network, ip). Two levels, so that a lookup builds no key. */
 export class NetworkMap<V> {
-  readonly #networks = new Map<string, Map<Ip, V>>();
+  readonly #networks = new Map<string, ShardedMap<Ip, V>>();
 
   get(network: string, ip: Ip): V | undefined {
     return this.#networks.get(network)?.get(ip);
@@ -10,7 +11,7 @@ export class NetworkMap<V> {
 
   set(network: string, ip: Ip, value: V): void {
     let addresses = this.#networks.get(network);
-    if (addresses === undefined) this.#networks.set(network, addresses = new Map());
+    if (addresses === undefined) this.#networks.set(network, addresses = new ShardedMap());
     addresses.set(ip, value);
   }
 

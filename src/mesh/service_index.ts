@@ -5,14 +5,15 @@ import type { Endpoint, NamespacedHostname, PortMap, Service, Workload, Workload
 import { NetworkMap } from "./network_map.ts";
 import { bestService } from "./service_choice.ts";
 import { ServiceEntry } from "./service_entry.ts";
+import { ShardedMap } from "./sharded_map.ts";
 import { appended, without } from "./short_list.ts";
 
 type Staged = Map<WorkloadUid, Endpoint>;
 
 export class ServiceIndex {
-  readonly #byKey = new Map<NamespacedHostname, ServiceEntry>();
+  readonly #byKey = new ShardedMap<NamespacedHostname, ServiceEntry>();
   /** By host name in lower case. Lists are in order of arrival; a service that is sent again moves to the end. */
-  readonly #byHostname = new Map<string, readonly ServiceEntry[]>();
+  readonly #byHostname = new ShardedMap<string, readonly ServiceEntry[]>();
   /** Several services of one namespace may share an address (`docs/spec/xds-state.md` 8.1 Q2). */
   readonly #byVip = new NetworkMap<readonly ServiceEntry[]>();
   readonly #byCidr = new CidrTable();
@@ -39,7 +40,7 @@ export class ServiceIndex {
     return this.#byKey.get(key) ?? null;
   }
 
-  values(): IterableIterator<ServiceEntry> {
+  values(): Iterable<ServiceEntry> {
     return this.#byKey.values();
   }
 

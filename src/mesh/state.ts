@@ -133,7 +133,7 @@ export class MeshState {
     return this.#workloads.byAddress(network, ip);
   }
 
-  /** Every workload, in order of arrival. */
+  /** Every workload, in no particular order. */
   workloads(): Iterable<Workload> {
     return this.#workloads.values();
   }

@@ -2,6 +2,7 @@
 import type { Ip } from "../net/address.ts";
 import { type NamespacedHostname, namespacedHostname, type Workload, type WorkloadUid } from "./model.ts";
 import { NetworkMap } from "./network_map.ts";
+import { ShardedMap } from "./sharded_map.ts";
 import { appended, without } from "./short_list.ts";
 
 /** Who has an address: one workload nearly always; of several the best is first. */
@@ -9,7 +10,7 @@ type Holders = Workload | readonly Workload[];
 
 export class WorkloadIndex {
   readonly #localNode: string | null;
-  readonly #byUid = new Map<WorkloadUid, Workload>();
+  readonly #byUid = new ShardedMap<WorkloadUid, Workload>();
   readonly #byAddress = new NetworkMap<Holders>();
   /** In order of arrival. */
   readonly #byHostname = new Map<NamespacedHostname, readonly Workload[]>();
@@ -34,7 +35,8 @@ export class WorkloadIndex {
     return this.#byUid.get(uid) ?? null;
   }
 
-  values(): IterableIterator<Workload> {
+  /** In no particular order. */
+  values(): Iterable<Workload> {
     return this.#byUid.values();
   }
 
