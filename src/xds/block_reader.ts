@@ -15,8 +15,8 @@ const MAX_TEXT = 64 * 1024;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Goes from field to field. After {@link next}, `start` and `end` are the bounds of a length-delimited field's content.
- * All methods throw {@link WireError}.
+ * Goes from field to field. After {@link next}, `start` and `end` are the bounds of a length-delimited field's content,
+ * `from` and `to` those of the whole field. All methods throw {@link WireError}.
  */
 export class BlockReader {
   readonly #bytes: ByteBlocks;
@@ -26,6 +26,7 @@ export class BlockReader {
   #wireType = 0;
   start = 0;
   end = 0;
+  from = 0;
 
   constructor(bytes: ByteBlocks, start: number, limit: number) {
     this.#bytes = bytes;
@@ -36,11 +37,16 @@ export class BlockReader {
   /** Moves on to the next field, whatever the last one was; false at the end of the message. */
   next(): boolean {
     if (this.#at >= this.#limit) return false;
+    this.from = this.#at;
     const tag = this.#tag();
     this.#field = tag >>> 3;
     this.#wireType = tag & 7;
     this.#skip(this.#wireType, this.#field, 0);
     return true;
+  }
+
+  get to(): number {
+    return this.#at;
   }
 
   /** The field at hand is this one, and has the wire type of text, bytes or a message. Others are unknown fields. */

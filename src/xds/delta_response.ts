@@ -15,8 +15,16 @@ export interface DeltaResponse {
   readonly nonce: string;
   /** Sum of the payloads' lengths: names and versions do not count (2.12). */
   readonly payloadBytes: number;
+  /** Resources that are rejections, as {@link resourcesOf} gives them. */
+  readonly rejected: number;
   readonly bytes: ByteBlocks;
+  /** Where resources lie, and removed names: who walks over the ones need not walk over the others. */
+  readonly resources: Runs;
+  readonly removed: Runs;
 }
+
+/** From where to where fields of one kind lie behind each other: all of them, as senders do it. */
+type Runs = readonly (readonly [from: number, to: number])[];
 
 /** Fields of `DeltaDiscoveryResponse`, `Resource` and `Any` (`docs/spec/xds-state.md` 1.2). */
 const RESPONSE = { resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
@@ -28,34 +36,58 @@ const MAX_PAYLOAD = 4 * 1024 * 1024;
 /** Of one resource, its payload aside: most of it are aliases. */
 const MAX_FIELDS = 4096;
 const MAX_TEXTS = 1024 * 1024;
+/** Nobody sends resources and removed names by turns. */
+const MAX_RUNS = 10_000;
 
 /**
  * Steps through the envelope, one field at a time, so that the caller may pause anywhere; returns the response, or why
  * the message is none. Everything later is made of has been looked at then, text included: nothing throws later on.
  */
 export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse | WireError> {
-  let typeUrl = "", nonce = "", payloadBytes = 0;
+  let typeUrl = "", nonce = "", payloadBytes = 0, rejected = 0;
+  const resources: [number, number][] = [], removed: [number, number][] = [];
   try {
     const fields = new BlockReader(bytes, 0, bytes.length);
     while (fields.next()) {
-      if (fields.isBytes(RESPONSE.resources)) payloadBytes += checkResource(fields.nested());
-      else if (fields.isBytes(RESPONSE.typeUrl)) typeUrl = fields.text();
+      if (fields.isBytes(RESPONSE.resources)) {
+        const payload = checkResource(fields.nested());
+        payloadBytes += Math.max(0, payload);
+        if (payload < 0 || payload > MAX_PAYLOAD) rejected++;
+        addToRuns(resources, fields);
+      } else if (fields.isBytes(RESPONSE.removed)) {
+        fields.checkText();
+        addToRuns(removed, fields);
+      } else if (fields.isBytes(RESPONSE.typeUrl)) typeUrl = fields.text();
       else if (fields.isBytes(RESPONSE.nonce)) nonce = fields.text();
-      else if (fields.isBytes(RESPONSE.removed)) fields.checkText();
       yield;
     }
-    return { typeUrl, nonce, payloadBytes, bytes };
+    return { typeUrl, nonce, payloadBytes, rejected, bytes, resources, removed };
   } catch (error) {
     if (error instanceof WireError) return error;
     throw error;
   }
 }
 
+function addToRuns(runs: [number, number][], { from, to }: BlockReader): void {
+  const last = runs.at(-1);
+  if (last !== undefined && last[1] === from) last[1] = to;
+  else if (runs.push([from, to]) > MAX_RUNS) throw new WireError("resources and removed names come by turns");
+}
+
+/** Every field of some runs: one step for each. */
+function* fieldsOf(bytes: ByteBlocks, runs: Runs): Generator<BlockReader> {
+  for (const [from, to] of runs) {
+    const fields = new BlockReader(bytes, from, to);
+    while (fields.next()) yield fields;
+  }
+}
+
+/** The length of the payload; -1 where there is none. */
 function checkResource(fields: BlockReader): number {
-  let payload = 0, count = 0, texts = 0;
+  let payload = -1, count = 0, texts = 0;
   while (fields.next()) {
     if (++count > MAX_FIELDS) throw new WireError(`resource with more than ${MAX_FIELDS} fields`);
-    if (fields.isBytes(RESOURCE.any)) payload = valueOf(fields.nested())?.length ?? payload;
+    if (fields.isBytes(RESOURCE.any)) payload = valueOf(fields.nested())?.length ?? Math.max(0, payload);
     else if (fields.isBytes(RESOURCE.version) || fields.isBytes(RESOURCE.name) || fields.isBytes(RESOURCE.aliases)) {
       texts += fields.end - fields.start;
       if (texts > MAX_TEXTS) throw new WireError(`resource with names of more than ${MAX_TEXTS} bytes`);
@@ -73,9 +105,8 @@ function valueOf(any: BlockReader): { readonly start: number; readonly length: n
 }
 
 /** The resources of a checked response, in its order. */
-export function* resourcesOf({ bytes }: DeltaResponse): Generator<EnvelopeResource> {
-  const fields = new BlockReader(bytes, 0, bytes.length);
-  while (fields.next()) if (fields.isBytes(RESPONSE.resources)) yield readResource(fields.nested(), bytes);
+export function* resourcesOf({ bytes, resources }: DeltaResponse): Generator<EnvelopeResource> {
+  for (const field of fieldsOf(bytes, resources)) yield readResource(field.nested(), bytes);
 }
 
 function readResource(fields: BlockReader, bytes: ByteBlocks): EnvelopeResource {
@@ -103,9 +134,8 @@ export function isRejection(resource: EnvelopeResource): resource is Rejection {
 }
 
 /** Names and other names (`Resource.aliases`) of what a checked response brings. */
-export function* namesOf({ bytes }: DeltaResponse): Generator<ResourceNames> {
-  const fields = new BlockReader(bytes, 0, bytes.length);
-  while (fields.next()) if (fields.isBytes(RESPONSE.resources)) yield readNames(fields.nested());
+export function* namesOf({ bytes, resources }: DeltaResponse): Generator<ResourceNames> {
+  for (const field of fieldsOf(bytes, resources)) yield readNames(field.nested());
 }
 
 export interface ResourceNames {
@@ -128,7 +158,6 @@ function readNames(fields: BlockReader): ResourceNames {
 }
 
 /** `removed_resources` of a checked response, in its order. */
-export function* removedFrom({ bytes }: DeltaResponse): Generator<string> {
-  const fields = new BlockReader(bytes, 0, bytes.length);
-  while (fields.next()) if (fields.isBytes(RESPONSE.removed)) yield fields.text();
+export function* removedFrom({ bytes, removed }: DeltaResponse): Generator<string> {
+  for (const field of fieldsOf(bytes, removed)) yield field.text();
 }

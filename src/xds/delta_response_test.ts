@@ -92,6 +92,8 @@ Deno.test("property: the walk sees what the library decodes", () => {
     );
     const sum = library.resources.reduce((total, { resource }) => total + (resource?.value.length ?? 0), 0);
     assert.equal(content.payloadBytes, sum);
+    const rejected = library.resources.filter(({ resource }) => resource === null).length;
+    assert.equal(checked(bytes).rejected, rejected);
   }));
 });
 
@@ -177,6 +179,14 @@ Deno.test("unknown fields and groups are skipped, also where a field has another
   assert.deepEqual(content.resources, [{ name: "a", version: "", body: [] }]);
 });
 
+Deno.test("resources and removed names by turns are taken, to a point", () => {
+  const pair = [...field(2, field(3, 0x61)), ...field(6, 0x62), ...Uint8Array.of(0x08, 1)];
+  const some = checked(Uint8Array.from(Array.from({ length: 9_000 }, () => pair).flat()));
+  assert.deepEqual([[...namesOf(some)].length, [...removedFrom(some)].length], [9_000, 9_000]);
+  const many = check(Uint8Array.from(Array.from({ length: 10_001 }, () => pair).flat()));
+  assert.ok(many instanceof WireError);
+});
+
 Deno.test("a payload of more than 4 MB is refused by name, the others are there", () => {
   const large = new Uint8Array(4 * 1024 * 1024 + 1);
   const bytes = DeltaDiscoveryResponse.encode({
@@ -185,6 +195,7 @@ Deno.test("a payload of more than 4 MB is refused by name, the others are there"
       { name: "small", resource: { value: Uint8Array.of(1) } },
     ],
   }).finish();
+  assert.equal(checked(bytes).rejected, 1);
   assert.deepEqual(contentOf(checked(bytes)).resources, [
     { name: "large", reason: "decode: payload of 4194305 bytes is longer than the limit of 4194304 bytes" },
     { name: "small", version: "", body: [1] },

@@ -72,14 +72,14 @@ export class DeltaStream {
 
   async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {
     const { sink, protocol, clock, connection } = this.#parts;
-    const withoutPayload = await paced(rejectionsOf(response));
+    const unusable = response.rejected === 0 ? [] : await paced(rejectionsOf(response));
     const refused = await sink.apply({
       type,
       connection,
       changed: { [Symbol.iterator]: () => payloadsOf(response) },
       removed: { [Symbol.iterator]: () => removedFrom(response) },
     });
-    const rejections = [...refused, ...withoutPayload];
+    const rejections = [...refused, ...unusable];
     const names = {
       type,
       changed: { [Symbol.iterator]: () => namesOf(response) },
