@@ -6,6 +6,7 @@ import { parseCertificate } from "../identity/certificate.ts";
 import type { Certificate } from "../identity/certificate.ts";
 import { Buffer } from "node:buffer";
 import { createPrivateKey } from "node:crypto";
+import { createSecureServer } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { TlsSecurity } from "./channel.ts";
 import { openChannel } from "./open_channel.ts";
@@ -15,12 +16,14 @@ import {
   answer,
   channelTo,
   framed,
+  ipName,
   plainServer,
   ROOT,
   ROOT_PEM,
   type Served,
   serverIdentity,
   targetOf,
+  TestServer,
   tlsServer,
 } from "./testing_server.ts";
 
@@ -191,6 +194,15 @@ Deno.test("who does not read makes the server wait", async () => {
   assert.ok(held < 100, `${held} messages of 100 KB were taken without being read`);
   for (let i = 0; i < 200; i++) assert.equal((await call.read())?.length, 100_000);
   assert.ok(written > held);
+  channel.close();
+});
+
+Deno.test("a server that is known by its IPv6 address", async () => {
+  const name = ipName(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+  const listener = createSecureServer(serverIdentity(ROOT, { names: [name] }));
+  await using server = await new TestServer(listener, echo).listen({ port: 0, host: "::1" });
+  const channel = openChannel(channelTo(`https://[::1]:${server.port}`));
+  assert.equal((await channel.unary(METHOD, NOTHING)).length, 1);
   channel.close();
 });
 
