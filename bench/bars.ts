@@ -41,6 +41,7 @@ export const BARS: readonly Bar[] = [
   { row: "dns", metrics: ["rate"], of: "figure", atLeast: 40_000 },
   { row: "dns", metrics: ["rate"], of: "ratio", atLeast: 1 },
   { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },
+  { row: "handshakes", metrics: ["server", "client"], of: "figure", atLeast: 1500 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
 ];
 

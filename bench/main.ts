@@ -10,13 +10,21 @@ import type { Row } from "./row.ts";
 import { ATTACK_ROWS } from "./rows_attacks.ts";
 import { COST_ROWS } from "./rows_cost.ts";
 import { DNS_ROWS } from "./rows_dns.ts";
+import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { POD_ROWS } from "./rows_pods.ts";
 import { TRAFFIC_ROWS } from "./rows_traffic.ts";
 import { inOwnUserNamespace } from "./user_namespace.ts";
 import { Runner } from "./runner.ts";
 import { Session } from "./session.ts";
 
-const ROWS: readonly Row[] = [...TRAFFIC_ROWS, ...COST_ROWS, ...POD_ROWS, ...DNS_ROWS, ...ATTACK_ROWS];
+const ROWS: readonly Row[] = [
+  ...TRAFFIC_ROWS,
+  ...COST_ROWS,
+  ...POD_ROWS,
+  ...DNS_ROWS,
+  ...HANDSHAKE_ROWS,
+  ...ATTACK_ROWS,
+];
 
 /** What the user reads while the run goes on; standard output is for the report. */
 function say(text: string): void {

@@ -118,7 +118,7 @@ export function serverIdentity(issuer: Issuer = ROOT, leaf: LeafOptions = {}): S
 export function tlsServer(
   serve: Serve,
   options: http2.SecureServerOptions = serverIdentity(),
-  at?: { path: string },
+  at?: { path: string } | { host: string; port: number },
 ): Promise<TestServer> {
   return new TestServer(http2.createSecureServer(options), serve).listen(at);
 }

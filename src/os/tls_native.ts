@@ -2,6 +2,7 @@
 import type { TlsFailure } from "./tls_failure.ts";
 import { readCString, type TlsLibrary } from "./tls_library.ts";
 import { NativeTlsContext, type NativeTlsPolicy, type NativeTlsSettings } from "./tls_native_context.ts";
+import { VerifiedPaths } from "./verified_paths.ts";
 import type { NativeTlsSession } from "./tls_native_session.ts";
 
 /** `SSL_TLSEXT_ERR_*` of an ALPN callback, `OPENSSL_NPN_NEGOTIATED` of the selection. */
@@ -37,11 +38,17 @@ export class NativeTls {
   readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
   readonly #callbacks: TlsCallbacks;
+  /** The algorithm of {@link pathKey}'s digests. */
+  readonly sha256: Deno.PointerValue;
+  readonly paths = new VerifiedPaths();
+  /** How many were made: the number of the next one. */
+  contexts = 0;
   /** OpenSSL calls back synchronously from `SSL_do_handshake` and `SSL_read`, so the session at work is known. */
   working: NativeTlsSession | null = null;
 
   /** Throws `TlsSettingsError` where the library cannot do what the policy says. */
   constructor(readonly library: TlsLibrary, readonly policy: NativeTlsPolicy) {
+    this.sha256 = library.crypto.EVP_sha256();
     this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.working?.verify(store) ?? 0);
     this.#message = new Deno.UnsafeCallback(infoSignature, (_ssl, where) => {
       if (where & STATE_LOOP) this.working?.countMessage();

@@ -52,12 +52,14 @@ export class TlsSettingsError extends Error {
 
 export class NativeTlsContext {
   readonly #tls: NativeTls;
+  readonly #number: number;
   #context: Deno.PointerValue;
 
   /** `settings` null: nothing but the policy, which is thereby checked. */
   constructor(tls: NativeTls, settings: NativeTlsSettings | null, callbacks: TlsCallbacks) {
     const { ssl, crypto } = tls.library;
     this.#tls = tls;
+    this.#number = tls.contexts++;
     crypto.ERR_clear_error();
     this.#context = ssl.SSL_CTX_new(ssl.TLS_method());
     if (this.#context === null) throw new TlsSettingsError(`cannot make a TLS context: ${tls.takeErrorText()}`);
@@ -75,12 +77,12 @@ export class NativeTlsContext {
 
   /** On a socket, which stays the caller's. Throws {@link TlsSettingsError} once the context is closed. */
   newSession(fd: number, role: TlsRole, writeBuffer: number, accept: AcceptPath): NativeTlsSession {
-    return new NativeTlsSession(this.#tls, this.#pointer(), { fd, writeBuffer }, role, accept);
+    return new NativeTlsSession(this.#tls, this.#pointer(), this.#number, { fd, writeBuffer }, role, accept);
   }
 
   /** Between two heaps of bytes that the caller fills and empties. Throws as {@link newSession}. */
   newMemorySession(role: TlsRole, accept: AcceptPath): NativeTlsSession {
-    return new NativeTlsSession(this.#tls, this.#pointer(), null, role, accept);
+    return new NativeTlsSession(this.#tls, this.#pointer(), this.#number, null, role, accept);
   }
 
   /** Whether {@link newSession} works; {@link newMemorySession} always does. */

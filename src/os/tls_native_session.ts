@@ -7,6 +7,7 @@ import { EAGAIN } from "./errno.ts";
 import { readCString } from "./tls_library.ts";
 import type { TlsFailure } from "./tls_failure.ts";
 import type { NativeTls } from "./tls_native.ts";
+import { pathKey } from "./verified_paths.ts";
 import { GET_NEGOTIATED_GROUP } from "./tls_numbers.ts";
 import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
 
@@ -17,13 +18,15 @@ const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
 const RECEIVED_SHUTDOWN = 2;
 /** Proper peers send a few tickets after the handshake, and a key update once in many gigabytes. */
 const MESSAGES_WITHOUT_DATA = 64;
+/** Used within one call each. */
+const DIGEST = new Uint8Array(32);
 const WRITE_SIDE = intCell(1).bytes;
 
 /** Returned by {@link NativeTlsSession.read} and `write` besides byte counts. */
 export const WOULD_BLOCK = 0, CLOSED_BY_PEER = -2, BROKEN = -1;
 
 /** Decides on a verified path (DER, leaf first, anchor last): null accepts, else an alert says why. */
-export type AcceptPath = (chain: Uint8Array[]) => PathRefusal | null;
+export type AcceptPath = (chain: readonly Uint8Array[]) => PathRefusal | null;
 
 export interface PathRefusal {
   readonly text: string;
@@ -44,6 +47,9 @@ export class NativeTlsSession {
   readonly #readBio: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
   readonly #accept: AcceptPath;
+  /** Of all contexts of this isolate. */
+  readonly #contextNumber: number;
+  readonly #role: TlsRole;
   readonly #onSocket: boolean;
   /** Handshake messages since the last data. */
   #messages = 0;
@@ -57,6 +63,7 @@ export class NativeTlsSession {
   constructor(
     tls: NativeTls,
     context: Deno.PointerValue,
+    contextNumber: number,
     carrier: TlsCarrier | null,
     role: TlsRole,
     accept: AcceptPath,
@@ -64,6 +71,8 @@ export class NativeTlsSession {
     const { ssl, crypto } = tls.library;
     this.#tls = tls;
     this.#accept = accept;
+    this.#contextNumber = contextNumber;
+    this.#role = role;
     this.#onSocket = carrier !== null;
     this.#ssl = ssl.SSL_new(context);
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${tls.takeErrorText()}`);
@@ -201,12 +210,8 @@ export class NativeTlsSession {
   /** Called by OpenSSL through {@link NativeTls} with its X509_STORE_CTX. Nothing may be thrown through OpenSSL. */
   verify(store: Deno.PointerValue): number {
     const { crypto } = this.#tls.library;
-    if (crypto.X509_verify_cert(store) !== 1) {
-      const text = readCString(crypto.X509_verify_cert_error_string(BigInt(crypto.X509_STORE_CTX_get_error(store))));
-      this.failure = { kind: "certificate", text };
-      return 0;
-    }
-    const chain = this.#derChain(crypto.X509_STORE_CTX_get0_chain(store));
+    const chain = this.#verifiedPath(store);
+    if (chain === null) return 0;
     const refusal = this.#ask(chain);
     if (refusal === null) {
       this.peerChain = chain;
@@ -233,7 +238,45 @@ export class NativeTlsSession {
     this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
   }
 
-  #ask(chain: Uint8Array[]): PathRefusal | null {
+  /** Leaf first, anchor last. Null where there is none: then `failure` says why. */
+  #verifiedPath(store: Deno.PointerValue): readonly Uint8Array[] | null {
+    const { crypto } = this.#tls.library;
+    const key = this.#pathKey(store);
+    const now = performance.now();
+    const known = key === null ? null : this.#tls.paths.get(key, now);
+    if (known !== null) return known;
+    if (crypto.X509_verify_cert(store) !== 1) {
+      const text = readCString(crypto.X509_verify_cert_error_string(BigInt(crypto.X509_STORE_CTX_get_error(store))));
+      this.failure = { kind: "certificate", text };
+      return null;
+    }
+    const path = this.#derChain(crypto.X509_STORE_CTX_get0_chain(store));
+    if (key !== null) this.#tls.paths.set(key, path, now);
+    return path;
+  }
+
+  /** All that the answer depends on, but for the time; null where OpenSSL cannot say. */
+  #pathKey(store: Deno.PointerValue): string | null {
+    const { crypto } = this.#tls.library;
+    const presented = crypto.X509_STORE_CTX_get0_untrusted(store);
+    const certificates = [crypto.X509_STORE_CTX_get0_cert(store)];
+    const count = presented === null ? 0 : crypto.OPENSSL_sk_num(presented);
+    for (let i = 0; i < count; i++) {
+      const certificate = crypto.OPENSSL_sk_value(presented, i);
+      // The leaf is there once more.
+      if (!Deno.UnsafePointer.equals(certificate, certificates[0]!)) certificates.push(certificate);
+    }
+    const digests = certificates.map((certificate) => this.#digest(certificate));
+    return digests.includes("") ? null : pathKey(this.#contextNumber, this.#role, digests);
+  }
+
+  /** SHA-256 of a certificate's DER, as hexadecimal digits; empty where it has none. */
+  #digest(certificate: Deno.PointerValue): string {
+    const { library: { crypto }, sha256 } = this.#tls;
+    return crypto.X509_digest(certificate, sha256, DIGEST, null) === 1 ? DIGEST.toHex() : "";
+  }
+
+  #ask(chain: readonly Uint8Array[]): PathRefusal | null {
     try {
       return this.#accept(chain);
     } catch (error) {
@@ -243,12 +286,15 @@ export class NativeTlsSession {
 
   #derChain(stack: Deno.PointerValue): Uint8Array[] {
     const { crypto } = this.#tls.library;
-    return Array.from({ length: Math.max(0, crypto.OPENSSL_sk_num(stack)) }, (_, index) => {
-      const certificate = crypto.OPENSSL_sk_value(stack, index);
-      const der = new Uint8Array(crypto.i2d_X509(certificate, null));
-      crypto.i2d_X509(certificate, pointerTo(der));
-      return der;
-    });
+    const length = stack === null ? 0 : Math.max(0, crypto.OPENSSL_sk_num(stack));
+    return Array.from({ length }, (_, index) => this.#der(crypto.OPENSSL_sk_value(stack, index)));
+  }
+
+  #der(certificate: Deno.PointerValue): Uint8Array {
+    const { crypto } = this.#tls.library;
+    const der = new Uint8Array(Math.max(0, crypto.i2d_X509(certificate, null)));
+    crypto.i2d_X509(certificate, pointerTo(der));
+    return der;
   }
 
   /** Looks at why a call came back empty-handed; sets `failure` and returns false when the session is broken. */

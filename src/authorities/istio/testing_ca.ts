@@ -81,7 +81,10 @@ export class ScriptedCa implements AsyncDisposable {
   #server: TestServer | null = null;
 
   /** `at`: of its listener; default: any port of 127.0.0.1. */
-  static async start(identity: ServerIdentity = serverIdentity(), at?: { path: string }): Promise<ScriptedCa> {
+  static async start(
+    identity: ServerIdentity = serverIdentity(),
+    at?: { path: string } | { host: string; port: number },
+  ): Promise<ScriptedCa> {
     const ca = new ScriptedCa();
     const serve: Serve = ({ stream, headers }) => {
       const received: Uint8Array[] = [];

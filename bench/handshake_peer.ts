@@ -1,0 +1,135 @@
+/**
+ * The other side of the row `handshakes`, in one program:
+ *
+ *     serve FOLDER ADDRESS...       a CA on port 15012 of the first address, and on port 15008 of the others peers that
+ *                                   end every connection after its handshake; prints "ready"
+ *     dial FOLDER ADDRESS SECONDS   full handshakes with port 15008 of the address; prints how many
+ *     knock ADDRESS,... SECONDS     connections through the SOCKS5 port of this network; prints how many ended
+ */
+import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/istio/testing_ca.ts";
+import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { HOUR, makeLeaf, newKey } from "../src/identity/test_certificates.ts";
+import { tlsPolicy } from "../src/identity/tls_policy.ts";
+import { parseIp, type SocketAddress } from "../src/net/address.ts";
+import type { Duplex } from "../src/net/duplex.ts";
+import { Reactor } from "../src/net/reactor.ts";
+import type { TlsContext } from "../src/net/tls_context.ts";
+import { TlsEngine } from "../src/net/tls_engine.ts";
+import { openTlsLibrary } from "../src/os/tls_library.ts";
+
+const CA_PORT = 15012, HBONE_PORT = 15008, SOCKS_PORT = 15080;
+const LANES = 16;
+const TIMEOUT = 10_000;
+
+const base64 = (bytes: Uint8Array) => bytes.toBase64();
+
+/** One certificate for all of these peers, and what is needed to be one of them. */
+interface Papers {
+  readonly leaf: string;
+  readonly key: string;
+  readonly root: string;
+}
+
+function newPapers(names: readonly string[]): Record<string, Papers> {
+  const root = base64(WORKLOAD_ROOT.certificate);
+  return Object.fromEntries(names.map((name) => {
+    const key = newKey();
+    const valid = { notBefore: Date.now() - HOUR, notAfter: Date.now() + HOUR };
+    const leaf = makeLeaf(WORKLOAD_ROOT, `spiffe://cluster.local/ns/default/sa/${name}`, { ...valid, key });
+    return [name, { leaf: base64(leaf), key: base64(key.export({ format: "der", type: "pkcs8" })), root }];
+  }));
+}
+
+function contextOf({ leaf, key, root }: Papers): TlsContext {
+  const engine = new TlsEngine(
+    openTlsLibrary(Deno.env.get("TLS_LIBRARY")),
+    tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false }),
+  );
+  const [chain, pkcs8, anchor] = [leaf, key, root].map((text) => Uint8Array.fromBase64(text));
+  return engine.context({ chain: [chain!], key: pkcs8!, anchors: [anchor!], accept: () => null });
+}
+
+function startReactor(): Reactor {
+  const fail = (error: unknown) => console.error(error);
+  const reactor = new Reactor({ onError: fail, onShed: () => fail("connections were shed") });
+  void reactor.run("shared");
+  return reactor;
+}
+
+async function serve(folder: string, [own, ...others]: readonly string[]): Promise<void> {
+  const papers = newPapers(["peer", ...others.map((_, index) => `w${index}`)]);
+  Deno.writeTextFileSync(`${folder}/root.pem`, ROOT_PEM);
+  Deno.writeTextFileSync(`${folder}/papers.json`, JSON.stringify(papers));
+  const ca = await ScriptedCa.start(undefined, { host: own!, port: CA_PORT });
+  ca.answer = (call) => [pem(issueFor(call, { notBefore: Date.now() - 1000 })), pem(WORKLOAD_ROOT.certificate)];
+  const reactor = startReactor();
+  others.forEach((ip, index) => {
+    const context = contextOf(papers[`w${index}`]!);
+    reactor.listen({ address: { ip: parseIp(ip)!, port: HBONE_PORT } }, ({ duplex }) => {
+      reactor.secure(duplex, context, "server", TIMEOUT, {
+        onSecure: (secured) => secured.close(),
+        onSecureFailure: (ending) => console.error(ending.message),
+      });
+    });
+  });
+  console.log("ready");
+}
+
+function dial(folder: string, address: SocketAddress, seconds: number): void {
+  const papers: Record<string, Papers> = JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
+  const context = contextOf(papers["peer"]!);
+  const reactor = startReactor();
+  const end = performance.now() + seconds * 1000;
+  let done = 0, lanes = LANES;
+  const next = () => {
+    if (performance.now() < end) return one();
+    if (--lanes > 0) return;
+    console.log(done);
+    Deno.exit(0);
+  };
+  const failed = ({ message }: { message: string }) => {
+    console.error(message);
+    Deno.exit(1);
+  };
+  const one = () => {
+    const onSecure = (secured: Duplex) => {
+      done++;
+      secured.close(true);
+      next();
+    };
+    reactor.dial(address, {}, {
+      onConnect: (plain) => {
+        reactor.secure(plain, context, "client", TIMEOUT, { onSecure, onSecureFailure: failed });
+      },
+      onDialFailure: failed,
+    });
+  };
+  for (let lane = 0; lane < LANES; lane++) one();
+}
+
+/** Each lane has a destination of its own: a proxy dials a peer once for all who want it at the same time. */
+async function knock(addresses: readonly string[], seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1000;
+  let done = 0;
+  const buffer = new Uint8Array(512);
+  const lane = async (ip: string) => {
+    const request = Uint8Array.of(5, 1, 0, 5, 1, 0, 1, ...ip.split(".").map(Number), 0x1f, 0x90);
+    while (performance.now() < end) {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port: SOCKS_PORT });
+      await connection.write(request);
+      try {
+        while (await connection.read(buffer) !== null);
+      } catch {
+        // A reset ends it as well.
+      }
+      done++;
+    }
+  };
+  await Promise.all(addresses.map(lane));
+  console.log(done);
+}
+
+const [mode, ...words] = Deno.args;
+if (mode === "serve") await serve(words[0]!, words.slice(1));
+else if (mode === "dial") dial(words[0]!, { ip: parseIp(words[1]!)!, port: HBONE_PORT }, Number(words[2]));
+else await knock(words[0]!.split(","), Number(words[1]));

@@ -1,0 +1,150 @@
+/**
+ * Full mutual TLS handshakes, on either side of a proxy. One proxy in a network namespace, and `handshake_peer.ts` in
+ * another: it dials the proxy's inbound port and leaves, or is dialled by it and hangs up. Nothing else happens on these
+ * connections, so that the figure is that of the handshake, TCP and the verification of the peer included.
+ */
+import { stringify } from "yaml";
+import { cpuTime } from "./cpu.ts";
+import { Processes, type Started, waitForLog, waitForPorts } from "./processes.ts";
+import { OUR_COMMAND } from "./proxies.ts";
+import { openLink } from "./rig.ts";
+import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
+import type { Subject } from "./subject.ts";
+import { builtLibrary } from "./tls_library.ts";
+
+const REPOSITORY = new URL("../", import.meta.url).pathname;
+const PEER = `${REPOSITORY}bench/handshake_peer.ts`;
+const START_MILLIS = 30_000;
+const WARM_UP_SECONDS = 1;
+
+const higher = (id: string, title: string): Metric => ({ id, title, unit: "1/s", better: "higher" });
+
+const handshakes: Row = {
+  id: "handshakes",
+  title: "full mutual TLS handshakes, 16 at a time",
+  metrics: [
+    higher("server", "per second of CPU, accepting"),
+    higher("client", "per second of CPU, dialling"),
+    higher("serverRate", "rate, accepting"),
+    higher("clientRate", "rate, dialling"),
+  ],
+  once: false,
+  quick: false,
+  measure: oneByOne(async (subject, plan) => {
+    const command = commandOf(subject);
+    return command === null ? {} : await measure(command, plan);
+  }),
+};
+
+interface Command {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function commandOf({ id, link }: Subject): Command | null {
+  if (link.kind !== "namespaces") return null;
+  if (id === "ours") return { argv: OUR_COMMAND, env: {} };
+  if (id === "ours-3.5") return { argv: OUR_COMMAND, env: { TLS_LIBRARY: builtLibrary() ?? "" } };
+  const rust = Deno.env.get("ZTUNNEL_PEER");
+  return id === "rust" && rust ? { argv: [rust], env: {} } : null;
+}
+
+async function measure(command: Command, plan: Plan): Promise<Sample> {
+  const folder = Deno.makeTempDirSync({ prefix: "ztunnel-handshakes-" });
+  const processes = new Processes(folder);
+  const link = await openLink("namespaces", processes, `${Deno.pid}-h`);
+  try {
+    const peers = Array.from({ length: 16 }, (_, index) => `10.77.0.${10 + index}`);
+    for (const ip of peers) {
+      await processes.run([...link.inside("server"), "ip", "addr", "add", `${ip}/24`, "dev", "veth0"]);
+    }
+    const library = builtLibrary();
+    const inPeer = (side: "client" | "server", ...words: string[]) => [
+      ...link.inside(side),
+      "env",
+      ...(library === null ? [] : [`TLS_LIBRARY=${library}`]),
+      ...[Deno.execPath(), "run", "-A", "--no-prompt", PEER, ...words],
+    ];
+    const serving = processes.start("peers", inPeer("server", "serve", folder, link.addresses.server, ...peers));
+    await waitForLog(serving, /ready/, START_MILLIS);
+    const proxy = await startProxy(processes, [...link.inside("client"), ...command.argv], command.env, {
+      folder,
+      own: link.addresses.client,
+      ca: link.addresses.server,
+      peers,
+    });
+    const rate = async (seconds: number, side: "client" | "server", ...words: string[]) => {
+      const before = cpuTime(proxy.pid);
+      const count = Number((await processes.run(inPeer(side, ...words, `${seconds}`))).trim());
+      const after = cpuTime(proxy.pid);
+      return { rate: count / seconds, perCpu: count / (after.user + after.system - before.user - before.system) };
+    };
+    const accept = (seconds: number) => rate(seconds, "server", "dial", folder, link.addresses.client);
+    const dial = (seconds: number) => rate(seconds, "client", "knock", peers.join());
+    await accept(WARM_UP_SECONDS);
+    await dial(WARM_UP_SECONDS);
+    const server = await accept(plan.seconds), client = await dial(plan.seconds);
+    return { server: server.perCpu, client: client.perCpu, serverRate: server.rate, clientRate: client.rate };
+  } finally {
+    await processes.stopAll();
+    await link.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+interface Place {
+  readonly folder: string;
+  readonly own: string;
+  readonly ca: string;
+  readonly peers: readonly string[];
+}
+
+async function startProxy(
+  processes: Processes,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { folder, own, ca, peers }: Place,
+): Promise<Started> {
+  const mesh = `${folder}/mesh.yaml`;
+  const workloads = [workload("a", own), ...peers.map((ip, index) => workload(`w${index}`, ip))];
+  Deno.writeTextFileSync(mesh, stringify({ workloads, policies: [], services: [] }));
+  const settings = {
+    CA_ADDRESS: `https://${ca}:15012`,
+    CA_ROOT_CA: `${folder}/root.pem`,
+    ALT_CA_HOSTNAME: "localhost",
+    AUTH_TOKEN: "a-token",
+    XDS_ADDRESS: "",
+    LOCAL_XDS_PATH: mesh,
+    PROXY_MODE: "dedicated",
+    PROXY_WORKLOAD_INFO: "default/a/a",
+    NODE_NAME: "na",
+    ENABLE_ORIG_SRC: "false",
+    IPV6_ENABLED: "false",
+    ISTIO_META_DNS_CAPTURE: "false",
+    UNSTABLE_ENABLE_SOCKS5: "true",
+    ZTUNNEL_WORKER_THREADS: "1",
+    // A line for each handshake would be measured too.
+    RUST_LOG: "error",
+    ...env,
+  };
+  const proxy = processes.start("proxy", argv, { env: settings, cwd: REPOSITORY });
+  await waitForPorts(proxy, [15008, 15080], START_MILLIS);
+  return proxy;
+}
+
+function workload(name: string, address: string) {
+  return {
+    uid: `cluster1//Pod/default/${name}`,
+    name,
+    namespace: "default",
+    serviceAccount: name,
+    trustDomain: "cluster.local",
+    node: `n${name}`,
+    network: "",
+    protocol: "HBONE",
+    workloadIps: [address],
+    services: {},
+  };
+}
+
+export const HANDSHAKE_ROWS: readonly Row[] = [handshakes];

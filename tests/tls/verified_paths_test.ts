@@ -1,0 +1,66 @@
+/** What is remembered of a peer's certificates lets nobody in who would not be let in without it. */
+import { strict as assert } from "node:assert";
+import * as build from "../../src/identity/certificate_builder.ts";
+import { Oid } from "../../src/identity/oids.ts";
+import type { SocketAddress } from "../../src/net/address.ts";
+import type { TlsContext } from "../../src/net/tls_context.ts";
+import { authority, client, CLIENT_ID, credential, root, server, SERVER_ID, type TlsRig, withTls } from "./rig.ts";
+
+/** What the listener's side has to say about one more client. */
+async function verdict(rig: TlsRig, of: TlsContext, by: TlsContext): Promise<string> {
+  const { listener, outcomes, address } = rig.listen(by);
+  const { duplex } = await rig.connect(address, of);
+  await rig.sockets.run(() => outcomes.length > 0);
+  listener.close();
+  duplex?.close(true);
+  return outcomes[0]!.ending?.message ?? "accepted";
+}
+
+async function ofServer(rig: TlsRig, address: SocketAddress, by: TlsContext): Promise<string> {
+  return (await rig.connect(address, by)).ending?.message ?? "accepted";
+}
+
+Deno.test("TLS: a peer that was accepted is accepted again, with the same path", () =>
+  withTls(async (rig) => {
+    const paths: (readonly Uint8Array[])[] = [];
+    const accept = (chain: readonly Uint8Array[]) => (paths.push(chain), null);
+    const by = rig.context(server, { accept }), of = rig.context(client);
+    for (let i = 0; i < 3; i++) assert.equal(await verdict(rig, of, by), "accepted");
+    for (const path of paths) assert.deepEqual(path, [client.chain[0], root.certificate]);
+    assert.equal(paths.length, 3, "whoever decides is asked each time");
+  }));
+
+Deno.test("TLS: what one context has accepted is unknown to another, which trusts somebody else", () =>
+  withTls(async (rig) => {
+    const of = rig.context(client);
+    assert.equal(await verdict(rig, of, rig.context(server)), "accepted");
+    const elsewhere = rig.context(server, { anchors: [authority("other")] });
+    assert.match(await verdict(rig, of, elsewhere), /unable to get local issuer certificate/);
+  }));
+
+Deno.test("TLS: what has been refused is refused again", () =>
+  withTls(async (rig) => {
+    const of = rig.context(credential(authority("other"), CLIENT_ID)), by = rig.context(server);
+    for (let i = 0; i < 2; i++) assert.match(await verdict(rig, of, by), /unable to get local issuer certificate/);
+  }));
+
+Deno.test("TLS: a certificate of a client, known as such, is no server's", () =>
+  withTls(async (rig) => {
+    const usage = [build.extendedKeyUsage(Oid.CLIENT_AUTH)];
+    const its = rig.context(credential(root, SERVER_ID, { usage })), ours = rig.context(client);
+    assert.equal(await verdict(rig, its, ours), "accepted");
+    const { listener, address } = rig.listen(its);
+    assert.match(await ofServer(rig, address, ours), /certificate purpose|unsupported/);
+    listener.close();
+  }));
+
+Deno.test("TLS: a chain that was complete once does not make up for what is missing now", () =>
+  withTls(async (rig) => {
+    const intermediate = authority("intermediate", { issuer: root });
+    const { chain, key } = credential(intermediate, CLIENT_ID);
+    const by = rig.context(server);
+    const whole = rig.context({ chain: [...chain, intermediate.certificate], key });
+    assert.equal(await verdict(rig, whole, by), "accepted");
+    assert.match(await verdict(rig, rig.context({ chain, key }), by), /unable to get local issuer certificate/);
+    assert.equal(await verdict(rig, whole, by), "accepted");
+  }));
