@@ -1,7 +1,7 @@
 /**
  * The configuration under the names that operators and tools know, in the order in which the native proxy declares
  * them (`docs/spec/config-admin.md` 4.4, 7.2). Options that are not set are null. The bearer token and the source of
- * the static state are left out; headers are shown, as they always were.
+ * the static state are left out; headers are shown, unless their names sound secret.
  *
  * Settings of our own follow at the end.
  */
@@ -11,6 +11,7 @@ import { splitMillis } from "./duration.ts";
 import { type DumpMap, type DumpValue, Tagged, toYaml } from "./dump_value.ts";
 import type { BrokerSettings } from "./spire_settings.ts";
 import { resolverConfig, resolverOptions } from "./resolver_dump.ts";
+import { mayBeSecret } from "./secret_header.ts";
 
 export function configDump(config: Config): DumpMap {
   return {
@@ -181,6 +182,7 @@ function workload(name: WorkloadName | null): DumpValue {
   return name === null ? null : { ...name };
 }
 
+/** The dump is logged at the start. The native proxy shows all of them. */
 function headers(list: readonly Header[]): DumpValue {
-  return list.map(([name, value]) => [name, value]);
+  return list.map(([name, value]) => [name, mayBeSecret(name) ? "***" : value]);
 }

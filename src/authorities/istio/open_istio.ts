@@ -1,5 +1,6 @@
 /** From settings to Istio's CA (`docs/spec/identity-spire.md` 3.1, 3.2). Connects with the first request. */
 import type { Config } from "../../config/config.ts";
+import { mayBeSecret } from "../../config/secret_header.ts";
 import { ConfigError } from "../../config/error.ts";
 import type { Clock } from "../../grpc/channel.ts";
 import { isReservedHeader } from "../../grpc/headers.ts";
@@ -46,9 +47,4 @@ function sayWhatIsSent({ ca, token }: Pick<Config, "ca" | "token">, target: Targ
   if (token !== null && !isPrivate(target)) {
     log("warn", `token is sent unencrypted to ${target.text}: use https for CA_ADDRESS`, {});
   }
-}
-
-/** S31. */
-function mayBeSecret(header: string): boolean {
-  return /auth|token|cookie|secret|password|key/.test(header);
 }

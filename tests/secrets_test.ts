@@ -1,0 +1,91 @@
+/** Private keys and tokens stay in the process: not in the log at its most talkative, not in a dump, not in an error. */
+import { strict as assert } from "node:assert";
+import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/istio/testing_ca.ts";
+import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { encodePem } from "../src/identity/pem.ts";
+import { newKey } from "../src/identity/test_certificates.ts";
+import { echoApp } from "./support/apps.ts";
+import { credential } from "./support/credentials.ts";
+import { HbonePeer, knock } from "./support/hbone_peer.ts";
+import { identityOf, meshText } from "./support/mesh.ts";
+import { Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.0.0.3";
+const TOKEN = "sesame-token-of-the-node", HEADER = "sesame-header";
+
+/** What every P-256 key in PKCS#8 begins with, in the ways in which bytes are written. Base64 at each offset. */
+const PKCS8 = Uint8Array.fromHex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420");
+/** The same of SEC 1, which stands inside of it. */
+const TELLTALES: readonly RegExp[] = [
+  /-----BEGIN (EC |RSA )?PRIVATE KEY/,
+  new RegExp(PKCS8.subarray(0, 8).toHex(), "i"),
+  new RegExp(PKCS8.subarray(0, 9).toBase64()),
+  new RegExp([...PKCS8.subarray(0, 8)].join(", ?")),
+  // Base64 of PEM, as the dump has certificates.
+  new RegExp(btoa("-----BEGIN PRIVATE KEY").slice(0, -4)),
+];
+
+function leaks(text: string): string[] {
+  const found = [...TELLTALES, new RegExp(TOKEN), new RegExp(HEADER)].filter((telltale) => telltale.test(text));
+  return found.map(String);
+}
+
+Deno.test("secrets, identity S30: the telltales tell", () => {
+  const key = new Uint8Array(newKey().export({ format: "der", type: "pkcs8" }));
+  const text = encodePem("PRIVATE KEY", key);
+  for (const shown of [text, key.toHex(), key.toBase64(), Deno.inspect(key), JSON.stringify([...key]), btoa(text)]) {
+    assert.equal(leaks(shown).length > 0, true, shown.slice(0, 60));
+  }
+  assert.deepEqual(leaks(ROOT_PEM + btoa(ROOT_PEM)), []);
+});
+
+Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens are shown", async () => {
+  using folder = tempDir();
+  await using app = echoApp(IP);
+  await using ca = await ScriptedCa.start();
+  const settings = nodeSettings(
+    { name: "b", ip: IP, mesh: meshText([{ name: "b", ips: [IP] }]), folder: folder.path },
+    {
+      FAKE_CA: "false",
+      CA_ADDRESS: `https://localhost:${ca.port}`,
+      CA_ROOT_CA: folder.write("root.pem", ROOT_PEM),
+      CA_HEADER_X_TOKEN: HEADER,
+      XDS_HEADER_AUTHORIZATION: HEADER,
+      AUTH_TOKEN: TOKEN,
+      RUST_LOG: "trace",
+    },
+  );
+  const key = encodePem("PRIVATE KEY", new Uint8Array(newKey().export({ format: "der", type: "pkcs8" })));
+  // At first the CA answers with what it should not have; then it denies, repeating what it was sent; then it issues.
+  ca.answer = (call) => {
+    if (ca.calls.length === 1) return [key, pem(WORKLOAD_ROOT.certificate)];
+    if (ca.calls.length === 2) return [pem(issueFor(call)), key];
+    return [pem(issueFor(call)), pem(WORKLOAD_ROOT.certificate)];
+  };
+  await using proxy = await Proxy.ready(settings);
+  const inbound = await proxy.place("inbound");
+  const peer = { credential: credential(WORKLOAD_ROOT, identityOf("a")) };
+  await knock(inbound, peer);
+  await proxy.line(/certificate fetch failed .*PEM block PRIVATE KEY/);
+  // The retry of the retry succeeds.
+  await proxy.line(
+    /ztunnel::identity::manager.*certificate fetch failed[^]*certificate fetch failed|failed to create CSR/,
+  );
+  while (ca.calls.length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+  await using good = await HbonePeer.connect(inbound, peer.credential);
+  const tunnel = await good.tunnel(app.authority);
+  tunnel.send("hello");
+  assert.equal(await tunnel.read(5), "hello");
+  assert.equal(ca.calls.at(-1)!.headers.authorization, `Bearer ${TOKEN}`);
+  assert.equal(ca.calls.at(-1)!.headers["x_token"], HEADER);
+
+  const dump = await (await fetch(await proxy.url("admin", "/config_dump"))).text();
+  const metrics = await (await fetch(await proxy.url("stats", "/metrics"))).text();
+  assert.match(dump, /"certificates": ?\[/);
+  assert.match(dump, /"identity": ?"spiffe:\/\/cluster\.local\/ns\/test\/sa\/b"/);
+  const log = proxy.program.printed.join("\n");
+  assert.match(log, /connection opened|HBONE connection established/);
+  assert.deepEqual([leaks(log), leaks(dump), leaks(metrics)], [[], [], []]);
+});
