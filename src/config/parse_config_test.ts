@@ -77,7 +77,7 @@ Deno.test("config C3, xds X39: both: the environment wins field by field", () =>
   assert.equal(config.proxyMetadata["FOOBAR"], "foobar-overwritten");
 });
 
-Deno.test("config C4, xds X40: headers", () => {
+Deno.test("config C4, xds X40, identity A24 A25: headers", () => {
   const config = parse({ XDS_HEADER_HEADER_FOO: "foo", CA_HEADER_HEADER_BAZ: "baz" });
   assert.deepEqual(config.xds.headers, [["header_foo", "foo"]]);
   assert.deepEqual(config.ca.headers, [["header_baz", "baz"]]);

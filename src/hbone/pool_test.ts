@@ -3,7 +3,8 @@ import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { parseIp } from "../net/address.ts";
 import { pattern, sendAll } from "../h2/testing.ts";
-import { PoolBed } from "./testing_pool.ts";
+import { spiffeId } from "./testing_identity.ts";
+import { CLIENT, ONE, PoolBed, SERVER, TestRequest } from "./testing_pool.ts";
 
 Deno.test("dataplane PO-01 streams share a connection, also later ones; it ends with the pool", () => {
   const bed = new PoolBed({ maxStreams: 3 });
@@ -23,6 +24,22 @@ Deno.test("dataplane PO-02 another source address, another connection", () => {
   assert.deepEqual(bed.counts, [2, 0]);
   bed.dropPool();
   assert.deepEqual(bed.counts, [2, 2]);
+  bed.assertClean();
+});
+
+Deno.test("identity S38: another source identity, or other expected peers, another connection", () => {
+  const bed = new PoolBed();
+  const OTHER = spiffeId("spiffe://td/ns/ns/sa/other");
+  const requests = [
+    new TestRequest(bed.pool, ONE),
+    new TestRequest(bed.pool, ONE),
+    new TestRequest(bed.pool, ONE, OTHER),
+    new TestRequest(bed.pool, ONE, CLIENT, [SERVER, OTHER]),
+  ];
+  bed.memory.runUntilIdle();
+  assert.deepEqual(requests.map(({ failure }) => failure), [null, null, null, null]);
+  assert.equal(bed.pool.size, 3);
+  bed.dropPool();
   bed.assertClean();
 });
 

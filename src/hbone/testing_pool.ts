@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { KnownPeers } from "../identity/known_peers.ts";
 import { Revocation } from "../identity/revocation.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { type Ip, parseIp, type SocketAddress } from "../net/address.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import { ErrorCode, type H2Options, type HeaderList, type Stream } from "../h2/seam.ts";
@@ -18,7 +19,7 @@ export const CLIENT = spiffeId("spiffe://td/ns/ns/sa/client");
 export const SERVER = spiffeId("spiffe://td/ns/ns/sa/server");
 const HEADERS: HeaderList = [[":method", "CONNECT"], [":authority", "10.0.0.2:8080"]];
 export const SERVER_AT: SocketAddress = { ip: parseIp("10.0.0.2")!, port: 15008 };
-const ONE: Ip = parseIp("10.0.0.1")!;
+export const ONE: Ip = parseIp("10.0.0.1")!;
 export const issuer = new TestIssuer();
 
 export interface PoolBedOptions {
@@ -97,9 +98,9 @@ export class TestRequest implements TunnelEvents {
   stream: Stream | null = null;
   failure: TunnelFailure | null = null;
 
-  constructor(pool: Pool, sourceIp: Ip) {
-    const peer = { address: SERVER_AT, expected: [SERVER] };
-    this.opening = pool.request({ source: CLIENT, sourceIp, destination: "uid", peer, headers: HEADERS }, this);
+  constructor(pool: Pool, sourceIp: Ip, source = CLIENT, expected: readonly SpiffeId[] = [SERVER]) {
+    const peer = { address: SERVER_AT, expected };
+    this.opening = pool.request({ source, sourceIp, destination: "uid", peer, headers: HEADERS }, this);
   }
 
   onTunnel(stream: Stream): void {

@@ -103,14 +103,14 @@ const noises: readonly Noise[] = [
     text: /reset/,
   },
   {
-    what: "observed O31: TCP only, then silence",
+    what: "identity S44, observed O31: TCP only, then silence",
     bytes: () => new Uint8Array(0),
     then: "silence",
     code: "TLS_TIMEOUT",
     text: /in time/,
   },
   {
-    what: "observed O31: half a handshake, then silence",
+    what: "identity S44, observed O31: half a handshake, then silence",
     bytes: (hello) => hello,
     then: "silence",
     code: "TLS_TIMEOUT",

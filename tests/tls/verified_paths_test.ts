@@ -1,7 +1,10 @@
 /** What is remembered of a peer's certificates lets nobody in who would not be let in without it. */
 import { strict as assert } from "node:assert";
 import * as build from "../../src/identity/certificate_builder.ts";
+import { parseRevocationList, type RevocationList } from "../../src/identity/crl.ts";
 import { Oid } from "../../src/identity/oids.ts";
+import { Revocation } from "../../src/identity/revocation.ts";
+import { crlSigner, makeCrl } from "../../src/identity/test_certificates.ts";
 import type { SocketAddress } from "../../src/net/address.ts";
 import type { TlsContext } from "../../src/net/tls_context.ts";
 import { authority, client, CLIENT_ID, credential, root, server, SERVER_ID, type TlsRig, withTls } from "./rig.ts";
@@ -63,4 +66,23 @@ Deno.test("TLS: a chain that was complete once does not make up for what is miss
     assert.equal(await verdict(rig, whole, by), "accepted");
     assert.match(await verdict(rig, rig.context({ chain, key }), by), /unable to get local issuer certificate/);
     assert.equal(await verdict(rig, whole, by), "accepted");
+  }));
+
+Deno.test("TLS, identity S36 L24: junk among what a peer presents is in no path, and hides nothing from a revocation list", () =>
+  withTls(async (rig) => {
+    const intermediate = authority("intermediate", { issuer: root, extensions: crlSigner() });
+    const { chain: [leaf], key } = credential(intermediate, CLIENT_ID, { serial: Uint8Array.of(7) });
+    const junk = authority("junk").certificate;
+    const chain = [leaf!, junk, intermediate.certificate];
+    const ended: string[] = [];
+    const revocation = new Revocation(rig.sockets.network, { rejected() {}, untracked: () => assert.fail() });
+    revocation.replace([]);
+    const accept = (path: readonly Uint8Array[]) => {
+      assert.deepEqual(path, [leaf, intermediate.certificate, root.certificate]);
+      revocation.watch(path, "client", () => ended.push("client"));
+      return null;
+    };
+    assert.equal(await verdict(rig, rig.context({ chain, key }), rig.context(server, { accept })), "accepted");
+    revocation.replace([parseRevocationList(makeCrl(intermediate, [Uint8Array.of(7)])) as RevocationList]);
+    assert.deepEqual(ended, ["client"]);
   }));
