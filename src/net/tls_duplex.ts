@@ -14,6 +14,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from
 import { CLOSED, endingOf } from "./endings.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Timer } from "./network.ts";
+import { readPieces, writePieces } from "./piecewise.ts";
 import type { FdHandler, Leaving, Reactor } from "./reactor.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
@@ -113,15 +114,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count && (i === 0 || this.readable); i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      const filled = this.read(into.subarray(start, start + length));
-      if (filled === FAILED) return total > 0 ? total : FAILED;
-      total += filled;
-      if (filled < length) break;
-    }
-    return total;
+    return readPieces(this, into, segments, count);
   }
 
   write(bytes: Uint8Array): number {
@@ -138,15 +131,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      const taken = this.write(from.subarray(start, start + length));
-      if (taken === FAILED) return FAILED;
-      total += taken;
-      if (taken < length) break;
-    }
-    return total;
+    return writePieces(this, from, segments, count);
   }
 
   end(): void {

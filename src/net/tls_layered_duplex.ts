@@ -4,6 +4,7 @@ import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED } from "./endings.ts";
 import type { Scheduler, Timer } from "./network.ts";
+import { readPieces, writePieces } from "./piecewise.ts";
 import { streamEnding } from "./tls_endings.ts";
 import type { TlsLayer } from "./tls_layer.ts";
 
@@ -92,16 +93,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      if (length === 0) continue;
-      const filled = this.read(into.subarray(start, start + length));
-      if (filled === FAILED) return total > 0 ? total : FAILED;
-      total += filled;
-      if (filled < length) break;
-    }
-    return total;
+    return readPieces(this, into, segments, count);
   }
 
   write(bytes: Uint8Array): number {
@@ -118,15 +110,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      const taken = this.write(from.subarray(start, start + length));
-      if (taken === FAILED) return FAILED;
-      total += taken;
-      if (taken < length) break;
-    }
-    return total;
+    return writePieces(this, from, segments, count);
   }
 
   end(): void {
