@@ -8,24 +8,24 @@ import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
 import type { Timer } from "./network.ts";
-import type { FdHandler, Leaving, Reactor } from "./reactor.ts";
+import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 
 const TIME_LIMIT_MS = 1000;
 const BYTE_LIMIT = 262_144;
 const bin = new Uint8Array(16_384);
 
 class LastWords implements FdHandler, Leaving {
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #fd: number;
   readonly #timer: Timer;
   #left = BYTE_LIMIT;
 
-  constructor(reactor: Reactor, fd: number) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, fd: number) {
+    this.#loop = loop;
     this.#fd = fd;
-    this.#timer = reactor.after(TIME_LIMIT_MS, () => this.closeNow());
-    reactor.rewatch(fd, this);
-    reactor.leaving.add(this);
+    this.#timer = loop.after(TIME_LIMIT_MS, () => this.closeNow());
+    loop.rewatch(fd, this);
+    loop.leaving.add(this);
   }
 
   onEvents(): void {
@@ -40,13 +40,13 @@ class LastWords implements FdHandler, Leaving {
 
   closeNow(): void {
     this.#timer.cancel();
-    this.#reactor.leaving.delete(this);
-    this.#reactor.release(this.#fd);
+    this.#loop.leaving.delete(this);
+    this.#loop.release(this.#fd);
   }
 }
 
 /** Takes over a watched descriptor and closes it, a second from now at the latest. */
-export function closeAfterLastWords(reactor: Reactor, fd: number): void {
+export function closeAfterLastWords(loop: SocketLoop, fd: number): void {
   libc.shutdown(fd, c.SHUT_WR);
-  new LastWords(reactor, fd).onEvents();
+  new LastWords(loop, fd).onEvents();
 }

@@ -9,7 +9,7 @@ import type { OwnedDescriptor } from "../os/owned_descriptor.ts";
 import { sendMessage, UnixMessageReceiver } from "../os/unix_message.ts";
 import type { Ending } from "./duplex.ts";
 import { CLOSED, endingOf } from "./endings.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { DescriptorListener, listenDescriptor, type UnixListener } from "./unix.ts";
 import { connectToPath } from "./unix_path.ts";
 
@@ -46,7 +46,7 @@ const NOTHING: Reception = Object.freeze({ kind: "nothing" });
 const END: Ending = Object.freeze({ by: "peer", how: "fin", code: "CLOSED", message: "peer closed the connection" });
 
 export class PacketSocket implements FdHandler {
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #fd: number;
   readonly #buffer: Uint8Array;
   readonly #receiver: UnixMessageReceiver;
@@ -56,8 +56,8 @@ export class PacketSocket implements FdHandler {
   #closed = false;
 
   /** Owns `fd`. */
-  constructor(reactor: Reactor, fd: number, limits: PacketLimits) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, fd: number, limits: PacketLimits) {
+    this.#loop = loop;
     this.#fd = fd;
     this.#buffer = new Uint8Array(limits.bytes);
     this.#receiver = new UnixMessageReceiver(limits.descriptors);
@@ -67,7 +67,7 @@ export class PacketSocket implements FdHandler {
   start(sink: PacketSink): void {
     if (this.#closed || this.#sink !== null) return;
     this.#sink = sink;
-    this.#reactor.watch(this.#fd, c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLET, this);
+    this.#loop.watch(this.#fd, c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLET, this);
   }
 
   onEvents(): void {
@@ -105,7 +105,7 @@ export class PacketSocket implements FdHandler {
     this.#sink = null;
     this.#over ??= CLOSED;
     this.#closeLent();
-    this.#reactor.release(this.#fd);
+    this.#loop.release(this.#fd);
   }
 
   #end(ending: Ending): Reception {
@@ -120,18 +120,18 @@ export class PacketSocket implements FdHandler {
 }
 
 /** Connects at once. `ENOENT`, `ECONNREFUSED`, `EPROTOTYPE` (not a SEQPACKET socket), `EAGAIN` (backlog is full). */
-export function connectPackets(reactor: Reactor, path: string, limits = ZDS_LIMITS): PacketSocket | Ending {
+export function connectPackets(loop: SocketLoop, path: string, limits = ZDS_LIMITS): PacketSocket | Ending {
   const fd = connectToPath(c.SOCK_SEQPACKET, path);
-  return fd < 0 ? endingOf(-fd) : new PacketSocket(reactor, fd, limits);
+  return fd < 0 ? endingOf(-fd) : new PacketSocket(loop, fd, limits);
 }
 
 /** The agent's side. Throws `SystemError`. */
 export function listenPackets(
-  reactor: Reactor,
+  loop: SocketLoop,
   path: string,
   onAccept: (socket: PacketSocket) => void,
   limits = ZDS_LIMITS,
 ): UnixListener {
-  const onSocket = (fd: number) => onAccept(new PacketSocket(reactor, fd, limits));
-  return new DescriptorListener(reactor, listenDescriptor(c.SOCK_SEQPACKET, path), onSocket);
+  const onSocket = (fd: number) => onAccept(new PacketSocket(loop, fd, limits));
+  return new DescriptorListener(loop, listenDescriptor(c.SOCK_SEQPACKET, path), onSocket);
 }

@@ -22,33 +22,13 @@ import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
 import { Rounds } from "./rounds.ts";
+import type { FdHandler, Leaving, LoopEvents, SocketLoop } from "./socket_loop.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
 import type { TlsContext } from "./tls_context.ts";
 import { secureStream } from "./tls_secure.ts";
 import { UdpSocket } from "./udp.ts";
-
-/** What a descriptor's owner does with its events. */
-export interface FdHandler {
-  /** `flags` is a mask of EPOLL*. */
-  onEvents(flags: number): void;
-}
-
-/** A socket whose user is done with it, while it still has something to say. Bounded in time by itself. */
-export interface Leaving {
-  closeNow(): void;
-}
-
-export interface ReactorEvents {
-  /**
-   * The process ran out of descriptors (or of memory: `code` is an errno name): `count` connections to `address` were
-   * accepted and closed at once, and accepting pauses. Said at most once in ten seconds for each listener.
-   */
-  onShed(count: number, address: SocketAddress, code: string): void;
-  /** A callback threw. The loop goes on; whoever threw is broken. */
-  onError(error: unknown): void;
-}
 
 const LONGEST_WAIT = 1000;
 /** Closing a connected socket takes 15 us, and a tunnel may end with hundreds of them. */
@@ -60,13 +40,10 @@ const TURNS_BETWEEN_YIELDS = 64;
  */
 const YIELDS_FOR_MESSAGES = 48;
 
-export class Reactor implements net.Network {
-  readonly events: ReactorEvents;
-  /** Closed with the loop. */
+export class Reactor implements net.Network, SocketLoop {
+  readonly events: LoopEvents;
   readonly leaving = new Set<Leaving>();
-  /** A step of a handshake takes half a millisecond. */
   readonly handshakes = new Rounds(this);
-  /** Of all listeners of this loop. */
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
   readonly #handlers: (FdHandler | undefined)[] = [];
@@ -88,7 +65,7 @@ export class Reactor implements net.Network {
   /** Events of sockets so far, wake-ups left out. Tells who works in the background whether others have work. */
   arrivals = 0;
 
-  constructor(events: ReactorEvents) {
+  constructor(events: LoopEvents) {
     this.events = events;
     this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
     if (this.#wakeFd < 0) throw new SystemError("eventfd", errno());
@@ -146,31 +123,23 @@ export class Reactor implements net.Network {
     return secureStream(this, plain, context, role, timeout, events);
   }
 
-  /** Gives `fd` to `handler`. `flags` as for epoll_ctl. Throws {@link SystemError}. */
   watch(fd: number, flags: number, handler: FdHandler): void {
     this.#epoll.add(fd, flags);
     this.#handlers[fd] = handler;
   }
 
-  /** Hands a watched descriptor to another owner. */
   rewatch(fd: number, handler: FdHandler): void {
     this.#handlers[fd] = handler;
   }
 
-  /** Takes a descriptor out of the loop for a while; its owner keeps it. */
   suspend(fd: number): void {
     this.#epoll.remove(fd);
   }
 
-  /** Ends {@link suspend}. */
   resume(fd: number, flags: number): void {
     this.#epoll.add(fd, flags);
   }
 
-  /**
-   * Closes a descriptor at the end of the turn, so that an event still in the batch never meets a reused number.
-   * Closing takes it out of epoll. When many are released at once, some wait for later turns.
-   */
   release(fd: number): void {
     this.keepalive.delete(fd);
     this.#handlers[fd] = undefined;

@@ -7,7 +7,7 @@ import type { SocketAddress } from "./address.ts";
 import type { Ending } from "./duplex.ts";
 import { DIAL_TIMEOUT, endingOf } from "./endings.ts";
 import type { Dial, DialEvents, DialOptions, Timer } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { makeTcpSocket, setFreebind, setTransparent } from "./socket_options.ts";
 import { STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
@@ -15,23 +15,23 @@ import { STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
 export const DEFAULT_DIAL_TIMEOUT = 10_000;
 
 export class TcpDial implements Dial, FdHandler {
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #to: SocketAddress;
   readonly #events: DialEvents;
   readonly #timer: Timer | null = null;
   #fd = -1;
   #done = false;
 
-  constructor(reactor: Reactor, to: SocketAddress, options: DialOptions, events: DialEvents) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, to: SocketAddress, options: DialOptions, events: DialEvents) {
+    this.#loop = loop;
     this.#to = to;
     this.#events = events;
     const failed = this.#begin(options);
     if (failed !== 0) {
-      reactor.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
+      loop.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
       return;
     }
-    this.#timer = reactor.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
+    this.#timer = loop.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
   }
 
   onEvents(flags: number): void {
@@ -43,14 +43,14 @@ export class TcpDial implements Dial, FdHandler {
     if (!(flags & c.EPOLLOUT)) return;
     this.#done = true;
     this.#timer?.cancel();
-    this.#events.onConnect(new TcpDuplex(this.#reactor, this.#fd, this.#to, flags));
+    this.#events.onConnect(new TcpDuplex(this.#loop, this.#fd, this.#to, flags));
   }
 
   abort(): void {
     if (this.#done) return;
     this.#done = true;
     this.#timer?.cancel();
-    if (this.#fd >= 0) this.#reactor.release(this.#fd);
+    if (this.#fd >= 0) this.#loop.release(this.#fd);
   }
 
   #begin(options: DialOptions): number {
@@ -66,8 +66,8 @@ export class TcpDial implements Dial, FdHandler {
       return failed;
     }
     this.#fd = fd;
-    this.#reactor.watch(fd, STREAM_EVENTS, this);
-    if (options.keepalive) this.#reactor.keepalive.add(fd, options.keepalive);
+    this.#loop.watch(fd, STREAM_EVENTS, this);
+    if (options.keepalive) this.#loop.keepalive.add(fd, options.keepalive);
     return 0;
   }
 

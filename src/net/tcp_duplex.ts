@@ -13,7 +13,7 @@ import { resetOnClose, setOption, socketName, takeSocketError } from "../os/sock
 import { ANY_V4, type SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED, endingOf } from "./endings.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
 /** Events a connected socket is registered for. */
@@ -23,7 +23,7 @@ const INCOMING = c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR | c.EPOLLPRI
 export class TcpDuplex implements Duplex, FdHandler {
   readonly remote: SocketAddress;
   readonly fd: number;
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   #sink: DuplexSink | null = null;
   #local: SocketAddress | null = null;
   #watched: boolean;
@@ -43,8 +43,8 @@ export class TcpDuplex implements Duplex, FdHandler {
    * `dialled`: already watched, with the flags of the event that told of the connection. `local`: where it is known
    * (or there is no such thing, as for a Unix socket).
    */
-  constructor(reactor: Reactor, fd: number, remote: SocketAddress, dialled: number | null, local?: SocketAddress) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, fd: number, remote: SocketAddress, dialled: number | null, local?: SocketAddress) {
+    this.#loop = loop;
     this.fd = fd;
     this.remote = remote;
     this.#local = local ?? null;
@@ -52,7 +52,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     this.#writesUntilNoDelay = dialled === null ? -1 : 1;
     if (dialled === null) return;
     // From now on, not from `start` on: what arrives in between is announced once only.
-    reactor.rewatch(fd, this);
+    loop.rewatch(fd, this);
     this.#note(dialled);
   }
 
@@ -69,7 +69,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     this.#sink = sink;
     if (this.#watched) return;
     this.#watched = true;
-    this.#reactor.watch(this.fd, STREAM_EVENTS, this);
+    this.#loop.watch(this.fd, STREAM_EVENTS, this);
   }
 
   onEvents(flags: number): void {
@@ -126,7 +126,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     if (this.#closed) return;
     this.#giveUp();
     if (reset) resetOnClose(this.fd);
-    this.#reactor.release(this.fd);
+    this.#loop.release(this.fd);
   }
 
   /**
@@ -135,8 +135,8 @@ export class TcpDuplex implements Duplex, FdHandler {
    */
   handOver(to: FdHandler): boolean {
     this.#giveUp();
-    if (this.#watched) this.#reactor.rewatch(this.fd, to);
-    else this.#reactor.watch(this.fd, STREAM_EVENTS, to);
+    if (this.#watched) this.#loop.rewatch(this.fd, to);
+    else this.#loop.watch(this.fd, STREAM_EVENTS, to);
     return !this.#watched;
   }
 
@@ -172,7 +172,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   /** RST right behind FIN was announced together with it, and is announced once only. */
   #readToEnd(): void {
     this.ended = true;
-    if (this.broken) this.#reactor.nextTurn({ runTurn: () => this.failure === null && this.#failNow() });
+    if (this.broken) this.#loop.nextTurn({ runTurn: () => this.failure === null && this.#failNow() });
   }
 
   #afterWrite(count: number, offered: number): number {

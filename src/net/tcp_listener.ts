@@ -15,7 +15,7 @@ import {
 } from "../os/socket.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { type Accepted, type ListenAt, type Listener, ListenError, type ListenerState, type Timer } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { ShedReport } from "./shed_report.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
 import { setKeepalive } from "./late_keepalive.ts";
@@ -47,7 +47,7 @@ const PASSING: ReadonlySet<number> = new Set([
 export class TcpListener implements Listener, FdHandler {
   readonly local: SocketAddress;
   readonly transparent: boolean;
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #fd: number;
   readonly #accept: (accepted: Accepted) => void;
   readonly #peer = new Uint8Array(SOCKADDR_LENGTH);
@@ -60,8 +60,8 @@ export class TcpListener implements Listener, FdHandler {
   #batch = 1;
   #lastTurn = 0;
 
-  constructor(reactor: Reactor, at: ListenAt, accept: (accepted: Accepted) => void) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, at: ListenAt, accept: (accepted: Accepted) => void) {
+    this.#loop = loop;
     this.#accept = accept;
     this.#reusePort = at.reusePort ?? false;
     this.#siblings = at.siblings ?? 1;
@@ -69,9 +69,9 @@ export class TcpListener implements Listener, FdHandler {
     this.#fd = opened.fd;
     this.transparent = opened.transparent;
     this.local = decodeSockaddr(socketName(opened.fd)!);
-    this.#report = new ShedReport(reactor, (count, code) => reactor.events.onShed(count, this.local, code));
+    this.#report = new ShedReport(loop, (count, code) => loop.events.onShed(count, this.local, code));
     // Level-triggered: what one turn leaves in the backlog is announced again.
-    reactor.watch(this.#fd, c.EPOLLIN, this);
+    loop.watch(this.#fd, c.EPOLLIN, this);
   }
 
   /**
@@ -79,14 +79,14 @@ export class TcpListener implements Listener, FdHandler {
    * of them in each event while events follow one another.
    */
   onEvents(): void {
-    const { turn } = this.#reactor;
+    const { turn } = this.#loop;
     this.#batch = turn - this.#lastTurn <= 1 ? Math.min(2 * this.#batch, ACCEPTS_PER_EVENT) : 1;
     this.#lastTurn = turn;
     for (let i = 0; i < this.#batch && !this.#closed && this.#pause === null; i++) {
       const fd = accept(this.#fd, this.#peer);
       if (fd >= 0) {
         if (isFromReserve(fd)) return this.#shedFromReserve(fd);
-        this.#handOver(new TcpDuplex(this.#reactor, fd, decodeSockaddr(this.#peer), null));
+        this.#handOver(new TcpDuplex(this.#loop, fd, decodeSockaddr(this.#peer), null));
         continue;
       }
       const error = errno();
@@ -101,7 +101,7 @@ export class TcpListener implements Listener, FdHandler {
     this.#pause?.cancel();
     this.#retirement?.cancel();
     this.#report.close();
-    this.#reactor.release(this.#fd);
+    this.#loop.release(this.#fd);
   }
 
   /**
@@ -118,7 +118,7 @@ export class TcpListener implements Listener, FdHandler {
     };
     if (!this.#reusePort) return close();
     steerNewConnections(this.#fd, this.#siblings);
-    this.#retirement ??= this.#reactor.after(RETIREMENT_MS, () => {
+    this.#retirement ??= this.#loop.after(RETIREMENT_MS, () => {
       try {
         this.#takeWaiting();
       } finally {
@@ -137,7 +137,7 @@ export class TcpListener implements Listener, FdHandler {
       const fd = accept(this.#fd, this.#peer);
       if (fd < 0) return;
       if (isFromReserve(fd)) return void libc.close(fd);
-      this.#handOver(new TcpDuplex(this.#reactor, fd, decodeSockaddr(this.#peer), null));
+      this.#handOver(new TcpDuplex(this.#loop, fd, decodeSockaddr(this.#peer), null));
     }
   }
 
@@ -158,17 +158,17 @@ export class TcpListener implements Listener, FdHandler {
 
   #shed(error: number): void {
     let count = 0;
-    if (error === e.EMFILE || error === e.ENFILE) this.#reactor.spare.lend(() => count = this.#closeWaiting());
+    if (error === e.EMFILE || error === e.ENFILE) this.#loop.spare.lend(() => count = this.#closeWaiting());
     this.#pauseAfter(count, error);
   }
 
   #pauseAfter(count: number, error: number): void {
     this.#report.add(count, e.errnoName(error));
     // Level-triggered interest cannot be left on: the loop would spin on what it cannot take.
-    this.#reactor.suspend(this.#fd);
-    this.#pause = this.#reactor.after(PAUSE_MS, () => {
+    this.#loop.suspend(this.#fd);
+    this.#pause = this.#loop.after(PAUSE_MS, () => {
       this.#pause = null;
-      this.#reactor.resume(this.#fd, c.EPOLLIN);
+      this.#loop.resume(this.#fd, c.EPOLLIN);
     });
   }
 

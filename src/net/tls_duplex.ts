@@ -15,7 +15,7 @@ import { CLOSED, endingOf } from "./endings.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Timer } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
-import type { FdHandler, Leaving, Reactor } from "./reactor.ts";
+import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
@@ -39,7 +39,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly #fd: number;
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #session: NativeTlsSession;
   readonly writeUnit: number;
   #sink: DuplexSink | null = null;
@@ -57,15 +57,15 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   failure: Ending | null = null;
 
   /** `unit`: size of the write buffer. */
-  constructor(reactor: Reactor, session: NativeTlsSession, socket: TlsSocket, unit: number) {
-    this.#reactor = reactor;
+  constructor(loop: SocketLoop, session: NativeTlsSession, socket: TlsSocket, unit: number) {
+    this.#loop = loop;
     this.#session = session;
     this.#fd = socket.fd;
     this.local = socket.local;
     this.remote = socket.remote;
     this.writeUnit = unit - RECORD_OVERHEAD * Math.ceil(unit / (RECORD + RECORD_OVERHEAD));
     this.#unflushed = !session.flush();
-    reactor.rewatch(socket.fd, this);
+    loop.rewatch(socket.fd, this);
   }
 
   start(sink: DuplexSink): void {
@@ -149,14 +149,14 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     if (!polite) return this.closeNow();
     if (this.#session.sayGoodbye() || this.#session.failure !== null) return this.#leave();
     // The kernel would go on by itself, but it has not got all of it yet.
-    this.#lingering = this.#reactor.after(LINGER_MS, () => this.closeNow());
-    this.#reactor.leaving.add(this);
+    this.#lingering = this.#loop.after(LINGER_MS, () => this.closeNow());
+    this.#loop.leaving.add(this);
   }
 
   closeNow(): void {
     this.#endLinger();
     this.#session.free();
-    this.#reactor.release(this.#fd);
+    this.#loop.release(this.#fd);
   }
 
   #linger(flags: number): void {
@@ -169,13 +169,13 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     if (this.ended || this.#session.failure !== null) return this.closeNow();
     this.#endLinger();
     this.#session.free();
-    closeAfterLastWords(this.#reactor, this.#fd);
+    closeAfterLastWords(this.#loop, this.#fd);
   }
 
   #endLinger(): void {
     this.#lingering?.cancel();
     this.#lingering = null;
-    this.#reactor.leaving.delete(this);
+    this.#loop.leaving.delete(this);
   }
 
   #makeRoom(): void {
@@ -200,7 +200,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     this.ended = true;
     if (!this.broken) return;
     const fail = () => this.failure === null && this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
-    this.#reactor.nextTurn({ runTurn: fail });
+    this.#loop.nextTurn({ runTurn: fail });
   }
 
   #failNow(ending: Ending): void {

@@ -6,7 +6,7 @@ import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Dial, Millis, SecureEvents, Timer, TurnTask } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
@@ -18,7 +18,7 @@ const OFFLOAD_LIMIT = 65535;
 const DEFAULT_MSS = 1448;
 
 export class TlsHandshake implements Dial, FdHandler {
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #tcp: TcpDuplex;
   readonly #unit: number;
   readonly #session: NativeTlsSession;
@@ -30,14 +30,14 @@ export class TlsHandshake implements Dial, FdHandler {
 
   /** Throws `TlsSettingsError`; the stream is untouched then. */
   constructor(
-    reactor: Reactor,
+    loop: SocketLoop,
     tcp: TcpDuplex,
     context: OpenSslContext,
     role: TlsRole,
     timeout: Millis,
     events: SecureEvents,
   ) {
-    this.#reactor = reactor;
+    this.#loop = loop;
     this.#tcp = tcp;
     this.#events = events;
     this.#unit = offloadUnit(tcp.fd);
@@ -45,21 +45,21 @@ export class TlsHandshake implements Dial, FdHandler {
     this.#session = context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#judge.accept(chain));
     // Accepted sockets have it from their listener.
     if (role === "client") setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
-    this.#timer = reactor.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
+    this.#timer = loop.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
     // The local address is wanted for the log and must be asked for while the descriptor is ours for sure.
     void tcp.local;
     const announced = tcp.handOver(this);
-    if (!announced || role === "client") reactor.handshakes.add(this.#stepTask);
+    if (!announced || role === "client") loop.handshakes.add(this.#stepTask);
   }
 
   onEvents(): void {
-    this.#reactor.handshakes.take(this.#stepTask);
+    this.#loop.handshakes.take(this.#stepTask);
   }
 
   abort(): void {
     if (!this.#finish()) return;
     this.#session.free();
-    this.#reactor.release(this.#tcp.fd);
+    this.#loop.release(this.#tcp.fd);
   }
 
   #step(): void {
@@ -85,7 +85,7 @@ export class TlsHandshake implements Dial, FdHandler {
     if (problem !== null) return this.#speakAndGiveUp(problem);
     this.#finish();
     const { local, remote, fd } = this.#tcp;
-    const duplex = new TlsDuplex(this.#reactor, this.#session, { fd, local, remote }, this.#unit);
+    const duplex = new TlsDuplex(this.#loop, this.#session, { fd, local, remote }, this.#unit);
     this.#events.onSecure(duplex, { chain: this.#session.peerChain, ...negotiated });
   }
 
@@ -100,7 +100,7 @@ export class TlsHandshake implements Dial, FdHandler {
   #speakAndGiveUp(ending: Ending): void {
     if (!this.#finish()) return;
     this.#session.free();
-    closeAfterLastWords(this.#reactor, this.#tcp.fd);
+    closeAfterLastWords(this.#loop, this.#tcp.fd);
     this.#events.onSecureFailure(ending);
   }
 

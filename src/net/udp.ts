@@ -1,5 +1,5 @@
 /**
- * Datagram sockets on the reactor. What waits is received in batches, and what is sent from within a callback leaves
+ * Datagram sockets on the loop. What waits is received in batches, and what is sent from within a callback leaves
  * together after it: at 100,000 datagrams a second the system calls are most of the work.
  */
 import * as c from "../os/constants.ts";
@@ -9,7 +9,7 @@ import { errno, libc } from "../os/libc.ts";
 import { sendTo, setOption, socketName } from "../os/socket.ts";
 import { ANY_V4, ANY_V6, type Ip, isIpv4, LOOPBACK_V4, LOOPBACK_V6, type SocketAddress } from "./address.ts";
 import type { DatagramSink, DatagramSocket, UdpAt } from "./network.ts";
-import type { FdHandler, Reactor } from "./reactor.ts";
+import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
 import { makeSocket } from "./socket_options.ts";
 import { listenError } from "./tcp_listener.ts";
@@ -68,7 +68,7 @@ class Sender implements SocketAddress {
 
 export class UdpSocket implements DatagramSocket, FdHandler {
   readonly local: SocketAddress;
-  readonly #reactor: Reactor;
+  readonly #loop: SocketLoop;
   readonly #sink: DatagramSink;
   readonly #family: number;
   readonly #nameLength: number;
@@ -80,17 +80,17 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   #closed = false;
 
   /** Throws `ListenError`. */
-  constructor(reactor: Reactor, at: UdpAt, sink: DatagramSink) {
+  constructor(loop: SocketLoop, at: UdpAt, sink: DatagramSink) {
     receiver ??= new DatagramReceiver(BATCH, SLOT_SIZE);
     sender ??= new DatagramSender(BATCH, GATHERED_SIZE);
-    this.#reactor = reactor;
+    this.#loop = loop;
     this.#sink = sink;
     this.#peer = at.peer ?? null;
     this.#family = familyOf(at.address.ip);
     this.#nameLength = this.#family === c.AF_INET ? 16 : SOCKADDR_LENGTH;
     this.#fd = openUdp(at, this.#family);
     this.local = decodeSockaddr(socketName(this.#fd)!);
-    reactor.watch(this.#fd, c.EPOLLIN, this);
+    loop.watch(this.#fd, c.EPOLLIN, this);
   }
 
   onEvents(): void {
@@ -135,7 +135,7 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reactor.release(this.#fd);
+    this.#loop.release(this.#fd);
   }
 
   #deliver(count: number): void {
