@@ -2,7 +2,8 @@
  * The live connections of one pod: what a drain waits for, what a policy change asks again, what the dump lists
  * (`docs/spec/dataplane.md` 5).
  */
-import { authorize, type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
+import { type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
+import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { NumberMap } from "../net/number_map.ts";
@@ -32,6 +33,13 @@ export interface InboundConnection extends LiveConnection {
   readonly forwardedHost?: string | null;
 }
 
+/** Who is asked about live connections when policies or their workload change. */
+export interface Reassessment {
+  stillAllows(call: Call): boolean;
+  /** It was allowed, is not any more, and ends now. */
+  onCut(call: Call): void;
+}
+
 class Entry {
   isSocket = false;
   inbound: InboundConnection | null = null;
@@ -48,12 +56,12 @@ export class Connections {
   /** Streams that wait for an application to accept. */
   pendingDials = 0;
 
-  /** `onCut` is told of each connection that a policy change ended. `socketGauge` counts accepted sockets. */
-  constructor(state: MeshState, onCut: (call: Call) => void, socketGauge: { value: number } = { value: 0 }) {
+  /** `socketGauge` counts accepted sockets. */
+  constructor(state: MeshState, reassessment: Reassessment, socketGauge: { value: number } = { value: 0 }) {
     this.#socketGauge = socketGauge;
     this.#unsubscribe = state.subscribe({
-      policiesChanged: () => this.#reauthorize(state, () => true, onCut),
-      localWorkloadsChanged: () => this.#reauthorize(state, (connection) => this.#renew(connection, state), onCut),
+      policiesChanged: () => this.#reassess(() => true, reassessment),
+      localWorkloadsChanged: () => this.#reassess((connection) => renew(connection, state), reassessment),
     });
   }
 
@@ -123,29 +131,26 @@ export class Connections {
     return entry;
   }
 
-  /** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
-  #renew(connection: InboundConnection, state: MeshState): boolean {
-    const { destination } = connection.call;
-    const current = state.workload(destination.uid);
-    if (current === null || current === destination) return false;
-    connection.call = { ...connection.call, destination: current };
-    return true;
-  }
-
-  /**
-   * Asks again about those that are `concerned`. Policies that are not known are skipped: one that has not come yet
-   * asks again when it comes, and one that was deleted does not matter any more.
-   */
-  #reauthorize(
-    state: MeshState,
-    concerned: (connection: InboundConnection) => boolean,
-    onCut: (call: Call) => void,
-  ): void {
+  #reassess(concerned: (connection: InboundConnection) => boolean, { stillAllows, onCut }: Reassessment): void {
     for (const { inbound: connection } of this.#entries.values()) {
       if (connection === null || !this.#entries.has(connection.registration)) continue;
-      if (!concerned(connection) || authorize(state, connection.call, "skip").allow) continue;
+      if (!concerned(connection) || stillAllows(connection.call)) continue;
       onCut(connection.call);
       connection.cut(POLICY_CHANGED);
     }
   }
+}
+
+/** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
+function renew(connection: InboundConnection, state: MeshState): boolean {
+  const { destination } = connection.call;
+  const current = successorOf(destination, state);
+  if (current === null || current === destination) return false;
+  connection.call = { ...connection.call, destination: current };
+  return true;
+}
+
+/** The same pod may come back under another uid: then new calls are judged by that one, and so are live ones. */
+function successorOf({ uid, name, namespace, serviceAccount }: Workload, state: MeshState): Workload | null {
+  return state.workload(uid) ?? state.findLocalWorkload(name, namespace, serviceAccount);
 }

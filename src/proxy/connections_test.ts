@@ -1,6 +1,6 @@
 /** `docs/spec/dataplane.md` 5, 10.9. Upstream counts streams of one tunnel as one entry; here each is one. */
 import { strict as assert } from "node:assert";
-import type { Call } from "../mesh/authorize.ts";
+import { authorize, type Call } from "../mesh/authorize.ts";
 import { EMPTY_MATCH, policyKey } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import { policy, socket, stateOf, workload } from "../mesh/fixture_test.ts";
@@ -43,7 +43,10 @@ class Live implements InboundConnection {
 function bed() {
   const state: MeshState = stateOf(POD);
   const cut: Call[] = [];
-  const connections = new Connections(state, (call) => cut.push(call));
+  const connections = new Connections(state, {
+    stillAllows: (call) => authorize(state, call).allow,
+    onCut: (call) => cut.push(call),
+  });
   return { state, cut, connections, open: (port: number) => new Live(connections, call(port)) };
 }
 
@@ -117,6 +120,19 @@ Deno.test("xds 8.1 Q11: a workload that names another policy is asked about agai
   assert.equal(other.call.destination, named.workload);
   state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
   assert.deepEqual(other.cuts, [], "a workload that is gone ends with its pod");
+});
+
+Deno.test("xds 3.3: the same pod under another uid: its live calls are asked by the policies of that one", () => {
+  const { state, open } = bed();
+  state.apply([policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" })]);
+  const live = open(80), other = open(443);
+  const named = { authorizationPolicies: [policyKey("ns/named")] };
+  const again = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.3"], node: "local-node", ...named });
+  assert.notEqual(again.workload.uid, POD.workload.uid);
+  state.apply([again]);
+  assert.deepEqual(live.cuts, [], "the old one is still there, and new calls are judged by it");
+  state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
+  assert.deepEqual([live.cuts, other.cuts, other.call.destination], [[CHANGED], [], again.workload]);
 });
 
 function drainBed() {

@@ -186,7 +186,11 @@ export class PodProxy {
     const gauge = name === "inbound" || name === "inbound passthrough"
       ? this.#parts.sockets.destination
       : this.#parts.sockets.source;
-    const connections = new Connections(this.#parts.state, (call) => this.#logCut(call), gauge);
+    const { state, admission, log } = this.#parts;
+    const connections = new Connections(state, {
+      stillAllows: (call) => admission.stillAllows(call, log),
+      onCut: (call) => this.#logCut(call),
+    }, gauge);
     const listener = this.#parts.loop.network.listen(at, (accepted) => accept(accepted, context));
     this.#ownPorts.add(listener.local.port);
     const context: PodContext = {
