@@ -8,6 +8,7 @@
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { headerValue, headerValues } from "../hbone/connect_headers.ts";
 import { requestFailure } from "../hbone/failure.ts";
+import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { refuseInWords } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Call } from "../mesh/authorize.ts";
@@ -20,7 +21,6 @@ import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { InboundConnection } from "./connections.ts";
 import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
-import { PendingBytes } from "./pending_bytes.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";

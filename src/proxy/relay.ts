@@ -4,10 +4,10 @@
  */
 import { READS_PER_TURN } from "../hbone/portions.ts";
 import type { Loop } from "../hbone/loop.ts";
+import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
 import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
-import { PendingBytes } from "./pending_bytes.ts";
 
 export class Relay {
   readonly #up: Direction;

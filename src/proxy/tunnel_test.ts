@@ -4,12 +4,12 @@ import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { ErrorCode, type H2Failure, type Reservation, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { pattern } from "../h2/testing.ts";
 import { BlockPool, makeLoop } from "../hbone/loop.ts";
+import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { TestSocket } from "../hbone/testing_socket.ts";
 import type { MemoryDuplex } from "../net/memory_duplex.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import type { CopyOutcome } from "./copy.ts";
-import { PendingBytes } from "./pending_bytes.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Takes `room` bytes at most, in frames of 100 bytes. */

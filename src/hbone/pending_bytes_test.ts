@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import { FAILED } from "../net/duplex.ts";
-import { BLOCK, BlockPool } from "../hbone/loop.ts";
+import { BLOCK, BlockPool } from "./loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
 const IDLE = { onReadable() {}, onWritable() {}, onFailure() {} };
@@ -36,6 +36,27 @@ Deno.test("pending bytes leave in order, whatever their sizes and those of the w
       got.push(...read());
     }
     assert.deepEqual(got, expected);
+  }));
+});
+
+Deno.test("pending bytes can be taken in order too, in pieces of any size", () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 5000 }), { maxLength: 30 });
+  fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 3000 }), (parts, most) => {
+    const pending = new PendingBytes(new BlockPool());
+    const expected: number[] = [], got: number[] = [];
+    const into = new Uint8Array(most);
+    const take = () => got.push(...into.subarray(0, pending.readInto(into)));
+    let next = 0;
+    for (const size of parts) {
+      const bytes = Uint8Array.from({ length: size }, () => next++ & 255);
+      pending.add(bytes, 0, size);
+      expected.push(...bytes);
+      take();
+      assert.equal(pending.length, expected.length - got.length);
+    }
+    while (pending.length > 0) take();
+    assert.deepEqual(got, expected);
+    assert.deepEqual([pending.readInto(into), pending.allocated], [0, 0]);
   }));
 });
 

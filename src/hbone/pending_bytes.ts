@@ -1,10 +1,10 @@
 /**
- * Bytes that a socket did not take yet. Bounded by its owner: the window of the stream they came from, or the size of
- * one read. Gathered in blocks, so that a flood of tiny frames costs no more memory than what it carries
+ * Bytes that nobody has taken yet. Bounded by its owner: the window of the stream they came from, or the size of one
+ * read. Gathered in blocks, so that a flood of tiny frames costs no more memory than what it carries
  * (`docs/spec/observed.md` O26).
  */
-import { BLOCK, type BlockPool } from "../hbone/loop.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
+import { BLOCK, type BlockPool } from "./loop.ts";
 
 /** Bytes of the first block. The next ones are as large as what is held already, up to {@link BLOCK}. */
 const SMALLEST = 1024;
@@ -47,16 +47,24 @@ export class PendingBytes {
   writeTo(to: Duplex): number {
     let total = 0;
     while (this.#length > 0) {
-      const block = this.#blocks[0]!;
-      const offered = block.subarray(this.#sent, this.#blocks.length === 1 ? this.#filled : block.length);
+      const offered = this.#first;
       const taken = to.write(offered);
       if (taken === FAILED) return FAILED;
       total += taken;
-      this.#sent += taken;
-      this.#length -= taken;
+      this.#took(taken);
       if (taken < offered.length) break;
-      this.#leave(this.#blocks.shift()!);
-      this.#sent = 0;
+    }
+    return total;
+  }
+
+  /** Moves the first bytes to `into`, as many as fit. Returns how many. */
+  readInto(into: Uint8Array): number {
+    let total = 0;
+    while (this.#length > 0 && total < into.length) {
+      const part = this.#first.subarray(0, into.length - total);
+      into.set(part, total);
+      total += part.length;
+      this.#took(part.length);
     }
     return total;
   }
@@ -65,6 +73,22 @@ export class PendingBytes {
     for (const block of this.#blocks) this.#leave(block);
     this.#blocks.length = 0;
     this.#sent = this.#filled = this.#length = 0;
+  }
+
+  /** What is left of the first block. */
+  get #first(): Uint8Array {
+    const block = this.#blocks[0]!;
+    return block.subarray(this.#sent, this.#blocks.length === 1 ? this.#filled : block.length);
+  }
+
+  /** `count` bytes of the first block are gone. */
+  #took(count: number): void {
+    const isWhole = count === this.#first.length;
+    this.#length -= count;
+    this.#sent += count;
+    if (!isWhole) return;
+    this.#leave(this.#blocks.shift()!);
+    this.#sent = 0;
   }
 
   #blockFor(wanted: number): Uint8Array {
