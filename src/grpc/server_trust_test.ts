@@ -82,6 +82,35 @@ Deno.test("identity 3.3: a file of roots that was written or exchanged is notice
   assert.equal(await security.isCurrent(next), false);
 });
 
+/** The file is touched before each look; `take` is a connection with the roots as they are then. */
+const looks: readonly [vector: string, roots: (path: string) => RootCertificates, steps: [string, boolean][]][] = [
+  ["A15", () => ({ kind: "pem", pem: ROOT_PEM }), [["write", false], ["remove", false]]],
+  ["A16", (path) => ({ kind: "file", path }), [["nothing", false], ["read", false]]],
+  ["A17", (path) => ({ kind: "file", path }), [
+    ["write", true],
+    ["take", false],
+    ["nothing", false],
+    ["write", true],
+    ["take", false],
+  ]],
+];
+
+for (const [vector, roots, steps] of looks) {
+  Deno.test(`identity ${vector}: whether roots are others than those in use`, async () => {
+    using folder = tempDir();
+    const path = folder.write("root.pem", ROOT_PEM);
+    const security = trust(roots(path));
+    let [inUse, size] = [await security.material(), 1];
+    for (const [step, changed] of steps) {
+      if (step === "write") folder.write("root.pem", ROOT_PEM + "\n".repeat(size++));
+      if (step === "remove") Deno.removeSync(path);
+      if (step === "read") Deno.readTextFileSync(path);
+      if (step === "take") inUse = await security.material();
+      assert.equal(await security.isCurrent(inUse), !changed, step);
+    }
+  });
+}
+
 Deno.test("SYSTEM takes the first bundle that is there", async () => {
   using folder = tempDir();
   const path = folder.write("ca.crt", ROOT_PEM);

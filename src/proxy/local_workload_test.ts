@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { MeshState } from "../mesh/state.ts";
 import { stateOf, workload } from "../mesh/fixture_test.ts";
+import { identityOf } from "../mesh/workload_identity.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { LocalWorkload } from "./local_workload.ts";
@@ -20,6 +21,25 @@ Deno.test("the local workload is known at once where the mesh has it", () => {
   const { local } = bed(stateOf(POD));
   assert.equal(local.current?.name, "pod");
 });
+
+// The name is what the node's agent (ZDS) says of the pod; the rest is what the control plane says of a workload.
+const claims: readonly [claim: string, change: Partial<typeof POD.workload>, known: boolean][] = [
+  ["its own account", {}, true],
+  ["another account", { serviceAccount: "admin" }, false],
+  ["another namespace", { namespace: "kube-system" }, false],
+  ["another pod's name", { name: "other" }, false],
+  ["another node", { node: "elsewhere" }, false],
+];
+
+for (const [claim, change, known] of claims) {
+  Deno.test(`identity S37: a pod is not what only the mesh says of it: ${claim}`, () => {
+    const state = new MeshState("local-node");
+    state.apply([{ ...POD, workload: { ...POD.workload, ...change } }, OTHER]);
+    const { local } = bed(state);
+    assert.equal(local.current?.uid ?? null, known ? POD.workload.uid : null);
+    if (known) assert.equal(identityOf(local.current!), "spiffe://cluster.local/ns/ns/sa/sa");
+  });
+}
 
 Deno.test("dataplane SEL-16 who waits is told when it comes, and only then", () => {
   const { state, wait, got, host, local } = bed();

@@ -62,9 +62,11 @@ export class BrokerApi {
 
 /** An error for the whole message where a mandatory field is empty (5.2). */
 export function brokerMessage(
-  { svids, federatedBundles }: spiffe.broker.SubscribeToX509SVIDResponse,
+  { svids, crl, federatedBundles }: spiffe.broker.SubscribeToX509SVIDResponse,
   warn: (text: string) => void,
 ): SvidMessage | CertificateError {
+  // SPIRE sends none (5.3); whoever does must not think that they are obeyed.
+  if (crl.length > 0) warn("revocation lists of the SPIFFE Broker are not used; CRL_PATH names a file of them");
   const bundles = new Map(readBundles(federatedBundles, warn));
   const federatesWith = [...bundles.keys()];
   for (const { spiffeId, x509Svid, x509SvidKey, bundle } of svids) {

@@ -166,6 +166,29 @@ Deno.test("identity B10, B11, 5.5: bundles of others stay theirs, and none of th
   assert.deepEqual(bundles.anyTrustDomain, []);
 });
 
+Deno.test("identity S40: what the broker says of one workload holds for no other", async () => {
+  await using bench = await BrokerBench.start();
+  const [alone, federated] = [subjectOf(), subjectOf("test-sa", "uid-2")];
+  bench.pods = [POD, { ...POD, uid: "uid-2", name: "app-1" }];
+  for (const reference of [REFERENCE, "pods.core default/app-1 uid-2"]) {
+    bench.broker.svids.set(reference, [bench.broker.ca.issue(PATH)]);
+  }
+  const trusted = async (subject: CertificateSubject) => [...(await bench.fetch(subject)).bundles.byTrustDomain.keys()];
+  assert.deepEqual(await trusted(alone), ["example.org"]);
+  bench.broker.federated = { "spiffe://td2.test": spireCa("td2.test").root.certificate };
+  assert.deepEqual((await trusted(federated)).sort(), ["example.org", "td2.test"]);
+  assert.deepEqual(await trusted(alone), ["example.org"], "as it was told of it");
+  assert.deepEqual(bench.updates, []);
+});
+
+Deno.test("identity S40, 5.3: revocation lists of a broker are told as what they are: not used", () => {
+  const warned: string[] = [];
+  for (const crl of [[], [Uint8Array.of(48, 0)]]) {
+    brokerMessage({ svids: [], crl, federatedBundles: {} }, (text) => warned.push(text));
+  }
+  assert.deepEqual(warned, ["revocation lists of the SPIFFE Broker are not used; CRL_PATH names a file of them"]);
+});
+
 Deno.test("identity S39: a broker with another SPIFFE id is refused", async () => {
   await using bench = await BrokerBench.start({ SPIFFE_BROKER_SERVER_SPIFFE_ID: "spiffe://example.org/spire/agent/x" });
   const { message } = await bench.refusal();

@@ -142,6 +142,24 @@ Deno.test("identity P13: an id of another shape than a workload's", async () => 
   assert.match((await refusalOf(rig)).message, /invalid spiffe identity: spiffe:\/\/example.org\/ztunnel$/);
 });
 
+Deno.test("identity S41: by selectors a proxy gets whatever has an entry on its node, by process what its pods are", async () => {
+  const stranger = (uid: string | null) => subjectOf("payments", uid);
+  await using trusting = await SpireRig.start(SELECTORS);
+  trusting.agent.addAccount("default", "payments");
+  assert.equal((await trusting.get(stranger(null))).id, stranger(null).id, "no pod of that account is here");
+
+  await using attesting = await SpireRig.start();
+  attesting.agent.addAccount("default", "payments");
+  attesting.agent.addAccount("default", "test-sa");
+  attesting.addPod("uid-123456", 4321);
+  assert.match(
+    (await refusalOf(attesting, stranger("uid-123456"))).message,
+    /Mismatched identity: expected .*payments/,
+  );
+  assert.match((await refusalOf(attesting, stranger("uid-9"))).message, /No sandbox found for pod UID: uid-9/);
+  assert.equal((await refusalOf(attesting, stranger(null))).code, "CONFIGURATION");
+});
+
 Deno.test("identity P27: rotation comes by push", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");

@@ -1,5 +1,6 @@
 /** What one subject's stream says and what becomes of it, under virtual time (`docs/spec/identity-spire.md` 9.6). */
 import { strict as assert } from "node:assert";
+import { spireCa } from "../../../tests/support/spire_ca.ts";
 import { describe, SpireBench, START, subjectOf } from "../../../tests/support/spire_source.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { makeCa } from "../../identity/test_certificates.ts";
@@ -193,6 +194,32 @@ Deno.test("identity P12, S17: SVIDs of others only", async () => {
   assert.match(answer.error!.message, /Mismatched identity: expected .*test-sa, got .*other-sa$/);
   bench.authority.close();
 });
+
+const foreign = spireCa("other.test");
+const elsewhere = foreign.issue("/ns/default/sa/test-sa", { now: START });
+
+// The second claims to be ours, and its certificate does not.
+for (
+  const [what, raw, text] of [
+    ["as it is", elsewhere, /Mismatched identity: expected spiffe:\/\/example\.org\/.*, got spiffe:\/\/other\.test\//],
+    [
+      "under our id",
+      { ...elsewhere, id: ID },
+      /Mismatched identity: .*, got spiffe:\/\/other\.test\/.* in the certificate/,
+    ],
+  ] as const
+) {
+  Deno.test(`identity S18: an SVID of a foreign trust domain, ${what}`, async () => {
+    const bench = new SpireBench();
+    bench.bundles({ "example.org": [bench.ca.root.certificate], "other.test": [foreign.root.certificate] });
+    const answer = await bench.ask();
+    bench.source.last.message({ svids: [raw], federatesWith: ["spiffe://other.test"], bundles: null });
+    await bench.clock.advance(10_000);
+    assert.equal(answer.issued, null);
+    assert.match(answer.error!.message, text);
+    bench.authority.close();
+  });
+}
 
 Deno.test("identity P27: a pushed SVID replaces the certificate, and nobody asks for it", async () => {
   const bench = new SpireBench();
