@@ -67,7 +67,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       },
     });
     const start = async () => {
-      await startWorkers(config, workers, filter, log);
+      await startWorkers(servers.asBound, workers, filter, log);
       followRevocation(revocation, workers);
       servers.serveStats(async () => {
         certificates.collectMetrics();

@@ -14,6 +14,8 @@ import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
 import { DUMP_CLOCK } from "./dump_sources.ts";
 
+type Component = "readiness" | "admin" | "stats";
+
 /** What the admin port asks of others. */
 export interface AdminParts {
   readonly control: FilterControl;
@@ -27,20 +29,32 @@ export interface AdminParts {
 export class Servers {
   readonly #log: Log;
   readonly #config: Config;
-  readonly #running: HttpServer[] = [];
+  readonly #bound = new Map<Component, HttpServer>();
 
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
   }
 
+  /**
+   * The configuration with the ports that the kernel chose, once all are bound: workers must know them, as they are
+   * nobody's application (`docs/spec/observed.md` O35).
+   */
+  get asBound(): Config {
+    const { listeners } = this.#config;
+    const [readiness, admin, stats] = (["readiness", "admin", "stats"] as const).map((component) =>
+      withPort(listeners[component], this.#bind(component).addresses[0].port)
+    ) as [ServerAddress, ServerAddress, ServerAddress];
+    return { ...this.#config, listeners: { ...listeners, readiness, admin, stats } };
+  }
+
   /** The first thing that is bound, so that probes get an answer during the start. */
   serveReadiness(readiness: Readiness): void {
-    this.#bind("readiness", this.#config.listeners.readiness).serve(readinessHandler(readiness));
+    this.#bind("readiness").serve(readinessHandler(readiness));
   }
 
   serveAdmin({ control, dump, explain, profile, stop }: AdminParts): void {
-    this.#bind("admin", this.#config.listeners.admin).serve(routed({
+    this.#bind("admin").serve(routed({
       "/": dashboardRoute(),
       ...pprofRoutes(profile, Date.now),
       "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
@@ -51,16 +65,25 @@ export class Servers {
   }
 
   serveStats(collect: CollectSnapshots): void {
-    this.#bind("stats", this.#config.listeners.stats).serve(statsHandler(collect));
+    this.#bind("stats").serve(statsHandler(collect));
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#running.map((server) => server.drain()));
+    await Promise.all([...this.#bound.values()].map((server) => server.drain()));
   }
 
-  #bind(component: string, at: ServerAddress): HttpServer {
-    const server = HttpServer.bind(component, at, this.#log.scope("ztunnel::hyper_util"));
-    this.#running.push(server);
+  /** Once for each. */
+  #bind(component: Component): HttpServer {
+    let server = this.#bound.get(component);
+    if (server === undefined) {
+      const scope = this.#log.scope("ztunnel::hyper_util");
+      server = HttpServer.bind(component, this.#config.listeners[component], scope);
+      this.#bound.set(component, server);
+    }
     return server;
   }
+}
+
+function withPort(at: ServerAddress, port: number): ServerAddress {
+  return at.kind === "address" ? { ...at, address: { ...at.address, port } } : { ...at, port };
 }
