@@ -10,6 +10,7 @@ import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
@@ -133,6 +134,9 @@ function announce(config: Config, log: Log): void {
   scope.info(`version: ${versionLine(config.istioVersion)}`);
   const { soft, hard } = raiseDescriptorLimit();
   scope.info(`set file descriptor limits from ${soft} to ${hard}`);
-  scope.info(`running with config: ${startupDump(config)}`);
+  // Of many lines.
+  if (scope.isEnabled(LEVEL.info)) {
+    log.line(LEVEL.info, scope.target, `running with config: ${startupDump(config)}`, "");
+  }
   for (const warning of config.warnings) scope.warn(warning);
 }

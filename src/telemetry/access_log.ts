@@ -7,7 +7,7 @@ import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Log } from "./log.ts";
 import { bare, type Fields, jsonFields, plainFields } from "./log_fields.ts";
 import { LEVEL, type Level } from "./log_level.ts";
-import { quote } from "./rust_text.ts";
+import { jsonString, quote } from "./rust_text.ts";
 import type { TrafficSides } from "./traffic_labels.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
 
@@ -104,7 +104,7 @@ export class AccessLog {
   }
 
   #text(name: string, plain: string, value: string): string {
-    return this.#json ? `,"${name}":${JSON.stringify(value)}` : ` ${name}=${plain}`;
+    return this.#json ? `,"${name}":${jsonString(value)}` : ` ${name}=${plain}`;
   }
 
   #peer(side: "src" | "dst", peer: TrafficPeer, mutualTls: boolean): string {

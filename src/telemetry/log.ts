@@ -64,7 +64,7 @@ export class Log {
     this.#writer.push(this.format.event(this.#timestamp(this.#clock()), level, target, message, fields, shown));
   }
 
-  /** An event whose fields are rendered already; the caller has asked {@link isEnabled}. */
+  /** An event whose message is ours and whose fields are rendered already; the caller has asked {@link isEnabled}. */
   line(level: Level, target: string, message: string, fields: string) {
     this.#writer.push(this.format.line(this.#timestamp(this.#clock()), level, target, message, fields));
   }

@@ -1,9 +1,10 @@
 /**
- * Fields of log events. A string is shown quoted; a {@link Bare} text (addresses, ids, errors of the system) as it is;
- * numbers and booleans bare. A field without a value is left out (`docs/spec/config-admin.md` 6.3, 6.4).
+ * Fields of log events. A string is shown quoted; a {@link Bare} text (addresses, ids, errors of the system) without
+ * quotes; numbers and booleans bare. A field without a value is left out (`docs/spec/config-admin.md` 6.3, 6.4).
+ * Whoever wrote a text, nothing in it ends the line or speaks to the terminal.
  */
 import type { Level } from "./log_level.ts";
-import { quote } from "./rust_text.ts";
+import { jsonString, quote, visible } from "./rust_text.ts";
 
 /** A text that plain lines show without quotes. JSON lines make no difference. */
 export class Bare {
@@ -45,7 +46,7 @@ export function plainFields(fields: Fields): string {
 
 function plainValue(value: string | number | boolean | Bare): string {
   if (typeof value === "string") return quote(value);
-  return value instanceof Bare ? value.text : String(value);
+  return value instanceof Bare ? visible(value.text) : String(value);
 }
 
 /** `,"a":"x","b":1`: each field with a comma before it. */
@@ -60,5 +61,6 @@ export function jsonFields(fields: Fields): string {
 }
 
 function jsonValue(value: string | number | boolean | Bare): string {
-  return JSON.stringify(value instanceof Bare ? value.text : value) ?? "null";
+  if (value instanceof Bare) return jsonString(value.text);
+  return typeof value === "string" ? jsonString(value) : JSON.stringify(value) ?? "null";
 }

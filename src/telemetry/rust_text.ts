@@ -5,6 +5,7 @@
 
 /** Anything that a quoted string does not show as it is: quotes, backslashes, what cannot be printed. */
 const UNUSUAL = /["\\]|[^\x20-\x7e]/;
+const NOT_PLAIN = /[^\x20-\x7e]/;
 const ESCAPED = /["\\\p{C}\p{Zl}\p{Zp}\p{Grapheme_Extend}]|(?! )\p{Zs}/gu;
 const NAMED = new Map([['"', '\\"'], ["\\", "\\\\"], ["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"], ["\0", "\\0"]]);
 
@@ -15,6 +16,29 @@ export function quote(text: string): string {
 
 function escape(char: string): string {
   return NAMED.get(char) ?? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/** Controls, line and column separators among them, marks that turn the direction of text, halves of characters. */
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * The same for a text that stands alone: quotes and backslashes stay, all that could forge a line, a column or the
+ * colours of a terminal is escaped.
+ */
+export function visible(text: string): string {
+  return NOT_PLAIN.test(text) ? text.replace(INVISIBLE, escape) : text;
+}
+
+/** A JSON string in which nothing is invisible either: JSON itself escapes only what is below U+0020. */
+export function jsonString(text: string): string {
+  const json = JSON.stringify(text);
+  return NOT_PLAIN.test(json) ? json.replace(INVISIBLE, escapeInJson) : json;
+}
+
+function escapeInJson(char: string): string {
+  let units = "";
+  for (let i = 0; i < char.length; i++) units += `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  return units;
 }
 
 /** `["a", "b"]` */
