@@ -287,7 +287,7 @@ testNeeding(NEEDS, "inpod S10, A1.9: a breach of protocol is told and ends the p
   assert.match(output, /WorkloadProxyManager run error: protocol error "workload_info is required but not present"/);
 });
 
-testNeeding(NEEDS, "inpod R1, R2, R7-R9: the proxy's own ports, from a pod and from outside", async () => {
+testNeeding(NEEDS, "inpod R1, R2, R7-R9, config C49: the proxy's own ports, from a pod and from outside", async () => {
   await using scene = await Scene.build({ ADMIN_PORT: "15000", STATS_PORT: "15020", READINESS_PORT: "15021" });
   const { client, node, cluster: { outside } } = scene;
   const plain = async (from: BedPod["namespace"], port: number) =>
@@ -303,7 +303,7 @@ testNeeding(NEEDS, "inpod R1, R2, R7-R9: the proxy's own ports, from a pod and f
 
 testNeeding(
   NEEDS,
-  "dataplane 1.9: the proxy's own workload takes HBONE, for its metrics, but not for its admin port",
+  "dataplane 1.9, TE-14, config C54: the proxy's own workload takes HBONE, for its metrics, but not for its admin port",
   async () => {
     await using scene = await Scene.build({ ADMIN_PORT: "15000", STATS_PORT: "15020" }, { proxiesInMesh: true });
     const { client, node, cluster: { nodes: [, far] } } = scene;
@@ -312,6 +312,19 @@ testNeeding(
     assert.match(metrics, /^workload_manager_active_proxy_count 1$/m);
     const { fields } = await node.proxy.line(new RegExp(`access.*dst.hbone_addr=${address}:15020`));
     assert.equal(fields.get("dst.identity"), identityOf("ztunnel-node2"));
+    const inbound = await far!.proxy.line(/access.*direction="inbound"/);
+    assert.deepEqual(
+      ["dst.addr", "dst.hbone_addr", "dst.workload"].map((name) => inbound.fields.get(name)),
+      [`${address}:15008`, `${address}:15020`, "ztunnel-node2"],
+    );
+    const after = await client.namespace.run("curl", "-sS", `http://${address}:15020/metrics`);
+    for (const [event, count] of [["opened", 2], ["closed", 1]] as const) {
+      const series = after.split("\n").filter((line) =>
+        line.startsWith(`istio_tcp_connections_${event}_total{reporter="destination"`)
+      );
+      assert.deepEqual(series.map((line) => line.split(" ").at(-1)), [`${count}`], series.join("\n"));
+      assert.match(series[0]!, /destination_principal="spiffe:[^"]*\/sa\/ztunnel-node2"/);
+    }
     assert.notEqual(await failure(client.namespace, address, 15000), 0);
     await far!.proxy.line(/attempted recursive call to ourselves/);
     assert.equal((await far!.proxy.stop()).code, 0);

@@ -22,10 +22,12 @@ async function dump(pods: readonly PodState[], more: Partial<PodsDumpSources> = 
 
 const info = { name: "name", namespace: "ns", serviceAccount: "sa" };
 
-Deno.test("inpod A1-A3: pods by uid, with their state", async () => {
+Deno.test("inpod A1-A3, config C32 to C34: pods by uid, with their state", async () => {
   assert.deepEqual(JSON.parse(await dump([pod("uid1", "Pending")])), { uid1: { info, state: "Pending" } });
   const connections = { inbound: [], outbound: [] };
   assert.deepEqual(JSON.parse(await dump([pod("uid1", "Up")])), { uid1: { connections, info, state: "Up" } });
+  const unserved = await dump([pod("uid1", "Up")], { instances: [] });
+  assert.deepEqual(JSON.parse(unserved), { uid1: { info, state: "Up" } }, "nobody to ask for connections");
   assert.equal(await dump([]), "{}");
 });
 

@@ -36,7 +36,7 @@ function counted({ metrics }: TestNode): [string, number][] {
 }
 
 for (const [side, reporter] of [["client", "destination"], ["server", "source"]] as const) {
-  const vector = side === "client" ? "identity L9, TL-05, TL-07" : "identity L7, TL-06, TL-08";
+  const vector = side === "client" ? "identity L9, TL-05, TL-07" : "identity L7, TL-02, TL-06, TL-08";
 
   Deno.test(`dataplane ${vector}: the ${side}'s certificate is revoked while it is used, and then again`, () => {
     const bed = new Bed();

@@ -1,6 +1,7 @@
 /** Who talked to whom, how much: log lines and counters of both sides (`docs/spec/dataplane.md` 7.5, 8, 10.8). */
 import { strict as assert } from "node:assert";
 import { rawServer } from "../hbone/testing_peer.ts";
+import type { MeshChange } from "../mesh/changes.ts";
 import { namespacedHostname } from "../mesh/model.ts";
 import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
 import { parseIp } from "../net/address.ts";
@@ -155,23 +156,72 @@ const WAYPOINT_REFERENCE = {
   hboneMtlsPort: 15008,
 } as const;
 
-Deno.test("dataplane TE-04 workload waypoint by address", () => {
-  const bed = new Testbed();
-  const client = bed.node("client", CLIENT);
-  const authorities = waypoint(bed);
-  bed.apply(workloadAt("server", SERVER, { protocol: "HBONE", waypoint: WAYPOINT_REFERENCE }));
-  assert.equal(exchange(bed, `${SERVER}:8080`), `waypoint\n${HELLO}`);
-  assert.deepEqual(authorities, [`${SERVER}:8080`]);
-  assert.match(
-    client.accessLine,
-    new RegExp(
-      `dst.addr=${WAYPOINT}:15008 dst.hbone_addr=${SERVER}:8080 dst.workload="waypoint" dst.namespace="default" ` +
-        'dst.identity="spiffe://cluster.local/ns/default/sa/waypoint" .* bytes_sent=11 bytes_recv=20',
-    ),
-  );
-  assert.deepEqual(client.traffic, { opened: 1, received: 11, sent: 20, closed: { "-": 1 }, failed: {} });
-  bed.assertClean();
-});
+const WAYPOINT_HOST = "waypoint.example";
+const BY_NAME = {
+  kind: "hostname",
+  key: namespacedHostname("default", WAYPOINT_HOST),
+  namespace: "default",
+  hostname: WAYPOINT_HOST,
+  hboneMtlsPort: 15008,
+} as const;
+
+/** The waypoint as a service, whose endpoint its pod is. */
+const WAYPOINT_SERVICE: readonly MeshChange[] = [
+  {
+    kind: "service",
+    service: {
+      ...DEFAULT_SERVICE,
+      key: BY_NAME.key,
+      name: "waypoint",
+      namespace: "default",
+      hostname: WAYPOINT_HOST,
+      vips: [{ network: "", ip: parseIp("10.10.0.2")! }],
+      ports: new Map([[15008, 15008]]),
+    },
+    endpoints: [],
+  },
+  {
+    ...workloadAt("waypoint", WAYPOINT, { protocol: "HBONE", services: [BY_NAME.key] }),
+    endpoints: new Map([[BY_NAME.key, new Map([[15008, 15008]])]]),
+  } as MeshChange,
+];
+
+for (
+  const { vector, reference, more } of [
+    { vector: "dataplane TE-04, config C53 workload waypoint by address", reference: WAYPOINT_REFERENCE, more: [] },
+    {
+      vector: "dataplane TE-06 workload waypoint by the host name of a service",
+      reference: BY_NAME,
+      more: WAYPOINT_SERVICE,
+    },
+    {
+      vector: "dataplane TE-07 workload waypoint by the host name of a workload",
+      reference: BY_NAME,
+      more: [workloadAt("waypoint", WAYPOINT, { protocol: "HBONE", hostname: WAYPOINT_HOST })],
+    },
+  ]
+) {
+  Deno.test(vector, () => {
+    const bed = new Testbed();
+    const client = bed.node("client", CLIENT);
+    const authorities = waypoint(bed);
+    bed.apply(...more, workloadAt("server", SERVER, { protocol: "HBONE", waypoint: reference }));
+    assert.equal(exchange(bed, `${SERVER}:8080`), `waypoint\n${HELLO}`);
+    assert.deepEqual(authorities, [`${SERVER}:8080`]);
+    assert.match(
+      client.accessLine,
+      new RegExp(
+        '^info connection complete .*src.identity="spiffe://cluster.local/ns/default/sa/client" .*' +
+          `dst.addr=${WAYPOINT}:15008 dst.hbone_addr=${SERVER}:8080 ` +
+          'dst.workload="waypoint" dst.namespace="default" ' +
+          'dst.identity="spiffe://cluster.local/ns/default/sa/waypoint" .*direction="outbound" ' +
+          "bytes_sent=11 bytes_recv=20",
+      ),
+    );
+    assert.deepEqual(client.traffic, { opened: 1, received: 11, sent: 20, closed: { "-": 1 }, failed: {} });
+    bed.assertClean();
+  });
+}
 
 Deno.test("dataplane TE-05 service waypoint by address: authority and service are the service's", () => {
   const bed = new Testbed();

@@ -64,7 +64,7 @@ const cases: readonly Case[] = [
   { vector: "L7, L9, S33: the leaf is listed", chain: direct, crls: [makeCrl(root, [LEAF])], code: "REVOKED" },
   { vector: "L26: another serial is listed", chain: direct, crls: [makeCrl(root, [OTHER])], code: null },
   {
-    vector: "L8, S33: the intermediate is listed by the root, the leaf is not",
+    vector: "L8, S33, dataplane TL-03: the intermediate is listed by the root, the leaf is not",
     chain: below,
     crls: [makeCrl(root, [Uint8Array.of(2)])],
     code: "REVOKED",
@@ -164,7 +164,7 @@ Deno.test("revocation, identity L10 L11 L27: a connection ends when its leaf is 
   assert.deepEqual([bench.ended, bench.rejected, bench.revocation.watched], [["a"], ["source"], 0]);
 });
 
-Deno.test("revocation, identity L12: also when it has expired meanwhile", () => {
+Deno.test("revocation, identity L12, dataplane TL-13: also when it has expired meanwhile", () => {
   const bench = new Bench().lists();
   bench.watch("a", [leafOf(root, LEAF, { notBefore: NOW - 2 * HOUR, notAfter: NOW - HOUR }), root.certificate]);
   bench.lists(makeCrl(root, [LEAF]));
@@ -192,6 +192,23 @@ Deno.test("revocation, identity L15: authorities of one name are told apart by t
   }
   bench.lists(makeCrl(root, [Uint8Array.of(10)]));
   assert.deepEqual(bench.ended, ["10"]);
+});
+
+Deno.test("revocation, dataplane TL-10: leaves on every level below a revoked authority go, those of one with its name stay", () => {
+  const bench = new Bench().lists();
+  for (const [name, serial] of [["revoked", 2], ["namesake", 3]] as const) {
+    const first = authority("first", { issuer: root, serial: Uint8Array.of(serial) });
+    const second = authority("second", { issuer: first });
+    const third = authority("third", { issuer: second });
+    for (const issuers of [[first], [second, first], [third, second, first]] as const) {
+      const above = issuers.map(({ certificate }) => certificate);
+      bench.watch(`${name} ${issuers.length}`, [leafOf(issuers[0]), ...above, root.certificate]);
+    }
+  }
+  bench.watch("of the root", direct);
+  bench.lists(makeCrl(root, [Uint8Array.of(2)]));
+  assert.deepEqual(bench.ended, ["revoked 1", "revoked 2", "revoked 3"]);
+  assert.equal(bench.revocation.watched, 4);
 });
 
 Deno.test("revocation, identity L16 L17, dataplane TL-11: listed before the watch began, a connection ends in the next turn", () => {

@@ -61,7 +61,7 @@ Deno.test("forgetting, identity C9: not by an update", () => {
   assert.deepEqual(keeper.log, ["prefetch a"]);
 });
 
-Deno.test("forgetting: an update to another identity leaves the old one", () => {
+Deno.test("forgetting, xds Q8: an update to another identity leaves the old one", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, SHARED);
   certificates.upsert(pod("1"));

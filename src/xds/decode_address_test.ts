@@ -238,6 +238,20 @@ Deno.test("xds X21 to X23: addresses of a service, whole ones and blocks", () =>
   assert.deepEqual(service(at(128, ...V6)).vips.length, 1);
 });
 
+Deno.test("xds Q9: of a port 16 bits count, of a length 8", () => {
+  const more = 3 * 65_536;
+  const ports = [{ servicePort: more + 80, targetPort: more + 8080 }];
+  const addresses = [{ address: Uint8Array.of(10, 0, 0, 0), length: 256 + 24 }, {
+    address: Uint8Array.of(10, 0, 0, 1),
+    length: 256 + 32,
+  }];
+  const { ports: read, vips, cidrVips } = service({ ports, addresses });
+  assert.deepEqual([...read], [[80, 8080]]);
+  assert.deepEqual([vips, cidrVips], [[{ network: "", ip: "10.0.0.1" }], [{ network: "", cidr: "10.0.0.0/24" }]]);
+  const tunnel = { protocol: istio.workload.ApplicationTunnel.Protocol.PROXY, port: more + 15_088 };
+  assert.deepEqual(workload({ applicationTunnel: tunnel }).applicationTunnel, { protocol: "PROXY", port: 15_088 });
+});
+
 Deno.test("xds X24: a preference for nothing", () => {
   const prefer = (...routingPreference: number[]) => address({ service: { loadBalancing: { routingPreference } } });
   assert.equal(refusal(prefer(0)), "unknown enum: invalid target");

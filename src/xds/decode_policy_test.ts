@@ -92,7 +92,17 @@ Deno.test("xds 1.8: numbers of enums that do not exist, in a policy", () => {
   }
 });
 
-Deno.test("xds X28: a policy value that means nothing is left out and told", () => {
+Deno.test("xds Q9: of a policy's ports 16 bits count, of a block's length 8", () => {
+  const matches = [{
+    destinationPorts: [65_536 + 80],
+    notDestinationPorts: [65_536],
+    sourceIps: [{ address: Uint8Array.of(10, 0, 0, 0), length: 256 + 8 }],
+  }];
+  const [[[match]]] = policy({ rules: [{ clauses: [{ matches }] }] }).rules as [[[Match]]];
+  assert.deepEqual([match.destinationPorts, match.notDestinationPorts, match.sourceIps], [[80], [0], ["10.0.0.0/8"]]);
+});
+
+Deno.test("xds X28, Q10: a policy value that means nothing is left out and told", () => {
   const decoded = authorization({
     rules: [{ clauses: [{ matches: [{ sourceIps: [{ address: new Uint8Array(5), length: 8 }] }] }] }],
   });

@@ -68,7 +68,7 @@ Deno.test("TLS: a chain that was complete once does not make up for what is miss
     assert.equal(await verdict(rig, whole, by), "accepted");
   }));
 
-Deno.test("TLS, identity S36 L24: junk among what a peer presents is in no path, and hides nothing from a revocation list", () =>
+Deno.test("TLS, identity S36 L24, dataplane TL-12: junk among what a peer presents is in no path, and hides nothing from a revocation list", () =>
   withTls(async (rig) => {
     const intermediate = authority("intermediate", { issuer: root, extensions: crlSigner() });
     const { chain: [leaf], key } = credential(intermediate, CLIENT_ID, { serial: Uint8Array.of(7) });
