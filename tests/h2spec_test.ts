@@ -36,7 +36,7 @@ function failures(output: string): string[] {
   });
 }
 
-testNeeding({ go: true }, "h2spec, observed O15: all cases but one, which asks for smaller frames than ours", async () => {
+testNeeding({ go: true }, "h2spec, observed O15: all cases but one, which wants smaller frames", async () => {
   const { total, passed, failed } = await score({});
   console.log(`h2spec: ${passed} of ${total}`, ...failed.map((name) => `\n  failed: ${name}`));
   assert.equal(total, 145);
