@@ -2,7 +2,8 @@
  * One HTTP/2 connection to a peer, from the wish to its end.
  *
  *     credential ──▶ dialing ──▶ handshake ──▶ open ──▶ ended ──▶ closed
- *         └─────────────┴────────────┴──── failure ─────────────────▲
+ *         │  └──── over a tunnel ────▲ │                              ▲
+ *         └─────────────┴──────────────┴─ failure ────────────────────┘
  *
  * "open" begins with our preface; requests may be sent at once. A GOAWAY or `drain` only stops new requests. In
  * "ended" the last frames leave.
@@ -56,7 +57,8 @@ export class ClientConnection implements ConnectionHandler {
   #abort: () => void = () => {};
   #h2: H2Connection | null = null;
   #transport: Transport | null = null;
-  #dialling = false;
+  /** The credential came. */
+  #begun = false;
   #closed = false;
   #ended = false;
   #settled = false;
@@ -80,11 +82,32 @@ export class ClientConnection implements ConnectionHandler {
 
   /** Events may come before this returns. */
   start(credentials: Credentials, source: SpiffeId): void {
+    this.#obtain(credentials, source, (credential) => this.#dial(credential), () => {});
+  }
+
+  /** The same over a stream that is there: a tunnel through a gateway. Whatever becomes of it, it is closed here. */
+  startOver(plain: Duplex, credentials: Credentials, source: SpiffeId): void {
+    this.#obtain(credentials, source, (credential) => this.#secure(plain, credential), () => plain.close());
+  }
+
+  #obtain(credentials: Credentials, source: SpiffeId, go: (credential: Credential) => void, drop: () => void): void {
     const stop = credentials.get(source, {
-      onCredential: (credential) => this.#dial(credential),
-      onCredentialFailure: (message) => this.#fail(identityFailure(message)),
+      onCredential: (credential) => {
+        if (this.#ended) return;
+        this.#begun = true;
+        go(credential);
+      },
+      onCredentialFailure: (message) => {
+        if (this.#ended) return;
+        drop();
+        this.#fail(identityFailure(message));
+      },
     });
-    if (!this.#ended && !this.#dialling) this.#abort = stop;
+    if (this.#ended || this.#begun) return;
+    this.#abort = () => {
+      stop();
+      drop();
+    };
   }
 
   get isConnecting(): boolean {
@@ -159,8 +182,6 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #dial(credential: Credential): void {
-    if (this.#ended) return;
-    this.#dialling = true;
     const dial = this.#loop.network.dial(this.peer.address, this.#settings.dial, {
       onConnect: (plain) => this.#secure(plain, credential),
       onDialFailure: (ending) => this.#fail(dialFailure(ending)),

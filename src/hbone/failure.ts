@@ -38,6 +38,7 @@ export function dialFailure(ending: Ending): TunnelFailure {
 }
 
 export function handshakeFailure(ending: Ending): TunnelFailure {
+  if (ending.message === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
   return { flag: "CONNECT", message: `io error: ${ending.message}` };
 }
 
@@ -49,6 +50,36 @@ export function prefaceFailure(failure: H2Failure): TunnelFailure {
 export function requestFailure(failure: H2Failure): TunnelFailure {
   if (failure.reason === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
   return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
+}
+
+/** How the stream below ends what is spoken over it: double HBONE. */
+export function outerTunnelEnding(failure: H2Failure): Ending {
+  const how = failure.by === "transport" ? "error" : "reset";
+  return { by: failure.by === "us" ? "us" : "peer", how, code: "OUTER_TUNNEL", message: outerTunnelText(failure) };
+}
+
+function outerTunnelText(failure: H2Failure): string {
+  if (failure.reason === REVOKED) return REVOKED;
+  switch (failure.by) {
+    case "peer":
+      return `the outer tunnel was reset: ${failure.reason}`;
+    case "us":
+      return `the outer tunnel was closed: ${failure.reason}`;
+    case "transport":
+      return `the outer tunnel broke: ${failure.reason}`;
+    default:
+      return failure.by satisfies never;
+  }
+}
+
+/**
+ * Of the inner tunnel of double HBONE, whose log line shows the gateway's address. `service`: the one that has no SANs,
+ * so that nobody is accepted (`docs/spec/xds-state.md` 8.1 Q13).
+ */
+export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
+  if (message === REVOKED) return { ...rest, message };
+  const hint = service === null ? "" : `: ${service} has no subject alternative names, which istiod has to supply`;
+  return { ...rest, message: `${message} (inner tunnel${hint})` };
 }
 
 /** `stream error received: refused stream before processing any application logic` */
@@ -80,6 +111,11 @@ const REASONS: Readonly<Record<string, string>> = {
 /** `http status: 401 Unauthorized` */
 export function statusFailure(status: string): TunnelFailure {
   return { flag: "CONNECT", message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
+}
+
+/** A connection that takes no request although it was made for one. */
+export function noRoomFailure(): TunnelFailure {
+  return { flag: "H2_HANDSHAKE_FAILURE", message: "h2 failed: the connection takes no request" };
 }
 
 export function responseTimeout(): TunnelFailure {

@@ -14,6 +14,7 @@ import { ClientConnection, type ClientSettings, type Peer } from "./client_conne
 import type { Credentials } from "./credentials.ts";
 import type { TunnelFailure } from "./failure.ts";
 import type { Loop } from "./loop.ts";
+import { type NestedRequest, NestedTunnel } from "./nested_tunnel.ts";
 import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
 
 export interface TunnelRequest {
@@ -79,6 +80,14 @@ export class Pool {
       return true;
     };
     this.#place(tunnel, request);
+    return tunnel;
+  }
+
+  /** The same through a second tunnel inside the first, which is not shared. `close` the result in every case. */
+  requestNested(request: NestedRequest, events: TunnelEvents): NestedTunnel {
+    const parts = { loop: this.#loop, credentials: this.#credentials, settings: this.#settings, peers: this.#peers };
+    const tunnel = new NestedTunnel(parts, request, events);
+    tunnel.start((outer) => this.request(request.outer, outer));
     return tunnel;
   }
 

@@ -68,7 +68,10 @@ function isSafe(value: string): boolean {
   return value !== "" && VISIBLE_ASCII.test(value) && !value.includes(",");
 }
 
-/** All `baggage` lines of one message, in order. One line that is not visible ASCII spoils all of it. */
+/**
+ * All `baggage` lines of one message, in order. {@link NO_BAGGAGE} itself where there is none, or where one line that is
+ * not visible ASCII spoils all of it.
+ */
 export function parseBaggage(lines: readonly string[]): Baggage {
   if (lines.length === 0) return NO_BAGGAGE;
   const baggage: Record<keyof Baggage, string | null> = { ...NO_BAGGAGE };

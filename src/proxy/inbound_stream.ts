@@ -21,6 +21,7 @@ import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { InboundConnection } from "./connections.ts";
 import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
+import { derivedPeer } from "./derived_peer.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -173,16 +174,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     return telemetry.open({
       reporter: "destination",
       source,
-      derivedSource: {
-        identity: this.#peer.identity,
-        workloadName: baggage.workloadName,
-        serviceName: baggage.canonicalName,
-        serviceVersion: baggage.canonicalRevision,
-        namespace: baggage.namespace,
-        clusterId: baggage.clusterId,
-        region: baggage.region,
-        zone: baggage.zone,
-      },
+      derivedSource: derivedPeer(this.#peer.identity, baggage),
       destination: local,
       derivedDestination: null,
       service: route.service,

@@ -1,18 +1,17 @@
 /**
  * One connection of the pod to somewhere (`docs/spec/dataplane.md` 1.4).
  *
- *     accepted ──▶ local workload ──▶ route ──TCP───▶ dialing ──▶ relay ──▶ done
- *        │               │    │         ▲ └────HBONE──▶ opening ──▶ tunnel ───▲
- *        │               │    └▶ lookup ┤                                     │
- *        │               │    └─▶ name ─┘                                     │
- *        └─── refused ───┴─────────┴──────────────┴──── failed ───────────────┘
+ *     accepted ──▶ local workload ──▶ route ──TCP───────────▶ dialing ──▶ relay ───▶ done
+ *        │               │    │         ▲ └──HBONE, double──▶ opening ──▶ tunnel ────▲
+ *        │               │    └▶ lookup ┤                        │                   │
+ *        │               │    └─▶ name ─┘                        │                   │
+ *        └─── refused ───┴─────────┴───────────────────── failed ┴───────────────────┘
+ *
+ * The record is opened with the route, that of double HBONE once the other side has said who it is, or has failed.
  *
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
  * there is a place for it to go.
  */
-import { newTraceparent } from "../mesh/traceparent.ts";
-import { baggageOf } from "../mesh/baggage.ts";
-import { formatForwarded } from "../mesh/forwarded.ts";
 import type { Workload } from "../mesh/model.ts";
 import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/outcome.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
@@ -22,17 +21,20 @@ import {
   refuseRecursiveOutbound,
   resolveOutbound,
 } from "../mesh/resolve_outbound.ts";
-import { connectHeaders } from "../hbone/connect_headers.ts";
 import type { TunnelFailure } from "../hbone/failure.ts";
 import type { Pool } from "../hbone/pool.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
-import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
+import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
+import type { DerivedPeer } from "../telemetry/traffic_peer.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { LiveConnection, OutboundWay } from "./connections.ts";
 import { CLIENT_RESET, copyFailure, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import { destinationAsSaid, outboundStart } from "./outbound_parties.ts";
+import { nestedRequest, newTrace, tunnelRequest } from "./outbound_requests.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -46,8 +48,11 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   readonly #startedAt: Millis;
   registration = 0;
   #taken: OutboundRoute | null = null;
+  /** What the record is made of; null before the route is known. */
+  #begun: ConnectionStart | null = null;
   #record: ConnectionRecord | null = null;
   #copy: { cut(): void } | null = null;
+  /** Gives up what is under way, or what was made for this connection alone. */
   #abort: () => void = () => {};
   #done = false;
   /** Names the control plane was asked for. */
@@ -87,7 +92,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     if (this.#done) return;
     this.#copy?.cut();
     this.#end();
-    this.#record?.cancel(this.#context.loop.network.now());
+    this.#opened()?.cancel(this.#context.loop.network.now());
     this.#context.connections.remove(this);
   }
 
@@ -100,7 +105,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   /** The client went away before there was a way. */
   onFailure(ending: Ending): void {
-    if (this.#record === null) this.#refuse(`io error: ${ending.message}`);
+    if (this.#begun === null) this.#refuse(`io error: ${ending.message}`);
     else this.#copied(socketFailure(ending, true));
   }
 
@@ -165,24 +170,20 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   #take(route: OutboundRoute, local: Workload): void {
     this.#taken = route;
-    const mutualTls = route.protocol !== "TCP";
     const identity = identityOf(local);
-    this.#record = this.#context.telemetry.open({
-      reporter: "source",
-      source: local,
-      derivedSource: mutualTls ? { identity } : null,
-      destination: route.destination,
-      derivedDestination: null,
-      service: route.service,
-      mutualTls,
-      sourceAddress: this.#source,
-      destinationAddress: route.actual,
-      hboneTarget: route.authority,
-    }, this.#startedAt);
+    this.#begun = outboundStart(route, local, identity, this.#source);
+    if (route.protocol !== "DOUBLEHBONE") this.#opened();
     if (route.protocol === "TCP") this.#dial(route);
-    else if (route.protocol === "DOUBLEHBONE") this.#fail("CONNECT", "unsupported feature: double HBONE");
     else if (identity === null) this.#fail("IDENTITY_ERROR", `identity error: ${local.uid} has no valid identity`);
-    else this.#open(route, local, identity);
+    else if (route.protocol === "HBONE") this.#open(route, local, identity);
+    else this.#openNested(route, local, identity);
+  }
+
+  /** The record, opened if it is not yet; null before the route is known. `said`: by the destination about itself. */
+  #opened(said: DerivedPeer | null = null): ConnectionRecord | null {
+    if (this.#begun === null) return null;
+    const start = said === null ? this.#begun : { ...this.#begun, derivedDestination: said };
+    return this.#record ??= this.#context.telemetry.open(start, this.#startedAt);
   }
 
   #dial(route: OutboundRoute): void {
@@ -199,29 +200,33 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
     this.#abort = () => dial.abort();
   }
 
-  #open(route: OutboundRoute, local: Workload, identity: NonNullable<ReturnType<typeof identityOf>>): void {
-    const { settings } = this.#context;
-    const headers = connectHeaders({
-      authority: route.authority!,
-      baggage: baggageOf(local),
-      forwarded: formatForwarded(this.#source, route.service?.hostname ?? null),
-      traceparent: newTraceparent(this.#context.fillRandom),
-    });
-    const opening = this.#pool.request({
-      source: identity,
-      sourceIp: this.#source.ip,
-      destination: route.destination?.uid ?? "",
-      peer: { address: route.actual, expected: settings.trustDomains.expand(route.nextHopIdentities) },
-      headers,
-    }, {
+  #open(route: OutboundRoute, local: Workload, identity: SpiffeId): void {
+    const call = { route, local, identity, source: this.#source, trace: newTrace(this.#context) };
+    const opening = this.#pool.request(tunnelRequest(this.#context.settings, call), {
       onTunnel: (stream) => this.#tunnel(stream),
       onTunnelFailure: ({ flag, message }) => this.#fail(flag, message),
     });
     this.#abort = () => opening.abort();
   }
 
+  #openNested(route: OutboundRoute, local: Workload, identity: SpiffeId): void {
+    const call = { route, local, identity, source: this.#source, trace: newTrace(this.#context) };
+    const nested = this.#pool.requestNested(nestedRequest(this.#context.settings, call), {
+      onTunnel: (stream, answer, { peerId }) => {
+        this.#opened(destinationAsSaid(answer, peerId));
+        this.#copyThrough(stream);
+      },
+      onTunnelFailure: ({ flag, message }) => this.#fail(flag, message),
+    });
+    this.#abort = () => nested.close();
+  }
+
   #tunnel(stream: Stream): void {
     this.#abort = () => {};
+    this.#copyThrough(stream);
+  }
+
+  #copyThrough(stream: Stream): void {
     const tunnel = new Tunnel(this.#context.loop, this.#client, stream, this, true, (outcome) => this.#copied(outcome));
     this.#copy = tunnel;
     tunnel.start();
@@ -238,7 +243,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   #finish(failure: ConnectionFailure | null): void {
     if (this.#done) return;
     this.#end();
-    this.#record?.finish(this.#context.loop.network.now(), failure);
+    this.#opened()?.finish(this.#context.loop.network.now(), failure);
     this.#context.connections.remove(this);
   }
 

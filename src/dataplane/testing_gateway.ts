@@ -1,0 +1,172 @@
+/**
+ * For tests only: two networks. A client's node is on "north"; on "south" a server's node stands behind an east-west
+ * gateway, which ends the outer tunnels and passes on what is in them.
+ */
+import { defaultOptions } from "../h2/limits.ts";
+import { ErrorCode, type HeaderList, type Stream } from "../h2/seam.ts";
+import { makeLoop } from "../hbone/loop.ts";
+import { ServerConnection } from "../hbone/server_connection.ts";
+import type { HostNetwork } from "../hbone/testing_network.ts";
+import type { TestSocket } from "../hbone/testing_socket.ts";
+import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
+import { type GatewayAddress, namespacedHostname, type Service, workloadUid } from "../mesh/model.ts";
+import { parseIp, type SocketAddress } from "../net/address.ts";
+import type { MemoryNetworkOptions } from "../net/memory_network.ts";
+import { Tunnel } from "../proxy/tunnel.ts";
+import { at, echo, type NodeOptions, Testbed, type TestNode, workloadAt } from "./testing.ts";
+
+export const CLIENT = "10.0.0.1", SERVER = "10.1.0.2", GATEWAY = "10.1.0.9", VIP = "10.10.0.1";
+export const SERVER_ID = "spiffe://cluster.local/ns/default/sa/echo";
+export const GATEWAY_ID = "spiffe://cluster.local/ns/default/sa/gateway";
+export const HOSTNAME = "remote.default.svc.cluster.local";
+export const AUTHORITY = `${HOSTNAME}:8080`;
+
+/** An east-west gateway. */
+export class TestGateway {
+  readonly host: HostNetwork;
+  readonly requests: HeaderList[] = [];
+  readonly connections = new Set<ServerConnection>();
+  /** Outer streams not ended yet. */
+  readonly streams = new Set<Stream>();
+  /** It answers with this status and passes nothing on. */
+  status: string | null = null;
+  /** Where it passes on what comes. */
+  onward: SocketAddress = at(`${SERVER}:15008`);
+
+  constructor(bed: Testbed, address: SocketAddress) {
+    this.host = bed.host(GATEWAY);
+    const loop = makeLoop(this.host);
+    this.host.listen({ address }, ({ duplex }) => {
+      this.host.secure(duplex, bed.context(GATEWAY_ID), "server", 10_000, {
+        onSecure: (secured) => {
+          const connection: ServerConnection = new ServerConnection(loop, secured, defaultOptions("server"), {
+            onRequest: (stream, headers) => this.#take(loop, stream, headers),
+            onClosed: () => this.connections.delete(connection),
+          });
+          this.connections.add(connection);
+        },
+        onSecureFailure() {},
+      });
+    });
+  }
+
+  /** As a process that dies. */
+  die(): void {
+    for (const connection of this.connections) connection.close();
+  }
+
+  /** All outer streams end so. */
+  reset(code: ErrorCode): void {
+    for (const stream of this.streams) stream.reset(code);
+  }
+
+  #take(loop: ReturnType<typeof makeLoop>, stream: Stream, headers: HeaderList): void {
+    this.requests.push(headers);
+    if (this.status !== null) {
+      stream.respond([[":status", this.status]], true);
+      return stream.reset(ErrorCode.NO_ERROR);
+    }
+    this.host.dial(this.onward, {}, {
+      onConnect: (socket) => {
+        stream.respond([[":status", "200"]], false);
+        this.streams.add(stream);
+        const done = () => this.streams.delete(stream);
+        new Tunnel(loop, socket, stream, { up() {}, down() {} }, false, done).start();
+      },
+      onDialFailure: () => {
+        stream.respond([[":status", "503"]], true);
+        stream.reset(ErrorCode.NO_ERROR);
+      },
+    });
+  }
+}
+
+export interface TwoNetworksOptions {
+  readonly memory?: MemoryNetworkOptions;
+  readonly client?: NodeOptions;
+  readonly server?: NodeOptions;
+  readonly service?: Partial<Service>;
+  readonly gateway?: GatewayAddress;
+  readonly gatewayPort?: number;
+  readonly app?: (socket: TestSocket) => void;
+  /** Something else than a node is behind the gateway. */
+  readonly withoutServer?: boolean;
+}
+
+/** By its address, as istiod names it most often. */
+const BY_ADDRESS: GatewayAddress = {
+  kind: "address",
+  network: "south",
+  ip: parseIp(GATEWAY)!,
+  hboneMtlsPort: 15008,
+};
+
+export class TwoNetworks extends Testbed {
+  readonly gateway: TestGateway;
+  readonly client: TestNode;
+  readonly server: TestNode | null;
+  /** What the application at the far end accepted. */
+  readonly apps: TestSocket[];
+
+  constructor(options: TwoNetworksOptions = {}) {
+    super(options.memory);
+    const { client, server, gatewayPort = 15008 } = options;
+    const networkGateway = options.gateway ?? BY_ADDRESS;
+    const far = { network: "south", networkGateway };
+    this.gateway = new TestGateway(this, at(`${GATEWAY}:${gatewayPort}`));
+    this.client = this.node("client", CLIENT, {
+      ...client,
+      env: { NETWORK: "north", ...client?.env },
+      workload: { network: "north", ...client?.workload },
+    });
+    this.apply(workloadAt("gateway", GATEWAY, { network: "south" }));
+    if (options.withoutServer) {
+      this.server = null;
+      this.apply(workloadAt("echo", SERVER, far));
+    } else {
+      const env = { NETWORK: "south", ...server?.env };
+      this.server = this.node("echo", SERVER, { ...server, env, workload: { ...far, ...server?.workload } });
+    }
+    this.apply({
+      kind: "service",
+      service: remoteService(options.service),
+      endpoints: [{ workloadUid: workloadUid("Kubernetes//Pod/default/echo"), ports: new Map(), status: "Healthy" }],
+    });
+    this.apps = this.listen(`${SERVER}:8080`, options.app ?? echo);
+  }
+
+  /** The client's application calls the service. */
+  call(reading = true): TestSocket {
+    return this.connect(CLIENT, `${VIP}:8080`, reading);
+  }
+
+  /** The same, through to the far application. */
+  through(reading = true): [client: TestSocket, app: TestSocket] {
+    const client = this.call(reading);
+    this.run();
+    const app = this.apps.at(-1);
+    if (app === undefined) throw new Error(this.client.lines.join("\n"));
+    return [client, app];
+  }
+
+  override assertClean(): void {
+    super.assertClean();
+    if (this.gateway.streams.size > 0) throw new Error("an outer tunnel is left at the gateway");
+    const { streams } = this.gateway.host.held;
+    if (streams > 0) throw new Error(`${streams} sockets are left at the gateway`);
+  }
+}
+
+function remoteService(words: Partial<Service> = {}): Service {
+  return {
+    ...DEFAULT_SERVICE,
+    key: namespacedHostname("default", HOSTNAME),
+    namespace: "default",
+    name: "remote",
+    hostname: HOSTNAME,
+    vips: [{ network: "north", ip: parseIp(VIP)! }],
+    ports: new Map([[8080, 8080]]),
+    subjectAltNames: [SERVER_ID],
+    ...words,
+  };
+}

@@ -1,0 +1,116 @@
+/**
+ * A tunnel inside a tunnel, to a peer that stands behind the gateway of another network (`docs/spec/dataplane.md` 1.6).
+ *
+ *     outer CONNECT ──200──▶ inner TLS ──▶ inner CONNECT ──200──▶ handed over ──▶ closed
+ *           └───────────────────┴───────────────┴── failure, close ────────────────▲
+ *
+ * The outer one comes from the pool and ends at the gateway, which passes on what it cannot read. The inner connection
+ * proves both ends to each other and carries this one stream, so that the other network chooses anew each time.
+ */
+import type { H2Failure, HeaderList, Stream } from "../h2/seam.ts";
+import type { KnownPeers } from "../identity/known_peers.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { SocketAddress } from "../net/address.ts";
+import { ClientConnection, type ClientEvents } from "./client_connection.ts";
+import type { Credentials } from "./credentials.ts";
+import { innerFailure, noRoomFailure, type TunnelFailure } from "./failure.ts";
+import type { Loop } from "./loop.ts";
+import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
+import type { PoolSettings, TunnelRequest } from "./pool.ts";
+import { StreamDuplex } from "./stream_duplex.ts";
+
+export interface NestedRequest {
+  /** To the gateway. */
+  readonly outer: TunnelRequest;
+  /** Who may answer behind it; empty: nobody. */
+  readonly expected: readonly SpiffeId[];
+  /** Of the inner CONNECT. */
+  readonly headers: HeaderList;
+  /** What is called, for the log. */
+  readonly service: string;
+}
+
+/** Of the pool that the outer tunnel comes from. */
+export interface NestedParts {
+  readonly loop: Loop;
+  readonly credentials: Credentials;
+  readonly settings: PoolSettings;
+  readonly peers: KnownPeers;
+}
+
+export class NestedTunnel implements ClientEvents {
+  readonly #parts: NestedParts;
+  readonly #request: NestedRequest;
+  readonly #events: TunnelEvents;
+  readonly #connection: ClientConnection;
+  #outer: OpeningTunnel | null = null;
+  #inner: OpeningTunnel | null = null;
+  /** One of the events has come, or none is wanted. */
+  #settled = false;
+
+  constructor(parts: NestedParts, request: NestedRequest, events: TunnelEvents) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#events = events;
+    const peer = { address: request.outer.peer.address, expected: request.expected };
+    this.#connection = new ClientConnection(parts.loop, peer, parts.settings, parts.peers, this);
+  }
+
+  /** Events may come before this returns. */
+  start(requestOuter: (events: TunnelEvents) => OpeningTunnel): void {
+    this.#outer = requestOuter({
+      onTunnel: (stream) => this.#startInner(stream),
+      onTunnelFailure: (failure) => this.#fail(failure),
+    });
+  }
+
+  /**
+   * Gives up what is under way: no event follows. After the handover: the stream has ended, and with it the connection
+   * that was made for it. Idempotent.
+   */
+  close(): void {
+    this.#settled = true;
+    this.#outer?.abort();
+    this.#inner?.abort();
+    if (this.#connection.isOpen) this.#connection.drain();
+    else if (this.#connection.isConnecting) this.#connection.close();
+  }
+
+  onOpen(): void {
+    const { loop, settings } = this.#parts;
+    settings.onConnected?.(this.#connection);
+    this.#inner = new OpeningTunnel(loop.network, settings.responseTimeout, this.#request.headers, {
+      onTunnel: (stream, answer, connection) => {
+        this.#settled = true;
+        this.#events.onTunnel(stream, answer, connection);
+      },
+      onTunnelFailure: (failure) => this.#failInside(failure),
+    });
+    if (!this.#inner.openOn(this.#connection)) this.#failInside(noRoomFailure());
+  }
+
+  onOpenFailure(failure: TunnelFailure): void {
+    this.#failInside(failure);
+  }
+
+  /** Its stream was told before, and so was whoever has it. */
+  onClosed(_failure: H2Failure): void {}
+
+  #startInner(stream: Stream): void {
+    const { source, sourceIp, peer } = this.#request.outer;
+    const local: SocketAddress = { ip: sourceIp, port: 0 };
+    const plain = new StreamDuplex(this.#parts.loop, stream, { local, remote: peer.address });
+    this.#connection.startOver(plain, this.#parts.credentials, source);
+  }
+
+  #failInside(failure: TunnelFailure): void {
+    const { expected, service } = this.#request;
+    this.#fail(innerFailure(failure, expected.length === 0 ? service : null));
+  }
+
+  #fail(failure: TunnelFailure): void {
+    if (this.#settled) return;
+    this.close();
+    this.#events.onTunnelFailure(failure);
+  }
+}

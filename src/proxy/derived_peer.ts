@@ -1,0 +1,18 @@
+/** What a peer said about itself, as log and metrics take it (`docs/spec/dataplane.md` 7.3). */
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { Baggage } from "../mesh/baggage.ts";
+import type { DerivedPeer } from "../telemetry/traffic_peer.ts";
+
+/** `identity`: of its certificate. */
+export function derivedPeer(identity: SpiffeId | null, baggage: Baggage): DerivedPeer {
+  return {
+    identity,
+    workloadName: baggage.workloadName,
+    serviceName: baggage.canonicalName,
+    serviceVersion: baggage.canonicalRevision,
+    namespace: baggage.namespace,
+    clusterId: baggage.clusterId,
+    region: baggage.region,
+    zone: baggage.zone,
+  };
+}

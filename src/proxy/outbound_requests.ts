@@ -1,0 +1,58 @@
+/** The CONNECTs of outbound connections (`docs/spec/dataplane.md` 1.5, 1.6, 2.4). */
+import { connectHeaders } from "../hbone/connect_headers.ts";
+import type { NestedRequest } from "../hbone/nested_tunnel.ts";
+import type { TunnelRequest } from "../hbone/pool.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { baggageOf } from "../mesh/baggage.ts";
+import { formatForwarded } from "../mesh/forwarded.ts";
+import type { Workload } from "../mesh/model.ts";
+import type { OutboundRoute } from "../mesh/resolve_outbound.ts";
+import { newTraceparent } from "../mesh/traceparent.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { PodContext, ProxySettings } from "./pod_context.ts";
+
+export interface OutboundCall {
+  readonly route: OutboundRoute;
+  readonly local: Workload;
+  readonly identity: SpiffeId;
+  /** The client's address. */
+  readonly source: SocketAddress;
+  /** `traceparent`, the same for both tunnels. */
+  readonly trace: string;
+}
+
+export function newTrace({ fillRandom }: Pick<PodContext, "fillRandom">): string {
+  return newTraceparent(fillRandom);
+}
+
+export function tunnelRequest({ trustDomains }: ProxySettings, call: OutboundCall): TunnelRequest {
+  const { route, identity, source } = call;
+  return {
+    source: identity,
+    sourceIp: source.ip,
+    destination: route.destination?.uid ?? "",
+    peer: { address: route.actual, expected: trustDomains.expand(route.nextHopIdentities) },
+    headers: headersOf(call),
+  };
+}
+
+/** The inner request alone says what network it comes from (`docs/spec/xds-state.md` X209). */
+export function nestedRequest(settings: ProxySettings, call: OutboundCall): NestedRequest {
+  const { finalIdentities, service, authority } = call.route;
+  return {
+    outer: tunnelRequest(settings, call),
+    expected: settings.trustDomains.expand(finalIdentities),
+    headers: headersOf(call, settings.network),
+    service: service?.hostname ?? authority!,
+  };
+}
+
+function headersOf({ route, local, source, trace }: OutboundCall, network?: string) {
+  return connectHeaders({
+    authority: route.authority!,
+    baggage: baggageOf(local),
+    forwarded: formatForwarded(source, route.service?.hostname ?? null),
+    traceparent: trace,
+    ...(network === undefined ? {} : { network }),
+  });
+}
