@@ -1,5 +1,6 @@
 /** One proxy as a process of its own: started, followed by its log, stopped by its id. */
 import project from "../deno.json" with { type: "json" };
+import { inheritedEnvironment, WITH_PARENT } from "./child.ts";
 import { type LogLine, parseLogLine } from "./log_line.ts";
 
 /** Lines kept; the oldest go first. */
@@ -24,14 +25,6 @@ export function launcher(): Launcher {
   return { command: Deno.execPath(), args };
 }
 
-/** Of our own environment a proxy gets only what says where programs, libraries and caches are. */
-const INHERITED =
-  /^(PATH|HOME|TMPDIR|XDG_CACHE_HOME|LD_LIBRARY_PATH|TLS_LIBRARY|ZTUNNEL_UNPACK_DIR|DENO_.*|npm_config_.*|(https?|no)_proxy|SSL_CERT_.*)$/i;
-
-function inherited(): Record<string, string> {
-  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => INHERITED.test(name)));
-}
-
 export class Node {
   readonly #child: Deno.ChildProcess;
   readonly #lines: LogLine[] = [];
@@ -43,10 +36,11 @@ export class Node {
   #stopping = false;
 
   constructor(readonly name: string, { command, args }: Launcher, settings: Readonly<Record<string, string>>) {
-    this.#child = new Deno.Command(command, {
-      args: [...args],
+    const [first, ...words] = WITH_PARENT;
+    this.#child = new Deno.Command(first, {
+      args: [...words, command, ...args],
       clearEnv: true,
-      env: { ...inherited(), ...settings },
+      env: { ...inheritedEnvironment(), ...settings },
       cwd: new URL("..", import.meta.url),
       stdin: "null",
       stdout: "piped",

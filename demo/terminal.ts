@@ -10,7 +10,7 @@ export interface Terminal {
   say(text?: string): void;
   /** Replaces the last progress line. Does nothing where lines cannot be written over. */
   progress(text: string): void;
-  /** Takes the progress line away. */
+  /** Takes the progress line away. Never throws: who cleans up may do so because the terminal is gone. */
   clearProgress(): void;
 }
 
@@ -32,7 +32,13 @@ export function standardTerminal(): Terminal {
     bad: style(31),
     say: (text = "") => print(`${text}\n`),
     progress: (text) => interactive && print(`\r\x1b[K${text}`),
-    clearProgress: () => interactive && print("\r\x1b[K"),
+    clearProgress: () => {
+      try {
+        if (interactive) print("\r\x1b[K");
+      } catch {
+        // there is no line to take away any more
+      }
+    },
   };
 }
 

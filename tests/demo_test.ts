@@ -1,21 +1,16 @@
 /** The demo as a newcomer starts it, with less to carry. */
 import { strict as assert } from "node:assert";
+import { entries, isAlive } from "./support/deserted.ts";
+import { inheritedEnvironment } from "./support/environment.ts";
+import { testNeeding } from "./support/needs.ts";
+import { eventually } from "./support/patience.ts";
 import { Program } from "./support/program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
-/** Caches are where they are for this process, so that nothing is loaded again. */
-function environment(): Record<string, string> {
-  const names = ["DENO_DIR", "XDG_CACHE_HOME", "TLS_LIBRARY", "NPM_CONFIG_REGISTRY", "TMPDIR"];
-  return Object.fromEntries(names.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  }));
-}
-
 function demo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
   const options = { args: ["run", "-A", "--no-prompt", "demo/main.ts", ...args], cwd: ROOT };
-  return new Program(Deno.execPath(), { ...options, env: { ...environment(), ...env } });
+  return new Program(Deno.execPath(), { ...options, env: { ...inheritedEnvironment(), ...env } });
 }
 
 Deno.test("demo: every claim holds, and it ends by itself", async () => {
@@ -35,6 +30,27 @@ Deno.test("demo: stays up for more, and leaves when it is asked to", async () =>
   assert.equal(code, 0, output);
   assert.throws(() => Deno.statSync(folder), Deno.errors.NotFound);
   for (const [, pid] of pids) assert.throws(() => Deno.statSync(`/proc/${pid}`), Deno.errors.NotFound);
+});
+
+testNeeding({ packages: ["script"] }, "demo: leaves when its terminal goes away", async () => {
+  const command = `${Deno.execPath()} run -A --no-prompt demo/main.ts --bytes=1MB`;
+  const options = { args: ["-qec", command, "/dev/null"], cwd: ROOT, env: inheritedEnvironment() };
+  await using terminal = new Program("script", options);
+  const [, folder = ""] = await terminal.line(/cat (\/\S+)\/mesh\.yaml/);
+  const pids = (await terminal.matches(/node-[abc] .*pid (\d+)/, 3)).map(([, pid]) => Number(pid));
+  assert.ok(Deno.statSync(folder).isDirectory && pids.every(isAlive));
+  await terminal.stop("SIGKILL");
+  await eventually("the end of its folder", () => entries(folder).length === 0);
+  assert.deepEqual(pids.filter(isAlive), []);
+});
+
+Deno.test("demo: where it is killed its proxies end with it", async () => {
+  await using program = demo(["--bytes=1MB"]);
+  const [, folder = ""] = await program.line(/cat (\/\S+)\/mesh\.yaml/);
+  const pids = (await program.matches(/node-[abc] .*pid (\d+)/, 3)).map(([, pid]) => Number(pid));
+  await program.stop("SIGKILL");
+  await eventually("the end of its proxies", () => !pids.some(isAlive));
+  Deno.removeSync(folder, { recursive: true }); // which nobody is left to do
 });
 
 Deno.test("demo: a proxy that does not start fails it with the reason", async () => {

@@ -97,14 +97,14 @@ async function nginx(namespace: Namespace, folder: string): Promise<Program> {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${home};`);
   Deno.writeTextFileSync(
     `${home}/nginx.conf`,
-    `daemon off; user root; worker_processes 1; pid ${home}/pid; error_log stderr notice; events {}
+    `daemon off; master_process off; user root; pid ${home}/pid; error_log stderr notice; events {}
      http { access_log off; ${
       temporary.join(" ")
     } server { ${listen} location / { return 200 "from $remote_addr\\n"; } } }`,
   );
   const options = { args: ["-e", "stderr", "-c", `${home}/nginx.conf`], namespace: namespace.name };
   const program = new Program("nginx", options);
-  await program.line(/start worker process \d/);
+  await program.line(/using the "epoll" event method/); // it listens by then
   return program;
 }
 

@@ -5,17 +5,19 @@
  * (`tests/`) use namespaces, well-known ports and other programs, so each file has a process of its own, one after the
  * other.
  * The last line is `N passed, N failed`, `, N skipped` following where a test could not run on this machine. The exit
- * status is 0 only if something ran and nothing failed.
+ * status is 0 only if something ran and nothing failed. A test process that leaves something on the machine has failed:
+ * other processes, temporary files, network namespaces. However a run ends, nothing of it stays.
  */
 import { parseArgs } from "node:util";
-import { parseJunit } from "./junit.ts";
-import { closingLines, isPicked, type Run, summarize } from "./test_report.ts";
+import { clearDesertedHomes } from "./test_home.ts";
+import { runTests } from "./test_process.ts";
+import { closingLines, type Run, summarize } from "./test_report.ts";
 
 const UNIT_FOLDERS = ["src", "proto", "tools", "tests/support", "demo", "bench"];
 const SCENARIO_FOLDER = "tests";
 const UNIT_PROCESSES = Math.min(4, navigator.hardwareConcurrency);
-/** Longest life of one test process. */
-const LIMIT_MINUTES = 15;
+/** Signals that end the run, with the exit status that shells give. */
+const ENDING = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** All `*_test.ts` under `path`, or `path` itself if it is a file. Sorted. */
 function testFiles(path: string): string[] {
@@ -42,53 +44,17 @@ function isUnit(file: string): boolean {
 }
 
 /** Several `deno test` processes at a time, each with a share of the files. What the first says can be read live. */
-function runUnitTests(files: readonly string[], filter: string | undefined): Promise<Run[]> {
+function runUnitTests(files: readonly string[], filter: string | undefined, stop: AbortSignal): Promise<Run[]> {
   const shares = Array.from(
     { length: UNIT_PROCESSES },
     (_, share) => files.filter((_, i) => i % UNIT_PROCESSES === share),
   );
   return Promise.all(
-    shares.filter((share) => share.length > 0).map((share, i) =>
-      runTests(`unit tests, part ${i + 1}`, share, filter, i === 0 ? "live" : "late")
-    ),
+    shares.filter((share) => share.length > 0).map((share, i) => {
+      const label = `unit tests, part ${i + 1}`;
+      return runTests({ label, files: share, filter, output: i === 0 ? "live" : "late" }, stop);
+    }),
   );
-}
-
-/** Runs one `deno test` process. Its own output goes to ours, as it comes or when all is over. */
-async function runTests(
-  label: string,
-  files: readonly string[],
-  filter: string | undefined,
-  output: "live" | "late" = "live",
-): Promise<Run> {
-  const junit = await Deno.makeTempFile({ prefix: "junit-", suffix: ".xml" });
-  const args = ["test", "-A", "--no-prompt", `--junit-path=${junit}`];
-  if (filter !== undefined) args.push(`--filter=${filter}`);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args, ...files],
-    stdin: "null",
-    stdout: output === "live" ? "inherit" : "piped",
-    stderr: output === "live" ? "inherit" : "piped",
-    env: { RUST_BACKTRACE: "0" }, // 1 appends a stack of the runtime's own to every error
-  }).spawn();
-  let late = false;
-  const alarm = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, LIMIT_MINUTES * 60_000);
-  const { code } = await (output === "live" ? child.status : outputOf(child));
-  clearTimeout(alarm);
-  // The report lists what a filter left out as skipped.
-  const cases = parseJunit(await Deno.readTextFile(junit)).filter(({ name }) => isPicked(name, filter ?? ""));
-  await Deno.remove(junit);
-  return { label, cases, code: late ? null : code };
-}
-
-async function outputOf(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
-  const { stdout, stderr, ...status } = await child.output();
-  await Deno.stdout.write(stdout);
-  await Deno.stderr.write(stderr);
-  return status;
 }
 
 function select(args: readonly string[]): { files: string[]; filter: string | undefined } {
@@ -104,13 +70,28 @@ function select(args: readonly string[]): { files: string[]; filter: string | un
   return { files, filter: values.filter };
 }
 
+/** The signal, once there is one; its reason is the exit status. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, status] of Object.entries(ENDING)) {
+    Deno.addSignalListener(name as keyof typeof ENDING, () => controller.abort(status));
+  }
+  return controller.signal;
+}
+
 async function main(): Promise<number> {
   Deno.chdir(new URL("..", import.meta.url));
   const { files, filter } = select(Deno.args);
+  const stop = interruption();
+  await clearDesertedHomes();
   const runs: Run[] = [];
   const unit = files.filter(isUnit);
-  if (unit.length > 0) runs.push(...await runUnitTests(unit, filter));
-  for (const file of files.filter((file) => !isUnit(file))) runs.push(await runTests(file, [file], filter));
+  if (unit.length > 0) runs.push(...await runUnitTests(unit, filter, stop));
+  for (const file of files.filter((file) => !isUnit(file))) {
+    if (stop.aborted) break;
+    runs.push(await runTests({ label: file, files: [file], filter, output: "live" }, stop));
+  }
+  if (stop.aborted) return stop.reason;
   const report = summarize(runs);
   for (const line of closingLines(report)) console.log(line);
   return report.failures.length === 0 ? 0 : 1;

@@ -6,6 +6,8 @@ export interface Run {
   /** For the reader: the files it was given. */
   readonly label: string;
   readonly cases: readonly TestCase[];
+  /** What it left on the machine, in words. */
+  readonly left: readonly string[];
   /** Exit status; null where the process was killed for taking too long. */
   readonly code: number | null;
 }
@@ -38,9 +40,13 @@ export function isPicked(name: string, filter: string): boolean {
 function failuresOf(run: Run): string[] {
   const failures = run.cases.filter((one) => one.outcome === "failed").map((one) => `${one.file}: ${one.name}`);
   failures.push(...run.cases.filter(isWordless).map((one) => `${one.file}: ${one.name}: skipped without a reason`));
+  // Who is killed cannot clean up.
   if (run.code === null) failures.push(`${run.label}: took too long and was killed`);
+  else if (run.left.length > 0) failures.push(`${run.label}: left behind: ${run.left.join(", ")}`);
   // A type error, a throw outside of any test, or a crash: the process knows, its report does not.
-  else if (run.code !== 0 && failures.length === 0) failures.push(`${run.label}: ended with status ${run.code}`);
+  if (run.code !== null && run.code !== 0 && failures.length === 0) {
+    failures.push(`${run.label}: ended with status ${run.code}`);
+  }
   return failures;
 }
 

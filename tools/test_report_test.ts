@@ -9,7 +9,7 @@ const skipped: TestCase = {
   name: "three [skipped: nginx is missing; apt-get install nginx]",
   outcome: "skipped",
 };
-const run = (code: number | null, ...cases: TestCase[]): Run => ({ label: "unit tests", code, cases });
+const run = (code: number | null, ...cases: TestCase[]): Run => ({ label: "unit tests", code, cases, left: [] });
 
 Deno.test("test report: the last line counts, and stands alone", () => {
   assert.deepEqual(closingLines(summarize([run(0, passed), run(0, passed)])), ["", "2 passed, 0 failed"]);
@@ -39,6 +39,15 @@ Deno.test("test report: what no test case shows still counts: type errors, crash
   assert.deepEqual(summarize([run(1, passed)]).failures, ["unit tests: ended with status 1"]);
   assert.deepEqual(summarize([run(139)]).failures, ["unit tests: ended with status 139"]);
   assert.deepEqual(summarize([run(null, passed)]).failures, ["unit tests: took too long and was killed"]);
+});
+
+Deno.test("test report: what is left behind is a failure of its own, unless the process was killed", () => {
+  const left = ["process 7 (sleep)", "file zt-1"];
+  assert.deepEqual(summarize([{ ...run(0, passed), left }]).failures, [
+    "unit tests: left behind: process 7 (sleep), file zt-1",
+  ]);
+  assert.deepEqual(summarize([{ ...run(1, failed), left }]).failures.length, 2);
+  assert.deepEqual(summarize([{ ...run(null, passed), left }]).failures, ["unit tests: took too long and was killed"]);
 });
 
 Deno.test("test report: a run of nothing failed", () => {

@@ -16,7 +16,7 @@ export async function nginx(cluster: Stage, namespace: Namespace, name: string):
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((each) => `${each}_temp_path ${home};`);
   Deno.writeTextFileSync(
     `${home}/nginx.conf`,
-    `daemon off; user root; worker_processes 1; pid ${home}/pid; error_log stderr notice;
+    `daemon off; master_process off; user root; pid ${home}/pid; error_log stderr notice;
      events { worker_connections 4096; }
      http { access_log off; keepalive_requests 1000000; ${temporary.join(" ")}
        server { listen ${HTTP} backlog=4096; listen [::]:${HTTP} backlog=4096;
@@ -24,7 +24,7 @@ export async function nginx(cluster: Stage, namespace: Namespace, name: string):
   );
   const args = ["-e", "stderr", "-c", `${home}/nginx.conf`];
   const program = cluster.use(new Program("nginx", { args, namespace: namespace.name }));
-  await program.line(/start worker process \d/);
+  await program.line(/using the "epoll" event method/); // it listens by then
   return program;
 }
 

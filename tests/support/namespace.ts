@@ -1,4 +1,5 @@
 /** Network namespaces for scenarios, joined by veth pairs. Needs `testNeeding({ namespaces: true }, …)`. */
+import { removeDeserted } from "./deserted.ts";
 import { run } from "./program.ts";
 
 /** A named namespace with its loopback up. Its interfaces vanish with it. */
@@ -11,10 +12,11 @@ export interface Namespace extends AsyncDisposable {
   run(command: string, ...args: readonly string[]): Promise<string>;
 }
 
-/** Names are unique on the machine: process id and a counter. */
+/** Names are unique on the machine: process id and a counter. Such of processes that were killed go at our first one. */
 let made = 0;
 
 export async function makeNamespace(hint: string): Promise<Namespace> {
+  if (made === 0) removeDeserted();
   const name = `zt-${hint}-${Deno.pid}-${++made}`;
   await run("ip", "netns", "add", name);
   await run("ip", "-n", name, "link", "set", "lo", "up");

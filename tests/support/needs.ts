@@ -21,6 +21,7 @@ const PACKAGES = {
   nft: "nftables",
   nginx: "nginx-full",
   openssl: "openssl",
+  script: "bsdutils",
   setpriv: "util-linux",
   strace: "strace",
   tcpdump: "tcpdump",

@@ -1,14 +1,16 @@
 /**
- * Other programs in tests: started, waited for by what they print, and gone when the scope ends.
+ * Other programs in tests: started, waited for by what they print, and gone when the scope ends, or when the test
+ * process does, however that comes.
  *
  * Ports: let the program choose (`:0`) and read the number from its output, or give it a network namespace of its own
  * (`namespace.ts`). To look for a free port first is a race.
  */
 import process from "node:process";
+import { WITH_PARENT } from "../../demo/child.ts";
 
 export interface ProgramOptions {
   readonly args?: readonly string[];
-  /** Added to a small fixed environment (PATH, HOME, no colours); nothing else is inherited. */
+  /** Added to a small fixed environment (PATH, HOME, TMPDIR, no colours); nothing else is inherited. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Name of a network namespace made by `ip netns`. */
@@ -36,11 +38,11 @@ export class Program implements AsyncDisposable {
 
   constructor(readonly command: string, options: ProgramOptions = {}) {
     const inside = options.namespace === undefined ? [] : ["ip", "netns", "exec", options.namespace];
-    // A session of its own, so that what it starts can be ended with it. `setsid` and `ip` exec: the pid stays.
+    // A session of its own, so that what it starts can be ended with it. All of these exec: the pid stays.
     this.#child = new Deno.Command("setsid", {
-      args: [...inside, command, ...options.args ?? []],
+      args: [...WITH_PARENT, ...inside, command, ...options.args ?? []],
       clearEnv: true,
-      env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "/", NO_COLOR: "1", ...options.env },
+      env: { ...fixedEnvironment(), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdin: "null",
       stdout: "piped",
@@ -148,6 +150,16 @@ export class Program implements AsyncDisposable {
   #complaint(what: string): Error {
     return new Error(`${this.command} ${what}; its last lines:\n${this.#lines.slice(-20).join("\n")}`);
   }
+}
+
+function fixedEnvironment(): Record<string, string> {
+  const folder = Deno.env.get("TMPDIR");
+  return {
+    PATH: Deno.env.get("PATH") ?? "",
+    HOME: Deno.env.get("HOME") ?? "/",
+    NO_COLOR: "1",
+    ...folder !== undefined && { TMPDIR: folder },
+  };
 }
 
 /** Runs a program to its end and returns its output; throws unless it succeeds. */

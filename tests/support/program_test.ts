@@ -1,4 +1,6 @@
 import { strict as assert } from "node:assert";
+import { inheritedEnvironment } from "./environment.ts";
+import { eventually } from "./patience.ts";
 import { Program, run } from "./program.ts";
 
 /** The state letter of a process; empty where there is none. An orphan may stay a zombie for a while (Z). */
@@ -44,4 +46,19 @@ Deno.test("program: inherits nothing but what it is given", async () => {
 Deno.test("program: run gives the output, or throws it", async () => {
   assert.equal(await run("echo", "a", "b"), "a b");
   await assert.rejects(run("sh", "-c", "echo no; exit 2"), /ended with 2: no/);
+});
+
+Deno.test("program: dies with the process that started it, also where that is killed", async () => {
+  const support = new URL("program.ts", import.meta.url);
+  const code =
+    `import { Program } from "${support}"; console.log("pid " + new Program("sleep", { args: ["600"] }).pid);`;
+  await using starter = new Program(Deno.execPath(), {
+    args: ["eval", "--no-lock", `${code} setTimeout(() => {}, 600_000);`],
+    env: inheritedEnvironment(),
+  });
+  const pid = Number((await starter.line(/^pid (\d+)$/))[1]);
+  await eventually("its start", () => Deno.readTextFileSync(`/proc/${pid}/comm`).trim() === "sleep");
+  assert.match(stateOf(pid), /^[RSD]/);
+  await starter.stop("SIGKILL");
+  await eventually("its end", () => !/^[RSD]/.test(stateOf(pid)));
 });

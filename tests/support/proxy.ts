@@ -1,5 +1,6 @@
 /** A proxy as a process of its own, started as operators start it, known by its log, gone when the scope ends. */
 import project from "../../deno.json" with { type: "json" };
+import { WITH_PARENT } from "../../demo/child.ts";
 import { type LogLine, parseLogLine } from "../../demo/log_line.ts";
 import { launcher } from "../../demo/node.ts";
 import { inheritedEnvironment } from "./environment.ts";
@@ -32,7 +33,9 @@ export class Proxy implements AsyncDisposable {
 
   constructor(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}) {
     const { command, args } = commandOf(options);
-    const [first = command, ...words] = [...options.before ?? [], command, ...args, ...options.args ?? []];
+    // Words before it may have changed its rights, and with them what ends it.
+    const before = options.before === undefined ? [] : [...options.before, ...WITH_PARENT];
+    const [first = command, ...words] = [...before, command, ...args, ...options.args ?? []];
     this.program = new Program(first, {
       args: words,
       env: { ...inheritedEnvironment(), ...settings },

@@ -1,11 +1,10 @@
 /** A process that passes for a pod's: its own user, its own control group, and a container runtime that knows it. */
-import { existsSync, mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
+import { WITH_PARENT } from "../../demo/child.ts";
+import { GROUPS } from "./deserted.ts";
 import { Program } from "./program.ts";
 import { running, type ScriptedRuntime } from "./spire_cri.ts";
 import { eventually } from "./patience.ts";
-
-/** Version 2 of control groups, or the hierarchy of version 1 that every system has. */
-const GROUPS = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
 
 export interface SpirePodPlace {
   /** Of the pod; default: a new one. */
@@ -47,7 +46,7 @@ export class SpirePod implements AsyncDisposable {
     await this.#program?.stop();
     const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];
     const program = new Program("setpriv", {
-      args: [...ids, "sleep", "600"],
+      args: [...ids, ...WITH_PARENT, "sleep", "600"],
       ...this.#namespace === undefined ? {} : { namespace: this.#namespace },
     });
     this.#program = program;

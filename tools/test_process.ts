@@ -1,0 +1,86 @@
+/** One `deno test` process: started, watched, and what it left behind cleared away. */
+import { WITH_PARENT } from "../demo/child.ts";
+import { parseJunit } from "./junit.ts";
+import { TestHome } from "./test_home.ts";
+import { isPicked, type Run } from "./test_report.ts";
+
+/** Longest life of one test process. */
+const LIMIT_MINUTES = 15;
+
+export interface TestProcess {
+  /** For the reader. */
+  readonly label: string;
+  readonly files: readonly string[];
+  readonly filter: string | undefined;
+  /** Whether its own output goes to ours as it comes, or when all is over. */
+  readonly output: "live" | "late";
+}
+
+/** Runs it to its end. It is killed when that takes too long, or when `stop` says so. */
+export async function runTests({ label, files, filter, output }: TestProcess, stop: AbortSignal): Promise<Run> {
+  const home = new TestHome();
+  const junit = `${home.path}/junit.xml`;
+  const child = start(
+    ["test", "-A", "--no-prompt", `--junit-path=${junit}`, ...filtered(filter), ...files],
+    home,
+    output,
+  );
+  const kept = output === "late" ? child.output() : null;
+  const inTime = await ends(child, stop);
+  const report = take(junit);
+  // First of all, since who is left may still hold the test process's output.
+  const left = await home.clear(child.pid);
+  if (kept !== null) await print(await kept);
+  const { code } = await child.status;
+  // The report lists what a filter left out as skipped.
+  const cases = parseJunit(report).filter(({ name }) => isPicked(name, filter ?? ""));
+  return { label, cases, left, code: inTime ? code : null };
+}
+
+function filtered(filter: string | undefined): string[] {
+  return filter === undefined ? [] : [`--filter=${filter}`];
+}
+
+function start(args: readonly string[], home: TestHome, output: TestProcess["output"]): Deno.ChildProcess {
+  const [first, ...words] = WITH_PARENT;
+  return new Deno.Command(first, {
+    args: [...words, Deno.execPath(), ...args],
+    stdin: "null",
+    stdout: output === "live" ? "inherit" : "piped",
+    stderr: output === "live" ? "inherit" : "piped",
+    env: { ...home.env, RUST_BACKTRACE: "0" }, // 1 appends a stack of the runtime's own to every error
+  }).spawn();
+}
+
+/** Whether it ended by itself. */
+async function ends(child: Deno.ChildProcess, stop: AbortSignal): Promise<boolean> {
+  let killed = false;
+  const kill = () => {
+    killed = true;
+    child.kill("SIGKILL");
+  };
+  const alarm = setTimeout(kill, LIMIT_MINUTES * 60_000);
+  stop.addEventListener("abort", kill);
+  if (stop.aborted) kill();
+  await child.status;
+  clearTimeout(alarm);
+  stop.removeEventListener("abort", kill);
+  return !killed;
+}
+
+/** What the file holds, which is no more; empty where there is none. */
+function take(file: string): string {
+  try {
+    const text = Deno.readTextFileSync(file);
+    Deno.removeSync(file);
+    return text;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+async function print({ stdout, stderr }: Deno.CommandOutput): Promise<void> {
+  await Deno.stdout.write(stdout);
+  await Deno.stderr.write(stderr);
+}
