@@ -273,6 +273,31 @@ Deno.test("xds 2.6: of one name twice in a response the last counts; named as re
   await (await plane.stream()).expectWildcards(NODE_ID, { w: "v2" });
 });
 
+Deno.test("xds Q14: a control plane that takes no long list is asked for everything, and what it leaves out is gone", async () => {
+  await using plane = await ControlPlane.start({ requestMax: 500 });
+  await using client = new TestClient(plane.url);
+  const many = Array.from(
+    { length: 50 },
+    (_, n) => workload(`cluster//Pod/namespace/with-a-long-name-${n}`, [10, 0, 1, n]),
+  );
+  const first = await plane.stream();
+  await first.expectWildcards(NODE_ID);
+  await first.push(ADDRESS_TYPE, "1", many);
+  await first.push(AUTHORIZATION_TYPE, "2", []);
+  first.end();
+  const refused = await plane.stream();
+  await refused.ended();
+  const second = await plane.stream();
+  await second.expectWildcards(NODE_ID);
+  await second.push(ADDRESS_TYPE, "3", many.slice(1));
+  assert.equal(client.mesh.workload(many[0]!.name as WorkloadUid), null);
+  assert.equal([...client.mesh.workloads()].length, 49);
+  await second.push(ADDRESS_TYPE, "4", [many[0]!]);
+  assert.equal([...client.mesh.workloads()].length, 50);
+  await client.logged(/warn .*the control plane refuses the list of what is held here as too long/);
+  assert.deepEqual(client.terminations, { Complete: 1, ConnectionError: 1 });
+});
+
 Deno.test("xds 2.11: a control plane that is killed and comes back at the same place", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);

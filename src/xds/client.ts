@@ -15,6 +15,8 @@ import { xdsConnector } from "./xds_channel.ts";
 const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 /** ms of a stream without a response after which the log says so. */
 const SILENCE = 30_000;
+const NO_CLAIMS = "the control plane refuses the list of what is held here as too long: from now on each stream asks " +
+  "for everything (ISTIO_GPRC_MAXRECVMSGSIZE of istiod allows longer lists)";
 /** Of a type URL that the server made up. */
 const URL_SHOWN = 256;
 
@@ -163,8 +165,10 @@ export class XdsClient {
       });
       await this.#stream.run();
       return { error: null, answered };
-    } catch (error) {
-      return { error: toGrpcError(error), answered };
+    } catch (cause) {
+      const error = toGrpcError(cause);
+      if (!answered && isTooLong(error) && this.#protocol.forgoClaims()) scope.warn(NO_CLAIMS);
+      return { error, answered };
     } finally {
       silence.cancel();
       this.#stream = null;
@@ -198,6 +202,11 @@ export class XdsClient {
       signal.addEventListener("abort", finish, { once: true });
     });
   }
+}
+
+/** Every gRPC library says it in these words. Rate limits have the same code. */
+function isTooLong({ code, message }: GrpcError): boolean {
+  return code === Code.ResourceExhausted && /message larger than max/i.test(message);
 }
 
 /** Whatever else fails is ours, and no reason to stop for ever. */

@@ -222,6 +222,36 @@ Deno.test("what was applied while the stream broke is known to the next one", as
   assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { a: "1" });
 });
 
+Deno.test("xds Q14: a list that is too long for the control plane is sent no more, and what is gone meanwhile goes", async () => {
+  const removed: string[][] = [];
+  await using rig = new Rig({}, {
+    apply(batch) {
+      removed.push([...batch.removed]);
+      return Promise.resolve([]);
+    },
+  });
+  await rig.settle();
+  rig.call.respond(ADDRESS_TYPE, "1", ["a", "b"]);
+  await rig.settle();
+  rig.call.finish(null);
+  await rig.clock.advance(10);
+  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { a: "1", b: "1" });
+  rig.call.finish(new GrpcError(Code.ResourceExhausted, "request rate limit exceeded: x", "call"));
+  await rig.clock.advance(20);
+  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { a: "1", b: "1" });
+  const refusal = "grpc: received message larger than max (4200000 vs. 4194304)";
+  rig.call.finish(new GrpcError(Code.ResourceExhausted, refusal, "call"));
+  await rig.clock.advance(40);
+  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, {});
+  rig.call.respond(ADDRESS_TYPE, "1", ["b", "c"], ["unknown"]);
+  rig.call.respond(ADDRESS_TYPE, "2", ["d"]);
+  await rig.settle();
+  assert.deepEqual(removed, [[], ["unknown", "a"], []]);
+  const told = rig.lines().filter((line) => line.startsWith("warn"));
+  assert.match(told.at(-2)!, /refuses the list of what is held here as too long.*ISTIO_GPRC_MAXRECVMSGSIZE/);
+  assert.match(told.at(-1)!, /status: ResourceExhausted, .*retrying in 40ms$/);
+});
+
 Deno.test("a sink that fails ends the stream, and nothing of its batch counts as known", async () => {
   await using rig = new Rig({}, { apply: () => Promise.reject(new Error("worker is gone")) });
   await rig.settle();

@@ -28,6 +28,10 @@ export class DeltaProtocol {
   readonly #demands: Demands;
   /** Types whose first good response is still to come. */
   readonly #missing: Set<ResourceType>;
+  /** Streams begin with a list of what is held; false: with nothing, see {@link forgoClaims}. */
+  #claims = true;
+  /** Types of which this stream claimed nothing, and nothing was answered yet. */
+  readonly #unclaimed = new Set<ResourceType>();
 
   constructor(onDemand: boolean, limits?: DemandLimits) {
     this.#onDemand = onDemand;
@@ -51,8 +55,9 @@ export class DeltaProtocol {
   opened(now: number): readonly DeltaRequest[] {
     const waitedFor = this.#demands.opened(now);
     return RESOURCE_TYPES.map((type) => {
-      const known = this.#known[type].versions();
       const asked = this.#onDemand && type === ADDRESS_TYPE;
+      if (!asked && !this.#claims) this.#unclaimed.add(type);
+      const known = this.#unclaimed.has(type) ? [] : this.#known[type].versions();
       return {
         kind: "initial",
         type,
@@ -63,7 +68,35 @@ export class DeltaProtocol {
   }
 
   closed(): void {
+    this.#unclaimed.clear();
     this.#demands.closed();
+  }
+
+  /**
+   * The list of what is held was too long for the control plane, which will not take it next time either. Later streams
+   * ask for everything that is wanted whole as the first one did, and what its answer leaves out is gone:
+   * {@link vanished}. Returns false where there was no such list.
+   */
+  forgoClaims(): boolean {
+    const had = this.#claims && RESOURCE_TYPES.some((type) => this.#known[type].size > 0);
+    if (had) this.#claims = false;
+    return had;
+  }
+
+  /** What is gone because a response that must name everything does not name it; in steps. Before {@link settle}. */
+  *vanished(type: ResourceType, changed: Iterable<ResourceNames>): Generator<void, readonly string[]> {
+    if (!this.#unclaimed.has(type)) return [];
+    const present = new Set<string>();
+    for (const { name } of changed) {
+      present.add(name);
+      yield;
+    }
+    const gone: string[] = [];
+    for (const [name] of this.#known[type].versions()) {
+      if (!present.has(name)) gone.push(name);
+      yield;
+    }
+    return gone;
   }
 
   /** The type of a response, or null for one that we did not ask for: it is acknowledged and otherwise ignored. */
@@ -78,6 +111,7 @@ export class DeltaProtocol {
   *settle({ type, changed, removed }: ResponseNames, rejections: readonly Rejection[], now: number): Generator<void> {
     const rejected = new Set(rejections.map(({ name }) => name));
     const known = this.#known[type];
+    this.#unclaimed.delete(type);
     for (const { name, version, aliases } of changed) {
       // Of a rejected one the earlier version stays known, so that the next stream brings it again.
       if (!rejected.has(name)) known.remember(name, version, aliases);

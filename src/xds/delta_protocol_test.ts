@@ -133,6 +133,39 @@ Deno.test("a claim of many names arrives whole", () => {
   assert.equal(protocol.count(ADDRESS_TYPE), 2003);
 });
 
+Deno.test("xds Q14: a list that the control plane does not take is sent no more; what the next answer leaves out is gone", () => {
+  const protocol = new DeltaProtocol(false);
+  protocol.opened(0);
+  assert.equal(protocol.forgoClaims(), false, "nothing was claimed yet");
+  respond(protocol, ADDRESS_TYPE, { changed: ["a@1", "b@1", "c@1"] });
+  respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"] });
+  assert.equal(protocol.forgoClaims(), true);
+  const vanished = (type: ResourceType, ...names: string[]) => {
+    const work = protocol.vanished(type, names.map(named));
+    let step = work.next();
+    while (!step.done) step = work.next();
+    return step.value;
+  };
+  assert.deepEqual(vanished(ADDRESS_TYPE, "a"), [], "this stream is as it was");
+  assert.deepEqual(claimed(protocol), { [ADDRESS_TYPE]: {}, [AUTHORIZATION_TYPE]: {} });
+  assert.equal(protocol.forgoClaims(), false);
+  assert.deepEqual(vanished(ADDRESS_TYPE, "a@2", "d@1"), ["b", "c"]);
+  assert.deepEqual(vanished(AUTHORIZATION_TYPE), ["p"]);
+  respond(protocol, ADDRESS_TYPE, { changed: ["a@2", "d@1"], removed: ["b", "c"] });
+  assert.equal(protocol.count(ADDRESS_TYPE), 2);
+  assert.deepEqual(vanished(ADDRESS_TYPE, "e@1"), [], "the second response is a change");
+  assert.deepEqual(vanished(AUTHORIZATION_TYPE), ["p"], "each type has its own first response");
+});
+
+Deno.test("xds Q14: on demand the list is what is subscribed, and goes on being sent", () => {
+  const protocol = new DeltaProtocol(true);
+  protocol.opened(0);
+  respond(protocol, ADDRESS_TYPE, { changed: ["a@1"] });
+  respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"] });
+  assert.equal(protocol.forgoClaims(), true);
+  assert.deepEqual(claimed(protocol), { [ADDRESS_TYPE]: { a: "1" }, [AUTHORIZATION_TYPE]: {} });
+});
+
 Deno.test("xds X53, X66: ready after a good response of each type", () => {
   const protocol = new DeltaProtocol(false);
   respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"], rejections: [{ name: "p", reason: "x" }] });

@@ -72,19 +72,17 @@ export class DeltaStream {
 
   async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {
     const { sink, protocol, clock, connection } = this.#parts;
+    const gone = await paced(protocol.vanished(type, namesOf(response)));
+    const removed = { [Symbol.iterator]: () => removedOf(response, gone) };
     const unusable = response.rejected === 0 ? [] : await paced(rejectionsOf(response));
     const refused = await sink.apply({
       type,
       connection,
       changed: { [Symbol.iterator]: () => payloadsOf(response) },
-      removed: { [Symbol.iterator]: () => removedFrom(response) },
+      removed,
     });
     const rejections = [...refused, ...unusable];
-    const names = {
-      type,
-      changed: { [Symbol.iterator]: () => namesOf(response) },
-      removed: { [Symbol.iterator]: () => removedFrom(response) },
-    };
+    const names = { type, changed: { [Symbol.iterator]: () => namesOf(response) }, removed };
     await paced(protocol.settle(names, rejections, clock.now()));
     return rejections;
   }
@@ -95,11 +93,10 @@ export class DeltaStream {
     this.#sending = this.#sending.then(async () => {
       const message = await paced(encodeRequest(request, node));
       if (message.length > REQUEST_LIMIT) {
-        log.warn(
-          "first request is longer than istiod accepts by default; " +
-            "raise ISTIO_GPRC_MAXRECVMSGSIZE of istiod if it refuses the stream",
-          { bytes: message.length, limit: REQUEST_LIMIT },
-        );
+        log.info("first request is longer than istiod accepts by default", {
+          bytes: message.length,
+          limit: REQUEST_LIMIT,
+        });
       }
       await call.send(message);
     });
@@ -111,6 +108,11 @@ export class DeltaStream {
 
 function* payloadsOf(response: DeltaResponse): Generator<RawResource> {
   for (const resource of resourcesOf(response)) if (!isRejection(resource)) yield resource;
+}
+
+function* removedOf(response: DeltaResponse, gone: readonly string[]): Generator<string> {
+  yield* removedFrom(response);
+  yield* gone;
 }
 
 /** Those that nobody needs to look into, in steps. */

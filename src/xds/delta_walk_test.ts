@@ -97,6 +97,12 @@ class Walk {
     this.protocol.closed();
   }
 
+  /** The control plane has had enough of long lists. */
+  refuseClaims(): void {
+    this.disconnect();
+    this.protocol.forgoClaims();
+  }
+
   put(name: string, bad: boolean): void {
     this.istiod.resources.set(name, { version: `v${++this.#version}`, bad });
     if (this.istiod.pushes(name)) this.#deliver({ changed: [name], removed: [] });
@@ -126,13 +132,17 @@ class Walk {
 
   #deliver({ changed, removed }: { changed: readonly string[]; removed: readonly string[] }): void {
     const resources = changed.map((name) => ({ name, ...this.istiod.resources.get(name)! }));
+    const vanished = this.protocol.vanished(ADDRESS_TYPE, changed.map(named));
+    let step = vanished.next();
+    while (!step.done) step = vanished.next();
+    const gone = [...removed, ...step.value];
     const rejections = resources.filter(({ bad }) => bad).map(({ name }) => ({ name, reason: "bad" }));
     for (const { name, version, bad } of resources) if (!bad) this.applied.set(name, version);
-    for (const name of removed) this.applied.delete(name);
+    for (const name of gone) this.applied.delete(name);
     const names = {
       type: ADDRESS_TYPE,
       changed: resources.map(({ name, version }) => ({ name, version, aliases: [aliasOf(name)] })),
-      removed,
+      removed: gone,
     } as const;
     for (const _ of this.protocol.settle(names, rejections, this.now)) { /* to the end */ }
     const answer = this.protocol.answer(ADDRESS_TYPE, "n", rejections);
@@ -148,6 +158,10 @@ class Walk {
     this.protocol.closed();
     return versions;
   }
+}
+
+function named(name: string) {
+  return { name, version: "", aliases: [] };
 }
 
 const name = fc.constantFrom(...NAMES);
@@ -188,6 +202,21 @@ Deno.test("property: whatever happens, the next stream claims what was applied, 
     const good = [...walk.istiod.resources].filter(([, { bad }]) => !bad);
     for (const [name, { version }] of good) assert.equal(walk.applied.get(name), version);
     for (const name of walk.applied.keys()) assert.ok(walk.istiod.resources.has(name), `${name} is gone and was kept`);
+  }));
+});
+
+Deno.test("property: xds Q14: without claims, too, a new stream ends with what istiod holds", () => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), fc.array(step, { maxLength: 40 }), (before, after) => {
+    const walk = new Walk(false);
+    for (const action of before) if (action.do !== "demand") take(walk, action);
+    walk.refuseClaims();
+    for (const action of after) if (action.do !== "demand") take(walk, action);
+    walk.disconnect();
+    walk.connect();
+    const { resources } = walk.istiod;
+    for (const [name, { version, bad }] of resources) if (!bad) assert.equal(walk.applied.get(name), version);
+    for (const name of walk.applied.keys()) assert.ok(resources.has(name), `${name} is gone and was kept`);
+    assert.equal(walk.protocol.count(ADDRESS_TYPE), walk.applied.size);
   }));
 });
 

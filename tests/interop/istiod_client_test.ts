@@ -100,6 +100,29 @@ testWithIstiod(
   },
 );
 
+testWithIstiod(
+  {},
+  "istiod client: xds Q14: a list that istiod finds too long is not sent again, and what has gone goes",
+  async () => {
+    const many = Array.from({ length: 60 }, (_, n) => pod({ name: `one-of-many-${n}`, ip: `10.1.1.${n + 1}` }));
+    await using istiod = await Istiod.start({
+      objects: documents(OBJECTS, ...many),
+      hostname: "127.78.1.4",
+      env: { ISTIO_GPRC_MAXRECVMSGSIZE: "2000" },
+    });
+    await using client = new Follower({ settings: ztunnel(istiod) });
+    await client.ready();
+    await istiod.stop();
+    await istiod.startAgain({ applied: FAR, deleted: ["Pod/app/one-of-many-7", "AuthorizationPolicy/app/deny"] });
+    await client.line(/refuses the list of what is held here as too long/);
+    await client.until("the new pod", knows("far"));
+    await client.until("the end of the policy", (state) => state.policy(policyKey("app/deny")) === null);
+    assert.equal(knows("one-of-many-7")(client.state), false);
+    assert.ok(knows("one-of-many-8")(client.state));
+    await allAcknowledged(istiod);
+  },
+);
+
 testWithIstiod({}, "istiod client: what the proxy cannot use is told, the rest is used", async () => {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, FAR) });
   const refuse = (name: string) => name === uid("far") ? "unknown address type" : null;

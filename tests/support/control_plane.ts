@@ -37,11 +37,14 @@ export interface ControlPlaneOptions {
   readonly identity?: ServerIdentity | null;
   /** A Unix socket instead of TCP; plaintext. */
   readonly path?: string;
+  /** Bytes of a request that it takes at most. */
+  readonly requestMax?: number;
 }
 
 export class ControlPlane implements AsyncDisposable {
   #identity: ServerIdentity | null;
   readonly #path: string | null;
+  readonly #requestMax: number;
   #server: grpc.Server | null = null;
   #port = 0;
   /** Streams that the test has not looked at, and tests that wait for one. */
@@ -53,6 +56,7 @@ export class ControlPlane implements AsyncDisposable {
 
   constructor(options: ControlPlaneOptions) {
     this.#path = options.path ?? null;
+    this.#requestMax = options.requestMax ?? -1;
     this.#identity = options.path !== undefined || options.identity === null
       ? null
       : options.identity ?? serverIdentity();
@@ -74,7 +78,7 @@ export class ControlPlane implements AsyncDisposable {
   async start(identity = this.#identity): Promise<void> {
     this.#identity = identity;
     const server = this.#server = new grpc.Server({
-      "grpc.max_receive_message_length": -1,
+      "grpc.max_receive_message_length": this.#requestMax,
       "grpc.max_send_message_length": -1,
     });
     server.addService(SERVICE, {
