@@ -15,6 +15,7 @@ import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "../net/duplex.ts";
 import { CLOSED } from "../net/endings.ts";
 import type { Millis, Timer, TurnTask } from "../net/network.ts";
+import { readPieces, writePieces } from "../net/piecewise.ts";
 import { outerTunnelEnding } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";
@@ -77,15 +78,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      const filled = this.read(into.subarray(start, start + length));
-      if (filled === FAILED) return total > 0 ? total : FAILED;
-      total += filled;
-      if (filled < length) break;
-    }
-    return total;
+    return readPieces(this, into, segments, count);
   }
 
   write(bytes: Uint8Array): number {
@@ -109,15 +102,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number): number {
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const start = segments[2 * i]!, length = segments[2 * i + 1]!;
-      const taken = this.write(from.subarray(start, start + length));
-      if (taken === FAILED) return FAILED;
-      total += taken;
-      if (taken < length) break;
-    }
-    return total;
+    return writePieces(this, from, segments, count);
   }
 
   end(): void {
@@ -132,7 +117,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     this.#sink = null;
     this.readable = false;
     this.failure ??= CLOSED;
-    this.#stream.release(this.#received.length);
+
     this.#received.clear();
     if (reset) return this.#stream.reset(ErrorCode.CANCEL);
     this.#stream.end();
