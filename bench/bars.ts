@@ -1,12 +1,13 @@
 /** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
 import { ATTACKS } from "../tests/attacks/catalogue.ts";
-import { medianOf, ratioOf, type Results } from "./results.ts";
+import { SHARED_SUFFIX } from "./proxies.ts";
+import { inDedicatedMode, medianOf, ratioOf, type Results, type RowResult } from "./results.ts";
 
 interface Bar {
   readonly row: string;
   readonly metrics: readonly string[];
-  /** `ratio`: to the Rust ztunnel. `figure`: the figure itself. */
-  readonly of: "ratio" | "figure";
+  /** `ratio`: to the Rust ztunnel in the same mode. `shared`: to itself in dedicated mode. `figure`: the figure itself. */
+  readonly of: "ratio" | "shared" | "figure";
   readonly atMost?: number;
   readonly atLeast?: number;
 }
@@ -43,6 +44,15 @@ export const BARS: readonly Bar[] = [
   { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },
   { row: "handshakes", metrics: ["server", "client"], of: "figure", atLeast: 1500 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
+  // No worse than in dedicated mode: smaller differences are noise (bench/README.md).
+  ...["up1", "down1", "req1", "req32", "conn"].flatMap((row) =>
+    [{ row, metrics: ["rate"], of: "shared", atLeast: 0.95 }, {
+      row,
+      metrics: ["cpu"],
+      of: "shared",
+      atMost: 1.05,
+    }] as const
+  ),
 ];
 
 export interface Judgement {
@@ -66,9 +76,17 @@ export function judge(results: Results): Judgement[] {
 function one(results: Results, subject: string, bar: Bar, metric: string): Judgement[] {
   const row = results.rows.find((candidate) => candidate.id === bar.row);
   if (row === undefined) return [];
-  const value = bar.of === "ratio" ? ratioOf(row, subject, "rust", metric) : medianOf(row, subject, metric);
+  const value = valueOf(row, subject, bar, metric);
   if (Number.isNaN(value)) return [];
   const met = value <= (bar.atMost ?? Infinity) && value >= (bar.atLeast ?? -Infinity);
   const wanted = bar.atMost === undefined ? `>= ${bar.atLeast}` : `<= ${bar.atMost}`;
   return [{ subject, row: bar.row, metric, of: bar.of, wanted, value, met }];
+}
+
+/** NaN: nothing to judge. */
+function valueOf(row: RowResult, subject: string, { of }: Bar, metric: string): number {
+  const dedicated = inDedicatedMode(subject);
+  if (of === "figure") return medianOf(row, subject, metric);
+  if (of === "shared") return subject === dedicated ? NaN : ratioOf(row, subject, dedicated, metric);
+  return ratioOf(row, subject, subject === dedicated ? "rust" : `rust${SHARED_SUFFIX}`, metric);
 }

@@ -32,7 +32,7 @@ function say(text: string): void {
 }
 
 function chooseKinds(options: Options): ProxyUnderTest[] {
-  const { kinds, skipped } = available();
+  const { kinds, skipped } = available(options.modes);
   skipped.forEach((reason) => say(`without ${reason}`));
   const only = options.only;
   if (only !== null) return kinds.filter((kind) => only.includes(kind.id));

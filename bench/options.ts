@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { bestRig, type Link } from "./rig.ts";
 import type { Plan, Row } from "./row.ts";
+import type { Mode } from "./ztunnels.ts";
 
 export interface Options {
   readonly plan: Plan;
@@ -11,20 +12,24 @@ export interface Options {
   readonly json: boolean;
   readonly check: boolean;
   readonly quick: boolean;
+  /** Those in which ztunnels take part. */
+  readonly modes: readonly Mode[];
   readonly rig: Link["kind"];
   /** Where the JSON file and the chart go. */
   readonly out: string;
 }
 
 export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--only=rust,ours] [--rounds=5] [--seconds=3]
-                       [--json] [--check] [--loopback] [--out=bench/results]
+                       [--json] [--check] [--shared] [--loopback] [--out=bench/results]
   --quick    one short round of the most telling rows, in under a minute
   --rows     these rows only
-  --only     these subjects only: direct, nginx, rust, ours, ours-3.5
+  --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
+             ours-3.5-shared
   --rounds   how often each row is repeated (5)
   --seconds  length of each load (3)
   --json     print the JSON instead of the tables
   --check    exit 1 when a bar is missed
+  --shared   each ztunnel once more, in shared mode: what a node proxy adds
   --loopback no namespaces, as where the user is not root
   --out      directory for the JSON file and the chart
 The Rust ztunnel takes part when ZTUNNEL_PEER names its executable.`;
@@ -62,11 +67,13 @@ export function parseOptions(args: readonly string[], known: readonly Row[]): Op
       json: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       loopback: { type: "boolean", default: false },
+      shared: { type: "boolean", default: false },
       out: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
+  if (values.shared && values.loopback) throw new Error("Cannot use --shared with --loopback: pods are namespaces");
   const base = values.quick ? QUICK : FULL;
   return {
     plan: {
@@ -79,6 +86,7 @@ export function parseOptions(args: readonly string[], known: readonly Row[]): Op
     json: values.json,
     check: values.check,
     quick: values.quick,
+    modes: values.shared ? ["dedicated", "shared"] : ["dedicated"],
     rig: values.loopback ? "loopback" : bestRig(),
     out: values.out ?? new URL("results", import.meta.url).pathname,
   };

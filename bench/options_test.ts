@@ -28,8 +28,13 @@ Deno.test("options: rounds and seconds replace the plan's", () => {
 
 Deno.test("options: help", () => assert.equal(parseOptions(["--help"], ROWS), null));
 
-for (const bad of ["--rows=nope", "--rounds=0", "--seconds=1.5", "--unknown"]) {
+Deno.test("options: shared mode beside the other", () => {
+  assert.deepEqual(parseOptions([], ROWS)?.modes, ["dedicated"]);
+  assert.deepEqual(parseOptions(["--shared"], ROWS)?.modes, ["dedicated", "shared"]);
+});
+
+for (const bad of ["--shared --loopback", "--rows=nope", "--rounds=0", "--seconds=1.5", "--unknown"]) {
   Deno.test(`options: ${bad} is refused`, () => {
-    assert.throws(() => parseOptions([bad], ROWS));
+    assert.throws(() => parseOptions(bad.split(" "), ROWS));
   });
 }

@@ -67,6 +67,7 @@ class Child implements Started {
 export class Processes {
   readonly #started: Started[] = [];
   readonly #running = new Set<Deno.ChildProcess>();
+  readonly #onStop: (() => Promise<void>)[] = [];
   #logs = 0;
 
   /** `directory` receives one log file per process. */
@@ -103,6 +104,11 @@ export class Processes {
     throw new Error(`Cannot run "${argv.join(" ")}": exit code ${code}: ${said}`);
   }
 
+  /** `end` runs after all processes have ended: of what they were served by from here. */
+  onStop(end: () => Promise<void>): void {
+    this.#onStop.push(end);
+  }
+
   /** Ends everything that still runs, newest first. */
   async stopAll(): Promise<void> {
     for (const child of this.#running) {
@@ -113,6 +119,7 @@ export class Processes {
       }
     }
     await Promise.all(this.#started.splice(0).reverse().map((child) => child.stop()));
+    for (const end of this.#onStop.splice(0)) await end();
   }
 }
 

@@ -2,8 +2,9 @@
 import { existsSync } from "node:fs";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
-import { BULK_PORT, HTTP_PORT, type Link, PACKET_MARK, type Side } from "./rig.ts";
+import type { Link, Side } from "./rig.ts";
 import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
+import { type Mode, startZtunnels } from "./ztunnels.ts";
 
 /** How our own proxy is started, from the top of the repository. */
 export const OUR_COMMAND: readonly string[] = [
@@ -61,14 +62,13 @@ export const nginxStream: ProxyUnderTest = {
 };
 
 /** The Rust ztunnel at `path`. */
-export function rustZtunnel(path: string): ProxyUnderTest {
+export function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
   return {
-    id: "rust",
-    title: "Rust ztunnel",
+    ...named("rust", "Rust ztunnel", mode),
     entry: "redirect-all",
     async start(place) {
       const provider = /CryptoProvider:"([^"]+)"/.exec(await place.processes.run([path, "version"]))?.[1] ?? "unknown";
-      return { ...await startZtunnels(place, [path], {}), tls: provider };
+      return { ...await startZtunnels(place, [path], {}, mode), tls: provider };
     },
   };
 }
@@ -77,11 +77,13 @@ export function rustZtunnel(path: string): ProxyUnderTest {
  * This project's proxy. `library` is the value of `TLS_LIBRARY`, null for the system's library. `more`: variables for
  * both sides.
  */
-export function ours(library: string | null, more: Readonly<Record<string, string>> = {}): ProxyUnderTest {
-  const name = library === null ? "system" : "3.5";
+export function ours(
+  library: string | null,
+  more: Readonly<Record<string, string>> = {},
+  mode: Mode = "dedicated",
+): ProxyUnderTest {
   return {
-    id: library === null ? "ours" : "ours-3.5",
-    title: `ours, ${name === "system" ? "system's OpenSSL" : "OpenSSL 3.5"}`,
+    ...library === null ? named("ours", "ours, system's OpenSSL", mode) : named("ours-3.5", "ours, OpenSSL 3.5", mode),
     entry: "redirect-all",
     async start(place) {
       // The namespaces have no way out, so everything the program imports must be here before.
@@ -92,64 +94,39 @@ export function ours(library: string | null, more: Readonly<Record<string, strin
         ...(library === null ? {} : { TLS_LIBRARY: library }),
         ...more,
       };
-      const pair = await startZtunnels(place, OUR_COMMAND, env);
+      const pair = await startZtunnels(place, OUR_COMMAND, env, mode);
       return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };
     },
   };
 }
 
-/** All that can run here, in the order of the report; `skipped` says what is missing and why. */
-export function available(): { readonly kinds: ProxyUnderTest[]; readonly skipped: string[] } {
+/** Ids of shared mode end so; without it they name the same program in dedicated mode. */
+export const SHARED_SUFFIX = "-shared";
+
+function named(id: string, title: string, mode: Mode): Pick<ProxyUnderTest, "id" | "title"> {
+  return mode === "dedicated" ? { id, title } : { id: `${id}${SHARED_SUFFIX}`, title: `${title}, shared mode` };
+}
+
+/**
+ * All that can run here, in the order of the report; `skipped` says what is missing and why. `modes`: those of the
+ * ztunnels.
+ */
+export function available(
+  modes: readonly Mode[],
+): { readonly kinds: ProxyUnderTest[]; readonly skipped: string[] } {
   const kinds = [direct, nginxStream];
   const skipped: string[] = [];
   const rust = Deno.env.get("ZTUNNEL_PEER") ?? "";
-  if (existsSync(rust)) kinds.push(rustZtunnel(rust));
+  if (existsSync(rust)) kinds.push(...modes.map((mode) => rustZtunnel(rust, mode)));
   else skipped.push("Rust ztunnel: ZTUNNEL_PEER does not name an executable");
   if (!existsSync(`${REPOSITORY}src/main.ts`)) {
     return { kinds, skipped: [...skipped, "ours: src/main.ts is not there"] };
   }
-  kinds.push(ours(null));
+  kinds.push(...modes.map((mode) => ours(null, {}, mode)));
   const library = builtLibrary();
-  if (library !== null) kinds.push(ours(library));
+  if (library !== null) kinds.push(...modes.map((mode) => ours(library, {}, mode)));
   else skipped.push("ours with OpenSSL 3.5: tools/build_openssl.sh was not run");
   return { kinds, skipped };
-}
-
-function ztunnelEnvironment(place: Place, side: Side): Record<string, string> {
-  const name = side === "client" ? "a" : "b";
-  return {
-    FAKE_CA: "true",
-    XDS_ADDRESS: "",
-    LOCAL_XDS_PATH: place.mesh,
-    PROXY_MODE: "dedicated",
-    PROXY_WORKLOAD_INFO: `default/${name}/${name}`,
-    NODE_NAME: `n${name}`,
-    ENABLE_ORIG_SRC: "false",
-    IPV6_ENABLED: "false",
-    ISTIO_META_DNS_CAPTURE: "false",
-    ZTUNNEL_WORKER_THREADS: "1",
-    RUST_LOG: "info",
-    // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
-    ...(place.link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
-  };
-}
-
-/** Two ztunnels. The first must be ready before the second starts: it may be the one that makes the shared CA. */
-async function startZtunnels(
-  place: Place,
-  command: readonly string[],
-  env: Record<string, string>,
-): Promise<Omit<Pair, "tls">> {
-  const start = async (side: Side) => {
-    const options = { env: { ...ztunnelEnvironment(place, side), ...env }, cwd: REPOSITORY };
-    const child = place.processes.start(`proxy-${side}`, [...place.link.inside(side), ...command], options);
-    await waitForPorts(child, [15001, 15008], START_MILLIS);
-    return child;
-  };
-  const client = await start("client");
-  if (place.link.kind === "loopback") return { client, server: client };
-  for (const port of [HTTP_PORT, BULK_PORT]) await place.link.redirect(port, 15001);
-  return { client, server: await start("server") };
 }
 
 async function startNginx(place: Place, side: Side): Promise<Started> {

@@ -25,7 +25,7 @@ function heading(results: Results): string {
   return [
     `${results.when}  ${cores} x ${cpu}, Linux ${kernel}, Deno ${deno}, revision ${revision}`,
     `${results.rig}, ${rounds} round${rounds === 1 ? "" : "s"} of ${seconds} s`,
-    ...results.subjects.map((subject) => `  ${subject.id.padEnd(10)} ${subject.title}; TLS: ${subject.tls}`),
+    ...results.subjects.map((subject) => `  ${subject.id.padEnd(15)} ${subject.title}; TLS: ${subject.tls}`),
   ].join("\n");
 }
 
@@ -72,11 +72,13 @@ function align(lines: readonly string[][]): string {
   return lines.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n");
 }
 
+const UNITS = { ratio: "x rust", shared: "x dedicated", figure: "figure" } as const;
+
 function barTable(results: Results): string {
   const lines = judge(results).map((bar) => [
     `${bar.met ? "ok    " : "MISSED"} ${bar.row} ${bar.metric}`,
     bar.subject,
-    bar.of === "ratio" ? "x rust" : "figure",
+    UNITS[bar.of],
     bar.wanted,
     formatFigure(bar.value),
   ]);

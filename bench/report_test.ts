@@ -14,6 +14,7 @@ function results(ids: readonly string[]): Results {
     direct: { rate: 90000 },
     rust: { rate: 20000, cpu: 20 },
     ours: { rate: 30000, cpu: 15 },
+    "ours-shared": { rate: 27000, cpu: 15 },
   };
   const round = Object.fromEntries(ids.map((id) => [id, figures[id] ?? {}]));
   return {
@@ -39,6 +40,7 @@ Deno.test("report: ours is compared with each peer, else the peers with each oth
   const pairs = (ids: string[]) => comparisons(results(ids).subjects).map((pair) => pair.join("/"));
   assert.deepEqual(pairs(["direct", "rust", "ours"]), ["ours/rust", "ours/direct"]);
   assert.deepEqual(pairs(["direct", "rust"]), ["rust/direct"]);
+  assert.deepEqual(pairs(["ours", "ours-shared", "rust-shared"]), ["ours-shared/ours", "ours-shared/rust-shared"]);
 });
 
 Deno.test("report: figures, ratios, bars and warnings are all there", () => {
@@ -49,6 +51,12 @@ Deno.test("report: figures, ratios, bars and warnings are all there", () => {
   assert.match(text, /ok +req32 rate +ours +x rust +>= 1\.3 +1\.50/);
   assert.match(text, /MISSED req32 cpu +ours +x rust +<= 0\.7 +0\.75/);
   assert.match(text, /warning: something/);
+});
+
+Deno.test("bars: shared mode is judged by itself in dedicated mode", () => {
+  const text = textReport(results(["ours", "ours-shared"]));
+  assert.match(text, /MISSED req32 rate +ours-shared +x dedicated +>= 0\.95 +0\.90/);
+  assert.match(text, /ok +req32 cpu +ours-shared +x dedicated +<= 1\.05 +1\.00/);
 });
 
 Deno.test("bars: none without our proxy, no ratio without the peer", () => {

@@ -1,4 +1,5 @@
 /** All figures of a run, as they are written to the JSON file. */
+import { SHARED_SUFFIX } from "./proxies.ts";
 import type { Metric, Plan, Round } from "./row.ts";
 import { median, medianRatio } from "./statistics.ts";
 
@@ -45,11 +46,22 @@ export function ratioOf(row: RowResult, subject: string, peer: string, metric: s
   return medianRatio(figures(row, subject, metric), figures(row, peer, metric));
 }
 
-/** Whose ratios are shown: ours where it ran, else everything that is not the peer itself. */
+/**
+ * Whose ratios are shown: ours where it ran, else everything that is not the peer itself. What runs in shared mode is
+ * compared with itself in dedicated mode and with the Rust ztunnel in shared mode.
+ */
 export function comparisons(subjects: readonly SubjectInfo[]): ReadonlyArray<readonly [subject: string, peer: string]> {
   const ids = subjects.map((subject) => subject.id);
   const our = ids.filter((id) => id.startsWith("ours"));
   const peers = ["rust", "nginx", "direct"].filter((id) => ids.includes(id));
   const left = our.length > 0 ? our : ids.filter((id) => id !== "direct");
-  return left.flatMap((id) => peers.filter((peer) => peer !== id).map((peer) => [id, peer] as const));
+  return left.flatMap((id) => {
+    const those = id.endsWith(SHARED_SUFFIX) ? [inDedicatedMode(id), `rust${SHARED_SUFFIX}`] : peers;
+    return those.filter((peer) => peer !== id && ids.includes(peer)).map((peer) => [id, peer] as const);
+  });
+}
+
+/** The id of the same program in dedicated mode. */
+export function inDedicatedMode(id: string): string {
+  return id.endsWith(SHARED_SUFFIX) ? id.slice(0, -SHARED_SUFFIX.length) : id;
 }

@@ -22,6 +22,8 @@ export const PACKET_MARK = 0x539;
 export interface Link {
   readonly kind: "namespaces" | "loopback";
   readonly addresses: Readonly<Record<Side, string>>;
+  /** Paths of the two network namespaces; null: there is one network for all. */
+  readonly namespaces: Readonly<Record<Side, string>> | null;
   /** Words to put before a command so that it runs on that side. */
   inside(side: Side): readonly string[];
   /** Sends the client side's connections to `port` of the server's address to the local port `to` instead. */
@@ -32,6 +34,7 @@ export interface Link {
 export class LoopbackLink implements Link {
   readonly kind = "loopback";
   readonly addresses = { client: "127.0.0.1", server: "127.0.0.2" };
+  readonly namespaces = null;
 
   inside(): readonly string[] {
     return [];
@@ -59,12 +62,15 @@ const SYSCTLS: ReadonlyArray<readonly [name: string, value: string]> = [
 export class NamespaceLink implements Link {
   readonly kind = "namespaces";
   readonly addresses = { client: "10.77.0.1", server: "10.77.0.2" };
+  readonly namespaces: Readonly<Record<Side, string>>;
   readonly #names: Readonly<Record<Side, string>>;
   readonly #processes: Processes;
 
   private constructor(processes: Processes, suffix: string) {
     this.#processes = processes;
     this.#names = { client: `zt-a-${suffix}`, server: `zt-b-${suffix}` };
+    const { client, server } = this.#names;
+    this.namespaces = { client: `/run/netns/${client}`, server: `/run/netns/${server}` };
   }
 
   /** Makes the two namespaces and joins them. `suffix` must be unique on the machine. */
@@ -80,7 +86,7 @@ export class NamespaceLink implements Link {
   }
 
   inside(side: Side): readonly string[] {
-    return ["nsenter", `--net=/run/netns/${this.#names[side]}`, "--"];
+    return ["nsenter", `--net=${this.namespaces[side]}`, "--"];
   }
 
   async redirect(port: number, to: number): Promise<void> {

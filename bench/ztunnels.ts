@@ -1,0 +1,99 @@
+/**
+ * A pair of ztunnels in place, ours or the Rust one.
+ *
+ * Dedicated: each runs in the namespace of its one workload. Shared: each runs in an empty namespace of its own, and is
+ * handed that of its workload as a pod by an agent that the benchmark plays.
+ */
+import { ZdsAgent, type ZdsSession } from "../tests/support/zds_agent.ts";
+import { type Started, waitForPorts } from "./processes.ts";
+import type { Pair, Place } from "./proxies.ts";
+import { BULK_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
+
+export type Mode = "dedicated" | "shared";
+
+const REPOSITORY = new URL("../", import.meta.url).pathname;
+const START_MILLIS = 30_000;
+const NAMESPACE = "default";
+
+/** It ends with the process, whose id stays what it is. */
+const IN_EMPTY_NAMESPACE = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+
+/** The workload of a side, and its service account. */
+const WORKLOADS: Readonly<Record<Side, string>> = { client: "a", server: "b" };
+
+/** The first must be ready before the second starts: it may be the one that makes the shared CA. */
+export async function startZtunnels(
+  place: Place,
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+  mode: Mode,
+): Promise<Omit<Pair, "tls">> {
+  const start = (side: Side) =>
+    mode === "shared" ? startShared(place, side, command, env) : startDedicated(place, side, command, env);
+  const client = await start("client");
+  if (place.link.kind === "loopback") return { client, server: client };
+  for (const port of [HTTP_PORT, BULK_PORT]) await place.link.redirect(port, 15001);
+  return { client, server: await start("server") };
+}
+
+async function startDedicated(
+  { processes, link, mesh }: Place,
+  side: Side,
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Started> {
+  const own = {
+    PROXY_MODE: "dedicated",
+    PROXY_WORKLOAD_INFO: `${NAMESPACE}/${WORKLOADS[side]}/${WORKLOADS[side]}`,
+    // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
+    ...(link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
+  };
+  const options = { env: { ...environment(mesh, side), ...own, ...env }, cwd: REPOSITORY };
+  const child = processes.start(`proxy-${side}`, [...link.inside(side), ...command], options);
+  await waitForPorts(child, [15001, 15008], START_MILLIS);
+  return child;
+}
+
+async function startShared(
+  { processes, link, mesh, directory }: Place,
+  side: Side,
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Started> {
+  const path = link.namespaces?.[side];
+  if (path === undefined) throw new Error("Cannot run shared mode without network namespaces");
+  const agent = new ZdsAgent(`${directory}/zds-${side}.sock`);
+  processes.onStop(() => agent[Symbol.asyncDispose]());
+  const own = {
+    PROXY_MODE: "shared",
+    PACKET_MARK: `${PACKET_MARK}`,
+    INPOD_UDS: agent.path,
+  };
+  const child = processes.start(`proxy-${side}`, [...IN_EMPTY_NAMESPACE, ...command], {
+    env: { ...environment(mesh, side), ...own, ...env },
+    cwd: REPOSITORY,
+  });
+  await handOver(await agent.session(), WORKLOADS[side], path);
+  return child;
+}
+
+/** Returns when the pod's listeners accept. */
+async function handOver(session: ZdsSession, name: string, path: string): Promise<void> {
+  const error = await session.add({ uid: `pod-${name}`, name, namespace: NAMESPACE, serviceAccount: name, path });
+  if (error !== "") throw new Error(`Cannot have pod ${name} served: ${error}`);
+  await session.snapshotSent();
+}
+
+function environment(mesh: string, side: Side): Record<string, string> {
+  return {
+    FAKE_CA: "true",
+    XDS_ADDRESS: "",
+    LOCAL_XDS_PATH: mesh,
+    NODE_NAME: `n${WORKLOADS[side]}`,
+    ENABLE_ORIG_SRC: "false",
+    IPV6_ENABLED: "false",
+    ISTIO_META_DNS_CAPTURE: "false",
+    ZTUNNEL_WORKER_THREADS: "1",
+    RUST_LOG: "info",
+  };
+}
