@@ -6,7 +6,7 @@ import { data, frame, rst, settings } from "../src/h2/testing_frames.ts";
 import { copies, join } from "./attacks/frames.ts";
 import { Neighbour } from "./attacks/neighbour.ts";
 import { Peer, type Site } from "./attacks/peer.ts";
-import { Target } from "./attacks/target.ts";
+import { SMALL_HEAP, Target } from "./attacks/target.ts";
 import { eventually } from "./support/patience.ts";
 
 const IP = "127.77.3.1";
@@ -24,7 +24,7 @@ async function tunnels(peer: Peer, authority: string, count: number): Promise<nu
 const never = new AbortController().signal;
 
 Deno.test("observed O26: 40 MB of one-byte frames that nobody reads cost what they carry", async () => {
-  await using target = await Target.start(IP);
+  await using target = await Target.start(IP, { env: SMALL_HEAP });
   await using neighbour = await Neighbour.open(target);
   await using peer = await Peer.connect(target.site);
   /** Ten bytes on the wire for each of a stream's window. Returns when the proxy has seen them all. */

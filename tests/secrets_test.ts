@@ -8,7 +8,7 @@ import { echoApp } from "./support/apps.ts";
 import { credential } from "./support/credentials.ts";
 import { HbonePeer, knock } from "./support/hbone_peer.ts";
 import { identityOf, meshText } from "./support/mesh.ts";
-import { inTime } from "./support/patience.ts";
+import { eventually, inTime } from "./support/patience.ts";
 import { Proxy } from "./support/proxy.ts";
 import { nodeSettings } from "./support/settings.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -73,6 +73,9 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   await knock(inbound, peer);
   await proxy.line(/certificate fetch failed .*PEM block PRIVATE KEY/);
   await inTime("the retries", issued.promise);
+  const dumped = async () => await (await fetch(await proxy.url("admin", "/config_dump"))).text();
+  // Who calls before is refused, with the error of the last try.
+  await eventually("a certificate", async () => /"state": ?"Available"/.test(await dumped()));
   await using good = await HbonePeer.connect(inbound, peer.credential);
   const tunnel = await good.tunnel(app.authority);
   tunnel.send("hello");
@@ -80,7 +83,7 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   assert.equal(ca.calls.at(-1)!.headers.authorization, `Bearer ${TOKEN}`);
   assert.equal(ca.calls.at(-1)!.headers["x_token"], HEADER);
 
-  const dump = await (await fetch(await proxy.url("admin", "/config_dump"))).text();
+  const dump = await dumped();
   const metrics = await (await fetch(await proxy.url("stats", "/metrics"))).text();
   assert.match(dump, /"certificates": ?\[/);
   assert.match(dump, /"identity": ?"spiffe:\/\/cluster\.local\/ns\/test\/sa\/b"/);
