@@ -117,7 +117,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     this.#sink = null;
     this.readable = false;
     this.failure ??= CLOSED;
-
+    this.#stream.release(this.#received.length);
     this.#received.clear();
     if (reset) return this.#stream.reset(ErrorCode.CANCEL);
     this.#stream.end();
