@@ -38,6 +38,15 @@ const ANYBODY_BUT_OTHER = authorizationPolicy({
   rules: [{ from: [{ source: { principals: [identityOf("other").replace("spiffe://", "")] } }] }],
 });
 
+/** By a selector, so that the server's workload must name it. */
+const ANYBODY_BUT_CLIENT = authorizationPolicy({
+  name: "not-client",
+  namespace: NAMESPACE,
+  action: "DENY",
+  app: "server",
+  rules: [{ from: [{ source: { principals: [identityOf("client").replace("spiffe://", "")] } }] }],
+});
+
 const STRICT = `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -143,6 +152,23 @@ for (const { who, env, executable } of PAIRS) {
         await istiod.delete(reference("AuthorizationPolicy", "not-other", NAMESPACE));
         await eventually("an answer", async () => await failure(other.namespace, server.ip) === 0);
       });
+
+      // The native proxy asks live connections again only when policies change, not when workloads do (xds Q11).
+      if (executable(2) === undefined) {
+        await t.step("a policy that the server's workload names from now on ends a connection, too", async () => {
+          const [forbidden, allowed] = [hold(cluster, client, server), hold(cluster, other, server)];
+          await forbidden.line(/connected/);
+          await allowed.line(/connected/);
+          await app.matches(/holding/, 4);
+          await istiod.apply(ANYBODY_BUT_CLIENT);
+          await forbidden.line(/end|reset/);
+          assert.notEqual(await failure(client.namespace, server.ip), 0);
+          assert.equal(await get(other.namespace, server.ip), `server from ${other.ip}`);
+          assert.deepEqual(allowed.printed, ["connected"], "it still holds");
+          await istiod.delete(reference("AuthorizationPolicy", "not-client", NAMESPACE));
+          await eventually("an answer", async () => await failure(client.namespace, server.ip) === 0);
+        });
+      }
 
       await t.step("PeerAuthentication STRICT: plain text is refused, the mesh is not", async () => {
         assert.equal(await get(outside, server.ip), `server from ${HOST}`);
