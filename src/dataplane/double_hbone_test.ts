@@ -153,7 +153,7 @@ Deno.test("dataplane 1.6: the outer tunnel is shared, each inner one is made ane
   bed.run();
   assert.deepEqual(calls.map(({ text, fate }) => [text, fate]), Array(3).fill(["x", "fin"]));
   assert.equal(bed.gateway.connections.size, 1, "it waits for the next");
-  assert.equal(bed.gateway.streams.size, 0);
+  assert.equal(bed.gateway.tunnels.size, 0);
   bed.assertClean();
 });
 

@@ -2,10 +2,12 @@
  * For tests only: two networks. A client's node is on "north"; on "south" a server's node stands behind an east-west
  * gateway, which ends the outer tunnels and passes on what is in them.
  */
+import { strict as assert } from "node:assert";
 import { defaultOptions } from "../h2/limits.ts";
 import { ErrorCode, type HeaderList, type Stream } from "../h2/seam.ts";
 import { makeLoop } from "../hbone/loop.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
+import { contextOf, spiffeId } from "../hbone/testing_identity.ts";
 import type { HostNetwork } from "../hbone/testing_network.ts";
 import type { TestSocket } from "../hbone/testing_socket.ts";
 import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
@@ -26,18 +28,22 @@ export class TestGateway {
   readonly host: HostNetwork;
   readonly requests: HeaderList[] = [];
   readonly connections = new Set<ServerConnection>();
-  /** Outer streams not ended yet. */
-  readonly streams = new Set<Stream>();
+  /** Outer tunnels not ended yet. */
+  readonly tunnels = new Set<Tunnel>();
   /** It answers with this status and passes nothing on. */
   status: string | null = null;
+  /** Its certificate, DER. */
+  readonly leaf: Uint8Array;
   /** Where it passes on what comes. */
   onward: SocketAddress = at(`${SERVER}:15008`);
 
   constructor(bed: Testbed, address: SocketAddress) {
     this.host = bed.host(GATEWAY);
     const loop = makeLoop(this.host);
+    const issued = bed.issuer.issue(spiffeId(GATEWAY_ID)), context = contextOf(issued);
+    this.leaf = issued.chain[0]!;
     this.host.listen({ address }, ({ duplex }) => {
-      this.host.secure(duplex, bed.context(GATEWAY_ID), "server", 10_000, {
+      this.host.secure(duplex, context, "server", 10_000, {
         onSecure: (secured) => {
           const connection: ServerConnection = new ServerConnection(loop, secured, defaultOptions("server"), {
             onRequest: (stream, headers) => this.#take(loop, stream, headers),
@@ -55,9 +61,10 @@ export class TestGateway {
     for (const connection of this.connections) connection.close();
   }
 
-  /** All outer streams end so. */
-  reset(code: ErrorCode): void {
-    for (const stream of this.streams) stream.reset(code);
+  /** Cuts all outer tunnels, with RST_STREAM(CANCEL). */
+  cut(): void {
+    for (const tunnel of this.tunnels) tunnel.cut();
+    this.tunnels.clear();
   }
 
   #take(loop: ReturnType<typeof makeLoop>, stream: Stream, headers: HeaderList): void {
@@ -69,9 +76,10 @@ export class TestGateway {
     this.host.dial(this.onward, {}, {
       onConnect: (socket) => {
         stream.respond([[":status", "200"]], false);
-        this.streams.add(stream);
-        const done = () => this.streams.delete(stream);
-        new Tunnel(loop, socket, stream, { up() {}, down() {} }, false, done).start();
+        const done = () => this.tunnels.delete(tunnel);
+        const tunnel: Tunnel = new Tunnel(loop, socket, stream, { up() {}, down() {} }, false, done);
+        this.tunnels.add(tunnel);
+        tunnel.start();
       },
       onDialFailure: () => {
         stream.respond([[":status", "503"]], true);
@@ -149,11 +157,21 @@ export class TwoNetworks extends Testbed {
     return [client, app];
   }
 
+  /** After a moment only the outer connection is left, unused. */
+  assertIdle(): void {
+    this.advance(1100);
+    const { dials, streams, timers } = this.client.held;
+    assert.equal(this.gateway.tunnels.size, 0, "an outer tunnel is left");
+    assert.ok(streams <= 1, `${streams} sockets`);
+    // PING, and the pool's release.
+    assert.deepEqual([dials, timers], [0, 2 * streams]);
+    assert.equal(this.client.pod.connectionCount, 0);
+  }
+
   override assertClean(): void {
+    if (!this.client.drained) this.assertIdle();
     super.assertClean();
-    if (this.gateway.streams.size > 0) throw new Error("an outer tunnel is left at the gateway");
-    const { streams } = this.gateway.host.held;
-    if (streams > 0) throw new Error(`${streams} sockets are left at the gateway`);
+    assert.equal(this.gateway.host.held.streams, 0, "sockets are left at the gateway");
   }
 }
 
