@@ -1,9 +1,19 @@
 /** For tests only: what a peer knows of a connection, by RFC 9113 alone; shares no code with what it judges. */
 import { strict as assert } from "node:assert";
 import { FrameType, getUint31 } from "./frame.ts";
-import type { H2Options } from "./seam.ts";
+import type { ErrorCode, H2Options } from "./seam.ts";
 import type { StreamLog } from "./testing.ts";
 import type { Frame } from "./testing_frames.ts";
+
+/** What a step must lead to. */
+export type Outcome = { scope: "none" } | { scope: "stream" | "connection"; code: ErrorCode };
+export interface Step {
+  readonly op: string;
+  readonly who: number;
+  readonly n: number;
+}
+
+export const NONE: Outcome = { scope: "none" };
 
 export interface StreamModel {
   readonly id: number;

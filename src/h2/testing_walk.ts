@@ -6,7 +6,18 @@ import { FrameType, getUint32 } from "./frame.ts";
 import { ErrorCode, type H2Options } from "./seam.ts";
 import { defaultOptions } from "./limits.ts";
 import { breachesOf } from "./testing_breaches.ts";
-import { assertEndedOnce, assertInOrder, isOpen, PeerModel, type StreamModel } from "./testing_model.ts";
+import {
+  assertEndedOnce,
+  assertInOrder,
+  isOpen,
+  NONE,
+  onConnection,
+  onStream,
+  type Outcome,
+  PeerModel,
+  type Step,
+  type StreamModel,
+} from "./testing_model.ts";
 import { CONNECT, OK, StreamLog } from "./testing.ts";
 import {
   data,
@@ -21,15 +32,6 @@ import {
   windowUpdate,
 } from "./testing_frames.ts";
 
-/** What a step must lead to. */
-type Outcome = { scope: "none" } | { scope: "stream" | "connection"; code: ErrorCode };
-export interface Step {
-  readonly op: string;
-  readonly who: number;
-  readonly n: number;
-}
-
-const NONE: Outcome = { scope: "none" };
 const TRAILERS = [["x-trailer", "1"]] as const;
 const onStream = (code: ErrorCode): Outcome => ({ scope: "stream", code });
 const onConnection = (code: ErrorCode): Outcome => ({ scope: "connection", code });
