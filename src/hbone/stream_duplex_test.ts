@@ -246,6 +246,7 @@ Deno.test("stream duplex: what is thrown away unread does not count for ever", (
     sendAll(server, pattern(80_000), i % 2 === 0);
     bed.run();
     duplex.close(i % 3 === 0);
+    bed.run();
     bed.network.advance(1000);
     bed.run();
   }
