@@ -14,6 +14,8 @@ export interface Step {
 }
 
 export const NONE: Outcome = { scope: "none" };
+export const onStream = (code: ErrorCode): Outcome => ({ scope: "stream", code });
+export const onConnection = (code: ErrorCode): Outcome => ({ scope: "connection", code });
 
 export interface StreamModel {
   readonly id: number;

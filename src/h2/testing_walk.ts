@@ -1,11 +1,9 @@
-/**
- * For tests only: a peer whose every frame is chosen by chance, and what RFC 9113 says has to follow.
- */
+/** For tests only: a peer whose every frame is chosen by chance, and what RFC 9113 says has to follow. */
 import { strict as assert } from "node:assert";
 import { FrameType, getUint32 } from "./frame.ts";
 import { ErrorCode, type H2Options } from "./seam.ts";
 import { defaultOptions } from "./limits.ts";
-import { breachesOf } from "./testing_breaches.ts";
+import { blockFrames, breachesOf, noise } from "./testing_walk_frames.ts";
 import {
   assertEndedOnce,
   assertInOrder,
@@ -19,22 +17,9 @@ import {
   type StreamModel,
 } from "./testing_model.ts";
 import { CONNECT, OK, StreamLog } from "./testing.ts";
-import {
-  data,
-  type Frame,
-  frame,
-  goAway,
-  ping,
-  rst,
-  Scripted,
-  setting,
-  settings,
-  windowUpdate,
-} from "./testing_frames.ts";
+import { data, type Frame, frame, goAway, rst, Scripted, setting, settings, windowUpdate } from "./testing_frames.ts";
 
 const TRAILERS = [["x-trailer", "1"]] as const;
-const onStream = (code: ErrorCode): Outcome => ({ scope: "stream", code });
-const onConnection = (code: ErrorCode): Outcome => ({ scope: "connection", code });
 
 export class Walk {
   readonly scripted: Scripted;
@@ -192,12 +177,7 @@ export class Walk {
       case "settings":
         return this.#settings(n);
       case "noise":
-        this.#send(
-          ping(),
-          ping(true),
-          frame(0xfa, n & 255, n, [1, 2, 3]),
-          frame(FrameType.PRIORITY, 0, 1 + 2 * (n % 50), [0, 0, 0, 0, 0]),
-        );
+        this.#send(...noise(n));
         return NONE;
       case "peer leaves":
         if (n % 10 !== 0 || !this.#server) return NONE;
@@ -217,13 +197,7 @@ export class Walk {
     const { log } = this.scripted, before = log.streams.length;
     log.answer = () => {};
     const end = n % 9 === 0;
-    const block = this.scripted.block(CONNECT);
-    const flags = end ? 1 : 0;
-    if (n % 3 !== 0) this.#send(frame(FrameType.HEADERS, flags | 4, id, block));
-    else {
-      const half = n % block.length, padded = [2, ...block.subarray(0, half), 0, 0];
-      this.#send(frame(FrameType.HEADERS, flags | 8, id, padded), frame(9, 4, id, block.subarray(half)));
-    }
+    this.#send(...blockFrames(id, this.scripted.block(CONNECT), n, end));
     if (this.ended) return;
     assert.equal(log.streams.length, before + 1, "a request was not told of");
     this.#adopt(id, log.streams.at(-1)!, n).peerEnded = end;
@@ -316,7 +290,7 @@ export class Walk {
   }
 
   #settings(n: number): Outcome {
-    const value = [0, 1, 100, 20_000, 65_535, 300_000, 0x7fffffff, 0x80000000][n % 8]!;
+    const value = [0, 1, 100, 20_000, 65_535, 300_000, 0x7fffffff, 0x80000000][(n >> 2) % 8]!;
     switch (n % 4) {
       case 0:
         return this.#newInitialWindow(value);
