@@ -11,17 +11,32 @@ import * as build from "../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../src/identity/certificate_extensions.ts";
 import { Oid } from "../src/identity/oids.ts";
 import { makeCa } from "../src/identity/test_certificates.ts";
+import { TestClock } from "../src/identity/test_clock.ts";
 import type { WorkloadUid } from "../src/mesh/model.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "./support/control_plane.ts";
 import { NODE_ID, TestClient, type TestClientOptions } from "./support/control_plane_client.ts";
-import { type AdsStream, encodeResponse, type ScriptedResource } from "./support/control_plane_stream.ts";
+import {
+  type AdsStream,
+  encodeResponse,
+  type ScriptedResource,
+  type ScriptedResponse,
+} from "./support/control_plane_stream.ts";
 import { eventually } from "./support/patience.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 function workload(uid: string, version = "v1"): ScriptedResource {
   const address = { workload: { uid, name: uid, namespace: "ns", addresses: [Uint8Array.of(10, 0, 0, 1)] } };
   return { name: uid, version, body: istio.workload.Address.encode(address).finish() };
+}
+
+/** The bytes of a gRPC message. */
+function messageOf(response: ScriptedResponse): Uint8Array {
+  const bytes = encodeResponse(response);
+  const whole = new Uint8Array(5 + bytes.length);
+  whole.set(framed(bytes.length).subarray(0, 5));
+  whole.set(bytes, 5);
+  return whole;
 }
 
 /** Gives a new client one workload. */
@@ -261,13 +276,10 @@ Deno.test("a message that announces more than 200 MB ends the stream before it i
 });
 
 Deno.test("a connection that is reset in the middle of a response leaves the mesh as it was", async () => {
-  const response = encodeResponse({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("kept"), workload("x")] });
+  const whole = messageOf({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("kept"), workload("x")] });
   let attempts = 0;
   await using server: TestServer = await plainServer(({ stream, socket, later }) => {
     answer(stream, [], null);
-    const whole = new Uint8Array(5 + response.length);
-    whole.set(framed(response.length).subarray(0, 5));
-    whole.set(response, 5);
     attempts++;
     stream.write(whole.subarray(0, whole.length - 1), () => later(() => socket.resetAndDestroy()));
   });
@@ -275,6 +287,37 @@ Deno.test("a connection that is reset in the middle of a response leaves the mes
   await eventually("a second attempt", () => attempts >= 2);
   assert.deepEqual([...client.mesh.workloads()], []);
   assert.match(client.complaints[0]!, /status: Unknown, message: "connection to the server was lost"/);
+});
+
+Deno.test("a server that stalls is left after 40 s, the mesh stays, and another attempt is made", async () => {
+  const whole = messageOf({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("kept")] });
+  let attempts = 0, silent = false;
+  await using server: TestServer = await plainServer(({ stream, socket, later }) => {
+    attempts++;
+    answer(stream, [], null);
+    stream.write(whole, () =>
+      later(() => {
+        socket.pause();
+        silent = true;
+      }));
+  });
+  const clock = new TestClock(0);
+  await using client = new TestClient(`http://localhost:${server.port}`, { clock });
+  await eventually("a workload from a server that is silent now", () => silent && client.batches === 1);
+  await clock.advance(39_000);
+  assert.deepEqual(client.complaints, []);
+  await clock.advance(1_000);
+  const complaint = await client.logged(/did not answer/);
+  assert.equal(
+    complaint,
+    'warn xds::client:xds{id=1} XDS client error: gRPC error status: Unavailable, message: "server did not answer an ' +
+      'HTTP/2 ping within 10 s", retrying in 10ms',
+  );
+  assert.deepEqual(client.terminations, { Error: 1 });
+  assert.equal(attempts, 1);
+  await clock.advance(20);
+  await eventually("another attempt", () => attempts === 2);
+  assert.ok(client.mesh.workload("kept" as WorkloadUid));
 });
 
 // Resources.
@@ -310,6 +353,10 @@ Deno.test("resources that are bad in all ways are refused by name; those between
     ),
   );
   assert.deepEqual([...client.mesh.workloads()].map(({ uid }) => uid).sort(), ["first", "last"]);
+  await client.logged(
+    /^error .*sending response type_url=".*Address" nonce="1" type=Nack error="enum: decode error: /,
+  );
+  assert.deepEqual(client.messages("istio_xds_rejected_resources"), { [ADDRESS_TYPE]: 7 });
   stream.end();
   await (await plane.stream()).expectWildcards(NODE_ID, { first: "v1", last: "v1" });
 });

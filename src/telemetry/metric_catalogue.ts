@@ -44,6 +44,8 @@ export const FAMILIES = {
   ),
   istio_xds_message: counter("Total number of messages received (unstable).", "url"),
   istio_xds_message_bytes: { ...counter("Total number of bytes received (unstable).", "url"), unit: "bytes" },
+  // Ours.
+  istio_xds_rejected_resources: counter("Total number of resources that were rejected (unstable).", "url"),
   istio_tcp_connections_opened: traffic("The total number of TCP connections opened."),
   istio_tcp_connections_closed: traffic("The total number of TCP connections closed."),
   istio_tcp_received_bytes: traffic(

@@ -161,6 +161,7 @@ export class XdsClient {
         log: scope,
         connection: this.#attempt,
         onResponse,
+        onRejected: (type, count) => this.#countRejected(type, count),
         onAcknowledged: () => this.#announceReadiness(),
       });
       await this.#stream.run();
@@ -182,6 +183,10 @@ export class XdsClient {
     const url = typeUrl.slice(0, URL_SHOWN);
     metrics.cell("istio_xds_message", url).value++;
     metrics.cell("istio_xds_message_bytes", url).value += payloadBytes;
+  }
+
+  #countRejected(url: string, count: number): void {
+    this.#options.metrics.cell("istio_xds_rejected_resources", url).value += count;
   }
 
   #announceReadiness(): void {

@@ -26,6 +26,8 @@ export interface DeltaStreamParts {
   readonly connection: number;
   /** A response came: its type as it was sent, and the sum of its payloads. */
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
+  /** So many resources of a response could not be used. */
+  readonly onRejected: (type: ResourceType, count: number) => void;
   /** A response was acknowledged. */
   readonly onAcknowledged: () => void;
 }
@@ -84,6 +86,7 @@ export class DeltaStream {
     const rejections = [...refused, ...unusable];
     const names = { type, changed: { [Symbol.iterator]: () => namesOf(response) }, removed };
     await paced(protocol.settle(names, rejections, clock.now()));
+    if (rejections.length > 0) this.#parts.onRejected(type, rejections.length);
     return rejections;
   }
 

@@ -111,7 +111,9 @@ export class TestClient implements AsyncDisposable {
     return this.#counts("istio_xds_connection_terminations");
   }
 
-  messages(family: "istio_xds_message" | "istio_xds_message_bytes"): Record<string, number> {
+  messages(
+    family: "istio_xds_message" | "istio_xds_message_bytes" | "istio_xds_rejected_resources",
+  ): Record<string, number> {
     return this.#counts(family);
   }
 
