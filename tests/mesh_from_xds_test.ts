@@ -1,7 +1,9 @@
 /** A proxy whose mesh comes from a control plane: when it serves, what it serves, and what changes while it does. */
+import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/resources.js";
-import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testing_server.ts";
+import { makeCa } from "../src/identity/test_certificates.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { type App, echoApp } from "./support/apps.ts";
 import { ControlPlane } from "./support/control_plane.ts";
@@ -16,6 +18,8 @@ import { nodeSettings } from "./support/settings.ts";
 import { type TempDir, tempDir } from "./support/temp_dir.ts";
 
 const IP = "127.23.0.3";
+/** Of the control plane, over its restarts. */
+const GOOD = serverIdentity();
 
 /** The proxy's own workload. */
 function ownWorkload(policies: readonly string[] = []): ScriptedResource {
@@ -57,7 +61,8 @@ class Scene implements AsyncDisposable {
     readonly folder: TempDir,
     readonly app: App,
     readonly proxy: Proxy,
-    readonly stream: AdsStream,
+    readonly plane: ControlPlane,
+    public stream: AdsStream,
   ) {
     this.#stack = stack;
   }
@@ -66,7 +71,7 @@ class Scene implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(tempDir());
     const app = stack.use(echoApp(IP));
-    const plane = stack.use(await ControlPlane.start());
+    const plane = stack.use(await ControlPlane.start({ identity: GOOD }));
     const settings = nodeSettings({ name: "b", ip: IP, mesh: meshText([]), folder: folder.path }, {
       XDS_ADDRESS: plane.url,
       XDS_ROOT_CA: ROOT_PEM,
@@ -77,7 +82,7 @@ class Scene implements AsyncDisposable {
     const stream = await plane.stream();
     await stream.request();
     await stream.request();
-    return new Scene(stack.move(), folder, app, proxy, stream);
+    return new Scene(stack.move(), folder, app, proxy, plane, stream);
   }
 
   /** Says what there is, and waits until it is served. */
@@ -85,6 +90,21 @@ class Scene implements AsyncDisposable {
     await this.stream.push(ADDRESS_TYPE, "address 1", addresses);
     await this.stream.push(AUTHORIZATION_TYPE, "policy 1", policies);
     await this.proxy.line(/marking server ready/);
+  }
+
+  /** The control plane's next stream, of whose first requests the proxy has sent both. */
+  async nextStream(): Promise<AdsStream> {
+    this.stream.abandon();
+    this.stream = await this.plane.stream();
+    await this.stream.request();
+    await this.stream.request();
+    return this.stream;
+  }
+
+  async terminations(): Promise<Record<string, number>> {
+    const text = await (await fetch(await this.proxy.url("stats", "/metrics"))).text();
+    const counts = text.matchAll(/^istio_xds_connection_terminations_total\{reason="(\w+)"\} (\d+)$/gm);
+    return Object.fromEntries([...counts].map(([, reason = "", count]) => [reason, Number(count)]));
   }
 
   async peer(): Promise<HbonePeer> {
@@ -172,6 +192,103 @@ Deno.test("mesh from xds: a bad resource is refused alone, xds X54, X60", async 
   await scene.stream.expectNack("1", /^y: unknown address type; x: decode: /);
   assert.deepEqual((await scene.dump())["workloads"]!.map(({ uid }) => uid), ["b"]);
   await scene.serve([]);
+});
+
+Deno.test("mesh from xds: whatever the control plane does, traffic goes on, and the next good word is taken", async (t) => {
+  using files = tempDir();
+  const roots = files.write("root.pem", ROOT_PEM), token = files.write("token", "some.token");
+  await using scene = await Scene.set({ XDS_ROOT_CA: roots, AUTH_TOKEN: token });
+  await scene.serve([ownWorkload()]);
+  await using peer = await scene.peer();
+  const held = await peer.tunnel(scene.app.authority);
+  const unharmed = async () => {
+    for (const tunnel of [held, await peer.tunnel(scene.app.authority)]) {
+      tunnel.send("hello");
+      assert.equal(await tunnel.read(5), "hello");
+    }
+    assert.deepEqual((await scene.dump())["workloads"]!.map(({ uid }) => uid), ["b"]);
+    assert.match(await scene.readiness(), /^200/);
+  };
+  const { plane, proxy } = scene;
+  const misdeeds: Readonly<Record<string, { readonly does: () => Promise<void> | void; readonly log: RegExp }>> = {
+    "a response that is no message": {
+      does: () => scene.stream.send(Uint8Array.of(0xff, 0xff)),
+      log: /response cannot be decoded.*retrying in/,
+    },
+    "an end of the stream": { does: () => scene.stream.end(), log: /XDS client complete/ },
+    "a status": {
+      does: () => scene.stream.fail(grpc.status.INTERNAL, "out of order"),
+      log: /gRPC error status: Internal, message: "out of order".*retrying in/,
+    },
+    "it dies": {
+      async does() {
+        await plane.stop();
+        await proxy.line(/XDS client connection error/);
+        await plane.start();
+      },
+      log: /XDS client connection error.*retrying in/,
+    },
+    "it comes back with a forged certificate": {
+      async does() {
+        await plane.stop();
+        await plane.start(serverIdentity(makeCa("Root", VALID_NOW), { version: 1 }));
+        await proxy.line(/has X\.509 version 1, not 3/);
+        await plane.stop();
+        await plane.start(GOOD);
+      },
+      log: /invalid peer certificate.*retrying in/,
+    },
+    "it comes back with a certificate of another authority": {
+      async does() {
+        await plane.stop();
+        await plane.start(serverIdentity(makeCa("Stranger", VALID_NOW)));
+        await proxy.line(/no trusted root has issued the server's certificate/);
+        await plane.stop();
+        await plane.start(GOOD);
+      },
+      log: /no trusted root has issued.*retrying in/,
+    },
+    "it ends the stream, and the root certificates are gone": {
+      async does() {
+        Deno.removeSync(roots);
+        scene.stream.end();
+        await proxy.line(/cannot read root certificates/);
+        files.write("root.pem", ROOT_PEM);
+      },
+      log: /cannot read root certificates in ".*" \(XDS_ROOT_CA\): No such file.*retrying in/,
+    },
+    "it ends the stream, and the token is gone": {
+      async does() {
+        Deno.removeSync(token);
+        scene.stream.end();
+        await proxy.line(/cannot read token file/);
+        files.write("token", "some.token");
+      },
+      log: /cannot read token file .* \(AUTH_TOKEN\): No such file.*retrying in/,
+    },
+  };
+  for (const [what, { does, log }] of Object.entries(misdeeds)) {
+    await t.step(what, async () => {
+      const told = proxy.lines.length;
+      await does();
+      await proxy.line(log);
+      await unharmed();
+      const stream = await scene.nextStream();
+      await stream.push(ADDRESS_TYPE, "again", [ownWorkload()]);
+      await unharmed();
+      assert.ok(proxy.lines.slice(told).every(({ level }) => level !== "error"));
+    });
+  }
+  await t.step("each is counted by its reason", async () => {
+    const { Complete, Error, ConnectionError, Reconnect = 0 } = await scene.terminations();
+    assert.equal(Complete, 3);
+    // A connection that is lost counts as one that was ended, and then nobody is there.
+    assert.ok(Error! >= 3 && ConnectionError! >= 4 && Reconnect <= 3);
+  });
+  await t.step("what denies is applied to the connection that has outlived all of it", async () => {
+    await scene.stream.push(AUTHORIZATION_TYPE, "deny", [denyPort("deny", scene.app.port)]);
+    await proxy.line(/error="connection closed due to policy change"/);
+  });
 });
 
 Deno.test("mesh from xds: a large mesh beside a static one, in two workers", async () => {
