@@ -126,9 +126,10 @@ refusal("the TLS library does not know the post-quantum group, identity S42", {
   says: [/Error: OpenSSL 3\.0.* cannot do what COMPLIANCE_POLICY=pqc asks for; set TLS_LIBRARY to OpenSSL 3\.5/],
 });
 refusal("the TLS library has no FIPS module", {
-  settings: { TLS_LIBRARY: "libssl.so.3", COMPLIANCE_POLICY: "fips-140-3" },
+  settings: { TLS_LIBRARY: "libssl.so.3", COMPLIANCE_POLICY: "fips-140-3", OPENSSL_MODULES: "/nowhere" },
   says: [
     /Error: OpenSSL 3.* cannot do what COMPLIANCE_POLICY asks for; set TLS_LIBRARY to a library with a FIPS module/,
+    /its FIPS provider cannot be loaded \(.+\)\. It is fips\.so in OPENSSL_MODULES .*openssl-provider-fips.*fipsinstall/,
   ],
 });
 testNeeding(
@@ -183,7 +184,10 @@ refusal("ENABLE_ORIG_SRC=true without the right to", {
 refusal("PACKET_MARK without the right to", {
   before: UNPRIVILEGED,
   settings: { PACKET_MARK: "1337" },
-  says: ["Operation not permitted (os error 1); PACKET_MARK=1337 must have CAP_NET_ADMIN or CAP_NET_RAW"],
+  says: [
+    "Error: failed to set socket mark: failed to set mark on socket. make sure ztunnel has CAP_NET_RAW, CAP_NET_ADMIN.",
+    "Operation not permitted (os error 1)",
+  ],
 }, { packages: ["setpriv"] });
 testNeeding(
   { packages: ["setpriv"] },

@@ -5,6 +5,7 @@
  * reported as by the native proxy.
  */
 import { networkAddresses } from "./addresses.ts";
+import { complianceWarnings } from "./compliance.ts";
 import type { Config, LogSettings, NodeSettings, WorkloadName } from "./config.ts";
 import { controlPlane, parseToken } from "./control_plane.ts";
 import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./data_plane.ts";
@@ -75,6 +76,7 @@ export function parseConfig(
     warnings,
   };
   crossCheck(config);
+  warnings.push(...complianceWarnings(environment, config));
   return deepFreeze(config);
 }
 

@@ -5,8 +5,8 @@ import { TlsEngine } from "../net/tls_engine.ts";
 import { openTlsLibrary, type TlsLibrary } from "../os/tls_library.ts";
 
 /**
- * `bundled`: path of the library shipped with the executable. `library` of the result is its version. Throws with a text
- * for the operator.
+ * `bundled`: path of the library shipped with the executable. `library` of the result is its version, and that it is held
+ * to its FIPS module where it is. Throws with a text for the operator.
  */
 export function startTls(
   settings: TlsPolicy,
@@ -15,7 +15,8 @@ export function startTls(
   const library = openTlsLibrary(settings.library ?? undefined, bundled);
   if (settings.fips) enterFips(library);
   try {
-    return { engine: new TlsEngine(library, tlsPolicy(settings)), library: library.version };
+    const engine = new TlsEngine(library, tlsPolicy(settings));
+    return { engine, library: settings.fips ? `${library.version}, its FIPS module only` : library.version };
   } catch (error) {
     throw cannot(library, wishOf(settings), error instanceof Error ? error.message : String(error));
   }

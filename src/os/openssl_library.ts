@@ -47,6 +47,10 @@ export function openOpenSsl(sslPath: string, cryptoPath: string): TlsLibrary {
   };
 }
 
+/** The module comes with some distributions only, and must have been installed once more after that. */
+const FIPS_CURE = "It is fips.so in OPENSSL_MODULES (Debian 13: apt-get install openssl-provider-fips), " +
+  "`openssl fipsinstall` writes its configuration, and OPENSSL_CONF names a file that includes this";
+
 /** "base" reads and writes keys and certificates; it has no algorithms. */
 function enterFips(crypto: Crypto): string | null {
   crypto.ERR_clear_error();
@@ -54,5 +58,5 @@ function enterFips(crypto: Crypto): string | null {
   if (loaded && crypto.EVP_default_properties_enable_fips(null, 1) === 1) return null;
   const reason = readCString(crypto.ERR_reason_error_string(crypto.ERR_get_error()));
   crypto.ERR_clear_error();
-  return `its FIPS provider cannot be loaded (${reason || "no reason given"})`;
+  return `its FIPS provider cannot be loaded (${reason || "no reason given"}). ${FIPS_CURE}`;
 }

@@ -1,6 +1,8 @@
 /** What OpenSSL refuses to be configured with, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
+import tls from "node:tls";
+import { encodePem } from "../../src/identity/pem.ts";
 import { plan } from "../support/needs.ts";
 import { openTlsLibrary } from "../../src/os/tls_library.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
@@ -87,6 +89,27 @@ test("identity T9: post-quantum only refuses a peer with X25519 only", () =>
     await rig.sockets.run(() => outcomes.length > 0);
     assert.match(ours.ending?.message ?? "", /alert handshake_failure/);
     assert.match(outcomes[0]!.ending?.message ?? "", /no suitable key share|no suitable groups/);
+    listener.close();
+  }, postQuantum!));
+
+// What the README says of the connections to istiod and its CA: they are the runtime's, and the server has to insist.
+test("identity S42: the runtime's TLS takes the post-quantum group from a server that takes no other", () =>
+  withTls(async (rig) => {
+    const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
+    const socket = tls.connect({
+      host: "127.0.0.1",
+      port: address.port,
+      cert: client.chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+      key: client.key.export({ format: "pem", type: "pkcs8" }),
+      ALPNProtocols: ["h2"],
+      rejectUnauthorized: false,
+    });
+    socket.on("error", () => {});
+    await rig.sockets.run(() => outcomes.length > 0);
+    assert.equal(outcomes[0]!.peer?.group, POST_QUANTUM_GROUP, outcomes[0]!.ending?.message);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.destroy();
+    await closed;
     listener.close();
   }, postQuantum!));
 

@@ -1,0 +1,42 @@
+/**
+ * What `COMPLIANCE_POLICY` does not reach. It rules the mesh, where TLS is a library of the operator's choice; servers of
+ * the control plane are spoken to by the runtime's own TLS, whose groups and module cannot be chosen
+ * (`docs/spec/identity-spire.md` 6.1). That must not go unsaid.
+ */
+import type { Config } from "./config.ts";
+import type { Environment } from "./environment.ts";
+
+const POLICIES = ["pqc", "fips-140-2", "fips-140-3"];
+
+/** For operators, to be logged as warnings. */
+export function complianceWarnings(environment: Environment, config: Omit<Config, "warnings">): string[] {
+  const policy = environment.get("COMPLIANCE_POLICY") ?? "";
+  if (policy === "") return [];
+  if (!POLICIES.includes(policy)) {
+    return [`COMPLIANCE_POLICY=${policy} is not known, so it is ignored; known are ${POLICIES.join(", ")}`];
+  }
+  return runtimeConnections(config).map((connection) =>
+    `COMPLIANCE_POLICY=${policy} does not hold for ${connection}: ` +
+    limitOf(config)
+  );
+}
+
+function limitOf({ tls }: Pick<Config, "tls">): string {
+  return tls.postQuantumOnly
+    ? "the runtime's TLS offers X25519MLKEM768 and other groups; the server must insist on it"
+    : "the runtime's TLS and keys are made by no FIPS module";
+}
+
+/** Connections in TLS, and the setting of each. */
+function runtimeConnections({ xds, ca, spire }: Pick<Config, "xds" | "ca" | "spire">): string[] {
+  const istioCa = !ca.fake && !spire.enabled && spire.broker === null;
+  return [
+    ...isTls(xds.address) ? [`${xds.address} (XDS_ADDRESS)`] : [],
+    ...istioCa && isTls(ca.address) ? [`${ca.address} (CA_ADDRESS)`] : [],
+    ...spire.broker === null ? [] : [`${spire.broker.socketUri} (SPIFFE_BROKER_SOCKET)`],
+  ];
+}
+
+function isTls(address: string | null): boolean {
+  return address?.startsWith("https://") ?? false;
+}
