@@ -2,8 +2,6 @@
  * `/explain?from=…&to=…`: the way of a connection, as JSON (`mesh/explanation.ts`). 200 with an explanation, 400 with an
  * error where the question is none.
  */
-import type { Json } from "../mesh/dump.ts";
-import { jsonText } from "../mesh/dump_json.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
@@ -36,7 +34,6 @@ function asJson(answer: ExplainAnswer) {
   return {
     status: answer.kind === "explanation" ? 200 : 400,
     headers: [["content-type", "application/json"]] as const,
-    // Explanations are plain data; the type of JSON cannot see that of interfaces.
-    body: `${jsonText({ [answer.kind]: body as unknown as Json })}\n`,
+    body: `${JSON.stringify({ [answer.kind]: body }, null, 2)}\n`,
   };
 }

@@ -39,7 +39,7 @@ Deno.test("ztunnel explain: exit code 0 where it is allowed, 2 where not", async
   assert.match(allowed.printed, /^app\/client-1 -> app\/server:80\nALLOWED: HBONE to app\/server-1, allowed there: /);
   const refused = await run(`${FROM_DUMP} --to 10.9.0.3:9090`);
   assert.equal(refused.code, 2);
-  assert.match(refused.printed, /\nREFUSED: refused at app\/server-1: /);
+  assert.match(refused.printed, /\nREFUSED: app\/server-1 refuses: /);
 });
 
 Deno.test("ztunnel explain: the example in the README is what it prints", async () => {
@@ -56,6 +56,43 @@ Deno.test("ztunnel explain: every rule is told with its name, what decided is ma
   assert.ok(lines.includes("      not ready, so no endpoint: Kubernetes//Pod/app/server-2"));
   assert.ok(lines.includes("      accepts there   spiffe://cluster.local/ns/app/sa/server"));
 });
+
+const WORDS: readonly (readonly [what: string, question: string, line: RegExp])[] = [
+  [
+    "a service that is passed through is known all the same",
+    `${FROM_DUMP} --to none.example.com:80`,
+    /^ALLOWED: plain TCP to 240\.240\.0\.4:80 as it is, as the service wants$/m,
+  ],
+  [
+    "a stranger",
+    `${FROM_DUMP} --to 8.8.8.8:53`,
+    /^ALLOWED: plain TCP to 8\.8\.8\.8:53, of which the mesh knows nothing$/m,
+  ],
+  [
+    "a name that cannot have an address",
+    `${FROM_DUMP} --to ext.example.com:443`,
+    /only, which stands for many and has no address of its own {2}\[outbound\.dns\]$/m,
+  ],
+  [
+    "a policy on trial",
+    `${FROM_DUMP} --to app/server:80`,
+    /^ {6}dry-run DENY app\/dry \(whole namespace\): matches, and would deny if it were enforced$/m,
+  ],
+  [
+    "a policy that istiod made",
+    "--dump node1.json --from plain/legacy-1 --to app/server:80",
+    /^ {4}> DENY app\/converted_\w+_strict \(by selector, from PeerAuthentication app\/strict\): matches$/m,
+  ],
+  [
+    "somebody without an identity",
+    "--dump node1.json --from plain/legacy-1 --to app/server:80",
+    /rule 1: principal \(none\) is not among the excluded \* \(any\), port 8080 is not among the excluded 9090$/m,
+  ],
+];
+
+for (const [what, question, line] of WORDS) {
+  Deno.test(`ztunnel explain in words: ${what}`, async () => assert.match((await run(question)).printed, line));
+}
 
 Deno.test("ztunnel explain: ways that chance chooses among are listed, one of each kind is told", async () => {
   const { printed } = await run("--dump node1.json --from plain/legacy-1 --to 10.96.0.12:9000");

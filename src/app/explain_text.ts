@@ -100,11 +100,21 @@ function verdictLine({ allow, message, decision, policy, application }: Admissio
 
 function policyLines({ key, action, scope, dryRun, result, decides, details }: PolicyFinding): string[] {
   const kind = action === null ? "policy" : `${dryRun ? "dry-run " : ""}${action.toUpperCase()}`;
-  const reach = scope === null ? "" : ` (${SCOPES[scope]})`;
+  const reach = scope === null ? "" : ` (${SCOPES[scope]}${originText(key)})`;
+  const trial = dryRun && result === "matches" ? `, and would ${action?.toLowerCase()} if it were enforced` : "";
   return [
-    `${decides ? ">" : " "} ${kind} ${key}${reach}: ${RESULTS[result]}`,
+    `${decides ? ">" : " "} ${kind} ${key}${reach}: ${RESULTS[result]}${trial}`,
     ...indented(2, result === "not-asked" ? [] : details),
   ];
+}
+
+/** What istiod made a policy of, which has no object of that name (`docs/spec/xds-state.md` 5.8). */
+function originText(key: string): string {
+  const [namespace, name = ""] = key.split("/", 2);
+  const [, converted] = /^converted_peer_authentication_(.+)$/.exec(name) ?? [];
+  if (converted !== undefined) return `, from PeerAuthentication ${namespace}/${converted}`;
+  if (name === "istio_converted_static_strict") return ", from a PeerAuthentication that is STRICT";
+  return name.startsWith("istio_allow_waypoint_") ? ", made for the waypoint" : "";
 }
 
 const SCOPES = { Global: "whole mesh", Namespace: "whole namespace", WorkloadSelector: "by selector" } as const;

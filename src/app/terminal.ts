@@ -18,13 +18,22 @@ export interface Fetched {
 export const TERMINAL: Terminal = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
-  read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : await Deno.readTextFile(path),
+  read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : await readFile(path),
   fetch: fetchDirectly,
 };
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let sent = 0; sent < bytes.length;) sent += stream.writeSync(bytes.subarray(sent));
+}
+
+async function readFile(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split(": ")[0] : String(error);
+    throw new Error(`cannot read ${path}: ${why}`, { cause: error });
+  }
 }
 
 /** Unlike the runtime's `fetch` not through a proxy that the environment names: admin ports are on loopback. */

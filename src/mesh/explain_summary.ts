@@ -20,8 +20,9 @@ export function summaryOf(ways: readonly Way[]): string {
 
 function textOf({ hop, onward }: Way): string {
   const { outcome, admission } = hop;
-  if (outcome.kind === "refusal") return `refused by the client's proxy: ${outcome.message}`;
+  if (outcome.kind === "refusal") return `the client's proxy refuses: ${outcome.message}`;
   if (admission !== null && !admission.allow) return refusalAt(admission);
+  if (isPassthrough(hop)) return `plain TCP to ${outcome.dial} as it is, as the service wants`;
   if (onward === null) return `${routeText(outcome)}${admission === null ? "" : `, ${admissionText(admission)}`}`;
   return `${routeText(outcome)}, ${behindText(onward.hops)}`;
 }
@@ -34,16 +35,20 @@ function behindText(hops: readonly Hop[]): string {
   if (first === undefined) {
     return `which can reach ${hops.length === 1 ? "one destination" : `${hops.length} destinations`}`;
   }
-  const who = hops.length === 1
-    ? "whose one destination refuses"
-    : refusals.length === hops.length
+  if (hops.length === 1) return `whose one destination ${refusalAt(first)}`;
+  const who = refusals.length === hops.length
     ? `whose ${hops.length} destinations all refuse`
     : `whose destinations refuse in part, ${refusals.length} of ${hops.length}`;
-  return `${who}: ${refusalAt(first)}`;
+  return `${who}; ${refusalAt(first)}`;
+}
+
+/** The service is one whose address is used as it is. */
+function isPassthrough({ because }: Hop): boolean {
+  return because.some(({ rule }) => rule === "upstream.passthrough");
 }
 
 function refusalAt({ at, message }: Admission): string {
-  return `refused at ${at.namespace}/${at.name}: ${message}`;
+  return `${at.namespace}/${at.name} refuses: ${message}`;
 }
 
 function routeText({ protocol, dial, destination, leadsTo }: HopRoute): string {

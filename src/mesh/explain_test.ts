@@ -31,7 +31,7 @@ Deno.test("explain: a service, its endpoints by weight, and the policies of each
   assert.equal(outlook, "depends");
   assert.equal(
     summary,
-    "one of 2 ways is chosen by chance; 1 of them: refused at app/web-2: connection closed due to policy rejection: " +
+    "one of 2 ways is chosen by chance; 1 of them: app/web-2 refuses: connection closed due to policy rejection: " +
       "allow policies exist, but none allowed",
   );
   assert.deepEqual(ways.map((way) => [way.chance, way.outlook]), [[0.25, "allowed"], [0.75, "refused"]]);
@@ -124,7 +124,7 @@ Deno.test("explain: through the waypoint of a service, and on from there as the 
   const { outlook, ways, summary } = explained(state, "app/client", "10.96.0.1:80");
   const [{ hop, onward }] = ways as [Explanation["ways"][number]];
   assert.equal(outlook, "refused", "who talks to the servers is the waypoint, not the client");
-  assert.match(summary, /^HBONE to the waypoint app\/wp-1, whose 2 destinations all refuse: refused at app\/web-1: /);
+  assert.match(summary, /^HBONE to the waypoint app\/wp-1, whose 2 destinations all refuse; app\/web-1 refuses: /);
   assert.ok(hop.outcome.kind === "route");
   assert.deepEqual(
     [hop.outcome.leadsTo, hop.outcome.dial, hop.outcome.authority, hop.outcome.expects],

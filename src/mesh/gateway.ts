@@ -3,7 +3,7 @@ import type { Ip, SocketAddress } from "../net/address.ts";
 import type { Random } from "./endpoint_pool.ts";
 import type { GatewayAddress, Service, Workload } from "./model.ts";
 import { type Asked, needsAddress, needsHostname, type NeedsLookup, type Refusal } from "./outcome.ts";
-import { reasonsOf, type Trace } from "./reasons.ts";
+import { placeText, reasonsOf, type Trace } from "./reasons.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
 import { Upstream } from "./upstream.ts";
@@ -104,7 +104,7 @@ export function waypointOf(service: Service, random: Random, trace: Trace): Gate
   return service.waypoint;
 }
 
-/** `namespace/hostname` or `network/ip`. */
+/** `namespace/hostname` or an address. */
 export function referenceText(reference: GatewayAddress): string {
-  return reference.kind === "address" ? `${reference.network}/${reference.ip}` : reference.key;
+  return reference.kind === "address" ? placeText(reference.network, reference.ip) : reference.key;
 }

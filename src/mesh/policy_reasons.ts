@@ -75,7 +75,7 @@ function valueText(value: StringMatch | ServiceAccountMatch | string | number): 
     case "Suffix":
       return `*${value.value}`;
     case "Presence":
-      return "*";
+      return "* (any)";
     default:
       return value satisfies never;
   }

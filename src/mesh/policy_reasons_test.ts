@@ -58,7 +58,7 @@ const CASES: readonly (readonly [string, readonly Rule[], readonly string[], Con
   [
     "a peer without identity",
     [[[match({ principals: [{ kind: "Presence" }] })]], [[match({ namespaces: [{ kind: "Prefix", value: "a" }] })]]],
-    ["rule 1: principal (none) is not among *", "rule 2: namespace (none) is not among a*"],
+    ["rule 1: principal (none) is not among * (any)", "rule 2: namespace (none) is not among a*"],
     PLAIN,
   ],
   [

@@ -29,6 +29,11 @@ export interface Option {
   readonly weight: number;
 }
 
+/** An address as people write it: with its network where that is not the default one. */
+export function placeText(network: string, ip: string): string {
+  return network === "" ? ip : `${network}/${ip}`;
+}
+
 /** Collects reasons, or null: do not. */
 export type Trace = Reason[] | null;
 

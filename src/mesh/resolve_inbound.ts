@@ -7,7 +7,7 @@ import { isAttached } from "./attachment.ts";
 import { type Authority, parseAuthority } from "./authority.ts";
 import type { Service, Workload } from "./model.ts";
 import { type Asked, type NeedsLookup, RECURSIVE_CALL, type Refusal, type RefusalCode } from "./outcome.ts";
-import { type Reason, reasonsOf, type Trace } from "./reasons.ts";
+import { placeText, type Reason, reasonsOf, type Trace } from "./reasons.ts";
 import { guessService, servicesOf } from "./service_guess.ts";
 import type { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
@@ -85,7 +85,7 @@ function mayBeFor(
   const attached = isAttached(state, { local, localIp, network, asked, ip });
   if (attached === false) return refuse(400, "IP_MISMATCH", `ip mismatch: ${localIp} != ${ip}`, trace);
   if (attached !== true) return attached;
-  trace?.push({ rule: "inbound.attached", text: `${local.uid} is the waypoint of ${network}/${ip}` });
+  trace?.push({ rule: "inbound.attached", text: `${local.uid} is the waypoint of ${placeText(network, ip)}` });
   return null;
 }
 
@@ -133,7 +133,7 @@ function withPort(
   const overLoopback = request.localhostAppTunnel && tunnel?.protocol === "PROXY";
   trace?.push({
     rule: "inbound.destination",
-    text: `port ${destination.port}${overLoopback ? " over loopback" : ""}`,
+    text: `the application's port is ${destination.port}${overLoopback ? " over loopback" : ""}`,
     decides: true,
   });
   return {

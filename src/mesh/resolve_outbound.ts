@@ -23,7 +23,7 @@ import {
   type Refusal,
   type RefusalCode,
 } from "./outcome.ts";
-import { type Reason, reasonsOf, type Trace } from "./reasons.ts";
+import { placeText, type Reason, reasonsOf, type Trace } from "./reasons.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
 import type { Upstream } from "./upstream.ts";
@@ -97,7 +97,7 @@ export function resolveOutbound(
   const entry = found instanceof ServiceEntry ? found : null;
   const service = entry?.service ?? null;
   if (service !== null) {
-    const text = `${network}/${target.ip} is service ${service.key}`;
+    const text = `${placeText(network, target.ip)} is service ${service.key}`;
     trace?.push({ rule: "outbound.service", subject: service.key, text });
     const waypoint = waypointOf(service, random, trace);
     if (waypoint !== null) return viaServiceWaypoint(state, request, service, waypoint, random, trace);
@@ -225,7 +225,9 @@ function dial(hop: Hop, draft: Draft, trace: Trace): OutboundOutcome {
   if (ip !== null) return routeTo(ip, hop, draft, trace);
   if (workload.hostname === "") return noValidDestination(workload, trace);
   // Only the hop that is dialled is ever resolved: behind a waypoint or a gateway the other side does that.
-  trace?.push({ rule: "outbound.dns", text: `${workload.uid} is known by the name ${workload.hostname} only` });
+  const only = `${workload.uid} is known by the name ${workload.hostname} only`;
+  const noName = workload.hostname.startsWith("*.") ? ", which stands for many and has no address of its own" : "";
+  trace?.push({ rule: "outbound.dns", text: only + noName });
   return {
     kind: "needs-dns",
     hostname: workload.hostname,
@@ -267,7 +269,9 @@ function isFromWaypoint(
   const isCaller = (workload: Workload | null) =>
     workload !== null && identityOf(workload) === identity && workload.workloadIps.includes(sourceIp);
   const own = found instanceof ServiceEntry ? someEndpoint(state, found, identity, isCaller) : isCaller(found);
-  if (own) trace?.push({ rule: "outbound.from-waypoint", text: `${network}/${sourceIp} is that waypoint itself` });
+  if (own) {
+    trace?.push({ rule: "outbound.from-waypoint", text: `${placeText(network, sourceIp)} is that waypoint itself` });
+  }
   return own;
 }
 

@@ -2,7 +2,7 @@
 import { type Ip, isIpv4, type SocketAddress } from "../net/address.ts";
 import { buildPool, type Random, type ResolutionMode } from "./endpoint_pool.ts";
 import type { Service, Workload } from "./model.ts";
-import type { Trace } from "./reasons.ts";
+import { placeText, type Trace } from "./reasons.ts";
 import type { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
 import { Upstream } from "./upstream.ts";
@@ -26,10 +26,10 @@ export function findUpstream(
   if (entry !== null) return throughService(state, entry, source, target.port, mode, random, trace);
   const workload = state.workloadByAddress(network, target.ip);
   if (workload === null) {
-    trace?.push({ rule: "upstream.none", text: `nobody has ${network}/${target.ip}` });
+    trace?.push({ rule: "upstream.none", text: `nobody has ${placeText(network, target.ip)}` });
     return null;
   }
-  trace?.push({ rule: "upstream.workload", text: `${workload.uid} has ${network}/${target.ip}` });
+  trace?.push({ rule: "upstream.workload", text: `${workload.uid} has ${placeText(network, target.ip)}` });
   return new Upstream(workload, target.port, null);
 }
 
