@@ -14,7 +14,7 @@ import { Cluster } from "./bed/cluster.ts";
 import { SERVICE } from "./bed/mesh.ts";
 import { startDnsmasq, withResolver } from "./support/dns_server.ts";
 import { type Namespace } from "./support/namespace.ts";
-import type { Program } from "./support/program.ts";
+import { Program } from "./support/program.ts";
 import { testNeeding } from "./support/needs.ts";
 import { eventually } from "./support/patience.ts";
 
@@ -297,7 +297,8 @@ testNeeding(
     const pod = cluster.pod("client-1").namespace;
     const names = `${cluster.folder}/names`;
     Deno.writeTextFileSync(names, `${SERVICE.hostname} A\nwww.example.com A\nserver.bed AAAA\ntext.example.com TXT\n`);
-    const load = pod.run("dnsperf", "-s", NOWHERE, "-d", names, "-l", "20", "-c", "20", "-Q", "2000", "-t", "3");
+    const args = ["-s", NOWHERE, "-d", names, "-l", "600", "-c", "20", "-Q", "2000", "-t", "3"];
+    await using load = new Program("dnsperf", { args, namespace: pod.name });
     for (let i = 0; i < 3; i++) {
       const old = node!.proxy;
       // From one worker to two, and back.
@@ -305,7 +306,8 @@ testNeeding(
       const { code } = await old.stop();
       assert.equal(code, 0);
     }
-    const report = await load;
+    const { output: report } = await load.stop("SIGINT"); // asks no more, and says how it was
+    assert.ok(Number(/Queries sent: +(\d+)/.exec(report)?.[1]) > 1000, report);
     assert.match(report, /Queries lost:\s+0 /, report);
     assert.match(report, /Response codes:\s+NOERROR \d+ \(100\.00%\)/, report);
   },
