@@ -143,6 +143,24 @@ function silent({ host, port }: Site, bytes?: Uint8Array): Socket {
   return socket;
 }
 
+Deno.test("peers that connect by the thousand and say nothing cost next to nothing, and keep nobody out", async () => {
+  await using target = await Target.start(IP, { env: SMALL_HEAP });
+  await using neighbour = await Neighbour.open(target);
+  const before = target.memory();
+  const crowd = Array.from({ length: 3000 }, () => silent(target.site));
+  await eventually("3000 connections", () => target.proxy.descriptors >= target.atRest + 3000);
+  const growth = target.memory() - before;
+  assert.ok(growth < 40 * MIB, `${growth / MIB} MiB more than before`);
+  await neighbour.echoes();
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await using newcomer = await Neighbour.open(target);
+  await newcomer.echoes();
+  // Each newcomer is reason to look again, so that there are never more for long.
+  await eventually("2000 gone", () => crowd.filter(({ closed }) => closed).length >= 1900);
+  for (const socket of crowd) socket.destroy();
+  await target.proxy.descriptorsBackTo(target.atRest + 2 * Neighbour.DESCRIPTORS);
+});
+
 Deno.test("observed O31: peers that say nothing, or not all, are gone after ten seconds", async () => {
   await using target = await Target.start(IP);
   await using neighbour = await Neighbour.open(target);

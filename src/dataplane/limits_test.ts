@@ -5,6 +5,7 @@ import { concat, sendAll } from "../h2/testing.ts";
 import { frame, settings, settingsAck } from "../h2/testing_frames.ts";
 import { FrameType, PREFACE } from "../h2/frame.ts";
 import { ErrorCode, type HeaderList } from "../h2/seam.ts";
+import { GRACE, MOST } from "../proxy/unproven.ts";
 import { at, echo, Testbed, type TestNode, workloadAt } from "./testing.ts";
 
 const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
@@ -129,6 +130,22 @@ Deno.test("observed O31 TCP and silence: closed after 10 s", () => {
   assert.equal(peer.fate, "fin");
   assert.match(server.accessLine, /^warn connection failed .* error="tls handshake error: TLS handshake timed out"$/);
   bed.assertClean();
+});
+
+Deno.test("peers that open thousands of connections and say nothing: a thousand stay, and others are served", () => {
+  const { bed, server, connect } = scene();
+  const crowd = Array.from({ length: MOST + 500 }, () => bed.connect(CLIENT, `${SERVER}:15008`));
+  bed.advance(GRACE);
+  const open = () => crowd.filter(({ fate }) => fate === "open");
+  assert.equal(open().length, crowd.length);
+  connect().open(toBlackHole);
+  bed.run();
+  assert.equal(server.held.dials, MOST, "handshakes of those who are left, and a dial");
+  assert.deepEqual(open(), crowd.slice(1 - MOST), "the oldest have gone");
+  assert.match(
+    server.access[0]!,
+    /^warn connection failed .*"tls handshake error: too slow while more than 1024 peers/,
+  );
 });
 
 Deno.test("something that is no TLS: closed at once", () => {

@@ -1,7 +1,7 @@
 /** The handshake on a socket: from a connected TCP stream to a {@link TlsDuplex}, within a time limit. */
 import * as c from "../os/constants.ts";
 import { getOption, setOption } from "../os/socket.ts";
-import type { TlsFailure } from "../os/tls_failure.ts";
+import { TlsSettingsError } from "../os/tls_native_context.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
@@ -21,14 +21,16 @@ export class TlsHandshake implements Dial, FdHandler {
   readonly #loop: SocketLoop;
   readonly #tcp: TcpDuplex;
   readonly #unit: number;
-  readonly #session: NativeTlsSession;
+  readonly #newSession: () => NativeTlsSession;
+  /** A server has none until its client speaks: to say nothing must not cost us 50 KB. */
+  #session: NativeTlsSession | null = null;
   readonly #events: SecureEvents;
   readonly #timer: Timer;
   readonly #judge: TlsJudge;
   readonly #stepTask: TurnTask = { runTurn: () => this.#step() };
   #done = false;
 
-  /** Throws `TlsSettingsError`; the stream is untouched then. */
+  /** A client's throws `TlsSettingsError`; the stream is untouched then. */
   constructor(
     loop: SocketLoop,
     tcp: TcpDuplex,
@@ -42,9 +44,12 @@ export class TlsHandshake implements Dial, FdHandler {
     this.#events = events;
     this.#unit = offloadUnit(tcp.fd);
     this.#judge = new TlsJudge(context, role, events);
-    this.#session = context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#judge.accept(chain));
-    // Accepted sockets have it from their listener.
-    if (role === "client") setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
+    this.#newSession = () => context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#judge.accept(chain));
+    if (role === "client") {
+      this.#session = this.#newSession();
+      // Accepted sockets have it from their listener.
+      setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
+    }
     this.#timer = loop.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
     // The local address is wanted for the log and must be asked for while the descriptor is ours for sure.
     void tcp.local;
@@ -52,44 +57,58 @@ export class TlsHandshake implements Dial, FdHandler {
     if (!announced || role === "client") loop.handshakes.add(this.#stepTask);
   }
 
-  onEvents(): void {
+  onEvents(flags: number): void {
+    if (this.#session === null && flags === c.EPOLLOUT) return;
     this.#loop.handshakes.take(this.#stepTask);
   }
 
   abort(): void {
     if (!this.#finish()) return;
-    this.#session.free();
+    this.#session?.free();
     this.#loop.release(this.#tcp.fd);
   }
 
   #step(): void {
     if (this.#done) return;
-    const state = this.#session.handshake();
+    const session = this.#session ??= this.#begin();
+    if (session === null) return;
+    const state = session.handshake();
     // The verifier may have aborted us meanwhile.
     if (this.#done) return;
     switch (state) {
       case "done":
-        return this.#succeed();
+        return this.#succeed(session);
       case "again":
         return;
       case "failed":
-        return this.#failed(this.#session.failure);
+        return this.#failed(session);
       default:
         state satisfies never;
     }
   }
 
-  #succeed(): void {
-    const negotiated = this.#session.negotiated();
-    const problem = this.#judge.problem(this.#session.alpn(), negotiated.cipher);
+  /** Null: it is over. */
+  #begin(): NativeTlsSession | null {
+    try {
+      return this.#newSession();
+    } catch (error) {
+      if (!(error instanceof TlsSettingsError)) throw error;
+      this.#giveUp({ by: "us", how: "error", code: "TLS_SETTINGS", message: error.message });
+      return null;
+    }
+  }
+
+  #succeed(session: NativeTlsSession): void {
+    const negotiated = session.negotiated();
+    const problem = this.#judge.problem(session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#speakAndGiveUp(problem);
     this.#finish();
     const { local, remote, fd } = this.#tcp;
-    const duplex = new TlsDuplex(this.#loop, this.#session, { fd, local, remote }, this.#unit);
-    this.#events.onSecure(duplex, { chain: this.#session.peerChain, ...negotiated });
+    const duplex = new TlsDuplex(this.#loop, session, { fd, local, remote }, this.#unit);
+    this.#events.onSecure(duplex, { chain: session.peerChain, ...negotiated });
   }
 
-  #failed(failure: TlsFailure | null): void {
+  #failed({ failure }: NativeTlsSession): void {
     const ending = this.#judge.ending(failure);
     const spoken = failure === null || !["alert", "eof", "system"].includes(failure.kind);
     if (spoken) this.#speakAndGiveUp(ending);
@@ -99,7 +118,7 @@ export class TlsHandshake implements Dial, FdHandler {
   /** OpenSSL has sent an alert: let it arrive. */
   #speakAndGiveUp(ending: Ending): void {
     if (!this.#finish()) return;
-    this.#session.free();
+    this.#session?.free();
     closeAfterLastWords(this.#loop, this.#tcp.fd);
     this.#events.onSecureFailure(ending);
   }

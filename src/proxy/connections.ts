@@ -7,6 +7,7 @@ import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { NumberMap } from "../net/number_map.ts";
+import { Unproven } from "./unproven.ts";
 
 export interface LiveConnection {
   /** Its number in {@link Connections}, which alone sets it; 0 at first. */
@@ -55,6 +56,7 @@ export class Connections {
   #onEmpty: (() => void) | null = null;
   /** Streams that wait for an application to accept. */
   pendingDials = 0;
+  readonly unproven = new Unproven();
 
   /** `socketGauge` counts accepted sockets. */
   constructor(state: MeshState, reassessment: Reassessment, socketGauge: { value: number } = { value: 0 }) {

@@ -20,9 +20,10 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import type { LiveConnection } from "./connections.ts";
 import { InboundStream } from "./inbound_stream.ts";
 import type { PodContext } from "./pod_context.ts";
+import { MOST, type UnprovenPeer } from "./unproven.ts";
 
 /** One TCP connection of a peer, from accept to its end. */
-export class InboundTunnel implements LiveConnection {
+export class InboundTunnel implements LiveConnection, UnprovenPeer {
   readonly #context: PodContext;
   readonly #plain: Duplex;
   readonly #onEnd: () => void;
@@ -40,6 +41,7 @@ export class InboundTunnel implements LiveConnection {
     this.#plain = plain;
     this.#onEnd = onEnd;
     context.connections.addSocket(this);
+    context.connections.unproven.add(this, context.loop.network.now());
   }
 
   start(): void {
@@ -62,6 +64,10 @@ export class InboundTunnel implements LiveConnection {
     if (this.#done) return;
     this.#server?.close();
     this.#end();
+  }
+
+  crowdedOut(): void {
+    this.#refuse(`tls handshake error: too slow while more than ${MOST} peers have not proven who they are`);
   }
 
   #fetchCredential(local: Workload): void {
@@ -103,6 +109,7 @@ export class InboundTunnel implements LiveConnection {
   }
 
   #serve(duplex: Duplex, tls: TlsPeer): void {
+    this.#context.connections.unproven.delete(this);
     this.#logEstablished(tls);
     const peer = { address: duplex.remote, local: duplex.local, identity: this.#identity! };
     this.#abort = () => {};
@@ -143,6 +150,7 @@ export class InboundTunnel implements LiveConnection {
     this.#unwatch();
     this.#abort();
     if (!this.#handedOver) this.#plain.close();
+    this.#context.connections.unproven.delete(this);
     this.#context.connections.remove(this);
     this.#onEnd();
   }
