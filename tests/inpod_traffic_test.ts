@@ -94,14 +94,17 @@ for (const backend of ["iptables", "nftables"] as const) {
       await access(node2, `src.addr=${outside.ip}`, `dst.addr=${strict.ip}:${HTTP}`, "bed/strict");
     });
 
-    await t.step("R3, R5, R8, R10, R21, config C50 calls to the proxy's own ports end, and no loop begins", async () => {
-      for (const port of [15001, 15006, 15008]) {
-        assert.notEqual(await failure(client.namespace, client.ip, port), 0);
-        assert.notEqual(await failure(client.namespace, "127.0.0.1", port), 0);
-        assert.notEqual(await failure(outside.namespace, server1.ip, port), 0);
-        if (port !== 15008) assert.notEqual(await failure(client.namespace, server2.ip, port), 0);
-      }
-    });
+    await t.step(
+      "R3, R5, R8, R10, R21, config C50 calls to the proxy's own ports end, and no loop begins",
+      async () => {
+        for (const port of [15001, 15006, 15008]) {
+          assert.notEqual(await failure(client.namespace, client.ip, port), 0);
+          assert.notEqual(await failure(client.namespace, "127.0.0.1", port), 0);
+          assert.notEqual(await failure(outside.namespace, server1.ip, port), 0);
+          if (port !== 15008) assert.notEqual(await failure(client.namespace, server2.ip, port), 0);
+        }
+      },
+    );
 
     await t.step("R4, R6, config C50 nothing of the proxy's servers is in a pod", async () => {
       for (const port of [15000, 15020, 15021, 15080]) {
