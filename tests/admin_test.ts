@@ -49,15 +49,26 @@ Deno.test("config 4.4: a running proxy's dump has every section in order", async
 
 Deno.test("config 4.1: a dump in chunks, and without them for who knows none", async () => {
   await withProxy(async (admin) => {
-    const chunked = await raw(admin, "GET /config_dump HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    const chunked = await raw(admin, "GET /config_dump HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert.match(chunked, /^HTTP\/1\.1 200 OK\r\ncontent-type: application\/json\r\ntransfer-encoding: chunked\r\n/);
     assert.ok(chunked.endsWith("\r\n0\r\n\r\n"));
     const plain = await raw(admin, "GET /config_dump HTTP/1.0\r\n\r\n");
     const [head, body = ""] = plain.split("\r\n\r\n");
     assert.doesNotMatch(head!, /chunked|content-length/);
     assert.equal(JSON.parse(body).workloads.length, 1);
-    const none = await raw(admin, "HEAD /config_dump HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    const none = await raw(admin, "HEAD /config_dump HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert.match(none, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
+  });
+});
+
+Deno.test("config 4.1: what a page of somebody else makes a browser ask is refused", async () => {
+  await withProxy(async (admin, url) => {
+    const rebound = "GET /config_dump HTTP/1.1\r\nhost: attacker.example:15000\r\nconnection: close\r\n\r\n";
+    assert.match(await raw(admin, rebound), /^HTTP\/1\.1 403 Forbidden\r\n[^]*by address or as localhost/);
+    const form = "POST /quitquitquit HTTP/1.1\r\nhost: localhost\r\norigin: https://attacker.example\r\n" +
+      "content-length: 0\r\nconnection: close\r\n\r\n";
+    assert.match(await raw(admin, form), /^HTTP\/1\.1 403 Forbidden\r\n/);
+    assert.equal((await (await fetch(url("/"))).text()).length > 0, true, "it still runs");
   });
 });
 

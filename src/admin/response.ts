@@ -40,6 +40,7 @@ export function failed(error: unknown): HttpResponse {
 const REASONS = new Map([
   [200, "OK"],
   [400, "Bad Request"],
+  [403, "Forbidden"],
   [404, "Not Found"],
   [405, "Method Not Allowed"],
   [406, "Not Acceptable"],

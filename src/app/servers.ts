@@ -1,4 +1,5 @@
 /** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
+import { guarded } from "../admin/browser_guard.ts";
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
 import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
@@ -10,6 +11,7 @@ import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { type CollectSnapshots, statsHandler } from "../admin/stats_server.ts";
 import type { Config, ServerAddress } from "../config/config.ts";
+import { isLoopback } from "../net/address.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
 import { DUMP_CLOCK } from "./dump_sources.ts";
@@ -54,14 +56,16 @@ export class Servers {
   }
 
   serveAdmin({ control, dump, explain, profile, stop }: AdminParts): void {
-    this.#bind("admin").serve(routed({
+    const server = this.#bind("admin");
+    const routes = routed({
       "/": dashboardRoute(),
       ...pprofRoutes(profile, Date.now),
       "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
       "/explain": explainRoute(explain),
       "/logging": loggingRoute(control),
       "/quitquitquit": shutdownRoute(stop),
-    }));
+    });
+    server.serve(guarded(routes, server.addresses.every(({ ip }) => isLoopback(ip))));
   }
 
   serveStats(collect: CollectSnapshots): void {
