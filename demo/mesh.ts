@@ -16,6 +16,8 @@ export interface Mesh {
   readonly socksPorts: { readonly a: number; readonly c: number };
   /** `ip:port` of node-a's metrics. */
   readonly metrics: string;
+  /** `ip:port` of node-a's admin server. */
+  readonly admin: string;
   readonly folder: string;
   /** The TLS library that the proxies use. */
   readonly library: string;
@@ -37,10 +39,11 @@ export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
     return node;
   };
   const [a, b, c] = [start(CLIENT), start(SHOP), start(INTRUDER)];
-  const [, socksA, stats, socksC, library] = await Promise.all([
+  const [, socksA, stats, admin, socksC, library] = await Promise.all([
     listening(b, "inbound"),
     listening(a, "socks5"),
     listening(a, "stats"),
+    listening(a, "admin"),
     listening(c, "socks5"),
     a.line("its TLS library", (line) => line.message === "TLS library in use"),
   ]);
@@ -52,6 +55,7 @@ export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
     hbonePort,
     socksPorts: { a: portOf(socksA), c: portOf(socksC) },
     metrics: addressOf(stats),
+    admin: addressOf(admin),
     folder,
     library: library.fields.get("library") ?? "",
   };

@@ -39,6 +39,8 @@ export function invite(stage: Stage): void {
   heading(stage, "Try it by hand");
   row(`curl --socks5 127.0.0.1:${a} http://${SERVICE.ip}/`, "as client: the app's answer");
   row(`curl --socks5 127.0.0.1:${c} http://${SERVICE.ip}/`, "as intruder: refused");
+  const question = `--from demo/${INTRUDER.name} --to ${SERVICE.ip}:80`;
+  row(`npx -y deno@2.9.6 task start explain --admin ${mesh.admin} ${question}`, "why, rule by rule");
   row(`curl http://${SHOP.ip}:${mesh.hbonePort}/`, "past the mesh: no plain text here");
   row(`curl -s http://${mesh.metrics}/metrics | grep istio_tcp`, "node-a's metrics");
   row(`cat ${mesh.folder}/mesh.yaml`, "workloads, service and policy");

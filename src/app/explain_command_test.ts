@@ -64,6 +64,11 @@ const WORDS: readonly (readonly [what: string, question: string, line: RegExp])[
     /^ALLOWED: plain TCP to 240\.240\.0\.4:80 as it is, as the service wants$/m,
   ],
   [
+    "a port that the service does not have",
+    `${FROM_DUMP} --to app/server:82`,
+    /^ {6}found service server\.app\.svc\.cluster\.local, but port 82 was unknown \(it has 80, 81\) {2}\[upstream\.no-port\]$/m,
+  ],
+  [
     "a stranger",
     `${FROM_DUMP} --to 8.8.8.8:53`,
     /^ALLOWED: plain TCP to 8\.8\.8\.8:53, of which the mesh knows nothing$/m,

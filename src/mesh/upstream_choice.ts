@@ -50,6 +50,15 @@ export function throughService(
   return null;
 }
 
+/** Ports of a service that are written out. */
+const PORTS_SHOWN = 8;
+
+function noPortText({ hostname, ports }: Service, port: number): string {
+  const shown = [...ports.keys()].slice(0, PORTS_SHOWN).join(", ");
+  const has = ports.size > PORTS_SHOWN ? `${shown} and ${ports.size - PORTS_SHOWN} more` : shown || "none";
+  return `found service ${hostname}, but port ${port} was unknown (it has ${has})`;
+}
+
 /** One endpoint of the service for a client like `source`, or null. */
 export function chooseEndpoint(
   state: MeshState,
@@ -62,7 +71,7 @@ export function chooseEndpoint(
 ): Upstream | null {
   const { service } = entry;
   if (mode === "standard" && !service.ports.has(port)) {
-    trace?.push({ rule: "upstream.no-port", text: `found service ${service.hostname}, but port ${port} was unknown` });
+    trace?.push({ rule: "upstream.no-port", text: noPortText(service, port) });
     return null;
   }
   const pool = poolOf(state, entry, source, port, mode, trace);
@@ -79,7 +88,7 @@ export function chooseEndpoint(
   }
   const upstream = pool.pick(random);
   if (upstream === null) {
-    trace?.push({ rule: "upstream.no-port", text: `found service ${service.hostname}, but port ${port} was unknown` });
+    trace?.push({ rule: "upstream.no-port", text: noPortText(service, port) });
     return null;
   }
   trace?.push({
