@@ -29,11 +29,10 @@ export class Neighbour implements AsyncDisposable {
     assert.equal(stream.received, before + bytes.length);
   }
 
-  /** Echoes again and again until `until` says stop. Returns how often. */
-  async keepsEchoing(until: AbortSignal): Promise<number> {
-    const before = this.#count;
-    do await this.echoes(); while (!until.aborted);
-    return this.#count - before;
+  /** Echoes again and again: `count` times, and for `ms`. */
+  async keepsEchoing(count: number, ms: number): Promise<void> {
+    const end = performance.now() + ms;
+    for (let i = 0; i < count || performance.now() < end; i++) await this.echoes();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
