@@ -42,7 +42,8 @@ export function writeMesh(cluster: Cluster, node: BedNode): string {
   return path;
 }
 
-function labelsOf(name: string) {
+/** What else a workload of this name is known by. */
+export function labelsOf(name: string) {
   return {
     workloadName: `${name}-app`,
     workloadType: "deployment",
@@ -59,8 +60,8 @@ export function baggageOf(name: string): string {
     `service.name=${name}-canonical,service.version=v1,cloud.region=north,cloud.availability_zone=north-1`;
 }
 
-/** JSON is YAML, but that ztunnel wants ports to be numbers, and a tag where a string is matched. */
-function asYaml(mesh: unknown): string {
+/** JSON is YAML, but that the Rust ztunnel wants ports to be numbers, and a tag where a string is matched. */
+export function asYaml(mesh: unknown): string {
   return JSON.stringify(mesh)
     .replace(/"(\d+)":/g, "$1: ")
     .replace(/\{"(Exact|Presence)":("[^"]*"|\[\])\}/g, "!$1 $2");

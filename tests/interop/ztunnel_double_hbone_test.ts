@@ -1,0 +1,18 @@
+/** Two networks, one with our proxy and one with the Rust ztunnel, and a gateway between them: double HBONE both ways. */
+import { doubleHboneSteps } from "../support/double_hbone_steps.ts";
+import { testNeeding } from "../support/needs.ts";
+import { NEEDS, TwoNetworksBed } from "../support/two_networks.ts";
+
+const RUST = Deno.env.get("ZTUNNEL_PEER");
+
+for (
+  const [who, rust] of [
+    ["ours calls the Rust ztunnel", 2],
+    ["the Rust ztunnel calls ours", 1],
+  ] as const
+) {
+  testNeeding({ ...NEEDS, env: ["ZTUNNEL_PEER"] }, `ztunnel: ${who}: double HBONE`, async (t) => {
+    await using bed = await TwoNetworksBed.build({ [rust]: RUST });
+    await doubleHboneSteps(t, bed);
+  });
+}
