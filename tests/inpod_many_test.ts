@@ -36,6 +36,10 @@ for (const workers of [1, 2]) {
         assert.deepEqual(await listeningPorts(pod), [15001, 15006, 15008]);
       }
 
+      const listeners = proxy.lines.filter(({ message }) => message === "listener established");
+      const inbound = listeners.filter(({ fields }) => fields.get("component") === "inbound");
+      assert.equal(inbound.length, COUNT + 2, "each pod's is logged once, however many workers have it");
+
       const caller = cluster.use(
         Proxy.fixture("tests/fixtures/connector.ts", [server.ip, `${HTTP}`, "2"], client.namespace.name),
       );
@@ -69,7 +73,6 @@ testNeeding(
     const [client, server] = [cluster.pod("client"), cluster.pod("server")];
     const { proxy, session } = client.node;
     await nginx(cluster, server.namespace, "server");
-    await get(client.namespace, server.ip); // its tunnel stays
     const before = proxy.descriptors;
     const [old, vanishing] = await makeIdlePods(cluster, 2) as [IdlePod, IdlePod];
     await old.home.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
@@ -80,7 +83,7 @@ testNeeding(
     await run("ip", "netns", "del", vanishing.home.name);
     assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
     await deleteAll(session, [old, vanishing]);
-    await proxy.descriptorsBackTo(before);
+    await proxy.descriptorsBackTo(before + 2); // both ends of the tunnel
     // So that the end of the cluster finds what it is to remove.
     await run("ip", "netns", "add", vanishing.home.name);
   },

@@ -3,10 +3,12 @@
  * what is wrong and what to do, and leaves no process behind.
  */
 import { strict as assert } from "node:assert";
+import { withResolver } from "./support/dns_server.ts";
 import { meshText } from "./support/mesh.ts";
+import { makeNamespace } from "./support/namespace.ts";
 import { type Needs, testNeeding } from "./support/needs.ts";
 import { run } from "./support/program.ts";
-import { Proxy, type ProxyOptions } from "./support/proxy.ts";
+import { cacheProgram, Proxy, type ProxyOptions } from "./support/proxy.ts";
 import { sessionMembers } from "./support/session.ts";
 import { nodeSettings } from "./support/settings.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -201,6 +203,27 @@ testNeeding(
     assert.equal((await proxy.stop()).code, 0);
   },
 );
+
+testNeeding({ namespaces: true }, "start: ENABLE_PROXY=false: DNS, and nothing else, config 1", async () => {
+  await cacheProgram("src/main.ts");
+  using folder = tempDir();
+  await using namespace = await makeNamespace("dns");
+  using _ = withResolver(namespace, "nameserver 127.0.0.1\n");
+  await using proxy = await Proxy.ready({
+    ...nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }),
+    ENABLE_PROXY: "false",
+    ISTIO_META_DNS_CAPTURE: "true",
+    ISTIO_META_DNS_PROXY_ADDR: `${IP}:0`,
+  }, { namespace: namespace.name });
+  await proxy.line(/no proxy created/);
+  await proxy.line(/starting local DNS server/);
+  const messages = proxy.lines.map(({ message }) => message);
+  assert.ok(!messages.some((message) => message.startsWith("Task 'proxy'")), "nobody waits for it");
+  const components = proxy.lines.filter(({ message }) => message === "listener established")
+    .map(({ fields }) => fields.get("component"));
+  assert.deepEqual(components.sort(), ["admin", "readiness", "stats"]);
+  assert.equal((await proxy.stop()).code, 0);
+});
 
 for (const [command, answer] of [["version", /^version\.BuildInfo\{Version:"/], ["help", /^Commands:$/m]] as const) {
   Deno.test(`start: ${command} answers and succeeds, config 1.14`, async () => {

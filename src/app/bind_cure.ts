@@ -19,12 +19,8 @@ function cureOf(reason: string, variable: string | null, { sockets }: Config): s
     return `\`ss -ltnp\` shows who has the port${other}`;
   }
   if (reason.startsWith("Permission denied")) return "ports below 1024 need CAP_NET_BIND_SERVICE";
-  const asked = [
-    ...sockets.originalSource === true ? ["ENABLE_ORIG_SRC=true"] : [],
-    ...sockets.mark === null ? [] : [`PACKET_MARK=${sockets.mark}`],
-  ];
-  if (!reason.startsWith("Operation not permitted") || asked.length === 0) return null;
-  return `${asked.join(" and ")} must have CAP_NET_ADMIN or CAP_NET_RAW`;
+  if (!reason.startsWith("Operation not permitted") || sockets.originalSource !== true) return null;
+  return "ENABLE_ORIG_SRC=true must have CAP_NET_ADMIN or CAP_NET_RAW";
 }
 
 function variableOf(address: string, config: Config): string | null {

@@ -9,7 +9,8 @@ export interface NamedAddress {
 }
 
 /** The listeners of the workload in dedicated mode, which the workers bind. */
-export function workloadListeners({ listeners }: Config): NamedAddress[] {
+export function workloadListeners({ listeners, proxyEnabled }: Config): NamedAddress[] {
+  if (!proxyEnabled) return [];
   const { inbound, inboundPlaintext, outbound, socks5 } = listeners;
   return [
     { variable: "INBOUND_PORT", address: inbound },

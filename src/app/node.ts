@@ -6,6 +6,7 @@ import { CrlSource } from "../authorities/crl_source.ts";
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
+import { checkMark } from "../inpod/startup_checks.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -38,7 +39,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     announce(config, log);
     limitArenas(config.workerThreads);
     const readiness = new Readiness(log.scope("ztunnel::readiness"), () => performance.now());
-    readiness.register("proxy");
+    if (config.proxyEnabled) readiness.register("proxy");
     if (config.dnsEnabled) readiness.register("dns proxy");
     readiness.register("state manager");
     const servers = new Servers(config, log);
@@ -77,7 +78,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       });
       mesh.start();
       await Promise.race([mesh.synced, workers.death]);
-      if (config.mode === "dedicated") await workers.listen();
+      if (config.mode === "dedicated") await listen(config, workers);
       return true;
     };
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
@@ -103,6 +104,12 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   }
 }
 
+/** With a mark that cannot be set nothing could be dialled: better told now than with the first connection. */
+async function listen({ sockets: { mark } }: Config, workers: Workers): Promise<void> {
+  if (mark !== null) checkMark(mark);
+  await workers.listen();
+}
+
 /** Null: `CRL_PATH` is not set. Rejects for a file that cannot be used. */
 function openRevocation({ tls }: Config, log: Log): Promise<CrlSource> | null {
   if (tls.crlPath === null) return null;
@@ -125,7 +132,9 @@ async function startWorkers(config: Config, workers: Workers, filter: LogFilter,
   const library = await workers.start(config, filter.toString());
   log.scope("ztunnel::tls").info("TLS library in use", { library });
   const scope = log.scope("ztunnel::app");
-  scope.info(config.mode === "shared" ? "shared proxy mode - in-pod mode enabled" : "proxy mode enabled");
+  if (config.mode === "shared") return scope.info("shared proxy mode - in-pod mode enabled");
+  scope.info("proxy mode enabled");
+  if (!config.proxyEnabled) scope.info("no proxy created");
   if (!config.dnsEnabled) scope.info("no dns proxy created");
 }
 

@@ -52,9 +52,8 @@ export class PodFleet implements PodHost {
     });
     this.#instances.set(id, instance);
     const { uid, workload, namespace } = pod;
-    for (const worker of workers) {
-      worker.send({ kind: "serve", instance: id, uid, workload, namespace: namespace.descriptor });
-    }
+    const order = { kind: "serve", instance: id, uid, workload, namespace: namespace.descriptor } as const;
+    for (const [index, worker] of workers.entries()) worker.send({ ...order, announce: index === 0 });
     return instance;
   }
 

@@ -53,13 +53,16 @@ class Bed {
 Deno.test("a pod is served when all workers serve it, and has ended when none has it", () => {
   const bed = new Bed(2);
   const serving = bed.serve();
-  assert.deepEqual(bed.workers[1]!.orders, [{
-    kind: "serve",
-    instance: 1 as never,
-    uid: "a",
-    workload: { name: "a", namespace: "app", serviceAccount: "a" },
-    namespace: 42,
-  }]);
+  for (const [index, worker] of bed.workers.entries()) {
+    assert.deepEqual(worker.orders, [{
+      kind: "serve",
+      instance: 1 as never,
+      uid: "a",
+      workload: { name: "a", namespace: "app", serviceAccount: "a" },
+      namespace: 42,
+      announce: index === 0,
+    }]);
+  }
   assert.deepEqual(bed.orders(), ["serve", "serve"]);
   bed.says(0, "started");
   assert.deepEqual(bed.told, []);

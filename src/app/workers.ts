@@ -55,7 +55,7 @@ export class Workers {
   /** Binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
   async listen(): Promise<void> {
     checkSharedPorts(this.#config);
-    this.send({ kind: "listen" });
+    for (const [index, worker] of this.#handles.entries()) worker.send({ kind: "listen", announce: index === 0 });
     await this.#all((worker) => worker.listening);
   }
 

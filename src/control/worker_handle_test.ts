@@ -59,7 +59,7 @@ Deno.test("a worker is woken after each message, and once for all that were sent
   using here = bed();
   const { worker, handle } = here;
   handle.send({ kind: "log-filter", filter: "info" });
-  handle.send({ kind: "listen" });
+  handle.send({ kind: "listen", announce: true });
   assert.equal(here.woken(), 0);
   worker.says({ kind: "ready", wake: here.eventfd, library: "OpenSSL 3.5.5" });
   assert.equal(await handle.ready, "OpenSSL 3.5.5");

@@ -16,7 +16,7 @@ import { Revocation } from "../identity/revocation.ts";
 import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import { MeshState } from "../mesh/state.ts";
-import type { ListenAt, Network, SocketOptions } from "../net/network.ts";
+import type { ListenAt, ListenerState, Network } from "../net/network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import { LocalWorkload } from "../proxy/local_workload.ts";
@@ -33,8 +33,11 @@ import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { addressDoubt } from "./pods_guard.ts";
+import { dialMark, keepaliveOptions, listenMark } from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
+/** `ENABLE_PROXY=false`: pods have their DNS, and nothing else of us. */
+const NO_LISTENERS: PodListeners = { inbound: null, inboundPlaintext: null, outbound: null, socks5: null };
 const MAX_PENDING_DIALS = 4096;
 
 export interface DataPlaneParts {
@@ -60,6 +63,7 @@ export interface DataPlaneParts {
 export interface PodHome {
   /** Descriptor of its network namespace, somebody else's and open for as long as the pod is served. */
   readonly namespace: number;
+  readonly uid: string;
 }
 
 /** What differs between proxies of one data plane. */
@@ -72,6 +76,8 @@ interface ProxyPlan {
   readonly listeners: PodListeners;
   /** `ENABLE_ORIG_SRC` */
   readonly originalSource: boolean | null;
+  /** Its listeners are logged. */
+  readonly announce: boolean;
 }
 
 export class DataPlane {
@@ -127,14 +133,14 @@ export class DataPlane {
   }
 
   /**
-   * Binds the listeners of one workload, in its `home` where it has one. `uid`: the pod's, where it is known. Throws;
-   * nothing is left then.
+   * Binds the listeners of one workload, in its `home` where it has one. `announce`: and logs them, which one of the
+   * isolates that share them does. Throws; nothing is left then.
    */
-  startPod(name: WorkloadName, home: PodHome | null = null, uid: string | null = null): PodProxy {
+  startPod(name: WorkloadName, home: PodHome | null = null, announce = true): PodProxy {
     const local = this.#localWorkload(name, home);
-    const dns = this.#startDns(name, home, local);
+    const dns = this.#startDns(name, home, local, announce);
     try {
-      const pod = this.#startProxy(name, home, uid, { local, names: this.#names(dns) });
+      const pod = this.#startProxy(name, home, { local, names: this.#names(dns) }, announce);
       this.#pods.set(pod, dns);
       return pod;
     } catch (error) {
@@ -149,7 +155,7 @@ export class DataPlane {
    */
   startSelf(name: WorkloadName): PodProxy {
     const { config, network, log } = this.#parts;
-    const { mark: _unmarked, ...options } = socketOptions(config);
+    const options = keepaliveOptions(config);
     const pod = this.#makeProxy(name, {
       own: { local: new LocalWorkload(this.state, network, name), names: this.#names(null) },
       uid: null,
@@ -162,6 +168,7 @@ export class DataPlane {
         socks5: null,
       },
       originalSource: false,
+      announce: true,
     });
     this.#pods.set(pod, null);
     return pod;
@@ -174,9 +181,14 @@ export class DataPlane {
     return new LocalWorkload(this.state, network, name, doubt);
   }
 
-  #startDns(name: WorkloadName, home: PodHome | null, local: LocalWorkload): DnsProxy | null {
+  #startDns(
+    name: WorkloadName,
+    home: PodHome | null,
+    local: LocalWorkload,
+    announce: boolean,
+  ): DnsProxy | null {
     try {
-      return this.#dns?.start(name, home?.namespace ?? null, local) ?? null;
+      return this.#dns?.start(name, home?.namespace ?? null, local, announce) ?? null;
     } catch (error) {
       local.close();
       throw error;
@@ -186,21 +198,23 @@ export class DataPlane {
   #startProxy(
     name: WorkloadName,
     home: PodHome | null,
-    uid: string | null,
-    own: Pick<PodContext, "local" | "names">,
+    own: ProxyPlan["own"],
+    announce: boolean,
   ): PodProxy {
     const { config, log } = this.#parts;
     return this.#makeProxy(name, {
       own,
-      uid,
+      uid: home?.uid ?? null,
       log: home === null ? log.scope("ztunnel::proxy") : log.scope("ztunnel::proxy", podSpan(name)),
       settings: this.#settings(home),
       listeners: this.#listeners(home),
       originalSource: config.sockets.originalSource,
+      announce,
     });
   }
 
-  #makeProxy(name: WorkloadName, { own, uid, log, settings, listeners, originalSource }: ProxyPlan): PodProxy {
+  #makeProxy(name: WorkloadName, plan: ProxyPlan): PodProxy {
+    const { own, uid, log, settings, listeners, originalSource, announce } = plan;
     const { config, metrics, random, fillRandom, wallClock } = this.#parts;
     return new PodProxy(
       {
@@ -224,7 +238,7 @@ export class DataPlane {
         wallClock,
       },
       listeners,
-      originalSource,
+      { originalSource, announce },
     );
   }
 
@@ -237,6 +251,14 @@ export class DataPlane {
         metrics.cell("istio_on_demand_dns", ...onDemandDnsLabels(source, hostname)).value++;
       },
     };
+  }
+
+  /** Every socket that takes something from the pod, as the kernel has it. */
+  inspectListeners(pod: PodProxy): readonly (ListenerState & { readonly kind: "listener" | "DNS socket" })[] {
+    return [
+      ...pod.inspectListeners().map((state) => ({ ...state, kind: "listener" } as const)),
+      ...(this.#pods.get(pod)?.inspectListeners() ?? []).map((state) => ({ ...state, kind: "DNS socket" } as const)),
+    ];
   }
 
   /** Ends one pod; `done` when its last connection has ended. */
@@ -273,7 +295,7 @@ export class DataPlane {
       ownPorts: ownPorts(config),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
-      dial: { ...socketOptions(config), ...home, timeout: TEN_SECONDS },
+      dial: { ...dialMark(config), ...keepaliveOptions(config), ...home, timeout: TEN_SECONDS },
       http2: {
         streamWindow: config.http2.streamWindow,
         connectionWindow: config.http2.connectionWindow,
@@ -290,10 +312,12 @@ export class DataPlane {
 
   #listeners(home: PodHome | null): PodListeners {
     const { config, sharedListeners } = this.#parts;
+    if (!config.proxyEnabled) return NO_LISTENERS;
     const { inbound, inboundPlaintext, outbound, socks5 } = config.listeners;
     const at = (address: ListenAt["address"]): ListenAt => ({
       address,
-      ...socketOptions(config),
+      ...listenMark(config),
+      ...keepaliveOptions(config),
       ...home,
       ...(config.sockets.originalSource === false
         ? {}
@@ -324,21 +348,4 @@ function ownPorts({ mode, listeners }: Config): ReadonlySet<number> {
 
 function portOf(at: ServerAddress): number {
   return at.kind === "address" ? at.address.port : at.port;
-}
-
-function socketOptions({ sockets }: Config): SocketOptions {
-  const { mark, keepalive, userTimeout } = sockets;
-  return {
-    ...(mark === null ? {} : { mark }),
-    ...(keepalive.enabled
-      ? {
-        keepalive: {
-          idleSeconds: Math.max(1, Math.round(keepalive.time / 1000)),
-          intervalSeconds: Math.max(1, Math.round(keepalive.interval / 1000)),
-          probes: keepalive.retries,
-        },
-      }
-      : {}),
-    ...(userTimeout === null ? {} : { userTimeout }),
-  };
 }

@@ -1,5 +1,6 @@
 /** Starting and stopping pods, and several of them in one network. */
 import { strict as assert } from "node:assert";
+import { question } from "../dns/testing.ts";
 import { NOTHING_HELD } from "../hbone/testing_network.ts";
 import { ListenError } from "../net/network.ts";
 import { at, echo, Testbed } from "./testing.ts";
@@ -17,6 +18,27 @@ Deno.test("dataplane 1.1 3-4 listeners stand at the configured ports, in order, 
   ]);
   assert.deepEqual(node.pod.address("outbound"), at("0.0.0.0:15001"));
   bed.assertClean();
+});
+
+Deno.test("inpod A2.2, config PACKET_MARK: in dedicated mode what is dialled is marked, listeners are not", () => {
+  const bed = new Testbed();
+  const host = bed.host(A);
+  const marks = { listen: new Set<unknown>(), dial: new Set<unknown>(), questions: new Set<unknown>() };
+  const { listen, dial, udp } = host;
+  host.listen = (where, accept) => (marks.listen.add(where.mark), listen.call(host, where, accept));
+  host.dial = (to, options, events) => (marks.dial.add(options.mark), dial.call(host, to, options, events));
+  host.udp = (where, sink) => {
+    (where.peer === undefined ? marks.listen : marks.questions).add(where.mark);
+    return udp.call(host, where, sink);
+  };
+  bed.node("a", A, { env: { ISTIO_META_DNS_CAPTURE: "true" } });
+  bed.connect(A, `${B}:8080`);
+  host.udp({ address: at("127.0.0.1:0") }, { onDatagram() {} }).send(
+    question("A", "www.example.com"),
+    at("127.0.0.1:15053"),
+  );
+  bed.memory.advance(10);
+  assert.deepEqual(marks, { listen: new Set([undefined]), dial: new Set([1337]), questions: new Set([1337]) });
 });
 
 for (const port of [15008, 15006, 15001]) {

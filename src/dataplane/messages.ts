@@ -33,8 +33,8 @@ export type ToWorker =
   | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject }
   /** What the file at `CRL_PATH` says; the first before there are listeners. */
   | { readonly kind: "revocation-lists"; readonly lists: readonly RevocationList[] }
-  /** Bind the listeners of the one workload of dedicated mode. */
-  | { readonly kind: "listen" }
+  /** Bind the listeners of the one workload of dedicated mode. `announce`: one worker says so in the log. */
+  | { readonly kind: "listen"; readonly announce: boolean }
   /** Shared mode. */
   | { readonly kind: "pod"; readonly order: PodOrder }
   | { readonly kind: "log-filter"; readonly filter: string }

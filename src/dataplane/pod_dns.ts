@@ -11,6 +11,7 @@ import type { LocalWorkload } from "../proxy/local_workload.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { dialMark, listenMark } from "./socket_options.ts";
 
 const RESOLVER_FILE = "/etc/resolv.conf";
 const HOSTS_FILE = "/etc/hosts";
@@ -35,13 +36,16 @@ export class PodDns {
     this.#parts = parts;
   }
 
-  /** `namespace`: the pod's, null for the process's own. Throws where the pod cannot have its DNS. */
-  start(name: WorkloadName, namespace: number | null, local: LocalWorkload): DnsProxy {
+  /**
+   * `namespace`: the pod's, null for the process's own. `announce`: its start and end are logged. Throws where the pod
+   * cannot have its DNS.
+   */
+  start(name: WorkloadName, namespace: number | null, local: LocalWorkload, announce: boolean): DnsProxy {
     const { config, loop, state, metrics, random, fillRandom } = this.#parts;
     const log = this.#log(name, namespace);
     // Read for each pod, as upstream does (`docs/spec/inpod-dns.md` B5.1).
     const resolver = parseResolverFile(this.#read(RESOLVER_FILE));
-    const { mark } = config.sockets;
+    const home = namespace === null ? {} : { namespace };
     return new DnsProxy({
       loop,
       state,
@@ -59,9 +63,11 @@ export class PodDns {
       hosts: parseHostsFile(this.#read(HOSTS_FILE)),
       listen: config.listeners.dns,
       loopbackIpv6: namespace === null || this.#loopbackHasIpv6(namespace, log),
-      sockets: { ...(mark === null ? {} : { mark }), ...(namespace === null ? {} : { namespace }) },
+      sockets: { ...dialMark(config), ...home },
+      listenSockets: { ...listenMark(config), ...home },
       reusePort: namespace === null ? config.workerThreads > 1 : config.inpod.reusePort,
       siblings: config.workerThreads,
+      announce,
       random,
       fillRandom,
     });

@@ -50,9 +50,10 @@ export class Pods {
     }
   }
 
-  #serve({ instance, uid, workload, namespace }: Extract<PodOrder, { kind: "serve" }>): void {
+  #serve({ instance, uid, workload, namespace, announce }: Extract<PodOrder, { kind: "serve" }>): void {
     try {
-      this.#pods.set(instance, { proxy: this.#parts.plane.startPod(workload, { namespace }, uid), namespace });
+      const proxy = this.#parts.plane.startPod(workload, { namespace, uid }, announce);
+      this.#pods.set(instance, { proxy, namespace });
     } catch (error) {
       return this.#parts.answer({ kind: "failed", instance, reason: this.#reason(error, namespace) });
     }
@@ -86,10 +87,10 @@ export class Pods {
   #reports(): PodReport[] {
     return [...this.#pods].map(([instance, { proxy, namespace }]) => {
       const home = this.#parts.inspectNamespace(namespace);
-      const faults = proxy.inspectListeners().flatMap(({ listening, namespace: where }) => {
-        if (!listening) return ["a listener does not listen"];
+      const faults = this.#parts.plane.inspectListeners(proxy).flatMap(({ kind, listening, namespace: where }) => {
+        if (!listening) return [`a ${kind} does not listen`];
         const strange = home !== null && where !== null && home.cookie !== null && where !== home.cookie;
-        return strange ? ["a listener stands in another namespace"] : [];
+        return strange ? [`a ${kind} stands in another namespace`] : [];
       });
       return { instance, namespace: home?.identity ?? null, faults };
     });

@@ -18,7 +18,8 @@ function bed(...addresses: string[]) {
       asked.push(at.address.ip);
       if (!own.has(at.address.ip)) throw new ListenError("no", "EADDRNOTAVAIL", at.address);
       open++;
-      return { local: at.address, send: () => false, retire() {}, close: () => void open-- };
+      const inspect = () => ({ listening: true, namespace: null });
+      return { local: at.address, send: () => false, retire() {}, close: () => void open--, inspect };
     },
   };
   const log = testLog();

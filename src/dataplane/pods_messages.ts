@@ -17,6 +17,8 @@ export type PodOrder =
     readonly uid: string;
     readonly workload: WorkloadName;
     readonly namespace: number;
+    /** One of the workers that serve it says so in the log. */
+    readonly announce: boolean;
   }
   /** The proxy's own workload, in the process's own namespace. One worker serves it, until the end. */
   | { readonly kind: "serve-self"; readonly workload: WorkloadName }

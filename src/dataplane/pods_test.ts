@@ -1,10 +1,12 @@
 /** Pods of shared mode on one worker, in an in-memory network. */
 import { strict as assert } from "node:assert";
 import { parseConfig } from "../config/parse_config.ts";
+import { decode, question } from "../dns/testing.ts";
 import { NOW, TestIssuer } from "../hbone/testing_identity.ts";
 import { TestSocket } from "../hbone/testing_socket.ts";
 import { isLoopback, parseIp, type SocketAddress } from "../net/address.ts";
 import { MemoryNetwork, memoryTlsContext } from "../net/memory_network.ts";
+import type { DatagramSocket } from "../net/network.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
 import { DataPlane } from "./data_plane.ts";
@@ -27,7 +29,15 @@ class Bed {
   /** Namespaces that are there, by descriptor. */
   readonly namespaces = new Map<number, { identity: string; cookie: bigint | null }>();
 
+  readonly #datagrams: DatagramSocket[] = [];
+
   constructor(env: Readonly<Record<string, string>> = {}) {
+    const udp = this.network.udp.bind(this.network);
+    this.network.udp = (at, sink) => {
+      const socket = udp(at, sink);
+      this.#datagrams.push(socket);
+      return socket;
+    };
     const issuer = new TestIssuer();
     const files = { read: (path: string) => FILES[path] ?? null, exists: (path: string) => path in FILES };
     const config = parseConfig({ ISTIO_META_DNS_CAPTURE: "false", ...env }, files, 2);
@@ -55,7 +65,7 @@ class Bed {
   }
 
   /** The pod's namespace, its descriptor and its instance have one number. */
-  serve(name: string, number: number, ip: string, isNamespace = true): void {
+  serve(name: string, number: number, ip: string, { isNamespace = true, announce = true } = {}): void {
     this.network.assign(number, parseIp(ip)!);
     if (isNamespace) this.namespaces.set(number, { identity: `ns-${number}`, cookie: BigInt(number) });
     this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
@@ -65,11 +75,17 @@ class Bed {
       uid: name,
       workload: { name, namespace: "default", serviceAccount: name },
       namespace: number,
+      announce,
     });
   }
 
   stop(instance: number): void {
     this.pods.receive({ kind: "stop", instance: instance as PodInstance, mode: IMMEDIATE });
+  }
+
+  /** From now on the UDP sockets are gone, and nobody has been told. */
+  breakDns(): void {
+    for (const socket of this.#datagrams) socket.close();
   }
 
   connect(namespace: number, to: string): TestSocket {
@@ -133,6 +149,18 @@ Deno.test("pods of one worker: each in its own namespace, with traffic between t
   bed.stop(1);
 });
 
+Deno.test("of the workers that serve a pod one says so", () => {
+  const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
+  bed.serve("a", 1, "10.0.0.1");
+  const said = bed.lines.filter((line) => /listener established|starting local DNS/.test(line));
+  assert.equal(said.length, 4, said.join("\n"));
+  bed.serve("b", 2, "10.0.0.2", { announce: false });
+  bed.stop(2);
+  const other = bed.lines.filter((line) => /listener established|DNS|dns server/.test(line));
+  assert.deepEqual(other, said);
+  bed.stop(1);
+});
+
 Deno.test("a port that is taken is told; what was bound is given back; others are untouched", () => {
   const bed = new Bed();
   bed.serve("a", 1, "10.0.0.1");
@@ -173,7 +201,7 @@ Deno.test("a pod whose certificate is still to come is served; its connections w
 Deno.test("inpod Z16: a descriptor of no namespace is told as that", () => {
   const bed = new Bed();
   bed.network.listen({ address: at("[::]:15008"), namespace: 1 }, () => {});
-  bed.serve("a", 1, "10.0.0.1", false);
+  bed.serve("a", 1, "10.0.0.1", { isNamespace: false });
   const reason = "cannot enter the pod's network namespace (is the agent's descriptor one?): " +
     "failed to bind to address [::]:15008: Address already in use (os error 98)";
   assert.deepEqual(bed.answers, [{ kind: "failed", instance: 1, reason }]);
@@ -190,6 +218,49 @@ Deno.test("stopped twice it ends once; INPOD_PORT_REUSE decides whether ports ar
     bed.stop(1);
     assert.deepEqual(bed.answers.map(({ kind }) => kind), ["started", "ended"]);
   }
+});
+
+for (const mode of [{ kind: "immediate" }, { kind: "graceful", deadline: 1000 }] as const) {
+  Deno.test(`config ENABLE_PROXY=false: a pod has its DNS and no listener of the proxy, ${mode.kind} end`, () => {
+    const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true", ENABLE_PROXY: "false" });
+    bed.serve("a", 1, "10.0.0.1");
+    assert.deepEqual(bed.answers, [{ kind: "started", instance: 1 }]);
+    for (const port of [15001, 15006, 15008]) {
+      bed.network.listen({ address: at(`[::]:${port}`), namespace: 1 }, () => {}).close();
+    }
+    const answers: Uint8Array[] = [];
+    const app = bed.network.udp({ address: at("127.0.0.1:0"), namespace: 1 }, {
+      onDatagram: (bytes) => answers.push(bytes.slice()),
+    });
+    app.send(question("A", "localhost."), at("127.0.0.1:15053"));
+    bed.network.advance(10);
+    assert.deepEqual(decode(answers[0]!).answers.map(({ data }) => data), ["127.0.0.1"]);
+    app.close();
+    bed.pods.receive({ kind: "stop", instance: 1 as PodInstance, mode });
+    bed.network.advance(1000);
+    assert.deepEqual(bed.answers.at(-1), { kind: "ended", instance: 1 });
+  });
+}
+
+Deno.test("reports: the sockets of a pod's DNS proxy are looked at too, UDP and TCP of both families", () => {
+  const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
+  bed.serve("a", 1, "10.0.0.1");
+  const report = () => {
+    bed.pods.receive({ kind: "report", request: 5 });
+    const answer = bed.answers.at(-1)!;
+    assert.ok(answer.kind === "report");
+    return answer.pods[0]!.faults;
+  };
+  assert.deepEqual(report(), []);
+  bed.namespaces.set(1, { identity: "ns-1", cookie: 99n });
+  assert.deepEqual(report(), [
+    ...Array(3).fill("a listener stands in another namespace"),
+    ...Array(4).fill("a DNS socket stands in another namespace"),
+  ]);
+  bed.namespaces.set(1, { identity: "ns-1", cookie: 1n });
+  bed.breakDns();
+  assert.deepEqual(report(), Array(2).fill("a DNS socket does not listen"));
+  bed.stop(1);
 });
 
 Deno.test("reports: listeners that stand in another namespace, and a namespace that is gone", () => {

@@ -121,7 +121,7 @@ class DataPlaneWorker {
       case "revocation-lists":
         return this.#plane.setRevocationLists(message.lists);
       case "listen":
-        return this.#listen();
+        return this.#listen(message.announce);
       case "pod":
         return this.#pods.receive(message.order);
       case "log-filter":
@@ -148,9 +148,9 @@ class DataPlaneWorker {
     }
   }
 
-  #listen(): void {
+  #listen(announce: boolean): void {
     try {
-      this.#plane.startPod(this.#config.workload!);
+      this.#plane.startPod(this.#config.workload!, null, announce);
       this.#scope.postMessage({ kind: "listening" });
     } catch (error) {
       this.#scope.postMessage({ kind: "failed", message: messageOf(error) });

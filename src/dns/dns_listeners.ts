@@ -1,7 +1,14 @@
 /** The sockets of one DNS proxy: UDP and TCP on each address, all on one port. */
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
-import { type DatagramSocket, type Listener, ListenError, type Network, type SocketOptions } from "../net/network.ts";
+import {
+  type DatagramSocket,
+  type Listener,
+  ListenError,
+  type ListenerState,
+  type Network,
+  type SocketOptions,
+} from "../net/network.ts";
 import type { ShedReport } from "../net/shed_report.ts";
 import type { Asker, QueryService } from "./query_service.ts";
 import { TcpConnection } from "./tcp_connection.ts";
@@ -50,6 +57,11 @@ export class DnsListeners {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Each socket, as the kernel has it. */
+  inspect(): readonly ListenerState[] {
+    return this.#sockets.map((socket) => socket.inspect());
   }
 
   /**

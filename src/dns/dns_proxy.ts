@@ -3,13 +3,13 @@ import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state.ts";
-import type { Millis, Network, SocketOptions, Timer } from "../net/network.ts";
+import type { ListenerState, Millis, Network, SocketOptions, Timer } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";
 import type { PodResolver } from "../proxy/name_resolver.ts";
 import type { LogScope } from "../telemetry/log.ts";
-import { bare } from "../telemetry/log_fields.ts";
+import { bare, type Fields } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type ConnectionBudget, DnsListeners } from "./dns_listeners.ts";
 import { DnsTelemetry } from "./dns_telemetry.ts";
@@ -46,11 +46,15 @@ export interface DnsProxyParts {
   readonly listen: ServerAddress;
   /** The namespace's loopback has IPv6. */
   readonly loopbackIpv6: boolean;
-  /** Of listeners and of questions to nameservers: the pod's namespace, and the mark that keeps them from capture. */
+  /** Of questions to nameservers: the pod's namespace, and the mark that keeps them from capture. */
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
+  /** Of the sockets that take questions. */
+  readonly listenSockets: Pick<SocketOptions, "mark" | "namespace">;
   readonly reusePort: boolean;
   /** Isolates of this process that serve the same pod. */
   readonly siblings: number;
+  /** Start and end are logged: by one of them. */
+  readonly announce: boolean;
   /** In [0, 1). */
   readonly random: () => number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
@@ -64,6 +68,7 @@ export class DnsProxy {
   /** The same answers for the pod's own proxy. */
   readonly resolver: PodResolver;
   readonly #log: LogScope;
+  readonly #announce: boolean;
   readonly #service: QueryService;
   readonly #listeners: DnsListeners;
   readonly #shed: ShedReport;
@@ -97,13 +102,14 @@ export class DnsProxy {
     this.resolver = podResolver(this.#service, network);
     const at = {
       addresses: listenAddresses(parts.listen, parts.loopbackIpv6),
-      sockets,
+      sockets: parts.listenSockets,
       reusePort: parts.reusePort,
       siblings: parts.siblings,
     };
     this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
     const address = bare(listenText(parts.listen, this.port));
-    this.#log.info("starting local DNS server", { address, component: "dns" });
+    this.#announce = parts.announce;
+    this.#tell("starting local DNS server", { address, component: "dns" });
   }
 
   get port(): number {
@@ -114,6 +120,11 @@ export class DnsProxy {
     return this.#listeners.connectionCount;
   }
 
+  /** Each socket that takes questions, as the kernel has it. */
+  inspectListeners(): readonly ListenerState[] {
+    return this.#listeners.inspect();
+  }
+
   /**
    * Takes nothing new from now on; `done` when what has come is answered, or as soon as that takes too long. An immediate
    * drain answers nobody any more, and cuts short a graceful one.
@@ -121,7 +132,7 @@ export class DnsProxy {
   drain(mode: DrainMode, done: () => void): void {
     if (this.#state === "closed") return done();
     this.#onDrained.push(done);
-    if (this.#state === "running") this.#log.info("shutting down the DNS server");
+    if (this.#state === "running") this.#tell("shutting down the DNS server");
     if (mode.kind === "immediate") return this.#drained();
     if (this.#state === "draining") return;
     this.#state = "draining";
@@ -131,8 +142,13 @@ export class DnsProxy {
 
   #drained(): void {
     this.close();
-    this.#log.info("dns server drained");
+    this.#tell("dns server drained");
     for (const done of this.#onDrained.splice(0)) done();
+  }
+
+  /** What the siblings have to say too: it stands in the log once, but for who wants to know more. */
+  #tell(message: string, fields: Fields = {}): void {
+    this.#log[this.#announce ? "info" : "debug"](message, fields);
   }
 
   /** Ends everything at once, without a word. */

@@ -239,6 +239,8 @@ export class Bed {
       listen: options.listen ?? { kind: "localhost", ipv6: true, port: 15053 },
       loopbackIpv6: true,
       sockets: {},
+      listenSockets: {},
+      announce: true,
       reusePort: false,
       siblings: 1,
       random: () => 0,

@@ -136,6 +136,7 @@ export class HostNetwork implements net.Network {
         closed();
         socket.close();
       },
+      inspect: () => socket.inspect(),
     };
   }
 

@@ -17,7 +17,8 @@ export function checkPrivileges(mark: number | null): void {
   if (mark !== null) checkMark(mark);
 }
 
-function checkMark(mark: number): void {
+/** Whether sockets may have `PACKET_MARK`. Throws with a text for the operator. */
+export function checkMark(mark: number): void {
   using socket = new OwnedDescriptor(openSocket(AF_INET, SOCK_STREAM));
   if (socket.fd >= 0 && setOption(socket.fd, SOL_SOCKET, SO_MARK, mark)) return;
   const error = new SystemError("setsockopt", errno()).message;

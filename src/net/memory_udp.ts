@@ -2,7 +2,7 @@
 import { ANY_V4, ANY_V6, formatAddress, type Ip, isIpv4, sameAddress, type SocketAddress } from "./address.ts";
 import { type Binding, MemoryHosts, OWN_NAMESPACE } from "./memory_hosts.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
-import type { DatagramSink, DatagramSocket, TurnTask, UdpAt } from "./network.ts";
+import type { DatagramSink, DatagramSocket, ListenerState, TurnTask, UdpAt } from "./network.ts";
 
 /** As the kernel's receive buffer: what comes beyond is lost. */
 const QUEUE_LIMIT = 256;
@@ -71,6 +71,7 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
   readonly #peer: SocketAddress | null;
   #queue: Datagram[] = [];
   #refused = false;
+  #retired = false;
   #closed = false;
 
   constructor(network: MemoryDatagrams, at: UdpAt, readonly address: SocketAddress, sink: DatagramSink) {
@@ -89,6 +90,7 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
 
   /** What has come is in the queue. */
   retire(): void {
+    this.#retired = true;
     this.#network.forget(this);
   }
 
@@ -97,6 +99,11 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     this.#closed = true;
     this.#queue = [];
     this.#network.forget(this);
+  }
+
+  inspect(): ListenerState {
+    const listening = !this.#closed && !this.#retired;
+    return { listening, namespace: listening ? BigInt(this.namespace) : null };
   }
 
   take(datagram: Datagram): boolean {

@@ -75,8 +75,9 @@ export interface Listener {
   inspect(): ListenerState;
 }
 
-/** Of an open listener, as the kernel tells it; `false` and null where it knows of none. */
+/** Of a listener or a datagram socket, as the kernel tells it; `false` and null where it knows of none. */
 export interface ListenerState {
+  /** Of a datagram socket: it is bound, and what is sent there is received here. */
   readonly listening: boolean;
   /** Cookie of its network namespace, the same for all sockets in there and for no other (SO_NETNS_COOKIE). */
   readonly namespace: bigint | null;
@@ -121,6 +122,7 @@ export interface DatagramSocket {
   retire(): void;
   /** Nothing is received any more. Idempotent. */
   close(): void;
+  inspect(): ListenerState;
 }
 
 export interface Accepted {

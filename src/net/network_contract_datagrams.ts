@@ -48,6 +48,18 @@ export function datagramContract(test: ContractTest): void {
     server.socket.close();
   });
 
+  test("a socket that is closed or retired takes nothing any more, and says so", async (rig) => {
+    const [closed, retired] = [open(rig), open(rig)];
+    for (const { socket } of [closed, retired]) assert.equal(socket.inspect().listening, true);
+    closed.socket.close();
+    retired.socket.retire();
+    for (const { socket } of [closed, retired]) {
+      assert.deepEqual(socket.inspect(), { listening: false, namespace: null });
+    }
+    retired.socket.close();
+    await rig.run(() => true);
+  });
+
   test("more datagrams than one turn takes all arrive", async (rig) => {
     const client = open(rig);
     const server = open(rig);

@@ -6,9 +6,18 @@ import * as c from "../os/constants.ts";
 import { DatagramReceiver, DatagramSender, NAME_WORDS } from "../os/datagrams.ts";
 import { EAGAIN, errnoName } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
-import { sendTo, setOption, socketName } from "../os/socket.ts";
-import { ANY_V4, ANY_V6, type Ip, isIpv4, LOOPBACK_V4, LOOPBACK_V6, type SocketAddress } from "./address.ts";
-import type { DatagramSink, DatagramSocket, UdpAt } from "./network.ts";
+import { getOption, namespaceCookie, sendTo, setOption, socketName } from "../os/socket.ts";
+import {
+  ANY_V4,
+  ANY_V6,
+  type Ip,
+  isIpv4,
+  LOOPBACK_V4,
+  LOOPBACK_V6,
+  sameAddress,
+  type SocketAddress,
+} from "./address.ts";
+import type { DatagramSink, DatagramSocket, ListenerState, UdpAt } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
 import { makeSocket } from "./socket_options.ts";
@@ -136,6 +145,17 @@ export class UdpSocket implements DatagramSocket, FdHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#loop.release(this.#fd);
+  }
+
+  inspect(): ListenerState {
+    const listening = !this.#closed && !this.#retired && this.#isBound();
+    return { listening, namespace: listening ? namespaceCookie(this.#fd) : null };
+  }
+
+  /** The descriptor is still that of a datagram socket with this address. */
+  #isBound(): boolean {
+    const name = getOption(this.#fd, c.SOL_SOCKET, c.SO_TYPE) === c.SOCK_DGRAM ? socketName(this.#fd) : null;
+    return name !== null && sameAddress(decodeSockaddr(name), this.local);
   }
 
   #deliver(count: number): void {

@@ -16,10 +16,17 @@ import type { PodContext } from "./pod_context.ts";
 import { Socks5Connection } from "./socks5_connection.ts";
 
 export interface PodListeners {
-  readonly inbound: ListenAt;
+  readonly inbound: ListenAt | null;
   readonly inboundPlaintext: ListenAt | null;
   readonly outbound: ListenAt | null;
   readonly socks5: ListenAt | null;
+}
+
+export interface PodOptions {
+  /** `ENABLE_ORIG_SRC`, null for "where the listener can". */
+  readonly originalSource: boolean | null;
+  /** Listeners are logged at info: by one of the isolates that share them. */
+  readonly announce: boolean;
 }
 
 /** What each component needs of a pod beside its listener. */
@@ -40,7 +47,7 @@ export class PodProxy {
   readonly #components: Part[] = [];
   readonly #pools: Pool[] = [];
   readonly #ownPorts: Set<number>;
-  readonly #originalSource: boolean | null;
+  readonly #options: PodOptions;
   readonly #onDrained: (() => void)[] = [];
   /**
    *     running ──graceful──▶ retiring ──listeners closed──▶ draining ──last connection──▶ over
@@ -48,13 +55,13 @@ export class PodProxy {
    */
   #drain: "running" | "retiring" | "draining" | "over" = "running";
 
-  /** `originalSource`: `ENABLE_ORIG_SRC`, null for "where the listener can". Throws `ListenError`; nothing is left then. */
-  constructor(parts: PodParts, listeners: PodListeners, originalSource: boolean | null) {
+  /** Throws `ListenError`; nothing is left then. */
+  constructor(parts: PodParts, listeners: PodListeners, options: PodOptions) {
     this.#parts = parts;
-    this.#originalSource = originalSource;
+    this.#options = options;
     this.#ownPorts = new Set(parts.settings.ownPorts);
     try {
-      this.#listenInbound(listeners.inbound);
+      if (listeners.inbound !== null) this.#listenInbound(listeners.inbound);
       if (listeners.inboundPlaintext !== null) this.#listenPassthrough(listeners.inboundPlaintext);
       if (listeners.outbound !== null) this.#listenOutbound(listeners.outbound);
       if (listeners.socks5 !== null) this.#listenSocks5(listeners.socks5);
@@ -102,6 +109,7 @@ export class PodProxy {
 
   #retire(mode: DrainMode): void {
     this.#drain = "retiring";
+    if (this.#components.length === 0) return this.#beginDrain(mode);
     const retired = countdown(this.#components.length, () => this.#beginDrain(mode));
     for (const { listener } of this.#components) listener.retire(retired);
   }
@@ -110,6 +118,7 @@ export class PodProxy {
     this.#drain = "draining";
     for (const { listener } of this.#components) listener.close();
     for (const pool of this.#pools) pool.drain();
+    if (this.#components.length === 0) return this.#drained();
     const componentEnded = countdown(this.#components.length, () => {
       if (this.#pools.length === 0) return this.#drained();
       const poolEnded = countdown(this.#pools.length, () => this.#drained());
@@ -198,7 +207,7 @@ export class PodProxy {
       connections,
       settings: {
         ...this.#parts.settings,
-        originalSource: this.#originalSource ?? listener.transparent,
+        originalSource: this.#options.originalSource ?? listener.transparent,
         ownPorts: this.#ownPorts,
       },
     };
@@ -209,7 +218,8 @@ export class PodProxy {
   #logListening(name: Component, listener: Listener): void {
     const scope = name === "inbound passthrough" ? "inbound_passthrough" : name;
     // Outside of the pod's span, as always.
-    this.#parts.log.log.scope(`ztunnel::proxy::${scope}`).info("listener established", {
+    const level = this.#options.announce ? "info" : "debug";
+    this.#parts.log.log.scope(`ztunnel::proxy::${scope}`)[level]("listener established", {
       address: bare(formatAddress(listener.local)),
       component: name === "inbound passthrough" ? "inbound plaintext" : name,
       transparent: listener.transparent,

@@ -1,0 +1,31 @@
+/** Options of the sockets that are made for pods (`docs/spec/inpod-dns.md` A2.2, A2.3). */
+import type { Config } from "../config/config.ts";
+import type { SocketOptions } from "../net/network.ts";
+
+type Mark = Pick<SocketOptions, "mark">;
+
+/** `PACKET_MARK`, by which redirection knows what is ours: on all that is dialled, and on questions to nameservers. */
+export function dialMark({ sockets: { mark } }: Config): Mark {
+  return mark === null ? {} : { mark };
+}
+
+/** On listeners in pods' namespaces too; what they accept inherits it. */
+export function listenMark(config: Config): Mark {
+  return config.mode === "shared" ? dialMark(config) : {};
+}
+
+/** Of TCP connections. */
+export function keepaliveOptions({ sockets: { keepalive, userTimeout } }: Config): SocketOptions {
+  return {
+    ...(keepalive.enabled
+      ? {
+        keepalive: {
+          idleSeconds: Math.max(1, Math.round(keepalive.time / 1000)),
+          intervalSeconds: Math.max(1, Math.round(keepalive.interval / 1000)),
+          probes: keepalive.retries,
+        },
+      }
+      : {}),
+    ...(userTimeout === null ? {} : { userTimeout }),
+  };
+}
