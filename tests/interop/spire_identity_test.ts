@@ -1,6 +1,8 @@
 /** Who gets which identity from a real SPIRE, and who gets none. */
 import { strict as assert } from "node:assert";
 import { CertificateError } from "../../src/identity/authority.ts";
+import { isMalformed, parseCertificate } from "../../src/identity/certificate.ts";
+import { nameText } from "../../src/identity/name_text.ts";
 import { isRefusal } from "../../src/identity/peer_chain.ts";
 import { TrustStore } from "../../src/identity/trust_bundles.ts";
 import { verifyPeer } from "../../src/identity/verify_peer.ts";
@@ -12,8 +14,10 @@ import { account, bySelectors, client, refusalOf, served } from "../support/spir
 import { tempDir } from "../support/temp_dir.ts";
 
 const USER = 2001;
+/** ms by which SPIRE puts the begin of a certificate into the past. */
+const BACK_DATED = 10_000;
 
-testWithSpire({}, "SPIRE: a certificate by selectors, which peers accept in both roles", async () => {
+testWithSpire({}, "SPIRE, observed O18: a certificate by selectors, which peers accept in both roles", async () => {
   await using spire = await RealSpire.start();
   using proxy = bySelectors(spire);
   await spire.addAccount("default", "app");
@@ -24,6 +28,10 @@ testWithSpire({}, "SPIRE: a certificate by selectors, which peers accept in both
     const verdict = verifyPeer([...issued.chain, trust.anchors[0]!], role, trust, expected, Date.now());
     assert.ok(!isRefusal(verdict), JSON.stringify(verdict));
   }
+  const leaf = parseCertificate(issued.chain[0]!);
+  assert.ok(!isMalformed(leaf));
+  assert.equal(nameText(leaf.subject), "C=US, O=SPIRE");
+  assert.equal((leaf.notAfter - leaf.notBefore) % 60_000, BACK_DATED, "whole minutes, and what it is back-dated by");
 });
 
 testWithSpire({}, "SPIRE: an account without an entry is told so at once, its entry arrives by push", async () => {

@@ -160,7 +160,7 @@ Deno.test("identity S41: by selectors a proxy gets whatever has an entry on its 
   assert.equal((await refusalOf(attesting, stranger(null))).code, "CONFIGURATION");
 });
 
-Deno.test("identity P27: rotation comes by push", async () => {
+Deno.test("identity P27, observed O24: rotation comes by push, and costs no other stream", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");
   const first = await rig.get(ACCOUNT);

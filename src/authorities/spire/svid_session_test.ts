@@ -83,7 +83,7 @@ Deno.test("identity P9, P20: an empty list is told at once, the entry that is cr
   bench.authority.close();
 });
 
-Deno.test("identity P19, P21: while the stream is open, the same question costs no request", async () => {
+Deno.test("identity P19, P21, observed O24: while the stream is open, the same question costs no request", async () => {
   const bench = new SpireBench();
   await bench.ask();
   bench.source.last.says();
@@ -369,6 +369,25 @@ Deno.test("observed O22: the process ends; the stream is closed and the pod look
   bench.source.last.says(bench.svid());
   await bench.clock.advance(0);
   assert.equal(bench.source.attestations, 2);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("observed O23: a delegate whose entry is gone hears of it with a push; what it has stays, and it asks again", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  const refusal = new CertificateError("caller not configured as an authorized delegate", "DENIED");
+  bench.source.refusal = refusal;
+  await bench.clock.advance(600_000);
+  assert.equal(bench.source.attestations, 1, "nobody has said anything");
+  bench.source.last.fail(refusal);
+  await bench.clock.advance(10_000);
+  assert.ok(bench.source.attestations > 1);
+  assert.deepEqual(bench.updates, [], "nothing is withdrawn");
+  assert.equal((await bench.ask()).error?.code, "DENIED");
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says(bench.svid());
+  await bench.clock.advance(60_000);
   assert.equal(bench.updates.length, 1);
   bench.authority.close();
 });
