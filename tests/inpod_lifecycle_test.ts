@@ -211,7 +211,7 @@ testNeeding(
 
 testNeeding(
   NEEDS,
-  "inpod Z4-Z14: packets that say nothing: refused, connected anew, pods untouched, nothing leaks",
+  "inpod Z4, Z9-Z11, Z13, Z14: packets that say nothing: refused, connected anew, pods untouched, nothing leaks",
   async () => {
     await using scene = await Scene.build();
     const { client, near, node } = scene;
@@ -331,7 +331,7 @@ testNeeding(
   },
 );
 
-testNeeding(NEEDS, "inpod A1.13: pods, their connections and their counters are exported", async () => {
+testNeeding(NEEDS, "inpod A1.13, A6: pods, their connections and their counters are exported", async () => {
   await using scene = await Scene.build();
   const { node, near, far, client } = scene;
   const held = await scene.hold(far);

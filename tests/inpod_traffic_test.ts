@@ -8,8 +8,10 @@ import { BULK, failure, get, iperf, nginx } from "./bed/apps.ts";
 import { type BedNode, Cluster } from "./bed/cluster.ts";
 import { HTTP, identityOf, SERVICE } from "./bed/mesh.ts";
 import { testNeeding } from "./support/needs.ts";
+import { eventually } from "./support/patience.ts";
+import { Program } from "./support/program.ts";
 
-const NEEDS = { namespaces: true, packages: ["curl", "iperf3", "iptables", "nft", "nginx"] } as const;
+const NEEDS = { namespaces: true, packages: ["curl", "iperf3", "iptables", "nc", "nft", "nginx"] } as const;
 
 const PODS = [
   { name: "client-1", node: 1 },
@@ -88,23 +90,47 @@ for (const backend of ["iptables", "nftables"] as const) {
       await access(node1, 'direction="inbound"', `src.addr=${outside.ip}`, `dst.addr=${server1.ip}:${HTTP}`);
     });
 
+    await t.step(
+      "R13 what comes to 15008 is not redirected: it stands there under the address it was sent to",
+      async () => {
+        const call = ["-d", server1.ip, "15008"];
+        await using _caller = new Program("nc", { args: call, namespace: outside.namespace.name });
+        const connections = () => server1.namespace.run("ss", "-Htn", "state", "established");
+        const stands = new RegExp(`${escape(server1.ip)}\\]?:15008 +\\S*${escape(outside.ip)}`);
+        await eventually("the connection", async () => stands.test(await connections()));
+      },
+    );
+
+    await t.step("R14 a probe of the node passes by the proxy, even where all others need an identity", async () => {
+      await node2.namespace.run("ip", "address", "add", `${PROBES[0]}/32`, "dev", "pods");
+      await node2.namespace.run("ip", "address", "add", `${PROBES[1]}/128`, "dev", "pods", "nodad");
+      for (const [source, host] of [[PROBES[0], strict.ip], [PROBES[1], `[${strict.ip6}]`]] as const) {
+        const probe = ["-sS", "--max-time", "20", "--interface", source, `http://${host}:${HTTP}/`];
+        assert.equal((await node2.namespace.run("curl", ...probe)).trimEnd(), `strict-2 from ${source}`);
+      }
+      assert.deepEqual(node2.proxy.lines.filter(({ fields }) => fields.get("src.addr")?.includes(PROBES[0])), []);
+    });
+
     await t.step("a strict pod: from the mesh only, not in plain text", async () => {
       assert.equal(await get(client.namespace, strict.ip), `strict-2 from ${client.ip}`);
       assert.notEqual(await failure(outside.namespace, strict.ip), 0);
       await access(node2, `src.addr=${outside.ip}`, `dst.addr=${strict.ip}:${HTTP}`, "bed/strict");
     });
 
-    await t.step(
-      "R3, R5, R8, R10, R21, config C50 calls to the proxy's own ports end, and no loop begins",
-      async () => {
-        for (const port of [15001, 15006, 15008]) {
-          assert.notEqual(await failure(client.namespace, client.ip, port), 0);
-          assert.notEqual(await failure(client.namespace, "127.0.0.1", port), 0);
-          assert.notEqual(await failure(outside.namespace, server1.ip, port), 0);
-          if (port !== 15008) assert.notEqual(await failure(client.namespace, server2.ip, port), 0);
-        }
-      },
-    );
+    await t.step("R10 from a host outside to any port of the proxy, in a pod: accepted, then closed", async () => {
+      for (const port of [15001, 15006, 15008, 15080, 15000, 15020, 15021]) {
+        const code = await failure(outside.namespace, server1.ip, port);
+        assert.ok(code !== 0 && code !== CURL_NOT_CONNECTED, `port ${port} ended with ${code}`);
+      }
+    });
+
+    await t.step("R3, R5, R21, config C50 calls to the proxy's own ports end, and no loop begins", async () => {
+      for (const port of [15001, 15006, 15008]) {
+        assert.notEqual(await failure(client.namespace, client.ip, port), 0);
+        assert.notEqual(await failure(client.namespace, "127.0.0.1", port), 0);
+        if (port !== 15008) assert.notEqual(await failure(client.namespace, server2.ip, port), 0);
+      }
+    });
 
     await t.step("R4, R6, config C50 nothing of the proxy's servers is in a pod", async () => {
       for (const port of [15000, 15020, 15021, 15080]) {
@@ -129,5 +155,27 @@ for (const backend of ["iptables", "nftables"] as const) {
   });
 }
 
+testNeeding(
+  NEEDS,
+  "inpod R20: without the agent's routing the app's answer gets lost, and the dial times out",
+  async () => {
+    await using cluster = await Cluster.build({ pods: [{ name: "server", node: 1 }] });
+    const { outside } = cluster;
+    const { namespace, ip, node } = cluster.pod("server");
+    await nginx(cluster, namespace, "server");
+    await namespace.run("ip", "rule", "del", "pref", "32764");
+    assert.notEqual(await failure(outside.namespace, ip), 0);
+    await node.proxy.line(
+      new RegExp(
+        `access.*src.addr=${outside.ip}.*direction="inbound".*error="connection failed: deadline has elapsed"`,
+      ),
+    );
+    await namespace.run("ip", "rule", "add", "fwmark", "0x111/0xfff", "pref", "32764", "lookup", "100");
+    assert.equal(await get(outside.namespace, ip), `server from ${outside.ip}`);
+  },
+);
+
+/** Sources of the node's probes, by the agent's rules. */
+const PROBES = ["169.254.7.127", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff"] as const;
 /** `CURLE_COULDNT_CONNECT` */
 const CURL_NOT_CONNECTED = 7;

@@ -113,7 +113,7 @@ const REFUSED: readonly Refused[] = [
     error: `requested service ${HOST}:9999 found, but cannot resolve port`,
   },
   {
-    vector: "IN-19, xds X223, config C52",
+    vector: "IN-19, xds X223, config C52, inpod R22",
     headers: connectTo("10.0.0.1:8080"),
     status: "400",
     error: "ip mismatch: 10.0.0.2 != 10.0.0.1",
