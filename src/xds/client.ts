@@ -17,6 +17,8 @@ const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 const SILENCE = 30_000;
 const NO_CLAIMS = "the control plane refuses the list of what is held here as too long: from now on each stream asks " +
   "for everything (ISTIO_GPRC_MAXRECVMSGSIZE of istiod allows longer lists)";
+/** ms that a stream lives before it is opened anew for what has gone from it. */
+const REFRESH_AFTER = 15_000;
 /** Of a type URL that the server made up. */
 const URL_SHOWN = 256;
 
@@ -48,6 +50,8 @@ export class XdsClient {
   #ready = false;
   #running: Promise<void> | null = null;
   #expiry: { cancel(): void } | null = null;
+  #openedAt = 0;
+  #refresh: { cancel(): void } | null = null;
   /** The stream was ended by us, to be opened at once. */
   #reopening = false;
 
@@ -93,7 +97,7 @@ export class XdsClient {
         this.#scope().info(`received on demand request ${ADDRESS_TYPE}/${name}`);
         return this.#stream?.demand(name);
       case "reopen":
-        return this.#reopen();
+        return this.#reopen("to ask again for names that were unknown");
       default:
         step satisfies never;
     }
@@ -113,10 +117,20 @@ export class XdsClient {
     });
   }
 
-  #reopen(): void {
+  /** So that what replaces something that has gone becomes known. */
+  #refreshLater(): void {
+    if (!this.#protocol.hasLost || this.#refresh !== null) return;
+    const age = this.#clock.now() - this.#openedAt;
+    this.#refresh = this.#clock.after(Math.max(0, REFRESH_AFTER - age), () => {
+      this.#refresh = null;
+      this.#reopen("to hear what is there in place of what has gone");
+    });
+  }
+
+  #reopen(why: string): void {
     if (this.#reopening || this.#stream === null) return;
     this.#reopening = true;
-    this.#scope().info("opening the stream anew, to ask again for names that were unknown");
+    this.#scope().info(`opening the stream anew, ${why}`);
     this.#channel?.close();
   }
 
@@ -152,6 +166,7 @@ export class XdsClient {
     };
     try {
       const call = await channel.open(METHOD, {}, this.#closed.signal);
+      this.#openedAt = this.#clock.now();
       this.#stream = new DeltaStream({
         call,
         protocol: this.#protocol,
@@ -162,7 +177,10 @@ export class XdsClient {
         connection: this.#attempt,
         onResponse,
         onRejected: (type, count) => this.#countRejected(type, count),
-        onAcknowledged: () => this.#announceReadiness(),
+        onAnswered: () => {
+          this.#announceReadiness();
+          this.#refreshLater();
+        },
       });
       await this.#stream.run();
       return { error: null, answered };
@@ -172,6 +190,8 @@ export class XdsClient {
       return { error, answered };
     } finally {
       silence.cancel();
+      this.#refresh?.cancel();
+      this.#refresh = null;
       this.#stream = null;
       this.#protocol.closed();
       channel.close();

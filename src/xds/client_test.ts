@@ -343,6 +343,41 @@ Deno.test("xds O3: who asks again for what was unknown long ago gets a new strea
   assert.deepEqual(told, ["absent", "absent", "known", "known"]);
 });
 
+Deno.test("xds O3: what comes in place of something that has gone is heard of on a new stream, 15 s after the last", async () => {
+  await using rig = new Rig(ON_DEMAND);
+  await rig.settle();
+  rig.call.respond(ADDRESS_TYPE, "1", ["app/service", "pod-1"]);
+  await rig.clock.advance(1_000);
+  rig.call.respond(ADDRESS_TYPE, "2", [], ["never-held"]);
+  await rig.clock.advance(1_000);
+  rig.call.respond(ADDRESS_TYPE, "3", [], ["pod-1"]);
+  await rig.clock.advance(12_999);
+  assert.equal(rig.calls.length, 1);
+  await rig.clock.advance(1);
+  assert.equal(rig.calls.length, 2);
+  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { "app/service": "1" });
+  assert.deepEqual(rig.terminations(), {});
+  assert.ok(rig.lines().some((line) => /opening the stream anew, to hear what is there in place of/.test(line)));
+  // The first answer of a stream is whole, whatever it takes back.
+  rig.call.respond(ADDRESS_TYPE, "1", ["pod-2"], ["app/service"]);
+  await rig.clock.advance(60_000);
+  assert.equal(rig.calls.length, 2);
+  rig.call.respond(ADDRESS_TYPE, "2", [], ["pod-2"]);
+  await rig.settle();
+  assert.equal(rig.calls.length, 3, "at once, as the stream is old enough");
+});
+
+Deno.test("xds O3: with everything subscribed nothing is opened anew, as what comes is pushed", async () => {
+  await using rig = new Rig();
+  await rig.settle();
+  for (const [nonce, names, removed] of [["1", ["a"], []], ["2", [], ["a"]]] as const) {
+    rig.call.respond(ADDRESS_TYPE, nonce, names, removed);
+    await rig.settle();
+  }
+  await rig.clock.advance(60_000);
+  assert.equal(rig.calls.length, 1);
+});
+
 Deno.test("a client that is closed answers who waits, and later ones at once", async () => {
   const told: string[] = [];
   {

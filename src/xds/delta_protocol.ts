@@ -32,6 +32,8 @@ export class DeltaProtocol {
   #claims = true;
   /** Types of which this stream claimed nothing, and nothing was answered yet. */
   readonly #unclaimed = new Set<ResourceType>();
+  /** On demand: what this stream has said of addresses. `lost`: that something is gone which was held. */
+  #addresses: "nothing" | "all" | "lost" = "nothing";
 
   constructor(onDemand: boolean, limits?: DemandLimits) {
     this.#onDemand = onDemand;
@@ -44,6 +46,14 @@ export class DeltaProtocol {
   /** All types have been answered and accepted once. Never false again. */
   get ready(): boolean {
     return this.#missing.size === 0;
+  }
+
+  /**
+   * On demand: something is gone that was held. What has come in its place, such as the next pod of a service, is not
+   * pushed, but comes when a stream begins (`docs/spec/observed.md` O3).
+   */
+  get hasLost(): boolean {
+    return this.#addresses === "lost";
   }
 
   /** Resources held of a type. */
@@ -69,6 +79,7 @@ export class DeltaProtocol {
 
   closed(): void {
     this.#unclaimed.clear();
+    this.#addresses = "nothing";
     this.#demands.closed();
   }
 
@@ -117,11 +128,16 @@ export class DeltaProtocol {
       if (!rejected.has(name)) known.remember(name, version, aliases);
       yield;
     }
+    let lost = false;
     for (const name of removed) {
-      known.forget(name);
+      if (known.forget(name)) lost = true;
       yield;
     }
-    if (type === ADDRESS_TYPE && this.#onDemand) yield* this.#answerDemands(changed, removed, now);
+    if (type !== ADDRESS_TYPE || !this.#onDemand) return;
+    // The first response says all there is to say.
+    if (this.#addresses === "nothing") this.#addresses = "all";
+    else if (lost) this.#addresses = "lost";
+    yield* this.#answerDemands(changed, removed, now);
   }
 
   *#answerDemands(changed: Iterable<ResourceNames>, removed: Iterable<string>, now: number): Generator<void> {

@@ -28,8 +28,8 @@ export interface DeltaStreamParts {
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
   /** So many resources of a response could not be used. */
   readonly onRejected: (type: ResourceType, count: number) => void;
-  /** A response was acknowledged. */
-  readonly onAcknowledged: () => void;
+  /** A response was applied and answered. */
+  readonly onAnswered: () => void;
 }
 
 export class DeltaStream {
@@ -69,7 +69,7 @@ export class DeltaStream {
     const answer = protocol.answer(response.typeUrl, response.nonce, rejections);
     logAnswer(log, answer);
     await this.#send(answer);
-    if (answer.kind === "ack") this.#parts.onAcknowledged();
+    this.#parts.onAnswered();
   }
 
   async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {

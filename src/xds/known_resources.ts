@@ -31,9 +31,12 @@ export class KnownResources {
     for (const alias of aliases) this.#claims.set(alias, (this.#claims.get(alias) ?? 0) + 1);
   }
 
-  forget(name: string): void {
+  /** Whether it was held. */
+  forget(name: string): boolean {
+    const held = this.#versions.has(name);
     this.#versions.delete(name);
     this.#dropAliases(name);
+    return held;
   }
 
   #dropAliases(name: string): void {

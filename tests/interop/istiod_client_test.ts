@@ -1,5 +1,6 @@
 /** The proxy's xDS client with a real istiod: over TLS, with a token, over restarts. */
 import { strict as assert } from "node:assert";
+import { type Clock, SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import { namespacedHostname, policyKey, workloadUid } from "../../src/mesh/model.ts";
 import type { MeshState } from "../../src/mesh/state.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
@@ -21,6 +22,12 @@ const uid = (name: string) => workloadUid(`Kubernetes//Pod/app/${name}`);
 const knows = (name: string) => (state: MeshState) => state.workload(uid(name)) !== null;
 const HOST = namespacedHostname("app", "web.app.svc.cluster.local");
 const ztunnel = (istiod: Istiod) => proxySettings(istiod, "ztunnel-1", "192.0.2.1");
+
+const BEGIN = SYSTEM_CLOCK.now();
+const TEN_TIMES_AS_FAST: Clock = {
+  now: () => BEGIN + 10 * (SYSTEM_CLOCK.now() - BEGIN),
+  after: (ms, run) => SYSTEM_CLOCK.after(ms / 10, run),
+};
 
 /** Everything that was sent has been acknowledged, and nothing refused. */
 async function allAcknowledged(istiod: Istiod): Promise<void> {
@@ -163,6 +170,24 @@ testWithIstiod({}, "istiod client: on demand, names are asked for once and answe
   assert.ok(knows("late")(client.state));
   assert.ok(client.state.service(HOST) !== null, "what was held is held again");
 });
+
+testWithIstiod(
+  {},
+  "istiod client: observed O3: on demand, the next pod of a service is found",
+  async () => {
+    await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
+    const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
+    await using client = new Follower({ settings, clock: TEN_TIMES_AS_FAST });
+    await client.ready();
+    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(client.state.service(HOST)?.endpoints.size, 1);
+    await istiod.apply(pod({ name: "next", ip: "10.1.0.7", node: "node-2", labels: { app: "web" } }));
+    await istiod.delete(reference("Pod", "far"));
+    await client.until("the next pod", knows("next"));
+    assert.deepEqual([...client.state.service(HOST)!.endpoints.keys()], [uid("next")]);
+    await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
+  },
+);
 
 testWithIstiod({}, "istiod client: a token that istiod does not take is told with a hint, and read anew", async () => {
   await using istiod = await Istiod.start({ objects: OBJECTS });

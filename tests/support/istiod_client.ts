@@ -1,5 +1,6 @@
 /** The proxy's xDS client with a real istiod, and the mesh that it makes of what it is told. */
 import { parseConfig } from "../../src/config/parse_config.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import type { MeshChange } from "../../src/mesh/changes.ts";
 import { policyKey } from "../../src/mesh/model.ts";
 import { MeshState } from "../../src/mesh/state.ts";
@@ -29,6 +30,7 @@ export interface FollowerOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Refuses what could be used; null: does not. */
   readonly refuse?: (name: string) => string | null;
+  readonly clock?: Clock;
 }
 
 export class Follower implements AsyncDisposable {
@@ -42,7 +44,7 @@ export class Follower implements AsyncDisposable {
   readonly #client: XdsClient;
   #ready = false;
 
-  constructor({ settings, refuse = () => null }: FollowerOptions) {
+  constructor({ settings, refuse = () => null, clock = SYSTEM_CLOCK }: FollowerOptions) {
     this.#refuse = refuse;
     const files = { read: readText, exists: (path: string) => readText(path) !== null };
     this.#client = new XdsClient({
@@ -51,6 +53,7 @@ export class Follower implements AsyncDisposable {
       metrics: this.metrics,
       log: this.#log.log,
       onReady: () => this.#ready = true,
+      clock,
     });
     this.#client.start();
   }
