@@ -20,8 +20,12 @@ const APP_PORT = 7000;
 const STEPS: readonly (readonly [string, (scene: Scene) => Promise<void>])[] = [
   ["a pod ends for agent and istiod, and comes back: others do not notice", podEndsAndReturns],
   ["a pod that cannot be served: the agent is told why, the proxy tries again, others go on", podIsRefused],
-  ["the agent is killed: pods are served meanwhile, and its next snapshot decides", agentForgets],
-  ["the agent is killed under traffic, and finds all pods again: nothing fails", agentRemembers],
+  [
+    "inpod G12, G13 two proxies: pods are added to the newer, deleted at both; then the older is all there is",
+    twoProxies,
+  ],
+  ["inpod G11 the agent is killed: pods are served meanwhile, and its next snapshot decides", agentForgets],
+  ["inpod G10 the agent is killed under traffic, and finds all pods again: nothing fails", agentRemembers],
   ["a proxy is replaced: the agent tells the new one all, the old one ends what it has begun", proxyIsReplaced],
   ["a pod's sandbox is made anew: served where it is now, and nowhere else", sandboxIsReplaced],
 ];
@@ -182,6 +186,31 @@ async function agentRemembers(scene: Scene): Promise<void> {
   }
   assert.deepEqual(held.printed, ["connected"]);
   held.signal("SIGUSR2");
+}
+
+async function twoProxies(scene: Scene): Promise<void> {
+  const { late, node, agent, cluster } = scene;
+  const older = node.proxy;
+  await cluster.startProxy(node);
+  const newer = node.proxy;
+  const told = (proxy: Proxy, what: string) =>
+    proxy.lines.filter(({ message, fields }) => message.startsWith(what) && fields.get("uid") === late.known.uid)
+      .length;
+  const added = (proxy: Proxy) => told(proxy, "pod received, starting proxy");
+  const before = { older: added(older), newer: added(newer), deleted: told(older, "pod delete request") };
+  assert.equal(before.newer, 1, "as part of the snapshot");
+  assert.equal(await agent.forget(late.known), "");
+  // The agent has their answers, but we have yet to read what they print.
+  await eventually("its end at the older", () => told(older, "pod delete request") === before.deleted + 1);
+  await eventually("its end at the newer", () => told(newer, "pod delete request") === 1);
+  await late.enroll();
+  await eventually("its start at the newer", () => added(newer) === before.newer + 1);
+  assert.equal((await newer.stop()).code, 0);
+  node.proxy = older;
+  await late.dismiss();
+  await eventually("the older's turn", async () => await agent.add(late.known) === "");
+  await eventually("its start at the older", () => added(older) === before.older + 1);
+  await scene.answers(late);
 }
 
 async function proxyIsReplaced(scene: Scene): Promise<void> {

@@ -16,9 +16,14 @@ const VARIANTS: readonly (readonly [string, Partial<Variant>, CniPod["annotation
   ["without DNS", { dns: false }, { "ambient.istio.io/dns-capture": "false" }],
   ["ingress", { ingress: true }, { "ambient.istio.io/bypass-inbound-capture": "true" }],
   [
-    "virtual interfaces",
+    "inpod G8 virtual interfaces, with a blank after the comma",
     { virtualInterfaces: ["fake1s0f0", "fake1s0f1"] },
     { "istio.io/reroute-virtual-interfaces": "fake1s0f0, fake1s0f1" },
+  ],
+  [
+    "inpod G9 neither yes nor no, which says nothing",
+    {},
+    { "ambient.istio.io/dns-capture": "maybe", "ambient.istio.io/bypass-inbound-capture": "perhaps" },
   ],
 ];
 
