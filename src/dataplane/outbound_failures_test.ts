@@ -142,6 +142,19 @@ Deno.test("dataplane 9: no certificate of our own", () => {
   assertFailed(here, start(here), "IDENTITY_ERROR", "identity error: the CA is not there");
 });
 
+Deno.test("identity S26: without a certificate nothing goes out, in plaintext neither", () => {
+  const here = scene();
+  here.node.certificates = "refuse";
+  const { namespace } = here.bed.host(SERVER);
+  const arrived: number[] = [];
+  for (const port of [8080, 15008]) {
+    here.bed.memory.listen({ address: at(`${SERVER}:${port}`), namespace }, () => void arrived.push(port));
+  }
+  assertFailed(here, start(here), "IDENTITY_ERROR", "identity error: the CA is not there");
+  here.bed.advance(60_000);
+  assert.deepEqual(arrived, []);
+});
+
 Deno.test("dataplane 9: a certificate that does not come within 10 s", () => {
   const here = scene();
   here.node.certificates = "hold";
