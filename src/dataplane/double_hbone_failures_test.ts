@@ -70,7 +70,7 @@ Deno.test("double HBONE: somebody else than the service behind the gateway", () 
 Deno.test("xds Q13: a service without SANs accepts nobody, and the line says who could have given it some", () => {
   const bed = new TwoNetworks({ service: { subjectAltNames: [] } });
   const error = "io error: identity verification error: peer did not present the expected SAN (), " +
-    `got ${SERVER_ID} (inner tunnel: ${HOSTNAME} has no subject alternative names, which istiod has to supply)`;
+    `got ${SERVER_ID} (inner tunnel: ${HOSTNAME} (or its waypoint) has no subject alternative names, which istiod has to supply)`;
   assertFailed(bed, start(bed), "CONNECT", error);
 });
 

@@ -73,12 +73,14 @@ function outerTunnelText(failure: H2Failure): string {
 }
 
 /**
- * Of the inner tunnel of double HBONE, whose log line shows the gateway's address. `service`: the one that has no SANs,
+ * Of the inner tunnel of double HBONE, whose log line shows the gateway's address. `service`: the one without SANs,
  * so that nobody is accepted (`docs/spec/xds-state.md` 8.1 Q13).
  */
 export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
   if (message === REVOKED) return { ...rest, message };
-  const hint = service === null ? "" : `: ${service} has no subject alternative names, which istiod has to supply`;
+  const hint = service === null
+    ? ""
+    : `: ${service} (or its waypoint) has no subject alternative names, which istiod has to supply`;
   return { ...rest, message: `${message} (inner tunnel${hint})` };
 }
 

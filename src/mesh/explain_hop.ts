@@ -100,8 +100,11 @@ function obstacleTo(route: OutboundRoute, { workload }: Client): HopRefusal | nu
   }
   const behind = route.protocol === "DOUBLEHBONE" && route.finalIdentities.length === 0;
   if (route.nextHopIdentities.length > 0 && !behind) return null;
-  const where = behind ? `behind ${route.destination?.uid}` : `at ${route.destination?.uid}`;
-  const message = `no identity is acceptable ${where}: neither the service nor the workload has a valid one`;
+  const uid = route.destination?.uid;
+  const message = behind
+    ? `no identity is acceptable behind ${uid}: ${route.service?.key} (or its waypoint) has no subject alternative names, ` +
+      "which istiod has to supply"
+    : `no identity is acceptable at ${uid}: neither the service nor the workload has a valid one`;
   return { kind: "refusal", code: "NOBODY_EXPECTED", message };
 }
 
