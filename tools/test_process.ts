@@ -7,24 +7,26 @@ import { isPicked, type Run } from "./test_report.ts";
 /** Longest life of one test process. */
 const LIMIT_MINUTES = 15;
 
-export interface TestProcess {
+export interface TestOptions {
+  readonly filter: string | undefined;
+  /** Types have been checked. */
+  readonly checked: boolean;
+}
+
+export interface TestProcess extends TestOptions {
   /** For the reader. */
   readonly label: string;
   readonly files: readonly string[];
-  readonly filter: string | undefined;
   /** Whether its own output goes to ours as it comes, or when all is over. */
   readonly output: "live" | "late";
 }
 
 /** Runs it to its end. It is killed when that takes too long, or when `stop` says so. */
-export async function runTests({ label, files, filter, output }: TestProcess, stop: AbortSignal): Promise<Run> {
+export async function runTests(test: TestProcess, stop: AbortSignal): Promise<Run> {
+  const { label, filter, output } = test;
   const home = new TestHome();
   const junit = `${home.path}/junit.xml`;
-  const child = start(
-    ["test", "-A", "--no-prompt", `--junit-path=${junit}`, ...filtered(filter), ...files],
-    home,
-    output,
-  );
+  const child = start(["test", "-A", "--no-prompt", `--junit-path=${junit}`, ...wordsFor(test)], home, output);
   const kept = output === "late" ? child.output() : null;
   const inTime = await ends(child, stop);
   const report = take(junit);
@@ -37,8 +39,8 @@ export async function runTests({ label, files, filter, output }: TestProcess, st
   return { label, cases, left, code: inTime ? code : null };
 }
 
-function filtered(filter: string | undefined): string[] {
-  return filter === undefined ? [] : [`--filter=${filter}`];
+function wordsFor({ files, filter, checked }: TestProcess): string[] {
+  return [...checked ? ["--no-check"] : [], ...filter === undefined ? [] : [`--filter=${filter}`], ...files];
 }
 
 function start(args: readonly string[], home: TestHome, output: TestProcess["output"]): Deno.ChildProcess {
