@@ -56,10 +56,40 @@ Deno.test("released memory is given back, block by block, with every view of it"
   const message = new ByteBlocks(blocks);
   const view = message.slice(1, 5);
   const copy = message.slice(BLOCK_SIZE - 1, BLOCK_SIZE + 1);
-  const releasing = message.release();
+  const releasing = message.release(free);
   releasing.next();
   assert.deepEqual([blocks[0]!.length, view.length, blocks[1]!.length], [0, 0, 10]);
   for (const _ of releasing) { /* to the end */ }
   assert.equal(blocks[1]!.length, 0);
   assert.equal(copy.length, 2);
 });
+
+Deno.test("memory before a place is given back while what follows is read on", () => {
+  const blocks = [new Uint8Array(BLOCK_SIZE), new Uint8Array(BLOCK_SIZE).fill(7), new Uint8Array(10).fill(8)];
+  const message = new ByteBlocks(blocks);
+  const sizes = () => blocks.map(({ length }) => length);
+  message.releaseTo(BLOCK_SIZE - 1, free);
+  assert.deepEqual(sizes(), [BLOCK_SIZE, BLOCK_SIZE, 10]);
+  message.releaseTo(BLOCK_SIZE, free);
+  assert.deepEqual(sizes(), [0, BLOCK_SIZE, 10]);
+  assert.deepEqual(message.slice(2 * BLOCK_SIZE - 1, 2 * BLOCK_SIZE + 1), Uint8Array.of(7, 8));
+  message.releaseTo(message.length, free);
+  assert.deepEqual(sizes(), [0, 0, 10]);
+  for (const _ of message.release(free)) { /* to the end */ }
+  assert.deepEqual(sizes(), [0, 0, 0]);
+});
+
+Deno.test("text is made where it is ASCII and lies in one block", () => {
+  const block = new Uint8Array(BLOCK_SIZE).fill(0x61);
+  block.set([0x62, 0x63, 0x80], 10);
+  const message = new ByteBlocks([block, Uint8Array.of(0x64, 0x65)]);
+  assert.equal(message.ascii(9, 12), "abc");
+  assert.equal(message.ascii(9, 13), null, "no ASCII");
+  assert.equal(message.ascii(BLOCK_SIZE - 1, BLOCK_SIZE + 1), null, "in two blocks");
+  assert.equal(message.ascii(BLOCK_SIZE, BLOCK_SIZE + 2), "de");
+  assert.equal(message.ascii(BLOCK_SIZE + 2, BLOCK_SIZE + 2), "");
+});
+
+function free(buffer: ArrayBuffer): void {
+  buffer.transfer(0);
+}

@@ -6,6 +6,8 @@ import { libc } from "./libc.ts";
 
 const M_ARENA_MAX = -8;
 const MADV_DONTNEED = 4;
+/** No system that we run on has smaller ones; where they are larger the kernel refuses, and nothing is lost. */
+const PAGE = 4096;
 
 /**
  * Bounds the allocator's arenas (glibc makes eight per CPU, and each keeps what its threads freed). Before threads
@@ -24,6 +26,20 @@ export function returnMemory(): void {
   for (const { start, length } of textMappings(Deno.readTextFileSync("/proc/self/maps"), Deno.execPath())) {
     libc.madvise(Deno.UnsafePointer.create(start), length, MADV_DONTNEED);
   }
+}
+
+/**
+ * Frees the buffer, which is empty from here on, and gives its pages back at once: the allocator keeps what is freed
+ * for others, and after a large message nobody needs as much.
+ */
+export function discard(buffer: ArrayBuffer): void {
+  if (buffer.byteLength > PAGE) {
+    const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
+    const from = Math.ceil(Number(start) / PAGE) * PAGE;
+    const length = Math.floor((Number(start) + buffer.byteLength) / PAGE) * PAGE - from;
+    if (length > 0) libc.madvise(Deno.UnsafePointer.create(BigInt(from)), BigInt(length), MADV_DONTNEED);
+  }
+  buffer.transfer(0);
 }
 
 /** Resident bytes of this process. */

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { textMappings } from "./memory.ts";
+import { discard, textMappings } from "./memory.ts";
 
 const MAPS = `55d000000000-55d000010000 r--p 00000000 fe:00 12 /usr/bin/deno
 55d000010000-55d000030000 r-xp 00010000 fe:00 12 /usr/bin/deno
@@ -12,4 +12,15 @@ Deno.test("only the program's own executable mappings that nobody writes are giv
   assert.deepEqual(textMappings(MAPS, "/usr/bin/deno"), [{ start: 0x55d000010000n, length: 0x20000n }]);
   assert.deepEqual(textMappings(MAPS, "/opt/other"), []);
   assert.deepEqual(textMappings("", "/usr/bin/deno"), []);
+});
+
+Deno.test("what is discarded is empty, and its neighbours are as they were", () => {
+  for (const size of [0, 1, 4096, 4097, 10_000, 300_000]) {
+    const neighbours = Array.from({ length: 16 }, (_, i) => new Uint8Array(size).fill(i + 1));
+    for (let i = 0; i < neighbours.length; i += 2) discard(neighbours[i]!.buffer);
+    for (const [i, bytes] of neighbours.entries()) {
+      assert.equal(bytes.length, i % 2 === 0 ? 0 : size);
+      assert.ok(i % 2 === 0 || bytes.every((byte) => byte === i + 1));
+    }
+  }
 });

@@ -61,6 +61,8 @@ export class BlockReader {
   /** The content as text. At most 64 KB. */
   text(): string {
     this.#checkLength();
+    const ascii = this.#bytes.ascii(this.start, this.end);
+    if (ascii !== null) return ascii;
     const bytes = this.#bytes.slice(this.start, this.end);
     try {
       return decoder.decode(bytes);

@@ -66,7 +66,12 @@ class FakeCall implements GrpcCall {
 }
 
 /** Takes everything. */
-const GOOD: ResourceSink = { apply: () => Promise.resolve([]) };
+const GOOD: ResourceSink = {
+  apply({ changed }) {
+    for (const _ of changed) { /* to the end */ }
+    return Promise.resolve([]);
+  },
+};
 
 /** What opening a call comes to. */
 type Opening = GrpcError | "ok";

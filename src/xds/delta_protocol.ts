@@ -10,7 +10,7 @@ import { type DemandAnswer, type DemandLimits, Demands, type DemandStep } from "
 import { KnownResources } from "./known_resources.ts";
 import type { DeltaRequest } from "./requests.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type Rejection, RESOURCE_TYPES, type ResourceType } from "./resources.ts";
-import type { ResourceNames } from "./delta_response.ts";
+import type { ResourceNames } from "./name_list.ts";
 
 /** A NACK goes into logs on either side, and istiod takes at most 4 MB. */
 const NACK_MAX = 64 * 1024;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { envoy } from "../../proto/gen/xds.js";
 import { DeltaProtocol } from "./delta_protocol.ts";
-import type { ResourceNames } from "./delta_response.ts";
+import type { ResourceNames } from "./name_list.ts";
 import { type DeltaRequest, encodeRequest } from "./requests.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type Rejection, type ResourceType } from "./resources.ts";
 

@@ -4,7 +4,9 @@
  * on resources are made as they are asked for, by walking again.
  */
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
+import { discard } from "../os/memory.ts";
 import { BlockReader, WireError } from "./block_reader.ts";
+import { type NameList, NO_ALIASES, type ResourceNames } from "./name_list.ts";
 import type { RawResource, Rejection } from "./resources.ts";
 
 /** A resource as it stands in the envelope, or why nobody needs to look into it. */
@@ -106,15 +108,39 @@ function valueOf(any: BlockReader): { readonly start: number; readonly length: n
 
 /** The resources of a checked response, in its order. */
 export function* resourcesOf({ bytes, resources }: DeltaResponse): Generator<EnvelopeResource> {
-  for (const field of fieldsOf(bytes, resources)) yield readResource(field.nested(), bytes);
+  for (const field of fieldsOf(bytes, resources)) yield resourceOf(readEnvelope(field.nested()), bytes);
 }
 
-function readResource(fields: BlockReader, bytes: ByteBlocks): EnvelopeResource {
+/**
+ * The same for the last time, without the rejections; what all of them are called goes into `names`. The memory behind
+ * the walker is given back, so a payload is there until the next one is asked for.
+ */
+export function* takeResources({ bytes, resources, removed }: DeltaResponse, names: NameList): Generator<RawResource> {
+  const needed = removed[0]?.[0] ?? Infinity;
+  for (const field of fieldsOf(bytes, resources)) {
+    const envelope = readEnvelope(field.nested());
+    names.add(envelope);
+    const resource = resourceOf(envelope, bytes);
+    if (!isRejection(resource)) yield resource;
+    bytes.releaseTo(Math.min(field.to, needed), discard);
+  }
+}
+
+interface Envelope extends ResourceNames {
+  /** Where the payload lies. */
+  readonly start: number;
+  /** Negative where there is none. */
+  readonly length: number;
+}
+
+function readEnvelope(fields: BlockReader): Envelope {
   let name = "", version = "";
+  let aliases: string[] | null = null;
   let start = 0, length = -1;
   while (fields.next()) {
     if (fields.isBytes(RESOURCE.name)) name = fields.text();
     else if (fields.isBytes(RESOURCE.version)) version = fields.text();
+    else if (fields.isBytes(RESOURCE.aliases)) (aliases ??= []).push(fields.text());
     else if (fields.isBytes(RESOURCE.any)) {
       const value = valueOf(fields.nested());
       if (value !== null) ({ start, length } = value);
@@ -122,6 +148,10 @@ function readResource(fields: BlockReader, bytes: ByteBlocks): EnvelopeResource 
       else length = Math.max(0, length);
     }
   }
+  return { name, version, aliases: aliases ?? NO_ALIASES, start, length };
+}
+
+function resourceOf({ name, version, start, length }: Envelope, bytes: ByteBlocks): EnvelopeResource {
   if (length < 0) return { name, reason: "XDS payload without resource" };
   if (length > MAX_PAYLOAD) {
     return { name, reason: `decode: payload of ${length} bytes is longer than the limit of ${MAX_PAYLOAD} bytes` };
@@ -133,28 +163,12 @@ export function isRejection(resource: EnvelopeResource): resource is Rejection {
   return "reason" in resource;
 }
 
-/** Names and other names (`Resource.aliases`) of what a checked response brings. */
+/** What the resources of a checked response are called. */
 export function* namesOf({ bytes, resources }: DeltaResponse): Generator<ResourceNames> {
-  for (const field of fieldsOf(bytes, resources)) yield readNames(field.nested());
-}
-
-export interface ResourceNames {
-  readonly name: string;
-  readonly version: string;
-  readonly aliases: readonly string[];
-}
-
-const NO_ALIASES: readonly string[] = [];
-
-function readNames(fields: BlockReader): ResourceNames {
-  let name = "", version = "";
-  let aliases: string[] | null = null;
-  while (fields.next()) {
-    if (fields.isBytes(RESOURCE.name)) name = fields.text();
-    else if (fields.isBytes(RESOURCE.version)) version = fields.text();
-    else if (fields.isBytes(RESOURCE.aliases)) (aliases ??= []).push(fields.text());
+  for (const field of fieldsOf(bytes, resources)) {
+    const { name, version, aliases } = readEnvelope(field.nested());
+    yield { name, version, aliases };
   }
-  return { name, version, aliases: aliases ?? NO_ALIASES };
 }
 
 /** `removed_resources` of a checked response, in its order. */

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { envoy } from "../../proto/gen/xds.js";
 import { BLOCK_SIZE, ByteBlocks } from "../grpc/byte_blocks.ts";
 import { WireError } from "./block_reader.ts";
-import { checkResponse, type DeltaResponse, isRejection, namesOf, removedFrom, resourcesOf } from "./delta_response.ts";
+import {
+  checkResponse,
+  type DeltaResponse,
+  isRejection,
+  namesOf,
+  removedFrom,
+  resourcesOf,
+  takeResources,
+} from "./delta_response.ts";
+import { NameList } from "./name_list.ts";
 
 const { DeltaDiscoveryResponse } = envoy.service.discovery.v3;
 
@@ -13,16 +22,16 @@ function inBlocks(bytes: Uint8Array): ByteBlocks {
   return new ByteBlocks(blocks);
 }
 
-function check(bytes: Uint8Array): DeltaResponse | WireError {
-  const steps = checkResponse(inBlocks(bytes));
+function check(bytes: Uint8Array, blocks = inBlocks(bytes)): DeltaResponse | WireError {
+  const steps = checkResponse(blocks);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
   }
 }
 
-function checked(bytes: Uint8Array): DeltaResponse {
-  const response = check(bytes);
+function checked(bytes: Uint8Array, blocks = inBlocks(bytes)): DeltaResponse {
+  const response = check(bytes, blocks);
   if (response instanceof WireError) throw response;
   return response;
 }
@@ -212,4 +221,49 @@ Deno.test("resources can be walked over again, and half", () => {
     break;
   }
   assert.deepEqual([...resourcesOf(response)].map(({ name }) => name), ["a", "b"]);
+});
+
+/** Three resources of one block each, the second a rejection, and removed names before or after them. */
+function large(removedFirst: boolean): { response: DeltaResponse; blocks: () => number[] } {
+  const payload = new Uint8Array(BLOCK_SIZE).fill(5);
+  const resources = ["a", "b", "c"].map((name) => ({
+    name,
+    version: name + "1",
+    aliases: name === "c" ? ["d"] : [],
+    resource: name === "b" ? null : { value: payload },
+  }));
+  const changed = DeltaDiscoveryResponse.encode({ resources }).finish();
+  const removed = DeltaDiscoveryResponse.encode({ removedResources: ["e", "f"] }).finish();
+  const parts = removedFirst ? [removed, changed] : [changed, removed];
+  const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
+  const pieces = inBlocks(bytes);
+  const views = [0, 1, 2].map((i) => pieces.slice(i * BLOCK_SIZE, Math.min(bytes.length, (i + 1) * BLOCK_SIZE)));
+  const response = checked(bytes, pieces);
+  return { response, blocks: () => views.map(({ length }) => length) };
+}
+
+Deno.test("who takes resources has each payload until the next one, and all their names", () => {
+  for (const removedFirst of [false, true]) {
+    const { response } = large(removedFirst);
+    const names = new NameList();
+    const seen: [string, number][] = [];
+    for (const { name, body } of takeResources(response, names)) seen.push([name, body[body.length - 1]!]);
+    assert.deepEqual(seen, [["a", 5], ["c", 5]]);
+    assert.deepEqual([...names], [
+      { name: "a", version: "a1", aliases: [] },
+      { name: "b", version: "b1", aliases: [] },
+      { name: "c", version: "c1", aliases: ["d"] },
+    ]);
+    assert.deepEqual([...names].length, 3, "may be asked again");
+    assert.deepEqual([...removedFrom(response)], ["e", "f"], "are there still");
+  }
+});
+
+Deno.test("memory behind the walker is given back, unless removed names lie there", () => {
+  for (const [removedFirst, left] of [[false, [0, 0]], [true, [BLOCK_SIZE, BLOCK_SIZE]]] as const) {
+    const { response, blocks } = large(removedFirst);
+    for (const _ of takeResources(response, new NameList())) { /* to the end */ }
+    assert.deepEqual(blocks().slice(0, 2), left);
+    assert.ok(blocks()[2]! > 0);
+  }
 });

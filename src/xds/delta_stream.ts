@@ -2,15 +2,25 @@
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 import type { Clock, GrpcCall } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
+import { discard } from "../os/memory.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { WireError } from "./block_reader.ts";
 import type { DeltaProtocol } from "./delta_protocol.ts";
-import { checkResponse, type DeltaResponse, isRejection, namesOf, removedFrom, resourcesOf } from "./delta_response.ts";
+import {
+  checkResponse,
+  type DeltaResponse,
+  isRejection,
+  namesOf,
+  removedFrom,
+  resourcesOf,
+  takeResources,
+} from "./delta_response.ts";
+import { NameList } from "./name_list.ts";
 import type { Node } from "./node.ts";
 import { paced } from "./pace.ts";
 import { type DeltaRequest, encodeRequest } from "./requests.ts";
-import type { RawResource, Rejection, ResourceSink, ResourceType } from "./resources.ts";
+import type { Rejection, ResourceSink, ResourceType } from "./resources.ts";
 
 /** istiod takes no more in one message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
 const REQUEST_LIMIT = 4 * 1024 * 1024;
@@ -47,7 +57,7 @@ export class DeltaStream {
     const { call } = this.#parts;
     for (let message = await call.read(); message !== null; message = await call.read()) {
       await this.#receive(message);
-      await paced(message.release());
+      await paced(message.release(discard));
     }
   }
 
@@ -77,15 +87,10 @@ export class DeltaStream {
     const gone = await paced(protocol.vanished(type, namesOf(response)));
     const removed = { [Symbol.iterator]: () => removedOf(response, gone) };
     const unusable = response.rejected === 0 ? [] : await paced(rejectionsOf(response));
-    const refused = await sink.apply({
-      type,
-      connection,
-      changed: { [Symbol.iterator]: () => payloadsOf(response) },
-      removed,
-    });
+    const names = new NameList();
+    const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed });
     const rejections = [...refused, ...unusable];
-    const names = { type, changed: { [Symbol.iterator]: () => namesOf(response) }, removed };
-    await paced(protocol.settle(names, rejections, clock.now()));
+    await paced(protocol.settle({ type, changed: names, removed }, rejections, clock.now()));
     if (rejections.length > 0) this.#parts.onRejected(type, rejections.length);
     return rejections;
   }
@@ -107,10 +112,6 @@ export class DeltaStream {
     this.#sending.catch(() => call.cancel());
     return this.#sending;
   }
-}
-
-function* payloadsOf(response: DeltaResponse): Generator<RawResource> {
-  for (const resource of resourcesOf(response)) if (!isRejection(resource)) yield resource;
 }
 
 function* removedOf(response: DeltaResponse, gone: readonly string[]): Generator<string> {

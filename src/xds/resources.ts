@@ -16,7 +16,7 @@ export interface RawResource {
   readonly name: string;
   /** Opaque; empty for policies. */
   readonly version: string;
-  /** `value` of the Any: a view of the response, whose memory goes when the sink has applied the batch. */
+  /** `value` of the Any: a view of the response, whose memory may go when the next resource is asked for. */
   readonly body: Uint8Array;
 }
 
@@ -27,11 +27,11 @@ export interface ResourceBatch {
   readonly connection: number;
   /**
    * In the order of the response, before {@link removed}. A name may come twice. Made while it is iterated, as there
-   * may be a million; may be iterated again, never throws, and one step costs microseconds, so a consumer may stop
-   * anywhere to let others run.
+   * may be a million: to be iterated once, to the end. Never throws, and one step costs microseconds, so a consumer may
+   * pause anywhere to let others run.
    */
   readonly changed: Iterable<RawResource>;
-  /** Like {@link changed}. A name may be among both. Unknown names are harmless. */
+  /** Like {@link changed}, but may be iterated again. A name may be among both. Unknown names are harmless. */
   readonly removed: Iterable<string>;
 }
 
