@@ -8,8 +8,17 @@ import { namespacedHostname, type Service, workloadUid } from "../mesh/model.ts"
 import { parseIp } from "../net/address.ts";
 import { seededChunks } from "../net/memory_duplex.ts";
 import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
-import { at } from "./testing.ts";
-import { AUTHORITY, CLIENT, GATEWAY, HOSTNAME, SERVER, SERVER_ID, TwoNetworks } from "./testing_gateway.ts";
+import { at, echo, type TestNode } from "./testing.ts";
+import {
+  AUTHORITY,
+  CLIENT,
+  GATEWAY,
+  HOSTNAME,
+  remoteService,
+  SERVER,
+  SERVER_ID,
+  TwoNetworks,
+} from "./testing_gateway.ts";
 import type { TwoNetworksOptions } from "./testing_gateway.ts";
 
 const FROM_CLIENT = 'src.workload="client" src.namespace="default" ' +
@@ -81,6 +90,45 @@ Deno.test("dataplane TE-09, OB-04: the gateway is a service, which maps the port
   bed.apply({ kind: "service", service, endpoints: [{ workloadUid: gateway, ports: new Map(), status: "Healthy" }] });
   echoed(bed);
   assert.match(bed.client.accessLine, new RegExp(`dst\\.addr=${GATEWAY}:15008 dst\\.hbone_addr=${AUTHORITY} `));
+  bed.assertClean();
+});
+
+Deno.test("dataplane TE-10: a service here and behind a gateway: each call goes to one of them, many to both", () => {
+  let calls = 0;
+  const bed = new TwoNetworks({ client: { random: () => calls++ % 2 / 2 } });
+  const NEAR = "10.0.0.3";
+  bed.node("near", NEAR, { env: { NETWORK: "north" }, workload: { network: "north" } });
+  bed.listen(`${NEAR}:8080`, echo);
+  const endpoint = (name: string) => ({
+    workloadUid: workloadUid(`Kubernetes//Pod/default/${name}`),
+    ports: new Map(),
+    status: "Healthy" as const,
+  });
+  bed.apply({ kind: "service", service: remoteService(), endpoints: [endpoint("near"), endpoint("echo")] });
+  const principals = ({ series }: TestNode) =>
+    new Set(series.map(({ labels }) => /destination_principal="([^"]*)"/.exec(labels)?.[1]));
+  const call = () => {
+    const client = bed.call();
+    client.send("hello world").end();
+    bed.run();
+    assert.deepEqual([client.text, client.fate], ["hello world", "fin"]);
+  };
+  call();
+  assert.equal(principals(bed.client).size, 1);
+  for (let i = 0; i < 50; i++) call();
+  assert.deepEqual(principals(bed.client), new Set(["spiffe://cluster.local/ns/default/sa/near", SERVER_ID]));
+  const [far, ...others] = bed.server!.series;
+  assert.deepEqual(others, []);
+  assert.match(
+    far!.labels,
+    new RegExp(
+      `reporter="destination".*destination_service="${HOSTNAME}",destination_service_namespace="default",` +
+        'destination_service_name="remote"',
+    ),
+  );
+  // Two tunnels wait for more, one of each kind.
+  bed.client.drain();
+  bed.advance(100);
   bed.assertClean();
 });
 

@@ -46,6 +46,8 @@ export interface NodeOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** What is known of it in the mesh, over the usual values; null: nothing. */
   readonly workload?: Partial<Workload> | null;
+  /** What chance says; default always 0, which is the first of several. */
+  readonly random?: () => number;
 }
 
 export type CertificateMode = "issue" | "hold" | "refuse";
@@ -94,7 +96,7 @@ export class TestNode {
       sharedListeners: false,
       files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
       wallClock: () => NOW + host.now(),
-      random: () => 0,
+      random: options.random ?? (() => 0),
       fillRandom: (bytes) => void bytes.fill(this.#filling++),
     });
     this.pod = this.plane.startPod(config.workload!);

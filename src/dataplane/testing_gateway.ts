@@ -7,6 +7,7 @@ import { defaultOptions } from "../h2/limits.ts";
 import { ErrorCode, type HeaderList, type Stream } from "../h2/seam.ts";
 import { makeLoop } from "../hbone/loop.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
+import { StreamLog } from "../h2/testing.ts";
 import { contextOf, spiffeId } from "../hbone/testing_identity.ts";
 import type { HostNetwork } from "../hbone/testing_network.ts";
 import type { TestSocket } from "../hbone/testing_socket.ts";
@@ -73,7 +74,9 @@ export class TestGateway {
       stream.respond([[":status", this.status]], true);
       return stream.reset(ErrorCode.NO_ERROR);
     }
-    this.host.dial(this.onward, {}, {
+    const log = new StreamLog();
+    stream.handler = log;
+    const dial = this.host.dial(this.onward, {}, {
       onConnect: (socket) => {
         stream.respond([[":status", "200"]], false);
         const done = () => this.tunnels.delete(tunnel);
@@ -86,6 +89,7 @@ export class TestGateway {
         stream.reset(ErrorCode.NO_ERROR);
       },
     });
+    log.onReset = () => dial.abort();
   }
 }
 
@@ -175,7 +179,8 @@ export class TwoNetworks extends Testbed {
   }
 }
 
-function remoteService(words: Partial<Service> = {}): Service {
+/** The service that both endpoints would have; here with none. */
+export function remoteService(words: Partial<Service> = {}): Service {
   return {
     ...DEFAULT_SERVICE,
     key: namespacedHostname("default", HOSTNAME),
