@@ -43,6 +43,10 @@ export const BARS: readonly Bar[] = [
   { row: "dns", metrics: ["rate"], of: "ratio", atLeast: 1 },
   { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },
   { row: "handshakes", metrics: ["server", "client"], of: "figure", atLeast: 1500 },
+  { row: "identities", metrics: ["issued"], of: "figure", atMost: 10_000 },
+  // SPIRE_CONCURRENCY, as it is when nobody sets it.
+  { row: "identities", metrics: ["most"], of: "figure", atMost: 8 },
+  { row: "identities", metrics: ["turn"], of: "figure", atMost: 10 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
   // No worse than in dedicated mode: smaller differences are noise (bench/README.md).
   ...["up1", "down1", "req1", "req32", "conn"].flatMap((row) =>

@@ -11,6 +11,7 @@ import { ATTACK_ROWS } from "./rows_attacks.ts";
 import { COST_ROWS } from "./rows_cost.ts";
 import { DNS_ROWS } from "./rows_dns.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
+import { IDENTITY_ROWS } from "./rows_identities.ts";
 import { POD_ROWS } from "./rows_pods.ts";
 import { TRAFFIC_ROWS } from "./rows_traffic.ts";
 import { inOwnUserNamespace } from "./user_namespace.ts";
@@ -23,6 +24,7 @@ const ROWS: readonly Row[] = [
   ...POD_ROWS,
   ...DNS_ROWS,
   ...HANDSHAKE_ROWS,
+  ...IDENTITY_ROWS,
   ...ATTACK_ROWS,
 ];
 

@@ -6,6 +6,7 @@ import { MeshUpdates } from "../src/dataplane/mesh_updates.ts";
 import type { ToWorker } from "../src/dataplane/messages.ts";
 import { MeshState } from "../src/mesh/state.ts";
 import { Reactor } from "../src/net/reactor.ts";
+import { threadCpuMillis } from "./thread_cpu.ts";
 
 export interface StallReport {
   /** ms of the longest turns, longest first, and of those that took most of the thread's own time. */
@@ -39,21 +40,10 @@ let turns = 0;
 const longest: number[] = [];
 const longestCpu: number[] = [];
 
-const CLOCK_THREAD_CPUTIME_ID = 3;
-const libc = Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
-const timespec = new BigInt64Array(2);
-const timespecBytes = new Uint8Array(timespec.buffer);
-
-/** ms that this thread has run, without the time it waited for a processor. */
-function cpuMillis(): number {
-  libc.symbols.clock_gettime(CLOCK_THREAD_CPUTIME_ID, timespecBytes);
-  return Number(timespec[0]) * 1000 + Number(timespec[1]) / 1e6;
-}
-
 const recorder = {
   runTurn(): void {
     const now = performance.now();
-    const cpu = cpuMillis();
+    const cpu = threadCpuMillis();
     turns++;
     note(longest, now - last);
     note(longestCpu, cpu - lastCpu);
@@ -80,7 +70,7 @@ scope.onmessage = ({ data }) => {
     case "work":
       work = data.millis;
       last = performance.now();
-      lastCpu = cpuMillis();
+      lastCpu = threadCpuMillis();
       return reactor.nextTurn(recorder);
     case "report":
       return scope.postMessage({ kind: "report", report: { longest, longestCpu, turns } satisfies StallReport });

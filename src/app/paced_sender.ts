@@ -1,10 +1,11 @@
 /**
- * Sends messages in their order, and not many at once: a worker takes what has arrived in one turn of its loop, 16 us
- * each, and an authority with a new root has a thousand certificates to give.
+ * Sends messages in their order, and not many at once: a worker takes what has arrived in one turn of its loop, some 40
+ * us each, and an authority with a new root has a thousand certificates to give. Two lots may meet in a turn where the
+ * worker had to wait for a processor.
  */
 import type { Clock } from "../grpc/channel.ts";
 
-const AT_ONCE = 100;
+const AT_ONCE = 50;
 /** ms between lots. */
 const PAUSE = 5;
 

@@ -1,0 +1,34 @@
+/** The row about a thousand certificates at once: `identities.ts` with each library. */
+import type { IdentityFigures } from "./identities.ts";
+import { type Metric, proxiesOneByOne, type Row } from "./row.ts";
+import { builtLibrary } from "./tls_library.ts";
+
+const PROGRAM = new URL("identities.ts", import.meta.url).pathname;
+
+const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
+
+const identities: Row = {
+  id: "identities",
+  title: "certificates of 1000 pods, from a scripted SPIRE agent",
+  metrics: [
+    lower("issued", "until a worker has all of them", "ms"),
+    lower("most", "attestations at the same time", ""),
+    lower("turn", "longest turn of the worker's loop while all are renewed at once", "ms"),
+    lower("turnCpu", "of which its thread ran", "ms"),
+  ],
+  once: true,
+  quick: false,
+  measure: proxiesOneByOne(async ({ id }) => {
+    if (id !== "ours" && id !== "ours-3.5") return {};
+    const library = id === "ours-3.5" ? [builtLibrary() ?? ""] : [];
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-prompt", PROGRAM, ...library],
+      stderr: "inherit",
+    });
+    const { stdout, success } = await command.output();
+    if (!success) throw new Error("identities.ts failed, see above");
+    return { ...JSON.parse(new TextDecoder().decode(stdout)) as IdentityFigures };
+  }),
+};
+
+export const IDENTITY_ROWS: readonly Row[] = [identities];
