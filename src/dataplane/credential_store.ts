@@ -162,7 +162,8 @@ export class CredentialStore {
   #make(issued: IssuedCertificate): Credential | string {
     try {
       const trust = new TrustStore(issued.bundles);
-      return { id: shownId(issued), trust, context: this.#context(issued, trust) };
+      const context = this.#context(issued, trust);
+      return { id: shownId(issued), trust, context, notAfter: issued.notAfter };
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

@@ -20,6 +20,7 @@ import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions, Millis, Timer } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
 import type { Credential, Credentials } from "./credentials.ts";
+import { afterExpiry } from "./expiry.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
 import { prefaceFailure, REVOKED } from "./failure.ts";
 import type { Loop } from "./loop.ts";
@@ -68,6 +69,8 @@ export class ClientConnection implements ConnectionHandler {
   /** The peer as verified, and the session's parameters; null before "open". */
   tls: TlsPeer | null = null;
   peerId: SpiffeId | null = null;
+  /** ms since the epoch: when the first certificate of either side expires. */
+  #notAfter = Infinity;
   lastUsed: Millis = 0;
   /** The pool's, for the release of a connection that is not used. */
   releaseTimer: Timer | null = null;
@@ -214,6 +217,7 @@ export class ClientConnection implements ConnectionHandler {
     const verdict = this.#peers.verify(chain, "server", credential.trust, expected, this.#settings.wallClock());
     if (isRefusal(verdict)) return verdict;
     this.peerId = verdict.id;
+    this.#notAfter = Math.min(verdict.notAfter, credential.notAfter);
     return null;
   }
 
@@ -226,8 +230,18 @@ export class ClientConnection implements ConnectionHandler {
     this.#h2 = new H2Connection(options, this, buffers, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
-    this.#unwatch = this.#peers.revocation.watch(peer.chain, "server", () => this.#transport?.abandon(REVOKED));
+    this.#watch(peer);
     this.#events.onOpen();
+  }
+
+  /** Until it has ended. */
+  #watch({ chain }: TlsPeer): void {
+    const unwatch = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
+    const forget = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
+    this.#unwatch = () => {
+      unwatch();
+      forget();
+    };
   }
 
   #fail(failure: TunnelFailure): void {

@@ -8,6 +8,8 @@ export interface Credential {
   readonly id: SpiffeId;
   readonly context: TlsContext;
   readonly trust: TrustStore;
+  /** ms since the epoch: when its certificate expires. */
+  readonly notAfter: number;
 }
 
 export interface CredentialEvents {

@@ -22,13 +22,15 @@ export class TestIssuer {
   readonly #ca: Issuer;
   /** Anchors handed out with each certificate. */
   anchors: readonly Uint8Array[];
+  /** ms, from {@link NOW} on, of the certificates that it issues. */
+  lifetime = 24 * HOUR;
 
   constructor(organization = "Root") {
     this.#ca = makeCa(organization, { extensions: crlSigner() });
     this.anchors = [this.#ca.certificate];
   }
 
-  issue(id: SpiffeId, lifetime = 24 * HOUR): IssuedCertificate {
+  issue(id: SpiffeId, lifetime = this.lifetime): IssuedCertificate {
     const key = newKey();
     const leaf = makeLeaf(this.#ca, id, { key, notAfter: NOW + lifetime });
     const pkcs8 = new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
@@ -44,7 +46,7 @@ export class TestIssuer {
   credential(id: SpiffeId): Credential {
     const issued = this.issue(id);
     const trust = new TrustStore(issued.bundles);
-    return { id, trust, context: contextOf(issued) };
+    return { id, trust, context: contextOf(issued), notAfter: issued.notAfter };
   }
 }
 

@@ -5,6 +5,7 @@
  *         └───────────────┴────── refused, drained ───────┴──────────────────────▲
  */
 import type { Credential } from "../hbone/credentials.ts";
+import { afterExpiry } from "../hbone/expiry.ts";
 import { REVOKED } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
@@ -33,6 +34,8 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   #handedOver = false;
   #server: ServerConnection | null = null;
   #identity: SpiffeId | null = null;
+  /** ms since the epoch: when the first certificate of the peer's path expires. */
+  #notAfter = Infinity;
   #done = false;
   #unwatch: () => void = () => {};
 
@@ -105,6 +108,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     const verdict = peers.verify(chain, "client", credential.trust, expected, wallClock());
     if (isRefusal(verdict)) return verdict;
     this.#identity = verdict.id;
+    this.#notAfter = verdict.notAfter;
     return null;
   }
 
@@ -117,7 +121,18 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
     });
-    this.#unwatch = this.#context.peers.revocation.watch(tls.chain, "client", () => this.#server?.revoke());
+    this.#watch(tls);
+  }
+
+  /** Until it has ended. */
+  #watch({ chain }: TlsPeer): void {
+    const { peers, loop, wallClock } = this.#context;
+    const unwatch = peers.revocation.watch(chain, "client", () => this.#server?.revoke());
+    const forget = afterExpiry(loop.network, wallClock, this.#notAfter, () => this.#server?.drain());
+    this.#unwatch = () => {
+      unwatch();
+      forget();
+    };
   }
 
   #logEstablished({ version, cipher, group }: TlsPeer): void {
