@@ -212,7 +212,8 @@ function shownId({ id, chain }: IssuedCertificate): SpiffeId {
 
 /** The same certificate with the same bundles: sent to every worker each time one of them asks. */
 function isSame(a: IssuedCertificate, b: IssuedCertificate): boolean {
-  return a.serial === b.serial && isSameTrust(a.bundles, b.bundles);
+  // Not by the serial, which two authorities may both have given.
+  return areSame(a.chain, b.chain) && isSameTrust(a.bundles, b.bundles);
 }
 
 function isSameTrust(a: TrustBundles, b: TrustBundles): boolean {

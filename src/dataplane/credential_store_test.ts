@@ -109,6 +109,17 @@ Deno.test("a renewed certificate serves from now on; the old context lives on fo
   assert.equal(host.held.timers, 0);
 });
 
+Deno.test("a certificate of another authority is another one, though its serial be the same", () => {
+  const { store, got, get } = bed();
+  const first = issuer.issue(ID);
+  const second = { ...new TestIssuer().issue(ID), serial: first.serial, bundles: first.bundles };
+  for (const issued of [first, second]) {
+    store.set(issued);
+    get();
+  }
+  assert.deepEqual(got.map((one) => (one as Credential).context.settings.chain), [first.chain, second.chain]);
+});
+
 Deno.test("the same certificate again makes no new context, with other trust bundles it does", () => {
   const { store, contexts, get } = bed();
   const issued = issuer.issue(ID);
