@@ -36,7 +36,8 @@ cp -r "$work/fetch/vendor/openssl-src/openssl" "$work/openssl"
 cd "$work/openssl"
 perl ./Configure "$target" no-shared no-module no-legacy no-tests no-docs no-apps no-engine -fPIC >"$work/log" 2>&1 &&
   make -j"$(nproc)" build_libs >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }
-cc -shared -o "$work/lib.so" -Wl,--whole-archive libssl.a libcrypto.a -Wl,--no-whole-archive -lpthread -ldl
+# Calls within the library need no table then: a tenth of a handshake.
+cc -shared -o "$work/lib.so" -Wl,-Bsymbolic -Wl,--whole-archive libssl.a libcrypto.a -Wl,--no-whole-archive -lpthread -ldl
 strip --strip-unneeded "$work/lib.so"
 mv "$work/lib.so" "$out"
 echo "$out"

@@ -31,10 +31,22 @@ export class ChainCache<T> {
   }
 }
 
+/**
+ * What was hashed before. Nobody writes to a path, and the TLS engine hands out the very same one for each handshake in
+ * which a peer presents the same (`os/verified_paths.ts`): so a known peer costs not even the hash.
+ */
+const contents = new WeakMap<readonly Uint8Array[], string>();
+
 /** SHA-256 over the chain. The lengths and the role keep different inputs with the same bytes apart. */
 export function chainKey(chain: readonly Uint8Array[], role: string): string {
+  let content = contents.get(chain);
+  if (content === undefined) contents.set(chain, content = contentKey(chain));
+  return role + content;
+}
+
+function contentKey(chain: readonly Uint8Array[]): string {
   const hash = createHash("sha256");
-  let key = role;
+  let key = "";
   for (const certificate of chain) {
     hash.update(certificate);
     key += ` ${certificate.length}`;

@@ -26,4 +26,6 @@ Deno.test("chain keys: role, order and borders count", () => {
   ];
   assert.equal(new Set(keys).size, keys.length);
   assert.equal(chainKey([a.slice(), b], "client"), keys[0]);
+  const path = [a, b];
+  assert.deepEqual(["client", "server", "client"].map((role) => chainKey(path, role)), [keys[0], keys[1], keys[0]]);
 });

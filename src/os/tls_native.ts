@@ -38,6 +38,8 @@ export class NativeTls {
   readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
   readonly #callbacks: TlsCallbacks;
+  readonly #constants = new Map<bigint, string>();
+  readonly #groups = new Map<number, string>();
   /** The algorithm of {@link pathKey}'s digests. */
   readonly sha256: Deno.PointerValue;
   readonly paths = new VerifiedPaths();
@@ -86,6 +88,24 @@ export class NativeTls {
   /** From now on {@link NativeTlsSession.countMessage} is told of handshake messages; data costs nothing. */
   watchMessages(ssl: Deno.PointerValue): void {
     this.library.ssl.SSL_set_info_callback(ssl, this.#message.pointer);
+  }
+
+  /** Of a string that the library never frees or changes: a few of them, read once each. */
+  constantText(pointer: Deno.PointerValue): string {
+    const address = Deno.UnsafePointer.value(pointer);
+    let text = this.#constants.get(address);
+    if (text === undefined) this.#constants.set(address, text = readCString(pointer));
+    return text;
+  }
+
+  /** Empty where the library has no names. `group`: its number, by the library's count. */
+  groupName(ssl: Deno.PointerValue, group: number): string {
+    const { SSL_group_to_name } = this.library.ssl;
+    let name = this.#groups.get(group);
+    if (name === undefined) {
+      this.#groups.set(group, name = SSL_group_to_name === null ? "" : readCString(SSL_group_to_name(ssl, group)));
+    }
+    return name;
   }
 
   /** Only once all contexts and sessions are gone. */

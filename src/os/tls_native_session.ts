@@ -21,6 +21,11 @@ const MESSAGES_WITHOUT_DATA = 64;
 /** Used within one call each. */
 const DIGEST = new Uint8Array(32);
 const WRITE_SIDE = intCell(1).bytes;
+const PROTOCOL_ADDRESS = new BigUint64Array(1), PROTOCOL_ADDRESS_BYTES = new Uint8Array(PROTOCOL_ADDRESS.buffer);
+const PROTOCOL_LENGTH = intCell();
+const PROTOCOL = new Uint8Array(255);
+const DECODER = new TextDecoder();
+const H = 0x68, TWO = 0x32;
 
 /** Returned by {@link NativeTlsSession.read} and `write` besides byte counts. */
 export const WOULD_BLOCK = 0, CLOSED_BY_PEER = -2, BROKEN = -1;
@@ -164,21 +169,22 @@ export class NativeTlsSession {
 
   /** The protocol agreed on by ALPN; empty where the server knows no ALPN. */
   alpn(): string {
-    const cell = new BigUint64Array(1), length = intCell();
-    this.#tls.library.ssl.SSL_get0_alpn_selected(this.#ssl, new Uint8Array(cell.buffer), length.bytes);
-    if (length.value === 0) return "";
-    const name = new Uint8Array(length.value);
-    new Deno.UnsafePointerView(Deno.UnsafePointer.create(cell[0]!)!).copyInto(name);
-    return new TextDecoder().decode(name);
+    this.#tls.library.ssl.SSL_get0_alpn_selected(this.#ssl, PROTOCOL_ADDRESS_BYTES, PROTOCOL_LENGTH.bytes);
+    const length = PROTOCOL_LENGTH.value;
+    if (length === 0) return "";
+    Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(PROTOCOL_ADDRESS[0]!)!, PROTOCOL.subarray(0, length));
+    return length === 2 && PROTOCOL[0] === H && PROTOCOL[1] === TWO
+      ? "h2"
+      : DECODER.decode(PROTOCOL.subarray(0, length));
   }
 
   negotiated(): { version: string; cipher: string; group: string } {
     const { ssl } = this.#tls.library;
     const group = Number(ssl.SSL_ctrl(this.#ssl, GET_NEGOTIATED_GROUP, 0n, null));
     return {
-      version: readCString(ssl.SSL_get_version(this.#ssl)),
-      cipher: readCString(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
-      group: ssl.SSL_group_to_name === null ? "" : readCString(ssl.SSL_group_to_name(this.#ssl, group)),
+      version: this.#tls.constantText(ssl.SSL_get_version(this.#ssl)),
+      cipher: this.#tls.constantText(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
+      group: this.#tls.groupName(this.#ssl, group),
     };
   }
 
