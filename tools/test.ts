@@ -1,7 +1,8 @@
 /**
  * The test command: `deno task test [--unit | --scenarios] [--filter=NAME] [--no-check] [FILE or FOLDER ...]`.
  *
- * Unit tests (beside their source, and those of the tools) run in a process for each CPU, four at most. Scenarios
+ * Unit tests (beside their source, and those of the tools) run in a process for each CPU, four at most, and those of
+ * `src/` in one isolate of it: they may change nothing that outlives them. Scenarios
  * (`tests/`) use namespaces, well-known ports and other programs, so each file has a process of its own, one after the
  * other.
  * With `--no-check` types are taken as checked, which saves a few seconds for each process.
@@ -15,6 +16,8 @@ import { runTests, type TestOptions } from "./test_process.ts";
 import { closingLines, type Run, summarize } from "./test_report.ts";
 
 const UNIT_FOLDERS = ["src", "proto", "tools", "tests/support", "demo", "bench"];
+/** Whose tests share an isolate. */
+const ROOMS = "src/";
 const SCENARIO_FOLDER = "tests";
 const UNIT_PROCESSES = Math.min(4, navigator.hardwareConcurrency);
 /** Signals that end the run, with the exit status that shells give. */
@@ -53,7 +56,7 @@ function runUnitTests(files: readonly string[], options: TestOptions, stop: Abor
   return Promise.all(
     shares.filter((share) => share.length > 0).map((share, i) => {
       const label = `unit tests, part ${i + 1}`;
-      return runTests({ label, files: share, output: i === 0 ? "live" : "late", ...options }, stop);
+      return runTests({ label, files: share, output: i === 0 ? "live" : "late", together: ROOMS, ...options }, stop);
     }),
   );
 }

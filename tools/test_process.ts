@@ -17,6 +17,8 @@ export interface TestProcess extends TestOptions {
   /** For the reader. */
   readonly label: string;
   readonly files: readonly string[];
+  /** Start of the paths of files that share an isolate: to start one for each takes longer than most unit tests. */
+  readonly together?: string;
   /** Whether its own output goes to ours as it comes, or when all is over. */
   readonly output: "live" | "late";
 }
@@ -26,10 +28,13 @@ export async function runTests(test: TestProcess, stop: AbortSignal): Promise<Ru
   const { label, filter, output } = test;
   const home = new TestHome();
   const junit = `${home.path}/junit.xml`;
-  const child = start(["test", "-A", "--no-prompt", `--junit-path=${junit}`, ...wordsFor(test)], home, output);
+  const all = `${home.path}/all.ts`;
+  const words = ["--config=deno.json", `--junit-path=${junit}`, ...wordsFor(test), ...modules(test, all)];
+  const child = start(["test", "-A", "--no-prompt", ...words], home, output);
   const kept = output === "late" ? child.output() : null;
   const inTime = await ends(child, stop);
   const report = take(junit);
+  Deno.removeSync(all);
   // First of all, since who is left may still hold the test process's output.
   const left = await home.clear(child.pid);
   if (kept !== null) await print(await kept);
@@ -39,8 +44,16 @@ export async function runTests(test: TestProcess, stop: AbortSignal): Promise<Ru
   return { label, cases, left, code: inTime ? code : null };
 }
 
-function wordsFor({ files, filter, checked }: TestProcess): string[] {
-  return [...checked ? ["--no-check"] : [], ...filter === undefined ? [] : [`--filter=${filter}`], ...files];
+function wordsFor({ filter, checked }: TestProcess): string[] {
+  return [...checked ? ["--no-check"] : [], ...filter === undefined ? [] : [`--filter=${filter}`]];
+}
+
+/** What to load: the files, and in place of those that share an isolate `all`, which is written. */
+function modules({ files, together }: TestProcess, all: string): string[] {
+  const shared = files.filter((file) => together !== undefined && file.startsWith(together));
+  const here = `file://${Deno.cwd()}/`;
+  Deno.writeTextFileSync(all, shared.map((file) => `import "${new URL(file, here)}";\n`).join(""));
+  return [...files.filter((file) => !shared.includes(file)), ...shared.length > 0 ? [all] : []];
 }
 
 function start(args: readonly string[], home: TestHome, output: TestProcess["output"]): Deno.ChildProcess {
