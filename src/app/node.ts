@@ -8,7 +8,7 @@ import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
-import { limitArenas } from "../os/memory.ts";
+import { limitArenas, returnMemory } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
@@ -76,6 +76,8 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
         collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
         return [metrics.snapshot(), ...await workers.snapshots()];
       });
+      // What the start needed goes before a mesh comes, which may need more than all of it.
+      if (config.xds.address !== null) returnMemory();
       mesh.start();
       await Promise.race([mesh.synced, workers.death]);
       if (config.mode === "dedicated") await listen(config, workers);
