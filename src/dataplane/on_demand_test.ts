@@ -1,6 +1,9 @@
 /** Connections to what the mesh does not know, with `XDS_ON_DEMAND` (`docs/spec/xds-state.md` 2.9). */
 import { strict as assert } from "node:assert";
 import { rawClient } from "../hbone/testing_peer.ts";
+import type { MeshChange } from "../mesh/changes.ts";
+import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
+import { namespacedHostname, type Service } from "../mesh/model.ts";
 import { at, echo, Testbed, type TestNode, workloadAt } from "./testing.ts";
 
 const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
@@ -81,6 +84,39 @@ Deno.test("xds 8.1 Q5: a client that goes away waits for nothing", () => {
   assert.equal(client.pod.connectionCount, 0);
   client.plane.lookups!.answered(`/${SERVER}`, "known");
   bed.run();
+  bed.assertClean();
+});
+
+Deno.test("observed O3: a service whose pods have all gone is asked for; with what comes the call is made", () => {
+  const { bed, client } = scene();
+  const hostname = "web.default.svc.cluster.local", vip = "10.10.0.1";
+  const key = namespacedHostname("default", hostname);
+  const service: Service = {
+    ...DEFAULT_SERVICE,
+    key,
+    name: "web",
+    namespace: "default",
+    hostname,
+    vips: [{ network: "", ip: at(`${vip}:1`).ip }],
+    ports: new Map([[80, 8080]]),
+  };
+  client.plane.applyMesh([{ kind: "service", service, endpoints: [] }]);
+  const refused = bed.connect(CLIENT, `${vip}:80`);
+  assert.deepEqual(client.lookedUp, [key]);
+  client.plane.lookups!.answered(key, "known");
+  bed.run();
+  assert.equal(refused.fate, "fin");
+  assert.match(client.accessLine, /error="no healthy upstream: 10\.10\.0\.1:80"$/);
+  const socket = bed.connect(CLIENT, `${vip}:80`);
+  assert.equal(client.lookedUp.length, 2);
+  client.plane.applyMesh([{
+    ...workloadAt("server", SERVER, { protocol: "HBONE", services: [key] }),
+    endpoints: new Map([[key, new Map([[80, 8080]])]]),
+  } as MeshChange]);
+  client.plane.lookups!.answered(key, "known");
+  socket.send("x").end();
+  bed.run();
+  assert.deepEqual([socket.text, socket.fate], ["x", "fin"]);
   bed.assertClean();
 });
 

@@ -53,7 +53,8 @@ export function decide(
     );
     if (outcome.kind !== "needs-lookup") return settled(outcome);
     asked!.add(outcome.name);
-    const text = `${outcome.name} is not known here and would be asked for; explained as if the answer were "unknown"`;
+    const text =
+      `the control plane would be asked for ${outcome.name}; explained as if it knew no more than is known here`;
     trace?.push({ rule: "outbound.on-demand", subject: outcome.name, text });
   }
 }

@@ -40,12 +40,14 @@ export function resolveGateway(
   if (reference.kind === "address") {
     // An address asks for its own family, so callers of the other one may be sent there (dataplane OB-14).
     const at = { ip: reference.ip, port };
-    if (state.findAddress(reference.network, reference.ip, null) === null) {
-      const lookup = needsAddress(request.asked, reference.network, reference.ip);
-      if (lookup !== null) return lookup;
-    }
+    const found = state.findAddress(reference.network, reference.ip, null);
     const upstream = findUpstream(state, reference.network, source, at, mode, random, trace);
-    return upstream === null ? unknown(role, debugText(reference), trace) : hop(upstream, reference.ip);
+    if (upstream !== null) return hop(upstream, reference.ip);
+    // A service without endpoints is asked for, too: on demand new ones are not pushed (`docs/spec/observed.md` O3).
+    const lookup = found instanceof ServiceEntry
+      ? needsHostname(request.asked, found.service.key)
+      : needsAddress(request.asked, reference.network, reference.ip);
+    return lookup ?? unknown(role, debugText(reference), trace);
   }
   const found = state.findHostname(reference.key);
   if (found === null) {
@@ -56,7 +58,8 @@ export function resolveGateway(
     return hop(new Upstream(found, port, null), target.ip);
   }
   const upstream = chooseEndpoint(state, found, source, port, mode, random, trace);
-  return upstream === null ? unknown(role, debugText(reference), trace) : hop(upstream, target.ip);
+  if (upstream !== null) return hop(upstream, target.ip);
+  return needsHostname(request.asked, reference.key) ?? unknown(role, debugText(reference), trace);
 }
 
 function hop(upstream: Upstream, original: Ip): Hop {

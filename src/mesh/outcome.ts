@@ -31,7 +31,7 @@ export interface Refusal {
 }
 
 /**
- * Something is not known here and the control plane may know it: ask for `name`, add it to the request's `asked`,
+ * Something is not known here, or is of no use, and the control plane may know more: ask for `name`, add it to the request's `asked`,
  * resolve again. Only with on-demand lookups (`docs/spec/xds-state.md` 2.9).
  */
 export interface NeedsLookup {

@@ -18,6 +18,7 @@ import type { GatewayAddress, Service, Workload } from "./model.ts";
 import {
   type Asked,
   needsAddress,
+  needsHostname,
   type NeedsLookup,
   RECURSIVE_CALL,
   type Refusal,
@@ -106,7 +107,7 @@ export function resolveOutbound(
   const upstream = entry !== null && network === source.network
     ? throughService(state, entry, source, target.port, "standard", random, trace)
     : findUpstream(state, source.network, source, target, "standard", random, trace);
-  if (upstream === null) return withoutUpstream(service, target, trace);
+  if (upstream === null) return withoutUpstream(service, request, trace);
   if (upstream.workload.network !== source.network) {
     if (service !== null) return viaGateway(state, request, upstream, service, random, trace);
     return refusal("NO_SERVICE_FOR_TARGET", `no service for target address: ${formatAddress(target)}`, trace);
@@ -155,8 +156,11 @@ function viaWorkloadWaypoint(
   return dial(hop, { ...TO_WAYPOINT, authority, service: upstream.service }, trace);
 }
 
-function withoutUpstream(service: Service | null, target: SocketAddress, trace: Trace): OutboundRoute | Refusal {
+function withoutUpstream(service: Service | null, { target, asked }: OutboundRequest, trace: Trace): OutboundOutcome {
   if (service !== null && service.loadBalancer?.mode !== "Passthrough") {
+    // On demand new endpoints of a known service are not pushed (`docs/spec/observed.md` O3).
+    const lookup = service.ports.has(target.port) ? needsHostname(asked, service.key) : null;
+    if (lookup !== null) return lookup;
     return refusal("NO_HEALTHY_UPSTREAM", `no healthy upstream: ${formatAddress(target)}`, trace);
   }
   trace?.push({ rule: "outbound.passthrough", text: `plain TCP to ${formatAddress(target)}`, decides: true });

@@ -105,6 +105,26 @@ Deno.test("xds 2.9: on-demand lookups, each name once", () => {
   assert.equal(ask("127.0.0.2:80"), "lookup net/10.0.0.1");
 });
 
+Deno.test("observed O3: on demand, a service or a waypoint without an endpoint is asked for, once", () => {
+  const waypoint = service({ namespace: "ns", hostname: "wp.com", vips: ["/10.0.0.7"], ports: { 15008: 15008 } });
+  const state = mesh(
+    svcA(),
+    waypoint,
+    workload({ name: "by-name", ips: ["127.0.0.8"], waypoint: gateway("ns/wp.com") }),
+    workload({ name: "by-address", ips: ["127.0.0.9"], waypoint: gateway("/10.0.0.7") }),
+  );
+  const asked = new Set<string>();
+  const ask = (target: string) => summary(resolveOutbound(state, request(target, { asked }), Math.random));
+  assert.equal(ask("127.0.0.3:81"), "no healthy upstream: 127.0.0.3:81", "it has no such port");
+  assert.equal(ask("127.0.0.3:80"), `lookup ${SVC}`);
+  assert.equal(ask("127.0.0.8:80"), "lookup ns/wp.com");
+  assert.equal(ask("127.0.0.9:80"), "lookup ns/wp.com");
+  asked.add(SVC).add("ns/wp.com");
+  assert.equal(ask("127.0.0.3:80"), "no healthy upstream: 127.0.0.3:80");
+  assert.match(ask("127.0.0.8:80"), /^unknown waypoint: /);
+  assert.match(ask("127.0.0.9:80"), /^unknown waypoint: /);
+});
+
 Deno.test("xds X169: one destination per connection, all of them in use", () => {
   const state = mesh(
     svcA(),

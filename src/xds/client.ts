@@ -6,7 +6,7 @@ import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";
 import { DeltaStream } from "./delta_stream.ts";
-import type { DemandAnswer, DemandLimits } from "./demands.ts";
+import { DEMAND_LIMITS, type DemandAnswer, type DemandLimits } from "./demands.ts";
 import { describeNode, type Node } from "./node.ts";
 import { FIRST_BACKOFF, judgeEnd, type StreamEnd } from "./reconnect.ts";
 import { ADDRESS_TYPE, type ResourceSink } from "./resources.ts";
@@ -17,8 +17,6 @@ const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 const SILENCE = 30_000;
 const NO_CLAIMS = "the control plane refuses the list of what is held here as too long: from now on each stream asks " +
   "for everything (ISTIO_GPRC_MAXRECVMSGSIZE of istiod allows longer lists)";
-/** ms that a stream lives before it is opened anew for what has gone from it. */
-const REFRESH_AFTER = 15_000;
 /** Of a type URL that the server made up. */
 const URL_SHOWN = 256;
 
@@ -97,7 +95,7 @@ export class XdsClient {
         this.#scope().info(`received on demand request ${ADDRESS_TYPE}/${name}`);
         return this.#stream?.demand(name);
       case "reopen":
-        return this.#reopen("to ask again for names that were unknown");
+        return this.#reopen("to ask again for names");
       default:
         step satisfies never;
     }
@@ -121,7 +119,8 @@ export class XdsClient {
   #refreshLater(): void {
     if (!this.#protocol.hasLost || this.#refresh !== null) return;
     const age = this.#clock.now() - this.#openedAt;
-    this.#refresh = this.#clock.after(Math.max(0, REFRESH_AFTER - age), () => {
+    const { refreshAfter } = this.#options.demandLimits ?? DEMAND_LIMITS;
+    this.#refresh = this.#clock.after(Math.max(0, refreshAfter - age), () => {
       this.#refresh = null;
       this.#reopen("to hear what is there in place of what has gone");
     });

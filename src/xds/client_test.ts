@@ -215,7 +215,7 @@ Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, and
 
 Deno.test("what was applied while the stream broke is known to the next one", async () => {
   const gate = Promise.withResolvers<[]>();
-  await using rig = new Rig({}, { apply: () => gate.promise });
+  await using rig = new Rig({}, { apply: (batch) => GOOD.apply(batch).then(() => gate.promise) });
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
   await rig.settle();
@@ -232,7 +232,7 @@ Deno.test("xds Q14: a list that is too long for the control plane is sent no mor
   await using rig = new Rig({}, {
     apply(batch) {
       removed.push([...batch.removed]);
-      return Promise.resolve([]);
+      return GOOD.apply(batch);
     },
   });
   await rig.settle();
@@ -370,6 +370,26 @@ Deno.test("xds O3: what comes in place of something that has gone is heard of on
   rig.call.respond(ADDRESS_TYPE, "2", [], ["pod-2"]);
   await rig.settle();
   assert.equal(rig.calls.length, 3, "at once, as the stream is old enough");
+});
+
+Deno.test("xds O3: a service that is held and of no use is asked for on a new stream", async () => {
+  await using rig = new Rig(ON_DEMAND);
+  await rig.settle();
+  rig.call.respond(ADDRESS_TYPE, "1", ["app/service"]);
+  await rig.clock.advance(14_000);
+  const told: string[] = [];
+  const ask = () => rig.client.demand("app/service", (answer) => told.push(answer));
+  ask();
+  assert.deepEqual(told, ["known"], "as this stream has said so just now");
+  await rig.clock.advance(1_000);
+  ask();
+  await rig.settle();
+  assert.equal(rig.calls.length, 2);
+  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { "app/service": "" }, "to be told all of it");
+  assert.deepEqual(told, ["known"]);
+  rig.call.respond(ADDRESS_TYPE, "1", ["app/service", "pod-2"]);
+  await rig.settle();
+  assert.deepEqual(told, ["known", "known"]);
 });
 
 Deno.test("xds O3: with everything subscribed nothing is opened anew, as what comes is pushed", async () => {

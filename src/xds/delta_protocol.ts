@@ -137,6 +137,7 @@ export class DeltaProtocol {
     // The first response says all there is to say.
     if (this.#addresses === "nothing") this.#addresses = "all";
     else if (lost) this.#addresses = "lost";
+    if (lost) this.#demands.lost();
     yield* this.#answerDemands(changed, removed, now);
   }
 

@@ -79,7 +79,13 @@ class Walk {
   #version = 0;
 
   constructor(onDemand: boolean) {
-    this.protocol = new DeltaProtocol(onDemand, { timeout: 100, waiters: 20, asked: 8, reopenAfter: 50 });
+    this.protocol = new DeltaProtocol(onDemand, {
+      timeout: 100,
+      waiters: 20,
+      asked: 8,
+      reopenAfter: 50,
+      refreshAfter: 10,
+    });
   }
 
   connect(): void {

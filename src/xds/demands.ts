@@ -2,9 +2,9 @@
  * Who waits for which name, on demand (`docs/spec/xds-state.md` 2.9, `docs/spec/observed.md` O3).
  *
  * On one stream istiod answers a name once: with resources that have it as name or alias, or as removed. It answers
- * nothing where it counts the name as subscribed already, and does not say when an unknown one appears. So a name is
- * asked for once on each stream, what was answered is remembered for as long as the stream, and to ask again takes a
- * new stream. A pod that scans the network asks for names without end: all that grows with them has a limit.
+ * nothing where it counts the name as subscribed already, and does not say when an unknown one appears, nor when a
+ * known service gets another workload. So a name is asked for once on each stream, what was answered is remembered for
+ * as long as the stream, and to ask again takes a new stream. A pod that scans the network asks for names without end: all that grows with them has a limit.
  */
 import type { KnownResources } from "./known_resources.ts";
 
@@ -31,9 +31,17 @@ export interface DemandLimits {
   readonly asked: number;
   /** ms before an `absent` is worth another stream, and that a stream lives at least before that is done. */
   readonly reopenAfter: number;
+  /** The same where something that is held is of no use; doubled each time, up to {@link reopenAfter}. */
+  readonly refreshAfter: number;
 }
 
-export const DEMAND_LIMITS: DemandLimits = { timeout: 10_000, waiters: 10_000, asked: 50_000, reopenAfter: 300_000 };
+export const DEMAND_LIMITS: DemandLimits = {
+  timeout: 10_000,
+  waiters: 10_000,
+  asked: 50_000,
+  reopenAfter: 300_000,
+  refreshAfter: 15_000,
+};
 
 /** Names of the control plane are at most a cluster, a kind, a namespace and a host name long. */
 const NAME_MAX = 1024;
@@ -54,10 +62,12 @@ export class Demands {
   readonly #asked = new Map<string, "pending" | "answered" | number>();
   /** Null: there is no stream. */
   #openedAt: number | null = null;
+  #refreshAfter: number;
 
   constructor(known: KnownResources, limits: DemandLimits = DEMAND_LIMITS) {
     this.#known = known;
     this.#limits = limits;
+    this.#refreshAfter = limits.refreshAfter;
   }
 
   get waiting(): number {
@@ -69,9 +79,12 @@ export class Demands {
     return this.#asked.size;
   }
 
-  /** `onAnswer` is called once: now, or when something of this class is called. */
+  /**
+   * `onAnswer` is called once: now, or when something of this class is called. Who asks for something that is held has
+   * no use for it as it is: a service without endpoints.
+   */
   demand(name: string, now: number, onAnswer: (answer: DemandAnswer) => void): DemandStep {
-    if (this.#known.has(name)) return tell(onAnswer, "known");
+    if (this.#known.has(name)) return this.#askForMore(name, now, onAnswer);
     if (name.length > NAME_MAX || this.#waiters.size >= this.#limits.waiters) return tell(onAnswer, "refused");
     if (this.#openedAt === null) return this.#wait(name, now, onAnswer, "nothing");
     const asked = this.#asked.get(name);
@@ -89,6 +102,14 @@ export class Demands {
         if (now - asked < this.#limits.reopenAfter) return tell(onAnswer, "absent");
         return this.#askAnew(name, now, onAnswer, "absent");
     }
+  }
+
+  /** A service that nobody serves any more may be called for ever, by many. */
+  #askForMore(name: string, now: number, onAnswer: (answer: DemandAnswer) => void): DemandStep {
+    const isSoon = this.#openedAt === null || now - this.#openedAt < this.#refreshAfter;
+    if (isSoon || this.#waiters.size >= this.#limits.waiters) return tell(onAnswer, "known");
+    this.#refreshAfter = Math.min(2 * this.#refreshAfter, this.#limits.reopenAfter);
+    return this.#wait(name, now, onAnswer, "reopen");
   }
 
   /** A new stream for a name is for those who can wait for its turn: streams live a while. */
@@ -128,6 +149,11 @@ export class Demands {
     // Names that nobody asked for come as removed, too: those need not be remembered.
     if (this.#asked.has(name)) this.#asked.set(name, now);
     this.#answer(name, "absent");
+  }
+
+  /** Something is gone that was held: what comes in its place is worth asking for soon. */
+  lost(): void {
+    this.#refreshAfter = this.#limits.refreshAfter;
   }
 
   /** Tells those who have waited long enough. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type DemandLimits, Demands } from "./demands.ts";
 import { KnownResources } from "./known_resources.ts";
 
-const LIMITS: DemandLimits = { timeout: 1000, waiters: 5, asked: 4, reopenAfter: 10_000 };
+const LIMITS: DemandLimits = { timeout: 1000, waiters: 5, asked: 4, reopenAfter: 10_000, refreshAfter: 1_000 };
 
 /** Demands with a log of who was told what. */
 function rig(limits: Partial<DemandLimits> = {}) {
@@ -156,4 +156,30 @@ Deno.test("an alias is known as long as one resource claims it", () => {
   known.forget("w2");
   assert.equal(known.has("/10.0.0.1"), false);
   assert.equal(known.size, 0);
+});
+
+Deno.test("xds O3: what is held and of no use is asked for again, ever more rarely, and soon after a loss", () => {
+  const known = new KnownResources(true);
+  known.remember("ns/service", "1", []);
+  const demands = new Demands(known, LIMITS);
+  const answers: string[] = [];
+  const ask = (now: number) => demands.demand("ns/service", now, (answer) => answers.push(answer));
+  assert.equal(ask(0), "nothing", "without a stream nobody can say more");
+  assert.deepEqual(answers, ["known"]);
+  /** The age that a stream must have, and no less. */
+  const opensAt = (now: number, age: number) => {
+    demands.opened(now);
+    assert.equal(ask(now + age - 1), "nothing");
+    assert.equal(answers.at(-1), "known");
+    const before = answers.length;
+    assert.equal(ask(now + age), "reopen");
+    assert.equal(answers.length, before, "it waits");
+    demands.closed();
+    assert.deepEqual([...demands.opened(now + age)], ["ns/service"]);
+    demands.arrived("ns/service");
+    assert.equal(answers.length, before + 1);
+  };
+  for (const [index, age] of [1_000, 2_000, 4_000, 8_000, 10_000, 10_000].entries()) opensAt(100_000 * index, age);
+  demands.lost();
+  opensAt(1_000_000, 1_000);
 });

@@ -1,8 +1,8 @@
 /** The proxy's xDS client with a real istiod: over TLS, with a token, over restarts. */
 import { strict as assert } from "node:assert";
-import { type Clock, SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import { namespacedHostname, policyKey, workloadUid } from "../../src/mesh/model.ts";
 import type { MeshState } from "../../src/mesh/state.ts";
+import { DEMAND_LIMITS } from "../../src/xds/demands.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
 import { Istiod, testWithIstiod } from "../support/istiod.ts";
 import { Follower } from "../support/istiod_client.ts";
@@ -23,11 +23,8 @@ const knows = (name: string) => (state: MeshState) => state.workload(uid(name)) 
 const HOST = namespacedHostname("app", "web.app.svc.cluster.local");
 const ztunnel = (istiod: Istiod) => proxySettings(istiod, "ztunnel-1", "192.0.2.1");
 
-const BEGIN = SYSTEM_CLOCK.now();
-const TEN_TIMES_AS_FAST: Clock = {
-  now: () => BEGIN + 10 * (SYSTEM_CLOCK.now() - BEGIN),
-  after: (ms, run) => SYSTEM_CLOCK.after(ms / 10, run),
-};
+/** New streams as often as a test wants them. */
+const EAGER = { ...DEMAND_LIMITS, refreshAfter: 200 };
 
 /** Everything that was sent has been acknowledged, and nothing refused. */
 async function allAcknowledged(istiod: Istiod): Promise<void> {
@@ -177,7 +174,7 @@ testWithIstiod(
   async () => {
     await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings, clock: TEN_TIMES_AS_FAST });
+    await using client = new Follower({ settings, demandLimits: EAGER });
     await client.ready();
     assert.equal(await client.demand("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 1);
@@ -186,6 +183,27 @@ testWithIstiod(
     await client.until("the next pod", knows("next"));
     assert.deepEqual([...client.state.service(HOST)!.endpoints.keys()], [uid("next")]);
     await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
+  },
+);
+
+testWithIstiod(
+  {},
+  "istiod client: observed O3: on demand, a service without pods is asked for until it has one",
+  async () => {
+    await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
+    const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
+    await using client = new Follower({ settings, demandLimits: EAGER });
+    await client.ready();
+    assert.equal(await client.demand("/10.2.0.1"), "known");
+    await istiod.delete(reference("Pod", "far"));
+    await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
+    await client.until("the service without a pod", (state) => state.service(HOST)?.endpoints.size === 0);
+    await istiod.apply(FAR);
+    await eventually("the pod, by asking for its service", async () => {
+      assert.equal(await client.demand(HOST), "known");
+      return knows("far")(client.state);
+    });
+    await client.line(/opening the stream anew, to ask again/);
   },
 );
 

@@ -1,6 +1,5 @@
 /** The proxy's xDS client with a real istiod, and the mesh that it makes of what it is told. */
 import { parseConfig } from "../../src/config/parse_config.ts";
-import { type Clock, SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import type { MeshChange } from "../../src/mesh/changes.ts";
 import { policyKey } from "../../src/mesh/model.ts";
 import { MeshState } from "../../src/mesh/state.ts";
@@ -8,7 +7,7 @@ import { Metrics } from "../../src/telemetry/metrics.ts";
 import { testLog } from "../../src/telemetry/testing.ts";
 import { XdsClient } from "../../src/xds/client.ts";
 import { ResourceDecoder } from "../../src/xds/decode.ts";
-import type { DemandAnswer } from "../../src/xds/demands.ts";
+import { DEMAND_LIMITS, type DemandAnswer, type DemandLimits } from "../../src/xds/demands.ts";
 import {
   AUTHORIZATION_TYPE,
   type RawResource,
@@ -30,7 +29,7 @@ export interface FollowerOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Refuses what could be used; null: does not. */
   readonly refuse?: (name: string) => string | null;
-  readonly clock?: Clock;
+  readonly demandLimits?: DemandLimits;
 }
 
 export class Follower implements AsyncDisposable {
@@ -44,7 +43,7 @@ export class Follower implements AsyncDisposable {
   readonly #client: XdsClient;
   #ready = false;
 
-  constructor({ settings, refuse = () => null, clock = SYSTEM_CLOCK }: FollowerOptions) {
+  constructor({ settings, refuse = () => null, demandLimits = DEMAND_LIMITS }: FollowerOptions) {
     this.#refuse = refuse;
     const files = { read: readText, exists: (path: string) => readText(path) !== null };
     this.#client = new XdsClient({
@@ -53,7 +52,7 @@ export class Follower implements AsyncDisposable {
       metrics: this.metrics,
       log: this.#log.log,
       onReady: () => this.#ready = true,
-      clock,
+      demandLimits,
     });
     this.#client.start();
   }
