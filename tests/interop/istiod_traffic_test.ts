@@ -67,9 +67,13 @@ function podObject({ name, ip, ip6, node }: BedPod): string {
   return pod({ name, namespace: NAMESPACE, ip: [ip, ip6], node: node.name });
 }
 
-/** The bed, configured by an istiod that runs in it. `executable`: of the proxies, by the number of their node. */
+/**
+ * The bed, configured by an istiod that runs in it. `executable`: of the proxies, by the number of their node;
+ * `settings`: of all of them.
+ */
 async function build(
   executable: (node: number) => string | undefined,
+  settings: Readonly<Record<string, string>>,
 ): Promise<{ cluster: Cluster; istiod: Istiod } & AsyncDisposable> {
   await cacheProgram(APP, CLIENT);
   const started = Promise.withResolvers<Istiod>();
@@ -83,33 +87,52 @@ async function build(
       // In place of what a bed knows without a control plane.
       const nothing = `${cluster.folder}/nothing.json`;
       Deno.writeTextFileSync(nothing, JSON.stringify({ workloads: [], services: [], policies: [] }));
-      return ({ name, ip }) => ({ ...proxySettings(istiod, `ztunnel-${name}`, ip), LOCAL_XDS_PATH: nothing });
+      return ({ name, ip }) => ({
+        ...proxySettings(istiod, `ztunnel-${name}`, ip),
+        LOCAL_XDS_PATH: nothing,
+        ...settings,
+      });
     },
   });
   return { cluster, istiod: await started.promise, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() };
 }
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
-const PAIRS = [
-  { who: "two proxies of ours", env: [], executable: () => undefined },
+interface Pair {
+  readonly who: string;
+  readonly env: readonly string[];
+  readonly executable: (node: number) => string | undefined;
+  readonly settings: { readonly XDS_ON_DEMAND?: "true" };
+}
+
+const PAIRS: readonly Pair[] = [
+  { who: "two proxies of ours", env: [], executable: () => undefined, settings: {} },
+  {
+    who: "two proxies of ours, on demand",
+    env: [],
+    executable: () => undefined,
+    settings: { XDS_ON_DEMAND: "true" },
+  },
   {
     who: "ours calls a Rust ztunnel",
     env: ["ZTUNNEL_PEER"],
     executable: (node: number) => node === 2 ? RUST : undefined,
+    settings: {},
   },
   {
     who: "a Rust ztunnel calls ours",
     env: ["ZTUNNEL_PEER"],
     executable: (node: number) => node === 1 ? RUST : undefined,
+    settings: {},
   },
 ];
 
-for (const { who, env, executable } of PAIRS) {
+for (const { who, env, executable, settings } of PAIRS) {
   testWithIstiod(
     { ...NEEDS, env },
     `istiod traffic: ${who}, with policies that change under live connections`,
     async (t) => {
-      await using bed = await build(executable);
+      await using bed = await build(executable, settings);
       const { cluster, istiod } = bed;
       const [client, other, server] = ["client", "other", "server"].map((name) => cluster.pod(name)) as [
         BedPod,
@@ -129,7 +152,9 @@ for (const { who, env, executable } of PAIRS) {
           assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
           const inbound = await server.node.proxy.line(/access.*direction="inbound"/);
           assert.equal(inbound.fields.get("src.identity"), identityOf("client"));
-          assert.equal(inbound.fields.get("dst.service"), SERVICE.hostname);
+          // On demand nobody on the server's node has asked for the service.
+          const known = settings.XDS_ON_DEMAND === undefined ? SERVICE.hostname : undefined;
+          assert.equal(inbound.fields.get("dst.service"), known);
           const outbound = await client.node.proxy.line(/access.*direction="outbound"/);
           assert.equal(outbound.fields.get("dst.identity"), identityOf("server"));
         },
