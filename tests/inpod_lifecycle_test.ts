@@ -141,7 +141,8 @@ testNeeding(NEEDS, "inpod R23, S7: a pod is deleted under traffic, and comes bac
   for (let i = 0; i < 10; i++) await cycle();
   await node.proxy.descriptorsBackTo(before + SLACK);
   const { failures } = await outcome(other);
-  assert.deepEqual(failures, {});
+  const told = node.proxy.access.filter(({ level, words }) => level === "error" && words.join().includes(far.ip));
+  assert.deepEqual(failures, {}, [JSON.stringify(failures), ...told.map(({ words }) => words.join(" "))].join("\n"));
   assert.equal(cluster.nodes[1]!.proxy.lines.filter(({ level }) => level === "error").length, 0);
 });
 
