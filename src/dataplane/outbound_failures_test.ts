@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { type RawPeer, rawServer } from "../hbone/testing_peer.ts";
 import type { H2Options } from "../h2/seam.ts";
 import { ErrorCode } from "../h2/seam.ts";
-import type { TestSocket } from "../hbone/testing_socket.ts";
+import { TestSocket } from "../hbone/testing_socket.ts";
 import { namespacedHostname } from "../mesh/model.ts";
 import { at, echo, Testbed, type TestNode, workloadAt } from "./testing.ts";
 
@@ -69,6 +69,21 @@ Deno.test("dataplane OB-28 a call over loopback to the proxy itself", () => {
   const here = scene();
   const client = here.bed.connect(CLIENT, "127.0.0.1:15001");
   assertRefused(here, client, "attempted recursive call to ourselves");
+});
+
+Deno.test("dataplane 1.5 a call to the proxy by an address that the mesh does not know is not made over and over", () => {
+  const here = scene();
+  const { memory } = here.bed, { namespace } = here.node.host;
+  const secret = at("10.9.9.9:15001");
+  memory.assign(namespace, secret.ip);
+  const outcome: TestSocket[] = [];
+  // Redirection leaves alone what goes to an address of its own.
+  memory.dial(secret, { namespace, mark: 1337 }, {
+    onConnect: (duplex) => void outcome.push(new TestSocket(memory, duplex)),
+    onDialFailure: ({ message }) => assert.fail(message),
+  });
+  here.bed.run();
+  assertRefused(here, outcome[0]!, "attempted recursive call to ourselves");
 });
 
 Deno.test("dataplane OB-29 the local workload is unknown for 5 s", () => {

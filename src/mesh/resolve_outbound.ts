@@ -11,7 +11,7 @@
  *   └── pod that speaks HBONE ─────────▶ HBONE to the pod; else TCP to the pod
  * ```
  */
-import { formatAddress, type Ip, isIpv4, isLoopback, type SocketAddress } from "../net/address.ts";
+import { formatAddress, type Ip, isIpv4, isLoopback, sameAddress, type SocketAddress } from "../net/address.ts";
 import type { Random } from "./endpoint_pool.ts";
 import { type Hop, referenceText, resolveGateway, waypointOf } from "./gateway.ts";
 import type { GatewayAddress, Service, Workload } from "./model.ts";
@@ -77,9 +77,19 @@ export interface NeedsDns {
 
 export type OutboundOutcome = OutboundRoute | NeedsDns | NeedsLookup | Refusal;
 
-/** The loop guard, asked before anything else: calls over loopback to the proxy's own ports. */
-export function refuseRecursiveOutbound(target: SocketAddress, ownPorts: ReadonlySet<number>): Refusal | null {
-  if (!ownPorts.has(target.port) || !isLoopback(target.ip)) return null;
+/**
+ * The loop guard, asked before anything else: calls to the proxy's own ports, over loopback or to any address of ours.
+ * `arrivedAt`: where the connection ended. One that was redirected has another target; one that was not, and meant our
+ * port, would come to us again when we dial it, and again. An address that the mesh knows leads to our inbound side,
+ * which refuses; but a pod may have others.
+ */
+export function refuseRecursiveOutbound(
+  target: SocketAddress,
+  ownPorts: ReadonlySet<number>,
+  arrivedAt: SocketAddress | null = null,
+): Refusal | null {
+  const own = isLoopback(target.ip) || arrivedAt !== null && sameAddress(target, arrivedAt);
+  if (!own || !ownPorts.has(target.port)) return null;
   return refusal("RECURSIVE_CALL", RECURSIVE_CALL, null);
 }
 
