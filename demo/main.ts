@@ -6,6 +6,7 @@
  * not or something could not start, 2 for a wrong command line, 130 if it was interrupted before the end of the story.
  */
 import { Claims } from "./claims.ts";
+import { interruption } from "./interruption.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { showLine, type Stage } from "./stage.ts";
@@ -81,13 +82,6 @@ class Demo {
       this.#stack.defer(node.watch((line) => line.scope === "access" && showLine(stage, node, line, FOLLOWED)));
     }
   }
-}
-
-/** Resolves at the first signal that asks us to end. */
-function interruption(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, resolve);
-  return promise;
 }
 
 /** Rejects with what nobody caught, so that even then nothing is left behind. */

@@ -16,6 +16,7 @@ import { hasCni } from "../tests/support/cni.ts";
 import { lacks } from "../tests/support/needs.ts";
 import { cacheProgram, Proxy } from "../tests/support/proxy.ts";
 import { Claims } from "./claims.ts";
+import { interruption } from "./interruption.ts";
 import { enrolmentChapter, farewellChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
 import { type DemoCluster, type PodName, PODS, podsHeading, type PodsStage } from "./pods_stage.ts";
 import { standardTerminal, type Terminal } from "./terminal.ts";
@@ -133,13 +134,6 @@ function invite(stage: PodsStage): void {
   row(`ip netns exec ${pod("client").namespace.name} iptables-save -t nat`, "the redirection");
   terminal.say();
   terminal.say(terminal.dim("Ctrl-C ends the demo."));
-}
-
-/** Resolves at the first signal that asks us to end. */
-function interruption(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, resolve);
-  return promise;
 }
 
 Deno.exit(await main());

@@ -44,6 +44,16 @@ testNeeding({ packages: ["script"] }, "demo: leaves when its terminal goes away"
   assert.deepEqual(pids.filter(isAlive), []);
 });
 
+Deno.test("demo: leaves when who started it is killed, and nobody tells it", async () => {
+  const command = `${Deno.execPath()} run -A --no-prompt demo/main.ts --bytes=1MB; true`;
+  await using shell = new Program("sh", { args: ["-c", command], cwd: ROOT, env: inheritedEnvironment() });
+  const [, folder = ""] = await shell.line(/cat (\/\S+)\/mesh\.yaml/);
+  const pids = (await shell.matches(/node-[abc] .*pid (\d+)/, 3)).map(([, pid]) => Number(pid));
+  shell.signal("SIGKILL");
+  await eventually("the end of its folder", () => entries(folder).length === 0);
+  assert.deepEqual(pids.filter(isAlive), []);
+});
+
 Deno.test("demo: where it is killed its proxies end with it", async () => {
   await using program = demo(["--bytes=1MB"]);
   const [, folder = ""] = await program.line(/cat (\/\S+)\/mesh\.yaml/);
