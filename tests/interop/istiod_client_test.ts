@@ -198,6 +198,11 @@ testWithIstiod(
     await istiod.delete(reference("Pod", "far"));
     await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
     await client.until("the service without a pod", (state) => state.service(HOST)?.endpoints.size === 0);
+    // What comes now is no news to the stream.
+    await eventually(
+      "the other stream",
+      () => client.lines.filter((line) => /Stream established/.test(line)).length === 2,
+    );
     await istiod.apply(FAR);
     await eventually("the pod, by asking for its service", async () => {
       assert.equal(await client.demand(HOST), "known");
