@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "./support/credentials.ts";
 import { knock, speak } from "./support/hbone_peer.ts";
 import { identityOf, meshText } from "./support/mesh.ts";
+import { plan } from "./support/needs.ts";
 import { Proxy } from "./support/proxy.ts";
 import { nodeSettings } from "./support/settings.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -40,3 +41,53 @@ for (
     assert.equal(fields.get("identity"), identityOf("a"));
   });
 }
+
+/** Where `tools/build_openssl.sh` puts its result. */
+const built = `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/ztunnel-build/libopenssl35.so`;
+const missing = exists(built)
+  ? []
+  : [{ reason: "OpenSSL 3.5 is missing", cure: "run tools/build_openssl.sh", duty: false }];
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+const postQuantum = async () => {
+  using folder = tempDir();
+  const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }, {
+    TLS_LIBRARY: built,
+    COMPLIANCE_POLICY: "pqc",
+    RUST_LOG: "debug",
+  });
+  await using proxy = await Proxy.ready(settings);
+  // Offers X25519 first, and the other one too.
+  const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
+  const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);
+  assert.ok(said.endsWith("no HTTP/2 connection preface"), said);
+  const { fields } = await proxy.line(/proxy::inbound\tHBONE connection established/);
+  assert.equal(fields.get("group"), "X25519MLKEM768");
+  // Nothing of this proxy is out of the policy's reach.
+  assert.ok(!proxy.program.printed.some((line) => line.includes("does not hold for")));
+};
+
+Deno.test(plan(
+  missing,
+  "TLS policy, identity T9: COMPLIANCE_POLICY=pqc of a running proxy",
+  postQuantum,
+  Deno.env.get("CI") === "true",
+));
+
+Deno.test("TLS policy, identity S42: a running proxy names what its policy does not reach", async () => {
+  using folder = tempDir();
+  const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }, {
+    COMPLIANCE_POLICY: "fips",
+  });
+  await using proxy = await Proxy.ready(settings);
+  await proxy.line(
+    /\twarn\t.*COMPLIANCE_POLICY=fips is not known, so it is ignored; known are pqc, fips-140-2, fips-140-3/,
+  );
+});
