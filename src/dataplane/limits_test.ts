@@ -74,6 +74,21 @@ Deno.test("observed O27 streams that wait for an application are bounded per con
   bed.assertClean();
 });
 
+Deno.test("plain connections that wait for an application are bounded too, and gone with their clients", () => {
+  const { bed, server } = scene();
+  const crowd = Array.from({ length: 4100 }, () => bed.startConnecting(CLIENT, `${SERVER}:6666`));
+  bed.run();
+  assert.equal(server.held.dials, 4096);
+  assert.equal(server.access.length, 4);
+  assert.match(server.access[0]!, /error="connection failed: 4096 connections wait for applications already"$/);
+  for (const client of crowd) client().reset();
+  bed.run();
+  assert.equal(server.held.dials, 0);
+  assert.equal(bed.connect(CLIENT, `${SERVER}:6666`).fate, "open", "there is room again");
+  bed.advance(10_000);
+  bed.assertClean();
+});
+
 Deno.test("early data of streams that come to nothing gives its credit back: the next ones are served", () => {
   const { bed, connect } = scene();
   bed.listen(`${SERVER}:8080`, echo);

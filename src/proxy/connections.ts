@@ -54,7 +54,7 @@ export class Connections {
   readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
-  /** Streams that wait for an application to accept. */
+  /** Streams and captured connections that wait for an application to accept. */
   pendingDials = 0;
   readonly unproven = new Unproven();
 

@@ -20,6 +20,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   #record: ConnectionRecord | null = null;
   #relay: Relay | null = null;
   #abort: () => void = () => {};
+  #dialing = false;
   #done = false;
   call!: Call;
 
@@ -101,10 +102,17 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   }
 
   #dial(route: InboundRoute): void {
-    const { settings, loop } = this.#context;
+    const { settings, loop, connections } = this.#context;
+    if (connections.pendingDials >= settings.maxPendingDials) {
+      const message = `connection failed: ${settings.maxPendingDials} connections wait for applications already`;
+      return this.#finish({ flag: "CONNECT", message });
+    }
+    connections.pendingDials++;
+    this.#dialing = true;
     const source = { ip: this.#client.remote.ip, port: 0 };
     const dial = loop.network.dial(route.dial, settings.originalSource ? { ...settings.dial, source } : settings.dial, {
       onConnect: (application) => {
+        this.#dialEnded();
         this.#abort = () => {};
         this.#relay = new Relay(
           loop,
@@ -142,6 +150,13 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   #end(): void {
     this.#done = true;
     this.#abort();
+    this.#dialEnded();
     this.#client.close();
+  }
+
+  #dialEnded(): void {
+    if (!this.#dialing) return;
+    this.#dialing = false;
+    this.#context.connections.pendingDials--;
   }
 }
