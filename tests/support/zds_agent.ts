@@ -122,6 +122,15 @@ export class ZdsSession {
     assert.equal(this.#socket.send(bytes, descriptors), null);
   }
 
+  /** Sends up to `count` times, as long as there is room, and reads nothing. False: the proxy has left. */
+  floods(bytes: Uint8Array, count: number): boolean {
+    for (let i = 0; i < count; i++) {
+      const failure = this.#socket.send(bytes);
+      if (failure !== null) return failure.code === "EAGAIN";
+    }
+    return true;
+  }
+
   async answer(): Promise<string> {
     const packet = await this.#packet("an answer");
     assert.ok(packet !== null, "the proxy left without an answer");
