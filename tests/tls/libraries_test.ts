@@ -98,6 +98,47 @@ forEach("identity T7: TLS 1.2 where it is allowed", async (rig, files) => {
   listener.close();
 }, ["openssl"]);
 
+for (const version of ["-tls1_1", "-tls1"]) {
+  forEach(
+    `identity S43: a client of ${version.slice(1)} is turned away, though TLS 1.2 is allowed`,
+    async (rig, files) => {
+      const { listener, outcomes, address } = rig.listen(rig.context(server, { tls12Ciphers: TLS12_CIPHERS }));
+      const old = ["-alpn", "h2", version, "-cipher", "DEFAULT@SECLEVEL=0", ...files.identity("client", client)];
+      await using program = sClient(address, old);
+      await rig.sockets.run(() => outcomes.length > 0);
+      assert.equal(outcomes[0]!.ending?.code, "TLS_HANDSHAKE");
+      await program.line(/alert protocol version/);
+      listener.close();
+    },
+    ["openssl"],
+  );
+}
+
+forEach(
+  "identity S43: no renegotiation and no compression in TLS 1.2, no tickets and so no early data",
+  async (rig, files) => {
+    const { listener, outcomes, address } = rig.listen(rig.context(server, { tls12Ciphers: TLS12_CIPHERS }));
+    const session = files.path("session");
+    const args = ["-alpn", "h2", "-tls1_2", "-comp", "-msg", "-sess_out", session, ...files.identity("client", client)];
+    // To s_client a line of R is the order to renegotiate.
+    await using program = sClient(address, args, "echo R; exec tail -f /dev/null");
+    await rig.sockets.run(() => outcomes.length > 0);
+    const { duplex, peer } = outcomes[0]!;
+    assert.equal(peer?.version, "TLSv1.2");
+    const pump = new Pump(rig.sockets.network, duplex!, new Uint8Array(0), { end: false });
+    const ended = program.ended();
+    await rig.sockets.run(() => pump.done || program.printed.some((line) => /no renegotiation/i.test(line)));
+    duplex!.close();
+    const { output } = await ended;
+    assert.match(output, /RENEGOTIATING/);
+    assert.match(output, /Compression: NONE/);
+    assert.doesNotMatch(output, /NewSessionTicket/);
+    assert.equal(output.match(/<<< TLS 1\.2, Handshake .*ServerHello\b/g)?.length, 1, output);
+    listener.close();
+  },
+  ["openssl"],
+);
+
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
 const h2 = ["-alpn", "h2"];
 
