@@ -90,7 +90,7 @@ export function inspectChain(chain: readonly Uint8Array[], role: PeerRole): Peer
   if (typeof id !== "string") return id;
   const trustDomain = trustDomainOf(id);
   const permits = (constraints: NameConstraints) => permitsTrustDomain(constraints, trustDomain);
-  const refusal = checkLeaf(leaf, role) ?? checkIssuers(issuers, permits, `trust domain ${trustDomain}`);
+  const refusal = checkLeaf(leaf, role) ?? checkIssuers(issuers, role, permits, `trust domain ${trustDomain}`);
   if (refusal !== null) return refusal;
   return {
     id,
@@ -155,16 +155,23 @@ export function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | nul
   if ((leaf.keyUsage ?? 0) & (KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)) {
     return refuse("LEAF_SIGNS_CERTIFICATES", "key usage of the peer certificate allows signing certificates or CRLs");
   }
-  const wanted = role === "client" ? Oid.CLIENT_AUTH : Oid.SERVER_AUTH;
-  if (leaf.extendedKeyUsage !== null && !leaf.extendedKeyUsage.includes(wanted)) {
+  if (leaf.extendedKeyUsage !== null && !leaf.extendedKeyUsage.includes(usageOf(role))) {
     return refuse("WRONG_USAGE", `extended key usage of the peer certificate does not include ${role}Auth`);
   }
   return null;
 }
 
-/** `issuers`: from the one of the leaf to the anchor. `whom`: what an issuer's constraints must permit, in words. */
+function usageOf(role: PeerRole): string {
+  return role === "client" ? Oid.CLIENT_AUTH : Oid.SERVER_AUTH;
+}
+
+/**
+ * `issuers`: from the one of the leaf to the anchor. `role`: of the leaf's owner. `whom`: what an issuer's constraints
+ * must permit, in words.
+ */
 export function checkIssuers(
   issuers: readonly Certificate[],
+  role: PeerRole,
   permits: (constraints: NameConstraints) => boolean,
   whom: string,
 ): CodedRefusal | null {
@@ -179,6 +186,11 @@ export function checkIssuers(
     }
     if (constraints.pathLength !== null && below > constraints.pathLength) {
       return refuse("PATH_TOO_LONG", `${where} allows ${constraints.pathLength} CAs below it, not ${below}`);
+    }
+    // An anchor is trusted for what it was configured for; below it a CA for e-mail must not make servers.
+    const usage = index < issuers.length - 1 ? issuer.extendedKeyUsage : null;
+    if (usage !== null && !usage.includes(usageOf(role)) && !usage.includes(Oid.ANY_USAGE)) {
+      return refuse("WRONG_USAGE", `extended key usage of ${where} does not include ${role}Auth`);
     }
     if (issuer.nameConstraints !== null && !permits(issuer.nameConstraints)) {
       return refuse("NAME_CONSTRAINT", `${where} is constrained and may not vouch for ${whom}`);

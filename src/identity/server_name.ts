@@ -16,7 +16,7 @@ export function checkServerName(path: readonly Certificate[], names: readonly st
   const permits = (constraints: NameConstraints) =>
     leaf.dnsNames.every((name) => permitsDnsName(constraints, name)) &&
     leaf.ipAddresses.every((address) => permitsAddress(constraints, address));
-  return checkIssuers(issuers, permits, namesOf(leaf));
+  return checkIssuers(issuers, "server", permits, namesOf(leaf));
 }
 
 function isFor(leaf: Certificate, name: string): boolean {

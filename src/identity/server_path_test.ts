@@ -186,6 +186,24 @@ const constraintCases: readonly [
   ], "NAME_CONSTRAINT"],
 ];
 
+for (
+  const [usage, expected] of [
+    [Oid.SERVER_AUTH, "ok"],
+    [Oid.ANY_USAGE, "ok"],
+    [Oid.CLIENT_AUTH, "WRONG_USAGE"],
+    ["1.3.6.1.5.5.7.3.4", "WRONG_USAGE"],
+  ] as const
+) {
+  Deno.test(`server name, an intermediate whose extended key usage is ${usage}: ${expected}`, () => {
+    const limited = [build.caConstraints(null), build.extendedKeyUsage(usage)];
+    const middle = makeCa("limited", { issuer: root, extensions: limited });
+    const wanted = ["istiod.istio-system.svc"];
+    assert.equal(nameOutcome(server(middle), wanted, [middle.certificate, root.certificate]), expected);
+    // What an anchor is for was decided by whoever configured it.
+    assert.equal(nameOutcome(server(middle), wanted, [middle.certificate]), "ok");
+  });
+}
+
 for (const [what, permitted, excluded, list, expected] of constraintCases) {
   Deno.test(`server name, constrained issuer: ${what}: ${expected}`, () => {
     const issuer = constrained(permitted, excluded);

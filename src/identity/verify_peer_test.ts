@@ -157,6 +157,16 @@ Deno.test("peer verification: path length", () => {
   assert.equal(verdict(long, inbound, "client", trust), "PATH_TOO_LONG");
 });
 
+Deno.test("peer verification: an intermediate is for the usages that it names", () => {
+  const limited = (usage: string) =>
+    makeCa("limited", { issuer: root, extensions: [build.caConstraints(null), build.extendedKeyUsage(usage)] });
+  const forClients = limited(Oid.CLIENT_AUTH), forMail = limited("1.3.6.1.5.5.7.3.4");
+  const by = (issuer: Issuer) => [makeLeaf(issuer, ID), issuer.certificate, root.certificate];
+  assert.equal(verdict(by(forClients), inbound, "client"), ID);
+  assert.equal(verdict(by(forClients), outbound, "server"), "WRONG_USAGE");
+  assert.equal(verdict(by(forMail), inbound, "client"), "WRONG_USAGE");
+});
+
 Deno.test("peer verification, identity T22: client certificate of a server", () => {
   const chain = used(build.extendedKeyUsage(Oid.CLIENT_AUTH));
   assert.equal(verdict(chain, outbound, "server"), "WRONG_USAGE");
