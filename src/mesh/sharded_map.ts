@@ -31,12 +31,35 @@ export class ShardedMap<K extends string, V> {
   }
 
   /** In no particular order. */
-  *values(): Generator<V> {
-    for (const shard of this.#shards) if (shard !== undefined) yield* shard.values();
+  values(): IterableIterator<V> {
+    return new Values(this.#shards.filter((shard) => shard !== undefined));
   }
 
   clear(): void {
     this.#shards.length = 0;
+  }
+}
+
+/** By hand: a generator that hands on to others takes four times as long, and explanations walk over all there is. */
+class Values<V> implements IterableIterator<V> {
+  readonly #shards: readonly ReadonlyMap<unknown, V>[];
+  #next = 0;
+  #shard: Iterator<V, undefined> = [][Symbol.iterator]();
+
+  constructor(shards: readonly ReadonlyMap<unknown, V>[]) {
+    this.#shards = shards;
+  }
+
+  next(): IteratorResult<V, undefined> {
+    for (;;) {
+      const result = this.#shard.next();
+      if (!result.done || this.#next === this.#shards.length) return result;
+      this.#shard = this.#shards[this.#next++]!.values();
+    }
+  }
+
+  [Symbol.iterator](): this {
+    return this;
   }
 }
 
