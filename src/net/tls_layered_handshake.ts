@@ -1,25 +1,30 @@
 /** The handshake over another stream: from there to a {@link LayeredTlsDuplex}, within a time limit. */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
-import type { Dial, Millis, Scheduler, SecureEvents, Timer } from "./network.ts";
+import type { Dial, Millis, Scheduler, SecureEvents, Timer, TurnTask } from "./network.ts";
+import type { Rounds } from "./rounds.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 import { TlsJudge, type TlsRole } from "./tls_judge.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
+/** `handshakes`: of the loop, so that many that begin at once do not hold one turn. */
+type HandshakeLoop = Scheduler & { readonly handshakes: Rounds };
+
 export class LayeredTlsHandshake implements Dial, DuplexSink {
-  readonly #scheduler: Scheduler;
+  readonly #loop: HandshakeLoop;
   readonly #judge: TlsJudge;
   readonly #session: NativeTlsSession;
   readonly #layer: TlsLayer;
   readonly #events: SecureEvents;
   readonly #timer: Timer;
+  readonly #stepTask: TurnTask = { runTurn: () => this.#step() };
   #done = false;
 
   /** Throws `TlsSettingsError`; the stream is untouched then. `close`: see {@link TlsLayer}. */
   constructor(
-    scheduler: Scheduler,
+    loop: HandshakeLoop,
     plain: Duplex,
     context: OpenSslContext,
     role: TlsRole,
@@ -27,22 +32,22 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     events: SecureEvents,
     close: (reset: boolean) => void = (reset) => plain.close(reset),
   ) {
-    this.#scheduler = scheduler;
+    this.#loop = loop;
     this.#events = events;
     this.#judge = new TlsJudge(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#judge.accept(chain));
     this.#layer = new TlsLayer(plain, this.#session, close);
-    this.#timer = scheduler.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
+    this.#timer = loop.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
     plain.start(this);
-    scheduler.nextTurn({ runTurn: () => this.#step() });
+    loop.handshakes.add(this.#stepTask);
   }
 
   onReadable(): void {
-    this.#step();
+    this.#loop.handshakes.take(this.#stepTask);
   }
 
   onWritable(): void {
-    this.#step();
+    this.#loop.handshakes.take(this.#stepTask);
   }
 
   onFailure(ending: Ending): void {
@@ -76,7 +81,7 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     if (problem !== null) return this.#giveUp(problem);
     this.#finish();
     const peer = { chain: this.#session.peerChain, ...negotiated };
-    this.#events.onSecure(new LayeredTlsDuplex(this.#scheduler, this.#layer), peer);
+    this.#events.onSecure(new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
 
   #giveUp(ending: Ending): void {

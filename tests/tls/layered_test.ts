@@ -126,3 +126,25 @@ Deno.test("TLS within TLS: what was taken before close arrives, however slow the
     assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
     theirs[0]!.duplex!.close();
   }));
+
+Deno.test("TLS within TLS: of many handshakes at once one is judged in each turn of the loop", () =>
+  withTls(async (rig) => {
+    const pairs = await Promise.all(
+      Array.from({ length: 8 }, () => rig.pair(rig.context(client), rig.context(server))),
+    );
+    const turns: number[] = [];
+    const options: EndOptions = {
+      accept: () => {
+        turns.push(rig.sockets.network.turn);
+        return null;
+      },
+    };
+    const outcomes = pairs.flatMap((outer) => [
+      inner(rig, outer.client, "client", client, options),
+      inner(rig, outer.server, "server", server, options),
+    ]);
+    await rig.sockets.run(() => outcomes.every(({ length }) => length === 1));
+    assert.equal(turns.length, 16);
+    assert.equal(new Set(turns).size, 16);
+    for (const [{ duplex }] of outcomes as [Outcome][]) duplex!.close();
+  }));
