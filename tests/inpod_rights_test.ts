@@ -37,27 +37,35 @@ for (const [capabilities, text] of REFUSALS) {
   );
 }
 
-testNeeding({ namespaces: true }, "audit: listeners are told apart by the namespace they stand in", async () => {
-  await using rig = new ReactorRig();
-  await using one = await makeNamespace("one");
-  await using other = await makeNamespace("other");
-  using first = new OwnedDescriptor(openNamespace(one.path));
-  using second = new OwnedDescriptor(openNamespace(other.path));
-  const listen = (namespace: number) =>
-    rig.network.listen({ address: { ip: rig.loopback, port: 0 }, namespace }, () => {});
-  const listeners = [listen(first.fd), listen(second.fd)];
-  const states = [inspectNamespace(first.fd), inspectNamespace(second.fd)];
-  assert.notEqual(states[0]!.cookie, null);
-  assert.notEqual(states[0]!.cookie, states[1]!.cookie);
-  assert.notEqual(states[0]!.identity, states[1]!.identity);
-  for (const [index, listener] of listeners.entries()) {
-    assert.deepEqual(listener.inspect(), { listening: true, namespace: states[index]!.cookie });
-    listener.close();
-    assert.deepEqual(listener.inspect(), { listening: false, namespace: null });
-  }
-  using file = new OwnedDescriptor(openNamespace("/etc/hostname"));
-  assert.equal(inspectNamespace(file.fd), null);
-  const gone = openNamespace(one.path);
-  new OwnedDescriptor(gone).close();
-  assert.equal(inspectNamespace(gone), null);
-});
+testNeeding(
+  { namespaces: true },
+  "audit: listeners and datagram sockets are told apart by the namespace they stand in",
+  async () => {
+    await using rig = new ReactorRig();
+    await using one = await makeNamespace("one");
+    await using other = await makeNamespace("other");
+    using first = new OwnedDescriptor(openNamespace(one.path));
+    using second = new OwnedDescriptor(openNamespace(other.path));
+    const listen = (namespace: number) =>
+      rig.network.listen({ address: { ip: rig.loopback, port: 0 }, namespace }, () => {});
+    const receive = (namespace: number) =>
+      rig.network.udp({ address: { ip: rig.loopback, port: 0 }, namespace }, { onDatagram() {} });
+    const homes = [first.fd, second.fd];
+    const states = homes.map(inspectNamespace);
+    assert.notEqual(states[0]!.cookie, null);
+    assert.notEqual(states[0]!.cookie, states[1]!.cookie);
+    assert.notEqual(states[0]!.identity, states[1]!.identity);
+    for (const [index, home] of homes.entries()) {
+      for (const socket of [listen(home), receive(home)]) {
+        assert.deepEqual(socket.inspect(), { listening: true, namespace: states[index]!.cookie });
+        socket.close();
+        assert.deepEqual(socket.inspect(), { listening: false, namespace: null });
+      }
+    }
+    using file = new OwnedDescriptor(openNamespace("/etc/hostname"));
+    assert.equal(inspectNamespace(file.fd), null);
+    const gone = openNamespace(one.path);
+    new OwnedDescriptor(gone).close();
+    assert.equal(inspectNamespace(gone), null);
+  },
+);
