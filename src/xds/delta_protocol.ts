@@ -28,9 +28,9 @@ export class DeltaProtocol {
   readonly #demands: Demands;
   /** Types whose first good response is still to come. */
   readonly #missing: Set<ResourceType>;
-  /** Streams begin with a list of what is held; false: with nothing, see {@link forgoClaims}. */
-  #claims = true;
-  /** Types of which this stream claimed nothing, and nothing was answered yet. */
+  /** Types of which a stream begins with nothing in place of a list of what is held, see {@link forgoClaims}. */
+  readonly #claimless = new Set<ResourceType>();
+  /** Those of which this stream began with nothing, and nothing was answered yet. */
   readonly #unclaimed = new Set<ResourceType>();
   /** On demand: what this stream has said of addresses. `lost`: that something is gone which was held. */
   #addresses: "nothing" | "all" | "lost" = "nothing";
@@ -66,7 +66,7 @@ export class DeltaProtocol {
     const waitedFor = this.#demands.opened(now);
     return RESOURCE_TYPES.map((type) => {
       const asked = this.#onDemand && type === ADDRESS_TYPE;
-      if (!asked && !this.#claims) this.#unclaimed.add(type);
+      if (this.#claimless.has(type)) this.#unclaimed.add(type);
       const known = this.#unclaimed.has(type) ? [] : this.#known[type].versions();
       return {
         kind: "initial",
@@ -85,13 +85,13 @@ export class DeltaProtocol {
 
   /**
    * The list of what is held was too long for the control plane, which will not take it next time either. Later streams
-   * ask for everything that is wanted whole as the first one did, and what its answer leaves out is gone:
-   * {@link vanished}. Returns false where there was no such list.
+   * begin as the first one did, and what their first answer leaves out is gone: {@link vanished}. On demand that is
+   * nearly all; it comes back as it is asked for, and is claimed again. Returns false where there was no list.
    */
   forgoClaims(): boolean {
-    const had = this.#claims && RESOURCE_TYPES.some((type) => this.#known[type].size > 0);
-    if (had) this.#claims = false;
-    return had;
+    const had = RESOURCE_TYPES.filter((type) => !this.#claimless.has(type) && this.#known[type].size > 0);
+    for (const type of had) this.#claimless.add(type);
+    return had.length > 0;
   }
 
   /** What is gone because a response that must name everything does not name it; in steps. Before {@link settle}. */
@@ -122,7 +122,8 @@ export class DeltaProtocol {
   *settle({ type, changed, removed }: ResponseNames, rejections: readonly Rejection[], now: number): Generator<void> {
     const rejected = new Set(rejections.map(({ name }) => name));
     const known = this.#known[type];
-    this.#unclaimed.delete(type);
+    const asked = this.#onDemand && type === ADDRESS_TYPE;
+    if (this.#unclaimed.delete(type) && asked) this.#claimless.delete(type);
     for (const { name, version, aliases } of changed) {
       // Of a rejected one the earlier version stays known, so that the next stream brings it again.
       if (!rejected.has(name)) known.remember(name, version, aliases);
@@ -133,7 +134,7 @@ export class DeltaProtocol {
       if (known.forget(name)) lost = true;
       yield;
     }
-    if (type !== ADDRESS_TYPE || !this.#onDemand) return;
+    if (!asked) return;
     // The first response says all there is to say.
     if (this.#addresses === "nothing") this.#addresses = "all";
     else if (lost) this.#addresses = "lost";

@@ -226,6 +226,21 @@ Deno.test("property: xds Q14: without claims, too, a new stream ends with what i
   }));
 });
 
+Deno.test("property: xds Q14: on demand, without claims, nothing is kept that a stream knows nothing of", () => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), fc.array(step, { maxLength: 40 }), (before, after) => {
+    const walk = new Walk(true);
+    for (const action of before) take(walk, action);
+    walk.refuseClaims();
+    for (const action of after) take(walk, action);
+    walk.pass(1000);
+    assert.equal(walk.answers.length, walk.demands);
+    walk.disconnect();
+    walk.connect();
+    for (const name of walk.applied.keys()) assert.ok(walk.istiod.resources.has(name), `${name} is gone and was kept`);
+    assert.equal(walk.protocol.count(ADDRESS_TYPE), walk.applied.size);
+  }));
+});
+
 Deno.test("property: every demand is answered once, and no name is asked for twice on one stream", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (actions) => {
     const walk = new Walk(true);

@@ -212,6 +212,33 @@ testWithIstiod(
   },
 );
 
+testWithIstiod(
+  {},
+  "istiod client: xds Q14: on demand a list that is too long is let go, and what is asked for comes back",
+  async () => {
+    const label = { app: "web" };
+    const many = Array.from(
+      { length: 60 },
+      (_, n) => pod({ name: `far-${n}`, ip: `10.1.1.${n + 1}`, node: "node-2", labels: label }),
+    );
+    await using istiod = await Istiod.start({
+      objects: documents(CLUSTER, WEB, SERVICE, ...many),
+      env: { ISTIO_GPRC_MAXRECVMSGSIZE: "2000" },
+    });
+    const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
+    await using client = new Follower({ settings });
+    await client.ready();
+    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(client.state.service(HOST)?.endpoints.size, 61);
+    await istiod.drop();
+    await client.line(/refuses the list of what is held here as too long/);
+    await client.until("the end of what nobody asked for", (state) => state.service(HOST) === null);
+    assert.ok(knows("web")(client.state), "the node's own pod");
+    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(client.state.service(HOST)?.endpoints.size, 61);
+  },
+);
+
 testWithIstiod({}, "istiod client: a token that istiod does not take is told with a hint, and read anew", async () => {
   await using istiod = await Istiod.start({ objects: OBJECTS });
   using folder = tempDir();
