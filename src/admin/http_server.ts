@@ -11,7 +11,7 @@ import { bare } from "../telemetry/log_fields.ts";
 import { acceptAll, textOf } from "./accept.ts";
 import { HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
 
-/** More clients than any of these servers has; the idle one that came first makes room. */
+/** More clients than any of these servers has; then the one that came first makes room, an idle one where there is one. */
 const CONNECTIONS_MAX = 512;
 
 const SYSTEM_TIMERS: Timers = {
@@ -79,7 +79,7 @@ export class HttpServer {
   }
 
   async #serveOne(stream: Deno.TcpConn, handler: HttpHandler) {
-    if (this.#connections.size >= CONNECTIONS_MAX && !this.#makeRoom()) return stream.close();
+    if (this.#connections.size >= CONNECTIONS_MAX) this.#makeRoom();
     stream.setNoDelay(true);
     const connection = new HttpConnection(stream, handler, SYSTEM_TIMERS);
     this.#connections.add(connection);
@@ -87,14 +87,13 @@ export class HttpServer {
     this.#connections.delete(connection);
   }
 
-  #makeRoom(): boolean {
-    for (const connection of this.#connections) {
-      if (!connection.idle) continue;
-      this.#connections.delete(connection);
-      connection.close();
-      return true;
-    }
-    return false;
+  /** Turning the newcomer away instead would let a crowd that keeps busy make the kubelet think we are not ready. */
+  #makeRoom() {
+    const [oldest] = this.#connections;
+    const leaving = this.#connections.values().find(({ idle }) => idle) ?? oldest;
+    if (leaving === undefined) return;
+    this.#connections.delete(leaving);
+    leaving.close();
   }
 
   #fields() {

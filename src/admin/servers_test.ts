@@ -204,6 +204,30 @@ Deno.test("config 3 a server listens, answers and drains", async () => {
   ]);
 });
 
+Deno.test("config 3 clients that keep their connections busy keep no other out", async () => {
+  const { server } = bind(LOCALHOST);
+  const [{ port }] = server.addresses;
+  const full = Promise.withResolvers<void>();
+  let asked = 0;
+  server.serve(() => {
+    if (++asked === 512) full.resolve();
+    return { status: 200, headers: [], body: "ready" };
+  });
+  // Each owes a body, and is waited for.
+  const owing = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n");
+  const crowd: Deno.TcpConn[] = [];
+  for (let i = 0; i < 512; i++) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(owing);
+    crowd.push(connection);
+  }
+  await full.promise;
+  const response = await fetch(`http://127.0.0.1:${port}/`);
+  assert.equal(await response.text(), "ready");
+  for (const connection of crowd) connection.close();
+  await server.drain();
+});
+
 Deno.test("config 3 a wildcard serves both families", async () => {
   const { server } = bind({ kind: "address", address: { ip: "::" as Ip, port: 0 } });
   server.serve(() => ({ status: 200, headers: [], body: "hi" }));
