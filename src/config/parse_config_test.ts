@@ -225,6 +225,16 @@ Deno.test("config 1.5 resolver file is needed", () => {
   );
 });
 
+for (const text of ["", "search example.com\n", "nameserver not-an-address\n"]) {
+  Deno.test(`config 1.5, inpod B5.1: a resolver file of ${JSON.stringify(text)} is refused`, () => {
+    const files = { read: (path: string) => path === "/etc/resolv.conf" ? text : null, exists: () => false };
+    assert.throws(() => parseConfig({}, files, 1), {
+      message: "failed to read /etc/resolv.conf: there is no nameserver line in it",
+      exitCode: 101,
+    });
+  });
+}
+
 Deno.test("config 1.6 HTTP/2 limits", () => {
   assert.equal(
     refusal({ HTTP2_FRAME_SIZE: "1000" }),
