@@ -19,7 +19,8 @@ export type RefusalCode =
   | "IP_MISMATCH"
   | "UNKNOWN_HOSTNAME"
   | "UNRESOLVED_PORT"
-  | "NO_VIP";
+  | "NO_VIP"
+  | "APPLICATION_TUNNEL";
 
 /** The connection is not to be made. */
 export interface Refusal {

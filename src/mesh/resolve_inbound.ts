@@ -160,7 +160,11 @@ function vipOf(service: Service, network: string, port: number): SocketAddress |
   return best === null ? null : { ip: best, port };
 }
 
-/** A captured plain connection: refused for the proxy's own ports, else to go where it wanted to. */
+/**
+ * A captured plain connection: refused for the proxy's own ports and for that of a PROXY tunnel, else to go where it
+ * wanted to. What listens behind the tunnel believes the header that we write in front, with the identity in it; who
+ * comes without HBONE would write one of its own.
+ */
 export function resolvePassthrough(
   state: MeshState,
   request: { readonly local: Workload; readonly target: SocketAddress; readonly ownPorts: ReadonlySet<number> },
@@ -168,6 +172,11 @@ export function resolvePassthrough(
 ): InboundRoute | InboundRefusal {
   const { local, target, ownPorts } = request;
   if (ownPorts.has(target.port)) return refuse(503, "RECURSIVE_CALL", RECURSIVE_CALL, trace);
+  const tunnel = local.applicationTunnel;
+  if (tunnel?.protocol === "PROXY" && tunnel.port === target.port) {
+    const text = `port ${target.port} is that of an application tunnel and takes HBONE only`;
+    return refuse(503, "APPLICATION_TUNNEL", text, trace);
+  }
   return {
     kind: "route",
     destination: target,

@@ -291,6 +291,26 @@ Deno.test("dataplane 1.8: passthrough", () => {
   assert.equal(route.service?.hostname, SERVER_HOST);
 });
 
+Deno.test("dataplane 1.8: nobody writes a PROXY header but us", () => {
+  for (
+    const [protocol, port, expected] of [["PROXY", 15088, "refusal"], ["NONE", 15088, "route"], [
+      "PROXY",
+      null,
+      "route",
+    ]] as const
+  ) {
+    const { state, local } = mesh({ tunnel: { protocol, port } });
+    const target = socket("10.0.0.3:15088");
+    const outcome = resolvePassthrough(state, { local: local("10.0.0.3"), target, ownPorts: OWN_PORTS });
+    assert.equal(outcome.kind, expected);
+    const other = { ip: target.ip, port: 8080 };
+    assert.equal(
+      resolvePassthrough(state, { local: local("10.0.0.3"), target: other, ownPorts: OWN_PORTS }).kind,
+      "route",
+    );
+  }
+});
+
 Deno.test("dataplane 1.7 step 12: tunnels of another network", () => {
   assert.equal(isFromOtherNetwork(null, "net"), false);
   assert.equal(isFromOtherNetwork("NET", "net"), false);
