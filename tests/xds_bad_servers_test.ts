@@ -54,6 +54,9 @@ async function complaintAbout(url: string, options: TestClientOptions = {}): Pro
   const [first, second] = client.complaints as [string, string];
   assert.match(first, /xds\{id=1\}.*retrying in 20ms$/);
   assert.match(second, /xds\{id=2\}.*retrying in 40ms$/);
+  const [[reason, count], ...others] = Object.entries(client.terminations) as [[string, number]];
+  assert.deepEqual([reason, others], [first.includes("XDS client connection error") ? "ConnectionError" : "Error", []]);
+  assert.ok(count >= 2);
   return first;
 }
 
