@@ -40,17 +40,21 @@ export class Admission {
    */
   stillAllows(call: Call, log: LogScope): boolean {
     const verdict = authorize(this.#state, call, "skip");
-    this.#log(verdict, log);
+    if (verdict.dryRuns.length > 0) this.#logDryRuns(verdict, log);
     return verdict.allow;
+  }
+
+  #logDryRuns({ dryRuns }: Verdict, log: LogScope): void {
+    const scope = log.as(TARGET);
+    for (const { text, policy } of dryRuns) scope[this.#rules.level](text, policy === null ? undefined : { policy });
   }
 
   /** Costs one test where nobody wants to read it (`docs/spec/config-admin.md` 6.6). */
   #log(verdict: Verdict, log: LogScope): void {
     const { level } = this.#rules;
     if (!log.log.isEnabled(TARGET, LEVEL[level])) return;
-    const scope = log.as(TARGET);
-    for (const { text, policy } of verdict.dryRuns) scope[level](text, policy === null ? undefined : { policy });
-    scope[level](verdict.decision, verdict.policy === null ? undefined : { policy: verdict.policy });
+    this.#logDryRuns(verdict, log);
+    log.as(TARGET)[level](verdict.decision, verdict.policy === null ? undefined : { policy: verdict.policy });
   }
 }
 
