@@ -31,7 +31,10 @@ export interface DemandLimits {
   readonly asked: number;
   /** ms before an `absent` is worth another stream, and that a stream lives at least before that is done. */
   readonly reopenAfter: number;
-  /** The same where something that is held is of no use; doubled each time, up to {@link reopenAfter}. */
+  /**
+   * The same where the limit {@link asked} is reached, and where something that is held is of no use; there it is doubled
+   * each time, up to {@link reopenAfter}.
+   */
   readonly refreshAfter: number;
 }
 
@@ -90,7 +93,10 @@ export class Demands {
     const asked = this.#asked.get(name);
     switch (asked) {
       case undefined:
-        if (this.#asked.size >= this.#limits.asked) return this.#askAnew(name, now, onAnswer, "refused");
+        // Somebody scans. Others must not be refused for as long as it pays to ask for the same name again.
+        if (this.#asked.size >= this.#limits.asked) {
+          return this.#askAnew(name, now, onAnswer, "refused", this.#limits.refreshAfter);
+        }
         this.#asked.set(name, "pending");
         return this.#wait(name, now, onAnswer, "ask");
       case "pending":
@@ -100,7 +106,7 @@ export class Demands {
         return tell(onAnswer, "known");
       default:
         if (now - asked < this.#limits.reopenAfter) return tell(onAnswer, "absent");
-        return this.#askAnew(name, now, onAnswer, "absent");
+        return this.#askAnew(name, now, onAnswer, "absent", this.#limits.reopenAfter);
     }
   }
 
@@ -118,8 +124,9 @@ export class Demands {
     now: number,
     onAnswer: (answer: DemandAnswer) => void,
     otherwise: DemandAnswer,
+    age: number,
   ): DemandStep {
-    const young = now - this.#openedAt! < this.#limits.reopenAfter;
+    const young = now - this.#openedAt! < age;
     return young ? tell(onAnswer, otherwise) : this.#wait(name, now, onAnswer, "reopen");
   }
 
