@@ -19,8 +19,15 @@ const COMPRESS: Readonly<Record<Exclude<ContentCoding, "identity">, Compress>> =
   deflate: promisify<Uint8Array, Uint8Array>(zlib.deflate),
 };
 
-/** The response in the form the client prefers, or 406. */
-export async function compressed(request: RequestHead, response: HttpResponse): Promise<HttpResponse> {
+/**
+ * The response in the form the client prefers, or 406. `coded`: what was made of this body before, and where to keep
+ * what is made of it now.
+ */
+export async function compressed(
+  request: RequestHead,
+  response: HttpResponse,
+  coded = new Map<ContentCoding, Promise<Uint8Array>>(),
+): Promise<HttpResponse> {
   const coding = chooseCoding(request.headers.get("accept-encoding") ?? []);
   if (coding === null) return empty(406);
   const body = typeof response.body === "string" ? new TextEncoder().encode(response.body) : response.body;
@@ -28,9 +35,7 @@ export async function compressed(request: RequestHead, response: HttpResponse): 
   if (coding === "identity" || body.length < SIZE_MIN) {
     return { ...response, body, headers: [...response.headers, vary] };
   }
-  return {
-    status: response.status,
-    headers: [...response.headers, ["content-encoding", coding], vary],
-    body: await COMPRESS[coding](body),
-  };
+  let made = coded.get(coding);
+  if (made === undefined) coded.set(coding, made = COMPRESS[coding](body));
+  return { ...response, headers: [...response.headers, ["content-encoding", coding], vary], body: await made };
 }

@@ -99,7 +99,7 @@ export class HttpConnection {
       if (!whole) await this.#linger();
       return stays;
     } finally {
-      if (isStreamed(response)) response.close();
+      response.close?.();
     }
   }
 

@@ -213,6 +213,21 @@ Deno.test("config 4.1 draining lets a running request finish", async () => {
   assert.match(client.answer, /connection: close/);
 });
 
+Deno.test("who answers is told when the answer has been sent, and when its client is given up", async () => {
+  let closed = 0;
+  const { client, timers, done } = world(() => ({ ...plainText(200, "x"), close: () => void closed++ }));
+  client.send(REQUEST);
+  await settle();
+  assert.equal(closed, 1);
+  client.write = () => new Promise((_, reject) => client.close = () => reject(new Error("closed")));
+  client.send(REQUEST);
+  await settle();
+  assert.equal(closed, 1);
+  timers.pass(30_000);
+  await done;
+  assert.equal(closed, 2);
+});
+
 Deno.test("config 4.1 a client that does not read is given up", async () => {
   const { client, timers, done } = world();
   client.write = () => new Promise((_, reject) => client.close = () => reject(new Error("closed")));

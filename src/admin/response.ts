@@ -4,6 +4,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string | Uint8Array;
+  /** Called once when it has been sent, or will not be. */
+  close?(): void;
 }
 
 type Headers = readonly (readonly [name: string, value: string])[];

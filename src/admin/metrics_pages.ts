@@ -1,0 +1,67 @@
+/**
+ * The text of all metrics, made for each scrape and shared by those that come together. The port listens on all
+ * addresses and a large mesh has megabytes of metrics: whoever asks a hundred times and does not read must not make us
+ * hold it a hundred times, nor make every worker count for each of them.
+ */
+import type { ContentCoding } from "./content_coding.ts";
+
+/** Texts that are on their way to somebody; beyond, a scrape gets the newest of them. */
+const HELD_MAX = 4;
+
+export class MetricsPage {
+  readonly bytes: Uint8Array;
+  /** Made once each. */
+  readonly coded = new Map<ContentCoding, Promise<Uint8Array>>();
+  /** Scrapes it is being sent to. */
+  readers = 0;
+
+  constructor(text: string) {
+    this.bytes = new TextEncoder().encode(text);
+  }
+}
+
+export class MetricsPages {
+  readonly #make: () => Promise<string>;
+  readonly #held = new Set<MetricsPage>();
+  #making: Promise<MetricsPage> | null = null;
+  /** For who comes while one is being made: what they know of may not be in it. */
+  #next: Promise<MetricsPage> | null = null;
+
+  constructor(make: () => Promise<string>) {
+    this.#make = make;
+  }
+
+  /** How many texts are held. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** To be given back by {@link release}, whatever becomes of it. */
+  async take(): Promise<MetricsPage> {
+    const newest = this.#held.size < HELD_MAX ? undefined : [...this.#held].at(-1);
+    const page = newest ?? await this.#fresh();
+    page.readers++;
+    this.#held.add(page);
+    return page;
+  }
+
+  release(page: MetricsPage): void {
+    if (--page.readers === 0) this.#held.delete(page);
+  }
+
+  /** Begun after this call. */
+  #fresh(): Promise<MetricsPage> {
+    if (this.#making === null) return this.#begin();
+    return this.#next ??= this.#making.catch(() => {}).then(() => {
+      this.#next = null;
+      return this.#begin();
+    });
+  }
+
+  #begin(): Promise<MetricsPage> {
+    const making = this.#make().then((text) => new MetricsPage(text)).finally(() => {
+      if (this.#making === making) this.#making = null;
+    });
+    return this.#making = making;
+  }
+}

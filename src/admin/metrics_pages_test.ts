@@ -1,0 +1,63 @@
+import { strict as assert } from "node:assert";
+import { MetricsPages } from "./metrics_pages.ts";
+
+/** Texts are made when the test says so. */
+function bed() {
+  const making: PromiseWithResolvers<string>[] = [];
+  const pages = new MetricsPages(() => {
+    const one = Promise.withResolvers<string>();
+    making.push(one);
+    return one.promise;
+  });
+  const finish = (index: number) => making[index]!.resolve(`text ${index}`);
+  return { making, pages, finish };
+}
+
+const textOf = ({ bytes }: { bytes: Uint8Array }) => new TextDecoder().decode(bytes);
+
+async function settle() {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+Deno.test("metrics pages: one is made at a time, and shared by all who came before it was begun", async () => {
+  const { making, pages, finish } = bed();
+  const first = pages.take();
+  const later = [pages.take(), pages.take()];
+  await settle();
+  assert.equal(making.length, 1);
+  finish(0);
+  assert.equal(textOf(await first), "text 0");
+  await settle();
+  assert.equal(making.length, 2);
+  finish(1);
+  assert.deepEqual((await Promise.all(later)).map(textOf), ["text 1", "text 1"]);
+  assert.equal(pages.held, 2);
+});
+
+Deno.test("metrics pages: what nobody reads is held four times, then shared", async () => {
+  const { making, pages, finish } = bed();
+  const taken = [];
+  for (let i = 0; i < 10; i++) {
+    const page = pages.take();
+    if (making.length > i) finish(i);
+    taken.push(await page);
+  }
+  assert.deepEqual(taken.map(textOf).slice(2, 6), ["text 2", "text 3", "text 3", "text 3"]);
+  assert.equal(pages.held, 4);
+  for (const page of taken) pages.release(page);
+  assert.equal(pages.held, 0);
+  const again = pages.take();
+  finish(4);
+  assert.equal(textOf(await again), "text 4");
+});
+
+Deno.test("metrics pages: a failure is that of those who asked, and of nobody later", async () => {
+  const { making, pages, finish } = bed();
+  const first = pages.take(), second = pages.take();
+  making[0]!.reject(new Error("a worker is gone"));
+  await assert.rejects(first, /a worker is gone/);
+  await settle();
+  finish(1);
+  assert.equal(textOf(await second), "text 1");
+  assert.equal(pages.held, 1);
+});
