@@ -7,8 +7,8 @@
  * first batch is whole the proxy serves nobody. Policies are applied all at once, however many: with one of two ALLOW
  * policies the calls that the other one allows would be refused, and cut.
  *
- *     idle ──part──▶ working ──slice──▶ working          the loop had nothing else to do meanwhile
- *       ▲               │  └───slice──▶ resting ──pause──▶ working        it had
+ *     idle ──part──▶ working ──slice──▶ working          the loop has nothing else to do
+ *       ▲               │  └───slice──▶ resting ──pause──▶ working        it has, or had a moment ago
  *       └──all applied──┘
  */
 import type { MeshChange } from "../mesh/changes.ts";
@@ -20,8 +20,13 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/reso
 
 /** How long one slice holds the loop. */
 const SLICE: Millis = 0.5;
-/** Between two slices in a busy loop: so traffic keeps fifteen sixteenths of its time. */
-const PAUSE: Millis = 15 * SLICE;
+/** Between two slices in a busy loop: so traffic keeps thirty-one of thirty-two parts of its time. */
+const PAUSE: Millis = 31 * SLICE;
+/**
+ * So long a loop counts as busy after something arrived for others. Requests that follow each other leave gaps, and who
+ * works in them delays the next one.
+ */
+const QUIET: Millis = 2 * PAUSE;
 /** Records between two looks at the clock. */
 const RECORDS = 8;
 /** Different texts that resources share: two for each three workloads of the largest meshes. */
@@ -48,8 +53,9 @@ export class MeshUpdates implements TurnTask {
   #records: Iterator<PartRecord, void, undefined> | null = null;
   /** Policies of a batch that is not whole yet. */
   #held: MeshChange[] = [];
-  /** What had arrived for others at the end of the last slice; null: that was not just now. */
-  #arrivals: number | null = null;
+  /** What has arrived for others, and until when the loop counts as busy for that. */
+  #arrivals = 0;
+  #busyUntil: Millis = 0;
 
   constructor(parts: MeshUpdatesParts) {
     this.#parts = parts;
@@ -58,24 +64,27 @@ export class MeshUpdates implements TurnTask {
   receive(part: ResourcePart): void {
     if (this.#waiting.push(part) > 1) return;
     if (isWhole(part)) return this.#advance(part);
-    this.#arrivals = null;
     this.#parts.scheduler.nextTurn(this);
   }
 
   runTurn(): void {
-    const { now, arrivals, scheduler } = this.#parts;
-    if (this.#arrivals !== null && arrivals() > this.#arrivals) {
-      this.#arrivals = null;
-      scheduler.after(PAUSE, () => this.runTurn());
-      return;
-    }
+    const { now, scheduler } = this.#parts;
     const end = now() + SLICE;
     for (let part = this.#waiting[0]; part !== undefined; part = this.#waiting[0]) {
       this.#advance(part);
-      if (now() < end || this.#waiting.length === 0) continue;
-      this.#arrivals = arrivals();
-      return scheduler.nextTurn(this);
+      const at = now();
+      if (at < end || this.#waiting.length === 0) continue;
+      if (this.#isBusy(at)) scheduler.after(PAUSE, () => this.runTurn());
+      else scheduler.nextTurn(this);
+      return;
     }
+  }
+
+  #isBusy(at: Millis): boolean {
+    const arrivals = this.#parts.arrivals();
+    if (arrivals > this.#arrivals) this.#busyUntil = at + QUIET;
+    this.#arrivals = arrivals;
+    return at < this.#busyUntil;
   }
 
   /** Some records of the part, or all of one that is a whole batch. */

@@ -21,13 +21,15 @@ interface Bed {
   readonly state: MeshState;
   readonly applied: number[];
   readonly errors: string[];
+  /** Resources that were applied, whether the mesh had them before or not. */
+  changes: number;
   /** What arrives for others in each turn. */
   arriving: number;
 }
 
 /** Each look at the clock takes a sixteenth of a millisecond. */
 function bed(): Bed {
-  let time = 0;
+  let looks = 0;
   let arrivals = 0;
   const scheduler = new MemoryScheduler();
   const state = new MeshState();
@@ -36,6 +38,7 @@ function bed(): Bed {
     state,
     applied: [],
     errors: [],
+    changes: 0,
     arriving: 0,
     updates: new MeshUpdates({
       scheduler: {
@@ -45,10 +48,13 @@ function bed(): Bed {
           scheduler.nextTurn(task);
         },
       },
-      apply: (changes) => void state.apply(changes),
+      apply: (changes) => {
+        here.changes += changes.length;
+        state.apply(changes);
+      },
       onApplied: (sequence) => here.applied.push(sequence),
       onError: (text) => here.errors.push(text),
-      now: () => time += 1 / 16,
+      now: () => scheduler.now() + ++looks / 16,
       arrivals: () => arrivals,
     }),
   };
@@ -75,17 +81,32 @@ Deno.test("a large batch is applied in slices, one a turn, while the loop has no
   assert.deepEqual(here.applied, [1]);
 });
 
-Deno.test("a slice is followed by a pause fifteen times as long where something arrives for others", () => {
+Deno.test("a slice is followed by a pause thirty-one times as long where something arrives for others", () => {
   const here = bed();
   here.arriving = 1;
   here.updates.receive(part(1, true, false));
   here.scheduler.runUntilIdle();
   assert.equal(progress(here), 64);
-  here.scheduler.advance(7.4);
+  here.scheduler.advance(15.4);
   assert.equal(progress(here), 64);
   here.scheduler.advance(0.2);
   assert.equal(progress(here), 120);
   assert.deepEqual(here.applied, [1]);
+});
+
+Deno.test("a loop counts as busy for a while after the last arrival", () => {
+  const here = bed();
+  here.arriving = 1;
+  for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
+  here.scheduler.runUntilIdle();
+  here.arriving = 0;
+  const seen = [here.changes];
+  for (let pause = 0; pause < 2; pause++) {
+    here.scheduler.advance(15.5);
+    seen.push(here.changes);
+  }
+  // Half a part each, and 31 ms later the rest without a pause.
+  assert.deepEqual(seen, [64, 120, 480]);
 });
 
 Deno.test("parts are applied in their order, and what comes meanwhile waits", () => {
