@@ -106,7 +106,8 @@ function headers(environment: Environment, prefix: string): Header[] {
     if (!HEADER_NAME.test(header) || header.endsWith("-bin")) {
       throw new ConfigError(`failed to parse header key: ${name}`);
     }
-    if (!HEADER_VALUE.test(value)) throw new ConfigError(`failed to parse header value: ${value}`);
+    // Not the value: it may be a token, to which an editor has added a line feed.
+    if (!HEADER_VALUE.test(value)) throw new ConfigError(`failed to parse header value of ${name}: no visible ASCII`);
     return [header, value];
   });
 }

@@ -83,7 +83,8 @@ Deno.test("config C4, xds X40, identity A24 A25: headers", () => {
   assert.deepEqual(config.ca.headers, [["header_baz", "baz"]]);
   assert.equal(refusal({ "XDS_HEADER_a b": "x" }), "failed to parse header key: XDS_HEADER_a b");
   assert.equal(refusal({ "CA_HEADER_x-bin": "x" }), "failed to parse header key: CA_HEADER_x-bin");
-  assert.equal(refusal({ XDS_HEADER_X: "a\nb" }), "failed to parse header value: a\nb");
+  const token = refusal({ XDS_HEADER_AUTHORIZATION: "Bearer abc\n" });
+  assert.equal(token, "failed to parse header value of XDS_HEADER_AUTHORIZATION: no visible ASCII");
 });
 
 Deno.test("config C5 DNS_PROXY_ADDR", () => {
