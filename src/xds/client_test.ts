@@ -1,151 +1,12 @@
-/** The client under virtual time, with calls that are no more than a script. */
+/** The client: streams, answers, readiness (`docs/spec/xds-state.md` 2). */
 import assert from "node:assert/strict";
-import { envoy } from "../../proto/gen/xds.js";
-import { parseConfig } from "../config/parse_config.ts";
 import { ByteBlocks } from "../grpc/byte_blocks.ts";
-import type { GrpcCall, GrpcChannel } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
-import { TestClock } from "../identity/test_clock.ts";
-import { Metrics } from "../telemetry/metrics.ts";
-import { testLog } from "../telemetry/testing.ts";
-import { XdsClient } from "./client.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceSink } from "./resources.ts";
-
-const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3;
-const REFUSED = new GrpcError(Code.Unavailable, "client error (Connect)", "connect", "tcp connect error");
-
-/** A call whose server is the test. */
-class FakeCall implements GrpcCall {
-  readonly sent: envoy.service.discovery.v3.DeltaDiscoveryRequest[] = [];
-  readonly #messages: (ByteBlocks | GrpcError | null)[] = [];
-  #reader: PromiseWithResolvers<ByteBlocks | null> | null = null;
-  over = false;
-
-  read(): Promise<ByteBlocks | null> {
-    this.#reader = Promise.withResolvers();
-    const { promise } = this.#reader;
-    this.#serve();
-    return promise;
-  }
-
-  send(message: Uint8Array): Promise<void> {
-    if (!this.over) this.sent.push(DeltaDiscoveryRequest.decode(message));
-    return Promise.resolve();
-  }
-
-  end(): void {}
-
-  cancel(): void {
-    this.finish(new GrpcError(Code.Cancelled, "call was cancelled by us", "call"));
-  }
-
-  respond(typeUrl: string, nonce: string, names: readonly string[] = [], removed: readonly string[] = []): void {
-    const resources = names.map((name) => ({ name, version: "1", resource: { value: new Uint8Array() } }));
-    const message = DeltaDiscoveryResponse.encode({ typeUrl, nonce, resources, removedResources: removed }).finish();
-    this.push(new ByteBlocks([new Uint8Array(message)]));
-  }
-
-  finish(end: GrpcError | null): void {
-    if (this.over) return;
-    this.over = true;
-    this.push(end);
-  }
-
-  push(what: ByteBlocks | GrpcError | null): void {
-    this.#messages.push(what);
-    this.#serve();
-  }
-
-  #serve(): void {
-    if (this.#reader === null || this.#messages.length === 0) return;
-    const next = this.#messages.shift()!;
-    if (next instanceof GrpcError) this.#reader.reject(next);
-    else this.#reader.resolve(next);
-    this.#reader = null;
-  }
-}
-
-/** Takes everything. */
-const GOOD: ResourceSink = {
-  apply({ changed }) {
-    for (const _ of changed) { /* to the end */ }
-    return Promise.resolve([]);
-  },
-};
-
-/** What opening a call comes to. */
-type Opening = GrpcError | "ok";
-
-class Rig implements AsyncDisposable {
-  readonly clock = new TestClock(0);
-  readonly metrics = new Metrics();
-  readonly log = testLog({ filter: "debug" });
-  readonly calls: FakeCall[] = [];
-  opening: Opening;
-  /** When attempts were made. */
-  readonly attempts: number[] = [];
-  ready = 0;
-  readonly client: XdsClient;
-
-  constructor(environment: Readonly<Record<string, string>> = {}, sink = GOOD, opening: Opening = "ok") {
-    this.opening = opening;
-    const files = {
-      read: (path: string) => path === "/etc/resolv.conf" ? "nameserver 127.0.0.1" : null,
-      exists: () => false,
-    };
-    this.client = new XdsClient({
-      config: parseConfig({ XDS_ADDRESS: "https://istiod:15012", ...environment }, files, 2),
-      sink,
-      metrics: this.metrics,
-      log: this.log.log,
-      onReady: () => this.ready++,
-      clock: this.clock,
-      connect: () => this.#connect(),
-    });
-    this.client.start();
-  }
-
-  #connect(): GrpcChannel {
-    this.attempts.push(this.clock.now());
-    const call = new FakeCall();
-    return {
-      open: () => {
-        if (this.opening !== "ok") return Promise.reject(this.opening);
-        this.calls.push(call);
-        return Promise.resolve(call);
-      },
-      unary: () => Promise.reject(new TypeError("not scripted")),
-      serverStream: () => Promise.reject(new TypeError("not scripted")),
-      close: () => call.cancel(),
-    };
-  }
-
-  get call(): FakeCall {
-    return this.calls.at(-1)!;
-  }
-
-  lines(): string[] {
-    return this.log.lines().map((line) => line.split("\t").slice(1).join(" ").trim());
-  }
-
-  terminations(): Record<string, number> {
-    const cells = this.metrics.snapshot().cells.filter(({ family }) => family === "istio_xds_connection_terminations");
-    return Object.fromEntries(cells.map(({ labels, value }) => [labels, value]));
-  }
-
-  /** Lets everything run that waits for nothing. */
-  settle(): Promise<void> {
-    return this.clock.advance(0);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.close();
-    assert.equal(this.clock.timers, 0, "timers that nobody has cancelled");
-  }
-}
+import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testing_client.ts";
 
 Deno.test("xds X71: attempts at a control plane that refuses are 20, 40, 80 and 160 ms apart", async () => {
-  await using rig = new Rig({}, GOOD, REFUSED);
+  await using rig = new ClientRig({}, GOOD, REFUSED);
   await rig.clock.advance(300);
   assert.deepEqual(rig.attempts, [0, 20, 60, 140, 300]);
   assert.deepEqual(rig.terminations(), { 'reason="ConnectionError"': 5 });
@@ -160,7 +21,7 @@ Deno.test("xds X71: attempts at a control plane that refuses are 20, 40, 80 and 
 });
 
 Deno.test("xds 2.11: the backoff that failures have built up ends with a stream that did its work", async () => {
-  await using rig = new Rig({}, GOOD, REFUSED);
+  await using rig = new ClientRig({}, GOOD, REFUSED);
   await rig.clock.advance(140);
   rig.opening = "ok";
   await rig.clock.advance(160);
@@ -173,7 +34,7 @@ Deno.test("xds 2.11: the backoff that failures have built up ends with a stream 
 });
 
 Deno.test("xds 2.10: readiness is announced once, over any number of streams", async () => {
-  await using rig = new Rig();
+  await using rig = new ClientRig();
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1");
   await rig.settle();
@@ -198,7 +59,7 @@ Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, and
       return result.promise;
     },
   };
-  await using rig = new Rig({}, sink);
+  await using rig = new ClientRig({}, sink);
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
   rig.call.respond(ADDRESS_TYPE, "2", ["b"]);
@@ -215,7 +76,7 @@ Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, and
 
 Deno.test("what was applied while the stream broke is known to the next one", async () => {
   const gate = Promise.withResolvers<[]>();
-  await using rig = new Rig({}, { apply: (batch) => GOOD.apply(batch).then(() => gate.promise) });
+  await using rig = new ClientRig({}, { apply: (batch) => GOOD.apply(batch).then(() => gate.promise) });
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
   await rig.settle();
@@ -229,7 +90,7 @@ Deno.test("what was applied while the stream broke is known to the next one", as
 
 Deno.test("xds Q14: a list that is too long for the control plane is sent no more, and what is gone meanwhile goes", async () => {
   const removed: string[][] = [];
-  await using rig = new Rig({}, {
+  await using rig = new ClientRig({}, {
     apply(batch) {
       removed.push([...batch.removed]);
       return GOOD.apply(batch);
@@ -258,7 +119,7 @@ Deno.test("xds Q14: a list that is too long for the control plane is sent no mor
 });
 
 Deno.test("a sink that fails ends the stream, and nothing of its batch counts as known", async () => {
-  await using rig = new Rig({}, { apply: () => Promise.reject(new Error("worker is gone")) });
+  await using rig = new ClientRig({}, { apply: () => Promise.reject(new Error("worker is gone")) });
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
   await rig.clock.advance(20);
@@ -272,7 +133,7 @@ Deno.test("a sink that fails ends the stream, and nothing of its batch counts as
 });
 
 Deno.test("a response that is no message ends the stream", async () => {
-  await using rig = new Rig();
+  await using rig = new ClientRig();
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1");
   await rig.settle();
@@ -289,7 +150,7 @@ Deno.test("a response that is no message ends the stream", async () => {
 });
 
 Deno.test("a control plane that says nothing is mentioned in the log, once for each stream", async () => {
-  await using rig = new Rig();
+  await using rig = new ClientRig();
   await rig.clock.advance(120_000);
   assert.deepEqual(rig.lines(), [
     "warn xds::client:xds{id=1} connected to https://istiod:15012, which has sent no response for 30 s: is it ready?",
@@ -299,114 +160,10 @@ Deno.test("a control plane that says nothing is mentioned in the log, once for e
   assert.equal(rig.lines()[1], "info xds::client:xds{id=1} Stream established");
 });
 
-const ON_DEMAND = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-
-Deno.test("a demand goes out after the first requests, however early it comes", async () => {
-  await using rig = new Rig(ON_DEMAND);
-  rig.client.demand("early", () => {});
-  await rig.settle();
-  rig.client.demand("late", () => {});
-  await rig.settle();
-  const [addresses, policies, demand, ...more] = rig.call.sent;
-  assert.deepEqual({ ...addresses!.initialResourceVersions }, { early: "" });
-  assert.equal(policies!.typeUrl, AUTHORIZATION_TYPE);
-  assert.deepEqual([...demand!.resourceNamesSubscribe], ["late"]);
-  assert.deepEqual(more, []);
-});
-
-Deno.test("xds Q5: a demand without an answer ends after 10 s, also while nothing is connected", async () => {
-  await using rig = new Rig(ON_DEMAND, GOOD, REFUSED);
-  await rig.settle();
-  const told: string[] = [];
-  rig.client.demand("a", (answer) => told.push(`a ${answer} ${rig.clock.now()}`));
-  await rig.clock.advance(4_000);
-  rig.client.demand("b", (answer) => told.push(`b ${answer} ${rig.clock.now()}`));
-  await rig.clock.advance(20_000);
-  assert.deepEqual(told, ["a expired 10000", "b expired 14000"]);
-});
-
-Deno.test("xds O3: who asks again for what was unknown long ago gets a new stream, and nothing is counted", async () => {
-  await using rig = new Rig(ON_DEMAND);
-  await rig.settle();
-  const told: string[] = [];
-  const ask = () => rig.client.demand("/10.0.0.1", (answer) => told.push(answer));
-  ask();
-  await rig.settle();
-  rig.call.respond(ADDRESS_TYPE, "1", [], ["/10.0.0.1"]);
-  await rig.clock.advance(1_000);
-  ask();
-  assert.deepEqual(told, ["absent", "absent"]);
-  await rig.clock.advance(300_000);
-  ask();
-  ask();
-  await rig.settle();
-  assert.equal(rig.calls.length, 2);
-  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { "/10.0.0.1": "" });
-  assert.deepEqual(rig.terminations(), {});
-  rig.call.respond(ADDRESS_TYPE, "1", ["/10.0.0.1"]);
-  await rig.settle();
-  assert.deepEqual(told, ["absent", "absent", "known", "known"]);
-});
-
-Deno.test("xds O3: what comes in place of something that has gone is heard of on a new stream, 15 s after the last", async () => {
-  await using rig = new Rig(ON_DEMAND);
-  await rig.settle();
-  rig.call.respond(ADDRESS_TYPE, "1", ["app/service", "pod-1"]);
-  await rig.clock.advance(1_000);
-  rig.call.respond(ADDRESS_TYPE, "2", [], ["never-held"]);
-  await rig.clock.advance(1_000);
-  rig.call.respond(ADDRESS_TYPE, "3", [], ["pod-1"]);
-  await rig.clock.advance(12_999);
-  assert.equal(rig.calls.length, 1);
-  await rig.clock.advance(1);
-  assert.equal(rig.calls.length, 2);
-  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { "app/service": "1" });
-  assert.deepEqual(rig.terminations(), {});
-  assert.ok(rig.lines().some((line) => /opening the stream anew, to hear what is there in place of/.test(line)));
-  // The first answer of a stream is whole, whatever it takes back.
-  rig.call.respond(ADDRESS_TYPE, "1", ["pod-2"], ["app/service"]);
-  await rig.clock.advance(60_000);
-  assert.equal(rig.calls.length, 2);
-  rig.call.respond(ADDRESS_TYPE, "2", [], ["pod-2"]);
-  await rig.settle();
-  assert.equal(rig.calls.length, 3, "at once, as the stream is old enough");
-});
-
-Deno.test("xds O3: a service that is held and of no use is asked for on a new stream", async () => {
-  await using rig = new Rig(ON_DEMAND);
-  await rig.settle();
-  rig.call.respond(ADDRESS_TYPE, "1", ["app/service"]);
-  await rig.clock.advance(14_000);
-  const told: string[] = [];
-  const ask = () => rig.client.demand("app/service", (answer) => told.push(answer));
-  ask();
-  assert.deepEqual(told, ["known"], "as this stream has said so just now");
-  await rig.clock.advance(1_000);
-  ask();
-  await rig.settle();
-  assert.equal(rig.calls.length, 2);
-  assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { "app/service": "" }, "to be told all of it");
-  assert.deepEqual(told, ["known"]);
-  rig.call.respond(ADDRESS_TYPE, "1", ["app/service", "pod-2"]);
-  await rig.settle();
-  assert.deepEqual(told, ["known", "known"]);
-});
-
-Deno.test("xds O3: with everything subscribed nothing is opened anew, as what comes is pushed", async () => {
-  await using rig = new Rig();
-  await rig.settle();
-  for (const [nonce, names, removed] of [["1", ["a"], []], ["2", [], ["a"]]] as const) {
-    rig.call.respond(ADDRESS_TYPE, nonce, names, removed);
-    await rig.settle();
-  }
-  await rig.clock.advance(60_000);
-  assert.equal(rig.calls.length, 1);
-});
-
 Deno.test("a client that is closed answers who waits, and later ones at once", async () => {
   const told: string[] = [];
   {
-    await using rig = new Rig(ON_DEMAND);
+    await using rig = new ClientRig(ON_DEMAND);
     await rig.settle();
     rig.client.demand("a", (answer) => told.push(`a ${answer}`));
     await rig.client.close();
@@ -416,7 +173,7 @@ Deno.test("a client that is closed answers who waits, and later ones at once", a
 });
 
 Deno.test("closing during a pause between attempts, or before the start, leaves nothing behind", async () => {
-  await using rig = new Rig({}, GOOD, REFUSED);
+  await using rig = new ClientRig({}, GOOD, REFUSED);
   await rig.clock.advance(5_000);
   await rig.client.close();
   const attempts = rig.attempts.length;
