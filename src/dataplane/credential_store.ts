@@ -49,6 +49,8 @@ export class CredentialStore {
   /** By {@link subjectKey}, as the next one. */
   readonly #known = new Map<string, Known>();
   readonly #waiting = new Map<string, Set<Waiter>>();
+  /** Who stands on a certificate, by the same key; emptied by those who watch. */
+  readonly #watching = new Map<string, Set<(trust: TrustStore | null) => void>>();
   /** Replaced, and still in use by dials under way. */
   readonly #retired = new Map<TlsContext, Timer>();
   readonly #wallClock: () => number;
@@ -67,7 +69,7 @@ export class CredentialStore {
   #get(subject: CertificateSubject, events: CredentialEvents): () => void {
     const known = this.#known.get(keyOf(subject));
     if (known === undefined || this.#isExpired(known)) return this.#wait(subject, events);
-    tell(events, this.#ready(known));
+    tell(events, this.#ready(known, keyOf(subject)));
     return () => {};
   }
 
@@ -76,11 +78,11 @@ export class CredentialStore {
   }
 
   /** A credential, or why there is none. What the engine refuses leaves the one before in use while that is valid. */
-  #ready(known: Known): Credential | string {
-    known.credential ??= this.#make(known.issued);
+  #ready(known: Known, key: string): Credential | string {
+    known.credential ??= this.#make(known.issued, key);
     const { credential, before } = known;
     if (typeof credential === "string") {
-      return before === null || this.#isExpired(before) ? credential : this.#ready(before);
+      return before === null || this.#isExpired(before) ? credential : this.#ready(before, key);
     }
     known.before = null;
     if (before !== null) this.#retire(before);
@@ -113,9 +115,10 @@ export class CredentialStore {
     const held = this.#known.get(key);
     const known = held !== undefined && isSame(held.issued, issued) ? held : this.#successor(issued, held ?? null);
     this.#known.set(key, known);
+    if (held !== undefined && !isSameTrust(held.issued.bundles, issued.bundles)) this.#tellWatchers(key, issued);
     const waiting = this.#takeWaiting(key);
     if (waiting.size === 0) return;
-    const ready = this.#ready(known);
+    const ready = this.#ready(known, key);
     for (const { events } of waiting) tell(events, ready);
   }
 
@@ -136,6 +139,25 @@ export class CredentialStore {
     if (known === undefined) return;
     this.#known.delete(key);
     this.#retire(known);
+    this.#tellWatchers(key, null);
+  }
+
+  #watch(key: string, onChange: (trust: TrustStore | null) => void): () => void {
+    let watching = this.#watching.get(key);
+    if (watching === undefined) this.#watching.set(key, watching = new Set());
+    watching.add(onChange);
+    return () => {
+      watching.delete(onChange);
+      if (watching.size === 0 && this.#watching.get(key) === watching) this.#watching.delete(key);
+    };
+  }
+
+  /** Bundles are parsed for those only who want to know. */
+  #tellWatchers(key: string, issued: IssuedCertificate | null): void {
+    const watching = this.#watching.get(key);
+    if (watching === undefined) return;
+    const trust = issued === null ? null : new TrustStore(issued.bundles);
+    for (const onChange of [...watching]) onChange(trust);
   }
 
   /** Nobody waits and no handshake is under way any more. */
@@ -159,11 +181,12 @@ export class CredentialStore {
     }
   }
 
-  #make(issued: IssuedCertificate): Credential | string {
+  #make(issued: IssuedCertificate, key: string): Credential | string {
     try {
       const trust = new TrustStore(issued.bundles);
       const context = this.#context(issued, trust);
-      return { id: shownId(issued), trust, context, notAfter: issued.notAfter };
+      const watch: Credential["watch"] = (onChange) => this.#watch(key, onChange);
+      return { id: shownId(issued), trust, context, notAfter: issued.notAfter, watch };
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

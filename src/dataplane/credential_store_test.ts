@@ -109,6 +109,26 @@ Deno.test("a renewed certificate serves from now on; the old context lives on fo
   assert.equal(host.held.timers, 0);
 });
 
+Deno.test("who stands on a certificate hears of other bundles and of its withdrawal, not of renewals", () => {
+  const { store, got, get } = bed();
+  const told: (readonly Uint8Array[] | null)[] = [];
+  store.set(issuer.issue(ID));
+  get();
+  const stop = (got[0] as Credential).watch((trust) => told.push(trust?.anchors ?? null));
+  store.set(issuer.issue(ID));
+  store.set(issuer.issue(OTHER));
+  store.withdraw(OTHER);
+  assert.deepEqual(told, []);
+  const { anchors } = new TestIssuer();
+  store.set({ ...issuer.issue(ID), bundles: bundlesForAnyDomain(anchors) });
+  store.withdraw(ID);
+  assert.deepEqual(told, [anchors, null]);
+  stop();
+  store.set(issuer.issue(ID));
+  store.withdraw(ID);
+  assert.equal(told.length, 2);
+});
+
 Deno.test("a certificate of another authority is another one, though its serial be the same", () => {
   const { store, got, get } = bed();
   const first = issuer.issue(ID);

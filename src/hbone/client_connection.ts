@@ -15,6 +15,7 @@ import type { HeaderList, Stream, StreamHandler } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
+import type { TrustStore } from "../identity/trust_bundles.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions, Millis, Timer } from "../net/network.ts";
@@ -71,6 +72,7 @@ export class ClientConnection implements ConnectionHandler {
   peerId: SpiffeId | null = null;
   /** ms since the epoch: when the first certificate of either side expires. */
   #notAfter = Infinity;
+  #credential: Credential | null = null;
   lastUsed: Millis = 0;
   /** The pool's, for the release of a connection that is not used. */
   releaseTimer: Timer | null = null;
@@ -213,12 +215,17 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #judge(chain: readonly Uint8Array[], credential: Credential) {
-    const expected = { kind: "any-of", ids: this.peer.expected } as const;
-    const verdict = this.#peers.verify(chain, "server", credential.trust, expected, this.#settings.wallClock());
+    const verdict = this.#verify(chain, credential.trust);
     if (isRefusal(verdict)) return verdict;
+    this.#credential = credential;
     this.peerId = verdict.id;
     this.#notAfter = Math.min(verdict.notAfter, credential.notAfter);
     return null;
+  }
+
+  #verify(chain: readonly Uint8Array[], trust: TrustStore) {
+    const expected = { kind: "any-of", ids: this.peer.expected } as const;
+    return this.#peers.verify(chain, "server", trust, expected, this.#settings.wallClock());
   }
 
   #start(duplex: Duplex, peer: TlsPeer): void {
@@ -238,9 +245,13 @@ export class ClientConnection implements ConnectionHandler {
   #watch({ chain }: TlsPeer): void {
     const unwatch = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
     const forget = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
+    const ignore = this.#credential?.watch((trust) => {
+      if (trust === null || isRefusal(this.#verify(chain, trust))) this.drain();
+    });
     this.#unwatch = () => {
       unwatch();
       forget();
+      ignore?.();
     };
   }
 

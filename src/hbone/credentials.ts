@@ -10,6 +10,11 @@ export interface Credential {
   readonly trust: TrustStore;
   /** ms since the epoch: when its certificate expires. */
   readonly notAfter: number;
+  /**
+   * Tells that peers are to be judged anew: by other trust bundles, or, by null, not at all any more, since the
+   * certificate was withdrawn. Call the result to hear no more.
+   */
+  watch(onChange: (trust: TrustStore | null) => void): () => void;
 }
 
 export interface CredentialEvents {

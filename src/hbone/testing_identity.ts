@@ -46,7 +46,7 @@ export class TestIssuer {
   credential(id: SpiffeId): Credential {
     const issued = this.issue(id);
     const trust = new TrustStore(issued.bundles);
-    return { id, trust, context: contextOf(issued), notAfter: issued.notAfter };
+    return { id, trust, context: contextOf(issued), notAfter: issued.notAfter, watch: () => () => {} };
   }
 }
 

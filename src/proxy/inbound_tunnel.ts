@@ -10,6 +10,7 @@ import { REVOKED } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import { type SpiffeId, trustDomainOf } from "../identity/spiffe_id.ts";
+import type { TrustStore } from "../identity/trust_bundles.ts";
 import type { Workload } from "../mesh/model.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
@@ -36,6 +37,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   #identity: SpiffeId | null = null;
   /** ms since the epoch: when the first certificate of the peer's path expires. */
   #notAfter = Infinity;
+  #credential: Credential | null = null;
   #done = false;
   #unwatch: () => void = () => {};
 
@@ -99,17 +101,21 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   }
 
   #judge(chain: readonly Uint8Array[], credential: Credential): PeerRefusal | null {
-    const { wallClock, peers } = this.#context;
-    const { id, trust } = credential;
-    // Federated domains have bundles of their own (`docs/spec/identity-spire.md` 6.5).
-    const trustDomain = trustDomainOf(id);
-    const aliases = [...trust.trustDomains, ...this.#context.settings.trustDomains.of(trustDomain)];
-    const expected = { kind: "trust-domain", trustDomain, aliases } as const;
-    const verdict = peers.verify(chain, "client", credential.trust, expected, wallClock());
+    const verdict = this.#verify(chain, credential.id, credential.trust);
     if (isRefusal(verdict)) return verdict;
+    this.#credential = credential;
     this.#identity = verdict.id;
     this.#notAfter = verdict.notAfter;
     return null;
+  }
+
+  /** `own`: our id. */
+  #verify(chain: readonly Uint8Array[], own: SpiffeId, trust: TrustStore) {
+    const { wallClock, peers, settings } = this.#context;
+    // Federated domains have bundles of their own (`docs/spec/identity-spire.md` 6.5).
+    const trustDomain = trustDomainOf(own);
+    const aliases = [...trust.trustDomains, ...settings.trustDomains.of(trustDomain)];
+    return peers.verify(chain, "client", trust, { kind: "trust-domain", trustDomain, aliases }, wallClock());
   }
 
   #serve(duplex: Duplex, tls: TlsPeer): void {
@@ -129,9 +135,14 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     const { peers, loop, wallClock } = this.#context;
     const unwatch = peers.revocation.watch(chain, "client", () => this.#server?.revoke());
     const forget = afterExpiry(loop.network, wallClock, this.#notAfter, () => this.#server?.drain());
+    const credential = this.#credential!;
+    const ignore = credential.watch((trust) => {
+      if (trust === null || isRefusal(this.#verify(chain, credential.id, trust))) this.#server?.drain();
+    });
     this.#unwatch = () => {
       unwatch();
       forget();
+      ignore();
     };
   }
 
