@@ -23,10 +23,11 @@ const SLICE: Millis = 0.5;
 /** Between two slices in a busy loop: so traffic keeps thirty-one of thirty-two parts of its time. */
 const PAUSE: Millis = 31 * SLICE;
 /**
- * So long a loop counts as busy after something arrived for others. Requests that follow each other leave gaps, and who
- * works in them delays the next one.
+ * So many arrivals between two slices, two for each millisecond of a pause, make a loop busy for a while. Requests that
+ * follow each other leave gaps, and who works in them delays all of the next ones. Fewer are let through one by one.
  */
-const QUIET: Millis = 2 * PAUSE;
+const MANY = 2 * PAUSE;
+const BUSY: Millis = 2 * PAUSE;
 /** Records between two looks at the clock. */
 const RECORDS = 8;
 /** Different texts that resources share: two for each three workloads of the largest meshes. */
@@ -56,6 +57,8 @@ export class MeshUpdates implements TurnTask {
   /** What has arrived for others, and until when the loop counts as busy for that. */
   #arrivals = 0;
   #busyUntil: Millis = 0;
+  /** The last slice was followed by a pause. */
+  #rested = false;
 
   constructor(parts: MeshUpdatesParts) {
     this.#parts = parts;
@@ -64,6 +67,7 @@ export class MeshUpdates implements TurnTask {
   receive(part: ResourcePart): void {
     if (this.#waiting.push(part) > 1) return;
     if (isWhole(part)) return this.#advance(part);
+    this.#arrivals = this.#parts.arrivals();
     this.#parts.scheduler.nextTurn(this);
   }
 
@@ -74,17 +78,19 @@ export class MeshUpdates implements TurnTask {
       this.#advance(part);
       const at = now();
       if (at < end || this.#waiting.length === 0) continue;
-      if (this.#isBusy(at)) scheduler.after(PAUSE, () => this.runTurn());
+      if (this.#mustRest(at)) scheduler.after(PAUSE, () => this.runTurn());
       else scheduler.nextTurn(this);
       return;
     }
   }
 
-  #isBusy(at: Millis): boolean {
+  /** Whether others are to have the loop now. What little arrived during a pause was served in it. */
+  #mustRest(at: Millis): boolean {
     const arrivals = this.#parts.arrivals();
-    if (arrivals > this.#arrivals) this.#busyUntil = at + QUIET;
+    const arrived = arrivals - this.#arrivals;
     this.#arrivals = arrivals;
-    return at < this.#busyUntil;
+    if (arrived >= MANY) this.#busyUntil = at + BUSY;
+    return this.#rested = at < this.#busyUntil || (arrived > 0 && !this.#rested);
   }
 
   /** Some records of the part, or all of one that is a whole batch. */

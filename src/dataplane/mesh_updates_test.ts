@@ -94,9 +94,21 @@ Deno.test("a slice is followed by a pause thirty-one times as long where somethi
   assert.deepEqual(here.applied, [1]);
 });
 
-Deno.test("a loop counts as busy for a while after the last arrival", () => {
+Deno.test("little that arrives has one pause, and what came in it none of its own", () => {
   const here = bed();
   here.arriving = 1;
+  for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
+  here.scheduler.runUntilIdle();
+  assert.equal(here.changes, 64);
+  here.scheduler.advance(15.5);
+  here.scheduler.runUntilIdle();
+  // Two slices: something arrived between them.
+  assert.equal(here.changes, 184);
+});
+
+Deno.test("a loop counts as busy for a while after much has arrived", () => {
+  const here = bed();
+  here.arriving = 31;
   for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
   here.scheduler.runUntilIdle();
   here.arriving = 0;
