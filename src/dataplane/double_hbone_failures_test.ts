@@ -57,7 +57,7 @@ function failsAfter(bed: TwoNetworks, client: TestSocket, ms: number): void {
   assert.notEqual(client.fate, "open");
 }
 
-Deno.test("double HBONE: somebody else than the service behind the gateway", () => {
+Deno.test("observed O42: somebody else than the service behind the gateway is told why by an alert", () => {
   const expected = "spiffe://cluster.local/ns/default/sa/other";
   const bed = new TwoNetworks({ service: { subjectAltNames: [expected] } });
   const client = start(bed);
@@ -86,7 +86,7 @@ for (const [status, words] of [["401", "Unauthorized"], ["503", "Service Unavail
     assertFailed(bed, start(bed), "CONNECT", `http status: ${status} ${words}`);
   });
 
-  Deno.test(`double HBONE: the server behind the gateway answers ${status}`, () => {
+  Deno.test(`observed O43: the server behind the gateway answers ${status}, and the line says that it was the inner tunnel`, () => {
     const bed = scripted((peer) => {
       peer.answer = ({ stream }) => {
         stream.respond([[":status", status]], true);
