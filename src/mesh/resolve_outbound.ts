@@ -79,17 +79,18 @@ export type OutboundOutcome = OutboundRoute | NeedsDns | NeedsLookup | Refusal;
 
 /**
  * The loop guard, asked before anything else: calls to the proxy's own ports, over loopback or to any address of ours.
- * `arrivedAt`: where the connection ended. One that was redirected has another target; one that was not, and meant our
- * port, would come to us again when we dial it, and again. An address that the mesh knows leads to our inbound side,
- * which refuses; but a pod may have others.
+ * `arrival`: the connection, whose local address is where it ended; to ask for that costs a system call. One that was
+ * redirected has another target; one that was not, and meant our port, would come to us again when we dial it, and
+ * again. An address that the mesh knows leads to our inbound side, which refuses; but a pod may have others.
  */
 export function refuseRecursiveOutbound(
   target: SocketAddress,
   ownPorts: ReadonlySet<number>,
-  arrivedAt: SocketAddress | null = null,
+  arrival: { readonly local: SocketAddress } | null = null,
 ): Refusal | null {
-  const own = isLoopback(target.ip) || arrivedAt !== null && sameAddress(target, arrivedAt);
-  if (!own || !ownPorts.has(target.port)) return null;
+  if (!ownPorts.has(target.port)) return null;
+  const own = isLoopback(target.ip) || arrival !== null && sameAddress(target, arrival.local);
+  if (!own) return null;
   return refusal("RECURSIVE_CALL", RECURSIVE_CALL, null);
 }
 

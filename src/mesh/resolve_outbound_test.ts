@@ -55,10 +55,10 @@ Deno.test("dataplane OB-28: loopback calls to the proxy's own ports", () => {
 
 Deno.test("dataplane 1.5: calls to the proxy's own ports that nobody redirected", () => {
   const here = socket("10.0.0.1:15001"), redirected = socket("127.0.0.1:15001");
-  assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, here)?.code, "RECURSIVE_CALL");
-  assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, redirected), null, "that port of somebody else");
+  assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, { local: here })?.code, "RECURSIVE_CALL");
+  assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, { local: redirected }), null, "that port of somebody else");
   const app = socket("10.0.0.1:8080");
-  assert.equal(refuseRecursiveOutbound(app, OWN_PORTS, app), null);
+  assert.equal(refuseRecursiveOutbound(app, OWN_PORTS, { local: app }), null);
 });
 
 Deno.test("xds 4.11: identities of the next hop", () => {

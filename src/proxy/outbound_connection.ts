@@ -71,7 +71,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   start(): void {
     this.#client.start(this);
-    const refusal = refuseRecursiveOutbound(this.#target, this.#context.settings.ownPorts, this.#client.local);
+    const refusal = refuseRecursiveOutbound(this.#target, this.#context.settings.ownPorts, this.#client);
     if (refusal !== null) return this.#refuse(refusal.message);
     const { local } = this.#context;
     const known = local.current;
