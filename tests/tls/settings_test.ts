@@ -106,7 +106,7 @@ test("identity S42: the runtime's TLS takes the post-quantum group from a server
     });
     socket.on("error", () => {});
     await rig.sockets.run(() => outcomes.length > 0);
-    assert.equal(outcomes[0]!.peer?.group, POST_QUANTUM_GROUP, outcomes[0]!.ending?.message);
+    assert.equal(outcomes[0]!.peer?.group, POST_QUANTUM_GROUP, outcomes[0]!.ending?.message ?? "");
     const closed = new Promise((resolve) => socket.once("close", resolve));
     socket.destroy();
     await closed;
