@@ -79,7 +79,11 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     if (this.ended || into.length === 0) return 0;
     for (;;) {
       const count = this.#layer.session.read(into);
-      if (count > 0) return count;
+      if (count > 0) {
+        // The stream below may have had more than it has announced yet, and does not announce what it was read from.
+        this.readable = true;
+        return count;
+      }
       if (count === CLOSED_BY_PEER) this.ended = true;
       if (count === BROKEN) {
         // The alert that says why.

@@ -1,7 +1,8 @@
 /** Handshakes over a stream that is no socket: the inner one of double HBONE (`docs/spec/dataplane.md` 1.6). */
 import { strict as assert } from "node:assert";
-import type { Duplex } from "../../src/net/duplex.ts";
+import type { Duplex, DuplexSink, Ending, Segments } from "../../src/net/duplex.ts";
 import { Idle, Pump } from "../../src/net/network_contract_kit.ts";
+import { readPieces, writePieces } from "../../src/net/piecewise.ts";
 import {
   authority,
   client,
@@ -147,4 +148,117 @@ Deno.test("TLS within TLS: of many handshakes at once one is judged in each turn
     assert.equal(turns.length, 16);
     assert.equal(new Set(turns).size, 16);
     for (const [{ duplex }] of outcomes as [Outcome][]) duplex!.close();
+  }));
+
+/** A stream that says at the end of a turn what has come in it, and nothing of what was read from before that. */
+class LateNews implements Duplex, DuplexSink {
+  readonly #inner: Duplex;
+  #sink: DuplexSink | null = null;
+  #held = NOTHING;
+  isLate = false;
+  readable = false;
+  readonly writeUnit = 1;
+
+  constructor(inner: Duplex) {
+    this.#inner = inner;
+    inner.start(this);
+  }
+
+  get held(): number {
+    return this.#held.length;
+  }
+  get local() {
+    return this.#inner.local;
+  }
+  get remote() {
+    return this.#inner.remote;
+  }
+  get ended() {
+    return false;
+  }
+  get broken() {
+    return this.#inner.broken;
+  }
+  get failure() {
+    return this.#inner.failure;
+  }
+
+  start(sink: DuplexSink): void {
+    this.#sink = sink;
+  }
+
+  onReadable(): void {
+    const more = new Uint8Array(1 << 16);
+    const count = Math.max(0, this.#inner.read(more));
+    this.#held = Uint8Array.of(...this.#held, ...more.subarray(0, count));
+    if (!this.isLate) this.announce();
+  }
+
+  announce(): void {
+    if (this.readable || this.#held.length === 0) return;
+    this.readable = true;
+    this.#sink?.onReadable();
+  }
+
+  onWritable(): void {
+    this.#sink?.onWritable();
+  }
+
+  onFailure(ending: Ending): void {
+    this.#sink?.onFailure(ending);
+  }
+
+  read(into: Uint8Array): number {
+    const count = Math.min(into.length, this.#held.length);
+    into.set(this.#held.subarray(0, count));
+    this.#held = this.#held.subarray(count);
+    this.readable = this.#held.length > 0;
+    return count;
+  }
+
+  readScatter(into: Uint8Array, segments: Segments, count: number): number {
+    return readPieces(this, into, segments, count);
+  }
+
+  write(bytes: Uint8Array): number {
+    return this.#inner.write(bytes);
+  }
+
+  writeGather(from: Uint8Array, segments: Segments, count: number): number {
+    return writePieces(this, from, segments, count);
+  }
+
+  end(): void {
+    this.#inner.end();
+  }
+
+  close(reset?: boolean): void {
+    this.#inner.close(reset);
+  }
+}
+
+Deno.test("TLS within TLS: a read before the news of it leaves nothing unread and unannounced", () =>
+  withTls(async (rig) => {
+    const outer = await rig.pair(rig.context(client), rig.context(server));
+    const plain = new LateNews(outer.client);
+    const ours = inner(rig, plain, "client");
+    const theirs = inner(rig, outer.server, "server", server);
+    await rig.sockets.run(() => ours.length + theirs.length === 2);
+    const reader = ours[0]!.duplex!, writer = theirs[0]!.duplex!;
+    reader.start(new Idle());
+    writer.start(new Idle());
+    const into = new Uint8Array(20_000);
+    assert.equal(reader.read(into), 0);
+    assert.equal(reader.readable, false);
+
+    plain.isLate = true;
+    assert.equal(writer.write(new Uint8Array(60_000)), 60_000);
+    await rig.sockets.run(() => plain.held >= 60_000);
+    let total = reader.read(into);
+    plain.announce();
+    assert.ok(total > 0);
+    while (reader.readable) total += reader.read(into);
+    assert.equal(total, 60_000);
+    reader.close();
+    writer.close();
   }));
