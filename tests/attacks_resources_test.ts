@@ -152,6 +152,7 @@ Deno.test("peers that connect by the thousand and say nothing cost next to nothi
   const growth = target.memory() - before;
   assert.ok(growth < 40 * MIB, `${growth / MIB} MiB more than before`);
   await neighbour.echoes();
+  // The time of another process, which is not ours to move: only who has had a second makes room (`proxy/unproven.ts`).
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await using newcomer = await Neighbour.open(target);
   await newcomer.echoes();
