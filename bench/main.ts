@@ -12,6 +12,7 @@ import { COST_ROWS } from "./rows_cost.ts";
 import { DNS_ROWS } from "./rows_dns.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
+import { PEER_ROWS } from "./rows_peers.ts";
 import { POD_ROWS } from "./rows_pods.ts";
 import { TRAFFIC_ROWS } from "./rows_traffic.ts";
 import { inOwnUserNamespace } from "./user_namespace.ts";
@@ -20,6 +21,7 @@ import { Session } from "./session.ts";
 
 const ROWS: readonly Row[] = [
   ...TRAFFIC_ROWS,
+  ...PEER_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,

@@ -4,6 +4,9 @@ import { BULK_PORT, HTTP_PORT, type Link, type Side } from "./rig.ts";
 /** A path of the application that answers more bytes than anyone reads. */
 export const ENDLESS_PATH = "/endless";
 
+/** A path of the application that says how many requests it has had (ngx_http_stub_status_module). */
+export const STATUS_PATH = "/status";
+
 /** Where the stream-TLS pair listens: one port per application port, as it cannot tell where a connection was going. */
 export const STREAM_PORTS = [
   { app: HTTP_PORT, client: 15001, server: 15008 },
@@ -44,6 +47,7 @@ ${temporary}
     listen ${link.addresses.server}:${HTTP_PORT} backlog=4096;
     location / { return 200 "ok\\n"; }
     location = ${ENDLESS_PATH} { root ${directory}; }
+    location = ${STATUS_PATH} { stub_status; }
   }
 }
 `,

@@ -42,6 +42,7 @@ const QUICK: Plan = {
   volumeBytes: 1e9,
   idleConnections: 500,
   stallSeconds: 2,
+  small: true,
 };
 
 const FULL: Plan = {
@@ -52,6 +53,7 @@ const FULL: Plan = {
   volumeBytes: 20e9,
   idleConnections: 5000,
   stallSeconds: 60,
+  small: false,
 };
 
 /** Null: the user asked for help. Throws with a text for the user. */

@@ -25,9 +25,10 @@ const DESCRIPTORS = 65536;
 /** What a child may see of our environment; the rest is left out so that all proxies run under the same conditions. */
 const INHERITED = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "LANG"];
 
+const RAISE_LIMIT = `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"`;
 // `exec` keeps the pid, so the pid we know is the one of the program and not of the shell.
-const WRAPPER =
-  `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; log=$1; shift; exec "$@" >"$log" 2>&1`;
+const WRAPPER = `${RAISE_LIMIT}; log=$1; shift; exec "$@" >"$log" 2>&1`;
+const FOREGROUND_WRAPPER = `${RAISE_LIMIT}; exec "$@"`;
 
 class Child implements Started {
   #done = false;
@@ -93,8 +94,8 @@ export class Processes {
 
   /** Runs `argv` to its end and returns its standard output; throws with the end of its output when it fails. */
   async run(argv: readonly string[]): Promise<string> {
-    const [program, ...args] = argv;
-    const command = new Deno.Command(program ?? "true", { args, stdin: "null", stdout: "piped", stderr: "piped" });
+    const args = ["-c", FOREGROUND_WRAPPER, "sh", ...argv];
+    const command = new Deno.Command("sh", { args, stdin: "null", stdout: "piped", stderr: "piped" });
     const child = command.spawn();
     this.#running.add(child);
     const { success, code, stdout, stderr } = await child.output().finally(() => this.#running.delete(child));

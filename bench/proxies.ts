@@ -19,12 +19,21 @@ export const OUR_COMMAND: readonly string[] = [
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 
+/** How a pair of ztunnels is started otherwise than all others are. Kinds without settings ignore it. */
+export interface Variant {
+  /** Environment variables for both sides, for every kind alike. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Words to put before the command of that side; they must end in an `exec`, so that the process id stays. */
+  readonly before?: (side: Side) => readonly string[];
+}
+
 /** What a kind gets to start its two processes. `directory` is its own. */
 export interface Place {
   readonly processes: Processes;
   readonly link: Link;
   readonly directory: string;
   readonly mesh: string;
+  readonly variant: Variant;
 }
 
 /** The started pair. On loopback one process may be both sides. Direct: no process at all. */

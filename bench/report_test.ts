@@ -29,6 +29,7 @@ function results(ids: readonly string[]): Results {
       volumeBytes: 1,
       idleConnections: 1,
       stallSeconds: 1,
+      small: true,
     },
     subjects: ids.map((id) => ({ id, title: id, tls: id === "direct" ? "none" : "T <1>" })),
     rows: [{ id: "req32", title: "requests, 32", metrics: METRICS, rounds: [round, round] }],

@@ -1,4 +1,5 @@
 /** What a row of the report is: some figures of every subject, taken in rounds. */
+import type { Variant } from "./proxies.ts";
 import type { Subject } from "./subject.ts";
 
 export interface Metric {
@@ -27,16 +28,18 @@ export interface Plan {
   readonly volumeBytes: number;
   readonly idleConnections: number;
   readonly stallSeconds: number;
+  /** Rows about many connections take their small form. */
+  readonly small: boolean;
 }
 
 export interface RunContext {
   /** Told when a subject could not be measured; the run goes on without that figure. */
   onFailure(subject: Subject, error: unknown): void;
   /**
-   * A new pair of the same kind for figures that must not depend on what the old one did before; the row stops it.
-   * Null where only one pair can be there at a time.
+   * A new pair of the same kind for figures that must not depend on what the old one did before, or that need other
+   * settings; the row stops it. Null where only one pair can be there at a time.
    */
-  another(subject: Subject): Promise<Subject> | null;
+  another(subject: Subject, variant?: Variant): Promise<Subject> | null;
 }
 
 type MeasureOne = (subject: Subject, plan: Plan, run: RunContext) => Promise<Sample>;
@@ -71,4 +74,21 @@ export function oneByOne(measure: MeasureOne): Row["measure"] {
 export function proxiesOneByOne(measure: MeasureOne): Row["measure"] {
   const all = oneByOne(measure);
   return (subjects, plan, run) => all(subjects.filter((subject) => subject.pids.length > 0), plan, run);
+}
+
+/**
+ * As `oneByOne`, with a pair of its own for each subject, started as `variant` says. Nothing without namespaces; the
+ * small form measures ztunnels alone.
+ */
+export function eachFresh(variant: Variant, measure: MeasureOne): Row["measure"] {
+  return oneByOne(async (subject, plan, run) => {
+    if (plan.small && subject.kind.entry !== "redirect-all") return {};
+    const fresh = await run.another(subject, variant);
+    if (fresh === null) return {};
+    try {
+      return await measure(fresh, plan, run);
+    } finally {
+      await fresh.stop();
+    }
+  });
 }

@@ -54,7 +54,7 @@ function bulkAmount(plan: Plan): BulkLoad["amount"] {
   return plan.bulkBytes === null ? { seconds: plan.seconds } : { bytes: plan.bulkBytes };
 }
 
-function bulkCpu(result: BulkResult, times: readonly CpuTime[]): Sample {
+export function bulkCpu(result: BulkResult, times: readonly CpuTime[]): Sample {
   if (times.length === 0) return {};
   const perGb = (pick: (time: CpuTime) => number) =>
     times.reduce((sum, time) => sum + pick(time), 0) / (result.bytes / GB);

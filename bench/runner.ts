@@ -70,7 +70,7 @@ export class Runner {
       const round = await row.measure(subjects, this.#plan, {
         onFailure: (subject, error) =>
           this.#warn(`no figures for ${row.id} of ${subject.id} in round ${number + 1}: ${text(error)}`),
-        another: (subject) => session.rig === "namespaces" ? session.start(subject.kind) : null,
+        another: (subject, variant) => session.rig === "namespaces" ? session.start(subject.kind, variant) : null,
       });
       this.#noteErrors(row, round);
       rounds[number] = new Map([...rounds[number] ?? [], ...round]);

@@ -1,6 +1,6 @@
 /** Everything one run has started, and its end: processes, namespaces, temporary files. */
 import { Processes } from "./processes.ts";
-import type { ProxyUnderTest } from "./proxies.ts";
+import type { ProxyUnderTest, Variant } from "./proxies.ts";
 import { bestRig, type Link, openLink } from "./rig.ts";
 import { Subject } from "./subject.ts";
 
@@ -14,7 +14,7 @@ export class Session {
   constructor(readonly rig: Link["kind"] = bestRig()) {}
 
   /** Starts a pair with its application on a link of its own. */
-  async start(kind: ProxyUnderTest): Promise<Subject> {
+  async start(kind: ProxyUnderTest, variant: Variant = {}): Promise<Subject> {
     if (this.#closing !== null) throw new Error(`Cannot start ${kind.title}: the run is ending`);
     const number = this.#places++;
     const directory = `${this.#directory}/${number}-${kind.id}`;
@@ -27,7 +27,7 @@ export class Session {
       await link.close();
     };
     this.#ends.add(end);
-    return await Subject.start(kind, { processes, link, directory, end });
+    return await Subject.start(kind, { processes, link, directory, end }, variant);
   }
 
   /** Ends all that `start` started; others may be started then. */

@@ -11,9 +11,9 @@ import {
   wrkCommand,
 } from "./loads.ts";
 import { meshFile } from "./mesh_file.ts";
-import { applicationConfig, ENDLESS_PATH, STREAM_PORTS } from "./nginx.ts";
+import { applicationConfig, ENDLESS_PATH, STATUS_PATH, STREAM_PORTS } from "./nginx.ts";
 import { type Processes, sleep, type Started, waitForLog, waitForPorts } from "./processes.ts";
-import type { Pair, ProxyUnderTest } from "./proxies.ts";
+import type { Pair, ProxyUnderTest, Variant } from "./proxies.ts";
 import { BULK_PORT, HTTP_PORT, type Link } from "./rig.ts";
 
 const SOCKS_PORT = 15080;
@@ -63,12 +63,12 @@ export class Subject {
   }
 
   /** Starts application and proxies. */
-  static async start(kind: ProxyUnderTest, ground: Ground): Promise<Subject> {
+  static async start(kind: ProxyUnderTest, ground: Ground, variant: Variant = {}): Promise<Subject> {
     const { processes, link, directory } = ground;
     const mesh = `${directory}/mesh.yaml`;
     Deno.writeTextFileSync(mesh, meshFile(link));
     const application = await startApplication(processes, link, directory);
-    const pair = await kind.start({ processes, link, directory, mesh });
+    const pair = await kind.start({ processes, link, directory, mesh, variant });
     const target = await findEntry(kind, processes, link);
     return new Subject(kind, processes, link, target, pair, application, directory, ground.end);
   }
@@ -106,6 +106,14 @@ export class Subject {
     const holder = this.processes.start(`holder-${mode}`, argv);
     await waitForLog(holder, /ready/, 60_000);
     return holder;
+  }
+
+  /** How many requests the application has had so far; asking is one. It is asked beside the proxies. */
+  async served(): Promise<number> {
+    const ask = `exec 3<>/dev/tcp/${this.link.addresses.server}/${HTTP_PORT}
+printf 'GET ${STATUS_PATH} HTTP/1.0\r\n\r\n' >&3; cat <&3`;
+    const answer = await this.processes.run([...this.link.inside("server"), "bash", "-c", ask]);
+    return Number(/requests\s+\d+ \d+ (\d+)/.exec(answer)?.[1]);
   }
 
   /** Bytes that came in on the server side's wire so far; on loopback every hop of the path counts. */

@@ -37,7 +37,7 @@ export async function startZtunnels(
 }
 
 async function startDedicated(
-  { processes, link, mesh }: Place,
+  { processes, link, mesh, variant }: Place,
   side: Side,
   command: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -48,14 +48,18 @@ async function startDedicated(
     // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
     ...(link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
   };
-  const options = { env: { ...environment(mesh, side), ...own, ...env }, cwd: REPOSITORY };
-  const child = processes.start(`proxy-${side}`, [...link.inside(side), ...command], options);
+  const options = { env: { ...environment(mesh, side), ...own, ...env, ...variant.env }, cwd: REPOSITORY };
+  const child = processes.start(
+    `proxy-${side}`,
+    [...link.inside(side), ...variant.before?.(side) ?? [], ...command],
+    options,
+  );
   await waitForPorts(child, [15001, 15008], START_MILLIS);
   return child;
 }
 
 async function startShared(
-  { processes, link, mesh, directory }: Place,
+  { processes, link, mesh, directory, variant }: Place,
   side: Side,
   command: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -69,8 +73,8 @@ async function startShared(
     PACKET_MARK: `${PACKET_MARK}`,
     INPOD_UDS: agent.path,
   };
-  const child = processes.start(`proxy-${side}`, [...IN_EMPTY_NAMESPACE, ...command], {
-    env: { ...environment(mesh, side), ...own, ...env },
+  const child = processes.start(`proxy-${side}`, [...IN_EMPTY_NAMESPACE, ...variant.before?.(side) ?? [], ...command], {
+    env: { ...environment(mesh, side), ...own, ...env, ...variant.env },
     cwd: REPOSITORY,
   });
   await handOver(await agent.session(), WORKLOADS[side], path);
