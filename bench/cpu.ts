@@ -1,5 +1,5 @@
 /** What a process costs, read from `/proc`. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** CPU time of all threads of a process, in seconds; the kernel reports it in steps of 10 ms. */
 export interface CpuTime {
@@ -47,9 +47,26 @@ export function residentBytes(pid: number): number {
   throw new Error(`Cannot read the memory of process ${pid}: neither smaps_rollup nor status has it`);
 }
 
+/** Starts the count of `peakBytes` again. */
+export function resetPeak(pid: number): void {
+  // proc(5): 5 resets the peak resident set size.
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Most resident memory in bytes since the process began or `resetPeak`. */
+export function peakBytes(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) * 1024;
+}
+
 /** Open file descriptors. */
 export function descriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** CPU time in seconds. */
+export function busySeconds(pid: number): number {
+  const { user, system } = cpuTime(pid);
+  return user + system;
 }
 
 /** What each of `pids` used while `work` ran. */

@@ -10,6 +10,7 @@ import type { Row } from "./row.ts";
 import { ATTACK_ROWS } from "./rows_attacks.ts";
 import { COST_ROWS } from "./rows_cost.ts";
 import { DNS_ROWS } from "./rows_dns.ts";
+import { FANOUT_ROWS } from "./rows_fanout.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
@@ -22,6 +23,7 @@ import { Session } from "./session.ts";
 const ROWS: readonly Row[] = [
   ...TRAFFIC_ROWS,
   ...PEER_ROWS,
+  ...FANOUT_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,

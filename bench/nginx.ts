@@ -1,5 +1,5 @@
 /** Configuration of the nginx processes: the application, and the two proxies of the stream-TLS peer. */
-import { BULK_PORT, HTTP_PORT, type Link, type Side } from "./rig.ts";
+import { BULK_PORT, ECHO_PORT, HTTP_PORT, type Link, type Side } from "./rig.ts";
 
 /** A path of the application that answers more bytes than anyone reads. */
 export const ENDLESS_PATH = "/endless";
@@ -11,6 +11,7 @@ export const STATUS_PATH = "/status";
 export const STREAM_PORTS = [
   { app: HTTP_PORT, client: 15001, server: 15008 },
   { app: BULK_PORT, client: 15002, server: 15009 },
+  { app: ECHO_PORT, client: 15003, server: 15010 },
 ] as const;
 
 /**

@@ -14,6 +14,8 @@ export type Side = "client" | "server";
 /** Ports of the application behind the server-side proxy. */
 export const HTTP_PORT = 8080;
 export const BULK_PORT = 5201;
+/** Of `echo.ts`, which runs only for the rows that need it. */
+export const ECHO_PORT = 7000;
 
 /** Mark of the proxies' own connections (`PACKET_MARK`): they are not redirected again. */
 export const PACKET_MARK = 0x539;

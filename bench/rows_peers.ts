@@ -2,7 +2,7 @@
  * Many HBONE connections at once, each with one stream, as a node has that talks to many others. Both ztunnels open a
  * connection for each stream when POOL_MAX_STREAMS_PER_CONNECTION is 1.
  */
-import { cpuDuring, cpuTime, residentBytes } from "./cpu.ts";
+import { busySeconds, cpuDuring, residentBytes } from "./cpu.ts";
 import { sleep } from "./processes.ts";
 import { eachFresh, type Metric, type Plan, type Row, type Sample } from "./row.ts";
 import { bulkCpu } from "./rows_traffic.ts";
@@ -88,11 +88,6 @@ async function requests(subject: Subject, connections: number, seconds: number):
     }),
     ["errors", errors],
   ]);
-}
-
-function busySeconds(pid: number): number {
-  const { user, system } = cpuTime(pid);
-  return user + system;
 }
 
 async function bulk(subject: Subject, seconds: number): Promise<Sample> {

@@ -7,7 +7,7 @@
 import { ZdsAgent, type ZdsSession } from "../tests/support/zds_agent.ts";
 import { type Started, waitForPorts } from "./processes.ts";
 import type { Pair, Place } from "./proxies.ts";
-import { BULK_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
+import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
 
 export type Mode = "dedicated" | "shared";
 
@@ -32,7 +32,7 @@ export async function startZtunnels(
     mode === "shared" ? startShared(place, side, command, env) : startDedicated(place, side, command, env);
   const client = await start("client");
   if (place.link.kind === "loopback") return { client, server: client };
-  for (const port of [HTTP_PORT, BULK_PORT]) await place.link.redirect(port, 15001);
+  for (const port of [HTTP_PORT, BULK_PORT, ECHO_PORT]) await place.link.redirect(port, 15001);
   return { client, server: await start("server") };
 }
 

@@ -1,0 +1,84 @@
+/** Many kept connections through a pair: the echo on the server side, the sender on the client side. */
+import { readFileSync } from "node:fs";
+import { busySeconds, peakBytes, resetPeak, residentBytes } from "./cpu.ts";
+import { type Started, waitForLog } from "./processes.ts";
+import { ECHO_PORT, type Side } from "./rig.ts";
+import type { Group, GroupResult, SenderPlan } from "./sender.ts";
+import type { Subject } from "./subject.ts";
+
+const START_MILLIS = 10_000;
+/** Handshakes of 10,000 connections on a small share of a core. */
+const OPEN_MILLIS = 150_000;
+/** Until the sender gives up on the last echoes. */
+const LAST_MILLIS = 20_000;
+
+/** An application with kept connections, all of them open. The pair's end stops it as well. */
+export class Crowd {
+  readonly #seconds: number;
+  readonly #processes: readonly Started[];
+  readonly #sender: Started;
+
+  private constructor(seconds: number, echo: Started, sender: Started) {
+    this.#seconds = seconds;
+    this.#processes = [sender, echo];
+    this.#sender = sender;
+  }
+
+  /** Returns when the connections are open, and that is when the `seconds` of sending begin. */
+  static async start(subject: Subject, groups: readonly Group[], seconds: number): Promise<Crowd> {
+    const host = subject.link.addresses.server;
+    const echo = startScript(subject, "server", "echo", [host, `${ECHO_PORT}`]);
+    await waitForLog(echo, /ready/, START_MILLIS);
+    const plan: SenderPlan = { host, port: ECHO_PORT, seconds, groups };
+    const sender = startScript(subject, "client", "sender", [JSON.stringify(plan)]);
+    await waitForLog(sender, /ready/, OPEN_MILLIS);
+    return new Crowd(seconds, echo, sender);
+  }
+
+  /** What became of each group, once the time is over. The connections stay open. */
+  async results(): Promise<GroupResult[]> {
+    await waitForLog(this.#sender, /\]\n/, this.#seconds * 1000 + LAST_MILLIS);
+    return JSON.parse(readFileSync(this.#sender.log, "utf8").split("\n")[1] ?? "");
+  }
+
+  async stop(): Promise<void> {
+    for (const process of this.#processes) await process.stop();
+  }
+}
+
+function startScript(subject: Subject, side: Side, name: string, args: readonly string[]): Started {
+  const script = new URL(`${name}.ts`, import.meta.url).pathname;
+  const argv = [...subject.link.inside(side), Deno.execPath(), "run", "-A", "--no-prompt", script, ...args];
+  return subject.processes.start(name, argv);
+}
+
+/** What an application with kept connections did, and what the proxies used meanwhile. */
+export interface Observation {
+  readonly results: readonly GroupResult[];
+  /** CPU time in seconds, peak of RSS since the first connection and RSS at the end, in bytes, of each proxy. */
+  readonly cpu: readonly number[];
+  readonly peak: readonly number[];
+  readonly memory: readonly number[];
+  /** How long the CPU time was counted: from the last handshake to the last echo. */
+  readonly seconds: number;
+}
+
+export async function observe(subject: Subject, groups: readonly Group[], seconds: number): Promise<Observation> {
+  const { pids } = subject;
+  pids.forEach(resetPeak);
+  const crowd = await Crowd.start(subject, groups, seconds);
+  try {
+    const began = performance.now(), before = pids.map(busySeconds);
+    const results = await crowd.results();
+    const took = (performance.now() - began) / 1000;
+    const cpu = pids.map((pid, side) => busySeconds(pid) - (before[side] ?? NaN));
+    return { results, cpu, peak: pids.map(peakBytes), memory: pids.map(residentBytes), seconds: took };
+  } finally {
+    await crowd.stop();
+  }
+}
+
+/** Connections that failed and messages without an echo. */
+export function lost(results: readonly GroupResult[]): number {
+  return results.reduce((sum, { failed, closed, sent, answered }) => sum + failed + closed + sent - answered, 0);
+}

@@ -1,0 +1,22 @@
+/** Sends back what it receives: `echo.ts HOST PORT`. Prints `ready` when it listens. For messages, not for bulk. */
+import { accept, close, listen, Readable, receive, send } from "./libc_sockets.ts";
+
+const [host = "", port] = Deno.args;
+const listener = listen(host, Number(port));
+const readable = new Readable();
+const buffer = new Uint8Array(65536);
+
+readable.add(listener);
+console.log("ready");
+for (;;) {
+  readable.wait(-1, (fd) => {
+    if (fd === listener) {
+      const connection = accept(listener);
+      if (connection >= 0) readable.add(connection);
+      return;
+    }
+    const length = receive(fd, buffer);
+    // A peer that leaves replies unread is of no use to the bench.
+    if (length <= 0 || send(fd, buffer, length) < length) close(fd);
+  });
+}
