@@ -7,7 +7,7 @@
 # capabilities to root only, so deploy/ztunnel.yaml sets runAsUser 0, drops all capabilities and adds those three.
 # The root file system may be read-only.
 FROM debian:13-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates nodejs npm
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev nodejs npm zlib1g-dev
 WORKDIR /build
 COPY . .
 ARG VERSION REVISION

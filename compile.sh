@@ -1,12 +1,10 @@
 #!/bin/sh
 # Makes one executable of the proxy: the runtime, the program and, where one was built, an OpenSSL 3.5 library.
 #
-# usage: ./compile.sh [-o OUT] [-f auto|compile|unpack|folder] [-e ENTRY]
+# usage: ./compile.sh [-o OUT] [-f unpack|folder] [-e ENTRY]
 #   -o  where to write it; dist/ztunnel by default
-#   -f  compile: by `deno compile`, which downloads a runtime of its own the first time
-#       unpack:  a shell header, and a packed runtime that unpacks itself on first start (tools/launcher.sh)
-#       auto:    compile where that works, else unpack; the default
-#       folder:  the parts as files in the folder OUT, with a script that starts them; for a container image
+#   -f  unpack: one file that unpacks itself on its first start; the default
+#       folder: the parts as files in the folder OUT, with a program that starts them; for a container image
 #   -e  the main module; src/main.ts by default
 #
 # In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default the
@@ -15,7 +13,13 @@
 # The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache. Without it the executable uses
 # the system's libssl.so.3.
 #
-# The unpack form for x86-64, TLS library included, takes 43 MB, 0.8 s for its first start and 0.1 s for later ones.
+# Both are started by tools/launcher, which wants a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev). For x86-64,
+# TLS library included, one file takes 44 MB, 1 s for its first start and 0.1 s for later ones.
+#
+# `deno compile` is not used. What it makes keeps compiled code and the TLS library in the temporary folder under names
+# that anybody can foresee, and uses what lies there whoever put it there: code of any local user, run as root. The
+# first can be switched off (--no-code-cache), the second cannot, and where to put them is nobody's choice. It also wants
+# a runtime of its own that no package registry has, so neither its build nor a cure could be tested in a clean clone.
 set -eu
 cd "$(dirname "$0")"
 
@@ -24,7 +28,7 @@ v8_flags=--max-semi-space-size=1,--no-parallel-scavenge
 run_flags="-A --no-prompt --unstable-worker-options --v8-flags=$v8_flags"
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 
-out=dist/ztunnel form=auto entry=src/main.ts
+out=dist/ztunnel form=unpack entry=src/main.ts
 while getopts o:f:e: option; do
   case $option in
     o) out=$OPTARG ;;
@@ -34,8 +38,8 @@ while getopts o:f:e: option; do
   esac
 done
 case $form in
-  auto | compile | unpack | folder) ;;
-  *) echo "compile.sh: -f \"$form\" must be auto, compile, unpack or folder" >&2; exit 2 ;;
+  unpack | folder) ;;
+  *) echo "compile.sh: -f \"$form\" must be unpack or folder" >&2; exit 2 ;;
 esac
 
 deno_version=2.9.6
@@ -83,54 +87,27 @@ add_library() {
   fi
 }
 
-# Fails quietly where the runtime for executables cannot be had; what it makes must start.
-by_deno_compile() {
-  set --
-  [ -f "$parts/libssl.so" ] && set -- --include "$parts/libssl.so"
-  # shellcheck disable=SC2086 # flags are words
-  runtime compile --quiet $run_flags --no-config --no-lock --no-check "$@" -o "$work/exe" "$parts/ztunnel.js" >"$work/log" 2>&1 &&
-    "$work/exe" version >>"$work/log" 2>&1 || return 1
-  mv "$work/exe" "$out"
-}
-
 add_runtime() {
   cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
   chmod 755 "$parts/deno"
 }
 
-# The header has a fixed size, so that it can name the place where the payload begins.
-by_unpacking() {
-  header_size=4096
-  add_runtime
-  (cd "$parts" && tar --owner=0 --group=0 --numeric-owner --mtime=@0 -cf - -- *) | gzip -6n > "$work/payload"
-  id=$(sha256sum "$work/payload" | cut -c1-16)
-  sed -e "s|@ID@|$id|" -e "s|@OFFSET@|$((header_size + 1))|" -e "s|@FLAGS@|$run_flags $sealed_flags|" tools/launcher.sh > "$work/header"
-  [ "$(wc -c < "$work/header")" -le "$header_size" ] || { echo "compile.sh: launcher.sh is longer than $header_size bytes" >&2; exit 1; }
-  truncate -s "$header_size" "$work/header"
-  cat "$work/header" "$work/payload" > "$work/exe"
-  chmod 755 "$work/exe"
-  mv "$work/exe" "$out"
+launcher() {
+  # shellcheck disable=SC2086 # flags are words
+  tools/launcher/build.sh "$form" "$parts" "$1" $run_flags $sealed_flags
 }
 
 as_folder() {
-  add_runtime
-  cat > "$parts/ztunnel" <<S
-#!/bin/sh
-home=\$(dirname -- "\$(readlink -f -- "\$0")")
-export DENO_DIR="\$home/cache" DENO_NO_UPDATE_CHECK=1
-exec "\$home/deno" run $run_flags $sealed_flags "\$home/ztunnel.js" "\$@"
-S
-  chmod 755 "$parts/ztunnel"
+  launcher "$parts/ztunnel"
   mkdir -p "$out"
   cp "$parts"/* "$out/"
 }
 
 bundle
 add_library
+add_runtime
 case $form in
   folder) as_folder ;;
-  compile) by_deno_compile || { cat "$work/log" >&2; exit 1; } ;;
-  unpack) by_unpacking ;;
-  auto) by_deno_compile || by_unpacking ;;
+  unpack) launcher "$out" ;;
 esac
 echo "$out ($(du -sh --apparent-size "$out" | cut -f1))"

@@ -1,10 +1,12 @@
 /** `compile.sh`: each form of the product carries packages, workers and the TLS library with it. */
 import { strict as assert } from "node:assert";
+import { testNeeding } from "./support/needs.ts";
 import { Program, run } from "./support/program.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const SCRIPT = new URL("../compile.sh", import.meta.url).pathname;
-const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; 1.2.3";
+const NEEDS = { packages: ["cc"], headers: ["/usr/include/zlib.h"] } as const;
+const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; blue; 1.2.3";
 
 async function compile(form: string, out: string, library: string): Promise<void> {
   const env = { ...Deno.env.toObject(), OPENSSL_LIBRARY: library, VERSION: "1.2.3" };
@@ -15,12 +17,12 @@ async function compile(form: string, out: string, library: string): Promise<void
 }
 
 for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as const) {
-  Deno.test(`compile: the form "${form}" runs alone, away from the sources`, async () => {
+  testNeeding(NEEDS, `compile: the form "${form}" runs alone, away from the sources`, async () => {
     using dir = tempDir();
     const library = dir.write("some_library.so", "never loaded here");
     await compile(form, `${dir.path}/out`, library);
     for (const _start of ["first", "second"]) {
-      const env = { ZTUNNEL_UNPACK_DIR: `${dir.path}/unpacked` };
+      const env = { ZTUNNEL_UNPACK_DIR: `${dir.path}/unpacked`, "XDS_HEADER_x-tenant": "blue" };
       const options = { args: ["version", "a b"], env, cwd: "/" };
       await using program = new Program(`${dir.path}/out${executable}`, options);
       assert.deepEqual(await program.ended(), { code: 5, signal: null, output: SAID });
@@ -29,5 +31,5 @@ for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as con
 }
 
 Deno.test("compile: an unknown form is refused", async () => {
-  await assert.rejects(run(SCRIPT, "-f", "zip"), /-f "zip" must be/);
+  await assert.rejects(run(SCRIPT, "-f", "compile"), /-f "compile" must be unpack or folder/);
 });

@@ -6,8 +6,11 @@
  * is a failure; a peer named by an environment variable stays a matter of choice.
  */
 
+import { existsSync } from "node:fs";
+
 /** Programs and the Debian package that brings each. */
 const PACKAGES = {
+  cc: "gcc libc6-dev",
   conntrack: "conntrack",
   curl: "curl",
   dig: "dnsutils",
@@ -30,9 +33,14 @@ const PACKAGES = {
 } as const;
 export type Program = keyof typeof PACKAGES;
 
+/** Files of libraries for C, and the Debian package that brings each. */
+const HEADERS = { "/usr/include/zlib.h": "zlib1g-dev" } as const;
+
 export interface Needs {
   /** Programs that must be installed, by the name of the command. */
   readonly packages?: readonly Program[];
+  /** Headers of C libraries. */
+  readonly headers?: readonly (keyof typeof HEADERS)[];
   /** Effective user id 0. */
   readonly root?: boolean;
   /** The right to make network namespaces. Implies root and `ip`. */
@@ -55,6 +63,7 @@ export interface Machine {
   readonly uid: number | null;
   readonly canMakeNamespaces: () => boolean;
   readonly has: (command: string) => boolean;
+  readonly hasFile: (path: string) => boolean;
   readonly env: (name: string) => string | undefined;
 }
 
@@ -65,6 +74,10 @@ export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
   for (const program of new Set(programs)) {
     if (machine.has(program)) continue;
     found.push({ reason: `${program} is missing`, cure: `apt-get install ${PACKAGES[program]}`, duty: true });
+  }
+  for (const header of needs.headers ?? []) {
+    if (machine.hasFile(header)) continue;
+    found.push({ reason: `${header} is missing`, cure: `apt-get install ${HEADERS[header]}`, duty: true });
   }
   if ((needs.root || needs.namespaces) && machine.uid !== 0) {
     found.push({ reason: "not root", cure: "run as root", duty: true });
@@ -118,6 +131,7 @@ export function plan(
 const thisMachine: Machine = {
   uid: Deno.uid(),
   canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
+  hasFile: (path) => existsSync(path),
   has: (command) => (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${command}`)),
   env: (name) => Deno.env.get(name),
 };

@@ -1,9 +1,18 @@
 import { strict as assert } from "node:assert";
 import { type Lack, lacks, type Machine, plan, testNeeding } from "./needs.ts";
 
-const bare: Machine = { uid: 1000, canMakeNamespaces: () => false, has: () => false, env: () => undefined };
-const full: Machine = { uid: 0, canMakeNamespaces: () => true, has: () => true, env: () => "x" };
-const all = { packages: ["nginx", "ip"], root: true, namespaces: true, env: ["ZTUNNEL_PEER"], go: true } as const;
+const no = () => false;
+const yes = () => true;
+const bare: Machine = { uid: 1000, canMakeNamespaces: no, has: no, hasFile: no, env: () => undefined };
+const full: Machine = { uid: 0, canMakeNamespaces: yes, has: yes, hasFile: yes, env: () => "x" };
+const all = {
+  packages: ["nginx", "ip"],
+  headers: ["/usr/include/zlib.h"],
+  root: true,
+  namespaces: true,
+  env: ["ZTUNNEL_PEER"],
+  go: true,
+} as const;
 
 Deno.test("needs: a full machine lacks nothing", () => {
   assert.deepEqual(lacks(all, full), []);
@@ -13,6 +22,7 @@ Deno.test("needs: each lack names its reason, its cure, and whether CI owes it",
   assert.deepEqual(lacks(all, bare).map(({ reason, duty }) => [reason, duty]), [
     ["nginx is missing", true],
     ["ip is missing", true],
+    ["/usr/include/zlib.h is missing", true],
     ["not root", true],
     ["ZTUNNEL_PEER is not set", false],
     ["go is missing", false],

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Makes the executable that starts the runtime.
+#
+# usage: tools/launcher/build.sh unpack|folder PARTS OUT FLAG...
+#   unpack: OUT carries the files of the folder PARTS (deno, ztunnel.js, libssl.so) and unpacks them on its first start
+#   folder: OUT starts those that lie beside it
+#   FLAG... go to `deno run`
+#
+# Static, so that it runs wherever the runtime does. It wants a C compiler and zlib with its headers
+# (Debian: gcc, libc6-dev, zlib1g-dev).
+set -eu
+form=$1 parts=$2 out=$3
+shift 3
+here=$(dirname "$0")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+digest() { sha256sum "$1" | cut -c1-64; }
+{
+  printf '#define FLAGS'
+  for flag in "$@"; do printf ' "%s",' "$flag"; done
+  echo
+} > "$work/flags.h"
+
+compile() {
+  ${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -I "$work" -o "$work/exe" "$@" || {
+    echo "build.sh: the launcher needs a C compiler, libc.a and libz.a (Debian: gcc, libc6-dev, zlib1g-dev)" >&2
+    exit 1
+  }
+}
+
+case $form in
+  folder) compile "$here/launcher.c" ;;
+  unpack)
+    # The digests of the parts make the name of the folder, so the same program has the same folder whatever gzip did.
+    # shellcheck disable=SC2035 # no name of a part begins with a dash
+    (cd "$parts" && for name in *; do echo "{\"$name\", $(stat -c %s "$name"), \"$(digest "$name")\"},"; done) > "$work/list"
+    (cd "$parts" && cat -- *) | gzip -6n > "$work/payload"
+    {
+      echo "#define PARTS $(tr '\n' ' ' < "$work/list")"
+      echo "#define ID \"$(digest "$work/list" | cut -c1-16)\""
+      echo "#define PAYLOAD_SIZE $(stat -c %s "$work/payload")"
+    } > "$work/payload.h"
+    compile -DUNPACKS "$here"/launcher.c "$here"/unpack.c "$here"/private_folder.c "$here"/sha256.c -lz
+    cat "$work/payload" >> "$work/exe"
+    ;;
+  *) echo "build.sh: \"$form\" must be unpack or folder" >&2; exit 2 ;;
+esac
+mv "$work/exe" "$out"

@@ -1,0 +1,85 @@
+/*
+ * The executable `ztunnel`: starts the runtime with the program, in place of itself, so that process id, signals and
+ * exit status are the program's. No shell does this: some of them (dash) drop variables whose names are no names of
+ * theirs, such as XDS_HEADER_x-tenant, and the configuration is the environment.
+ *
+ * build.sh compiles it, either with the parts behind it in the same file (UNPACKS), or to lie in a folder beside them.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "unpack.h"
+
+#include "flags.h" /* FLAGS, the runtime's, made by build.sh */
+
+static const char *const flags[] = {FLAGS};
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+void fail(const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  fputs("ztunnel: ", stderr);
+  vfprintf(stderr, format, values);
+  fputs("\n", stderr);
+  va_end(values);
+  exit(1);
+}
+
+static void find_home(char home[PATH_MAX]) {
+#ifdef UNPACKS
+  unpacked_home(home);
+#else
+  ssize_t length = readlink("/proc/self/exe", home, PATH_MAX - 1);
+  if (length <= 0) fail("cannot read /proc/self/exe: %s", strerror(errno));
+  home[length] = '\0';
+  *strrchr(home, '/') = '\0';
+#endif
+}
+
+static void *list_of(size_t count) {
+  void *list = calloc(count, sizeof(char *));
+  if (list == NULL) fail("not enough memory");
+  return list;
+}
+
+static char *joined(const char *before, const char *path, const char *after) {
+  char *text = malloc(strlen(before) + strlen(path) + strlen(after) + 1);
+  if (text == NULL) fail("not enough memory");
+  sprintf(text, "%s%s%s", before, path, after);
+  return text;
+}
+
+/* The environment as it is, but for two variables of the runtime: where compiled code is kept, and no look for news. */
+static char **environment(const char *home) {
+  extern char **environ;
+  size_t count = 0, kept = 0;
+  while (environ[count] != NULL) count++;
+  char **list = list_of(count + 3);
+  for (size_t i = 0; i < count; i++) {
+    if (strncmp(environ[i], "DENO_DIR=", 9) != 0) list[kept++] = environ[i];
+  }
+  list[kept++] = joined("DENO_DIR=", home, "/cache");
+  list[kept++] = "DENO_NO_UPDATE_CHECK=1";
+  return list;
+}
+
+int main(int argc, char **argv) {
+  char home[PATH_MAX];
+  find_home(home);
+  char **words = list_of(FLAG_COUNT + (size_t)argc + 4);
+  size_t count = 0;
+  char *runtime = words[count++] = joined("", home, "/deno");
+  words[count++] = "run";
+  for (size_t i = 0; i < FLAG_COUNT; i++) words[count++] = (char *)flags[i];
+  words[count++] = joined("", home, "/ztunnel.js");
+  for (int i = 1; i < argc; i++) words[count++] = argv[i];
+  execve(runtime, words, environment(home));
+  const char *cure = errno == EACCES ? "; if its file system does not allow programs (noexec), set ZTUNNEL_UNPACK_DIR" : "";
+  fail("cannot start %s: %s%s", runtime, strerror(errno), cure);
+}
