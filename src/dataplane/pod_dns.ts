@@ -2,7 +2,7 @@
 import type { Config, WorkloadName } from "../config/config.ts";
 import type { ConfigFiles } from "../config/files.ts";
 import { parseResolverFile } from "../config/resolver_settings.ts";
-import { DnsProxy, newDnsShared } from "../dns/dns_proxy.ts";
+import { DnsProxy, type DnsShared, newDnsShared } from "../dns/dns_proxy.ts";
 import { parseHostsFile } from "../dns/hosts_file.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state.ts";
@@ -30,10 +30,11 @@ export interface PodDnsParts {
 
 export class PodDns {
   readonly #parts: PodDnsParts;
-  readonly #shared = newDnsShared();
+  readonly #shared: DnsShared;
 
   constructor(parts: PodDnsParts) {
     this.#parts = parts;
+    this.#shared = newDnsShared(parts.loop.network);
   }
 
   /**

@@ -12,15 +12,17 @@ export interface FoundAddresses {
 
 /** Within one answer; a chain that goes round ends there. */
 const MAX_ALIASES = 16;
+/** Records that are looked at: more addresses of one workload help nobody, and the name of each has up to 255 bytes. */
+const MAX_RECORDS = 512;
 
 /** `type`: A or AAAA, which was asked for. The response is one that `readResponse` has accepted. */
 export function readAddresses(bytes: Uint8Array, questionEnd: number, type: number): FoundAddresses {
   const aliases = new Map<string, string>();
   const found = new Map<string, Ip[]>();
   let at = questionEnd;
-  for (let left = word(bytes, ANSWERS_AT); left > 0; left--) {
+  for (let left = Math.min(word(bytes, ANSWERS_AT), MAX_RECORDS); left > 0; left--) {
     const fixed = endOfName(bytes, at);
-    const end = endOfRecord(bytes, at);
+    const end = endOfRecord(bytes, fixed);
     const owner = nameText(bytes, at);
     const data = fixed + RECORD_FIXED;
     const isIn = word(bytes, fixed + 2) === CLASS_IN;

@@ -9,6 +9,7 @@ import {
   type Network,
   type SocketOptions,
 } from "../net/network.ts";
+import type { Rounds } from "../net/rounds.ts";
 import type { ShedReport } from "../net/shed_report.ts";
 import type { Asker, QueryService } from "./query_service.ts";
 import { TcpConnection } from "./tcp_connection.ts";
@@ -22,9 +23,12 @@ export interface DnsListenAt {
   readonly siblings: number;
 }
 
-/** Connections of the pods of an isolate that may still come. */
+/** What the TCP connections of the pods of an isolate share. */
 export interface ConnectionBudget {
+  /** Connections that may still come. */
   left: number;
+  /** Of connections that have something to read. */
+  readonly rounds: Rounds;
 }
 
 /** Of one pod; a TCP connection waits for 5 s at most before it has to say something. */
@@ -145,7 +149,7 @@ export class DnsListeners {
       this.#shed.add(1, `${this.#connections.size} are open already`);
       return duplex.close(true);
     }
-    const connection = new TcpConnection(this.#network, duplex, this.#service, (closed) => {
+    const connection = new TcpConnection(this.#network, this.#budget.rounds, duplex, this.#service, (closed) => {
       this.#connections.delete(closed);
       this.#budget.left++;
       this.#onIdle?.();

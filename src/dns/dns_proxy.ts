@@ -3,7 +3,8 @@ import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state.ts";
-import type { ListenerState, Millis, Network, SocketOptions, Timer } from "../net/network.ts";
+import type { ListenerState, Millis, Network, Scheduler, SocketOptions, Timer } from "../net/network.ts";
+import { Rounds } from "../net/rounds.ts";
 import { ShedReport } from "../net/shed_report.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";
@@ -21,14 +22,20 @@ import { podResolver } from "./pod_resolver.ts";
 import { QueryService } from "./query_service.ts";
 import { ServerList } from "./server_list.ts";
 
+/** TCP connections that are read in one turn of the loop: a millisecond or two of it. */
+const CONNECTIONS_PER_TURN = 8;
+
 /** What the pods of one isolate share. */
 export interface DnsShared {
   readonly forward: ForwardBudget;
   readonly connections: ConnectionBudget;
 }
 
-export function newDnsShared(): DnsShared {
-  return { forward: newForwardBudget(), connections: { left: 4096 } };
+export function newDnsShared(scheduler: Scheduler): DnsShared {
+  return {
+    forward: newForwardBudget(),
+    connections: { left: 4096, rounds: new Rounds(scheduler, CONNECTIONS_PER_TURN) },
+  };
 }
 
 export interface DnsProxyParts {

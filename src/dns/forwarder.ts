@@ -4,6 +4,7 @@
  */
 import type { Protocol } from "./answer_writer.ts";
 import { Exchange, type ExchangeSettings, type Outcome } from "./exchange.ts";
+import { ExchangeBudget, type ExchangeHolder } from "./exchange_budget.ts";
 import type { Query } from "./query_reader.ts";
 import { type ByteBudget, type Kept, ResponseCache } from "./response_cache.ts";
 import { ageRecords } from "./response_reader.ts";
@@ -11,17 +12,16 @@ import { TYPE_AXFR, TYPE_IXFR } from "./wire.ts";
 
 /** Shared by the pods of an isolate. */
 export interface ForwardBudget {
-  /** Exchanges that may still begin; each has up to two sockets. */
-  exchanges: number;
+  readonly exchanges: ExchangeBudget;
   readonly cache: ByteBudget;
 }
 
 /** For one isolate, however many pods it serves. */
 export function newForwardBudget(): ForwardBudget {
-  return { exchanges: 1024, cache: { left: 16 << 20 } };
+  return { exchanges: new ExchangeBudget(), cache: { left: 16 << 20 } };
 }
 
-/** Of one pod. */
+/** Of one pod; beyond them its oldest makes room, since names that are not answered must not hold up those that are. */
 const MAX_EXCHANGES = 256;
 const MAX_WAITING = 2048;
 /** Longer questions carry something of their own, which nobody asks for twice. */
@@ -43,7 +43,7 @@ interface Shared {
   exchange: Exchange | null;
 }
 
-export class Forwarder {
+export class Forwarder implements ExchangeHolder {
   readonly #settings: ExchangeSettings;
   readonly #budget: ForwardBudget;
   readonly #cache: ResponseCache;
@@ -56,6 +56,11 @@ export class Forwarder {
     this.#settings = settings;
     this.#budget = budget;
     this.#cache = new ResponseCache(budget.cache);
+    budget.exchanges.join(this);
+  }
+
+  get exchanges(): number {
+    return this.#running.size;
   }
 
   /** Clients that wait for an answer. */
@@ -72,18 +77,27 @@ export class Forwarder {
       return null;
     }
     const running = key === null ? undefined : this.#shared.get(protocol + key);
-    const full = this.#running.size >= MAX_EXCHANGES || this.#budget.exchanges <= 0;
-    if ((running === undefined && full) || this.#waiting >= MAX_WAITING) {
+    if (this.#waiting >= MAX_WAITING) {
       done({ kind: "failed", why: "too many wait for an answer already", overload: true });
       return null;
     }
-    const shared = running ?? this.#begin(request, query, protocol, key);
-    return this.#wait(shared, done);
+    if (running !== undefined) return this.#wait(running, done);
+    const waiting = this.#wait(this.#begin(request, query, protocol, key), done);
+    if (this.#running.size > MAX_EXCHANGES) this.endOldest();
+    this.#budget.exchanges.enforce();
+    return waiting;
+  }
+
+  endOldest(): void {
+    for (const shared of this.#running) {
+      shared.exchange?.abort();
+      return this.#settle(shared, { kind: "failed", why: "it gave way to newer questions", overload: true });
+    }
   }
 
   close(): void {
     for (const shared of this.#running) shared.exchange?.abort();
-    this.#budget.exchanges += this.#running.size;
+    this.#budget.exchanges.leave(this);
     this.#running.clear();
     this.#shared.clear();
     this.#cache.clear();
@@ -93,20 +107,23 @@ export class Forwarder {
   #begin(request: Uint8Array, query: Query | null, protocol: Protocol, key: string | null): Shared {
     const shared: Shared = { key: key === null ? null : protocol + key, waiting: new Set(), exchange: null };
     this.#running.add(shared);
-    this.#budget.exchanges--;
     if (shared.key !== null) this.#shared.set(shared.key, shared);
     const message = { bytes: request.slice(), questionEnd: query?.questionEnd ?? null };
     shared.exchange = new Exchange(this.#settings, message, protocol, (outcome) => {
       if (outcome.kind === "answer" && key !== null && query!.edns?.hasOptions !== true) {
         this.#cache.keep(key, outcome.full, outcome.short, this.#settings.network.now());
       }
-      this.#end(shared);
-      for (const done of shared.waiting) {
-        this.#waiting--;
-        done(outcome);
-      }
+      this.#settle(shared, outcome);
     });
     return shared;
+  }
+
+  #settle(shared: Shared, outcome: Outcome): void {
+    this.#end(shared);
+    for (const done of shared.waiting) {
+      this.#waiting--;
+      done(outcome);
+    }
   }
 
   #wait(shared: Shared, done: OnOutcome): Waiting {
@@ -127,7 +144,6 @@ export class Forwarder {
 
   #end(shared: Shared): void {
     this.#running.delete(shared);
-    this.#budget.exchanges++;
     if (shared.key !== null) this.#shared.delete(shared.key);
   }
 

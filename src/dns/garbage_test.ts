@@ -15,6 +15,13 @@ function withCounts(bytes: Uint8Array, ...counts: readonly number[]): Uint8Array
 const NAME = question("A", "www.google.com");
 const OPT = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0];
 
+/** Behind the question, each with the root as its name. */
+function manyRecords(count: number): Uint8Array {
+  const bytes = new Uint8Array(NAME.length + 11 * count);
+  bytes.set(NAME);
+  return withCounts(bytes, 1, 0, 0, count);
+}
+
 /** Rows of the bad input: what is sent, and the code of the answer. */
 const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, rcode: string])[] = [
   ["a name that points at itself", Uint8Array.from([...NAME.subarray(0, 12), 0xc0, 12, 0, 1, 0, 1]), "FORMERR"],
@@ -25,6 +32,8 @@ const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, rcode: strin
   ["65535 of everything", withCounts(NAME, 65535, 65535, 65535, 65535), "FORMERR"],
   ["65535 additional records", withCounts(NAME, 1, 0, 0, 65535), "FORMERR"],
   ["no question", withCounts(NAME.slice(0, 12), 0, 0, 0, 0), "SERVFAIL"],
+  ["1100 records, all of them there", manyRecords(1100), "FORMERR"],
+  ["two questions where only one fits", withCounts(NAME.slice(0, 21), 2, 0, 0, 0), "FORMERR"],
   ["two OPT records", withCounts(Uint8Array.from([...NAME, ...OPT, ...OPT]), 1, 0, 0, 2), "FORMERR"],
   [
     "an OPT record with options that are not there",
@@ -134,6 +143,36 @@ const RESPONSES = [
     additionals: [{ name: ".", type: "OPT", udpPayloadSize: 1232, flags: 0, options: [] }],
   }),
 ];
+
+Deno.test("garbage: of a message with several questions nothing is read", () => {
+  // Names would be cut short or no names at all.
+  const bytes = new Uint8Array(65_535).fill(0xff);
+  bytes.set(NAME.subarray(0, 12));
+  assert.deepEqual(readQuery(withCounts(bytes, 10_876, 0, 0, 0)), { kind: "questions", count: 10_876 });
+  assert.equal(readQuery(withCounts(bytes, 1, 0, 0, 0)).kind, "malformed");
+});
+
+Deno.test("garbage: a response whose names take too long to read is none", () => {
+  const message = { bytes: NAME, questionEnd: NAME.length };
+  // Each record's name points at the one before it, 32 deep, and the last at a name of 100 labels.
+  const records: number[] = [];
+  let target = 0;
+  const start = NAME.length;
+  records.push(...Array(100).fill([1, 97]).flat(), 0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 0);
+  let count = 1;
+  for (target = start; start + records.length < 60_000; count++) {
+    const at = start + records.length;
+    records.push(0xc0 | (target >> 8), target & 255, 0, 1, 0, 1, 0, 0, 0, 60, 0, 0);
+    if (count < 30) target = at;
+  }
+  const response = (some: number) => {
+    const bytes = withCounts(Uint8Array.from([...NAME, ...records]), 1, some, 0, 0);
+    bytes[2]! |= 0x80;
+    return bytes;
+  };
+  assert.notEqual(readResponse(response(400), message, 4711), null);
+  assert.equal(readResponse(response(count), message, 4711), null);
+});
 
 Deno.test("garbage: any response is the answer or not, and what is one can grow old", () => {
   const message = { bytes: NAME, questionEnd: NAME.length };

@@ -6,22 +6,29 @@ import { HEADER_LENGTH, MAX_LABEL, MAX_NAME } from "./wire.ts";
 
 const POINTER = 0xc0;
 const DOT = 46;
-/** Writers need one or two. Without a bound a message of 64 KB could ask for a million steps at each of its names. */
+/** Writers need one or two. */
 const MAX_POINTERS = 32;
+
+/** How many labels and pointers of one message may still be read. One object serves all names of the message. */
+export interface NameSteps {
+  /** Negative: the message asked for more. */
+  left: number;
+}
 
 /**
  * Offset behind the name at `at`, or -1 where there is none: cut short, longer than 255 bytes, or with a pointer that
- * does not point back (so loops cannot be), is one of too many, or has bits that mean nothing (RFC 1035 §4.1.4).
+ * does not point back (so loops cannot be), is one of too many, or has bits that mean nothing (RFC 1035 §4.1.4). Also -1
+ * when `steps` are used up: one name takes up to 160 steps, and a message of 64 KB has room for 10,000 names.
  */
-export function endOfName(bytes: Uint8Array, at: number): number {
+export function endOfName(bytes: Uint8Array, at: number, steps: NameSteps | null = null): number {
   let end = -1;
   let length = 0;
   let before = at;
   let pointers = 0;
   for (;;) {
     const label = bytes[at];
-    if (label === undefined) return -1;
-    if (label === 0) return length + 1 > MAX_NAME ? -1 : end < 0 ? at + 1 : end;
+    if (label === undefined || (steps !== null && --steps.left < 0)) return -1;
+    if (label === 0) return end < 0 ? at + 1 : end;
     if (label > MAX_LABEL) {
       const target = pointerAt(bytes, at);
       if (target < HEADER_LENGTH || target >= before || ++pointers > MAX_POINTERS) return -1;
@@ -30,6 +37,8 @@ export function endOfName(bytes: Uint8Array, at: number): number {
       continue;
     }
     length += label + 1;
+    // The root's byte is still to come.
+    if (length >= MAX_NAME) return -1;
     at += label + 1;
   }
 }

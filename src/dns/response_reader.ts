@@ -1,5 +1,5 @@
 /** Reading what an upstream server sent: is it the answer, can it be read, how long may it be kept. */
-import { endOfName, sameFolded } from "./name.ts";
+import { endOfName, type NameSteps, sameFolded } from "./name.ts";
 import { endOfRecord, RECORD_FIXED } from "./query_reader.ts";
 import {
   ADDITIONALS_AT,
@@ -43,6 +43,11 @@ export interface ResponseFacts {
 
 /** Longest that a positive answer is kept (`docs/spec/inpod-dns.md` B5.11). */
 const LONGEST = 86_400;
+/**
+ * Labels and pointers of one response. The largest message has room for 4,000 addresses, whose names are a pointer to
+ * a question of a few labels.
+ */
+const MAX_STEPS = 65_536;
 
 /**
  * Null: this is not the answer to `message` as it was sent with `id`, or it cannot be read (RFC 5452 §9.1). The sender's
@@ -86,10 +91,11 @@ function walk(bytes: Uint8Array, at: number): Ttls | null {
   const count = answers + authorities + word(bytes, ADDITIONALS_AT);
   let least = LONGEST, signed = false;
   let negative: number | null = null;
+  const steps: NameSteps = { left: MAX_STEPS };
   for (let i = 0; i < count; i++) {
-    const end = endOfRecord(bytes, at);
+    const fixed = endOfName(bytes, at, steps);
+    const end = endOfRecord(bytes, fixed);
     if (end < 0) return null;
-    const fixed = endOfName(bytes, at);
     const type = word(bytes, fixed);
     if (type !== TYPE_OPT) least = Math.min(least, ttlAt(bytes, fixed + 4));
     if (type === TYPE_TSIG || type === TYPE_SIG) signed = true;
@@ -126,7 +132,7 @@ export function ageRecords(bytes: Uint8Array, questionEnd: number, seconds: numb
   for (let i = 0; i < count; i++) {
     const fixed = endOfName(bytes, at);
     if (word(bytes, fixed) !== TYPE_OPT) putLong(bytes, fixed + 4, Math.max(0, ttlAt(bytes, fixed + 4) - seconds));
-    at = endOfRecord(bytes, at);
+    at = endOfRecord(bytes, fixed);
   }
 }
 

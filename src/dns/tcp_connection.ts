@@ -12,6 +12,7 @@
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
 import type { Millis, Scheduler, Timer, TurnTask } from "../net/network.ts";
+import type { Rounds } from "../net/rounds.ts";
 import { framed, FrameReader } from "./frames.ts";
 import type { Waiting } from "./forwarder.ts";
 import type { Asker, QueryService } from "./query_service.ts";
@@ -19,12 +20,13 @@ import type { GivenStream } from "./zone_transfer.ts";
 
 /** For a whole message to come, and for an answer to be taken. */
 const IDLE_TIMEOUT: Millis = 5000;
-/** Then others have their turn. */
-const STEPS_PER_TURN = 16;
+/** Messages and reads; then others have their turn. Each costs up to 0.1 ms. */
+const STEPS_PER_TURN = 4;
 
 export class TcpConnection implements Asker, DuplexSink, TurnTask {
   readonly protocol = "tcp";
   readonly #scheduler: Scheduler;
+  readonly #rounds: Rounds;
   readonly #duplex: Duplex;
   readonly #service: QueryService;
   readonly #onClosed: (connection: TcpConnection) => void;
@@ -36,13 +38,16 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   #finishing = false;
   #served = false;
 
+  /** `rounds`: shared with the other connections of the isolate. */
   constructor(
     scheduler: Scheduler,
+    rounds: Rounds,
     duplex: Duplex,
     service: QueryService,
     onClosed: (connection: TcpConnection) => void,
   ) {
     this.#scheduler = scheduler;
+    this.#rounds = rounds;
     this.#duplex = duplex;
     this.#service = service;
     this.#onClosed = onClosed;
@@ -61,7 +66,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   /** Answers what has come, or the first message where none has come yet, and closes. */
   finish(): void {
     this.#finishing = true;
-    this.runTurn();
+    this.#rounds.take(this);
   }
 
   /** Idempotent. */
@@ -77,13 +82,13 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
 
   onReadable(): void {
     if (this.#duplex.broken) return this.close();
-    this.runTurn();
+    if (this.#state === "reading") this.#rounds.take(this);
   }
 
   onWritable(): void {
     if (this.#state !== "writing") return;
     this.#write();
-    this.runTurn();
+    this.#rounds.take(this);
   }
 
   onFailure(): void {
@@ -99,7 +104,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#expect();
     this.#write();
     // Out of a callback of somebody else: what has come meanwhile was not looked at.
-    if (wasWaiting) this.#scheduler.nextTurn(this);
+    if (wasWaiting) this.#rounds.add(this);
   }
 
   ignore(): void {
@@ -122,7 +127,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   /** Serves what has come, as far as it goes now. */
   runTurn(): void {
     for (let step = 0; this.#state === "reading"; step++) {
-      if (step === STEPS_PER_TURN) return this.#scheduler.nextTurn(this);
+      if (step === STEPS_PER_TURN) return this.#rounds.add(this);
       const message = this.#frames.next();
       if (message !== null) this.#serve(message);
       else if (!this.#read()) return;

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { MemoryNetwork } from "../net/memory_network.ts";
 import { newDnsShared } from "./dns_proxy.ts";
 import { framed } from "./frames.ts";
 import { answered, Bed, decode, encode, question } from "./testing.ts";
@@ -142,14 +143,35 @@ Deno.test("TCP: 256 connections; the next is refused with one line", () => {
 });
 
 Deno.test("TCP: the pods of an isolate share a bound too", () => {
-  const shared = newDnsShared();
+  const network = new MemoryNetwork();
+  const shared = newDnsShared(network);
   shared.connections.left = 3;
-  const bed = new Bed({ shared });
+  const bed = new Bed({ network, shared });
   const clients = Array.from({ length: 5 }, () => bed.tcpClient());
   bed.network.runUntilIdle();
   assert.deepEqual(clients.map(({ closed }) => closed), [false, false, false, true, true]);
   bed.proxy.drain({ kind: "immediate" }, () => {});
   assert.equal(shared.connections.left, 3);
+});
+
+Deno.test("TCP: however many have something to say, a few are answered in one turn, each in its turn", () => {
+  const bed = new Bed();
+  const clients = Array.from({ length: 100 }, () => bed.tcpClient());
+  bed.network.runUntilIdle();
+  const frame = framed(question("A", "www.google.com"));
+  // One message fits into the budget of a turn, four do not.
+  const messages = new Uint8Array([...frame, ...frame, ...frame, ...frame]);
+  for (const client of clients) client.duplex.write(messages);
+  const answered = () => bed.count("istio_dns_requests");
+  const perTurn: number[] = [];
+  for (let before = 0; before < 400 && perTurn.length < 1000; before = answered()) {
+    bed.network.step();
+    perTurn.push(answered() - before);
+  }
+  assert.equal(answered(), 400);
+  assert.ok(Math.max(...perTurn) <= 32, `${Math.max(...perTurn)} in one turn`);
+  bed.network.runUntilIdle();
+  assert.deepEqual(new Set(clients.map(({ received }) => received.length)), new Set([4]));
 });
 
 Deno.test("TCP: an immediate drain ends listeners, connections and what is under way", () => {

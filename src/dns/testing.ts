@@ -192,6 +192,8 @@ export function onlyBing(query: Required<Packet>): Packet {
 
 export interface BedOptions {
   readonly upstream?: Script;
+  /** Its address (default: {@link NAMESERVER}). */
+  readonly nameserver?: string;
   /** Text of the proxy's `resolv.conf`. */
   readonly resolver?: string;
   readonly hosts?: string;
@@ -200,6 +202,8 @@ export interface BedOptions {
   readonly listen?: ServerAddress;
   readonly ipv6?: boolean;
   readonly searchDomains?: readonly string[] | null;
+  /** In what network the proxy is, for tests that have more than one proxy in it. */
+  readonly network?: MemoryNetwork;
   readonly shared?: DnsProxyParts["shared"];
 }
 
@@ -207,7 +211,7 @@ export const NAMESERVER: SocketAddress = { ip: parseIp("10.0.0.10")!, port: 53 }
 const CLIENT_NAME = { name: "client", namespace: "ns1", serviceAccount: "default" };
 
 export class Bed {
-  readonly network = new MemoryNetwork();
+  readonly network: MemoryNetwork;
   readonly state = new MeshState();
   readonly metrics = new Metrics();
   readonly upstream: ScriptedServer;
@@ -216,8 +220,14 @@ export class Bed {
   #ids = 0x1234;
 
   constructor(options: BedOptions = {}) {
+    this.network = options.network ?? new MemoryNetwork();
     this.#log = testLog({ filter: options.logFilter ?? "info" });
-    this.upstream = new ScriptedServer(this.network, NAMESERVER, options.upstream ?? onlyBing);
+    const nameserver = options.nameserver ?? NAMESERVER.ip;
+    this.upstream = new ScriptedServer(
+      this.network,
+      { ip: parseIp(nameserver)!, port: 53 },
+      options.upstream ?? onlyBing,
+    );
     this.state.apply(
       options.changes ?? [...fixtureChanges(), { kind: "workload", workload: CLIENT, endpoints: new Map() }],
     );
@@ -227,14 +237,14 @@ export class Bed {
       local: new LocalWorkload(this.state, this.network, CLIENT_NAME),
       metrics: this.metrics,
       log: this.#log.log.scope("ztunnel::proxy"),
-      shared: options.shared ?? newDnsShared(),
+      shared: options.shared ?? newDnsShared(this.network),
       lookup: {
         clusterDomain: "cluster.local",
         searchDomains: options.searchDomains ?? null,
         preferredNamespace: "preferred-ns",
         ipv6: options.ipv6 ?? true,
       },
-      resolver: parseResolverFile(options.resolver ?? "nameserver 10.0.0.10\n"),
+      resolver: parseResolverFile(options.resolver ?? `nameserver ${nameserver}\n`),
       hosts: parseHostsFile(options.hosts ?? ""),
       listen: options.listen ?? { kind: "localhost", ipv6: true, port: 15053 },
       loopbackIpv6: true,

@@ -58,6 +58,23 @@ Deno.test("rounds: who is alone works at once, the next one in the turn after", 
   assert.equal(turns.next.size, 0, "and then the loop may wait");
 });
 
+Deno.test("rounds: a few a turn, where each has little to do", () => {
+  const turns = new Turns(), rounds = new Rounds(turns, 3);
+  const said: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const task: TurnTask = {
+      runTurn() {
+        said.push(`${turns.turn}:${i}`);
+        if (i === 3 && turns.turn < 3) rounds.add(task);
+      },
+    };
+    rounds.take(task);
+  }
+  assert.deepEqual(said, ["0:0", "0:1", "0:2"]);
+  while (turns.next.size > 0) turns.step();
+  assert.deepEqual(said.slice(3), ["1:3", "1:4", "1:5", "2:6", "2:7", "2:3", "3:3"]);
+});
+
 Deno.test("rounds: who worked at once in a turn has the others wait for theirs", () => {
   const turns = new Turns(), rounds = new Rounds(turns);
   const said: string[] = [];
