@@ -7,6 +7,7 @@
  * | `rooms/known`     | a file stands in a room of {@link ROOMS}                                 |
  * | `rooms/direction` | imports go down or stay; product code imports no tests, tools or demos   |
  * | `rooms/ffi`       | pointers and foreign calls stay in `os/`                                 |
+ * | `rooms/pointer`   | addresses of our own memory are taken in `os/pointers.ts`                |
  * | `rooms/clock`     | rooms that speak a protocol or decide take the time as a parameter       |
  * | `rooms/size`      | one file, one idea: at most {@link MAX_LINES} lines unless generated     |
  *
@@ -44,6 +45,10 @@ const CLOCKLESS: ReadonlySet<Room> = new Set<Room>(["h2", "mesh"]);
 const CLOCKS: ReadonlySet<string> = new Set(["Date.now", "performance.now", "Temporal.Now"]);
 const TIMERS: ReadonlySet<string> = new Set(["setTimeout", "setInterval", "setImmediate"]);
 const FFI = /^Deno\.(dlopen|Unsafe\w+|Pointer(Object|Value)|NativeType|ForeignFunction)$/;
+
+/** The only file that takes addresses, and those that may have them as plain numbers: they hold the memory themselves. */
+const POINTER_FILE = "src/os/pointers.ts";
+const ADDRESS_FILES: ReadonlySet<string> = new Set(["src/os/iovec.ts", "src/os/datagrams.ts"]);
 
 /** Where a file stands, seen from the root of the project. */
 type Place =
@@ -154,6 +159,27 @@ const ffi = rule((_path, place, context) => {
   };
 });
 
+/** Memory whose address is in use is not alive by that: `os/pointers.ts` has functions that keep it so. */
+const pointer = rule((path, _place, context) => {
+  if (path === POINTER_FILE) return {};
+  return {
+    MemberExpression(node) {
+      const { object, property } = node;
+      if (property.type !== "Identifier" || property.name !== "of" || object.type !== "MemberExpression") return;
+      if (dotted(object.object, object.property) !== "Deno.UnsafePointer") return;
+      const message =
+        `The memory behind this pointer may go away: use withPointer, pointerTo or pointAt of ${POINTER_FILE}`;
+      context.report({ node, message });
+    },
+    ImportSpecifier(node) {
+      if (node.imported.type !== "Identifier" || node.imported.name !== "addressOf" || ADDRESS_FILES.has(path)) return;
+      const message =
+        `An address as a number keeps nothing alive: use withPointer, pointerTo or pointAt of ${POINTER_FILE}`;
+      context.report({ node, message });
+    },
+  };
+});
+
 const clock = rule((_path, place, context) => {
   if (place.kind !== "room" || place.test || !CLOCKLESS.has(place.room)) return {};
   const complain = (node: Deno.lint.Node, what: string) =>
@@ -183,5 +209,5 @@ const size = rule((_path, place, context) => ({
   },
 }));
 
-const plugin: Deno.lint.Plugin = { name: "rooms", rules: { known, direction, ffi, clock, size } };
+const plugin: Deno.lint.Plugin = { name: "rooms", rules: { known, direction, ffi, pointer, clock, size } };
 export default plugin;

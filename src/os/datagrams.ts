@@ -4,7 +4,8 @@
  * the next call.
  */
 import * as c from "./constants.ts";
-import { addressOf, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
+import { addressOf } from "./pointers.ts";
 
 /** 32-bit words of a `struct sockaddr_in6`, the largest name there is. */
 export const NAME_WORDS = 7;
@@ -32,9 +33,7 @@ class MessageArray {
     this.names = new Int32Array(NAME_WORDS * slots);
     this.control = new Int32Array(CONTROL_WORDS * slots);
     this.vectors = new Int32Array(VECTOR_WORDS * slots);
-    const [names, control, vectors] = [this.names, this.control, this.vectors].map((words) =>
-      addressOf(new Uint8Array(words.buffer))
-    ) as [number, number, number];
+    const names = addressOf(this.names), control = addressOf(this.control), vectors = addressOf(this.vectors);
     for (let slot = 0; slot < slots; slot++) {
       this.#point(HEADER_WORDS * slot, names + 4 * NAME_WORDS * slot);
       this.#point(HEADER_WORDS * slot + 4, vectors + 4 * VECTOR_WORDS * slot);

@@ -1,15 +1,19 @@
 /** struct iovec arrays for readv and writev (`docs/spec/inpod-dns.md` C1). */
-import { addressOf, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
+import { addressOf } from "./pointers.ts";
 
 /** Most parts one call takes; longer lists are the caller's to split. */
 export const MAX_PARTS = 64;
 
 const vector = new Uint8Array(16 * MAX_PARTS);
 const words = new Uint32Array(vector.buffer);
+/** The memory that the vector points at, while the kernel works on it. */
+const inUse: { bytes: Uint8Array | null } = { bytes: null };
 
 /** Checked here, as the kernel would write wherever it is told to. */
 function fill(bytes: Uint8Array, segments: Int32Array, count: number): void {
   if (count > MAX_PARTS) throw new RangeError(`Cannot pass ${count} parts to one call: ${MAX_PARTS} is the most`);
+  inUse.bytes = bytes;
   const base = addressOf(bytes);
   for (let i = 0; i < count; i++) {
     const offset = segments[2 * i]!, length = segments[2 * i + 1]!;
@@ -28,11 +32,15 @@ function fill(bytes: Uint8Array, segments: Int32Array, count: number): void {
 /** readv(2) into (offset, length) parts of one buffer. */
 export function readv(fd: number, into: Uint8Array, segments: Int32Array, count: number): number {
   fill(into, segments, count);
-  return libc.readv(fd, vector, count);
+  const result = libc.readv(fd, vector, count);
+  inUse.bytes = null;
+  return result;
 }
 
 /** writev(2) from (offset, length) parts of one buffer. */
 export function writev(fd: number, from: Uint8Array, segments: Int32Array, count: number): number {
   fill(from, segments, count);
-  return libc.writev(fd, vector, count);
+  const result = libc.writev(fd, vector, count);
+  inUse.bytes = null;
+  return result;
 }

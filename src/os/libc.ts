@@ -56,22 +56,6 @@ export function errno(): number {
   return errnoCell.getInt32();
 }
 
-const addresses = new WeakMap<ArrayBufferLike, number>();
-
-/**
- * Address of a buffer's first byte, for structures that hold pointers. Backing stores do not move, so it is remembered;
- * the caller keeps `bytes` alive until the call that uses it returns.
- */
-export function addressOf(bytes: Uint8Array): number {
-  let base = addresses.get(bytes.buffer);
-  if (base === undefined) {
-    const whole = new Uint8Array(bytes.buffer as ArrayBuffer);
-    base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(whole)));
-    addresses.set(bytes.buffer, base);
-  }
-  return base + bytes.byteOffset;
-}
-
 /** A NUL-terminated copy for a `const char *` argument. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text + "\0") as Uint8Array<ArrayBuffer>;

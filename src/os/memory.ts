@@ -3,6 +3,7 @@
  * what the process maps after its start was needed only then: TypeScript's compiler, module loading, V8's tiers.
  */
 import { libc } from "./libc.ts";
+import { withPointer } from "./pointers.ts";
 
 const M_ARENA_MAX = -8;
 const MADV_DONTNEED = 4;
@@ -34,10 +35,12 @@ export function returnMemory(): void {
  */
 export function discard(buffer: ArrayBuffer): void {
   if (buffer.byteLength > PAGE) {
-    const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
-    const from = Math.ceil(Number(start) / PAGE) * PAGE;
-    const length = Math.floor((Number(start) + buffer.byteLength) / PAGE) * PAGE - from;
-    if (length > 0) libc.madvise(Deno.UnsafePointer.create(BigInt(from)), BigInt(length), MADV_DONTNEED);
+    withPointer(new Uint8Array(buffer), (pointer) => {
+      const start = Number(Deno.UnsafePointer.value(pointer));
+      const from = Math.ceil(start / PAGE) * PAGE;
+      const length = Math.floor((start + buffer.byteLength) / PAGE) * PAGE - from;
+      if (length > 0) libc.madvise(Deno.UnsafePointer.create(BigInt(from)), BigInt(length), MADV_DONTNEED);
+    });
   }
   buffer.transfer(0);
 }

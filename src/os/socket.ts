@@ -3,7 +3,8 @@
  * Addresses are `struct sockaddr` bytes, made and read by `net/sockaddr.ts`.
  */
 import * as c from "./constants.ts";
-import { addressOf, errno, intCell, libc } from "./libc.ts";
+import { errno, intCell, libc } from "./libc.ts";
+import { pointAt } from "./pointers.ts";
 
 const option = intCell();
 const optionLength = intCell();
@@ -30,7 +31,8 @@ export function getOption(fd: number, level: number, name: number): number | nul
 /** `struct sock_filter` of one instruction, BPF_RET with a constant. */
 const returnConstant = new Uint32Array([0x06, 0]);
 /** `struct sock_fprog`: its length, and where it stands. */
-const program = new BigUint64Array([1n, 0n]);
+const program = new Uint8Array(new BigUint64Array([1n, 0n]).buffer);
+pointAt(program, 8, returnConstant);
 
 /**
  * Of listeners that share a port, has the kernel give every new connection to the one at `index`, in the order in which
@@ -38,8 +40,7 @@ const program = new BigUint64Array([1n, 0n]);
  */
 export function steerNewConnections(fd: number, index: number): boolean {
   returnConstant[1] = index;
-  program[1] = BigInt(addressOf(new Uint8Array(returnConstant.buffer)));
-  return libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_REUSEPORT_CBPF, new Uint8Array(program.buffer), 16) === 0;
+  return libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_REUSEPORT_CBPF, program, 16) === 0;
 }
 
 /** Ends {@link steerNewConnections}, whoever began it. */

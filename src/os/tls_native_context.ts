@@ -1,5 +1,6 @@
 /** An OpenSSL context: what all sessions with one certificate and one set of trust anchors have in common. */
-import { addressOf, cString } from "./libc.ts";
+import { cString } from "./libc.ts";
+import { pointerTo, withPointer } from "./pointers.ts";
 import { ALPN_H2, type NativeTls, type TlsCallbacks } from "./tls_native.ts";
 import { Ctrl } from "./tls_numbers.ts";
 import { type AcceptPath, NativeTlsSession, type TlsRole } from "./tls_native_session.ts";
@@ -131,8 +132,11 @@ export class NativeTlsContext {
   }
 
   #takesGroups(list: string): boolean {
-    const text = Deno.UnsafePointer.of(cString(list));
-    return this.#tls.library.ssl.SSL_CTX_ctrl(this.#context, Ctrl.SET_GROUPS_LIST, 0n, text) === 1n;
+    const { ssl } = this.#tls.library;
+    return withPointer(
+      cString(list),
+      (text) => ssl.SSL_CTX_ctrl(this.#context, Ctrl.SET_GROUPS_LIST, 0n, text) === 1n,
+    );
   }
 
   #setCallbacks({ verify, hello, selectAlpn }: TlsCallbacks): void {
@@ -188,9 +192,4 @@ export class NativeTlsContext {
   #must(done: boolean, what: string): void {
     if (!done) throw new TlsSettingsError(`OpenSSL refused ${what}: ${this.#tls.takeErrorText()}`);
   }
-}
-
-/** A `const unsigned char **` argument: a cell that holds the address of `bytes`. */
-export function pointerTo(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new BigUint64Array([BigInt(addressOf(bytes))]).buffer);
 }

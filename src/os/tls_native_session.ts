@@ -4,12 +4,13 @@
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
+import { pointerTo } from "./pointers.ts";
 import { readCString } from "./tls_library.ts";
 import type { TlsFailure } from "./tls_failure.ts";
 import type { NativeTls } from "./tls_native.ts";
 import { pathKey } from "./verified_paths.ts";
 import { GET_NEGOTIATED_GROUP } from "./tls_numbers.ts";
-import { pointerTo, TlsSettingsError } from "./tls_native_context.ts";
+import { TlsSettingsError } from "./tls_native_context.ts";
 
 const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;

@@ -1,6 +1,7 @@
 /** Messages over Unix sockets with descriptors attached (`docs/spec/inpod-dns.md` A1.3, C1). */
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SOL_SOCKET } from "./constants.ts";
-import { addressOf, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
+import { pointAt } from "./pointers.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
 
 const HEADER = 16;
@@ -30,11 +31,12 @@ class MessageHeader {
 
   /** `controlLength`: bytes of `control` to use; 0 for none. */
   aim(payload: Uint8Array, controlLength: number): void {
-    this.#vector[0] = BigInt(addressOf(payload));
+    pointAt(this.#vector, 0, payload);
     this.#vector[1] = BigInt(payload.length);
-    this.#view.setBigUint64(16, BigInt(addressOf(new Uint8Array(this.#vector.buffer))), true);
+    pointAt(this.bytes, 16, this.#vector);
     this.#view.setBigUint64(24, 1n, true);
-    this.#view.setBigUint64(32, controlLength === 0 ? 0n : BigInt(addressOf(this.control)), true);
+    if (controlLength === 0) this.#view.setBigUint64(32, 0n, true);
+    else pointAt(this.bytes, 32, this.control);
     this.#view.setBigUint64(40, BigInt(controlLength), true);
     this.#view.setInt32(48, 0, true);
   }

@@ -1,0 +1,59 @@
+/**
+ * Addresses of our own memory, for foreign code. The garbage collector does not know that an address is in use, so
+ * whoever hands one out keeps the memory alive with it: each function here does. Nobody else takes an address (lint:
+ * `rooms/pointer`).
+ */
+
+/** What the structures of foreign code point at: it lives as long as the structure. By offset, so that each is replaced. */
+const targets = new WeakMap<ArrayBufferLike, Map<number, ArrayBufferLike>>();
+const addresses = new WeakMap<ArrayBufferLike, number>();
+/** What foreign code works on at this moment. */
+let inUse: unknown = null;
+
+/**
+ * Calls `use` with the address of the first byte of `bytes`, which cannot go away before `use` returns. The address is
+ * worth nothing afterwards.
+ */
+export function withPointer<T>(bytes: Uint8Array, use: (pointer: Deno.PointerValue) => T): T {
+  const before = inUse;
+  inUse = [before, bytes];
+  try {
+    return use(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>));
+  } finally {
+    inUse = before;
+  }
+}
+
+/**
+ * Writes the address of `target`'s first byte into `structure`, at `offset`, as a pointer of 64 bits. `target` lives as
+ * long as `structure`, or until another one is written to the same place.
+ */
+export function pointAt(structure: ArrayBufferView, offset: number, target: ArrayBufferView): void {
+  const at = structure.byteOffset + offset;
+  new DataView(structure.buffer).setBigUint64(at, BigInt(addressOf(target)), true);
+  let held = targets.get(structure.buffer);
+  if (held === undefined) targets.set(structure.buffer, held = new Map());
+  held.set(at, target.buffer);
+}
+
+/** A `const unsigned char **` argument: a cell that holds the address of `bytes`, and keeps them alive. */
+export function pointerTo(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const cell = new Uint8Array(8);
+  pointAt(cell, 0, bytes);
+  return cell;
+}
+
+/**
+ * The address of a view's first byte, as a number. Backing stores do not move, so it is remembered. It keeps nothing
+ * alive: only for code that writes many addresses of memory that it holds itself, in a field or in a variable of its
+ * module, until the foreign call has returned (`ADDRESS_FILES` in `tools/check_rooms.ts`).
+ */
+export function addressOf(view: ArrayBufferView): number {
+  let base = addresses.get(view.buffer);
+  if (base === undefined) {
+    const whole = new Uint8Array(view.buffer as ArrayBuffer);
+    base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(whole)));
+    addresses.set(view.buffer, base);
+  }
+  return base + view.byteOffset;
+}
