@@ -4,9 +4,13 @@ import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
 import { parseConfig } from "../config/parse_config.ts";
 import { withBindCure } from "./bind_cure.ts";
+import { openLogOutput, writerTo } from "../telemetry/log_output.ts";
 import { runNode } from "./node.ts";
 import { TERMINAL } from "./terminal.ts";
 import { versionLine } from "./version_line.ts";
+
+/** Milliseconds the reason for the end may take to leave. */
+const LAST_WORDS = 1000;
 
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
   switch (args[0]) {
@@ -51,7 +55,14 @@ async function run(args: readonly string[], makeWorker: () => Worker): Promise<v
     Deno.exit(0);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`Error: ${config === null ? message : withBindCure(message, config)}`);
+    lastWords(`Error: ${config === null ? message : withBindCure(message, config)}`);
     Deno.exit(error instanceof ConfigError ? error.exitCode : 1);
   }
+}
+
+/** To standard error, and no longer than a second: a reader that stands still must not keep the process alive. */
+function lastWords(text: string): void {
+  const writer = writerTo(openLogOutput(2));
+  writer.push(`${text}\n`);
+  writer.drain(LAST_WORDS);
 }

@@ -6,7 +6,8 @@ import { Log } from "../telemetry/log.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
 import { startFilter } from "../telemetry/log_levels.ts";
-import { LogWriter, STANDARD_OUTPUT } from "../telemetry/log_writer.ts";
+import { logDropped, type LogOutput, openLogOutput, writerTo } from "../telemetry/log_output.ts";
+import type { LogWriter } from "../telemetry/log_writer.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 
 /** Exit code of the native proxy for a bad `RUST_LOG`. */
@@ -16,14 +17,21 @@ export interface MainLog {
   readonly log: Log;
   readonly filter: LogFilter;
   readonly writer: LogWriter;
+  /** For the workers. */
+  readonly output: LogOutput;
 }
 
 export function makeLog(config: Config): MainLog {
   const filter = startFilter(config.log.filter);
   if (typeof filter === "string") throw new ConfigError(`RUST_LOG: ${filter}`, PANIC);
-  const writer = new LogWriter(STANDARD_OUTPUT, () => queueMicrotask(() => log.flush()));
+  const output = openLogOutput(1);
+  const writer = writerTo(output, {
+    flushSoon: () => queueMicrotask(() => writer.flush()),
+    retryAfter: (delay) => void setTimeout(() => writer.retry(), delay),
+    onDropped: (count) => logDropped(log, count),
+  });
   const log: Log = new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
-  return { log, filter, writer };
+  return { log, filter, writer, output };
 }
 
 /** Changes the filter here and, through `tell`, in every worker. */

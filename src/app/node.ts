@@ -10,6 +10,7 @@ import { checkMark } from "../inpod/startup_checks.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas, returnMemory } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { LogOutput } from "../telemetry/log_output.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -32,7 +33,7 @@ const LAST_LINES = 1000;
 
 /** Returns when the node has been drained. Throws with a text for the operator when it cannot start. */
 export async function runNode(config: Config, makeWorker: () => Worker): Promise<void> {
-  const { log, filter, writer } = makeLog(config);
+  const { log, filter, writer, output } = makeLog(config);
   try {
     const asked = Promise.withResolvers<void>();
     const stop = Promise.race([asked.promise, stopSignal(log)]);
@@ -69,10 +70,11 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       },
     });
     const start = async () => {
-      await startWorkers(servers.asBound, workers, filter, log);
+      await startWorkers(servers.asBound, workers, filter, output, log);
       followRevocation(revocation, workers);
       servers.serveStats(async () => {
         certificates.collectMetrics();
+        metrics.cell("istio_log_lines_dropped").value = writer.dropped;
         collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
         return [metrics.snapshot(), ...await workers.snapshots()];
       });
@@ -130,8 +132,14 @@ function followRevocation(revocation: CrlSource | null, workers: Workers): void 
   revocation.watch((lists) => workers.send({ kind: "revocation-lists", lists }));
 }
 
-async function startWorkers(config: Config, workers: Workers, filter: LogFilter, log: Log): Promise<void> {
-  const library = await workers.start(config, filter.toString());
+async function startWorkers(
+  config: Config,
+  workers: Workers,
+  filter: LogFilter,
+  output: LogOutput,
+  log: Log,
+): Promise<void> {
+  const library = await workers.start(config, filter.toString(), output);
   log.scope("ztunnel::tls").info("TLS library in use", { library });
   const scope = log.scope("ztunnel::app");
   if (config.mode === "shared") return scope.info("shared proxy mode - in-pod mode enabled");

@@ -7,6 +7,7 @@ import type { PodAnswer } from "../dataplane/pods_messages.ts";
 import type { CertificateSubject } from "../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import type { DrainMode } from "../proxy/drain.ts";
+import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import { checkSharedPorts } from "./shared_ports.ts";
 
@@ -46,8 +47,8 @@ export class Workers {
   }
 
   /** Resolves with the version of the TLS library. Rejects with a text for the operator. */
-  async start(config: Config, filter: string): Promise<string> {
-    this.send({ kind: "start", config, filter });
+  async start(config: Config, filter: string, output: LogOutput): Promise<string> {
+    this.send({ kind: "start", config, filter, output });
     const versions = await this.#all((worker) => worker.ready);
     return versions[0] ?? "none";
   }

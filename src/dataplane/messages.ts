@@ -9,6 +9,7 @@ import type { CertificateSubject, IssuedCertificate } from "../identity/authorit
 import type { RevocationList } from "../identity/crl.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
+import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { DemandAnswer } from "../xds/demands.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
@@ -18,8 +19,8 @@ import type { PodAnswer, PodOrder } from "./pods_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
 export type ToWorker =
-  /** First and once. `filter`: of the log, rendered. */
-  | { readonly kind: "start"; readonly config: Config; readonly filter: string }
+  /** First and once. `filter`: of the log, rendered. `output`: where log lines go. */
+  | { readonly kind: "start"; readonly config: Config; readonly filter: string; readonly output: LogOutput }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** About a name that was wanted; what is behind it was sent before. */

@@ -12,7 +12,8 @@ import { CpuProfiler } from "../telemetry/cpu_profile.ts";
 import { Log } from "../telemetry/log.ts";
 import { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
-import { LogWriter, STANDARD_OUTPUT } from "../telemetry/log_writer.ts";
+import { logDropped, type LogOutput, writerTo } from "../telemetry/log_output.ts";
+import type { LogWriter } from "../telemetry/log_writer.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
@@ -23,6 +24,11 @@ import { Pods } from "./pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";
+
+type Start = Extract<ToWorker, { kind: "start" }>;
+
+/** Milliseconds the log may take to leave at the end. */
+const LAST_LINES = 1000;
 
 /** What a worker's global scope offers. */
 export interface WorkerScope {
@@ -37,7 +43,7 @@ export function runWorker(scope: WorkerScope, bundledLibrary: string | undefined
   scope.onmessage = ({ data }) => {
     if (data.kind !== "start") return worker?.receive(data);
     try {
-      worker = new DataPlaneWorker(scope, data.config, data.filter, bundledLibrary);
+      worker = new DataPlaneWorker(scope, data, bundledLibrary);
     } catch (error) {
       scope.postMessage({ kind: "failed", message: messageOf(error) });
     }
@@ -49,6 +55,7 @@ class DataPlaneWorker {
   readonly #config: Config;
   readonly #reactor: Reactor;
   readonly #engine: TlsEngine;
+  readonly #writer: LogWriter;
   readonly #log: Log;
   readonly #metrics = new Metrics();
   readonly #plane: DataPlane;
@@ -57,7 +64,8 @@ class DataPlaneWorker {
   readonly #profiler = new CpuProfiler();
   readonly #pods: Pods;
 
-  constructor(scope: WorkerScope, config: Config, filter: string, bundledLibrary: string | undefined) {
+  constructor(scope: WorkerScope, start: Start, bundledLibrary: string | undefined) {
+    const { config } = start;
     this.#scope = scope;
     this.#config = config;
     const tls = startTls(config.tls, bundledLibrary);
@@ -66,7 +74,8 @@ class DataPlaneWorker {
       onShed: (count, address, code) => this.#shed(count, formatAddress(address), code),
       onError: (error) => this.#log.scope("ztunnel::dataplane").error(`a callback failed: ${stackOf(error)}`),
     });
-    this.#log = makeLog(config, filter, this.#reactor);
+    this.#writer = makeWriter(start.output, this.#reactor, (count) => logDropped(this.#log, count));
+    this.#log = makeLog(config, start.filter, this.#writer);
     this.#plane = new DataPlane({
       config,
       network: this.#reactor,
@@ -127,11 +136,7 @@ class DataPlaneWorker {
       case "log-filter":
         return this.#setFilter(message.filter);
       case "snapshot":
-        return this.#scope.postMessage({
-          kind: "snapshot",
-          request: message.request,
-          metrics: this.#metrics.snapshot(),
-        });
+        return this.#snapshot(message.request);
       case "dump":
         return this.#dumps.receive(message.request);
       case "profile":
@@ -159,8 +164,13 @@ class DataPlaneWorker {
 
   /** The loop goes on until the process ends: main may be about to write to its eventfd. */
   #drained(): void {
-    this.#log.flush();
+    this.#writer.drain(LAST_LINES);
     this.#scope.postMessage({ kind: "drained" });
+  }
+
+  #snapshot(request: number): void {
+    this.#metrics.cell("istio_log_lines_dropped").value = this.#writer.dropped;
+    this.#scope.postMessage({ kind: "snapshot", request, metrics: this.#metrics.snapshot() });
   }
 
   #profile(order: ProfileOrder): void {
@@ -183,13 +193,20 @@ class DataPlaneWorker {
 }
 
 /** Lines are written once a turn, after everything else. */
-function makeLog(config: Config, filterText: string, reactor: Reactor): Log {
-  const flush = { runTurn: () => log.flush() };
-  const writer = new LogWriter(STANDARD_OUTPUT, () => reactor.atTurnEnd(flush));
+function makeWriter(output: LogOutput, reactor: Reactor, onDropped: (count: number) => void): LogWriter {
+  const flush = { runTurn: () => writer.flush() };
+  const writer: LogWriter = writerTo(output, {
+    flushSoon: () => reactor.atTurnEnd(flush),
+    retryAfter: (delay) => void reactor.after(delay, () => writer.retry()),
+    onDropped,
+  });
+  return writer;
+}
+
+function makeLog(config: Config, filterText: string, writer: LogWriter): Log {
   const filter = LogFilter.parse(filterText);
   if (typeof filter === "string") throw new Error(filter);
-  const log: Log = new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
-  return log;
+  return new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
 }
 
 function messageOf(error: unknown): string {

@@ -27,5 +27,6 @@ export const EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3, EPOLL_CLOE
 export const EFD_NONBLOCK = 0x800, EFD_CLOEXEC = 0x80000;
 
 export const CLONE_NEWNET = 0x40000000;
-export const O_RDONLY = 0, O_CLOEXEC = 0x80000;
+export const O_RDONLY = 0, O_WRONLY = 1, O_NOCTTY = 0x100, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
+export const F_GETPIPE_SZ = 1032;
 export const RLIMIT_NOFILE = 7;

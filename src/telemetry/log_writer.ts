@@ -1,152 +1,205 @@
 /**
- * Where log lines wait and leave (`docs/spec/config-admin.md` 6.1). Nothing is dropped: when the queue is full, or
- * enough is gathered, the caller writes.
+ * Where log lines wait and leave (`docs/spec/config-admin.md` 6.1). Nothing here waits for whoever reads the log: what
+ * the output does not take stays in a bounded queue and is tried again; lines beyond it are dropped and counted
+ * (`docs/spec/observed.md` O72).
  *
- * Several isolates write to the same descriptor, so each write holds whole lines and, unless one line is longer, at
- * most PIPE_BUF bytes: the kernel does not mix such writes to a pipe (pipe(7)).
+ * Several isolates write to the same descriptor. Each write holds whole lines and, unless one line is longer, at most
+ * PIPE_BUF bytes: the kernel does not mix such writes to a pipe (pipe(7)). Longer lines are kept together by
+ * {@link OutputTurn}.
  */
+import { OutputTurn } from "./output_turn.ts";
 
-/** Standard output in production. Returns how many bytes were taken; 0 when none can be taken now. */
+/** Standard output in production. Never waits. */
 export interface LogSink {
-  write(bytes: Uint8Array): number;
+  /** How many bytes were taken; 0 when none can be taken now. Throws where it will not take any more. */
+  write(bytes: Uint8Array<ArrayBuffer>): number;
 }
 
+/** What the owner of a {@link LogWriter} does for it. */
+export interface LogWriterOwner {
+  /** The first line after a flush has come: call {@link LogWriter.flush} at the end of the turn. */
+  flushSoon(): void;
+  /** The sink takes nothing now: call {@link LogWriter.retry} after `delay` ms. */
+  retryAfter(delay: number): void;
+  /** The sink takes lines again, and this many were lost meanwhile: log that. */
+  onDropped(count: number): void;
+}
+
+const NOBODY: LogWriterOwner = { flushSoon() {}, retryAfter() {}, onDropped() {} };
+
 const LINES_MAX = 10_000;
+/** UTF-16 code units of all lines that wait: one byte of memory each for ASCII, two for other text. */
+const CHARACTERS_MAX = 8 * 1024 * 1024;
 /** Characters gathered before they are written without being asked. */
 const BATCH = 32 * 1024;
 /** PIPE_BUF of Linux. */
 const ATOMIC = 4096;
-/** Bytes being encoded; a long line makes it larger for a while. */
+/** Bytes being written; a long line makes it larger for a while. */
 const BUFFER = 2 * ATOMIC;
 const BUFFER_MAX = 16 * ATOMIC;
-/** Longest pause while the sink takes nothing, ms. */
+/** Between two attempts while no line comes, ms. */
+const RETRY = 10;
+/** Between two attempts while the caller waits, ms. */
 const PAUSE = 1;
+/** Lines that have left are removed from the queue's front in groups of this many. */
+const REMOVED_TOGETHER = 1000;
 
 export class LogWriter {
   #lines: string[] = [];
+  /** Of `#lines`: the first that is not yet in the buffer. */
+  #head = 0;
+  /** Of the lines from `#head` on. */
   #characters = 0;
-  /** The part of a line that the sink did not take; goes before everything else. */
-  #rest: Uint8Array = new Uint8Array(0);
   #buffer = new Uint8Array(BUFFER);
+  /** What the buffer holds and the sink has not taken: bytes, and the lines that they belong to. */
+  #from = 0;
+  #to = 0;
+  #encoded = 0;
   readonly #encoder = new TextEncoder();
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+  /** What the last attempt came to. */
+  #sinkIs: "taking" | "full" | "broken" = "taking";
+  #flushAsked = false;
+  #retryAsked = false;
+  /** Lines dropped since the log last said so. */
+  #untold = 0;
+  #dropped = 0;
 
-  /** `wake` is called when the first line after a flush arrives: schedule a {@link flush}. */
-  constructor(private readonly sink: LogSink, private readonly wake: () => void = () => {}) {}
+  constructor(
+    private readonly sink: LogSink,
+    private readonly owner: LogWriterOwner = NOBODY,
+    private readonly turn: OutputTurn = new OutputTurn(),
+  ) {}
 
   /** `line` ends with its line feed. */
-  push(line: string) {
+  push(line: string): void {
+    if (this.#mustDrop(line)) return this.#drop(1);
+    if (this.#untold > 0 && this.#sinkIs === "full") this.#tellDropped();
     this.#lines.push(line);
     this.#characters += line.length;
-    if (this.#lines.length === 1) this.wake();
-    if (this.#characters < BATCH) return;
-    this.flush();
-    while (this.#lines.length >= LINES_MAX) this.#waitAndFlush();
+    if (!this.#flushAsked) {
+      this.#flushAsked = true;
+      this.owner.flushSoon();
+    }
+    if (this.#characters >= BATCH && this.#sinkIs === "taking") this.flush();
   }
 
+  /** Lines that the sink has not taken. */
   get waiting(): number {
-    return this.#lines.length;
+    return this.#lines.length - this.#head + this.#encoded;
+  }
+
+  /** Lines lost since the start. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Writes what the sink takes. To be called at the end of a turn: a line may not wait for the next one. */
-  flush() {
-    if (this.#lines.length === 0 && this.#rest.length === 0) return;
+  flush(): void {
+    this.#flushAsked = false;
+    if (this.waiting === 0) return;
+    if (!this.turn.take()) return this.#retryLater();
     try {
-      this.#write();
+      this.#sinkIs = this.#write() ? "taking" : "full";
     } catch {
       // Nobody is left to tell that the log cannot be written: as the native proxy, go on without it.
+      this.#sinkIs = "broken";
       this.#forget();
     }
+    this.turn.give(this.#from > 0);
+    if (this.#sinkIs === "full") this.#retryLater();
+    else if (this.#sinkIs === "taking" && this.#untold > 0) this.#tellDropped();
+  }
+
+  /** The time of `retryAfter` is over. */
+  retry(): void {
+    this.#retryAsked = false;
+    this.flush();
   }
 
   /** Writes everything, waiting at most `timeout` ms for a sink that takes nothing. For the end of the process. */
-  drain(timeout: number) {
+  drain(timeout: number): void {
     this.flush();
-    for (let waited = 0; waited < timeout && this.#lines.length > 0; waited += PAUSE) this.#waitAndFlush();
+    for (let waited = 0; waited < timeout && this.waiting > 0; waited += PAUSE) {
+      Atomics.wait(this.#pause, 0, 0, PAUSE);
+      this.flush();
+    }
   }
 
-  #write() {
-    if (!this.#writeRest()) return;
-    let used = 0;
-    let done = 0;
-    for (const [index, line] of this.#lines.entries()) {
-      const size = this.#encode(line, used);
-      if (used > 0 && used + size > ATOMIC) {
-        if (!this.#send(used)) return this.#keepFrom(index);
-        this.#buffer.copyWithin(0, used, used + size);
-        used = 0;
+  /** True when all has left. */
+  #write(): boolean {
+    do {
+      while (this.#from < this.#to) {
+        const taken = this.sink.write(this.#buffer.subarray(this.#from, this.#to));
+        if (taken <= 0) return false;
+        this.#from += taken;
       }
-      used += size;
-      done = index + 1;
-      if (used >= ATOMIC) {
-        if (!this.#send(used)) return this.#keepFrom(done);
-        used = 0;
-      }
-    }
-    if (used > 0) this.#send(used);
-    this.#keepFrom(done);
-  }
-
-  /** Encodes behind `at`; the buffer grows for long lines. */
-  #encode(line: string, at: number): number {
-    const most = at + line.length * 3;
-    if (most > this.#buffer.length) {
-      const larger = new Uint8Array(most);
-      larger.set(this.#buffer.subarray(0, at));
-      this.#buffer = larger;
-    }
-    return this.#encoder.encodeInto(line, this.#buffer.subarray(at)).written;
-  }
-
-  /** False when the sink did not take all: the rest is kept. */
-  #send(length: number): boolean {
-    let sent = 0;
-    while (sent < length) {
-      const taken = this.sink.write(this.#buffer.subarray(sent, length));
-      if (taken <= 0) {
-        this.#rest = this.#buffer.slice(sent, length);
-        return false;
-      }
-      sent += taken;
-    }
+    } while (this.#encodeNext());
     return true;
   }
 
-  #writeRest(): boolean {
-    while (this.#rest.length > 0) {
-      const taken = this.sink.write(this.#rest);
-      if (taken <= 0) return false;
-      this.#rest = this.#rest.subarray(taken);
-    }
-    return true;
-  }
-
-  #keepFrom(index: number) {
-    this.#lines = this.#lines.slice(index);
-    this.#characters = this.#lines.reduce((sum, line) => sum + line.length, 0);
+  /** Fills the empty buffer with the next lines. False when there are none. */
+  #encodeNext(): boolean {
+    this.#from = this.#to = this.#encoded = 0;
     if (this.#buffer.length > BUFFER_MAX) this.#buffer = new Uint8Array(BUFFER);
+    for (; this.#head < this.#lines.length; this.#head++, this.#encoded++) {
+      const line = this.#lines[this.#head]!;
+      if (this.#to === 0 && line.length * 3 > this.#buffer.length) this.#buffer = new Uint8Array(line.length * 3);
+      const end = this.#to === 0 ? this.#buffer.length : ATOMIC;
+      const { read, written } = this.#encoder.encodeInto(line, this.#buffer.subarray(this.#to, end));
+      if (read < line.length) break;
+      this.#characters -= line.length;
+      this.#to += written;
+      if (this.#to >= ATOMIC) {
+        this.#head++;
+        this.#encoded++;
+        break;
+      }
+    }
+    this.#removeEncoded();
+    return this.#to > 0;
   }
 
-  #forget() {
+  #removeEncoded(): void {
+    if (this.#head === this.#lines.length) this.#lines = [];
+    else if (this.#head >= REMOVED_TOGETHER) this.#lines.splice(0, this.#head);
+    else return;
+    this.#head = 0;
+  }
+
+  /** Once lines were dropped, all are until half of the queue is free: many small gaps would each need a line. */
+  #mustDrop(line: string): boolean {
+    const lines = this.waiting;
+    if (lines === 0) return false;
+    const share = this.#untold > 0 ? 0.5 : 1;
+    return lines >= LINES_MAX * share || this.#characters + line.length > CHARACTERS_MAX * share;
+  }
+
+  #drop(count: number): void {
+    this.#untold += count;
+    this.#dropped += count;
+  }
+
+  #tellDropped(): void {
+    const count = this.#untold;
+    this.#untold = 0;
+    this.owner.onDropped(count);
+  }
+
+  #forget(): void {
+    this.#drop(this.waiting);
     this.#lines = [];
-    this.#characters = 0;
-    this.#rest = new Uint8Array(0);
+    this.#head =
+      this.#characters =
+      this.#from =
+      this.#to =
+      this.#encoded =
+        0;
   }
 
-  #waitAndFlush() {
-    Atomics.wait(this.#pause, 0, 0, PAUSE);
-    this.flush();
+  #retryLater(): void {
+    if (this.#retryAsked) return;
+    this.#retryAsked = true;
+    this.owner.retryAfter(RETRY);
   }
 }
-
-/** Standard output. A full non-blocking pipe takes nothing, which is no error. */
-export const STANDARD_OUTPUT: LogSink = {
-  write(bytes) {
-    try {
-      return Deno.stdout.writeSync(bytes);
-    } catch (error) {
-      if (error instanceof Deno.errors.WouldBlock) return 0;
-      throw error;
-    }
-  },
-};

@@ -1,14 +1,18 @@
 import { strict as assert } from "node:assert";
-import { LogWriter } from "./log_writer.ts";
+import { LogWriter, type LogWriterOwner } from "./log_writer.ts";
+import { OutputTurn } from "./output_turn.ts";
 
 class Sink {
   readonly chunks: string[] = [];
   /** Bytes taken by each of the next writes; all when empty. */
   readonly answers: number[] = [];
+  /** Bytes it still takes. */
+  room = Infinity;
   broken = false;
   write(bytes: Uint8Array): number {
     if (this.broken) throw new Error("EPIPE");
-    const taken = Math.min(this.answers.shift() ?? bytes.length, bytes.length);
+    const taken = Math.min(this.answers.shift() ?? bytes.length, bytes.length, this.room);
+    this.room -= taken;
     if (taken > 0) this.chunks.push(new TextDecoder().decode(bytes.subarray(0, taken)));
     return taken;
   }
@@ -83,40 +87,151 @@ Deno.test("log writer: a refusal between chunks loses no line", () => {
   assert.equal(sink.text, lines.join(""));
 });
 
-Deno.test("log writer: a full queue blocks until the sink takes lines", () => {
-  const sink = new Sink();
-  const writer = new LogWriter(sink);
-  sink.answers.push(...Array<number>(3_000).fill(0));
-  let waiting = 0;
-  const lines = Array.from({ length: 12_000 }, (_, i) => `${String(i).padStart(5, "0")}\n`);
-  for (const text of lines) {
-    writer.push(text);
-    waiting = Math.max(waiting, writer.waiting);
+/** An owner that remembers what it is asked for, and logs how many lines were dropped. */
+class Owner implements LogWriterOwner {
+  soon = 0;
+  readonly delays: number[] = [];
+  readonly told: number[] = [];
+  writer: LogWriter | null = null;
+  flushSoon(): void {
+    this.soon++;
   }
+  retryAfter(delay: number): void {
+    this.delays.push(delay);
+  }
+  onDropped(count: number): void {
+    this.told.push(count);
+    this.writer?.push(`dropped ${count}\n`);
+  }
+}
+
+/** A writer whose sink takes nothing until it has room. */
+function stalled(): { sink: Sink; owner: Owner; writer: LogWriter } {
+  const sink = new Sink();
+  const owner = new Owner();
+  const writer = new LogWriter(sink, owner);
+  owner.writer = writer;
+  sink.room = 0;
+  return { sink, owner, writer };
+}
+
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => `${String(from + i).padStart(6, "0")}\n`);
+
+Deno.test("log writer: while the sink takes nothing, 10,000 lines wait, and those beyond are dropped and counted", () => {
+  const { sink, writer, owner } = stalled();
+  for (const text of numbered(0, 12_500)) writer.push(text);
   writer.flush();
-  assert.ok(waiting < 10_000, String(waiting));
-  assert.ok(sink.text === lines.join(""));
+  assert.equal(writer.waiting, 10_000);
+  assert.equal(writer.dropped, 2500);
+  sink.room = Infinity;
+  writer.retry();
+  writer.flush();
+  assert.ok(sink.text === [...numbered(0, 10_000), "dropped 2500\n"].join(""));
+  assert.deepEqual(owner.told, [2500]);
+  writer.push("on\n");
+  writer.flush();
+  assert.ok(sink.text.endsWith("dropped 2500\non\n"));
 });
 
-Deno.test("log writer: a broken sink is no error", () => {
+Deno.test("log writer: while the sink takes nothing, 8 Mi characters wait", () => {
+  const { writer } = stalled();
+  for (let i = 0; i < 200; i++) writer.push(line(100_000));
+  writer.flush();
+  assert.ok(writer.waiting <= 84, String(writer.waiting));
+  assert.equal(writer.waiting + writer.dropped, 200);
+});
+
+Deno.test("log writer: a line longer than all that may wait leaves when nothing else waits", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
-  sink.broken = true;
-  writer.push("a\n");
+  writer.push(line(9 << 20));
   writer.flush();
-  sink.broken = false;
-  writer.push("b\n");
-  writer.drain(10);
-  assert.equal(sink.text, "b\n");
+  assert.equal(sink.text.length, 9 << 20);
 });
 
-Deno.test("log writer: its owner is woken once per batch", () => {
-  let woken = 0;
-  const writer = new LogWriter(new Sink(), () => woken++);
+Deno.test("log writer: lines that were dropped are told where they are missing, once half of the queue is free", () => {
+  const { sink, writer, owner } = stalled();
+  for (const text of numbered(0, 10_001)) writer.push(text);
+  sink.room = 4000 * 7;
+  writer.retry();
+  writer.push("lost too\n");
+  assert.deepEqual(owner.told, []);
+  sink.room = 2000 * 7;
+  writer.retry();
+  writer.push("after the gap\n");
+  assert.deepEqual(owner.told, [2]);
+  sink.room = Infinity;
+  writer.retry();
+  assert.ok(sink.text === [...numbered(0, 10_000), "dropped 2\n", "after the gap\n"].join(""));
+  assert.equal(writer.dropped, 2);
+});
+
+Deno.test("log writer: a sink that takes nothing is tried again without being asked, by one timer at a time", () => {
+  const { sink, writer, owner } = stalled();
+  writer.push("a\n");
+  writer.flush();
+  writer.push("b\n");
+  writer.flush();
+  assert.equal(owner.delays.length, 1);
+  writer.retry();
+  assert.equal(owner.delays.length, 2);
+  sink.room = Infinity;
+  writer.retry();
+  assert.equal(owner.delays.length, 2);
+  assert.equal(sink.text, "a\nb\n");
+});
+
+Deno.test("log writer: the end waits no longer than it is told for a sink that takes nothing", () => {
+  const { sink, writer } = stalled();
+  writer.push("a\n");
+  writer.drain(5);
+  assert.equal(writer.waiting, 1);
+  assert.equal(sink.text, "");
+});
+
+Deno.test("log writer: a broken sink is no error; what it lost is told once it works", () => {
+  const sink = new Sink();
+  const owner = new Owner();
+  const writer = owner.writer = new LogWriter(sink, owner);
+  sink.broken = true;
+  for (const text of ["a\n", "b\n"]) {
+    writer.push(text);
+    writer.flush();
+  }
+  assert.deepEqual([writer.waiting, writer.dropped, owner.told], [0, 2, []]);
+  sink.broken = false;
+  writer.push("c\n");
+  writer.drain(10);
+  writer.drain(10);
+  assert.equal(sink.text, "c\ndropped 2\n");
+});
+
+Deno.test("log writer: of two that share an output, none writes into a line of the other", () => {
+  const sink = new Sink();
+  const shared = new SharedArrayBuffer(4);
+  const one = new LogWriter(sink, undefined, new OutputTurn(shared));
+  const owner = new Owner();
+  const two = new LogWriter(sink, owner, new OutputTurn(shared));
+  one.push(line(9000, "1"));
+  sink.answers.push(5000, 0);
+  one.flush();
+  two.push("22\n");
+  two.flush();
+  assert.equal(sink.text, "1".repeat(5000));
+  assert.equal(owner.delays.length, 1);
+  one.flush();
+  two.retry();
+  assert.ok(sink.text === `${line(9000, "1")}22\n`);
+});
+
+Deno.test("log writer: its owner is asked for a flush once per batch", () => {
+  const owner = new Owner();
+  const writer = new LogWriter(new Sink(), owner);
   writer.push("a\n");
   writer.push("b\n");
-  assert.equal(woken, 1);
+  assert.equal(owner.soon, 1);
   writer.flush();
   writer.push("c\n");
-  assert.equal(woken, 2);
+  assert.equal(owner.soon, 2);
 });

@@ -98,9 +98,12 @@ export const FAMILIES = {
   workload_manager_pending_proxy_count: gauge("The total number current workloads with pending proxies (unstable)."),
   workload_manager_proxies_started: counter("The total number of proxies that were started (unstable)."),
   workload_manager_proxies_stopped: counter("The total number of proxies that were stopped (unstable)."),
-  // These two are ours.
+  // These three are ours.
   workload_manager_audits: counter("The total number of audits of enrolled pods against what serves them (unstable)."),
   workload_manager_audit_differences: gauge("The number of differences that the last audit of pods found (unstable)."),
+  istio_log_lines_dropped: counter(
+    "The total number of log lines that were lost as standard output took no more (unstable).",
+  ),
 } as const satisfies Record<string, MetricFamily>;
 
 export type FamilyName = keyof typeof FAMILIES;

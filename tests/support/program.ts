@@ -35,6 +35,8 @@ export class Program implements AsyncDisposable {
   readonly #watchers = new Set<() => void>();
   readonly #finished: Promise<Ended>;
   #over = false;
+  /** Null while its output is read. */
+  #reading: PromiseWithResolvers<void> | null = null;
 
   constructor(readonly command: string, options: ProgramOptions = {}) {
     const inside = options.namespace === undefined ? [] : ["ip", "netns", "exec", options.namespace];
@@ -58,6 +60,16 @@ export class Program implements AsyncDisposable {
   /** The lines so far, of both streams. */
   get printed(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Stands still as a reader: what it prints from now on fills the pipes, but for a few blocks already on their way. */
+  stopReading(): void {
+    this.#reading ??= Promise.withResolvers();
+  }
+
+  readOn(): void {
+    this.#reading?.resolve();
+    this.#reading = null;
   }
 
   /** The first line, past or future, that matches. Fails with the output when the program ends or stays silent. */
@@ -112,6 +124,7 @@ export class Program implements AsyncDisposable {
     } catch {
       // nobody is left in the session
     }
+    this.readOn();
     await this.#finished;
   }
 
@@ -126,6 +139,7 @@ export class Program implements AsyncDisposable {
   async #collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     let rest = "";
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      await this.#reading?.promise;
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
       this.#keep(lines);

@@ -1,0 +1,29 @@
+/** Standard output as the log of all isolates: main opens it and hands it to the workers. */
+import { openOutput, type Output, writeOutput } from "../os/standard_output.ts";
+import type { Log } from "./log.ts";
+import { LogWriter, type LogWriterOwner } from "./log_writer.ts";
+import { OutputTurn } from "./output_turn.ts";
+
+/** Plain data, to be sent to workers. */
+export interface LogOutput {
+  readonly output: Output;
+  /** Of {@link OutputTurn}. */
+  readonly turn: SharedArrayBuffer;
+}
+
+/** Once for the process. `fd`: 1 for standard output, 2 for standard error. */
+export function openLogOutput(fd: 1 | 2): LogOutput {
+  return { output: openOutput(fd), turn: new SharedArrayBuffer(4) };
+}
+
+export function writerTo({ output, turn }: LogOutput, owner?: LogWriterOwner): LogWriter {
+  return new LogWriter({ write: (bytes) => writeOutput(output, bytes) }, owner, new OutputTurn(turn));
+}
+
+/** For {@link LogWriterOwner.onDropped}. */
+export function logDropped(log: Log, count: number): void {
+  log.scope("ztunnel::telemetry").warn(
+    `${count} log lines were dropped, as standard output took no more: whatever reads it is too slow or stood still ` +
+      `(container runtime, full disk)`,
+  );
+}
