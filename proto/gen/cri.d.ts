@@ -93,5 +93,26 @@ export namespace runtime {
       readonly info: { readonly [key: string]: string };
     }
     export const ContainerStatusResponse: Codec<ContainerStatusResponse>;
+    export interface GetEventsRequest {
+    }
+    export const GetEventsRequest: Codec<GetEventsRequest>;
+    export enum ContainerEventType {
+      CONTAINER_CREATED_EVENT = 0,
+      CONTAINER_STARTED_EVENT = 1,
+      CONTAINER_STOPPED_EVENT = 2,
+      CONTAINER_DELETED_EVENT = 3,
+    }
+    export interface PodSandboxStatus {
+      readonly id: string;
+      readonly metadata: runtime.v1.PodSandboxMetadata | null;
+    }
+    export const PodSandboxStatus: Codec<PodSandboxStatus>;
+    export interface ContainerEventResponse {
+      readonly containerId: string;
+      readonly containerEventType: runtime.v1.ContainerEventType;
+      readonly createdAt: number;
+      readonly podSandboxStatus: runtime.v1.PodSandboxStatus | null;
+    }
+    export const ContainerEventResponse: Codec<ContainerEventResponse>;
   }
 }

@@ -5,7 +5,12 @@ import type { FindPod } from "../authorities/spire/local_pods.ts";
 import type { SpireSurroundings } from "../authorities/spire/open_spire.ts";
 import type { ToWorker } from "../dataplane/messages.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
-import type { CertificateAuthority, CertificateSubject } from "../identity/authority.ts";
+import {
+  type CertificateAuthority,
+  CertificateError,
+  type CertificateSubject,
+  mayPass,
+} from "../identity/authority.ts";
 import { collectCertificateMetrics } from "../identity/certificate_metrics.ts";
 import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
 import type { CertificateState } from "../identity/certificate_state.ts";
@@ -64,14 +69,24 @@ export class Certificates {
           kind: "certificate-failed",
           subject,
           message: `workload is unknown: pod ${workloadUid}`,
+          mayPass: false,
         });
       }
       this.#subjects.set(workloadUid, subject);
     }
     this.#manager.get(subject, Priority.RealTime).then(
       (issued) => this.#sender.send({ kind: "certificate", issued, workloadUid }),
-      (error) => this.#sender.send({ kind: "certificate-failed", subject, message: messageOf(error) }),
+      (error) => this.#failed(subject, error),
     );
+  }
+
+  #failed(subject: CertificateSubject, error: unknown): void {
+    this.#sender.send({
+      kind: "certificate-failed",
+      subject,
+      message: messageOf(error),
+      mayPass: error instanceof CertificateError && mayPass(error),
+    });
   }
 
   /** Writes down what there is now, before it is shown. */
@@ -124,6 +139,9 @@ export class Certificates {
       case "available":
         return this.#sender.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
       case "unavailable":
+        this.#sender.send({ kind: "certificate-withdrawn", subject });
+        // Whoever waits because of something that could pass is told when it turns out to be something else.
+        return this.#failed(subject, state.error);
       case undefined:
         return this.#sender.send({ kind: "certificate-withdrawn", subject });
       case "initializing":

@@ -36,6 +36,12 @@ interface Waiter {
   readonly timer: Timer;
 }
 
+/** Those who wait for one certificate. */
+interface Waiting extends Set<Waiter> {
+  /** Why it takes so long, as far as it is known. */
+  reason?: string;
+}
+
 export interface CredentialSource {
   /** Ask the certificate manager; an answer comes by {@link CredentialStore.set} or {@link CredentialStore.failed}. */
   request(subject: CertificateSubject): void;
@@ -48,7 +54,7 @@ export class CredentialStore {
   readonly #source: CredentialSource;
   /** By {@link subjectKey}, as the next one. */
   readonly #known = new Map<string, Known>();
-  readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #waiting = new Map<string, Waiting>();
   /** Who stands on a certificate, by the same key; emptied by those who watch. */
   readonly #watching = new Map<string, Set<(trust: TrustStore | null) => void>>();
   /** Replaced, and still in use by dials under way. */
@@ -98,7 +104,8 @@ export class CredentialStore {
       waiting.delete(waiter);
       // The answer may be lost: whoever comes next asks again.
       if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
-      events.onCredentialFailure(`no certificate for ${subject.id} within ${CERTIFICATE_WAIT / 1000} s`);
+      const why = waiting.reason === undefined ? "" : `: ${waiting.reason}`;
+      events.onCredentialFailure(`no certificate for ${subject.id} within ${CERTIFICATE_WAIT / 1000} s${why}`);
     });
     const waiter: Waiter = { events, timer };
     waiting.add(waiter);
@@ -130,6 +137,12 @@ export class CredentialStore {
 
   failed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
     for (const { events } of this.#takeWaiting(keyOf({ id, workloadUid }))) events.onCredentialFailure(message);
+  }
+
+  /** It may be there in a moment, and is sent without a further request: each waits as long as it can. */
+  delayed(id: SpiffeId, reason: string, workloadUid: string | null = null): void {
+    const waiting = this.#waiting.get(keyOf({ id, workloadUid }));
+    if (waiting !== undefined) waiting.reason = reason;
   }
 
   /** It must not be used for new connections, or nobody needs it any more. Open ones go on. */

@@ -83,6 +83,19 @@ Deno.test("no answer within 10 s; the next asks again, since the answer may be l
   assert.deepEqual(asked, [ID, ID]);
 });
 
+Deno.test("identity 4.3: what may pass refuses nobody who can still wait, and is the reason once the time is over", () => {
+  const { store, asked, got, get, host } = bed();
+  get();
+  store.delayed(ID, "no running containers");
+  host.memory.advance(6000);
+  get();
+  host.memory.advance(4000);
+  assert.deepEqual(got, [`no certificate for ${ID} within 10 s: no running containers`]);
+  store.set(issuer.issue(ID));
+  assert.equal(typeof got[1], "object", "the certificate");
+  assert.deepEqual(asked, [ID], "it comes without a further request");
+});
+
 Deno.test("who stops waiting is not told, also when another's answer makes it stop", () => {
   const { store, got, get, host } = bed();
   get()();

@@ -123,8 +123,10 @@ export class DataPlane {
     this.credentials.set(issued, workloadUid);
   }
 
-  certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
-    this.credentials.failed(id, message, workloadUid);
+  /** `mayPass`: whoever can still wait for the certificate does so. */
+  certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null, mayPass = false): void {
+    if (mayPass) this.credentials.delayed(id, message, workloadUid);
+    else this.credentials.failed(id, message, workloadUid);
   }
 
   /** From now on these lists count, also for connections that are open. */

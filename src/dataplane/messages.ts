@@ -29,7 +29,13 @@ export type ToWorker =
   | { readonly kind: "resources"; readonly part: ResourcePart }
   /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
   | { readonly kind: "certificate"; readonly issued: IssuedCertificate; readonly workloadUid: string | null }
-  | { readonly kind: "certificate-failed"; readonly subject: CertificateSubject; readonly message: string }
+  /** `mayPass`: it may be there in a moment; whoever can still wait does so. */
+  | {
+    readonly kind: "certificate-failed";
+    readonly subject: CertificateSubject;
+    readonly message: string;
+    readonly mayPass: boolean;
+  }
   /** Not for new connections any more. */
   | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject }
   /** What the file at `CRL_PATH` says; the first before there are listeners. */

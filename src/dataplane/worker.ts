@@ -124,7 +124,12 @@ class DataPlaneWorker {
       case "certificate":
         return this.#plane.setCertificate(message.issued, message.workloadUid);
       case "certificate-failed":
-        return this.#plane.certificateFailed(message.subject.id, message.message, message.subject.workloadUid);
+        return this.#plane.certificateFailed(
+          message.subject.id,
+          message.message,
+          message.subject.workloadUid,
+          message.mayPass,
+        );
       case "certificate-withdrawn":
         return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid);
       case "revocation-lists":

@@ -83,3 +83,11 @@ export class CertificateError extends Error {
     super(message, options);
   }
 }
+
+/**
+ * The pod's process is not there yet, or the agent does not know the pod yet: the authority goes on looking, so whoever
+ * can still wait is not refused for this reason.
+ */
+export function mayPass({ code }: CertificateError): boolean {
+  return code === "NO_PROCESS" || code === "UNKNOWN_WORKLOAD";
+}

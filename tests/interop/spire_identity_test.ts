@@ -97,6 +97,52 @@ testWithSpire(
   },
 );
 
+testWithSpire(
+  {},
+  "SPIRE, observed O44: a container that begins as a script gets its certificate once it executes its program",
+  async () => {
+    await using spire = await RealSpire.start({ findsPaths: true });
+    using folder = tempDir("cri-");
+    await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
+    const start = `${folder.path}/start`;
+    const command = ["sh", "-c", `until [ -e ${start} ]; do sleep 0.1; done; exec sleep 600`];
+    Deno.chmodSync(folder.path, 0o755);
+    await using pod = await SpirePod.start(runtime, USER, { command });
+    using proxy = client(spire, { CONTAINER_RUNTIME_SOCK_PATH: runtime.path });
+    await spire.addEntry({ path: "/ns/default/sa/app", selectors: [`unix:path:${Deno.realPathSync("/bin/sleep")}`] });
+    // An entry for the script shows that the agent knows both.
+    await spire.addEntry({ path: "/ns/default/sa/script", selectors: [`unix:path:${Deno.realPathSync("/bin/sh")}`] });
+    await served(proxy, account("script", pod.uid));
+    assert.equal((await refusalOf(proxy, account("app", pod.uid))).code, "SAN_MISMATCH");
+    Deno.writeTextFileSync(start, "");
+    await eventually(
+      "the certificate",
+      () => proxy.manager.current(account("app", pod.uid)),
+      () => proxy.lines.join("\n"),
+    );
+  },
+);
+
+testWithSpire({}, "SPIRE: a call before the container runs is served when the runtime tells of its start", async () => {
+  await using spire = await RealSpire.start();
+  using folder = tempDir("cri-");
+  await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
+  await using pod = await SpirePod.start(runtime, USER);
+  const containers = [...runtime.pods.get(pod.uid)!.containers];
+  runtime.add({ uid: pod.uid, containers: [] });
+  using proxy = client(spire, { CONTAINER_RUNTIME_SOCK_PATH: runtime.path });
+  await spire.addEntry({ path: "/ns/default/sa/app", selectors: [`unix:uid:${USER}`] });
+  await eventually("the stream of events", () => runtime.watchers === 1);
+  assert.match((await refusalOf(proxy, account("app", pod.uid))).message, /No running containers found for pod UID/);
+  runtime.add({ uid: pod.uid, containers });
+  runtime.tell(pod.uid, "STARTED");
+  await eventually(
+    "the certificate",
+    () => proxy.manager.current(account("app", pod.uid)),
+    () => proxy.lines.join("\n"),
+  );
+});
+
 testWithSpire({}, "SPIRE: a delegate that is not authorized, and one without an entry", async () => {
   await using spire = await RealSpire.start({ delegate: "/somebody-else" });
   using proxy = bySelectors(spire);

@@ -9,7 +9,9 @@ const METHODS = {
   ListPodSandbox: method(v1.ListPodSandboxRequest, v1.ListPodSandboxResponse, false),
   ListContainers: method(v1.ListContainersRequest, v1.ListContainersResponse, false),
   ContainerStatus: method(v1.ContainerStatusRequest, v1.ContainerStatusResponse, false),
+  GetContainerEvents: method(v1.GetEventsRequest, v1.ContainerEventResponse, true),
 };
+const EVENTS = ["CREATED", "STARTED", "STOPPED", "DELETED"] as const;
 
 type ContainerStateName = "CREATED" | "RUNNING" | "EXITED" | "UNKNOWN";
 const STATES: readonly ContainerStateName[] = ["CREATED", "RUNNING", "EXITED", "UNKNOWN"];
@@ -40,6 +42,11 @@ export class ScriptedRuntime implements AsyncDisposable {
   readonly calls: string[] = [];
   /** Answers nothing. */
   mute = false;
+  /** Containerd has no events before 1.7. */
+  hasEvents = true;
+  /** Streams of events that were refused. */
+  refusedWatchers = 0;
+  readonly #watchers = new Set<grpc.ServerWritableStream<unknown, unknown>>();
   readonly #server: UnixServer;
 
   private constructor(readonly path: string, serve: (runtime: ScriptedRuntime) => UnixServer) {
@@ -62,6 +69,7 @@ export class ScriptedRuntime implements AsyncDisposable {
       ListPodSandbox: handler((to, request) => to.#sandboxes(request)),
       ListContainers: handler((to, request) => to.#containers(request)),
       ContainerStatus: handler((to, request) => to.#status(request)),
+      GetContainerEvents: (call: grpc.ServerWritableStream<unknown, unknown>) => runtime!.#watch(call),
     };
     const server = await serveUnix(path, { [SERVICE]: { methods: METHODS, handlers } });
     runtime = new ScriptedRuntime(path, () => server);
@@ -70,6 +78,28 @@ export class ScriptedRuntime implements AsyncDisposable {
 
   add(pod: ScriptedPod): void {
     this.pods.set(pod.uid, pod);
+  }
+
+  /** Streams of events that are open. */
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  /** An event of a container of the pod. */
+  tell(uid: string, event: typeof EVENTS[number]): void {
+    const podSandboxStatus = { id: `sandbox-${uid}`, metadata: { uid } };
+    for (const watcher of this.#watchers) {
+      watcher.write({ containerEventType: EVENTS.indexOf(event), podSandboxStatus });
+    }
+  }
+
+  #watch(call: grpc.ServerWritableStream<unknown, unknown>): void {
+    if (!this.hasEvents) {
+      this.refusedWatchers++;
+      return void call.emit("error", refusal(grpc.status.UNIMPLEMENTED, "unknown method GetContainerEvents"));
+    }
+    this.#watchers.add(call);
+    call.on("cancelled", () => this.#watchers.delete(call));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -99,8 +129,10 @@ export class ScriptedRuntime implements AsyncDisposable {
     const state = filter?.state === null || filter === null ? null : STATES[filter.state.state];
     const containers = (pod?.containers ?? []).filter((container) => state === null || container.state === state);
     return {
-      containers: containers.map(({ id, state }) => ({
+      containers: containers.map(({ id, state }, index) => ({
         id,
+        metadata: { name: `name-${id}` },
+        createdAt: index,
         podSandboxId: filter?.podSandboxId,
         state: STATES.indexOf(state),
       })),

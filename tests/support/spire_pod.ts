@@ -11,6 +11,8 @@ export interface SpirePodPlace {
   readonly uid?: string;
   /** Name of its network namespace. */
   readonly namespace?: string;
+  /** What its process executes; default: `sleep 600`. */
+  readonly command?: readonly string[];
 }
 
 export class SpirePod implements AsyncDisposable {
@@ -19,14 +21,16 @@ export class SpirePod implements AsyncDisposable {
   readonly #runtime: ScriptedRuntime;
   readonly #user: number;
   readonly #namespace: string | undefined;
+  readonly #command: readonly string[];
   #program: Program | null = null;
 
-  private constructor(runtime: ScriptedRuntime, user: number, { uid, namespace }: SpirePodPlace) {
+  private constructor(runtime: ScriptedRuntime, user: number, { uid, namespace, command }: SpirePodPlace) {
     this.uid = uid ?? crypto.randomUUID();
     this.#group = `${GROUPS}/kubepods-${Deno.pid}-pod${this.uid.replaceAll("-", "_")}.slice`;
     this.#runtime = runtime;
     this.#user = user;
     this.#namespace = namespace;
+    this.#command = command ?? ["sleep", "600"];
     mkdirSync(this.#group);
   }
 
@@ -46,7 +50,7 @@ export class SpirePod implements AsyncDisposable {
     await this.#program?.stop();
     const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];
     const program = new Program("setpriv", {
-      args: [...ids, ...WITH_PARENT, "sleep", "600"],
+      args: [...ids, ...WITH_PARENT, ...this.#command],
       ...this.#namespace === undefined ? {} : { namespace: this.#namespace },
     });
     this.#program = program;

@@ -40,6 +40,8 @@ export interface SpireOptions {
   readonly delegate?: string;
   /** SPIFFE ids that may use the Broker API. */
   readonly brokers?: readonly string[];
+  /** The agent finds out `unix:path` too. */
+  readonly findsPaths?: boolean;
 }
 
 export interface SpireEntry {
@@ -263,7 +265,9 @@ agent {
 plugins {
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "disk" { plugin_data { directory = "${folder}/data" } }
-  WorkloadAttestor "unix" { plugin_data {} }
+  WorkloadAttestor "unix" { plugin_data {${
+      this.#options.findsPaths ? " discover_workload_path = true workload_size_limit = -1 " : ""
+    }} }
 }
 `;
   }

@@ -76,6 +76,10 @@ export class ScriptedSource implements SvidSource {
   readonly streams: ScriptedStream[] = [];
   events: SourceEvents | null = null;
   attestations = 0;
+  /** ms after the start, of each attestation. */
+  readonly attestedAt: number[] = [];
+  /** Processes that the pod has. */
+  processes = 1;
   /** Set: attestation fails with it. */
   refusal: CertificateError | null = null;
   /** Set: what confirming, and looking at the process, ends with. */
@@ -83,6 +87,8 @@ export class ScriptedSource implements SvidSource {
   /** Answers new streams at once. */
   script: (stream: ScriptedStream) => void = () => {};
   closed = false;
+
+  constructor(private readonly now: () => number) {}
 
   get last(): ScriptedStream {
     return this.streams.at(-1)!;
@@ -93,8 +99,9 @@ export class ScriptedSource implements SvidSource {
   }
 
   // deno-lint-ignore require-await -- so that refusals are rejections
-  async attest(subject: CertificateSubject): Promise<Attestation> {
+  async attest(subject: CertificateSubject, turn: number): Promise<Attestation> {
     this.attestations++;
+    this.attestedAt.push(this.now());
     if (this.refusal !== null) throw this.refusal;
     const confirm = () => this.recycled === null ? Promise.resolve() : Promise.reject(this.recycled);
     const open = (signal: AbortSignal) => {
@@ -103,7 +110,7 @@ export class ScriptedSource implements SvidSource {
       this.script(stream);
       return Promise.resolve(stream);
     };
-    return { asked: "PID 10", open, confirm, problem: () => this.recycled };
+    return { asked: `PID ${10 + turn}`, open, confirm, problem: () => this.recycled, more: turn + 1 < this.processes };
   }
 
   close(): void {
@@ -112,6 +119,8 @@ export class ScriptedSource implements SvidSource {
 }
 
 export interface BenchOptions {
+  /** Default "workload": the agent looks at the pod. */
+  readonly keyedBy?: "identity" | "workload";
   readonly maxSubjects?: number;
   readonly concurrency?: number;
   /** Default true: the bundle of example.org is known. */
@@ -120,13 +129,14 @@ export interface BenchOptions {
 
 export class SpireBench {
   readonly clock = new TestClock(START);
-  readonly source = new ScriptedSource();
+  readonly source = new ScriptedSource(() => this.clock.now() - START);
   readonly ca: SpireCa = spireCa("example.org");
   readonly lines: string[] = [];
   readonly updates: string[] = [];
   readonly authority: SpireAuthority;
 
-  constructor({ maxSubjects = 100, concurrency = 8, bundles = true }: BenchOptions = {}) {
+  constructor({ maxSubjects = 100, concurrency = 8, bundles = true, keyedBy = "workload" }: BenchOptions = {}) {
+    this.source.keyedBy = keyedBy;
     this.authority = new SpireAuthority({
       source: this.source,
       trustDomain: parseTrustDomain("example.org")!,

@@ -11,8 +11,10 @@ import { podReference, processReference, type WorkloadReference } from "./worklo
 
 /** How workloads are named to the broker. */
 export interface WorkloadNaming {
-  /** Rejects with `CertificateError`. */
-  name(subject: CertificateSubject, signal: AbortSignal): Promise<NamedWorkload>;
+  /** `turn`: see `SvidSource.attest`. Rejects with `CertificateError`. */
+  name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedWorkload>;
+  /** Where processes are named: which pods have a new one, until the signal is aborted. */
+  watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
 
@@ -30,6 +32,7 @@ const WORDS: SvidWords = {
 };
 
 export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: WorkloadNaming): SvidSource {
+  const ending = new AbortController();
   return {
     keyedBy: "workload",
     words: WORDS,
@@ -43,12 +46,14 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
         onProblem: (error) => events.onProblem(error),
         onBack: () => events.onBack(),
       });
+      naming.watch?.((uid) => events.onContainerStarted(uid), ending.signal);
     },
-    async attest(subject, signal) {
-      const { reference, ...named } = await naming.name(subject, signal);
+    async attest(subject, turn, signal) {
+      const { reference, ...named } = await naming.name(subject, turn, signal);
       return { ...named, open: (until) => api.subscribe(reference, until) };
     },
     close() {
+      ending.abort();
       own.close();
       api.close();
       naming.close();
@@ -73,10 +78,11 @@ export function asKubernetesObject(findPod: FindPod): WorkloadNaming {
 
 export function asProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): WorkloadNaming {
   return {
-    async name(subject, signal) {
-      const { pid, confirm, problem } = await findProcess(subject, runtime, findPod, processes, signal);
-      return { reference: processReference(pid), asked: `PID ${pid}`, confirm, problem };
+    async name(subject, turn, signal) {
+      const { pid, ...found } = await findProcess(subject, turn, runtime, findPod, processes, signal);
+      return { reference: processReference(pid), ...found };
     },
+    watch: (onStarted, until) => runtime.watch(onStarted, until),
     close: () => runtime.close(),
   };
 }

@@ -37,6 +37,8 @@ export interface OwnIdentityEvents {
 }
 
 const LONGEST_PAUSE = 5_000;
+/** ms until a stream must have brought its first message. */
+const FIRST_MESSAGE = 30_000;
 const METHOD = "/SpiffeWorkloadAPI/FetchX509SVID";
 /** Without it the agent refuses: it keeps HTTP requests that were forged on somebody's behalf from reaching the API. */
 const HEADER = ["workload.spiffe.io", "true"] as const;
@@ -61,6 +63,7 @@ export class OwnIdentityFollower {
       clock,
       random,
       longestPause: LONGEST_PAUSE,
+      firstMessage: FIRST_MESSAGE,
       open: (signal) => this.#open(signal),
       onMessage: (message) => this.#take(message),
       onProblem: (error, retryIn, news) => {

@@ -2,18 +2,30 @@
 import { runtime } from "../../../proto/gen/cri.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { codeName, GrpcError } from "../../grpc/status.ts";
+import type { WallClock } from "../../identity/certificate_manager.ts";
 import { pidOfContainer } from "./container_info.ts";
+import { watchContainers } from "./watch_containers.ts";
 
 export interface PodProcess {
   readonly pid: number;
   readonly containerId: string;
+  /** Of the container, as in the pod's specification. */
+  readonly name: string;
+  /** Which of the containers that run it is, from 0, the oldest first; and how many do. */
+  readonly index: number;
+  readonly count: number;
 }
 
 export interface ContainerRuntime {
-  /** The process of the first container that runs. Rejects with an error that says what is missing. */
-  findProcess(uid: string, signal: AbortSignal): Promise<PodProcess>;
+  /**
+   * The process of the container that is `turn`-th among those that run, or of the next one whose process is known.
+   * Rejects with an error that says what is missing.
+   */
+  findProcess(uid: string, turn: number, signal: AbortSignal): Promise<PodProcess>;
   /** The process of this container now. */
   pidOf(containerId: string, signal: AbortSignal): Promise<number>;
+  /** `onStarted` gets the uid of each pod one of whose containers starts, from runtimes that tell. */
+  watch(onStarted: (uid: string) => void, signal: AbortSignal): void;
   close(): void;
 }
 
@@ -23,10 +35,14 @@ export interface ContainerRuntimeOptions {
   /** Plaintext, over a Unix socket. */
   readonly dial: (path: string) => GrpcChannel;
   readonly exists: (path: string) => boolean;
+  readonly clock: WallClock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
 /** ms for each call: a runtime that hangs must not hold up the node. */
 const TIMEOUT = 5_000;
+const EVENTS = "/runtime.v1.RuntimeService/GetContainerEvents";
 const UID_LABEL = "io.kubernetes.pod.uid";
 const v1 = runtime.v1;
 const { PodSandboxState, ContainerState } = v1;
@@ -44,20 +60,32 @@ class CriRuntime implements ContainerRuntime {
     this.#options = options;
   }
 
-  async findProcess(uid: string, signal: AbortSignal): Promise<PodProcess> {
+  async findProcess(uid: string, turn: number, signal: AbortSignal): Promise<PodProcess> {
     const sandbox = await this.#sandbox(uid, signal);
     const containers = await this.#running(sandbox, signal);
-    if (containers.length === 0) throw new CriError("NotFound", `No running containers found for pod UID: ${uid}`);
+    const count = containers.length;
+    if (count === 0) throw new CriError("NotFound", `No running containers found for pod UID: ${uid}`);
     let failure: unknown;
-    for (const containerId of containers) {
+    // Fewer may run than did at the last turn.
+    for (let index = Math.min(turn, count - 1); index < count; index++) {
+      const { id: containerId, name } = containers[index]!;
       try {
-        return { pid: await this.pidOf(containerId, signal), containerId };
+        return { pid: await this.pidOf(containerId, signal), containerId, name, index, count };
       } catch (error) {
         signal.throwIfAborted();
         failure ??= error;
       }
     }
     throw failure;
+  }
+
+  watch(onStarted: (uid: string) => void, signal: AbortSignal): void {
+    watchContainers({
+      open: (until) => this.#channel(this.#path()).serverStream(EVENTS, new Uint8Array(), {}, until),
+      clock: this.#options.clock,
+      random: this.#options.random,
+      onStarted,
+    }, signal);
   }
 
   async pidOf(containerId: string, signal: AbortSignal): Promise<number> {
@@ -89,11 +117,14 @@ class CriRuntime implements ContainerRuntime {
     throw new CriError("Internal", `asked for pod UID ${uid}, got the sandbox of ${first.metadata?.uid ?? "nobody"}`);
   }
 
-  async #running(podSandboxId: string, signal: AbortSignal): Promise<string[]> {
+  /** The oldest first, so that a turn means the same container in each look. */
+  async #running(podSandboxId: string, signal: AbortSignal): Promise<{ id: string; name: string }[]> {
     const filter = { state: { state: ContainerState.CONTAINER_RUNNING }, podSandboxId };
     const request = v1.ListContainersRequest.encode({ filter }).finish();
     const { containers } = v1.ListContainersResponse.decode(await this.#call("ListContainers", request, signal));
-    return containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING).map(({ id }) => id);
+    return containers.filter(({ state }) => state === ContainerState.CONTAINER_RUNNING)
+      .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+      .map(({ id, metadata }) => ({ id, name: metadata?.name || id }));
   }
 
   async #call(method: string, request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {

@@ -1,16 +1,21 @@
 import { strict as assert } from "node:assert";
 import { running, type ScriptedContainer, ScriptedRuntime } from "../../../tests/support/spire_cri.ts";
 import { tempDir } from "../../../tests/support/temp_dir.ts";
+import { eventually } from "../../../tests/support/patience.ts";
+import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { parseTarget } from "../../grpc/target.ts";
+import { TestClock } from "../../identity/test_clock.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { type ContainerRuntime, containerRuntime } from "./container_runtime.ts";
 
 const UID = "0c4a3b52-1d8e-4b0e-9a52-5a7f1f7b6d11";
 const signal = new AbortController().signal;
+const TIME = { clock: SYSTEM_CLOCK, random: () => 0.5 };
 
 function client(...sockets: readonly string[]): ContainerRuntime {
   return containerRuntime({
+    ...TIME,
     sockets,
     dial: (path) => openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null }),
     exists: (path) => Deno.lstatSync(path).isSocket ?? false,
@@ -81,8 +86,8 @@ for (const [index, { id, ready, label, containers, expected }] of VECTORS.entrie
           ...(label === undefined ? {} : { label }),
         });
       }
-      if (typeof expected === "number") assert.equal((await cri.findProcess(UID, signal)).pid, expected);
-      else await assert.rejects(cri.findProcess(UID, signal), expected);
+      if (typeof expected === "number") assert.equal((await cri.findProcess(UID, 0, signal)).pid, expected);
+      else await assert.rejects(cri.findProcess(UID, 0, signal), expected);
     }));
 }
 
@@ -99,10 +104,55 @@ Deno.test("identity 4.3: a runtime that hangs is given up when nobody needs the 
     runtime.mute = true;
     const reason = new Error("pod deleted");
     const abort = new AbortController();
-    const waiting = cri.findProcess(UID, abort.signal);
+    const waiting = cri.findProcess(UID, 0, abort.signal);
     abort.abort(reason);
     await assert.rejects(waiting, (error) => error === reason);
   }));
+
+Deno.test("identity 4.3: containers that run take turns, the oldest first", () =>
+  withRuntime(async (runtime, cri) => {
+    runtime.add({ uid: UID, containers: [running("b", 12), exited, running("a", 11)] });
+    const asked = async (turn: number) => {
+      const { pid, name, index, count } = await cri.findProcess(UID, turn, signal);
+      return [pid, name, index, count];
+    };
+    assert.deepEqual(await asked(0), [12, "name-b", 0, 2]);
+    assert.deepEqual(await asked(1), [11, "name-a", 1, 2]);
+    assert.deepEqual(await asked(2), [11, "name-a", 1, 2], "fewer run than did a moment ago");
+  }));
+
+Deno.test("identity 4.3: a container that starts is told at once by runtimes that have events", () =>
+  withRuntime(async (runtime, cri) => {
+    const ending = new AbortController();
+    const started: string[] = [];
+    cri.watch((uid) => started.push(uid), ending.signal);
+    await eventually("the subscription", () => runtime.watchers === 1);
+    runtime.tell(UID, "CREATED");
+    runtime.tell(UID, "STARTED");
+    await eventually("the event", () => started.length > 0);
+    assert.deepEqual(started, [UID]);
+    ending.abort();
+    await eventually("the end of the subscription", () => runtime.watchers === 0);
+  }));
+
+Deno.test("identity 4.3: a runtime without events is asked for them once", async () => {
+  using folder = tempDir();
+  await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
+  runtime.hasEvents = false;
+  const clock = new TestClock(0);
+  const dial = (path: string) =>
+    openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null });
+  const cri = containerRuntime({ ...TIME, clock, sockets: [runtime.path], dial, exists: () => true });
+  cri.watch(() => {}, signal);
+  await eventually("the question", () => runtime.refusedWatchers === 1);
+  await eventually("its end", async () => {
+    await clock.advance(0);
+    return clock.timers === 0;
+  });
+  await clock.advance(120_000);
+  assert.equal(runtime.refusedWatchers, 1);
+  cri.close();
+});
 
 Deno.test("identity 4.1: the first socket that exists is used; without any the setting is named", async () => {
   using folder = tempDir();
@@ -111,21 +161,25 @@ Deno.test("identity 4.1: the first socket that exists is used; without any the s
   const exists = (path: string) => path === runtime.path;
   const dial = (path: string) =>
     openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null });
-  const cri = containerRuntime({ sockets: ["/nowhere/containerd.sock", runtime.path], dial, exists });
-  assert.equal((await cri.findProcess(UID, signal)).pid, 11);
+  const cri = containerRuntime({ ...TIME, sockets: ["/nowhere/containerd.sock", runtime.path], dial, exists });
+  assert.equal((await cri.findProcess(UID, 0, signal)).pid, 11);
   cri.close();
-  const none = containerRuntime({ sockets: ["/nowhere/containerd.sock"], dial, exists: () => false });
-  await assert.rejects(none.findProcess(UID, signal), /no container runtime: \/nowhere.* CONTAINER_RUNTIME_SOCK_PATH/);
+  const none = containerRuntime({ ...TIME, sockets: ["/nowhere/containerd.sock"], dial, exists: () => false });
+  await assert.rejects(
+    none.findProcess(UID, 0, signal),
+    /no container runtime: \/nowhere.* CONTAINER_RUNTIME_SOCK_PATH/,
+  );
 });
 
 Deno.test("identity 4.3: nobody listens on the socket", async () => {
   const cri = containerRuntime({
+    ...TIME,
     sockets: ["/nowhere/containerd.sock"],
     dial: (path) => openChannel({ target: parseTarget(`unix://${path}`)!, security: null, headers: [], token: null }),
     exists: () => true,
   });
   await assert.rejects(
-    cri.findProcess(UID, signal),
+    cri.findProcess(UID, 0, signal),
     /cannot reach the container runtime at .*CONTAINER_RUNTIME_SOCK_PATH/,
   );
   cri.close();

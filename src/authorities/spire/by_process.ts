@@ -8,14 +8,19 @@ import { guardProcess, processProblem, type ProcessTable, type StartTime } from 
 /** A process that is the pod's, and stays so: the agent itself does not look again. */
 export interface GuardedProcess {
   readonly pid: number;
+  /** For errors: `PID 4321`, with the container where the pod has several. */
+  readonly asked: string;
+  /** There are further containers after this one. */
+  readonly more: boolean;
   /** Rejects with {@link CertificateError} where it is not the pod's any more. */
   confirm(signal: AbortSignal): Promise<void>;
   problem(): CertificateError | null;
 }
 
-/** Rejects with {@link CertificateError}. */
+/** `turn`: the process of which of the pod's running containers, from 0. Rejects with {@link CertificateError}. */
 export async function findProcess(
   subject: CertificateSubject,
+  turn: number,
   runtime: ContainerRuntime,
   findPod: FindPod,
   processes: ProcessTable,
@@ -23,10 +28,16 @@ export async function findProcess(
 ): Promise<GuardedProcess> {
   const { workloadUid: uid } = subject;
   if (uid === null) throw workloadKeyExpected(subject.id);
-  const found = await lookUp(`Failed to fetch PID for workload UID ${uid}`, () => runtime.findProcess(uid, signal));
+  const found = await lookUp(
+    `Failed to fetch PID for workload UID ${uid}`,
+    () => runtime.findProcess(uid, turn, signal),
+  );
   const startTime = guardProcess(found.pid, uid, findPod(uid), processes);
+  const { pid, name, index, count } = found;
   return {
-    pid: found.pid,
+    pid,
+    asked: count === 1 ? `PID ${pid}` : `PID ${pid} (container ${name}, ${index + 1} of ${count} that run)`,
+    more: index + 1 < count,
     confirm: (until) => confirm(uid, found, startTime, runtime, processes, until),
     problem: () => processProblem(found.pid, startTime, processes),
   };
@@ -63,10 +74,11 @@ async function lookUp<T>(doing: string, call: () => Promise<T>): Promise<T> {
 export function byProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): SubjectNaming {
   return {
     keyedBy: "workload",
-    async name(subject, signal): Promise<NamedSubject> {
-      const { pid, confirm, problem } = await findProcess(subject, runtime, findPod, processes, signal);
-      return { request: { pid }, asked: `PID ${pid}`, confirm, problem };
+    async name(subject, turn, signal): Promise<NamedSubject> {
+      const { pid, ...found } = await findProcess(subject, turn, runtime, findPod, processes, signal);
+      return { request: { pid }, ...found };
     },
+    watch: (onStarted, until) => runtime.watch(onStarted, until),
     close: () => runtime.close(),
   };
 }

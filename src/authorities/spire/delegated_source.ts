@@ -8,22 +8,20 @@ import type { DelegatedApi, DelegatedRequest } from "./delegated_api.ts";
 import { followStream } from "./follow_stream.ts";
 import type { FindPod, LocalPod } from "./local_pods.ts";
 import { accountSelectors, formatSelectors, podSelectors } from "./selectors.ts";
-import type { SourceEvents, SvidSource, SvidWords } from "./source.ts";
+import type { Attestation, SourceEvents, SvidSource, SvidWords } from "./source.ts";
 
 /** How a subject is named to the agent, and watched. */
 export interface SubjectNaming {
   readonly keyedBy: "identity" | "workload";
-  /** Rejects with {@link CertificateError}. */
-  name(subject: CertificateSubject, signal: AbortSignal): Promise<NamedSubject>;
+  /** `turn`: see `SvidSource.attest`. Rejects with {@link CertificateError}. */
+  name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedSubject>;
+  /** Where processes are named: which pods have a new one, until the signal is aborted. */
+  watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
 
-export interface NamedSubject {
+export interface NamedSubject extends Omit<Attestation, "open"> {
   readonly request: DelegatedRequest;
-  /** See `Attestation`. */
-  readonly asked: string;
-  confirm(signal: AbortSignal): Promise<void>;
-  problem(): CertificateError | null;
 }
 
 export interface DelegatedParts {
@@ -37,6 +35,8 @@ export interface DelegatedParts {
 
 /** The bundle stream doubles as the sign that the agent is there, so it does not wait for long. */
 const LONGEST_PAUSE = 5_000;
+/** ms until a stream must have brought its first message. */
+const FIRST_MESSAGE = 30_000;
 
 export function delegatedSource(parts: DelegatedParts): SvidSource {
   const { api, naming } = parts;
@@ -46,10 +46,13 @@ export function delegatedSource(parts: DelegatedParts): SvidSource {
     words: WORDS,
     // O19: an agent that has just started refuses its delegates for some seconds.
     withdrawsOn: new Set(),
-    start: (events) => followBundles(parts, events, ending.signal),
-    async attest(subject, signal) {
-      const { request, asked, confirm, problem } = await naming.name(subject, signal);
-      return { asked, confirm, problem, open: (until) => api.subscribeSvids(request, failed(asked), until) };
+    start(events) {
+      followBundles(parts, events, ending.signal);
+      naming.watch?.((uid) => events.onContainerStarted(uid), ending.signal);
+    },
+    async attest(subject, turn, signal) {
+      const { request, ...named } = await naming.name(subject, turn, signal);
+      return { ...named, open: (until) => api.subscribeSvids(request, failed(named.asked), until) };
     },
     close() {
       ending.abort();
@@ -92,6 +95,7 @@ function followBundles({ api, trustDomain, clock, random, log }: DelegatedParts,
     clock,
     random,
     longestPause: LONGEST_PAUSE,
+    firstMessage: FIRST_MESSAGE,
     open: (signal) => api.subscribeBundles(signal),
     onMessage: (message) => {
       if (message instanceof CertificateError) warn(`Error receiving bundles: ${message.message}`);

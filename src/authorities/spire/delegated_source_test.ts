@@ -1,6 +1,7 @@
 /** SPIRE's Delegated Identity API over a Unix socket, with a scripted agent. */
 import { strict as assert } from "node:assert";
 import { eventually, inTime } from "../../../tests/support/patience.ts";
+import { running } from "../../../tests/support/spire_cri.ts";
 import { SpireRig } from "../../../tests/support/spire_rig.ts";
 import { describe, subjectOf } from "../../../tests/support/spire_source.ts";
 import { CertificateError } from "../../identity/authority.ts";
@@ -301,4 +302,27 @@ Deno.test("identity S30: keys reach neither log, errors nor dump", async () => {
   assert.match(said, /"state":"Available"/);
   const plain = String.fromCharCode(...key);
   for (const text of [plain, btoa(plain), [...key].join(","), key.toHex()]) assert.ok(!said.includes(text));
+});
+
+Deno.test("identity 4.3: a pod without a container yet is served when the container runtime tells of its start", async () => {
+  await using rig = await SpireRig.start();
+  rig.agent.addAccount("default", "test-sa");
+  await eventually("the stream of events", () => rig.runtime.watchers === 1);
+  assert.match((await refusalOf(rig, subjectOf())).message, /No sandbox found/);
+  rig.addPod("uid-123456", 4321);
+  rig.runtime.tell("uid-123456", "STARTED");
+  await eventually("the certificate", () => rig.manager.current(subjectOf()));
+});
+
+Deno.test("identity 4.3: the second container of a pod has the entry", async () => {
+  await using rig = await SpireRig.start();
+  rig.agent.add({ path: "/ns/default/sa/test-sa", selectors: ["k8s:container-name:app"] });
+  rig.addPod("uid-123456", 4321);
+  rig.runtime.add({ uid: "uid-123456", containers: [running("sidecar", 4321), running("app", 4322)] });
+  rig.agent.processes.set(4322, ["k8s:container-name:app"]);
+  assert.ok(await rig.get(subjectOf()));
+  assert.deepEqual(rig.agent.subscriptions.map(({ request }) => request.pid), [4321, 4322]);
+  rig.runtime.add({ uid: "uid-2", containers: [running("a", 11), running("b", 12)] });
+  const { message } = await refusalOf(rig, subjectOf("test-sa", "uid-2"));
+  assert.match(message, /none that fits PID 12 \(container name-b, 2 of 2 that run\) /);
 });

@@ -67,9 +67,13 @@ function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Ex
     case Code.DeadlineExceeded:
       return [`${peer} does not answer: ${text}`, "TIMEOUT"];
     default:
-      return [text, "UNAVAILABLE"];
+      // O16, O25: the agent cannot look at the process, because it has ended or the kubelet does not list it yet.
+      return [text, NOT_ATTESTED.test(text) ? "NO_PROCESS" : "UNAVAILABLE"];
   }
 }
+
+/** Of the Delegated Identity API, and of the Broker API. */
+const NOT_ATTESTED = /workload attestation failed|workload attestor "[^"]*" failed/;
 
 function deniedHint(text: string): string {
   if (text.includes("not configured as an authorized delegate")) {

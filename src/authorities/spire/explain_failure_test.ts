@@ -51,3 +51,13 @@ Deno.test("identity P18: other answers as they are", () => {
   );
   assert.match(text(new Error("boom")), /: boom$/);
 });
+
+Deno.test("observed O16, O25: a process that the agent cannot look at may be there in a moment", () => {
+  const internal = 'workload attestor "unix" failed: could not get process: process does not exist';
+  for (
+    const [status, answer] of [[Code.Unavailable, "workload attestation failed"], [Code.Internal, internal]] as const
+  ) {
+    assert.equal(explainFailure(new GrpcError(status, answer, "call"), "x", names).code, "NO_PROCESS");
+  }
+  assert.equal(explainFailure(new GrpcError(Code.Unavailable, "later", "call"), "x", names).code, "UNAVAILABLE");
+});

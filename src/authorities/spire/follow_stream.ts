@@ -9,6 +9,8 @@ export interface Follow<T> {
   readonly random: () => number;
   /** ms: the longest pause between two attempts. */
   readonly longestPause: number;
+  /** ms until the first message of each stream; null: there may be none for as long as the stream lives. */
+  readonly firstMessage: number | null;
   /** Rejects with {@link CertificateError}, as reading does. A stream's null is its end. */
   open(signal: AbortSignal): Promise<{ read(): Promise<T | null> }>;
   onMessage(message: T): void;
@@ -32,15 +34,12 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
   let told = { text: "", at: -Infinity };
   while (!signal.aborted) {
     try {
-      const stream = await follow.open(signal);
-      for (let message = await stream.read(); message !== null; message = await stream.read()) {
-        if (signal.aborted) return;
+      await attempt(follow, signal, (message) => {
         if (failures > 0) follow.onBack();
         failures = 0;
         told = { text: "", at: -Infinity };
         follow.onMessage(message);
-      }
-      throw new CertificateError(ENDED, "UNAVAILABLE");
+      });
     } catch (error) {
       if (signal.aborted) return;
       failures++;
@@ -55,6 +54,42 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
   }
 }
 
+/**
+ * One stream, from opening to its end, which is an error always. It has a signal of its own: listeners on the signal of
+ * the whole would stay for the life of the process.
+ */
+async function attempt<T>(follow: Follow<T>, signal: AbortSignal, take: (message: T) => void): Promise<void> {
+  const own = new AbortController();
+  const end = () => own.abort(signal.reason);
+  signal.addEventListener("abort", end, { once: true });
+  const { firstMessage } = follow;
+  const silence = firstMessage === null
+    ? null
+    : follow.clock.after(firstMessage, () => own.abort(silent(firstMessage)));
+  try {
+    const stream = await follow.open(own.signal);
+    for (let message = await stream.read(); message !== null; message = await stream.read()) {
+      if (own.signal.aborted) break;
+      silence?.cancel();
+      take(message);
+    }
+    throw new CertificateError(ENDED, "UNAVAILABLE");
+  } catch (error) {
+    throw own.signal.aborted ? own.signal.reason : error;
+  } finally {
+    silence?.cancel();
+    signal.removeEventListener("abort", end);
+    own.abort();
+  }
+}
+
+function silent(limit: number): CertificateError {
+  const text = `the agent accepts the stream and has sent nothing for ${
+    limit / 1000
+  } s; does it reach its SPIRE server?`;
+  return new CertificateError(text, "TIMEOUT");
+}
+
 export function toCertificateError(error: unknown): CertificateError {
   if (error instanceof CertificateError) return error;
   return new CertificateError(error instanceof Error ? error.message : String(error), "UNAVAILABLE", { cause: error });
@@ -62,8 +97,14 @@ export function toCertificateError(error: unknown): CertificateError {
 
 /** Returns early when aborted. */
 function sleep(clock: WallClock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = clock.after(ms, resolve);
-  signal.addEventListener("abort", () => (timer.cancel(), resolve()), { once: true });
+  const end = () => {
+    timer.cancel();
+    signal.removeEventListener("abort", end);
+    resolve();
+  };
+  const timer = clock.after(ms, end);
+  signal.addEventListener("abort", end);
   return promise;
 }

@@ -4,14 +4,14 @@ import { TestClock } from "../../identity/test_clock.ts";
 import { followStream } from "./follow_stream.ts";
 
 /** Streams are given what to say when they are opened; then they end. */
-function bed(script: () => readonly string[] | CertificateError) {
+function bed(script: () => readonly string[] | CertificateError, ending = new AbortController()) {
   const clock = new TestClock(0);
-  const ending = new AbortController();
   const said: string[] = [];
   followStream<string>({
     clock,
     random: () => 0.5,
     longestPause: 5_000,
+    firstMessage: 30_000,
     open() {
       const answer = script();
       if (answer instanceof CertificateError) return Promise.reject(answer);
@@ -50,6 +50,53 @@ Deno.test("identity 4.8: the first message after a failure says that the agent i
     "two",
     "three",
   ]);
+  ending.abort();
+  await clock.advance(0);
+});
+
+Deno.test("identity 4.8: a stream that brings no message is given up after its time, as a problem like any other", async () => {
+  const clock = new TestClock(0);
+  const ending = new AbortController();
+  const said: string[] = [];
+  followStream<string>({
+    clock,
+    random: () => 0.5,
+    longestPause: 5_000,
+    firstMessage: 30_000,
+    open: (signal) =>
+      Promise.resolve({
+        read: () => new Promise((_, reject) => signal.addEventListener("abort", () => reject(gone), { once: true })),
+      }),
+    onMessage: () => said.push("message"),
+    onProblem: ({ message, code }) => said.push(`${code} ${message}`),
+    onBack: () => {},
+  }, ending.signal);
+  await clock.advance(29_999);
+  assert.deepEqual(said, []);
+  await clock.advance(1);
+  assert.deepEqual(said, [
+    "TIMEOUT the agent accepts the stream and has sent nothing for 30 s; does it reach its SPIRE server?",
+  ]);
+  ending.abort();
+  await clock.advance(0);
+  assert.equal(clock.timers, 0);
+});
+
+Deno.test("identity 4.8: attempts leave no listener behind", async () => {
+  const ending = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = ending.signal;
+  ending.signal.addEventListener = (...about: Parameters<AbortSignal["addEventListener"]>) => {
+    listeners++;
+    addEventListener.apply(ending.signal, about);
+  };
+  ending.signal.removeEventListener = (...about: Parameters<AbortSignal["removeEventListener"]>) => {
+    listeners--;
+    removeEventListener.apply(ending.signal, about);
+  };
+  const { clock } = bed(() => gone, ending);
+  await clock.advance(600_000);
+  assert.equal(listeners, 1, "that of the pause");
   ending.abort();
   await clock.advance(0);
 });

@@ -86,9 +86,11 @@ function naming(settings: SpireSettings, around: SpireSurroundings): SubjectNami
 
 export function openRuntime(
   { containerRuntimeSockets }: SpireSettings,
-  { clock }: SpireSurroundings,
+  { clock, random }: SpireSurroundings,
 ): ContainerRuntime {
   return containerRuntime({
+    clock,
+    random,
     sockets: containerRuntimeSockets,
     dial: (path) => unixChannel(path, clock),
     exists: isSocket,

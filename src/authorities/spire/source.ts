@@ -28,6 +28,8 @@ export interface Attestation {
   confirm(signal: AbortSignal): Promise<void>;
   /** The same, cheaply and from time to time: why not, or null. */
   problem(): CertificateError | null;
+  /** The pod has another process, which may be asked about: attest again with the next turn. */
+  readonly more?: boolean;
 }
 
 export interface SourceEvents {
@@ -37,6 +39,8 @@ export interface SourceEvents {
   onProblem(error: CertificateError): void;
   /** The agent answers again after it did not: who waits to try again need not wait. */
   onBack(): void;
+  /** A container of this pod has started. Only from sources that know; others are polled. */
+  onContainerStarted(workloadUid: string): void;
 }
 
 /** How a mode says what happened; operators know these texts. `asked`: see {@link Attestation}. */
@@ -58,8 +62,11 @@ export interface SvidSource {
   readonly withdrawsOn: ReadonlySet<CertificateErrorCode>;
   /** Called once, first. */
   start(events: SourceEvents): void;
-  /** Finds out how to ask about a subject. Rejects with {@link CertificateError}. */
-  attest(subject: CertificateSubject, signal: AbortSignal): Promise<Attestation>;
+  /**
+   * Finds out how to ask about a subject. `turn`: which of its processes, from 0, where it has several. Rejects with
+   * {@link CertificateError}.
+   */
+  attest(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<Attestation>;
   /** Idempotent. */
   close(): void;
 }

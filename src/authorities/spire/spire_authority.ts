@@ -11,6 +11,7 @@ import {
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
+  mayPass,
   type UpdateListener,
 } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
@@ -42,8 +43,10 @@ export interface SpireAuthorityOptions {
 
 /** More pods than any node has. Each holds a stream, a key and its chain. */
 const MAX_SUBJECTS = 4096;
-/** How often processes are looked at. */
+/** How often processes are looked at, and one of those that the agent refuses is asked about again. */
 const CHECK = 5_000;
+/** The first stream that works makes all that wait try again, not more often than this (ms). */
+const WAKE_GAP = 5_000;
 
 export class SpireAuthority implements CertificateAuthority {
   readonly keyedBy: "identity" | "workload";
@@ -57,6 +60,7 @@ export class SpireAuthority implements CertificateAuthority {
   readonly #sessions = new Map<string, SvidSession>();
   #listener: UpdateListener = () => {};
   #check: { cancel(): void } | null = null;
+  #wokenAt = -Infinity;
   #closed = false;
 
   constructor(options: SpireAuthorityOptions) {
@@ -74,7 +78,9 @@ export class SpireAuthority implements CertificateAuthority {
         this.#all((session) => session.trustChanged());
       },
       onProblem: (error) => this.#trust.problem = error,
-      onBack: () => this.#all((session) => session.retryNow()),
+      onBack: () => this.#wakeAll(),
+      onContainerStarted: (uid) =>
+        this.#all((session) => session.subject.workloadUid === uid && session.containerStarted()),
     });
   }
 
@@ -132,6 +138,7 @@ export class SpireAuthority implements CertificateAuthority {
       slots: this.#slots,
       trust: this.#trust,
       update: (about, update) => this.#listener(about, update),
+      onWorking: () => this.#works(),
       log,
     });
     this.#sessions.set(key, session);
@@ -139,17 +146,46 @@ export class SpireAuthority implements CertificateAuthority {
     return session;
   }
 
-  /** While there are sessions, their processes are looked at from time to time. */
+  /** While there are sessions, they are looked at from time to time. */
   #watch(): void {
-    if (this.#check !== null || this.keyedBy !== "workload") return;
+    if (this.#check !== null) return;
     this.#check = this.#options.clock.after(CHECK, () => {
       this.#check = null;
       this.#all((session) => session.checkProcess());
+      this.#probe();
       if (this.#sessions.size > 0) this.#watch();
     });
   }
 
-  #all(tell: (session: SvidSession) => void): void {
+  /**
+   * An agent that refuses its delegate refuses all sessions, and their own pauses grow to minutes. Instead of each of
+   * them the one that has waited longest asks; when it is answered, all others do.
+   */
+  #probe(): void {
+    let longest: SvidSession | null = null;
+    for (const session of this.#sessions.values()) {
+      if (!this.#isAboutAll(session)) continue;
+      if (longest === null || session.askedAt < longest.askedAt) longest = session;
+    }
+    longest?.retryNow();
+  }
+
+  /** A stream of one session works, so the reason why others failed may be over. */
+  #works(): void {
+    if (this.#options.clock.now() >= this.#wokenAt + WAKE_GAP) this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    this.#wokenAt = this.#options.clock.now();
+    this.#all((session) => this.#isAboutAll(session) && session.retryNow());
+  }
+
+  /** It waits, and the reason is not its own pod's. */
+  #isAboutAll({ failure }: SvidSession): boolean {
+    return failure !== null && !mayPass(failure) && !this.#options.source.withdrawsOn.has(failure.code);
+  }
+
+  #all(tell: (session: SvidSession) => unknown): void {
     for (const session of [...this.#sessions.values()]) tell(session);
   }
 }

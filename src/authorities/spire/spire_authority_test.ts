@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { type ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
 import { spireCa } from "../../../tests/support/spire_ca.ts";
+import { CertificateError } from "../../identity/authority.ts";
 
 Deno.test("identity P6, P7, S24: pods of one service account have streams of their own", async () => {
   const bench = new SpireBench();
@@ -103,6 +104,7 @@ Deno.test("identity S30: no private key in anything that is said", async () => {
   const issued = await bench.have();
   const key = String.fromCharCode(...issued.key);
   bench.source.last.message({ svids: [{ ...bench.svid(), chain: [] }], federatesWith: [], bundles: null });
+  bench.source.script = (stream) => stream.says(bench.svid("other"));
   bench.source.last.says(bench.svid("other"));
   await bench.clock.advance(1_000);
   const said = [...bench.lines, ...bench.updates, (await bench.ask()).error!.message].join("\n");
@@ -120,4 +122,50 @@ Deno.test("spire authority: close ends everything", async () => {
   assert.ok(bench.source.last.ended && bench.source.closed);
   assert.equal(bench.clock.timers, 0);
   assert.equal((await bench.ask()).error?.code, "CLOSED");
+});
+
+/** `count` subjects, each with a certificate, whose streams the agent then ends with a refusal of its delegate. */
+async function refused(count: number): Promise<SpireBench> {
+  const bench = new SpireBench();
+  for (let i = 0; i < count; i++) await bench.have(`a${i}`);
+  const refusal = new CertificateError("no identity issued", "DENIED");
+  bench.source.refusal = refusal;
+  for (const stream of [...bench.source.streams]) stream.fail(refusal);
+  return bench;
+}
+
+Deno.test("identity 4.8: a refused delegate is served again within 15 s, and all pods with it", async () => {
+  const bench = await refused(50);
+  await bench.clock.advance(250_000);
+  assert.equal(bench.updates.length, 0);
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says(bench.svid(/[^/]+$/.exec(stream.subject.id)![0]));
+  await bench.clock.advance(15_000);
+  assert.equal(new Set(bench.updates).size, 50);
+  bench.authority.close();
+});
+
+Deno.test("observed O24: while the delegate is refused, one pod asks for all", async () => {
+  const bench = await refused(50);
+  await bench.clock.advance(600_000);
+  const before = bench.source.attestations;
+  await bench.clock.advance(60_000);
+  // Each pod's own pause is 150 s by now; the one that asks for all does so every 5 s.
+  const asked = bench.source.attestations - before;
+  assert.ok(asked <= 12 + 50, `${asked}`);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a broker that refuses one pod is not asked again because others work", async () => {
+  const bench = new SpireBench();
+  bench.source.withdrawsOn = new Set(["DENIED"]);
+  await bench.have("a");
+  await bench.ask(subjectOf("b"));
+  bench.source.last.fail(new CertificateError("not entitled", "DENIED"));
+  bench.source.script = (stream) => stream.fail(new CertificateError("not entitled", "DENIED"));
+  await bench.clock.advance(600_000);
+  const before = bench.source.attestations;
+  await bench.clock.advance(140_000);
+  assert.ok(bench.source.attestations - before <= 1);
+  bench.authority.close();
 });

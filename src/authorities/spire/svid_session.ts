@@ -3,18 +3,20 @@
  *
  *              request         slot, attestation, stream         message
  *     idle ─────────────▶ opening ────────────────────────────────────▶ open
- *                          ▲   │ failed                                  │ ended, failed, process gone
+ *                          ▲   │ failed                                  │ ended, failed
  *                          │   ▼                                         │
  *                         broken ◀───────────────────────────────────────╯
  *           request, pause over, agent is back
  *
+ * From open it goes back to opening where the pod's process has ended, and to ask again where the agent has no SVID.
  * `close` leads from everywhere to closed. The certificate outlives the stream: it stays good until it expires, or
- * until a message says that the subject has none. `docs/spec/identity-spire.md` 4.4, 4.8.
+ * until it is certain that the subject has none (`absence.ts`). `docs/spec/identity-spire.md` 4.4, 4.8.
  */
 import {
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
+  mayPass,
   type UpdateListener,
 } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
@@ -22,6 +24,7 @@ import type { WallClock } from "../../identity/certificate_manager.ts";
 import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { isExpired } from "../../identity/renewal.ts";
+import { Absence } from "./absence.ts";
 import { toCertificateError } from "./follow_stream.ts";
 import { judgeMessage } from "./judge_message.ts";
 import { certificateOf, type HeldSvid, type SharedTrust } from "./shared_trust.ts";
@@ -38,6 +41,8 @@ export interface SessionParts {
   /** ms from asking the agent to the first certificate. */
   readonly timeout: number;
   readonly update: UpdateListener;
+  /** A stream of this session works: its first message has come. */
+  readonly onWorking: () => void;
   readonly log: WriteLine;
 }
 
@@ -51,6 +56,10 @@ const SLOT_TIME = 1000;
 const LATE = 0.6;
 const MIN_REOPEN = 5_000;
 const MAX_REOPEN = 300_000;
+/** A pod whose process cannot be found yet is looked for again within this time. */
+const LONGEST_LOOK = 3_000;
+/** A stream without any message is given up after this time, and opened again. */
+const FIRST_MESSAGE = 60_000;
 
 export class SvidSession {
   readonly subject: CertificateSubject;
@@ -65,6 +74,13 @@ export class SvidSession {
   #issued: IssuedCertificate | null = null;
   /** Why there is no certificate, as far as the stream has said. */
   #absent: CertificateError | null = null;
+  readonly #absence: Absence;
+  /** The open stream has brought an SVID for the subject. */
+  #proven = false;
+  /** Which of the pod's processes is asked about: 0 is the first. */
+  #turn = 0;
+  /** Why the last stream ended, while there is no other. */
+  #failure: CertificateError | null = null;
   /** The last message that was of no use: the cause of a timeout. */
   #unusable: CertificateError | null = null;
   /** The manager has a certificate of ours. */
@@ -78,6 +94,17 @@ export class SvidSession {
   constructor(subject: CertificateSubject, parts: SessionParts) {
     this.subject = subject;
     this.#parts = parts;
+    this.#absence = new Absence(parts.source.keyedBy === "workload");
+  }
+
+  /** Why it waits to try again; null while it does not. */
+  get failure(): CertificateError | null {
+    return this.#phase === "broken" ? this.#failure : null;
+  }
+
+  /** When it asked last, ms since the epoch. */
+  get askedAt(): number {
+    return this.#openedAt;
   }
 
   /** The certificate, at once where it is held. Rejects with {@link CertificateError} or the reason of `signal`. */
@@ -101,9 +128,15 @@ export class SvidSession {
     if (this.#held !== null) this.#compose(this.#held);
   }
 
-  /** The agent is there again. */
+  /** There is a reason to believe that it works now: whoever waits to try again does so. */
   retryNow(): void {
     if (this.#phase === "broken") this.#start();
+  }
+
+  /** A container of the pod has started: what the agent could not find out before may be there now. */
+  containerStarted(): void {
+    if (this.#phase === "broken") this.#start();
+    else if (this.#phase === "open" && this.#absence.lasts) this.#reopen();
   }
 
   /** Looks whether the process that was asked about is still the pod's; asks anew where it is not (O22). */
@@ -123,7 +156,7 @@ export class SvidSession {
   #start(): void {
     this.#retry?.cancel();
     this.#phase = "opening";
-    this.#asking = false;
+    this.#asking = this.#proven = false;
     this.#attestation = null;
     this.#attempt = new AbortController();
     this.#openedAt = this.#parts.clock.now();
@@ -131,6 +164,7 @@ export class SvidSession {
   }
 
   #reopen(): void {
+    this.#settling?.cancel();
     this.#attempt.abort();
     this.#start();
   }
@@ -151,7 +185,7 @@ export class SvidSession {
       try {
         this.#asking = true;
         this.#armDeadline();
-        const attestation = await this.#parts.source.attest(this.subject, signal);
+        const attestation = await this.#parts.source.attest(this.subject, this.#turn, signal);
         signal.throwIfAborted();
         this.#attestation = attestation;
         await this.#follow(attestation, signal, leave);
@@ -169,12 +203,16 @@ export class SvidSession {
 
   /** `leave`: the slot, which is for the first message only. */
   async #follow(attestation: Attestation, signal: AbortSignal, leave: () => void): Promise<void> {
+    const { clock, source } = this.#parts;
+    const silence = clock.after(FIRST_MESSAGE, () => this.#giveUp(attestation));
+    signal.addEventListener("abort", () => silence.cancel(), { once: true });
     const stream = await attestation.open(signal);
     for (;;) {
       const message = await stream.read();
       signal.throwIfAborted();
+      silence.cancel();
       if (message === null) {
-        throw new CertificateError(this.#parts.source.words.ended(attestation.asked), "UNAVAILABLE");
+        throw new CertificateError(source.words.ended(attestation.asked), "UNAVAILABLE");
       }
       await this.#take(message, attestation, signal);
       signal.throwIfAborted();
@@ -192,15 +230,19 @@ export class SvidSession {
     // Not yet while there is something to confirm: until then nothing is known about this process.
     if (judgement.kind === "new") await attestation.confirm(signal);
     signal.throwIfAborted();
+    const first = this.#phase !== "open";
     this.#phase = "open";
     this.#failures = 0;
+    if (first) this.#parts.onWorking();
     switch (judgement.kind) {
       case "new":
-        return this.#compose({ ...message, svid: judgement.svid });
       case "same":
-        return this.#compose({ ...message, svid: held! });
+        this.#proven = true;
+        this.#absence.end();
+        this.#retry?.cancel();
+        return this.#compose({ ...message, svid: judgement.kind === "new" ? judgement.svid : held! });
       case "absent":
-        this.#settling = clock.after(SETTLE, () => this.#withdraw(judgement.error));
+        this.#settling = clock.after(SETTLE, () => this.#missing(judgement.error));
         return;
       case "unusable":
         return this.#cannotUse(judgement.error);
@@ -223,12 +265,32 @@ export class SvidSession {
     this.#given = true;
   }
 
+  /** The agent has no SVID for the subject, as far as it knows. */
+  #missing(error: CertificateError): void {
+    if (this.#attestation?.more) {
+      this.#turn++;
+      return this.#reopen();
+    }
+    this.#turn = 0;
+    const { clock, random } = this.#parts;
+    const now = clock.now();
+    const issued = this.#issued !== null && !isExpired(this.#issued, now) ? this.#issued : null;
+    const { believed, lookIn } = this.#absence.heard(now, issued !== null, this.#proven, random());
+    if (believed || issued === null) this.#withdraw(error);
+    else if (this.#waiters.size > 0) this.#answer(issued);
+    this.#retry?.cancel();
+    if (lookIn === null) return;
+    const again = this.#parts.source.keyedBy === "workload" ? () => this.#reopen() : () => this.#missing(error);
+    this.#retry = clock.after(lookIn, again);
+  }
+
   /** There is no certificate for the subject, whatever is held. */
   #withdraw(error: CertificateError): void {
     this.#held = this.#issued = null;
+    const news = this.#waiters.size === 0 && this.#absent?.message !== error.message;
     this.#absent = error;
     // Before those who wait are told: to the manager a failed fetch alone is no reason to drop what it has.
-    if (this.#given) this.#parts.update(this.subject, error);
+    if (this.#given || news) this.#parts.update(this.subject, error);
     this.#given = false;
     this.#refuse(error);
   }
@@ -250,17 +312,31 @@ export class SvidSession {
     this.#waiters.settle({ ok: false, error });
   }
 
+  /** The agent has not sent one message. */
+  #giveUp({ asked }: Attestation): void {
+    const { timedOut } = this.#parts.source.words;
+    const error = new CertificateError(timedOut(this.#silence(), asked), "TIMEOUT");
+    this.#log("warn", `${error.message}; the stream was silent for ${FIRST_MESSAGE / 1000} s and is opened again`);
+    this.#attempt.abort();
+    this.#broken(error);
+  }
+
   #broken(error: CertificateError): void {
     const { clock, random, source } = this.#parts;
     const lived = this.#phase === "open" && clock.now() - this.#openedAt > MIN_REOPEN;
     this.#phase = "broken";
+    this.#failure = error;
+    this.#turn = 0;
     this.#settling?.cancel();
+    this.#retry?.cancel();
     this.#absent = null;
+    this.#absence.end();
     if (source.withdrawsOn.has(error.code)) this.#withdraw(error);
     else this.#refuse(error);
     this.#failures++;
     // What has worked for a while is worth another try at once.
-    const delay = lived ? 0 : backoffDelay(this.#failures, random());
+    const pause = backoffDelay(this.#failures, random());
+    const delay = lived ? 0 : mayPass(error) ? Math.min(pause, LONGEST_LOOK) : pause;
     // Whoever asked is told; what all streams have in common, the source tells once.
     this.#log("debug", `the stream of certificates ended: ${error.message}; next try in ${delay / 1000} s`);
     this.#retry = clock.after(delay, () => this.#start());
@@ -283,6 +359,7 @@ export class SvidSession {
   }
 
   #timeout(): CertificateError {
+    if (this.#absent !== null) return this.#absent;
     const asked = this.#attestation?.asked ?? "the pod's process";
     return new CertificateError(this.#parts.source.words.timedOut(this.#silence(), asked), "TIMEOUT");
   }

@@ -65,7 +65,7 @@ Deno.test("identity P9: a message that cannot be read first, an SVID 3 s later",
 });
 
 Deno.test("identity P9, P20: an empty list is told at once, the entry that is created 2 s later is pushed", async () => {
-  const bench = new SpireBench();
+  const bench = new SpireBench({ keyedBy: "identity" });
   const answer = await bench.ask();
   bench.source.last.says();
   await bench.clock.advance(250);
@@ -82,7 +82,7 @@ Deno.test("identity P9, P20: an empty list is told at once, the entry that is cr
 });
 
 Deno.test("identity P19, P21, observed O24: while the stream is open, the same question costs no request", async () => {
-  const bench = new SpireBench();
+  const bench = new SpireBench({ keyedBy: "identity" });
   await bench.ask();
   bench.source.last.says();
   await bench.clock.advance(1_000);

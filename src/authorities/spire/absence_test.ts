@@ -1,0 +1,174 @@
+/** An agent that has no SVID for a pod, and finds one out later: under virtual time (`docs/spec/identity-spire.md` 4.8). */
+import { strict as assert } from "node:assert";
+import { ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
+import { CertificateError } from "../../identity/authority.ts";
+
+/** New streams are empty while `left` is above 0, then they have the SVID. */
+function emptyFor(bench: SpireBench, left: number): void {
+  bench.source.script = (stream: ScriptedStream) => {
+    if (left-- > 0) stream.says();
+    else stream.says(bench.svid());
+  };
+}
+
+Deno.test("identity 4.8: an attestation that was incomplete at first is repeated until the pod has its SVID", async () => {
+  const bench = new SpireBench();
+  emptyFor(bench, 3);
+  const answer = await bench.ask();
+  await bench.clock.advance(250);
+  assert.equal(answer.error?.code, "NO_ENTRY");
+  await bench.clock.advance(10_000);
+  assert.equal(bench.updates.length, 1);
+  // A settled list each, and pauses of 1, 2 and 4 s.
+  assert.deepEqual(bench.source.attestedAt, [0, 1_250, 3_500, 7_750]);
+  await bench.clock.advance(600_000);
+  assert.equal(bench.source.attestations, 4, "a pod that has its SVID is not asked about");
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a pod without entry is asked about once a minute at least", async () => {
+  const bench = new SpireBench();
+  bench.source.script = (stream) => stream.says();
+  await bench.ask();
+  await bench.clock.advance(600_000);
+  const before = bench.source.attestations;
+  await bench.clock.advance(600_000);
+  assert.equal(bench.source.attestations - before, 10);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: by account the agent has nothing to look at, so it is not asked again", async () => {
+  const bench = new SpireBench({ keyedBy: "identity" });
+  await bench.ask();
+  bench.source.last.says();
+  await bench.clock.advance(600_000);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a container that starts anew keeps its certificate while its attestation is incomplete", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  emptyFor(bench, 2);
+  bench.source.recycled = new CertificateError("process 10 has ended", "NO_PROCESS");
+  await bench.clock.advance(5_000);
+  bench.source.recycled = null;
+  await bench.clock.advance(10_000);
+  assert.equal(bench.updates.length, 1);
+  assert.match(bench.updates[0]!, /^\d+$/, "a new certificate, and no withdrawal");
+  bench.authority.close();
+});
+
+for (const keyedBy of ["workload", "identity"] as const) {
+  Deno.test(`identity 4.8: an agent attested anew has no entries at first: certificates stay (${keyedBy})`, async () => {
+    const bench = new SpireBench({ keyedBy });
+    const issued = await bench.have();
+    await bench.clock.advance(60_000);
+    bench.source.script = (stream) => stream.says();
+    bench.source.last.fail(new CertificateError("Connection dropped", "UNAVAILABLE"));
+    await bench.clock.advance(10_000);
+    assert.deepEqual(bench.updates, []);
+    assert.equal((await bench.ask()).issued, issued);
+    bench.source.last.says(bench.svid());
+    await bench.clock.advance(0);
+    assert.equal(bench.updates.length, 1);
+    await bench.clock.advance(60_000);
+    assert.equal(bench.updates.length, 1);
+    bench.authority.close();
+  });
+
+  Deno.test(`identity 4.8: an agent that has no entry after 15 s either is believed (${keyedBy})`, async () => {
+    const bench = new SpireBench({ keyedBy });
+    await bench.have();
+    await bench.clock.advance(60_000);
+    bench.source.script = (stream) => stream.says();
+    bench.source.last.fail(new CertificateError("Connection dropped", "UNAVAILABLE"));
+    await bench.clock.advance(14_900);
+    assert.deepEqual(bench.updates, []);
+    await bench.clock.advance(4_000);
+    assert.match(bench.updates.join("\n"), /^no registration entry for/);
+    assert.equal((await bench.ask()).error?.code, "NO_ENTRY");
+    bench.authority.close();
+  });
+}
+
+Deno.test("identity P28: by account an entry that is deleted ends the certificate at once", async () => {
+  const bench = new SpireBench({ keyedBy: "identity" });
+  await bench.have();
+  bench.source.last.says();
+  await bench.clock.advance(250);
+  assert.equal(bench.updates.length, 1);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.8: a process that is not there yet is looked for every 3 s, however long and whoever calls", async () => {
+  const bench = new SpireBench();
+  bench.source.refusal = new CertificateError("No running containers found", "NO_PROCESS");
+  for (let i = 0; i < 300; i++) {
+    await bench.ask();
+    await bench.clock.advance(1_000);
+  }
+  const { length } = bench.source.attestedAt;
+  await bench.clock.advance(30_000);
+  assert.equal(bench.source.attestedAt.length - length, 10);
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says(bench.svid());
+  await bench.clock.advance(3_000);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.3: where the container runtime tells of a start, the pod is looked for at once", async () => {
+  const bench = new SpireBench();
+  bench.source.refusal = new CertificateError("No running containers found", "NO_PROCESS");
+  await bench.ask();
+  await bench.clock.advance(20_100);
+  bench.source.refusal = null;
+  bench.source.script = (stream) => stream.says();
+  bench.source.events!.onContainerStarted("another-uid");
+  await bench.clock.advance(0);
+  const before = bench.source.attestations;
+  bench.source.events!.onContainerStarted(subjectOf().workloadUid!);
+  await bench.clock.advance(250);
+  assert.equal(bench.source.attestations, before + 1);
+  // The agent did not know it; another container of the pod starts.
+  bench.source.script = (stream) => stream.says(bench.svid());
+  bench.source.events!.onContainerStarted(subjectOf().workloadUid!);
+  await bench.clock.advance(0);
+  assert.match(bench.updates.at(-1)!, /^\d+$/);
+  bench.authority.close();
+});
+
+Deno.test("identity 4.3: containers of a pod are asked about in turn, and only then is there no entry", async () => {
+  const bench = new SpireBench();
+  bench.source.processes = 3;
+  bench.source.script = (stream) => bench.source.attestations === 3 ? stream.says(bench.svid()) : stream.says();
+  const answer = await bench.ask();
+  await bench.clock.advance(500);
+  assert.equal(answer.issued?.id, subjectOf().id);
+  const none = new SpireBench();
+  none.source.processes = 3;
+  none.source.script = (stream) => stream.says();
+  const refused = await none.ask();
+  await none.clock.advance(749);
+  assert.equal(refused.error, null);
+  await none.clock.advance(1);
+  assert.match(refused.error!.message, /fits PID 12$/);
+  for (const { authority } of [bench, none]) authority.close();
+});
+
+Deno.test("identity 4.2: a stream that never says anything is opened again, with a line", async () => {
+  const bench = new SpireBench();
+  await bench.ask();
+  bench.source.script = (stream) => stream.says(bench.svid());
+  await bench.clock.advance(60_000);
+  assert.match(
+    bench.lines.join("\n"),
+    /^warn Timeout while waiting .*; the stream was silent for 60 s and is opened again$/,
+  );
+  assert.ok(bench.source.streams[0]!.ended);
+  await bench.clock.advance(2_000);
+  assert.equal(bench.updates.length, 1);
+  bench.authority.close();
+});
