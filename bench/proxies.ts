@@ -1,5 +1,6 @@
 /** The things compared: how each is started between a client and an application, and what it says of itself. */
 import { existsSync } from "node:fs";
+import type { LinkConditions } from "../tests/support/slow_link.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
 import type { Link, Side } from "./rig.ts";
@@ -19,8 +20,10 @@ export const OUR_COMMAND: readonly string[] = [
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 
-/** How a pair of ztunnels is started otherwise than all others are. Kinds without settings ignore it. */
+/** How a pair is started otherwise than all others are. What is for ztunnels only is ignored by the other kinds. */
 export interface Variant {
+  /** What the link between the two sides does to packets; a veth pair does nothing to them. */
+  readonly link?: Partial<LinkConditions>;
   /** Environment variables for both sides, for every kind alike. */
   readonly env?: Readonly<Record<string, string>>;
   /** Words to put before the command of that side; they must end in an `exec`, so that the process id stays. */

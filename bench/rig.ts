@@ -4,12 +4,16 @@
  *     namespace zt-a-N                              namespace zt-b-N
  *     wrk, iperf3 ── iptables REDIRECT ──▶ proxy ══ veth, MTU 1500 ══▶ proxy ──▶ nginx, iperf3 -s
  *
+ * A row may have a relay that delays packets in place of the veth pair (`tests/support/slow_link.ts`).
+ *
  * Without root there is one network for all: the loopback link has no redirection, proxies are reached through SOCKS
  * or fixed ports.
  */
+import { LINK_DEVICE, type LinkConditions, SlowLink } from "../tests/support/slow_link.ts";
 import type { Processes } from "./processes.ts";
 
 export type Side = "client" | "server";
+const SIDES = ["client", "server"] as const;
 
 /** Ports of the application behind the server-side proxy. */
 export const HTTP_PORT = 8080;
@@ -26,6 +30,8 @@ export interface Link {
   readonly addresses: Readonly<Record<Side, string>>;
   /** Paths of the two network namespaces; null: there is one network for all. */
   readonly namespaces: Readonly<Record<Side, string>> | null;
+  /** Name of the device at either end. */
+  readonly device: string;
   /** Words to put before a command so that it runs on that side. */
   inside(side: Side): readonly string[];
   /** Sends the client side's connections to `port` of the server's address to the local port `to` instead. */
@@ -37,6 +43,7 @@ export class LoopbackLink implements Link {
   readonly kind = "loopback";
   readonly addresses = { client: "127.0.0.1", server: "127.0.0.2" };
   readonly namespaces = null;
+  readonly device = "lo";
 
   inside(): readonly string[] {
     return [];
@@ -65,19 +72,29 @@ export class NamespaceLink implements Link {
   readonly kind = "namespaces";
   readonly addresses = { client: "10.77.0.1", server: "10.77.0.2" };
   readonly namespaces: Readonly<Record<Side, string>>;
+  readonly device: string;
   readonly #names: Readonly<Record<Side, string>>;
   readonly #processes: Processes;
+  /** Null: a veth pair with nothing between its ends. */
+  readonly #conditions: Partial<LinkConditions> | null;
+  #slow: SlowLink | null = null;
 
-  private constructor(processes: Processes, suffix: string) {
+  private constructor(processes: Processes, suffix: string, conditions: Partial<LinkConditions> | null) {
     this.#processes = processes;
+    this.#conditions = conditions;
+    this.device = conditions === null ? "veth0" : LINK_DEVICE;
     this.#names = { client: `zt-a-${suffix}`, server: `zt-b-${suffix}` };
     const { client, server } = this.#names;
     this.namespaces = { client: `/run/netns/${client}`, server: `/run/netns/${server}` };
   }
 
   /** Makes the two namespaces and joins them. `suffix` must be unique on the machine. */
-  static async open(processes: Processes, suffix: string): Promise<NamespaceLink> {
-    const link = new NamespaceLink(processes, suffix);
+  static async open(
+    processes: Processes,
+    suffix: string,
+    conditions: Partial<LinkConditions> | null,
+  ): Promise<NamespaceLink> {
+    const link = new NamespaceLink(processes, suffix, conditions);
     try {
       await link.#build();
     } catch (error) {
@@ -98,6 +115,7 @@ export class NamespaceLink implements Link {
   }
 
   async close(): Promise<void> {
+    await this.#slow?.[Symbol.asyncDispose]();
     for (const name of Object.values(this.#names)) {
       await this.#processes.run(["ip", "netns", "del", name]).catch(() => "not there");
     }
@@ -108,12 +126,18 @@ export class NamespaceLink implements Link {
     const ip = (words: string) => this.#processes.run(["ip", ...words.split(" ")]);
     await ip(`netns add ${client}`);
     await ip(`netns add ${server}`);
-    await ip(`link add veth0 mtu 1500 netns ${client} type veth peer name veth0 mtu 1500 netns ${server}`);
-    for (const side of ["client", "server"] as const) {
-      const name = this.#names[side];
-      await ip(`-n ${name} addr add ${this.addresses[side]}/24 dev veth0`);
-      await ip(`-n ${name} link set veth0 up`);
-      await ip(`-n ${name} link set lo up`);
+    if (this.#conditions === null) {
+      await ip(`link add veth0 mtu 1500 netns ${client} type veth peer name veth0 mtu 1500 netns ${server}`);
+      for (const side of SIDES) {
+        await ip(`-n ${this.#names[side]} addr add ${this.addresses[side]}/24 dev veth0`);
+        await ip(`-n ${this.#names[side]} link set veth0 up`);
+      }
+    } else {
+      const end = (side: Side) => ({ in: { path: this.namespaces[side] }, addresses: [`${this.addresses[side]}/24`] });
+      this.#slow = await SlowLink.join(end("client"), end("server"), this.#conditions);
+    }
+    for (const side of SIDES) {
+      await ip(`-n ${this.#names[side]} link set lo up`);
       await this.#tune(side);
     }
   }
@@ -134,7 +158,17 @@ export function bestRig(): Link["kind"] {
   return Deno.uid() === 0 ? "namespaces" : "loopback";
 }
 
-/** Makes a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. */
-export function openLink(kind: Link["kind"], processes: Processes, suffix: string): Promise<Link> {
-  return kind === "namespaces" ? NamespaceLink.open(processes, suffix) : Promise.resolve(new LoopbackLink());
+/**
+ * Makes a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. `conditions`: what
+ * a link between namespaces does to packets; null for a veth pair, which does nothing to them.
+ */
+export async function openLink(
+  kind: Link["kind"],
+  processes: Processes,
+  suffix: string,
+  conditions: Partial<LinkConditions> | null = null,
+): Promise<Link> {
+  if (kind === "namespaces") return await NamespaceLink.open(processes, suffix, conditions);
+  if (conditions !== null) throw new Error("Cannot delay packets on loopback: it needs network namespaces");
+  return new LoopbackLink();
 }

@@ -20,7 +20,7 @@ export class Session {
     const directory = `${this.#directory}/${number}-${kind.id}`;
     Deno.mkdirSync(directory);
     const processes = new Processes(directory);
-    const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`);
+    const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`, variant.link ?? null);
     const end = async () => {
       this.#ends.delete(end);
       await processes.stopAll();

@@ -118,9 +118,8 @@ printf 'GET ${STATUS_PATH} HTTP/1.0\r\n\r\n' >&3; cat <&3`;
 
   /** Bytes that came in on the server side's wire so far; on loopback every hop of the path counts. */
   wireBytes(): number {
-    const name = this.link.kind === "namespaces" ? "veth0" : "lo";
     const table = readFileSync(`/proc/${this.application.pid}/net/dev`, "latin1");
-    return Number(new RegExp(`^ *${name}: *(\\d+)`, "m").exec(table)?.[1]);
+    return Number(new RegExp(`^ *${this.link.device}: *(\\d+)`, "m").exec(table)?.[1]);
   }
 
   #load(argv: readonly string[]): Promise<string> {

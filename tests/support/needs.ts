@@ -45,6 +45,8 @@ export interface Needs {
   readonly root?: boolean;
   /** The right to make network namespaces. Implies root and `ip`. */
   readonly namespaces?: boolean;
+  /** The right to make TUN devices. */
+  readonly tun?: boolean;
   /** Environment variables that must be set, such as `ZTUNNEL_PEER`. */
   readonly env?: readonly string[];
   /** The Go toolchain, for peers that are built from source. */
@@ -62,6 +64,7 @@ export interface Lack {
 export interface Machine {
   readonly uid: number | null;
   readonly canMakeNamespaces: () => boolean;
+  readonly canMakeTun: () => boolean;
   readonly has: (command: string) => boolean;
   readonly hasFile: (path: string) => boolean;
   readonly env: (name: string) => string | undefined;
@@ -84,6 +87,10 @@ export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
   } else if (needs.namespaces && !machine.canMakeNamespaces()) {
     const cure = "run where CAP_SYS_ADMIN is granted";
     found.push({ reason: "network namespaces are not permitted", cure, duty: false });
+  }
+  if (needs.tun && !machine.canMakeTun()) {
+    const cure = "load the kernel module tun and make the device readable";
+    found.push({ reason: "/dev/net/tun cannot be opened", cure, duty: false });
   }
   for (const name of needs.env ?? []) {
     if (machine.env(name)) continue;
@@ -131,6 +138,14 @@ export function plan(
 const thisMachine: Machine = {
   uid: Deno.uid(),
   canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
+  canMakeTun: once(() => {
+    try {
+      Deno.openSync("/dev/net/tun", { read: true, write: true }).close();
+      return true;
+    } catch {
+      return false;
+    }
+  }),
   hasFile: (path) => existsSync(path),
   has: (command) => (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${command}`)),
   env: (name) => Deno.env.get(name),

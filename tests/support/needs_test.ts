@@ -3,13 +3,14 @@ import { type Lack, lacks, type Machine, plan, testNeeding } from "./needs.ts";
 
 const no = () => false;
 const yes = () => true;
-const bare: Machine = { uid: 1000, canMakeNamespaces: no, has: no, hasFile: no, env: () => undefined };
-const full: Machine = { uid: 0, canMakeNamespaces: yes, has: yes, hasFile: yes, env: () => "x" };
+const bare: Machine = { uid: 1000, canMakeNamespaces: no, canMakeTun: no, has: no, hasFile: no, env: () => undefined };
+const full: Machine = { uid: 0, canMakeNamespaces: yes, canMakeTun: yes, has: yes, hasFile: yes, env: () => "x" };
 const all = {
   packages: ["nginx", "ip"],
   headers: ["/usr/include/zlib.h"],
   root: true,
   namespaces: true,
+  tun: true,
   env: ["ZTUNNEL_PEER"],
   go: true,
 } as const;
@@ -24,6 +25,7 @@ Deno.test("needs: each lack names its reason, its cure, and whether CI owes it",
     ["ip is missing", true],
     ["/usr/include/zlib.h is missing", true],
     ["not root", true],
+    ["/dev/net/tun cannot be opened", false],
     ["ZTUNNEL_PEER is not set", false],
     ["go is missing", false],
   ]);

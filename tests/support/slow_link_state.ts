@@ -1,0 +1,73 @@
+/** What a {@link SlowLink} and its relay thread share. The relay waits in system calls, so messages do not reach it. */
+import type { LinkConditions } from "./delayed_packets.ts";
+
+/** Places in the shared array; all are whole numbers. */
+enum Field {
+  DelayMicros,
+  /** 0: no limit. */
+  BitsPerSecond,
+  QueueBytes,
+  LossPerMillion,
+  State,
+  Delivered,
+  Dropped,
+  Count,
+}
+
+export enum LinkState {
+  Up,
+  Down,
+  /** The relay is to close its devices and end. */
+  Ending,
+}
+
+export class SharedLinkState {
+  readonly #fields: Int32Array<SharedArrayBuffer>;
+
+  constructor(readonly memory = new SharedArrayBuffer(Field.Count * Int32Array.BYTES_PER_ELEMENT)) {
+    this.#fields = new Int32Array(memory);
+  }
+
+  get conditions(): LinkConditions {
+    const bits = this.#get(Field.BitsPerSecond);
+    return {
+      delayMillis: this.#get(Field.DelayMicros) / 1000,
+      bitsPerSecond: bits === 0 ? null : bits,
+      queueBytes: this.#get(Field.QueueBytes),
+      lossShare: this.#get(Field.LossPerMillion) / 1e6,
+    };
+  }
+
+  set conditions({ delayMillis, bitsPerSecond, queueBytes, lossShare }: LinkConditions) {
+    this.#set(Field.DelayMicros, delayMillis * 1000);
+    this.#set(Field.BitsPerSecond, bitsPerSecond ?? 0);
+    this.#set(Field.QueueBytes, queueBytes);
+    this.#set(Field.LossPerMillion, lossShare * 1e6);
+  }
+
+  get state(): LinkState {
+    return this.#get(Field.State);
+  }
+
+  set state(state: LinkState) {
+    this.#set(Field.State, state);
+  }
+
+  /** Packets of both directions that arrived so far, and those that were dropped for whatever reason. */
+  get counts(): { readonly delivered: number; readonly dropped: number } {
+    return { delivered: this.#get(Field.Delivered) >>> 0, dropped: this.#get(Field.Dropped) >>> 0 };
+  }
+
+  count(delivered: number, dropped: number): void {
+    Atomics.add(this.#fields, Field.Delivered, delivered);
+    Atomics.add(this.#fields, Field.Dropped, dropped);
+  }
+
+  #get(field: Field): number {
+    return Atomics.load(this.#fields, field);
+  }
+
+  #set(field: Field, value: number): void {
+    Atomics.store(this.#fields, field, Math.round(value));
+  }
+}
