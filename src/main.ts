@@ -14,6 +14,9 @@ if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerG
   runWorker(globalThis as never, bundledLibrary);
   for (const event of early) self.onmessage(event);
 } else {
+  // First of all: until then the signal would end the process.
+  const { ignoreDebuggerSignal } = await import("./os/debugger_signal.ts");
+  ignoreDebuggerSignal();
   const { main } = await import("./app/command_line.ts");
   await main(Deno.args, () => new Worker(import.meta.url, { type: "module", name: "data-plane" }));
 }

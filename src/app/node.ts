@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
+import { keepDebuggerSignalIgnored } from "../os/debugger_signal.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas, returnMemory } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -30,6 +31,8 @@ import { Workers } from "./workers.ts";
 
 /** Milliseconds the log may take to leave at the end. */
 const LAST_LINES = 1000;
+/** Milliseconds between two looks at the signal that opens the runtime's debugger. */
+const DEBUGGER_CHECK = 10_000;
 
 /** Returns when the node has been drained. Throws with a text for the operator when it cannot start. */
 export async function runNode(config: Config, makeWorker: () => Worker): Promise<void> {
@@ -90,11 +93,13 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     pods = config.mode === "shared"
       ? new (await import("./pods.ts")).Pods({ config, workers, certificates, readiness, metrics, log })
       : null;
+    const signal = keepDebuggerClosed(log);
     readiness.complete("proxy");
     readiness.complete("dns proxy");
     const memory = keepMemorySmall();
     await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
     memory.stop();
+    signal.stop();
     await pods?.stop();
     await Promise.all([
       servers.drain(),
@@ -106,6 +111,17 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   } finally {
     writer.drain(LAST_LINES);
   }
+}
+
+/** Looks again and again whether the runtime has taken back the signal that opens its debugger; it never was seen to. */
+function keepDebuggerClosed(log: Log): { stop(): void } {
+  const look = () => {
+    if (keepDebuggerSignalIgnored()) return;
+    log.scope("ztunnel").error("SIGUSR1 would have opened the runtime's debugger; it is ignored again");
+  };
+  look();
+  const timer = setInterval(look, DEBUGGER_CHECK);
+  return { stop: () => clearInterval(timer) };
 }
 
 /** With a mark that cannot be set nothing could be dialled: better told now than with the first connection. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,8 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < FLAG_COUNT; i++) words[count++] = (char *)flags[i];
   words[count++] = joined("", home, "/ztunnel.js");
   for (int i = 1; i < argc; i++) words[count++] = argv[i];
+  /* The program has SIGUSR1 ignored, as the runtime would open its debugger. Until it does so, the signal would end it. */
+  signal(SIGUSR1, SIG_IGN);
   execve(runtime, words, environment(home));
   const char *cure = errno == EACCES ? "; if its file system does not allow programs (noexec), set ZTUNNEL_UNPACK_DIR" : "";
   fail("cannot start %s: %s%s", runtime, strerror(errno), cure);

@@ -6,7 +6,8 @@ import { run } from "../../tests/support/program.ts";
 
 /** Stands in for the runtime: says who it is and what it was given. */
 const RUNTIME = `#!/bin/sh
-echo "pid $$"; echo "uid $(id -u)"; for a in "$@"; do echo "arg $a"; done; tr '\\0' '\\n' </proc/$$/environ; exit 7
+echo "pid $$"; echo "uid $(id -u)"; for a in "$@"; do echo "arg $a"; done; grep SigIgn /proc/$$/status
+tr '\\0' '\\n' </proc/$$/environ; exit 7
 `;
 const BUILD = new URL("build.sh", import.meta.url).pathname;
 const NEEDS = { packages: ["cc"], headers: ["/usr/include/zlib.h"] } as const satisfies Needs;
@@ -242,4 +243,11 @@ testNeeding(TWO_USERS, "launcher: another user unpacks into the first place of i
   const { code, err } = await launcher.start({ HOME: "/nonexistent", TMPDIR: temporary }, NOBODY);
   assert.equal(code, 1);
   assert.match(err, /cannot unpack into \/nonexistent.*\n.*tmp\/ztunnel-65534 belongs to user 1, not to user 65534\n/);
+});
+
+testNeeding(NEEDS, "launcher: SIGUSR1 is ignored before the runtime starts", async () => {
+  using launcher = await Launcher.build();
+  const { lines } = await launcher.start({ ZTUNNEL_UNPACK_DIR: launcher.folder("home") });
+  const mask = /^SigIgn:\s+(\w+)/.exec(lines.find((line) => line.startsWith("SigIgn"))!)![1]!;
+  assert.notEqual(BigInt(`0x${mask}`) & (1n << 9n), 0n);
 });

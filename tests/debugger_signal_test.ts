@@ -1,0 +1,93 @@
+/** SIGUSR1 makes this runtime open its debugger to whoever connects. A proxy must ignore it at every time of its life. */
+import { strict as assert } from "node:assert";
+import { type App, echoApp } from "./support/apps.ts";
+import { credential, sharedCa } from "./support/credentials.ts";
+import { HbonePeer } from "./support/hbone_peer.ts";
+import { identityOf, meshText } from "./support/mesh.ts";
+import { Proxy } from "./support/proxy.ts";
+import { nodeSettings } from "./support/settings.ts";
+import { type TempDir, tempDir } from "./support/temp_dir.ts";
+
+const IP = "127.0.0.3";
+/** The debugger's port, as `/proc/PID/net/tcp` writes it. */
+const DEBUGGER_PORT = (9229).toString(16).toUpperCase();
+/** The runtime takes the signal half a second after its start; with this, a machine that is busy has done it too. */
+const LATER_MS = 2000;
+
+function settings(folder: TempDir): Record<string, string> {
+  const mesh = meshText([{ name: "b", ips: [IP] }]);
+  return nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path }, { CONNECTION_TERMINATION_DEADLINE: "1h" });
+}
+
+/** Whether the process itself listens on the debugger's port. */
+function debuggerListens(pid: number): boolean {
+  const rows = Deno.readTextFileSync(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
+  const inodes = rows.filter(([, local = "", , state]) => local.endsWith(`:${DEBUGGER_PORT}`) && state === "0A")
+    .map((row) => `socket:[${row[9]}]`);
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].some(({ name }) =>
+    inodes.includes(linkOf(`/proc/${pid}/fd/${name}`))
+  );
+}
+
+function linkOf(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return "closed meanwhile";
+  }
+}
+
+/** Whether the kernel throws the signal away. */
+function isIgnored(pid: number): boolean {
+  const mask = /^SigIgn:\s+(\w+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? "";
+  return (BigInt(`0x${mask}`) & (1n << 9n)) !== 0n;
+}
+
+/** It lives, and its debugger is closed. */
+function checkUnharmed(proxy: Proxy): void {
+  assert.ok(isIgnored(proxy.pid));
+  assert.equal(debuggerListens(proxy.pid), false);
+  assert.doesNotMatch(proxy.program.printed.join("\n"), /Debugger listening/);
+}
+
+Deno.test("SIGUSR1 opens no debugger, from the first line of the start until long after it", async () => {
+  using folder = tempDir();
+  await using proxy = new Proxy(settings(folder));
+  await proxy.line(/version: /);
+  // It is the time of another process, and of its runtime, which nothing tells about.
+  for (const end = performance.now() + LATER_MS; performance.now() < end;) {
+    proxy.signal("SIGUSR1");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await proxy.line(/marking server ready/);
+  checkUnharmed(proxy);
+  assert.equal((await proxy.stop()).code, 0);
+});
+
+/** A connection that keeps a drain from ending. */
+async function openConnection(proxy: Proxy, app: App, folder: TempDir): Promise<HbonePeer> {
+  const peer = await HbonePeer.connect(
+    await proxy.place("inbound"),
+    credential(sharedCa(folder.path), identityOf("a")),
+  );
+  await peer.tunnel(app.authority);
+  return peer;
+}
+
+Deno.test("SIGUSR1 opens no debugger while the proxy drains", async () => {
+  using folder = tempDir();
+  await using app = echoApp(IP);
+  await using proxy = await Proxy.ready(settings(folder));
+  await using peer = await openConnection(proxy, app, folder);
+  proxy.signal("SIGTERM");
+  await proxy.line(/listener drained.*component="readiness"/);
+  for (const end = performance.now() + LATER_MS; performance.now() < end;) {
+    proxy.signal("SIGUSR1");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  checkUnharmed(proxy);
+  await peer[Symbol.asyncDispose]();
+  const { code, output } = await proxy.ended();
+  assert.equal(code, 0);
+  assert.doesNotMatch(output, /Debugger listening/);
+});
