@@ -19,6 +19,11 @@ import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
+/**
+ * Of one read: a record costs 3 us however little it carries, and a peer may send records of one byte. Full records fill
+ * 256 KiB with 16 of them.
+ */
+const RECORDS_PER_READ = 32;
 /** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
 const SHORT_READ = 32768;
 /** Header, content type and tag (RFC 8446 §5.2). */
@@ -93,9 +98,11 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     // Holding part of a record OpenSSL asks for just its rest: then a short read proves nothing.
     const clean = !session.hasPending() && !this.#peerIsDone;
     const before = session.bytesFromSocket();
+    const now = this.#loop.now();
     let filled = 0;
-    while (filled === 0 || into.length - filled >= RECORD) {
-      const count = session.read(filled === 0 ? into : into.subarray(filled));
+    // Where records are left, `readable` stays true, and the next read has its turn behind others.
+    for (let records = RECORDS_PER_READ; records > 0; records--) {
+      const count = session.read(filled === 0 ? into : into.subarray(filled), now);
       if (count <= 0) {
         // Data comes first: the next read finds the session as broken as it is now.
         if (count !== BROKEN || filled === 0) this.#noMore(count);
@@ -106,6 +113,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
         this.readable = false;
         break;
       }
+      if (into.length - filled < RECORD) break;
     }
     this.#overhead += ((session.bytesFromSocket() - before) >>> 0) - OVERHEAD_PER_BYTE * filled;
     if (this.#overhead < -OVERHEAD_ALLOWED) this.#overhead = -OVERHEAD_ALLOWED;

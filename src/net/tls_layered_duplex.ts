@@ -78,7 +78,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     if (this.failure !== null) return FAILED;
     if (this.ended || into.length === 0) return 0;
     for (;;) {
-      const count = this.#layer.session.read(into);
+      const count = this.#layer.session.read(into, this.#scheduler.now());
       if (count > 0) {
         // The stream below may have had more than it has announced yet, and does not announce what it was read from.
         this.readable = true;

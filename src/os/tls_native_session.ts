@@ -4,6 +4,7 @@
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
+import { MessageBudget } from "./message_budget.ts";
 import { pointerTo } from "./pointers.ts";
 import { readCString } from "./tls_library.ts";
 import type { TlsFailure } from "./tls_failure.ts";
@@ -17,8 +18,6 @@ const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, 
 /** `X509_V_ERR_*`, which become the alerts bad_certificate and certificate_revoked. */
 const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
 const RECEIVED_SHUTDOWN = 2;
-/** Proper peers send a few tickets after the handshake, and a key update once in many gigabytes. */
-const MESSAGES_WITHOUT_DATA = 64;
 /** Used within one call each. */
 const DIGEST = new Uint8Array(32);
 const WRITE_SIDE = intCell(1).bytes;
@@ -57,8 +56,10 @@ export class NativeTlsSession {
   readonly #contextNumber: number;
   readonly #role: TlsRole;
   readonly #onSocket: boolean;
-  /** Handshake messages since the last data. */
-  #messages = 0;
+  /** Null until the first message behind the handshake: most peers send none. */
+  #messages: MessageBudget | null = null;
+  /** ms: the time of the last {@link read}. */
+  #readAt = 0;
   #state: "usable" | "handshaking" | "free when back" | "freed" = "usable";
   /** The verified path, once the handshake is done. */
   peerChain: readonly Uint8Array[] = [];
@@ -127,16 +128,17 @@ export class NativeTlsSession {
     return again ? "again" : "failed";
   }
 
-  /** Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. */
-  read(into: Uint8Array): number {
+  /**
+   * Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. `now`: ms of a
+   * monotonic clock.
+   */
+  read(into: Uint8Array, now: number): number {
     this.#tls.working = this;
+    this.#readAt = now;
     const result = this.#tls.library.ssl.SSL_read(this.#ssl, into as Uint8Array<ArrayBuffer>, into.length);
     const systemError = result > 0 ? 0 : errno();
     this.#tls.working = null;
-    if (result > 0) {
-      this.#messages = 0;
-      return result;
-    }
+    if (result > 0) return result;
     if (this.failure !== null) return BROKEN;
     if (this.#tls.library.ssl.SSL_get_error(this.#ssl, result) === SSL_ERROR_ZERO_RETURN) return CLOSED_BY_PEER;
     return this.#wantsMore(result, systemError) ? WOULD_BLOCK : BROKEN;
@@ -239,7 +241,9 @@ export class NativeTlsSession {
    * messages come, key updates say, and the whole loop stands still meanwhile: so there is an end to it.
    */
   countMessage(): void {
-    if (++this.#messages <= MESSAGES_WITHOUT_DATA) return;
+    const bytes = this.bytesFromSocket();
+    this.#messages ??= new MessageBudget(this.#readAt, bytes);
+    if (this.#messages.take(this.#readAt, bytes)) return;
     this.failure ??= { kind: "flood" };
     // Makes OpenSSL throw away what comes and return.
     this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);

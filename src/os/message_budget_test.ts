@@ -1,0 +1,40 @@
+import { strict as assert } from "node:assert";
+import { MessageBudget } from "./message_budget.ts";
+
+const MIB = 1 << 20;
+
+/** How many of `most` messages are taken at this time. */
+function taken(budget: MessageBudget, most: number, now: number, bytes: number): number {
+  let count = 0;
+  while (count < most && budget.take(now, bytes)) count++;
+  return count;
+}
+
+Deno.test("message budget: 64 at once, and no more, however often it is asked", () => {
+  const budget = new MessageBudget(0, 0);
+  assert.equal(taken(budget, 1000, 0, 0), 64);
+  assert.equal(taken(budget, 1000, 0, 0), 0);
+});
+
+Deno.test("message budget: a byte of data behind each message earns nothing to speak of", () => {
+  const budget = new MessageBudget(0, 0);
+  let count = 0;
+  // A key update and a record of one byte are 50 bytes on the wire.
+  while (count < 100_000 && budget.take(0, 50 * count)) count++;
+  assert.ok(count <= 65, `${count} taken`);
+});
+
+Deno.test("message budget: one a second, or one for each MiB, may go on for ever", () => {
+  const slow = new MessageBudget(0, 0), bulk = new MessageBudget(0, 0);
+  for (let i = 1; i <= 5000; i++) {
+    assert.ok(slow.take(1000 * i, 0));
+    // The count of bytes begins again at 2^32.
+    assert.ok(bulk.take(0, (MIB * i) >>> 0));
+  }
+});
+
+Deno.test("message budget: a long rest earns the burst, not more", () => {
+  const budget = new MessageBudget(0, 0);
+  assert.equal(taken(budget, 1000, 0, 0), 64);
+  assert.equal(taken(budget, 1000, 1e9, 0), 64);
+});
