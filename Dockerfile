@@ -1,12 +1,19 @@
 # The runtime and the program as two files on Debian 13, whose OpenSSL is 3.5.
 #
-#   docker build -t ztunnel --build-arg VERSION=1.0.0 --build-arg REVISION=$(git rev-parse HEAD) .
+#   docker build -t ztunnel:1.0.0 --build-arg VERSION=1.0.0 --build-arg REVISION=$(git rev-parse HEAD) \
+#     --build-arg DEBIAN_DIGEST=sha256:... .
+#
+# DEBIAN_DIGEST: which debian:13-slim. It has no default, so no build takes whatever the tag means today: without it
+# Docker refuses the name of the base image. `docker buildx imagetools inspect debian:13-slim` shows the newest; keep it
+# beside your other versions. VERSION is also what istio_build{tag} and the version command report; ISTIO_VERSION, which is
+# optional, replaces it there.
 #
 # The image's user is not root. That is enough for a single workload (PROXY_MODE=dedicated). As a node proxy it enters
 # the namespaces of pods, for which the kernel asks CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW; Kubernetes grants
 # capabilities to root only, so deploy/ztunnel.yaml sets runAsUser 0, drops all capabilities and adds those three.
 # The root file system may be read-only.
-FROM debian:13-slim AS build
+ARG DEBIAN_DIGEST
+FROM debian:13-slim@${DEBIAN_DIGEST} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev nodejs npm zlib1g-dev
 WORKDIR /build
 COPY . .
@@ -14,7 +21,10 @@ ARG VERSION REVISION
 # Started once, so that the image holds the compiled code too.
 RUN ./compile.sh -f folder -o /out && /out/ztunnel version
 
-FROM debian:13-slim
+FROM debian:13-slim@${DEBIAN_DIGEST}
+ARG VERSION=unknown
+ARG ISTIO_VERSION=${VERSION}
+ENV ISTIO_META_ISTIO_VERSION=${ISTIO_VERSION}
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates libssl3t64 \
   && rm -rf /var/lib/apt/lists/* \

@@ -46,7 +46,7 @@ deno_version=2.9.6
 if deno --version 2>/dev/null | grep -q "^deno $deno_version "; then
   runtime() { deno "$@"; }
 else
-  runtime() { npx -y "deno@$deno_version" "$@"; }
+  runtime() { npm_config_ignore_scripts=true npx -y "deno@$deno_version" "$@"; }
 fi
 
 work=$(mktemp -d)
@@ -54,6 +54,19 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 parts=$work/parts
 mkdir -p "$parts" "$(dirname "$out")"
+
+# The runtime that makes the bundle and goes into the result is the one whose SHA-256 stands in the repository. Those are
+# of the program `deno` in the npm packages @deno/linux-x64-glibc and @deno/linux-arm64-glibc of that version.
+add_runtime() {
+  cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
+  chmod 755 "$parts/deno"
+  want=$(sed -n "s/ *$(uname -m)\$//p" tools/runtime.sha256)
+  got=$(sha256sum "$parts/deno" | cut -c1-64)
+  [ "$got" = "$want" ] && return
+  echo "compile.sh: the runtime deno $deno_version for $(uname -m) has SHA-256 $got, and must have ${want:-none, as it is not known}" >&2
+  echo "(tools/runtime.sha256). A deno in PATH that is another build of that version must be taken out of PATH." >&2
+  exit 1
+}
 
 # What `version` will say. VERSION, REVISION and STATUS from outside win, for builds without git.
 stamp() {
@@ -63,9 +76,9 @@ stamp() {
   sed -e "s|@ZTUNNEL_VERSION@|$version|" -e "s|@ZTUNNEL_REVISION@|$revision|" -e "s|@ZTUNNEL_STATUS@|${STATUS:-$status}|"
 }
 
-# One JavaScript file, npm packages included. Workers run the same file. The first lines tell it of the library beside it.
+# One JavaScript file, npm packages included, as deno.lock has them. Workers run the same file. The first lines tell it of the library beside it.
 bundle() {
-  runtime bundle --quiet --check --platform deno -o "$work/bundle.js" "$entry"
+  runtime bundle --quiet --frozen-lockfile --check --platform deno -o "$work/bundle.js" "$entry"
   stamp < "$work/bundle.js" > "$work/stamped.js"
   cat - "$work/stamped.js" > "$parts/ztunnel.js" <<'J'
 try {
@@ -87,11 +100,6 @@ add_library() {
   fi
 }
 
-add_runtime() {
-  cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
-  chmod 755 "$parts/deno"
-}
-
 launcher() {
   # shellcheck disable=SC2086 # flags are words
   tools/launcher/build.sh "$form" "$parts" "$1" $run_flags $sealed_flags
@@ -103,9 +111,9 @@ as_folder() {
   cp "$parts"/* "$out/"
 }
 
+add_runtime
 bundle
 add_library
-add_runtime
 case $form in
   folder) as_folder ;;
   unpack) launcher "$out" ;;

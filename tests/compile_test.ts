@@ -33,3 +33,16 @@ for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as con
 Deno.test("compile: an unknown form is refused", async () => {
   await assert.rejects(run(SCRIPT, "-f", "compile"), /-f "compile" must be unpack or folder/);
 });
+
+Deno.test("compile: a runtime whose digest is not that of the repository is refused before it is used", async () => {
+  using dir = tempDir();
+  const script = dir.write("compile.sh", Deno.readTextFileSync(SCRIPT));
+  Deno.chmodSync(script, 0o755);
+  Deno.mkdirSync(`${dir.path}/tools`);
+  dir.write("tools/runtime.sha256", `${"0".repeat(64)}  x86_64\n${"0".repeat(64)}  aarch64\n`);
+  await using compiler = new Program(script, { env: Deno.env.toObject() });
+  const { code, output } = await compiler.ended();
+  assert.equal(code, 1);
+  assert.match(output, /the runtime deno 2\.9\.6 for \S+ has SHA-256 [0-9a-f]{64}, and must have 0{64}/);
+  assert.equal([...Deno.readDirSync(`${dir.path}/dist`)].length, 0);
+});

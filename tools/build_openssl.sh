@@ -8,6 +8,7 @@ set -eu
 base=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build
 out=${1:-$base/libopenssl35.so}
 crate=300.5.5+3.5.5
+checksum=3f1787d533e03597a7934fd0a765f0d28e94ecc5fb7789f8053b1e699a56f709 # SHA-256 of that crate's file
 
 if [ -f "$out" ]; then echo "$out"; exit 0; fi
 for tool in cargo perl make cc; do
@@ -32,6 +33,11 @@ openssl-src = "=$crate"
 T
 echo > "$work/fetch/src/lib.rs"
 (cd "$work/fetch" && cargo vendor --quiet vendor >/dev/null)
+# What cargo has verified the file against.
+grep -q "\"package\":\"$checksum\"" "$work/fetch/vendor/openssl-src/.cargo-checksum.json" || {
+  echo "build_openssl: the crate openssl-src $crate does not have the SHA-256 $checksum" >&2
+  exit 1
+}
 cp -r "$work/fetch/vendor/openssl-src/openssl" "$work/openssl"
 cd "$work/openssl"
 perl ./Configure "$target" no-shared no-module no-legacy no-tests no-docs no-apps no-engine -fPIC >"$work/log" 2>&1 &&
