@@ -32,6 +32,8 @@ export const BARS: readonly Bar[] = [
   { row: "fanout", metrics: ["peakClient", "peakServer"], of: "figure", atMost: 150 },
   { row: "touch", metrics: ["cpu"], of: "ratio", atMost: 1 },
   { row: "touch", metrics: ["rssClient", "rssServer"], of: "figure", atMost: 150 },
+  { row: "longlink", metrics: ["up50", "down50", "up200", "down200"], of: "ratio", atLeast: 0.95 },
+  { row: "narrow", metrics: ["p90", "longest"], of: "ratio", atMost: 0.6 },
   { row: "syscalls", metrics: ["requestClient", "requestServer"], of: "figure", atMost: 6.5 },
   { row: "syscalls", metrics: ["connectionBoth"], of: "figure", atMost: 20 },
   { row: "memory", metrics: ["idle"], of: "figure", atMost: 0.2 },

@@ -13,6 +13,8 @@ export interface RequestResult {
 /** Result of an `iperf3` run: what arrived. */
 export interface BulkResult {
   readonly bytes: number;
+  /** Those of the seconds that do not count. */
+  readonly omittedBytes: number;
   readonly bytesPerSecond: number;
 }
 
@@ -38,12 +40,27 @@ export interface BulkLoad {
   readonly streams: number;
   readonly direction: "up" | "down";
   readonly amount: { readonly seconds: number } | { readonly bytes: number };
+  /** Seconds before `amount` that do not count. */
+  readonly omitSeconds?: number;
 }
 
 export function iperfCommand(load: BulkLoad): string[] {
   const amount = "seconds" in load.amount ? ["-t", `${load.amount.seconds}`] : ["-n", `${load.amount.bytes}`];
   const reverse = load.direction === "down" ? ["-R"] : [];
-  return ["iperf3", "-J", "-c", load.host, "-p", `${load.port}`, "-P", `${load.streams}`, ...amount, ...reverse];
+  const omit = load.omitSeconds === undefined ? [] : ["-O", `${load.omitSeconds}`];
+  return [
+    "iperf3",
+    "-J",
+    "-c",
+    load.host,
+    "-p",
+    `${load.port}`,
+    "-P",
+    `${load.streams}`,
+    ...omit,
+    ...amount,
+    ...reverse,
+  ];
 }
 
 const MICROS: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, m: 60e6, h: 3600e6 };
@@ -85,6 +102,7 @@ function required(pattern: RegExp, output: string, what: string): RegExpExecArra
 /** The part of `iperf3 -J` that is used. */
 interface IperfReport {
   readonly error?: string;
+  readonly intervals?: ReadonlyArray<{ readonly sum: { readonly bytes: number; readonly omitted: boolean } }>;
   readonly end?: { readonly sum_received?: { readonly bytes: number; readonly bits_per_second: number } };
 }
 
@@ -94,5 +112,7 @@ export function parseIperf(output: string): BulkResult {
   if (report.error !== undefined || sum === undefined) {
     throw new Error(`Cannot use the iperf3 run: ${report.error ?? "no sum of the received bytes"}`);
   }
-  return { bytes: sum.bytes, bytesPerSecond: sum.bits_per_second / 8 };
+  const omitted = (report.intervals ?? []).filter((interval) => interval.sum.omitted);
+  const omittedBytes = omitted.reduce((total, interval) => total + interval.sum.bytes, 0);
+  return { bytes: sum.bytes, omittedBytes, bytesPerSecond: sum.bits_per_second / 8 };
 }

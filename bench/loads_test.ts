@@ -47,7 +47,9 @@ Deno.test("wrk: one connection per request asks for a close", () => {
 
 Deno.test("iperf3: what arrived counts", () => {
   const sums = { sum_sent: { bytes: 9 }, sum_received: { bytes: 4000, bits_per_second: 16000 } };
-  assert.deepEqual(parseIperf(JSON.stringify({ end: sums })), { bytes: 4000, bytesPerSecond: 2000 });
+  assert.deepEqual(parseIperf(JSON.stringify({ end: sums })), { bytes: 4000, omittedBytes: 0, bytesPerSecond: 2000 });
+  const intervals = [true, true, false].map((omitted) => ({ sum: { bytes: 100, omitted } }));
+  assert.equal(parseIperf(JSON.stringify({ intervals, end: sums })).omittedBytes, 200);
 });
 
 Deno.test("iperf3: an error is no figure", () => {
@@ -60,4 +62,6 @@ Deno.test("iperf3: command by bytes and by time", () => {
   assert.equal(down.join(" "), "iperf3 -J -c h -p 2 -P 8 -n 5 -R");
   const up = iperfCommand({ ...load, direction: "up", amount: { seconds: 3 } });
   assert.equal(up.join(" "), "iperf3 -J -c h -p 2 -P 8 -t 3");
+  const later = iperfCommand({ ...load, direction: "up", amount: { seconds: 3 }, omitSeconds: 4 });
+  assert.equal(later.join(" "), "iperf3 -J -c h -p 2 -P 8 -O 4 -t 3");
 });

@@ -14,6 +14,8 @@ import { FANOUT_ROWS } from "./rows_fanout.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
+import { LONG_LINK_ROWS } from "./rows_longlink.ts";
+import { NARROW_ROWS } from "./rows_narrow.ts";
 import { POD_ROWS } from "./rows_pods.ts";
 import { TRAFFIC_ROWS } from "./rows_traffic.ts";
 import { inOwnUserNamespace } from "./user_namespace.ts";
@@ -24,6 +26,8 @@ const ROWS: readonly Row[] = [
   ...TRAFFIC_ROWS,
   ...PEER_ROWS,
   ...FANOUT_ROWS,
+  ...LONG_LINK_ROWS,
+  ...NARROW_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,
