@@ -1,5 +1,8 @@
-/** Sends back what it receives: `echo.ts HOST PORT`. Prints `ready` when it listens. For messages, not for bulk. */
-import { accept, close, listen, Readable, receive, send } from "./libc_sockets.ts";
+/**
+ * Sends back what it receives: `echo.ts HOST PORT`. Prints `ready` and its port when it listens. Port 0: the
+ * kernel chooses one. For messages, not for bulk.
+ */
+import { accept, close, listen, portOf, Readable, receive, send } from "./libc_sockets.ts";
 
 const [host = "", port] = Deno.args;
 const listener = listen(host, Number(port));
@@ -7,7 +10,7 @@ const readable = new Readable();
 const buffer = new Uint8Array(65536);
 
 readable.add(listener);
-console.log("ready");
+console.log(`ready ${portOf(listener)}`);
 for (;;) {
   readable.wait(-1, (fd) => {
     if (fd === listener) {

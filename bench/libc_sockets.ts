@@ -7,6 +7,7 @@ const libc = Deno.dlopen("libc.so.6", {
   socket: { parameters: [I, I, I], result: I },
   bind: { parameters: [I, B, I], result: I },
   listen: { parameters: [I, I], result: I },
+  getsockname: { parameters: [I, B, B], result: I },
   accept: { parameters: [I, "pointer", "pointer"], result: I },
   connect: { parameters: [I, B, I], result: I },
   setsockopt: { parameters: [I, I, I, B, I], result: I },
@@ -36,6 +37,13 @@ export function listen(host: string, port: number): number {
     throw new Error(`Cannot listen on ${host}:${port}`);
   }
   return fd;
+}
+
+/** The port at which a descriptor listens. */
+export function portOf(listener: number): number {
+  const address = socketAddress("0.0.0.0", 0);
+  libc.getsockname(listener, address, new Uint8Array([address.length, 0, 0, 0]));
+  return address[2]! << 8 | address[3]!;
 }
 
 /** A descriptor of a new connection without Nagle's delay; -1 when it was refused. */

@@ -13,10 +13,12 @@ import { DNS_ROWS } from "./rows_dns.ts";
 import { FANOUT_ROWS } from "./rows_fanout.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
+import { LIMIT_ROWS } from "./rows_limits.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
 import { POD_ROWS } from "./rows_pods.ts";
+import { STALL_ROWS } from "./rows_stall.ts";
 import { TRAFFIC_ROWS } from "./rows_traffic.ts";
 import { inOwnUserNamespace } from "./user_namespace.ts";
 import { Runner } from "./runner.ts";
@@ -28,6 +30,8 @@ const ROWS: readonly Row[] = [
   ...FANOUT_ROWS,
   ...LONG_LINK_ROWS,
   ...NARROW_ROWS,
+  ...LIMIT_ROWS,
+  ...STALL_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,

@@ -21,7 +21,7 @@ export interface Options {
 
 export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--only=rust,ours] [--rounds=5] [--seconds=3]
                        [--json] [--check] [--shared] [--loopback] [--out=bench/results]
-  --quick    one short round of the most telling rows, in under a minute
+  --quick    one short round of the most telling rows, in about three minutes
   --rows     these rows only; longlink and narrow need /dev/net/tun
   --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
              ours-3.5-shared

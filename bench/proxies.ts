@@ -26,6 +26,8 @@ export interface Variant {
   readonly link?: Partial<LinkConditions>;
   /** Environment variables for both sides, for every kind alike. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Starts what the pair needs, before it; returns further variables. */
+  readonly prepare?: (place: Place) => Promise<Readonly<Record<string, string>>>;
   /** Words to put before the command of that side; they must end in an `exec`, so that the process id stays. */
   readonly before?: (side: Side) => readonly string[];
 }

@@ -82,7 +82,7 @@ class Sender {
           left--;
           this.#connect(group);
         }
-        if (!this.#receive(PATIENCE_MILLIS)) this.#giveUpOpening();
+        if (this.#opening > 0 && !this.#receive(PATIENCE_MILLIS)) this.#giveUpOpening();
       }
       // The first echo waited for the handshake: it belongs to no figure.
       group.times.length = 0;

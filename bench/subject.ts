@@ -80,6 +80,11 @@ export class Subject {
     return client.pid === server.pid ? [client.pid] : [client.pid, server.pid];
   }
 
+  /** False once one of the proxies has ended. */
+  get alive(): boolean {
+    return this.pair.client?.alive !== false && this.pair.server?.alive !== false;
+  }
+
   async requests(load: Omit<RequestLoad, "host" | "port">): Promise<RequestResult> {
     return parseWrk(await this.#load(wrkCommand({ ...load, host: this.target.host, port: this.target.http })));
   }

@@ -28,8 +28,9 @@ export async function startZtunnels(
   env: Readonly<Record<string, string>>,
   mode: Mode,
 ): Promise<Omit<Pair, "tls">> {
+  const all = { ...env, ...place.variant.env, ...await place.variant.prepare?.(place) };
   const start = (side: Side) =>
-    mode === "shared" ? startShared(place, side, command, env) : startDedicated(place, side, command, env);
+    mode === "shared" ? startShared(place, side, command, all) : startDedicated(place, side, command, all);
   const client = await start("client");
   if (place.link.kind === "loopback") return { client, server: client };
   for (const port of [HTTP_PORT, BULK_PORT, ECHO_PORT]) await place.link.redirect(port, 15001);
@@ -48,7 +49,7 @@ async function startDedicated(
     // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
     ...(link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
   };
-  const options = { env: { ...environment(mesh, side), ...own, ...env, ...variant.env }, cwd: REPOSITORY };
+  const options = { env: { ...environment(mesh, side), ...own, ...env }, cwd: REPOSITORY };
   const child = processes.start(
     `proxy-${side}`,
     [...link.inside(side), ...variant.before?.(side) ?? [], ...command],
@@ -74,7 +75,7 @@ async function startShared(
     INPOD_UDS: agent.path,
   };
   const child = processes.start(`proxy-${side}`, [...IN_EMPTY_NAMESPACE, ...variant.before?.(side) ?? [], ...command], {
-    env: { ...environment(mesh, side), ...own, ...env, ...variant.env },
+    env: { ...environment(mesh, side), ...own, ...env },
     cwd: REPOSITORY,
   });
   await handOver(await agent.session(), WORKLOADS[side], path);
