@@ -18,9 +18,11 @@ import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
 import { logManagerEvents, type ManagerEvents } from "../identity/manager_events.ts";
+import { type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { askUntilAnswered } from "./ask_until_answered.ts";
 import { PacedSender } from "./paced_sender.ts";
 import { LocalPods } from "./local_pods.ts";
 
@@ -33,6 +35,8 @@ export class Certificates {
   /** Where pods have certificates of their own: what was asked for on a pod's behalf. Emptied when it goes. */
   readonly #subjects = new Map<string, CertificateSubject>();
   readonly #sender = new PacedSender<ToWorker>(SYSTEM_CLOCK, (message) => this.send(message));
+  readonly #asking = new AbortController();
+  #connected: Promise<void> | null;
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
 
@@ -41,11 +45,13 @@ export class Certificates {
     const pods: { find: FindPod } = { find: () => null };
     const certificates = new Certificates(await makeAuthority(config, log, (uid) => pods.find(uid)), log, metrics);
     pods.find = (uid) => certificates.pods.find(uid);
+    certificates.#askForOwn(config, log);
     return certificates;
   }
 
   private constructor(authority: CertificateAuthority, log: Log, metrics: Metrics) {
     this.#authority = authority;
+    this.#connected = authority.connected ?? null;
     this.#metrics = metrics;
     const scope = log.scope("ztunnel::identity::manager");
     this.#manager = new CertificateManager({
@@ -105,7 +111,7 @@ export class Certificates {
 
   /** Fulfilled once the authority has answered, where that says whether the node can serve; else null. */
   get connected(): Promise<void> | null {
-    return this.#authority.connected ?? null;
+    return this.#connected;
   }
 
   /** Every identity with its certificate, for the config dump. */
@@ -114,9 +120,30 @@ export class Certificates {
   }
 
   close(): void {
+    this.#asking.abort();
     this.#manager.close();
     this.#authority.close();
     this.#sender.close();
+  }
+
+  /**
+   * An authority that only answers is asked for the certificate of the proxy's own workload, which a node without pods
+   * has too: when it comes, the authority works.
+   */
+  #askForOwn(config: Config, log: Log): void {
+    const own = ownIdentity(config);
+    if (this.#authority.onUpdate !== undefined || own === null) return;
+    const scope = log.scope("ztunnel::identity::caclient");
+    this.#connected = askUntilAnswered(
+      {
+        authority: this.#authority,
+        subject: { id: own, workloadUid: null },
+        clock: SYSTEM_CLOCK,
+        random: Math.random,
+        warn: (text) => scope.warn(text),
+      },
+      this.#asking.signal,
+    );
   }
 
   #counting(events: ManagerEvents): ManagerEvents {
@@ -182,6 +209,12 @@ async function makeAuthority(config: Config, log: Log, findPod: FindPod): Promis
   }
   const { openBroker } = await import("../authorities/broker/open_broker.ts");
   return openBroker(spire, spire.broker, node.clusterDomain, around);
+}
+
+/** Null: not known, not needed by this mode, or there is no authority that could fail to answer. */
+function ownIdentity({ mode, ca, node: { self, trustDomain } }: Config): SpiffeId | null {
+  if (mode === "dedicated" || ca.fake || self === null) return null;
+  return workloadId(trustDomain, self.namespace, self.serviceAccount);
 }
 
 function localAuthority(config: Config): CertificateAuthority {

@@ -17,12 +17,13 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
+import { authorityGate, type GateOutcome } from "./authority_gate.ts";
 import { Certificates } from "./certificates.ts";
 import { dumpSources } from "./dump_sources.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
 import { keepMemorySmall } from "./memory_keeper.ts";
 import { MeshSource } from "./mesh_source.ts";
-import type { Pods } from "./pods.ts";
+import type { Pods, PodsParts } from "./pods.ts";
 import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
@@ -53,10 +54,12 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const certificates = await Certificates.open(config, log, metrics);
     const workers = new Workers(config, makeWorker, (subject) => certificates.want(subject));
     certificates.send = (message) => workers.send(message);
-    if (certificates.connected !== null) {
+    const { connected } = certificates;
+    if (connected !== null) {
       readiness.register("certificate authority");
-      void certificates.connected.then(() => readiness.complete("certificate authority"));
+      void connected.then(() => readiness.complete("certificate authority"));
     }
+    const gate = authorityGate(connected, config.authorityWait, SYSTEM_CLOCK);
     const revocation = await openRevocation(config, log);
     const onSynced = () => readiness.complete("state manager");
     const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
@@ -86,12 +89,13 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       mesh.start();
       await Promise.race([mesh.synced, workers.death]);
       if (config.mode === "dedicated") await listen(config, workers);
+      else await Promise.race([gate, workers.death]);
       return true;
     };
     // Asked to stop during the start it just ends: there is nothing yet that could be drained.
     if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
     pods = config.mode === "shared"
-      ? new (await import("./pods.ts")).Pods({ config, workers, certificates, readiness, metrics, log })
+      ? await takePods(await gate, { config, workers, certificates, readiness, metrics, log })
       : null;
     const signal = keepDebuggerClosed(log);
     readiness.complete("proxy");
@@ -122,6 +126,30 @@ function keepDebuggerClosed(log: Log): { stop(): void } {
   look();
   const timer = setInterval(look, DEBUGGER_CHECK);
   return { stop: () => clearInterval(timer) };
+}
+
+/** Shared mode: from now on pods come from the agent. `gate`: how the wait for the certificate authority ended. */
+async function takePods(gate: GateOutcome, parts: Omit<PodsParts, "standby">): Promise<Pods> {
+  const { config, certificates, log } = parts;
+  const scope = log.scope("ztunnel::app");
+  const standby = gate === "limit";
+  if (standby) {
+    scope.warn(
+      `the certificate authority has not answered within ${
+        config.authorityWait / 1000
+      } s (AUTHORITY_WAIT): taking the ` +
+        "pods that no other proxy serves, so that new pods can start; their connections in the mesh fail until it " +
+        "answers, and this proxy is not ready until then",
+    );
+  }
+  const pods = new (await import("./pods.ts")).Pods({ ...parts, standby });
+  if (standby) {
+    void certificates.connected?.then(() => {
+      scope.info("the certificate authority answers: serving all pods of the node");
+      pods.authorityAnswered();
+    });
+  }
+  return pods;
 }
 
 /** With a mark that cannot be set nothing could be dialled: better told now than with the first connection. */

@@ -2,6 +2,7 @@
 import type { Config, WorkloadName } from "../config/config.ts";
 import type { WorkerHandle } from "../control/worker_handle.ts";
 import type { Books } from "../inpod/audit.ts";
+import { anotherListens } from "../inpod/other_listener.ts";
 import { checkPrivileges } from "../inpod/startup_checks.ts";
 import { ZdsClient } from "../inpod/zds_client.ts";
 import { connectPackets } from "../net/packet_socket.ts";
@@ -15,6 +16,7 @@ import { PodAudit } from "./pods_audit.ts";
 import { dumpPods } from "./pods_dump.ts";
 import { PodFleet, type PodWorker } from "./pods_fleet.ts";
 import { PodQueries } from "./pods_queries.ts";
+import { StandbyHost } from "./standby_host.ts";
 import type { Workers } from "./workers.ts";
 
 export interface PodsParts {
@@ -22,6 +24,8 @@ export interface PodsParts {
   readonly workers: Workers;
   readonly certificates: Certificates;
   readonly readiness: Readiness;
+  /** The certificate authority has not answered so far: pods that another proxy serves are left to it. */
+  readonly standby: boolean;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -30,13 +34,14 @@ export class Pods {
   readonly #reactor: Reactor;
   readonly #client: ZdsClient;
   readonly #fleet: PodFleet;
+  readonly #standby: StandbyHost | null;
   readonly #queries: PodQueries;
   readonly #audit: PodAudit;
   readonly #running: Promise<void>;
   readonly #breach = Promise.withResolvers<never>();
 
   /** Throws where this process lacks the rights. */
-  constructor({ config, workers, certificates, readiness, metrics, log }: PodsParts) {
+  constructor({ config, workers, certificates, readiness, standby, metrics, log }: PodsParts) {
     checkPrivileges(config.sockets.mark);
     this.#breach.promise.catch(() => {});
     const scope = log.scope("ztunnel::inpod");
@@ -49,6 +54,14 @@ export class Pods {
     );
     const ports = [...byHandle.values()];
     this.#fleet = new PodFleet(ports, this.#reactor, { sharedPorts: config.inpod.reusePort });
+    this.#standby = standby
+      ? new StandbyHost({
+        host: this.#fleet,
+        othersServe: ({ namespace }) => anotherListens(namespace.descriptor, config.listeners.inbound.port),
+        scheduler: this.#reactor,
+        log: scope,
+      })
+      : null;
     this.#queries = new PodQueries(ports);
     workers.onPod = (handle, answer) => {
       if ("request" in answer) this.#queries.receive(answer);
@@ -61,7 +74,7 @@ export class Pods {
       scheduler: this.#reactor,
       path: config.inpod.socketPath,
       connect: () => connectPackets(this.#reactor, config.inpod.socketPath),
-      host: certificates.pods.follow(this.#fleet),
+      host: certificates.pods.follow(this.#standby ?? this.#fleet),
       counters: {
         active: metrics.cell("workload_manager_active_proxy_count"),
         pending: metrics.cell("workload_manager_pending_proxy_count"),
@@ -102,6 +115,11 @@ export class Pods {
     return this.#breach.promise;
   }
 
+  /** The certificate authority answers: what was left to another proxy is served. */
+  authorityAnswered(): void {
+    this.#standby?.answered();
+  }
+
   /** The section `workloadState` of `/config_dump`. */
   dump(): AsyncIterable<string> {
     return dumpPods({
@@ -114,6 +132,7 @@ export class Pods {
   /** Leaves the agent; what is served stays so. */
   async stop(): Promise<void> {
     this.#audit.stop();
+    this.#standby?.close();
     this.#client.stop();
     this.#reactor.stop();
     await this.#running;
@@ -121,7 +140,8 @@ export class Pods {
 
   #books(): Books {
     const { instances, lastInstance } = this.#fleet;
-    return { pods: this.#client.pods, instances, lastInstance };
+    const waiting = this.#standby?.instances ?? [];
+    return { pods: this.#client.pods, instances: [...instances, ...waiting], lastInstance };
   }
 }
 

@@ -168,6 +168,8 @@ export interface Config {
   readonly xds: XdsSettings;
   readonly ca: CaSettings;
   readonly token: TokenSource | null;
+  /** `AUTHORITY_WAIT`: shared mode; no pod is served for this long while the certificate authority does not answer. */
+  readonly authorityWait: Millis;
   readonly spire: SpireSettings;
   readonly inpod: { readonly socketPath: string; readonly reusePort: boolean };
   readonly resolver: ResolverSettings;

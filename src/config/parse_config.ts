@@ -19,6 +19,7 @@ import { spireSettings } from "./spire_settings.ts";
 import { workerThreads } from "./worker_threads.ts";
 
 const RESOLVER_FILE = "/etc/resolv.conf";
+const AUTHORITY_WAIT = 30_000;
 const DRAIN_DEADLINE = 5_000;
 /** Exit code of a native proxy that panics. */
 const PANIC = 101;
@@ -57,6 +58,7 @@ export function parseConfig(
     xds: xds(),
     ca: ca(),
     token,
+    authorityWait: environment.duration("AUTHORITY_WAIT") ?? AUTHORITY_WAIT,
     spire: spireSettings(environment, mode === "shared"),
     inpod: {
       socketPath: environment.get("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock",

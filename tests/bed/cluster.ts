@@ -133,6 +133,16 @@ export class Cluster implements AsyncDisposable {
 
   /** Another proxy for the node, in charge once it is ready and serves the node's pods. The one before goes on. */
   async startProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    node.proxy = this.launchProxy(node, more);
+    await node.proxy.line(/handling new stream/); // tells more where there is no such line
+    node.session = await node.agent.session();
+    for (const pod of this.podsOf(node)) await pod.enroll();
+    await node.session.snapshotSent();
+    await node.proxy.line(/marking server ready/);
+  }
+
+  /** Another proxy for the node, which is in charge of nothing yet. */
+  launchProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Proxy {
     const settings = {
       NODE_NAME: node.name,
       INPOD_UDS: node.agent.path,
@@ -151,12 +161,7 @@ export class Cluster implements AsyncDisposable {
     };
     const executable = this.#plan.executable?.(node.wired.number);
     const options = { namespace: node.namespace.name, ...executable !== undefined && { executable } };
-    node.proxy = this.use(new Proxy(settings, options));
-    await node.proxy.line(/handling new stream/); // tells more where there is no such line
-    node.session = await node.agent.session();
-    for (const pod of this.podsOf(node)) await pod.enroll();
-    await node.session.snapshotSent();
-    await node.proxy.line(/marking server ready/);
+    return this.use(new Proxy(settings, options));
   }
 
   /** It ends with the cluster, before what was there earlier. */

@@ -96,7 +96,7 @@ export function toCertificateError(error: unknown): CertificateError {
 }
 
 /** Returns early when aborted. */
-function sleep(clock: WallClock, ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<WallClock, "after">, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const end = () => {

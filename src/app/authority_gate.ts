@@ -1,0 +1,23 @@
+/**
+ * When pods may be served: not before the certificate authority has answered. Until then this proxy could only refuse
+ * their connections, and in a rollout the proxy before it, which has certificates, would lose them.
+ */
+import type { Clock } from "../grpc/channel.ts";
+
+/** "limit": the authority has not answered in time. */
+export type GateOutcome = "answered" | "limit";
+
+/**
+ * `connected`: fulfilled with the authority's first answer; null: there is nothing to wait for. `limit`: ms. Does not
+ * reject.
+ */
+export function authorityGate(connected: Promise<void> | null, limit: number, clock: Clock): Promise<GateOutcome> {
+  if (connected === null) return Promise.resolve("answered");
+  const { promise, resolve } = Promise.withResolvers<GateOutcome>();
+  const timer = clock.after(limit, () => resolve("limit"));
+  void connected.then(() => {
+    timer.cancel();
+    resolve("answered");
+  });
+  return promise;
+}
