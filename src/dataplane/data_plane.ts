@@ -57,6 +57,8 @@ export interface DataPlaneParts {
   readonly wallClock: () => number;
   readonly random: () => number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** As for `makeLoop`. */
+  readonly onSurplus?: (trim: () => boolean) => void;
 }
 
 /** Where a pod of shared mode lives. */
@@ -97,7 +99,7 @@ export class DataPlane {
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
-    this.#loop = makeLoop(network);
+    this.#loop = makeLoop(network, parts.onSurplus);
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;

@@ -29,6 +29,8 @@ type Start = Extract<ToWorker, { kind: "start" }>;
 
 /** Milliseconds the log may take to leave at the end. */
 const LAST_LINES = 1000;
+/** ms between two looks at what a burst of traffic has left behind. */
+const TRIM_PERIOD = 2000;
 
 /** What a worker's global scope offers. */
 export interface WorkerScope {
@@ -87,6 +89,7 @@ class DataPlaneWorker {
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
+      onSurplus: (trim) => trimLater(this.#reactor, trim),
       fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });
     this.#updates = new MeshUpdates({
@@ -195,6 +198,12 @@ class DataPlaneWorker {
       { address },
     );
   }
+}
+
+function trimLater(reactor: Reactor, trim: () => boolean): void {
+  reactor.after(TRIM_PERIOD, () => {
+    if (trim()) trimLater(reactor, trim);
+  });
 }
 
 /** Lines are written once a turn, after everything else. */

@@ -1,32 +1,123 @@
-/** Gather buffers, shared by the connections of one thread. */
+/**
+ * Output buffers, shared by the connections of one thread.
+ *
+ * A connection has a buffer from its first queued frame until everything was handed to the transport, so idle
+ * connections have none. Most connections of a turn have a few hundred bytes to send, a few have a megabyte: buffers
+ * come in sizes from {@link SMALLEST} to {@link LARGEST}.
+ *
+ * How much a read will bring is known only after it. So all connections read into one shared buffer of the largest
+ * size: a small result is copied into the connection's own small buffer, with a large one the connection keeps the
+ * shared buffer and the pool provides another one.
+ */
 
-/** DATA frames stop here. */
+import { FreeList } from "./free_list.ts";
+import { SharedReservation } from "./reservation.ts";
+
+/** DATA frames stop here, in bytes. */
 export const DATA_CAPACITY = 1 << 20;
-/** What control frames may use behind it. */
+/** What control frames may use behind it, in bytes. */
 export const HEADROOM = 64 << 10;
 
+export const SMALLEST = 4096;
+export const LARGEST = DATA_CAPACITY + HEADROOM;
+/** Bytes of each size, ascending. */
+const SIZES = [SMALLEST, 16_384, 65_536, 262_144, LARGEST] as const;
+
+/** Bytes lent above which connections are asked to flush before the turn goes on. */
+const CROWDED_BYTES = 4 * LARGEST;
+/** Free bytes that are not worth giving back. */
+const KEPT_BYTES = LARGEST;
+
+export interface BufferPoolEvents {
+  /** Many bytes are lent: flush the connections that hold them as soon as the call at hand has returned. */
+  onCrowded(): void;
+  /** More is free than the pool wants to keep: call {@link BufferPool.trim} now and then until it returns false. */
+  onSurplus(): void;
+  /** Frees the memory of a buffer at once. Without it that waits for the next garbage collection. */
+  discard(buffer: ArrayBuffer): void;
+}
+
+const NO_EVENTS: BufferPoolEvents = { onCrowded() {}, onSurplus() {}, discard() {} };
+
 /**
- * Lends buffers of {@link DATA_CAPACITY} + {@link HEADROOM} bytes. A connection has one from its first queued frame
- * until everything was handed to the transport, so idle connections own none and a reactor that flushes at the end of
- * its turn needs about one in all. Contents are not cleared: what was in them has left for the peer of another
- * connection, and only bytes written since are ever sent.
+ * Contents are not cleared: what was in a buffer has left for the peer of another connection, and only bytes written
+ * since are ever sent.
  */
 export class BufferPool {
-  private readonly free: Uint8Array[] = [];
+  readonly reservation = new SharedReservation();
+  readonly #free: readonly FreeList[] = SIZES.map(() => new FreeList());
+  #shared: Uint8Array<ArrayBuffer> | null = null;
+  #lentBytes = 0;
+  #freeBytes = 0;
 
-  /** `maxFree`: buffers kept for later; more than that are left to the garbage collector. */
-  constructor(private readonly maxFree = 4) {}
+  constructor(private readonly events: BufferPoolEvents = NO_EVENTS) {}
 
-  borrow(): Uint8Array {
-    return this.free.pop() ?? new Uint8Array(DATA_CAPACITY + HEADROOM);
+  /** Bytes of all buffers that connections hold. */
+  get lentBytes(): number {
+    return this.#lentBytes;
+  }
+
+  /** Bytes of all buffers that wait to be lent. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  get isCrowded(): boolean {
+    return this.#lentBytes >= CROWDED_BYTES;
+  }
+
+  /** Where the next read may land: {@link LARGEST} bytes that stay the pool's until {@link keepShared}. */
+  get shared(): Uint8Array<ArrayBuffer> {
+    return this.#shared ??= this.#take(SIZES.length - 1);
+  }
+
+  /** The shared buffer becomes the caller's. */
+  keepShared(): Uint8Array<ArrayBuffer> {
+    const buffer = this.shared;
+    this.#shared = null;
+    this.#lend(buffer);
+    return buffer;
+  }
+
+  /** A buffer of at least `length` bytes, {@link LARGEST} at most. */
+  borrow(length: number): Uint8Array<ArrayBuffer> {
+    let size = 0;
+    while (SIZES[size]! < length) size++;
+    const buffer = this.#take(size);
+    this.#lend(buffer);
+    return buffer;
   }
 
   giveBack(buffer: Uint8Array): void {
-    if (this.free.length < this.maxFree) this.free.push(buffer);
+    this.#lentBytes -= buffer.length;
+    this.#freeBytes += buffer.length;
+    this.#free[SIZES.indexOf(buffer.length as typeof SIZES[number])]!.put(buffer as Uint8Array<ArrayBuffer>);
+    if (this.#freeBytes > KEPT_BYTES) this.events.onSurplus();
   }
 
-  /** Buffers waiting to be lent. */
-  get freeCount(): number {
-    return this.free.length;
+  /** Frees what nobody has needed since the last call. False: what is left is worth keeping. */
+  trim(): boolean {
+    SIZES.forEach((size, index) => {
+      const surplus = Math.ceil(Math.max(0, this.#freeBytes - KEPT_BYTES) / size);
+      this.#free[index]!.dropUnused(surplus, (buffer) => this.#drop(buffer));
+    });
+    return this.#freeBytes > KEPT_BYTES;
+  }
+
+  #take(size: number): Uint8Array<ArrayBuffer> {
+    const buffer = this.#free[size]!.take();
+    if (buffer === undefined) return new Uint8Array(SIZES[size]!);
+    this.#freeBytes -= buffer.length;
+    return buffer;
+  }
+
+  #lend(buffer: Uint8Array): void {
+    this.#lentBytes += buffer.length;
+    if (this.isCrowded) this.events.onCrowded();
+  }
+
+  #drop(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#freeBytes -= buffer.length;
+    this.events.discard(buffer.buffer);
   }
 }

@@ -180,7 +180,6 @@ export class H2Connection implements Connection {
   tick(now: Millis): void {
     const core = this.core;
     core.now = now;
-    core.out.reclaim();
     if (!core.carryOutDoom()) return;
     if (core.phase !== Phase.OPEN) {
       if (now >= this.prefaceBy) this.late("no preface and SETTINGS", ErrorCode.SETTINGS_TIMEOUT);

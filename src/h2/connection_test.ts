@@ -25,7 +25,7 @@ Deno.test("the peer's SETTINGS are announced once, and idle connections own no b
   pair.pump();
   assert.deepEqual(pair.clientLog.events, ["settings"]);
   assert.deepEqual(pair.serverLog.events, ["settings"]);
-  assert.equal(pair.pool.freeCount, 2);
+  assert.equal(pair.pool.lentBytes, 0);
   assert.equal(pair.client.canOpen, true);
 });
 

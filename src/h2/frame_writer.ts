@@ -9,10 +9,14 @@ import {
   putFrameHeader,
   putUint32,
 } from "./frame.ts";
-import { HpackEncoder } from "./hpack/encoder.ts";
+import { HpackEncoder, maxBlockLength } from "./hpack/encoder.ts";
 import type { OutputBuffer } from "./output.ts";
 import type { ErrorCode, HeaderList } from "./seam.ts";
 
+/** Room for a header block that nearly every request fits into, in bytes. */
+const USUAL_BLOCK = 1024;
+/** Of any peer's SETTINGS_MAX_FRAME_SIZE (RFC 9113 §6.5.2). */
+const SMALLEST_FRAME_SIZE = 16_384;
 /** Longest debug text in a GOAWAY of ours, in bytes. */
 const MAX_DEBUG = 160;
 
@@ -81,9 +85,8 @@ export class FrameWriter {
    * contrast to a request.
    */
   headers(streamId: number, headers: HeaderList, endStream: boolean, maxFrameSize: number, owed: boolean): void {
-    this.out.open();
+    const blockEnd = this.encode(headers);
     const bytes = this.out.bytes, at = this.out.end, body = at + FRAME_HEADER;
-    const blockEnd = this.encoder.encode(headers, bytes, body);
     const length = blockEnd - body;
     const continuations = Math.max(0, Math.ceil(length / maxFrameSize) - 1);
     const total = FRAME_HEADER * (1 + continuations) + length;
@@ -92,6 +95,16 @@ export class FrameWriter {
     const flags = (endStream ? FLAG_END_STREAM : 0) | (continuations === 0 ? FLAG_END_HEADERS : 0);
     putFrameHeader(bytes, at, Math.min(length, maxFrameSize), FrameType.HEADERS, flags, streamId);
     this.out.wrote(at + total, owed);
+  }
+
+  /** Writes the block behind the room for a frame header. Returns its end, or -1 when the buffer has no room for it. */
+  private encode(headers: HeaderList): number {
+    this.out.open(USUAL_BLOCK);
+    const end = this.encoder.encode(headers, this.out.bytes, this.out.end + FRAME_HEADER);
+    if (end >= 0) return end;
+    const longest = maxBlockLength(headers);
+    this.out.open(longest + FRAME_HEADER * (2 + Math.ceil(longest / SMALLEST_FRAME_SIZE)));
+    return this.encoder.encode(headers, this.out.bytes, this.out.end + FRAME_HEADER);
   }
 
   private bare(type: FrameType, flags: number, streamId: number): void {

@@ -1,28 +1,23 @@
-/** The gather buffer of one connection: frames of all its streams, handed to the transport at once. */
-import { type BufferPool, DATA_CAPACITY, HEADROOM } from "./buffer_pool.ts";
+/**
+ * The gather buffer of one connection: frames of all its streams, handed to the transport at once.
+ *
+ * While a connection has little to send its buffer is small. Reads land in the pool's shared buffer then, and
+ * {@link OutputBuffer.commit} decides by their size whether they are copied or the shared buffer is kept.
+ */
+import { type BufferPool, DATA_CAPACITY, HEADROOM, LARGEST } from "./buffer_pool.ts";
 import { FLAG_END_STREAM, FRAME_HEADER, FrameType, putFrameHeader } from "./frame.ts";
-import type { Reservation } from "./seam.ts";
+import { MAX_SEGMENTS, type SharedReservation } from "./reservation.ts";
 
 export { BufferPool } from "./buffer_pool.ts";
 
-/** One read scatters over at most this many frames. */
-export const MAX_SEGMENTS = 64;
 /** Less room than this is not worth a read: wait for the flush. */
 const USEFUL_ROOM = 16_384;
 /** Kept for the last frame of all, GOAWAY with its debug text. */
 const GOAWAY_ROOM = 256;
+/** Up to so many bytes in all are copied into a buffer of their size, in place of keeping the shared one. */
+const WORTH_COPYING = 16_384;
 
 const NO_BUFFER = new Uint8Array(0);
-
-class SharedReservation implements Reservation {
-  bytes: Uint8Array = NO_BUFFER;
-  readonly segments = new Int32Array(2 * MAX_SEGMENTS);
-  count = 0;
-  total = 0;
-  /** Where the first frame header goes, and the payload size of all frames but the last. */
-  at = 0;
-  frameSize = 0;
-}
 
 export interface OutputOwner {
   /** The first bytes since the last time the buffer was empty. */
@@ -52,7 +47,6 @@ export class OutputBuffer {
   unit = 1;
   private announced = false;
   private overflowed = false;
-  private reservation: SharedReservation | null = null;
 
   constructor(
     private readonly pool: BufferPool,
@@ -94,9 +88,9 @@ export class OutputBuffer {
     return this.end;
   }
 
-  /** Room for a frame of unknown length, `bytes` from `end` on. Check the room, then call {@link wrote}. */
-  open(): void {
-    this.prepare(GOAWAY_ROOM);
+  /** Room for a frame of up to `length` bytes, `bytes` from `end` on. Check the room, then call {@link wrote}. */
+  open(length: number): void {
+    this.prepare(length + GOAWAY_ROOM);
   }
 
   overflow(): void {
@@ -117,13 +111,14 @@ export class OutputBuffer {
    * when the buffer has no useful room until the next flush.
    */
   layout(want: number, gatherLimit: number, frameSize: number): SharedReservation | null {
+    const own = this.bytes.length === LARGEST;
+    if (!own) this.moveToStart();
     const limit = this.wholeUnits(want, frameSize, Math.min(Math.max(gatherLimit, FRAME_HEADER + 1), DATA_CAPACITY));
     const useful = want < USEFUL_ROOM ? want : USEFUL_ROOM;
     // An empty buffer is never full, or a small `gatherLimit` would wait for ever.
     this.full = this.end > 0 && limit - this.end < useful + FRAME_HEADER;
     if (this.full) return null;
-    if (this.bytes.length === 0) this.bytes = this.pool.borrow();
-    const r = this.reservation ??= new SharedReservation();
+    const r = this.pool.reservation;
     const segments = r.segments;
     let at = this.end, left = want, count = 0;
     while (left > 0 && count < MAX_SEGMENTS) {
@@ -136,7 +131,8 @@ export class OutputBuffer {
       at += FRAME_HEADER + length;
       left -= length;
     }
-    r.bytes = this.bytes;
+    r.owner = this;
+    r.bytes = own ? this.bytes : this.pool.shared;
     r.at = this.end;
     r.frameSize = frameSize;
     r.count = count;
@@ -157,25 +153,45 @@ export class OutputBuffer {
 
   /** True while the last {@link layout} still describes free room. */
   get reservationValid(): boolean {
-    const r = this.reservation;
-    return r !== null && r.bytes === this.bytes && r.at === this.end && this.bytes.length > 0;
+    const r = this.pool.reservation;
+    return r.owner === this && r.at === this.end;
   }
 
   /** Turns the first `length` > 0 bytes of the last {@link layout} into DATA frames. Returns how many frames. */
   commit(streamId: number, length: number, endStream: boolean): number {
-    const r = this.reservation!;
+    const r = this.pool.reservation;
     if (length > r.total) throw new RangeError(`Cannot commit ${length} bytes as ${r.total} were reserved`);
+    const frames = Math.ceil(length / r.frameSize);
+    const source = this.takeIn(r, length + frames * FRAME_HEADER);
     const bytes = this.bytes, frameSize = r.frameSize;
-    let at = r.at, left = length, frames = 0;
+    let at = r.at, left = length;
     while (left > 0) {
       const payload = left < frameSize ? left : frameSize;
       left -= payload;
       const flags = endStream && left === 0 ? FLAG_END_STREAM : 0;
-      at = putFrameHeader(bytes, at, payload, FrameType.DATA, flags, streamId) + payload;
-      frames++;
+      const body = putFrameHeader(bytes, at, payload, FrameType.DATA, flags, streamId);
+      if (source !== null) bytes.set(source.subarray(body, body + payload), body);
+      at = body + payload;
     }
+    r.owner = null;
     this.end = at;
     return frames;
+  }
+
+  /**
+   * Makes `this.bytes` hold what waits and, behind it, `length` bytes of frames whose payload lies in the reservation.
+   * Returns the buffer from which the payload is still to be copied, to the same offsets, or null.
+   */
+  private takeIn(r: SharedReservation, length: number): Uint8Array | null {
+    if (r.bytes === this.bytes) return null;
+    const total = this.end + length;
+    if (total <= WORTH_COPYING) {
+      this.grow(total);
+      return r.bytes;
+    }
+    const shared = this.pool.keepShared();
+    this.replace(shared);
+    return null;
   }
 
   /** Tells the owner that there is output, once until {@link flushTo} has emptied the buffer. */
@@ -193,7 +209,10 @@ export class OutputBuffer {
       if (taken < 0 || this.end === 0) return "failed"; // the writer may have ended the connection
       this.sent += taken;
       if (taken > 0 && this.controlBytes > this.pending) this.controlBytes = this.pending;
-      if (taken < offered) return "blocked";
+      if (taken < offered) {
+        this.shrink();
+        return "blocked";
+      }
     }
     this.clear();
     return "empty";
@@ -204,26 +223,49 @@ export class OutputBuffer {
     this.announced = false;
   }
 
-  /** A reservation of which nothing came holds a buffer for nothing. */
-  reclaim(): void {
-    if (this.pending === 0 && this.bytes.length > 0) this.clear();
-  }
-
   /** Drops what waits and gives the buffer back. */
   clear(): void {
     if (this.bytes.length > 0) this.pool.giveBack(this.bytes);
     this.bytes = NO_BUFFER;
-    if (this.reservation !== null) this.reservation.bytes = NO_BUFFER; // else it would keep a buffer alive
+    if (this.pool.reservation.owner === this) this.pool.reservation.owner = null;
     this.sent = this.end = this.controlBytes = 0;
     this.full = false;
   }
 
+  /** Makes room for `length` bytes behind `end`. */
   private prepare(length: number): void {
-    if (this.bytes.length === 0) this.bytes = this.pool.borrow();
-    if (this.end + length <= this.bytes.length || this.sent === 0) return;
-    // Moving is allowed: TLS wants the same bytes again, not the same address.
+    if (this.end + length <= this.bytes.length) return;
+    this.moveToStart();
+    this.grow(this.end + length);
+  }
+
+  /** Moving is allowed: TLS wants the same bytes again, not the same address. */
+  private moveToStart(): void {
+    if (this.sent === 0) return;
     this.bytes.copyWithin(0, this.sent, this.end);
     this.end -= this.sent;
     this.sent = 0;
+  }
+
+  private grow(length: number): void {
+    if (length > this.bytes.length && this.bytes.length < LARGEST) {
+      this.replace(this.pool.borrow(Math.min(length, LARGEST)));
+    }
+  }
+
+  /** The peer does not read for now: where many buffers are lent, holds one of the size of what waits. */
+  private shrink(): void {
+    if (this.pending * 4 > this.bytes.length || !this.pool.isCrowded) return;
+    this.replace(this.pool.borrow(this.pending + GOAWAY_ROOM));
+  }
+
+  /** What waits moves to the start of `bytes`; the buffer of before goes back. */
+  private replace(bytes: Uint8Array): void {
+    const before = this.bytes;
+    if (this.end > this.sent) bytes.set(before.subarray(this.sent, this.end), 0);
+    this.end -= this.sent;
+    this.sent = 0;
+    this.bytes = bytes;
+    if (before.length > 0) this.pool.giveBack(before);
   }
 }

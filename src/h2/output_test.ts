@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { BufferPool, DATA_CAPACITY, HEADROOM } from "./buffer_pool.ts";
+import { BufferPool, DATA_CAPACITY, LARGEST, SMALLEST } from "./buffer_pool.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { OutputBuffer } from "./output.ts";
 import { OK, pattern, Sink } from "./testing.ts";
@@ -75,7 +75,7 @@ Deno.test("whole units count from what was not taken yet", () => {
   out.flushTo({ write: () => 5000 });
   out.layout(262_144, 1 << 20, 1 << 20);
   out.commit(1, 4 * out.unit - 5009 - 9, false);
-  assert.equal((out.end - 5000) / out.unit, 4);
+  assert.equal(out.pending / out.unit, 4);
 });
 
 Deno.test("less than 16 KiB of room is no room, unless little is wanted", () => {
@@ -95,24 +95,89 @@ Deno.test("a buffer is borrowed for the first frame and given back when all has 
   const { out, pool, told, writer, sink } = make();
   assert.equal(out.bytes.length, 0);
   writer.settingsAck();
-  assert.equal(out.bytes.length, DATA_CAPACITY + HEADROOM);
+  assert.equal(out.bytes.length, SMALLEST);
+  assert.equal(pool.lentBytes, SMALLEST);
   writer.rstStream(1, 8);
   assert.deepEqual(told, ["output"]);
   assert.equal(out.flushTo(sink), "empty");
-  assert.equal(pool.freeCount, 1);
+  assert.equal(pool.lentBytes, 0);
   assert.equal(out.bytes.length, 0);
   out.rest();
   writer.settingsAck();
   assert.deepEqual(told, ["output", "output"]);
   out.clear();
-  assert.equal(pool.freeCount, 1);
+  assert.equal(pool.lentBytes, 0);
 });
 
-Deno.test("the pool keeps four buffers at most", () => {
+/** Reads `bytes` into a reservation, as a socket would, and commits them. */
+function fill(out: OutputBuffer, bytes: Uint8Array, want = 262_144): void {
+  const r = out.layout(want, 1 << 20, 16_384)!;
+  for (let i = 0, done = 0; done < bytes.length; i++) {
+    const length = Math.min(r.segments[2 * i + 1]!, bytes.length - done);
+    r.bytes.set(bytes.subarray(done, done + length), r.segments[2 * i]);
+    done += length;
+  }
+  out.commit(1, bytes.length, false);
+}
+
+Deno.test("a small read is copied into a small buffer, and a large one keeps the shared buffer", () => {
+  const { out, pool, sink, writer } = make();
+  const sent: Uint8Array[] = [];
+  writer.ping(1, 2, false);
+  for (const [length, lent] of [[64, SMALLEST], [5000, 16_384], [100, 16_384], [60_000, LARGEST], [70, LARGEST]]) {
+    const bytes = pattern(length!);
+    sent.push(bytes);
+    fill(out, bytes);
+    assert.equal(pool.lentBytes, lent, `${length}`);
+  }
+  assert.equal(out.flushTo(sink), "empty");
+  assert.equal(pool.lentBytes, 0);
+  const frames = split(sink.take());
+  assert.equal(describe(frames[0]!), "PING");
+  const payload = frames.slice(1).flatMap((frame) => [...frame.payload]);
+  assert.deepEqual(payload, sent.flatMap((bytes) => [...bytes]));
+});
+
+Deno.test("two connections read into the same memory and keep their own bytes", () => {
   const pool = new BufferPool();
-  const lent = Array.from({ length: 6 }, () => pool.borrow());
-  for (const buffer of lent) pool.giveBack(buffer);
-  assert.equal(pool.freeCount, 4);
+  const owner = { onOutput() {}, onControlOverflow() {} };
+  const [a, b] = [new OutputBuffer(pool, owner, 1000), new OutputBuffer(pool, owner, 1000)];
+  const bytes = { a: pattern(90_000), b: pattern(30_000).map((byte) => byte ^ 0xff) };
+  fill(a, bytes.a.subarray(0, 50));
+  fill(b, bytes.b);
+  fill(a, bytes.a.subarray(50));
+  for (const [out, expected] of [[a, bytes.a], [b, bytes.b]] as const) {
+    const sink = new Sink();
+    out.flushTo(sink);
+    assert.deepEqual(split(sink.take()).flatMap((frame) => [...frame.payload]), [...expected]);
+  }
+});
+
+Deno.test("a reservation ends with the layout of another connection", () => {
+  const pool = new BufferPool();
+  const owner = { onOutput() {}, onControlOverflow() {} };
+  const [a, b] = [new OutputBuffer(pool, owner, 1000), new OutputBuffer(pool, owner, 1000)];
+  a.layout(100, 1 << 20, 16_384);
+  assert.equal(a.reservationValid, true);
+  b.layout(100, 1 << 20, 16_384);
+  assert.equal(a.reservationValid, false);
+  assert.equal(b.reservationValid, true);
+});
+
+Deno.test("where many buffers are lent, what a blocked connection holds is as large as what waits", () => {
+  const { out, pool, sink } = make();
+  fill(out, pattern(200_000));
+  sink.most = 190_000;
+  assert.equal(out.flushTo(sink), "blocked");
+  assert.equal(pool.lentBytes, LARGEST, "few are lent");
+  const others = [1, 2, 3, 4].map(() => pool.borrow(LARGEST));
+  sink.most = 5;
+  assert.equal(out.flushTo(sink), "blocked");
+  for (const other of others) pool.giveBack(other);
+  assert.equal(pool.lentBytes, 16_384);
+  sink.most = Infinity;
+  assert.equal(out.flushTo(sink), "empty");
+  assert.deepEqual(split(sink.take()).flatMap((frame) => [...frame.payload]), [...pattern(200_000)]);
 });
 
 Deno.test("a partial writer is offered the rest, an all-or-nothing writer the same bytes and more", () => {

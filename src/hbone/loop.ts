@@ -1,5 +1,7 @@
 /** What all connections of one event loop share: the network, and the large buffers nobody needs for long. */
 import { BufferPool } from "../h2/buffer_pool.ts";
+import { FreeList } from "../h2/free_list.ts";
+import { discard } from "../os/memory.ts";
 import type { Network } from "../net/network.ts";
 import { Rounds } from "../net/rounds.ts";
 import { Portions } from "./portions.ts";
@@ -9,8 +11,8 @@ export const MAX_PARTS = 64;
 const MAX_FREE_LISTS = 256;
 /** Bytes of a {@link BlockPool} block. */
 export const BLOCK = 65_536;
-/** As many as one stream's window fills. */
-const MAX_FREE_BLOCKS = 64;
+/** Free blocks that are not worth giving back. */
+const KEPT_BLOCKS = 8;
 
 /** Decrypted bytes of one pass; lent to the streams until the pass is over. */
 const INPUT_SIZE = 262_144;
@@ -26,15 +28,30 @@ export interface Loop {
   readonly blocks: BlockPool;
 }
 
-export function makeLoop(network: Network): Loop {
+/**
+ * `onSurplus`: a burst has left free buffers behind; call `trim` now and then, until it returns false, to give those
+ * back that nobody uses any more.
+ */
+export function makeLoop(network: Network, onSurplus: (trim: () => boolean) => void = () => {}): Loop {
+  const trim = () => {
+    const more = [buffers.trim(), blocks.trim()];
+    return surplus = more.includes(true);
+  };
+  let surplus = false;
+  const noteSurplus = () => {
+    if (!surplus) onSurplus(trim);
+    surplus = true;
+  };
+  const buffers = new BufferPool({ onCrowded: () => network.endTurnSoon(), onSurplus: noteSurplus, discard });
+  const blocks = new BlockPool(noteSurplus);
   return {
     network,
     input: new Uint8Array(INPUT_SIZE),
-    buffers: new BufferPool(),
+    buffers,
     portions: new Portions(network),
     rounds: new Rounds(network),
     parts: new PartsPool(),
-    blocks: new BlockPool(),
+    blocks,
   };
 }
 
@@ -59,14 +76,26 @@ export class PartsPool {
  * every few milliseconds, which the engine counts too late: it was 20 MB of a proxy under bulk.
  */
 export class BlockPool {
-  readonly #free: Uint8Array[] = [];
+  readonly #free = new FreeList();
+  readonly #onSurplus: () => void;
+
+  constructor(onSurplus: () => void = () => {}) {
+    this.#onSurplus = onSurplus;
+  }
 
   borrow(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(BLOCK);
+    return this.#free.take() ?? new Uint8Array(BLOCK);
   }
 
   giveBack(block: Uint8Array): void {
-    if (this.#free.length < MAX_FREE_BLOCKS) this.#free.push(block);
+    this.#free.put(block as Uint8Array<ArrayBuffer>);
+    if (this.#free.length > KEPT_BLOCKS) this.#onSurplus();
+  }
+
+  /** Frees what nobody has needed since the last call. False: what is left is worth keeping. */
+  trim(): boolean {
+    this.#free.dropUnused(Math.max(0, this.#free.length - KEPT_BLOCKS), (block) => discard(block.buffer));
+    return this.#free.length > KEPT_BLOCKS;
   }
 
   /** Blocks waiting to be lent. */

@@ -56,6 +56,10 @@ export class HostNetwork implements net.Network {
     this.memory.atTurnEnd(task);
   }
 
+  endTurnSoon(): void {
+    this.memory.endTurnSoon();
+  }
+
   nextTurn(task: net.TurnTask): void {
     this.memory.nextTurn(task);
   }

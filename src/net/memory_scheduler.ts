@@ -19,6 +19,7 @@ export class MemoryScheduler implements Scheduler {
   readonly #atEnd = new Set<TurnTask>();
   #now: Millis = 0;
   #yieldWanted = false;
+  #endWanted = false;
   turn = 0;
 
   now(): Millis {
@@ -31,6 +32,10 @@ export class MemoryScheduler implements Scheduler {
 
   atTurnEnd(task: TurnTask): void {
     this.#atEnd.add(task);
+  }
+
+  endTurnSoon(): void {
+    this.#endWanted = true;
   }
 
   nextTurn(task: TurnTask): void {
@@ -56,9 +61,9 @@ export class MemoryScheduler implements Scheduler {
   step(): void {
     this.turn++;
     const next = new Set(this.#next);
-    drain(this.#events, new Set(this.#events));
+    this.#drain(this.#events, new Set(this.#events));
     this.#timers.runDue(this.#now);
-    drain(this.#next, next);
+    this.#drain(this.#next, next);
     this.#endTurn();
   }
 
@@ -106,7 +111,17 @@ export class MemoryScheduler implements Scheduler {
       const fresh = [...this.#atEnd].filter((task) => !ran.has(task));
       if (fresh.length === 0) return;
       for (const task of fresh) ran.add(task);
-      drain(this.#atEnd, fresh);
+      this.#endWanted = false;
+      this.#drain(this.#atEnd, fresh);
+    }
+  }
+
+  /** Runs `tasks` as far as they are still in `queue`, each taken out before it runs so that it may queue itself. */
+  #drain(queue: Set<TurnTask>, tasks: Iterable<TurnTask>): void {
+    for (const task of tasks) {
+      if (!queue.delete(task)) continue;
+      task.runTurn();
+      if (this.#endWanted && queue !== this.#atEnd) this.#endTurn();
     }
   }
 
@@ -135,11 +150,6 @@ export class MemoryScheduler implements Scheduler {
     this.#yieldWanted = false;
     await macrotask();
   }
-}
-
-/** Runs `tasks` as far as they are still in `queue`, each taken out before it runs so that it may queue itself. */
-function drain(queue: Set<TurnTask>, tasks: Iterable<TurnTask>): void {
-  for (const task of tasks) if (queue.delete(task)) task.runTurn();
 }
 
 function macrotask(): Promise<void> {

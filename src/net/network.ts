@@ -30,6 +30,11 @@ export interface Scheduler {
   after(delay: Millis, run: () => void): Timer;
   /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
   atTurnEnd(task: TurnTask): void;
+  /**
+   * Runs the tasks of the turn's end as soon as the callback at hand has returned, and then goes on with this turn: for
+   * memory that many connections hold until then.
+   */
+  endTurnSoon(): void;
   /** Runs in the next turn, which then does not wait: for work that used up its budget. */
   nextTurn(task: TurnTask): void;
   /** Ask for a macrotask before the loop blocks again: call it whenever a promise was settled during a turn. */

@@ -58,6 +58,30 @@ export function schedulerContract(test: ContractTest): void {
     assert.deepEqual(ran, ["event", "end 1", "end 2", "next 1", "next 2"]);
   });
 
+  test("tasks of the turn's end run between two callbacks of a turn where that is asked for", async ({ network, run }) => {
+    const ran: string[] = [];
+    const turns = new Set<number>();
+    const task = (name: string, more = () => {}) => ({
+      runTurn: () => {
+        ran.push(name);
+        turns.add(network.turn);
+        more();
+      },
+    });
+    network.after(0, () => {
+      network.nextTurn(task("a", () => {
+        network.atTurnEnd(task("end of a"));
+        network.endTurnSoon();
+        ran.push("still a");
+      }));
+      network.nextTurn(task("b", () => network.atTurnEnd(task("end of b"))));
+      network.nextTurn(task("c"));
+    });
+    await run(() => ran.length === 6);
+    assert.deepEqual(ran, ["a", "still a", "end of a", "b", "c", "end of b"]);
+    assert.equal(turns.size, 1);
+  });
+
   test("a task queued twice in a turn runs once", async ({ network, run }) => {
     let ends = 0;
     let nexts = 0;

@@ -58,6 +58,7 @@ export class Reactor implements net.Network, SocketLoop {
   readonly #closing: number[] = [];
   #now = performance.now();
   #stopped = false;
+  #endWanted = false;
   #waitingElsewhere = false;
   /** Macrotasks to let pass before the next wait. */
   #yield = 0;
@@ -90,6 +91,10 @@ export class Reactor implements net.Network, SocketLoop {
   atTurnEnd(task: net.TurnTask): void {
     this.#turnEnd.add(task);
     this.#interruptWait();
+  }
+
+  endTurnSoon(): void {
+    this.#endWanted = true;
   }
 
   nextTurn(task: net.TurnTask): void {
@@ -195,15 +200,22 @@ export class Reactor implements net.Network, SocketLoop {
       } catch (error) {
         this.events.onError(error);
       }
+      if (this.#endWanted) this.#runTurnEnd();
     }
     this.#runTimers();
-    if (tasks !== this.#next) { for (const task of tasks) this.#runTask(task); }
+    if (tasks !== this.#next) {
+      for (const task of tasks) {
+        this.#runTask(task);
+        if (this.#endWanted) this.#runTurnEnd();
+      }
+    }
     if (this.#turnEnd.size > 0) this.#runTurnEnd();
     this.#closeDescriptors(CLOSES_PER_TURN);
   }
 
   /** Tasks may queue others for this same end; one that ran and queues itself again waits for the next turn's. */
   #runTurnEnd(): void {
+    this.#endWanted = false;
     const ran = this.#turnEnd;
     this.#turnEnd = new Set();
     for (const task of ran) this.#runTask(task);

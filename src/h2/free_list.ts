@@ -1,0 +1,26 @@
+/** Buffers of one size that wait to be used again. */
+export class FreeList {
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  /** The fewest that were free since the last {@link FreeList.dropUnused}. */
+  #unused = 0;
+
+  get length(): number {
+    return this.#free.length;
+  }
+
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    const buffer = this.#free.pop();
+    if (this.#free.length < this.#unused) this.#unused = this.#free.length;
+    return buffer;
+  }
+
+  put(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#free.push(buffer);
+  }
+
+  /** Takes out buffers that nobody has needed since the last call, `most` at most, and hands each to `drop`. */
+  dropUnused(most: number, drop: (buffer: Uint8Array<ArrayBuffer>) => void): void {
+    for (let i = Math.min(most, this.#unused); i > 0; i--) drop(this.#free.pop()!);
+    this.#unused = this.#free.length;
+  }
+}
