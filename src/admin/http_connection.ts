@@ -166,7 +166,7 @@ export class HttpConnection {
    */
   async #stream(response: StreamedResponse, { method, minor }: RequestHead, asked: boolean): Promise<boolean> {
     const headOnly = method === "HEAD";
-    let piece: string | null = null;
+    let piece: string | Uint8Array | null = null;
     try {
       if (!headOnly) piece = await response.next();
     } catch (error) {
@@ -177,9 +177,8 @@ export class HttpConnection {
     await this.#write(encodeStreamHead(response, { headOnly, close: !stays, now: Date.now(), chunked }), PIECE_TIMEOUT);
     if (headOnly) return stays;
     for (; piece !== null; piece = await response.next()) {
-      if (piece !== "") {
-        await this.#write(chunked ? encodeChunk(piece) : new TextEncoder().encode(piece), PIECE_TIMEOUT);
-      }
+      const content = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
+      if (content.length > 0) await this.#write(chunked ? encodeChunk(content) : content, PIECE_TIMEOUT);
     }
     if (chunked) await this.#write(LAST_CHUNK, PIECE_TIMEOUT);
     return stays;

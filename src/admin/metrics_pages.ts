@@ -1,37 +1,33 @@
 /**
- * The text of all metrics, made for each scrape and shared by those that come together. The port listens on all
- * addresses and a large mesh has megabytes of metrics: whoever asks a hundred times and does not read must not make us
- * hold it a hundred times, nor make every worker count for each of them.
+ * What all metrics are at one moment, gathered for each scrape and shared by those that come together. The port listens
+ * on all addresses and a large mesh has megabytes of metrics: whoever asks a hundred times and does not read must not
+ * make us hold it a hundred times, nor make every worker count for each of them.
  */
-import type { ContentCoding } from "./content_coding.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 
-/** Texts that are on their way to somebody; beyond, a scrape gets the newest of them. */
+/** Snapshots that are on their way to somebody; beyond, a scrape gets the newest of them. */
 const HELD_MAX = 4;
 
 export class MetricsPage {
-  readonly bytes: Uint8Array;
-  /** Made once each. */
-  readonly coded = new Map<ContentCoding, Promise<Uint8Array>>();
   /** Scrapes it is being sent to. */
   readers = 0;
 
-  constructor(text: string) {
-    this.bytes = new TextEncoder().encode(text);
-  }
+  constructor(readonly snapshot: MetricsSnapshot) {}
 }
 
 export class MetricsPages {
-  readonly #make: () => Promise<string>;
+  readonly #make: () => Promise<MetricsSnapshot>;
   readonly #held = new Set<MetricsPage>();
   #making: Promise<MetricsPage> | null = null;
   /** For who comes while one is being made: what they know of may not be in it. */
   #next: Promise<MetricsPage> | null = null;
 
-  constructor(make: () => Promise<string>) {
+  /** `make` is never called again before its promise has settled. */
+  constructor(make: () => Promise<MetricsSnapshot>) {
     this.#make = make;
   }
 
-  /** How many texts are held. */
+  /** How many snapshots are held. */
   get held(): number {
     return this.#held.size;
   }
@@ -59,7 +55,7 @@ export class MetricsPages {
   }
 
   #begin(): Promise<MetricsPage> {
-    const making = this.#make().then((text) => new MetricsPage(text)).finally(() => {
+    const making = this.#make().then((snapshot) => new MetricsPage(snapshot)).finally(() => {
       if (this.#making === making) this.#making = null;
     });
     return this.#making = making;

@@ -1,19 +1,26 @@
 import { strict as assert } from "node:assert";
-import { MetricsPages } from "./metrics_pages.ts";
+import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
+import { type MetricsPage, MetricsPages } from "./metrics_pages.ts";
 
-/** Texts are made when the test says so. */
+/** Snapshots are made when the test says so, each with its number. */
 function bed() {
-  const making: PromiseWithResolvers<string>[] = [];
+  const making: PromiseWithResolvers<MetricsSnapshot>[] = [];
   const pages = new MetricsPages(() => {
-    const one = Promise.withResolvers<string>();
+    const one = Promise.withResolvers<MetricsSnapshot>();
     making.push(one);
     return one.promise;
   });
-  const finish = (index: number) => making[index]!.resolve(`text ${index}`);
+  const finish = (index: number) => making[index]!.resolve(numbered(index));
   return { making, pages, finish };
 }
 
-const textOf = ({ bytes }: { bytes: Uint8Array }) => new TextDecoder().decode(bytes);
+function numbered(number: number): MetricsSnapshot {
+  const metrics = new Metrics();
+  metrics.cell("process_open_fds").value = number;
+  return metrics.snapshot();
+}
+
+const textOf = ({ snapshot }: MetricsPage) => `text ${snapshot.cells[0]!.value}`;
 
 async function settle() {
   for (let i = 0; i < 20; i++) await Promise.resolve();

@@ -15,7 +15,7 @@ export interface StreamedResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The next piece, null at the end; asked for when the one before has been written. */
-  next(): Promise<string | null>;
+  next(): Promise<string | Uint8Array | null>;
   /** Called once in any case, also where nothing was asked for. */
   close(): void;
 }
@@ -82,8 +82,7 @@ export function encodeStreamHead(
 }
 
 /** One piece (RFC 9112 7.1). Not for an empty one: that would be the end. */
-export function encodeChunk(piece: string): Uint8Array {
-  const content = encoder.encode(piece);
+export function encodeChunk(content: Uint8Array): Uint8Array {
   const size = encoder.encode(`${content.length.toString(16)}\r\n`);
   const bytes = new Uint8Array(size.length + content.length + 2);
   bytes.set(size);

@@ -1,20 +1,25 @@
 import { strict as assert } from "node:assert";
+import { Buffer } from "node:buffer";
 import * as zlib from "node:zlib";
 import type { ServerAddress } from "../config/config.ts";
 import { type Ip, LOOPBACK_V4 } from "../net/address.ts";
 import { ListenError } from "../net/network.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { startFilter } from "../telemetry/log_levels.ts";
-import { Metrics } from "../telemetry/metrics.ts";
+import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
+import { openMetricsPieces } from "../telemetry/open_metrics.ts";
+import type { TrafficParties } from "../telemetry/traffic_labels.ts";
+import { TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
+import type { DumpClock } from "./config_dump_route.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { HttpServer } from "./http_server.ts";
 import { loggingRoute } from "./logging_route.ts";
 import { readinessHandler } from "./readiness_server.ts";
 import type { RequestHead } from "./request_head.ts";
-import { type HttpResponse, isStreamed } from "./response.ts";
+import { isStreamed } from "./response.ts";
 import { routed } from "./routes.ts";
 import { shutdownRoute } from "./shutdown_route.ts";
 import { metricsType, statsHandler } from "./stats_server.ts";
@@ -32,15 +37,26 @@ function request(path: string, method = "GET", headers: Record<string, string[]>
   };
 }
 
-function whole(response: AnyResponse): HttpResponse {
-  assert.ok(!isStreamed(response));
-  return response;
-}
-
 function textOf(response: AnyResponse): string {
-  const { body } = whole(response);
+  assert.ok(!isStreamed(response));
+  const { body } = response;
   return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
+
+/** All pieces of a streamed body. */
+async function streamedBytes(response: AnyResponse): Promise<Uint8Array> {
+  assert.ok(isStreamed(response));
+  const pieces: Uint8Array[] = [];
+  for (let piece; (piece = await response.next()) !== null;) pieces.push(Buffer.from(piece));
+  response.close();
+  return Buffer.concat(pieces);
+}
+
+async function streamedText(response: AnyResponse): Promise<string> {
+  return new TextDecoder().decode(await streamedBytes(response));
+}
+
+const CLOCK: DumpClock = { now: () => performance.now(), turn: () => new Promise((resolve) => setImmediate(resolve)) };
 
 const header = (response: AnyResponse, name: string) => response.headers.find(([key]) => key === name)?.[1];
 
@@ -72,9 +88,9 @@ function stats(): HttpHandler {
   const collect = () => {
     collectProcessMetrics(metrics, (text) => assert.fail(text));
     metrics.cell("process_open_fds").value = 7;
-    return Promise.resolve([metrics.snapshot()]);
+    return Promise.resolve(metrics.snapshot());
   };
-  return statsHandler(collect);
+  return statsHandler(collect, CLOCK);
 }
 
 const DECODERS = { gzip: zlib.gunzipSync, zstd: zlib.zstdDecompressSync, br: zlib.brotliDecompressSync } as const;
@@ -85,20 +101,76 @@ for (const [coding, decode] of Object.entries(DECODERS)) {
     const response = await handler(request("/stats/prometheus", "POST", { "accept-encoding": [coding] }));
     assert.equal(header(response, "content-encoding"), coding);
     assert.equal(header(response, "vary"), "accept-encoding");
-    const { body } = whole(response);
-    assert.ok(body instanceof Uint8Array);
-    assert.equal(new TextDecoder().decode(decode(body)), textOf(plain));
+    assert.equal(new TextDecoder().decode(decode(await streamedBytes(response))), await streamedText(plain));
     assert.equal(header(plain, "vary"), "accept-encoding");
     assert.equal(header(plain, "content-encoding"), undefined);
   });
 }
 
 Deno.test("config C43 metrics after the start", async () => {
-  const text = textOf(await stats()(request("/metrics")));
+  const text = await streamedText(await stats()(request("/metrics")));
   assert.match(text, /^istio_build\{component="ztunnel",tag="1.31.0"\} 1$/m);
   assert.match(text, /^process_open_fds 7$/m);
   assert.match(text, /^process_max_fds [1-9][0-9]*$/m);
   assert.ok(text.endsWith("# EOF\n"));
+});
+
+/** A snapshot with many series of traffic. */
+function large(series: number): MetricsSnapshot {
+  const traffic = new TrafficMetrics();
+  for (let i = 0; i < series; i++) {
+    const parties: TrafficParties = {
+      reporter: "source",
+      source: null,
+      derivedSource: null,
+      destination: null,
+      derivedDestination: null,
+      service: { hostname: `service-${i}.example`, namespace: "ns", name: `service-${i}` },
+      mutualTls: true,
+    };
+    const one = traffic.series(parties, traffic.labels.sides(parties));
+    one.opened = i;
+    one.closed["-"] = i;
+  }
+  return new Metrics(traffic).snapshot();
+}
+
+Deno.test("metrics of 20,000 series come in pieces, with turns for others in between", async () => {
+  const snapshot = large(20_000);
+  let now = 0, turns = 0;
+  const clock = { now: () => now += 0.1, turn: () => Promise.resolve(void turns++) };
+  const response = await statsHandler(() => Promise.resolve(snapshot), clock)(request("/metrics"));
+  assert.ok(isStreamed(response));
+  let text = "", most = 0;
+  for (let piece; (piece = await response.next()) !== null;) {
+    assert.ok(typeof piece === "string");
+    most = Math.max(most, piece.length);
+    text += piece;
+  }
+  assert.ok(most < 20_000, `${most} characters at once`);
+  assert.ok(turns > 20, `${turns} turns`);
+  assert.equal(text, [...openMetricsPieces(snapshot)].join(""));
+  assert.equal(text.match(/^# TYPE istio_tcp_sent_bytes counter$/gm)?.length, 1);
+});
+
+Deno.test("metrics that are read too slowly are given up, and the next scrape gets its own", async () => {
+  const snapshot = large(2000);
+  let now = 0, made = 0;
+  const collect = () => {
+    made++;
+    return Promise.resolve(snapshot);
+  };
+  const handler = statsHandler(collect, { now: () => now, turn: () => Promise.resolve() });
+  const response = await handler(request("/metrics"));
+  assert.ok(isStreamed(response));
+  await response.next();
+  now += 61_000;
+  await assert.rejects(async () => {
+    while (await response.next() !== null);
+  }, /not read within 60 seconds/);
+  response.close();
+  await handler(request("/metrics"));
+  assert.equal(made, 2);
 });
 
 Deno.test("config 5.1 other paths and codings", async () => {

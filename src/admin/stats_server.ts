@@ -1,31 +1,62 @@
-/** `/metrics` and `/stats/prometheus` (`docs/spec/config-admin.md` 5.1). */
-import { mergeSnapshots, type MetricsSnapshot } from "../telemetry/metrics.ts";
-import { renderOpenMetrics } from "../telemetry/open_metrics.ts";
-import { compressed } from "./compression.ts";
+/**
+ * `/metrics` and `/stats/prometheus` (`docs/spec/config-admin.md` 5.1). The text is made while it is sent, so no number
+ * of series is too large for it, and none holds this loop.
+ */
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import { openMetricsPieces } from "../telemetry/open_metrics.ts";
+import { compressedPieces } from "./compression.ts";
+import type { DumpClock } from "./config_dump_route.ts";
+import { chooseCoding } from "./content_coding.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { MetricsPages } from "./metrics_pages.ts";
+import { empty } from "./response.ts";
 import { routed } from "./routes.ts";
+import { streamed } from "./streamed.ts";
 
-/** One snapshot of each isolate. */
-export type CollectSnapshots = () => Promise<readonly MetricsSnapshot[]>;
+/** The sums over all isolates. */
+export type CollectMetrics = () => Promise<MetricsSnapshot>;
 
 const OPEN_METRICS = "application/openmetrics-text;charset=utf-8;version=1.0.0";
 const PLAIN_TEXT = "text/plain; charset=utf-8";
+/** Characters of a piece. */
+const PIECE = 16 * 1024;
+/** Milliseconds of work before everything else of this loop has its turn. */
+const WORK_MAX = 2;
+/** Milliseconds. Scrapers wait for a minute at most; whoever reads longer only holds what others need. */
+const SCRAPE_MAX = 60_000;
 
-export function statsHandler(collect: CollectSnapshots): HttpHandler {
-  const pages = new MetricsPages(async () => renderOpenMetrics(mergeSnapshots(await collect())));
+export function statsHandler(collect: CollectMetrics, clock: DumpClock): HttpHandler {
+  const pages = new MetricsPages(collect);
   const metrics: HttpHandler = async (request) => {
+    const coding = chooseCoding(request.headers.get("accept-encoding") ?? []);
+    if (coding === null) return empty(406);
+    const type = ["content-type", metricsType(request.headers.get("accept") ?? [])] as const;
+    const vary = ["vary", "accept-encoding"] as const;
     const page = await pages.take();
     const close = () => pages.release(page);
-    const headers = [["content-type", metricsType(request.headers.get("accept") ?? [])]] as const;
-    try {
-      return { ...await compressed(request, { status: 200, headers, body: page.bytes }, page.coded), close };
-    } catch (error) {
-      close();
-      throw error;
-    }
+    const pieces = piecesOf(page.snapshot, clock);
+    if (coding === "identity") return streamed([type, vary], pieces, close);
+    return streamed([type, ["content-encoding", coding], vary], compressedPieces(pieces, coding), close);
   };
   return routed({ "/metrics": metrics, "/stats/prometheus": metrics });
+}
+
+async function* piecesOf(snapshot: MetricsSnapshot, clock: DumpClock): AsyncGenerator<string, void, undefined> {
+  const end = clock.now() + SCRAPE_MAX;
+  let pause = clock.now() + WORK_MAX;
+  let text = "";
+  for (const piece of openMetricsPieces(snapshot)) {
+    text += piece;
+    if (text.length < PIECE) continue;
+    yield text;
+    text = "";
+    const now = clock.now();
+    if (now > end) throw new Error(`the metrics were not read within ${SCRAPE_MAX / 1000} seconds`);
+    if (now < pause) continue;
+    await clock.turn();
+    pause = clock.now() + WORK_MAX;
+  }
+  yield text;
 }
 
 /** The body is the same under both types. Items are not trimmed: scrapers have long seen it so. */

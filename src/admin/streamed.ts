@@ -1,13 +1,13 @@
 /** Streamed responses from generators. */
 import type { StreamedResponse } from "./response.ts";
 
-/** Pieces are gathered up to this, so that small ones do not cost a write each. Characters. */
+/** Pieces of text are gathered up to this, so that small ones do not cost a write each. Characters. */
 const GATHERED = 16 * 1024;
 
 /** 200. `onClose`: called once, when it was sent or given up. */
 export function streamed(
   headers: StreamedResponse["headers"],
-  pieces: AsyncGenerator<string, void, undefined>,
+  pieces: AsyncGenerator<string | Uint8Array, void, undefined>,
   onClose: () => void,
 ): StreamedResponse {
   return {
@@ -18,6 +18,7 @@ export function streamed(
       while (text.length < GATHERED) {
         const piece = await pieces.next();
         if (piece.done) return text === "" ? null : text;
+        if (typeof piece.value !== "string") return piece.value;
         text += piece.value;
       }
       return text;

@@ -15,6 +15,7 @@ import type { LogOutput } from "../telemetry/log_output.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import { ForgottenTraffic, MetricsSum } from "../telemetry/metrics_sum.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { authorityGate, type GateOutcome } from "./authority_gate.ts";
@@ -78,11 +79,15 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const start = async () => {
       await startWorkers(servers.asBound, workers, filter, output, log);
       followRevocation(revocation, workers);
+      const forgotten = new ForgottenTraffic();
       servers.serveStats(async () => {
         certificates.collectMetrics();
         metrics.cell("istio_log_lines_dropped").value = writer.dropped;
         collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
-        return [metrics.snapshot(), ...await workers.snapshots()];
+        const sum = new MetricsSum();
+        sum.add(metrics.snapshot());
+        await workers.addMetrics(sum);
+        return sum.finish(forgotten);
       });
       // What the start needed goes before a mesh comes, which may need more than all of it.
       if (config.xds.address !== null) returnMemory();

@@ -9,7 +9,7 @@ import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
-import { type CollectSnapshots, statsHandler } from "../admin/stats_server.ts";
+import { type CollectMetrics, statsHandler } from "../admin/stats_server.ts";
 import type { Config, ServerAddress } from "../config/config.ts";
 import { isLoopback } from "../net/address.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -68,8 +68,8 @@ export class Servers {
     server.serve(guarded(routes, server.addresses.every(({ ip }) => isLoopback(ip))));
   }
 
-  serveStats(collect: CollectSnapshots): void {
-    this.#bind("stats").serve(statsHandler(collect));
+  serveStats(collect: CollectMetrics): void {
+    this.#bind("stats").serve(statsHandler(collect, DUMP_CLOCK));
   }
 
   async drain(): Promise<void> {

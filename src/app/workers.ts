@@ -8,7 +8,7 @@ import type { CertificateSubject } from "../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
-import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { MetricsSum } from "../telemetry/metrics_sum.ts";
 import { checkSharedPorts } from "./shared_ports.ts";
 
 export class Workers {
@@ -79,8 +79,11 @@ export class Workers {
     await this.#all((worker) => worker.drained);
   }
 
-  snapshots(): Promise<MetricsSnapshot[]> {
-    return this.#all((worker) => worker.snapshot());
+  /** Adds what all of them have counted. */
+  async addMetrics(sum: MetricsSum): Promise<void> {
+    await this.#all(async (worker) => {
+      for await (const part of worker.metrics()) sum.add(part);
+    });
   }
 
   send(message: ToWorker): void {

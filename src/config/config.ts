@@ -127,6 +127,16 @@ export interface TlsPolicy {
   readonly crlPath: string | null;
 }
 
+/** Bounds of traffic series in each worker (`telemetry/traffic_metrics.ts`). */
+export interface MetricsSettings {
+  readonly all: number;
+  /** `METRICS_DERIVED_SERIES_MAX`: whose labels peers chose by their baggage. */
+  readonly derived: number;
+  readonly derivedPerIdentity: number;
+  /** `METRICS_SERIES_EXPIRY`; 0: never. */
+  readonly expiry: Millis;
+}
+
 export interface LogSettings {
   /** `RUST_LOG`, not parsed. */
   readonly filter: string;
@@ -185,6 +195,7 @@ export interface Config {
   readonly drainDeadline: Millis;
   readonly workerThreads: number;
   readonly log: LogSettings;
+  readonly metrics: MetricsSettings;
   readonly istioVersion: string;
   /** Proxy metadata without the `ISTIO_META_` prefix. */
   readonly proxyMetadata: Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@
  */
 import { networkAddresses } from "./addresses.ts";
 import { complianceWarnings } from "./compliance.ts";
-import type { Config, LogSettings, NodeSettings, WorkloadName } from "./config.ts";
+import type { Config, LogSettings, MetricsSettings, NodeSettings, WorkloadName } from "./config.ts";
 import { controlPlane, parseToken } from "./control_plane.ts";
 import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./data_plane.ts";
 import { Environment, type Variables } from "./environment.ts";
@@ -72,6 +72,7 @@ export function parseConfig(
     drainDeadline: drainDeadline(environment),
     workerThreads: workerThreads(environment, cpus, mesh.concurrency),
     log: logSettings(environment),
+    metrics: metricsSettings(environment),
     istioVersion: environment.get("ISTIO_META_ISTIO_VERSION") ?? "unknown",
     proxyMetadata: mesh.metadata,
     proxyArguments: programArguments.join(" "),
@@ -161,6 +162,15 @@ function logSettings(environment: Environment): LogSettings {
     filter: environment.get("RUST_LOG") ?? "info",
     format: environment.flag("LOG_FORMAT", "json") ? "json" : "plain",
     authorizationAtInfo: environment.flag("AUTHZ_POLICY_INFO_LOGGING", "true"),
+  };
+}
+
+function metricsSettings(environment: Environment): MetricsSettings {
+  return {
+    all: 50_000,
+    derived: environment.u64("METRICS_DERIVED_SERIES_MAX") ?? 10_000,
+    derivedPerIdentity: 100,
+    expiry: environment.duration("METRICS_SERIES_EXPIRY") ?? 3_600_000,
   };
 }
 

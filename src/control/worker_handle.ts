@@ -2,6 +2,7 @@
 import { wake } from "../os/wake.ts";
 import type { CpuProfile } from "../telemetry/cpu_profile.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
 import type { ToMain, ToWorker } from "../dataplane/messages.ts";
 import type { CertificateSubject } from "../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
@@ -21,7 +22,7 @@ export interface WorkerEvents {
 export class WorkerHandle {
   readonly #worker: Worker;
   readonly #events: WorkerEvents;
-  readonly #snapshots = new Map<number, (metrics: MetricsSnapshot) => void>();
+  readonly #snapshots = new Map<number, (slice: MetricsSlice) => void>();
   readonly #profiling = new Map<number, (profile: CpuProfile) => void>();
   readonly #explaining = new Map<number, (answer: ExplainAnswer) => void>();
   readonly #ready = Promise.withResolvers<string>();
@@ -63,12 +64,17 @@ export class WorkerHandle {
     return this.#drained.promise;
   }
 
-  snapshot(): Promise<MetricsSnapshot> {
-    const { promise, resolve } = Promise.withResolvers<MetricsSnapshot>();
+  /** Its metrics, part by part. To be read to the end: until then the worker keeps its place. */
+  async *metrics(): AsyncGenerator<MetricsSnapshot, void, undefined> {
     const request = this.#requests++;
-    this.#snapshots.set(request, resolve);
-    this.send({ kind: "snapshot", request });
-    return promise;
+    for (let ended = false; !ended;) {
+      const { promise, resolve } = Promise.withResolvers<MetricsSlice>();
+      this.#snapshots.set(request, resolve);
+      this.send({ kind: "snapshot", request });
+      const slice = await promise;
+      yield slice.part;
+      ended = slice.ended;
+    }
   }
 
   /** What it sampled since it was told to start. */
@@ -98,6 +104,12 @@ export class WorkerHandle {
     this.#worker.terminate();
   }
 
+  #sliceCame(request: number, slice: MetricsSlice): void {
+    const wait = this.#snapshots.get(request);
+    this.#snapshots.delete(request);
+    wait?.(slice);
+  }
+
   #receive(message: ToMain): void {
     switch (message.kind) {
       case "ready":
@@ -116,9 +128,7 @@ export class WorkerHandle {
       case "certificate-wanted":
         return this.#events.onCertificateWanted(message.subject, this);
       case "snapshot":
-        this.#snapshots.get(message.request)?.(message.metrics);
-        this.#snapshots.delete(message.request);
-        return;
+        return this.#sliceCame(message.request, message.slice);
       case "dump":
         return this.#dumps.receive(message.answer);
       case "profile":

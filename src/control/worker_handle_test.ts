@@ -86,13 +86,19 @@ Deno.test("a worker that cannot bind rejects what waits for its listeners", asyn
 Deno.test("snapshots answer the request they belong to, in any order", async () => {
   using here = bed();
   const { worker, handle } = here;
-  const first = handle.snapshot(), second = handle.snapshot();
-  const metrics = [new Metrics().snapshot(), new Metrics().snapshot()] as const;
-  worker.says({ kind: "snapshot", request: 1, metrics: metrics[1] });
-  worker.says({ kind: "snapshot", request: 1, metrics: metrics[0] });
-  worker.says({ kind: "snapshot", request: 0, metrics: metrics[0] });
-  assert.equal(await first, metrics[0]);
-  assert.equal(await second, metrics[1]);
+  const first = Array.fromAsync(handle.metrics()), second = Array.fromAsync(handle.metrics());
+  const parts = Array.from({ length: 3 }, () => new Metrics().snapshot());
+  const says = (request: number, part: number, ended: boolean) =>
+    worker.says({ kind: "snapshot", request, slice: { part: parts[part]!, ended } });
+  says(1, 1, true);
+  says(1, 0, true);
+  says(0, 0, false);
+  const asked = worker.sent.length;
+  while (worker.sent.length === asked) await Promise.resolve();
+  says(0, 2, true);
+  assert.deepEqual((await first).map((part) => parts.indexOf(part)), [0, 2]);
+  assert.deepEqual((await second).map((part) => parts.indexOf(part)), [1]);
+  assert.deepEqual(worker.sent.map((message) => message.kind === "snapshot" && message.request), [0, 1, 0]);
 });
 
 Deno.test("explanations and profiles answer the request they belong to", async () => {

@@ -7,9 +7,10 @@ import { FLAG_END_HEADERS, FrameType, PREFACE } from "../h2/frame.ts";
 import { HpackEncoder } from "../h2/hpack/encoder.ts";
 import { ErrorCode, type HeaderList } from "../h2/seam.ts";
 import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
-import { namespacedHostname } from "../mesh/model.ts";
+import type { MeshChange } from "../mesh/changes.ts";
+import { namespacedHostname, type Workload, workloadUid } from "../mesh/model.ts";
 import { parseIp } from "../net/address.ts";
-import { at, echo, Testbed, type TestNode } from "./testing.ts";
+import { at, echo, Testbed, type TestNode, workloadAt } from "./testing.ts";
 
 const PEER = "10.0.0.1", SERVER = "10.0.0.2";
 const ID = "spiffe://cluster.local/ns/default/sa/peer";
@@ -21,9 +22,10 @@ interface Scene {
   readonly peer: RawPeer;
 }
 
-function scene(env: Record<string, string> = {}): Scene {
+function scene(env: Record<string, string> = {}, workload: Partial<Workload> = {}): Scene {
   const bed = new Testbed();
-  const server = bed.node("server", SERVER, { env, workload: { services: [namespacedHostname("default", HOST)] } });
+  const services = [namespacedHostname("default", HOST)];
+  const server = bed.node("server", SERVER, { env, workload: { services, ...workload } });
   bed.apply({
     kind: "service",
     service: {
@@ -150,20 +152,22 @@ for (const { vector, headers, status, error } of REFUSED) {
   });
 }
 
+const ALLOW_NOBODY: MeshChange = {
+  kind: "policy",
+  key: "default/allow" as never,
+  policy: {
+    name: "allow",
+    namespace: "default",
+    scope: "Namespace",
+    action: "Allow",
+    dryRun: false,
+    rules: [],
+  },
+};
+
 Deno.test("dataplane IN-18 a policy that allows others: 401, flag DENY, both lines of the counters", () => {
   const here = scene();
-  here.server.plane.applyMesh([{
-    kind: "policy",
-    key: "default/allow" as never,
-    policy: {
-      name: "allow",
-      namespace: "default",
-      scope: "Namespace",
-      action: "Allow",
-      dryRun: false,
-      rules: [],
-    },
-  }]);
+  here.server.plane.applyMesh([ALLOW_NOBODY]);
   const stream = ask(here, connectTo(`${SERVER}:8080`));
   assert.deepEqual(stream.headers, [[":status", "401"]]);
   assert.match(
@@ -231,14 +235,29 @@ Deno.test("dataplane IN-27 OB-29 a workload nobody knows for 5 s: the peer is cl
   bed.assertClean();
 });
 
+const BAGGAGE: [string, string] = [
+  "baggage",
+  "k8s.cluster.name=test-cluster,k8s.namespace.name=test-ns,k8s.deployment.name=test-app",
+];
+const ELSEWHERE: [string, string] = ["x-forwarded-network", "elsewhere"];
+
+/** A network gateway's reference by address. */
+function gatewayAt(ip: string): Partial<Workload> {
+  return { networkGateway: { kind: "address", network: "", ip: parseIp(ip)!, hboneMtlsPort: 15008 } };
+}
+
+/** The access line of a call with these headers, `connection complete`. */
+function lineOf(here: Scene, ...headers: [string, string][]): string {
+  const stream = ask(here, connectTo(`${SERVER}:8080`, ...headers));
+  stream.stream.end();
+  here.bed.run();
+  return here.server.accessLine;
+}
+
 for (const on of [true, false]) {
-  Deno.test(`dataplane IN-28 baggage of the request is ${on ? "used" : "ignored"} for a source that is not known`, () => {
-    const here = scene(on ? {} : { ENABLE_RESPONSE_BAGGAGE: "false" });
-    const baggage = "k8s.cluster.name=test-cluster,k8s.namespace.name=test-ns,k8s.deployment.name=test-app";
-    const stream = ask(here, connectTo(`${SERVER}:8080`, ["baggage", baggage]));
-    stream.stream.end();
-    here.bed.run();
-    const line = here.server.accessLine;
+  Deno.test(`dataplane IN-28 baggage by way of the network's gateway is ${on ? "used" : "ignored"}`, () => {
+    const here = scene(on ? {} : { ENABLE_RESPONSE_BAGGAGE: "false" }, gatewayAt(PEER));
+    const line = lineOf(here, BAGGAGE, ELSEWHERE);
     assert.equal(line.includes('src.namespace="test-ns"'), on, line);
     assert.equal(line.includes('src.cluster="test-cluster"'), on, line);
     assert.ok(line.includes(`src.identity="${ID}"`), line);
@@ -246,9 +265,66 @@ for (const on of [true, false]) {
   });
 }
 
+/** Who the mesh names as the gateway, and whether the caller is taken for it. */
+const GATEWAYS: readonly (readonly [string, Partial<Workload>, boolean, (here: Scene) => void])[] = [
+  ["there is none", {}, false, () => {}],
+  ["it has another address", gatewayAt("10.0.0.9"), false, () => {}],
+  [
+    "a workload has the caller's identity",
+    gatewayAt("10.0.0.9"),
+    true,
+    ({ bed }) => bed.apply(workloadAt("gateway", "10.0.0.9", { serviceAccount: "peer" })),
+  ],
+  [
+    "a workload has another identity",
+    gatewayAt("10.0.0.9"),
+    false,
+    ({ bed }) => bed.apply(workloadAt("gateway", "10.0.0.9", { serviceAccount: "other" })),
+  ],
+  [
+    "a service has the caller behind it",
+    gatewayAt("10.10.0.7"),
+    true,
+    ({ bed }) => {
+      bed.apply(workloadAt("gateway", PEER), {
+        kind: "service",
+        service: { ...DEFAULT_SERVICE, name: "gateway", vips: [{ network: "", ip: parseIp("10.10.0.7")! }] },
+        endpoints: [{
+          workloadUid: workloadUid("Kubernetes//Pod/default/gateway"),
+          ports: new Map(),
+          status: "Healthy",
+        }],
+      });
+    },
+  ],
+];
+for (const [who, workload, taken, prepare] of GATEWAYS) {
+  Deno.test(`baggage counts only of a gateway that the mesh names: ${who}, observed O52`, () => {
+    const here = scene({}, workload);
+    prepare(here);
+    const line = lineOf(here, BAGGAGE, ELSEWHERE);
+    assert.equal(line.includes('src.namespace="test-ns"'), taken, line);
+    assert.ok(line.includes(`src.identity="${ID}"`), line);
+  });
+}
+
+Deno.test("baggage counts only with the header of another network, also of a gateway, observed O52", () => {
+  const here = scene({}, gatewayAt(PEER));
+  assert.ok(!lineOf(here, BAGGAGE).includes("test-ns"));
+});
+
+Deno.test("baggage counts only once the policies have let the call in, observed O52", () => {
+  const here = scene({}, gatewayAt(PEER));
+  here.bed.apply(ALLOW_NOBODY);
+  const line = lineOf(here, BAGGAGE, ELSEWHERE);
+  assert.match(line, /^error connection complete .*policy rejection/);
+  assert.ok(!line.includes("test-ns"), line);
+  assert.ok(!here.server.metrics.snapshot().traffic.some(({ labels }) => labels.includes("test-")));
+});
+
 Deno.test("dataplane 1.7 12: from a gateway of another network the address says nothing about the source", () => {
   const bed = new Testbed();
-  const server = bed.node("server", SERVER);
+  const server = bed.node("server", SERVER, { workload: gatewayAt(PEER) });
   bed.node("client", PEER);
   bed.listen(`${SERVER}:8080`, echo);
   const peer = rawClient(bed.host(PEER), at(`${SERVER}:15008`), bed.context(ID));

@@ -10,7 +10,7 @@ import type { RevocationList } from "../identity/crl.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
-import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
 import type { DemandAnswer } from "../xds/demands.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
@@ -45,6 +45,7 @@ export type ToWorker =
   /** Shared mode. */
   | { readonly kind: "pod"; readonly order: PodOrder }
   | { readonly kind: "log-filter"; readonly filter: string }
+  /** The next slice of the metrics. A request that was not seen before begins a reading; its last slice ends it. */
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
@@ -61,7 +62,7 @@ export type ToMain =
   /** The part with this number and all before it are applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "certificate-wanted"; readonly subject: CertificateSubject }
-  | { readonly kind: "snapshot"; readonly request: number; readonly metrics: MetricsSnapshot }
+  | { readonly kind: "snapshot"; readonly request: number; readonly slice: MetricsSlice }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }
   | { readonly kind: "profile"; readonly answer: ProfileAnswer }

@@ -15,6 +15,8 @@ import { logFormat } from "../telemetry/log_format.ts";
 import { logDropped, type LogOutput, writerTo } from "../telemetry/log_output.ts";
 import type { LogWriter } from "../telemetry/log_writer.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import { MetricsReading } from "../telemetry/metrics_reading.ts";
+import { type SeriesOverflow, seriesOverflowText, TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
@@ -59,7 +61,9 @@ class DataPlaneWorker {
   readonly #engine: TlsEngine;
   readonly #writer: LogWriter;
   readonly #log: Log;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
+  /** Under way. Main begins one at a time and reads each to its end. */
+  readonly #readings = new Map<number, MetricsReading>();
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
@@ -78,6 +82,7 @@ class DataPlaneWorker {
     });
     this.#writer = makeWriter(start.output, this.#reactor, (count) => logDropped(this.#log, count));
     this.#log = makeLog(config, start.filter, this.#writer);
+    this.#metrics = new Metrics(new TrafficMetrics((overflow) => this.#tooManySeries(overflow), config.metrics));
     this.#plane = new DataPlane({
       config,
       network: this.#reactor,
@@ -178,7 +183,11 @@ class DataPlaneWorker {
 
   #snapshot(request: number): void {
     this.#metrics.cell("istio_log_lines_dropped").value = this.#writer.dropped;
-    this.#scope.postMessage({ kind: "snapshot", request, metrics: this.#metrics.snapshot() });
+    const reading = this.#readings.get(request) ?? new MetricsReading(this.#metrics, () => performance.now());
+    const slice = reading.next();
+    if (slice.ended) this.#readings.delete(request);
+    else this.#readings.set(request, reading);
+    this.#scope.postMessage({ kind: "snapshot", request, slice });
   }
 
   #profile(order: ProfileOrder): void {
@@ -190,6 +199,10 @@ class DataPlaneWorker {
   #setFilter(text: string): void {
     const filter = LogFilter.parse(text);
     if (typeof filter !== "string") this.#log.filter = filter;
+  }
+
+  #tooManySeries(overflow: SeriesOverflow): void {
+    this.#log.scope("ztunnel::metrics").warn(seriesOverflowText(overflow));
   }
 
   #shed(count: number, address: string, code: string): void {

@@ -14,6 +14,7 @@ import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Call } from "../mesh/authorize.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
 import { parseForwardedHost } from "../mesh/forwarded.ts";
+import { isGatewayOf } from "../mesh/gateway_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve_inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
@@ -156,19 +157,22 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
       identity: this.#peer.identity,
       target: route.destination,
     };
-    this.#record = this.#openRecord(route, local);
     // Registered before it is asked, so that no change of policy falls in between.
     this.#context.connections.addInbound(this);
     const verdict = this.#context.admission.judge(this.call, this.#context.log);
+    this.#record = this.#openRecord(route, local, verdict.allow);
     if (!verdict.allow) return this.#deny("401", { flag: "DENY", message: verdict.message! });
     this.#dial(route, local);
   }
 
-  #openRecord(route: InboundRoute, local: Workload): ConnectionRecord {
+  /** What a caller says about itself counts only when it was let in, and comes by a gateway that the mesh names. */
+  #openRecord(route: InboundRoute, local: Workload, allowed: boolean): ConnectionRecord {
     const { state, settings, telemetry, loop } = this.#context;
-    const elsewhere = isFromOtherNetwork(headerValue(this.#headers, "x-forwarded-network"), settings.network);
-    const source = elsewhere ? null : state.workloadByAddress(settings.network, this.#peer.address.ip);
-    const baggage = settings.responseBaggage && source === null
+    const { address: { ip }, identity } = this.#peer;
+    const elsewhere = isFromOtherNetwork(headerValue(this.#headers, "x-forwarded-network"), settings.network) &&
+      isGatewayOf(state, local, { ip, identity });
+    const source = elsewhere ? null : state.workloadByAddress(settings.network, ip);
+    const baggage = settings.responseBaggage && allowed && elsewhere
       ? parseBaggage(headerValues(this.#headers, "baggage"))
       : NO_BAGGAGE;
     return telemetry.open({

@@ -8,6 +8,15 @@ export function label(name: string, value: string | null | undefined): string {
   return `${name}="${SPECIAL.test(value) ? escape(value) : value}"`;
 }
 
+const encoder = new TextEncoder();
+
+/** The beginning of `text` that takes at most `bytes` bytes as UTF-8. */
+export function cutToBytes(text: string, bytes: number): string {
+  if (text.length * 3 <= bytes) return text;
+  const { read } = encoder.encodeInto(text, new Uint8Array(bytes));
+  return text.slice(0, read);
+}
+
 function escape(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

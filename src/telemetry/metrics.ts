@@ -4,7 +4,7 @@
  */
 import { label } from "./label_text.ts";
 import { type CellName, FAMILIES, type FamilyName, type HistogramName } from "./metric_catalogue.ts";
-import { mergeTraffic, TrafficMetrics, type TrafficSnapshot } from "./traffic_metrics.ts";
+import { TrafficMetrics, type TrafficSnapshot } from "./traffic_metrics.ts";
 
 /** A counter's or gauge's number. Whole numbers only. */
 export interface Cell {
@@ -26,6 +26,8 @@ export interface MetricsSnapshot {
   readonly cells: readonly Cell[];
   readonly histograms: readonly HistogramCell[];
   readonly traffic: TrafficSnapshot;
+  /** Series with their last values: the isolate has forgotten them. */
+  readonly leaving: TrafficSnapshot;
 }
 
 /** A missing value is `unknown`. */
@@ -52,10 +54,19 @@ export class Metrics {
 
   snapshot(): MetricsSnapshot {
     return {
-      cells: [...this.#cells.values()].flatMap((cells) => [...cells.values()]),
-      histograms: [...this.#histograms.values()].flatMap((cells) => [...cells.values()]),
+      cells: [...this.cells()],
+      histograms: [...this.histograms()],
       traffic: this.traffic.snapshot(),
+      leaving: [],
     };
+  }
+
+  *cells(): Generator<Cell, void, undefined> {
+    for (const cells of this.#cells.values()) yield* cells.values();
+  }
+
+  *histograms(): Generator<HistogramCell, void, undefined> {
+    for (const cells of this.#histograms.values()) yield* cells.values();
   }
 }
 
@@ -88,37 +99,4 @@ export function observe(cell: HistogramCell, value: number) {
   const at = index < 0 ? buckets.length : index;
   cell.counts[at] = (cell.counts[at] ?? 0) + 1;
   cell.sum += value;
-}
-
-/** Sums over isolates. */
-export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
-  return {
-    cells: merge(snapshots.flatMap((s) => s.cells), (cell) => ({ ...cell }), (sum, cell) => sum.value += cell.value),
-    histograms: merge(
-      snapshots.flatMap((s) => s.histograms),
-      (cell) => ({ ...cell, counts: [...cell.counts] }),
-      addHistogram,
-    ),
-    traffic: mergeTraffic(snapshots.map((s) => s.traffic)),
-  };
-}
-
-function merge<C extends { family: FamilyName; labels: string }>(
-  cells: readonly C[],
-  copy: (cell: C) => C,
-  add: (sum: C, cell: C) => void,
-): C[] {
-  const sums = new Map<string, C>();
-  for (const cell of cells) {
-    const key = `${cell.family}{${cell.labels}}`;
-    const sum = sums.get(key);
-    if (sum === undefined) sums.set(key, copy(cell));
-    else add(sum, cell);
-  }
-  return [...sums.values()];
-}
-
-function addHistogram(sum: HistogramCell, cell: HistogramCell) {
-  cell.counts.forEach((count, index) => sum.counts[index] = (sum.counts[index] ?? 0) + count);
-  sum.sum += cell.sum;
 }

@@ -10,34 +10,44 @@ import type { Cell, HistogramCell, MetricsSnapshot } from "./metrics.ts";
 import type { ResponseFlag } from "./response_flags.ts";
 import { type ByFlag, flagged, type TrafficSeries } from "./traffic_metrics.ts";
 
-/** All families that have samples, in the order of the catalogue, ended by `# EOF`. */
-export function renderOpenMetrics(snapshot: MetricsSnapshot): string {
-  const lines: string[] = [];
+/** All families that have samples, in the order of the catalogue, ended by `# EOF`; in pieces of some lines each. */
+export function* openMetricsPieces(snapshot: MetricsSnapshot): Generator<string, void, undefined> {
   for (const name of Object.keys(FAMILIES) as FamilyName[]) {
     const family: MetricFamily = FAMILIES[name];
-    const samples = samplesOf(name, family, snapshot);
-    if (samples.length === 0) continue;
-    lines.push(`# HELP ${name} ${family.help}`);
-    lines.push(`# TYPE ${name} ${family.kind === "traffic" ? "counter" : family.kind}`);
-    if (family.unit !== null) lines.push(`# UNIT ${name} ${family.unit}`);
-    // One by one: spreading tens of thousands of arguments overflows the stack.
-    for (const sample of samples) lines.push(sample);
+    let head = headOf(name, family);
+    for (const samples of samplesOf(name, family, snapshot)) {
+      if (samples.length === 0) continue;
+      yield `${head}${samples.join("\n")}\n`;
+      head = "";
+    }
   }
-  lines.push("# EOF\n");
-  return lines.join("\n");
+  yield "# EOF\n";
 }
 
-function samplesOf(name: FamilyName, family: MetricFamily, snapshot: MetricsSnapshot): string[] {
+function headOf(name: FamilyName, { kind, help, unit }: MetricFamily): string {
+  const type = kind === "traffic" ? "counter" : kind;
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${unit === null ? "" : `# UNIT ${name} ${unit}\n`}`;
+}
+
+/** The samples of one label set after the other. */
+function* samplesOf(
+  name: FamilyName,
+  family: MetricFamily,
+  { cells, histograms, traffic }: MetricsSnapshot,
+): Generator<string[], void, undefined> {
   switch (family.kind) {
     case "counter":
-      return snapshot.cells.filter((cell) => cell.family === name).map((cell) => cellSample(`${name}_total`, cell));
-    case "gauge":
-      return snapshot.cells.filter((cell) => cell.family === name).map((cell) => cellSample(name, cell));
+    case "gauge": {
+      const sample = family.kind === "counter" ? `${name}_total` : name;
+      for (const cell of cells) if (cell.family === name) yield [cellSample(sample, cell)];
+      return;
+    }
     case "histogram":
-      return snapshot.histograms.filter((cell) => cell.family === name)
-        .flatMap((cell) => histogramSamples(name, cell, family.buckets));
+      for (const cell of histograms) if (cell.family === name) yield histogramSamples(name, cell, family.buckets);
+      return;
     case "traffic":
-      return snapshot.traffic.flatMap((series) => trafficSamples(name as TrafficName, series));
+      for (const series of traffic) yield trafficSamples(name as TrafficName, series);
+      return;
     default:
       return family.kind satisfies never;
   }

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { FAMILIES } from "./metric_catalogue.ts";
-import { mergeSnapshots, Metrics, observe } from "./metrics.ts";
-import { renderOpenMetrics } from "./open_metrics.ts";
+import { Metrics, type MetricsSnapshot, observe } from "./metrics.ts";
+import { MetricsSum } from "./metrics_sum.ts";
+import { openMetricsPieces } from "./open_metrics.ts";
 import { collectProcessMetrics } from "./process_metrics.ts";
 import { onDemandDnsLabels } from "./source_labels.ts";
 
@@ -95,6 +96,8 @@ const REST = ',connection_security_policy="unknown",source_region="r1",source_zo
 const DNS =
   'request_query_type="a",request_protocol="udp",source_canonical_service="client",source_canonical_revision="latest"';
 
+const renderOpenMetrics = (snapshot: MetricsSnapshot) => [...openMetricsPieces(snapshot)].join("");
+
 function recorded(): Metrics {
   const metrics = new Metrics();
   metrics.cell("workload_manager_proxies_started").value = 2;
@@ -165,7 +168,9 @@ Deno.test("inpod-dns B5.12 observations fall into the first bucket that holds th
 Deno.test("metrics: snapshots of isolates add up, and survive the way between them", () => {
   const one = structuredClone(recorded().snapshot());
   const two = structuredClone(recorded().snapshot());
-  const merged = mergeSnapshots([one, two]);
+  const sum = new MetricsSum();
+  for (const part of [one, two]) sum.add(part);
+  const merged = sum.finish();
   const text = renderOpenMetrics(merged);
   assert.match(text, /^istio_tcp_sockets_open\{reporter="destination"\} 4$/m);
   assert.match(text, /^istio_tcp_connections_closed_total\{.*response_flags="-".*\} 4$/m);

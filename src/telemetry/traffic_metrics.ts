@@ -2,12 +2,13 @@
  * Counters of traffic, one object per label set: found once per connection, then `series.received += n`
  * (`docs/spec/dataplane.md` 7.3, 7.5).
  *
- * Series are never removed, so that counters never fall. Their number is bounded: label sets beyond that are counted
- * together, with every label but the reporter `unknown`.
+ * The number of series is bounded, and more tightly that of series whose labels a peer chose itself: connections beyond
+ * are counted together, in one series that says so. A series that has not moved for long is forgotten once its last
+ * values were read.
  */
 import type { ResponseFlag } from "./response_flags.ts";
 import { TrafficLabels, type TrafficParties, type TrafficSides } from "./traffic_labels.ts";
-import type { TrafficPeer } from "./traffic_peer.ts";
+import type { DerivedPeer, TrafficPeer } from "./traffic_peer.ts";
 
 /** Counts by flag; flags that never occurred are missing. */
 export type ByFlag = Partial<Record<ResponseFlag, number>>;
@@ -29,43 +30,109 @@ export interface TrafficSeries {
 
 export type TrafficSnapshot = readonly TrafficSeries[];
 
-/** At about 1 KB each. */
-const SERIES_MAX = 50_000;
+/** How many series there may be, and for how long. `MetricsSettings` of the configuration is one. */
+export interface SeriesLimits {
+  /** All series, at about 1 KB each. */
+  readonly all: number;
+  /** Of those, series whose labels a peer chose itself by its baggage: of all peers, and of one identity. */
+  readonly derived: number;
+  readonly derivedPerIdentity: number;
+  /** Series that have not moved for this long are forgotten, ms; 0: never. */
+  readonly expiry: number;
+}
+
+export const SERIES_LIMITS: SeriesLimits = {
+  all: 50_000,
+  derived: 10_000,
+  derivedPerIdentity: 100,
+  expiry: 3_600_000,
+};
+
+/** A bound was met: what it counts, its value, and whose bound it is. */
+export interface SeriesOverflow {
+  readonly bound: keyof Omit<SeriesLimits, "expiry">;
+  readonly most: number;
+  readonly identity: string | null;
+}
+
+/** For the log. */
+export function seriesOverflowText({ bound, most, identity }: SeriesOverflow): string {
+  const rest = `further ones are counted together, as source_workload="${TOO_MANY}"`;
+  switch (bound) {
+    case "all":
+      return `there are ${most} series of traffic metrics; ${rest}`;
+    case "derived":
+      return `baggage of peers has made ${most} series of traffic metrics (METRICS_DERIVED_SERIES_MAX); ${rest}`;
+    case "derivedPerIdentity":
+      return `baggage of ${identity} has made ${most} series of traffic metrics; ${rest}`;
+    default:
+      return bound satisfies never;
+  }
+}
+
+/** Value of the workload's label in the one series of those whose labels would be too many. */
+const TOO_MANY = "too-many-series";
+
+/** A series and what is known of its life. */
+interface Entry {
+  readonly series: TrafficSeries;
+  /** The identity whose baggage made the labels; null: they are the mesh's. */
+  readonly derivedFrom: string | null;
+  /** All counters together when they were last read, -1 before; and when that had changed, ms. */
+  sum: number;
+  movedAt: number;
+  forgotten: boolean;
+}
 
 /** By reporter and security, then by service labels. */
-type Known = readonly [
-  Map<string, TrafficSeries>,
-  Map<string, TrafficSeries>,
-  Map<string, TrafficSeries>,
-  Map<string, TrafficSeries>,
-];
+type Known = readonly [Map<string, Entry>, Map<string, Entry>, Map<string, Entry>, Map<string, Entry>];
 
 export class TrafficMetrics {
   readonly labels = new TrafficLabels();
-  readonly #series = new Map<string, TrafficSeries>();
+  readonly #entries = new Map<string, Entry>();
   /** The way to a series without building its text; forgotten with the peers. */
   readonly #known = new WeakMap<TrafficPeer, WeakMap<TrafficPeer, Known>>();
-  #overflowed = false;
+  /** How many series each identity's baggage has made. Its owner is `#entries`. */
+  readonly #derived = new Map<string, number>();
+  #derivedCount = 0;
+  readonly #told = new Set<SeriesOverflow["bound"]>();
 
-  /** `onOverflow` is called once, when the bound is met. */
-  constructor(private readonly onOverflow: (bound: number) => void = () => {}, private readonly bound = SERIES_MAX) {}
+  /** `onOverflow` is called once for each bound that is met. */
+  constructor(
+    private readonly onOverflow: (overflow: SeriesOverflow) => void = () => {},
+    private readonly limits: SeriesLimits = SERIES_LIMITS,
+  ) {}
 
-  /** The counters for connections between these sides. */
+  /** The counters for connections between these sides. To be asked for each connection, not kept. */
   series(parties: TrafficParties, sides: TrafficSides): TrafficSeries {
     const byService = this.#byService(parties, sides);
-    let series = byService.get(sides.service);
-    if (series === undefined) {
-      series = this.#find(parties, sides);
-      byService.set(sides.service, series);
-    }
-    return series;
+    const known = byService.get(sides.service);
+    if (known !== undefined && !known.forgotten) return known.series;
+    const text = labelText(parties, sides);
+    const entry = this.#entries.get(text.labels) ?? this.#add(text, parties);
+    if (entry === null) return this.#together(parties);
+    byService.set(sides.service, entry);
+    return entry.series;
   }
 
   snapshot(): TrafficSnapshot {
-    return [...this.#series.values()];
+    return [...this.#entries.values()].map(({ series }) => series);
   }
 
-  #byService(parties: TrafficParties, { source, destination }: TrafficSides): Map<string, TrafficSeries> {
+  /**
+   * Every series, with whether it is forgotten by this reading: it has not moved for `expiry`, and no connection is
+   * open that could move it. `now`: ms. May be interrupted; series may come meanwhile.
+   */
+  *read(now: number): Generator<{ readonly series: TrafficSeries; readonly last: boolean }, void, undefined> {
+    for (const entry of this.#entries.values()) {
+      const { series } = entry;
+      const last = this.#isOver(entry, now);
+      if (last) this.#forget(entry);
+      yield { series, last };
+    }
+  }
+
+  #byService(parties: TrafficParties, { source, destination }: TrafficSides): Map<string, Entry> {
     let byDestination = this.#known.get(source);
     if (byDestination === undefined) this.#known.set(source, byDestination = new WeakMap());
     let known = byDestination.get(destination);
@@ -73,36 +140,98 @@ export class TrafficMetrics {
     return parties.reporter === "source" ? known[parties.mutualTls ? 0 : 1] : known[parties.mutualTls ? 2 : 3];
   }
 
-  #find(parties: TrafficParties, sides: TrafficSides): TrafficSeries {
-    const text = labelText(parties, sides);
-    const found = this.#series.get(text.labels);
-    if (found !== undefined) return found;
-    return this.#series.size < this.bound ? this.#add(text) : this.#overflow(parties);
-  }
-
-  #add(text: LabelText): TrafficSeries {
-    const series = { ...text, opened: 0, received: 0, sent: 0, closed: {}, failed: {} };
-    this.#series.set(text.labels, series);
-    return series;
-  }
-
-  #overflow({ reporter }: TrafficParties): TrafficSeries {
-    if (!this.#overflowed) {
-      this.#overflowed = true;
-      this.onOverflow(this.bound);
+  /** Null: there are too many of them. */
+  #add(text: LabelText, parties: TrafficParties): Entry | null {
+    const derivedFrom = derivedFromOf(parties);
+    const overflow = this.#overflowOf(derivedFrom);
+    if (overflow !== null) {
+      this.#tell(overflow);
+      return null;
     }
-    const unknown: TrafficParties = {
+    return this.#insert(text, derivedFrom);
+  }
+
+  #insert(text: LabelText, derivedFrom: string | null): Entry {
+    const series = { ...text, opened: 0, received: 0, sent: 0, closed: {}, failed: {} };
+    const entry: Entry = { series, derivedFrom, sum: -1, movedAt: 0, forgotten: false };
+    this.#entries.set(text.labels, entry);
+    if (derivedFrom !== null) this.#countDerived(derivedFrom, 1);
+    return entry;
+  }
+
+  #overflowOf(identity: string | null): SeriesOverflow | null {
+    const { all, derived, derivedPerIdentity } = this.limits;
+    if (this.#entries.size >= all) return { bound: "all", most: all, identity: null };
+    if (identity === null) return null;
+    if ((this.#derived.get(identity) ?? 0) >= derivedPerIdentity) {
+      return { bound: "derivedPerIdentity", most: derivedPerIdentity, identity };
+    }
+    return this.#derivedCount >= derived ? { bound: "derived", most: derived, identity: null } : null;
+  }
+
+  #tell(overflow: SeriesOverflow): void {
+    if (this.#told.has(overflow.bound)) return;
+    this.#told.add(overflow.bound);
+    this.onOverflow(overflow);
+  }
+
+  /** One series for each reporter, beyond the bounds. */
+  #together({ reporter }: TrafficParties): TrafficSeries {
+    const parties: TrafficParties = {
       reporter,
       source: null,
-      derivedSource: null,
+      derivedSource: { workloadName: TOO_MANY },
       destination: null,
       derivedDestination: null,
       service: null,
       mutualTls: false,
     };
-    const text = labelText(unknown, this.labels.sides(unknown));
-    return this.#series.get(text.labels) ?? this.#add(text);
+    const text = labelText(parties, this.labels.sides(parties));
+    return (this.#entries.get(text.labels) ?? this.#insert(text, null)).series;
   }
+
+  #isOver(entry: Entry, now: number): boolean {
+    const { series: { opened, received, sent, closed, failed } } = entry;
+    const ended = sumOf(closed);
+    const sum = opened + received + sent + ended + sumOf(failed);
+    if (sum !== entry.sum) {
+      entry.sum = sum;
+      entry.movedAt = now;
+      return false;
+    }
+    const { expiry } = this.limits;
+    return expiry > 0 && opened === ended && now - entry.movedAt >= expiry;
+  }
+
+  #forget(entry: Entry): void {
+    entry.forgotten = true;
+    this.#entries.delete(entry.series.labels);
+    if (entry.derivedFrom !== null) this.#countDerived(entry.derivedFrom, -1);
+  }
+
+  #countDerived(identity: string, by: 1 | -1): void {
+    const count = (this.#derived.get(identity) ?? 0) + by;
+    if (count === 0) this.#derived.delete(identity);
+    else this.#derived.set(identity, count);
+    this.#derivedCount += by;
+  }
+}
+
+function sumOf(counts: ByFlag): number {
+  let sum = 0;
+  for (const flag in counts) sum += counts[flag as ResponseFlag]!;
+  return sum;
+}
+
+/** Whose baggage the labels come from; null: nobody's. */
+function derivedFromOf({ source, derivedSource, derivedDestination }: TrafficParties): string | null {
+  if (derivedDestination !== null) return derivedDestination.identity ?? "";
+  return source === null && derivedSource !== null && saysMore(derivedSource) ? derivedSource.identity ?? "" : null;
+}
+
+/** More than the certificate does. */
+function saysMore({ identity: _, ...said }: DerivedPeer): boolean {
+  return Object.values(said).some((value) => value !== null && value !== undefined);
 }
 
 type LabelText = Pick<TrafficSeries, "labels" | "flagAt">;
@@ -124,26 +253,17 @@ export function flagged(series: TrafficSeries, flag: ResponseFlag): string {
   return series.labels.slice(0, series.flagAt) + flag + series.labels.slice(series.flagAt);
 }
 
-/** Sums over isolates: series with equal labels become one. */
-export function mergeTraffic(snapshots: readonly TrafficSnapshot[]): TrafficSnapshot {
-  const [only] = snapshots;
-  if (only !== undefined && snapshots.length === 1) return only;
-  const merged = new Map<string, TrafficSeries>();
-  for (const series of snapshots.flat()) {
-    const sum = merged.get(series.labels);
-    if (sum === undefined) {
-      merged.set(series.labels, { ...series, closed: { ...series.closed }, failed: { ...series.failed } });
-    } else addTo(sum, series);
-  }
-  return [...merged.values()];
-}
-
-function addTo(sum: TrafficSeries, series: TrafficSeries) {
+/** Adds the counters of `series` to `sum`. */
+export function addTraffic(sum: TrafficSeries, series: TrafficSeries): void {
   sum.opened += series.opened;
   sum.received += series.received;
   sum.sent += series.sent;
   addFlags(sum.closed, series.closed);
   addFlags(sum.failed, series.failed);
+}
+
+export function copyTraffic(series: TrafficSeries): TrafficSeries {
+  return { ...series, closed: { ...series.closed }, failed: { ...series.failed } };
 }
 
 function addFlags(sum: ByFlag, counts: ByFlag) {

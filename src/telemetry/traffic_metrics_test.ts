@@ -1,6 +1,13 @@
 import { strict as assert } from "node:assert";
 import type { TrafficParties } from "./traffic_labels.ts";
-import { flagged, TrafficMetrics } from "./traffic_metrics.ts";
+import {
+  countFlag,
+  flagged,
+  type SeriesLimits,
+  type SeriesOverflow,
+  seriesOverflowText,
+  TrafficMetrics,
+} from "./traffic_metrics.ts";
 import { destinationPeer, sourcePeer, type TrafficWorkload } from "./traffic_peer.ts";
 
 function workload(name: string, overrides: Partial<TrafficWorkload> = {}): TrafficWorkload {
@@ -112,20 +119,118 @@ Deno.test("dataplane 7.3 localities are missing when nobody said anything", () =
   assert.match(flagged(silentPeer, "DENY"), /response_flags="DENY",.*source_region="unknown"/);
 });
 
-Deno.test("traffic metrics: what a peer says of itself is bounded in length", () => {
-  assert.ok(sourcePeer(null, { workloadName: "x".repeat(60_000) }).labels.length < 1_000);
+Deno.test("traffic metrics: what a peer says of itself is bounded in bytes", () => {
+  const long = "ä".repeat(60_000);
+  const { labels, locality } = sourcePeer(null, {
+    workloadName: long,
+    serviceName: long,
+    serviceVersion: long,
+    namespace: long,
+    clusterId: long,
+    region: long,
+    zone: long,
+  });
+  const values = [...`${labels},${locality}`.matchAll(/="([^"]*)"/g)].map(([, value = ""]) => value);
+  const bytes = values.map((value) => new TextEncoder().encode(value).length);
+  // Two bytes for each letter, so one less than the bound.
+  assert.deepEqual(bytes, [252, 62, 62, 62, 7, 252, 62, 252, 62, 62]);
 });
 
-Deno.test("traffic metrics: series are bounded, the rest is counted together", () => {
-  const overflows: number[] = [];
-  const metrics = new TrafficMetrics((bound) => overflows.push(bound), 3);
+const LIMITS: SeriesLimits = { all: 50, derived: 10, derivedPerIdentity: 4, expiry: 1000 };
+
+/** Metrics with small limits, and what they told of them. */
+function limited(limits: Partial<SeriesLimits> = {}) {
+  const told: SeriesOverflow[] = [];
+  const metrics = new TrafficMetrics((overflow) => told.push(overflow), { ...LIMITS, ...limits });
+  /** A call of a peer that names its namespace itself. */
+  const derived = (identity: string, namespace: string) =>
+    find(metrics, { ...NOBODY, derivedSource: { identity, namespace } });
+  return { metrics, told, derived };
+}
+
+Deno.test("traffic metrics: series are bounded, connections beyond are counted in one that says so", () => {
+  const { metrics, told } = limited({ all: 3 });
   const series = Array.from(
     { length: 6 },
-    (_, i) => find(metrics, { ...NOBODY, derivedSource: { namespace: `n${i}` } }),
+    (_, i) => find(metrics, { ...NOBODY, destination: workload("w", { workloadName: `${i}` }) }),
   );
   assert.equal(new Set(series).size, 4);
   assert.equal(series[3], series[5]);
-  assert.match(series[3]?.labels ?? "", /^reporter="destination",source_workload="unknown"/);
-  assert.deepEqual(overflows, [3]);
+  assert.match(
+    series[3]?.labels ?? "",
+    /^reporter="destination",source_workload="too-many-series",.*source_principal="unknown"/,
+  );
+  assert.deepEqual(told, [{ bound: "all", most: 3, identity: null }]);
   assert.equal(metrics.snapshot().length, 4);
+});
+
+Deno.test("traffic metrics: one identity makes so many series by its baggage, others are not touched", () => {
+  const { told, derived } = limited();
+  const busy = Array.from({ length: 8 }, (_, i) => derived("spiffe://td/a", `n${i}`));
+  assert.equal(new Set(busy).size, 5);
+  assert.match(busy[7]!.labels, /source_workload="too-many-series"/);
+  assert.equal(derived("spiffe://td/a", "n0"), busy[0], "what is there is still counted by itself");
+  assert.match(derived("spiffe://td/b", "n7").labels, /source_workload_namespace="n7"/);
+  assert.deepEqual(told, [{ bound: "derivedPerIdentity", most: 4, identity: "spiffe://td/a" }]);
+  assert.match(seriesOverflowText(told[0]!), /^baggage of spiffe:\/\/td\/a has made 4 series/);
+});
+
+Deno.test("traffic metrics: baggage of all peers together makes so many series; the mesh's labels are not touched", () => {
+  const { metrics, told, derived } = limited();
+  for (let i = 0; i < 20; i++) derived(`spiffe://td/${i % 5}`, `n${i}`);
+  assert.equal(metrics.snapshot().length, 11);
+  assert.deepEqual(told.map(({ bound }) => bound), ["derived"]);
+  const known = find(metrics, { ...NOBODY, source: workload("a"), derivedSource: BAGGAGE });
+  assert.match(known.labels, /source_workload="owner"/);
+  const certificate = find(metrics, { ...NOBODY, derivedSource: { identity: "spiffe://td/z" } });
+  assert.match(certificate.labels, /source_principal="spiffe:\/\/td\/z"/);
+});
+
+/** What a reading says, by the end of the labels. */
+function read(metrics: TrafficMetrics, now: number): { readonly kept: number; readonly last: number } {
+  const items = [...metrics.read(now)];
+  return { kept: items.filter(({ last }) => !last).length, last: items.filter(({ last }) => last).length };
+}
+
+Deno.test("traffic metrics: a series that has not moved is forgotten once its last values were read", () => {
+  const { metrics, derived } = limited();
+  const series = derived("spiffe://td/a", "n");
+  series.opened = 1;
+  countFlag(series.closed, "-");
+  assert.deepEqual(read(metrics, 5000), { kept: 1, last: 0 });
+  series.sent = 7;
+  assert.deepEqual(read(metrics, 7000), { kept: 1, last: 0 }, "it moved since");
+  assert.deepEqual(read(metrics, 7999), { kept: 1, last: 0 });
+  assert.deepEqual(read(metrics, 8000), { kept: 0, last: 1 });
+  assert.deepEqual(read(metrics, 8001), { kept: 0, last: 0 });
+  assert.notEqual(derived("spiffe://td/a", "n"), series, "and begins anew");
+  assert.equal(metrics.snapshot().length, 1);
+});
+
+Deno.test("traffic metrics: who keeps a forgotten series' peers at hand gets a new one", () => {
+  const { metrics } = limited();
+  const parties = { ...NOBODY, source: workload("a"), destination: workload("b") };
+  const series = find(metrics, parties);
+  read(metrics, 0);
+  assert.deepEqual(read(metrics, 1000), { kept: 0, last: 1 });
+  assert.notEqual(find(metrics, parties), series);
+});
+
+Deno.test("traffic metrics: a series with an open connection is not forgotten, nor any where the time is 0", () => {
+  const { metrics, derived } = limited();
+  derived("spiffe://td/a", "n").opened = 1;
+  read(metrics, 0);
+  assert.deepEqual(read(metrics, 1e9), { kept: 1, last: 0 });
+  const never = limited({ expiry: 0 });
+  never.derived("spiffe://td/a", "n");
+  read(never.metrics, 0);
+  assert.deepEqual(read(never.metrics, 1e9), { kept: 1, last: 0 });
+});
+
+Deno.test("traffic metrics: what is forgotten makes room for others", () => {
+  const { metrics, derived } = limited({ derived: 4 });
+  for (let i = 0; i < 4; i++) derived("spiffe://td/a", `n${i}`);
+  read(metrics, 0);
+  read(metrics, 1000);
+  assert.match(derived("spiffe://td/a", "new").labels, /source_workload_namespace="new"/);
 });

@@ -5,7 +5,7 @@
  * A side comes from the control plane (a workload), from what the peer says about itself (baggage, certificate), or
  * both. Making one costs microseconds, so `traffic_labels.ts` remembers them.
  */
-import { label } from "./label_text.ts";
+import { cutToBytes, label } from "./label_text.ts";
 
 /** What is needed of a workload. The mesh's `Workload` is one. */
 export interface TrafficWorkload {
@@ -64,8 +64,8 @@ interface PeerValues {
   readonly zone: string;
 }
 
-/** Names in Kubernetes have at most 253 characters; what a peer says about itself must not cost more. */
-const DERIVED_MAX = 253;
+/** Names in Kubernetes have at most 253 bytes, label values 63; what a peer says about itself must not cost more. */
+const NAME_MAX = 253, LABEL_MAX = 63;
 
 /** The workload wins, except for the principal: that is the certificate's alone, never inferred. */
 export function sourcePeer(workload: TrafficWorkload | null, derived: DerivedPeer | null): TrafficPeer {
@@ -105,17 +105,17 @@ function workloadValues(workload: TrafficWorkload): PeerValues {
 }
 
 function derivedValues(derived: DerivedPeer): PeerValues {
-  const said = (text: string | null | undefined) => (text ?? "").slice(0, DERIVED_MAX);
+  const said = (text: string | null | undefined, most: number) => cutToBytes(text ?? "", most);
   return {
-    workload: said(derived.workloadName),
-    canonicalService: said(derived.serviceName),
-    revision: said(derived.serviceVersion),
-    namespace: said(derived.namespace),
+    workload: said(derived.workloadName, NAME_MAX),
+    canonicalService: said(derived.serviceName, LABEL_MAX),
+    revision: said(derived.serviceVersion, LABEL_MAX),
+    namespace: said(derived.namespace, LABEL_MAX),
     principal: derived.identity ?? "",
-    app: said(derived.workloadName),
-    cluster: said(derived.clusterId),
-    region: said(derived.region),
-    zone: said(derived.zone),
+    app: said(derived.workloadName, NAME_MAX),
+    cluster: said(derived.clusterId, NAME_MAX),
+    region: said(derived.region, LABEL_MAX),
+    zone: said(derived.zone, LABEL_MAX),
   };
 }
 

@@ -191,7 +191,8 @@ function writeMesh(cluster: Cluster, node: BedNode): string {
   });
   const server = {
     ...workload("server", "south", own === "south" ? [cluster.pod("server").ip] : []),
-    ...own === "north" && { networkGateway: { destination: `south/${cluster.outside.ip}`, hboneMtlsPort: PORT } },
+    // As istiod does, to both: those in the south take what comes from elsewhere from this gateway only.
+    networkGateway: { destination: `south/${cluster.outside.ip}`, hboneMtlsPort: PORT },
     services: Object.fromEntries(services.map(({ hostname }) => [`${NAMESPACE}/${hostname}`, ports])),
   };
   const others = own === "north"

@@ -1,0 +1,76 @@
+/**
+ * One scrape's figures: the sums over all isolates, whose snapshots come in slices.
+ *
+ * A series that one worker has forgotten may still be counted by another: then the sum must not fall, as whoever
+ * scrapes takes that for a restart. {@link ForgottenTraffic} keeps what the one had counted until none has the series.
+ */
+import type { Cell, HistogramCell, MetricsSnapshot } from "./metrics.ts";
+import { addTraffic, copyTraffic, type TrafficSeries } from "./traffic_metrics.ts";
+
+export class MetricsSum {
+  readonly #cells = new Map<string, Cell>();
+  readonly #histograms = new Map<string, HistogramCell>();
+  readonly #traffic = new Map<string, TrafficSeries>();
+  readonly #leaving = new Map<string, TrafficSeries>();
+
+  /** `part`: of any isolate. Copied, as the isolate may go on counting. */
+  add({ cells, histograms, traffic, leaving }: MetricsSnapshot): void {
+    for (const cell of cells) {
+      const sum = this.#cells.get(keyOf(cell));
+      if (sum === undefined) this.#cells.set(keyOf(cell), { ...cell });
+      else sum.value += cell.value;
+    }
+    for (const cell of histograms) {
+      const sum = this.#histograms.get(keyOf(cell));
+      if (sum === undefined) this.#histograms.set(keyOf(cell), { ...cell, counts: [...cell.counts] });
+      else addHistogram(sum, cell);
+    }
+    for (const series of traffic) addTo(this.#traffic, series);
+    for (const series of leaving) addTo(this.#leaving, series);
+  }
+
+  /** Once, when all parts are there. */
+  finish(forgotten: ForgottenTraffic = new ForgottenTraffic()): MetricsSnapshot {
+    forgotten.settle(this.#traffic, this.#leaving);
+    return {
+      cells: [...this.#cells.values()],
+      histograms: [...this.#histograms.values()],
+      traffic: [...this.#traffic.values()],
+      leaving: [],
+    };
+  }
+}
+
+/** What workers had counted in series that they have forgotten and others have not, from scrape to scrape. */
+export class ForgottenTraffic {
+  /** Its owner is the next {@link settle}: what nobody counts any more goes. */
+  #kept = new Map<string, TrafficSeries>();
+
+  /** Adds to `traffic`, the series that are still counted, what belongs to them or is shown for the last time. */
+  settle(traffic: Map<string, TrafficSeries>, leaving: ReadonlyMap<string, TrafficSeries>): void {
+    const kept = new Map<string, TrafficSeries>();
+    for (const from of [this.#kept, leaving]) {
+      for (const series of from.values()) if (traffic.has(series.labels)) addTo(kept, series);
+    }
+    for (const series of this.#kept.values()) {
+      if (traffic.has(series.labels) || leaving.has(series.labels)) addTo(traffic, series);
+    }
+    for (const series of leaving.values()) addTo(traffic, series);
+    this.#kept = kept;
+  }
+}
+
+function addTo(sums: Map<string, TrafficSeries>, series: TrafficSeries): void {
+  const sum = sums.get(series.labels);
+  if (sum === undefined) sums.set(series.labels, copyTraffic(series));
+  else addTraffic(sum, series);
+}
+
+function keyOf({ family, labels }: Cell | HistogramCell): string {
+  return `${family}{${labels}}`;
+}
+
+function addHistogram(sum: HistogramCell, cell: HistogramCell): void {
+  cell.counts.forEach((count, index) => sum.counts[index] = (sum.counts[index] ?? 0) + count);
+  sum.sum += cell.sum;
+}

@@ -1,0 +1,61 @@
+import { strict as assert } from "node:assert";
+import { Metrics, type MetricsSnapshot } from "./metrics.ts";
+import { MetricsReading } from "./metrics_reading.ts";
+import { ForgottenTraffic, MetricsSum } from "./metrics_sum.ts";
+import type { TrafficSeries } from "./traffic_metrics.ts";
+
+const EMPTY: MetricsSnapshot = { cells: [], histograms: [], traffic: [], leaving: [] };
+
+function series(labels: string, sent: number): TrafficSeries {
+  return { labels, flagAt: 0, opened: 0, received: 0, sent, closed: {}, failed: {} };
+}
+
+/** Bytes sent by labels, after a scrape of these parts. */
+function scrape(forgotten: ForgottenTraffic, ...parts: readonly Partial<MetricsSnapshot>[]): Record<string, number> {
+  const sum = new MetricsSum();
+  for (const part of parts) sum.add({ ...EMPTY, ...part });
+  return Object.fromEntries(sum.finish(forgotten).traffic.map(({ labels, sent }) => [labels, sent]));
+}
+
+Deno.test("metrics sum: a series that one worker forgets and another does not keeps its value", () => {
+  const forgotten = new ForgottenTraffic();
+  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(forgotten, {}, { traffic: [series("a", 3)] }), { a: 8 });
+  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, { traffic: [series("a", 3)] }), { a: 9 });
+  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, { leaving: [series("a", 3)] }), { a: 9 });
+  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 1)] }, {}), { a: 9 });
+  assert.deepEqual(scrape(forgotten, {}, {}), {});
+  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, {}), { a: 1 });
+});
+
+Deno.test("metrics sum: a series that all forget is shown once more", () => {
+  const forgotten = new ForgottenTraffic();
+  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { leaving: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(forgotten, {}, {}), {});
+});
+
+Deno.test("metrics reading: slices together are all there is, each of a bounded number of items", () => {
+  const metrics = new Metrics();
+  for (let i = 0; i < 1000; i++) metrics.cell("istio_xds_message", `type-${i}`).value = i;
+  metrics.histogram("istio_dns_upstream_request_duration_seconds", "a", "udp", "s", "r");
+  const reading = new MetricsReading(metrics, () => 0);
+  const parts: MetricsSnapshot[] = [];
+  for (let ended = false; !ended;) {
+    const slice = reading.next();
+    parts.push(slice.part);
+    ended = slice.ended;
+  }
+  assert.deepEqual(parts.map(({ cells }) => cells.length), [256, 256, 256, 232]);
+  const sum = new MetricsSum();
+  for (const part of parts) sum.add(part);
+  assert.deepEqual(sum.finish(), metrics.snapshot());
+});
+
+Deno.test("metrics reading: a slice ends when its time is over", () => {
+  const metrics = new Metrics();
+  for (let i = 0; i < 100; i++) metrics.cell("istio_xds_message", `type-${i}`);
+  let now = 0;
+  const reading = new MetricsReading(metrics, () => now++);
+  assert.equal(reading.next().part.cells.length, 2);
+});
