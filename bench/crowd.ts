@@ -18,21 +18,21 @@ export class Crowd {
   readonly #processes: readonly Started[];
   readonly #sender: Started;
 
-  private constructor(seconds: number, echo: Started, sender: Started) {
+  private constructor(seconds: number, sender: Started, echo: Started | null) {
     this.#seconds = seconds;
-    this.#processes = [sender, echo];
+    this.#processes = echo === null ? [sender] : [sender, echo];
     this.#sender = sender;
   }
 
   /** Returns when the connections are open, and that is when the `seconds` of sending begin. */
   static async start(subject: Subject, groups: readonly Group[], seconds: number): Promise<Crowd> {
-    const host = subject.link.addresses.server;
-    const echo = startScript(subject, "server", "echo", [host, `${ECHO_PORT}`]);
-    await waitForLog(echo, /ready/, START_MILLIS);
-    const plan: SenderPlan = { host, port: ECHO_PORT, seconds, groups };
-    const sender = startScript(subject, "client", "sender", [JSON.stringify(plan)]);
-    await waitForLog(sender, /ready/, OPEN_MILLIS);
-    return new Crowd(seconds, echo, sender);
+    const echo = await startEcho(subject);
+    return new Crowd(seconds, await startSender(subject, groups, seconds), echo);
+  }
+
+  /** The same where the echo runs already; it stays. */
+  static async startWithoutEcho(subject: Subject, groups: readonly Group[], seconds: number): Promise<Crowd> {
+    return new Crowd(seconds, await startSender(subject, groups, seconds), null);
   }
 
   /** What became of each group, once the time is over. The connections stay open. */
@@ -44,6 +44,20 @@ export class Crowd {
   async stop(): Promise<void> {
     for (const process of this.#processes) await process.stop();
   }
+}
+
+/** Listens when it returns. The pair's end stops it. */
+export async function startEcho(subject: Subject): Promise<Started> {
+  const echo = startScript(subject, "server", "echo", [subject.link.addresses.server, `${ECHO_PORT}`]);
+  await waitForLog(echo, /ready/, START_MILLIS);
+  return echo;
+}
+
+async function startSender(subject: Subject, groups: readonly Group[], seconds: number): Promise<Started> {
+  const plan: SenderPlan = { host: subject.link.addresses.server, port: ECHO_PORT, seconds, groups };
+  const sender = startScript(subject, "client", "sender", [JSON.stringify(plan)]);
+  await waitForLog(sender, /ready/, OPEN_MILLIS);
+  return sender;
 }
 
 function startScript(subject: Subject, side: Side, name: string, args: readonly string[]): Started {

@@ -3,7 +3,7 @@
  * latency less its median is the longest turn of a proxy's worker, seen from outside.
  */
 import { peakBytes, resetPeak, residentBytes } from "./cpu.ts";
-import { Crowd } from "./crowd.ts";
+import { Crowd, startEcho } from "./crowd.ts";
 import { sleep, waitForLog } from "./processes.ts";
 import type { Place, Variant } from "./proxies.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
@@ -82,6 +82,7 @@ async function draining(pair: Subject, connections: number): Promise<Sample> {
 }
 
 async function attacked(pair: Subject, pairs: number, attempts: number): Promise<Sample> {
+  await startEcho(pair);
   const sample: Record<string, number> = {};
   for (const [kind, count] of [["keyUpdates", pairs], ["records", pairs], ["frames", FRAMES]] as const) {
     let best = Infinity;
@@ -91,22 +92,21 @@ async function attacked(pair: Subject, pairs: number, attempts: number): Promise
   return sample;
 }
 
+/** The attacker has encrypted everything before the probe begins. */
 async function attackOnce(pair: Subject, kind: string, count: number): Promise<number> {
-  const crowd = await Crowd.start(pair, [PROBE], ATTACK_SECONDS);
-  try {
-    const { link, directory, processes } = pair;
-    const script = new URL("hostile.ts", import.meta.url).pathname;
-    const before = [...link.inside("client"), "nice", "-n", "19", Deno.execPath(), "run", "-A", "--no-prompt"];
-    const hostile = processes.start("hostile", [...before, script, directory, link.addresses.server, kind, `${count}`]);
-    await waitForLog(hostile, /ready/, START_MILLIS);
-    Deno.kill(hostile.pid, "SIGUSR2");
-    const [probe] = await crowd.results();
-    await waitForLog(hostile, /sent|cut/, START_MILLIS);
-    await hostile.stop();
-    return longestTurn(probe);
-  } finally {
-    await crowd.stop();
-  }
+  const { link, directory, processes } = pair;
+  const script = new URL("hostile.ts", import.meta.url).pathname;
+  const before = [...link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt"];
+  const hostile = processes.start("hostile", [...before, script, directory, link.addresses.server, kind, `${count}`]);
+  await waitForLog(hostile, /ready/, START_MILLIS);
+  const crowd = await Crowd.startWithoutEcho(pair, [PROBE], ATTACK_SECONDS);
+  await sleep(LEAD_MILLIS);
+  Deno.kill(hostile.pid, "SIGUSR2");
+  const [probe] = await crowd.results();
+  await waitForLog(hostile, /sent|cut/, START_MILLIS);
+  await hostile.stop();
+  await crowd.stop();
+  return longestTurn(probe);
 }
 
 /** Both kinds get certificates there, and the attacker has one of the same root. */
