@@ -2,7 +2,7 @@
 import { CertificateError } from "../../identity/authority.ts";
 import { equalBytes } from "../../identity/certificate.ts";
 import { isExpired } from "../../identity/renewal.ts";
-import type { SpiffeId } from "../../identity/spiffe_id.ts";
+import { parseSpiffeId, type SpiffeId, trustDomainOf } from "../../identity/spiffe_id.ts";
 import type { SvidMessage, SvidWords } from "./source.ts";
 import { chooseSvid, printable, readSvid, type Svid } from "./svid.ts";
 
@@ -30,7 +30,7 @@ export function judgeMessage(
   }
   const chosen = chooseSvid(message.svids, wanted);
   if (chosen === null) {
-    const text = words.mismatch(wanted, printable(first.id), asked);
+    const text = `${words.mismatch(wanted, printable(first.id), asked)}${domainHint(wanted, first.id)}`;
     return { kind: "absent", error: new CertificateError(text, "SAN_MISMATCH") };
   }
   if (held !== null && !isExpired(held, now) && isSame(held, chosen.chain)) return { kind: "same" };
@@ -39,6 +39,15 @@ export function judgeMessage(
   // O20: while the server is away the agent goes on giving out what it has.
   if (isExpired(svid, now)) return { kind: "unusable", error: expired(svid) };
   return { kind: "new", svid };
+}
+
+/** The cure where not the workload is another one, but the trust domain. */
+function domainHint(wanted: SpiffeId, got: string): string {
+  const id = parseSpiffeId(got);
+  const [ours, theirs] = [trustDomainOf(wanted), id === null ? null : trustDomainOf(id)];
+  if (theirs === null || theirs === ours) return "";
+  return `; SPIRE's trust domain is ${theirs} and the mesh's is ${ours}: CLUSTER_DOMAIN and the mesh's trust domain ` +
+    "must be SPIRE's";
 }
 
 function isSame(held: Svid, chain: readonly Uint8Array[]): boolean {

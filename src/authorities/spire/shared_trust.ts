@@ -33,7 +33,7 @@ export function certificateOf(
 ): IssuedCertificate | CertificateError | null {
   const bundles = held.bundles ?? shared.bundles;
   if (bundles === null) return null;
-  if ((bundles.get(shared.own)?.length ?? 0) === 0) return noBundle(shared.own, bundles);
+  if (!isTrusted(shared.own, bundles)) return noBundle(shared.own, bundles);
   const trust = trustOf(shared.own, bundles, held.federatesWith);
   if (before !== null && before.key === held.svid.key && sameTrust(before.bundles, trust)) return before;
   try {
@@ -42,6 +42,11 @@ export function certificateOf(
     if (error instanceof CertificateError) return error;
     throw error;
   }
+}
+
+/** There is something to verify members of `trustDomain` by. */
+export function isTrusted(trustDomain: TrustDomain, bundles: BundleMap): boolean {
+  return (bundles.get(trustDomain)?.length ?? 0) > 0;
 }
 
 function noBundle(own: TrustDomain, bundles: BundleMap): CertificateError {

@@ -19,8 +19,8 @@ import type { WriteLine } from "../../identity/manager_events.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { subjectKey } from "../../identity/subject_key.ts";
 import { NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
-import { trustOf } from "./bundles.ts";
-import type { SharedTrust } from "./shared_trust.ts";
+import { type BundleMap, trustOf } from "./bundles.ts";
+import { isTrusted, type SharedTrust } from "./shared_trust.ts";
 import { Slots } from "./slots.ts";
 import type { SvidSource } from "./source.ts";
 import { SvidSession } from "./svid_session.ts";
@@ -52,7 +52,7 @@ export class SpireAuthority implements CertificateAuthority {
   readonly keyedBy: "identity" | "workload";
   readonly concurrency: number;
   readonly #options: SpireAuthorityOptions;
-  /** Fulfilled with the first bundles: the agent is there and talks to us. */
+  /** Fulfilled with the first bundle of our own trust domain: the agent is there, and it is the right one. */
   readonly connected: Promise<void>;
   readonly #slots: Slots;
   readonly #trust: SharedTrust;
@@ -73,7 +73,8 @@ export class SpireAuthority implements CertificateAuthority {
     this.connected = connected.promise;
     options.source.start({
       onBundles: (bundles) => {
-        connected.resolve();
+        if (isTrusted(options.trustDomain, bundles)) connected.resolve();
+        else this.#warnOfDomain(bundles);
         Object.assign(this.#trust, { bundles, problem: null });
         this.#all((session) => session.trustChanged());
       },
@@ -144,6 +145,19 @@ export class SpireAuthority implements CertificateAuthority {
     this.#sessions.set(key, session);
     this.#watch();
     return session;
+  }
+
+  /** Nobody can be verified: at once, whether or not somebody asks for a certificate. */
+  #warnOfDomain(bundles: BundleMap): void {
+    const { trustDomain, log } = this.#options;
+    const others = [...bundles.keys()].slice(0, 8).join(", ") || "none";
+    log(
+      "warn",
+      `SPIRE has no trust bundle of ${trustDomain}, which CLUSTER_DOMAIN says is the trust domain, but of: ${others}. ` +
+        "CLUSTER_DOMAIN must be SPIRE's trust_domain, and so must the trust domain of the mesh (meshConfig.trustDomain); " +
+        "no certificate can be used before that",
+      {},
+    );
   }
 
   /** While there are sessions, they are looked at from time to time. */

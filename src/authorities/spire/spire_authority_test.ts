@@ -169,3 +169,21 @@ Deno.test("identity 4.8: a broker that refuses one pod is not asked again becaus
   assert.ok(bench.source.attestations - before <= 1);
   bench.authority.close();
 });
+
+Deno.test("identity P2: connected with the bundle of its own trust domain only; another one is a warning at once", async () => {
+  const bench = new SpireBench({ bundles: false });
+  let connected = false;
+  void bench.authority.connected.then(() => connected = true);
+  bench.bundles({ "other.test": [bench.ca.root.certificate], "example.org": [] });
+  await bench.clock.advance(0);
+  assert.ok(!connected);
+  assert.match(
+    bench.lines.join("\n"),
+    /^warn SPIRE has no trust bundle of example\.org, which CLUSTER_DOMAIN says .* other\.test/,
+  );
+  bench.bundles({ "example.org": [bench.ca.root.certificate] });
+  await bench.clock.advance(0);
+  assert.ok(connected);
+  assert.equal(bench.lines.length, 1);
+  bench.authority.close();
+});
