@@ -155,3 +155,30 @@ Deno.test("identity 4.1: the proxy is not ready before the agent answers, and sa
   await proxy.line(/Task 'certificate authority' complete \(.*\), marking server ready/);
   assert.equal((await proxy.stop()).code, 0);
 });
+
+Deno.test("identity P2: with another trust domain than SPIRE's the proxy is not ready, and names both with the setting", async () => {
+  using folder = tempDir();
+  await using agent = await ScriptedAgent.start(`${folder.path}/admin.sock`, "spire.test");
+  await using proxy = new Proxy(settings(folder, agent));
+  await proxy.line(
+    /SPIRE has no trust bundle of cluster\.local, which CLUSTER_DOMAIN says is the trust domain, but of: spire\.test/,
+  );
+  await proxy.line(/Task 'proxy' complete/);
+  const answer = await fetch(await proxy.url("readiness", "/healthz/ready"));
+  assert.equal(answer.status, 500);
+  assert.match(await answer.text(), /certificate authority/);
+});
+
+Deno.test("identity S28: an agent that floods with malformed messages gets ten lines a minute, and is not believed", async () => {
+  await using bench = await Bench.start();
+  const entry = bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  const id = { trustDomain: "cluster.local", path: `/ns/${NAMESPACE}/sa/b` };
+  const malformed = { x509Svids: [{ x509Svid: { certChain: [Uint8Array.of(1)], id }, x509SvidKey: Uint8Array.of(1) }] };
+  for (let i = 0; i < 500; i++) bench.agent.pushMessage(malformed);
+  // What comes after them has been handled when the withdrawal is noticed.
+  bench.agent.delete(entry);
+  await eventually("no certificate any more", async () => !await bench.admits(bench.own));
+  const lines = bench.proxy.program.printed.filter((line) => line.includes("Error receiving SVID response"));
+  assert.equal(lines.length, 10);
+});

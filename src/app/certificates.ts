@@ -17,12 +17,13 @@ import type { CertificateState } from "../identity/certificate_state.ts";
 import { Priority } from "../identity/fetch_queue.ts";
 import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
-import { logManagerEvents, type ManagerEvents } from "../identity/manager_events.ts";
+import { logManagerEvents, type ManagerEvents, type WriteLine } from "../identity/manager_events.ts";
 import { type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { askUntilAnswered } from "./ask_until_answered.ts";
+import { type LimitedLines, limitLines } from "./limit_lines.ts";
 import { PacedSender } from "./paced_sender.ts";
 import { LocalPods } from "./local_pods.ts";
 
@@ -35,6 +36,7 @@ export class Certificates {
   /** Where pods have certificates of their own: what was asked for on a pod's behalf. Emptied when it goes. */
   readonly #subjects = new Map<string, CertificateSubject>();
   readonly #sender = new PacedSender<ToWorker>(SYSTEM_CLOCK, (message) => this.send(message));
+  readonly #lines: LimitedLines;
   readonly #asking = new AbortController();
   #connected: Promise<void> | null;
   /** The way to the workers, set by the wiring. */
@@ -43,14 +45,18 @@ export class Certificates {
   /** Rejects where a setting cannot be used. */
   static async open(config: Config, log: Log, metrics: Metrics): Promise<Certificates> {
     const pods: { find: FindPod } = { find: () => null };
-    const certificates = new Certificates(await makeAuthority(config, log, (uid) => pods.find(uid)), log, metrics);
+    const scope = log.scope(SCOPES[authorityKind(config)]);
+    const lines = limitLines((level, message, fields) => scope[level](message, fields), SYSTEM_CLOCK);
+    const authority = await makeAuthority(config, lines.write, (uid) => pods.find(uid));
+    const certificates = new Certificates(authority, lines, log, metrics);
     pods.find = (uid) => certificates.pods.find(uid);
-    certificates.#askForOwn(config, log);
+    certificates.#askForOwn(config);
     return certificates;
   }
 
-  private constructor(authority: CertificateAuthority, log: Log, metrics: Metrics) {
+  private constructor(authority: CertificateAuthority, lines: LimitedLines, log: Log, metrics: Metrics) {
     this.#authority = authority;
+    this.#lines = lines;
     this.#connected = authority.connected ?? null;
     this.#metrics = metrics;
     const scope = log.scope("ztunnel::identity::manager");
@@ -123,6 +129,7 @@ export class Certificates {
     this.#asking.abort();
     this.#manager.close();
     this.#authority.close();
+    this.#lines.close();
     this.#sender.close();
   }
 
@@ -130,17 +137,16 @@ export class Certificates {
    * An authority that only answers is asked for the certificate of the proxy's own workload, which a node without pods
    * has too: when it comes, the authority works.
    */
-  #askForOwn(config: Config, log: Log): void {
+  #askForOwn(config: Config): void {
     const own = ownIdentity(config);
     if (this.#authority.onUpdate !== undefined || own === null) return;
-    const scope = log.scope("ztunnel::identity::caclient");
     this.#connected = askUntilAnswered(
       {
         authority: this.#authority,
         subject: { id: own, workloadUid: null },
         clock: SYSTEM_CLOCK,
         random: Math.random,
-        warn: (text) => scope.warn(text),
+        warn: (text) => this.#lines.write("warn", text, {}),
       },
       this.#asking.signal,
     );
@@ -186,22 +192,34 @@ export class Certificates {
   }
 }
 
-/** In the order of `docs/spec/identity-spire.md` 3.2. SPIRE's client is loaded by those who use it: it takes 1 MB. */
-async function makeAuthority(config: Config, log: Log, findPod: FindPod): Promise<CertificateAuthority> {
-  const { ca, spire, node } = config;
-  if (ca.fake) return localAuthority(config);
-  if (!spire.enabled && spire.broker === null) {
-    const scope = log.scope("ztunnel::identity::caclient");
-    return openIstio(config, SYSTEM_CLOCK, (level, message, fields) => scope[level](message, fields));
-  }
-  const scope = log.scope("ztunnel::identity::spireclient");
+type AuthorityKind = "local" | "istio" | "spire";
+
+const SCOPES: Readonly<Record<AuthorityKind, string>> = {
+  local: "ztunnel::identity::caclient",
+  istio: "ztunnel::identity::caclient",
+  spire: "ztunnel::identity::spireclient",
+};
+
+/** In the order of `docs/spec/identity-spire.md` 3.2. "spire": by its agent, or by a broker. */
+function authorityKind({ ca, spire }: Config): AuthorityKind {
+  if (ca.fake) return "local";
+  return spire.enabled || spire.broker !== null ? "spire" : "istio";
+}
+
+/** SPIRE's client is loaded by those who use it: it takes 1 MB. */
+async function makeAuthority(config: Config, log: WriteLine, findPod: FindPod): Promise<CertificateAuthority> {
+  const { spire, node } = config;
+  const kind = authorityKind(config);
+  if (kind === "local") return localAuthority(config);
+  if (kind === "istio") return openIstio(config, SYSTEM_CLOCK, log);
   const { systemProcesses } = await import("../authorities/spire/process_table.ts");
   const around: SpireSurroundings = {
     clock: SYSTEM_CLOCK,
     random: Math.random,
-    log: (level, message, fields) => scope[level](message, fields),
+    log,
     findPod,
     processes: systemProcesses(),
+    own: selfIdentity(config),
   };
   if (spire.broker === null) {
     const { openSpire } = await import("../authorities/spire/open_spire.ts");
@@ -211,10 +229,14 @@ async function makeAuthority(config: Config, log: Log, findPod: FindPod): Promis
   return openBroker(spire, spire.broker, node.clusterDomain, around);
 }
 
-/** Null: not known, not needed by this mode, or there is no authority that could fail to answer. */
-function ownIdentity({ mode, ca, node: { self, trustDomain } }: Config): SpiffeId | null {
-  if (mode === "dedicated" || ca.fake || self === null) return null;
-  return workloadId(trustDomain, self.namespace, self.serviceAccount);
+/** Null: not known, or there is no authority that could fail to answer. */
+function ownIdentity(config: Config): SpiffeId | null {
+  return config.mode === "dedicated" || config.ca.fake ? null : selfIdentity(config);
+}
+
+/** Null: not known. */
+function selfIdentity({ node: { self, trustDomain } }: Config): SpiffeId | null {
+  return self === null ? null : workloadId(trustDomain, self.namespace, self.serviceAccount);
 }
 
 function localAuthority(config: Config): CertificateAuthority {

@@ -8,6 +8,7 @@ import { Environment, type Variables } from "../../src/config/environment.ts";
 import { spireSettings } from "../../src/config/spire_settings.ts";
 import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import type { CertificateError, CertificateSubject, IssuedCertificate } from "../../src/identity/authority.ts";
+import { workloadId } from "../../src/identity/spiffe_id.ts";
 import { CertificateManager } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
@@ -39,6 +40,7 @@ export class SpireClient implements Disposable {
       log,
       findPod: (uid: string) => this.pods.get(uid) ?? null,
       processes,
+      own: workloadId(clusterDomain, "istio-system", "ztunnel"),
     };
     this.authority = settings.broker === null
       ? openSpire(settings, clusterDomain, around)

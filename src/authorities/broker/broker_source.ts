@@ -2,6 +2,7 @@
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ContainerRuntime } from "../cri/container_runtime.ts";
 import { findProcess } from "../spire/by_process.ts";
+import { isOwn } from "../spire/delegated_source.ts";
 import type { FindPod } from "../spire/local_pods.ts";
 import type { ProcessTable } from "../spire/process_guard.ts";
 import type { Attestation, SvidSource, SvidWords } from "../spire/source.ts";
@@ -49,6 +50,8 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
       naming.watch?.((uid) => events.onContainerStarted(uid), ending.signal);
     },
     async attest(subject, turn, signal) {
+      // What the Workload API gives the proxy for itself is the certificate of its own workload too.
+      if (isOwn(subject, own.id)) return ownAttestation(own);
       const { reference, ...named } = await naming.name(subject, turn, signal);
       return { ...named, open: (until) => api.subscribe(reference, until) };
     },
@@ -58,6 +61,15 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
       api.close();
       naming.close();
     },
+  };
+}
+
+function ownAttestation(own: OwnIdentityFollower): Attestation {
+  return {
+    asked: "the proxy's own SVID",
+    open: (signal) => Promise.resolve(own.stream(signal)),
+    confirm: () => Promise.resolve(),
+    problem: () => null,
   };
 }
 

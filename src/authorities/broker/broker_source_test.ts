@@ -12,6 +12,7 @@ import { spireSettings } from "../../config/spire_settings.ts";
 import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import { certificateAuthorityContract } from "../../identity/authority_contract.ts";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../../identity/authority.ts";
+import { workloadId } from "../../identity/spiffe_id.ts";
 import type { LocalPod } from "../spire/local_pods.ts";
 import type { SpireAuthority } from "../spire/spire_authority.ts";
 import { brokerMessage } from "./broker_api.ts";
@@ -60,6 +61,7 @@ class BrokerBench implements AsyncDisposable {
       log: (level, message) => lines.push(`${level} ${message}`),
       findPod: (uid) => late.self?.pods.find((pod) => pod.uid === uid) ?? null,
       processes: { seesNode: false, ownPid: 1, read: () => null, networkNamespace: () => null },
+      own: null,
     });
     return new BrokerBench(broker, authority, folder, lines, late);
   }
@@ -230,6 +232,17 @@ Deno.test("identity 5.4: our own SVID is renewed: later streams use it, open one
   bench.broker.svids.set(REFERENCE, [bench.broker.ca.issue(PATH)]);
   bench.broker.push();
   await eventually("the push on the first stream", () => bench.updates.length === 1);
+});
+
+Deno.test("identity 5.4: the proxy's own workload has the SVID that the Workload API gives the proxy", async () => {
+  await using bench = await BrokerBench.start();
+  const self = { id: workloadId("example.org", "istio-system", "ztunnel")!, workloadUid: null };
+  const issued = await bench.fetch(self);
+  assert.equal(issued.id, self.id);
+  assert.deepEqual(bench.broker.asked, []);
+  bench.broker.renewOwn(OWN);
+  await eventually("the renewed one", () => bench.updates.length === 1);
+  assert.notEqual(bench.updates[0], issued.serial);
 });
 
 Deno.test("identity 5.4: attestation by process", async () => {

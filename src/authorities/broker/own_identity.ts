@@ -8,6 +8,7 @@ import type { WriteLine } from "../../identity/manager_events.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../../identity/spiffe_id.ts";
 import { readBundle } from "../spire/bundles.ts";
 import { explainFailure } from "../spire/explain_failure.ts";
+import type { SvidMessage, SvidStream } from "../spire/source.ts";
 import { followStream } from "../spire/follow_stream.ts";
 import { chooseSvid, printable, type RawSvid, readSvid, type Svid } from "../spire/svid.ts";
 
@@ -52,6 +53,9 @@ export class OwnIdentityFollower {
   /** Those who wait for the first one; emptied when it comes, or a problem. */
   #waiting: (() => void)[] = [];
 
+  /** Those who wait for another one; emptied by it. At most one for each stream. */
+  #changes: (() => void)[] = [];
+
   constructor(parts: OwnIdentityParts) {
     this.#parts = parts;
   }
@@ -74,6 +78,23 @@ export class OwnIdentityFollower {
     }, this.#ending.signal);
   }
 
+  /** Which of the SVIDs that the proxy's pod has. */
+  get id(): SpiffeId {
+    return this.#parts.id;
+  }
+
+  /** The identity as messages of a stream, the current one first, for as long as `signal` is not aborted. */
+  stream(signal: AbortSignal): SvidStream {
+    let seen: OwnIdentity | null = null;
+    return {
+      read: async () => {
+        while (this.#current === null || this.#current === seen) await this.#change(signal);
+        seen = this.#current;
+        return messageOf(seen);
+      },
+    };
+  }
+
   get current(): OwnIdentity | null {
     return this.#current;
   }
@@ -87,8 +108,22 @@ export class OwnIdentityFollower {
     throw this.#problem ?? new CertificateError("the SPIFFE Broker client is closed", "CLOSED");
   }
 
+  /** Rejects with the reason of `signal`, and when this follower is closed. */
+  #change(signal: AbortSignal): Promise<void> {
+    const until = AbortSignal.any([signal, this.#ending.signal]);
+    if (until.aborted) return Promise.reject(until.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = () => reject(until.reason);
+    until.addEventListener("abort", abort, { once: true });
+    this.#changes.push(() => {
+      until.removeEventListener("abort", abort);
+      resolve();
+    });
+    return promise;
+  }
+
   close(): void {
-    this.#ending.abort();
+    this.#ending.abort(new CertificateError("the SPIFFE Broker client is closed", "CLOSED"));
     this.#wake();
     this.#parts.channel.close();
   }
@@ -137,6 +172,7 @@ export class OwnIdentityFollower {
     this.#current = message;
     this.#problem = null;
     this.#events?.onChange(message);
+    for (const tell of this.#changes.splice(0)) tell();
     this.#wake();
   }
 
@@ -150,6 +186,14 @@ export class OwnIdentityFollower {
   #wake(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }
+}
+
+function messageOf({ svid, trustDomain, anchors }: OwnIdentity): SvidMessage {
+  return {
+    svids: [{ id: svid.id, chain: svid.chain, key: svid.key }],
+    federatesWith: [],
+    bundles: new Map([[trustDomain, anchors.map(({ der }) => der)]]),
+  };
 }
 
 function ownIdentity({ svids }: X509SVIDResponse, id: SpiffeId): OwnIdentity | CertificateError {

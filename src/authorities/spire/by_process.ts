@@ -1,8 +1,10 @@
 /** Subjects named by a process of their pod (`docs/spec/identity-spire.md` 4.3, 4.4). */
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { ContainerRuntime, PodProcess } from "../cri/container_runtime.ts";
-import { type NamedSubject, type SubjectNaming, workloadKeyExpected } from "./delegated_source.ts";
+import { isOwn, type NamedSubject, type SubjectNaming, vouchedFor, workloadKeyExpected } from "./delegated_source.ts";
 import type { FindPod } from "./local_pods.ts";
+import type { SpiffeId } from "../../identity/spiffe_id.ts";
+import { accountSelectors } from "./selectors.ts";
 import { guardProcess, processProblem, type ProcessTable, type StartTime } from "./process_guard.ts";
 
 /** A process that is the pod's, and stays so: the agent itself does not look again. */
@@ -71,14 +73,32 @@ async function lookUp<T>(doing: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-export function byProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): SubjectNaming {
+/** `own`: of the proxy itself, which no CNI agent announces; null: not known. */
+export function byProcess(
+  runtime: ContainerRuntime,
+  findPod: FindPod,
+  processes: ProcessTable,
+  own: SpiffeId | null,
+): SubjectNaming {
   return {
     keyedBy: "workload",
     async name(subject, turn, signal): Promise<NamedSubject> {
+      if (isOwn(subject, own)) return nameOwn(subject, processes);
       const { pid, ...found } = await findProcess(subject, turn, runtime, findPod, processes, signal);
       return { request: { pid }, ...found };
     },
     watch: (onStarted, until) => runtime.watch(onStarted, until),
     close: () => runtime.close(),
+  };
+}
+
+/** By its own process where its number means the same to the agent; else as its entry is usually written. */
+function nameOwn(subject: CertificateSubject, { seesNode, ownPid }: ProcessTable): NamedSubject {
+  if (!seesNode) return vouchedFor(accountSelectors(subject));
+  return {
+    request: { pid: ownPid },
+    asked: `the proxy's own process, PID ${ownPid}`,
+    confirm: () => Promise.resolve(),
+    problem: () => null,
   };
 }

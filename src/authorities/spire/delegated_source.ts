@@ -2,7 +2,7 @@
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
-import type { TrustDomain } from "../../identity/spiffe_id.ts";
+import type { SpiffeId, TrustDomain } from "../../identity/spiffe_id.ts";
 import { type RawBundles, readBundles } from "./bundles.ts";
 import type { DelegatedApi, DelegatedRequest } from "./delegated_api.ts";
 import { followStream } from "./follow_stream.ts";
@@ -124,19 +124,25 @@ export function byAccount(): SubjectNaming {
   };
 }
 
-/** By namespace, service account, name and uid of the pod. */
-export function byPod(findPod: FindPod): SubjectNaming {
+/** By namespace, service account, name and uid of the pod. `own`: of the proxy itself, by its account; or null. */
+export function byPod(findPod: FindPod, own: SpiffeId | null): SubjectNaming {
   return {
     keyedBy: "workload",
     // deno-lint-ignore require-await -- so that a refusal is a rejection
     async name(subject) {
+      if (isOwn(subject, own)) return vouchedFor(accountSelectors(subject));
       return vouchedFor(podSelectors(subject, podOf(subject, findPod)));
     },
     close: () => {},
   };
 }
 
-function vouchedFor(selectors: ReturnType<typeof accountSelectors>): NamedSubject {
+/** The proxy's own workload, which serves its metrics over HBONE and which no CNI agent announces. */
+export function isOwn({ id, workloadUid }: CertificateSubject, own: SpiffeId | null): boolean {
+  return workloadUid === null && id === own;
+}
+
+export function vouchedFor(selectors: ReturnType<typeof accountSelectors>): NamedSubject {
   return {
     request: { selectors },
     asked: `selectors ${formatSelectors(selectors)}`,

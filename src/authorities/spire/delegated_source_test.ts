@@ -2,9 +2,10 @@
 import { strict as assert } from "node:assert";
 import { eventually, inTime } from "../../../tests/support/patience.ts";
 import { running } from "../../../tests/support/spire_cri.ts";
-import { SpireRig } from "../../../tests/support/spire_rig.ts";
+import { BLIND, SpireRig } from "../../../tests/support/spire_rig.ts";
 import { describe, subjectOf } from "../../../tests/support/spire_source.ts";
 import { CertificateError } from "../../identity/authority.ts";
+import { workloadId } from "../../identity/spiffe_id.ts";
 import { dumpCertificates } from "../../identity/certificate_dump.ts";
 
 const SELECTORS = { variables: { SPIRE_ATTESTATION: "selectors" } };
@@ -326,3 +327,24 @@ Deno.test("identity 4.3: the second container of a pod has the entry", async () 
   const { message } = await refusalOf(rig, subjectOf("test-sa", "uid-2"));
   assert.match(message, /none that fits PID 12 \(container name-b, 2 of 2 that run\) /);
 });
+
+const SELF = { id: workloadId("example.org", "istio-system", "ztunnel")!, workloadUid: null };
+const ENTRY = { path: "/ns/istio-system/sa/ztunnel", selectors: ["k8s:ns:istio-system", "k8s:sa:ztunnel"] };
+
+Deno.test("identity P17: the proxy's own workload is asked about by the proxy's process", async () => {
+  const processes = { ...BLIND, seesNode: true, ownPid: 77 };
+  await using rig = await SpireRig.start({ processes });
+  rig.agent.add(ENTRY);
+  rig.agent.processes.set(77, ENTRY.selectors);
+  assert.equal((await rig.get(SELF)).id, SELF.id);
+  assert.equal(rig.agent.subscriptions[0]!.request.pid, 77);
+});
+
+for (const attestation of ["pid", "pod_selectors"]) {
+  Deno.test(`identity P17: without a view of the node the proxy's own workload is named by its account (${attestation})`, async () => {
+    await using rig = await SpireRig.start({ variables: { SPIRE_ATTESTATION: attestation } });
+    rig.agent.add(ENTRY);
+    assert.equal((await rig.get(SELF)).id, SELF.id);
+    assert.equal(rig.agent.subscriptions[0]!.request.pid, 0);
+  });
+}

@@ -4,7 +4,7 @@ import type { Clock, GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
-import { parseTrustDomain, type TrustDomain } from "../../identity/spiffe_id.ts";
+import { parseTrustDomain, type SpiffeId, type TrustDomain } from "../../identity/spiffe_id.ts";
 import { type ContainerRuntime, containerRuntime } from "../cri/container_runtime.ts";
 import { byProcess } from "./by_process.ts";
 import { DelegatedApi } from "./delegated_api.ts";
@@ -22,6 +22,8 @@ export interface SpireSurroundings {
   /** What the CNI agent said. */
   readonly findPod: FindPod;
   readonly processes: ProcessTable;
+  /** SPIFFE id of the proxy's own workload; null: not known. */
+  readonly own: SpiffeId | null;
 }
 
 /**
@@ -74,11 +76,11 @@ export function checkedDomain(clusterDomain: string): TrustDomain {
 function naming(settings: SpireSettings, around: SpireSurroundings): SubjectNaming {
   switch (settings.attestation) {
     case "pid":
-      return byProcess(openRuntime(settings, around), around.findPod, around.processes);
+      return byProcess(openRuntime(settings, around), around.findPod, around.processes, around.own);
     case "selectors":
       return byAccount();
     case "pod_selectors":
-      return byPod(around.findPod);
+      return byPod(around.findPod, around.own);
     default:
       return settings.attestation satisfies never;
   }
