@@ -9,6 +9,8 @@ import { setImmediate } from "node:timers";
 import type { Millis, Scheduler, Timer, TurnTask } from "./network.ts";
 import { TimerQueue } from "./timers.ts";
 
+/** As many as the reactor runs in a turn: the others follow in the next ones. */
+const TIMERS_PER_TURN = 64;
 /** So many turns without time moving can only be two parties that wake each other for ever. */
 const MAX_TURNS_AT_ONCE = 1_000_000;
 
@@ -62,7 +64,7 @@ export class MemoryScheduler implements Scheduler {
     this.turn++;
     const next = new Set(this.#next);
     this.#drain(this.#events, new Set(this.#events));
-    this.#timers.runDue(this.#now);
+    this.#timers.runDue(this.#now, (ran) => ran < TIMERS_PER_TURN);
     this.#drain(this.#next, next);
     this.#endTurn();
   }

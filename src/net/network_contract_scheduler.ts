@@ -16,6 +16,33 @@ export function schedulerContract(test: ContractTest): void {
     assert.deepEqual(ran, ["early", "a", "b", "c", "late"]);
   });
 
+  test("timers that are due together run in portions, in order, with tasks of other turns in between", async (rig) => {
+    const { network, run } = rig;
+    const COUNT = 300;
+    const turns: number[] = [], order: number[] = [];
+    let tasks = 0;
+    const busy = {
+      runTurn() {
+        tasks++;
+        if (order.length < COUNT) network.nextTurn(busy);
+      },
+    };
+    network.after(0, () => {
+      for (let i = 0; i < COUNT; i++) {
+        network.after(5, () => {
+          order.push(i);
+          turns.push(network.turn);
+          if (i === 0) network.nextTurn(busy);
+        });
+      }
+    });
+    await run(() => order.length === COUNT);
+    assert.deepEqual(order, Array.from({ length: COUNT }, (_, i) => i));
+    const perTurn = Math.max(...Map.groupBy(turns, (turn) => turn).values().map(({ length }) => length));
+    assert.ok(perTurn <= 64, `${perTurn} in one turn`);
+    assert.ok(tasks >= COUNT / 64 - 1, `${tasks} tasks of other turns`);
+  });
+
   test("a cancelled timer does not run; cancelling is idempotent", async ({ network, run }) => {
     const ran: string[] = [];
     const victim = network.after(5, () => ran.push("victim"));

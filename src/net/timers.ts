@@ -70,15 +70,18 @@ export class TimerQueue {
    * Runs what is due at `now` and existed before the call; timers made meanwhile wait for the next call, so that one
    * which sets itself again without a delay cannot hold the loop. Returns how many ran. What a callback throws
    * passes through; the timers behind it stay queued, and the next call runs them.
+   *
+   * `mayGoOn` is asked between two timers, with how many have run. When it says no, the rest stays queued in its
+   * order, and {@link nextAt} is not later than `now`.
    */
-  runDue(now: Millis): number {
+  runDue(now: Millis, mayGoOn: (ran: number) => boolean = () => true): number {
     this.#now = Math.max(this.#now, now);
     const newcomers = this.#created;
     let ran = 0;
     for (let at = this.nextAt(); at !== null && at <= now; at = this.nextAt()) {
       const top = this.#heap[0];
       // Newcomers are due at `now` or later, hence behind everything older that is due.
-      if (top === undefined || top.order >= newcomers) break;
+      if (top === undefined || top.order >= newcomers || (ran > 0 && !mayGoOn(ran))) break;
       this.#pop();
       const run = top.run;
       top.run = null;

@@ -71,6 +71,33 @@ Deno.test("timers: a throwing callback passes its error on and loses no other ti
   assert.deepEqual(ran, ["before", "behind"]);
 });
 
+Deno.test("timers: a run that is cut short leaves the rest in its order, before all that is set meanwhile", () => {
+  const queue = new TimerQueue();
+  const ran: string[] = [];
+  const set = (name: string, at: number) => queue.after(at, () => void ran.push(name));
+  for (let i = 0; i < 4; i++) {
+    queue.after(10, () => {
+      ran.push(`old ${i}`);
+      set(`new ${i}`, 0);
+    });
+  }
+  const two = (count: number) => count < 2;
+  assert.equal(queue.runDue(20, two), 2);
+  assert.equal(queue.nextAt(), 10);
+  assert.equal(queue.runDue(21, two), 2);
+  assert.deepEqual(ran, ["old 0", "old 1", "old 2", "old 3"]);
+  assert.equal(queue.runDue(22, two), 2);
+  assert.equal(queue.runDue(23, two), 2);
+  assert.deepEqual(ran.slice(4), ["new 0", "new 1", "new 2", "new 3"]);
+});
+
+Deno.test("timers: one runs in each call, even where no time is left for a second one", () => {
+  const queue = new TimerQueue();
+  for (let i = 0; i < 3; i++) queue.after(1, () => {});
+  for (let left = 3; left > 0; left--) assert.equal(queue.runDue(5, () => false), 1);
+  assert.equal(queue.nextAt(), null);
+});
+
 Deno.test("timers: NaN is refused, Infinity never runs", () => {
   const queue = new TimerQueue();
   assert.throws(() => queue.after(NaN, () => {}), RangeError);
