@@ -99,7 +99,7 @@ export class DataPlane {
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
-    this.#loop = makeLoop(network, parts.onSurplus);
+    this.#loop = makeLoop(network, parts.onSurplus, parts.random);
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;

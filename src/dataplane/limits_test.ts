@@ -213,12 +213,13 @@ Deno.test("observed O31 HEADERS that never finish: the end after 10 s, though PI
   bed.assertClean();
 });
 
-Deno.test("dataplane 2.3: a peer that does not answer PINGs is dropped after 30 s, its applications too", () => {
+Deno.test("dataplane 2.3: a peer that is silent is sent a PING and dropped 20 s later, its applications too", () => {
   const { bed, server } = scene();
   const apps = bed.listen(`${SERVER}:8080`);
   const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
   peer.send(concat([PREFACE, settings(), settingsAck()]));
-  bed.advance(29_999);
+  // The random source of the tests gives the shortest interval, 8.5 s.
+  bed.advance(28_499);
   assert.equal(peer.fate, "open");
   bed.advance(1);
   assert.equal(peer.fate, "fin");

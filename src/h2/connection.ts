@@ -94,6 +94,7 @@ export class H2Connection implements Connection {
 
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
     if (this.rest !== null) throw new Error("Cannot receive while bytes of before are left");
+    this.keepalive.received(now);
     const at = this.pass(bytes, start, end, now);
     if (at < end && !this.core.ended) this.rest = bytes.slice(at, end);
   }

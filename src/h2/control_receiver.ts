@@ -70,7 +70,7 @@ export class ControlReceiver {
       core.writer.ping(high, low, true);
       return true;
     }
-    if (high === KEEPALIVE_PING && this.keepalive.answered(low, core.now)) return true;
+    if (high === KEEPALIVE_PING && this.keepalive.answered(low)) return true;
     if (high === DRAIN_PING && core.shutdown.state === ShutdownState.ANNOUNCED) {
       core.finaliseDrain();
       return true;

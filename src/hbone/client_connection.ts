@@ -9,6 +9,7 @@
  * "ended" the last frames leave.
  */
 import { H2Connection } from "../h2/connection.ts";
+import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
 import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } from "../h2/seam.ts";
 import type { HeaderList, Stream, StreamHandler } from "../h2/seam.ts";
@@ -229,11 +230,13 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #start(duplex: Duplex, peer: TlsPeer): void {
-    const { network, buffers } = this.#loop;
+    const { network, buffers, random } = this.#loop;
     this.#abort = () => {};
     this.tls = peer;
     this.lastUsed = network.now();
-    const options = { ...defaultOptions("client"), ...this.#settings.http2 };
+    const defaults = defaultOptions("client");
+    const pingInterval = spreadInterval(defaults.pingInterval, random);
+    const options = { ...defaults, ...this.#settings.http2, pingInterval };
     this.#h2 = new H2Connection(options, this, buffers, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();

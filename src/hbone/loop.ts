@@ -19,6 +19,8 @@ const INPUT_SIZE = 262_144;
 
 export interface Loop {
   readonly network: Network;
+  /** In [0, 1): spreads in time what connections do by themselves. */
+  readonly random: () => number;
   readonly input: Uint8Array;
   readonly buffers: BufferPool;
   readonly portions: Portions;
@@ -32,7 +34,11 @@ export interface Loop {
  * `onSurplus`: a burst has left free buffers behind; call `trim` now and then, until it returns false, to give those
  * back that nobody uses any more.
  */
-export function makeLoop(network: Network, onSurplus: (trim: () => boolean) => void = () => {}): Loop {
+export function makeLoop(
+  network: Network,
+  onSurplus: (trim: () => boolean) => void = () => {},
+  random: () => number = () => 0.5,
+): Loop {
   const trim = () => {
     const more = [buffers.trim(), blocks.trim()];
     return surplus = more.includes(true);
@@ -46,6 +52,7 @@ export function makeLoop(network: Network, onSurplus: (trim: () => boolean) => v
   const blocks = new BlockPool(noteSurplus);
   return {
     network,
+    random,
     input: new Uint8Array(INPUT_SIZE),
     buffers,
     portions: new Portions(network),

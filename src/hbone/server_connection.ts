@@ -1,5 +1,6 @@
 /** The server's half of one HBONE connection: HTTP/2 on a verified TLS stream, requests handed up. */
 import { H2Connection } from "../h2/connection.ts";
+import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
 import type { Duplex } from "../net/duplex.ts";
@@ -28,7 +29,9 @@ export class ServerConnection implements ConnectionHandler {
   constructor(loop: Loop, duplex: Duplex, http2: ServerHttp2, events: ServerEvents) {
     this.#loop = loop;
     this.#events = events;
-    const options = { ...defaultOptions("server"), ...http2 };
+    const defaults = defaultOptions("server");
+    const pingInterval = spreadInterval(defaults.pingInterval, loop.random);
+    const options = { ...defaults, ...http2, pingInterval };
     this.#h2 = new H2Connection(options, this, loop.buffers, loop.network.now());
     this.#transport = new Transport(loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();

@@ -1,0 +1,28 @@
+import { strict as assert } from "node:assert";
+import { Keepalive, spreadInterval } from "./keepalive.ts";
+
+Deno.test("keepalive: the ACK is known as ours, also when other bytes came before it; a second one is not", () => {
+  const keepalive = new Keepalive(10_000, 20_000, 0);
+  const sequence = keepalive.sent(10_000);
+  keepalive.received(10_500);
+  assert.equal(keepalive.outstanding, false);
+  assert.equal(keepalive.answered(sequence), true);
+  assert.equal(keepalive.answered(sequence), false);
+});
+
+Deno.test("keepalive: silence behind a PING ends it, however much was received before", () => {
+  const keepalive = new Keepalive(10_000, 20_000, 0);
+  keepalive.received(5000);
+  assert.equal(keepalive.due(14_999), false);
+  assert.equal(keepalive.due(15_000), true);
+  keepalive.sent(15_000);
+  assert.equal(keepalive.deadline, 35_000);
+  assert.equal(keepalive.expired(34_999), false);
+  assert.equal(keepalive.expired(35_000), true);
+});
+
+Deno.test("keepalive: the interval is spread by 15 % to either side", () => {
+  assert.equal(spreadInterval(10_000, () => 0.5), 10_000);
+  assert.equal(Math.round(spreadInterval(10_000, () => 0)), 8500);
+  assert.equal(Math.round(spreadInterval(10_000, () => 1)), 11_500);
+});
