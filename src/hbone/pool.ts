@@ -9,6 +9,7 @@ import type { HeaderList } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress, type Ip } from "../net/address.ts";
+import { inPortions } from "../net/in_portions.ts";
 import type { Millis } from "../net/network.ts";
 import { ClientConnection, type ClientSettings, type Peer } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
@@ -100,10 +101,12 @@ export class Pool {
     if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
   }
 
-  /** GOAWAY everywhere; connections end with their last stream. */
+  /** GOAWAY everywhere, on some connections in each turn; they end with their last stream. */
   drain(): void {
     this.#draining = true;
-    for (const connection of [...this.#all]) connection.drain();
+    inPortions(this.#loop.rounds, [...this.#all], (connection) => {
+      if (this.#all.has(connection)) connection.drain();
+    });
   }
 
   /** There are no streams any more: what they said last leaves, in a moment at most, then `done` is called. */
@@ -112,7 +115,7 @@ export class Pool {
     this.#entries.clear();
     for (const connection of [...this.#all]) if (connection.isConnecting) this.#end(connection);
     if (this.#all.size === 0) return done();
-    const timer = this.#loop.network.after(LAST_WORDS, () => this.close());
+    const timer = this.#loop.network.after(LAST_WORDS, () => this.#endAll());
     this.#onDrained = () => {
       timer.cancel();
       done();
@@ -126,6 +129,13 @@ export class Pool {
       for (const tunnel of [...waiting]) tunnel.fail({ flag: "CONNECT", message: "pool draining" });
     }
     this.#entries.clear();
+  }
+
+  /** The same for a pool without streams, some in each turn. */
+  #endAll(): void {
+    inPortions(this.#loop.rounds, [...this.#all], (connection) => {
+      if (this.#all.has(connection)) this.#end(connection);
+    });
   }
 
   #entry(request: TunnelRequest): Entry {

@@ -6,7 +6,10 @@ import { type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { SocketAddress } from "../net/address.ts";
+import { PORTION } from "../net/in_portions.ts";
+import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
+import type { Rounds } from "../net/rounds.ts";
 import { Unproven } from "./unproven.ts";
 
 export interface LiveConnection {
@@ -54,6 +57,10 @@ export class Connections {
   readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
+  /** Those that {@link cutAll} has still to cut, the youngest last; null: it was not called. */
+  #toCut: LiveConnection[] | null = null;
+  /** Of them, those that came since the last portion: cut beside the next one, or they could put off the end. */
+  #latecomers = 0;
   /** Streams and captured connections that wait for an application to accept. */
   pendingDials = 0;
   readonly unproven = new Unproven();
@@ -113,9 +120,30 @@ export class Connections {
     };
   }
 
-  /** The youngest first: so streams before the tunnel they came by, each with its own record. */
-  cutAll(): void {
-    for (const { connection } of this.#entries.values().reverse()) connection.cut(null);
+  /**
+   * Cuts all, some of them in each turn, and whatever comes meanwhile. The youngest first: so streams before the tunnel
+   * they came by, each with its own record. Idempotent.
+   */
+  cutAll(rounds: Rounds): void {
+    if (this.#toCut !== null) return;
+    this.#toCut = this.#entries.values().map(({ connection }) => connection);
+    const connections = this.#toCut;
+    const task: TurnTask = { runTurn: () => this.#cutSome(connections, () => rounds.add(task)) };
+    rounds.take(task);
+  }
+
+  #cutSome(connections: LiveConnection[], goOn: () => void): void {
+    let most = PORTION + this.#latecomers;
+    this.#latecomers = 0;
+    for (let next = connections.pop(); next !== undefined; next = connections.pop()) {
+      // It may have ended by itself since.
+      if (this.#entries.get(next.registration)?.connection === next) {
+        next.cut(null);
+        most--;
+      }
+      if (most <= 0) break;
+    }
+    if (connections.length > 0) goOn();
   }
 
   close(): void {
@@ -130,6 +158,10 @@ export class Connections {
     const entry = new Entry(connection);
     connection.registration = this.#lastRegistration;
     this.#entries.set(connection.registration, entry);
+    if (this.#toCut !== null) {
+      this.#toCut.push(connection);
+      this.#latecomers++;
+    }
     return entry;
   }
 

@@ -4,8 +4,11 @@ import { authorize, type Call } from "../mesh/authorize.ts";
 import { EMPTY_MATCH, policyKey } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import { policy, socket, stateOf, workload } from "../mesh/fixture_test.ts";
+import { PORTION } from "../net/in_portions.ts";
 import { MemoryNetwork } from "../net/memory_network.ts";
+import { Rounds } from "../net/rounds.ts";
 import { testLog } from "../telemetry/testing.ts";
+import { makeLoop } from "../hbone/loop.ts";
 import { HostNetwork } from "../hbone/testing_network.ts";
 import { Connections, type InboundConnection } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
@@ -106,8 +109,32 @@ Deno.test("forced: the youngest goes first, each exactly once", () => {
   const { connections, open } = bed();
   const order: number[] = [];
   for (const port of [1, 2, 3]) open(port).onCut = () => order.push(port);
-  connections.cutAll();
+  connections.cutAll(new Rounds(new MemoryNetwork()));
   assert.deepEqual(order, [3, 2, 1]);
+});
+
+Deno.test("forced: many go in portions, the youngest first, and what comes meanwhile goes before what is left", () => {
+  const { connections, open } = bed();
+  const memory = new MemoryNetwork();
+  const order: number[] = [];
+  const COUNT = 3 * PORTION + 1;
+  const add = (port: number) => void (open(port).onCut = () => order.push(port));
+  for (let port = 1; port <= COUNT; port++) add(port);
+  let empty = 0;
+  connections.whenEmpty(() => empty++);
+  connections.cutAll(new Rounds(memory));
+  connections.cutAll(new Rounds(memory));
+  assert.equal(order.length, PORTION);
+  // More than a portion of them in each turn could put off the end for ever.
+  for (let port = 1000; port < 1000 + 2 * PORTION; port++) add(port);
+  memory.step();
+  assert.deepEqual(order.slice(PORTION, PORTION + 3), [1031, 1030, 1029]);
+  assert.equal(order.length, 4 * PORTION);
+  assert.equal(empty, 0);
+  memory.runUntilIdle();
+  assert.equal(order.at(-1), 1);
+  assert.equal(new Set(order).size, COUNT + 2 * PORTION);
+  assert.equal(empty, 1);
 });
 
 Deno.test("xds 8.1 Q11: a workload that names another policy is asked about again, and only that workload's calls", () => {
@@ -138,7 +165,7 @@ Deno.test("xds 3.3: the same pod under another uid: its live calls are asked by 
 function drainBed() {
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const log = testLog();
-  const context = { loop: { network: host }, log: log.log.scope("test") } as unknown as PodContext;
+  const context = { loop: makeLoop(host), log: log.log.scope("test") } as unknown as PodContext;
   const lines = () => log.lines().map((line) => line.split("\t").slice(1).join(" "));
   return { ...bed(), host, context, lines, done: 0 };
 }

@@ -5,7 +5,7 @@ import type { PodContext } from "./pod_context.ts";
 
 export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
 
-/** `graceful`: connections may go on for `deadline` ms. `immediate`: they end now. */
+/** `graceful`: connections may go on for `deadline` ms. `immediate`: they end now, some of them in each turn. */
 export type DrainMode = { readonly kind: "graceful"; readonly deadline: Millis } | { readonly kind: "immediate" };
 
 /** Calls `done` once, when no connection is left. The listener has been closed before. */
@@ -25,8 +25,8 @@ export function drainConnections(
   };
   const timer = mode.kind === "immediate" ? null : context.loop.network.after(mode.deadline, () => {
     log.warn("drain duration expired with pending connections, forcefully shutting down", { component });
-    connections.cutAll();
+    connections.cutAll(context.loop.rounds);
   });
   connections.whenEmpty(complete);
-  if (mode.kind === "immediate") connections.cutAll();
+  if (mode.kind === "immediate") connections.cutAll(context.loop.rounds);
 }

@@ -2,6 +2,7 @@
 import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
+import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { Call } from "../mesh/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
@@ -103,8 +104,12 @@ export class PodProxy {
     if (this.#drain === "over") return done();
     this.#onDrained.push(done);
     if (mode.kind === "graceful") { if (this.#drain === "running") this.#retire(mode); }
-    else if (this.#drain === "draining") { for (const { connections } of this.#components) connections.cutAll(); }
+    else if (this.#drain === "draining") this.#cutAll();
     else this.#beginDrain(mode);
+  }
+
+  #cutAll(): void {
+    for (const { connections } of this.#components) connections.cutAll(this.#parts.loop.rounds);
   }
 
   #retire(mode: DrainMode): void {
@@ -126,7 +131,8 @@ export class PodProxy {
       for (const pool of this.#pools) pool.finish(poolEnded);
     });
     for (const { name, connections, context, beginDrain } of this.#components) {
-      beginDrain();
+      // Who is cut need not be asked to leave.
+      if (mode.kind === "graceful") beginDrain();
       drainConnections(context, connections, name, mode, componentEnded);
     }
   }
@@ -145,7 +151,7 @@ export class PodProxy {
       tunnels.add(tunnel);
       tunnel.start();
     }, () => {
-      for (const tunnel of [...tunnels]) tunnel.drain();
+      inPortions(this.#parts.loop.rounds, [...tunnels], (tunnel) => tunnel.drain());
     });
   }
 
