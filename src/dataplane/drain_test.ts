@@ -1,5 +1,6 @@
 /** Leaving: gracefully, by force, at once (`docs/spec/dataplane.md` 2.6, 5.4, 10.9). */
 import { strict as assert } from "node:assert";
+import { PORTION } from "../net/in_portions.ts";
 import { assertSameBytes } from "../net/network_contract_kit.ts";
 import { rawClient, rawServer } from "../hbone/testing_peer.ts";
 import { pattern } from "../h2/testing.ts";
@@ -204,6 +205,32 @@ Deno.test("an immediate drain cuts a graceful one short; both are told", () => {
   server.pod.drain({ kind: "immediate" }, () => told++);
   assert.equal(told, 3, "when it is over: at once");
   bed.assertClean();
+});
+
+Deno.test("many connections end some in each turn, whether they are asked to leave before or not; each is told of", () => {
+  for (const first of ["graceful", "immediate"] as const) {
+    const { bed, client, server } = scene();
+    for (let i = 0; i < 99; i++) bed.connect(CLIENT, `${SERVER}:8080`);
+    bed.run();
+    // 100 streams over one connection.
+    assert.equal(server.pod.connectionCount, 101);
+    let told = 0;
+    if (first === "graceful") server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => told++);
+    bed.run();
+    server.pod.drain({ kind: "immediate" }, () => told++);
+    let largest = 0;
+    while (bed.memory.busy) {
+      const before = server.pod.connectionCount;
+      bed.memory.step();
+      largest = Math.max(largest, before - server.pod.connectionCount);
+    }
+    assert.ok(largest > 0 && largest <= PORTION, `${largest} in one turn`);
+    assert.equal(server.pod.connectionCount, 0);
+    assert.equal(told, first === "graceful" ? 2 : 1);
+    assert.equal(server.lines.filter((line) => line.includes(DRAINED)).length, 100);
+    client.drain();
+    bed.assertClean();
+  }
 });
 
 Deno.test("a peer's GOAWAY: open tunnels go on, the next connection gets another", () => {
