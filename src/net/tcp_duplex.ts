@@ -12,7 +12,7 @@ import { errno, libc } from "../os/libc.ts";
 import { resetOnClose, setOption, socketName, takeSocketError } from "../os/socket.ts";
 import { ANY_V4, type SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
-import { CLOSED, endingOf } from "./endings.ts";
+import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
@@ -73,6 +73,15 @@ export class TcpDuplex implements Duplex, FdHandler {
   }
 
   onEvents(flags: number): void {
+    try {
+      this.#handle(flags);
+    } catch (error) {
+      endAfterThrow(this, this.#sink, (ending) => this.failure = ending);
+      throw error;
+    }
+  }
+
+  #handle(flags: number): void {
     this.#note(flags);
     // Reading first: what came before a reset is still to be had, and a write would find the reset.
     if (flags & INCOMING && this.failure === null) {

@@ -11,10 +11,11 @@ import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../o
 import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
-import { CLOSED, endingOf } from "./endings.ts";
+import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Timer } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
+import { RecordOverhead } from "./record_overhead.ts";
 import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
@@ -28,9 +29,6 @@ const RECORDS_PER_READ = 32;
 const SHORT_READ = 32768;
 /** Header, content type and tag (RFC 8446 §5.2). */
 const RECORD_OVERHEAD = 22;
-/** Bytes on the wire that carried no data, beyond 64 for each byte that did: a flood of empty or post-handshake records. */
-const OVERHEAD_ALLOWED = 131072;
-const OVERHEAD_PER_BYTE = 64;
 /** ms that a closed stream has for what is still in its write buffer. */
 const LINGER_MS = 10_000;
 
@@ -51,7 +49,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   #peerIsDone = false;
   #unflushed = false;
   #wantsRoom = false;
-  #overhead = -OVERHEAD_ALLOWED;
+  readonly #overhead = new RecordOverhead();
   #closed = false;
   /** Set while a closed stream waits for room to write the rest. */
   #lingering: Timer | null = null;
@@ -78,6 +76,15 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   onEvents(flags: number): void {
+    try {
+      this.#handle(flags);
+    } catch (error) {
+      endAfterThrow(this, this.#sink, (ending) => this.#fail(ending));
+      throw error;
+    }
+  }
+
+  #handle(flags: number): void {
     if (this.#lingering !== null) return this.#linger(flags);
     if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
     if (flags & c.EPOLLERR) this.broken = true;
@@ -115,9 +122,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
       }
       if (into.length - filled < RECORD) break;
     }
-    this.#overhead += ((session.bytesFromSocket() - before) >>> 0) - OVERHEAD_PER_BYTE * filled;
-    if (this.#overhead < -OVERHEAD_ALLOWED) this.#overhead = -OVERHEAD_ALLOWED;
-    else if (this.#overhead > 0) return this.#fail(FLOOD);
+    if (!this.#overhead.allows((session.bytesFromSocket() - before) >>> 0, filled)) return this.#fail(FLOOD);
     return filled === 0 && this.failure !== null ? FAILED : filled;
   }
 

@@ -71,6 +71,8 @@ function endingFor(failure: TlsFailure, protocolCode: string, eof: string): Endi
       return byUs("TLS_CERTIFICATE", `the peer's certificate is not acceptable: ${failure.text}`);
     case "refused":
       return byUs("TLS_REFUSED", failure.text);
+    case "internal":
+      return byUs("TLS_INTERNAL", `an internal error in a TLS callback: ${failure.text}`);
     case "no-certificate":
       return byUs("TLS_NO_CERTIFICATE", "the peer sent no certificate");
     case "flood":

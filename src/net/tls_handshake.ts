@@ -11,7 +11,7 @@ import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
-import { TlsJudge, type TlsRole } from "./tls_judge.ts";
+import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
 
 /** Largest packet the kernel cuts into segments by itself. */
 const OFFLOAD_LIMIT = 65535;
@@ -105,7 +105,7 @@ export class TlsHandshake implements Dial, FdHandler {
     this.#finish();
     const { local, remote, fd } = this.#tcp;
     const duplex = new TlsDuplex(this.#loop, session, { fd, local, remote }, this.#unit);
-    this.#events.onSecure(duplex, { chain: session.peerChain, ...negotiated });
+    handToUser(this.#events, duplex, { chain: session.peerChain, ...negotiated });
   }
 
   #failed({ failure }: NativeTlsSession): void {

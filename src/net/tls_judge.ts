@@ -1,9 +1,10 @@
 /** What a handshake thinks of its peer, and how it puts a failure; the same over a socket and over another stream. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { PathRefusal } from "../os/tls_native_session.ts";
-import type { Ending } from "./duplex.ts";
+import type { Duplex, Ending } from "./duplex.ts";
+import { CALLBACK_FAILED } from "./endings.ts";
 import type { SecureEvents } from "./network.ts";
-import { type PeerRefusal, REVOKED } from "./tls_context.ts";
+import { type PeerRefusal, REVOKED, type TlsPeer } from "./tls_context.ts";
 import { handshakeEnding } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 
@@ -51,6 +52,17 @@ export class TlsJudge {
     if (failure === null) return handshakeEnding({ kind: "protocol", text: "handshake failed" });
     if (failure.kind !== "refused" || this.#refusal === null) return handshakeEnding(failure);
     return { by: "us", how: "error", code: this.#refusal.code, message: this.#refusal.message };
+  }
+}
+
+/** The end of a good handshake. A user that throws out of `onSecure` has not taken the stream: it ends, and is told. */
+export function handToUser(events: SecureEvents, duplex: Duplex, peer: TlsPeer): void {
+  try {
+    events.onSecure(duplex, peer);
+  } catch (error) {
+    duplex.close(true);
+    events.onSecureFailure(CALLBACK_FAILED);
+    throw error;
   }
 }
 

@@ -5,7 +5,8 @@ import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from
 import { CLOSED } from "./endings.ts";
 import type { Scheduler, Timer } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
-import { streamEnding } from "./tls_endings.ts";
+import { RecordOverhead } from "./record_overhead.ts";
+import { FLOOD, streamEnding } from "./tls_endings.ts";
 import type { TlsLayer } from "./tls_layer.ts";
 
 /** Bytes encrypted at once: what the stream does not take is kept, so this bounds it. */
@@ -17,6 +18,9 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly #scheduler: Scheduler;
   readonly #layer: TlsLayer;
   readonly #plain: Duplex;
+  readonly #overhead = new RecordOverhead();
+  /** Of what the session has read, as it counts it. */
+  #seen = 0;
   #sink: DuplexSink | null = null;
   #blocked = false;
   #wantsRoom = false;
@@ -33,6 +37,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     this.#scheduler = scheduler;
     this.#layer = layer;
     this.#plain = layer.plain;
+    this.#seen = layer.session.bytesFromSocket();
     this.#plain.start(this);
     this.#push();
   }
@@ -79,6 +84,8 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     if (this.ended || into.length === 0) return 0;
     for (;;) {
       const count = this.#layer.session.read(into, this.#scheduler.now());
+      // After each pull, since a flood may go on for as long as the stream below has something.
+      if (!this.#allows(Math.max(0, count))) return this.#fail(FLOOD);
       if (count > 0) {
         // The stream below may have had more than it has announced yet, and does not announce what it was read from.
         this.readable = true;
@@ -94,6 +101,13 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
       this.readable = false;
       return this.#plain.failure === null || this.ended ? 0 : this.#fail(this.#plain.failure);
     }
+  }
+
+  #allows(data: number): boolean {
+    const seen = this.#layer.session.bytesFromSocket();
+    const wire = (seen - this.#seen) >>> 0;
+    this.#seen = seen;
+    return this.#overhead.allows(wire, data);
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {

@@ -5,7 +5,7 @@ import type { Dial, Millis, Scheduler, SecureEvents, Timer, TurnTask } from "./n
 import type { Rounds } from "./rounds.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
-import { TlsJudge, type TlsRole } from "./tls_judge.ts";
+import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
@@ -81,7 +81,7 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     if (problem !== null) return this.#giveUp(problem);
     this.#finish();
     const peer = { chain: this.#session.peerChain, ...negotiated };
-    this.#events.onSecure(new LayeredTlsDuplex(this.#loop, this.#layer), peer);
+    handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
 
   #giveUp(ending: Ending): void {

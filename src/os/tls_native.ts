@@ -51,22 +51,27 @@ export class NativeTls {
   /** Throws `TlsSettingsError` where the library cannot do what the policy says. */
   constructor(readonly library: TlsLibrary, readonly policy: NativeTlsPolicy) {
     this.sha256 = library.crypto.EVP_sha256();
-    this.#verify = new Deno.UnsafeCallback(verifySignature, (store) => this.working?.verify(store) ?? 0);
+    this.#verify = new Deno.UnsafeCallback(
+      verifySignature,
+      (store) => this.#guarded(0, () => this.working?.verify(store) ?? 0),
+    );
     this.#message = new Deno.UnsafeCallback(infoSignature, (_ssl, where) => {
-      if (where & STATE_LOOP) this.working?.countMessage();
+      if (where & STATE_LOOP) this.#guarded(undefined, () => this.working?.countMessage());
     });
     // A client without ALPN never gets to the selection below, so it is stopped here, before it costs a key exchange.
-    this.#hello = new Deno.UnsafeCallback(helloSignature, (ssl, alert) => {
-      if (this.#offersAlpn(ssl)) return HELLO_GOOD;
-      new DataView(Deno.UnsafePointerView.getArrayBuffer(alert!, 4)).setInt32(0, NO_APPLICATION_PROTOCOL, true);
-      this.working?.refuse("the client offers no application protocol (ALPN), h2 is required");
-      return HELLO_BAD;
-    });
-    this.#selectAlpn = new Deno.UnsafeCallback(alpnSignature, (_ssl, out, outLength, offered, length) => {
-      const { SSL_select_next_proto } = library.ssl;
-      const found = SSL_select_next_proto(out, outLength, ALPN_H2, ALPN_H2.length, offered, length);
-      return found === NEGOTIATED ? OK : ALERT_FATAL;
-    });
+    this.#hello = new Deno.UnsafeCallback(
+      helloSignature,
+      (ssl, alert) => this.#guarded(HELLO_BAD, () => this.#judgeHello(ssl, alert)),
+    );
+    this.#selectAlpn = new Deno.UnsafeCallback(
+      alpnSignature,
+      (_ssl, out, outLength, offered, length) =>
+        this.#guarded(ALERT_FATAL, () => {
+          const { SSL_select_next_proto } = library.ssl;
+          const found = SSL_select_next_proto(out, outLength, ALPN_H2, ALPN_H2.length, offered, length);
+          return found === NEGOTIATED ? OK : ALERT_FATAL;
+        }),
+    );
     this.#callbacks = {
       verify: this.#verify.pointer,
       hello: this.#hello.pointer,
@@ -114,6 +119,23 @@ export class NativeTls {
     this.#message.close();
     this.#hello.close();
     this.#selectAlpn.close();
+  }
+
+  #judgeHello(ssl: Deno.PointerValue, alert: Deno.PointerValue): number {
+    if (this.#offersAlpn(ssl)) return HELLO_GOOD;
+    new DataView(Deno.UnsafePointerView.getArrayBuffer(alert!, 4)).setInt32(0, NO_APPLICATION_PROTOCOL, true);
+    this.working?.refuse("the client offers no application protocol (ALPN), h2 is required");
+    return HELLO_BAD;
+  }
+
+  /** Nothing may be thrown through OpenSSL, which would not be done with its session then: the session fails instead. */
+  #guarded<T>(failed: T, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      this.working?.breakOff(error instanceof Error ? error.message : String(error));
+      return failed;
+    }
   }
 
   #offersAlpn(ssl: Deno.PointerValue): boolean {

@@ -116,14 +116,18 @@ export class NativeTlsSession {
     this.#tls.library.crypto.ERR_clear_error();
     this.#tls.working = this;
     this.#state = "handshaking";
-    const result = this.#tls.library.ssl.SSL_do_handshake(this.#ssl);
-    const again = result !== 1 && this.#wantsMore(result);
-    this.#tls.working = null;
-    this.flush();
-    const freed = (this.#state as string) === "free when back";
-    this.#state = "usable";
-    if (freed) this.free();
-    else if (result === 1) this.#tls.watchMessages(this.#ssl);
+    let result = 0, again = false, freed = false;
+    try {
+      result = this.#tls.library.ssl.SSL_do_handshake(this.#ssl);
+      again = result !== 1 && this.#wantsMore(result);
+      this.flush();
+    } finally {
+      this.#tls.working = null;
+      freed = (this.#state as string) === "free when back";
+      this.#state = "usable";
+      if (freed) this.free();
+    }
+    if (!freed && result === 1) this.#tls.watchMessages(this.#ssl);
     if (result === 1) return "done";
     return again ? "again" : "failed";
   }
@@ -247,6 +251,11 @@ export class NativeTlsSession {
     this.failure ??= { kind: "flood" };
     // Makes OpenSSL throw away what comes and return.
     this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
+  }
+
+  /** A callback of ours threw: what it was to decide is undecided, so the session is over. */
+  breakOff(text: string): void {
+    this.failure ??= { kind: "internal", text };
   }
 
   /** Leaf first, anchor last. Null where there is none: then `failure` says why. */

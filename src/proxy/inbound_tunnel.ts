@@ -119,10 +119,17 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   }
 
   #serve(duplex: Duplex, tls: TlsPeer): void {
+    this.#abort = () => {};
+    const identity = this.#identity;
+    // The library asks about every path before it says that a peer is secure. All access rests on that, so it is
+    // checked here too.
+    if (identity === null || tls.chain.length === 0) {
+      duplex.close(true);
+      return this.#refuse("tls handshake error: the handshake ended without a certificate of the peer");
+    }
     this.#context.connections.unproven.delete(this);
     this.#logEstablished(tls);
-    const peer = { address: duplex.remote, local: duplex.local, identity: this.#identity! };
-    this.#abort = () => {};
+    const peer = { address: duplex.remote, local: duplex.local, identity };
     this.#server = new ServerConnection(this.#context.loop, duplex, this.#context.settings.http2, {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
@@ -167,6 +174,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   #refuse(message: string): void {
     if (this.#done) return;
     this.#context.telemetry.refuse("inbound", this.#plain.remote, this.#plain.local, message);
+    this.#server?.close();
     this.#end();
   }
 
