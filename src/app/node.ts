@@ -8,6 +8,7 @@ import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
 import { keepDebuggerSignalIgnored } from "../os/debugger_signal.ts";
+import { forbidInspection } from "../os/inspection.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas, returnMemory } from "../os/memory.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -202,6 +203,7 @@ function announce(config: Config, log: Log): void {
   scope.info(`version: ${versionLine(config.istioVersion)}`);
   const { soft, hard } = raiseDescriptorLimit();
   scope.info(`set file descriptor limits from ${soft} to ${hard}`);
+  if (!config.debuggable && !forbidInspection()) scope.warn("the kernel lets others look into this process");
   // Of many lines.
   if (scope.isEnabled(LEVEL.info)) {
     log.line(LEVEL.info, scope.target, `running with config: ${startupDump(config)}`, "");

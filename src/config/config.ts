@@ -193,6 +193,8 @@ export interface Config {
   readonly responseBaggage: boolean;
   /** How long connections may go on after a stop was asked for. */
   readonly drainDeadline: Millis;
+  /** Debuggers may attach and crashes leave core files, either of which shows private keys. */
+  readonly debuggable: boolean;
   readonly workerThreads: number;
   readonly log: LogSettings;
   readonly metrics: MetricsSettings;

@@ -21,6 +21,8 @@ import { workerThreads } from "./worker_threads.ts";
 const RESOLVER_FILE = "/etc/resolv.conf";
 const AUTHORITY_WAIT = 30_000;
 const DRAIN_DEADLINE = 5_000;
+const FAKE_CA_WARNING = "FAKE_CA=true: certificates come from this process's own authority, for any identity that is " +
+  "asked for; it is for tests and demos, unset it in a cluster";
 /** Exit code of a native proxy that panics. */
 const PANIC = 101;
 
@@ -70,6 +72,7 @@ export function parseConfig(
     localhostAppTunnel: environment.bool("LOCALHOST_APP_TUNNEL", true),
     responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE", true),
     drainDeadline: drainDeadline(environment),
+    debuggable: environment.bool("ZTUNNEL_DEBUGGABLE", false),
     workerThreads: workerThreads(environment, cpus, mesh.concurrency),
     log: logSettings(environment),
     metrics: metricsSettings(environment),
@@ -80,6 +83,7 @@ export function parseConfig(
   };
   crossCheck(config);
   warnings.push(...complianceWarnings(environment, config));
+  if (config.ca.fake) warnings.push(FAKE_CA_WARNING);
   return deepFreeze(config);
 }
 

@@ -98,13 +98,22 @@ function brokerSettings(environment: Environment, shared: boolean): BrokerSettin
     ? own
     : "SPIFFE_ENDPOINT_SOCKET";
   const workloadApiUri = brokerVariable(environment, workloadApi);
+  const socket = endpoint("SPIFFE_BROKER_SOCKET", socketUri);
+  const serverId = environment.parse("SPIFFE_BROKER_SERVER_SPIFFE_ID", parseId);
+  const insecure = environment.bool("SPIFFE_BROKER_INSECURE", false);
+  if (socket.kind === "tcp" && serverId === null && !insecure) {
+    throw invalidConfiguration(
+      `SPIFFE_BROKER_SOCKET=${socketUri} requires SPIFFE_BROKER_SERVER_SPIFFE_ID to be set: over TCP any workload of the ` +
+        "trust domain could be the broker and hand out its certificates; SPIFFE_BROKER_INSECURE=true allows that",
+    );
+  }
   return {
-    socket: endpoint("SPIFFE_BROKER_SOCKET", socketUri),
+    socket,
     socketUri,
     workloadApiUri,
     workloadApiPath: unixPath(workloadApi, workloadApiUri),
     ownId: environment.parse("SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID", parseId) ?? OWN_ID,
-    serverId: environment.parse("SPIFFE_BROKER_SERVER_SPIFFE_ID", parseId),
+    serverId,
     attestation: environment.parse("SPIFFE_BROKER_ATTESTATION", oneOf("k8s_object", "pid")) ?? "k8s_object",
     timeout: environment.duration("SPIFFE_BROKER_TIMEOUT") ?? TIMEOUT,
   };

@@ -93,6 +93,18 @@ Deno.test("identity B7: broker without its sockets", () => {
   );
 });
 
+Deno.test("identity 5.4: over TCP the broker's id must be known, unless the operator says otherwise", () => {
+  const tcp = { ...BROKER, SPIFFE_BROKER_SOCKET: "tcp://10.0.0.1:8085" };
+  assert.match(
+    refusal(tcp),
+    /^invalid configuration: SPIFFE_BROKER_SOCKET=tcp:.* requires SPIFFE_BROKER_SERVER_SPIFFE_ID to be set/,
+  );
+  assert.match(refusal({ ...tcp, SPIFFE_BROKER_INSECURE: "false" }), /SPIFFE_BROKER_INSECURE=true allows that/);
+  assert.equal(parse({ ...tcp, SPIFFE_BROKER_INSECURE: "true" }).broker?.serverId, null);
+  const id = "spiffe://td/spire/agent/x";
+  assert.equal(parse({ ...tcp, SPIFFE_BROKER_SERVER_SPIFFE_ID: id }).broker?.serverId, id);
+});
+
 Deno.test("identity 5.4: broker settings", () => {
   const { broker } = parse(BROKER);
   assert.deepEqual(broker, {

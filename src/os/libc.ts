@@ -39,6 +39,7 @@ const lib = Deno.dlopen("libc.so.6", {
   _exit: { parameters: ["i32"], result: "void" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   mallopt: { parameters: ["i32", "i32"], result: "i32" },
   malloc_trim: { parameters: ["u32"], result: "i32" },
   madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },

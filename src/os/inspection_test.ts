@@ -1,0 +1,18 @@
+import { strict as assert } from "node:assert";
+
+Deno.test("inspection: is forbidden for good, and the process can still look at itself", async () => {
+  const module = new URL("inspection.ts", import.meta.url).href;
+  // In a process of its own, as the switch is one of the process.
+  const script = `const { allowsInspection, forbidInspection } = await import("${module}");
+    const before = allowsInspection();
+    const done = forbidInspection();
+    const self = [...Deno.readDirSync("/proc/self/fd")].length > 2 && Deno.readTextFileSync("/proc/self/maps") !== "";
+    console.log(JSON.stringify([before, done, allowsInspection(), self]));`;
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "-"], stdin: "piped", stdout: "piped" });
+  const child = command.spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  const { stdout } = await child.output();
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), [true, true, false, true]);
+});
