@@ -9,6 +9,7 @@ import {
   type CertificateAuthority,
   CertificateError,
   type CertificateSubject,
+  type IssuedCertificate,
   mayPass,
 } from "../identity/authority.ts";
 import { collectCertificateMetrics } from "../identity/certificate_metrics.ts";
@@ -41,6 +42,8 @@ export class Certificates {
   #connected: Promise<void> | null;
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
+  /** Told of each certificate that comes, set by the wiring. */
+  onIssued: (issued: IssuedCertificate) => void = () => {};
 
   /** Rejects where a setting cannot be used. */
   static async open(config: Config, log: Log, metrics: Metrics): Promise<Certificates> {
@@ -170,6 +173,7 @@ export class Certificates {
   #changed(subject: CertificateSubject, state: CertificateState | null): void {
     switch (state?.at) {
       case "available":
+        this.onIssued(state.certificate);
         return this.#sender.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
       case "unavailable":
         this.#sender.send({ kind: "certificate-withdrawn", subject });

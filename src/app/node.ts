@@ -2,11 +2,13 @@
  * The wiring of a whole node, in the order of `docs/spec/config-admin.md` 7.2: servers, authority and certificate
  * manager, static mesh, workers, signals. Everything is made here once and handed down.
  */
+import { CrlCoverage } from "../authorities/crl_coverage.ts";
 import { CrlSource } from "../authorities/crl_source.ts";
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
+import type { RevocationList } from "../identity/crl.ts";
 import { keepDebuggerSignalIgnored } from "../os/debugger_signal.ts";
 import { forbidInspection } from "../os/inspection.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
@@ -79,7 +81,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     });
     const start = async () => {
       await startWorkers(servers.asBound, workers, filter, output, log);
-      followRevocation(revocation, workers);
+      if (revocation !== null) followRevocation(revocation, workers, certificates, log);
       const forgotten = new ForgottenTraffic();
       servers.serveStats(async () => {
         certificates.collectMetrics();
@@ -176,10 +178,16 @@ function openRevocation({ tls }: Config, log: Log): Promise<CrlSource> | null {
 }
 
 /** Before there are listeners. */
-function followRevocation(revocation: CrlSource | null, workers: Workers): void {
-  if (revocation === null) return;
-  workers.send({ kind: "revocation-lists", lists: revocation.lists });
-  revocation.watch((lists) => workers.send({ kind: "revocation-lists", lists }));
+function followRevocation(revocation: CrlSource, workers: Workers, certificates: Certificates, log: Log): void {
+  const scope = log.scope("ztunnel::tls::crl");
+  const coverage = new CrlCoverage((level, message, fields) => scope[level](message, fields));
+  certificates.onIssued = (issued) => coverage.learn(issued);
+  const replace = (lists: readonly RevocationList[]) => {
+    coverage.replace(lists);
+    workers.send({ kind: "revocation-lists", lists });
+  };
+  replace(revocation.lists);
+  revocation.watch(replace);
 }
 
 async function startWorkers(

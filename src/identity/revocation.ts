@@ -6,10 +6,11 @@
  * not sign, makes everything under it unusable (S34): otherwise a forged list would switch the check off.
  */
 import type { Scheduler } from "../net/network.ts";
-import { type Certificate, equalBytes, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
+import { type Certificate, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
 import { ChainCache, chainKey } from "./chain_cache.ts";
 import type { RevocationList } from "./crl.ts";
+import { sameName } from "./name_match.ts";
 import { nameText } from "./name_text.ts";
 import { type CodedRefusal, type PeerRole, refuse } from "./peer_chain.ts";
 import { hasSerial } from "./serial_set.ts";
@@ -177,7 +178,7 @@ export class Revocation {
 
 /** Its own lists, or why they cannot be used. Two authorities may have one name: then the key decides. */
 function judgeLists(issuer: Issuer, lists: readonly RevocationList[]): Judgement {
-  const named = lists.filter((list) => equalBytes(list.issuer, issuer.subject));
+  const named = lists.filter((list) => sameName(list.issuer, issuer.subject));
   if (named.length === 0) return named;
   const name = nameText(issuer.subject);
   if (issuer.keyUsage !== null && !(issuer.keyUsage & KeyUsage.CRL_SIGN)) {

@@ -263,3 +263,12 @@ Deno.test("revocation: leaf with cRLSign signs no lists for others", () => {
   const bench = new Bench().lists(makeCrl({ certificate: leaf, name: root.name, key }, [LEAF]));
   assert.equal(bench.code(direct), "CRL_NOT_USABLE");
 });
+
+Deno.test("revocation, RFC 5280 7.1: a list whose issuer is written in another encoding and case counts", () => {
+  const name = root.name.slice();
+  // O=root, in PrintableString and capitals.
+  name[name.length - 6] = 0x13;
+  name.set(new TextEncoder().encode("ROOT"), name.length - 4);
+  const bench = new Bench().lists(makeCrl(root, [LEAF], { name }));
+  assert.equal(bench.code(direct), "REVOKED");
+});

@@ -1,0 +1,61 @@
+/**
+ * Whether two distinguished names are one (RFC 5280 §7.1): character strings without regard to case, to spaces around
+ * them and to how many there are between words, whatever their encoding; everything else byte by byte.
+ */
+import { DerError, DerReader, Tag, takeOid } from "./der.ts";
+import { equalBytes } from "./certificate.ts";
+
+/** UTF8String, PrintableString, IA5String (RFC 5280 §7.3): their bytes are, or are part of, UTF-8. */
+const TEXTS: ReadonlySet<number> = new Set([Tag.UTF8_STRING, 0x13, 0x16]);
+
+/** Never throws. A name that cannot be read is the same as itself only. */
+export function sameName(a: Uint8Array, b: Uint8Array): boolean {
+  if (equalBytes(a, b)) return true;
+  const key = nameKey(a);
+  return key !== null && key === nameKey(b);
+}
+
+/** The same text for the same name; null where `name`, a Name element, cannot be read. Never throws. */
+export function nameKey(name: Uint8Array): string | null {
+  try {
+    return JSON.stringify(readName(name));
+  } catch (error) {
+    if (error instanceof DerError) return null;
+    throw error;
+  }
+}
+
+/** Of each RDN its attributes, in an order of ours, as DER orders them by encoding. */
+function readName(name: Uint8Array): string[][] {
+  const outer = new DerReader(name);
+  const sets = outer.enter(Tag.SEQUENCE);
+  outer.finish();
+  const rdns: string[][] = [];
+  while (!sets.done) {
+    const attributes = sets.enter(Tag.SET);
+    const rdn: string[] = [];
+    while (!attributes.done) {
+      const attribute = attributes.enter(Tag.SEQUENCE);
+      rdn.push(`${takeOid(attribute)} ${readValue(attribute)}`);
+      attribute.finish();
+    }
+    rdns.push(rdn.sort());
+  }
+  return rdns;
+}
+
+function readValue(attribute: DerReader): string {
+  const { tag } = attribute;
+  if (!TEXTS.has(tag)) return `#${attribute.whole().toHex()}`;
+  try {
+    return `=${prepared(new TextDecoder("utf-8", { fatal: true }).decode(attribute.take(tag)))}`;
+  } catch (error) {
+    if (error instanceof DerError) throw error;
+    throw new DerError("a string is no UTF-8");
+  }
+}
+
+/** As much of RFC 4518's preparation as tells names apart: compatibility forms, case, insignificant spaces. */
+function prepared(text: string): string {
+  return text.normalize("NFKC").toLowerCase().normalize("NFKC").replace(/\s+/gu, " ").trim();
+}
