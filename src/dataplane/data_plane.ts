@@ -24,6 +24,7 @@ import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.t
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
+import { LineLimit } from "../telemetry/line_limit.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
@@ -95,6 +96,7 @@ export class DataPlane {
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
   readonly #dns: PodDns | null;
   readonly #hosts: StubResolver;
+  readonly #lines: LineLimit;
 
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
@@ -110,6 +112,7 @@ export class DataPlane {
       untracked: (reporter) => void metrics.cell("istio_crl_untracked_connections", reporter).value++,
     });
     this.#peers = new KnownPeers(revocation);
+    this.#lines = new LineLimit(network);
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
@@ -230,12 +233,13 @@ export class DataPlane {
         peers: this.#peers,
         telemetry: this.#telemetry,
         lookups: this.lookups,
-        admission: podAdmission(this.state, config, metrics),
+        admission: podAdmission(this.state, config, metrics, this.#lines),
         sockets: {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
         },
         log,
+        lines: this.#lines,
         settings,
         random,
         fillRandom,
@@ -284,6 +288,7 @@ export class DataPlane {
     const end = () => {
       this.credentials.close();
       this.#hosts.close();
+      this.#lines.close();
       done();
     };
     let left = this.#pods.size;

@@ -296,3 +296,19 @@ Deno.test("a client that resets while its proxy dials, in every phase: nothing g
   assert.deepEqual(client.access.map((line) => line.slice(0, 24)), Array(3).fill("info connection complete"));
   bed.assertClean();
 });
+
+Deno.test("peers that break the rules cannot fill the log: ten lines of a kind in a minute, then their number", () => {
+  const { bed, server } = scene();
+  for (let i = 0; i < 50; i++) {
+    const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
+    // A client has no business with ids that are even.
+    peer.send(concat([PREFACE, settings(), frame(FrameType.HEADERS, 4, 2, [])]));
+    bed.run();
+  }
+  const lines = () => server.lines.filter((line) => line.includes("HBONE connection closed"));
+  assert.equal(lines().length, 10);
+  bed.advance(60_000);
+  assert.equal(lines().length, 11);
+  assert.match(lines()[10]!, /^warn proxy::inbound more lines like this were left out: HBONE .* left_out=40$/);
+  bed.assertClean();
+});

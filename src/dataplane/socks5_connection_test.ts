@@ -164,6 +164,26 @@ Deno.test("the client resets in the middle of its greeting", () => {
   here.bed.assertClean();
 });
 
+Deno.test("a client that stays silent, or trickles, is let go after ten seconds", () => {
+  for (const first of [[], [5, 1], GREETING]) {
+    const here = scene();
+    say(here, first);
+    for (let second = 0; second < 9; second++) {
+      here.bed.advance(1000);
+      // One more byte of a request, each second.
+      if (first === GREETING) say(here, request(`${SERVER}:8080`).slice(second, second + 1));
+    }
+    assert.equal(here.socket.fate, "open");
+    here.bed.advance(1000);
+    assert.equal(here.socket.fate, "fin");
+    assert.match(
+      here.node.lines.at(-1)!,
+      /^warn proxy::socks5 .* the client did not say within 10000 ms what it wants/,
+    );
+    here.bed.assertClean();
+  }
+});
+
 Deno.test("dataplane SO-11 the target refuses: success was told before, then the end", () => {
   const here = scene();
   assert.deepEqual(say(here, [...GREETING, ...request(`${SERVER}:8080`)]), [5, 0, ...SUCCESS]);

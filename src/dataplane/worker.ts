@@ -9,6 +9,7 @@ import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
 import { CpuProfiler } from "../telemetry/cpu_profile.ts";
+import { LineLimit } from "../telemetry/line_limit.ts";
 import { Log } from "../telemetry/log.ts";
 import { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
@@ -68,6 +69,8 @@ class DataPlaneWorker {
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
   readonly #profiler = new CpuProfiler();
+  /** A defect may be reached from outside, as often as somebody likes. */
+  readonly #failures: LineLimit;
   readonly #pods: Pods;
 
   constructor(scope: WorkerScope, start: Start, bundledLibrary: string | undefined) {
@@ -78,8 +81,12 @@ class DataPlaneWorker {
     this.#engine = tls.engine;
     this.#reactor = new Reactor({
       onShed: (count, address, code) => this.#shed(count, formatAddress(address), code),
-      onError: (error) => this.#log.scope("ztunnel::dataplane").error(`a callback failed: ${stackOf(error)}`),
+      onError: (error) => {
+        const scope = this.#log.scope("ztunnel::dataplane");
+        this.#failures.error("callback", scope, `a callback failed: ${stackOf(error)}`);
+      },
     });
+    this.#failures = new LineLimit(this.#reactor);
     this.#writer = makeWriter(start.output, this.#reactor, (count) => logDropped(this.#log, count));
     this.#log = makeLog(config, start.filter, this.#writer);
     this.#metrics = new Metrics(new TrafficMetrics((overflow) => this.#tooManySeries(overflow), config.metrics));
@@ -177,6 +184,7 @@ class DataPlaneWorker {
 
   /** The loop goes on until the process ends: main may be about to write to its eventfd. */
   #drained(): void {
+    this.#failures.close();
     this.#writer.drain(LAST_LINES);
     this.#scope.postMessage({ kind: "drained" });
   }

@@ -1,6 +1,7 @@
 /** Whether calls to a pod are allowed, and what log and metrics hear of it (`docs/spec/xds-state.md` 5). */
 import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/authorize.ts";
 import type { MeshState } from "../mesh/state.ts";
+import type { LineLimit } from "../telemetry/line_limit.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import type { LogScope } from "../telemetry/log.ts";
 
@@ -18,17 +19,22 @@ export interface AdmissionRules {
 export class Admission {
   readonly #state: MeshState;
   readonly #rules: AdmissionRules;
+  readonly #lines: LineLimit;
 
-  constructor(state: MeshState, rules: AdmissionRules) {
+  constructor(state: MeshState, rules: AdmissionRules, lines: LineLimit) {
     this.#state = state;
     this.#rules = rules;
+    this.#lines = lines;
   }
 
   /** Judges a new call. `log`: with the spans of whoever asks. */
   judge(call: Call, log: LogScope): Verdict {
     const verdict = authorize(this.#state, call, this.#rules.unknownPolicies);
     for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
-    for (const key of verdict.unknown) log.as(TARGET).warn(unknownText(key, this.#rules.unknownPolicies));
+    for (const key of verdict.unknown) {
+      const text = unknownText(key, this.#rules.unknownPolicies);
+      this.#lines.warn(`unknown policy ${key}`, log.as(TARGET), text);
+    }
     this.#log(verdict, log);
     return verdict;
   }

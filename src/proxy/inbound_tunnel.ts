@@ -162,12 +162,16 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
 
   /** A peer that breaks the rules loses the connection; whoever looks for the reason finds it here. */
   #closed(failure: H2Failure): void {
+    const { lines } = this.#context;
     const log = this.#context.log.as("ztunnel::proxy::inbound");
     const peer = { peer: bare(formatAddress(this.#plain.remote)), identity: this.#identity };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
-    else if (failure.reason === REVOKED) log.warn(REVOKED, peer);
-    else if (failure.code !== ErrorCode.NO_ERROR) log.warn(`HBONE connection closed: ${failure.reason}`, peer);
-    else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
+    else if (failure.reason === REVOKED) lines.warn("revoked", log, REVOKED, peer);
+    else if (failure.code !== ErrorCode.NO_ERROR) {
+      const message = `HBONE connection closed: ${failure.reason}`;
+      // Reasons that are ours are few.
+      lines.warn(message, log, message, peer);
+    } else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
     this.#end();
   }
 

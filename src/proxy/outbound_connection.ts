@@ -152,13 +152,14 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   /** The workload has no address but a name (`docs/spec/inpod-dns.md` B6). */
   #resolve(needs: NeedsDns, local: Workload): void {
-    const { names, random, log } = this.#context;
+    const { names, random, log, lines } = this.#context;
     const { hostname, workload } = needs;
     names.count(local, hostname);
     const resolving = names.hosts.resolve(hostname, (result) => {
       this.#abort = () => {};
       if (result.kind !== "addresses") {
-        log.as("ztunnel::state").warn("dns lookup failed", { err: bare(result.reason), hostname: bare(hostname) });
+        const fields = { err: bare(result.reason), hostname: bare(hostname) };
+        lines.warn("lookup failed", log.as("ztunnel::state"), "dns lookup failed", fields);
         return this.#refuse(lookupFailed(workload));
       }
       const ip = chooseAnswer(result.addresses, needs.family, random);

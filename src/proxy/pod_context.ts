@@ -9,6 +9,7 @@ import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { DialOptions, Millis } from "../net/network.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
+import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
@@ -67,6 +68,8 @@ export interface PodContext {
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };
   /** With the pod's span where there is one. */
   readonly log: LogScope;
+  /** For warnings and errors that a peer or the pod can cause. */
+  readonly lines: LineLimit;
   readonly settings: ProxySettings;
   /** In [0, 1). */
   readonly random: () => number;

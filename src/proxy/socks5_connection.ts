@@ -2,6 +2,7 @@
 import type { Pool } from "../hbone/pool.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { Millis, Timer } from "../net/network.ts";
 import type { LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -20,12 +21,15 @@ import {
 
 /** Larger than any negotiation. */
 const READ_SIZE = 1024;
+/** For the client to say what it wants. */
+const NEGOTIATION_TIMEOUT: Millis = 10_000;
 
 export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #context: PodContext;
   readonly #pool: Pool;
   readonly #client: Duplex;
   readonly #negotiation = new Socks5Negotiation();
+  readonly #timer: Timer;
   registration = 0;
   /** Nothing is read while a name is resolved. */
   #resolving: Resolving | null = null;
@@ -35,6 +39,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#context = context;
     this.#pool = pool;
     this.#client = client;
+    this.#timer = context.loop.network.after(NEGOTIATION_TIMEOUT, () => this.#tooSlow());
     context.connections.addSocket(this);
   }
 
@@ -71,6 +76,10 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     }
   }
 
+  #tooSlow(): void {
+    this.#step(this.#negotiation.interrupted(`the client did not say within ${NEGOTIATION_TIMEOUT} ms what it wants`));
+  }
+
   #step(step: Socks5Step): void {
     if (step.reply.length > 0) this.#client.write(step.reply);
     switch (step.at) {
@@ -87,6 +96,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
 
   /** Some clients put a literal address where a name belongs. */
   #requested(request: Socks5Request, early: Uint8Array): void {
+    this.#timer.cancel();
     if (request.kind === "address") return this.#goOn(request.address, early);
     const ip = parseIp(request.host);
     if (ip !== null) return this.#goOn({ ip, port: request.port }, early);
@@ -123,13 +133,15 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   }
 
   #refuse(failure: Socks5Failure): void {
-    this.#context.log.as("ztunnel::proxy::socks5").warn(failure.message);
+    const { lines, log } = this.#context;
+    lines.warn("SOCKS5", log.as("ztunnel::proxy::socks5"), failure.message);
     this.cut();
   }
 
   #end(): void {
     if (this.#done) return;
     this.#done = true;
+    this.#timer.cancel();
     this.#resolving?.abort();
     this.#context.connections.remove(this);
   }

@@ -183,7 +183,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "cookie-crumbs",
     row: "O32",
     what: "requests with 5,000 cookie crumbs",
-    breach: /^more than 256 fields/,
+    breach: /^more than 1024 fields/,
     prepare(peer) {
       const block = hostile.requestBlock(...hostile.crumbs(5000));
       return hostile.requests(peer, (id) => [hostile.headers(id, block, true)]);

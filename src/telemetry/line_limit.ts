@@ -1,0 +1,92 @@
+/**
+ * Warnings and errors that a peer can cause as often as it likes would fill the disk and hide everything else. Of each
+ * cause {@link MOST} lines are written in a minute; then one line says how many were left out. Access log lines are
+ * records of connections and are not limited.
+ */
+import type { Scheduler, Timer } from "../net/network.ts";
+import type { LogScope } from "./log.ts";
+import type { Fields } from "./log_fields.ts";
+
+const MINUTE = 60_000;
+/** Lines of one cause in a minute. */
+const MOST = 10;
+/** Causes with a count of their own; those beyond share one. Most are words in the code, some name a policy. */
+const MAX_CAUSES = 64;
+const OTHERS = "";
+
+type Severity = "warn" | "error";
+
+/** The current minute of one cause. */
+interface Minute {
+  written: number;
+  leftOut: number;
+  /** Writes down what was left out, in the words of the last line that was. */
+  summary: () => void;
+  timer: Timer;
+}
+
+export class LineLimit {
+  readonly #scheduler: Pick<Scheduler, "after">;
+  /** A cause is forgotten after a minute without a line that was left out. */
+  readonly #minutes = new Map<string, Minute>();
+  #closed = false;
+
+  constructor(scheduler: Pick<Scheduler, "after">) {
+    this.#scheduler = scheduler;
+  }
+
+  /** `cause`: a short constant text that names what happened, not to whom. */
+  warn(cause: string, scope: LogScope, message: string, fields?: Fields): void {
+    this.#write("warn", cause, scope, message, fields);
+  }
+
+  error(cause: string, scope: LogScope, message: string, fields?: Fields): void {
+    this.#write("error", cause, scope, message, fields);
+  }
+
+  /** Says what was left out so far. From then on nothing is limited, since nobody would say it. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const minute of this.#minutes.values()) {
+      minute.timer.cancel();
+      if (minute.leftOut > 0) minute.summary();
+    }
+    this.#minutes.clear();
+  }
+
+  #write(severity: Severity, cause: string, scope: LogScope, message: string, fields?: Fields): void {
+    if (this.#closed) return scope[severity](message, fields);
+    const minute = this.#minuteOf(cause);
+    if (minute.written < MOST) {
+      minute.written++;
+      return scope[severity](message, fields);
+    }
+    minute.leftOut++;
+    minute.summary = () =>
+      scope[severity](`more lines like this were left out: ${message}`, { left_out: minute.leftOut });
+  }
+
+  #minuteOf(cause: string): Minute {
+    const known = this.#minutes.get(cause);
+    if (known !== undefined) return known;
+    const key = this.#minutes.size < MAX_CAUSES ? cause : OTHERS;
+    let minute = this.#minutes.get(key);
+    if (minute === undefined) {
+      minute = { written: 0, leftOut: 0, summary() {}, timer: this.#start(key) };
+      this.#minutes.set(key, minute);
+    }
+    return minute;
+  }
+
+  #start(key: string): Timer {
+    return this.#scheduler.after(MINUTE, () => this.#end(key));
+  }
+
+  #end(key: string): void {
+    const minute = this.#minutes.get(key)!;
+    if (minute.leftOut === 0) return void this.#minutes.delete(key);
+    minute.summary();
+    minute.written = minute.leftOut = 0;
+    minute.timer = this.#start(key);
+  }
+}
