@@ -218,8 +218,10 @@ export class H2Connection implements Connection {
       return;
     }
     const which = block === 0 ? this.reader.begun : -block;
-    if (which === this.unfinished && this.completeBy !== Infinity) return;
+    // The frame that a block begins with is part of it.
+    const goesOn = which === this.unfinished || (block !== 0 && this.unfinished > 0);
     this.unfinished = which;
+    if (goesOn && this.completeBy !== Infinity) return;
     this.completeBy = now + this.core.options.prefaceTimeout;
   }
 }

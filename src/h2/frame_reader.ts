@@ -43,7 +43,7 @@ export class FrameReader {
   private length = 0;
   /** Payload bytes still to come. */
   private left = 0;
-  /** Frames begun so far: tells whether an incomplete one is still the same. */
+  /** Frames begun so far, each with the first byte of its header: tells whether an incomplete one is still the same. */
   begun = 0;
   /** The part of a collected frame that came before this pass. */
   private carry: Uint8Array | null = null;
@@ -97,6 +97,7 @@ export class FrameReader {
 
   /** Returns the offset behind the frame header, or -1: incomplete, or the sink says stop. */
   private readHeader(bytes: Uint8Array, start: number, end: number): number {
+    if (this.headerHave === 0 && start < end) this.begun++;
     if (this.headerHave === 0 && end - start >= FRAME_HEADER) {
       return this.begin(bytes, start) ? start + FRAME_HEADER : -1;
     }
@@ -114,7 +115,6 @@ export class FrameReader {
     this.streamId = getUint31(header, at + 5);
     this.doing = this.sink.onFrameHeader(this.length, this.type, this.flags, this.streamId);
     this.between = false;
-    this.begun++;
     return this.doing !== Disposition.STOP;
   }
 

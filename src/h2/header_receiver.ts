@@ -81,7 +81,7 @@ export class HeaderReceiver {
   private complete(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     const core = this.core;
     const decoded = this.decoder.decode(bytes, start, end);
-    core.work += (end - start) / BLOCK_BYTES + (isFault(decoded) ? 0 : Work.FIELD * decoded.length);
+    core.work += (end - start) / BLOCK_BYTES + Work.FIELD * this.decoder.fields;
     if (isFault(decoded)) {
       if (decoded.fault === "compression") return core.fail(ErrorCode.COMPRESSION_ERROR, decoded.reason);
       if (decoded.fault === "budget") return core.fail(ErrorCode.ENHANCE_YOUR_CALM, decoded.reason);
@@ -158,6 +158,7 @@ export class HeaderReceiver {
     if (most !== null && core.streams.size >= most) {
       return core.streamError(streamId, ErrorCode.REFUSED_STREAM, `more than ${most} concurrent streams`);
     }
+    if (isFault(decoded) && decoded.fault === "too-large") return this.refuseTooLarge(streamId);
     const flaw = flawOf(decoded) ?? (this.dependsOnItself ? "stream depends on itself" : null) ??
       flawInRequest(decoded as HeaderList);
     if (flaw !== null) return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, flaw);
@@ -177,6 +178,19 @@ export class HeaderReceiver {
     core.handler.onRequest(stream, headers, end);
     if (end && !stream.closed) stream.tellEnd();
     return !core.ended;
+  }
+
+  /** The client learns what is wrong, and its other streams go on. It is paid as a stream error is. */
+  private refuseTooLarge(streamId: number): boolean {
+    const core = this.core;
+    const stream = new H2Stream(core, streamId);
+    core.work += Work.STREAM;
+    core.streams.set(streamId, stream);
+    if (this.endStream) stream.requestEnded();
+    stream.respond([[":status", "431"]], true);
+    // The rest of the request is of no interest (RFC 9113 §8.1).
+    if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);
+    return core.charge(core.budgets.resets);
   }
 }
 

@@ -74,16 +74,19 @@ export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
   return null;
 }
 
-/** The body length that a request promises; -1: none promised; or what is wrong with it. */
+/**
+ * The body length that a request promises; -1: none promised; or what is wrong with it. A length that is malformed or
+ * there twice is refused on every request: others along the way might read it differently (RFC 9110 §8.6).
+ */
 export function promisedLength(headers: HeaderList): number | MessageFlaw {
-  let promised = -1;
+  let promised = -1, connect = false;
   for (const [name, value] of headers) {
-    // A CONNECT has no content (RFC 9110 §9.3.6): what follows is the tunnel.
-    if (name === ":method" && value === "CONNECT") return -1;
+    if (name === ":method") connect = value === "CONNECT";
     if (name !== "content-length") continue;
     if (!/^[0-9]{1,15}$/.test(value)) return "no valid content-length";
-    if (promised >= 0 && promised !== Number(value)) return "two values of content-length";
+    if (promised >= 0) return "two of content-length";
     promised = Number(value);
   }
-  return promised;
+  // A CONNECT has no content (RFC 9110 §9.3.6): what follows is the tunnel.
+  return connect ? -1 : promised;
 }

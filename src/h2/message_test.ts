@@ -64,10 +64,12 @@ Deno.test("content-length", () => {
     promisedLength([...get, ...values.map((v) => ["content-length", v] as const)]);
   assert.equal(length(), -1);
   assert.equal(length("12"), 12);
-  assert.equal(length("12", "12"), 12);
+  assert.equal(typeof length("12", "12"), "string");
   assert.equal(typeof length("12", "13"), "string");
   assert.equal(typeof length("-1"), "string");
   assert.equal(typeof length(""), "string");
   assert.equal(typeof length("1".repeat(20)), "string");
   assert.equal(promisedLength([...connect, ["content-length", "5"]]), -1, "a CONNECT has no content");
+  assert.equal(typeof promisedLength([...connect, ["content-length", "x"]]), "string");
+  assert.equal(typeof promisedLength([...connect, ["content-length", "5"], ["content-length", "5"]]), "string");
 });

@@ -146,6 +146,24 @@ Deno.test("observed O31: a frame or a block that arrives byte by byte has the sa
   }
 });
 
+Deno.test("observed O31: header, payload and CONTINUATION frames of one block have ten seconds together", () => {
+  for (const endHeaders of [true, false]) {
+    const s = new Scripted("server");
+    const block = s.block([...CONNECT, ["x", "y".repeat(1000)]]);
+    const bytes = frame(FrameType.HEADERS, endHeaders ? 4 : 0, 1, block);
+    const began = s.now;
+    // The header's nine bytes come within nine seconds, then all of the payload but its last byte, or all of it.
+    for (let i = 0; i < 9; i++) {
+      s.send(bytes.subarray(i, i + 1));
+      s.now += 1000;
+    }
+    s.send(endHeaders ? bytes.subarray(9, -1) : bytes.subarray(9));
+    assertAlive(s.log);
+    s.connection.tick(began + 10_000);
+    assert.equal(s.log.end?.reason, "unfinished frame within 10000 ms");
+  }
+});
+
 Deno.test("observed O32: flapping the initial window ends in ENHANCE_YOUR_CALM", () => {
   const s = new Scripted("server");
   for (let id = 1; id < 400; id += 2) s.send(s.headers(id, CONNECT));
@@ -189,6 +207,14 @@ Deno.test("made you reset (CVE-2025-8671): resets that the peer provokes cost it
   assert.equal(debug, "resets above 2000 at once or 500 per second");
 });
 
+Deno.test("requests with too many fields cost the same as resets", () => {
+  const s = new Scripted("server");
+  const fields = [...CONNECT, ...new Array(300).fill(["cookie", "a"] as const)];
+  const { debug } = flood(s, (i) => [s.headers(2 * i + 1, fields)]);
+  assert.equal(debug, "resets above 2000 at once or 500 per second");
+  assert.equal(s.log.requests.length, 0);
+});
+
 Deno.test("streams above the limit are refused, and not for ever", () => {
   const s = new Scripted("server", { maxConcurrentStreams: 2 });
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT)]);
@@ -198,7 +224,11 @@ Deno.test("streams above the limit are refused, and not for ever", () => {
 
 Deno.test("observed O32: HPACK storms and cookie crumbs end in ENHANCE_YOUR_CALM or cost their stream", () => {
   const crumbs = new Scripted("server");
-  crumbs.send(crumbs.headers(1, [...CONNECT, ...new Array(300).fill(["cookie", "a"] as const)]));
+  const cookies = (count: number) => [...CONNECT, ...new Array(count).fill(["cookie", "a"] as const)];
+  crumbs.send(crumbs.headers(1, cookies(1000)));
+  assert.ok(crumbs.told().some((line) => line.startsWith("HEADERS 1")), "431");
+  assertAlive(crumbs.log);
+  crumbs.send(crumbs.headers(3, cookies(1030)));
   assert.equal(crumbs.log.end?.code, ErrorCode.ENHANCE_YOUR_CALM);
   const bomb = new Scripted("server");
   bomb.send(bomb.headers(1, [...CONNECT, ["x", "y".repeat(2000)]]));

@@ -19,7 +19,7 @@ import {
 } from "./testing_frames.ts";
 import { CONNECT } from "./testing.ts";
 
-const { PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM } = ErrorCode;
+const { NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM } = ErrorCode;
 const { COMPRESSION_ERROR, ENHANCE_YOUR_CALM } = ErrorCode;
 const { HEADERS, PRIORITY, CONTINUATION, SETTINGS, PING, GOAWAY, PUSH_PROMISE, RST_STREAM } = FrameType;
 
@@ -120,6 +120,11 @@ const SERVER: Case[] = [
     fine: true,
   },
   {
+    name: "content-length that is no number, with CONNECT",
+    send: (s) => [s.headers(3, [...CONNECT, ["content-length", "x"]])],
+    reset: [3, PROTOCOL_ERROR],
+  },
+  {
     name: "content-length that is no number",
     send: (s) => [s.headers(3, [...GET, ["content-length", "x"]])],
     reset: [3, PROTOCOL_ERROR],
@@ -144,10 +149,10 @@ const SERVER: Case[] = [
     fine: true,
   },
   {
-    name: "header list above our limit",
+    name: "header list above our limit is answered with 431",
     send: (s) => [s.headers(3, [...CONNECT, ["x", "y".repeat(200)]])],
     options: { maxHeaderListSize: 250 },
-    reset: [3, PROTOCOL_ERROR],
+    reset: [3, NO_ERROR],
   },
   {
     name: "header block above our limit",

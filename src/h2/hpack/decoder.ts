@@ -36,13 +36,15 @@ const MANY_UPDATES: HpackFault = { fault: "budget", reason: `more than ${MAX_SIZ
 /**
  * Turns the header blocks of one connection into header lists, RFC 7541.
  *
- * What a block may cost is bounded: 256 fields, two size updates, four times `maxListSize` of decoded fields.
+ * What a block may cost is bounded: 1024 fields, two size updates, four times `maxListSize` of decoded fields.
  */
 export class HpackDecoder {
   readonly #reader = new LiteralReader();
   readonly #table: DynamicTable<Entry>;
   readonly #maxTableSize: number;
   readonly #maxListSize: number;
+  /** Of the last block, those that were refused among them. */
+  fields = 0;
 
   /**
    * `maxTableSize`: our SETTINGS_HEADER_TABLE_SIZE, in octets. One below 4096 must be known to the peer before it
@@ -66,6 +68,7 @@ export class HpackDecoder {
     this.#reader.reset(block, start, end);
     const fault = this.#sizeUpdates() ?? this.#fields(into);
     this.#reader.release();
+    this.fields = into.count;
     return fault ?? into.refusal ?? into.fields;
   }
 

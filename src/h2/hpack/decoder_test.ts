@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import type { HeaderList } from "../seam.ts";
 import { HpackDecoder, type HpackFault, isFault } from "./decoder.ts";
-import { MAX_FIELDS } from "./field_collector.ts";
+import { FLOOD_FIELDS, MAX_FIELDS } from "./field_collector.ts";
 import { encodeHuffman, huffmanLength } from "./huffman.ts";
 
 const LIMITS = { maxTableSize: 4096, maxListSize: 1000 };
@@ -203,13 +203,19 @@ Deno.test("observed O33: a third size update in one block is over budget", () =>
   assert.equal(faultOf(decode(new HpackDecoder(LIMITS), ...new Array(16000).fill(0x20))), "budget");
 });
 
-Deno.test("observed O32: header crumbs are over budget", () => {
+Deno.test("observed O32: header crumbs cost their request, and a flood of them is over budget", () => {
   const limits = { maxTableSize: 4096, maxListSize: 65536 };
   const crumbs = (count: number) => Array.from({ length: count }, () => [PLAIN, ...text("a"), 0]).flat();
   assert.equal((decode(new HpackDecoder(limits), ...crumbs(MAX_FIELDS)) as HeaderList).length, MAX_FIELDS);
-  assert.equal(faultOf(decode(new HpackDecoder(limits), ...crumbs(MAX_FIELDS + 1))), "budget");
+  assert.equal(faultOf(decode(new HpackDecoder(limits), ...crumbs(MAX_FIELDS + 1))), "too-large");
+  assert.equal(faultOf(decode(new HpackDecoder(limits), ...crumbs(FLOOD_FIELDS))), "too-large");
+  assert.equal(faultOf(decode(new HpackDecoder(limits), ...crumbs(FLOOD_FIELDS + 1))), "budget");
   const bad = literal(PLAIN, "A", "");
-  assert.equal(faultOf(decode(new HpackDecoder(limits), ...bad, ...crumbs(MAX_FIELDS))), "budget");
+  assert.equal(faultOf(decode(new HpackDecoder(limits), ...bad, ...crumbs(MAX_FIELDS))), "malformed");
+  assert.equal(faultOf(decode(new HpackDecoder(limits), ...bad, ...crumbs(FLOOD_FIELDS))), "budget");
+  const decoder = new HpackDecoder(limits);
+  decode(decoder, ...crumbs(MAX_FIELDS + 1));
+  assert.equal(decoder.fields, MAX_FIELDS + 1, "what they cost is known");
 });
 
 Deno.test("observed O32: an index storm is over budget", () => {

@@ -7,7 +7,7 @@ import type { HeaderList } from "../seam.ts";
  * |---|---|---|
  * | `compression` | the connection, COMPRESSION_ERROR (RFC 7541, RFC 9113 §4.3) | unusable |
  * | `budget` | the connection, ENHANCE_YOUR_CALM (`docs/spec/observed.md` O32, O33) | unusable |
- * | `too-large` | the stream (RFC 9113 §10.5.1) | in step with the peer |
+ * | `too-large` | the stream, a request with 431 (RFC 9113 §10.5.1, RFC 6585 §5) | in step with the peer |
  * | `malformed` | the stream, PROTOCOL_ERROR (RFC 9113 §8.1.1, `docs/spec/observed.md` O36) | in step with the peer |
  */
 export type HpackFault = {

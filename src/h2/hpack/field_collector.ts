@@ -3,6 +3,8 @@ import type { Flaw } from "./field_rules.ts";
 
 /** Header fields in one block. A CONNECT has five; a header split into crumbs has thousands. */
 export const MAX_FIELDS = 256;
+/** So many are an attack, not a mistake. */
+export const FLOOD_FIELDS = 1024;
 
 /** A list that is this many times larger than we announced is an attack, not a mistake: index and insert storms. */
 export const MAX_OVERSIZE = 4;
@@ -21,11 +23,18 @@ export class FieldCollector {
     this.#maxListSize = maxListSize;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** Counts a field of `size` octets (name, value and 32). A fault given back ends the connection. */
   account(size: number, flaw: Flaw | null): HpackFault | null {
     this.#size += size;
-    if (++this.#count > MAX_FIELDS) {
-      return { fault: "budget", reason: `more than ${MAX_FIELDS} fields in a header block` };
+    if (++this.#count > FLOOD_FIELDS) {
+      return { fault: "budget", reason: `more than ${FLOOD_FIELDS} fields in a header block` };
+    }
+    if (this.#count > MAX_FIELDS) {
+      this.refusal ??= { fault: "too-large", reason: `more than ${MAX_FIELDS} fields in a header block` };
     }
     if (this.#size > this.#maxListSize) return this.#tooLarge();
     if (flaw !== null) this.refusal ??= { fault: "malformed", reason: flaw };
