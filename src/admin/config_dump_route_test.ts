@@ -16,6 +16,7 @@ const REQUEST: RequestHead = {
   minor: 1,
   keepAlive: true,
   bodyLength: 0,
+  waitsWithBody: false,
 };
 
 const STATE = stateOf(

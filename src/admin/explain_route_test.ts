@@ -21,6 +21,7 @@ function bed() {
       minor: 1,
       keepAlive: true,
       bodyLength: 0,
+      waitsWithBody: false,
     };
     const response = await handler(head);
     assert.ok(!isStreamed(response));

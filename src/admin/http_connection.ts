@@ -91,7 +91,9 @@ export class HttpConnection {
     if (typeof head === "number") return await this.#refuse(head);
     const response = await this.#answer(head);
     try {
-      const whole = head.bodyLength !== null && await this.#skipBody(head.bodyLength);
+      // Nothing here needs bodies, so a client that waits to be asked for one gets its answer, and need not send it.
+      const comes = head.bodyLength !== null && !(head.waitsWithBody && this.#used === 0);
+      const whole = comes && await this.#skipBody(head.bodyLength);
       const asked = head.keepAlive && whole && !this.#draining;
       const stays = isStreamed(response)
         ? await this.#stream(response, head, asked)

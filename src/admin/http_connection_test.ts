@@ -171,6 +171,24 @@ Deno.test("config 4.1 HEAD has no body", async () => {
   assert.match(client.answer, /content-length: 7\r\nconnection: close\r\n[^]*\r\n\r\n$/);
 });
 
+Deno.test("config 4.1 a client that waits to be asked for its body gets the answer at once, and the end", async () => {
+  const { client, done } = world();
+  client.send("POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n");
+  await settle();
+  assert.deepEqual(statuses(client), [200]);
+  assert.match(client.answer, /connection: close/);
+  client.end();
+  await done;
+});
+
+Deno.test("config 4.1 a client that does not wait, though it says so, keeps its connection", async () => {
+  const { client, done } = world();
+  client.send("POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\nhello" + REQUEST);
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200, 200]);
+});
+
 Deno.test("config 4.1 a small body is read and ignored", async () => {
   const { client, done } = world();
   client.send("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\n12345");

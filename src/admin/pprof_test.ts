@@ -103,6 +103,7 @@ function ask(routes: ReturnType<typeof pprofRoutes>, target: string) {
     minor: 1,
     keepAlive: true,
     bodyLength: 0,
+    waitsWithBody: false,
   };
   return routes[path]!(head);
 }

@@ -19,13 +19,15 @@ export interface RequestHead {
   readonly keepAlive: boolean;
   /** Bytes that follow the head; null: chunked, so not known. */
   readonly bodyLength: number | null;
+  /** The client sends the body once it is told to, or after a while (`Expect: 100-continue`, RFC 9110 10.1.1). */
+  readonly waitsWithBody: boolean;
 }
 
 export type RequestHeadResult =
   | { readonly kind: "incomplete" }
   /** `size`: bytes of the head with its empty line. */
   | { readonly kind: "head"; readonly head: RequestHead; readonly size: number }
-  | { readonly kind: "refused"; readonly status: 400 | 414 | 431 };
+  | { readonly kind: "refused"; readonly status: 400 | 414 | 417 | 431 };
 
 /** Largest head, bytes. */
 export const HEAD_MAX = 8192;
@@ -36,6 +38,7 @@ const CARRIAGE_RETURN = 13;
 const decoder = new TextDecoder("latin1");
 
 const BAD = { kind: "refused", status: 400 } as const;
+const UNKNOWN_EXPECTATION = { kind: "refused", status: 417 } as const;
 const TOO_LARGE = { kind: "refused", status: 431 } as const;
 const INCOMPLETE = { kind: "incomplete" } as const;
 
@@ -54,7 +57,12 @@ export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
   const bodyLength = headers === null ? undefined : lengthOf(headers, minor);
   if (headers === null || bodyLength === undefined) return BAD;
   const keepAlive = staysOpen(headers, minor);
-  return { kind: "head", head: { method, ...splitTarget(target), headers, minor, keepAlive, bodyLength }, size };
+  // HTTP/1.0 knows none (RFC 9110 10.1.1).
+  const expectations = minor === 1 ? headers.get("expect") ?? [] : [];
+  if (expectations.some((value) => value.toLowerCase() !== "100-continue")) return UNKNOWN_EXPECTATION;
+  const waitsWithBody = expectations.length > 0 && bodyLength !== 0;
+  const head = { method, ...splitTarget(target), headers, minor, keepAlive, bodyLength, waitsWithBody } as const;
+  return { kind: "head", head, size };
 }
 
 /** Up to and with the first empty line. Lines may end in a bare line feed (RFC 9112 2.2). */

@@ -25,6 +25,7 @@ Deno.test("request head: a plain request", () => {
       minor: 1,
       keepAlive: true,
       bodyLength: 0,
+      waitsWithBody: false,
     },
   );
 });
@@ -52,8 +53,18 @@ Deno.test("request head: bodies", () => {
   assert.equal(length("transfer-encoding: chunked"), null);
 });
 
+Deno.test("request head: who waits to be asked for a body", () => {
+  const waits = (fields: string, version = "1.1") => head(`POST / HTTP/${version}\r\n${fields}\r\n\r\n`).waitsWithBody;
+  assert.equal(waits("content-length: 12\r\nExpect: 100-Continue"), true);
+  assert.equal(waits("transfer-encoding: chunked\r\nexpect: 100-continue"), true);
+  assert.equal(waits("content-length: 12"), false);
+  assert.equal(waits("content-length: 0\r\nexpect: 100-continue"), false);
+  assert.equal(waits("content-length: 12\r\nexpect: 100-continue", "1.0"), false);
+});
+
 const REFUSED: readonly (readonly [string, number])[] = [
   ["GARBAGE\r\n\r\n", 400],
+  ["GET / HTTP/1.1\r\nexpect: a-miracle\r\n\r\n", 417],
   ["GET / HTTP/2.0\r\n\r\n", 400],
   ["GET  / HTTP/1.1\r\n\r\n", 400],
   ["GET / HTTP/1.1 \r\n\r\n", 400],

@@ -47,6 +47,7 @@ const REASONS = new Map([
   [405, "Method Not Allowed"],
   [406, "Not Acceptable"],
   [414, "URI Too Long"],
+  [417, "Expectation Failed"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
   [503, "Service Unavailable"],

@@ -34,6 +34,7 @@ function request(path: string, method = "GET", headers: Record<string, string[]>
     minor: 1,
     keepAlive: true,
     bodyLength: 0,
+    waitsWithBody: false,
   };
 }
 

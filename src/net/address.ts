@@ -26,9 +26,20 @@ const DOT = 46, ZERO = 48, NINE = 57, COLON = 58, LETTER_A = 97;
 export function parseIp(text: string): Ip | null {
   if (isIpv4Text(text)) return text as Ip;
   if (text.includes("%")) return null;
-  if (!text.includes(":") || !ipaddr.IPv6.isValid(text)) return null;
+  if (!text.includes(":") || !ipaddr.IPv6.isValid(text) || !endsWell(text)) return null;
   const v6 = ipaddr.IPv6.parse(text);
   return (v6.isIPv4MappedAddress() ? v6.toIPv4Address().toString() : v6.toRFC5952String()) as Ip;
+}
+
+/**
+ * Of IPv6: an IPv4 part is written as IPv4 addresses are, and stands behind `::ffff:` or the like, not right behind the
+ * gap: `::127.0.0.1` is a deprecated form (RFC 4291 §2.5.5.1) that others take for the loopback address. The library
+ * takes that, and octal and hexadecimal numbers.
+ */
+function endsWell(text: string): boolean {
+  if (!text.includes(".")) return true;
+  const colon = text.lastIndexOf(":");
+  return isIpv4Text(text.slice(colon + 1)) && !/^[0:]+$/.test(text.slice(0, colon + 1));
 }
 
 /** Four decimals of 0 to 255 without leading zeros. Read by hand: every request and every dial comes through here. */

@@ -148,7 +148,16 @@ async function written(sources: Partial<DumpSources>, folder: TempDir): Promise<
     workloadState: null,
     ...sources,
   }, { now: () => 0, turn: () => Promise.resolve() });
-  const head = { method: "GET", path: "/", query: "", headers: new Map(), minor: 1, keepAlive: true, bodyLength: 0 };
+  const head = {
+    method: "GET",
+    path: "/",
+    query: "",
+    headers: new Map(),
+    minor: 1,
+    keepAlive: true,
+    bodyLength: 0,
+    waitsWithBody: false,
+  };
   const response = await handler(head as Parameters<HttpHandler>[0]);
   assert.ok(isStreamed(response));
   let text = "";
