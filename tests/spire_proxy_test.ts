@@ -96,6 +96,9 @@ Deno.test("identity B10, B11, S11: members of a federated domain get in by its o
   const alone = agent.addAccount(NAMESPACE, "b");
   await eventually("a certificate", () => bench.admits(bench.own));
   assert.ok(!await bench.admits(bench.foreign), "known to the agent, and not to the workload");
+  await bench.proxy.line(
+    /claims to be spiffe:\/\/other\.test\/ns\/there\/sa\/peer.* is not federated: .*-federatesWith/,
+  );
   agent.delete(alone);
   agent.addAccount(NAMESPACE, "b", { federatesWith: ["spiffe://other.test", "spiffe://broken.test"] });
   await eventually("federation", () => bench.admits(bench.foreign));

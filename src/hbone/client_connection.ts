@@ -14,6 +14,7 @@ import { defaultOptions } from "../h2/limits.ts";
 import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } from "../h2/seam.ts";
 import type { HeaderList, Stream, StreamHandler } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import { explainLeaf } from "../identity/explain_leaf.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustStore } from "../identity/trust_bundles.ts";
@@ -204,6 +205,7 @@ export class ClientConnection implements ConnectionHandler {
         this.#settings.handshakeTimeout,
         {
           accept: (chain) => this.#judge(chain, credential),
+          explain: (leaf) => explainLeaf(leaf, credential.trust, this.#settings.wallClock()),
           onSecure: (duplex, peer) => this.#start(duplex, peer),
           onSecureFailure: (ending) => this.#fail(handshakeFailure(ending)),
         },

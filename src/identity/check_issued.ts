@@ -40,8 +40,11 @@ export function checkIssued(
   const problem = publicKeyProblem(leaf.publicKey);
   if (problem !== null) throw invalid(problem);
   if (now > leaf.notAfter) {
-    const when = new Date(leaf.notAfter).toISOString();
-    throw new CertificateError(`certificate for ${wanted} has already expired at ${when}`, "EXPIRED");
+    const [when, ours] = [leaf.notAfter, now].map((time) => new Date(time).toISOString());
+    throw new CertificateError(
+      `certificate for ${wanted} has already expired at ${when}; the clock of this node says ${ours}`,
+      "EXPIRED",
+    );
   }
   const { notBefore, notAfter } = leaf;
   return {

@@ -67,13 +67,22 @@ function cachedChain(
 
 function checkTime(peer: PeerChain, now: number): CodedRefusal | null {
   if (now > peer.notAfter) {
-    return refuse("EXPIRED", `certificate path of ${peer.id} expired at ${new Date(peer.notAfter).toISOString()}`);
+    return refuse("EXPIRED", `certificate path of ${peer.id} expired at ${rfc3339(peer.notAfter)}${clockSays(now)}`);
   }
   if (now < peer.notBefore) {
-    const from = new Date(peer.notBefore).toISOString();
-    return refuse("NOT_YET_VALID", `certificate path of ${peer.id} is not valid before ${from}`);
+    const from = rfc3339(peer.notBefore);
+    return refuse("NOT_YET_VALID", `certificate path of ${peer.id} is not valid before ${from}${clockSays(now)}`);
   }
   return null;
+}
+
+/** Either clock may be the wrong one. */
+function clockSays(now: number): string {
+  return `; the clock of this node says ${rfc3339(now)}`;
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function checkExpectation(

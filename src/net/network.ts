@@ -164,6 +164,8 @@ export interface Dial {
 export interface SecureEvents {
   /** Decides on the verified path instead of the context's own `accept`: for expectations of one connection. */
   accept?(chain: readonly Uint8Array[]): PeerRefusal | null;
+  /** What the failure adds to the engine's reason where that has found no path for the peer's certificate (DER). */
+  explain?(leaf: Uint8Array): string;
   /** `duplex` replaces the plain one, which must not be touched again. */
   onSecure(duplex: Duplex, peer: TlsPeer): void;
   /** The plain stream has been closed. `message` names OpenSSL's reason or the verifier's. */

@@ -50,6 +50,9 @@ export class TlsJudge {
   /** The refusal as it was given, rather than as OpenSSL tells it. */
   ending(failure: TlsFailure | null): Ending {
     if (failure === null) return handshakeEnding({ kind: "protocol", text: "handshake failed" });
+    if (failure.kind === "certificate") {
+      return handshakeEnding({ ...failure, text: `${failure.text}${this.#events.explain?.(failure.leaf) ?? ""}` });
+    }
     if (failure.kind !== "refused" || this.#refusal === null) return handshakeEnding(failure);
     return { by: "us", how: "error", code: this.#refusal.code, message: this.#refusal.message };
   }

@@ -3,8 +3,8 @@
 export type TlsFailure =
   /** The peer sent a fatal alert (RFC 8446 §6). */
   | { readonly kind: "alert"; readonly number: number }
-  /** OpenSSL found no valid path for the peer's certificate. */
-  | { readonly kind: "certificate"; readonly text: string }
+  /** OpenSSL found no valid path for the peer's certificate, whose DER is `leaf`. */
+  | { readonly kind: "certificate"; readonly text: string; readonly leaf: Uint8Array }
   /** The path is valid, but the application does not want this peer. */
   | { readonly kind: "refused"; readonly text: string }
   /** A callback of ours threw. */

@@ -267,7 +267,7 @@ export class NativeTlsSession {
     if (known !== null) return known;
     if (crypto.X509_verify_cert(store) !== 1) {
       const text = readCString(crypto.X509_verify_cert_error_string(BigInt(crypto.X509_STORE_CTX_get_error(store))));
-      this.failure = { kind: "certificate", text };
+      this.failure = { kind: "certificate", text, leaf: this.#der(crypto.X509_STORE_CTX_get0_cert(store)) };
       return null;
     }
     const path = this.#derChain(crypto.X509_STORE_CTX_get0_chain(store));

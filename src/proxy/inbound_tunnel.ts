@@ -8,6 +8,7 @@ import type { Credential } from "../hbone/credentials.ts";
 import { afterExpiry } from "../hbone/expiry.ts";
 import { REVOKED } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
+import { explainLeaf } from "../identity/explain_leaf.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import { type SpiffeId, trustDomainOf } from "../identity/spiffe_id.ts";
 import type { TrustStore } from "../identity/trust_bundles.ts";
@@ -90,6 +91,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     try {
       const handshake = loop.network.secure(this.#plain, credential.context, "server", settings.handshakeTimeout, {
         accept: (chain) => this.#judge(chain, credential),
+        explain: (leaf) => explainLeaf(leaf, credential.trust, this.#context.wallClock()),
         onSecure: (duplex, tls) => this.#serve(duplex, tls),
         onSecureFailure: (ending) => this.#refuse(`tls handshake error: ${ending.message}`),
       });

@@ -38,21 +38,37 @@ type Explained = readonly [problem: string, code: CertificateErrorCode];
 
 function explainConnect(error: GrpcError, { peer, socket, here, there }: SocketNames): Explained {
   const cause = error.source ?? error.message;
-  return [`cannot reach ${peer} at ${socket}: ${cause}${connectHint(cause, here, there)}`, "UNAVAILABLE"];
+  return [`cannot reach ${peer} at ${socket}: ${cause}${connectHint(cause, socket, here, there)}`, "UNAVAILABLE"];
 }
 
-function connectHint(cause: string, here: string, there: string): string {
+function connectHint(cause: string, socket: string, here: string, there: string): string {
   if (cause.includes("os error 2)")) {
     return `; no such socket: ${here} must be the path of ${there}, mounted into the proxy's pod`;
   }
-  if (cause.includes("os error 111)")) return "; the socket is there and nobody listens: is it running?";
+  if (cause.includes("os error 111)")) {
+    const other = otherThanSocket(socket.replace(/^unix:(?:\/\/(?=\/))?/, ""));
+    if (other === null) return "; the socket is there and nobody listens: is it running?";
+    return `; it is ${other} and no socket: ${here} must be the path of ${there}`;
+  }
   if (cause.includes("os error 13)")) return "; the proxy must run as root, or in the group that owns the socket";
   if (cause.includes("os error 88)") || cause.includes("os error 20)")) return `; ${here} names no socket`;
   return "";
 }
 
+/** What else is at `path`; null: a socket, or nothing that can be seen. */
+function otherThanSocket(path: string): string | null {
+  try {
+    const { isDirectory, isFile } = Deno.statSync(path);
+    return isDirectory ? "a folder" : isFile ? "a plain file" : null;
+  } catch {
+    return null;
+  }
+}
+
 function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Explained {
-  const text = error.message === "" ? codeDescription(error.code) : error.message;
+  const message = error.message === "" ? codeDescription(error.code) : error.message;
+  // A server that does not speak gRPC is known from there only.
+  const text = error.source === null ? message : `${message}: ${error.source}`;
   switch (error.code) {
     case Code.PermissionDenied:
       return [`${text}${deniedHint(text)}`, "DENIED"];

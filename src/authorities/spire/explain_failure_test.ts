@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { tempDir } from "../../../tests/support/temp_dir.ts";
 import { Code, GrpcError } from "../../grpc/status.ts";
 import { ADMIN_SOCKET, explainFailure } from "./explain_failure.ts";
 
@@ -60,4 +61,20 @@ Deno.test("observed O16, O25: a process that the agent cannot look at may be the
     assert.equal(explainFailure(new GrpcError(status, answer, "call"), "x", names).code, "NO_PROCESS");
   }
   assert.equal(explainFailure(new GrpcError(Code.Unavailable, "later", "call"), "x", names).code, "UNAVAILABLE");
+});
+
+Deno.test("identity 4.1: a folder or a file where the socket should be is called so", () => {
+  using folder = tempDir();
+  const file = folder.write("admin.sock", "");
+  const said = (path: string) =>
+    explainFailure(connect("Connection refused (os error 111)"), "x", { ...names, socket: `unix://${path}` }).message;
+  assert.match(said(folder.path), /; it is a folder and no socket: SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of/);
+  assert.match(said(file), /; it is a plain file and no socket: /);
+  assert.match(said("/nowhere/admin.sock"), /nobody listens/);
+});
+
+Deno.test("identity 4.1: a peer that speaks no gRPC is recognised by the cause of the failure", () => {
+  const cause = "the server closed the connection, before any HTTP/2; is unix:///run/x a gRPC port?";
+  const error = new GrpcError(Code.Unknown, "connection to the server was lost", "call", cause);
+  assert.equal(text(error), `Failed to stream X.509 SVIDs: connection to the server was lost: ${cause}`);
 });

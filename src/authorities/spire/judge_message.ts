@@ -37,7 +37,7 @@ export function judgeMessage(
   const svid = readSvid(chosen, wanted);
   if (svid instanceof CertificateError) return { kind: "unusable", error: svid };
   // O20: while the server is away the agent goes on giving out what it has.
-  if (isExpired(svid, now)) return { kind: "unusable", error: expired(svid) };
+  if (isExpired(svid, now)) return { kind: "unusable", error: expired(svid, now) };
   return { kind: "new", svid };
 }
 
@@ -56,10 +56,11 @@ function isSame(held: Svid, chain: readonly Uint8Array[]): boolean {
   return other !== undefined && equalBytes(leaf, other.subarray(0, leaf.length));
 }
 
-function expired(svid: Svid): CertificateError {
-  const when = new Date(svid.notAfter).toISOString();
+function expired(svid: Svid, now: number): CertificateError {
+  const [when, ours] = [svid.notAfter, now].map((time) => new Date(time).toISOString());
   return new CertificateError(
-    `the SPIRE agent gives an SVID for ${svid.id} that expired at ${when}; can the agent reach its SPIRE server?`,
+    `the SPIRE agent gives an SVID for ${svid.id} that expired at ${when} (the clock of this node says ${ours}); ` +
+      "can the agent reach its SPIRE server?",
     "EXPIRED",
   );
 }

@@ -1,5 +1,8 @@
 /** The bundles that a source tells for all subjects, and what becomes of a certificate when they change. */
 import { CertificateError, type IssuedCertificate } from "../../identity/authority.ts";
+import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
+import { isRefusal } from "../../identity/peer_chain.ts";
+import { findServerPath } from "../../identity/server_path.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { type BundleMap, sameTrust, trustOf } from "./bundles.ts";
 import { issue, type Svid } from "./svid.ts";
@@ -37,11 +40,31 @@ export function certificateOf(
   const trust = trustOf(shared.own, bundles, held.federatesWith);
   if (before !== null && before.key === held.svid.key && sameTrust(before.bundles, trust)) return before;
   try {
-    return issue(held.svid, trust, now);
+    return issuedBy(trust.byTrustDomain.get(shared.own) ?? [], issue(held.svid, trust, now), shared.own, now);
   } catch (error) {
     if (error instanceof CertificateError) return error;
     throw error;
   }
+}
+
+/**
+ * `certificate` itself where one of the anchors has issued it. Otherwise every peer would refuse it: its root was
+ * revoked, or the bundle with its root is still to come.
+ */
+function issuedBy(
+  anchors: readonly Uint8Array[],
+  certificate: IssuedCertificate,
+  own: TrustDomain,
+  now: number,
+): IssuedCertificate | CertificateError {
+  const parsed = anchors.map(parseCertificate).filter((anchor): anchor is Certificate => !isMalformed(anchor));
+  const path = findServerPath(certificate.chain, parsed, now);
+  if (!isRefusal(path) || path.code !== "UNKNOWN_ISSUER") return certificate;
+  return new CertificateError(
+    `no root in the trust bundle of ${own} has issued the certificate of ${certificate.id} (serial ` +
+      `${certificate.serial}): its root was revoked, or is still to come; peers would refuse it`,
+    "NO_BUNDLE",
+  );
 }
 
 /** There is something to verify members of `trustDomain` by. */

@@ -1,6 +1,7 @@
 /** What a session does once it has a certificate: renewal, withdrawal, broken streams (`docs/spec/identity-spire.md` 4.8, 9.6). */
 import { strict as assert } from "node:assert";
 import { describe, SpireBench, START, subjectOf } from "../../../tests/support/spire_source.ts";
+import { spireCa } from "../../../tests/support/spire_ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { makeCa } from "../../identity/test_certificates.ts";
 
@@ -65,7 +66,10 @@ Deno.test("observed O20: while the server is away the agent repeats what expired
   bench.source.script = (stream) => stream.says(stale);
   await bench.clock.advance(61_000);
   const answer = await bench.ask();
-  assert.match(answer.error!.message, /expired at 2026-01-01T00:01:00.000Z; can the agent reach its SPIRE server\?/);
+  assert.match(
+    answer.error!.message,
+    /expired at 2026-01-01T00:01:00.000Z \(.*says 2026-01-01T00:01:01.000Z\); can the agent reach its SPIRE server\?/,
+  );
   bench.source.last.says(bench.svid());
   await bench.clock.advance(0);
   assert.equal(bench.updates.length, 1);
@@ -192,5 +196,48 @@ Deno.test("observed O19: a refused delegate asks again, and is served once it is
   await bench.clock.advance(1_000);
   assert.equal(bench.updates.length, 1);
   assert.equal(describe((await bench.ask()).issued!), bench.updates[0]);
+  bench.authority.close();
+});
+
+Deno.test("identity P29: the root of our certificate is revoked: it is withdrawn, until a new one has come", async () => {
+  const bench = new SpireBench();
+  await bench.have();
+  const next = spireCa("example.org");
+  bench.bundles({ "example.org": [next.root.certificate] });
+  assert.match(
+    bench.updates.join("\n"),
+    /^no root in the trust bundle of example\.org has issued .* its root was revoked/,
+  );
+  const waiting = await bench.ask();
+  bench.source.last.says(next.issue("/ns/default/sa/test-sa", { now: bench.clock.now() }));
+  await bench.clock.advance(0);
+  assert.equal(waiting.issued?.id, ID);
+  assert.equal(bench.source.attestations, 1);
+  bench.authority.close();
+});
+
+Deno.test("identity P29: an SVID that comes before the bundle with its root waits for that, and the old one stays", async () => {
+  const bench = new SpireBench();
+  const first = await bench.have();
+  const next = spireCa("example.org");
+  bench.source.last.says(next.issue("/ns/default/sa/test-sa", { now: bench.clock.now() }));
+  await bench.clock.advance(0);
+  assert.deepEqual(bench.updates, []);
+  assert.equal((await bench.ask()).issued, first);
+  bench.bundles({ "example.org": [bench.ca.root.certificate, next.root.certificate] });
+  assert.equal(bench.updates.length, 1);
+  assert.notEqual(bench.updates[0], first.serial);
+  bench.authority.close();
+});
+
+Deno.test("identity S15: an SVID from the future is a wrong clock, which is told with both times", async () => {
+  const bench = new SpireBench();
+  await bench.ask();
+  bench.source.last.says(bench.ca.issue("/ns/default/sa/test-sa", { now: START + 3600_000 }));
+  await bench.clock.advance(0);
+  assert.match(
+    bench.lines.join("\n"),
+    /valid from 2026-01-01T00:59:50.000Z on, and the clock of this node says 2026-01-01T00:00:00.000Z/,
+  );
   bench.authority.close();
 });

@@ -17,34 +17,17 @@ import {
   type CertificateSubject,
   type IssuedCertificate,
   mayPass,
-  type UpdateListener,
 } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
-import type { WriteLine } from "../../identity/manager_events.ts";
 import { isExpired } from "../../identity/renewal.ts";
 import { Absence } from "./absence.ts";
 import { toCertificateError } from "./follow_stream.ts";
 import { judgeMessage } from "./judge_message.ts";
-import { certificateOf, type HeldSvid, type SharedTrust } from "./shared_trust.ts";
-import type { Slots } from "./slots.ts";
-import type { Attestation, SvidMessage, SvidSource } from "./source.ts";
-
-export interface SessionParts {
-  readonly source: SvidSource;
-  readonly slots: Slots;
-  readonly trust: SharedTrust;
-  readonly clock: WallClock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  /** ms from asking the agent to the first certificate. */
-  readonly timeout: number;
-  readonly update: UpdateListener;
-  /** A stream of this session works: its first message has come. */
-  readonly onWorking: () => void;
-  readonly log: WriteLine;
-}
+import { certificateOf, type HeldSvid } from "./shared_trust.ts";
+import type { SessionParts } from "./session_parts.ts";
+import type { Svid } from "./svid.ts";
+import type { Attestation, SvidMessage } from "./source.ts";
 
 type Phase = "idle" | "opening" | "open" | "broken" | "closed";
 
@@ -229,6 +212,7 @@ export class SvidSession {
     const judgement = judgeMessage(message, id, source.words, attestation.asked, held, clock.now());
     // Not yet while there is something to confirm: until then nothing is known about this process.
     if (judgement.kind === "new") await attestation.confirm(signal);
+    if (judgement.kind === "new" && judgement.svid.notBefore > clock.now()) this.#fromTheFuture(judgement.svid);
     signal.throwIfAborted();
     const first = this.#phase !== "open";
     this.#phase = "open";
@@ -257,12 +241,24 @@ export class SvidSession {
     this.#absent = this.#unusable = null;
     const outcome = certificateOf(this.#held, trust, this.#issued, clock.now());
     if (outcome === null) return;
-    if (outcome instanceof CertificateError) return this.#refuse(outcome);
+    if (outcome instanceof CertificateError) return this.#untrusted(outcome, this.#held.svid.key);
     const news = outcome !== this.#issued;
     this.#issued = outcome;
     if (this.#waiters.size > 0) this.#answer(outcome);
     else if (news) update(this.subject, outcome);
     this.#given = true;
+  }
+
+  /** The bundle does not go with the SVID. One that was in use goes; an older one stays until the bundle has come. */
+  #untrusted(error: CertificateError, key: Uint8Array): void {
+    this.#unusable = error;
+    if (this.#issued?.key === key) {
+      this.#issued = null;
+      this.#log("warn", error.message);
+      if (this.#given) this.#parts.update(this.subject, error);
+      this.#given = false;
+    }
+    this.#refuse(error);
   }
 
   /** The agent has no SVID for the subject, as far as it knows. */
@@ -310,6 +306,11 @@ export class SvidSession {
   #refuse(error: CertificateError): void {
     this.#disarmDeadline();
     this.#waiters.settle({ ok: false, error });
+  }
+
+  #fromTheFuture({ notBefore }: Svid): void {
+    const [from, ours] = [notBefore, this.#parts.clock.now()].map((time) => new Date(time).toISOString());
+    this.#log("warn", `the SVID is valid from ${from} on, and the clock of this node says ${ours}: one is wrong`);
   }
 
   /** The agent has not sent one message. */

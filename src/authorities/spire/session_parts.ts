@@ -1,0 +1,22 @@
+/** What a session needs of those around it. */
+import type { UpdateListener } from "../../identity/authority.ts";
+import type { WallClock } from "../../identity/certificate_manager.ts";
+import type { WriteLine } from "../../identity/manager_events.ts";
+import type { SharedTrust } from "./shared_trust.ts";
+import type { Slots } from "./slots.ts";
+import type { SvidSource } from "./source.ts";
+
+export interface SessionParts {
+  readonly source: SvidSource;
+  readonly slots: Slots;
+  readonly trust: SharedTrust;
+  readonly clock: WallClock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** ms from asking the agent to the first certificate. */
+  readonly timeout: number;
+  readonly update: UpdateListener;
+  /** A stream of this session works: its first message has come. */
+  readonly onWorking: () => void;
+  readonly log: WriteLine;
+}

@@ -1,0 +1,36 @@
+/**
+ * What the certificate says that the TLS engine refused, for whoever reads the line: who it claims to be, and what is
+ * wrong where that can be told. Nothing of it is proven.
+ */
+import { type Certificate, isMalformed, parseCertificate } from "./certificate.ts";
+import { spiffeIdOfLeaf } from "./peer_chain.ts";
+import { trustDomainOf } from "./spiffe_id.ts";
+import type { TrustStore } from "./trust_bundles.ts";
+
+/**
+ * To be added to the engine's reason; empty where there is nothing to add. `leaf`: DER. `trust`: of whoever refused it.
+ * `now`: ms since the epoch.
+ */
+export function explainLeaf(leaf: Uint8Array, trust: TrustStore, now: number): string {
+  const certificate = parseCertificate(leaf);
+  if (isMalformed(certificate)) return "";
+  const id = spiffeIdOfLeaf(certificate);
+  if (typeof id !== "string") return wrongTime(certificate, now);
+  return ` (it claims to be ${id})${wrongTime(certificate, now) || unknownDomain(trustDomainOf(id), trust)}`;
+}
+
+function wrongTime({ notBefore, notAfter }: Certificate, now: number): string {
+  if (now >= notBefore && now <= notAfter) return "";
+  const [from, until, ours] = [notBefore, notAfter, now].map((time) => new Date(time).toISOString());
+  return `; it is valid from ${from} until ${until}, and the clock of this node says ${ours}`;
+}
+
+/** Where each domain has a bundle of its own, as with SPIRE. */
+function unknownDomain(trustDomain: string, trust: TrustStore): string {
+  const known = trust.trustDomains;
+  if (known.length === 0 || known.includes(trustDomain)) return "";
+  return `; trust domain ${trustDomain} is not federated: trusted are ${
+    known.slice(0, 8).join(", ")
+  }. With SPIRE the ` +
+    `registration entry of the workload here needs -federatesWith spiffe://${trustDomain}`;
+}
