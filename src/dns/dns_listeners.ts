@@ -1,5 +1,5 @@
 /** The sockets of one DNS proxy: UDP and TCP on each address, all on one port. */
-import type { SocketAddress } from "../net/address.ts";
+import { LOOPBACK_V6, type SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import {
   type DatagramSocket,
@@ -21,6 +21,8 @@ export interface DnsListenAt {
   readonly reusePort: boolean;
   /** Isolates of this process that share the port. */
   readonly siblings: number;
+  /** There is no `::1` to listen on, for the reason of this errno name: the other address has to do. */
+  readonly onNoIpv6: (code: string) => void;
 }
 
 /** What the TCP connections of the pods of an isolate share. */
@@ -116,21 +118,31 @@ export class DnsListeners {
     }
   }
 
-  #open({ addresses, sockets, reusePort, siblings }: DnsListenAt): number {
-    let port = addresses[0]!.port;
-    for (const { ip } of addresses) {
-      const socket: DatagramSocket = this.#network.udp({ ...sockets, address: { ip, port }, reusePort }, {
-        onDatagram: (bytes, from) => this.#receive(socket, bytes, from),
-      });
-      this.#sockets.push(socket);
-      port = socket.local.port;
-      this.#sockets.push(
-        this.#network.listen(
-          { ...sockets, address: { ip, port }, reusePort, siblings, backlog: BACKLOG },
-          ({ duplex }) => this.#accept(duplex),
-        ),
-      );
+  #open(at: DnsListenAt): number {
+    let port = at.addresses[0]!.port;
+    for (const { ip } of at.addresses) {
+      try {
+        port = this.#openAt(at, { ip, port });
+      } catch (error) {
+        if (ip !== LOOPBACK_V6 || at.addresses.length === 1 || !isMissing(error)) throw error;
+        at.onNoIpv6(error.code);
+      }
     }
+    return port;
+  }
+
+  #openAt({ sockets, reusePort, siblings }: DnsListenAt, address: SocketAddress): number {
+    const socket: DatagramSocket = this.#network.udp({ ...sockets, address, reusePort }, {
+      onDatagram: (bytes, from) => this.#receive(socket, bytes, from),
+    });
+    this.#sockets.push(socket);
+    const { port } = socket.local;
+    this.#sockets.push(
+      this.#network.listen(
+        { ...sockets, address: { ip: address.ip, port }, reusePort, siblings, backlog: BACKLOG },
+        ({ duplex }) => this.#accept(duplex),
+      ),
+    );
     return port;
   }
 
@@ -160,6 +172,11 @@ export class DnsListeners {
     // It began before the retirement did.
     if (this.#onIdle !== null) connection.finish();
   }
+}
+
+/** No interface has the address: the loopback is down or has no IPv6. Or the kernel has no IPv6. */
+function isMissing(error: unknown): error is ListenError {
+  return error instanceof ListenError && (error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT");
 }
 
 /** The sender of one datagram. */

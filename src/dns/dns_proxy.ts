@@ -68,6 +68,9 @@ export interface DnsProxyParts {
 }
 
 const DNS_PORT = 53;
+/** Seen with pods that are just being removed, whose loopback is down already, and with namespaces without IPv6. */
+const NO_IPV6 = "the network namespace has no address ::1 (its loopback is down or without IPv6): " +
+  "DNS is served at 127.0.0.1 only";
 /** By then a client has asked again. */
 const LONGEST_DRAIN: Millis = 5000;
 
@@ -91,6 +94,7 @@ export class DnsProxy {
     const servers = new ServerList(parts.resolver.nameservers.map((ip) => ({ ip, port: DNS_PORT })));
     this.#network = network;
     this.#log = parts.log.as("ztunnel::dns::server");
+    this.#announce = parts.announce;
     this.#shed = new ShedReport(network, (count, reason) => {
       this.#log.warn("TCP connections to the DNS proxy were refused", { count, reason });
     });
@@ -112,10 +116,10 @@ export class DnsProxy {
       sockets: parts.listenSockets,
       reusePort: parts.reusePort,
       siblings: parts.siblings,
+      onNoIpv6: (code: string) => this.#tell(NO_IPV6, { error: code }),
     };
     this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
     const address = bare(listenText(parts.listen, this.port));
-    this.#announce = parts.announce;
     this.#tell("starting local DNS server", { address, component: "dns" });
   }
 
