@@ -75,8 +75,9 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
 
   cut(message: string | null): void {
     if (this.#done) return;
+    // For CONNECT_ERROR the peer's proxy resets its client, for CANCEL it ends cleanly (`docs/spec/dataplane.md` 5.4).
+    this.#stream.reset(message === null ? ErrorCode.CONNECT_ERROR : ErrorCode.CANCEL);
     this.#tunnel?.cut();
-    this.#stream.reset(ErrorCode.CANCEL);
     if (message === null) {
       this.#end();
       this.#record?.cancel(this.#context.loop.network.now());

@@ -24,7 +24,7 @@ import {
 import type { TunnelFailure } from "../hbone/failure.ts";
 import type { Pool } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import type { Stream } from "../h2/seam.ts";
+import { ErrorCode, type Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";
@@ -91,6 +91,8 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   cut(): void {
     if (this.#done) return;
     this.#copy?.cut();
+    // What was cut off must not look like an end, whatever stage it is in (`docs/spec/dataplane.md` 5.4).
+    this.#client.close(true);
     this.#end();
     this.#opened()?.cancel(this.#context.loop.network.now());
     this.#context.connections.remove(this);
@@ -229,7 +231,13 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
 
   #copyThrough(stream: Stream): void {
     const tunnel = new Tunnel(this.#context.loop, this.#client, stream, this, true, (outcome) => this.#copied(outcome));
-    this.#copy = tunnel;
+    this.#copy = {
+      cut: () => {
+        // The peer's proxy resets the application for this code; CANCEL would be a clean end (RFC 9113 §8.5).
+        stream.reset(ErrorCode.CONNECT_ERROR);
+        tunnel.cut();
+      },
+    };
     tunnel.start();
   }
 

@@ -47,6 +47,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     if (this.#done) return;
     this.#relay?.cut();
     if (message !== null) return this.#finish({ flag: "DENY", message });
+    this.#client.close(true);
     this.#end();
     this.#record?.cancel(this.#context.loop.network.now());
     this.#context.connections.remove(this);

@@ -50,7 +50,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
 
   cut(): void {
     this.#end();
-    this.#client.close();
+    this.#client.close(true);
   }
 
   onWritable(): void {}
@@ -135,7 +135,8 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   #refuse(failure: Socks5Failure): void {
     const { lines, log } = this.#context;
     lines.warn("SOCKS5", log.as("ztunnel::proxy::socks5"), failure.message);
-    this.cut();
+    this.#end();
+    this.#client.close();
   }
 
   #end(): void {
