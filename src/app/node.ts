@@ -2,13 +2,10 @@
  * The wiring of a whole node, in the order of `docs/spec/config-admin.md` 7.2: servers, authority and certificate
  * manager, static mesh, workers, signals. Everything is made here once and handed down.
  */
-import { CrlCoverage } from "../authorities/crl_coverage.ts";
-import { CrlSource } from "../authorities/crl_source.ts";
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
 import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
-import type { RevocationList } from "../identity/crl.ts";
 import { keepDebuggerSignalIgnored } from "../os/debugger_signal.ts";
 import { forbidInspection } from "../os/inspection.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
@@ -29,6 +26,7 @@ import { keepMemorySmall } from "./memory_keeper.ts";
 import { MeshSource } from "./mesh_source.ts";
 import type { Pods, PodsParts } from "./pods.ts";
 import { profileOf } from "./profiler.ts";
+import { openRevocation } from "./revocation.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
@@ -64,7 +62,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       void connected.then(() => readiness.complete("certificate authority"));
     }
     const gate = authorityGate(connected, config.authorityWait, SYSTEM_CLOCK);
-    const revocation = await openRevocation(config, log);
+    const revocation = await openRevocation(config, readiness, log);
     const onSynced = () => readiness.complete("state manager");
     const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
     let pods: Pods | null = null;
@@ -75,13 +73,14 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       explain: (question) => workers.explain(question),
       profile: profileOf(workers),
       stop() {
-        log.scope("ztunnel::signal").info("received explicit shutdown signal");
+        log.scope("ztunnel::signal::imp").info("received explicit shutdown signal");
         asked.resolve();
       },
     });
     const start = async () => {
       await startWorkers(servers.asBound, workers, filter, output, log);
-      if (revocation !== null) followRevocation(revocation, workers, certificates, log);
+      // Before there are listeners.
+      revocation?.follow(certificates, (lists) => workers.send({ kind: "revocation-lists", lists }));
       const forgotten = new ForgottenTraffic();
       servers.serveStats(async () => {
         certificates.collectMetrics();
@@ -95,7 +94,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
       // What the start needed goes before a mesh comes, which may need more than all of it.
       if (config.xds.address !== null) returnMemory();
       mesh.start();
-      await Promise.race([mesh.synced, workers.death]);
+      await Promise.race([Promise.all([mesh.synced, revocation?.usable]), workers.death]);
       if (config.mode === "dedicated") await listen(config, workers);
       else await Promise.race([gate, workers.death]);
       return true;
@@ -166,30 +165,6 @@ async function listen({ sockets: { mark } }: Config, workers: Workers): Promise<
   await workers.listen();
 }
 
-/** Null: `CRL_PATH` is not set. Rejects for a file that cannot be used. */
-function openRevocation({ tls }: Config, log: Log): Promise<CrlSource> | null {
-  if (tls.crlPath === null) return null;
-  const scope = log.scope("ztunnel::tls::crl");
-  return CrlSource.open({
-    path: tls.crlPath,
-    clock: SYSTEM_CLOCK,
-    log: (level, message, fields) => scope[level](message, fields),
-  });
-}
-
-/** Before there are listeners. */
-function followRevocation(revocation: CrlSource, workers: Workers, certificates: Certificates, log: Log): void {
-  const scope = log.scope("ztunnel::tls::crl");
-  const coverage = new CrlCoverage((level, message, fields) => scope[level](message, fields));
-  certificates.onIssued = (issued) => coverage.learn(issued);
-  const replace = (lists: readonly RevocationList[]) => {
-    coverage.replace(lists);
-    workers.send({ kind: "revocation-lists", lists });
-  };
-  replace(revocation.lists);
-  revocation.watch(replace);
-}
-
 async function startWorkers(
   config: Config,
   workers: Workers,
@@ -214,7 +189,7 @@ function announce(config: Config, log: Log): void {
   if (!config.debuggable && !forbidInspection()) scope.warn("the kernel lets others look into this process");
   // Of many lines.
   if (scope.isEnabled(LEVEL.info)) {
-    log.line(LEVEL.info, scope.target, `running with config: ${startupDump(config)}`, "");
+    log.line(LEVEL.info, scope.target, startupDump(config), "");
   }
   for (const warning of config.warnings) scope.warn(warning);
 }

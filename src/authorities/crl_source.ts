@@ -2,10 +2,11 @@
  * The file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): read at the start, looked at every two seconds, read again
  * when it was written or replaced, also by Kubernetes' exchange of links.
  *
- * A file that is not there yet is waited for: the ConfigMap behind it is optional. One that cannot be used is an error
- * at the start, and later on no reason to give up what was known: a list cut short must not let anybody in again.
+ * A file that is not there is waited for, with nothing revoked: the ConfigMap behind it is optional. One that is there
+ * and cannot be used must not let anybody in who is revoked. At the start it is waited for until it can be used
+ * ({@link CrlSource.usable}), rather than ending the process again and again. Later on it is no reason to give up what
+ * was known.
  */
-import { ConfigError } from "../config/error.ts";
 import type { Clock } from "../grpc/channel.ts";
 import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
 import type { RevocationList } from "../identity/crl.ts";
@@ -29,6 +30,9 @@ export class CrlSource {
   /** Of the file that was read last, whatever came of it; null: there was none. */
   #version: string | null = null;
   #lists: readonly RevocationList[] = [];
+  readonly #usable = Promise.withResolvers<void>();
+  /** Why the first file cannot be used; null: it could. */
+  #problem: string | null = null;
   #timer: { cancel(): void } | null = null;
   #closed = false;
 
@@ -36,18 +40,23 @@ export class CrlSource {
     this.#options = options;
   }
 
-  /** Rejects with {@link ConfigError} for a file that is there and cannot be used. */
   static async open(options: CrlSourceOptions): Promise<CrlSource> {
     const source = new CrlSource(options);
-    const problem = await source.#read();
-    if (problem !== null) throw new ConfigError(`cannot use CRL_PATH "${options.path}": ${problem}`);
-    if (source.#version === null) {
-      options.log("warn", `crl file not found, waiting for it: nothing counts as revoked until then`, source.#fields());
-    }
+    await source.#readFirst();
     return source;
   }
 
-  /** What is in force. */
+  /** Why {@link usable} is still pending; null: it is not. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Resolves when there is a list in force, or no file. Needs {@link watch}. */
+  get usable(): Promise<void> {
+    return this.#usable.promise;
+  }
+
+  /** What is in force, once it is {@link usable}. */
   get lists(): readonly RevocationList[] {
     return this.#lists;
   }
@@ -65,7 +74,10 @@ export class CrlSource {
   async #look(onChange: (lists: readonly RevocationList[]) => void): Promise<void> {
     const { path } = this.#options;
     const version = await fileVersion(path);
-    if (version !== this.#version) {
+    if (this.#problem !== null) {
+      await this.#readFirst();
+      if (this.#problem === null && !this.#closed) onChange(this.#lists);
+    } else if (version !== this.#version) {
       const before = this.#lists;
       const problem = version === null ? "the file is gone" : await this.#read();
       if (version === null) this.#version = null;
@@ -79,6 +91,23 @@ export class CrlSource {
       } else if (this.#lists !== before) onChange(this.#lists);
     }
     if (!this.#closed) this.watch(onChange);
+  }
+
+  /** Not only when the file was written: also its rights may have changed. */
+  async #readFirst(): Promise<void> {
+    const { path, log } = this.#options;
+    const before = this.#problem;
+    this.#problem = await this.#read();
+    if (this.#problem === null) {
+      this.#usable.resolve();
+      if (this.#version !== null) return;
+      log("warn", "crl file not found, waiting for it: nothing counts as revoked until then", this.#fields());
+    } else if (this.#problem !== before) {
+      const text =
+        `cannot use CRL_PATH "${path}": ${this.#problem}; this proxy serves nobody and is not ready until it ` +
+        `can be used, as revoked peers would be let in (it is looked at every ${LOOK / 1000} s)`;
+      log("error", text, this.#fields());
+    }
   }
 
   /** Null: done, or there is no file. Else the reason why what was known stays. */

@@ -15,6 +15,7 @@ class Bench implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly changes: (readonly RevocationList[])[] = [];
   source: CrlSource | null = null;
+  usable = false;
   #due: (() => void) | null = null;
 
   write(text: string): void {
@@ -35,6 +36,7 @@ class Bench implements AsyncDisposable {
       },
       log: (level, text) => this.lines.push(`${level} ${text}`),
     });
+    void this.source.usable.then(() => this.usable = true);
     this.source.watch((lists) => this.changes.push(lists));
     return this;
   }
@@ -93,21 +95,51 @@ Deno.test("CRL file, identity L3: an empty one revokes nothing", async () => {
 
 for (
   const [vector, text, problem] of [
-    ["identity L2", "not a valid CRL", /cannot use CRL_PATH ".*crl\.pem": CRL error: failed to parse crl 1: /],
-    ["identity S35", pem(1).slice(0, 50), /cannot use CRL_PATH ".*": failed to parse CRL: failed to parse PEM: /],
+    ["identity L2", "not a valid CRL", /^error cannot use CRL_PATH ".*crl\.pem": CRL error: failed to parse crl 1: /],
+    [
+      "identity S35",
+      pem(1).slice(0, 50),
+      /^error cannot use CRL_PATH ".*": failed to parse CRL: failed to parse PEM: /,
+    ],
   ] as const
 ) {
-  Deno.test(`CRL file, ${vector}: at the start one that cannot be used is an error, not a check switched off`, async () => {
+  Deno.test(`CRL file, ${vector}: at the start one that cannot be used is waited for, and told once`, async () => {
     await using bench = new Bench();
     bench.write(text);
-    await assert.rejects(bench.open(), problem);
+    await bench.open();
+    await bench.look();
+    assert.match(bench.lines[0]!, problem);
+    assert.match(bench.lines[0]!, /serves nobody and is not ready until it can be used/);
+    assert.equal(bench.lines.length, 1);
+    assert.equal(bench.usable, false);
+    bench.write("also broken, in another way: -----BEGIN");
+    await bench.look();
+    assert.equal(bench.usable, false);
+    bench.write(pem(2));
+    await bench.look();
+    assert.equal(bench.usable, true);
+    assert.equal(bench.source!.problem, null);
+    assert.deepEqual(bench.entries, [2]);
+    assert.equal(bench.lines.at(-1), "info revocation lists in force: 1, certificates revoked: 2");
   });
 }
+
+Deno.test("CRL file: at the start a broken one that goes away is one that is not there", async () => {
+  await using bench = new Bench();
+  bench.write("broken");
+  await bench.open();
+  Deno.removeSync(bench.path);
+  await bench.look();
+  assert.equal(bench.usable, true);
+  assert.match(bench.lines[1]!, /^warn crl file not found, waiting for it/);
+  assert.deepEqual(bench.entries, [0]);
+});
 
 Deno.test("CRL file: a folder in its place", async () => {
   await using bench = new Bench();
   Deno.mkdirSync(bench.path);
-  await assert.rejects(bench.open(), /failed to read CRL file: not a file$/);
+  await bench.open();
+  assert.equal(bench.source!.problem, "failed to read CRL file: not a file");
 });
 
 Deno.test("CRL file, identity L28 S35: a bad one, or none, leaves the last good one in force, and is told once", async () => {

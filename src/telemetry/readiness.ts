@@ -11,7 +11,8 @@ export type ReadinessTask =
   | "proxy"
   | "dns proxy"
   | "workload proxy manager"
-  | "certificate authority";
+  | "certificate authority"
+  | "revocation lists";
 
 export class Readiness {
   readonly #pending = new Set<ReadinessTask>();
