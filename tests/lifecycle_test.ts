@@ -41,6 +41,8 @@ async function isRefused({ hostname, port }: Place): Promise<boolean> {
     return false;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return true;
+    // It waited to be accepted when the listener was closed.
+    if (error instanceof Deno.errors.ConnectionReset) return false;
     throw error;
   }
 }
@@ -142,6 +144,7 @@ Deno.test("lifecycle: an idle proxy ends at once when asked to, config C46; its 
   const { code, output } = await proxy.stop();
   assert.equal(code, 0, output);
   assert.deepEqual(order(proxy, MAIN_START), MAIN_START);
+  assert.equal(output.match(/running with config: /g)?.length, 1);
   const exact = WORKER_LIFE.toSorted((a, b) => b.length - a.length); // the longest name that fits
   assert.deepEqual(order(proxy, exact), WORKER_LIFE);
   const drained = order(proxy, ["listener drained readiness", "listener drained admin", "listener drained stats"]);
@@ -161,7 +164,7 @@ Deno.test("lifecycle: a stop lets connections go on and waits for their end, con
     await eventually(`the end of listening on ${component}`, () => isRefused(place));
   }
   await open.talk();
-  proxy.signal("SIGTERM"); // one more changes nothing
+  proxy.signal("SIGTERM"); // one more changes nothing, and is not told
   await open.talk();
   await open.finish();
   const { code, output } = await proxy.ended();
@@ -173,6 +176,7 @@ Deno.test("lifecycle: a stop lets connections go on and waits for their end, con
     "info connection complete",
   ]);
   assert.doesNotMatch(output, /drain duration expired/);
+  assert.equal(output.match(/received signal SIGTERM/g)?.length, 1);
 });
 
 Deno.test("lifecycle: the deadline cuts what does not end, config C48, dataplane SH-02", async () => {
@@ -210,7 +214,7 @@ Deno.test("lifecycle: /quitquitquit stops it, by POST only, config C31, dataplan
   assert.equal(await get(quit), "405 ");
   const answer = await fetch(quit, { method: "POST" });
   assert.deepEqual([answer.status, await answer.text()], [200, "shutdown now\n"]);
-  await open.proxy.line(/received explicit shutdown signal/);
+  assert.equal((await open.proxy.line(/received explicit shutdown signal/)).scope, "signal::imp");
   await open.talk();
   await open.finish();
   const { code, output } = await open.proxy.ended();

@@ -22,6 +22,7 @@ import { logManagerEvents, type ManagerEvents, type WriteLine } from "../identit
 import { type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
+import { bare } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { askUntilAnswered } from "./ask_until_answered.ts";
 import { type LimitedLines, limitLines } from "./limit_lines.ts";
@@ -48,8 +49,7 @@ export class Certificates {
   /** Rejects where a setting cannot be used. */
   static async open(config: Config, log: Log, metrics: Metrics): Promise<Certificates> {
     const pods: { find: FindPod } = { find: () => null };
-    const scope = log.scope(SCOPES[authorityKind(config)]);
-    const lines = limitLines((level, message, fields) => scope[level](message, fields), SYSTEM_CLOCK);
+    const lines = limitLines(writerOf(log, SCOPES[authorityKind(config)]), SYSTEM_CLOCK);
     const authority = await makeAuthority(config, lines.write, (uid) => pods.find(uid));
     const certificates = new Certificates(authority, lines, log, metrics);
     pods.find = (uid) => certificates.pods.find(uid);
@@ -62,12 +62,12 @@ export class Certificates {
     this.#lines = lines;
     this.#connected = authority.connected ?? null;
     this.#metrics = metrics;
-    const scope = log.scope("ztunnel::identity::manager");
+    const write = writerOf(log, "ztunnel::identity::manager"), prefetch = writerOf(log, "ztunnel::cert_fetcher");
     this.#manager = new CertificateManager({
       authority,
       clock: SYSTEM_CLOCK,
       random: Math.random,
-      events: this.#counting(logManagerEvents((level, message, fields) => scope[level](message, fields))),
+      events: this.#counting(logManagerEvents(write, prefetch)),
       onChange: (subject, state) => this.#changed(subject, state),
     });
   }
@@ -194,6 +194,13 @@ export class Certificates {
     this.#subjects.delete(uid);
     if (subject !== undefined) this.#manager.forget(subject);
   }
+}
+
+/** Lines of one scope, where SPIFFE ids are shown without quotes. */
+function writerOf(log: Log, target: string): WriteLine {
+  const scope = log.scope(target);
+  return (level, message, { id, ...fields }) =>
+    scope[level](message, id === undefined ? fields : { id: bare(id), ...fields });
 }
 
 type AuthorityKind = "local" | "istio" | "spire";

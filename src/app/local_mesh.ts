@@ -15,7 +15,15 @@ export function loadMesh(config: Config, log: Log): readonly MeshChange[] {
     num_policies: file.policies.length,
   });
   warnOfAbsence(config, file, log);
-  return changesOf(file);
+  return changesOf(withTrustDomain(file, config.node.clusterDomain));
+}
+
+/** A workload that names no trust domain is of `CLUSTER_DOMAIN`: without any it would have no identity. */
+function withTrustDomain(file: StaticFile, trustDomain: string): StaticFile {
+  const workloads = file.workloads.map((change) =>
+    change.workload.trustDomain === "" ? { ...change, workload: { ...change.workload, trustDomain } } : change
+  );
+  return { ...file, workloads };
 }
 
 /** Without its workload a dedicated proxy refuses every connection, each after a wait: better told at start. */

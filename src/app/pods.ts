@@ -104,6 +104,7 @@ export class Pods {
       log.scope("ztunnel::proxyfactory").info(
         `creating ztunnel self-proxy listener with identity: ${selfIdentity(self, trustDomain)}`,
       );
+      log.scope("ztunnel::app").info("Starting ztunnel inbound listener task");
       ports[0]!.send({ kind: "serve-self", workload: self });
     }
     this.#client.start();

@@ -169,7 +169,12 @@ export class DataPlane {
       log: log.scope("ztunnel::proxy"),
       settings: { ...this.#settings(null), ownPorts: new Set([portOf(config.listeners.admin)]), dial: options },
       listeners: {
-        inbound: { ...options, address: config.listeners.inbound },
+        inbound: {
+          ...options,
+          address: config.listeners.inbound,
+          // As for pods, though it dials from its own address.
+          ...(config.sockets.originalSource === false ? {} : { transparent: "try" }),
+        },
         inboundPlaintext: null,
         outbound: null,
         socks5: null,

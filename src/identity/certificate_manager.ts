@@ -19,7 +19,7 @@ import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, rea
 import { CertificateWaiters } from "./certificate_waiters.ts";
 import { FetchPace } from "./fetch_pace.ts";
 import { FetchQueue, Priority } from "./fetch_queue.ts";
-import { MARKS, marksPassed, nextMark } from "./life_left.ts";
+import { isWorthTelling, MARKS, marksPassed, nextMark } from "./life_left.ts";
 import type { ManagerEvents } from "./manager_events.ts";
 import { isExpired, nextRenewal } from "./renewal.ts";
 import { subjectKey } from "./subject_key.ts";
@@ -287,8 +287,7 @@ export class CertificateManager {
       const { certificate } = entry.state;
       next = Math.min(next, nextMark(certificate, now));
       const passed = marksPassed(certificate, now);
-      // At half of its life the renewal begins: that it has not come yet is no trouble.
-      if (passed <= entry.reported || passed === 1 && entry.error === null) continue;
+      if (passed <= entry.reported || !isWorthTelling(certificate, passed, entry.error !== null, now)) continue;
       entry.reported = passed;
       this.#options.events.ageing(entry.subject.id, MARKS[passed - 1]!, certificate.notAfter, entry.error);
     }

@@ -8,7 +8,8 @@ Deno.test("life left: marks at 50, 20 and 5 per cent", () => {
   const validity = { notBefore: 0, notAfter: 1000 };
   const table = [[0, 0], [499, 0], [500, 1], [799, 1], [800, 2], [949, 2], [950, 3], [2000, 3]] as const;
   for (const [now, passed] of table) assert.equal(marksPassed(validity, now), passed, String(now));
-  assert.deepEqual([0, 500, 800, 950].map((now) => nextMark(validity, now)), [500, 800, 950, Infinity]);
+  assert.deepEqual([0, 500, 800, 950, 1000].map((now) => nextMark(validity, now)), [500, 800, 950, 1000, Infinity]);
+  assert.equal(nextMark({ notBefore: 0, notAfter: 1_000_000 }, 950_000), Infinity);
   assert.equal(marksPassed({ notBefore: 10, notAfter: 0 }, 5), 3);
 });
 
@@ -40,6 +41,24 @@ Deno.test("manager: a renewed certificate begins anew; a moment of trouble is no
   await bench.clock.advance(5_000_000);
   assert.deepEqual(bench.lines, []);
   bench.manager.close();
+});
+
+/** The manager's lines about a certificate of `lifetime` whose renewal takes `delay`, up to `end`; ms. */
+async function told(lifetime: number, delay: number, end: number): Promise<string[]> {
+  const bench = new ManagerBench();
+  bench.authority.delay = 0;
+  bench.authority.lifetime = lifetime;
+  await bench.have("a");
+  bench.authority.delay = delay;
+  await bench.clock.advance(end);
+  bench.manager.close();
+  return bench.lines.map((line) => line.replace(/^(\w+) .* (\d+)% of.*/, "$1 $2"));
+}
+
+Deno.test("manager: a slow renewal of a short certificate is no trouble, unless the certificate has ended", async () => {
+  assert.deepEqual(await told(100_000, 47_000, 300_000), []);
+  assert.deepEqual(await told(100_000, 80_000, 110_000), ["error 5"]);
+  assert.deepEqual(await told(200_000, 70_000, 195_000), ["warn 20"], "a longer one is told of in time");
 });
 
 Deno.test("manager, observed O10: certificates that arrive old are not complained about", async () => {

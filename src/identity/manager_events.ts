@@ -26,8 +26,8 @@ export type WriteLine = (
 /** In per cent: from here on it is urgent. */
 const LAST_WARNING = 5;
 
-/** Events as the lines of ztunnel's log. */
-export function logManagerEvents(write: WriteLine): ManagerEvents {
+/** Events as the lines of ztunnel's log. `writePrefetch`: for those about prefetches, which have a scope of their own. */
+export function logManagerEvents(write: WriteLine, writePrefetch: WriteLine = write): ManagerEvents {
   return {
     renewalFailed: (id, error, until, retryAt) =>
       write(
@@ -50,10 +50,11 @@ export function logManagerEvents(write: WriteLine): ManagerEvents {
           `${debugDuration(retryIn)} (backoff capped at 150s)`,
         { id },
       ),
-    prefetched: (id) => write("debug", `prefetched cert for ${id}`, {}),
+    prefetched: (id) => writePrefetch("debug", `prefetched cert for ${id}`, {}),
     prefetchFailed: (id, error) =>
-      write("error", `unable to prefetch cert for "${id}", skipping, ${error.message}`, {}),
-    prefetchDropped: (id) => write("info", `couldn't prefetch: too many prefetches are under way, skipping ${id}`, {}),
+      writePrefetch("error", `unable to prefetch cert for "${id}", skipping, ${error.message}`, {}),
+    prefetchDropped: (id) =>
+      writePrefetch("info", `couldn't prefetch: too many prefetches are under way, skipping ${id}`, {}),
   };
 }
 

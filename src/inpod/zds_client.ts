@@ -88,6 +88,7 @@ export class ZdsClient {
     this.#log.as("ztunnel::inpod::protocol").info("workload proxy manager: drain requested");
     this.#next?.cancel();
     this.#retry?.cancel();
+    if (this.#socket !== null) this.#log.info("process stream ended with eof");
     this.#socket?.close();
     this.#socket = null;
     this.#log.info("drain requested");

@@ -335,8 +335,9 @@ play("inpod A1.8: after a stop nothing is taken, and nobody is called again", (b
   bed.host.answer();
   bed.scheduler.advance(60_000);
   assert.equal(bed.sockets.length, 1);
-  assert.deepEqual(bed.lines.slice(-2), [
+  assert.deepEqual(bed.lines.slice(-3), [
     "info inpod::protocol workload proxy manager: drain requested",
+    "info inpod::workloadmanager process stream ended with eof",
     "info inpod::workloadmanager drain requested",
   ]);
 });
