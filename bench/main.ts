@@ -14,6 +14,7 @@ import { FANOUT_ROWS } from "./rows_fanout.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
 import { LIMIT_ROWS } from "./rows_limits.ts";
+import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
@@ -32,6 +33,7 @@ const ROWS: readonly Row[] = [
   ...NARROW_ROWS,
   ...LIMIT_ROWS,
   ...STALL_ROWS,
+  ...LOG_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,

@@ -113,6 +113,17 @@ const STREAM_ATTACKS: readonly Attack[] = [
       return hostile.requests(peer, (id) => hostile.openAndReset(id, block), 10);
     },
   }),
+  flood({
+    id: "baggage",
+    row: "O52",
+    what: "400 tunnels a second, each with other labels in its baggage",
+    breach: null,
+    perSecond: 40,
+    prepare(peer, scene) {
+      const place = authority(scene, "echo");
+      return hostile.requests(peer, (id) => [hostile.headers(id, hostile.baggageBlock(place, id), true)], 10);
+    },
+  }),
   {
     id: "vanish",
     row: "O28",

@@ -65,6 +65,18 @@ export function connectBlock(authority: string): Uint8Array {
   return Uint8Array.from([...literal(METHOD, "CONNECT"), ...literal(AUTHORITY, authority)]);
 }
 
+/** A CONNECT from another network, whose baggage names labels that nobody else has. */
+export function baggageBlock(authority: string, number: number): Uint8Array {
+  const field = (name: string, value: string) => [0, ...text(name), ...text(value)];
+  const value = `${number}`.padEnd(200, "x");
+  const members = ["k8s.cluster.name", "k8s.namespace.name", "k8s.deployment.name", "service.name", "service.version"];
+  return Uint8Array.from([
+    ...connectBlock(authority),
+    ...field("x-forwarded-network", "elsewhere"),
+    ...field("baggage", members.map((member) => `${member}=${value}`).join(",")),
+  ]);
+}
+
 /** A GET, which is refused, with more fields behind it. */
 export function requestBlock(...fields: readonly number[][]): Uint8Array {
   return Uint8Array.from([...GET_HTTP_SLASH, ...literal(AUTHORITY, "x"), ...fields.flat()]);
