@@ -9,7 +9,7 @@ import type { DumpClock } from "./config_dump_route.ts";
 import { chooseCoding } from "./content_coding.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { MetricsPages } from "./metrics_pages.ts";
-import { empty } from "./response.ts";
+import { empty, type HttpResponse, type StreamedResponse } from "./response.ts";
 import { routed } from "./routes.ts";
 import { streamed } from "./streamed.ts";
 
@@ -20,6 +20,8 @@ const OPEN_METRICS = "application/openmetrics-text;charset=utf-8;version=1.0.0";
 const PLAIN_TEXT = "text/plain; charset=utf-8";
 /** Characters of a piece. */
 const PIECE = 16 * 1024;
+/** Characters. A shorter body is sent whole, with its length, as scrapers have long seen it. */
+const WHOLE_MAX = 256 * 1024;
 /** Milliseconds of work before everything else of this loop has its turn. */
 const WORK_MAX = 2;
 /** Milliseconds. Scrapers wait for a minute at most; whoever reads longer only holds what others need. */
@@ -35,10 +37,36 @@ export function statsHandler(collect: CollectMetrics, clock: DumpClock): HttpHan
     const page = await pages.take();
     const close = () => pages.release(page);
     const pieces = piecesOf(page.snapshot, clock);
-    if (coding === "identity") return streamed([type, vary], pieces, close);
-    return streamed([type, ["content-encoding", coding], vary], compressedPieces(pieces, coding), close);
+    if (coding !== "identity") {
+      return streamed([type, ["content-encoding", coding], vary], compressedPieces(pieces, coding), close);
+    }
+    try {
+      return await wholeOrStreamed([type, vary], pieces, close);
+    } catch (error) {
+      close();
+      throw error;
+    }
   };
   return routed({ "/metrics": metrics, "/stats/prometheus": metrics });
+}
+
+async function wholeOrStreamed(
+  headers: HttpResponse["headers"],
+  pieces: AsyncGenerator<string, void, undefined>,
+  close: () => void,
+): Promise<HttpResponse | StreamedResponse> {
+  const made: string[] = [];
+  for (let characters = 0; characters < WHOLE_MAX;) {
+    const piece = await pieces.next();
+    if (piece.done) return { status: 200, headers, body: made.join(""), close };
+    made.push(piece.value);
+    characters += piece.value.length;
+  }
+  const all = async function* () {
+    yield* made;
+    yield* pieces;
+  };
+  return streamed(headers, all(), close);
 }
 
 async function* piecesOf(snapshot: MetricsSnapshot, clock: DumpClock): AsyncGenerator<string, void, undefined> {
