@@ -9,7 +9,7 @@ import { FrameReader } from "./frame_reader.ts";
 import { HeaderReceiver } from "./header_receiver.ts";
 import { Inbound } from "./inbound.ts";
 import { DRAIN_PING, Keepalive, KEEPALIVE_PING } from "./keepalive.ts";
-import type { BufferPool } from "./output.ts";
+import type { H2Memory } from "./memory.ts";
 import {
   type Connection,
   type ConnectionHandler,
@@ -46,9 +46,9 @@ export class H2Connection implements Connection {
   /** Bytes that the last pass had no time for: at most what one `receive` was given. */
   private rest: Uint8Array | null = null;
 
-  constructor(options: H2Options, handler: ConnectionHandler, pool: BufferPool, now: Millis) {
+  constructor(options: H2Options, handler: ConnectionHandler, memory: H2Memory, now: Millis) {
     this.role = options.role;
-    const core = this.core = new Core(options, handler, pool, now);
+    const core = this.core = new Core(options, handler, memory, now);
     this.keepalive = new Keepalive(options.pingInterval, options.pingTimeout, now);
     this.blocks = new HeaderReceiver(core);
     const control = new ControlReceiver(core, this.keepalive);
@@ -61,8 +61,15 @@ export class H2Connection implements Connection {
   }
 
   limitInFlight(bytes: number | null): void {
-    const { streamWindow } = this.core.options;
-    this.core.inFlightLimit = bytes === null ? streamWindow : Math.min(bytes, streamWindow);
+    this.core.inFlightLimit = bytes === null ? Infinity : bytes * Math.max(1, this.core.roundTrip);
+  }
+
+  noteRoundTrip(roundTrip: Millis): void {
+    this.core.roundTrip = roundTrip;
+  }
+
+  limitGathered(bytes: number | null): void {
+    this.core.gatherLimit = bytes ?? Infinity;
   }
 
   alignOutput(unit: number): void {

@@ -5,7 +5,8 @@ import { ClosedStreams, Closing } from "./closed_streams.ts";
 import { failure, reasonText } from "./failure.ts";
 import { ConnectionCredit, INITIAL_WINDOW, SendWindow } from "./flow.ts";
 import { FrameWriter } from "./frame_writer.ts";
-import { type BufferPool, OutputBuffer, type OutputOwner } from "./output.ts";
+import type { H2Memory } from "./memory.ts";
+import { OutputBuffer, type OutputOwner } from "./output.ts";
 import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options, type Millis } from "./seam.ts";
 import { PeerSettings } from "./settings.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -46,6 +47,8 @@ export class Core implements OutputOwner {
   readonly credit: ConnectionCredit;
   readonly waitForWindow = new WaitQueue(WaitingFor.CONNECTION_WINDOW);
   readonly waitForRoom = new WaitQueue(WaitingFor.ROOM);
+  /** Streams that have sent little lately: before those in {@link waitForRoom}. */
+  readonly waitForRoomFirst = new WaitQueue(WaitingFor.ROOM_FIRST);
   /** Highest stream id the peer has opened. */
   lastPeerId = 0;
   /** Next stream id we open. */
@@ -53,7 +56,11 @@ export class Core implements OutputOwner {
   /** Done in this pass, see `work.ts`. */
   work = 0;
   /** Bytes a stream of the peer may have under way: `Connection.limitInFlight`. */
-  inFlightLimit: number;
+  inFlightLimit = Infinity;
+  /** Of the network path, in ms; 0: not known. */
+  roundTrip: Millis = 0;
+  /** Bytes that may be gathered for the transport: `Connection.limitGathered`. */
+  gatherLimit = Infinity;
   /** Whose reservation is the current one. */
   reservedBy: H2Stream | null = null;
   /** SETTINGS frames of ours that the peer has not acknowledged. */
@@ -65,14 +72,18 @@ export class Core implements OutputOwner {
   /** Streams that got bytes or their end in this pass. */
   private readonly touched: H2Stream[] = [];
 
-  constructor(readonly options: H2Options, readonly handler: ConnectionHandler, pool: BufferPool, public now: Millis) {
+  constructor(
+    readonly options: H2Options,
+    readonly handler: ConnectionHandler,
+    readonly memory: H2Memory,
+    public now: Millis,
+  ) {
     this.isServer = options.role === "server";
-    this.inFlightLimit = options.streamWindow;
     this.phase = this.isServer ? Phase.AWAITING_PREFACE : Phase.AWAITING_SETTINGS;
     this.peer = new PeerSettings(this.isServer ? "client" : "server");
     this.shutdown = new Shutdown();
     this.budgets = new Budgets(options.limits, now);
-    this.out = new OutputBuffer(pool, this, options.limits.queuedControlBytes);
+    this.out = new OutputBuffer(memory.output, this, options.limits.queuedControlBytes);
     this.writer = new FrameWriter(this.out);
     this.credit = new ConnectionCredit(Math.max(options.connectionWindow, INITIAL_WINDOW), options.maxUnreleased);
   }
@@ -128,13 +139,15 @@ export class Core implements OutputOwner {
 
   /** The gather buffer was emptied. */
   wakeForRoom(): void {
-    const queue = this.waitForRoom;
-    for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
+    for (const queue of [this.waitForRoomFirst, this.waitForRoom]) {
+      for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
+    }
   }
 
   /** The stream has left the game; late frames are judged by `closing`. */
   forget(stream: H2Stream, closing: Closing): void {
     this.streams.delete(stream.id);
+    stream.forgotten();
     this.closed.add(stream.id, closing, stream.receiveWindow.available);
   }
 

@@ -1,14 +1,16 @@
 /**
  * Flow control (RFC 9113 §5.2, §6.9): how much we may send, how much the peer may send.
  *
- * Credit is announced in large steps, once half of a window is owed: the peer never runs dry, and a window costs two
- * WINDOW_UPDATE frames instead of one per DATA frame.
+ * Credit is announced in large steps, once as much is owed as half of what the peer has left: a window costs three
+ * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more soon.
  */
 
 /** No window may exceed this (RFC 9113 §6.9.1). */
 export const MAX_WINDOW = 0x7fffffff;
 /** Every window before SETTINGS or WINDOW_UPDATE changed it. */
 export const INITIAL_WINDOW = 65_535;
+/** Less credit than this waits for more, unless it is half of the window. */
+const LEAST_INCREMENT = 65_536;
 
 /** What the peer lets us send. Negative after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
 export class SendWindow {
@@ -34,8 +36,14 @@ export class ReceiveWindow {
   /** Bytes used up and not yet announced again. */
   private owed = 0;
 
-  constructor(readonly size: number) {
+  constructor(public size: number) {
     this.available = size;
+  }
+
+  /** Makes the window larger. The credit goes out with the next {@link giveBack}. */
+  grow(by: number): void {
+    this.size += by;
+    this.owed += by;
   }
 
   /** The peer used `length`. False: more than it had. */
@@ -52,7 +60,8 @@ export class ReceiveWindow {
   giveBack(length: number, limit = this.size): number {
     this.owed += length;
     const increment = this.owed - Math.max(0, this.size - limit);
-    if (increment < limit >>> 1 || increment <= 0) return 0;
+    const worthwhile = Math.min(Math.max(this.available >>> 1, LEAST_INCREMENT), Math.min(limit, this.size) >>> 1);
+    if (increment < worthwhile || increment <= 0) return 0;
     this.owed -= increment;
     this.available += increment;
     return increment;
@@ -73,6 +82,11 @@ export class ConnectionCredit {
 
   constructor(size: number, private readonly bound: number) {
     this.window = new ReceiveWindow(size);
+  }
+
+  /** A stream's window has grown. The connection's follows, as far as it may hold that much. */
+  grow(by: number): void {
+    this.window.grow(Math.max(0, Math.min(by, this.bound - this.window.size)));
   }
 
   /** Bytes went to a stream. Returns the increment to announce, or 0. */

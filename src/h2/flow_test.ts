@@ -23,6 +23,21 @@ Deno.test("a receive window announces from half of its size on, and nothing twic
   assert.equal(window.giveBack(0), 0);
 });
 
+Deno.test("a receive window announces half of what the peer has left, at least 64 KiB", () => {
+  const window = new ReceiveWindow(4 << 20);
+  let announced = 0;
+  const giveBack = (length: number) => {
+    assert.equal(window.take(length), true);
+    return announced = window.giveBack(length);
+  };
+  while (announced === 0) giveBack(10_000);
+  assert.ok(announced >= (4 << 20) / 3 && announced < (4 << 20) / 3 + 20_000, `${announced}`);
+  // The application holds nearly all of the window: what it releases goes back in small steps.
+  assert.equal(window.take((4 << 20) - 100_000), true);
+  assert.equal(window.giveBack(65_535), 0);
+  assert.equal(window.giveBack(1), 65_536);
+});
+
 Deno.test("a receive window of 0 announces nothing", () => {
   const window = new ReceiveWindow(0);
   assert.equal(window.giveBack(0), 0);

@@ -139,10 +139,18 @@ export interface Connection {
   /** Another pass over what the last one left; also behind the end of the connection. */
   resume(now: Millis): void;
   /**
-   * From now on a stream of the peer may have at most so many bytes under way; null: its whole window. For small
-   * messages that share the connection with bulk: what is queued ahead of them delays them.
+   * From now on a stream of the peer may have at most so many bytes under way for each ms of the round trip, and no
+   * fewer; null: its whole window. For small messages that share the connection with bulk: what is queued ahead of them
+   * delays them.
    */
   limitInFlight(bytes: number | null): void;
+  /** What the network path takes at least there and back: for the size of windows. */
+  noteRoundTrip(roundTrip: Millis): void;
+  /**
+   * From now on at most so many bytes of DATA are gathered for the transport, whatever `reserve` is asked for; null: no
+   * limit. For a transport that is slow: what is gathered stands in front of all that comes after it.
+   */
+  limitGathered(bytes: number | null): void;
   /** Large reservations end where the output of the turn fills multiples of `unit` bytes. 1, as at first: anywhere. */
   alignOutput(unit: number): void;
   /**

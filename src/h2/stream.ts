@@ -4,7 +4,12 @@ import type { Core } from "./core.ts";
 import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
 import type { ErrorCode, H2Failure, HeaderList, Reservation, Stream, StreamHandler } from "./seam.ts";
 import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
+import { RecentBytes, SPARSE_ROOM } from "./recent_bytes.ts";
 import { type Waiter, WaitingFor } from "./wait_queue.ts";
+import { WindowGrowth } from "./window_growth.ts";
+
+/** ms. Below it the first window lasts for a round trip at any rate that a proxy reaches. */
+const LONG_ROUND_TRIP = 2;
 
 const nothing = () => {};
 /** Until the owner sets its own. */
@@ -33,6 +38,9 @@ export class H2Stream implements Stream, Waiter {
   waitPrevious: Waiter | null = null;
   /** Bytes handed on and not released. */
   private unreleased = 0;
+  /** On long paths only. */
+  private growth: WindowGrowth | null = null;
+  private readonly sent = new RecentBytes();
 
   constructor(private readonly core: Core, readonly id: number) {
     this.sendWindow = new SendWindow(core.peer.initialWindow);
@@ -70,8 +78,10 @@ export class H2Stream implements Stream, Waiter {
     if (ownWindow <= 0) return this.waitFor(WaitingFor.STREAM_WINDOW);
     if (sharedWindow <= 0) return this.waitFor(WaitingFor.CONNECTION_WINDOW);
     const most = Math.min(want, ownWindow, sharedWindow);
-    const reservation = core.out.layout(most, gatherLimit, core.peer.maxFrameSize);
-    if (reservation === null) return this.waitFor(WaitingFor.ROOM);
+    const isSparse = this.sent.areFew(core.now);
+    const limit = Math.min(gatherLimit, core.gatherLimit) + (isSparse ? SPARSE_ROOM : 0);
+    const reservation = core.out.layout(most, limit, core.peer.maxFrameSize);
+    if (reservation === null) return this.waitFor(isSparse ? WaitingFor.ROOM_FIRST : WaitingFor.ROOM);
     this.waitFor(WaitingFor.NOTHING);
     core.reservedBy = this;
     return reservation;
@@ -88,6 +98,7 @@ export class H2Stream implements Stream, Waiter {
       return;
     }
     const frames = core.out.commit(this.id, length, end);
+    this.sent.add(length, core.now);
     this.sendWindow.spend(length);
     core.sendWindow.spend(length);
     core.budgets.dataSent(frames, length);
@@ -114,10 +125,17 @@ export class H2Stream implements Stream, Waiter {
     if (released <= 0) return;
     this.unreleased -= released;
     core.announceCredit(0, core.credit.release(released));
-    if (mayReceive(this.state)) core.announceCredit(this.id, this.receiveWindow.giveBack(released, core.inFlightLimit));
+    if (!mayReceive(this.state)) return;
+    if (core.roundTrip >= LONG_ROUND_TRIP) this.growWindow(released);
+    core.announceCredit(this.id, this.receiveWindow.giveBack(released, core.inFlightLimit));
   }
 
   // The rest is for the connection.
+
+  /** It has left the connection. */
+  forgotten(): void {
+    this.growth?.end();
+  }
 
   /** Payload for the owner. */
   deliver(bytes: Uint8Array, start: number, end: number): void {
@@ -167,6 +185,13 @@ export class H2Stream implements Stream, Waiter {
     this.handler.onSendReady();
   }
 
+  private growWindow(released: number): void {
+    const { core } = this;
+    this.growth ??= new WindowGrowth(this.receiveWindow, core.memory.windows, core.now);
+    const grown = this.growth.released(released, core.now, core.roundTrip);
+    if (grown > 0) core.credit.grow(grown);
+  }
+
   private ended(event: StreamEvent): void {
     this.state = nextState(this.state, event);
     if (!maySend(this.state)) this.waitFor(WaitingFor.NOTHING);
@@ -191,6 +216,7 @@ export class H2Stream implements Stream, Waiter {
     if (before === what) return null;
     if (before === WaitingFor.CONNECTION_WINDOW) this.core.waitForWindow.remove(this);
     else if (before === WaitingFor.ROOM) this.core.waitForRoom.remove(this);
+    else if (before === WaitingFor.ROOM_FIRST) this.core.waitForRoomFirst.remove(this);
     switch (what) {
       case WaitingFor.NOTHING:
       case WaitingFor.STREAM_WINDOW:
@@ -201,6 +227,9 @@ export class H2Stream implements Stream, Waiter {
         return null;
       case WaitingFor.ROOM:
         this.core.waitForRoom.add(this);
+        return null;
+      case WaitingFor.ROOM_FIRST:
+        this.core.waitForRoomFirst.add(this);
         return null;
       default:
         return what satisfies never;

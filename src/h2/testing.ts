@@ -1,5 +1,6 @@
 /** For tests only: endpoints that record what they are told, and a wire in memory. */
 import { BufferPool } from "./buffer_pool.ts";
+import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
 import { defaultOptions } from "./limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Millis, Stream, StreamHandler } from "./seam.ts";
@@ -136,6 +137,7 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array {
 export class Pair {
   now: Millis = 1000;
   readonly pool = new BufferPool();
+  readonly memory = makeH2Memory(this.pool);
   readonly clientLog = new EndpointLog();
   readonly serverLog = new EndpointLog();
   readonly client: H2Connection;
@@ -144,8 +146,8 @@ export class Pair {
   nextChunk: () => number = () => Infinity;
 
   constructor(client: Partial<H2Options> = {}, server: Partial<H2Options> = {}) {
-    this.client = new H2Connection({ ...defaultOptions("client"), ...client }, this.clientLog, this.pool, this.now);
-    this.server = new H2Connection({ ...defaultOptions("server"), ...server }, this.serverLog, this.pool, this.now);
+    this.client = new H2Connection({ ...defaultOptions("client"), ...client }, this.clientLog, this.memory, this.now);
+    this.server = new H2Connection({ ...defaultOptions("server"), ...server }, this.serverLog, this.memory, this.now);
   }
 
   /** Opens a CONNECT and returns the client's record of it. */

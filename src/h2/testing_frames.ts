@@ -1,5 +1,6 @@
 /** For tests only: frames by hand, and a scripted peer. */
 import { BufferPool } from "./buffer_pool.ts";
+import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
 import { FLAG_END_HEADERS, FRAME_HEADER, FrameType, getUint24, getUint31, getUint32, PREFACE } from "./frame.ts";
 import { putFrameHeader } from "./frame.ts";
@@ -81,6 +82,7 @@ export const GET: HeaderList = [[":method", "GET"], [":scheme", "http"], [":path
 export class Scripted {
   readonly log = new EndpointLog();
   readonly pool = new BufferPool();
+  readonly memory = makeH2Memory(this.pool);
   readonly connection: H2Connection;
   readonly sink = new Sink();
   now = 1000;
@@ -90,7 +92,7 @@ export class Scripted {
   /** `role` of the connection under test. Preface and SETTINGS are exchanged, unless `bare`. */
   constructor(role: "client" | "server", options: Partial<H2Options> = {}, bare = false) {
     this.role = role;
-    this.connection = new H2Connection({ ...defaultOptions(role), ...options }, this.log, this.pool, this.now);
+    this.connection = new H2Connection({ ...defaultOptions(role), ...options }, this.log, this.memory, this.now);
     if (bare) return;
     this.send(...this.start());
     this.take();

@@ -1,6 +1,6 @@
 /** For tests and tools only: a connection on a `node:net` socket or any `Duplex` of node. Its clock stands still. */
 import type { Duplex } from "node:stream";
-import { BufferPool } from "./buffer_pool.ts";
+import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "./seam.ts";
 
@@ -13,7 +13,7 @@ export class SocketDriver implements ConnectionHandler {
   private again = false;
 
   constructor(private readonly socket: Duplex, options: H2Options, private readonly handler: ConnectionHandler) {
-    this.connection = new H2Connection(options, this, new BufferPool(), NOW);
+    this.connection = new H2Connection(options, this, makeH2Memory(), NOW);
     socket.on("data", (chunk: Uint8Array) => {
       this.connection.receive(chunk, 0, chunk.length, NOW);
       while (this.connection.behind) this.connection.resume(NOW);

@@ -6,6 +6,8 @@ export enum WaitingFor {
   STREAM_WINDOW,
   CONNECTION_WINDOW,
   ROOM,
+  /** The same, before those that send much. */
+  ROOM_FIRST,
 }
 
 /** Links inside the waiting object itself: joining and leaving allocate nothing, and leaving costs no search. */

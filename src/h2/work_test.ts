@@ -1,6 +1,6 @@
 /** A pass ends when its budget is used up, and nothing of it is lost (`docs/spec/observed.md` O32). */
 import { strict as assert } from "node:assert";
-import { BufferPool } from "./buffer_pool.ts";
+import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
 import { PREFACE } from "./frame.ts";
 import { defaultOptions } from "./limits.ts";
@@ -11,7 +11,7 @@ import { Work, WORK_PER_PASS } from "./work.ts";
 /** A server with a budget, fed without a helper that goes on by itself. */
 function server(workPerPass: number): { connection: H2Connection; log: EndpointLog; sink: Sink } {
   const log = new EndpointLog();
-  const connection = new H2Connection({ ...defaultOptions("server"), workPerPass }, log, new BufferPool(), 0);
+  const connection = new H2Connection({ ...defaultOptions("server"), workPerPass }, log, makeH2Memory(), 0);
   const start = concat([PREFACE, settings(), settingsAck()]);
   connection.receive(start, 0, start.length, 0);
   finish(connection);

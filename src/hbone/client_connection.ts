@@ -232,14 +232,14 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   #start(duplex: Duplex, peer: TlsPeer): void {
-    const { network, buffers, random } = this.#loop;
+    const { network, h2, random } = this.#loop;
     this.#abort = () => {};
     this.tls = peer;
     this.lastUsed = network.now();
     const defaults = defaultOptions("client");
     const pingInterval = spreadInterval(defaults.pingInterval, random);
     const options = { ...defaults, ...this.#settings.http2, pingInterval };
-    this.#h2 = new H2Connection(options, this, buffers, network.now());
+    this.#h2 = new H2Connection(options, this, h2, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
     this.#watch(peer);

@@ -1,6 +1,7 @@
 /** What all connections of one event loop share: the network, and the large buffers nobody needs for long. */
 import { BufferPool } from "../h2/buffer_pool.ts";
 import { FreeList } from "../h2/free_list.ts";
+import { type H2Memory, makeH2Memory } from "../h2/memory.ts";
 import { discard } from "../os/memory.ts";
 import type { Network } from "../net/network.ts";
 import { Rounds } from "../net/rounds.ts";
@@ -22,7 +23,7 @@ export interface Loop {
   /** In [0, 1): spreads in time what connections do by themselves. */
   readonly random: () => number;
   readonly input: Uint8Array;
-  readonly buffers: BufferPool;
+  readonly h2: H2Memory;
   readonly portions: Portions;
   /** Of connections whose bytes are more work than fits into one turn. */
   readonly rounds: Rounds;
@@ -54,7 +55,7 @@ export function makeLoop(
     network,
     random,
     input: new Uint8Array(INPUT_SIZE),
-    buffers,
+    h2: makeH2Memory(buffers),
     portions: new Portions(network),
     rounds: new Rounds(network),
     parts: new PartsPool(),

@@ -8,15 +8,15 @@ Deno.test("loop: a burst of buffers and blocks is announced once, and freed when
   const trims: (() => boolean)[] = [];
   const loop = makeLoop(new HostNetwork(new MemoryNetwork(), 1), (trim) => trims.push(trim));
   const blocks = Array.from({ length: 100 }, () => loop.blocks.borrow());
-  const buffers = Array.from({ length: 3 }, () => loop.buffers.borrow(LARGEST));
+  const buffers = Array.from({ length: 3 }, () => loop.h2.output.borrow(LARGEST));
   for (const block of blocks) loop.blocks.giveBack(block);
-  for (const buffer of buffers) loop.buffers.giveBack(buffer);
+  for (const buffer of buffers) loop.h2.output.giveBack(buffer);
   assert.equal(trims.length, 1);
   const trim = trims[0]!;
   assert.equal(trim(), true, "all of them were in use until now");
   assert.equal(loop.blocks.freeCount, 100);
   assert.equal(trim(), false);
   assert.equal(loop.blocks.freeCount, 8);
-  assert.equal(loop.buffers.freeBytes, LARGEST);
+  assert.equal(loop.h2.output.freeBytes, LARGEST);
   assert.equal(blocks.filter((block) => block.length === BLOCK).length, 8, "their memory is gone at once");
 });

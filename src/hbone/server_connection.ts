@@ -32,7 +32,7 @@ export class ServerConnection implements ConnectionHandler {
     const defaults = defaultOptions("server");
     const pingInterval = spreadInterval(defaults.pingInterval, loop.random);
     const options = { ...defaults, ...http2, pingInterval };
-    this.#h2 = new H2Connection(options, this, loop.buffers, loop.network.now());
+    this.#h2 = new H2Connection(options, this, loop.h2, loop.network.now());
     this.#transport = new Transport(loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
   }

@@ -27,6 +27,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly writeUnit = 1;
+  readonly path = null;
   readonly #loop: Loop;
   readonly #stream: Stream;
   readonly #received: PendingBytes;

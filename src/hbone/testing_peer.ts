@@ -24,7 +24,7 @@ export class RawPeer extends EndpointLog {
   constructor(loop: Loop, readonly duplex: Duplex, role: "client" | "server", options: Partial<H2Options> = {}) {
     super();
     const now = loop.network.now();
-    this.h2 = new H2Connection({ ...defaultOptions(role), ...options }, this, loop.buffers, now);
+    this.h2 = new H2Connection({ ...defaultOptions(role), ...options }, this, loop.h2, now);
     this.transport = new Transport(loop, duplex, this.h2);
     this.transport.start();
   }

@@ -6,6 +6,7 @@ import { type Connection } from "../h2/seam.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { Timer, TurnTask } from "../net/network.ts";
 import type { Loop } from "./loop.ts";
+import { Pacing } from "./pacing.ts";
 
 /** ms without progress that the last frames of a connection may take. */
 const LAST_WORDS = 1000;
@@ -23,6 +24,7 @@ export class Transport implements DuplexSink {
   #gone = false;
   /** What is read may wait for its turn in memory, so a peer earns large reads by bytes that are no work. */
   #trusted = false;
+  readonly #pacing: Pacing | null;
   #timer: Timer | null = null;
   /** When `#timer` is due. */
   #dueAt = Infinity;
@@ -35,6 +37,7 @@ export class Transport implements DuplexSink {
     this.duplex = duplex;
     this.#connection = connection;
     this.#onClosed = onClosed;
+    this.#pacing = duplex.path && new Pacing(connection, duplex.path);
   }
 
   start(): void {
@@ -83,7 +86,10 @@ export class Transport implements DuplexSink {
     this.#connection.limitInFlight(portions.inFlight);
     for (let pass = portions.receivePasses; pass > 0; pass--) {
       const count = this.duplex.read(this.#trusted ? input : input.subarray(0, FIRST_READ));
-      if (count > 0) this.#connection.receive(input, 0, count, network.now());
+      if (count > 0) {
+        this.#pacing?.received(count);
+        this.#connection.receive(input, 0, count, network.now());
+      }
       if (this.#closed) return;
       this.#trusted = !this.#connection.behind;
       if (!this.#trusted) return this.#goOn();
@@ -133,6 +139,7 @@ export class Transport implements DuplexSink {
     if (this.#closed || this.#blocked) return;
     const state = this.#connection.flushTo(this.duplex);
     if (state === "failed") return this.#failed();
+    this.#pacing?.flushed(state, this.#loop.network.now());
     this.#blocked = state === "blocked";
     if (this.#connection.behind) return this.#goOn();
     if (!this.#connection.ended) return;

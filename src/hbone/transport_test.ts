@@ -11,6 +11,8 @@ import { Transport } from "./transport.ts";
 /** A connection that says what the test wants it to. */
 class FakeConnection implements Connection {
   limitInFlight(): void {}
+  noteRoundTrip(): void {}
+  limitGathered(): void {}
   alignOutput(): void {}
   readonly role = "client";
   readonly streamCount = 0;

@@ -6,6 +6,7 @@
  * copy, and not reading is all there is to back-pressure.
  */
 import type { SocketAddress } from "./address.ts";
+import type { NetworkPath } from "./network_path.ts";
 
 /** How and by whom a stream was ended. Travels end to end: TCP RST ↔ RST_STREAM ↔ TCP RST. */
 export interface Ending {
@@ -36,6 +37,8 @@ export interface Duplex {
   readonly failure: Ending | null;
   /** Large writes are cheapest in multiples of so many bytes, which leave in whole segments. 1: it does not matter. */
   readonly writeUnit: number;
+  /** Null where nothing can be measured: in memory, or over another stream. */
+  readonly path: NetworkPath | null;
 
   /**
    * Sets the one user; nothing is called before this. Called again it hands the stream to another user. What was there

@@ -29,6 +29,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
   #ended = false;
   #failure: Ending | null = null;
   readonly writeUnit = 1;
+  readonly path = null;
   #closed = false;
   #finSent = false;
   #finReceived = false;

@@ -18,6 +18,7 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   #ended = false;
   #failure: Ending | null = null;
   readonly writeUnit = 1;
+  readonly path = null;
   #closed = false;
   #ending = false;
   /** How much of the write that is being retried has been framed already. */

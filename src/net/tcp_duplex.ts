@@ -38,6 +38,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   broken = false;
   failure: Ending | null = null;
   readonly writeUnit = 1;
+  readonly path = null;
 
   /**
    * `dialled`: already watched, with the flags of the event that told of the connection. `local`: where it is known

@@ -14,6 +14,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from
 import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Timer } from "./network.ts";
+import { type NetworkPath, TcpPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
@@ -45,6 +46,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly #loop: SocketLoop;
   readonly #session: NativeTlsSession;
   readonly writeUnit: number;
+  readonly path: NetworkPath;
   #sink: DuplexSink | null = null;
   #peerIsDone = false;
   #unflushed = false;
@@ -64,6 +66,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     this.#loop = loop;
     this.#session = session;
     this.#fd = socket.fd;
+    this.path = new TcpPath(socket.fd);
     this.local = socket.local;
     this.remote = socket.remote;
     this.writeUnit = unit - RECORD_OVERHEAD * Math.ceil(unit / (RECORD + RECORD_OVERHEAD));

@@ -32,6 +32,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   ended = false;
   failure: Ending | null = null;
   readonly writeUnit = 1;
+  readonly path = null;
 
   constructor(scheduler: Scheduler, layer: TlsLayer) {
     this.#scheduler = scheduler;

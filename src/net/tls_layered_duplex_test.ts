@@ -15,6 +15,7 @@ class Endless implements Duplex {
   readonly broken = false;
   readonly failure = null;
   readonly writeUnit = 1;
+  readonly path = null;
   taken = 0;
 
   start(): void {}

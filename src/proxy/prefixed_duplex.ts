@@ -1,5 +1,6 @@
 /** A stream of which some bytes were read already: they come first, then the rest. */
 import type { SocketAddress } from "../net/address.ts";
+import type { NetworkPath } from "../net/network_path.ts";
 import type { Duplex, DuplexSink, Ending, Segments } from "../net/duplex.ts";
 
 export class PrefixedDuplex implements Duplex {
@@ -31,6 +32,10 @@ export class PrefixedDuplex implements Duplex {
   }
   get writeUnit(): number {
     return this.#inner.writeUnit;
+  }
+
+  get path(): NetworkPath | null {
+    return this.#inner.path;
   }
 
   start(sink: DuplexSink): void {

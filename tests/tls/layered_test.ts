@@ -158,6 +158,7 @@ class LateNews implements Duplex, DuplexSink {
   isLate = false;
   readable = false;
   readonly writeUnit = 1;
+  readonly path = null;
 
   constructor(inner: Duplex) {
     this.#inner = inner;

@@ -1,0 +1,74 @@
+/** How streams share the room of one connection whose transport is slow: those that send little go first. */
+import { strict as assert } from "node:assert";
+import { FrameType } from "./frame.ts";
+import type { Stream } from "./seam.ts";
+import { CONNECT } from "./testing.ts";
+import { frame, Scripted, word } from "./testing_frames.ts";
+
+const GATHERED = 32_768;
+
+/** A server with two streams that move bulk and two that have sent nothing. */
+function make() {
+  const s = new Scripted("server");
+  const windows = word(1 << 24);
+  s.send(frame(FrameType.WINDOW_UPDATE, 0, 0, windows), frame(FrameType.SETTINGS, 0, 0, [0, 4, ...windows]));
+  s.send(...[1, 3, 5, 7].map((id) => s.headers(id, CONNECT)));
+  const streams = s.log.streams.map(({ stream }) => stream);
+  const ready: number[] = [];
+  for (const log of s.log.streams) log.onSendReady = () => void ready.push(log.stream.id);
+  const [a, b, c, d] = streams as [Stream, Stream, Stream, Stream];
+  for (const bulk of [a, b]) {
+    send(bulk);
+    s.take();
+  }
+  s.connection.limitGathered(GATHERED);
+  return { s, a, b, c, d, ready };
+}
+
+/** Sends all that there is room for, up to `most` bytes. Returns how many, or null. */
+function send(stream: Stream, most = 262_144): number | null {
+  const room = stream.reserve(most, 1 << 20);
+  if (room === null) return null;
+  stream.commit(room.total, false);
+  return room.total;
+}
+
+Deno.test("sharing: what is gathered for a slow transport is limited, whatever the reader asks for", () => {
+  const { s, a, b } = make();
+  assert.ok(send(a)! <= GATHERED);
+  assert.equal(send(b), null);
+  s.take();
+  s.connection.limitGathered(null);
+  assert.ok(send(b)! > GATHERED);
+});
+
+Deno.test("sharing: a stream that sends little finds room behind the bulk of others", () => {
+  const { a, b, c, d } = make();
+  send(a);
+  assert.equal(send(b), null);
+  for (const stream of [c, d, c, d]) {
+    assert.ok(stream.reserve(262_144, 1 << 20) !== null, "how much a read will bring is not known before it");
+    stream.commit(1000, false);
+  }
+  assert.equal(send(b), null);
+});
+
+Deno.test("sharing: of those that wait for room, streams that send little are called first", () => {
+  const { s, a, b, c, d, ready } = make();
+  send(a);
+  assert.equal(send(a), null);
+  assert.equal(send(b), null);
+  send(c, 15_000);
+  send(c, 10_000);
+  assert.equal(send(d, 20_000), null);
+  s.take();
+  assert.deepEqual(ready, [d.id, a.id, b.id]);
+});
+
+Deno.test("sharing: a stream that has sent much becomes one that sends little again after a while", () => {
+  const { s, a, b } = make();
+  send(a);
+  s.now += 1000;
+  s.send();
+  assert.equal(send(b, 100), 100);
+});

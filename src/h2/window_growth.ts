@@ -1,0 +1,45 @@
+/**
+ * Lets the receive window of one stream grow with bandwidth x delay: a window of one round trip's bytes is used up when
+ * the first credit for it reaches the peer.
+ */
+import type { ReceiveWindow } from "./flow.ts";
+import type { Millis } from "./seam.ts";
+import type { WindowBudget } from "./window_budget.ts";
+
+/** No window grows beyond so many times its first size. */
+const MOST_GROWTH = 4;
+
+export class WindowGrowth {
+  /** Bytes that left the stream since {@link since}. */
+  #released = 0;
+  #since: Millis;
+  #grown = 0;
+
+  constructor(private readonly window: ReceiveWindow, private readonly budget: WindowBudget, now: Millis) {
+    this.#since = now;
+  }
+
+  /**
+   * `length` bytes have left the stream for its application. Doubles the window when half of it would not last for a
+   * round trip at the rate seen, and returns by how much, else 0.
+   */
+  released(length: number, now: Millis, roundTrip: Millis): number {
+    this.#released += length;
+    const { size } = this.window;
+    if (this.#released < size) return 0;
+    const perRoundTrip = this.#released / Math.max(1, now - this.#since) * roundTrip;
+    this.#released = 0;
+    this.#since = now;
+    const isLargest = this.#grown > 0 && size >= MOST_GROWTH * (size - this.#grown);
+    if (perRoundTrip * 2 <= size || isLargest || !this.budget.take(size)) return 0;
+    this.#grown += size;
+    this.window.grow(size);
+    return size;
+  }
+
+  /** The stream has ended. Idempotent. */
+  end(): void {
+    this.budget.giveBack(this.#grown);
+    this.#grown = 0;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * How much may wait in front of the next frame of a connection whose network path is slow. What is gathered, and what
+ * the kernel holds unsent, cannot be overtaken: on a path of 10 Mbit/s a megabyte stands in everybody's way for a second.
+ * So both are tied to what the path took lately, as soon as a write was not taken whole.
+ */
+import type { Connection } from "../h2/seam.ts";
+import type { NetworkPath } from "../net/network_path.ts";
+import type { Millis } from "../net/network.ts";
+
+/** What may be gathered is what the path takes in this time, or in half of its round trip. */
+const GATHERED: Millis = 20;
+const LEAST_BYTES = 32_768;
+/** A path that takes as much as this in that time needs no limit. */
+const MOST_BYTES = 1 << 20;
+/** Between two measurements, which cost a system call each. */
+const PERIOD: Millis = 10;
+/** Received bytes after which the round trip is measured, first and later. */
+const FIRST_RECEIVED = 131_072, LATER_RECEIVED = 4 << 20;
+
+export class Pacing {
+  readonly #connection: Pick<Connection, "noteRoundTrip" | "limitGathered">;
+  readonly #path: NetworkPath;
+  #measuredAt: Millis = -Infinity;
+  /** Bytes that may be gathered; null: no limit. */
+  #limit: number | null = null;
+  /** What the kernel was told, null: nothing yet. */
+  #unsent: number | null = null;
+  #untilMeasured = FIRST_RECEIVED;
+
+  constructor(connection: Pick<Connection, "noteRoundTrip" | "limitGathered">, path: NetworkPath) {
+    this.#connection = connection;
+    this.#path = path;
+  }
+
+  /** Bytes came from the peer. */
+  received(bytes: number): void {
+    this.#untilMeasured -= bytes;
+    if (this.#untilMeasured > 0) return;
+    this.#untilMeasured = LATER_RECEIVED;
+    const measure = this.#path.measure();
+    if (measure !== null) this.#connection.noteRoundTrip(measure.roundTrip);
+  }
+
+  /** Gathered bytes were offered to the kernel. */
+  flushed(state: "empty" | "blocked", now: Millis): void {
+    if (state === "empty" && this.#limit === null) return;
+    if (now - this.#measuredAt < PERIOD) return;
+    this.#measuredAt = now;
+    const measure = this.#path.measure();
+    if (measure === null || measure.deliveryRate === 0) return;
+    this.#connection.noteRoundTrip(measure.roundTrip);
+    const bytes = Math.max(LEAST_BYTES, Math.round(measure.deliveryRate * Math.max(GATHERED, measure.roundTrip / 2)));
+    this.#limit = bytes < MOST_BYTES ? bytes : null;
+    this.#connection.limitGathered(this.#limit);
+    this.#limitUnsent(Math.min(bytes, MOST_BYTES));
+  }
+
+  /** Tells the kernel where it matters: a path that was never slow is left alone. */
+  #limitUnsent(bytes: number): void {
+    const told = this.#unsent;
+    if (told === null ? bytes >= MOST_BYTES : bytes < 1.25 * told && bytes > 0.75 * told) return;
+    this.#unsent = bytes;
+    this.#path.limitUnsent(bytes >= MOST_BYTES ? 0x7fffffff : bytes);
+  }
+}
