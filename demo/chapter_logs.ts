@@ -41,8 +41,9 @@ function isTunnel({ message }: LogLine): boolean {
   return message === "connection complete";
 }
 
-function failed({ level }: LogLine): boolean {
-  return level === "error" || level === "warn";
+/** The authority of a demo is its own, which each proxy warns of at its start. */
+function failed({ level, message }: LogLine): boolean {
+  return (level === "error" || level === "warn") && !message?.startsWith("FAKE_CA=true");
 }
 
 function checkLines({ claims }: Stage, a: LogLine, b: LogLine, result: Echo): void {
