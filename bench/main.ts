@@ -13,6 +13,7 @@ import { DNS_ROWS } from "./rows_dns.ts";
 import { FANOUT_ROWS } from "./rows_fanout.ts";
 import { HANDSHAKE_ROWS } from "./rows_handshakes.ts";
 import { IDENTITY_ROWS } from "./rows_identities.ts";
+import { LABEL_ROWS } from "./rows_labels.ts";
 import { LIMIT_ROWS } from "./rows_limits.ts";
 import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
@@ -34,6 +35,7 @@ const ROWS: readonly Row[] = [
   ...LIMIT_ROWS,
   ...STALL_ROWS,
   ...LOG_ROWS,
+  ...LABEL_ROWS,
   ...COST_ROWS,
   ...POD_ROWS,
   ...DNS_ROWS,

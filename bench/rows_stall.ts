@@ -110,7 +110,7 @@ async function attackOnce(pair: Subject, kind: string, count: number): Promise<n
 }
 
 /** Both kinds get certificates there, and the attacker has one of the same root. */
-async function scriptedCa({ processes, link, directory }: Place): Promise<Record<string, string>> {
+export async function scriptedCa({ processes, link, directory }: Place): Promise<Record<string, string>> {
   const own = link.addresses.server;
   const script = new URL("handshake_peer.ts", import.meta.url).pathname;
   const argv = [...link.inside("server"), Deno.execPath(), "run", "-A", "--no-prompt", script, "serve", directory, own];

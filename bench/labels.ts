@@ -1,0 +1,25 @@
+/**
+ * A peer of the mesh each of whose calls names other labels by its baggage: `labels.ts FOLDER HOST PORT COUNT`. FOLDER is
+ * where `handshake_peer.ts serve` left its papers. Prints `done` when COUNT calls have been answered.
+ */
+import { encodePem } from "../src/identity/pem.ts";
+import { baggageBlock, headers } from "../tests/attacks/frames.ts";
+import { Peer } from "../tests/attacks/peer.ts";
+
+const INBOUND_PORT = 15008;
+/** At a time. */
+const CALLS = 50;
+
+const [folder = "", host = "", port = "", count] = Deno.args;
+const { peer: papers } = JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
+const credentials = {
+  cert: encodePem("CERTIFICATE", Uint8Array.fromBase64(papers.leaf)),
+  key: encodePem("PRIVATE KEY", Uint8Array.fromBase64(papers.key)),
+};
+await using peer = await Peer.connect({ host, port: INBOUND_PORT, credentials });
+for (let done = 0; done < Number(count); done += CALLS) {
+  const ids = Array.from({ length: CALLS }, () => peer.newId());
+  for (const id of ids) peer.send(headers(id, baggageBlock(`${host}:${port}`, id), true));
+  if (!await peer.until(() => ids.every((id) => peer.stream(id).status !== null))) throw new Error("the peer was cut");
+}
+console.log("done");
