@@ -8,6 +8,7 @@ import { echoApp } from "./support/apps.ts";
 import { credential } from "./support/credentials.ts";
 import { HbonePeer, knock } from "./support/hbone_peer.ts";
 import { identityOf, meshText } from "./support/mesh.ts";
+import { testNeeding } from "./support/needs.ts";
 import { eventually, inTime } from "./support/patience.ts";
 import { Proxy } from "./support/proxy.ts";
 import { nodeSettings } from "./support/settings.ts";
@@ -91,3 +92,28 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   assert.match(log, /connection opened|HBONE connection established/);
   assert.deepEqual([leaks(log), leaks(dump), leaks(metrics)], [[], [], []]);
 });
+
+// Root may look into everything by CAP_SYS_PTRACE, so here it does without, on both sides.
+const WITHOUT_PTRACE = ["setpriv", "--bounding-set=-sys_ptrace"];
+
+testNeeding(
+  { root: true, packages: ["setpriv"] },
+  "secrets: a process of the same user cannot look into the proxy, unless the operator wants that",
+  async () => {
+    using folder = tempDir();
+    const settings = nodeSettings({
+      name: "b",
+      ip: IP,
+      mesh: meshText([{ name: "b", ips: [IP] }]),
+      folder: folder.path,
+    });
+    for (const debuggable of [false, true]) {
+      const wanted = debuggable ? { ZTUNNEL_DEBUGGABLE: "true" } : {};
+      await using proxy = await Proxy.ready({ ...settings, ...wanted }, { before: WITHOUT_PTRACE });
+      // Whoever may follow this link may read its memory too (ptrace(2), PTRACE_MODE_READ).
+      const [command = "", ...args] = [...WITHOUT_PTRACE, "readlink", `/proc/${proxy.pid}/exe`];
+      const { success } = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
+      assert.equal(success, debuggable);
+    }
+  },
+);
