@@ -82,11 +82,19 @@ function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Ex
       return [text, "UNKNOWN_WORKLOAD"];
     case Code.DeadlineExceeded:
       return [`${peer} does not answer: ${text}`, "TIMEOUT"];
-    default:
+    case Code.Internal:
+    case Code.Unavailable:
+      if (text.includes("broker configuration missing")) return [`${text}${BROKER_HINT}`, "CONFIGURATION"];
       // O16, O25: the agent cannot look at the process, because it has ended or the kubelet does not list it yet.
       return [text, NOT_ATTESTED.test(text) ? "NO_PROCESS" : "UNAVAILABLE"];
+    default:
+      return [text, "UNAVAILABLE"];
   }
 }
+
+const BROKER_HINT =
+  '; the WorkloadAttestor "k8s" of the agent needs experimental { broker { access_policy, brokers } } ' +
+  "in its plugin_data too";
 
 /** Of the Delegated Identity API, and of the Broker API. */
 const NOT_ATTESTED = /workload attestation failed|workload attestor "[^"]*" failed/;

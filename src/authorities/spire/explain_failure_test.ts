@@ -78,3 +78,10 @@ Deno.test("identity 4.1: a peer that speaks no gRPC is recognised by the cause o
   const error = new GrpcError(Code.Unknown, "connection to the server was lost", "call", cause);
   assert.equal(text(error), `Failed to stream X.509 SVIDs: connection to the server was lost: ${cause}`);
 });
+
+Deno.test("identity 5.3: the attestor's own part of the broker's configuration is missing", () => {
+  const answer = 'workload attestor "k8s" failed: broker configuration missing';
+  const error = explainFailure(new GrpcError(Code.Internal, answer, "call"), "x", names);
+  assert.equal(error.code, "CONFIGURATION");
+  assert.match(error.message, /WorkloadAttestor "k8s" of the agent needs experimental \{ broker/);
+});
