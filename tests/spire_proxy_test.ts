@@ -87,6 +87,39 @@ Deno.test("SPIRE: an entry that is created, deleted and created again decides wh
   assert.equal(bench.agent.subscriptions.length, 1);
 });
 
+Deno.test("SPIRE_REVOKE_OPEN: an entry that is deleted ends open connections too", async () => {
+  await using bench = await Bench.start({ SPIRE_REVOKE_OPEN: "true" });
+  const entry = bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  await using open = await HbonePeer.connect(bench.inbound, bench.own);
+  const tunnel = await open.tunnel(bench.app.authority);
+  bench.agent.delete(entry);
+  await assert.rejects(tunnel.read(1));
+  await bench.proxy.line(/the certificate of this workload was withdrawn \(SPIRE_REVOKE_OPEN\)/);
+});
+
+Deno.test("SPIRE: a node without any certificate says so in its readiness, and as a metric", async () => {
+  await using bench = await Bench.start();
+  const ready = async () => await (await fetch(await bench.proxy.url("readiness", "/healthz/ready"))).text();
+  const metrics = async () => await (await fetch(await bench.proxy.url("stats", "/metrics"))).text();
+  assert.ok(!await bench.admits(bench.own));
+  await eventually(
+    "the answer",
+    async () => /^ready, but no certificate of 1 is available since .*: no regis/.test(await ready()),
+  );
+  assert.match(await metrics(), /^istio_certificates_none_available_timestamp_seconds [1-9]/m);
+  assert.match(await metrics(), /^istio_certificate_authority_away_timestamp_seconds 0$/m);
+  bench.agent.addAccount(NAMESPACE, "b");
+  await eventually("a certificate", () => bench.admits(bench.own));
+  assert.equal(await ready(), "ready\n");
+  assert.match(await metrics(), /^istio_certificates_none_available_timestamp_seconds 0$/m);
+  await bench.agent.stop();
+  await eventually(
+    "the metric",
+    async () => /^istio_certificate_authority_away_timestamp_seconds [1-9]/m.test(await metrics()),
+  );
+});
+
 Deno.test("identity B10, B11, S11: members of a federated domain get in by its own roots, and by no others", async () => {
   await using bench = await Bench.start();
   const { agent, other } = bench;

@@ -4,14 +4,22 @@ import type { HttpHandler } from "./http_connection.ts";
 import { empty, plainText } from "./response.ts";
 import { routed } from "./routes.ts";
 
-export function readinessHandler(readiness: Pick<Readiness, "pending">): HttpHandler {
+export function readinessHandler(readiness: Pick<Readiness, "pending" | "trouble">): HttpHandler {
   return routed({
     "/healthz/ready": ({ method }) => {
       if (method !== "GET") return empty(405);
       const pending = readiness.pending();
-      return pending.length === 0
-        ? plainText(200, "ready\n")
-        : plainText(500, `not ready, pending: ${pending.join(", ")}\n`);
+      if (pending.length > 0) return plainText(500, `not ready, pending: ${pending.join(", ")}\n`);
+      const trouble = readiness.trouble();
+      if (trouble === null) return plainText(200, "ready\n");
+      return trouble.ready
+        ? plainText(200, `ready, but ${oneLine(trouble.text)}\n`)
+        : plainText(503, `not ready: ${oneLine(trouble.text)}\n`);
     },
   });
+}
+
+/** Reasons hold what others wrote. */
+function oneLine(text: string): string {
+  return text.slice(0, 1024).replace(/[^\x20-\x7e]/g, "?");
 }

@@ -183,6 +183,19 @@ Deno.test("config 5.1 other paths and codings", async () => {
   assert.equal(refused.status, 406);
 });
 
+Deno.test("config 5.3: what goes wrong though nothing is waited for stands in the answer, and may make it 503", async () => {
+  const readiness = new Readiness(testLog().log.scope("ztunnel::readiness"), () => 1);
+  const handler = readinessHandler(readiness);
+  const answer = async () => {
+    const response = await handler(request("/healthz/ready"));
+    return [response.status, textOf(response)];
+  };
+  readiness.trouble = () => ({ text: "no certificate of 2 is available:\nforged", ready: true });
+  assert.deepEqual(await answer(), [200, "ready, but no certificate of 2 is available:?forged\n"]);
+  readiness.trouble = () => ({ text: "no certificate of 2 is available", ready: false });
+  assert.deepEqual(await answer(), [503, "not ready: no certificate of 2 is available\n"]);
+});
+
 Deno.test("config C44, 5.3 readiness", async () => {
   const { log, lines } = testLog();
   const readiness = new Readiness(log.scope("ztunnel::readiness"), () => 1.234567);

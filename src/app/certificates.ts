@@ -12,6 +12,7 @@ import {
   type IssuedCertificate,
   mayPass,
 } from "../identity/authority.ts";
+import { CertificateHealth, type CertificateTrouble } from "../identity/certificate_health.ts";
 import { collectCertificateMetrics } from "../identity/certificate_metrics.ts";
 import { CertificateManager, type CertificateStatus } from "../identity/certificate_manager.ts";
 import type { CertificateState } from "../identity/certificate_state.ts";
@@ -20,6 +21,7 @@ import { LocalAuthority } from "../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../identity/local_ca.ts";
 import { logManagerEvents, type ManagerEvents, type WriteLine } from "../identity/manager_events.ts";
 import { type SpiffeId, workloadId } from "../identity/spiffe_id.ts";
+import { subjectKey } from "../identity/subject_key.ts";
 import type { CertificateKeeper } from "../identity/workload_certificates.ts";
 import type { Log } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
@@ -39,6 +41,8 @@ export class Certificates {
   readonly #subjects = new Map<string, CertificateSubject>();
   readonly #sender = new PacedSender<ToWorker>(SYSTEM_CLOCK, (message) => this.send(message));
   readonly #lines: LimitedLines;
+  readonly #revokeOpen: boolean;
+  readonly #health = new CertificateHealth();
   readonly #asking = new AbortController();
   #connected: Promise<void> | null;
   /** The way to the workers, set by the wiring. */
@@ -51,13 +55,20 @@ export class Certificates {
     const pods: { find: FindPod } = { find: () => null };
     const lines = limitLines(writerOf(log, SCOPES[authorityKind(config)]), SYSTEM_CLOCK);
     const authority = await makeAuthority(config, lines.write, (uid) => pods.find(uid));
-    const certificates = new Certificates(authority, lines, log, metrics);
+    const certificates = new Certificates(authority, lines, config.spire.revokeOpen, log, metrics);
     pods.find = (uid) => certificates.pods.find(uid);
     certificates.#askForOwn(config);
     return certificates;
   }
 
-  private constructor(authority: CertificateAuthority, lines: LimitedLines, log: Log, metrics: Metrics) {
+  private constructor(
+    authority: CertificateAuthority,
+    lines: LimitedLines,
+    revokeOpen: boolean,
+    log: Log,
+    metrics: Metrics,
+  ) {
+    this.#revokeOpen = revokeOpen;
     this.#authority = authority;
     this.#lines = lines;
     this.#connected = authority.connected ?? null;
@@ -106,7 +117,13 @@ export class Certificates {
 
   /** Writes down what there is now, before it is shown. */
   collectMetrics(): void {
-    collectCertificateMetrics(this.#metrics, this.statuses());
+    const awaySince = this.#authority.awaySince ?? null;
+    collectCertificateMetrics(this.#metrics, this.statuses(), { awaySince, noneSince: this.#health.noneSince });
+  }
+
+  /** Whether the node has any certificate; null: it has, or needs none. */
+  trouble(): CertificateTrouble | null {
+    return this.#health.trouble(SYSTEM_CLOCK.now());
   }
 
   /** For who knows which workloads run here. */
@@ -171,16 +188,21 @@ export class Certificates {
   }
 
   #changed(subject: CertificateSubject, state: CertificateState | null): void {
+    this.#health.changed(subjectKey(subject, this.keyedBy), state, SYSTEM_CLOCK.now());
     switch (state?.at) {
       case "available":
         this.onIssued(state.certificate);
         return this.#sender.send({ kind: "certificate", issued: state.certificate, workloadUid: subject.workloadUid });
       case "unavailable":
-        this.#sender.send({ kind: "certificate-withdrawn", subject });
+        this.#sender.send({
+          kind: "certificate-withdrawn",
+          subject,
+          cut: this.#revokeOpen && isTakenBack(state.error),
+        });
         // Whoever waits because of something that could pass is told when it turns out to be something else.
         return this.#failed(subject, state.error);
       case undefined:
-        return this.#sender.send({ kind: "certificate-withdrawn", subject });
+        return this.#sender.send({ kind: "certificate-withdrawn", subject, cut: false });
       case "initializing":
         return;
       default:
@@ -256,6 +278,11 @@ function localAuthority(config: Config): CertificateAuthority {
     ? createLocalCa(Date.now())
     : loadOrCreateLocalCa(localFiles.certificate, localFiles.key, Date.now());
   return new LocalAuthority({ ca, now: Date.now, lifetime: secretTtl });
+}
+
+/** The authority says that the subject must not have it, unlike one that could not be renewed in time. */
+function isTakenBack({ code }: CertificateError): boolean {
+  return code === "NO_ENTRY" || code === "SAN_MISMATCH" || code === "DENIED" || code === "NO_BUNDLE";
 }
 
 function messageOf(error: unknown): string {

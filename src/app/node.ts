@@ -56,6 +56,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     const certificates = await Certificates.open(config, log, metrics);
     const workers = new Workers(config, makeWorker, (subject) => certificates.want(subject));
     certificates.send = (message) => workers.send(message);
+    readiness.trouble = () => certificates.trouble();
     const { connected } = certificates;
     if (connected !== null) {
       readiness.register("certificate authority");

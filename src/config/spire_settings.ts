@@ -26,6 +26,8 @@ export interface SpireSettings {
   readonly concurrency: number;
   /** CRI sockets, absolute paths; the first one that exists is used. It maps a pod's uid to a process. */
   readonly containerRuntimeSockets: readonly string[];
+  /** `SPIRE_REVOKE_OPEN`: a certificate that is withdrawn ends open connections too. */
+  readonly revokeOpen: boolean;
   /** Not null: certificates come from the SPIFFE Broker API. */
   readonly broker: BrokerSettings | null;
 }
@@ -86,6 +88,7 @@ export function spireSettings(environment: Environment, shared: boolean): SpireS
     attestation,
     concurrency: environment.parse("SPIRE_CONCURRENCY", parseConcurrency) ?? CONCURRENCY,
     containerRuntimeSockets: runtimeSockets(environment.get("CONTAINER_RUNTIME_SOCK_PATH")),
+    revokeOpen: environment.bool("SPIRE_REVOKE_OPEN", false),
     broker: provider === "spiffe_broker" ? brokerSettings(environment, shared) : null,
   };
 }

@@ -7,7 +7,7 @@
  *     unknown ──get──▶ wanted ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
  *                        └──failed──▶ unknown      (waiters are told)
  */
-import type { Credential, CredentialEvents, Credentials } from "../hbone/credentials.ts";
+import type { Credential, CredentialEvents, Credentials, TrustListener } from "../hbone/credentials.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import { equalBytes, isMalformed, parseCertificate } from "../identity/certificate.ts";
 import { spiffeIdOfLeaf } from "../identity/peer_chain.ts";
@@ -56,7 +56,7 @@ export class CredentialStore {
   readonly #known = new Map<string, Known>();
   readonly #waiting = new Map<string, Waiting>();
   /** Who stands on a certificate, by the same key; emptied by those who watch. */
-  readonly #watching = new Map<string, Set<(trust: TrustStore | null) => void>>();
+  readonly #watching = new Map<string, Set<TrustListener>>();
   /** Replaced, and still in use by dials under way. */
   readonly #retired = new Map<TlsContext, Timer>();
   readonly #wallClock: () => number;
@@ -145,17 +145,17 @@ export class CredentialStore {
     if (waiting !== undefined) waiting.reason = reason;
   }
 
-  /** It must not be used for new connections, or nobody needs it any more. Open ones go on. */
-  withdraw(id: SpiffeId, workloadUid: string | null = null): void {
+  /** It must not be used for new connections, or nobody needs it any more. Open ones go on, but for `cut`. */
+  withdraw(id: SpiffeId, workloadUid: string | null = null, cut = false): void {
     const key = keyOf({ id, workloadUid });
     const known = this.#known.get(key);
     if (known === undefined) return;
     this.#known.delete(key);
     this.#retire(known);
-    this.#tellWatchers(key, null);
+    this.#tellWatchers(key, null, cut);
   }
 
-  #watch(key: string, onChange: (trust: TrustStore | null) => void): () => void {
+  #watch(key: string, onChange: TrustListener): () => void {
     let watching = this.#watching.get(key);
     if (watching === undefined) this.#watching.set(key, watching = new Set());
     watching.add(onChange);
@@ -166,11 +166,11 @@ export class CredentialStore {
   }
 
   /** Bundles are parsed for those only who want to know. */
-  #tellWatchers(key: string, issued: IssuedCertificate | null): void {
+  #tellWatchers(key: string, issued: IssuedCertificate | null, cut = false): void {
     const watching = this.#watching.get(key);
     if (watching === undefined) return;
     const trust = issued === null ? null : new TrustStore(issued.bundles);
-    for (const onChange of [...watching]) onChange(trust);
+    for (const onChange of [...watching]) onChange(trust, cut);
   }
 
   /** Nobody waits and no handshake is under way any more. */

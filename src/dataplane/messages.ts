@@ -37,7 +37,8 @@ export type ToWorker =
     readonly mayPass: boolean;
   }
   /** Not for new connections any more. */
-  | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject }
+  /** `cut`: connections that stand on it end too. */
+  | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject; readonly cut: boolean }
   /** What the file at `CRL_PATH` says; the first before there are listeners. */
   | { readonly kind: "revocation-lists"; readonly lists: readonly RevocationList[] }
   /** Bind the listeners of the one workload of dedicated mode. `announce`: one worker says so in the log. */

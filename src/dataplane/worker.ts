@@ -146,7 +146,7 @@ class DataPlaneWorker {
           message.mayPass,
         );
       case "certificate-withdrawn":
-        return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid);
+        return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid, message.cut);
       case "revocation-lists":
         return this.#plane.setRevocationLists(message.lists);
       case "listen":

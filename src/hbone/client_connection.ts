@@ -25,7 +25,7 @@ import type { TlsPeer } from "../net/tls_context.ts";
 import type { Credential, Credentials } from "./credentials.ts";
 import { afterExpiry } from "./expiry.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
-import { prefaceFailure, REVOKED } from "./failure.ts";
+import { prefaceFailure, REVOKED, WITHDRAWN } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
@@ -250,7 +250,8 @@ export class ClientConnection implements ConnectionHandler {
   #watch({ chain }: TlsPeer): void {
     const unwatch = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
     const forget = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
-    const ignore = this.#credential?.watch((trust) => {
+    const ignore = this.#credential?.watch((trust, cut) => {
+      if (cut) return this.#transport?.abandon(WITHDRAWN);
       if (trust === null || isRefusal(this.#verify(chain, trust))) this.drain();
     });
     this.#unwatch = () => {

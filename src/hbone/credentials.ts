@@ -14,7 +14,7 @@ export interface Credential {
    * Tells that peers are to be judged anew: by other trust bundles, or, by null, not at all any more, since the
    * certificate was withdrawn. Call the result to hear no more.
    */
-  watch(onChange: (trust: TrustStore | null) => void): () => void;
+  watch(onChange: TrustListener): () => void;
 }
 
 export interface CredentialEvents {
@@ -30,3 +30,6 @@ export interface Credentials {
    */
   get(id: SpiffeId, events: CredentialEvents): () => void;
 }
+
+/** `trust`: whom the holder trusts from now on; null: the certificate was withdrawn. `cut`: who stands on it must end. */
+export type TrustListener = (trust: TrustStore | null, cut: boolean) => void;

@@ -14,6 +14,14 @@ export type TunnelFlag =
 /** Why we end a connection whose peer's certificate was revoked meanwhile: the reason its streams get. */
 export const REVOKED = "connection closed: peer certificate revoked by CRL";
 
+/** The same where our own certificate was withdrawn, and open connections are not to outlive it. */
+export const WITHDRAWN = "connection closed: the certificate of this workload was withdrawn (SPIRE_REVOKE_OPEN)";
+
+/** A certificate that the connection stood on was taken back, the peer's or ours. */
+export function isTakenBack(reason: string): boolean {
+  return reason === REVOKED || reason === WITHDRAWN;
+}
+
 export interface TunnelFailure {
   readonly flag: TunnelFlag;
   /** As in `docs/spec/dataplane.md` 9. */
@@ -48,7 +56,7 @@ export function prefaceFailure(failure: H2Failure): TunnelFailure {
 
 /** The request was refused or reset before its 200. */
 export function requestFailure(failure: H2Failure): TunnelFailure {
-  if (failure.reason === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
+  if (isTakenBack(failure.reason)) return { flag: "CERT_REVOKED", message: failure.reason };
   return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
 }
 
@@ -59,7 +67,7 @@ export function outerTunnelEnding(failure: H2Failure): Ending {
 }
 
 function outerTunnelText(failure: H2Failure): string {
-  if (failure.reason === REVOKED) return REVOKED;
+  if (isTakenBack(failure.reason)) return failure.reason;
   switch (failure.by) {
     case "peer":
       return `the outer tunnel was reset: ${failure.reason}`;
@@ -77,7 +85,7 @@ function outerTunnelText(failure: H2Failure): string {
  * so that nobody is accepted (`docs/spec/xds-state.md` 8.1 Q13).
  */
 export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
-  if (message === REVOKED) return { ...rest, message };
+  if (isTakenBack(message)) return { ...rest, message };
   const hint = service === null
     ? ""
     : `: ${service} (or its waypoint) has no subject alternative names, which istiod has to supply`;

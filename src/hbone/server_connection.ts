@@ -4,7 +4,6 @@ import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
 import type { Duplex } from "../net/duplex.ts";
-import { REVOKED } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
@@ -43,9 +42,9 @@ export class ServerConnection implements ConnectionHandler {
     this.#transport.deadlineMoved();
   }
 
-  /** The peer's certificate was revoked: ends at once, and its streams are told so. */
-  revoke(): void {
-    this.#transport.abandon(REVOKED);
+  /** A certificate that it stands on, the peer's or ours, was taken back: ends at once, and its streams are told why. */
+  revoke(reason: string): void {
+    this.#transport.abandon(reason);
   }
 
   /** Ends at once. Streams are told; `onClosed` is not called. */

@@ -38,6 +38,8 @@ export interface CertificateAuthority {
   bundles(): TrustBundles;
   /** Fulfilled once the authority has answered; absent where nothing is gained by waiting for it. */
   readonly connected?: Promise<void>;
+  /** ms since the epoch: since when the authority has not answered; null: it does, or nobody has asked. */
+  readonly awaySince?: number | null;
   /** Fetches worth starting at the same time, where the authority itself bounds what it asks of others. */
   readonly concurrency?: number;
   /** For authorities that are told of news: `listener` gets what no running fetch returns. Called once. */

@@ -2,7 +2,19 @@
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { CertificateStatus } from "./certificate_manager.ts";
 
-export function collectCertificateMetrics(metrics: Metrics, statuses: readonly CertificateStatus[]): void {
+/** ms since the epoch; null: it is well. */
+export interface CertificateTimes {
+  readonly awaySince: number | null;
+  readonly noneSince: number | null;
+}
+
+export function collectCertificateMetrics(
+  metrics: Metrics,
+  statuses: readonly CertificateStatus[],
+  { awaySince, noneSince }: CertificateTimes,
+): void {
+  metrics.cell("istio_certificate_authority_away_timestamp_seconds").value = seconds(awaySince);
+  metrics.cell("istio_certificates_none_available_timestamp_seconds").value = seconds(noneSince);
   const counts = { initializing: 0, available: 0, unavailable: 0 };
   let first = Infinity;
   for (const { state } of statuses) {
@@ -14,4 +26,8 @@ export function collectCertificateMetrics(metrics: Metrics, statuses: readonly C
   metrics.cell("istio_certificate_expiration_timestamp_seconds").value = first === Infinity
     ? 0
     : Math.floor(first / 1000);
+}
+
+function seconds(time: number | null): number {
+  return time === null ? 0 : Math.floor(time / 1000);
 }

@@ -77,7 +77,7 @@ Deno.test("certificate metrics: by state, and the first to expire", async () => 
   const metrics = new Metrics();
   const shown = () =>
     Object.fromEntries(metrics.snapshot().cells.map(({ family, labels, value }) => [`${family} ${labels}`, value]));
-  collectCertificateMetrics(metrics, []);
+  collectCertificateMetrics(metrics, [], { awaySince: null, noneSince: null });
   assert.equal(shown()["istio_certificate_expiration_timestamp_seconds "], 0);
   const bench = new ManagerBench();
   await bench.have("a");
@@ -85,11 +85,13 @@ Deno.test("certificate metrics: by state, and the first to expire", async () => 
   await bench.have("b");
   bench.ask("pending");
   bench.authority.failure = broken;
-  collectCertificateMetrics(metrics, bench.manager.statuses());
+  collectCertificateMetrics(metrics, bench.manager.statuses(), { awaySince: START, noneSince: null });
   assert.deepEqual(shown(), {
     'istio_certificates state="initializing"': 1,
     'istio_certificates state="available"': 2,
     'istio_certificates state="unavailable"': 0,
+    "istio_certificate_authority_away_timestamp_seconds ": START / 1000,
+    "istio_certificates_none_available_timestamp_seconds ": 0,
     "istio_certificate_expiration_timestamp_seconds ": (START + 1000 + 100_000) / 1000,
   });
   bench.manager.close();

@@ -1,6 +1,6 @@
 /** What copying tells the outside: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
-import { REVOKED } from "../hbone/failure.ts";
+import { isTakenBack } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 
@@ -14,7 +14,7 @@ export interface CopyMeter {
 export type CopyOutcome = string | null;
 
 export function copyFailure(outcome: CopyOutcome): ConnectionFailure | null {
-  return outcome === null ? null : { flag: outcome === REVOKED ? "CERT_REVOKED" : "CONNECT", message: outcome };
+  return outcome === null ? null : { flag: isTakenBack(outcome) ? "CERT_REVOKED" : "CONNECT", message: outcome };
 }
 
 /** How a client ended that is found `broken` before anything was read from it. */
@@ -38,7 +38,7 @@ export function streamFailure(
   weHadEnded: boolean,
   socketIsDownstream: boolean,
 ): CopyOutcome {
-  if (failure.reason === REVOKED) return REVOKED;
+  if (isTakenBack(failure.reason)) return failure.reason;
   const reading = socketIsDownstream ? "receive" : "send", writing = socketIsDownstream ? "send" : "receive";
   if (failure.by === "transport") return `while closing connection: ${writing}: io error: ${text}`;
   switch (failure.code) {

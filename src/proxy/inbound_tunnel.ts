@@ -6,7 +6,7 @@
  */
 import type { Credential } from "../hbone/credentials.ts";
 import { afterExpiry } from "../hbone/expiry.ts";
-import { REVOKED } from "../hbone/failure.ts";
+import { isTakenBack, REVOKED, WITHDRAWN } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { explainLeaf } from "../identity/explain_leaf.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
@@ -142,10 +142,11 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   /** Until it has ended. */
   #watch({ chain }: TlsPeer): void {
     const { peers, loop, wallClock } = this.#context;
-    const unwatch = peers.revocation.watch(chain, "client", () => this.#server?.revoke());
+    const unwatch = peers.revocation.watch(chain, "client", () => this.#server?.revoke(REVOKED));
     const forget = afterExpiry(loop.network, wallClock, this.#notAfter, () => this.#server?.drain());
     const credential = this.#credential!;
-    const ignore = credential.watch((trust) => {
+    const ignore = credential.watch((trust, cut) => {
+      if (cut) return this.#server?.revoke(WITHDRAWN);
       if (trust === null || isRefusal(this.#verify(chain, credential.id, trust))) this.#server?.drain();
     });
     this.#unwatch = () => {
@@ -168,7 +169,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     const log = this.#context.log.as("ztunnel::proxy::inbound");
     const peer = { peer: bare(formatAddress(this.#plain.remote)), identity: this.#identity };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
-    else if (failure.reason === REVOKED) lines.warn("revoked", log, REVOKED, peer);
+    else if (isTakenBack(failure.reason)) lines.warn("revoked", log, failure.reason, peer);
     else if (failure.code !== ErrorCode.NO_ERROR) {
       const message = `HBONE connection closed: ${failure.reason}`;
       // Reasons that are ours are few.

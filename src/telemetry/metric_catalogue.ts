@@ -67,10 +67,18 @@ export const FAMILIES = {
     "The total number of connections not tracked for CRL enforcement (unstable).",
     "reporter",
   ),
-  // The next three are ours.
+  // The next five are ours.
   istio_certificates: gauge("The current number of workload certificates by state (unstable).", "state"),
   istio_certificate_expiration_timestamp_seconds: {
     ...gauge("The time at which the first of the workload certificates expires, 0 without any (unstable)."),
+    unit: "seconds",
+  },
+  istio_certificate_authority_away_timestamp_seconds: {
+    ...gauge("The time since which the certificate authority does not answer, 0 while it does (unstable)."),
+    unit: "seconds",
+  },
+  istio_certificates_none_available_timestamp_seconds: {
+    ...gauge("The time since which none of the certificates needed is available, 0 while one is (unstable)."),
     unit: "seconds",
   },
   istio_certificate_fetch_failures: counter(

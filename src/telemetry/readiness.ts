@@ -14,7 +14,16 @@ export type ReadinessTask =
   | "certificate authority"
   | "revocation lists";
 
+/** What goes wrong though nothing is waited for. */
+export interface Trouble {
+  readonly text: string;
+  /** It does not make the process unready, or not yet. */
+  readonly ready: boolean;
+}
+
 export class Readiness {
+  /** Looked at with each question; set by the wiring. */
+  trouble: () => Trouble | null = () => null;
   readonly #pending = new Set<ReadinessTask>();
 
   /** `log`: scope `ztunnel::readiness`. `uptime`: since the process began. */

@@ -5,7 +5,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { istio } from "../../../proto/gen/ca.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
-import { codeDescription, GrpcError } from "../../grpc/status.ts";
+import { Code, codeDescription, GrpcError } from "../../grpc/status.ts";
 import {
   type CertificateAuthority,
   CertificateError,
@@ -41,6 +41,7 @@ export class IstioAuthority implements CertificateAuthority {
   readonly keyedBy = "identity";
   readonly #options: IstioAuthorityOptions;
   #bundles: TrustBundles = NO_BUNDLES;
+  #awaySince: number | null = null;
   #closed = false;
 
   constructor(options: IstioAuthorityOptions) {
@@ -62,6 +63,10 @@ export class IstioAuthority implements CertificateAuthority {
     return issued;
   }
 
+  get awaySince(): number | null {
+    return this.#awaySince;
+  }
+
   bundles(): TrustBundles {
     return this.#bundles;
   }
@@ -81,11 +86,18 @@ export class IstioAuthority implements CertificateAuthority {
     let answer: Uint8Array;
     try {
       answer = await channel.unary(METHOD, request, { timeout: TIMEOUT }, signal);
+      this.#awaySince = null;
     } catch (error) {
+      if (isAway(error)) this.#awaySince ??= this.#options.now();
       throw error instanceof GrpcError ? signingError(error) : error;
     }
     return decode(answer);
   }
+}
+
+/** A refusal is an answer. */
+function isAway(error: unknown): boolean {
+  return error instanceof GrpcError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
 }
 
 /** `signing gRPC error (Unknown error): …` */

@@ -61,6 +61,7 @@ export class SpireAuthority implements CertificateAuthority {
   #listener: UpdateListener = () => {};
   #check: { cancel(): void } | null = null;
   #wokenAt = -Infinity;
+  #awaySince: number | null;
   #closed = false;
 
   constructor(options: SpireAuthorityOptions) {
@@ -68,21 +69,30 @@ export class SpireAuthority implements CertificateAuthority {
     this.keyedBy = options.source.keyedBy;
     this.concurrency = options.maxSubjects ?? MAX_SUBJECTS;
     this.#slots = new Slots(options.concurrency);
+    this.#awaySince = options.clock.now();
     this.#trust = { own: options.trustDomain, bundles: null, problem: null };
     const connected = Promise.withResolvers<void>();
     this.connected = connected.promise;
     options.source.start({
       onBundles: (bundles) => {
+        this.#awaySince = null;
         if (isTrusted(options.trustDomain, bundles)) connected.resolve();
         else this.#warnOfDomain(bundles);
         Object.assign(this.#trust, { bundles, problem: null });
         this.#all((session) => session.trustChanged());
       },
-      onProblem: (error) => this.#trust.problem = error,
+      onProblem: (error) => {
+        this.#trust.problem = error;
+        this.#awaySince ??= options.clock.now();
+      },
       onBack: () => this.#wakeAll(),
       onContainerStarted: (uid) =>
         this.#all((session) => session.subject.workloadUid === uid && session.containerStarted()),
     });
+  }
+
+  get awaySince(): number | null {
+    return this.#awaySince;
   }
 
   /** Subjects that are followed. */
