@@ -10,7 +10,7 @@ import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress, type Ip } from "../net/address.ts";
 import { inPortions } from "../net/in_portions.ts";
-import type { Millis } from "../net/network.ts";
+import type { Millis, Timer } from "../net/network.ts";
 import { ClientConnection, type ClientSettings, type Peer } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TunnelFailure } from "./failure.ts";
@@ -37,12 +37,16 @@ export interface PoolSettings extends ClientSettings {
 
 /** ms for the last frames of all connections. */
 const LAST_WORDS: Millis = 1000;
+/** How long a connection beside others to the same peer may be unused; one of them stays for `unusedRelease`. */
+const SURPLUS: Millis = 2000;
 
 interface Entry {
   readonly key: string;
   readonly connections: ClientConnection[];
   readonly waiting: Set<OpeningTunnel>;
   connecting: number;
+  /** Set while there are several connections. */
+  surplusTimer: Timer | null;
 }
 
 export class Pool {
@@ -112,7 +116,7 @@ export class Pool {
   /** There are no streams any more: what they said last leaves, in a moment at most, then `done` is called. */
   finish(done: () => void): void {
     this.drain();
-    this.#entries.clear();
+    this.#forgetEntries();
     for (const connection of [...this.#all]) if (connection.isConnecting) this.#end(connection);
     if (this.#all.size === 0) return done();
     const timer = this.#loop.network.after(LAST_WORDS, () => this.#endAll());
@@ -128,7 +132,7 @@ export class Pool {
     for (const { waiting } of this.#entries.values()) {
       for (const tunnel of [...waiting]) tunnel.fail({ flag: "CONNECT", message: "pool draining" });
     }
-    this.#entries.clear();
+    this.#forgetEntries();
   }
 
   /** The same for a pool without streams, some in each turn. */
@@ -143,10 +147,15 @@ export class Pool {
     const key = `${source} ${sourceIp} ${destination} ${formatAddress(peer.address)} ${peer.expected.join(",")}`;
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { key, connections: [], waiting: new Set(), connecting: 0 };
+      entry = { key, connections: [], waiting: new Set(), connecting: 0, surplusTimer: null };
       this.#entries.set(key, entry);
     }
     return entry;
+  }
+
+  #forgetEntries(): void {
+    for (const { surplusTimer } of this.#entries.values()) surplusTimer?.cancel();
+    this.#entries.clear();
   }
 
   #hasRoom(connection: ClientConnection): boolean {
@@ -174,6 +183,7 @@ export class Pool {
     this.#settings.onConnected?.(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
+    this.#releaseSurplusLater(entry);
     for (const tunnel of entry.waiting) {
       if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
@@ -205,9 +215,32 @@ export class Pool {
     this.#forget(connection);
     const at = entry.connections.indexOf(connection);
     if (at >= 0) entry.connections.splice(at, 1);
+    if (entry.connections.length < 2) {
+      entry.surplusTimer?.cancel();
+      entry.surplusTimer = null;
+    }
     if (entry.connections.length === 0 && entry.connecting === 0 && entry.waiting.size === 0) {
       if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
     }
+  }
+
+  #releaseSurplusLater(entry: Entry): void {
+    if (entry.connections.length < 2 || entry.surplusTimer !== null) return;
+    entry.surplusTimer = this.#loop.network.after(SURPLUS, () => {
+      entry.surplusTimer = null;
+      this.#releaseSurplus(entry);
+      this.#releaseSurplusLater(entry);
+    });
+  }
+
+  /** After a burst of streams, connections that nobody uses any more go soon, all but one. */
+  #releaseSurplus({ connections }: Entry): void {
+    const { network } = this.#loop;
+    const unused = connections.filter((connection) =>
+      connection.isOpen && connection.streamCount === 0 && network.now() - connection.lastUsed >= SURPLUS
+    );
+    const surplus = unused.slice(1);
+    inPortions(this.#loop.rounds, surplus, (connection) => connection.drain());
   }
 
   /** One timer per connection, set again when it finds the connection in use. */

@@ -181,3 +181,30 @@ Deno.test("what a tunnel said before the pool finishes still leaves", () => {
   assertSameBytes(bed.peers[0]!.streams[0]!.body, bytes);
   bed.assertClean();
 });
+
+Deno.test("pool: after a burst of streams all unused connections but one go within seconds", () => {
+  const bed = new PoolBed({ maxStreams: 2 });
+  const long = bed.hold(1);
+  const burst = bed.hold(9);
+  assert.deepEqual(bed.counts, [5, 0]);
+  bed.memory.advance(10_000);
+  bed.release(burst.slice(1));
+  assert.deepEqual(bed.counts, [5, 0]);
+  bed.memory.advance(2000);
+  assert.deepEqual(bed.counts, [5, 3], "one is in use, one is left for the next");
+  bed.hold(2);
+  assert.deepEqual(bed.counts, [5, 3]);
+  assert.equal(long[0]!.failure, null);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("pool: connections to different peers are not beside one another", () => {
+  const bed = new PoolBed({ maxStreams: 1 });
+  bed.memory.assign(1, parseIp("10.0.0.9")!);
+  bed.release([...bed.hold(1), ...bed.hold(1, parseIp("10.0.0.9")!)]);
+  bed.memory.advance(60_000);
+  assert.deepEqual(bed.counts, [2, 0]);
+  bed.dropPool();
+  bed.assertClean();
+});

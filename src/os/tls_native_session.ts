@@ -40,11 +40,16 @@ export interface PathRefusal {
 
 export type TlsRole = "client" | "server";
 
-/** A socket, which stays the caller's, and the size of the write buffer before it. */
+/** A socket, which stays the caller's, and the size that the write buffer before it grows to for bulk. */
 export interface TlsCarrier {
   readonly fd: number;
   readonly writeBuffer: number;
 }
+
+/** Bytes of the write buffer at first, OpenSSL's default. */
+const FIRST_WRITE_BUFFER = 4096;
+/** A write up to this length fits into it as one record. */
+const SMALL_WRITE = FIRST_WRITE_BUFFER - 64;
 
 export class NativeTlsSession {
   readonly #tls: NativeTls;
@@ -56,6 +61,10 @@ export class NativeTlsSession {
   readonly #contextNumber: number;
   readonly #role: TlsRole;
   readonly #onSocket: boolean;
+  /** What the write buffer grows to with the first large write; 0: it has grown, or cannot. */
+  #growTo: number;
+  /** The write buffer may hold something. */
+  #unflushed = false;
   /** Null until the first message behind the handshake: most peers send none. */
   #messages: MessageBudget | null = null;
   /** ms: the time of the last {@link read}. */
@@ -81,6 +90,7 @@ export class NativeTlsSession {
     this.#contextNumber = contextNumber;
     this.#role = role;
     this.#onSocket = carrier !== null;
+    this.#growTo = carrier === null ? 0 : carrier.writeBuffer;
     this.#ssl = ssl.SSL_new(context);
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${tls.takeErrorText()}`);
     this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
@@ -150,18 +160,27 @@ export class NativeTlsSession {
 
   /** All of `bytes` into the write buffer and the socket, or WOULD_BLOCK: then offer at least the same again. */
   write(bytes: Uint8Array): number {
+    if (this.#growTo > 0 && bytes.length > SMALL_WRITE && !this.#unflushed) this.#growWriteBuffer();
     const result = this.#tls.library.ssl.SSL_write(this.#ssl, bytes as Uint8Array<ArrayBuffer>, bytes.length);
     if (result > 0) return result;
+    this.#unflushed = true;
     return this.#wantsMore(result) ? WOULD_BLOCK : BROKEN;
   }
 
   /** Pushes buffered records to the socket. False when the socket is full, or broken: then `failure` is set. */
   flush(): boolean {
-    if (this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) > 0) return true;
+    this.#unflushed = this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) <= 0;
+    if (!this.#unflushed) return true;
     // Taken now: the kernel tells an error once, and the next read would see a plain end.
     const systemError = errno();
     if (systemError !== EAGAIN) this.failure ??= { kind: "system", errno: systemError };
     return false;
+  }
+
+  /** Most connections never send bulk, and 64 KiB for each of thousands is much. Only while the buffer is empty. */
+  #growWriteBuffer(): void {
+    this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_SET_BUFFER_SIZE, this.#growTo, WRITE_SIDE);
+    this.#growTo = 0;
   }
 
   /** OpenSSL holds bytes that it has read from the socket but not handed out. */
@@ -330,8 +349,6 @@ export class NativeTlsSession {
   }
 }
 
-function buffered({ library: { crypto } }: NativeTls, { fd, writeBuffer }: TlsCarrier): Deno.PointerValue {
-  const buffer = crypto.BIO_new(crypto.BIO_f_buffer());
-  crypto.BIO_ctrl(buffer, BIO_SET_BUFFER_SIZE, writeBuffer, WRITE_SIDE);
-  return crypto.BIO_push(buffer, crypto.BIO_new_socket(fd, 0));
+function buffered({ library: { crypto } }: NativeTls, { fd }: TlsCarrier): Deno.PointerValue {
+  return crypto.BIO_push(crypto.BIO_new(crypto.BIO_f_buffer()), crypto.BIO_new_socket(fd, 0));
 }

@@ -6,14 +6,12 @@
  *         └───────────────┴── 400, 503 ──┴─── 401 ────┴──── 503 ────┘        (reset by the peer: dial aborted)
  */
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
-import { headerValue, headerValues } from "../hbone/connect_headers.ts";
 import { requestFailure } from "../hbone/failure.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { refuseInWords } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Call } from "../mesh/authorize.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
-import { parseForwardedHost } from "../mesh/forwarded.ts";
 import { isGatewayOf } from "../mesh/gateway_peer.ts";
 import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve_inbound.ts";
@@ -24,6 +22,7 @@ import type { InboundConnection } from "./connections.ts";
 import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
 import { derivedPeer } from "./derived_peer.ts";
 import type { PodContext } from "./pod_context.ts";
+import { type InboundRequest, readInboundRequest, withoutBaggage } from "./inbound_request.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";
 
@@ -39,7 +38,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   readonly #context: PodContext;
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
-  readonly #headers: HeaderList;
+  #request: InboundRequest;
   registration = 0;
   #record: ConnectionRecord | null = null;
   #tunnel: Tunnel | null = null;
@@ -57,7 +56,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     this.#context = context;
     this.#peer = peer;
     this.#stream = stream;
-    this.#headers = headers;
+    this.#request = readInboundRequest(headers);
     this.#asked = context.lookups === null ? null : new Set();
     stream.handler = this;
     context.connections.add(this);
@@ -114,14 +113,14 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   }
 
   get forwardedHost(): string | null {
-    return parseForwardedHost(headerValue(this.#headers, "forwarded"));
+    return this.#request.forwardedHost;
   }
 
   #route(local: Workload): void {
     const { state, settings } = this.#context;
     const outcome = resolveInbound(state, {
-      method: headerValue(this.#headers, ":method") ?? "",
-      authority: headerValue(this.#headers, ":authority") ?? "",
+      method: this.#request.method,
+      authority: this.#request.authority ?? "",
       local,
       localIp: this.#peer.local.ip,
       network: settings.network,
@@ -170,12 +169,11 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   #openRecord(route: InboundRoute, local: Workload, allowed: boolean): ConnectionRecord {
     const { state, settings, telemetry, loop } = this.#context;
     const { address: { ip }, identity } = this.#peer;
-    const elsewhere = isFromOtherNetwork(headerValue(this.#headers, "x-forwarded-network"), settings.network) &&
+    const elsewhere = isFromOtherNetwork(this.#request.network, settings.network) &&
       isGatewayOf(state, local, { ip, identity });
     const source = elsewhere ? null : state.workloadByAddress(settings.network, ip);
-    const baggage = settings.responseBaggage && allowed && elsewhere
-      ? parseBaggage(headerValues(this.#headers, "baggage"))
-      : NO_BAGGAGE;
+    const baggage = settings.responseBaggage && allowed && elsewhere ? parseBaggage(this.#request.baggage) : NO_BAGGAGE;
+    this.#request = withoutBaggage(this.#request);
     return telemetry.open({
       reporter: "destination",
       source,
@@ -186,7 +184,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
       mutualTls: true,
       sourceAddress: this.#peer.address,
       destinationAddress: this.#peer.local,
-      hboneTarget: headerValue(this.#headers, ":authority"),
+      hboneTarget: this.#request.authority,
     }, loop.network.now());
   }
 
@@ -261,7 +259,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
    * already it gives up what came early.
    */
   #answer(status: string): void {
-    const isTunnel = headerValue(this.#headers, ":method") === "CONNECT";
+    const isTunnel = this.#request.method === "CONNECT";
     if (!isTunnel) return refuseInWords(this.#context.loop.network, this.#stream, status);
     this.#stream.respond([[":status", status]], true);
     this.#stream.reset(ErrorCode.NO_ERROR);

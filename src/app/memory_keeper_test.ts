@@ -1,0 +1,33 @@
+import { strict as assert } from "node:assert";
+import { MemoryKeeper } from "./memory_keeper.ts";
+
+const MB = 1 << 20;
+
+Deno.test("memory keeper: growth by 8 MiB is given back, less is not", () => {
+  const keeper = new MemoryKeeper(80 * MB);
+  assert.equal(keeper.look(87 * MB), false);
+  assert.equal(keeper.look(88 * MB), true);
+  keeper.gaveBack(82 * MB);
+  assert.equal(keeper.look(89 * MB), false);
+  assert.equal(keeper.look(90 * MB), true);
+});
+
+Deno.test("memory keeper: what is still held after a burst is tried again, at longer and longer intervals", () => {
+  const keeper = new MemoryKeeper(80 * MB);
+  assert.equal(keeper.look(1000 * MB), true);
+  keeper.gaveBack(1000 * MB);
+  const tries: number[] = [];
+  for (let look = 1; look <= 100; look++) {
+    if (!keeper.look(1000 * MB)) continue;
+    tries.push(look);
+    keeper.gaveBack(1000 * MB);
+  }
+  assert.deepEqual(tries, [3, 9, 21, 45, 75]);
+});
+
+Deno.test("memory keeper: at its smallest size it leaves the process alone, whatever came before", () => {
+  const keeper = new MemoryKeeper(80 * MB);
+  assert.equal(keeper.look(500 * MB), true);
+  keeper.gaveBack(84 * MB);
+  for (let look = 0; look < 1000; look++) assert.equal(keeper.look(84 * MB), false);
+});

@@ -1,0 +1,28 @@
+import { strict as assert } from "node:assert";
+import { readInboundRequest, withoutBaggage } from "./inbound_request.ts";
+
+Deno.test("inbound request: what is used of the headers, and nothing else", () => {
+  const request = readInboundRequest([
+    [":method", "CONNECT"],
+    [":authority", "10.0.0.2:80"],
+    ["x-padding", "x".repeat(60_000)],
+    ["baggage", "a=1"],
+    ["baggage", "b=2"],
+    ["forwarded", `for="10.0.0.1:1000";host=service.example`],
+    ["x-forwarded-network", "remote"],
+  ]);
+  assert.deepEqual(request, {
+    method: "CONNECT",
+    authority: "10.0.0.2:80",
+    forwardedHost: "service.example",
+    network: "remote",
+    baggage: ["a=1", "b=2"],
+  });
+  assert.deepEqual(withoutBaggage(request).baggage, []);
+});
+
+Deno.test("inbound request: a request without headers, and a host that is too long to be one", () => {
+  const none = { method: "", authority: null, forwardedHost: null, network: null, baggage: [] };
+  assert.deepEqual(readInboundRequest([]), none);
+  assert.deepEqual(readInboundRequest([["forwarded", `host=${"h".repeat(256)}`]]), none);
+});
