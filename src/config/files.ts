@@ -1,3 +1,6 @@
+import { SystemError } from "../os/errno.ts";
+import { readSystemFile } from "../os/system_files.ts";
+
 /** What the configuration asks of the file system. Injected, so that tests need no files. */
 export interface ConfigFiles {
   /** The text of a file, null where there is none. Throws when it exists and cannot be read. */
@@ -9,9 +12,11 @@ export interface ConfigFiles {
 export const SYSTEM_FILES: ConfigFiles = {
   read(path) {
     try {
-      return Deno.readTextFileSync(path);
+      return path.startsWith("/proc/") ? readSystemFile(path) : Deno.readTextFileSync(path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return null;
+      if (error instanceof Deno.errors.NotFound || (error instanceof SystemError && error.code === "ENOENT")) {
+        return null;
+      }
       throw error;
     }
   },

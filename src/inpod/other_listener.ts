@@ -4,6 +4,7 @@
  * try could get in the way of the other one.
  */
 import { insideNamespace } from "../os/namespace.ts";
+import { readSystemFile } from "../os/system_files.ts";
 
 const TABLES = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"] as const;
 /** Sockets that listen stand first. */
@@ -27,13 +28,7 @@ export function hasListener(table: string, port: number): boolean {
 /** Empty where there is no such table, as `tcp6` without IPv6. */
 function readBegin(path: string): string {
   try {
-    using file = Deno.openSync(path);
-    const bytes = new Uint8Array(MOST_BYTES);
-    let length = 0;
-    for (let read: number | null = 1; read !== null && read > 0 && length < MOST_BYTES; length += read ?? 0) {
-      read = file.readSync(bytes.subarray(length));
-    }
-    return new TextDecoder().decode(bytes.subarray(0, length));
+    return readSystemFile(path, MOST_BYTES);
   } catch {
     return "";
   }

@@ -3,6 +3,7 @@
  * what the process maps after its start was needed only then: TypeScript's compiler, module loading, V8's tiers.
  */
 import { libc } from "./libc.ts";
+import { readSystemFile } from "./system_files.ts";
 import { withPointer } from "./pointers.ts";
 
 const M_ARENA_MAX = -8;
@@ -24,7 +25,7 @@ export function limitArenas(count: number): void {
  */
 export function returnMemory(): void {
   libc.malloc_trim(0);
-  for (const { start, length } of textMappings(Deno.readTextFileSync("/proc/self/maps"), Deno.execPath())) {
+  for (const { start, length } of textMappings(readSystemFile("/proc/self/maps"), Deno.execPath())) {
     libc.madvise(Deno.UnsafePointer.create(start), length, MADV_DONTNEED);
   }
 }

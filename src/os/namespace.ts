@@ -2,6 +2,7 @@
 import { CLONE_NEWNET, O_CLOEXEC, O_RDONLY } from "./constants.ts";
 import { cString, errno, libc } from "./libc.ts";
 import { SystemError } from "./errno.ts";
+import { fileIdentity } from "./system_files.ts";
 
 /** Where this thread belongs. One module instance per isolate, hence per thread. */
 let home = -1;
@@ -34,6 +35,5 @@ export function openNamespace(path: string): number {
 
 /** The same text for two descriptors of one namespace, and only then: inode and device (A2.1). */
 export function namespaceIdentity(descriptor: number): string {
-  const { ino, dev } = Deno.statSync(`/proc/self/fd/${descriptor}`);
-  return `${dev}:${ino}`;
+  return fileIdentity(descriptor);
 }

@@ -210,7 +210,7 @@ Deno.test("config 5.2 descriptors that cannot be counted", () => {
   const fail = () => {
     throw new Error("no /proc");
   };
-  collectProcessMetrics(metrics, (text) => errors.push(text), { list: fail, read: () => "Max open files  unlimited" });
+  collectProcessMetrics(metrics, (text) => errors.push(text), { count: fail, read: () => "Max open files  unlimited" });
   assert.deepEqual(metrics.snapshot().cells.map(({ family, value }) => [family, value]), [["process_open_fds", 0]]);
   assert.deepEqual(errors, ["could not count open file descriptors: no /proc"]);
 });

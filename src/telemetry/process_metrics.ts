@@ -1,15 +1,16 @@
 /** What the system says about this process, read at each scrape (`docs/spec/config-admin.md` 5.2). */
+import { countSystemFolder, readSystemFile } from "../os/system_files.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface ProcessFiles {
-  /** Names in a directory. */
-  list(path: string): Iterable<unknown>;
+  /** How many names a folder has. */
+  count(path: string): number;
   read(path: string): string;
 }
 
 export const PROCESS_FILES: ProcessFiles = {
-  list: (path) => Deno.readDirSync(path),
-  read: (path) => Deno.readTextFileSync(path),
+  count: countSystemFolder,
+  read: readSystemFile,
 };
 
 const DESCRIPTORS = "/proc/self/fd";
@@ -24,10 +25,8 @@ export function collectProcessMetrics(metrics: Metrics, onError: (text: string) 
 
 function openDescriptors(files: ProcessFiles, onError: (text: string) => void): number {
   try {
-    let count = 0;
-    for (const _ of files.list(DESCRIPTORS)) count++;
-    // One of them was opened to read the directory.
-    return Math.max(count - 1, 0);
+    // One of them was opened to read the folder.
+    return Math.max(files.count(DESCRIPTORS) - 1, 0);
   } catch (error) {
     onError(`could not count open file descriptors: ${error instanceof Error ? error.message : String(error)}`);
     return 0;

@@ -1,4 +1,5 @@
 /** `/proc` of this machine. */
+import { fileIdentity, readSystemFile, readSystemLink } from "../../os/system_files.ts";
 import type { ProcessTable } from "./process_guard.ts";
 
 /** The first pid namespace of every kernel has this inode (`PROC_PID_INIT_INO`). */
@@ -10,7 +11,7 @@ export function systemProcesses(): ProcessTable {
     ownPid: Deno.pid,
     read(pid, file) {
       try {
-        return Deno.readTextFileSync(`/proc/${pid}/${file}`);
+        return readSystemFile(`/proc/${pid}/${file}`);
       } catch {
         // Gone, or not ours to see: the caller treats both alike.
         return null;
@@ -18,8 +19,7 @@ export function systemProcesses(): ProcessTable {
     },
     networkNamespace(pid) {
       try {
-        const { dev, ino } = Deno.statSync(`/proc/${pid}/ns/net`);
-        return `${dev}:${ino}`;
+        return fileIdentity(`/proc/${pid}/ns/net`);
       } catch {
         return null;
       }
@@ -29,7 +29,7 @@ export function systemProcesses(): ProcessTable {
 
 function namespaceLink(): string | null {
   try {
-    return Deno.readLinkSync("/proc/self/ns/pid");
+    return readSystemLink("/proc/self/ns/pid");
   } catch {
     return null;
   }

@@ -1,0 +1,76 @@
+/**
+ * Files of `/proc` by libc. The runtime allows them to a process that may do everything only (`--allow-all`), and the
+ * proxy is started with less (`README.md`, Permissions).
+ */
+import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
+import { SystemError } from "./errno.ts";
+import { cString, errno, libc } from "./libc.ts";
+import { OwnedDescriptor } from "./owned_descriptor.ts";
+
+const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
+const STATX_INO = 0x100;
+/** `struct statx`, the same on every architecture: where its fields stand, and its size. */
+const STATX = { inode: 32, deviceMajor: 136, deviceMinor: 140, size: 256 };
+/** `struct linux_dirent64`: where an entry's length and its name stand. */
+const ENTRY = { length: 16, name: 19 };
+const CHUNK = 65_536;
+const DOT = 0x2e;
+
+/** The text, cut off after `most` bytes or a few more. Throws {@link SystemError}. */
+export function readSystemFile(path: string, most = Infinity): string {
+  using file = open(path);
+  const decoder = new TextDecoder();
+  const chunk = new Uint8Array(CHUNK);
+  for (let text = "", length = 0;;) {
+    const count = libc.read(file.fd, chunk, CHUNK);
+    if (count < 0) throw new SystemError(`read ${path}`, errno());
+    length += count;
+    if (count === 0 || length >= most) return text + decoder.decode(chunk.subarray(0, count));
+    text += decoder.decode(chunk.subarray(0, count), { stream: true });
+  }
+}
+
+/** What a symbolic link says. Throws {@link SystemError}. */
+export function readSystemLink(path: string): string {
+  const text = new Uint8Array(4096);
+  const length = libc.readlink(cString(path), text, text.length);
+  if (length < 0) throw new SystemError(`readlink ${path}`, errno());
+  return new TextDecoder().decode(text.subarray(0, length));
+}
+
+/** How many names a folder has at this moment. Throws {@link SystemError}. */
+export function countSystemFolder(path: string): number {
+  using folder = open(path);
+  const chunk = new Uint8Array(CHUNK);
+  const view = new DataView(chunk.buffer);
+  for (let count = 0;;) {
+    const length = libc.getdents64(folder.fd, chunk, CHUNK);
+    if (length < 0) throw new SystemError(`getdents64 ${path}`, errno());
+    if (length === 0) return count;
+    for (let at = 0; at < length; at += view.getUint16(at + ENTRY.length, true)) {
+      if (!isDots(chunk, at + ENTRY.name)) count++;
+    }
+  }
+}
+
+/** Device and inode, the same text for the same file only: of a path, or of what a descriptor stands for. Throws. */
+export function fileIdentity(file: string | number): string {
+  const status = new Uint8Array(STATX.size);
+  const [folder, path, flags] = typeof file === "number" ? [file, "", AT_EMPTY_PATH] : [AT_FDCWD, file, 0];
+  if (libc.statx(folder, cString(path), flags, STATX_INO, status) !== 0) throw new SystemError("statx", errno());
+  const view = new DataView(status.buffer);
+  // As the kernel puts them together: a minor number has 20 bits.
+  const device = view.getUint32(STATX.deviceMajor, true) * 2 ** 20 + view.getUint32(STATX.deviceMinor, true);
+  return `${device}:${view.getBigUint64(STATX.inode, true)}`;
+}
+
+function open(path: string): OwnedDescriptor {
+  const descriptor = libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+  if (descriptor < 0) throw new SystemError(`open ${path}`, errno());
+  return new OwnedDescriptor(descriptor);
+}
+
+/** `.` or `..`, which are in every folder. */
+function isDots(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === DOT && (bytes[at + 1] === 0 || (bytes[at + 1] === DOT && bytes[at + 2] === 0));
+}

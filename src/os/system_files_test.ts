@@ -1,0 +1,34 @@
+import { strict as assert } from "node:assert";
+import { tempDir } from "../../tests/support/temp_dir.ts";
+import { SystemError } from "./errno.ts";
+import { countSystemFolder, fileIdentity, readSystemFile, readSystemLink } from "./system_files.ts";
+
+Deno.test("system files: texts of any length, links and names are read as the runtime reads them", () => {
+  using dir = tempDir();
+  const text = "ä€".repeat(50_000);
+  assert.equal(readSystemFile(dir.write("long", text)), text);
+  assert.equal(readSystemFile(dir.write("empty", "")), "");
+  assert.equal(readSystemFile(dir.write("longer", "x".repeat(200_000)), 100_000).length, 131_072);
+  assert.equal(readSystemFile("/proc/self/limits"), Deno.readTextFileSync("/proc/self/limits"));
+  assert.equal(readSystemLink("/proc/self/ns/pid"), Deno.readLinkSync("/proc/self/ns/pid"));
+  for (let i = 0; i < 3000; i++) dir.write(`a-name-that-is-not-short-${i}`, "");
+  assert.equal(countSystemFolder(dir.path), 3003);
+});
+
+Deno.test("system files: an identity is that of the file, whichever way it is named", () => {
+  using dir = tempDir();
+  const [a, b] = [dir.write("a", ""), dir.write("b", "")];
+  Deno.symlinkSync(a, `${dir.path}/link`);
+  assert.equal(fileIdentity(a), fileIdentity(`${dir.path}/link`));
+  assert.notEqual(fileIdentity(a), fileIdentity(b));
+  assert.match(fileIdentity(a), new RegExp(`^\\d+:${Deno.statSync(a).ino}$`));
+  assert.equal(fileIdentity(0), fileIdentity("/proc/self/fd/0"));
+});
+
+Deno.test("system files: what cannot be read is named with the reason", () => {
+  for (const read of [readSystemFile, readSystemLink, countSystemFolder, fileIdentity]) {
+    assert.throws(() => read("/nowhere"), (error) => error instanceof SystemError && error.code === "ENOENT");
+  }
+  assert.throws(() => readSystemFile("/nowhere"), /^SystemError: open \/nowhere: No such file or directory/);
+  assert.throws(() => readSystemFile("/proc"), /read \/proc: Is a directory/);
+});
