@@ -23,9 +23,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-# V8: docs/spec/dataplane-speed.md 7. Everything from --no-config on keeps the surroundings out.
-v8_flags=--max-semi-space-size=1,--no-parallel-scavenge
-run_flags="-A --no-prompt --unstable-worker-options --v8-flags=$v8_flags"
+# They keep the surroundings out. The other flags of the runtime are those of tools/product_flags.ts.
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 
 out=dist/ztunnel form=unpack entry=src/main.ts
@@ -101,8 +99,9 @@ add_library() {
 }
 
 launcher() {
+  runtime run --quiet --no-prompt --no-lock tools/product_flags.ts --header > "$work/permissions.h"
   # shellcheck disable=SC2086 # flags are words
-  tools/launcher/build.sh "$form" "$parts" "$1" $run_flags $sealed_flags
+  tools/launcher/build.sh "$form" "$parts" "$1" "$work/permissions.h" $sealed_flags
 }
 
 as_folder() {

@@ -1,21 +1,17 @@
 /** The things compared: how each is started between a client and an application, and what it says of itself. */
 import { existsSync } from "node:fs";
 import type { LinkConditions } from "../tests/support/slow_link.ts";
+import { productFlags } from "../tools/product_flags.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
 import type { Link, Side } from "./rig.ts";
 import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
 import { type Mode, startZtunnels } from "./ztunnels.ts";
 
-/** How our own proxy is started, from the top of the repository. */
-export const OUR_COMMAND: readonly string[] = [
-  Deno.execPath(),
-  "run",
-  "-A",
-  "--no-prompt",
-  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
-  "src/main.ts",
-];
+/** How our own proxy is started with these settings, from the top of the repository. */
+export function ourCommand(settings: Readonly<Record<string, string>>): readonly string[] {
+  return [Deno.execPath(), "run", ...productFlags(settings), "src/main.ts"];
+}
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
@@ -82,7 +78,7 @@ export function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderT
     entry: "redirect-all",
     async start(place) {
       const provider = /CryptoProvider:"([^"]+)"/.exec(await place.processes.run([path, "version"]))?.[1] ?? "unknown";
-      return { ...await startZtunnels(place, [path], {}, mode), tls: provider };
+      return { ...await startZtunnels(place, () => [path], {}, mode), tls: provider };
     },
   };
 }
@@ -108,7 +104,7 @@ export function ours(
         ...(library === null ? {} : { TLS_LIBRARY: library }),
         ...more,
       };
-      const pair = await startZtunnels(place, OUR_COMMAND, env, mode);
+      const pair = await startZtunnels(place, ourCommand, env, mode);
       return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };
     },
   };

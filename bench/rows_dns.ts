@@ -5,7 +5,7 @@
 import { stringify } from "yaml";
 import { cpuDuring } from "./cpu.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
-import { OUR_COMMAND } from "./proxies.ts";
+import { ourCommand } from "./proxies.ts";
 import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 
@@ -91,7 +91,6 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
 
 /** The proxy alone, in a namespace that has nothing but loopback. */
 async function startProxy({ id, processes, kind }: Subject, mesh: string): Promise<Started> {
-  const command = id === "rust" ? [Deno.env.get("ZTUNNEL_PEER")!] : OUR_COMMAND;
   const alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"];
   const env = {
     FAKE_CA: "true",
@@ -106,6 +105,7 @@ async function startProxy({ id, processes, kind }: Subject, mesh: string): Promi
     ZTUNNEL_WORKER_THREADS: "1",
     RUST_LOG: "info",
   };
+  const command = id === "rust" ? [Deno.env.get("ZTUNNEL_PEER")!] : ourCommand(env);
   const proxy = processes.start(`dns-${kind.id}`, [...alone, ...command], { env, cwd: REPOSITORY });
   await waitForLog(proxy, /marking server ready/, START_MILLIS);
   // What its start left to do must not meet the first figures.

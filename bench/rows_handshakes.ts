@@ -6,11 +6,12 @@
 import { stringify } from "yaml";
 import { cpuTime } from "./cpu.ts";
 import { Processes, type Started, waitForLog, waitForPorts } from "./processes.ts";
-import { OUR_COMMAND } from "./proxies.ts";
+import { ourCommand } from "./proxies.ts";
 import { openLink } from "./rig.ts";
 import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 import { builtLibrary } from "./tls_library.ts";
+import type { CommandFor } from "./ztunnels.ts";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const PEER = `${REPOSITORY}bench/handshake_peer.ts`;
@@ -37,16 +38,16 @@ const handshakes: Row = {
 };
 
 interface Command {
-  readonly argv: readonly string[];
+  readonly argv: CommandFor;
   readonly env: Readonly<Record<string, string>>;
 }
 
 function commandOf({ id, link }: Subject): Command | null {
   if (link.kind !== "namespaces") return null;
-  if (id === "ours") return { argv: OUR_COMMAND, env: {} };
-  if (id === "ours-3.5") return { argv: OUR_COMMAND, env: { TLS_LIBRARY: builtLibrary() ?? "" } };
+  if (id === "ours") return { argv: ourCommand, env: {} };
+  if (id === "ours-3.5") return { argv: ourCommand, env: { TLS_LIBRARY: builtLibrary() ?? "" } };
   const rust = Deno.env.get("ZTUNNEL_PEER");
-  return id === "rust" && rust ? { argv: [rust], env: {} } : null;
+  return id === "rust" && rust ? { argv: () => [rust], env: {} } : null;
 }
 
 async function measure(command: Command, plan: Plan): Promise<Sample> {
@@ -67,7 +68,7 @@ async function measure(command: Command, plan: Plan): Promise<Sample> {
     ];
     const serving = processes.start("peers", inPeer("server", "serve", folder, link.addresses.server, ...peers));
     await waitForLog(serving, /ready/, START_MILLIS);
-    const proxy = await startProxy(processes, [...link.inside("client"), ...command.argv], command.env, {
+    const proxy = await startProxy(processes, (env) => [...link.inside("client"), ...command.argv(env)], command.env, {
       folder,
       own: link.addresses.client,
       ca: link.addresses.server,
@@ -101,7 +102,7 @@ interface Place {
 
 async function startProxy(
   processes: Processes,
-  argv: readonly string[],
+  argv: CommandFor,
   env: Readonly<Record<string, string>>,
   { folder, own, ca, peers }: Place,
 ): Promise<Started> {
@@ -127,7 +128,7 @@ async function startProxy(
     RUST_LOG: "error",
     ...env,
   };
-  const proxy = processes.start("proxy", argv, { env: settings, cwd: REPOSITORY });
+  const proxy = processes.start("proxy", argv(settings), { env: settings, cwd: REPOSITORY });
   await waitForPorts(proxy, [15008, 15080], START_MILLIS);
   return proxy;
 }

@@ -9,6 +9,9 @@ import { type Started, waitForPorts } from "./processes.ts";
 import type { Pair, Place } from "./proxies.ts";
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
 
+/** The words that start a proxy with these settings. */
+export type CommandFor = (settings: Readonly<Record<string, string>>) => readonly string[];
+
 export type Mode = "dedicated" | "shared";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
@@ -24,7 +27,7 @@ const WORKLOADS: Readonly<Record<Side, string>> = { client: "a", server: "b" };
 /** The first must be ready before the second starts: it may be the one that makes the shared CA. */
 export async function startZtunnels(
   place: Place,
-  command: readonly string[],
+  command: CommandFor,
   env: Readonly<Record<string, string>>,
   mode: Mode,
 ): Promise<Omit<Pair, "tls">> {
@@ -40,7 +43,7 @@ export async function startZtunnels(
 async function startDedicated(
   { processes, link, mesh, variant }: Place,
   side: Side,
-  command: readonly string[],
+  command: CommandFor,
   env: Readonly<Record<string, string>>,
 ): Promise<Started> {
   const own = {
@@ -49,12 +52,9 @@ async function startDedicated(
     // A mark needs CAP_NET_ADMIN, which only the run with namespaces has.
     ...(link.kind === "namespaces" ? { PACKET_MARK: `${PACKET_MARK}` } : { UNSTABLE_ENABLE_SOCKS5: "true" }),
   };
-  const options = { env: { ...environment(mesh, side), ...own, ...env }, cwd: REPOSITORY };
-  const child = processes.start(
-    `proxy-${side}`,
-    [...link.inside(side), ...variant.before?.(side) ?? [], ...command],
-    options,
-  );
+  const settings = { ...environment(mesh, side), ...own, ...env };
+  const argv = [...link.inside(side), ...variant.before?.(side) ?? [], ...command(settings)];
+  const child = processes.start(`proxy-${side}`, argv, { env: settings, cwd: REPOSITORY });
   await waitForPorts(child, [15001, 15008], START_MILLIS);
   return child;
 }
@@ -62,7 +62,7 @@ async function startDedicated(
 async function startShared(
   { processes, link, mesh, directory, variant }: Place,
   side: Side,
-  command: readonly string[],
+  command: CommandFor,
   env: Readonly<Record<string, string>>,
 ): Promise<Started> {
   const path = link.namespaces?.[side];
@@ -74,10 +74,9 @@ async function startShared(
     PACKET_MARK: `${PACKET_MARK}`,
     INPOD_UDS: agent.path,
   };
-  const child = processes.start(`proxy-${side}`, [...IN_EMPTY_NAMESPACE, ...variant.before?.(side) ?? [], ...command], {
-    env: { ...environment(mesh, side), ...own, ...env },
-    cwd: REPOSITORY,
-  });
+  const settings = { ...environment(mesh, side), ...own, ...env };
+  const argv = [...IN_EMPTY_NAMESPACE, ...variant.before?.(side) ?? [], ...command(settings)];
+  const child = processes.start(`proxy-${side}`, argv, { env: settings, cwd: REPOSITORY });
   await handOver(await agent.session(), WORKLOADS[side], path);
   return child;
 }

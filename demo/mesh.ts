@@ -34,7 +34,8 @@ export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
   const nodes: Node[] = [];
   stack.defer(async () => void await Promise.all(nodes.map((node) => node.stop())));
   const start = (member: Workload) => {
-    const node = new Node(member.node, launcher(), settings(member, folder, hbonePort, member !== SHOP));
+    const own = settings(member, folder, hbonePort, member !== SHOP);
+    const node = new Node(member.node, launcher(own), own);
     nodes.push(node);
     return node;
   };

@@ -1,5 +1,5 @@
 /** One proxy as a process of its own: started, followed by its log, stopped by its id. */
-import project from "../deno.json" with { type: "json" };
+import { productFlags } from "../tools/product_flags.ts";
 import { inheritedEnvironment, WITH_PARENT } from "./child.ts";
 import { type LogLine, parseLogLine } from "./log_line.ts";
 
@@ -17,12 +17,11 @@ export interface Launcher {
   readonly args: readonly string[];
 }
 
-/** The executable named by `ZTUNNEL_EXECUTABLE`, else this runtime with what the task `start` gives it. */
-export function launcher(): Launcher {
+/** The executable named by `ZTUNNEL_EXECUTABLE`, else this runtime with what the task `start` gives it for `settings`. */
+export function launcher(settings: Readonly<Record<string, string>>): Launcher {
   const executable = Deno.env.get("ZTUNNEL_EXECUTABLE");
   if (executable) return { command: executable, args: [] };
-  const [, ...args] = project.tasks.start.command.split(" ");
-  return { command: Deno.execPath(), args };
+  return { command: Deno.execPath(), args: ["run", ...productFlags(settings), "src/main.ts"] };
 }
 
 export class Node {

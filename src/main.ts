@@ -2,7 +2,6 @@
  * The program: `ztunnel [proxy | version | help]` in the main isolate, a data-plane worker in the others. One file is
  * both, so that one bundle holds everything (`docs/spec/deno-notes.md` 11); each loads only its own half.
  */
-const bundledLibrary = Deno.env.get("ZTUNNEL_BUNDLED_TLS_LIBRARY");
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
 
 if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerGlobalScope) {
@@ -11,10 +10,12 @@ if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerG
   const early: MessageEvent[] = [];
   self.onmessage = (event) => early.push(event);
   const { runWorker } = await import("./dataplane/worker.ts");
-  runWorker(globalThis as never, bundledLibrary);
+  runWorker(globalThis as never, Deno.env.get("ZTUNNEL_BUNDLED_TLS_LIBRARY"));
   for (const event of early) self.onmessage(event);
 } else {
-  // First of all: until then the signal would end the process.
+  const { checkPermissions } = await import("./app/check_permissions.ts");
+  await checkPermissions(import.meta.filename!, Deno.args[0] === undefined || Deno.args[0] === "proxy");
+  // As early as there is the permission for it: until then the signal would end the process.
   const { ignoreDebuggerSignal } = await import("./os/debugger_signal.ts");
   ignoreDebuggerSignal();
   const { main } = await import("./app/command_line.ts");

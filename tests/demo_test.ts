@@ -1,5 +1,6 @@
 /** The demo as a newcomer starts it, with less to carry. */
 import { strict as assert } from "node:assert";
+import project from "../deno.json" with { type: "json" };
 import { entries, isAlive } from "./support/deserted.ts";
 import { inheritedEnvironment } from "./support/environment.ts";
 import { testNeeding } from "./support/needs.ts";
@@ -7,9 +8,11 @@ import { eventually } from "./support/patience.ts";
 import { Program } from "./support/program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
+/** What the task says behind `deno`, with its permissions. */
+const TASK = project.tasks.demo.command.split(" ").slice(1);
 
 function demo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-  const options = { args: ["run", "-A", "--no-prompt", "demo/main.ts", ...args], cwd: ROOT };
+  const options = { args: [...TASK, ...args], cwd: ROOT };
   return new Program(Deno.execPath(), { ...options, env: { ...inheritedEnvironment(), ...env } });
 }
 

@@ -1,5 +1,6 @@
 /** What a command line tool needs of its process. */
 import { get } from "node:http";
+import { readSystemFile } from "../os/system_files.ts";
 
 /** Injected, so that tests need no process. */
 export interface Terminal {
@@ -18,7 +19,7 @@ export interface Fetched {
 export const TERMINAL: Terminal = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
-  read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : await readFile(path),
+  read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : readFile(path),
   fetch: fetchDirectly,
 };
 
@@ -27,11 +28,12 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   for (let sent = 0; sent < bytes.length;) sent += stream.writeSync(bytes.subarray(sent));
 }
 
-async function readFile(path: string): Promise<string> {
+/** Whatever the user names: the flags of this process, which are made before, cannot know it. */
+function readFile(path: string): string {
   try {
-    return await Deno.readTextFile(path);
+    return readSystemFile(path);
   } catch (error) {
-    const why = error instanceof Error ? error.message.split(": ")[0] : String(error);
+    const why = error instanceof Error ? error.message.split(": ").at(-1) : String(error);
     throw new Error(`cannot read ${path}: ${why}`, { cause: error });
   }
 }

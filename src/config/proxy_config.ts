@@ -3,12 +3,10 @@
  * (`docs/spec/config-admin.md` 1.9). `proxyMetadata` may be missing, which the native proxy refuses.
  */
 import { parse as parseYaml } from "yaml";
+import { MESH_FILE } from "./default_paths.ts";
 import type { Environment } from "./environment.ts";
 import { invalidProxyConfig } from "./error.ts";
 import { U16_MAX } from "./scalars.ts";
-
-/** Relative to the working directory, `/` in the image. */
-export const MESH_FILE = "./etc/istio/config/mesh";
 
 const META_PREFIX = "ISTIO_META_";
 

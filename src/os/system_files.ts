@@ -1,6 +1,6 @@
 /**
- * Files of `/proc` by libc. The runtime allows them to a process that may do everything only (`--allow-all`), and the
- * proxy is started with less (`README.md`, Permissions).
+ * Files by libc that the runtime would not allow: those of `/proc` are for processes that may do everything
+ * (`--allow-all`), and the proxy is started with less (`README.md`, Permissions).
  */
 import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";
@@ -62,6 +62,16 @@ export function fileIdentity(file: string | number): string {
   // As the kernel puts them together: a minor number has 20 bits.
   const device = view.getUint32(STATX.deviceMajor, true) * 2 ** 20 + view.getUint32(STATX.deviceMinor, true);
   return `${device}:${view.getBigUint64(STATX.inode, true)}`;
+}
+
+/** Also where the runtime would not allow to look. */
+export function systemFileExists(path: string): boolean {
+  try {
+    fileIdentity(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function open(path: string): OwnedDescriptor {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { tempDir } from "../../tests/support/temp_dir.ts";
 import { SystemError } from "./errno.ts";
-import { countSystemFolder, fileIdentity, readSystemFile, readSystemLink } from "./system_files.ts";
+import { countSystemFolder, fileIdentity, readSystemFile, readSystemLink, systemFileExists } from "./system_files.ts";
 
 Deno.test("system files: texts of any length, links and names are read as the runtime reads them", () => {
   using dir = tempDir();
@@ -21,6 +21,7 @@ Deno.test("system files: an identity is that of the file, whichever way it is na
   Deno.symlinkSync(a, `${dir.path}/link`);
   assert.equal(fileIdentity(a), fileIdentity(`${dir.path}/link`));
   assert.notEqual(fileIdentity(a), fileIdentity(b));
+  assert.deepEqual([a, `${dir.path}/none`].map(systemFileExists), [true, false]);
   assert.match(fileIdentity(a), new RegExp(`^\\d+:${Deno.statSync(a).ino}$`));
   assert.equal(fileIdentity(0), fileIdentity("/proc/self/fd/0"));
 });

@@ -1,8 +1,9 @@
 /** A proxy as a process of its own, started as operators start it, known by its log, gone when the scope ends. */
-import project from "../../deno.json" with { type: "json" };
+import { dirname } from "node:path";
 import { WITH_PARENT } from "../../demo/child.ts";
 import { type LogLine, parseLogLine } from "../../demo/log_line.ts";
 import { launcher } from "../../demo/node.ts";
+import { productFlags } from "../../tools/product_flags.ts";
 import { inheritedEnvironment } from "./environment.ts";
 import { eventually } from "./patience.ts";
 import { type Ended, Program } from "./program.ts";
@@ -32,7 +33,7 @@ export class Proxy implements AsyncDisposable {
   readonly program: Program;
 
   constructor(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}) {
-    const { command, args } = commandOf(options);
+    const { command, args } = commandOf(options, settings);
     // Words before it may have changed its rights, and with them what ends it.
     const before = options.before === undefined ? [] : [...options.before, ...WITH_PARENT];
     const [first = command, ...words] = [...before, command, ...args, ...options.args ?? []];
@@ -58,7 +59,7 @@ export class Proxy implements AsyncDisposable {
 
   /** Not a proxy but one of the programs in `tests/fixtures`, from the top of the project. */
   static fixture(program: string, args: readonly string[], namespace: string): Program {
-    const command = ofThisRuntime(program);
+    const command = { command: Deno.execPath(), args: ["run", "-A", "--no-prompt", program] };
     return new Program(command.command, {
       args: [...command.args, ...args],
       env: inheritedEnvironment(),
@@ -148,14 +149,13 @@ export async function cacheProgram(...programs: readonly string[]): Promise<void
   if (code !== 0) throw new Error(`${programs.join(", ")} cannot be loaded: ${output}`);
 }
 
-function commandOf({ executable, program }: ProxyOptions): { command: string; args: readonly string[] } {
+function commandOf(
+  { executable, program }: ProxyOptions,
+  settings: Readonly<Record<string, string>>,
+): { command: string; args: readonly string[] } {
   if (executable !== undefined) return { command: executable, args: [] };
-  return program === undefined ? launcher() : ofThisRuntime(program);
-}
-
-function ofThisRuntime(program: string): { command: string; args: string[] } {
-  const [, ...words] = project.tasks.start.command.split(" ");
-  return { command: Deno.execPath(), args: [...words.slice(0, -1), program] };
+  if (program === undefined) return launcher(settings);
+  return { command: Deno.execPath(), args: ["run", ...productFlags(settings, dirname(program)), program] };
 }
 
 function readLink(path: string): string {

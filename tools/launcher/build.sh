@@ -1,22 +1,24 @@
 #!/bin/sh
 # Makes the executable that starts the runtime.
 #
-# usage: tools/launcher/build.sh unpack|folder PARTS OUT FLAG...
+# usage: tools/launcher/build.sh unpack|folder PARTS OUT PERMISSIONS FLAG...
 #   unpack: OUT carries the files of the folder PARTS (deno, ztunnel.js, libssl.so) and unpacks them on its first start
 #   folder: OUT starts those that lie beside it
+#   PERMISSIONS: the macros that `tools/product_flags.ts --header` prints
 #   FLAG... go to `deno run`
 #
 # Static, so that it runs wherever the runtime does. It wants a C compiler and zlib with its headers
 # (Debian: gcc, libc6-dev, zlib1g-dev).
 set -eu
-form=$1 parts=$2 out=$3
-shift 3
+form=$1 parts=$2 out=$3 permissions=$4
+shift 4
 here=$(dirname "$0")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
+cp "$permissions" "$work/permissions_table.h"
 digest() { sha256sum "$1" | cut -c1-64; }
 {
   printf '#define FLAGS'
@@ -32,7 +34,7 @@ compile() {
 }
 
 case $form in
-  folder) compile "$here/launcher.c" ;;
+  folder) compile "$here/launcher.c" "$here/permissions.c" ;;
   unpack)
     # The digests of the parts make the name of the folder, so the same program has the same folder whatever gzip did.
     # shellcheck disable=SC2035 # no name of a part begins with a dash
@@ -43,7 +45,7 @@ case $form in
       echo "#define ID \"$(digest "$work/list" | cut -c1-16)\""
       echo "#define PAYLOAD_SIZE $(stat -c %s "$work/payload")"
     } > "$work/payload.h"
-    compile -DUNPACKS "$here"/launcher.c "$here"/unpack.c "$here"/private_folder.c "$here"/sha256.c -lz
+    compile -DUNPACKS "$here"/launcher.c "$here"/permissions.c "$here"/unpack.c "$here"/private_folder.c "$here"/sha256.c -lz
     cat "$work/payload" >> "$work/exe"
     ;;
   *) echo "build.sh: \"$form\" must be unpack or folder" >&2; exit 2 ;;

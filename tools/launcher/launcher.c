@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "permissions.h"
 #include "unpack.h"
 
-#include "flags.h" /* FLAGS, the runtime's, made by build.sh */
+#include "flags.h" /* FLAGS, of the runtime, made by build.sh */
 
 static const char *const flags[] = {FLAGS};
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
@@ -73,11 +74,12 @@ static char **environment(const char *home) {
 int main(int argc, char **argv) {
   char home[PATH_MAX];
   find_home(home);
-  char **words = list_of(FLAG_COUNT + (size_t)argc + 4);
+  char **words = list_of(FLAG_COUNT + PERMISSION_FLAGS_MAX + (size_t)argc + 4);
   size_t count = 0;
   char *runtime = words[count++] = joined("", home, "/deno");
   words[count++] = "run";
   for (size_t i = 0; i < FLAG_COUNT; i++) words[count++] = (char *)flags[i];
+  count += permission_flags(words + count, home);
   words[count++] = joined("", home, "/ztunnel.js");
   for (int i = 1; i < argc; i++) words[count++] = argv[i];
   /* The program has SIGUSR1 ignored, as the runtime would open its debugger. Until it does so, the signal would end it. */

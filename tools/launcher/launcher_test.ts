@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { type Needs, testNeeding } from "../../tests/support/needs.ts";
 import { type TempDir, tempDir } from "../../tests/support/temp_dir.ts";
 import { run } from "../../tests/support/program.ts";
+import { header, productFlags } from "../product_flags.ts";
 
 /** Stands in for the runtime: says who it is and what it was given. */
 const RUNTIME = `#!/bin/sh
@@ -22,7 +23,7 @@ function executable(): Promise<Uint8Array> {
     Deno.mkdirSync(`${dir.path}/parts`);
     Deno.chmodSync(dir.write("parts/deno", RUNTIME), 0o755);
     dir.write("parts/ztunnel.js", "// the program\n");
-    await run(BUILD, "unpack", `${dir.path}/parts`, `${dir.path}/out`, "--some-flag");
+    await run(BUILD, "unpack", `${dir.path}/parts`, `${dir.path}/out`, dir.write("table.h", header()), "--some-flag");
     return Deno.readFileSync(`${dir.path}/out`);
   })();
 }
@@ -104,8 +105,9 @@ testNeeding(NEEDS, "launcher: unpacks once; arguments, exit status and process i
     const { code, pid, lines, err } = await launcher.start({ ZTUNNEL_UNPACK_DIR: base });
     assert.equal(code, 7, `${time}: ${err}`);
     const [id] = [...Deno.readDirSync(base)].map(({ name }) => name);
+    const own = lines.filter((line) => /^(arg|pid)/.test(line) && !/^arg --(allow|deny|v8|no-prompt)/.test(line));
     const words = ["run", "--some-flag", `${base}/${id}/ztunnel.js`, "run-me", "two words"];
-    assert.deepEqual(lines.filter((line) => /^(arg|pid)/.test(line)), [`pid ${pid}`, ...words.map((w) => `arg ${w}`)]);
+    assert.deepEqual(own, [`pid ${pid}`, ...words.map((word) => `arg ${word}`)]);
     assert.equal(Deno.statSync(`${base}/${id}`).mode! & 0o777, 0o700);
     await Deno.truncate(launcher.path, Deno.statSync(launcher.path).size - 100); // no payload from here on
   }
@@ -121,11 +123,35 @@ testNeeding(NEEDS, "launcher: the program's environment is the caller's, odd nam
   assert.ok(!lines.includes("DENO_DIR=/elsewhere"));
 });
 
+testNeeding(NEEDS, "launcher: the permissions are those that a start from the sources gets", async () => {
+  using launcher = await Launcher.build();
+  const base = launcher.folder("base");
+  const environments: Record<string, string>[] = [
+    {},
+    { XDS_ROOT_CA: "/a/root.pem", CA_ROOT_CA: "-----BEGIN CERTIFICATE-----", CRL_PATH: "", LOCAL_XDS_PATH: "/a,b" },
+    { AUTH_TOKEN: "/secret", LOCAL_XDS_PATH: "deno.json", XDS_ADDRESS: "unix:///x.sock", CA_ADDRESS: "istiod:1" },
+    { AUTH_TOKEN: launcher.path, LOCAL_CA_CERT: "/ca.pem", LOCAL_CA_KEY: "ca.key", SPIFFE_BROKER_SOCKET: "unix:/b" },
+    { SPIRE_ENABLED: "true", CONTAINER_RUNTIME_SOCK_PATH: "/r.sock" },
+  ];
+  for (const environment of environments) {
+    const { lines } = await launcher.start({ ...environment, ZTUNNEL_UNPACK_DIR: base });
+    const given = lines.filter((line) => /^arg --(allow|deny|v8|no-prompt)/.test(line)).map((line) => line.slice(4));
+    assert.deepEqual(given.map(paths), productFlags(environment).map(paths));
+  }
+
+  /** The flag, its paths without order and without the program's own folder. */
+  function paths(flag: string): string {
+    const [name, list] = flag.split("=") as [string, string | undefined];
+    const own = /^(src|\/.*\/[0-9a-f]{16})$/;
+    return `${name} ${list?.split(",").filter((path) => !own.test(path)).sort().join(" ")}`;
+  }
+});
+
 testNeeding(NEEDS, "launcher: as plain files it starts what lies beside it, found through links and PATH", async () => {
   using dir = tempDir();
   Deno.mkdirSync(`${dir.path}/lib`);
   Deno.chmodSync(dir.write("lib/deno", RUNTIME), 0o755);
-  await run(BUILD, "folder", "", `${dir.path}/lib/ztunnel`, "--some-flag");
+  await run(BUILD, "folder", "", `${dir.path}/lib/ztunnel`, dir.write("table.h", header()), "--some-flag");
   Deno.symlinkSync("lib/ztunnel", `${dir.path}/zt`);
   const { code, stdout } = new Deno.Command("env", { // which looks into PATH, and is no shell that would drop a variable
     args: ["zt", "version"],

@@ -1,0 +1,84 @@
+/**
+ * What the proxy needs of the runtime's permissions. The same tables make the flags of `deno task start`, of tests and
+ * benchmarks (`tools/product_flags.ts`) and of the executable (`tools/launcher`), and the check at the start.
+ */
+import { MESH_FILE } from "./default_paths.ts";
+
+/** The flags without paths, and what needs them. Of system calls through libc the runtime knows nothing. */
+export const FLAGS = {
+  "--allow-env": "the configuration is the environment",
+  "--allow-ffi": "libc and the TLS library are called directly",
+  "--allow-net": "the control plane and the ports for admin, metrics and readiness are the runtime's own sockets",
+  // The profiler's own kind ("inspector") is one that the flag does not know: all kinds or none.
+  "--allow-sys": "profiles of the admin port come from the runtime's profiler",
+} as const;
+
+/** Where paths come from. Names are those of environment variables. */
+export const PATHS = {
+  /** Read with any settings. */
+  always: [
+    MESH_FILE,
+    "./var/run/secrets/istio",
+    "./var/run/secrets/tokens",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/ssl",
+    "/etc/pki",
+  ],
+  /** A file to read, which may appear later. */
+  files: ["XDS_ROOT_CA", "CA_ROOT_CA", "CRL_PATH", "LOCAL_XDS_PATH"],
+  /** A file to read if it is there. Else the value is a secret, which must not get into a command line. */
+  secrets: ["AUTH_TOKEN"],
+  /** A file that is made, by way of another one in its folder. */
+  created: ["LOCAL_CA_CERT", "LOCAL_CA_KEY"],
+  /** A Unix socket, as `unix:///path`, `unix:/path` or a bare path. The runtime asks for both rights. */
+  sockets: [
+    "XDS_ADDRESS",
+    "CA_ADDRESS",
+    "SPIRE_ADMIN_ENDPOINT_SOCKET",
+    "SPIFFE_BROKER_SOCKET",
+    "SPIFFE_BROKER_WORKLOAD_API_SOCKET",
+    "SPIFFE_ENDPOINT_SOCKET",
+    "CONTAINER_RUNTIME_SOCK_PATH",
+  ],
+  /** Where one of these is set, {@link PATHS.spireSockets} are used unless the variables above name others. */
+  spire: ["SPIRE_ENABLED", "USE_SPIRE", "CA_PROVIDER"],
+  spireSockets: [
+    "/run/spire/sockets/admin.sock",
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/var/run/cri-dockerd.sock",
+  ],
+} as const;
+
+export interface NeededPaths {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+}
+
+/** `programs`: files or folders of the program itself, from which its workers are loaded. */
+export function neededPaths(
+  environment: Readonly<Record<string, string>>,
+  exists: (path: string) => boolean,
+  ...programs: readonly string[]
+): NeededPaths {
+  const values = (names: readonly string[]) =>
+    names.map((name) => environment[name] ?? "").filter((text) => text !== "");
+  const files = values(PATHS.files).filter((text) => text.startsWith("/") || exists(text));
+  const secrets = values(PATHS.secrets).filter(exists);
+  const sockets = values(PATHS.sockets).map((text) => text.replace(/^unix:(\/\/)?/, "")).filter((text) =>
+    text.startsWith("/")
+  );
+  if (values(PATHS.spire).length > 0) sockets.push(...PATHS.spireSockets);
+  const both = [...values(PATHS.created).map(folderOf), ...sockets];
+  return {
+    read: [...new Set([...programs, ...PATHS.always, ...files, ...secrets, ...both])],
+    write: [...new Set(both)],
+  };
+}
+
+function folderOf(path: string): string {
+  const end = path.lastIndexOf("/");
+  return end < 0 ? "." : path.slice(0, Math.max(end, 1));
+}
