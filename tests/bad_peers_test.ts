@@ -57,19 +57,23 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
     "a certificate of another CA",
     badHandshake(() => ({ credential: credential(foreignCa(), identityOf("a")) })),
     "received fatal alert: UnknownCA",
-    refused(/^tls handshake error: .*unable to get local issuer certificate$/),
+    refused(/^tls handshake error: .*unable to get local issuer certificate \(it claims to be spiffe:\S+\/sa\/a\)$/),
   ],
   [
     "an expired certificate",
     showing(identityOf("a"), { notBefore: Date.now() - 2 * HOUR, notAfter: Date.now() - HOUR }),
     "received fatal alert: CertificateExpired",
-    refused(/^tls handshake error: .*certificate has expired$/),
+    refused(
+      /^tls handshake error: .*certificate has expired \(it claims to be .*and the clock of this node says \S+Z$/,
+    ),
   ],
   [
     "a certificate of tomorrow",
     showing(identityOf("a"), { notBefore: Date.now() + HOUR, notAfter: Date.now() + 2 * HOUR }),
     "received fatal alert: BadCertificate",
-    refused(/^tls handshake error: .*certificate is not yet valid$/),
+    refused(
+      /^tls handshake error: .*certificate is not yet valid \(it claims to be .*and the clock of this node says \S+Z$/,
+    ),
   ],
   [
     "another trust domain",
