@@ -1,5 +1,7 @@
 /** Waiting for what a program does, where it tells nobody: asked again and again, for a bounded time. */
 
+import { afterRunning } from "./running_time.ts";
+
 /** No test asserts on time; this only keeps a broken one from hanging. */
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 5;
@@ -10,22 +12,27 @@ export async function eventually<T>(
   ask: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   said: () => string = () => "",
 ): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== null && answer !== undefined && answer !== false) return answer;
-    if (performance.now() > end) throw new Error(`${what} did not happen ${said()}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  let over = false;
+  const cancel = afterRunning(PATIENCE_MS, () => over = true);
+  try {
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null && answer !== undefined && answer !== false) return answer;
+      if (over) throw new Error(`${what} did not happen ${said()}`);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  } finally {
+    cancel();
   }
 }
 
 /** What `awaited` resolves with; fails when it takes too long. */
 export async function inTime<T>(what: string, awaited: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`${what} did not happen`)), PATIENCE_MS);
+  const cancel = afterRunning(PATIENCE_MS, () => late.reject(new Error(`${what} did not happen`)));
   try {
     return await Promise.race([awaited, late.promise]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

@@ -7,6 +7,7 @@
  */
 import process from "node:process";
 import { WITH_PARENT } from "../../demo/child.ts";
+import { afterRunning } from "./running_time.ts";
 
 export interface ProgramOptions {
   readonly args?: readonly string[];
@@ -81,7 +82,7 @@ export class Program implements AsyncDisposable {
   /** The first `count` lines, past or future, that match; otherwise as {@link line}. */
   async matches(pattern: RegExp, count: number): Promise<RegExpMatchArray[]> {
     const deadline = Promise.withResolvers<never>();
-    const timer = setTimeout(() => deadline.reject(this.#complaint(`did not print ${pattern}`)), PATIENCE_MS);
+    const cancel = afterRunning(PATIENCE_MS, () => deadline.reject(this.#complaint(`did not print ${pattern}`)));
     const found: RegExpMatchArray[] = [];
     try {
       for (let next = 0;;) {
@@ -93,18 +94,18 @@ export class Program implements AsyncDisposable {
         await Promise.race([this.#news(), deadline.promise]);
       }
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 
   /** Its end, by itself. */
   async ended(): Promise<Ended> {
     const deadline = Promise.withResolvers<never>();
-    const timer = setTimeout(() => deadline.reject(this.#complaint("did not end")), PATIENCE_MS);
+    const cancel = afterRunning(PATIENCE_MS, () => deadline.reject(this.#complaint("did not end")));
     try {
       return await Promise.race([this.#finished, deadline.promise]);
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 

@@ -9,7 +9,7 @@ import { spireSettings } from "../../src/config/spire_settings.ts";
 import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import type { CertificateError, CertificateSubject, IssuedCertificate } from "../../src/identity/authority.ts";
 import { workloadId } from "../../src/identity/spiffe_id.ts";
-import { CertificateManager } from "../../src/identity/certificate_manager.ts";
+import { CertificateManager, type WallClock } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
 
@@ -18,6 +18,8 @@ export interface SpireClientOptions {
   /** `CLUSTER_DOMAIN` */
   readonly clusterDomain: string;
   readonly processes: ProcessTable;
+  /** Default: the system's. */
+  readonly clock?: WallClock;
 }
 
 /** A change of any subject, as the manager's owner sees it; null: forgotten. */
@@ -31,11 +33,11 @@ export class SpireClient implements Disposable {
   readonly manager: CertificateManager;
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ variables, clusterDomain, processes }: SpireClientOptions) {
+  constructor({ variables, clusterDomain, processes, clock = SYSTEM_CLOCK }: SpireClientOptions) {
     const settings = spireSettings(new Environment(variables), true);
     const log = (level: string, message: string) => void this.lines.push(`${level} ${message}`);
     const around = {
-      clock: SYSTEM_CLOCK,
+      clock,
       random: Math.random,
       log,
       findPod: (uid: string) => this.pods.get(uid) ?? null,
@@ -47,7 +49,7 @@ export class SpireClient implements Disposable {
       : openBroker(settings, settings.broker, clusterDomain, around);
     this.manager = new CertificateManager({
       authority: this.authority,
-      clock: SYSTEM_CLOCK,
+      clock,
       random: Math.random,
       events: logManagerEvents(log),
       onChange: (_, state) => {

@@ -1,6 +1,8 @@
 /** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime at the other end. */
 import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts";
 import type { Variables } from "../../src/config/environment.ts";
+import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
+import type { WallClock } from "../../src/identity/certificate_manager.ts";
 import { ScriptedAgent } from "./spire_agent.ts";
 import { SpireClient } from "./spire_client.ts";
 import { running, ScriptedRuntime } from "./spire_cri.ts";
@@ -13,6 +15,8 @@ export interface RigOptions {
   readonly clusterDomain?: string;
   /** Default: a table that sees nothing. */
   readonly processes?: ProcessTable;
+  /** Default: the system's. */
+  readonly clock?: WallClock;
 }
 
 /** Without a view of the node's processes, as in a pod without hostPID. */
@@ -23,7 +27,7 @@ export class SpireRig extends SpireClient implements AsyncDisposable {
     readonly agent: ScriptedAgent,
     readonly runtime: ScriptedRuntime,
     readonly folder: TempDir,
-    { variables = {}, clusterDomain = "example.org", processes = BLIND }: RigOptions,
+    { variables = {}, clusterDomain = "example.org", processes = BLIND, clock = SYSTEM_CLOCK }: RigOptions,
   ) {
     super({
       variables: {
@@ -34,6 +38,7 @@ export class SpireRig extends SpireClient implements AsyncDisposable {
       },
       clusterDomain,
       processes,
+      clock,
     });
   }
 
