@@ -75,7 +75,7 @@ class Scene implements AsyncDisposable {
     let env: Env = {};
     const cluster = await Cluster.build({
       pods: PODS,
-      env: { RUST_LOG: "info,access=error" },
+      env: { RUST_LOG: "info,access=error", CONNECTION_TERMINATION_DEADLINE: "1h" },
       async prepare(cluster) {
         env = await authority.serve(cluster);
         return () => env;
@@ -148,7 +148,7 @@ for (const authority of [SPIRE, ISTIO]) {
       await next.line(/marking server ready/);
       await further(caller, 1000);
       old.signal("SIGTERM");
-      await old.ended();
+      await old.line(/shutdown complete.*component="inbound"/);
       await further(caller, 1000);
       assert.deepEqual(await failuresOf(caller), {});
     },
@@ -167,7 +167,7 @@ for (const authority of [SPIRE, ISTIO]) {
       assert.ok(!await scene.works());
       await scene.cluster.startProxy(node, scene.env);
       bad.signal("SIGTERM");
-      await bad.ended();
+      await bad.line(/shutdown complete.*component="inbound"/);
       const caller = scene.caller();
       await further(caller, 1000);
       assert.deepEqual(await failuresOf(caller), {});
