@@ -1,6 +1,7 @@
 /** The control plane's client, and the way of its resources to the workers and of their workloads to the certificates. */
 import { setImmediate } from "node:timers";
 import { MeshFeed } from "../control/mesh_feed.ts";
+import type { Freshness } from "../mesh/state.ts";
 import { XdsClient } from "../xds/client.ts";
 import { certificateWatch } from "./certificate_watch.ts";
 import type { MeshSourceParts } from "./mesh_source.ts";
@@ -8,7 +9,8 @@ import type { MeshSourceParts } from "./mesh_source.ts";
 /** `onReady`: every worker has what was there at the start. */
 export function openXdsClient(parts: MeshSourceParts, onReady: () => void): XdsClient {
   const { config, metrics, log } = parts;
-  return new XdsClient({ config, sink: feedOf(parts), metrics, log, onReady });
+  const onFreshness = (freshness: Freshness) => parts.workers.send({ kind: "mesh-freshness", freshness });
+  return new XdsClient({ config, sink: feedOf(parts), metrics, log, onReady, onFreshness });
 }
 
 function feedOf({ config, workers, certificates, log }: MeshSourceParts): MeshFeed {

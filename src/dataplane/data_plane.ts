@@ -16,7 +16,9 @@ import { Revocation } from "../identity/revocation.ts";
 import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { MeshChange } from "../mesh/changes.ts";
 import { MeshState } from "../mesh/state.ts";
+import { namespaceAddresses } from "../net/namespace_addresses.ts";
 import type { ListenAt, ListenerState, Network } from "../net/network.ts";
+import type { Ip } from "../net/address.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import { LocalWorkload } from "../proxy/local_workload.ts";
@@ -33,7 +35,7 @@ import { hostNames } from "./host_names.ts";
 import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
-import { addressDoubt } from "./pods_guard.ts";
+import { PodGuard } from "./pods_guard.ts";
 import { dialMark, keepaliveOptions, listenMark } from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
@@ -54,6 +56,8 @@ export interface DataPlaneParts {
   readonly sharedListeners: boolean;
   /** Default: those of the machine. */
   readonly files?: ConfigFiles;
+  /** What a network namespace has of its own, by its descriptor. Default: what the kernel says. */
+  readonly addresses?: (namespace: number) => readonly Ip[];
   /** ms since the epoch. */
   readonly wallClock: () => number;
   readonly random: () => number;
@@ -144,11 +148,15 @@ export class DataPlane {
    * isolates that share them does. Throws; nothing is left then.
    */
   startPod(name: WorkloadName, home: PodHome | null = null, announce = true): PodProxy {
-    const local = this.#localWorkload(name, home);
+    const guard = home === null ? null : this.#guard(name, home, announce);
+    const local = new LocalWorkload(this.state, this.#parts.network, name, guard?.identify);
     const dns = this.#startDns(name, home, local, announce);
     try {
       const pod = this.#startProxy(name, home, { local, names: this.#names(dns) }, announce);
       this.#pods.set(pod, dns);
+      if (guard !== null) guard.onContradicted = () => pod.cutConnections();
+      // What keeps the pod from being served stands in the log before anybody calls.
+      void local.current;
       return pod;
     } catch (error) {
       dns?.close();
@@ -186,11 +194,10 @@ export class DataPlane {
     return pod;
   }
 
-  #localWorkload(name: WorkloadName, home: PodHome | null): LocalWorkload {
-    const { network, log } = this.#parts;
-    if (home === null) return new LocalWorkload(this.state, network, name);
-    const doubt = addressDoubt(network, home.namespace, log.scope("ztunnel::proxy", podSpan(name)));
-    return new LocalWorkload(this.state, network, name, doubt);
+  #guard(name: WorkloadName, { namespace }: PodHome, announce: boolean): PodGuard {
+    const { network, log, addresses = namespaceAddresses } = this.#parts;
+    const scope = log.scope("ztunnel::proxy", podSpan(name));
+    return new PodGuard({ network, state: this.state, namespace, addresses, log: scope, announce });
   }
 
   #startDns(

@@ -8,6 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { RevocationList } from "../identity/crl.ts";
 import type { MeshChange } from "../mesh/changes.ts";
+import type { Freshness } from "../mesh/state.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
@@ -25,6 +26,8 @@ export type ToWorker =
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** About a name that was wanted; what is behind it was sent before. */
   | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: DemandAnswer }
+  /** The control plane went away, or what it answered first is applied. */
+  | { readonly kind: "mesh-freshness"; readonly freshness: Freshness }
   /** From the control plane, checked. */
   | { readonly kind: "resources"; readonly part: ResourcePart }
   /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */

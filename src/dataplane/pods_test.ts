@@ -4,9 +4,9 @@ import { parseConfig } from "../config/parse_config.ts";
 import { decode, question } from "../dns/testing.ts";
 import { NOW, TestIssuer } from "../hbone/testing_identity.ts";
 import { TestSocket } from "../hbone/testing_socket.ts";
-import { isLoopback, parseIp, type SocketAddress } from "../net/address.ts";
+import { type Ip, isLoopback, parseIp, type SocketAddress } from "../net/address.ts";
 import { MemoryNetwork, memoryTlsContext } from "../net/memory_network.ts";
-import type { DatagramSocket } from "../net/network.ts";
+import { type DatagramSocket, ListenError } from "../net/network.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
 import { DataPlane } from "./data_plane.ts";
@@ -18,12 +18,17 @@ const MARK = 1337;
 const FILES: Readonly<Record<string, string>> = { "/etc/resolv.conf": "nameserver 10.0.0.10\n" };
 const IMMEDIATE = { kind: "immediate" } as const;
 
+/** Of the namespace of this number. */
+const addressOf = (namespace: number): Ip => parseIp(`10.0.0.${namespace}`)!;
+
 class Bed {
   readonly network = new MemoryNetwork();
   readonly log = testLog();
   readonly answers: PodAnswer[] = [];
   readonly plane: DataPlane;
   readonly pods: Pods;
+  /** Identities whose certificates were asked for. */
+  readonly wanted: string[] = [];
   /** The authority answers. */
   issuing = true;
   /** Namespaces that are there, by descriptor. */
@@ -34,6 +39,10 @@ class Bed {
   constructor(env: Readonly<Record<string, string>> = {}) {
     const udp = this.network.udp.bind(this.network);
     this.network.udp = (at, sink) => {
+      const { address: { ip }, namespace } = at;
+      if (/^10[.]0[.]0[.]/.test(ip) && ip !== addressOf(namespace!)) {
+        throw new ListenError("not an address of this namespace", "EADDRNOTAVAIL", at.address);
+      }
       const socket = udp(at, sink);
       this.#datagrams.push(socket);
       return socket;
@@ -49,12 +58,14 @@ class Bed {
       makeContext: memoryTlsContext,
       requestLookup() {},
       requestCertificate: ({ id }) => {
+        this.wanted.push(id);
         if (this.issuing) this.network.nextTurn({ runTurn: () => this.plane.setCertificate(issuer.issue(id)) });
       },
       sharedListeners: true,
       wallClock: () => NOW + this.network.now(),
       random: () => 0,
       fillRandom: (bytes) => void bytes.fill(1),
+      addresses: (namespace) => [addressOf(namespace)],
     });
     this.pods = new Pods({
       plane: this.plane,
@@ -65,10 +76,10 @@ class Bed {
   }
 
   /** The pod's namespace, its descriptor and its instance have one number. */
-  serve(name: string, number: number, ip: string, { isNamespace = true, announce = true } = {}): void {
+  serve(name: string, number: number, ip: string, { isNamespace = true, announce = true, inMesh = true } = {}): void {
     this.network.assign(number, parseIp(ip)!);
     if (isNamespace) this.namespaces.set(number, { identity: `ns-${number}`, cookie: BigInt(number) });
-    this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
+    if (inMesh) this.inMesh(name, ip);
     this.pods.receive({
       kind: "serve",
       instance: number as PodInstance,
@@ -77,6 +88,22 @@ class Bed {
       namespace: number,
       announce,
     });
+  }
+
+  inMesh(name: string, ip: string): void {
+    this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
+  }
+
+  /** The rcode of the answer to a question, null where there is none by now. */
+  ask(namespace: number): string | null {
+    const answers: Uint8Array[] = [];
+    const app = this.network.udp({ address: at("127.0.0.1:0"), namespace }, {
+      onDatagram: (bytes) => answers.push(bytes.slice()),
+    });
+    app.send(question("A", "localhost."), at("127.0.0.1:15053"));
+    this.network.advance(10);
+    app.close();
+    return answers.length === 0 ? null : decode(answers[0]!).rcode;
   }
 
   stop(instance: number): void {
@@ -283,4 +310,44 @@ Deno.test("reports: listeners that stand in another namespace, and a namespace t
     ],
   }]);
   for (const instance of [1, 2, 3]) bed.stop(instance);
+});
+
+for (const answer of ["confirms", "ends"] as const) {
+  Deno.test(`a pod that comes back under its name while the control plane is away is served; its answer ${answer} it`, () => {
+    const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
+    bed.serve("a", 1, "10.0.0.1");
+    bed.serve("b", 2, "10.0.0.2");
+    bed.app("10.0.0.2:8080", 2);
+    bed.plane.state.setFreshness("stale");
+    bed.stop(1);
+    bed.serve("a", 9, "10.0.0.9", { inMesh: false });
+    const socket = bed.connect(9, "10.0.0.2:8080").send("hello");
+    bed.network.runUntilIdle();
+    assert.equal(socket.text, "hello");
+    assert.equal(bed.ask(9), "NOERROR");
+    assert.ok(bed.wanted.includes("spiffe://cluster.local/ns/default/sa/a"), bed.wanted.join());
+    if (answer === "confirms") bed.inMesh("a", "10.0.0.9");
+    bed.plane.state.setFreshness("current");
+    bed.network.advance(100);
+    assert.equal(socket.fate, answer === "confirms" ? "open" : "reset");
+    const next = bed.connect(9, "10.0.0.2:8080").send("hello");
+    bed.network.advance(6000);
+    assert.equal(next.text, answer === "confirms" ? "hello" : "");
+    for (const instance of [2, 9]) bed.stop(instance);
+  });
+}
+
+Deno.test("a pod that is not served yet: the log says why when it comes, and DNS says SERVFAIL while nothing can change", () => {
+  const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
+  bed.inMesh("b", "10.0.0.9");
+  bed.plane.state.setFreshness("stale");
+  bed.inMesh("a", "10.0.0.1");
+  bed.serve("a", 9, "10.0.0.9", { inMesh: false });
+  const why = bed.lines.filter((line) => line.includes("nothing is served for this pod yet"));
+  assert.equal(why.length, 1, bed.lines.join("\n"));
+  assert.match(why[0]!, /warn proxy:proxy.wl=default.a. .* an address of another workload/);
+  assert.equal(bed.ask(9), "SERVFAIL");
+  bed.plane.state.setFreshness("current");
+  assert.equal(bed.ask(9), null, "the mesh may be behind by a moment");
+  bed.stop(9);
 });

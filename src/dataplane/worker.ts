@@ -132,6 +132,8 @@ class DataPlaneWorker {
         throw new Error("a worker starts once");
       case "mesh":
         return this.#plane.applyMesh(message.changes);
+      case "mesh-freshness":
+        return this.#plane.state.setFreshness(message.freshness);
       case "mesh-answered":
         return this.#plane.lookups?.answered(message.name, message.answer);
       case "resources":

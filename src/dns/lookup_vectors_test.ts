@@ -143,6 +143,14 @@ for (const protocol of BOTH) {
   });
 }
 
+for (const protocol of BOTH) {
+  Deno.test(`while the control plane is away nobody waits for a workload that is not known, by ${protocol}`, () => {
+    const bed = new Bed({ changes: [] });
+    bed.state.setFreshness("stale");
+    assert.equal(bed.ask("A", "www.google.com.", {}, protocol).rcode, "SERVFAIL");
+  });
+}
+
 Deno.test("inpod D53: a workload that comes in time is answered, and the wait was not the upstream's", () => {
   const bed = new Bed({ changes: [] });
   const client = bed.udpClient();

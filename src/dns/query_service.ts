@@ -3,7 +3,7 @@
  *
  *     read ──▶ who is the client ──▶ of the mesh? ──yes─▶ answer
  *      │              │                   └──────no─▶ known here? ──no─▶ forwarded ─▶ answer
- *      │              └─ not known in 5 s ─▶ SERVFAIL
+ *      │              └─ not known in time ─▶ SERVFAIL
  *      ├─ not a QUERY ─▶ forwarded
  *      └─ cannot be read ─▶ FORMERR, SERVFAIL, nothing
  */
@@ -124,7 +124,8 @@ export class QueryService {
   #identify(request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
     const client = this.#parts.local.current;
     if (client !== null) return this.#answer(client, request, query, asker);
-    if (this.#waiting.size >= MAX_WAITING) {
+    const { patience } = this.#parts.local;
+    if (patience === 0 || this.#waiting.size >= MAX_WAITING) {
       this.#unknownSource(request, query, asker);
       return null;
     }
@@ -134,7 +135,7 @@ export class QueryService {
       this.#waiting.delete(stop);
       if (found === null) this.#unknownSource(own, query, asker);
       else later = this.#answer(found, own, query, asker);
-    });
+    }, patience);
     this.#waiting.add(stop);
     return {
       abort: () => {

@@ -21,9 +21,12 @@ import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
 
+/** Whether what is known here is what the control plane says now, or what it said last: it is away. */
+export type Freshness = "current" | "stale";
+
 /** Told once per batch, after it. */
 export interface MeshListener {
-  /** Some workload of this node came, changed or went. */
+  /** Some workload of this node came, changed or went, or {@link MeshState.freshness} changed. */
   localWorkloadsChanged?(): void;
   /** Some policy came, changed or went: live connections are to be asked again. */
   policiesChanged?(): void;
@@ -40,6 +43,7 @@ export class MeshState {
   /** What the batch that is being applied has changed. */
   #news = { localWorkloads: false, policies: false };
   readonly placements = new Placements();
+  #freshness: Freshness = "current";
 
   /** `localNode`: the name of this node; null: every workload counts as local. */
   constructor(localNode: string | null = null) {
@@ -63,6 +67,17 @@ export class MeshState {
       if (news.policies) listener.policiesChanged?.();
     }
     return warnings;
+  }
+
+  get freshness(): Freshness {
+    return this.#freshness;
+  }
+
+  /** The control plane went away, or it answers and its first answer is applied. */
+  setFreshness(freshness: Freshness): void {
+    if (freshness === this.#freshness) return;
+    this.#freshness = freshness;
+    for (const listener of [...this.#listeners]) listener.localWorkloadsChanged?.();
   }
 
   #apply(change: MeshChange, warnings: string[]): void {

@@ -135,6 +135,11 @@ export function isLoopback(ip: Ip): boolean {
   return ip.startsWith("127.") || ip === LOOPBACK_V6;
 }
 
+/** 169.254.0.0/16 and fe80::/10. */
+export function isLinkLocal(ip: Ip): boolean {
+  return isIpv4(ip) ? ip.startsWith("169.254.") : /^fe[89ab]/.test(ip);
+}
+
 /** `10.0.0.1:80` or `[::1]:80`. */
 export function formatAddress(address: SocketAddress): string {
   return isIpv4(address.ip) ? `${address.ip}:${address.port}` : `[${address.ip}]:${address.port}`;

@@ -6,7 +6,7 @@ import { type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
 import type { SocketAddress } from "../net/address.ts";
-import { PORTION } from "../net/in_portions.ts";
+import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
@@ -130,6 +130,13 @@ export class Connections {
     const connections = this.#toCut;
     const task: TurnTask = { runTurn: () => this.#cutSome(connections, () => rounds.add(task)) };
     rounds.take(task);
+  }
+
+  /** Cuts those that there are now, some of them in each turn, in the order of {@link cutAll}. */
+  cutPresent(rounds: Rounds): void {
+    inPortions(rounds, this.#entries.values().map(({ connection }) => connection).reverse(), (connection) => {
+      if (this.#entries.get(connection.registration)?.connection === connection) connection.cut(null);
+    });
   }
 
   #cutSome(connections: LiveConnection[], goOn: () => void): void {

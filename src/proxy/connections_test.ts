@@ -204,3 +204,15 @@ Deno.test("dataplane 5.4 immediate, and with nothing to wait for", () => {
     assert.ok(live.every(({ cuts }) => cuts.length === 1));
   }
 });
+
+Deno.test("those that are there are cut, in portions and the youngest first; those that come later are not", () => {
+  const { connections, open } = bed();
+  const memory = new MemoryNetwork();
+  const order: number[] = [];
+  for (let port = 1; port <= PORTION + 1; port++) open(port).onCut = () => order.push(port);
+  connections.cutPresent(new Rounds(memory));
+  open(1000).onCut = () => order.push(1000);
+  memory.runUntilIdle();
+  assert.equal(order.length, PORTION + 1);
+  assert.deepEqual([order[0], order.at(-1), connections.size], [PORTION + 1, 1, 1]);
+});

@@ -5,11 +5,26 @@ import type { MeshState } from "../mesh/state.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
 
 export const WORKLOAD_WAIT: Millis = 5000;
+/** For an answer to a DNS question where the mesh seems to be behind, which takes it a fraction of a second. */
+const DOUBTED_WAIT: Millis = 1000;
 /** Who waits for a workload that is not believed has it looked at again so often. */
 const LOOK_AGAIN: Millis = 250;
 
-/** Why the workload that the mesh names cannot be this pod's, or null where it can. */
-export type Doubt = (workload: Workload) => string | null;
+/** What is to be told to those who wait for a workload that is not there. */
+export interface Unknown {
+  readonly kind: "unknown";
+  /** Null: there is no more to say than that it is not known. */
+  readonly reason: string | null;
+}
+
+/** A pod's workload, or why it has none. */
+export type Identified = { readonly kind: "known"; readonly workload: Workload } | Unknown;
+
+/** Decides whether the workload that the mesh has by the pod's name, null where it has none, is this pod's. */
+export type Identify = (found: Workload | null) => Identified;
+
+const believe: Identify = (found) =>
+  found === null ? { kind: "unknown", reason: null } : { kind: "known", workload: found };
 
 interface Wait {
   readonly timer: Timer;
@@ -20,18 +35,21 @@ export class LocalWorkload {
   readonly #state: MeshState;
   readonly #scheduler: Scheduler;
   readonly #name: WorkloadName;
-  readonly #doubt: Doubt;
+  readonly #identify: Identify;
   readonly #waiting = new Set<Wait>();
   readonly #unsubscribe: () => void;
   #known: Workload | null = null;
   #reason: string | null = null;
+  /** The mesh has a workload of this name, which cannot be this pod's. */
+  #doubted = false;
   #lookAgain: Timer | null = null;
 
-  constructor(state: MeshState, scheduler: Scheduler, name: WorkloadName, doubt: Doubt = () => null) {
+  /** `identify`: default: who has the name is the workload. */
+  constructor(state: MeshState, scheduler: Scheduler, name: WorkloadName, identify: Identify = believe) {
     this.#state = state;
     this.#scheduler = scheduler;
     this.#name = name;
-    this.#doubt = doubt;
+    this.#identify = identify;
     this.#unsubscribe = state.subscribe({ localWorkloadsChanged: () => this.#refresh() });
   }
 
@@ -47,20 +65,29 @@ export class LocalWorkload {
     return `failed to fetch information about local workload: ${serviceAccount}.${namespace} (${name})${why}`;
   }
 
-  /** Where there is none now: calls back when it comes, with null after 5 s. Call the result to stop waiting. */
-  wait(use: (workload: Workload | null) => void): () => void {
+  /**
+   * Where there is none now: how long a DNS question may wait for it. Clients give up after 5 s, so a long wait looks to
+   * them as if nobody answered. While the control plane is away nothing can come.
+   */
+  get patience(): Millis {
+    if (this.#state.freshness === "stale") return 0;
+    return this.#doubted ? DOUBTED_WAIT : WORKLOAD_WAIT;
+  }
+
+  /** Where there is none now: calls back when it comes, with null after `limit`. Call the result to stop waiting. */
+  wait(use: (workload: Workload | null) => void, limit: Millis = WORKLOAD_WAIT): () => void {
     const end = (workload: Workload | null) => {
       stop();
       use(workload);
     };
-    const timer = this.#scheduler.after(WORKLOAD_WAIT, () => end(null));
+    const timer = this.#scheduler.after(limit, () => end(null));
     const wait = { timer, end };
     const stop = () => {
       timer.cancel();
       this.#waiting.delete(wait);
     };
     this.#waiting.add(wait);
-    if (this.#reason !== null) this.#lookAgainSoon();
+    if (this.#doubted) this.#lookAgainSoon();
     return stop;
   }
 
@@ -75,14 +102,16 @@ export class LocalWorkload {
   #find(): Workload | null {
     const { name, namespace, serviceAccount } = this.#name;
     const found = this.#state.findLocalWorkload(name, namespace, serviceAccount);
-    this.#reason = found === null ? null : this.#doubt(found);
-    return this.#reason === null ? found : null;
+    const identified = this.#identify(found);
+    this.#reason = identified.kind === "known" ? null : identified.reason;
+    this.#doubted = identified.kind === "unknown" && found !== null;
+    return identified.kind === "known" ? identified.workload : null;
   }
 
   #refresh(): void {
     this.#known = this.#find();
     if (this.#known === null) {
-      if (this.#reason !== null && this.#waiting.size > 0) this.#lookAgainSoon();
+      if (this.#doubted && this.#waiting.size > 0) this.#lookAgainSoon();
       return;
     }
     for (const { end } of this.#waiting) end(this.#known);

@@ -96,7 +96,9 @@ Deno.test("closed: no timer is left, and the mesh is not listened to", () => {
 Deno.test("a workload that cannot be this pod's is not there; who waits hears of it as soon as it can be", () => {
   let reason: string | null = "its namespace has another address";
   const host = new HostNetwork(new MemoryNetwork(), 1);
-  const local = new LocalWorkload(stateOf(POD), host, NAME, () => reason);
+  const local = new LocalWorkload(stateOf(POD), host, NAME, (found) => {
+    return reason === null ? { kind: "known", workload: found! } : { kind: "unknown", reason };
+  });
   const got: (string | null)[] = [];
   assert.deepEqual([local.current], [null]);
   assert.equal(
@@ -115,7 +117,7 @@ Deno.test("a workload that cannot be this pod's is not there; who waits hears of
 
 Deno.test("doubts that stay: nobody waits longer than five seconds, and nothing is looked at when nobody waits", () => {
   let looks = 0;
-  const doubt = () => `look ${++looks}`;
+  const doubt = () => ({ kind: "unknown", reason: `look ${++looks}` } as const);
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const state = stateOf(POD);
   const local = new LocalWorkload(state, host, NAME, doubt);
@@ -132,4 +134,33 @@ Deno.test("doubts that stay: nobody waits longer than five seconds, and nothing 
   local.wait(() => assert.fail("called after the end"));
   local.close();
   assert.equal(host.held.timers, 0);
+});
+
+Deno.test("a DNS question waits less where the mesh seems to be behind, and not while the control plane is away", () => {
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const state = new MeshState();
+  const local = new LocalWorkload(state, host, NAME, () => ({ kind: "unknown", reason: "another address" }));
+  assert.deepEqual([local.current, local.patience], [null, 5000]);
+  state.apply([POD]);
+  assert.deepEqual([local.current, local.patience], [null, 1000]);
+  const got: (string | null)[] = [];
+  local.wait((found) => got.push(found?.name ?? null), local.patience);
+  host.memory.advance(1000);
+  assert.deepEqual(got, [null]);
+  state.setFreshness("stale");
+  assert.equal(local.patience, 0);
+  local.close();
+});
+
+Deno.test("when the control plane answers again, the workload is looked at again", () => {
+  const host = new HostNetwork(new MemoryNetwork(), 1);
+  const state = stateOf(POD);
+  state.setFreshness("stale");
+  const local = new LocalWorkload(state, host, NAME, (found) => {
+    const served = state.freshness === "stale";
+    return served ? { kind: "known", workload: found! } : { kind: "unknown", reason: "it is another one" };
+  });
+  assert.equal(local.current?.name, "pod");
+  state.setFreshness("current");
+  assert.equal(local.current, null);
 });

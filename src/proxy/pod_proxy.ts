@@ -108,6 +108,11 @@ export class PodProxy {
     else this.#beginDrain(mode);
   }
 
+  /** Cuts what there is now. Listeners stay, and what comes later is judged anew. */
+  cutConnections(): void {
+    for (const { connections } of this.#components) connections.cutPresent(this.#parts.loop.rounds);
+  }
+
   #cutAll(): void {
     for (const { connections } of this.#components) connections.cutAll(this.#parts.loop.rounds);
   }

@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { type Clock, type GrpcChannel, SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
+import type { Freshness } from "../mesh/state.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";
@@ -28,6 +29,11 @@ export interface XdsClientOptions {
   readonly log: Log;
   /** Every type that is wanted whole has been answered and accepted. Called once. */
   readonly onReady: () => void;
+  /**
+   * `stale`: a stream ended or could not be opened, and not because we wanted another one. `current`: the first answer
+   * about addresses is applied. Called when it changes; in the beginning it is current.
+   */
+  readonly onFreshness: (freshness: Freshness) => void;
   readonly clock?: Clock;
   /** For tests: the channel of the next attempt. */
   readonly connect?: () => GrpcChannel;
@@ -46,6 +52,7 @@ export class XdsClient {
   #stream: DeltaStream | null = null;
   #attempt = 0;
   #ready = false;
+  #freshness: Freshness = "current";
   #running: Promise<void> | null = null;
   #expiry: { cancel(): void } | null = null;
   #openedAt = 0;
@@ -142,6 +149,7 @@ export class XdsClient {
         this.#reopening = false;
         continue;
       }
+      this.#setFreshness("stale");
       const verdict = judgeEnd(end, backoff, this.#address);
       backoff = verdict.backoff;
       this.#options.metrics.cell("istio_xds_connection_terminations", verdict.reason).value++;
@@ -176,7 +184,9 @@ export class XdsClient {
         connection: this.#attempt,
         onResponse,
         onRejected: (type, count) => this.#countRejected(type, count),
-        onAnswered: () => {
+        onAnswered: (type) => {
+          // On demand there may be nothing to say of addresses, but istiod answers requests in their order.
+          if (type === ADDRESS_TYPE || this.#options.config.xds.onDemand) this.#setFreshness("current");
           this.#announceReadiness();
           this.#refreshLater();
         },
@@ -206,6 +216,12 @@ export class XdsClient {
 
   #countRejected(url: string, count: number): void {
     this.#options.metrics.cell("istio_xds_rejected_resources", url).value += count;
+  }
+
+  #setFreshness(freshness: Freshness): void {
+    if (freshness === this.#freshness) return;
+    this.#freshness = freshness;
+    this.#options.onFreshness(freshness);
   }
 
   #announceReadiness(): void {

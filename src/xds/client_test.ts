@@ -180,3 +180,35 @@ Deno.test("closing during a pause between attempts, or before the start, leaves 
   await rig.clock.advance(60_000);
   assert.equal(rig.attempts.length, attempts);
 });
+
+Deno.test("what is known is stale from the end of a stream until the next one has answered about addresses", async () => {
+  await using rig = new ClientRig();
+  await rig.settle();
+  rig.call.respond(ADDRESS_TYPE, "1");
+  await rig.settle();
+  assert.deepEqual(rig.freshness, []);
+  rig.call.finish(new GrpcError(Code.Unknown, "lost", "call"));
+  rig.opening = REFUSED;
+  await rig.clock.advance(100);
+  assert.deepEqual(rig.freshness, ["stale"]);
+  rig.opening = "ok";
+  await rig.clock.advance(1000);
+  rig.call.respond(AUTHORIZATION_TYPE, "2");
+  await rig.settle();
+  assert.deepEqual(rig.freshness, ["stale"]);
+  rig.call.respond(ADDRESS_TYPE, "3");
+  await rig.settle();
+  assert.deepEqual(rig.freshness, ["stale", "current"]);
+});
+
+Deno.test("on demand there may be nothing to say of addresses: any answer makes what is known current", async () => {
+  await using rig = new ClientRig(ON_DEMAND);
+  await rig.settle();
+  rig.call.respond(AUTHORIZATION_TYPE, "1");
+  await rig.settle();
+  rig.call.finish(new GrpcError(Code.Unknown, "lost", "call"));
+  await rig.clock.advance(10);
+  rig.call.respond(AUTHORIZATION_TYPE, "2");
+  await rig.settle();
+  assert.deepEqual(rig.freshness, ["stale", "current"]);
+});

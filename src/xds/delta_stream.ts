@@ -38,8 +38,8 @@ export interface DeltaStreamParts {
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
   /** So many resources of a response could not be used. */
   readonly onRejected: (type: ResourceType, count: number) => void;
-  /** A response was applied and answered. */
-  readonly onAnswered: () => void;
+  /** A response was applied and answered. Null: of a type that was not asked for. */
+  readonly onAnswered: (type: ResourceType | null) => void;
 }
 
 export class DeltaStream {
@@ -79,7 +79,7 @@ export class DeltaStream {
     const answer = protocol.answer(response.typeUrl, response.nonce, rejections);
     logAnswer(log, answer);
     await this.#send(answer);
-    this.#parts.onAnswered();
+    this.#parts.onAnswered(type);
   }
 
   async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {

@@ -6,6 +6,7 @@ import { ByteBlocks } from "../grpc/byte_blocks.ts";
 import type { GrpcCall, GrpcChannel } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
 import { TestClock } from "../identity/test_clock.ts";
+import type { Freshness } from "../mesh/state.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testing.ts";
 import { XdsClient } from "./client.ts";
@@ -88,6 +89,8 @@ export class ClientRig implements AsyncDisposable {
   /** When attempts were made. */
   readonly attempts: number[] = [];
   ready = 0;
+  /** Each change of it. */
+  readonly freshness: Freshness[] = [];
   readonly client: XdsClient;
 
   constructor(environment: Readonly<Record<string, string>> = {}, sink = GOOD, opening: Opening = "ok") {
@@ -102,6 +105,7 @@ export class ClientRig implements AsyncDisposable {
       metrics: this.metrics,
       log: this.log.log,
       onReady: () => this.ready++,
+      onFreshness: (freshness) => this.freshness.push(freshness),
       clock: this.clock,
       connect: () => this.#connect(),
     });

@@ -5,6 +5,7 @@ import { testNeeding } from "../support/needs.ts";
 import { type Ip, parseSocketAddress, type SocketAddress } from "../../src/net/address.ts";
 import type { Duplex } from "../../src/net/duplex.ts";
 import type { Accepted, DialOptions, ListenAt, Listener } from "../../src/net/network.ts";
+import { namespaceAddresses } from "../../src/net/namespace_addresses.ts";
 import { tryDial } from "../../src/net/network_contract_kit.ts";
 import { TcpDuplex } from "../../src/net/tcp_duplex.ts";
 import { ReactorRig } from "../../src/net/testing_reactor.ts";
@@ -106,6 +107,18 @@ testNeeding(NAMESPACES, "inpod N6: a namespace opened twice is the same, another
   libc.close(again);
   assert.throws(() => openNamespace("/run/netns/no-such"), { name: "SystemError", code: "ENOENT" });
 });
+
+testNeeding(
+  NAMESPACES,
+  "addresses of a namespace: of both families, without loopback and link-local ones",
+  async () => {
+    await using pod = await Pod.make();
+    const before = home();
+    assert.deepEqual(namespaceAddresses(pod.inside).toSorted(), ["10.9.0.1", "fd09::1"]);
+    assert.equal(home(), before);
+    assert.throws(() => namespaceAddresses(-1), { code: "EBADF" });
+  },
+);
 
 testNeeding(NAMESPACES, "dataplane SK-02, inpod N1-N3, N8: marks and shared ports in the pod's namespace", async () => {
   await using pod = await Pod.make();

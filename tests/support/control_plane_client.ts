@@ -72,6 +72,7 @@ export class TestClient implements AsyncDisposable {
       metrics: this.metrics,
       log: this.#log.log,
       onReady: () => this.ready++,
+      onFreshness: (freshness) => this.mesh.setFreshness(freshness),
       ...options,
     });
     this.client.start();

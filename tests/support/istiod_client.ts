@@ -52,6 +52,7 @@ export class Follower implements AsyncDisposable {
       metrics: this.metrics,
       log: this.#log.log,
       onReady: () => this.#ready = true,
+      onFreshness: (freshness) => this.state.setFreshness(freshness),
       demandLimits,
     });
     this.#client.start();

@@ -1,0 +1,34 @@
+/** Addresses of network interfaces, as getifaddrs(3) lists them for the namespace that this thread is in. */
+import { AF_INET, AF_INET6 } from "./constants.ts";
+import { errno, libc } from "./libc.ts";
+import { SystemError } from "./errno.ts";
+
+/** Offsets in `struct ifaddrs` where pointers have 64 bits. */
+const NEXT = 0, ADDRESS = 24;
+const LENGTHS: Readonly<Record<number, number>> = { [AF_INET]: 16, [AF_INET6]: 28 };
+/** A list longer than this is cut: a pod has a handful. */
+const MOST = 1024;
+
+/** Each address as `struct sockaddr_in` or `sockaddr_in6`. Throws {@link SystemError}. */
+export function interfaceAddresses(): Uint8Array<ArrayBuffer>[] {
+  const cell = new BigUint64Array(1);
+  if (libc.getifaddrs(new Uint8Array(cell.buffer)) !== 0) throw new SystemError("getifaddrs", errno());
+  const first = Deno.UnsafePointer.create(cell[0]!);
+  try {
+    const found: Uint8Array<ArrayBuffer>[] = [];
+    let entry = first;
+    for (let count = 0; entry !== null && count < MOST; count++) {
+      const view = new Deno.UnsafePointerView(entry);
+      const address = view.getPointer(ADDRESS);
+      if (address !== null) {
+        const bytes = new Deno.UnsafePointerView(address);
+        const length = LENGTHS[bytes.getUint16()];
+        if (length !== undefined) found.push(new Uint8Array(bytes.getArrayBuffer(length).slice(0)));
+      }
+      entry = view.getPointer(NEXT);
+    }
+    return found;
+  } finally {
+    libc.freeifaddrs(first);
+  }
+}
