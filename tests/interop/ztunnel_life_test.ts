@@ -68,7 +68,7 @@ for (const direction of DIRECTIONS) {
         assert.equal(await get(other.namespace, server.ip), `server from ${other.ip}`, "with a handshake of its own");
       }
       const { whole, failures } = await outcome(connector);
-      assert.deepEqual(failures, {});
+      assert.deepEqual(failures, {}, complaints(failures, { near: bed.near.proxy, far: bed.far.proxy }));
       assert.ok(whole > 0);
     },
   );
