@@ -108,6 +108,8 @@ export interface Http2Settings {
   readonly streamWindow: number;
   readonly connectionWindow: number;
   readonly frameSize: number;
+  /** `HELD_BYTES_MAX`: received bytes that applications have not taken, of all connections of a worker. */
+  readonly heldBytesMax: number;
   /** Streams on one pooled connection; at least 1. */
   readonly maxStreamsPerConnection: number;
   /** How long a pooled connection may stay unused. */

@@ -78,7 +78,11 @@ const WINDOW_MAX = 2147483647;
 const FRAME_MIN = 16384;
 const FRAME_MAX = 16777215;
 
-export function http2Settings(environment: Environment): Http2Settings {
+/** Share of the memory that received bytes may take, and the least that is of use. */
+const HELD_SHARE = 8, HELD_LEAST = 32 << 20;
+
+/** `memory`: bytes that this process may use, null: not known. `workers`: what is bounded is bounded in each. */
+export function http2Settings(environment: Environment, memory: number | null, workers: number): Http2Settings {
   const size = (name: string, fallback: number, min: number, max: number) => {
     const value = environment.u32(name, fallback);
     if (value >= min && value <= max) return value;
@@ -88,6 +92,8 @@ export function http2Settings(environment: Environment): Http2Settings {
     streamWindow: size("HTTP2_STREAM_WINDOW_SIZE", 4194304, 0, WINDOW_MAX),
     connectionWindow: size("HTTP2_CONNECTION_WINDOW_SIZE", 16777216, 0, WINDOW_MAX),
     frameSize: size("HTTP2_FRAME_SIZE", 1048576, FRAME_MIN, FRAME_MAX),
+    heldBytesMax: environment.u64("HELD_BYTES_MAX") ??
+      Math.max(HELD_LEAST, Math.floor((memory ?? 0) / HELD_SHARE / workers)),
     // Zero acts as one: each stream gets a connection of its own.
     maxStreamsPerConnection: Math.max(1, environment.u16("POOL_MAX_STREAMS_PER_CONNECTION", 100)),
     unusedReleaseTimeout: environment.duration("POOL_UNUSED_RELEASE_TIMEOUT") ?? 300_000,

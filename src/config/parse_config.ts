@@ -8,6 +8,7 @@ import { networkAddresses } from "./addresses.ts";
 import { complianceWarnings } from "./compliance.ts";
 import type { Config, LogSettings, MetricsSettings, NodeSettings, WorkloadName } from "./config.ts";
 import { controlPlane, parseToken } from "./control_plane.ts";
+import { memoryLimit } from "./memory_limit.ts";
 import { http2Settings, listenerSettings, socketSettings, tlsPolicy } from "./data_plane.ts";
 import { MESH_FILE } from "./default_paths.ts";
 import { Environment, type Variables } from "./environment.ts";
@@ -48,6 +49,7 @@ export function parseConfig(
   const listeners = listenerSettings(environment, mesh, addresses);
   const mode = environment.parse("PROXY_MODE", parseMode) ?? "shared";
   const workload = mode === "dedicated" ? dedicatedWorkload(environment) : null;
+  const workers = workerThreads(environment, cpus, mesh.concurrency);
   const config: Config = {
     mode,
     proxyEnabled: environment.bool("ENABLE_PROXY", true),
@@ -56,7 +58,7 @@ export function parseConfig(
     node: nodeSettings(environment, mesh),
     listeners,
     sockets: socketSettings(environment, mode),
-    http2: http2Settings(environment),
+    http2: http2Settings(environment, memoryLimit(files), workers),
     tls: tlsPolicy(environment),
     xds: xds(),
     ca: ca(),
@@ -74,7 +76,7 @@ export function parseConfig(
     responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE", true),
     drainDeadline: drainDeadline(environment),
     debuggable: environment.bool("ZTUNNEL_DEBUGGABLE", false),
-    workerThreads: workerThreads(environment, cpus, mesh.concurrency),
+    workerThreads: workers,
     log: logSettings(environment),
     metrics: metricsSettings(environment),
     istioVersion: environment.get("ISTIO_META_ISTIO_VERSION") ?? "unknown",

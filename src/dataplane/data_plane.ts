@@ -7,6 +7,7 @@ import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
 import { certificatesPerPod } from "../config/spire_settings.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import type { StubResolver } from "../dns/stub_resolver.ts";
+import { HeldBytes } from "../h2/held_bytes.ts";
 import { type Loop, makeLoop } from "../hbone/loop.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -105,7 +106,9 @@ export class DataPlane {
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
-    this.#loop = makeLoop(network, parts.onSurplus, parts.random);
+    this.#lines = new LineLimit(network);
+    const held = new HeldBytes(config.http2.heldBytesMax, { onFull: (...figures) => this.#heldIsFull(...figures) });
+    this.#loop = makeLoop(network, parts.onSurplus, parts.random, held);
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;
@@ -116,7 +119,6 @@ export class DataPlane {
       untracked: (reporter) => void metrics.cell("istio_crl_untracked_connections", reporter).value++,
     });
     this.#peers = new KnownPeers(revocation);
-    this.#lines = new LineLimit(network);
     this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
@@ -308,6 +310,16 @@ export class DataPlane {
     for (const pod of [...this.#pods.keys()]) this.stopPod(pod, mode, () => --left === 0 && end());
   }
 
+  #heldIsFull(peer: string, held: number, total: number): void {
+    this.#parts.metrics.cell("istio_held_bytes_limit_reached").value++;
+    this.#lines.warn(
+      "held bytes",
+      this.#parts.log.scope("ztunnel::proxy"),
+      `applications have not taken ${total} received bytes, ${held} of them from ${peer}: connections of peers that ` +
+        `hold more than their share wait (HELD_BYTES_MAX=${this.#parts.config.http2.heldBytesMax})`,
+    );
+  }
+
   #settings(home: PodHome | null): Omit<ProxySettings, "originalSource"> {
     const { config } = this.#parts;
     return {
@@ -319,7 +331,8 @@ export class DataPlane {
       dial: { ...dialMark(config), ...keepaliveOptions(config), ...home, timeout: TEN_SECONDS },
       http2: {
         streamWindow: config.http2.streamWindow,
-        connectionWindow: config.http2.connectionWindow,
+        // A few windows that nobody takes bytes from must not fill the memory that is there for all.
+        connectionWindow: Math.min(config.http2.connectionWindow, Math.floor(config.http2.heldBytesMax / 4)),
         maxFrameSize: config.http2.frameSize,
       },
       maxStreamsPerConnection: config.http2.maxStreamsPerConnection,

@@ -46,10 +46,16 @@ export class TestGateway {
     this.host.listen({ address }, ({ duplex }) => {
       this.host.secure(duplex, context, "server", 10_000, {
         onSecure: (secured) => {
-          const connection: ServerConnection = new ServerConnection(loop, secured, defaultOptions("server"), {
-            onRequest: (stream, headers) => this.#take(loop, stream, headers),
-            onClosed: () => this.connections.delete(connection),
-          });
+          const connection: ServerConnection = new ServerConnection(
+            loop,
+            secured,
+            spiffeId(GATEWAY_ID),
+            defaultOptions("server"),
+            {
+              onRequest: (stream, headers) => this.#take(loop, stream, headers),
+              onClosed: () => this.connections.delete(connection),
+            },
+          );
           this.connections.add(connection);
         },
         onSecureFailure() {},

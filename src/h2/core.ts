@@ -85,7 +85,12 @@ export class Core implements OutputOwner {
     this.budgets = new Budgets(options.limits, now);
     this.out = new OutputBuffer(memory.output, this, options.limits.queuedControlBytes);
     this.writer = new FrameWriter(this.out);
-    this.credit = new ConnectionCredit(Math.max(options.connectionWindow, INITIAL_WINDOW), options.maxUnreleased);
+    this.credit = new ConnectionCredit(
+      Math.max(options.connectionWindow, INITIAL_WINDOW),
+      options.maxUnreleased,
+      memory.held,
+      options.peer,
+    );
   }
 
   get ended(): boolean {

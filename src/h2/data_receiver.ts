@@ -1,6 +1,7 @@
 /** DATA frames: windows, padding, and payload to its stream in parts as it arrives. */
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
+import { BREACH } from "./flow.ts";
 import { FLAG_END_STREAM, FLAG_PADDED } from "./frame.ts";
 import { ErrorCode } from "./seam.ts";
 import type { H2Stream } from "./stream.ts";
@@ -126,7 +127,17 @@ export class DataReceiver {
       core.announceCredit(0, core.credit.discard(length));
       return;
     }
-    core.announceCredit(0, core.credit.deliver(length));
+    const increment = core.credit.deliver(length);
+    if (increment === BREACH) {
+      core.fail(
+        ErrorCode.ENHANCE_YOUR_CALM,
+        `applications have not taken ${
+          core.memory.held.heldBy(core.options.peer)
+        } bytes of this peer, above its share of the memory for that (HELD_BYTES_MAX)`,
+      );
+      return;
+    }
+    core.announceCredit(0, increment);
     stream.deliver(bytes, start, end);
   }
 

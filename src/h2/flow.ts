@@ -5,6 +5,8 @@
  * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more soon.
  */
 
+import type { HeldBytes } from "./held_bytes.ts";
+
 /** No window may exceed this (RFC 9113 §6.9.1). */
 export const MAX_WINDOW = 0x7fffffff;
 /** Every window before SETTINGS or WINDOW_UPDATE changed it. */
@@ -68,19 +70,26 @@ export class ReceiveWindow {
   }
 }
 
+/** A connection that holds no more than this does not end for what others of its peer hold. */
+const HARMLESS = 65_536;
+/** Returned by {@link ConnectionCredit.deliver}: the bytes cannot be held, the connection has to end. */
+export const BREACH = -1;
+
 /**
  * The connection's receive window. Its credit returns as bytes arrive, not as they are used: a stream whose
  * application does not read holds its own window and no other's (`docs/spec/observed.md` O30). Only while all streams
- * together hold more than `bound` bytes does the connection's credit wait for them.
+ * together hold more than `bound` bytes, or all connections of the thread more than is good ({@link HeldBytes}), does
+ * the connection's credit wait for applications.
  */
 export class ConnectionCredit {
   readonly window: ReceiveWindow;
   /** Bytes handed to streams and not released. */
   private unreleased = 0;
-  /** Bytes whose credit waits, above the bound. */
-  private held = 0;
+  /** Bytes whose credit waits. */
+  private waiting = 0;
 
-  constructor(size: number, private readonly bound: number) {
+  /** `peer`: whose bytes they are, for the share of each identity. */
+  constructor(size: number, private readonly bound: number, private readonly held: HeldBytes, readonly peer: string) {
     this.window = new ReceiveWindow(size);
   }
 
@@ -89,20 +98,28 @@ export class ConnectionCredit {
     this.window.grow(Math.max(0, Math.min(by, this.bound - this.window.size)));
   }
 
-  /** Bytes went to a stream. Returns the increment to announce, or 0. */
+  /** Bytes went to a stream. Returns the increment to announce, or 0, or {@link BREACH}. */
   deliver(length: number): number {
     this.unreleased += length;
-    if (this.unreleased <= this.bound) return this.window.giveBack(length);
-    this.held += length;
+    const verdict = this.held.add(this.peer, length);
+    if (verdict === "breach" && this.unreleased > HARMLESS) {
+      this.unreleased -= length;
+      this.held.remove(this.peer, length);
+      return BREACH;
+    }
+    if (verdict === "credit" && this.unreleased <= this.bound) return this.window.giveBack(length);
+    this.waiting += length;
     return 0;
   }
 
   /** Bytes left a stream. Returns the increment to announce, or 0. */
   release(length: number): number {
+    if (length === 0) return 0;
     this.unreleased -= length;
-    if (this.held === 0) return 0;
-    const back = Math.min(this.held, length);
-    this.held -= back;
+    this.held.remove(this.peer, length);
+    if (this.waiting === 0) return 0;
+    const back = Math.min(this.waiting, length);
+    this.waiting -= back;
     return this.window.giveBack(back);
   }
 

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
+import { HeldBytes } from "./held_bytes.ts";
 import { ConnectionCredit, MAX_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
 
 Deno.test("a send window may go negative and must not exceed 2^31-1", () => {
@@ -49,7 +50,7 @@ Deno.test("credit is conserved: what the peer may send, what is owed and what is
     fc.nat(2000),
     fc.array(fc.record({ receive: fc.boolean(), n: fc.nat(500) })),
     (size, bound, steps) => {
-      const credit = new ConnectionCredit(size, bound);
+      const credit = new ConnectionCredit(size, bound, new HeldBytes(Infinity), "peer");
       let held = 0, announced = 0, taken = 0;
       for (const { receive, n } of steps) {
         if (!receive) {

@@ -18,6 +18,7 @@ export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
 export function defaultOptions(role: "client" | "server"): H2Options {
   return Object.freeze({
     role,
+    peer: "",
     streamWindow: 4 << 20,
     connectionWindow: 16 << 20,
     maxFrameSize: 1 << 20,

@@ -1,15 +1,17 @@
 /** What the connections of one thread share. */
 import { BufferPool } from "./buffer_pool.ts";
+import { HeldBytes } from "./held_bytes.ts";
 import { WindowBudget } from "./window_budget.ts";
 
 export interface H2Memory {
   readonly output: BufferPool;
   readonly windows: WindowBudget;
+  readonly held: HeldBytes;
 }
 
 /** Bytes by which the windows of one thread may grow: sixteen streams at their largest. */
 const WINDOW_GROWTH = 256 << 20;
 
-export function makeH2Memory(output = new BufferPool()): H2Memory {
-  return { output, windows: new WindowBudget(WINDOW_GROWTH) };
+export function makeH2Memory(output = new BufferPool(), held = new HeldBytes(Infinity)): H2Memory {
+  return { output, windows: new WindowBudget(Math.min(WINDOW_GROWTH, held.most)), held };
 }

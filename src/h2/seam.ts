@@ -188,6 +188,8 @@ export interface Connection {
 /** Sizes in bytes. Defaults: `docs/spec/dataplane.md` 2.3. */
 export interface H2Options {
   readonly role: "client" | "server";
+  /** Identity of the peer: connections of one peer share what may be held of received bytes. */
+  readonly peer: string;
   readonly streamWindow: number;
   readonly connectionWindow: number;
   readonly maxFrameSize: number;

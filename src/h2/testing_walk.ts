@@ -74,6 +74,7 @@ export class Walk {
     assert.ok(log.end !== null);
     assert.equal(connection.streamCount, 0);
     assert.equal(pool.lentBytes, 0);
+    assert.equal(this.scripted.memory.held.total, 0);
     for (const stream of this.#model.streams) assertEndedOnce(stream);
   }
 

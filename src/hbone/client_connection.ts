@@ -238,7 +238,7 @@ export class ClientConnection implements ConnectionHandler {
     this.lastUsed = network.now();
     const defaults = defaultOptions("client");
     const pingInterval = spreadInterval(defaults.pingInterval, random);
-    const options = { ...defaults, ...this.#settings.http2, pingInterval };
+    const options = { ...defaults, ...this.#settings.http2, pingInterval, peer: this.peerId ?? "" };
     this.#h2 = new H2Connection(options, this, h2, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();

@@ -1,6 +1,7 @@
 /** What all connections of one event loop share: the network, and the large buffers nobody needs for long. */
 import { BufferPool } from "../h2/buffer_pool.ts";
 import { FreeList } from "../h2/free_list.ts";
+import { HeldBytes } from "../h2/held_bytes.ts";
 import { type H2Memory, makeH2Memory } from "../h2/memory.ts";
 import { discard } from "../os/memory.ts";
 import type { Network } from "../net/network.ts";
@@ -39,6 +40,7 @@ export function makeLoop(
   network: Network,
   onSurplus: (trim: () => boolean) => void = () => {},
   random: () => number = () => 0.5,
+  held = new HeldBytes(Infinity),
 ): Loop {
   const trim = () => {
     const more = [buffers.trim(), blocks.trim()];
@@ -55,7 +57,7 @@ export function makeLoop(
     network,
     random,
     input: new Uint8Array(INPUT_SIZE),
-    h2: makeH2Memory(buffers),
+    h2: makeH2Memory(buffers, held),
     portions: new Portions(network),
     rounds: new Rounds(network),
     parts: new PartsPool(),

@@ -3,6 +3,7 @@ import { H2Connection } from "../h2/connection.ts";
 import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
@@ -25,12 +26,12 @@ export class ServerConnection implements ConnectionHandler {
   /** How it ended by itself. */
   #end: H2Failure | null = null;
 
-  constructor(loop: Loop, duplex: Duplex, http2: ServerHttp2, events: ServerEvents) {
+  constructor(loop: Loop, duplex: Duplex, peer: SpiffeId, http2: ServerHttp2, events: ServerEvents) {
     this.#loop = loop;
     this.#events = events;
     const defaults = defaultOptions("server");
     const pingInterval = spreadInterval(defaults.pingInterval, loop.random);
-    const options = { ...defaults, ...http2, pingInterval };
+    const options = { ...defaults, ...http2, pingInterval, peer };
     this.#h2 = new H2Connection(options, this, loop.h2, loop.network.now());
     this.#transport = new Transport(loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();

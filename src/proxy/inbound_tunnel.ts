@@ -132,7 +132,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     this.#context.connections.unproven.delete(this);
     this.#logEstablished(tls);
     const peer = { address: duplex.remote, local: duplex.local, identity };
-    this.#server = new ServerConnection(this.#context.loop, duplex, this.#context.settings.http2, {
+    this.#server = new ServerConnection(this.#context.loop, duplex, this.#identity!, this.#context.settings.http2, {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
     });

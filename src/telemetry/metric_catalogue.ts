@@ -109,6 +109,9 @@ export const FAMILIES = {
   // These three are ours.
   workload_manager_audits: counter("The total number of audits of enrolled pods against what serves them (unstable)."),
   workload_manager_audit_differences: gauge("The number of differences that the last audit of pods found (unstable)."),
+  istio_held_bytes_limit_reached: counter(
+    "The total number of times that received bytes which applications had not taken reached their bound (unstable).",
+  ),
   istio_log_lines_dropped: counter(
     "The total number of log lines that were lost as standard output took no more (unstable).",
   ),
