@@ -47,3 +47,28 @@ Deno.test("a descriptor that was closed meanwhile is left alone", () =>
     network.advance(60_000);
     assert.equal(isOn(fd), false);
   }));
+
+Deno.test("many sockets that are due together get their keepalive in several turns, whoever is closed between them", () => {
+  const fds = Array.from({ length: 150 }, () => openSocket(c.AF_INET, c.SOCK_STREAM));
+  try {
+    const network = new MemoryNetwork();
+    const keepalive = new LateKeepalive(network);
+    for (const fd of fds) keepalive.add(fd, MINUTES);
+    const counts: number[] = [];
+    const look = {
+      runTurn() {
+        counts.push(fds.filter(isOn).length);
+        keepalive.delete(fds.at(-1)!);
+        if (counts.at(-1)! < 149) network.nextTurn(look);
+      },
+    };
+    network.after(15_000, () => network.nextTurn(look));
+    network.advance(15_000);
+    assert.deepEqual(counts, [128, 149]);
+    keepalive.add(fds.at(-1)!, MINUTES);
+    network.advance(40_000);
+    assert.equal(fds.filter(isOn).length, 150);
+  } finally {
+    for (const fd of fds) libc.close(fd);
+  }
+});
