@@ -36,6 +36,7 @@ export const BARS: readonly Bar[] = [
   { row: "narrow", metrics: ["p90", "longest"], of: "ratio", atMost: 0.6 },
   { row: "limits", metrics: ["m128c2000Lives", "m128h2000Lives", "m192c10000Lives"], of: "figure", atLeast: 1 },
   { row: "limits", metrics: ["m128c2000Failed", "m128h2000Failed", "m192c10000Failed"], of: "figure", atMost: 0 },
+  { row: "unread", metrics: ["rate"], of: "figure", atLeast: 0.9 },
   { row: "stall", metrics: ["idle", "drain", "keyUpdates", "records", "frames"], of: "figure", atMost: 20 },
   { row: "syscalls", metrics: ["requestClient", "requestServer"], of: "figure", atMost: 6.5 },
   { row: "syscalls", metrics: ["connectionBoth"], of: "figure", atMost: 20 },

@@ -8,6 +8,7 @@ import { textReport } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { Row } from "./row.ts";
 import { ATTACK_ROWS } from "./rows_attacks.ts";
+import { UNREAD_ROWS } from "./rows_unread.ts";
 import { COST_ROWS } from "./rows_cost.ts";
 import { DNS_ROWS } from "./rows_dns.ts";
 import { FANOUT_ROWS } from "./rows_fanout.ts";
@@ -42,6 +43,7 @@ const ROWS: readonly Row[] = [
   ...HANDSHAKE_ROWS,
   ...IDENTITY_ROWS,
   ...ATTACK_ROWS,
+  ...UNREAD_ROWS,
 ];
 
 /** What the user reads while the run goes on; standard output is for the report. */

@@ -48,20 +48,26 @@ async function measure(subject: Subject): Promise<Sample> {
   return { ...sample, quiet: median(quiet), errors };
 }
 
-async function startApps(subject: Subject): Promise<{ started: Started; ports: string }> {
+export async function startApps(subject: Subject): Promise<{ started: Started; ports: string }> {
   const address = subject.link.addresses.server;
   const started = startScript(subject.processes, subject.link.inside("server"), "apps", [address]);
   await waitForLog(started, /}\n/, START_MILLIS);
   return { started, ports: Deno.readTextFileSync(started.log).trim() };
 }
 
-async function startAttacker(subject: Subject, id: string, ports: string): Promise<Started> {
+export async function startAttacker(
+  subject: Subject,
+  id: string,
+  ports: string,
+  connections = ATTACKING_CONNECTIONS,
+  seconds = SECONDS + 10,
+): Promise<Started> {
   const { link, directory, processes } = subject;
   const authority = [`${directory}/ca.pem`, `${directory}/ca.key`];
   const place = `${link.addresses.server}:${INBOUND_PORT}`;
   // Attackers have machines of their own: this one takes only the CPU time that the others leave.
   const nice = [...link.inside("client"), "nice", "-n", "19"];
-  const args = [id, place, ...authority, ports, `${SECONDS + 10}`, `${ATTACKING_CONNECTIONS}`];
+  const args = [id, place, ...authority, ports, `${seconds}`, `${connections}`];
   const attacker = startScript(processes, nice, "main", args);
   await waitForLog(attacker, /attacking/, START_MILLIS);
   await sleep(LEAD_MILLIS);

@@ -1,0 +1,53 @@
+/**
+ * One identity with many connections sends what its applications do not take: what that makes the server's proxy hold,
+ * and what is left for a neighbour.
+ */
+import { existsSync } from "node:fs";
+import { peakBytes, resetPeak } from "./cpu.ts";
+import { sleep } from "./processes.ts";
+import { eachFresh, type Plan, type Row, type Sample } from "./row.ts";
+import { startApps, startAttacker } from "./rows_attacks.ts";
+import type { Subject } from "./subject.ts";
+
+const NEIGHBOURS = 4;
+/** Of the greedy identity, eight streams with a window each on every one of them. */
+const GREEDY = 50, SMALL_GREEDY = 8;
+/** Until most of what they may send has been sent. */
+const LEAD_MILLIS = 6000;
+const MB = 1e6;
+/** As a proxy has it in a container of 512 MiB. */
+const HELD_BYTES_MAX = 64 << 20;
+
+async function measure(subject: Subject, plan: Plan): Promise<Sample> {
+  const pid = subject.pair.server?.pid;
+  // Only the pair that shares our CA would believe the greedy identity.
+  if (pid === undefined || !existsSync(`${subject.directory}/ca.key`)) return {};
+  const apps = await startApps(subject);
+  try {
+    const load = { connections: NEIGHBOURS, seconds: plan.seconds };
+    const quiet = await subject.requests(load);
+    resetPeak(pid);
+    const connections = plan.small ? SMALL_GREEDY : GREEDY;
+    const lifetime = Math.ceil(LEAD_MILLIS / 1000) + 2 * plan.seconds + 10;
+    const attacker = await startAttacker(subject, "unread-streams", apps.ports, connections, lifetime);
+    await sleep(LEAD_MILLIS);
+    const beside = await subject.requests(load);
+    const peak = peakBytes(pid);
+    await attacker.stop();
+    return { rate: beside.perSecond / quiet.perSecond, peak: peak / MB, errors: quiet.errors + beside.errors };
+  } finally {
+    await apps.started.stop();
+  }
+}
+
+export const UNREAD_ROWS: readonly Row[] = [{
+  id: "unread",
+  title: `${GREEDY} connections of one identity full of what nobody reads`,
+  metrics: [
+    { id: "rate", title: "rate of a neighbour, to its rate before", unit: "x", better: "higher" },
+    { id: "peak", title: "peak RSS of the server's proxy", unit: "MB", better: "lower" },
+  ],
+  once: true,
+  quick: true,
+  measure: eachFresh({ env: { HELD_BYTES_MAX: `${HELD_BYTES_MAX}` } }, measure),
+}];
