@@ -112,7 +112,7 @@ export class HostNetwork implements net.Network {
     role: "client" | "server",
     timeout: net.Millis,
     events: net.SecureEvents,
-  ): net.Dial {
+  ): net.Handshake {
     const done = this.#begin();
     const handshake = this.memory.secure(plain, context, role, timeout, {
       ...(events.accept === undefined ? {} : { accept: (chain) => events.accept!(chain) }),
@@ -125,7 +125,12 @@ export class HostNetwork implements net.Network {
         events.onSecureFailure(ending);
       },
     });
-    return abortable(handshake, done);
+    return {
+      ...abortable(handshake, done),
+      get peerSince() {
+        return handshake.peerSince;
+      },
+    };
   }
 
   udp(at: net.UdpAt, sink: net.DatagramSink): net.DatagramSocket {

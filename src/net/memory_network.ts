@@ -94,7 +94,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     role: "client" | "server",
     timeout: net.Millis,
     events: net.SecureEvents,
-  ): net.Dial {
+  ): net.Handshake {
     return secureInMemory(this, plain, context.settings, role, timeout, events);
   }
 

@@ -13,7 +13,8 @@ import { handshakeFailure, TLS_EOF, TLS_TIMEOUT, tlsAlert } from "./memory_endin
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import { MemoryTlsDuplex } from "./memory_tls_duplex.ts";
 import { ALERT, HANDSHAKE, type Head, RecordChannel } from "./memory_tls_records.ts";
-import type { Dial, Millis, SecureEvents, Timer } from "./network.ts";
+import type * as net from "./network.ts";
+import type { Millis, SecureEvents, Timer } from "./network.ts";
 import type { PeerRefusal, TlsPeer, TlsSettings } from "./tls_context.ts";
 
 type Role = "client" | "server";
@@ -28,11 +29,11 @@ export function secureInMemory(
   role: Role,
   timeout: Millis,
   events: SecureEvents,
-): Dial {
+): net.Handshake {
   return new Handshake(scheduler, plain, settings, role, timeout, events);
 }
 
-class Handshake implements Dial, DuplexSink {
+class Handshake implements net.Handshake, DuplexSink {
   readonly #scheduler: MemoryScheduler;
   readonly #channel: RecordChannel;
   readonly #settings: TlsSettings;
@@ -40,6 +41,7 @@ class Handshake implements Dial, DuplexSink {
   readonly #events: SecureEvents;
   readonly #timer: Timer;
   #state: "waits for hello" | "waits for chain" | "over";
+  peerSince: Millis;
 
   constructor(
     scheduler: MemoryScheduler,
@@ -55,6 +57,7 @@ class Handshake implements Dial, DuplexSink {
     this.#role = role;
     this.#events = events;
     this.#state = role === "server" ? "waits for hello" : "waits for chain";
+    this.peerSince = scheduler.now();
     this.#timer = scheduler.after(timeout, () => this.#fail(TLS_TIMEOUT));
     plain.start(this.#channel);
     if (role === "client") this.#say(Uint8Array.of(HELLO));
@@ -99,6 +102,7 @@ class Handshake implements Dial, DuplexSink {
   }
 
   #takeMessage(message: Uint8Array): void {
+    this.peerSince = this.#scheduler.now();
     if (this.#state === "waits for hello" && message[0] === HELLO) {
       this.#say(encodeChain(this.#settings.chain));
       this.#state = "waits for chain";

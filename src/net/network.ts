@@ -161,6 +161,12 @@ export interface Dial {
   abort(): void;
 }
 
+/** A TLS handshake under way. */
+export interface Handshake extends Dial {
+  /** Since when the peer keeps us waiting; null: it waits for us. */
+  readonly peerSince: Millis | null;
+}
+
 export interface SecureEvents {
   /** Decides on the verified path instead of the context's own `accept`: for expectations of one connection. */
   accept?(chain: readonly Uint8Array[]): PeerRefusal | null;
@@ -178,8 +184,14 @@ export interface Network extends Scheduler {
   /** Throws {@link ListenError}. */
   udp(at: UdpAt, sink: DatagramSink): DatagramSocket;
   dial(to: SocketAddress, options: DialOptions, events: DialEvents): Dial;
-  /** TLS over a connected stream that nobody has started. */
-  secure(plain: Duplex, context: TlsContext, role: "client" | "server", timeout: Millis, events: SecureEvents): Dial;
+  /** TLS over a connected stream that nobody has started. `timeout`: for the time in which the peer has to answer. */
+  secure(
+    plain: Duplex,
+    context: TlsContext,
+    role: "client" | "server",
+    timeout: Millis,
+    events: SecureEvents,
+  ): Handshake;
 }
 
 /** `failed to bind to address {address}: {reason}`; `code` is an errno name. */

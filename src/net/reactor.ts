@@ -20,6 +20,7 @@ import { wake } from "../os/wake.ts";
 import type { SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
+import { HandshakeQueue, type HandshakeTurns } from "./handshake_queue.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
 import { Rounds } from "./rounds.ts";
 import type { FdHandler, Leaving, LoopEvents, SocketLoop } from "./socket_loop.ts";
@@ -49,7 +50,7 @@ const YIELDS_FOR_MESSAGES = 48;
 export class Reactor implements net.Network, SocketLoop {
   readonly events: LoopEvents;
   readonly leaving = new Set<Leaving>();
-  readonly handshakes = new Rounds(this);
+  readonly handshakes = new Rounds<HandshakeTurns>(this, 2, new HandshakeQueue());
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
   readonly #handlers: (FdHandler | undefined)[] = [];
@@ -133,7 +134,7 @@ export class Reactor implements net.Network, SocketLoop {
     role: "client" | "server",
     timeout: net.Millis,
     events: net.SecureEvents,
-  ): net.Dial {
+  ): net.Handshake {
     return secureStream(this, plain, context, role, timeout, events);
   }
 

@@ -3,6 +3,7 @@ import type { SpareDescriptor } from "../os/spare_descriptor.ts";
 import type { SocketAddress } from "./address.ts";
 import type { LateKeepalive } from "./late_keepalive.ts";
 import type { Scheduler } from "./network.ts";
+import type { HandshakeTurns } from "./handshake_queue.ts";
 import type { Rounds } from "./rounds.ts";
 
 /** What a descriptor's owner does with its events. */
@@ -31,7 +32,7 @@ export interface SocketLoop extends Scheduler {
   /** Closed with the loop. */
   readonly leaving: Set<Leaving>;
   /** A step of a handshake takes half a millisecond. */
-  readonly handshakes: Rounds;
+  readonly handshakes: Rounds<HandshakeTurns>;
   /** Of all listeners of this loop. */
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;

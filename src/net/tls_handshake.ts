@@ -5,7 +5,8 @@ import { TlsSettingsError } from "../os/tls_native_context.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
-import type { Dial, Millis, SecureEvents, Timer, TurnTask } from "./network.ts";
+import { HandshakeTurns } from "./handshake_queue.ts";
+import type { Handshake, Millis, SecureEvents, Timer } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
@@ -17,7 +18,7 @@ import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
 const OFFLOAD_LIMIT = 65535;
 const DEFAULT_MSS = 1448;
 
-export class TlsHandshake implements Dial, FdHandler {
+export class TlsHandshake implements Handshake, FdHandler {
   readonly #loop: SocketLoop;
   readonly #tcp: TcpDuplex;
   readonly #unit: number;
@@ -25,9 +26,9 @@ export class TlsHandshake implements Dial, FdHandler {
   /** A server has none until its client speaks: to say nothing must not cost us 50 KB. */
   #session: NativeTlsSession | null = null;
   readonly #events: SecureEvents;
-  readonly #timer: Timer;
+  #timer: Timer;
   readonly #judge: TlsJudge;
-  readonly #stepTask: TurnTask = { runTurn: () => this.#step() };
+  readonly #turns: HandshakeTurns;
   #done = false;
 
   /** A client's throws `TlsSettingsError`; the stream is untouched then. */
@@ -50,16 +51,20 @@ export class TlsHandshake implements Dial, FdHandler {
       // Accepted sockets have it from their listener.
       setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
     }
-    this.#timer = loop.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
-    // The local address is wanted for the log and must be asked for while the descriptor is ours for sure.
-    void tcp.local;
+    this.#timer = loop.after(timeout, () => this.#timedOut());
+    // The local address is wanted for the log too, and must be asked for while the descriptor is ours for sure.
+    this.#turns = new HandshakeTurns(loop, { role, own: tcp.local.ip, peer: tcp.remote.ip }, () => this.#step());
     const announced = tcp.handOver(this);
-    if (!announced || role === "client") loop.handshakes.add(this.#stepTask);
+    if (!announced || role === "client") this.#turns.add();
   }
 
   onEvents(flags: number): void {
     if (this.#session === null && flags === c.EPOLLOUT) return;
-    this.#loop.handshakes.take(this.#stepTask);
+    this.#turns.take();
+  }
+
+  get peerSince(): Millis | null {
+    return this.#turns.peerSince;
   }
 
   abort(): void {
@@ -123,6 +128,13 @@ export class TlsHandshake implements Dial, FdHandler {
     this.#events.onSecureFailure(ending);
   }
 
+  /** The time limit is the peer's: what it has waited for us comes on top. */
+  #timedOut(): void {
+    const ours = this.#turns.takeQueuedTime();
+    if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());
+    else this.#giveUp(HANDSHAKE_TIMEOUT);
+  }
+
   #giveUp(ending: Ending): void {
     if (this.#done) return;
     this.abort();
@@ -133,6 +145,7 @@ export class TlsHandshake implements Dial, FdHandler {
   #finish(): boolean {
     if (this.#done) return false;
     this.#done = true;
+    this.#turns.over = true;
     this.#timer.cancel();
     return true;
   }

@@ -1,7 +1,8 @@
 /** The handshake over another stream: from there to a {@link LayeredTlsDuplex}, within a time limit. */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
-import type { Dial, Millis, Scheduler, SecureEvents, Timer, TurnTask } from "./network.ts";
+import { HandshakeTurns } from "./handshake_queue.ts";
+import type { Handshake, Millis, Scheduler, SecureEvents, Timer } from "./network.ts";
 import type { Rounds } from "./rounds.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
@@ -10,16 +11,16 @@ import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
 /** `handshakes`: of the loop, so that many that begin at once do not hold one turn. */
-type HandshakeLoop = Scheduler & { readonly handshakes: Rounds };
+type HandshakeLoop = Scheduler & { readonly handshakes: Rounds<HandshakeTurns> };
 
-export class LayeredTlsHandshake implements Dial, DuplexSink {
+export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #loop: HandshakeLoop;
   readonly #judge: TlsJudge;
   readonly #session: NativeTlsSession;
   readonly #layer: TlsLayer;
   readonly #events: SecureEvents;
-  readonly #timer: Timer;
-  readonly #stepTask: TurnTask = { runTurn: () => this.#step() };
+  #timer: Timer;
+  readonly #turns: HandshakeTurns;
   #done = false;
 
   /** Throws `TlsSettingsError`; the stream is untouched then. `close`: see {@link TlsLayer}. */
@@ -37,21 +38,26 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     this.#judge = new TlsJudge(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#judge.accept(chain));
     this.#layer = new TlsLayer(plain, this.#session, close);
-    this.#timer = loop.after(timeout, () => this.#giveUp(HANDSHAKE_TIMEOUT));
+    this.#timer = loop.after(timeout, () => this.#timedOut());
+    this.#turns = new HandshakeTurns(loop, { role, own: plain.local.ip, peer: plain.remote.ip }, () => this.#step());
     plain.start(this);
-    loop.handshakes.add(this.#stepTask);
+    this.#turns.add();
   }
 
   onReadable(): void {
-    this.#loop.handshakes.take(this.#stepTask);
+    this.#turns.take();
   }
 
   onWritable(): void {
-    this.#loop.handshakes.take(this.#stepTask);
+    this.#turns.take();
   }
 
   onFailure(ending: Ending): void {
     this.#giveUp(ending);
+  }
+
+  get peerSince(): Millis | null {
+    return this.#turns.peerSince;
   }
 
   abort(): void {
@@ -84,6 +90,13 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
     handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
 
+  /** The time limit is the peer's: what it has waited for us comes on top. */
+  #timedOut(): void {
+    const ours = this.#turns.takeQueuedTime();
+    if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());
+    else this.#giveUp(HANDSHAKE_TIMEOUT);
+  }
+
   #giveUp(ending: Ending): void {
     if (this.#done) return;
     this.abort();
@@ -94,6 +107,7 @@ export class LayeredTlsHandshake implements Dial, DuplexSink {
   #finish(): boolean {
     if (this.#done) return false;
     this.#done = true;
+    this.#turns.over = true;
     this.#timer.cancel();
     return true;
   }

@@ -2,7 +2,7 @@
 import { TlsSettingsError } from "../os/tls_native_context.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
-import type { Dial, Millis, SecureEvents } from "./network.ts";
+import type { Handshake, Millis, SecureEvents } from "./network.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
 import type { TlsContext } from "./tls_context.ts";
@@ -18,7 +18,7 @@ export function secureStream(
   role: TlsRole,
   timeout: Millis,
   events: SecureEvents,
-): Dial {
+): Handshake {
   if (!(context instanceof OpenSslContext)) throw new TypeError("TLS on the reactor needs a context of its TlsEngine");
   if (plain.failure !== null) return failSoon(loop, plain.failure, events);
   try {
@@ -41,8 +41,8 @@ function closeSocket(loop: SocketLoop, tcp: TcpDuplex, reset: boolean): void {
 }
 
 /** No event comes from inside `secure`. */
-function failSoon(loop: SocketLoop, ending: Ending, events: SecureEvents): Dial {
+function failSoon(loop: SocketLoop, ending: Ending, events: SecureEvents): Handshake {
   let aborted = false;
   loop.nextTurn({ runTurn: () => aborted || events.onSecureFailure(ending) });
-  return { abort: () => void (aborted = true) };
+  return { peerSince: null, abort: () => void (aborted = true) };
 }

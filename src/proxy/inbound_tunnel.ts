@@ -17,6 +17,7 @@ import { identityOf } from "../mesh/workload_identity.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
+import type { Handshake, Millis } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
@@ -32,8 +33,8 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   readonly #onEnd: () => void;
   registration = 0;
   #abort: () => void = () => {};
-  /** The plain stream belongs to the handshake. */
-  #handedOver = false;
+  /** The plain stream belongs to it from its beginning on. */
+  #handshake: Handshake | null = null;
   #server: ServerConnection | null = null;
   #identity: SpiffeId | null = null;
   /** ms since the epoch: when the first certificate of the peer's path expires. */
@@ -72,8 +73,14 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     this.#end();
   }
 
+  /** Before the handshake it waits for what we lack. */
+  get peerSince(): Millis | null {
+    return this.#handshake?.peerSince ?? null;
+  }
+
   crowdedOut(): void {
-    this.#refuse(`tls handshake error: too slow while more than ${MOST} peers have not proven who they are`);
+    const why = this.peerSince === null ? "gave way to newcomers" : "too slow";
+    this.#refuse(`tls handshake error: ${why} while more than ${MOST} peers have not proven who they are`);
   }
 
   #fetchCredential(local: Workload): void {
@@ -83,7 +90,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
       onCredential: (credential) => this.#secure(credential),
       onCredentialFailure: (message) => this.#refuse(`signing error: ${message}`),
     });
-    if (!this.#handedOver) this.#abort = stop;
+    if (this.#handshake === null) this.#abort = stop;
   }
 
   #secure(credential: Credential): void {
@@ -95,7 +102,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
         onSecure: (duplex, tls) => this.#serve(duplex, tls),
         onSecureFailure: (ending) => this.#refuse(`tls handshake error: ${ending.message}`),
       });
-      this.#handedOver = true;
+      this.#handshake = handshake;
       this.#abort = () => handshake.abort();
     } catch (error) {
       this.#refuse(`ssl error: ${error instanceof Error ? error.message : String(error)}`);
@@ -190,7 +197,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     this.#done = true;
     this.#unwatch();
     this.#abort();
-    if (!this.#handedOver) this.#plain.close();
+    if (this.#handshake === null) this.#plain.close();
     this.#context.connections.unproven.delete(this);
     this.#context.connections.remove(this);
     this.#onEnd();

@@ -3,38 +3,50 @@
  * alone bound nothing: whoever opens a thousand connections in a second would hold ten thousand of them.
  *
  * A crowd of honest peers waits for us, not the other way round, and must not be turned away for it. So only beyond
- * {@link MOST}, and only who has had {@link GRACE}, longer than honest handshakes take, makes room for a newcomer.
+ * {@link MOST}, and only who has kept us waiting for {@link GRACE}, longer than honest peers take for an answer, makes
+ * room for a newcomer. Those who wait for us are cheap before their first turn, which is when their TLS state is made;
+ * beyond {@link MOST_WAITING} the oldest goes all the same. As the addresses that peers come from take turns
+ * (`net/handshake_queue.ts`), that is one of the largest crowd.
  */
 import type { Millis } from "../net/network.ts";
 
 /** Of one pod in one worker. */
 export const MOST = 1024;
 export const GRACE: Millis = 1000;
+export const MOST_WAITING = 4096;
+/** Peers that a newcomer has looked at. */
+const LOOKS = 8;
 
 export interface UnprovenPeer {
+  /** Since when it keeps us waiting; null: it waits for us. */
+  readonly peerSince: Millis | null;
   /** It has to make room for others. */
   crowdedOut(): void;
 }
 
 export class Unproven {
-  /** When each of them came, in that order. */
-  readonly #since = new Map<UnprovenPeer, Millis>();
+  /** In the order in which they came or were last looked at. */
+  readonly #peers = new Set<UnprovenPeer>();
 
   get size(): number {
-    return this.#since.size;
+    return this.#peers.size;
   }
 
   add(peer: UnprovenPeer, now: Millis): void {
-    this.#since.set(peer, now);
-    for (const [oldest, since] of this.#since) {
-      if (this.#since.size <= MOST || now - since < GRACE) return;
-      this.#since.delete(oldest);
-      oldest.crowdedOut();
+    this.#peers.add(peer);
+    let looks = LOOKS;
+    for (const oldest of this.#peers) {
+      if (this.#peers.size <= MOST || looks-- === 0) return;
+      this.#peers.delete(oldest);
+      const since = oldest.peerSince;
+      if (since !== null && now - since >= GRACE) oldest.crowdedOut();
+      else if (since === null && this.#peers.size >= MOST_WAITING) oldest.crowdedOut();
+      else this.#peers.add(oldest);
     }
   }
 
   /** Proven, or gone. */
   delete(peer: UnprovenPeer): void {
-    this.#since.delete(peer);
+    this.#peers.delete(peer);
   }
 }

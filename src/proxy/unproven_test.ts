@@ -1,15 +1,18 @@
 import { strict as assert } from "node:assert";
-import { GRACE, MOST, Unproven, type UnprovenPeer } from "./unproven.ts";
+import { GRACE, MOST, MOST_WAITING, Unproven, type UnprovenPeer } from "./unproven.ts";
 
 class Peer implements UnprovenPeer {
   crowded = false;
+
+  constructor(public peerSince: number | null) {}
+
   crowdedOut(): void {
     this.crowded = true;
   }
 }
 
-function crowd(unproven: Unproven, count: number, now: number): Peer[] {
-  const peers = Array.from({ length: count }, () => new Peer());
+function crowd(unproven: Unproven, count: number, now: number, peerSince: number | null = now): Peer[] {
+  const peers = Array.from({ length: count }, () => new Peer(peerSince));
   for (const peer of peers) unproven.add(peer, now);
   return peers;
 }
@@ -23,16 +26,31 @@ Deno.test("unproven: any number may come at once, and has its time", () => {
   assert.equal(crowdedOut(peers), 0);
 });
 
-Deno.test("unproven: who has had it makes room, the oldest first", () => {
+Deno.test("unproven: those who have kept us waiting make room, several for each newcomer", () => {
   const unproven = new Unproven();
   const [first, second] = [crowd(unproven, MOST, 0), crowd(unproven, MOST, 1)];
-  const [newcomer] = crowd(unproven, 1, GRACE);
-  assert.deepEqual([crowdedOut(first), crowdedOut(second), newcomer!.crowded], [MOST, 0, false]);
-  crowd(unproven, 1, GRACE + 1);
-  assert.equal(crowdedOut(second), 2);
-  assert.equal(second[2]!.crowded, false);
-  assert.equal(unproven.size, MOST);
+  const newcomers = crowd(unproven, MOST / 4, GRACE);
+  assert.deepEqual([crowdedOut(first), crowdedOut(second), crowdedOut(newcomers)], [MOST, 0, 0]);
+  newcomers.push(...crowd(unproven, MOST, GRACE + 1));
+  assert.deepEqual([crowdedOut(second), crowdedOut(newcomers)], [MOST, 0]);
 });
+
+Deno.test("unproven: who waits for us is not turned away for it", () => {
+  const unproven = new Unproven();
+  const waiting = crowd(unproven, MOST, 0, null);
+  const silent = crowd(unproven, MOST, 0);
+  crowd(unproven, MOST, 10 * GRACE);
+  assert.deepEqual([crowdedOut(waiting), crowdedOut(silent)], [0, MOST]);
+});
+
+Deno.test("unproven: but there is an end of those who wait for us, too", () => {
+  const unproven = new Unproven();
+  const waiting = crowd(unproven, 2 * MOST_WAITING, 0, null);
+  assert.ok(unproven.size <= MOST_WAITING, `${unproven.size} are held`);
+  assert.equal(crowdedOut(waiting.slice(-LATEST)), 0, "the latest of them stay");
+});
+
+const LATEST = 64;
 
 Deno.test("unproven: who has proven itself or is gone takes no room", () => {
   const unproven = new Unproven();
