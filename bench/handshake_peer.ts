@@ -17,7 +17,8 @@ import type { TlsContext } from "../src/net/tls_context.ts";
 import { TlsEngine } from "../src/net/tls_engine.ts";
 import { openTlsLibrary } from "../src/os/tls_library.ts";
 
-const CA_PORT = 15012, HBONE_PORT = 15008, SOCKS_PORT = 15080;
+const CA_PORT = 15012, SOCKS_PORT = 15080;
+export const HBONE_PORT = 15008;
 const LANES = 16;
 const TIMEOUT = 10_000;
 
@@ -40,7 +41,7 @@ function newPapers(names: readonly string[]): Record<string, Papers> {
   }));
 }
 
-function contextOf({ leaf, key, root }: Papers): TlsContext {
+export function contextOf({ leaf, key, root }: Papers): TlsContext {
   const engine = new TlsEngine(
     openTlsLibrary(Deno.env.get("TLS_LIBRARY")),
     tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false }),
@@ -49,11 +50,16 @@ function contextOf({ leaf, key, root }: Papers): TlsContext {
   return engine.context({ chain: [chain!], key: pkcs8!, anchors: [anchor!], accept: () => null });
 }
 
-function startReactor(): Reactor {
+export function startReactor(): Reactor {
   const fail = (error: unknown) => console.error(error);
   const reactor = new Reactor({ onError: fail, onShed: () => fail("connections were shed") });
   void reactor.run("shared");
   return reactor;
+}
+
+/** What {@link serve} left in `folder`. */
+export function readPapers(folder: string): Record<string, Papers> {
+  return JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
 }
 
 async function serve(folder: string, [own, ...others]: readonly string[]): Promise<void> {
@@ -76,8 +82,7 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
 }
 
 function dial(folder: string, address: SocketAddress, seconds: number): void {
-  const papers: Record<string, Papers> = JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
-  const context = contextOf(papers["peer"]!);
+  const context = contextOf(readPapers(folder)["peer"]!);
   const reactor = startReactor();
   const end = performance.now() + seconds * 1000;
   let done = 0, lanes = LANES;
@@ -129,7 +134,9 @@ async function knock(addresses: readonly string[], seconds: number): Promise<voi
   console.log(done);
 }
 
-const [mode, ...words] = Deno.args;
-if (mode === "serve") await serve(words[0]!, words.slice(1));
-else if (mode === "dial") dial(words[0]!, { ip: parseIp(words[1]!)!, port: HBONE_PORT }, Number(words[2]));
-else await knock(words[0]!.split(","), Number(words[1]));
+if (import.meta.main) {
+  const [mode, ...words] = Deno.args;
+  if (mode === "serve") await serve(words[0]!, words.slice(1));
+  else if (mode === "dial") dial(words[0]!, { ip: parseIp(words[1]!)!, port: HBONE_PORT }, Number(words[2]));
+  else await knock(words[0]!.split(","), Number(words[1]));
+}

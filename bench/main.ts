@@ -19,6 +19,7 @@ import { LIMIT_ROWS } from "./rows_limits.ts";
 import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
+import { NEWCOMER_ROWS } from "./rows_newcomers.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
 import { POD_ROWS } from "./rows_pods.ts";
 import { STALL_ROWS } from "./rows_stall.ts";
@@ -41,6 +42,7 @@ const ROWS: readonly Row[] = [
   ...POD_ROWS,
   ...DNS_ROWS,
   ...HANDSHAKE_ROWS,
+  ...NEWCOMER_ROWS,
   ...IDENTITY_ROWS,
   ...ATTACK_ROWS,
   ...UNREAD_ROWS,

@@ -14,7 +14,7 @@ import { builtLibrary } from "./tls_library.ts";
 import type { CommandFor } from "./ztunnels.ts";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
-const PEER = `${REPOSITORY}bench/handshake_peer.ts`;
+const PEER = "handshake_peer.ts";
 const START_MILLIS = 30_000;
 const WARM_UP_SECONDS = 1;
 
@@ -33,16 +33,18 @@ const handshakes: Row = {
   quick: false,
   measure: oneByOne(async (subject, plan) => {
     const command = commandOf(subject);
-    return command === null ? {} : await measure(command, plan);
+    return command === null ? {} : await withProxy(command, (bed) => measure(bed, plan));
   }),
 };
 
-interface Command {
+/** How a proxy is started. */
+export interface Command {
   readonly argv: CommandFor;
   readonly env: Readonly<Record<string, string>>;
 }
 
-function commandOf({ id, link }: Subject): Command | null {
+/** Null: the subject is no proxy that can run alone. */
+export function commandOf({ id, link }: Subject): Command | null {
   if (link.kind !== "namespaces") return null;
   if (id === "ours") return { argv: ourCommand, env: {} };
   if (id === "ours-3.5") return { argv: ourCommand, env: { TLS_LIBRARY: builtLibrary() ?? "" } };
@@ -50,7 +52,22 @@ function commandOf({ id, link }: Subject): Command | null {
   return id === "rust" && rust ? { argv: () => [rust], env: {} } : null;
 }
 
-async function measure(command: Command, plan: Plan): Promise<Sample> {
+/** One proxy in a namespace of its own, and a place for peers in another. */
+export interface ProxyBed {
+  readonly proxy: Started;
+  /** Where the papers of the peers are. */
+  readonly folder: string;
+  readonly address: string;
+  /** Addresses of the peers' side. */
+  readonly peers: readonly string[];
+  /** Runs a program of `bench/` as a peer, or beside the proxy. */
+  peer(script: string, ...words: string[]): Promise<string>;
+  beside(script: string, ...words: string[]): Promise<string>;
+  /** Starts one on the peers' side, which takes only the CPU time that others leave: strangers have their own. */
+  start(script: string, ...words: string[]): Started;
+}
+
+export async function withProxy(command: Command, use: (bed: ProxyBed) => Promise<Sample>): Promise<Sample> {
   const folder = Deno.makeTempDirSync({ prefix: "ztunnel-handshakes-" });
   const processes = new Processes(folder);
   const link = await openLink("namespaces", processes, `${Deno.pid}-h`);
@@ -60,13 +77,13 @@ async function measure(command: Command, plan: Plan): Promise<Sample> {
       await processes.run([...link.inside("server"), "ip", "addr", "add", `${ip}/24`, "dev", "veth0"]);
     }
     const library = builtLibrary();
-    const inPeer = (side: "client" | "server", ...words: string[]) => [
+    const inPeer = (side: "client" | "server", script: string, ...words: string[]) => [
       ...link.inside(side),
       "env",
       ...(library === null ? [] : [`TLS_LIBRARY=${library}`]),
-      ...[Deno.execPath(), "run", "-A", "--no-prompt", PEER, ...words],
+      ...[Deno.execPath(), "run", "-A", "--no-prompt", `${REPOSITORY}bench/${script}`, ...words],
     ];
-    const serving = processes.start("peers", inPeer("server", "serve", folder, link.addresses.server, ...peers));
+    const serving = processes.start("peers", inPeer("server", PEER, "serve", folder, link.addresses.server, ...peers));
     await waitForLog(serving, /ready/, START_MILLIS);
     const proxy = await startProxy(processes, (env) => [...link.inside("client"), ...command.argv(env)], command.env, {
       folder,
@@ -74,23 +91,35 @@ async function measure(command: Command, plan: Plan): Promise<Sample> {
       ca: link.addresses.server,
       peers,
     });
-    const rate = async (seconds: number, side: "client" | "server", ...words: string[]) => {
-      const before = cpuTime(proxy.pid);
-      const count = Number((await processes.run(inPeer(side, ...words, `${seconds}`))).trim());
-      const after = cpuTime(proxy.pid);
-      return { rate: count / seconds, perCpu: count / (after.user + after.system - before.user - before.system) };
-    };
-    const accept = (seconds: number) => rate(seconds, "server", "dial", folder, link.addresses.client);
-    const dial = (seconds: number) => rate(seconds, "client", "knock", peers.join());
-    await accept(WARM_UP_SECONDS);
-    await dial(WARM_UP_SECONDS);
-    const server = await accept(plan.seconds), client = await dial(plan.seconds);
-    return { server: server.perCpu, client: client.perCpu, serverRate: server.rate, clientRate: client.rate };
+    return await use({
+      proxy,
+      folder,
+      address: link.addresses.client,
+      peers,
+      peer: (script, ...words) => processes.run(inPeer("server", script, ...words)),
+      beside: (script, ...words) => processes.run(inPeer("client", script, ...words)),
+      start: (script, ...words) => processes.start("peer", ["nice", "-n", "19", ...inPeer("server", script, ...words)]),
+    });
   } finally {
     await processes.stopAll();
     await link.close();
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function measure({ proxy, folder, address, peers, peer, beside }: ProxyBed, plan: Plan): Promise<Sample> {
+  const rate = async (seconds: number, run: ProxyBed["peer"], ...words: string[]) => {
+    const before = cpuTime(proxy.pid);
+    const count = Number((await run(PEER, ...words, `${seconds}`)).trim());
+    const after = cpuTime(proxy.pid);
+    return { rate: count / seconds, perCpu: count / (after.user + after.system - before.user - before.system) };
+  };
+  const accept = (seconds: number) => rate(seconds, peer, "dial", folder, address);
+  const dial = (seconds: number) => rate(seconds, beside, "knock", peers.join());
+  await accept(WARM_UP_SECONDS);
+  await dial(WARM_UP_SECONDS);
+  const server = await accept(plan.seconds), client = await dial(plan.seconds);
+  return { server: server.perCpu, client: client.perCpu, serverRate: server.rate, clientRate: client.rate };
 }
 
 interface Place {

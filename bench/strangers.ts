@@ -1,0 +1,102 @@
+/**
+ * Newcomers of a proxy's inbound port, in the place of `handshake_peer.ts` (whose papers they use):
+ *
+ *     honest FOLDER ADDRESS FROM SECONDS           fifty tunnels a second: TCP, TLS, and the first bytes of HTTP/2 that
+ *                                                  the proxy says. Prints { opened, failed, p50, p99 }, times in ms
+ *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which say nothing
+ *     half-open FOLDER ADDRESS FROM SECONDS RATE   the same with the first message of a handshake, and nothing after it
+ *
+ * FROM is the address that they come from.
+ */
+import { PREFACE } from "../src/h2/frame.ts";
+import { settings } from "../src/h2/testing_frames.ts";
+import { encodePem } from "../src/identity/pem.ts";
+import { parseIp, type SocketAddress } from "../src/net/address.ts";
+import type { Duplex } from "../src/net/duplex.ts";
+import { contextOf, HBONE_PORT, readPapers, startReactor } from "./handshake_peer.ts";
+import { MemoryTls } from "./memory_tls.ts";
+
+const EVERY_MILLIS = 20;
+/** What is not there by then has failed. */
+const TIMEOUT = 10_000;
+
+const [mode = "", folder = "", address = "", from = "", seconds = "", rate = ""] = Deno.args;
+const to: SocketAddress = { ip: parseIp(address)!, port: HBONE_PORT };
+const source: SocketAddress = { ip: parseIp(from)!, port: 0 };
+const reactor = startReactor();
+const end = performance.now() + Number(seconds) * 1000;
+
+function honest(): void {
+  const context = contextOf(readPapers(folder)["peer"]!);
+  const times: number[] = [];
+  let begun = 0, failed = 0;
+  const one = () => {
+    begun++;
+    const startedAt = performance.now();
+    const fail = () => void failed++;
+    const greet = (secured: Duplex) => {
+      const buffer = new Uint8Array(16_384);
+      const answered = () => {
+        if (secured.read(buffer) <= 0) return;
+        times.push(performance.now() - startedAt);
+        secured.close(true);
+      };
+      secured.start({ onReadable: answered, onWritable() {}, onFailure: fail });
+      secured.write(Uint8Array.from([...PREFACE, ...settings()]));
+      answered();
+    };
+    reactor.dial(to, { source, timeout: TIMEOUT }, {
+      onConnect: (plain) =>
+        void reactor.secure(plain, context, "client", TIMEOUT, { onSecure: greet, onSecureFailure: fail }),
+      onDialFailure: fail,
+    });
+  };
+  const next = () => {
+    if (performance.now() < end) {
+      one();
+      reactor.after(EVERY_MILLIS, next);
+    } else if (times.length + failed < begun && performance.now() < end + TIMEOUT) reactor.after(100, next);
+    else {
+      const sorted = times.sort((a, b) => a - b), at = (part: number) => sorted[Math.floor(sorted.length * part)];
+      console.log(JSON.stringify({ opened: times.length, failed: begun - times.length, p50: at(0.5), p99: at(0.99) }));
+      Deno.exit(0);
+    }
+  };
+  next();
+}
+
+/** The same for all of them: a server does not look whether it is new. */
+function firstMessage(): Uint8Array {
+  const { leaf, key } = readPapers(folder)["peer"]!;
+  const paths = [`${folder}/stranger.pem`, `${folder}/stranger.key`] as const;
+  Deno.writeTextFileSync(paths[0], encodePem("CERTIFICATE", Uint8Array.fromBase64(leaf)));
+  Deno.writeTextFileSync(paths[1], encodePem("PRIVATE KEY", Uint8Array.fromBase64(key)));
+  const tls = new MemoryTls(...paths);
+  tls.handshake();
+  return Uint8Array.from(tls.take().flatMap((chunk) => [...chunk]));
+}
+
+function strangers(words: Uint8Array | null): void {
+  const perTick = Number(rate) * EVERY_MILLIS / 1000;
+  let dialled = 0;
+  const startedAt = performance.now();
+  const tick = () => {
+    if (performance.now() >= end) Deno.exit(0);
+    const due = (performance.now() - startedAt) / EVERY_MILLIS * perTick;
+    for (; dialled < due; dialled++) {
+      reactor.dial(to, { source, timeout: TIMEOUT }, {
+        onConnect(plain) {
+          if (words !== null) plain.write(words);
+          plain.start({ onReadable: () => plain.ended && plain.close(), onWritable() {}, onFailure() {} });
+        },
+        onDialFailure() {},
+      });
+    }
+    reactor.after(EVERY_MILLIS, tick);
+  };
+  console.log("dialling");
+  tick();
+}
+
+if (mode === "honest") honest();
+else strangers(mode === "half-open" ? firstMessage() : null);
