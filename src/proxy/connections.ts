@@ -10,6 +10,7 @@ import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
+import { PendingDials } from "./pending_dials.ts";
 import { Unproven } from "./unproven.ts";
 
 export interface LiveConnection {
@@ -62,7 +63,7 @@ export class Connections {
   /** Of them, those that came since the last portion: cut beside the next one, or they could put off the end. */
   #latecomers = 0;
   /** Streams and captured connections that wait for an application to accept. */
-  pendingDials = 0;
+  readonly pendingDials = new PendingDials();
   readonly unproven = new Unproven();
 
   /** `socketGauge` counts accepted sockets. */

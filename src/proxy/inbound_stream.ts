@@ -21,6 +21,7 @@ import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connectio
 import type { InboundConnection } from "./connections.ts";
 import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
 import { derivedPeer } from "./derived_peer.ts";
+import type { PendingDial } from "./pending_dials.ts";
 import type { PodContext } from "./pod_context.ts";
 import { type InboundRequest, readInboundRequest, withoutBaggage } from "./inbound_request.ts";
 import { proxyHeader } from "./proxy_header.ts";
@@ -34,7 +35,7 @@ export interface InboundPeer {
   readonly identity: SpiffeId;
 }
 
-export class InboundStream implements StreamHandler, InboundConnection, CopyMeter {
+export class InboundStream implements StreamHandler, InboundConnection, CopyMeter, PendingDial {
   readonly #context: PodContext;
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
@@ -190,12 +191,6 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
 
   #dial(route: InboundRoute, local: Workload): void {
     const { settings, loop, connections } = this.#context;
-    if (connections.pendingDials >= settings.maxPendingDials) {
-      const message = `connection failed: ${settings.maxPendingDials} connections wait for applications already`;
-      return this.#deny("503", { flag: "CONNECT", message });
-    }
-    connections.pendingDials++;
-    this.#dialing = true;
     const source = route.overLoopback
       ? { ip: route.dial.ip, port: 0 }
       : settings.originalSource
@@ -210,6 +205,13 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
         this.#deny("503", { flag: "CONNECT", message: `connection failed: ${ending.message}` }),
     });
     this.#abort = () => dial.abort();
+    this.#dialing = true;
+    // May end this one or others.
+    connections.pendingDials.add(this, settings.maxPendingDials);
+  }
+
+  giveWay(why: string): void {
+    this.#deny("503", { flag: "CONNECT", message: `connection failed: ${why}` });
   }
 
   #connected(application: Duplex, route: InboundRoute, local: Workload): void {
@@ -283,6 +285,6 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   #dialEnded(): void {
     if (!this.#dialing) return;
     this.#dialing = false;
-    this.#context.connections.pendingDials--;
+    this.#context.connections.pendingDials.delete(this);
   }
 }

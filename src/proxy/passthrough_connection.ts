@@ -8,10 +8,11 @@ import type { Millis } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { InboundConnection } from "./connections.ts";
 import { CLIENT_RESET, type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import type { PendingDial } from "./pending_dials.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 
-export class PassthroughConnection implements InboundConnection, DuplexSink, CopyMeter {
+export class PassthroughConnection implements InboundConnection, DuplexSink, CopyMeter, PendingDial {
   readonly #context: PodContext;
   readonly #client: Duplex;
   readonly #target: SocketAddress;
@@ -104,12 +105,6 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
 
   #dial(route: InboundRoute): void {
     const { settings, loop, connections } = this.#context;
-    if (connections.pendingDials >= settings.maxPendingDials) {
-      const message = `connection failed: ${settings.maxPendingDials} connections wait for applications already`;
-      return this.#finish({ flag: "CONNECT", message });
-    }
-    connections.pendingDials++;
-    this.#dialing = true;
     const source = { ip: this.#client.remote.ip, port: 0 };
     const dial = loop.network.dial(route.dial, settings.originalSource ? { ...settings.dial, source } : settings.dial, {
       onConnect: (application) => {
@@ -127,6 +122,13 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
       onDialFailure: (ending) => this.#finish({ flag: "CONNECT", message: `connection failed: ${ending.message}` }),
     });
     this.#abort = () => dial.abort();
+    this.#dialing = true;
+    // May end this one or others.
+    connections.pendingDials.add(this, settings.maxPendingDials);
+  }
+
+  giveWay(why: string): void {
+    this.#finish({ flag: "CONNECT", message: `connection failed: ${why}` });
   }
 
   #copied(outcome: CopyOutcome): void {
@@ -158,6 +160,6 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
   #dialEnded(): void {
     if (!this.#dialing) return;
     this.#dialing = false;
-    this.#context.connections.pendingDials--;
+    this.#context.connections.pendingDials.delete(this);
   }
 }

@@ -1,0 +1,66 @@
+/**
+ * Dials of applications under way for one listener of a pod, and who gives way when there are too many. An application
+ * that is not there, or a port whose SYNs are dropped, holds a dial for its whole time limit; one caller must not keep
+ * others out by that. So whoever holds most loses its oldest dials: a caller, or all callers of one port together.
+ */
+import type { Call } from "../mesh/authorize.ts";
+import { NumberMap } from "../net/number_map.ts";
+
+/** Looking for the largest holder costs a millisecond, so more than one dial gives way. To end one takes 50 us. */
+const PORTION = 16;
+
+export interface PendingDial {
+  /** Its number in `Connections`, by which they come in order. */
+  readonly registration: number;
+  readonly call: Call;
+  /** The dial ends, and the caller is told. `why` stands behind `connection failed: `. */
+  giveWay(why: string): void;
+}
+
+export class PendingDials {
+  readonly #dials = new NumberMap<PendingDial>();
+
+  get size(): number {
+    return this.#dials.size;
+  }
+
+  /** `most`: how many may be under way. */
+  add(dial: PendingDial, most: number): void {
+    this.#dials.set(dial.registration, dial);
+    if (this.#dials.size > most) this.#makeRoom(most);
+  }
+
+  delete(dial: PendingDial): void {
+    this.#dials.delete(dial.registration);
+  }
+
+  #makeRoom(most: number): void {
+    const dials = this.#dials.values();
+    const callers = largest(dials, callerOf), ports = largest(dials, portOf);
+    // Of one caller that dials one port it is the caller.
+    const holder = callers.dials.length >= ports.dials.length ? `caller ${callers.key}` : `port ${ports.key}`;
+    const { dials: held } = callers.dials.length >= ports.dials.length ? callers : ports;
+    const why = `gave way to others, as ${most} connections wait for applications already, ` +
+      `${held.length} of them for ${holder}`;
+    for (const dial of held.slice(0, Math.min(PORTION, Math.ceil(held.length / 2)))) {
+      this.#dials.delete(dial.registration);
+      dial.giveWay(why);
+    }
+  }
+}
+
+/** The identity, or the address of a plain connection. */
+function callerOf({ call: { identity, source } }: PendingDial): string {
+  return identity ?? source.ip;
+}
+
+function portOf({ call: { target } }: PendingDial): number {
+  return target.port;
+}
+
+function largest<K>(dials: readonly PendingDial[], keyOf: (dial: PendingDial) => K): { key: K; dials: PendingDial[] } {
+  const groups = Map.groupBy(dials, keyOf);
+  let [key, most] = groups.entries().next().value!;
+  for (const [other, group] of groups) if (group.length > most.length) [key, most] = [other, group];
+  return { key, dials: most };
+}
