@@ -1,4 +1,4 @@
-# The runtime and the program as two files on Debian 13, whose OpenSSL is 3.5.
+# The runtime and the program as files on Debian 13, whose OpenSSL is 3.5.
 #
 #   docker build -t ztunnel:1.0.0 --build-arg VERSION=1.0.0 --build-arg REVISION=$(git rev-parse HEAD) \
 #     --build-arg DEBIAN_DIGEST=sha256:... .

@@ -74,11 +74,15 @@ stamp() {
   sed -e "s|@ZTUNNEL_VERSION@|$version|" -e "s|@ZTUNNEL_REVISION@|$revision|" -e "s|@ZTUNNEL_STATUS@|${STATUS:-$status}|"
 }
 
-# One JavaScript file, npm packages included, as deno.lock has them. Workers run the same file. The first lines tell it of the library beside it.
+# JavaScript with the npm packages, as deno.lock has them: ztunnel.js and, for each dynamic import, a file beside it, so
+# that an isolate loads its own half and the runtime's modules that this half uses. Workers begin with ztunnel.js too. Its
+# first lines tell it of the library beside it.
 bundle() {
-  runtime bundle --quiet --frozen-lockfile --check --platform deno -o "$work/bundle.js" "$entry"
-  stamp < "$work/bundle.js" > "$work/stamped.js"
-  cat - "$work/stamped.js" > "$parts/ztunnel.js" <<'J'
+  runtime bundle --quiet --frozen-lockfile --check --platform deno --code-splitting --outdir "$work/bundle" "$entry"
+  main=$(basename "$entry" .ts).js
+  for file in "$work"/bundle/*.js; do stamp < "$file" > "$parts/$(basename "$file")"; done
+  mv "$parts/$main" "$work/main.js"
+  cat - "$work/main.js" > "$parts/ztunnel.js" <<'J'
 try {
   const library = import.meta.dirname + "/libssl.so";
   if (Deno.statSync(library).isFile && !Deno.env.has("ZTUNNEL_BUNDLED_TLS_LIBRARY")) {

@@ -1,6 +1,6 @@
 /**
  * The program: `ztunnel [proxy | version | help]` in the main isolate, a data-plane worker in the others. One file is
- * both, so that one bundle holds everything (`docs/spec/deno-notes.md` 11); each loads only its own half.
+ * both, since a bundler does not follow workers (`docs/spec/deno-notes.md` 11); each loads only its own half.
  */
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
 
@@ -14,10 +14,21 @@ if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerG
   for (const event of early) self.onmessage(event);
 } else {
   const { checkPermissions } = await import("./app/check_permissions.ts");
-  await checkPermissions(import.meta.filename!, Deno.args[0] === undefined || Deno.args[0] === "proxy");
+  const isProxy = Deno.args[0] === undefined || Deno.args[0] === "proxy";
+  await checkPermissions(import.meta.filename!, isProxy);
   // As early as there is the permission for it: until then the signal would end the process.
   const { ignoreDebuggerSignal } = await import("./os/debugger_signal.ts");
   ignoreDebuggerSignal();
+  // Until the configuration says more, and before there is a thread that allocates a lot.
+  const { limitArenas } = await import("./os/memory.ts");
+  limitArenas(1);
+  const newWorker = () => new Worker(import.meta.url, { type: "module", name: "data-plane" });
+  // Every proxy has one. To load its half takes half of the time of a start: it does so while this isolate loads its own.
+  let first = isProxy ? newWorker() : null;
   const { main } = await import("./app/command_line.ts");
-  await main(Deno.args, () => new Worker(import.meta.url, { type: "module", name: "data-plane" }));
+  await main(Deno.args, () => {
+    const worker = first ?? newWorker();
+    first = null;
+    return worker;
+  });
 }
