@@ -41,6 +41,7 @@ const BYTES_PER_UPDATE = 1024;
 /** All budgets of one connection. */
 export class Budgets {
   readonly resets: TokenBucket;
+  readonly earlyResets: TokenBucket;
   readonly emptyData: TokenBucket;
   readonly pings: TokenBucket;
   readonly settings: TokenBucket;
@@ -51,6 +52,7 @@ export class Budgets {
 
   constructor(limits: AbuseLimits, now: Millis) {
     this.resets = new TokenBucket("resets", limits.resets, now);
+    this.earlyResets = new TokenBucket("resets without an answer", limits.earlyResets, now);
     this.emptyData = new TokenBucket("empty DATA frames", limits.emptyData, now);
     this.pings = new TokenBucket("PING frames", limits.pings, now);
     this.settings = new TokenBucket("SETTINGS frames", limits.settings, now);

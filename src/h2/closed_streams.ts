@@ -7,6 +7,8 @@ export enum Closing {
   /** Never open, or forgotten. */
   UNKNOWN,
   ENDED,
+  /** The same, and the peer has sent the one RST_STREAM behind it that is free. */
+  ENDED_AND_RESET,
   RESET_BY_PEER,
   /** The peer may not know yet: its frames are dropped, within the window the stream had. */
   RESET_BY_US,

@@ -10,9 +10,6 @@ import type { H2Stream } from "./stream.ts";
 import { WaitingFor } from "./wait_queue.ts";
 import { Work } from "./work.ts";
 
-/** A reset of a stream that we had answered costs this part of one: no worse than a stream that ends well. */
-const ANSWERED_RESET = 0.1;
-
 /** Every method returns false when the connection has ended. */
 export class ControlReceiver {
   constructor(private readonly core: Core, private readonly keepalive: Keepalive) {}
@@ -30,18 +27,27 @@ export class ControlReceiver {
   reset(streamId: number, bytes: Uint8Array, at: number): boolean {
     const core = this.core;
     if (core.isIdle(streamId)) {
-      if (core.isServer && streamId > core.shutdown.sentLast) return core.charge(core.budgets.resets);
+      if (core.isServer && streamId > core.shutdown.sentLast) return core.charge(core.budgets.earlyResets);
       return core.fail(ErrorCode.PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     }
     const stream = core.streams.get(streamId);
-    if (!core.charge(core.budgets.resets, stream !== undefined && stream.headersSent ? ANSWERED_RESET : 1)) {
-      return false;
-    }
-    if (stream === undefined) return true;
+    if (stream === undefined) return this.lateReset(streamId);
+    if (!core.charge(stream.headersSent ? core.budgets.resets : core.budgets.earlyResets)) return false;
     core.work += Work.RESET;
     const code: ErrorCode = getUint32(bytes, at);
     stream.abandon(failure("peer", code, reasonText(code)), Closing.RESET_BY_PEER);
     return !core.ended;
+  }
+
+  /**
+   * A stream that both sides have ended may be reset once more for nothing: clients that are done with a stream do that,
+   * and it is no work. Each further reset costs.
+   */
+  private lateReset(streamId: number): boolean {
+    const core = this.core;
+    if (core.closed.get(streamId) !== Closing.ENDED) return core.charge(core.budgets.earlyResets);
+    core.closed.add(streamId, Closing.ENDED_AND_RESET, 0);
+    return true;
   }
 
   windowUpdate(streamId: number, bytes: Uint8Array, at: number): boolean {

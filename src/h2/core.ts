@@ -164,8 +164,8 @@ export class Core implements OutputOwner {
   }
 
   /**
-   * The peer broke a rule on one stream: RST_STREAM, paid from the budget of resets, since a peer that provokes them
-   * makes us work as if it sent them. False: the connection has ended.
+   * The peer broke a rule on one stream: RST_STREAM, paid from the budget of early resets, since a peer that
+   * provokes them makes us work as if it sent them. False: the connection has ended.
    */
   streamError(streamId: number, code: ErrorCode, reason: string): boolean {
     this.work += Work.RESET;
@@ -173,7 +173,7 @@ export class Core implements OutputOwner {
     this.writer.rstStream(streamId, code);
     if (stream === undefined) this.closed.add(streamId, Closing.RESET_BY_US, this.options.streamWindow);
     else stream.abandon(failure("us", code, reason), Closing.RESET_BY_US);
-    return !this.ended && this.charge(this.budgets.resets);
+    return !this.ended && this.charge(this.budgets.earlyResets);
   }
 
   /** Connection error of ours. False, so that `return core.fail(...)` stops the reader. */

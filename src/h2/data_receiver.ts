@@ -85,7 +85,8 @@ export class DataReceiver {
     switch (closing) {
       case Closing.RESET_BY_US:
         return this.afterOurReset(streamId, length);
-      case Closing.ENDED: // §5.1 "closed": after END_STREAM it is the connection's error
+      case Closing.ENDED:
+      case Closing.ENDED_AND_RESET: // §5.1 "closed": after END_STREAM it is the connection's error
         return core.fail(ErrorCode.STREAM_CLOSED, "DATA on an ended stream");
       case Closing.RESET_BY_PEER:
       case Closing.UNKNOWN: // perhaps one that we reset long ago: not worth the connection

@@ -110,7 +110,8 @@ export class HeaderReceiver {
     switch (closing) {
       case Closing.RESET_BY_US:
         return core.charge(core.budgets.otherControl);
-      case Closing.ENDED: // §5.1 "closed": after END_STREAM it is the connection's error
+      case Closing.ENDED:
+      case Closing.ENDED_AND_RESET: // §5.1 "closed": after END_STREAM it is the connection's error
         return core.fail(ErrorCode.STREAM_CLOSED, "HEADERS on an ended stream");
       case Closing.RESET_BY_PEER:
         return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "HEADERS on a reset stream");
@@ -190,7 +191,7 @@ export class HeaderReceiver {
     stream.respond([[":status", "431"]], true);
     // The rest of the request is of no interest (RFC 9113 §8.1).
     if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);
-    return core.charge(core.budgets.resets);
+    return core.charge(core.budgets.earlyResets);
   }
 }
 

@@ -1,9 +1,10 @@
 /** The figures of `docs/spec/dataplane.md` 2.3, and what a peer may cost us. Why these: README.md beside this file. */
-import type { AbuseLimits, H2Options } from "./seam.ts";
+import type { AbuseLimits, Budget, H2Options } from "./seam.ts";
 import { WORK_PER_PASS } from "./work.ts";
 
 export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
-  resets: { burst: 2000, perSecond: 500 },
+  resets: { burst: 20_000, perSecond: 5000 },
+  earlyResets: { burst: 400, perSecond: 500 },
   emptyData: { burst: 1000, perSecond: 100 },
   pings: { burst: 200, perSecond: 20 },
   settings: { burst: 100, perSecond: 10 },
@@ -13,6 +14,25 @@ export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
   headerBlockBytes: 65_536,
   queuedControlBytes: 65_536,
 });
+
+/** What is left of each burst for a peer whose identity has broken a limit lately. */
+const STRICT_PART = 8;
+
+/** For a peer that was cut and comes back: small bursts, while what it may do per second stays. */
+export const STRICT_LIMITS: AbuseLimits = Object.freeze({
+  ...DEFAULT_LIMITS,
+  resets: strict(DEFAULT_LIMITS.resets),
+  earlyResets: strict(DEFAULT_LIMITS.earlyResets),
+  emptyData: strict(DEFAULT_LIMITS.emptyData),
+  pings: strict(DEFAULT_LIMITS.pings),
+  settings: strict(DEFAULT_LIMITS.settings),
+  windowUpdates: strict(DEFAULT_LIMITS.windowUpdates),
+  otherControl: strict(DEFAULT_LIMITS.otherControl),
+});
+
+function strict({ burst, perSecond }: Budget): Budget {
+  return { burst: Math.ceil(burst / STRICT_PART), perSecond };
+}
 
 /** Frozen. `{ ...defaultOptions(role), streamWindow: 65_535 }` changes one. */
 export function defaultOptions(role: "client" | "server"): H2Options {

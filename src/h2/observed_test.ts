@@ -1,7 +1,7 @@
 /** Attacks of `docs/spec/observed.md`, each by its number, and the advisories known for HTTP/2. */
 import { strict as assert } from "node:assert";
 import { FrameType } from "./frame.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { DEFAULT_LIMITS, STRICT_LIMITS } from "./limits.ts";
 import { ErrorCode } from "./seam.ts";
 import { assertAlive, CONNECT, LIMIT, OK, Pair, pattern, sendAll } from "./testing.ts";
 import {
@@ -176,8 +176,8 @@ Deno.test("observed O32, rapid reset (CVE-2023-44487): requests reset before the
   const s = new Scripted("server");
   s.log.answer = () => {};
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT), rst(2 * i + 1)]);
-  assert.equal(debug, "resets above 2000 at once or 500 per second");
-  assert.ok(s.log.requests.length <= 2001);
+  assert.equal(debug, "resets without an answer above 400 at once or 500 per second");
+  assert.ok(s.log.requests.length <= 401);
 });
 
 Deno.test("observed O32: paced resets stay within what honest clients need", () => {
@@ -201,24 +201,49 @@ Deno.test("a busy connection may reset thousands of answered streams a second", 
   assertAlive(s.log);
 });
 
+Deno.test("a stream that both sides have ended may be reset for nothing, once", () => {
+  const s = new Scripted("server");
+  s.log.answer = ({ stream }) => stream.respond(OK, true);
+  // 4,000 a second, for ten seconds.
+  for (let i = 0; i < 40_000; i++) {
+    s.now = 1000 + i / 4;
+    s.send(s.headers(2 * i + 1, CONNECT, true), rst(2 * i + 1));
+    s.take();
+  }
+  assertAlive(s.log);
+  assert.equal(flood(s, () => [rst(79_999)]).debug, "resets without an answer above 400 at once or 500 per second");
+});
+
+Deno.test("who has been cut may do little at once, and as much per second as others", () => {
+  const s = new Scripted("server", { limits: STRICT_LIMITS });
+  s.log.answer = () => {};
+  for (let i = 0; i < 4000; i++) {
+    s.now = 1000 + i * 2.5;
+    s.send(s.headers(2 * i + 1, CONNECT), rst(2 * i + 1));
+  }
+  assertAlive(s.log);
+  const { debug } = flood(s, (i) => [s.headers(10_001 + 2 * i, CONNECT), rst(10_001 + 2 * i)]);
+  assert.equal(debug, "resets without an answer above 50 at once or 500 per second");
+});
+
 Deno.test("made you reset (CVE-2025-8671): resets that the peer provokes cost it the same", () => {
   const s = new Scripted("server");
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT), windowUpdate(2 * i + 1, 0)]);
-  assert.equal(debug, "resets above 2000 at once or 500 per second");
+  assert.equal(debug, "resets without an answer above 400 at once or 500 per second");
 });
 
 Deno.test("requests with too many fields cost the same as resets", () => {
   const s = new Scripted("server");
   const fields = [...CONNECT, ...new Array(300).fill(["cookie", "a"] as const)];
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, fields)]);
-  assert.equal(debug, "resets above 2000 at once or 500 per second");
+  assert.equal(debug, "resets without an answer above 400 at once or 500 per second");
   assert.equal(s.log.requests.length, 0);
 });
 
 Deno.test("streams above the limit are refused, and not for ever", () => {
   const s = new Scripted("server", { maxConcurrentStreams: 2 });
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT)]);
-  assert.equal(debug, "resets above 2000 at once or 500 per second");
+  assert.equal(debug, "resets without an answer above 400 at once or 500 per second");
   assert.equal(s.log.requests.length, 2);
 });
 
@@ -257,7 +282,7 @@ const FLOODS: [name: string, budget: string, make: (i: number) => Uint8Array[]][
   ],
   ["PRIORITY", "other control frames above 2000 at once or 200 per second", () => [frame(2, 0, 3, [0, 0, 0, 1, 1])]],
   ["unknown frames", "other control frames above 2000 at once or 200 per second", () => [frame(0x99, 0, 0, [1])]],
-  ["RST_STREAM on one closed stream", "resets above 2000 at once or 500 per second", () => [rst(1)]],
+  ["RST_STREAM on one closed stream", "resets without an answer above 400 at once or 500 per second", () => [rst(1)]],
 ];
 for (const [name, budget, make] of FLOODS) {
   Deno.test(`observed O33: a flood of ${name} breaches its budget`, () => {

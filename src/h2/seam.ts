@@ -209,11 +209,10 @@ export interface H2Options {
 
 /** Budgets of what a peer may do; each breach ends the connection with ENHANCE_YOUR_CALM and names itself. */
 export interface AbuseLimits {
-  /**
-   * RST_STREAM frames from the peer, and those it makes us send: `burst` at once, refilled at `perSecond`. The reset of
-   * a stream that was answered counts a tenth.
-   */
+  /** RST_STREAM frames of the peer for streams that were answered: `burst` at once, refilled at `perSecond`. */
   readonly resets: Budget;
+  /** The same for streams that were not answered yet, and RST_STREAM frames that the peer makes us send. */
+  readonly earlyResets: Budget;
   readonly emptyData: Budget;
   readonly pings: Budget;
   readonly settings: Budget;

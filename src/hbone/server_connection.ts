@@ -15,7 +15,9 @@ export interface ServerEvents {
   onClosed(failure: H2Failure): void;
 }
 
-export type ServerHttp2 = Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">;
+export type ServerHttp2 =
+  & Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">
+  & Partial<Pick<H2Options, "limits">>;
 
 export class ServerConnection implements ConnectionHandler {
   readonly #loop: Loop;

@@ -10,6 +10,7 @@ import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
+import { CutPeers } from "./cut_peers.ts";
 import { PendingDials } from "./pending_dials.ts";
 import { Unproven } from "./unproven.ts";
 
@@ -65,6 +66,7 @@ export class Connections {
   /** Streams and captured connections that wait for an application to accept. */
   readonly pendingDials = new PendingDials();
   readonly unproven = new Unproven();
+  readonly cutPeers = new CutPeers();
 
   /** `socketGauge` counts accepted sockets. */
   constructor(state: MeshState, reassessment: Reassessment, socketGauge: { value: number } = { value: 0 }) {

@@ -17,6 +17,7 @@ import type { Workload } from "../mesh/model.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve_inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
+import type { TurnTask } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord } from "../telemetry/connection_telemetry.ts";
 import type { InboundConnection } from "./connections.ts";
 import { copyFailure, type CopyMeter, type CopyOutcome } from "./copy.ts";
@@ -35,7 +36,7 @@ export interface InboundPeer {
   readonly identity: SpiffeId;
 }
 
-export class InboundStream implements StreamHandler, InboundConnection, CopyMeter, PendingDial {
+export class InboundStream implements StreamHandler, InboundConnection, CopyMeter, PendingDial, TurnTask {
   readonly #context: PodContext;
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
@@ -47,6 +48,8 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   /** What came before the application was there; its window bounds it. */
   #early: PendingBytes | null = null;
   #earlyEnd = false;
+  /** Where it is to be dialled. */
+  #admitted: { readonly route: InboundRoute; readonly local: Workload } | null = null;
   #dialing = false;
   #done = false;
   /** Names the control plane was asked for. */
@@ -163,7 +166,18 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     const verdict = this.#context.admission.judge(this.call, this.#context.log);
     this.#record = this.#openRecord(route, local, verdict.allow);
     if (!verdict.allow) return this.#deny("401", { flag: "DENY", message: verdict.message! });
-    this.#dial(route, local);
+    this.#admitted = { route, local };
+    this.#context.loop.network.atTurnEnd(this);
+  }
+
+  /**
+   * Dials at the end of the turn, so that a stream whose HEADERS and RST_STREAM come in one read (rapid reset) causes no
+   * dial.
+   */
+  runTurn(): void {
+    const admitted = this.#admitted;
+    this.#admitted = null;
+    if (!this.#done && admitted !== null) this.#dial(admitted.route, admitted.local);
   }
 
   /** What a caller says about itself counts only when it was let in, and comes by a gateway that the mesh names. */

@@ -14,6 +14,7 @@ import { type SpiffeId, trustDomainOf } from "../identity/spiffe_id.ts";
 import type { TrustStore } from "../identity/trust_bundles.ts";
 import type { Workload } from "../mesh/model.ts";
 import { identityOf } from "../mesh/workload_identity.ts";
+import { STRICT_LIMITS } from "../h2/limits.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
@@ -139,7 +140,10 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     this.#context.connections.unproven.delete(this);
     this.#logEstablished(tls);
     const peer = { address: duplex.remote, local: duplex.local, identity };
-    this.#server = new ServerConnection(this.#context.loop, duplex, this.#identity!, this.#context.settings.http2, {
+    const { loop, settings: { http2 }, connections } = this.#context;
+    const strict = connections.cutPeers.has(identity, loop.network.now());
+    const options = strict ? { ...http2, limits: STRICT_LIMITS } : http2;
+    this.#server = new ServerConnection(loop, duplex, identity, options, {
       onRequest: (stream, headers) => new InboundStream(this.#context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
     });
@@ -172,7 +176,10 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
 
   /** A peer that breaks the rules loses the connection; whoever looks for the reason finds it here. */
   #closed(failure: H2Failure): void {
-    const { lines } = this.#context;
+    const { lines, connections, loop } = this.#context;
+    if (failure.by === "us" && failure.code === ErrorCode.ENHANCE_YOUR_CALM) {
+      connections.cutPeers.add(this.#identity!, loop.network.now());
+    }
     const log = this.#context.log.as("ztunnel::proxy::inbound");
     const peer = { peer: bare(formatAddress(this.#plain.remote)), identity: this.#identity };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);

@@ -86,7 +86,7 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "rapid-reset",
     row: "O27, CVE-2023-44487",
     what: "tunnels that are reset before the application has answered",
-    breach: /^resets above/,
+    breach: /^resets without an answer above/,
     prepare(peer, scene) {
       const block = hostile.connectBlock(authority(scene, "echo"));
       return hostile.requests(peer, (id) => hostile.openAndReset(id, block));
@@ -96,7 +96,7 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "made-you-reset",
     row: "CVE-2025-8671",
     what: "tunnels in which the peer breaks a rule so that the proxy resets them",
-    breach: /^resets above/,
+    breach: /^resets without an answer above/,
     prepare(peer, scene) {
       const block = hostile.connectBlock(authority(scene, "echo"));
       return hostile.requests(peer, (id) => [hostile.headers(id, block, false), windowUpdate(id, 0)]);
@@ -147,7 +147,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "refused-requests",
     row: "O32",
     what: "requests that are no CONNECT, with answers that nobody lets through",
-    breach: /^resets above/,
+    breach: /^resets without an answer above/,
     manners: { credit: false },
     prepare(peer) {
       const block = hostile.requestBlock();
@@ -169,7 +169,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "hpack-index",
     row: "O32",
     what: "requests of 250 bytes with 240 fields, with answers that nobody lets through",
-    breach: /^resets above/,
+    breach: /^resets without an answer above/,
     manners: { credit: false },
     prepare(peer) {
       const first = hostile.requestBlock(...hostile.insertions(1, 1, 0));

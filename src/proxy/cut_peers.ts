@@ -1,0 +1,33 @@
+/**
+ * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Whoever is cut comes back at once,
+ * and each new connection begins with full budgets: so those of such a peer are smaller (`STRICT_LIMITS`). Others of the
+ * same identity feel little of it, as only bursts are smaller.
+ */
+import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { Millis } from "../net/network.ts";
+
+const REMEMBERED: Millis = 60_000;
+/** Identities are few, but whoever may ask for certificates could make many. */
+const MOST = 1024;
+
+export class CutPeers {
+  /** Until when, the oldest first. */
+  readonly #until = new Map<SpiffeId, Millis>();
+
+  add(identity: SpiffeId, now: Millis): void {
+    this.#until.delete(identity);
+    this.#until.set(identity, now + REMEMBERED);
+    for (const oldest of this.#until.keys()) {
+      if (this.#until.size <= MOST) return;
+      this.#until.delete(oldest);
+    }
+  }
+
+  has(identity: SpiffeId, now: Millis): boolean {
+    const until = this.#until.get(identity);
+    if (until === undefined) return false;
+    if (now < until) return true;
+    this.#until.delete(identity);
+    return false;
+  }
+}
