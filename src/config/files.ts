@@ -8,11 +8,14 @@ export interface ConfigFiles {
   exists(path: string): boolean;
 }
 
+/** Where the kernel tells what it knows. The runtime reads there only with all permissions at once. */
+const OF_THE_KERNEL = /^\/(proc|sys)\//;
+
 /** The files of this machine. */
 export const SYSTEM_FILES: ConfigFiles = {
   read(path) {
     try {
-      return path.startsWith("/proc/") ? readSystemFile(path) : Deno.readTextFileSync(path);
+      return OF_THE_KERNEL.test(path) ? readSystemFile(path) : Deno.readTextFileSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || (error instanceof SystemError && error.code === "ENOENT")) {
         return null;

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { SYSTEM_FILES } from "./files.ts";
 import { memoryLimit } from "./memory_limit.ts";
 
 const GIB = 1 << 30;
@@ -20,6 +21,10 @@ Deno.test("memory limit: of the control group of either version, else of the mac
   const version1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
   assert.equal(limit({ [version1]: `${GIB / 2}\n`, "/proc/meminfo": MEMINFO }), GIB / 2);
   assert.equal(limit({ [version1]: "9223372036854771712\n", "/proc/meminfo": MEMINFO }), 8 * GIB);
+});
+
+Deno.test("memory limit: this machine has one", () => {
+  assert.ok((memoryLimit(SYSTEM_FILES) ?? 0) > 64 << 20);
 });
 
 Deno.test("memory limit: files that are missing, odd or unreadable say nothing", () => {

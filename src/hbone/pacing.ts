@@ -23,7 +23,7 @@ export class Pacing {
   #measuredAt: Millis = -Infinity;
   /** Bytes that may be gathered; null: no limit. */
   #limit: number | null = null;
-  /** What the kernel was told, null: nothing yet. */
+  /** The limit that the kernel has, in bytes; null: it was never set. */
   #unsent: number | null = null;
   #untilMeasured = FIRST_RECEIVED;
 
@@ -55,10 +55,10 @@ export class Pacing {
     this.#limitUnsent(Math.min(bytes, MOST_BYTES));
   }
 
-  /** Tells the kernel where it matters: a path that was never slow is left alone. */
+  /** Sets the limit in the kernel where it matters: for a path that was never slow it stays unset. */
   #limitUnsent(bytes: number): void {
-    const told = this.#unsent;
-    if (told === null ? bytes >= MOST_BYTES : bytes < 1.25 * told && bytes > 0.75 * told) return;
+    const current = this.#unsent;
+    if (current === null ? bytes >= MOST_BYTES : bytes < 1.25 * current && bytes > 0.75 * current) return;
     this.#unsent = bytes;
     this.#path.limitUnsent(bytes >= MOST_BYTES ? 0x7fffffff : bytes);
   }

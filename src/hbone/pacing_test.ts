@@ -43,7 +43,7 @@ Deno.test("pacing: a fast path has no limit, and the kernel is left alone", () =
   assert.deepEqual(take(), ["measure", "round trip 0.05", "gather null"]);
 });
 
-Deno.test("pacing: measured every 10 ms while the path is slow; the kernel is told of changes by a quarter", () => {
+Deno.test("pacing: measured every 10 ms while the path is slow; the kernel gets a new limit when it changes by a quarter", () => {
   const { pacing, take, path } = make();
   path(20, 5000);
   pacing.flushed("blocked", 0);
