@@ -18,8 +18,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 WORKDIR /build
 COPY . .
 ARG VERSION REVISION
-# Started once, so that the image holds the compiled code too.
-RUN ./compile.sh -f folder -o /out && /out/ztunnel version
+# Started once, to see that it runs. The runtime keeps compiled code in the folder `cache` beside the program where it can
+# write to that: mount one there, as deploy/ztunnel.yaml does. From a read-only one it takes none.
+RUN ./compile.sh -f folder -o /out && /out/ztunnel version && rm -rf /out/cache && mkdir /out/cache
 
 FROM debian:13-slim@${DEBIAN_DIGEST}
 ARG VERSION=unknown

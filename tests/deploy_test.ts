@@ -27,6 +27,8 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   [`${POD}.securityContext.seccompProfile.type`]: "system calls that no container needs are closed",
   [`${CONTAINER}.image`]: "it is ours",
   [`${CONTAINER}.imagePullPolicy`]: "said, so that a change of the tag's form does not change it",
+  [`${CONTAINER}.volumeMounts[compiled-code]`]: "a start with compiled code at hand takes 0.2 s of CPU less",
+  [`${POD}.volumes[compiled-code]`]: "as before",
   [`${CONTAINER}.env[RUST_BACKTRACE]`]: "no Rust; the runtime would add an empty stack to each error",
   [`${CONTAINER}.env[INPOD_ENABLED]`]: "the Rust ztunnel ignores it too",
 };
