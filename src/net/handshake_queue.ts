@@ -1,5 +1,5 @@
 /**
- * Which TLS handshake makes its next step. A step takes up to half a millisecond, so one is made in each turn of the
+ * Which TLS handshake makes its next step. A step takes up to half a millisecond, so a few are made in each turn of the
  * loop ({@link Rounds}), and thousands of strangers can be waiting for theirs. An honest peer must not wait for all of
  * them:
  *

@@ -50,7 +50,7 @@ const YIELDS_FOR_MESSAGES = 48;
 export class Reactor implements net.Network, SocketLoop {
   readonly events: LoopEvents;
   readonly leaving = new Set<Leaving>();
-  readonly handshakes = new Rounds<HandshakeTurns>(this, 2, new HandshakeQueue());
+  readonly handshakes = new Rounds<HandshakeTurns>(this, 4, new HandshakeQueue());
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
   readonly #handlers: (FdHandler | undefined)[] = [];
