@@ -1,6 +1,5 @@
 /** What is used of a CONNECT's header list, so that the rest (up to 64 KiB) does not live as long as its tunnel. */
 import type { HeaderList } from "../h2/seam.ts";
-import { headerValue, headerValues } from "../hbone/connect_headers.ts";
 import { parseForwardedHost } from "../mesh/forwarded.ts";
 
 /** A DNS name is shorter (RFC 1035 §2.3.4), and so is any address. */
@@ -18,18 +17,34 @@ export interface InboundRequest {
   readonly baggage: readonly string[];
 }
 
+const NO_BAGGAGE: readonly string[] = [];
+
 export function readInboundRequest(headers: HeaderList): InboundRequest {
-  const host = parseForwardedHost(headerValue(headers, "forwarded"));
-  return {
-    method: headerValue(headers, ":method") ?? "",
-    authority: headerValue(headers, ":authority"),
-    forwardedHost: host !== null && host.length <= LONGEST_HOST ? host : null,
-    network: headerValue(headers, "x-forwarded-network"),
-    baggage: headerValues(headers, "baggage"),
-  };
+  let method = "", authority = null, forwarded = null, network = null, baggage: string[] | null = null;
+  for (const [name, value] of headers) {
+    switch (name) {
+      case ":method":
+        method = value;
+        break;
+      case ":authority":
+        authority = value;
+        break;
+      case "forwarded":
+        forwarded ??= value;
+        break;
+      case "x-forwarded-network":
+        network ??= value;
+        break;
+      case "baggage":
+        (baggage ??= []).push(value);
+    }
+  }
+  const host = parseForwardedHost(forwarded);
+  const forwardedHost = host !== null && host.length <= LONGEST_HOST ? host : null;
+  return { method, authority, forwardedHost, network, baggage: baggage ?? NO_BAGGAGE };
 }
 
 /** The same without what only the opening of the record needs. */
 export function withoutBaggage(request: InboundRequest): InboundRequest {
-  return { ...request, baggage: [] };
+  return request.baggage.length === 0 ? request : { ...request, baggage: NO_BAGGAGE };
 }
