@@ -9,6 +9,7 @@ import { resettingApp, serveApp } from "./support/apps.ts";
 import { credential, foreignCa } from "./support/credentials.ts";
 import { HbonePeer, knock, speak, type TlsOptions } from "./support/hbone_peer.ts";
 import { identityOf } from "./support/mesh.ts";
+import { inTime } from "./support/patience.ts";
 import { closed, failed, IP, leave, raw, refused, type Seen, type Told, Victim } from "./support/victim.ts";
 
 /** RFC 9113 §7 */
@@ -266,8 +267,10 @@ Deno.test("bad peers: apps that are not there, or do not want to talk", async (t
     );
   });
   await t.step("the peer vanishes while the app waits, observed O28", async () => {
+    const accepted = Promise.withResolvers<void>();
     const seen = Promise.withResolvers<string>();
     await using app = serveApp(IP, async (connection) => {
+      accepted.resolve();
       try {
         const end = await connection.read(new Uint8Array(1));
         seen.resolve(end === null ? "end" : "data");
@@ -279,9 +282,11 @@ Deno.test("bad peers: apps that are not there, or do not want to talk", async (t
       async ({ inbound, good }) => {
         const peer = await HbonePeer.connect(inbound, good);
         await peer.tunnel(app.authority);
+        // A connection that is reset before it is accepted never gets to the app.
+        await inTime("the app's connection", accepted.promise);
         const { from } = peer;
         await peer[Symbol.asyncDispose]();
-        return { from, seen: await seen.promise };
+        return { from, seen: await inTime("its end at the app", seen.promise) };
       },
       "reset",
       failed(/./),
