@@ -216,6 +216,7 @@ export class Core implements OutputOwner {
     this.flushTouched();
     if (this.ended) return;
     this.phase = Phase.ENDED;
+    this.credit.close();
     if (goAway) this.writer.goAway(this.lastPeerId, how.code, how.code === ErrorCode.NO_ERROR ? "" : how.reason);
     // "Flush, then close" is then always right, also when nothing was left to say.
     if (how.by !== "transport") this.out.announce();

@@ -132,9 +132,7 @@ export class DataReceiver {
     if (increment === BREACH) {
       core.fail(
         ErrorCode.ENHANCE_YOUR_CALM,
-        `applications have not taken ${
-          core.memory.held.heldBy(core.options.peer)
-        } bytes of this peer, above its share of the memory for that (HELD_BYTES_MAX)`,
+        `applications have not taken ${core.credit.heldByPeer} bytes of this peer, above its share of the memory for that (HELD_BYTES_MAX)`,
       );
       return;
     }

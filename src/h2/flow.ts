@@ -5,7 +5,7 @@
  * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more soon.
  */
 
-import type { HeldBytes } from "./held_bytes.ts";
+import type { HeldBytes, PeerHoldings } from "./held_bytes.ts";
 
 /** No window may exceed this (RFC 9113 §6.9.1). */
 export const MAX_WINDOW = 0x7fffffff;
@@ -88,9 +88,22 @@ export class ConnectionCredit {
   /** Bytes whose credit waits. */
   private waiting = 0;
 
+  private readonly holdings: PeerHoldings;
+
   /** `peer`: whose bytes they are, for the share of each identity. */
-  constructor(size: number, private readonly bound: number, private readonly held: HeldBytes, readonly peer: string) {
+  constructor(size: number, private readonly bound: number, private readonly held: HeldBytes, peer: string) {
     this.window = new ReceiveWindow(size);
+    this.holdings = held.open(peer);
+  }
+
+  /** Bytes that applications have not taken, of all connections of the peer. */
+  get heldByPeer(): number {
+    return this.holdings.held;
+  }
+
+  /** Nothing more is received. To be called once. */
+  close(): void {
+    this.held.close(this.holdings);
   }
 
   /** A stream's window has grown. The connection's follows, as far as it may hold that much. */
@@ -101,10 +114,10 @@ export class ConnectionCredit {
   /** Bytes went to a stream. Returns the increment to announce, or 0, or {@link BREACH}. */
   deliver(length: number): number {
     this.unreleased += length;
-    const verdict = this.held.add(this.peer, length);
+    const verdict = this.held.add(this.holdings, length);
     if (verdict === "breach" && this.unreleased > HARMLESS) {
       this.unreleased -= length;
-      this.held.remove(this.peer, length);
+      this.held.remove(this.holdings, length);
       return BREACH;
     }
     if (verdict === "credit" && this.unreleased <= this.bound) return this.window.giveBack(length);
@@ -116,7 +129,7 @@ export class ConnectionCredit {
   release(length: number): number {
     if (length === 0) return 0;
     this.unreleased -= length;
-    this.held.remove(this.peer, length);
+    this.held.remove(this.holdings, length);
     if (this.waiting === 0) return 0;
     const back = Math.min(this.waiting, length);
     this.waiting -= back;

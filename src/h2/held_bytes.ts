@@ -22,10 +22,21 @@ export interface HeldBytesEvents {
   onFull(peer: string, held: number, total: number): void;
 }
 
+/** What the connections of one peer identity hold together. They keep it, so that counting needs no search. */
+export class PeerHoldings {
+  held = 0;
+  /** Connections of the peer that are open. */
+  connections = 0;
+
+  constructor(readonly peer: string) {}
+}
+
 export class HeldBytes {
-  /** By peer identity, those that hold something. */
-  readonly #held = new Map<string, number>();
+  /** By identity, of peers with open connections. */
+  readonly #peers = new Map<string, PeerHoldings>();
   #total = 0;
+  /** Peers that hold something. */
+  #holders = 0;
   #full = false;
 
   /** `most`: bytes. */
@@ -36,32 +47,40 @@ export class HeldBytes {
   }
 
   /** Peers that hold something. */
-  get peers(): number {
-    return this.#held.size;
+  get holders(): number {
+    return this.#holders;
   }
 
-  heldBy(peer: string): number {
-    return this.#held.get(peer) ?? 0;
+  /** A connection of `peer` opens. Call {@link close} when it has ended. */
+  open(peer: string): PeerHoldings {
+    let holdings = this.#peers.get(peer);
+    if (holdings === undefined) this.#peers.set(peer, holdings = new PeerHoldings(peer));
+    holdings.connections++;
+    return holdings;
   }
 
-  /** `length` bytes of `peer` arrived for an application. */
-  add(peer: string, length: number): HeldVerdict {
-    const held = this.heldBy(peer) + length;
-    this.#held.set(peer, held);
+  /** The connection receives nothing more. What it received before is still counted until it is taken. */
+  close(of: PeerHoldings): void {
+    if (--of.connections === 0) this.#peers.delete(of.peer);
+  }
+
+  /** `length` > 0 bytes arrived for an application. */
+  add(of: PeerHoldings, length: number): HeldVerdict {
+    if (of.held === 0) this.#holders++;
+    of.held += length;
     this.#total += length;
-    if (this.#total <= this.most || held * this.#held.size <= this.most) return "credit";
+    if (this.#total <= this.most || of.held * this.#holders <= this.most) return "credit";
     if (!this.#full) {
       this.#full = true;
-      this.events.onFull(peer, held, this.#total);
+      this.events.onFull(of.peer, of.held, this.#total);
     }
     return this.#total > BREACH * this.most ? "breach" : "wait";
   }
 
-  /** `length` of them were taken, or given up. */
-  remove(peer: string, length: number): void {
-    const held = this.heldBy(peer) - length;
-    if (held > 0) this.#held.set(peer, held);
-    else this.#held.delete(peer);
+  /** `length` > 0 of them were taken, or given up. */
+  remove(of: PeerHoldings, length: number): void {
+    of.held -= length;
+    if (of.held === 0) this.#holders--;
     this.#total -= length;
     if (this.#total <= this.most) this.#full = false;
   }

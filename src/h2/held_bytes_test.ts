@@ -3,60 +3,62 @@ import fc from "fast-check";
 import { HeldBytes } from "./held_bytes.ts";
 
 function make(most: number) {
-  const told: string[] = [];
-  const held = new HeldBytes(most, { onFull: (peer, bytes, total) => void told.push(`${peer} ${bytes} of ${total}`) });
-  return { held, told };
+  const full: string[] = [];
+  const held = new HeldBytes(most, { onFull: (peer, bytes, total) => void full.push(`${peer} ${bytes} of ${total}`) });
+  return { held, full, a: held.open("a"), b: held.open("b") };
 }
 
 Deno.test("held bytes: up to the bound everybody gets credit, beyond it those above their share wait", () => {
-  const { held, told } = make(1000);
-  assert.equal(held.add("a", 1000), "credit");
-  assert.equal(held.add("b", 400), "credit", "b holds less than half of the bound");
-  assert.equal(held.add("a", 1), "wait");
-  assert.equal(held.add("b", 101), "wait");
-  assert.deepEqual(told, ["a 1001 of 1401"]);
-  held.remove("a", 600);
+  const { held, full, a, b } = make(1000);
+  assert.equal(held.add(a, 1000), "credit");
+  assert.equal(held.add(b, 400), "credit", "b holds less than half of the bound");
+  assert.equal(held.add(a, 1), "wait");
+  assert.equal(held.add(b, 101), "wait");
+  assert.deepEqual(full, ["a 1001 of 1401"]);
+  held.remove(a, 600);
   assert.equal(held.total, 902);
-  assert.equal(held.add("a", 98), "credit");
-  held.add("a", 400);
-  assert.equal(told.length, 2, "told again after there was room");
+  assert.equal(held.add(a, 98), "credit");
+  held.add(a, 400);
+  assert.equal(full.length, 2, "reported again after there was room");
 });
 
 Deno.test("held bytes: at twice the bound a peer above its share ends, one below it does not", () => {
-  const { held } = make(1000);
-  assert.equal(held.add("a", 2000), "wait");
-  assert.equal(held.add("b", 100), "credit");
-  assert.equal(held.add("a", 1), "breach");
+  const { held, a, b } = make(1000);
+  assert.equal(held.add(a, 2000), "wait");
+  assert.equal(held.add(b, 100), "credit");
+  assert.equal(held.add(a, 1), "breach");
 });
 
-Deno.test("held bytes: what is given up is forgotten", () => {
-  const { held } = make(1000);
-  held.add("a", 500);
-  held.add("b", 500);
-  held.remove("a", 500);
-  assert.deepEqual([held.total, held.peers, held.heldBy("a"), held.heldBy("b")], [500, 1, 0, 500]);
+Deno.test("held bytes: connections of one peer share what they hold, and what is given up is forgotten", () => {
+  const { held, a } = make(1000);
+  const second = held.open("a");
+  assert.equal(second, a);
+  held.add(a, 500);
+  held.close(second);
+  assert.equal(held.open("a"), a, "one connection is left");
+  held.close(a);
+  held.close(a);
+  assert.notEqual(held.open("a"), a);
+  held.remove(a, 500);
+  assert.deepEqual([held.total, held.holders], [0, 0]);
 });
 
 Deno.test("held bytes: sums hold, and nobody below its share is ever refused", () => {
   fc.assert(fc.property(
-    fc.array(fc.record({ peer: fc.constantFrom("a", "b", "c"), add: fc.boolean(), n: fc.nat(900) })),
+    fc.array(fc.record({ peer: fc.constantFrom("a", "b"), add: fc.boolean(), n: fc.nat(900) })),
     (steps) => {
-      const { held } = make(1000);
-      const model = new Map<string, number>();
+      const { held, ...peers } = make(1000);
       for (const { peer, add, n } of steps) {
-        const before = model.get(peer) ?? 0;
-        if (!add) {
-          const taken = Math.min(n, before);
-          if (taken > 0) held.remove(peer, taken);
-          model.set(peer, before - taken);
-        } else if (n > 0) {
-          const verdict = held.add(peer, n);
-          model.set(peer, before + n);
-          const sharers = [...model.values()].filter((bytes) => bytes > 0).length;
-          if ((before + n) * sharers <= 1000) assert.equal(verdict, "credit");
+        const of = peer === "a" ? peers.a : peers.b;
+        const length = add ? n : Math.min(n, of.held);
+        if (length === 0) continue;
+        if (!add) held.remove(of, length);
+        else {
+          const verdict = held.add(of, length);
+          if (of.held * held.holders <= 1000) assert.equal(verdict, "credit");
         }
-        assert.equal(held.total, [...model.values()].reduce((sum, bytes) => sum + bytes, 0));
-        assert.equal(held.heldBy(peer), model.get(peer) ?? 0);
+        assert.equal(held.total, peers.a.held + peers.b.held);
+        assert.equal(held.holders, [peers.a, peers.b].filter((one) => one.held > 0).length);
       }
     },
   ));

@@ -99,5 +99,5 @@ Deno.test("held credit: what connections held is free when they have ended", () 
   const callers = ["a", "b"].map((peer) => new Caller(memory, peer));
   for (const caller of callers) caller.send(1_000_000);
   for (const caller of callers) caller.close();
-  assert.deepEqual([memory.held.total, memory.held.peers], [0, 0]);
+  assert.deepEqual([memory.held.total, memory.held.holders], [0, 0]);
 });
