@@ -89,7 +89,9 @@ class Load implements AsyncDisposable {
 
   constructor(from: BedPod, to: BedPod) {
     const url = `http://${to.ip}:${HTTP}/?[1-1000000]`;
-    const args = ["-s", "-o", "/dev/null", "-w", "%{http_code}\\n", "-H", "Connection: close", "--rate", "20/s", url];
+    // To standard error, since curl keeps a thousand such lines back from a pipe at its standard output.
+    const status = "%{stderr}%{http_code}\\n";
+    const args = ["-s", "-o", "/dev/null", "-w", status, "-H", "Connection: close", "--rate", "20/s", url];
     this.#program = new Program("curl", { args: ["--max-time", "600", ...args], namespace: from.namespace.name });
   }
 

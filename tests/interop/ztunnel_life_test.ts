@@ -8,6 +8,7 @@ import type { Program } from "../support/program.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../support/rust_peer.ts";
 
+const SHORT_LIVED = { SECRET_TTL: "12s", POOL_UNUSED_RELEASE_TIMEOUT: "1s" } as const;
 /** They end what they have begun, however long it takes. */
 const PATIENT = { CONNECTION_TERMINATION_DEADLINE: "1h", RUST_LOG: "info,access=error" } as const;
 
@@ -55,7 +56,7 @@ for (const direction of DIRECTIONS) {
     PEER_NEEDS,
     `ztunnel: ${direction.who}: certificates of twelve seconds are renewed under traffic`,
     async () => {
-      await using bed = await PeerBed.build(direction, { SECRET_TTL: "12s", POOL_UNUSED_RELEASE_TIMEOUT: "1s" });
+      await using bed = await PeerBed.build(direction, { ...SHORT_LIVED, RUST_LOG: "info,access=error" });
       const client = bed.pod("client"), other = bed.pod("other"), server = bed.pod("server");
       await nginx(bed.cluster, server.namespace, "server");
       const connector = bed.connector(client, server, LANES);
