@@ -128,7 +128,7 @@ Deno.test("TLS within TLS: what was taken before close arrives, however slow the
     theirs[0]!.duplex!.close();
   }));
 
-Deno.test("TLS within TLS: of many handshakes at once one is judged in each turn of the loop", () =>
+Deno.test("TLS within TLS: of many handshakes at once four at most are judged in each turn of the loop", () =>
   withTls(async (rig) => {
     const pairs = await Promise.all(
       Array.from({ length: 8 }, () => rig.pair(rig.context(client), rig.context(server))),
@@ -146,7 +146,8 @@ Deno.test("TLS within TLS: of many handshakes at once one is judged in each turn
     ]);
     await rig.sockets.run(() => outcomes.every(({ length }) => length === 1));
     assert.equal(turns.length, 16);
-    assert.equal(new Set(turns).size, 16);
+    const most = Math.max(...turns.map((turn) => turns.filter((other) => other === turn).length));
+    assert.ok(most <= 4, `${most} in one turn`);
     for (const [{ duplex }] of outcomes as [Outcome][]) duplex!.close();
   }));
 
