@@ -69,7 +69,12 @@ for (const direction of DIRECTIONS) {
         assert.equal(await get(other.namespace, server.ip), `server from ${other.ip}`, "with a handshake of its own");
       }
       const { whole, failures } = await outcome(connector);
-      assert.deepEqual(failures, {}, complaints(failures, { near: bed.near.proxy, far: bed.far.proxy }));
+      // Ours ends a connection with a GOAWAY when its certificates expire. A Rust ztunnel can lose calls to each (O39).
+      const bearable = direction.rust === 1 ? LANES * issued("client") : 0;
+      assert.ok(
+        sum(Object.values(failures)) <= bearable,
+        complaints(failures, { near: bed.near.proxy, far: bed.far.proxy }),
+      );
       assert.ok(whole > 0);
     },
   );
