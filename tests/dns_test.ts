@@ -62,9 +62,8 @@ async function bed(): Promise<{ cluster: Cluster; dnsmasq: Program }> {
     env: { ISTIO_META_DNS_CAPTURE: "true", RUST_LOG: "info,dns=debug" },
     async prepare(cluster) {
       const { namespace, ip } = cluster.outside;
-      const device = (await namespace.run("sh", "-c", "ip -o link | sed -n 's/.*\\(eth0\\)@.*/\\1/p'")).trim();
-      await namespace.run("ip", "address", "add", `${DNSMASQ}/24`, "dev", device);
-      await namespace.run("ip", "address", "add", `${DNSMASQ6}/64`, "dev", device, "nodad");
+      await namespace.run("ip", "address", "add", `${DNSMASQ}/24`, "dev", "eth0");
+      await namespace.run("ip", "address", "add", `${DNSMASQ6}/64`, "dev", "eth0", "nodad");
       dnsmasq = cluster.use(await startDnsmasq(namespace, [DNSMASQ, DNSMASQ6], RECORDS));
       const [node1, node2] = cluster.nodes;
       cluster.use(
