@@ -18,8 +18,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 WORKDIR /build
 COPY . .
 ARG VERSION REVISION
-# Started once, to see that it runs. The runtime keeps compiled code in the folder `cache` beside the program where it can
-# write to that: mount one there, as deploy/ztunnel.yaml does. From a read-only one it takes none.
+# Started once, to check that it runs. The runtime keeps compiled code in the folder `cache` beside the program where it
+# can write to it: mount a folder there, as deploy/ztunnel.yaml does. A read-only one is not used at all.
 RUN ./compile.sh -f folder -o /out && /out/ztunnel version && rm -rf /out/cache && mkdir /out/cache
 
 FROM debian:13-slim@${DEBIAN_DIGEST}

@@ -13,17 +13,17 @@
 # The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache. Without it the executable uses
 # the system's libssl.so.3.
 #
-# Both are started by tools/launcher, which wants a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev). For x86-64,
-# TLS library included, one file takes 44 MB, 1 s for its first start and 0.1 s for later ones.
+# Both are started by tools/launcher, which needs a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev). For
+# x86-64, TLS library included, the single file has 44 MB, takes 1 s for its first start and 0.1 s for later ones.
 #
-# `deno compile` is not used. What it makes keeps compiled code and the TLS library in the temporary folder under names
-# that anybody can foresee, and uses what lies there whoever put it there: code of any local user, run as root. The
-# first can be switched off (--no-code-cache), the second cannot, and where to put them is nobody's choice. It also wants
-# a runtime of its own that no package registry has, so neither its build nor a cure could be tested in a clean clone.
+# `deno compile` is not used. Its executables keep compiled code and the TLS library in the temporary folder under
+# predictable names, and use files that exist there without checking their owner: any local user could run code as root.
+# The first can be switched off (--no-code-cache), the second cannot, and the place cannot be configured. It also needs
+# a runtime of its own that no package registry has, so its build could not be tested in a clean clone.
 set -eu
 cd "$(dirname "$0")"
 
-# They keep the surroundings out. The other flags of the runtime are those of tools/product_flags.ts.
+# They isolate the build from the surroundings. The other runtime flags are those of tools/product_flags.ts.
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 
 out=dist/ztunnel form=unpack entry=src/main.ts
@@ -53,8 +53,8 @@ trap 'exit 1' HUP INT TERM
 parts=$work/parts
 mkdir -p "$parts" "$(dirname "$out")"
 
-# The runtime that makes the bundle and goes into the result is the one whose SHA-256 stands in the repository. Those are
-# of the program `deno` in the npm packages @deno/linux-x64-glibc and @deno/linux-arm64-glibc of that version.
+# The runtime that bundles the program and goes into the result is identified by its SHA-256 in the repository: those of
+# the program `deno` in the npm packages @deno/linux-x64-glibc and @deno/linux-arm64-glibc of that version.
 add_runtime() {
   cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
   chmod 755 "$parts/deno"
@@ -75,8 +75,8 @@ stamp() {
 }
 
 # JavaScript with the npm packages, as deno.lock has them: ztunnel.js and, for each dynamic import, a file beside it, so
-# that an isolate loads its own half and the runtime's modules that this half uses. Workers begin with ztunnel.js too. Its
-# first lines tell it of the library beside it.
+# that an isolate loads its own half and the runtime's modules that this half uses. Workers begin with ztunnel.js too.
+# Its first lines set the path of the TLS library beside it.
 bundle() {
   runtime bundle --quiet --frozen-lockfile --check --platform deno --code-splitting --outdir "$work/bundle" "$entry"
   main=$(basename "$entry" .ts).js

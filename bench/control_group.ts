@@ -24,7 +24,7 @@ export class ControlGroup {
     this.#folders = folders;
   }
 
-  /** `name` must be unique on the machine. Throws where groups cannot be made. */
+  /** `name` must be unique on the machine. Throws where groups cannot be created. */
   static create(name: string, limits: Limits): ControlGroup {
     return existsSync(`${ROOT}/memory`) ? createV1(name, limits) : createV2(name, limits);
 
@@ -49,13 +49,13 @@ export class ControlGroup {
     }
   }
 
-  /** Words to put before a command so that it starts in the group and keeps its process id. */
+  /** Prefix for a command that starts it in the group and keeps its process id. */
   get inside(): readonly string[] {
     const enter = this.#folders.map((folder) => `echo $$ >${folder}/cgroup.procs`).join(" && ");
     return ["sh", "-c", `${enter} && exec "$@"`, "sh"];
   }
 
-  /** Most memory that was charged to the group, in bytes: page cache and socket buffers are in it. */
+  /** The most memory that was charged to the group, in bytes, including page cache and socket buffers. */
   get peak(): number {
     const file = this.#version === 1 ? "memory.max_usage_in_bytes" : "memory.peak";
     return Number(readFileSync(`${this.#memory}/${file}`, "latin1"));
@@ -67,7 +67,7 @@ export class ControlGroup {
     return Number(/^oom_kill (\d+)/m.exec(readFileSync(`${this.#memory}/${file}`, "latin1"))?.[1]);
   }
 
-  /** Its process must have ended. */
+  /** Removes the group. Its process must have ended. */
   remove(): void {
     for (const folder of this.#folders) rmdirSync(folder);
   }

@@ -47,13 +47,13 @@ export function residentBytes(pid: number): number {
   throw new Error(`Cannot read the memory of process ${pid}: neither smaps_rollup nor status has it`);
 }
 
-/** Starts the count of `peakBytes` again. */
+/** Resets `peakBytes`. */
 export function resetPeak(pid: number): void {
   // proc(5): 5 resets the peak resident set size.
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
-/** Most resident memory in bytes since the process began or `resetPeak`. */
+/** Most resident memory in bytes since the process began, or since `resetPeak`. */
 export function peakBytes(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) * 1024;
 }

@@ -1,4 +1,4 @@
-/** Many kept connections through a pair: the echo on the server side, the sender on the client side. */
+/** Many kept connections through a pair: the echo runs on the server side, the sender on the client side. */
 import { readFileSync } from "node:fs";
 import { busySeconds, peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { type Started, waitForLog } from "./processes.ts";
@@ -7,12 +7,12 @@ import type { Group, GroupResult, SenderPlan } from "./sender.ts";
 import type { Subject } from "./subject.ts";
 
 const START_MILLIS = 10_000;
-/** Handshakes of 10,000 connections on a small share of a core. */
+/** Time for the handshakes of 10,000 connections on a small share of a core. */
 const OPEN_MILLIS = 150_000;
-/** Until the sender gives up on the last echoes. */
+/** Time until the sender gives up on the last echoes. */
 const LAST_MILLIS = 20_000;
 
-/** An application with kept connections, all of them open. The pair's end stops it as well. */
+/** An application with kept connections, all of them open. It is stopped with the pair. */
 export class Crowd {
   readonly #seconds: number;
   readonly #processes: readonly Started[];
@@ -24,18 +24,18 @@ export class Crowd {
     this.#sender = sender;
   }
 
-  /** Returns when the connections are open, and that is when the `seconds` of sending begin. */
+  /** Returns when the connections are open; the `seconds` of sending begin then. */
   static async start(subject: Subject, groups: readonly Group[], seconds: number): Promise<Crowd> {
     const echo = await startEcho(subject);
     return new Crowd(seconds, await startSender(subject, groups, seconds), echo);
   }
 
-  /** The same where the echo runs already; it stays. */
+  /** The same where the echo runs already; it keeps running. */
   static async startWithoutEcho(subject: Subject, groups: readonly Group[], seconds: number): Promise<Crowd> {
     return new Crowd(seconds, await startSender(subject, groups, seconds), null);
   }
 
-  /** What became of each group, once the time is over. The connections stay open. */
+  /** The result of each group, once the time is over. The connections stay open. */
   async results(): Promise<GroupResult[]> {
     await waitForLog(this.#sender, /\]\n/, this.#seconds * 1000 + LAST_MILLIS);
     return JSON.parse(readFileSync(this.#sender.log, "utf8").split("\n")[1] ?? "");
@@ -46,7 +46,7 @@ export class Crowd {
   }
 }
 
-/** Listens when it returns. The pair's end stops it. */
+/** The echo listens when this returns. It is stopped with the pair. */
 export async function startEcho(subject: Subject): Promise<Started> {
   const echo = startScript(subject, "server", "echo", [subject.link.addresses.server, `${ECHO_PORT}`]);
   await waitForLog(echo, /ready/, START_MILLIS);
@@ -66,14 +66,14 @@ function startScript(subject: Subject, side: Side, name: string, args: readonly 
   return subject.processes.start(name, argv);
 }
 
-/** What an application with kept connections did, and what the proxies used meanwhile. */
+/** Results of an application with kept connections, and what the proxies used in that time. */
 export interface Observation {
   readonly results: readonly GroupResult[];
   /** CPU time in seconds, peak of RSS since the first connection and RSS at the end, in bytes, of each proxy. */
   readonly cpu: readonly number[];
   readonly peak: readonly number[];
   readonly memory: readonly number[];
-  /** How long the CPU time was counted: from the last handshake to the last echo. */
+  /** The interval of the CPU time: from the last handshake to the last echo. */
   readonly seconds: number;
 }
 

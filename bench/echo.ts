@@ -1,6 +1,6 @@
 /**
  * Sends back what it receives: `echo.ts HOST PORT`. Prints `ready` and its port when it listens. Port 0: the
- * kernel chooses one. For messages, not for bulk.
+ * kernel chooses one. For small messages, not for bulk.
  */
 import { accept, close, listen, portOf, Readable, receive, send } from "./libc_sockets.ts";
 
@@ -19,7 +19,7 @@ for (;;) {
       return;
     }
     const length = receive(fd, buffer);
-    // A peer that leaves replies unread is of no use to the bench.
+    // A peer that does not read its echoes is disconnected.
     if (length <= 0 || send(fd, buffer, length) < length) close(fd);
   });
 }

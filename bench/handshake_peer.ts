@@ -57,7 +57,7 @@ export function startReactor(): Reactor {
   return reactor;
 }
 
-/** What {@link serve} left in `folder`. */
+/** The files that {@link serve} wrote into `folder`. */
 export function readPapers(folder: string): Record<string, Papers> {
   return JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
 }

@@ -1,8 +1,8 @@
 /**
- * A peer of the mesh whose TLS records or HTTP/2 frames cost their reader more than their writer:
- * `hostile.ts FOLDER HOST KIND COUNT`. FOLDER is where `handshake_peer.ts serve` left its papers; HOST has an inbound port
- * and `echo.ts`. Opens a tunnel, encrypts everything in advance and prints `ready`. On SIGUSR2 it sends all as fast as it
- * is taken, prints `sent` or, when the other side ended the connection before, `cut`, and waits to be stopped.
+ * A peer of the mesh whose TLS records or HTTP/2 frames cost the reader more than the writer: `hostile.ts FOLDER HOST
+ * KIND COUNT`. FOLDER is where `handshake_peer.ts serve` wrote its certificates; HOST has an inbound port and
+ * `echo.ts`. Opens a tunnel, encrypts everything in advance and prints `ready`. On SIGUSR2 it sends all of it as fast
+ * as possible, prints `sent` or, when the other side closed the connection before, `cut`, and then waits.
  */
 import { FLAG_END_HEADERS, FRAME_HEADER, FrameType, getUint24, getUint31, PREFACE } from "../src/h2/frame.ts";
 import { HpackEncoder } from "../src/h2/hpack/encoder.ts";
@@ -14,11 +14,11 @@ import { ECHO_PORT } from "./rig.ts";
 
 const INBOUND_PORT = 15008;
 const STREAM = 1;
-/** Most that a TLS record holds. */
+/** Largest payload of a TLS record. */
 const RECORD = 16_384;
 const FRAME = new Uint8Array(data(STREAM, [0x2e]));
 
-/** Encrypts `count` of what the attack is made of. */
+/** Encrypts `count` units of the attack. */
 const KINDS: Readonly<Record<string, (tls: MemoryTls, count: number) => void>> = {
   /** Pairs of a KeyUpdate and a record with one byte of a DATA frame. */
   keyUpdates(tls, count) {
@@ -75,7 +75,7 @@ class Hostile {
     return this.#tls.take();
   }
 
-  /** False: the other side ended the connection before it had all. */
+  /** False: the other side closed the connection before everything was sent. */
   fire(chunks: readonly Uint8Array<ArrayBuffer>[]): boolean {
     return this.#send(chunks);
   }

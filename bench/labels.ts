@@ -1,13 +1,13 @@
 /**
- * A peer of the mesh each of whose calls names other labels by its baggage: `labels.ts FOLDER HOST PORT COUNT`. FOLDER is
- * where `handshake_peer.ts serve` left its papers. Prints `done` when COUNT calls have been answered.
+ * A peer of the mesh whose calls each carry other labels in their baggage: `labels.ts FOLDER HOST PORT COUNT`. FOLDER
+ * is where `handshake_peer.ts serve` wrote its certificates. Prints `done` when COUNT calls have been answered.
  */
 import { encodePem } from "../src/identity/pem.ts";
 import { baggageBlock, headers } from "../tests/attacks/frames.ts";
 import { Peer } from "../tests/attacks/peer.ts";
 
 const INBOUND_PORT = 15008;
-/** At a time. */
+/** Calls at the same time. */
 const CALLS = 50;
 
 const [folder = "", host = "", port = "", count] = Deno.args;

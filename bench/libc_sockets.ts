@@ -1,6 +1,6 @@
 /**
- * Blocking TCP calls and epoll of libc, for scripts that keep thousands of connections busy and must not take the CPU
- * time of the proxies that they measure. IPv4 only; Linux on x86-64 and arm64.
+ * Blocking TCP calls and epoll of libc, for scripts that keep thousands of connections busy and must take little CPU
+ * time from the proxies that they measure. IPv4 only; Linux on x86-64 and arm64.
  */
 const I = "i32", B = "buffer";
 const libc = Deno.dlopen("libc.so.6", {
@@ -46,7 +46,7 @@ export function portOf(listener: number): number {
   return address[2]! << 8 | address[3]!;
 }
 
-/** A descriptor of a new connection without Nagle's delay; -1 when it was refused. */
+/** Opens a connection with TCP_NODELAY and returns its descriptor; -1 when it was refused. */
 export function connect(host: string, port: number): number {
   const fd = libc.socket(AF_INET, SOCK_STREAM, 0);
   const address = socketAddress(host, port);
@@ -58,19 +58,19 @@ export function connect(host: string, port: number): number {
   return fd;
 }
 
-/** The next connection of a listener that epoll says is ready; -1 when there is none or no descriptor is left. */
+/** Accepts the next connection of a listener that epoll reports as ready; -1 when none is left, or no descriptor. */
 export function accept(listener: number): number {
   const fd = libc.accept(listener, null, null);
   if (fd >= 0) libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ONE, ONE.length);
   return fd;
 }
 
-/** Bytes that the socket took without waiting; -1 when none. */
+/** Returns how many bytes the socket took without waiting; -1 when it took none. */
 export function send(fd: number, bytes: Uint8Array<ArrayBuffer>, length: number): number {
   return Number(libc.send(fd, bytes, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-/** Bytes read without waiting; 0 at the end of the connection, -1 when it is broken or has nothing. */
+/** Bytes read without waiting; 0 at the end of the connection, -1 when it is broken or has no data. */
 export function receive(fd: number, into: Uint8Array<ArrayBuffer>): number {
   return Number(libc.recv(fd, into, BigInt(into.length), MSG_DONTWAIT));
 }
@@ -79,7 +79,7 @@ export function close(fd: number): void {
   libc.close(fd);
 }
 
-/** Waits for many descriptors to become readable. A closed one leaves by itself. */
+/** Waits for many descriptors to become readable. A closed descriptor is removed by the kernel. */
 export class Readable {
   readonly #epoll = libc.epoll_create1(0);
   readonly #events = new Uint8Array(EVENT_SIZE * MOST_EVENTS);

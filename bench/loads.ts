@@ -13,7 +13,7 @@ export interface RequestResult {
 /** Result of an `iperf3` run: what arrived. */
 export interface BulkResult {
   readonly bytes: number;
-  /** Those of the seconds that do not count. */
+  /** Requests of the warm-up seconds. */
   readonly omittedBytes: number;
   readonly bytesPerSecond: number;
 }
@@ -40,7 +40,7 @@ export interface BulkLoad {
   readonly streams: number;
   readonly direction: "up" | "down";
   readonly amount: { readonly seconds: number } | { readonly bytes: number };
-  /** Seconds before `amount` that do not count. */
+  /** Warm-up seconds before `amount`, which are not counted. */
   readonly omitSeconds?: number;
 }
 

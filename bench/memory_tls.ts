@@ -29,12 +29,12 @@ const cString = (value: string) => new TextEncoder().encode(`${value}\0`);
 
 export class MemoryTls {
   readonly #session: Deno.PointerValue;
-  /** What came from the peer, and what is to go there. */
+  /** Buffers for bytes from the peer and to the peer. */
   readonly #incoming = bio.BIO_new(bio.BIO_s_mem());
   readonly #outgoing = bio.BIO_new(bio.BIO_s_mem());
   readonly #chunk = new Uint8Array(CHUNK);
 
-  /** Paths of PEM files. The peer's certificate is not looked at. */
+  /** Paths of PEM files. The peer's certificate is not verified. */
   constructor(certificate: string, key: string) {
     const context = tls.SSL_CTX_new(tls.TLS_client_method());
     if (tls.SSL_CTX_use_certificate_file(context, cString(certificate), PEM) !== 1) {
@@ -47,34 +47,34 @@ export class MemoryTls {
     tls.SSL_set_connect_state(this.#session);
   }
 
-  /** True once the handshake is complete. Until then there may be something to `take`. */
+  /** True once the handshake is complete. Until then there may be bytes to `take`. */
   handshake(): boolean {
     return tls.SSL_do_handshake(this.#session) === 1;
   }
 
-  /** One record, as long as it has no more than 16 KiB. */
+  /** Encrypts `bytes` as one record, if they have no more than 16 KiB. */
   write(bytes: Uint8Array<ArrayBuffer>): void {
     if (tls.SSL_write(this.#session, bytes, bytes.length) !== bytes.length) throw new Error("Cannot encrypt a record");
   }
 
-  /** A record that says that the next ones use a new key. */
+  /** Writes a KeyUpdate record: the next records use a new key. */
   updateKey(): void {
     const updated = tls.SSL_key_update(this.#session, UPDATE_NOT_REQUESTED) === 1;
     if (!updated || tls.SSL_do_handshake(this.#session) !== 1) throw new Error("Cannot ask for a new key");
   }
 
-  /** What came decrypted so far; null: nothing. */
+  /** The data decrypted so far; null: none. */
   read(): Uint8Array | null {
     const length = tls.SSL_read(this.#session, this.#chunk, CHUNK);
     return length > 0 ? this.#chunk.slice(0, length) : null;
   }
 
-  /** Bytes from the peer. */
+  /** Adds bytes from the peer. */
   put(bytes: Uint8Array<ArrayBuffer>, length: number): void {
     bio.BIO_write(this.#incoming, bytes, length);
   }
 
-  /** All bytes for the peer. */
+  /** Returns all bytes for the peer. */
   take(): Uint8Array<ArrayBuffer>[] {
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     for (let length; (length = bio.BIO_read(this.#outgoing, this.#chunk, CHUNK)) > 0;) {

@@ -4,7 +4,7 @@ import { BULK_PORT, ECHO_PORT, HTTP_PORT, type Link, type Side } from "./rig.ts"
 /** A path of the application that answers more bytes than anyone reads. */
 export const ENDLESS_PATH = "/endless";
 
-/** A path of the application that says how many requests it has had (ngx_http_stub_status_module). */
+/** A path of the application that reports its number of requests (ngx_http_stub_status_module). */
 export const STATUS_PATH = "/status";
 
 /** Where the stream-TLS pair listens: one port per application port, as it cannot tell where a connection was going. */

@@ -16,15 +16,15 @@ export function ourCommand(settings: Readonly<Record<string, string>>): readonly
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 
-/** How a pair is started otherwise than all others are. What is for ztunnels only is ignored by the other kinds. */
+/** Settings of a pair that differ from all others. Settings for ztunnels only are ignored by the other kinds. */
 export interface Variant {
   /** What the link between the two sides does to packets; a veth pair does nothing to them. */
   readonly link?: Partial<LinkConditions>;
   /** Environment variables for both sides, for every kind alike. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Starts what the pair needs, before it; returns further variables. */
+  /** Starts helpers that the pair needs, before the pair; returns further variables. */
   readonly prepare?: (place: Place) => Promise<Readonly<Record<string, string>>>;
-  /** Words to put before the command of that side; they must end in an `exec`, so that the process id stays. */
+  /** Prefix for the command of that side; it must end in an `exec`, so that the process id stays the same. */
   readonly before?: (side: Side) => readonly string[];
 }
 

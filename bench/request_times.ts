@@ -1,12 +1,13 @@
 /**
- * Small requests on kept connections, one after the other on each: `request_times.ts HOST PORT CONNECTIONS SKIP SECONDS`
- * prints {@link RequestTimes} of those that were begun after SKIP seconds and in the SECONDS after that. Unlike wrk it
- * waits for the last ones, which on a slow link are the long ones, and prints the time of each.
+ * Sends small requests on kept connections, one after the other on each:
+ * `request_times.ts HOST PORT CONNECTIONS SKIP SECONDS` prints {@link RequestTimes} of those that were begun after SKIP
+ * seconds and in the SECONDS after that. Unlike wrk it waits for the last ones, which on a slow link are the long ones,
+ * and prints the time of each.
  */
 export interface RequestTimes {
   /** In milliseconds, ascending. */
   readonly millis: readonly number[];
-  /** Connections that ended before they should. */
+  /** Connections that were closed too early. */
   readonly errors: number;
 }
 

@@ -18,7 +18,7 @@ const SIDES = ["client", "server"] as const;
 /** Ports of the application behind the server-side proxy. */
 export const HTTP_PORT = 8080;
 export const BULK_PORT = 5201;
-/** Of `echo.ts`, which runs only for the rows that need it. */
+/** Port of `echo.ts`, which runs only for the rows that need it. */
 export const ECHO_PORT = 7000;
 
 /** Mark of the proxies' own connections (`PACKET_MARK`): they are not redirected again. */
@@ -159,8 +159,8 @@ export function bestRig(): Link["kind"] {
 }
 
 /**
- * Makes a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. `conditions`: what
- * a link between namespaces does to packets; null for a veth pair, which does nothing to them.
+ * Creates a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. `conditions`:
+ * what a link between namespaces does to packets; null for a veth pair, which does nothing to them.
  */
 export async function openLink(
   kind: Link["kind"],

@@ -28,7 +28,7 @@ export interface Plan {
   readonly volumeBytes: number;
   readonly idleConnections: number;
   readonly stallSeconds: number;
-  /** Rows about many connections take their small form. */
+  /** Rows about many connections run with fewer of them. */
   readonly small: boolean;
 }
 
@@ -36,8 +36,8 @@ export interface RunContext {
   /** Told when a subject could not be measured; the run goes on without that figure. */
   onFailure(subject: Subject, error: unknown): void;
   /**
-   * A new pair of the same kind for figures that must not depend on what the old one did before, or that need other
-   * settings; the row stops it. Null where only one pair can be there at a time.
+   * A new pair of the same kind, for figures that must not depend on what the old one did before, or that need other
+   * settings; the row stops it. Null where only one pair can run at a time.
    */
   another(subject: Subject, variant?: Variant): Promise<Subject> | null;
 }
@@ -77,8 +77,8 @@ export function proxiesOneByOne(measure: MeasureOne): Row["measure"] {
 }
 
 /**
- * As `oneByOne`, with a pair of its own for each subject, started as `variant` says. Nothing without namespaces; the
- * small form measures ztunnels alone.
+ * As `oneByOne`, with a pair of its own for each subject, started as `variant` says. Does nothing without namespaces;
+ * the small form measures ztunnels only.
  */
 export function eachFresh(variant: Variant, measure: MeasureOne): Row["measure"] {
   return oneByOne(async (subject, plan, run) => {

@@ -6,15 +6,15 @@ import type { Group } from "./sender.ts";
 import type { Subject } from "./subject.ts";
 
 const MB = 1e6;
-/** A connection of its own in the same pair, 20 requests a second. */
+/** A connection of its own in the same pair, with 20 requests a second. */
 const NEIGHBOUR: Group = { connections: 1, everyMillis: 50, pick: null };
 const FANOUT = { peers: 1000, seconds: 15 } as const;
 const SMALL_FANOUT = { peers: 200, seconds: 3 } as const;
-/** 2,000 a second, and many connections have something to send in the same turn. */
+/** 2,000 a second; many connections have data to send in the same turn. */
 const TOUCHES = { everyMillis: 100, pick: 200 } as const;
 const TOUCH = { streams: 10_000, seconds: 10 } as const;
 const SMALL_TOUCH = { streams: 1000, seconds: 3 } as const;
-/** Touches of a round. */
+/** Messages in one round. */
 const ROUND = 10_000;
 
 const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
@@ -85,13 +85,13 @@ async function measureTouch(subject: Subject, plan: Plan): Promise<Sample> {
   };
 }
 
-/** The figures of both sides; of no side where there is no proxy. */
+/** The figures of both sides; none where there is no proxy. */
 function sides(prefix: string, [client, server]: readonly number[]): Sample {
   if (client === undefined || server === undefined) return {};
   return { [`${prefix}Client`]: client, [`${prefix}Server`]: server };
 }
 
-/** NaN of nothing. */
+/** NaN for an empty list. */
 function sum(values: readonly number[]): number {
   return values.length === 0 ? NaN : values.reduce((all, value) => all + value, 0);
 }

@@ -43,7 +43,7 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Null: the subject is no proxy that can run alone. */
+/** Null: the subject is not a proxy that can run alone. */
 export function commandOf({ id, link }: Subject): Command | null {
   if (link.kind !== "namespaces") return null;
   if (id === "ours") return { argv: ourCommand, env: {} };
@@ -55,7 +55,7 @@ export function commandOf({ id, link }: Subject): Command | null {
 /** One proxy in a namespace of its own, and a place for peers in another. */
 export interface ProxyBed {
   readonly proxy: Started;
-  /** Where the papers of the peers are. */
+  /** Folder with the certificates of the peers. */
   readonly folder: string;
   readonly address: string;
   /** Addresses of the peers' side. */
@@ -63,7 +63,7 @@ export interface ProxyBed {
   /** Runs a program of `bench/` as a peer, or beside the proxy. */
   peer(script: string, ...words: string[]): Promise<string>;
   beside(script: string, ...words: string[]): Promise<string>;
-  /** Starts one on the peers' side, which takes only the CPU time that others leave: strangers have their own. */
+  /** Starts a peer at low priority: in reality unknown peers use the CPU of other machines. */
   start(script: string, ...words: string[]): Started;
 }
 

@@ -1,4 +1,4 @@
-/** A peer that names other labels with each call, and who scrapes afterwards (`docs/spec/observed.md` O52). */
+/** A peer that sends other labels with each call, and a scrape afterwards (`docs/spec/observed.md` O52). */
 import { statSync } from "node:fs";
 import { residentBytes } from "./cpu.ts";
 import { sleep, waitForLog } from "./processes.ts";
@@ -18,8 +18,8 @@ const metrics: readonly Metric[] = [
   lower("memory", `growth of the server side's RSS by ${CALLS.full} calls`, "MB"),
   lower("page", "size of a scrape afterwards", "MB"),
   lower("scrape", "time of a scrape", "ms"),
-  lower("p99", "p99 of 4 connections of requests, quiet", "us"),
-  lower("p99Scraped", "the same while somebody scrapes", "us"),
+  lower("p99", "p99 of 4 connections of requests, without scrapes", "us"),
+  lower("p99Scraped", "the same during scrapes", "us"),
 ];
 
 async function measure(subject: Subject, plan: Plan, run: RunContext): Promise<Sample> {
@@ -64,7 +64,7 @@ const measureAll = oneByOne(measure);
 
 export const LABEL_ROWS: readonly Row[] = [{
   id: "labels",
-  title: "a peer that names other labels with each call, and who scrapes afterwards",
+  title: "a peer that sends other labels with each call, and a scrape afterwards",
   metrics,
   once: true,
   quick: false,

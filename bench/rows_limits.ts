@@ -1,4 +1,4 @@
-/** Whether a pair lives with many connections and bulk where memory and CPU time are limited, as in a pod. */
+/** Whether a pair works with many connections and bulk where memory and CPU time are limited, as in a pod. */
 import { ControlGroup } from "./control_group.ts";
 import { Crowd } from "./crowd.ts";
 import type { Side } from "./rig.ts";
@@ -22,7 +22,7 @@ const BULK_SECONDS = 2;
 const EVERY_MILLIS = 2000;
 const SENDING_SECONDS = 5;
 
-/** Over as few HBONE connections as the proxies like, 100 streams on each. */
+/** Over as few HBONE connections as the proxies choose, 100 streams on each. */
 const STREAMS = { id: "c", title: "connections", env: {} } as const;
 /** An HBONE connection for each. */
 const TUNNELS = { id: "h", title: "connections, an HBONE connection each", env: ONE_STREAM_EACH } as const;
@@ -42,7 +42,7 @@ const CASES: readonly Case[] = [
   memoryCase(256, 10_000, TUNNELS),
   { ...memoryCase(256, 2000, TUNNELS), id: "cpu200h2000", title: "the same with 2000 and 200m CPU", milliCpu: 200 },
 ];
-/** Cases of the small form. */
+/** Cases of the short run. */
 const SMALL = ["m128c2000", "m128h2000"];
 
 const metrics = CASES.flatMap(({ id, title }): Metric[] => [
@@ -91,7 +91,7 @@ async function measureCase(subject: Subject, one: Case, run: RunContext): Promis
   }
 }
 
-/** Bulk begins once all connections are open. A pair that dies in between has failures, and that is the figure. */
+/** Bulk begins once all connections are open. If a proxy dies before that, the failures are the result. */
 async function load(subject: Subject, connections: number): Promise<{ failed: number; rate: number }> {
   const everybody = { connections, everyMillis: EVERY_MILLIS, pick: null };
   const crowd = await Crowd.start(subject, [everybody], SENDING_SECONDS);
@@ -105,7 +105,7 @@ async function load(subject: Subject, connections: number): Promise<{ failed: nu
   return { failed: results.reduce((sum, result) => sum + failures(result), 0), rate: await bulk };
 }
 
-/** A connection counts once, however it was lost; a message on one that stays counts as well. */
+/** A lost connection counts once, whatever the reason; a failed message on an open one counts as well. */
 function failures({ failed, closed, sent, answered }: GroupResult): number {
   return failed + Math.max(closed, sent - answered);
 }

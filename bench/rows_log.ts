@@ -1,21 +1,21 @@
-/** A proxy whose log is a pipe, and the reader of that pipe stands still (`docs/spec/observed.md` O51). */
+/** A proxy whose log is a pipe with a stalled reader (`docs/spec/observed.md` O51). */
 import { sleep, type Started } from "./processes.ts";
 import type { Variant } from "./proxies.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 
 const CONNECTIONS = 16;
-/** Of calls, a line of the log each: more than pipe and queue of either proxy hold. */
+/** Number of calls, each with one log line: more than the pipe and the queue of either proxy hold. */
 const SECONDS = { full: 30, small: 10 } as const;
 const END_MILLIS = 15_000;
 
 const metrics: readonly Metric[] = [
   { id: "read", title: "calls a second while the log is read", unit: "/s", better: "higher" },
-  { id: "stalled", title: "calls a second while nobody reads it", unit: "/s", better: "higher" },
-  { id: "answered", title: "calls answered while nobody reads it", unit: "", better: "higher" },
+  { id: "stalled", title: "calls a second without a reader", unit: "/s", better: "higher" },
+  { id: "answered", title: "calls answered without a reader", unit: "", better: "higher" },
   {
     id: "end",
-    title: `from SIGTERM to the end, nobody reading; ${END_MILLIS} ms: did not end`,
+    title: `from SIGTERM to the end, without a reader; ${END_MILLIS} ms: did not end`,
     unit: "ms",
     better: "lower",
   },
@@ -67,7 +67,7 @@ const logging = oneByOne(measure);
 
 export const LOG_ROWS: readonly Row[] = [{
   id: "log",
-  title: `one request per connection, ${CONNECTIONS} at a time, while nobody reads the server side's log`,
+  title: `one request per connection, ${CONNECTIONS} at a time, while the server side's log has no reader`,
   metrics,
   once: true,
   quick: false,

@@ -1,6 +1,6 @@
 /**
- * One stream over a link with a long round trip: a proxy whose windows or buffers hold too little, or that gives credit
- * late, lets the link run dry. `direct` shows what TCP alone gets, limited by the largest socket buffers of the kernel.
+ * One stream over a link with a long round trip: a proxy whose windows or buffers are too small, or that sends credit
+ * late, cannot fill the link. `direct` shows what TCP alone reaches, limited by the kernel's largest socket buffers.
  */
 import { cpuDuring } from "./cpu.ts";
 import { eachFresh, type Metric, type Plan, type Round, type Row, type Sample } from "./row.ts";
@@ -29,7 +29,7 @@ async function measure(subject: Subject, plan: Plan, { roundTrip, growSeconds }:
     const load = { direction, streams: 1, amount: { seconds }, omitSeconds: growSeconds };
     const [result, times] = await cpuDuring(subject.pids, () => subject.bulk(load));
     sample = { ...sample, [`${direction}${roundTrip}`]: result.bytesPerSecond / MB };
-    // The CPU is that of the whole load, so its bytes are too.
+    // The CPU time covers the whole load, so the bytes do too.
     const { cpu } = bulkCpu({ ...result, bytes: result.bytes + result.omittedBytes }, times);
     if (cpu !== undefined) sample = { ...sample, [`${direction}Cpu${roundTrip}`]: cpu };
   }

@@ -1,6 +1,6 @@
 /**
- * Small requests beside two uploads to the same workload over 10 Mbit/s: what a proxy has taken from the uploads and not
- * yet sent stands in front of every request. `direct` shows what the queue of the link alone does to them.
+ * Small requests beside two uploads to the same workload over 10 Mbit/s: bytes of the uploads that a proxy has accepted
+ * but not yet sent delay every request. `direct` shows the delay by the link's queue alone.
  */
 import { iperfCommand } from "./loads.ts";
 import { sleep } from "./processes.ts";
@@ -14,10 +14,10 @@ const LINK = { delayMillis: 10, bitsPerSecond: 10 * MEGABIT, queueBytes: 128 * 1
 const CONNECTIONS = 4;
 /** Until the connections of the requests are open, so that all share one HBONE connection. */
 const OPEN_SECONDS = 2;
-/** Until the uploads have filled all queues. */
+/** Time until the uploads have filled all queues. */
 const FILL_SECONDS = 5;
 const SECONDS = 20, SMALL_SECONDS = 6;
-/** More than any run takes: the uploads are stopped with their pair. */
+/** Longer than any run: the uploads are stopped with their pair. */
 const UPLOAD_SECONDS = 600;
 
 const lower = (id: string, title: string): Metric => ({ id, title, unit: "ms", better: "lower" });
@@ -37,7 +37,7 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   const words = [target.host, target.http, CONNECTIONS, OPEN_SECONDS + FILL_SECONDS, seconds].map(String);
   const inside = link.inside("client");
   const requests = processes.run([...inside, Deno.execPath(), "run", "-A", "--no-prompt", script, ...words]);
-  // Reported where it is awaited.
+  // A failure is reported where the result is awaited.
   requests.catch(() => {});
   await sleep(OPEN_SECONDS * 1000);
   const load = { host: target.host, port: target.bulk, streams: 2, direction: "up" } as const;

@@ -1,5 +1,5 @@
 /**
- * Many HBONE connections at once, each with one stream, as a node has that talks to many others. Both ztunnels open a
+ * Many HBONE connections at once, each with one stream, as on a node that talks to many others. Both ztunnels open a
  * connection for each stream when POOL_MAX_STREAMS_PER_CONNECTION is 1.
  */
 import { busySeconds, cpuDuring, residentBytes } from "./cpu.ts";
@@ -18,7 +18,7 @@ const BULK_STREAMS = 8;
 const MB = 1e6;
 const MIB = 1 << 20;
 const HOPS = 2;
-/** Handshakes come first and belong to no figure but p99: this many a second are taken for granted, beside a start. */
+/** The handshakes come first and are only part of p99. The warm-up assumes this many a second. */
 const HANDSHAKES_PER_SECOND = 300;
 const START_SECONDS = 1;
 
@@ -31,7 +31,7 @@ const metrics: readonly Metric[] = [
     lower(`cpuClient${count}`, "  client-side proxy", "us"),
     lower(`cpuServer${count}`, "  server-side proxy", "us"),
     lower(`p50_${count}`, "  p50", "us"),
-    // The first request of each of 1,000 connections waits for its handshake, and that alone is one in a hundred.
+    // The first request of each of 1,000 connections waits for its handshake; these alone are one in a hundred.
     ...(count < 1000 ? [lower(`p99_${count}`, "  p99", "us")] : []),
     lower(`rssClient${count}`, "  RSS right after, client side", "MB"),
     lower(`rssServer${count}`, "  RSS right after, server side", "MB"),
@@ -53,12 +53,12 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   return sample;
 }
 
-/** Rate and CPU are those of the time after the handshakes. */
+/** Rate and CPU are measured after the handshakes. */
 async function requests(subject: Subject, connections: number, seconds: number): Promise<Sample> {
   const lead = START_SECONDS + Math.floor(connections / HANDSHAKES_PER_SECOND);
   // A second more than needed, so that the load does not end before the figures are taken.
   const load = subject.requests({ connections, seconds: lead + seconds + 1 });
-  // Reported where it is awaited.
+  // A failure is reported where the result is awaited.
   load.catch(() => {});
   await sleep(lead * 1000);
   const read = async () => ({

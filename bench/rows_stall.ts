@@ -1,6 +1,6 @@
 /**
- * The longest time that a pair answered nobody: a probe asks every 2 ms on a connection of its own, and its longest
- * latency less its median is the longest turn of a proxy's worker, seen from outside.
+ * The longest time in which a pair answered no request: a probe sends one every 2 ms on a connection of its own, and
+ * its longest latency minus its median is the longest turn of a proxy's worker, seen from outside.
  */
 import { peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { Crowd, startEcho } from "./crowd.ts";
@@ -16,13 +16,13 @@ const PROBE: Group = { connections: 1, everyMillis: 2, pick: null };
 const LEAD_MILLIS = 1000;
 const DRAIN_SECONDS = 6;
 const ATTACK_SECONDS = 4;
-/** Others on the machine only add to a latency, so the best of these counts. */
+/** Other load on the machine only adds to a latency, so the best of these runs counts. */
 const ATTEMPTS = 2;
 const START_MILLIS = 30_000;
 /** PINGs are due every 10 s. */
 const FULL = { idle: 5000, idleSeconds: 40, draining: 3000, pairs: 100_000 } as const;
 const SMALL = { idle: 500, idleSeconds: 12, draining: 300, pairs: 20_000 } as const;
-/** Not more than the 65,535 bytes that a stream may carry when nothing else was said (RFC 9113, 6.9.2). */
+/** No more than the 65,535 bytes of a stream's initial window (RFC 9113, 6.9.2). */
 const FRAMES = 60_000;
 
 const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
@@ -51,7 +51,7 @@ async function measure(subject: Subject, plan: Plan, run: RunContext): Promise<S
   };
   return {
     ...await withPair({ env: ONE_STREAM_EACH }, (pair) => besideIdle(pair, size.idle, size.idleSeconds)),
-    // Longer than the row looks at: what is left at the deadline is cut, and that is no matter of turns.
+    // Longer than the row measures: connections left at the deadline are cut, which is not part of this measurement.
     ...await withPair(
       { env: { ...ONE_STREAM_EACH, CONNECTION_TERMINATION_DEADLINE: "30s" } },
       (pair) => draining(pair, size.draining),
@@ -109,7 +109,7 @@ async function attackOnce(pair: Subject, kind: string, count: number): Promise<n
   return longestTurn(probe);
 }
 
-/** Both kinds get certificates there, and the attacker has one of the same root. */
+/** Both kinds get certificates from this CA, and the attacker has one of the same root. */
 export async function scriptedCa({ processes, link, directory }: Place): Promise<Record<string, string>> {
   const own = link.addresses.server;
   const script = new URL("handshake_peer.ts", import.meta.url).pathname;

@@ -1,6 +1,6 @@
 /**
- * One identity with many connections sends what its applications do not take: what that makes the server's proxy hold,
- * and what is left for a neighbour.
+ * One identity with many connections sends bytes that its applications do not read: how much the server's proxy then
+ * holds, and what rate is left for a neighbour.
  */
 import { existsSync } from "node:fs";
 import { peakBytes, resetPeak } from "./cpu.ts";
@@ -10,17 +10,17 @@ import { startApps, startAttacker } from "./rows_attacks.ts";
 import type { Subject } from "./subject.ts";
 
 const NEIGHBOURS = 4;
-/** Of the greedy identity, eight streams with a window each on every one of them. */
+/** Connections of the greedy identity, each with eight streams that fill one window. */
 const GREEDY = 50, SMALL_GREEDY = 8;
-/** Until most of what they may send has been sent. */
+/** Time until most of what they may send has been sent. */
 const LEAD_MILLIS = 6000;
 const MB = 1e6;
-/** As a proxy has it in a container of 512 MiB. */
+/** The limit that a proxy has in a container of 512 MiB. */
 const HELD_BYTES_MAX = 64 << 20;
 
 async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   const pid = subject.pair.server?.pid;
-  // Only the pair that shares our CA would believe the greedy identity.
+  // Only the pair that shares our CA accepts the greedy identity.
   if (pid === undefined || !existsSync(`${subject.directory}/ca.key`)) return {};
   const apps = await startApps(subject);
   try {
@@ -42,9 +42,9 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
 
 export const UNREAD_ROWS: readonly Row[] = [{
   id: "unread",
-  title: `${GREEDY} connections of one identity full of what nobody reads`,
+  title: `${GREEDY} connections of one identity, filled with unread bytes`,
   metrics: [
-    { id: "rate", title: "rate of a neighbour, to its rate before", unit: "x", better: "higher" },
+    { id: "rate", title: "rate of a neighbour, relative to its rate before", unit: "x", better: "higher" },
     { id: "peak", title: "peak RSS of the server's proxy", unit: "MB", better: "lower" },
   ],
   once: true,

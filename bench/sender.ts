@@ -1,7 +1,7 @@
 /**
  * Keeps connections to `echo.ts` open and sends messages on them: `sender.ts PLAN`, where PLAN is a `SenderPlan` as JSON.
  * Prints `ready` when every connection had its first echo or has failed, then sends for the time of the plan, waits for
- * echoes that are under way, prints the `GroupResult`s as JSON in one line, and keeps its connections until it is stopped.
+ * echoes in flight, prints the `GroupResult`s as JSON in one line, and keeps its connections until it is stopped.
  */
 import { close, connect, Readable, receive, send } from "./libc_sockets.ts";
 
@@ -21,9 +21,9 @@ export interface SenderPlan {
   readonly groups: readonly Group[];
 }
 
-/** What became of a group. Times in microseconds, from the moment of sending until the whole echo is there. */
+/** Result of a group. Times in microseconds, from sending until the whole echo has arrived. */
 export interface GroupResult {
-  /** Connections that were refused, closed, or silent at the start. */
+  /** Connections that were refused or closed, or had no echo at the start. */
   readonly failed: number;
   /** Connections that were closed later. */
   readonly closed: number;
@@ -37,7 +37,7 @@ export interface GroupResult {
 interface Connection {
   readonly fd: number;
   readonly group: Sending;
-  /** When the messages were sent whose echo is still to come, oldest first. */
+  /** When the messages in flight were sent, oldest first. */
   readonly waiting: number[];
   received: number;
   state: "opening" | "open" | "closed";
@@ -56,7 +56,7 @@ interface Sending {
 const MESSAGE = new Uint8Array(64).fill(0x2e);
 /** Connections that are opened at the same time. */
 const OPENERS = 32;
-/** A first echo that takes longer counts as failed; the last echoes get as long. */
+/** A first echo that takes longer counts as failed; the last echoes have the same limit. */
 const PATIENCE_MILLIS = 60_000;
 const LAST_MILLIS = 15_000;
 const IDLE_MILLIS = 1000;
@@ -84,7 +84,7 @@ class Sender {
         }
         if (this.#opening > 0 && !this.#receive(PATIENCE_MILLIS)) this.#giveUpOpening();
       }
-      // The first echo waited for the handshake: it belongs to no figure.
+      // The first echo includes the handshake and is not part of any figure.
       group.times.length = 0;
     }
   }
@@ -147,7 +147,7 @@ class Sender {
     this.#send(connection);
   }
 
-  /** A message that the socket does not take is one without an echo. */
+  /** A message that the socket does not take counts as one without an echo. */
   #send(connection: Connection): void {
     const now = performance.now();
     if (send(connection.fd, MESSAGE, MESSAGE.length) !== MESSAGE.length) return;
@@ -155,7 +155,7 @@ class Sender {
     this.#waiting++;
   }
 
-  /** False: nothing came in that time. */
+  /** False: no event in that time. */
   #receive(millis: number): boolean {
     let any = false;
     this.#readable.wait(millis, (fd) => {

@@ -3,10 +3,10 @@ import type { GroupResult, SenderPlan } from "./sender.ts";
 
 const script = (name: string) => new URL(name, import.meta.url).pathname;
 
-/** Below the ports that the kernel chooses. */
+/** Below the range from which the kernel chooses ports. */
 const NOBODYS_PORT = 1;
 
-/** Starts a script of this folder and reads its output line by line; both end with `kill`. */
+/** Starts a script of this folder and reads its output line by line; `kill` ends both. */
 function start(name: string, ...args: string[]): { child: Deno.ChildProcess; lines: () => Promise<string> } {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-prompt", "--no-check", script(name), ...args],
@@ -65,7 +65,7 @@ Deno.test("sender: every message of each group comes back from the echo", { sani
   }
 });
 
-Deno.test("sender: connections that nobody accepts are counted as failed", { sanitizeResources: false }, async () => {
+Deno.test("sender: connections to a closed port are counted as failed", { sanitizeResources: false }, async () => {
   const [group] = await run(NOBODYS_PORT, [{ connections: 3, everyMillis: 0, pick: null }]);
   assert.equal(group?.failed, 3);
 });

@@ -1,12 +1,12 @@
 /**
- * Newcomers of a proxy's inbound port, in the place of `handshake_peer.ts` (whose papers they use):
+ * Clients of a proxy's inbound port, in place of `handshake_peer.ts` (whose certificates they use):
  *
  *     honest FOLDER ADDRESS FROM SECONDS           fifty tunnels a second: TCP, TLS, and the first bytes of HTTP/2 that
  *                                                  the proxy says. Prints { opened, failed, p50, p99 }, times in ms
- *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which say nothing
+ *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which send nothing
  *     half-open FOLDER ADDRESS FROM SECONDS RATE   the same with the first message of a handshake, and nothing after it
  *
- * FROM is the address that they come from.
+ * FROM is their source address.
  */
 import { PREFACE } from "../src/h2/frame.ts";
 import { settings } from "../src/h2/testing_frames.ts";
@@ -17,7 +17,7 @@ import { contextOf, HBONE_PORT, readPapers, startReactor } from "./handshake_pee
 import { MemoryTls } from "./memory_tls.ts";
 
 const EVERY_MILLIS = 20;
-/** What is not there by then has failed. */
+/** A tunnel that is not open by then has failed. */
 const TIMEOUT = 10_000;
 
 const [mode = "", folder = "", address = "", from = "", seconds = "", rate = ""] = Deno.args;
@@ -65,7 +65,7 @@ function honest(): void {
   next();
 }
 
-/** The same for all of them: a server does not look whether it is new. */
+/** All of them send the same bytes: a server does not check whether they are new. */
 function firstMessage(): Uint8Array {
   const { leaf, key } = readPapers(folder)["peer"]!;
   const paths = [`${folder}/stranger.pem`, `${folder}/stranger.key`] as const;

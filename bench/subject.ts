@@ -113,7 +113,7 @@ export class Subject {
     return holder;
   }
 
-  /** How many requests the application has had so far; asking is one. It is asked beside the proxies. */
+  /** How many requests the application has received, including this query. The query does not pass the proxies. */
   async served(): Promise<number> {
     const ask = `exec 3<>/dev/tcp/${this.link.addresses.server}/${HTTP_PORT}
 printf 'GET ${STATUS_PATH} HTTP/1.0\r\n\r\n' >&3; cat <&3`;

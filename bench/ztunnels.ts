@@ -9,7 +9,7 @@ import { type Started, waitForPorts } from "./processes.ts";
 import type { Pair, Place } from "./proxies.ts";
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
 
-/** The words that start a proxy with these settings. */
+/** The command that starts a proxy with these settings. */
 export type CommandFor = (settings: Readonly<Record<string, string>>) => readonly string[];
 
 export type Mode = "dedicated" | "shared";

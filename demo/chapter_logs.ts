@@ -41,7 +41,7 @@ function isTunnel({ message }: LogLine): boolean {
   return message === "connection complete";
 }
 
-/** The authority of a demo is its own, which each proxy warns of at its start. */
+/** The demo uses its own certificate authority, about which each proxy warns at its start. */
 function failed({ level, message }: LogLine): boolean {
   return (level === "error" || level === "warn") && !message?.startsWith("FAKE_CA=true");
 }

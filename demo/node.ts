@@ -17,7 +17,7 @@ export interface Launcher {
   readonly args: readonly string[];
 }
 
-/** The executable named by `ZTUNNEL_EXECUTABLE`, else this runtime with what the task `start` gives it for `settings`. */
+/** The executable named by `ZTUNNEL_EXECUTABLE`, else this runtime with the flags of the task `start`. */
 export function launcher(settings: Readonly<Record<string, string>>): Launcher {
   const executable = Deno.env.get("ZTUNNEL_EXECUTABLE");
   if (executable) return { command: executable, args: [] };

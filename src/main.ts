@@ -16,14 +16,14 @@ if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerG
   const { checkPermissions } = await import("./app/check_permissions.ts");
   const isProxy = Deno.args[0] === undefined || Deno.args[0] === "proxy";
   await checkPermissions(import.meta.filename!, isProxy);
-  // As early as there is the permission for it: until then the signal would end the process.
+  // As early as permissions allow it: until then the signal would end the process.
   const { ignoreDebuggerSignal } = await import("./os/debugger_signal.ts");
   ignoreDebuggerSignal();
   // Until the configuration says more, and before there is a thread that allocates a lot.
   const { limitArenas } = await import("./os/memory.ts");
   limitArenas(1);
   const newWorker = () => new Worker(import.meta.url, { type: "module", name: "data-plane" });
-  // Every proxy has one. To load its half takes half of the time of a start: it does so while this isolate loads its own.
+  // Every proxy has a worker. Loading its half takes half of the start time, so both halves load at once.
   let first = isProxy ? newWorker() : null;
   const { main } = await import("./app/command_line.ts");
   await main(Deno.args, () => {

@@ -18,9 +18,9 @@ type Env = Readonly<Record<string, string>>;
 
 interface Authority {
   readonly name: string;
-  /** Serves, and gives the settings of the proxies. */
+  /** Starts the authority, and returns the settings of the proxies. */
   serve(cluster: Cluster): Promise<Env>;
-  /** Settings with which a proxy finds nobody, until what is given back is called. */
+  /** Settings with which a proxy cannot reach the authority, until the returned function is called. */
   outOfReach(cluster: Cluster): { env: Env; comeBack: () => void };
 }
 
@@ -90,14 +90,14 @@ class Scene implements AsyncDisposable {
     return this.cluster.nodes[0]!;
   }
 
-  /** Calls without end, each over a connection of its own. */
+  /** Makes calls without end, each over a new connection. */
   caller(): Program {
     const { namespace } = this.cluster.pod("client");
     const args = [this.cluster.pod("far").ip, `${HTTP}`, "2"];
     return this.cluster.use(Proxy.fixture("tests/fixtures/connector.ts", args, namespace.name));
   }
 
-  /** A proxy beside the one in charge, which the agent has given the node's pods. */
+  /** A second proxy beside the active one; the agent has sent it the node's pods. */
   async beside(env: Env): Promise<Proxy> {
     const proxy = this.cluster.launchProxy(this.node, { ...this.env, AUTHORITY_WAIT: "1s", ...env });
     await proxy.line(/has not answered within 1 s \(AUTHORITY_WAIT\)/);
@@ -132,7 +132,7 @@ async function failuresOf(caller: Program): Promise<Record<string, number>> {
 for (const authority of [SPIRE, ISTIO]) {
   testNeeding(
     NEEDS,
-    `rollout, ${authority.name}: a new proxy without its authority leaves the pods to the old one, until it answers`,
+    `rollout, ${authority.name}: a new proxy without its authority leaves the pods to the old one until it answers`,
     async () => {
       await using scene = await Scene.build(authority);
       const old = scene.node.proxy;
@@ -156,12 +156,12 @@ for (const authority of [SPIRE, ISTIO]) {
 
   testNeeding(
     NEEDS,
-    `rollout, ${authority.name}: a proxy that began without its authority serves nobody, and gives way to one that has it`,
+    `rollout, ${authority.name}: a proxy that started without its authority refuses calls until a proxy with one replaces it`,
     async () => {
       await using scene = await Scene.build(authority);
       const { node } = scene;
       await node.proxy.stop();
-      // Nobody serves the pods: they are taken, so that the agent is not held up, and their calls fail.
+      // No other proxy serves the pods: they are taken, so that the agent is not delayed, and their calls fail.
       const bad = await scene.beside(authority.outOfReach(scene.cluster).env);
       assert.ok(!bad.program.printed.some((line) => line.includes("another proxy serves the pod")));
       assert.ok(!await scene.works());
@@ -177,7 +177,7 @@ for (const authority of [SPIRE, ISTIO]) {
 
 testNeeding(
   NEEDS,
-  "rollout: the old proxy dies while the new one has no authority: the new one takes its pods",
+  "rollout: when the old proxy dies, a new one without an authority takes its pods",
   async () => {
     await using scene = await Scene.build(SPIRE);
     const old = scene.node.proxy;

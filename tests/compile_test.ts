@@ -34,7 +34,7 @@ Deno.test("compile: an unknown form is refused", async () => {
   await assert.rejects(run(SCRIPT, "-f", "compile"), /-f "compile" must be unpack or folder/);
 });
 
-Deno.test("compile: a runtime whose digest is not that of the repository is refused before it is used", async () => {
+Deno.test("compile: a runtime with another digest than that in the repository is refused before it is used", async () => {
   using dir = tempDir();
   const script = dir.write("compile.sh", Deno.readTextFileSync(SCRIPT));
   Deno.chmodSync(script, 0o755);

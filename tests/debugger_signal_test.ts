@@ -1,4 +1,4 @@
-/** SIGUSR1 makes this runtime open its debugger to whoever connects. A proxy must ignore it at every time of its life. */
+/** SIGUSR1 makes this runtime open its debugger, without authentication. A proxy must always ignore it. */
 import { strict as assert } from "node:assert";
 import { type App, echoApp } from "./support/apps.ts";
 import { credential, sharedCa } from "./support/credentials.ts";
@@ -11,7 +11,7 @@ import { type TempDir, tempDir } from "./support/temp_dir.ts";
 const IP = "127.0.0.3";
 /** The debugger's port, as `/proc/PID/net/tcp` writes it. */
 const DEBUGGER_PORT = (9229).toString(16).toUpperCase();
-/** The runtime takes the signal half a second after its start; with this, a machine that is busy has done it too. */
+/** The runtime takes the signal half a second after its start; within this time a busy machine has done it too. */
 const LATER_MS = 2000;
 
 function settings(folder: TempDir): Record<string, string> {
@@ -19,7 +19,7 @@ function settings(folder: TempDir): Record<string, string> {
   return nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path }, { CONNECTION_TERMINATION_DEADLINE: "1h" });
 }
 
-/** Whether the process itself listens on the debugger's port. */
+/** Whether the process listens on the debugger's port. */
 function debuggerListens(pid: number): boolean {
   const rows = Deno.readTextFileSync(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
   const inodes = rows.filter(([, local = "", , state]) => local.endsWith(`:${DEBUGGER_PORT}`) && state === "0A")
@@ -37,13 +37,13 @@ function linkOf(path: string): string {
   }
 }
 
-/** Whether the kernel throws the signal away. */
+/** Whether the kernel discards the signal. */
 function isIgnored(pid: number): boolean {
   const mask = /^SigIgn:\s+(\w+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? "";
   return (BigInt(`0x${mask}`) & (1n << 9n)) !== 0n;
 }
 
-/** It lives, and its debugger is closed. */
+/** The process is alive, and its debugger is closed. */
 function checkUnharmed(proxy: Proxy): void {
   assert.ok(isIgnored(proxy.pid));
   assert.equal(debuggerListens(proxy.pid), false);
@@ -54,7 +54,7 @@ Deno.test("SIGUSR1 opens no debugger, from the first line of the start until lon
   using folder = tempDir();
   await using proxy = new Proxy(settings(folder));
   await proxy.line(/version: /);
-  // It is the time of another process, and of its runtime, which nothing tells about.
+  // The runtime of another process does this, and no event shows when.
   for (const end = performance.now() + LATER_MS; performance.now() < end;) {
     proxy.signal("SIGUSR1");
     await new Promise((resolve) => setTimeout(resolve, 5));

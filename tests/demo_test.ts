@@ -8,7 +8,7 @@ import { eventually } from "./support/patience.ts";
 import { Program } from "./support/program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-/** What the task says behind `deno`, with its permissions. */
+/** The command of the task after `deno`, with its permissions. */
 const TASK = project.tasks.demo.command.split(" ").slice(1);
 
 function demo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {

@@ -1,4 +1,4 @@
-/** What `deploy/` and the `Dockerfile` promise: Istio's chart with known differences, and nothing that moves by itself. */
+/** Checks `deploy/` and the `Dockerfile`: equal to Istio's chart but for known differences, and all versions pinned. */
 import { strict as assert } from "node:assert";
 import { parseAllDocuments } from "yaml";
 import { type Facts, factsOf } from "./support/manifest_facts.ts";
@@ -12,7 +12,7 @@ import CHART from "./fixtures/golden/istio_ztunnel_chart.json" with { type: "jso
 const POD = "spec.template.spec";
 const CONTAINER = `${POD}.containers[istio-proxy]`;
 
-/** Facts, by name or by what stands before a dot, that differ, and why. */
+/** Facts that differ from the chart, by full name or by the part before a dot, with the reason. */
 const DIFFERENCES: Readonly<Record<string, string>> = {
   "metadata.annotations": "the chart writes an empty object",
   "metadata.labels.app.kubernetes.io/managed-by": "Helm does not manage it",
@@ -23,10 +23,10 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   "spec.template.metadata.labels.app.kubernetes.io/instance": "as before",
   "spec.template.metadata.labels.app.kubernetes.io/version": "as before",
   "spec.template.metadata.labels.helm.sh/chart": "as before",
-  [`${POD}.automountServiceAccountToken`]: "the API server is never asked, so its token is not there to be stolen",
-  [`${POD}.securityContext.seccompProfile.type`]: "system calls that no container needs are closed",
-  [`${CONTAINER}.image`]: "it is ours",
-  [`${CONTAINER}.imagePullPolicy`]: "said, so that a change of the tag's form does not change it",
+  [`${POD}.automountServiceAccountToken`]: "the API server is never called, so there is no token to steal",
+  [`${POD}.securityContext.seccompProfile.type`]: "system calls that no container needs are forbidden",
+  [`${CONTAINER}.image`]: "it is our image",
+  [`${CONTAINER}.imagePullPolicy`]: "explicit, so that a change of the tag's form does not change it",
   [`${CONTAINER}.volumeMounts[compiled-code]`]: "a start with compiled code at hand takes 0.2 s of CPU less",
   [`${POD}.volumes[compiled-code]`]: "as before",
   [`${CONTAINER}.env[RUST_BACKTRACE]`]: "no Rust; the runtime would add an empty stack to each error",
@@ -43,7 +43,7 @@ function manifest(): Map<string, Facts> {
   );
 }
 
-Deno.test("deploy: the manifest is what Istio's chart renders, but for the differences listed here", () => {
+Deno.test("deploy: the manifest equals what Istio's chart renders, except for the differences listed here", () => {
   const ours = manifest();
   const used = new Set<string>();
   for (const [kind, chart] of Object.entries(CHART)) {
@@ -66,12 +66,12 @@ Deno.test("deploy: the image has a version, the default seccomp profile and no t
   assert.equal(facts[`${POD}.automountServiceAccountToken`], false);
 });
 
-Deno.test("deploy: the image is built from bases named by digest, and knows its version", () => {
+Deno.test("deploy: the image is built from bases pinned by digest, and contains its version", () => {
   const lines = Deno.readTextFileSync(new URL("../Dockerfile", import.meta.url)).split("\n");
   const bases = lines.filter((line) => line.startsWith("FROM "));
   assert.equal(bases.length, 2);
   for (const line of bases) assert.match(line, /^FROM debian:13-slim@\$\{DEBIAN_DIGEST\}( AS build)?$/);
-  // Without a default, a build that does not say which one is refused.
+  // There is no default, so a build without a version is refused.
   assert.ok(lines.includes("ARG DEBIAN_DIGEST"));
   assert.ok(lines.includes("ENV ISTIO_META_ISTIO_VERSION=${ISTIO_VERSION}"));
 });

@@ -1,6 +1,6 @@
 /**
- * Pods that come back under a known name while the control plane is away, as those of a StatefulSet do: real namespaces
- * and redirection (`tests/bed/`), a control plane that plays a script.
+ * Pods that are recreated under a known name while the control plane is away, as those of a StatefulSet are: with real
+ * namespaces and redirection (`tests/bed/`) and a scripted control plane.
  */
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/resources.js";
@@ -16,7 +16,7 @@ import { Proxy } from "./support/proxy.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nginx"] } as const;
-/** `place` lends its network namespace to `web-0` when that comes back. */
+/** `place` lends its network namespace to the recreated `web-0`. */
 const PODS = [{ name: "web-0", node: 1 }, { name: "server", node: 1 }, { name: "place", node: 1 }] as const;
 const APP = 7000;
 
@@ -35,7 +35,7 @@ function workload(name: string, node: string, ...ips: readonly string[]): Script
   return { name: `bed//Pod/${NAMESPACE}/${name}`, version: ips.join(), body };
 }
 
-/** The next stream to the control plane: it has this to say of addresses, and no policies. */
+/** The next stream to the control plane: answers with these addresses, and no policies. */
 async function answer(plane: ControlPlane, resources: readonly ScriptedResource[]): Promise<AdsStream> {
   const stream = await plane.stream();
   await stream.request();
@@ -103,7 +103,7 @@ class Scene implements AsyncDisposable {
     assert.equal(await this.node.session.add({ ...this.web.announced, uid, path: place.namespace.path }), "");
   }
 
-  /** The status of the answer to a question that the mesh alone can answer. */
+  /** The status of the answer to a DNS question that only the mesh can answer. */
   async status(from: BedPod): Promise<string> {
     const answer = await from.namespace.run("dig", "+tries=1", "+time=4", "@192.0.2.53", "A", "localhost");
     return /status: (\w+)/.exec(answer)?.[1] ?? answer;
@@ -116,7 +116,7 @@ class Scene implements AsyncDisposable {
 
 testNeeding(
   NEEDS,
-  "inpod A1.14: a pod that comes back while the control plane is away is served until that confirms or ends it",
+  "inpod A1.14: a pod recreated while the control plane is away is served until an answer confirms or ends it",
   async () => {
     await using scene = await Scene.build();
     const { node, web, place, server } = scene;

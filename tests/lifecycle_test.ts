@@ -41,7 +41,7 @@ async function isRefused({ hostname, port }: Place): Promise<boolean> {
     return false;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return true;
-    // It waited to be accepted when the listener was closed.
+    // It was waiting to be accepted when the listener was closed.
     if (error instanceof Deno.errors.ConnectionReset) return false;
     throw error;
   }
@@ -165,7 +165,7 @@ Deno.test("lifecycle: a stop lets connections go on and waits for their end, con
     await eventually(`the end of listening on ${component}`, () => isRefused(place));
   }
   await open.talk();
-  proxy.signal("SIGTERM"); // one more changes nothing, and is not told
+  proxy.signal("SIGTERM"); // a second one changes nothing, and is not logged
   await open.talk();
   await open.finish();
   const { code, output } = await proxy.ended();

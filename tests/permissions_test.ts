@@ -1,4 +1,4 @@
-/** The program without one of the flags that it is started with: the first thing it says is which one. */
+/** Starts the program without one of its flags: its first line must name the missing flag. */
 import { strict as assert } from "node:assert";
 import { inheritedEnvironment } from "./support/environment.ts";
 import { Program } from "./support/program.ts";
@@ -7,7 +7,7 @@ import { productFlags } from "../tools/product_flags.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
-/** What a start says without the flags that match. */
+/** What the start prints without the flags that match. */
 async function without(flags: RegExp, settings: Record<string, string>): Promise<string> {
   const left = productFlags(settings).filter((flag) => !flags.test(flag));
   assert.notDeepEqual(left, productFlags(settings), `no flag is like ${flags}`);
@@ -18,7 +18,7 @@ async function without(flags: RegExp, settings: Record<string, string>): Promise
   return output;
 }
 
-Deno.test("permissions: what its absence says, flag by flag, before anything else", async () => {
+Deno.test("permissions: each missing flag is reported before anything else", async () => {
   using dir = tempDir();
   const settings = {
     LOCAL_XDS_PATH: `${dir.path}/mesh.yaml`,
@@ -36,11 +36,12 @@ Deno.test("permissions: what its absence says, flag by flag, before anything els
   assert.match(await without(/^--allow-write/, settings), new RegExp(write));
 });
 
-Deno.test("permissions: a file that the settings name and the flags do not is told with the flag", async () => {
+Deno.test("permissions: a file that is named by a setting but not by a flag is reported with the flag", async () => {
   const flags = productFlags({});
   const env = { ...inheritedEnvironment(), CRL_PATH: "/some/list.pem" };
   await using program = new Program(Deno.execPath(), { args: ["run", ...flags, "src/main.ts"], env, cwd: ROOT });
   const { code, output } = await program.ended();
-  const said = "Error: permission --allow-read=/some/list.pem is missing: these are read always, or named by settings";
+  const said =
+    "Error: permission --allow-read=/some/list.pem is missing: these paths are always read or named by settings";
   assert.deepEqual({ code, output }, { code: 1, output: said });
 });

@@ -49,7 +49,7 @@ Deno.test("revocation: who is listed is cut off and not let in again; a broken f
   assert.match(metrics, /^istio_crl_policy_rejections_total\{reporter="destination"\} 2$/m);
 });
 
-Deno.test("revocation: with a file that cannot be used the start waits, serves nobody, and goes on once it can", async () => {
+Deno.test("revocation: with an unusable file the proxy serves no pod at the start, and goes on once it can be read", async () => {
   using folder = tempDir();
   await using app = echoApp(IP);
   const ca = sharedCa(folder.path);
@@ -75,7 +75,7 @@ Deno.test("revocation: with a file that cannot be used the start waits, serves n
   await good.tunnel(app.authority);
 });
 
-Deno.test("revocation: a start that waits for a file that can be used ends when asked to", async () => {
+Deno.test("revocation: a proxy that waits for a usable file ends on SIGTERM", async () => {
   using folder = tempDir();
   const mesh = meshText([{ name: "b", ips: [IP] }]);
   const settings = nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path });

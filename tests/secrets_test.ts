@@ -93,12 +93,12 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   assert.deepEqual([leaks(log), leaks(dump), leaks(metrics)], [[], [], []]);
 });
 
-// Root may look into everything by CAP_SYS_PTRACE, so here it does without, on both sides.
+// Root may inspect every process by CAP_SYS_PTRACE, so both sides run without it here.
 const WITHOUT_PTRACE = ["setpriv", "--bounding-set=-sys_ptrace"];
 
 testNeeding(
   { root: true, packages: ["setpriv"] },
-  "secrets: a process of the same user cannot look into the proxy, unless the operator wants that",
+  "secrets: a process of the same user cannot inspect the proxy, unless ZTUNNEL_DEBUGGABLE is set",
   async () => {
     using folder = tempDir();
     const settings = nodeSettings({
@@ -110,7 +110,7 @@ testNeeding(
     for (const debuggable of [false, true]) {
       const wanted = debuggable ? { ZTUNNEL_DEBUGGABLE: "true" } : {};
       await using proxy = await Proxy.ready({ ...settings, ...wanted }, { before: WITHOUT_PTRACE });
-      // Whoever may follow this link may read its memory too (ptrace(2), PTRACE_MODE_READ).
+      // A process that may follow this link may read its memory too (ptrace(2), PTRACE_MODE_READ).
       const [command = "", ...args] = [...WITHOUT_PTRACE, "readlink", `/proc/${proxy.pid}/exe`];
       const { success } = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
       assert.equal(success, debuggable);

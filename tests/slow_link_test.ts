@@ -1,4 +1,4 @@
-/** The link with a delay, losses and breaks that tests and benchmarks put between two namespaces. */
+/** Tests the link with delay, losses and outages that tests and benchmarks put between two namespaces. */
 import { strict as assert } from "node:assert";
 import { makeNamespace, type Namespace } from "./support/namespace.ts";
 import { testNeeding } from "./support/needs.ts";
@@ -57,7 +57,7 @@ testNeeding(NEEDS, "slow link: TCP over IPv4 and IPv6 arrives, packet by packet"
   assert.equal(bed.link.counts.dropped, 0);
 });
 
-testNeeding(NEEDS, "slow link: what is lost or finds the queue full is sent again by TCP", async () => {
+testNeeding(NEEDS, "slow link: TCP retransmits packets that are lost or find the queue full", async () => {
   await using bed = await Bed.make({ delayMillis: 1, lossShare: 0.01 });
   await bed.send();
   const { dropped } = bed.link.counts;
@@ -69,7 +69,7 @@ testNeeding(NEEDS, "slow link: what is lost or finds the queue full is sent agai
 
 testNeeding(
   NEEDS,
-  "slow link: nothing arrives while it is down, and what waits goes on when it is up again",
+  "slow link: nothing arrives while it is down, and waiting data is sent when it is up again",
   async () => {
     await using bed = await Bed.make({ delayMillis: 1 });
     bed.link.down();
@@ -82,7 +82,7 @@ testNeeding(
   },
 );
 
-testNeeding(NEEDS, "slow link: a namespace that is not there is an error", async () => {
+testNeeding(NEEDS, "slow link: a missing namespace is an error", async () => {
   const end = { in: { path: "/run/netns/zt-nowhere" }, addresses: [] };
   await assert.rejects(
     SlowLink.join(end, end),

@@ -6,7 +6,7 @@ import { subjectOf } from "./support/spire_source.ts";
 
 const PODS = 1000;
 const CONCURRENCY = 8;
-/** No timer runs out: on a busy machine a slot would be given on, or a pod be refused, before the agent has answered. */
+/** No timer fires: on a busy machine a slot would be passed on, or a pod refused, before the agent has answered. */
 const WITHOUT_TIMEOUTS: WallClock = { now: Date.now, after: () => ({ cancel() {} }) };
 
 Deno.test("identity 4.8: a thousand pods at once, and never more attestations than SPIRE_CONCURRENCY", async () => {

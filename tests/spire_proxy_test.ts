@@ -98,7 +98,7 @@ Deno.test("SPIRE_REVOKE_OPEN: an entry that is deleted ends open connections too
   await bench.proxy.line(/the certificate of this workload was withdrawn \(SPIRE_REVOKE_OPEN\)/);
 });
 
-Deno.test("SPIRE: a node without any certificate says so in its readiness, and as a metric", async () => {
+Deno.test("SPIRE: a node without any certificate reports it in its readiness, and as a metric", async () => {
   await using bench = await Bench.start();
   const ready = async () => await (await fetch(await bench.proxy.url("readiness", "/healthz/ready"))).text();
   const metrics = async () => await (await fetch(await bench.proxy.url("stats", "/metrics"))).text();
@@ -192,7 +192,7 @@ Deno.test("identity 4.1: the proxy is not ready before the agent answers, and sa
   assert.equal((await proxy.stop()).code, 0);
 });
 
-Deno.test("identity P2: with another trust domain than SPIRE's the proxy is not ready, and names both with the setting", async () => {
+Deno.test("identity P2: a proxy with another trust domain than SPIRE's is not ready, and names both and the setting", async () => {
   using folder = tempDir();
   await using agent = await ScriptedAgent.start(`${folder.path}/admin.sock`, "spire.test");
   await using proxy = new Proxy(settings(folder, agent));
@@ -205,14 +205,14 @@ Deno.test("identity P2: with another trust domain than SPIRE's the proxy is not 
   assert.match(await answer.text(), /certificate authority/);
 });
 
-Deno.test("identity S28: an agent that floods with malformed messages gets ten lines a minute, and is not believed", async () => {
+Deno.test("identity S28: an agent that floods with malformed messages gets ten lines a minute, and no trust", async () => {
   await using bench = await Bench.start();
   const entry = bench.agent.addAccount(NAMESPACE, "b");
   await eventually("a certificate", () => bench.admits(bench.own));
   const id = { trustDomain: "cluster.local", path: `/ns/${NAMESPACE}/sa/b` };
   const malformed = { x509Svids: [{ x509Svid: { certChain: [Uint8Array.of(1)], id }, x509SvidKey: Uint8Array.of(1) }] };
   for (let i = 0; i < 500; i++) bench.agent.pushMessage(malformed);
-  // What comes after them has been handled when the withdrawal is noticed.
+  // Messages sent after these have been handled when the withdrawal is noticed.
   bench.agent.delete(entry);
   await eventually("no certificate any more", async () => !await bench.admits(bench.own));
   const lines = bench.proxy.program.printed.filter((line) => line.includes("Error receiving SVID response"));

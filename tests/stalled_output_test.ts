@@ -1,4 +1,4 @@
-/** A proxy whose standard output nobody reads: a container runtime that stands still must not stop the node. */
+/** A proxy whose standard output is not read: a stalled container runtime must not stop the node's traffic. */
 import { strict as assert } from "node:assert";
 import { scrape, sumOf } from "../demo/metrics.ts";
 import { type App, echoApp } from "./support/apps.ts";
@@ -14,9 +14,9 @@ import { type TempDir, tempDir } from "./support/temp_dir.ts";
 /** An address of loopback that no other test uses: ports are chosen before they are bound. */
 const IP = "127.22.1.3";
 const PEERS = 8;
-/** Of each peer. Their lines are several times what the pipe and the reader hold. */
+/** Calls of each peer. Their log lines are several times what the pipe and the reader hold. */
 const CALLS = 200;
-/** A line of the access log, whole. */
+/** A complete line of the access log. */
 const WHOLE = /^\S+Z\tinfo\taccess\tconnection complete\tsrc\.addr=.* duration="\d+ms"$/;
 
 /** With two workers: three isolates write to one pipe. */
@@ -32,7 +32,7 @@ function settings(folder: TempDir): Record<string, string> {
   });
 }
 
-/** Calls the app again and again, each time by a tunnel of its own; fails when a call does. */
+/** Calls the app again and again, each time through a new tunnel; fails when a call does. */
 async function call(proxy: Proxy, app: App, folder: TempDir): Promise<void> {
   const identity = credential(sharedCa(folder.path), identityOf("a"));
   await using peer = await HbonePeer.connect(await proxy.place("inbound"), identity);
@@ -54,7 +54,7 @@ function hasEnded(pid: number): boolean {
   }
 }
 
-Deno.test("stalled output: nobody reads the log: no call is lost, no line either, SIGTERM ends it, observed O51", async () => {
+Deno.test("stalled output: without a reader no call and no log line is lost, SIGTERM ends the proxy, observed O51", async () => {
   using folder = tempDir();
   await using app = echoApp(IP);
   await using proxy = await Proxy.ready(settings(folder));

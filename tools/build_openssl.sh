@@ -33,7 +33,7 @@ openssl-src = "=$crate"
 T
 echo > "$work/fetch/src/lib.rs"
 (cd "$work/fetch" && cargo vendor --quiet vendor >/dev/null)
-# What cargo has verified the file against.
+# The checksum that cargo has verified the file against.
 grep -q "\"package\":\"$checksum\"" "$work/fetch/vendor/openssl-src/.cargo-checksum.json" || {
   echo "build_openssl: the crate openssl-src $crate does not have the SHA-256 $checksum" >&2
   exit 1

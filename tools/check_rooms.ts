@@ -46,7 +46,7 @@ const CLOCKS: ReadonlySet<string> = new Set(["Date.now", "performance.now", "Tem
 const TIMERS: ReadonlySet<string> = new Set(["setTimeout", "setInterval", "setImmediate"]);
 const FFI = /^Deno\.(dlopen|Unsafe\w+|Pointer(Object|Value)|NativeType|ForeignFunction)$/;
 
-/** The only file that takes addresses, and those that may have them as plain numbers: they hold the memory themselves. */
+/** The only file that takes addresses, and those that may use them as numbers and keep the memory alive themselves. */
 const POINTER_FILE = "src/os/pointers.ts";
 const ADDRESS_FILES: ReadonlySet<string> = new Set(["src/os/iovec.ts", "src/os/datagrams.ts"]);
 
@@ -159,7 +159,7 @@ const ffi = rule((_path, place, context) => {
   };
 });
 
-/** Memory whose address is in use is not alive by that: `os/pointers.ts` has functions that keep it so. */
+/** An address does not keep its memory alive: `os/pointers.ts` has functions that do. */
 const pointer = rule((path, _place, context) => {
   if (path === POINTER_FILE) return {};
   return {

@@ -1,12 +1,12 @@
 /**
- * The flags with which the proxy is started: the permissions that it uses and no others, and V8's.
+ * The flags with which the proxy is started: the permissions that it uses and no others, and V8's flags.
  *
- * As a program it prints them for this environment, on one line (`deno task start`), or with `--header` as what
- * `tools/launcher` makes them of.
+ * As a program it prints them for this environment, on one line (`deno task start`), or with `--header` as a C header
+ * for `tools/launcher`.
  */
 import { FLAGS, neededPaths, PATHS } from "../src/config/permissions.ts";
 
-/** V8: docs/spec/dataplane-speed.md 7. Nothing may be started: code that is led astray has no shell to call. */
+/** V8: docs/spec/dataplane-speed.md 7. No program may be started: an attacker's code then has no shell to call. */
 const ALWAYS = [
   "--no-prompt",
   "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
@@ -14,7 +14,7 @@ const ALWAYS = [
   "--deny-run",
 ];
 
-/** For `deno run` at the top of the project. `more`: what is read besides, such as another main module. */
+/** For `deno run` at the top of the project. `more`: further files to read, such as another main module. */
 export function productFlags(environment: Readonly<Record<string, string>>, ...more: readonly string[]): string[] {
   const { read, write } = neededPaths(environment, exists, "src", ...more);
   return [...ALWAYS, flag("read", read), ...write.length > 0 ? [flag("write", write)] : []];
@@ -33,7 +33,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** The tables as macros for C. */
+/** The tables as C macros. */
 export function header(): string {
   const list = (name: string, words: readonly string[]) =>
     `#define ${name} ${words.map((word) => JSON.stringify(word)).join(", ")}`;

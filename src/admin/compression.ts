@@ -1,4 +1,4 @@
-/** Compressed bodies, made while they are sent and off the main thread: a scrape may be megabytes. */
+/** Compresses response bodies while they are sent, off the main thread: a scrape may have megabytes. */
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as zlib from "node:zlib";
@@ -12,13 +12,13 @@ const STREAMS: Readonly<Record<Exclude<ContentCoding, "identity">, () => Transfo
   deflate: () => zlib.createDeflate(),
 };
 
-/** What the pieces are together, compressed; each is asked for when those before have been taken. */
+/** Yields the compressed `pieces`. Each piece is requested only after the previous ones were consumed. */
 export async function* compressedPieces(
   pieces: AsyncGenerator<string, void, undefined>,
   coding: Exclude<ContentCoding, "identity">,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const stream = STREAMS[coding]();
-  // What goes wrong is thrown by the loop below too; whoever stops reading ends both.
+  // A write error also surfaces in the loop below. A consumer that stops reading ends both.
   pipeline(Readable.from(pieces, { highWaterMark: 1 }), stream).catch(() => {});
   for await (const chunk of stream) yield chunk;
 }

@@ -91,7 +91,7 @@ export class HttpConnection {
     if (typeof head === "number") return await this.#refuse(head);
     const response = await this.#answer(head);
     try {
-      // Nothing here needs bodies, so a client that waits to be asked for one gets its answer, and need not send it.
+      // No handler here needs a body: a client that waits for "100 Continue" gets its answer without sending it.
       const comes = head.bodyLength !== null && !(head.waitsWithBody && this.#used === 0);
       const whole = comes && await this.#skipBody(head.bodyLength);
       const asked = head.keepAlive && whole && !this.#draining;

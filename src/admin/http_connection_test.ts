@@ -171,7 +171,7 @@ Deno.test("config 4.1 HEAD has no body", async () => {
   assert.match(client.answer, /content-length: 7\r\nconnection: close\r\n[^]*\r\n\r\n$/);
 });
 
-Deno.test("config 4.1 a client that waits to be asked for its body gets the answer at once, and the end", async () => {
+Deno.test("config 4.1 a client that waits for 100-continue is answered at once and disconnected", async () => {
   const { client, done } = world();
   client.send("POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n");
   await settle();
@@ -181,7 +181,7 @@ Deno.test("config 4.1 a client that waits to be asked for its body gets the answ
   await done;
 });
 
-Deno.test("config 4.1 a client that does not wait, though it says so, keeps its connection", async () => {
+Deno.test("config 4.1 a client that announces 100-continue but does not wait keeps its connection", async () => {
   const { client, done } = world();
   client.send("POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\nhello" + REQUEST);
   client.end();

@@ -1,11 +1,11 @@
 /**
- * What all metrics are at one moment, gathered for each scrape and shared by those that come together. The port listens
- * on all addresses and a large mesh has megabytes of metrics: whoever asks a hundred times and does not read must not
- * make us hold it a hundred times, nor make every worker count for each of them.
+ * A snapshot of all metrics, made for each scrape and shared by simultaneous scrapes. The port listens on all addresses
+ * and a large mesh has megabytes of metrics: a client that sends a hundred requests and reads no answer must neither
+ * make us hold a hundred copies, nor make every worker count for each request.
  */
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 
-/** Snapshots that are on their way to somebody; beyond, a scrape gets the newest of them. */
+/** Snapshots being sent at the same time; a further scrape gets the newest of them. */
 const HELD_MAX = 4;
 
 export class MetricsPage {

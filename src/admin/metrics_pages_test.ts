@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
 import { type MetricsPage, MetricsPages } from "./metrics_pages.ts";
 
-/** Snapshots are made when the test says so, each with its number. */
+/** Snapshots are made when the test triggers it, each with its number. */
 function bed() {
   const making: PromiseWithResolvers<MetricsSnapshot>[] = [];
   const pages = new MetricsPages(() => {
@@ -41,7 +41,7 @@ Deno.test("metrics pages: one is made at a time, and shared by all who came befo
   assert.equal(pages.held, 2);
 });
 
-Deno.test("metrics pages: what nobody reads is held four times, then shared", async () => {
+Deno.test("metrics pages: at most four snapshots are held for stalled readers, then they share one", async () => {
   const { making, pages, finish } = bed();
   const taken = [];
   for (let i = 0; i < 10; i++) {

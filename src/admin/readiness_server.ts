@@ -19,7 +19,7 @@ export function readinessHandler(readiness: Pick<Readiness, "pending" | "trouble
   });
 }
 
-/** Reasons hold what others wrote. */
+/** The reasons contain text from peers and authorities. */
 function oneLine(text: string): string {
   return text.slice(0, 1024).replace(/[^\x20-\x7e]/g, "?");
 }

@@ -19,7 +19,7 @@ export interface RequestHead {
   readonly keepAlive: boolean;
   /** Bytes that follow the head; null: chunked, so not known. */
   readonly bodyLength: number | null;
-  /** The client sends the body once it is told to, or after a while (`Expect: 100-continue`, RFC 9110 10.1.1). */
+  /** The client sends the body after "100 Continue", or after a while (`Expect: 100-continue`, RFC 9110 10.1.1). */
   readonly waitsWithBody: boolean;
 }
 
@@ -57,7 +57,7 @@ export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
   const bodyLength = headers === null ? undefined : lengthOf(headers, minor);
   if (headers === null || bodyLength === undefined) return BAD;
   const keepAlive = staysOpen(headers, minor);
-  // HTTP/1.0 knows none (RFC 9110 10.1.1).
+  // HTTP/1.0 has no expectations (RFC 9110 10.1.1).
   const expectations = minor === 1 ? headers.get("expect") ?? [] : [];
   if (expectations.some((value) => value.toLowerCase() !== "100-continue")) return UNKNOWN_EXPECTATION;
   const waitsWithBody = expectations.length > 0 && bodyLength !== 0;

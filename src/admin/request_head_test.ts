@@ -53,7 +53,7 @@ Deno.test("request head: bodies", () => {
   assert.equal(length("transfer-encoding: chunked"), null);
 });
 
-Deno.test("request head: who waits to be asked for a body", () => {
+Deno.test("request head: which clients wait for 100-continue", () => {
   const waits = (fields: string, version = "1.1") => head(`POST / HTTP/${version}\r\n${fields}\r\n\r\n`).waitsWithBody;
   assert.equal(waits("content-length: 12\r\nExpect: 100-Continue"), true);
   assert.equal(waits("transfer-encoding: chunked\r\nexpect: 100-continue"), true);

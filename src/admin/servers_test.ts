@@ -44,7 +44,7 @@ function textOf(response: AnyResponse): string {
   return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
-/** The body, also of pieces. */
+/** The body, also where it is chunked. */
 async function bytesOf(response: AnyResponse): Promise<Uint8Array> {
   if (!isStreamed(response)) {
     response.close?.();
@@ -119,7 +119,7 @@ Deno.test("config C43 metrics after the start", async () => {
   assert.ok(text.endsWith("# EOF\n"));
 });
 
-/** A snapshot with many series of traffic. */
+/** A snapshot with many traffic series. */
 function large(series: number): MetricsSnapshot {
   const traffic = new TrafficMetrics();
   for (let i = 0; i < series; i++) {
@@ -139,7 +139,7 @@ function large(series: number): MetricsSnapshot {
   return new Metrics(traffic).snapshot();
 }
 
-Deno.test("metrics of 20,000 series come in pieces, with turns for others in between", async () => {
+Deno.test("metrics of 20,000 series are sent in pieces, and other tasks run in between", async () => {
   const snapshot = large(20_000);
   let now = 0, turns = 0;
   const clock = { now: () => now += 0.1, turn: () => Promise.resolve(void turns++) };
@@ -157,7 +157,7 @@ Deno.test("metrics of 20,000 series come in pieces, with turns for others in bet
   assert.equal(text.match(/^# TYPE istio_tcp_sent_bytes counter$/gm)?.length, 1);
 });
 
-Deno.test("metrics that are read too slowly are given up, and the next scrape gets its own", async () => {
+Deno.test("a scrape that is read too slowly is aborted, and the next scrape gets a snapshot of its own", async () => {
   const snapshot = large(2000);
   let now = 0, made = 0;
   const collect = () => {
@@ -183,7 +183,7 @@ Deno.test("config 5.1 other paths and codings", async () => {
   assert.equal(refused.status, 406);
 });
 
-Deno.test("config 5.3: what goes wrong though nothing is waited for stands in the answer, and may make it 503", async () => {
+Deno.test("config 5.3: a problem that blocks no task is shown in the answer, and may make it 503", async () => {
   const readiness = new Readiness(testLog().log.scope("ztunnel::readiness"), () => 1);
   const handler = readinessHandler(readiness);
   const answer = async () => {

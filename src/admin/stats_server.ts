@@ -1,6 +1,6 @@
 /**
- * `/metrics` and `/stats/prometheus` (`docs/spec/config-admin.md` 5.1). The text is made while it is sent, so no number
- * of series is too large for it, and none holds this loop.
+ * `/metrics` and `/stats/prometheus` (`docs/spec/config-admin.md` 5.1). The text is generated while it is sent, so any
+ * number of series can be served without blocking the event loop.
  */
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import { openMetricsPieces } from "../telemetry/open_metrics.ts";
@@ -18,13 +18,13 @@ export type CollectMetrics = () => Promise<MetricsSnapshot>;
 
 const OPEN_METRICS = "application/openmetrics-text;charset=utf-8;version=1.0.0";
 const PLAIN_TEXT = "text/plain; charset=utf-8";
-/** Characters of a piece. */
+/** Characters in one piece. */
 const PIECE = 16 * 1024;
-/** Characters. A shorter body is sent whole, with its length, as scrapers have long seen it. */
+/** Characters. A shorter body is sent at once with `content-length`, as scrapers have long seen it. */
 const WHOLE_MAX = 256 * 1024;
-/** Milliseconds of work before everything else of this loop has its turn. */
+/** Milliseconds of work after which other tasks of the event loop run. */
 const WORK_MAX = 2;
-/** Milliseconds. Scrapers wait for a minute at most; whoever reads longer only holds what others need. */
+/** Milliseconds. Scrapers wait for a minute at most; a slower reader only occupies a snapshot that others need. */
 const SCRAPE_MAX = 60_000;
 
 export function statsHandler(collect: CollectMetrics, clock: DumpClock): HttpHandler {

@@ -1,7 +1,7 @@
 /** Streamed responses from generators. */
 import type { StreamedResponse } from "./response.ts";
 
-/** Pieces of text are gathered up to this, so that small ones do not cost a write each. Characters. */
+/** Pieces of text are joined up to this length, so that small ones do not cost a write each. Characters. */
 const GATHERED = 16 * 1024;
 
 /** 200. `onClose`: called once, when it was sent or given up. */

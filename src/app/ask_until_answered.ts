@@ -1,4 +1,4 @@
-/** Asks a certificate authority until it has given one certificate: the sign that it can be reached, and that we may ask. */
+/** Requests a certificate until the authority has issued one: proof that it can be reached and accepts our requests. */
 import { sleep } from "../authorities/spire/follow_stream.ts";
 import type { Clock } from "../grpc/channel.ts";
 import type { CertificateAuthority, CertificateSubject } from "../identity/authority.ts";
@@ -14,10 +14,10 @@ export interface Asking {
 }
 
 const LONGEST_PAUSE = 5_000;
-/** ms after which a failure that stays is told again. */
+/** ms after which a persistent failure is logged again. */
 const REMINDER = 60_000;
 
-/** Fulfilled by the first certificate; after `signal` it stays open. Does not reject. */
+/** Resolves with the first certificate; once `signal` is aborted it stays pending. Does not reject. */
 export async function askUntilAnswered(asking: Asking, signal: AbortSignal): Promise<void> {
   const { authority, subject, clock, random, warn } = asking;
   let told = { text: "", at: -Infinity };

@@ -5,7 +5,7 @@ import { TestClock } from "../identity/test_clock.ts";
 import { askUntilAnswered } from "./ask_until_answered.ts";
 import { authorityGate } from "./authority_gate.ts";
 
-Deno.test("authority gate: open without an authority, with its answer, and after the limit", async () => {
+Deno.test("authority gate: opens without an authority, with its answer, or after the limit", async () => {
   const clock = new TestClock(0);
   assert.equal(await authorityGate(null, 30_000, clock), "answered");
   assert.equal(await authorityGate(Promise.resolve(), 30_000, clock), "answered");
@@ -17,7 +17,7 @@ Deno.test("authority gate: open without an authority, with its answer, and after
   assert.equal(await never, "limit");
 });
 
-Deno.test("authority gate: the first certificate is the answer; until then it is asked for every 5 s, and said once a minute", async () => {
+Deno.test("authority gate: a certificate is requested every 5 s, failures are logged once a minute", async () => {
   const clock = new TestClock(0);
   const ending = new AbortController();
   const warned: string[] = [];
@@ -51,7 +51,7 @@ Deno.test("authority gate: the first certificate is the answer; until then it is
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("authority gate: asking ends with the process", async () => {
+Deno.test("authority gate: requests stop when the process ends", async () => {
   const clock = new TestClock(0);
   const ending = new AbortController();
   const authority = { fetch: () => Promise.reject(new CertificateError("no", "SIGNING_REQUEST")) };

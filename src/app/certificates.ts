@@ -47,7 +47,7 @@ export class Certificates {
   #connected: Promise<void> | null;
   /** The way to the workers, set by the wiring. */
   send: (message: ToWorker) => void = () => {};
-  /** Told of each certificate that comes, set by the wiring. */
+  /** Called with each new certificate; set during wiring. */
   onIssued: (issued: IssuedCertificate) => void = () => {};
 
   /** Rejects where a setting cannot be used. */
@@ -121,7 +121,7 @@ export class Certificates {
     collectCertificateMetrics(this.#metrics, this.statuses(), { awaySince, noneSince: this.#health.noneSince });
   }
 
-  /** Whether the node has any certificate; null: it has, or needs none. */
+  /** Why the node has no certificate at all; null: it has one, or needs none. */
   trouble(): CertificateTrouble | null {
     return this.#health.trouble(SYSTEM_CLOCK.now());
   }
@@ -154,8 +154,8 @@ export class Certificates {
   }
 
   /**
-   * An authority that only answers is asked for the certificate of the proxy's own workload, which a node without pods
-   * has too: when it comes, the authority works.
+   * An authority that only answers requests is asked for the certificate of the proxy's own workload, which also exists
+   * on a node without pods: when that certificate arrives, the authority works.
    */
   #askForOwn(config: Config): void {
     const own = ownIdentity(config);
@@ -199,7 +199,7 @@ export class Certificates {
           subject,
           cut: this.#revokeOpen && isTakenBack(state.error),
         });
-        // Whoever waits because of something that could pass is told when it turns out to be something else.
+        // Callers that wait because of a temporary failure are notified when it turns out to be a permanent one.
         return this.#failed(subject, state.error);
       case undefined:
         return this.#sender.send({ kind: "certificate-withdrawn", subject, cut: false });
@@ -218,7 +218,7 @@ export class Certificates {
   }
 }
 
-/** Lines of one scope, where SPIFFE ids are shown without quotes. */
+/** Logs in one scope, in which SPIFFE ids are shown without quotes. */
 function writerOf(log: Log, target: string): WriteLine {
   const scope = log.scope(target);
   return (level, message, { id, ...fields }) =>
@@ -233,13 +233,13 @@ const SCOPES: Readonly<Record<AuthorityKind, string>> = {
   spire: "ztunnel::identity::spireclient",
 };
 
-/** In the order of `docs/spec/identity-spire.md` 3.2. "spire": by its agent, or by a broker. */
+/** Which authority is used, by the order of `docs/spec/identity-spire.md` 3.2. "spire": its agent, or a broker. */
 function authorityKind({ ca, spire }: Config): AuthorityKind {
   if (ca.fake) return "local";
   return spire.enabled || spire.broker !== null ? "spire" : "istio";
 }
 
-/** SPIRE's client is loaded by those who use it: it takes 1 MB. */
+/** The SPIRE client is loaded only where it is used: it takes 1 MB. */
 async function makeAuthority(config: Config, log: WriteLine, findPod: FindPod): Promise<CertificateAuthority> {
   const { spire, node } = config;
   const kind = authorityKind(config);
@@ -262,12 +262,12 @@ async function makeAuthority(config: Config, log: WriteLine, findPod: FindPod): 
   return openBroker(spire, spire.broker, node.clusterDomain, around);
 }
 
-/** Null: not known, or there is no authority that could fail to answer. */
+/** Null: the id is not known, or the authority cannot fail to answer. */
 function ownIdentity(config: Config): SpiffeId | null {
   return config.mode === "dedicated" || config.ca.fake ? null : selfIdentity(config);
 }
 
-/** Null: not known. */
+/** Null: the id is not known. */
 function selfIdentity({ node: { self, trustDomain } }: Config): SpiffeId | null {
   return self === null ? null : workloadId(trustDomain, self.namespace, self.serviceAccount);
 }
@@ -280,7 +280,7 @@ function localAuthority(config: Config): CertificateAuthority {
   return new LocalAuthority({ ca, now: Date.now, lifetime: secretTtl });
 }
 
-/** The authority says that the subject must not have it, unlike one that could not be renewed in time. */
+/** The authority says that the subject must not have the certificate, as opposed to a renewal that came too late. */
 function isTakenBack({ code }: CertificateError): boolean {
   return code === "NO_ENTRY" || code === "SAN_MISMATCH" || code === "DENIED" || code === "NO_BUNDLE";
 }

@@ -1,10 +1,10 @@
-/** What `main` asks first. It imports nothing that calls foreign code, for which the permission may be missing. */
+/** The first check of `main`. It imports nothing that calls foreign code, for which the permission may be missing. */
 import { neededPaths } from "../config/permissions.ts";
 import { isGranted, missingFlags, missingPaths } from "./missing_permissions.ts";
 
 /**
- * Ends the process with status 1 when it has not been given what it needs. `program`: the file of this program;
- * `serves`: it is to be a proxy, and no tool on the command line.
+ * Ends the process with status 1 when a permission is missing. `program`: the file of this program; `serves`: it
+ * runs as a proxy, not as a command-line tool.
  */
 export async function checkPermissions(program: string, serves: boolean): Promise<void> {
   let missing = missingFlags(isGranted);

@@ -9,7 +9,7 @@ import { runNode } from "./node.ts";
 import { TERMINAL } from "./terminal.ts";
 import { versionLine } from "./version_line.ts";
 
-/** Milliseconds the reason for the end may take to leave. */
+/** Milliseconds that writing the reason for the exit may take. */
 const LAST_WORDS = 1000;
 
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
@@ -60,7 +60,7 @@ async function run(args: readonly string[], makeWorker: () => Worker): Promise<v
   }
 }
 
-/** To standard error, and no longer than a second: a reader that stands still must not keep the process alive. */
+/** Writes to standard error for a second at most: a stalled reader must not keep the process alive. */
 function lastWords(text: string): void {
   const writer = writerTo(openLogOutput(2));
   writer.push(`${text}\n`);

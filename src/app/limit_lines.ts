@@ -1,33 +1,33 @@
 /**
- * Bounds what a peer can make us write: of each cause ten lines a minute, then one that says how many were left out.
- * The cause is how the text begins, without digits and quoted parts, which a peer could vary.
+ * Bounds the log lines that a peer can cause: ten lines a minute for each cause, then one line with the number of those
+ * left out. The cause is the beginning of the text without digits and quoted parts, which a peer could vary.
  */
 import type { WriteLine } from "../identity/manager_events.ts";
 import type { WallClock } from "../identity/certificate_manager.ts";
 
 export interface LimitedLines {
   readonly write: WriteLine;
-  /** Says what was left out so far. */
+  /** Logs how many lines were left out so far. */
   close(): void;
 }
 
 interface Cause {
   written: number;
   leftOut: number;
-  /** The last of those that were left out. */
+  /** The last line that was left out. */
   last: string;
   level: Parameters<WriteLine>[0];
 }
 
 const MINUTE = 60_000;
 const MOST_LINES = 10;
-/** Causes in one minute. Further ones count as one: their texts are not ours. */
+/** Causes that are counted separately within a minute. Further ones share one count: peers can invent texts. */
 const MOST_CAUSES = 64;
 const LONGEST_CAUSE = 48;
 
-/** Lines of level debug pass: who asks for them wants all. */
+/** Lines of level debug are not limited: an operator who turns them on wants all of them. */
 export function limitLines(write: WriteLine, clock: WallClock): LimitedLines {
-  /** Emptied every minute. */
+  /** Cleared every minute. */
   const causes = new Map<string, Cause>();
   let timer: { cancel(): void } | null = null;
   const report = () => {

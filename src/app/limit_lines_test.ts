@@ -9,7 +9,7 @@ function bed() {
   return { clock, lines, ...limited };
 }
 
-Deno.test("limited lines: ten of a cause in a minute, then their number", async () => {
+Deno.test("limited lines: ten lines of one cause in a minute, then the number of those left out", async () => {
   const { clock, lines, write, close } = bed();
   for (let i = 0; i < 1000; i++) write("warn", `malformed message ${i}`, {});
   write("warn", "something else", {});
@@ -24,7 +24,7 @@ Deno.test("limited lines: ten of a cause in a minute, then their number", async 
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("limited lines: texts that a peer makes up do not go round the limit", async () => {
+Deno.test("limited lines: texts that a peer invents do not evade the limit", async () => {
   const { clock, lines, write, close } = bed();
   for (let i = 0; i < 5000; i++) write("warn", `ignoring a trust bundle for "domain-${i}", which is none`, {});
   assert.equal(lines.length, 10);
@@ -34,7 +34,7 @@ Deno.test("limited lines: texts that a peer makes up do not go round the limit",
   close();
 });
 
-Deno.test("limited lines: at the end what was left out is told; debug lines pass", () => {
+Deno.test("limited lines: at the end the number of lines left out is logged; debug lines are not limited", () => {
   const { lines, write, close } = bed();
   for (let i = 0; i < 12; i++) write("error", "the same", {});
   close();

@@ -18,7 +18,7 @@ export function loadMesh(config: Config, log: Log): readonly MeshChange[] {
   return changesOf(withTrustDomain(file, config.node.clusterDomain));
 }
 
-/** A workload that names no trust domain is of `CLUSTER_DOMAIN`: without any it would have no identity. */
+/** A workload without a trust domain gets `CLUSTER_DOMAIN`: without one it would have no identity. */
 function withTrustDomain(file: StaticFile, trustDomain: string): StaticFile {
   const workloads = file.workloads.map((change) =>
     change.workload.trustDomain === "" ? { ...change, workload: { ...change.workload, trustDomain } } : change

@@ -23,7 +23,7 @@ function workload(name: string, more: object): object {
   };
 }
 
-Deno.test("static mesh: a workload that names no trust domain is of CLUSTER_DOMAIN", () => {
+Deno.test("static mesh: a workload without a trust domain gets CLUSTER_DOMAIN", () => {
   const mesh = { workloads: [workload("a", {}), workload("b", { trustDomain: "other.example" })] };
   const environment = {
     XDS_ADDRESS: "",

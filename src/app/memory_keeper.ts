@@ -1,31 +1,31 @@
 /** Returns memory that a start or a burst needed and the time after it does not. */
 import { residentBytes, returnMemory } from "../os/memory.ts";
 
-/** ms between two looks. */
+/** ms between two checks. */
 const PERIOD = 20_000;
-/** Growth worth a millisecond of page faults, in bytes. */
+/** Growth, in bytes, whose release is worth a millisecond of page faults. */
 const WORTHWHILE = 8 << 20;
-/** Looks between two attempts without growth, first and at most: an hour has six of them. */
+/** Checks between two attempts without growth, at first and at most: an hour has six of the longest. */
 const FIRST_PAUSE = 3, LONGEST_PAUSE = 30;
 
 /**
- * When memory is given back: where the process has grown since the last time, and now and then while it is larger than
- * it once was. What a burst has left behind may be freed minutes after it.
+ * Decides when free memory is returned to the system: when the process has grown since the last time, and from time to
+ * time while it is larger than its smallest size. Memory of a burst may become free minutes after the burst.
  */
 export class MemoryKeeper {
-  /** The smallest that was seen. */
+  /** The smallest size seen so far. */
   #floor: number;
-  /** After the last time. */
+  /** The size after the last release. */
   #low: number;
   #pause = FIRST_PAUSE;
   #looks = 0;
 
-  /** `resident`: bytes of the process now. */
+  /** `resident`: the resident size of the process now, in bytes. */
   constructor(resident: number) {
     this.#floor = this.#low = resident;
   }
 
-  /** Whether memory is to be given back now. */
+  /** Whether memory should be released now. */
   look(resident: number): boolean {
     if (resident - this.#low >= WORTHWHILE) {
       this.#pause = FIRST_PAUSE;
@@ -36,7 +36,7 @@ export class MemoryKeeper {
     return true;
   }
 
-  /** It was given back, and so much is left. */
+  /** Memory was released, and this size is left. */
   gaveBack(resident: number): void {
     this.#looks = 0;
     this.#low = resident;
@@ -44,7 +44,7 @@ export class MemoryKeeper {
   }
 }
 
-/** At once, then by a look every 20 s. */
+/** Starts at once, then checks every 20 s. */
 export function keepMemorySmall(): { stop(): void } {
   returnMemory();
   const keeper = new MemoryKeeper(residentBytes());

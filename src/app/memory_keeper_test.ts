@@ -3,7 +3,7 @@ import { MemoryKeeper } from "./memory_keeper.ts";
 
 const MB = 1 << 20;
 
-Deno.test("memory keeper: growth by 8 MiB is given back, less is not", () => {
+Deno.test("memory keeper: growth by 8 MiB triggers a release, less does not", () => {
   const keeper = new MemoryKeeper(80 * MB);
   assert.equal(keeper.look(87 * MB), false);
   assert.equal(keeper.look(88 * MB), true);
@@ -12,7 +12,7 @@ Deno.test("memory keeper: growth by 8 MiB is given back, less is not", () => {
   assert.equal(keeper.look(90 * MB), true);
 });
 
-Deno.test("memory keeper: what is still held after a burst is tried again, at longer and longer intervals", () => {
+Deno.test("memory keeper: while memory stays high after a burst, releases are repeated at growing intervals", () => {
   const keeper = new MemoryKeeper(80 * MB);
   assert.equal(keeper.look(1000 * MB), true);
   keeper.gaveBack(1000 * MB);
@@ -25,7 +25,7 @@ Deno.test("memory keeper: what is still held after a burst is tried again, at lo
   assert.deepEqual(tries, [3, 9, 21, 45, 75]);
 });
 
-Deno.test("memory keeper: at its smallest size it leaves the process alone, whatever came before", () => {
+Deno.test("memory keeper: at its smallest size the process is left alone, whatever came before", () => {
   const keeper = new MemoryKeeper(80 * MB);
   assert.equal(keeper.look(500 * MB), true);
   keeper.gaveBack(84 * MB);

@@ -1,9 +1,9 @@
-/** The look at the runtime's permissions before anything else, so that what is missing is told with its flag. */
+/** Checks the runtime's permissions before anything else, and reports each missing one with its flag. */
 import { FLAGS, type NeededPaths } from "../config/permissions.ts";
 
 export type Query = (descriptor: Deno.PermissionDescriptor) => boolean;
 
-/** One line for each flag that must be there with any settings and is not. */
+/** One line for each missing flag that is needed with any settings. */
 export function missingFlags(isGranted: Query): string[] {
   return Object.entries(FLAGS)
     .filter(([flag]) => !isGranted({ name: flag.slice("--allow-".length) as Deno.PermissionDescriptor["name"] }))
@@ -11,11 +11,11 @@ export function missingFlags(isGranted: Query): string[] {
 }
 
 const WHY = {
-  read: "these are read always, or named by settings",
-  write: "files are made there (LOCAL_CA_*), or Unix sockets are connected to",
+  read: "these paths are always read or named by settings",
+  write: "files are created (LOCAL_CA_*) or Unix sockets are opened there",
 } as const;
 
-/** One line for each right whose paths are not all granted. */
+/** One line for each kind of access (read, write) that is not granted for all paths. */
 export function missingPaths(needed: NeededPaths, isGranted: Query): string[] {
   return (["read", "write"] as const).flatMap((name) => {
     const paths = needed[name].filter((path) => !isGranted({ name, path }));
@@ -23,7 +23,7 @@ export function missingPaths(needed: NeededPaths, isGranted: Query): string[] {
   });
 }
 
-/** As the runtime has it. */
+/** The runtime's own answer. */
 export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }

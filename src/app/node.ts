@@ -34,7 +34,7 @@ import { Workers } from "./workers.ts";
 
 /** Milliseconds the log may take to leave at the end. */
 const LAST_LINES = 1000;
-/** Milliseconds between two looks at the signal that opens the runtime's debugger. */
+/** Milliseconds between two checks of the signal that opens the runtime's debugger. */
 const DEBUGGER_CHECK = 10_000;
 
 /** Returns when the node has been drained. Throws with a text for the operator when it cannot start. */
@@ -80,7 +80,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
     });
     const start = async () => {
       await startWorkers(servers.asBound, workers, filter, output, log);
-      // Before there are listeners.
+      // Before the listeners open.
       revocation?.follow(certificates, (lists) => workers.send({ kind: "revocation-lists", lists }));
       const forgotten = new ForgottenTraffic();
       servers.serveStats(async () => {
@@ -125,7 +125,7 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
   }
 }
 
-/** Looks again and again whether the runtime has taken back the signal that opens its debugger; it never was seen to. */
+/** Checks from time to time whether the runtime handles the signal that opens its debugger. This was never seen. */
 function keepDebuggerClosed(log: Log): { stop(): void } {
   const look = () => {
     if (keepDebuggerSignalIgnored()) return;
@@ -136,7 +136,7 @@ function keepDebuggerClosed(log: Log): { stop(): void } {
   return { stop: () => clearInterval(timer) };
 }
 
-/** Shared mode: from now on pods come from the agent. `gate`: how the wait for the certificate authority ended. */
+/** Shared mode: from now on the CNI agent sends pods. `gate`: how the wait for the certificate authority ended. */
 async function takePods(gate: GateOutcome, parts: Omit<PodsParts, "standby">): Promise<Pods> {
   const { config, certificates, log } = parts;
   const scope = log.scope("ztunnel::app");
@@ -160,7 +160,7 @@ async function takePods(gate: GateOutcome, parts: Omit<PodsParts, "standby">): P
   return pods;
 }
 
-/** With a mark that cannot be set nothing could be dialled: better told now than with the first connection. */
+/** Where the socket mark cannot be set, every dial would fail: better reported now than at the first connection. */
 async function listen({ sockets: { mark } }: Config, workers: Workers): Promise<void> {
   if (mark !== null) checkMark(mark);
   await workers.listen();

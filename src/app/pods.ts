@@ -24,7 +24,7 @@ export interface PodsParts {
   readonly workers: Workers;
   readonly certificates: Certificates;
   readonly readiness: Readiness;
-  /** The certificate authority has not answered so far: pods that another proxy serves are left to it. */
+  /** The certificate authority has not answered so far: pods that another proxy serves are left to that one. */
   readonly standby: boolean;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -116,7 +116,7 @@ export class Pods {
     return this.#breach.promise;
   }
 
-  /** The certificate authority answers: what was left to another proxy is served. */
+  /** The certificate authority answers: pods that were left to another proxy are served from now on. */
   authorityAnswered(): void {
     this.#standby?.answered();
   }

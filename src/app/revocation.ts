@@ -1,4 +1,4 @@
-/** The revocation lists of `CRL_PATH`, from the file to the workers. */
+/** Reads the revocation lists of `CRL_PATH` and sends them to the workers. */
 import { CrlCoverage } from "../authorities/crl_coverage.ts";
 import { CrlSource } from "../authorities/crl_source.ts";
 import type { Config } from "../config/config.ts";
@@ -12,17 +12,17 @@ import type { Readiness, ReadinessTask } from "../telemetry/readiness.ts";
 const TASK: ReadinessTask = "revocation lists";
 
 export interface Revocation {
-  /** Resolves when nobody who is revoked can be let in. Nobody is to be served before. */
+  /** Resolves when no revoked peer can be admitted any more. No pod may be served before that. */
   readonly usable: Promise<void>;
   /**
-   * Once: sends what is in force, now and with each change. `certificates`: whose issuers a list must be of, or a warning
-   * names it.
+   * Called once: sends the lists in force, now and after each change. `certificates`: a list whose issuer none of their
+   * trust anchors or intermediates has is named in a warning.
    */
   follow(certificates: Issuing, send: (lists: readonly RevocationList[]) => void): void;
   close(): void;
 }
 
-/** Tells of each certificate that was issued. `Certificates` is one. */
+/** Reports each certificate that was issued. `Certificates` implements it. */
 export interface Issuing {
   onIssued: (issued: IssuedCertificate) => void;
 }

@@ -1,7 +1,7 @@
 /** Signals that end the node (`docs/spec/config-admin.md` 7.3). */
 import type { Log } from "../telemetry/log.ts";
 
-/** Resolves at the first SIGTERM or SIGINT. A second SIGINT ends the process at once; a second SIGTERM says nothing. */
+/** Resolves at the first SIGTERM or SIGINT. A second SIGINT ends the process at once; a second SIGTERM is ignored. */
 export function stopSignal(log: Log): Promise<void> {
   const scope = log.scope("ztunnel::signal::imp");
   const { promise, resolve } = Promise.withResolvers<void>();

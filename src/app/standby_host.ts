@@ -1,7 +1,7 @@
 /**
- * Pods while the certificate authority has not answered though the limit has passed (`authority_gate.ts`). A pod that
- * nobody serves is taken, so that the network plug-in is not held up. One that another proxy serves is left to it:
- * the ports are shared, so every other connection would come here and fail.
+ * Handles pods while the certificate authority has not answered although the limit has passed (`authority_gate.ts`). A
+ * pod that no proxy serves is taken, so that the network plug-in is not delayed. A pod that another proxy serves is
+ * left to that proxy: the two share the pod's ports, so every other connection would arrive here and fail.
  *
  *              serve, another listens             the authority has answered, or nobody else listens any more
  *     (none) ─────────────────────────▶ standby ──────────────────────────────────────────────────────────▶ serving
@@ -17,7 +17,7 @@ import type { LogScope } from "../telemetry/log.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 
 export interface StandbyParts {
-  /** Serves pods. */
+  /** The host that serves pods. */
   readonly host: PodHost;
   /** Another process listens for the pod. */
   readonly othersServe: (pod: Pod) => boolean;
@@ -25,12 +25,12 @@ export interface StandbyParts {
   readonly log: LogScope;
 }
 
-/** ms between looks whether the other proxy is still there. */
+/** ms between two checks whether the other proxy still listens. */
 const LOOK = 5_000;
 
 export class StandbyHost implements PodHost {
   readonly #parts: StandbyParts;
-  /** Those in standby, and those that were. Emptied by their ends. */
+  /** Pods in standby and pods that were; removed when the pod ends. */
   readonly #standbys = new Set<Standby>();
   #answered = false;
   #timer: Timer | null = null;
@@ -52,19 +52,19 @@ export class StandbyHost implements PodHost {
       },
     });
     this.#standbys.add(standby);
-    // To the agent the pod is served, as it is, by the other one.
+    // For the agent the pod counts as served, because the other proxy serves it.
     scheduler.after(0, () => standby.isStopped || events.onStarted());
     this.#look();
     return standby;
   }
 
-  /** The certificate authority has answered: every pod is served from now on. */
+  /** The certificate authority has answered: from now on every pod is served. */
   answered(): void {
     this.#answered = true;
     for (const standby of this.#standbys) standby.begin();
   }
 
-  /** For audits and dumps: there is nothing at the workers yet. */
+  /** For audits and dumps: no worker knows these pods yet. */
   get instances(): InstanceState[] {
     return this.#waiting.map(({ pod: { uid, namespace } }) => ({
       instance: 0,
@@ -97,7 +97,7 @@ export class StandbyHost implements PodHost {
 type State =
   | { readonly at: "standby" }
   | { readonly at: "serving"; readonly serving: Serving }
-  /** `serving`: of what is to end first. */
+  /** `serving`: where the host serves the pod already, to be stopped first. */
   | { readonly at: "stopped"; readonly serving: Serving | null };
 
 class Standby implements Serving {

@@ -40,7 +40,7 @@ function pod(uid: string): Pod {
   };
 }
 
-Deno.test("standby: a pod that nobody serves is served at once", () => {
+Deno.test("standby: a pod that no proxy serves is served at once", () => {
   const { served, serve, host } = bed();
   serve("a");
   assert.deepEqual(served.map(({ uid }) => uid), ["a"]);
@@ -64,7 +64,7 @@ Deno.test("standby: a pod that another proxy serves is left to it until the auth
   assert.equal(served.length, 2, "from now on everybody is served at once");
 });
 
-Deno.test("standby: when the other proxy is gone, its pods are served within five seconds", () => {
+Deno.test("standby: when the other proxy stops listening, its pods are served within five seconds", () => {
   const { memory, served, others, serve } = bed();
   others.add("a");
   serve("a");
@@ -74,7 +74,7 @@ Deno.test("standby: when the other proxy is gone, its pods are served within fiv
   assert.equal(served.length, 1);
 });
 
-Deno.test("standby: what fails to start later is tried again", () => {
+Deno.test("standby: a pod that fails to start later is tried again", () => {
   const { memory, served, others, said, serve, host, lines } = bed();
   others.add("a");
   serve("a");
@@ -88,7 +88,7 @@ Deno.test("standby: what fails to start later is tried again", () => {
   assert.deepEqual(said, ["a started"]);
 });
 
-Deno.test("standby: a pod that is to be left ends, wherever it stands", () => {
+Deno.test("standby: stopping a pod ends it in every state", () => {
   const { memory, served, others, said, serve, host } = bed();
   others.add("a").add("b").add("c");
   const early = serve("a");

@@ -28,7 +28,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   for (let sent = 0; sent < bytes.length;) sent += stream.writeSync(bytes.subarray(sent));
 }
 
-/** Whatever the user names: the flags of this process, which are made before, cannot know it. */
+/** Any path that the user names: the flags of this process were chosen before and cannot include it. */
 function readFile(path: string): string {
   try {
     return readSystemFile(path);

@@ -79,7 +79,7 @@ export class Workers {
     await this.#all((worker) => worker.drained);
   }
 
-  /** Adds what all of them have counted. */
+  /** Adds the metrics of all workers. */
   async addMetrics(sum: MetricsSum): Promise<void> {
     await this.#all(async (worker) => {
       for await (const part of worker.metrics()) sum.add(part);

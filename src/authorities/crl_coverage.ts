@@ -1,7 +1,7 @@
 /**
- * Revocation lists that concern nobody who is trusted here: a list in the name of another CA (a ConfigMap of another
- * mesh, a CA whose name was changed) revokes nothing, which nobody would notice. Each such list is told of once, by the
- * name of its issuer.
+ * Finds revocation lists without effect: a list in the name of another CA (a ConfigMap of another mesh, a CA whose name
+ * was changed) revokes nothing, which would go unnoticed. Each such list is reported once, with the name of its
+ * issuer.
  */
 import type { IssuedCertificate } from "../identity/authority.ts";
 import { isMalformed, parseCertificate } from "../identity/certificate.ts";
@@ -10,31 +10,31 @@ import type { WriteLine } from "../identity/manager_events.ts";
 import { nameKey } from "../identity/name_match.ts";
 import { nameText } from "../identity/name_text.ts";
 
-/** Issuers that are remembered. No mesh has as many. */
+/** Issuers that are remembered at most. No mesh has as many. */
 const MAX_ISSUERS = 4096;
 
 export class CrlCoverage {
   readonly #log: WriteLine;
-  /** By `nameKey`: the anchors that were trusted so far, and the intermediates of our own certificates. */
+  /** By `nameKey`: all anchors trusted so far, and the intermediates of our own certificates. */
   readonly #issuers = new Set<string>();
-  /** Bundles that were looked at already: the certificates of many workloads share them. */
+  /** Bundles already processed: the certificates of many workloads share them. */
   readonly #seen = new WeakSet<object>();
   #lists: readonly RevocationList[] = [];
-  /** By `nameKey`, of these lists. */
+  /** Issuers of the lists in force, by `nameKey`. */
   #told = new Set<string>();
 
   constructor(log: WriteLine) {
     this.#log = log;
   }
 
-  /** From now on these lists are in force. */
+  /** Called when these lists come into force. */
   replace(lists: readonly RevocationList[]): void {
     this.#lists = lists;
     this.#told = new Set();
     this.#report();
   }
 
-  /** A workload of this node has this certificate, and trusts its bundles. */
+  /** Called when a workload of this node has got this certificate, with the bundles that it trusts. */
   learn({ chain, bundles }: IssuedCertificate): void {
     const before = this.#issuers.size;
     for (const der of chain.slice(1)) this.#add(der);
@@ -43,7 +43,7 @@ export class CrlCoverage {
       for (const der of bundles.anyTrustDomain) this.#add(der);
       for (const anchors of bundles.byTrustDomain.values()) for (const der of anchors) this.#add(der);
     }
-    // A list that was told of is not told of again, so nothing is to be said unless these are the first.
+    // A list is reported only once, so new anchors can change nothing unless they are the first.
     if (before === 0) this.#report();
   }
 
@@ -53,7 +53,7 @@ export class CrlCoverage {
     if (key !== null && this.#issuers.size < MAX_ISSUERS) this.#issuers.add(key);
   }
 
-  /** Nothing is known before the first certificate, so nothing is said. */
+  /** Before the first certificate no CA is known, so nothing is reported. */
   #report(): void {
     if (this.#issuers.size === 0) return;
     for (const { issuer } of this.#lists) {

@@ -2,10 +2,10 @@
  * The file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): read at the start, looked at every two seconds, read again
  * when it was written or replaced, also by Kubernetes' exchange of links.
  *
- * A file that is not there is waited for, with nothing revoked: the ConfigMap behind it is optional. One that is there
- * and cannot be used must not let anybody in who is revoked. At the start it is waited for until it can be used
- * ({@link CrlSource.usable}), rather than ending the process again and again. Later on it is no reason to give up what
- * was known.
+ * A missing file is waited for, with nothing revoked: the ConfigMap behind it is optional. A file that exists but
+ * cannot be used must not let a revoked peer in. At the start the proxy waits until the file can be used
+ * ({@link CrlSource.usable}), instead of ending and being restarted again and again. Later on the lists that were read
+ * before stay in force.
  */
 import type { Clock } from "../grpc/channel.ts";
 import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
@@ -31,7 +31,7 @@ export class CrlSource {
   #version: string | null = null;
   #lists: readonly RevocationList[] = [];
   readonly #usable = Promise.withResolvers<void>();
-  /** Why the first file cannot be used; null: it could. */
+  /** Why the first file cannot be used; null: it was read. */
   #problem: string | null = null;
   #timer: { cancel(): void } | null = null;
   #closed = false;
@@ -46,17 +46,17 @@ export class CrlSource {
     return source;
   }
 
-  /** Why {@link usable} is still pending; null: it is not. */
+  /** Why {@link usable} is still pending; null: it has resolved. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** Resolves when there is a list in force, or no file. Needs {@link watch}. */
+  /** Resolves when a list is in force, or there is no file. Needs {@link watch}. */
   get usable(): Promise<void> {
     return this.#usable.promise;
   }
 
-  /** What is in force, once it is {@link usable}. */
+  /** The lists in force, once {@link usable} has resolved. */
   get lists(): readonly RevocationList[] {
     return this.#lists;
   }
@@ -93,7 +93,7 @@ export class CrlSource {
     if (!this.#closed) this.watch(onChange);
   }
 
-  /** Not only when the file was written: also its rights may have changed. */
+  /** Also when the file was not written: its access rights may have changed. */
   async #readFirst(): Promise<void> {
     const { path, log } = this.#options;
     const before = this.#problem;
@@ -104,7 +104,7 @@ export class CrlSource {
       log("warn", "crl file not found, waiting for it: nothing counts as revoked until then", this.#fields());
     } else if (this.#problem !== before) {
       const text =
-        `cannot use CRL_PATH "${path}": ${this.#problem}; this proxy serves nobody and is not ready until it ` +
+        `cannot use CRL_PATH "${path}": ${this.#problem}; this proxy serves no pod and is not ready until it ` +
         `can be used, as revoked peers would be let in (it is looked at every ${LOOK / 1000} s)`;
       log("error", text, this.#fields());
     }

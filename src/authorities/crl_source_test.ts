@@ -103,13 +103,13 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`CRL file, ${vector}: at the start one that cannot be used is waited for, and told once`, async () => {
+  Deno.test(`CRL file, ${vector}: an unusable file at the start is waited for, and reported once`, async () => {
     await using bench = new Bench();
     bench.write(text);
     await bench.open();
     await bench.look();
     assert.match(bench.lines[0]!, problem);
-    assert.match(bench.lines[0]!, /serves nobody and is not ready until it can be used/);
+    assert.match(bench.lines[0]!, /serves no pod and is not ready until it can be used/);
     assert.equal(bench.lines.length, 1);
     assert.equal(bench.usable, false);
     bench.write("also broken, in another way: -----BEGIN");
@@ -124,7 +124,7 @@ for (
   });
 }
 
-Deno.test("CRL file: at the start a broken one that goes away is one that is not there", async () => {
+Deno.test("CRL file: a broken file at the start that is deleted counts as a missing one", async () => {
   await using bench = new Bench();
   bench.write("broken");
   await bench.open();

@@ -108,7 +108,7 @@ export interface Http2Settings {
   readonly streamWindow: number;
   readonly connectionWindow: number;
   readonly frameSize: number;
-  /** `HELD_BYTES_MAX`: received bytes that applications have not taken, of all connections of a worker. */
+  /** `HELD_BYTES_MAX`: most received bytes that applications have not read, of all connections of a worker. */
   readonly heldBytesMax: number;
   /** Streams on one pooled connection; at least 1. */
   readonly maxStreamsPerConnection: number;
@@ -129,13 +129,13 @@ export interface TlsPolicy {
   readonly crlPath: string | null;
 }
 
-/** Bounds of traffic series in each worker (`telemetry/traffic_metrics.ts`). */
+/** Bounds on the number of traffic series in each worker (`telemetry/traffic_metrics.ts`). */
 export interface MetricsSettings {
   readonly all: number;
-  /** `METRICS_DERIVED_SERIES_MAX`: whose labels peers chose by their baggage. */
+  /** `METRICS_DERIVED_SERIES_MAX`: most series whose labels peers chose by their baggage. */
   readonly derived: number;
   readonly derivedPerIdentity: number;
-  /** `METRICS_SERIES_EXPIRY`; 0: never. */
+  /** `METRICS_SERIES_EXPIRY`; 0: series never expire. */
   readonly expiry: Millis;
 }
 
@@ -180,7 +180,7 @@ export interface Config {
   readonly xds: XdsSettings;
   readonly ca: CaSettings;
   readonly token: TokenSource | null;
-  /** `AUTHORITY_WAIT`: shared mode; no pod is served for this long while the certificate authority does not answer. */
+  /** `AUTHORITY_WAIT`: shared mode; the longest that pods wait for the first answer of the certificate authority. */
   readonly authorityWait: Millis;
   readonly spire: SpireSettings;
   readonly inpod: { readonly socketPath: string; readonly reusePort: boolean };
@@ -195,7 +195,7 @@ export interface Config {
   readonly responseBaggage: boolean;
   /** How long connections may go on after a stop was asked for. */
   readonly drainDeadline: Millis;
-  /** Debuggers may attach and crashes leave core files, either of which shows private keys. */
+  /** Debuggers may attach and crashes leave core files. Both expose private keys. */
   readonly debuggable: boolean;
   readonly workerThreads: number;
   readonly log: LogSettings;

@@ -78,10 +78,10 @@ const WINDOW_MAX = 2147483647;
 const FRAME_MIN = 16384;
 const FRAME_MAX = 16777215;
 
-/** Share of the memory that received bytes may take, and the least that is of use. */
+/** Share of the memory that received bytes may take, and the smallest useful bound. */
 const HELD_SHARE = 8, HELD_LEAST = 32 << 20;
 
-/** `memory`: bytes that this process may use, null: not known. `workers`: what is bounded is bounded in each. */
+/** `memory`: bytes that this process may use, null: not known. `workers`: each worker has its own bound. */
 export function http2Settings(environment: Environment, memory: number | null, workers: number): Http2Settings {
   const size = (name: string, fallback: number, min: number, max: number) => {
     const value = environment.u32(name, fallback);

@@ -1,4 +1,4 @@
-/** Where files are that no setting names. Relative to the working directory, which is `/` in an image. */
+/** Default paths of files. They are relative to the working directory, which is `/` in an image. */
 
 /** Istio's mesh configuration. */
 export const MESH_FILE = "./etc/istio/config/mesh";

@@ -8,7 +8,7 @@ export interface ConfigFiles {
   exists(path: string): boolean;
 }
 
-/** Where the kernel tells what it knows. The runtime reads there only with all permissions at once. */
+/** Folders in which the kernel reports its state. The runtime reads there only with all permissions. */
 const OF_THE_KERNEL = /^\/(proc|sys)\//;
 
 /** The files of this machine. */

@@ -15,7 +15,7 @@ function limit(files: Readonly<Record<string, string>>): number | null {
   });
 }
 
-Deno.test("memory limit: of the control group of either version, else of the machine", () => {
+Deno.test("memory limit: that of the control group, of either version, else that of the machine", () => {
   assert.equal(limit({ "/sys/fs/cgroup/memory.max": `${GIB}\n`, "/proc/meminfo": MEMINFO }), GIB);
   assert.equal(limit({ "/sys/fs/cgroup/memory.max": "max\n", "/proc/meminfo": MEMINFO }), 8 * GIB);
   const version1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
@@ -27,7 +27,7 @@ Deno.test("memory limit: this machine has one", () => {
   assert.ok((memoryLimit(SYSTEM_FILES) ?? 0) > 64 << 20);
 });
 
-Deno.test("memory limit: files that are missing, odd or unreadable say nothing", () => {
+Deno.test("memory limit: missing, malformed or unreadable files count as no limit", () => {
   assert.equal(limit({}), null);
   assert.equal(limit({ "/proc/meminfo": "forbidden", "/sys/fs/cgroup/memory.max": "many" }), null);
   assert.equal(limit({ "/proc/meminfo": "forbidden", "/sys/fs/cgroup/memory.max": "4096" }), 4096);

@@ -1,21 +1,21 @@
 /**
- * What the proxy needs of the runtime's permissions. The same tables make the flags of `deno task start`, of tests and
- * benchmarks (`tools/product_flags.ts`) and of the executable (`tools/launcher`), and the check at the start.
+ * The permissions of the runtime that the proxy needs. These tables are used by the flags of `deno task start`, of
+ * tests and benchmarks (`tools/product_flags.ts`), by the executable (`tools/launcher`), and by the check at the start.
  */
 import { MESH_FILE } from "./default_paths.ts";
 
-/** The flags without paths, and what needs them. Of system calls through libc the runtime knows nothing. */
+/** The flags without paths, and the feature that needs each. System calls through libc need none. */
 export const FLAGS = {
   "--allow-env": "the configuration is the environment",
   "--allow-ffi": "libc and the TLS library are called directly",
   "--allow-net": "the control plane and the ports for admin, metrics and readiness are the runtime's own sockets",
-  // The profiler's own kind ("inspector") is one that the flag does not know: all kinds or none.
+  // The profiler needs the kind "inspector", which the flag does not accept: all kinds are allowed or none.
   "--allow-sys": "profiles of the admin port come from the runtime's profiler",
 } as const;
 
-/** Where paths come from. Names are those of environment variables. */
+/** The settings that paths are taken from. Names are those of environment variables. */
 export const PATHS = {
-  /** Read with any settings. */
+  /** Files that are read with any settings. */
   always: [
     MESH_FILE,
     "./var/run/secrets/istio",
@@ -27,11 +27,11 @@ export const PATHS = {
   ],
   /** A file to read, which may appear later. */
   files: ["XDS_ROOT_CA", "CA_ROOT_CA", "CRL_PATH", "LOCAL_XDS_PATH"],
-  /** A file to read if it is there. Else the value is a secret, which must not get into a command line. */
+  /** A file to read if it exists. Otherwise the value is a secret, which must not appear on a command line. */
   secrets: ["AUTH_TOKEN"],
-  /** A file that is made, by way of another one in its folder. */
+  /** A file that is written, by renaming a temporary file in the same folder. */
   created: ["LOCAL_CA_CERT", "LOCAL_CA_KEY"],
-  /** A Unix socket, as `unix:///path`, `unix:/path` or a bare path. The runtime asks for both rights. */
+  /** A Unix socket, as `unix:///path`, `unix:/path` or a bare path. The runtime requires read and write permission. */
   sockets: [
     "XDS_ADDRESS",
     "CA_ADDRESS",
@@ -41,7 +41,7 @@ export const PATHS = {
     "SPIFFE_ENDPOINT_SOCKET",
     "CONTAINER_RUNTIME_SOCK_PATH",
   ],
-  /** Where one of these is set, {@link PATHS.spireSockets} are used unless the variables above name others. */
+  /** Where one of these is set, {@link PATHS.spireSockets} are used unless the variables above name other paths. */
   spire: ["SPIRE_ENABLED", "USE_SPIRE", "CA_PROVIDER"],
   spireSockets: [
     "/run/spire/sockets/admin.sock",

@@ -26,7 +26,7 @@ export interface SpireSettings {
   readonly concurrency: number;
   /** CRI sockets, absolute paths; the first one that exists is used. It maps a pod's uid to a process. */
   readonly containerRuntimeSockets: readonly string[];
-  /** `SPIRE_REVOKE_OPEN`: a certificate that is withdrawn ends open connections too. */
+  /** `SPIRE_REVOKE_OPEN`: when a certificate is withdrawn, open connections are closed too. */
   readonly revokeOpen: boolean;
   /** Not null: certificates come from the SPIFFE Broker API. */
   readonly broker: BrokerSettings | null;

@@ -93,7 +93,7 @@ Deno.test("identity B7: broker without its sockets", () => {
   );
 });
 
-Deno.test("identity 5.4: over TCP the broker's id must be known, unless the operator says otherwise", () => {
+Deno.test("identity 5.4: over TCP the broker's id is required, unless SPIFFE_BROKER_INSECURE is set", () => {
   const tcp = { ...BROKER, SPIFFE_BROKER_SOCKET: "tcp://10.0.0.1:8085" };
   assert.match(
     refusal(tcp),

@@ -64,7 +64,7 @@ export class WorkerHandle {
     return this.#drained.promise;
   }
 
-  /** Its metrics, part by part. To be read to the end: until then the worker keeps its place. */
+  /** The worker's metrics, part by part. The caller must read to the end: until then the worker keeps its position. */
   async *metrics(): AsyncGenerator<MetricsSnapshot, void, undefined> {
     const request = this.#requests++;
     for (let ended = false; !ended;) {

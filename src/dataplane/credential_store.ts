@@ -36,9 +36,9 @@ interface Waiter {
   readonly timer: Timer;
 }
 
-/** Those who wait for one certificate. */
+/** Callers that wait for one certificate. */
 interface Waiting extends Set<Waiter> {
-  /** Why it takes so long, as far as it is known. */
+  /** The reason for the delay, as far as it is known. */
   reason?: string;
 }
 
@@ -139,13 +139,13 @@ export class CredentialStore {
     for (const { events } of this.#takeWaiting(keyOf({ id, workloadUid }))) events.onCredentialFailure(message);
   }
 
-  /** It may be there in a moment, and is sent without a further request: each waits as long as it can. */
+  /** The certificate may arrive in a moment, without a further request: each caller waits until its own limit. */
   delayed(id: SpiffeId, reason: string, workloadUid: string | null = null): void {
     const waiting = this.#waiting.get(keyOf({ id, workloadUid }));
     if (waiting !== undefined) waiting.reason = reason;
   }
 
-  /** It must not be used for new connections, or nobody needs it any more. Open ones go on, but for `cut`. */
+  /** New connections must not use it, or no workload needs it any more. Open ones continue, unless `cut` is set. */
   withdraw(id: SpiffeId, workloadUid: string | null = null, cut = false): void {
     const key = keyOf({ id, workloadUid });
     const known = this.#known.get(key);

@@ -83,7 +83,7 @@ Deno.test("no answer within 10 s; the next asks again, since the answer may be l
   assert.deepEqual(asked, [ID, ID]);
 });
 
-Deno.test("identity 4.3: what may pass refuses nobody who can still wait, and is the reason once the time is over", () => {
+Deno.test("identity 4.3: a temporary failure refuses no waiting caller; when the wait times out it is the reason", () => {
   const { store, asked, got, get, host } = bed();
   get();
   store.delayed(ID, "no running containers");
@@ -93,7 +93,7 @@ Deno.test("identity 4.3: what may pass refuses nobody who can still wait, and is
   assert.deepEqual(got, [`no certificate for ${ID} within 10 s: no running containers`]);
   store.set(issuer.issue(ID));
   assert.equal(typeof got[1], "object", "the certificate");
-  assert.deepEqual(asked, [ID], "it comes without a further request");
+  assert.deepEqual(asked, [ID], "the certificate arrives without a further request");
 });
 
 Deno.test("who stops waiting is not told, also when another's answer makes it stop", () => {

@@ -1,6 +1,6 @@
 /**
  * How connections end that are cut: at the end of the grace period, or because their pod is removed. Both applications
- * see a reset, never a clean end, since what they had was cut off (`docs/spec/dataplane.md` 5.4).
+ * see a reset, never a clean end, since their data was cut off (`docs/spec/dataplane.md` 5.4).
  */
 import { strict as assert } from "node:assert";
 import type { TestSocket } from "../hbone/testing_socket.ts";
@@ -23,7 +23,7 @@ function scene(): Scene {
   return { bed, client, server };
 }
 
-/** What stands when the node leaves: its ends, on either side. */
+/** What is open when the node leaves: the two ends of each connection. */
 type Make = (here: Scene) => { readonly clients: readonly TestSocket[]; readonly apps: readonly TestSocket[] };
 
 /** `count` connections, each of which has sent and received something. */
@@ -37,7 +37,7 @@ function busy(from: string, to: string, count = 1): Make {
   };
 }
 
-/** The client has ended its half, the application has not. */
+/** The client has ended its half of the stream, the application has not. */
 const halfClosed: Make = ({ bed }) => {
   const apps = bed.listen(`${SERVER}:8080`);
   const client = bed.connect(CLIENT, `${SERVER}:8080`);
@@ -46,7 +46,7 @@ const halfClosed: Make = ({ bed }) => {
   return { clients: [client], apps };
 };
 
-/** The application does not accept. */
+/** The application does not accept connections. */
 const dialing = (from: string): Make => ({ bed }) => {
   bed.memory.blackhole(at(`${SERVER}:8080`));
   return { clients: [bed.connect(from, `${SERVER}:8080`)], apps: [] };
@@ -64,23 +64,23 @@ const CASES: readonly (readonly [what: string, leaving: "client" | "server", mak
   ["outbound, over HBONE, half closed", "client", halfClosed],
   ["outbound, many over HBONE", "client", busy(CLIENT, SERVER, 100)],
   ["outbound, plain", "client", busy(CLIENT, PLAIN)],
-  ["outbound, on the way to the application", "client", dialing(CLIENT)],
+  ["outbound, while the application is dialled", "client", dialing(CLIENT)],
   ["a SOCKS5 negotiation", "client", negotiating],
   ["inbound, over HBONE", "server", busy(CLIENT, SERVER)],
   ["inbound, over HBONE, half closed", "server", halfClosed],
   ["inbound, many over HBONE", "server", busy(CLIENT, SERVER, 100)],
   ["inbound, plain", "server", busy(PLAIN, SERVER)],
-  ["inbound, plain, on the way to the application", "server", dialing(PLAIN)],
+  ["inbound, plain, while the application is dialled", "server", dialing(PLAIN)],
 ];
 
 for (const [what, leaving, make] of CASES) {
-  for (const when of ["at the end of the grace period", "with its pod"]) {
+  for (const when of ["at the end of the grace period", "when its pod is removed"]) {
     Deno.test(`dataplane 5.4: cut ${when}: ${what}`, () => {
       const here = scene();
       const { clients, apps } = make(here);
       assert.ok([...clients, ...apps].every(({ fate }) => fate !== "reset"));
       const node = here[leaving];
-      if (when === "with its pod") node.stop();
+      if (when === "when its pod is removed") node.stop();
       else node.drain(500);
       here.bed.advance(1000);
       assert.equal(node.drained, true);

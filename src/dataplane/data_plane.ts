@@ -57,7 +57,7 @@ export interface DataPlaneParts {
   readonly sharedListeners: boolean;
   /** Default: those of the machine. */
   readonly files?: ConfigFiles;
-  /** What a network namespace has of its own, by its descriptor. Default: what the kernel says. */
+  /** The addresses that a network namespace has, by its descriptor. Default: read from the kernel. */
   readonly addresses?: (namespace: number) => readonly Ip[];
   /** ms since the epoch. */
   readonly wallClock: () => number;
@@ -134,7 +134,7 @@ export class DataPlane {
     this.credentials.set(issued, workloadUid);
   }
 
-  /** `mayPass`: whoever can still wait for the certificate does so. */
+  /** `mayPass`: the failure may be temporary, so callers wait for the certificate until their own limit. */
   certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null, mayPass = false): void {
     if (mayPass) this.credentials.delayed(id, message, workloadUid);
     else this.credentials.failed(id, message, workloadUid);
@@ -157,7 +157,7 @@ export class DataPlane {
       const pod = this.#startProxy(name, home, { local, names: this.#names(dns) }, announce);
       this.#pods.set(pod, dns);
       if (guard !== null) guard.onContradicted = () => pod.cutConnections();
-      // What keeps the pod from being served stands in the log before anybody calls.
+      // The reason why a pod is not served is logged before its first connection.
       void local.current;
       return pod;
     } catch (error) {
@@ -182,7 +182,7 @@ export class DataPlane {
         inbound: {
           ...options,
           address: config.listeners.inbound,
-          // As for pods, though it dials from its own address.
+          // As for pods, but this one dials from its own address.
           ...(config.sockets.originalSource === false ? {} : { transparent: "try" }),
         },
         inboundPlaintext: null,
@@ -331,7 +331,7 @@ export class DataPlane {
       dial: { ...dialMark(config), ...keepaliveOptions(config), ...home, timeout: TEN_SECONDS },
       http2: {
         streamWindow: config.http2.streamWindow,
-        // A few windows that nobody takes bytes from must not fill the memory that is there for all.
+        // A few windows whose bytes are not read must not fill the memory that all connections share.
         connectionWindow: Math.min(config.http2.connectionWindow, Math.floor(config.http2.heldBytesMax / 4)),
         maxFrameSize: config.http2.frameSize,
       },

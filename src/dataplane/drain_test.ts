@@ -207,7 +207,7 @@ Deno.test("an immediate drain cuts a graceful one short; both are told", () => {
   bed.assertClean();
 });
 
-Deno.test("many connections end some in each turn, whether they are asked to leave before or not; each is told of", () => {
+Deno.test("many connections end in portions, one per turn, with or without GOAWAY before; each end is logged", () => {
   for (const first of ["graceful", "immediate"] as const) {
     const { bed, client, server } = scene();
     for (let i = 0; i < 99; i++) bed.connect(CLIENT, `${SERVER}:8080`);

@@ -246,7 +246,7 @@ function gatewayAt(ip: string): Partial<Workload> {
   return { networkGateway: { kind: "address", network: "", ip: parseIp(ip)!, hboneMtlsPort: 15008 } };
 }
 
-/** The access line of a call with these headers, `connection complete`. */
+/** The access log line of a call with these headers, `connection complete`. */
 function lineOf(here: Scene, ...headers: [string, string][]): string {
   const stream = ask(here, connectTo(`${SERVER}:8080`, ...headers));
   stream.stream.end();
@@ -265,7 +265,7 @@ for (const on of [true, false]) {
   });
 }
 
-/** Who the mesh names as the gateway, and whether the caller is taken for it. */
+/** What the mesh names as the gateway, and whether the caller is accepted as that gateway. */
 const GATEWAYS: readonly (readonly [string, Partial<Workload>, boolean, (here: Scene) => void])[] = [
   ["there is none", {}, false, () => {}],
   ["it has another address", gatewayAt("10.0.0.9"), false, () => {}],
@@ -299,7 +299,7 @@ const GATEWAYS: readonly (readonly [string, Partial<Workload>, boolean, (here: S
   ],
 ];
 for (const [who, workload, taken, prepare] of GATEWAYS) {
-  Deno.test(`baggage counts only of a gateway that the mesh names: ${who}, observed O52`, () => {
+  Deno.test(`baggage is used only from a gateway that the mesh names: ${who}, observed O52`, () => {
     const here = scene({}, workload);
     prepare(here);
     const line = lineOf(here, BAGGAGE, ELSEWHERE);
@@ -308,12 +308,12 @@ for (const [who, workload, taken, prepare] of GATEWAYS) {
   });
 }
 
-Deno.test("baggage counts only with the header of another network, also of a gateway, observed O52", () => {
+Deno.test("baggage of a gateway is used only with the header of another network, observed O52", () => {
   const here = scene({}, gatewayAt(PEER));
   assert.ok(!lineOf(here, BAGGAGE).includes("test-ns"));
 });
 
-Deno.test("baggage counts only once the policies have let the call in, observed O52", () => {
+Deno.test("baggage is used only after policies have allowed the call, observed O52", () => {
   const here = scene({}, gatewayAt(PEER));
   here.bed.apply(ALLOW_NOBODY);
   const line = lineOf(here, BAGGAGE, ELSEWHERE);

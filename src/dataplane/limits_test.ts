@@ -63,9 +63,9 @@ Deno.test("observed O27 a stream that is reset in the same read causes no dial",
   bed.run();
 });
 
-Deno.test("a peer that was cut for a breach comes back into smaller budgets, for a minute", () => {
+Deno.test("a peer that was disconnected for a breach gets smaller budgets for a minute", () => {
   const { bed, connect } = scene();
-  /** How many resets without an answer a new connection of the peer has before it is cut. */
+  /** How many resets without an answer a new connection of the peer may send before it is disconnected. */
   const resets = () => {
     const peer = connect();
     bed.run();
@@ -117,7 +117,7 @@ Deno.test("observed O27 streams that wait for an application are bounded per con
   bed.assertClean();
 });
 
-Deno.test("observed O27 one caller that takes all dials keeps no other out", () => {
+Deno.test("observed O27 one caller that takes all dials does not block other callers", () => {
   const { bed, server, connect } = scene();
   const crowd = Array.from({ length: 21 }, connect).flatMap((peer) => {
     return Array.from({ length: 200 }, () => peer.open(toBlackHole));
@@ -133,7 +133,7 @@ Deno.test("observed O27 one caller that takes all dials keeps no other out", () 
   bed.run();
   for (let i = 0; i < 100; i++) crowd.push(connect().open(toBlackHole));
   bed.run();
-  assert.ok(newcomers.every(({ headers }) => headers === null), "their dials go on");
+  assert.ok(newcomers.every(({ headers }) => headers === null), "their dials continue");
   assert.ok(crowd.filter(({ headers }) => headers !== null).length >= 21 * 200 + 120 - 4096);
   assert.ok(server.held.dials <= 4096);
 });
@@ -218,13 +218,13 @@ Deno.test("peers that open thousands of connections and say nothing: a thousand 
   bed.advance(GRACE);
   const open = () => crowd.filter(({ fate }) => fate === "open");
   assert.equal(open().length, crowd.length);
-  // A newcomer has eight others go at most, so that no turn is long.
+  // A new peer displaces eight others at most, so that no turn is long.
   for (let i = 0; i < 64; i++) connect();
   bed.run();
   assert.ok(open().length <= MOST && open().length > MOST - 64, `${open().length} are left`);
   connect().open(toBlackHole);
   bed.run();
-  assert.equal(server.held.dials, open().length + 1, "handshakes of those who are left, and a dial");
+  assert.equal(server.held.dials, open().length + 1, "handshakes of the remaining peers, and a dial");
   assert.match(
     server.access[0]!,
     /^warn connection failed .*"tls handshake error: too slow while more than 1024 peers/,
@@ -281,7 +281,7 @@ Deno.test("observed O31 HEADERS that never finish: the end after 10 s, though PI
   bed.assertClean();
 });
 
-Deno.test("dataplane 2.3: a peer that is silent is sent a PING and dropped 20 s later, its applications too", () => {
+Deno.test("dataplane 2.3: a silent peer is sent a PING and closed 20 s later, together with its streams", () => {
   const { bed, server } = scene();
   const apps = bed.listen(`${SERVER}:8080`);
   const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
@@ -365,11 +365,11 @@ Deno.test("a client that resets while its proxy dials, in every phase: nothing g
   bed.assertClean();
 });
 
-Deno.test("peers that break the rules cannot fill the log: ten lines of a kind in a minute, then their number", () => {
+Deno.test("peers that break the rules cannot flood the log: ten lines of a kind in a minute, then their number", () => {
   const { bed, server } = scene();
   for (let i = 0; i < 50; i++) {
     const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
-    // A client has no business with ids that are even.
+    // A client must not open streams with even ids.
     peer.send(concat([PREFACE, settings(), frame(FrameType.HEADERS, 4, 2, [])]));
     bed.run();
   }

@@ -20,19 +20,19 @@ import type { PodAnswer, PodOrder } from "./pods_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
 export type ToWorker =
-  /** First and once. `filter`: of the log, rendered. `output`: where log lines go. */
+  /** The first message, sent once. `filter`: of the log, as text. `output`: where log lines are written. */
   | { readonly kind: "start"; readonly config: Config; readonly filter: string; readonly output: LogOutput }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** About a name that was wanted; what is behind it was sent before. */
   | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: DemandAnswer }
-  /** The control plane went away, or what it answered first is applied. */
+  /** The control plane is disconnected, or its first answer is applied. */
   | { readonly kind: "mesh-freshness"; readonly freshness: Freshness }
   /** From the control plane, checked. */
   | { readonly kind: "resources"; readonly part: ResourcePart }
   /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
   | { readonly kind: "certificate"; readonly issued: IssuedCertificate; readonly workloadUid: string | null }
-  /** `mayPass`: it may be there in a moment; whoever can still wait does so. */
+  /** `mayPass`: the failure may be temporary; callers wait until their own limit. */
   | {
     readonly kind: "certificate-failed";
     readonly subject: CertificateSubject;
@@ -40,7 +40,7 @@ export type ToWorker =
     readonly mayPass: boolean;
   }
   /** Not for new connections any more. */
-  /** `cut`: connections that stand on it end too. */
+  /** `cut`: connections that use this certificate are closed too. */
   | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject; readonly cut: boolean }
   /** What the file at `CRL_PATH` says; the first before there are listeners. */
   | { readonly kind: "revocation-lists"; readonly lists: readonly RevocationList[] }
@@ -49,7 +49,7 @@ export type ToWorker =
   /** Shared mode. */
   | { readonly kind: "pod"; readonly order: PodOrder }
   | { readonly kind: "log-filter"; readonly filter: string }
-  /** The next slice of the metrics. A request that was not seen before begins a reading; its last slice ends it. */
+  /** Requests the next slice of the metrics. A new request id begins a reading; its last slice ends it. */
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }

@@ -1,15 +1,15 @@
 /**
- * Whether a pod's network namespace is that of the workload which the mesh names. Nothing is served for it before:
- * neither may a namespace that was handed over under a wrong name act as another workload, nor a pod as the one whose
- * name and whose place in the mesh it has just taken over.
+ * Checks whether a pod's network namespace belongs to the workload of that name in the mesh. Nothing is served before
+ * that check: a namespace that was handed over under a wrong name must not act as another workload, and a pod must not
+ * act as the workload whose name and place in the mesh it has just taken over.
  *
- * The proof is one of the workload's addresses in the namespace. A pod that comes back under its name (of a
- * StatefulSet) has a new address, which the mesh cannot know while the control plane is away. Then the agent's word
- * counts until the control plane answers:
+ * The proof is that the namespace has one of the workload's addresses. A pod that is created again under its old name
+ * (of a StatefulSet) has a new address, which the mesh cannot know while the control plane is away. Then the CNI agent
+ * is believed until the control plane answers:
  *
- *     came while the mesh is current ──▶ strict
- *     came while the mesh is stale ───▶ trusting ──the mesh has its address: confirmed──▶ strict
- *                                          └──the mesh is current again and has not: ended──▶ strict
+ *     added while the mesh is current ──▶ strict
+ *     added while the mesh is stale ───▶ trusting ──the mesh has its address: confirmed──▶ strict
+ *                                           └──the mesh is current again without it: ended──▶ strict
  */
 import type { Workload } from "../mesh/model.ts";
 import type { MeshState } from "../mesh/state.ts";
@@ -32,10 +32,10 @@ export interface GuardParts {
   readonly state: MeshState;
   /** Descriptor of the pod's namespace. */
   readonly namespace: number;
-  /** What that has of its own, as `namespaceAddresses`. */
+  /** The addresses of that namespace, as `namespaceAddresses` returns them. */
   readonly addresses: (namespace: number) => readonly Ip[];
   readonly log: LogScope;
-  /** Lines stand in the log at their level: for one of the isolates that serve the pod. Of the others at debug. */
+  /** One of the isolates that serve the pod logs lines at their own level. The others log them at debug. */
   readonly announce: boolean;
 }
 
@@ -44,11 +44,11 @@ export class PodGuard {
   #trust: "strict" | "trusting";
   /** Addresses of the workload when it was last believed; only other ones are looked at again. */
   #believed: string | null = null;
-  /** The workload as it is served by the agent's word, and what the mesh had when it was made. */
+  /** The workload that is served on the agent's word, and the mesh's workload that it was made from. */
   #provisional: { readonly found: Workload; readonly workload: Workload } | null = null;
-  /** Why nothing is served, as the log has it. */
+  /** The reason why nothing is served, as it was logged. */
   #told: string | null = null;
-  /** The control plane's answer ended what was served by the agent's word: connections are to be cut. */
+  /** The control plane's answer ended what was served on the agent's word: the pod's connections must be cut. */
   onContradicted: () => void = () => {};
 
   constructor(parts: GuardParts) {
@@ -56,7 +56,7 @@ export class PodGuard {
     this.#trust = parts.state.freshness === "stale" ? "trusting" : "strict";
   }
 
-  /** `found`: what the mesh has by the pod's name, service account and node. */
+  /** `found`: the mesh's workload with the pod's name, service account and node. */
   readonly identify = (found: Workload | null): Identified => {
     const identified = found === null ? this.#absent() : this.#judge(found);
     if (identified.kind === "unknown") this.#unserved(found, identified.reason);
@@ -66,7 +66,7 @@ export class PodGuard {
 
   #absent(): Identified {
     this.#believed = null;
-    // While the control plane answers it is about to name a pod that has just come: no reason for a warning.
+    // While the control plane answers, it will name a newly added pod in a moment: that is no reason for a warning.
     return { kind: "unknown", reason: this.#parts.state.freshness === "stale" ? NOT_THERE : null };
   }
 
@@ -118,7 +118,7 @@ export class PodGuard {
   #unserved(found: Workload | null, reason: string | null): void {
     const isCurrent = this.#parts.state.freshness === "current";
     const wasServed = this.#provisional !== null;
-    // The control plane's answer may be applied in parts: only the whole of it ends what is served.
+    // The control plane's answer may be applied in parts: only the complete answer ends what is served.
     if (wasServed && !isCurrent) return;
     this.#provisional = null;
     if (isCurrent) this.#trust = "strict";
@@ -159,7 +159,7 @@ export class PodGuard {
     }
   }
 
-  /** The kernel lets a socket bind to addresses of its namespace only. */
+  /** The kernel lets a socket bind only to addresses of its own namespace. */
   #has(ip: Ip): boolean {
     const { network, namespace } = this.#parts;
     try {

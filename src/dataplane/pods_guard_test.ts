@@ -10,7 +10,7 @@ import { PodGuard } from "./pods_guard.ts";
 
 const NOT_HERE = "its network namespace has none of the workload's addresses (10.0.0.1)";
 
-/** A pod whose namespace 7 has these addresses; it comes while the mesh is current, or `stale`. */
+/** A pod whose namespace 7 has these addresses; it is added while the mesh is current, or `stale`. */
 function bed(addresses: readonly string[], freshness: Freshness = "current") {
   const own = new Set<Ip>(addresses.map((text) => parseIp(text)!));
   const asked: string[] = [];
@@ -43,7 +43,7 @@ function bed(addresses: readonly string[], freshness: Freshness = "current") {
     own,
     asked,
     state,
-    /** The addresses that the pod is served with, or why it is not. */
+    /** The addresses with which the pod is served, or the reason why it is not. */
     judge(found: Workload | null) {
       const identified = guard.identify(found);
       return identified.kind === "known" ? identified.workload.workloadIps.join() : identified.reason;
@@ -105,7 +105,7 @@ const SERVED =
   "its network namespace: 10.0.0.9. The next answer of the control plane confirms or ends this";
 const A = workload({ uid: workloadUid("c//Pod/ns/a") }, "10.0.0.1");
 
-Deno.test("a pod that comes while the control plane is away is served at its own address, until that confirms it", () => {
+Deno.test("a pod added while the control plane is away is served at its own address until an answer confirms it", () => {
   const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
   assert.equal(judge(A), "10.0.0.9");
   assert.equal(judge(A), "10.0.0.9");
@@ -121,7 +121,7 @@ const contradictions: readonly [what: string, found: Workload | null, reason: st
   ["names no such workload", null, null, "knows no workload of this name and service account on this node"],
 ];
 for (const [what, found, reason, text] of contradictions) {
-  Deno.test(`the control plane ${what}: what is served ends with the whole of its answer, and for good`, () => {
+  Deno.test(`the control plane ${what}: once its whole answer is applied, the pod is no longer served`, () => {
     const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
     assert.equal(judge(A), "10.0.0.9");
     judge(found);
@@ -140,14 +140,14 @@ for (const [what, found, reason, text] of contradictions) {
   });
 }
 
-Deno.test("a pod that came while the control plane answered stays doubted when that goes away", () => {
+Deno.test("a pod added while the control plane answered is not trusted when the control plane goes away", () => {
   const { judge, state } = bed(["10.0.0.9"]);
   assert.equal(judge(A), NOT_HERE);
   state.setFreshness("stale");
   assert.equal(judge(A), NOT_HERE);
 });
 
-Deno.test("the namespace of another workload is not served under a wrong name, whoever is away", () => {
+Deno.test("the namespace of another workload is not served under a wrong name, with or without a control plane", () => {
   const { judge, state, lines } = bed(["10.0.0.9"], "stale");
   const other = workload({ uid: workloadUid("c//Pod/ns/b") }, "10.0.0.9");
   state.apply([{ kind: "workload", workload: other, endpoints: new Map() }]);
@@ -158,14 +158,14 @@ Deno.test("the namespace of another workload is not served under a wrong name, w
   ]);
 });
 
-Deno.test("a namespace without an address yet is served as soon as it has one", () => {
+Deno.test("a namespace without an address is served as soon as it has one", () => {
   const { judge, own } = bed([], "stale");
   assert.equal(judge(A), "its network namespace has no address yet (the workload had 10.0.0.1)");
   own.add(parseIp("10.0.0.9")!);
   assert.equal(judge(A), "10.0.0.9");
 });
 
-Deno.test("a pod that nobody knows while the control plane is away: the log says so at once", () => {
+Deno.test("a pod that the mesh does not know while the control plane is away is logged at once", () => {
   const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
   const reason = "the mesh has no workload of this name and service account on this node, and the control plane is " +
     "away and cannot be asked";

@@ -18,7 +18,7 @@ const MARK = 1337;
 const FILES: Readonly<Record<string, string>> = { "/etc/resolv.conf": "nameserver 10.0.0.10\n" };
 const IMMEDIATE = { kind: "immediate" } as const;
 
-/** Of the namespace of this number. */
+/** The addresses of the namespace with this number. */
 const addressOf = (namespace: number): Ip => parseIp(`10.0.0.${namespace}`)!;
 
 class Bed {
@@ -27,7 +27,7 @@ class Bed {
   readonly answers: PodAnswer[] = [];
   readonly plane: DataPlane;
   readonly pods: Pods;
-  /** Identities whose certificates were asked for. */
+  /** Identities whose certificates were requested. */
   readonly wanted: string[] = [];
   /** The authority answers. */
   issuing = true;
@@ -94,7 +94,7 @@ class Bed {
     this.plane.applyMesh([workloadAt(name, ip, { protocol: "HBONE", trustDomain: "cluster.local" })]);
   }
 
-  /** The rcode of the answer to a question, null where there is none by now. */
+  /** The response code of the answer to a DNS question; null while there is no answer. */
   ask(namespace: number): string | null {
     const answers: Uint8Array[] = [];
     const app = this.network.udp({ address: at("127.0.0.1:0"), namespace }, {
@@ -313,7 +313,7 @@ Deno.test("reports: listeners that stand in another namespace, and a namespace t
 });
 
 for (const answer of ["confirms", "ends"] as const) {
-  Deno.test(`a pod that comes back under its name while the control plane is away is served; its answer ${answer} it`, () => {
+  Deno.test(`a pod that is recreated while the control plane is away is served; the next answer ${answer} it`, () => {
     const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
     bed.serve("a", 1, "10.0.0.1");
     bed.serve("b", 2, "10.0.0.2");
@@ -337,7 +337,7 @@ for (const answer of ["confirms", "ends"] as const) {
   });
 }
 
-Deno.test("a pod that is not served yet: the log says why when it comes, and DNS says SERVFAIL while nothing can change", () => {
+Deno.test("a pod that is not served: the log says why, and DNS says SERVFAIL while the control plane is away", () => {
   const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
   bed.inMesh("b", "10.0.0.9");
   bed.plane.state.setFreshness("stale");
@@ -348,6 +348,6 @@ Deno.test("a pod that is not served yet: the log says why when it comes, and DNS
   assert.match(why[0]!, /warn proxy:proxy.wl=default.a. .* an address of another workload/);
   assert.equal(bed.ask(9), "SERVFAIL");
   bed.plane.state.setFreshness("current");
-  assert.equal(bed.ask(9), null, "the mesh may be behind by a moment");
+  assert.equal(bed.ask(9), null, "the mesh may be behind for a moment");
   bed.stop(9);
 });

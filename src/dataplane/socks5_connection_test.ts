@@ -164,7 +164,7 @@ Deno.test("the client resets in the middle of its greeting", () => {
   here.bed.assertClean();
 });
 
-Deno.test("a client that stays silent, or trickles, is let go after ten seconds", () => {
+Deno.test("a client that is silent or sends slowly is disconnected after ten seconds", () => {
   for (const first of [[], [5, 1], GREETING]) {
     const here = scene();
     say(here, first);

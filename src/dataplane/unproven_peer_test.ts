@@ -1,4 +1,4 @@
-/** Peers of whom the TLS library says that they are secure, though they have shown nothing. */
+/** Peers that the TLS library reports as secure although they have proven nothing. */
 import { strict as assert } from "node:assert";
 import type { SecureEvents } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
@@ -25,12 +25,12 @@ function call(spoil: (events: SecureEvents) => SecureEvents) {
   return outcome;
 }
 
-Deno.test("inbound: a peer is served when it was verified", () => {
+Deno.test("inbound: a verified peer is served", () => {
   assert.equal(call((events) => events).answer, "x");
 });
 
 const WITHOUT: readonly (readonly [what: string, spoil: (events: SecureEvents) => SecureEvents])[] = [
-  ["without asking who the peer is", (events) => ({ ...pass(events), accept: () => null })],
+  ["without verification of the peer", (events) => ({ ...pass(events), accept: () => null })],
   ["without a certificate", (events) => ({
     ...pass(events),
     accept: (chain) => events.accept!(chain),
@@ -46,7 +46,7 @@ function pass(events: SecureEvents): SecureEvents {
 }
 
 for (const [what, spoil] of WITHOUT) {
-  Deno.test(`inbound: a handshake that ends ${what} is refused, whatever the library says`, () => {
+  Deno.test(`inbound: a handshake that completes ${what} is refused, whatever the TLS library reports`, () => {
     const { answer, lines } = call(spoil);
     assert.equal(answer, "");
     assert.match(lines.join("\n"), /the handshake ended without a certificate of the peer/);

@@ -30,9 +30,9 @@ import { startTls } from "./tls_start.ts";
 
 type Start = Extract<ToWorker, { kind: "start" }>;
 
-/** Milliseconds the log may take to leave at the end. */
+/** Milliseconds that writing the rest of the log may take at the end. */
 const LAST_LINES = 1000;
-/** ms between two looks at what a burst of traffic has left behind. */
+/** ms between two checks for memory that a burst of traffic has left behind. */
 const TRIM_PERIOD = 2000;
 
 /** What a worker's global scope offers. */
@@ -63,13 +63,13 @@ class DataPlaneWorker {
   readonly #writer: LogWriter;
   readonly #log: Log;
   readonly #metrics: Metrics;
-  /** Under way. Main begins one at a time and reads each to its end. */
+  /** The reading in progress. Main begins one at a time and reads each to its end. */
   readonly #readings = new Map<number, MetricsReading>();
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
   readonly #profiler = new CpuProfiler();
-  /** A defect may be reached from outside, as often as somebody likes. */
+  /** Limits these lines: a peer may be able to trigger a defect as often as it likes. */
   readonly #failures: LineLimit;
   readonly #pods: Pods;
 

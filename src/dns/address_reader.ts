@@ -12,7 +12,7 @@ export interface FoundAddresses {
 
 /** Within one answer; a chain that goes round ends there. */
 const MAX_ALIASES = 16;
-/** Records that are looked at: more addresses of one workload help nobody, and the name of each has up to 255 bytes. */
+/** Records that are examined: no client needs more addresses of one workload; each name has up to 255 bytes. */
 const MAX_RECORDS = 512;
 
 /** `type`: A or AAAA, which was asked for. The response is one that `readResponse` has accepted. */

@@ -21,15 +21,15 @@ export interface DnsListenAt {
   readonly reusePort: boolean;
   /** Isolates of this process that share the port. */
   readonly siblings: number;
-  /** There is no `::1` to listen on, for the reason of this errno name: the other address has to do. */
+  /** `::1` cannot be bound, for the reason of this errno name: only the other address is served. */
   readonly onNoIpv6: (code: string) => void;
 }
 
-/** What the TCP connections of the pods of an isolate share. */
+/** What the TCP connections of all pods of an isolate share. */
 export interface ConnectionBudget {
-  /** Connections that may still come. */
+  /** Connections that may still be accepted. */
   left: number;
-  /** Of connections that have something to read. */
+  /** Turns of connections that have something to read. */
   readonly rounds: Rounds;
 }
 

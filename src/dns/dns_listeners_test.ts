@@ -4,7 +4,7 @@ import { MemoryNetwork } from "../net/memory_network.ts";
 import { ListenError } from "../net/network.ts";
 import { Bed, question } from "./testing.ts";
 
-/** A network where the loopback has no `::1`, as the kernel tells it. */
+/** A network whose loopback has no `::1`, with the error that the kernel returns. */
 function without(code: string, part: "udp" | "listen" = "udp"): MemoryNetwork {
   const network = new MemoryNetwork();
   const refuse = (at: { address: { ip: string; port: number } }) => {
@@ -32,11 +32,11 @@ for (const code of ["EADDRNOTAVAIL", "EAFNOSUPPORT"]) {
       /^info dns::server the network namespace has no address ::1 .* DNS is served at 127\.0\.0\.1/,
     );
     bed.proxy.drain({ kind: "immediate" }, () => {});
-    assert.equal(bed.exchange(question("A", "www.google.com")), null, "nothing is left");
+    assert.equal(bed.exchange(question("A", "www.google.com")), null, "no listener is left");
   });
 }
 
-Deno.test("DNS listeners: whatever else fails at ::1 fails the start, and nothing is left", () => {
+Deno.test("DNS listeners: any other failure at ::1 fails the start, and no listener is left", () => {
   for (const [code, part] of [["EADDRINUSE", "udp"], ["EACCES", "listen"]] as const) {
     const network = without(code, part);
     assert.throws(() => new Bed({ network }), new RegExp(code));

@@ -22,7 +22,7 @@ import { podResolver } from "./pod_resolver.ts";
 import { QueryService } from "./query_service.ts";
 import { ServerList } from "./server_list.ts";
 
-/** TCP connections that are read in one turn of the loop: a millisecond or two of it. */
+/** TCP connections that are read in one turn of the event loop: that takes a millisecond or two. */
 const CONNECTIONS_PER_TURN = 8;
 
 /** What the pods of one isolate share. */
@@ -68,7 +68,7 @@ export interface DnsProxyParts {
 }
 
 const DNS_PORT = 53;
-/** Seen with pods that are just being removed, whose loopback is down already, and with namespaces without IPv6. */
+/** Happens to pods that are being removed, whose loopback is down already, and in namespaces without IPv6. */
 const NO_IPV6 = "the network namespace has no address ::1 (its loopback is down or without IPv6): " +
   "DNS is served at 127.0.0.1 only";
 /** By then a client has asked again. */

@@ -1,19 +1,19 @@
 /**
- * How many exchanges with nameservers the pods of an isolate may have under way together, and who gives way when there
- * are more: whoever holds most loses its oldest. So a pod whose names are never answered cannot keep others from theirs,
- * and a pod that holds no more than {@link RESERVE} never gives way.
+ * Bounds the exchanges with nameservers that are in flight for all pods of an isolate together. When there are
+ * more, the pod that holds most loses its oldest exchange. So a pod whose names are never answered cannot block the
+ * others, and a pod that holds no more than {@link RESERVE} never loses one.
  */
 
 /** Each exchange has up to two sockets. */
 const MAX_EXCHANGES = 1024;
-/** Exchanges of each pod that others cannot take. With more pods than fit, the bound grows. */
+/** Exchanges of each pod that other pods cannot displace. With more pods than fit, the bound grows. */
 const RESERVE = 32;
 
 /** The exchanges of one pod. */
 export interface ExchangeHolder {
-  /** Exchanges under way. */
+  /** Exchanges in flight. */
   readonly exchanges: number;
-  /** Ends the oldest one; those who wait for it are told. */
+  /** Fails the oldest exchange; its clients are notified. */
   endOldest(): void;
 }
 
@@ -21,12 +21,12 @@ export class ExchangeBudget {
   readonly #holders = new Set<ExchangeHolder>();
   readonly #most: number;
 
-  /** `most`: of all pods together, unless the reserves are more. */
+  /** `most`: for all pods together, unless the reserves add up to more. */
   constructor(most = MAX_EXCHANGES) {
     this.#most = most;
   }
 
-  /** Exchanges under way. */
+  /** Exchanges in flight. */
   get held(): number {
     let held = 0;
     for (const { exchanges } of this.#holders) held += exchanges;
@@ -41,7 +41,7 @@ export class ExchangeBudget {
     this.#holders.delete(holder);
   }
 
-  /** After one more has begun: ends others until the bound holds again. */
+  /** Called after an exchange has begun: fails others until the bound holds again. */
   enforce(): void {
     const most = Math.max(this.#most, RESERVE * this.#holders.size);
     for (let over = this.held - most; over > 0; over--) this.#largest()?.endOldest();

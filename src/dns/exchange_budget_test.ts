@@ -26,7 +26,7 @@ class Holder implements ExchangeHolder {
   }
 }
 
-Deno.test("exchange budget: whoever holds most gives way", () => {
+Deno.test("exchange budget: the pod that holds most exchanges loses its oldest one", () => {
   const budget = new ExchangeBudget(100);
   const [greedy, modest] = [new Holder(budget), new Holder(budget)];
   greedy.begin(90);
@@ -49,7 +49,7 @@ Deno.test("exchange budget: however many pods there are, each keeps 32", () => {
   assert.equal(budget.held, 0);
 });
 
-Deno.test("exchange budget: four pods whose names are never answered hold up nobody else", () => {
+Deno.test("exchange budget: four pods whose names are never answered do not block other pods", () => {
   const network = new MemoryNetwork();
   const shared = newDnsShared(network);
   const beds = Array.from({ length: 5 }, (_, i) => {

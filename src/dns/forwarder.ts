@@ -21,7 +21,7 @@ export function newForwardBudget(): ForwardBudget {
   return { exchanges: new ExchangeBudget(), cache: { left: 16 << 20 } };
 }
 
-/** Of one pod; beyond them its oldest makes room, since names that are not answered must not hold up those that are. */
+/** Exchanges of one pod. Beyond them its oldest one fails, so that unanswered names do not block the others. */
 const MAX_EXCHANGES = 256;
 const MAX_WAITING = 2048;
 /** Longer questions carry something of their own, which nobody asks for twice. */

@@ -47,7 +47,7 @@ Deno.test("forwarder: what differs in anything but the id is another question", 
   assert.equal(bed.upstream.asked.length, 8);
 });
 
-Deno.test("forwarder: 256 questions of a pod may be under way; beyond them the oldest fail, with one line", () => {
+Deno.test("forwarder: 256 questions of a pod may be in flight; beyond them the oldest fail, with one line", () => {
   const bed = new Bed();
   slow(bed);
   const client = bed.udpClient();
@@ -68,7 +68,7 @@ Deno.test("forwarder: 256 questions of a pod may be under way; beyond them the o
   assert.equal(bed.ask("A", "www.google.com.").rcode, "NOERROR");
 });
 
-Deno.test("forwarder: a question that gave way is answered once, and its name can be asked for again", () => {
+Deno.test("forwarder: a displaced question is answered once, and its name can be asked for again", () => {
   const bed = new Bed();
   const release = slow(bed);
   const client = bed.udpClient();
@@ -97,7 +97,7 @@ Deno.test("forwarder: the pods of an isolate share a bound, and give back what t
   bed.proxy.drain({ kind: "immediate" }, () => {});
   assert.equal(shared.forward.exchanges.held, 0);
   bed.network.advance(60_000);
-  assert.equal(client.received.length, 0, "those who waited when the proxy ended hear nothing");
+  assert.equal(client.received.length, 0, "clients that wait when the proxy stops get no answer");
 });
 
 Deno.test("forwarder: a TCP client that goes away takes its question with it, unless others wait for it too", () => {

@@ -15,7 +15,7 @@ function withCounts(bytes: Uint8Array, ...counts: readonly number[]): Uint8Array
 const NAME = question("A", "www.google.com");
 const OPT = [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0];
 
-/** Behind the question, each with the root as its name. */
+/** Appends records to the question, each with the root as its name. */
 function manyRecords(count: number): Uint8Array {
   const bytes = new Uint8Array(NAME.length + 11 * count);
   bytes.set(NAME);
@@ -32,7 +32,7 @@ const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, rcode: strin
   ["65535 of everything", withCounts(NAME, 65535, 65535, 65535, 65535), "FORMERR"],
   ["65535 additional records", withCounts(NAME, 1, 0, 0, 65535), "FORMERR"],
   ["no question", withCounts(NAME.slice(0, 12), 0, 0, 0, 0), "SERVFAIL"],
-  ["1100 records, all of them there", manyRecords(1100), "FORMERR"],
+  ["1100 records, all of them present", manyRecords(1100), "FORMERR"],
   ["two questions where only one fits", withCounts(NAME.slice(0, 21), 2, 0, 0, 0), "FORMERR"],
   ["two OPT records", withCounts(Uint8Array.from([...NAME, ...OPT, ...OPT]), 1, 0, 0, 2), "FORMERR"],
   [
@@ -144,15 +144,15 @@ const RESPONSES = [
   }),
 ];
 
-Deno.test("garbage: of a message with several questions nothing is read", () => {
-  // Names would be cut short or no names at all.
+Deno.test("garbage: nothing is read of a message with several questions", () => {
+  // Otherwise the reader would meet names that are cut short or malformed.
   const bytes = new Uint8Array(65_535).fill(0xff);
   bytes.set(NAME.subarray(0, 12));
   assert.deepEqual(readQuery(withCounts(bytes, 10_876, 0, 0, 0)), { kind: "questions", count: 10_876 });
   assert.equal(readQuery(withCounts(bytes, 1, 0, 0, 0)).kind, "malformed");
 });
 
-Deno.test("garbage: a response whose names take too long to read is none", () => {
+Deno.test("garbage: a response whose names take too long to read is discarded", () => {
   const message = { bytes: NAME, questionEnd: NAME.length };
   // Each record's name points at the one before it, 32 deep, and the last at a name of 100 labels.
   const records: number[] = [];

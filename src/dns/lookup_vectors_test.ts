@@ -144,7 +144,7 @@ for (const protocol of BOTH) {
 }
 
 for (const protocol of BOTH) {
-  Deno.test(`while the control plane is away nobody waits for a workload that is not known, by ${protocol}`, () => {
+  Deno.test(`while the control plane is away, queries do not wait for an unknown workload, by ${protocol}`, () => {
     const bed = new Bed({ changes: [] });
     bed.state.setFreshness("stale");
     assert.equal(bed.ask("A", "www.google.com.", {}, protocol).rcode, "SERVFAIL");

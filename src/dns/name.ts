@@ -6,12 +6,12 @@ import { HEADER_LENGTH, MAX_LABEL, MAX_NAME } from "./wire.ts";
 
 const POINTER = 0xc0;
 const DOT = 46;
-/** Writers need one or two. */
+/** Honest writers need one or two. */
 const MAX_POINTERS = 32;
 
-/** How many labels and pointers of one message may still be read. One object serves all names of the message. */
+/** How many labels and pointers of one message may still be read. All names of the message share one object. */
 export interface NameSteps {
-  /** Negative: the message asked for more. */
+  /** Negative: the message needed more than allowed. */
   left: number;
 }
 
@@ -37,7 +37,7 @@ export function endOfName(bytes: Uint8Array, at: number, steps: NameSteps | null
       continue;
     }
     length += label + 1;
-    // The root's byte is still to come.
+    // The root's byte follows.
     if (length >= MAX_NAME) return -1;
     at += label + 1;
   }

@@ -20,7 +20,7 @@ import type { GivenStream } from "./zone_transfer.ts";
 
 /** For a whole message to come, and for an answer to be taken. */
 const IDLE_TIMEOUT: Millis = 5000;
-/** Messages and reads; then others have their turn. Each costs up to 0.1 ms. */
+/** Messages and reads of one turn; then other connections are served. Each costs up to 0.1 ms. */
 const STEPS_PER_TURN = 4;
 
 export class TcpConnection implements Asker, DuplexSink, TurnTask {

@@ -154,7 +154,7 @@ Deno.test("TCP: the pods of an isolate share a bound too", () => {
   assert.equal(shared.connections.left, 3);
 });
 
-Deno.test("TCP: however many have something to say, a few are answered in one turn, each in its turn", () => {
+Deno.test("TCP: however many connections have queries, a few are answered in each turn, in order", () => {
   const bed = new Bed();
   const clients = Array.from({ length: 100 }, () => bed.tcpClient());
   bed.network.runUntilIdle();

@@ -192,7 +192,7 @@ export function onlyBing(query: Required<Packet>): Packet {
 
 export interface BedOptions {
   readonly upstream?: Script;
-  /** Its address (default: {@link NAMESERVER}). */
+  /** The client's address (default: {@link NAMESERVER}). */
   readonly nameserver?: string;
   /** Text of the proxy's `resolv.conf`. */
   readonly resolver?: string;
@@ -202,7 +202,7 @@ export interface BedOptions {
   readonly listen?: ServerAddress;
   readonly ipv6?: boolean;
   readonly searchDomains?: readonly string[] | null;
-  /** In what network the proxy is, for tests that have more than one proxy in it. */
+  /** The network of the proxy, for tests that have more than one proxy in it. */
   readonly network?: MemoryNetwork;
   readonly shared?: DnsProxyParts["shared"];
 }

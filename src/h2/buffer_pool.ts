@@ -1,47 +1,47 @@
 /**
  * Output buffers, shared by the connections of one thread.
  *
- * A connection has a buffer from its first queued frame until everything was handed to the transport, so idle
- * connections have none. Most connections of a turn have a few hundred bytes to send, a few have a megabyte: buffers
- * come in sizes from {@link SMALLEST} to {@link LARGEST}.
+ * A connection has a buffer from its first queued frame until all frames were handed to the transport, so idle
+ * connections have none. Most connections of a turn send a few hundred bytes, a few send a megabyte: buffers have sizes
+ * from {@link SMALLEST} to {@link LARGEST}.
  *
- * How much a read will bring is known only after it. So all connections read into one shared buffer of the largest
- * size: a small result is copied into the connection's own small buffer, with a large one the connection keeps the
- * shared buffer and the pool provides another one.
+ * The length of a read is known only afterwards. So all connections read into one shared buffer of the largest size: a
+ * small result is copied into the connection's own small buffer; with a large result the connection keeps the shared
+ * buffer and the pool provides another one.
  */
 
 import { FreeList } from "./free_list.ts";
 import { SharedReservation } from "./reservation.ts";
 
-/** DATA frames stop here, in bytes. */
+/** End of the space for DATA frames, in bytes. */
 export const DATA_CAPACITY = 1 << 20;
-/** What control frames may use behind it, in bytes. */
+/** Space for control frames behind it, in bytes. */
 export const HEADROOM = 64 << 10;
 
 export const SMALLEST = 4096;
 export const LARGEST = DATA_CAPACITY + HEADROOM;
-/** Bytes of each size, ascending. */
+/** The buffer sizes in bytes, ascending. */
 const SIZES = [SMALLEST, 16_384, 65_536, 262_144, LARGEST] as const;
 
-/** Bytes lent above which connections are asked to flush before the turn goes on. */
+/** Lent bytes above which connections must flush before the turn continues. */
 const CROWDED_BYTES = 4 * LARGEST;
-/** Free bytes that are not worth giving back. */
+/** Up to this many free bytes are kept. */
 const KEPT_BYTES = LARGEST;
 
 export interface BufferPoolEvents {
-  /** Many bytes are lent: flush the connections that hold them as soon as the call at hand has returned. */
+  /** Many bytes are lent: flush the connections that hold them as soon as the current call has returned. */
   onCrowded(): void;
-  /** More is free than the pool wants to keep: call {@link BufferPool.trim} now and then until it returns false. */
+  /** More is free than the pool wants to keep: call {@link BufferPool.trim} periodically until it returns false. */
   onSurplus(): void;
-  /** Frees the memory of a buffer at once. Without it that waits for the next garbage collection. */
+  /** Frees the memory of a buffer at once, instead of at the next garbage collection. */
   discard(buffer: ArrayBuffer): void;
 }
 
 const NO_EVENTS: BufferPoolEvents = { onCrowded() {}, onSurplus() {}, discard() {} };
 
 /**
- * Contents are not cleared: what was in a buffer has left for the peer of another connection, and only bytes written
- * since are ever sent.
+ * Contents are not cleared: old bytes in a buffer were already sent to the peer of another connection, and only bytes
+ * that were written since are ever sent.
  */
 export class BufferPool {
   readonly reservation = new SharedReservation();
@@ -57,7 +57,7 @@ export class BufferPool {
     return this.#lentBytes;
   }
 
-  /** Bytes of all buffers that wait to be lent. */
+  /** Bytes of all free buffers. */
   get freeBytes(): number {
     return this.#freeBytes;
   }
@@ -66,7 +66,7 @@ export class BufferPool {
     return this.#lentBytes >= CROWDED_BYTES;
   }
 
-  /** Where the next read may land: {@link LARGEST} bytes that stay the pool's until {@link keepShared}. */
+  /** Where the next read is written: {@link LARGEST} bytes that belong to the pool until {@link keepShared}. */
   get shared(): Uint8Array<ArrayBuffer> {
     return this.#shared ??= this.#take(SIZES.length - 1);
   }
@@ -95,7 +95,7 @@ export class BufferPool {
     if (this.#freeBytes > KEPT_BYTES) this.events.onSurplus();
   }
 
-  /** Frees what nobody has needed since the last call. False: what is left is worth keeping. */
+  /** Frees the buffers that were not used since the last call. False: the rest is worth keeping. */
   trim(): boolean {
     SIZES.forEach((size, index) => {
       const surplus = Math.ceil(Math.max(0, this.#freeBytes - KEPT_BYTES) / size);

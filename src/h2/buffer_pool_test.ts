@@ -13,7 +13,7 @@ function make() {
   return { pool, events };
 }
 
-Deno.test("buffer pool: a buffer is the smallest that holds what is asked for", () => {
+Deno.test("buffer pool: a buffer is the smallest that holds the requested length", () => {
   const { pool } = make();
   const sizes = [1, SMALLEST, SMALLEST + 1, 65_536, 65_537, 262_145, LARGEST].map((length) =>
     pool.borrow(length).length
@@ -22,7 +22,7 @@ Deno.test("buffer pool: a buffer is the smallest that holds what is asked for", 
   assert.equal(pool.lentBytes, sizes.reduce((sum, size) => sum + size, 0));
 });
 
-Deno.test("buffer pool: what was given back is lent again", () => {
+Deno.test("buffer pool: a returned buffer is lent again", () => {
   const { pool } = make();
   const first = pool.borrow(5000);
   pool.giveBack(first);
@@ -30,7 +30,7 @@ Deno.test("buffer pool: what was given back is lent again", () => {
   assert.equal(pool.freeBytes, 0);
 });
 
-Deno.test("buffer pool: the shared buffer is the same until somebody keeps it", () => {
+Deno.test("buffer pool: the shared buffer stays the same until a connection keeps it", () => {
   const { pool } = make();
   const shared = pool.shared;
   assert.equal(pool.shared, shared);
@@ -42,7 +42,7 @@ Deno.test("buffer pool: the shared buffer is the same until somebody keeps it", 
   assert.equal(pool.lentBytes, 0);
 });
 
-Deno.test("buffer pool: with four large buffers lent, each further one asks for a flush", () => {
+Deno.test("buffer pool: with four large buffers lent, each further one requests a flush", () => {
   const { pool, events } = make();
   for (let i = 0; i < 3; i++) pool.borrow(LARGEST);
   assert.deepEqual(events, []);
@@ -52,7 +52,7 @@ Deno.test("buffer pool: with four large buffers lent, each further one asks for 
   assert.equal(pool.isCrowded, true);
 });
 
-Deno.test("buffer pool: after a burst, buffers that nobody needed between two trims are freed, all but one", () => {
+Deno.test("buffer pool: after a burst, buffers that were unused between two trims are freed, all but one", () => {
   const { pool, events } = make();
   const lent = Array.from({ length: 3 }, () => pool.borrow(LARGEST));
   for (const buffer of lent) pool.giveBack(buffer);

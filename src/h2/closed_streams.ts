@@ -7,7 +7,7 @@ export enum Closing {
   /** Never open, or forgotten. */
   UNKNOWN,
   ENDED,
-  /** The same, and the peer has sent the one RST_STREAM behind it that is free. */
+  /** The same, and the peer has used the one RST_STREAM after it that costs nothing. */
   ENDED_AND_RESET,
   RESET_BY_PEER,
   /** The peer may not know yet: its frames are dropped, within the window the stream had. */

@@ -225,7 +225,7 @@ export class H2Connection implements Connection {
       return;
     }
     const which = block === 0 ? this.reader.begun : -block;
-    // The frame that a block begins with is part of it.
+    // The frame that a header block begins with is part of the block.
     const goesOn = which === this.unfinished || (block !== 0 && this.unfinished > 0);
     this.unfinished = which;
     if (goesOn && this.completeBy !== Infinity) return;

@@ -40,8 +40,8 @@ export class ControlReceiver {
   }
 
   /**
-   * A stream that both sides have ended may be reset once more for nothing: clients that are done with a stream do that,
-   * and it is no work. Each further reset costs.
+   * A stream that both sides have ended may be reset once without cost: some clients do that when they are done with a
+   * stream, and it causes no work. Each further reset costs.
    */
   private lateReset(streamId: number): boolean {
     const core = this.core;

@@ -47,7 +47,7 @@ export class Core implements OutputOwner {
   readonly credit: ConnectionCredit;
   readonly waitForWindow = new WaitQueue(WaitingFor.CONNECTION_WINDOW);
   readonly waitForRoom = new WaitQueue(WaitingFor.ROOM);
-  /** Streams that have sent little lately: before those in {@link waitForRoom}. */
+  /** Streams that have sent little lately; they are called before those in {@link waitForRoom}. */
   readonly waitForRoomFirst = new WaitQueue(WaitingFor.ROOM_FIRST);
   /** Highest stream id the peer has opened. */
   lastPeerId = 0;
@@ -57,7 +57,7 @@ export class Core implements OutputOwner {
   work = 0;
   /** Bytes a stream of the peer may have under way: `Connection.limitInFlight`. */
   inFlightLimit = Infinity;
-  /** Of the network path, in ms; 0: not known. */
+  /** Round-trip time of the network path, in ms; 0: not known. */
   roundTrip: Millis = 0;
   /** Bytes that may be gathered for the transport: `Connection.limitGathered`. */
   gatherLimit = Infinity;
@@ -164,8 +164,8 @@ export class Core implements OutputOwner {
   }
 
   /**
-   * The peer broke a rule on one stream: RST_STREAM, paid from the budget of early resets, since a peer that
-   * provokes them makes us work as if it sent them. False: the connection has ended.
+   * The peer broke a rule on one stream: sends RST_STREAM and charges it to the budget of early resets, since a peer
+   * that provokes resets causes as much work as one that sends them. False: the connection has ended.
    */
   streamError(streamId: number, code: ErrorCode, reason: string): boolean {
     this.work += Work.RESET;

@@ -1,8 +1,8 @@
 /**
  * Flow control (RFC 9113 §5.2, §6.9): how much we may send, how much the peer may send.
  *
- * Credit is announced in large steps, once as much is owed as half of what the peer has left: a window costs three
- * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more soon.
+ * Credit is announced in large steps, once it amounts to half of what the peer has left: a window costs three
+ * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more early.
  */
 
 import type { HeldBytes, PeerHoldings } from "./held_bytes.ts";
@@ -11,7 +11,7 @@ import type { HeldBytes, PeerHoldings } from "./held_bytes.ts";
 export const MAX_WINDOW = 0x7fffffff;
 /** Every window before SETTINGS or WINDOW_UPDATE changed it. */
 export const INITIAL_WINDOW = 65_535;
-/** Less credit than this waits for more, unless it is half of the window. */
+/** Less credit than this is held back until there is more, unless it is half of the window. */
 const LEAST_INCREMENT = 65_536;
 
 /** What the peer lets us send. Negative after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
@@ -42,7 +42,7 @@ export class ReceiveWindow {
     this.available = size;
   }
 
-  /** Makes the window larger. The credit goes out with the next {@link giveBack}. */
+  /** Enlarges the window. The peer gets the credit with the next {@link giveBack}. */
   grow(by: number): void {
     this.size += by;
     this.owed += by;
@@ -70,9 +70,9 @@ export class ReceiveWindow {
   }
 }
 
-/** A connection that holds no more than this does not end for what others of its peer hold. */
+/** A connection that holds no more than this is not closed because of other connections of its peer. */
 const HARMLESS = 65_536;
-/** Returned by {@link ConnectionCredit.deliver}: the bytes cannot be held, the connection has to end. */
+/** Returned by {@link ConnectionCredit.deliver}: the bytes cannot be held, the connection must end. */
 export const BREACH = -1;
 
 /**
@@ -85,7 +85,7 @@ export class ConnectionCredit {
   readonly window: ReceiveWindow;
   /** Bytes handed to streams and not released. */
   private unreleased = 0;
-  /** Bytes whose credit waits. */
+  /** Bytes whose credit is held back. */
   private waiting = 0;
 
   private readonly holdings: PeerHoldings;
@@ -106,12 +106,12 @@ export class ConnectionCredit {
     this.held.close(this.holdings);
   }
 
-  /** A stream's window has grown. The connection's follows, as far as it may hold that much. */
+  /** The window of a stream has grown. The connection's window grows too, as far as its limit allows. */
   grow(by: number): void {
     this.window.grow(Math.max(0, Math.min(by, this.bound - this.window.size)));
   }
 
-  /** Bytes went to a stream. Returns the increment to announce, or 0, or {@link BREACH}. */
+  /** Bytes were delivered to a stream. Returns the increment to announce, or 0, or {@link BREACH}. */
   deliver(length: number): number {
     this.unreleased += length;
     const verdict = this.held.add(this.holdings, length);

@@ -33,7 +33,7 @@ Deno.test("a receive window announces half of what the peer has left, at least 6
   };
   while (announced === 0) giveBack(10_000);
   assert.ok(announced >= (4 << 20) / 3 && announced < (4 << 20) / 3 + 20_000, `${announced}`);
-  // The application holds nearly all of the window: what it releases goes back in small steps.
+  // The application holds nearly all of the window: released bytes are credited in small steps.
   assert.equal(window.take((4 << 20) - 100_000), true);
   assert.equal(window.giveBack(65_535), 0);
   assert.equal(window.giveBack(1), 65_536);

@@ -43,7 +43,7 @@ export class FrameReader {
   private length = 0;
   /** Payload bytes still to come. */
   private left = 0;
-  /** Frames begun so far, each with the first byte of its header: tells whether an incomplete one is still the same. */
+  /** Frames begun so far, counted at the first header byte: shows whether an incomplete frame is still the same one. */
   begun = 0;
   /** The part of a collected frame that came before this pass. */
   private carry: Uint8Array | null = null;

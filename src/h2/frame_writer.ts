@@ -13,9 +13,9 @@ import { HpackEncoder, maxBlockLength } from "./hpack/encoder.ts";
 import type { OutputBuffer } from "./output.ts";
 import type { ErrorCode, HeaderList } from "./seam.ts";
 
-/** Room for a header block that nearly every request fits into, in bytes. */
+/** Space for a header block that nearly every request fits into, in bytes. */
 const USUAL_BLOCK = 1024;
-/** Of any peer's SETTINGS_MAX_FRAME_SIZE (RFC 9113 §6.5.2). */
+/** The smallest SETTINGS_MAX_FRAME_SIZE that a peer can set (RFC 9113 §6.5.2). */
 const SMALLEST_FRAME_SIZE = 16_384;
 /** Longest debug text in a GOAWAY of ours, in bytes. */
 const MAX_DEBUG = 160;
@@ -97,7 +97,7 @@ export class FrameWriter {
     this.out.wrote(at + total, owed);
   }
 
-  /** Writes the block behind the room for a frame header. Returns its end, or -1 when the buffer has no room for it. */
+  /** Writes the block behind the space for a frame header. Returns its end, or -1 when the buffer is too small. */
   private encode(headers: HeaderList): number {
     this.out.open(USUAL_BLOCK);
     const end = this.encoder.encode(headers, this.out.bytes, this.out.end + FRAME_HEADER);

@@ -1,7 +1,7 @@
-/** Buffers of one size that wait to be used again. */
+/** Free buffers of one size. */
 export class FreeList {
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
-  /** The fewest that were free since the last {@link FreeList.dropUnused}. */
+  /** The fewest buffers that were free since the last {@link FreeList.dropUnused}. */
   #unused = 0;
 
   get length(): number {
@@ -18,7 +18,7 @@ export class FreeList {
     this.#free.push(buffer);
   }
 
-  /** Takes out buffers that nobody has needed since the last call, `most` at most, and hands each to `drop`. */
+  /** Removes buffers that were not used since the last call, `most` at most, and passes each to `drop`. */
   dropUnused(most: number, drop: (buffer: Uint8Array<ArrayBuffer>) => void): void {
     for (let i = Math.min(most, this.#unused); i > 0; i--) drop(this.#free.pop()!);
     this.#unused = this.#free.length;

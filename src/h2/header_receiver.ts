@@ -181,7 +181,7 @@ export class HeaderReceiver {
     return !core.ended;
   }
 
-  /** The client learns what is wrong, and its other streams go on. It is paid as a stream error is. */
+  /** The client gets the reason as its answer; its other streams go on. This costs as much budget as a stream error. */
   private refuseTooLarge(streamId: number): boolean {
     const core = this.core;
     const stream = new H2Stream(core, streamId);
@@ -189,7 +189,7 @@ export class HeaderReceiver {
     core.streams.set(streamId, stream);
     if (this.endStream) stream.requestEnded();
     stream.respond([[":status", "431"]], true);
-    // The rest of the request is of no interest (RFC 9113 §8.1).
+    // The rest of the request is ignored (RFC 9113 §8.1).
     if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);
     return core.charge(core.budgets.earlyResets);
   }

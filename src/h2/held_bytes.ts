@@ -1,24 +1,24 @@
 /**
- * Received bytes that applications have not taken yet, of all connections of one thread.
+ * Counts received bytes that applications have not read yet, of all connections of one thread.
  *
- * Up to {@link HeldBytes.most} bytes everybody gets credit as bytes arrive. Beyond it those who hold more than their
- * share wait with their connection's credit until applications take what is held. What peers were promised before may
- * still come: beyond twice that many bytes a peer above its share loses its connection, so memory has an end. A share is
- * an equal part for each peer identity that holds anything.
+ * Up to {@link HeldBytes.most} bytes, every connection gets credit as bytes arrive. Beyond it, connections of peers
+ * that hold more than their share get no credit until applications read bytes. Peers may still send what earlier credit
+ * allows: beyond twice that many bytes a peer above its share loses its connection, so memory is bounded. A share is an
+ * equal part for each peer identity that holds any bytes.
  */
 
-/** How much more may be held than the bound of waiting, before connections end. */
+/** Factor between the bound at which credit is held back and the one at which connections end. */
 const BREACH = 2;
 
 export type HeldVerdict =
   | "credit"
-  /** The connection's credit waits until bytes are taken. */
+  /** The connection's credit is held back until bytes are read. */
   | "wait"
-  /** The connection has to end. */
+  /** The connection must end. */
   | "breach";
 
 export interface HeldBytesEvents {
-  /** Bytes of `peer` wait for memory, for the first time since nobody did. */
+  /** The bound was exceeded, by bytes of `peer`. Called once until the total is below the bound again. */
   onFull(peer: string, held: number, total: number): void;
 }
 

@@ -43,7 +43,7 @@ Deno.test("held bytes: connections of one peer share what they hold, and what is
   assert.deepEqual([held.total, held.holders], [0, 0]);
 });
 
-Deno.test("held bytes: sums hold, and nobody below its share is ever refused", () => {
+Deno.test("held bytes: the sums are right, and no peer below its share is ever refused", () => {
   fc.assert(fc.property(
     fc.array(fc.record({ peer: fc.constantFrom("a", "b"), add: fc.boolean(), n: fc.nat(900) })),
     (steps) => {

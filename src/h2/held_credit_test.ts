@@ -10,7 +10,7 @@ import { CONNECT, EndpointLog, Sink, StreamLog } from "./testing.ts";
 const BOUND = 200_000;
 const WINDOWS = { streamWindow: 1 << 20, connectionWindow: 100_000 };
 
-/** A client of `peer` and the server's side of its connection, which shares its memory with those of others. */
+/** A client of `peer` and the server's side of its connection, which shares its memory with other connections. */
 class Caller {
   readonly log = new EndpointLog();
   readonly stream = new StreamLog();
@@ -37,7 +37,7 @@ class Caller {
     }
   }
 
-  /** Sends as much as the windows let through, up to `most` bytes. */
+  /** Sends as much as the windows allow, up to `most` bytes. */
   send(most: number): number {
     const before = this.arrived;
     for (let left = most; left > 0;) {
@@ -65,7 +65,7 @@ class Caller {
   }
 }
 
-Deno.test("held credit: a peer fills the memory for received bytes and waits, others go on", () => {
+Deno.test("held credit: a peer that fills the memory for received bytes waits, other peers continue", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const greedy = new Caller(memory, "greedy"), other = new Caller(memory, "other");
   const filled = greedy.send(1_000_000);
@@ -76,10 +76,10 @@ Deno.test("held credit: a peer fills the memory for received bytes and waits, ot
     other.take(50_000);
   }
   greedy.take(120_000);
-  assert.ok(Math.abs(greedy.send(1_000_000) - 120_000) < 66_000, "what was taken may come again");
+  assert.ok(Math.abs(greedy.send(1_000_000) - 120_000) < 66_000, "as much as was read may be sent again");
 });
 
-Deno.test("held credit: a peer that fills it twice over by further connections loses those", () => {
+Deno.test("held credit: a peer that fills it twice over by further connections loses those connections", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const callers = Array.from({ length: 20 }, () => new Caller(memory, "greedy"));
   for (const caller of callers) caller.send(1_000_000);
@@ -94,7 +94,7 @@ Deno.test("held credit: a peer that fills it twice over by further connections l
   assert.equal(honest.send(40_000), 40_000);
 });
 
-Deno.test("held credit: what connections held is free when they have ended", () => {
+Deno.test("held credit: bytes held for a connection are free when it has ended", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const callers = ["a", "b"].map((peer) => new Caller(memory, peer));
   for (const caller of callers) caller.send(1_000_000);

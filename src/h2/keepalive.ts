@@ -1,30 +1,30 @@
 /**
- * PINGs of ours (`docs/spec/dataplane.md` 2.3). One is sent after an interval in which nothing was received; anything
- * received proves that the peer lives, so a connection in use sends none. No sign of life in time means that the peer is
- * gone.
+ * Our PINGs (`docs/spec/dataplane.md` 2.3). One is sent after an interval in which nothing was received. Any received
+ * bytes prove that the peer is alive, so a connection in use sends no PING. If nothing is received within the timeout
+ * after a PING, the peer counts as dead.
  *
  *                        ┌──────── something was received: due later ────────┐
  *                        ▼                                                   │
  *     constructed ──▶ WAITING ──interval without a sign of life──▶ PING sent ┤
  *                                                                            └─timeout without one─▶ expired
  *
- * What is received only notes its time. The deadline is computed when somebody asks for it, so a busy connection moves no
- * timer: its timer runs, finds the deadline later than it was, and is set again.
+ * Receiving bytes only records the time. The deadline is computed when it is read, so a busy connection moves no timer:
+ * its timer fires, finds that the deadline is later, and is set again.
  */
 import type { Millis } from "./seam.ts";
 
 /** First half of the payload: which of our PINGs an ACK answers. */
 export const KEEPALIVE_PING = 0x6b656570;
 export const DRAIN_PING = 0x64726169;
-/** The part of the interval by which it may be longer or shorter. */
+/** The fraction of the interval by which it may be longer or shorter. */
 const SPREAD = 0.15;
 
 export class Keepalive {
   private lastReceived: Millis;
-  /** When a sign of life must have come; Infinity: no PING is outstanding. */
+  /** When bytes must have been received; Infinity: no PING is outstanding. */
   private answerBy: Millis = Infinity;
   private sequence = 0;
-  /** The ACK of the last PING has not come yet. */
+  /** The last PING has not been acknowledged yet. */
   private ackDue = false;
 
   constructor(private readonly interval: Millis, readonly timeout: Millis, now: Millis) {
@@ -41,7 +41,7 @@ export class Keepalive {
     return this.answerBy !== Infinity;
   }
 
-  /** Bytes came, of whatever kind. */
+  /** Bytes of any kind were received. */
   received(now: Millis): void {
     this.lastReceived = now;
     this.answerBy = Infinity;
@@ -71,7 +71,7 @@ export class Keepalive {
   }
 }
 
-/** `random` gives [0, 1): connections that were opened together do not send their PINGs together for ever. */
+/** `random` gives [0, 1): connections that were opened at the same time do not send all their PINGs together. */
 export function spreadInterval(interval: Millis, random: () => number): Millis {
   return interval * (1 + SPREAD * (2 * random() - 1));
 }

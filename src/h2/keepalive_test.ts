@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Keepalive, spreadInterval } from "./keepalive.ts";
 
-Deno.test("keepalive: the ACK is known as ours, also when other bytes came before it; a second one is not", () => {
+Deno.test("keepalive: the ACK of our PING is recognised, also after other bytes; a second ACK is not", () => {
   const keepalive = new Keepalive(10_000, 20_000, 0);
   const sequence = keepalive.sent(10_000);
   keepalive.received(10_500);
@@ -10,7 +10,7 @@ Deno.test("keepalive: the ACK is known as ours, also when other bytes came befor
   assert.equal(keepalive.answered(sequence), false);
 });
 
-Deno.test("keepalive: silence behind a PING ends it, however much was received before", () => {
+Deno.test("keepalive: silence after a PING ends the connection, however much was received before", () => {
   const keepalive = new Keepalive(10_000, 20_000, 0);
   keepalive.received(5000);
   assert.equal(keepalive.due(14_999), false);
@@ -21,7 +21,7 @@ Deno.test("keepalive: silence behind a PING ends it, however much was received b
   assert.equal(keepalive.expired(35_000), true);
 });
 
-Deno.test("keepalive: the interval is spread by 15 % to either side", () => {
+Deno.test("keepalive: the interval varies by up to 15 % in either direction", () => {
   assert.equal(spreadInterval(10_000, () => 0.5), 10_000);
   assert.equal(Math.round(spreadInterval(10_000, () => 0)), 8500);
   assert.equal(Math.round(spreadInterval(10_000, () => 1)), 11_500);

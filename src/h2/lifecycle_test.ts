@@ -32,14 +32,14 @@ Deno.test("dataplane 2.3: 20 s without an answer end the connection", () => {
   }
 });
 
-Deno.test("dataplane 2.3: whatever is received is a sign of life, for a PING that is outstanding and the next one", () => {
+Deno.test("dataplane 2.3: any received bytes count as a sign of life, before and after a PING", () => {
   for (const role of ["client", "server"] as const) {
     const s = new Scripted(role);
     s.now = 9000;
     s.send(windowUpdate(0, 1));
     assert.equal(s.connection.nextDeadline(), 19_000);
     s.connection.tick(11_000);
-    assert.deepEqual(s.told(), [], "it showed life within the interval");
+    assert.deepEqual(s.told(), [], "bytes were received within the interval");
     s.connection.tick(19_000);
     assert.deepEqual(s.told(), ["PING"]);
     s.now = 30_000;
@@ -336,7 +336,7 @@ Deno.test("the end is always announced as output, so that flushing and closing i
   assert.deepEqual(s.take(), []);
 });
 
-Deno.test("a reservation that is not used holds no buffer", () => {
+Deno.test("an unused reservation holds no buffer", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
   s.take();

@@ -15,10 +15,10 @@ export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
   queuedControlBytes: 65_536,
 });
 
-/** What is left of each burst for a peer whose identity has broken a limit lately. */
+/** Fraction of each burst for a peer whose identity has broken a limit lately. */
 const STRICT_PART = 8;
 
-/** For a peer that was cut and comes back: small bursts, while what it may do per second stays. */
+/** For a peer that reconnects after a breach: bursts are small, rates per second stay the same. */
 export const STRICT_LIMITS: AbuseLimits = Object.freeze({
   ...DEFAULT_LIMITS,
   resets: strict(DEFAULT_LIMITS.resets),

@@ -1,4 +1,4 @@
-/** What the connections of one thread share. */
+/** Memory and budgets that the connections of one thread share. */
 import { BufferPool } from "./buffer_pool.ts";
 import { HeldBytes } from "./held_bytes.ts";
 import { WindowBudget } from "./window_budget.ts";

@@ -75,8 +75,8 @@ export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
 }
 
 /**
- * The body length that a request promises; -1: none promised; or what is wrong with it. A length that is malformed or
- * there twice is refused on every request: others along the way might read it differently (RFC 9110 §8.6).
+ * Returns the body length that a request announces; -1: none announced; or what is wrong with it. A malformed or
+ * repeated length fails every request: other proxies on the path might read it differently (RFC 9110 §8.6).
  */
 export function promisedLength(headers: HeaderList): number | MessageFlaw {
   let promised = -1, connect = false;
@@ -87,6 +87,6 @@ export function promisedLength(headers: HeaderList): number | MessageFlaw {
     if (promised >= 0) return "two of content-length";
     promised = Number(value);
   }
-  // A CONNECT has no content (RFC 9110 §9.3.6): what follows is the tunnel.
+  // A CONNECT has no content (RFC 9110 §9.3.6): the bytes that follow belong to the tunnel.
   return connect ? -1 : promised;
 }

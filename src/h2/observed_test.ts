@@ -152,7 +152,7 @@ Deno.test("observed O31: header, payload and CONTINUATION frames of one block ha
     const block = s.block([...CONNECT, ["x", "y".repeat(1000)]]);
     const bytes = frame(FrameType.HEADERS, endHeaders ? 4 : 0, 1, block);
     const began = s.now;
-    // The header's nine bytes come within nine seconds, then all of the payload but its last byte, or all of it.
+    // The nine header bytes arrive within nine seconds, then all of the payload or all but its last byte.
     for (let i = 0; i < 9; i++) {
       s.send(bytes.subarray(i, i + 1));
       s.now += 1000;
@@ -201,7 +201,7 @@ Deno.test("a busy connection may reset thousands of answered streams a second", 
   assertAlive(s.log);
 });
 
-Deno.test("a stream that both sides have ended may be reset for nothing, once", () => {
+Deno.test("a stream that both sides have ended may be reset once without cost", () => {
   const s = new Scripted("server");
   s.log.answer = ({ stream }) => stream.respond(OK, true);
   // 4,000 a second, for ten seconds.
@@ -214,7 +214,7 @@ Deno.test("a stream that both sides have ended may be reset for nothing, once", 
   assert.equal(flood(s, () => [rst(79_999)]).debug, "resets without an answer above 400 at once or 500 per second");
 });
 
-Deno.test("who has been cut may do little at once, and as much per second as others", () => {
+Deno.test("a peer that broke a limit gets smaller bursts, and the same rate per second as others", () => {
   const s = new Scripted("server", { limits: STRICT_LIMITS });
   s.log.answer = () => {};
   for (let i = 0; i < 4000; i++) {

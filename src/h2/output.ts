@@ -1,7 +1,7 @@
 /**
- * The gather buffer of one connection: frames of all its streams, handed to the transport at once.
+ * The output buffer of one connection: frames of all its streams, handed to the transport together.
  *
- * While a connection has little to send its buffer is small. Reads land in the pool's shared buffer then, and
+ * While a connection has little to send its buffer is small. Reads then go into the pool's shared buffer, and
  * {@link OutputBuffer.commit} decides by their size whether they are copied or the shared buffer is kept.
  */
 import { type BufferPool, DATA_CAPACITY, HEADROOM, LARGEST } from "./buffer_pool.ts";
@@ -14,7 +14,7 @@ export { BufferPool } from "./buffer_pool.ts";
 const USEFUL_ROOM = 16_384;
 /** Kept for the last frame of all, GOAWAY with its debug text. */
 const GOAWAY_ROOM = 256;
-/** Up to so many bytes in all are copied into a buffer of their size, in place of keeping the shared one. */
+/** Up to this many bytes in all are copied into a buffer of their size, instead of keeping the shared one. */
 const WORTH_COPYING = 16_384;
 
 const NO_BUFFER = new Uint8Array(0);
@@ -88,7 +88,7 @@ export class OutputBuffer {
     return this.end;
   }
 
-  /** Room for a frame of up to `length` bytes, `bytes` from `end` on. Check the room, then call {@link wrote}. */
+  /** Space for a frame of up to `length` bytes, `bytes` from `end` on. Check the space, then call {@link wrote}. */
   open(length: number): void {
     this.prepare(length + GOAWAY_ROOM);
   }
@@ -179,8 +179,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Makes `this.bytes` hold what waits and, behind it, `length` bytes of frames whose payload lies in the reservation.
-   * Returns the buffer from which the payload is still to be copied, to the same offsets, or null.
+   * Makes `this.bytes` hold the waiting frames and, behind them, `length` bytes of frames whose payload lies in the
+   * reservation. Returns the buffer from which the payload must still be copied, to the same offsets, or null.
    */
   private takeIn(r: SharedReservation, length: number): Uint8Array | null {
     if (r.bytes === this.bytes) return null;
@@ -232,14 +232,14 @@ export class OutputBuffer {
     this.full = false;
   }
 
-  /** Makes room for `length` bytes behind `end`. */
+  /** Makes space for `length` bytes behind `end`. */
   private prepare(length: number): void {
     if (this.end + length <= this.bytes.length) return;
     this.moveToStart();
     this.grow(this.end + length);
   }
 
-  /** Moving is allowed: TLS wants the same bytes again, not the same address. */
+  /** Moving is allowed: TLS requires the same bytes in a repeated write, not the same address. */
   private moveToStart(): void {
     if (this.sent === 0) return;
     this.bytes.copyWithin(0, this.sent, this.end);
@@ -253,13 +253,13 @@ export class OutputBuffer {
     }
   }
 
-  /** The peer does not read for now: where many buffers are lent, holds one of the size of what waits. */
+  /** The peer does not read for now: where many buffers are lent, the connection keeps only as much as it needs. */
   private shrink(): void {
     if (this.pending * 4 > this.bytes.length || !this.pool.isCrowded) return;
     this.replace(this.pool.borrow(this.pending + GOAWAY_ROOM));
   }
 
-  /** What waits moves to the start of `bytes`; the buffer of before goes back. */
+  /** Moves the waiting frames to the start of `bytes`; the previous buffer is returned to the pool. */
   private replace(bytes: Uint8Array): void {
     const before = this.bytes;
     if (this.end > this.sent) bytes.set(before.subarray(this.sent, this.end), 0);

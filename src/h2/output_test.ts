@@ -153,7 +153,7 @@ Deno.test("two connections read into the same memory and keep their own bytes", 
   }
 });
 
-Deno.test("a reservation ends with the layout of another connection", () => {
+Deno.test("a reservation is void once another connection makes one", () => {
   const pool = new BufferPool();
   const owner = { onOutput() {}, onControlOverflow() {} };
   const [a, b] = [new OutputBuffer(pool, owner, 1000), new OutputBuffer(pool, owner, 1000)];
@@ -164,7 +164,7 @@ Deno.test("a reservation ends with the layout of another connection", () => {
   assert.equal(b.reservationValid, true);
 });
 
-Deno.test("where many buffers are lent, what a blocked connection holds is as large as what waits", () => {
+Deno.test("where many buffers are lent, a blocked connection holds only as much as it has to send", () => {
   const { out, pool, sink } = make();
   fill(out, pattern(200_000));
   sink.most = 190_000;

@@ -1,11 +1,11 @@
-/** Tells streams that send little from those that move bulk, by what they sent lately. */
+/** Distinguishes streams that send little from bulk streams, by what they sent lately. */
 import type { Millis } from "./seam.ts";
 
-/** Up to so many bytes within {@link PERIOD} are little. */
+/** A stream that sends at most this many bytes within {@link PERIOD} sends little. */
 export const SPARSE_BYTES = 16_384;
 /**
- * Room for all streams that send little behind what bulk has gathered. Each of them needs 16 KiB free, as how much it
- * will send is known only after its read.
+ * Buffer space for all streams that send little, in addition to what bulk streams have filled. Each of them needs
+ * 16 KiB free, because the length of a read is known only afterwards.
  */
 export const SPARSE_ROOM = 32_768;
 const PERIOD: Millis = 200;

@@ -139,16 +139,16 @@ export interface Connection {
   /** Another pass over what the last one left; also behind the end of the connection. */
   resume(now: Millis): void;
   /**
-   * From now on a stream of the peer may have at most so many bytes under way for each ms of the round trip, and no
-   * fewer; null: its whole window. For small messages that share the connection with bulk: what is queued ahead of them
-   * delays them.
+   * From now on a stream of the peer may have at most this many bytes in flight for each ms of the round trip, but
+   * never less than this many; null: its whole window. For small messages that share the connection with bulk: bytes
+   * queued ahead of them delay them.
    */
   limitInFlight(bytes: number | null): void;
-  /** What the network path takes at least there and back: for the size of windows. */
+  /** The smallest round-trip time of the network path: it determines how large windows must be. */
   noteRoundTrip(roundTrip: Millis): void;
   /**
-   * From now on at most so many bytes of DATA are gathered for the transport, whatever `reserve` is asked for; null: no
-   * limit. For a transport that is slow: what is gathered stands in front of all that comes after it.
+   * From now on at most this many bytes of DATA are gathered for the transport, whatever `reserve` asks for; null: no
+   * limit. For a slow transport: gathered bytes delay everything that is sent after them.
    */
   limitGathered(bytes: number | null): void;
   /** Large reservations end where the output of the turn fills multiples of `unit` bytes. 1, as at first: anywhere. */
@@ -188,7 +188,7 @@ export interface Connection {
 /** Sizes in bytes. Defaults: `docs/spec/dataplane.md` 2.3. */
 export interface H2Options {
   readonly role: "client" | "server";
-  /** Identity of the peer: connections of one peer share what may be held of received bytes. */
+  /** Identity of the peer: connections of one peer share the memory for received bytes. */
   readonly peer: string;
   readonly streamWindow: number;
   readonly connectionWindow: number;
@@ -211,7 +211,7 @@ export interface H2Options {
 export interface AbuseLimits {
   /** RST_STREAM frames of the peer for streams that were answered: `burst` at once, refilled at `perSecond`. */
   readonly resets: Budget;
-  /** The same for streams that were not answered yet, and RST_STREAM frames that the peer makes us send. */
+  /** The same for streams that were not answered yet, and for RST_STREAM frames that the peer makes us send. */
   readonly earlyResets: Budget;
   readonly emptyData: Budget;
   readonly pings: Budget;

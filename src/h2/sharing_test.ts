@@ -1,4 +1,4 @@
-/** How streams share the room of one connection whose transport is slow: those that send little go first. */
+/** How streams share the output buffer of one connection on a slow transport: those that send little go first. */
 import { strict as assert } from "node:assert";
 import { FrameType } from "./frame.ts";
 import type { Stream } from "./seam.ts";
@@ -7,7 +7,7 @@ import { frame, Scripted, word } from "./testing_frames.ts";
 
 const GATHERED = 32_768;
 
-/** A server with two streams that move bulk and two that have sent nothing. */
+/** A server with two bulk streams and two streams that have sent nothing. */
 function make() {
   const s = new Scripted("server");
   const windows = word(1 << 24);
@@ -25,7 +25,7 @@ function make() {
   return { s, a, b, c, d, ready };
 }
 
-/** Sends all that there is room for, up to `most` bytes. Returns how many, or null. */
+/** Sends as much as there is room for, up to `most` bytes. Returns the length, or null. */
 function send(stream: Stream, most = 262_144): number | null {
   const room = stream.reserve(most, 1 << 20);
   if (room === null) return null;
@@ -33,7 +33,7 @@ function send(stream: Stream, most = 262_144): number | null {
   return room.total;
 }
 
-Deno.test("sharing: what is gathered for a slow transport is limited, whatever the reader asks for", () => {
+Deno.test("sharing: the bytes gathered for a slow transport are limited, whatever the reader asks for", () => {
   const { s, a, b } = make();
   assert.ok(send(a)! <= GATHERED);
   assert.equal(send(b), null);
@@ -42,18 +42,18 @@ Deno.test("sharing: what is gathered for a slow transport is limited, whatever t
   assert.ok(send(b)! > GATHERED);
 });
 
-Deno.test("sharing: a stream that sends little finds room behind the bulk of others", () => {
+Deno.test("sharing: a stream that sends little gets room although bulk streams have filled the buffer", () => {
   const { a, b, c, d } = make();
   send(a);
   assert.equal(send(b), null);
   for (const stream of [c, d, c, d]) {
-    assert.ok(stream.reserve(262_144, 1 << 20) !== null, "how much a read will bring is not known before it");
+    assert.ok(stream.reserve(262_144, 1 << 20) !== null, "the length of a read is not known before it");
     stream.commit(1000, false);
   }
   assert.equal(send(b), null);
 });
 
-Deno.test("sharing: of those that wait for room, streams that send little are called first", () => {
+Deno.test("sharing: of the streams that wait for room, those that send little are called first", () => {
   const { s, a, b, c, d, ready } = make();
   send(a);
   assert.equal(send(a), null);
@@ -65,7 +65,7 @@ Deno.test("sharing: of those that wait for room, streams that send little are ca
   assert.deepEqual(ready, [d.id, a.id, b.id]);
 });
 
-Deno.test("sharing: a stream that has sent much becomes one that sends little again after a while", () => {
+Deno.test("sharing: a stream that has sent much counts as one that sends little again after a while", () => {
   const { s, a, b } = make();
   send(a);
   s.now += 1000;

@@ -8,7 +8,7 @@ import { RecentBytes, SPARSE_ROOM } from "./recent_bytes.ts";
 import { type Waiter, WaitingFor } from "./wait_queue.ts";
 import { WindowGrowth } from "./window_growth.ts";
 
-/** ms. Below it the first window lasts for a round trip at any rate that a proxy reaches. */
+/** ms. With shorter round trips the initial window is large enough for any rate that a proxy reaches. */
 const LONG_ROUND_TRIP = 2;
 
 const nothing = () => {};
@@ -38,7 +38,7 @@ export class H2Stream implements Stream, Waiter {
   waitPrevious: Waiter | null = null;
   /** Bytes handed on and not released. */
   private unreleased = 0;
-  /** On long paths only. */
+  /** Only on paths with a long round trip. */
   private growth: WindowGrowth | null = null;
   private readonly sent = new RecentBytes();
 
@@ -132,7 +132,7 @@ export class H2Stream implements Stream, Waiter {
 
   // The rest is for the connection.
 
-  /** It has left the connection. */
+  /** Called when the connection has removed this stream. */
   forgotten(): void {
     this.growth?.end();
   }

@@ -74,7 +74,7 @@ export class Walk {
     assert.ok(log.end !== null);
     assert.equal(connection.streamCount, 0);
     assert.equal(pool.lentBytes, 0);
-    // Streams that had ended before may have bytes that their owner still takes.
+    // Streams that had ended before may have bytes that their owner has not read.
     for (const stream of this.#model.streams) stream.log.stream.release(Infinity);
     assert.equal(this.scripted.memory.held.total, 0);
     for (const stream of this.#model.streams) assertEndedOnce(stream);

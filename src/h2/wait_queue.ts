@@ -6,7 +6,7 @@ export enum WaitingFor {
   STREAM_WINDOW,
   CONNECTION_WINDOW,
   ROOM,
-  /** The same, before those that send much. */
+  /** The same for streams that send little; they are called before the others. */
   ROOM_FIRST,
 }
 

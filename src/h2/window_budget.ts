@@ -1,6 +1,6 @@
 /**
- * How far the receive windows of all connections of one thread may grow beyond their first size together. A window is a
- * promise to hold that many bytes while an application does not read, so their sum counts in the memory of the node.
+ * Bounds how far the receive windows of all connections of one thread may grow in total beyond their initial size. A
+ * window is a promise to hold that many bytes while an application does not read, so the sum counts as memory.
  */
 export class WindowBudget {
   #granted = 0;
@@ -8,12 +8,12 @@ export class WindowBudget {
   /** `most`: bytes. */
   constructor(readonly most: number) {}
 
-  /** Bytes that are granted now. */
+  /** Bytes granted at the moment. */
   get granted(): number {
     return this.#granted;
   }
 
-  /** Grants all of `bytes`, or nothing and returns false. */
+  /** Grants all of `bytes`, or grants nothing and returns false. */
   take(bytes: number): boolean {
     if (this.#granted + bytes > this.most) return false;
     this.#granted += bytes;

@@ -6,11 +6,11 @@ import type { ReceiveWindow } from "./flow.ts";
 import type { Millis } from "./seam.ts";
 import type { WindowBudget } from "./window_budget.ts";
 
-/** No window grows beyond so many times its first size. */
+/** Windows grow to this multiple of their initial size at most. */
 const MOST_GROWTH = 4;
 
 export class WindowGrowth {
-  /** Bytes that left the stream since {@link since}. */
+  /** Bytes delivered to the application since {@link since}. */
   #released = 0;
   #since: Millis;
   #grown = 0;
@@ -20,8 +20,8 @@ export class WindowGrowth {
   }
 
   /**
-   * `length` bytes have left the stream for its application. Doubles the window when half of it would not last for a
-   * round trip at the rate seen, and returns by how much, else 0.
+   * Called when `length` bytes were delivered to the application. Doubles the window when half of it would not last
+   * for a round trip at the measured rate, and returns the growth, else 0.
    */
   released(length: number, now: Millis, roundTrip: Millis): number {
     this.#released += length;

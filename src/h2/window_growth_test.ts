@@ -8,9 +8,9 @@ function make(size = 1000, most = 1_000_000) {
   return { window, budget, growth: new WindowGrowth(window, budget, 0) };
 }
 
-Deno.test("window growth: a window that half a round trip uses up doubles, up to four times its size", () => {
+Deno.test("window growth: a window doubles when half a round trip uses it up, to four times its size at most", () => {
   const { window, budget, growth } = make();
-  // 1000 bytes in 10 ms, a round trip of 100 ms: ten windows.
+  // 1000 bytes in 10 ms with a round trip of 100 ms: ten windows per round trip.
   assert.equal(growth.released(999, 10, 100), 0);
   assert.equal(growth.released(1, 10, 100), 1000);
   assert.equal(window.size, 2000);
@@ -23,7 +23,7 @@ Deno.test("window growth: a window that half a round trip uses up doubles, up to
   assert.equal(budget.granted, 0);
 });
 
-Deno.test("window growth: a window that lasts for two round trips stays", () => {
+Deno.test("window growth: a window that lasts for two round trips does not grow", () => {
   const { window, growth } = make();
   assert.equal(growth.released(1000, 20, 10), 0);
   assert.equal(window.size, 1000);
@@ -37,7 +37,7 @@ Deno.test("window growth: the budget of all connections is not exceeded", () => 
   assert.equal(budget.granted, 1000);
 });
 
-Deno.test("window growth: what is added reaches the peer with the next credit", () => {
+Deno.test("window growth: the peer gets the added bytes with the next credit", () => {
   const { window, growth } = make();
   window.take(1000);
   growth.released(1000, 1, 100);

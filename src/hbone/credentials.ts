@@ -31,5 +31,5 @@ export interface Credentials {
   get(id: SpiffeId, events: CredentialEvents): () => void;
 }
 
-/** `trust`: whom the holder trusts from now on; null: the certificate was withdrawn. `cut`: who stands on it must end. */
+/** `trust`: the holder's new trust; null: its certificate was withdrawn. `cut`: connections that use it must end. */
 export type TrustListener = (trust: TrustStore | null, cut: boolean) => void;

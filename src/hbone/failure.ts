@@ -14,10 +14,10 @@ export type TunnelFlag =
 /** Why we end a connection whose peer's certificate was revoked meanwhile: the reason its streams get. */
 export const REVOKED = "connection closed: peer certificate revoked by CRL";
 
-/** The same where our own certificate was withdrawn, and open connections are not to outlive it. */
+/** The same where our own certificate was withdrawn, and open connections must not outlive it. */
 export const WITHDRAWN = "connection closed: the certificate of this workload was withdrawn (SPIRE_REVOKE_OPEN)";
 
-/** A certificate that the connection stood on was taken back, the peer's or ours. */
+/** A certificate that the connection relies on was revoked or withdrawn, the peer's or ours. */
 export function isTakenBack(reason: string): boolean {
   return reason === REVOKED || reason === WITHDRAWN;
 }

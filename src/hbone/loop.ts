@@ -13,7 +13,7 @@ export const MAX_PARTS = 64;
 const MAX_FREE_LISTS = 256;
 /** Bytes of a {@link BlockPool} block. */
 export const BLOCK = 65_536;
-/** Free blocks that are not worth giving back. */
+/** Up to this many free bytes in blocks are kept. */
 const KEPT_BLOCKS = 8;
 
 /** Decrypted bytes of one pass; lent to the streams until the pass is over. */
@@ -21,7 +21,7 @@ const INPUT_SIZE = 262_144;
 
 export interface Loop {
   readonly network: Network;
-  /** In [0, 1): spreads in time what connections do by themselves. */
+  /** In [0, 1): spreads periodic work of connections over time. */
   readonly random: () => number;
   readonly input: Uint8Array;
   readonly h2: H2Memory;
@@ -33,8 +33,8 @@ export interface Loop {
 }
 
 /**
- * `onSurplus`: a burst has left free buffers behind; call `trim` now and then, until it returns false, to give those
- * back that nobody uses any more.
+ * `onSurplus`: a burst has left free buffers behind; call `trim` periodically until it returns false, to free those
+ * that are no longer used.
  */
 export function makeLoop(
   network: Network,
@@ -102,7 +102,7 @@ export class BlockPool {
     if (this.#free.length > KEPT_BLOCKS) this.#onSurplus();
   }
 
-  /** Frees what nobody has needed since the last call. False: what is left is worth keeping. */
+  /** Frees what was not used since the last call. False: the rest is worth keeping. */
   trim(): boolean {
     this.#free.dropUnused(Math.max(0, this.#free.length - KEPT_BLOCKS), (block) => discard(block.buffer));
     return this.#free.length > KEPT_BLOCKS;

@@ -4,7 +4,7 @@ import { MemoryNetwork } from "../net/memory_network.ts";
 import { BLOCK, makeLoop } from "./loop.ts";
 import { HostNetwork } from "./testing_network.ts";
 
-Deno.test("loop: a burst of buffers and blocks is announced once, and freed when nobody has used them between two trims", () => {
+Deno.test("loop: surplus memory of a burst is announced once, and freed when it was unused between two trims", () => {
   const trims: (() => boolean)[] = [];
   const loop = makeLoop(new HostNetwork(new MemoryNetwork(), 1), (trim) => trims.push(trim));
   const blocks = Array.from({ length: 100 }, () => loop.blocks.borrow());
@@ -18,5 +18,5 @@ Deno.test("loop: a burst of buffers and blocks is announced once, and freed when
   assert.equal(trim(), false);
   assert.equal(loop.blocks.freeCount, 8);
   assert.equal(loop.h2.output.freeBytes, LARGEST);
-  assert.equal(blocks.filter((block) => block.length === BLOCK).length, 8, "their memory is gone at once");
+  assert.equal(blocks.filter((block) => block.length === BLOCK).length, 8, "their memory is freed at once");
 });

@@ -1,29 +1,29 @@
 /**
- * How much may wait in front of the next frame of a connection whose network path is slow. What is gathered, and what
- * the kernel holds unsent, cannot be overtaken: on a path of 10 Mbit/s a megabyte stands in everybody's way for a second.
- * So both are tied to what the path took lately, as soon as a write was not taken whole.
+ * Limits the bytes that wait ahead of the next frame of a connection whose network path is slow. New frames cannot
+ * overtake the bytes in our output buffer and the unsent bytes in the kernel: on a path of 10 Mbit/s, a megabyte of
+ * them delays every stream by a second. So once a write was taken only in part, both are limited by the path's rate.
  */
 import type { Connection } from "../h2/seam.ts";
 import type { NetworkPath } from "../net/network_path.ts";
 import type { Millis } from "../net/network.ts";
 
-/** What may be gathered is what the path takes in this time, or in half of its round trip. */
+/** The output buffer holds what the path delivers in this time, or in half of its round trip. */
 const GATHERED: Millis = 20;
 const LEAST_BYTES = 32_768;
-/** A path that takes as much as this in that time needs no limit. */
+/** A path that delivers this much in that time needs no limit. */
 const MOST_BYTES = 1 << 20;
-/** Between two measurements, which cost a system call each. */
+/** Between two measurements, each of which costs a system call. */
 const PERIOD: Millis = 10;
-/** Received bytes after which the round trip is measured, first and later. */
+/** Received bytes after which the round trip is measured: the first time, and later. */
 const FIRST_RECEIVED = 131_072, LATER_RECEIVED = 4 << 20;
 
 export class Pacing {
   readonly #connection: Pick<Connection, "noteRoundTrip" | "limitGathered">;
   readonly #path: NetworkPath;
   #measuredAt: Millis = -Infinity;
-  /** Bytes that may be gathered; null: no limit. */
+  /** Bytes that the output buffer may hold; null: no limit. */
   #limit: number | null = null;
-  /** The limit that the kernel has, in bytes; null: it was never set. */
+  /** The limit of unsent bytes that was set in the kernel; null: it was never set. */
   #unsent: number | null = null;
   #untilMeasured = FIRST_RECEIVED;
 
@@ -32,7 +32,7 @@ export class Pacing {
     this.#path = path;
   }
 
-  /** Bytes came from the peer. */
+  /** Called when bytes were received from the peer. */
   received(bytes: number): void {
     this.#untilMeasured -= bytes;
     if (this.#untilMeasured > 0) return;
@@ -41,7 +41,7 @@ export class Pacing {
     if (measure !== null) this.#connection.noteRoundTrip(measure.roundTrip);
   }
 
-  /** Gathered bytes were offered to the kernel. */
+  /** Called after the output buffer was offered to the kernel. */
   flushed(state: "empty" | "blocked", now: Millis): void {
     if (state === "empty" && this.#limit === null) return;
     if (now - this.#measuredAt < PERIOD) return;
@@ -55,7 +55,7 @@ export class Pacing {
     this.#limitUnsent(Math.min(bytes, MOST_BYTES));
   }
 
-  /** Sets the limit in the kernel where it matters: for a path that was never slow it stays unset. */
+  /** Sets the kernel's limit when it changes by a quarter. For a path that was never slow it stays unset. */
   #limitUnsent(bytes: number): void {
     const current = this.#unsent;
     if (current === null ? bytes >= MOST_BYTES : bytes < 1.25 * current && bytes > 0.75 * current) return;

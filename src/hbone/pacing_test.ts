@@ -27,7 +27,7 @@ Deno.test("pacing: nothing is measured while the kernel takes all that is offere
   assert.deepEqual(take(), []);
 });
 
-Deno.test("pacing: a slow path is offered what it takes in 20 ms, or in half of its round trip", () => {
+Deno.test("pacing: the limit of a slow path is what it delivers in 20 ms, or in half of its round trip", () => {
   for (const [roundTrip, rate, bytes] of [[20, 1250, 32_768], [20, 5000, 100_000], [200, 5000, 500_000]] as const) {
     const { pacing, take, path } = make();
     path(roundTrip, rate);
@@ -36,14 +36,14 @@ Deno.test("pacing: a slow path is offered what it takes in 20 ms, or in half of 
   }
 });
 
-Deno.test("pacing: a fast path has no limit, and the kernel is left alone", () => {
+Deno.test("pacing: a fast path has no limit, and the kernel keeps its default", () => {
   const { pacing, take, path } = make();
   path(0.05, 1_000_000);
   pacing.flushed("blocked", 0);
   assert.deepEqual(take(), ["measure", "round trip 0.05", "gather null"]);
 });
 
-Deno.test("pacing: measured every 10 ms while the path is slow; the kernel gets a new limit when it changes by a quarter", () => {
+Deno.test("pacing: a slow path is measured every 10 ms; the kernel's limit follows changes by a quarter", () => {
   const { pacing, take, path } = make();
   path(20, 5000);
   pacing.flushed("blocked", 0);
@@ -70,7 +70,7 @@ Deno.test("pacing: a path that has become fast loses its limits, and is not meas
   assert.deepEqual(take(), []);
 });
 
-Deno.test("pacing: a path that says nothing, or has not sent yet, sets no limit", () => {
+Deno.test("pacing: a path without a measured rate gets no limit", () => {
   const { pacing, take, path } = make();
   pacing.flushed("blocked", 0);
   path(20, 0);
@@ -78,7 +78,7 @@ Deno.test("pacing: a path that says nothing, or has not sent yet, sets no limit"
   assert.deepEqual(take(), ["measure", "measure"]);
 });
 
-Deno.test("pacing: who receives bulk measures the round trip soon, and then every 4 MiB", () => {
+Deno.test("pacing: a receiver of bulk measures the round trip early, and then every 4 MiB", () => {
   const { pacing, take, path } = make();
   path(50, 0);
   pacing.received(100_000);

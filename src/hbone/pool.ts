@@ -37,7 +37,7 @@ export interface PoolSettings extends ClientSettings {
 
 /** ms for the last frames of all connections. */
 const LAST_WORDS: Millis = 1000;
-/** How long a connection beside others to the same peer may be unused; one of them stays for `unusedRelease`. */
+/** How long a connection may be unused when the peer has others; one of them stays for `unusedRelease`. */
 const SURPLUS: Millis = 2000;
 
 interface Entry {
@@ -105,7 +105,7 @@ export class Pool {
     if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
   }
 
-  /** GOAWAY everywhere, on some connections in each turn; they end with their last stream. */
+  /** Sends GOAWAY on all connections, some in each turn; they end with their last stream. */
   drain(): void {
     this.#draining = true;
     inPortions(this.#loop.rounds, [...this.#all], (connection) => {
@@ -233,7 +233,7 @@ export class Pool {
     });
   }
 
-  /** After a burst of streams, connections that nobody uses any more go soon, all but one. */
+  /** After a burst of streams, unused connections are closed soon, all but one. */
   #releaseSurplus({ connections }: Entry): void {
     const { network } = this.#loop;
     const unused = connections.filter((connection) =>

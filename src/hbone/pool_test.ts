@@ -182,7 +182,7 @@ Deno.test("what a tunnel said before the pool finishes still leaves", () => {
   bed.assertClean();
 });
 
-Deno.test("pool: after a burst of streams all unused connections but one go within seconds", () => {
+Deno.test("pool: after a burst of streams all unused connections but one are closed within seconds", () => {
   const bed = new PoolBed({ maxStreams: 2 });
   const long = bed.hold(1);
   const burst = bed.hold(9);
@@ -199,7 +199,7 @@ Deno.test("pool: after a burst of streams all unused connections but one go with
   bed.assertClean();
 });
 
-Deno.test("pool: connections to different peers are not beside one another", () => {
+Deno.test("pool: connections to different peers do not count as surplus", () => {
   const bed = new PoolBed({ maxStreams: 1 });
   bed.memory.assign(1, parseIp("10.0.0.9")!);
   bed.release([...bed.hold(1), ...bed.hold(1, parseIp("10.0.0.9")!)]);

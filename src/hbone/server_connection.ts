@@ -45,7 +45,7 @@ export class ServerConnection implements ConnectionHandler {
     this.#transport.deadlineMoved();
   }
 
-  /** A certificate that it stands on, the peer's or ours, was taken back: ends at once, and its streams are told why. */
+  /** Called when the peer's certificate or ours was revoked or withdrawn: ends the connection at once. */
   revoke(reason: string): void {
     this.#transport.abandon(reason);
   }

@@ -38,7 +38,7 @@ export interface CertificateAuthority {
   bundles(): TrustBundles;
   /** Fulfilled once the authority has answered; absent where nothing is gained by waiting for it. */
   readonly connected?: Promise<void>;
-  /** ms since the epoch: since when the authority has not answered; null: it does, or nobody has asked. */
+  /** Since when the authority has not answered, ms since the epoch; null: it answers, or was not asked. */
   readonly awaySince?: number | null;
   /** Fetches worth starting at the same time, where the authority itself bounds what it asks of others. */
   readonly concurrency?: number;
@@ -87,8 +87,8 @@ export class CertificateError extends Error {
 }
 
 /**
- * The pod's process is not there yet, or the agent does not know the pod yet: the authority goes on looking, so whoever
- * can still wait is not refused for this reason.
+ * The pod's process does not exist yet, or the agent does not know the pod yet: the authority keeps trying, so callers
+ * that can still wait are not refused for this reason.
  */
 export function mayPass({ code }: CertificateError): boolean {
   return code === "NO_PROCESS" || code === "UNKNOWN_WORKLOAD";

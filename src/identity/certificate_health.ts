@@ -1,11 +1,11 @@
 /**
- * Whether this node has any certificate at all, and since when it has none: told by readiness and as a metric. A pod that
- * has none for a reason of its own (no registration entry, no process) says nothing about the node.
+ * Tracks whether this node has any certificate at all, and since when it has none: for readiness and as a metric. Pods
+ * that have none for a reason of their own (no registration entry, no process) do not make the node unready.
  */
 import type { CertificateErrorCode } from "./authority.ts";
 import type { CertificateState } from "./certificate_state.ts";
 
-/** ms for which a node without any certificate stays ready: moments without one are part of many changes. */
+/** ms for which a node without any certificate stays ready: many changes cause short moments without one. */
 const BEARABLE = 5 * 60_000;
 
 const OWN_REASONS: ReadonlySet<CertificateErrorCode> = new Set([
@@ -19,21 +19,21 @@ const OWN_REASONS: ReadonlySet<CertificateErrorCode> = new Set([
 export interface CertificateTrouble {
   /** `no certificate of 12 is available since 2026-01-01T00:00:00.000Z: <the last reason>` */
   readonly text: string;
-  /** It is to be borne for now, or it is the pods' own. */
+  /** Whether the proxy stays ready: the time limit has not passed, or the reasons are the pods' own. */
   readonly ready: boolean;
 }
 
 export class CertificateHealth {
   readonly #available = new Set<string>();
-  /** By key, with whether the reason is the pod's own. */
+  /** By key; true: the reason is the pod's own. */
   readonly #unavailable = new Map<string, boolean>();
   #reason = "";
-  /** ms since the epoch; null: there is one, or nobody needs any. */
+  /** ms since the epoch; null: there is a certificate, or none is needed. */
   #noneSince: number | null = null;
-  /** The same, and not for reasons of the pods' own. */
+  /** The same, counting only reasons that are not the pods' own. */
   #blockedSince: number | null = null;
 
-  /** `state`: of the subject with this key; null: it was forgotten. `now`: ms since the epoch. */
+  /** `state`: of the subject with this key; null: the subject was removed. `now`: ms since the epoch. */
   changed(key: string, state: CertificateState | null, now: number): void {
     this.#available.delete(key);
     this.#unavailable.delete(key);
@@ -53,7 +53,7 @@ export class CertificateHealth {
     return this.#noneSince;
   }
 
-  /** Null: none. `now`: ms since the epoch. */
+  /** Null: no trouble. `now`: ms since the epoch. */
   trouble(now: number): CertificateTrouble | null {
     if (this.#noneSince === null) return null;
     const since = new Date(this.#noneSince).toISOString();

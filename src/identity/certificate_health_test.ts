@@ -25,7 +25,7 @@ Deno.test("certificate health: one certificate is enough, and none is needed wit
   assert.equal(health.trouble(START + 3000), null);
 });
 
-Deno.test("certificate health: without any the node is ready for five minutes more, and says so from the first", () => {
+Deno.test("certificate health: without any certificate the node stays ready for five minutes, and reports it at once", () => {
   const health = new CertificateHealth();
   for (const key of ["a", "b"]) health.changed(key, unavailable("UNAVAILABLE"), START);
   const text = "no certificate of 2 is available since 2026-01-01T00:00:00.000Z: the agent is away";

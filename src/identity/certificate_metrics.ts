@@ -2,7 +2,7 @@
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { CertificateStatus } from "./certificate_manager.ts";
 
-/** ms since the epoch; null: it is well. */
+/** ms since the epoch; null: there is no problem. */
 export interface CertificateTimes {
   readonly awaySince: number | null;
   readonly noneSince: number | null;

@@ -1,6 +1,6 @@
 /**
- * What the certificate says that the TLS engine refused, for whoever reads the line: who it claims to be, and what is
- * wrong where that can be told. Nothing of it is proven.
+ * Describes the certificate that the TLS engine refused, for the log: the identity that it claims, and what is wrong as
+ * far as that can be found out. None of this is verified.
  */
 import { type Certificate, isMalformed, parseCertificate } from "./certificate.ts";
 import { spiffeIdOfLeaf } from "./peer_chain.ts";
@@ -8,8 +8,8 @@ import { trustDomainOf } from "./spiffe_id.ts";
 import type { TrustStore } from "./trust_bundles.ts";
 
 /**
- * To be added to the engine's reason; empty where there is nothing to add. `leaf`: DER. `trust`: of whoever refused it.
- * `now`: ms since the epoch.
+ * Returns text to append to the engine's reason; empty where there is nothing to add. `leaf`: DER. `trust`: of the side
+ * that refused it. `now`: ms since the epoch.
  */
 export function explainLeaf(leaf: Uint8Array, trust: TrustStore, now: number): string {
   const certificate = parseCertificate(leaf);
@@ -25,7 +25,7 @@ function wrongTime({ notBefore, notAfter }: Certificate, now: number): string {
   return `; it is valid from ${from} until ${until}, and the clock of this node says ${ours}`;
 }
 
-/** Where each domain has a bundle of its own, as with SPIRE. */
+/** Where each trust domain has a bundle of its own, as with SPIRE. */
 function unknownDomain(trustDomain: string, trust: TrustStore): string {
   const known = trust.trustDomains;
   if (known.length === 0 || known.includes(trustDomain)) return "";

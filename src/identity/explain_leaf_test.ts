@@ -10,7 +10,7 @@ const leaf = makeLeaf(ca, ID, { notBefore: NOW - HOUR, notAfter: NOW + HOUR });
 const perDomain = (...domains: readonly string[]) =>
   new TrustStore({ byTrustDomain: new Map(domains.map((name) => [name, [ca.certificate]])), anyTrustDomain: [] });
 
-Deno.test("refused leaf: a trust domain without a bundle is named, with what federates it", () => {
+Deno.test("refused leaf: a trust domain without a bundle is named, with the setting that federates it", () => {
   assert.equal(
     explainLeaf(leaf, perDomain("cluster.local"), NOW),
     ` (it claims to be ${ID}); trust domain other.test is not federated: trusted are cluster.local. With SPIRE the ` +
@@ -21,7 +21,7 @@ Deno.test("refused leaf: a trust domain without a bundle is named, with what fed
   assert.equal(explainLeaf(leaf, any, NOW), ` (it claims to be ${ID})`);
 });
 
-Deno.test("refused leaf: a wrong clock, ours or theirs: all times are told", () => {
+Deno.test("refused leaf: for a wrong clock, ours or the issuer's, all times are shown", () => {
   for (const now of [NOW + 2 * HOUR, NOW - 2 * HOUR]) {
     assert.equal(
       explainLeaf(leaf, perDomain("cluster.local"), now),
@@ -31,7 +31,7 @@ Deno.test("refused leaf: a wrong clock, ours or theirs: all times are told", () 
   }
 });
 
-Deno.test("refused leaf: what cannot be read adds nothing", () => {
+Deno.test("refused leaf: an unreadable certificate adds nothing", () => {
   for (const bytes of [new Uint8Array(), Uint8Array.of(0x30, 3, 1), leaf.subarray(0, 100)]) {
     assert.equal(explainLeaf(bytes, perDomain("cluster.local"), NOW), "");
   }

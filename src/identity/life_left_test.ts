@@ -55,10 +55,10 @@ async function told(lifetime: number, delay: number, end: number): Promise<strin
   return bench.lines.map((line) => line.replace(/^(\w+) .* (\d+)% of.*/, "$1 $2"));
 }
 
-Deno.test("manager: a slow renewal of a short certificate is no trouble, unless the certificate has ended", async () => {
+Deno.test("manager: slow renewal of a short-lived certificate is not reported, unless the certificate has expired", async () => {
   assert.deepEqual(await told(100_000, 47_000, 300_000), []);
   assert.deepEqual(await told(100_000, 80_000, 110_000), ["error 5"]);
-  assert.deepEqual(await told(200_000, 70_000, 195_000), ["warn 20"], "a longer one is told of in time");
+  assert.deepEqual(await told(200_000, 70_000, 195_000), ["warn 20"], "a longer one is reported in time");
 });
 
 Deno.test("manager, observed O10: certificates that arrive old are not complained about", async () => {

@@ -26,7 +26,7 @@ export type WriteLine = (
 /** In per cent: from here on it is urgent. */
 const LAST_WARNING = 5;
 
-/** Events as the lines of ztunnel's log. `writePrefetch`: for those about prefetches, which have a scope of their own. */
+/** Writes events as ztunnel's log lines. `writePrefetch`: for lines about prefetches, which have their own scope. */
 export function logManagerEvents(write: WriteLine, writePrefetch: WriteLine = write): ManagerEvents {
   return {
     renewalFailed: (id, error, until, retryAt) =>

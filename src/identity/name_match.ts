@@ -1,21 +1,21 @@
 /**
- * Whether two distinguished names are one (RFC 5280 §7.1): character strings without regard to case, to spaces around
- * them and to how many there are between words, whatever their encoding; everything else byte by byte.
+ * Whether two distinguished names are equal (RFC 5280 §7.1): character strings are compared without regard to case, to
+ * spaces around them, to the number of spaces between words, and to their encoding; everything else byte by byte.
  */
 import { DerError, DerReader, Tag, takeOid } from "./der.ts";
 import { equalBytes } from "./certificate.ts";
 
-/** UTF8String, PrintableString, IA5String (RFC 5280 §7.3): their bytes are, or are part of, UTF-8. */
+/** UTF8String, PrintableString, IA5String (RFC 5280 §7.3): their bytes are valid UTF-8. */
 const TEXTS: ReadonlySet<number> = new Set([Tag.UTF8_STRING, 0x13, 0x16]);
 
-/** Never throws. A name that cannot be read is the same as itself only. */
+/** Never throws. A name that cannot be read equals only itself. */
 export function sameName(a: Uint8Array, b: Uint8Array): boolean {
   if (equalBytes(a, b)) return true;
   const key = nameKey(a);
   return key !== null && key === nameKey(b);
 }
 
-/** The same text for the same name; null where `name`, a Name element, cannot be read. Never throws. */
+/** Returns the same text for equal names; null where `name`, a Name element, cannot be read. Never throws. */
 export function nameKey(name: Uint8Array): string | null {
   try {
     return JSON.stringify(readName(name));
@@ -25,7 +25,7 @@ export function nameKey(name: Uint8Array): string | null {
   }
 }
 
-/** Of each RDN its attributes, in an order of ours, as DER orders them by encoding. */
+/** The attributes of each RDN, sorted: DER orders them by encoding, which may differ between equal names. */
 function readName(name: Uint8Array): string[][] {
   const outer = new DerReader(name);
   const sets = outer.enter(Tag.SEQUENCE);
@@ -55,7 +55,7 @@ function readValue(attribute: DerReader): string {
   }
 }
 
-/** As much of RFC 4518's preparation as tells names apart: compatibility forms, case, insignificant spaces. */
+/** The part of RFC 4518's preparation that matters here: compatibility forms, case, insignificant spaces. */
 function prepared(text: string): string {
   return text.normalize("NFKC").toLowerCase().normalize("NFKC").replace(/\s+/gu, " ").trim();
 }

@@ -46,7 +46,7 @@ for (const [what, a, b] of DIFFERENT) {
   Deno.test(`names, RFC 5280 7.1: not the same is ${what}`, () => assert.equal(sameName(a, b), false));
 }
 
-Deno.test("property: any bytes have a key or none, and are the same as themselves", () => {
+Deno.test("property: any bytes have a key or none, and are equal to themselves", () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => {
     void nameKey(bytes);
     assert.equal(sameName(bytes, bytes.slice()), true);

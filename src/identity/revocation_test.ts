@@ -264,7 +264,7 @@ Deno.test("revocation: leaf with cRLSign signs no lists for others", () => {
   assert.equal(bench.code(direct), "CRL_NOT_USABLE");
 });
 
-Deno.test("revocation, RFC 5280 7.1: a list whose issuer is written in another encoding and case counts", () => {
+Deno.test("revocation, RFC 5280 7.1: a list counts although its issuer's name has another encoding and case", () => {
   const name = root.name.slice();
   // O=root, in PrintableString and capitals.
   name[name.length - 6] = 0x13;

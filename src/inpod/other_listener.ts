@@ -1,23 +1,23 @@
 /**
- * Does another process listen in a pod's network namespace already? Two proxies of a node share the ports of its pods
- * by SO_REUSEPORT, so neither notices the other by itself. The kernel's tables are read, as nothing that is bound for a
- * try could get in the way of the other one.
+ * Whether another process listens in a pod's network namespace already. Two proxies of a node share the ports of its
+ * pods by SO_REUSEPORT, so bind(2) does not show it. The kernel's socket tables are read instead: a listener bound as a
+ * test could take connections from the other proxy.
  */
 import { insideNamespace } from "../os/namespace.ts";
 import { readSystemFile } from "../os/system_files.ts";
 
 const TABLES = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"] as const;
-/** Sockets that listen stand first. */
+/** Listening sockets come first in the table. */
 const MOST_BYTES = 65_536;
 const LISTEN = "0A";
 
 /** `descriptor`: of a namespace in which none of our own sockets listens on `port`. */
 export function anotherListens(descriptor: number, port: number): boolean {
-  // Of this thread, which is in the namespace for the time of one synchronous call.
+  // The table of this thread, which is in the namespace during one synchronous call.
   return insideNamespace(descriptor, () => TABLES.some((path) => hasListener(readBegin(path), port)));
 }
 
-/** `table`: text of `/proc/net/tcp` or `tcp6`, perhaps cut off. */
+/** `table`: text of `/proc/net/tcp` or `tcp6`, which may be cut off. */
 export function hasListener(table: string, port: number): boolean {
   return table.split("\n").some((line) => {
     const [, local = "", , state] = line.trim().split(/\s+/);
@@ -25,7 +25,7 @@ export function hasListener(table: string, port: number): boolean {
   });
 }
 
-/** Empty where there is no such table, as `tcp6` without IPv6. */
+/** Empty where the table does not exist, as `tcp6` without IPv6. */
 function readBegin(path: string): string {
   try {
     return readSystemFile(path, MOST_BYTES);

@@ -7,7 +7,7 @@ import { anotherListens, hasListener } from "./other_listener.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
-Deno.test("inpod A1.11: a listener in the kernel's table, of either family", () => {
+Deno.test("inpod A1.11: a listener is found in the kernel's table, of either family", () => {
   const v4 = `${HEAD}   0: 00000000:3AA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n`;
   const v6 = `${HEAD}   0: ${"0".repeat(32)}:3AA0 ${"0".repeat(32)}:0000 0A 00000000:00000000 00:00000000 0 0 0 1 1\n`;
   for (const table of [v4, v6]) {

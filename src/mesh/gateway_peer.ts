@@ -1,11 +1,11 @@
-/** Whether a caller comes by the east-west gateway of a workload's network (`docs/spec/xds-state.md` 4.10). */
+/** Whether a caller comes through the east-west gateway of a workload's network (`docs/spec/xds-state.md` 4.10). */
 import type { Ip } from "../net/address.ts";
 import type { Workload } from "./model.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import type { MeshState } from "./state.ts";
 import { identityOf, type SpiffeId } from "./workload_identity.ts";
 
-/** `ip`: where its TCP connection comes from. `identity`: verified. */
+/** `ip`: source of its TCP connection. `identity`: verified. */
 export interface Caller {
   readonly ip: Ip;
   readonly identity: SpiffeId;
@@ -13,7 +13,7 @@ export interface Caller {
 
 /**
  * True when the mesh names the caller as the gateway by which other networks reach `local`: it has the gateway's
- * identity, or its connection comes from the gateway's address (a gateway passes the inner TLS of double HBONE on, whose
+ * identity, or its connection comes from the gateway's address (a gateway forwards the inner TLS of double HBONE, whose
  * identity is that of the client in the other network).
  */
 export function isGatewayOf(state: MeshState, local: Workload, caller: Caller): boolean {

@@ -21,12 +21,12 @@ import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
 
-/** Whether what is known here is what the control plane says now, or what it said last: it is away. */
+/** "current": the control plane is connected and has answered. "stale": it is away, and this is its last answer. */
 export type Freshness = "current" | "stale";
 
 /** Told once per batch, after it. */
 export interface MeshListener {
-  /** Some workload of this node came, changed or went, or {@link MeshState.freshness} changed. */
+  /** A workload of this node was added, changed or removed, or {@link MeshState.freshness} changed. */
   localWorkloadsChanged?(): void;
   /** Some policy came, changed or went: live connections are to be asked again. */
   policiesChanged?(): void;
@@ -73,7 +73,7 @@ export class MeshState {
     return this.#freshness;
   }
 
-  /** The control plane went away, or it answers and its first answer is applied. */
+  /** Called when the control plane is disconnected, or its first answer is applied. */
   setFreshness(freshness: Freshness): void {
     if (freshness === this.#freshness) return;
     this.#freshness = freshness;

@@ -32,9 +32,9 @@ export function parseIp(text: string): Ip | null {
 }
 
 /**
- * Of IPv6: an IPv4 part is written as IPv4 addresses are, and stands behind `::ffff:` or the like, not right behind the
- * gap: `::127.0.0.1` is a deprecated form (RFC 4291 §2.5.5.1) that others take for the loopback address. The library
- * takes that, and octal and hexadecimal numbers.
+ * Of IPv6: an IPv4 part must be in the usual IPv4 notation and follow `::ffff:` or the like, not the gap itself:
+ * `::127.0.0.1` is a deprecated form (RFC 4291 §2.5.5.1) that some programs treat as the loopback address. The library
+ * accepts that, and octal and hexadecimal numbers.
  */
 function endsWell(text: string): boolean {
   if (!text.includes(".")) return true;

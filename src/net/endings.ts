@@ -14,15 +14,15 @@ export const CALLBACK_FAILED: Ending = Object.freeze({
 });
 
 /**
- * Whoever threw out of a callback of `duplex` may have forgotten anything, so its stream ends and it is told, as far as
- * it still listens. `fail` sets the stream's `failure`.
+ * After an exception from a callback of `duplex` its user may be in any state, so the stream ends, and the user is
+ * notified if it still listens. `fail` sets the stream's `failure`.
  */
 export function endAfterThrow(duplex: Duplex, sink: DuplexSink | null, fail: (ending: Ending) => void): void {
   fail(CALLBACK_FAILED);
   try {
     sink?.onFailure(CALLBACK_FAILED);
   } catch {
-    // The first error is the one to be reported, and the stream ends in any case.
+    // The first error is reported, and the stream ends in any case.
   }
   duplex.close(true);
 }

@@ -3,23 +3,23 @@
  * loop ({@link Rounds}), and thousands of strangers can be waiting for theirs. An honest peer must not wait for all of
  * them:
  *
- *     role ──▶ own address, a pod ──▶ answered before newcomers ──▶ address of the peer ──▶ in the order of coming
+ *     role ──▶ own address, a pod ──▶ answered before new ones ──▶ address of the peer ──▶ in order of arrival
  *
- * At every level the keys take turns. So handshakes that we begin have half of all turns, a crowd that calls one pod
- * does not delay another pod, and one that comes from few addresses does not delay other peers of the same pod.
+ * At every level the keys take turns. So handshakes that we begin have half of all turns, many peers that call one pod
+ * do not delay another pod, and many connections from few addresses do not delay other peers of the same pod.
  */
 import type { Ip } from "./address.ts";
 import type { Millis, Scheduler, TurnTask } from "./network.ts";
 import { InOrder, type Rounds, type Waiting } from "./rounds.ts";
 
-/** Of so many turns of a pod one is for newcomers, also when peers that were answered wait. */
+/** One in this many turns of a pod is for new peers, also when peers that have answered wait. */
 const NEWCOMER_EVERY = 4;
 
-/** What a handshake takes turns by. */
+/** The keys by which a handshake takes turns. */
 export interface HandshakeParties {
-  /** Ours. */
+  /** Our role. */
   readonly role: "client" | "server";
-  /** The address on our side: as a rule that of the pod. */
+  /** The address on our side: usually that of the pod. */
   readonly own: Ip;
   readonly peer: Ip;
 }
@@ -30,15 +30,15 @@ export class HandshakeTurns implements TurnTask {
   readonly #rounds: Rounds<HandshakeTurns>;
   readonly #step: () => void;
   readonly parties: HandshakeParties;
-  /** It has made a step before, so it is the peer that has answered. */
+  /** It has run a step before, so the peer has answered. */
   answered = false;
-  /** Nothing is left to be done. */
+  /** No step is left to run. */
   over = false;
-  /** Since when it waits for its turn; null: it does not. */
+  /** Since when it has been waiting for its turn; null: it does not wait. */
   #queuedSince: Millis | null = null;
-  /** Since when the peer has had to answer. */
+  /** Since when an answer of the peer is due. */
   #peerSince: Millis;
-  /** ms spent waiting for turns that {@link takeQueuedTime} has not told yet. */
+  /** ms spent waiting for turns that {@link takeQueuedTime} has not returned yet. */
   #queuedTime = 0;
 
   constructor(
@@ -53,22 +53,22 @@ export class HandshakeTurns implements TurnTask {
     this.#peerSince = loop.now();
   }
 
-  /** Since when the peer keeps us waiting; null: it waits for us. */
+  /** Since when we have been waiting for the peer; null: the peer waits for us. */
   get peerSince(): Millis | null {
     return this.#queuedSince === null ? this.#peerSince : null;
   }
 
-  /** A step in a later turn. */
+  /** Runs a step in a later turn. */
   add(): void {
     if (!this.over) this.#rounds.add(this);
   }
 
-  /** A step at once where nobody else waits, else in its turn. */
+  /** Runs a step at once where no other handshake waits, else in its turn. */
   take(): void {
     if (!this.over) this.#rounds.take(this);
   }
 
-  /** The ms since the last call in which the peer waited for us, and not the other way round. */
+  /** The ms since the last call in which the peer waited for us. */
   takeQueuedTime(): Millis {
     const now = this.#scheduler.now();
     let time = this.#queuedTime;
@@ -118,7 +118,7 @@ export class HandshakeQueue implements Waiting<HandshakeTurns> {
   }
 }
 
-/** A queue for each key, which take turns. */
+/** A queue for each key; the queues take turns. */
 class ByKey implements Waiting<HandshakeTurns> {
   readonly #keyOf: (parties: HandshakeParties) => string;
   readonly #make: () => Waiting<HandshakeTurns>;
@@ -152,8 +152,8 @@ class ByKey implements Waiting<HandshakeTurns> {
 }
 
 /**
- * A peer that has answered needs one step more and then holds nothing any more, so it goes first. Not always: to answer
- * something is cheap, and must not keep newcomers out.
+ * A peer that has answered needs one more step and then holds nothing any more, so it goes first. But not always:
+ * sending an answer is cheap, and must not block new peers.
  */
 class AnsweredFirst implements Waiting<HandshakeTurns> {
   readonly #answered = new ByKey(({ peer }) => peer, () => new InOrder());

@@ -4,7 +4,7 @@ import { HandshakeQueue, HandshakeTurns } from "./handshake_queue.ts";
 import type { Scheduler, TurnTask } from "./network.ts";
 import { Rounds } from "./rounds.ts";
 
-/** A loop whose turns take a millisecond each. */
+/** An event loop whose turns take a millisecond each. */
 class Turns {
   turn = 0;
   readonly next = new Set<TurnTask>();
@@ -26,21 +26,21 @@ class Turns {
     }
   }
 
-  /** A handshake that says its name at each step. */
+  /** A handshake that records its name at each step. */
   begin(name: string, { role = "server" as "client" | "server", own = 1, peer = 1 } = {}): HandshakeTurns {
     const parties = { role, own: parseIp(`10.0.0.${own}`)!, peer: parseIp(`10.0.1.${peer}`)! };
     const loop = this as unknown as Scheduler & { handshakes: Rounds<HandshakeTurns> };
     return new HandshakeTurns(loop, parties, () => this.said.push(name));
   }
 
-  /** Many from one address. */
+  /** Many handshakes from one address. */
   crowd(count: number, to: { own?: number; peer?: number } = {}): HandshakeTurns[] {
     const crowd = Array.from({ length: count }, () => this.begin("stranger", to));
     for (const one of crowd) one.add();
     return crowd;
   }
 
-  /** Turns until `name` has spoken. */
+  /** The number of turns until `name` has run. */
   until(name: string): number {
     const from = this.turn;
     while (!this.said.includes(name)) {
@@ -51,7 +51,7 @@ class Turns {
   }
 }
 
-Deno.test("handshakes: one step a turn, at once where nobody waits", () => {
+Deno.test("handshakes: one step a turn, at once when no other handshake waits", () => {
   const turns = new Turns();
   turns.run(1);
   turns.begin("a").take();
@@ -61,14 +61,14 @@ Deno.test("handshakes: one step a turn, at once where nobody waits", () => {
   assert.deepEqual(turns.said, ["a", "b"]);
 });
 
-Deno.test("handshakes: a crowd at one pod does not delay another pod", () => {
+Deno.test("handshakes: many peers of one pod do not delay another pod", () => {
   const turns = new Turns();
   turns.crowd(2000, { own: 1 });
   turns.begin("honest", { own: 2 }).add();
   assert.ok(turns.until("honest") <= 2);
 });
 
-Deno.test("handshakes: a crowd from one address does not delay others at the same pod", () => {
+Deno.test("handshakes: many connections from one address do not delay others at the same pod", () => {
   const turns = new Turns();
   turns.crowd(2000, { peer: 1 });
   turns.run(10);
@@ -83,7 +83,7 @@ Deno.test("handshakes: those that we begin have half of the turns, however many 
   assert.ok(turns.until("outbound") <= 2);
 });
 
-Deno.test("handshakes: a peer that has answered goes before newcomers of the same address", () => {
+Deno.test("handshakes: a peer that has answered goes before new peers of the same address", () => {
   const turns = new Turns();
   const honest = turns.begin("honest");
   honest.take();
@@ -93,7 +93,7 @@ Deno.test("handshakes: a peer that has answered goes before newcomers of the sam
   assert.ok(turns.until("honest") <= 2);
 });
 
-Deno.test("handshakes: answers do not keep newcomers out", () => {
+Deno.test("handshakes: peers that have answered do not block new peers", () => {
   const turns = new Turns();
   const answering = turns.crowd(50);
   turns.run(50);
@@ -102,7 +102,7 @@ Deno.test("handshakes: answers do not keep newcomers out", () => {
   assert.ok(turns.until("honest") <= 5);
 });
 
-Deno.test("handshakes: those that are over take nobody's turn", () => {
+Deno.test("handshakes: finished ones use no turns", () => {
   const turns = new Turns();
   for (const one of turns.crowd(2000)) one.over = true;
   turns.begin("honest").add();
@@ -111,7 +111,7 @@ Deno.test("handshakes: those that are over take nobody's turn", () => {
   assert.equal(turns.next.size, 0, "and then the loop may wait");
 });
 
-Deno.test("handshakes: the time in the queue is told once, and is not the peer's", () => {
+Deno.test("handshakes: the time in the queue is returned once, and does not count as the peer's", () => {
   const turns = new Turns();
   turns.crowd(10);
   const one = turns.begin("one");

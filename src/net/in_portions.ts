@@ -1,20 +1,20 @@
-/** Work on very many, such as all connections of a pod that is drained: some of it in each turn of the loop. */
+/** Work on very many items, such as all connections of a drained pod: a portion in each turn of the event loop. */
 import type { TurnTask } from "./network.ts";
 import type { Rounds } from "./rounds.ts";
 
-/** To cut a connection, with its last record and its line in the log, takes 50 to 100 us. */
+/** Cutting a connection, with its last TLS record and its log line, takes 50 to 100 us. */
 export const PORTION = 16;
 
 /**
- * Calls `work` for each of `items`, in their order, {@link PORTION} of them in a turn; the first of them at once where
- * nobody else of `rounds` works in this turn. An item may have ended before it is its turn: `work` looks for that.
+ * Calls `work` for each of `items`, in order, for {@link PORTION} of them in a turn. The first portion runs at once
+ * when no other task of `rounds` runs in this turn. `work` must check whether its item has ended in the meantime.
  */
 export function inPortions<T>(rounds: Rounds, items: readonly T[], work: (item: T) => void): void {
   let at = 0;
   const task: TurnTask = {
     runTurn() {
       const end = Math.min(items.length, at + PORTION);
-      // Before the work, so that an error costs no more than the rest of its portion.
+      // Updated before the work, so that an error skips only the rest of its portion.
       const from = at;
       at = end;
       if (end < items.length) rounds.add(task);

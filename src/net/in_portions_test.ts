@@ -3,7 +3,7 @@ import { inPortions, PORTION } from "./in_portions.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { Rounds } from "./rounds.ts";
 
-Deno.test("in portions: the first at once, a portion a turn, in order", () => {
+Deno.test("in portions: the first portion runs at once, then one in each turn, in order", () => {
   const memory = new MemoryNetwork(), rounds = new Rounds(memory);
   const done: number[] = [];
   const items = Array.from({ length: 2 * PORTION + 3 }, (_, i) => i);
@@ -16,7 +16,7 @@ Deno.test("in portions: the first at once, a portion a turn, in order", () => {
   assert.equal(memory.busy, false);
 });
 
-Deno.test("in portions: two of them share the turns, and nothing to do is nothing", () => {
+Deno.test("in portions: two of them share the turns, and an empty list does nothing", () => {
   const memory = new MemoryNetwork(), rounds = new Rounds(memory);
   const done: string[] = [];
   inPortions(rounds, [], () => assert.fail("there is none"));
@@ -31,7 +31,7 @@ Deno.test("in portions: two of them share the turns, and nothing to do is nothin
   assert.equal(largest, PORTION);
 });
 
-Deno.test("in portions: an error costs the rest of its portion, the next ones follow", () => {
+Deno.test("in portions: an error skips the rest of its portion, the next ones follow", () => {
   const memory = new MemoryNetwork(), rounds = new Rounds(memory);
   const done: number[] = [];
   const items = Array.from({ length: 2 * PORTION }, (_, i) => i);

@@ -11,7 +11,7 @@ import { NumberMap } from "./number_map.ts";
 export type Keepalive = NonNullable<SocketOptions["keepalive"]>;
 
 const LATE: Millis = 15_000;
-/** Sockets of one turn: thousands that were dialled together took 30 ms. */
+/** Sockets in one turn: thousands that were dialled together took 30 ms. */
 const PORTION = 64;
 
 interface Waiting {
@@ -24,7 +24,7 @@ export class LateKeepalive {
   readonly #scheduler: Scheduler;
   readonly #waiting = new NumberMap<Waiting>();
   #timer: Timer | null = null;
-  /** Between the first and the last portion. */
+  /** True between the first and the last portion. */
   #sweeping = false;
 
   constructor(scheduler: Scheduler) {
@@ -50,10 +50,10 @@ export class LateKeepalive {
     this.#apply(this.#waiting.values().filter(({ since }) => since <= before), 0);
   }
 
-  /** `due` from `at` on, some in each turn. */
+  /** Applies keepalive to `due`, from index `at` on, some sockets in each turn. */
   #apply(due: readonly Waiting[], at: number): void {
     for (const one of due.slice(at, at + PORTION)) {
-      // Closed meanwhile, and its number may be another socket's.
+      // The socket was closed in the meantime; its descriptor may belong to another socket.
       if (this.#waiting.get(one.fd) !== one) continue;
       setKeepalive(one.fd, one.keepalive);
       this.#waiting.delete(one.fd);

@@ -48,7 +48,7 @@ Deno.test("a descriptor that was closed meanwhile is left alone", () =>
     assert.equal(isOn(fd), false);
   }));
 
-Deno.test("many sockets that are due together get their keepalive in several turns, whoever is closed between them", () => {
+Deno.test("many sockets that are due together get their keepalive in several turns, also when some close between", () => {
   const fds = Array.from({ length: 150 }, () => openSocket(c.AF_INET, c.SOCK_STREAM));
   try {
     const network = new MemoryNetwork();

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import type { Millis, Scheduler, Timer, TurnTask } from "./network.ts";
 import { TimerQueue } from "./timers.ts";
 
-/** As many as the reactor runs in a turn: the others follow in the next ones. */
+/** As many as the reactor runs in one turn: the others follow in the next turns. */
 const TIMERS_PER_TURN = 64;
 /** So many turns without time moving can only be two parties that wake each other for ever. */
 const MAX_TURNS_AT_ONCE = 1_000_000;
@@ -118,7 +118,7 @@ export class MemoryScheduler implements Scheduler {
     }
   }
 
-  /** Runs `tasks` as far as they are still in `queue`, each taken out before it runs so that it may queue itself. */
+  /** Runs those of `tasks` that are still in `queue`. Each is removed before it runs so that it may queue itself. */
   #drain(queue: Set<TurnTask>, tasks: Iterable<TurnTask>): void {
     for (const task of tasks) {
       if (!queue.delete(task)) continue;

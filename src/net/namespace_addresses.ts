@@ -1,12 +1,12 @@
-/** The addresses that a network namespace has of its own. */
+/** Lists the addresses of a network namespace. */
 import { interfaceAddresses } from "../os/interfaces.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import { type Ip, isLinkLocal, isLoopback } from "./address.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
 /**
- * Those by which others can reach it, so neither loopback nor link-local ones; each once, in the kernel's order. Throws
- * `SystemError` where `descriptor` is no namespace.
+ * Only addresses by which others can reach it: neither loopback nor link-local ones. Each once, in the kernel's order.
+ * Throws `SystemError` where `descriptor` is not a network namespace.
  */
 export function namespaceAddresses(descriptor: number): readonly Ip[] {
   const all = insideNamespace(descriptor, interfaceAddresses).map((bytes) => decodeSockaddr(bytes).ip);

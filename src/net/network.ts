@@ -31,8 +31,8 @@ export interface Scheduler {
   /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
   atTurnEnd(task: TurnTask): void;
   /**
-   * Runs the tasks of the turn's end as soon as the callback at hand has returned, and then goes on with this turn: for
-   * memory that many connections hold until then.
+   * Runs the tasks of the turn's end as soon as the current callback has returned, and then continues this turn. For
+   * memory that many connections hold until the turn's end.
    */
   endTurnSoon(): void;
   /** Runs in the next turn, which then does not wait: for work that used up its budget. */
@@ -161,16 +161,16 @@ export interface Dial {
   abort(): void;
 }
 
-/** A TLS handshake under way. */
+/** A TLS handshake in progress. */
 export interface Handshake extends Dial {
-  /** Since when the peer keeps us waiting; null: it waits for us. */
+  /** Since when we have been waiting for the peer; null: the peer waits for us. */
   readonly peerSince: Millis | null;
 }
 
 export interface SecureEvents {
   /** Decides on the verified path instead of the context's own `accept`: for expectations of one connection. */
   accept?(chain: readonly Uint8Array[]): PeerRefusal | null;
-  /** What the failure adds to the engine's reason where that has found no path for the peer's certificate (DER). */
+  /** Returns text to append to the engine's reason when no valid path was found for the peer's certificate (DER). */
   explain?(leaf: Uint8Array): string;
   /** `duplex` replaces the plain one, which must not be touched again. */
   onSecure(duplex: Duplex, peer: TlsPeer): void;
@@ -184,7 +184,7 @@ export interface Network extends Scheduler {
   /** Throws {@link ListenError}. */
   udp(at: UdpAt, sink: DatagramSink): DatagramSocket;
   dial(to: SocketAddress, options: DialOptions, events: DialEvents): Dial;
-  /** TLS over a connected stream that nobody has started. `timeout`: for the time in which the peer has to answer. */
+  /** TLS over a connected stream that was not started. `timeout`: the time in which the peer must answer. */
   secure(
     plain: Duplex,
     context: TlsContext,

@@ -85,7 +85,7 @@ export function schedulerContract(test: ContractTest): void {
     assert.deepEqual(ran, ["event", "end 1", "end 2", "next 1", "next 2"]);
   });
 
-  test("tasks of the turn's end run between two callbacks of a turn where that is asked for", async ({ network, run }) => {
+  test("tasks of the turn's end run between two callbacks of a turn after endTurnSoon", async ({ network, run }) => {
     const ran: string[] = [];
     const turns = new Set<number>();
     const task = (name: string, more = () => {}) => ({

@@ -1,24 +1,24 @@
-/** What is known of the way between the two ends of a stream, and how much may wait at its beginning. */
+/** Measurements of the network path of a stream, and the limit of unsent bytes in its socket. */
 import * as c from "../os/constants.ts";
 import { setOption } from "../os/socket.ts";
 import { tcpInfo } from "../os/tcp_info.ts";
 import type { Millis } from "./network.ts";
 
 export interface PathMeasure {
-  /** The smallest seen lately. */
+  /** The smallest round-trip time seen lately. */
   readonly roundTrip: Millis;
   /** Bytes per ms that reached the peer when we last sent without a pause; 0 before that. */
   readonly deliveryRate: number;
 }
 
 export interface NetworkPath {
-  /** Null where the system does not say. One system call. */
+  /** Null where the system does not report it. Costs one system call. */
   measure(): PathMeasure | null;
-  /** From now on the stream takes more only while fewer than `bytes` wait in it to be sent for the first time. */
+  /** From now on the stream takes more only while fewer than `bytes` in it have not been sent yet. */
   limitUnsent(bytes: number): void;
 }
 
-/** The way of a TCP socket, whose descriptor stays its owner's. */
+/** The path of a TCP socket, whose descriptor remains its owner's. */
 export class TcpPath implements NetworkPath {
   readonly #fd: number;
 

@@ -33,8 +33,8 @@ import { UdpSocket } from "./udp.ts";
 
 const LONGEST_WAIT = 1000;
 /**
- * Timers that run in one turn, and ms they may take together; those behind them run in the next turns. The number is for
- * what timers leave to the end of the turn: a PING that leaves its connection costs 20 us.
+ * The timers that run in one turn, and the ms that they may take together; the others run in the next turns. The number
+ * allows for work that timers leave to the end of the turn: sending a PING costs 20 us.
  */
 const TIMERS_PER_TURN = 64;
 const TIMER_MS_PER_TURN = 1;
@@ -64,7 +64,7 @@ export class Reactor implements net.Network, SocketLoop {
   #turnEnd = new Set<net.TurnTask>();
   readonly #closing: number[] = [];
   #now = performance.now();
-  /** When the timers of this turn have had their time. */
+  /** When the time for the timers of this turn is over. */
   #timersUntil = 0;
   readonly #moreTimers = (ran: number): boolean => this.#mayRunTimer(ran);
   #stopped = false;
@@ -167,7 +167,7 @@ export class Reactor implements net.Network, SocketLoop {
     let turnsSinceYield = 0;
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
-      // A timer that was due in the last turn is work that is left over.
+      // A timer that was already due in the last turn is work left over from it.
       const busy = this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
         (nextTimer !== null && nextTimer <= this.#now);
       const timeout = busy ? 0 : untilTimer(nextTimer);
@@ -258,8 +258,8 @@ export class Reactor implements net.Network, SocketLoop {
   }
 
   /**
-   * Between two timers. Most turns have one at most, and read no clock for it. Where the turn is to end soon, the others
-   * wait for the next one.
+   * Called between two timers. Most turns run one timer at most and read no clock for it. After `endTurnSoon` the
+   * other timers wait for the next turn.
    */
   #mayRunTimer(ran: number): boolean {
     const now = performance.now();

@@ -1,20 +1,20 @@
 /**
- * Turns of those whose work is more than a turn should hold. However many they are, one of them works in each turn of
- * the loop (or a few, where each has little to do), so everybody else waits for one at most
- * (`docs/spec/observed.md` O32).
+ * Takes turns between tasks whose work is more than one turn of the event loop should hold. However many tasks there
+ * are, one of them runs in each turn (or a few, where each has little to do), so all other work is delayed by one task
+ * at most (`docs/spec/observed.md` O32).
  */
 import type { Scheduler, TurnTask } from "./network.ts";
 
-/** Those who wait for their turn; it decides who is next. */
+/** The waiting tasks; the implementation decides which one is next. */
 export interface Waiting<T> {
   readonly size: number;
-  /** One that waits already keeps its place. */
+  /** A task that waits already keeps its place. */
   add(task: T): void;
-  /** Takes out whoever is next; undefined: nobody, or nobody who still has something to do. */
+  /** Removes and returns the next task; undefined: there is none that still has work. */
   shift(): T | undefined;
 }
 
-/** In the order of their coming. */
+/** In order of arrival. */
 export class InOrder<T> implements Waiting<T> {
   readonly #tasks = new Set<T>();
 
@@ -37,14 +37,14 @@ export class InOrder<T> implements Waiting<T> {
 
 export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
   readonly #scheduler: Pick<Scheduler, "nextTurn" | "turn">;
-  /** Whoever has nothing more to do takes its turn and does nothing. */
+  /** A task that has no work left still gets its turn and does nothing. */
   readonly #waiting: Waiting<T>;
   readonly #perTurn: number;
-  /** The turn in which the last one worked, and how many have worked in it. */
+  /** The turn in which a task last ran, and how many have run in it. */
   #lastTurn = -1;
   #worked = 0;
 
-  /** `perTurn`: how many work in one turn. */
+  /** `perTurn`: how many tasks run in one turn. */
   constructor(
     scheduler: Pick<Scheduler, "nextTurn" | "turn">,
     perTurn = 1,
@@ -55,7 +55,7 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
     this.#waiting = waiting;
   }
 
-  /** `task` works in a later turn, when those who wait have had theirs. */
+  /** `task` runs in a later turn, after the tasks that wait already. */
   add(task: T): void {
     this.#waiting.add(task);
     this.#scheduler.nextTurn(this);
@@ -69,11 +69,11 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
   }
 
   runTurn(): void {
-    // Whoever comes back during the turn waits like the others, and may have what is left of it.
+    // A task that is added again during the turn goes to the end of the queue, and may run if the turn has room left.
     while (this.#waiting.size > 0 && this.#hasRoom()) {
       const task = this.#waiting.shift();
       if (task === undefined) break;
-      // Before the task, which may throw.
+      // Scheduled before the task runs, which may throw.
       if (this.#waiting.size > 0) this.#scheduler.nextTurn(this);
       this.#worked++;
       task.runTurn();

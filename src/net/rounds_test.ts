@@ -58,7 +58,7 @@ Deno.test("rounds: who is alone works at once, the next one in the turn after", 
   assert.equal(turns.next.size, 0, "and then the loop may wait");
 });
 
-Deno.test("rounds: a few a turn, where each has little to do", () => {
+Deno.test("rounds: several tasks run in a turn, where each has little to do", () => {
   const turns = new Turns(), rounds = new Rounds(turns, 3);
   const said: string[] = [];
   for (let i = 0; i < 8; i++) {

@@ -71,8 +71,8 @@ export class TimerQueue {
    * which sets itself again without a delay cannot hold the loop. Returns how many ran. What a callback throws
    * passes through; the timers behind it stay queued, and the next call runs them.
    *
-   * `mayGoOn` is asked between two timers, with how many have run. When it says no, the rest stays queued in its
-   * order, and {@link nextAt} is not later than `now`.
+   * `mayGoOn` is called between two timers with the number of timers run so far. When it returns false, the other
+   * timers stay queued in order, and {@link nextAt} is not later than `now`.
    */
   runDue(now: Millis, mayGoOn: (ran: number) => boolean = () => true): number {
     this.#now = Math.max(this.#now, now);

@@ -71,7 +71,7 @@ Deno.test("timers: a throwing callback passes its error on and loses no other ti
   assert.deepEqual(ran, ["before", "behind"]);
 });
 
-Deno.test("timers: a run that is cut short leaves the rest in its order, before all that is set meanwhile", () => {
+Deno.test("timers: an interrupted run leaves the other timers in order, ahead of all that are set later", () => {
   const queue = new TimerQueue();
   const ran: string[] = [];
   const set = (name: string, at: number) => queue.after(at, () => void ran.push(name));
@@ -91,7 +91,7 @@ Deno.test("timers: a run that is cut short leaves the rest in its order, before 
   assert.deepEqual(ran.slice(4), ["new 0", "new 1", "new 2", "new 3"]);
 });
 
-Deno.test("timers: one runs in each call, even where no time is left for a second one", () => {
+Deno.test("timers: each call runs one timer, even where no time is left for a second one", () => {
   const queue = new TimerQueue();
   for (let i = 0; i < 3; i++) queue.after(1, () => {});
   for (let left = 3; left > 0; left--) assert.equal(queue.runDue(5, () => false), 1);

@@ -22,8 +22,8 @@ import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
 /**
- * Of one read: a record costs 3 us however little it carries, and a peer may send records of one byte. Full records fill
- * 256 KiB with 16 of them.
+ * Records in one read. A record costs 3 us however little it carries, and a peer may send records of one byte. Sixteen
+ * full records fill 256 KiB.
  */
 const RECORDS_PER_READ = 32;
 /** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
@@ -110,7 +110,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     const before = session.bytesFromSocket();
     const now = this.#loop.now();
     let filled = 0;
-    // Where records are left, `readable` stays true, and the next read has its turn behind others.
+    // Where records are left, `readable` stays true, and the next read happens after other sockets were served.
     for (let records = RECORDS_PER_READ; records > 0; records--) {
       const count = session.read(filled === 0 ? into : into.subarray(filled), now);
       if (count <= 0) {

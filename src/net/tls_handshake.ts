@@ -52,7 +52,7 @@ export class TlsHandshake implements Handshake, FdHandler {
       setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
     }
     this.#timer = loop.after(timeout, () => this.#timedOut());
-    // The local address is wanted for the log too, and must be asked for while the descriptor is ours for sure.
+    // The local address is also logged, and must be read while the descriptor certainly belongs to us.
     this.#turns = new HandshakeTurns(loop, { role, own: tcp.local.ip, peer: tcp.remote.ip }, () => this.#step());
     const announced = tcp.handOver(this);
     if (!announced || role === "client") this.#turns.add();
@@ -128,7 +128,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     this.#events.onSecureFailure(ending);
   }
 
-  /** The time limit is the peer's: what it has waited for us comes on top. */
+  /** The time limit is for the peer: the time in which it waited for us is added. */
   #timedOut(): void {
     const ours = this.#turns.takeQueuedTime();
     if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());

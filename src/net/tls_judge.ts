@@ -58,7 +58,7 @@ export class TlsJudge {
   }
 }
 
-/** The end of a good handshake. A user that throws out of `onSecure` has not taken the stream: it ends, and is told. */
+/** Ends a successful handshake. If `onSecure` throws, its user has not taken the stream: it is closed and notified. */
 export function handToUser(events: SecureEvents, duplex: Duplex, peer: TlsPeer): void {
   try {
     events.onSecure(duplex, peer);

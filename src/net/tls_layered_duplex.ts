@@ -19,7 +19,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly #layer: TlsLayer;
   readonly #plain: Duplex;
   readonly #overhead = new RecordOverhead();
-  /** Of what the session has read, as it counts it. */
+  /** Bytes that the session has read, as counted by the session. */
   #seen = 0;
   #sink: DuplexSink | null = null;
   #blocked = false;
@@ -85,7 +85,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     if (this.ended || into.length === 0) return 0;
     for (;;) {
       const count = this.#layer.session.read(into, this.#scheduler.now());
-      // After each pull, since a flood may go on for as long as the stream below has something.
+      // Checked after each pull: a flood may continue for as long as the stream below has data.
       if (!this.#allows(Math.max(0, count))) return this.#fail(FLOOD);
       if (count > 0) {
         // The stream below may have had more than it has announced yet, and does not announce what it was read from.

@@ -6,7 +6,7 @@ import { MemoryNetwork } from "./memory_network.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
-/** A stream that never runs dry, and counts what was read. */
+/** A stream that always has data, and counts the bytes that were read. */
 class Endless implements Duplex {
   readonly local = { ip: LOOPBACK_V4, port: 1 };
   readonly remote = { ip: LOOPBACK_V4, port: 2 };
@@ -63,7 +63,7 @@ Deno.test("TLS within TLS: records without data end the stream, within one read"
   assert.ok(plain.taken <= 256 * 1024, `${plain.taken} bytes were taken`);
 });
 
-Deno.test("TLS within TLS: small records with data in them do not", () => {
+Deno.test("TLS within TLS: small records with data do not end the stream", () => {
   const { duplex } = duplexOf(32);
   for (let i = 0; i < 1000; i++) assert.ok(duplex.read(new Uint8Array(1024)) > 0);
 });

@@ -90,7 +90,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
 
-  /** The time limit is the peer's: what it has waited for us comes on top. */
+  /** The time limit is for the peer: the time in which it waited for us is added. */
   #timedOut(): void {
     const ours = this.#turns.takeQueuedTime();
     if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());

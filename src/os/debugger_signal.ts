@@ -1,7 +1,6 @@
 /**
- * The signal by which this runtime opens its debugger: SIGUSR1, at 127.0.0.1:9229, without asking for anything
- * (Deno 2.9.2 and later; there is no setting against it). Whoever may connect there runs code in the proxy and reads
- * its private keys.
+ * The signal by which this runtime opens its debugger: SIGUSR1, at 127.0.0.1:9229, without authentication (Deno 2.9.2
+ * and later; no setting turns it off). Anyone who can connect there runs code in the proxy and reads its private keys.
  */
 import { libc } from "./libc.ts";
 
@@ -9,18 +8,18 @@ const SIGUSR1 = 10;
 const SIG_IGN = Deno.UnsafePointer.create(1n);
 
 /**
- * Has SIGUSR1 ignored from now on. To be called first of all, in the main isolate.
+ * Makes the process ignore SIGUSR1. Must be called before anything else, in the main isolate.
  *
- * The runtime takes the signal half a second after its start. It has one system handler for each signal and installs
- * it with the first listener only, so a listener of ours makes it do that now. What it adds later changes nothing in
- * the kernel, where the signal stays ignored.
+ * The runtime registers its handler half a second after its start. It has one system handler for each signal and
+ * installs it with the first listener only. So a listener of ours makes it install the handler now, and this function
+ * then sets the signal to ignored. Listeners that the runtime adds later do not change that in the kernel.
  */
 export function ignoreDebuggerSignal(): void {
   Deno.addSignalListener("SIGUSR1", () => {});
   libc.signal(SIGUSR1, SIG_IGN);
 }
 
-/** Ignores it again. False when it was not ignored any more: the runtime does not do what is said above. */
+/** Ignores the signal again. False when it was not ignored any more: the runtime behaves otherwise than said above. */
 export function keepDebuggerSignalIgnored(): boolean {
   const before = libc.signal(SIGUSR1, SIG_IGN);
   return Deno.UnsafePointer.equals(before, SIG_IGN);

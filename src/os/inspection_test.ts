@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 
-Deno.test("inspection: is forbidden for good, and the process can still look at itself", async () => {
+Deno.test("inspection: once forbidden it stays forbidden, and the process can still inspect itself", async () => {
   const module = new URL("inspection.ts", import.meta.url).href;
-  // In a process of its own, as the switch is one of the process.
+  // Runs in a process of its own, since the flag applies to the whole process.
   const script = `const { allowsInspection, forbidInspection } = await import("${module}");
     const before = allowsInspection();
     const done = forbidInspection();

@@ -6,10 +6,10 @@ import { SystemError } from "./errno.ts";
 /** Offsets in `struct ifaddrs` where pointers have 64 bits. */
 const NEXT = 0, ADDRESS = 24;
 const LENGTHS: Readonly<Record<number, number>> = { [AF_INET]: 16, [AF_INET6]: 28 };
-/** A list longer than this is cut: a pod has a handful. */
+/** A longer list is cut off here: a pod has a handful of addresses. */
 const MOST = 1024;
 
-/** Each address as `struct sockaddr_in` or `sockaddr_in6`. Throws {@link SystemError}. */
+/** Returns each address as `struct sockaddr_in` or `sockaddr_in6`. Throws {@link SystemError}. */
 export function interfaceAddresses(): Uint8Array<ArrayBuffer>[] {
   const cell = new BigUint64Array(1);
   if (libc.getifaddrs(new Uint8Array(cell.buffer)) !== 0) throw new SystemError("getifaddrs", errno());

@@ -7,7 +7,7 @@ export const MAX_PARTS = 64;
 
 const vector = new Uint8Array(16 * MAX_PARTS);
 const words = new Uint32Array(vector.buffer);
-/** The memory that the vector points at, while the kernel works on it. */
+/** Keeps the memory that the vector points at alive while the kernel uses it. */
 const inUse: { bytes: Uint8Array | null } = { bytes: null };
 
 /** Checked here, as the kernel would write wherever it is told to. */

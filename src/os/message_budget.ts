@@ -1,13 +1,13 @@
 /**
- * How many handshake messages (key updates, tickets) one TLS peer may send after its handshake. Honest peers send a few
- * tickets at the start, and a key update once in many gigabytes. Data between the messages earns nothing by itself: a
- * peer that sends one byte after each key update is a flooder too.
+ * Limits the handshake messages (key updates, tickets) that one TLS peer may send after its handshake. Normal peers
+ * send a few tickets at the start, and a key update once in many gigabytes. Data between the messages adds to the
+ * budget only by its volume: a peer that sends one byte after each key update floods too.
  */
-/** Messages that may come at once. */
+/** Messages that may be sent in one burst. */
 const BURST = 64;
-/** ms of waiting that earn one more message. */
+/** ms after which one more message is allowed. */
 const MS_PER_MESSAGE = 1000;
-/** Bytes received that earn one more message. */
+/** Received bytes after which one more message is allowed. */
 const BYTES_PER_MESSAGE = 1 << 20;
 
 export class MessageBudget {
@@ -21,7 +21,7 @@ export class MessageBudget {
     this.#bytes = bytes;
   }
 
-  /** Pays for one message. False: there have been too many. */
+  /** Takes one message from the budget. False: the peer has sent too many. */
   take(now: number, bytes: number): boolean {
     const earned = (now - this.#at) / MS_PER_MESSAGE + ((bytes - this.#bytes) >>> 0) / BYTES_PER_MESSAGE;
     this.#at = now;

@@ -1,18 +1,18 @@
 /**
- * Addresses of our own memory, for foreign code. The garbage collector does not know that an address is in use, so
- * whoever hands one out keeps the memory alive with it: each function here does. Nobody else takes an address (lint:
+ * Addresses of our own memory, for foreign code. The garbage collector does not know that an address is in use, so code
+ * that passes one on must keep the memory alive: each function here does. No other file may take an address (lint:
  * `rooms/pointer`).
  */
 
-/** What the structures of foreign code point at: it lives as long as the structure. By offset, so that each is replaced. */
+/** Memory that structures of foreign code point at, kept alive as long as the structure. Keyed by offset in it. */
 const targets = new WeakMap<ArrayBufferLike, Map<number, ArrayBufferLike>>();
 const addresses = new WeakMap<ArrayBufferLike, number>();
-/** What foreign code works on at this moment. */
+/** Memory that foreign code uses at this moment. */
 let inUse: unknown = null;
 
 /**
- * Calls `use` with the address of the first byte of `bytes`, which cannot go away before `use` returns. The address is
- * worth nothing afterwards.
+ * Calls `use` with the address of the first byte of `bytes`, which stay alive until `use` returns. The address must not
+ * be used afterwards.
  */
 export function withPointer<T>(bytes: Uint8Array, use: (pointer: Deno.PointerValue) => T): T {
   const before = inUse;
@@ -25,8 +25,8 @@ export function withPointer<T>(bytes: Uint8Array, use: (pointer: Deno.PointerVal
 }
 
 /**
- * Writes the address of `target`'s first byte into `structure`, at `offset`, as a pointer of 64 bits. `target` lives as
- * long as `structure`, or until another one is written to the same place.
+ * Writes the address of `target`'s first byte into `structure`, at `offset`, as a pointer of 64 bits. `target` stays
+ * alive as long as `structure`, or until another address is written to the same place.
  */
 export function pointAt(structure: ArrayBufferView, offset: number, target: ArrayBufferView): void {
   const at = structure.byteOffset + offset;
@@ -44,9 +44,9 @@ export function pointerTo(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The address of a view's first byte, as a number. Backing stores do not move, so it is remembered. It keeps nothing
- * alive: only for code that writes many addresses of memory that it holds itself, in a field or in a variable of its
- * module, until the foreign call has returned (`ADDRESS_FILES` in `tools/check_rooms.ts`).
+ * The address of a view's first byte, as a number. Backing stores do not move, so the address is cached. It does not
+ * keep the memory alive: it is only for code that writes many addresses of memory that it holds itself, in a field or
+ * in a variable of its module, until the foreign call has returned (`ADDRESS_FILES` in `tools/check_rooms.ts`).
  */
 export function addressOf(view: ArrayBufferView): number {
   let base = addresses.get(view.buffer);

@@ -11,13 +11,13 @@ function pointerIn(structure: Uint8Array, offset: number): bigint {
   return new DataView(structure.buffer, structure.byteOffset).getBigUint64(offset, true);
 }
 
-/** Makes so much garbage that the collector runs, and asks it to where it can be asked. */
+/** Makes enough garbage for the collector to run, and starts it directly where that is possible. */
 function collect(): void {
   for (let i = 0; i < 200; i++) new Uint8Array(1 << 20).fill(i, 0, 4096);
   libc.malloc_trim(0);
 }
 
-Deno.test("pointers: a structure and its cell point at what they were given, parts of buffers too", () => {
+Deno.test("pointers: structures and cells point at the given memory, also inside of a buffer", () => {
   const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6);
   assert.deepEqual(read(pointerIn(pointerTo(bytes.subarray(2)), 0), 3), [3, 4, 5]);
   const structure = new Uint8Array(40);
@@ -25,7 +25,7 @@ Deno.test("pointers: a structure and its cell point at what they were given, par
   assert.deepEqual(read(pointerIn(structure, 24), 2), [2, 3]);
 });
 
-Deno.test("pointers: what a structure points at lives as long as the structure", () => {
+Deno.test("pointers: the memory that a structure points at lives as long as the structure", () => {
   const structure = new Uint8Array(16);
   for (const offset of [0, 8]) pointAt(structure, offset, new Uint8Array(4096).fill(7 + offset));
   const cells = Array.from({ length: 100 }, (_, i) => pointerTo(new Uint8Array(4096).fill(i)));

@@ -1,9 +1,9 @@
 /**
- * Writing to standard output and standard error without ever waiting for whoever reads them.
+ * Writing to standard output and standard error without waiting for the process that reads them.
  *
- * The usual log is a pipe to a container runtime. When its reader stands still, a plain write blocks the thread, and a
- * worker's thread carries the traffic of the whole node. The descriptor itself cannot be made non-blocking: that flag
- * belongs to the open file, which the process shares with its parent and its siblings.
+ * The log usually goes to a pipe that a container runtime reads. When the reader stalls, a plain write blocks the
+ * thread, and a worker's thread carries the traffic of the whole node. The descriptor itself cannot be made
+ * non-blocking: that flag belongs to the open file, which the process shares with its parent and its siblings.
  */
 import { EAGAIN, EINTR, SystemError } from "./errno.ts";
 import * as c from "./constants.ts";
@@ -11,16 +11,16 @@ import { cString, errno, intCell, libc } from "./libc.ts";
 
 /** How to write to a descriptor without waiting. Plain data: isolates share it. */
 export type Output =
-  /** A pipe or a terminal, opened again for us alone, so that the flag for "do not wait" is ours too. */
+  /** A pipe or a terminal, opened again for this process alone, so that O_NONBLOCK does not affect others. */
   | { readonly how: "own"; readonly fd: number }
-  /** A socket: the flag goes with each call. */
+  /** A socket: MSG_DONTWAIT is passed with each call. */
   | { readonly how: "socket"; readonly fd: number }
-  /** A pipe or a terminal that could not be opened again (it belongs to another user): ask before each write. */
+  /** A pipe or a terminal that could not be opened again (it belongs to another user): polled before each write. */
   | { readonly how: "ask-first"; readonly fd: number }
   /** A file: writes do not wait for a reader. */
   | { readonly how: "file"; readonly fd: number };
 
-/** PIPE_BUF of Linux: a pipe that can be written to takes this much at once, and does not mix it with other writes. */
+/** PIPE_BUF of Linux: a writable pipe takes this much at once, and does not mix it with other writes. */
 export const PIPE_ATOMIC = 4096;
 
 /** `fd`: standard output or standard error. Where it is opened again, the new descriptor stays open as long as the process lives. */
@@ -34,7 +34,7 @@ export function openOutput(fd: number): Output {
   return own < 0 ? { how: "ask-first", fd } : { how: "own", fd: own };
 }
 
-/** Bytes taken of the first `length`; 0 when none can be taken now. Throws a {@link SystemError} for all else. */
+/** Returns how many of the first `length` bytes were written; 0 when it would block. Throws a {@link SystemError}. */
 export function writeOutput({ how, fd }: Output, bytes: Uint8Array<ArrayBuffer>): number {
   for (;;) {
     const taken = attempt(how, fd, bytes);

@@ -9,7 +9,7 @@ import { openOutput, type Output, writeOutput } from "./standard_output.ts";
 const PAGE = new Uint8Array(4096).fill(46);
 const O_RDWR = 2, F_GETFL = 3;
 
-/** Writes pages until nothing is taken; returns the bytes taken. */
+/** Writes pages until nothing is taken; returns the bytes written. */
 function fill(output: Output): number {
   let sum = 0;
   for (let taken; (taken = writeOutput(output, PAGE)) > 0;) sum += taken;
@@ -26,20 +26,20 @@ async function openPipe(folder: string): Promise<OwnedDescriptor> {
   return new OwnedDescriptor(libc.open(cString(`${folder}/pipe`), O_RDWR, 0));
 }
 
-Deno.test("standard output: a pipe that nobody reads takes what it can hold, and then nothing", async () => {
+Deno.test("standard output: a pipe without a reader takes what it can hold, and then nothing", async () => {
   using folder = tempDir();
   using pipe = await openPipe(folder.path);
   const output = openOutput(pipe.fd);
   using own = new OwnedDescriptor(output.fd);
   assert.equal(output.how, "own");
   assert.equal(fill(output), capacity(pipe));
-  assert.equal(libc.fcntl(pipe.fd, F_GETFL, 0) & c.O_NONBLOCK, 0, "what others share is as it was");
+  assert.equal(libc.fcntl(pipe.fd, F_GETFL, 0) & c.O_NONBLOCK, 0, "the shared descriptor is unchanged");
   libc.read(pipe.fd, new Uint8Array(4096), 4096);
   assert.equal(fill(output), 4096);
   assert.notEqual(own.fd, pipe.fd);
 });
 
-Deno.test("standard output: a pipe that cannot be opened again is asked before each write", async () => {
+Deno.test("standard output: a pipe that cannot be opened again is polled before each write", async () => {
   using folder = tempDir();
   using pipe = await openPipe(folder.path);
   const output: Output = { how: "ask-first", fd: pipe.fd };
@@ -47,7 +47,7 @@ Deno.test("standard output: a pipe that cannot be opened again is asked before e
   assert.equal(fill(output), capacity(pipe) - 4096);
 });
 
-Deno.test("standard output: a socket that nobody reads takes what it can hold, and then nothing", async () => {
+Deno.test("standard output: a socket that nothing reads from takes what it can hold, and then nothing", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   using socket = new OwnedDescriptor(libc.socket(c.AF_INET, c.SOCK_STREAM, 0));
@@ -70,7 +70,7 @@ Deno.test("standard output: a file takes all", () => {
   assert.equal(Deno.statSync(path).size, 4096);
 });
 
-Deno.test("standard output: whoever reads it is gone: an error that says so", async () => {
+Deno.test("standard output: a write after the reader has closed its end throws an error that says so", async () => {
   using folder = tempDir();
   using pipe = await openPipe(folder.path);
   using writeEnd = new OwnedDescriptor(libc.open(cString(`${folder.path}/pipe`), c.O_WRONLY, 0));

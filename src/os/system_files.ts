@@ -1,6 +1,6 @@
 /**
- * Files by libc that the runtime would not allow: those of `/proc` are for processes that may do everything
- * (`--allow-all`), and the proxy is started with less (`README.md`, Permissions).
+ * Reads files through libc that the runtime would not allow: for files of `/proc` it requires all permissions
+ * (`--allow-all`), and the proxy is started with fewer (`README.md`, Permissions).
  */
 import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";
@@ -9,14 +9,14 @@ import { OwnedDescriptor } from "./owned_descriptor.ts";
 
 const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
 const STATX_INO = 0x100;
-/** `struct statx`, the same on every architecture: where its fields stand, and its size. */
+/** `struct statx`, the same on every architecture: offsets of its fields, and its size. */
 const STATX = { inode: 32, deviceMajor: 136, deviceMinor: 140, size: 256 };
-/** `struct linux_dirent64`: where an entry's length and its name stand. */
+/** `struct linux_dirent64`: offsets of an entry's length and name. */
 const ENTRY = { length: 16, name: 19 };
 const CHUNK = 65_536;
 const DOT = 0x2e;
 
-/** The text, cut off after `most` bytes or a few more. Throws {@link SystemError}. */
+/** Returns the text, cut off after `most` bytes or a few more. Throws {@link SystemError}. */
 export function readSystemFile(path: string, most = Infinity): string {
   using file = open(path);
   const decoder = new TextDecoder();
@@ -30,7 +30,7 @@ export function readSystemFile(path: string, most = Infinity): string {
   }
 }
 
-/** What a symbolic link says. Throws {@link SystemError}. */
+/** Returns the target of a symbolic link. Throws {@link SystemError}. */
 export function readSystemLink(path: string): string {
   const text = new Uint8Array(4096);
   const length = libc.readlink(cString(path), text, text.length);
@@ -38,7 +38,7 @@ export function readSystemLink(path: string): string {
   return new TextDecoder().decode(text.subarray(0, length));
 }
 
-/** How many names a folder has at this moment. Throws {@link SystemError}. */
+/** Returns how many entries a folder has now. Throws {@link SystemError}. */
 export function countSystemFolder(path: string): number {
   using folder = open(path);
   const chunk = new Uint8Array(CHUNK);
@@ -53,18 +53,18 @@ export function countSystemFolder(path: string): number {
   }
 }
 
-/** Device and inode, the same text for the same file only: of a path, or of what a descriptor stands for. Throws. */
+/** Device and inode of a path or of an open descriptor: equal texts mean the same file. Throws {@link SystemError}. */
 export function fileIdentity(file: string | number): string {
   const status = new Uint8Array(STATX.size);
   const [folder, path, flags] = typeof file === "number" ? [file, "", AT_EMPTY_PATH] : [AT_FDCWD, file, 0];
   if (libc.statx(folder, cString(path), flags, STATX_INO, status) !== 0) throw new SystemError("statx", errno());
   const view = new DataView(status.buffer);
-  // As the kernel puts them together: a minor number has 20 bits.
+  // Combined as the kernel does: a minor number has 20 bits.
   const device = view.getUint32(STATX.deviceMajor, true) * 2 ** 20 + view.getUint32(STATX.deviceMinor, true);
   return `${device}:${view.getBigUint64(STATX.inode, true)}`;
 }
 
-/** Also where the runtime would not allow to look. */
+/** Works also where the runtime would not allow access. */
 export function systemFileExists(path: string): boolean {
   try {
     fileIdentity(path);
@@ -80,7 +80,7 @@ function open(path: string): OwnedDescriptor {
   return new OwnedDescriptor(descriptor);
 }
 
-/** `.` or `..`, which are in every folder. */
+/** `.` and `..`, which every folder has. */
 function isDots(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === DOT && (bytes[at + 1] === 0 || (bytes[at + 1] === DOT && bytes[at + 2] === 0));
 }

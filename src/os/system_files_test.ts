@@ -15,7 +15,7 @@ Deno.test("system files: texts of any length, links and names are read as the ru
   assert.equal(countSystemFolder(dir.path), 3003);
 });
 
-Deno.test("system files: an identity is that of the file, whichever way it is named", () => {
+Deno.test("system files: an identity is that of the file, whichever path leads to it", () => {
   using dir = tempDir();
   const [a, b] = [dir.write("a", ""), dir.write("b", "")];
   Deno.symlinkSync(a, `${dir.path}/link`);
@@ -26,7 +26,7 @@ Deno.test("system files: an identity is that of the file, whichever way it is na
   assert.equal(fileIdentity(0), fileIdentity("/proc/self/fd/0"));
 });
 
-Deno.test("system files: what cannot be read is named with the reason", () => {
+Deno.test("system files: an error names the file and the reason", () => {
   for (const read of [readSystemFile, readSystemLink, countSystemFolder, fileIdentity]) {
     assert.throws(() => read("/nowhere"), (error) => error instanceof SystemError && error.code === "ENOENT");
   }

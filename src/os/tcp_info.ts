@@ -2,12 +2,12 @@
 import * as c from "./constants.ts";
 import { intCell, libc } from "./libc.ts";
 
-/** Up to and with `tcpi_delivery_rate`, of Linux 4.9. */
+/** Up to and including `tcpi_delivery_rate`, of Linux 4.9. */
 const LENGTH = 168;
 const SMOOTHED_ROUND_TRIP = 68, SMALLEST_ROUND_TRIP = 148, DELIVERY_RATE = 160;
 
 export interface TcpInfo {
-  /** Microseconds; the smallest that was seen lately, so without what waits in queues. */
+  /** Microseconds; the smallest seen lately, so without the time in queues. */
   readonly roundTrip: number;
   /** Bytes per second that reached the peer when we last sent without a pause. */
   readonly deliveryRate: number;
@@ -17,13 +17,13 @@ const bytes = new Uint8Array(LENGTH);
 const view = new DataView(bytes.buffer);
 const length = intCell();
 
-/** Null where the kernel tells less, or it is no TCP socket. One system call. */
+/** Null where the kernel reports less, or the descriptor is not a TCP socket. Costs one system call. */
 export function tcpInfo(fd: number): TcpInfo | null {
   length.value = LENGTH;
   if (libc.getsockopt(fd, c.SOL_TCP, c.TCP_INFO, bytes, length.bytes) !== 0 || length.value < LENGTH) return null;
   const smallest = view.getUint32(SMALLEST_ROUND_TRIP, true);
   return {
-    // The kernel says 2^32-1 before it has measured.
+    // The kernel reports 2^32-1 before it has measured.
     roundTrip: smallest === 0xffffffff ? view.getUint32(SMOOTHED_ROUND_TRIP, true) : smallest,
     deliveryRate: Number(view.getBigUint64(DELIVERY_RATE, true)),
   };

@@ -7,7 +7,7 @@ export type TlsFailure =
   | { readonly kind: "certificate"; readonly text: string; readonly leaf: Uint8Array }
   /** The path is valid, but the application does not want this peer. */
   | { readonly kind: "refused"; readonly text: string }
-  /** A callback of ours threw. */
+  /** One of our callbacks threw. */
   | { readonly kind: "internal"; readonly text: string }
   | { readonly kind: "no-certificate" }
   /** Handshake messages without end and without data between them. */

@@ -128,7 +128,7 @@ export class NativeTls {
     return HELLO_BAD;
   }
 
-  /** Nothing may be thrown through OpenSSL, which would not be done with its session then: the session fails instead. */
+  /** An exception must not unwind through OpenSSL, which is still using its session: the session fails instead. */
   #guarded<T>(failed: T, run: () => T): T {
     try {
       return run();

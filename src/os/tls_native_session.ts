@@ -40,13 +40,13 @@ export interface PathRefusal {
 
 export type TlsRole = "client" | "server";
 
-/** A socket, which stays the caller's, and the size that the write buffer before it grows to for bulk. */
+/** A socket, which stays the caller's, and the size to which the write buffer in front of it grows for bulk. */
 export interface TlsCarrier {
   readonly fd: number;
   readonly writeBuffer: number;
 }
 
-/** Bytes of the write buffer at first, OpenSSL's default. */
+/** Initial size of the write buffer in bytes, OpenSSL's default. */
 const FIRST_WRITE_BUFFER = 4096;
 /** A write up to this length fits into it as one record. */
 const SMALL_WRITE = FIRST_WRITE_BUFFER - 64;
@@ -61,11 +61,11 @@ export class NativeTlsSession {
   readonly #contextNumber: number;
   readonly #role: TlsRole;
   readonly #onSocket: boolean;
-  /** What the write buffer grows to with the first large write; 0: it has grown, or cannot. */
+  /** Size to which the write buffer grows with the first large write; 0: it has grown already, or cannot grow. */
   #growTo: number;
   /** The write buffer may hold something. */
   #unflushed = false;
-  /** Null until the first message behind the handshake: most peers send none. */
+  /** Null until the first message after the handshake: most peers send none. */
   #messages: MessageBudget | null = null;
   /** ms: the time of the last {@link read}. */
   #readAt = 0;
@@ -143,8 +143,8 @@ export class NativeTlsSession {
   }
 
   /**
-   * Bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. `now`: ms of a
-   * monotonic clock.
+   * Returns the bytes read (at most one record), or one of WOULD_BLOCK, CLOSED_BY_PEER (close_notify), BROKEN. `now`:
+   * ms of a monotonic clock.
    */
   read(into: Uint8Array, now: number): number {
     this.#tls.working = this;
@@ -177,7 +177,7 @@ export class NativeTlsSession {
     return false;
   }
 
-  /** Most connections never send bulk, and 64 KiB for each of thousands is much. Only while the buffer is empty. */
+  /** Called only while the buffer is empty. Most connections never send bulk, so it starts small. */
   #growWriteBuffer(): void {
     this.#tls.library.crypto.BIO_ctrl(this.#writeBio, BIO_SET_BUFFER_SIZE, this.#growTo, WRITE_SIDE);
     this.#growTo = 0;
@@ -272,7 +272,7 @@ export class NativeTlsSession {
     this.#tls.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
   }
 
-  /** A callback of ours threw: what it was to decide is undecided, so the session is over. */
+  /** One of our callbacks threw. Its decision is missing, so the session fails. */
   breakOff(text: string): void {
     this.failure ??= { kind: "internal", text };
   }

@@ -59,9 +59,9 @@ export class Connections {
   readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
-  /** Those that {@link cutAll} has still to cut, the youngest last; null: it was not called. */
+  /** Connections that {@link cutAll} has still to cut, the youngest last; null: it was not called. */
   #toCut: LiveConnection[] | null = null;
-  /** Of them, those that came since the last portion: cut beside the next one, or they could put off the end. */
+  /** Of these, the ones added since the last portion. They are cut with the next one, so they cannot delay the end. */
   #latecomers = 0;
   /** Streams and captured connections that wait for an application to accept. */
   readonly pendingDials = new PendingDials();
@@ -124,8 +124,8 @@ export class Connections {
   }
 
   /**
-   * Cuts all, some of them in each turn, and whatever comes meanwhile. The youngest first: so streams before the tunnel
-   * they came by, each with its own record. Idempotent.
+   * Cuts all connections, some in each turn, and those that are added meanwhile. The youngest come first, so that
+   * streams are cut before their tunnel, each with its own log record. Idempotent.
    */
   cutAll(rounds: Rounds): void {
     if (this.#toCut !== null) return;
@@ -135,7 +135,7 @@ export class Connections {
     rounds.take(task);
   }
 
-  /** Cuts those that there are now, some of them in each turn, in the order of {@link cutAll}. */
+  /** Cuts the connections that exist now, some in each turn, in the order of {@link cutAll}. */
   cutPresent(rounds: Rounds): void {
     inPortions(rounds, this.#entries.values().map(({ connection }) => connection).reverse(), (connection) => {
       if (this.#entries.get(connection.registration)?.connection === connection) connection.cut(null);

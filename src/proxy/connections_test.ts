@@ -113,7 +113,7 @@ Deno.test("forced: the youngest goes first, each exactly once", () => {
   assert.deepEqual(order, [3, 2, 1]);
 });
 
-Deno.test("forced: many go in portions, the youngest first, and what comes meanwhile goes before what is left", () => {
+Deno.test("forced: connections are cut in portions, the youngest first; those added meanwhile go before the rest", () => {
   const { connections, open } = bed();
   const memory = new MemoryNetwork();
   const order: number[] = [];
@@ -125,7 +125,7 @@ Deno.test("forced: many go in portions, the youngest first, and what comes meanw
   connections.cutAll(new Rounds(memory));
   connections.cutAll(new Rounds(memory));
   assert.equal(order.length, PORTION);
-  // More than a portion of them in each turn could put off the end for ever.
+  // More new ones than a portion in each turn could delay the end for ever.
   for (let port = 1000; port < 1000 + 2 * PORTION; port++) add(port);
   memory.step();
   assert.deepEqual(order.slice(PORTION, PORTION + 3), [1031, 1030, 1029]);
@@ -205,7 +205,7 @@ Deno.test("dataplane 5.4 immediate, and with nothing to wait for", () => {
   }
 });
 
-Deno.test("those that are there are cut, in portions and the youngest first; those that come later are not", () => {
+Deno.test("existing connections are cut, in portions and the youngest first; those added later are not", () => {
   const { connections, open } = bed();
   const memory = new MemoryNetwork();
   const order: number[] = [];

@@ -1,17 +1,17 @@
 /**
- * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Whoever is cut comes back at once,
- * and each new connection begins with full budgets: so those of such a peer are smaller (`STRICT_LIMITS`). Others of the
- * same identity feel little of it, as only bursts are smaller.
+ * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Such a peer reconnects at once, and
+ * each new connection begins with full budgets, so theirs are smaller (`STRICT_LIMITS`). Other workloads with the same
+ * identity are hardly affected, as only bursts are smaller.
  */
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Millis } from "../net/network.ts";
 
 const REMEMBERED: Millis = 60_000;
-/** Identities are few, but whoever may ask for certificates could make many. */
+/** There are few identities, but a peer that can get certificates could invent many. */
 const MOST = 1024;
 
 export class CutPeers {
-  /** Until when, the oldest first. */
+  /** When each identity is removed, the oldest first. */
   readonly #until = new Map<SpiffeId, Millis>();
 
   add(identity: SpiffeId, now: Millis): void {

@@ -5,7 +5,7 @@ import type { PodContext } from "./pod_context.ts";
 
 export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
 
-/** `graceful`: connections may go on for `deadline` ms. `immediate`: they end now, some of them in each turn. */
+/** `graceful`: connections may continue for `deadline` ms. `immediate`: they end now, some in each turn. */
 export type DrainMode = { readonly kind: "graceful"; readonly deadline: Millis } | { readonly kind: "immediate" };
 
 /** Calls `done` once, when no connection is left. The listener has been closed before. */

@@ -1,19 +1,19 @@
-/** What is used of a CONNECT's header list, so that the rest (up to 64 KiB) does not live as long as its tunnel. */
+/** The used parts of a CONNECT's header list, so that the rest (up to 64 KiB) can be freed before the tunnel ends. */
 import type { HeaderList } from "../h2/seam.ts";
 import { parseForwardedHost } from "../mesh/forwarded.ts";
 
-/** A DNS name is shorter (RFC 1035 §2.3.4), and so is any address. */
+/** Longer than any DNS name (RFC 1035 §2.3.4) and any address. */
 const LONGEST_HOST = 255;
 
 export interface InboundRequest {
-  /** Empty where there is none. */
+  /** Empty where the header is missing. */
   readonly method: string;
   readonly authority: string | null;
   /** The service that the client named (`docs/spec/xds-state.md` 6.3). */
   readonly forwardedHost: string | null;
   /** `x-forwarded-network`. */
   readonly network: string | null;
-  /** All values, as they came. */
+  /** All values, as they were received. */
   readonly baggage: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function readInboundRequest(headers: HeaderList): InboundRequest {
   return { method, authority, forwardedHost, network, baggage: baggage ?? NO_BAGGAGE };
 }
 
-/** The same without what only the opening of the record needs. */
+/** The same without the fields that are only needed when the connection record is opened. */
 export function withoutBaggage(request: InboundRequest): InboundRequest {
   return request.baggage.length === 0 ? request : { ...request, baggage: NO_BAGGAGE };
 }

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readInboundRequest, withoutBaggage } from "./inbound_request.ts";
 
-Deno.test("inbound request: what is used of the headers, and nothing else", () => {
+Deno.test("inbound request: the headers in use are read, and no others", () => {
   const request = readInboundRequest([
     [":method", "CONNECT"],
     [":authority", "10.0.0.2:80"],
@@ -21,7 +21,7 @@ Deno.test("inbound request: what is used of the headers, and nothing else", () =
   assert.deepEqual(withoutBaggage(request).baggage, []);
 });
 
-Deno.test("inbound request: a request without headers, and a host that is too long to be one", () => {
+Deno.test("inbound request: a request without headers, and a forwarded host that is too long", () => {
   const none = { method: "", authority: null, forwardedHost: null, network: null, baggage: [] };
   assert.deepEqual(readInboundRequest([]), none);
   assert.deepEqual(readInboundRequest([["forwarded", `host=${"h".repeat(256)}`]]), none);

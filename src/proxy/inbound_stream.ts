@@ -48,7 +48,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   /** What came before the application was there; its window bounds it. */
   #early: PendingBytes | null = null;
   #earlyEnd = false;
-  /** Where it is to be dialled. */
+  /** The address to dial. */
   #admitted: { readonly route: InboundRoute; readonly local: Workload } | null = null;
   #dialing = false;
   #done = false;
@@ -171,8 +171,8 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
   }
 
   /**
-   * Dials at the end of the turn, so that a stream whose HEADERS and RST_STREAM come in one read (rapid reset) causes no
-   * dial.
+   * Dials at the end of the turn, so that a stream whose HEADERS and RST_STREAM arrive in one read (rapid reset) causes
+   * no dial.
    */
   runTurn(): void {
     const admitted = this.#admitted;
@@ -180,7 +180,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     if (!this.#done && admitted !== null) this.#dial(admitted.route, admitted.local);
   }
 
-  /** What a caller says about itself counts only when it was let in, and comes by a gateway that the mesh names. */
+  /** A caller's baggage is used only when policies allow the call and it comes by a gateway that the mesh names. */
   #openRecord(route: InboundRoute, local: Workload, allowed: boolean): ConnectionRecord {
     const { state, settings, telemetry, loop } = this.#context;
     const { address: { ip }, identity } = this.#peer;
@@ -220,7 +220,7 @@ export class InboundStream implements StreamHandler, InboundConnection, CopyMete
     });
     this.#abort = () => dial.abort();
     this.#dialing = true;
-    // May end this one or others.
+    // May end this stream or others.
     connections.pendingDials.add(this, settings.maxPendingDials);
   }
 

@@ -34,7 +34,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   readonly #onEnd: () => void;
   registration = 0;
   #abort: () => void = () => {};
-  /** The plain stream belongs to it from its beginning on. */
+  /** The tunnel owns the plain stream from the beginning. */
   #handshake: Handshake | null = null;
   #server: ServerConnection | null = null;
   #identity: SpiffeId | null = null;
@@ -74,7 +74,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     this.#end();
   }
 
-  /** Before the handshake it waits for what we lack. */
+  /** Before the handshake begins, the peer waits for something on our side. */
   get peerSince(): Millis | null {
     return this.#handshake?.peerSince ?? null;
   }
@@ -131,8 +131,8 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
   #serve(duplex: Duplex, tls: TlsPeer): void {
     this.#abort = () => {};
     const identity = this.#identity;
-    // The library asks about every path before it says that a peer is secure. All access rests on that, so it is
-    // checked here too.
+    // The library calls `accept` for every path before it reports a peer as secure. All access control relies on that,
+    // so it is checked here too.
     if (identity === null || tls.chain.length === 0) {
       duplex.close(true);
       return this.#refuse("tls handshake error: the handshake ended without a certificate of the peer");
@@ -186,7 +186,7 @@ export class InboundTunnel implements LiveConnection, UnprovenPeer {
     else if (isTakenBack(failure.reason)) lines.warn("revoked", log, failure.reason, peer);
     else if (failure.code !== ErrorCode.NO_ERROR) {
       const message = `HBONE connection closed: ${failure.reason}`;
-      // Reasons that are ours are few.
+      // There are few reasons of our own.
       lines.warn(message, log, message, peer);
     } else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
     this.#end();

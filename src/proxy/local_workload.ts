@@ -5,22 +5,22 @@ import type { MeshState } from "../mesh/state.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
 
 export const WORKLOAD_WAIT: Millis = 5000;
-/** For an answer to a DNS question where the mesh seems to be behind, which takes it a fraction of a second. */
+/** For an answer to a DNS question where the mesh seems to be behind, which lasts for a fraction of a second. */
 const DOUBTED_WAIT: Millis = 1000;
 /** Who waits for a workload that is not believed has it looked at again so often. */
 const LOOK_AGAIN: Millis = 250;
 
-/** What is to be told to those who wait for a workload that is not there. */
+/** The reason given to callers that wait for a workload that is not there. */
 export interface Unknown {
   readonly kind: "unknown";
-  /** Null: there is no more to say than that it is not known. */
+  /** Null: there is nothing to add to the fact that it is not known. */
   readonly reason: string | null;
 }
 
-/** A pod's workload, or why it has none. */
+/** A pod's workload, or the reason why it has none. */
 export type Identified = { readonly kind: "known"; readonly workload: Workload } | Unknown;
 
-/** Decides whether the workload that the mesh has by the pod's name, null where it has none, is this pod's. */
+/** Decides whether the workload that the mesh has by the pod's name (null: none) belongs to this pod. */
 export type Identify = (found: Workload | null) => Identified;
 
 const believe: Identify = (found) =>
@@ -44,7 +44,7 @@ export class LocalWorkload {
   #doubted = false;
   #lookAgain: Timer | null = null;
 
-  /** `identify`: default: who has the name is the workload. */
+  /** `identify`: default: the workload with the pod's name is accepted. */
   constructor(state: MeshState, scheduler: Scheduler, name: WorkloadName, identify: Identify = believe) {
     this.#state = state;
     this.#scheduler = scheduler;
@@ -66,15 +66,15 @@ export class LocalWorkload {
   }
 
   /**
-   * Where there is none now: how long a DNS question may wait for it. Clients give up after 5 s, so a long wait looks to
-   * them as if nobody answered. While the control plane is away nothing can come.
+   * Where there is no workload now: how long a DNS question may wait for it. Clients give up after 5 s, so a long wait
+   * looks like no answer to them. While the control plane is away, no workload can arrive.
    */
   get patience(): Millis {
     if (this.#state.freshness === "stale") return 0;
     return this.#doubted ? DOUBTED_WAIT : WORKLOAD_WAIT;
   }
 
-  /** Where there is none now: calls back when it comes, with null after `limit`. Call the result to stop waiting. */
+  /** Without a workload now: calls back when it arrives, or with null after `limit`. The result stops the wait. */
   wait(use: (workload: Workload | null) => void, limit: Millis = WORKLOAD_WAIT): () => void {
     const end = (workload: Workload | null) => {
       stop();

@@ -152,7 +152,7 @@ Deno.test("a DNS question waits less where the mesh seems to be behind, and not 
   local.close();
 });
 
-Deno.test("when the control plane answers again, the workload is looked at again", () => {
+Deno.test("when the control plane answers again, the workload is checked again", () => {
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const state = stateOf(POD);
   state.setFreshness("stale");

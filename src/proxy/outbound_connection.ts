@@ -91,7 +91,7 @@ export class OutboundConnection implements LiveConnection, DuplexSink, CopyMeter
   cut(): void {
     if (this.#done) return;
     this.#copy?.cut();
-    // What was cut off must not look like an end, whatever stage it is in (`docs/spec/dataplane.md` 5.4).
+    // A cut connection must not look like a clean end, in any state (`docs/spec/dataplane.md` 5.4).
     this.#client.close(true);
     this.#end();
     this.#opened()?.cancel(this.#context.loop.network.now());

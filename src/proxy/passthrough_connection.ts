@@ -123,7 +123,7 @@ export class PassthroughConnection implements InboundConnection, DuplexSink, Cop
     });
     this.#abort = () => dial.abort();
     this.#dialing = true;
-    // May end this one or others.
+    // May end this connection or others.
     connections.pendingDials.add(this, settings.maxPendingDials);
   }
 

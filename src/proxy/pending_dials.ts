@@ -1,19 +1,20 @@
 /**
- * Dials of applications under way for one listener of a pod, and who gives way when there are too many. An application
- * that is not there, or a port whose SYNs are dropped, holds a dial for its whole time limit; one caller must not keep
- * others out by that. So whoever holds most loses its oldest dials: a caller, or all callers of one port together.
+ * Dials of applications in flight for one listener of a pod, and which of them fail when there are too many. An
+ * application that is not there, or a port whose SYNs are dropped, holds a dial for its whole time limit; one caller
+ * must not block other callers by that. So whichever holds most loses its oldest dials: a caller, or a port for all
+ * callers.
  */
 import type { Call } from "../mesh/authorize.ts";
 import { NumberMap } from "../net/number_map.ts";
 
-/** Looking for the largest holder costs a millisecond, so more than one dial gives way. To end one takes 50 us. */
+/** Finding the largest holder costs a millisecond, so several dials are ended together. Each takes 50 us. */
 const PORTION = 16;
 
 export interface PendingDial {
-  /** Its number in `Connections`, by which they come in order. */
+  /** Its number in `Connections`, which is in order of arrival. */
   readonly registration: number;
   readonly call: Call;
-  /** The dial ends, and the caller is told. `why` stands behind `connection failed: `. */
+  /** Ends the dial and notifies the caller. `why` is appended to `connection failed: `. */
   giveWay(why: string): void;
 }
 
@@ -24,7 +25,7 @@ export class PendingDials {
     return this.#dials.size;
   }
 
-  /** `most`: how many may be under way. */
+  /** `most`: how many may be in flight. */
   add(dial: PendingDial, most: number): void {
     this.#dials.set(dial.registration, dial);
     if (this.#dials.size > most) this.#makeRoom(most);
@@ -37,7 +38,7 @@ export class PendingDials {
   #makeRoom(most: number): void {
     const dials = this.#dials.values();
     const callers = largest(dials, callerOf), ports = largest(dials, portOf);
-    // Of one caller that dials one port it is the caller.
+    // When one caller dials one port, the caller is named.
     const holder = callers.dials.length >= ports.dials.length ? `caller ${callers.key}` : `port ${ports.key}`;
     const { dials: held } = callers.dials.length >= ports.dials.length ? callers : ports;
     const why = `gave way to others, as ${most} connections wait for applications already, ` +

@@ -31,7 +31,7 @@ function add(to: PendingDials, count: number, make: (index: number) => Dial): Di
 
 const gone = (dials: readonly Dial[]) => dials.filter(({ why }) => why !== null).length;
 
-Deno.test("pending dials: beyond the bound the oldest of the caller that holds most give way, with the reason", () => {
+Deno.test("pending dials: beyond the bound the oldest of the caller that holds most fail, with the reason", () => {
   const dials = new PendingDials();
   const [others, crowd] = [add(dials, 20, () => new Dial("b", 80)), add(dials, 80, (i) => new Dial("a", i))];
   const [newcomer] = add(dials, 1, () => new Dial("c", 80));
@@ -44,7 +44,7 @@ Deno.test("pending dials: beyond the bound the oldest of the caller that holds m
   assert.equal(dials.size, 85);
 });
 
-Deno.test("pending dials: of many callers of one port that does not answer, those of this port", () => {
+Deno.test("pending dials: with many callers of one port that does not answer, dials of this port fail", () => {
   const dials = new PendingDials();
   const others = add(dials, 20, () => new Dial("b", 80));
   const crowd = add(dials, 81, (i) => new Dial(`a${i}`, 6666));
@@ -59,7 +59,7 @@ Deno.test("pending dials: plain connections have no identity, so their addresses
   assert.deepEqual([gone(others), gone(crowd)], [0, 16]);
 });
 
-Deno.test("pending dials: one that has ended takes no room", () => {
+Deno.test("pending dials: a dial that has ended takes no room", () => {
   const dials = new PendingDials();
   const ended = add(dials, MOST, () => new Dial("a", 80));
   for (const dial of ended) dials.delete(dial);

@@ -108,7 +108,7 @@ export class PodProxy {
     else this.#beginDrain(mode);
   }
 
-  /** Cuts what there is now. Listeners stay, and what comes later is judged anew. */
+  /** Cuts the existing connections. Listeners stay open, and later connections are judged anew. */
   cutConnections(): void {
     for (const { connections } of this.#components) connections.cutPresent(this.#parts.loop.rounds);
   }
@@ -136,7 +136,7 @@ export class PodProxy {
       for (const pool of this.#pools) pool.finish(poolEnded);
     });
     for (const { name, connections, context, beginDrain } of this.#components) {
-      // Who is cut need not be asked to leave.
+      // Connections that will be cut need no GOAWAY.
       if (mode.kind === "graceful") beginDrain();
       drainConnections(context, connections, name, mode, componentEnded);
     }

@@ -21,7 +21,7 @@ import {
 
 /** Larger than any negotiation. */
 const READ_SIZE = 1024;
-/** For the client to say what it wants. */
+/** Time limit for the client's request. */
 const NEGOTIATION_TIMEOUT: Millis = 10_000;
 
 export class Socks5Connection implements LiveConnection, DuplexSink {

@@ -3,10 +3,10 @@
  * alone bound nothing: whoever opens a thousand connections in a second would hold ten thousand of them.
  *
  * A crowd of honest peers waits for us, not the other way round, and must not be turned away for it. So only beyond
- * {@link MOST}, and only who has kept us waiting for {@link GRACE}, longer than honest peers take for an answer, makes
- * room for a newcomer. Those who wait for us are cheap before their first turn, which is when their TLS state is made;
- * beyond {@link MOST_WAITING} the oldest goes all the same. As the addresses that peers come from take turns
- * (`net/handshake_queue.ts`), that is one of the largest crowd.
+ * {@link MOST} does a new peer displace another one, and only one that has not answered for {@link GRACE}, longer than
+ * honest peers take. Peers that wait for us are cheap before their first turn, which is when their TLS state is
+ * created; beyond {@link MOST_WAITING} the oldest is closed all the same. As the addresses of the peers take turns
+ * (`net/handshake_queue.ts`), that is one of the largest group.
  */
 import type { Millis } from "../net/network.ts";
 
@@ -14,18 +14,18 @@ import type { Millis } from "../net/network.ts";
 export const MOST = 1024;
 export const GRACE: Millis = 1000;
 export const MOST_WAITING = 4096;
-/** Peers that a newcomer has looked at. */
+/** Peers that are examined for each new peer. */
 const LOOKS = 8;
 
 export interface UnprovenPeer {
-  /** Since when it keeps us waiting; null: it waits for us. */
+  /** Since when we have been waiting for this peer; null: it waits for us. */
   readonly peerSince: Millis | null;
   /** It has to make room for others. */
   crowdedOut(): void;
 }
 
 export class Unproven {
-  /** In the order in which they came or were last looked at. */
+  /** In the order in which they connected or were last examined. */
   readonly #peers = new Set<UnprovenPeer>();
 
   get size(): number {

@@ -26,7 +26,7 @@ Deno.test("unproven: any number may come at once, and has its time", () => {
   assert.equal(crowdedOut(peers), 0);
 });
 
-Deno.test("unproven: those who have kept us waiting make room, several for each newcomer", () => {
+Deno.test("unproven: peers that have not answered in time are displaced, several for each new peer", () => {
   const unproven = new Unproven();
   const [first, second] = [crowd(unproven, MOST, 0), crowd(unproven, MOST, 1)];
   const newcomers = crowd(unproven, MOST / 4, GRACE);
@@ -35,7 +35,7 @@ Deno.test("unproven: those who have kept us waiting make room, several for each 
   assert.deepEqual([crowdedOut(second), crowdedOut(newcomers)], [MOST, 0]);
 });
 
-Deno.test("unproven: who waits for us is not turned away for it", () => {
+Deno.test("unproven: a peer that waits for us is not displaced for that", () => {
   const unproven = new Unproven();
   const waiting = crowd(unproven, MOST, 0, null);
   const silent = crowd(unproven, MOST, 0);
@@ -43,7 +43,7 @@ Deno.test("unproven: who waits for us is not turned away for it", () => {
   assert.deepEqual([crowdedOut(waiting), crowdedOut(silent)], [0, MOST]);
 });
 
-Deno.test("unproven: but there is an end of those who wait for us, too", () => {
+Deno.test("unproven: the number of peers that wait for us is bounded too", () => {
   const unproven = new Unproven();
   const waiting = crowd(unproven, 2 * MOST_WAITING, 0, null);
   assert.ok(unproven.size <= MOST_WAITING, `${unproven.size} are held`);

@@ -10,7 +10,7 @@ export function label(name: string, value: string | null | undefined): string {
 
 const encoder = new TextEncoder();
 
-/** The beginning of `text` that takes at most `bytes` bytes as UTF-8. */
+/** The longest prefix of `text` that takes at most `bytes` bytes as UTF-8. */
 export function cutToBytes(text: string, bytes: number): string {
   if (text.length * 3 <= bytes) return text;
   const { read } = encoder.encodeInto(text, new Uint8Array(bytes));

@@ -1,7 +1,7 @@
 /**
- * Warnings and errors that a peer can cause as often as it likes would fill the disk and hide everything else. Of each
- * cause {@link MOST} lines are written in a minute; then one line says how many were left out. Access log lines are
- * records of connections and are not limited.
+ * Limits warnings and errors that a peer can cause as often as it likes: they would fill the disk and hide everything
+ * else. {@link MOST} lines of each cause are written in a minute; then one line reports how many were suppressed.
+ * Access log lines are records of connections and are not limited.
  */
 import type { Scheduler, Timer } from "../net/network.ts";
 import type { LogScope } from "./log.ts";
@@ -10,7 +10,7 @@ import type { Fields } from "./log_fields.ts";
 const MINUTE = 60_000;
 /** Lines of one cause in a minute. */
 const MOST = 10;
-/** Causes with a count of their own; those beyond share one. Most are words in the code, some name a policy. */
+/** Causes that are counted separately; further ones share one count. Most are constants, some name a policy. */
 const MAX_CAUSES = 64;
 const OTHERS = "";
 
@@ -20,14 +20,14 @@ type Severity = "warn" | "error";
 interface Minute {
   written: number;
   leftOut: number;
-  /** Writes down what was left out, in the words of the last line that was. */
+  /** Logs the number of suppressed lines, with the text of the last one. */
   summary: () => void;
   timer: Timer;
 }
 
 export class LineLimit {
   readonly #scheduler: Pick<Scheduler, "after">;
-  /** A cause is forgotten after a minute without a line that was left out. */
+  /** A cause is removed after a minute without a suppressed line. */
   readonly #minutes = new Map<string, Minute>();
   #closed = false;
 
@@ -35,7 +35,7 @@ export class LineLimit {
     this.#scheduler = scheduler;
   }
 
-  /** `cause`: a short constant text that names what happened, not to whom. */
+  /** `cause`: a short constant text that names what happened, but not which peer it happened to. */
   warn(cause: string, scope: LogScope, message: string, fields?: Fields): void {
     this.#write("warn", cause, scope, message, fields);
   }
@@ -44,7 +44,7 @@ export class LineLimit {
     this.#write("error", cause, scope, message, fields);
   }
 
-  /** Says what was left out so far. From then on nothing is limited, since nobody would say it. Idempotent. */
+  /** Logs the counts so far. From then on nothing is limited, since no count would be logged any more. Idempotent. */
   close(): void {
     this.#closed = true;
     for (const minute of this.#minutes.values()) {

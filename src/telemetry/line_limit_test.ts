@@ -11,7 +11,7 @@ function bench() {
   return { scheduler, limit, scope, lines: () => log.lines().map((line) => line.split("\t").slice(1).join(" ")) };
 }
 
-Deno.test("line limit: ten lines of a cause in a minute, then how many were left out", () => {
+Deno.test("line limit: ten lines of a cause in a minute, then the number of suppressed ones", () => {
   const { scheduler, limit, scope, lines } = bench();
   for (let i = 0; i < 1000; i++) limit.warn("closed", scope, `closed ${i}`, { peer: i });
   limit.error("other", scope, "something else");
@@ -26,7 +26,7 @@ Deno.test("line limit: ten lines of a cause in a minute, then how many were left
   assert.equal(lines().length, 13, "in the next minute there is room again");
 });
 
-Deno.test("line limit: nothing is kept of a cause that has become quiet", () => {
+Deno.test("line limit: a cause without further lines is removed", () => {
   const { scheduler, limit, scope, lines } = bench();
   for (let i = 0; i < 11; i++) limit.warn("closed", scope, "closed");
   scheduler.advance(10 * 60_000);
@@ -40,10 +40,10 @@ Deno.test("line limit: nothing is kept of a cause that has become quiet", () => 
   scheduler.advance(60_000);
   assert.equal(lines().length, 22, "no timer is left");
   for (let i = 0; i < 20; i++) limit.warn("closed", scope, "at the end");
-  assert.equal(lines().length, 42, "nobody would say that they were left out");
+  assert.equal(lines().length, 42, "lines are not limited after close");
 });
 
-Deno.test("line limit: causes without end share one count", () => {
+Deno.test("line limit: causes beyond the limit share one count", () => {
   const { limit, scope, lines } = bench();
   for (let i = 0; i < 1000; i++) limit.warn(`cause ${i}`, scope, "x");
   assert.equal(lines().length, 64 + 10);

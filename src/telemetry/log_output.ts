@@ -4,14 +4,14 @@ import type { Log } from "./log.ts";
 import { LogWriter, type LogWriterOwner } from "./log_writer.ts";
 import { OutputTurn } from "./output_turn.ts";
 
-/** Plain data, to be sent to workers. */
+/** Plain data that can be sent to workers. */
 export interface LogOutput {
   readonly output: Output;
-  /** Of {@link OutputTurn}. */
+  /** Shared memory of {@link OutputTurn}. */
   readonly turn: SharedArrayBuffer;
 }
 
-/** Once for the process. `fd`: 1 for standard output, 2 for standard error. */
+/** Called once in the process. `fd`: 1 for standard output, 2 for standard error. */
 export function openLogOutput(fd: 1 | 2): LogOutput {
   return { output: openOutput(fd), turn: new SharedArrayBuffer(4) };
 }
@@ -20,10 +20,10 @@ export function writerTo({ output, turn }: LogOutput, owner?: LogWriterOwner): L
   return new LogWriter({ write: (bytes) => writeOutput(output, bytes) }, owner, new OutputTurn(turn));
 }
 
-/** For {@link LogWriterOwner.onDropped}. */
+/** Logs a gap in the log. For {@link LogWriterOwner.onDropped}. */
 export function logDropped(log: Log, count: number): void {
   log.scope("ztunnel::telemetry").warn(
-    `${count} log lines were dropped, as standard output took no more: whatever reads it is too slow or stood still ` +
+    `${count} log lines were dropped, as standard output took no more: its reader is too slow or has stalled ` +
       `(container runtime, full disk)`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Where log lines wait and leave (`docs/spec/config-admin.md` 6.1). Nothing here waits for whoever reads the log: what
- * the output does not take stays in a bounded queue and is tried again; lines beyond it are dropped and counted
- * (`docs/spec/observed.md` O72).
+ * The queue of log lines (`docs/spec/config-admin.md` 6.1). Nothing here waits for the reader of the log: lines that
+ * the output does not take stay in a bounded queue and are written later; lines beyond the bound are dropped and
+ * counted (`docs/spec/observed.md` O51).
  *
  * Several isolates write to the same descriptor. Each write holds whole lines and, unless one line is longer, at most
  * PIPE_BUF bytes: the kernel does not mix such writes to a pipe (pipe(7)). Longer lines are kept together by
@@ -9,59 +9,59 @@
  */
 import { OutputTurn } from "./output_turn.ts";
 
-/** Standard output in production. Never waits. */
+/** Standard output in production. Its writes never block. */
 export interface LogSink {
-  /** How many bytes were taken; 0 when none can be taken now. Throws where it will not take any more. */
+  /** Returns how many bytes were written; 0 when it would block. Throws when it cannot take any more. */
   write(bytes: Uint8Array<ArrayBuffer>): number;
 }
 
-/** What the owner of a {@link LogWriter} does for it. */
+/** Callbacks to the owner of a {@link LogWriter}. */
 export interface LogWriterOwner {
-  /** The first line after a flush has come: call {@link LogWriter.flush} at the end of the turn. */
+  /** The first line after a flush was added: call {@link LogWriter.flush} at the end of the turn. */
   flushSoon(): void;
   /** The sink takes nothing now: call {@link LogWriter.retry} after `delay` ms. */
   retryAfter(delay: number): void;
-  /** The sink takes lines again, and this many were lost meanwhile: log that. */
+  /** The sink takes lines again, and this many were dropped in between: log that. */
   onDropped(count: number): void;
 }
 
 const NOBODY: LogWriterOwner = { flushSoon() {}, retryAfter() {}, onDropped() {} };
 
 const LINES_MAX = 10_000;
-/** UTF-16 code units of all lines that wait: one byte of memory each for ASCII, two for other text. */
+/** UTF-16 code units of all waiting lines: one byte of memory each for ASCII, two for other text. */
 const CHARACTERS_MAX = 8 * 1024 * 1024;
 /** Characters gathered before they are written without being asked. */
 const BATCH = 32 * 1024;
 /** PIPE_BUF of Linux. */
 const ATOMIC = 4096;
-/** Bytes being written; a long line makes it larger for a while. */
+/** Bytes being written; a long line enlarges it for a while. */
 const BUFFER = 2 * ATOMIC;
 const BUFFER_MAX = 16 * ATOMIC;
-/** Between two attempts while no line comes, ms. */
+/** ms between two attempts while no line is added. */
 const RETRY = 10;
-/** Between two attempts while the caller waits, ms. */
+/** ms between two attempts while the caller waits. */
 const PAUSE = 1;
-/** Lines that have left are removed from the queue's front in groups of this many. */
+/** Written lines are removed from the front of the queue in groups of this many. */
 const REMOVED_TOGETHER = 1000;
 
 export class LogWriter {
   #lines: string[] = [];
-  /** Of `#lines`: the first that is not yet in the buffer. */
+  /** Index in `#lines` of the first line that is not yet in the buffer. */
   #head = 0;
-  /** Of the lines from `#head` on. */
+  /** Characters of the lines from `#head` on. */
   #characters = 0;
   #buffer = new Uint8Array(BUFFER);
-  /** What the buffer holds and the sink has not taken: bytes, and the lines that they belong to. */
+  /** Unwritten part of the buffer: its bytes, and the number of lines that they belong to. */
   #from = 0;
   #to = 0;
   #encoded = 0;
   readonly #encoder = new TextEncoder();
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
-  /** What the last attempt came to. */
+  /** Result of the last attempt. */
   #sinkIs: "taking" | "full" | "broken" = "taking";
   #flushAsked = false;
   #retryAsked = false;
-  /** Lines dropped since the log last said so. */
+  /** Lines dropped since the last log line about it. */
   #untold = 0;
   #dropped = 0;
 
@@ -89,7 +89,7 @@ export class LogWriter {
     return this.#lines.length - this.#head + this.#encoded;
   }
 
-  /** Lines lost since the start. */
+  /** Lines dropped since the start. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -111,7 +111,7 @@ export class LogWriter {
     else if (this.#sinkIs === "taking" && this.#untold > 0) this.#tellDropped();
   }
 
-  /** The time of `retryAfter` is over. */
+  /** Called when the time of `retryAfter` is over. */
   retry(): void {
     this.#retryAsked = false;
     this.flush();
@@ -126,7 +126,7 @@ export class LogWriter {
     }
   }
 
-  /** True when all has left. */
+  /** True when everything was written. */
   #write(): boolean {
     do {
       while (this.#from < this.#to) {
@@ -167,7 +167,7 @@ export class LogWriter {
     this.#head = 0;
   }
 
-  /** Once lines were dropped, all are until half of the queue is free: many small gaps would each need a line. */
+  /** Once a line was dropped, all are until half of the queue is free: many small gaps would each need a line. */
   #mustDrop(line: string): boolean {
     const lines = this.waiting;
     if (lines === 0) return false;

@@ -6,7 +6,7 @@ class Sink {
   readonly chunks: string[] = [];
   /** Bytes taken by each of the next writes; all when empty. */
   readonly answers: number[] = [];
-  /** Bytes it still takes. */
+  /** Bytes that it still takes. */
   room = Infinity;
   broken = false;
   write(bytes: Uint8Array): number {
@@ -87,7 +87,7 @@ Deno.test("log writer: a refusal between chunks loses no line", () => {
   assert.equal(sink.text, lines.join(""));
 });
 
-/** An owner that remembers what it is asked for, and logs how many lines were dropped. */
+/** An owner that records its callbacks, and logs how many lines were dropped. */
 class Owner implements LogWriterOwner {
   soon = 0;
   readonly delays: number[] = [];
@@ -142,7 +142,7 @@ Deno.test("log writer: while the sink takes nothing, 8 Mi characters wait", () =
   assert.equal(writer.waiting + writer.dropped, 200);
 });
 
-Deno.test("log writer: a line longer than all that may wait leaves when nothing else waits", () => {
+Deno.test("log writer: a line longer than the queue's limit is written when nothing else waits", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   writer.push(line(9 << 20));
@@ -150,7 +150,7 @@ Deno.test("log writer: a line longer than all that may wait leaves when nothing 
   assert.equal(sink.text.length, 9 << 20);
 });
 
-Deno.test("log writer: lines that were dropped are told where they are missing, once half of the queue is free", () => {
+Deno.test("log writer: dropped lines are reported where they are missing, once half of the queue is free", () => {
   const { sink, writer, owner } = stalled();
   for (const text of numbered(0, 10_001)) writer.push(text);
   sink.room = 4000 * 7;
@@ -167,7 +167,7 @@ Deno.test("log writer: lines that were dropped are told where they are missing, 
   assert.equal(writer.dropped, 2);
 });
 
-Deno.test("log writer: a sink that takes nothing is tried again without being asked, by one timer at a time", () => {
+Deno.test("log writer: a blocked sink is tried again by one timer at a time", () => {
   const { sink, writer, owner } = stalled();
   writer.push("a\n");
   writer.flush();
@@ -182,7 +182,7 @@ Deno.test("log writer: a sink that takes nothing is tried again without being as
   assert.equal(sink.text, "a\nb\n");
 });
 
-Deno.test("log writer: the end waits no longer than it is told for a sink that takes nothing", () => {
+Deno.test("log writer: at the end, a blocked sink is waited for until the given limit", () => {
   const { sink, writer } = stalled();
   writer.push("a\n");
   writer.drain(5);
@@ -190,7 +190,7 @@ Deno.test("log writer: the end waits no longer than it is told for a sink that t
   assert.equal(sink.text, "");
 });
 
-Deno.test("log writer: a broken sink is no error; what it lost is told once it works", () => {
+Deno.test("log writer: a broken sink is not an error; lost lines are reported once it works", () => {
   const sink = new Sink();
   const owner = new Owner();
   const writer = owner.writer = new LogWriter(sink, owner);
@@ -207,7 +207,7 @@ Deno.test("log writer: a broken sink is no error; what it lost is told once it w
   assert.equal(sink.text, "c\ndropped 2\n");
 });
 
-Deno.test("log writer: of two that share an output, none writes into a line of the other", () => {
+Deno.test("log writer: two writers that share an output do not write into each other's lines", () => {
   const sink = new Sink();
   const shared = new SharedArrayBuffer(4);
   const one = new LogWriter(sink, undefined, new OutputTurn(shared));

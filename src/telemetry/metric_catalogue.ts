@@ -67,7 +67,7 @@ export const FAMILIES = {
     "The total number of connections not tracked for CRL enforcement (unstable).",
     "reporter",
   ),
-  // The next five are ours.
+  // The Rust ztunnel does not have the next five.
   istio_certificates: gauge("The current number of workload certificates by state (unstable).", "state"),
   istio_certificate_expiration_timestamp_seconds: {
     ...gauge("The time at which the first of the workload certificates expires, 0 without any (unstable)."),
@@ -106,7 +106,7 @@ export const FAMILIES = {
   workload_manager_pending_proxy_count: gauge("The total number current workloads with pending proxies (unstable)."),
   workload_manager_proxies_started: counter("The total number of proxies that were started (unstable)."),
   workload_manager_proxies_stopped: counter("The total number of proxies that were stopped (unstable)."),
-  // These three are ours.
+  // The Rust ztunnel does not have these three.
   workload_manager_audits: counter("The total number of audits of enrolled pods against what serves them (unstable)."),
   workload_manager_audit_differences: gauge("The number of differences that the last audit of pods found (unstable)."),
   istio_held_bytes_limit_reached: counter(

@@ -26,7 +26,7 @@ export interface MetricsSnapshot {
   readonly cells: readonly Cell[];
   readonly histograms: readonly HistogramCell[];
   readonly traffic: TrafficSnapshot;
-  /** Series with their last values: the isolate has forgotten them. */
+  /** Series with their last values: the isolate has removed them. */
   readonly leaving: TrafficSnapshot;
 }
 

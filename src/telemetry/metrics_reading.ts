@@ -1,14 +1,14 @@
-/** An isolate's metrics in slices, so that a large number of series holds its loop for one slice at a time. */
+/** Reads an isolate's metrics in slices, so that many series block its event loop for one slice at most. */
 import type { Cell, HistogramCell, Metrics, MetricsSnapshot } from "./metrics.ts";
 import type { TrafficSeries } from "./traffic_metrics.ts";
 
-/** A slice ends with the item that reaches one of these. An item has up to 3 KB of labels. */
+/** A slice ends with the item that reaches one of these limits. An item has up to 3 KB of labels. */
 const SLICE_ITEMS = 256;
 const SLICE_MILLIS = 2;
 
 export interface MetricsSlice {
   readonly part: MetricsSnapshot;
-  /** There is no other. */
+  /** This is the last slice. */
   readonly ended: boolean;
 }
 
@@ -22,7 +22,7 @@ interface Gathered {
 export class MetricsReading {
   readonly #items: Iterator<(into: Gathered) => void, void, undefined>;
 
-  /** `now`: ms, of a clock that only goes forward. */
+  /** `now`: ms of a monotonic clock. */
   constructor(metrics: Metrics, private readonly now: () => number) {
     this.#items = itemsOf(metrics, now());
   }

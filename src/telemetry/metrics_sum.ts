@@ -1,8 +1,8 @@
 /**
- * One scrape's figures: the sums over all isolates, whose snapshots come in slices.
+ * The values of one scrape: sums over all isolates, whose snapshots arrive in slices.
  *
- * A series that one worker has forgotten may still be counted by another: then the sum must not fall, as whoever
- * scrapes takes that for a restart. {@link ForgottenTraffic} keeps what the one had counted until none has the series.
+ * A series that one worker has removed may still be counted by another. Then the sum must not decrease, which a scraper
+ * would take for a restart. {@link ForgottenTraffic} keeps the removed counts until no worker has the series.
  */
 import type { Cell, HistogramCell, MetricsSnapshot } from "./metrics.ts";
 import { addTraffic, copyTraffic, type TrafficSeries } from "./traffic_metrics.ts";
@@ -13,7 +13,7 @@ export class MetricsSum {
   readonly #traffic = new Map<string, TrafficSeries>();
   readonly #leaving = new Map<string, TrafficSeries>();
 
-  /** `part`: of any isolate. Copied, as the isolate may go on counting. */
+  /** `part`: of any isolate. It is copied, as the isolate may continue counting. */
   add({ cells, histograms, traffic, leaving }: MetricsSnapshot): void {
     for (const cell of cells) {
       const sum = this.#cells.get(keyOf(cell));
@@ -29,7 +29,7 @@ export class MetricsSum {
     for (const series of leaving) addTo(this.#leaving, series);
   }
 
-  /** Once, when all parts are there. */
+  /** Called once, when all parts have been added. */
   finish(forgotten: ForgottenTraffic = new ForgottenTraffic()): MetricsSnapshot {
     forgotten.settle(this.#traffic, this.#leaving);
     return {
@@ -41,12 +41,12 @@ export class MetricsSum {
   }
 }
 
-/** What workers had counted in series that they have forgotten and others have not, from scrape to scrape. */
+/** Counts of series that some workers have removed and others have not, kept from scrape to scrape. */
 export class ForgottenTraffic {
-  /** Its owner is the next {@link settle}: what nobody counts any more goes. */
+  /** Used until the next {@link settle}: series that no worker counts any more are removed then. */
   #kept = new Map<string, TrafficSeries>();
 
-  /** Adds to `traffic`, the series that are still counted, what belongs to them or is shown for the last time. */
+  /** Adds the kept counts and `leaving`, which is shown for the last time, to `traffic`, which is still counted. */
   settle(traffic: Map<string, TrafficSeries>, leaving: ReadonlyMap<string, TrafficSeries>): void {
     const kept = new Map<string, TrafficSeries>();
     for (const from of [this.#kept, leaving]) {

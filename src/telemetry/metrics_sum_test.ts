@@ -17,7 +17,7 @@ function scrape(forgotten: ForgottenTraffic, ...parts: readonly Partial<MetricsS
   return Object.fromEntries(sum.finish(forgotten).traffic.map(({ labels, sent }) => [labels, sent]));
 }
 
-Deno.test("metrics sum: a series that one worker forgets and another does not keeps its value", () => {
+Deno.test("metrics sum: a series that one worker removes and another does not keeps its value", () => {
   const forgotten = new ForgottenTraffic();
   assert.deepEqual(scrape(forgotten, { traffic: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
   assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
@@ -29,13 +29,13 @@ Deno.test("metrics sum: a series that one worker forgets and another does not ke
   assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, {}), { a: 1 });
 });
 
-Deno.test("metrics sum: a series that all forget is shown once more", () => {
+Deno.test("metrics sum: a series that all workers remove is shown once more", () => {
   const forgotten = new ForgottenTraffic();
   assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { leaving: [series("a", 2)] }), { a: 7 });
   assert.deepEqual(scrape(forgotten, {}, {}), {});
 });
 
-Deno.test("metrics reading: slices together are all there is, each of a bounded number of items", () => {
+Deno.test("metrics reading: the slices contain all metrics, each a bounded number of items", () => {
   const metrics = new Metrics();
   for (let i = 0; i < 1000; i++) metrics.cell("istio_xds_message", `type-${i}`).value = i;
   metrics.histogram("istio_dns_upstream_request_duration_seconds", "a", "udp", "s", "r");

@@ -29,7 +29,7 @@ function headOf(name: FamilyName, { kind, help, unit }: MetricFamily): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${unit === null ? "" : `# UNIT ${name} ${unit}\n`}`;
 }
 
-/** The samples of one label set after the other. */
+/** The samples, one label set after the other. */
 function* samplesOf(
   name: FamilyName,
   family: MetricFamily,

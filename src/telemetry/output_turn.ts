@@ -1,17 +1,17 @@
 /**
- * Whose turn it is to write to an output that several isolates share.
+ * A lock on an output that several isolates share.
  *
- * A write that does not wait may take only a part of a line. Whoever has written a part keeps the output until the rest
- * is out, so that no line of another isolate gets in between.
+ * A non-blocking write may take only a part of a line. The isolate that has written a part keeps the lock until the
+ * rest is written, so that no line of another isolate gets in between.
  */
 
 const FREE = 0;
-/** Somebody is in the middle of a call that does not wait. */
+/** An isolate is in a non-blocking write call. */
 const WRITING = 1;
-/** Somebody has written a part of a line, and waits until the output takes more. */
+/** An isolate has written a part of a line, and waits until the output takes more. */
 const KEPT = 2;
 
-/** How long to wait for somebody who is writing, ms. A write takes microseconds unless its thread is off the CPU. */
+/** ms to wait for an isolate that is writing. A write takes microseconds unless its thread is off the CPU. */
 const PATIENCE = 1;
 const TRIES = 3;
 
@@ -24,7 +24,7 @@ export class OutputTurn {
     this.#cell = new Int32Array(shared);
   }
 
-  /** True: write now, then {@link give}. False: somebody else has the output; try later. */
+  /** True: write now, then call {@link give}. False: another isolate holds the output; try later. */
   take(): boolean {
     if (this.#kept) return true;
     for (let tries = 0; tries < TRIES; tries++) {
@@ -36,7 +36,7 @@ export class OutputTurn {
     return false;
   }
 
-  /** `inLine`: a part of a line is written, so the output stays ours. */
+  /** `inLine`: only a part of a line is written, so the lock is kept. */
   give(inLine: boolean): void {
     this.#kept = inLine;
     Atomics.store(this.#cell, 0, inLine ? KEPT : FREE);

@@ -3,7 +3,7 @@ import { countSystemFolder, readSystemFile } from "../os/system_files.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface ProcessFiles {
-  /** How many names a folder has. */
+  /** Returns how many entries a folder has. */
   count(path: string): number;
   read(path: string): string;
 }

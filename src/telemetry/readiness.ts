@@ -14,15 +14,15 @@ export type ReadinessTask =
   | "certificate authority"
   | "revocation lists";
 
-/** What goes wrong though nothing is waited for. */
+/** A problem that no readiness task waits for. */
 export interface Trouble {
   readonly text: string;
-  /** It does not make the process unready, or not yet. */
+  /** The problem does not make the process unready, or not yet. */
   readonly ready: boolean;
 }
 
 export class Readiness {
-  /** Looked at with each question; set by the wiring. */
+  /** Called for each readiness request; set during wiring. */
   trouble: () => Trouble | null = () => null;
   readonly #pending = new Set<ReadinessTask>();
 

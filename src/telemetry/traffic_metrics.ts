@@ -2,9 +2,9 @@
  * Counters of traffic, one object per label set: found once per connection, then `series.received += n`
  * (`docs/spec/dataplane.md` 7.3, 7.5).
  *
- * The number of series is bounded, and more tightly that of series whose labels a peer chose itself: connections beyond
- * are counted together, in one series that says so. A series that has not moved for long is forgotten once its last
- * values were read.
+ * The number of series is bounded; the bound is lower for series whose labels a peer chose itself. Connections beyond
+ * the bounds are counted together, in one series whose label says so. A series that has not changed for long is removed
+ * once its last values were read.
  */
 import type { ResponseFlag } from "./response_flags.ts";
 import { TrafficLabels, type TrafficParties, type TrafficSides } from "./traffic_labels.ts";
@@ -30,14 +30,14 @@ export interface TrafficSeries {
 
 export type TrafficSnapshot = readonly TrafficSeries[];
 
-/** How many series there may be, and for how long. `MetricsSettings` of the configuration is one. */
+/** Bounds on the number and the lifetime of series. `MetricsSettings` of the configuration implements it. */
 export interface SeriesLimits {
   /** All series, at about 1 KB each. */
   readonly all: number;
-  /** Of those, series whose labels a peer chose itself by its baggage: of all peers, and of one identity. */
+  /** Series whose labels a peer chose itself by its baggage: of all peers, and of one identity. */
   readonly derived: number;
   readonly derivedPerIdentity: number;
-  /** Series that have not moved for this long are forgotten, ms; 0: never. */
+  /** Series that have not changed for this long are removed, ms; 0: never. */
   readonly expiry: number;
 }
 
@@ -48,14 +48,14 @@ export const SERIES_LIMITS: SeriesLimits = {
   expiry: 3_600_000,
 };
 
-/** A bound was met: what it counts, its value, and whose bound it is. */
+/** A bound was reached: what it counts, its value, and whose bound it is. */
 export interface SeriesOverflow {
   readonly bound: keyof Omit<SeriesLimits, "expiry">;
   readonly most: number;
   readonly identity: string | null;
 }
 
-/** For the log. */
+/** Text for the log. */
 export function seriesOverflowText({ bound, most, identity }: SeriesOverflow): string {
   const rest = `further ones are counted together, as source_workload="${TOO_MANY}"`;
   switch (bound) {
@@ -70,15 +70,15 @@ export function seriesOverflowText({ bound, most, identity }: SeriesOverflow): s
   }
 }
 
-/** Value of the workload's label in the one series of those whose labels would be too many. */
+/** Value of the workload label in the one series that counts all connections beyond the bounds. */
 const TOO_MANY = "too-many-series";
 
-/** A series and what is known of its life. */
+/** A series and what is known of its lifetime. */
 interface Entry {
   readonly series: TrafficSeries;
-  /** The identity whose baggage made the labels; null: they are the mesh's. */
+  /** The identity whose baggage made the labels; null: the labels come from the mesh. */
   readonly derivedFrom: string | null;
-  /** All counters together when they were last read, -1 before; and when that had changed, ms. */
+  /** Sum of all counters when they were last read, -1 before; and the time at which that had changed, ms. */
   sum: number;
   movedAt: number;
   forgotten: boolean;
@@ -92,18 +92,18 @@ export class TrafficMetrics {
   readonly #entries = new Map<string, Entry>();
   /** The way to a series without building its text; forgotten with the peers. */
   readonly #known = new WeakMap<TrafficPeer, WeakMap<TrafficPeer, Known>>();
-  /** How many series each identity's baggage has made. Its owner is `#entries`. */
+  /** How many series each identity's baggage has made. Updated together with `#entries`. */
   readonly #derived = new Map<string, number>();
   #derivedCount = 0;
   readonly #told = new Set<SeriesOverflow["bound"]>();
 
-  /** `onOverflow` is called once for each bound that is met. */
+  /** `onOverflow` is called once for each bound that is reached. */
   constructor(
     private readonly onOverflow: (overflow: SeriesOverflow) => void = () => {},
     private readonly limits: SeriesLimits = SERIES_LIMITS,
   ) {}
 
-  /** The counters for connections between these sides. To be asked for each connection, not kept. */
+  /** The counters for connections between these peers. Look them up for each connection; do not keep them. */
   series(parties: TrafficParties, sides: TrafficSides): TrafficSeries {
     const byService = this.#byService(parties, sides);
     const known = byService.get(sides.service);
@@ -120,8 +120,8 @@ export class TrafficMetrics {
   }
 
   /**
-   * Every series, with whether it is forgotten by this reading: it has not moved for `expiry`, and no connection is
-   * open that could move it. `now`: ms. May be interrupted; series may come meanwhile.
+   * Yields every series, and whether this reading removes it: it has not changed for `expiry`, and no open connection
+   * could change it. `now`: ms. May be interrupted; series may be added in between.
    */
   *read(now: number): Generator<{ readonly series: TrafficSeries; readonly last: boolean }, void, undefined> {
     for (const entry of this.#entries.values()) {
@@ -140,7 +140,7 @@ export class TrafficMetrics {
     return parties.reporter === "source" ? known[parties.mutualTls ? 0 : 1] : known[parties.mutualTls ? 2 : 3];
   }
 
-  /** Null: there are too many of them. */
+  /** Null: the bound is reached. */
   #add(text: LabelText, parties: TrafficParties): Entry | null {
     const derivedFrom = derivedFromOf(parties);
     const overflow = this.#overflowOf(derivedFrom);
@@ -175,7 +175,7 @@ export class TrafficMetrics {
     this.onOverflow(overflow);
   }
 
-  /** One series for each reporter, beyond the bounds. */
+  /** One series for each reporter, for connections beyond the bounds. */
   #together({ reporter }: TrafficParties): TrafficSeries {
     const parties: TrafficParties = {
       reporter,
@@ -223,13 +223,13 @@ function sumOf(counts: ByFlag): number {
   return sum;
 }
 
-/** Whose baggage the labels come from; null: nobody's. */
+/** The identity whose baggage the labels come from; null: no baggage was used. */
 function derivedFromOf({ source, derivedSource, derivedDestination }: TrafficParties): string | null {
   if (derivedDestination !== null) return derivedDestination.identity ?? "";
   return source === null && derivedSource !== null && saysMore(derivedSource) ? derivedSource.identity ?? "" : null;
 }
 
-/** More than the certificate does. */
+/** Whether the baggage says more than the certificate does. */
 function saysMore({ identity: _, ...said }: DerivedPeer): boolean {
   return Object.values(said).some((value) => value !== null && value !== undefined);
 }

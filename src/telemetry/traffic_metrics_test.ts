@@ -119,7 +119,7 @@ Deno.test("dataplane 7.3 localities are missing when nobody said anything", () =
   assert.match(flagged(silentPeer, "DENY"), /response_flags="DENY",.*source_region="unknown"/);
 });
 
-Deno.test("traffic metrics: what a peer says of itself is bounded in bytes", () => {
+Deno.test("traffic metrics: labels from a peer's baggage are bounded in bytes", () => {
   const long = "ä".repeat(60_000);
   const { labels, locality } = sourcePeer(null, {
     workloadName: long,
@@ -138,11 +138,11 @@ Deno.test("traffic metrics: what a peer says of itself is bounded in bytes", () 
 
 const LIMITS: SeriesLimits = { all: 50, derived: 10, derivedPerIdentity: 4, expiry: 1000 };
 
-/** Metrics with small limits, and what they told of them. */
+/** Metrics with small limits, and the overflows that they reported. */
 function limited(limits: Partial<SeriesLimits> = {}) {
   const told: SeriesOverflow[] = [];
   const metrics = new TrafficMetrics((overflow) => told.push(overflow), { ...LIMITS, ...limits });
-  /** A call of a peer that names its namespace itself. */
+  /** A call of a peer whose baggage names its namespace. */
   const derived = (identity: string, namespace: string) =>
     find(metrics, { ...NOBODY, derivedSource: { identity, namespace } });
   return { metrics, told, derived };
@@ -164,7 +164,7 @@ Deno.test("traffic metrics: series are bounded, connections beyond are counted i
   assert.equal(metrics.snapshot().length, 4);
 });
 
-Deno.test("traffic metrics: one identity makes so many series by its baggage, others are not touched", () => {
+Deno.test("traffic metrics: the series by one identity's baggage are bounded, others are not affected", () => {
   const { told, derived } = limited();
   const busy = Array.from({ length: 8 }, (_, i) => derived("spiffe://td/a", `n${i}`));
   assert.equal(new Set(busy).size, 5);
@@ -175,7 +175,7 @@ Deno.test("traffic metrics: one identity makes so many series by its baggage, ot
   assert.match(seriesOverflowText(told[0]!), /^baggage of spiffe:\/\/td\/a has made 4 series/);
 });
 
-Deno.test("traffic metrics: baggage of all peers together makes so many series; the mesh's labels are not touched", () => {
+Deno.test("traffic metrics: the series by all peers' baggage are bounded; the mesh's labels are not affected", () => {
   const { metrics, told, derived } = limited();
   for (let i = 0; i < 20; i++) derived(`spiffe://td/${i % 5}`, `n${i}`);
   assert.equal(metrics.snapshot().length, 11);
@@ -186,28 +186,28 @@ Deno.test("traffic metrics: baggage of all peers together makes so many series; 
   assert.match(certificate.labels, /source_principal="spiffe:\/\/td\/z"/);
 });
 
-/** What a reading says, by the end of the labels. */
+/** The result of a reading, by the last label. */
 function read(metrics: TrafficMetrics, now: number): { readonly kept: number; readonly last: number } {
   const items = [...metrics.read(now)];
   return { kept: items.filter(({ last }) => !last).length, last: items.filter(({ last }) => last).length };
 }
 
-Deno.test("traffic metrics: a series that has not moved is forgotten once its last values were read", () => {
+Deno.test("traffic metrics: a series that has not changed is removed once its last values were read", () => {
   const { metrics, derived } = limited();
   const series = derived("spiffe://td/a", "n");
   series.opened = 1;
   countFlag(series.closed, "-");
   assert.deepEqual(read(metrics, 5000), { kept: 1, last: 0 });
   series.sent = 7;
-  assert.deepEqual(read(metrics, 7000), { kept: 1, last: 0 }, "it moved since");
+  assert.deepEqual(read(metrics, 7000), { kept: 1, last: 0 }, "it has changed since");
   assert.deepEqual(read(metrics, 7999), { kept: 1, last: 0 });
   assert.deepEqual(read(metrics, 8000), { kept: 0, last: 1 });
   assert.deepEqual(read(metrics, 8001), { kept: 0, last: 0 });
-  assert.notEqual(derived("spiffe://td/a", "n"), series, "and begins anew");
+  assert.notEqual(derived("spiffe://td/a", "n"), series, "and starts again from zero");
   assert.equal(metrics.snapshot().length, 1);
 });
 
-Deno.test("traffic metrics: who keeps a forgotten series' peers at hand gets a new one", () => {
+Deno.test("traffic metrics: a caller that keeps the peers of a removed series gets a new series", () => {
   const { metrics } = limited();
   const parties = { ...NOBODY, source: workload("a"), destination: workload("b") };
   const series = find(metrics, parties);
@@ -216,7 +216,7 @@ Deno.test("traffic metrics: who keeps a forgotten series' peers at hand gets a n
   assert.notEqual(find(metrics, parties), series);
 });
 
-Deno.test("traffic metrics: a series with an open connection is not forgotten, nor any where the time is 0", () => {
+Deno.test("traffic metrics: a series with an open connection is not removed, nor any with an expiry of 0", () => {
   const { metrics, derived } = limited();
   derived("spiffe://td/a", "n").opened = 1;
   read(metrics, 0);
@@ -227,7 +227,7 @@ Deno.test("traffic metrics: a series with an open connection is not forgotten, n
   assert.deepEqual(read(never.metrics, 1e9), { kept: 1, last: 0 });
 });
 
-Deno.test("traffic metrics: what is forgotten makes room for others", () => {
+Deno.test("traffic metrics: a removed series makes room for others", () => {
   const { metrics, derived } = limited({ derived: 4 });
   for (let i = 0; i < 4; i++) derived("spiffe://td/a", `n${i}`);
   read(metrics, 0);

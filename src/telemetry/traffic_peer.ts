@@ -64,7 +64,7 @@ interface PeerValues {
   readonly zone: string;
 }
 
-/** Names in Kubernetes have at most 253 bytes, label values 63; what a peer says about itself must not cost more. */
+/** Kubernetes names have at most 253 bytes, label values 63; a peer's baggage must not cost more. */
 const NAME_MAX = 253, LABEL_MAX = 63;
 
 /** The workload wins, except for the principal: that is the certificate's alone, never inferred. */

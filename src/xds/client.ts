@@ -30,8 +30,8 @@ export interface XdsClientOptions {
   /** Every type that is wanted whole has been answered and accepted. Called once. */
   readonly onReady: () => void;
   /**
-   * `stale`: a stream ended or could not be opened, and not because we wanted another one. `current`: the first answer
-   * about addresses is applied. Called when it changes; in the beginning it is current.
+   * `stale`: a stream ended or could not be opened, and we did not close it ourselves. `current`: the first answer
+   * about addresses is applied. Called for each change; the initial state is current.
    */
   readonly onFreshness: (freshness: Freshness) => void;
   readonly clock?: Clock;
@@ -185,7 +185,7 @@ export class XdsClient {
         onResponse,
         onRejected: (type, count) => this.#countRejected(type, count),
         onAnswered: (type) => {
-          // On demand there may be nothing to say of addresses, but istiod answers requests in their order.
+          // On demand, istiod may have no addresses to send, but it answers requests in order.
           if (type === ADDRESS_TYPE || this.#options.config.xds.onDemand) this.#setFreshness("current");
           this.#announceReadiness();
           this.#refreshLater();

@@ -181,7 +181,7 @@ Deno.test("closing during a pause between attempts, or before the start, leaves 
   assert.equal(rig.attempts.length, attempts);
 });
 
-Deno.test("what is known is stale from the end of a stream until the next one has answered about addresses", async () => {
+Deno.test("the state is stale from the end of a stream until the next one has answered about addresses", async () => {
   await using rig = new ClientRig();
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1");
@@ -201,7 +201,7 @@ Deno.test("what is known is stale from the end of a stream until the next one ha
   assert.deepEqual(rig.freshness, ["stale", "current"]);
 });
 
-Deno.test("on demand there may be nothing to say of addresses: any answer makes what is known current", async () => {
+Deno.test("on demand there may be no addresses to send: any answer makes the state current", async () => {
   await using rig = new ClientRig(ON_DEMAND);
   await rig.settle();
   rig.call.respond(AUTHORIZATION_TYPE, "1");

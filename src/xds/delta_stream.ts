@@ -38,7 +38,7 @@ export interface DeltaStreamParts {
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
   /** So many resources of a response could not be used. */
   readonly onRejected: (type: ResourceType, count: number) => void;
-  /** A response was applied and answered. Null: of a type that was not asked for. */
+  /** Called when a response was applied and answered. Null: of a type that was not requested. */
   readonly onAnswered: (type: ResourceType | null) => void;
 }
 

@@ -89,7 +89,7 @@ export class ClientRig implements AsyncDisposable {
   /** When attempts were made. */
   readonly attempts: number[] = [];
   ready = 0;
-  /** Each change of it. */
+  /** Each change of the freshness. */
   readonly freshness: Freshness[] = [];
   readonly client: XdsClient;
 

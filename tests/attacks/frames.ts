@@ -65,7 +65,7 @@ export function connectBlock(authority: string): Uint8Array {
   return Uint8Array.from([...literal(METHOD, "CONNECT"), ...literal(AUTHORITY, authority)]);
 }
 
-/** A CONNECT from another network, whose baggage names labels that nobody else has. */
+/** A CONNECT from another network, whose baggage has labels that no other call has. */
 export function baggageBlock(authority: string, number: number): Uint8Array {
   const field = (name: string, value: string) => [0, ...text(name), ...text(value)];
   const value = `${number}`.padEnd(200, "x");

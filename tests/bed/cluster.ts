@@ -134,14 +134,14 @@ export class Cluster implements AsyncDisposable {
   /** Another proxy for the node, in charge once it is ready and serves the node's pods. The one before goes on. */
   async startProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Promise<void> {
     node.proxy = this.launchProxy(node, more);
-    await node.proxy.line(/handling new stream/); // tells more where there is no such line
+    await node.proxy.line(/handling new stream/); // reports more where the line is missing
     node.session = await node.agent.session();
     for (const pod of this.podsOf(node)) await pod.enroll();
     await node.session.snapshotSent();
     await node.proxy.line(/marking server ready/);
   }
 
-  /** Another proxy for the node, which is in charge of nothing yet. */
+  /** Another proxy for the node, which serves no pods yet. */
   launchProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Proxy {
     const settings = {
       NODE_NAME: node.name,

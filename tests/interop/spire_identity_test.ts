@@ -110,7 +110,7 @@ testWithSpire(
     await using pod = await SpirePod.start(runtime, USER, { command });
     using proxy = client(spire, { CONTAINER_RUNTIME_SOCK_PATH: runtime.path });
     await spire.addEntry({ path: "/ns/default/sa/app", selectors: [`unix:path:${Deno.realPathSync("/bin/sleep")}`] });
-    // An entry for the script shows that the agent knows both.
+    // An SVID by the entry for the script shows that the agent knows both entries.
     await spire.addEntry({ path: "/ns/default/sa/script", selectors: [`unix:path:${Deno.realPathSync("/bin/sh")}`] });
     await served(proxy, account("script", pod.uid));
     assert.equal((await refusalOf(proxy, account("app", pod.uid))).code, "SAN_MISMATCH");
@@ -123,7 +123,7 @@ testWithSpire(
   },
 );
 
-testWithSpire({}, "SPIRE: a call before the container runs is served when the runtime tells of its start", async () => {
+testWithSpire({}, "SPIRE: a call before the container runs is served once the runtime reports its start", async () => {
   await using spire = await RealSpire.start();
   using folder = tempDir("cri-");
   await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);

@@ -118,7 +118,7 @@ for (const direction of DIRECTIONS) {
     });
 
     await t.step(
-      "a caller that the server's node does not know: its baggage names it to the Rust ztunnel alone, observed O52",
+      "baggage of a caller that the server's node does not know is used only by the Rust ztunnel, observed O52",
       async () => {
         const stranger = bed.pod("stranger");
         assert.equal(await get(stranger.namespace, server.ip), `server from ${stranger.ip}`);

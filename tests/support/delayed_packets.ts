@@ -1,12 +1,12 @@
-/** The packets under way in one direction of a {@link SlowLink}, in the order in which they arrive at its far end. */
+/** The packets in flight in one direction of a {@link SlowLink}, in the order in which they arrive at its far end. */
 
 /** What a link does to the packets of each direction. */
 export interface LinkConditions {
-  /** Time on the way, one direction, in milliseconds: half of the round trip. */
+  /** Delay in one direction, in milliseconds: half of the round trip. */
   readonly delayMillis: number;
   /** Rate in bits per second, of IP packets; null: as fast as the relay can. */
   readonly bitsPerSecond: number | null;
-  /** With a rate: bytes that wait for the line at most. A packet that finds no room there is dropped. */
+  /** With a rate: most bytes that wait for transmission. A packet that does not fit is dropped. */
   readonly queueBytes: number;
   /** Share of the packets that get lost, from 0 to 1, chosen by a seeded generator. */
   readonly lossShare: number;
@@ -23,27 +23,27 @@ const CAPACITY = 1 << 14;
  * into {@link space} and then calls {@link accept}; it writes out {@link first} once {@link dueAt} has come.
  */
 export class DelayedPackets {
-  /** A ring; memory for a place is taken when it is first used. */
+  /** A ring; the memory of a slot is allocated when it is first used. */
   readonly #places: Uint8Array<ArrayBuffer>[] = [];
   readonly #lengths = new Uint16Array(CAPACITY);
   readonly #due = new Float64Array(CAPACITY);
   readonly #random: () => number;
   #head = 0;
   #count = 0;
-  /** When the line will have sent what was accepted so far. */
+  /** When all packets accepted so far will have been transmitted. */
   #lineFreeAt = 0;
 
   constructor(seed: number) {
     this.#random = randomNumbers(seed);
   }
 
-  /** Where the next packet goes, MTU bytes. One place of the ring stays free for it. */
+  /** Where the next packet is written, MTU bytes. One slot of the ring stays free for it. */
   get space(): Uint8Array<ArrayBuffer> {
     const place = (this.#head + this.#count) % CAPACITY;
     return this.#places[place] ??= new Uint8Array(MTU);
   }
 
-  /** Takes the packet in {@link space}, `length` bytes that arrived at `now`. False: it was dropped. */
+  /** Accepts the packet in {@link space}, `length` bytes that arrived at `now`. False: it was dropped. */
   accept(length: number, now: number, conditions: LinkConditions): boolean {
     const { bitsPerSecond, queueBytes, lossShare, delayMillis } = conditions;
     if (lossShare > 0 && this.#random() < lossShare) return false;
@@ -61,12 +61,12 @@ export class DelayedPackets {
     return true;
   }
 
-  /** When {@link first} arrives at the far end; Infinity where nothing is under way. */
+  /** When {@link first} arrives at the far end; Infinity when no packet is in flight. */
   get dueAt(): number {
     return this.#count === 0 ? Infinity : this.#due[this.#head]!;
   }
 
-  /** The buffer of the oldest packet, which is its first {@link firstLength} bytes. */
+  /** The buffer of the oldest packet, which has {@link firstLength} bytes. */
   get first(): Uint8Array<ArrayBuffer> {
     return this.#places[this.#head]!;
   }
@@ -75,7 +75,7 @@ export class DelayedPackets {
     return this.#lengths[this.#head]!;
   }
 
-  /** Forgets {@link first}. */
+  /** Removes {@link first}. */
   removeFirst(): void {
     this.#head = (this.#head + 1) % CAPACITY;
     this.#count--;

@@ -5,7 +5,7 @@ const PLAIN: LinkConditions = { delayMillis: 25, bitsPerSecond: null, queueBytes
 /** One byte per microsecond. */
 const EIGHT_MEGABIT: LinkConditions = { ...PLAIN, bitsPerSecond: 8e6, queueBytes: 3000 };
 
-/** Takes everything out: the first byte of each packet and when it was due. */
+/** Takes out all packets: the first byte of each and when it was due. */
 function arrivals(packets: DelayedPackets): [mark: number, due: number][] {
   const all: [number, number][] = [];
   for (; packets.dueAt < Infinity; packets.removeFirst()) all.push([packets.first[0]!, packets.dueAt]);
@@ -25,11 +25,11 @@ Deno.test("delayed packets: each is due after the delay, in order", () => {
   assert.deepEqual(arrivals(packets), [[1, 25], [2, 25], [3, 35]]);
 });
 
-Deno.test("delayed packets: a rate spaces them out, and what finds the queue full is dropped", () => {
+Deno.test("delayed packets: a rate spaces them out, and packets that find the queue full are dropped", () => {
   const packets = new DelayedPackets(1);
   const taken = [1, 2, 3, 4].map((mark) => send(packets, mark, 1000, 0, EIGHT_MEGABIT));
   assert.deepEqual(taken, [true, true, true, false]);
-  // One millisecond later the line has sent one of the three.
+  // One millisecond later one of the three has been transmitted.
   assert.ok(send(packets, 5, 1000, 1, EIGHT_MEGABIT));
   assert.ok(!send(packets, 6, 1, 1, EIGHT_MEGABIT));
   assert.deepEqual(arrivals(packets), [[1, 26], [2, 27], [3, 28], [5, 29]]);
@@ -53,7 +53,7 @@ Deno.test("delayed packets: the chosen share is lost, the same packets in every 
   assert.notDeepEqual(survivors(8), some);
 });
 
-Deno.test("delayed packets: the number under way is bounded", () => {
+Deno.test("delayed packets: the number in flight is bounded", () => {
   const packets = new DelayedPackets(1);
   let taken = 0;
   while (send(packets, 1, 40, 0, PLAIN)) taken++;

@@ -1,4 +1,4 @@
-/** Kubernetes objects as flat facts that can be compared: the order of lists whose entries have names does not count. */
+/** Flattens Kubernetes objects so that they can be compared: the order of lists whose entries have names is ignored. */
 
 /** `spec.template.spec.containers[istio-proxy].env[NODE_NAME].value` and the like, each with its value. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;

@@ -33,7 +33,7 @@ const PACKAGES = {
 } as const;
 export type Program = keyof typeof PACKAGES;
 
-/** Files of libraries for C, and the Debian package that brings each. */
+/** Files of C libraries, and the Debian package that contains each. */
 const HEADERS = { "/usr/include/zlib.h": "zlib1g-dev" } as const;
 
 export interface Needs {
@@ -45,7 +45,7 @@ export interface Needs {
   readonly root?: boolean;
   /** The right to make network namespaces. Implies root and `ip`. */
   readonly namespaces?: boolean;
-  /** The right to make TUN devices. */
+  /** Permission to create TUN devices. */
   readonly tun?: boolean;
   /** Environment variables that must be set, such as `ZTUNNEL_PEER`. */
   readonly env?: readonly string[];

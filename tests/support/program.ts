@@ -63,7 +63,7 @@ export class Program implements AsyncDisposable {
     return this.#lines;
   }
 
-  /** Stands still as a reader: what it prints from now on fills the pipes, but for a few blocks already on their way. */
+  /** Stops reading its output: what it prints from now on fills the pipes, except for a few blocks already read. */
   stopReading(): void {
     this.#reading ??= Promise.withResolvers();
   }

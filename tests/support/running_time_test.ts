@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { afterRunning } from "./running_time.ts";
 
-Deno.test("a time limit does not count the time in which the test process stood still", async () => {
+Deno.test("a time limit does not count the time in which the test process did not run", async () => {
   let over = false;
   const cancel = afterRunning(1000, () => over = true);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);

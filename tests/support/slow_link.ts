@@ -1,6 +1,7 @@
 /**
- * A link with a delay, a rate, losses and breaks between two network namespaces, in place of a veth pair: for kernels
- * without netem, and for what netem cannot do at a chosen moment. It relays IP packets, so TCP stays end to end.
+ * A link with delay, rate, losses and outages between two network namespaces, in place of a veth pair: for kernels
+ * without netem, and for changes at a chosen moment that netem cannot make. It relays IP packets, so TCP stays end to
+ * end.
  *
  *     namespace a ── TUN device ──▶ relay thread: queue with due times ──▶ TUN device ── namespace b
  *                 ◀──                        and the same back         ◀──
@@ -15,16 +16,16 @@ export type { LinkConditions } from "./delayed_packets.ts";
 /** Name of the device in either namespace. */
 export const LINK_DEVICE = "link0";
 
-/** One end: where, and with which addresses (`10.1.0.1/24`, `fd00::1/64`). An `End` of `namespace.ts` will do. */
+/** One end: its namespace and its addresses (`10.1.0.1/24`, `fd00::1/64`). An `End` of `namespace.ts` fits. */
 export interface LinkEnd {
   readonly in: { readonly path: string };
   readonly addresses: readonly string[];
 }
 
-/** What a link does that nobody asked anything of. */
+/** The conditions of a link without any settings. */
 const PERFECT: LinkConditions = { delayMillis: 0, bitsPerSecond: null, queueBytes: 128 * 1024, lossShare: 0 };
 
-/** Packets that a device holds for the relay: half of a second's worth, should the relay have to wait for a CPU. */
+/** Packets that a device queues for the relay: half a second's worth, in case the relay has to wait for a CPU. */
 const DEVICE_QUEUE = 16_384;
 
 export class SlowLink implements AsyncDisposable {
@@ -60,12 +61,12 @@ export class SlowLink implements AsyncDisposable {
     }
   }
 
-  /** For packets that are sent from now on, in both directions. What is left out is as in a perfect link. */
+  /** Applies to packets sent from now on, both ways. Settings that are left out are those of a perfect link. */
   change(conditions: Partial<LinkConditions>): void {
     this.#shared.conditions = { ...PERFECT, ...conditions };
   }
 
-  /** Drops everything, also what is under way, without a word to either side. */
+  /** Drops everything, including packets in flight, without notice to either side. */
   down(): void {
     this.#shared.state = LinkState.Down;
   }

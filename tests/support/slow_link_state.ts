@@ -1,7 +1,7 @@
-/** What a {@link SlowLink} and its relay thread share. The relay waits in system calls, so messages do not reach it. */
+/** Memory that a {@link SlowLink} and its relay thread share. The relay waits in system calls and gets no messages. */
 import type { LinkConditions } from "./delayed_packets.ts";
 
-/** Places in the shared array; all are whole numbers. */
+/** Indexes in the shared array; all values are whole numbers. */
 enum Field {
   DelayMicros,
   /** 0: no limit. */
@@ -17,7 +17,7 @@ enum Field {
 export enum LinkState {
   Up,
   Down,
-  /** The relay is to close its devices and end. */
+  /** Tells the relay to close its devices and end. */
   Ending,
 }
 
@@ -53,7 +53,7 @@ export class SharedLinkState {
     this.#set(Field.State, state);
   }
 
-  /** Packets of both directions that arrived so far, and those that were dropped for whatever reason. */
+  /** Packets of both directions that arrived so far, and those that were dropped for any reason. */
   get counts(): { readonly delivered: number; readonly dropped: number } {
     return { delivered: this.#get(Field.Delivered) >>> 0, dropped: this.#get(Field.Dropped) >>> 0 };
   }

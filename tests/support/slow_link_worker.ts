@@ -1,6 +1,6 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
-/** The relay thread of a {@link SlowLink}: moves packets between two TUN devices until it is told to end. */
+/** The relay thread of a {@link SlowLink}: moves packets between two TUN devices until it is stopped. */
 import { libc } from "../../src/os/libc.ts";
 import { DelayedPackets, type LinkConditions, MTU } from "./delayed_packets.ts";
 import { LinkState, SharedLinkState } from "./slow_link_state.ts";
@@ -22,19 +22,19 @@ const { ppoll, setpriority } = Deno.dlopen("libc.so.6", {
 }).symbols;
 
 const PRIO_PROCESS = 0, POLLIN = 1;
-/** The programs that use the link share the CPUs with it, and must not slow it down. */
+/** Lowers the relay's priority: it must not slow down the programs under test, with which it shares the CPUs. */
 const NICENESS = -15;
-/** Packets that are read from one device in a turn at most. */
+/** Most packets that are read from one device in a turn. */
 const BATCH = 512;
 /**
- * Pause after a turn that moved packets, whether or not more have come meanwhile: so that a turn has many packets to
- * move, instead of one wake-up for each. It is in the delay of a packet, as a rule once at either end.
+ * Pause after a turn that moved packets, whether or not more have arrived: then a turn moves many packets, instead of
+ * one for each wake-up. The pause is part of a packet's delay, usually once at either end.
  */
 const PAUSE_MILLIS = 0.2;
-/** Longest wait: so long it takes at most until an idle relay sees that it is to end. */
+/** Longest wait, and so the longest time until an idle relay notices that it must end. */
 const IDLE_MILLIS = 50;
 
-/** One way through the link. */
+/** One direction of the link. */
 class Direction {
   readonly #packets: DelayedPackets;
 
@@ -46,7 +46,7 @@ class Direction {
     return this.#packets.dueAt;
   }
 
-  /** Reads what has come, and counts it: what was taken, and what was dropped. */
+  /** Reads the packets that have arrived, and counts those that were accepted and those that were dropped. */
   read(now: number, conditions: LinkConditions, up: boolean): [taken: number, dropped: number] {
     let taken = 0, dropped = 0;
     for (let n = 0; n < BATCH; n++) {
@@ -58,7 +58,7 @@ class Direction {
     return [taken, dropped];
   }
 
-  /** Hands over what is due, or drops all that is under way. Returns how many packets that were. */
+  /** Delivers due packets, or drops all in flight. Returns how many packets that were. */
   deliver(now: number, up: boolean): number {
     let count = 0;
     for (; this.#packets.dueAt <= (up ? now : Number.MAX_VALUE); count++) {
@@ -75,7 +75,7 @@ class Waiting {
   readonly #timeBytes = new Uint8Array(this.#time.buffer);
 
   constructor(descriptors: readonly number[]) {
-    // struct pollfd of poll(2): descriptor, wanted events, seen events.
+    // struct pollfd of poll(2): descriptor, requested events, returned events.
     this.#polled = new Uint8Array(8 * descriptors.length);
     const view = new DataView(this.#polled.buffer);
     descriptors.forEach((descriptor, index) => {
@@ -125,7 +125,7 @@ function work({ memory, namespaces: [a, b], device }: RelayOrder): void {
     open.push(openTun(a, device));
     open.push(openTun(b, device));
     report({ kind: "open" });
-    // Of this thread (setpriority(2), "C library/kernel differences"). Without the right to it the link is slower.
+    // For this thread only (setpriority(2), "C library/kernel differences"). Without permission the link may be slower.
     setpriority(PRIO_PROCESS, 0, NICENESS);
     relay(new SharedLinkState(memory), open[0]!, open[1]!);
     report({ kind: "ended", error: null });

@@ -18,7 +18,7 @@ export interface SpireClientOptions {
   /** `CLUSTER_DOMAIN` */
   readonly clusterDomain: string;
   readonly processes: ProcessTable;
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: WallClock;
 }
 

@@ -42,7 +42,7 @@ export class ScriptedRuntime implements AsyncDisposable {
   readonly calls: string[] = [];
   /** Answers nothing. */
   mute = false;
-  /** Containerd has no events before 1.7. */
+  /** Containerd before 1.7 has no events. */
   hasEvents = true;
   /** Streams of events that were refused. */
   refusedWatchers = 0;
@@ -85,7 +85,7 @@ export class ScriptedRuntime implements AsyncDisposable {
     return this.#watchers.size;
   }
 
-  /** An event of a container of the pod. */
+  /** Sends an event of a container of the pod. */
   tell(uid: string, event: typeof EVENTS[number]): void {
     const podSandboxStatus = { id: `sandbox-${uid}`, metadata: { uid } };
     for (const watcher of this.#watchers) {

@@ -11,7 +11,7 @@ export interface SpirePodPlace {
   readonly uid?: string;
   /** Name of its network namespace. */
   readonly namespace?: string;
-  /** What its process executes; default: `sleep 600`. */
+  /** The command of its process; default: `sleep 600`. */
   readonly command?: readonly string[];
 }
 

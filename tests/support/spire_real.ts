@@ -40,7 +40,7 @@ export interface SpireOptions {
   readonly delegate?: string;
   /** SPIFFE ids that may use the Broker API. */
   readonly brokers?: readonly string[];
-  /** The agent finds out `unix:path` too. */
+  /** The agent reports `unix:path` selectors too. */
   readonly findsPaths?: boolean;
 }
 

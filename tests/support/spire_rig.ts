@@ -15,7 +15,7 @@ export interface RigOptions {
   readonly clusterDomain?: string;
   /** Default: a table that sees nothing. */
   readonly processes?: ProcessTable;
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: WallClock;
 }
 

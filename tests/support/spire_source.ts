@@ -76,9 +76,9 @@ export class ScriptedSource implements SvidSource {
   readonly streams: ScriptedStream[] = [];
   events: SourceEvents | null = null;
   attestations = 0;
-  /** ms after the start, of each attestation. */
+  /** Time of each attestation, ms after the start. */
   readonly attestedAt: number[] = [];
-  /** Processes that the pod has. */
+  /** Number of processes of the pod. */
   processes = 1;
   /** Set: attestation fails with it. */
   refusal: CertificateError | null = null;
@@ -119,7 +119,7 @@ export class ScriptedSource implements SvidSource {
 }
 
 export interface BenchOptions {
-  /** Default "workload": the agent looks at the pod. */
+  /** Default "workload": the agent inspects the pod. */
   readonly keyedBy?: "identity" | "workload";
   readonly maxSubjects?: number;
   readonly concurrency?: number;

@@ -1,4 +1,4 @@
-/** TUN devices (`Documentation/networking/tuntap.rst` of the kernel): what a namespace sends to one is read from a file. */
+/** TUN devices (`Documentation/networking/tuntap.rst` of the kernel): packets of a namespace are read from a file. */
 import { O_CLOEXEC } from "../../src/os/constants.ts";
 import { SystemError } from "../../src/os/errno.ts";
 import { cString, errno, libc } from "../../src/os/libc.ts";
@@ -15,9 +15,9 @@ const IFF_TUN = 1, IFF_NO_PI = 0x1000;
 const IFREQ_BYTES = 40, IFREQ_FLAGS = 16;
 
 /**
- * Makes a device in the network namespace at `path` and returns its descriptor: each read gives one IP packet that
- * the namespace sends, each write is one that it receives. Without an offload header the kernel cuts what TCP sends to
- * the MTU. Reads do not wait. The device vanishes when the descriptor is closed. Moves the calling thread between
+ * Creates a device in the network namespace at `path` and returns its descriptor: each read returns one IP packet that
+ * the namespace sends, each write is one that it receives. Without an offload header the kernel segments TCP data to
+ * the MTU. Reads do not block. The device is removed when the descriptor is closed. Moves the calling thread between
  * namespaces. Throws {@link SystemError}.
  */
 export function openTun(path: string, name: string): number {

@@ -191,7 +191,7 @@ function writeMesh(cluster: Cluster, node: BedNode): string {
   });
   const server = {
     ...workload("server", "south", own === "south" ? [cluster.pod("server").ip] : []),
-    // As istiod does, to both: those in the south take what comes from elsewhere from this gateway only.
+    // As istiod does, to both: workloads in the south accept calls from other networks through this gateway only.
     networkGateway: { destination: `south/${cluster.outside.ip}`, hboneMtlsPort: PORT },
     services: Object.fromEntries(services.map(({ hostname }) => [`${NAMESPACE}/${hostname}`, ports])),
   };

@@ -1,4 +1,4 @@
-/** Callbacks that throw: out of OpenSSL's, the session ends; out of the user's, the stream ends. Nothing stays open. */
+/** Callbacks that throw: in OpenSSL's, the session fails; in the user's, the stream ends. Nothing stays open. */
 import { strict as assert } from "node:assert";
 import type { TlsLibrary } from "../../src/os/tls_library.ts";
 import { client, library, server, type TlsRig, withTls } from "./rig.ts";
@@ -33,7 +33,7 @@ for (const name of ["SSL_client_hello_get0_ext", "SSL_select_next_proto", "X509_
       state.broken = true;
       await rig.connect(address, ourContext);
       await rig.sockets.run(() => outcomes.length > 0);
-      // In a proxy both ends are not the same program: whoever fails first says why.
+      // In production the two ends are different programs: the end that fails first gives the reason.
       const codes = outcomes.map(({ ending }) => ending?.code);
       assert.ok(codes[0] === "TLS_INTERNAL" || codes[0] === "TLS_ALERT", String(codes));
       state.broken = false;
@@ -47,7 +47,7 @@ for (const name of ["SSL_client_hello_get0_ext", "SSL_select_next_proto", "X509_
   });
 }
 
-/** Runs until something was thrown and reported, and takes it off the list. */
+/** Runs until an error was thrown and reported, and removes it from the list. */
 async function reported(rig: TlsRig): Promise<string> {
   const { errors } = rig.sockets;
   const watch = new Promise<void>((resolve) => {
@@ -61,7 +61,7 @@ async function reported(rig: TlsRig): Promise<string> {
   return errors.splice(0).join();
 }
 
-Deno.test("TLS: a user that throws when it gets its stream loses it, and is told", async () => {
+Deno.test("TLS: a user that throws in onSecure loses its stream, and is notified", async () => {
   const { of, state } = spoiled([]);
   await withTls(async (rig) => {
     const codes: string[] = [];
@@ -84,7 +84,7 @@ Deno.test("TLS: a user that throws when it gets its stream loses it, and is told
 });
 
 for (const kind of ["TLS", "TCP"] as const) {
-  Deno.test(`${kind}: a user that throws out of onReadable loses its stream, and is told`, async () => {
+  Deno.test(`${kind}: a user that throws in onReadable loses its stream, and is notified`, async () => {
     await withTls(async (rig) => {
       const told: string[] = [];
       const sink = {

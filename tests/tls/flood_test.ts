@@ -28,7 +28,7 @@ testNeeding(
     }),
 );
 
-/** Lets the flooder loose on a server of ours. Returns how many requests it could send until it was cut. */
+/** Runs the flooder against one of our servers. Returns how many requests it could send until it was disconnected. */
 async function flood(rig: TlsRig, most: readonly string[]): Promise<{ sent: number; pump: Pump }> {
   using files = new OpensslFiles();
   const { listener, outcomes, address } = rig.listen(rig.context(server));
@@ -55,7 +55,7 @@ Deno.test("TLS: a flood of key updates ends with TLS_FLOOD, and starves nobody",
     assert.ok(sent < 100_000, `${sent} sent`);
   }));
 
-Deno.test("TLS: a byte of data behind each key update makes them no less of a flood", () =>
+Deno.test("TLS: a byte of data after each key update does not prevent flood detection", () =>
   withTls(async (rig) => {
     const { pump } = await flood(rig, ["100000"]);
     assert.equal(pump.failure?.code, "TLS_FLOOD");

@@ -3,11 +3,11 @@
 #
 # usage: tools/launcher/build.sh unpack|folder PARTS OUT PERMISSIONS FLAG...
 #   unpack: OUT carries the files of the folder PARTS (deno, ztunnel.js, libssl.so) and unpacks them on its first start
-#   folder: OUT starts those that lie beside it
+#   folder: OUT starts the files that lie beside it
 #   PERMISSIONS: the macros that `tools/product_flags.ts --header` prints
 #   FLAG... go to `deno run`
 #
-# Static, so that it runs wherever the runtime does. It wants a C compiler and zlib with its headers
+# Linked statically, so that it runs wherever the runtime does. Needs a C compiler and zlib with its headers
 # (Debian: gcc, libc6-dev, zlib1g-dev).
 set -eu
 form=$1 parts=$2 out=$3 permissions=$4
@@ -36,8 +36,8 @@ compile() {
 case $form in
   folder) compile "$here/launcher.c" "$here/permissions.c" ;;
   unpack)
-    # The digests of the parts make the name of the folder, so the same program has the same folder whatever gzip did.
-    # shellcheck disable=SC2035 # no name of a part begins with a dash
+    # The folder is named by the digests of the parts, so the same program has the same folder, whatever gzip produced.
+    # shellcheck disable=SC2035 # no part has a name that begins with a dash
     (cd "$parts" && for name in *; do echo "{\"$name\", $(stat -c %s "$name"), \"$(digest "$name")\"},"; done) > "$work/list"
     (cd "$parts" && cat -- *) | gzip -6n > "$work/payload"
     {

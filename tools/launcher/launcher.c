@@ -1,9 +1,9 @@
 /*
- * The executable `ztunnel`: starts the runtime with the program, in place of itself, so that process id, signals and
- * exit status are the program's. No shell does this: some of them (dash) drop variables whose names are no names of
- * theirs, such as XDS_HEADER_x-tenant, and the configuration is the environment.
+ * The executable `ztunnel`: replaces itself by the runtime with the program (exec), so that process id, signals and
+ * exit status are those of the program. A shell script cannot do this: some shells (dash) drop environment variables
+ * whose names are not identifiers, such as XDS_HEADER_x-tenant, and the configuration is read from the environment.
  *
- * build.sh compiles it, either with the parts behind it in the same file (UNPACKS), or to lie in a folder beside them.
+ * build.sh compiles it in two forms: with the parts appended to the same file (UNPACKS), or beside them in a folder.
  */
 #include <errno.h>
 #include <limits.h>
@@ -57,7 +57,7 @@ static char *joined(const char *before, const char *path, const char *after) {
   return text;
 }
 
-/* The environment as it is, but for two variables of the runtime: where compiled code is kept, and no look for news. */
+/* The environment, plus two variables for the runtime: the folder of its code cache, and no check for new versions. */
 static char **environment(const char *home) {
   extern char **environ;
   size_t count = 0, kept = 0;
@@ -82,7 +82,7 @@ int main(int argc, char **argv) {
   count += permission_flags(words + count, home);
   words[count++] = joined("", home, "/ztunnel.js");
   for (int i = 1; i < argc; i++) words[count++] = argv[i];
-  /* The program has SIGUSR1 ignored, as the runtime would open its debugger. Until it does so, the signal would end it. */
+  /* The program ignores SIGUSR1, as the runtime would open its debugger. Until then the signal would be fatal. */
   signal(SIGUSR1, SIG_IGN);
   execve(runtime, words, environment(home));
   const char *cure = errno == EACCES ? "; if its file system does not allow programs (noexec), set ZTUNNEL_UNPACK_DIR" : "";

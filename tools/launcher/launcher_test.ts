@@ -1,11 +1,11 @@
-/** `tools/launcher/` with a runtime that is a small script, so that each start takes milliseconds. */
+/** Tests `tools/launcher/` with a small script as the runtime, so that each start takes milliseconds. */
 import { strict as assert } from "node:assert";
 import { type Needs, testNeeding } from "../../tests/support/needs.ts";
 import { type TempDir, tempDir } from "../../tests/support/temp_dir.ts";
 import { run } from "../../tests/support/program.ts";
 import { header, productFlags } from "../product_flags.ts";
 
-/** Stands in for the runtime: says who it is and what it was given. */
+/** Stands in for the runtime: prints its process id, user, arguments and signal state. */
 const RUNTIME = `#!/bin/sh
 echo "pid $$"; echo "uid $(id -u)"; for a in "$@"; do echo "arg $a"; done; grep SigIgn /proc/$$/status
 tr '\\0' '\\n' </proc/$$/environ; exit 7
@@ -16,7 +16,7 @@ const NOBODY = 65534;
 
 let built: Promise<Uint8Array> | undefined;
 
-/** The bytes of an executable, made once for all tests. */
+/** The bytes of an executable, built once for all tests. */
 function executable(): Promise<Uint8Array> {
   return built ??= (async () => {
     using dir = tempDir();
@@ -35,7 +35,7 @@ interface Started {
   readonly err: string;
 }
 
-/** The executable in a temporary folder, which every user may enter. */
+/** The executable in a temporary folder that every user may enter. */
 class Launcher implements Disposable {
   private constructor(readonly dir: TempDir, readonly path: string) {}
 
@@ -47,7 +47,7 @@ class Launcher implements Disposable {
     return new Launcher(dir, path);
   }
 
-  /** A folder in the temporary one with exactly this mode and owner; by default as this user would have made it. */
+  /** A folder in the temporary one with exactly this mode and owner; by default as this user would have created it. */
   folder(name: string, mode = 0o700, owner?: number): string {
     const path = `${this.dir.path}/${name}`;
     Deno.mkdirSync(path);
@@ -70,14 +70,14 @@ class Launcher implements Disposable {
     return { code, pid: child.pid, lines: text(stdout).split("\n"), err: text(stderr) };
   }
 
-  /** Where it unpacked: the folder of the version. */
+  /** The folder of this version, into which it has unpacked. */
   async home(env: Record<string, string>, uid?: number): Promise<string> {
     const { code, lines, err } = await this.start(env, uid);
     assert.equal(code, 7, err);
     return lines.find((line) => line.startsWith("DENO_DIR="))!.replace(/^DENO_DIR=(.*)\/cache$/, "$1");
   }
 
-  /** Asserts that the start is refused, for a reason, before anything of a stranger has run. */
+  /** Asserts that the start is refused for this reason, before code of another user has run. */
   async refused(env: Record<string, string>, reason: RegExp): Promise<void> {
     const { code, lines, err } = await this.start(env);
     assert.match(err, reason);
@@ -90,7 +90,7 @@ class Launcher implements Disposable {
   }
 }
 
-/** Puts code of a stranger where the launcher will look for the runtime of its version. */
+/** Puts another user's code where the launcher will look for the runtime of its version. */
 function plant(home: string, owner: number): void {
   Deno.mkdirSync(home);
   Deno.writeTextFileSync(`${home}/deno`, "#!/bin/sh\necho code of a stranger\n", { mode: 0o755 });
@@ -109,11 +109,11 @@ testNeeding(NEEDS, "launcher: unpacks once; arguments, exit status and process i
     const words = ["run", "--some-flag", `${base}/${id}/ztunnel.js`, "run-me", "two words"];
     assert.deepEqual(own, [`pid ${pid}`, ...words.map((word) => `arg ${word}`)]);
     assert.equal(Deno.statSync(`${base}/${id}`).mode! & 0o777, 0o700);
-    await Deno.truncate(launcher.path, Deno.statSync(launcher.path).size - 100); // no payload from here on
+    await Deno.truncate(launcher.path, Deno.statSync(launcher.path).size - 100); // the payload is cut off from here on
   }
 });
 
-testNeeding(NEEDS, "launcher: the program's environment is the caller's, odd names included", async () => {
+testNeeding(NEEDS, "launcher: the program gets the caller's environment, odd names included", async () => {
   using launcher = await Launcher.build();
   const env = { "XDS_HEADER_x-tenant": "blue", "ISTIO_META_A.B": "c", DENO_DIR: "/elsewhere", EMPTY: "" };
   const { lines } = await launcher.start({ ...env, ZTUNNEL_UNPACK_DIR: launcher.folder("base") });
@@ -123,7 +123,7 @@ testNeeding(NEEDS, "launcher: the program's environment is the caller's, odd nam
   assert.ok(!lines.includes("DENO_DIR=/elsewhere"));
 });
 
-testNeeding(NEEDS, "launcher: the permissions are those that a start from the sources gets", async () => {
+testNeeding(NEEDS, "launcher: the permissions are the same as for a start from the sources", async () => {
   using launcher = await Launcher.build();
   const base = launcher.folder("base");
   const environments: Record<string, string>[] = [
@@ -139,7 +139,7 @@ testNeeding(NEEDS, "launcher: the permissions are those that a start from the so
     assert.deepEqual(given.map(paths), productFlags(environment).map(paths));
   }
 
-  /** The flag, its paths without order and without the program's own folder. */
+  /** The flag, its paths sorted and without the program's own folder. */
   function paths(flag: string): string {
     const [name, list] = flag.split("=") as [string, string | undefined];
     const own = /^(src|\/.*\/[0-9a-f]{16})$/;
@@ -147,13 +147,13 @@ testNeeding(NEEDS, "launcher: the permissions are those that a start from the so
   }
 });
 
-testNeeding(NEEDS, "launcher: as plain files it starts what lies beside it, found through links and PATH", async () => {
+testNeeding(NEEDS, "launcher: in folder form it starts the files beside it, found through links and PATH", async () => {
   using dir = tempDir();
   Deno.mkdirSync(`${dir.path}/lib`);
   Deno.chmodSync(dir.write("lib/deno", RUNTIME), 0o755);
   await run(BUILD, "folder", "", `${dir.path}/lib/ztunnel`, dir.write("table.h", header()), "--some-flag");
   Deno.symlinkSync("lib/ztunnel", `${dir.path}/zt`);
-  const { code, stdout } = new Deno.Command("env", { // which looks into PATH, and is no shell that would drop a variable
+  const { code, stdout } = new Deno.Command("env", { // searches PATH, and drops no variables as a shell might
     args: ["zt", "version"],
     clearEnv: true,
     env: { PATH: `${dir.path}:/usr/bin:/bin`, "XDS_HEADER_x-tenant": "blue" },
@@ -172,7 +172,7 @@ testNeeding(NEEDS, "launcher: many first starts at once all work and leave one f
   assert.equal([...Deno.readDirSync(base)].length, 1);
 });
 
-testNeeding(NEEDS, "launcher: a payload that is damaged is told, and nothing of it stays", async () => {
+testNeeding(NEEDS, "launcher: a damaged payload is reported, and nothing of it is left on the disk", async () => {
   using launcher = await Launcher.build();
   const base = launcher.folder("base");
   const bytes = Deno.readFileSync(launcher.path);
@@ -186,7 +186,7 @@ testNeeding(NEEDS, "launcher: a payload that is damaged is told, and nothing of 
 
 testNeeding(
   NEEDS,
-  "launcher: what lies in the final place is compared with what was packed before it runs",
+  "launcher: files in the final place are compared with the packed ones before they run",
   async () => {
     using launcher = await Launcher.build();
     const env = { ZTUNNEL_UNPACK_DIR: launcher.folder("base") };
@@ -198,7 +198,7 @@ testNeeding(
   },
 );
 
-testNeeding(NEEDS, "launcher: an unpack folder must be private, no link, and under no folder of others", async () => {
+testNeeding(NEEDS, "launcher: an unpack folder must be private, no link, and below no folder of others", async () => {
   using launcher = await Launcher.build();
   const { path } = launcher.dir;
   const at = (folder: string) => ({ ZTUNNEL_UNPACK_DIR: folder });
@@ -217,13 +217,13 @@ testNeeding(NEEDS, "launcher: an unpack folder must be private, no link, and und
 
 const TWO_USERS = { ...NEEDS, root: true, namespaces: true, packages: ["cc", "unshare"] } as const satisfies Needs;
 
-testNeeding(TWO_USERS, "launcher: root runs nothing that another user has put where it unpacks", async () => {
+testNeeding(TWO_USERS, "launcher: root runs no file that another user has put into the unpack folder", async () => {
   using launcher = await Launcher.build();
   const env = { ZTUNNEL_UNPACK_DIR: launcher.folder("base") };
   const home = await launcher.home(env);
   const id = home.split("/").at(-1)!;
 
-  // The name of the version's folder is public, so a stranger can be first where all may write.
+  // The name of the version's folder is public, so another user can create it first where all may write.
   const shared = launcher.folder("shared", 0o1777);
   plant(`${shared}/${id}`, NOBODY);
   await launcher.refused({ ZTUNNEL_UNPACK_DIR: shared }, /shared has mode 1777/);
@@ -232,20 +232,20 @@ testNeeding(TWO_USERS, "launcher: root runs nothing that another user has put wh
   plant(`${theirs}/${id}`, NOBODY);
   await launcher.refused({ ZTUNNEL_UNPACK_DIR: theirs }, /shared\/ztunnel belongs to user 65534, not to user 0/);
 
-  // Even in a folder of root's own: it was open once.
+  // Even in a folder that belongs to root now: it was writable for others once.
   await Deno.rename(home, `${home}.old`);
   plant(home, NOBODY);
   await launcher.refused(env, new RegExp(`${id} belongs to user 65534`));
 });
 
-testNeeding(TWO_USERS, "launcher: root does not unpack below another user's folder, who could rename it", async () => {
+testNeeding(TWO_USERS, "launcher: root does not unpack below a folder that another user could rename", async () => {
   using launcher = await Launcher.build();
   const theirs = launcher.folder("home", 0o755, NOBODY);
   await launcher.refused({ ZTUNNEL_UNPACK_DIR: `${theirs}/ours` }, /home belongs to user 65534/);
   Deno.mkdirSync(`${theirs}/ours`, { mode: 0o700 });
   await launcher.refused({ ZTUNNEL_UNPACK_DIR: `${theirs}/ours` }, /home belongs to user 65534/);
 
-  // Without a word about where, it is a folder of the system, whatever HOME says. A file system of the test's own.
+  // Without a setting it is a folder of the system, whatever HOME says. The test has a file system of its own.
   const script = `mount -t tmpfs -o mode=755 none /var/cache; "$0"; echo "code $?"; ls /var/cache/ztunnel`;
   const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: theirs, XDG_CACHE_HOME: theirs, TMPDIR: theirs };
   const options = { args: ["-m", "sh", "-c", script, launcher.path], clearEnv: true, env };
@@ -254,7 +254,7 @@ testNeeding(TWO_USERS, "launcher: root does not unpack below another user's fold
   assert.deepEqual([...Deno.readDirSync(theirs)].map(({ name }) => name), ["ours"]);
 });
 
-testNeeding(TWO_USERS, "launcher: another user unpacks into the first place of its own that is safe", async () => {
+testNeeding(TWO_USERS, "launcher: another user unpacks into the first candidate folder that is safe", async () => {
   using launcher = await Launcher.build();
   const home = launcher.folder("home", 0o755, NOBODY);
   const xdg = launcher.folder("xdg", 0o700, NOBODY);

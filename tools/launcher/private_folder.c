@@ -15,7 +15,7 @@
 
 enum place { ABOVE, GOAL };
 
-/* False with a reason where others than root and this user have a say in what lies in the folder `path`. */
+/* False with a reason where a user other than root and this one could change the contents of the folder `path`. */
 static bool is_safe(const char *path, const struct stat *status, enum place place, char reason[REASON_SIZE]) {
   uid_t us = geteuid();
   if (status->st_uid != us && (place == GOAL || status->st_uid != 0)) {
@@ -30,12 +30,12 @@ static bool is_safe(const char *path, const struct stat *status, enum place plac
   return false;
 }
 
-/* A link is refused: who made it would choose where we write. */
+/* A link is refused: the user who made it would choose where we write. */
 static int open_folder(int parent, const char *name) {
   return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* `path` with the links above its last name resolved, as far as it exists. False when it is too long. */
+/* `path` with links resolved in all components but the last, as far as it exists. False when it is too long. */
 static bool resolve(const char *path, char real[PATH_MAX]) {
   char above[PATH_MAX];
   size_t length = strlen(path);

@@ -42,7 +42,7 @@ static void add_block(uint32_t state[8], const unsigned char *block) {
   state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-/* The rest of the message, a one bit, zeros, and the length of the whole message in bits. */
+/* Appends the padding: a one bit, zeros, and the length of the whole message in bits. */
 static void add_last(uint32_t state[8], const unsigned char *rest, size_t length, uint64_t whole) {
   unsigned char tail[2 * BLOCK] = {0};
   memcpy(tail, rest, length);

@@ -28,7 +28,7 @@ struct part {
 static const struct part parts[] = {PARTS};
 #define PART_COUNT (sizeof parts / sizeof *parts)
 
-/* A file that says: the digests of the parts in this folder have been checked. */
+/* A file that marks the folder as checked: the digests of its parts were compared. */
 #define CHECKED "checked"
 #define CURE "set ZTUNNEL_UNPACK_DIR to a folder of this user with mode 0700 that nobody else can move or replace"
 
@@ -61,7 +61,7 @@ static void remove_folder(int base, const char *name, int folder) {
   unlinkat(base, name, AT_REMOVEDIR);
 }
 
-/* What `fail` has to remove. */
+/* What `fail` must remove. */
 static int unfinished_base = -1, unfinished = -1;
 static char unfinished_name[64];
 static void remove_unfinished(void) {
@@ -77,7 +77,7 @@ static int make_unfinished(int base, const char *where) {
   return openat(base, unfinished_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Unpacks beside the goal and renames, so that nobody sees a folder with half of the parts. */
+/* Unpacks into a folder beside the final one and renames it, so that no process sees half of the parts. */
 static void unpack(int base, const char *where) {
   int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (self < 0 || lseek(self, -(off_t)PAYLOAD_SIZE, SEEK_END) < 0) fail("cannot read /proc/self/exe: %s", strerror(errno));
@@ -92,18 +92,18 @@ static void unpack(int base, const char *where) {
   atexit(remove_unfinished);
   for (size_t i = 0; i < PART_COUNT; i++) unpack_part(payload, &parts[i], unfinished, where);
   gzclose(payload);
-  if (stopped) fail("was told to end while it unpacked");
+  if (stopped) fail("was stopped by a signal while it unpacked");
   if (renameat(base, unfinished_name, base, ID) == 0) {
     unfinished = -1;
   } else if (errno != EEXIST && errno != ENOTEMPTY) {
     fail("cannot rename %s/%s to %s: %s", where, unfinished_name, ID, strerror(errno));
   }
-  // Else another start was faster: its folder is used and ours is removed at once.
+  // Otherwise another start was faster: its folder is used and ours is removed at once.
   remove_unfinished();
   unfinished = -1;
 }
 
-/* Before anything of the folder runs for the first time: what lies there now is what was packed. */
+/* Called before a file of the folder runs for the first time: its contents must be what was packed. */
 static void check(int folder, const char *home) {
   if (faccessat(folder, CHECKED, F_OK, 0) == 0) return;
   for (size_t i = 0; i < PART_COUNT; i++) {
@@ -118,7 +118,7 @@ static void check(int folder, const char *home) {
   close(mark);
 }
 
-/* The first folder that can be used. */
+/* Finds the first candidate folder that can be used. */
 static int choose_base(char base[PATH_MAX]) {
   char reason[REASON_SIZE], candidates[3][PATH_MAX] = {"", "", ""};
   const char *told = getenv("ZTUNNEL_UNPACK_DIR"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -155,5 +155,5 @@ void unpacked_home(char home[PATH_MAX]) {
   check(inner, home);
   close(inner);
   close(outer);
-  if (stopped) fail("was told to end while it unpacked");
+  if (stopped) fail("was stopped by a signal while it unpacked");
 }

@@ -14,7 +14,7 @@ import { podReference, processReference, type WorkloadReference } from "./worklo
 export interface WorkloadNaming {
   /** `turn`: see `SvidSource.attest`. Rejects with `CertificateError`. */
   name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedWorkload>;
-  /** Where processes are named: which pods have a new one, until the signal is aborted. */
+  /** Only for attestation by process: reports the pods that have a new process, until the signal is aborted. */
   watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
@@ -50,7 +50,7 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
       naming.watch?.((uid) => events.onContainerStarted(uid), ending.signal);
     },
     async attest(subject, turn, signal) {
-      // What the Workload API gives the proxy for itself is the certificate of its own workload too.
+      // The SVID that the Workload API gives the proxy is also the certificate of the proxy's own workload.
       if (isOwn(subject, own.id)) return ownAttestation(own);
       const { reference, ...named } = await naming.name(subject, turn, signal);
       return { ...named, open: (until) => api.subscribe(reference, until) };

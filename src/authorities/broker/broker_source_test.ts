@@ -234,7 +234,7 @@ Deno.test("identity 5.4: our own SVID is renewed: later streams use it, open one
   await eventually("the push on the first stream", () => bench.updates.length === 1);
 });
 
-Deno.test("identity 5.4: the proxy's own workload has the SVID that the Workload API gives the proxy", async () => {
+Deno.test("identity 5.4: the proxy's own workload gets the SVID that the Workload API gives the proxy", async () => {
   await using bench = await BrokerBench.start();
   const self = { id: workloadId("example.org", "istio-system", "ztunnel")!, workloadUid: null };
   const issued = await bench.fetch(self);

@@ -38,7 +38,7 @@ export interface OwnIdentityEvents {
 }
 
 const LONGEST_PAUSE = 5_000;
-/** ms until a stream must have brought its first message. */
+/** ms within which a stream must bring its first message. */
 const FIRST_MESSAGE = 30_000;
 const METHOD = "/SpiffeWorkloadAPI/FetchX509SVID";
 /** Without it the agent refuses: it keeps HTTP requests that were forged on somebody's behalf from reaching the API. */
@@ -53,7 +53,7 @@ export class OwnIdentityFollower {
   /** Those who wait for the first one; emptied when it comes, or a problem. */
   #waiting: (() => void)[] = [];
 
-  /** Those who wait for another one; emptied by it. At most one for each stream. */
+  /** Callers that wait for the next identity; cleared when it arrives. At most one for each stream. */
   #changes: (() => void)[] = [];
 
   constructor(parts: OwnIdentityParts) {
@@ -78,12 +78,12 @@ export class OwnIdentityFollower {
     }, this.#ending.signal);
   }
 
-  /** Which of the SVIDs that the proxy's pod has. */
+  /** Selects one of the SVIDs that the proxy's pod has. */
   get id(): SpiffeId {
     return this.#parts.id;
   }
 
-  /** The identity as messages of a stream, the current one first, for as long as `signal` is not aborted. */
+  /** Yields the identity like messages of a stream, the current one first, until `signal` is aborted. */
   stream(signal: AbortSignal): SvidStream {
     let seen: OwnIdentity | null = null;
     return {

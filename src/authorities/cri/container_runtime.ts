@@ -9,22 +9,22 @@ import { watchContainers } from "./watch_containers.ts";
 export interface PodProcess {
   readonly pid: number;
   readonly containerId: string;
-  /** Of the container, as in the pod's specification. */
+  /** The container's name in the pod's specification. */
   readonly name: string;
-  /** Which of the containers that run it is, from 0, the oldest first; and how many do. */
+  /** Index of this container among the running ones, from 0, the oldest first; and the number of running ones. */
   readonly index: number;
   readonly count: number;
 }
 
 export interface ContainerRuntime {
   /**
-   * The process of the container that is `turn`-th among those that run, or of the next one whose process is known.
-   * Rejects with an error that says what is missing.
+   * Finds the process of the running container with index `turn`, or of the next one whose process is known. Rejects
+   * with an error that says what is missing.
    */
   findProcess(uid: string, turn: number, signal: AbortSignal): Promise<PodProcess>;
   /** The process of this container now. */
   pidOf(containerId: string, signal: AbortSignal): Promise<number>;
-  /** `onStarted` gets the uid of each pod one of whose containers starts, from runtimes that tell. */
+  /** Calls `onStarted` with the uid of each pod when one of its containers starts, if the runtime sends events. */
   watch(onStarted: (uid: string) => void, signal: AbortSignal): void;
   close(): void;
 }
@@ -66,7 +66,7 @@ class CriRuntime implements ContainerRuntime {
     const count = containers.length;
     if (count === 0) throw new CriError("NotFound", `No running containers found for pod UID: ${uid}`);
     let failure: unknown;
-    // Fewer may run than did at the last turn.
+    // Fewer containers may be running than at the last attempt.
     for (let index = Math.min(turn, count - 1); index < count; index++) {
       const { id: containerId, name } = containers[index]!;
       try {
@@ -117,7 +117,7 @@ class CriRuntime implements ContainerRuntime {
     throw new CriError("Internal", `asked for pod UID ${uid}, got the sandbox of ${first.metadata?.uid ?? "nobody"}`);
   }
 
-  /** The oldest first, so that a turn means the same container in each look. */
+  /** Sorts by age, the oldest first, so that an index means the same container in each look-up. */
   async #running(podSandboxId: string, signal: AbortSignal): Promise<{ id: string; name: string }[]> {
     const filter = { state: { state: ContainerState.CONTAINER_RUNNING }, podSandboxId };
     const request = v1.ListContainersRequest.encode({ filter }).finish();

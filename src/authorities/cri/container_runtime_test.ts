@@ -109,7 +109,7 @@ Deno.test("identity 4.3: a runtime that hangs is given up when nobody needs the 
     await assert.rejects(waiting, (error) => error === reason);
   }));
 
-Deno.test("identity 4.3: containers that run take turns, the oldest first", () =>
+Deno.test("identity 4.3: running containers take turns, the oldest first", () =>
   withRuntime(async (runtime, cri) => {
     runtime.add({ uid: UID, containers: [running("b", 12), exited, running("a", 11)] });
     const asked = async (turn: number) => {
@@ -121,7 +121,7 @@ Deno.test("identity 4.3: containers that run take turns, the oldest first", () =
     assert.deepEqual(await asked(2), [11, "name-a", 1, 2], "fewer run than did a moment ago");
   }));
 
-Deno.test("identity 4.3: a container that starts is told at once by runtimes that have events", () =>
+Deno.test("identity 4.3: a container's start is reported at once by runtimes that have events", () =>
   withRuntime(async (runtime, cri) => {
     const ending = new AbortController();
     const started: string[] = [];
@@ -135,7 +135,7 @@ Deno.test("identity 4.3: a container that starts is told at once by runtimes tha
     await eventually("the end of the subscription", () => runtime.watchers === 0);
   }));
 
-Deno.test("identity 4.3: a runtime without events is asked for them once", async () => {
+Deno.test("identity 4.3: events are requested only once from a runtime that has none", async () => {
   using folder = tempDir();
   await using runtime = await ScriptedRuntime.start(`${folder.path}/cri.sock`);
   runtime.hasEvents = false;

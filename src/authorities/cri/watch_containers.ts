@@ -1,6 +1,6 @@
 /**
- * Containers as they start, from the container runtime's stream of events. Containerd has it from 1.7 on and CRI-O from
- * 1.26 on; with others the pods are looked at from time to time.
+ * Reports starting containers, from the container runtime's stream of events. Containerd has it since 1.7 and CRI-O
+ * since 1.26; with other runtimes the pods are polled.
  */
 import { runtime } from "../../../proto/gen/cri.js";
 import type { WallClock } from "../../identity/certificate_manager.ts";
@@ -24,7 +24,7 @@ export interface ContainerWatch {
 const { ContainerEventResponse, ContainerEventType } = runtime.v1;
 const LONGEST_PAUSE = 30_000;
 
-/** Ends with `signal`, and for good with a runtime that has no events. Lost events cost time only, so nothing is logged. */
+/** Ends with `signal`, or when the runtime has no events. Lost events only cost time, so nothing is logged. */
 export function watchContainers({ open, clock, random, onStarted }: ContainerWatch, signal: AbortSignal): void {
   const ending = new AbortController();
   signal.addEventListener("abort", () => ending.abort(), { once: true });
@@ -34,7 +34,7 @@ export function watchContainers({ open, clock, random, onStarted }: ContainerWat
     longestPause: LONGEST_PAUSE,
     firstMessage: null,
     async open(until) {
-      // What cannot be dialled throws at once.
+      // An address that cannot be dialled makes the call throw at once.
       const stream = await open(until);
       return { read: async () => decode(await stream.read()) };
     },
@@ -46,12 +46,12 @@ export function watchContainers({ open, clock, random, onStarted }: ContainerWat
   }, ending.signal);
 }
 
-/** `uid`: of the pod; empty: nothing has started. */
+/** `uid`: of the pod; empty: the event is not a start. */
 interface Started {
   readonly uid: string;
 }
 
-/** Null: the end of the stream. Throws for what cannot be decoded. */
+/** Null: the stream has ended. Throws for bytes that cannot be decoded. */
 function decode(message: { toBytes(): Uint8Array } | null): Started | null {
   if (message === null) return null;
   const { containerEventType, podSandboxStatus } = ContainerEventResponse.decode(message.toBytes());

@@ -95,7 +95,7 @@ export class IstioAuthority implements CertificateAuthority {
   }
 }
 
-/** A refusal is an answer. */
+/** The authority has answered: a refusal is an answer too. */
 function isAway(error: unknown): boolean {
   return error instanceof GrpcError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
 }

@@ -1,9 +1,9 @@
-/** An agent that has no SVID for a pod, and finds one out later: under virtual time (`docs/spec/identity-spire.md` 4.8). */
+/** An agent that at first has no SVID for a pod: under virtual time (`docs/spec/identity-spire.md` 4.8). */
 import { strict as assert } from "node:assert";
 import { ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
 import { CertificateError } from "../../identity/authority.ts";
 
-/** New streams are empty while `left` is above 0, then they have the SVID. */
+/** New streams are empty while `left` is above 0; later ones bring the SVID. */
 function emptyFor(bench: SpireBench, left: number): void {
   bench.source.script = (stream: ScriptedStream) => {
     if (left-- > 0) stream.says();
@@ -11,7 +11,7 @@ function emptyFor(bench: SpireBench, left: number): void {
   };
 }
 
-Deno.test("identity 4.8: an attestation that was incomplete at first is repeated until the pod has its SVID", async () => {
+Deno.test("identity 4.8: an incomplete attestation is repeated until the pod has its SVID", async () => {
   const bench = new SpireBench();
   emptyFor(bench, 3);
   const answer = await bench.ask();
@@ -19,14 +19,14 @@ Deno.test("identity 4.8: an attestation that was incomplete at first is repeated
   assert.equal(answer.error?.code, "NO_ENTRY");
   await bench.clock.advance(10_000);
   assert.equal(bench.updates.length, 1);
-  // A settled list each, and pauses of 1, 2 and 4 s.
+  // Each time a settled list, with pauses of 1, 2 and 4 s.
   assert.deepEqual(bench.source.attestedAt, [0, 1_250, 3_500, 7_750]);
   await bench.clock.advance(600_000);
-  assert.equal(bench.source.attestations, 4, "a pod that has its SVID is not asked about");
+  assert.equal(bench.source.attestations, 4, "a pod that has its SVID is not attested again");
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: a pod without entry is asked about once a minute at least", async () => {
+Deno.test("identity 4.8: a pod without an entry is attested once a minute at least", async () => {
   const bench = new SpireBench();
   bench.source.script = (stream) => stream.says();
   await bench.ask();
@@ -37,7 +37,7 @@ Deno.test("identity 4.8: a pod without entry is asked about once a minute at lea
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: by account the agent has nothing to look at, so it is not asked again", async () => {
+Deno.test("identity 4.8: with selectors by account there is nothing to attest, so no new stream is opened", async () => {
   const bench = new SpireBench({ keyedBy: "identity" });
   await bench.ask();
   bench.source.last.says();
@@ -46,7 +46,7 @@ Deno.test("identity 4.8: by account the agent has nothing to look at, so it is n
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: a container that starts anew keeps its certificate while its attestation is incomplete", async () => {
+Deno.test("identity 4.8: a restarted container keeps its certificate while its attestation is incomplete", async () => {
   const bench = new SpireBench();
   await bench.have();
   emptyFor(bench, 2);
@@ -60,7 +60,7 @@ Deno.test("identity 4.8: a container that starts anew keeps its certificate whil
 });
 
 for (const keyedBy of ["workload", "identity"] as const) {
-  Deno.test(`identity 4.8: an agent attested anew has no entries at first: certificates stay (${keyedBy})`, async () => {
+  Deno.test(`identity 4.8: certificates stay while a newly attested agent has no entries yet (${keyedBy})`, async () => {
     const bench = new SpireBench({ keyedBy });
     const issued = await bench.have();
     await bench.clock.advance(60_000);
@@ -77,7 +77,7 @@ for (const keyedBy of ["workload", "identity"] as const) {
     bench.authority.close();
   });
 
-  Deno.test(`identity 4.8: an agent that has no entry after 15 s either is believed (${keyedBy})`, async () => {
+  Deno.test(`identity 4.8: an agent that still has no entry after 15 s is believed (${keyedBy})`, async () => {
     const bench = new SpireBench({ keyedBy });
     await bench.have();
     await bench.clock.advance(60_000);
@@ -92,7 +92,7 @@ for (const keyedBy of ["workload", "identity"] as const) {
   });
 }
 
-Deno.test("identity P28: by account an entry that is deleted ends the certificate at once", async () => {
+Deno.test("identity P28: with selectors by account a deleted entry ends the certificate at once", async () => {
   const bench = new SpireBench({ keyedBy: "identity" });
   await bench.have();
   bench.source.last.says();
@@ -102,7 +102,7 @@ Deno.test("identity P28: by account an entry that is deleted ends the certificat
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: a process that is not there yet is looked for every 3 s, however long and whoever calls", async () => {
+Deno.test("identity 4.8: a missing process is looked up every 3 s, however long and whoever calls", async () => {
   const bench = new SpireBench();
   bench.source.refusal = new CertificateError("No running containers found", "NO_PROCESS");
   for (let i = 0; i < 300; i++) {
@@ -119,7 +119,7 @@ Deno.test("identity 4.8: a process that is not there yet is looked for every 3 s
   bench.authority.close();
 });
 
-Deno.test("identity 4.3: where the container runtime tells of a start, the pod is looked for at once", async () => {
+Deno.test("identity 4.3: when the container runtime reports a start, the pod is looked up at once", async () => {
   const bench = new SpireBench();
   bench.source.refusal = new CertificateError("No running containers found", "NO_PROCESS");
   await bench.ask();
@@ -132,7 +132,7 @@ Deno.test("identity 4.3: where the container runtime tells of a start, the pod i
   bench.source.events!.onContainerStarted(subjectOf().workloadUid!);
   await bench.clock.advance(250);
   assert.equal(bench.source.attestations, before + 1);
-  // The agent did not know it; another container of the pod starts.
+  // The agent did not know the first one; another container of the pod starts.
   bench.source.script = (stream) => stream.says(bench.svid());
   bench.source.events!.onContainerStarted(subjectOf().workloadUid!);
   await bench.clock.advance(0);
@@ -140,7 +140,7 @@ Deno.test("identity 4.3: where the container runtime tells of a start, the pod i
   bench.authority.close();
 });
 
-Deno.test("identity 4.3: containers of a pod are asked about in turn, and only then is there no entry", async () => {
+Deno.test("identity 4.3: the containers of a pod are attested in turn, and only then is there no entry", async () => {
   const bench = new SpireBench();
   bench.source.processes = 3;
   bench.source.script = (stream) => bench.source.attestations === 3 ? stream.says(bench.svid()) : stream.says();
@@ -158,7 +158,7 @@ Deno.test("identity 4.3: containers of a pod are asked about in turn, and only t
   for (const { authority } of [bench, none]) authority.close();
 });
 
-Deno.test("identity 4.2: a stream that never says anything is opened again, with a line", async () => {
+Deno.test("identity 4.2: a stream that brings no message is opened again, and a line is logged", async () => {
   const bench = new SpireBench();
   await bench.ask();
   bench.source.script = (stream) => stream.says(bench.svid());

@@ -10,16 +10,16 @@ import { guardProcess, processProblem, type ProcessTable, type StartTime } from 
 /** A process that is the pod's, and stays so: the agent itself does not look again. */
 export interface GuardedProcess {
   readonly pid: number;
-  /** For errors: `PID 4321`, with the container where the pod has several. */
+  /** For errors: `PID 4321`, with the container's name where the pod has several. */
   readonly asked: string;
-  /** There are further containers after this one. */
+  /** The pod has further containers after this one. */
   readonly more: boolean;
   /** Rejects with {@link CertificateError} where it is not the pod's any more. */
   confirm(signal: AbortSignal): Promise<void>;
   problem(): CertificateError | null;
 }
 
-/** `turn`: the process of which of the pod's running containers, from 0. Rejects with {@link CertificateError}. */
+/** `turn`: index of the pod's running container to look at, from 0. Rejects with {@link CertificateError}. */
 export async function findProcess(
   subject: CertificateSubject,
   turn: number,
@@ -73,7 +73,7 @@ async function lookUp<T>(doing: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** `own`: of the proxy itself, which no CNI agent announces; null: not known. */
+/** `own`: SPIFFE id of the proxy itself, which no CNI agent announces; null: not known. */
 export function byProcess(
   runtime: ContainerRuntime,
   findPod: FindPod,
@@ -92,7 +92,7 @@ export function byProcess(
   };
 }
 
-/** By its own process where its number means the same to the agent; else as its entry is usually written. */
+/** By the proxy's own PID where the agent sees the same PIDs; else by the selectors that its entry usually has. */
 function nameOwn(subject: CertificateSubject, { seesNode, ownPid }: ProcessTable): NamedSubject {
   if (!seesNode) return vouchedFor(accountSelectors(subject));
   return {

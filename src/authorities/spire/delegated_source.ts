@@ -15,7 +15,7 @@ export interface SubjectNaming {
   readonly keyedBy: "identity" | "workload";
   /** `turn`: see `SvidSource.attest`. Rejects with {@link CertificateError}. */
   name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedSubject>;
-  /** Where processes are named: which pods have a new one, until the signal is aborted. */
+  /** Only for attestation by process: reports the pods that have a new process, until the signal is aborted. */
   watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
@@ -35,7 +35,7 @@ export interface DelegatedParts {
 
 /** The bundle stream doubles as the sign that the agent is there, so it does not wait for long. */
 const LONGEST_PAUSE = 5_000;
-/** ms until a stream must have brought its first message. */
+/** ms within which a stream must bring its first message. */
 const FIRST_MESSAGE = 30_000;
 
 export function delegatedSource(parts: DelegatedParts): SvidSource {
@@ -124,7 +124,7 @@ export function byAccount(): SubjectNaming {
   };
 }
 
-/** By namespace, service account, name and uid of the pod. `own`: of the proxy itself, by its account; or null. */
+/** Selectors: namespace, service account, name and uid of the pod. `own`: id of the proxy, by its account; or null. */
 export function byPod(findPod: FindPod, own: SpiffeId | null): SubjectNaming {
   return {
     keyedBy: "workload",

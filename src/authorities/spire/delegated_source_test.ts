@@ -305,7 +305,7 @@ Deno.test("identity S30: keys reach neither log, errors nor dump", async () => {
   for (const text of [plain, btoa(plain), [...key].join(","), key.toHex()]) assert.ok(!said.includes(text));
 });
 
-Deno.test("identity 4.3: a pod without a container yet is served when the container runtime tells of its start", async () => {
+Deno.test("identity 4.3: a pod without a container is served once the runtime reports a start", async () => {
   await using rig = await SpireRig.start();
   rig.agent.addAccount("default", "test-sa");
   await eventually("the stream of events", () => rig.runtime.watchers === 1);
@@ -315,7 +315,7 @@ Deno.test("identity 4.3: a pod without a container yet is served when the contai
   await eventually("the certificate", () => rig.manager.current(subjectOf()));
 });
 
-Deno.test("identity 4.3: the second container of a pod has the entry", async () => {
+Deno.test("identity 4.3: a pod whose second container has the entry gets its SVID", async () => {
   await using rig = await SpireRig.start();
   rig.agent.add({ path: "/ns/default/sa/test-sa", selectors: ["k8s:container-name:app"] });
   rig.addPod("uid-123456", 4321);
@@ -331,7 +331,7 @@ Deno.test("identity 4.3: the second container of a pod has the entry", async () 
 const SELF = { id: workloadId("example.org", "istio-system", "ztunnel")!, workloadUid: null };
 const ENTRY = { path: "/ns/istio-system/sa/ztunnel", selectors: ["k8s:ns:istio-system", "k8s:sa:ztunnel"] };
 
-Deno.test("identity P17: the proxy's own workload is asked about by the proxy's process", async () => {
+Deno.test("identity P17: the proxy's own workload is attested by the proxy's process", async () => {
   const processes = { ...BLIND, seesNode: true, ownPid: 77 };
   await using rig = await SpireRig.start({ processes });
   rig.agent.add(ENTRY);
@@ -341,7 +341,7 @@ Deno.test("identity P17: the proxy's own workload is asked about by the proxy's 
 });
 
 for (const attestation of ["pid", "pod_selectors"]) {
-  Deno.test(`identity P17: without a view of the node the proxy's own workload is named by its account (${attestation})`, async () => {
+  Deno.test(`identity P17: without host PIDs the proxy's own workload is named by its account (${attestation})`, async () => {
     await using rig = await SpireRig.start({ variables: { SPIRE_ATTESTATION: attestation } });
     rig.agent.add(ENTRY);
     assert.equal((await rig.get(SELF)).id, SELF.id);

@@ -47,7 +47,7 @@ function connectHint(cause: string, socket: string, here: string, there: string)
   }
   if (cause.includes("os error 111)")) {
     const other = otherThanSocket(socket.replace(/^unix:(?:\/\/(?=\/))?/, ""));
-    if (other === null) return "; the socket is there and nobody listens: is it running?";
+    if (other === null) return "; the socket exists but no process listens on it: is it running?";
     return `; it is ${other} and no socket: ${here} must be the path of ${there}`;
   }
   if (cause.includes("os error 13)")) return "; the proxy must run as root, or in the group that owns the socket";
@@ -55,7 +55,7 @@ function connectHint(cause: string, socket: string, here: string, there: string)
   return "";
 }
 
-/** What else is at `path`; null: a socket, or nothing that can be seen. */
+/** What kind of file is at `path` instead; null: a socket, or `path` cannot be examined. */
 function otherThanSocket(path: string): string | null {
   try {
     const { isDirectory, isFile } = Deno.statSync(path);
@@ -67,7 +67,7 @@ function otherThanSocket(path: string): string | null {
 
 function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Explained {
   const message = error.message === "" ? codeDescription(error.code) : error.message;
-  // A server that does not speak gRPC is known from there only.
+  // Only the cause of the error shows that the server does not speak gRPC.
   const text = error.source === null ? message : `${message}: ${error.source}`;
   switch (error.code) {
     case Code.PermissionDenied:
@@ -85,7 +85,7 @@ function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Ex
     case Code.Internal:
     case Code.Unavailable:
       if (text.includes("broker configuration missing")) return [`${text}${BROKER_HINT}`, "CONFIGURATION"];
-      // O16, O25: the agent cannot look at the process, because it has ended or the kubelet does not list it yet.
+      // O16, O25: the agent cannot inspect the process: it has ended, or the kubelet does not list it yet.
       return [text, NOT_ATTESTED.test(text) ? "NO_PROCESS" : "UNAVAILABLE"];
     default:
       return [text, "UNAVAILABLE"];
@@ -96,7 +96,7 @@ const BROKER_HINT =
   '; the WorkloadAttestor "k8s" of the agent needs experimental { broker { access_policy, brokers } } ' +
   "in its plugin_data too";
 
-/** Of the Delegated Identity API, and of the Broker API. */
+/** The same for the Delegated Identity API and the Broker API. */
 const NOT_ATTESTED = /workload attestation failed|workload attestor "[^"]*" failed/;
 
 function deniedHint(text: string): string {

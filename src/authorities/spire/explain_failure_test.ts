@@ -21,7 +21,7 @@ Deno.test("identity 4.1, S29: a socket that is missing, silent, forbidden or non
     `${AT}unix socket /run/x: No such file or directory (os error 2); no such socket: SPIRE_ADMIN_ENDPOINT_SOCKET ` +
       "must be the path of admin_socket_path in the agent's configuration, mounted into the proxy's pod",
   );
-  assert.match(text(connect("Connection refused (os error 111)")), /nobody listens: is it running\?$/);
+  assert.match(text(connect("Connection refused (os error 111)")), /no process listens on it: is it running\?$/);
   assert.match(text(connect("Permission denied (os error 13)")), /must run as root, or in the group/);
   assert.match(text(connect("Not a socket (os error 88)")), /SPIRE_ADMIN_ENDPOINT_SOCKET names no socket$/);
 });
@@ -53,7 +53,7 @@ Deno.test("identity P18: other answers as they are", () => {
   assert.match(text(new Error("boom")), /: boom$/);
 });
 
-Deno.test("observed O16, O25: a process that the agent cannot look at may be there in a moment", () => {
+Deno.test("observed O16, O25: a process that the agent cannot inspect counts as a temporary failure", () => {
   const internal = 'workload attestor "unix" failed: could not get process: process does not exist';
   for (
     const [status, answer] of [[Code.Unavailable, "workload attestation failed"], [Code.Internal, internal]] as const
@@ -63,23 +63,23 @@ Deno.test("observed O16, O25: a process that the agent cannot look at may be the
   assert.equal(explainFailure(new GrpcError(Code.Unavailable, "later", "call"), "x", names).code, "UNAVAILABLE");
 });
 
-Deno.test("identity 4.1: a folder or a file where the socket should be is called so", () => {
+Deno.test("identity 4.1: a folder or a file in the place of the socket is named as such", () => {
   using folder = tempDir();
   const file = folder.write("admin.sock", "");
   const said = (path: string) =>
     explainFailure(connect("Connection refused (os error 111)"), "x", { ...names, socket: `unix://${path}` }).message;
   assert.match(said(folder.path), /; it is a folder and no socket: SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of/);
   assert.match(said(file), /; it is a plain file and no socket: /);
-  assert.match(said("/nowhere/admin.sock"), /nobody listens/);
+  assert.match(said("/nowhere/admin.sock"), /no process listens on it/);
 });
 
-Deno.test("identity 4.1: a peer that speaks no gRPC is recognised by the cause of the failure", () => {
+Deno.test("identity 4.1: a peer that does not speak gRPC is recognised by the cause of the failure", () => {
   const cause = "the server closed the connection, before any HTTP/2; is unix:///run/x a gRPC port?";
   const error = new GrpcError(Code.Unknown, "connection to the server was lost", "call", cause);
   assert.equal(text(error), `Failed to stream X.509 SVIDs: connection to the server was lost: ${cause}`);
 });
 
-Deno.test("identity 5.3: the attestor's own part of the broker's configuration is missing", () => {
+Deno.test("identity 5.3: a missing broker section in the attestor's configuration is explained", () => {
   const answer = 'workload attestor "k8s" failed: broker configuration missing';
   const error = explainFailure(new GrpcError(Code.Internal, answer, "call"), "x", names);
   assert.equal(error.code, "CONFIGURATION");

@@ -9,7 +9,7 @@ export interface Follow<T> {
   readonly random: () => number;
   /** ms: the longest pause between two attempts. */
   readonly longestPause: number;
-  /** ms until the first message of each stream; null: there may be none for as long as the stream lives. */
+  /** ms until the first message of each stream; null: a stream may never bring one. */
   readonly firstMessage: number | null;
   /** Rejects with {@link CertificateError}, as reading does. A stream's null is its end. */
   open(signal: AbortSignal): Promise<{ read(): Promise<T | null> }>;
@@ -55,8 +55,8 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * One stream, from opening to its end, which is an error always. It has a signal of its own: listeners on the signal of
- * the whole would stay for the life of the process.
+ * Runs one stream, from opening to its end, which is always an error. The stream has a signal of its own: listeners on
+ * the signal of the whole follower would accumulate over the life of the process.
  */
 async function attempt<T>(follow: Follow<T>, signal: AbortSignal, take: (message: T) => void): Promise<void> {
   const own = new AbortController();

@@ -54,7 +54,7 @@ Deno.test("identity 4.8: the first message after a failure says that the agent i
   await clock.advance(0);
 });
 
-Deno.test("identity 4.8: a stream that brings no message is given up after its time, as a problem like any other", async () => {
+Deno.test("identity 4.8: a stream that brings no message in time is closed, and reported like any other failure", async () => {
   const clock = new TestClock(0);
   const ending = new AbortController();
   const said: string[] = [];
@@ -96,7 +96,7 @@ Deno.test("identity 4.8: attempts leave no listener behind", async () => {
   };
   const { clock } = bed(() => gone, ending);
   await clock.advance(600_000);
-  assert.equal(listeners, 1, "that of the pause");
+  assert.equal(listeners, 1, "the listener of the pause");
   ending.abort();
   await clock.advance(0);
 });

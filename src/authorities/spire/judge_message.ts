@@ -41,7 +41,7 @@ export function judgeMessage(
   return { kind: "new", svid };
 }
 
-/** The cure where not the workload is another one, but the trust domain. */
+/** The cure where the ids differ in the trust domain, not in the workload. */
 function domainHint(wanted: SpiffeId, got: string): string {
   const id = parseSpiffeId(got);
   const [ours, theirs] = [trustDomainOf(wanted), id === null ? null : trustDomainOf(id)];

@@ -1,4 +1,4 @@
-/** What a session needs of those around it. */
+/** What a session needs from the parts around it. */
 import type { UpdateListener } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
@@ -13,10 +13,10 @@ export interface SessionParts {
   readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** ms from asking the agent to the first certificate. */
+  /** ms from the first request to the agent until the first certificate. */
   readonly timeout: number;
   readonly update: UpdateListener;
-  /** A stream of this session works: its first message has come. */
+  /** Called when a stream of this session works: its first message has arrived. */
   readonly onWorking: () => void;
   readonly log: WriteLine;
 }

@@ -48,8 +48,8 @@ export function certificateOf(
 }
 
 /**
- * `certificate` itself where one of the anchors has issued it. Otherwise every peer would refuse it: its root was
- * revoked, or the bundle with its root is still to come.
+ * Returns `certificate` itself where one of the anchors has issued it. Otherwise every peer would refuse it: its root
+ * was revoked, or the bundle with its root has not arrived yet.
  */
 function issuedBy(
   anchors: readonly Uint8Array[],
@@ -67,7 +67,7 @@ function issuedBy(
   );
 }
 
-/** There is something to verify members of `trustDomain` by. */
+/** Whether there is a bundle by which members of `trustDomain` can be verified. */
 export function isTrusted(trustDomain: TrustDomain, bundles: BundleMap): boolean {
   return (bundles.get(trustDomain)?.length ?? 0) > 0;
 }

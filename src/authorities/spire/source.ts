@@ -28,7 +28,7 @@ export interface Attestation {
   confirm(signal: AbortSignal): Promise<void>;
   /** The same, cheaply and from time to time: why not, or null. */
   problem(): CertificateError | null;
-  /** The pod has another process, which may be asked about: attest again with the next turn. */
+  /** The pod has another process, which may be attested: attest again with the next turn. */
   readonly more?: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface SourceEvents {
   onProblem(error: CertificateError): void;
   /** The agent answers again after it did not: who waits to try again need not wait. */
   onBack(): void;
-  /** A container of this pod has started. Only from sources that know; others are polled. */
+  /** Called when a container of this pod has started. Only from sources that have events; others are polled. */
   onContainerStarted(workloadUid: string): void;
 }
 
@@ -63,8 +63,8 @@ export interface SvidSource {
   /** Called once, first. */
   start(events: SourceEvents): void;
   /**
-   * Finds out how to ask about a subject. `turn`: which of its processes, from 0, where it has several. Rejects with
-   * {@link CertificateError}.
+   * Finds out how to request the SVID of a subject. `turn`: index of the subject's process, from 0, where it has
+   * several. Rejects with {@link CertificateError}.
    */
   attest(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<Attestation>;
   /** Idempotent. */

@@ -43,16 +43,16 @@ export interface SpireAuthorityOptions {
 
 /** More pods than any node has. Each holds a stream, a key and its chain. */
 const MAX_SUBJECTS = 4096;
-/** How often processes are looked at, and one of those that the agent refuses is asked about again. */
+/** How often processes are checked, and how often one of the refused sessions asks the agent again. */
 const CHECK = 5_000;
-/** The first stream that works makes all that wait try again, not more often than this (ms). */
+/** When a stream works, all waiting sessions try again, but not more often than once in this time (ms). */
 const WAKE_GAP = 5_000;
 
 export class SpireAuthority implements CertificateAuthority {
   readonly keyedBy: "identity" | "workload";
   readonly concurrency: number;
   readonly #options: SpireAuthorityOptions;
-  /** Fulfilled with the first bundle of our own trust domain: the agent is there, and it is the right one. */
+  /** Resolves with the first bundle of our own trust domain: the agent is reachable, and it is the right one. */
   readonly connected: Promise<void>;
   readonly #slots: Slots;
   readonly #trust: SharedTrust;
@@ -157,7 +157,7 @@ export class SpireAuthority implements CertificateAuthority {
     return session;
   }
 
-  /** Nobody can be verified: at once, whether or not somebody asks for a certificate. */
+  /** Without a bundle no peer can be verified: logged at once, whether or not a certificate is requested. */
   #warnOfDomain(bundles: BundleMap): void {
     const { trustDomain, log } = this.#options;
     const others = [...bundles.keys()].slice(0, 8).join(", ") || "none";
@@ -170,7 +170,7 @@ export class SpireAuthority implements CertificateAuthority {
     );
   }
 
-  /** While there are sessions, they are looked at from time to time. */
+  /** While there are sessions, they are checked from time to time. */
   #watch(): void {
     if (this.#check !== null) return;
     this.#check = this.#options.clock.after(CHECK, () => {
@@ -182,8 +182,8 @@ export class SpireAuthority implements CertificateAuthority {
   }
 
   /**
-   * An agent that refuses its delegate refuses all sessions, and their own pauses grow to minutes. Instead of each of
-   * them the one that has waited longest asks; when it is answered, all others do.
+   * An agent that refuses its delegate refuses all sessions, and their own pauses grow to minutes. So only the session
+   * that has waited longest asks; when the agent answers it, all others ask too.
    */
   #probe(): void {
     let longest: SvidSession | null = null;
@@ -194,7 +194,7 @@ export class SpireAuthority implements CertificateAuthority {
     longest?.retryNow();
   }
 
-  /** A stream of one session works, so the reason why others failed may be over. */
+  /** A stream of one session works, so the reason why others failed may have passed. */
   #works(): void {
     if (this.#options.clock.now() >= this.#wokenAt + WAKE_GAP) this.#wakeAll();
   }
@@ -204,7 +204,7 @@ export class SpireAuthority implements CertificateAuthority {
     this.#all((session) => this.#isAboutAll(session) && session.retryNow());
   }
 
-  /** It waits, and the reason is not its own pod's. */
+  /** The session waits, for a reason that does not concern its own pod only. */
   #isAboutAll({ failure }: SvidSession): boolean {
     return failure !== null && !mayPass(failure) && !this.#options.source.withdrawsOn.has(failure.code);
   }

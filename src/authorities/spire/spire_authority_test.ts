@@ -124,7 +124,7 @@ Deno.test("spire authority: close ends everything", async () => {
   assert.equal((await bench.ask()).error?.code, "CLOSED");
 });
 
-/** `count` subjects, each with a certificate, whose streams the agent then ends with a refusal of its delegate. */
+/** `count` subjects, each with a certificate; the agent then ends their streams and refuses its delegate. */
 async function refused(count: number): Promise<SpireBench> {
   const bench = new SpireBench();
   for (let i = 0; i < count; i++) await bench.have(`a${i}`);
@@ -134,7 +134,7 @@ async function refused(count: number): Promise<SpireBench> {
   return bench;
 }
 
-Deno.test("identity 4.8: a refused delegate is served again within 15 s, and all pods with it", async () => {
+Deno.test("identity 4.8: once a refused delegate is accepted again, all pods are served within 15 s", async () => {
   const bench = await refused(50);
   await bench.clock.advance(250_000);
   assert.equal(bench.updates.length, 0);
@@ -145,12 +145,12 @@ Deno.test("identity 4.8: a refused delegate is served again within 15 s, and all
   bench.authority.close();
 });
 
-Deno.test("observed O24: while the delegate is refused, one pod asks for all", async () => {
+Deno.test("observed O24: while the delegate is refused, one pod's session asks for all", async () => {
   const bench = await refused(50);
   await bench.clock.advance(600_000);
   const before = bench.source.attestations;
   await bench.clock.advance(60_000);
-  // Each pod's own pause is 150 s by now; the one that asks for all does so every 5 s.
+  // Each session's own pause is 150 s by now; the one that asks for all does so every 5 s.
   const asked = bench.source.attestations - before;
   assert.ok(asked <= 12 + 50, `${asked}`);
   bench.authority.close();
@@ -170,7 +170,7 @@ Deno.test("identity 4.8: a broker that refuses one pod is not asked again becaus
   bench.authority.close();
 });
 
-Deno.test("identity P2: connected with the bundle of its own trust domain only; another one is a warning at once", async () => {
+Deno.test("identity P2: connected with the bundle of its own trust domain only; another one is logged at once", async () => {
   const bench = new SpireBench({ bundles: false });
   let connected = false;
   void bench.authority.connected.then(() => connected = true);

@@ -199,7 +199,7 @@ Deno.test("observed O19: a refused delegate asks again, and is served once it is
   bench.authority.close();
 });
 
-Deno.test("identity P29: the root of our certificate is revoked: it is withdrawn, until a new one has come", async () => {
+Deno.test("identity P29: a certificate whose root is revoked is withdrawn until a new one arrives", async () => {
   const bench = new SpireBench();
   await bench.have();
   const next = spireCa("example.org");
@@ -216,7 +216,7 @@ Deno.test("identity P29: the root of our certificate is revoked: it is withdrawn
   bench.authority.close();
 });
 
-Deno.test("identity P29: an SVID that comes before the bundle with its root waits for that, and the old one stays", async () => {
+Deno.test("identity P29: an SVID that arrives before its root waits for the bundle, and the old one stays in use", async () => {
   const bench = new SpireBench();
   const first = await bench.have();
   const next = spireCa("example.org");
@@ -230,7 +230,7 @@ Deno.test("identity P29: an SVID that comes before the bundle with its root wait
   bench.authority.close();
 });
 
-Deno.test("identity S15: an SVID from the future is a wrong clock, which is told with both times", async () => {
+Deno.test("identity S15: an SVID that is not valid yet is reported as a wrong clock, with both times", async () => {
   const bench = new SpireBench();
   await bench.ask();
   bench.source.last.says(bench.ca.issue("/ns/default/sa/test-sa", { now: START + 3600_000 }));

@@ -39,9 +39,9 @@ const SLOT_TIME = 1000;
 const LATE = 0.6;
 const MIN_REOPEN = 5_000;
 const MAX_REOPEN = 300_000;
-/** A pod whose process cannot be found yet is looked for again within this time. */
+/** A pod whose process cannot be found is looked up again within this time. */
 const LONGEST_LOOK = 3_000;
-/** A stream without any message is given up after this time, and opened again. */
+/** A stream without any message is closed after this time, and opened again. */
 const FIRST_MESSAGE = 60_000;
 
 export class SvidSession {
@@ -60,9 +60,9 @@ export class SvidSession {
   readonly #absence: Absence;
   /** The open stream has brought an SVID for the subject. */
   #proven = false;
-  /** Which of the pod's processes is asked about: 0 is the first. */
+  /** Index of the pod's process that is attested: 0 is the first. */
   #turn = 0;
-  /** Why the last stream ended, while there is no other. */
+  /** Why the last stream ended, while no other is open. */
   #failure: CertificateError | null = null;
   /** The last message that was of no use: the cause of a timeout. */
   #unusable: CertificateError | null = null;
@@ -80,12 +80,12 @@ export class SvidSession {
     this.#absence = new Absence(parts.source.keyedBy === "workload");
   }
 
-  /** Why it waits to try again; null while it does not. */
+  /** Why the session waits for its next attempt; null: it does not wait. */
   get failure(): CertificateError | null {
     return this.#phase === "broken" ? this.#failure : null;
   }
 
-  /** When it asked last, ms since the epoch. */
+  /** Time of the last attempt, ms since the epoch. */
   get askedAt(): number {
     return this.#openedAt;
   }
@@ -111,12 +111,12 @@ export class SvidSession {
     if (this.#held !== null) this.#compose(this.#held);
   }
 
-  /** There is a reason to believe that it works now: whoever waits to try again does so. */
+  /** There is a reason to believe that the agent works now: a waiting session tries again. */
   retryNow(): void {
     if (this.#phase === "broken") this.#start();
   }
 
-  /** A container of the pod has started: what the agent could not find out before may be there now. */
+  /** A container of the pod has started: an attestation that failed before may succeed now. */
   containerStarted(): void {
     if (this.#phase === "broken") this.#start();
     else if (this.#phase === "open" && this.#absence.lasts) this.#reopen();
@@ -249,7 +249,7 @@ export class SvidSession {
     this.#given = true;
   }
 
-  /** The bundle does not go with the SVID. One that was in use goes; an older one stays until the bundle has come. */
+  /** No bundle verifies the SVID. One that was in use is withdrawn; an older one stays until the bundle has arrived. */
   #untrusted(error: CertificateError, key: Uint8Array): void {
     this.#unusable = error;
     if (this.#issued?.key === key) {
@@ -261,7 +261,7 @@ export class SvidSession {
     this.#refuse(error);
   }
 
-  /** The agent has no SVID for the subject, as far as it knows. */
+  /** The agent answered that it has no SVID for the subject. */
   #missing(error: CertificateError): void {
     if (this.#attestation?.more) {
       this.#turn++;
@@ -313,7 +313,7 @@ export class SvidSession {
     this.#log("warn", `the SVID is valid from ${from} on, and the clock of this node says ${ours}: one is wrong`);
   }
 
-  /** The agent has not sent one message. */
+  /** The agent has sent no message at all. */
   #giveUp({ asked }: Attestation): void {
     const { timedOut } = this.#parts.source.words;
     const error = new CertificateError(timedOut(this.#silence(), asked), "TIMEOUT");

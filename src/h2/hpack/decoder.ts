@@ -36,14 +36,14 @@ const MANY_UPDATES: HpackFault = { fault: "budget", reason: `more than ${MAX_SIZ
 /**
  * Turns the header blocks of one connection into header lists, RFC 7541.
  *
- * What a block may cost is bounded: 1024 fields, two size updates, four times `maxListSize` of decoded fields.
+ * The cost of a block is bounded: 1024 fields, two size updates, four times `maxListSize` of decoded fields.
  */
 export class HpackDecoder {
   readonly #reader = new LiteralReader();
   readonly #table: DynamicTable<Entry>;
   readonly #maxTableSize: number;
   readonly #maxListSize: number;
-  /** Of the last block, those that were refused among them. */
+  /** Number of fields of the last block, including refused ones. */
   fields = 0;
 
   /**

@@ -3,7 +3,7 @@ import type { Flaw } from "./field_rules.ts";
 
 /** Header fields in one block. A CONNECT has five; a header split into crumbs has thousands. */
 export const MAX_FIELDS = 256;
-/** So many are an attack, not a mistake. */
+/** From this number on the block is an attack, not a mistake. */
 export const FLOOD_FIELDS = 1024;
 
 /** A list that is this many times larger than we announced is an attack, not a mistake: index and insert storms. */
