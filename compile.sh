@@ -5,7 +5,7 @@
 #   -o  where to write it; dist/ztunnel by default
 #   -f  unpack: one file that unpacks itself on its first start; the default
 #       folder: the parts as files in the folder OUT, with a program that starts them; for a container image
-#   -e  the main module; src/main.ts by default
+#   -e  the main module; main.ts by default
 #
 # In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default the
 # revision, with -dirty where the tree was), the revision, and Clean or Modified.
@@ -23,10 +23,10 @@
 set -eu
 cd "$(dirname "$0")"
 
-# They isolate the build from the surroundings. The other runtime flags are those of tools/product_flags.ts.
+# They isolate the build from the surroundings. The other runtime flags are those of lab/product_flags.ts.
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 
-out=dist/ztunnel form=unpack entry=src/main.ts
+out=dist/ztunnel form=unpack entry=main.ts
 while getopts o:f:e: option; do
   case $option in
     o) out=$OPTARG ;;

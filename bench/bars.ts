@@ -1,5 +1,5 @@
 /** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
-import { ATTACKS } from "../tests/attacks/catalogue.ts";
+import { ATTACKS } from "../testkit/attacks/catalogue.ts";
 import { SHARED_SUFFIX } from "./proxies.ts";
 import { inDedicatedMode, medianOf, ratioOf, type Results, type RowResult } from "./results.ts";
 

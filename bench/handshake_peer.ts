@@ -6,9 +6,9 @@
  *     dial FOLDER ADDRESS SECONDS   full handshakes with port 15008 of the address; prints how many
  *     knock ADDRESS,... SECONDS     connections through the SOCKS5 port of this network; prints how many ended
  */
-import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/istio/testing_ca.ts";
-import { ROOT_PEM } from "../src/grpc/testing_server.ts";
-import { HOUR, makeLeaf, newKey } from "../src/identity/test_certificates.ts";
+import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
+import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
+import { HOUR, makeLeaf, newKey } from "../src/identity/testkit/certificates.ts";
 import { tlsPolicy } from "../src/identity/tls_policy.ts";
 import { parseIp, type SocketAddress } from "../src/net/address.ts";
 import type { Duplex } from "../src/net/duplex.ts";

@@ -6,7 +6,7 @@
  */
 import { FLAG_END_HEADERS, FRAME_HEADER, FrameType, getUint24, getUint31, PREFACE } from "../src/h2/frame.ts";
 import { HpackEncoder } from "../src/h2/hpack/encoder.ts";
-import { data, frame, settings, settingsAck } from "../src/h2/testing_frames.ts";
+import { data, frame, settings, settingsAck } from "../src/h2/testkit/frames.ts";
 import { encodePem } from "../src/identity/pem.ts";
 import { connect, Readable, receive, send } from "./libc_sockets.ts";
 import { MemoryTls } from "./memory_tls.ts";

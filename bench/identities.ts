@@ -2,7 +2,7 @@
  * `identities.ts [LIBRARY]`: a thousand pods that need certificates at once, from a scripted SPIRE agent in this process,
  * by the proxy's own certificate manager and a worker's loop with handshakes to make. Prints {@link IdentityFigures}.
  */
-import { Certificates } from "../src/app/certificates.ts";
+import { Certificates } from "../src/control/certificates/certificates.ts";
 import type { Pod, PodUid } from "../src/inpod/pod.ts";
 import { SYSTEM_FILES } from "../src/config/files.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
@@ -10,9 +10,9 @@ import type { CertificateSubject } from "../src/identity/authority.ts";
 import { workloadId } from "../src/identity/spiffe_id.ts";
 import { wake } from "../src/os/wake.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
-import { testLog } from "../src/telemetry/testing.ts";
-import { ScriptedAgent } from "../tests/support/spire_agent.ts";
-import { tempDir } from "../tests/support/temp_dir.ts";
+import { testLog } from "../src/telemetry/testkit/log.ts";
+import { ScriptedAgent } from "../testkit/spire/agent.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 import type { FromIdentityWorker, LoopReport } from "./identities_worker.ts";
 
 export interface IdentityFigures {

@@ -3,8 +3,8 @@
  * is where `handshake_peer.ts serve` wrote its certificates. Prints `done` when COUNT calls have been answered.
  */
 import { encodePem } from "../src/identity/pem.ts";
-import { baggageBlock, headers } from "../tests/attacks/frames.ts";
-import { Peer } from "../tests/attacks/peer.ts";
+import { baggageBlock, headers } from "../testkit/attacks/frames.ts";
+import { Peer } from "../testkit/attacks/peer.ts";
 
 const INBOUND_PORT = 15008;
 /** Calls at the same time. */

@@ -1,7 +1,7 @@
 /** The things compared: how each is started between a client and an application, and what it says of itself. */
 import { existsSync } from "node:fs";
-import type { LinkConditions } from "../tests/support/slow_link.ts";
-import { productFlags } from "../tools/product_flags.ts";
+import type { LinkConditions } from "../testkit/link/slow_link.ts";
+import { productFlags } from "../lab/product_flags.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
 import type { Link, Side } from "./rig.ts";
@@ -10,7 +10,7 @@ import { type Mode, startZtunnels } from "./ztunnels.ts";
 
 /** How our own proxy is started with these settings, from the top of the repository. */
 export function ourCommand(settings: Readonly<Record<string, string>>): readonly string[] {
-  return [Deno.execPath(), "run", ...productFlags(settings), "src/main.ts"];
+  return [Deno.execPath(), "run", ...productFlags(settings), "main.ts"];
 }
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
@@ -97,7 +97,7 @@ export function ours(
     entry: "redirect-all",
     async start(place) {
       // The namespaces have no way out, so everything the program imports must be here before.
-      await place.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}src/main.ts`]);
+      await place.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}main.ts`]);
       const env = {
         LOCAL_CA_CERT: `${place.directory}/ca.pem`,
         LOCAL_CA_KEY: `${place.directory}/ca.key`,
@@ -129,8 +129,8 @@ export function available(
   const rust = Deno.env.get("ZTUNNEL_PEER") ?? "";
   if (existsSync(rust)) kinds.push(...modes.map((mode) => rustZtunnel(rust, mode)));
   else skipped.push("Rust ztunnel: ZTUNNEL_PEER does not name an executable");
-  if (!existsSync(`${REPOSITORY}src/main.ts`)) {
-    return { kinds, skipped: [...skipped, "ours: src/main.ts is not there"] };
+  if (!existsSync(`${REPOSITORY}main.ts`)) {
+    return { kinds, skipped: [...skipped, "ours: main.ts is not there"] };
   }
   kinds.push(...modes.map((mode) => ours(null, {}, mode)));
   const library = builtLibrary();

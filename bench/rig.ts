@@ -4,12 +4,12 @@
  *     namespace zt-a-N                              namespace zt-b-N
  *     wrk, iperf3 ── iptables REDIRECT ──▶ proxy ══ veth, MTU 1500 ══▶ proxy ──▶ nginx, iperf3 -s
  *
- * A row may have a relay that delays packets in place of the veth pair (`tests/support/slow_link.ts`).
+ * A row may have a relay that delays packets in place of the veth pair (`testkit/link/slow_link.ts`).
  *
  * Without root there is one network for all: the loopback link has no redirection, proxies are reached through SOCKS
  * or fixed ports.
  */
-import { LINK_DEVICE, type LinkConditions, SlowLink } from "../tests/support/slow_link.ts";
+import { LINK_DEVICE, type LinkConditions, SlowLink } from "../testkit/link/slow_link.ts";
 import type { Processes } from "./processes.ts";
 
 export type Side = "client" | "server";

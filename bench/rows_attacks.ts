@@ -1,5 +1,5 @@
 /** What a well-behaved neighbour feels while somebody attacks the inbound port it shares (`docs/spec/observed.md` O32). */
-import { ATTACKS } from "../tests/attacks/catalogue.ts";
+import { ATTACKS } from "../testkit/attacks/catalogue.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
 import { type Metric, oneByOne, type Row, type Sample } from "./row.ts";
 import { median } from "./statistics.ts";
@@ -75,7 +75,7 @@ export async function startAttacker(
 }
 
 function startScript(processes: Processes, before: readonly string[], name: string, args: readonly string[]): Started {
-  const script = new URL(`../tests/attacks/${name}.ts`, import.meta.url).pathname;
+  const script = new URL(`../testkit/attacks/${name}.ts`, import.meta.url).pathname;
   return processes.start(`attack-${name}`, [...before, Deno.execPath(), "run", "-A", "--no-prompt", script, ...args]);
 }
 

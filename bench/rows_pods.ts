@@ -1,9 +1,9 @@
 /**
  * The row about pods in shared mode: how soon one is served, how soon two hundred, and what each takes. It builds nodes
- * of its own (`tests/bed/`) and asks of its subjects only which proxy they are.
+ * of its own (`lab/bed/`) and asks of its subjects only which proxy they are.
  */
-import { Cluster } from "../tests/bed/cluster.ts";
-import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../tests/bed/many_pods.ts";
+import { Cluster } from "../lab/bed/cluster.ts";
+import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../testkit/many_pods.ts";
 import { descriptors, residentBytes } from "./cpu.ts";
 import { sleep } from "./processes.ts";
 import { type Metric, proxiesOneByOne, type Row, type Sample } from "./row.ts";

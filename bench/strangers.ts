@@ -9,7 +9,7 @@
  * FROM is their source address.
  */
 import { PREFACE } from "../src/h2/frame.ts";
-import { settings } from "../src/h2/testing_frames.ts";
+import { settings } from "../src/h2/testkit/frames.ts";
 import { encodePem } from "../src/identity/pem.ts";
 import { parseIp, type SocketAddress } from "../src/net/address.ts";
 import type { Duplex } from "../src/net/duplex.ts";

@@ -2,13 +2,11 @@
  * System calls per request and per connection, counted by `strace -c -f` on both proxies. These figures do not move
  * with the machine, so a test may guard them.
  */
+import { type CallCounts, parseStrace } from "../lab/strace.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
 import type { ProxyUnderTest } from "./proxies.ts";
 import { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
-
-/** Calls by name. */
-export type CallCounts = ReadonlyMap<string, number>;
 
 /** Per proxy process: calls divided by what was asked for. */
 export interface SyscallFigures {
@@ -26,15 +24,6 @@ export interface SyscallReport {
 }
 
 const ATTACH_MILLIS = 10_000;
-
-/** Rows of `strace -c`: `% time, seconds, usecs/call, calls, [errors], name`. The last one is the total. */
-export function parseStrace(summary: string): CallCounts {
-  const counts = new Map<string, number>();
-  for (const match of summary.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d*\s+(\d+)\s+(?:\d+\s+)?([a-z]\w*)$/gm)) {
-    if (match[2] !== "total") counts.set(match[2] ?? "", Number(match[1]));
-  }
-  return counts;
-}
 
 /** Counts the calls of `pids` while `load` runs; `load` returns by how many to divide. */
 export async function countSyscalls(

@@ -1,13 +1,13 @@
 /** A proxy that learns of a whole mesh at its start, and of single changes after it. */
-import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { ControlPlane } from "../tests/support/control_plane.ts";
-import { type AdsStream, encodeResponse } from "../tests/support/control_plane_stream.ts";
-import { meshText } from "../tests/support/mesh.ts";
-import { makeMesh, sizeOf, workloadResource } from "../tests/support/mesh_resources.ts";
-import { Proxy } from "../tests/support/proxy.ts";
-import { nodeSettings } from "../tests/support/settings.ts";
-import { tempDir } from "../tests/support/temp_dir.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
+import { meshText } from "../lab/mesh.ts";
+import { makeMesh, sizeOf, workloadResource } from "../testkit/mesh_resources.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 import { residentBytes } from "./cpu.ts";
 import { sleep } from "./processes.ts";
 

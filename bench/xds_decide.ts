@@ -1,13 +1,13 @@
 /** `xds_decide.ts WORKLOADS`: what a connection's two decisions cost in a mesh of this size. Prints JSON. */
-import { authorize, type Call } from "../src/mesh/authorize.ts";
-import type { Workload } from "../src/mesh/model.ts";
-import { resolveOutbound } from "../src/mesh/resolve_outbound.ts";
-import { MeshState } from "../src/mesh/state.ts";
-import { identityOf } from "../src/mesh/workload_identity.ts";
+import { authorize, type Call } from "../src/mesh/policy/authorize.ts";
+import type { Workload } from "../src/mesh/model/model.ts";
+import { resolveOutbound } from "../src/mesh/resolve/outbound.ts";
+import { MeshState } from "../src/mesh/state/state.ts";
+import { identityOf } from "../src/mesh/model/workload_identity.ts";
 import { ipv4FromBytes, type SocketAddress } from "../src/net/address.ts";
 import { ResourceDecoder } from "../src/xds/decode.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { makeMesh, sizeOf, vipOf } from "../tests/support/mesh_resources.ts";
+import { makeMesh, sizeOf, vipOf } from "../testkit/mesh_resources.ts";
 
 /** As many services as the pods of a node may call. */
 const TARGETS = 2000;

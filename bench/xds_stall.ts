@@ -1,9 +1,9 @@
 /** `xds_stall.ts WORKLOADS WORK`: how long a worker's loop is held at most while it loads a mesh. Prints JSON. */
 import { setImmediate } from "node:timers";
-import { MeshFeed } from "../src/control/mesh_feed.ts";
+import { MeshFeed } from "../src/control/mesh/mesh_feed.ts";
 import { wake } from "../src/os/wake.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type RawResource, type ResourceType } from "../src/xds/resources.ts";
-import { makeMesh, sizeOf } from "../tests/support/mesh_resources.ts";
+import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
 import type { StallReport } from "./xds_stall_worker.ts";
 
 export interface StallFigures extends StallReport {

@@ -4,7 +4,7 @@
  */
 import { MeshUpdates } from "../src/dataplane/mesh_updates.ts";
 import type { ToWorker } from "../src/dataplane/messages.ts";
-import { MeshState } from "../src/mesh/state.ts";
+import { MeshState } from "../src/mesh/state/state.ts";
 import { Reactor } from "../src/net/reactor.ts";
 import { threadCpuMillis } from "./thread_cpu.ts";
 

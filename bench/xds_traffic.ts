@@ -1,8 +1,8 @@
 /** Requests through a pair of proxies while one of them is told of a whole mesh. Needs root, as the pair does. */
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { ControlPlane } from "../tests/support/control_plane.ts";
-import { type AdsStream, encodeResponse } from "../tests/support/control_plane_stream.ts";
-import { makeMesh, sizeOf } from "../tests/support/mesh_resources.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
+import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
 import { ours } from "./proxies.ts";
 import { Session } from "./session.ts";
 

@@ -4,7 +4,7 @@
  * Dedicated: each runs in the namespace of its one workload. Shared: each runs in an empty namespace of its own, and is
  * handed that of its workload as a pod by an agent that the benchmark plays.
  */
-import { ZdsAgent, type ZdsSession } from "../tests/support/zds_agent.ts";
+import { ZdsAgent, type ZdsSession } from "../lab/zds_agent.ts";
 import { type Started, waitForPorts } from "./processes.ts";
 import type { Pair, Place } from "./proxies.ts";
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";

@@ -1,4 +1,5 @@
 /** The applications of the workload "shop": plain HTTP and a plain TCP echo. They know nothing of the mesh. */
+import { writeAll } from "../lab/write_all.ts";
 import type { AppPorts } from "./cast.ts";
 
 /** Large enough that system calls do not count. */
@@ -47,8 +48,4 @@ async function echo(connection: Deno.TcpConn): Promise<void> {
   } finally {
     connection.close();
   }
-}
-
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
 }

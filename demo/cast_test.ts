@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { parseStaticFile } from "../src/mesh/static_file.ts";
+import { parseStaticFile } from "../src/mesh/static_file/static_file.ts";
 import { CAST, meshFile } from "./cast.ts";
 
 Deno.test("demo: the mesh file is one that the proxy reads", () => {

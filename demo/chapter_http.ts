@@ -1,6 +1,6 @@
 /** Chapter 1: HTTP requests, each on a connection of its own, all in one TLS connection between the nodes. */
 import { SERVICE, SHOP } from "./cast.ts";
-import type { LogLine } from "./log_line.ts";
+import type { LogLine } from "../lab/log_line.ts";
 import { patiently } from "./patience.ts";
 import { heading, showLine, type Stage } from "./stage.ts";
 import { type HttpAnswer, httpGet, httpGets } from "./traffic.ts";

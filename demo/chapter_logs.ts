@@ -1,8 +1,8 @@
 /** Chapter 3: both proxies' access lines of the echo, and node-a's metrics, against what the client saw. */
 import { CLIENT, SERVICE, SHOP } from "./cast.ts";
 import { established, REQUESTS } from "./chapter_http.ts";
-import { durationOf, type LogLine, numberOf } from "./log_line.ts";
-import { scrape, sumOf } from "./metrics.ts";
+import { durationOf, type LogLine, numberOf } from "../lab/log_line.ts";
+import { scrape, sumOf } from "../lab/scrape.ts";
 import { patiently } from "./patience.ts";
 import { heading, showLine, type Stage } from "./stage.ts";
 import { count } from "./terminal.ts";

@@ -1,9 +1,9 @@
 /** Chapter 4: who does not get in. Plain text, a TLS client without a certificate, an identity that the policy refuses. */
 import { connect } from "node:tls";
 import { INTRUDER, POLICY, SERVICE, SHOP } from "./cast.ts";
-import type { LogLine } from "./log_line.ts";
+import type { LogLine } from "../lab/log_line.ts";
 import { patiently } from "./patience.ts";
-import { connectBySocks } from "./socks.ts";
+import { connectBySocks } from "../lab/socks.ts";
 import { heading, showLine, type Stage } from "./stage.ts";
 import { type Attempt, attempt } from "./traffic.ts";
 

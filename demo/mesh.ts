@@ -1,8 +1,8 @@
 /** The mesh of the demo: three proxies and the apps behind one of them, set up in a temporary folder. */
 import { type Apps, startApps } from "./apps.ts";
 import { CAST, CLIENT, INTRUDER, meshFile, SHOP, type Workload } from "./cast.ts";
-import type { LogLine } from "./log_line.ts";
-import { launcher, Node } from "./node.ts";
+import type { LogLine } from "../lab/log_line.ts";
+import { launcher, Node } from "../lab/proxy_process.ts";
 import { takeHbonePort } from "./ports.ts";
 
 export interface Mesh {

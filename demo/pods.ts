@@ -8,13 +8,13 @@
  * not or something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
  */
 import { parseArgs } from "node:util";
-import { nginx } from "../tests/bed/apps.ts";
-import { Cluster } from "../tests/bed/cluster.ts";
-import { HTTP, SERVICE } from "../tests/bed/mesh.ts";
-import { CniCluster } from "../tests/interop/cni_cluster.ts";
-import { hasCni } from "../tests/support/cni.ts";
-import { lacks } from "../tests/support/needs.ts";
-import { cacheProgram, Proxy } from "../tests/support/proxy.ts";
+import { nginx } from "../lab/bed/apps.ts";
+import { Cluster } from "../lab/bed/cluster.ts";
+import { HTTP, SERVICE } from "../lab/bed/mesh.ts";
+import { CniCluster } from "../lab/istio/cni_cluster.ts";
+import { hasCni } from "../lab/istio/cni.ts";
+import { lacks } from "../lab/needs.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { Claims } from "./claims.ts";
 import { interruption } from "./interruption.ts";
 import { enrolmentChapter, farewellChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";

@@ -1,9 +1,9 @@
 /** What happens to pods on a node, told chapter by chapter. Each throws `ClaimFailed` where a claim does not hold. */
-import { failure, get } from "../tests/bed/apps.ts";
-import { HTTP, identityOf, SERVICE } from "../tests/bed/mesh.ts";
-import { eventually } from "../tests/support/patience.ts";
-import type { Program } from "../tests/support/program.ts";
-import { Proxy } from "../tests/support/proxy.ts";
+import { failure, get } from "../lab/bed/apps.ts";
+import { HTTP, identityOf, SERVICE } from "../lab/bed/mesh.ts";
+import { eventually } from "../lab/patience.ts";
+import type { Program } from "../lab/program.ts";
+import { Proxy } from "../lab/proxy.ts";
 import { accessLine, type DemoPod, podsHeading, type PodsStage, showCommand, showWords } from "./pods_stage.ts";
 import { count } from "./terminal.ts";
 

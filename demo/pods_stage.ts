@@ -1,9 +1,9 @@
 /** What every chapter about pods has: the cluster, where to print, and how. */
-import type { Stage } from "../tests/bed/apps.ts";
-import type { Namespace } from "../tests/support/namespace.ts";
-import type { Proxy } from "../tests/support/proxy.ts";
+import type { Stage } from "../lab/bed/apps.ts";
+import type { Namespace } from "../lab/namespace.ts";
+import type { Proxy } from "../lab/proxy.ts";
 import type { Claims } from "./claims.ts";
-import type { LogLine } from "./log_line.ts";
+import type { LogLine } from "../lab/log_line.ts";
 import { type Terminal, wrap } from "./terminal.ts";
 
 export const PODS = [

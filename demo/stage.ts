@@ -1,8 +1,8 @@
 /** What every chapter has: the mesh, where to print, and how to print a log line. */
 import type { Claims } from "./claims.ts";
-import type { LogLine } from "./log_line.ts";
+import type { LogLine } from "../lab/log_line.ts";
 import type { Mesh } from "./mesh.ts";
-import type { Node } from "./node.ts";
+import type { Node } from "../lab/proxy_process.ts";
 import { type Terminal, wrap } from "./terminal.ts";
 
 export interface Stage {

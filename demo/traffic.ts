@@ -1,7 +1,7 @@
 /** What the client does: HTTP requests, a large echo, and a call that is expected to fail. All by SOCKS5. */
-import { writeAll } from "./apps.ts";
+import { writeAll } from "../lab/write_all.ts";
 import { BytePattern, randomBlock } from "./byte_pattern.ts";
-import { connectBySocks, type Target } from "./socks.ts";
+import { connectBySocks, type Target } from "../lab/socks.ts";
 
 const CHUNK = 256 * 1024;
 

@@ -1,9 +1,9 @@
 /** The admin port of a running proxy, as browsers, scripts and `go tool pprof` use it. */
 import { strict as assert } from "node:assert";
-import { meshText } from "./support/mesh.ts";
-import { type Place, Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { meshText } from "../lab/mesh.ts";
+import { type Place, Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.26.0.3";
 

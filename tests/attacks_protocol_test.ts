@@ -1,12 +1,12 @@
 /** Attacks that want the proxy to do what it should not, on a running one (`docs/spec/observed.md` O33, O35, O36). */
 import { strict as assert } from "node:assert";
 import type { HeaderList } from "../src/h2/seam.ts";
-import { data } from "../src/h2/testing_frames.ts";
-import { Neighbour } from "./attacks/neighbour.ts";
-import { Peer } from "./attacks/peer.ts";
-import { Target } from "./attacks/target.ts";
-import { Program } from "./support/program.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { data } from "../src/h2/testkit/frames.ts";
+import { Neighbour } from "../testkit/attacks/neighbour.ts";
+import { Peer } from "../testkit/attacks/peer.ts";
+import { Target } from "../testkit/attacks/target.ts";
+import { Program } from "../lab/program.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.77.4.1";
 const PROTOCOL_ERROR = 1;

@@ -2,12 +2,12 @@
 import { strict as assert } from "node:assert";
 import { connect, type Socket } from "node:net";
 import { FrameType, PREFACE } from "../src/h2/frame.ts";
-import { data, frame, rst, settings } from "../src/h2/testing_frames.ts";
-import { copies, join } from "./attacks/frames.ts";
-import { Neighbour } from "./attacks/neighbour.ts";
-import { Peer, type Site } from "./attacks/peer.ts";
-import { SMALL_HEAP, Target } from "./attacks/target.ts";
-import { eventually } from "./support/patience.ts";
+import { data, frame, rst, settings } from "../src/h2/testkit/frames.ts";
+import { copies, join } from "../testkit/attacks/frames.ts";
+import { Neighbour } from "../testkit/attacks/neighbour.ts";
+import { Peer, type Site } from "../testkit/attacks/peer.ts";
+import { SMALL_HEAP, Target } from "../testkit/attacks/target.ts";
+import { eventually } from "../lab/patience.ts";
 
 const IP = "127.77.3.1";
 const MIB = 1 << 20;

@@ -3,10 +3,10 @@
  * and named in the log; a neighbour goes on; nothing is left behind.
  */
 import { strict as assert } from "node:assert";
-import type { Attack } from "./attacks/attack.ts";
-import { ATTACKS } from "./attacks/catalogue.ts";
-import { Neighbour } from "./attacks/neighbour.ts";
-import { SMALL_HEAP, Target } from "./attacks/target.ts";
+import type { Attack } from "../testkit/attacks/attack.ts";
+import { ATTACKS } from "../testkit/attacks/catalogue.ts";
+import { Neighbour } from "../testkit/attacks/neighbour.ts";
+import { SMALL_HEAP, Target } from "../testkit/attacks/target.ts";
 
 const ENHANCE_YOUR_CALM = 11;
 /** How long an attack that is let goes on, and how often its neighbour echoes meanwhile at least. */

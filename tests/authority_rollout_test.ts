@@ -1,16 +1,16 @@
 /**
  * A rollout in which one of two proxies of a node cannot reach the certificate authority: the other one keeps the pods.
- * Two nodes on one machine (`tests/bed/`), with a scripted SPIRE agent and with a scripted CA of Istio's.
+ * Two nodes on one machine (`lab/bed/`), with a scripted SPIRE agent and with a scripted CA of Istio's.
  */
 import { strict as assert } from "node:assert";
-import { get, nginx } from "./bed/apps.ts";
-import { type BedNode, Cluster } from "./bed/cluster.ts";
-import { HTTP, NAMESPACE } from "./bed/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import type { Program } from "./support/program.ts";
-import { cacheProgram, Proxy } from "./support/proxy.ts";
-import { caSettings, RELAY, serveCa } from "./support/rust_peer_ca.ts";
-import { ScriptedAgent } from "./support/spire_agent.ts";
+import { get, nginx } from "../lab/bed/apps.ts";
+import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
+import { HTTP, NAMESPACE } from "../lab/bed/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import type { Program } from "../lab/program.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
+import { caSettings, RELAY, serveCa } from "../testkit/rust_peer_ca.ts";
+import { ScriptedAgent } from "../testkit/spire/agent.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PODS = [{ name: "client", node: 1 }, { name: "far", node: 2, serves: true }] as const;

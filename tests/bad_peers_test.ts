@@ -4,13 +4,13 @@
  */
 import type { OutgoingHttpHeaders } from "node:http2";
 import * as build from "../src/identity/certificate_builder.ts";
-import { HOUR } from "../src/identity/test_certificates.ts";
-import { resettingApp, serveApp } from "./support/apps.ts";
-import { credential, foreignCa } from "./support/credentials.ts";
-import { HbonePeer, knock, speak, type TlsOptions } from "./support/hbone_peer.ts";
-import { identityOf } from "./support/mesh.ts";
-import { inTime } from "./support/patience.ts";
-import { closed, failed, IP, leave, raw, refused, type Seen, type Told, Victim } from "./support/victim.ts";
+import { HOUR } from "../src/identity/testkit/certificates.ts";
+import { resettingApp, serveApp } from "../testkit/apps.ts";
+import { credential, foreignCa } from "../testkit/credentials.ts";
+import { HbonePeer, knock, speak, type TlsOptions } from "../testkit/hbone_peer.ts";
+import { identityOf } from "../lab/mesh.ts";
+import { inTime } from "../lab/patience.ts";
+import { closed, failed, IP, leave, raw, refused, type Seen, type Told, Victim } from "../testkit/victim.ts";
 
 /** RFC 9113 §7 */
 const NO_ERROR = 0, REFUSED_STREAM = 7, CONNECT_ERROR = 10;

@@ -1,8 +1,8 @@
 /** `compile.sh`: each form of the product carries packages, workers and the TLS library with it. */
 import { strict as assert } from "node:assert";
-import { testNeeding } from "./support/needs.ts";
-import { Program, run } from "./support/program.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program, run } from "../lab/program.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const SCRIPT = new URL("../compile.sh", import.meta.url).pathname;
 const NEEDS = { packages: ["cc"], headers: ["/usr/include/zlib.h"] } as const;

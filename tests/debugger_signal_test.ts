@@ -1,12 +1,12 @@
 /** SIGUSR1 makes this runtime open its debugger, without authentication. A proxy must always ignore it. */
 import { strict as assert } from "node:assert";
-import { type App, echoApp } from "./support/apps.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 /** The debugger's port, as `/proc/PID/net/tcp` writes it. */

@@ -1,8 +1,8 @@
 /** The demo of pods as an operator starts it. */
 import { strict as assert } from "node:assert";
-import { inheritedEnvironment } from "./support/environment.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Program, run } from "./support/program.ts";
+import { inheritedEnvironment } from "../lab/environment.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program, run } from "../lab/program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;

@@ -1,11 +1,11 @@
 /** The demo as a newcomer starts it, with less to carry. */
 import { strict as assert } from "node:assert";
 import project from "../deno.json" with { type: "json" };
-import { entries, isAlive } from "./support/deserted.ts";
-import { inheritedEnvironment } from "./support/environment.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
-import { Program } from "./support/program.ts";
+import { entries, isAlive } from "../lab/deserted.ts";
+import { inheritedEnvironment } from "../lab/environment.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
+import { Program } from "../lab/program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** The command of the task after `deno`, with its permissions. */

@@ -1,7 +1,7 @@
 /** Checks `deploy/` and the `Dockerfile`: equal to Istio's chart but for known differences, and all versions pinned. */
 import { strict as assert } from "node:assert";
 import { parseAllDocuments } from "yaml";
-import { type Facts, factsOf } from "./support/manifest_facts.ts";
+import { type Facts, factsOf } from "../testkit/manifest_facts.ts";
 
 /**
  * What the chart `ztunnel` of Istio renders with default values, as facts (release `ztunnel`, namespace `istio-system`;

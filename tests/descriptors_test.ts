@@ -1,6 +1,6 @@
 /** Out of descriptors (`docs/spec/observed.md` O29): clients see an end, the log one line, the CPU nothing. */
 import { strict as assert } from "node:assert";
-import { Program } from "./support/program.ts";
+import { Program } from "../lab/program.ts";
 
 const FIXTURE = new URL("fixtures/few_descriptors.ts", import.meta.url).pathname;
 const LIMIT = 80;

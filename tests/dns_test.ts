@@ -3,20 +3,20 @@
  * scripts, and the agent's own redirection (`docs/spec/inpod-dns.md` B5, A3.2 D1 D2 R3 R4).
  */
 import { strict as assert } from "node:assert";
-import { parseSample, type Sample, sumOf } from "../demo/metrics.ts";
-import { answered, decode, encode, ScriptedServer } from "../src/dns/testing.ts";
+import { parseSample, type Sample, sumOf } from "../lab/scrape.ts";
+import { answered, decode, encode, ScriptedServer } from "../src/dns/testkit/dns_bed.ts";
 import { parseIp } from "../src/net/address.ts";
-import { ReactorRig } from "../src/net/testing_reactor.ts";
+import { ReactorRig } from "../src/net/testkit/reactor.ts";
 import { libc } from "../src/os/libc.ts";
 import { openNamespace } from "../src/os/namespace.ts";
-import { get, nginx } from "./bed/apps.ts";
-import { Cluster } from "./bed/cluster.ts";
-import { SERVICE } from "./bed/mesh.ts";
-import { startDnsmasq, withResolver } from "./support/dns_server.ts";
-import { type Namespace } from "./support/namespace.ts";
-import { Program } from "./support/program.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
+import { get, nginx } from "../lab/bed/apps.ts";
+import { Cluster } from "../lab/bed/cluster.ts";
+import { SERVICE } from "../lab/bed/mesh.ts";
+import { startDnsmasq, withResolver } from "../testkit/dns_server.ts";
+import { type Namespace } from "../lab/namespace.ts";
+import { Program } from "../lab/program.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
 
 /** Addresses of the outside host beside its own. */
 const DNSMASQ = "10.200.0.53", DNSMASQ6 = "fd20::53";

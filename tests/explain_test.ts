@@ -1,14 +1,14 @@
 /** `ztunnel explain` beside a running proxy: what it says is what connections get. */
 import { strict as assert } from "node:assert";
-import { type App, echoApp } from "./support/apps.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText, NAMESPACE } from "./support/mesh.ts";
-import { inTime } from "./support/patience.ts";
-import type { Ended } from "./support/program.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText, NAMESPACE } from "../lab/mesh.ts";
+import { inTime } from "../lab/patience.ts";
+import type { Ended } from "../lab/program.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.25.0.3";
 

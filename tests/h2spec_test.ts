@@ -2,11 +2,11 @@
  * h2spec against the inbound port of a real proxy, through a relay that adds TLS. What fails and why: src/h2/README.md.
  */
 import { strict as assert } from "node:assert";
-import { Target } from "./attacks/target.ts";
-import { h2specProgram } from "./support/h2spec.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Program } from "./support/program.ts";
-import { startTlsRelay } from "./support/tls_relay.ts";
+import { Target } from "../testkit/attacks/target.ts";
+import { h2specProgram } from "../testkit/h2spec.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program } from "../lab/program.ts";
+import { startTlsRelay } from "../testkit/tls_relay.ts";
 
 interface Score {
   readonly total: number;

@@ -1,15 +1,15 @@
 /**
  * What happens to pods and their traffic when pods, proxies and agents come and go: two nodes on one machine
- * (`tests/bed/`), real programs, real redirection.
+ * (`lab/bed/`), real programs, real redirection.
  */
 import { strict as assert } from "node:assert";
-import { HTTP, identityOf } from "./bed/mesh.ts";
-import { failure, get, nginx } from "./bed/apps.ts";
-import { type BedNode, type BedPod, Cluster, type ClusterPlan } from "./bed/cluster.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
-import type { Program } from "./support/program.ts";
-import { cacheProgram, Proxy } from "./support/proxy.ts";
+import { HTTP, identityOf } from "../lab/bed/mesh.ts";
+import { failure, get, nginx } from "../lab/bed/apps.ts";
+import { type BedNode, type BedPod, Cluster, type ClusterPlan } from "../lab/bed/cluster.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
+import type { Program } from "../lab/program.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const APP = 7000;

@@ -1,12 +1,12 @@
 /** Two hundred pods on one node: served at once, coming and going under traffic, and nothing left of them. */
 import { strict as assert } from "node:assert";
-import { get, nginx } from "./bed/apps.ts";
-import { Cluster } from "./bed/cluster.ts";
-import { addAll, deleteAll, type IdlePod, listeningPorts, makeIdlePods } from "./bed/many_pods.ts";
-import { HTTP } from "./bed/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import { run } from "./support/program.ts";
-import { cacheProgram, Proxy } from "./support/proxy.ts";
+import { get, nginx } from "../lab/bed/apps.ts";
+import { Cluster } from "../lab/bed/cluster.ts";
+import { addAll, deleteAll, type IdlePod, listeningPorts, makeIdlePods } from "../testkit/many_pods.ts";
+import { HTTP } from "../lab/bed/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { run } from "../lab/program.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["iptables", "nginx"] } as const;
 const COUNT = 200;

@@ -1,19 +1,19 @@
 /**
  * Pods that are recreated under a known name while the control plane is away, as those of a StatefulSet are: with real
- * namespaces and redirection (`tests/bed/`) and a scripted control plane.
+ * namespaces and redirection (`lab/bed/`) and a scripted control plane.
  */
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/resources.js";
 import { ipToBytes, parseIp } from "../src/net/address.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { failure, get, nginx } from "./bed/apps.ts";
-import { type BedNode, type BedPod, Cluster } from "./bed/cluster.ts";
-import { NAMESPACE } from "./bed/mesh.ts";
-import { ControlPlane } from "./support/control_plane.ts";
-import type { AdsStream, ScriptedResource } from "./support/control_plane_stream.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Proxy } from "./support/proxy.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { failure, get, nginx } from "../lab/bed/apps.ts";
+import { type BedNode, type BedPod, Cluster } from "../lab/bed/cluster.ts";
+import { NAMESPACE } from "../lab/bed/mesh.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import type { AdsStream, ScriptedResource } from "../testkit/control_plane_stream.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nginx"] } as const;
 /** `place` lends its network namespace to the recreated `web-0`. */

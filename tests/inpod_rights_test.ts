@@ -1,13 +1,13 @@
 /** What shared mode needs of the kernel: the rights, and that it tells in which namespace a listener stands. */
 import { strict as assert } from "node:assert";
 import { inspectNamespace } from "../src/net/namespace_state.ts";
-import { ReactorRig } from "../src/net/testing_reactor.ts";
+import { ReactorRig } from "../src/net/testkit/reactor.ts";
 import { openNamespace } from "../src/os/namespace.ts";
 import { OwnedDescriptor } from "../src/os/owned_descriptor.ts";
-import { makeNamespace } from "./support/namespace.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Proxy } from "./support/proxy.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { makeNamespace } from "../lab/namespace.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const REFUSALS: readonly (readonly [string, RegExp])[] = [
   ["-sys_admin", /^Error: failed to set netns: .*; shared mode needs CAP_SYS_ADMIN$/m],

@@ -1,12 +1,12 @@
 /** What shared mode adds to the system calls of a connection: into the pod's namespace and back, for each dial. */
 import { strict as assert } from "node:assert";
-import { parseStrace } from "../bench/syscalls.ts";
-import { nginx } from "./bed/apps.ts";
-import { Cluster } from "./bed/cluster.ts";
-import { HTTP } from "./bed/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Program } from "./support/program.ts";
-import { cacheProgram, Proxy } from "./support/proxy.ts";
+import { parseStrace } from "../lab/strace.ts";
+import { nginx } from "../lab/bed/apps.ts";
+import { Cluster } from "../lab/bed/cluster.ts";
+import { HTTP } from "../lab/bed/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program } from "../lab/program.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
 
 /** A dial to the application; the client's side dials once for all. */
 const PER_CONNECTION = { client: 0, server: 2 };

@@ -1,15 +1,15 @@
 /**
- * Shared mode between real programs: two nodes and four pods on one machine (`tests/bed/`), each node with one proxy
+ * Shared mode between real programs: two nodes and four pods on one machine (`lab/bed/`), each node with one proxy
  * that serves its pods inside their own namespaces.
  */
 import { strict as assert } from "node:assert";
-import type { LogLine } from "../demo/log_line.ts";
-import { BULK, failure, get, iperf, nginx } from "./bed/apps.ts";
-import { type BedNode, Cluster } from "./bed/cluster.ts";
-import { HTTP, identityOf, SERVICE } from "./bed/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
-import { Program } from "./support/program.ts";
+import type { LogLine } from "../lab/log_line.ts";
+import { BULK, failure, get, iperf, nginx } from "../lab/bed/apps.ts";
+import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
+import { HTTP, identityOf, SERVICE } from "../lab/bed/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
+import { Program } from "../lab/program.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iperf3", "iptables", "nc", "nft", "nginx"] } as const;
 

@@ -1,16 +1,16 @@
 /** A proxy from its start to its end: readiness, log levels at run time, and every way to stop it. */
 import { strict as assert } from "node:assert";
 import process from "node:process";
-import { type App, echoApp } from "./support/apps.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
-import { type Place, Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { connectBySocks } from "../demo/socks.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
+import { type Place, Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { connectBySocks } from "../lab/socks.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 /** Not of the mesh. */

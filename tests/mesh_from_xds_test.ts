@@ -2,20 +2,20 @@
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/resources.js";
-import { ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testing_server.ts";
-import { makeCa } from "../src/identity/test_certificates.ts";
+import { ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
+import { makeCa } from "../src/identity/testkit/certificates.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { type App, echoApp } from "./support/apps.ts";
-import { ControlPlane } from "./support/control_plane.ts";
-import type { AdsStream, ScriptedResource } from "./support/control_plane_stream.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText, NAMESPACE, nodeOf } from "./support/mesh.ts";
-import { makeMesh } from "./support/mesh_resources.ts";
-import { freePorts } from "./support/ports.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import type { AdsStream, ScriptedResource } from "../testkit/control_plane_stream.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText, NAMESPACE, nodeOf } from "../lab/mesh.ts";
+import { makeMesh } from "../testkit/mesh_resources.ts";
+import { freePorts } from "../testkit/ports.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.23.0.3";
 /** Of the control plane, over its restarts. */

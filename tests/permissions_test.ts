@@ -1,9 +1,9 @@
 /** Starts the program without one of its flags: its first line must name the missing flag. */
 import { strict as assert } from "node:assert";
-import { inheritedEnvironment } from "./support/environment.ts";
-import { Program } from "./support/program.ts";
-import { tempDir } from "./support/temp_dir.ts";
-import { productFlags } from "../tools/product_flags.ts";
+import { inheritedEnvironment } from "../lab/environment.ts";
+import { Program } from "../lab/program.ts";
+import { tempDir } from "../lab/temp_dir.ts";
+import { productFlags } from "../lab/product_flags.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -12,7 +12,7 @@ async function without(flags: RegExp, settings: Record<string, string>): Promise
   const left = productFlags(settings).filter((flag) => !flags.test(flag));
   assert.notDeepEqual(left, productFlags(settings), `no flag is like ${flags}`);
   const env = { ...inheritedEnvironment(), ...settings };
-  await using program = new Program(Deno.execPath(), { args: ["run", ...left, "src/main.ts"], env, cwd: ROOT });
+  await using program = new Program(Deno.execPath(), { args: ["run", ...left, "main.ts"], env, cwd: ROOT });
   const { code, output } = await program.ended();
   assert.equal(code, 1, output);
   return output;
@@ -39,7 +39,7 @@ Deno.test("permissions: each missing flag is reported before anything else", asy
 Deno.test("permissions: a file that is named by a setting but not by a flag is reported with the flag", async () => {
   const flags = productFlags({});
   const env = { ...inheritedEnvironment(), CRL_PATH: "/some/list.pem" };
-  await using program = new Program(Deno.execPath(), { args: ["run", ...flags, "src/main.ts"], env, cwd: ROOT });
+  await using program = new Program(Deno.execPath(), { args: ["run", ...flags, "main.ts"], env, cwd: ROOT });
   const { code, output } = await program.ended();
   const said =
     "Error: permission --allow-read=/some/list.pem is missing: these paths are always read or named by settings";

@@ -6,16 +6,16 @@
  *           10.8.0.1 ══════ outside 10.8.0.2 10.7.0.1 ══════ 10.7.0.2
  */
 import { strict as assert } from "node:assert";
-import type { LogLine } from "../demo/log_line.ts";
-import { parseSample, type Sample, sumOf } from "../demo/metrics.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { join, makeNamespace, type Namespace } from "./support/namespace.ts";
-import { testNeeding } from "./support/needs.ts";
-import { Program } from "./support/program.ts";
-import { cacheProgram, Proxy } from "./support/proxy.ts";
-import { PACKET_MARK, redirect, redirected } from "./support/redirection.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import type { LogLine } from "../lab/log_line.ts";
+import { parseSample, type Sample, sumOf } from "../lab/scrape.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { join, makeNamespace, type Namespace } from "../lab/namespace.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program } from "../lab/program.ts";
+import { cacheProgram, Proxy } from "../lab/proxy.ts";
+import { PACKET_MARK, redirect, redirected } from "../testkit/redirection.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const A = "10.9.0.1", B = "10.9.0.2", OUTSIDE_SEEN_BY_A = "10.8.0.2", OUTSIDE_SEEN_BY_B = "10.7.0.1";
 const A6 = "fd09::1", B6 = "fd09::2";
@@ -51,7 +51,7 @@ class Street implements AsyncDisposable {
 
   static async build(more: Readonly<Record<string, string>> = {}): Promise<Street> {
     await using stack = new AsyncDisposableStack();
-    await cacheProgram("src/main.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts"); // no way out later
+    await cacheProgram("main.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts"); // no way out later
     const folder = stack.use(tempDir());
     const [podA, podB, outside] = [
       stack.use(await makeNamespace("a")),

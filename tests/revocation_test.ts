@@ -1,15 +1,15 @@
 /** `CRL_PATH` of a running proxy: at the start, for those who come, and for those who are there when it changes. */
 import { strict as assert } from "node:assert";
 import { encodePem } from "../src/identity/pem.ts";
-import { makeCrl } from "../src/identity/test_certificates.ts";
-import { echoApp } from "./support/apps.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer, knock } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { inTime } from "./support/patience.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { makeCrl } from "../src/identity/testkit/certificates.ts";
+import { echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer, knock } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { inTime } from "../lab/patience.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const GOOD = Uint8Array.of(1, 1), BAD = Uint8Array.of(1, 2);

@@ -1,18 +1,18 @@
 /** Private keys and tokens stay in the process: not in the log at its most talkative, not in a dump, not in an error. */
 import { strict as assert } from "node:assert";
-import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/istio/testing_ca.ts";
-import { ROOT_PEM } from "../src/grpc/testing_server.ts";
+import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
+import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import { encodePem } from "../src/identity/pem.ts";
-import { newKey } from "../src/identity/test_certificates.ts";
-import { echoApp } from "./support/apps.ts";
-import { credential } from "./support/credentials.ts";
-import { HbonePeer, knock } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually, inTime } from "./support/patience.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { newKey } from "../src/identity/testkit/certificates.ts";
+import { echoApp } from "../testkit/apps.ts";
+import { credential } from "../testkit/credentials.ts";
+import { HbonePeer, knock } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually, inTime } from "../lab/patience.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const TOKEN = "sesame-token-of-the-node", HEADER = "sesame-header";

@@ -1,10 +1,10 @@
 /** Tests the link with delay, losses and outages that tests and benchmarks put between two namespaces. */
 import { strict as assert } from "node:assert";
-import { makeNamespace, type Namespace } from "./support/namespace.ts";
-import { testNeeding } from "./support/needs.ts";
-import { eventually } from "./support/patience.ts";
-import { Program } from "./support/program.ts";
-import { type LinkConditions, SlowLink } from "./support/slow_link.ts";
+import { makeNamespace, type Namespace } from "../lab/namespace.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { eventually } from "../lab/patience.ts";
+import { Program } from "../lab/program.ts";
+import { type LinkConditions, SlowLink } from "../testkit/link/slow_link.ts";
 
 const NEEDS = { namespaces: true, tun: true, packages: ["nc"] } as const;
 const BYTES = 2_000_000, MTU = 1500;

@@ -1,8 +1,8 @@
 /** A node on which a thousand pods start at the same time, with SPIRE as certificate authority. */
 import { strict as assert } from "node:assert";
 import type { WallClock } from "../src/identity/certificate_manager.ts";
-import { SpireRig } from "./support/spire_rig.ts";
-import { subjectOf } from "./support/spire_source.ts";
+import { SpireRig } from "../testkit/spire/rig.ts";
+import { subjectOf } from "../testkit/spire/source.ts";
 
 const PODS = 1000;
 const CONCURRENCY = 8;

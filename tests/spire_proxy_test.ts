@@ -1,15 +1,15 @@
 /** A proxy whose certificates come from a scripted SPIRE agent: what peers notice of entries, bundles and roots. */
 import { strict as assert } from "node:assert";
-import { type App, echoApp } from "./support/apps.ts";
-import { type Credential, credential } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText, NAMESPACE } from "./support/mesh.ts";
-import { eventually } from "./support/patience.ts";
-import { type Place, Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { ScriptedAgent } from "./support/spire_agent.ts";
-import { type SpireCa, spireCa } from "./support/spire_ca.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { type Credential, credential } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText, NAMESPACE } from "../lab/mesh.ts";
+import { eventually } from "../lab/patience.ts";
+import { type Place, Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { ScriptedAgent } from "../testkit/spire/agent.ts";
+import { type SpireCa, spireCa } from "../testkit/spire/ca.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const FOREIGN = "spiffe://other.test/ns/there/sa/peer";

@@ -1,15 +1,15 @@
 /** A proxy whose standard output is not read: a stalled container runtime must not stop the node's traffic. */
 import { strict as assert } from "node:assert";
-import { scrape, sumOf } from "../demo/metrics.ts";
-import { type App, echoApp } from "./support/apps.ts";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { eventually } from "./support/patience.ts";
-import { freePorts } from "./support/ports.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { scrape, sumOf } from "../lab/scrape.ts";
+import { type App, echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { eventually } from "../lab/patience.ts";
+import { freePorts } from "../testkit/ports.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 /** An address of loopback that no other test uses: ports are chosen before they are bound. */
 const IP = "127.22.1.3";

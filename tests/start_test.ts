@@ -3,15 +3,15 @@
  * what is wrong and what to do, and leaves no process behind.
  */
 import { strict as assert } from "node:assert";
-import { withResolver } from "./support/dns_server.ts";
-import { meshText } from "./support/mesh.ts";
-import { makeNamespace } from "./support/namespace.ts";
-import { type Needs, testNeeding } from "./support/needs.ts";
-import { run } from "./support/program.ts";
-import { cacheProgram, Proxy, type ProxyOptions } from "./support/proxy.ts";
-import { sessionMembers } from "./support/session.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { withResolver } from "../testkit/dns_server.ts";
+import { meshText } from "../lab/mesh.ts";
+import { makeNamespace } from "../lab/namespace.ts";
+import { type Needs, testNeeding } from "../lab/needs.ts";
+import { run } from "../lab/program.ts";
+import { cacheProgram, Proxy, type ProxyOptions } from "../lab/proxy.ts";
+import { sessionMembers } from "../testkit/session.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const MESH = meshText([{ name: "b", ips: [IP] }]);
@@ -205,7 +205,7 @@ testNeeding(
 );
 
 testNeeding({ namespaces: true }, "start: ENABLE_PROXY=false: DNS, and nothing else, config 1", async () => {
-  await cacheProgram("src/main.ts");
+  await cacheProgram("main.ts");
   using folder = tempDir();
   await using namespace = await makeNamespace("dns");
   using _ = withResolver(namespace, "nameserver 127.0.0.1\n");

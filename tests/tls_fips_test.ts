@@ -1,13 +1,13 @@
 /** `COMPLIANCE_POLICY=fips-140-3` of a running proxy, where OpenSSL has its FIPS provider (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { speak } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { lacks, plan } from "./support/needs.ts";
-import { run } from "./support/program.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { speak } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { lacks, plan } from "../lab/needs.ts";
+import { run } from "../lab/program.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const NO_HTTP2 = "GET / HTTP/1.1\r\n\r\n";

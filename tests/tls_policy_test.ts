@@ -1,12 +1,12 @@
 /** The TLS settings of a running proxy, and what it tells of each connection (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
-import { credential, sharedCa } from "./support/credentials.ts";
-import { knock, speak } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { plan } from "./support/needs.ts";
-import { Proxy } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { knock, speak } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { plan } from "../lab/needs.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.0.0.3";
 const MESH = meshText([{ name: "b", ips: [IP] }]);

@@ -1,15 +1,15 @@
 /** A proxy with two data-plane workers: to everybody outside it is one. */
 import { strict as assert } from "node:assert";
-import { type Sample, scrape, sumOf } from "../demo/metrics.ts";
-import { echoApp } from "./support/apps.ts";
-import { type Credential, credential, sharedCa } from "./support/credentials.ts";
-import { HbonePeer, type PeerStream } from "./support/hbone_peer.ts";
-import { identityOf, meshText } from "./support/mesh.ts";
-import { eventually } from "./support/patience.ts";
-import { freePorts } from "./support/ports.ts";
-import { Proxy, type ProxyOptions } from "./support/proxy.ts";
-import { nodeSettings } from "./support/settings.ts";
-import { type TempDir, tempDir } from "./support/temp_dir.ts";
+import { type Sample, scrape, sumOf } from "../lab/scrape.ts";
+import { echoApp } from "../testkit/apps.ts";
+import { type Credential, credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer, type PeerStream } from "../testkit/hbone_peer.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
+import { eventually } from "../lab/patience.ts";
+import { freePorts } from "../testkit/ports.ts";
+import { Proxy, type ProxyOptions } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 /** Addresses of loopback that no other test uses: here ports are chosen before they are bound. */
 const IP = "127.22.0.3", OTHER_IP = "127.22.0.4";

@@ -5,25 +5,25 @@
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { istio } from "../proto/gen/resources.js";
-import { framed, rawServer, ROOT, ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testing_server.ts";
-import { answer, dnsName, ipName, plainServer, TestServer } from "../src/grpc/testing_server.ts";
+import { framed, rawServer, ROOT, ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
+import { answer, dnsName, ipName, plainServer, TestServer } from "../src/grpc/testkit/server.ts";
 import * as build from "../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../src/identity/certificate_extensions.ts";
 import { Oid } from "../src/identity/oids.ts";
-import { makeCa } from "../src/identity/test_certificates.ts";
-import { TestClock } from "../src/identity/test_clock.ts";
-import type { WorkloadUid } from "../src/mesh/model.ts";
+import { makeCa } from "../src/identity/testkit/certificates.ts";
+import { TestClock } from "../src/identity/testkit/clock.ts";
+import type { WorkloadUid } from "../src/mesh/model/model.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { ControlPlane } from "./support/control_plane.ts";
-import { NODE_ID, TestClient, type TestClientOptions } from "./support/control_plane_client.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import { NODE_ID, TestClient, type TestClientOptions } from "../testkit/control_plane_client.ts";
 import {
   type AdsStream,
   encodeResponse,
   type ScriptedResource,
   type ScriptedResponse,
-} from "./support/control_plane_stream.ts";
-import { eventually } from "./support/patience.ts";
-import { tempDir } from "./support/temp_dir.ts";
+} from "../testkit/control_plane_stream.ts";
+import { eventually } from "../lab/patience.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 function workload(uid: string, version = "v1"): ScriptedResource {
   const address = { workload: { uid, name: uid, namespace: "ns", addresses: [Uint8Array.of(10, 0, 0, 1)] } };

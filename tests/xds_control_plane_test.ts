@@ -2,16 +2,16 @@
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { istio } from "../proto/gen/resources.js";
-import { authorize } from "../src/mesh/authorize.ts";
-import type { PolicyKey, WorkloadUid } from "../src/mesh/model.ts";
+import { authorize } from "../src/mesh/policy/authorize.ts";
+import type { PolicyKey, WorkloadUid } from "../src/mesh/model/model.ts";
 import type { Ip } from "../src/net/address.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { ControlPlane } from "./support/control_plane.ts";
-import { NODE_ID, TestClient } from "./support/control_plane_client.ts";
-import type { AdsStream, ScriptedResource } from "./support/control_plane_stream.ts";
-import { makeMesh, sizeOf } from "./support/mesh_resources.ts";
-import { eventually } from "./support/patience.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { ControlPlane } from "../testkit/control_plane.ts";
+import { NODE_ID, TestClient } from "../testkit/control_plane_client.ts";
+import type { AdsStream, ScriptedResource } from "../testkit/control_plane_stream.ts";
+import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
+import { eventually } from "../lab/patience.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 
 function workload(uid: string, ip: readonly number[], version = "", aliases: readonly string[] = []): ScriptedResource {
   const address = { workload: { uid, name: uid, namespace: "ns", addresses: [Uint8Array.from(ip)] } };

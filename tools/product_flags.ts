@@ -1,54 +1,7 @@
 /**
- * The flags with which the proxy is started: the permissions that it uses and no others, and V8's flags.
- *
- * As a program it prints them for this environment, on one line (`deno task start`), or with `--header` as a C header
- * for `tools/launcher`.
+ * Prints the flags with which the proxy is started in this environment, on one line (`deno task start`), or with
+ * `--header` as a C header for `tools/launcher`.
  */
-import { FLAGS, neededPaths, PATHS } from "../src/config/permissions.ts";
+import { header, productFlags } from "../lab/product_flags.ts";
 
-/** V8: docs/spec/dataplane-speed.md 7. No program may be started: an attacker's code then has no shell to call. */
-const ALWAYS = [
-  "--no-prompt",
-  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
-  ...Object.keys(FLAGS),
-  "--deny-run",
-];
-
-/** For `deno run` at the top of the project. `more`: further files to read, such as another main module. */
-export function productFlags(environment: Readonly<Record<string, string>>, ...more: readonly string[]): string[] {
-  const { read, write } = neededPaths(environment, exists, "src", ...more);
-  return [...ALWAYS, flag("read", read), ...write.length > 0 ? [flag("write", write)] : []];
-}
-
-function flag(name: string, paths: readonly string[]): string {
-  return `--allow-${name}=${paths.map((path) => path.replaceAll(",", ",,")).join(",")}`;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The tables as C macros. */
-export function header(): string {
-  const list = (name: string, words: readonly string[]) =>
-    `#define ${name} ${words.map((word) => JSON.stringify(word)).join(", ")}`;
-  return [
-    list("PRODUCT_FLAGS", ALWAYS),
-    list("READ_ALWAYS", PATHS.always),
-    list("FILE_VARIABLES", PATHS.files),
-    list("SECRET_VARIABLES", PATHS.secrets),
-    list("CREATED_VARIABLES", PATHS.created),
-    list("SOCKET_VARIABLES", PATHS.sockets),
-    list("SPIRE_VARIABLES", PATHS.spire),
-    list("SPIRE_SOCKETS", PATHS.spireSockets),
-  ].join("\n");
-}
-
-if (import.meta.main) {
-  console.log(Deno.args[0] === "--header" ? header() : productFlags(Deno.env.toObject()).join(" "));
-}
+console.log(Deno.args[0] === "--header" ? header() : productFlags(Deno.env.toObject()).join(" "));

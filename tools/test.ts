@@ -3,7 +3,7 @@
  *
  * Unit tests (beside their source, and those of the tools) run in a process for each CPU, four at most, and those of
  * `src/` in one isolate of it: they may change nothing that outlives them. Scenarios
- * (`tests/`) use namespaces, well-known ports and other programs, so each file has a process of its own, one after the
+ * (`tests/`, `bench/scenarios/`) use namespaces, well-known ports and other programs, so each file has a process of its own, one after the
  * other.
  * With `--no-check` types are taken as checked, which saves a few seconds for each process.
  * The last line is `N passed, N failed`, `, N skipped` following where a test could not run on this machine. The exit
@@ -15,10 +15,10 @@ import { clearDesertedHomes } from "./test_home.ts";
 import { runTests, type TestOptions } from "./test_process.ts";
 import { closingLines, type Run, summarize } from "./test_report.ts";
 
-const UNIT_FOLDERS = ["src", "proto", "tools", "tests/support", "demo", "bench"];
+const UNIT_FOLDERS = ["src", "proto", "tools", "lab", "testkit", "demo", "bench"];
 /** Whose tests share an isolate. */
 const ROOMS = "src/";
-const SCENARIO_FOLDER = "tests";
+const SCENARIO_FOLDERS = ["tests", "bench/scenarios"];
 const UNIT_PROCESSES = Math.min(4, navigator.hardwareConcurrency);
 /** Signals that end the run, with the exit status that shells give. */
 const ENDING = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -44,7 +44,8 @@ function stat(path: string): Deno.FileInfo | null {
 }
 
 function isUnit(file: string): boolean {
-  return UNIT_FOLDERS.some((folder) => file.startsWith(`${folder}/`));
+  const isIn = (folder: string) => file.startsWith(`${folder}/`);
+  return UNIT_FOLDERS.some(isIn) && !SCENARIO_FOLDERS.some(isIn);
 }
 
 /** Several `deno test` processes at a time, each with a share of the files. What the first says can be read live. */
@@ -72,7 +73,7 @@ function select(args: readonly string[]): { files: string[]; options: TestOption
       "no-check": { type: "boolean", default: false },
     },
   });
-  const paths = positionals.length > 0 ? positionals : [...UNIT_FOLDERS, SCENARIO_FOLDER];
+  const paths = positionals.length > 0 ? positionals : [...UNIT_FOLDERS, ...SCENARIO_FOLDERS];
   const files = [...new Set(paths.map((path) => path.replace(/^\.\/|\/$/g, "")).flatMap(testFiles))]
     .filter((file) => values.unit !== true || isUnit(file))
     .filter((file) => values.scenarios !== true || !isUnit(file));

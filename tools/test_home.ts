@@ -2,7 +2,7 @@
  * The home of a test process: a folder for its temporary files, by which everything is known that it leaves behind. Who
  * has the folder in its environment was started by that process, or by what it started.
  */
-import { entries, isAlive, removeDeserted } from "../tests/support/deserted.ts";
+import { entries, isAlive, removeDeserted } from "../lab/deserted.ts";
 
 /** How long those may take who are killed together with the test process. */
 const GRACE_MS = 2000;

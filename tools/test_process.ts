@@ -1,5 +1,5 @@
 /** One `deno test` process: started, watched, and what it left behind cleared away. */
-import { WITH_PARENT } from "../demo/child.ts";
+import { WITH_PARENT } from "../lab/child.ts";
 import { parseJunit } from "./junit.ts";
 import { TestHome } from "./test_home.ts";
 import { isPicked, type Run } from "./test_report.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { tempDir } from "../tests/support/temp_dir.ts";
+import { tempDir } from "../lab/temp_dir.ts";
 import { runTests } from "./test_process.ts";
 
 const MANNER = { label: "some", filter: undefined, checked: true, output: "late" } as const;

@@ -50,7 +50,7 @@ function failuresOf(run: Run): string[] {
   return failures;
 }
 
-/** The text between the brackets that `tests/support/needs.ts` appends to a name: reason, semicolon, cure. */
+/** The text between the brackets that `lab/needs.ts` appends to a name: reason, semicolon, cure. */
 export function reasonOf(one: TestCase): string | null {
   return /\[skipped: (.+)\]$/s.exec(one.name)?.[1] ?? null;
 }

@@ -3,14 +3,14 @@
  * worker slice by slice, the rest is made here in portions. So neither loop is held, however large the mesh is, and
  * what a dump holds in memory does not depend on how fast its reader is.
  *
- * Mesh sections are of one moment, the beginning of the dump (`mesh/dump_sections.ts`); every other section is of the
+ * Mesh sections are of one moment, the beginning of the dump (`mesh/dump/sections.ts`); every other section is of the
  * moment when it is written.
  */
 import { type CertificateDump, dumpCertificates } from "../identity/certificate_dump.ts";
 import type { CertificateStatus } from "../identity/certificate_manager.ts";
-import type { JsonObject } from "../mesh/dump.ts";
-import { Items, jsonPieces, jsonText } from "../mesh/dump_json.ts";
-import { MESH_SECTIONS, type MeshSection } from "../mesh/dump_sections.ts";
+import type { JsonObject } from "../mesh/dump/objects.ts";
+import { Items, jsonPieces, jsonText } from "../mesh/dump/json.ts";
+import { MESH_SECTIONS, type MeshSection } from "../mesh/dump/sections.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 import { streamed } from "./streamed.ts";

@@ -1,8 +1,8 @@
 /**
- * `/explain?from=…&to=…`: the way of a connection, as JSON (`mesh/explanation.ts`). 200 with an explanation, 400 with an
+ * `/explain?from=…&to=…`: the way of a connection, as JSON (`mesh/explain/explanation.ts`). 200 with an explanation, 400 with an
  * error where the question is none.
  */
-import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 

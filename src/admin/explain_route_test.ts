@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { ExplainAnswer, ExplainQuestion } from "../mesh/explanation.ts";
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import { explainRoute } from "./explain_route.ts";
 import type { RequestHead } from "./request_head.ts";
 import { isStreamed } from "./response.ts";

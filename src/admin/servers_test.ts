@@ -12,7 +12,7 @@ import type { TrafficParties } from "../telemetry/traffic_labels.ts";
 import { TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
-import { testLog } from "../telemetry/testing.ts";
+import { testLog } from "../telemetry/testkit/log.ts";
 import type { DumpClock } from "./config_dump_route.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { HttpServer } from "./http_server.ts";

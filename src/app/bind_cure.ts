@@ -1,7 +1,7 @@
 /** What an operator can do about a port that cannot be bound. */
 import type { Config } from "../config/config.ts";
 import { formatAddress } from "../net/address.ts";
-import { serverListeners, workloadListeners } from "./listener_addresses.ts";
+import { serverListeners, workloadListeners } from "../control/workers/listener_addresses.ts";
 
 const FAILURE = /^failed to bind to address (\S+): (.*)$/;
 

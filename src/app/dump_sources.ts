@@ -6,12 +6,12 @@ import type { Config } from "../config/config.ts";
 import { configDump } from "../config/config_dump.ts";
 import { toJsonValue } from "../config/dump_value.ts";
 import { versionInfo } from "../config/version.ts";
-import type { JsonObject } from "../mesh/dump.ts";
+import type { JsonObject } from "../mesh/dump/objects.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Certificates } from "./certificates.ts";
-import type { Pods } from "./pods.ts";
-import { staticConfig } from "./static_config.ts";
-import type { Workers } from "./workers.ts";
+import type { Certificates } from "../control/certificates/certificates.ts";
+import type { Pods } from "../control/pods/node_pods.ts";
+import { staticConfig } from "../control/mesh/static_config.ts";
+import type { Workers } from "../control/workers/workers.ts";
 
 export interface DumpParts {
   readonly config: Config;

@@ -18,19 +18,19 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { ForgottenTraffic, MetricsSum } from "../telemetry/metrics_sum.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
-import { authorityGate, type GateOutcome } from "./authority_gate.ts";
-import { Certificates } from "./certificates.ts";
+import { authorityGate, type GateOutcome } from "../control/certificates/authority_gate.ts";
+import { Certificates } from "../control/certificates/certificates.ts";
 import { dumpSources } from "./dump_sources.ts";
 import { FilterOwner, makeLog } from "./logging.ts";
-import { keepMemorySmall } from "./memory_keeper.ts";
-import { MeshSource } from "./mesh_source.ts";
-import type { Pods, PodsParts } from "./pods.ts";
+import { keepMemorySmall } from "../control/memory_keeper.ts";
+import { MeshSource } from "../control/mesh/mesh_source.ts";
+import type { Pods, PodsParts } from "../control/pods/node_pods.ts";
 import { profileOf } from "./profiler.ts";
-import { openRevocation } from "./revocation.ts";
+import { openRevocation } from "../control/certificates/revocation.ts";
 import { Servers } from "./servers.ts";
 import { stopSignal } from "./signals.ts";
 import { versionLine } from "./version_line.ts";
-import { Workers } from "./workers.ts";
+import { Workers } from "../control/workers/workers.ts";
 
 /** Milliseconds the log may take to leave at the end. */
 const LAST_LINES = 1000;
@@ -150,7 +150,7 @@ async function takePods(gate: GateOutcome, parts: Omit<PodsParts, "standby">): P
         "answers, and this proxy is not ready until then",
     );
   }
-  const pods = new (await import("./pods.ts")).Pods({ ...parts, standby });
+  const pods = new (await import("../control/pods/node_pods.ts")).Pods({ ...parts, standby });
   if (standby) {
     void certificates.connected?.then(() => {
       scope.info("the certificate authority answers: serving all pods of the node");

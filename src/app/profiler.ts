@@ -2,7 +2,7 @@
 import type { ThreadProfile } from "../admin/pprof.ts";
 import type { Profile } from "../admin/pprof_routes.ts";
 import { type CpuProfile, CpuProfiler } from "../telemetry/cpu_profile.ts";
-import type { Workers } from "./workers.ts";
+import type { Workers } from "../control/workers/workers.ts";
 
 export function profileOf(workers: Workers): Profile {
   const main = new CpuProfiler();

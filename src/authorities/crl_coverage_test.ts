@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { IssuedCertificate } from "../identity/authority.ts";
 import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";
 import type { RevocationList } from "../identity/crl.ts";
-import { makeCa, makeCrl } from "../identity/test_certificates.ts";
+import { makeCa, makeCrl } from "../identity/testkit/certificates.ts";
 import { bundlesForAnyDomain } from "../identity/trust_bundles.ts";
 import { CrlCoverage } from "./crl_coverage.ts";
 

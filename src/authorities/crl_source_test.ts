@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { RevocationList } from "../identity/crl.ts";
 import { encodePem } from "../identity/pem.ts";
-import { makeCa, makeCrl, NOW } from "../identity/test_certificates.ts";
+import { makeCa, makeCrl, NOW } from "../identity/testkit/certificates.ts";
 import { CrlSource } from "./crl_source.ts";
 
 const root = makeCa("root");

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import type { Credential, CredentialEvents } from "../hbone/credentials.ts";
-import { HostNetwork } from "../hbone/testing_network.ts";
-import { NOW, spiffeId, TestIssuer } from "../hbone/testing_identity.ts";
+import { HostNetwork } from "../hbone/testkit/network.ts";
+import { NOW, spiffeId, TestIssuer } from "../hbone/testkit/identity.ts";
 import { bundlesForAnyDomain } from "../identity/trust_bundles.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import { CredentialStore } from "./credential_store.ts";
 

@@ -1,9 +1,9 @@
 /** Starting and stopping pods, and several of them in one network. */
 import { strict as assert } from "node:assert";
-import { question } from "../dns/testing.ts";
-import { NOTHING_HELD } from "../hbone/testing_network.ts";
+import { question } from "../dns/testkit/dns_bed.ts";
+import { NOTHING_HELD } from "../hbone/testkit/network.ts";
 import { ListenError } from "../net/network.ts";
-import { at, echo, Testbed } from "./testing.ts";
+import { at, echo, Testbed } from "./testkit/testbed.ts";
 
 const A = "10.0.0.1", B = "10.0.0.2", C = "10.0.0.3";
 

@@ -1,6 +1,6 @@
 /** The config dumps under way in one isolate. A dump holds its loop for one slice at a time. */
-import { MESH_SECTIONS, MeshDump } from "../mesh/dump_sections.ts";
-import type { MeshState } from "../mesh/state.ts";
+import { MESH_SECTIONS, MeshDump } from "../mesh/dump/sections.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 
 /** A slice ends with the piece that reaches one of these. */

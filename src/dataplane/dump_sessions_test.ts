@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { stateOf, workload } from "../mesh/fixture_test.ts";
+import { stateOf, workload } from "../mesh/testkit/fixture.ts";
 import type { DumpAnswer } from "./dump_messages.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 

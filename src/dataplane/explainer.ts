@@ -1,9 +1,9 @@
 /** Explanations of the mesh as this isolate knows it. */
 import type { Config } from "../config/config.ts";
-import { explain } from "../mesh/explain.ts";
-import { explainSettings } from "../mesh/explain_settings.ts";
-import type { ExplainAnswer } from "../mesh/explanation.ts";
-import type { MeshState } from "../mesh/state.ts";
+import { explain } from "../mesh/explain/explain.ts";
+import { explainSettings } from "../mesh/explain/settings.ts";
+import type { ExplainAnswer } from "../mesh/explain/explanation.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import { nameLookup } from "./explain_names.ts";
 

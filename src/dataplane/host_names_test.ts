@@ -1,12 +1,12 @@
 /** Names in place of addresses: workloads without one (inpod-dns V9 O), SOCKS5 destinations (dataplane 6, 10.7). */
 import { strict as assert } from "node:assert";
-import { answered, nxdomain, type Packet, type Script, ScriptedServer } from "../dns/testing.ts";
-import type { TestSocket } from "../hbone/testing_socket.ts";
-import type { MeshChange } from "../mesh/changes.ts";
-import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
-import { namespacedHostname, type Workload, workloadUid } from "../mesh/model.ts";
+import { answered, nxdomain, type Packet, type Script, ScriptedServer } from "../dns/testkit/dns_bed.ts";
+import type { TestSocket } from "../hbone/testkit/socket.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import { DEFAULT_SERVICE } from "../mesh/model/defaults.ts";
+import { namespacedHostname, type Workload, workloadUid } from "../mesh/model/model.ts";
 import { parseIp } from "../net/address.ts";
-import { at, echo, Testbed, type TestNode, workloadAt } from "./testing.ts";
+import { at, echo, Testbed, type TestNode, workloadAt } from "./testkit/testbed.ts";
 
 const CLIENT = "10.0.0.1", CLIENT6 = "fd00::1", VIP = "10.96.0.5", VIP6 = "fd96::5";
 const FAR = "203.0.113.7", FAR6 = "2001:db8::7", NAMESERVER = "10.0.0.10";

@@ -11,8 +11,8 @@
  *       ▲               │  └───slice──▶ resting ──pause──▶ working        it has, or had a moment ago
  *       └──all applied──┘
  */
-import type { MeshChange } from "../mesh/changes.ts";
-import { policyKey } from "../mesh/model.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import { policyKey } from "../mesh/model/model.ts";
 import type { Millis, Scheduler, TurnTask } from "../net/network.ts";
 import { ResourceDecoder } from "../xds/decode.ts";
 import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { makeMesh } from "../../tests/support/mesh_resources.ts";
-import { MeshState } from "../mesh/state.ts";
-import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import { makeMesh } from "../../testkit/mesh_resources.ts";
+import { MeshState } from "../mesh/state/state.ts";
+import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import { PartWriter, type ResourcePart } from "../xds/resource_part.ts";
 import { ADDRESS_TYPE } from "../xds/resources.ts";
 import { MeshUpdates } from "./mesh_updates.ts";

@@ -7,8 +7,8 @@
 import type { Config } from "../config/config.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { RevocationList } from "../identity/crl.ts";
-import type { MeshChange } from "../mesh/changes.ts";
-import type { Freshness } from "../mesh/state.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import type { Freshness } from "../mesh/state/state.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
@@ -16,7 +16,7 @@ import type { DemandAnswer } from "../xds/demands.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
-import type { PodAnswer, PodOrder } from "./pods_messages.ts";
+import type { PodAnswer, PodOrder } from "./pod_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
 export type ToWorker =

@@ -1,6 +1,6 @@
 /** The rules by which pods admit calls, from the configuration, and what is counted of them. */
 import type { Config } from "../config/config.ts";
-import type { MeshState } from "../mesh/state.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { Metrics } from "../telemetry/metrics.ts";

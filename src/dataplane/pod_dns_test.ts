@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
-import { decode, question } from "../dns/testing.ts";
+import { decode, question } from "../dns/testkit/dns_bed.ts";
 import { LOOPBACK_V4, parseIp } from "../net/address.ts";
-import type { HostNetwork } from "../hbone/testing_network.ts";
-import { Testbed } from "./testing.ts";
+import type { HostNetwork } from "../hbone/testkit/network.ts";
+import { Testbed } from "./testkit/testbed.ts";
 
 const DNS = { ISTIO_META_DNS_CAPTURE: "true" };
 const SERVER = { ip: LOOPBACK_V4, port: 15053 };

@@ -23,7 +23,7 @@ import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
-import { Pods } from "./pods.ts";
+import { Pods } from "./worker_pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";

@@ -11,7 +11,7 @@ import {
   writeTruncated,
 } from "./answer_writer.ts";
 import { type Query, readQuery } from "./query_reader.ts";
-import { type Ask, decode, encode, question } from "./testing.ts";
+import { type Ask, decode, encode, question } from "./testkit/dns_bed.ts";
 import { MAX_MESSAGE } from "./wire.ts";
 
 const output = new Uint8Array(MAX_MESSAGE);

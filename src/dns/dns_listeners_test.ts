@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { LOOPBACK_V6 } from "../net/address.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { ListenError } from "../net/network.ts";
-import { Bed, question } from "./testing.ts";
+import { Bed, question } from "./testkit/dns_bed.ts";
 
 /** A network whose loopback has no `::1`, with the error that the kernel returns. */
 function without(code: string, part: "udp" | "listen" = "udp"): MemoryNetwork {

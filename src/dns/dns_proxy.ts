@@ -2,7 +2,7 @@
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import type { Loop } from "../hbone/loop.ts";
-import type { MeshState } from "../mesh/state.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { ListenerState, Millis, Network, Scheduler, SocketOptions, Timer } from "../net/network.ts";
 import { Rounds } from "../net/rounds.ts";
 import { ShedReport } from "../net/shed_report.ts";

@@ -1,5 +1,5 @@
 /** Metrics and access log of the DNS proxy (`docs/spec/inpod-dns.md` B5.12). */
-import type { Workload } from "../mesh/model.ts";
+import type { Workload } from "../mesh/model/model.ts";
 import type { Millis } from "../net/network.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { answered, Bed, decode, question } from "./testing.ts";
+import { answered, Bed, decode, question } from "./testkit/dns_bed.ts";
 
 const GRACEFUL = { kind: "graceful", deadline: 60_000 } as const;
 const LINES = ["info dns::server shutting down the DNS server", "info dns::server dns server drained"];

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { LOOPBACK_V4 } from "../net/address.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { newDnsShared } from "./dns_proxy.ts";
 import { ExchangeBudget, type ExchangeHolder } from "./exchange_budget.ts";
-import { Bed, decode, question } from "./testing.ts";
+import { Bed, decode, question } from "./testkit/dns_bed.ts";
 
 class Holder implements ExchangeHolder {
   exchanges = 0;

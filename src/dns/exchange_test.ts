@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import { parseIp, type SocketAddress } from "../net/address.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { Protocol } from "./answer_writer.ts";
 import { Exchange, type Outcome } from "./exchange.ts";
 import { ServerList } from "./server_list.ts";
-import { answered, decode, encode, type Packet, question, ScriptedServer } from "./testing.ts";
+import { answered, decode, encode, type Packet, question, ScriptedServer } from "./testkit/dns_bed.ts";
 
 const NAME = "www.example.com";
 const FOUND: Packet = { flags: answered(), answers: [{ name: NAME, type: "A", ttl: 60, data: "1.2.3.4" }] };

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { newDnsShared } from "./dns_proxy.ts";
-import { answered, Bed, decode, type Packet, question, RECURSION_DESIRED } from "./testing.ts";
+import { answered, Bed, decode, type Packet, question, RECURSION_DESIRED } from "./testkit/dns_bed.ts";
 
 function found(name: string, ttl = 60): Packet {
   return { flags: answered(), answers: [{ name, type: "A", ttl, data: "1.2.3.4" }] };

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Protocol } from "./answer_writer.ts";
-import { answered, Bed, decode, encode, type Packet, question, type Script } from "./testing.ts";
+import { answered, Bed, decode, encode, type Packet, question, type Script } from "./testkit/dns_bed.ts";
 
 const BOTH: readonly Protocol[] = ["udp", "tcp"];
 const TEST_A = { name: "test.example.com", type: "A", ttl: 300, data: "1.1.1.1" };

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { parseHostsFile } from "./hosts_file.ts";
 import { readQuery } from "./query_reader.ts";
 import { ageRecords, readResponse } from "./response_reader.ts";
-import { answered, Bed, decode, encode, question } from "./testing.ts";
+import { answered, Bed, decode, encode, question } from "./testkit/dns_bed.ts";
 
 function withCounts(bytes: Uint8Array, ...counts: readonly number[]): Uint8Array {
   const copy = bytes.slice();

@@ -1,8 +1,8 @@
 /** Is a name one of the mesh, and which addresses has it for this client (`docs/spec/inpod-dns.md` B5.4 to B5.9). */
-import type { ServiceEntry } from "../mesh/service_entry.ts";
-import { bestService, isVisible } from "../mesh/service_choice.ts";
-import type { Workload } from "../mesh/model.ts";
-import type { MeshState } from "../mesh/state.ts";
+import type { ServiceEntry } from "../mesh/state/service_entry.ts";
+import { bestService, isVisible } from "../mesh/state/service_choice.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import { type Ip, isIpv4 } from "../net/address.ts";
 import type { Fields } from "../telemetry/log_fields.ts";
 import { aliasesOf, clusterSearchDomains, throughWildcards } from "./aliases.ts";

@@ -1,11 +1,11 @@
 /** What the vectors of V8 leave open: marks of B5 that are mended here, what the log says, chance. */
 import { strict as assert } from "node:assert";
-import { parseCidr } from "../mesh/cidr.ts";
-import { MeshState } from "../mesh/state.ts";
+import { parseCidr } from "../mesh/model/cidr.ts";
+import { MeshState } from "../mesh/state/state.ts";
 import type { Fields } from "../telemetry/log_fields.ts";
 import { lookup, type LookupSettings } from "./lookup.ts";
-import { answered, Bed } from "./testing.ts";
-import { CLIENT, endpoint, fixtureChanges, service } from "./testing_mesh.ts";
+import { answered, Bed } from "./testkit/dns_bed.ts";
+import { CLIENT, endpoint, fixtureChanges, service } from "./testkit/mesh.ts";
 import { TYPE_A } from "./wire.ts";
 
 const SETTINGS: LookupSettings = {

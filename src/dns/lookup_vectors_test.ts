@@ -1,8 +1,17 @@
 /** `docs/spec/inpod-dns.md` V8, through the whole proxy, by UDP and by TCP. */
 import { strict as assert } from "node:assert";
 import type { Protocol } from "./answer_writer.ts";
-import { answered, type Ask, Bed, decode, encode, type Packet, question, RECURSION_DESIRED } from "./testing.ts";
-import { CLIENT } from "./testing_mesh.ts";
+import {
+  answered,
+  type Ask,
+  Bed,
+  decode,
+  encode,
+  type Packet,
+  question,
+  RECURSION_DESIRED,
+} from "./testkit/dns_bed.ts";
+import { CLIENT } from "./testkit/mesh.ts";
 
 const BOTH: readonly Protocol[] = ["udp", "tcp"];
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { endOfName, nameText, putName, sameFolded } from "./name.ts";
-import { decode, encode } from "./testing.ts";
+import { decode, encode } from "./testkit/dns_bed.ts";
 
 /** A message whose names begin behind an empty header. */
 function message(...bytes: readonly number[]): Uint8Array {

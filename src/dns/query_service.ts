@@ -7,8 +7,8 @@
  *      ├─ not a QUERY ─▶ forwarded
  *      └─ cannot be read ─▶ FORMERR, SERVFAIL, nothing
  */
-import type { Workload } from "../mesh/model.ts";
-import type { MeshState } from "../mesh/state.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Millis, Scheduler } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";

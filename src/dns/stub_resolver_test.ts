@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { parseResolverFile } from "../config/resolver_settings.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { ResolvedName, Resolving } from "../proxy/name_resolver.ts";
 import { parseHostsFile } from "./hosts_file.ts";
 import { candidateNames } from "./search_list.ts";
 import { StubResolver } from "./stub_resolver.ts";
-import { answered, NAMESERVER, nxdomain, type Packet, type Script, ScriptedServer } from "./testing.ts";
+import { answered, NAMESERVER, nxdomain, type Packet, type Script, ScriptedServer } from "./testkit/dns_bed.ts";
 
 interface RigOptions {
   readonly script?: Script;

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { newDnsShared } from "./dns_proxy.ts";
 import { framed } from "./frames.ts";
-import { answered, Bed, decode, encode, question } from "./testing.ts";
+import { answered, Bed, decode, encode, question } from "./testkit/dns_bed.ts";
 
 function ids(received: readonly Uint8Array[]): number[] {
   return received.map((bytes) => decode(bytes).id);

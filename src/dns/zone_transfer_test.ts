@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { parseIp } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import { framed, FrameReader } from "./frames.ts";
-import { answered, Bed, decode, encode, question } from "./testing.ts";
+import { answered, Bed, decode, encode, question } from "./testkit/dns_bed.ts";
 
 const SOA = { mname: "ns", rname: "me", serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as grpc from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
-import { TestClock } from "../identity/test_clock.ts";
+import { TestClock } from "../identity/testkit/clock.ts";
 import type { CallOptions, ChannelOptions } from "./channel.ts";
 import { openChannel } from "./open_channel.ts";
 import { describeStatus, GrpcError } from "./status.ts";
@@ -14,7 +14,7 @@ import {
   type Serve,
   type Served,
   tlsServer,
-} from "./testing_server.ts";
+} from "./testkit/server.ts";
 
 const METHOD = "/test.Service/Call";
 

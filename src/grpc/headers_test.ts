@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Header } from "../config/config.ts";
-import { tempDir } from "../../tests/support/temp_dir.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 import { credentialHeaders, requestHeaders } from "./headers.ts";
 import { GrpcError } from "./status.ts";
 import { parseTarget } from "./target.ts";

@@ -1,7 +1,7 @@
 /** How a channel keeps and replaces its connection, and how calls are cancelled. */
 import assert from "node:assert/strict";
-import { eventually } from "../../tests/support/patience.ts";
-import { tempDir } from "../../tests/support/temp_dir.ts";
+import { eventually } from "../../lab/patience.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 import { parseCertificate } from "../identity/certificate.ts";
 import type { Certificate } from "../identity/certificate.ts";
 import { Buffer } from "node:buffer";
@@ -25,7 +25,7 @@ import {
   targetOf,
   TestServer,
   tlsServer,
-} from "./testing_server.ts";
+} from "./testkit/server.ts";
 
 const METHOD = "/test.Service/Call";
 const NOTHING = new Uint8Array();

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { tempDir } from "../../tests/support/temp_dir.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 import type { RootCertificates } from "../config/config.ts";
 import { parseCertificate } from "../identity/certificate.ts";
 import { encodePem } from "../identity/pem.ts";
-import { makeCa } from "../identity/test_certificates.ts";
+import { makeCa } from "../identity/testkit/certificates.ts";
 import type { Certificate } from "../identity/certificate.ts";
 import { namedServer } from "./server_trust.ts";
 import { GrpcError } from "./status.ts";
-import { ROOT, ROOT_PEM, serverIdentity, targetOf } from "./testing_server.ts";
+import { ROOT, ROOT_PEM, serverIdentity, targetOf } from "./testkit/server.ts";
 
 const SETTINGS = { roots: "XDS_ROOT_CA", alternativeHostname: "ALT_XDS_HOSTNAME" };
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "./seam.ts";
-import { CONNECT, OK, Pair, pattern, sendAll } from "./testing.ts";
+import { CONNECT, OK, Pair, pattern, sendAll } from "./testkit/pair.ts";
 
 Deno.test("a CONNECT carries bytes both ways and ends on both sides", () => {
   const pair = new Pair();

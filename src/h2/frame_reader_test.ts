@@ -2,8 +2,8 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { FrameType, PREFACE } from "./frame.ts";
 import { Disposition, FrameReader, type FrameSink } from "./frame_reader.ts";
-import { concat } from "./testing.ts";
-import { frame } from "./testing_frames.ts";
+import { concat } from "./testkit/pair.ts";
+import { frame } from "./testkit/frames.ts";
 
 /** Writes down what it is told; DATA parts are joined. */
 class Notes implements FrameSink {

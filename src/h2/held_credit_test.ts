@@ -5,7 +5,7 @@ import { ErrorCode } from "./seam.ts";
 import { HeldBytes } from "./held_bytes.ts";
 import { defaultOptions } from "./limits.ts";
 import { type H2Memory, makeH2Memory } from "./memory.ts";
-import { CONNECT, EndpointLog, Sink, StreamLog } from "./testing.ts";
+import { CONNECT, EndpointLog, Sink, StreamLog } from "./testkit/pair.ts";
 
 const BOUND = 200_000;
 const WINDOWS = { streamWindow: 1 << 20, connectionWindow: 100_000 };

@@ -2,8 +2,8 @@
 import { strict as assert } from "node:assert";
 import { MAX_STREAM_ID } from "./frame.ts";
 import { ErrorCode, type HeaderList } from "./seam.ts";
-import { assertAlive, CONNECT, EndpointLog, OK, Pair, pattern, sendAll, StreamLog } from "./testing.ts";
-import { data, goAway, ping, rst, Scripted, setting, settings, windowUpdate } from "./testing_frames.ts";
+import { assertAlive, CONNECT, EndpointLog, OK, Pair, pattern, sendAll, StreamLog } from "./testkit/pair.ts";
+import { data, goAway, ping, rst, Scripted, setting, settings, windowUpdate } from "./testkit/frames.ts";
 
 Deno.test("dataplane 2.3: a PING after 10 s, the next one 10 s after its answer", () => {
   const pair = new Pair();

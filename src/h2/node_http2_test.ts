@@ -10,8 +10,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { once } from "node:events";
 import { defaultOptions } from "./limits.ts";
 import { ErrorCode, type HeaderList, type StreamHandler } from "./seam.ts";
-import { concat, EndpointLog, OK, pattern, sendAll, StreamLog } from "./testing.ts";
-import { SocketDriver } from "./testing_socket.ts";
+import { concat, EndpointLog, OK, pattern, sendAll, StreamLog } from "./testkit/pair.ts";
+import { SocketDriver } from "./testkit/socket.ts";
 
 const AUTHORITY = "10.0.0.7:8080";
 const REQUEST: HeaderList = [[":method", "CONNECT"], [":authority", AUTHORITY], ["baggage", "k8s.namespace.name=a"]];

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { FrameType } from "./frame.ts";
 import { DEFAULT_LIMITS, STRICT_LIMITS } from "./limits.ts";
 import { ErrorCode } from "./seam.ts";
-import { assertAlive, CONNECT, LIMIT, OK, Pair, pattern, sendAll } from "./testing.ts";
+import { assertAlive, CONNECT, LIMIT, OK, Pair, pattern, sendAll } from "./testkit/pair.ts";
 import {
   data,
   debugText,
@@ -15,7 +15,7 @@ import {
   settings,
   settingsAck,
   windowUpdate,
-} from "./testing_frames.ts";
+} from "./testkit/frames.ts";
 
 import { WORK_PER_PASS } from "./work.ts";
 

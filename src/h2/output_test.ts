@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { BufferPool, DATA_CAPACITY, LARGEST, SMALLEST } from "./buffer_pool.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { OutputBuffer } from "./output.ts";
-import { OK, pattern, Sink } from "./testing.ts";
-import { describe, split } from "./testing_frames.ts";
+import { OK, pattern, Sink } from "./testkit/pair.ts";
+import { describe, split } from "./testkit/frames.ts";
 
 function make(maxControlBytes = 1000) {
   const told: string[] = [];

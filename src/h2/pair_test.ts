@@ -2,8 +2,8 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { ErrorCode, type H2Options } from "./seam.ts";
-import { assertAlive, CONNECT, Pair, pattern, sendAll, StreamLog } from "./testing.ts";
-import { frame, Scripted } from "./testing_frames.ts";
+import { assertAlive, CONNECT, Pair, pattern, sendAll, StreamLog } from "./testkit/pair.ts";
+import { frame, Scripted } from "./testkit/frames.ts";
 
 Deno.test("the same bytes arrive when the wire is cut at every boundary", () => {
   for (let size = 1; size <= 60; size++) {

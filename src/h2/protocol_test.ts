@@ -16,8 +16,8 @@ import {
   settingsAck,
   windowUpdate,
   word,
-} from "./testing_frames.ts";
-import { CONNECT } from "./testing.ts";
+} from "./testkit/frames.ts";
+import { CONNECT } from "./testkit/pair.ts";
 
 const { NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM } = ErrorCode;
 const { COMPRESSION_ERROR, ENHANCE_YOUR_CALM } = ErrorCode;

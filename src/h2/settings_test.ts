@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { defaultOptions } from "./limits.ts";
 import { ErrorCode } from "./seam.ts";
 import { ownSettings, PeerSettings } from "./settings.ts";
-import { setting } from "./testing_frames.ts";
+import { setting } from "./testkit/frames.ts";
 
 function read(payload: Uint8Array): Record<number, number> {
   const view = new DataView(payload.buffer);

@@ -2,8 +2,8 @@
 import { strict as assert } from "node:assert";
 import { FrameType } from "./frame.ts";
 import type { Stream } from "./seam.ts";
-import { CONNECT } from "./testing.ts";
-import { frame, Scripted, word } from "./testing_frames.ts";
+import { CONNECT } from "./testkit/pair.ts";
+import { frame, Scripted, word } from "./testkit/frames.ts";
 
 const GATHERED = 32_768;
 

@@ -1,8 +1,8 @@
 /** Random walks of a peer that keeps the rules, breaks them now and then, and knows what has to follow. */
 import fc from "fast-check";
 import type { H2Options } from "./seam.ts";
-import type { Step } from "./testing_model.ts";
-import { Walk } from "./testing_walk.ts";
+import type { Step } from "./testkit/model.ts";
+import { Walk } from "./testkit/walk.ts";
 
 /** Those that end a connection are rare, so that walks get long. */
 const OPS = [

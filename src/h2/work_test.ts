@@ -4,8 +4,8 @@ import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
 import { PREFACE } from "./frame.ts";
 import { defaultOptions } from "./limits.ts";
-import { assertAlive, concat, CONNECT, EndpointLog, Sink } from "./testing.ts";
-import { data, describe, ping, rst, Scripted, settings, settingsAck, split } from "./testing_frames.ts";
+import { assertAlive, concat, CONNECT, EndpointLog, Sink } from "./testkit/pair.ts";
+import { data, describe, ping, rst, Scripted, settings, settingsAck, split } from "./testkit/frames.ts";
 import { Work, WORK_PER_PASS } from "./work.ts";
 
 /** A server with a budget, fed without a helper that goes on by itself. */

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { LARGEST } from "../h2/buffer_pool.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { BLOCK, makeLoop } from "./loop.ts";
-import { HostNetwork } from "./testing_network.ts";
+import { HostNetwork } from "./testkit/network.ts";
 
 Deno.test("loop: surplus memory of a burst is announced once, and freed when it was unused between two trims", () => {
   const trims: (() => boolean)[] = [];

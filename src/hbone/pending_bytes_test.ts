@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { FAILED } from "../net/duplex.ts";
 import { BLOCK, BlockPool } from "./loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";

@@ -1,10 +1,10 @@
 /** What goes wrong on the way to a tunnel, and who hears of it (`docs/spec/dataplane.md` 3, observed.md O27, O31). */
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
-import { goAway } from "../h2/testing_frames.ts";
-import { spiffeId } from "./testing_identity.ts";
-import type { RawPeer } from "./testing_peer.ts";
-import { CLIENT, issuer, PoolBed, SERVER_AT, type TestRequest } from "./testing_pool.ts";
+import { goAway } from "../h2/testkit/frames.ts";
+import { spiffeId } from "./testkit/identity.ts";
+import type { RawPeer } from "./testkit/peer.ts";
+import { CLIENT, issuer, PoolBed, SERVER_AT, type TestRequest } from "./testkit/pool.ts";
 
 const messages = (requests: readonly TestRequest[]) => requests.map(({ failure }) => failure?.message ?? null);
 

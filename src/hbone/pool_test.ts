@@ -1,10 +1,10 @@
 /** Which connections a pool makes, shares and lets go (`docs/spec/dataplane.md` 3, 10.5). */
 import { strict as assert } from "node:assert";
-import { assertSameBytes } from "../net/network_contract_kit.ts";
+import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { parseIp } from "../net/address.ts";
-import { pattern, sendAll } from "../h2/testing.ts";
-import { spiffeId } from "./testing_identity.ts";
-import { CLIENT, ONE, PoolBed, SERVER, TestRequest } from "./testing_pool.ts";
+import { pattern, sendAll } from "../h2/testkit/pair.ts";
+import { spiffeId } from "./testkit/identity.ts";
+import { CLIENT, ONE, PoolBed, SERVER, TestRequest } from "./testkit/pool.ts";
 
 Deno.test("dataplane PO-01 streams share a connection, also later ones; it ends with the pool", () => {
   const bed = new PoolBed({ maxStreams: 3 });

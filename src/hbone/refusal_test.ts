@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { FrameType } from "../h2/frame.ts";
-import { data, describe, GET, Scripted, setting, settings, windowUpdate } from "../h2/testing_frames.ts";
+import { data, describe, GET, Scripted, setting, settings, windowUpdate } from "../h2/testkit/frames.ts";
 import type { Timer } from "../net/network.ts";
 import { refuseInWords } from "./refusal.ts";
 

@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import { ErrorCode, type H2Options } from "../h2/seam.ts";
-import { Pair, pattern, sendAll, type StreamLog } from "../h2/testing.ts";
+import { Pair, pattern, sendAll, type StreamLog } from "../h2/testkit/pair.ts";
 import { type DuplexSink, FAILED } from "../net/duplex.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
-import { assertSameBytes, Pump } from "../net/network_contract_kit.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import { assertSameBytes, Pump } from "../net/testkit/contract_kit.ts";
 import { makeLoop } from "./loop.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
-import { ONE, SERVER_AT } from "./testing_pool.ts";
+import { ONE, SERVER_AT } from "./testkit/pool.ts";
 
 /** A client's stream as a connection, and the server's end of it. */
 class Bed {

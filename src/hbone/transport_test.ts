@@ -1,11 +1,11 @@
 /** The seam between HTTP/2 and a stream of bytes: when it flushes, when it looks at the clock, when it lets go. */
 import { strict as assert } from "node:assert";
 import type { Connection, Stream } from "../h2/seam.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
-import type { MemoryDuplex } from "../net/memory_duplex.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
 import { makeLoop } from "./loop.ts";
-import { HostNetwork } from "./testing_network.ts";
-import { TestSocket } from "./testing_socket.ts";
+import { HostNetwork } from "./testkit/network.ts";
+import { TestSocket } from "./testkit/socket.ts";
 import { Transport } from "./transport.ts";
 
 /** A connection that says what the test wants it to. */

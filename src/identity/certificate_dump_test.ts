@@ -8,7 +8,7 @@ import { createLocalCa } from "./local_ca.ts";
 import { LocalAuthority } from "./local_authority.ts";
 import { logManagerEvents } from "./manager_events.ts";
 import { parseSpiffeId } from "./spiffe_id.ts";
-import { TestClock } from "./test_clock.ts";
+import { TestClock } from "./testkit/clock.ts";
 
 const START = Date.UTC(2023, 2, 11, 5, 57, 26);
 const subject = (id: string) => ({ id: parseSpiffeId(id)!, workloadUid: null });

@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { IssuedCertificate } from "./authority.ts";
 import { Priority } from "./fetch_queue.ts";
-import { testId, testSubject } from "./test_authority.ts";
-import { broken, ManagerBench, START } from "./test_manager.ts";
+import { testId, testSubject } from "./testkit/authority.ts";
+import { broken, ManagerBench, START } from "./testkit/manager.ts";
 
 const { Background, Warmup, RealTime } = Priority;
 

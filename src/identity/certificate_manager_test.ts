@@ -1,8 +1,8 @@
 /** The vectors of `docs/spec/identity-spire.md` 9.3. */
 import { strict as assert } from "node:assert";
 import { Priority } from "./fetch_queue.ts";
-import { testSubject } from "./test_authority.ts";
-import { type Answer, broken, ManagerBench } from "./test_manager.ts";
+import { testSubject } from "./testkit/authority.ts";
+import { type Answer, broken, ManagerBench } from "./testkit/manager.ts";
 
 const { Background, Warmup, RealTime } = Priority;
 

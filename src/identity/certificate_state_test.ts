@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { CertificateError, type IssuedCertificate } from "./authority.ts";
 import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, readState } from "./certificate_state.ts";
-import { testId } from "./test_authority.ts";
+import { testId } from "./testkit/authority.ts";
 import { NO_BUNDLES } from "./trust_bundles.ts";
 
 const NOW = 1000;

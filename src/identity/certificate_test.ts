@@ -7,7 +7,7 @@ import { KeyUsage } from "./certificate_extensions.ts";
 import { contextTag } from "./der.ts";
 import * as der from "./der_write.ts";
 import { Oid } from "./oids.ts";
-import { HOUR, leafUsage, makeCa, makeLeaf, NOW } from "./test_certificates.ts";
+import { HOUR, leafUsage, makeCa, makeLeaf, NOW } from "./testkit/certificates.ts";
 
 const ID = "spiffe://td/ns/a/sa/b";
 const root = makeCa("root");

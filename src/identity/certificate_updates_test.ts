@@ -4,9 +4,9 @@ import { CertificateError, type CertificateSubject, type IssuedCertificate, type
 import { CertificateManager } from "./certificate_manager.ts";
 import { Priority } from "./fetch_queue.ts";
 import { logManagerEvents } from "./manager_events.ts";
-import { TestAuthority, testSubject } from "./test_authority.ts";
-import { TestClock } from "./test_clock.ts";
-import { START } from "./test_manager.ts";
+import { TestAuthority, testSubject } from "./testkit/authority.ts";
+import { TestClock } from "./testkit/clock.ts";
+import { START } from "./testkit/manager.ts";
 
 class PushingAuthority extends TestAuthority {
   listener: UpdateListener = () => {};

@@ -4,7 +4,7 @@ import * as build from "./certificate_builder.ts";
 import { CertificateError, type CertificateErrorCode } from "./authority.ts";
 import { checkIssued } from "./check_issued.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
-import { HOUR, makeCa, makeLeaf, newKey, NOW } from "./test_certificates.ts";
+import { HOUR, makeCa, makeLeaf, newKey, NOW } from "./testkit/certificates.ts";
 import { bundlesForAnyDomain } from "./trust_bundles.ts";
 
 const ID = "spiffe://td/ns/a/sa/b" as SpiffeId;

@@ -9,7 +9,7 @@ import { spkiOf } from "./local_ca.ts";
 import { encodePem } from "./pem.ts";
 import { hasSerial } from "./serial_set.ts";
 import { isSigned } from "./signature.ts";
-import { HOUR, makeCa, makeCrl, newKey, NOW } from "./test_certificates.ts";
+import { HOUR, makeCa, makeCrl, newKey, NOW } from "./testkit/certificates.ts";
 
 const root = makeCa("root");
 const text = (bytes: string) => new TextEncoder().encode(bytes);

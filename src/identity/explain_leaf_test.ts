@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { explainLeaf } from "./explain_leaf.ts";
-import { HOUR, makeCa, makeLeaf } from "./test_certificates.ts";
+import { HOUR, makeCa, makeLeaf } from "./testkit/certificates.ts";
 import { TrustStore } from "./trust_bundles.ts";
 
 const NOW = Date.UTC(2026, 0, 1);

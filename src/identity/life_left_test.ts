@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { collectCertificateMetrics } from "./certificate_metrics.ts";
 import { marksPassed, nextMark } from "./life_left.ts";
 import { Metrics } from "../telemetry/metrics.ts";
-import { broken, ManagerBench, START } from "./test_manager.ts";
+import { broken, ManagerBench, START } from "./testkit/manager.ts";
 
 Deno.test("life left: marks at 50, 20 and 5 per cent", () => {
   const validity = { notBefore: 0, notAfter: 1000 };

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { certificateAuthorityContract } from "./authority_contract.ts";
+import { certificateAuthorityContract } from "./testkit/authority_contract.ts";
 import { isMalformed, parseCertificate } from "./certificate.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
 import { createLocalCa } from "./local_ca.ts";

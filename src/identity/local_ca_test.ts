@@ -6,7 +6,7 @@ import { LocalAuthority } from "./local_authority.ts";
 import { isRefusal } from "./peer_chain.ts";
 import { encodePem } from "./pem.ts";
 import { workloadId } from "./spiffe_id.ts";
-import { makeCa, makeLeaf, newKey, NOW } from "./test_certificates.ts";
+import { makeCa, makeLeaf, newKey, NOW } from "./testkit/certificates.ts";
 import { bundlesForAnyDomain, TrustStore } from "./trust_bundles.ts";
 import { verifyPeer } from "./verify_peer.ts";
 

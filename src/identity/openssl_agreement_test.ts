@@ -7,7 +7,7 @@ import { contextTag } from "./der.ts";
 import { Oid } from "./oids.ts";
 import { isRefusal } from "./peer_chain.ts";
 import { encodePem } from "./pem.ts";
-import { leafUsage, makeCa, makeLeaf, NOW } from "./test_certificates.ts";
+import { leafUsage, makeCa, makeLeaf, NOW } from "./testkit/certificates.ts";
 import { bundlesForAnyDomain, TrustStore } from "./trust_bundles.ts";
 import { verifyPeer } from "./verify_peer.ts";
 

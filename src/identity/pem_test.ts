@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { decodePem, DUMP_COLUMNS, encodePem, isPemProblem, type PemBlock } from "./pem.ts";
-import { makeCa } from "./test_certificates.ts";
+import { makeCa } from "./testkit/certificates.ts";
 
 function blocks(text: string): readonly PemBlock[] {
   const result = decodePem(text);

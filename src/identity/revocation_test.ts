@@ -2,10 +2,10 @@ import { strict as assert } from "node:assert";
 import * as build from "./certificate_builder.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
 import { isMalformedList, parseRevocationList, type RevocationList } from "./crl.ts";
-import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import type { PeerRole } from "./peer_chain.ts";
 import { type Reporter, Revocation } from "./revocation.ts";
-import { crlSigner, HOUR, type Issuer, makeCa, makeCrl, makeLeaf, newKey, NOW } from "./test_certificates.ts";
+import { crlSigner, HOUR, type Issuer, makeCa, makeCrl, makeLeaf, newKey, NOW } from "./testkit/certificates.ts";
 
 const ID = "spiffe://td/ns/a/sa/b";
 const LEAF = Uint8Array.of(0x30, 0x39), OTHER = Uint8Array.of(99);

@@ -8,7 +8,7 @@ import { Oid } from "./oids.ts";
 import { isRefusal } from "./peer_chain.ts";
 import { checkServerName } from "./server_name.ts";
 import { findServerPath } from "./server_path.ts";
-import { HOUR, type Issuer, type LeafOptions, makeCa, makeLeaf, newKey, NOW } from "./test_certificates.ts";
+import { HOUR, type Issuer, type LeafOptions, makeCa, makeLeaf, newKey, NOW } from "./testkit/certificates.ts";
 
 const root = makeCa("Root");
 const names = (...dns: string[]) =>

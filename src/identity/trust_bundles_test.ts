@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { isMalformed, parseCertificate } from "./certificate.ts";
-import { makeCa } from "./test_certificates.ts";
+import { makeCa } from "./testkit/certificates.ts";
 import { anchorKey, anchorsFor, TrustStore } from "./trust_bundles.ts";
 
 const [a, b] = [makeCa("a").certificate, makeCa("b").certificate];

@@ -8,7 +8,7 @@ import * as der from "./der_write.ts";
 import { Oid } from "./oids.ts";
 import { isRefusal, type PeerRefusalCode, type PeerRole } from "./peer_chain.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
-import { HOUR, type Issuer, makeCa, makeLeaf, NOW } from "./test_certificates.ts";
+import { HOUR, type Issuer, makeCa, makeLeaf, NOW } from "./testkit/certificates.ts";
 import { bundlesForAnyDomain, TrustStore } from "./trust_bundles.ts";
 import { newPeerChainCache, type PeerExpectation, verifyPeer } from "./verify_peer.ts";
 

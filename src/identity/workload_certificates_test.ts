@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { testId } from "./test_authority.ts";
+import { testId } from "./testkit/authority.ts";
 import { type CertificateHolder, type PrefetchRules, WorkloadCertificates } from "./workload_certificates.ts";
 
 const SHARED: PrefetchRules = { mode: "shared", localNode: "node-1", keyedBy: "identity" };

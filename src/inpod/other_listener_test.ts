@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { testNeeding } from "../../tests/support/needs.ts";
-import { makeNamespace } from "../../tests/support/namespace.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { makeNamespace } from "../../lab/namespace.ts";
 import { insideNamespace, openNamespace } from "../os/namespace.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
 import { anotherListens, hasListener } from "./other_listener.ts";

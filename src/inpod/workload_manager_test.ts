@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { PodUid } from "./pod.ts";
-import { TestNamespace } from "./testing_host.ts";
-import { BREACH, check, ManagerBed as Bed, workload } from "./testing_manager.ts";
+import { TestNamespace } from "./testkit/host.ts";
+import { BREACH, check, ManagerBed as Bed, workload } from "./testkit/manager.ts";
 
 const TAKEN = "failure to start proxy : port 15008 is taken";
 

@@ -1,13 +1,13 @@
 import { strict as assert } from "node:assert";
 import { istio } from "../../proto/gen/zds.js";
 import type { Ending } from "../net/duplex.ts";
-import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import type { PacketSink, Reception } from "../net/packet_socket.ts";
-import { openDescriptors } from "../net/testing_reactor.ts";
+import { openDescriptors } from "../net/testkit/reactor.ts";
 import { libc } from "../os/libc.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
-import { testLog } from "../telemetry/testing.ts";
-import { TestHost } from "./testing_host.ts";
+import { testLog } from "../telemetry/testkit/log.ts";
+import { TestHost } from "./testkit/host.ts";
 import { type AgentSocket, ZdsClient } from "./zds_client.ts";
 
 const { WorkloadRequest, WorkloadResponse } = istio.workload.zds;

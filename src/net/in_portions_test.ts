@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { inPortions, PORTION } from "./in_portions.ts";
-import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { Rounds } from "./rounds.ts";
 
 Deno.test("in portions: the first portion runs at once, then one in each turn, in order", () => {

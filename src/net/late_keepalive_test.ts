@@ -3,7 +3,7 @@ import * as c from "../os/constants.ts";
 import { libc } from "../os/libc.ts";
 import { getOption, openSocket } from "../os/socket.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
-import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryNetwork } from "./testkit/memory_network.ts";
 
 const MINUTES = { idleSeconds: 180, intervalSeconds: 20, probes: 5 };
 

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { LOOPBACK_V4, LOOPBACK_V6, parseSocketAddress, type SocketAddress } from "./address.ts";
 import { type Duplex, type Ending, FAILED } from "./duplex.ts";
-import { seededChunks } from "./memory_duplex.ts";
-import { MemoryNetwork, type MemoryNetworkOptions } from "./memory_network.ts";
+import { seededChunks } from "./testkit/memory_duplex.ts";
+import { MemoryNetwork, type MemoryNetworkOptions } from "./testkit/memory_network.ts";
 import { type Accepted, type DialOptions, type ListenAt, ListenError } from "./network.ts";
-import { networkContract } from "./network_contract.ts";
-import { Idle, type Rig } from "./network_contract_kit.ts";
+import { networkContract } from "./testkit/contract.ts";
+import { Idle, type Rig } from "./testkit/contract_kit.ts";
 
 function rig(options: MemoryNetworkOptions, loopback = LOOPBACK_V4): () => Promise<Rig> {
   return () => {

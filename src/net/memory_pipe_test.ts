@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { MemoryPipe } from "./memory_pipe.ts";
+import { MemoryPipe } from "./testkit/memory_pipe.ts";
 
 Deno.test("memory pipe: behaves as a bounded list of bytes would", () => {
   const step = fc.oneof(fc.record({ push: fc.uint8Array({ maxLength: 20 }) }), fc.record({ pull: fc.nat(20) }));

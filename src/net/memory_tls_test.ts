@@ -2,9 +2,9 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { Duplex, Ending } from "./duplex.ts";
 import { FAILED } from "./duplex.ts";
-import { seededChunks } from "./memory_duplex.ts";
-import { MemoryNetwork, memoryTlsContext } from "./memory_network.ts";
-import { assertSameBytes, Idle, payloadOf, Pump } from "./network_contract_kit.ts";
+import { seededChunks } from "./testkit/memory_duplex.ts";
+import { MemoryNetwork, memoryTlsContext } from "./testkit/memory_network.ts";
+import { assertSameBytes, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
 import type { PeerRefusal, TlsPeer, TlsSettings } from "./tls_context.ts";
 
 const CLIENT_LEAF = Uint8Array.of(1, 1, 1);

@@ -1,6 +1,6 @@
 /**
  * What the rooms above need from the world: connections, datagrams, time. The reactor implements it on Linux, the
- * in-memory network implements it for tests under virtual time; both pass the suite in `network_contract.ts`.
+ * in-memory network implements it for tests under virtual time; both pass the suite in `contract.ts`.
  *
  * Callbacks, not promises, wherever a connection is made for traffic: while a worker sits in its loop no microtask
  * runs (`docs/architecture.md`, "Threads").

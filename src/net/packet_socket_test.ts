@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { libc } from "../os/libc.ts";
 import { connectPackets, listenPackets, type PacketSocket, type Reception } from "./packet_socket.ts";
-import { openDescriptors, ReactorRig } from "./testing_reactor.ts";
+import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 import { listenUnix } from "./unix.ts";
 
 interface Pair {

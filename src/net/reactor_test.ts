@@ -2,8 +2,8 @@ import { strict as assert } from "node:assert";
 import * as c from "../os/constants.ts";
 import { libc } from "../os/libc.ts";
 import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";
-import { networkContract } from "./network_contract.ts";
-import { openDescriptors, ReactorRig } from "./testing_reactor.ts";
+import { networkContract } from "./testkit/contract.ts";
+import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 
 networkContract("reactor over IPv4", () => Promise.resolve(new ReactorRig(LOOPBACK_V4)));
 networkContract("reactor over IPv6", () => Promise.resolve(new ReactorRig(LOOPBACK_V6)));

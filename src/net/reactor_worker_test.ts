@@ -5,7 +5,7 @@ type Message = readonly [what: string, value?: unknown];
 
 /** A worker whose thread belongs to its reactor. */
 class ReactorWorker implements AsyncDisposable {
-  readonly #worker = new Worker(new URL("testing_reactor_worker.ts", import.meta.url), { type: "module" });
+  readonly #worker = new Worker(new URL("testkit/reactor_worker.ts", import.meta.url), { type: "module" });
   readonly #arrived: Message[] = [];
   #wakeUp = () => {};
   #wakeDescriptor = -1;

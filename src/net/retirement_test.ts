@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import type { Listener } from "./network.ts";
-import { tryDial } from "./network_contract_kit.ts";
-import { ReactorRig } from "./testing_reactor.ts";
+import { tryDial } from "./testkit/contract_kit.ts";
+import { ReactorRig } from "./testkit/reactor.ts";
 
 const DIALS = 64;
 

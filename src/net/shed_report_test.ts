@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MemoryScheduler } from "./memory_scheduler.ts";
+import { MemoryScheduler } from "./testkit/memory_scheduler.ts";
 import { ShedReport } from "./shed_report.ts";
 
 Deno.test("observed O29: told at once, then as a sum every ten seconds, and not when there is nothing", () => {

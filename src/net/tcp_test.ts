@@ -6,9 +6,9 @@ import { insideNamespace } from "../os/namespace.ts";
 import { getOption } from "../os/socket.ts";
 import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";
 import { type Duplex, type Ending, FAILED } from "./duplex.ts";
-import { connect, dial, Idle, payloadOf, Pump } from "./network_contract_kit.ts";
+import { connect, dial, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
-import { openDescriptors, ReactorRig } from "./testing_reactor.ts";
+import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 
 const NOTHING = new Uint8Array(0);
 const HELLO = new TextEncoder().encode("hello");

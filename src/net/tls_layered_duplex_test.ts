@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import { LOOPBACK_V4 } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
-import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { ANY_V4, ANY_V6, type Ip, LOOPBACK_V4, LOOPBACK_V6, sameAddress, type SocketAddress } from "./address.ts";
 import type { DatagramSocket } from "./network.ts";
-import { payloadOf } from "./network_contract_kit.ts";
-import { ReactorRig } from "./testing_reactor.ts";
+import { payloadOf } from "./testkit/contract_kit.ts";
+import { ReactorRig } from "./testkit/reactor.ts";
 
 function udp(what: string, body: (rig: ReactorRig) => Promise<void>): void {
   Deno.test(`UDP: ${what}`, async () => {

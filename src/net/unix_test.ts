@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Duplex } from "./duplex.ts";
-import { assertSameBytes, Idle, payloadOf, Pump } from "./network_contract_kit.ts";
-import { openDescriptors, ReactorRig } from "./testing_reactor.ts";
+import { assertSameBytes, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
+import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 import { connectUnix, listenUnix } from "./unix.ts";
 import { encodeUnixPath, NO_ADDRESS } from "./unix_path.ts";
 

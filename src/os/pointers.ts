@@ -46,7 +46,7 @@ export function pointerTo(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /**
  * The address of a view's first byte, as a number. Backing stores do not move, so the address is cached. It does not
  * keep the memory alive: it is only for code that writes many addresses of memory that it holds itself, in a field or
- * in a variable of its module, until the foreign call has returned (`ADDRESS_FILES` in `tools/check_rooms.ts`).
+ * in a variable of its module, until the foreign call has returned (`ADDRESS_FILES` in `tools/lint/plugin.ts`).
  */
 export function addressOf(view: ArrayBufferView): number {
   let base = addresses.get(view.buffer);

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { run } from "../../tests/support/program.ts";
-import { tempDir } from "../../tests/support/temp_dir.ts";
+import { run } from "../../lab/program.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 import * as c from "./constants.ts";
 import { cString, libc } from "./libc.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";

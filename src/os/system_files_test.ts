@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { tempDir } from "../../tests/support/temp_dir.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 import { SystemError } from "./errno.ts";
 import { countSystemFolder, fileIdentity, readSystemFile, readSystemLink, systemFileExists } from "./system_files.ts";
 

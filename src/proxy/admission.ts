@@ -1,6 +1,6 @@
 /** Whether calls to a pod are allowed, and what log and metrics hear of it (`docs/spec/xds-state.md` 5). */
-import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/authorize.ts";
-import type { MeshState } from "../mesh/state.ts";
+import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/policy/authorize.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import type { LogScope } from "../telemetry/log.ts";

@@ -2,9 +2,9 @@
  * The live connections of one pod: what a drain waits for, what a policy change asks again, what the dump lists
  * (`docs/spec/dataplane.md` 5).
  */
-import { type Call, POLICY_CHANGED } from "../mesh/authorize.ts";
-import type { Workload } from "../mesh/model.ts";
-import type { MeshState } from "../mesh/state.ts";
+import { type Call, POLICY_CHANGED } from "../mesh/policy/authorize.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";

@@ -1,15 +1,15 @@
 /** `docs/spec/dataplane.md` 5, 10.9. Upstream counts streams of one tunnel as one entry; here each is one. */
 import { strict as assert } from "node:assert";
-import { authorize, type Call } from "../mesh/authorize.ts";
-import { EMPTY_MATCH, policyKey } from "../mesh/model.ts";
-import type { MeshState } from "../mesh/state.ts";
-import { policy, socket, stateOf, workload } from "../mesh/fixture_test.ts";
+import { authorize, type Call } from "../mesh/policy/authorize.ts";
+import { EMPTY_MATCH, policyKey } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
+import { policy, socket, stateOf, workload } from "../mesh/testkit/fixture.ts";
 import { PORTION } from "../net/in_portions.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { Rounds } from "../net/rounds.ts";
-import { testLog } from "../telemetry/testing.ts";
+import { testLog } from "../telemetry/testkit/log.ts";
 import { makeLoop } from "../hbone/loop.ts";
-import { HostNetwork } from "../hbone/testing_network.ts";
+import { HostNetwork } from "../hbone/testkit/network.ts";
 import { Connections, type InboundConnection } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { describeReset } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
-import { BROKEN_PIPE, RESET_BY_PEER } from "../net/memory_endings.ts";
+import { BROKEN_PIPE, RESET_BY_PEER } from "../net/testkit/memory_endings.ts";
 import { socketFailure, streamFailure } from "./copy.ts";
 
 const TIMED_OUT: Ending = {

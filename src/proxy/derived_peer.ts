@@ -1,6 +1,6 @@
 /** What a peer said about itself, as log and metrics take it (`docs/spec/dataplane.md` 7.3). */
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import type { Baggage } from "../mesh/baggage.ts";
+import type { Baggage } from "../mesh/headers/baggage.ts";
 import type { DerivedPeer } from "../telemetry/traffic_peer.ts";
 
 /** `identity`: of its certificate. */

@@ -1,6 +1,6 @@
 /** The used parts of a CONNECT's header list, so that the rest (up to 64 KiB) can be freed before the tunnel ends. */
 import type { HeaderList } from "../h2/seam.ts";
-import { parseForwardedHost } from "../mesh/forwarded.ts";
+import { parseForwardedHost } from "../mesh/headers/forwarded.ts";
 
 /** Longer than any DNS name (RFC 1035 §2.3.4) and any address. */
 const LONGEST_HOST = 255;

@@ -1,7 +1,7 @@
 /** The workload a pod's proxy serves: in the mesh state, or awaited there for a while (`docs/spec/dataplane.md` 1.4). */
 import type { WorkloadName } from "../config/config.ts";
-import type { Workload } from "../mesh/model.ts";
-import type { MeshState } from "../mesh/state.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
 
 export const WORKLOAD_WAIT: Millis = 5000;

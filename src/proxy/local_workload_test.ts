@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import { MeshState } from "../mesh/state.ts";
-import { stateOf, workload } from "../mesh/fixture_test.ts";
-import { identityOf } from "../mesh/workload_identity.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
-import { HostNetwork } from "../hbone/testing_network.ts";
+import { MeshState } from "../mesh/state/state.ts";
+import { stateOf, workload } from "../mesh/testkit/fixture.ts";
+import { identityOf } from "../mesh/model/workload_identity.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import { HostNetwork } from "../hbone/testkit/network.ts";
 import { LocalWorkload } from "./local_workload.ts";
 
 const NAME = { name: "pod", namespace: "ns", serviceAccount: "sa" };

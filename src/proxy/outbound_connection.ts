@@ -12,15 +12,15 @@
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
  * there is a place for it to go.
  */
-import type { Workload } from "../mesh/model.ts";
-import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/outcome.ts";
-import { identityOf } from "../mesh/workload_identity.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/resolve/outcome.ts";
+import { identityOf } from "../mesh/model/workload_identity.ts";
 import {
   type NeedsDns,
   type OutboundRoute,
   refuseRecursiveOutbound,
   resolveOutbound,
-} from "../mesh/resolve_outbound.ts";
+} from "../mesh/resolve/outbound.ts";
 import type { TunnelFailure } from "../hbone/failure.ts";
 import type { Pool } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";

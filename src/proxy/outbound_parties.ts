@@ -2,9 +2,9 @@
 import type { HeaderList } from "../h2/seam.ts";
 import { headerValues } from "../hbone/connect_headers.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import { NO_BAGGAGE, parseBaggage } from "../mesh/baggage.ts";
-import type { Workload } from "../mesh/model.ts";
-import type { OutboundRoute } from "../mesh/resolve_outbound.ts";
+import { NO_BAGGAGE, parseBaggage } from "../mesh/headers/baggage.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { OutboundRoute } from "../mesh/resolve/outbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { DerivedPeer } from "../telemetry/traffic_peer.ts";

@@ -3,11 +3,11 @@ import { connectHeaders } from "../hbone/connect_headers.ts";
 import type { NestedRequest } from "../hbone/nested_tunnel.ts";
 import type { TunnelRequest } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import { baggageOf } from "../mesh/baggage.ts";
-import { formatForwarded } from "../mesh/forwarded.ts";
-import type { Workload } from "../mesh/model.ts";
-import type { OutboundRoute } from "../mesh/resolve_outbound.ts";
-import { newTraceparent } from "../mesh/traceparent.ts";
+import { baggageOf } from "../mesh/headers/baggage.ts";
+import { formatForwarded } from "../mesh/headers/forwarded.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import type { OutboundRoute } from "../mesh/resolve/outbound.ts";
+import { newTraceparent } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { PodContext, ProxySettings } from "./pod_context.ts";
 

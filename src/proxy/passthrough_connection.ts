@@ -1,7 +1,7 @@
 /** One plain connection captured on its way into the pod, port 15006 (`docs/spec/dataplane.md` 1.8). */
-import type { Call } from "../mesh/authorize.ts";
-import type { Workload } from "../mesh/model.ts";
-import { type InboundRoute, resolvePassthrough } from "../mesh/resolve_inbound.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
+import type { Workload } from "../mesh/model/model.ts";
+import { type InboundRoute, resolvePassthrough } from "../mesh/resolve/inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { Millis } from "../net/network.ts";

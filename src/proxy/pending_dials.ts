@@ -4,7 +4,7 @@
  * must not block other callers by that. So whichever holds most loses its oldest dials: a caller, or a port for all
  * callers.
  */
-import type { Call } from "../mesh/authorize.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
 import { NumberMap } from "../net/number_map.ts";
 
 /** Finding the largest holder costs a millisecond, so several dials are ended together. Each takes 50 us. */

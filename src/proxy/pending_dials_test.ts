@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Call } from "../mesh/authorize.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
 import { parseIp } from "../net/address.ts";
 import { type PendingDial, PendingDials } from "./pending_dials.ts";
 

@@ -4,7 +4,7 @@ import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
-import type { Call } from "../mesh/authorize.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";

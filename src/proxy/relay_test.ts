@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { assertSameBytes } from "../net/network_contract_kit.ts";
+import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { makeLoop } from "../hbone/loop.ts";
-import { HostNetwork } from "../hbone/testing_network.ts";
-import { TestSocket } from "../hbone/testing_socket.ts";
+import { HostNetwork } from "../hbone/testkit/network.ts";
+import { TestSocket } from "../hbone/testkit/socket.ts";
 import type { Duplex, Ending } from "../net/duplex.ts";
-import { MemoryNetwork, type MemoryNetworkOptions } from "../net/memory_network.ts";
-import { pattern } from "../h2/testing.ts";
+import { MemoryNetwork, type MemoryNetworkOptions } from "../net/testkit/memory_network.ts";
+import { pattern } from "../h2/testkit/pair.ts";
 import type { CopyOutcome } from "./copy.ts";
 import { Relay } from "./relay.ts";
 

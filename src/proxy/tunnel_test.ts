@@ -1,14 +1,14 @@
 /** One tunnel with a stream that the test plays: credit, parts, endings (`docs/spec/dataplane.md` 2.6, 4). */
 import { strict as assert } from "node:assert";
-import { assertSameBytes } from "../net/network_contract_kit.ts";
+import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { ErrorCode, type H2Failure, type Reservation, type Stream, type StreamHandler } from "../h2/seam.ts";
-import { pattern } from "../h2/testing.ts";
+import { pattern } from "../h2/testkit/pair.ts";
 import { BlockPool, makeLoop } from "../hbone/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
-import { HostNetwork } from "../hbone/testing_network.ts";
-import { TestSocket } from "../hbone/testing_socket.ts";
-import type { MemoryDuplex } from "../net/memory_duplex.ts";
-import { MemoryNetwork } from "../net/memory_network.ts";
+import { HostNetwork } from "../hbone/testkit/network.ts";
+import { TestSocket } from "../hbone/testkit/socket.ts";
+import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
+import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { CopyOutcome } from "./copy.ts";
 import { Tunnel } from "./tunnel.ts";
 

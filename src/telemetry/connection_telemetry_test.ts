@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { parseSocketAddress, type SocketAddress } from "../net/address.ts";
 import { type ConnectionStart, ConnectionTelemetry } from "./connection_telemetry.ts";
-import { testLog } from "./testing.ts";
+import { testLog } from "./testkit/log.ts";
 import { flagged, TrafficMetrics } from "./traffic_metrics.ts";
 import type { TrafficWorkload } from "./traffic_peer.ts";
 

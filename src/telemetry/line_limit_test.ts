@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { MemoryScheduler } from "../net/memory_scheduler.ts";
+import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import { LineLimit } from "./line_limit.ts";
-import { testLog } from "./testing.ts";
+import { testLog } from "./testkit/log.ts";
 
 function bench() {
   const scheduler = new MemoryScheduler();

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { AccessLog } from "./access_log.ts";
 import { bare } from "./log_fields.ts";
-import { testLog } from "./testing.ts";
+import { testLog } from "./testkit/log.ts";
 import { TrafficLabels, type TrafficParties } from "./traffic_labels.ts";
 
 /** Line and column ends, a terminal's colours in both spellings, text that runs backwards, halves of characters. */

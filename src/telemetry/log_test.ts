@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { bare } from "./log_fields.ts";
 import { LogFilter } from "./log_filter.ts";
 import { LEVEL } from "./log_level.ts";
-import { testLog } from "./testing.ts";
+import { testLog } from "./testkit/log.ts";
 
 /** 2026-08-20T12:00:00.000123Z */
 const NOON = Date.UTC(2026, 7, 20, 12) * 1000 + 123;

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { type Clock, type GrpcChannel, SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
-import type { Freshness } from "../mesh/state.ts";
+import type { Freshness } from "../mesh/state/state.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";

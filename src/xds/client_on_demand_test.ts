@@ -1,7 +1,7 @@
 /** Demands of a client under `XDS_ON_DEMAND`, and what makes it ask anew (`docs/spec/observed.md` O3). */
 import assert from "node:assert/strict";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "./resources.ts";
-import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testing_client.ts";
+import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testkit/client.ts";
 
 Deno.test("a demand goes out after the first requests, however early it comes", async () => {
   await using rig = new ClientRig(ON_DEMAND);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ByteBlocks } from "../grpc/byte_blocks.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceSink } from "./resources.ts";
-import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testing_client.ts";
+import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testkit/client.ts";
 
 Deno.test("xds X71: attempts at a control plane that refuses are 20, 40, 80 and 160 ms apart", async () => {
   await using rig = new ClientRig({}, GOOD, REFUSED);

@@ -2,8 +2,8 @@
  * Resources as they come from the control plane, turned into changes of the mesh (`docs/spec/xds-state.md` 1.3 to 1.8).
  * A resource that cannot be used costs only itself.
  */
-import type { MeshChange } from "../mesh/changes.ts";
-import { policyKey } from "../mesh/model.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import { policyKey } from "../mesh/model/model.ts";
 import { decodePolicy } from "./decode_policy.ts";
 import { decodeService } from "./decode_service.ts";
 import { decodeWorkload } from "./decode_workload.ts";

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { istio } from "../../proto/gen/resources.js";
-import type { MeshChange } from "../mesh/changes.ts";
-import { DEFAULT_SERVICE, DEFAULT_WORKLOAD } from "../mesh/defaults.ts";
-import type { Service, Workload } from "../mesh/model.ts";
-import { MeshState } from "../mesh/state.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import { DEFAULT_SERVICE, DEFAULT_WORKLOAD } from "../mesh/model/defaults.ts";
+import type { Service, Workload } from "../mesh/model/model.ts";
+import { MeshState } from "../mesh/state/state.ts";
 import { parseIp } from "../net/address.ts";
 import { type Decoded, ResourceDecoder } from "./decode.ts";
 import { ADDRESS_TYPE } from "./resources.ts";

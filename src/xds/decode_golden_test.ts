@@ -1,8 +1,8 @@
 /** What a real istiod sent, and what the native proxy showed of it in its config dump. */
 import { strict as assert } from "node:assert";
-import type { MeshChange } from "../mesh/changes.ts";
-import { MESH_SECTIONS, MeshDump } from "../mesh/dump_sections.ts";
-import { MeshState } from "../mesh/state.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
+import { MESH_SECTIONS, MeshDump } from "../mesh/dump/sections.ts";
+import { MeshState } from "../mesh/state/state.ts";
 import { ResourceDecoder } from "./decode.ts";
 import type { ResourceType } from "./resources.ts";
 

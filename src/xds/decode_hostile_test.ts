@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { istio } from "../../proto/gen/resources.js";
-import { makeMesh } from "../../tests/support/mesh_resources.ts";
+import { makeMesh } from "../../testkit/mesh_resources.ts";
 import { type Decoded, ResourceDecoder } from "./decode.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, RESOURCE_TYPES, type ResourceType } from "./resources.ts";
 

@@ -1,6 +1,12 @@
 /** `istio.security.Authorization` from the wire (`docs/spec/xds-state.md` 1.4, 1.8). */
-import type { Cidr } from "../mesh/cidr.ts";
-import { EMPTY_MATCH, type Match, type Policy, type ServiceAccountMatch, type StringMatch } from "../mesh/model.ts";
+import type { Cidr } from "../mesh/model/cidr.ts";
+import {
+  EMPTY_MATCH,
+  type Match,
+  type Policy,
+  type ServiceAccountMatch,
+  type StringMatch,
+} from "../mesh/model/model.ts";
 import { cidrOf, type MeshReader, type Mutable, NO_BYTES } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 

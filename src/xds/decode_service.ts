@@ -1,6 +1,6 @@
 /** `istio.workload.Service` from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
-import type { ServiceChange } from "../mesh/changes.ts";
-import { DEFAULT_SERVICE } from "../mesh/defaults.ts";
+import type { ServiceChange } from "../mesh/model/changes.ts";
+import { DEFAULT_SERVICE } from "../mesh/model/defaults.ts";
 import {
   type CidrVip,
   type GatewayAddress,
@@ -10,8 +10,8 @@ import {
   type RoutingScope,
   type Service,
   type WeightedWaypoint,
-} from "../mesh/model.ts";
-import { appended } from "../mesh/short_list.ts";
+} from "../mesh/model/model.ts";
+import { appended } from "../mesh/state/short_list.ts";
 import {
   cidrOf,
   ipOf,

@@ -1,14 +1,14 @@
 /** `istio.workload.Workload` from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
-import type { WorkloadChange } from "../mesh/changes.ts";
-import { DEFAULT_WORKLOAD } from "../mesh/defaults.ts";
+import type { WorkloadChange } from "../mesh/model/changes.ts";
+import { DEFAULT_WORKLOAD } from "../mesh/model/defaults.ts";
 import {
   type ApplicationTunnel,
   type NamespacedHostname,
   type PortMap,
   type Workload,
   workloadUid,
-} from "../mesh/model.ts";
-import { appended } from "../mesh/short_list.ts";
+} from "../mesh/model/model.ts";
+import { appended } from "../mesh/state/short_list.ts";
 import { type MeshReader, type Mutable, Unacceptable } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 

@@ -1,6 +1,6 @@
 /** Values that several resources have, from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
 import { Buffer } from "node:buffer";
-import { type Cidr, parseCidr } from "../mesh/cidr.ts";
+import { type Cidr, parseCidr } from "../mesh/model/cidr.ts";
 import {
   type GatewayAddress,
   type Locality,
@@ -10,7 +10,7 @@ import {
   type PolicyKey,
   policyKey,
   type PortMap,
-} from "../mesh/model.ts";
+} from "../mesh/model/model.ts";
 import { type Ip, ipv6FromBytes } from "../net/address.ts";
 import { ByteCache, type Bytes, TextCache } from "./byte_cache.ts";
 import { type FieldTable, readMessage, WireReader } from "./wire_reader.ts";

@@ -3,14 +3,14 @@
  * on node 2 runs ours or the Rust ztunnel.
  */
 import { strict as assert } from "node:assert";
-import { failure, get, nginx } from "../bed/apps.ts";
-import { HTTP, NAMESPACE, SERVICE } from "../bed/mesh.ts";
-import { type CniAgent, testWithCni } from "../support/cni.ts";
-import { reference } from "../support/istiod_objects.ts";
-import { eventually } from "../support/patience.ts";
-import type { Program } from "../support/program.ts";
-import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { CniCluster, type CniClusterPlan, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
+import { failure, get, nginx } from "../../lab/bed/apps.ts";
+import { HTTP, NAMESPACE, SERVICE } from "../../lab/bed/mesh.ts";
+import { type CniAgent, testWithCni } from "../../lab/istio/cni.ts";
+import { reference } from "../../lab/istio/istiod_objects.ts";
+import { eventually } from "../../lab/patience.ts";
+import type { Program } from "../../lab/program.ts";
+import { cacheProgram, Proxy } from "../../lab/proxy.ts";
+import { CniCluster, type CniClusterPlan, type NodeWithAgent, type PodInMesh } from "../../lab/istio/cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PROGRAMS = ["tcp_app.ts", "tcp_client.ts", "connector.ts"].map((name) => `tests/fixtures/${name}`);

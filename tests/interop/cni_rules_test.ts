@@ -1,12 +1,12 @@
 /**
  * What a real node agent of Istio leaves in a pod, compared with what the bed of the other scenarios installs
- * (`tests/bed/`). No proxy is needed: the agent writes its rules before it looks for one.
+ * (`lab/bed/`). No proxy is needed: the agent writes its rules before it looks for one.
  */
 import { strict as assert } from "node:assert";
-import { type Backend, redirectPod } from "../bed/redirection.ts";
-import type { Variant } from "../bed/redirection_rules.ts";
-import { CniAgent, type CniPod, testWithCni } from "../support/cni.ts";
-import { makeNamespace, type Namespace } from "../support/namespace.ts";
+import { type Backend, redirectPod } from "../../lab/bed/redirection.ts";
+import type { Variant } from "../../lab/bed/redirection_rules.ts";
+import { CniAgent, type CniPod, testWithCni } from "../../lab/istio/cni.ts";
+import { makeNamespace, type Namespace } from "../../lab/namespace.ts";
 
 const NEEDS = { namespaces: true, packages: ["iptables", "nft"] } as const;
 

@@ -3,13 +3,13 @@
  * certifies. Traffic between two nodes, also with a Rust ztunnel on either side, while the mesh changes.
  */
 import { strict as assert } from "node:assert";
-import { failure, get, nginx } from "../bed/apps.ts";
-import { HTTP, identityOf, NAMESPACE, SERVICE } from "../bed/mesh.ts";
-import { testWithCni } from "../support/cni.ts";
-import { authorizationPolicy, reference } from "../support/istiod_objects.ts";
-import { eventually } from "../support/patience.ts";
-import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { CniCluster, type NodeWithAgent, type PodInMesh } from "./cni_cluster.ts";
+import { failure, get, nginx } from "../../lab/bed/apps.ts";
+import { HTTP, identityOf, NAMESPACE, SERVICE } from "../../lab/bed/mesh.ts";
+import { testWithCni } from "../../lab/istio/cni.ts";
+import { authorizationPolicy, reference } from "../../lab/istio/istiod_objects.ts";
+import { eventually } from "../../lab/patience.ts";
+import { cacheProgram, Proxy } from "../../lab/proxy.ts";
+import { CniCluster, type NodeWithAgent, type PodInMesh } from "../../lab/istio/cni_cluster.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nft", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;

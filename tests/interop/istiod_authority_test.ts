@@ -2,12 +2,12 @@
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { status } from "@grpc/grpc-js";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { CLUSTER, documents, pod, reference } from "../support/istiod_objects.ts";
-import { ADDRESS_TYPE, Probe, type ProbeOptions, requestCertificate } from "../support/istiod_probe.ts";
-import { podUidOf, serviceAccountToken, type TokenOf } from "../support/istiod_token.ts";
-import { run } from "../support/program.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { CLUSTER, documents, pod, reference } from "../../lab/istio/istiod_objects.ts";
+import { ADDRESS_TYPE, Probe, type ProbeOptions, requestCertificate } from "../../testkit/istio/istiod_probe.ts";
+import { podUidOf, serviceAccountToken, type TokenOf } from "../../lab/istio/istiod_token.ts";
+import { run } from "../../lab/program.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const OBJECTS = documents(
   CLUSTER,

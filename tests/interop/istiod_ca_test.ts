@@ -5,12 +5,12 @@ import { openChannel } from "../../src/grpc/open_channel.ts";
 import { namedServer } from "../../src/grpc/server_trust.ts";
 import { parseTarget } from "../../src/grpc/target.ts";
 import { CertificateError } from "../../src/identity/authority.ts";
-import { certificateAuthorityContract } from "../../src/identity/authority_contract.ts";
+import { certificateAuthorityContract } from "../../src/identity/testkit/authority_contract.ts";
 import { isMalformed, parseCertificate } from "../../src/identity/certificate.ts";
 import { parseSpiffeId, type SpiffeId } from "../../src/identity/spiffe_id.ts";
-import { hasIstiod, Istiod, testWithIstiod } from "../support/istiod.ts";
-import { CLUSTER, documents, pod, reference } from "../support/istiod_objects.ts";
-import { serviceAccountToken, type TokenOf } from "../support/istiod_token.ts";
+import { hasIstiod, Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { CLUSTER, documents, pod, reference } from "../../lab/istio/istiod_objects.ts";
+import { serviceAccountToken, type TokenOf } from "../../lab/istio/istiod_token.ts";
 
 const HOUR = 3_600_000;
 const OBJECTS = documents(

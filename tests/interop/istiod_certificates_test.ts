@@ -5,12 +5,12 @@ import { parseConfig } from "../../src/config/parse_config.ts";
 import { SYSTEM_FILES } from "../../src/config/files.ts";
 import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import { CertificateError } from "../../src/identity/authority.ts";
-import { certificateAuthorityContract } from "../../src/identity/authority_contract.ts";
+import { certificateAuthorityContract } from "../../src/identity/testkit/authority_contract.ts";
 import type { SpiffeId } from "../../src/identity/spiffe_id.ts";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { CLUSTER, documents, pod } from "../support/istiod_objects.ts";
-import { serviceAccountToken, type TokenOf } from "../support/istiod_token.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { CLUSTER, documents, pod } from "../../lab/istio/istiod_objects.ts";
+import { serviceAccountToken, type TokenOf } from "../../lab/istio/istiod_token.ts";
+import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
 const OBJECTS = documents(
   CLUSTER,

@@ -1,16 +1,16 @@
 /** The proxy's xDS client with a real istiod: over TLS, with a token, over restarts. */
 import { strict as assert } from "node:assert";
-import { namespacedHostname, policyKey, workloadUid } from "../../src/mesh/model.ts";
-import type { MeshState } from "../../src/mesh/state.ts";
+import { namespacedHostname, policyKey, workloadUid } from "../../src/mesh/model/model.ts";
+import type { MeshState } from "../../src/mesh/state/state.ts";
 import { DEMAND_LIMITS } from "../../src/xds/demands.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { Follower } from "../support/istiod_client.ts";
-import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../support/istiod_objects.ts";
-import { proxySettings } from "../support/istiod_settings.ts";
-import { serviceAccountToken } from "../support/istiod_token.ts";
-import { eventually } from "../support/patience.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { Follower } from "../../testkit/istio/istiod_client.ts";
+import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";
+import { proxySettings } from "../../lab/istio/istiod_settings.ts";
+import { serviceAccountToken } from "../../lab/istio/istiod_token.ts";
+import { eventually } from "../../lab/patience.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });
 const FAR = pod({ name: "far", ip: "10.1.0.2", node: "node-2", labels: { app: "web" } });

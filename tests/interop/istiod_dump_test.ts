@@ -1,13 +1,13 @@
 /** What a running proxy says of its mesh, by `/config_dump`: after a start, after changes, and beside the Rust ztunnel. */
 import { strict as assert } from "node:assert";
-import { type BedNode, Cluster } from "../bed/cluster.ts";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { CLUSTER, documents, pod, reference } from "../support/istiod_objects.ts";
-import { proxySettings } from "../support/istiod_settings.ts";
-import { eventually } from "../support/patience.ts";
-import { Proxy } from "../support/proxy.ts";
-import { nodeSettings } from "../support/settings.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { type BedNode, Cluster } from "../../lab/bed/cluster.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { CLUSTER, documents, pod, reference } from "../../lab/istio/istiod_objects.ts";
+import { proxySettings } from "../../lab/istio/istiod_settings.ts";
+import { eventually } from "../../lab/patience.ts";
+import { Proxy } from "../../lab/proxy.ts";
+import { nodeSettings } from "../../lab/settings.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const EVERYTHING = documents(CLUSTER, Deno.readTextFileSync(new URL("istiod_everything.yaml", import.meta.url)));
 const NOTHING = JSON.stringify({ workloads: [], services: [], policies: [] });

@@ -2,10 +2,10 @@
 import { strict as assert } from "node:assert";
 import { istio } from "../../proto/gen/resources.js";
 import type { envoy } from "../../proto/gen/xds.js";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../support/istiod_objects.ts";
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, Probe } from "../support/istiod_probe.ts";
-import { eventually } from "../support/patience.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, Probe } from "../../testkit/istio/istiod_probe.ts";
+import { eventually } from "../../lab/patience.ts";
 
 type Response = envoy.service.discovery.v3.DeltaDiscoveryResponse;
 

@@ -1,9 +1,9 @@
 /** Workloads, services, waypoints and gateways, as people write them and as the proxy understands what istiod says. */
 import { strict as assert } from "node:assert";
-import type { GatewayAddress, Service, Workload } from "../../src/mesh/model.ts";
-import { Istiod, type IstiodOptions, testWithIstiod } from "../support/istiod.ts";
-import { listen, type UnderstoodMesh } from "../support/istiod_mesh.ts";
-import { CLUSTER, documents, pod, service } from "../support/istiod_objects.ts";
+import type { GatewayAddress, Service, Workload } from "../../src/mesh/model/model.ts";
+import { Istiod, type IstiodOptions, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { listen, type UnderstoodMesh } from "../../testkit/istio/istiod_mesh.ts";
+import { CLUSTER, documents, pod, service } from "../../lab/istio/istiod_objects.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });
 

@@ -1,8 +1,8 @@
 /** What `docs/spec/observed.md` says of istiod's resources, asked anew. */
 import { strict as assert } from "node:assert";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { listen } from "../support/istiod_mesh.ts";
-import { authorizationPolicy, CLUSTER, documents, namespace, pod, service } from "../support/istiod_objects.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { listen } from "../../testkit/istio/istiod_mesh.ts";
+import { authorizationPolicy, CLUSTER, documents, namespace, pod, service } from "../../lab/istio/istiod_objects.ts";
 
 function serviceEntry(name: string, created: string, where = "app"): string {
   return `

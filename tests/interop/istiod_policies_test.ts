@@ -1,12 +1,12 @@
 /** Policies of every kind, as people write them and as the proxy understands what istiod makes of them. */
 import { strict as assert } from "node:assert";
-import { EMPTY_MATCH, type Match, type Policy, type StringMatch } from "../../src/mesh/model.ts";
-import { authorize } from "../../src/mesh/authorize.ts";
+import { EMPTY_MATCH, type Match, type Policy, type StringMatch } from "../../src/mesh/model/model.ts";
+import { authorize } from "../../src/mesh/policy/authorize.ts";
 import { parseSpiffeId, type SpiffeId } from "../../src/identity/spiffe_id.ts";
 import { parseSocketAddress, type SocketAddress } from "../../src/net/address.ts";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
-import { listen } from "../support/istiod_mesh.ts";
-import { CLUSTER, documents, namespace, pod } from "../support/istiod_objects.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
+import { listen } from "../../testkit/istio/istiod_mesh.ts";
+import { CLUSTER, documents, namespace, pod } from "../../lab/istio/istiod_objects.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1" }), OTHER = pod({ name: "other", ip: "10.1.0.2" });
 const WEB_UID = "Kubernetes//Pod/app/web", OTHER_UID = "Kubernetes//Pod/app/other";

@@ -1,12 +1,12 @@
 /**
- * Two nodes on one machine (`tests/bed/`) whose proxies have their configuration and their certificates from a real
+ * Two nodes on one machine (`lab/bed/`) whose proxies have their configuration and their certificates from a real
  * istiod: traffic between their pods, and what changes of policies do to it.
  */
 import { strict as assert } from "node:assert";
-import { failure, get, nginx } from "../bed/apps.ts";
-import { type BedPod, Cluster } from "../bed/cluster.ts";
-import { HTTP, identityOf, NAMESPACE, SERVICE } from "../bed/mesh.ts";
-import { Istiod, testWithIstiod } from "../support/istiod.ts";
+import { failure, get, nginx } from "../../lab/bed/apps.ts";
+import { type BedPod, Cluster } from "../../lab/bed/cluster.ts";
+import { HTTP, identityOf, NAMESPACE, SERVICE } from "../../lab/bed/mesh.ts";
+import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import {
   authorizationPolicy,
   documents,
@@ -15,10 +15,10 @@ import {
   proxyPod,
   reference,
   service,
-} from "../support/istiod_objects.ts";
-import { proxySettings } from "../support/istiod_settings.ts";
-import { eventually } from "../support/patience.ts";
-import { cacheProgram, Proxy } from "../support/proxy.ts";
+} from "../../lab/istio/istiod_objects.ts";
+import { proxySettings } from "../../lab/istio/istiod_settings.ts";
+import { eventually } from "../../lab/patience.ts";
+import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;

@@ -6,12 +6,12 @@ import { nameText } from "../../src/identity/name_text.ts";
 import { isRefusal } from "../../src/identity/peer_chain.ts";
 import { TrustStore } from "../../src/identity/trust_bundles.ts";
 import { verifyPeer } from "../../src/identity/verify_peer.ts";
-import { eventually } from "../support/patience.ts";
-import { ScriptedRuntime } from "../support/spire_cri.ts";
-import { SpirePod } from "../support/spire_pod.ts";
-import { BROKER_VERSION, DELEGATE, RealSpire, testWithSpire } from "../support/spire_real.ts";
-import { account, bySelectors, client, refusalOf, served } from "../support/spire_real_client.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { eventually } from "../../lab/patience.ts";
+import { ScriptedRuntime } from "../../testkit/spire/cri.ts";
+import { SpirePod } from "../../testkit/spire/pod.ts";
+import { BROKER_VERSION, DELEGATE, RealSpire, testWithSpire } from "../../testkit/spire/real.ts";
+import { account, bySelectors, client, refusalOf, served } from "../../testkit/spire/real_client.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const USER = 2001;
 /** ms by which SPIRE puts the begin of a certificate into the past. */

@@ -1,10 +1,10 @@
 /** What a node goes through with a real SPIRE: rotation, restarts, an outage, a new root. */
 import { strict as assert } from "node:assert";
 import { CertificateError, type IssuedCertificate } from "../../src/identity/authority.ts";
-import { eventually, inTime } from "../support/patience.ts";
-import type { SpireClient } from "../support/spire_client.ts";
-import { RealSpire, testWithSpire } from "../support/spire_real.ts";
-import { account, bySelectors, served } from "../support/spire_real_client.ts";
+import { eventually, inTime } from "../../lab/patience.ts";
+import type { SpireClient } from "../../testkit/spire/client.ts";
+import { RealSpire, testWithSpire } from "../../testkit/spire/real.ts";
+import { account, bySelectors, served } from "../../testkit/spire/real_client.ts";
 
 const APP = account("app");
 

@@ -1,10 +1,10 @@
 /** What the README tells operators of SPIRE to do, done. */
 import { strict as assert } from "node:assert";
 import { workloadId } from "../../src/identity/spiffe_id.ts";
-import { ScriptedRuntime } from "../support/spire_cri.ts";
-import { RealSpire, testWithSpire } from "../support/spire_real.ts";
-import { bySelectors, client, served } from "../support/spire_real_client.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { ScriptedRuntime } from "../../testkit/spire/cri.ts";
+import { RealSpire, testWithSpire } from "../../testkit/spire/real.ts";
+import { bySelectors, client, served } from "../../testkit/spire/real_client.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const README = new URL("../../README.md", import.meta.url);
 

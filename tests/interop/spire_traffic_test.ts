@@ -1,13 +1,13 @@
 /** Pods in shared mode with certificates from a real SPIRE: by process, through rotation and restarts, under load. */
 import { strict as assert } from "node:assert";
-import { failure, get, nginx } from "../bed/apps.ts";
-import { type BedNode, type BedPod, Cluster } from "../bed/cluster.ts";
-import { HTTP, identityOf, NAMESPACE } from "../bed/mesh.ts";
-import { eventually } from "../support/patience.ts";
-import { Program } from "../support/program.ts";
-import { ScriptedRuntime } from "../support/spire_cri.ts";
-import { SpirePod } from "../support/spire_pod.ts";
-import { RealSpire, testWithSpire } from "../support/spire_real.ts";
+import { failure, get, nginx } from "../../lab/bed/apps.ts";
+import { type BedNode, type BedPod, Cluster } from "../../lab/bed/cluster.ts";
+import { HTTP, identityOf, NAMESPACE } from "../../lab/bed/mesh.ts";
+import { eventually } from "../../lab/patience.ts";
+import { Program } from "../../lab/program.ts";
+import { ScriptedRuntime } from "../../testkit/spire/cri.ts";
+import { SpirePod } from "../../testkit/spire/pod.ts";
+import { RealSpire, testWithSpire } from "../../testkit/spire/real.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PODS = [

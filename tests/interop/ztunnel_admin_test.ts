@@ -1,10 +1,10 @@
 /** The admin, stats and readiness ports beside those of a Rust ztunnel: each gets the same bytes to answer. */
 import { strict as assert } from "node:assert";
-import { makeNamespace, type Namespace } from "../support/namespace.ts";
-import { testNeeding } from "../support/needs.ts";
-import { cacheProgram, Proxy } from "../support/proxy.ts";
-import { meshText } from "../support/mesh.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { makeNamespace, type Namespace } from "../../lab/namespace.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { cacheProgram, Proxy } from "../../lab/proxy.ts";
+import { meshText } from "../../lab/mesh.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
 
 const NEEDS = { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["nc"] } as const;
 const ADMIN = 15000, STATS = 15020, READINESS = 15021;
@@ -82,7 +82,7 @@ function kind(body: string): string {
 
 testNeeding(NEEDS, "ztunnel: config 4.1, 4.2, 5: both proxies answer the same bytes alike", async (t) => {
   using folder = tempDir();
-  await cacheProgram("src/main.ts");
+  await cacheProgram("main.ts");
   const settings = {
     PROXY_MODE: "dedicated",
     PROXY_WORKLOAD_INFO: "test/a/a",

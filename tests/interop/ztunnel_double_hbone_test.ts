@@ -1,7 +1,7 @@
 /** Two networks, one with our proxy and one with the Rust ztunnel, and a gateway between them: double HBONE both ways. */
-import { doubleHboneSteps } from "../support/double_hbone_steps.ts";
-import { testNeeding } from "../support/needs.ts";
-import { NEEDS, TwoNetworksBed } from "../support/two_networks.ts";
+import { doubleHboneSteps } from "../../testkit/double_hbone_steps.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { NEEDS, TwoNetworksBed } from "../../testkit/two_networks.ts";
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
 

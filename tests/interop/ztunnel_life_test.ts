@@ -1,12 +1,12 @@
 /** Restarts and rotation of certificates between our proxy and the Rust ztunnel: no connection is lost. */
 import { strict as assert } from "node:assert";
-import { get, nginx } from "../bed/apps.ts";
-import { identityOf } from "../bed/mesh.ts";
-import { testNeeding } from "../support/needs.ts";
-import { eventually } from "../support/patience.ts";
-import type { Program } from "../support/program.ts";
-import type { Proxy } from "../support/proxy.ts";
-import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../support/rust_peer.ts";
+import { get, nginx } from "../../lab/bed/apps.ts";
+import { identityOf } from "../../lab/bed/mesh.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { eventually } from "../../lab/patience.ts";
+import type { Program } from "../../lab/program.ts";
+import type { Proxy } from "../../lab/proxy.ts";
+import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../../testkit/rust_peer.ts";
 
 const SHORT_LIVED = { SECRET_TTL: "12s", POOL_UNUSED_RELEASE_TIMEOUT: "1s" } as const;
 /** They end what they have begun, however long it takes. */

@@ -1,11 +1,11 @@
 /** Traffic between our proxy and the Rust ztunnel in both directions; their certificates come from one CA. */
 import { strict as assert } from "node:assert";
-import { sumOf } from "../../demo/metrics.ts";
-import { failure, get, nginx } from "../bed/apps.ts";
-import { HTTP, identityOf, SERVICE } from "../bed/mesh.ts";
-import { testNeeding } from "../support/needs.ts";
-import { APP_PORT, DIRECTIONS, HBONE, PEER_NEEDS, PeerBed } from "../support/rust_peer.ts";
-import { baggageOf, TRUSTED } from "../support/rust_peer_mesh.ts";
+import { sumOf } from "../../lab/scrape.ts";
+import { failure, get, nginx } from "../../lab/bed/apps.ts";
+import { HTTP, identityOf, SERVICE } from "../../lab/bed/mesh.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { APP_PORT, DIRECTIONS, HBONE, PEER_NEEDS, PeerBed } from "../../testkit/rust_peer.ts";
+import { baggageOf, TRUSTED } from "../../testkit/rust_peer_mesh.ts";
 
 /** As many as the Rust ztunnel's pool puts on a connection. */
 const STREAMS = 100;

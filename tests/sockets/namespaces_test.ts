@@ -1,14 +1,14 @@
 /** Sockets in the network namespace of a pod: where they are made, their marks, redirection, foreign sources. */
 import { strict as assert } from "node:assert";
-import { join, makeNamespace, type Namespace } from "../support/namespace.ts";
-import { testNeeding } from "../support/needs.ts";
+import { join, makeNamespace, type Namespace } from "../../lab/namespace.ts";
+import { testNeeding } from "../../lab/needs.ts";
 import { type Ip, parseSocketAddress, type SocketAddress } from "../../src/net/address.ts";
 import type { Duplex } from "../../src/net/duplex.ts";
 import type { Accepted, DialOptions, ListenAt, Listener } from "../../src/net/network.ts";
 import { namespaceAddresses } from "../../src/net/namespace_addresses.ts";
-import { tryDial } from "../../src/net/network_contract_kit.ts";
+import { tryDial } from "../../src/net/testkit/contract_kit.ts";
 import { TcpDuplex } from "../../src/net/tcp_duplex.ts";
-import { ReactorRig } from "../../src/net/testing_reactor.ts";
+import { ReactorRig } from "../../src/net/testkit/reactor.ts";
 import * as c from "../../src/os/constants.ts";
 import { libc } from "../../src/os/libc.ts";
 import { insideNamespace, namespaceIdentity, openNamespace } from "../../src/os/namespace.ts";

@@ -2,11 +2,11 @@
 import { strict as assert } from "node:assert";
 import { LOOPBACK_V4 } from "../../src/net/address.ts";
 import { encodeSockaddr } from "../../src/net/sockaddr.ts";
-import { ReactorRig } from "../../src/net/testing_reactor.ts";
+import { ReactorRig } from "../../src/net/testkit/reactor.ts";
 import { AF_INET, SOCK_CLOEXEC } from "../../src/os/constants.ts";
 import { errno, libc } from "../../src/os/libc.ts";
 import { sendTo } from "../../src/os/socket.ts";
-import { testNeeding } from "../support/needs.ts";
+import { testNeeding } from "../../lab/needs.ts";
 
 const SOCK_RAW = 3, IPPROTO_RAW = 255, UDP = 17;
 

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { SocketAddress } from "../../src/net/address.ts";
 import { type Duplex, type Ending, FAILED } from "../../src/net/duplex.ts";
-import { Idle, payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import { Idle, payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
 import type { SecureEvents } from "../../src/net/network.ts";
 import { client, server, type TlsRig, withTls } from "./rig.ts";
 

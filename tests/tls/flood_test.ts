@@ -1,8 +1,8 @@
 /** Records that carry no data (`docs/spec/observed.md` O33): a budget for them, and a loop that goes on meanwhile. */
 import { strict as assert } from "node:assert";
-import { testNeeding } from "../support/needs.ts";
-import { Program } from "../support/program.ts";
-import { Pump } from "../../src/net/network_contract_kit.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { Program } from "../../lab/program.ts";
+import { Pump } from "../../src/net/testkit/contract_kit.ts";
 import { client, library, OpensslFiles, sClient, server, type TlsRig, withTls } from "./rig.ts";
 
 const NOTHING = new Uint8Array(0);

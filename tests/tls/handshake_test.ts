@@ -3,10 +3,10 @@ import { strict as assert } from "node:assert";
 import * as build from "../../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../../src/identity/certificate_extensions.ts";
 import { Oid } from "../../src/identity/oids.ts";
-import { HOUR } from "../../src/identity/test_certificates.ts";
+import { HOUR } from "../../src/identity/testkit/certificates.ts";
 import type { SocketAddress } from "../../src/net/address.ts";
 import { FAILED } from "../../src/net/duplex.ts";
-import { assertSameBytes, payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import { assertSameBytes, payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
 import {
   authority,
   client,

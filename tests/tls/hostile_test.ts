@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { SocketAddress } from "../../src/net/address.ts";
 import type { Duplex } from "../../src/net/duplex.ts";
-import { payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import { payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
 import { authority, client, CLIENT_ID, credential, root, server, type TlsRig, withTls } from "./rig.ts";
 
 const HTTP = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n");

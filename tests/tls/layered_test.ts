@@ -1,7 +1,7 @@
 /** Handshakes over a stream that is no socket: the inner one of double HBONE (`docs/spec/dataplane.md` 1.6). */
 import { strict as assert } from "node:assert";
 import type { Duplex, DuplexSink, Ending, Segments } from "../../src/net/duplex.ts";
-import { Idle, Pump } from "../../src/net/network_contract_kit.ts";
+import { Idle, Pump } from "../../src/net/testkit/contract_kit.ts";
 import { readPieces, writePieces } from "../../src/net/piecewise.ts";
 import {
   authority,

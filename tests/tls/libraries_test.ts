@@ -4,10 +4,10 @@
  */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
-import { type Lack, lacks, plan } from "../support/needs.ts";
+import { type Lack, lacks, plan } from "../../lab/needs.ts";
 import { TLS12_CIPHERS } from "../../src/identity/tls_policy.ts";
-import { HOUR } from "../../src/identity/test_certificates.ts";
-import { payloadOf, Pump } from "../../src/net/network_contract_kit.ts";
+import { HOUR } from "../../src/identity/testkit/certificates.ts";
+import { payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
 import { openTlsLibrary, type TlsLibrary } from "../../src/os/tls_library.ts";
 import {
   authority,

@@ -1,9 +1,9 @@
 /** Our ends against OpenSSL's own client and server. */
 import { strict as assert } from "node:assert";
-import { testNeeding } from "../support/needs.ts";
-import { Program } from "../support/program.ts";
+import { testNeeding } from "../../lab/needs.ts";
+import { Program } from "../../lab/program.ts";
 import { type Ip, LOOPBACK_V4, type SocketAddress } from "../../src/net/address.ts";
-import { Pump } from "../../src/net/network_contract_kit.ts";
+import { Pump } from "../../src/net/testkit/contract_kit.ts";
 import {
   authority,
   client,

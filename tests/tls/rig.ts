@@ -1,6 +1,6 @@
 /** TLS over real sockets for tests: a reactor, one engine, certificates made on the spot, both ends of a handshake. */
-import { Program, type ProgramOptions } from "../support/program.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { Program, type ProgramOptions } from "../../lab/program.ts";
+import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 import { isRefusal, type PeerRole } from "../../src/identity/peer_chain.ts";
 import { encodePem } from "../../src/identity/pem.ts";
 import {
@@ -11,7 +11,7 @@ import {
   makeCa,
   makeLeaf,
   newKey,
-} from "../../src/identity/test_certificates.ts";
+} from "../../src/identity/testkit/certificates.ts";
 import { tlsPolicy } from "../../src/identity/tls_policy.ts";
 import { bundlesForAnyDomain, TrustStore } from "../../src/identity/trust_bundles.ts";
 import { verifyPeer } from "../../src/identity/verify_peer.ts";
@@ -19,7 +19,7 @@ import type { KeyObject } from "node:crypto";
 import { LOOPBACK_V4, type SocketAddress } from "../../src/net/address.ts";
 import type { Duplex, Ending } from "../../src/net/duplex.ts";
 import type { Listener, SecureEvents } from "../../src/net/network.ts";
-import { openDescriptors, ReactorRig } from "../../src/net/testing_reactor.ts";
+import { openDescriptors, ReactorRig } from "../../src/net/testkit/reactor.ts";
 import type { TlsContext, TlsPeer, TlsPolicy, TlsSettings } from "../../src/net/tls_context.ts";
 import { TlsEngine } from "../../src/net/tls_engine.ts";
 import { openTlsLibrary, type TlsLibrary } from "../../src/os/tls_library.ts";

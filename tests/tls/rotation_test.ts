@@ -11,7 +11,7 @@ import { KnownPeers } from "../../src/identity/known_peers.ts";
 import { isRefusal } from "../../src/identity/peer_chain.ts";
 import { Revocation } from "../../src/identity/revocation.ts";
 import { parseSpiffeId, type SpiffeId } from "../../src/identity/spiffe_id.ts";
-import { type Issuer, makeLeaf, newKey } from "../../src/identity/test_certificates.ts";
+import { type Issuer, makeLeaf, newKey } from "../../src/identity/testkit/certificates.ts";
 import { tlsPolicy } from "../../src/identity/tls_policy.ts";
 import { bundlesForAnyDomain } from "../../src/identity/trust_bundles.ts";
 import type { PeerExpectation } from "../../src/identity/verify_peer.ts";

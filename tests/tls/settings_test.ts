@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
 import tls from "node:tls";
 import { encodePem } from "../../src/identity/pem.ts";
-import { plan } from "../support/needs.ts";
+import { plan } from "../../lab/needs.ts";
 import { openTlsLibrary } from "../../src/os/tls_library.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
 import {

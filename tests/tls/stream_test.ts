@@ -2,8 +2,8 @@
 import { strict as assert } from "node:assert";
 import type { Duplex, Ending } from "../../src/net/duplex.ts";
 import type * as net from "../../src/net/network.ts";
-import type { ContractTest, Rig } from "../../src/net/network_contract_kit.ts";
-import { endingContract, transferContract } from "../../src/net/network_contract_streams.ts";
+import type { ContractTest, Rig } from "../../src/net/testkit/contract_kit.ts";
+import { endingContract, transferContract } from "../../src/net/testkit/contract_streams.ts";
 import { client, server, TlsRig } from "./rig.ts";
 
 /** A network whose every connection is secured, in both roles; more than once where `layers` says so. */

@@ -4,7 +4,7 @@ import * as build from "../../src/identity/certificate_builder.ts";
 import { parseRevocationList, type RevocationList } from "../../src/identity/crl.ts";
 import { Oid } from "../../src/identity/oids.ts";
 import { Revocation } from "../../src/identity/revocation.ts";
-import { crlSigner, makeCrl } from "../../src/identity/test_certificates.ts";
+import { crlSigner, makeCrl } from "../../src/identity/testkit/certificates.ts";
 import type { SocketAddress } from "../../src/net/address.ts";
 import type { TlsContext } from "../../src/net/tls_context.ts";
 import { authority, client, CLIENT_ID, credential, root, server, SERVER_ID, type TlsRig, withTls } from "./rig.ts";

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "fail.h"
-#include "permissions_table.h" /* made by tools/product_flags.ts */
+#include "permissions_table.h" /* made by lab/product_flags.ts */
 
 static const char *const product_flags[] = {PRODUCT_FLAGS};
 static const char *const read_always[] = {READ_ALWAYS};

@@ -1,16 +1,16 @@
 /** The SPIFFE Broker API in mutual TLS over a Unix socket, with a scripted broker (`docs/spec/identity-spire.md` 9.10). */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
-import { eventually } from "../../../tests/support/patience.ts";
-import { ScriptedBroker } from "../../../tests/support/spire_broker.ts";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
-import { running, ScriptedRuntime } from "../../../tests/support/spire_cri.ts";
-import { describe, subjectOf } from "../../../tests/support/spire_source.ts";
-import { type TempDir, tempDir } from "../../../tests/support/temp_dir.ts";
+import { eventually } from "../../../lab/patience.ts";
+import { ScriptedBroker } from "../../../testkit/spire/broker.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
+import { running, ScriptedRuntime } from "../../../testkit/spire/cri.ts";
+import { describe, subjectOf } from "../../../testkit/spire/source.ts";
+import { type TempDir, tempDir } from "../../../lab/temp_dir.ts";
 import { Environment, type Variables } from "../../config/environment.ts";
 import { spireSettings } from "../../config/spire_settings.ts";
 import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
-import { certificateAuthorityContract } from "../../identity/authority_contract.ts";
+import { certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../../identity/authority.ts";
 import { workloadId } from "../../identity/spiffe_id.ts";
 import type { LocalPod } from "../spire/local_pods.ts";

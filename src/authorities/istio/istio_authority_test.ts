@@ -1,14 +1,14 @@
 import { strict as assert } from "node:assert";
 import type { ChannelOptions } from "../../grpc/channel.ts";
-import { dnsName, serverIdentity, trustRoot, VALID_NOW } from "../../grpc/testing_server.ts";
+import { dnsName, serverIdentity, trustRoot, VALID_NOW } from "../../grpc/testkit/server.ts";
 import { Code } from "../../grpc/status.ts";
 import { parseTarget } from "../../grpc/target.ts";
 import { namedServer } from "../../grpc/server_trust.ts";
 import { CertificateError, type CertificateErrorCode } from "../../identity/authority.ts";
-import { certificateAuthorityContract } from "../../identity/authority_contract.ts";
+import { certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";
 import { encodePem } from "../../identity/pem.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
-import { HOUR, makeCa, newKey } from "../../identity/test_certificates.ts";
+import { HOUR, makeCa, newKey } from "../../identity/testkit/certificates.ts";
 import { spkiOf } from "../../identity/local_ca.ts";
 import { IstioAuthority, type IstioAuthorityOptions } from "./istio_authority.ts";
 import {
@@ -20,7 +20,7 @@ import {
   pem,
   ScriptedCa,
   WORKLOAD_ROOT,
-} from "./testing_ca.ts";
+} from "../testkit/istio_ca.ts";
 
 const ID = "spiffe://td/ns/ns1/sa/sa1" as SpiffeId, OTHER = "spiffe://td/ns/ns1/sa/sa2" as SpiffeId;
 const DAY = 24 * HOUR;

@@ -1,6 +1,6 @@
 /** An agent that at first has no SVID for a pod: under virtual time (`docs/spec/identity-spire.md` 4.8). */
 import { strict as assert } from "node:assert";
-import { ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
+import { ScriptedStream, SpireBench, subjectOf } from "../../../testkit/spire/source.ts";
 import { CertificateError } from "../../identity/authority.ts";
 
 /** New streams are empty while `left` is above 0; later ones bring the SVID. */

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { backToBack, spireCa } from "../../../tests/support/spire_ca.ts";
+import { backToBack, spireCa } from "../../../testkit/spire/ca.ts";
 import { parseTrustDomain } from "../../identity/spiffe_id.ts";
 import { readBundle, readBundles, sameTrust, trustOf } from "./bundles.ts";
 

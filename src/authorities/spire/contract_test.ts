@@ -1,7 +1,7 @@
 /** The authority contract, for both ways of asking an agent. */
-import { SpireRig } from "../../../tests/support/spire_rig.ts";
-import { subjectOf } from "../../../tests/support/spire_source.ts";
-import { type AuthorityBench, certificateAuthorityContract } from "../../identity/authority_contract.ts";
+import { SpireRig } from "../../../testkit/spire/rig.ts";
+import { subjectOf } from "../../../testkit/spire/source.ts";
+import { type AuthorityBench, certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";
 
 async function setUp(attestation: "pid" | "selectors" | "pod_selectors"): Promise<AuthorityBench> {
   const rig = await SpireRig.start({ variables: { SPIRE_ATTESTATION: attestation } });

@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { spire } from "../../../proto/gen/spire.js";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 import { readBundlesMessage, readSvidsMessage } from "./delegated_api.ts";
 import { judgeMessage } from "./judge_message.ts";
-import { WORDS } from "../../../tests/support/spire_source.ts";
+import { WORDS } from "../../../testkit/spire/source.ts";
 
 const api = spire.api.agent.delegatedidentity.v1;
 const ID = "spiffe://example.org/ns/default/sa/test-sa" as SpiffeId;

@@ -1,9 +1,9 @@
 /** SPIRE's Delegated Identity API over a Unix socket, with a scripted agent. */
 import { strict as assert } from "node:assert";
-import { eventually, inTime } from "../../../tests/support/patience.ts";
-import { running } from "../../../tests/support/spire_cri.ts";
-import { BLIND, SpireRig } from "../../../tests/support/spire_rig.ts";
-import { describe, subjectOf } from "../../../tests/support/spire_source.ts";
+import { eventually, inTime } from "../../../lab/patience.ts";
+import { running } from "../../../testkit/spire/cri.ts";
+import { BLIND, SpireRig } from "../../../testkit/spire/rig.ts";
+import { describe, subjectOf } from "../../../testkit/spire/source.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { workloadId } from "../../identity/spiffe_id.ts";
 import { dumpCertificates } from "../../identity/certificate_dump.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { tempDir } from "../../../tests/support/temp_dir.ts";
+import { tempDir } from "../../../lab/temp_dir.ts";
 import { Code, GrpcError } from "../../grpc/status.ts";
 import { ADMIN_SOCKET, explainFailure } from "./explain_failure.ts";
 

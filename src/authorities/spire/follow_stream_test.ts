@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { CertificateError } from "../../identity/authority.ts";
-import { TestClock } from "../../identity/test_clock.ts";
+import { TestClock } from "../../identity/testkit/clock.ts";
 import { followStream } from "./follow_stream.ts";
 
 /** Streams are given what to say when they are opened; then they end. */

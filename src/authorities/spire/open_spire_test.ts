@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { tempDir } from "../../../tests/support/temp_dir.ts";
+import { tempDir } from "../../../lab/temp_dir.ts";
 import { checkedDomain, warnIfOpen } from "./open_spire.ts";
 
 Deno.test("identity S29: a warning where everybody could replace the agent's socket", () => {

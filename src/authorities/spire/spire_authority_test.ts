@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { type ScriptedStream, SpireBench, subjectOf } from "../../../tests/support/spire_source.ts";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
+import { type ScriptedStream, SpireBench, subjectOf } from "../../../testkit/spire/source.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 
 Deno.test("identity P6, P7, S24: pods of one service account have streams of their own", async () => {

@@ -1,9 +1,9 @@
 /** What a session does once it has a certificate: renewal, withdrawal, broken streams (`docs/spec/identity-spire.md` 4.8, 9.6). */
 import { strict as assert } from "node:assert";
-import { describe, SpireBench, START, subjectOf } from "../../../tests/support/spire_source.ts";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
+import { describe, SpireBench, START, subjectOf } from "../../../testkit/spire/source.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
-import { makeCa } from "../../identity/test_certificates.ts";
+import { makeCa } from "../../identity/testkit/certificates.ts";
 
 const ID = subjectOf().id;
 const gone = new CertificateError("PID mismatch", "NO_PROCESS");

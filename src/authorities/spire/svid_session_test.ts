@@ -1,7 +1,7 @@
 /** What one subject's stream says and what becomes of it, under virtual time (`docs/spec/identity-spire.md` 9.6). */
 import { strict as assert } from "node:assert";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
-import { SpireBench, START, subjectOf } from "../../../tests/support/spire_source.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
+import { SpireBench, START, subjectOf } from "../../../testkit/spire/source.ts";
 import { CertificateError } from "../../identity/authority.ts";
 
 const ID = subjectOf().id;

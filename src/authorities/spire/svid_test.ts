@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { spireCa } from "../../../tests/support/spire_ca.ts";
+import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import * as build from "../../identity/certificate_builder.ts";
 import { KeyUsage } from "../../identity/certificate_extensions.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
-import { type LeafOptions, leafUsage, makeCa, makeLeaf, newKey, NOW } from "../../identity/test_certificates.ts";
+import { type LeafOptions, leafUsage, makeCa, makeLeaf, newKey, NOW } from "../../identity/testkit/certificates.ts";
 import { bundlesForAnyDomain } from "../../identity/trust_bundles.ts";
 import { chooseSvid, issue, printable, type RawSvid, readSvid } from "./svid.ts";
 

@@ -1,0 +1,120 @@
+/**
+ * The cabling of a small cluster on one machine: nodes with a bridge for their pods, and one wire that joins the nodes
+ * and a host outside of the mesh. Everything is a network namespace of its own.
+ *
+ *     pod 10.1.0.2   pod 10.1.0.3           pod 10.2.0.2   pod 10.2.0.3
+ *     fd01::2 │      fd01::3 │              fd02::2 │      fd02::3 │
+ *        ─────┴── 10.1.0.1 ──┘                 ─────┴── 10.2.0.1 ──┘
+ *                 node 1                               node 2               outside
+ *               10.200.0.1                           10.200.0.2           10.200.0.9
+ *               ───────┴────────────── wire ───────────────┴───────────────────┘
+ */
+import { makeNamespace, type Namespace } from "../namespace.ts";
+import { run } from "../program.ts";
+
+/** Last part of the outside host's addresses. */
+const OUTSIDE = 9;
+
+export interface Wired {
+  readonly namespace: Namespace;
+  readonly ip: string;
+  readonly ip6: string;
+}
+
+export interface WiredNode extends Wired {
+  readonly number: number;
+}
+
+/** Runs `ip` once for all `lines`, with files in `folder`. */
+export class Cabling {
+  readonly #folder: string;
+  #files = 0;
+  #devices = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The bridge that joins the nodes, in a namespace of its own. */
+  async makeWire(): Promise<Namespace> {
+    const wire = await makeNamespace("wire");
+    await this.#ip(wire, ["link add br0 type bridge", "link set br0 up"]);
+    return wire;
+  }
+
+  async makeNode(wire: Namespace, number: number): Promise<WiredNode> {
+    const namespace = await makeNamespace(`node${number}`);
+    const addresses = { ip: `10.200.0.${number}`, ip6: `fd20::${number}` };
+    await this.#plugInto(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+    await this.#ip(namespace, [
+      "link add pods type bridge",
+      "link set pods up",
+      `address add 10.${number}.0.1/16 dev pods`,
+      `address add fd0${number}::1/64 dev pods nodad`,
+    ]);
+    await forward(namespace);
+    return { namespace, number, ...addresses };
+  }
+
+  /** Pods of other nodes are reached by their nodes. */
+  async route(from: Namespace, nodes: readonly WiredNode[]): Promise<void> {
+    await this.#ip(
+      from,
+      nodes.filter(({ namespace }) => namespace !== from).flatMap(({ number, ip, ip6 }) => [
+        `route add 10.${number}.0.0/16 via ${ip}`,
+        `route add fd0${number}::/64 via ${ip6}`,
+      ]),
+    );
+  }
+
+  async makeOutside(wire: Namespace): Promise<Wired> {
+    const namespace = await makeNamespace("outside");
+    const addresses = { ip: `10.200.0.${OUTSIDE}`, ip6: `fd20::${OUTSIDE}` };
+    await this.#plugInto(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+    return { namespace, ...addresses };
+  }
+
+  /** `index` from 0, at most 60,000. */
+  async makePod(node: WiredNode, name: string, index: number): Promise<Wired> {
+    const namespace = await makeNamespace(name);
+    const host = index + 2;
+    const addresses = {
+      ip: `10.${node.number}.${host >> 8}.${host & 255}`,
+      ip6: `fd0${node.number}::${host.toString(16)}`,
+    };
+    await this.#plugInto(node.namespace, "pods", namespace, [`${addresses.ip}/16`, `${addresses.ip6}/64`], [
+      `route add default via 10.${node.number}.0.1`,
+      `route add default via fd0${node.number}::1`,
+    ]);
+    return { namespace, ...addresses };
+  }
+
+  async #plugInto(
+    host: Namespace,
+    bridge: string,
+    guest: Namespace,
+    addresses: readonly string[],
+    routes: readonly string[] = [],
+  ): Promise<void> {
+    const device = `v${Deno.pid.toString(36)}${(++this.#devices).toString(36)}`;
+    await this.#ip(host, [
+      `link add ${device} type veth peer name eth0 netns ${guest.name}`,
+      `link set ${device} master ${bridge} up`,
+    ]);
+    const assigned = addresses.map((each) => `address add ${each} dev eth0${each.includes(":") ? " nodad" : ""}`);
+    await this.#ip(guest, [...assigned, "link set eth0 up", ...routes]);
+  }
+
+  async #ip(inside: Namespace, lines: readonly string[]): Promise<void> {
+    const file = `${this.#folder}/ip-${++this.#files}`;
+    Deno.writeTextFileSync(file, lines.join("\n") + "\n");
+    await run("ip", "-n", inside.name, "-batch", file);
+    Deno.removeSync(file);
+  }
+}
+
+async function forward(namespace: Namespace): Promise<void> {
+  await namespace.run("sh", "-ec", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].map(on).join("\n"));
+}
+
+const on = (name: string) => `echo 1 > /proc/sys/net/${name}`;

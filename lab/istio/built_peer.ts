@@ -1,0 +1,36 @@
+/** Programs of `tests/peers` that are built from source, by the `build.sh` of their folder and the task of their name. */
+import { existsSync } from "node:fs";
+import { type Lack, lacks } from "../needs.ts";
+
+export class BuiltPeer {
+  readonly #name: string;
+  #path: string | undefined;
+
+  /** `name`: of the folder, and of the task `interop:NAME`. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Where the program is, or would be. */
+  get path(): string {
+    return this.#path ??= this.#ask();
+  }
+
+  get isBuilt(): boolean {
+    return existsSync(this.path);
+  }
+
+  /** Empty if it is built. */
+  lacks(): Lack[] {
+    if (this.isBuilt) return [];
+    const noGo = lacks({ go: true });
+    if (noGo.length > 0) return noGo;
+    return [{ reason: `${this.#name} is not built`, cure: `deno task interop:${this.#name} builds it`, duty: false }];
+  }
+
+  #ask(): string {
+    const script = new URL(`../../tests/peers/${this.#name}/build.sh`, import.meta.url).pathname;
+    const { stdout } = new Deno.Command(script, { args: ["--path"] }).outputSync();
+    return new TextDecoder().decode(stdout).trim();
+  }
+}

@@ -1,0 +1,45 @@
+/** The flags with which the proxy is started: the permissions that it uses and no others, and V8's flags. */
+import { FLAGS, neededPaths, PATHS } from "../src/config/permissions.ts";
+
+/** V8: docs/spec/dataplane-speed.md 7. No program may be started: an attacker's code then has no shell to call. */
+const ALWAYS = [
+  "--no-prompt",
+  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
+  ...Object.keys(FLAGS),
+  "--deny-run",
+];
+
+/** For `deno run` at the top of the project. `more`: further files to read, such as another main module. */
+export function productFlags(environment: Readonly<Record<string, string>>, ...more: readonly string[]): string[] {
+  const { read, write } = neededPaths(environment, exists, "main.ts", "src", ...more);
+  return [...ALWAYS, flag("read", read), ...write.length > 0 ? [flag("write", write)] : []];
+}
+
+function flag(name: string, paths: readonly string[]): string {
+  return `--allow-${name}=${paths.map((path) => path.replaceAll(",", ",,")).join(",")}`;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The tables as C macros. */
+export function header(): string {
+  const list = (name: string, words: readonly string[]) =>
+    `#define ${name} ${words.map((word) => JSON.stringify(word)).join(", ")}`;
+  return [
+    list("PRODUCT_FLAGS", ALWAYS),
+    list("READ_ALWAYS", PATHS.always),
+    list("FILE_VARIABLES", PATHS.files),
+    list("SECRET_VARIABLES", PATHS.secrets),
+    list("CREATED_VARIABLES", PATHS.created),
+    list("SOCKET_VARIABLES", PATHS.sockets),
+    list("SPIRE_VARIABLES", PATHS.spire),
+    list("SPIRE_SOCKETS", PATHS.spireSockets),
+  ].join("\n");
+}

@@ -1,0 +1,48 @@
+/** Explanations by a running proxy; of one that knows no explanations (an older one, or the native one), its dump. */
+import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
+import { askDump } from "./explain_dump.ts";
+import type { Fetched, Terminal } from "./terminal.ts";
+
+/** `admin`: `host:port`. Throws with what to do where nobody answers. */
+export async function askProxy(
+  question: ExplainQuestion,
+  admin: string,
+  { fetch }: Pick<Terminal, "fetch">,
+): Promise<ExplainAnswer> {
+  const query = new URLSearchParams({ from: question.from, to: question.to });
+  const { status, body } = await request(admin, `/explain?${query}`, fetch);
+  if (status === 404) return askDump(question, await dumpOf(admin, fetch), `http://${admin}/config_dump`);
+  const answer = status === 200 || status === 400 ? answerIn(body) : null;
+  if (answer === null) throw new Error(`the proxy at ${admin} answers with status ${status}: ${body.trim()}`);
+  return answer;
+}
+
+async function dumpOf(admin: string, fetch: Terminal["fetch"]): Promise<string> {
+  const { status, body } = await request(admin, "/config_dump", fetch);
+  if (status !== 200) throw new Error(`the proxy at ${admin} answers with status ${status} to /config_dump`);
+  return body;
+}
+
+async function request(admin: string, path: string, fetch: Terminal["fetch"]): Promise<Fetched> {
+  try {
+    return await fetch(`http://${admin}${path}`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `cannot ask the proxy at ${admin}: ${reason}\n` +
+        `Run this where the proxy runs (kubectl exec), forward its admin port, or save its /config_dump and use --dump`,
+    );
+  }
+}
+
+/** Null: this is no answer of ours. */
+function answerIn(text: string): ExplainAnswer | null {
+  try {
+    const body: { explanation?: unknown; error?: unknown } = JSON.parse(text);
+    if (body.explanation !== undefined) return { kind: "explanation", explanation: body.explanation } as ExplainAnswer;
+    if (body.error !== undefined) return { kind: "error", error: body.error } as ExplainAnswer;
+  } catch {
+    // Whatever it is, the caller shows it.
+  }
+  return null;
+}

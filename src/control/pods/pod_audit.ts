@@ -1,0 +1,73 @@
+/** The audit of pods every half minute: told when something begins to differ, and when it does not any more. */
+import { type Books, compareBooks, type Difference, type FoundPod } from "../../inpod/audit.ts";
+import type { Millis, Scheduler, Timer } from "../../net/network.ts";
+import type { LogScope } from "../../telemetry/log.ts";
+
+const INTERVAL: Millis = 30_000;
+/** Lines of one audit; the number of all is told too. */
+const LINES_MAX = 20;
+
+export interface AuditParts {
+  readonly scheduler: Scheduler;
+  /** Main's books, as they are now. */
+  books(): Books;
+  /** What each worker finds. */
+  ask(): Promise<readonly (readonly FoundPod[])[]>;
+  readonly log: LogScope;
+  readonly audits: { value: number };
+  readonly differences: { value: number };
+}
+
+export class PodAudit {
+  readonly #parts: AuditParts;
+  #timer: Timer | null = null;
+  #running = false;
+  #found: readonly Difference[] = [];
+
+  constructor(parts: AuditParts) {
+    this.#parts = parts;
+  }
+
+  /** Of the last audit. */
+  get differences(): readonly Difference[] {
+    return this.#found;
+  }
+
+  start(): void {
+    this.#timer = this.#parts.scheduler.after(INTERVAL, () => {
+      this.start();
+      if (this.#running) this.#tell([{ uid: null, text: "the workers have not answered the last audit" }]);
+      else void this.#run();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    const before = this.#parts.books();
+    const found = await this.#parts.ask();
+    this.#running = false;
+    // Stopped meanwhile: everything is on its way out.
+    if (this.#timer !== null) this.#tell(compareBooks(before, found, this.#parts.books()));
+  }
+
+  #tell(differences: readonly Difference[]): void {
+    const { log, audits } = this.#parts;
+    audits.value++;
+    const known = new Set(this.#found.map(keyOf));
+    const fresh = differences.filter((difference) => !known.has(keyOf(difference)));
+    for (const { uid, text } of fresh.slice(0, LINES_MAX)) log.warn(`pods audit: ${text}`, { uid });
+    if (fresh.length > LINES_MAX) log.warn(`pods audit: ${fresh.length - LINES_MAX} more differences`);
+    if (differences.length === 0 && known.size > 0) log.info("pods audit: everything is as it should be again");
+    this.#found = differences;
+    this.#parts.differences.value = differences.length;
+  }
+}
+
+function keyOf({ uid, text }: Difference): string {
+  return `${uid} ${text}`;
+}

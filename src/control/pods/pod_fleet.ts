@@ -1,0 +1,164 @@
+/**
+ * Pods on the workers: one order becomes one for each worker, and their answers become one. A pod is served by all
+ * workers or by none.
+ *
+ * What a worker has of an instance:
+ *
+ *     asked ──started──▶ up ──stop──▶ stopping ──ended──▶ gone
+ *       └──failed───────────────────────────────────────▶ gone
+ */
+import type { PodAnswer, PodInstance, PodOrder } from "../../dataplane/pod_messages.ts";
+import type { InstanceState } from "../../inpod/audit.ts";
+import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
+import type { Millis, Scheduler, Timer } from "../../net/network.ts";
+import type { DrainMode } from "../../proxy/drain.ts";
+
+/** The agent waits 5 s for its answer (`docs/spec/inpod-dns.md` A1.12). */
+const START_LIMIT: Millis = 4000;
+
+/** Where orders for one worker go. */
+export interface PodWorker {
+  send(order: PodOrder): void;
+}
+
+export interface FleetOptions {
+  /** `INPOD_PORT_REUSE`: without it only one worker can listen, so pods are dealt out to workers in turn. */
+  readonly sharedPorts: boolean;
+}
+
+export class PodFleet implements PodHost {
+  readonly #workers: readonly PodWorker[];
+  readonly #scheduler: Scheduler;
+  readonly #options: FleetOptions;
+  readonly #instances = new Map<PodInstance, Instance>();
+  #last = 0;
+
+  constructor(workers: readonly PodWorker[], scheduler: Scheduler, options: FleetOptions) {
+    this.#workers = workers;
+    this.#scheduler = scheduler;
+    this.#options = options;
+  }
+
+  serve(pod: Pod, events: ServingEvents): Serving {
+    const id = ++this.#last as PodInstance;
+    const workers = this.#options.sharedPorts ? this.#workers : [this.#workers[id % this.#workers.length]!];
+    const instance = new Instance(id, pod, workers, this.#scheduler, {
+      onStarted: () => events.onStarted(),
+      onFailed: (reason) => events.onFailed(reason),
+      onEnded: () => {
+        this.#instances.delete(id);
+        events.onEnded();
+      },
+    });
+    this.#instances.set(id, instance);
+    const { uid, workload, namespace } = pod;
+    const order = { kind: "serve", instance: id, uid, workload, namespace: namespace.descriptor } as const;
+    for (const [index, worker] of workers.entries()) worker.send({ ...order, announce: index === 0 });
+    return instance;
+  }
+
+  /** What there is, for audits and dumps. */
+  get instances(): InstanceState[] {
+    return [...this.#instances.values()].map((instance) => instance.stateAmong(this.#workers));
+  }
+
+  /** The highest number that was given. */
+  get lastInstance(): number {
+    return this.#last;
+  }
+
+  receive(worker: PodWorker, answer: InstanceAnswer): void {
+    this.#instances.get(answer.instance)?.receive(worker, answer);
+  }
+}
+
+type InstanceAnswer = Extract<PodAnswer, { instance: PodInstance }>;
+
+class Instance implements Serving {
+  readonly #id: PodInstance;
+  readonly #pod: Pod;
+  readonly #events: ServingEvents;
+  /** Workers that have something of it. */
+  readonly #at: Map<PodWorker, "asked" | "up" | "stopping">;
+  readonly #limit: Timer;
+  #outcome: "open" | "started" | "failed" = "open";
+  #reason: string | null = null;
+  /** Set: every worker that has it is to end it. */
+  #stop: DrainMode | null = null;
+
+  constructor(id: PodInstance, pod: Pod, workers: readonly PodWorker[], scheduler: Scheduler, events: ServingEvents) {
+    this.#id = id;
+    this.#pod = pod;
+    this.#events = events;
+    this.#at = new Map(workers.map((worker) => [worker, "asked"]));
+    this.#limit = scheduler.after(START_LIMIT, () => this.#tooLate());
+  }
+
+  stateAmong(workers: readonly PodWorker[]): InstanceState {
+    const { uid, namespace } = this.#pod;
+    const settled = this.#stop === null && [...this.#at.values()].every((state) => state === "up");
+    const up = [...this.#at.keys()].map((worker) => workers.indexOf(worker));
+    return { instance: this.#id, uid, namespace: namespace.identity, up: settled ? up : null };
+  }
+
+  stop(mode: DrainMode): void {
+    this.#stop = mode;
+    for (const [worker, state] of this.#at) {
+      if (state === "asked") continue;
+      this.#at.set(worker, "stopping");
+      worker.send({ kind: "stop", instance: this.#id, mode });
+    }
+  }
+
+  receive(worker: PodWorker, answer: InstanceAnswer): void {
+    switch (answer.kind) {
+      case "started":
+        return this.#startedAt(worker);
+      case "failed":
+        this.#reason ??= answer.reason;
+        this.#at.delete(worker);
+        if (this.#outcome === "open" && this.#stop === null) this.stop({ kind: "immediate" });
+        return this.#goneAt();
+      case "ended":
+        this.#at.delete(worker);
+        return this.#goneAt();
+      default:
+        answer satisfies never;
+    }
+  }
+
+  #startedAt(worker: PodWorker): void {
+    if (this.#stop !== null) {
+      this.#at.set(worker, "stopping");
+      return worker.send({ kind: "stop", instance: this.#id, mode: this.#stop });
+    }
+    this.#at.set(worker, "up");
+    if ([...this.#at.values()].every((state) => state === "up")) this.#started();
+  }
+
+  /** A failure is told when nothing is left, so that whoever tries again finds the ports free. */
+  #goneAt(): void {
+    if (this.#at.size > 0) return;
+    this.#failed(this.#reason ?? "it was stopped before it was served");
+    this.#events.onEnded();
+  }
+
+  #tooLate(): void {
+    const silent = [...this.#at.values()].filter((state) => state === "asked").length;
+    this.#failed(`no answer from ${silent} data-plane worker(s) within ${START_LIMIT / 1000} s`);
+    this.stop({ kind: "immediate" });
+  }
+
+  #started(): void {
+    this.#outcome = "started";
+    this.#limit.cancel();
+    this.#events.onStarted();
+  }
+
+  #failed(reason: string): void {
+    if (this.#outcome !== "open") return;
+    this.#outcome = "failed";
+    this.#limit.cancel();
+    this.#events.onFailed(reason);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Checks whether a pod's network namespace belongs to the workload of that name in the mesh. Nothing is served before
+ * that check: a namespace that was handed over under a wrong name must not act as another workload, and a pod must not
+ * act as the workload whose name and place in the mesh it has just taken over.
+ *
+ * The proof is that the namespace has one of the workload's addresses. A pod that is created again under its old name
+ * (of a StatefulSet) has a new address, which the mesh cannot know while the control plane is away. Then the CNI agent
+ * is believed until the control plane answers:
+ *
+ *     added while the mesh is current ──▶ strict
+ *     added while the mesh is stale ───▶ trusting ──the mesh has its address: confirmed──▶ strict
+ *                                           └──the mesh is current again without it: ended──▶ strict
+ */
+import type { Workload } from "../mesh/model/model.ts";
+import type { MeshState } from "../mesh/state/state.ts";
+import type { Ip } from "../net/address.ts";
+import { ListenError, type Network } from "../net/network.ts";
+import type { Identified } from "../proxy/local_workload.ts";
+import type { LogScope } from "../telemetry/log.ts";
+
+const SINK = { onDatagram() {} };
+const NOT_THERE =
+  "the mesh has no workload of this name and service account on this node, and the control plane is away " +
+  "and cannot be asked";
+
+const MISTAKEN_OR_BEHIND = "; either it was handed over as another pod, or the mesh is behind";
+const CANNOT_ASK = "; the control plane is away and cannot be asked";
+const ENDED = "nothing is served for this pod any more, and its connections are cut: the control plane answers again";
+
+export interface GuardParts {
+  readonly network: Network;
+  readonly state: MeshState;
+  /** Descriptor of the pod's namespace. */
+  readonly namespace: number;
+  /** The addresses of that namespace, as `namespaceAddresses` returns them. */
+  readonly addresses: (namespace: number) => readonly Ip[];
+  readonly log: LogScope;
+  /** One of the isolates that serve the pod logs lines at their own level. The others log them at debug. */
+  readonly announce: boolean;
+}
+
+export class PodGuard {
+  readonly #parts: GuardParts;
+  #trust: "strict" | "trusting";
+  /** Addresses of the workload when it was last believed; only other ones are looked at again. */
+  #believed: string | null = null;
+  /** The workload that is served on the agent's word, and the mesh's workload that it was made from. */
+  #provisional: { readonly found: Workload; readonly workload: Workload } | null = null;
+  /** The reason why nothing is served, as it was logged. */
+  #told: string | null = null;
+  /** The control plane's answer ended what was served on the agent's word: the pod's connections must be cut. */
+  onContradicted: () => void = () => {};
+
+  constructor(parts: GuardParts) {
+    this.#parts = parts;
+    this.#trust = parts.state.freshness === "stale" ? "trusting" : "strict";
+  }
+
+  /** `found`: the mesh's workload with the pod's name, service account and node. */
+  readonly identify = (found: Workload | null): Identified => {
+    const identified = found === null ? this.#absent() : this.#judge(found);
+    if (identified.kind === "unknown") this.#unserved(found, identified.reason);
+    else if (identified.workload === found) this.#proven(found);
+    return identified;
+  };
+
+  #absent(): Identified {
+    this.#believed = null;
+    // While the control plane answers, it will name a newly added pod in a moment: that is no reason for a warning.
+    return { kind: "unknown", reason: this.#parts.state.freshness === "stale" ? NOT_THERE : null };
+  }
+
+  #judge(found: Workload): Identified {
+    const addresses = found.workloadIps.join(", ");
+    if (addresses === this.#believed) return { kind: "known", workload: found };
+    if (!needsOwnAddress(found) || found.workloadIps.some((ip) => this.#has(ip))) {
+      this.#believed = addresses;
+      return { kind: "known", workload: found };
+    }
+    this.#believed = null;
+    if (this.#trust === "trusting" && this.#parts.state.freshness === "stale") return this.#asTheAgentSays(found);
+    const reason = `its network namespace has none of the workload's addresses (${addresses})`;
+    return { kind: "unknown", reason };
+  }
+
+  #asTheAgentSays(found: Workload): Identified {
+    if (this.#provisional?.found === found) return { kind: "known", workload: this.#provisional.workload };
+    const { state } = this.#parts;
+    const own = this.#ownAddresses();
+    const known = found.workloadIps.join(", ");
+    if (typeof own === "string") {
+      return { kind: "unknown", reason: `the addresses of its network namespace cannot be read: ${own}` };
+    }
+    if (own.length === 0) {
+      return { kind: "unknown", reason: `its network namespace has no address yet (the workload had ${known})` };
+    }
+    for (const ip of own) {
+      const other = state.workloadByAddress(found.network, ip);
+      if (other === null || other.uid === found.uid) continue;
+      return {
+        kind: "unknown",
+        reason: `its network namespace has an address of another workload (${other.uid}, ${ip})`,
+      };
+    }
+    const workload = { ...found, workloadIps: own };
+    if (this.#provisional === null) {
+      this.#say(
+        "warn",
+        `the pod is served as ${found.uid} because the node's agent says so: the control plane has been away since ` +
+          `before the pod came and last named this workload with the address ${known}; the pod's own is taken from its ` +
+          `network namespace: ${own.join(", ")}. The next answer of the control plane confirms or ends this`,
+      );
+    }
+    this.#provisional = { found, workload };
+    return { kind: "known", workload };
+  }
+
+  #unserved(found: Workload | null, reason: string | null): void {
+    const isCurrent = this.#parts.state.freshness === "current";
+    const wasServed = this.#provisional !== null;
+    // The control plane's answer may be applied in parts: only the complete answer ends what is served.
+    if (wasServed && !isCurrent) return;
+    this.#provisional = null;
+    if (isCurrent) this.#trust = "strict";
+    if (wasServed) {
+      this.#say("warn", `${ENDED}, and ${reason ?? "knows no workload of this name and service account on this node"}`);
+      this.#parts.network.nextTurn({ runTurn: () => this.onContradicted() });
+    } else if (reason !== null && reason !== this.#told) {
+      const hint = found === null ? "" : isCurrent ? MISTAKEN_OR_BEHIND : CANNOT_ASK;
+      this.#say("warn", `nothing is served for this pod yet: ${reason}${hint}`);
+    }
+    this.#told = reason ?? this.#told;
+  }
+
+  #proven({ workloadIps }: Workload): void {
+    const addresses = workloadIps.join(", ");
+    if (this.#provisional !== null) {
+      this.#say("info", `the control plane confirms the workload of this pod, at ${addresses}`);
+    } else if (this.#told !== null) {
+      this.#say("info", `the pod's network namespace has an address of its workload now: ${addresses}`);
+    }
+    this.#trust = "strict";
+    this.#provisional = null;
+    this.#told = null;
+  }
+
+  #say(level: "warn" | "info", text: string): void {
+    const { log, announce } = this.#parts;
+    log[announce ? level : "debug"](text);
+  }
+
+  /** Or why they cannot be had. */
+  #ownAddresses(): readonly Ip[] | string {
+    const { addresses, namespace } = this.#parts;
+    try {
+      return addresses(namespace);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** The kernel lets a socket bind only to addresses of its own namespace. */
+  #has(ip: Ip): boolean {
+    const { network, namespace } = this.#parts;
+    try {
+      network.udp({ address: { ip, port: 0 }, namespace }, SINK).close();
+      return true;
+    } catch (error) {
+      if (error instanceof ListenError) return false;
+      throw error;
+    }
+  }
+}
+
+/** With the node's network there is nothing of its own; without an address there is nothing to look for. */
+function needsOwnAddress({ networkMode, workloadIps }: Workload): boolean {
+  return networkMode === "Standard" && workloadIps.length > 0;
+}

@@ -1,0 +1,97 @@
+/** For tests only: certificates, at once and from as many authorities as wanted. */
+import type { IssuedCertificate } from "../../identity/authority.ts";
+import { type Certificate, parseCertificate } from "../../identity/certificate.ts";
+import { checkIssued } from "../../identity/check_issued.ts";
+import { parseRevocationList, type RevocationList } from "../../identity/crl.ts";
+import { parseSpiffeId, type SpiffeId } from "../../identity/spiffe_id.ts";
+import {
+  crlSigner,
+  HOUR,
+  type Issuer,
+  makeCa,
+  makeCrl,
+  makeLeaf,
+  newKey,
+  NOW,
+} from "../../identity/testkit/certificates.ts";
+import { bundlesForAnyDomain, TrustStore } from "../../identity/trust_bundles.ts";
+import { memoryTlsContext } from "../../net/testkit/memory_network.ts";
+import type { TlsContext } from "../../net/tls_context.ts";
+import type { Credential, CredentialEvents, Credentials } from "../credentials.ts";
+
+export { NOW };
+
+export function spiffeId(text: string): SpiffeId {
+  const id = parseSpiffeId(text);
+  if (id === null) throw new Error(`not a SPIFFE id: ${text}`);
+  return id;
+}
+
+export class TestIssuer {
+  readonly #ca: Issuer;
+  /** Anchors handed out with each certificate. */
+  anchors: readonly Uint8Array[];
+  /** ms, from {@link NOW} on, of the certificates that it issues. */
+  lifetime = 24 * HOUR;
+
+  constructor(organization = "Root") {
+    this.#ca = makeCa(organization, { extensions: crlSigner() });
+    this.anchors = [this.#ca.certificate];
+  }
+
+  issue(id: SpiffeId, lifetime = this.lifetime): IssuedCertificate {
+    const key = newKey();
+    const leaf = makeLeaf(this.#ca, id, { key, notAfter: NOW + lifetime });
+    const pkcs8 = new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
+    return checkIssued(id, [leaf], pkcs8, bundlesForAnyDomain(this.anchors), NOW);
+  }
+
+  /** A list of these certificates, given by their leafs. */
+  revoke(...leafs: readonly Uint8Array[]): RevocationList {
+    const serials = leafs.map((leaf) => (parseCertificate(leaf) as Certificate).serial);
+    return parseRevocationList(makeCrl(this.#ca, serials)) as RevocationList;
+  }
+
+  credential(id: SpiffeId): Credential {
+    const issued = this.issue(id);
+    const trust = new TrustStore(issued.bundles);
+    return { id, trust, context: contextOf(issued), notAfter: issued.notAfter, watch: () => () => {} };
+  }
+}
+
+/** A context that accepts everybody: for peers whose opinion is not the point. */
+export function contextOf(issued: IssuedCertificate): TlsContext {
+  const { chain, key, bundles } = issued;
+  return memoryTlsContext({ chain, key, anchors: bundles.anyTrustDomain, accept: () => null });
+}
+
+/** Credentials that come when the test says so, or at once. */
+export class TestCredentials implements Credentials {
+  readonly waiting = new Set<CredentialEvents>();
+  /** Null: {@link get} waits for {@link deliver} or {@link refuse}. */
+  ready: Credential | null;
+
+  constructor(ready: Credential | null) {
+    this.ready = ready;
+  }
+
+  get(_id: SpiffeId, events: CredentialEvents): () => void {
+    if (this.ready === null) this.waiting.add(events);
+    else events.onCredential(this.ready);
+    return () => this.waiting.delete(events);
+  }
+
+  deliver(credential: Credential): void {
+    for (const events of this.#take()) events.onCredential(credential);
+  }
+
+  refuse(message: string): void {
+    for (const events of this.#take()) events.onCredentialFailure(message);
+  }
+
+  #take(): CredentialEvents[] {
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    return waiting;
+  }
+}

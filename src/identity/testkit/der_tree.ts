@@ -1,0 +1,165 @@
+/** For tests only: DER as a tree that can be bent and written again, well-formed or nearly so. */
+import fc from "fast-check";
+import { concatBytes } from "../der_write.ts";
+
+interface Node {
+  readonly tag: number;
+  /** Elements inside; of an OCTET STRING or BIT STRING too, where it holds nothing else. */
+  readonly children: Node[] | null;
+  readonly bytes: Uint8Array;
+  /** Bytes before the children: the count of unused bits. */
+  readonly lead: number;
+}
+
+const OCTETS = 0x04, BITS = 0x03;
+
+/** Null where the bytes are no row of elements. */
+function parse(bytes: Uint8Array): Node[] | null {
+  const nodes: Node[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const tag = bytes[at]!, first = bytes[at + 1];
+    if (first === undefined || (tag & 0x1f) === 0x1f) return null;
+    const count = first < 0x80 ? 0 : first & 0x7f;
+    if (count > 3 || at + 2 + count > bytes.length) return null;
+    let length = count === 0 ? first : 0;
+    for (let i = 0; i < count; i++) length = length << 8 | bytes[at + 2 + i]!;
+    const start = at + 2 + count;
+    if (start + length > bytes.length) return null;
+    nodes.push(nodeOf(tag, bytes.subarray(start, start + length)));
+    at = start + length;
+  }
+  return nodes;
+}
+
+function nodeOf(tag: number, content: Uint8Array): Node {
+  const lead = tag === BITS ? 1 : 0;
+  const nested = (tag & 0x20) !== 0 || ((tag === OCTETS || tag === BITS) && content.length > lead + 1);
+  const children = nested ? parse(content.subarray(lead)) : null;
+  return { tag, children, bytes: content, lead };
+}
+
+/** One change of one element. */
+export interface Bend {
+  /** Which element, counted from the root. */
+  readonly at: number;
+  readonly how:
+    | "drop"
+    | "double"
+    | "swap"
+    | "tag"
+    | "byte"
+    | "cut"
+    | "grow"
+    | "empty"
+    | "move"
+    | "long length"
+    | "no length";
+  readonly n: number;
+}
+
+export const bend: fc.Arbitrary<Bend> = fc.record({
+  at: fc.nat(120),
+  how: fc.constantFrom(
+    "drop",
+    "double",
+    "swap",
+    "tag",
+    "byte",
+    "cut",
+    "grow",
+    "empty",
+    "move",
+    "long length",
+    "no length",
+  ),
+  n: fc.nat(0xffff),
+});
+
+/** `der` with changes; the lengths around them fit again. */
+export function bent(der: Uint8Array, bends: readonly Bend[]): Uint8Array {
+  let bytes = der;
+  for (const one of bends) {
+    const nodes = parse(bytes);
+    if (nodes !== null && nodes.length > 0) bytes = apply(nodes, one);
+  }
+  return bytes;
+}
+
+function apply(nodes: Node[], bend: Bend): Uint8Array {
+  const all: { list: Node[]; index: number }[] = [];
+  const walk = (list: Node[]) => {
+    list.forEach((node, index) => {
+      all.push({ list, index });
+      if (node.children !== null) walk(node.children);
+    });
+  };
+  walk(nodes);
+  const { list, index } = all[bend.at % all.length]!;
+  const node = list[index]!;
+  switch (bend.how) {
+    case "drop":
+      list.splice(index, 1);
+      break;
+    case "double":
+      list.splice(index, 0, node);
+      break;
+    case "swap":
+      list.splice(index, 1);
+      list.splice(bend.n % (list.length + 1), 0, node);
+      break;
+    case "move": {
+      const other = all[bend.n % all.length]!;
+      list[index] = raw(written([other.list[other.index]!]));
+      break;
+    }
+    case "tag":
+      list[index] = { ...node, tag: bend.n & 0xff };
+      break;
+    case "empty":
+      list[index] = leaf(node.tag, new Uint8Array());
+      break;
+    case "long length":
+    case "no length":
+      list[index] = raw(oddLength(node.tag, contentOf(node), bend.how));
+      break;
+    default:
+      list[index] = leaf(node.tag, bentContent(contentOf(node), bend));
+  }
+  return written(nodes);
+}
+
+function leaf(tag: number, bytes: Uint8Array): Node {
+  return { tag, children: null, bytes, lead: 0 };
+}
+
+/** Whole elements as they are. */
+function raw(bytes: Uint8Array): Node {
+  return leaf(-1, bytes);
+}
+
+function bentContent(content: Uint8Array, { how, n }: Bend): Uint8Array {
+  const copy = content.slice();
+  if (how === "byte" && copy.length > 0) copy[n % copy.length] = n >> 8;
+  if (how === "cut") return copy.subarray(0, n % (copy.length + 1));
+  if (how === "grow") return concatBytes([copy, new Uint8Array(1 + n % 300).fill(n >> 8)]);
+  return copy;
+}
+
+/** A length that is not minimal, or the indefinite one. */
+function oddLength(tag: number, content: Uint8Array, how: "long length" | "no length"): Uint8Array {
+  if (how === "no length") return concatBytes([Uint8Array.of(tag, 0x80), content, new Uint8Array(2)]);
+  return concatBytes([Uint8Array.of(tag, 0x83, 0, content.length >> 8, content.length & 255), content]);
+}
+
+function contentOf({ children, bytes, lead }: Node): Uint8Array {
+  return children === null ? bytes : concatBytes([bytes.subarray(0, lead), written(children)]);
+}
+
+function written(nodes: readonly Node[]): Uint8Array {
+  return concatBytes(nodes.map((node) => {
+    if (node.tag < 0) return node.bytes;
+    const content = contentOf(node), { length } = content;
+    const head = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 255];
+    return concatBytes([Uint8Array.of(node.tag, ...head), content]);
+  }));
+}

@@ -1,0 +1,26 @@
+/** The settings that decide about ways, from the configuration of this proxy. */
+import type { Config, ServerAddress } from "../../config/config.ts";
+import type { ExplainSettings } from "./explanation.ts";
+
+export function explainSettings(config: Config): ExplainSettings {
+  const { node, listeners, mode } = config;
+  const { admin, stats, readiness, dns } = listeners;
+  const dedicated = mode === "dedicated";
+  return {
+    network: node.network,
+    hbonePort: listeners.inbound.port,
+    ownPorts: [...listeners.illegalPorts, ...dedicated ? [admin, stats, readiness, dns].map(portOf) : []],
+    localhostAppTunnel: config.localhostAppTunnel,
+    onDemand: config.xds.onDemand,
+    dns: {
+      clusterDomain: node.clusterDomain,
+      searchDomains: dedicated ? config.resolver.search : null,
+      preferredNamespace: node.preferredServiceNamespace,
+      ipv6: config.ipv6,
+    },
+  };
+}
+
+function portOf(at: ServerAddress): number {
+  return at.kind === "address" ? at.address.port : at.port;
+}

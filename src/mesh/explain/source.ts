@@ -1,0 +1,84 @@
+/** Who is meant by `--from`. */
+import { type Ip, parseIp } from "../../net/address.ts";
+import type { ExplainError, ExplainSettings } from "./explanation.ts";
+import { type Workload, workloadUid } from "../model/model.ts";
+import { nearNames } from "./near_names.ts";
+import type { MeshState } from "../state/state.ts";
+
+export interface Source {
+  readonly kind: "source";
+  /** Null: an address that no workload of the mesh has. */
+  readonly workload: Workload | null;
+  /** Null: any of the workload's. */
+  readonly ip: Ip | null;
+}
+
+export interface Mistake {
+  readonly kind: "mistake";
+  readonly error: ExplainError;
+}
+
+/** More are not listed. */
+const LISTED = 10;
+
+export function findSource(state: MeshState, settings: ExplainSettings, text: string): Source | Mistake {
+  const ip = parseIp(text.replace(/^\[(.*)\]$/, "$1"));
+  if (ip !== null) return { kind: "source", workload: state.workloadByAddress(settings.network, ip), ip };
+  const known = state.workload(workloadUid(text));
+  if (known !== null) return { kind: "source", workload: known, ip: null };
+  const [name = "", namespace = null] = text.split("/").reverse();
+  if (name === "" || text.split("/").length > 2) {
+    const message = `"${text}" names no workload: write namespace/name, its uid or its address`;
+    return mistake("BAD_SOURCE", message);
+  }
+  const found = workloadsNamed(state, namespace, name);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return { kind: "source", workload: only, ip: null };
+  if (found.length > 1) {
+    return mistake("AMBIGUOUS_SOURCE", `"${text}" may be any of ${found.length} workloads`, listed(found));
+  }
+  return mistake("UNKNOWN_SOURCE", `there is no workload "${text}"`, nearWorkloads(state, namespace, name));
+}
+
+/** By the name of the pod; where none has it, by that of what made the pod. */
+function workloadsNamed(state: MeshState, namespace: string | null, name: string): Workload[] {
+  const byName: Workload[] = [];
+  const byMaker: Workload[] = [];
+  for (const workload of state.workloads()) {
+    if (namespace !== null && workload.namespace !== namespace) continue;
+    if (workload.name === name) byName.push(workload);
+    else if (workload.workloadName === name) byMaker.push(workload);
+  }
+  return byName.length > 0 ? byName : byMaker;
+}
+
+/** Ways to name each of them; where the names are the same too, their uids. */
+export function listed(workloads: readonly Workload[]): string[] {
+  const names = workloads.map(nameOf);
+  const apart = new Set(names).size === names.length;
+  const all = (apart ? names : workloads.map(({ uid }) => uid)).sort();
+  return all.length <= LISTED ? all : [...all.slice(0, LISTED), `and ${all.length - LISTED} more`];
+}
+
+/** In the namespace first, where one was written. */
+export function nearWorkloads(state: MeshState, namespace: string | null, name: string): string[] {
+  const inside = namespace === null ? [] : nearNames(name, workloadsIn(state, namespace), (each) => each.name);
+  const near = inside.length > 0
+    ? inside
+    : namespace === null
+    ? nearNames(name, state.workloads(), (each) => each.name)
+    : nearNames(`${namespace}/${name}`, state.workloads(), nameOf);
+  return [...new Set(near.map(nameOf))];
+}
+
+function* workloadsIn(state: MeshState, namespace: string): Iterable<Workload> {
+  for (const workload of state.workloads()) if (workload.namespace === namespace) yield workload;
+}
+
+function nameOf({ namespace, name }: Workload): string {
+  return `${namespace}/${name}`;
+}
+
+export function mistake(code: ExplainError["code"], message: string, candidates: readonly string[] = []): Mistake {
+  return { kind: "mistake", error: { code, message, candidates } };
+}

@@ -1,0 +1,87 @@
+/** Why a policy matches a connection or does not, in words. */
+import type { ConnectionFacts } from "./connection_facts.ts";
+import type { Match, ServiceAccountMatch, StringMatch } from "../model/model.ts";
+import type { CompiledPolicy, MatchField, RuleFinding } from "./matcher.ts";
+import type { Reason } from "../model/reasons.ts";
+
+/** Values of a list, and rules of a policy, that are written out; the others are counted. */
+const WRITTEN_OUT = 8;
+/** Of a peer without an identity. */
+const NONE = "(none)";
+
+/** Whether it matches comes from where it was decided; the details say why. */
+export function policyReason(compiled: CompiledPolicy, facts: ConnectionFacts, matches: boolean): Reason {
+  const { key, policy } = compiled;
+  const text = `${policy.dryRun ? "dry-run " : ""}${policy.action} ${key} ${matches ? "matches" : "does not match"}`;
+  const details = detailsOf(compiled.findings(facts), facts, matches);
+  return { rule: "authorize.policy", subject: key, text, holds: matches, details };
+}
+
+function detailsOf(findings: readonly RuleFinding[], facts: ConnectionFacts, matches: boolean): string[] {
+  if (findings.length === 0) return ["it has no rules"];
+  const lines = findings.map((finding, i) => ({ finding, text: `rule ${i + 1}: ${ruleText(finding, facts)}` }));
+  if (matches) return lines.filter(({ finding }) => finding.holds).slice(0, 1).map(({ text }) => text);
+  return enumerated(lines.map(({ text }) => text), "rules that do not hold");
+}
+
+function ruleText({ holds, lists }: RuleFinding, facts: ConnectionFacts): string {
+  const texts = lists.map(({ match, field }) => listText(match, field, facts, holds));
+  if (texts.length === 0) {
+    return holds ? "it has no conditions" : "it has a condition without content, which never holds";
+  }
+  return texts.join(holds ? ", " : "; and ");
+}
+
+function listText(match: Match, field: MatchField, facts: ConnectionFacts, met: boolean): string {
+  const values = enumerated(match[field].map(valueText), "").join(", ");
+  const excluding = field.startsWith("not");
+  const among = excluding === met ? "is not among" : "is among";
+  return `${factText(field, facts)} ${among} ${excluding ? "the excluded " : ""}${values}`;
+}
+
+function factText(field: MatchField, facts: ConnectionFacts): string {
+  switch (field) {
+    case "namespaces":
+    case "notNamespaces":
+      return `namespace ${facts.namespace || NONE}`;
+    case "principals":
+    case "notPrincipals":
+      return `principal ${facts.principal ?? NONE}`;
+    case "serviceAccounts":
+    case "notServiceAccounts":
+      return `service account ${facts.serviceAccount ?? NONE}`;
+    case "sourceIps":
+    case "notSourceIps":
+      return `source ${facts.sourceIp}`;
+    case "destinationIps":
+    case "notDestinationIps":
+      return `destination ${facts.destinationIp}`;
+    case "destinationPorts":
+    case "notDestinationPorts":
+      return `port ${facts.port}`;
+    default:
+      return field satisfies never;
+  }
+}
+
+function valueText(value: StringMatch | ServiceAccountMatch | string | number): string {
+  if (typeof value !== "object") return String(value);
+  if ("serviceAccount" in value) return `${value.namespace}/${value.serviceAccount}`;
+  switch (value.kind) {
+    case "Exact":
+      return value.value;
+    case "Prefix":
+      return `${value.value}*`;
+    case "Suffix":
+      return `*${value.value}`;
+    case "Presence":
+      return "* (any)";
+    default:
+      return value satisfies never;
+  }
+}
+
+function enumerated(texts: readonly string[], noun: string): string[] {
+  if (texts.length <= WRITTEN_OUT) return [...texts];
+  return [...texts.slice(0, WRITTEN_OUT), `${texts.length - WRITTEN_OUT} more ${noun}`.trimEnd()];
+}

@@ -1,0 +1,110 @@
+/** Policies by key and by what they apply to, compiled (`docs/spec/xds-state.md` 3.7, 5.1). */
+import type { Policy, PolicyKey, Workload } from "../model/model.ts";
+import { CompiledPolicy } from "./matcher.ts";
+
+/** Where a decision finds the policies of a workload; `MeshState` is one. */
+export interface PolicySource {
+  policiesFor(workload: Workload): PolicySet;
+}
+
+/** All that applies to one workload, by kind. Each list: namespace policies, global ones, then those it names. */
+export interface PolicySet {
+  readonly deny: readonly CompiledPolicy[];
+  readonly dryRunDeny: readonly CompiledPolicy[];
+  readonly allow: readonly CompiledPolicy[];
+  readonly dryRunAllow: readonly CompiledPolicy[];
+  /** Named by the workload, not known. */
+  readonly unknown: readonly PolicyKey[];
+}
+
+export class PolicyStore {
+  readonly #byKey = new Map<PolicyKey, CompiledPolicy>();
+  /** By namespace; the empty one holds what applies to all. Policies with a selector are in none. */
+  readonly #byNamespace = new Map<string, Map<PolicyKey, CompiledPolicy>>();
+  /** Sets that were asked for since the last change. */
+  #sets = new WeakMap<Workload, PolicySet>();
+
+  get(key: PolicyKey): Policy | null {
+    return this.#byKey.get(key)?.policy ?? null;
+  }
+
+  entries(): Iterable<CompiledPolicy> {
+    return this.#byKey.values();
+  }
+
+  /** Keys that apply to a whole namespace, or to all with the empty one. */
+  keysOfNamespace(namespace: string): readonly PolicyKey[] {
+    return [...this.#byNamespace.get(namespace)?.keys() ?? []];
+  }
+
+  insert(key: PolicyKey, policy: Policy): void {
+    this.remove(key);
+    const compiled = new CompiledPolicy(key, policy);
+    this.#byKey.set(key, compiled);
+    const bucket = bucketOf(policy);
+    if (bucket === null) return;
+    let members = this.#byNamespace.get(bucket);
+    if (members === undefined) this.#byNamespace.set(bucket, members = new Map());
+    members.set(key, compiled);
+  }
+
+  remove(key: PolicyKey): boolean {
+    const old = this.#byKey.get(key);
+    this.#sets = new WeakMap();
+    if (old === undefined) return false;
+    this.#byKey.delete(key);
+    const bucket = bucketOf(old.policy);
+    if (bucket === null) return true;
+    const members = this.#byNamespace.get(bucket)!;
+    members.delete(key);
+    if (members.size === 0) this.#byNamespace.delete(bucket);
+    return true;
+  }
+
+  clear(): void {
+    this.#byKey.clear();
+    this.#byNamespace.clear();
+    this.#sets = new WeakMap();
+  }
+
+  forWorkload(workload: Workload): PolicySet {
+    let set = this.#sets.get(workload);
+    if (set === undefined) this.#sets.set(workload, set = this.#collect(workload));
+    return set;
+  }
+
+  #collect(workload: Workload): PolicySet {
+    const { namespace } = workload;
+    const candidates = new Set<CompiledPolicy>(namespace === "" ? [] : this.#byNamespace.get(namespace)?.values());
+    for (const policy of this.#byNamespace.get("")?.values() ?? []) candidates.add(policy);
+    const unknown: PolicyKey[] = [];
+    for (const key of workload.authorizationPolicies) {
+      const policy = this.#byKey.get(key);
+      if (policy === undefined) unknown.push(key);
+      else candidates.add(policy);
+    }
+    const all = [...candidates];
+    const pick = (action: Policy["action"], dryRun: boolean) =>
+      all.filter(({ policy }) => policy.action === action && policy.dryRun === dryRun);
+    return {
+      deny: pick("Deny", false),
+      dryRunDeny: pick("Deny", true),
+      allow: pick("Allow", false),
+      dryRunAllow: pick("Allow", true),
+      unknown,
+    };
+  }
+}
+
+function bucketOf(policy: Policy): string | null {
+  switch (policy.scope) {
+    case "Global":
+      return "";
+    case "Namespace":
+      return policy.namespace;
+    case "WorkloadSelector":
+      return null;
+    default:
+      return policy.scope satisfies never;
+  }
+}

@@ -1,0 +1,28 @@
+/** Where a client stands, as a small number: clients at the same place get the same ranking of endpoints. */
+import type { Workload } from "../model/model.ts";
+
+/** Different places remembered. A node sees a handful; beyond this they are numbered anew, which only costs time. */
+const MAX_PLACES = 4096;
+
+export class Placements {
+  readonly #ids = new Map<string, number>();
+  #byWorkload = new WeakMap<Workload, number>();
+  #next = 0;
+
+  /** Equal for workloads that agree in all that locality ranking compares. Never reused. */
+  idOf(workload: Workload): number {
+    let id = this.#byWorkload.get(workload);
+    if (id === undefined) this.#byWorkload.set(workload, id = this.#intern(workload));
+    return id;
+  }
+
+  #intern({ network, clusterId, node, locality: { region, zone, subzone } }: Workload): number {
+    const key = JSON.stringify([network, clusterId, node, region, zone, subzone]);
+    let id = this.#ids.get(key);
+    if (id !== undefined) return id;
+    if (this.#ids.size >= MAX_PLACES) this.#ids.clear();
+    id = this.#next++;
+    this.#ids.set(key, id);
+    return id;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The mesh as this proxy knows it: one store, changed in batches, read by `resolve` and `authorize`.
+ *
+ * There is one thread, so readers always see whole batches. Inside a batch the order of workloads and services does
+ * not matter: endpoints whose service is not there wait for it (`docs/spec/xds-state.md` 3).
+ */
+import type { Ip } from "../../net/address.ts";
+import type { MeshChange, WorkloadChange } from "../model/changes.ts";
+import {
+  type NamespacedHostname,
+  parseNamespacedHostname,
+  type Policy,
+  type PolicyKey,
+  type Workload,
+  type WorkloadUid,
+} from "../model/model.ts";
+import { Placements } from "./placement.ts";
+import { type PolicySet, PolicyStore } from "../policy/store.ts";
+import { bestService } from "./service_choice.ts";
+import type { ServiceEntry } from "./service_entry.ts";
+import { ServiceIndex } from "./service_index.ts";
+import { WorkloadIndex } from "./workload_index.ts";
+
+/** "current": the control plane is connected and has answered. "stale": it is away, and this is its last answer. */
+export type Freshness = "current" | "stale";
+
+/** Told once per batch, after it. */
+export interface MeshListener {
+  /** A workload of this node was added, changed or removed, or {@link MeshState.freshness} changed. */
+  localWorkloadsChanged?(): void;
+  /** Some policy came, changed or went: live connections are to be asked again. */
+  policiesChanged?(): void;
+}
+
+/** A workload, or a service with its endpoints. */
+export type Found = Workload | ServiceEntry;
+
+export class MeshState {
+  readonly #workloads: WorkloadIndex;
+  readonly #services = new ServiceIndex();
+  readonly #policies = new PolicyStore();
+  readonly #listeners = new Set<MeshListener>();
+  /** What the batch that is being applied has changed. */
+  #news = { localWorkloads: false, policies: false };
+  readonly placements = new Placements();
+  #freshness: Freshness = "current";
+
+  /** `localNode`: the name of this node; null: every workload counts as local. */
+  constructor(localNode: string | null = null) {
+    this.#workloads = new WorkloadIndex(localNode);
+  }
+
+  /** Listens until the returned function is called. */
+  subscribe(listener: MeshListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Applies a batch, then tells the listeners. Returns what should be logged as warnings. */
+  apply(changes: readonly MeshChange[]): readonly string[] {
+    const warnings: string[] = [];
+    for (const change of changes) this.#apply(change, warnings);
+    const news = this.#news;
+    this.#news = { localWorkloads: false, policies: false };
+    for (const listener of [...this.#listeners]) {
+      if (news.localWorkloads) listener.localWorkloadsChanged?.();
+      if (news.policies) listener.policiesChanged?.();
+    }
+    return warnings;
+  }
+
+  get freshness(): Freshness {
+    return this.#freshness;
+  }
+
+  /** Called when the control plane is disconnected, or its first answer is applied. */
+  setFreshness(freshness: Freshness): void {
+    if (freshness === this.#freshness) return;
+    this.#freshness = freshness;
+    for (const listener of [...this.#listeners]) listener.localWorkloadsChanged?.();
+  }
+
+  #apply(change: MeshChange, warnings: string[]): void {
+    switch (change.kind) {
+      case "workload":
+        return this.#upsertWorkload(change);
+      case "service":
+        return this.#services.insert(change.service, change.endpoints);
+      case "policy":
+        this.#policies.insert(change.key, change.policy);
+        this.#news.policies = true;
+        return;
+      case "remove-address":
+        return this.#removeAddress(change.name, warnings);
+      case "remove-policy":
+        this.#policies.remove(change.key);
+        this.#news.policies = true;
+        return;
+      case "clear":
+        return this.#clear();
+      default:
+        return change satisfies never;
+    }
+  }
+
+  #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
+    const old = this.#removeWorkload(workload.uid);
+    if (old === null) this.#services.withdraw(workload.uid, null);
+    this.#workloads.insert(workload);
+    this.#services.join(workload, endpoints);
+    if (this.#workloads.isLocal(workload)) this.#news.localWorkloads = true;
+  }
+
+  #removeWorkload(uid: WorkloadUid): Workload | null {
+    const old = this.#workloads.remove(uid);
+    if (old === null) return null;
+    this.#services.withdraw(uid, old);
+    if (this.#workloads.isLocal(old)) this.#news.localWorkloads = true;
+    return old;
+  }
+
+  #removeAddress(name: string, warnings: string[]): void {
+    if (this.#removeWorkload(name as WorkloadUid) !== null) return;
+    const parsed = parseNamespacedHostname(name);
+    if (parsed === null) {
+      warnings.push("tried to remove service but it did not have the expected namespace/hostname format");
+      return;
+    }
+    // A uid that is not known has more slashes; an empty namespace is a negative answer to a lookup by address.
+    if (parsed.hostname.includes("/") || this.#services.remove(parsed.key) || parsed.namespace === "") return;
+    warnings.push("tried to remove service, but it was not found");
+  }
+
+  #clear(): void {
+    this.#workloads.clear();
+    this.#services.clear();
+    this.#policies.clear();
+    this.#news = { localWorkloads: true, policies: true };
+  }
+
+  // Reading.
+
+  workload(uid: WorkloadUid): Workload | null {
+    return this.#workloads.get(uid);
+  }
+
+  workloadByAddress(network: string, ip: Ip): Workload | null {
+    return this.#workloads.byAddress(network, ip);
+  }
+
+  /** Every workload, in no particular order. */
+  workloads(): Iterable<Workload> {
+    return this.#workloads.values();
+  }
+
+  /** The pod that a proxy serves, among the workloads of this node (`docs/spec/xds-state.md` 3.9). */
+  findLocalWorkload(name: string, namespace: string, serviceAccount: string): Workload | null {
+    for (const workload of this.#workloads.localByIdentity(namespace, serviceAccount)) {
+      if (workload.name === name) return workload;
+    }
+    return null;
+  }
+
+  service(key: NamespacedHostname): ServiceEntry | null {
+    return this.#services.get(key);
+  }
+
+  /** Every service with its endpoints. */
+  services(): Iterable<ServiceEntry> {
+    return this.#services.values();
+  }
+
+  /**
+   * All services of one host name in order of arrival, whatever the case of its letters: for a DNS server, which is asked
+   * for it in lower case and ranks by its own rules.
+   */
+  servicesByHostname(hostname: string): readonly ServiceEntry[] {
+    return this.#services.listByHostname(hostname);
+  }
+
+  /** The best service of a host name for a client of `clientNamespace` (null: anyone). */
+  serviceByHostname(
+    hostname: string,
+    clientNamespace: string | null,
+    preferredNamespace: string | null = null,
+  ): ServiceEntry | null {
+    const folded = this.#services.listByHostname(hostname.toLowerCase());
+    const exact = folded.every(({ service }) => service.hostname === hostname)
+      ? folded
+      : folded.filter(({ service }) => service.hostname === hostname);
+    return bestService(exact, clientNamespace, preferredNamespace);
+  }
+
+  serviceByVip(network: string, ip: Ip, clientNamespace: string | null): ServiceEntry | null {
+    return this.#services.byVip(network, ip, clientNamespace);
+  }
+
+  /** A workload with this address, else the best service with this virtual address. */
+  findAddress(network: string, ip: Ip, clientNamespace: string | null): Found | null {
+    return this.#workloads.byAddress(network, ip) ?? this.#services.byVip(network, ip, clientNamespace);
+  }
+
+  /** The service with exactly this key, else the first workload with this host name in this namespace. */
+  findHostname(key: NamespacedHostname): Found | null {
+    return this.#services.get(key) ?? this.#workloads.byHostname(key);
+  }
+
+  policy(key: PolicyKey): Policy | null {
+    return this.#policies.get(key);
+  }
+
+  /** Every policy with its key. */
+  policies(): Iterable<{ readonly key: PolicyKey; readonly policy: Policy }> {
+    return this.#policies.entries();
+  }
+
+  /** Keys of policies that apply to a whole namespace; with the empty one, to all. */
+  policyKeysOfNamespace(namespace: string): readonly PolicyKey[] {
+    return this.#policies.keysOfNamespace(namespace);
+  }
+
+  policiesFor(workload: Workload): PolicySet {
+    return this.#policies.forWorkload(workload);
+  }
+
+  /** Endpoints that wait for their service. */
+  get staged(): ServiceIndex["staged"] {
+    return this.#services.staged;
+  }
+
+  /** Sizes of the indexes, for dumps and tests. */
+  get sizes() {
+    return {
+      workloads: this.#workloads.size,
+      addresses: this.#workloads.addresses,
+      services: this.#services.size,
+      vips: this.#services.vips,
+      cidrVips: this.#services.cidrVips,
+      staged: this.#services.staged.size,
+    };
+  }
+}

@@ -1,0 +1,80 @@
+/** Fields of a YAML document. Failures name the line. */
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { ConfigError } from "../../config/error.ts";
+import { type Entry, Field } from "./field.ts";
+
+/** One document and the name it goes by in messages. */
+interface Source {
+  readonly name: string;
+  readonly document: Document.Parsed;
+  readonly lines: LineCounter;
+}
+
+class YamlField extends Field {
+  readonly path: string;
+  readonly #source: Source;
+  /** Null: nothing stands there. */
+  readonly #node: Node | null;
+
+  constructor(source: Source, path: string, node: Node | null) {
+    super();
+    this.path = path;
+    this.#source = source;
+    this.#node = node !== null && isAlias(node) ? node.resolve(source.document) ?? null : node;
+  }
+
+  get tag(): string | null {
+    const tag = this.#node?.tag;
+    return tag !== undefined && tag.startsWith("!") && tag !== "!" ? tag : null;
+  }
+
+  complain(text: string): never {
+    const { name, lines } = this.#source;
+    const offset = this.#node?.range?.[0] ?? 0;
+    const { line, col } = lines.linePos(offset);
+    throw new ConfigError(`${name}:${line}:${col}: ${text}`);
+  }
+
+  protected get scalar(): unknown {
+    return isScalar(this.#node) ? this.#node.value : null;
+  }
+
+  protected get items(): readonly Field[] | null {
+    const node = this.#node;
+    if (!isSeq(node)) return null;
+    return node.items.map((item, i) => new YamlField(this.#source, `${this.path}[${i}]`, item as Node));
+  }
+
+  protected get pairs(): readonly Entry[] | null {
+    const node = this.#node;
+    if (!isMap(node)) return null;
+    return node.items.map((pair) => {
+      const key = pair.key as Node;
+      const where = new YamlField(this.#source, this.path, key);
+      const text = isScalar(key) ? String(key.value) : where.complain(`${this.name} has a key that is no scalar`);
+      const path = this.path === "" ? text : `${this.path}.${text}`;
+      return [text, new YamlField(this.#source, path, pair.value as Node | null), where] as const;
+    });
+  }
+
+  get isMap(): boolean {
+    return isMap(this.#node);
+  }
+
+  protected onUnknownKey(key: string, where: Field, accepted: readonly string[], strict: boolean): void {
+    if (strict) this.refuseKey(key, where, accepted);
+  }
+}
+
+/** The top of the document, or null where it is empty. */
+export function readDocument(text: string, name: string): Field | null {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, version: "1.2", logLevel: "silent" });
+  const problem = document.errors[0];
+  if (problem !== undefined) {
+    const { line, col } = problem.linePos?.[0] ?? { line: 1, col: 1 };
+    throw new ConfigError(`${name}:${line}:${col}: ${problem.message.split(" at line ")[0]}`);
+  }
+  const top = new YamlField({ name, document, lines }, "", document.contents);
+  return top.isNull ? null : top;
+}

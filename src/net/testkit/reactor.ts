@@ -1,0 +1,86 @@
+/** A reactor for tests in the main isolate: runs until its scope ends, and waits for conditions. */
+import * as c from "../../os/constants.ts";
+import { libc } from "../../os/libc.ts";
+import { openSocket, socketName } from "../../os/socket.ts";
+import { type Ip, LOOPBACK_V4, type SocketAddress } from "../address.ts";
+import type { Rig } from "./contract_kit.ts";
+import { Reactor } from "../reactor.ts";
+import { decodeSockaddr, encodeSockaddr, familyOf } from "../sockaddr.ts";
+
+/** No test measures time; this only keeps a broken one from hanging. */
+const PATIENCE_MS = 60_000;
+
+export class ReactorRig implements Rig, AsyncDisposable {
+  readonly network: Reactor;
+  readonly loopback: Ip;
+  readonly blackhole: SocketAddress;
+  /** What callbacks threw. */
+  readonly errors: unknown[] = [];
+  readonly shed: { count: number; address: SocketAddress; code: string }[] = [];
+  readonly #deaf: DeafListener;
+  readonly #running: Promise<void>;
+
+  constructor(loopback: Ip = LOOPBACK_V4) {
+    this.loopback = loopback;
+    this.#deaf = new DeafListener(loopback);
+    this.blackhole = this.#deaf.address;
+    this.network = new Reactor({
+      onError: (error) => this.errors.push(error),
+      onShed: (count, address, code) => this.shed.push({ count, address, code }),
+    });
+    this.#running = this.network.run("shared");
+  }
+
+  /** Usable without its object, as the contract does. */
+  readonly run = async (until: () => boolean): Promise<void> => {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!until()) {
+      if (this.errors.length > 0) throw this.errors[0];
+      if (performance.now() > deadline) throw new Error("What was waited for has not happened");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  };
+
+  async close(): Promise<void> {
+    this.network.stop();
+    await this.#running;
+    this.#deaf.close();
+    if (this.errors.length > 0) throw this.errors[0];
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Its backlog is full: what dials it gets no answer, as from a host that is gone. */
+class DeafListener {
+  readonly address: SocketAddress;
+  readonly #descriptors: number[] = [];
+
+  constructor(ip: Ip) {
+    const family = familyOf(ip);
+    const listener = this.#socket(family);
+    const name = encodeSockaddr({ ip, port: 0 });
+    if (libc.bind(listener, name, name.length) < 0 || libc.listen(listener, 0) < 0) throw new Error("cannot listen");
+    this.address = decodeSockaddr(socketName(listener)!);
+    const to = encodeSockaddr(this.address);
+    // A backlog of zero holds one connection; the second is never answered.
+    for (let i = 0; i < 2; i++) libc.connect(this.#socket(family), to, to.length);
+  }
+
+  close(): void {
+    for (const descriptor of this.#descriptors) libc.close(descriptor);
+  }
+
+  #socket(family: number): number {
+    const descriptor = openSocket(family, c.SOCK_STREAM);
+    this.#descriptors.push(descriptor);
+    return descriptor;
+  }
+}
+
+/** Open descriptors of this process. */
+export function openDescriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}

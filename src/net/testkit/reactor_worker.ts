@@ -1,0 +1,45 @@
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
+/** A reactor that owns its worker's thread, for tests: answers what it is asked. */
+import { Reactor } from "../reactor.ts";
+
+const reactor = new Reactor({
+  onError: (error) => self.postMessage(["error", String(error)]),
+  onShed: () => {},
+});
+
+/** A chain of steps, each of which needs the loop to yield. */
+async function chain(settled: Promise<void>): Promise<void> {
+  await settled;
+  for (let i = 0; i < 20; i++) await null;
+  self.postMessage(["continued"]);
+}
+
+self.onmessage = ({ data: [what, ms] }: MessageEvent<[what: string, ms: number]>) => {
+  switch (what) {
+    case "echo":
+      return self.postMessage(["echo"]);
+    case "timer": {
+      const before = reactor.turn;
+      return reactor.after(ms, () => self.postMessage(["timer", reactor.turn - before]));
+    }
+    case "promise": {
+      const settled = Promise.withResolvers<void>();
+      void chain(settled.promise);
+      return reactor.after(ms, () => {
+        settled.resolve();
+        reactor.yieldSoon();
+      });
+    }
+    case "throw":
+      return reactor.after(0, () => {
+        throw new Error("from a callback");
+      });
+    case "stop":
+      return reactor.stop();
+  }
+};
+
+self.postMessage(["ready", reactor.wakeDescriptor]);
+await reactor.run("own-thread");
+self.postMessage(["stopped"]);

@@ -1,0 +1,76 @@
+/** A proxy under attack: a process of its own for the workload at one loopback address, with its applications. */
+import { readFileSync } from "node:fs";
+import { credential, sharedCa } from "../credentials.ts";
+import { identityOf, meshText } from "../../lab/mesh.ts";
+import { Proxy } from "../../lab/proxy.ts";
+import { nodeSettings } from "../../lab/settings.ts";
+import { tempDir } from "../../lab/temp_dir.ts";
+import { Apps } from "./apps.ts";
+import type { Scene } from "./attack.ts";
+import type { Site } from "./peer.ts";
+
+/**
+ * Has the proxy collect garbage before its heap, of 14 MB, is larger than this: what memory it takes beyond that it
+ * holds. Left alone it collects at 60 to 90 MB.
+ */
+export const SMALL_HEAP = { DENO_V8_FLAGS: "--max-old-space-size=40" } as const;
+
+export interface TargetOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Most descriptors of the process. */
+  readonly descriptors?: number;
+}
+
+export class Target implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    stack: AsyncDisposableStack,
+    readonly proxy: Proxy,
+    readonly apps: Apps,
+    readonly site: Site,
+    /** Open descriptors while nobody is connected. */
+    readonly atRest: number,
+  ) {
+    this.#stack = stack;
+  }
+
+  static async start(ip: string, options: TargetOptions = {}): Promise<Target> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(tempDir());
+    const apps = stack.use(await Apps.start(ip));
+    const mesh = meshText([{ name: "server", ips: [ip] }]);
+    const settings = nodeSettings({ name: "server", ip, mesh, folder: folder.path }, options.env);
+    const limit = `ulimit -n ${options.descriptors}; exec "$@"`;
+    const before = options.descriptors === undefined ? [] : ["sh", "-c", limit, "sh"];
+    const proxy = stack.use(await Proxy.ready(settings, { before }));
+    const { port } = await proxy.place("inbound");
+    const credentials = credential(sharedCa(folder.path), identityOf("attacker"));
+    return new Target(stack.move(), proxy, apps, { host: ip, port, credentials }, proxy.descriptors);
+  }
+
+  get scene(): Scene {
+    return { site: this.site, apps: this.apps.ports };
+  }
+
+  /** `ip:port` of an application, as a CONNECT wants it. */
+  authority(app: keyof Apps["ports"]): string {
+    return `${this.site.host}:${this.apps.ports[app]}`;
+  }
+
+  /** RSS in bytes. */
+  memory(): number {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.proxy.pid}/status`, "latin1"))?.[1]) * 1024;
+  }
+
+  /** CPU time used so far, in ms. */
+  cpu(): number {
+    const [, fields = ""] = /\) (.*)/.exec(readFileSync(`/proc/${this.proxy.pid}/stat`, "latin1")) ?? [];
+    const [user, system] = fields.split(" ").slice(11, 13).map(Number);
+    return ((user ?? NaN) + (system ?? NaN)) * 10;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}

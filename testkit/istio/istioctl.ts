@@ -1,0 +1,18 @@
+/** The real istioctl (`tests/peers/istioctl`), which reads saved config dumps without a cluster. */
+import { BuiltPeer } from "../../lab/istio/built_peer.ts";
+import { plan } from "../../lab/needs.ts";
+import { run } from "../../lab/program.ts";
+
+const ISTIOCTL = new BuiltPeer("istioctl");
+
+export type DumpSection = "workloads" | "services" | "policies" | "certificates" | "connections" | "all";
+
+/** What `istioctl ztunnel-config SECTION` prints of the dump in `file`. Fails with its output where it does. */
+export async function ztunnelConfig(section: DumpSection, file: string, ...more: readonly string[]): Promise<string> {
+  return await run(ISTIOCTL.path, "ztunnel-config", section, "-f", file, ...more);
+}
+
+/** Registers a test that needs istioctl, which `deno task interop:istioctl` builds. */
+export function testWithIstioctl(name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
+  Deno.test(plan(ISTIOCTL.lacks(), name, fn, Deno.env.get("CI") === "true"));
+}

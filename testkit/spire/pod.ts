@@ -1,0 +1,73 @@
+/** A process that passes for a pod's: its own user, its own control group, and a container runtime that knows it. */
+import { mkdirSync, rmdirSync } from "node:fs";
+import { WITH_PARENT } from "../../lab/child.ts";
+import { GROUPS } from "../../lab/deserted.ts";
+import { Program } from "../../lab/program.ts";
+import { running, type ScriptedRuntime } from "./cri.ts";
+import { eventually } from "../../lab/patience.ts";
+
+export interface SpirePodPlace {
+  /** Of the pod; default: a new one. */
+  readonly uid?: string;
+  /** Name of its network namespace. */
+  readonly namespace?: string;
+  /** The command of its process; default: `sleep 600`. */
+  readonly command?: readonly string[];
+}
+
+export class SpirePod implements AsyncDisposable {
+  readonly uid: string;
+  readonly #group: string;
+  readonly #runtime: ScriptedRuntime;
+  readonly #user: number;
+  readonly #namespace: string | undefined;
+  readonly #command: readonly string[];
+  #program: Program | null = null;
+
+  private constructor(runtime: ScriptedRuntime, user: number, { uid, namespace, command }: SpirePodPlace) {
+    this.uid = uid ?? crypto.randomUUID();
+    this.#group = `${GROUPS}/kubepods-${Deno.pid}-pod${this.uid.replaceAll("-", "_")}.slice`;
+    this.#runtime = runtime;
+    this.#user = user;
+    this.#namespace = namespace;
+    this.#command = command ?? ["sleep", "600"];
+    mkdirSync(this.#group);
+  }
+
+  /** Runs as `user`, whom a selector `unix:uid:` names. */
+  static async start(runtime: ScriptedRuntime, user: number, place: SpirePodPlace = {}): Promise<SpirePod> {
+    const pod = new SpirePod(runtime, user, place);
+    await pod.restart();
+    return pod;
+  }
+
+  get pid(): number {
+    return this.#program!.pid;
+  }
+
+  /** The container ends, and its successor begins. */
+  async restart(): Promise<void> {
+    await this.#program?.stop();
+    const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];
+    const program = new Program("setpriv", {
+      args: [...ids, ...WITH_PARENT, ...this.#command],
+      ...this.#namespace === undefined ? {} : { namespace: this.#namespace },
+    });
+    this.#program = program;
+    await eventually("a process of the pod's user", () => Deno.statSync(`/proc/${program.pid}`).uid === this.#user);
+    Deno.writeTextFileSync(`${this.#group}/cgroup.procs`, String(program.pid));
+    this.#runtime.add({ uid: this.uid, containers: [running(`c-${program.pid}`, program.pid)] });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program?.[Symbol.asyncDispose]();
+    await eventually("an empty control group", () => {
+      try {
+        rmdirSync(this.#group);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+}

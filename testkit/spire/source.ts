@@ -1,0 +1,197 @@
+/** An SVID source that a test plays by hand, and a SPIRE authority on top of it, under virtual time. */
+import type { BundleMap } from "../../src/authorities/spire/bundles.ts";
+import { SpireAuthority } from "../../src/authorities/spire/spire_authority.ts";
+import type {
+  Attestation,
+  SourceEvents,
+  SvidMessage,
+  SvidSource,
+  SvidStream,
+  SvidWords,
+} from "../../src/authorities/spire/source.ts";
+import type { RawSvid } from "../../src/authorities/spire/svid.ts";
+import {
+  CertificateError,
+  type CertificateErrorCode,
+  type CertificateSubject,
+  type IssuedCertificate,
+} from "../../src/identity/authority.ts";
+import { parseTrustDomain, workloadId } from "../../src/identity/spiffe_id.ts";
+import { TestClock } from "../../src/identity/testkit/clock.ts";
+import { type SpireCa, spireCa } from "./ca.ts";
+
+export const START = Date.UTC(2026, 0, 1);
+
+/** One stream that the session under test has opened. */
+export class ScriptedStream implements SvidStream {
+  readonly #said: (SvidMessage | CertificateError | null)[] = [];
+  #waiting: PromiseWithResolvers<void> | null = null;
+  #failure: CertificateError | null = null;
+  ended = false;
+
+  constructor(readonly subject: CertificateSubject, signal: AbortSignal) {
+    signal.addEventListener("abort", () => {
+      this.ended = true;
+      this.fail(new CertificateError("cancelled", "CLOSED"));
+    });
+  }
+
+  says(...svids: readonly RawSvid[]): void {
+    this.message({ svids, federatesWith: [], bundles: null });
+  }
+
+  /** Null: the end. */
+  message(message: SvidMessage | CertificateError | null): void {
+    this.#said.push(message);
+    this.#waiting?.resolve();
+  }
+
+  fail(error: CertificateError): void {
+    this.#failure = error;
+    this.#waiting?.resolve();
+  }
+
+  async read(): Promise<SvidMessage | CertificateError | null> {
+    for (;;) {
+      const next = this.#said.shift();
+      if (next !== undefined) return next;
+      if (this.#failure !== null) throw this.#failure;
+      this.#waiting = Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+  }
+}
+
+export const WORDS: SvidWords = {
+  noEntry: (id, asked) => `no registration entry for ${id} that fits ${asked}`,
+  mismatch: (id, got) => `invalid spiffe identity: Mismatched identity: expected ${id}, got ${got}`,
+  ended: () => "No SVIDs received in stream",
+  timedOut: (cause) => `Timeout while waiting for SVID stream (${cause})`,
+};
+
+export class ScriptedSource implements SvidSource {
+  keyedBy: "identity" | "workload" = "workload";
+  readonly words = WORDS;
+  withdrawsOn: ReadonlySet<CertificateErrorCode> = new Set();
+  readonly streams: ScriptedStream[] = [];
+  events: SourceEvents | null = null;
+  attestations = 0;
+  /** Time of each attestation, ms after the start. */
+  readonly attestedAt: number[] = [];
+  /** Number of processes of the pod. */
+  processes = 1;
+  /** Set: attestation fails with it. */
+  refusal: CertificateError | null = null;
+  /** Set: what confirming, and looking at the process, ends with. */
+  recycled: CertificateError | null = null;
+  /** Answers new streams at once. */
+  script: (stream: ScriptedStream) => void = () => {};
+  closed = false;
+
+  constructor(private readonly now: () => number) {}
+
+  get last(): ScriptedStream {
+    return this.streams.at(-1)!;
+  }
+
+  start(events: SourceEvents): void {
+    this.events = events;
+  }
+
+  // deno-lint-ignore require-await -- so that refusals are rejections
+  async attest(subject: CertificateSubject, turn: number): Promise<Attestation> {
+    this.attestations++;
+    this.attestedAt.push(this.now());
+    if (this.refusal !== null) throw this.refusal;
+    const confirm = () => this.recycled === null ? Promise.resolve() : Promise.reject(this.recycled);
+    const open = (signal: AbortSignal) => {
+      const stream = new ScriptedStream(subject, signal);
+      this.streams.push(stream);
+      this.script(stream);
+      return Promise.resolve(stream);
+    };
+    return { asked: `PID ${10 + turn}`, open, confirm, problem: () => this.recycled, more: turn + 1 < this.processes };
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export interface BenchOptions {
+  /** Default "workload": the agent inspects the pod. */
+  readonly keyedBy?: "identity" | "workload";
+  readonly maxSubjects?: number;
+  readonly concurrency?: number;
+  /** Default true: the bundle of example.org is known. */
+  readonly bundles?: boolean;
+}
+
+export class SpireBench {
+  readonly clock = new TestClock(START);
+  readonly source = new ScriptedSource(() => this.clock.now() - START);
+  readonly ca: SpireCa = spireCa("example.org");
+  readonly lines: string[] = [];
+  readonly updates: string[] = [];
+  readonly authority: SpireAuthority;
+
+  constructor({ maxSubjects = 100, concurrency = 8, bundles = true, keyedBy = "workload" }: BenchOptions = {}) {
+    this.source.keyedBy = keyedBy;
+    this.authority = new SpireAuthority({
+      source: this.source,
+      trustDomain: parseTrustDomain("example.org")!,
+      clock: this.clock,
+      random: () => 0.5,
+      timeout: 10_000,
+      concurrency,
+      maxSubjects,
+      log: (level, message) => level === "debug" || this.lines.push(`${level} ${message}`),
+    });
+    this.authority.onUpdate((_, update) => this.updates.push(describe(update)));
+    if (bundles) this.bundles({ "example.org": [this.ca.root.certificate] });
+  }
+
+  bundles(anchors: Record<string, readonly Uint8Array[]>): void {
+    const map: BundleMap = new Map(Object.entries(anchors).map(([name, ders]) => [parseTrustDomain(name)!, ders]));
+    this.source.events!.onBundles(map);
+  }
+
+  /** An SVID for {@link subjectOf}. */
+  svid(name = "test-sa", lifetime = 3600_000): RawSvid {
+    return this.ca.issue(`/ns/default/sa/${name}`, { now: this.clock.now(), lifetime });
+  }
+
+  /** Starts a fetch and lets everything happen that needs no time. */
+  async ask(subject = subjectOf()): Promise<Answer> {
+    const answer: Answer = { issued: null, error: null };
+    this.authority.fetch(subject, new AbortController().signal).then(
+      (issued) => answer.issued = issued,
+      (error) => answer.error = error,
+    );
+    await this.clock.advance(0);
+    return answer;
+  }
+
+  /** A certificate of `name`, by a stream that stays open. */
+  async have(name = "test-sa", lifetime?: number): Promise<IssuedCertificate> {
+    const answer = await this.ask(subjectOf(name));
+    this.source.last.says(this.svid(name, lifetime));
+    await this.clock.advance(0);
+    if (answer.issued === null) throw answer.error ?? new Error("no answer");
+    return answer.issued;
+  }
+}
+
+export interface Answer {
+  issued: IssuedCertificate | null;
+  error: CertificateError | null;
+}
+
+export function subjectOf(name = "test-sa", workloadUid: string | null = "uid-123456"): CertificateSubject {
+  return { id: workloadId("example.org", "default", name)!, workloadUid };
+}
+
+/** The serial, or the text of an error. */
+export function describe(update: IssuedCertificate | CertificateError): string {
+  return update instanceof CertificateError ? update.message : update.serial;
+}
