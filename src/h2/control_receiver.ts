@@ -6,7 +6,7 @@ import { FLAG_ACK, getUint31, getUint32 } from "./frame.ts";
 import { DRAIN_PING, type Keepalive, KEEPALIVE_PING } from "./keepalive.ts";
 import { ErrorCode } from "./seam.ts";
 import { ShutdownState } from "./shutdown.ts";
-import type { H2Stream } from "./stream.ts";
+import type { OpenStream } from "./open_stream.ts";
 import { WaitingFor } from "./wait_queue.ts";
 import { Work } from "./work.ts";
 
@@ -144,7 +144,7 @@ export class ControlReceiver {
     return true;
   }
 
-  private wakeForOwnWindow(stream: H2Stream): void {
+  private wakeForOwnWindow(stream: OpenStream): void {
     if (stream.waitingFor === WaitingFor.STREAM_WINDOW && stream.sendWindow.available > 0) stream.wake();
   }
 }

@@ -6,11 +6,11 @@ import { failure, reasonText } from "./failure.ts";
 import { ConnectionCredit, INITIAL_WINDOW, SendWindow } from "./flow.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import type { H2Memory } from "./memory.ts";
+import type { OpenStream } from "./open_stream.ts";
 import { OutputBuffer, type OutputOwner } from "./output.ts";
 import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options, type Millis } from "./seam.ts";
 import { PeerSettings } from "./settings.ts";
 import { Shutdown } from "./shutdown.ts";
-import type { H2Stream } from "./stream.ts";
 import { WaitingFor, WaitQueue } from "./wait_queue.ts";
 import { Work } from "./work.ts";
 
@@ -36,7 +36,7 @@ export class Core implements OutputOwner {
   phase: Phase;
   readonly isServer: boolean;
   /** By id. */
-  readonly streams = new NumberMap<H2Stream>();
+  readonly streams = new NumberMap<OpenStream>();
   readonly closed = new ClosedStreams();
   readonly peer: PeerSettings;
   readonly shutdown: Shutdown;
@@ -62,7 +62,7 @@ export class Core implements OutputOwner {
   /** Bytes that may be gathered for the transport: `Connection.limitGathered`. */
   gatherLimit = Infinity;
   /** Whose reservation is the current one. */
-  reservedBy: H2Stream | null = null;
+  reservedBy: OpenStream | null = null;
   /** SETTINGS frames of ours that the peer has not acknowledged. */
   settingsUnacknowledged = 0;
   /** How it ended, while streams are left that do not know it yet. */
@@ -70,7 +70,7 @@ export class Core implements OutputOwner {
   /** A breach found outside `receive`: carried out at the next entry into the connection. */
   private doom: string | null = null;
   /** Streams that got bytes or their end in this pass. */
-  private readonly touched: H2Stream[] = [];
+  private readonly touched: OpenStream[] = [];
 
   constructor(
     readonly options: H2Options,
@@ -123,9 +123,9 @@ export class Core implements OutputOwner {
   }
 
   /** `onFlush` is owed to the stream at the end of the pass. */
-  touch(stream: H2Stream): void {
-    if (stream.touched) return;
-    stream.touched = true;
+  touch(stream: OpenStream): void {
+    if (stream.needsFlush) return;
+    stream.needsFlush = true;
     this.touched.push(stream);
   }
 
@@ -150,9 +150,9 @@ export class Core implements OutputOwner {
   }
 
   /** The stream has left the game; late frames are judged by `closing`. */
-  forget(stream: H2Stream, closing: Closing): void {
+  forget(stream: OpenStream, closing: Closing): void {
     this.streams.delete(stream.id);
-    stream.forgotten();
+    stream.onRemoved();
     this.closed.add(stream.id, closing, stream.receiveWindow.available);
   }
 

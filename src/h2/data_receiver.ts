@@ -4,12 +4,12 @@ import type { Core } from "./core.ts";
 import { BREACH } from "./flow.ts";
 import { FLAG_END_STREAM, FLAG_PADDED } from "./frame.ts";
 import { ErrorCode } from "./seam.ts";
-import type { H2Stream } from "./stream.ts";
+import type { OpenStream } from "./open_stream.ts";
 import { mayReceive } from "./stream_state.ts";
 
 export class DataReceiver {
   /** Where the payload goes; null: nowhere. */
-  private stream: H2Stream | null = null;
+  private stream: OpenStream | null = null;
   private endStream = false;
   /** The pad length, first byte of a padded frame, has not come yet. */
   private padUnknown = false;
@@ -59,7 +59,7 @@ export class DataReceiver {
   }
 
   /** May the stream take this frame? If not, it is reset and the payload goes nowhere. */
-  private admit(stream: H2Stream, length: number): boolean {
+  private admit(stream: OpenStream, length: number): boolean {
     const core = this.core;
     if (!mayReceive(stream.state)) {
       core.streamError(stream.id, ErrorCode.STREAM_CLOSED, "DATA after END_STREAM");
@@ -113,7 +113,7 @@ export class DataReceiver {
     this.payloadLeft -= padding;
     this.paddingLeft = padding;
     core.announceCredit(0, core.credit.discard(padding + 1));
-    if (this.stream !== null) this.stream.giveBack(padding + 1);
+    if (this.stream !== null) this.stream.returnCredit(padding + 1);
     if (this.payloadLeft > 0 || this.endStream) return true;
     return core.charge(core.budgets.emptyData);
   }
@@ -124,7 +124,7 @@ export class DataReceiver {
       core.announceCredit(0, core.credit.discard(length));
       return;
     }
-    if (stream.promised >= 0 && !this.countPromised(stream, length)) {
+    if (stream.bodyLeft >= 0 && !this.countBody(stream, length)) {
       core.announceCredit(0, core.credit.discard(length));
       return;
     }
@@ -141,9 +141,9 @@ export class DataReceiver {
   }
 
   /** RFC 9113 §8.1.1: a body of another length than content-length makes the request malformed. */
-  private countPromised(stream: H2Stream, length: number): boolean {
-    stream.promised -= length;
-    if (stream.promised >= 0) return true;
+  private countBody(stream: OpenStream, length: number): boolean {
+    stream.bodyLeft -= length;
+    if (stream.bodyLeft >= 0) return true;
     this.core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body longer than content-length");
     return false;
   }
@@ -152,7 +152,7 @@ export class DataReceiver {
     const core = this.core, stream = this.stream;
     this.stream = null;
     if (stream === null || stream.closed || !this.endStream) return !core.ended;
-    if (stream.promised > 0) {
+    if (stream.bodyLeft > 0) {
       return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
     }
     stream.receiveEnd();

@@ -5,6 +5,7 @@ import { FLAG_END_HEADERS, FLAG_END_STREAM, FLAG_PADDED, FLAG_PRIORITY, getUint3
 import { HpackDecoder, type HpackFault, isFault } from "./hpack/decoder.ts";
 import { flawInRequest, flawInTrailers, promisedLength, statusOf } from "./message.ts";
 import { ErrorCode, type HeaderList } from "./seam.ts";
+import type { OpenStream } from "./open_stream.ts";
 import { H2Stream } from "./stream.ts";
 import { mayReceive } from "./stream_state.ts";
 import { BLOCK_BYTES, Work } from "./work.ts";
@@ -94,7 +95,7 @@ export class HeaderReceiver {
       : core.fail(ErrorCode.PROTOCOL_ERROR, "HEADERS on an idle stream");
   }
 
-  private forStream(stream: H2Stream, decoded: HeaderList | HpackFault): boolean {
+  private forStream(stream: OpenStream, decoded: HeaderList | HpackFault): boolean {
     const core = this.core;
     if (!mayReceive(stream.state)) {
       return core.streamError(stream.id, ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM");
@@ -123,18 +124,18 @@ export class HeaderReceiver {
   }
 
   /** Trailers are checked and dropped: a tunnel has none. */
-  private trailers(stream: H2Stream, headers: HeaderList): boolean {
+  private trailers(stream: OpenStream, headers: HeaderList): boolean {
     const core = this.core;
     const flaw = this.endStream ? flawInTrailers(headers) : "second HEADERS without END_STREAM";
     if (flaw !== null) return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, flaw);
-    if (stream.promised > 0) {
+    if (stream.bodyLeft > 0) {
       return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
     }
     stream.receiveEnd();
     return !core.ended;
   }
 
-  private response(stream: H2Stream, headers: HeaderList): boolean {
+  private response(stream: OpenStream, headers: HeaderList): boolean {
     const core = this.core, status = statusOf(headers);
     if (typeof status === "string") return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, status);
     if (status < 200) {
@@ -172,12 +173,12 @@ export class HeaderReceiver {
     const stream = new H2Stream(core, streamId);
     core.work += Work.STREAM;
     core.streams.set(streamId, stream);
-    stream.promised = promised;
+    stream.bodyLeft = promised;
     stream.headersReceived = true;
     const end = this.endStream;
-    if (end) stream.requestEnded();
+    if (end) stream.markRequestEnded();
     core.handler.onRequest(stream, headers, end);
-    if (end && !stream.closed) stream.tellEnd();
+    if (end && !stream.closed) stream.notifyEnd();
     return !core.ended;
   }
 
@@ -187,7 +188,7 @@ export class HeaderReceiver {
     const stream = new H2Stream(core, streamId);
     core.work += Work.STREAM;
     core.streams.set(streamId, stream);
-    if (this.endStream) stream.requestEnded();
+    if (this.endStream) stream.markRequestEnded();
     stream.respond([[":status", "431"]], true);
     // The rest of the request is ignored (RFC 9113 §8.1).
     if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);

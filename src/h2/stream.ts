@@ -2,10 +2,11 @@
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
 import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
-import type { ErrorCode, H2Failure, HeaderList, Reservation, Stream, StreamHandler } from "./seam.ts";
+import type { OpenStream } from "./open_stream.ts";
+import type { ErrorCode, H2Failure, HeaderList, Reservation, StreamHandler } from "./seam.ts";
 import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
 import { RecentBytes, SPARSE_ROOM } from "./recent_bytes.ts";
-import { type Waiter, WaitingFor } from "./wait_queue.ts";
+import { type QueuedStream, WaitingFor } from "./wait_queue.ts";
 import { WindowGrowth } from "./window_growth.ts";
 
 /** ms. With shorter round trips the initial window is large enough for any rate that a proxy reaches. */
@@ -22,7 +23,7 @@ const NO_HANDLER: StreamHandler = {
   onReset: nothing,
 };
 
-export class H2Stream implements Stream, Waiter {
+export class H2Stream implements OpenStream {
   handler: StreamHandler = NO_HANDLER;
   state = StreamState.OPEN;
   readonly sendWindow: SendWindow;
@@ -30,12 +31,12 @@ export class H2Stream implements Stream, Waiter {
   headersSent = false;
   headersReceived = false;
   /** Body bytes that content-length still promises, or -1. */
-  promised = -1;
+  bodyLeft = -1;
   /** `onFlush` is owed. */
-  touched = false;
+  needsFlush = false;
   waitingFor = WaitingFor.NOTHING;
-  waitNext: Waiter | null = null;
-  waitPrevious: Waiter | null = null;
+  waitNext: QueuedStream | null = null;
+  waitPrevious: QueuedStream | null = null;
   /** Bytes handed on and not released. */
   private unreleased = 0;
   /** Only on paths with a long round trip. */
@@ -133,7 +134,7 @@ export class H2Stream implements Stream, Waiter {
   // The rest is for the connection.
 
   /** Called when the connection has removed this stream. */
-  forgotten(): void {
+  onRemoved(): void {
     this.growth?.end();
   }
 
@@ -145,29 +146,29 @@ export class H2Stream implements Stream, Waiter {
   }
 
   /** Credit of bytes that the owner does not see: padding. */
-  giveBack(length: number): void {
+  returnCredit(length: number): void {
     if (mayReceive(this.state)) this.core.announceCredit(this.id, this.receiveWindow.giveBack(length));
   }
 
   /** The peer's END_STREAM, after all payload. */
   receiveEnd(): void {
     this.ended(StreamEvent.END_RECEIVED);
-    this.tellEnd();
+    this.notifyEnd();
   }
 
   /** The request came with END_STREAM: true before `onRequest`, told behind it. */
-  requestEnded(): void {
+  markRequestEnded(): void {
     this.ended(StreamEvent.END_RECEIVED);
   }
 
-  tellEnd(): void {
+  notifyEnd(): void {
     this.core.touch(this);
     this.handler.onEnd();
   }
 
   flush(): void {
-    if (!this.touched) return;
-    this.touched = false;
+    if (!this.needsFlush) return;
+    this.needsFlush = false;
     this.handler.onFlush();
   }
 
@@ -199,7 +200,7 @@ export class H2Stream implements Stream, Waiter {
   }
 
   private drop(closing: Closing): void {
-    this.touched = false;
+    this.needsFlush = false;
     if (!this.closed) {
       this.state = nextState(this.state, StreamEvent.RESET);
       this.waitFor(WaitingFor.NOTHING);

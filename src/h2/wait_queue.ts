@@ -11,17 +11,17 @@ export enum WaitingFor {
 }
 
 /** Links inside the waiting object itself: joining and leaving allocate nothing, and leaving costs no search. */
-export interface Waiter {
+export interface QueuedStream {
   waitingFor: WaitingFor;
-  waitNext: Waiter | null;
-  waitPrevious: Waiter | null;
+  waitNext: QueuedStream | null;
+  waitPrevious: QueuedStream | null;
   /** It may go on. Has left the queue already. */
   wake(): void;
 }
 
 export class WaitQueue {
-  private first: Waiter | null = null;
-  private last: Waiter | null = null;
+  private first: QueuedStream | null = null;
+  private last: QueuedStream | null = null;
   private count = 0;
 
   constructor(private readonly what: WaitingFor) {}
@@ -31,7 +31,7 @@ export class WaitQueue {
   }
 
   /** To the end of the queue, unless it is in it already. */
-  add(waiter: Waiter): void {
+  add(waiter: QueuedStream): void {
     if (waiter.waitingFor === this.what) return;
     waiter.waitingFor = this.what;
     waiter.waitPrevious = this.last;
@@ -41,7 +41,7 @@ export class WaitQueue {
     this.count++;
   }
 
-  remove(waiter: Waiter): void {
+  remove(waiter: QueuedStream): void {
     if (waiter.waitingFor !== this.what) return;
     const { waitPrevious, waitNext } = waiter;
     if (waitPrevious === null) this.first = waitNext;
@@ -54,7 +54,7 @@ export class WaitQueue {
   }
 
   /** Takes the first one out, or null. */
-  shift(): Waiter | null {
+  shift(): QueuedStream | null {
     const waiter = this.first;
     if (waiter !== null) this.remove(waiter);
     return waiter;

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { type Waiter, WaitingFor, WaitQueue } from "./wait_queue.ts";
+import { type QueuedStream, WaitingFor, WaitQueue } from "./wait_queue.ts";
 
-class Numbered implements Waiter {
+class Numbered implements QueuedStream {
   waitingFor = WaitingFor.NOTHING;
-  waitNext: Waiter | null = null;
-  waitPrevious: Waiter | null = null;
+  waitNext: QueuedStream | null = null;
+  waitPrevious: QueuedStream | null = null;
   constructor(readonly number: number) {}
   wake(): void {}
 }
