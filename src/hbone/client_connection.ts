@@ -1,12 +1,6 @@
 /**
- * One HTTP/2 connection to a peer, from the wish to its end.
- *
- *     credential ──▶ dialing ──▶ handshake ──▶ open ──▶ ended ──▶ closed
- *         │  └──── over a tunnel ────▲ │                              ▲
- *         └─────────────┴──────────────┴─ failure ────────────────────┘
- *
- * "open" begins with our preface; requests may be sent at once. A GOAWAY or `drain` only stops new requests. In
- * "ended" the last frames leave.
+ * One HTTP/2 connection to a peer, from the request for a certificate to the closed socket. Its states are drawn in
+ * `client_state.ts`.
  */
 import { H2Connection } from "../h2/connection.ts";
 import { spreadInterval } from "../h2/keepalive.ts";
@@ -22,6 +16,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions, Millis, Timer } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
+import { ClientState, ClientTransition, hasHttp2, isConnecting, nextClientState } from "./client_state.ts";
 import type { Credential, Credentials } from "./credentials.ts";
 import { afterExpiry } from "./expiry.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
@@ -29,12 +24,14 @@ import { prefaceFailure, REVOKED, WITHDRAWN } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
+/** Where a connection leads, and who must answer there. */
 export interface Peer {
   readonly address: SocketAddress;
-  /** Any of these may answer. */
+  /** The peer must prove one of these identities. */
   readonly expected: readonly SpiffeId[];
 }
 
+/** Settings of each connection that we make. */
 export interface ClientSettings {
   readonly dial: DialOptions;
   readonly handshakeTimeout: Millis;
@@ -43,40 +40,43 @@ export interface ClientSettings {
   readonly wallClock: () => number;
 }
 
+/** Implemented by the owner of a connection. After `close` none of these is called. */
 export interface ClientEvents {
+  /** The handshake is done and our preface is queued: requests may be sent. */
   onOpen(): void;
-  /** Never opened. */
+  /**
+   * The connection failed before the peer's SETTINGS arrived, and is closed. Also called after `onOpen`, where the peer
+   * ended the connection in place of its SETTINGS.
+   */
   onOpenFailure(failure: TunnelFailure): void;
-  /** Was open; its streams have been told, its socket is closed. */
+  /** The connection was open and has ended: the handlers of its streams were called before, its socket is closed. */
   onClosed(failure: H2Failure): void;
 }
 
+/** One connection to a peer. The owner calls {@link start} or {@link startOver} once. */
 export class ClientConnection implements ConnectionHandler {
   readonly peer: Peer;
   readonly #loop: Loop;
   readonly #settings: ClientSettings;
   readonly #events: ClientEvents;
   readonly #peers: KnownPeers;
-  #unwatch: () => void = () => {};
-  #abort: () => void = () => {};
+  #state = ClientState.AWAITING_CREDENTIAL;
+  /** Cancels what the current state waits for: the credential, the dial, the handshake, changes of certificates. */
+  #cancel: () => void = () => {};
   #h2: H2Connection | null = null;
   #transport: Transport | null = null;
-  /** The credential came. */
-  #begun = false;
-  #closed = false;
-  #ended = false;
-  #settled = false;
-  #leaving = false;
-  /** How it ended by itself. */
-  #end: H2Failure | null = null;
-  /** The peer as verified, and the session's parameters; null before "open". */
+  /** Tells the owner how HTTP/2 ended; set in ENDED and called when the socket is closed. */
+  #reportEnd: () => void = () => {};
+  /** The peer as verified, and the session's parameters; null before `onOpen`. */
   tls: TlsPeer | null = null;
+  /** The identity that the peer has proved; null before the handshake. */
   peerId: SpiffeId | null = null;
   /** ms since the epoch: when the first certificate of either side expires. */
   #notAfter = Infinity;
   #credential: Credential | null = null;
+  /** When the last stream was opened, or the connection. */
   lastUsed: Millis = 0;
-  /** The pool's, for the release of a connection that is not used. */
+  /** Set by the pool: closes the connection when it is unused for long. */
   releaseTimer: Timer | null = null;
 
   constructor(loop: Loop, peer: Peer, settings: ClientSettings, peers: KnownPeers, events: ClientEvents) {
@@ -87,73 +87,81 @@ export class ClientConnection implements ConnectionHandler {
     this.#events = events;
   }
 
-  /** Events may come before this returns. */
+  /** Dials the peer with the certificate of `source`. Events may be called before this returns. */
   start(credentials: Credentials, source: SpiffeId): void {
     this.#obtain(credentials, source, (credential) => this.#dial(credential), () => {});
   }
 
-  /** The same over a stream that is there: a tunnel through a gateway. Whatever becomes of it, it is closed here. */
+  /** Connects over `plain`, a tunnel through a gateway, instead of dialling. Closes `plain` in every case. */
   startOver(plain: Duplex, credentials: Credentials, source: SpiffeId): void {
     this.#obtain(credentials, source, (credential) => this.#secure(plain, credential), () => plain.close());
   }
 
-  #obtain(credentials: Credentials, source: SpiffeId, go: (credential: Credential) => void, drop: () => void): void {
+  /** Gets the certificate of `source`, then calls `proceed`. `discard` is called where that does not happen. */
+  #obtain(
+    credentials: Credentials,
+    source: SpiffeId,
+    proceed: (credential: Credential) => void,
+    discard: () => void,
+  ): void {
     const stop = credentials.get(source, {
       onCredential: (credential) => {
-        if (this.#ended) return;
-        this.#begun = true;
-        go(credential);
+        if (this.#state === ClientState.AWAITING_CREDENTIAL) proceed(credential);
       },
       onCredentialFailure: (message) => {
-        if (this.#ended) return;
-        drop();
+        if (this.#state !== ClientState.AWAITING_CREDENTIAL) return;
+        discard();
         this.#fail(identityFailure(message));
       },
     });
-    if (this.#ended || this.#begun) return;
-    this.#abort = () => {
+    if (this.#state !== ClientState.AWAITING_CREDENTIAL) return;
+    this.#cancel = () => {
       stop();
-      drop();
+      discard();
     };
   }
 
+  /** The connection is being made: `onOpen` or `onOpenFailure` will be called. */
   get isConnecting(): boolean {
-    return this.#h2 === null && !this.#ended;
+    return isConnecting(this.#state);
   }
 
+  /** `onOpen` was called, and HTTP/2 has not ended. */
   get isOpen(): boolean {
-    return this.#h2 !== null && !this.#ended;
+    return hasHttp2(this.#state);
   }
 
   get streamCount(): number {
     return this.#h2?.streamCount ?? 0;
   }
 
+  /** {@link open} would succeed. */
   get canOpen(): boolean {
-    return !this.#ended && (this.#h2?.canOpen ?? false);
+    return hasHttp2(this.#state) && (this.#h2?.canOpen ?? false);
   }
 
-  /** The peer has sent a GOAWAY, or all is over. */
-  get refusesMore(): boolean {
-    return this.#ended || this.#leaving;
+  /** The peer takes no new requests: it has sent GOAWAY, or the connection has ended. */
+  get refusesRequests(): boolean {
+    return this.#state >= ClientState.GOING_AWAY;
   }
 
+  /** Sends a CONNECT with these headers. Null: {@link canOpen} is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
     this.lastUsed = this.#loop.network.now();
     return this.#h2?.open(headers, handler) ?? null;
   }
 
-  /** No new streams; ends with the last one. */
+  /** Sends GOAWAY: no new streams; the connection ends with its last one. */
   drain(): void {
     this.#h2?.drain(this.#loop.network.now());
     this.#transport?.deadlineMoved();
   }
 
-  /** Ends at once, whatever its state. Streams are told, `ClientEvents` are not. */
+  /** Ends the connection at once, whatever its state. Its streams get `onReset`; no {@link ClientEvents} follow. */
   close(): void {
-    this.#closed = this.#ended = true;
-    this.#unwatch();
-    this.#abort();
+    if (this.#state === ClientState.CLOSED) return;
+    this.#change(ClientTransition.CLOSED);
+    this.#cancel();
     this.#h2?.transportEnded("the connection was closed");
     this.#transport?.close();
   }
@@ -167,36 +175,44 @@ export class ClientConnection implements ConnectionHandler {
   }
 
   onSettings(): void {
-    this.#settled = true;
+    this.#change(ClientTransition.SETTINGS);
   }
 
   onGoAway(): void {
-    this.#leaving = true;
+    this.#change(ClientTransition.GOAWAY);
   }
 
   onEnd(failure: H2Failure): void {
-    this.#ended = true;
-    this.#end = failure;
-    this.#unwatch();
+    if (this.#state === ClientState.CLOSED) return;
+    this.#reportEnd = this.#state === ClientState.AWAITING_SETTINGS
+      ? () => this.#events.onOpenFailure(prefaceFailure(failure))
+      : () => this.#events.onClosed(failure);
+    this.#change(ClientTransition.HTTP2_ENDED);
+    this.#cancel();
     this.#transport?.connectionEnded();
   }
 
   #transportClosed(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#settled) this.#events.onClosed(this.#end!);
-    else this.#events.onOpenFailure(prefaceFailure(this.#end!));
+    if (this.#state === ClientState.CLOSED) return;
+    this.#change(ClientTransition.CLOSED);
+    this.#reportEnd();
+  }
+
+  #change(transition: ClientTransition): void {
+    this.#state = nextClientState(this.#state, transition);
   }
 
   #dial(credential: Credential): void {
+    this.#change(ClientTransition.DIAL);
     const dial = this.#loop.network.dial(this.peer.address, this.#settings.dial, {
       onConnect: (plain) => this.#secure(plain, credential),
       onDialFailure: (ending) => this.#fail(dialFailure(ending)),
     });
-    this.#abort = () => dial.abort();
+    this.#cancel = () => dial.abort();
   }
 
   #secure(plain: Duplex, credential: Credential): void {
+    this.#change(ClientTransition.HANDSHAKE);
     try {
       const handshake = this.#loop.network.secure(
         plain,
@@ -204,20 +220,21 @@ export class ClientConnection implements ConnectionHandler {
         "client",
         this.#settings.handshakeTimeout,
         {
-          accept: (chain) => this.#judge(chain, credential),
+          accept: (chain) => this.#accept(chain, credential),
           explain: (leaf) => explainLeaf(leaf, credential.trust, this.#settings.wallClock()),
           onSecure: (duplex, peer) => this.#start(duplex, peer),
           onSecureFailure: (ending) => this.#fail(handshakeFailure(ending)),
         },
       );
-      this.#abort = () => handshake.abort();
+      this.#cancel = () => handshake.abort();
     } catch (error) {
       plain.close();
       this.#fail(contextFailure(error instanceof Error ? error.message : String(error)));
     }
   }
 
-  #judge(chain: readonly Uint8Array[], credential: Credential) {
+  /** Verifies the peer in the middle of the handshake. Returns null, or why it is refused. */
+  #accept(chain: readonly Uint8Array[], credential: Credential) {
     const verdict = this.#verify(chain, credential.trust);
     if (isRefusal(verdict)) return verdict;
     this.#credential = credential;
@@ -233,7 +250,8 @@ export class ClientConnection implements ConnectionHandler {
 
   #start(duplex: Duplex, peer: TlsPeer): void {
     const { network, h2, random } = this.#loop;
-    this.#abort = () => {};
+    this.#change(ClientTransition.PREFACE_SENT);
+    this.#cancel = () => {};
     this.tls = peer;
     this.lastUsed = network.now();
     const defaults = defaultOptions("client");
@@ -242,28 +260,28 @@ export class ClientConnection implements ConnectionHandler {
     this.#h2 = new H2Connection(options, this, h2, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
-    this.#watch(peer);
+    this.#watchCertificates(peer);
     this.#events.onOpen();
   }
 
-  /** Until it has ended. */
-  #watch({ chain }: TlsPeer): void {
-    const unwatch = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
-    const forget = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
-    const ignore = this.#credential?.watch((trust, cut) => {
+  /** Reacts to changes of what both certificates are worth, until HTTP/2 has ended. */
+  #watchCertificates({ chain }: TlsPeer): void {
+    const stopRevocation = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
+    const stopExpiry = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
+    const stopTrust = this.#credential?.watch((trust, cut) => {
       if (cut) return this.#transport?.abandon(WITHDRAWN);
       if (trust === null || isRefusal(this.#verify(chain, trust))) this.drain();
     });
-    this.#unwatch = () => {
-      unwatch();
-      forget();
-      ignore?.();
+    this.#cancel = () => {
+      stopRevocation();
+      stopExpiry();
+      stopTrust?.();
     };
   }
 
   #fail(failure: TunnelFailure): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#state >= ClientState.ENDED) return;
+    this.#change(ClientTransition.CLOSED);
     this.#events.onOpenFailure(failure);
   }
 }

@@ -7,28 +7,17 @@
  * The outer one comes from the pool and ends at the gateway, which passes on what it cannot read. The inner connection
  * proves both ends to each other and carries this one stream, so that the other network chooses anew each time.
  */
-import type { H2Failure, HeaderList, Stream } from "../h2/seam.ts";
+import type { H2Failure, Stream } from "../h2/seam.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { ClientConnection, type ClientEvents } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { innerFailure, noRoomFailure, type TunnelFailure } from "./failure.ts";
 import type { Loop } from "./loop.ts";
-import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
-import type { PoolSettings, TunnelRequest } from "./pool.ts";
+import { OpeningTunnel, SINGLE_ATTEMPT, type TunnelEvents } from "./opening_tunnel.ts";
+import type { PoolSettings } from "./pool_settings.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
-
-export interface NestedRequest {
-  /** To the gateway. */
-  readonly outer: TunnelRequest;
-  /** Who may answer behind it; empty: nobody. */
-  readonly expected: readonly SpiffeId[];
-  /** Of the inner CONNECT. */
-  readonly headers: HeaderList;
-  /** What is called, for the log. */
-  readonly service: string;
-}
+import type { NestedRequest } from "./tunnel_request.ts";
 
 /** Of the pool that the outer tunnel comes from. */
 export interface NestedParts {
@@ -79,13 +68,15 @@ export class NestedTunnel implements ClientEvents {
   onOpen(): void {
     const { loop, settings } = this.#parts;
     settings.onConnected?.(this.#connection);
-    this.#inner = new OpeningTunnel(loop.network, settings.responseTimeout, this.#request.headers, {
+    const events: TunnelEvents = {
       onTunnel: (stream, answer, connection) => {
         this.#settled = true;
         this.#events.onTunnel(stream, answer, connection);
       },
       onTunnelFailure: (failure) => this.#failInside(failure),
-    });
+    };
+    const { headers } = this.#request;
+    this.#inner = new OpeningTunnel(loop.network, settings.responseTimeout, headers, events, SINGLE_ATTEMPT);
     if (!this.#inner.openOn(this.#connection)) this.#failInside(noRoomFailure());
   }
 

@@ -1,13 +1,14 @@
 /**
- * A CONNECT on its way: waiting for a connection, then for the peer's answer, within a time limit.
+ * A CONNECT until the peer has answered it: waiting for a connection, then for the answer, within a time limit.
  *
- *     waiting ──openOn──▶ asked ──200──▶ handed over
- *      │  ▲                 │ │
- *      │  └──── again ──────┘ │   once, where the peer leaves and has not answered
- *      └──────────────────────┴── abort / fail / timeout / other status / reset ──▶ done
- *
- * A peer that drains may not take what had been sent when its GOAWAY came, and some never answer it (observed O38).
- * Before a 200 no byte of the application has left, so that the request can be made elsewhere (RFC 9113 §8.7).
+ * ```
+ *  waiting ──openOn──▶ requested ──200──▶ settled: onTunnel
+ *   │  ▲                 │ │
+ *   │  └── placeAgain ───┘ │   once, where the peer takes no more requests and has not answered
+ *   └──────────────────────┴── abort, fail, timeout, another status, reset ──▶ settled
+ * ```
+ * A peer that drains may drop what had been sent when its GOAWAY arrived, and some never answer it (observed O38).
+ * Before a 200 no byte of the application has been sent, so the request can be made elsewhere (RFC 9113 §8.7).
  */
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import type { Millis, Scheduler, Timer } from "../net/network.ts";
@@ -15,88 +16,111 @@ import type { ClientConnection } from "./client_connection.ts";
 import { headerValue } from "./connect_headers.ts";
 import { requestFailure, responseTimeout, statusFailure, type TunnelFailure } from "./failure.ts";
 
+/** How a CONNECT went: one of the two is called, unless the caller aborts it before. */
 export interface TunnelEvents {
-  /** The peer said 200. Set `stream.handler` before returning. */
+  /** The peer answered 200 with the headers `answer`. Set `stream.handler` before returning. */
   onTunnel(stream: Stream, answer: HeaderList, connection: ClientConnection): void;
   onTunnelFailure(failure: TunnelFailure): void;
 }
 
-/** How long a peer that has sent a GOAWAY may leave a request unanswered. */
-const PATIENCE: Millis = 1000;
+/** Finds connections for a tunnel: the pool. */
+export interface TunnelPlacement {
+  /** Puts the tunnel on another connection, or lets it wait for one. False: not possible any more. */
+  placeAgain(): boolean;
+  /** Called once, when the tunnel waits for nothing any more. */
+  onSettled(): void;
+}
 
+/** For a tunnel that has a connection of its own: it is requested once. */
+export const SINGLE_ATTEMPT: TunnelPlacement = { placeAgain: () => false, onSettled() {} };
+
+/** How long a peer that has sent GOAWAY may leave a request unanswered. */
+const GOAWAY_TIMEOUT: Millis = 1000;
+
+/** One CONNECT that is not answered yet. */
 export class OpeningTunnel implements StreamHandler {
   readonly #scheduler: Scheduler;
   readonly #timeout: Millis;
   readonly #headers: HeaderList;
   readonly #events: TunnelEvents;
+  readonly #placement: TunnelPlacement;
+  /** How often the request may be repeated. */
+  #repetitions = 1;
+  /** An event was called, or `abort`. */
+  #isSettled = false;
   #timer: Timer | null = null;
   #connection: ClientConnection | null = null;
   #stream: Stream | null = null;
-  #done = false;
-  /** Set by the pool: puts the tunnel on another connection. False when it cannot. */
-  again: (() => boolean) | null = null;
-  /** Set by the pool while it holds the tunnel. */
-  onAbort: () => void = () => {};
 
-  constructor(scheduler: Scheduler, timeout: Millis, headers: HeaderList, events: TunnelEvents) {
+  /** `timeout`: for the answer, in ms, from each {@link openOn}. */
+  constructor(
+    scheduler: Scheduler,
+    timeout: Millis,
+    headers: HeaderList,
+    events: TunnelEvents,
+    placement: TunnelPlacement,
+  ) {
     this.#scheduler = scheduler;
     this.#timeout = timeout;
     this.#headers = headers;
     this.#events = events;
+    this.#placement = placement;
   }
 
-  /** False when the connection takes no more streams. */
+  /** Sends the request on `connection`. False: the connection takes no more streams. */
   openOn(connection: ClientConnection): boolean {
     const stream = connection.open(this.#headers, this);
     if (stream === null) return false;
     this.#connection = connection;
     this.#stream = stream;
-    this.#await(this.#timeout);
+    this.#awaitAnswer(this.#timeout);
     return true;
   }
 
-  #await(left: Millis): void {
-    const next = Math.min(left, PATIENCE);
+  /** Fails after `left` ms. Checks from time to time whether the peer still takes requests. */
+  #awaitAnswer(left: Millis): void {
+    const next = Math.min(left, GOAWAY_TIMEOUT);
     this.#timer = this.#scheduler.after(next, () => {
       if (left === next) this.#giveUp(responseTimeout());
-      else if (!this.#elsewhere()) this.#await(left - next);
+      else if (!this.#requestElsewhere()) this.#awaitAnswer(left - next);
     });
   }
 
-  /** Leaves a connection whose peer takes no more requests. */
-  #elsewhere(): boolean {
-    const { again } = this, stream = this.#stream;
-    if (again === null || this.#connection?.refusesMore !== true) return false;
-    this.again = null;
+  /** Repeats the request on another connection where this one's peer takes no more. False: not possible. */
+  #requestElsewhere(): boolean {
+    const stream = this.#stream;
+    if (this.#repetitions === 0 || this.#connection?.refusesRequests !== true) return false;
+    this.#repetitions--;
     this.#timer?.cancel();
-    if (!again()) return false;
+    if (!this.#placement.placeAgain()) return false;
     stream?.reset(ErrorCode.CANCEL);
     return true;
   }
 
-  /** No event follows. */
+  /** Gives up the request, whatever its state: no event follows. Idempotent. */
   abort(): void {
-    if (this.#done) return;
-    this.#finish();
+    if (this.#isSettled) return;
+    this.#settle();
     this.#stream?.reset(ErrorCode.CANCEL);
   }
 
+  /** Ends the wait for a connection with a failure. */
   fail(failure: TunnelFailure): void {
-    if (this.#done) return;
-    this.#finish();
+    if (this.#isSettled) return;
+    this.#settle();
     this.#events.onTunnelFailure(failure);
   }
 
   onResponse(headers: HeaderList): void {
     const status = headerValue(headers, ":status") ?? "";
     if (status !== "200") return this.#giveUp(statusFailure(status));
-    this.#finish();
+    this.#settle();
     this.#events.onTunnel(this.#stream!, headers, this.#connection!);
   }
 
   onReset(failure: H2Failure): void {
-    const untouched = failure.by === "peer" && failure.code === ErrorCode.REFUSED_STREAM;
-    if (!untouched || !this.#elsewhere()) this.fail(requestFailure(failure));
+    const isUnprocessed = failure.by === "peer" && failure.code === ErrorCode.REFUSED_STREAM;
+    if (!isUnprocessed || !this.#requestElsewhere()) this.fail(requestFailure(failure));
   }
 
   onData(): void {}
@@ -105,14 +129,14 @@ export class OpeningTunnel implements StreamHandler {
   onSendReady(): void {}
 
   #giveUp(failure: TunnelFailure): void {
-    if (this.#done) return;
+    if (this.#isSettled) return;
     this.#stream?.reset(ErrorCode.CANCEL);
     this.fail(failure);
   }
 
-  #finish(): void {
-    this.#done = true;
+  #settle(): void {
+    this.#isSettled = true;
     this.#timer?.cancel();
-    this.onAbort();
+    this.#placement.onSettled();
   }
 }

@@ -5,35 +5,18 @@
  * attempt per key is under way at a time unless more wait than it can carry; when it fails, all who wait for it fail
  * with it (upstream lets them try one after the other: recorded there as a defect).
  */
-import type { HeaderList } from "../h2/seam.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
-import { formatAddress, type Ip } from "../net/address.ts";
+import { formatAddress } from "../net/address.ts";
 import { inPortions } from "../net/in_portions.ts";
 import type { Millis, Timer } from "../net/network.ts";
-import { ClientConnection, type ClientSettings, type Peer } from "./client_connection.ts";
+import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TunnelFailure } from "./failure.ts";
 import type { Loop } from "./loop.ts";
-import { type NestedRequest, NestedTunnel } from "./nested_tunnel.ts";
+import { NestedTunnel } from "./nested_tunnel.ts";
 import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
-
-export interface TunnelRequest {
-  readonly source: SpiffeId;
-  readonly sourceIp: Ip;
-  /** Uid of the workload at the other end. */
-  readonly destination: string;
-  readonly peer: Peer;
-  readonly headers: HeaderList;
-}
-
-export interface PoolSettings extends ClientSettings {
-  readonly maxStreams: number;
-  readonly unusedRelease: Millis;
-  readonly responseTimeout: Millis;
-  /** For the log: `connection.tls` and `peerId` say what was negotiated with whom. */
-  readonly onConnected?: (connection: ClientConnection) => void;
-}
+import type { PoolSettings } from "./pool_settings.ts";
+import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
 /** ms for the last frames of all connections. */
 const LAST_WORDS: Millis = 1000;
@@ -78,13 +61,17 @@ export class Pool {
 
   /** Sends a CONNECT on a connection that fits, made if need be. `abort` the result to give up. */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
-    const tunnel = new OpeningTunnel(this.#loop.network, this.#settings.responseTimeout, request.headers, events);
-    tunnel.again = () => {
-      if (this.#draining) return false;
-      this.#place(tunnel, request);
-      return true;
-    };
-    this.#place(tunnel, request);
+    const { responseTimeout } = this.#settings;
+    const key = keyOf(request);
+    const tunnel: OpeningTunnel = new OpeningTunnel(this.#loop.network, responseTimeout, request.headers, events, {
+      placeAgain: () => {
+        if (this.#draining) return false;
+        this.#place(tunnel, key, request);
+        return true;
+      },
+      onSettled: () => this.#entries.get(key)?.waiting.delete(tunnel),
+    });
+    this.#place(tunnel, key, request);
     return tunnel;
   }
 
@@ -96,12 +83,11 @@ export class Pool {
     return tunnel;
   }
 
-  #place(tunnel: OpeningTunnel, request: TunnelRequest): void {
-    const entry = this.#entry(request);
+  #place(tunnel: OpeningTunnel, key: string, request: TunnelRequest): void {
+    const entry = this.#entry(key);
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
     entry.waiting.add(tunnel);
-    tunnel.onAbort = () => entry.waiting.delete(tunnel);
     if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
   }
 
@@ -142,9 +128,7 @@ export class Pool {
     });
   }
 
-  #entry(request: TunnelRequest): Entry {
-    const { source, sourceIp, destination, peer } = request;
-    const key = `${source} ${sourceIp} ${destination} ${formatAddress(peer.address)} ${peer.expected.join(",")}`;
+  #entry(key: string): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = { key, connections: [], waiting: new Set(), connecting: 0, surplusTimer: null };
@@ -255,4 +239,9 @@ export class Pool {
     };
     connection.releaseTimer = network.after(this.#settings.unusedRelease, check);
   }
+}
+
+/** What a connection must not be shared across. */
+function keyOf({ source, sourceIp, destination, peer }: TunnelRequest): string {
+  return `${source} ${sourceIp} ${destination} ${formatAddress(peer.address)} ${peer.expected.join(",")}`;
 }

@@ -1,7 +1,6 @@
 /** The CONNECTs of outbound connections (`docs/spec/dataplane.md` 1.5, 1.6, 2.4). */
 import { connectHeaders } from "../hbone/connect_headers.ts";
-import type { NestedRequest } from "../hbone/nested_tunnel.ts";
-import type { TunnelRequest } from "../hbone/pool.ts";
+import type { NestedRequest, TunnelRequest } from "../hbone/tunnel_request.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { baggageOf } from "../mesh/headers/baggage.ts";
 import { formatForwarded } from "../mesh/headers/forwarded.ts";
