@@ -17,7 +17,7 @@ export interface NetworkAddresses {
 }
 
 export function networkAddresses(environment: Environment, files: ConfigFiles): NetworkAddresses {
-  const ipv6 = environment.bool("IPV6_ENABLED", true);
+  const ipv6 = environment.bool("IPV6_ENABLED");
   const loopback = ipv6 ? loopbackIpv6(files) : { enabled: false, warnings: [] };
   return {
     ipv6,

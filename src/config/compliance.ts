@@ -10,7 +10,7 @@ const POLICIES = ["pqc", "fips-140-2", "fips-140-3"];
 
 /** For operators, to be logged as warnings. */
 export function complianceWarnings(environment: Environment, config: Omit<Config, "warnings">): string[] {
-  const policy = environment.get("COMPLIANCE_POLICY") ?? "";
+  const policy = environment.text("COMPLIANCE_POLICY");
   if (policy === "") return [];
   if (!POLICIES.includes(policy)) {
     return [`COMPLIANCE_POLICY=${policy} is not known, so it is ignored; known are ${POLICIES.join(", ")}`];

@@ -6,9 +6,7 @@ import type { ConfigFiles } from "./files.ts";
 import type { ProxyConfig } from "./proxy_config.ts";
 import { controlPlaneUri } from "./uri.ts";
 
-const ROOTS = "./var/run/secrets/istio/root-cert.pem";
 const TOKEN = "./var/run/secrets/tokens/istio-token";
-const SECRET_TTL = 86_400_000;
 
 /**
  * Addresses and trust are checked at once, the rest when the returned functions are called: the order in which
@@ -23,26 +21,26 @@ export function controlPlane(
   const fallback = environment.has("KUBERNETES_SERVICE_HOST")
     ? "https://istiod.istio-system.svc:15012"
     : "https://localhost:15012";
-  const xdsAddress = controlPlaneUri(environment.get("XDS_ADDRESS") ?? mesh.discoveryAddress ?? fallback);
-  const fake = environment.bool("FAKE_CA", false);
-  const caAddress = fake ? null : controlPlaneUri(environment.get("CA_ADDRESS") ?? fallback);
+  const xdsAddress = controlPlaneUri(environment.text("XDS_ADDRESS") ?? mesh.discoveryAddress ?? fallback);
+  const fake = environment.bool("FAKE_CA");
+  const caAddress = fake ? null : controlPlaneUri(environment.text("CA_ADDRESS") ?? fallback);
   const xds = (): XdsSettings => ({
     address: xdsAddress,
-    roots: rootCertificates(environment.get("XDS_ROOT_CA"), files),
-    alternativeHostname: environment.get("ALT_XDS_HOSTNAME"),
+    roots: rootCertificates(environment.text("XDS_ROOT_CA"), files),
+    alternativeHostname: environment.text("ALT_XDS_HOSTNAME"),
     headers: headers(environment, "XDS_HEADER_"),
-    onDemand: environment.bool("XDS_ON_DEMAND", false),
+    onDemand: environment.bool("XDS_ON_DEMAND"),
     local: localState(environment),
     jsonMetadata: jsonMetadata(environment, warn),
   });
   const ca = (): CaSettings => ({
     address: caAddress,
-    roots: rootCertificates(environment.get("CA_ROOT_CA"), files),
-    alternativeHostname: environment.get("ALT_CA_HOSTNAME"),
+    roots: rootCertificates(environment.text("CA_ROOT_CA"), files),
+    alternativeHostname: environment.text("ALT_CA_HOSTNAME"),
     headers: headers(environment, "CA_HEADER_"),
     fake,
     localFiles: localAuthority(environment),
-    secretTtl: environment.duration("SECRET_TTL") ?? SECRET_TTL,
+    secretTtl: environment.duration("SECRET_TTL"),
   });
   return { xds, ca };
 }
@@ -51,22 +49,21 @@ export function controlPlane(
  * An existing path, `SYSTEM`, or PEM text. A text that is neither is a path whose file may still appear: it is read
  * when it is needed. (The native proxy takes it for an empty bundle, and every handshake fails without a word why.)
  */
-function rootCertificates(text: string | null, files: ConfigFiles): RootCertificates {
-  if (text === null) return { kind: "file", path: ROOTS };
+function rootCertificates(text: string, files: ConfigFiles): RootCertificates {
   if (files.exists(text)) return { kind: "file", path: text };
   if (text === "SYSTEM") return { kind: "system" };
   return text.includes("-----BEGIN") ? { kind: "pem", pem: text } : { kind: "file", path: text };
 }
 
 export function parseToken(environment: Environment, files: ConfigFiles): TokenSource | null {
-  const text = environment.get("AUTH_TOKEN");
+  const text = environment.text("AUTH_TOKEN");
   if (text === null) return files.exists(TOKEN) ? { kind: "file", path: TOKEN } : null;
   return files.exists(text) ? { kind: "file", path: text } : { kind: "literal", token: text };
 }
 
 function localState(environment: Environment): LocalState | null {
-  const path = environment.get("LOCAL_XDS_PATH");
-  const yaml = environment.get("LOCAL_XDS");
+  const path = environment.text("LOCAL_XDS_PATH");
+  const yaml = environment.text("LOCAL_XDS");
   if (path !== null && yaml !== null) {
     throw invalidConfiguration("only one of LOCAL_XDS_PATH or LOCAL_XDS may be set");
   }
@@ -75,8 +72,8 @@ function localState(environment: Environment): LocalState | null {
 }
 
 function localAuthority(environment: Environment): CaSettings["localFiles"] {
-  const certificate = environment.get("LOCAL_CA_CERT");
-  const key = environment.get("LOCAL_CA_KEY");
+  const certificate = environment.text("LOCAL_CA_CERT");
+  const key = environment.text("LOCAL_CA_KEY");
   if (certificate === null && key === null) return null;
   if (certificate === null || key === null) {
     throw invalidConfiguration("LOCAL_CA_CERT and LOCAL_CA_KEY must be set together");
@@ -100,7 +97,7 @@ function jsonMetadata(environment: Environment, warn: (text: string) => void): R
 const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 
-function headers(environment: Environment, prefix: string): Header[] {
+function headers(environment: Environment, prefix: "XDS_HEADER_" | "CA_HEADER_"): Header[] {
   return environment.withPrefix(prefix).map(({ name, rest, value }) => {
     const header = rest.toLowerCase();
     if (!HEADER_NAME.test(header) || header.endsWith("-bin")) {

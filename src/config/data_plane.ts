@@ -1,15 +1,18 @@
 /** Settings of listeners, sockets, HTTP/2 and TLS (`docs/spec/config-admin.md` 1.3 to 1.7, 3). */
 import { type Ip, LOOPBACK_V4, parsePort, parseSocketAddress } from "../net/address.ts";
 import type { NetworkAddresses } from "./addresses.ts";
+import type { HTTP2, PORTS } from "./catalogue/network.ts";
+import type { SettingWith } from "./catalogue/settings.ts";
 import type { Http2Settings, ListenerSettings, ProxyMode, ServerAddress, SocketSettings, TlsPolicy } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { invalidConfiguration, invalidVariable } from "./error.ts";
-import type { ProxyConfig } from "./proxy_config.ts";
+import { metadataText, type ProxyConfig } from "./proxy_config.ts";
 import { parseBool } from "./scalars.ts";
 
 /** `PACKET_MARK` of shared mode: keeps the redirection rules from catching our own packets. */
 const SHARED_MARK = 1337;
-const KEEPALIVE = 180_000;
+
+type PortSetting = Exclude<keyof typeof PORTS, "ADMIN_PORT" | "STATS_PORT">;
 
 /**
  * The port variables are ours: they let two proxies share a machine. Port 0 lets the kernel choose, with the port
@@ -20,13 +23,13 @@ export function listenerSettings(
   mesh: ProxyConfig,
   { wildcard, localhostIpv6 }: NetworkAddresses,
 ): ListenerSettings {
-  const at = (ip: Ip, name: string, port: number) => ({ ip, port: environment.u16(name, port) });
+  const at = (ip: Ip, name: PortSetting) => ({ ip, port: environment.u16(name) });
   const server = (address: ReturnType<typeof at>): ServerAddress => ({ kind: "address", address });
-  const dns = dnsAddress(mesh.metadata["DNS_PROXY_ADDR"], localhostIpv6);
-  const socks5 = environment.bool("UNSTABLE_ENABLE_SOCKS5", false) ? at(LOOPBACK_V4, "SOCKS5_PORT", 15080) : null;
-  const inbound = at(wildcard, "INBOUND_PORT", 15008);
-  const outbound = at(wildcard, "OUTBOUND_PORT", 15001);
-  const inboundPlaintext = at(wildcard, "INBOUND_PLAINTEXT_PORT", 15006);
+  const dns = dnsAddress(metadataText(mesh, "ISTIO_META_DNS_PROXY_ADDR"), localhostIpv6);
+  const socks5 = environment.bool("UNSTABLE_ENABLE_SOCKS5") ? at(LOOPBACK_V4, "SOCKS5_PORT") : null;
+  const inbound = at(wildcard, "INBOUND_PORT");
+  const outbound = at(wildcard, "OUTBOUND_PORT");
+  const inboundPlaintext = at(wildcard, "INBOUND_PLAINTEXT_PORT");
   const ports = [inbound, outbound, inboundPlaintext, socks5].map((address) => address?.port ?? 0);
   return {
     outbound,
@@ -37,16 +40,15 @@ export function listenerSettings(
     admin: {
       kind: "localhost",
       ipv6: localhostIpv6,
-      port: environment.u16("ADMIN_PORT", mesh.adminPort ?? 15000),
+      port: environment.u16("ADMIN_PORT") ?? mesh.adminPort ?? 15000,
     },
-    stats: server(at(wildcard, "STATS_PORT", mesh.statsPort ?? 15020)),
-    readiness: server(at(wildcard, "READINESS_PORT", 15021)),
+    stats: server({ ip: wildcard, port: environment.u16("STATS_PORT") ?? mesh.statsPort ?? 15020 }),
+    readiness: server(at(wildcard, "READINESS_PORT")),
     illegalPorts: ports.filter((port) => port !== 0),
   };
 }
 
-function dnsAddress(text: string | undefined, ipv6: boolean): ServerAddress {
-  if (text === undefined) return { kind: "localhost", ipv6, port: 15053 };
+function dnsAddress(text: string, ipv6: boolean): ServerAddress {
   const host = /^localhost:(.*)$/.exec(text)?.[1];
   const port = host === undefined ? null : parsePort(host);
   if (port !== null) return { kind: "localhost", ipv6, port };
@@ -57,13 +59,13 @@ function dnsAddress(text: string | undefined, ipv6: boolean): ServerAddress {
 
 export function socketSettings(environment: Environment, mode: ProxyMode): SocketSettings {
   const keepalive = {
-    enabled: environment.bool("KEEPALIVE_ENABLED", true),
-    time: environment.duration("KEEPALIVE_TIME") ?? KEEPALIVE,
-    interval: environment.duration("KEEPALIVE_INTERVAL") ?? KEEPALIVE,
-    retries: environment.u32("KEEPALIVE_RETRIES", 9),
+    enabled: environment.bool("KEEPALIVE_ENABLED"),
+    time: environment.duration("KEEPALIVE_TIME"),
+    interval: environment.duration("KEEPALIVE_INTERVAL"),
+    retries: environment.u32("KEEPALIVE_RETRIES"),
   };
-  const mark = environment.u32("PACKET_MARK", mode === "shared" ? SHARED_MARK : 0);
-  const timed = environment.bool("USER_TIMEOUT_ENABLED", false);
+  const mark = environment.u32("PACKET_MARK") ?? (mode === "shared" ? SHARED_MARK : 0);
+  const timed = environment.bool("USER_TIMEOUT_ENABLED");
   return {
     mark: mark === 0 ? null : mark,
     originalSource: environment.parse("ENABLE_ORIG_SRC", parseBool),
@@ -83,20 +85,20 @@ const HELD_SHARE = 8, HELD_LEAST = 32 << 20;
 
 /** `memory`: bytes that this process may use, null: not known. `workers`: each worker has its own bound. */
 export function http2Settings(environment: Environment, memory: number | null, workers: number): Http2Settings {
-  const size = (name: string, fallback: number, min: number, max: number) => {
-    const value = environment.u32(name, fallback);
+  const size = (name: keyof typeof HTTP2 & SettingWith<"u32">, min: number, max: number) => {
+    const value = environment.u32(name);
     if (value >= min && value <= max) return value;
-    throw invalidVariable(name, environment.get(name) ?? "", `must be between ${min} and ${max}`);
+    throw invalidVariable(name, environment.text(name), `must be between ${min} and ${max}`);
   };
   return {
-    streamWindow: size("HTTP2_STREAM_WINDOW_SIZE", 4194304, 0, WINDOW_MAX),
-    connectionWindow: size("HTTP2_CONNECTION_WINDOW_SIZE", 16777216, 0, WINDOW_MAX),
-    frameSize: size("HTTP2_FRAME_SIZE", 1048576, FRAME_MIN, FRAME_MAX),
+    streamWindow: size("HTTP2_STREAM_WINDOW_SIZE", 0, WINDOW_MAX),
+    connectionWindow: size("HTTP2_CONNECTION_WINDOW_SIZE", 0, WINDOW_MAX),
+    frameSize: size("HTTP2_FRAME_SIZE", FRAME_MIN, FRAME_MAX),
     heldBytesMax: environment.u64("HELD_BYTES_MAX") ??
       Math.max(HELD_LEAST, Math.floor((memory ?? 0) / HELD_SHARE / workers)),
     // Zero acts as one: each stream gets a connection of its own.
-    maxStreamsPerConnection: Math.max(1, environment.u16("POOL_MAX_STREAMS_PER_CONNECTION", 100)),
-    unusedReleaseTimeout: environment.duration("POOL_UNUSED_RELEASE_TIMEOUT") ?? 300_000,
+    maxStreamsPerConnection: Math.max(1, environment.u16("POOL_MAX_STREAMS_PER_CONNECTION")),
+    unusedReleaseTimeout: environment.duration("POOL_UNUSED_RELEASE_TIMEOUT"),
   };
 }
 
@@ -104,8 +106,8 @@ export function tlsPolicy(environment: Environment): TlsPolicy {
   return {
     tls12: environment.flag("TLS12_ENABLED", "true"),
     postQuantumOnly: environment.flag("COMPLIANCE_POLICY", "pqc"),
-    fips: ["fips-140-2", "fips-140-3"].includes(environment.get("COMPLIANCE_POLICY") ?? ""),
-    library: environment.get("TLS_LIBRARY") || null,
-    crlPath: environment.get("CRL_PATH") || null,
+    fips: ["fips-140-2", "fips-140-3"].includes(environment.text("COMPLIANCE_POLICY")),
+    library: environment.text("TLS_LIBRARY") || null,
+    crlPath: environment.text("CRL_PATH") || null,
   };
 }

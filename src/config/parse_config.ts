@@ -14,14 +14,13 @@ import { MESH_FILE } from "./default_paths.ts";
 import { Environment, type Variables } from "./environment.ts";
 import { ConfigError, invalidConfiguration, invalidProxyConfig } from "./error.ts";
 import type { ConfigFiles } from "./files.ts";
-import { type ProxyConfig, readProxyConfig } from "./proxy_config.ts";
+import { metadataText, type ProxyConfig, readProxyConfig } from "./proxy_config.ts";
 import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
 import { type Parsed, parsed, refused } from "./scalars.ts";
 import { spireSettings } from "./spire_settings.ts";
 import { workerThreads } from "./worker_threads.ts";
 
 const RESOLVER_FILE = "/etc/resolv.conf";
-const AUTHORITY_WAIT = 30_000;
 const DRAIN_DEADLINE = 5_000;
 const FAKE_CA_WARNING = "FAKE_CA=true: certificates come from this process's own authority, for any identity that is " +
   "asked for; it is for tests and demos, unset it in a cluster";
@@ -45,14 +44,14 @@ export function parseConfig(
   const { xds, ca } = controlPlane(environment, files, mesh, (text) => warnings.push(text));
   const token = parseToken(environment, files);
   const resolver = readResolver(files);
-  const dnsEnabled = (mesh.metadata["DNS_CAPTURE"] ?? "true").toLowerCase() === "true";
+  const dnsEnabled = metadataText(mesh, "ISTIO_META_DNS_CAPTURE").toLowerCase() === "true";
   const listeners = listenerSettings(environment, mesh, addresses);
-  const mode = environment.parse("PROXY_MODE", parseMode) ?? "shared";
+  const mode = environment.parse("PROXY_MODE", parseMode);
   const workload = mode === "dedicated" ? dedicatedWorkload(environment) : null;
   const workers = workerThreads(environment, cpus, mesh.concurrency);
   const config: Config = {
     mode,
-    proxyEnabled: environment.bool("ENABLE_PROXY", true),
+    proxyEnabled: environment.bool("ENABLE_PROXY"),
     dnsEnabled,
     workload,
     node: nodeSettings(environment, mesh),
@@ -63,23 +62,23 @@ export function parseConfig(
     xds: xds(),
     ca: ca(),
     token,
-    authorityWait: environment.duration("AUTHORITY_WAIT") ?? AUTHORITY_WAIT,
+    authorityWait: environment.duration("AUTHORITY_WAIT"),
     spire: spireSettings(environment, mode === "shared"),
     inpod: {
-      socketPath: environment.get("INPOD_UDS") ?? "/var/run/ztunnel/ztunnel.sock",
-      reusePort: environment.bool("INPOD_PORT_REUSE", true),
+      socketPath: environment.text("INPOD_UDS"),
+      reusePort: environment.bool("INPOD_PORT_REUSE"),
     },
     resolver,
     ipv6: addresses.ipv6,
-    unknownPolicies: environment.parse("UNKNOWN_POLICIES", parseUnknownPolicies) ?? "deny",
-    localhostAppTunnel: environment.bool("LOCALHOST_APP_TUNNEL", true),
-    responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE", true),
+    unknownPolicies: environment.parse("UNKNOWN_POLICIES", parseUnknownPolicies),
+    localhostAppTunnel: environment.bool("LOCALHOST_APP_TUNNEL"),
+    responseBaggage: environment.bool("ENABLE_RESPONSE_BAGGAGE"),
     drainDeadline: drainDeadline(environment),
-    debuggable: environment.bool("ZTUNNEL_DEBUGGABLE", false),
+    debuggable: environment.bool("ZTUNNEL_DEBUGGABLE"),
     workerThreads: workers,
     log: logSettings(environment),
     metrics: metricsSettings(environment),
-    istioVersion: environment.get("ISTIO_META_ISTIO_VERSION") ?? "unknown",
+    istioVersion: environment.text("ISTIO_META_ISTIO_VERSION"),
     proxyMetadata: mesh.metadata,
     proxyArguments: programArguments.join(" "),
     warnings,
@@ -119,7 +118,7 @@ function parseUnknownPolicies(text: string): Parsed<"deny" | "skip"> {
 }
 
 function dedicatedWorkload(environment: Environment): WorkloadName {
-  const text = environment.get("PROXY_WORKLOAD_INFO");
+  const text = environment.text("PROXY_WORKLOAD_INFO");
   if (text === null) throw invalidConfiguration("PROXY_MODE=dedicated requires PROXY_WORKLOAD_INFO to be set");
   const [namespace, name, ...account] = text.split("/");
   if (namespace === undefined || name === undefined || account.length === 0) {
@@ -132,22 +131,22 @@ function dedicatedWorkload(environment: Environment): WorkloadName {
 }
 
 function nodeSettings(environment: Environment, mesh: ProxyConfig): NodeSettings {
-  const podName = environment.get("POD_NAME");
-  const podNamespace = environment.get("POD_NAMESPACE");
-  const serviceAccount = environment.get("SERVICE_ACCOUNT");
+  const podName = environment.text("POD_NAME");
+  const podNamespace = environment.text("POD_NAMESPACE");
+  const serviceAccount = environment.text("SERVICE_ACCOUNT");
   const known = podName !== null && podNamespace !== null && serviceAccount !== null;
   return {
-    name: environment.get("NODE_NAME"),
-    network: environment.get("NETWORK") ?? "",
-    clusterId: environment.get("ISTIO_META_CLUSTER_ID") ?? environment.get("CLUSTER_ID") ?? "Kubernetes",
-    clusterDomain: environment.get("CLUSTER_DOMAIN") ?? "cluster.local",
-    instanceIp: environment.get("INSTANCE_IP") ?? "1.1.1.1",
+    name: environment.text("NODE_NAME"),
+    network: environment.text("NETWORK"),
+    clusterId: environment.text("ISTIO_META_CLUSTER_ID") ?? environment.text("CLUSTER_ID"),
+    clusterDomain: environment.text("CLUSTER_DOMAIN"),
+    instanceIp: environment.text("INSTANCE_IP"),
     podName,
     podNamespace,
     self: known ? { name: podName, namespace: podNamespace, serviceAccount } : null,
-    trustDomain: environment.get("TRUST_DOMAIN") ?? "cluster.local",
-    trustDomainAliases: trustDomainAliases(environment.get("TRUST_DOMAIN_ALIASES")) ?? mesh.trustDomainAliases,
-    preferredServiceNamespace: environment.get("PREFERED_SERVICE_NAMESPACE"),
+    trustDomain: environment.text("TRUST_DOMAIN"),
+    trustDomainAliases: trustDomainAliases(environment.text("TRUST_DOMAIN_ALIASES")) ?? mesh.trustDomainAliases,
+    preferredServiceNamespace: environment.text("PREFERED_SERVICE_NAMESPACE"),
   };
 }
 
@@ -166,7 +165,7 @@ function drainDeadline(environment: Environment): number {
 
 function logSettings(environment: Environment): LogSettings {
   return {
-    filter: environment.get("RUST_LOG") ?? "info",
+    filter: environment.text("RUST_LOG"),
     format: environment.flag("LOG_FORMAT", "json") ? "json" : "plain",
     authorizationAtInfo: environment.flag("AUTHZ_POLICY_INFO_LOGGING", "true"),
   };
@@ -175,9 +174,9 @@ function logSettings(environment: Environment): LogSettings {
 function metricsSettings(environment: Environment): MetricsSettings {
   return {
     all: 50_000,
-    derived: environment.u64("METRICS_DERIVED_SERIES_MAX") ?? 10_000,
+    derived: environment.u64("METRICS_DERIVED_SERIES_MAX"),
     derivedPerIdentity: 100,
-    expiry: environment.duration("METRICS_SERIES_EXPIRY") ?? 3_600_000,
+    expiry: environment.duration("METRICS_SERIES_EXPIRY"),
   };
 }
 

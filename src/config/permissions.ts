@@ -2,6 +2,7 @@
  * The permissions of the runtime that the proxy needs. These tables are used by the flags of `deno task start`, of
  * tests and benchmarks (`lab/product_flags.ts`), by the executable (`tools/launcher`), and by the check at the start.
  */
+import type { SettingName } from "./catalogue/settings.ts";
 import { MESH_FILE } from "./default_paths.ts";
 
 /** The flags without paths, and the feature that needs each. System calls through libc need none. */
@@ -26,11 +27,11 @@ export const PATHS = {
     "/etc/pki",
   ],
   /** A file to read, which may appear later. */
-  files: ["XDS_ROOT_CA", "CA_ROOT_CA", "CRL_PATH", "LOCAL_XDS_PATH"],
+  files: ["XDS_ROOT_CA", "CA_ROOT_CA", "CRL_PATH", "LOCAL_XDS_PATH"] satisfies SettingName[],
   /** A file to read if it exists. Otherwise the value is a secret, which must not appear on a command line. */
-  secrets: ["AUTH_TOKEN"],
+  secrets: ["AUTH_TOKEN"] satisfies SettingName[],
   /** A file that is written, by renaming a temporary file in the same folder. */
-  created: ["LOCAL_CA_CERT", "LOCAL_CA_KEY"],
+  created: ["LOCAL_CA_CERT", "LOCAL_CA_KEY"] satisfies SettingName[],
   /** A Unix socket, as `unix:///path`, `unix:/path` or a bare path. The runtime requires read and write permission. */
   sockets: [
     "XDS_ADDRESS",
@@ -40,9 +41,9 @@ export const PATHS = {
     "SPIFFE_BROKER_WORKLOAD_API_SOCKET",
     "SPIFFE_ENDPOINT_SOCKET",
     "CONTAINER_RUNTIME_SOCK_PATH",
-  ],
+  ] satisfies SettingName[],
   /** Where one of these is set, {@link PATHS.spireSockets} are used unless the variables above name other paths. */
-  spire: ["SPIRE_ENABLED", "USE_SPIRE", "CA_PROVIDER"],
+  spire: ["SPIRE_ENABLED", "USE_SPIRE", "CA_PROVIDER"] satisfies SettingName[],
   spireSockets: [
     "/run/spire/sockets/admin.sock",
     "/run/containerd/containerd.sock",

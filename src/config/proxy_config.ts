@@ -3,6 +3,7 @@
  * (`docs/spec/config-admin.md` 1.9). `proxyMetadata` may be missing, which the native proxy refuses.
  */
 import { parse as parseYaml } from "yaml";
+import { METADATA } from "./catalogue/network.ts";
 import { MESH_FILE } from "./default_paths.ts";
 import type { Environment } from "./environment.ts";
 import { invalidProxyConfig } from "./error.ts";
@@ -23,7 +24,7 @@ export interface ProxyConfig {
 /** `meshFile`: its text, null where there is none. Throws {@link ConfigError}. */
 export function readProxyConfig(environment: Environment, meshFile: () => string | null): ProxyConfig {
   const mesh = explain(`failed parsing mesh config file ${MESH_FILE}`, () => fromMeshFile(meshFile()));
-  const own = explain("failed parsing proxy config env", () => fromText(environment.get("PROXY_CONFIG")));
+  const own = explain("failed parsing proxy config env", () => fromText(environment.text("PROXY_CONFIG")));
   return {
     discoveryAddress: own.discoveryAddress ?? mesh.discoveryAddress,
     adminPort: own.adminPort ?? mesh.adminPort,
@@ -115,6 +116,11 @@ function unprefixed(metadata: Readonly<Record<string, string>>): Record<string, 
   return Object.fromEntries(
     Object.entries(metadata).map(([k, v]) => [k.startsWith(META_PREFIX) ? k.slice(META_PREFIX.length) : k, v]),
   );
+}
+
+/** Metadata that the proxy uses itself. */
+export function metadataText(mesh: ProxyConfig, name: keyof typeof METADATA): string {
+  return mesh.metadata[name.slice(META_PREFIX.length)] ?? METADATA[name].fallback;
 }
 
 /** All repeated prefixes are removed from environment variables. */

@@ -1,5 +1,6 @@
 /** Certificates from SPIRE: what operators set (`docs/spec/config-admin.md` 1.13, `identity-spire.md` 4.1, 5.4). */
 import type { Millis } from "../net/network.ts";
+import type { SettingWith } from "./catalogue/settings.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { invalidConfiguration, invalidVariable } from "./error.ts";
@@ -47,16 +48,12 @@ export interface BrokerSettings {
   readonly timeout: Millis;
 }
 
-const ADMIN_SOCKET = "unix:///run/spire/sockets/admin.sock";
 const RUNTIME_SOCKETS = [
   "/run/containerd/containerd.sock",
   "/run/k3s/containerd/containerd.sock",
   "/run/crio/crio.sock",
   "/var/run/cri-dockerd.sock",
 ];
-const TIMEOUT = 10_000;
-const CONCURRENCY = 8;
-const OWN_ID = "spiffe://cluster.local/ns/istio-system/sa/ztunnel";
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[a-zA-Z0-9._-]+)+$/;
 
 /** Each pod has a certificate of its own, also where several have one identity. */
@@ -68,12 +65,12 @@ export function certificatesPerPod({ ca, spire }: Config): boolean {
 export function spireSettings(environment: Environment, shared: boolean): SpireSettings {
   const provider = environment.parse("CA_PROVIDER", oneOf("istio_ca", "spire", "spiffe_broker"));
   const switched = environment.has("SPIRE_ENABLED") ? "SPIRE_ENABLED" : "USE_SPIRE";
-  const enabled = environment.bool(switched, false) || provider === "spire";
+  const enabled = environment.bool(switched) || provider === "spire";
   if (enabled && provider !== null && provider !== "spire") {
     throw invalidConfiguration(`${switched}=true contradicts CA_PROVIDER=${provider}; set one of them`);
   }
-  const adminSocket = environment.get("SPIRE_ADMIN_ENDPOINT_SOCKET") ?? ADMIN_SOCKET;
-  const attestation = environment.parse("SPIRE_ATTESTATION", oneOf("pid", "selectors", "pod_selectors")) ?? "pid";
+  const adminSocket = environment.text("SPIRE_ADMIN_ENDPOINT_SOCKET");
+  const attestation = environment.parse("SPIRE_ATTESTATION", oneOf("pid", "selectors", "pod_selectors"));
   if (enabled && !shared && attestation !== "selectors") {
     throw invalidConfiguration(
       `SPIRE_ATTESTATION=${attestation} requires PROXY_MODE=shared, where the CNI agent tells which pod is which; ` +
@@ -84,11 +81,11 @@ export function spireSettings(environment: Environment, shared: boolean): SpireS
     enabled,
     adminSocket,
     adminSocketPath: enabled ? unixPath("SPIRE_ADMIN_ENDPOINT_SOCKET", adminSocket) : "",
-    timeout: environment.duration("SPIRE_TIMEOUT") ?? TIMEOUT,
+    timeout: environment.duration("SPIRE_TIMEOUT"),
     attestation,
-    concurrency: environment.parse("SPIRE_CONCURRENCY", parseConcurrency) ?? CONCURRENCY,
-    containerRuntimeSockets: runtimeSockets(environment.get("CONTAINER_RUNTIME_SOCK_PATH")),
-    revokeOpen: environment.bool("SPIRE_REVOKE_OPEN", false),
+    concurrency: environment.parse("SPIRE_CONCURRENCY", parseConcurrency),
+    containerRuntimeSockets: runtimeSockets(environment.text("CONTAINER_RUNTIME_SOCK_PATH")),
+    revokeOpen: environment.bool("SPIRE_REVOKE_OPEN"),
     broker: provider === "spiffe_broker" ? brokerSettings(environment, shared) : null,
   };
 }
@@ -103,7 +100,7 @@ function brokerSettings(environment: Environment, shared: boolean): BrokerSettin
   const workloadApiUri = brokerVariable(environment, workloadApi);
   const socket = endpoint("SPIFFE_BROKER_SOCKET", socketUri);
   const serverId = environment.parse("SPIFFE_BROKER_SERVER_SPIFFE_ID", parseId);
-  const insecure = environment.bool("SPIFFE_BROKER_INSECURE", false);
+  const insecure = environment.bool("SPIFFE_BROKER_INSECURE");
   if (socket.kind === "tcp" && serverId === null && !insecure) {
     throw invalidConfiguration(
       `SPIFFE_BROKER_SOCKET=${socketUri} requires SPIFFE_BROKER_SERVER_SPIFFE_ID to be set: over TCP any workload of the ` +
@@ -115,15 +112,15 @@ function brokerSettings(environment: Environment, shared: boolean): BrokerSettin
     socketUri,
     workloadApiUri,
     workloadApiPath: unixPath(workloadApi, workloadApiUri),
-    ownId: environment.parse("SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID", parseId) ?? OWN_ID,
+    ownId: environment.parse("SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID", parseId),
     serverId,
-    attestation: environment.parse("SPIFFE_BROKER_ATTESTATION", oneOf("k8s_object", "pid")) ?? "k8s_object",
-    timeout: environment.duration("SPIFFE_BROKER_TIMEOUT") ?? TIMEOUT,
+    attestation: environment.parse("SPIFFE_BROKER_ATTESTATION", oneOf("k8s_object", "pid")),
+    timeout: environment.duration("SPIFFE_BROKER_TIMEOUT"),
   };
 }
 
-function brokerVariable(environment: Environment, name: string): string {
-  const text = environment.get(name);
+function brokerVariable(environment: Environment, name: SettingWith<"text">): string {
+  const text = environment.text(name);
   if (text === null) throw invalidConfiguration(`CA_PROVIDER=spiffe_broker requires ${name} to be set`);
   return text;
 }
