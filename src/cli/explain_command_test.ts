@@ -3,7 +3,7 @@ import { explainCommand } from "./explain_command.ts";
 import type { Fetched, Terminal } from "./terminal.ts";
 
 const DUMP = new URL("../../tests/fixtures/golden/config_dump-node1.json", import.meta.url);
-const README = new URL("../../README.md", import.meta.url);
+const MANUAL = new URL("../../docs/explain.md", import.meta.url);
 
 interface Run {
   readonly code: number;
@@ -42,10 +42,10 @@ Deno.test("ztunnel explain: exit code 0 where it is allowed, 2 where not", async
   assert.match(refused.printed, /\nREFUSED: app\/server-1 refuses: /);
 });
 
-Deno.test("ztunnel explain: the example in the README is what it prints", async () => {
+Deno.test("ztunnel explain: the example in the manual is what it prints", async () => {
   const { printed } = await run(`${FROM_DUMP} --to behind-wp.app:80`);
-  const readme = await Deno.readTextFile(README);
-  assert.ok(readme.includes(printed), printed);
+  const manual = await Deno.readTextFile(MANUAL);
+  assert.ok(manual.includes(printed), printed);
 });
 
 Deno.test("ztunnel explain: every rule is told with its name, what decided is marked", async () => {

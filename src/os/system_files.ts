@@ -1,6 +1,6 @@
 /**
  * Reads files through libc that the runtime would not allow: for files of `/proc` it requires all permissions
- * (`--allow-all`), and the proxy is started with fewer (`README.md`, Permissions).
+ * (`--allow-all`), and the proxy is started with fewer (`docs/operating.md`, Permissions).
  */
 import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";

@@ -11,6 +11,8 @@ export interface MetricFamily {
   /** In output order. */
   readonly labels: readonly string[];
   readonly unit: string | null;
+  /** The Rust ztunnel does not have it. */
+  readonly ours?: true;
   /** Histograms: upper bounds as they are written, rising, without `+Inf`. */
   readonly buckets: readonly string[];
 }
@@ -19,6 +21,7 @@ const NOTHING = { labels: [], unit: null, buckets: [] } as const;
 
 const counter = (help: string, ...labels: string[]) => ({ ...NOTHING, kind: "counter", help, labels } as const);
 const gauge = (help: string, ...labels: string[]) => ({ ...NOTHING, kind: "gauge", help, labels } as const);
+const ours = <F extends MetricFamily>(family: F) => ({ ...family, ours: true } as const);
 const traffic = (help: string) => ({ ...NOTHING, kind: "traffic", help } as const);
 
 const DNS = ["request_query_type", "request_protocol", "source_canonical_service", "source_canonical_revision"];
@@ -44,8 +47,7 @@ export const FAMILIES = {
   ),
   istio_xds_message: counter("Total number of messages received (unstable).", "url"),
   istio_xds_message_bytes: { ...counter("Total number of bytes received (unstable).", "url"), unit: "bytes" },
-  // Ours.
-  istio_xds_rejected_resources: counter("Total number of resources that were rejected (unstable).", "url"),
+  istio_xds_rejected_resources: ours(counter("Total number of resources that were rejected (unstable).", "url")),
   istio_tcp_connections_opened: traffic("The total number of TCP connections opened."),
   istio_tcp_connections_closed: traffic("The total number of TCP connections closed."),
   istio_tcp_received_bytes: traffic(
@@ -67,28 +69,27 @@ export const FAMILIES = {
     "The total number of connections not tracked for CRL enforcement (unstable).",
     "reporter",
   ),
-  // The Rust ztunnel does not have the next five.
-  istio_certificates: gauge("The current number of workload certificates by state (unstable).", "state"),
-  istio_certificate_expiration_timestamp_seconds: {
+  istio_certificates: ours(gauge("The current number of workload certificates by state (unstable).", "state")),
+  istio_certificate_expiration_timestamp_seconds: ours({
     ...gauge("The time at which the first of the workload certificates expires, 0 without any (unstable)."),
     unit: "seconds",
-  },
-  istio_certificate_authority_away_timestamp_seconds: {
+  }),
+  istio_certificate_authority_away_timestamp_seconds: ours({
     ...gauge("The time since which the certificate authority does not answer, 0 while it does (unstable)."),
     unit: "seconds",
-  },
-  istio_certificates_none_available_timestamp_seconds: {
+  }),
+  istio_certificates_none_available_timestamp_seconds: ours({
     ...gauge("The time since which none of the certificates needed is available, 0 while one is (unstable)."),
     unit: "seconds",
-  },
-  istio_certificate_fetch_failures: counter(
+  }),
+  istio_certificate_fetch_failures: ours(counter(
     "The total number of workload certificates that could not be fetched or renewed (unstable).",
-  ),
-  istio_policy_dry_run: counter(
+  )),
+  istio_policy_dry_run: ours(counter(
     "The total number of connections that an authorization policy on trial (dry-run) would have decided (unstable).",
     "policy",
     "result",
-  ),
+  )),
   istio_dns_requests: counter("Total number of DNS requests (unstable).", ...DNS),
   istio_dns_upstream_requests: counter("Total number of DNS requests forwarded to upstream (unstable).", ...DNS),
   istio_dns_upstream_failures: counter(
@@ -106,15 +107,18 @@ export const FAMILIES = {
   workload_manager_pending_proxy_count: gauge("The total number current workloads with pending proxies (unstable)."),
   workload_manager_proxies_started: counter("The total number of proxies that were started (unstable)."),
   workload_manager_proxies_stopped: counter("The total number of proxies that were stopped (unstable)."),
-  // The Rust ztunnel does not have these three.
-  workload_manager_audits: counter("The total number of audits of enrolled pods against what serves them (unstable)."),
-  workload_manager_audit_differences: gauge("The number of differences that the last audit of pods found (unstable)."),
-  istio_held_bytes_limit_reached: counter(
+  workload_manager_audits: ours(
+    counter("The total number of audits of enrolled pods against what serves them (unstable)."),
+  ),
+  workload_manager_audit_differences: ours(
+    gauge("The number of differences that the last audit of pods found (unstable)."),
+  ),
+  istio_held_bytes_limit_reached: ours(counter(
     "The total number of times that received bytes which applications had not taken reached their bound (unstable).",
-  ),
-  istio_log_lines_dropped: counter(
+  )),
+  istio_log_lines_dropped: ours(counter(
     "The total number of log lines that were lost as standard output took no more (unstable).",
-  ),
+  )),
 } as const satisfies Record<string, MetricFamily>;
 
 export type FamilyName = keyof typeof FAMILIES;

@@ -92,7 +92,7 @@ test("identity T9: post-quantum only refuses a peer with X25519 only", () =>
     listener.close();
   }, postQuantum!));
 
-// What the README says of the connections to istiod and its CA: they are the runtime's, and the server has to insist.
+// What docs/certificates.md says of the connections to istiod and its CA: they are the runtime's, and the server has to insist.
 test("identity S42: the runtime's TLS takes the post-quantum group from a server that takes no other", () =>
   withTls(async (rig) => {
     const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
