@@ -7,8 +7,8 @@
 #       folder: the parts as files in the folder OUT, with a program that starts them; for a container image
 #   -e  the main module; main.ts by default
 #
-# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default the
-# revision, with -dirty where the tree was), the revision, and Clean or Modified.
+# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default that of
+# deno.json, followed by -dev unless this revision has the tag of that version), the revision, and Clean or Modified.
 #
 # The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache. Without it the executable uses
 # the system's libssl.so.3.
@@ -69,8 +69,11 @@ add_runtime() {
 # What `version` will say. VERSION, REVISION and STATUS from outside win, for builds without git.
 stamp() {
   revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
-  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then status=Modified dirty=-dirty; else status=Clean dirty=; fi
-  version=${VERSION:-$revision$dirty}
+  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then status=Modified; else status=Clean; fi
+  number=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' deno.json)
+  tag=$(git describe --exact-match --tags HEAD 2>/dev/null || true)
+  [ "$status $tag" = "Clean v$number" ] || number=$number-dev
+  version=${VERSION:-$number}
   sed -e "s|@ZTUNNEL_VERSION@|$version|" -e "s|@ZTUNNEL_REVISION@|$revision|" -e "s|@ZTUNNEL_STATUS@|${STATUS:-$status}|"
 }
 

@@ -1,5 +1,10 @@
-/** `deno task proto`: writes `proto/gen/` from the `.proto` files. `proto_test.ts` fails where the two differ. */
-import cli from "protobufjs-cli";
+/**
+ * `deno task proto`: writes `proto/gen/` from the `.proto` files. With `--check` it writes nothing, and fails where the
+ * two differ.
+ *
+ * It runs with the configuration and the lock file in `tools/proto/`: the generator brings 60 packages, which the proxy,
+ * its demo and its tests do not need.
+ */
 import { declarations, withoutUnused } from "./proto_types.ts";
 
 /** Generated module to the schema it is made of, with all that imports. A process loads only the modules it needs. */
@@ -22,7 +27,7 @@ const GENERATED = `${PROTO}gen/`;
 const LEFT_OUT = ["create", "verify", "convert", "delimited", "typeurl", "service", "comments"];
 
 /** What belongs into `proto/gen/`, by file name. */
-export async function generate(): Promise<Map<string, string>> {
+async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const folder = await Deno.makeTempDir();
   try {
@@ -50,8 +55,17 @@ function compact(code: string): string {
   return code.trimStart().replace(/^ +/gm, (indent) => " ".repeat(indent.length / 4));
 }
 
-function pbjs(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** What is used of the generator. */
+interface Cli {
+  readonly pbjs: { main(args: readonly string[], done: (error: Error | null, output?: string) => void): void };
+}
+
+/** Not a literal in `import()`: the project's own configuration, with which types are checked, does not have it. */
+const CLI = "protobufjs-cli";
+
+async function pbjs(args: readonly string[]): Promise<string> {
+  const { default: cli } = await import(CLI) as { readonly default: Cli };
+  return await new Promise((resolve, reject) => {
     cli.pbjs.main(["--path", PROTO, ...args], (error, output) => {
       if (error) reject(error);
       else resolve(output ?? "");
@@ -59,24 +73,25 @@ function pbjs(args: readonly string[]): Promise<string> {
   });
 }
 
-/** Brings `folder` to the wanted content. Returns the names of the files that were not so. */
-async function write(wanted: ReadonlyMap<string, string>, folder: string): Promise<string[]> {
-  await Deno.mkdir(folder, { recursive: true });
+/** The files of `folder` that are not as wanted, each with its wanted text; undefined: it should not exist. */
+async function differences(
+  wanted: ReadonlyMap<string, string>,
+  folder: string,
+): Promise<(readonly [name: string, text: string | undefined])[]> {
   const names = new Set([...wanted.keys(), ...[...Deno.readDirSync(folder)].map(({ name }) => name)]);
-  const changed: string[] = [];
-  for (const name of [...names].sort()) {
-    const have = await Deno.readTextFile(folder + name).catch(() => undefined);
-    const text = wanted.get(name);
-    if (have === text) continue;
-    changed.push(name);
-    if (text === undefined) await Deno.remove(folder + name);
-    else await Deno.writeTextFile(folder + name, text);
-  }
-  return changed;
+  const texts = [...names].sort().map((name) => [name, wanted.get(name)] as const);
+  const have = await Promise.all(texts.map(([name]) => Deno.readTextFile(folder + name).catch(() => undefined)));
+  return texts.filter(([, text], i) => text !== have[i]);
 }
 
-if (import.meta.main) {
-  const wanted = await generate();
-  const changed = await write(wanted, GENERATED);
-  console.log(`${wanted.size} files in proto/gen, ${changed.length} changed`);
+const wanted = await generate();
+const changed = await differences(wanted, GENERATED);
+if (Deno.args.includes("--check")) {
+  for (const [name] of changed) console.error(`proto/gen/${name} is stale; run: deno task proto`);
+  Deno.exit(changed.length === 0 ? 0 : 1);
 }
+for (const [name, text] of changed) {
+  if (text === undefined) await Deno.remove(GENERATED + name);
+  else await Deno.writeTextFile(GENERATED + name, text);
+}
+console.log(`${wanted.size} files in proto/gen, ${changed.length} changed`);

@@ -10,11 +10,14 @@ function stamped(word: string, otherwise: string): string {
   return word.startsWith("@") ? otherwise : word;
 }
 
-const version = stamped("@ZTUNNEL_VERSION@", "dev");
+/** The version of this source: that of `deno.json`, which a bundle does not contain (`tools/release_test.ts`). */
+export const SOURCE_VERSION = "1.0.0";
+
+const version = stamped("@ZTUNNEL_VERSION@", "");
 
 export const BUILD: Build = {
-  version,
+  version: version || `${SOURCE_VERSION}-dev`,
   gitRevision: stamped("@ZTUNNEL_REVISION@", "unknown"),
-  profile: version === "dev" ? "debug" : "release",
+  profile: version === "" ? "debug" : "release",
   status: stamped("@ZTUNNEL_STATUS@", "Modified") === "Clean" ? "Clean" : "Modified",
 };

@@ -25,7 +25,7 @@ export const EXECUTABLE: Readonly<Record<string, OtherVariable>> = {
 
 export const DEVELOPMENT: Readonly<Record<string, OtherVariable>> = {
   VERSION: {
-    fallback: "the git revision, with `-dirty` where files were changed",
+    fallback: "that of `deno.json`, followed by `-dev` unless the revision has the tag of that version",
     text: "`compile.sh`: the version that `ztunnel version` reports.",
   },
   REVISION: { fallback: "the git revision", text: "`compile.sh`: the revision that `ztunnel version` reports." },
