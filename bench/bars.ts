@@ -1,5 +1,5 @@
 /** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
-import { ATTACKS } from "../testkit/attacks/catalogue.ts";
+import { ASSAULTS } from "./attackers.ts";
 import { SHARED_SUFFIX } from "./proxies.ts";
 import { inDedicatedMode, medianOf, ratioOf, type Results, type RowResult } from "./results.ts";
 
@@ -53,7 +53,8 @@ export const BARS: readonly Bar[] = [
   { row: "pods", metrics: ["memory"], of: "figure", atMost: 150 },
   // Connections to nowhere and the like; a pod leaves none.
   { row: "pods", metrics: ["left"], of: "figure", atMost: 8 },
-  { row: "attacks", metrics: ATTACKS.map(({ id }) => id), of: "figure", atMost: 3 },
+  { row: "attacks", metrics: ASSAULTS.map(({ id }) => id), of: "figure", atMost: 3 },
+  { row: "attacks", metrics: ASSAULTS.flatMap(({ id }) => [`${id}Lost`, `${id}Failed`]), of: "figure", atMost: 0 },
   { row: "dns", metrics: ["rate"], of: "figure", atLeast: 40_000 },
   { row: "dns", metrics: ["rate"], of: "ratio", atLeast: 1 },
   { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },

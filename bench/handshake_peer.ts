@@ -9,6 +9,7 @@
 import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import { HOUR, makeLeaf, newKey } from "../src/identity/testkit/certificates.ts";
+import { encodePem } from "../src/identity/pem.ts";
 import { tlsPolicy } from "../src/identity/tls_policy.ts";
 import { parseIp, type SocketAddress } from "../src/net/address.ts";
 import type { Duplex } from "../src/net/duplex.ts";
@@ -66,6 +67,10 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
   const papers = newPapers(["peer", ...others.map((_, index) => `w${index}`)]);
   Deno.writeTextFileSync(`${folder}/root.pem`, ROOT_PEM);
   Deno.writeTextFileSync(`${folder}/papers.json`, JSON.stringify(papers));
+  // For peers that issue themselves a certificate of any identity (`loadOrCreateLocalCa`).
+  Deno.writeTextFileSync(`${folder}/ca.pem`, pem(WORKLOAD_ROOT.certificate));
+  const key = WORKLOAD_ROOT.key.export({ format: "der", type: "pkcs8" });
+  Deno.writeTextFileSync(`${folder}/ca.key`, encodePem("PRIVATE KEY", new Uint8Array(key)));
   const ca = await ScriptedCa.start(undefined, { host: own!, port: CA_PORT });
   ca.answer = (call) => [pem(issueFor(call, { notBefore: Date.now() - 1000 })), pem(WORKLOAD_ROOT.certificate)];
   const reactor = startReactor();

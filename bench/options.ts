@@ -1,5 +1,6 @@
 /** Command line of the benchmark. */
 import { parseArgs } from "node:util";
+import { ASSAULTS } from "./attackers.ts";
 import { bestRig, type Link } from "./rig.ts";
 import type { Plan, Row } from "./row.ts";
 import type { Mode } from "./ztunnels.ts";
@@ -20,13 +21,15 @@ export interface Options {
 }
 
 export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--only=rust,ours] [--rounds=5] [--seconds=3]
-                       [--json] [--check] [--shared] [--loopback] [--out=bench/results]
+                       [--attacks=ping,rapid-reset] [--json] [--check] [--shared] [--loopback]
+                       [--out=bench/results]
   --quick    one short round of the most telling rows, in about three minutes
   --rows     these rows only; longlink and narrow need /dev/net/tun
   --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
              ours-3.5-shared
   --rounds   how often each row is repeated (5)
   --seconds  length of each load (3)
+  --attacks  these attacks only, in the row attacks
   --json     print the JSON instead of the tables
   --check    exit 1 when a bar is missed
   --shared   each ztunnel once more, in shared mode: what a node proxy adds
@@ -43,6 +46,7 @@ const QUICK: Plan = {
   idleConnections: 500,
   stallSeconds: 2,
   small: true,
+  attacks: null,
 };
 
 const FULL: Plan = {
@@ -54,6 +58,7 @@ const FULL: Plan = {
   idleConnections: 5000,
   stallSeconds: 60,
   small: false,
+  attacks: null,
 };
 
 /** Null: the user asked for help. Throws with a text for the user. */
@@ -66,6 +71,7 @@ export function parseOptions(args: readonly string[], known: readonly Row[]): Op
       only: { type: "string" },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      attacks: { type: "string" },
       json: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       loopback: { type: "boolean", default: false },
@@ -82,6 +88,7 @@ export function parseOptions(args: readonly string[], known: readonly Row[]): Op
       ...base,
       rounds: positive("rounds", values.rounds) ?? base.rounds,
       seconds: positive("seconds", values.seconds) ?? base.seconds,
+      attacks: values.attacks === undefined ? null : knownAttacks(values.attacks),
     },
     rows: values.rows === undefined ? known.filter((row) => row.quick || !values.quick) : chosen(values.rows, known),
     only: values.only?.split(",") ?? null,
@@ -99,6 +106,14 @@ function positive(name: string, text: string | undefined): number | undefined {
   // wrk and iperf3 take whole seconds only.
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`Cannot use --${name}=${text} as it must be a positive integer`);
   return Number(text);
+}
+
+function knownAttacks(list: string): string[] {
+  const known = ASSAULTS.map(({ id }) => id);
+  return list.split(",").map((id) => {
+    if (!known.includes(id)) throw new Error(`Cannot use --attacks=${id} as it must be one of ${known.join(", ")}`);
+    return id;
+  });
 }
 
 function chosen(list: string, known: readonly Row[]): Row[] {

@@ -26,6 +26,11 @@ Deno.test("options: rounds and seconds replace the plan's", () => {
   assert.equal(plan?.seconds, 2);
 });
 
+Deno.test("options: all attacks, or the named ones", () => {
+  assert.equal(parseOptions([], ROWS)?.plan.attacks, null);
+  assert.deepEqual(parseOptions(["--attacks=ping,half-open-10k"], ROWS)?.plan.attacks, ["ping", "half-open-10k"]);
+});
+
 Deno.test("options: help", () => assert.equal(parseOptions(["--help"], ROWS), null));
 
 Deno.test("options: shared mode beside the other", () => {
@@ -33,7 +38,9 @@ Deno.test("options: shared mode beside the other", () => {
   assert.deepEqual(parseOptions(["--shared"], ROWS)?.modes, ["dedicated", "shared"]);
 });
 
-for (const bad of ["--shared --loopback", "--rows=nope", "--rounds=0", "--seconds=1.5", "--unknown"]) {
+for (
+  const bad of ["--shared --loopback", "--rows=nope", "--attacks=nope", "--rounds=0", "--seconds=1.5", "--unknown"]
+) {
   Deno.test(`options: ${bad} is refused`, () => {
     assert.throws(() => parseOptions(bad.split(" "), ROWS));
   });

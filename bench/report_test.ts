@@ -30,6 +30,7 @@ function results(ids: readonly string[]): Results {
       idleConnections: 1,
       stallSeconds: 1,
       small: true,
+      attacks: null,
     },
     subjects: ids.map((id) => ({ id, title: id, tls: id === "direct" ? "none" : "T <1>" })),
     rows: [{ id: "req32", title: "requests, 32", metrics: METRICS, rounds: [round, round] }],

@@ -30,6 +30,8 @@ export interface Plan {
   readonly stallSeconds: number;
   /** Rows about many connections run with fewer of them. */
   readonly small: boolean;
+  /** Ids of the attacks in the row `attacks`; null: all of them. */
+  readonly attacks: readonly string[] | null;
 }
 
 export interface RunContext {

@@ -1,92 +1,155 @@
-/** What a well-behaved neighbour feels while somebody attacks the inbound port it shares (`docs/spec/observed.md` O32). */
-import { ATTACKS } from "../testkit/attacks/catalogue.ts";
-import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
-import { type Metric, oneByOne, type Row, type Sample } from "./row.ts";
+/**
+ * What neighbours and newcomers feel while somebody attacks the inbound port that they share, and what the attack
+ * costs the proxy (`docs/spec/observed.md` O32).
+ */
+import { readFileSync } from "node:fs";
+import { type Assault, ASSAULTS, startApps } from "./attackers.ts";
+import { busySeconds, peakBytes, resetPeak, residentBytes } from "./cpu.ts";
+import { Crowd, lost, startEcho } from "./crowd.ts";
+import type { NewcomerResult } from "./newcomers.ts";
+import { waitForLog } from "./processes.ts";
+import type { Metric, Plan, Round, Row, RunContext } from "./row.ts";
+import { scriptedCa } from "./rows_stall.ts";
+import type { Group } from "./sender.ts";
 import { median } from "./statistics.ts";
 import type { Subject } from "./subject.ts";
 
-const INBOUND_PORT = 15008;
-const CONNECTIONS = 4;
-/** Of the attacker; each is made again when it is cut. */
-const ATTACKING_CONNECTIONS = 2;
-/** Pairs of a quiet second and one under attack. Others on the machine only add to a p99, so the best one counts. */
-const PAIRS = 3;
-const SECONDS = 1;
-/** Until the attack is at full speed. */
-const LEAD_MILLIS = 300;
-const START_MILLIS = 20_000;
+/** A fixed rate, so that the proxy's CPU time is comparable. */
+const NEIGHBOUR: Group = { connections: 4, everyMillis: 5, pick: null };
+const NEWCOMERS = 20;
+/** Time for newcomers that fail, and for the last echoes. */
+const MOST_SECONDS = 30;
+const MB = 1e6;
+
+const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
 
 const metrics: readonly Metric[] = [
-  { id: "quiet", title: "p99 without an attack", unit: "us", better: "lower" },
-  ...ATTACKS.map(({ id }): Metric => ({ id, title: `p99 during ${id}`, unit: "x", better: "lower" })),
+  lower("quiet", "p99 of the neighbour without an attack", "us"),
+  lower("quietCpu", "  CPU of the server's proxy", "%"),
+  lower("quietNewcomers", "  median of newcomers", "ms"),
+  ...ASSAULTS.flatMap(({ id }) => [
+    lower(id, `p99 during ${id}, relative to quiet`, "x"),
+    lower(`${id}P99`, "  p99", "us"),
+    lower(`${id}Lost`, "  the neighbour's lost messages and connections", ""),
+    lower(`${id}Failed`, "  newcomers not served", ""),
+    lower(`${id}Newcomers`, "  median of newcomers", "ms"),
+    lower(`${id}Cpu`, "  CPU of the server's proxy", "%"),
+    lower(`${id}Peak`, "  its peak RSS", "MB"),
+    lower(`${id}Growth`, "  its growth to that peak", "MB"),
+  ]),
 ];
 
-/** Attacks one after the other, each with its own quiet time before it: the machine's moods meet both. */
-async function measure(subject: Subject): Promise<Sample> {
-  const apps = await startApps(subject);
-  const sample: Record<string, number> = {};
-  const quiet: number[] = [];
-  let errors = 0;
-  try {
-    for (const { id } of ATTACKS) {
-      const best = { before: Infinity, during: Infinity };
-      for (let pair = 0; pair < PAIRS; pair++) {
-        const before = await subject.requests({ connections: CONNECTIONS, seconds: SECONDS });
-        const attacker = await startAttacker(subject, id, apps.ports);
-        const during = await subject.requests({ connections: CONNECTIONS, seconds: SECONDS });
-        await attacker.stop();
-        best.before = Math.min(best.before, before.p99);
-        best.during = Math.min(best.during, during.p99);
-        errors += before.errors + during.errors;
-      }
-      quiet.push(best.before);
-      sample[id] = best.during / best.before;
-    }
-  } finally {
-    await apps.started.stop();
+interface NeighbourResult {
+  readonly p99: number;
+  readonly lost: number;
+  /** In percent of a core. */
+  readonly cpu: number;
+}
+
+/** A fresh pair with the applications that neighbours and attackers call. */
+class Bed {
+  readonly sample: Record<string, number> = {};
+  readonly #server: number;
+  readonly #quiet: NeighbourResult[] = [];
+
+  private constructor(readonly subject: Subject, readonly pair: Subject, readonly ports: string) {
+    this.#server = pair.pair.server!.pid;
   }
-  return { ...sample, quiet: median(quiet), errors };
+
+  /** Null: only one pair can run at a time. */
+  static async open(subject: Subject, run: RunContext): Promise<Bed | null> {
+    const pair = await run.another(subject, { prepare: scriptedCa });
+    if (pair === null) return null;
+    try {
+      await pair.requests({ connections: 4, seconds: 1 });
+      await startEcho(pair);
+      const bed = new Bed(subject, pair, (await startApps(pair)).ports);
+      // The first one has the path of newcomers compiled.
+      for (let i = 0; i < 2; i++) bed.sample["quietNewcomers"] = (await bed.#newcomers()).p50;
+      return bed;
+    } catch (error) {
+      await pair.stop();
+      throw error;
+    }
+  }
+
+  /** Adds the figures of one attack, with a quiet time of its own before it. */
+  async measure(assault: Assault, seconds: number): Promise<void> {
+    const { id } = assault;
+    const quiet = await this.#neighbour(seconds);
+    this.#quiet.push(quiet);
+    const before = residentBytes(this.#server);
+    resetPeak(this.#server);
+    const neighbour = await this.#during(assault, seconds, () => this.#neighbour(seconds));
+    const newcomers = await this.#during(assault, seconds, () => this.#newcomers());
+    const peak = peakBytes(this.#server);
+    Object.assign(this.sample, {
+      quiet: median(this.#quiet.map(({ p99 }) => p99)),
+      quietCpu: median(this.#quiet.map(({ cpu }) => cpu)),
+      [id]: neighbour.p99 / quiet.p99,
+      [`${id}P99`]: neighbour.p99,
+      [`${id}Lost`]: neighbour.lost,
+      [`${id}Cpu`]: neighbour.cpu,
+      [`${id}Failed`]: newcomers.failed,
+      [`${id}Newcomers`]: newcomers.p50,
+      [`${id}Peak`]: peak / MB,
+      [`${id}Growth`]: (peak - before) / MB,
+    });
+  }
+
+  async #during<T>(assault: Assault, seconds: number, look: () => Promise<T>): Promise<T> {
+    const attacker = await assault.start(this.pair, this.ports, seconds + MOST_SECONDS);
+    try {
+      return await look();
+    } finally {
+      await attacker.stop();
+    }
+  }
+
+  async #neighbour(seconds: number): Promise<NeighbourResult> {
+    const crowd = await Crowd.startWithoutEcho(this.pair, [NEIGHBOUR], seconds);
+    const began = performance.now(), before = busySeconds(this.#server);
+    const results = await crowd.results();
+    const cpu = (busySeconds(this.#server) - before) / (performance.now() - began) * 1e5;
+    await crowd.stop();
+    return { p99: results[0]?.p99 ?? NaN, lost: lost(results), cpu };
+  }
+
+  async #newcomers(): Promise<NewcomerResult> {
+    const { link, directory, processes } = this.pair;
+    const script = new URL("newcomers.ts", import.meta.url).pathname;
+    const place = [link.addresses.server, `${directory}/ca.pem`, `${directory}/ca.key`, `${NEWCOMERS}`];
+    const argv = [...link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt", script, ...place];
+    const newcomers = processes.start("newcomers", argv);
+    await waitForLog(newcomers, /}\n/, MOST_SECONDS * 1000);
+    return JSON.parse(readFileSync(newcomers.log, "utf8"));
+  }
 }
 
-export async function startApps(subject: Subject): Promise<{ started: Started; ports: string }> {
-  const address = subject.link.addresses.server;
-  const started = startScript(subject.processes, subject.link.inside("server"), "apps", [address]);
-  await waitForLog(started, /}\n/, START_MILLIS);
-  return { started, ports: Deno.readTextFileSync(started.log).trim() };
+/** One attack on each pair, then the next attack: the machine's speed changes for all alike. */
+async function measure(subjects: readonly Subject[], plan: Plan, run: RunContext): Promise<Round> {
+  const beds: Bed[] = [];
+  try {
+    for (const subject of subjects.filter(({ kind }) => kind.entry === "redirect-all")) {
+      await Bed.open(subject, run).then((bed) => bed !== null && beds.push(bed), (e) => run.onFailure(subject, e));
+    }
+    for (const assault of ASSAULTS.filter(({ id }) => plan.attacks?.includes(id) ?? true)) {
+      for (const bed of beds) {
+        await bed.measure(assault, plan.seconds).catch((error) => run.onFailure(bed.subject, error));
+      }
+    }
+    return new Map(beds.map(({ subject, sample }) => [subject.id, sample]));
+  } finally {
+    for (const { pair } of beds) await pair.stop();
+  }
 }
-
-export async function startAttacker(
-  subject: Subject,
-  id: string,
-  ports: string,
-  connections = ATTACKING_CONNECTIONS,
-  seconds = SECONDS + 10,
-): Promise<Started> {
-  const { link, directory, processes } = subject;
-  const authority = [`${directory}/ca.pem`, `${directory}/ca.key`];
-  const place = `${link.addresses.server}:${INBOUND_PORT}`;
-  // Attackers have machines of their own: this one takes only the CPU time that the others leave.
-  const nice = [...link.inside("client"), "nice", "-n", "19"];
-  const args = [id, place, ...authority, ports, `${seconds}`, `${connections}`];
-  const attacker = startScript(processes, nice, "main", args);
-  await waitForLog(attacker, /attacking/, START_MILLIS);
-  await sleep(LEAD_MILLIS);
-  return attacker;
-}
-
-function startScript(processes: Processes, before: readonly string[], name: string, args: readonly string[]): Started {
-  const script = new URL(`../testkit/attacks/${name}.ts`, import.meta.url).pathname;
-  return processes.start(`attack-${name}`, [...before, Deno.execPath(), "run", "-A", "--no-prompt", script, ...args]);
-}
-
-const measureAll = oneByOne(measure);
 
 export const ATTACK_ROWS: readonly Row[] = [{
   id: "attacks",
-  title: "4 connections of requests while somebody attacks the inbound port",
+  title:
+    `4 connections with 200 messages a second each, or ${NEWCOMERS} newcomers, beside an attack on the inbound port`,
   metrics,
   once: true,
   quick: false,
-  // An attacker needs a certificate that the proxy accepts, and only our authority's key can be had.
-  measure: (subjects, plan, run) => measureAll(subjects.filter(({ id }) => id.startsWith("ours")), plan, run),
+  measure,
 }];

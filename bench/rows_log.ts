@@ -6,13 +6,14 @@ import type { Subject } from "./subject.ts";
 
 const CONNECTIONS = 16;
 /** Number of calls, each with one log line: more than the pipe and the queue of either proxy hold. */
-const SECONDS = { full: 30, small: 10 } as const;
+const SECONDS = { full: 60, small: 10 } as const;
 const END_MILLIS = 15_000;
 
 const metrics: readonly Metric[] = [
   { id: "read", title: "calls a second while the log is read", unit: "/s", better: "higher" },
   { id: "stalled", title: "calls a second without a reader", unit: "/s", better: "higher" },
   { id: "answered", title: "calls answered without a reader", unit: "", better: "higher" },
+  { id: "lost", title: "calls without an answer", unit: "", better: "lower" },
   {
     id: "end",
     title: `from SIGTERM to the end, without a reader; ${END_MILLIS} ms: did not end`,
@@ -52,6 +53,7 @@ async function besideReader(pair: Subject, reader: Started, seconds: number): Pr
     read: read.perSecond,
     stalled: stalled.perSecond,
     answered: stalled.requests,
+    lost: stalled.errors,
     end: await timeToEnd(pair.pair.server!),
   };
 }

@@ -2,11 +2,11 @@
  * One identity with many connections sends bytes that its applications do not read: how much the server's proxy then
  * holds, and what rate is left for a neighbour.
  */
-import { existsSync } from "node:fs";
+import { startApps, startAttacker } from "./attackers.ts";
 import { peakBytes, resetPeak } from "./cpu.ts";
 import { sleep } from "./processes.ts";
 import { eachFresh, type Plan, type Row, type Sample } from "./row.ts";
-import { startApps, startAttacker } from "./rows_attacks.ts";
+import { scriptedCa } from "./rows_stall.ts";
 import type { Subject } from "./subject.ts";
 
 const NEIGHBOURS = 4;
@@ -20,8 +20,7 @@ const HELD_BYTES_MAX = 64 << 20;
 
 async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   const pid = subject.pair.server?.pid;
-  // Only the pair that shares our CA accepts the greedy identity.
-  if (pid === undefined || !existsSync(`${subject.directory}/ca.key`)) return {};
+  if (pid === undefined || subject.kind.entry !== "redirect-all") return {};
   const apps = await startApps(subject);
   try {
     const load = { connections: NEIGHBOURS, seconds: plan.seconds };
@@ -49,5 +48,5 @@ export const UNREAD_ROWS: readonly Row[] = [{
   ],
   once: true,
   quick: true,
-  measure: eachFresh({ env: { HELD_BYTES_MAX: `${HELD_BYTES_MAX}` } }, measure),
+  measure: eachFresh({ env: { HELD_BYTES_MAX: `${HELD_BYTES_MAX}` }, prepare: scriptedCa }, measure),
 }];

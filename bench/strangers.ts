@@ -5,6 +5,7 @@
  *                                                  the proxy says. Prints { opened, failed, p50, p99 }, times in ms
  *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which send nothing
  *     half-open FOLDER ADDRESS FROM SECONDS RATE   the same with the first message of a handshake, and nothing after it
+ *     hold FOLDER ADDRESS FROM SECONDS COUNT       COUNT half-open connections at a time; one that is closed is replaced
  *
  * FROM is their source address.
  */
@@ -20,7 +21,10 @@ const EVERY_MILLIS = 20;
 /** A tunnel that is not open by then has failed. */
 const TIMEOUT = 10_000;
 
-const [mode = "", folder = "", address = "", from = "", seconds = "", rate = ""] = Deno.args;
+/** Most new connections of `hold` in {@link EVERY_MILLIS}: the kernel's backlog takes them. */
+const HOLD_PER_TICK = 200;
+
+const [mode = "", folder = "", address = "", from = "", seconds = "", amount = ""] = Deno.args;
 const to: SocketAddress = { ip: parseIp(address)!, port: HBONE_PORT };
 const source: SocketAddress = { ip: parseIp(from)!, port: 0 };
 const reactor = startReactor();
@@ -76,22 +80,48 @@ function firstMessage(): Uint8Array {
   return Uint8Array.from(tls.take().flatMap((chunk) => [...chunk]));
 }
 
+/** Sends `words` and then nothing; `onEnd` when the connection has ended or was never there. */
+function stranger(words: Uint8Array | null, onEnd: () => void): void {
+  reactor.dial(to, { source, timeout: TIMEOUT }, {
+    onConnect(plain) {
+      if (words !== null) plain.write(words);
+      const buffer = new Uint8Array(16_384);
+      const look = () => {
+        while (plain.read(buffer) > 0);
+        if (!plain.ended) return;
+        plain.close();
+        onEnd();
+      };
+      plain.start({ onReadable: look, onWritable() {}, onFailure: onEnd });
+    },
+    onDialFailure: onEnd,
+  });
+}
+
 function strangers(words: Uint8Array | null): void {
-  const perTick = Number(rate) * EVERY_MILLIS / 1000;
+  const perTick = Number(amount) * EVERY_MILLIS / 1000;
   let dialled = 0;
   const startedAt = performance.now();
+  everyTick(() => {
+    const due = (performance.now() - startedAt) / EVERY_MILLIS * perTick;
+    for (; dialled < due; dialled++) stranger(words, () => {});
+  });
+}
+
+function hold(words: Uint8Array): void {
+  let held = 0;
+  everyTick(() => {
+    for (let left = HOLD_PER_TICK; held < Number(amount) && left > 0; left--) {
+      held++;
+      stranger(words, () => void held--);
+    }
+  });
+}
+
+function everyTick(work: () => void): void {
   const tick = () => {
     if (performance.now() >= end) Deno.exit(0);
-    const due = (performance.now() - startedAt) / EVERY_MILLIS * perTick;
-    for (; dialled < due; dialled++) {
-      reactor.dial(to, { source, timeout: TIMEOUT }, {
-        onConnect(plain) {
-          if (words !== null) plain.write(words);
-          plain.start({ onReadable: () => plain.ended && plain.close(), onWritable() {}, onFailure() {} });
-        },
-        onDialFailure() {},
-      });
-    }
+    work();
     reactor.after(EVERY_MILLIS, tick);
   };
   console.log("dialling");
@@ -99,4 +129,5 @@ function strangers(words: Uint8Array | null): void {
 }
 
 if (mode === "honest") honest();
+else if (mode === "hold") hold(firstMessage());
 else strangers(mode === "half-open" ? firstMessage() : null);
