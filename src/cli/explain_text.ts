@@ -5,9 +5,9 @@ import type {
   Hop,
   HopRoute,
   Onward,
-  Party,
   PolicyFinding,
   Way,
+  WorkloadSummary,
 } from "../mesh/explain/explanation.ts";
 import type { Reason } from "../mesh/model/reasons.ts";
 
@@ -29,7 +29,7 @@ export function explanationText(explanation: Explanation): string {
   ].join("\n") + "\n";
 }
 
-function partyLines(label: string, party: Party | null, address: string): string[] {
+function partyLines(label: string, party: WorkloadSummary | null, address: string): string[] {
   if (party === null) return [`${label}  ${address}, no workload of the mesh`];
   const node = party.node === "" ? "" : ` on ${party.node}`;
   const identity = party.protocol === "TCP"
@@ -168,7 +168,7 @@ function percent(chance: number): string {
   return `${value >= 1 || value === 0 ? Math.round(value) : value.toPrecision(1)} %`.padStart(5);
 }
 
-function nameOf({ namespace, name, uid }: Party): string {
+function nameOf({ namespace, name, uid }: WorkloadSummary): string {
   return name === "" ? uid : `${namespace}/${name}`;
 }
 

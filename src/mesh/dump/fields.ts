@@ -1,31 +1,31 @@
-/** Fields of a config dump. Failures name the path, `workloads[3].protocol`. */
-import { type Entry, Field } from "../static_file/field.ts";
+/** Fields of a config dump. Errors name the path, `workloads[3].protocol`. */
+import { Field, type MapEntry } from "../static_file/field.ts";
 
-/** A dump that cannot be used. The message is complete. */
+/** A dump that cannot be used. The message says where and why. */
 export class DumpError extends Error {
   override readonly name = "DumpError";
 }
 
 /** A document and how it is read. */
-interface Source {
-  /** What messages call it, a path. */
+interface JsonDocument {
+  /** Its name in messages, a path. */
   readonly name: string;
-  /** Whether keys that nobody knows may be there. */
+  /** How keys are treated that the reader does not know. */
   unknownKeys: "ignored" | "refused";
 }
 
 type Step = string | number;
 
 class JsonField extends Field {
-  readonly #source: Source;
-  /** Null at the top. The path is put together only when it is needed: dumps have millions of fields. */
+  readonly #document: JsonDocument;
+  /** Null at the top. The path is built only for messages, since dumps have millions of fields. */
   readonly #parent: JsonField | null;
   readonly #step: Step;
   readonly #value: unknown;
 
-  constructor(source: Source, parent: JsonField | null, step: Step, value: unknown) {
+  constructor(document: JsonDocument, parent: JsonField | null, step: Step, value: unknown) {
     super();
-    this.#source = source;
+    this.#document = document;
     this.#parent = parent;
     this.#step = step;
     this.#value = value;
@@ -42,8 +42,8 @@ class JsonField extends Field {
     return null;
   }
 
-  complain(text: string): never {
-    throw new DumpError(`${this.#source.name}: ${text}`);
+  reject(text: string): never {
+    throw new DumpError(`${this.#document.name}: ${text}`);
   }
 
   protected get scalar(): unknown {
@@ -54,7 +54,7 @@ class JsonField extends Field {
     return Array.isArray(this.#value) ? this.#value.map((item, i) => this.#child(i, item)) : null;
   }
 
-  protected get pairs(): readonly Entry[] | null {
+  protected get pairs(): readonly MapEntry[] | null {
     const value = this.#value;
     if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
     return Object.entries(value).map(([key, item]) => [key, this.#child(key, item), this] as const);
@@ -69,19 +69,19 @@ class JsonField extends Field {
   }
 
   protected onUnknownKey(key: string, where: Field, accepted: readonly string[]): void {
-    if (this.#source.unknownKeys === "refused") this.refuseKey(key, where, accepted);
+    if (this.#document.unknownKeys === "refused") this.refuseKey(key, where, accepted);
   }
 
   #child(step: Step, value: unknown): JsonField {
-    return new JsonField(this.#source, this, step, value);
+    return new JsonField(this.#document, this, step, value);
   }
 }
 
-/** The top of a JSON document. Throws {@link DumpError} where `text` is none. */
-export function readJson(text: string, name: string): { readonly top: Field; readonly source: Source } {
-  const source: Source = { name, unknownKeys: "ignored" };
+/** Parses a JSON document. `name`: its name in messages. Throws {@link DumpError} where `text` is no JSON. */
+export function readJson(text: string, name: string): { readonly top: Field; readonly document: JsonDocument } {
+  const document: JsonDocument = { name, unknownKeys: "ignored" };
   try {
-    return { top: new JsonField(source, null, "", JSON.parse(text)), source };
+    return { top: new JsonField(document, null, "", JSON.parse(text)), document };
   } catch (error) {
     throw new DumpError(`${name}: this is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

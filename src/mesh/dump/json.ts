@@ -1,34 +1,34 @@
 /**
- * JSON as the config dump has it (`docs/spec/config-admin.md` 4.4): two spaces for each level, the keys of every object
- * sorted, no trailing newline. Text comes in pieces, so that a dump of any size can be written in portions of bounded
- * work and memory.
+ * Writes JSON as the config dump has it (`docs/spec/config-admin.md` 4.4): two spaces per level, the keys of every
+ * object sorted, no newline at the end. The text comes in pieces, so that a dump of any size is written in steps of
+ * bounded work and memory.
  */
 import type { Json, JsonObject } from "./objects.ts";
 
-/** Nothing to write yet, but work was done: a place to stop for a while. */
+/** Yielded where work was done without text to write: the writer may pause there. */
 export const PAUSE = undefined;
 
-/** An array whose items are made as they are written. */
+/** An array whose items are made while it is written. */
 export class Items {
   constructor(readonly items: Iterable<Node | typeof PAUSE>) {}
 }
 
-/** An object whose entries, sorted by key already, are made as they are written. */
+/** An object whose entries, already sorted by key, are made while it is written. */
 export class Entries {
   constructor(readonly entries: Iterable<readonly [key: string, value: Node] | typeof PAUSE>) {}
 }
 
-/** What {@link jsonPieces} writes: a plain value in one piece, anything else in many. */
+/** A value for {@link jsonPieces}. Plain values are written in one piece, the others in many. */
 export type Node = Json | Items | Entries;
 
-/** The text of `node` as it stands `level` levels deep. A pause is an empty piece. */
+/** The text of `node`, indented for `level` levels. A pause is an empty piece. */
 export function* jsonPieces(node: Node, level = 0): Generator<string, void, undefined> {
   if (node instanceof Items) yield* listPieces(node.items, level);
   else if (node instanceof Entries) yield* objectPieces(node.entries, level);
   else yield jsonText(node, level);
 }
 
-/** The same for a value that is there as a whole. */
+/** The text of a plain value, indented for `level` levels. */
 export function jsonText(value: Json, level = 0): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value !== "object" || value === null) return String(value);
@@ -73,7 +73,7 @@ function* objectPieces(entries: Entries["entries"], level: number): Generator<st
   yield before.startsWith("{") ? "{}" : `${lineBreak(level)}}`;
 }
 
-/** Not a piece of its own: most values are one piece and should stay one. */
+/** Adds the prefix to the first piece, so that most values stay one piece. */
 function* withPrefix(prefix: string, pieces: Iterable<string>): Generator<string, void, undefined> {
   let before = prefix;
   for (const piece of pieces) {
@@ -88,7 +88,7 @@ function lineBreak(level: number): string {
   return BREAKS[level] ?? `\n${"  ".repeat(level)}`;
 }
 
-/** Most objects are made with their keys in order. Bytewise for ASCII; numbers are no exception: "443" before "80". */
+/** Keys in the order of their bytes, so "443" comes before "80". Most objects are made with sorted keys already. */
 function sortedKeys(value: JsonObject): readonly string[] {
   const keys = Object.keys(value);
   for (let i = 1; i < keys.length; i++) if (keys[i]! < keys[i - 1]!) return keys.sort();

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Json } from "./objects.ts";
 import { Entries, Items, jsonPieces, jsonText, type Node, PAUSE } from "./json.ts";
 
-Deno.test("config 4.4: keys sorted as text, two spaces, nothing in empty ones", () => {
+Deno.test("config 4.4: keys sorted as text, two spaces, empty values without line breaks", () => {
   const value = { b: [], a: { "80": 1, "443": [true, null, "x\n"] }, c: {}, "": 0.5 };
   assert.equal(
     jsonText(value),
@@ -23,7 +23,7 @@ Deno.test("config 4.4: keys sorted as text, two spaces, nothing in empty ones", 
   );
 });
 
-/** The same value, all of it made while it is written. */
+/** The same value, with lists and objects that are made while they are written. */
 function streamed(value: Json, pauses: boolean): Node {
   if (typeof value !== "object" || value === null) return value;
   const pause = pauses ? [PAUSE] : [];
@@ -37,7 +37,7 @@ function streamed(value: Json, pauses: boolean): Node {
   ]);
 }
 
-Deno.test("pieces make the same text as the whole, and it reads back", () => {
+Deno.test("the pieces of a value join to the text of the whole value, which parses back to it", () => {
   fc.assert(fc.property(fc.jsonValue(), fc.boolean(), fc.nat(3), (json, pauses, level) => {
     const value = json as Json;
     const text = jsonText(value, level);

@@ -1,6 +1,7 @@
 /**
- * The objects of the mesh as the config dump shows them (`docs/spec/config-admin.md` 4.4): plain values for a JSON
- * writer, what has its default left out where the format leaves it out. Keys are in order where that costs nothing.
+ * The objects of the mesh as the config dump shows them (`docs/spec/config-admin.md` 4.4), as values for the JSON
+ * writer. Fields with default values are left out where the format leaves them out. Keys are in sorted order where that
+ * is free.
  */
 import type { ServiceChange, WorkloadChange } from "../model/changes.ts";
 import {
@@ -15,7 +16,9 @@ import {
 } from "../model/model.ts";
 import type { StaticFile } from "../static_file/static_file.ts";
 
+/** A plain JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+/** A plain JSON object. */
 export type JsonObject = { readonly [key: string]: Json };
 
 /** The section `staticConfig`. */
@@ -27,7 +30,7 @@ export function dumpStaticFile(file: StaticFile): JsonObject {
   };
 }
 
-/** Unlike elsewhere, `services` says which ports the workload has for each. */
+/** In the static file, `services` has the ports of the workload for each service. */
 function dumpStaticWorkload({ workload, endpoints }: WorkloadChange): JsonObject {
   const services = Object.fromEntries([...endpoints].map(([key, ports]) => [key, dumpPorts(ports)]));
   return { ...dumpWorkload(workload), services };
@@ -38,6 +41,7 @@ function dumpStaticService({ service, endpoints }: ServiceChange): JsonObject {
   return { ...dumpService(service), endpoints: Object.fromEntries(byUid) };
 }
 
+/** An item of the section `workloads`. */
 export function dumpWorkload(workload: Workload): JsonObject {
   const { locality, applicationTunnel: tunnel } = workload;
   return {
@@ -69,7 +73,7 @@ export function dumpWorkload(workload: Workload): JsonObject {
   };
 }
 
-/** All but the endpoints, which are no part of the value. */
+/** An item of the section `services`, without its endpoints. */
 export function dumpService(service: Service): JsonObject {
   const { loadBalancer: balancer, ipFamilies } = service;
   return {
@@ -98,6 +102,7 @@ export function dumpService(service: Service): JsonObject {
   };
 }
 
+/** An item of the section `policies`. */
 export function dumpPolicy(policy: Policy): JsonObject {
   return {
     name: policy.name,
@@ -132,6 +137,7 @@ function dumpString(match: StringMatch): JsonObject {
   return match.kind === "Presence" ? { Presence: [] } : { [match.kind]: match.value };
 }
 
+/** A value of the `endpoints` of a service. */
 export function dumpEndpoint({ workloadUid, ports, status }: Endpoint): JsonObject {
   return { port: dumpPorts(ports), status, workloadUid };
 }

@@ -16,7 +16,7 @@ interface Recorded {
   readonly stagedServices: JsonObject;
 }
 
-/** Recorded from a native proxy that was fed by a real control plane. */
+/** Recorded from a native proxy that was connected to a real control plane. */
 const RECORDING = Deno.readTextFileSync(
   new URL("../../../tests/fixtures/golden/config_dump-node1.json", import.meta.url),
 );
@@ -32,7 +32,7 @@ function dumpMesh(state: MeshState): JsonObject {
   return Object.fromEntries(Object.entries(sections(state)).map(([name, text]) => [name, JSON.parse(text)]));
 }
 
-/** What stands behind a key of the recorded document. */
+/** The text of the value of one key in the recorded document. */
 function recordedText(key: string): string {
   const [, text = ""] = RECORDING.split(`\n  "${key}": `);
   return text.slice(0, text.search(/,?\n(?! {3}| {2}[\]}])/));
@@ -45,7 +45,7 @@ function sorted(value: Json): Json {
   return Object.fromEntries(Object.entries(value as JsonObject).sort().map(([key, each]) => [key, sorted(each)]));
 }
 
-/** The ports that the workload has for each of its services, which the dump shows at the service. */
+/** The ports of the workload for each of its services, which the dump shows in the services. */
 function portsByService({ uid, services = [] }: Recorded["workloads"][number]): JsonObject {
   return Object.fromEntries(services.map((key) => {
     const owner = RECORDED.services.find((each) => `${each.namespace}/${each.hostname}` === key);
@@ -60,7 +60,7 @@ function recordedState(): MeshState {
     policies: RECORDED.policies,
   });
   const file = parseStaticFile(text, "dump");
-  // A static workload lists no services; one of the control plane does.
+  // A workload of the static file lists no services; one from the control plane does.
   const workloads = file.workloads.map((each) => ({
     ...each,
     workload: { ...each.workload, services: [...each.endpoints.keys()] },
@@ -68,12 +68,12 @@ function recordedState(): MeshState {
   return stateOf(...changesOf({ ...file, workloads }));
 }
 
-Deno.test("config 4.4: a recorded dump, loaded and dumped again, is the same to the byte", () => {
+Deno.test("config 4.4: a recorded dump, loaded and dumped again, has the same bytes", () => {
   const texts = sections(recordedState());
   for (const name of MESH_SECTIONS) assert.equal(texts[name], recordedText(name), name);
 });
 
-Deno.test("a dump shows the mesh as it was when the dump was begun", () => {
+Deno.test("a dump shows the mesh as it was when the dump began", () => {
   const state = recordedState();
   const before = sections(state);
   const dump = new MeshDump(state);

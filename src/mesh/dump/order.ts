@@ -1,20 +1,19 @@
-/** Sorting in portions: a hundred thousand workloads take longer than a loop may be held. */
+/** Sorts in steps: sorting 100,000 workloads at once would block the loop for too long. */
 import { PAUSE } from "./json.ts";
 
-/** Items sorted at once: about a quarter of a millisecond. */
+/** Items sorted in one step, which takes about a quarter of a millisecond. */
 const RUN = 512;
 
-/** A sorted part of the items, and how far it has been given out. */
+/** A sorted part of the items, and the position of the next one to yield. */
 interface Run<T> {
   readonly items: readonly { readonly key: string; readonly item: T }[];
-  /** Among the runs: of equal keys those that came first go first. */
+  /** Position among the runs, to keep equal keys in their original order. */
   readonly number: number;
   next: number;
 }
 
 /**
- * `items` in the order of their keys, equal keys in the order in which they came. A pause comes where some work was
- * done without a result.
+ * `items` sorted by key; the sort is stable. Yields a pause after each step of work without a result.
  */
 export function* inOrder<T>(items: readonly T[], keyOf: (item: T) => string): Generator<T | typeof PAUSE> {
   const runs: Run<T>[] = [];
@@ -27,7 +26,7 @@ export function* inOrder<T>(items: readonly T[], keyOf: (item: T) => string): Ge
   yield* merge(runs);
 }
 
-/** By a heap of runs: the one with the smallest head is on top. */
+/** Merges the runs with a heap: the run with the smallest next item is on top. */
 function* merge<T>(heap: Run<T>[]): Generator<T> {
   for (let i = heap.length >> 1; i >= 0; i--) siftDown(heap, i);
   while (heap.length > 0) {

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { PAUSE } from "./json.ts";
 import { inOrder } from "./order.ts";
 
-/** Many equal keys, and more items than are sorted at once. */
+/** Many equal keys, and more items than one step sorts. */
 const KEYS = fc.array(fc.integer({ min: 0, max: 300 }).map(String), { maxLength: 3000, size: "max" });
 
-Deno.test("sorting in portions is sorting, equal keys in the order of their coming", () => {
+Deno.test("sorting in steps equals a stable sort", () => {
   fc.assert(
     fc.property(KEYS, (keys) => {
       const items = keys.map((key, came) => ({ key, came }));
@@ -18,7 +18,7 @@ Deno.test("sorting in portions is sorting, equal keys in the order of their comi
   );
 });
 
-Deno.test("sorting pauses before the first result, in proportion to the work", () => {
+Deno.test("sorting pauses before the first result, once per step", () => {
   const items = Array.from({ length: 5000 }, (_, i) => String(i * 7919 % 5000));
   const found = [...inOrder(items, (item) => item)];
   assert.equal(found.findIndex((item) => item !== PAUSE), 10);

@@ -23,7 +23,7 @@ function loaded(text: string): MeshState {
 }
 
 for (const name of ["node1", "dedicated"]) {
-  Deno.test(`a recorded dump can be read (${name}), and dumped again it is the same`, () => {
+  Deno.test(`a recorded dump (${name}) that is read and dumped again is the same`, () => {
     const text = Deno.readTextFileSync(
       new URL(`../../../tests/fixtures/golden/config_dump-${name}.json`, import.meta.url),
     );
@@ -33,7 +33,7 @@ for (const name of ["node1", "dedicated"]) {
   });
 }
 
-Deno.test("any mesh comes back from its dump", () => {
+Deno.test("reading the dump of any mesh gives that mesh", () => {
   fc.assert(fc.property(CHANGES, (changes) => {
     const state = new MeshState();
     for (const change of changes) state.apply([change]);
@@ -82,7 +82,7 @@ const BAD: readonly (readonly [text: string, message: string])[] = [
   ],
 ];
 for (const [text, message] of BAD) {
-  Deno.test(`a dump that is refused: ${message}`, () => {
+  Deno.test(`an invalid dump is refused: ${message}`, () => {
     assert.throws(() => readDump(text, "dump.json"), (error) => {
       assert.ok(error instanceof DumpError);
       assert.ok(error.message.startsWith(`dump.json: ${message}`), error.message);
@@ -91,7 +91,7 @@ for (const [text, message] of BAD) {
   });
 }
 
-Deno.test("what newer proxies say is skipped, but never a condition of a policy", () => {
+Deno.test("unknown keys are skipped, but an unknown condition of a policy is an error", () => {
   const policy = (match: string) =>
     `{"name": "p", "namespace": "ns", "scope": "Global", "action": "Deny", "dryRun": false, "rules": [[[${match}]]]}`;
   const text = (match: string) =>
@@ -105,7 +105,7 @@ Deno.test("what newer proxies say is skipped, but never a condition of a policy"
   );
 });
 
-Deno.test("whatever is read, it is a dump or an error that says where", () => {
+Deno.test("any JSON is read or refused with an error that has a path", () => {
   const text = fc.oneof(
     fc.json(),
     fc.jsonValue().map((value) => JSON.stringify({ workloads: value, services: [value] })),
@@ -133,7 +133,7 @@ const ENVIRONMENTS: readonly (readonly [name: string, environment: Record<string
   }],
 ];
 for (const [name, environment] of ENVIRONMENTS) {
-  Deno.test(`settings read from a dump are those of its proxy (${name})`, () => {
+  Deno.test(`settings read from a dump equal those of its proxy (${name})`, () => {
     const resolv = "nameserver 10.96.0.10\nsearch a.svc.cluster.local cluster.local\n";
     const files = { read: (path: string) => path === "/etc/resolv.conf" ? resolv : null, exists: () => false };
     const config = parseConfig(environment, files, 2);

@@ -1,4 +1,6 @@
-/** The settings that decide about ways, from the `config` section of a dump. What is not there has its default. */
+/**
+ * The settings that decide about connections, from the `config` section of a dump. Absent settings have their defaults.
+ */
 import { parseSocketAddress } from "../../net/address.ts";
 import type { ExplainSettings } from "../explain/explanation.ts";
 import type { Field, Fields } from "../static_file/field.ts";
@@ -6,6 +8,7 @@ import { MAX_U16 } from "../static_file/values.ts";
 
 const HBONE_PORT = 15008;
 
+/** `config`: the section, or null where the dump has none. Throws `DumpError` for invalid values. */
 export function readSettings(config: Field | null): ExplainSettings {
   const fields = config?.object([]) ?? null;
   const text = (key: string) => fields?.nullable(key)?.string() ?? null;
@@ -31,7 +34,7 @@ function readPorts(fields: Fields | null): number[] {
   return fields?.nullable("illegalPorts")?.list().map((port) => port.integer(MAX_U16)) ?? [];
 }
 
-/** In the pod's own namespace the servers are within its reach (`docs/spec/observed.md` O35). */
+/** Ports of our servers. In dedicated mode the application can reach them (`docs/spec/observed.md` O35). */
 function readServers(fields: Fields | null): number[] {
   return ["adminAddr", "statsAddr", "readinessAddr", "dnsProxyAddr"].flatMap((key) => {
     const server = fields?.nullable(key) ?? null;

@@ -1,7 +1,7 @@
-/** What would happen at the workload that a connection reaches. */
+/** What happens at the workload that a connection reaches: where its bytes go, and what its policies decide. */
 import { formatAddress, type SocketAddress } from "../../net/address.ts";
 import { authorize, type Verdict } from "../policy/authorize.ts";
-import type { Admission, ExplainSettings, Party, PolicyFinding } from "./explanation.ts";
+import type { Admission, ExplainSettings, PolicyFinding, WorkloadSummary } from "./explanation.ts";
 import type { PolicyKey, Workload } from "../model/model.ts";
 import type { CompiledPolicy } from "../policy/matcher.ts";
 import type { Reason } from "../model/reasons.ts";
@@ -9,42 +9,50 @@ import { resolveInbound, resolvePassthrough } from "../resolve/inbound.ts";
 import type { MeshState } from "../state/state.ts";
 import { identityOf, type SpiffeId } from "../model/workload_identity.ts";
 
-export interface Arrival {
-  /** Whose proxy it arrives at. */
+/** A connection as it reaches a workload. */
+interface IncomingConnection {
+  /** The workload that is connected to. */
   readonly workload: Workload;
   readonly from: SocketAddress;
-  /** Of the peer; null over plain TCP. */
+  /** Identity of the peer; null over plain TCP. */
   readonly identity: SpiffeId | null;
-  /** The address it comes to. */
+  /** The address that is connected to. */
   readonly at: SocketAddress;
-  /** Of the CONNECT; null over plain TCP. */
+  /** Authority of the CONNECT request; null over plain TCP. */
   readonly authority: string | null;
   /** `host=` of the `Forwarded` header. */
   readonly host: string | null;
 }
 
-export function partyOf(workload: Workload): Party {
+/** The description of a workload in an explanation. */
+export function workloadSummary(workload: Workload): WorkloadSummary {
   const { uid, namespace, name, node, protocol } = workload;
   return { uid, namespace, name, node, protocol, identity: identityOf(workload) };
 }
 
-export function admissionOf(state: MeshState, settings: ExplainSettings, arrival: Arrival): Admission {
-  const { workload } = arrival;
-  const notEnforced = whyNotEnforced(arrival);
+/** What the workload's side decides, by the code that decides about real connections. */
+export function admissionOf(state: MeshState, settings: ExplainSettings, connection: IncomingConnection): Admission {
+  const { workload } = connection;
+  const notEnforced = whyNotEnforced(connection);
   const nothing = { decision: null, policy: null, application: null, policies: [] };
   if (notEnforced !== null) {
-    return { ...nothing, at: partyOf(workload), notEnforced, because: [], allow: true, message: null };
+    return { ...nothing, at: workloadSummary(workload), notEnforced, because: [], allow: true, message: null };
   }
-  const inbound = resolve(state, settings, arrival);
+  const inbound = resolve(state, settings, connection);
   if (inbound.kind !== "route") {
     const message = inbound.kind === "refusal" ? inbound.message : `unknown destination: ${inbound.name}`;
     const because = inbound.kind === "refusal" ? inbound.because : [];
-    return { ...nothing, at: partyOf(workload), notEnforced, because, allow: false, message };
+    return { ...nothing, at: workloadSummary(workload), notEnforced, because, allow: false, message };
   }
-  const call = { destination: workload, source: arrival.from, identity: arrival.identity, target: inbound.destination };
+  const call = {
+    destination: workload,
+    source: connection.from,
+    identity: connection.identity,
+    target: inbound.destination,
+  };
   const verdict = authorize(state, call, "deny", []);
   return {
-    at: partyOf(workload),
+    at: workloadSummary(workload),
     notEnforced,
     because: inbound.because,
     allow: verdict.allow,
@@ -56,14 +64,14 @@ export function admissionOf(state: MeshState, settings: ExplainSettings, arrival
   };
 }
 
-function whyNotEnforced({ workload: { protocol, nativeTunnel }, authority }: Arrival): string | null {
+function whyNotEnforced({ workload: { protocol, nativeTunnel }, authority }: IncomingConnection): string | null {
   if (nativeTunnel || (protocol === "TCP" && authority !== null)) {
     return "it takes HBONE itself, so what it admits is its own decision";
   }
   return protocol === "TCP" ? "no proxy stands before it, so no policy is enforced there" : null;
 }
 
-function resolve(state: MeshState, settings: ExplainSettings, { workload, at, authority, host }: Arrival) {
+function resolve(state: MeshState, settings: ExplainSettings, { workload, at, authority, host }: IncomingConnection) {
   const ownPorts = new Set(settings.ownPorts);
   const trace: Reason[] = [];
   if (authority === null) return resolvePassthrough(state, { local: workload, target: at, ownPorts }, trace);
@@ -80,7 +88,7 @@ function resolve(state: MeshState, settings: ExplainSettings, { workload, at, au
   }, trace);
 }
 
-/** In the order in which they are asked (`docs/spec/xds-state.md` 5.2). */
+/** Every policy with its outcome, in the order of evaluation (`docs/spec/xds-state.md` 5.2). */
 function findings(state: MeshState, workload: Workload, verdict: Verdict): PolicyFinding[] {
   const { deny, dryRunDeny, allow, dryRunAllow, unknown } = state.policiesFor(workload);
   const policies = verdict.because.filter(({ rule }) => rule === "authorize.policy");

@@ -1,10 +1,10 @@
 /**
- * `ztunnel explain`: the way a connection from one workload to one target would take, every rule that was looked at,
- * and what the policies at the other end say. All of it is asked of the code that decides about real connections
- * (`outbound.ts`, `inbound.ts`, `authorize.ts`); what chance would choose among is followed way by way.
+ * `ztunnel explain`: the ways that a connection from one workload to one target may take, every rule that was applied,
+ * and what the policies at the other end decide. All of it is computed by the code that decides about real connections
+ * (`outbound.ts`, `inbound.ts`, `authorize.ts`). Where that draws a random number, each outcome is followed.
  */
 import { formatAddress, type SocketAddress } from "../../net/address.ts";
-import { partyOf } from "./admission.ts";
+import { workloadSummary } from "./admission.ts";
 import { type Client, decide, hopOf } from "./hop.ts";
 import { onwardOf } from "./onward.ts";
 import { findSource, type Mistake, mistake } from "./source.ts";
@@ -18,9 +18,10 @@ import { ServiceEntry } from "../state/service_entry.ts";
 import type { MeshState } from "../state/state.ts";
 import { chooseIp } from "../resolve/upstream_choice.ts";
 
-/** Ways that are followed to their end, and destinations behind each waypoint. */
-const FOLLOWED = 32;
+/** Ways that are followed at most, and destinations behind each waypoint. */
+const MAX_FOLLOWED = 32;
 
+/** Answers `question` from the current state. `lookup` answers names as the DNS proxy does. */
 export function explain(
   state: MeshState,
   settings: ExplainSettings,
@@ -36,12 +37,12 @@ export function explain(
   if (ip === null) return errorOf(mistake("BAD_SOURCE", `${workload?.uid} has no address, so nothing comes from it`));
   const hops = workload?.protocol === "HBONE"
     ? proxiedHops(state, settings, { workload, ip }, target.address)
-    : unproxiedHops(state, settings, { workload, ip }, target.address, FOLLOWED);
+    : unproxiedHops(state, settings, { workload, ip }, target.address, MAX_FOLLOWED);
   const ways = hops.ways.map(({ outcome: hop, chance }) => wayOf(state, settings, hop, chance, target.address));
   return {
     kind: "explanation",
     explanation: {
-      from: workload === null ? null : partyOf(workload),
+      from: workload === null ? null : workloadSummary(workload),
       fromAddress: ip,
       to: { asked: question.to, address: formatAddress(target.address), because: target.because },
       outlook: outlookOf(ways.map((way) => way.outlook)),
@@ -59,7 +60,10 @@ function proxiedHops(
   client: Client,
   target: SocketAddress,
 ): DrawnWays<Hop> {
-  const { ways, more } = waysOf((random, trace) => decide(state, settings, client, target, random, trace), FOLLOWED);
+  const { ways, more } = waysOf(
+    (random, trace) => decide(state, settings, client, target, random, trace),
+    MAX_FOLLOWED,
+  );
   return {
     ways: ways.map((way) => ({ ...way, outcome: hopOf(state, settings, client, way.outcome, way.because) })),
     more,
@@ -76,21 +80,24 @@ function wayOf(state: MeshState, settings: ExplainSettings, hop: Hop, chance: nu
 function onwardFrom(state: MeshState, settings: ExplainSettings, hop: Hop, target: SocketAddress): Onward | null {
   if (hop.outcome.kind === "refusal" || hop.outcome.leadsTo !== "waypoint") return null;
   const waypoint = hop.outcome.destination === null ? null : state.workload(workloadUid(hop.outcome.destination.uid));
-  return waypoint === null ? null : onwardOf(state, settings, waypoint, target, FOLLOWED);
+  return waypoint === null ? null : onwardOf(state, settings, waypoint, target, MAX_FOLLOWED);
 }
 
 function outlookOfHop({ outcome, admission }: Hop): Way["outlook"] {
   return outcome.kind === "refusal" || admission?.allow === false ? "refused" : "allowed";
 }
 
-/** What a person at night looks for first; the proxy itself keeps no such list. */
+/**
+ * Workloads of the target service that are left out because they are not ready. Computed here, as the proxy keeps no
+ * such list.
+ */
 function unreadyOf(state: MeshState, { network }: ExplainSettings, { ip }: SocketAddress): string[] {
   const entry = state.findAddress(network, ip, null);
   if (!(entry instanceof ServiceEntry)) return [];
   const found: string[] = [];
   for (const { uid, status, services } of state.workloads()) {
     const absent = status === "Unhealthy" && services.includes(entry.service.key) && !entry.endpoints.has(uid);
-    if (absent && found.push(uid) === FOLLOWED) break;
+    if (absent && found.push(uid) === MAX_FOLLOWED) break;
   }
   return found;
 }

@@ -80,7 +80,7 @@ Deno.test("explain: a service, its endpoints by weight, and the policies of each
   ]);
 });
 
-Deno.test("explain: policies in the order in which they are asked, also those that nobody came to", () => {
+Deno.test("explain: all policies in the order of evaluation, including those that were not evaluated", () => {
   const state = stateOf(
     CLIENT,
     server("web-1", { ips: ["10.0.0.2"], authorizationPolicies: ["app/late" as never, "app/allow" as never] }),
@@ -100,7 +100,7 @@ Deno.test("explain: policies in the order in which they are asked, also those th
   ]);
 });
 
-Deno.test("explain: through the waypoint of a service, and on from there as the waypoint", () => {
+Deno.test("explain: through the waypoint of a service, and what the waypoint can reach", () => {
   const state = stateOf(
     CLIENT,
     service({ ...SVC.service, vips: ["/10.96.0.1"], ports: { 80: 8080 }, waypoint: gateway("app/wp") }),
@@ -140,7 +140,7 @@ Deno.test("explain: through the waypoint of a service, and on from there as the 
   );
 });
 
-Deno.test("explain: weighted waypoints are ways of their own", () => {
+Deno.test("explain: each weighted waypoint is a way", () => {
   const weighted = [{ destination: gateway("/10.0.0.9"), weight: 90 }, {
     destination: gateway("/10.0.0.10"),
     weight: 10,
@@ -158,11 +158,11 @@ Deno.test("explain: weighted waypoints are ways of their own", () => {
   assert.deepEqual(ways[1]?.hop.outcome.kind === "refusal" && ways[1].hop.outcome.code, "UNKNOWN_WAYPOINT");
 });
 
-Deno.test("explain: another network, seen as far as its gateway; without names nobody is accepted behind it", () => {
-  const remote = (words: Parameters<typeof service>[0] = {}) =>
+Deno.test("explain: another network up to its gateway; without alternative names no identity is accepted behind it", () => {
+  const remote = (fields: Parameters<typeof service>[0] = {}) =>
     stateOf(
       CLIENT,
-      service({ ...SVC.service, vips: ["/10.96.0.1"], ports: { 80: 8080 }, ...words }),
+      service({ ...SVC.service, vips: ["/10.96.0.1"], ports: { 80: 8080 }, ...fields }),
       server("far", { network: "net-2", networkGateway: gateway("/10.0.0.7", 15008), ips: [] }),
       workload({ uid: "gw", name: "gw", namespace: "istio-system", serviceAccount: "gw", ips: ["10.0.0.7"] }),
     );
@@ -206,7 +206,7 @@ Deno.test("explain: refusals of the client's own proxy", () => {
   assert.equal(refusal("client", "192.0.2.1:443"), "outside");
 });
 
-Deno.test("explain: a name that the proxy would resolve, an address that it would ask for", () => {
+Deno.test("explain: a host name that the proxy would resolve, an address that it would look up on demand", () => {
   const state = stateOf(
     CLIENT,
     service({ namespace: "app", hostname: "ext.example.com", vips: ["/240.0.0.1"], ports: { 443: 443 } }),
@@ -218,7 +218,7 @@ Deno.test("explain: a name that the proxy would resolve, an address that it woul
   assert.deepEqual(rules(onDemand), ["outbound.on-demand", "upstream.none", "outbound.passthrough"]);
 });
 
-Deno.test("explain: who has no proxy comes without identity, wherever the node sends it", () => {
+Deno.test("explain: a client without a proxy has no identity, whichever endpoint the node chooses", () => {
   const strict = policy({
     name: "strict",
     namespace: "app",
@@ -266,7 +266,7 @@ Deno.test("explain: targets by name", () => {
   assert.equal(explained(state, "client", "[fd00:96::1]:80").fromAddress, "fd00::1", "of the target's family");
 });
 
-Deno.test("explain agrees with what real connections get", () => {
+Deno.test("explain agrees with the decisions for real connections", () => {
   const targets = fc.constantFrom("10.0.0.1:80", "10.0.0.2:443", "[fd00::1]:8080", "10.0.0.9:80");
   fc.assert(fc.property(CHANGES, WORKLOAD, targets, (changes, client, to) => {
     const source = {

@@ -1,13 +1,13 @@
 /**
- * What `ztunnel explain` says: the way a connection would take and what decided it. Plain values, sent as JSON. The
- * texts are for people; `rule`, `code`, `kind` and the names of fields are stable.
+ * The answer of `ztunnel explain`: the ways a connection may take and what decides about them. Plain values, sent as
+ * JSON. The texts are for people; `rule`, `code`, `kind` and the names of fields are stable.
  */
 import type { Decision } from "../policy/authorize.ts";
 import type { RefusalCode } from "../resolve/outcome.ts";
 import type { Reason } from "../model/reasons.ts";
 import type { OutboundRoute } from "../resolve/outbound.ts";
 
-/** As it was typed. */
+/** The question, as it was typed. */
 export interface ExplainQuestion {
   /** `namespace/name`, a uid or an address. */
   readonly from: string;
@@ -15,15 +15,16 @@ export interface ExplainQuestion {
   readonly to: string;
 }
 
-/** What the proxy that is asked about was told. */
+/** The settings of the proxy that decide about connections. */
 export interface ExplainSettings {
   /** `NETWORK` */
   readonly network: string;
+  /** The port on which pods take HBONE. */
   readonly hbonePort: number;
-  /** Never proxied to. */
+  /** Ports of the proxy itself, to which it never connects. */
   readonly ownPorts: readonly number[];
   readonly localhostAppTunnel: boolean;
-  /** Names that are not known are looked up at the control plane. */
+  /** Whether unknown names are looked up at the control plane. */
   readonly onDemand: boolean;
   readonly dns: {
     readonly clusterDomain: string;
@@ -34,10 +35,12 @@ export interface ExplainSettings {
   };
 }
 
+/** The answer to a question. */
 export type ExplainAnswer =
   | { readonly kind: "explanation"; readonly explanation: Explanation }
   | { readonly kind: "error"; readonly error: ExplainError };
 
+/** Why a question has no answer. */
 export interface ExplainError {
   readonly code:
     | "BAD_SOURCE"
@@ -46,26 +49,27 @@ export interface ExplainError {
     | "BAD_TARGET"
     | "UNKNOWN_TARGET"
     | "AMBIGUOUS_TARGET"
-    /** The question is fine, the answer failed. */
+    /** The question is valid, computing the answer failed. */
     | "FAILED";
   readonly message: string;
-  /** What may have been meant: names to ask with. */
+  /** Similar names, as a question may use them. */
   readonly candidates: readonly string[];
 }
 
-/** `depends`: on which of several ways chance chooses. */
+/** `depends`: some ways are allowed, others refused, and which is taken is random. */
 export type Outlook = "allowed" | "refused" | "depends";
 
+/** What happens to connections from a client to a target. */
 export interface Explanation {
-  /** Null for an address that no workload has. */
-  readonly from: Party | null;
+  /** Null: the client's address is of no workload. */
+  readonly from: WorkloadSummary | null;
   /** The client's address, where it has one. */
   readonly fromAddress: string;
   readonly to: Target;
   readonly outlook: Outlook;
   /** In one sentence. */
   readonly summary: string;
-  /** Only the first has the reasons of its outbound decision in full: they differ in what chance drew. */
+  /** Only the first has all reasons of its outbound decision; the others differ in their random choices alone. */
   readonly ways: readonly Way[];
   /** Further ways that were not followed. */
   readonly more: number;
@@ -73,36 +77,39 @@ export interface Explanation {
   readonly unready: readonly string[];
 }
 
+/** The target, as asked and as resolved. */
 export interface Target {
   readonly asked: string;
   /** What the client would connect to, `ip:port`. */
   readonly address: string;
-  /** How the name became an address; empty for an address. */
+  /** How the name was resolved; empty for an address. */
   readonly because: readonly Reason[];
 }
 
-export interface Party {
+/** A workload, as an explanation describes it. */
+export interface WorkloadSummary {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
   /** SPIFFE id, null where it has none. */
   readonly identity: string | null;
   readonly node: string;
-  /** HBONE: a proxy stands before it, or it speaks HBONE itself. */
+  /** HBONE: it has a proxy, or takes HBONE itself. */
   readonly protocol: "TCP" | "HBONE";
 }
 
 /** One of the ways the connection may take. */
 export interface Way {
-  /** 0 to 1. */
+  /** Probability, 0 to 1. */
   readonly chance: number;
   readonly outlook: Outlook;
   /** The connection that leaves the client's side. */
   readonly hop: Hop;
-  /** What a waypoint would do next; null: the hop leads to the destination itself, or out of sight. */
+  /** What a waypoint may do next. Null: the hop leads to the destination itself, or to where this mesh has no data. */
   readonly onward: Onward | null;
 }
 
+/** The destinations that a waypoint may connect to. */
 export interface Onward {
   readonly text: string;
   readonly hops: readonly Hop[];
@@ -110,8 +117,9 @@ export interface Onward {
   readonly more: number;
 }
 
+/** One connection on the way. */
 export interface Hop {
-  /** Who makes the connection. */
+  /** What makes the connection. */
   readonly by: "proxy" | "client" | "waypoint";
   readonly because: readonly Reason[];
   readonly outcome: HopRoute | HopRefusal;
@@ -119,13 +127,15 @@ export interface Hop {
   readonly admission: Admission | null;
 }
 
+/** The connection is not made. */
 export interface HopRefusal {
   readonly kind: "refusal";
   readonly code: RefusalCode | "NO_IDENTITY" | "NOBODY_EXPECTED";
-  /** As the access log would say it. */
+  /** The message of the access log. */
   readonly message: string;
 }
 
+/** The connection is made. */
 export interface HopRoute {
   readonly kind: "route";
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
@@ -133,40 +143,41 @@ export interface HopRoute {
   readonly dial: string;
   /** The target of the CONNECT; null for TCP. */
   readonly authority: string | null;
-  readonly destination: Party | null;
+  readonly destination: WorkloadSummary | null;
   /** `namespace/hostname` */
   readonly service: string | null;
-  /** Whom the proxy shows itself as; null for TCP. */
+  /** The identity that the client's side presents; null for TCP. */
   readonly shows: string | null;
-  /** Whom it accepts at the other end. */
+  /** The identities it accepts at the other end. */
   readonly expects: readonly string[];
-  /** Whom it accepts behind a gateway. */
+  /** The identities it accepts behind a gateway. */
   readonly expectsBehind: readonly string[];
-  /** What is dialled. What lies behind a `gateway` or `outside` is not known here. */
+  /** What is dialled. There is no data about what is behind a `gateway` or `outside`. */
   readonly leadsTo: OutboundRoute["leadsTo"];
 }
 
 /** What happens at the workload that is connected to. */
 export interface Admission {
-  readonly at: Party;
-  /** Null: the proxy of this mesh decides there. Otherwise why it does not. */
+  readonly at: WorkloadSummary;
+  /** Null: a proxy of this mesh decides there. Otherwise why none does. */
   readonly notEnforced: string | null;
   readonly because: readonly Reason[];
   readonly allow: boolean;
-  /** The refusal as the access log would say it; null where it is allowed. */
+  /** The refusal in the words of the access log; null where it is allowed. */
   readonly message: string | null;
   readonly decision: Decision | null;
   /** The policy that decided. */
   readonly policy: string | null;
   /** The application's address. */
   readonly application: string | null;
-  /** Every policy of the workload, in the order in which they are asked. */
+  /** Every policy of the workload, in the order of evaluation. */
   readonly policies: readonly PolicyFinding[];
 }
 
+/** The outcome of one policy for one connection. */
 export interface PolicyFinding {
   readonly key: string;
-  /** Null: not known. */
+  /** Null: the policy has not arrived. */
   readonly action: "Allow" | "Deny" | null;
   readonly scope: "Global" | "Namespace" | "WorkloadSelector" | null;
   readonly dryRun: boolean;

@@ -1,7 +1,9 @@
-/** The connection that leaves the client's side: decided as for a real one, followed to the workload it reaches. */
+/**
+ * The connection that the client's proxy makes: decided like a real one, and followed to the workload that it reaches.
+ */
 import { ANY_V4, formatAddress, type Ip, type SocketAddress } from "../../net/address.ts";
 import type { Random } from "../state/endpoint_pool.ts";
-import { admissionOf, partyOf } from "./admission.ts";
+import { admissionOf, workloadSummary } from "./admission.ts";
 import type { ExplainSettings, Hop, HopRefusal, HopRoute } from "./explanation.ts";
 import type { Workload } from "../model/model.ts";
 import {
@@ -14,18 +16,19 @@ import type { Reason, Trace } from "../model/reasons.ts";
 import type { MeshState } from "../state/state.ts";
 import { identityOf } from "../model/workload_identity.ts";
 
+/** A client with a proxy. */
 export interface Client {
   readonly workload: Workload;
   readonly ip: Ip;
 }
 
-/** A decision and, where its address is a name yet to be resolved, that name. */
-export interface Decided {
+/** A decision and, where the address has yet to be resolved, the host name. */
+interface Decided {
   readonly outcome: OutboundRoute | HopRefusal;
   readonly hostname: string | null;
 }
 
-/** What the client's proxy decides. With on-demand lookups: as if the control plane knew no more than we do. */
+/** What the client's proxy decides. On-demand lookups are taken to find nothing. */
 export function decide(
   state: MeshState,
   settings: ExplainSettings,
@@ -64,6 +67,7 @@ function settled(outcome: Exclude<OutboundOutcome, { kind: "needs-lookup" }>): D
   return { outcome: outcome.complete(ANY_V4), hostname: outcome.hostname };
 }
 
+/** The connection that `decided` leads to, with what happens at its other end. */
 export function hopOf(
   state: MeshState,
   settings: ExplainSettings,
@@ -79,7 +83,7 @@ export function hopOf(
   if (obstacle !== null) return { by: "proxy", because, outcome: obstacle, admission: null };
   const route = routeOf(outcome, hostname, client);
   const { destination, leadsTo } = outcome;
-  // Behind a gateway other proxies decide; a gateway itself takes what comes by HBONE.
+  // Other proxies decide behind a gateway; the gateway itself admits every HBONE connection.
   if (destination === null || leadsTo === "gateway") return { by: "proxy", because, outcome: route, admission: null };
   const mutualTls = outcome.protocol !== "TCP";
   const admission = admissionOf(state, settings, {
@@ -93,7 +97,7 @@ export function hopOf(
   return { by: "proxy", because, outcome: route, admission };
 }
 
-/** What keeps the proxy from a tunnel although it knows the way. */
+/** Why the proxy cannot open the tunnel although the route is clear. */
 function obstacleTo(route: OutboundRoute, { workload }: Client): HopRefusal | null {
   if (route.protocol === "TCP") return null;
   if (identityOf(workload) === null) {
@@ -116,7 +120,7 @@ function routeOf(route: OutboundRoute, hostname: string | null, client: Client):
     protocol,
     dial: hostname === null ? formatAddress(actual) : `${hostname}:${actual.port}`,
     authority,
-    destination: destination === null ? null : partyOf(destination),
+    destination: destination === null ? null : workloadSummary(destination),
     service: service?.key ?? null,
     shows: protocol === "TCP" ? null : identityOf(client.workload),
     expects: protocol === "TCP" ? [] : route.nextHopIdentities,

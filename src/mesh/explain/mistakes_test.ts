@@ -52,7 +52,7 @@ const MISTAKES:
       ["client", "app/a.example.com:80", "BAD_TARGET", /^app\/a.example.com has no address and no ready endpoint$/, []],
     ];
 for (const [from, to, code, message, candidates] of MISTAKES) {
-  Deno.test(`explain: a mistake: from "${from}" to "${to}"`, () => {
+  Deno.test(`explain: a question without an answer: from "${from}" to "${to}"`, () => {
     const error = mistaken(stateOf(...MESH), from, to);
     assert.equal(error.code, code);
     assert.match(error.message, message);

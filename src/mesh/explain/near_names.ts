@@ -1,25 +1,25 @@
-/** Names that somebody may have meant who typed another one. */
+/** Finds existing names that are similar to one that was typed. */
 
-/** Names looked at: comparing takes about a microsecond each. */
-const COMPARED = 2000;
-const SUGGESTED = 5;
+/** Names compared at most; each takes about a microsecond. */
+const MAX_COMPARED = 2000;
+const MAX_SUGGESTED = 5;
 
-/** At most five, nearest first. Of `items` the first two thousand are looked at. */
+/** The items with the most similar names: at most five, most similar first. Only the first 2,000 items are compared. */
 export function nearNames<T>(typed: string, items: Iterable<T>, nameOf: (item: T) => string): T[] {
   const allowed = Math.max(2, Math.floor(typed.length / 3));
   const found: { item: T; name: string; distance: number }[] = [];
   let compared = 0;
   for (const item of items) {
-    if (compared++ === COMPARED) break;
+    if (compared++ === MAX_COMPARED) break;
     const name = nameOf(item);
     const distance = distanceBetween(typed, name, allowed);
     if (distance < allowed + 1) found.push({ item, name, distance });
   }
   found.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
-  return found.slice(0, SUGGESTED).map(({ item }) => item);
+  return found.slice(0, MAX_SUGGESTED).map(({ item }) => item);
 }
 
-/** A part of a name is nearer than any misspelling: pods have suffixes that nobody remembers. */
+/** A part of a name counts as nearer than any misspelling, since pods have suffixes that people do not type. */
 function distanceBetween(typed: string, name: string, allowed: number): number {
   if (typed.length >= 3 && name.startsWith(typed)) return 0;
   if (typed.length >= 3 && name.includes(typed)) return 0.5;
@@ -33,7 +33,7 @@ export function editDistance(a: string, b: string, limit: number): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   let next = row.slice();
   for (let i = 1; i <= a.length; i++) {
-    // Farther from the diagonal everything is above the limit.
+    // All cells farther from the diagonal are above the limit.
     const [from, to] = [Math.max(1, i - limit), Math.min(b.length, i + limit)];
     let least = next[from - 1] = from === 1 ? i : limit + 1;
     for (let j = from; j <= to; j++) {

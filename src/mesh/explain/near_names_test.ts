@@ -13,21 +13,21 @@ const CASES: readonly (readonly [typed: string, near: readonly string[]])[] = [
   ["entirely-else", []],
 ];
 for (const [typed, near] of CASES) {
-  Deno.test(`names near to ${typed}`, () => assert.deepEqual(nearNames(typed, NAMES, (name) => name), near));
+  Deno.test(`names similar to ${typed}`, () => assert.deepEqual(nearNames(typed, NAMES, (name) => name), near));
 }
 
-Deno.test("at most five, and only so many are looked at", () => {
+Deno.test("at most five names are suggested, and a limited number is compared", () => {
   const many = Array.from({ length: 5000 }, (_, i) => `pod-${i}`);
   assert.equal(nearNames("pod-1", many, (name) => name).length, 5);
   assert.deepEqual(nearNames("pod-4999", many, (name) => name).includes("pod-4999"), false);
 });
 
-Deno.test("edits between two texts, up to a limit", () => {
+Deno.test("the edit distance of two texts, up to a limit", () => {
   const distances = [["", ""], ["a", ""], ["kitten", "sitting"], ["abc", "abd"], ["abcdef", "x"]] as const;
   assert.deepEqual(distances.map(([a, b]) => editDistance(a, b, 3)), [0, 1, 3, 1, 4]);
 });
 
-/** The textbook's table, whole. */
+/** The textbook algorithm with the whole table. */
 function reference(a: string, b: string): number {
   const table = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);
   for (let j = 1; j <= b.length; j++) table[0]![j] = j;
@@ -40,7 +40,7 @@ function reference(a: string, b: string): number {
   return table[a.length]![b.length]!;
 }
 
-Deno.test("edits counted near the diagonal only are all there are", () => {
+Deno.test("the edit distance computed near the diagonal equals that of the whole table", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 12 });
   fc.assert(fc.property(text, text, fc.nat(6), (a, b, limit) => {
     assert.equal(editDistance(a, b, limit), Math.min(reference(a, b), limit + 1));

@@ -1,6 +1,8 @@
-/** Where a waypoint may send what it was given. Its routes are not known here; what it could reach is. */
+/**
+ * The destinations that a waypoint may send a connection to. Its routes are not known here, only what it could reach.
+ */
 import { formatAddress, type SocketAddress } from "../../net/address.ts";
-import { admissionOf, partyOf } from "./admission.ts";
+import { admissionOf, workloadSummary } from "./admission.ts";
 import { waysOf } from "./ways.ts";
 import type { ExplainSettings, Hop, Onward } from "./explanation.ts";
 import type { Workload } from "../model/model.ts";
@@ -11,7 +13,7 @@ import { Upstream } from "../model/upstream.ts";
 import { chooseIp, throughService } from "../resolve/upstream_choice.ts";
 import { identityOf } from "../model/workload_identity.ts";
 
-/** `target`: of the CONNECT that the waypoint gets. */
+/** `target`: the target of the CONNECT that the waypoint receives. `max`: destinations that are followed. */
 export function onwardOf(
   state: MeshState,
   settings: ExplainSettings,
@@ -59,7 +61,7 @@ function hopTo(
       protocol: tunnel ? "HBONE" : "TCP",
       dial: ip === null ? `${workload.hostname}:${dialled}` : formatAddress({ ip, port: dialled }),
       authority,
-      destination: partyOf(workload),
+      destination: workloadSummary(workload),
       service: service?.key ?? null,
       shows: tunnel ? identityOf(waypoint) : null,
       expects: tunnel ? upstream.identities : [],

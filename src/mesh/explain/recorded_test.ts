@@ -1,4 +1,4 @@
-/** Explanations of a real mesh, and what its real connections got when they were tried. */
+/** Explanations of a recorded mesh, compared with the results of its real connections. */
 import { strict as assert } from "node:assert";
 import { readDump } from "../dump/reader.ts";
 import { explained } from "../testkit/explain_fixture.ts";
@@ -22,7 +22,7 @@ const TRIED: readonly (readonly [from: string, to: string, got: Outlook])[] = [
 const FILE = new URL("../../../tests/fixtures/golden/config_dump-node1.json", import.meta.url);
 
 for (const [from, to, got] of TRIED) {
-  Deno.test(`explain: as tried: ${from} to ${to} is ${got}`, () => {
+  Deno.test(`explain agrees with a recorded connection: ${from} to ${to} is ${got}`, () => {
     const { changes, settings } = readDump(Deno.readTextFileSync(FILE), "node1");
     const state = new MeshState();
     state.apply(changes);

@@ -1,7 +1,8 @@
-/** The settings that decide about ways, from the configuration of this proxy. */
+/** The settings that decide about connections, from the configuration of this proxy. */
 import type { Config, ServerAddress } from "../../config/config.ts";
 import type { ExplainSettings } from "./explanation.ts";
 
+/** The settings for explanations of this process's connections. */
 export function explainSettings(config: Config): ExplainSettings {
   const { node, listeners, mode } = config;
   const { admin, stats, readiness, dns } = listeners;

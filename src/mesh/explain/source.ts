@@ -1,27 +1,30 @@
-/** Who is meant by `--from`. */
+/** Finds the client that `--from` names. */
 import { type Ip, parseIp } from "../../net/address.ts";
 import type { ExplainError, ExplainSettings } from "./explanation.ts";
 import { type Workload, workloadUid } from "../model/model.ts";
 import { nearNames } from "./near_names.ts";
 import type { MeshState } from "../state/state.ts";
 
-export interface Source {
+/** The client that was found. */
+interface FoundSource {
   readonly kind: "source";
-  /** Null: an address that no workload of the mesh has. */
+  /** Null: the address is of no workload of the mesh. */
   readonly workload: Workload | null;
-  /** Null: any of the workload's. */
+  /** Null: any address of the workload. */
   readonly ip: Ip | null;
 }
 
+/** A question that cannot be answered as it was typed. */
 export interface Mistake {
   readonly kind: "mistake";
   readonly error: ExplainError;
 }
 
-/** More are not listed. */
-const LISTED = 10;
+/** Candidates listed at most. */
+const MAX_LISTED = 10;
 
-export function findSource(state: MeshState, settings: ExplainSettings, text: string): Source | Mistake {
+/** Finds the client by address, by uid, or by `namespace/name` or `name` of a pod or of its workload. */
+export function findSource(state: MeshState, settings: ExplainSettings, text: string): FoundSource | Mistake {
   const ip = parseIp(text.replace(/^\[(.*)\]$/, "$1"));
   if (ip !== null) return { kind: "source", workload: state.workloadByAddress(settings.network, ip), ip };
   const known = state.workload(workloadUid(text));
@@ -40,27 +43,27 @@ export function findSource(state: MeshState, settings: ExplainSettings, text: st
   return mistake("UNKNOWN_SOURCE", `there is no workload "${text}"`, nearWorkloads(state, namespace, name));
 }
 
-/** By the name of the pod; where none has it, by that of what made the pod. */
+/** Pods of this name; where there are none, pods of a workload (such as a Deployment) of this name. */
 function workloadsNamed(state: MeshState, namespace: string | null, name: string): Workload[] {
   const byName: Workload[] = [];
-  const byMaker: Workload[] = [];
+  const byWorkloadName: Workload[] = [];
   for (const workload of state.workloads()) {
     if (namespace !== null && workload.namespace !== namespace) continue;
     if (workload.name === name) byName.push(workload);
-    else if (workload.workloadName === name) byMaker.push(workload);
+    else if (workload.workloadName === name) byWorkloadName.push(workload);
   }
-  return byName.length > 0 ? byName : byMaker;
+  return byName.length > 0 ? byName : byWorkloadName;
 }
 
-/** Ways to name each of them; where the names are the same too, their uids. */
+/** Texts that name each of them in a question: `namespace/name`, or the uids where such names are not unique. */
 export function listed(workloads: readonly Workload[]): string[] {
   const names = workloads.map(nameOf);
   const apart = new Set(names).size === names.length;
   const all = (apart ? names : workloads.map(({ uid }) => uid)).sort();
-  return all.length <= LISTED ? all : [...all.slice(0, LISTED), `and ${all.length - LISTED} more`];
+  return all.length <= MAX_LISTED ? all : [...all.slice(0, MAX_LISTED), `and ${all.length - MAX_LISTED} more`];
 }
 
-/** In the namespace first, where one was written. */
+/** Names similar to what was typed; first from the namespace that was typed. */
 export function nearWorkloads(state: MeshState, namespace: string | null, name: string): string[] {
   const inside = namespace === null ? [] : nearNames(name, workloadsIn(state, namespace), (each) => each.name);
   const near = inside.length > 0
@@ -79,6 +82,7 @@ function nameOf({ namespace, name }: Workload): string {
   return `${namespace}/${name}`;
 }
 
+/** Makes a {@link Mistake}. */
 export function mistake(code: ExplainError["code"], message: string, candidates: readonly string[] = []): Mistake {
   return { kind: "mistake", error: { code, message, candidates } };
 }

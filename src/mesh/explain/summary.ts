@@ -1,13 +1,13 @@
-/** The upshot of an explanation, for who reads no further. */
+/** The summary of an explanation in one sentence. */
 import type { Admission, Hop, HopRoute, Outlook, Way } from "./explanation.ts";
 
-/** Of several that chance chooses among. Without any there is nowhere to go. */
+/** The common outlook of several ways. Without any way the connection is refused. */
 export function outlookOf(outlooks: readonly Outlook[]): Outlook {
   const [first = "refused", ...others] = outlooks;
   return others.every((each) => each === first) ? first : "depends";
 }
 
-/** One sentence, without a final stop. */
+/** One sentence, without a full stop. */
 export function summaryOf(ways: readonly Way[]): string {
   const [first, ...others] = ways;
   if (first === undefined) return "there is no way";
@@ -42,7 +42,7 @@ function behindText(hops: readonly Hop[]): string {
   return `${who}; ${refusalAt(first)}`;
 }
 
-/** The service is one whose address is used as it is. */
+/** Whether the hop goes to a passthrough service, whose original address is used. */
 function isPassthrough({ because }: Hop): boolean {
   return because.some(({ rule }) => rule === "upstream.passthrough");
 }

@@ -1,4 +1,4 @@
-/** What is meant by `--to`: the address that the client would connect to, and how a name became it. */
+/** Finds the address that `--to` names, as the client would connect to it, and how a name was resolved. */
 import {
   formatAddress,
   type Ip,
@@ -14,16 +14,20 @@ import type { Reason } from "../model/reasons.ts";
 import type { ServiceEntry } from "../state/service_entry.ts";
 import type { MeshState } from "../state/state.ts";
 
-/** How the proxy's DNS would answer `client`: addresses of one family, or null where the name is none of the mesh. */
+/** How the DNS proxy would answer `client`: addresses of one family, or null where the name is not in the mesh. */
 export type NameLookup = (client: Workload, name: string, v4: boolean) => readonly Ip[] | null;
 
-export interface FoundTarget {
+/** The target that was found. */
+interface FoundTarget {
   readonly kind: "target";
   readonly address: SocketAddress;
   readonly because: readonly Reason[];
 }
 
-/** `client`: null for one outside of the mesh. `network`: the proxy's. */
+/**
+ * `client`: null for one outside of the mesh. `network`: the proxy's, for such clients. `text`: `ip:port`,
+ * `hostname:port` or `namespace/name:port`.
+ */
 export function findTarget(
   state: MeshState,
   client: Workload | null,
@@ -154,7 +158,7 @@ function ofWorkload(workload: Workload, port: number): FoundTarget | Mistake {
   return target(ip, port, [{ rule: "name.workload", subject: uid, text: `${uid} has the address ${someOf(ips)}` }]);
 }
 
-/** The first of them is the one that is explained. */
+/** The addresses, shortened. The first of them is the one that is explained. */
 function someOf(addresses: readonly Ip[]): string {
   const [first] = addresses;
   return addresses.length === 1

@@ -1,6 +1,6 @@
-/** Clients without a proxy: their connections go out as they are, and no identity comes with them. */
+/** Clients without a proxy: their connections are plain TCP, without an identity. */
 import { formatAddress, type Ip, type SocketAddress } from "../../net/address.ts";
-import { admissionOf, partyOf } from "./admission.ts";
+import { admissionOf, workloadSummary } from "./admission.ts";
 import type { DrawnWays } from "./ways.ts";
 import type { ExplainSettings, Hop } from "./explanation.ts";
 import type { Service, Workload } from "../model/model.ts";
@@ -9,13 +9,14 @@ import { ServiceEntry } from "../state/service_entry.ts";
 import type { MeshState } from "../state/state.ts";
 import { chooseIp } from "../resolve/upstream_choice.ts";
 
-export interface UnproxiedClient {
-  /** Null: no workload of the mesh. */
+/** A client without a proxy. */
+interface UnproxiedClient {
+  /** Null: the client is no workload of the mesh. */
   readonly workload: Workload | null;
   readonly ip: Ip;
 }
 
-/** The hops the connection may take. Service addresses are the node's business there, so each endpoint is as likely. */
+/** The connections that may result. The node (kube-proxy) chooses the endpoint of a service, each with equal chance. */
 export function unproxiedHops(
   state: MeshState,
   settings: ExplainSettings,
@@ -80,7 +81,7 @@ function hopTo(
       protocol: "TCP",
       dial: formatAddress(address),
       authority: null,
-      destination: workload === null ? null : partyOf(workload),
+      destination: workload === null ? null : workloadSummary(workload),
       service: service?.key ?? null,
       shows: null,
       expects: [],

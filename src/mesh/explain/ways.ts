@@ -1,32 +1,35 @@
 /**
- * All that chance can make of a decision: it is made again and again, each time with the numbers drawn that lead
- * another way. The decision itself is the one that connections get.
+ * Explores all random outcomes of a decision: the decision is made repeatedly, each time with random numbers that lead
+ * to another outcome. It is the same decision that connections get.
  */
 import type { Random } from "../state/endpoint_pool.ts";
 import type { Option, Reason, Trace } from "../model/reasons.ts";
 
-export interface DrawnWay<T> {
+/** One outcome of the decision. */
+interface DrawnWay<T> {
   readonly outcome: T;
-  /** 0 to 1. */
+  /** Probability, 0 to 1. */
   readonly chance: number;
-  /** Empty but for the first way and those that opened choices of their own. */
+  /** Empty, except for the first way and those that led to choices of their own. */
   readonly because: readonly Reason[];
 }
 
+/** The outcomes of a decision. */
 export interface DrawnWays<T> {
   readonly ways: readonly DrawnWay<T>[];
   /** Ways that were not followed. */
   readonly more: number;
 }
 
-/** Follows up to `max` ways. `decide` draws one number for each reason with options, in their order. */
+/** Explores up to `max` ways. `decide` must draw one number per reason with options, in their order. */
 export function waysOf<T>(decide: (random: Random, trace: Trace) => T, max: number): DrawnWays<T> {
   const explorer = new Explorer(decide, max);
   explorer.explore([], 1, true);
   return { ways: explorer.ways, more: explorer.more };
 }
 
-const OPTIONS_TOLD = 100;
+/** Options listed in a reason at most; the others are summed. */
+const MAX_OPTIONS_LISTED = 100;
 
 class Explorer<T> {
   readonly ways: DrawnWay<T>[] = [];
@@ -39,7 +42,7 @@ class Explorer<T> {
     this.#max = max;
   }
 
-  /** `script`: the numbers to draw; behind them come zeros, which take each choice's first option. */
+  /** `script`: the numbers to draw, then zeros, which take the first option of each choice. */
   explore(script: readonly number[], chance: number, traced: boolean): void {
     if (this.ways.length >= this.#max) {
       this.more++;
@@ -48,7 +51,7 @@ class Explorer<T> {
     const trace: Reason[] | null = traced ? [] : null;
     let draws = 0;
     const outcome = this.#decide(() => script[draws++] ?? 0, trace);
-    // It came upon choices that nobody has seen yet.
+    // There are choices after the scripted ones, so the reasons are needed to explore them.
     if (trace === null && draws > script.length) return this.explore(script, chance, true);
     const choices = trace === null ? [] : trace.flatMap(({ options }) => options === undefined ? [] : [options]);
     const open = choices.slice(script.length);
@@ -62,20 +65,20 @@ class Explorer<T> {
   }
 }
 
-/** Beyond what is followed, options are counted. */
+/** The reason with its options limited to {@link MAX_OPTIONS_LISTED}. */
 function shortened(reason: Reason): Reason {
   const { options } = reason;
-  if (options === undefined || options.length <= OPTIONS_TOLD) return reason;
-  const rest = options.slice(OPTIONS_TOLD);
+  if (options === undefined || options.length <= MAX_OPTIONS_LISTED) return reason;
+  const rest = options.slice(MAX_OPTIONS_LISTED);
   const others = { name: `${rest.length} others`, weight: sum(rest) };
-  return { ...reason, options: [...options.slice(0, OPTIONS_TOLD), others] };
+  return { ...reason, options: [...options.slice(0, MAX_OPTIONS_LISTED), others] };
 }
 
 function firstShare(options: readonly Option[]): number {
   return (options.find(({ weight }) => weight > 0)?.weight ?? 0) / sum(options);
 }
 
-/** All but the first that can be drawn, each with a number that draws it. */
+/** All options but the first with a weight, each with a number that draws it. */
 function others(options: readonly Option[]): { point: number; share: number }[] {
   const total = sum(options);
   let before = 0;

@@ -4,7 +4,7 @@ import type { Random } from "../state/endpoint_pool.ts";
 import { waysOf } from "./ways.ts";
 import type { Option, Trace } from "../model/reasons.ts";
 
-/** Draws like a pool: the option that the number falls on. */
+/** Chooses like a pool: the option whose share of the weights contains the number. */
 function draw(options: readonly Option[], random: Random, trace: Trace): string {
   trace?.push({ rule: "test.choice", text: "", options });
   let point = random() * options.reduce((sum, { weight }) => sum + weight, 0);
@@ -15,7 +15,7 @@ function draw(options: readonly Option[], random: Random, trace: Trace): string 
   throw new Error("nothing drawn");
 }
 
-Deno.test("each option is followed, with its share of the chance", () => {
+Deno.test("each option is a way, with its share of the probability", () => {
   const options = [{ name: "a", weight: 0 }, { name: "b", weight: 3 }, { name: "c", weight: 1 }, {
     name: "d",
     weight: 0,
@@ -26,7 +26,7 @@ Deno.test("each option is followed, with its share of the chance", () => {
   assert.deepEqual(ways.map(({ because }) => because.length), [1, 0], "reasons are told once");
 });
 
-Deno.test("choices behind choices", () => {
+Deno.test("choices that follow on choices", () => {
   const inner = {
     left: [{ name: "1", weight: 1 }, { name: "2", weight: 1 }],
     right: [{ name: "3", weight: 2 }, { name: "4", weight: 6 }],
@@ -43,7 +43,7 @@ Deno.test("choices behind choices", () => {
   ]);
 });
 
-Deno.test("no choice is one way; too many are counted", () => {
+Deno.test("a decision without choices is one way; ways beyond the limit are counted", () => {
   assert.deepEqual(waysOf(() => "x", 10), { ways: [{ outcome: "x", chance: 1, because: [] }], more: 0 });
   const options = Array.from({ length: 100 }, (_, i) => ({ name: String(i), weight: 1 }));
   const { ways, more } = waysOf((random, trace) => draw(options, random, trace), 32);
@@ -54,7 +54,7 @@ Deno.test("no choice is one way; too many are counted", () => {
   assert.deepEqual(told?.at(-1), { name: "2 others", weight: 5 });
 });
 
-Deno.test("whatever the weights, what is drawn is what was meant, and the chances are all of it", () => {
+Deno.test("for any weights each option is drawn once, and the probabilities sum to one", () => {
   const weights = fc.array(fc.nat(1000), { minLength: 1, maxLength: 20 }).filter((list) => list.some((w) => w > 0));
   fc.assert(fc.property(weights, (list) => {
     const options = list.map((weight, i) => ({ name: String(i), weight }));

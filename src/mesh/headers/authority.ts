@@ -1,13 +1,16 @@
-/** The `:authority` of a CONNECT request (`docs/spec/dataplane.md` 1.7 step 7). Network input. */
+/** The `:authority` of a CONNECT request (`docs/spec/dataplane.md` 1.7 step 7). It is network input. */
 import { parsePort, parseSocketAddress, type SocketAddress } from "../../net/address.ts";
 
+/** The target of a CONNECT: an IP address, or the host name of a service. */
 export type Authority =
   | { readonly kind: "address"; readonly address: SocketAddress }
   | { readonly kind: "hostname"; readonly hostname: string; readonly port: number };
 
 /** RFC 1035 §2.3.4 */
 const MAX_HOSTNAME = 253;
-/** Letters, digits and what Kubernetes and wildcard hosts add. No user information, no brackets, no escapes. */
+/**
+ * Letters, digits, and the characters of Kubernetes names and wildcard hosts. No user information, brackets or escapes.
+ */
 const HOSTNAME = /^[a-zA-Z0-9._*-]+$/;
 
 /** `ip:port`, `[v6]:port` or `hostname:port`, the port a canonical decimal; null for anything else. */

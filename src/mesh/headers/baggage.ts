@@ -1,10 +1,10 @@
 /**
- * The `baggage` header of HBONE: who is at this end, for the other end's telemetry (`docs/spec/xds-state.md` 6.1, 6.2).
- * Never used for authorization.
+ * The `baggage` header of HBONE: it describes the workload at one end for the telemetry of the other end
+ * (`docs/spec/xds-state.md` 6.1, 6.2). It is never used for authorization.
  */
 import type { Workload } from "../model/model.ts";
 
-/** What a peer said about itself; null: nothing. */
+/** What a peer sent about its workload. Null: the field was absent or empty. */
 export interface Baggage {
   readonly clusterId: string | null;
   readonly namespace: string | null;
@@ -15,6 +15,7 @@ export interface Baggage {
   readonly zone: string | null;
 }
 
+/** The baggage of a peer that sent none. */
 export const NO_BAGGAGE: Baggage = Object.freeze({
   clusterId: null,
   namespace: null,
@@ -42,7 +43,7 @@ const FIELDS: ReadonlyMap<string, keyof Baggage> = new Map([
 
 const encoded = new WeakMap<Workload, string>();
 
-/** The header of a workload; the same text for the same value, made once. */
+/** The value of the header for a workload. The text is made once per value. */
 export function baggageOf(workload: Workload): string {
   let text = encoded.get(workload);
   if (text === undefined) encoded.set(workload, text = encode(workload));
@@ -63,14 +64,14 @@ function encode(workload: Workload): string {
   return members.filter(([, value]) => isSafe(value)).map(([key, value]) => `${key}=${value}`).join(",");
 }
 
-/** Nothing is escaped, so a value that would break the header or forge a member is left out. */
+/** Values are not escaped, so a value that would break the header or add a member is left out. */
 function isSafe(value: string): boolean {
   return value !== "" && VISIBLE_ASCII.test(value) && !value.includes(",");
 }
 
 /**
- * All `baggage` lines of one message, in order. {@link NO_BAGGAGE} itself where there is none, or where one line that is
- * not visible ASCII spoils all of it.
+ * Parses all `baggage` lines of one message, in order. Returns {@link NO_BAGGAGE} itself where there is no line, or
+ * where any line has characters other than visible ASCII.
  */
 export function parseBaggage(lines: readonly string[]): Baggage {
   if (lines.length === 0) return NO_BAGGAGE;
@@ -80,7 +81,7 @@ export function parseBaggage(lines: readonly string[]): Baggage {
     for (const member of line.split(",")) {
       const [key, value] = member.split("=", 2);
       const field = FIELDS.get(key!);
-      // An empty value takes back what an earlier member said.
+      // An empty value removes what an earlier member set.
       if (field !== undefined && value !== undefined) baggage[field] = value === "" ? null : value;
     }
   }

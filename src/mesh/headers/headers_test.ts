@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Baggage, baggageOf, NO_BAGGAGE, parseBaggage } from "./baggage.ts";
 import { socket, workload } from "../testkit/fixture.ts";
 import { formatForwarded, parseForwardedHost } from "./forwarded.ts";
-import { newTraceId, newTraceparent, parseTraceId } from "./traceparent.ts";
+import { newTraceparent } from "./traceparent.ts";
 
 const FIVE = [
   "k8s.cluster.name=K1",
@@ -45,13 +45,13 @@ for (const [id, lines, expected] of PARSED) {
   Deno.test(`${id}: baggage`, () => assert.deepEqual(parseBaggage(lines), { ...NO_BAGGAGE, ...expected }));
 }
 
-Deno.test("dataplane HD-15, xds X298: nothing to say", () => {
+Deno.test("dataplane HD-15, xds X298: baggage without fields", () => {
   const text = baggageOf(workload({ clusterId: "" }).workload);
   assert.equal(text, "");
   assert.deepEqual(parseBaggage([text]), NO_BAGGAGE);
 });
 
-Deno.test("dataplane HD-16, xds X299, X304: there and back", () => {
+Deno.test("dataplane HD-16, xds X299, X304: baggage is written and parsed back", () => {
   const { workload: who } = workload({
     clusterId: "cluster",
     namespace: "default",
@@ -96,7 +96,7 @@ Deno.test("values that would break the baggage header are left out", () => {
   assert.equal(baggageOf(who), "service.name=S");
 });
 
-Deno.test("any baggage is parsed", () => {
+Deno.test("parsing any baggage does not throw", () => {
   fc.assert(fc.property(fc.array(fc.string({ unit: "binary", maxLength: 60 }), { maxLength: 4 }), (lines) => {
     parseBaggage(lines);
   }));
@@ -117,37 +117,22 @@ for (const [id, value, expected] of HOSTS) {
   Deno.test(`${id}: forwarded ${value}`, () => assert.equal(parseForwardedHost(value), expected));
 }
 
-Deno.test("dataplane HD-06 to HD-08, xds X307 to X309: forwarded, built", () => {
+Deno.test("dataplane HD-06 to HD-08, xds X307 to X309: the forwarded header that is sent", () => {
   assert.equal(formatForwarded(socket("127.0.0.1:80"), null), 'for="127.0.0.1:80"');
   assert.equal(formatForwarded(socket("[::1]:80"), null), 'for="[::1]:80"');
   assert.equal(formatForwarded(socket("127.0.0.1:80"), "example.com"), 'for="127.0.0.1:80";host=example.com');
   assert.equal(formatForwarded(socket("127.0.0.1:80"), 'a";b'), 'for="127.0.0.1:80"');
 });
 
-Deno.test("any forwarded header is parsed", () => {
+Deno.test("parsing any forwarded header does not throw", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (value) => {
     const host = parseForwardedHost(value);
     assert.notEqual(host, "");
   }));
 });
 
-Deno.test("dataplane HD-17, HD-18: traceparent, received", () => {
-  const id = "0af7651916cd43dd8448eb211c80319c";
-  assert.equal(parseTraceId(`00-${id}-b7ad6b7169203331-01`), id);
-  for (const bad of [null, "", `00-${id}-b7ad6b7169203331-0`, `00-${id}-b7ad6b7169203331-0g`, "0".repeat(55)]) {
-    assert.equal(parseTraceId(bad), null);
-  }
-});
-
-Deno.test("dataplane 2.4: traceparent, new", () => {
+Deno.test("dataplane 2.4: a new traceparent", () => {
   const fill = (bytes: Uint8Array) => bytes.forEach((_, i) => bytes[i] = i);
   const text = newTraceparent(fill);
   assert.equal(text, "00-000102030405060708090a0b0c0d0e0f-1011121314151617-00");
-  assert.equal(parseTraceId(text), newTraceId(fill));
-});
-
-Deno.test("any traceparent is parsed", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", minLength: 50, maxLength: 60 }), (value) => {
-    parseTraceId(value);
-  }));
 });

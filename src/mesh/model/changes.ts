@@ -1,4 +1,4 @@
-/** How the mesh changes: batches of these values, as one xDS response or the static file makes them. */
+/** Changes of the mesh. One xDS response or one static file becomes a batch of these values. */
 import type { Endpoint, NamespacedHostname, Policy, PolicyKey, PortMap, Service, Workload } from "./model.ts";
 
 /** A workload and the ports it offers for each service it belongs to. */
@@ -15,13 +15,14 @@ export interface ServiceChange {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** A policy, new or changed. */
 export interface PolicyChange {
   readonly kind: "policy";
   readonly key: PolicyKey;
   readonly policy: Policy;
 }
 
-/** Plain values only: a batch can be posted to a worker as it is. */
+/** Consists of plain values, so a batch can be posted to a worker as it is. */
 export type MeshChange =
   | WorkloadChange
   | ServiceChange
@@ -29,5 +30,5 @@ export type MeshChange =
   /** The name of an xDS Address resource: a workload's uid, or `namespace/hostname`. */
   | { readonly kind: "remove-address"; readonly name: string }
   | { readonly kind: "remove-policy"; readonly key: PolicyKey }
-  /** Forgets everything, as before a static file is loaded. */
+  /** Removes everything; the first change of a loaded static file. */
   | { readonly kind: "clear" };

@@ -9,7 +9,7 @@ import { type Ip, isIpv4, parseIp } from "../../net/address.ts";
 /** Text of a block, `10.0.0.0/24`, host bits kept as they were received. Made only by {@link parseCidr}. */
 export type Cidr = string & { readonly _: "Cidr" };
 
-/** An address as 32-bit words, first word first; IPv4 has one word. */
+/** An address as signed 32-bit words, first word first; IPv4 has one word. */
 export interface IpBits {
   readonly v4: boolean;
   readonly a: number;
@@ -28,6 +28,7 @@ export function parseCidr(text: string): Cidr | null {
   return bits <= (address.includes(":") ? 128 : 32) ? text as Cidr : null;
 }
 
+/** The address as words, for {@link CidrRange.contains}. An IPv4-mapped IPv6 address stays IPv6. */
 export function ipBits(ip: Ip): IpBits {
   return isIpv4(ip) ? { v4: true, a: ipv4Word(ip, 0), b: 0, c: 0, d: 0 } : ipv6Bits(ip);
 }
@@ -75,7 +76,7 @@ function readGroups(text: string, into: number[], at: number): void {
   }
 }
 
-/** A block ready for comparison. */
+/** A block, prepared for comparison with addresses. */
 export class CidrRange {
   readonly v4: boolean;
   readonly length: number;
@@ -91,6 +92,7 @@ export class CidrRange {
     this.#network = masked(ipBits(cidr.slice(0, slash) as Ip), this.#masks);
   }
 
+  /** Whether the block contains `ip`. An address of the other family is never contained. */
   contains(ip: IpBits): boolean {
     const network = this.#network;
     const [a, b, c, d] = this.#masks;
@@ -98,13 +100,15 @@ export class CidrRange {
       (ip.d & d) === network.d;
   }
 
-  /** The same for equal blocks of one family and length: {@link maskedKey} of any address inside. */
+  /**
+   * Equal for blocks of one family and length that cover the same addresses: {@link maskedKey} of any address in it.
+   */
   get key(): string {
     return maskedKey(this.#network, this.length);
   }
 }
 
-/** The address with all bits behind the first `length` cleared, as a map key. */
+/** The address with all bits after the first `length` cleared, as a map key. */
 export function maskedKey(ip: IpBits, length: number): string {
   const { a, b, c, d } = masked(ip, masksOf(length));
   return ip.v4 ? `${a}` : `${a},${b},${c},${d}`;
@@ -119,6 +123,6 @@ function masksOf(length: number): readonly [number, number, number, number] {
 }
 
 function mask(bits: number): number {
-  // A shift by 32 is a shift by 0 in this language.
+  // In JavaScript a shift by 32 is a shift by 0.
   return bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits);
 }

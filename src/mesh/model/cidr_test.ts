@@ -4,7 +4,7 @@ import { ipToBytes, ipv4FromBytes, ipv6FromBytes } from "../../net/address.ts";
 import { CidrRange, ipBits, maskedKey, parseCidr } from "./cidr.ts";
 import { ip } from "../testkit/fixture.ts";
 
-Deno.test("xds 1.8: which texts are blocks", () => {
+Deno.test("xds 1.8: which texts are valid blocks", () => {
   for (const good of ["10.0.0.0/24", "10.0.0.5/24", "0.0.0.0/0", "1.2.3.4/32", "fd00::/112", "::ffff:1.2.3.4/128"]) {
     assert.equal(parseCidr(good), good);
   }
@@ -15,7 +15,7 @@ Deno.test("xds 1.8: which texts are blocks", () => {
   }
 });
 
-Deno.test("xds 5.6: containment", () => {
+Deno.test("xds 5.6: which addresses a block contains", () => {
   const contains = (block: string, address: string) => new CidrRange(parseCidr(block)!).contains(ipBits(ip(address)));
   for (
     const [block, address, expected] of [
@@ -37,7 +37,7 @@ Deno.test("xds 5.6: containment", () => {
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
-Deno.test("bits of any address are those of its bytes", () => {
+Deno.test("the words of any address equal its bytes", () => {
   fc.assert(
     fc.property(fc.oneof(bytes(4).map((b) => ipv4FromBytes(b)), bytes(16).map((b) => ipv6FromBytes(b))), (any) => {
       const raw = ipToBytes(any);
@@ -49,7 +49,7 @@ Deno.test("bits of any address are those of its bytes", () => {
   );
 });
 
-Deno.test("an address is in the block of any of its prefixes, and shares its key", () => {
+Deno.test("the block of any prefix of an address contains the address and has the same key", () => {
   fc.assert(fc.property(bytes(16), fc.nat(128), (raw, length) => {
     const address = ipv6FromBytes(raw);
     const block = new CidrRange(parseCidr(`${address}/${address.includes(":") ? length : length % 33}`)!);

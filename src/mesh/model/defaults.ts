@@ -1,6 +1,7 @@
-/** Objects of which nothing was said, with the values that xDS gives to what is left out (`docs/spec/xds-state.md` 1.3). */
+/** A workload and a service with the values that xDS gives to absent fields (`docs/spec/xds-state.md` 1.3). */
 import { namespacedHostname, type Service, type Workload, workloadUid } from "./model.ts";
 
+/** A workload of which the control plane sent no field. */
 export const DEFAULT_WORKLOAD: Workload = Object.freeze<Workload>({
   uid: workloadUid(""),
   name: "",
@@ -29,6 +30,7 @@ export const DEFAULT_WORKLOAD: Workload = Object.freeze<Workload>({
   services: [],
 });
 
+/** A service of which the control plane sent no field. */
 export const DEFAULT_SERVICE: Service = Object.freeze<Service>({
   key: namespacedHostname("", ""),
   name: "",

@@ -1,8 +1,8 @@
 /**
- * What the control plane says about the mesh, as plain values: workloads, services, policies.
+ * What the control plane sends about the mesh, as plain values: workloads, services, policies.
  *
- * The shapes follow the config dump (`docs/spec/config-admin.md` 4.4), so that a value can be read beside it. Values
- * are never changed after they were made, hold nothing that a structured clone would lose, and are shared freely.
+ * The shapes follow the config dump (`docs/spec/config-admin.md` 4.4), so that a value can be compared with it. Values
+ * never change once made, survive a structured clone, and are shared freely.
  */
 import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "./cidr.ts";
@@ -16,12 +16,15 @@ export type NamespacedHostname = string & { readonly _: "NamespacedHostname" };
 /** The key of a policy: the name of its xDS resource, `namespace/name`. */
 export type PolicyKey = string & { readonly _: "PolicyKey" };
 
-/** Service port to target port. Target 0 means a named port: each endpoint says its own. */
+/** Service port to target port. Target 0 stands for a named port: each endpoint has its own number for it. */
 export type PortMap = ReadonlyMap<number, number>;
 
-export type WorkloadProtocol = "TCP" | "HBONE";
-export type Health = "Healthy" | "Unhealthy";
+/** The protocol in which a workload itself takes connections. */
+type WorkloadProtocol = "TCP" | "HBONE";
+/** Readiness of a workload, as the control plane reports it. */
+type Health = "Healthy" | "Unhealthy";
 
+/** Where a workload runs. An empty text: not known. */
 export interface Locality {
   readonly region: string;
   readonly zone: string;
@@ -39,12 +42,13 @@ export type GatewayAddress =
     readonly hboneMtlsPort: number;
   };
 
-/** How bytes reach the application behind a waypoint pod. Port null: the port that was asked for. */
+/** How bytes reach the application behind a waypoint pod. Port null: the port of the request. */
 export interface ApplicationTunnel {
   readonly protocol: "NONE" | "PROXY";
   readonly port: number | null;
 }
 
+/** A pod, VM or node of the mesh (`docs/spec/xds-state.md` 1.4). */
 export interface Workload {
   readonly uid: WorkloadUid;
   readonly name: string;
@@ -54,7 +58,7 @@ export interface Workload {
   /** The empty name is the default network. */
   readonly network: string;
   readonly workloadIps: readonly Ip[];
-  /** What the workload itself speaks: HBONE, or plain TCP. */
+  /** How the workload takes connections: by HBONE (its own or its node's proxy), or by plain TCP. */
   readonly protocol: WorkloadProtocol;
   /** HostNetwork workloads share the node's addresses and are not found by address. */
   readonly networkMode: "Standard" | "HostNetwork";
@@ -66,7 +70,7 @@ export interface Workload {
   readonly workloadType: string;
   readonly canonicalName: string;
   readonly canonicalRevision: string;
-  /** To be resolved where no address is usable; empty: none. */
+  /** DNS name to resolve where no address is usable; empty: none. */
   readonly hostname: string;
   readonly node: string;
   readonly clusterId: string;
@@ -88,29 +92,35 @@ export interface Endpoint {
   readonly status: Health;
 }
 
+/** An IP address within one network; networks may use the same addresses. */
 export interface NetworkAddress {
   readonly network: string;
   readonly ip: Ip;
 }
 
+/** A block of virtual addresses within one network. */
 export interface CidrVip {
   readonly network: string;
   readonly cidr: Cidr;
 }
 
+/** What two workloads can have in common, for ranking endpoints by locality. */
 export type RoutingScope = "Region" | "Zone" | "Subzone" | "Node" | "Cluster" | "Network";
 
+/** How a service chooses among its endpoints (`docs/spec/xds-state.md` 4.5). */
 export interface LoadBalancer {
   readonly routingPreferences: readonly RoutingScope[];
   readonly mode: "Standard" | "Strict" | "Failover" | "Passthrough";
   readonly healthPolicy: "OnlyHealthy" | "AllowAll";
 }
 
+/** One of several waypoints of a service, chosen with a chance in proportion to its weight. */
 export interface WeightedWaypoint {
   readonly destination: GatewayAddress;
   readonly weight: number;
 }
 
+/** A service of the mesh (`docs/spec/xds-state.md` 1.5). Its endpoints are held by the store. */
 export interface Service {
   readonly key: NamespacedHostname;
   readonly name: string;
@@ -120,28 +130,30 @@ export interface Service {
   readonly vips: readonly NetworkAddress[];
   readonly cidrVips: readonly CidrVip[];
   readonly ports: PortMap;
-  /** As the control plane wrote them; those that are no SPIFFE id are never matched. */
+  /** As the control plane sent them; a name that is no SPIFFE id never matches. */
   readonly subjectAltNames: readonly string[];
   readonly waypoint: GatewayAddress | null;
   readonly weightedWaypoints: readonly WeightedWaypoint[];
   readonly loadBalancer: LoadBalancer | null;
   /** Which addresses of an endpoint may be used; null and Dual: all. */
   readonly ipFamilies: "Dual" | "IPv4" | "IPv6" | null;
-  /** Wins over services of the same name in other namespaces. */
+  /** Preferred over services of the same name in other namespaces. */
   readonly canonical: boolean;
   readonly visibility: "Public" | "Namespace";
 }
 
+/** A condition on a text. `Presence`: the text is not empty. */
 export type StringMatch =
   | { readonly kind: "Exact" | "Prefix" | "Suffix"; readonly value: string }
   | { readonly kind: "Presence" };
 
+/** A condition on the service account of the peer. */
 export interface ServiceAccountMatch {
   readonly namespace: string;
   readonly serviceAccount: string;
 }
 
-/** All fields must hold (AND); within a list one value is enough (OR); an empty list says nothing. */
+/** All fields must hold (AND); within a list one value is enough (OR); an empty list is no condition. */
 export interface Match {
   readonly namespaces: readonly StringMatch[];
   readonly notNamespaces: readonly StringMatch[];
@@ -162,6 +174,7 @@ export type Clause = readonly Match[];
 /** Conditions (AND). */
 export type Rule = readonly Clause[];
 
+/** An authorization policy (`docs/spec/xds-state.md` 1.8, 5). */
 export interface Policy {
   readonly name: string;
   readonly namespace: string;
@@ -173,10 +186,12 @@ export interface Policy {
   readonly rules: readonly Rule[];
 }
 
+/** Brands the uid of an xDS resource; every text is a valid uid. */
 export function workloadUid(text: string): WorkloadUid {
   return text as WorkloadUid;
 }
 
+/** The key of a service from its parts. */
 export function namespacedHostname(namespace: string, hostname: string): NamespacedHostname {
   return `${namespace}/${hostname}` as NamespacedHostname;
 }
@@ -190,15 +205,17 @@ export function parseNamespacedHostname(
   return { key: text as NamespacedHostname, namespace: text.slice(0, slash), hostname: text.slice(slash + 1) };
 }
 
+/** Brands the name of an xDS policy resource; every text is a valid key. */
 export function policyKey(text: string): PolicyKey {
   return text as PolicyKey;
 }
 
+/** The key under which xDS sends `policy`. */
 export function keyOfPolicy(policy: Policy): PolicyKey {
   return `${policy.namespace}/${policy.name}` as PolicyKey;
 }
 
-/** What every list of a {@link Match} is before a value is added. Matches nothing as it stands. */
+/** A match with empty lists only, to add conditions to. By itself it never matches. */
 export const EMPTY_MATCH: Match = Object.freeze({
   namespaces: [],
   notNamespaces: [],

@@ -1,10 +1,11 @@
 /**
- * Why a choice came out as it did: a list of steps that a person can read and a program can filter.
+ * Why a decision came out as it did: a list of steps that people read and programs filter.
  *
- * The code that decides takes a {@link Trace}, null on the data path. It writes `trace?.push({ … })`: with null the
- * arguments are not even evaluated, so explaining and deciding are the same code and explaining costs nothing.
+ * The code that decides takes a {@link Trace}, which is null on the data path. It writes `trace?.push({ … })`: with
+ * null the arguments are not evaluated, so one code path both decides and explains, and explaining costs nothing there.
  */
 
+/** One step of a decision. */
 export interface Reason {
   /** Stable name of the rule that was applied, `outbound.service-waypoint`. */
   readonly rule: string;
@@ -12,34 +13,34 @@ export interface Reason {
   readonly text: string;
   /** What the rule was applied to, where there are many: the uid of an endpoint, the key of a policy. */
   readonly subject?: string;
-  /** The rule is a condition: did it hold? */
+  /** Where the rule is a condition: whether it held. */
   readonly holds?: boolean;
   /** This rule settled the outcome. */
   readonly decides?: true;
-  /** Finer grounds, each in words. */
+  /** Details, each in words. */
   readonly details?: readonly string[];
-  /** The rule drew one number: from what. In the order in which the number runs through their weights. */
+  /** Where the rule drew a random number: what it chose among, in the order in which the weights are summed. */
   readonly options?: readonly Option[];
 }
 
-/** One of several that chance chooses among. */
+/** One of several outcomes of a random choice. */
 export interface Option {
   readonly name: string;
-  /** Its chance is this in proportion to the sum of all. */
+  /** The chance is this weight divided by the sum of all weights. */
   readonly weight: number;
 }
 
-/** An address as people write it: with its network where that is not the default one. */
+/** An address in text, with its network unless that is the default one. */
 export function placeText(network: string, ip: string): string {
   return network === "" ? ip : `${network}/${ip}`;
 }
 
-/** Collects reasons, or null: do not. */
+/** Collects reasons. Null: no reasons are collected. */
 export type Trace = Reason[] | null;
 
 const NONE: readonly Reason[] = Object.freeze([]);
 
-/** The list for an outcome; empty when nothing was traced. */
+/** The reasons for an outcome; empty where nothing was traced. */
 export function reasonsOf(trace: Trace): readonly Reason[] {
   return trace ?? NONE;
 }

@@ -15,7 +15,7 @@ export class Upstream {
     this.service = service;
   }
 
-  /** Whom to expect there: the service's names, then the workload's own id. */
+  /** Identities to accept there: the service's alternative names, then the workload's own id. */
   get identities(): readonly SpiffeId[] {
     return this.#identities ??= expectedIdentities(this.service, this.workload);
   }

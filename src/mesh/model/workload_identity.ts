@@ -1,4 +1,6 @@
-/** Who a workload is, and which identities a peer may show. The only file of this room that knows SPIFFE ids. */
+/**
+ * The identity of a workload, and which identities a peer may present. The only file of this room that uses SPIFFE ids.
+ */
 import { parseSpiffeId, type SpiffeId, workloadId } from "../../identity/spiffe_id.ts";
 import type { Service, Workload } from "./model.ts";
 
@@ -7,11 +9,14 @@ export type { SpiffeId };
 
 const NONE: readonly SpiffeId[] = Object.freeze([]);
 
-/** Derived once per value: values never change, and are forgotten together with what was derived from them. */
+/** Each is derived once per value. Values never change; the entry is collected together with its value. */
 const identities = new WeakMap<Workload, SpiffeId | null>();
 const accepted = new WeakMap<Service, readonly SpiffeId[]>();
 
-/** The workload's SPIFFE id, or null where its parts make none (a static file without a trust domain, say). */
+/**
+ * The workload's SPIFFE id, or null where its parts make no valid id (a static file without a trust domain, for
+ * example).
+ */
 export function identityOf(workload: Workload): SpiffeId | null {
   let identity = identities.get(workload);
   if (identity === undefined) {
@@ -32,12 +37,12 @@ export function serviceIdentities(service: Service | null): readonly SpiffeId[] 
   return ids;
 }
 
-/** Names of `service` that {@link serviceIdentities} leaves out. Whoever inserts the service logs them. */
+/** Names of `service` that {@link serviceIdentities} leaves out. The code that inserts the service logs them. */
 export function invalidAltNames(service: Service): readonly string[] {
   return service.subjectAltNames.filter((name) => parseSpiffeId(name) === null);
 }
 
-/** Whom to expect behind a workload reached through `service`: the service's names, then the workload's own id. */
+/** Identities to accept from a workload reached through `service`: the service's names, then the workload's own id. */
 export function expectedIdentities(service: Service | null, workload: Workload): readonly SpiffeId[] {
   const names = serviceIdentities(service);
   const own = identityOf(workload);

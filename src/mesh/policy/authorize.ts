@@ -1,4 +1,4 @@
-/** May this connection be made? (`docs/spec/xds-state.md` 5.) Pure: asked again when policies change. */
+/** Decides whether a connection is allowed (`docs/spec/xds-state.md` 5). Pure: called again when policies change. */
 import type { SocketAddress } from "../../net/address.ts";
 import { ConnectionFacts } from "./connection_facts.ts";
 import type { PolicyKey, Workload } from "../model/model.ts";
@@ -8,23 +8,24 @@ import type { PolicySet, PolicySource } from "./store.ts";
 import { type Reason, reasonsOf, type Trace } from "../model/reasons.ts";
 import type { SpiffeId } from "../model/workload_identity.ts";
 
+/** A connection to be authorized. */
 export interface Call {
-  /** The workload that is called. */
+  /** The workload that receives the connection. */
   readonly destination: Workload;
-  /** The peer of the TCP connection, never what a header says. */
+  /** The peer of the TCP connection, never an address from a header. */
   readonly source: SocketAddress;
-  /** The SPIFFE id in the peer's certificate; null over plain TCP and without a usable id. */
+  /** The SPIFFE id in the peer's certificate. Null: plain TCP, or a certificate without a usable id. */
   readonly identity: SpiffeId | null;
-  /** The address of the tunnel's end and the port the application listens on. */
+  /** The address at which the tunnel ends, with the application's port. */
   readonly target: SocketAddress;
 }
 
 /**
- * What becomes of a call where the workload names a policy that is not known.
+ * What happens to a call where the workload references a policy that has not arrived.
  *
- * `deny`: it waits for the policy to come (`docs/spec/observed.md` O4). `skip`: as the native proxy does, open until
- * then. To be skipped also when live connections are asked again: with the policies they were admitted under, a name
- * that is not known any more is a policy that was deleted.
+ * `deny`: calls are refused until the policy arrives (`docs/spec/observed.md` O4). `skip`: such references are ignored,
+ * as the native proxy does. `skip` is also for authorizing open connections again: they were admitted when all policies
+ * were there, so a reference that leads nowhere now is a policy that was deleted.
  */
 export type UnknownPolicies = "deny" | "skip";
 
@@ -36,30 +37,37 @@ export type Decision =
   | "allow policy match"
   | "no allow policies matched";
 
-/** Would have happened, did not. */
+/** A decision that a dry-run policy would have made, had it been enforced. */
 export interface DryRun {
   readonly text: "dry-run: deny policy match" | "dry-run: allow policy match" | "dry-run: no allow policies match";
   readonly policy: PolicyKey | null;
 }
 
+/** The result of {@link authorize}. */
 export interface Verdict {
   readonly allow: boolean;
   readonly decision: Decision;
-  /** The policy that decided, where one did. */
+  /** The policy that decided; null where none did. */
   readonly policy: PolicyKey | null;
   /** For the access log of a refused connection; null where it is allowed (`docs/spec/dataplane.md` 9). */
   readonly message: string | null;
   readonly dryRuns: readonly DryRun[];
-  /** Named by the workload and not known; to be logged as `skipping unknown policy {key}` where they are skipped. */
+  /**
+   * Referenced by the workload and not there; to be logged as `skipping unknown policy {key}` where they are skipped.
+   */
   readonly unknown: readonly PolicyKey[];
   readonly because: readonly Reason[];
 }
 
-/** The message of a live connection that a new policy ended. */
+/** The access log message of an open connection that is closed because policies changed. */
 export const POLICY_CHANGED = "connection closed due to policy change";
 
 const NO_DRY_RUNS: readonly DryRun[] = Object.freeze([]);
 
+/**
+ * Decides about `call` by the policies of its destination: any deny policy that matches refuses; then, if there are
+ * allow policies, one of them has to match. With `trace`, `because` has one reason per policy.
+ */
 export function authorize(
   policies: PolicySource,
   call: Call,
@@ -113,7 +121,7 @@ function firstMatch(
   return null;
 }
 
-/** Evaluates what is not enforced. Steps 1, 3 and 4 of `docs/spec/xds-state.md` 5.2. */
+/** Evaluates dry-run policies (`docs/spec/xds-state.md` 5.2 steps 1, 3 and 4). */
 class DryRuns {
   readonly #set: PolicySet;
   readonly #facts: ConnectionFacts;

@@ -13,8 +13,8 @@ function account(name: string): Rule[] {
   return [[[match({ principals: [exact(`cluster.local/ns/default/sa/${name}`)] })]]];
 }
 
-function call(words: Partial<Call> & { readonly as?: string }): Call {
-  const { as, ...rest } = words;
+function call(fields: Partial<Call> & { readonly as?: string }): Call {
+  const { as, ...rest } = fields;
   return {
     destination: workload({ namespace: "ns1" }).workload,
     source: socket("127.0.0.1:1234"),
@@ -24,7 +24,7 @@ function call(words: Partial<Call> & { readonly as?: string }): Call {
   };
 }
 
-/** `allow`, or the inner text of the refusal. */
+/** `allow`, or the reason in the text of the refusal. */
 function summary(verdict: Verdict): string {
   assert.equal(verdict.allow, verdict.message === null);
   return verdict.message === null
@@ -32,8 +32,8 @@ function summary(verdict: Verdict): string {
     : verdict.message.replace("connection closed due to policy rejection: ", "");
 }
 
-function in1(words: Partial<Policy>): MeshChange {
-  return policy({ namespace: "ns1", ...words });
+function in1(fields: Partial<Policy>): MeshChange {
+  return policy({ namespace: "ns1", ...fields });
 }
 
 const WILDCARD = [[[match({ principals: [{ kind: "Presence" }] })]]];
@@ -135,18 +135,18 @@ Deno.test("xds X265: dry runs are reported, not enforced", () => {
   assert.deepEqual(denied.dryRuns, [{ text: "dry-run: deny policy match", policy: "ns1/dry-run-deny" }]);
 });
 
-Deno.test("xds X266: only a dry-run allow, not matching", () => {
+Deno.test("xds X266: a dry-run allow policy alone, not matching", () => {
   const verdict = authorize(stateOf(in1({ dryRun: true, rules: account("other") })), call({}));
   assert.equal(verdict.decision, "no allow policies, allow");
   assert.deepEqual(verdict.dryRuns, [{ text: "dry-run: no allow policies match", policy: null }]);
 });
 
-Deno.test("xds X291: a dry-run deny stays open", () => {
+Deno.test("xds X291: a dry-run deny policy does not refuse", () => {
   const state = stateOf(in1({ action: "Deny", dryRun: true, rules: [[]] }));
   assert.equal(authorize(state, call({})).allow, true);
 });
 
-Deno.test("xds X267, observed O4: a policy that is named and not known", () => {
+Deno.test("xds X267, observed O4: a workload references a policy that has not arrived", () => {
   const destination = workload({ authorizationPolicies: [policyKey("ns1/late")] }).workload;
   const state = stateOf();
   const closed = authorize(state, call({ destination }));

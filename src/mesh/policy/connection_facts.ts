@@ -1,10 +1,13 @@
-/** What policies may ask about a connection, each worked out at most once (`docs/spec/xds-state.md` 5.4, 5.6). */
+/**
+ * The properties of a connection that policies compare, each computed at most once (`docs/spec/xds-state.md` 5.4, 5.6).
+ */
 import type { Ip, SocketAddress } from "../../net/address.ts";
 import { type IpBits, ipBits } from "../model/cidr.ts";
 import type { SpiffeId } from "../model/workload_identity.ts";
 
 const SCHEME = "spiffe://";
 
+/** The properties of one connection. */
 export class ConnectionFacts {
   /** The port the application listens on. */
   readonly port: number;
@@ -54,7 +57,7 @@ export class ConnectionFacts {
     return this.#destination ??= ipBits(this.#destinationAddress.ip);
   }
 
-  /** td, `ns`, N, `sa`, S; empty for any other shape of id. */
+  /** The parts of the id: trust domain, `ns`, namespace, `sa`, service account. Empty for an id of any other shape. */
   #parsed(): readonly string[] {
     if (this.#parts !== null) return this.#parts;
     const parts = this.principal?.split("/") ?? [];

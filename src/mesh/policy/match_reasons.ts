@@ -1,15 +1,18 @@
-/** Why a policy matches a connection or does not, in words. */
+/** Says in words why a policy matches a connection or does not. */
 import type { ConnectionFacts } from "./connection_facts.ts";
 import type { Match, ServiceAccountMatch, StringMatch } from "../model/model.ts";
 import type { CompiledPolicy, MatchField, RuleFinding } from "./matcher.ts";
 import type { Reason } from "../model/reasons.ts";
 
-/** Values of a list, and rules of a policy, that are written out; the others are counted. */
-const WRITTEN_OUT = 8;
-/** Of a peer without an identity. */
+/** Up to so many values of a list and rules of a policy are written out; the others are counted. */
+const MAX_LISTED = 8;
+/** Shown for a peer without an identity. */
 const NONE = "(none)";
 
-/** Whether it matches comes from where it was decided; the details say why. */
+/**
+ * The reason for the outcome of one policy. `matches`: the outcome, as the deciding code found it; the details explain
+ * it.
+ */
 export function policyReason(compiled: CompiledPolicy, facts: ConnectionFacts, matches: boolean): Reason {
   const { key, policy } = compiled;
   const text = `${policy.dryRun ? "dry-run " : ""}${policy.action} ${key} ${matches ? "matches" : "does not match"}`;
@@ -82,6 +85,6 @@ function valueText(value: StringMatch | ServiceAccountMatch | string | number): 
 }
 
 function enumerated(texts: readonly string[], noun: string): string[] {
-  if (texts.length <= WRITTEN_OUT) return [...texts];
-  return [...texts.slice(0, WRITTEN_OUT), `${texts.length - WRITTEN_OUT} more ${noun}`.trimEnd()];
+  if (texts.length <= MAX_LISTED) return [...texts];
+  return [...texts.slice(0, MAX_LISTED), `${texts.length - MAX_LISTED} more ${noun}`.trimEnd()];
 }

@@ -88,7 +88,7 @@ const MATCHES = fc.constantFrom<Match>(
 );
 const RULES = fc.array(fc.array(fc.array(MATCHES, { maxLength: 3 }), { maxLength: 3 }), { maxLength: 4 });
 
-Deno.test("the findings of rules and the decision are one", () => {
+Deno.test("a policy matches exactly when one of its findings holds", () => {
   fc.assert(fc.property(RULES, fc.constantFrom(CLIENT, PLAIN), (rules, facts) => {
     const { key, policy: value } = policy({ rules });
     const compiled = new CompiledPolicy(key, value);

@@ -1,39 +1,42 @@
 /**
- * A policy compiled for matching: blocks are numbers, exact texts are sets (`docs/spec/xds-state.md` 5.5, 5.6).
+ * A policy compiled for matching: CIDR blocks become numbers, exact texts become sets (`docs/spec/xds-state.md` 5.5,
+ * 5.6).
  */
 import { type Cidr, CidrRange, type IpBits } from "../model/cidr.ts";
 import type { Clause, Match, Policy, PolicyKey, ServiceAccountMatch, StringMatch } from "../model/model.ts";
 import type { ConnectionFacts } from "./connection_facts.ts";
 
-/** One value of a connection against one list of a match. */
+/** Compares one property of a connection with one list of a match. */
 type Test = (facts: ConnectionFacts) => boolean;
 
-/** Tests that all must hold. */
+/** A match as tests, all of which must hold. */
 interface CompiledMatch {
   readonly match: Match;
   readonly tests: readonly Test[];
-  /** The list behind each test. */
+  /** The list of the match that each test is made from. */
   readonly fields: readonly MatchField[];
 }
 type CompiledClause = readonly CompiledMatch[] | "always";
 
-/** A list of a match, `notPrincipals`. */
+/** The name of a list of a match, such as `notPrincipals`. */
 export type MatchField = keyof Match;
 
-/** What became of one rule. */
+/** The outcome of one rule. */
 export interface RuleFinding {
   readonly holds: boolean;
   /**
-   * The lists it hung on: where it holds, those that were met; where it does not, for each match of the first clause
-   * that fails the first list that was not met.
+   * The lists that decided it. A rule that holds: those that were met. One that does not: for each match of the first
+   * clause
+   * that fails, the first list that was not met.
    */
   readonly lists: readonly { readonly match: Match; readonly field: MatchField }[];
 }
 
+/** A policy with its compiled rules. */
 export class CompiledPolicy {
   readonly key: PolicyKey;
   readonly policy: Policy;
-  /** Null until somebody asks: most policies of a mesh are about workloads of other nodes. */
+  /** Null before the first use: most policies of a mesh are about workloads of other nodes. */
   #compiled: readonly (readonly CompiledClause[])[] | null = null;
 
   constructor(key: PolicyKey, policy: Policy) {
@@ -41,7 +44,7 @@ export class CompiledPolicy {
     this.policy = policy;
   }
 
-  /** Some rule holds. A policy without rules never matches. */
+  /** Whether some rule holds. A policy without rules never matches. */
   matches(facts: ConnectionFacts): boolean {
     for (const rule of this.#rules) {
       if (allClausesHold(rule, facts)) return true;
@@ -49,7 +52,7 @@ export class CompiledPolicy {
     return false;
   }
 
-  /** The same in full, rule by rule. */
+  /** The outcome of every rule, for explanations. */
   findings(facts: ConnectionFacts): readonly RuleFinding[] {
     return this.#rules.map((rule) => findingOf(rule, facts));
   }
@@ -95,7 +98,7 @@ function allTestsHold({ tests }: CompiledMatch, facts: ConnectionFacts): boolean
   return true;
 }
 
-/** A clause without matches holds; one of which every match is empty never does. */
+/** A clause without matches always holds; one whose matches are all empty never does. */
 function compileClause(clause: Clause): CompiledClause {
   if (clause.length === 0) return "always";
   return clause.map(compileMatch).filter(({ tests }) => tests.length > 0);
@@ -113,7 +116,7 @@ function compileMatch(match: Match): CompiledMatch {
     if (wanted !== null) add(positive, wanted);
     if (excluded !== null) add(negative, (facts) => !excluded(facts));
   };
-  // Cheap tests first: order changes no outcome.
+  // Cheap tests come first. The order does not change the outcome.
   field("destinationPorts", "notDestinationPorts", ports);
   field("principals", "notPrincipals", principals);
   field("namespaces", "notNamespaces", namespaces);
@@ -156,7 +159,7 @@ function ranges(values: readonly Cidr[], pick: (facts: ConnectionFacts) => IpBit
   };
 }
 
-/** Any of the values, or null where there are none (`docs/spec/xds-state.md` X255 to X259). */
+/** A test that holds when any value matches; null where there are no values (`docs/spec/xds-state.md` X255 to X259). */
 export function strings(values: readonly StringMatch[]): ((text: string) => boolean) | null {
   if (values.length === 0) return null;
   const exact = new Set<string>();

@@ -14,7 +14,7 @@ function facts(identity: string | null, source: string, target: string): Connect
 
 const P = facts(null, "127.0.0.1:1234", "127.0.0.2:8080");
 const T = facts("spiffe://td/ns/namespace/sa/account", "127.0.0.1:1234", "127.0.0.2:8080");
-// The vector's account is `sa=alt`, which is no valid SPIFFE path; nothing depends on the sign.
+// The vector's service account is `sa=alt`, which is no valid SPIFFE path; the test does not depend on the `=`.
 const A = facts("spiffe://td-alt/ns/ns-alt/sa/sa-alt", "127.0.0.3:1234", "127.0.0.4:9090");
 
 function matches(rules: readonly Rule[], connection: ConnectionFacts): boolean {
@@ -91,7 +91,7 @@ for (const [id, value, texts] of STRINGS) {
 }
 
 const NOT_MTLS = match({ notPrincipals: [PRESENCE] });
-const port = (value: number, words: Partial<Match> = {}) => match({ destinationPorts: [value], ...words });
+const port = (value: number, fields: Partial<Match> = {}) => match({ destinationPorts: [value], ...fields });
 const notPort = (value: number) => match({ notDestinationPorts: [value] });
 const STRICT_PORT = (value: number) => port(value, { notPrincipals: [PRESENCE] });
 
@@ -125,7 +125,7 @@ Deno.test("xds X279: the layer 4 part of a mixed policy", () => {
   assert.equal(at(null, 80), false);
 });
 
-Deno.test("xds 5.4: ids of another shape have a principal and nothing else", () => {
+Deno.test("xds 5.4: an id of another shape has a principal, but no namespace and service account", () => {
   const odd = facts("spiffe://td/some/path", "10.0.0.1:1", "10.0.0.2:80");
   assert.equal(odd.principal, "td/some/path");
   assert.equal(odd.namespace, "");

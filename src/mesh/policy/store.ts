@@ -1,27 +1,31 @@
-/** Policies by key and by what they apply to, compiled (`docs/spec/xds-state.md` 3.7, 5.1). */
+/** Compiled policies by key and by the workloads they apply to (`docs/spec/xds-state.md` 3.7, 5.1). */
 import type { Policy, PolicyKey, Workload } from "../model/model.ts";
 import { CompiledPolicy } from "./matcher.ts";
 
-/** Where a decision finds the policies of a workload; `MeshState` is one. */
+/** Gives the policies of a workload. `MeshState` implements it. */
 export interface PolicySource {
   policiesFor(workload: Workload): PolicySet;
 }
 
-/** All that applies to one workload, by kind. Each list: namespace policies, global ones, then those it names. */
+/**
+ * The policies of one workload, by kind. Order in each list: namespace policies, global ones, those the workload
+ * references.
+ */
 export interface PolicySet {
   readonly deny: readonly CompiledPolicy[];
   readonly dryRunDeny: readonly CompiledPolicy[];
   readonly allow: readonly CompiledPolicy[];
   readonly dryRunAllow: readonly CompiledPolicy[];
-  /** Named by the workload, not known. */
+  /** Referenced by the workload and not there. */
   readonly unknown: readonly PolicyKey[];
 }
 
+/** All policies of the mesh. */
 export class PolicyStore {
   readonly #byKey = new Map<PolicyKey, CompiledPolicy>();
-  /** By namespace; the empty one holds what applies to all. Policies with a selector are in none. */
+  /** By namespace; the empty key has the policies for all namespaces. Policies with a selector are not in it. */
   readonly #byNamespace = new Map<string, Map<PolicyKey, CompiledPolicy>>();
-  /** Sets that were asked for since the last change. */
+  /** Sets made since the last change. */
   #sets = new WeakMap<Workload, PolicySet>();
 
   get(key: PolicyKey): Policy | null {
@@ -32,7 +36,7 @@ export class PolicyStore {
     return this.#byKey.values();
   }
 
-  /** Keys that apply to a whole namespace, or to all with the empty one. */
+  /** Keys of policies for a whole namespace; with the empty text, of those for all namespaces. */
   keysOfNamespace(namespace: string): readonly PolicyKey[] {
     return [...this.#byNamespace.get(namespace)?.keys() ?? []];
   }
@@ -48,6 +52,7 @@ export class PolicyStore {
     members.set(key, compiled);
   }
 
+  /** Removes a policy. False: it was not there. */
   remove(key: PolicyKey): boolean {
     const old = this.#byKey.get(key);
     this.#sets = new WeakMap();
@@ -67,6 +72,7 @@ export class PolicyStore {
     this.#sets = new WeakMap();
   }
 
+  /** The policies that apply to `workload`. */
   forWorkload(workload: Workload): PolicySet {
     let set = this.#sets.get(workload);
     if (set === undefined) this.#sets.set(workload, set = this.#collect(workload));

@@ -1,7 +1,7 @@
 /**
- * Selects the endpoints of a service that one kind of client may get.
+ * Selects the endpoints of a service that one kind of client may use.
  *
- * Building a pool looks at every endpoint. Its caller keeps it until the service or one of its workloads changes, so
+ * Building a pool visits every endpoint. The caller caches it until the service or one of its workloads changes, so
  * that a connection costs one binary search.
  */
 import { localityRank } from "./locality.ts";
@@ -12,10 +12,13 @@ import { EndpointPool, type Member } from "../state/endpoint_pool.ts";
 import type { ServiceEntry } from "../state/service_entry.ts";
 import { Upstream } from "../model/upstream.ts";
 
-/** What the choice is for: user traffic and gateways, or a waypoint, which may lack the port. */
+/** "standard": user traffic and gateways. "waypoint": a waypoint, whose service may lack the port. */
 export type ResolutionMode = "standard" | "waypoint";
 
-/** `find` gives workloads by uid; reasons why endpoints were left out go to `trace`. */
+/**
+ * The pool for clients like `source` that connect to `port`. `find` gives workloads by uid. `trace` gets the reasons
+ * why endpoints are left out.
+ */
 export function buildPool(
   entry: ServiceEntry,
   find: (uid: WorkloadUid) => Workload | null,
@@ -51,7 +54,7 @@ export function buildPool(
   return new EndpointPool(members);
 }
 
-/** Why the endpoint cannot be used at all, or null (`docs/spec/xds-state.md` 4.4). */
+/** Why the endpoint cannot be used, or null where it can (`docs/spec/xds-state.md` 4.4). */
 function obstacleTo(
   service: Service,
   endpoint: Endpoint,
@@ -74,7 +77,7 @@ function obstacleTo(
   return null;
 }
 
-/** The endpoint with the port to reach there, or null (`docs/spec/xds-state.md` 4.7). */
+/** The endpoint with its target port, or null where it has none (`docs/spec/xds-state.md` 4.7). */
 function upstreamOf(service: Service, endpoint: Endpoint, workload: Workload, port: number): Upstream | null {
   const target = endpoint.ports.get(port) ?? service.ports.get(port) ?? 0;
   if (target > 0 || endpoint.ports.has(port)) return new Upstream(workload, target, service);

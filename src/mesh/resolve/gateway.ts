@@ -1,4 +1,7 @@
-/** Finding the workload behind a reference to a waypoint or an east-west gateway (`docs/spec/xds-state.md` 4.9, 4.10). */
+/**
+ * Finds the workload that a reference to a waypoint or an east-west gateway leads to (`docs/spec/xds-state.md` 4.9,
+ * 4.10).
+ */
 import type { Ip, SocketAddress } from "../../net/address.ts";
 import type { Random } from "../state/endpoint_pool.ts";
 import type { GatewayAddress, Service, Workload } from "../model/model.ts";
@@ -9,23 +12,25 @@ import type { MeshState } from "../state/state.ts";
 import { Upstream } from "../model/upstream.ts";
 import { chooseEndpoint, findUpstream } from "./upstream_choice.ts";
 
-export type GatewayRole = "waypoint" | "network gateway";
+/** How the gateway is used; part of refusal messages. */
+type GatewayRole = "waypoint" | "network gateway";
 
-/** The next hop, and the address whose family it should share. */
-export interface Hop {
+/** The next hop of a connection, and the address whose family the dialled one should have. */
+export interface NextHop {
   readonly kind: "hop";
   readonly upstream: Upstream;
   readonly original: Ip;
 }
 
-export interface GatewayRequest {
+/** The connection that needs the gateway. */
+interface GatewayRequest {
   readonly source: Workload;
-  /** What the client asked for. */
+  /** The client's original destination. */
   readonly target: SocketAddress;
   readonly asked: Asked;
 }
 
-/** Never falls back to direct delivery: what cannot be found is refused. */
+/** Resolves `reference` to one workload. A gateway that is not found is a refusal, never direct delivery. */
 export function resolveGateway(
   state: MeshState,
   role: GatewayRole,
@@ -33,17 +38,18 @@ export function resolveGateway(
   request: GatewayRequest,
   random: Random,
   trace: Trace,
-): Hop | Refusal | NeedsLookup {
+): NextHop | Refusal | NeedsLookup {
   const { source, target } = request;
   const mode = role === "waypoint" ? "waypoint" : "standard";
   const port = reference.hboneMtlsPort;
   if (reference.kind === "address") {
-    // An address asks for its own family, so callers of the other one may be sent there (dataplane OB-14).
+    // The dialled address has the family of the reference, not that of the client (`docs/spec/dataplane.md` OB-14).
     const at = { ip: reference.ip, port };
     const found = state.findAddress(reference.network, reference.ip, null);
     const upstream = findUpstream(state, reference.network, source, at, mode, random, trace);
     if (upstream !== null) return hop(upstream, reference.ip);
-    // A service without endpoints is asked for, too: on demand new ones are not pushed (`docs/spec/observed.md` O3).
+    // A service without endpoints is looked up as well: on demand, new endpoints are not pushed
+    // (`docs/spec/observed.md` O3).
     const lookup = found instanceof ServiceEntry
       ? needsHostname(request.asked, found.service.key)
       : needsAddress(request.asked, reference.network, reference.ip);
@@ -62,7 +68,7 @@ export function resolveGateway(
   return needsHostname(request.asked, reference.key) ?? unknown(role, debugText(reference), trace);
 }
 
-function hop(upstream: Upstream, original: Ip): Hop {
+function hop(upstream: Upstream, original: Ip): NextHop {
   return { kind: "hop", upstream, original };
 }
 
@@ -73,7 +79,7 @@ function unknown(role: GatewayRole, what: string, trace: Trace): Refusal {
   return { kind: "refusal", code, message, because: reasonsOf(trace) };
 }
 
-/** The reference in the form operators know from the native proxy's log (`docs/spec/dataplane.md` 1.5.2). */
+/** The reference as the native proxy's log writes it (`docs/spec/dataplane.md` 1.5.2). */
 export function debugText(reference: GatewayAddress): string {
   const destination = reference.kind === "address"
     ? `Address(NetworkAddress { network: ${quote(reference.network)}, address: ${reference.ip} })`
@@ -87,7 +93,10 @@ function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-/** The waypoint of a service for one connection: a weighted one where weights say so, else the plain one, else null. */
+/**
+ * The waypoint of a service for one connection: one of the weighted waypoints where there are weights, else the plain
+ * one, else null.
+ */
 export function waypointOf(service: Service, random: Random, trace: Trace): GatewayAddress | null {
   let total = 0;
   for (const { weight } of service.weightedWaypoints) total += weight;

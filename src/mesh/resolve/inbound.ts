@@ -12,46 +12,49 @@ import { guessService, servicesOf } from "./service_guess.ts";
 import type { ServiceEntry } from "../state/service_entry.ts";
 import type { MeshState } from "../state/state.ts";
 
+/** A CONNECT request that arrived at this proxy. */
 export interface InboundRequest {
   readonly method: string;
-  /** `:authority` as it came. */
+  /** `:authority` as received. */
   readonly authority: string;
   /** The workload this proxy serves. */
   readonly local: Workload;
-  /** Where the tunnel's TCP connection ends. */
+  /** Local address of the peer's TCP connection. */
   readonly localIp: Ip;
   /** The proxy's own network, `NETWORK`. */
   readonly network: string;
-  /** Ports of the proxy itself: never to be dialled. */
+  /** Ports of the proxy itself, which it never dials. */
   readonly ownPorts: ReadonlySet<number>;
   /** `LOCALHOST_APP_TUNNEL`: applications behind a PROXY tunnel are dialled over loopback. */
   readonly localhostAppTunnel: boolean;
   /** `host=` of the `Forwarded` header. */
   readonly forwardedHost: string | null;
-  /** Names already asked for on demand; null: on-demand lookups are off. */
+  /** Names already looked up on demand; null: on-demand lookups are off. */
   readonly asked: Asked;
 }
 
+/** Where the bytes of the connection go. */
 export interface InboundRoute {
   readonly kind: "route";
   /** For policies, connection tables and telemetry: the address of the pod and the final port. */
   readonly destination: SocketAddress;
-  /** To be dialled: {@link destination}, or the same port on loopback. */
+  /** The address to dial: {@link destination}, or the same port on loopback. */
   readonly dial: SocketAddress;
-  /** True: dial from loopback, whatever the source was. */
+  /** True: dial from a loopback address and not from the peer's. */
   readonly overLoopback: boolean;
-  /** Write a PROXY v2 header with this destination first; null: none. */
+  /** The destination for a PROXY v2 header to send first; null: no header. */
   readonly proxyTarget: SocketAddress | null;
-  /** What the client probably meant, for telemetry. */
+  /** The service that the client probably used, for telemetry. */
   readonly service: Service | null;
   readonly because: readonly Reason[];
 }
 
-/** `status`: to be answered over HTTP. */
+/** A refusal. `status`: the HTTP status of the response. */
 export interface InboundRefusal extends Refusal {
   readonly status: 400 | 503;
 }
 
+/** Resolves a CONNECT request (`docs/spec/dataplane.md` 1.7 steps 6 to 16). */
 export function resolveInbound(
   state: MeshState,
   request: InboundRequest,
@@ -64,11 +67,11 @@ export function resolveInbound(
   if (authority === null) {
     return refuse(400, "INVALID_AUTHORITY", `no valid authority pseudo header: ${request.authority}`, trace);
   }
-  return mayBeFor(state, request, authority, trace) ?? nextHop(state, request, authority, trace);
+  return checkAuthority(state, request, authority, trace) ?? nextHop(state, request, authority, trace);
 }
 
-/** Null: the authority is one this workload may be asked for. */
-function mayBeFor(
+/** Null: the authority is one that this workload serves. */
+function checkAuthority(
   state: MeshState,
   request: InboundRequest,
   authority: Authority,
@@ -97,7 +100,7 @@ function nextHop(
 ): InboundRoute | InboundRefusal {
   if (authority.kind === "address") {
     const { address } = authority;
-    return withPort(request, address.port, servicesOf(state, request.local), () => address, trace);
+    return routeToPort(request, address.port, servicesOf(state, request.local), () => address, trace);
   }
   const { hostname, port } = authority;
   const entry = state.serviceByHostname(hostname, request.local.namespace);
@@ -110,11 +113,11 @@ function nextHop(
     return refuse(503, "UNRESOLVED_PORT", text, trace);
   }
   trace?.push({ rule: "inbound.service", text: `${hostname}:${port} is port ${target} of ${entry.service.key}` });
-  return withPort(request, target, [entry], () => vipOf(entry.service, request.network, port), trace);
+  return routeToPort(request, target, [entry], () => vipOf(entry.service, request.network, port), trace);
 }
 
-/** `target`: what a PROXY header is to name, asked only where there is an application tunnel. */
-function withPort(
+/** `target`: the destination for a PROXY header, computed only where there is an application tunnel. */
+function routeToPort(
   request: InboundRequest,
   port: number,
   candidates: readonly ServiceEntry[],
@@ -147,7 +150,7 @@ function withPort(
   };
 }
 
-/** The service's address to name in a PROXY header: on this network before others, then IPv4 before IPv6. */
+/** The service's address for a PROXY header: this network is preferred, then IPv4. */
 function vipOf(service: Service, network: string, port: number): SocketAddress | null {
   let best: Ip | null = null;
   let bestRank = -1;
@@ -161,9 +164,10 @@ function vipOf(service: Service, network: string, port: number): SocketAddress |
 }
 
 /**
- * A captured plain connection: refused for the proxy's own ports and for that of a PROXY tunnel, else to go where it
- * wanted to. What listens behind the tunnel believes the header that we write in front, with the identity in it; who
- * comes without HBONE would write one of its own.
+ * A captured plain connection goes to its original destination. It is refused for the proxy's own ports and for the
+ * port
+ * of a PROXY tunnel: the application there trusts the PROXY header with the peer's identity, which a client that does
+ * not come by HBONE could write itself.
  */
 export function resolvePassthrough(
   state: MeshState,
@@ -188,7 +192,10 @@ export function resolvePassthrough(
   };
 }
 
-/** The tunnel came through a gateway of another network, so the peer's address says nothing (step 12). */
+/**
+ * Whether the tunnel came through a gateway of another network, so that the peer's address is not the client's (step
+ * 12).
+ */
 export function isFromOtherNetwork(forwardedNetwork: string | null, network: string): boolean {
   return forwardedNetwork !== null && forwardedNetwork.toLowerCase() !== network.toLowerCase();
 }

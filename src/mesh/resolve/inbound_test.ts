@@ -7,11 +7,11 @@ import {
   gateway,
   ip,
   service,
-  type ServiceWords,
+  type ServiceFields,
   socket,
   stateOf,
   workload,
-  type WorkloadWords,
+  type WorkloadFields,
 } from "../testkit/fixture.ts";
 import type { ApplicationTunnel, GatewayAddress } from "../model/model.ts";
 import type { InboundRefusal, InboundRequest, InboundRoute } from "./inbound.ts";
@@ -23,15 +23,15 @@ const SERVER_KEY = `default/${SERVER_HOST}`;
 const WAYPOINT_KEY = "default/waypoint.default.svc.cluster.local";
 const OWN_PORTS = new Set([15001, 15006, 15008]);
 
-function pod(name: string, address: string, words: WorkloadWords): MeshChange & { kind: "workload" } {
-  return workload({ name, uid: name, namespace: "default", protocol: "HBONE", ips: [address], ...words });
+function pod(name: string, address: string, fields: WorkloadFields): MeshChange & { kind: "workload" } {
+  return workload({ name, uid: name, namespace: "default", protocol: "HBONE", ips: [address], ...fields });
 }
 
 interface Attachment {
   readonly workload?: GatewayAddress;
   readonly service?: GatewayAddress;
   readonly tunnel?: ApplicationTunnel;
-  readonly serverService?: ServiceWords;
+  readonly serverService?: ServiceFields;
   readonly serverPorts?: Record<number, number>;
 }
 
@@ -67,7 +67,12 @@ function mesh({ workload: wp, service: swp, tunnel, serverService, serverPorts }
 
 type Outcome = InboundRoute | InboundRefusal | NeedsLookup;
 
-function ask(attachment: Attachment, localIp: string, authority: string, words: Partial<InboundRequest> = {}): Outcome {
+function ask(
+  attachment: Attachment,
+  localIp: string,
+  authority: string,
+  fields: Partial<InboundRequest> = {},
+): Outcome {
   const { state, local } = mesh(attachment);
   const request: InboundRequest = {
     method: "CONNECT",
@@ -79,7 +84,7 @@ function ask(attachment: Attachment, localIp: string, authority: string, words: 
     localhostAppTunnel: false,
     forwardedHost: null,
     asked: null,
-    ...words,
+    ...fields,
   };
   const traced = resolveInbound(state, request, []);
   const outcome = resolveInbound(state, request);
@@ -240,7 +245,7 @@ Deno.test("dataplane IN-13: only CONNECT", () => {
   assert.equal(summary(ask({}, "10.0.0.2", "10.0.0.2:80", { method: "GET" })), "400 expected method CONNECT, got GET");
 });
 
-Deno.test("observed O35: whatever ports are the proxy's own are refused", () => {
+Deno.test("observed O35: all ports of the proxy itself are refused", () => {
   const outcome = ask({}, "10.0.0.2", "10.0.0.2:15000", { ownPorts: new Set([15000]) });
   assert.equal(summary(outcome), "503 attempted recursive call to ourselves");
 });
@@ -265,7 +270,7 @@ Deno.test("dataplane 1.7 step 8: on-demand lookup of an unknown authority, once"
   assert.equal(summary(ask(attached, "10.0.0.3", "10.0.0.2:80", { asked })), "lookup default/later.example");
 });
 
-Deno.test("dataplane 1.7 step 13: which service was meant", () => {
+Deno.test("dataplane 1.7 step 13: the service that the client used", () => {
   const guess = (attachment: Attachment, authority: string, forwardedHost: string | null) => {
     const outcome = ask(attachment, "10.0.0.2", authority, { forwardedHost });
     assert.ok(outcome.kind === "route");
@@ -291,7 +296,7 @@ Deno.test("dataplane 1.8: passthrough", () => {
   assert.equal(route.service?.hostname, SERVER_HOST);
 });
 
-Deno.test("dataplane 1.8: nobody writes a PROXY header but us", () => {
+Deno.test("dataplane 1.8: a plain connection cannot reach the port of a PROXY tunnel", () => {
   for (
     const [protocol, port, expected] of [["PROXY", 15088, "refusal"], ["NONE", 15088, "route"], [
       "PROXY",
@@ -311,7 +316,7 @@ Deno.test("dataplane 1.8: nobody writes a PROXY header but us", () => {
   }
 });
 
-Deno.test("dataplane 1.7 step 12: tunnels of another network", () => {
+Deno.test("dataplane 1.7 step 12: tunnels from another network", () => {
   assert.equal(isFromOtherNetwork(null, "net"), false);
   assert.equal(isFromOtherNetwork("NET", "net"), false);
   assert.equal(isFromOtherNetwork("other", "net"), true);
@@ -344,7 +349,7 @@ Deno.test("dataplane 1.7 step 7: authorities", () => {
   }
 });
 
-Deno.test("any authority is parsed or refused", () => {
+Deno.test("parsing any authority does not throw", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 60 }), fc.string(), fc.webAuthority()), (text) => {
       const outcome = ask({}, "10.0.0.2", text);

@@ -1,11 +1,11 @@
-/** How near an endpoint is to a client, by the service's preferences (`docs/spec/xds-state.md` 4.5). */
+/** How near an endpoint is to a client, by the preferences of the service (`docs/spec/xds-state.md` 4.5). */
 import type { LoadBalancer, RoutingScope, Workload } from "../model/model.ts";
 
 /**
- * The rank of `candidate` for `source`; higher is nearer. Null: a strict service does not want it at all.
+ * The rank of `candidate` for `source`; higher is nearer. Null: excluded by a strict service.
  *
- * Preferences are walked in order up to the first that does not match. A network preference in the first place is
- * special: another network does not end the walk, and the same network outranks everything else.
+ * Preferences are compared in order up to the first that does not match. A network preference in the first place is
+ * special: another network does not end the comparison, and the same network outranks everything else.
  */
 export function localityRank(balancer: LoadBalancer, source: Workload, candidate: Workload): number | null {
   const preferences = balancer.routingPreferences;
@@ -23,7 +23,7 @@ export function localityRank(balancer: LoadBalancer, source: Workload, candidate
   return matched + bonus;
 }
 
-/** Plain equality: two unknown places are the same place. */
+/** Plain equality: two empty names are equal. */
 function samePlace(scope: RoutingScope, a: Workload, b: Workload): boolean {
   switch (scope) {
     case "Region":

@@ -7,13 +7,13 @@
  *   ├── no upstream ── service known ──▶ refusal
  *   │        └──────── else ───────────▶ TCP to the target
  *   ├── upstream on another network ───▶ double HBONE through its gateway
- *   ├── pod with a waypoint, not asked by the waypoint ────────▶ HBONE to the waypoint
- *   └── pod that speaks HBONE ─────────▶ HBONE to the pod; else TCP to the pod
+ *   ├── pod with a waypoint, client is not the waypoint ───────▶ HBONE to the waypoint
+ *   └── pod that takes HBONE ──────────▶ HBONE to the pod; else TCP to the pod
  * ```
  */
 import { formatAddress, type Ip, isIpv4, isLoopback, sameAddress, type SocketAddress } from "../../net/address.ts";
 import type { Random } from "../state/endpoint_pool.ts";
-import { type Hop, referenceText, resolveGateway, waypointOf } from "./gateway.ts";
+import { type NextHop, referenceText, resolveGateway, waypointOf } from "./gateway.ts";
 import type { GatewayAddress, Service, Workload } from "../model/model.ts";
 import {
   type Asked,
@@ -31,42 +31,49 @@ import type { Upstream } from "../model/upstream.ts";
 import { chooseIp, findUpstream, throughService } from "./upstream_choice.ts";
 import { identityOf, serviceIdentities, type SpiffeId } from "../model/workload_identity.ts";
 
+/** A connection that a pod has made. */
 export interface OutboundRequest {
   /** The workload this proxy serves. */
   readonly source: Workload;
-  /** The address the client used. */
+  /** The client's own address. */
   readonly sourceIp: Ip;
   /** The original destination. */
   readonly target: SocketAddress;
   /** The proxy's own network, `NETWORK`. */
   readonly network: string;
-  /** The port that pods take HBONE on, 15008. */
+  /** The port on which pods take HBONE, 15008. */
   readonly hboneInboundPort: number;
-  /** Names already asked for on demand; null: on-demand lookups are off. */
+  /** Names already looked up on demand; null: on-demand lookups are off. */
   readonly asked: Asked;
 }
 
+/** Where and how to connect. */
 export interface OutboundRoute {
   readonly kind: "route";
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
-  /** What stands at {@link actual}; "outside": nobody knows. */
+  /** What {@link actual} is the address of; "outside": nothing in the mesh. */
   readonly leadsTo: "destination" | "waypoint" | "gateway" | "outside";
   /** The address to dial. */
   readonly actual: SocketAddress;
   /** `:authority` of the CONNECT, of both for double HBONE; null for TCP. */
   readonly authority: string | null;
-  /** Whom to accept at `actual`: one of these. */
+  /** The peer at `actual` must have one of these identities. */
   readonly nextHopIdentities: readonly SpiffeId[];
-  /** Whom to accept in the inner handshake of double HBONE. Empty: nobody (`docs/spec/xds-state.md` 8.1 Q13). */
+  /**
+   * The same for the inner handshake of double HBONE. Empty: no peer is accepted (`docs/spec/xds-state.md` 8.1 Q13).
+   */
   readonly finalIdentities: readonly SpiffeId[];
-  /** Who is dialled, for pools and telemetry; null where nobody is known there. */
+  /** The workload that is dialled, for pools and telemetry; null where the address is of none. */
   readonly destination: Workload | null;
-  /** What the client meant, for telemetry and the `Forwarded` header. */
+  /** The service the client connected to, for telemetry and the `Forwarded` header. */
   readonly service: Service | null;
   readonly because: readonly Reason[];
 }
 
-/** The workload to dial has a name only. Resolve `hostname`, choose with `chooseAnswer`, then take `complete(ip)`. */
+/**
+ * The workload to dial has a host name and no address. Resolve `hostname`, choose with `chooseAnswer`, then call
+ * `complete`.
+ */
 export interface NeedsDns {
   readonly kind: "needs-dns";
   readonly hostname: string;
@@ -75,13 +82,17 @@ export interface NeedsDns {
   complete(ip: Ip): OutboundRoute;
 }
 
+/** The result of {@link resolveOutbound}. */
 export type OutboundOutcome = OutboundRoute | NeedsDns | NeedsLookup | Refusal;
 
 /**
- * The loop guard, asked before anything else: calls to the proxy's own ports, over loopback or to any address of ours.
- * `arrival`: the connection, whose local address is where it ended; to ask for that costs a system call. One that was
- * redirected has another target; one that was not, and meant our port, would come to us again when we dial it, and
- * again. An address that the mesh knows leads to our inbound side, which refuses; but a pod may have others.
+ * Refuses connections to the proxy's own ports over loopback or at the pod's own address; checked before anything else.
+ *
+ * `arrival`: the accepted connection, whose local address is read only here as that costs a system call. A redirected
+ * connection has a target that differs from it. Where they are equal the client connected to our port directly, and
+ * dialling the target would connect to ourselves again, endlessly. Addresses that the mesh has lead to our inbound
+ * side,
+ * which refuses; a pod may have further addresses.
  */
 export function refuseRecursiveOutbound(
   target: SocketAddress,
@@ -94,6 +105,7 @@ export function refuseRecursiveOutbound(
   return refusal("RECURSIVE_CALL", RECURSIVE_CALL, null);
 }
 
+/** Resolves an outbound connection. `random` chooses among endpoints and weighted waypoints. */
 export function resolveOutbound(
   state: MeshState,
   request: OutboundRequest,
@@ -114,7 +126,7 @@ export function resolveOutbound(
     const waypoint = waypointOf(service, random, trace);
     if (waypoint !== null) return viaServiceWaypoint(state, request, service, waypoint, random, trace);
   }
-  // The lookup above was on the proxy's network, this one is on the source's; mostly they are the same.
+  // The lookup above used the proxy's network, this one uses the source's. Usually they are the same.
   const upstream = entry !== null && network === source.network
     ? throughService(state, entry, source, target.port, "standard", random, trace)
     : findUpstream(state, source.network, source, target, "standard", random, trace);
@@ -169,7 +181,7 @@ function viaWorkloadWaypoint(
 
 function withoutUpstream(service: Service | null, { target, asked }: OutboundRequest, trace: Trace): OutboundOutcome {
   if (service !== null && service.loadBalancer?.mode !== "Passthrough") {
-    // On demand new endpoints of a known service are not pushed (`docs/spec/observed.md` O3).
+    // With on-demand lookups, new endpoints of a known service are not pushed (`docs/spec/observed.md` O3).
     const lookup = service.ports.has(target.port) ? needsHostname(asked, service.key) : null;
     if (lookup !== null) return lookup;
     return refusal("NO_HEALTHY_UPSTREAM", `no healthy upstream: ${formatAddress(target)}`, trace);
@@ -189,7 +201,7 @@ function withoutUpstream(service: Service | null, { target, asked }: OutboundReq
   };
 }
 
-/** Cross-network: two tunnels, one inside the other, through the gateway of the other network (dataplane 1.6). */
+/** Double HBONE: a tunnel in a tunnel, through the gateway of the other network (`docs/spec/dataplane.md` 1.6). */
 function viaGateway(
   state: MeshState,
   request: OutboundRequest,
@@ -212,7 +224,7 @@ function viaGateway(
 }
 
 function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): OutboundOutcome {
-  const hop: Hop = { kind: "hop", upstream, original: request.target.ip };
+  const hop: NextHop = { kind: "hop", upstream, original: request.target.ip };
   const { protocol } = upstream.workload;
   trace?.push({ rule: "outbound.direct", text: `${protocol} to ${upstream.workload.uid}`, decides: true });
   const hbonePort = protocol === "HBONE" ? request.hboneInboundPort : null;
@@ -220,13 +232,13 @@ function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): Out
   return dial(hop, { protocol, leadsTo: "destination", authority: null, hbonePort, final: [], service }, trace);
 }
 
-/** What is known of a route before the address of its next hop is. */
-interface Draft {
+/** A route without the address of its next hop. */
+interface PartialRoute {
   readonly protocol: OutboundRoute["protocol"];
   readonly leadsTo: OutboundRoute["leadsTo"];
   /** Null: the endpoint's own address and port. */
   readonly authority: string | null;
-  /** Dial this port and put the endpoint's own into the authority. */
+  /** Dial this port; the endpoint's own port goes into the authority. */
   readonly hbonePort?: number | null;
   readonly final: readonly SpiffeId[];
   readonly service: Service | null;
@@ -234,12 +246,12 @@ interface Draft {
 
 const TO_WAYPOINT = { protocol: "HBONE", leadsTo: "waypoint", final: [] } as const;
 
-function dial(hop: Hop, draft: Draft, trace: Trace): OutboundOutcome {
+function dial(hop: NextHop, partial: PartialRoute, trace: Trace): OutboundOutcome {
   const { workload, service } = hop.upstream;
   const ip = chooseIp(workload, service?.ipFamilies ?? null, hop.original);
-  if (ip !== null) return routeTo(ip, hop, draft, trace);
+  if (ip !== null) return routeTo(ip, hop, partial, trace);
   if (workload.hostname === "") return noValidDestination(workload, trace);
-  // Only the hop that is dialled is ever resolved: behind a waypoint or a gateway the other side does that.
+  // Only the name of the next hop is resolved here. Names behind a waypoint or a gateway are resolved there.
   const only = `${workload.uid} is known by the name ${workload.hostname} only`;
   const noName = workload.hostname.startsWith("*.") ? ", which stands for many and has no address of its own" : "";
   trace?.push({ rule: "outbound.dns", text: only + noName });
@@ -248,28 +260,28 @@ function dial(hop: Hop, draft: Draft, trace: Trace): OutboundOutcome {
     hostname: workload.hostname,
     family: isIpv4(hop.original) ? "ipv4" : "ipv6",
     workload,
-    complete: (answer) => routeTo(answer, hop, draft, trace),
+    complete: (answer) => routeTo(answer, hop, partial, trace),
   };
 }
 
-function routeTo(ip: Ip, { upstream }: Hop, draft: Draft, trace: Trace): OutboundRoute {
+function routeTo(ip: Ip, { upstream }: NextHop, partial: PartialRoute, trace: Trace): OutboundRoute {
   const at = { ip, port: upstream.port };
-  const hbonePort = draft.hbonePort ?? null;
+  const hbonePort = partial.hbonePort ?? null;
   return {
     kind: "route",
-    protocol: draft.protocol,
-    leadsTo: draft.leadsTo,
+    protocol: partial.protocol,
+    leadsTo: partial.leadsTo,
     actual: hbonePort === null ? at : { ip, port: hbonePort },
-    authority: draft.protocol === "TCP" ? null : draft.authority ?? formatAddress(at),
+    authority: partial.protocol === "TCP" ? null : partial.authority ?? formatAddress(at),
     nextHopIdentities: upstream.identities,
-    finalIdentities: draft.final,
+    finalIdentities: partial.final,
     destination: upstream.workload,
-    service: draft.service,
+    service: partial.service,
     because: reasonsOf(trace),
   };
 }
 
-/** The caller is the waypoint behind `reference`: same identity, and the client's address is one of its own. */
+/** Whether the client is the waypoint itself: it has the waypoint's identity and one of its addresses. */
 function isFromWaypoint(
   state: MeshState,
   { source, sourceIp, network }: OutboundRequest,
@@ -296,7 +308,7 @@ function someEndpoint(
   identity: SpiffeId,
   wanted: (workload: Workload | null) => boolean,
 ): boolean {
-  // Ordinary clients are told apart here, by one look into a set.
+  // One lookup in a set excludes ordinary clients.
   if (!entry.identities((uid) => state.workload(uid)).has(identity)) return false;
   for (const uid of entry.endpoints.keys()) if (wanted(state.workload(uid))) return true;
   return false;

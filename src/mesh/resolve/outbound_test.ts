@@ -17,7 +17,7 @@ import { refuseRecursiveOutbound, resolveOutbound } from "./outbound.ts";
 
 const OWN_PORTS = new Set([15001, 15006, 15008]);
 
-Deno.test("xds 4.11 row 3: a pod of another network asked for by address", () => {
+Deno.test("xds 4.11 row 3: a connection to the address of a pod on another network", () => {
   const source = workload({ name: "source", namespace: "ns", network: "elsewhere", ips: ["127.0.0.1"] });
   const state = stateOf(
     source,
@@ -41,7 +41,7 @@ Deno.test("xds 4.11 row 3: a pod of another network asked for by address", () =>
   );
 });
 
-Deno.test("dataplane OB-28: loopback calls to the proxy's own ports", () => {
+Deno.test("dataplane OB-28: connections over loopback to the proxy's own ports", () => {
   for (const target of ["127.0.0.1:15001", "127.1.2.3:15006", "[::1]:15008"]) {
     assert.equal(
       refuseRecursiveOutbound(socket(target), OWN_PORTS)?.message,
@@ -53,7 +53,7 @@ Deno.test("dataplane OB-28: loopback calls to the proxy's own ports", () => {
   }
 });
 
-Deno.test("dataplane 1.5: calls to the proxy's own ports that nobody redirected", () => {
+Deno.test("dataplane 1.5: connections to the proxy's own ports that were not redirected", () => {
   const here = socket("10.0.0.1:15001"), redirected = socket("127.0.0.1:15001");
   assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, { local: here })?.code, "RECURSIVE_CALL");
   assert.equal(refuseRecursiveOutbound(here, OWN_PORTS, { local: redirected }), null, "that port of somebody else");
@@ -88,7 +88,7 @@ Deno.test("xds 8.1 Q13: the inner identities of double HBONE are the service's n
   assert.deepEqual(without.finalIdentities, []);
 });
 
-Deno.test("xds X203: a workload that has a name only", () => {
+Deno.test("xds X203: a workload with a host name and no address", () => {
   const state = mesh(svcA(), pod({ hostname: "db.example.com", protocol: "HBONE", services: { [SVC]: {} } }));
   const outcome = resolveOutbound(state, request("127.0.0.3:80"), Math.random);
   assert.ok(outcome.kind === "needs-dns");
@@ -113,7 +113,7 @@ Deno.test("xds 2.9: on-demand lookups, each name once", () => {
   assert.equal(ask("127.0.0.2:80"), "lookup net/10.0.0.1");
 });
 
-Deno.test("observed O3: on demand, a service or a waypoint without an endpoint is asked for, once", () => {
+Deno.test("observed O3: on demand, a service or a waypoint without an endpoint is looked up once", () => {
   const waypoint = service({ namespace: "ns", hostname: "wp.com", vips: ["/10.0.0.7"], ports: { 15008: 15008 } });
   const state = mesh(
     svcA(),
@@ -147,7 +147,7 @@ Deno.test("xds X169: one destination per connection, all of them in use", () => 
   assert.deepEqual([...seen].sort(), [workloadUid("a"), workloadUid("b")]);
 });
 
-Deno.test("xds 8.1 Q1, observed O5: a CIDR VIP sees endpoints that come later", () => {
+Deno.test("xds 8.1 Q1, observed O5: connections to a CIDR VIP use endpoints that were added later", () => {
   const state = mesh(svcA({ vips: [], cidrVips: [{ network: "", cidr: "10.5.0.0/16" as never }] }));
   assert.equal(
     summary(resolveOutbound(state, request("10.5.1.1:80"), Math.random)),

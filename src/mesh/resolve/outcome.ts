@@ -1,11 +1,11 @@
-/** Outcomes that both directions share. */
+/** Outcomes that inbound and outbound resolution share. */
 import type { Ip } from "../../net/address.ts";
 import { isIpv4 } from "../../net/address.ts";
 import type { NamespacedHostname, Workload } from "../model/model.ts";
 import type { Random } from "../state/endpoint_pool.ts";
 import type { Reason } from "../model/reasons.ts";
 
-/** Stable names of what can go wrong. */
+/** Stable names of the reasons for a refusal. */
 export type RefusalCode =
   | "RECURSIVE_CALL"
   | "NO_HEALTHY_UPSTREAM"
@@ -22,7 +22,7 @@ export type RefusalCode =
   | "NO_VIP"
   | "APPLICATION_TUNNEL";
 
-/** The connection is not to be made. */
+/** The connection must not be made. */
 export interface Refusal {
   readonly kind: "refusal";
   readonly code: RefusalCode;
@@ -32,8 +32,8 @@ export interface Refusal {
 }
 
 /**
- * Something is not known here, or is of no use, and the control plane may know more: ask for `name`, add it to the request's `asked`,
- * resolve again. Only with on-demand lookups (`docs/spec/xds-state.md` 2.9).
+ * Something is missing in the state, and the control plane may have it: request `name` from it, add `name` to `asked`
+ * and resolve again. Happens only with on-demand lookups (`docs/spec/xds-state.md` 2.9).
  */
 export interface NeedsLookup {
   readonly kind: "needs-lookup";
@@ -41,13 +41,15 @@ export interface NeedsLookup {
   readonly name: string;
 }
 
-/** Names the control plane was asked for already; null: it is not asked. */
+/** Names that were already requested from the control plane; null: on-demand lookups are off. */
 export type Asked = ReadonlySet<string> | null;
 
+/** The on-demand lookup of an address; null where it was done already, or lookups are off. */
 export function needsAddress(asked: Asked, network: string, ip: Ip): NeedsLookup | null {
   return asked === null ? null : needsName(asked, `${network}/${ip}`);
 }
 
+/** The on-demand lookup of a service; null where it was done already, or lookups are off. */
 export function needsHostname(asked: Asked, key: NamespacedHostname): NeedsLookup | null {
   return asked === null ? null : needsName(asked, key);
 }
@@ -56,22 +58,22 @@ function needsName(asked: ReadonlySet<string>, name: string): NeedsLookup | null
   return asked.has(name) ? null : { kind: "needs-lookup", name };
 }
 
-/** A call that would come back to one of this proxy's own ports. */
+/** Message for a connection to one of this proxy's own ports. */
 export const RECURSIVE_CALL = "attempted recursive call to ourselves";
 
-/** One address out of a DNS answer: of the wanted family where there is one. Null: the answer is empty. */
+/** One address of a DNS answer: of the wanted family where there is one. Null: the answer is empty. */
 export function chooseAnswer(answer: readonly Ip[], family: "ipv4" | "ipv6", random: Random): Ip | null {
   const wanted = answer.filter((ip) => isIpv4(ip) === (family === "ipv4"));
   const among = wanted.length > 0 ? wanted : answer;
   return among[Math.floor(random() * among.length)] ?? null;
 }
 
-/** Refusal text for a failed lookup of a workload's host name. */
+/** Message for a failed lookup of a workload's host name. */
 export function lookupFailed(workload: Workload): string {
   return `no ip addresses were resolved for workload: ${workload.uid}`;
 }
 
-/** Refusal text for an answer without addresses. */
+/** Message for a lookup without addresses in its answer. */
 export function lookupEmpty(workload: Workload): string {
   return `ip addresses were resolved for workload ${workload.uid}, but valid dns response had no A/AAAA records`;
 }

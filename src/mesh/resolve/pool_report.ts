@@ -1,9 +1,9 @@
-/** What became of each endpoint when a pool was built, as reasons. */
+/** Reports as reasons which endpoints were used and left out when a pool was built. */
 import type { RoutingScope, WorkloadUid } from "../model/model.ts";
 import type { Reason } from "../model/reasons.ts";
 
-/** Endpoints that are told one by one; of the others only the number. */
-const TOLD = 100;
+/** Endpoints reported one by one; the others are counted. */
+const MAX_LISTED = 100;
 
 interface Ranked {
   readonly uid: WorkloadUid;
@@ -11,38 +11,41 @@ interface Ranked {
   readonly capacity: number;
 }
 
+/** Collects the outcomes of endpoints. {@link end} writes those of usable ones, since it has to know the best rank. */
 export class PoolReport {
   readonly #trace: Reason[];
   readonly #ranked: Ranked[] = [];
-  #told = 0;
-  #untold = 0;
+  #listed = 0;
+  #omitted = 0;
 
   constructor(trace: Reason[]) {
     this.#trace = trace;
   }
 
+  /** The endpoint cannot be used. */
   leftOut(uid: WorkloadUid, why: string): void {
-    this.#tell("endpoint.left-out", uid, () => why);
+    this.#report("endpoint.left-out", uid, () => why);
   }
 
-  /** Usable, if none is nearer. */
+  /** The endpoint is usable, unless another has a higher rank. */
   ranked(uid: WorkloadUid, rank: number, capacity: number): void {
     this.#ranked.push({ uid, rank, capacity });
   }
 
-  /** `best`: the rank that was kept. */
+  /** All endpoints were visited. `best`: the rank of those in the pool. */
   end(best: number, preferences: readonly RoutingScope[]): void {
     const nearness = preferences.length === 0 ? "" : ` by ${preferences.join(", ")}`;
-    // Those that count first, so that they are never among the untold.
+    // Endpoints of the pool come first, so that they are never the omitted ones.
     for (const { uid, rank, capacity } of this.#ranked) {
-      if (rank === best) this.#tell(...this.#kept(uid, capacity));
+      if (rank === best) this.#report(...this.#kept(uid, capacity));
     }
     for (const { uid, rank } of this.#ranked) {
       if (rank < best) {
-        this.#tell("endpoint.left-out", uid, () => `others are nearer${nearness}: rank ${best}, this one has ${rank}`);
+        const why = () => `others are nearer${nearness}: rank ${best}, this one has ${rank}`;
+        this.#report("endpoint.left-out", uid, why);
       }
     }
-    if (this.#untold > 0) this.#trace.push({ rule: "endpoint.more", text: `${this.#untold} more endpoints` });
+    if (this.#omitted > 0) this.#trace.push({ rule: "endpoint.more", text: `${this.#omitted} more endpoints` });
   }
 
   #kept(uid: WorkloadUid, capacity: number): [string, WorkloadUid, () => string] {
@@ -51,12 +54,12 @@ export class PoolReport {
       : ["endpoint.left-out", uid, () => "its capacity is 0, so it is never chosen"];
   }
 
-  #tell(rule: string, uid: WorkloadUid, why: () => string): void {
-    if (this.#told === TOLD) {
-      this.#untold++;
+  #report(rule: string, uid: WorkloadUid, why: () => string): void {
+    if (this.#listed === MAX_LISTED) {
+      this.#omitted++;
       return;
     }
-    this.#told++;
+    this.#listed++;
     this.#trace.push({ rule, subject: uid, text: `${uid}: ${why()}` });
   }
 }

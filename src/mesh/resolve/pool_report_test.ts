@@ -5,8 +5,8 @@ import { chooseEndpoint } from "./upstream_choice.ts";
 
 const SOURCE = workload({ uid: "source", locality: { region: "r", zone: "z", subzone: "" }, ips: ["10.0.0.1"] });
 
-function endpoint(uid: string, words: Parameters<typeof workload>[0] = {}) {
-  return workload({ uid, namespace: "ns", ips: ["10.0.0.2"], services: { "ns/svc": { 80: 8080 } }, ...words });
+function endpoint(uid: string, fields: Parameters<typeof workload>[0] = {}) {
+  return workload({ uid, namespace: "ns", ips: ["10.0.0.2"], services: { "ns/svc": { 80: 8080 } }, ...fields });
 }
 
 function reasons(...endpoints: ReturnType<typeof endpoint>[]): Reason[] {
@@ -25,7 +25,7 @@ function reasons(...endpoints: ReturnType<typeof endpoint>[]): Reason[] {
   return trace;
 }
 
-Deno.test("why each endpoint counts or not", () => {
+Deno.test("the reason why each endpoint is used or left out", () => {
   const near = { locality: { region: "r", zone: "z", subzone: "" } };
   const trace = reasons(
     endpoint("far"),
@@ -57,7 +57,7 @@ Deno.test("why each endpoint counts or not", () => {
   ]);
 });
 
-Deno.test("of very many endpoints a hundred are told, those that count first", () => {
+Deno.test("of very many endpoints a hundred are reported, those of the pool first", () => {
   const trace = reasons(
     ...Array.from({ length: 150 }, (_, i) => endpoint(`far-${i}`)),
     endpoint("near", { locality: { region: "r", zone: "z", subzone: "" } }),

@@ -1,15 +1,18 @@
-/** Which service a connection to a local workload was meant for. Telemetry only (`docs/spec/dataplane.md` 1.7 step 13). */
+/**
+ * Which service a connection to a local workload was made to. For telemetry only (`docs/spec/dataplane.md` 1.7 step
+ * 13).
+ */
 import type { Service, Workload } from "../model/model.ts";
 import type { ServiceEntry } from "../state/service_entry.ts";
 import type { MeshState } from "../state/state.ts";
 
-/** The services `local` belongs to, as far as they are known. */
+/** The services that `local` belongs to, without those that have not arrived. */
 export function servicesOf(state: MeshState, local: Workload): readonly ServiceEntry[] {
   return local.services.map((key) => state.service(key)).filter((entry) => entry !== null);
 }
 
 /**
- * The candidate that the client named in its `Forwarded` header, else the first with a port that leads to
+ * The candidate in the client's `Forwarded` header, else the first with a port that leads to
  * `localPort`, else null.
  */
 export function guessService(

@@ -1,4 +1,4 @@
-/** From a target address to the workload that serves it (`docs/spec/xds-state.md` 4.3 to 4.8). */
+/** Finds the workload that serves a target address (`docs/spec/xds-state.md` 4.3 to 4.8). */
 import { type Ip, isIpv4, type SocketAddress } from "../../net/address.ts";
 import type { Random } from "../state/endpoint_pool.ts";
 import { buildPool, type ResolutionMode } from "./build_pool.ts";
@@ -11,8 +11,9 @@ import { Upstream } from "../model/upstream.ts";
 const PORTS = 0x10000;
 
 /**
- * The best service of the address, else the workload that has it. Null where neither exists, where the service has no
- * endpoint for the port, and for services that want the original destination (passthrough).
+ * An endpoint of the best service with this address, else the workload that has it. Null where neither exists, where
+ * the
+ * service has no endpoint for the port, and for a service in passthrough mode, which uses the original destination.
  */
 export function findUpstream(
   state: MeshState,
@@ -34,7 +35,7 @@ export function findUpstream(
   return new Upstream(workload, target.port, null);
 }
 
-/** Like {@link findUpstream} for an address that is known to be the service's. */
+/** Like {@link findUpstream} where the service of the address is known. */
 export function throughService(
   state: MeshState,
   entry: ServiceEntry,
@@ -51,7 +52,7 @@ export function throughService(
   return null;
 }
 
-/** Ports of a service that are written out. */
+/** Ports of a service listed in a message. */
 const PORTS_SHOWN = 8;
 
 function noPortText({ hostname, ports }: Service, port: number): string {
@@ -109,18 +110,18 @@ function poolOf(
   trace: Trace,
 ) {
   const key = (state.placements.idOf(source) * PORTS + port) * 2 + (mode === "waypoint" ? 1 : 0);
-  // Who wants reasons gets them from the building itself.
+  // Reasons are collected while a pool is built, so with a trace it is always built anew.
   let pool = trace === null ? entry.pool(key) : undefined;
   if (pool === undefined) {
     pool = buildPool(entry, (uid) => state.workload(uid), source, port, mode, trace);
-    entry.keepPool(key, pool);
+    entry.cachePool(key, pool);
   }
   return pool;
 }
 
 /**
- * The address to use for `workload`: the original one where it is its own, else one of the original's family, else
- * the first, among those that the service's IP families allow. Null: it has no such address.
+ * The address of `workload` to dial: the original one if it has that, else one of the same family, else the first; of
+ * those that the service's IP families allow. Null: it has no such address.
  */
 export function chooseIp(workload: Workload, families: Service["ipFamilies"], original: Ip): Ip | null {
   const ips = workload.workloadIps;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { MeshChange } from "../model/changes.ts";
 import type { ResolutionMode } from "./build_pool.ts";
-import { ip, ports, seededRandom, service, stateOf, workload, type WorkloadWords } from "../testkit/fixture.ts";
+import { ip, ports, seededRandom, service, stateOf, workload, type WorkloadFields } from "../testkit/fixture.ts";
 import { waypointOf } from "./gateway.ts";
 import { gateway } from "../testkit/fixture.ts";
 import {
@@ -91,7 +91,7 @@ for (const { id, service: servicePorts, endpoint, tunnel, mode, port, expected }
   });
 }
 
-/** What is chosen by a client at (network, region, zone) in many tries. */
+/** The workloads that a client at (network, region, zone) gets in many choices. */
 function selection(balancer: LoadBalancer | null, place: readonly string[], changes: readonly MeshChange[]): string[] {
   const svc = service({
     namespace: "ns",
@@ -115,7 +115,7 @@ function selection(balancer: LoadBalancer | null, place: readonly string[], chan
   return [...names];
 }
 
-function at(name: string, network: string, region: string, zone: string, words: WorkloadWords = {}): MeshChange {
+function at(name: string, network: string, region: string, zone: string, fields: WorkloadFields = {}): MeshChange {
   return workload({
     name,
     uid: name,
@@ -123,7 +123,7 @@ function at(name: string, network: string, region: string, zone: string, words: 
     locality: { region, zone, subzone: "" },
     ips: [`192.168.0.${name.length}`],
     services: { [KEY]: { 80: 80 } },
-    ...words,
+    ...fields,
   });
 }
 
@@ -150,7 +150,7 @@ const LOCALITY_CASES: readonly [string, LoadBalancer | null, string[], string[]]
   ["xds X159, dataplane SEL-13", FAILOVER, ["network", "reg", ""], ["match", "almost"]],
   ["xds X160, dataplane SEL-14", FAILOVER, ["network", "no-match", "no-match"], ["match", "almost", "no_locality"]],
   ["xds X161, dataplane SEL-15", FAILOVER, ["no-match", "reg", "zone"], ["match", "other"]],
-  // Two unknown places are one place, so unknown region and zone prefer those without a locality.
+  // Two empty names are equal, so a client without region and zone prefers endpoints without a locality.
   ["xds X162", FAILOVER, ["", "", ""], ["no_locality"]],
   ["xds X163", null, ["network", "reg", "zone"], ALL],
   ["xds X163, standard mode", prefer("Standard", "Zone"), ["network", "reg", "zone"], ALL],
@@ -195,13 +195,13 @@ Deno.test("xds X166 to X168: capacity is weight", () => {
   assert.ok(Math.abs(share("c", { a: 1, b: 1, c: 1, d: 1 }) - 0.25) < 0.02);
 });
 
-Deno.test("xds 4.6: capacity 0 in the nearest group is no reason to look farther", () => {
+Deno.test("xds 4.6: where the nearest endpoints have capacity 0, farther ones are not used", () => {
   const near = at("near", "network", "reg", "zone", { capacity: 0 });
   const far = at("farther", "network", "reg", "other");
   assert.deepEqual(selection(prefer("Failover", "Zone"), ["network", "reg", "zone"], [near, far]), []);
 });
 
-Deno.test("xds 3.5: a choice sees the workload as it is now", () => {
+Deno.test("xds 3.5: a choice uses the current value of the workload", () => {
   const svc = service({ namespace: "ns", hostname: "svc", vips: ["network/10.0.0.1"], ports: { 80: 80 } });
   const state = stateOf(svc, at("a", "network", "", ""));
   const port = () => findUpstream(state, "network", CLIENT, VIP, "standard", Math.random, null);

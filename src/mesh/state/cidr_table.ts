@@ -1,4 +1,4 @@
-/** Services by CIDR VIP: the longest block that contains an address, without a scan. */
+/** Services by CIDR VIP: finds the longest block that contains an address, without a scan. */
 import type { Ip } from "../../net/address.ts";
 import { CidrRange, ipBits, maskedKey } from "../model/cidr.ts";
 import type { CidrVip } from "../model/model.ts";
@@ -12,10 +12,12 @@ interface Level {
   readonly blocks: Map<string, ServiceEntry[]>;
 }
 
+/** Blocks of virtual addresses, each with the services that have it. */
 export class CidrTable {
   /** By network and family, longest blocks first. */
   readonly #levels = new Map<string, Level[]>();
 
+  /** Adds the service under this block; adding it twice has no effect. */
   insert(vip: CidrVip, entry: ServiceEntry): void {
     const range = new CidrRange(vip.cidr);
     const level = this.#level(vip.network, range.v4, range.length);
@@ -37,6 +39,7 @@ export class CidrTable {
     return level;
   }
 
+  /** Removes the service from this block; no effect where it is not there. */
   remove(vip: CidrVip, entry: ServiceEntry): void {
     const range = new CidrRange(vip.cidr);
     const key = levelsKey(vip.network, range.v4);
@@ -69,7 +72,7 @@ export class CidrTable {
     return other;
   }
 
-  /** How many blocks are known. */
+  /** Number of blocks. */
   get size(): number {
     let size = 0;
     for (const levels of this.#levels.values()) for (const level of levels) size += level.blocks.size;

@@ -1,16 +1,17 @@
-/** The endpoints of a service that one kind of client may get, ready for a weighted choice in logarithmic time. */
+/** The endpoints of a service that one kind of client may use, prepared for a weighted choice in logarithmic time. */
 import type { Option } from "../model/reasons.ts";
 import type { Upstream } from "../model/upstream.ts";
 
-/** In [0, 1), like `Math.random`. */
+/** A random number in [0, 1), like `Math.random`. */
 export type Random = () => number;
 
-/** One endpoint of the pool; upstream null where it turns out to have no port for the client. */
+/** One endpoint of the pool. `upstream` is null where the endpoint has no port for the client. */
 export interface Member {
   readonly capacity: number;
   readonly upstream: Upstream | null;
 }
 
+/** Chooses among endpoints by their capacity. An endpoint with capacity 0 is never chosen. */
 export class EndpointPool {
   readonly #members: readonly Member[];
   /** Sums of capacities up to each member. */
@@ -31,7 +32,7 @@ export class EndpointPool {
     return this.#members.length;
   }
 
-  /** Of {@link pick}: the chance of each member is its weight. One member is no choice. */
+  /** What {@link pick} chooses among, with weights. With a single member it draws no number. */
   get options(): readonly Option[] {
     return this.#members.map(({ capacity, upstream }) => ({
       name: upstream?.workload.uid ?? "an endpoint without the port",
@@ -39,7 +40,7 @@ export class EndpointPool {
     }));
   }
 
-  /** One member, with a chance in proportion to its capacity; null where there is none or the chosen one has no port. */
+  /** One member, with a chance in proportion to its capacity. Null: there is none, or the chosen one has no port. */
   pick(random: Random): Upstream | null {
     const last = this.#members.length - 1;
     if (last <= 0) return this.#members[0]?.upstream ?? null;

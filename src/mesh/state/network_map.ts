@@ -1,7 +1,7 @@
 import type { Ip } from "../../net/address.ts";
 import { ShardedMap } from "./sharded_map.ts";
 
-/** A map keyed by (network, ip). Two levels, so that a lookup builds no key. */
+/** A map keyed by (network, ip). It has two levels, so that a lookup builds no key. */
 export class NetworkMap<V> {
   readonly #networks = new Map<string, ShardedMap<Ip, V>>();
 
@@ -20,7 +20,7 @@ export class NetworkMap<V> {
     if (addresses?.delete(ip) && addresses.size === 0) this.#networks.delete(network);
   }
 
-  /** How many keys it holds. */
+  /** Number of keys. */
   get size(): number {
     let size = 0;
     for (const addresses of this.#networks.values()) size += addresses.size;

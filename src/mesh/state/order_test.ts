@@ -1,4 +1,4 @@
-/** Where several would do, which one it is must not be left to chance (`docs/spec/xds-state.md` 8.1 Q15). */
+/** Where several candidates are equally good, the choice must be deterministic (`docs/spec/xds-state.md` 8.1 Q15). */
 import { strict as assert } from "node:assert";
 import { service, stateOf, vip, workload } from "../testkit/fixture.ts";
 import { guessService, servicesOf } from "../resolve/service_guess.ts";
@@ -15,7 +15,7 @@ const SERVICES = ["a", "b", "c"].map((namespace) =>
   service({ namespace, hostname: `${namespace}.example`, vips: [VIP], ports: { 80: 8080 } })
 );
 
-Deno.test("xds Q15: the service that telemetry names is the first that the workload lists, in whatever order they came", () => {
+Deno.test("xds Q15: telemetry names the first service that the workload lists, whatever the order of arrival", () => {
   for (const changes of [[...SERVICES, POD], [POD, ...SERVICES], [...SERVICES.toReversed(), POD]]) {
     const state = stateOf(...changes);
     const guess = () => guessService(POD.workload, servicesOf(state, POD.workload), null, 8080)?.hostname;
@@ -27,7 +27,7 @@ Deno.test("xds Q15: the service that telemetry names is the first that the workl
   }
 });
 
-Deno.test("xds Q15: of services that share an address a stranger gets the one that came first, until it is sent again", () => {
+Deno.test("xds Q15: clients of other namespaces get the first of the services that share an address, until it is sent again", () => {
   const state = stateOf(...SERVICES);
   const { network, ip } = vip(VIP);
   const found = () => state.serviceByVip(network, ip, "elsewhere")?.service.hostname;

@@ -1,15 +1,16 @@
-/** Where a client stands, as a small number: clients at the same place get the same ranking of endpoints. */
+/** The location of a client as a small number: clients at the same location get the same ranking of endpoints. */
 import type { Workload } from "../model/model.ts";
 
-/** Different places remembered. A node sees a handful; beyond this they are numbered anew, which only costs time. */
+/** Locations kept. A node has a handful; beyond this limit they get new numbers, which only costs time. */
 const MAX_PLACES = 4096;
 
+/** Gives numbers to locations. */
 export class Placements {
   readonly #ids = new Map<string, number>();
   #byWorkload = new WeakMap<Workload, number>();
   #next = 0;
 
-  /** Equal for workloads that agree in all that locality ranking compares. Never reused. */
+  /** A number that is equal for workloads with equal network, cluster, node and locality. Numbers are never reused. */
   idOf(workload: Workload): number {
     let id = this.#byWorkload.get(workload);
     if (id === undefined) this.#byWorkload.set(workload, id = this.#intern(workload));

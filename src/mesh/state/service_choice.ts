@@ -2,7 +2,9 @@
 import type { Service } from "../model/model.ts";
 import type { ServiceEntry } from "./service_entry.ts";
 
-/** Without a client namespace nothing is hidden. */
+/**
+ * Whether a client of this namespace may use the service. Null: a client without namespace, which sees all services.
+ */
 export function isVisible(service: Service, clientNamespace: string | null): boolean {
   return clientNamespace === null || service.visibility === "Public" || service.namespace === clientNamespace;
 }

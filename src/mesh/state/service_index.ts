@@ -1,4 +1,4 @@
-/** Services by key, host name and virtual address, and endpoints whose service is not known yet. */
+/** Services by key, host name and virtual address, and endpoints whose service has not arrived yet. */
 import type { Ip } from "../../net/address.ts";
 import { CidrTable } from "./cidr_table.ts";
 import type { Endpoint, NamespacedHostname, PortMap, Service, Workload, WorkloadUid } from "../model/model.ts";
@@ -8,8 +8,7 @@ import { ServiceEntry } from "./service_entry.ts";
 import { ShardedMap } from "./sharded_map.ts";
 import { appended, without } from "./short_list.ts";
 
-type Staged = Map<WorkloadUid, Endpoint>;
-
+/** All services of the mesh with their endpoints. */
 export class ServiceIndex {
   readonly #byKey = new ShardedMap<NamespacedHostname, ServiceEntry>();
   /** By host name in lower case. Lists are in order of arrival; a service that is sent again moves to the end. */
@@ -17,11 +16,13 @@ export class ServiceIndex {
   /** Several services of one namespace may share an address (`docs/spec/xds-state.md` 8.1 Q2). */
   readonly #byVip = new NetworkMap<readonly ServiceEntry[]>();
   readonly #byCidr = new CidrTable();
-  readonly #staged = new Map<NamespacedHostname, Staged>();
-  /** Where workloads are endpoints whose own value does not say it: a static file's. */
+  readonly #staged = new Map<NamespacedHostname, Map<WorkloadUid, Endpoint>>();
+  /** Services of workloads whose own value does not list exactly those services, as in a static file. */
   readonly #unlisted = new Map<WorkloadUid, readonly NamespacedHostname[]>();
-  /** Services that name a workload themselves, as in a static file; such an endpoint outlives changes of the workload. */
-  readonly #naming = new Map<WorkloadUid, Set<NamespacedHostname>>();
+  /**
+   * Services whose own value lists a workload, as in a static file. Such an endpoint stays when the workload changes.
+   */
+  readonly #embedding = new Map<WorkloadUid, Set<NamespacedHostname>>();
 
   get size(): number {
     return this.#byKey.size;
@@ -44,7 +45,7 @@ export class ServiceIndex {
     return this.#byKey.values();
   }
 
-  /** Endpoints that wait for their service. */
+  /** Endpoints whose service has not arrived. */
   get staged(): ReadonlyMap<NamespacedHostname, ReadonlyMap<WorkloadUid, Endpoint>> {
     return this.#staged;
   }
@@ -54,39 +55,46 @@ export class ServiceIndex {
     return this.#byHostname.get(hostname) ?? [];
   }
 
-  /** Exact virtual addresses first; blocks only where those yield nothing that the client may see. */
+  /** The best service with this address. Blocks count only where no exact address belongs to a visible service. */
   byVip(network: string, ip: Ip, clientNamespace: string | null): ServiceEntry | null {
     return bestService(this.#byVip.get(network, ip), clientNamespace) ??
       this.#byCidr.find(network, ip, clientNamespace);
   }
 
+  /**
+   * Adds or replaces a service. It takes over the endpoints of the old value and the staged ones. `embedded`: endpoints
+   * that the service's own value lists.
+   */
   insert(service: Service, embedded: readonly Endpoint[]): void {
     const entry = new ServiceEntry(service);
     const old = this.#byKey.get(service.key);
     for (const endpoint of old?.endpoints.values() ?? []) entry.upsert(endpoint);
     for (const endpoint of this.#staged.get(service.key)?.values() ?? []) entry.upsert(endpoint);
     this.#staged.delete(service.key);
-    if (old !== undefined) this.#unlist(old);
-    this.#list(entry);
+    if (old !== undefined) this.#unindex(old);
+    this.#index(entry);
     for (const endpoint of embedded) this.#insertEmbedded(service.key, endpoint);
   }
 
-  /** The service's endpoints are forgotten: they come back with their workloads only (`docs/spec/xds-state.md` 3.4). */
+  /**
+   * Removes a service and its endpoints, which come back with their workloads only (`docs/spec/xds-state.md` 3.4).
+   * False: the service was not there.
+   */
   remove(key: NamespacedHostname): boolean {
     const entry = this.#byKey.get(key);
-    for (const uid of entry?.endpoints.keys() ?? []) this.#noLongerNaming(uid, key);
-    for (const uid of this.#staged.get(key)?.keys() ?? []) this.#noLongerNaming(uid, key);
+    for (const uid of entry?.endpoints.keys() ?? []) this.#removeEmbedding(uid, key);
+    for (const uid of this.#staged.get(key)?.keys() ?? []) this.#removeEmbedding(uid, key);
     this.#staged.delete(key);
     if (entry === undefined) return false;
-    this.#unlist(entry);
+    this.#unindex(entry);
     return true;
   }
 
-  /** The workload is an endpoint of these services, with these ports. What it was before was withdrawn. */
-  join(workload: Workload, ports: ReadonlyMap<NamespacedHostname, PortMap>): void {
+  /** Adds the workload to these services, with these ports. Its earlier value must have been removed before. */
+  addEndpoints(workload: Workload, ports: ReadonlyMap<NamespacedHostname, PortMap>): void {
     const { uid, services, status } = workload;
     for (const [key, map] of ports) {
-      this.#noLongerNaming(uid, key);
+      this.#removeEmbedding(uid, key);
       this.#insertEndpoint(key, { workloadUid: uid, ports: map, status });
     }
     const listed = ports.size === services.length && services.every((key) => ports.has(key));
@@ -95,9 +103,9 @@ export class ServiceIndex {
 
   #insertEmbedded(key: NamespacedHostname, endpoint: Endpoint): void {
     const uid = endpoint.workloadUid;
-    const naming = this.#naming.get(uid);
-    if (naming === undefined) this.#naming.set(uid, new Set([key]));
-    else naming.add(key);
+    const embedding = this.#embedding.get(uid);
+    if (embedding === undefined) this.#embedding.set(uid, new Set([key]));
+    else embedding.add(key);
     this.#insertEndpoint(key, endpoint);
   }
 
@@ -111,15 +119,15 @@ export class ServiceIndex {
   }
 
   /**
-   * The workload changes or goes: takes it out of the services it named, and makes those that name it look again.
-   * `old`: its value so far, null where it was not known.
+   * Removes a workload that changes or goes from the services of its old value, and drops what was derived in services
+   * that list it themselves. `old`: null where the workload was not known.
    */
-  withdraw(uid: WorkloadUid, old: Workload | null): void {
-    const naming = this.#naming.get(uid);
-    for (const key of naming ?? []) this.#byKey.get(key)?.invalidate();
+  removeEndpoints(uid: WorkloadUid, old: Workload | null): void {
+    const embedding = this.#embedding.get(uid);
+    for (const key of embedding ?? []) this.#byKey.get(key)?.invalidate();
     if (old === null) return;
     for (const key of this.#unlisted.get(uid) ?? old.services) {
-      if (naming?.has(key)) continue;
+      if (embedding?.has(key)) continue;
       this.#byKey.get(key)?.remove(uid);
       const staged = this.#staged.get(key);
       if (staged?.delete(uid) && staged.size === 0) this.#staged.delete(key);
@@ -127,12 +135,12 @@ export class ServiceIndex {
     this.#unlisted.delete(uid);
   }
 
-  #noLongerNaming(uid: WorkloadUid, key: NamespacedHostname): void {
-    const naming = this.#naming.get(uid);
-    if (naming?.delete(key) && naming.size === 0) this.#naming.delete(uid);
+  #removeEmbedding(uid: WorkloadUid, key: NamespacedHostname): void {
+    const embedding = this.#embedding.get(uid);
+    if (embedding?.delete(key) && embedding.size === 0) this.#embedding.delete(uid);
   }
 
-  #list(entry: ServiceEntry): void {
+  #index(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.set(service.key, entry);
     const hostname = service.hostname.toLowerCase();
@@ -144,7 +152,7 @@ export class ServiceIndex {
     for (const vip of service.cidrVips) this.#byCidr.insert(vip, entry);
   }
 
-  #unlist(entry: ServiceEntry): void {
+  #unindex(entry: ServiceEntry): void {
     const service = entry.service;
     this.#byKey.delete(service.key);
     const hostname = service.hostname.toLowerCase();
@@ -166,6 +174,6 @@ export class ServiceIndex {
     this.#byCidr.clear();
     this.#staged.clear();
     this.#unlisted.clear();
-    this.#naming.clear();
+    this.#embedding.clear();
   }
 }

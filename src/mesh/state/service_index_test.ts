@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import type { MeshChange } from "../model/changes.ts";
 import { parseCidr } from "../model/cidr.ts";
-import { ip, service, type ServiceWords, stateOf } from "../testkit/fixture.ts";
+import { ip, service, type ServiceFields, stateOf } from "../testkit/fixture.ts";
 
-/** Host name `svc` unless said otherwise; `cidrs` are `network/block`. */
-function svc(namespace: string, words: ServiceWords & { readonly cidrs?: readonly string[] }): MeshChange {
-  const { cidrs = [], ...rest } = words;
+/** A service with the default host name `svc`; `cidrs` are `network/block`. */
+function svc(namespace: string, fields: ServiceFields & { readonly cidrs?: readonly string[] }): MeshChange {
+  const { cidrs = [], ...rest } = fields;
   const cidrVips = cidrs.map((text) => {
     const slash = text.indexOf("/");
     return { network: text.slice(0, slash), cidr: parseCidr(text.slice(slash + 1))! };
@@ -16,7 +16,7 @@ function svc(namespace: string, words: ServiceWords & { readonly cidrs?: readonl
 interface Case {
   readonly id: string;
   readonly services: readonly MeshChange[];
-  /** `address [client namespace]`, or `host:name [client namespace]`, to `namespace/hostname`; null: nobody. */
+  /** `address [client namespace]`, or `host:name [client namespace]`, to `namespace/hostname`; null: none. */
   readonly finds: Record<string, string | null>;
   readonly sizes?: { readonly vips: number; readonly services: number };
 }

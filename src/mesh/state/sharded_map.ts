@@ -1,11 +1,12 @@
 /**
- * A map of texts that grows in small steps. A plain one that doubles at 65,536 entries holds the loop for five
- * milliseconds, and the maps of one mesh do so in the same moment.
+ * A map with text keys that grows in small steps. A plain `Map` that doubles at 65,536 entries blocks the loop for five
+ * milliseconds, and the maps of one mesh all do so at the same time.
  */
 
-/** A power of two. Each shard holds some thousands of the largest meshes' keys. */
+/** A power of two. With the largest meshes each shard holds some thousands of keys. */
 const SHARDS = 32;
 
+/** Like `Map`, split into shards by a hash of the key. Iterates in no particular order. */
 export class ShardedMap<K extends string, V> {
   readonly #shards: Map<K, V>[] = [];
 
@@ -25,7 +26,7 @@ export class ShardedMap<K extends string, V> {
     return this.#shards.reduce((size, shard) => size + shard.size, 0);
   }
 
-  /** Entries in the fullest one: what a step of growth copies at most. */
+  /** Entries in the largest shard: the most that one step of growth copies. */
   get largestShard(): number {
     return this.#shards.reduce((most, shard) => Math.max(most, shard.size), 0);
   }
@@ -40,7 +41,7 @@ export class ShardedMap<K extends string, V> {
   }
 }
 
-/** By hand: a generator that hands on to others takes four times as long, and explanations walk over all there is. */
+/** An iterator and not a generator: `yield*` over shards takes four times as long, and `explain` visits every value. */
 class Values<V> implements IterableIterator<V> {
   readonly #shards: readonly ReadonlyMap<unknown, V>[];
   #next = 0;
@@ -63,7 +64,7 @@ class Values<V> implements IterableIterator<V> {
   }
 }
 
-/** By some sixteen characters from all over the key: many names begin alike, and others end alike. */
+/** Hashes about sixteen characters spread over the key: many names share a prefix, others a suffix. */
 function shardOf(key: string): number {
   let hash = key.length;
   const step = (key.length >> 4) + 1;

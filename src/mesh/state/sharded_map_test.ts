@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { ShardedMap } from "./sharded_map.ts";
 
-Deno.test("fuzz: it holds what a plain map holds", () => {
+Deno.test("fuzz: a sharded map behaves like a plain map", () => {
   const key = fc.string({ maxLength: 6 });
   const step = fc.oneof(
     fc.tuple(fc.constant("set"), key, fc.nat(9)),

@@ -1,13 +1,15 @@
 /**
- * Lists that nearly always have one value or two, and of which a mesh has hundreds of thousands. An array that has
- * grown by `push` keeps room for sixteen more, so short ones are copied to just their length.
+ * Lists that nearly always have one or two values, of which a mesh has hundreds of thousands. An array that grows by
+ * `push` reserves room for sixteen more values, so short lists are copied to their exact length.
  */
+
+/** Lists up to this length are copied when they grow. */
 const SHORT = 4;
 
-/** The list with one more value. May change `list` itself: only its owner may have it. */
+/** The list with one more value. May change `list` itself, so nobody but its owner may hold a reference to it. */
 export function appended<T>(list: readonly T[] | undefined, value: T): readonly T[] {
   if (list === undefined || list.length === 0) return [value];
-  // A spread would grow like a push.
+  // A spread would reserve room as `push` does.
   if (list.length < SHORT) return list.concat([value]);
   (list as T[]).push(value);
   return list;

@@ -1,8 +1,8 @@
 /**
- * The mesh as this proxy knows it: one store, changed in batches, read by `resolve` and `authorize`.
+ * The mesh as this proxy holds it: one store, changed in batches, read by `resolve` and `authorize`.
  *
- * There is one thread, so readers always see whole batches. Inside a batch the order of workloads and services does
- * not matter: endpoints whose service is not there wait for it (`docs/spec/xds-state.md` 3).
+ * The store is used by one thread, so readers always see whole batches. Within a batch the order of workloads and
+ * services does not matter: endpoints are kept until their service arrives (`docs/spec/xds-state.md` 3).
  */
 import type { Ip } from "../../net/address.ts";
 import type { MeshChange, WorkloadChange } from "../model/changes.ts";
@@ -21,27 +21,30 @@ import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
 
-/** "current": the control plane is connected and has answered. "stale": it is away, and this is its last answer. */
+/**
+ * "current": the control plane is connected and has answered. "stale": it is disconnected, and this is its last state.
+ */
 export type Freshness = "current" | "stale";
 
-/** Told once per batch, after it. */
-export interface MeshListener {
+/** Callbacks, called once per batch and after it. */
+interface MeshListener {
   /** A workload of this node was added, changed or removed, or {@link MeshState.freshness} changed. */
   localWorkloadsChanged?(): void;
-  /** Some policy came, changed or went: live connections are to be asked again. */
+  /** A policy was added, changed or removed: open connections have to be authorized again. */
   policiesChanged?(): void;
 }
 
 /** A workload, or a service with its endpoints. */
 export type Found = Workload | ServiceEntry;
 
+/** The mesh. Lookups return null where nothing is found. */
 export class MeshState {
   readonly #workloads: WorkloadIndex;
   readonly #services = new ServiceIndex();
   readonly #policies = new PolicyStore();
   readonly #listeners = new Set<MeshListener>();
-  /** What the batch that is being applied has changed. */
-  #news = { localWorkloads: false, policies: false };
+  /** What the batch in progress has changed. */
+  #changed = { localWorkloads: false, policies: false };
   readonly placements = new Placements();
   #freshness: Freshness = "current";
 
@@ -50,21 +53,21 @@ export class MeshState {
     this.#workloads = new WorkloadIndex(localNode);
   }
 
-  /** Listens until the returned function is called. */
+  /** Adds a listener. The returned function removes it. */
   subscribe(listener: MeshListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Applies a batch, then tells the listeners. Returns what should be logged as warnings. */
+  /** Applies a batch, then notifies the listeners. Returns warnings for the log. */
   apply(changes: readonly MeshChange[]): readonly string[] {
     const warnings: string[] = [];
     for (const change of changes) this.#apply(change, warnings);
-    const news = this.#news;
-    this.#news = { localWorkloads: false, policies: false };
+    const changed = this.#changed;
+    this.#changed = { localWorkloads: false, policies: false };
     for (const listener of [...this.#listeners]) {
-      if (news.localWorkloads) listener.localWorkloadsChanged?.();
-      if (news.policies) listener.policiesChanged?.();
+      if (changed.localWorkloads) listener.localWorkloadsChanged?.();
+      if (changed.policies) listener.policiesChanged?.();
     }
     return warnings;
   }
@@ -73,7 +76,7 @@ export class MeshState {
     return this.#freshness;
   }
 
-  /** Called when the control plane is disconnected, or its first answer is applied. */
+  /** To be called when the control plane disconnects, and when its first answer after that is applied. */
   setFreshness(freshness: Freshness): void {
     if (freshness === this.#freshness) return;
     this.#freshness = freshness;
@@ -88,13 +91,13 @@ export class MeshState {
         return this.#services.insert(change.service, change.endpoints);
       case "policy":
         this.#policies.insert(change.key, change.policy);
-        this.#news.policies = true;
+        this.#changed.policies = true;
         return;
       case "remove-address":
         return this.#removeAddress(change.name, warnings);
       case "remove-policy":
         this.#policies.remove(change.key);
-        this.#news.policies = true;
+        this.#changed.policies = true;
         return;
       case "clear":
         return this.#clear();
@@ -105,17 +108,17 @@ export class MeshState {
 
   #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
     const old = this.#removeWorkload(workload.uid);
-    if (old === null) this.#services.withdraw(workload.uid, null);
+    if (old === null) this.#services.removeEndpoints(workload.uid, null);
     this.#workloads.insert(workload);
-    this.#services.join(workload, endpoints);
-    if (this.#workloads.isLocal(workload)) this.#news.localWorkloads = true;
+    this.#services.addEndpoints(workload, endpoints);
+    if (this.#workloads.isLocal(workload)) this.#changed.localWorkloads = true;
   }
 
   #removeWorkload(uid: WorkloadUid): Workload | null {
     const old = this.#workloads.remove(uid);
     if (old === null) return null;
-    this.#services.withdraw(uid, old);
-    if (this.#workloads.isLocal(old)) this.#news.localWorkloads = true;
+    this.#services.removeEndpoints(uid, old);
+    if (this.#workloads.isLocal(old)) this.#changed.localWorkloads = true;
     return old;
   }
 
@@ -126,7 +129,8 @@ export class MeshState {
       warnings.push("tried to remove service but it did not have the expected namespace/hostname format");
       return;
     }
-    // A uid that is not known has more slashes; an empty namespace is a negative answer to a lookup by address.
+    // No warning for an unknown uid, which has more slashes, nor for an empty namespace, which is the negative answer
+    // to a lookup by address.
     if (parsed.hostname.includes("/") || this.#services.remove(parsed.key) || parsed.namespace === "") return;
     warnings.push("tried to remove service, but it was not found");
   }
@@ -135,10 +139,8 @@ export class MeshState {
     this.#workloads.clear();
     this.#services.clear();
     this.#policies.clear();
-    this.#news = { localWorkloads: true, policies: true };
+    this.#changed = { localWorkloads: true, policies: true };
   }
-
-  // Reading.
 
   workload(uid: WorkloadUid): Workload | null {
     return this.#workloads.get(uid);
@@ -153,7 +155,7 @@ export class MeshState {
     return this.#workloads.values();
   }
 
-  /** The pod that a proxy serves, among the workloads of this node (`docs/spec/xds-state.md` 3.9). */
+  /** A pod of this node by name and service account (`docs/spec/xds-state.md` 3.9). */
   findLocalWorkload(name: string, namespace: string, serviceAccount: string): Workload | null {
     for (const workload of this.#workloads.localByIdentity(namespace, serviceAccount)) {
       if (workload.name === name) return workload;
@@ -171,14 +173,14 @@ export class MeshState {
   }
 
   /**
-   * All services of one host name in order of arrival, whatever the case of its letters: for a DNS server, which is asked
-   * for it in lower case and ranks by its own rules.
+   * All services of one host name in lower case, in order of arrival. Upper and lower case in the services' own names
+   * do not matter. For the DNS server, which ranks them by its own rules.
    */
   servicesByHostname(hostname: string): readonly ServiceEntry[] {
     return this.#services.listByHostname(hostname);
   }
 
-  /** The best service of a host name for a client of `clientNamespace` (null: anyone). */
+  /** The best service with exactly this host name for a client of `clientNamespace` (null: any client). */
   serviceByHostname(
     hostname: string,
     clientNamespace: string | null,
@@ -191,6 +193,7 @@ export class MeshState {
     return bestService(exact, clientNamespace, preferredNamespace);
   }
 
+  /** The best service with this virtual address for a client of `clientNamespace` (null: any client). */
   serviceByVip(network: string, ip: Ip, clientNamespace: string | null): ServiceEntry | null {
     return this.#services.byVip(network, ip, clientNamespace);
   }
@@ -214,16 +217,17 @@ export class MeshState {
     return this.#policies.entries();
   }
 
-  /** Keys of policies that apply to a whole namespace; with the empty one, to all. */
+  /** Keys of policies for a whole namespace; with the empty text, of those for all namespaces. */
   policyKeysOfNamespace(namespace: string): readonly PolicyKey[] {
     return this.#policies.keysOfNamespace(namespace);
   }
 
+  /** All policies that apply to the workload. */
   policiesFor(workload: Workload): PolicySet {
     return this.#policies.forWorkload(workload);
   }
 
-  /** Endpoints that wait for their service. */
+  /** Endpoints whose service has not arrived. */
   get staged(): ServiceIndex["staged"] {
     return this.#services.staged;
   }

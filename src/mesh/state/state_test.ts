@@ -1,7 +1,16 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { MeshChange } from "../model/changes.ts";
-import { ip, policy, ports, seededRandom, service, stateOf, workload, type WorkloadWords } from "../testkit/fixture.ts";
+import {
+  ip,
+  policy,
+  ports,
+  seededRandom,
+  service,
+  stateOf,
+  workload,
+  type WorkloadFields,
+} from "../testkit/fixture.ts";
 import { type NamespacedHostname, policyKey, workloadUid } from "../model/model.ts";
 import { ServiceEntry } from "./service_entry.ts";
 import { MeshState } from "./state.ts";
@@ -14,8 +23,8 @@ function podUid(address: string): string {
   return `cluster1//v1/Pod/default/my-pod/${address}`;
 }
 
-function pod(name: string, address: string, words: WorkloadWords = {}): MeshChange {
-  return workload({ uid: podUid(address), name, namespace: "default", ips: [address], ...words });
+function pod(name: string, address: string, fields: WorkloadFields = {}): MeshChange {
+  return workload({ uid: podUid(address), name, namespace: "default", ips: [address], ...fields });
 }
 
 const IN_SERVICE = { services: { [KEY]: { 80: 8080 } } };
@@ -28,7 +37,7 @@ const SVC1_TWO_VIPS = service({
   canonical: true,
 });
 
-/** Names of workloads that 127.0.1.1:80 leads to. */
+/** Names of the workloads that connections to 127.0.1.1:80 get. */
 function reachable(state: MeshState): string[] {
   const random = seededRandom();
   const source = workload({ name: "client", namespace: "default" }).workload;
@@ -110,7 +119,7 @@ Deno.test("xds X89 to X91: a pod and a WorkloadEntry with one address", () => {
   assert.deepEqual([state.sizes.addresses, state.sizes.workloads], [0, 0]);
 });
 
-Deno.test("xds X92 to X94: who wins a shared address", () => {
+Deno.test("xds X92 to X94: the workload that gets a shared address", () => {
   const at = { ips: ["10.0.0.1"] };
   const one = workload({ uid: "one", ...at });
   const two = workload({ uid: "two", ...at });
@@ -138,7 +147,7 @@ function endpoints(state: MeshState, key: string): string[] {
   return [...state.service(key as NamespacedHostname)?.endpoints.keys() ?? []];
 }
 
-Deno.test("xds X95 to X99, X25: health decides when an endpoint is taken in", () => {
+Deno.test("xds X95 to X99, X25: health is checked when an endpoint is added", () => {
   const state = stateOf(HEALTHY, UNHEALTHY);
   assert.equal(state.sizes.staged, 2); // X95
   state.apply([NORMAL, UNHEALTHY_TOO]); // X96
@@ -155,7 +164,7 @@ Deno.test("xds X95 to X99, X25: health decides when an endpoint is taken in", ()
   assert.equal(endpoints(state, "ns/unhealthy-too").length, 2);
 });
 
-Deno.test("xds X100 to X102: staging", () => {
+Deno.test("xds X100 to X102: endpoints that arrive before their service", () => {
   const state = new MeshState();
   const without = workload({ uid: "healthy", ips: ["10.0.0.1"] });
   for (const [change, staged] of [[HEALTHY, 2], [without, 0], [HEALTHY, 2]] as const) { // X100
@@ -177,8 +186,8 @@ Deno.test("xds X100 to X102: staging", () => {
 });
 
 Deno.test("xds X103, X104: a workload that is sent again in one batch", () => {
-  const at = (map: Record<number, number>, words: WorkloadWords = {}) =>
-    workload({ uid: "ep1", ips: ["10.0.0.1"], services: { "ns/normal": map }, ...words });
+  const at = (map: Record<number, number>, fields: WorkloadFields = {}) =>
+    workload({ uid: "ep1", ips: ["10.0.0.1"], services: { "ns/normal": map }, ...fields });
   const gone = stateOf(NORMAL, at({ 80: 8080 }));
   gone.apply([{ kind: "remove-address", name: "ep1" }, at({ 80: 8080 }, { status: "Unhealthy" })]);
   assert.deepEqual(endpoints(gone, "ns/normal"), []);
@@ -211,7 +220,7 @@ Deno.test("xds 8.1 Q6: a uid that is updated and removed in one batch leaves no 
   assert.deepEqual([...state.staged.keys()], ["ns/other"]);
 });
 
-Deno.test("xds 3.4: a removed service starts empty when it comes back", () => {
+Deno.test("xds 3.4: a service that was removed and added again has no endpoints", () => {
   const state = stateOf(NORMAL, HEALTHY);
   state.apply([{ kind: "remove-address", name: "ns/normal" }]);
   state.apply([NORMAL]);
@@ -220,7 +229,7 @@ Deno.test("xds 3.4: a removed service starts empty when it comes back", () => {
   assert.deepEqual(endpoints(state, "ns/normal"), ["healthy"]);
 });
 
-Deno.test("xds 3.3: warnings for names that mean nothing", () => {
+Deno.test("xds 3.3: warnings for the removal of unknown names", () => {
   const state = new MeshState();
   const remove = (name: string) => state.apply([{ kind: "remove-address", name }]);
   assert.deepEqual(remove("nothing"), [
@@ -253,16 +262,16 @@ Deno.test("dataplane SEL-16, xds X142 to X144: waiting for the local workload", 
   const find = () => state.findLocalWorkload("right", "ns", "sa");
   const seen: (string | null)[] = [];
   const stop = state.subscribe({ localWorkloadsChanged: () => seen.push(find()?.name ?? null) });
-  const words = { namespace: "ns", serviceAccount: "sa", node: "local-node" };
-  state.apply([workload({ name: "wrong", ...words })]);
-  state.apply([workload({ name: "right", ...words, node: "other-node" })]);
-  state.apply([workload({ name: "right", ...words, uid: "x" })]);
+  const fields = { namespace: "ns", serviceAccount: "sa", node: "local-node" };
+  state.apply([workload({ name: "wrong", ...fields })]);
+  state.apply([workload({ name: "right", ...fields, node: "other-node" })]);
+  state.apply([workload({ name: "right", ...fields, uid: "x" })]);
   stop();
-  state.apply([workload({ name: "another", ...words })]);
+  state.apply([workload({ name: "another", ...fields })]);
   assert.deepEqual(seen, [null, "right"]);
 });
 
-Deno.test("listeners hear once per batch that workloads of this node changed, in whatever way", () => {
+Deno.test("listeners are called once per batch when workloads of this node were added, changed or removed", () => {
   const at = (uid: string, node: string) => workload({ uid, namespace: "ns", serviceAccount: "sa", node });
   const state = stateOf(at("remote", "other"), at("a", "local-node"), at("b", "local-node"));
   let heard = 0;
@@ -278,7 +287,7 @@ Deno.test("listeners hear once per batch that workloads of this node changed, in
   assert.equal(count({ kind: "clear" }), 1);
 });
 
-Deno.test("xds 3.7: listeners hear of policies once per batch, after it", () => {
+Deno.test("xds 3.7: listeners are called once per batch when policies changed, after the batch", () => {
   const state = new MeshState();
   const heard: number[] = [];
   state.subscribe({ policiesChanged: () => heard.push([...state.policies()].length) });
@@ -295,14 +304,14 @@ Deno.test("xds X269: a policy that changes its scope", () => {
   assert.deepEqual(state.policyKeysOfNamespace("ns"), []);
 });
 
-Deno.test("xds 2.14: clear forgets everything", () => {
+Deno.test("xds 2.14: clear removes everything", () => {
   const state = stateOf(HEALTHY, NORMAL, policy({}), service({ namespace: "ns", hostname: "x", vips: ["/10.0.0.9"] }));
   state.apply([{ kind: "clear" }]);
   assert.deepEqual(state.sizes, { workloads: 0, addresses: 0, services: 0, vips: 0, cidrVips: 0, staged: 0 });
   assert.deepEqual([...state.policies()], []);
 });
 
-Deno.test("config 2: endpoints that a static service lists itself outlive changes of the workload", () => {
+Deno.test("config 2: endpoints that a static service lists itself stay when the workload changes", () => {
   const uid = workloadUid("w");
   const listed = { ...NORMAL, endpoints: [{ workloadUid: uid, ports: ports({ 80: 81 }), status: "Healthy" as const }] };
   const state = stateOf(listed);
@@ -326,7 +335,7 @@ const CHANGES: readonly MeshChange[] = [
   { kind: "remove-address", name: "ns/unhealthy-too" },
 ];
 
-Deno.test("any sequence of changes, then everything removed, leaves nothing behind", () => {
+Deno.test("after any sequence of changes, removing everything leaves an empty state", () => {
   fc.assert(fc.property(fc.array(fc.constantFrom(...CHANGES), { maxLength: 40 }), (changes) => {
     const state = stateOf(...changes);
     for (const entry of state.services()) {

@@ -1,13 +1,14 @@
-/** Workloads by uid, by address, by host name and, for those of this node, by who they are. */
+/** Workloads by uid, by address, by host name and, for those of this node, by service account. */
 import type { Ip } from "../../net/address.ts";
 import { type NamespacedHostname, namespacedHostname, type Workload, type WorkloadUid } from "../model/model.ts";
 import { NetworkMap } from "./network_map.ts";
 import { ShardedMap } from "./sharded_map.ts";
 import { appended, without } from "./short_list.ts";
 
-/** Who has an address: one workload nearly always; of several the best is first. */
+/** The workloads with one address: nearly always a single one; of several, the best comes first. */
 type Holders = Workload | readonly Workload[];
 
+/** All workloads of the mesh. */
 export class WorkloadIndex {
   readonly #localNode: string | null;
   readonly #byUid = new ShardedMap<WorkloadUid, Workload>();
@@ -17,7 +18,7 @@ export class WorkloadIndex {
   /** `namespace/serviceAccount`, workloads of the local node only (`docs/spec/xds-state.md` 3.2). */
   readonly #local = new Map<string, Map<WorkloadUid, Workload>>();
 
-  /** Without a local node every workload counts as local. */
+  /** `localNode`: name of this node. Null: every workload counts as local. */
   constructor(localNode: string | null) {
     this.#localNode = localNode;
   }
@@ -26,7 +27,7 @@ export class WorkloadIndex {
     return this.#byUid.size;
   }
 
-  /** How many (network, ip) keys are known. */
+  /** Number of (network, ip) keys. */
   get addresses(): number {
     return this.#byAddress.size;
   }
@@ -35,14 +36,15 @@ export class WorkloadIndex {
     return this.#byUid.get(uid) ?? null;
   }
 
-  /** In no particular order. */
+  /** All workloads, in no particular order. */
   values(): Iterable<Workload> {
     return this.#byUid.values();
   }
 
+  /** The best workload with this address. Workloads on the node's own network are never found by address. */
   byAddress(network: string, ip: Ip): Workload | null {
     const holders = this.#byAddress.get(network, ip);
-    return holders === undefined ? null : isOne(holders) ? holders : holders[0]!;
+    return holders === undefined ? null : isSingle(holders) ? holders : holders[0]!;
   }
 
   /** The first workload with this host name and namespace that arrived. */
@@ -59,20 +61,20 @@ export class WorkloadIndex {
     return this.#local.get(`${namespace}/${serviceAccount}`)?.values() ?? [];
   }
 
-  /** The uid must not be there: remove the old value first. */
+  /** Adds a workload. Its uid must not be in the index: remove the old value first. */
   insert(workload: Workload): void {
     this.#byUid.set(workload.uid, workload);
     if (workload.networkMode === "Standard") {
-      for (const ip of different(workload.workloadIps)) this.#insertAddress(workload, ip);
+      for (const ip of distinct(workload.workloadIps)) this.#insertAddress(workload, ip);
     }
     if (workload.hostname !== "") {
       const key = namespacedHostname(workload.namespace, workload.hostname);
       this.#byHostname.set(key, appended(this.#byHostname.get(key), workload));
     }
     if (this.isLocal(workload)) {
-      const who = `${workload.namespace}/${workload.serviceAccount}`;
-      let members = this.#local.get(who);
-      if (members === undefined) this.#local.set(who, members = new Map());
+      const account = `${workload.namespace}/${workload.serviceAccount}`;
+      let members = this.#local.get(account);
+      if (members === undefined) this.#local.set(account, members = new Map());
       members.set(workload.uid, workload);
     }
   }
@@ -80,8 +82,8 @@ export class WorkloadIndex {
   #insertAddress(workload: Workload, ip: Ip): void {
     const holders = this.#byAddress.get(workload.network, ip);
     if (holders === undefined) return this.#byAddress.set(workload.network, ip, workload);
-    const list = isOne(holders) ? [holders] : holders;
-    // Before the first that is not better, so that of equals the newest wins: it is the one that reused the address.
+    const list = isSingle(holders) ? [holders] : holders;
+    // Inserted before the first that is not better: of equals the newest is preferred, since it has reused the address.
     const rank = addressRank(workload);
     const at = list.findIndex((other) => addressRank(other) <= rank);
     this.#byAddress.set(workload.network, ip, list.toSpliced(at < 0 ? list.length : at, 0, workload));
@@ -93,7 +95,7 @@ export class WorkloadIndex {
     if (workload === undefined) return null;
     this.#byUid.delete(uid);
     if (workload.networkMode === "Standard") {
-      for (const ip of different(workload.workloadIps)) this.#removeAddress(workload, ip);
+      for (const ip of distinct(workload.workloadIps)) this.#removeAddress(workload, ip);
     }
     if (workload.hostname !== "") {
       const key = namespacedHostname(workload.namespace, workload.hostname);
@@ -101,15 +103,15 @@ export class WorkloadIndex {
       if (rest === undefined) this.#byHostname.delete(key);
       else this.#byHostname.set(key, rest);
     }
-    const who = `${workload.namespace}/${workload.serviceAccount}`;
-    const members = this.#local.get(who);
-    if (members?.delete(uid) && members.size === 0) this.#local.delete(who);
+    const account = `${workload.namespace}/${workload.serviceAccount}`;
+    const members = this.#local.get(account);
+    if (members?.delete(uid) && members.size === 0) this.#local.delete(account);
     return workload;
   }
 
   #removeAddress(workload: Workload, ip: Ip): void {
     const holders = this.#byAddress.get(workload.network, ip);
-    const rest = holders === undefined || isOne(holders) ? undefined : without(holders, workload);
+    const rest = holders === undefined || isSingle(holders) ? undefined : without(holders, workload);
     if (rest === undefined) this.#byAddress.delete(workload.network, ip);
     else this.#byAddress.set(workload.network, ip, rest.length === 1 ? rest[0]! : rest);
   }
@@ -122,16 +124,19 @@ export class WorkloadIndex {
   }
 }
 
-function isOne(holders: Holders): holders is Workload {
+function isSingle(holders: Holders): holders is Workload {
   return !Array.isArray(holders);
 }
 
-/** Each address once. */
-function different(ips: readonly Ip[]): Iterable<Ip> {
+/** The addresses without duplicates. */
+function distinct(ips: readonly Ip[]): Iterable<Ip> {
   return ips.length < 2 ? ips : new Set(ips);
 }
 
-/** Who wins an address that several workloads claim: pods before others, HBONE before TCP (`xds-state` 3.3). */
+/**
+ * The workload of highest rank gets an address that several have: pods first, then HBONE (`docs/spec/xds-state.md`
+ * 3.3).
+ */
 function addressRank(workload: Workload): number {
   const pod = workload.uid.includes("//Pod/") ? 2 : 0;
   return pod + (workload.protocol === "HBONE" ? 1 : 0);

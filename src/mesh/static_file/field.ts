@@ -1,33 +1,35 @@
 /**
- * Typed reading of a document that says where it went wrong: every failure names the place, the key, the value and what
- * is accepted. What the document is made of is up to its subclass.
+ * Typed reading of a document: every error names the place, the key, the value and what is accepted. Subclasses read
+ * YAML and JSON.
  */
 
-/** A value of the document and its path, `workloads[0].protocol`. */
+/**
+ * A value of a document, with its path `workloads[0].protocol`. Methods that read throw where the value does not fit.
+ */
 export abstract class Field {
   abstract get path(): string;
-  /** What stands here if it is neither a map nor a list; null also where nothing does. */
+  /** The value if it is neither a map nor a list; null also where there is no value. */
   protected abstract get scalar(): unknown;
-  /** Null: no list. */
+  /** The items of a list; null: this is no list. */
   protected abstract get items(): readonly Field[] | null;
-  /** Key, value and place of the key; null: no map. Keys are texts, however they were written. */
-  protected abstract get pairs(): readonly Entry[] | null;
+  /** Key, value and place of the key, for each key of a map; null: this is no map. Keys are converted to text. */
+  protected abstract get pairs(): readonly MapEntry[] | null;
   abstract get isMap(): boolean;
-  /** The tag of the file's own kind, `!Exact`, or null. */
+  /** The application-specific tag, `!Exact`, or null. */
   abstract get tag(): string | null;
-  /** Ends the reading with the place and `text`. */
-  abstract complain(text: string): never;
-  /** `key` is none of `accepted`. `strict`: it must not be there. */
+  /** Throws an error with the place and `text`. */
+  abstract reject(text: string): never;
+  /** Called for a key that is not in `accepted`. `strict`: the caller allows no other keys. */
   protected abstract onUnknownKey(key: string, where: Field, accepted: readonly string[], strict: boolean): void;
 
-  /** Nothing, or `null`. */
+  /** Whether there is no value, or `null`. */
   get isNull(): boolean {
     return !this.isMap && this.items === null && this.scalar === null;
   }
 
-  /** Ends the reading: `accepted` completes "must be …". */
+  /** Throws an error with the value; `accepted` completes "must be …". */
   fail(accepted: string): never {
-    return this.complain(`cannot use ${this.name} ${this.#shown()}: it must be ${accepted}`);
+    return this.reject(`cannot use ${this.name} ${this.#shown()}: it must be ${accepted}`);
   }
 
   protected get name(): string {
@@ -67,7 +69,7 @@ export abstract class Field {
     return accepted.find((each) => each === value) ?? this.fail(accepted.join(" or "));
   }
 
-  /** What `parse` makes of the text; null from it is a failure. */
+  /** The result of `parse` for the text; null from it is an error. */
   parsed<T>(accepted: string, parse: (text: string) => T | null): T {
     return parse(this.string(accepted)) ?? this.fail(accepted);
   }
@@ -76,18 +78,18 @@ export abstract class Field {
     return this.items ?? this.fail("a list");
   }
 
-  /** Twice the same key is a failure. */
-  entries(): readonly Entry[] {
+  /** The entries of a map. A duplicate key is an error. */
+  entries(): readonly MapEntry[] {
     const entries = this.pairs ?? this.fail("a map");
     const seen = new Set<string>();
     for (const [key, , where] of entries) {
-      if (seen.has(key)) where.complain(`${this.name} has the key ${key} twice`);
+      if (seen.has(key)) where.reject(`${this.name} has the key ${key} twice`);
       seen.add(key);
     }
     return entries;
   }
 
-  /** A map with known keys. */
+  /** A map whose keys are known. */
   object(keys: readonly string[], strict = true): Fields {
     const values = new Map<string, Field>();
     for (const [key, value, where] of this.entries()) {
@@ -97,15 +99,16 @@ export abstract class Field {
     return new Fields(this, values);
   }
 
-  /** Ends the reading over a key that nobody knows. */
+  /** Throws an error about an unknown key. */
   protected refuseKey(key: string, where: Field, accepted: readonly string[]): never {
-    return where.complain(`${this.name} has the unknown key ${key}; accepted are ${accepted.join(", ")}`);
+    return where.reject(`${this.name} has the unknown key ${key}; accepted are ${accepted.join(", ")}`);
   }
 }
 
-export type Entry = readonly [key: string, value: Field, where: Field];
+/** Key, value and place of the key. */
+export type MapEntry = readonly [key: string, value: Field, where: Field];
 
-/** The keys of one map. */
+/** The values of one map with known keys. */
 export class Fields {
   readonly #owner: Field;
   readonly #values: ReadonlyMap<string, Field>;
@@ -116,7 +119,7 @@ export class Fields {
   }
 
   required(key: string): Field {
-    return this.#values.get(key) ?? this.#owner.complain(`${this.#owner.path || "the document"} lacks the key ${key}`);
+    return this.#values.get(key) ?? this.#owner.reject(`${this.#owner.path || "the document"} lacks the key ${key}`);
   }
 
   /** Null where the key is missing. */

@@ -21,6 +21,7 @@ const MATCH_KEYS = [
   "notDestinationPorts",
 ];
 
+/** Reads an item of `policies`. */
 export function readPolicy(field: Field): PolicyChange {
   const fields = field.object(KEYS);
   const policy: Policy = {

@@ -1,10 +1,10 @@
-/** Fields of a YAML document. Failures name the line. */
+/** Fields of a YAML document. Errors name line and column. */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { ConfigError } from "../../config/error.ts";
-import { type Entry, Field } from "./field.ts";
+import { Field, type MapEntry } from "./field.ts";
 
-/** One document and the name it goes by in messages. */
-interface Source {
+/** A document and its name in messages. */
+interface YamlDocument {
   readonly name: string;
   readonly document: Document.Parsed;
   readonly lines: LineCounter;
@@ -12,15 +12,15 @@ interface Source {
 
 class YamlField extends Field {
   readonly path: string;
-  readonly #source: Source;
-  /** Null: nothing stands there. */
+  readonly #document: YamlDocument;
+  /** Null: there is no value. */
   readonly #node: Node | null;
 
-  constructor(source: Source, path: string, node: Node | null) {
+  constructor(document: YamlDocument, path: string, node: Node | null) {
     super();
     this.path = path;
-    this.#source = source;
-    this.#node = node !== null && isAlias(node) ? node.resolve(source.document) ?? null : node;
+    this.#document = document;
+    this.#node = node !== null && isAlias(node) ? node.resolve(document.document) ?? null : node;
   }
 
   get tag(): string | null {
@@ -28,8 +28,8 @@ class YamlField extends Field {
     return tag !== undefined && tag.startsWith("!") && tag !== "!" ? tag : null;
   }
 
-  complain(text: string): never {
-    const { name, lines } = this.#source;
+  reject(text: string): never {
+    const { name, lines } = this.#document;
     const offset = this.#node?.range?.[0] ?? 0;
     const { line, col } = lines.linePos(offset);
     throw new ConfigError(`${name}:${line}:${col}: ${text}`);
@@ -42,18 +42,18 @@ class YamlField extends Field {
   protected get items(): readonly Field[] | null {
     const node = this.#node;
     if (!isSeq(node)) return null;
-    return node.items.map((item, i) => new YamlField(this.#source, `${this.path}[${i}]`, item as Node));
+    return node.items.map((item, i) => new YamlField(this.#document, `${this.path}[${i}]`, item as Node));
   }
 
-  protected get pairs(): readonly Entry[] | null {
+  protected get pairs(): readonly MapEntry[] | null {
     const node = this.#node;
     if (!isMap(node)) return null;
     return node.items.map((pair) => {
       const key = pair.key as Node;
-      const where = new YamlField(this.#source, this.path, key);
-      const text = isScalar(key) ? String(key.value) : where.complain(`${this.name} has a key that is no scalar`);
+      const where = new YamlField(this.#document, this.path, key);
+      const text = isScalar(key) ? String(key.value) : where.reject(`${this.name} has a key that is no scalar`);
       const path = this.path === "" ? text : `${this.path}.${text}`;
-      return [text, new YamlField(this.#source, path, pair.value as Node | null), where] as const;
+      return [text, new YamlField(this.#document, path, pair.value as Node | null), where] as const;
     });
   }
 
@@ -66,7 +66,10 @@ class YamlField extends Field {
   }
 }
 
-/** The top of the document, or null where it is empty. */
+/**
+ * Parses a YAML or JSON document; null where it is empty. `name`: its name in messages. Throws `ConfigError` for
+ * invalid YAML.
+ */
 export function readDocument(text: string, name: string): Field | null {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, version: "1.2", logLevel: "silent" });

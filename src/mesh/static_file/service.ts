@@ -29,6 +29,7 @@ const KEYS = [
   "visibility",
 ];
 
+/** Reads an item of `services`. */
 export function readService(field: Field): ServiceChange {
   const fields = field.object(KEYS);
   const namespace = fields.required("namespace").string();
@@ -61,6 +62,7 @@ function readCidrVip(field: Field): CidrVip {
   return { network: fields.required("network").string(), cidr };
 }
 
+/** Reads a value of the `endpoints` of a service. */
 export function readEndpoint(field: Field): Endpoint {
   const fields = field.object(["workloadUid", "port", "status"]);
   return {

@@ -1,6 +1,6 @@
 /**
  * The static file of `LOCAL_XDS_PATH` and `LOCAL_XDS`: workloads, services and policies in YAML or JSON
- * (`docs/spec/config-admin.md` 2). Unlike with xDS nothing is filled in: what is not written is empty.
+ * (`docs/spec/config-admin.md` 2). Unlike with xDS, absent fields are empty and get no defaults.
  */
 import type { MeshChange, PolicyChange, ServiceChange, WorkloadChange } from "../model/changes.ts";
 import { readPolicy } from "./policy.ts";
@@ -9,16 +9,18 @@ import { readDocument } from "./reader.ts";
 import { readService } from "./service.ts";
 import { readWorkload } from "./workload.ts";
 
+/** The content of a static file. */
 export interface StaticFile {
   readonly workloads: readonly WorkloadChange[];
   readonly services: readonly ServiceChange[];
   readonly policies: readonly PolicyChange[];
 }
 
+/** The content of an empty static file. */
 export const EMPTY_STATIC_FILE: StaticFile = Object.freeze({ workloads: [], services: [], policies: [] });
 
 /**
- * Reads the whole file. `name` is what messages call it, a path or `LOCAL_XDS`.
+ * Reads a static file. `name`: its name in messages, a path or `LOCAL_XDS`.
  *
  * @throws ConfigError naming the place, the key, the value and what is accepted.
  */
@@ -43,13 +45,13 @@ function unique<T>(
     const value = read(item);
     const key = keyOf(value);
     const other = first.get(key);
-    if (other !== undefined) item.complain(`${item.path} has the ${keyName} ${JSON.stringify(key)}, as ${other} has`);
+    if (other !== undefined) item.reject(`${item.path} has the ${keyName} ${JSON.stringify(key)}, as ${other} has`);
     first.set(key, item.path);
     return value;
   }) ?? [];
 }
 
-/** One batch that replaces all that is known by the file's content. */
+/** One batch that replaces the whole mesh by the file's content. */
 export function changesOf(file: StaticFile): readonly MeshChange[] {
   return [{ kind: "clear" }, ...file.workloads, ...file.policies, ...file.services];
 }

@@ -51,7 +51,7 @@ Deno.test("config 2: the example", () => {
   assert.equal(cart!.workload.uid, "cluster1//v1/Pod/shop/cart-0");
   assert.deepEqual(cart!.workload.services, []);
   assert.deepEqual(cart!.endpoints, new Map([["shop/cart.shop.svc.cluster.local", ports({ 80: 8080 })]]));
-  // Nothing is filled in, unlike with xDS.
+  // Unlike with xDS, absent fields get no defaults.
   assert.equal(external!.workload.trustDomain, "");
   assert.equal(external!.workload.serviceAccount, "");
   assert.equal(external!.workload.clusterId, "");
@@ -143,7 +143,7 @@ Deno.test("config 2: tags and maps of string matches", () => {
   for (const text of ["!Presence []", "{Presence: []}"]) assert.deepEqual(read(text), [{ kind: "Presence" }]);
 });
 
-Deno.test("config 2: ports may be quoted, keys of places and matches may be unknown", () => {
+Deno.test("config 2: ports may be quoted, localities and matches may have unknown keys", () => {
   const text = `
 workloads:
   - workloadIps: []
@@ -234,7 +234,7 @@ const MISTAKES: readonly [string, string][] = [
 ];
 
 for (const [text, expected] of MISTAKES) {
-  Deno.test(`config 2: mistake: ${expected}`, () => {
+  Deno.test(`config 2: an invalid file is refused: ${expected}`, () => {
     assert.throws(() => parseStaticFile(text, "f"), (error) => {
       assert.ok(error instanceof ConfigError);
       assert.ok(error.message.includes(expected), error.message);
@@ -249,7 +249,7 @@ Deno.test("config 2: anchors and aliases", () => {
   assert.deepEqual(parseStaticFile(text, "f").workloads[1]!.workload.workloadIps, ["10.0.0.1"]);
 });
 
-Deno.test("any text is read or refused with a ConfigError", () => {
+Deno.test("any text is read, or refused with a ConfigError", () => {
   const pieces = fc.constantFrom(...SHOP.split(/(?<=[\n:,\[\]{} ])/), "!Exact", "null", "*a", "&a", "[", "}");
   const text = fc.oneof(fc.string(), fc.array(pieces, { maxLength: 60 }).map((parts) => parts.join("")));
   fc.assert(fc.property(text, (each) => {

@@ -44,13 +44,14 @@ const KEYS = [
 
 const NOWHERE: Locality = Object.freeze({ region: "", zone: "", subzone: "" });
 
+/** Reads an item of `workloads`. Its endpoints have the ports listed under `services`. */
 export function readWorkload(field: Field): WorkloadChange {
   const fields = field.object(KEYS);
   const workload = readWorkloadFields(fields);
   return { kind: "workload", workload, endpoints: readServices(fields.required("services")) };
 }
 
-/** The value as a config dump has it: `services` lists the keys of services. */
+/** Reads a workload of a config dump, where `services` lists the keys of services. */
 export function readDumpedWorkload(field: Field): Workload {
   const fields = field.object(KEYS);
   const services = fields.list("services", (key) => key.parsed("namespace/hostname", parseNamespacedHostname).key);
@@ -88,8 +89,8 @@ function readWorkloadFields(fields: Fields): Workload {
     authorizationPolicies: fields.list("authorizationPolicies", (key) => policyKey(key.string("namespace/name"))),
     locality: orNull("locality", readLocality) ?? NOWHERE,
     capacity: fields.optional("capacity")?.integer(MAX_U32) ?? 1,
-    // As in the native proxy: the file says which services have the workload, not the other way round, so telemetry
-    // of inbound connections names no service (docs/spec/xds-state.md 2.14).
+    // As in the native proxy the workload's own list stays empty, so telemetry of inbound connections names no service
+    // (`docs/spec/xds-state.md` 2.14).
     services: [],
   };
 }
@@ -97,7 +98,7 @@ function readWorkloadFields(fields: Fields): Workload {
 function readServices(field: Field): ReadonlyMap<NamespacedHostname, PortMap> {
   const services = new Map<NamespacedHostname, PortMap>();
   for (const [key, ports] of field.entries()) {
-    const parsed = parseNamespacedHostname(key) ?? ports.complain(`failed to parse namespaced hostname: ${key}`);
+    const parsed = parseNamespacedHostname(key) ?? ports.reject(`failed to parse namespaced hostname: ${key}`);
     services.set(parsed.key, readPorts(ports));
   }
   return services;

@@ -1,4 +1,4 @@
-/** Any mesh at all, for properties of what reads and writes meshes. */
+/** Arbitrary meshes, for property tests of code that reads and writes meshes. */
 import fc from "fast-check";
 import type { MeshChange } from "../model/changes.ts";
 import { gateway, ip, match, policy, ports, vip } from "./fixture.ts";
@@ -35,6 +35,7 @@ const KEY: fc.Arbitrary<NamespacedHostname> = fc.tuple(NAMESPACE, HOSTNAME).map(
   namespacedHostname(ns, host)
 );
 
+/** Any workload. */
 export const WORKLOAD: fc.Arbitrary<Workload> = fc.record({
   uid: fc.constantFrom("a", "b", "cluster//Pod/app/a-1", "é").map(workloadUid),
   name: NAME,
@@ -112,11 +113,12 @@ const POLICY = fc.record({
   rules: few(few(few(MATCH) as fc.Arbitrary<Clause>)),
 }).map((value) => policy(value as Parameters<typeof policy>[0]));
 
-const JOINING: fc.Arbitrary<MeshChange> = fc.tuple(WORKLOAD, fc.array(PORTS, { minLength: 3, maxLength: 3 })).map((
-  [value, maps],
-) => ({ kind: "workload", workload: value, endpoints: new Map(value.services.map((key, i) => [key, maps[i]!])) }));
+const WORKLOAD_CHANGE: fc.Arbitrary<MeshChange> = fc.tuple(WORKLOAD, fc.array(PORTS, { minLength: 3, maxLength: 3 }))
+  .map((
+    [value, maps],
+  ) => ({ kind: "workload", workload: value, endpoints: new Map(value.services.map((key, i) => [key, maps[i]!])) }));
 
-const SERVING: fc.Arbitrary<MeshChange> = fc.tuple(
+const SERVICE_CHANGE: fc.Arbitrary<MeshChange> = fc.tuple(
   SERVICE,
   few(fc.record({
     workloadUid: fc.constantFrom("a", "z").map(workloadUid),
@@ -125,5 +127,7 @@ const SERVING: fc.Arbitrary<MeshChange> = fc.tuple(
   })) as fc.Arbitrary<Endpoint[]>,
 ).map(([value, endpoints]) => ({ kind: "service", service: value, endpoints }));
 
-/** Applied in turn to an empty state. */
-export const CHANGES: fc.Arbitrary<MeshChange[]> = fc.array(fc.oneof(JOINING, SERVING, POLICY), { maxLength: 12 });
+/** Any batch of changes for an empty state. */
+export const CHANGES: fc.Arbitrary<MeshChange[]> = fc.array(fc.oneof(WORKLOAD_CHANGE, SERVICE_CHANGE, POLICY), {
+  maxLength: 12,
+});
