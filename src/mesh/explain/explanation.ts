@@ -78,7 +78,7 @@ export interface Explanation {
 }
 
 /** The target, as asked and as resolved. */
-export interface Target {
+interface Target {
   readonly asked: string;
   /** What the client would connect to, `ip:port`. */
   readonly address: string;

@@ -56,7 +56,7 @@ function workloadsNamed(state: MeshState, namespace: string | null, name: string
 }
 
 /** Texts that name each of them in a question: `namespace/name`, or the uids where such names are not unique. */
-export function listed(workloads: readonly Workload[]): string[] {
+function listed(workloads: readonly Workload[]): string[] {
   const names = workloads.map(nameOf);
   const apart = new Set(names).size === names.length;
   const all = (apart ? names : workloads.map(({ uid }) => uid)).sort();

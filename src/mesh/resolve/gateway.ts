@@ -80,7 +80,7 @@ function unknown(role: GatewayRole, what: string, trace: Trace): Refusal {
 }
 
 /** The reference as the native proxy's log writes it (`docs/spec/dataplane.md` 1.5.2). */
-export function debugText(reference: GatewayAddress): string {
+function debugText(reference: GatewayAddress): string {
   const destination = reference.kind === "address"
     ? `Address(NetworkAddress { network: ${quote(reference.network)}, address: ${reference.ip} })`
     : `Hostname(NamespacedHostname { namespace: ${quote(reference.namespace)}, hostname: ${
