@@ -7,38 +7,14 @@
  */
 
 import { existsSync } from "node:fs";
-
-/** Programs and the Debian package that brings each. */
-const PACKAGES = {
-  cc: "gcc libc6-dev",
-  conntrack: "conntrack",
-  curl: "curl",
-  dig: "dnsutils",
-  dnsmasq: "dnsmasq-base",
-  dnsperf: "dnsperf",
-  h2load: "nghttp2-client",
-  ip: "iproute2",
-  iperf3: "iperf3",
-  iptables: "iptables",
-  nc: "netcat-openbsd",
-  nft: "nftables",
-  nginx: "nginx-full",
-  openssl: "openssl",
-  script: "bsdutils",
-  setpriv: "util-linux",
-  strace: "strace",
-  tcpdump: "tcpdump",
-  unshare: "util-linux",
-  wrk: "wrk",
-} as const;
-export type Program = keyof typeof PACKAGES;
+import { type CommandName, findCommand, INSTALLED, type Programs } from "./commands.ts";
 
 /** Files of C libraries, and the Debian package that contains each. */
 const HEADERS = { "/usr/include/zlib.h": "zlib1g-dev" } as const;
 
 export interface Needs {
-  /** Programs that must be installed, by the name of the command. */
-  readonly packages?: readonly Program[];
+  /** Commands that must be installed and able to do what tests use of them. */
+  readonly packages?: readonly CommandName[];
   /** Headers of C libraries. */
   readonly headers?: readonly (keyof typeof HEADERS)[];
   /** Effective user id 0. */
@@ -61,11 +37,10 @@ export interface Lack {
 }
 
 /** What {@link lacks} asks of the machine. Tests replace it. */
-export interface Machine {
+export interface Machine extends Programs {
   readonly uid: number | null;
   readonly canMakeNamespaces: () => boolean;
   readonly canMakeTun: () => boolean;
-  readonly has: (command: string) => boolean;
   readonly hasFile: (path: string) => boolean;
   readonly env: (name: string) => string | undefined;
 }
@@ -73,10 +48,10 @@ export interface Machine {
 /** What of `needs` is not there, in the order of {@link Needs}. */
 export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
   const found: Lack[] = [];
-  const programs: readonly Program[] = [...needs.packages ?? [], ...(needs.namespaces ? ["ip" as const] : [])];
-  for (const program of new Set(programs)) {
-    if (machine.has(program)) continue;
-    found.push({ reason: `${program} is missing`, cure: `apt-get install ${PACKAGES[program]}`, duty: true });
+  const commands: readonly CommandName[] = [...needs.packages ?? [], ...(needs.namespaces ? ["ip" as const] : [])];
+  for (const wanted of new Set(commands)) {
+    const command = findCommand(wanted, machine);
+    if (!command.ok) found.push({ reason: command.reason, cure: command.cure, duty: true });
   }
   for (const header of needs.headers ?? []) {
     if (machine.hasFile(header)) continue;
@@ -136,6 +111,7 @@ export function plan(
 }
 
 const thisMachine: Machine = {
+  ...INSTALLED,
   uid: Deno.uid(),
   canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
   canMakeTun: once(() => {
@@ -147,18 +123,8 @@ const thisMachine: Machine = {
     }
   }),
   hasFile: (path) => existsSync(path),
-  has: (command) => (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${command}`)),
   env: (name) => Deno.env.get(name),
 };
-
-function isProgram(path: string): boolean {
-  try {
-    const info = Deno.statSync(path);
-    return info.isFile && ((info.mode ?? 0) & 0o111) !== 0;
-  } catch {
-    return false;
-  }
-}
 
 function once(ask: () => boolean): () => boolean {
   let answer: boolean | undefined;

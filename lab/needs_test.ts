@@ -3,8 +3,24 @@ import { type Lack, lacks, type Machine, plan, testNeeding } from "./needs.ts";
 
 const no = () => false;
 const yes = () => true;
-const bare: Machine = { uid: 1000, canMakeNamespaces: no, canMakeTun: no, has: no, hasFile: no, env: () => undefined };
-const full: Machine = { uid: 0, canMakeNamespaces: yes, canMakeTun: yes, has: yes, hasFile: yes, env: () => "x" };
+const bare: Machine = {
+  uid: 1000,
+  canMakeNamespaces: no,
+  canMakeTun: no,
+  has: no,
+  prints: () => "",
+  hasFile: no,
+  env: () => undefined,
+};
+const full: Machine = {
+  uid: 0,
+  canMakeNamespaces: yes,
+  canMakeTun: yes,
+  has: yes,
+  prints: () => "ip utility, iproute2-6.1.0",
+  hasFile: yes,
+  env: () => "x",
+};
 const all = {
   packages: ["nginx", "ip"],
   headers: ["/usr/include/zlib.h"],

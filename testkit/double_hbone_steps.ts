@@ -1,10 +1,13 @@
 /** What double HBONE has to do, whoever the two proxies are. */
 import { strict as assert } from "node:assert";
+import { commandName } from "../lab/commands.ts";
 import { sumOf } from "../lab/scrape.ts";
 import { failure, get, nginx } from "../lab/bed/apps.ts";
 import { identityOf, NAMESPACE, SERVICE } from "../lab/bed/mesh.ts";
 import { APP_SERVICE_PORT, NAMELESS, SOMEBODY, type TwoNetworksBed, WRONG } from "./two_networks.ts";
 import { baggageOf } from "./rust_peer_mesh.ts";
+
+const NC = commandName("nc");
 
 const MEGABYTE = 2 ** 20;
 const BULK = 256 * MEGABYTE;
@@ -88,7 +91,7 @@ export async function doubleHboneSteps(t: Deno.TestContext, bed: TwoNetworksBed)
   });
 
   await step("256 MB go there and come back at once, byte for byte", async () => {
-    const there = `{ echo echo; ${NOISE}; } | nc -N ${SERVICE.ip} ${APP_SERVICE_PORT} | sha256sum`;
+    const there = `{ echo echo; ${NOISE}; } | ${NC} -N ${SERVICE.ip} ${APP_SERVICE_PORT} | sha256sum`;
     const [sent, back] = await Promise.all([
       client.namespace.run("sh", "-c", `${NOISE} | sha256sum`),
       client.namespace.run("sh", "-c", there),
@@ -99,7 +102,7 @@ export async function doubleHboneSteps(t: Deno.TestContext, bed: TwoNetworksBed)
 
   await step("half-close: all of the request, its end, then the answer, dataplane CP-06", async () => {
     const size = 3 * MEGABYTE + 1;
-    const count = `{ echo count; head -c ${size} /dev/zero; } | nc -N ${SERVICE.ip} ${APP_SERVICE_PORT}`;
+    const count = `{ echo count; head -c ${size} /dev/zero; } | ${NC} -N ${SERVICE.ip} ${APP_SERVICE_PORT}`;
     assert.equal(await client.namespace.run("sh", "-c", count), `${size}`);
   });
 

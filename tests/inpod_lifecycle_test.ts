@@ -6,10 +6,13 @@ import { strict as assert } from "node:assert";
 import { HTTP, identityOf } from "../lab/bed/mesh.ts";
 import { failure, get, nginx } from "../lab/bed/apps.ts";
 import { type BedNode, type BedPod, Cluster, type ClusterPlan } from "../lab/bed/cluster.ts";
+import { commandName } from "../lab/commands.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { eventually } from "../lab/patience.ts";
 import type { Program } from "../lab/program.ts";
 import { cacheProgram, Proxy } from "../lab/proxy.ts";
+
+const NC = commandName("nc");
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const APP = 7000;
@@ -292,7 +295,11 @@ testNeeding(NEEDS, "inpod R1, R2, R7-R9, config C49: the proxy's own ports, from
   await using scene = await Scene.build({ ADMIN_PORT: "15000", STATS_PORT: "15020", READINESS_PORT: "15021" });
   const { client, node, cluster: { outside } } = scene;
   const plain = async (from: BedPod["namespace"], port: number) =>
-    await from.run("sh", "-c", `printf 'hello\\r\\n\\r\\n' | timeout 5 nc -w 2 ${node.ip} ${port} | head -1 || true`);
+    await from.run(
+      "sh",
+      "-c",
+      `printf 'hello\\r\\n\\r\\n' | timeout 5 ${NC} -w 2 ${node.ip} ${port} | head -1 || true`,
+    );
   for (const port of [15001, 15006, 15008, 15080, 15000]) {
     assert.notEqual(await failure(client.namespace, node.ip, port), 0, `from a pod, ${port}`);
     assert.notEqual(await failure(outside.namespace, node.ip, port), 0, `from outside, ${port}`);

@@ -3,6 +3,7 @@
  * that serves its pods inside their own namespaces.
  */
 import { strict as assert } from "node:assert";
+import { commandName } from "../lab/commands.ts";
 import type { LogLine } from "../lab/log_line.ts";
 import { BULK, failure, get, iperf, nginx } from "../lab/bed/apps.ts";
 import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
@@ -94,7 +95,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       "R13 what comes to 15008 is not redirected: it stands there under the address it was sent to",
       async () => {
         const call = ["-d", server1.ip, "15008"];
-        await using _caller = new Program("nc", { args: call, namespace: outside.namespace.name });
+        await using _caller = new Program(commandName("nc"), { args: call, namespace: outside.namespace.name });
         const connections = () => server1.namespace.run("ss", "-Htn", "state", "established");
         const stands = new RegExp(`${escape(server1.ip)}\\]?:15008 +\\S*${escape(outside.ip)}`);
         await eventually("the connection", async () => stands.test(await connections()));

@@ -6,6 +6,7 @@
  *           10.8.0.1 ══════ outside 10.8.0.2 10.7.0.1 ══════ 10.7.0.2
  */
 import { strict as assert } from "node:assert";
+import { commandName } from "../lab/commands.ts";
 import type { LogLine } from "../lab/log_line.ts";
 import { parseSample, type Sample, sumOf } from "../lab/scrape.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
@@ -16,6 +17,8 @@ import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { PACKET_MARK, redirect, redirected } from "../testkit/redirection.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { tempDir } from "../lab/temp_dir.ts";
+
+const NC = commandName("nc");
 
 const A = "10.9.0.1", B = "10.9.0.2", OUTSIDE_SEEN_BY_A = "10.8.0.2", OUTSIDE_SEEN_BY_B = "10.7.0.1";
 const A6 = "fd09::1", B6 = "fd09::2";
@@ -222,7 +225,7 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
   await t.step("200 MB go there and come back at once, byte for byte", async () => {
     const file = `${street.folder}/200MB`;
     await podA.run("sh", "-c", `head -c 200M /dev/urandom > ${file}`);
-    const back = `{ echo echo; cat ${file}; } | nc -N ${B} ${APP} | sha256sum`;
+    const back = `{ echo echo; cat ${file}; } | ${NC} -N ${B} ${APP} | sha256sum`;
     assert.equal(await podA.run("sh", "-c", back), await podA.run("sh", "-c", `sha256sum < ${file}`));
   });
 
@@ -245,7 +248,7 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
 
   await t.step("half-close: all of the request, its end, then the answer, dataplane CP-06", async () => {
     const size = 3 * MEGABYTE + 1;
-    const send = `{ echo count; head -c ${size} /dev/zero; } | nc -N ${B} ${APP}`;
+    const send = `{ echo count; head -c ${size} /dev/zero; } | ${NC} -N ${B} ${APP}`;
     assert.equal(await podA.run("sh", "-c", send), `${size}`);
     const plain = await outside.run("sh", "-c", send);
     assert.equal(plain, `${size}`);

@@ -1,10 +1,13 @@
 /** Tests the link with delay, losses and outages that tests and benchmarks put between two namespaces. */
 import { strict as assert } from "node:assert";
+import { commandName } from "../lab/commands.ts";
 import { makeNamespace, type Namespace } from "../lab/namespace.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { eventually } from "../lab/patience.ts";
 import { Program } from "../lab/program.ts";
 import { type LinkConditions, SlowLink } from "../testkit/link/slow_link.ts";
+
+const NC = commandName("nc");
 
 const NEEDS = { namespaces: true, tun: true, packages: ["nc"] } as const;
 const BYTES = 2_000_000, MTU = 1500;
@@ -34,10 +37,10 @@ class Bed implements AsyncDisposable {
 
   /** Sends from the first namespace to the second, and returns when all has arrived. */
   async send(address = "10.9.0.2"): Promise<void> {
-    const listen = `nc -nlv ${address} 9000 | wc -c`;
+    const listen = `${NC} -nlv ${address} 9000 | wc -c`;
     await using server = new Program("sh", { args: ["-c", listen], namespace: this.b.name });
     await server.line(/Listening/);
-    await this.a.run("sh", "-c", `head -c ${BYTES} /dev/zero | nc -nN ${address} 9000`);
+    await this.a.run("sh", "-c", `head -c ${BYTES} /dev/zero | ${NC} -nN ${address} 9000`);
     await server.line(new RegExp(`^${BYTES}$`));
   }
 

@@ -1,10 +1,13 @@
 /** The admin, stats and readiness ports beside those of a Rust ztunnel: each gets the same bytes to answer. */
 import { strict as assert } from "node:assert";
+import { commandName } from "../../lab/commands.ts";
 import { makeNamespace, type Namespace } from "../../lab/namespace.ts";
 import { testNeeding } from "../../lab/needs.ts";
 import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 import { meshText } from "../../lab/mesh.ts";
 import { tempDir } from "../../lab/temp_dir.ts";
+
+const NC = commandName("nc");
 
 const NEEDS = { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["nc"] } as const;
 const ADMIN = 15000, STATS = 15020, READINESS = 15021;
@@ -54,7 +57,7 @@ interface Answered {
 }
 
 async function ask(inside: Namespace, port: number, request: string): Promise<Answered> {
-  const script = `printf '%s' "$1" | nc -N -w 5 127.0.0.1 ${port}`;
+  const script = `printf '%s' "$1" | ${NC} -N -w 5 127.0.0.1 ${port}`;
   const text = await inside.run("sh", "-c", script, "sh", request);
   const answers = text.split(/(?=HTTP\/1\.1 \d{3} )/).filter((part) => part !== "");
   const parts = answers.map((answer) => answer.split("\r\n\r\n", 2) as [string, string?]);

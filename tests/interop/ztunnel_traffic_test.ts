@@ -1,11 +1,14 @@
 /** Traffic between our proxy and the Rust ztunnel in both directions; their certificates come from one CA. */
 import { strict as assert } from "node:assert";
+import { commandName } from "../../lab/commands.ts";
 import { sumOf } from "../../lab/scrape.ts";
 import { failure, get, nginx } from "../../lab/bed/apps.ts";
 import { HTTP, identityOf, SERVICE } from "../../lab/bed/mesh.ts";
 import { testNeeding } from "../../lab/needs.ts";
 import { APP_PORT, DIRECTIONS, HBONE, PEER_NEEDS, PeerBed } from "../../testkit/rust_peer.ts";
 import { baggageOf, TRUSTED } from "../../testkit/rust_peer_mesh.ts";
+
+const NC = commandName("nc");
 
 /** As many as the Rust ztunnel's pool puts on a connection. */
 const STREAMS = 100;
@@ -53,7 +56,7 @@ for (const direction of DIRECTIONS) {
     });
 
     await t.step("1 GB goes there and comes back at once, byte for byte", async () => {
-      const there = `{ echo echo; ${NOISE}; } | nc -N ${server.ip} ${APP_PORT} | sha256sum`;
+      const there = `{ echo echo; ${NOISE}; } | ${NC} -N ${server.ip} ${APP_PORT} | sha256sum`;
       const [sent, back] = await Promise.all([
         client.namespace.run("sh", "-c", `${NOISE} | sha256sum`),
         client.namespace.run("sh", "-c", there),
@@ -65,7 +68,7 @@ for (const direction of DIRECTIONS) {
 
     await t.step("half-close: all of the request, its end, then the answer, dataplane CP-06", async () => {
       const size = 3 * MEGABYTE + 1;
-      const count = `{ echo count; head -c ${size} /dev/zero; } | nc -N ${server.ip} ${APP_PORT}`;
+      const count = `{ echo count; head -c ${size} /dev/zero; } | ${NC} -N ${server.ip} ${APP_PORT}`;
       assert.equal(await client.namespace.run("sh", "-c", count), `${size}`);
     });
 
