@@ -113,7 +113,7 @@ refusal("the files of the CA hold something else", {
 });
 refusal("an unknown command gets the help, config 1.14", {
   args: ["frobnicate"],
-  says: ["unknown command: frobnicate", "Commands:", "help            - Print commands and version of ztunnel"],
+  says: ["unknown command: frobnicate", "Commands:", /help \[command\] +Print commands and version of ztunnel/],
 });
 
 refusal("TLS_LIBRARY names nothing", {

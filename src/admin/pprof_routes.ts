@@ -3,7 +3,7 @@
  * waits is in `wait`. There is no profile of the heap: what native readers know as "built without jemalloc".
  */
 import type { HttpHandler } from "./http_connection.ts";
-import { encodePprof, type ThreadProfile } from "./pprof.ts";
+import type { ThreadProfile } from "./pprof.ts";
 import { plainText } from "./response.ts";
 import type { Routes } from "./routes.ts";
 
@@ -37,6 +37,8 @@ function profileRoute(profile: Profile, now: () => number): HttpHandler {
       const interval = Math.round(1e6 / frequency);
       const threads = await profile(interval, seconds * 1000);
       const times = { period: interval * 1000, start, duration: seconds * 1000 };
+      // Loaded for the first profile: most proxies never make one.
+      const { encodePprof } = await import("./pprof.ts");
       return { status: 200, headers: [], body: encodePprof(threads, times) };
     } finally {
       running = false;

@@ -1,4 +1,4 @@
-/** `ztunnel [proxy | explain | version | help]` (`docs/spec/config-admin.md` 1.14, 7.5). */
+/** The command line: `ztunnel` or `ztunnel proxy` runs the proxy, anything else is a command of `commands.ts`. */
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
@@ -6,45 +6,17 @@ import { parseConfig } from "../config/parse_config.ts";
 import { withBindCure } from "../app/bind_cure.ts";
 import { openLogOutput, writerTo } from "../telemetry/log_output.ts";
 import { runNode } from "../app/node.ts";
-import { TERMINAL } from "./terminal.ts";
 import { versionLine } from "../app/version_line.ts";
 
 /** Milliseconds that writing the reason for the exit may take. */
 const LAST_WORDS = 1000;
 
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
-  switch (args[0]) {
-    case undefined:
-    case "proxy":
-      return await run(args, makeWorker);
-    case "explain":
-      return await explain(args.slice(1));
-    case "version":
-      return console.log(versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION")));
-    case "help":
-      return help();
-    default:
-      console.error(`unknown command: ${args[0]}`);
-      help();
-      Deno.exit(1);
-  }
-}
-
-function help(): void {
-  console.log(`
-Istio Ztunnel (${versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION"))})
-
-Commands:
-proxy (default) - Start the ztunnel proxy
-explain         - Explain the way of a connection and what the policies say
-version         - Print the version of ztunnel
-help            - Print commands and version of ztunnel`);
-}
-
-/** Loaded when it is wanted: a proxy has no use for it. */
-async function explain(args: readonly string[]): Promise<void> {
-  const { explainCommand } = await import("./explain_command.ts");
-  Deno.exit(await explainCommand(args, TERMINAL));
+  if (args[0] === undefined || args[0] === "proxy") return await run(args, makeWorker);
+  // Loaded only here, with the library for command lines: a proxy has no use for them.
+  const { runCommand } = await import("./commands.ts");
+  const { TERMINAL } = await import("./terminal.ts");
+  Deno.exit(await runCommand(args, TERMINAL, versionLine(Deno.env.get("ISTIO_META_ISTIO_VERSION"))));
 }
 
 async function run(args: readonly string[], makeWorker: () => Worker): Promise<void> {

@@ -5,7 +5,7 @@
  * Exit codes: 0 allowed; 2 refused, also where only some of the ways are that chance may choose; 1 the question cannot be
  * answered.
  */
-import { parseArgs } from "node:util";
+import { type Command, Option } from "commander";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import { askDump } from "./explain_dump.ts";
 import { explanationText } from "./explain_text.ts";
@@ -14,62 +14,38 @@ import type { Terminal } from "./terminal.ts";
 
 const DEFAULT_ADMIN = "127.0.0.1:15000";
 
-export const EXPLAIN_USAGE =
-  `usage: ztunnel explain --from <workload> --to <target> [--admin <host:port> | --dump <file>] [--json]
-
---from   namespace/name, uid or address of the workload that connects
---to     ip:port, [ipv6]:port, hostname:port or namespace/service:port
---admin  the admin port of the proxy to ask (default ${DEFAULT_ADMIN})
---dump   a file with the /config_dump of a proxy, - for standard input
---json   for programs
-
-exit code: 0 allowed, 2 refused (or refused on some of the ways chance may choose), 1 no answer
-`;
+const EXIT_CODES = `
+Exit code: 0 allowed; 2 refused, or refused on some of the routes that are chosen at random; 1 no answer.`;
 
 interface Options extends ExplainQuestion {
   readonly admin: string;
-  readonly dump: string | null;
+  readonly dump?: string;
   readonly json: boolean;
 }
 
-/** Returns the exit code. */
-export async function explainCommand(args: readonly string[], terminal: Terminal): Promise<number> {
-  const options = parseOptions(args);
-  if (typeof options === "string") {
-    terminal.complain(`Error: ${options}\n\n${EXPLAIN_USAGE}`);
-    return 1;
-  }
+/** Adds the command to `program`. `done` gets the exit code. */
+export function addExplainCommand(program: Command, terminal: Terminal, done: (exitCode: number) => void): void {
+  program.command("explain")
+    .description("Explain the route of a connection and what the policies say")
+    .requiredOption("--from <workload>", "the workload that connects: namespace/name, uid or address")
+    .requiredOption("--to <target>", "ip:port, [ipv6]:port, hostname:port or namespace/service:port")
+    .addOption(new Option("--admin <host:port>", "the admin port of the proxy to ask").default(DEFAULT_ADMIN))
+    .addOption(new Option("--dump <file>", "a file with a /config_dump, - for standard input").conflicts("admin"))
+    .option("--json", "print everything, for programs", false)
+    .addHelpText("after", EXIT_CODES)
+    .action(async (options: Options) => done(await explain(options, terminal)));
+}
+
+async function explain(options: Options, terminal: Terminal): Promise<number> {
   try {
     const { dump, admin } = options;
-    const answer = dump === null
+    const answer = dump === undefined
       ? await askProxy(options, admin, terminal)
       : askDump(options, await terminal.read(dump), dump === "-" ? "standard input" : dump);
     return tell(answer, options.json, terminal);
   } catch (error) {
     terminal.complain(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
-  }
-}
-
-/** The options, or what is wrong with them. */
-function parseOptions(args: readonly string[]): Options | string {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        from: { type: "string" },
-        to: { type: "string" },
-        admin: { type: "string" },
-        dump: { type: "string" },
-        json: { type: "boolean", default: false },
-      },
-    });
-    const { from, to, admin, dump = null, json } = values;
-    if (from === undefined || to === undefined) return "--from and --to are needed";
-    if (admin !== undefined && dump !== null) return "--admin and --dump exclude each other: there is one mesh to ask";
-    return { from, to, admin: admin ?? DEFAULT_ADMIN, dump, json };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { explainCommand } from "./explain_command.ts";
+import { runCommand } from "./commands.ts";
 import type { Fetched, Terminal } from "./terminal.ts";
 
 const DUMP = new URL("../../tests/fixtures/golden/config_dump-node1.json", import.meta.url);
@@ -27,7 +27,7 @@ async function run(args: string, answers: Record<string, Fetched | Error> = {}):
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
   };
-  const code = await explainCommand(args.split(" ").filter((word) => word !== ""), terminal);
+  const code = await runCommand(["explain", ...args.split(" ").filter((word) => word !== "")], terminal, "1.0.0");
   return { code, ...said };
 }
 
@@ -121,10 +121,11 @@ Deno.test("ztunnel explain: a name that nobody has, with those it may have meant
 });
 
 const USAGE: readonly (readonly [args: string, message: RegExp])[] = [
-  ["", /^Error: --from and --to are needed\n\nusage: ztunnel explain /],
-  ["--from a", /^Error: --from and --to are needed/],
-  ["--from a --to b --bogus", /^Error: Unknown option '--bogus'/],
-  ["--from a --to b --admin x:1 --dump y", /^Error: --admin and --dump exclude each other/],
+  ["", /^Error: required option '--from <workload>' not specified\n\nUsage: ztunnel explain /],
+  ["--from a", /^Error: required option '--to <target>' not specified/],
+  ["--from a --to b --bogus", /^Error: unknown option '--bogus'/],
+  ["--from a --to b more", /^Error: too many arguments for 'explain'/],
+  ["--from a --to b --admin x:1 --dump y", /^Error: option '--dump <file>' cannot be used with option '--admin/],
   ["--from a --to b --dump absent", /^Error: No such file: absent\n$/],
 ];
 for (const [args, message] of USAGE) {
