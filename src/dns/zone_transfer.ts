@@ -12,7 +12,7 @@ import type { Waiting } from "./forwarder.ts";
 import type { Server, ServerList } from "./server_list.ts";
 
 const CONNECT_TIMEOUT: Millis = 5000;
-const UNMETERED: CopyMeter = { up() {}, down() {} };
+const UNMETERED: CopyMeter = { addReceived() {}, addSent() {} };
 
 export interface TransferParts {
   readonly loop: Loop;
@@ -58,7 +58,8 @@ export class ZoneTransfer implements Waiting, DialEvents {
 
   onConnect(upstream: Duplex): void {
     const { duplex, early, onEnd } = this.#events.onConnected();
-    this.#relay = new Relay(this.#parts.loop, new PrefixedDuplex(early, duplex), upstream, UNMETERED, onEnd);
+    const client = new PrefixedDuplex(early, duplex);
+    this.#relay = new Relay(this.#parts.loop, client, upstream, UNMETERED, { onCopied: onEnd });
     this.#relay.start();
   }
 

@@ -16,11 +16,11 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions, Millis, Timer } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
+import { type CertificateListener, watchCertificates } from "./certificate_watch.ts";
 import { ClientState, ClientTransition, hasHttp2, isConnecting, nextClientState } from "./client_state.ts";
 import type { Credential, Credentials } from "./credentials.ts";
-import { afterExpiry } from "./expiry.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
-import { prefaceFailure, REVOKED, WITHDRAWN } from "./failure.ts";
+import { prefaceFailure } from "./failure.ts";
 import type { Loop } from "./loop.ts";
 import { Transport } from "./transport.ts";
 
@@ -54,7 +54,7 @@ export interface ClientEvents {
 }
 
 /** One connection to a peer. The owner calls {@link start} or {@link startOver} once. */
-export class ClientConnection implements ConnectionHandler {
+export class ClientConnection implements ConnectionHandler, CertificateListener {
   readonly peer: Peer;
   readonly #loop: Loop;
   readonly #settings: ClientSettings;
@@ -126,6 +126,10 @@ export class ClientConnection implements ConnectionHandler {
     return isConnecting(this.#state);
   }
 
+  get isHandshaking(): boolean {
+    return this.#state === ClientState.HANDSHAKING;
+  }
+
   /** `onOpen` was called, and HTTP/2 has not ended. */
   get isOpen(): boolean {
     return hasHttp2(this.#state);
@@ -164,6 +168,14 @@ export class ClientConnection implements ConnectionHandler {
     this.#cancel();
     this.#h2?.transportEnded("the connection was closed");
     this.#transport?.close();
+  }
+
+  abandon(reason: string): void {
+    this.#transport?.abandon(reason);
+  }
+
+  trusts(chain: readonly Uint8Array[], trust: TrustStore): boolean {
+    return !isRefusal(this.#verify(chain, trust));
   }
 
   onRequest(stream: Stream): void {
@@ -260,23 +272,15 @@ export class ClientConnection implements ConnectionHandler {
     this.#h2 = new H2Connection(options, this, h2, network.now());
     this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
     this.#transport.start();
-    this.#watchCertificates(peer);
+    const { revocation } = this.#peers, { wallClock } = this.#settings;
+    const certificates = {
+      credential: this.#credential!,
+      chain: peer.chain,
+      role: "server",
+      notAfter: this.#notAfter,
+    } as const;
+    this.#cancel = watchCertificates(certificates, revocation, network, wallClock, this);
     this.#events.onOpen();
-  }
-
-  /** Reacts to changes of what both certificates are worth, until HTTP/2 has ended. */
-  #watchCertificates({ chain }: TlsPeer): void {
-    const stopRevocation = this.#peers.revocation.watch(chain, "server", () => this.#transport?.abandon(REVOKED));
-    const stopExpiry = afterExpiry(this.#loop.network, this.#settings.wallClock, this.#notAfter, () => this.drain());
-    const stopTrust = this.#credential?.watch((trust, cut) => {
-      if (cut) return this.#transport?.abandon(WITHDRAWN);
-      if (trust === null || isRefusal(this.#verify(chain, trust))) this.drain();
-    });
-    this.#cancel = () => {
-      stopRevocation();
-      stopExpiry();
-      stopTrust?.();
-    };
   }
 
   #fail(failure: TunnelFailure): void {

@@ -14,7 +14,7 @@ import { ClientConnection, type ClientEvents } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { innerFailure, noRoomFailure, type TunnelFailure } from "./failure.ts";
 import type { Loop } from "./loop.ts";
-import { OpeningTunnel, SINGLE_ATTEMPT, type TunnelEvents } from "./opening_tunnel.ts";
+import { type OpeningPhase, OpeningTunnel, SINGLE_ATTEMPT, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
 import type { NestedRequest } from "./tunnel_request.ts";
@@ -45,6 +45,11 @@ export class NestedTunnel implements ClientEvents {
     this.#connection = new ClientConnection(parts.loop, peer, parts.settings, parts.peers, this);
   }
 
+  /** The outer tunnel counts as a part of connecting. */
+  get phase(): OpeningPhase {
+    return this.#inner?.phase ?? (this.#connection.isHandshaking ? "handshaking" : "connecting");
+  }
+
   /** Events may come before this returns. */
   start(requestOuter: (events: TunnelEvents) => OpeningTunnel): void {
     this.#outer = requestOuter({
@@ -57,7 +62,7 @@ export class NestedTunnel implements ClientEvents {
    * Gives up what is under way: no event follows. After the handover: the stream has ended, and with it the connection
    * that was made for it. Idempotent.
    */
-  close(): void {
+  abort(): void {
     this.#settled = true;
     this.#outer?.abort();
     this.#inner?.abort();
@@ -101,7 +106,7 @@ export class NestedTunnel implements ClientEvents {
 
   #fail(failure: TunnelFailure): void {
     if (this.#settled) return;
-    this.close();
+    this.abort();
     this.#events.onTunnelFailure(failure);
   }
 }

@@ -29,10 +29,19 @@ export interface TunnelPlacement {
   placeAgain(): boolean;
   /** Called once, when the tunnel waits for nothing any more. */
   onSettled(): void;
+  /** Whether a connection that the tunnel may get is in its TLS handshake. */
+  isHandshaking(): boolean;
 }
 
+/** How far a CONNECT has come: TCP, TLS, or sent and not answered. */
+export type OpeningPhase = "connecting" | "handshaking" | "requesting";
+
 /** For a tunnel that has a connection of its own: it is requested once. */
-export const SINGLE_ATTEMPT: TunnelPlacement = { placeAgain: () => false, onSettled() {} };
+export const SINGLE_ATTEMPT: TunnelPlacement = {
+  placeAgain: () => false,
+  onSettled() {},
+  isHandshaking: () => false,
+};
 
 /** How long a peer that has sent GOAWAY may leave a request unanswered. */
 const GOAWAY_TIMEOUT: Millis = 1000;
@@ -65,6 +74,11 @@ export class OpeningTunnel implements StreamHandler {
     this.#headers = headers;
     this.#events = events;
     this.#placement = placement;
+  }
+
+  get phase(): OpeningPhase {
+    if (this.#stream !== null) return "requesting";
+    return this.#placement.isHandshaking() ? "handshaking" : "connecting";
   }
 
   /** Sends the request on `connection`. False: the connection takes no more streams. */

@@ -27,7 +27,7 @@ interface Entry {
   readonly key: string;
   readonly connections: ClientConnection[];
   readonly waiting: Set<OpeningTunnel>;
-  connecting: number;
+  readonly connecting: Set<ClientConnection>;
   /** Set while there are several connections. */
   surplusTimer: Timer | null;
 }
@@ -70,12 +70,13 @@ export class Pool {
         return true;
       },
       onSettled: () => this.#entries.get(key)?.waiting.delete(tunnel),
+      isHandshaking: () => this.#entries.get(key)?.connecting.values().some((other) => other.isHandshaking) ?? false,
     });
     this.#place(tunnel, key, request);
     return tunnel;
   }
 
-  /** The same through a second tunnel inside the first, which is not shared. `close` the result in every case. */
+  /** The same through a second tunnel inside the first, which is not shared. `abort` the result in every case. */
   requestNested(request: NestedRequest, events: TunnelEvents): NestedTunnel {
     const parts = { loop: this.#loop, credentials: this.#credentials, settings: this.#settings, peers: this.#peers };
     const tunnel = new NestedTunnel(parts, request, events);
@@ -88,7 +89,7 @@ export class Pool {
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
     entry.waiting.add(tunnel);
-    if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
+    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreams) this.#connect(entry, request);
   }
 
   /** Sends GOAWAY on all connections, some in each turn; they end with their last stream. */
@@ -131,7 +132,7 @@ export class Pool {
   #entry(key: string): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { key, connections: [], waiting: new Set(), connecting: 0, surplusTimer: null };
+      entry = { key, connections: [], waiting: new Set(), connecting: new Set(), surplusTimer: null };
       this.#entries.set(key, entry);
     }
     return entry;
@@ -152,18 +153,18 @@ export class Pool {
   }
 
   #connect(entry: Entry, request: TunnelRequest): void {
-    entry.connecting++;
     const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection, request),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
       onClosed: () => this.#gone(entry, connection),
     });
+    entry.connecting.add(connection);
     this.#all.add(connection);
     connection.start(this.#credentials, request.source);
   }
 
   #opened(entry: Entry, connection: ClientConnection, request: TunnelRequest): void {
-    entry.connecting--;
+    entry.connecting.delete(connection);
     this.#settings.onConnected?.(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
@@ -172,7 +173,7 @@ export class Pool {
       if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
     }
-    if (entry.waiting.size > entry.connecting * this.#settings.maxStreams) this.#connect(entry, request);
+    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreams) this.#connect(entry, request);
     if (this.#draining) connection.drain();
   }
 
@@ -181,7 +182,7 @@ export class Pool {
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {
-      entry.connecting--;
+      entry.connecting.delete(connection);
       entry.waiting.clear();
     }
     this.#gone(entry, connection);
@@ -203,7 +204,7 @@ export class Pool {
       entry.surplusTimer?.cancel();
       entry.surplusTimer = null;
     }
-    if (entry.connections.length === 0 && entry.connecting === 0 && entry.waiting.size === 0) {
+    if (entry.connections.length === 0 && entry.connecting.size === 0 && entry.waiting.size === 0) {
       if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
     }
   }

@@ -1,6 +1,6 @@
 /** A pod's live connections as `/config_dump` shows them (`docs/spec/dataplane.md` 5.2). */
 import { formatAddress } from "../net/address.ts";
-import type { Connections, InboundConnection, OutboundWay } from "./connections.ts";
+import type { Connections, LiveCall, OutboundWay } from "./connections.ts";
 
 export interface DumpedConnection {
   /** `ip:port`, like the others. */
@@ -30,10 +30,10 @@ export function dumpConnections(all: readonly Connections[]): DumpedConnections 
   return { inbound: [...inbound.values()], outbound };
 }
 
-function inboundEntry({ call, forwardedHost }: InboundConnection): DumpedConnection {
+function inboundEntry({ call, forwardedHost }: LiveCall): DumpedConnection {
   return {
     src: formatAddress(call.source),
-    originalDst: forwardedHost ?? null,
+    originalDst: forwardedHost,
     actualDst: formatAddress(call.target),
     protocol: call.identity === null ? "TCP" : "HBONE",
   };

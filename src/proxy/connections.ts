@@ -17,10 +17,24 @@ import { Unproven } from "./unproven.ts";
 export interface LiveConnection {
   /** Its number in {@link Connections}, which alone sets it; 0 at first. */
   registration: number;
+  /** Whether it is an accepted socket of its own, not a stream of another connection. */
+  readonly isSocket: boolean;
+  /**
+   * The call of an application of the pod, to which changes of policies apply; null: none, or not evaluated yet.
+   * {@link Connections} puts in the workload as it is now, with the policies it names.
+   */
+  call: Call | null;
+  /** Outbound, once it is known: for dumps. */
+  readonly way: OutboundWay | null;
+  /** Inbound, the service that the client named: for dumps. */
+  readonly forwardedHost: string | null;
   /** Ends at once. `message` for the log, null: a drain. */
   cut(message: string | null): void;
-  /** Outbound, once it is known: for dumps. */
-  readonly way?: OutboundWay | null;
+}
+
+/** A connection with a call. */
+export interface LiveCall extends LiveConnection {
+  call: Call;
 }
 
 export interface OutboundWay {
@@ -32,13 +46,6 @@ export interface OutboundWay {
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
 }
 
-export interface InboundConnection extends LiveConnection {
-  /** {@link Connections} puts in the workload as it is now, with the policies it names. */
-  call: Call;
-  /** The service that the client named, for dumps. */
-  readonly forwardedHost?: string | null;
-}
-
 /** Who is asked about live connections when policies or their workload change. */
 export interface Reassessment {
   stillAllows(call: Call): boolean;
@@ -46,15 +53,9 @@ export interface Reassessment {
   onCut(call: Call): void;
 }
 
-class Entry {
-  isSocket = false;
-  inbound: InboundConnection | null = null;
-  constructor(readonly connection: LiveConnection) {}
-}
-
 export class Connections {
   /** By registration, so in the order of their coming. */
-  readonly #entries = new NumberMap<Entry>();
+  readonly #connections = new NumberMap<LiveConnection>();
   #lastRegistration = 0;
   readonly #socketGauge: { value: number };
   readonly #unsubscribe: () => void;
@@ -78,45 +79,42 @@ export class Connections {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#connections.size;
   }
 
   /** Admitted or asked about, in the order of their coming. */
-  *inbound(): Generator<InboundConnection> {
-    for (const { inbound } of this.#entries.values()) if (inbound !== null) yield inbound;
+  *inbound(): Generator<LiveCall> {
+    for (const connection of this.#connections.values()) if (hasCall(connection)) yield connection;
   }
 
   *outbound(): Generator<OutboundWay> {
-    for (const { connection } of this.#entries.values()) if (connection.way) yield connection.way;
+    for (const { way } of this.#connections.values()) if (way !== null) yield way;
   }
 
   add(connection: LiveConnection): void {
-    this.#register(connection);
-  }
-
-  /** The same for one that is an accepted socket of its own, not a stream of another one. */
-  addSocket(connection: LiveConnection): void {
-    this.#register(connection).isSocket = true;
-    this.#socketGauge.value++;
-  }
-
-  /** Adds to {@link add} that policy changes are applied to it. */
-  addInbound(connection: InboundConnection): void {
-    const entry = this.#entries.get(connection.registration);
-    if (entry?.connection === connection) entry.inbound = connection;
+    // After two thousand million others the numbers begin again, among those that have lived as long.
+    do this.#lastRegistration = (this.#lastRegistration % 0x7fffffff) + 1; while (
+      this.#connections.has(this.#lastRegistration)
+    );
+    connection.registration = this.#lastRegistration;
+    this.#connections.set(connection.registration, connection);
+    if (connection.isSocket) this.#socketGauge.value++;
+    if (this.#toCut !== null) {
+      this.#toCut.push(connection);
+      this.#latecomers++;
+    }
   }
 
   remove(connection: LiveConnection): void {
-    const entry = this.#entries.get(connection.registration);
-    if (entry?.connection !== connection) return;
-    this.#entries.delete(connection.registration);
-    if (entry.isSocket) this.#socketGauge.value--;
-    if (this.#entries.size === 0) this.#onEmpty?.();
+    if (!this.#has(connection)) return;
+    this.#connections.delete(connection.registration);
+    if (connection.isSocket) this.#socketGauge.value--;
+    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
   /** Calls back once, when no connection is left; at once where there is none. */
   whenEmpty(then: () => void): void {
-    if (this.#entries.size === 0) return then();
+    if (this.#connections.size === 0) return then();
     this.#onEmpty = () => {
       this.#onEmpty = null;
       then();
@@ -129,7 +127,7 @@ export class Connections {
    */
   cutAll(rounds: Rounds): void {
     if (this.#toCut !== null) return;
-    this.#toCut = this.#entries.values().map(({ connection }) => connection);
+    this.#toCut = this.#connections.values();
     const connections = this.#toCut;
     const task: TurnTask = { runTurn: () => this.#cutSome(connections, () => rounds.add(task)) };
     rounds.take(task);
@@ -137,8 +135,8 @@ export class Connections {
 
   /** Cuts the connections that exist now, some in each turn, in the order of {@link cutAll}. */
   cutPresent(rounds: Rounds): void {
-    inPortions(rounds, this.#entries.values().map(({ connection }) => connection).reverse(), (connection) => {
-      if (this.#entries.get(connection.registration)?.connection === connection) connection.cut(null);
+    inPortions(rounds, this.#connections.values().reverse(), (connection) => {
+      if (this.#has(connection)) connection.cut(null);
     });
   }
 
@@ -147,7 +145,7 @@ export class Connections {
     this.#latecomers = 0;
     for (let next = connections.pop(); next !== undefined; next = connections.pop()) {
       // It may have ended by itself since.
-      if (this.#entries.get(next.registration)?.connection === next) {
+      if (this.#has(next)) {
         next.cut(null);
         most--;
       }
@@ -160,24 +158,13 @@ export class Connections {
     this.#unsubscribe();
   }
 
-  #register(connection: LiveConnection): Entry {
-    // After two thousand million others the numbers begin again, among those that have lived as long.
-    do this.#lastRegistration = (this.#lastRegistration % 0x7fffffff) + 1; while (
-      this.#entries.has(this.#lastRegistration)
-    );
-    const entry = new Entry(connection);
-    connection.registration = this.#lastRegistration;
-    this.#entries.set(connection.registration, entry);
-    if (this.#toCut !== null) {
-      this.#toCut.push(connection);
-      this.#latecomers++;
-    }
-    return entry;
+  #has(connection: LiveConnection): boolean {
+    return this.#connections.get(connection.registration) === connection;
   }
 
-  #reassess(concerned: (connection: InboundConnection) => boolean, { stillAllows, onCut }: Reassessment): void {
-    for (const { inbound: connection } of this.#entries.values()) {
-      if (connection === null || !this.#entries.has(connection.registration)) continue;
+  #reassess(concerned: (connection: LiveCall) => boolean, { stillAllows, onCut }: Reassessment): void {
+    for (const connection of this.#connections.values()) {
+      if (!hasCall(connection) || !this.#has(connection)) continue;
       if (!concerned(connection) || stillAllows(connection.call)) continue;
       onCut(connection.call);
       connection.cut(POLICY_CHANGED);
@@ -185,8 +172,12 @@ export class Connections {
   }
 }
 
+function hasCall(connection: LiveConnection): connection is LiveCall {
+  return connection.call !== null;
+}
+
 /** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
-function renew(connection: InboundConnection, state: MeshState): boolean {
+function renew(connection: LiveCall, state: MeshState): boolean {
   const { destination } = connection.call;
   const current = successorOf(destination, state);
   if (current === null || current === destination) return false;

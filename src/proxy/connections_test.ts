@@ -10,7 +10,7 @@ import { Rounds } from "../net/rounds.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import { makeLoop } from "../hbone/loop.ts";
 import { HostNetwork } from "../hbone/testkit/network.ts";
-import { Connections, type InboundConnection } from "./connections.ts";
+import { Connections, type LiveCall } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
 
@@ -22,14 +22,16 @@ const call = (port: number): Call => ({
   target: socket(`10.0.0.2:${port}`),
 });
 
-class Live implements InboundConnection {
+class Live implements LiveCall {
   registration = 0;
+  readonly isSocket = false;
+  readonly way = null;
+  readonly forwardedHost = null;
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};
 
   constructor(readonly connections: Connections, public call: Call) {
     connections.add(this);
-    connections.addInbound(this);
   }
 
   cut(message: string | null): void {

@@ -1,13 +1,30 @@
-/** What copying tells the outside: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
+/** What a copy reports to its owner: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { isTakenBack } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
+import type { EndedBy } from "./phase.ts";
 
+/** Counts bytes as they leave the proxy. */
 export interface CopyMeter {
-  /** Bytes from the application's socket into the stream (or from downstream to upstream between sockets). */
-  up(bytes: number): void;
-  down(bytes: number): void;
+  /** Bytes written towards the server. */
+  addReceived(bytes: number): void;
+  /** Bytes written towards the client. */
+  addSent(bytes: number): void;
+}
+
+/** Bytes that flow both ways between two sides. */
+export interface Copy {
+  /** One side has sent its end, and not yet both. */
+  readonly isHalfClosed: boolean;
+  /** Resets both sides. The owner is not notified. */
+  cut(): void;
+}
+
+/** Whoever started a {@link Copy}. */
+export interface CopyOwner {
+  /** Called once: both sides have ended, or one has failed. Not called after a cut. */
+  onCopied(outcome: CopyOutcome, by: EndedBy): void;
 }
 
 /** Null: success. Text: the error to log; {@link copyFailure} has its flag. */

@@ -95,7 +95,8 @@ Deno.test("double HBONE: the gateway dies", () => {
 
 Deno.test("double HBONE: the gateway resets the outer stream", () => {
   const { bed, error } = cutOff(({ gateway }) => gateway.cut());
-  const text = "the outer tunnel was reset: stream no longer needed";
+  const text = "the outer tunnel was reset: " +
+    "connection established in response to a CONNECT request was reset or abnormally closed";
   assert.equal(error, `while closing connection: send: io error: stream closed because of a broken pipe: ${text}`);
   bed.assertClean();
 });

@@ -13,9 +13,10 @@ const PORTION = 16;
 export interface PendingDial {
   /** Its number in `Connections`, which is in order of arrival. */
   readonly registration: number;
-  readonly call: Call;
+  /** Set before the application is dialled. */
+  readonly call: Call | null;
   /** Ends the dial and notifies the caller. `why` is appended to `connection failed: `. */
-  giveWay(why: string): void;
+  evict(why: string): void;
 }
 
 export class PendingDials {
@@ -45,18 +46,18 @@ export class PendingDials {
       `${held.length} of them for ${holder}`;
     for (const dial of held.slice(0, Math.min(PORTION, Math.ceil(held.length / 2)))) {
       this.#dials.delete(dial.registration);
-      dial.giveWay(why);
+      dial.evict(why);
     }
   }
 }
 
 /** The identity, or the address of a plain connection. */
-function callerOf({ call: { identity, source } }: PendingDial): string {
-  return identity ?? source.ip;
+function callerOf({ call }: PendingDial): string {
+  return call!.identity ?? call!.source.ip;
 }
 
-function portOf({ call: { target } }: PendingDial): number {
-  return target.port;
+function portOf({ call }: PendingDial): number {
+  return call!.target.port;
 }
 
 function largest<K>(dials: readonly PendingDial[], keyOf: (dial: PendingDial) => K): { key: K; dials: PendingDial[] } {

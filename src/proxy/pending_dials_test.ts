@@ -14,7 +14,7 @@ class Dial implements PendingDial {
     this.call = { identity, source, target } as Call;
   }
 
-  giveWay(why: string): void {
+  evict(why: string): void {
     this.why = why;
   }
 }

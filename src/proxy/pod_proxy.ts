@@ -10,7 +10,7 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
 import { type Component, drainConnections, type DrainMode } from "./drain.ts";
-import { InboundTunnel } from "./inbound_tunnel.ts";
+import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -150,13 +150,13 @@ export class PodProxy {
   }
 
   #listenInbound(at: ListenAt): void {
-    const tunnels = new Set<InboundTunnel>();
+    const peers = new Set<InboundConnection>();
     this.#listen("inbound", at, (accepted, context) => {
-      const tunnel: InboundTunnel = new InboundTunnel(context, accepted.duplex, () => tunnels.delete(tunnel));
-      tunnels.add(tunnel);
-      tunnel.start();
+      const peer: InboundConnection = new InboundConnection(context, accepted.duplex, () => peers.delete(peer));
+      peers.add(peer);
+      peer.start();
     }, () => {
-      inPortions(this.#parts.loop.rounds, [...tunnels], (tunnel) => tunnel.drain());
+      inPortions(this.#parts.loop.rounds, [...peers], (peer) => peer.drain());
     });
   }
 

@@ -7,82 +7,111 @@ import type { Loop } from "../hbone/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
-import { type CopyMeter, type CopyOutcome, socketFailure } from "./copy.ts";
+import { type Copy, type CopyMeter, type CopyOutcome, type CopyOwner, socketFailure } from "./copy.ts";
+import type { EndedBy } from "./phase.ts";
 
-export class Relay {
+/** Plain TCP between a client (`downstream`) and a server (`upstream`). */
+export class Relay implements Copy {
+  readonly #downstream: Duplex;
+  readonly #upstream: Duplex;
+  readonly #owner: CopyOwner;
   readonly #up: Direction;
   readonly #down: Direction;
-  #done = false;
+  #isDone = false;
+  /** Whose end came first. */
+  #endedBy: EndedBy | null = null;
 
-  constructor(
-    loop: Loop,
-    private readonly downstream: Duplex,
-    private readonly upstream: Duplex,
-    meter: CopyMeter,
-    private readonly onDone: (outcome: CopyOutcome) => void,
-  ) {
-    this.#up = new Direction(loop, downstream, upstream, (count) => meter.up(count), this);
-    this.#down = new Direction(loop, upstream, downstream, (count) => meter.down(count), this);
+  constructor(loop: Loop, downstream: Duplex, upstream: Duplex, meter: CopyMeter, owner: CopyOwner) {
+    this.#downstream = downstream;
+    this.#upstream = upstream;
+    this.#owner = owner;
+    this.#up = new Direction(loop, downstream, upstream, meter, true, this);
+    this.#down = new Direction(loop, upstream, downstream, meter, false, this);
+    this.#up.opposite = this.#down;
+    this.#down.opposite = this.#up;
   }
 
+  /** Takes over both sockets. */
   start(): void {
-    this.downstream.start(sinkOf(this.#up, this.#down, (ending) => this.failed(ending, this.downstream)));
-    this.upstream.start(sinkOf(this.#down, this.#up, (ending) => this.failed(ending, this.upstream)));
+    this.#downstream.start(this.#up);
+    this.#upstream.start(this.#down);
     this.#up.copy();
     this.#down.copy();
   }
 
-  /** Cuts both ends; `onDone` is not called. */
+  get isHalfClosed(): boolean {
+    return !this.#isDone && this.#endedBy !== null;
+  }
+
   cut(): void {
-    if (this.#done) return;
-    this.#done = true;
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.#closeBoth(true);
   }
 
-  /** One direction has delivered everything. */
-  ended(): void {
-    if (this.#up.isOver && this.#down.isOver) this.#finish(null, false);
+  /** One direction has delivered everything. `by`: the side that it came from. */
+  ended(by: EndedBy): void {
+    this.#endedBy ??= by;
+    if (this.#up.isOver && this.#down.isOver) this.#finish(null, this.#endedBy, false);
   }
 
-  /** What was cut off must not look like an end, unless upstream had said everything: then that is delivered. */
+  /** A side that was cut off must not look ended, unless the server had sent everything: then that is delivered. */
   failed(ending: Ending, socket: Duplex): void {
-    const answered = socket === this.upstream && this.#down.isOver;
-    this.#finish(socketFailure(ending, socket === this.downstream), !answered);
+    const isClient = socket === this.#downstream;
+    const answered = !isClient && this.#down.isOver;
+    this.#finish(socketFailure(ending, isClient), isClient ? "client" : "server", !answered);
   }
 
   get isDone(): boolean {
-    return this.#done;
+    return this.#isDone;
   }
 
-  #finish(outcome: CopyOutcome, reset: boolean): void {
-    if (this.#done) return;
-    this.#done = true;
+  #finish(outcome: CopyOutcome, by: EndedBy, reset: boolean): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.#closeBoth(reset);
-    this.onDone(outcome);
+    this.#owner.onCopied(outcome, by);
   }
 
   #closeBoth(reset: boolean): void {
-    this.downstream.close(reset);
-    this.upstream.close(reset);
+    this.#downstream.close(reset);
+    this.#upstream.close(reset);
   }
 }
 
-function sinkOf(reads: Direction, writes: Direction, onFailure: (ending: Ending) => void): DuplexSink {
-  return { onReadable: () => reads.copy(), onWritable: () => writes.drain(), onFailure };
-}
-
-class Direction implements TurnTask {
+/** Bytes from one socket to the other one. The user of the socket that it reads from. */
+class Direction implements DuplexSink, TurnTask {
+  readonly #loop: Loop;
+  readonly #from: Duplex;
+  readonly #to: Duplex;
+  readonly #meter: CopyMeter;
+  readonly #isUp: boolean;
+  readonly #relay: Relay;
   readonly #pending: PendingBytes;
+  /** Writes to the socket that this one reads from. */
+  opposite!: Direction;
   isOver = false;
 
-  constructor(
-    private readonly loop: Loop,
-    private readonly from: Duplex,
-    private readonly to: Duplex,
-    private readonly count: (bytes: number) => void,
-    private readonly relay: Relay,
-  ) {
+  constructor(loop: Loop, from: Duplex, to: Duplex, meter: CopyMeter, isUp: boolean, relay: Relay) {
+    this.#loop = loop;
+    this.#from = from;
+    this.#to = to;
+    this.#meter = meter;
+    this.#isUp = isUp;
+    this.#relay = relay;
     this.#pending = new PendingBytes(loop.blocks);
+  }
+
+  onReadable(): void {
+    this.copy();
+  }
+
+  onWritable(): void {
+    this.opposite.drain();
+  }
+
+  onFailure(ending: Ending): void {
+    this.#relay.failed(ending, this.#from);
   }
 
   runTurn(): void {
@@ -90,42 +119,48 @@ class Direction implements TurnTask {
   }
 
   copy(): void {
-    const { input, network } = this.loop;
+    const { input, network } = this.#loop;
     for (let reads = READS_PER_TURN; reads > 0; reads--) {
-      if (this.relay.isDone || this.isOver || this.#pending.length > 0) return;
-      if (!this.from.readable && !this.from.ended) return;
-      const count = this.from.ended ? 0 : this.from.read(input);
-      if (count === FAILED) return this.relay.failed(this.from.failure!, this.from);
+      if (this.#relay.isDone || this.isOver || this.#pending.length > 0) return;
+      if (!this.#from.readable && !this.#from.ended) return;
+      const count = this.#from.ended ? 0 : this.#from.read(input);
+      if (count === FAILED) return this.#relay.failed(this.#from.failure!, this.#from);
       if (count > 0 && !this.#forward(input, count)) return;
-      if (this.from.ended) return this.#end();
+      if (this.#from.ended) return this.#end();
     }
     network.nextTurn(this);
   }
 
   /** The other side can take more. */
   drain(): void {
-    if (this.relay.isDone || this.#pending.length === 0) return;
-    const taken = this.#pending.writeTo(this.to);
-    if (taken === FAILED) return this.relay.failed(this.to.failure!, this.to);
-    this.count(taken);
+    if (this.#relay.isDone || this.#pending.length === 0) return;
+    const taken = this.#pending.writeTo(this.#to);
+    if (taken === FAILED) return this.#relay.failed(this.#to.failure!, this.#to);
+    this.#count(taken);
     if (this.#pending.length === 0) this.copy();
   }
 
+  /** False: the other side did not take all of it. */
   #forward(input: Uint8Array, count: number): boolean {
-    const taken = this.to.write(input.subarray(0, count), this.from.ended);
+    const taken = this.#to.write(input.subarray(0, count), this.#from.ended);
     if (taken === FAILED) {
-      this.relay.failed(this.to.failure!, this.to);
+      this.#relay.failed(this.#to.failure!, this.#to);
       return false;
     }
-    if (taken > 0) this.count(taken);
+    if (taken > 0) this.#count(taken);
     this.#pending.add(input, taken, count);
     return taken === count;
   }
 
+  #count(bytes: number): void {
+    if (this.#isUp) this.#meter.addReceived(bytes);
+    else this.#meter.addSent(bytes);
+  }
+
   #end(): void {
     this.isOver = true;
-    // Closing both, when this was the last direction, sends the FIN too.
-    this.relay.ended();
-    if (!this.relay.isDone) this.to.end();
+    // When this was the last direction, closing both sockets sends the FIN too.
+    this.#relay.ended(this.#isUp ? "client" : "server");
+    if (!this.#relay.isDone) this.#to.end();
   }
 }

@@ -7,6 +7,7 @@ import type { Duplex, Ending } from "../net/duplex.ts";
 import { MemoryNetwork, type MemoryNetworkOptions } from "../net/testkit/memory_network.ts";
 import { pattern } from "../h2/testkit/pair.ts";
 import type { CopyOutcome } from "./copy.ts";
+import type { EndedBy } from "./phase.ts";
 import { Relay } from "./relay.ts";
 
 interface Bed {
@@ -20,6 +21,7 @@ interface Bed {
   up: number;
   down: number;
   outcomes: CopyOutcome[];
+  endedBy: EndedBy | null;
 }
 
 function bed(
@@ -32,9 +34,17 @@ function bed(
   const [far, serverEnd] = network.pair(options);
   const client = new TestSocket(network, clientEnd), server = new TestSocket(network, serverEnd);
   before(client, server);
-  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[] };
-  const meter = { up: (n: number) => void (counts.up += n), down: (n: number) => void (counts.down += n) };
-  const relay = new Relay(loop, near, far, meter, (outcome) => counts.outcomes.push(outcome));
+  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], endedBy: null as EndedBy | null };
+  const meter = {
+    addReceived: (count: number) => void (counts.up += count),
+    addSent: (count: number) => void (counts.down += count),
+  };
+  const relay = new Relay(loop, near, far, meter, {
+    onCopied: (outcome, by) => {
+      counts.outcomes.push(outcome);
+      counts.endedBy = by;
+    },
+  });
   relay.start();
   network.runUntilIdle();
   return Object.assign(counts, { network, client, server, near, far, relay });
@@ -164,4 +174,16 @@ Deno.test("relay: cut ends both with RST and says nothing", () => {
   here.relay.cut();
   here.network.runUntilIdle();
   assert.deepEqual([here.client.fate, here.server.fate, here.outcomes], ["reset", "reset", []]);
+});
+
+Deno.test("relay: it is half-closed between the two ends, and ended by whoever ended first", () => {
+  for (const [first, second] of [["client", "server"], ["server", "client"]] as const) {
+    const here = bed();
+    here[first].end();
+    here.network.runUntilIdle();
+    assert.deepEqual([here.relay.isHalfClosed, here.endedBy], [true, null]);
+    here[second].end();
+    here.network.runUntilIdle();
+    assert.deepEqual([here.relay.isHalfClosed, here.endedBy], [false, first]);
+  }
 });

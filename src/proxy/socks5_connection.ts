@@ -31,6 +31,10 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #negotiation = new Socks5Negotiation();
   readonly #timer: Timer;
   registration = 0;
+  readonly isSocket = true;
+  readonly call = null;
+  readonly way = null;
+  readonly forwardedHost = null;
   /** Nothing is read while a name is resolved. */
   #resolving: Resolving | null = null;
   #done = false;
@@ -40,7 +44,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#pool = pool;
     this.#client = client;
     this.#timer = context.loop.network.after(NEGOTIATION_TIMEOUT, () => this.#tooSlow());
-    context.connections.addSocket(this);
+    context.connections.add(this);
   }
 
   start(): void {

@@ -18,18 +18,19 @@ import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { READS_PER_TURN } from "../hbone/portions.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
-import type { CopyMeter, CopyOutcome } from "./copy.ts";
+import type { Copy, CopyMeter, CopyOutcome, CopyOwner } from "./copy.ts";
 import { socketFailure, streamFailure } from "./copy.ts";
+import type { EndedBy } from "./phase.ts";
 
 const NO_PARTS = new Int32Array(0);
 
-export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
+export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   readonly #loop: Loop;
   readonly #socket: Duplex;
   readonly #stream: Stream;
   readonly #meter: CopyMeter;
   readonly #socketIsDownstream: boolean;
-  readonly #onDone: (outcome: CopyOutcome) => void;
+  readonly #owner: CopyOwner;
   #pending: PendingBytes | null = null;
   // Parts of the input buffer lent to this stream in this pass.
   #lent: Uint8Array | null = null;
@@ -40,6 +41,8 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
   #peerEnded = false;
   #waitsForRoom = false;
   #done = false;
+  /** Whose end came first. */
+  #endedBy: EndedBy | null = null;
   /** What to report once the rest has been delivered. */
   #outcome: CopyOutcome = null;
 
@@ -50,14 +53,14 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     stream: Stream,
     meter: CopyMeter,
     socketIsDownstream: boolean,
-    onDone: (outcome: CopyOutcome) => void,
+    owner: CopyOwner,
   ) {
     this.#loop = loop;
     this.#socket = socket;
     this.#stream = stream;
     this.#meter = meter;
     this.#socketIsDownstream = socketIsDownstream;
-    this.#onDone = onDone;
+    this.#owner = owner;
   }
 
   /**
@@ -68,16 +71,20 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     this.#socket.start(this);
     this.#stream.handler = this;
     this.#pending = early;
-    this.#peerEnded = earlyEnd;
+    if (earlyEnd) this.onEnd();
     if (early !== null || earlyEnd) this.onWritable();
     this.#pump();
   }
 
-  /** Cuts both ends: policy, revocation, forced drain. `onDone` is not called. */
+  get isHalfClosed(): boolean {
+    return !this.#done && (this.#upEnded || this.#peerEnded);
+  }
+
+  /** The peer's proxy resets its application for this code; CANCEL would be a clean end (RFC 9113 §8.5). */
   cut(): void {
     if (this.#done) return;
     this.#done = true;
-    this.#stream.reset(ErrorCode.CANCEL);
+    this.#stream.reset(ErrorCode.CONNECT_ERROR);
     this.#socket.close(true);
     this.#pending?.clear();
   }
@@ -112,6 +119,7 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
 
   onEnd(): void {
     this.#peerEnded = true;
+    this.#endedBy ??= this.#socketIsDownstream ? "server" : "client";
   }
 
   onFlush(): void {
@@ -146,7 +154,14 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
       return;
     }
     this.#socket.close(!clean || held);
-    this.#finish(outcome);
+    this.#finish(outcome, this.#resetBy(failure));
+  }
+
+  /** CONNECT_ERROR passes on that the application behind the peer's proxy has reset (RFC 9113 §8.5). */
+  #resetBy({ by, code }: H2Failure): EndedBy {
+    if (by === "us") return "us";
+    if (by !== "peer" || code !== ErrorCode.CONNECT_ERROR) return "peer";
+    return this.#socketIsDownstream ? "server" : "client";
   }
 
   /** Socket → stream. */
@@ -166,7 +181,7 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
         this.#stream.commit(count, ended);
         // Later ones are what was left of a bulk read, and say nothing.
         if (reads === READS_PER_TURN) portions.note(count);
-        if (count > 0) this.#meter.up(count);
+        if (count > 0) this.#countUp(count);
       }
       if (ended) return this.#endUp();
       if (!this.#socket.readable) return;
@@ -174,9 +189,15 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     this.#loop.network.nextTurn(this);
   }
 
+  #countUp(count: number): void {
+    if (this.#socketIsDownstream) this.#meter.addReceived(count);
+    else this.#meter.addSent(count);
+  }
+
   #endUp(): void {
     this.#upEnded = true;
-    if (this.#downEnded) this.#finish(null);
+    this.#endedBy ??= this.#socketIsDownstream ? "client" : "server";
+    if (this.#downEnded) this.#finish(null, this.#endedBy!);
   }
 
   /** Stream → socket. `last`: nothing comes after these parts, so FIN can ride on them. */
@@ -207,21 +228,22 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
   #left(count: number): void {
     if (count <= 0) return;
     this.#stream.release(count);
-    this.#meter.down(count);
+    if (this.#socketIsDownstream) this.#meter.addSent(count);
+    else this.#meter.addReceived(count);
   }
 
   #endDownIfDrained(): void {
     if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
     this.#downEnded = true;
     // Closing sends the FIN too, one call less.
-    if (this.#upEnded) this.#finish(this.#outcome);
+    if (this.#upEnded) this.#finish(this.#outcome, this.#endedBy!);
     else this.#socket.end();
   }
 
   #socketFailed(ending: Ending): void {
     if (this.#done) return;
     this.#stream.reset(this.#codeFor(ending));
-    this.#finish(socketFailure(ending, this.#socketIsDownstream));
+    this.#finish(socketFailure(ending, this.#socketIsDownstream), this.#socketIsDownstream ? "client" : "server");
   }
 
   #codeFor(ending: Ending): ErrorCode {
@@ -230,11 +252,11 @@ export class Tunnel implements DuplexSink, StreamHandler, TurnTask {
     return ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR;
   }
 
-  #finish(error: CopyOutcome): void {
+  #finish(outcome: CopyOutcome, by: EndedBy): void {
     if (this.#done) return;
     this.#done = true;
     this.#socket.close();
     this.#pending?.clear();
-    this.#onDone(error);
+    this.#owner.onCopied(outcome, by);
   }
 }

@@ -10,6 +10,7 @@ import { TestSocket } from "../hbone/testkit/socket.ts";
 import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { CopyOutcome } from "./copy.ts";
+import type { EndedBy } from "./phase.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Takes `room` bytes at most, in frames of 100 bytes. */
@@ -93,6 +94,7 @@ interface Bed {
   up: number;
   down: number;
   outcomes: CopyOutcome[];
+  endedBy: EndedBy | null;
 }
 
 interface BedOptions {
@@ -108,9 +110,18 @@ function bed({ bufferBytes = 65_536, downstream = false, early, earlyEnd = false
   const [socket, appEnd] = network.pair({ bufferBytes });
   const app = new TestSocket(network, appEnd);
   const stream = new FakeStream();
-  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[] };
-  const meter = { up: (n: number) => void (counts.up += n), down: (n: number) => void (counts.down += n) };
-  const tunnel = new Tunnel(loop, socket, stream, meter, downstream, (outcome) => counts.outcomes.push(outcome));
+  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], endedBy: null as EndedBy | null };
+  const countUp = (count: number) => void (counts.up += count),
+    countDown = (count: number) => void (counts.down += count);
+  const meter = downstream
+    ? { addReceived: countUp, addSent: countDown }
+    : { addReceived: countDown, addSent: countUp };
+  const tunnel = new Tunnel(loop, socket, stream, meter, downstream, {
+    onCopied: (outcome, by) => {
+      counts.outcomes.push(outcome);
+      counts.endedBy = by;
+    },
+  });
   const pending = new PendingBytes(new BlockPool());
   if (early !== undefined) pending.add(early, 0, early.length);
   tunnel.start(early === undefined ? null : pending, earlyEnd);
@@ -260,7 +271,7 @@ Deno.test("tunnel: cut resets both, says nothing, and is deaf afterwards", () =>
   stream.handler.onSendReady();
   stream.handler.onData(new Uint8Array(5), 0, 5);
   network.runUntilIdle();
-  assert.deepEqual([stream.resets, app.fate, here.outcomes], [[ErrorCode.CANCEL], "reset", []]);
+  assert.deepEqual([stream.resets, app.fate, here.outcomes], [[ErrorCode.CONNECT_ERROR], "reset", []]);
 });
 
 Deno.test("tunnel: both ends at once, in either order of events", () => {
@@ -271,5 +282,36 @@ Deno.test("tunnel: both ends at once, in either order of events", () => {
     if (first === "peer") here.app.end();
     here.network.runUntilIdle();
     assert.deepEqual([here.stream.sentEnd, here.app.fate, here.outcomes], [true, "fin", [null]]);
+  }
+});
+
+Deno.test("tunnel: who ended it, as the owner is notified", () => {
+  const ONE = pattern(1);
+  const ways: [name: string, end: (here: Bed) => void, outbound: EndedBy, inbound: EndedBy][] = [
+    [
+      "the socket first",
+      (here) => (here.app.end(), here.network.step(), here.stream.pass(ONE, [1], true)),
+      "client",
+      "server",
+    ],
+    ["the stream first", (here) => (here.stream.pass(ONE, [1], true), here.app.end()), "server", "client"],
+    ["the socket resets", ({ app }) => app.reset(), "client", "server"],
+    [
+      "the stream passes on a reset",
+      ({ stream }) => stream.broken({ code: ErrorCode.CONNECT_ERROR }),
+      "server",
+      "client",
+    ],
+    ["the peer cancels", ({ stream }) => stream.broken({ code: ErrorCode.CANCEL }), "peer", "peer"],
+    ["the connection is lost", ({ stream }) => stream.broken({ by: "transport" }), "peer", "peer"],
+    ["we end the connection", ({ stream }) => stream.broken({ by: "us" }), "us", "us"],
+  ];
+  for (const [name, end, outbound, inbound] of ways) {
+    for (const downstream of [true, false]) {
+      const here = bed({ downstream });
+      end(here);
+      here.network.runUntilIdle();
+      assert.equal(here.endedBy, downstream ? outbound : inbound, `${name}, ${downstream ? "outbound" : "inbound"}`);
+    }
   }
 });

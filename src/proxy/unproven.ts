@@ -21,7 +21,7 @@ export interface UnprovenPeer {
   /** Since when we have been waiting for this peer; null: it waits for us. */
   readonly peerSince: Millis | null;
   /** It has to make room for others. */
-  crowdedOut(): void;
+  evict(): void;
 }
 
 export class Unproven {
@@ -39,8 +39,8 @@ export class Unproven {
       if (this.#peers.size <= MOST || looks-- === 0) return;
       this.#peers.delete(oldest);
       const since = oldest.peerSince;
-      if (since !== null && now - since >= GRACE) oldest.crowdedOut();
-      else if (since === null && this.#peers.size >= MOST_WAITING) oldest.crowdedOut();
+      if (since !== null && now - since >= GRACE) oldest.evict();
+      else if (since === null && this.#peers.size >= MOST_WAITING) oldest.evict();
       else this.#peers.add(oldest);
     }
   }

@@ -6,7 +6,7 @@ class Peer implements UnprovenPeer {
 
   constructor(public peerSince: number | null) {}
 
-  crowdedOut(): void {
+  evict(): void {
     this.crowded = true;
   }
 }
@@ -17,22 +17,22 @@ function crowd(unproven: Unproven, count: number, now: number, peerSince: number
   return peers;
 }
 
-const crowdedOut = (peers: readonly Peer[]) => peers.filter(({ crowded }) => crowded).length;
+const evict = (peers: readonly Peer[]) => peers.filter(({ crowded }) => crowded).length;
 
 Deno.test("unproven: any number may come at once, and has its time", () => {
   const unproven = new Unproven();
   const peers = crowd(unproven, 5 * MOST, 0);
   peers.push(...crowd(unproven, MOST, GRACE - 1));
-  assert.equal(crowdedOut(peers), 0);
+  assert.equal(evict(peers), 0);
 });
 
 Deno.test("unproven: peers that have not answered in time are displaced, several for each new peer", () => {
   const unproven = new Unproven();
   const [first, second] = [crowd(unproven, MOST, 0), crowd(unproven, MOST, 1)];
   const newcomers = crowd(unproven, MOST / 4, GRACE);
-  assert.deepEqual([crowdedOut(first), crowdedOut(second), crowdedOut(newcomers)], [MOST, 0, 0]);
+  assert.deepEqual([evict(first), evict(second), evict(newcomers)], [MOST, 0, 0]);
   newcomers.push(...crowd(unproven, MOST, GRACE + 1));
-  assert.deepEqual([crowdedOut(second), crowdedOut(newcomers)], [MOST, 0]);
+  assert.deepEqual([evict(second), evict(newcomers)], [MOST, 0]);
 });
 
 Deno.test("unproven: a peer that waits for us is not displaced for that", () => {
@@ -40,14 +40,14 @@ Deno.test("unproven: a peer that waits for us is not displaced for that", () => 
   const waiting = crowd(unproven, MOST, 0, null);
   const silent = crowd(unproven, MOST, 0);
   crowd(unproven, MOST, 10 * GRACE);
-  assert.deepEqual([crowdedOut(waiting), crowdedOut(silent)], [0, MOST]);
+  assert.deepEqual([evict(waiting), evict(silent)], [0, MOST]);
 });
 
 Deno.test("unproven: the number of peers that wait for us is bounded too", () => {
   const unproven = new Unproven();
   const waiting = crowd(unproven, 2 * MOST_WAITING, 0, null);
   assert.ok(unproven.size <= MOST_WAITING, `${unproven.size} are held`);
-  assert.equal(crowdedOut(waiting.slice(-LATEST)), 0, "the latest of them stay");
+  assert.equal(evict(waiting.slice(-LATEST)), 0, "the latest of them stay");
 });
 
 const LATEST = 64;
@@ -57,8 +57,8 @@ Deno.test("unproven: who has proven itself or is gone takes no room", () => {
   const peers = crowd(unproven, MOST, 0);
   for (const peer of peers) unproven.delete(peer);
   const slow = crowd(unproven, MOST, 10);
-  assert.equal(crowdedOut(slow), 0);
+  assert.equal(evict(slow), 0);
   crowd(unproven, 1, 10 * GRACE);
-  assert.equal(crowdedOut(slow), 1);
-  assert.equal(crowdedOut(peers), 0);
+  assert.equal(evict(slow), 1);
+  assert.equal(evict(peers), 0);
 });

@@ -15,8 +15,11 @@ import { DEFAULT_SERVICE } from "../../mesh/model/defaults.ts";
 import { type GatewayAddress, namespacedHostname, type Service, workloadUid } from "../../mesh/model/model.ts";
 import { parseIp, type SocketAddress } from "../../net/address.ts";
 import type { MemoryNetworkOptions } from "../../net/testkit/memory_network.ts";
+import type { CopyMeter } from "../../proxy/copy.ts";
 import { Tunnel } from "../../proxy/tunnel.ts";
 import { at, echo, type NodeOptions, Testbed, type TestNode, workloadAt } from "./testbed.ts";
+
+const UNMETERED: CopyMeter = { addReceived() {}, addSent() {} };
 
 export const CLIENT = "10.0.0.1", SERVER = "10.1.0.2", GATEWAY = "10.1.0.9", VIP = "10.10.0.1";
 export const SERVER_ID = "spiffe://cluster.local/ns/default/sa/echo";
@@ -68,7 +71,7 @@ export class TestGateway {
     for (const connection of this.connections) connection.close();
   }
 
-  /** Cuts all outer tunnels, with RST_STREAM(CANCEL). */
+  /** Cuts all outer tunnels, with RST_STREAM(CONNECT_ERROR). */
   cut(): void {
     for (const tunnel of this.tunnels) tunnel.cut();
     this.tunnels.clear();
@@ -85,8 +88,8 @@ export class TestGateway {
     const dial = this.host.dial(this.onward, {}, {
       onConnect: (socket) => {
         stream.respond([[":status", "200"]], false);
-        const done = () => this.tunnels.delete(tunnel);
-        const tunnel: Tunnel = new Tunnel(loop, socket, stream, { up() {}, down() {} }, false, done);
+        const owner = { onCopied: () => void this.tunnels.delete(tunnel) };
+        const tunnel: Tunnel = new Tunnel(loop, socket, stream, UNMETERED, false, owner);
         this.tunnels.add(tunnel);
         tunnel.start();
       },

@@ -1,0 +1,69 @@
+/**
+ * What all calls of the pod's applications have in common, as CONNECT streams of peers and as plain connections:
+ * policies, and the dial of the application within a budget.
+ */
+import type { Call, Verdict } from "../mesh/policy/authorize.ts";
+import type { InboundRoute } from "../mesh/resolve/inbound.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Duplex, Ending } from "../net/duplex.ts";
+import type { DialEvents } from "../net/network.ts";
+import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
+import type { PendingDial } from "./pending_dials.ts";
+import type { EndedBy } from "./phase.ts";
+import { PodConnection } from "./pod_connection.ts";
+
+/** A call of an application of the pod. */
+export abstract class InboundCall extends PodConnection implements PendingDial, DialEvents {
+  protected override get direction(): "inbound" {
+    return "inbound";
+  }
+
+  onConnect(application: Duplex): void {
+    this.context.connections.pendingDials.delete(this);
+    this.enter("open", null);
+    this.connected(application);
+  }
+
+  onDialFailure(ending: Ending): void {
+    this.#notConnected(ending.message, "server");
+  }
+
+  evict(why: string): void {
+    this.#notConnected(why, "us");
+  }
+
+  /** The application has accepted. Sets the copy and starts it. */
+  protected abstract connected(application: Duplex): void;
+
+  /** Ends the call with an error that its caller is told by `status` where it speaks HTTP. */
+  protected abstract fail(status: "401" | "503", failure: ConnectionFailure, by: EndedBy): void;
+
+  /** Evaluates policies. Changes of policies apply to the call from now on, so that none is missed in between. */
+  protected authorize(call: Call): Verdict {
+    this.enter("authorizing", null);
+    this.call = call;
+    return this.context.admission.judge(call, this.context.log);
+  }
+
+  protected deny({ message }: Verdict): void {
+    this.fail("401", { flag: "DENY", message: message! }, "us");
+  }
+
+  /** `caller`: the address to dial from where applications are to see that of their caller. */
+  protected dial(route: InboundRoute, caller: SocketAddress): void {
+    const { settings, loop, connections } = this.context;
+    const source = route.overLoopback ? route.dial.ip : settings.originalSource ? caller.ip : null;
+    const options = source === null ? settings.dial : { ...settings.dial, source: { ip: source, port: 0 } };
+    this.enter("connecting", loop.network.dial(route.dial, options, this));
+    // May end this call or others.
+    connections.pendingDials.add(this, settings.maxPendingDials);
+  }
+
+  protected override release(): void {
+    this.context.connections.pendingDials.delete(this);
+  }
+
+  #notConnected(reason: string, by: EndedBy): void {
+    this.fail("503", { flag: "CONNECT", message: `connection failed: ${reason}` }, by);
+  }
+}

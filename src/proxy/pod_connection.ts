@@ -1,0 +1,201 @@
+/**
+ * The life of one connection of a pod, the same for all kinds (`docs/spec/dataplane.md` 1).
+ *
+ *     accepted ─▶ resolving ─▶ authorizing ─▶ connecting ─▶ handshaking ─▶ requesting ─▶ open ─▶ half-closed ─▶ ended
+ *         └───────────┴─────────────┴─────────────┴─────────────┴──────────────┴───────────┴─── refused, failed, cut ─▲
+ *
+ * A kind of connection skips the phases that it has no use for:
+ *
+ *                               resolving  authorizing  connecting  handshaking  requesting  half-closed
+ *     outbound, TCP                 x                       x                                     x
+ *     outbound, HBONE               x                       x            x           x            x
+ *     inbound, plain                x           x           x                                     x
+ *     inbound, CONNECT stream       x           x           x                                     x
+ *     inbound, a peer's TLS         x                                    x
+ *
+ * How a connection ends depends on how far it came: without a record it is refused (a warning, no counters), with one
+ * the record is finished. The record is opened when the destination is known.
+ */
+import type { Workload } from "../mesh/model/model.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
+import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/network.ts";
+import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
+import type { LiveConnection, OutboundWay } from "./connections.ts";
+import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
+import type { EndedBy, Phase } from "./phase.ts";
+import type { PodContext } from "./pod_context.ts";
+
+/** Something in progress, or made for this connection alone. */
+interface Pending {
+  /** Ends it without an event. */
+  abort(): void;
+  /** Where it shows phases of its own. */
+  readonly phase?: Phase;
+}
+
+const NOTHING_ASKED: ReadonlySet<string> = new Set();
+
+/** One connection of a pod, from accept to its end. A kind says what it resolves, what it owns and how it is cut. */
+export abstract class PodConnection implements LiveConnection, CopyOwner {
+  protected readonly context: PodContext;
+  registration = 0;
+  call: Call | null = null;
+  #phase: Phase = "accepted";
+  #endedBy: EndedBy | null = null;
+  #pending: Pending | null = null;
+  #record: ConnectionRecord | null = null;
+  #copy: Copy | null = null;
+  /** Names that the control plane was asked for. */
+  #asked: Set<string> | null = null;
+
+  constructor(context: PodContext) {
+    this.context = context;
+    context.connections.add(this);
+  }
+
+  get isSocket(): boolean {
+    return true;
+  }
+
+  get way(): OutboundWay | null {
+    return null;
+  }
+
+  get forwardedHost(): string | null {
+    return null;
+  }
+
+  get phase(): Phase {
+    if (this.#phase === "open") return this.#copy?.isHalfClosed === true ? "half-closed" : "open";
+    return this.#pending?.phase ?? this.#phase;
+  }
+
+  /** Null before the end. */
+  get endedBy(): EndedBy | null {
+    return this.#endedBy;
+  }
+
+  /** Called once, by whoever made the connection. It may have ended when this returns. */
+  start(): void {
+    this.#phase = "resolving";
+    const { local } = this.context;
+    const known = local.current;
+    if (known !== null) return this.resolve(known);
+    const stop = local.wait((workload) => {
+      this.#pending = null;
+      if (workload === null) this.refuse(local.unknownMessage, "us");
+      else this.resolve(workload);
+    });
+    this.#pending = { abort: stop };
+  }
+
+  cut(message: string | null): void {
+    if (this.hasEnded) return;
+    this.reset(message);
+    if (message !== null) return this.finish({ flag: "DENY", message }, "us");
+    this.#end("us");
+    this.recordAtEnd()?.cancel(this.context.loop.network.now());
+    this.context.connections.remove(this);
+  }
+
+  onCopied(outcome: CopyOutcome, by: EndedBy): void {
+    this.finish(copyFailure(outcome), by);
+  }
+
+  protected abstract readonly direction: "inbound" | "outbound";
+  /** Where the connection comes from and where it goes, for the line that says that it was refused. */
+  protected abstract readonly source: SocketAddress;
+  protected abstract readonly destination: SocketAddress;
+
+  /** Finds out where the connection leads. `local` is the pod's workload. Called again after {@link lookUp}. */
+  protected abstract resolve(local: Workload): void;
+
+  /** Resets both sides: the connection is being cut. `message`: null for a drain. */
+  protected abstract reset(message: string | null): void;
+
+  /** Frees what this kind of connection owns, as it has ended. Closes cleanly what was not reset before. */
+  protected abstract release(): void;
+
+  /** The record to finish; null: the connection is not known well enough for one. */
+  protected recordAtEnd(): ConnectionRecord | null {
+    return this.#record;
+  }
+
+  protected get hasEnded(): boolean {
+    return this.#phase === "ended";
+  }
+
+  protected get pending(): Pending | null {
+    return this.#pending;
+  }
+
+  protected get record(): ConnectionRecord | null {
+    return this.#record;
+  }
+
+  /** Names that were looked up for this connection; null: this proxy does not look up names on demand. */
+  protected get asked(): ReadonlySet<string> | null {
+    return this.context.lookups === null ? null : this.#asked ?? NOTHING_ASKED;
+  }
+
+  /** Goes on to `phase`. `pending` is aborted when the connection ends in it. No effect after the end. */
+  protected enter(phase: Phase, pending: Pending | null): void {
+    if (this.hasEnded) return;
+    this.#phase = phase;
+    this.#pending = pending;
+  }
+
+  /** Asks the control plane for `name`, then resolves again. */
+  protected lookUp(name: string, local: Workload): void {
+    (this.#asked ??= new Set()).add(name);
+    const stop = this.context.lookups!.ask(name, (failure) => {
+      this.#pending = null;
+      if (failure === null) this.resolve(local);
+      else this.refuse(failure, "us");
+    });
+    this.#pending = { abort: stop };
+  }
+
+  /** `startedAt`: when the duration of the connection began. */
+  protected openRecord(start: ConnectionStart, startedAt: Millis): ConnectionRecord {
+    return this.#record = this.context.telemetry.open(start, startedAt);
+  }
+
+  /** The connection carries bytes from now on. The caller starts `copy`. */
+  protected copyThrough(copy: Copy): void {
+    this.#copy = copy;
+  }
+
+  protected get copy(): Copy | null {
+    return this.#copy;
+  }
+
+  /** Ends a connection that has no record yet. */
+  protected refuse(message: string, by: EndedBy): void {
+    if (this.hasEnded) return;
+    this.#end(by);
+    this.context.telemetry.refuse(this.direction, this.source, this.destination, message);
+    this.context.connections.remove(this);
+  }
+
+  /** Ends a connection and its record. `failure`: null for a success. */
+  protected finish(failure: ConnectionFailure | null, by: EndedBy): void {
+    if (this.hasEnded) return;
+    this.#end(by);
+    this.recordAtEnd()?.finish(this.context.loop.network.now(), failure);
+    this.context.connections.remove(this);
+  }
+
+  /**
+   * Callers write to the log, then call `connections.remove`, in this order: removing the last connection may end the
+   * drain and close the log.
+   */
+  #end(by: EndedBy): void {
+    this.#phase = "ended";
+    this.#endedBy = by;
+    this.#pending?.abort();
+    this.#pending = null;
+    this.release();
+  }
+}
