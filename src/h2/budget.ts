@@ -1,41 +1,46 @@
-/** Token buckets: what a peer may do at once, and what per second. */
+/** Token buckets: how much a peer may do at once, and how much per second. */
 import type { AbuseLimits, Budget, Millis } from "./seam.ts";
 
+/** Limits how often a peer may do one thing. */
 export class TokenBucket {
-  private tokens: number;
-  private filledAt: Millis;
+  readonly #name: string;
+  readonly #budget: Budget;
+  #tokens: number;
+  #filledAt: Millis;
 
   /** `name`: a plural for the log, e.g. `resets`. */
-  constructor(private readonly name: string, private readonly budget: Budget, now: Millis) {
-    this.tokens = budget.burst;
-    this.filledAt = now;
+  constructor(name: string, budget: Budget, now: Millis) {
+    this.#name = name;
+    this.#budget = budget;
+    this.#tokens = budget.burst;
+    this.#filledAt = now;
   }
 
-  /** Pays `cost`. False: the budget is used up. */
+  /** Takes `cost` tokens. False: fewer are left. */
   take(cost: number, now: Millis): boolean {
-    if (now > this.filledAt) {
-      this.earn((now - this.filledAt) * this.budget.perSecond / 1000);
-      this.filledAt = now;
+    if (now > this.#filledAt) {
+      this.refill((now - this.#filledAt) * this.#budget.perSecond / 1000);
+      this.#filledAt = now;
     }
-    if (this.tokens < cost) return false;
-    this.tokens -= cost;
+    if (this.#tokens < cost) return false;
+    this.#tokens -= cost;
     return true;
   }
 
   /** Adds to the budget, up to its burst. */
-  earn(tokens: number): void {
-    this.tokens = Math.min(this.budget.burst, this.tokens + tokens);
+  refill(tokens: number): void {
+    this.#tokens = Math.min(this.#budget.burst, this.#tokens + tokens);
   }
 
-  /** Names the breach, for GOAWAY and the log. */
+  /** Describes a breach of this budget, for GOAWAY and the log. */
   get breach(): string {
-    return `${this.name} above ${this.budget.burst} at once or ${this.budget.perSecond} per second`;
+    return `${this.#name} above ${this.#budget.burst} at once or ${this.#budget.perSecond} per second`;
   }
 }
 
-/** WINDOW_UPDATE frames that a DATA frame of ours earns the peer: one for the stream, one for the connection. */
+/** WINDOW_UPDATE frames that we allow for each DATA frame sent: one for the stream, one for the connection. */
 const UPDATES_PER_FRAME = 2;
-/** And one for each so many bytes: peers that read in small steps announce in small steps. */
+/** One more is allowed for each so many bytes sent: peers that read in small steps announce credit in small steps. */
 const BYTES_PER_UPDATE = 1024;
 
 /** All budgets of one connection. */
@@ -47,8 +52,8 @@ export class Budgets {
   readonly settings: TokenBucket;
   readonly otherControl: TokenBucket;
   readonly windowUpdates: TokenBucket;
-  private sentFrames = 0;
-  private sentBytes = 0;
+  #sentFrames = 0;
+  #sentBytes = 0;
 
   constructor(limits: AbuseLimits, now: Millis) {
     this.resets = new TokenBucket("resets", limits.resets, now);
@@ -60,16 +65,16 @@ export class Budgets {
     this.windowUpdates = new TokenBucket("WINDOW_UPDATE frames", limits.windowUpdates, now);
   }
 
-  /** DATA that left: its receiver has a reason for window updates. */
+  /** DATA was sent: its receiver will send window updates. */
   dataSent(frames: number, bytes: number): void {
-    this.sentFrames += frames;
-    this.sentBytes += bytes;
+    this.#sentFrames += frames;
+    this.#sentBytes += bytes;
   }
 
   /** One WINDOW_UPDATE. False: the budget is used up. */
   takeWindowUpdate(now: Millis): boolean {
-    this.windowUpdates.earn(this.sentFrames * UPDATES_PER_FRAME + this.sentBytes / BYTES_PER_UPDATE);
-    this.sentFrames = this.sentBytes = 0;
+    this.windowUpdates.refill(this.#sentFrames * UPDATES_PER_FRAME + this.#sentBytes / BYTES_PER_UPDATE);
+    this.#sentFrames = this.#sentBytes = 0;
     return this.windowUpdates.take(1, now);
   }
 }

@@ -20,7 +20,7 @@ export const HEADROOM = 64 << 10;
 
 export const SMALLEST = 4096;
 export const LARGEST = DATA_CAPACITY + HEADROOM;
-/** The buffer sizes in bytes, ascending. */
+/** Buffer sizes in bytes, ascending. */
 const SIZES = [SMALLEST, 16_384, 65_536, 262_144, LARGEST] as const;
 
 /** Lent bytes above which connections must flush before the turn continues. */
@@ -28,10 +28,10 @@ const CROWDED_BYTES = 4 * LARGEST;
 /** Up to this many free bytes are kept. */
 const KEPT_BYTES = LARGEST;
 
-export interface BufferPoolEvents {
+interface BufferPoolEvents {
   /** Many bytes are lent: flush the connections that hold them as soon as the current call has returned. */
   onCrowded(): void;
-  /** More is free than the pool wants to keep: call {@link BufferPool.trim} periodically until it returns false. */
+  /** More is free than the pool keeps: call {@link BufferPool.trim} periodically until it returns false. */
   onSurplus(): void;
   /** Frees the memory of a buffer at once, instead of at the next garbage collection. */
   discard(buffer: ArrayBuffer): void;
@@ -40,17 +40,22 @@ export interface BufferPoolEvents {
 const NO_EVENTS: BufferPoolEvents = { onCrowded() {}, onSurplus() {}, discard() {} };
 
 /**
+ * Lends output buffers to the connections of one thread.
+ *
  * Contents are not cleared: old bytes in a buffer were already sent to the peer of another connection, and only bytes
  * that were written since are ever sent.
  */
 export class BufferPool {
+  readonly #events: BufferPoolEvents;
   readonly reservation = new SharedReservation();
   readonly #free: readonly FreeList[] = SIZES.map(() => new FreeList());
   #shared: Uint8Array<ArrayBuffer> | null = null;
   #lentBytes = 0;
   #freeBytes = 0;
 
-  constructor(private readonly events: BufferPoolEvents = NO_EVENTS) {}
+  constructor(events: BufferPoolEvents = NO_EVENTS) {
+    this.#events = events;
+  }
 
   /** Bytes of all buffers that connections hold. */
   get lentBytes(): number {
@@ -66,12 +71,12 @@ export class BufferPool {
     return this.#lentBytes >= CROWDED_BYTES;
   }
 
-  /** Where the next read is written: {@link LARGEST} bytes that belong to the pool until {@link keepShared}. */
+  /** The buffer into which the next read writes: {@link LARGEST} bytes that belong to the pool until {@link keepShared}. */
   get shared(): Uint8Array<ArrayBuffer> {
     return this.#shared ??= this.#take(SIZES.length - 1);
   }
 
-  /** The shared buffer becomes the caller's. */
+  /** Lends the shared buffer to the caller; the pool makes another one for the next read. */
   keepShared(): Uint8Array<ArrayBuffer> {
     const buffer = this.shared;
     this.#shared = null;
@@ -79,7 +84,7 @@ export class BufferPool {
     return buffer;
   }
 
-  /** A buffer of at least `length` bytes, {@link LARGEST} at most. */
+  /** Lends a buffer of at least `length` bytes; `length` is {@link LARGEST} at most. */
   borrow(length: number): Uint8Array<ArrayBuffer> {
     let size = 0;
     while (SIZES[size]! < length) size++;
@@ -88,14 +93,15 @@ export class BufferPool {
     return buffer;
   }
 
+  /** Returns a buffer that {@link borrow} or {@link keepShared} has lent. */
   giveBack(buffer: Uint8Array): void {
     this.#lentBytes -= buffer.length;
     this.#freeBytes += buffer.length;
     this.#free[SIZES.indexOf(buffer.length as typeof SIZES[number])]!.put(buffer as Uint8Array<ArrayBuffer>);
-    if (this.#freeBytes > KEPT_BYTES) this.events.onSurplus();
+    if (this.#freeBytes > KEPT_BYTES) this.#events.onSurplus();
   }
 
-  /** Frees the buffers that were not used since the last call. False: the rest is worth keeping. */
+  /** Frees surplus buffers that were not used since the last call. False: no surplus is left. */
   trim(): boolean {
     SIZES.forEach((size, index) => {
       const surplus = Math.ceil(Math.max(0, this.#freeBytes - KEPT_BYTES) / size);
@@ -113,11 +119,11 @@ export class BufferPool {
 
   #lend(buffer: Uint8Array): void {
     this.#lentBytes += buffer.length;
-    if (this.isCrowded) this.events.onCrowded();
+    if (this.isCrowded) this.#events.onCrowded();
   }
 
   #drop(buffer: Uint8Array<ArrayBuffer>): void {
     this.#freeBytes -= buffer.length;
-    this.events.discard(buffer.buffer);
+    this.#events.discard(buffer.buffer);
   }
 }

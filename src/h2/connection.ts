@@ -1,6 +1,6 @@
-/** The public face: one HTTP/2 connection without sockets and clock. Parts and pictures: README.md. */
+/** One HTTP/2 connection without sockets and clock. README.md of this room shows its parts. */
 import { ControlReceiver } from "./control_receiver.ts";
-import { Core, Phase, STREAMS_TOLD_PER_PASS } from "./core.ts";
+import { Core, Phase, STREAMS_NOTIFIED_PER_PASS } from "./core.ts";
 import { DataReceiver } from "./data_receiver.ts";
 import { failure } from "./failure.ts";
 import { INITIAL_WINDOW } from "./flow.ts";
@@ -24,36 +24,36 @@ import { ownSettings } from "./settings.ts";
 import { ShutdownState } from "./shutdown.ts";
 import { H2Stream } from "./stream.ts";
 
-/** Room that `open` wants to see for its headers, in bytes; less means that the peer has not read for long. */
+/** Room in the output buffer that `open` requires, in bytes; less means that the peer has not read for long. */
 const ROOM_FOR_REQUEST = 32_768;
 
 /**
- * Handlers may call any method of any stream, and `open` and `drain`, from inside every call they get; they do not
- * throw, and do not call `receive`, `flushTo` or `tick` from there. In the constructor `onOutput` is called already:
- * the preface waits.
+ * Implements {@link Connection}. From inside every call, handlers may call any method of any stream, `open` and `drain`;
+ * they must not throw, and must not call `receive`, `flushTo` or `tick`. The constructor calls `onOutput`, since the
+ * preface is queued.
  */
 export class H2Connection implements Connection {
   readonly role: "client" | "server";
-  private readonly core: Core;
-  private readonly keepalive: Keepalive;
-  private readonly blocks: HeaderReceiver;
-  private readonly reader: FrameReader;
-  private readonly prefaceBy: Millis;
+  readonly #core: Core;
+  readonly #keepalive: Keepalive;
+  readonly #blocks: HeaderReceiver;
+  readonly #reader: FrameReader;
+  readonly #prefaceBy: Millis;
   /** When an unfinished frame or header block must be complete. */
-  private completeBy: Millis = Infinity;
-  /** Which one that is. */
-  private unfinished = 0;
-  /** Bytes that the last pass had no time for: at most what one `receive` was given. */
-  private rest: Uint8Array | null = null;
+  #completeBy: Millis = Infinity;
+  /** Which one that is: the number of the frame, or the negative stream id of the header block; 0: none. */
+  #unfinished = 0;
+  /** Received bytes that the last pass has left; at most those of one `receive`. */
+  #unprocessed: Uint8Array | null = null;
 
   constructor(options: H2Options, handler: ConnectionHandler, memory: H2Memory, now: Millis) {
     this.role = options.role;
-    const core = this.core = new Core(options, handler, memory, now);
-    this.keepalive = new Keepalive(options.pingInterval, options.pingTimeout, now);
-    this.blocks = new HeaderReceiver(core);
-    const control = new ControlReceiver(core, this.keepalive);
-    this.reader = new FrameReader(new Inbound(core, new DataReceiver(core), this.blocks, control), core.isServer);
-    this.prefaceBy = now + options.prefaceTimeout;
+    const core = this.#core = new Core(options, handler, memory, now);
+    this.#keepalive = new Keepalive(options.pingInterval, options.pingTimeout, now);
+    this.#blocks = new HeaderReceiver(core);
+    const control = new ControlReceiver(core, this.#keepalive);
+    this.#reader = new FrameReader(new Inbound(core, new DataReceiver(core), this.#blocks, control), core.isServer);
+    this.#prefaceBy = now + options.prefaceTimeout;
     if (!core.isServer) core.writer.preface();
     core.settingsUnacknowledged = 1;
     core.writer.settings(ownSettings(options));
@@ -61,81 +61,81 @@ export class H2Connection implements Connection {
   }
 
   limitInFlight(bytes: number | null): void {
-    this.core.inFlightLimit = bytes === null ? Infinity : bytes * Math.max(1, this.core.roundTrip);
+    this.#core.inFlightLimit = bytes === null ? Infinity : bytes * Math.max(1, this.#core.roundTrip);
   }
 
   noteRoundTrip(roundTrip: Millis): void {
-    this.core.roundTrip = roundTrip;
+    this.#core.roundTrip = roundTrip;
   }
 
   limitGathered(bytes: number | null): void {
-    this.core.gatherLimit = bytes ?? Infinity;
+    this.#core.gatherLimit = bytes ?? Infinity;
   }
 
   alignOutput(unit: number): void {
-    this.core.out.unit = unit;
+    this.#core.out.unit = unit;
   }
 
   get streamCount(): number {
-    return this.core.streams.size;
+    return this.#core.streams.size;
   }
 
   get canOpen(): boolean {
-    const core = this.core;
-    return !core.isServer && !core.ended && !core.doomed && !core.shutdown.draining &&
+    const core = this.#core;
+    return !core.isServer && !core.ended && !core.hasPendingFailure && !core.shutdown.draining &&
       core.streams.size < core.peer.maxConcurrentStreams && core.nextId <= MAX_STREAM_ID &&
       core.out.room >= ROOM_FOR_REQUEST;
   }
 
   get draining(): boolean {
-    return this.core.ended || this.core.shutdown.draining;
+    return this.#core.ended || this.#core.shutdown.draining;
   }
 
   get ended(): boolean {
-    return this.core.ended;
+    return this.#core.ended;
   }
 
-  get behind(): boolean {
-    return this.rest !== null || this.core.leaving;
+  get hasPendingWork(): boolean {
+    return this.#unprocessed !== null || this.#core.isNotifying;
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
-    if (this.rest !== null) throw new Error("Cannot receive while bytes of before are left");
-    this.keepalive.received(now);
-    const at = this.pass(bytes, start, end, now);
-    if (at < end && !this.core.ended) this.rest = bytes.slice(at, end);
+    if (this.#unprocessed !== null) throw new Error("Cannot receive while earlier bytes are left: call resume");
+    this.#keepalive.received(now);
+    const at = this.#pass(bytes, start, end, now);
+    if (at < end && !this.#core.ended) this.#unprocessed = bytes.slice(at, end);
   }
 
   resume(now: Millis): void {
-    if (this.core.leaving) return this.core.tellStreams(STREAMS_TOLD_PER_PASS);
-    const rest = this.rest;
+    if (this.#core.isNotifying) return this.#core.notifyStreams(STREAMS_NOTIFIED_PER_PASS);
+    const rest = this.#unprocessed;
     if (rest === null) return;
-    const at = this.pass(rest, 0, rest.length, now);
-    this.rest = at < rest.length && !this.core.ended ? rest.subarray(at) : null;
+    const at = this.#pass(rest, 0, rest.length, now);
+    this.#unprocessed = at < rest.length && !this.#core.ended ? rest.subarray(at) : null;
   }
 
-  lost(reason: string, byUs = false): void {
+  transportFailed(reason: string, byUs = false): void {
     const how = byUs
       ? failure("us", ErrorCode.ENHANCE_YOUR_CALM, reason)
       : failure("transport", ErrorCode.INTERNAL_ERROR, reason);
-    this.core.finish(how, false);
-    this.core.out.clear();
-    this.rest = null;
+    this.#core.finish(how, false);
+    this.#core.out.clear();
+    this.#unprocessed = null;
   }
 
   transportEnded(reason: string): void {
-    this.lost(reason);
-    this.core.tellStreams(Infinity);
+    this.transportFailed(reason);
+    this.#core.notifyStreams(Infinity);
   }
 
   abandon(reason: string, now: Millis): void {
-    this.core.now = now;
-    this.core.fail(ErrorCode.NO_ERROR, reason);
+    this.#core.now = now;
+    this.#core.fail(ErrorCode.NO_ERROR, reason);
   }
 
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
     if (!this.canOpen) return null;
-    const core = this.core;
+    const core = this.#core;
     const stream = new H2Stream(core, core.nextId);
     core.nextId += 2;
     stream.handler = handler;
@@ -145,31 +145,31 @@ export class H2Connection implements Connection {
   }
 
   flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed" {
-    const core = this.core;
+    const core = this.#core;
     for (;;) {
       const result = core.out.flushTo(to);
       if (result !== "empty") return result;
-      core.wakeForRoom(); // whoever commits at once leaves in this same call
-      if (core.out.pending === 0 && core.carryOutDoom()) core.finishDrain();
+      core.wakeForRoom(); // what streams commit now is sent by this same call
+      if (core.out.pending === 0 && core.applyPendingFailure()) core.finishDrain();
       if (core.out.pending > 0) continue;
-      core.out.rest();
+      core.out.markFlushed();
       return "empty";
     }
   }
 
   ping(now: Millis): void {
-    if (this.core.ended || this.keepalive.outstanding) return;
-    this.core.writer.ping(KEEPALIVE_PING, this.keepalive.sent(now), false);
+    if (this.#core.ended || this.#keepalive.outstanding) return;
+    this.#core.writer.ping(KEEPALIVE_PING, this.#keepalive.sent(now), false);
   }
 
   drain(now: Millis): void {
-    const core = this.core, shutdown = core.shutdown;
+    const core = this.#core, shutdown = core.shutdown;
     if (core.ended || shutdown.state !== ShutdownState.RUNNING) return;
     core.now = now;
     if (core.isServer) {
       core.writer.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR, "");
       core.writer.ping(DRAIN_PING, 0, false);
-      shutdown.announce(now + this.keepalive.timeout);
+      shutdown.announce(now + this.#keepalive.timeout);
       return;
     }
     shutdown.finalise(0);
@@ -178,57 +178,57 @@ export class H2Connection implements Connection {
   }
 
   nextDeadline(): Millis | null {
-    const core = this.core;
+    const core = this.#core;
     if (core.ended) return null;
-    if (core.doomed) return core.now;
-    const ping = core.phase === Phase.OPEN ? this.keepalive.deadline : this.prefaceBy;
-    return Math.min(ping, this.completeBy, core.shutdown.pingAnswerBy);
+    if (core.hasPendingFailure) return core.now;
+    const ping = core.phase === Phase.OPEN ? this.#keepalive.deadline : this.#prefaceBy;
+    return Math.min(ping, this.#completeBy, core.shutdown.pingAnswerBy);
   }
 
   tick(now: Millis): void {
-    const core = this.core;
+    const core = this.#core;
     core.now = now;
-    if (!core.carryOutDoom()) return;
+    if (!core.applyPendingFailure()) return;
     if (core.phase !== Phase.OPEN) {
-      if (now >= this.prefaceBy) this.late("no preface and SETTINGS", ErrorCode.SETTINGS_TIMEOUT);
-    } else if (this.keepalive.expired(now)) {
-      core.fail(ErrorCode.NO_ERROR, `ping timeout after ${this.keepalive.timeout} ms`);
-    } else if (this.keepalive.due(now)) this.ping(now);
-    if (now >= this.completeBy) this.late("unfinished frame", ErrorCode.ENHANCE_YOUR_CALM);
+      if (now >= this.#prefaceBy) this.#failTimeout("no preface and SETTINGS", ErrorCode.SETTINGS_TIMEOUT);
+    } else if (this.#keepalive.expired(now)) {
+      core.fail(ErrorCode.NO_ERROR, `ping timeout after ${this.#keepalive.timeout} ms`);
+    } else if (this.#keepalive.due(now)) this.ping(now);
+    if (now >= this.#completeBy) this.#failTimeout("unfinished frame", ErrorCode.ENHANCE_YOUR_CALM);
     if (!core.ended && now >= core.shutdown.pingAnswerBy) core.finaliseDrain();
     core.finishDrain();
   }
 
-  /** Returns the offset behind what it had time for. */
-  private pass(bytes: Uint8Array, start: number, end: number, now: Millis): number {
-    const core = this.core;
+  /** Processes received bytes until the work budget is used up. Returns the offset behind what was processed. */
+  #pass(bytes: Uint8Array, start: number, end: number, now: Millis): number {
+    const core = this.#core;
     core.now = now;
     core.work = 0;
-    if (!core.carryOutDoom()) return end;
-    const at = this.reader.receive(bytes, start, end);
-    core.flushTouched();
-    if (core.carryOutDoom()) core.finishDrain();
-    this.watchUnfinished(now);
+    if (!core.applyPendingFailure()) return end;
+    const at = this.#reader.receive(bytes, start, end);
+    core.flushStreams();
+    if (core.applyPendingFailure()) core.finishDrain();
+    this.#watchUnfinished(now);
     return at;
   }
 
-  private late(what: string, code: ErrorCode): void {
-    this.core.fail(code, `${what} within ${this.core.options.prefaceTimeout} ms`);
+  #failTimeout(what: string, code: ErrorCode): void {
+    this.#core.fail(code, `${what} within ${this.#core.options.prefaceTimeout} ms`);
   }
 
-  /** A frame or header block that stays unfinished is a slow attack (`docs/spec/observed.md` O31). */
-  private watchUnfinished(now: Millis): void {
-    const block = this.blocks.openStream;
-    if (block === 0 && !this.reader.incomplete) {
-      this.completeBy = Infinity;
-      this.unfinished = 0;
+  /** Limits the time of an unfinished frame or header block: slow attacks leave them unfinished (observed.md O31). */
+  #watchUnfinished(now: Millis): void {
+    const block = this.#blocks.openStream;
+    if (block === 0 && !this.#reader.incomplete) {
+      this.#completeBy = Infinity;
+      this.#unfinished = 0;
       return;
     }
-    const which = block === 0 ? this.reader.begun : -block;
+    const which = block === 0 ? this.#reader.begun : -block;
     // The frame that a header block begins with is part of the block.
-    const goesOn = which === this.unfinished || (block !== 0 && this.unfinished > 0);
-    this.unfinished = which;
-    if (goesOn && this.completeBy !== Infinity) return;
-    this.completeBy = now + this.core.options.prefaceTimeout;
+    const goesOn = which === this.#unfinished || (block !== 0 && this.#unfinished > 0);
+    this.#unfinished = which;
+    if (goesOn && this.#completeBy !== Infinity) return;
+    this.#completeBy = now + this.#core.options.prefaceTimeout;
   }
 }

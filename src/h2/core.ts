@@ -1,4 +1,4 @@
-/** What the parts of one connection share: streams, windows, budgets, output, and how it ends. */
+/** The state that the parts of one connection share: streams, windows, budgets, output, and how the connection ends. */
 import { Budgets, type TokenBucket } from "./budget.ts";
 import { NumberMap } from "../net/number_map.ts";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
@@ -14,16 +14,18 @@ import { Shutdown } from "./shutdown.ts";
 import { WaitingFor, WaitQueue } from "./wait_queue.ts";
 import { Work } from "./work.ts";
 
-/** To let go of an application, and to log it, takes 20 us. */
-export const STREAMS_TOLD_PER_PASS = 16;
+/** Streams that are notified of the connection's end in one pass: closing one and logging it takes 20 us. */
+export const STREAMS_NOTIFIED_PER_PASS = 16;
 
 /**
+ * The phases of a connection:
+ *
  * ```
  *  server: AWAITING_PREFACE ──24 bytes──▶ AWAITING_SETTINGS ──SETTINGS──▶ OPEN
  *  client:                                AWAITING_SETTINGS ──SETTINGS──▶ OPEN
  *  any of them ──connection error, breach, transport, finished drain──▶ ENDED
  * ```
- * Draining goes on inside these phases: see `shutdown.ts`.
+ * Draining happens within these phases: see `shutdown.ts`.
  */
 export enum Phase {
   AWAITING_PREFACE,
@@ -32,6 +34,7 @@ export enum Phase {
   ENDED,
 }
 
+/** The shared state of one connection, for its streams and receivers. */
 export class Core implements OutputOwner {
   phase: Phase;
   readonly isServer: boolean;
@@ -47,30 +50,30 @@ export class Core implements OutputOwner {
   readonly credit: ConnectionCredit;
   readonly waitForWindow = new WaitQueue(WaitingFor.CONNECTION_WINDOW);
   readonly waitForRoom = new WaitQueue(WaitingFor.ROOM);
-  /** Streams that have sent little lately; they are called before those in {@link waitForRoom}. */
+  /** Streams that have sent little lately; they are notified before those in {@link waitForRoom}. */
   readonly waitForRoomFirst = new WaitQueue(WaitingFor.ROOM_FIRST);
   /** Highest stream id the peer has opened. */
   lastPeerId = 0;
-  /** Next stream id we open. */
+  /** Id of the next stream that we open. */
   nextId = 1;
-  /** Done in this pass, see `work.ts`. */
+  /** Work done in this pass, in units of `work.ts`. */
   work = 0;
-  /** Bytes a stream of the peer may have under way: `Connection.limitInFlight`. */
+  /** Bytes that a stream of the peer may have in flight: `Connection.limitInFlight`. */
   inFlightLimit = Infinity;
   /** Round-trip time of the network path, in ms; 0: not known. */
   roundTrip: Millis = 0;
   /** Bytes that may be gathered for the transport: `Connection.limitGathered`. */
   gatherLimit = Infinity;
-  /** Whose reservation is the current one. */
+  /** The stream that holds the current reservation. */
   reservedBy: OpenStream | null = null;
   /** SETTINGS frames of ours that the peer has not acknowledged. */
   settingsUnacknowledged = 0;
-  /** How it ended, while streams are left that do not know it yet. */
-  private ending: H2Failure | null = null;
-  /** A breach found outside `receive`: carried out at the next entry into the connection. */
-  private doom: string | null = null;
-  /** Streams that got bytes or their end in this pass. */
-  private readonly touched: OpenStream[] = [];
+  /** Why the connection ended, while streams are left that were not notified yet. */
+  #endFailure: H2Failure | null = null;
+  /** A breach found outside `receive`: {@link applyPendingFailure} ends the connection for it. */
+  #pendingFailure: string | null = null;
+  /** Streams that got bytes or END_STREAM in this pass. */
+  readonly #toFlush: OpenStream[] = [];
 
   constructor(
     readonly options: H2Options,
@@ -97,7 +100,8 @@ export class Core implements OutputOwner {
     return this.phase === Phase.ENDED;
   }
 
-  get tired(): boolean {
+  /** This pass has done as much work as it may: the rest of the bytes must wait. */
+  get isOverWorkBudget(): boolean {
     return this.work >= this.options.workPerPass;
   }
 
@@ -106,57 +110,60 @@ export class Core implements OutputOwner {
   }
 
   onControlOverflow(): void {
-    this.doom =
+    this.#pendingFailure =
       `more than ${this.options.limits.queuedControlBytes} bytes of control frames that the peer does not read`;
   }
 
-  /** A stream that the peer could open and has not. */
+  /** RFC 9113 §5.1 "idle": neither side has opened this stream. Also true of ids that nobody may open. */
   isIdle(streamId: number): boolean {
     const odd = (streamId & 1) === 1;
     if (this.isServer) return !odd || streamId > this.lastPeerId;
     return !odd || streamId >= this.nextId;
   }
 
-  /** Announces credit; the stream id 0 means the connection. */
+  /** Sends WINDOW_UPDATE for `increment` bytes unless that is 0. Stream id 0: the connection's window. */
   announceCredit(streamId: number, increment: number): void {
     if (increment > 0 && !this.ended) this.writer.windowUpdate(streamId, increment);
   }
 
-  /** `onFlush` is owed to the stream at the end of the pass. */
-  touch(stream: OpenStream): void {
+  /** Makes sure that the stream's `onFlush` is called at the end of the pass. */
+  requestFlush(stream: OpenStream): void {
     if (stream.needsFlush) return;
     stream.needsFlush = true;
-    this.touched.push(stream);
+    this.#toFlush.push(stream);
   }
 
-  /** End of a pass. */
-  flushTouched(): void {
-    const touched = this.touched;
-    for (let i = 0; i < touched.length; i++) touched[i]!.flush();
-    touched.length = 0;
+  /** Called at the end of a pass. */
+  flushStreams(): void {
+    const toFlush = this.#toFlush;
+    for (let i = 0; i < toFlush.length; i++) toFlush[i]!.flush();
+    toFlush.length = 0;
   }
 
-  /** The connection's send window opened. Whoever finds it closed again goes to the end of the queue: fair rounds. */
+  /**
+   * The connection's send window has grown: notifies the streams that wait for it. A stream that finds it used up again
+   * joins the end of the queue, so all take turns.
+   */
   wakeForWindow(): void {
     const queue = this.waitForWindow;
     for (let n = queue.size; n > 0 && this.sendWindow.available > 0; n--) queue.shift()?.wake();
   }
 
-  /** The gather buffer was emptied. */
+  /** The gather buffer was emptied: notifies the streams that wait for room. */
   wakeForRoom(): void {
     for (const queue of [this.waitForRoomFirst, this.waitForRoom]) {
       for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
     }
   }
 
-  /** The stream has left the game; late frames are judged by `closing`. */
-  forget(stream: OpenStream, closing: Closing): void {
+  /** Removes a closed stream; `closing` decides how late frames are treated. */
+  remove(stream: OpenStream, closing: Closing): void {
     this.streams.delete(stream.id);
     stream.onRemoved();
     this.closed.add(stream.id, closing, stream.receiveWindow.available);
   }
 
-  /** Pays from a budget. False: used up, and the connection has ended. */
+  /** Takes `cost` from a budget. False: it is used up, and the connection has ended. */
   charge(bucket: TokenBucket, cost = 1): boolean {
     if (bucket.take(cost, this.now)) return true;
     this.fail(ErrorCode.ENHANCE_YOUR_CALM, bucket.breach);
@@ -176,74 +183,75 @@ export class Core implements OutputOwner {
     return !this.ended && this.charge(this.budgets.earlyResets);
   }
 
-  /** Connection error of ours. False, so that `return core.fail(...)` stops the reader. */
+  /** Ends the connection with an error. Returns false, so that `return core.fail(...)` stops the reader. */
   fail(code: ErrorCode, reason: string): false {
     this.finish(failure("us", code, reason), true);
     return false;
   }
 
-  /** Ends the connection if a breach was noted outside of `receive`. False: ended. */
-  carryOutDoom(): boolean {
-    if (this.doom !== null && !this.ended) this.fail(ErrorCode.ENHANCE_YOUR_CALM, this.doom);
+  /** Ends the connection if a breach was found outside of `receive`. False: the connection has ended. */
+  applyPendingFailure(): boolean {
+    if (this.#pendingFailure !== null && !this.ended) this.fail(ErrorCode.ENHANCE_YOUR_CALM, this.#pendingFailure);
     return !this.ended;
   }
 
-  get doomed(): boolean {
-    return this.doom !== null && !this.ended;
+  /** The next {@link applyPendingFailure} will end the connection. */
+  get hasPendingFailure(): boolean {
+    return this.#pendingFailure !== null && !this.ended;
   }
 
-  /** Server: no stream above the last one seen is served from now on. */
+  /** Server: sends the final GOAWAY. No stream above the last one seen is served from now on. */
   finaliseDrain(): void {
     this.shutdown.finalise(this.lastPeerId);
     this.writer.goAway(this.lastPeerId, ErrorCode.NO_ERROR, "");
   }
 
-  /** A drain ends with its last stream. Not called while a handler call is going on, so owners are not surprised. */
+  /** Ends a draining connection that has no streams left. Must not be called from inside a call to a handler. */
   finishDrain(): void {
     if (this.ended || this.streams.size > 0) return;
     const received = this.shutdown.received;
     if (this.shutdown.final) this.finish(failure("us", ErrorCode.NO_ERROR, "drained"), false);
-    // A client has nothing more to do here; a server's client may still open streams after its own GOAWAY.
+    // Of the two only a client is done: the peer of a server may open streams after it has sent GOAWAY.
     else if (!this.isServer && received !== null) {
       this.writer.goAway(0, ErrorCode.NO_ERROR, "");
       this.finish(received, false);
     }
   }
 
-  /** The one way to ENDED. */
+  /** Ends the connection, for whatever reason. `goAway`: the peer gets a GOAWAY with the reason. */
   finish(how: H2Failure, goAway: boolean): void {
     if (this.ended) return;
-    this.flushTouched();
+    this.flushStreams();
     if (this.ended) return;
     this.phase = Phase.ENDED;
     this.credit.close();
     if (goAway) this.writer.goAway(this.lastPeerId, how.code, how.code === ErrorCode.NO_ERROR ? "" : how.reason);
-    // "Flush, then close" is then always right, also when nothing was left to say.
+    // The owner flushes and then closes; it must be called also where no frame is left to send.
     if (how.by !== "transport") this.out.announce();
-    this.ending = how;
-    this.tellStreams(STREAMS_TOLD_PER_PASS);
+    this.#endFailure = how;
+    this.notifyStreams(STREAMS_NOTIFIED_PER_PASS);
   }
 
-  /** Streams are left to be told of the end: {@link tellStreams} goes on with them. */
-  get leaving(): boolean {
-    return this.ending !== null;
+  /** The connection has ended and streams are left that {@link notifyStreams} has not notified. */
+  get isNotifying(): boolean {
+    return this.#endFailure !== null;
   }
 
-  /** Tells `most` streams that it is over, behind the last one the handler. */
-  tellStreams(most: number): void {
-    const how = this.ending;
+  /** Notifies up to `most` streams of the connection's end, and after the last one the handler. */
+  notifyStreams(most: number): void {
+    const how = this.#endFailure;
     if (how === null) return;
     let left = most;
     for (const stream of this.streams.values()) {
       if (left-- <= 0) return;
       stream.abandon(how, Closing.RESET_BY_US);
     }
-    if (!this.leaving) return; // a stream's owner has closed the connection
-    this.ending = null;
+    if (!this.isNotifying) return; // a stream's owner has closed the connection
+    this.#endFailure = null;
     this.handler.onEnd(how);
   }
 
-  /** The peer's GOAWAY: streams of ours that it will not process are over (RFC 9113 §6.8). A server has none. */
+  /** The peer's GOAWAY: closes streams of ours that it will not process (RFC 9113 §6.8). A server has none. */
   refuseAbove(lastStreamId: number): void {
     if (this.isServer) return;
     const how = failure("peer", ErrorCode.REFUSED_STREAM, reasonText(ErrorCode.REFUSED_STREAM));

@@ -1,4 +1,4 @@
-/** How endings are described: reason texts and the making of {@link H2Failure} values. */
+/** Makes {@link H2Failure} values and their texts. */
 import { ErrorCode, type H2Failure } from "./seam.ts";
 
 const REASONS: readonly string[] = [
@@ -23,6 +23,7 @@ export function reasonText(code: ErrorCode): string {
   return REASONS[code] ?? "unknown reason";
 }
 
+/** Why a stream or connection ended. `reason`: a sentence for the log. */
 export function failure(by: H2Failure["by"], code: ErrorCode, reason: string): H2Failure {
   return { by, code, reason };
 }
@@ -31,8 +32,8 @@ export function failure(by: H2Failure["by"], code: ErrorCode, reason: string): H
 const QUOTED = 128;
 
 /**
- * The peer's GOAWAY as a failure. Debug data is opaque (RFC 9113 §6.8): shown as printable ASCII only, bounded, so it
- * cannot forge a log line.
+ * The peer's GOAWAY as a failure; its debug data is `bytes[start, end)`. Debug data is opaque (RFC 9113 §6.8): it is
+ * quoted as printable ASCII of bounded length, so that it cannot forge a log line.
  */
 export function goAwayFailure(code: ErrorCode, bytes: Uint8Array, start: number, end: number): H2Failure {
   if (end <= start) return failure("peer", code, reasonText(code));

@@ -1,20 +1,20 @@
 /**
- * Flow control (RFC 9113 §5.2, §6.9): how much we may send, how much the peer may send.
+ * Flow control (RFC 9113 §5.2, §6.9): how much we may send, and how much the peer may send.
  *
- * Credit is announced in large steps, once it amounts to half of what the peer has left: a window costs three
- * WINDOW_UPDATE frames instead of one per DATA frame, and a peer that has little left gets more early.
+ * Credit is announced in large steps, once it is half of what the peer has left: a window then takes three WINDOW_UPDATE
+ * frames instead of one for each DATA frame, and a peer that has little left gets more early.
  */
 
 import type { HeldBytes, PeerHoldings } from "./held_bytes.ts";
 
 /** No window may exceed this (RFC 9113 §6.9.1). */
 export const MAX_WINDOW = 0x7fffffff;
-/** Every window before SETTINGS or WINDOW_UPDATE changed it. */
+/** Size of every window before SETTINGS or WINDOW_UPDATE changed it (RFC 9113 §6.9.2). */
 export const INITIAL_WINDOW = 65_535;
-/** Less credit than this is held back until there is more, unless it is half of the window. */
+/** Less credit than this is not announced until there is more, unless it is half of the window. */
 const LEAST_INCREMENT = 65_536;
 
-/** What the peer lets us send. Negative after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
+/** Bytes that the peer allows us to send. Negative after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
 export class SendWindow {
   constructor(public available: number) {}
 
@@ -22,7 +22,10 @@ export class SendWindow {
     this.available -= length;
   }
 
-  /** By WINDOW_UPDATE or a change of the initial window. False: above {@link MAX_WINDOW}, a FLOW_CONTROL_ERROR. */
+  /**
+   * Changes the window by a WINDOW_UPDATE or a new initial window. False: it would be above {@link MAX_WINDOW}, which is a
+   * FLOW_CONTROL_ERROR.
+   */
   change(by: number): boolean {
     const next = this.available + by;
     if (next > MAX_WINDOW) return false;
@@ -31,24 +34,24 @@ export class SendWindow {
   }
 }
 
-/** What we let the peer send. */
+/** Bytes that we allow the peer to send. */
 export class ReceiveWindow {
   /** Bytes the peer may still send. */
   available: number;
-  /** Bytes used up and not yet announced again. */
-  private owed = 0;
+  /** Credit that may be announced and was not announced yet. */
+  #unannounced = 0;
 
   constructor(public size: number) {
     this.available = size;
   }
 
-  /** Enlarges the window. The peer gets the credit with the next {@link giveBack}. */
+  /** Enlarges the window. The peer gets the credit with the next {@link returnCredit}. */
   grow(by: number): void {
     this.size += by;
-    this.owed += by;
+    this.#unannounced += by;
   }
 
-  /** The peer used `length`. False: more than it had. */
+  /** The peer sent `length` bytes. False: more than it was allowed. */
   take(length: number): boolean {
     if (length > this.available) return false;
     this.available -= length;
@@ -56,88 +59,92 @@ export class ReceiveWindow {
   }
 
   /**
-   * `length` bytes may come again. Returns the increment to announce now, or 0 while it is not worth a frame. `limit`:
-   * only so much of the window is to be used; credit for the rest of it is kept back.
+   * The peer may send `length` bytes again. Returns the increment to announce now, or 0 while it is not worth a frame.
+   * `limit`: only so much of the window is used; credit for the rest of it is withheld.
    */
-  giveBack(length: number, limit = this.size): number {
-    this.owed += length;
-    const increment = this.owed - Math.max(0, this.size - limit);
+  returnCredit(length: number, limit = this.size): number {
+    this.#unannounced += length;
+    const increment = this.#unannounced - Math.max(0, this.size - limit);
     const worthwhile = Math.min(Math.max(this.available >>> 1, LEAST_INCREMENT), Math.min(limit, this.size) >>> 1);
     if (increment < worthwhile || increment <= 0) return 0;
-    this.owed -= increment;
+    this.#unannounced -= increment;
     this.available += increment;
     return increment;
   }
 }
 
-/** A connection that holds no more than this is not closed because of other connections of its peer. */
-const HARMLESS = 65_536;
+/** A connection that holds no more bytes than this is not closed because of other connections of its peer. */
+const ALWAYS_HELD = 65_536;
 /** Returned by {@link ConnectionCredit.deliver}: the bytes cannot be held, the connection must end. */
 export const BREACH = -1;
 
 /**
- * The connection's receive window. Its credit returns as bytes arrive, not as they are used: a stream whose
- * application does not read holds its own window and no other's (`docs/spec/observed.md` O30). Only while all streams
- * together hold more than `bound` bytes, or all connections of the thread more than is good ({@link HeldBytes}), does
- * the connection's credit wait for applications.
+ * The connection's receive window. Its credit is returned as bytes arrive, not when applications have read them: a stream
+ * whose application does not read uses up its own window and no other's (`docs/spec/observed.md` O30). The credit is
+ * withheld until applications read only while all streams of the connection together hold more than `maxUnreleased` bytes,
+ * or the thread holds too many ({@link HeldBytes}).
  */
 export class ConnectionCredit {
+  readonly #maxUnreleased: number;
+  readonly #held: HeldBytes;
   readonly window: ReceiveWindow;
   /** Bytes handed to streams and not released. */
-  private unreleased = 0;
-  /** Bytes whose credit is held back. */
-  private waiting = 0;
+  #unreleased = 0;
+  /** Bytes whose credit is withheld. */
+  #withheld = 0;
 
-  private readonly holdings: PeerHoldings;
+  readonly #holdings: PeerHoldings;
 
-  /** `peer`: whose bytes they are, for the share of each identity. */
-  constructor(size: number, private readonly bound: number, private readonly held: HeldBytes, peer: string) {
+  /** `size`: of the window, in bytes. `peer`: the identity whose share of `held` the bytes count against. */
+  constructor(size: number, maxUnreleased: number, held: HeldBytes, peer: string) {
+    this.#maxUnreleased = maxUnreleased;
+    this.#held = held;
     this.window = new ReceiveWindow(size);
-    this.holdings = held.open(peer);
+    this.#holdings = held.open(peer);
   }
 
-  /** Bytes that applications have not taken, of all connections of the peer. */
+  /** Bytes that applications have not read yet, of all connections of the peer. */
   get heldByPeer(): number {
-    return this.holdings.held;
+    return this.#holdings.held;
   }
 
-  /** Nothing more is received. To be called once. */
+  /** The connection receives nothing more. Must be called once. */
   close(): void {
-    this.held.close(this.holdings);
+    this.#held.close(this.#holdings);
   }
 
-  /** The window of a stream has grown. The connection's window grows too, as far as its limit allows. */
+  /** The window of a stream has grown: the connection's window grows too, as far as its limit allows. */
   grow(by: number): void {
-    this.window.grow(Math.max(0, Math.min(by, this.bound - this.window.size)));
+    this.window.grow(Math.max(0, Math.min(by, this.#maxUnreleased - this.window.size)));
   }
 
   /** Bytes were delivered to a stream. Returns the increment to announce, or 0, or {@link BREACH}. */
   deliver(length: number): number {
-    this.unreleased += length;
-    const verdict = this.held.add(this.holdings, length);
-    if (verdict === "breach" && this.unreleased > HARMLESS) {
-      this.unreleased -= length;
-      this.held.remove(this.holdings, length);
+    this.#unreleased += length;
+    const verdict = this.#held.add(this.#holdings, length);
+    if (verdict === "breach" && this.#unreleased > ALWAYS_HELD) {
+      this.#unreleased -= length;
+      this.#held.remove(this.#holdings, length);
       return BREACH;
     }
-    if (verdict === "credit" && this.unreleased <= this.bound) return this.window.giveBack(length);
-    this.waiting += length;
+    if (verdict === "credit" && this.#unreleased <= this.#maxUnreleased) return this.window.returnCredit(length);
+    this.#withheld += length;
     return 0;
   }
 
-  /** Bytes left a stream. Returns the increment to announce, or 0. */
+  /** An application has read bytes, or they were dropped. Returns the increment to announce, or 0. */
   release(length: number): number {
     if (length === 0) return 0;
-    this.unreleased -= length;
-    this.held.remove(this.holdings, length);
-    if (this.waiting === 0) return 0;
-    const back = Math.min(this.waiting, length);
-    this.waiting -= back;
-    return this.window.giveBack(back);
+    this.#unreleased -= length;
+    this.#held.remove(this.#holdings, length);
+    if (this.#withheld === 0) return 0;
+    const back = Math.min(this.#withheld, length);
+    this.#withheld -= back;
+    return this.window.returnCredit(back);
   }
 
-  /** Bytes that no stream got: padding, DATA after a reset. Returns the increment to announce, or 0. */
+  /** Bytes that were delivered to no stream: padding, DATA after a reset. Returns the increment to announce, or 0. */
   discard(length: number): number {
-    return this.window.giveBack(length);
+    return this.window.returnCredit(length);
   }
 }

@@ -18,30 +18,30 @@ Deno.test("a receive window announces from half of its size on, and nothing twic
   const window = new ReceiveWindow(100);
   assert.equal(window.take(101), false);
   assert.equal(window.take(100), true);
-  assert.equal(window.giveBack(49), 0);
-  assert.equal(window.giveBack(1), 50);
+  assert.equal(window.returnCredit(49), 0);
+  assert.equal(window.returnCredit(1), 50);
   assert.equal(window.available, 50);
-  assert.equal(window.giveBack(0), 0);
+  assert.equal(window.returnCredit(0), 0);
 });
 
 Deno.test("a receive window announces half of what the peer has left, at least 64 KiB", () => {
   const window = new ReceiveWindow(4 << 20);
   let announced = 0;
-  const giveBack = (length: number) => {
+  const returnCredit = (length: number) => {
     assert.equal(window.take(length), true);
-    return announced = window.giveBack(length);
+    return announced = window.returnCredit(length);
   };
-  while (announced === 0) giveBack(10_000);
+  while (announced === 0) returnCredit(10_000);
   assert.ok(announced >= (4 << 20) / 3 && announced < (4 << 20) / 3 + 20_000, `${announced}`);
   // The application holds nearly all of the window: released bytes are credited in small steps.
   assert.equal(window.take((4 << 20) - 100_000), true);
-  assert.equal(window.giveBack(65_535), 0);
-  assert.equal(window.giveBack(1), 65_536);
+  assert.equal(window.returnCredit(65_535), 0);
+  assert.equal(window.returnCredit(1), 65_536);
 });
 
 Deno.test("a receive window of 0 announces nothing", () => {
   const window = new ReceiveWindow(0);
-  assert.equal(window.giveBack(0), 0);
+  assert.equal(window.returnCredit(0), 0);
 });
 
 Deno.test("credit is conserved: what the peer may send, what is owed and what is held add up", () => {
@@ -77,12 +77,12 @@ Deno.test("a receive window can be held below its size, and what was held back i
   const window = new ReceiveWindow(1000);
   assert.equal(window.take(1000), true);
   // 900 are kept back, and half of the 100 is worth a frame.
-  assert.equal(window.giveBack(949, 100), 0);
-  assert.equal(window.giveBack(51, 100), 100);
+  assert.equal(window.returnCredit(949, 100), 0);
+  assert.equal(window.returnCredit(51, 100), 100);
   assert.equal(window.take(100), true);
-  assert.equal(window.giveBack(100, 100), 100);
+  assert.equal(window.returnCredit(100, 100), 100);
   assert.equal(window.take(100), true);
   // Back to normal: the whole window, nothing lost.
-  assert.equal(window.giveBack(100), 1000);
+  assert.equal(window.returnCredit(100), 1000);
   assert.equal(window.available, 1000);
 });

@@ -10,7 +10,7 @@ class Notes implements FrameSink {
   notes: string[] = [];
   limit = 1000;
   preface: boolean | null = null;
-  tired = false;
+  isOverWorkBudget = false;
 
   onPreface(valid: boolean): boolean {
     this.preface = valid;

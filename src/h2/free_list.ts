@@ -1,4 +1,4 @@
-/** Free buffers of one size. */
+/** The free buffers of one size, last in, first out. */
 export class FreeList {
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
   /** The fewest buffers that were free since the last {@link FreeList.dropUnused}. */
@@ -8,6 +8,7 @@ export class FreeList {
     return this.#free.length;
   }
 
+  /** Removes and returns a buffer; undefined: none is free. */
   take(): Uint8Array<ArrayBuffer> | undefined {
     const buffer = this.#free.pop();
     if (this.#free.length < this.#unused) this.#unused = this.#free.length;

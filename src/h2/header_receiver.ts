@@ -1,31 +1,34 @@
-/** HEADERS and CONTINUATION frames: whole header blocks, and what they mean for their stream. */
+/** Handles HEADERS and CONTINUATION frames: assembles header blocks, decodes them, and applies them to their stream. */
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
 import { FLAG_END_HEADERS, FLAG_END_STREAM, FLAG_PADDED, FLAG_PRIORITY, getUint31 } from "./frame.ts";
 import { HpackDecoder, type HpackFault, isFault } from "./hpack/decoder.ts";
-import { flawInRequest, flawInTrailers, promisedLength, statusOf } from "./message.ts";
+import { announcedLength, flawInRequest, flawInTrailers, statusOf } from "./message.ts";
 import { ErrorCode, type HeaderList } from "./seam.ts";
 import type { OpenStream } from "./open_stream.ts";
 import { H2Stream } from "./stream.ts";
 import { mayReceive } from "./stream_state.ts";
 import { BLOCK_BYTES, Work } from "./work.ts";
 
-/** Our SETTINGS_HEADER_TABLE_SIZE: the default, so not announced. */
+/** Our SETTINGS_HEADER_TABLE_SIZE: the default, so it is not announced. */
 const HEADER_TABLE_SIZE = 4096;
 
+/** Receives the header blocks of one connection, which must not be interleaved (RFC 9113 §4.3). */
 export class HeaderReceiver {
-  private readonly decoder: HpackDecoder;
-  /** Stream of the block that waits for CONTINUATION, or 0. */
+  readonly #core: Core;
+  readonly #decoder: HpackDecoder;
+  /** Stream of the block that needs CONTINUATION frames; 0: there is none. */
   openStream = 0;
   /** Bytes of that block so far. */
   openBytes = 0;
-  private block: Uint8Array | null = null;
-  private continuations = 0;
-  private endStream = false;
-  private dependsOnItself = false;
+  #block: Uint8Array | null = null;
+  #continuations = 0;
+  #endStream = false;
+  #dependsOnItself = false;
 
-  constructor(private readonly core: Core) {
-    this.decoder = new HpackDecoder({
+  constructor(core: Core) {
+    this.#core = core;
+    this.#decoder = new HpackDecoder({
       maxTableSize: HEADER_TABLE_SIZE,
       maxListSize: core.options.maxHeaderListSize,
     });
@@ -33,86 +36,86 @@ export class HeaderReceiver {
 
   /** A HEADERS frame with its payload. False: the connection has ended. */
   headers(flags: number, streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const core = this.core;
+    const core = this.#core;
     let from = start, to = end;
     const needed = (flags & FLAG_PADDED ? 1 : 0) + (flags & FLAG_PRIORITY ? 5 : 0);
     if (to - from < needed) return core.fail(ErrorCode.FRAME_SIZE_ERROR, "HEADERS frame too short for its flags");
     if (flags & FLAG_PADDED) to -= bytes[from++]!;
-    this.dependsOnItself = false;
+    this.#dependsOnItself = false;
     if (flags & FLAG_PRIORITY) {
-      this.dependsOnItself = getUint31(bytes, from) === streamId;
+      this.#dependsOnItself = getUint31(bytes, from) === streamId;
       from += 5;
     }
     if (to < from) return core.fail(ErrorCode.PROTOCOL_ERROR, "padding longer than its HEADERS frame");
-    this.endStream = (flags & FLAG_END_STREAM) !== 0;
-    if (flags & FLAG_END_HEADERS) return this.complete(streamId, bytes, from, to);
+    this.#endStream = (flags & FLAG_END_STREAM) !== 0;
+    if (flags & FLAG_END_HEADERS) return this.#complete(streamId, bytes, from, to);
     this.openStream = streamId;
-    this.continuations = 0;
+    this.#continuations = 0;
     this.openBytes = 0;
-    this.append(bytes, from, to);
+    this.#append(bytes, from, to);
     return true;
   }
 
   /** A CONTINUATION frame of the open block; its length was checked. False: the connection has ended. */
   continuation(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const limit = this.core.options.limits.continuationsPerBlock;
-    if (++this.continuations > limit) {
-      return this.core.fail(ErrorCode.ENHANCE_YOUR_CALM, `more than ${limit} CONTINUATION frames in a header block`);
+    const limit = this.#core.options.limits.continuationsPerBlock;
+    if (++this.#continuations > limit) {
+      return this.#core.fail(ErrorCode.ENHANCE_YOUR_CALM, `more than ${limit} CONTINUATION frames in a header block`);
     }
-    this.append(bytes, start, end);
+    this.#append(bytes, start, end);
     if (!(flags & FLAG_END_HEADERS)) return true;
-    const block = this.block!, streamId = this.openStream, length = this.openBytes;
+    const block = this.#block!, streamId = this.openStream, length = this.openBytes;
     this.openStream = this.openBytes = 0;
-    this.block = null;
-    return this.complete(streamId, block, 0, length);
+    this.#block = null;
+    return this.#complete(streamId, block, 0, length);
   }
 
-  private append(bytes: Uint8Array, start: number, end: number): void {
+  #append(bytes: Uint8Array, start: number, end: number): void {
     const needed = this.openBytes + end - start;
-    if (this.block === null || this.block.length < needed) {
+    if (this.#block === null || this.#block.length < needed) {
       const larger = new Uint8Array(Math.max(needed, 2 * this.openBytes, 1024));
-      if (this.block !== null) larger.set(this.block.subarray(0, this.openBytes));
-      this.block = larger;
+      if (this.#block !== null) larger.set(this.#block.subarray(0, this.openBytes));
+      this.#block = larger;
     }
-    this.block.set(bytes.subarray(start, end), this.openBytes);
+    this.#block.set(bytes.subarray(start, end), this.openBytes);
     this.openBytes = needed;
   }
 
-  /** Every block is decoded, wanted or not: the dynamic table is shared by all streams (RFC 9113 §4.3). */
-  private complete(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const core = this.core;
-    const decoded = this.decoder.decode(bytes, start, end);
-    core.work += (end - start) / BLOCK_BYTES + Work.FIELD * this.decoder.fields;
+  /** Decodes a whole block, also one that is then dropped: all streams share the dynamic table (RFC 9113 §4.3). */
+  #complete(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const core = this.#core;
+    const decoded = this.#decoder.decode(bytes, start, end);
+    core.work += (end - start) / BLOCK_BYTES + Work.FIELD * this.#decoder.fields;
     if (isFault(decoded)) {
       if (decoded.fault === "compression") return core.fail(ErrorCode.COMPRESSION_ERROR, decoded.reason);
       if (decoded.fault === "budget") return core.fail(ErrorCode.ENHANCE_YOUR_CALM, decoded.reason);
     }
     const stream = core.streams.get(streamId);
-    if (stream !== undefined) return this.forStream(stream, decoded);
-    if (!core.isIdle(streamId)) return this.forClosed(streamId);
+    if (stream !== undefined) return this.#forStream(stream, decoded);
+    if (!core.isIdle(streamId)) return this.#forClosed(streamId);
     return core.isServer
-      ? this.request(streamId, decoded)
+      ? this.#request(streamId, decoded)
       : core.fail(ErrorCode.PROTOCOL_ERROR, "HEADERS on an idle stream");
   }
 
-  private forStream(stream: OpenStream, decoded: HeaderList | HpackFault): boolean {
-    const core = this.core;
+  #forStream(stream: OpenStream, decoded: HeaderList | HpackFault): boolean {
+    const core = this.#core;
     if (!mayReceive(stream.state)) {
       return core.streamError(stream.id, ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM");
     }
-    const flaw = flawOf(decoded) ?? (this.dependsOnItself ? "stream depends on itself" : null);
+    const flaw = flawOf(decoded) ?? (this.#dependsOnItself ? "stream depends on itself" : null);
     if (flaw !== null) return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, flaw);
     const headers = decoded as HeaderList;
-    return stream.headersReceived ? this.trailers(stream, headers) : this.response(stream, headers);
+    return stream.headersReceived ? this.#trailers(stream, headers) : this.#response(stream, headers);
   }
 
-  private forClosed(streamId: number): boolean {
-    const core = this.core, closing = core.closed.get(streamId);
+  #forClosed(streamId: number): boolean {
+    const core = this.#core, closing = core.closed.get(streamId);
     switch (closing) {
       case Closing.RESET_BY_US:
         return core.charge(core.budgets.otherControl);
       case Closing.ENDED:
-      case Closing.ENDED_AND_RESET: // §5.1 "closed": after END_STREAM it is the connection's error
+      case Closing.ENDED_AND_RESET: // RFC 9113 §5.1 "closed": after END_STREAM this is a connection error
         return core.fail(ErrorCode.STREAM_CLOSED, "HEADERS on an ended stream");
       case Closing.RESET_BY_PEER:
         return core.streamError(streamId, ErrorCode.STREAM_CLOSED, "HEADERS on a reset stream");
@@ -123,10 +126,10 @@ export class HeaderReceiver {
     }
   }
 
-  /** Trailers are checked and dropped: a tunnel has none. */
-  private trailers(stream: OpenStream, headers: HeaderList): boolean {
-    const core = this.core;
-    const flaw = this.endStream ? flawInTrailers(headers) : "second HEADERS without END_STREAM";
+  /** Trailers are checked and dropped: a tunnel has no use for them. */
+  #trailers(stream: OpenStream, headers: HeaderList): boolean {
+    const core = this.#core;
+    const flaw = this.#endStream ? flawInTrailers(headers) : "second HEADERS without END_STREAM";
     if (flaw !== null) return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, flaw);
     if (stream.bodyLeft > 0) {
       return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
@@ -135,60 +138,60 @@ export class HeaderReceiver {
     return !core.ended;
   }
 
-  private response(stream: OpenStream, headers: HeaderList): boolean {
-    const core = this.core, status = statusOf(headers);
+  #response(stream: OpenStream, headers: HeaderList): boolean {
+    const core = this.#core, status = statusOf(headers);
     if (typeof status === "string") return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, status);
     if (status < 200) {
-      // §8.1: interim responses come before the final one and never end a stream; HTTP/2 has no 101 (§8.6).
-      if (this.endStream || status === 101) {
+      // RFC 9113 §8.1: interim responses come before the final one and never end a stream; there is no 101 (§8.6).
+      if (this.#endStream || status === 101) {
         return core.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, "interim response with END_STREAM, or 101");
       }
       return core.charge(core.budgets.otherControl);
     }
     stream.headersReceived = true;
     stream.handler.onResponse(headers);
-    if (this.endStream && !stream.closed) stream.receiveEnd();
+    if (this.#endStream && !stream.closed) stream.receiveEnd();
     return !core.ended;
   }
 
-  private request(streamId: number, decoded: HeaderList | HpackFault): boolean {
-    const core = this.core;
-    // §6.8: above the last stream of our final GOAWAY; the client knows that it may try elsewhere.
+  #request(streamId: number, decoded: HeaderList | HpackFault): boolean {
+    const core = this.#core;
+    // RFC 9113 §6.8: above the last stream of our final GOAWAY, so the client knows that it may try elsewhere.
     if (streamId > core.shutdown.sentLast) return core.charge(core.budgets.otherControl);
     core.lastPeerId = streamId;
     const most = core.options.maxConcurrentStreams;
     if (most !== null && core.streams.size >= most) {
       return core.streamError(streamId, ErrorCode.REFUSED_STREAM, `more than ${most} concurrent streams`);
     }
-    if (isFault(decoded) && decoded.fault === "too-large") return this.refuseTooLarge(streamId);
-    const flaw = flawOf(decoded) ?? (this.dependsOnItself ? "stream depends on itself" : null) ??
+    if (isFault(decoded) && decoded.fault === "too-large") return this.#refuseTooLarge(streamId);
+    const flaw = flawOf(decoded) ?? (this.#dependsOnItself ? "stream depends on itself" : null) ??
       flawInRequest(decoded as HeaderList);
     if (flaw !== null) return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, flaw);
     const headers = decoded as HeaderList;
-    const promised = promisedLength(headers);
-    if (typeof promised === "string") return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, promised);
-    if (promised > 0 && this.endStream) {
+    const announced = announcedLength(headers);
+    if (typeof announced === "string") return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, announced);
+    if (announced > 0 && this.#endStream) {
       return core.streamError(streamId, ErrorCode.PROTOCOL_ERROR, "body shorter than content-length");
     }
     const stream = new H2Stream(core, streamId);
     core.work += Work.STREAM;
     core.streams.set(streamId, stream);
-    stream.bodyLeft = promised;
+    stream.bodyLeft = announced;
     stream.headersReceived = true;
-    const end = this.endStream;
+    const end = this.#endStream;
     if (end) stream.markRequestEnded();
     core.handler.onRequest(stream, headers, end);
     if (end && !stream.closed) stream.notifyEnd();
     return !core.ended;
   }
 
-  /** The client gets the reason as its answer; its other streams go on. This costs as much budget as a stream error. */
-  private refuseTooLarge(streamId: number): boolean {
-    const core = this.core;
+  /** Answers 431; the client's other streams go on. Charged like a stream error. */
+  #refuseTooLarge(streamId: number): boolean {
+    const core = this.#core;
     const stream = new H2Stream(core, streamId);
     core.work += Work.STREAM;
     core.streams.set(streamId, stream);
-    if (this.endStream) stream.markRequestEnded();
+    if (this.#endStream) stream.markRequestEnded();
     stream.respond([[":status", "431"]], true);
     // The rest of the request is ignored (RFC 9113 §8.1).
     if (!stream.closed) stream.reset(ErrorCode.NO_ERROR);

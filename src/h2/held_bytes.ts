@@ -1,52 +1,57 @@
 /**
  * Counts received bytes that applications have not read yet, of all connections of one thread.
  *
- * Up to {@link HeldBytes.most} bytes, every connection gets credit as bytes arrive. Beyond it, connections of peers
- * that hold more than their share get no credit until applications read bytes. Peers may still send what earlier credit
- * allows: beyond twice that many bytes a peer above its share loses its connection, so memory is bounded. A share is an
- * equal part for each peer identity that holds any bytes.
+ * Up to {@link HeldBytes.most} bytes, every connection gets credit as bytes arrive. Above that, the credit of peers that
+ * hold more than their share is withheld until applications read bytes. Peers may still send what earlier credit allows:
+ * above twice that many bytes the connection of a peer above its share is closed, so memory is bounded. The share of each
+ * peer identity that holds any bytes is an equal part of {@link HeldBytes.most}.
  */
 
-/** Factor between the bound at which credit is held back and the one at which connections end. */
+/** Factor between the limit above which credit is withheld and the one above which connections end. */
 const BREACH = 2;
 
-export type HeldVerdict =
+type HeldVerdict =
   | "credit"
-  /** The connection's credit is held back until bytes are read. */
+  /** The connection's credit is withheld until bytes are read. */
   | "wait"
   /** The connection must end. */
   | "breach";
 
-export interface HeldBytesEvents {
-  /** The bound was exceeded, by bytes of `peer`. Called once until the total is below the bound again. */
+interface HeldBytesEvents {
+  /** The limit was exceeded, by bytes of `peer`. Called again only after the total was below the limit in between. */
   onFull(peer: string, held: number, total: number): void;
 }
 
-/** What the connections of one peer identity hold together. They keep it, so that counting needs no search. */
+/** Counts what the connections of one peer identity hold together. Each connection keeps it, so counting needs no lookup. */
 export class PeerHoldings {
   held = 0;
-  /** Connections of the peer that are open. */
+  /** Open connections of the peer. */
   connections = 0;
 
   constructor(readonly peer: string) {}
 }
 
+/** Counts the held bytes of one thread. */
 export class HeldBytes {
-  /** By identity, of peers with open connections. */
+  readonly #events: HeldBytesEvents;
+  /** By identity: the peers with open connections. */
   readonly #peers = new Map<string, PeerHoldings>();
   #total = 0;
-  /** Peers that hold something. */
+  /** Number of peers that hold bytes. */
   #holders = 0;
   #full = false;
 
-  /** `most`: bytes. */
-  constructor(readonly most: number, private readonly events: HeldBytesEvents = { onFull() {} }) {}
+  /** `most`: the limit in bytes. */
+  constructor(readonly most: number, events: HeldBytesEvents = { onFull() {} }) {
+    this.#events = events;
+  }
 
+  /** Bytes that all peers hold. */
   get total(): number {
     return this.#total;
   }
 
-  /** Peers that hold something. */
+  /** Number of peers that hold bytes. */
   get holders(): number {
     return this.#holders;
   }
@@ -59,7 +64,7 @@ export class HeldBytes {
     return holdings;
   }
 
-  /** The connection receives nothing more. What it received before is still counted until it is taken. */
+  /** The connection receives nothing more. What it has received is counted until it is read or dropped. */
   close(of: PeerHoldings): void {
     if (--of.connections === 0) this.#peers.delete(of.peer);
   }
@@ -72,12 +77,12 @@ export class HeldBytes {
     if (this.#total <= this.most || of.held * this.#holders <= this.most) return "credit";
     if (!this.#full) {
       this.#full = true;
-      this.events.onFull(of.peer, of.held, this.#total);
+      this.#events.onFull(of.peer, of.held, this.#total);
     }
     return this.#total > BREACH * this.most ? "breach" : "wait";
   }
 
-  /** `length` > 0 of them were taken, or given up. */
+  /** `length` > 0 bytes were read or dropped. */
   remove(of: PeerHoldings, length: number): void {
     of.held -= length;
     if (of.held === 0) this.#holders--;

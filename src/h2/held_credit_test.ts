@@ -32,7 +32,7 @@ class Caller {
         from.flushTo(sink);
         const bytes = sink.take();
         if (bytes.length > 0 && !to.ended) to.receive(bytes, 0, bytes.length, 0);
-        while (to.behind) to.resume(0);
+        while (to.hasPendingWork) to.resume(0);
       }
     }
   }

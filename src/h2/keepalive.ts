@@ -1,11 +1,11 @@
 /**
  * Our PINGs (`docs/spec/dataplane.md` 2.3). One is sent after an interval in which nothing was received. Any received
  * bytes prove that the peer is alive, so a connection in use sends no PING. If nothing is received within the timeout
- * after a PING, the peer counts as dead.
+ * after a PING, the connection is closed.
  *
  *                        ┌──────── something was received: due later ────────┐
  *                        ▼                                                   │
- *     constructed ──▶ WAITING ──interval without a sign of life──▶ PING sent ┤
+ *     constructed ──▶ WAITING ──interval in which nothing was received──▶ PING sent ┤
  *                                                                            └─timeout without one─▶ expired
  *
  * Receiving bytes only records the time. The deadline is computed when it is read, so a busy connection moves no timer:
@@ -13,65 +13,73 @@
  */
 import type { Millis } from "./seam.ts";
 
-/** First half of the payload: which of our PINGs an ACK answers. */
+/** First half of the payload of our PINGs: shows which kind an ACK belongs to. Keepalive, and the PING of a drain. */
 export const KEEPALIVE_PING = 0x6b656570;
 export const DRAIN_PING = 0x64726169;
-/** The fraction of the interval by which it may be longer or shorter. */
+/** An interval is made longer or shorter by up to this fraction of it. */
 const SPREAD = 0.15;
 
+/** The PINGs of one connection. It sends nothing itself: `connection.ts` does, when {@link due}. */
 export class Keepalive {
-  private lastReceived: Millis;
+  readonly #interval: Millis;
+  #lastReceived: Millis;
   /** When bytes must have been received; Infinity: no PING is outstanding. */
-  private answerBy: Millis = Infinity;
-  private sequence = 0;
+  #answerBy: Millis = Infinity;
+  #sequence = 0;
   /** The last PING has not been acknowledged yet. */
-  private ackDue = false;
+  #ackPending = false;
 
-  constructor(private readonly interval: Millis, readonly timeout: Millis, now: Millis) {
-    this.lastReceived = now;
+  constructor(interval: Millis, readonly timeout: Millis, now: Millis) {
+    this.#interval = interval;
+    this.#lastReceived = now;
   }
 
   /** When the next PING or the timeout is due. */
   get deadline(): Millis {
-    return this.outstanding ? this.answerBy : this.lastReceived + this.interval;
+    return this.outstanding ? this.#answerBy : this.#lastReceived + this.#interval;
   }
 
   /** A PING was sent, and nothing has been received since. */
   get outstanding(): boolean {
-    return this.answerBy !== Infinity;
+    return this.#answerBy !== Infinity;
   }
 
   /** Bytes of any kind were received. */
   received(now: Millis): void {
-    this.lastReceived = now;
-    this.answerBy = Infinity;
+    this.#lastReceived = now;
+    this.#answerBy = Infinity;
   }
 
   /** A PING is sent now; returns the second half of its payload. */
   sent(now: Millis): number {
-    this.answerBy = now + this.timeout;
-    this.ackDue = true;
-    this.sequence = (this.sequence + 1) >>> 0;
-    return this.sequence;
+    this.#answerBy = now + this.timeout;
+    this.#ackPending = true;
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    return this.#sequence;
   }
 
-  /** An ACK with the second half `sequence`. False: nobody asked. */
-  answered(sequence: number): boolean {
-    if (!this.ackDue || sequence !== this.sequence) return false;
-    this.ackDue = false;
+  /** An ACK with the second half `sequence` arrived. False: it belongs to no PING of ours. */
+  acknowledged(sequence: number): boolean {
+    if (!this.#ackPending || sequence !== this.#sequence) return false;
+    this.#ackPending = false;
     return true;
   }
 
+  /** Nothing was received in time after a PING: the connection must be closed. */
   expired(now: Millis): boolean {
-    return now >= this.answerBy;
+    return now >= this.#answerBy;
   }
 
+  /** A PING must be sent. */
   due(now: Millis): boolean {
-    return !this.outstanding && now >= this.lastReceived + this.interval;
+    return !this.outstanding && now >= this.#lastReceived + this.#interval;
   }
 }
 
-/** `random` gives [0, 1): connections that were opened at the same time do not send all their PINGs together. */
+/**
+ * `interval`, made up to 15 % longer or shorter, so that connections that were opened at the same time do not send all
+ * their PINGs together. `random` returns a number in [0, 1).
+ */
 export function spreadInterval(interval: Millis, random: () => number): Millis {
   return interval * (1 + SPREAD * (2 * random() - 1));
 }

@@ -6,8 +6,8 @@ Deno.test("keepalive: the ACK of our PING is recognised, also after other bytes;
   const sequence = keepalive.sent(10_000);
   keepalive.received(10_500);
   assert.equal(keepalive.outstanding, false);
-  assert.equal(keepalive.answered(sequence), true);
-  assert.equal(keepalive.answered(sequence), false);
+  assert.equal(keepalive.acknowledged(sequence), true);
+  assert.equal(keepalive.acknowledged(sequence), false);
 });
 
 Deno.test("keepalive: silence after a PING ends the connection, however much was received before", () => {

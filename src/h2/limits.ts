@@ -1,7 +1,8 @@
-/** The figures of `docs/spec/dataplane.md` 2.3, and what a peer may cost us. Why these: README.md beside this file. */
+/** Defaults of `docs/spec/dataplane.md` 2.3, and budgets for what a peer may do. README.md of this room says why these. */
 import type { AbuseLimits, Budget, H2Options } from "./seam.ts";
 import { WORK_PER_PASS } from "./work.ts";
 
+/** Budgets for what a peer may do. */
 export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
   resets: { burst: 20_000, perSecond: 5000 },
   earlyResets: { burst: 400, perSecond: 500 },
@@ -15,10 +16,10 @@ export const DEFAULT_LIMITS: AbuseLimits = Object.freeze({
   queuedControlBytes: 65_536,
 });
 
-/** Fraction of each burst for a peer whose identity has broken a limit lately. */
+/** A peer whose identity has broken a limit lately gets this part of each burst: an eighth. */
 const STRICT_PART = 8;
 
-/** For a peer that reconnects after a breach: bursts are small, rates per second stay the same. */
+/** Budgets for a peer that reconnects after a breach: bursts are smaller, rates per second are the same. */
 export const STRICT_LIMITS: AbuseLimits = Object.freeze({
   ...DEFAULT_LIMITS,
   resets: strict(DEFAULT_LIMITS.resets),
@@ -34,7 +35,7 @@ function strict({ burst, perSecond }: Budget): Budget {
   return { burst: Math.ceil(burst / STRICT_PART), perSecond };
 }
 
-/** Frozen. `{ ...defaultOptions(role), streamWindow: 65_535 }` changes one. */
+/** The default options, frozen. `{ ...defaultOptions(role), streamWindow: 65_535 }` changes one of them. */
 export function defaultOptions(role: "client" | "server"): H2Options {
   return Object.freeze({
     role,

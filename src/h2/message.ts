@@ -1,17 +1,17 @@
-/** Rules for header lists as messages (RFC 9113 §8.1.1, §8.3, §8.5). Rules for single fields are HPACK's. */
+/** Checks header lists as messages (RFC 9113 §8.1.1, §8.3, §8.5). `hpack/field_rules.ts` checks single fields. */
 import type { HeaderList } from "./seam.ts";
 
-/** Why a message is malformed, for the log; never quotes the peer. */
-export type MessageFlaw = string;
+/** Why a message is malformed, for the log; contains no text of the peer. */
+type MessageFlaw = string;
 
-/** RFC 3986 authority, loosely: what a host, a port and user information may be made of. */
+/** The characters of an authority: user information, host and port (RFC 3986 §3.2). */
 const AUTHORITY = /^[A-Za-z0-9\-._~!$&'()*+,;=:@[\]%]+$/;
 /** RFC 9110 §5.6.2 token. */
 const METHOD = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 
 const PSEUDO = 0x3a;
 
-/** Checks the pseudo headers of a request. */
+/** Checks the pseudo headers of a request. Returns what is wrong with them, or null. */
 export function flawInRequest(headers: HeaderList): MessageFlaw | null {
   let method: string | null = null, scheme: string | null = null;
   let path: string | null = null, authority: string | null = null;
@@ -53,7 +53,7 @@ export function flawInRequest(headers: HeaderList): MessageFlaw | null {
   return path === null || path === "" ? "no :path" : null;
 }
 
-/** The status of a response, or what is wrong with it. */
+/** Returns the status of a response, or what is wrong with its header list. */
 export function statusOf(headers: HeaderList): number | MessageFlaw {
   let status: string | null = null;
   let regular = false;
@@ -68,7 +68,7 @@ export function statusOf(headers: HeaderList): number | MessageFlaw {
   return Number(status);
 }
 
-/** Trailers hold no pseudo headers (§8.1). */
+/** Trailers must not contain pseudo headers (RFC 9113 §8.1). Returns what is wrong, or null. */
 export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
   for (const [name] of headers) if (name.charCodeAt(0) === PSEUDO) return "pseudo header in trailers";
   return null;
@@ -78,15 +78,15 @@ export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
  * Returns the body length that a request announces; -1: none announced; or what is wrong with it. A malformed or
  * repeated length fails every request: other proxies on the path might read it differently (RFC 9110 §8.6).
  */
-export function promisedLength(headers: HeaderList): number | MessageFlaw {
-  let promised = -1, connect = false;
+export function announcedLength(headers: HeaderList): number | MessageFlaw {
+  let announced = -1, connect = false;
   for (const [name, value] of headers) {
     if (name === ":method") connect = value === "CONNECT";
     if (name !== "content-length") continue;
     if (!/^[0-9]{1,15}$/.test(value)) return "no valid content-length";
-    if (promised >= 0) return "two of content-length";
-    promised = Number(value);
+    if (announced >= 0) return "two of content-length";
+    announced = Number(value);
   }
   // A CONNECT has no content (RFC 9110 §9.3.6): the bytes that follow belong to the tunnel.
-  return connect ? -1 : promised;
+  return connect ? -1 : announced;
 }

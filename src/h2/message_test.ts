@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { flawInRequest, flawInTrailers, promisedLength, statusOf } from "./message.ts";
+import { announcedLength, flawInRequest, flawInTrailers, statusOf } from "./message.ts";
 import type { HeaderList } from "./seam.ts";
 
 const connect: HeaderList = [[":method", "CONNECT"], [":authority", "10.0.0.1:80"]];
@@ -61,7 +61,7 @@ Deno.test("trailers hold no pseudo headers", () => {
 
 Deno.test("content-length", () => {
   const length = (...values: string[]) =>
-    promisedLength([...get, ...values.map((v) => ["content-length", v] as const)]);
+    announcedLength([...get, ...values.map((v) => ["content-length", v] as const)]);
   assert.equal(length(), -1);
   assert.equal(length("12"), 12);
   assert.equal(typeof length("12", "12"), "string");
@@ -69,7 +69,7 @@ Deno.test("content-length", () => {
   assert.equal(typeof length("-1"), "string");
   assert.equal(typeof length(""), "string");
   assert.equal(typeof length("1".repeat(20)), "string");
-  assert.equal(promisedLength([...connect, ["content-length", "5"]]), -1, "a CONNECT has no content");
-  assert.equal(typeof promisedLength([...connect, ["content-length", "x"]]), "string");
-  assert.equal(typeof promisedLength([...connect, ["content-length", "5"], ["content-length", "5"]]), "string");
+  assert.equal(announcedLength([...connect, ["content-length", "5"]]), -1, "a CONNECT has no content");
+  assert.equal(typeof announcedLength([...connect, ["content-length", "x"]]), "string");
+  assert.equal(typeof announcedLength([...connect, ["content-length", "5"], ["content-length", "5"]]), "string");
 });

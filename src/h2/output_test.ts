@@ -102,7 +102,7 @@ Deno.test("a buffer is borrowed for the first frame and given back when all has 
   assert.equal(out.flushTo(sink), "empty");
   assert.equal(pool.lentBytes, 0);
   assert.equal(out.bytes.length, 0);
-  out.rest();
+  out.markFlushed();
   writer.settingsAck();
   assert.deepEqual(told, ["output", "output"]);
   out.clear();

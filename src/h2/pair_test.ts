@@ -50,7 +50,7 @@ const options: fc.Arbitrary<Partial<H2Options>> = fc.record({
 /** What one side of a stream sent and what the other side got. */
 class Direction {
   readonly sent: number[] = [];
-  private next = 0;
+  #next = 0;
   done = false;
   constructor(readonly from: StreamLog, readonly seed: number) {}
 
@@ -61,7 +61,7 @@ class Direction {
     let left = used;
     for (let i = 0; i < r.count && left > 0; i++) {
       const length = Math.min(left, r.segments[2 * i + 1]!);
-      for (let k = 0; k < length; k++) r.bytes[r.segments[2 * i]! + k] = (this.next++ * 31 + this.seed) & 255;
+      for (let k = 0; k < length; k++) r.bytes[r.segments[2 * i]! + k] = (this.#next++ * 31 + this.seed) & 255;
       left -= length;
     }
     this.from.stream.commit(used, false);
@@ -74,8 +74,8 @@ class Direction {
     const body = to.body;
     const wrong = body.findIndex((byte, i) => byte !== ((i * 31 + this.seed) & 255));
     assert.equal(wrong, -1, `byte ${wrong} is ${body[wrong]}`);
-    assert.ok(body.length <= this.next);
-    if (to.events.includes("end")) assert.equal(body.length, this.next, "all bytes came before the end");
+    assert.ok(body.length <= this.#next);
+    if (to.events.includes("end")) assert.equal(body.length, this.#next, "all bytes came before the end");
   }
 }
 

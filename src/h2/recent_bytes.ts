@@ -1,4 +1,4 @@
-/** Distinguishes streams that send little from bulk streams, by what they sent lately. */
+/** Distinguishes streams that send little from bulk streams, by the bytes that they have sent lately. */
 import type { Millis } from "./seam.ts";
 
 /** A stream that sends at most this many bytes within {@link PERIOD} sends little. */
@@ -10,10 +10,12 @@ export const SPARSE_BYTES = 16_384;
 export const SPARSE_ROOM = 32_768;
 const PERIOD: Millis = 200;
 
+/** Counts the bytes that one stream has sent lately. */
 export class RecentBytes {
   #count = 0;
   #since: Millis = -Infinity;
 
+  /** `length` bytes were sent. */
   add(length: number, now: Millis): void {
     if (now - this.#since >= PERIOD) {
       this.#since = now;
@@ -22,6 +24,7 @@ export class RecentBytes {
     this.#count += length;
   }
 
+  /** The stream sends little: see {@link SPARSE_BYTES}. */
   areFew(now: Millis): boolean {
     return this.#count <= SPARSE_BYTES || now - this.#since >= PERIOD;
   }

@@ -1,4 +1,4 @@
-/** SETTINGS: what the peer announced, what we announce (RFC 9113 §6.5). */
+/** SETTINGS (RFC 9113 §6.5): the parameters that the peer announced, and those that we announce. */
 import { getUint16, getUint32, MAX_FRAME_SIZE, MIN_FRAME_SIZE, putUint32 } from "./frame.ts";
 import { INITIAL_WINDOW, MAX_WINDOW } from "./flow.ts";
 import { ErrorCode, type H2Options } from "./seam.ts";
@@ -12,19 +12,20 @@ enum SettingId {
   MAX_HEADER_LIST_SIZE = 6,
 }
 
-/** Bytes of one parameter. */
+/** Length of one parameter, in bytes. */
 export const SETTING_BYTES = 6;
-/** More parameters than this in one frame are abuse: eleven are registered, some peers add a few unknown ones. */
+/** Parameters in one frame, at most: eleven are registered, and some peers add a few unknown ones. */
 export const MAX_SETTINGS = 64;
 
 /**
  * Streams a client opens before it knows the server's limit. RFC 9113 §6.5.2 asks servers for at least 100, and the
- * pool above uses no more by default (`docs/spec/dataplane.md` 2.3).
+ * pool of connections uses no more by default (`docs/spec/dataplane.md` 2.3).
  */
 const STREAMS_BEFORE_SETTINGS = 100;
 
-/** The peer's limits on us. */
+/** The parameters of the peer: its limits for what we send. */
 export class PeerSettings {
+  readonly #peerRole: "client" | "server";
   headerTableSize = 4096;
   /** The smallest one within the last SETTINGS frame: the encoder has to pass through it (RFC 7541 §4.2). */
   smallestHeaderTableSize = 4096;
@@ -32,37 +33,39 @@ export class PeerSettings {
   initialWindow = INITIAL_WINDOW;
   maxFrameSize = MIN_FRAME_SIZE;
 
-  constructor(private readonly peerRole: "client" | "server") {}
+  constructor(peerRole: "client" | "server") {
+    this.#peerRole = peerRole;
+  }
 
   /**
    * Applies the payload `[start, end)` of one SETTINGS frame, in order. Unknown parameters are ignored. Returns the
-   * connection error that a forbidden value is, or null.
+   * connection error for a forbidden value, or null.
    */
   apply(bytes: Uint8Array, start: number, end: number): { code: ErrorCode; reason: string } | null {
     this.smallestHeaderTableSize = this.headerTableSize;
     for (let at = start; at < end; at += SETTING_BYTES) {
       const id: SettingId = getUint16(bytes, at);
       const value = getUint32(bytes, at + 2);
-      const error = this.set(id, value);
+      const error = this.#set(id, value);
       if (error !== null) return { code: error, reason: `SETTINGS parameter ${id} must not be ${value}` };
     }
     return null;
   }
 
-  /** The first SETTINGS frame does not mention a limit of streams: there is none. */
-  forgetDefaults(): void {
+  /** Called before the first SETTINGS frame is applied: without MAX_CONCURRENT_STREAMS in it there is no limit. */
+  clearStreamLimit(): void {
     this.maxConcurrentStreams = Infinity;
   }
 
-  private set(id: SettingId, value: number): ErrorCode | null {
+  #set(id: SettingId, value: number): ErrorCode | null {
     switch (id) {
       case SettingId.HEADER_TABLE_SIZE:
         this.headerTableSize = value;
         this.smallestHeaderTableSize = Math.min(this.smallestHeaderTableSize, value);
         return null;
       case SettingId.ENABLE_PUSH:
-        // §6.5.2: a server must not send 1, nobody may send more than 1.
-        return value > 1 || (value === 1 && this.peerRole === "server") ? ErrorCode.PROTOCOL_ERROR : null;
+        // RFC 9113 §6.5.2: a server must not send 1, and nobody may send more than 1.
+        return value > 1 || (value === 1 && this.#peerRole === "server") ? ErrorCode.PROTOCOL_ERROR : null;
       case SettingId.MAX_CONCURRENT_STREAMS:
         this.maxConcurrentStreams = value;
         return null;
@@ -75,7 +78,7 @@ export class PeerSettings {
         this.maxFrameSize = value;
         return null;
       default:
-        // MAX_HEADER_LIST_SIZE is advice, and our header lists are small; the rest is unknown (§6.5.2: ignore).
+        // MAX_HEADER_LIST_SIZE is advisory, and our header lists are small. Unknown ones must be ignored (RFC 9113 §6.5.2).
         return null;
     }
   }

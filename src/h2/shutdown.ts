@@ -1,5 +1,5 @@
 /**
- * Leaving politely (RFC 9113 §6.8):
+ * Ends a connection without cutting off streams (RFC 9113 §6.8):
  *
  * ```
  *            client: GOAWAY(0)
@@ -8,7 +8,7 @@
  *     │ server: GOAWAY(2^31-1), PING                        │ GOAWAY(last stream)
  *     └────────────────────▶ ANNOUNCED ──PING ACK or timeout┘
  * ```
- * In ANNOUNCED new streams are still served: the client may have sent them before it knew.
+ * In ANNOUNCED new streams are still served: the client may have sent them before the GOAWAY reached it.
  */
 import { MAX_STREAM_ID } from "./frame.ts";
 import type { H2Failure, Millis } from "./seam.ts";
@@ -19,31 +19,35 @@ export enum ShutdownState {
   FINAL,
 }
 
+/** How far the shutdown of one connection is, in either direction. */
 export class Shutdown {
   state = ShutdownState.RUNNING;
-  /** The peer's GOAWAY. */
+  /** The peer's GOAWAY; null: none was received. */
   received: H2Failure | null = null;
-  /** Last stream of ours that the peer's GOAWAY lets live. */
+  /** The last stream of ours that the peer processes, by its GOAWAY. */
   receivedLast = MAX_STREAM_ID;
-  /** Streams of the peer above this are not processed. */
+  /** The last stream of the peer that we process. */
   sentLast = MAX_STREAM_ID;
-  /** When the final GOAWAY follows without an answer to the PING. */
+  /** When the final GOAWAY is sent if the PING is not acknowledged. */
   pingAnswerBy: Millis = Infinity;
 
-  /** GOAWAY sent or received. */
+  /** GOAWAY was sent or received. */
   get draining(): boolean {
     return this.state !== ShutdownState.RUNNING || this.received !== null;
   }
 
+  /** The final GOAWAY was sent. */
   get final(): boolean {
     return this.state === ShutdownState.FINAL;
   }
 
+  /** Server: the first GOAWAY and the PING were sent. */
   announce(pingAnswerBy: Millis): void {
     this.state = ShutdownState.ANNOUNCED;
     this.pingAnswerBy = pingAnswerBy;
   }
 
+  /** The final GOAWAY is sent, with this last stream. */
   finalise(lastStreamId: number): void {
     this.state = ShutdownState.FINAL;
     this.sentLast = lastStreamId;

@@ -1,19 +1,19 @@
-/** One stream: a direction to send, a direction to receive, and their windows. */
+/** One stream: the state of both directions, and their windows. */
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
 import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
 import type { OpenStream } from "./open_stream.ts";
-import type { ErrorCode, H2Failure, HeaderList, Reservation, StreamHandler } from "./seam.ts";
+import type { ErrorCode, H2Failure, HeaderList, Millis, Reservation, Stream, StreamHandler } from "./seam.ts";
 import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
 import { RecentBytes, SPARSE_ROOM } from "./recent_bytes.ts";
 import { type QueuedStream, WaitingFor } from "./wait_queue.ts";
 import { WindowGrowth } from "./window_growth.ts";
 
-/** ms. With shorter round trips the initial window is large enough for any rate that a proxy reaches. */
-const LONG_ROUND_TRIP = 2;
+/** With shorter round trips the initial window is large enough for any rate that a proxy reaches. */
+const LONG_ROUND_TRIP: Millis = 2;
 
 const nothing = () => {};
-/** Until the owner sets its own. */
+/** The handler until the owner sets its own. */
 const NO_HANDLER: StreamHandler = {
   onResponse: nothing,
   onData: nothing,
@@ -23,30 +23,31 @@ const NO_HANDLER: StreamHandler = {
   onReset: nothing,
 };
 
-export class H2Stream implements OpenStream {
+/** Implements the owner's view of a stream ({@link Stream}) and the connection's ({@link OpenStream}). */
+export class H2Stream implements Stream, OpenStream {
+  readonly #core: Core;
   handler: StreamHandler = NO_HANDLER;
   state = StreamState.OPEN;
   readonly sendWindow: SendWindow;
   readonly receiveWindow: ReceiveWindow;
   headersSent = false;
   headersReceived = false;
-  /** Body bytes that content-length still promises, or -1. */
   bodyLeft = -1;
-  /** `onFlush` is owed. */
   needsFlush = false;
   waitingFor = WaitingFor.NOTHING;
   waitNext: QueuedStream | null = null;
   waitPrevious: QueuedStream | null = null;
-  /** Bytes handed on and not released. */
-  private unreleased = 0;
-  /** Only on paths with a long round trip. */
-  private growth: WindowGrowth | null = null;
-  private readonly sent = new RecentBytes();
+  /** Bytes delivered to the handler and not released. */
+  #unreleased = 0;
+  /** Null: the path has never had a long round trip. */
+  #growth: WindowGrowth | null = null;
+  readonly #sent = new RecentBytes();
 
-  constructor(private readonly core: Core, readonly id: number) {
+  constructor(core: Core, readonly id: number) {
+    this.#core = core;
     this.sendWindow = new SendWindow(core.peer.initialWindow);
     this.receiveWindow = new ReceiveWindow(core.options.streamWindow);
-    // Until it acknowledged our SETTINGS the peer may go by the default (RFC 9113 §6.9.2).
+    // Until the peer has acknowledged our SETTINGS it may use the default window (RFC 9113 §6.9.2).
     if (core.settingsUnacknowledged > 0 && this.receiveWindow.available < INITIAL_WINDOW) {
       this.receiveWindow.available = INITIAL_WINDOW;
     }
@@ -57,39 +58,39 @@ export class H2Stream implements OpenStream {
   }
 
   respond(headers: HeaderList, end: boolean): void {
-    if (this.closed || this.core.ended) return;
+    if (this.closed || this.#core.ended) return;
     if (this.headersSent) throw new Error(`Cannot respond on stream ${this.id} as headers were sent before`);
     this.sendHeaders(headers, end);
   }
 
   sendHeaders(headers: HeaderList, end: boolean): void {
-    const core = this.core;
+    const core = this.#core;
     this.headersSent = true;
-    if (end) this.ended(StreamEvent.END_SENT);
+    if (end) this.#change(StreamEvent.END_SENT);
     core.writer.headers(this.id, headers, end, core.peer.maxFrameSize, core.isServer);
   }
 
   reserve(want: number, gatherLimit: number): Reservation | null {
-    const core = this.core;
+    const core = this.#core;
     core.reservedBy = null;
     if (!maySend(this.state) || core.ended) return null;
     if (!this.headersSent) throw new Error(`Cannot send on stream ${this.id} as it was not answered yet`);
     if (!(want > 0)) throw new RangeError(`Cannot reserve ${want} bytes: at least 1 is needed`);
     const ownWindow = this.sendWindow.available, sharedWindow = core.sendWindow.available;
-    if (ownWindow <= 0) return this.waitFor(WaitingFor.STREAM_WINDOW);
-    if (sharedWindow <= 0) return this.waitFor(WaitingFor.CONNECTION_WINDOW);
+    if (ownWindow <= 0) return this.#waitFor(WaitingFor.STREAM_WINDOW);
+    if (sharedWindow <= 0) return this.#waitFor(WaitingFor.CONNECTION_WINDOW);
     const most = Math.min(want, ownWindow, sharedWindow);
-    const isSparse = this.sent.areFew(core.now);
+    const isSparse = this.#sent.areFew(core.now);
     const limit = Math.min(gatherLimit, core.gatherLimit) + (isSparse ? SPARSE_ROOM : 0);
     const reservation = core.out.layout(most, limit, core.peer.maxFrameSize);
-    if (reservation === null) return this.waitFor(isSparse ? WaitingFor.ROOM_FIRST : WaitingFor.ROOM);
-    this.waitFor(WaitingFor.NOTHING);
+    if (reservation === null) return this.#waitFor(isSparse ? WaitingFor.ROOM_FIRST : WaitingFor.ROOM);
+    this.#waitFor(WaitingFor.NOTHING);
     core.reservedBy = this;
     return reservation;
   }
 
   commit(length: number, end: boolean): void {
-    const core = this.core;
+    const core = this.#core;
     if (core.reservedBy !== this || !core.out.reservationValid) {
       throw new Error(`Cannot commit on stream ${this.id} as its reservation is gone`);
     }
@@ -99,70 +100,65 @@ export class H2Stream implements OpenStream {
       return;
     }
     const frames = core.out.commit(this.id, length, end);
-    this.sent.add(length, core.now);
+    this.#sent.add(length, core.now);
     this.sendWindow.spend(length);
     core.sendWindow.spend(length);
     core.budgets.dataSent(frames, length);
-    if (end) this.ended(StreamEvent.END_SENT);
+    if (end) this.#change(StreamEvent.END_SENT);
     core.out.announce();
   }
 
   end(): void {
-    if (!maySend(this.state) || this.core.ended) return;
+    if (!maySend(this.state) || this.#core.ended) return;
     if (!this.headersSent) throw new Error(`Cannot end stream ${this.id} as it was not answered yet`);
-    this.ended(StreamEvent.END_SENT);
-    this.core.writer.endStream(this.id);
+    this.#change(StreamEvent.END_SENT);
+    this.#core.writer.endStream(this.id);
   }
 
   reset(code: ErrorCode): void {
     const wasOpen = !this.closed;
-    this.drop(Closing.RESET_BY_US);
-    if (wasOpen && !this.core.ended) this.core.writer.rstStream(this.id, code);
+    this.#drop(Closing.RESET_BY_US);
+    if (wasOpen && !this.#core.ended) this.#core.writer.rstStream(this.id, code);
   }
 
   release(length: number): void {
-    const core = this.core;
-    const released = Math.min(length, this.unreleased);
+    const core = this.#core;
+    const released = Math.min(length, this.#unreleased);
     if (released <= 0) return;
-    this.unreleased -= released;
+    this.#unreleased -= released;
     core.announceCredit(0, core.credit.release(released));
     if (!mayReceive(this.state)) return;
-    if (core.roundTrip >= LONG_ROUND_TRIP) this.growWindow(released);
-    core.announceCredit(this.id, this.receiveWindow.giveBack(released, core.inFlightLimit));
+    if (core.roundTrip >= LONG_ROUND_TRIP) this.#growWindow(released);
+    core.announceCredit(this.id, this.receiveWindow.returnCredit(released, core.inFlightLimit));
   }
 
-  // The rest is for the connection.
+  // What follows is called by the connection: see OpenStream.
 
-  /** Called when the connection has removed this stream. */
   onRemoved(): void {
-    this.growth?.end();
+    this.#growth?.end();
   }
 
-  /** Payload for the owner. */
   deliver(bytes: Uint8Array, start: number, end: number): void {
-    this.unreleased += end - start;
-    this.core.touch(this);
+    this.#unreleased += end - start;
+    this.#core.requestFlush(this);
     this.handler.onData(bytes, start, end);
   }
 
-  /** Credit of bytes that the owner does not see: padding. */
   returnCredit(length: number): void {
-    if (mayReceive(this.state)) this.core.announceCredit(this.id, this.receiveWindow.giveBack(length));
+    if (mayReceive(this.state)) this.#core.announceCredit(this.id, this.receiveWindow.returnCredit(length));
   }
 
-  /** The peer's END_STREAM, after all payload. */
   receiveEnd(): void {
-    this.ended(StreamEvent.END_RECEIVED);
+    this.#change(StreamEvent.END_RECEIVED);
     this.notifyEnd();
   }
 
-  /** The request came with END_STREAM: true before `onRequest`, told behind it. */
   markRequestEnded(): void {
-    this.ended(StreamEvent.END_RECEIVED);
+    this.#change(StreamEvent.END_RECEIVED);
   }
 
   notifyEnd(): void {
-    this.core.touch(this);
+    this.#core.requestFlush(this);
     this.handler.onEnd();
   }
 
@@ -172,12 +168,11 @@ export class H2Stream implements OpenStream {
     this.handler.onFlush();
   }
 
-  /** Over before both sides ended it, and not by the owner's wish. */
   abandon(how: H2Failure, closing: Closing): void {
     if (this.closed) return;
-    this.flush(); // what came before the end is still the owner's
+    this.flush(); // the handler gets what arrived before the end
     if (this.closed) return;
-    this.drop(closing);
+    this.#drop(closing);
     this.handler.onReset(how);
   }
 
@@ -186,51 +181,51 @@ export class H2Stream implements OpenStream {
     this.handler.onSendReady();
   }
 
-  private growWindow(released: number): void {
-    const { core } = this;
-    this.growth ??= new WindowGrowth(this.receiveWindow, core.memory.windows, core.now);
-    const grown = this.growth.released(released, core.now, core.roundTrip);
+  #growWindow(released: number): void {
+    const core = this.#core;
+    this.#growth ??= new WindowGrowth(this.receiveWindow, core.memory.windows, core.now);
+    const grown = this.#growth.released(released, core.now, core.roundTrip);
     if (grown > 0) core.credit.grow(grown);
   }
 
-  private ended(event: StreamEvent): void {
+  #change(event: StreamEvent): void {
     this.state = nextState(this.state, event);
-    if (!maySend(this.state)) this.waitFor(WaitingFor.NOTHING);
-    if (this.closed) this.core.forget(this, Closing.ENDED);
+    if (!maySend(this.state)) this.#waitFor(WaitingFor.NOTHING);
+    if (this.closed) this.#core.remove(this, Closing.ENDED);
   }
 
-  private drop(closing: Closing): void {
+  #drop(closing: Closing): void {
     this.needsFlush = false;
     if (!this.closed) {
       this.state = nextState(this.state, StreamEvent.RESET);
-      this.waitFor(WaitingFor.NOTHING);
-      if (this.core.reservedBy === this) this.core.reservedBy = null;
-      this.core.forget(this, closing);
+      this.#waitFor(WaitingFor.NOTHING);
+      if (this.#core.reservedBy === this) this.#core.reservedBy = null;
+      this.#core.remove(this, closing);
     }
-    this.core.announceCredit(0, this.core.credit.release(this.unreleased));
-    this.unreleased = 0;
+    this.#core.announceCredit(0, this.#core.credit.release(this.#unreleased));
+    this.#unreleased = 0;
   }
 
-  /** Joins or leaves a queue; who waits for the same thing already keeps its place. */
-  private waitFor(what: WaitingFor): null {
+  /** Joins the queue for `what`, leaves the previous one. A stream that waits for the same already keeps its place. */
+  #waitFor(what: WaitingFor): null {
     const before = this.waitingFor;
     if (before === what) return null;
-    if (before === WaitingFor.CONNECTION_WINDOW) this.core.waitForWindow.remove(this);
-    else if (before === WaitingFor.ROOM) this.core.waitForRoom.remove(this);
-    else if (before === WaitingFor.ROOM_FIRST) this.core.waitForRoomFirst.remove(this);
+    if (before === WaitingFor.CONNECTION_WINDOW) this.#core.waitForWindow.remove(this);
+    else if (before === WaitingFor.ROOM) this.#core.waitForRoom.remove(this);
+    else if (before === WaitingFor.ROOM_FIRST) this.#core.waitForRoomFirst.remove(this);
     switch (what) {
       case WaitingFor.NOTHING:
       case WaitingFor.STREAM_WINDOW:
         this.waitingFor = what;
         return null;
       case WaitingFor.CONNECTION_WINDOW:
-        this.core.waitForWindow.add(this);
+        this.#core.waitForWindow.add(this);
         return null;
       case WaitingFor.ROOM:
-        this.core.waitForRoom.add(this);
+        this.#core.waitForRoom.add(this);
         return null;
       case WaitingFor.ROOM_FIRST:
-        this.core.waitForRoomFirst.add(this);
+        this.#core.waitForRoomFirst.add(this);
         return null;
       default:
         return what satisfies never;

@@ -1,5 +1,5 @@
 /**
- * The life of a stream (RFC 9113 §5.1), without push:
+ * The states of a stream (RFC 9113 §5.1), without push:
  *
  * ```
  *              HEADERS sent or received
@@ -14,7 +14,8 @@
  *      RST_STREAM either way, from any ──▶ CLOSED
  * ```
  *
- * An idle stream has no object. A closed one leaves the table; `closed_streams.ts` remembers for a while how it ended.
+ * An idle stream has no object. A closed one is removed from the table of streams; `closed_streams.ts` records how it
+ * was closed.
  */
 export enum StreamState {
   OPEN,

@@ -1,62 +1,67 @@
-/** Streams that wait for something of the connection, in fair order: first come, first served. */
+/** Queues of streams that wait for a window or for room in the output buffer, in the order of their arrival. */
 
-/** What a stream that could not send waits for. */
+/** What a stream waits for that could not send. */
 export enum WaitingFor {
   NOTHING,
   STREAM_WINDOW,
   CONNECTION_WINDOW,
   ROOM,
-  /** The same for streams that send little; they are called before the others. */
+  /** The same for streams that send little; they are notified before the others. */
   ROOM_FIRST,
 }
 
-/** Links inside the waiting object itself: joining and leaving allocate nothing, and leaving costs no search. */
+/** The links of the list are fields of the stream: adding and removing allocate nothing, and removing needs no search. */
 export interface QueuedStream {
   waitingFor: WaitingFor;
   waitNext: QueuedStream | null;
   waitPrevious: QueuedStream | null;
-  /** It may go on. Has left the queue already. */
+  /** The stream may send now. It was removed from the queue before. */
   wake(): void;
 }
 
+/** A doubly linked list of streams that wait for the same thing. */
 export class WaitQueue {
-  private first: QueuedStream | null = null;
-  private last: QueuedStream | null = null;
-  private count = 0;
+  readonly #what: WaitingFor;
+  #first: QueuedStream | null = null;
+  #last: QueuedStream | null = null;
+  #count = 0;
 
-  constructor(private readonly what: WaitingFor) {}
+  constructor(what: WaitingFor) {
+    this.#what = what;
+  }
 
   get size(): number {
-    return this.count;
+    return this.#count;
   }
 
-  /** To the end of the queue, unless it is in it already. */
-  add(waiter: QueuedStream): void {
-    if (waiter.waitingFor === this.what) return;
-    waiter.waitingFor = this.what;
-    waiter.waitPrevious = this.last;
-    if (this.last === null) this.first = waiter;
-    else this.last.waitNext = waiter;
-    this.last = waiter;
-    this.count++;
+  /** Adds a stream to the end of the queue, unless it is in it already. */
+  add(stream: QueuedStream): void {
+    if (stream.waitingFor === this.#what) return;
+    stream.waitingFor = this.#what;
+    stream.waitPrevious = this.#last;
+    if (this.#last === null) this.#first = stream;
+    else this.#last.waitNext = stream;
+    this.#last = stream;
+    this.#count++;
   }
 
-  remove(waiter: QueuedStream): void {
-    if (waiter.waitingFor !== this.what) return;
-    const { waitPrevious, waitNext } = waiter;
-    if (waitPrevious === null) this.first = waitNext;
+  /** Removes a stream, if it is in this queue. */
+  remove(stream: QueuedStream): void {
+    if (stream.waitingFor !== this.#what) return;
+    const { waitPrevious, waitNext } = stream;
+    if (waitPrevious === null) this.#first = waitNext;
     else waitPrevious.waitNext = waitNext;
-    if (waitNext === null) this.last = waitPrevious;
+    if (waitNext === null) this.#last = waitPrevious;
     else waitNext.waitPrevious = waitPrevious;
-    waiter.waitPrevious = waiter.waitNext = null;
-    waiter.waitingFor = WaitingFor.NOTHING;
-    this.count--;
+    stream.waitPrevious = stream.waitNext = null;
+    stream.waitingFor = WaitingFor.NOTHING;
+    this.#count--;
   }
 
-  /** Takes the first one out, or null. */
+  /** Removes and returns the first stream; null: the queue is empty. */
   shift(): QueuedStream | null {
-    const waiter = this.first;
-    if (waiter !== null) this.remove(waiter);
-    return waiter;
+    const stream = this.#first;
+    if (stream !== null) this.remove(stream);
+    return stream;
   }
 }

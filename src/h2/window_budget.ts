@@ -1,14 +1,14 @@
 /**
- * Bounds how far the receive windows of all connections of one thread may grow in total beyond their initial size. A
- * window is a promise to hold that many bytes while an application does not read, so the sum counts as memory.
+ * Limits how far the receive windows of all connections of one thread may grow in total beyond their initial size. While an
+ * application does not read, we must hold up to a whole window of bytes, so the sum of the windows counts as memory.
  */
 export class WindowBudget {
   #granted = 0;
 
-  /** `most`: bytes. */
+  /** `most`: the limit in bytes. */
   constructor(readonly most: number) {}
 
-  /** Bytes granted at the moment. */
+  /** Bytes that are granted and not given back. */
   get granted(): number {
     return this.#granted;
   }
@@ -20,6 +20,7 @@ export class WindowBudget {
     return true;
   }
 
+  /** Gives back bytes that {@link take} has granted. */
   giveBack(bytes: number): void {
     this.#granted -= bytes;
   }

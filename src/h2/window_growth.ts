@@ -9,13 +9,18 @@ import type { WindowBudget } from "./window_budget.ts";
 /** Windows grow to this multiple of their initial size at most. */
 const MOST_GROWTH = 4;
 
+/** Measures the rate of one stream and enlarges its receive window. */
 export class WindowGrowth {
+  readonly #window: ReceiveWindow;
+  readonly #budget: WindowBudget;
   /** Bytes delivered to the application since {@link since}. */
   #released = 0;
   #since: Millis;
   #grown = 0;
 
-  constructor(private readonly window: ReceiveWindow, private readonly budget: WindowBudget, now: Millis) {
+  constructor(window: ReceiveWindow, budget: WindowBudget, now: Millis) {
+    this.#window = window;
+    this.#budget = budget;
     this.#since = now;
   }
 
@@ -25,21 +30,21 @@ export class WindowGrowth {
    */
   released(length: number, now: Millis, roundTrip: Millis): number {
     this.#released += length;
-    const { size } = this.window;
+    const { size } = this.#window;
     if (this.#released < size) return 0;
     const perRoundTrip = this.#released / Math.max(1, now - this.#since) * roundTrip;
     this.#released = 0;
     this.#since = now;
     const isLargest = this.#grown > 0 && size >= MOST_GROWTH * (size - this.#grown);
-    if (perRoundTrip * 2 <= size || isLargest || !this.budget.take(size)) return 0;
+    if (perRoundTrip * 2 <= size || isLargest || !this.#budget.take(size)) return 0;
     this.#grown += size;
-    this.window.grow(size);
+    this.#window.grow(size);
     return size;
   }
 
   /** The stream has ended. Idempotent. */
   end(): void {
-    this.budget.giveBack(this.#grown);
+    this.#budget.giveBack(this.#grown);
     this.#grown = 0;
   }
 }

@@ -41,6 +41,6 @@ Deno.test("window growth: the peer gets the added bytes with the next credit", (
   const { window, growth } = make();
   window.take(1000);
   growth.released(1000, 1, 100);
-  assert.equal(window.giveBack(1000), 2000);
+  assert.equal(window.returnCredit(1000), 2000);
   assert.equal(window.available, 2000);
 });

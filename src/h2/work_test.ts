@@ -27,7 +27,7 @@ function tunnels(count: number): Uint8Array[] {
 /** Passes until nothing is left, the first one included. */
 function finish(connection: H2Connection): number {
   let passes = 1;
-  for (; connection.behind; passes++) connection.resume(0);
+  for (; connection.hasPendingWork; passes++) connection.resume(0);
   return passes;
 }
 
@@ -71,10 +71,10 @@ Deno.test("work: what waits is gone with the connection, and nothing is taken be
   const { connection, log } = server(1);
   const frames = concat([ping(), ping(), ping()]);
   connection.receive(frames, 0, frames.length, 0);
-  assert.ok(connection.behind);
-  assert.throws(() => connection.receive(frames, 0, frames.length, 0), /bytes of before are left/);
+  assert.ok(connection.hasPendingWork);
+  assert.throws(() => connection.receive(frames, 0, frames.length, 0), /earlier bytes are left/);
   connection.transportEnded("gone");
-  assert.ok(!connection.behind);
+  assert.ok(!connection.hasPendingWork);
   connection.resume(0);
   assert.equal(log.end?.reason, "gone");
 });
@@ -85,7 +85,7 @@ Deno.test("work: a connection that ends in the middle has nothing left", () => {
   connection.receive(frames, 0, frames.length, 0);
   connection.resume(0);
   assert.equal(log.end?.reason, "DATA on an idle stream");
-  assert.ok(!connection.behind);
+  assert.ok(!connection.hasPendingWork);
 });
 
 Deno.test("work: when the transport breaks, streams are told in passes, the handler behind the last one", () => {
@@ -93,7 +93,7 @@ Deno.test("work: when the transport breaks, streams are told in passes, the hand
   const bytes = concat(tunnels(40));
   connection.receive(bytes, 0, bytes.length, 0);
   const told = () => log.streams.filter(({ failure }) => failure !== null).length;
-  connection.lost("gone");
+  connection.transportFailed("gone");
   assert.ok(connection.ended);
   const first = told();
   assert.ok(first > 0 && first < 40, `${first} streams`);
@@ -109,7 +109,7 @@ Deno.test("work: when the transport breaks, streams are told in passes, the hand
   assert.equal(connection.flushTo(sink), "empty");
   assert.equal(sink.take().length, 0);
 
-  for (let before = first; connection.behind; before = told()) {
+  for (let before = first; connection.hasPendingWork; before = told()) {
     connection.resume(0);
     assert.ok(told() - before <= first);
   }
@@ -123,7 +123,7 @@ Deno.test("work: after a breach GOAWAY leaves before the last stream is told", (
   connection.flushTo(new Sink());
   const bytes = concat([...tunnels(40), data(99, [1])]);
   connection.receive(bytes, 0, bytes.length, 0);
-  assert.ok(connection.behind);
+  assert.ok(connection.hasPendingWork);
   assertAlive(log);
   const sink = new Sink();
   connection.flushTo(sink);
@@ -132,12 +132,12 @@ Deno.test("work: after a breach GOAWAY leaves before the last stream is told", (
   assert.equal(log.end?.reason, "DATA on an idle stream");
 });
 
-Deno.test("work: who closes a connection that is leaving is waited for by nobody", () => {
+Deno.test("work: a connection that is closed while it notifies its streams notifies all of them at once", () => {
   const { connection, log } = server(Infinity);
   const bytes = concat(tunnels(40));
   connection.receive(bytes, 0, bytes.length, 0);
   log.streams[20]!.onReset = () => connection.transportEnded("closed by its owner");
-  connection.lost("gone");
+  connection.transportFailed("gone");
   finish(connection);
   assert.equal(log.end?.reason, "gone");
   assert.equal(connection.streamCount, 0);

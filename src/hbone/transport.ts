@@ -75,13 +75,13 @@ export class Transport implements DuplexSink {
 
   onReadable(): void {
     // Else it has its turn already.
-    if (!this.#connection.behind) this.#read();
+    if (!this.#connection.hasPendingWork) this.#read();
   }
 
   #read(): void {
     const { input, portions, network } = this.#loop;
     if (this.#closed) return;
-    if (this.#connection.behind) return this.#resume();
+    if (this.#connection.hasPendingWork) return this.#resume();
     if (this.#connection.ended) return;
     this.#connection.limitInFlight(portions.inFlight);
     for (let pass = portions.receivePasses; pass > 0; pass--) {
@@ -91,7 +91,7 @@ export class Transport implements DuplexSink {
         this.#connection.receive(input, 0, count, network.now());
       }
       if (this.#closed) return;
-      this.#trusted = !this.#connection.behind;
+      this.#trusted = !this.#connection.hasPendingWork;
       if (!this.#trusted) return this.#goOn();
       if (this.#connection.ended) return;
       if (count === FAILED) return this.#failed();
@@ -103,14 +103,14 @@ export class Transport implements DuplexSink {
 
   /** The connection has more to do, in its turn. */
   #goOn(): void {
-    if (this.#connection.behind) this.#loop.rounds.add(this.#readTask);
+    if (this.#connection.hasPendingWork) this.#loop.rounds.add(this.#readTask);
   }
 
   #resume(): void {
     const { network } = this.#loop;
     this.#connection.resume(network.now());
     if (this.#closed) return;
-    if (this.#connection.behind) return this.#goOn();
+    if (this.#connection.hasPendingWork) return this.#goOn();
     if (this.#gone) return this.close();
     if (this.#connection.ended) return;
     if (this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
@@ -141,7 +141,7 @@ export class Transport implements DuplexSink {
     if (state === "failed") return this.#failed();
     this.#pacing?.flushed(state, this.#loop.network.now());
     this.#blocked = state === "blocked";
-    if (this.#connection.behind) return this.#goOn();
+    if (this.#connection.hasPendingWork) return this.#goOn();
     if (!this.#connection.ended) return;
     if (this.#blocked) this.#limitLastWords();
     else this.close();
@@ -163,9 +163,9 @@ export class Transport implements DuplexSink {
   #lost(reason: string, byUs = false): void {
     if (this.#closed || this.#gone) return;
     this.#gone = true;
-    this.#connection.lost(reason, byUs);
+    this.#connection.transportFailed(reason, byUs);
     this.duplex.close();
-    if (this.#connection.behind) this.#goOn();
+    if (this.#connection.hasPendingWork) this.#goOn();
     else this.close();
   }
 

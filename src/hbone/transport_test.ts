@@ -33,7 +33,7 @@ class FakeConnection implements Connection {
     this.received.push(new TextDecoder().decode(bytes.slice(start, end)));
     this.onReceive();
   }
-  get behind(): boolean {
+  get hasPendingWork(): boolean {
     return this.passes > 0;
   }
   resume(): void {
@@ -42,7 +42,7 @@ class FakeConnection implements Connection {
   }
   transportEnded(): void {}
   abandon(): void {}
-  lost(reason: string, byUs = false): void {
+  transportFailed(reason: string, byUs = false): void {
     this.reason = byUs ? `by us: ${reason}` : reason;
     this.onLost();
     this.ended = true;

@@ -1,3 +1,4 @@
+/** Decodes header blocks into header lists (RFC 7541). */
 import type { HeaderList } from "../seam.ts";
 import { DEFAULT_TABLE_SIZE, DynamicTable, ENTRY_OVERHEAD, type Sized } from "./dynamic_table.ts";
 import { compressionFault, type HpackFault } from "./fault.ts";
@@ -9,18 +10,18 @@ import { FIRST_DYNAMIC_INDEX, STATIC_FIELDS } from "./static_table.ts";
 
 export { type HpackFault, isFault } from "./fault.ts";
 
-/** Table size updates at the start of a block: the smallest size since the last block and the final one, §4.2. */
-export const MAX_SIZE_UPDATES = 2;
+/** Table size updates that a block may begin with: the smallest size since the last block and the final one (§4.2). */
+const MAX_SIZE_UPDATES = 2;
 
-/** A table entry. What is wrong with it is found once, when it comes in, and counts at each use. */
-interface Entry extends Sized {
+/** A field of the static or dynamic table. It is checked once, when it is added; flaws count at each use. */
+interface TableField extends Sized {
   readonly pair: readonly [name: string, value: string];
   readonly nameFlaw: Flaw | null;
   /** Of the field as a whole, its name included. */
   readonly flaw: Flaw | null;
 }
 
-const STATIC_ENTRIES: readonly Entry[] = STATIC_FIELDS.map((pair) => ({
+const STATIC_TABLE: readonly TableField[] = STATIC_FIELDS.map((pair) => ({
   pair,
   size: sizeOf(pair[0].length, pair[1].length),
   nameFlaw: null,
@@ -34,13 +35,13 @@ const LARGE_UPDATE = compressionFault("table size update above our limit");
 const MANY_UPDATES: HpackFault = { fault: "budget", reason: `more than ${MAX_SIZE_UPDATES} table size updates` };
 
 /**
- * Turns the header blocks of one connection into header lists, RFC 7541.
+ * Turns the header blocks of one connection into header lists (RFC 7541).
  *
  * The cost of a block is bounded: 1024 fields, two size updates, four times `maxListSize` of decoded fields.
  */
 export class HpackDecoder {
   readonly #reader = new LiteralReader();
-  readonly #table: DynamicTable<Entry>;
+  readonly #table: DynamicTable<TableField>;
   readonly #maxTableSize: number;
   readonly #maxListSize: number;
   /** Number of fields of the last block, including refused ones. */
@@ -53,16 +54,19 @@ export class HpackDecoder {
   constructor(options: { maxTableSize: number; maxListSize: number }) {
     this.#maxTableSize = options.maxTableSize;
     this.#maxListSize = options.maxListSize;
-    // The peer's table begins at 4096 and grows by an update only.
+    // The peer's table begins with 4096 octets and grows only by an update.
     this.#table = new DynamicTable(Math.min(options.maxTableSize, DEFAULT_TABLE_SIZE));
   }
 
-  /** Entries in the dynamic table and their size in octets (§4.1): for dumps and tests. */
+  /** Number of fields in the dynamic table and their size in octets (RFC 7541 §4.1), for tests. */
   get tableState(): { readonly length: number; readonly size: number; readonly maxSize: number } {
     return { length: this.#table.length, size: this.#table.size, maxSize: this.#table.maxSize };
   }
 
-  /** Decodes the whole header block `block[start, end)`. After a fault that ends the connection: do not call again. */
+  /**
+   * Decodes the whole header block `block[start, end)`. After a fault that ends the connection, this must not be called
+   * again.
+   */
   decode(block: Uint8Array, start: number, end: number): HeaderList | HpackFault {
     const into = new FieldCollector(this.#maxListSize);
     this.#reader.reset(block, start, end);
@@ -93,12 +97,12 @@ export class HpackDecoder {
     return null;
   }
 
-  /** §6: the first bits say which kind of representation follows. */
+  /** RFC 7541 §6: the first bits say which kind of representation follows. */
   #field(first: number, into: FieldCollector): HpackFault | null {
     if (first >= 0x80) return this.#indexed(into);
     if (first >= 0x40) return this.#literal(0x3f, true, into);
     if (first >= 0x20) return LATE_UPDATE;
-    // "Without indexing" and "never indexed" differ for those who forward; we do not.
+    // "Without indexing" and "never indexed" differ only for programs that forward header lists.
     return this.#literal(0x0f, false, into);
   }
 
@@ -132,7 +136,7 @@ export class HpackDecoder {
     return reader.read() ?? this.#keep(name, nameFlaw, indexing, into);
   }
 
-  /** Takes a field whose value is the reader's last literal. */
+  /** Adds a field whose value is the reader's last literal. */
   #keep(name: string, nameFlaw: Flaw | null, indexing: boolean, into: FieldCollector): HpackFault | null {
     const reader = this.#reader;
     const size = sizeOf(name.length, reader.length);
@@ -147,8 +151,8 @@ export class HpackDecoder {
     return fault;
   }
 
-  #lookUp(index: number): Entry | undefined {
-    return index < FIRST_DYNAMIC_INDEX ? STATIC_ENTRIES[index - 1] : this.#table.at(index - FIRST_DYNAMIC_INDEX);
+  #lookUp(index: number): TableField | undefined {
+    return index < FIRST_DYNAMIC_INDEX ? STATIC_TABLE[index - 1] : this.#table.at(index - FIRST_DYNAMIC_INDEX);
   }
 }
 

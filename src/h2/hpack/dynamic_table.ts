@@ -1,21 +1,23 @@
 /**
- * The dynamic table of one direction, RFC 7541 §2.3.2 and §4: a ring, newest entry first, bounded by the sum of the
- * sizes of its entries. So it has never more than `maxSize / 32` entries.
+ * The dynamic table of one direction (RFC 7541 §2.3.2, §4). The sum of the sizes of its entries is bounded, so it has never
+ * more than `maxSize / 32` entries.
  */
 
-/** What §4.1 adds to the length of name and value. RFC 9113 §6.5.2 counts header lists the same way. */
+/** RFC 7541 §4.1 adds this to the lengths of name and value. RFC 9113 §6.5.2 counts header lists the same way. */
 export const ENTRY_OVERHEAD = 32;
 
-/** Table size of both sides until settings say otherwise, RFC 9113 §6.5.2. */
+/** Table size of both sides until SETTINGS change it (RFC 9113 §6.5.2). */
 export const DEFAULT_TABLE_SIZE = 4096;
 
 const FIRST_CAPACITY = 8;
 
+/** An entry of a table. */
 export interface Sized {
-  /** In octets, per §4.1. */
+  /** In octets (RFC 7541 §4.1). */
   readonly size: number;
 }
 
+/** A ring of entries, the newest first. */
 export class DynamicTable<Entry extends Sized> {
   // Its length is a power of two. Entry number n (the first ever added is 0) lies at n & (length - 1).
   #ring: (Entry | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined);
@@ -25,20 +27,23 @@ export class DynamicTable<Entry extends Sized> {
   #maxSize: number;
   readonly #onEvict: ((entry: Entry) => void) | null;
 
+  /** `maxSize`: in octets. `onEvict` is called for each entry that is removed. */
   constructor(maxSize: number, onEvict: ((entry: Entry) => void) | null = null) {
     this.#maxSize = maxSize;
     this.#onEvict = onEvict;
   }
 
-  /** Entries ever added: also the number that the next one gets. */
+  /** Number of entries ever added; this is also the number of the next one. */
   get added(): number {
     return this.#added;
   }
 
+  /** Number of entries. */
   get length(): number {
     return this.#length;
   }
 
+  /** Sum of the sizes of all entries, in octets. */
   get size(): number {
     return this.#size;
   }
@@ -53,7 +58,7 @@ export class DynamicTable<Entry extends Sized> {
     return this.#ring[(this.#added - 1 - age) & (this.#ring.length - 1)];
   }
 
-  /** Makes room as §4.4 says: an entry larger than the table empties it and is not added. */
+  /** Evicts entries until one of `size` octets fits. False: it is larger than the table, which is empty then (§4.4). */
   makeRoom(size: number): boolean {
     this.#evictDownTo(this.#maxSize - size);
     return size <= this.#maxSize;
@@ -68,6 +73,7 @@ export class DynamicTable<Entry extends Sized> {
     this.#size += entry.size;
   }
 
+  /** Changes the limit, and evicts entries above it (§4.3). */
   setMaxSize(maxSize: number): void {
     this.#maxSize = maxSize;
     this.#evictDownTo(maxSize);

@@ -1,3 +1,4 @@
+/** Encodes header lists as header blocks (RFC 7541). */
 import type { HeaderList } from "../seam.ts";
 import { DEFAULT_TABLE_SIZE, ENTRY_OVERHEAD } from "./dynamic_table.ts";
 import { EncoderTable } from "./encoder_table.ts";
@@ -7,19 +8,20 @@ import { writeLatin1 } from "./latin1.ts";
 import { STATIC_NAMES } from "./static_table.ts";
 
 /**
- * What is remembered of a field.
+ * What the dynamic table stores of a field.
  *
- * - `field`: name and value. The default: `baggage` is the same on all requests of a connection, and so is mostly
- *   `:authority`, as a connection leads to one workload and the streams on it to a few of its ports. Towards a waypoint
- *   with many services the authorities evict each other; an insertion costs no more than a literal.
- * - `name`: the value is new each time. The first one goes into the table all the same, for its name: later ones
- *   then need one or two bytes for the name. Their values go out without Huffman: for about twenty bytes a request it
- *   costs as much as all the rest of encoding and decoding.
+ * - `field`: name and value. The default: `baggage` is the same on all requests of a connection, and usually so is
+ *   `:authority`, since a connection leads to one workload and its streams to a few ports. With a waypoint of many
+ *   services the authorities evict each other; adding one costs no more than a literal.
+ * - `name`: the value is different each time. The first field is added nevertheless, for its name: later ones then need
+ *   one or two bytes for the name. Their values are sent without Huffman coding, which would save about twenty bytes a
+ *   request and cost as much as the rest of encoding and decoding.
  * - `never`: secrets; a never-indexed literal (RFC 7541 §7.1.3).
  */
-type Memory = "field" | "name" | "never";
+type Indexing = "field" | "name" | "never";
 
-const MEMORY: ReadonlyMap<string, Memory> = new Map([
+/** By header name. */
+const INDEXING: ReadonlyMap<string, Indexing> = new Map([
   ["traceparent", "name"],
   ["forwarded", "name"],
   ["date", "name"],
@@ -36,7 +38,7 @@ const LITERAL_NEVER = { pattern: 0x10, mask: 0x0f };
 const LITERAL = { pattern: 0x00, mask: 0x0f };
 const HUFFMAN = 0x80;
 
-/** Turns the header lists of one connection into header blocks, RFC 7541. */
+/** Turns the header lists of one connection into header blocks (RFC 7541). */
 export class HpackEncoder {
   readonly #table = new EncoderTable(DEFAULT_TABLE_SIZE);
   /** The smallest and the last size set since the last block. */
@@ -44,22 +46,22 @@ export class HpackEncoder {
   #finalSize = DEFAULT_TABLE_SIZE;
 
   /**
-   * The peer's SETTINGS_HEADER_TABLE_SIZE, in octets. We never use more than 4096. The size update goes out at the
-   * start of the next block (§4.2).
+   * Sets the peer's SETTINGS_HEADER_TABLE_SIZE, in octets. We never use more than 4096. The next block begins with the size
+   * update (§4.2).
    */
   setMaxTableSize(size: number): void {
     this.#finalSize = Math.min(size, DEFAULT_TABLE_SIZE);
     this.#smallestSize = Math.min(this.#smallestSize, this.#finalSize);
   }
 
-  /** Entries in the dynamic table and their size in octets (§4.1): for dumps and tests. */
+  /** Number of fields in the dynamic table and their size in octets (RFC 7541 §4.1), for tests. */
   get tableState(): { readonly length: number; readonly size: number; readonly maxSize: number } {
     return { length: this.#table.length, size: this.#table.size, maxSize: this.#table.maxSize };
   }
 
   /**
-   * Writes a header block at `into[at...]` and gives the offset behind it. -1: `into` has less room than
-   * {@link maxBlockLength}; nothing has changed then. Characters beyond latin-1 go out as `?`.
+   * Writes a header block at `into[at...]`. Returns the offset behind it, or -1: `into` has less room than
+   * {@link maxBlockLength}, and nothing has changed. Characters that latin-1 does not have are sent as `?`.
    */
   encode(headers: HeaderList, into: Uint8Array, at: number): number {
     if (maxBlockLength(headers) > into.length - at) return -1;
@@ -82,14 +84,14 @@ export class HpackEncoder {
 
   #field(name: string, value: string, into: Uint8Array, at: number): number {
     const inStatic = STATIC_NAMES.get(name);
-    const memory = MEMORY.get(name) ?? "field";
-    if (memory === "field") {
+    const indexing = INDEXING.get(name) ?? "field";
+    if (indexing === "field") {
       const index = inStatic?.values.get(value) ?? this.#table.indexOf(name, value);
       if (index !== 0) return writeInteger(index, INDEXED.mask, INDEXED.pattern, into, at);
     }
     const nameIndex = inStatic?.index ?? this.#table.indexOfName(name);
-    if (memory === "never") return writeLiteral(LITERAL_NEVER, nameIndex, name, value, into, at);
-    if (memory === "name" && nameIndex !== 0) {
+    if (indexing === "never") return writeLiteral(LITERAL_NEVER, nameIndex, name, value, into, at);
+    if (indexing === "name" && nameIndex !== 0) {
       return writePlain(value, into, writeInteger(nameIndex, LITERAL.mask, LITERAL.pattern, into, at));
     }
     if (!this.#isWorthIndexing(name, value)) return writeLiteral(LITERAL, nameIndex, name, value, into, at);
@@ -98,13 +100,13 @@ export class HpackEncoder {
     return at;
   }
 
-  /** A field that takes more than half of the table would push out what repeats more often. */
+  /** A field that takes more than half of the table would evict fields that repeat more often. */
   #isWorthIndexing(name: string, value: string): boolean {
     return name.length + value.length + ENTRY_OVERHEAD <= this.#table.maxSize / 2;
   }
 }
 
-/** Room that a block needs at most, in bytes: no Huffman, nothing indexed, two size updates. */
+/** Length that a block has at most, in bytes: without Huffman coding and indexed fields, with two size updates. */
 export function maxBlockLength(headers: HeaderList): number {
   let length = 2 * MAX_INTEGER_BYTES;
   for (const field of headers) length += field[0].length + field[1].length + 3 * MAX_INTEGER_BYTES;

@@ -1,26 +1,28 @@
+/** The dynamic table of the encoder. */
 import { DynamicTable, ENTRY_OVERHEAD, type Sized } from "./dynamic_table.ts";
 import { FIRST_DYNAMIC_INDEX } from "./static_table.ts";
 
-interface Entry extends Sized {
+interface NumberedField extends Sized {
   readonly name: string;
   readonly value: string;
-  /** Its place in the order of all entries ever added. */
+  /** Number of fields that were added before it. */
   readonly number: number;
 }
 
-/** The entries of one name: by value, and the newest of all. */
+/** The fields of one name. */
 interface NameSlot {
+  /** By value. */
   readonly numbers: Map<string, number>;
   newest: number;
 }
 
-/** The encoder's dynamic table: finds the index of a field or a name. It forgets what is evicted. */
+/** A dynamic table that finds the index of a field or of a name. Evicted fields are no longer found. */
 export class EncoderTable {
   readonly #slots = new Map<string, NameSlot>();
-  readonly #table: DynamicTable<Entry>;
+  readonly #table: DynamicTable<NumberedField>;
 
   constructor(maxSize: number) {
-    this.#table = new DynamicTable(maxSize, (entry) => this.#forget(entry));
+    this.#table = new DynamicTable(maxSize, (field) => this.#remove(field));
   }
 
   get maxSize(): number {
@@ -39,17 +41,17 @@ export class EncoderTable {
     this.#table.setMaxSize(maxSize);
   }
 
-  /** Index of an entry with this name and value, or 0. */
+  /** HPACK index of a field with this name and value; 0: there is none. */
   indexOf(name: string, value: string): number {
     return this.#indexOfNumber(this.#slots.get(name)?.numbers.get(value));
   }
 
-  /** Index of the newest entry with this name, or 0. */
+  /** HPACK index of the newest field with this name; 0: there is none. */
   indexOfName(name: string): number {
     return this.#indexOfNumber(this.#slots.get(name)?.newest);
   }
 
-  /** Adds a field that is not in the table and fits. */
+  /** Adds a field. It must not be in the table, and must not be larger than it. */
   add(name: string, value: string): void {
     const size = name.length + value.length + ENTRY_OVERHEAD;
     if (!this.#table.makeRoom(size)) {
@@ -70,10 +72,10 @@ export class EncoderTable {
     return number === undefined ? 0 : FIRST_DYNAMIC_INDEX + this.#table.added - 1 - number;
   }
 
-  #forget(entry: Entry): void {
-    const slot = this.#slots.get(entry.name);
+  #remove({ name, value }: NumberedField): void {
+    const slot = this.#slots.get(name);
     if (slot === undefined) return;
-    slot.numbers.delete(entry.value);
-    if (slot.numbers.size === 0) this.#slots.delete(entry.name);
+    slot.numbers.delete(value);
+    if (slot.numbers.size === 0) this.#slots.delete(name);
   }
 }

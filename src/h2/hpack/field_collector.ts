@@ -1,18 +1,19 @@
+/** Collects the fields of one header block within limits. */
 import type { HpackFault } from "./fault.ts";
 import type { Flaw } from "./field_rules.ts";
 
-/** Header fields in one block. A CONNECT has five; a header split into crumbs has thousands. */
+/** Header fields in one block, at most. A CONNECT has five. */
 export const MAX_FIELDS = 256;
-/** From this number on the block is an attack, not a mistake. */
+/** A block with more fields than this is an attack, and the connection ends. */
 export const FLOOD_FIELDS = 1024;
 
-/** A list that is this many times larger than we announced is an attack, not a mistake: index and insert storms. */
-export const MAX_OVERSIZE = 4;
+/** A list that is this many times larger than our limit is an attack, for example by indexed fields: the connection ends. */
+const MAX_OVERSIZE = 4;
 
-/** Gathers the fields of one header block until something is wrong with it, and counts on after that. */
+/** Collects the fields of one header block until something is wrong with it. All fields are counted. */
 export class FieldCollector {
   readonly fields: (readonly [name: string, value: string])[] = [];
-  /** Set from the first field on that makes the list unusable: nothing more is gathered then. */
+  /** Set by the first field that makes the list unusable; later fields are not collected. */
   refusal: HpackFault | null = null;
 
   #count = 0;
@@ -23,11 +24,12 @@ export class FieldCollector {
     this.#maxListSize = maxListSize;
   }
 
+  /** Number of fields so far, including refused ones. */
   get count(): number {
     return this.#count;
   }
 
-  /** Counts a field of `size` octets (name, value and 32). A fault given back ends the connection. */
+  /** Counts a field of `size` octets (name, value and 32). A fault that this returns must end the connection. */
   account(size: number, flaw: Flaw | null): HpackFault | null {
     this.#size += size;
     if (++this.#count > FLOOD_FIELDS) {

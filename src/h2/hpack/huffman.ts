@@ -1,9 +1,9 @@
 /**
- * Huffman strings, RFC 7541 §5.2.
+ * Huffman coding of strings (RFC 7541 §5.2).
  *
- * Decoding looks up the next twelve bits: they hold two whole symbols of most text, and one for every code that is no
- * longer. The rest is found by length, as the code is canonical. The table has 16 KiB; a bytewise state machine
- * would have 256 KiB, a nibblewise one needs four times the steps.
+ * Decoding looks up the next twelve bits in a table of 16 KiB: they contain two whole symbols of most text, and at least one
+ * unless its code is longer. Longer codes are found by their length, since the code is canonical. A state machine that
+ * takes bytes would have a table of 256 KiB; one that takes four bits needs four times the steps.
  */
 import { bitsOf, CODE_BITS, CODES, EOS, MAX_CODE_BITS, SYMBOLS_IN_ORDER } from "./huffman_code.ts";
 import { toLatin1 } from "./latin1.ts";
@@ -50,14 +50,14 @@ function buildLookUp(): Uint32Array {
   });
 }
 
-/** Room that {@link decodeHuffman} needs for `length` bytes: the shortest code has five bits; one byte is spare. */
+/** Room that {@link decodeHuffman} needs for `length` bytes: the shortest code has five bits. One byte is reserved. */
 export function decodingRoom(length: number): number {
   return Math.floor(length * 8 / 5) + 1;
 }
 
 /**
- * Decodes `bytes[start, end)` into `into`, which has {@link decodingRoom}. Gives the number of bytes written, or -1
- * for what §5.2 forbids: EOS, padding of more than seven bits or with a zero in it.
+ * Decodes `bytes[start, end)` into `into`, which must have {@link decodingRoom}. Returns the number of bytes written, or -1
+ * for what §5.2 forbids: EOS, padding of more than seven bits, or padding with a zero in it.
  */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
   let written = 0;
@@ -84,7 +84,7 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, int
       const long = decodeLong(bytes, at * 8 - count, end * 8);
       if (long < 0) return -1;
       into[written++] = long & 0xff;
-      // Go on behind that code, in the byte where it ends.
+      // Continue behind that code, in the byte where it ends.
       const bit = at * 8 - count + (long >>> 8);
       at = (bit + 7) >>> 3;
       count = at * 8 - bit;
@@ -94,7 +94,7 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, int
   return decodeTail(window, count, into, written);
 }
 
-/** The last bits, fewer than {@link LOOK_BITS}: short codes, then padding. */
+/** Decodes the last bits, fewer than {@link LOOK_BITS}: short codes, then padding. */
 function decodeTail(window: number, count: number, into: Uint8Array, written: number): number {
   for (;;) {
     const entry = LOOK_UP[window << (LOOK_BITS - count) & LOOK_MASK] as number;
@@ -108,8 +108,8 @@ function decodeTail(window: number, count: number, into: Uint8Array, written: nu
 }
 
 /**
- * The symbol whose code, longer than {@link LOOK_BITS}, starts at `bit`, as length << 8 | symbol; -1 for EOS or where
- * the input ends inside it.
+ * Decodes the code that starts at `bit` and is longer than {@link LOOK_BITS}. Returns length << 8 | symbol, or -1: it is EOS,
+ * or the input ends inside it.
  */
 function decodeLong(bytes: Uint8Array, bit: number, endBit: number): number {
   const ahead = nextBits(bytes, bit);
@@ -122,7 +122,7 @@ function decodeLong(bytes: Uint8Array, bit: number, endBit: number): number {
   return -1;
 }
 
-/** The {@link MAX_CODE_BITS} bits from `bit` on; behind the end of the string they mean nothing. */
+/** The {@link MAX_CODE_BITS} bits from `bit` on; those behind the end of the string are arbitrary. */
 function nextBits(bytes: Uint8Array, bit: number): number {
   const at = bit >>> 3;
   const used = bit & 7;
@@ -135,16 +135,16 @@ function byteAt(bytes: Uint8Array, at: number): number {
   return at < bytes.length ? bytes[at] as number : 0;
 }
 
-/** Bytes that {@link encodeHuffman} would write. */
+/** Number of bytes that {@link encodeHuffman} writes for `text`. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let i = 0; i < text.length; i++) bits += CODE_BITS[toLatin1(text.charCodeAt(i))] as number;
   return (bits + 7) >>> 3;
 }
 
-/** Writes `text` (see {@link toLatin1}) at `into[at]`, padded with ones; gives the new offset. */
+/** Writes `text` (see {@link toLatin1}) at `into[at...]`, padded with ones. Returns the offset behind it. */
 export function encodeHuffman(text: string, into: Uint8Array, at: number): number {
-  // At most seven bits wait between symbols; so a code of 24 bits fits beside them, longer ones go in two parts.
+  // At most seven bits are left between symbols, so a code of 24 bits fits beside them; longer ones are added in two parts.
   let window = 0;
   let count = 0;
   for (let i = 0; i < text.length; i++) {

@@ -2,13 +2,13 @@
  * The Huffman code of RFC 7541 Appendix B.
  *
  * It is canonical: sorted by length and then by symbol, each code is its predecessor plus one, shifted left where the
- * length grows. So the lengths are the whole code.
+ * length grows. So the lengths determine the whole code.
  */
 
 export const EOS = 256;
 export const MAX_CODE_BITS = 30;
 
-/** Bits of each symbol's code; the last is EOS. */
+/** Number of bits of each symbol's code; the last one is EOS. */
 // deno-fmt-ignore
 export const CODE_BITS: Uint8Array = Uint8Array.of(
   13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28,
@@ -37,7 +37,7 @@ export const SYMBOLS_IN_ORDER: Uint16Array = Uint16Array.from(CODE_BITS.keys())
 /** The code of each symbol, in its lowest {@link CODE_BITS} bits. */
 export const CODES: Uint32Array = assignCodes();
 
-/** Bits of one symbol's code. */
+/** Number of bits of one symbol's code. */
 export function bitsOf(symbol: number): number {
   return CODE_BITS[symbol] as number;
 }

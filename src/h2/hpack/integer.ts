@@ -1,14 +1,14 @@
 /**
- * Integers with an N-bit prefix, RFC 7541 §5.1. `mask` is the largest value of the prefix, 2^N - 1.
+ * Integers with an N-bit prefix (RFC 7541 §5.1). `mask` is the largest value of the prefix, 2^N - 1.
  */
 
-/** Continuation bytes a reader takes: four carry 28 bits, more than any length or index of a header block. */
+/** Continuation bytes that are accepted: four carry 28 bits, more than any length or index of a header block. */
 const MAX_CONTINUATION = 4;
 
-/** The most bytes {@link writeInteger} uses for a value below 2^28. */
+/** Number of bytes that {@link writeInteger} writes at most, for values below 2^28. */
 export const MAX_INTEGER_BYTES = 5;
 
-/** Writes `value` (below 2^28) behind the bits of `pattern` and gives the new offset. */
+/** Writes `value` (below 2^28) behind the bits of `pattern`. Returns the offset behind it. */
 export function writeInteger(value: number, mask: number, pattern: number, into: Uint8Array, at: number): number {
   if (value < mask) {
     into[at] = pattern | value;
@@ -20,7 +20,7 @@ export function writeInteger(value: number, mask: number, pattern: number, into:
   return at + 1;
 }
 
-/** A place in received bytes. Readers move `at` and never pass `end`. */
+/** A position in received bytes. Reading advances `at`, never beyond `end`. */
 export interface Cursor {
   bytes: Uint8Array;
   at: number;
@@ -28,8 +28,8 @@ export interface Cursor {
 }
 
 /**
- * Reads the integer at the cursor, which must not be at its end. -1: it is cut off, or has more than four
- * continuation bytes, however small its value is (§5.1 lets a decoder set this limit).
+ * Reads the integer at the cursor, which must not be at its end. Returns -1: the integer is incomplete, or has more than
+ * four continuation bytes, however small its value is (§5.1 allows a decoder to set such a limit).
  */
 export function readInteger(from: Cursor, mask: number): number {
   const prefix = (from.bytes[from.at++] as number) & mask;

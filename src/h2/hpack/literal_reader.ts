@@ -1,3 +1,4 @@
+/** Reads the string literals of header blocks. */
 import { compressionFault, type HpackFault } from "./fault.ts";
 import { decodeHuffman, decodingRoom } from "./huffman.ts";
 import { type Cursor, readInteger } from "./integer.ts";
@@ -6,8 +7,8 @@ import { readLatin1 } from "./latin1.ts";
 const HUFFMAN_FLAG = 0x80;
 const LENGTH_MASK = 0x7f;
 
-// Decoded bytes are used before the next literal is read, so one buffer serves every connection of the isolate.
-// Only longer strings than this cost an allocation.
+// Decoded bytes are used before the next literal is read, so all connections of the isolate share one buffer.
+// Strings that are longer get a buffer of their own.
 const scratch = new Uint8Array(4096);
 
 const CUT_OFF = compressionFault("header block ends inside a field");
@@ -24,13 +25,14 @@ export class LiteralReader implements Cursor {
   start = 0;
   stop = 0;
 
+  /** Starts reading `bytes[start, end)`. */
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.at = start;
     this.end = end;
   }
 
-  /** Lets go of the block and of long strings. */
+  /** Drops the references to the block and to a long string. */
   release(): void {
     this.bytes = scratch;
     this.source = scratch;
@@ -41,7 +43,7 @@ export class LiteralReader implements Cursor {
     return this.stop - this.start;
   }
 
-  /** Reads the next literal; null where that went well. */
+  /** Reads the next literal. Null: there was no fault. */
   read(): HpackFault | null {
     if (this.at >= this.end) return CUT_OFF;
     const coded = (this.bytes[this.at] as number) >= HUFFMAN_FLAG;
@@ -57,7 +59,7 @@ export class LiteralReader implements Cursor {
     return null;
   }
 
-  /** The last literal. */
+  /** The last literal as text. */
   text(): string {
     return readLatin1(this.source, this.start, this.stop);
   }

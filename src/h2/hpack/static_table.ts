@@ -1,7 +1,7 @@
-/** RFC 7541 Appendix A. */
+/** The static table (RFC 7541 Appendix A). */
 import type { HeaderList } from "../seam.ts";
 
-/** Index 1 is the first element. */
+/** The fields in order; the first one has index 1. */
 // deno-fmt-ignore
 export const STATIC_FIELDS: HeaderList = [
   [":authority", ""],
@@ -25,14 +25,15 @@ export const STATIC_FIELDS: HeaderList = [
 /** Index of the newest dynamic entry (§2.3.3). */
 export const FIRST_DYNAMIC_INDEX: number = STATIC_FIELDS.length + 1;
 
-/** Where a name stands in the static table. */
-export interface StaticName {
+/** The indexes of one name. */
+interface StaticName {
   /** The lowest index with this name. */
   readonly index: number;
   /** Index by value. */
   readonly values: ReadonlyMap<string, number>;
 }
 
+/** The static table by name. */
 export const STATIC_NAMES: ReadonlyMap<string, StaticName> = collectNames();
 
 function collectNames(): Map<string, StaticName> {

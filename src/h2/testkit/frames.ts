@@ -86,12 +86,12 @@ export class Scripted {
   readonly connection: H2Connection;
   readonly sink = new Sink();
   now = 1000;
-  private readonly encoder = new HpackEncoder();
-  private readonly role: "client" | "server";
+  readonly #encoder = new HpackEncoder();
+  readonly #role: "client" | "server";
 
   /** `role` of the connection under test. Preface and SETTINGS are exchanged, unless `bare`. */
   constructor(role: "client" | "server", options: Partial<H2Options> = {}, bare = false) {
-    this.role = role;
+    this.#role = role;
     this.connection = new H2Connection({ ...defaultOptions(role), ...options }, this.log, this.memory, this.now);
     if (bare) return;
     this.send(...this.start());
@@ -100,13 +100,13 @@ export class Scripted {
 
   /** What a well-behaved peer begins with. */
   start(): Uint8Array[] {
-    return [this.role === "server" ? PREFACE : new Uint8Array(0), settings(), settingsAck()];
+    return [this.#role === "server" ? PREFACE : new Uint8Array(0), settings(), settingsAck()];
   }
 
   send(...frames: Uint8Array[]): void {
     const bytes = concat(frames);
     this.connection.receive(bytes, 0, bytes.length, this.now);
-    while (this.connection.behind) this.connection.resume(this.now);
+    while (this.connection.hasPendingWork) this.connection.resume(this.now);
   }
 
   /** HEADERS (whole block) from the peer. */
@@ -116,14 +116,14 @@ export class Scripted {
 
   block(headers: HeaderList): Uint8Array {
     const into = new Uint8Array(200_000);
-    return into.slice(0, this.encoder.encode(headers, into, 0));
+    return into.slice(0, this.#encoder.encode(headers, into, 0));
   }
 
   /** Frames that have come out since the last time. */
   take(): Frame[] {
     this.connection.flushTo(this.sink);
     const bytes = this.sink.take();
-    const client = this.role === "client" && bytes[0] === PREFACE[0] && bytes[1] === PREFACE[1];
+    const client = this.#role === "client" && bytes[0] === PREFACE[0] && bytes[1] === PREFACE[1];
     return split(client ? bytes.subarray(PREFACE.length) : bytes);
   }
 

@@ -52,6 +52,7 @@ export function assertEndedOnce({ log, weEnded, peerEnded }: StreamModel): void 
 
 /** Limits and windows, from the peer's side. */
 export class PeerModel {
+  readonly #options: H2Options;
   readonly streams: StreamModel[] = [];
   nextId = 1;
   connectionCredit = 65_535;
@@ -62,7 +63,9 @@ export class PeerModel {
   sentLast = 0x7fffffff;
   draining = false;
 
-  constructor(private readonly options: H2Options) {}
+  constructor(options: H2Options) {
+    this.#options = options;
+  }
 
   add(id: number, log: StreamLog): StreamModel {
     const stream: StreamModel = {
@@ -72,7 +75,7 @@ export class PeerModel {
       weEnded: false,
       reset: "",
       answered: false,
-      credit: this.options.streamWindow,
+      credit: this.#options.streamWindow,
       window: this.initialWindow,
     };
     this.streams.push(stream);
@@ -89,7 +92,7 @@ export class PeerModel {
   }
 
   #credit(id: number, by: number): void {
-    const { connectionWindow, streamWindow } = this.options;
+    const { connectionWindow, streamWindow } = this.#options;
     assert.ok(by > 0);
     if (id === 0) {
       this.connectionCredit += by;

@@ -24,7 +24,7 @@ export class StreamLog implements StreamHandler {
   keep = true;
   onReady: () => void = () => {};
   onEnded: () => void = () => {};
-  private unflushed = 0;
+  #unflushed = 0;
 
   onResponse(headers: HeaderList): void {
     this.headers = headers;
@@ -33,7 +33,7 @@ export class StreamLog implements StreamHandler {
   onData(bytes: Uint8Array, start: number, end: number): void {
     if (this.keep) this.received.push(bytes.slice(start, end));
     this.bytes += end - start;
-    this.unflushed += end - start;
+    this.#unflushed += end - start;
     this.parts++;
     if (this.events.at(-1) !== "data") this.events.push("data");
   }
@@ -43,8 +43,8 @@ export class StreamLog implements StreamHandler {
   }
   onFlush(): void {
     this.events.push("flush");
-    const n = this.unflushed;
-    this.unflushed = 0;
+    const n = this.#unflushed;
+    this.#unflushed = 0;
     if (this.autoRelease) this.stream.release(n);
   }
   onSendReady(): void {
@@ -178,7 +178,7 @@ export class Pair {
       // A fresh array for each piece: keeping lent bytes shows as garbage.
       const piece = bytes.slice(at, end);
       to.receive(piece, 0, piece.length, this.now);
-      while (to.behind) to.resume(this.now);
+      while (to.hasPendingWork) to.resume(this.now);
       piece.fill(0xee);
       at = end;
     }

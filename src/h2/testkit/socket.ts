@@ -8,67 +8,71 @@ const NOW = 0;
 
 /** Flushes after each event, as a reactor does at the end of a turn; closes the socket when the connection is over. */
 export class SocketDriver implements ConnectionHandler {
+  readonly #socket: Duplex;
+  readonly #handler: ConnectionHandler;
   readonly connection: H2Connection;
-  private flushing = false;
-  private again = false;
+  #flushing = false;
+  #again = false;
 
-  constructor(private readonly socket: Duplex, options: H2Options, private readonly handler: ConnectionHandler) {
+  constructor(socket: Duplex, options: H2Options, handler: ConnectionHandler) {
+    this.#socket = socket;
+    this.#handler = handler;
     this.connection = new H2Connection(options, this, makeH2Memory(), NOW);
     socket.on("data", (chunk: Uint8Array) => {
       this.connection.receive(chunk, 0, chunk.length, NOW);
-      while (this.connection.behind) this.connection.resume(NOW);
+      while (this.connection.hasPendingWork) this.connection.resume(NOW);
       this.flush();
     });
-    socket.on("end", () => this.transportEnded("end of stream"));
-    socket.on("error", (error: Error) => this.transportEnded(error.message));
-    socket.on("close", () => this.transportEnded("closed"));
+    socket.on("end", () => this.#transportEnded("end of stream"));
+    socket.on("error", (error: Error) => this.#transportEnded(error.message));
+    socket.on("close", () => this.#transportEnded("closed"));
     socket.on("drain", () => this.flush());
   }
 
   onRequest(stream: Stream, headers: HeaderList, end: boolean): void {
-    this.handler.onRequest(stream, headers, end);
+    this.#handler.onRequest(stream, headers, end);
   }
   onSettings(): void {
-    this.handler.onSettings();
+    this.#handler.onSettings();
   }
   onGoAway(lastStreamId: number, failure: H2Failure): void {
-    this.handler.onGoAway(lastStreamId, failure);
+    this.#handler.onGoAway(lastStreamId, failure);
   }
   onOutput(): void {
     queueMicrotask(() => this.flush());
-    this.handler.onOutput();
+    this.#handler.onOutput();
   }
   onEnd(failure: H2Failure): void {
-    this.handler.onEnd(failure);
-    queueMicrotask(() => this.close());
+    this.#handler.onEnd(failure);
+    queueMicrotask(() => this.#close());
   }
 
   flush(): void {
-    this.again = true;
-    if (this.flushing) return;
-    this.flushing = true;
-    while (this.again) {
-      this.again = false;
+    this.#again = true;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    while (this.#again) {
+      this.#again = false;
       this.connection.flushTo(this);
     }
-    this.flushing = false;
+    this.#flushing = false;
   }
 
   /** For `flushTo`. */
   write(bytes: Uint8Array): number {
-    if (this.socket.destroyed || this.socket.writableEnded) return -1;
-    if (this.socket.writableNeedDrain) return 0;
-    this.socket.write(bytes.slice());
+    if (this.#socket.destroyed || this.#socket.writableEnded) return -1;
+    if (this.#socket.writableNeedDrain) return 0;
+    this.#socket.write(bytes.slice());
     return bytes.length;
   }
 
-  private close(): void {
+  #close(): void {
     this.flush();
-    this.socket.end();
+    this.#socket.end();
   }
 
-  private transportEnded(reason: string): void {
+  #transportEnded(reason: string): void {
     this.connection.transportEnded(reason);
-    if (!this.socket.writableEnded) this.socket.end();
+    if (!this.#socket.writableEnded) this.#socket.end();
   }
 }
