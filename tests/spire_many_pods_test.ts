@@ -27,6 +27,6 @@ Deno.test("identity 4.8: a thousand pods at once, and never more attestations th
   rig.agent.rotate();
   await rig.changed(2 * PODS);
   assert.equal(rig.agent.subscriptions.length, PODS);
-  for (const uid of uids) rig.manager.forget(subjectOf("test-sa", uid));
+  for (const uid of uids) rig.manager.remove(subjectOf("test-sa", uid));
   assert.equal(rig.authority.size, 0);
 });

@@ -134,9 +134,9 @@ export class DataPlane {
     this.credentials.set(issued, workloadUid);
   }
 
-  /** `mayPass`: the failure may be temporary, so callers wait for the certificate until their own limit. */
-  certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null, mayPass = false): void {
-    if (mayPass) this.credentials.delayed(id, message, workloadUid);
+  /** `isTemporary`: the failure may be temporary, so callers wait for the certificate until their own limit. */
+  certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null, isTemporary = false): void {
+    if (isTemporary) this.credentials.delayed(id, message, workloadUid);
     else this.credentials.failed(id, message, workloadUid);
   }
 

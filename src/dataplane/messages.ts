@@ -32,12 +32,12 @@ export type ToWorker =
   | { readonly kind: "resources"; readonly part: ResourcePart }
   /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
   | { readonly kind: "certificate"; readonly issued: IssuedCertificate; readonly workloadUid: string | null }
-  /** `mayPass`: the failure may be temporary; callers wait until their own limit. */
+  /** `isTemporary`: the failure may be temporary; callers wait until their own limit. */
   | {
     readonly kind: "certificate-failed";
     readonly subject: CertificateSubject;
     readonly message: string;
-    readonly mayPass: boolean;
+    readonly isTemporary: boolean;
   }
   /** Not for new connections any more. */
   /** `cut`: connections that use this certificate are closed too. */

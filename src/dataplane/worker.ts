@@ -145,7 +145,7 @@ class DataPlaneWorker {
           message.subject.id,
           message.message,
           message.subject.workloadUid,
-          message.mayPass,
+          message.isTemporary,
         );
       case "certificate-withdrawn":
         return this.#plane.credentials.withdraw(message.subject.id, message.subject.workloadUid, message.cut);

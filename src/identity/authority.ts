@@ -1,56 +1,56 @@
-/** The seam to whoever issues certificates: Istio's CA, SPIRE, a broker, or the local authority. */
+/** The interface of everything that issues certificates: Istio's CA, SPIRE, a broker, and the local authority. */
 import type { SpiffeId } from "./spiffe_id.ts";
 import type { TrustBundles } from "./trust_bundles.ts";
 
-/** For whom a certificate is wanted. */
+/** The workload that a certificate is issued for. */
 export interface CertificateSubject {
   readonly id: SpiffeId;
-  /** The pod, where the authority tells pods of one identity apart ({@link CertificateAuthority.keyedBy}). */
+  /** The pod; null where all pods of an identity share a certificate ({@link CertificateAuthority.keyedBy}). */
   readonly workloadUid: string | null;
 }
 
-/** A certificate with its key, ready for use. Plain data: may cross threads. */
+/** A certificate with its private key, ready for use. Plain data that may be sent to other threads. */
 export interface IssuedCertificate {
   readonly id: SpiffeId;
   /** DER, leaf first, then intermediates, without the trust anchor and without duplicates. */
   readonly chain: readonly Uint8Array[];
   /** PKCS#8 DER. Never logged, never dumped. */
   readonly key: Uint8Array;
-  /** Validity of the leaf, ms since the epoch. */
+  /** The validity of the leaf, in ms since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Of the leaf, as a decimal integer. */
+  /** The serial number of the leaf, as a decimal integer. */
   readonly serial: string;
-  /** Whom the holder of this certificate trusts. */
+  /** The trust anchors against which the holder of this certificate verifies its peers. */
   readonly bundles: TrustBundles;
 }
 
 /**
- * Contract: `authority_contract.ts`. Implementations check what they hand out (key and id match, not expired) with
- * `check_issued.ts`.
+ * Issues certificates. Every implementation passes the tests of `testkit/authority_contract.ts` and checks what it
+ * returns (key and id match, not expired) with `check_issued.ts`.
  */
 export interface CertificateAuthority {
-  /** What makes two certificates different: the identity alone, or identity and pod (`identity-spire.md` 1.5). */
+  /** Whether pods of one identity share a certificate or each has its own (`identity-spire.md` 1.5). */
   readonly keyedBy: "identity" | "workload";
-  /** Rejects with {@link CertificateError}, or with the signal's reason once it is aborted. */
+  /** Issues a certificate. Rejects with {@link CertificateError}, or with the signal's reason when it is aborted. */
   fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate>;
-  /** The bundles known now. */
+  /** The trust bundles that are known at the moment. */
   bundles(): TrustBundles;
-  /** Fulfilled once the authority has answered; absent where nothing is gained by waiting for it. */
+  /** Resolves after the first answer of the authority; absent where callers need not wait for it. */
   readonly connected?: Promise<void>;
-  /** Since when the authority has not answered, ms since the epoch; null: it answers, or was not asked. */
+  /** The time since which the authority has been unreachable, in ms since the epoch; null: it is not. */
   readonly awaySince?: number | null;
-  /** Fetches worth starting at the same time, where the authority itself bounds what it asks of others. */
+  /** How many fetches the caller may start at once; set where the authority itself limits its own requests. */
   readonly concurrency?: number;
-  /** For authorities that are told of news: `listener` gets what no running fetch returns. Called once. */
+  /** Registers the only listener for updates that no pending fetch returns. For authorities that push updates. */
   onUpdate?(listener: UpdateListener): void;
-  /** Nobody needs the subject any more: its fetch is rejected, its key dropped, what was open for it is closed. */
+  /** The subject is no longer in use: rejects its pending fetch, drops its key and closes its streams. */
   release?(subject: CertificateSubject): void;
-  /** Running fetches are rejected, later ones too. Idempotent. */
+  /** Rejects pending and later fetches. Idempotent. */
   close(): void;
 }
 
-/** A newer certificate of a subject that was fetched before; or it was withdrawn, and must not be used any more. */
+/** Receives a newer certificate of a subject, or the reason why its certificate must no longer be used. */
 export type UpdateListener = (subject: CertificateSubject, update: IssuedCertificate | CertificateError) => void;
 
 /** Stable names of the error catalogue, `docs/spec/identity-spire.md` 1.6. */
@@ -69,16 +69,16 @@ export type CertificateErrorCode =
   | "UNAVAILABLE"
   /** SPIRE has no registration entry for the subject. */
   | "NO_ENTRY"
-  /** The agent, or the broker, does not let us ask for the subject. */
+  /** The agent, or the broker, does not permit this proxy to fetch the subject's certificate. */
   | "DENIED"
-  /** The pod's process is not there, or is not the pod's. */
+  /** The pod's process does not exist, or belongs to another pod. */
   | "NO_PROCESS"
-  /** Nobody knows the trust bundle that is needed. */
+  /** The trust bundle of the trust domain is not available. */
   | "NO_BUNDLE"
   | "TIMEOUT"
   | "CONFIGURATION";
 
-/** Why there is no certificate. The message is shown in logs and in the dump: no secret, no token. */
+/** Why there is no certificate. The message appears in logs and in the dump and must not contain secrets. */
 export class CertificateError extends Error {
   override readonly name = "CertificateError";
   constructor(message: string, readonly code: CertificateErrorCode, options?: ErrorOptions) {
@@ -87,9 +87,9 @@ export class CertificateError extends Error {
 }
 
 /**
- * The pod's process does not exist yet, or the agent does not know the pod yet: the authority keeps trying, so callers
- * that can still wait are not refused for this reason.
+ * True where the failure is expected to end by itself: the pod's process does not exist yet, or the agent has no record
+ * of the pod yet. The authority retries, so callers that can still wait are not refused.
  */
-export function mayPass({ code }: CertificateError): boolean {
+export function isTemporary({ code }: CertificateError): boolean {
   return code === "NO_PROCESS" || code === "UNKNOWN_WORKLOAD";
 }

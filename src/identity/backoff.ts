@@ -9,7 +9,7 @@ const SPREAD = 0.2;
  * `random` is uniform in [0, 1); 0.5 gives the nominal value.
  */
 export function backoffDelay(failures: number, random: number): number {
-  // The exponent is bounded, so that a key failing for months does not reach infinity.
+  // The exponent is bounded, so that the interval of a key that fails for months does not become Infinity.
   const interval = Math.min(FIRST * 2 ** Math.min(failures - 1, 20), LONGEST);
   return interval * (1 - SPREAD + 2 * SPREAD * random);
 }

@@ -1,39 +1,39 @@
 /**
- * The parts of an X.509 certificate (RFC 5280) that decide who a peer is. Signatures are not looked at here: OpenSSL
- * has checked them, or will.
+ * Parses the parts of an X.509 certificate (RFC 5280) that decide who a peer is. Does not check signatures: OpenSSL, or
+ * `server_path.ts`, does.
  */
 import { contextTag, DerError, DerReader, Tag, takeInteger, takeOid, takeSmallInteger, takeTime } from "./der.ts";
 import { type CertificateExtensions, NO_EXTENSIONS, readExtensions } from "./certificate_extensions.ts";
 
-/** All byte arrays are views of `der`. */
+/** A parsed certificate. All byte arrays are views of `der`. */
 export interface Certificate extends CertificateExtensions {
   readonly der: Uint8Array;
   readonly version: 1 | 2 | 3;
-  /** Content octets of the INTEGER, sign octet included: CRLs are matched by these. */
+  /** Content octets of the INTEGER, sign octet included, for comparison with the serials of CRLs. */
   readonly serial: Uint8Array;
   /** The Name as a whole element. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
-  /** ms since the epoch; both ends belong to the validity. */
+  /** ms since the epoch; both moments are part of the validity. */
   readonly notBefore: number;
   readonly notAfter: number;
   /** SubjectPublicKeyInfo as a whole element. */
   readonly publicKey: Uint8Array;
 }
 
-/** A certificate that cannot be read. `problem` is for the log. */
-export interface MalformedCertificate {
+/** The reason, for the log, why a certificate cannot be parsed. */
+interface MalformedCertificate {
   readonly problem: string;
 }
 
-/** Larger than any certificate with a post-quantum key; bounds the work for one. */
+/** Bytes. More than any certificate with a post-quantum key has; limits the work per certificate. */
 const MAX_CERTIFICATE = 64 * 1024;
-/** RFC 5280 says 20 octets; a few issuers add a sign octet. */
+/** RFC 5280 §4.1.2.2 allows 20 octets; a few issuers add a sign octet. */
 const MAX_SERIAL = 21;
 
 /**
- * Reads one certificate. Never throws for any input. Refused besides malformed DER: a duplicate extension, an unknown
- * critical one, extensions outside of version 3, two different signature algorithms.
+ * Parses one certificate. Never throws. Besides malformed DER it refuses duplicate extensions, unknown critical
+ * extensions, extensions outside of version 3, and two different signature algorithms.
  */
 export function parseCertificate(der: Uint8Array): Certificate | MalformedCertificate {
   if (der.length > MAX_CERTIFICATE) return { problem: `certificate of ${der.length} bytes is too large` };
@@ -45,6 +45,7 @@ export function parseCertificate(der: Uint8Array): Certificate | MalformedCertif
   }
 }
 
+/** True for a certificate that could not be parsed. */
 export function isMalformed(result: Certificate | MalformedCertificate): result is MalformedCertificate {
   return "problem" in result;
 }
@@ -61,7 +62,7 @@ function readCertificate(der: Uint8Array): Certificate {
   const version = readVersion(tbs);
   const serial = takeInteger(tbs, MAX_SERIAL);
   const algorithm = tbs.whole(Tag.SEQUENCE);
-  // RFC 5280 §4.1.1.2: both must be the same, else the signed part does not say how it was signed.
+  // RFC 5280 §4.1.1.2: both must be the same, otherwise the algorithm is not protected by the signature.
   if (!equalBytes(algorithm, outerAlgorithm)) throw new DerError("signature algorithms differ");
   const issuer = readName(tbs);
   const validity = tbs.enter(Tag.SEQUENCE);
@@ -81,13 +82,13 @@ function readVersion(tbs: DerReader): 1 | 2 | 3 {
   const field = tbs.enter(contextTag(0, true));
   const version = takeSmallInteger(field);
   field.finish();
-  // Version 1 is the default and has no encoding of its own in DER.
+  // Version 1 is the DEFAULT, which DER does not encode.
   if (version === 1) return 2;
   if (version === 2) return 3;
   throw new DerError("unknown version");
 }
 
-/** Checked as far as the next level: a sequence of sets. */
+/** Checks only that the Name is a sequence of sets. */
 function readName(tbs: DerReader): Uint8Array {
   const name = tbs.whole(Tag.SEQUENCE);
   const parts = new DerReader(name).enter(Tag.SEQUENCE);
@@ -110,13 +111,14 @@ function skipUniqueIds(tbs: DerReader): void {
   }
 }
 
+/** True where both arrays have the same bytes. Not constant-time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
 
-/** The serial as one decimal integer (`docs/spec/config-admin.md` C36). */
+/** The serial number in decimal (`docs/spec/config-admin.md` C36). `serial`: content octets of the INTEGER. */
 export function serialDecimal(serial: Uint8Array): string {
   const value = serial.reduce((sum, byte) => sum << 8n | BigInt(byte), 0n);
   return BigInt.asIntN(8 * serial.length, value).toString();

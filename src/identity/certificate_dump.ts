@@ -1,4 +1,4 @@
-/** The `certificates` part of the configuration dump (`docs/spec/config-admin.md` 4.5). Holds no key. */
+/** The `certificates` part of the configuration dump (`docs/spec/config-admin.md` 4.5). It contains no private key. */
 import type { CertificateStatus } from "./certificate_manager.ts";
 import type { CertificateState } from "./certificate_state.ts";
 import { isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
@@ -6,9 +6,10 @@ import { DUMP_COLUMNS, encodePem } from "./pem.ts";
 import { anchorsFor } from "./trust_bundles.ts";
 import { trustDomainOf } from "./spiffe_id.ts";
 
+/** One identity, or one pod, in the dump. */
 export interface CertificateDump {
   readonly identity: string;
-  /** The pod, where pods of one identity have certificates of their own. Ours, additive. */
+  /** The pod, where each pod has its own certificate. The Rust ztunnel does not have this field. */
   readonly workloadUid?: string;
   /** `Initializing`, `Available`, `Unavailable: {error}` */
   readonly state: string;
@@ -16,7 +17,8 @@ export interface CertificateDump {
   readonly rootCerts: readonly CertificateDumpEntry[];
 }
 
-export interface CertificateDumpEntry {
+/** One certificate of a chain. */
+interface CertificateDumpEntry {
   /** Base64 of the PEM text. */
   readonly pem: string;
   /** Decimal. */
@@ -26,6 +28,7 @@ export interface CertificateDumpEntry {
   readonly expirationTime: string;
 }
 
+/** Returns the dump of the manager's certificates, in the order of `statuses`. */
 export function dumpCertificates(statuses: readonly CertificateStatus[]): CertificateDump[] {
   return statuses.map(({ subject, state }) => ({
     identity: subject.id,
@@ -54,7 +57,7 @@ function dumpChains(state: CertificateState): Pick<CertificateDump, "certChain" 
   return { certChain: dumpAll(chain), rootCerts: dumpAll(anchorsFor(bundles, trustDomainOf(id))) };
 }
 
-/** Anchors that cannot be read are in no use either, so they are left out. */
+/** Anchors that cannot be parsed are not used for verification either, so they are left out. */
 function dumpAll(ders: readonly Uint8Array[]): CertificateDumpEntry[] {
   return ders.map(dumpOne).filter((entry) => entry !== null);
 }

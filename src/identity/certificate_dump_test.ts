@@ -17,7 +17,7 @@ const SA1 = subject("spiffe://trust_domain/ns/namespace/sa/sa-1");
 const FAILED = subject("spiffe://error/ns/forgotten/sa/sa-failed");
 const PENDING = subject("spiffe://test/ns/test/sa/sa-pending");
 
-/** Issues as the local authority does, takes a second for it, and has special cases. */
+/** A local authority that takes one second; one id fails and one is never answered. */
 function slowAuthority(clock: TestClock): CertificateAuthority {
   const local = new LocalAuthority({
     ca: createLocalCa(START),
@@ -47,12 +47,12 @@ Deno.test("certificate dump, identity T16 T17 T18, config C35", async () => {
     events: logManagerEvents(() => {}),
     onChange: () => {},
   });
-  const ask = (who: typeof SA0) => void manager.get(who, Priority.RealTime).catch(() => {});
-  ask(FAILED);
-  ask(PENDING);
-  ask(SA0);
+  const request = (who: typeof SA0) => void manager.get(who, Priority.RealTime).catch(() => {});
+  request(FAILED);
+  request(PENDING);
+  request(SA0);
   await clock.advance(1000 + 3599_000);
-  ask(SA1);
+  request(SA1);
   await clock.advance(1000 + 3599_000);
 
   const dump = dumpCertificates(manager.statuses());

@@ -1,4 +1,4 @@
-/** The extensions of a version 3 certificate that decide what it may be used for (RFC 5280 §4.2). */
+/** Parses the extensions of a version 3 certificate that decide what it may be used for (RFC 5280 §4.2). */
 import {
   asciiText,
   contextTag,
@@ -21,9 +21,9 @@ export const KeyUsage = {
   CRL_SIGN: 1 << 6,
 } as const;
 
-/** Null means that the certificate has no such extension. */
+/** The parsed extensions. Null means that the certificate does not have the extension. */
 export interface CertificateExtensions {
-  /** URI names of the subject, in order, as Latin-1 text: not checked, may hold any ASCII character. */
+  /** URI names of the subject, in order. They are not checked and may contain any ASCII character. */
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
   /** 4 or 16 bytes each. */
@@ -38,8 +38,9 @@ export interface CertificateExtensions {
   readonly nameConstraints: NameConstraints | null;
 }
 
-type Draft = { -readonly [K in keyof CertificateExtensions]: CertificateExtensions[K] };
+type MutableExtensions = { -readonly [K in keyof CertificateExtensions]: CertificateExtensions[K] };
 
+/** The extensions of a certificate that has none. */
 export const NO_EXTENSIONS: CertificateExtensions = Object.freeze({
   uris: [],
   dnsNames: [],
@@ -54,13 +55,13 @@ export const NO_EXTENSIONS: CertificateExtensions = Object.freeze({
 
 const MAX_EXTENSIONS = 64;
 
-/** Reads the `[3]` field. Throws {@link DerError}, also for a duplicate or an unknown critical extension. */
+/** Parses the `[3]` field. Throws {@link DerError}, also for a duplicate or an unknown critical extension. */
 export function readExtensions(tbs: DerReader): CertificateExtensions {
   const field = tbs.enter(contextTag(3, true));
   const list = field.enter(Tag.SEQUENCE);
   field.finish();
   const seen = new Set<string>();
-  const draft: Draft = { ...NO_EXTENSIONS };
+  const extensions: MutableExtensions = { ...NO_EXTENSIONS };
   while (!list.done) {
     const extension = list.enter(Tag.SEQUENCE);
     const id = takeOid(extension);
@@ -69,35 +70,35 @@ export function readExtensions(tbs: DerReader): CertificateExtensions {
     extension.finish();
     if (seen.has(id)) throw new DerError(`duplicate extension ${id}`);
     if (seen.add(id).size > MAX_EXTENSIONS) throw new DerError("too many extensions");
-    if (!readExtension(draft, id, value) && critical) throw new DerError(`unknown critical extension ${id}`);
+    if (!readExtension(extensions, id, value) && critical) throw new DerError(`unknown critical extension ${id}`);
   }
-  return draft;
+  return extensions;
 }
 
-/** False where the extension is none of ours. */
-function readExtension(draft: Draft, id: string, value: Uint8Array): boolean {
+/** Returns false for an extension that is not supported. */
+function readExtension(extensions: MutableExtensions, id: string, value: Uint8Array): boolean {
   const reader = new DerReader(value);
   switch (id) {
     case Oid.SUBJECT_ALT_NAME:
-      readAltNames(draft, reader.enter(Tag.SEQUENCE));
+      readAltNames(extensions, reader.enter(Tag.SEQUENCE));
       break;
     case Oid.BASIC_CONSTRAINTS:
-      draft.basicConstraints = readBasicConstraints(reader.enter(Tag.SEQUENCE));
+      extensions.basicConstraints = readBasicConstraints(reader.enter(Tag.SEQUENCE));
       break;
     case Oid.KEY_USAGE:
-      draft.keyUsage = takeNamedBits(reader);
+      extensions.keyUsage = takeNamedBits(reader);
       break;
     case Oid.EXTENDED_KEY_USAGE:
-      draft.extendedKeyUsage = readOids(reader.enter(Tag.SEQUENCE));
+      extensions.extendedKeyUsage = readOids(reader.enter(Tag.SEQUENCE));
       break;
     case Oid.SUBJECT_KEY_ID:
-      draft.subjectKeyId = reader.take(Tag.OCTET_STRING);
+      extensions.subjectKeyId = reader.take(Tag.OCTET_STRING);
       break;
     case Oid.AUTHORITY_KEY_ID:
-      draft.authorityKeyId = readAuthorityKeyId(reader.enter(Tag.SEQUENCE));
+      extensions.authorityKeyId = readAuthorityKeyId(reader.enter(Tag.SEQUENCE));
       break;
     case Oid.NAME_CONSTRAINTS:
-      draft.nameConstraints = readNameConstraints(reader.enter(Tag.SEQUENCE));
+      extensions.nameConstraints = readNameConstraints(reader.enter(Tag.SEQUENCE));
       break;
     default:
       return false;
@@ -116,7 +117,7 @@ const URI = contextTag(6, false);
 const IP = contextTag(7, false);
 const REGISTERED_ID = contextTag(8, false);
 
-function readAltNames(draft: Draft, names: DerReader): void {
+function readAltNames(extensions: MutableExtensions, names: DerReader): void {
   const uris: string[] = [];
   const dnsNames: string[] = [];
   const ipAddresses: Uint8Array[] = [];
@@ -145,7 +146,7 @@ function readAltNames(draft: Draft, names: DerReader): void {
         throw new DerError("unknown kind of subject alternative name");
     }
   }
-  Object.assign(draft, { uris, dnsNames, ipAddresses });
+  Object.assign(extensions, { uris, dnsNames, ipAddresses });
 }
 
 function readBasicConstraints(fields: DerReader): { ca: boolean; pathLength: number | null } {

@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 const available: CertificateState = { at: "available", certificate: {} as IssuedCertificate };
 const unavailable = (code: CertificateErrorCode): CertificateState => ({
   at: "unavailable",
-  error: new CertificateError("the agent is away", code),
+  error: new CertificateError("the agent is unreachable", code),
 });
 
 Deno.test("certificate health: one certificate is enough, and none is needed without pods", () => {
@@ -28,7 +28,7 @@ Deno.test("certificate health: one certificate is enough, and none is needed wit
 Deno.test("certificate health: without any certificate the node stays ready for five minutes, and reports it at once", () => {
   const health = new CertificateHealth();
   for (const key of ["a", "b"]) health.changed(key, unavailable("UNAVAILABLE"), START);
-  const text = "no certificate of 2 is available since 2026-01-01T00:00:00.000Z: the agent is away";
+  const text = "no certificate of 2 is available since 2026-01-01T00:00:00.000Z: the agent is unreachable";
   assert.deepEqual(health.trouble(START), { text, ready: true });
   health.changed("a", unavailable("TIMEOUT"), START + 4 * MINUTE);
   assert.deepEqual(health.trouble(START + 5 * MINUTE - 1), { text, ready: true });

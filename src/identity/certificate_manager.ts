@@ -1,12 +1,12 @@
 /**
- * Keeps a certificate for every identity somebody asked for: fetched once, shared by all, renewed in time, kept until
- * it expires when the authority is away (`docs/spec/identity-spire.md` 2).
+ * Keeps a certificate for every requested identity: it is fetched once, shared by all callers, renewed in time, and kept
+ * until it expires while the authority is unreachable (`docs/spec/identity-spire.md` 2).
  *
- *   get, prefetch ─▶ entry (certificate_state.ts) ─▶ FetchQueue ─▶ at most 8 flights ─▶ entry ─▶ waiters, onChange
- *                                                       ▲                               │
- *                                                       ╰──── renewal, retry ◀──────────╯
+ *   get, prefetch ─▶ managed (certificate_state.ts) ─▶ FetchQueue ─▶ at most 8 fetches ─▶ managed ─▶ waiters, onChange
+ *                                                          ▲                                │
+ *                                                          ╰───── renewal, retry ◀──────────╯
  *
- * Runs on the main thread. Takes its time from a clock, so it runs under virtual time too.
+ * Runs on the main thread. The clock is injected, so that tests run it under virtual time.
  */
 import {
   type CertificateAuthority,
@@ -19,65 +19,68 @@ import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, rea
 import { CertificateWaiters } from "./certificate_waiters.ts";
 import { FetchPace } from "./fetch_pace.ts";
 import { FetchQueue, Priority } from "./fetch_queue.ts";
-import { isWorthTelling, MARKS, marksPassed, nextMark } from "./life_left.ts";
+import { nextThreshold, shouldWarn, THRESHOLDS, thresholdsPassed } from "./expiry_warnings.ts";
 import type { ManagerEvents } from "./manager_events.ts";
 import { isExpired, nextRenewal } from "./renewal.ts";
 import { subjectKey } from "./subject_key.ts";
 
-/** The wall clock, in ms since the epoch. It may be set; see `#readClock`. */
+/** The wall clock, in ms since the epoch. It may jump; see `#readClock`. */
 export interface WallClock {
   now(): number;
   after(delay: number, run: () => void): { cancel(): void };
 }
 
+/** What a manager needs. */
 export interface CertificateManagerOptions {
   readonly authority: CertificateAuthority;
   readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly events: ManagerEvents;
-  /** A key's state changed; null: it was forgotten. Called after the change, before waiters go on. */
+  /** Called after each change of a certificate's state, before its waiters continue; null: it was removed. */
   readonly onChange: (subject: CertificateSubject, state: CertificateState | null) => void;
-  /** Fetches at the same time; default 8. */
+  /** How many fetches run at the same time; by default what the authority says, else 8. */
   readonly concurrency?: number;
 }
 
-/** A line of {@link CertificateManager.statuses}. */
+/** A certificate with its state, as {@link CertificateManager.statuses} returns it. */
 export interface CertificateStatus {
   readonly subject: CertificateSubject;
   readonly state: CertificateState;
 }
 
-interface Entry {
+/** A certificate that the manager keeps. */
+interface ManagedCertificate {
   readonly key: string;
   readonly subject: CertificateSubject;
   readonly waiters: CertificateWaiters;
   state: CertificateState;
-  /** In a row. */
+  /** The number of consecutive failed fetches. */
   failures: number;
-  /** Of the last fetch. */
+  /** The error of the last fetch. */
   error: CertificateError | null;
-  /** How many of its marks ({@link MARKS}) the certificate held has passed and been reported for. */
+  /** How many of the {@link THRESHOLDS} have been reported for the current certificate. */
   reported: number;
-  /** Only a prefetch asked for it so far, and the fetch has not finished. */
+  /** True until the fetch finishes or a caller other than a prefetch requests the certificate. */
   prefetching: boolean;
 }
 
-/** Prefetches that have not finished (`docs/spec/identity-spire.md` 2.1). */
+/** Limit of prefetches that have not finished (`docs/spec/identity-spire.md` 2.1). */
 const MAX_PREFETCHES = 256;
-/** Below the longest delay of a timer, and often enough to notice that the clock was set. */
+/** ms. Short enough to notice soon that the clock was set. */
 const MAX_SLEEP = 5 * 60 * 1000;
 const NO_LONGER_NEEDED = "the identity is no longer needed";
 
+/** Fetches, renews and returns certificates. See the picture above. */
 export class CertificateManager {
   readonly #options: CertificateManagerOptions;
   readonly #concurrency: number;
-  /** Owned by those who ask and forget. */
-  readonly #entries = new Map<string, Entry>();
+  /** By key. Callers add entries with `get` and `prefetch`, and delete them with `remove`. */
+  readonly #managed = new Map<string, ManagedCertificate>();
   readonly #queue = new FetchQueue();
   readonly #pace = new FetchPace();
-  /** Keys being fetched. A key may be forgotten, and asked for again, meanwhile. */
-  readonly #flights = new Set<string>();
+  /** The keys of pending fetches. A key may be removed, and requested again, while its fetch is pending. */
+  readonly #fetching = new Set<string>();
   readonly #closing = new AbortController();
   #timer: { cancel(): void } | null = null;
   #lastNow: number;
@@ -91,20 +94,20 @@ export class CertificateManager {
     options.authority.onUpdate?.((subject, update) => this.#update(subject, update));
   }
 
-  /** Managed keys. */
+  /** How many certificates are managed, in any state. */
   get size(): number {
-    return this.#entries.size;
+    return this.#managed.size;
   }
 
   /**
-   * A certificate that has not expired: the one held, else the outcome of the next fetch. After a failed fetch its
-   * error is given to everybody until the retry, which has been scheduled (2.4). Rejects with
-   * {@link CertificateError}, or with the reason of `signal`; the fetch goes on in that case.
+   * Returns a certificate that has not expired: the current one, else the outcome of the next fetch. After a failed
+   * fetch all callers get its error until the retry, which has been scheduled (`docs/spec/identity-spire.md` 2.4).
+   * Rejects with {@link CertificateError}, or with the reason of `signal`; the fetch continues in that case.
    */
   get(subject: CertificateSubject, priority: Priority, signal?: AbortSignal): Promise<IssuedCertificate> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     const now = this.#readClock();
-    const entry = this.#entry(subject);
+    const entry = this.#managedFor(subject);
     this.#endPrefetch(entry);
     const known = readState(entry.state, now);
     if (known !== null) return known.ok ? Promise.resolve(known.certificate) : Promise.reject(known.error);
@@ -113,60 +116,60 @@ export class CertificateManager {
     return waiting;
   }
 
-  /** The certificate held, if it has not expired. Starts nothing. */
+  /** Returns the current certificate; null where there is none or it has expired. Does not start a fetch. */
   current(subject: CertificateSubject): IssuedCertificate | null {
-    const entry = this.#entries.get(this.#keyOf(subject));
+    const entry = this.#managed.get(this.#keyOf(subject));
     const known = entry === undefined ? null : readState(entry.state, this.#readClock());
     return known?.ok ? known.certificate : null;
   }
 
-  /** Fetches in good time what will be needed. Returns at once; dropped when too many are under way. */
+  /** Starts a fetch before the certificate is needed, unless too many prefetches are pending. Returns at once. */
   prefetch(subject: CertificateSubject): void {
-    if (this.#closing.signal.aborted || this.#entries.has(this.#keyOf(subject))) return;
+    if (this.#closing.signal.aborted || this.#managed.has(this.#keyOf(subject))) return;
     if (this.#prefetches >= MAX_PREFETCHES) return this.#options.events.prefetchDropped(subject.id);
-    const entry = this.#entry(subject);
+    const entry = this.#managedFor(subject);
     entry.prefetching = true;
     this.#prefetches++;
     this.#request(entry, Priority.Warmup, this.#readClock());
   }
 
-  /** Drops the key with its certificate and private key; whoever waits for it is told so. */
-  forget(subject: CertificateSubject): void {
-    const entry = this.#entries.get(this.#keyOf(subject));
+  /** Drops the certificate and its private key; rejects the callers that wait for it. */
+  remove(subject: CertificateSubject): void {
+    const entry = this.#managed.get(this.#keyOf(subject));
     if (entry === undefined) return;
     this.#endPrefetch(entry);
-    this.#entries.delete(entry.key);
+    this.#managed.delete(entry.key);
     this.#queue.remove(entry.key);
     this.#options.authority.release?.(entry.subject);
     this.#options.onChange(entry.subject, null);
     entry.waiters.settle({ ok: false, error: new CertificateError(NO_LONGER_NEEDED, "FORGOTTEN") });
   }
 
-  /** Every key with its state, sorted by identity, then pod. For the dump. */
+  /** Returns every certificate with its state, sorted by identity, then pod, for the dump and metrics. */
   statuses(): CertificateStatus[] {
-    const sorted = [...this.#entries.values()].sort((a, b) => a.key < b.key ? -1 : 1);
+    const sorted = [...this.#managed.values()].sort((a, b) => a.key < b.key ? -1 : 1);
     return sorted.map(({ subject, state }) => ({ subject, state }));
   }
 
-  /** Ends everything: fetches are aborted, waiters rejected. Does not close the authority. Idempotent. */
+  /** Aborts all fetches and rejects all waiting callers. Does not close the authority. Idempotent. */
   close(): void {
     this.#closing.abort(closedError());
     this.#timer?.cancel();
     this.#queue.clear();
-    for (const entry of this.#entries.values()) entry.waiters.settle({ ok: false, error: closedError() });
-    this.#entries.clear();
+    for (const entry of this.#managed.values()) entry.waiters.settle({ ok: false, error: closedError() });
+    this.#managed.clear();
   }
 
   #keyOf(subject: CertificateSubject): string {
     return subjectKey(subject, this.#options.authority.keyedBy);
   }
 
-  #entry(subject: CertificateSubject): Entry {
+  #managedFor(subject: CertificateSubject): ManagedCertificate {
     const key = this.#keyOf(subject);
-    const known = this.#entries.get(key);
+    const known = this.#managed.get(key);
     if (known !== undefined) return known;
     const perWorkload = this.#options.authority.keyedBy === "workload";
-    const entry: Entry = {
+    const entry: ManagedCertificate = {
       key,
       subject: perWorkload ? subject : { id: subject.id, workloadUid: null },
       waiters: new CertificateWaiters(),
@@ -176,53 +179,53 @@ export class CertificateManager {
       reported: 0,
       prefetching: false,
     };
-    this.#entries.set(key, entry);
+    this.#managed.set(key, entry);
     return entry;
   }
 
-  /** Somebody else than a prefetch is interested, or it is over. */
-  #endPrefetch(entry: Entry): void {
+  /** Stops counting the certificate as a prefetch: it has been requested, removed or fetched. */
+  #endPrefetch(entry: ManagedCertificate): void {
     if (entry.prefetching) this.#prefetches--;
     entry.prefetching = false;
   }
 
-  #request(entry: Entry, priority: Priority, due: number): void {
-    if (this.#flights.has(entry.key)) return;
+  #request(entry: ManagedCertificate, priority: Priority, due: number): void {
+    if (this.#fetching.has(entry.key)) return;
     this.#queue.add(entry.key, priority, this.#pace.earliest(entry.key, due));
-    this.#pump();
+    this.#startDue();
   }
 
-  /** Starts what is due while there are free slots, then sleeps until something is. */
-  #pump(): void {
+  /** Starts the fetches that are due up to the limit, then sets the timer for the next one. */
+  #startDue(): void {
     if (this.#closing.signal.aborted) return;
     const now = this.#readClock();
-    while (this.#flights.size < this.#concurrency) {
+    while (this.#fetching.size < this.#concurrency) {
       const key = this.#queue.take(now);
       if (key === null) break;
       this.#pace.started(key, now);
-      this.#flights.add(key);
-      void this.#fly(this.#entries.get(key)!);
+      this.#fetching.add(key);
+      void this.#runFetch(this.#managed.get(key)!);
     }
     this.#timer?.cancel();
     this.#timer = null;
-    const fetchDue = this.#flights.size < this.#concurrency ? this.#queue.nextDue() : null;
-    const due = Math.min(fetchDue ?? Infinity, this.#reportAges(now));
+    const fetchDue = this.#fetching.size < this.#concurrency ? this.#queue.nextDue() : null;
+    const due = Math.min(fetchDue ?? Infinity, this.#warnOfExpiry(now));
     if (due === Infinity) return;
     const delay = Math.min(Math.max(due - now, 0), MAX_SLEEP);
-    this.#timer = this.#options.clock.after(delay, () => this.#pump());
+    this.#timer = this.#options.clock.after(delay, () => this.#startDue());
   }
 
-  async #fly(passenger: Entry): Promise<void> {
-    const outcome = await this.#fetch(passenger.subject);
+  async #runFetch(requested: ManagedCertificate): Promise<void> {
+    const outcome = await this.#fetch(requested.subject);
     if (this.#closing.signal.aborted) return;
-    this.#flights.delete(passenger.key);
-    const entry = this.#entries.get(passenger.key);
-    // Forgotten meanwhile: the certificate is of no use to anybody. Forgotten and wanted again: it is, unless the
-    // authority gave up when it was released.
-    const gaveUp = entry !== passenger && !outcome.ok && outcome.error.code === "FORGOTTEN";
-    if (entry !== undefined && gaveUp) this.#request(entry, Priority.RealTime, this.#readClock());
-    else if (entry !== undefined) this.#land(entry, outcome);
-    this.#pump();
+    this.#fetching.delete(requested.key);
+    const entry = this.#managed.get(requested.key);
+    // Removed meanwhile: the outcome is not needed. Removed and requested again: the outcome is used, unless the
+    // authority aborted the fetch when the subject was released.
+    const wasReleased = entry !== requested && !outcome.ok && outcome.error.code === "FORGOTTEN";
+    if (entry !== undefined && wasReleased) this.#request(entry, Priority.RealTime, this.#readClock());
+    else if (entry !== undefined) this.#settle(entry, outcome);
+    this.#startDue();
   }
 
   async #fetch(subject: CertificateSubject): Promise<FetchOutcome> {
@@ -234,7 +237,7 @@ export class CertificateManager {
     }
   }
 
-  /** The last look before anybody uses it, whatever the authority has checked (S13, S15). */
+  /** Checks id and expiry again, whatever the authority has checked (`docs/spec/identity-spire.md` S13, S15). */
   #accept(subject: CertificateSubject, certificate: IssuedCertificate): FetchOutcome {
     if (certificate.id !== subject.id) {
       const text = `did not find expected SAN: ${subject.id}`;
@@ -247,7 +250,8 @@ export class CertificateManager {
     return { ok: true, certificate };
   }
 
-  #land(entry: Entry, outcome: FetchOutcome): void {
+  /** Applies the outcome of a fetch: new state, next fetch, events, waiters. */
+  #settle(entry: ManagedCertificate, outcome: FetchOutcome): void {
     const now = this.#readClock();
     const before = entry.state;
     entry.state = afterFetch(before, outcome, now);
@@ -257,51 +261,52 @@ export class CertificateManager {
     this.#queue.add(entry.key, Priority.Background, this.#pace.earliest(entry.key, next));
     entry.error = outcome.ok ? null : outcome.error;
     if (entry.state !== before) {
-      // One that arrives old, dated back by more than it lives (observed.md O10), is not to be complained about.
-      entry.reported = entry.state.at === "available" ? marksPassed(entry.state.certificate, now) : 0;
+      // No warning about a certificate that was past its half-life when it was issued (observed.md O10).
+      entry.reported = entry.state.at === "available" ? thresholdsPassed(entry.state.certificate, now) : 0;
       this.#options.onChange(entry.subject, entry.state);
     }
     const known = readState(entry.state, now);
     if (known !== null) entry.waiters.settle(known);
   }
 
-  /** News that nobody asked for. What is withdrawn ends at once, however long it would be valid. */
+  /** Applies a pushed update. A withdrawn certificate is dropped at once, however long it would be valid. */
   #update(subject: CertificateSubject, update: IssuedCertificate | CertificateError): void {
-    const entry = this.#entries.get(this.#keyOf(subject));
+    const entry = this.#managed.get(this.#keyOf(subject));
     if (entry === undefined) return this.#options.authority.release?.(subject);
     this.#queue.remove(entry.key);
     if (update instanceof CertificateError) {
       entry.state = INITIALIZING;
-      this.#land(entry, { ok: false, error: update });
+      this.#settle(entry, { ok: false, error: update });
     } else {
-      this.#land(entry, this.#accept(subject, update));
+      this.#settle(entry, this.#accept(subject, update));
     }
-    this.#pump();
+    this.#startDue();
   }
 
-  /** Tells of certificates that have passed a mark, once for each; returns when the next one is due. */
-  #reportAges(now: number): number {
+  /** Reports certificates that have passed a threshold, once each; returns the time of the next threshold. */
+  #warnOfExpiry(now: number): number {
     let next = Infinity;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#managed.values()) {
       if (entry.state.at !== "available") continue;
       const { certificate } = entry.state;
-      next = Math.min(next, nextMark(certificate, now));
-      const passed = marksPassed(certificate, now);
-      if (passed <= entry.reported || !isWorthTelling(certificate, passed, entry.error !== null, now)) continue;
+      next = Math.min(next, nextThreshold(certificate, now));
+      const passed = thresholdsPassed(certificate, now);
+      if (passed <= entry.reported || !shouldWarn(certificate, passed, entry.error !== null, now)) continue;
       entry.reported = passed;
-      this.#options.events.ageing(entry.subject.id, MARKS[passed - 1]!, certificate.notAfter, entry.error);
+      this.#options.events.ageing(entry.subject.id, THRESHOLDS[passed - 1]!, certificate.notAfter, entry.error);
     }
     return next;
   }
 
-  #reportPrefetch(entry: Entry, outcome: FetchOutcome): void {
+  #reportPrefetch(entry: ManagedCertificate, outcome: FetchOutcome): void {
     if (!entry.prefetching) return;
     this.#endPrefetch(entry);
     if (outcome.ok) this.#options.events.prefetched(entry.subject.id);
     else this.#options.events.prefetchFailed(entry.subject.id, outcome.error);
   }
 
-  #retryAt(entry: Entry, error: CertificateError, now: number): number {
+  /** Reports a failed fetch; returns the time of the retry. */
+  #retryAt(entry: ManagedCertificate, error: CertificateError, now: number): number {
     const delay = backoffDelay(entry.failures, this.#options.random());
     const { id } = entry.subject;
     if (entry.state.at === "available") {
@@ -315,7 +320,7 @@ export class CertificateManager {
     return next;
   }
 
-  /** The time; a clock that was set back does not postpone what is queued. */
+  /** Returns the time. When the clock was set back, adjusts the queue, so that nothing is postponed. */
   #readClock(): number {
     const now = this.#options.clock.now();
     if (now < this.#lastNow) {

@@ -1,13 +1,16 @@
-/** Certificates as metrics, gathered at each scrape: how many, in which state, and when the first of them expires. */
+/** Metrics of certificates, computed at each scrape: how many are in which state, and when the first expires. */
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { CertificateStatus } from "./certificate_manager.ts";
 
-/** ms since the epoch; null: there is no problem. */
-export interface CertificateTimes {
+/** Since when there is a problem, in ms since the epoch; null: there is none. */
+interface CertificateTimes {
+  /** The authority has been unreachable. */
   readonly awaySince: number | null;
+  /** No certificate has been available. */
   readonly noneSince: number | null;
 }
 
+/** Writes the current values into `metrics`. */
 export function collectCertificateMetrics(
   metrics: Metrics,
   statuses: readonly CertificateStatus[],
@@ -22,7 +25,7 @@ export function collectCertificateMetrics(
     if (state.at === "available") first = Math.min(first, state.certificate.notAfter);
   }
   for (const [state, count] of Object.entries(counts)) metrics.cell("istio_certificates", state).value = count;
-  // 0: there is none. Alerts compare with time(), so a moment serves better than what is left.
+  // 0: there is no certificate. A timestamp, as alerts compare it with time().
   metrics.cell("istio_certificate_expiration_timestamp_seconds").value = first === Infinity
     ? 0
     : Math.floor(first / 1000);

@@ -1,5 +1,5 @@
 /**
- * What the manager knows about one key (`docs/spec/identity-spire.md` 2.2).
+ * The state of one certificate in the manager (`docs/spec/identity-spire.md` 2.2).
  *
  *               request                ok                ok, or failed and
  *   (absent) ────────────▶ initializing ────▶ available ──╮ not yet expired
@@ -10,28 +10,31 @@
  *                            │      ▲
  *                            ╰──────╯ failed
  *
- * From every state, forgetting leads back to (absent).
+ * `CertificateManager.remove` leads from every state back to (absent).
  */
 import type { CertificateError, IssuedCertificate } from "./authority.ts";
 import { isExpired } from "./renewal.ts";
 
+/** The state of one certificate. */
 export type CertificateState =
   /** The first fetch has not finished. */
   | { readonly at: "initializing" }
-  /** The last certificate; expired only while a fetch that will tell is due or running. */
+  /** The last certificate that was fetched. It may have expired while its renewal is due or pending. */
   | { readonly at: "available"; readonly certificate: IssuedCertificate }
-  /** The last fetch failed and nothing valid is held. */
+  /** The last fetch failed and there is no valid certificate. */
   | { readonly at: "unavailable"; readonly error: CertificateError };
 
+/** The result of a fetch. */
 export type FetchOutcome =
   | { readonly ok: true; readonly certificate: IssuedCertificate }
   | { readonly ok: false; readonly error: CertificateError };
 
+/** The state before the first fetch has finished. */
 export const INITIALIZING: CertificateState = { at: "initializing" };
 
-/** The state after a fetch. `now`: ms since the epoch. */
+/** Returns the state after a fetch. `now`: ms since the epoch. */
 export function afterFetch(state: CertificateState, outcome: FetchOutcome, now: number): CertificateState {
-  if (outcome.ok) return sameOr(state, outcome.certificate);
+  if (outcome.ok) return availableState(state, outcome.certificate);
   switch (state.at) {
     case "available":
       return isExpired(state.certificate, now) ? { at: "unavailable", error: outcome.error } : state;
@@ -43,12 +46,12 @@ export function afterFetch(state: CertificateState, outcome: FetchOutcome, now: 
   }
 }
 
-/** An authority that pushes answers a renewal with what it gave before: no news for anybody. */
-function sameOr(state: CertificateState, certificate: IssuedCertificate): CertificateState {
+/** An authority that pushes updates returns the same object for a renewal: then the state does not change. */
+function availableState(state: CertificateState, certificate: IssuedCertificate): CertificateState {
   return state.at === "available" && state.certificate === certificate ? state : { at: "available", certificate };
 }
 
-/** What a reader gets at once, or null where it has to wait for a fetch. Never an expired certificate. */
+/** Returns what a caller gets at once, never an expired certificate; null where it has to wait for a fetch. */
 export function readState(state: CertificateState, now: number): FetchOutcome | null {
   switch (state.at) {
     case "initializing":

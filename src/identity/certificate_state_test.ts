@@ -32,7 +32,7 @@ for (const [what, before, outcome, after] of transitions) {
   Deno.test(`certificate state, ${what}`, () => assert.deepEqual(afterFetch(before, outcome, NOW), after));
 }
 
-Deno.test("certificate state: what readers get, identity 2.2 S26", () => {
+Deno.test("certificate state: what callers get, identity 2.2 S26", () => {
   assert.equal(readState(INITIALIZING, NOW), null);
   assert.deepEqual(readState(valid, NOW), { ok: true, certificate: until(NOW + 1) });
   assert.equal(readState(expired, NOW), null);

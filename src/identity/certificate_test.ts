@@ -23,7 +23,7 @@ function problemOf(bytes: Uint8Array): string {
   return isMalformed(result) ? result.problem : "";
 }
 
-Deno.test("a leaf's parts", () => {
+Deno.test("certificate: the fields of a leaf", () => {
   const serial = Uint8Array.fromHex("2f96602a12c1e5a2b06ad9dd3251a705e7f004b8");
   const leaf = parsed(makeLeaf(root, ID, { serial }));
   assert.equal(leaf.version, 3);
@@ -37,7 +37,7 @@ Deno.test("a leaf's parts", () => {
   assert.equal(serialDecimal(leaf.serial), "271676055104741785552467469040731750696653685944"); // config C36, identity T19
 });
 
-Deno.test("node:crypto reads the same", () => {
+Deno.test("node:crypto parses the same values", () => {
   const bytes = makeLeaf(root, ID);
   const ours = parsed(bytes);
   const theirs = new X509Certificate(bytes);
@@ -48,7 +48,7 @@ Deno.test("node:crypto reads the same", () => {
   assert.ok(theirs.verify(new X509Certificate(root.certificate).publicKey));
 });
 
-Deno.test("all kinds of names", () => {
+Deno.test("certificate: all kinds of subject alternative names", () => {
   const names = der.sequence(
     der.text(contextTag(1, false), "a@b"),
     der.text(contextTag(2, false), "a.example"),
@@ -62,7 +62,7 @@ Deno.test("all kinds of names", () => {
   assert.deepEqual(leaf.ipAddresses, [Uint8Array.of(10, 0, 0, 1)]);
 });
 
-Deno.test("key ids, path length, name constraints", () => {
+Deno.test("certificate: key ids, path length, name constraints", () => {
   const publicKey = parsed(root.certificate).publicKey;
   const uri = (text: string) => der.sequence(der.text(contextTag(6, false), text));
   const constraints = der.sequence(
@@ -146,7 +146,7 @@ Deno.test("certificate refused: trailing bytes, too large", () => {
   assert.match(problemOf(new Uint8Array(70_000)), /too large/);
 });
 
-Deno.test("a negative serial is read as such", () => {
+Deno.test("a negative serial is shown with its sign", () => {
   assert.equal(serialDecimal(Uint8Array.of(0xff)), "-1");
   assert.equal(serialDecimal(Uint8Array.of(0)), "0");
 });

@@ -1,4 +1,4 @@
-/** The certificate manager with an authority that pushes (`docs/spec/identity-spire.md` 4.8). */
+/** The certificate manager with an authority that pushes updates (`docs/spec/identity-spire.md` 4.8). */
 import { strict as assert } from "node:assert";
 import { CertificateError, type CertificateSubject, type IssuedCertificate, type UpdateListener } from "./authority.ts";
 import { CertificateManager } from "./certificate_manager.ts";
@@ -11,10 +11,10 @@ import { START } from "./testkit/manager.ts";
 class PushingAuthority extends TestAuthority {
   listener: UpdateListener = () => {};
   readonly released: string[] = [];
-  /** Set: given again for every fetch. */
+  /** If not null, the result of every fetch. */
   held: IssuedCertificate | null = null;
   readonly concurrency = 100;
-  readonly #giveUp = new Map<string, () => void>();
+  readonly #abort = new Map<string, () => void>();
 
   onUpdate(listener: UpdateListener): void {
     this.listener = listener;
@@ -22,14 +22,14 @@ class PushingAuthority extends TestAuthority {
 
   release(subject: CertificateSubject): void {
     this.released.push(subject.id);
-    this.#giveUp.get(subject.id)?.();
+    this.#abort.get(subject.id)?.();
   }
 
   override async fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate> {
     const released = Promise.withResolvers<never>();
-    this.#giveUp.set(subject.id, () => released.reject(new CertificateError("released", "FORGOTTEN")));
+    this.#abort.set(subject.id, () => released.reject(new CertificateError("released", "FORGOTTEN")));
     const issued = await Promise.race([super.fetch(subject, signal), released.promise]);
-    this.#giveUp.delete(subject.id);
+    this.#abort.delete(subject.id);
     return this.held ??= issued;
   }
 }
@@ -46,12 +46,12 @@ function setUp() {
     random: () => 0.5,
     events: logManagerEvents((level, message) => lines.push(`${level} ${message}`)),
     onChange: (_, state) =>
-      changes.push(state === null ? "forgotten" : state.at === "available" ? state.certificate.serial : state.at),
+      changes.push(state === null ? "removed" : state.at === "available" ? state.certificate.serial : state.at),
   });
   return { clock, authority, manager, lines, changes };
 }
 
-async function have({ clock, manager }: ReturnType<typeof setUp>, subject: CertificateSubject) {
+async function fetched({ clock, manager }: ReturnType<typeof setUp>, subject: CertificateSubject) {
   const coming = manager.get(subject, Priority.RealTime);
   await clock.advance(0);
   return await coming;
@@ -65,7 +65,7 @@ Deno.test("manager, identity P27: a pushed certificate replaces the one held wit
   const bench = setUp();
   const { clock, authority, manager, changes } = bench;
   const subject = testSubject("a");
-  const first = await have(bench, subject);
+  const first = await fetched(bench, subject);
   await clock.advance(10_000);
   authority.held = next(first, "2", first.notAfter + 10_000);
   authority.listener(subject, authority.held);
@@ -77,21 +77,21 @@ Deno.test("manager, identity P27: a pushed certificate replaces the one held wit
   manager.close();
 });
 
-Deno.test("manager, observed O21: a renewal that brings the same certificate is no change", async () => {
+Deno.test("manager, observed O21: a renewal that returns the same certificate is no change", async () => {
   const bench = setUp();
   const { clock, manager, authority, changes } = bench;
-  await have(bench, testSubject("a"));
+  await fetched(bench, testSubject("a"));
   await clock.advance(60_000);
   assert.ok(authority.calls.length > 1);
   assert.deepEqual(changes, ["1"]);
   manager.close();
 });
 
-Deno.test("manager, identity P28, S25: a withdrawn certificate is not given to anybody, a later one is", async () => {
+Deno.test("manager, identity P28, S25: callers do not get a withdrawn certificate, but get a later one", async () => {
   const bench = setUp();
   const { authority, manager, changes, lines } = bench;
   const subject = testSubject("a");
-  const first = await have(bench, subject);
+  const first = await fetched(bench, subject);
   authority.listener(subject, new CertificateError("no registration entry", "NO_ENTRY"));
   assert.equal(manager.current(subject), null);
   await assert.rejects(manager.get(subject, Priority.RealTime), /no registration entry/);
@@ -102,34 +102,34 @@ Deno.test("manager, identity P28, S25: a withdrawn certificate is not given to a
   manager.close();
 });
 
-Deno.test("manager, identity S13: a pushed certificate of somebody else is refused", async () => {
+Deno.test("manager, identity S13: a pushed certificate with another id is refused", async () => {
   const bench = setUp();
   const { authority, manager } = bench;
   const subject = testSubject("a");
-  const first = await have(bench, subject);
+  const first = await fetched(bench, subject);
   authority.listener(subject, { ...next(first, "2", first.notAfter), id: testSubject("b").id });
   assert.equal(manager.current(subject)?.serial, "1");
   manager.close();
 });
 
-Deno.test("manager, identity S23: who is forgotten is released; news about somebody unknown releases again", async () => {
+Deno.test("manager, identity S23: a removed subject is released, and again when an update for it arrives", async () => {
   const bench = setUp();
   const { authority, manager } = bench;
   const subject = testSubject("a");
-  const first = await have(bench, subject);
-  manager.forget(subject);
+  const first = await fetched(bench, subject);
+  manager.remove(subject);
   authority.listener(subject, next(first, "2", first.notAfter));
   assert.deepEqual(authority.released, [subject.id, subject.id]);
   assert.equal(manager.size, 0);
   manager.close();
 });
 
-Deno.test("manager: forgotten during its fetch and wanted again, it is fetched again", async () => {
+Deno.test("manager: removed during its fetch and requested again, it is fetched again", async () => {
   const { clock, authority, manager } = setUp();
   authority.delay = 1000;
   const subject = testSubject("a");
   const early = manager.get(subject, Priority.RealTime);
-  manager.forget(subject);
+  manager.remove(subject);
   await assert.rejects(early, /no longer needed/);
   const again = manager.get(subject, Priority.RealTime);
   await clock.advance(3000);
@@ -138,7 +138,7 @@ Deno.test("manager: forgotten during its fetch and wanted again, it is fetched a
   manager.close();
 });
 
-Deno.test("manager, identity 4.8: an authority with slots of its own is asked for more than eight at once", async () => {
+Deno.test("manager, identity 4.8: the authority's own concurrency replaces the limit of eight fetches", async () => {
   const { clock, authority, manager } = setUp();
   authority.delay = 1000;
   for (let i = 0; i < 50; i++) manager.get(testSubject(`id-${i}`), Priority.RealTime).catch(() => {});

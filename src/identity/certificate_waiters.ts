@@ -1,15 +1,15 @@
-/** Those who wait for one fetch. All get the same object. */
+/** The callers that wait for the fetch of one certificate. All of them get the same object. */
 import type { IssuedCertificate } from "./authority.ts";
 import type { FetchOutcome } from "./certificate_state.ts";
 
 interface Waiter {
   resolve(certificate: IssuedCertificate): void;
   reject(reason: unknown): void;
-  /** Undoes the listening for an abort. */
+  /** Removes the abort listener. */
   release(): void;
 }
 
-/** Emptied by {@link CertificateWaiters.settle}, which the owner calls on every end of a fetch. */
+/** A list of waiting callers, emptied by {@link CertificateWaiters.settle}, which its owner calls after every fetch. */
 export class CertificateWaiters {
   readonly #waiting = new Set<Waiter>();
 
@@ -17,7 +17,7 @@ export class CertificateWaiters {
     return this.#waiting.size;
   }
 
-  /** Rejects with the reason of `signal` once that is aborted. */
+  /** Adds a caller. The promise rejects with the reason of `signal` when that is aborted. */
   add(signal?: AbortSignal): Promise<IssuedCertificate> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<IssuedCertificate>();
@@ -31,6 +31,7 @@ export class CertificateWaiters {
     return promise;
   }
 
+  /** Gives the outcome to all waiting callers. */
   settle(outcome: FetchOutcome): void {
     const settled = [...this.#waiting];
     this.#waiting.clear();

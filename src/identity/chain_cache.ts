@@ -1,7 +1,9 @@
-/** Remembers the last chains that were found to be in order, so that a handshake with a known peer costs one hash. */
+/** Caches the results for the last chains, so that a handshake with a known peer costs one SHA-256 and no parsing. */
 import { createHash } from "node:crypto";
 
-/** Least recently used chains fall out beyond `limit`. Nothing here depends on the time or on who was expected. */
+/**
+ * A cache that evicts the least recently used entry. Its values must not depend on the time or on the expected peer.
+ */
 export class ChainCache<T> {
   readonly #entries = new Map<string, T>();
 
@@ -32,12 +34,16 @@ export class ChainCache<T> {
 }
 
 /**
- * What was hashed before. Nobody writes to a path, and the TLS engine hands out the very same one for each handshake in
- * which a peer presents the same (`os/verified_paths.ts`): so a known peer costs not even the hash.
+ * The hashes of chains, by the identity of the array. Chains are never modified, and the TLS engine returns the same
+ * array for each handshake in which a peer presents the same certificates (`os/verified_paths.ts`), so that a known
+ * peer is not even hashed.
  */
 const contents = new WeakMap<readonly Uint8Array[], string>();
 
-/** SHA-256 over the chain. The lengths and the role keep different inputs with the same bytes apart. */
+/**
+ * Returns the key of a chain: its SHA-256 with the lengths of the certificates, which distinguish chains with the same
+ * concatenation, and with the role.
+ */
 export function chainKey(chain: readonly Uint8Array[], role: string): string {
   let content = contents.get(chain);
   if (content === undefined) contents.set(chain, content = contentKey(chain));

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { ChainCache, chainKey } from "./chain_cache.ts";
 
-Deno.test("chain cache: the least recently used falls out", () => {
+Deno.test("chain cache: the least recently used entry is evicted", () => {
   const cache = new ChainCache<number>(2);
   cache.set("a", 1);
   cache.set("b", 2);
@@ -15,7 +15,7 @@ Deno.test("chain cache: the least recently used falls out", () => {
   assert.equal(cache.get("c"), 4);
 });
 
-Deno.test("chain keys: role, order and borders count", () => {
+Deno.test("chain keys: differ by role, order and lengths", () => {
   const [a, b, ab] = [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(1, 2, 3)];
   const keys = [
     chainKey([a, b], "client"),

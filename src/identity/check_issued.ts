@@ -1,6 +1,6 @@
 /**
- * What every certificate goes through before it is used, whoever issued it: the right id, the right key, valid now
- * (`docs/spec/identity-spire.md` S13-S15, `docs/spec/observed.md` O12).
+ * Checks every issued certificate before it is used, whichever authority issued it: it must have the requested id,
+ * belong to the key and not have expired (`docs/spec/identity-spire.md` S13-S15, `docs/spec/observed.md` O12).
  */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey } from "node:crypto";
@@ -11,12 +11,13 @@ import { publicKeyProblem } from "./public_key.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 import type { TrustBundles } from "./trust_bundles.ts";
 
-/** S27. */
+/** Longer chains are refused (`docs/spec/identity-spire.md` S27). */
 const MAX_ISSUED_CHAIN = 64;
 
 /**
- * `chain`: DER, leaf first. `key`: PKCS#8 DER. `now`: ms since the epoch. `anyId`: whatever SPIFFE id the leaf has will
- * do. Throws {@link CertificateError}. The chain of the result has neither duplicates nor trust anchors (O9).
+ * Returns the checked certificate, its chain without duplicates and trust anchors (`docs/spec/observed.md` O9). Throws
+ * {@link CertificateError}. `chain`: DER, leaf first. `key`: PKCS#8 DER. `now`: ms since the epoch. `anyId`: accept any
+ * SPIFFE id in the leaf.
  */
 export function checkIssued(
   wanted: SpiffeId,
@@ -78,7 +79,7 @@ function publicKeyOf(pkcs8: Uint8Array): Uint8Array {
     const key = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
     return createPublicKey(key).export({ format: "der", type: "spki" });
   } catch {
-    // The reason could quote the key.
+    // The error is not passed on, as its text could contain the key.
     throw new CertificateError("certificate: no key", "INVALID_CERTIFICATE");
   }
 }

@@ -1,4 +1,4 @@
-/** Certificate revocation lists (RFC 5280 §5): what one says, read strictly. Signatures are checked when it is used. */
+/** A strict parser of certificate revocation lists (RFC 5280 §5). Their signatures are checked when they are used. */
 import { equalBytes } from "./certificate.ts";
 import {
   contextTag,
@@ -14,32 +14,35 @@ import {
 import { type SerialSet, serialSet } from "./serial_set.ts";
 import { isKnownSignature } from "./signature.ts";
 
-/** Plain data: may cross threads. */
+/** A parsed list. Plain data that may be sent to other threads. */
 export interface RevocationList {
   /** The Name as a whole element. */
   readonly issuer: Uint8Array;
-  /** ms since the epoch; null: none is given. A list that is overdue counts all the same. */
+  /** ms since the epoch; null: not given. A list stays in force after this time (`identity-spire.md` 6.6). */
   readonly nextUpdate: number | null;
   readonly serials: SerialSet;
-  /** What is signed, how, and the signature. */
+  /** The signed element, the AlgorithmIdentifier and the signature. */
   readonly signed: Uint8Array;
   readonly algorithm: Uint8Array;
   readonly signature: Uint8Array;
 }
 
+/** The reason, for the log, why a list cannot be used. */
 export interface MalformedList {
   readonly problem: string;
 }
 
 const MAX_SERIAL = 21;
-/** `issuingDistributionPoint` and `deltaCRLIndicator`: a list that covers a part of what its issuer signed. */
+/** Extensions of lists that cover only a part of what their issuer signed, and their names for the log. */
 const PARTIAL: Readonly<Record<string, string>> = {
   "2.5.29.27": "a delta CRL",
   "2.5.29.28": "a CRL of limited scope (issuingDistributionPoint)",
   "2.5.29.29": "an indirect CRL",
 };
 
-/** DER. Never throws for any input. Refused: what covers a part only, any other critical extension, SHA-1. */
+/**
+ * Parses a list in DER. Never throws. Refuses lists of limited scope, other critical extensions, and SHA-1.
+ */
 export function parseRevocationList(der: Uint8Array): RevocationList | MalformedList {
   try {
     return readList(der);
@@ -49,6 +52,7 @@ export function parseRevocationList(der: Uint8Array): RevocationList | Malformed
   }
 }
 
+/** True for a list that cannot be used. */
 export function isMalformedList(result: RevocationList | MalformedList): result is MalformedList {
   return "problem" in result;
 }
@@ -63,7 +67,7 @@ function readList(der: Uint8Array): RevocationList {
   fields.finish();
   if (bits[0] !== 0) throw new DerError("malformed signature");
   const list = new DerReader(signed).enter(Tag.SEQUENCE);
-  // Version 1 is the default and has no encoding of its own in DER; 1 stands for version 2.
+  // Version 1 is the DEFAULT, which DER does not encode; the value 1 means version 2.
   if (list.tag === Tag.INTEGER && takeSmallInteger(list) !== 1) throw new DerError("unknown version");
   if (!equalBytes(list.whole(Tag.SEQUENCE), algorithm)) throw new DerError("signature algorithms differ");
   if (!isKnownSignature(algorithm)) throw new DerError("signature algorithm is not supported");
@@ -97,7 +101,7 @@ function readExtensions(field: DerReader): void {
   field.finish();
 }
 
-/** No extension adds anything that we would use; but what has to be understood must be. */
+/** No extension is used, so any critical one makes the list unusable (RFC 5280 §5.2). */
 function checkExtensions(list: DerReader): void {
   while (!list.done) {
     const extension = list.enter(Tag.SEQUENCE);

@@ -1,11 +1,11 @@
-/** The contents of the file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): PEM with any number of lists, or one DER. */
+/** Parses the file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): PEM with any number of lists, or one in DER. */
 import { isMalformedList, type MalformedList, parseRevocationList, type RevocationList } from "./crl.ts";
 import { decodePem, isPemProblem } from "./pem.ts";
 
 const BEGIN = "-----BEGIN";
 const LABEL = "X509 CRL";
 
-/** All lists, or what is wrong with the first that cannot be used: then none is. Never throws. */
+/** Returns all lists, or the problem of the first that cannot be used: then no list of the file is used. Never throws. */
 export function parseCrlFile(bytes: Uint8Array): readonly RevocationList[] | MalformedList {
   if (bytes.length === 0) return [];
   const ders = isPem(bytes) ? fromPem(bytes) : [bytes];
@@ -21,6 +21,7 @@ export function parseCrlFile(bytes: Uint8Array): readonly RevocationList[] | Mal
   return lists;
 }
 
+/** True for a file of which no list can be used. */
 export function isMalformedFile(result: readonly RevocationList[] | MalformedList): result is MalformedList {
   return "problem" in result;
 }

@@ -33,7 +33,7 @@ Deno.test("CRL, identity L26: issuer, serials, dates, signature", () => {
   assert.equal(crl.serials.size, 2);
   assert.equal(hasSerial(crl.serials, Uint8Array.of(99)), true);
   assert.equal(hasSerial(crl.serials, Uint8Array.of(100)), false);
-  // As in the certificate: with its sign octet.
+  // With its sign octet, as in the certificate.
   assert.equal(hasSerial(crl.serials, Uint8Array.of(0, 0x80)), true);
   assert.equal(hasSerial(crl.serials, Uint8Array.of(0x80)), false);
   assert.ok(isBy(crl));
@@ -46,7 +46,7 @@ Deno.test("CRL: version 1, without nextUpdate, without entries", () => {
   assert.deepEqual([crl.serials.size, crl.nextUpdate], [0, null]);
 });
 
-Deno.test("CRL: reasons and other extensions that need not be understood", () => {
+Deno.test("CRL: reasons and other extensions that are not critical are ignored", () => {
   const reason = build.extension("2.5.29.21", false, der.element(0x0a, Uint8Array.of(1)));
   assert.equal(list(makeCrl(root, [number(1)], { entryExtensions: [reason] })).serials.size, 1);
 });
@@ -115,7 +115,7 @@ for (const [vector, file, outcome] of files) {
   });
 }
 
-Deno.test("property: no CRL throws, and what is altered is not signed", () => {
+Deno.test("property: no CRL throws, and the signature of an altered one is not valid", () => {
   const crl = makeCrl(root, [number(1), number(2)]);
   fc.assert(fc.property(fc.nat(crl.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
     const altered = crl.slice();
@@ -126,7 +126,7 @@ Deno.test("property: no CRL throws, and what is altered is not signed", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void parseCrlFile(bytes)));
 });
 
-Deno.test("signatures: by keys of other kinds, and with hashes that do not fit", () => {
+Deno.test("signatures: keys of another type are refused", () => {
   const { privateKey: rsa } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const crl = list(good);
   assert.ok(!isBy(crl, spkiOf(rsa)));

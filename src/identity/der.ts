@@ -1,16 +1,17 @@
 /**
- * A strict, bounded reader of DER (X.690 §10): definite, minimal lengths, nothing overrun, nothing left over.
+ * A strict, bounded reader of DER (X.690 §10): lengths are definite and minimal, no element exceeds its parent, and
+ * `finish` refuses trailing bytes.
  *
- * Reading throws {@link DerError} and nothing else; each decoder on top catches it once, at its border, and returns a
- * refusal. Contents are views of the input: nothing is copied.
+ * Reading throws {@link DerError} and nothing else; each exported parser built on it catches the error and returns a
+ * problem as a value. Contents are views of the input and are not copied.
  */
 
-/** Malformed DER. Caught by `parseCertificate` and its like; never crosses the room's border. */
+/** Malformed DER. It is caught by `parseCertificate` and the other parsers and never leaves `identity`. */
 export class DerError extends Error {
   override readonly name = "DerError";
 }
 
-/** Tags of the universal class as they stand in certificates. */
+/** Identifier octets of the universal class that occur in certificates. */
 export const Tag = {
   BOOLEAN: 0x01,
   INTEGER: 0x02,
@@ -25,12 +26,12 @@ export const Tag = {
   SET: 0x31,
 } as const;
 
-/** `[n]` of the context class. */
+/** The identifier octet of the context-specific tag `[number]`. */
 export function contextTag(number: number, constructed: boolean): number {
   return (constructed ? 0xa0 : 0x80) | number;
 }
 
-/** Nothing in a certificate nests deeper than about ten. */
+/** Certificates have about ten levels. */
 const MAX_DEPTH = 24;
 
 /** Reads the elements of one level, in order. */
@@ -48,40 +49,41 @@ export class DerReader {
     this.#depth = depth;
   }
 
+  /** True after the last element. */
   get done(): boolean {
     return this.#at === this.#end;
   }
 
-  /** Tag of the next element, -1 at the end. */
+  /** The tag of the next element; -1 at the end. */
   get tag(): number {
     return this.done ? -1 : this.#bytes[this.#at]!;
   }
 
-  /** Refuses anything after the last element that was read. */
+  /** Throws unless all elements were read. */
   finish(): void {
     if (!this.done) throw new DerError("trailing bytes");
   }
 
-  /** Contents of the next element, which must have `tag`. */
+  /** Returns the contents of the next element, which must have `tag`. */
   take(tag: number): Uint8Array {
     const start = this.#open(tag);
     return this.#bytes.subarray(start, this.#at);
   }
 
-  /** Reader of the contents of the next element, which must have the constructed `tag`. */
+  /** Returns a reader of the contents of the next element, which must have the constructed `tag`. */
   enter(tag: number): DerReader {
     const start = this.#open(tag);
     return new DerReader(this.#bytes, start, this.#at, this.#depth + 1);
   }
 
-  /** The next element whole: tag, length, contents. */
+  /** Returns the next element with its tag and length. */
   whole(tag = this.tag): Uint8Array {
     const before = this.#at;
     this.#open(tag);
     return this.#bytes.subarray(before, this.#at);
   }
 
-  /** Steps over the header and the contents; returns where the contents begin. */
+  /** Moves behind the next element; returns the position of its contents. */
   #open(tag: number): number {
     if (this.tag !== tag) throw new DerError(`expected tag 0x${tag.toString(16)}, found ${describeTag(this.tag)}`);
     if ((tag & 0x1f) === 0x1f) throw new DerError("multi-byte tag");
@@ -93,7 +95,7 @@ export class DerReader {
 
   #length = 0;
 
-  /** Leaves the length in `#length`; returns where the contents begin. */
+  /** Stores the length in `#length`; returns the position of the contents. */
   #readLength(): number {
     const at = this.#at + 1;
     if (at >= this.#end) throw new DerError("no length");
@@ -117,7 +119,7 @@ function describeTag(tag: number): string {
   return tag < 0 ? "the end" : `0x${tag.toString(16)}`;
 }
 
-/** FALSE is 0x00, TRUE is 0xff; other values are read differently by different readers (X.690 §11.1). */
+/** Reads a BOOLEAN. Only 0x00 and 0xff are accepted (X.690 §11.1): other parsers disagree about other values. */
 export function takeBoolean(reader: DerReader): boolean {
   const value = reader.take(Tag.BOOLEAN);
   if (value.length !== 1 || (value[0] !== 0 && value[0] !== 0xff)) {
@@ -126,7 +128,7 @@ export function takeBoolean(reader: DerReader): boolean {
   return value[0] === 0xff;
 }
 
-/** Content octets of an INTEGER: two's complement, minimal, at most `limit` bytes. */
+/** Returns the content octets of an INTEGER: two's complement, minimal, at most `limit` bytes. */
 export function takeInteger(reader: DerReader, limit: number): Uint8Array {
   const value = reader.take(Tag.INTEGER);
   if (value.length === 0 || value.length > limit) throw new DerError("INTEGER is empty or too long");
@@ -136,26 +138,26 @@ export function takeInteger(reader: DerReader, limit: number): Uint8Array {
   return value;
 }
 
-/** A number from 0 to 2^31 - 1. */
+/** Reads an INTEGER from 0 to 2^31 - 1. */
 export function takeSmallInteger(reader: DerReader): number {
   const value = takeInteger(reader, 4);
   if (value[0]! >= 0x80) throw new DerError("INTEGER is negative");
   return value.reduce((sum, byte) => sum << 8 | byte, 0);
 }
 
-/** Dotted text: `2.5.29.17`. */
+/** Reads an OBJECT IDENTIFIER as dotted text: `2.5.29.17`. */
 export function takeOid(reader: DerReader): string {
   const value = reader.take(Tag.OID);
   if (value.length === 0 || value.length > 64 || value[value.length - 1]! >= 0x80) throw new DerError("malformed OID");
   const arcs: number[] = [];
   let arc = 0;
-  let fresh = true;
+  let arcBegins = true;
   for (const byte of value) {
-    if (fresh && byte === 0x80) throw new DerError("OID arc is not minimal");
+    if (arcBegins && byte === 0x80) throw new DerError("OID arc is not minimal");
     arc = arc * 128 + (byte & 0x7f);
     if (arc > Number.MAX_SAFE_INTEGER) throw new DerError("OID arc is too large");
-    fresh = byte < 0x80;
-    if (!fresh) continue;
+    arcBegins = byte < 0x80;
+    if (!arcBegins) continue;
     if (arcs.length === 0) {
       const top = Math.min(2, Math.floor(arc / 40));
       arcs.push(top, arc - 40 * top);
@@ -165,7 +167,7 @@ export function takeOid(reader: DerReader): string {
   return arcs.join(".");
 }
 
-/** Named bits as a number: bit n of the ASN.1 list is `1 << n`. At most 16 bits. */
+/** Reads a BIT STRING of named bits as a number: bit n of the ASN.1 list is `1 << n`. At most 16 bits. */
 export function takeNamedBits(reader: DerReader): number {
   const value = reader.take(Tag.BIT_STRING);
   const unused = value[0];
@@ -180,7 +182,7 @@ export function takeNamedBits(reader: DerReader): number {
   return bits;
 }
 
-/** Text of an IA5String. A byte above ASCII is refused (`docs/spec/identity-spire.md` S8). */
+/** Returns the text of an IA5String. Throws for a byte above 0x7f (`docs/spec/identity-spire.md` S8). */
 export function asciiText(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) {
@@ -192,7 +194,7 @@ export function asciiText(bytes: Uint8Array): string {
 
 const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 
-/** UTCTime or GeneralizedTime of RFC 5280 §4.1.2.5 (seconds, `Z`, no fraction), in ms since the epoch. */
+/** Reads UTCTime or GeneralizedTime of RFC 5280 §4.1.2.5 (with seconds and `Z`, no fraction) as ms since the epoch. */
 export function takeTime(reader: DerReader): number {
   const short = reader.tag === Tag.UTC_TIME;
   const value = reader.take(short ? Tag.UTC_TIME : Tag.GENERALIZED_TIME);
@@ -203,7 +205,7 @@ export function takeTime(reader: DerReader): number {
   if (fields === null) throw new DerError("malformed time");
   const [, year, month, day, hour, minute, second] = fields;
   const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  // Date.parse takes 24:00:00 and 30 February; writing it back shows.
+  // Date.parse accepts 24:00:00 and 30 February; formatting the result detects them.
   if (!Number.isFinite(time) || new Date(time).toISOString().replace(/[-:T]/g, "").slice(0, 14) !== text.slice(0, 14)) {
     throw new DerError("malformed time");
   }

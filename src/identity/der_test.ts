@@ -30,7 +30,7 @@ for (const [what, hex] of malformed) {
   });
 }
 
-Deno.test("DER: elements in order, trailing bytes are noticed", () => {
+Deno.test("DER: elements are read in order, trailing bytes are refused", () => {
   const reader = new DerReader(bytes("30 06 02 01 05 01 01 ff 00"));
   const inner = reader.enter(Tag.SEQUENCE);
   assert.equal(inner.tag, Tag.INTEGER);
@@ -98,7 +98,7 @@ for (const [what, hex, take, expected] of values) {
   });
 }
 
-Deno.test("property: what is written is read", () => {
+Deno.test("property: written values are read back", () => {
   const arc = fc.nat(1 << 28);
   const oid = fc.tuple(fc.nat(2), fc.nat(39), fc.array(arc, { maxLength: 8 })).map(([a, b, c]) =>
     [a, b, ...c].join(".")
@@ -125,7 +125,7 @@ Deno.test("property: what is written is read", () => {
   );
 });
 
-Deno.test("property: reading any bytes ends, in values or DerError", () => {
+Deno.test("property: reading any bytes ends with elements or a DerError", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (input) => {
     try {
       for (const reader = new DerReader(input); !reader.done;) reader.whole();

@@ -1,33 +1,35 @@
-/** Files that several processes may want to create at the same moment. */
+/** Creates files that several processes may try to create at the same time. */
 import { closeSync, fsyncSync, linkSync, openSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 
+/** True where anything exists at `path`. */
 export function fileExists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /**
- * Creates the file with mode 0600 unless it exists. It appears whole or not at all: the contents are written beside it
- * and linked to the name, which fails when somebody else was faster; then theirs stands. Needs hard links.
+ * Creates the file with mode 0600 unless it exists. It appears with its whole contents or not at all: they are written
+ * to a temporary file that is then linked to `path`. The link fails if another process has created the file meanwhile;
+ * that file is kept. The file system must support hard links.
  */
 export function createExclusively(path: string, contents: () => string): void {
   if (fileExists(path)) return;
-  const draft = `${path}.${crypto.randomUUID()}`;
-  const file = openSync(draft, "wx", 0o600);
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  const file = openSync(temporary, "wx", 0o600);
   try {
     writeFileSync(file, contents());
     fsyncSync(file);
-    linkUnlessThere(draft, path);
+    linkUnlessExists(temporary, path);
   } finally {
     closeSync(file);
-    unlinkSync(draft);
+    unlinkSync(temporary);
   }
 }
 
-function linkUnlessThere(draft: string, path: string): void {
+function linkUnlessExists(temporary: string, path: string): void {
   try {
-    linkSync(draft, path);
+    linkSync(temporary, path);
   } catch (error) {
-    // Checked rather than matched by code, whose shape differs between file systems and runtimes.
+    // The error code for an existing file differs between file systems and runtimes.
     if (!fileExists(path)) throw error;
   }
 }

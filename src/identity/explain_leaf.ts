@@ -1,6 +1,6 @@
 /**
- * Describes the certificate that the TLS engine refused, for the log: the identity that it claims, and what is wrong as
- * far as that can be found out. None of this is verified.
+ * Describes, for the log, a certificate that the TLS engine refused: the identity that it claims, and the likely reason.
+ * None of this is verified.
  */
 import { type Certificate, isMalformed, parseCertificate } from "./certificate.ts";
 import { spiffeIdOfLeaf } from "./peer_chain.ts";
@@ -8,8 +8,8 @@ import { trustDomainOf } from "./spiffe_id.ts";
 import type { TrustStore } from "./trust_bundles.ts";
 
 /**
- * Returns text to append to the engine's reason; empty where there is nothing to add. `leaf`: DER. `trust`: of the side
- * that refused it. `now`: ms since the epoch.
+ * Returns text to append to the engine's reason; empty where there is nothing to add. `leaf`: DER. `trust`: the anchors
+ * of the side that refused it. `now`: ms since the epoch.
  */
 export function explainLeaf(leaf: Uint8Array, trust: TrustStore, now: number): string {
   const certificate = parseCertificate(leaf);
@@ -25,7 +25,7 @@ function wrongTime({ notBefore, notAfter }: Certificate, now: number): string {
   return `; it is valid from ${from} until ${until}, and the clock of this node says ${ours}`;
 }
 
-/** Where each trust domain has a bundle of its own, as with SPIRE. */
+/** Applies only where each trust domain has its own bundle, as with SPIRE. */
 function unknownDomain(trustDomain: string, trust: TrustStore): string {
   const known = trust.trustDomains;
   if (known.length === 0 || known.includes(trustDomain)) return "";

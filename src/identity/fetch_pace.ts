@@ -1,10 +1,10 @@
-/** Never more than one request per second and key, whatever the authority answers (`docs/spec/observed.md` O10). */
+/** Limits the requests for one certificate to one per second (`docs/spec/observed.md` O10). */
 
 const GAP = 1000;
 
 /**
- * Remembers starts of the last second, also of keys that were forgotten since. Emptied by its own use: each start
- * drops those that have aged.
+ * Keeps the start times of the last second, also for keys that the manager has removed since. Each new start drops the
+ * older ones.
  */
 export class FetchPace {
   readonly #starts = new Map<string, number>();
@@ -13,12 +13,13 @@ export class FetchPace {
     return this.#starts.size;
   }
 
-  /** `now` or the first later moment at which `key` may be fetched. ms since the epoch. */
+  /** Returns the first moment, not before `now`, at which `key` may be fetched; ms since the epoch. */
   earliest(key: string, now: number): number {
     const last = this.#starts.get(key);
     return last === undefined ? now : Math.max(now, last + GAP);
   }
 
+  /** Records that a fetch of `key` starts. `now`: ms since the epoch. */
   started(key: string, now: number): void {
     for (const [other, at] of this.#starts) {
       if (at + GAP > now) break;
@@ -28,6 +29,7 @@ export class FetchPace {
     this.#starts.set(key, now);
   }
 
+  /** Drops all start times. */
   clear(): void {
     this.#starts.clear();
   }

@@ -1,6 +1,6 @@
-/** Which certificate to fetch next (`docs/spec/identity-spire.md` 2.1). No clock of its own. */
+/** Decides which certificate to fetch next (`docs/spec/identity-spire.md` 2.1). The time is a parameter. */
 
-/** Higher goes first. */
+/** Fetches of a higher priority come first. */
 export enum Priority {
   /** Renewals and retries. */
   Background = 0,
@@ -18,8 +18,8 @@ interface QueuedFetch {
 }
 
 /**
- * One entry per key. A node has some hundreds of identities, so choosing looks at all of them; nothing is kept sorted.
- * Bounded by its owner, who queues only the keys it manages.
+ * A queue with one entry per key. A node has some hundreds of identities, so `take` compares all of them and nothing is
+ * kept sorted. Its size is limited by its owner, which adds only the keys that it manages.
  */
 export class FetchQueue {
   readonly #entries = new Map<string, QueuedFetch>();
@@ -29,54 +29,61 @@ export class FetchQueue {
     return this.#entries.size;
   }
 
-  /** Adds the key, or raises it: to a higher priority, or within its priority to an earlier time. */
+  /**
+   * Adds the key. A key that is queued already is moved only to a higher priority, or within its priority to an earlier
+   * time. `due`: ms since the epoch.
+   */
   add(key: string, priority: Priority, due: number): void {
     const known = this.#entries.get(key);
-    if (known !== undefined && !goesBefore({ priority, due }, known)) return;
+    if (known !== undefined && !precedes({ priority, due }, known)) return;
     this.#entries.set(key, { priority, due, order: known?.order ?? this.#order++ });
   }
 
+  /** Removes the key, if it is queued. */
   remove(key: string): void {
     this.#entries.delete(key);
   }
 
   /**
-   * Takes out the first key that is due: highest priority, then earliest time, then order of arrival. What is not due
-   * holds up nothing.
+   * Removes and returns the first key that is due: highest priority, then earliest time, then order of arrival. Keys that
+   * are not due do not delay others. Null: no key is due. `now`: ms since the epoch.
    */
   take(now: number): string | null {
     let best: [key: string, entry: QueuedFetch] | null = null;
     for (const candidate of this.#entries) {
       const [, entry] = candidate;
-      if (entry.due <= now && (best === null || goesBefore(entry, best[1]) || isTwin(entry, best[1]))) best = candidate;
+      if (entry.due <= now && (best === null || precedes(entry, best[1]) || precedesEqual(entry, best[1]))) {
+        best = candidate;
+      }
     }
     if (best === null) return null;
     this.#entries.delete(best[0]);
     return best[0];
   }
 
-  /** The earliest time at which something is due, null when empty. */
+  /** Returns the earliest due time in ms since the epoch; null when the queue is empty. */
   nextDue(): number | null {
     let earliest: number | null = null;
     for (const { due } of this.#entries.values()) earliest = Math.min(earliest ?? due, due);
     return earliest;
   }
 
-  /** The wall clock was set by `by` ms: what was to happen in a minute still happens in a minute. */
+  /** Adjusts all due times after the wall clock was changed by `by` ms, so that the remaining delays stay the same. */
   shift(by: number): void {
     for (const entry of this.#entries.values()) entry.due += by;
   }
 
+  /** Removes all keys. */
   clear(): void {
     this.#entries.clear();
   }
 }
 
-function goesBefore(a: Pick<QueuedFetch, "priority" | "due">, b: Pick<QueuedFetch, "priority" | "due">): boolean {
+function precedes(a: Pick<QueuedFetch, "priority" | "due">, b: Pick<QueuedFetch, "priority" | "due">): boolean {
   return a.priority !== b.priority ? a.priority > b.priority : a.due < b.due;
 }
 
-/** Same rank, but came first. */
-function isTwin(a: QueuedFetch, b: QueuedFetch): boolean {
+/** Both have the same priority and time, and `a` was added earlier. */
+function precedesEqual(a: QueuedFetch, b: QueuedFetch): boolean {
   return a.priority === b.priority && a.due === b.due && a.order < b.order;
 }

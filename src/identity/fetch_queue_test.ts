@@ -10,7 +10,7 @@ function drain(queue: FetchQueue, now: number): string[] {
   return order;
 }
 
-Deno.test("fetch queue: priority, then time, then arrival", () => {
+Deno.test("fetch queue: ordered by priority, then time, then arrival", () => {
   const queue = new FetchQueue();
   queue.add("late", Background, 20);
   queue.add("early", Background, 10);
@@ -21,7 +21,7 @@ Deno.test("fetch queue: priority, then time, then arrival", () => {
   assert.equal(queue.take(100), null);
 });
 
-Deno.test("fetch queue: what is not due holds up nothing", () => {
+Deno.test("fetch queue: a key that is not due does not delay others", () => {
   const queue = new FetchQueue();
   queue.add("future", RealTime, 50);
   queue.add("now", Background, 10);
@@ -32,7 +32,7 @@ Deno.test("fetch queue: what is not due holds up nothing", () => {
   assert.equal(queue.nextDue(), null);
 });
 
-Deno.test("fetch queue: one entry per key, only ever raised", () => {
+Deno.test("fetch queue: one entry per key, which is only moved forward", () => {
   const queue = new FetchQueue();
   queue.add("a", Warmup, 10);
   queue.add("a", Background, 1);
@@ -47,7 +47,7 @@ Deno.test("fetch queue: one entry per key, only ever raised", () => {
   assert.equal(queue.size, 0);
 });
 
-Deno.test("property: everything due comes out once, in order of rank", () => {
+Deno.test("property: all due keys are taken once, in order", () => {
   const entry = fc.record({ priority: fc.constantFrom(Background, Warmup, RealTime), due: fc.nat(20) });
   fc.assert(fc.property(fc.array(entry), fc.nat(20), (entries, now) => {
     const queue = new FetchQueue();

@@ -1,16 +1,17 @@
-/** How the connections of one isolate judge their peers, and what they remember of those they know. */
+/** Verifies the peers of all connections of one isolate, with a shared cache. */
 import type { CodedRefusal, PeerRole } from "./peer_chain.ts";
 import { isRefusal } from "./peer_chain.ts";
 import type { Revocation } from "./revocation.ts";
 import type { TrustStore } from "./trust_bundles.ts";
 import { newPeerChainCache, type PeerExpectation, type VerifiedPeer, verifyPeer } from "./verify_peer.ts";
 
+/** Verifies peers against trust, expectation and revocation lists. */
 export class KnownPeers {
   readonly #chains = newPeerChainCache();
 
   constructor(readonly revocation: Revocation) {}
 
-  /** As {@link verifyPeer}, and not revoked. `role`: which side the peer plays. */
+  /** As {@link verifyPeer}, and also refuses a revoked certificate. */
   verify(
     chain: readonly Uint8Array[],
     role: PeerRole,

@@ -1,4 +1,4 @@
-/** Issues workload certificates inside this process (`FAKE_CA=true`; `docs/spec/config-admin.md`, environment). */
+/** The authority of `FAKE_CA=true` (`docs/spec/config-admin.md`, environment): issues certificates in this process. */
 import { generateKeyPairSync } from "node:crypto";
 import {
   type CertificateAuthority,
@@ -14,19 +14,20 @@ import { Oid } from "./oids.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 import { bundlesForAnyDomain, type TrustBundles } from "./trust_bundles.ts";
 
-/** Times in ms. */
-export interface LocalAuthorityOptions {
+/** Settings of a local authority. Times in ms. */
+interface LocalAuthorityOptions {
   readonly ca: LocalCa;
-  /** Since the epoch. */
+  /** The wall clock, since the epoch. */
   readonly now: () => number;
-  /** From now on; default 24 h. */
+  /** Time from the issue to notAfter; default 24 h. */
   readonly lifetime?: number;
-  /** How far notBefore lies in the past, for clocks that differ; default 10 s. */
+  /** Time from notBefore to the issue, for peers with a slow clock; default 10 s. */
   readonly backdate?: number;
 }
 
 const DAY = 24 * 3600 * 1000;
 
+/** Issues a certificate for every id. Never connects to anything. */
 export class LocalAuthority implements CertificateAuthority {
   readonly keyedBy = "identity";
   readonly #options: LocalAuthorityOptions;
@@ -38,7 +39,7 @@ export class LocalAuthority implements CertificateAuthority {
     this.#bundles = bundlesForAnyDomain([options.ca.certificate]);
   }
 
-  // deno-lint-ignore require-await -- so that a refusal is a rejection, as with remote authorities
+  // deno-lint-ignore require-await -- so that errors become rejections, as with remote authorities
   async fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate> {
     signal.throwIfAborted();
     if (this.#closed) throw new CertificateError("local authority is closed", "CLOSED");

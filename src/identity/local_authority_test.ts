@@ -35,7 +35,7 @@ Deno.test("local authority, identity T17: times follow the clock", async () => {
   assert.equal(usual.notAfter, now + 86_400_000);
 });
 
-Deno.test("local authority: shape of a leaf", async () => {
+Deno.test("local authority: fields of a leaf", async () => {
   const now = Date.UTC(2026, 0, 1);
   const authority = new LocalAuthority({ ca: createLocalCa(now), now: () => now });
   const [one, two] = [await authority.fetch(subject("a"), signal), await authority.fetch(subject("a"), signal)];

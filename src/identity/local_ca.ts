@@ -1,6 +1,6 @@
 /**
- * The certification authority behind `FAKE_CA=true`: one P-256 key and a self-signed certificate. In memory, or in two
- * PEM files that several processes share and thereby trust each other.
+ * The certification authority of `FAKE_CA=true`: one P-256 key and a self-signed certificate, in memory or in two PEM
+ * files. Processes that share the files trust each other.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,17 +10,18 @@ import { KeyUsage } from "./certificate_extensions.ts";
 import { createExclusively, fileExists } from "./exclusive_file.ts";
 import { decodePem, encodePem, isPemProblem } from "./pem.ts";
 
+/** The key of the authority and its certificate. */
 export interface LocalCa {
   /** DER. */
   readonly certificate: Uint8Array;
-  /** Name element for the issuer field. */
+  /** Name element for the issuer field of issued certificates. */
   readonly name: Uint8Array;
-  /** For the authority key id of what it issues. */
+  /** For authorityKeyIdentifier of issued certificates. */
   readonly keyId: Uint8Array;
   readonly key: KeyObject;
 }
 
-/** The files hold no usable authority. Fatal at start. */
+/** The files do not contain a usable authority. The proxy does not start. */
 export class LocalCaError extends Error {
   override readonly name = "LocalCaError";
   readonly code = "LOCAL_CA";
@@ -29,7 +30,7 @@ export class LocalCaError extends Error {
 const YEAR = 365 * 24 * 3600 * 1000;
 const HOUR = 3600 * 1000;
 
-/** `now`: ms since the epoch. Valid from an hour ago for ten years. */
+/** Creates an authority in memory, valid from one hour before `now`, in ms since the epoch, for ten years. */
 export function createLocalCa(now: number, organization = "Local CA"): LocalCa {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return localCa(selfSign(privateKey, organization, now), privateKey);
@@ -66,17 +67,18 @@ function localCa(der: Uint8Array, key: KeyObject): LocalCa {
   return { certificate: der, name: certificate.subject, keyId, key };
 }
 
+/** Returns the public half of `key` as SubjectPublicKeyInfo. */
 export function spkiOf(key: KeyObject): Uint8Array {
   return createPublicKey(key).export({ format: "der", type: "spki" });
 }
 
 /**
- * Reads the authority from PEM files and makes those that are missing (mode 0600). Several processes may do this at
- * once and end with the same authority: the key is published first, whoever publishes it first wins, and every
- * certificate made of one key is as good as another. Throws {@link LocalCaError}.
+ * Reads the authority from PEM files and creates those that are missing (mode 0600). Processes that do this at the same
+ * time get the same authority: the key file is created first and exclusively, and all certificates of one key are
+ * equivalent. `now`: ms since the epoch. Throws {@link LocalCaError}.
  */
 export function loadOrCreateLocalCa(certificatePath: string, keyPath: string, now: number): LocalCa {
-  // In this order: a certificate is never there before its key.
+  // The order of the checks matters, as another process creates the key file before the certificate file.
   const orphan = fileExists(certificatePath) && !fileExists(keyPath);
   if (orphan) {
     throw new LocalCaError(`CA key "${keyPath}" is missing while its certificate "${certificatePath}" exists`);
@@ -98,7 +100,7 @@ function readKey(path: string): KeyObject {
   try {
     key = createPrivateKey(text);
   } catch {
-    // The reason could quote the key.
+    // The error is not passed on, as its text could contain the key.
     throw new LocalCaError(`CA key "${path}" is no unencrypted private key in PEM`);
   }
   if (key.asymmetricKeyType !== "ec" && key.asymmetricKeyType !== "rsa") {

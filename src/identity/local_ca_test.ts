@@ -19,7 +19,7 @@ async function inDirectory(run: (certificate: string, key: string, directory: st
   }
 }
 
-Deno.test("local CA files: made once, private, then read", () =>
+Deno.test("local CA files: created once with mode 0600, then read", () =>
   inDirectory((certificate, key, directory) => {
     const first = loadOrCreateLocalCa(certificate, key, NOW);
     const second = loadOrCreateLocalCa(certificate, key, NOW + 1000);
@@ -39,7 +39,7 @@ Deno.test("local CA files: two processes that share them accept each other", () 
     assert.ok(!isRefusal(verdict));
   }));
 
-Deno.test("local CA files: processes that start together end with one authority", () =>
+Deno.test("local CA files: processes that start at the same time get the same authority", () =>
   inDirectory(async (certificate, key) => {
     const code = `import { loadOrCreateLocalCa } from ${JSON.stringify(import.meta.resolve("./local_ca.ts"))};
       const ca = loadOrCreateLocalCa(${JSON.stringify(certificate)}, ${JSON.stringify(key)}, Date.now());
@@ -52,7 +52,7 @@ Deno.test("local CA files: processes that start together end with one authority"
     assert.equal(new Set(printed).size, 1);
   }));
 
-Deno.test("local CA files: a lost certificate is made again of the same key", () =>
+Deno.test("local CA files: a deleted certificate is created again with the same key", () =>
   inDirectory((certificate, key) => {
     const first = loadOrCreateLocalCa(certificate, key, NOW);
     Deno.removeSync(certificate);
@@ -62,7 +62,7 @@ Deno.test("local CA files: a lost certificate is made again of the same key", ()
     assert.deepEqual(second.keyId, first.keyId);
   }));
 
-Deno.test("local CA files: RSA and PKCS#8 of others are fine", () =>
+Deno.test("local CA files: an RSA key in PKCS#1 made by other tools is accepted", () =>
   inDirectory(async (certificate, key) => {
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
     const theirs = makeCa("theirs", { key: privateKey });
@@ -87,7 +87,7 @@ const unusable: readonly [what: string, certificate: string, key: string | null,
   ["garbage in PEM", pem(Uint8Array.of(1, 2)), pkcs8(), /cannot be used/],
   ["no key in the key file", pem(other.certificate), "hello", /no unencrypted private key/],
   [
-    "key that cannot sign so",
+    "key of another type",
     pem(other.certificate),
     encodePem("PRIVATE KEY", generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" })),
     /must be EC or RSA/,
@@ -107,7 +107,7 @@ for (const [what, certificateText, keyText, text] of unusable) {
     }));
 }
 
-Deno.test("local CA in memory", () => {
+Deno.test("local CA in memory: each has its own key", () => {
   const [one, two] = [createLocalCa(NOW), createLocalCa(NOW)];
   assert.notDeepEqual(one.keyId, two.keyId);
 });

@@ -1,32 +1,32 @@
-/** What the certificate manager tells the log, and in which words (`docs/spec/identity-spire.md` 2.4, 2.6). */
+/** The events of the certificate manager, and their log lines (`docs/spec/identity-spire.md` 2.4, 2.6). */
 import type { CertificateError } from "./authority.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 
-/** Times in ms since the epoch, durations in ms. */
+/** Receives the events of the certificate manager. Times in ms since the epoch, durations in ms. */
 export interface ManagerEvents {
-  /** A renewal failed; the certificate held is good until `until`. */
+  /** A renewal failed; the current certificate is valid until `until`. */
   renewalFailed(id: SpiffeId, error: CertificateError, until: number, retryAt: number): void;
-  /** `left` per cent of the life of the certificate held are left. `error`: of the last attempt to renew it. */
+  /** `left` per cent of the lifetime of the current certificate remain. `error`: of the last attempt to renew it. */
   ageing(id: SpiffeId, left: number, until: number, error: CertificateError | null): void;
-  /** A fetch failed and there is nothing valid to fall back on. */
+  /** A fetch failed and there is no valid certificate. */
   fetchFailed(id: SpiffeId, error: CertificateError, retryIn: number): void;
   prefetched(id: SpiffeId): void;
   prefetchFailed(id: SpiffeId, error: CertificateError): void;
-  /** Too many prefetches are under way; the certificate will be fetched when somebody needs it. */
+  /** Too many prefetches are pending; the certificate will be fetched when a connection needs it. */
   prefetchDropped(id: SpiffeId): void;
 }
 
-/** The part of a logger that is needed here. */
+/** Writes one log line. */
 export type WriteLine = (
   level: "debug" | "info" | "warn" | "error",
   message: string,
   fields: Readonly<Record<string, string>>,
 ) => void;
 
-/** In per cent: from here on it is urgent. */
+/** In per cent. At or below it the line has level "error". */
 const LAST_WARNING = 5;
 
-/** Writes events as ztunnel's log lines. `writePrefetch`: for lines about prefetches, which have their own scope. */
+/** Writes events as the log lines of ztunnel. `writePrefetch`: for lines about prefetches, which have their own scope. */
 export function logManagerEvents(write: WriteLine, writePrefetch: WriteLine = write): ManagerEvents {
   return {
     renewalFailed: (id, error, until, retryAt) =>
@@ -62,8 +62,8 @@ function rfc3339(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** As Rust prints a duration for debugging: `977.25ms`, `1.2s`, `150s`. */
-export function debugDuration(ms: number): string {
+/** Formats a duration as Rust's Debug does: `977.25ms`, `1.2s`, `150s`. */
+function debugDuration(ms: number): string {
   const trimmed = (value: number, digits: number) => String(Number(value.toFixed(digits)));
   return ms < 1000 ? `${trimmed(ms, 6)}ms` : `${trimmed(ms / 1000, 9)}s`;
 }

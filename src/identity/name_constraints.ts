@@ -1,29 +1,28 @@
 /**
- * What names an issuer may vouch for (RFC 5280 §4.2.1.10).
+ * The name constraints of an issuer (RFC 5280 §4.2.1.10).
  *
- * Constraints on URIs decide which trust domains an issuer speaks for, those on DNS names and addresses which servers.
- * Constraints on directory names, which nobody needs for either, end in a refusal (`docs/spec/identity-spire.md` 6.4,
- * T20).
+ * Constraints on URIs limit the trust domains for which an issuer may issue, those on DNS names and addresses limit the
+ * servers. An issuer with constraints on any other kind of name is refused (`docs/spec/identity-spire.md` 6.4, T20).
  */
 import { asciiText, contextTag, DerError, type DerReader, Tag } from "./der.ts";
 
 /** An address and its mask, 4 or 16 bytes each. */
-export interface Subnet {
+interface Subnet {
   readonly address: Uint8Array;
   readonly mask: Uint8Array;
 }
 
-/** A list of permitted names that is null does not limit names of its kind. */
+/** Parsed constraints. Null: all names of this kind are permitted. */
 export interface NameConstraints {
-  /** Hosts, or suffixes that begin with a dot. */
+  /** Host names, or suffixes that begin with a dot. */
   readonly permittedUris: readonly string[] | null;
   readonly excludedUris: readonly string[];
-  /** Each covers itself and all below it. */
+  /** Each covers its name and all subdomains. */
   readonly permittedDns: readonly string[] | null;
   readonly excludedDns: readonly string[];
   readonly permittedSubnets: readonly Subnet[] | null;
   readonly excludedSubnets: readonly Subnet[];
-  /** There is a constraint on a kind of name that is neither URI, DNS nor IP. */
+  /** True for a constraint on a kind of name that is neither URI, DNS nor IP. */
   readonly unsupported: boolean;
 }
 
@@ -31,6 +30,7 @@ const DNS = contextTag(2, false);
 const URI = contextTag(6, false);
 const IP = contextTag(7, false);
 
+/** Parses the contents of the extension's SEQUENCE. Throws {@link DerError}. */
 export function readNameConstraints(fields: DerReader): NameConstraints {
   const permitted = readSubtrees(fields, contextTag(0, true));
   const excluded = readSubtrees(fields, contextTag(1, true));
@@ -65,7 +65,7 @@ function readSubtrees(fields: DerReader, tag: number): Subtrees {
     const subtree = list.enter(Tag.SEQUENCE);
     const kind = subtree.tag;
     const base = subtree.take(kind);
-    // `minimum` and `maximum` are not allowed in this profile.
+    // RFC 5280 does not allow `minimum` other than 0, or `maximum`.
     subtree.finish();
     if (kind === URI) subtrees.uris.push(asciiText(base));
     else if (kind === DNS) subtrees.dns.push(asciiText(base));
@@ -81,18 +81,18 @@ function readSubnet(base: Uint8Array): Subnet {
   return { address: base.subarray(0, size), mask: base.subarray(size) };
 }
 
-/** May an issuer with these constraints vouch for ids of `trustDomain`? */
+/** Returns whether an issuer with these constraints may issue for ids of `trustDomain`. */
 export function permitsTrustDomain(constraints: NameConstraints, trustDomain: string): boolean {
   if (constraints.unsupported) return false;
   if (constraints.excludedUris.some((base) => covers(base, trustDomain))) return false;
   return constraints.permittedUris?.some((base) => covers(base, trustDomain)) ?? true;
 }
 
-/** May an issuer with these constraints vouch for a server of this DNS name? `name` may begin with `*.`. */
+/** Returns whether an issuer with these constraints may issue for this DNS name, which may begin with `*.`. */
 export function permitsDnsName(constraints: NameConstraints, name: string): boolean {
   if (constraints.unsupported) return false;
   const host = name.toLowerCase();
-  // What a wildcard stands for may be excluded: it is refused if anything of it is.
+  // A wildcard is refused if any name that it matches is excluded.
   const parent = host.startsWith("*.") ? host.slice(2) : null;
   const excluded = constraints.excludedDns.some((base) =>
     coversDns(base, host) || parent !== null && coversDns(`.${parent}`, base.toLowerCase())
@@ -100,14 +100,14 @@ export function permitsDnsName(constraints: NameConstraints, name: string): bool
   return !excluded && (constraints.permittedDns?.some((base) => coversDns(base, host)) ?? true);
 }
 
-/** RFC 5280: a base covers itself and everything below it; a leading dot, which is not in the RFC, excludes itself. */
+/** RFC 5280: a base covers itself and all subdomains; with a leading dot, which the RFC does not define, only these. */
 function coversDns(base: string, host: string): boolean {
   const wanted = base.toLowerCase();
   if (wanted === "" || host === wanted) return true;
   return host.endsWith(wanted.startsWith(".") ? wanted : `.${wanted}`);
 }
 
-/** May an issuer with these constraints vouch for a server at this address? 4 or 16 bytes. */
+/** Returns whether an issuer with these constraints may issue for this address of 4 or 16 bytes. */
 export function permitsAddress(constraints: NameConstraints, address: Uint8Array): boolean {
   if (constraints.unsupported) return false;
   if (constraints.excludedSubnets.some((subnet) => contains(subnet, address))) return false;
@@ -119,8 +119,8 @@ function contains({ address, mask }: Subnet, ip: Uint8Array): boolean {
 }
 
 /**
- * RFC 5280: `.example.com` covers all below `example.com` but not itself, `example.com` only itself. An empty base
- * covers everything, as in OpenSSL and Go.
+ * RFC 5280: `.example.com` covers all subdomains of `example.com` but not itself, `example.com` only itself. An empty
+ * base covers everything, as in OpenSSL and Go.
  */
 function covers(base: string, host: string): boolean {
   const wanted = base.toLowerCase();

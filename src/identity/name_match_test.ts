@@ -22,7 +22,7 @@ const SAME: readonly (readonly [what: string, a: Uint8Array, b: Uint8Array])[] =
   ],
 ];
 for (const [what, a, b] of SAME) {
-  Deno.test(`names, RFC 5280 7.1: the same is ${what}`, () => {
+  Deno.test(`names, RFC 5280 7.1: equal: ${what}`, () => {
     assert.equal(sameName(a, b), true);
     assert.equal(sameName(b, a), true);
   });
@@ -43,10 +43,10 @@ const DIFFERENT: readonly (readonly [what: string, a: Uint8Array, b: Uint8Array]
   ["text that imitates the form of the key", cn('a","2.5.4.3 =b'), cn("a")],
 ];
 for (const [what, a, b] of DIFFERENT) {
-  Deno.test(`names, RFC 5280 7.1: not the same is ${what}`, () => assert.equal(sameName(a, b), false));
+  Deno.test(`names, RFC 5280 7.1: not equal: ${what}`, () => assert.equal(sameName(a, b), false));
 }
 
-Deno.test("property: any bytes have a key or none, and are equal to themselves", () => {
+Deno.test("property: nameKey never throws, and any bytes are equal to themselves", () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => {
     void nameKey(bytes);
     assert.equal(sameName(bytes, bytes.slice()), true);

@@ -1,4 +1,4 @@
-/** Distinguished names for people: `O=cluster.local, CN=istiod`. */
+/** Formats distinguished names for logs: `O=cluster.local, CN=istiod`. */
 import { DerError, DerReader, Tag, takeOid } from "./der.ts";
 
 const SHORT: Readonly<Record<string, string>> = {
@@ -11,7 +11,10 @@ const SHORT: Readonly<Record<string, string>> = {
 };
 const MAX_LENGTH = 256;
 
-/** `name`: a Name element. Bounded, one line, without control characters: it may be a stranger's. Never throws. */
+/**
+ * Formats a Name element as one line of bounded length without control characters, as it may come from an untrusted
+ * peer. Never throws.
+ */
 export function nameText(name: Uint8Array): string {
   try {
     const parts = readParts(name);

@@ -1,4 +1,4 @@
-/** The division of labour with OpenSSL: what its path verification refuses, and what is left to `peer_chain.ts`. */
+/** Compares the path verification of OpenSSL with `verifyPeer`: which of them refuses which path. */
 import { strict as assert } from "node:assert";
 import * as build from "./certificate_builder.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
@@ -81,7 +81,7 @@ const hasOpenssl = await new Deno.Command("openssl", { args: ["version"], stdout
   .then((output) => output.success, () => false);
 
 for (const [what, path, openssl, ours] of cases) {
-  Deno.test({ name: `OpenSSL and we: ${what}`, ignore: !hasOpenssl }, async () => {
+  Deno.test({ name: `OpenSSL and verifyPeer: ${what}`, ignore: !hasOpenssl }, async () => {
     assert.deepEqual({ openssl: await opensslAccepts(path), ours: weAccept(path) }, { openssl, ours });
   });
 }

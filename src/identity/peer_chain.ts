@@ -1,8 +1,8 @@
 /**
- * What the certificates of a verified path say by themselves, whoever was expected and whatever the time is: the part
- * of peer verification that can be remembered.
+ * The part of peer verification that depends on the certificates alone, not on the expected peer or the time, so that
+ * its result can be cached.
  *
- * OpenSSL has checked signatures, names, validity and purpose. It knows nothing of SPIFFE and is lenient where the
+ * OpenSSL has checked signatures, names, validity and purpose. It does not implement SPIFFE and is lenient where the
  * X.509-SVID standard is strict (`docs/spec/identity-spire.md` 6.4 and 8, `docs/spec/observed.md` O34).
  */
 import type { PeerRefusal } from "../net/tls_context.ts";
@@ -23,7 +23,7 @@ import {
 } from "./spiffe_id.ts";
 import { anchorKey } from "./trust_bundles.ts";
 
-/** Stable codes of everything peer verification refuses. */
+/** Stable codes of the reasons for which peer verification refuses. */
 export type PeerRefusalCode =
   | "NO_CERTIFICATE"
   | "NO_ISSUER"
@@ -51,13 +51,15 @@ export type PeerRefusalCode =
   | "UNKNOWN_ISSUER"
   | "NAME_MISMATCH";
 
+/** Why a peer was refused. */
 export interface CodedRefusal extends PeerRefusal {
   readonly code: PeerRefusalCode;
 }
 
-/** Which side of the connection the peer plays. */
+/** The side of the connection on which the peer is. */
 export type PeerRole = "client" | "server";
 
+/** The result for a chain that passed. */
 export interface PeerChain {
   readonly id: SpiffeId;
   readonly trustDomain: TrustDomain;
@@ -66,22 +68,24 @@ export interface PeerChain {
   /** ms since the epoch: the latest notBefore and the earliest notAfter of the path, anchor included. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** See `trust_bundles.ts`. */
+  /** The key of the trust anchor (`anchorKey`). */
   readonly anchor: string;
 }
 
-/** A leaf, its anchor and up to six intermediates. */
+/** The longest path: a leaf, its anchor and up to six intermediates. */
 export const MAX_CHAIN = 8;
 
+/** Makes a refusal. `message`: for the log; names from the peer must be escaped and bounded. */
 export function refuse(code: PeerRefusalCode, message: string): CodedRefusal {
   return { code, message };
 }
 
+/** True for a refusal, false for a successful result. */
 export function isRefusal(result: object): result is CodedRefusal {
   return "code" in result;
 }
 
-/** `chain`: DER, leaf first, trust anchor last. Never throws. */
+/** Checks a verified path. `chain`: DER, leaf first, trust anchor last. `role`: of the peer. Never throws. */
 export function inspectChain(chain: readonly Uint8Array[], role: PeerRole): PeerChain | CodedRefusal {
   const path = parsePath(chain);
   if (!Array.isArray(path)) return path;
@@ -111,7 +115,7 @@ function parsePath(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
   return parseAll(chain);
 }
 
-/** All of them, which must be well-formed and of version 3. */
+/** Parses all certificates, which must be well-formed, of version 3 and have an allowed key. Never throws. */
 export function parseAll(chain: readonly Uint8Array[]): Certificate[] | CodedRefusal {
   const path: Certificate[] = [];
   for (const [depth, der] of chain.entries()) {
@@ -129,11 +133,12 @@ export function parseAll(chain: readonly Uint8Array[]): Certificate[] | CodedRef
   return path;
 }
 
+/** Names the certificate at `depth` in messages; the leaf has depth 0. */
 export function certificateAt(depth: number): string {
   return depth === 0 ? "peer certificate" : `issuer certificate at depth ${depth}`;
 }
 
-/** The one URI name of a leaf, which must be a strict SPIFFE id with a path (X.509-SVID; observed.md O34). */
+/** Returns the only URI name of a leaf, which must be a strict SPIFFE id with a path (X.509-SVID; observed.md O34). */
 export function spiffeIdOfLeaf(leaf: Certificate): SpiffeId | CodedRefusal {
   const [uri, ...more] = leaf.uris;
   if (uri === undefined) return refuse("NO_URI_SAN", "peer certificate has no URI name, so no SPIFFE id");
@@ -145,11 +150,12 @@ export function spiffeIdOfLeaf(leaf: Certificate): SpiffeId | CodedRefusal {
   return hasPath(id) ? id : refuse("INVALID_SPIFFE_ID", `invalid SPIFFE id ${quote(uri)}: path is missing`);
 }
 
-/** Escapes and bounds what a peer wrote, so that it cannot forge or flood the log. */
+/** Escapes and bounds text from the peer, so that it cannot forge log lines or fill the log. */
 function quote(text: string): string {
   return text.length <= 256 ? JSON.stringify(text) : `${JSON.stringify(text.slice(0, 256))}...`;
 }
 
+/** Checks that the leaf is no CA, may not sign and may be used in this role. Returns null where it passes. */
 export function checkLeaf(leaf: Certificate, role: PeerRole): CodedRefusal | null {
   if (leaf.basicConstraints?.ca) return refuse("LEAF_IS_CA", "a CA certificate was used as peer certificate");
   if ((leaf.keyUsage ?? 0) & (KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)) {
@@ -166,8 +172,9 @@ function usageOf(role: PeerRole): string {
 }
 
 /**
- * `issuers`: from the one of the leaf to the anchor. `role`: of the leaf's owner. `whom`: what an issuer's constraints
- * must permit, in words.
+ * Checks that each issuer is a CA, may sign, and permits the role and the names below it. Returns null where all pass.
+ * `issuers`: from the issuer of the leaf to the anchor. `role`: of the leaf. `whom`: the names for which `permits` is
+ * called, for the message.
  */
 export function checkIssuers(
   issuers: readonly Certificate[],
@@ -175,7 +182,7 @@ export function checkIssuers(
   permits: (constraints: NameConstraints) => boolean,
   whom: string,
 ): CodedRefusal | null {
-  /** CA certificates below the one at hand that count against its path length (RFC 5280 §4.2.1.9). */
+  /** The number of CA certificates below `issuer` that count against its path length (RFC 5280 §4.2.1.9). */
   let below = 0;
   for (const [index, issuer] of issuers.entries()) {
     const where = certificateAt(index + 1);
@@ -187,7 +194,8 @@ export function checkIssuers(
     if (constraints.pathLength !== null && below > constraints.pathLength) {
       return refuse("PATH_TOO_LONG", `${where} allows ${constraints.pathLength} CAs below it, not ${below}`);
     }
-    // An anchor is trusted for what it was configured for; below it a CA for e-mail must not make servers.
+    // The usage of an anchor is not checked: it is trusted by configuration. Below it, a CA for e-mail, for example,
+    // must not issue for servers.
     const usage = index < issuers.length - 1 ? issuer.extendedKeyUsage : null;
     if (usage !== null && !usage.includes(usageOf(role)) && !usage.includes(Oid.ANY_USAGE)) {
       return refuse("WRONG_USAGE", `extended key usage of ${where} does not include ${role}Auth`);

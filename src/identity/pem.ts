@@ -1,26 +1,27 @@
-/** PEM (RFC 7468): text around base64 around DER. */
+/** Encodes and decodes PEM (RFC 7468). */
 
+/** One block of a PEM text. */
 export interface PemBlock {
-  /** `CERTIFICATE`, `PRIVATE KEY` */
+  /** `CERTIFICATE`, `PRIVATE KEY`, ... */
   readonly label: string;
   readonly der: Uint8Array;
 }
 
-/** Text that is no PEM. `problem` is for the log and quotes nothing of the text: it may hold a key. */
-export interface PemProblem {
+/** Why a text cannot be decoded. `problem` is for the log and quotes nothing of the text, which may contain a key. */
+interface PemProblem {
   readonly problem: string;
 }
 
-/** What the certificate dump of ztunnel uses (`docs/spec/config-admin.md` C36); files use 64. */
+/** The line length in the certificate dump of ztunnel (`docs/spec/config-admin.md` C36). */
 export const DUMP_COLUMNS = 60;
 
 const MAX_TEXT = 8 * 1024 * 1024;
-/** `docs/spec/identity-spire.md` S27: more roots than this are refused. */
+/** A text with more blocks is refused (`docs/spec/identity-spire.md` S27). */
 const MAX_BLOCKS = 10_000;
 const BEGIN = "-----BEGIN ";
 const DASHES = "-----";
 
-/** One block; LF after each line and at the end. */
+/** Returns one block with LF after each line. `columns`: the length of a line. */
 export function encodePem(label: string, der: Uint8Array, columns = 64): string {
   const base64 = der.toBase64();
   let lines = "";
@@ -29,8 +30,8 @@ export function encodePem(label: string, der: Uint8Array, columns = 64): string 
 }
 
 /**
- * All blocks in order; none where the text holds no `-----BEGIN `. Text around blocks is ignored. One broken block
- * makes the whole text a problem. Linear in the length of the text.
+ * Returns all blocks in order; an empty list where the text has no `-----BEGIN `. Text around blocks is ignored. One
+ * malformed block makes the whole text a problem. Takes time linear in the length of the text. Never throws.
  */
 export function decodePem(text: string): readonly PemBlock[] | PemProblem {
   if (text.length > MAX_TEXT) return { problem: `PEM text of ${text.length} characters is too long` };
@@ -51,6 +52,7 @@ export function decodePem(text: string): readonly PemBlock[] | PemProblem {
   return blocks;
 }
 
+/** True for a text that could not be decoded. */
 export function isPemProblem(result: readonly PemBlock[] | PemProblem): result is PemProblem {
   return "problem" in result;
 }

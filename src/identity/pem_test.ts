@@ -19,7 +19,7 @@ Deno.test("PEM for the dump, identity T15, config C36: lines of 60", () => {
   assert.equal(lines.at(-1), "");
 });
 
-Deno.test("PEM: node:crypto takes ours", () => {
+Deno.test("PEM: node:crypto decodes what was encoded", () => {
   const { certificate } = makeCa("root");
   for (const columns of [60, 64]) {
     const theirs = new X509Certificate(encodePem("CERTIFICATE", certificate, columns));
@@ -57,7 +57,7 @@ for (const [what, text] of broken) {
   });
 }
 
-Deno.test("property: PEM there and back", () => {
+Deno.test("property: encoded PEM is decoded to the same blocks", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), fc.integer({ min: 1, max: 80 }), (all, columns) => {
       const text = all.map((der) => encodePem("CERTIFICATE", der, columns)).join("");
@@ -66,7 +66,7 @@ Deno.test("property: PEM there and back", () => {
   );
 });
 
-Deno.test("property: any text gets an answer", () => {
+Deno.test("property: decodePem never throws", () => {
   const piece = fc.constantFrom("-----", "BEGIN ", "END ", "A", "\n", "AQID", "-----BEGIN A-----", "-----END A-----");
   fc.assert(fc.property(fc.array(fc.oneof(piece, fc.string())), (pieces) => {
     assert.equal(typeof decodePem(pieces.join("")), "object");

@@ -1,13 +1,13 @@
-/** Which public keys we believe (`docs/spec/identity-spire.md` 6.1), whatever the TLS library thinks of them. */
+/** Which public keys are allowed (`docs/spec/identity-spire.md` 6.1), whatever the TLS library allows. */
 import { DerError, DerReader, Tag, takeInteger, takeOid } from "./der.ts";
 import { Oid } from "./oids.ts";
 
 const CURVES: ReadonlySet<string> = new Set([Oid.P256, Oid.P384, Oid.P521]);
 const MIN_RSA_BITS = 2048;
-/** 16384 bits: beyond that, checking a signature is an attack on the checker. */
+/** 16384 bits and a sign octet. Verifying signatures of larger keys would take too much CPU time. */
 const MAX_RSA_BYTES = 2049;
 
-/** `spki`: SubjectPublicKeyInfo. Null for a key that will do, else what is wrong with it, for the log. Never throws. */
+/** Returns why a key is not allowed, for the log; null: it is. `spki`: SubjectPublicKeyInfo. Never throws. */
 export function publicKeyProblem(spki: Uint8Array): string | null {
   try {
     const fields = new DerReader(spki).enter(Tag.SEQUENCE);
@@ -37,7 +37,7 @@ function keyProblem(algorithm: string, parameters: DerReader, key: Uint8Array): 
   }
 }
 
-/** Of a positive INTEGER's content octets. */
+/** The number of bits of a positive INTEGER, given its content octets. */
 function bitLength(integer: Uint8Array): number {
   const digits = integer[0] === 0 ? integer.subarray(1) : integer;
   return digits.length === 0 ? 0 : 8 * digits.length - Math.clz32(digits[0]!) + 24;

@@ -39,7 +39,7 @@ for (const [what, key, problem] of cases) {
   });
 }
 
-Deno.test("property: no key throws", () => {
+Deno.test("property: publicKeyProblem never throws", () => {
   const keys = cases.map(([, key]) => key).filter((key) => key.length > 0);
   fc.assert(fc.property(fc.constantFrom(...keys), fc.nat(), fc.nat(255), (key, at, value) => {
     const mutated = key.slice();

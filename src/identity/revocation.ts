@@ -1,9 +1,9 @@
 /**
- * Whether a certificate on a verified path has been revoked, for handshakes and for connections that are open
- * (`docs/spec/identity-spire.md` 6.6, 6.7). One per isolate; off until the first lists arrive.
+ * Checks during handshakes, and later for open connections, whether a certificate of a verified path has been revoked
+ * (`docs/spec/identity-spire.md` 6.6, 6.7). There is one object per isolate; it checks nothing until lists arrive.
  *
- * An issuer that no list names has revoked nothing. A list in an issuer's name that the issuer did not sign, or must
- * not sign, makes everything under it unusable (S34): otherwise a forged list would switch the check off.
+ * An issuer without a list has revoked nothing. If a list has an issuer's name but not its signature, or the issuer may
+ * not sign lists, all certificates of that issuer are refused (S34): otherwise a forged list would disable the check.
  */
 import type { Scheduler } from "../net/network.ts";
 import { type Certificate, isMalformed, parseCertificate, serialDecimal } from "./certificate.ts";
@@ -17,117 +17,127 @@ import { hasSerial } from "./serial_set.ts";
 import { isSigned } from "./signature.ts";
 import { anchorKey } from "./trust_bundles.ts";
 
-/** The side that reports: inbound connections are seen by the destination's proxy. */
+/** The side on which this proxy is: "destination" for inbound connections. */
 export type Reporter = "source" | "destination";
 
-/** Told of each connection that was refused or ended because of a list, and of each that could not be watched. */
-export interface RevocationEvents {
+/** Receives events about connections, for metrics. */
+interface RevocationEvents {
+  /** A connection was refused or closed because of a list. */
   rejected(reporter: Reporter): void;
+  /** An open connection cannot be checked against later lists. */
   untracked(reporter: Reporter): void;
 }
 
-/** A certificate of a path by what identifies it to its issuer. */
-interface Link {
+/** A certificate of a path, other than the anchor. */
+interface PathCertificate {
   readonly serial: Uint8Array;
   readonly issuer: Issuer;
 }
 
 interface Issuer {
-  /** Names it by subject and key. */
+  /** Made of subject, public key and key usage. */
   readonly key: string;
   readonly subject: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly keyUsage: number | null;
 }
 
-/** What an issuer's lists say, once they have been judged. */
-type Judgement = readonly RevocationList[] | CodedRefusal;
+/** The lists of an issuer with a valid signature, or why they cannot be used. */
+type IssuerLists = readonly RevocationList[] | CodedRefusal;
 
-interface Watched {
-  readonly links: readonly Link[];
+/** An open connection that is closed when a certificate of its path is revoked. */
+interface WatchedConnection {
+  readonly certificates: readonly PathCertificate[];
   readonly reporter: Reporter;
   readonly onRevoked: () => void;
 }
 
-/** Connections looked at in one turn of the loop, a microsecond each. */
+/** How many open connections are checked in one turn of the loop; each check takes about a microsecond. */
 const PER_TURN = 500;
+/** Limits of the caches. */
 const CHAINS = 4096;
 const ISSUERS = 256;
 
+/** The current revocation lists and the open connections that they may close. */
 export class Revocation {
   readonly #scheduler: Scheduler;
   readonly #events: RevocationEvents;
-  /** Null: off. */
+  /** Null: no lists have arrived. */
   #lists: readonly RevocationList[] | null = null;
-  readonly #links = new ChainCache<readonly Link[]>(CHAINS);
+  readonly #certificates = new ChainCache<readonly PathCertificate[]>(CHAINS);
   readonly #issuers = new ChainCache<Issuer>(ISSUERS);
-  /** By {@link Issuer.key}, for the lists at hand. */
-  #judgements = new ChainCache<Judgement>(ISSUERS);
-  /** Emptied by those who watch. */
-  readonly #watched = new Set<Watched>();
+  /** By {@link Issuer.key}, for the current lists. */
+  #listsByIssuer = new ChainCache<IssuerLists>(ISSUERS);
+  /** Callers of `watch` remove their connections when these end. */
+  readonly #watched = new Set<WatchedConnection>();
 
   constructor(scheduler: Scheduler, events: RevocationEvents) {
     this.#scheduler = scheduler;
     this.#events = events;
   }
 
-  /** Connections that end when they are revoked. */
+  /** The number of open connections that are watched. */
   get watched(): number {
     return this.#watched.size;
   }
 
-  /** `chain`: DER, verified, leaf first, anchor last. `role`: the peer's. Null: nothing is known against it. */
+  /**
+   * Checks a path during the handshake; null: it may be used. `chain`: DER, verified, leaf first, anchor last. `role`: of
+   * the peer.
+   */
   check(chain: readonly Uint8Array[], role: PeerRole): CodedRefusal | null {
     if (this.#lists === null || this.#lists.length === 0) return null;
-    const refusal = this.#judge(this.#linksOf(chain) ?? []);
+    const refusal = this.#refusalFor(this.#certificatesOf(chain) ?? []);
     if (refusal !== null) this.#events.rejected(reporterOf(role));
     return refusal;
   }
 
   /**
-   * For a connection that stands: `onRevoked` is called once, never from inside this call, when a certificate of its
-   * path is revoked. Call the result when the connection has ended.
+   * Watches an open connection: `onRevoked` is called at most once, never during this call, when a certificate of its
+   * path is revoked. The caller calls the returned function when the connection has ended.
    */
   watch(chain: readonly Uint8Array[], role: PeerRole, onRevoked: () => void): () => void {
     if (this.#lists === null) return () => {};
-    const links = this.#linksOf(chain), reporter = reporterOf(role);
-    if (links === null) {
+    const certificates = this.#certificatesOf(chain), reporter = reporterOf(role);
+    if (certificates === null) {
       this.#events.untracked(reporter);
       return () => {};
     }
-    const watched: Watched = { links, reporter, onRevoked };
+    const watched: WatchedConnection = { certificates, reporter, onRevoked };
     this.#watched.add(watched);
-    // Lists may have come between the handshake's check and now.
-    if (this.#judge(watched.links) !== null) this.#scheduler.nextTurn({ runTurn: () => this.#end(watched) });
+    // Lists may have arrived since the check in the handshake.
+    if (this.#refusalFor(watched.certificates) !== null) {
+      this.#scheduler.nextTurn({ runTurn: () => this.#end(watched) });
+    }
     return () => void this.#watched.delete(watched);
   }
 
-  /** From now on these count; open connections are asked about, some in each turn. */
+  /** Replaces the lists and checks all open connections against them, {@link PER_TURN} in each turn. */
   replace(lists: readonly RevocationList[]): void {
     this.#lists = lists;
-    this.#judgements = new ChainCache<Judgement>(ISSUERS);
+    this.#listsByIssuer = new ChainCache<IssuerLists>(ISSUERS);
     if (lists.length === 0) return;
-    const waiting = this.#watched.values();
-    const goOn = () => {
+    const unchecked = this.#watched.values();
+    const checkSome = () => {
       if (this.#lists !== lists) return;
       for (let left = PER_TURN; left > 0; left--) {
-        const next = waiting.next();
+        const next = unchecked.next();
         if (next.done) return;
-        if (this.#judge(next.value.links) !== null) this.#end(next.value);
+        if (this.#refusalFor(next.value.certificates) !== null) this.#end(next.value);
       }
-      this.#scheduler.nextTurn({ runTurn: goOn });
+      this.#scheduler.nextTurn({ runTurn: checkSome });
     };
-    goOn();
+    checkSome();
   }
 
-  #end(watched: Watched): void {
+  #end(watched: WatchedConnection): void {
     if (!this.#watched.delete(watched)) return;
     this.#events.rejected(watched.reporter);
     watched.onRevoked();
   }
 
-  #judge(links: readonly Link[]): CodedRefusal | null {
-    for (const { serial, issuer } of links) {
+  #refusalFor(certificates: readonly PathCertificate[]): CodedRefusal | null {
+    for (const { serial, issuer } of certificates) {
       const lists = this.#listsOf(issuer);
       if ("code" in lists) return lists;
       if (!lists.some(({ serials }) => hasSerial(serials, serial))) continue;
@@ -137,18 +147,18 @@ export class Revocation {
     return null;
   }
 
-  #listsOf(issuer: Issuer): Judgement {
-    const known = this.#judgements.get(issuer.key);
+  #listsOf(issuer: Issuer): IssuerLists {
+    const known = this.#listsByIssuer.get(issuer.key);
     if (known !== undefined) return known;
-    const judgement = judgeLists(issuer, this.#lists ?? []);
-    this.#judgements.set(issuer.key, judgement);
-    return judgement;
+    const lists = verifiedLists(issuer, this.#lists ?? []);
+    this.#listsByIssuer.set(issuer.key, lists);
+    return lists;
   }
 
-  /** Null where the path cannot be read, which no verified one is. */
-  #linksOf(chain: readonly Uint8Array[]): readonly Link[] | null {
+  /** Returns null for a path that cannot be parsed, which does not happen for a verified one. */
+  #certificatesOf(chain: readonly Uint8Array[]): readonly PathCertificate[] | null {
     const key = chainKey(chain, "");
-    const known = this.#links.get(key);
+    const known = this.#certificates.get(key);
     if (known !== undefined) return known;
     const path: Certificate[] = [];
     for (const der of chain) {
@@ -156,15 +166,15 @@ export class Revocation {
       if (isMalformed(certificate)) return null;
       path.push(certificate);
     }
-    const links = path.slice(0, -1).map(({ serial }, depth) => ({
+    const certificates = path.slice(0, -1).map(({ serial }, depth) => ({
       serial: serial.slice(),
       issuer: this.#issuerOf(path[depth + 1]!),
     }));
-    this.#links.set(key, links);
-    return links;
+    this.#certificates.set(key, certificates);
+    return certificates;
   }
 
-  /** One object for all paths, so that a path costs little. */
+  /** Returns a shared object, so that the cache of paths stays small. */
   #issuerOf(certificate: Certificate): Issuer {
     const { subject, publicKey, keyUsage } = certificate;
     const key = `${anchorKey(certificate)} ${keyUsage}`;
@@ -176,8 +186,8 @@ export class Revocation {
   }
 }
 
-/** Its own lists, or why they cannot be used. Two authorities may have one name: then the key decides. */
-function judgeLists(issuer: Issuer, lists: readonly RevocationList[]): Judgement {
+/** Returns the lists that the issuer has signed. Two authorities may have the same name: then the key decides. */
+function verifiedLists(issuer: Issuer, lists: readonly RevocationList[]): IssuerLists {
   const named = lists.filter((list) => sameName(list.issuer, issuer.subject));
   if (named.length === 0) return named;
   const name = nameText(issuer.subject);

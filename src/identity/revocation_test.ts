@@ -131,7 +131,7 @@ for (const { vector, chain, crls, code } of cases) {
   Deno.test(`revocation, identity ${vector}`, () => {
     const bench = new Bench().lists(...crls);
     assert.equal(bench.code(chain), code);
-    // The second time from memory.
+    // The second time from the cache.
     assert.equal(bench.code(chain), code);
     assert.deepEqual(bench.rejected, code === null ? [] : ["destination", "destination"]);
     assert.equal(bench.code(chain, "server"), code);
@@ -139,7 +139,7 @@ for (const { vector, chain, crls, code } of cases) {
   });
 }
 
-Deno.test("revocation: what is said names the certificate and its issuer", () => {
+Deno.test("revocation: the message names the certificate and its issuer", () => {
   const bench = new Bench().lists(makeCrl(root, [LEAF]));
   assert.equal(
     bench.revocation.check(direct, "client")?.message,
@@ -164,14 +164,14 @@ Deno.test("revocation, identity L10 L11 L27: a connection ends when its leaf is 
   assert.deepEqual([bench.ended, bench.rejected, bench.revocation.watched], [["a"], ["source"], 0]);
 });
 
-Deno.test("revocation, identity L12, dataplane TL-13: also when it has expired meanwhile", () => {
+Deno.test("revocation, identity L12, dataplane TL-13: a connection ends also when its certificate has expired", () => {
   const bench = new Bench().lists();
   bench.watch("a", [leafOf(root, LEAF, { notBefore: NOW - 2 * HOUR, notAfter: NOW - HOUR }), root.certificate]);
   bench.lists(makeCrl(root, [LEAF]));
   assert.deepEqual(bench.ended, ["a"]);
 });
 
-Deno.test("revocation, identity L13 L20 L21: an authority that is listed takes all below it along, and no others", () => {
+Deno.test("revocation, identity L13 L20 L21: a listed authority ends all connections below it, and no others", () => {
   const bench = new Bench().lists();
   const second = authority("second", { issuer: intermediate });
   for (const name of ["a", "b", "c"]) {
@@ -184,7 +184,7 @@ Deno.test("revocation, identity L13 L20 L21: an authority that is listed takes a
   assert.equal(bench.revocation.watched, 1);
 });
 
-Deno.test("revocation, identity L15: authorities of one name are told apart by their serials", () => {
+Deno.test("revocation, identity L15: authorities with the same name are distinguished by their serials", () => {
   const bench = new Bench().lists();
   for (const serial of [10, 11]) {
     const issuer = authority("same", { issuer: root, serial: Uint8Array.of(serial) });
@@ -194,7 +194,7 @@ Deno.test("revocation, identity L15: authorities of one name are told apart by t
   assert.deepEqual(bench.ended, ["10"]);
 });
 
-Deno.test("revocation, dataplane TL-10: leaves on every level below a revoked authority go, those of one with its name stay", () => {
+Deno.test("revocation, dataplane TL-10: connections of leaves on every level below a revoked authority end, those of its namesake stay", () => {
   const bench = new Bench().lists();
   for (const [name, serial] of [["revoked", 2], ["namesake", 3]] as const) {
     const first = authority("first", { issuer: root, serial: Uint8Array.of(serial) });
@@ -221,7 +221,7 @@ Deno.test("revocation, identity L16 L17, dataplane TL-11: listed before the watc
   assert.deepEqual(bench.ended, ["a"]);
 });
 
-Deno.test("revocation, identity L18 L19: who has ended is not watched", () => {
+Deno.test("revocation, identity L18 L19: a connection that has ended is not watched", () => {
   const bench = new Bench().lists();
   const stops = ["a", "b"].map((name) => bench.watch(name, below));
   assert.equal(bench.revocation.watched, 2);
@@ -232,7 +232,7 @@ Deno.test("revocation, identity L18 L19: who has ended is not watched", () => {
   assert.equal(bench.revocation.watched, 0);
 });
 
-Deno.test("revocation: a connection that ends another one while lists are applied", () => {
+Deno.test("revocation: closing one connection stops the watch of another while lists are applied", () => {
   const bench = new Bench().lists();
   const stop = bench.watch("never", below);
   bench.revocation.watch(direct, "client", stop);
@@ -240,7 +240,7 @@ Deno.test("revocation: a connection that ends another one while lists are applie
   assert.equal(bench.revocation.watched, 0);
 });
 
-Deno.test("revocation, identity L22: ten thousand connections are asked about in turns; newer lists start over", () => {
+Deno.test("revocation, identity L22: ten thousand connections are checked in several turns; newer lists start over", () => {
   const bench = new Bench().lists();
   for (let i = 0; i < 10_000; i++) bench.revocation.watch(direct, "client", () => bench.ended.push("x"));
   bench.revocation.replace([read(makeCrl(root, [LEAF]))]);
@@ -251,20 +251,20 @@ Deno.test("revocation, identity L22: ten thousand connections are asked about in
   assert.equal(bench.revocation.watched, 9500);
 });
 
-Deno.test("revocation, identity L23, dataplane TL-14: a path that cannot be read is not watched, and counted", () => {
+Deno.test("revocation, identity L23, dataplane TL-14: a path that cannot be parsed is counted and not watched", () => {
   const bench = new Bench().lists(makeCrl(root, [LEAF]));
   bench.watch("a", [Uint8Array.of(48, 0), root.certificate], "server");
   assert.deepEqual([bench.untracked, bench.ended, bench.revocation.watched], [["source"], [], 0]);
 });
 
-Deno.test("revocation: leaf with cRLSign signs no lists for others", () => {
+Deno.test("revocation: a list signed by a leaf with cRLSign in the name of its issuer is not used", () => {
   const key = newKey();
   const leaf = leafOf(root, OTHER, { key, usage: [build.keyUsage(KeyUsage.DIGITAL_SIGNATURE | KeyUsage.CRL_SIGN)] });
   const bench = new Bench().lists(makeCrl({ certificate: leaf, name: root.name, key }, [LEAF]));
   assert.equal(bench.code(direct), "CRL_NOT_USABLE");
 });
 
-Deno.test("revocation, RFC 5280 7.1: a list counts although its issuer's name has another encoding and case", () => {
+Deno.test("revocation, RFC 5280 7.1: a list applies although its issuer's name has another encoding and case", () => {
   const name = root.name.slice();
   // O=root, in PrintableString and capitals.
   name[name.length - 6] = 0x13;

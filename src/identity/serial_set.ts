@@ -1,20 +1,21 @@
 /**
- * Serial numbers of a revocation list, as plain data that crosses threads by one copy of memory: a worker that had to
- * build a set of a hundred thousand strings would stand still for tenths of a second.
+ * The serial numbers of a revocation list, in two typed arrays that are sent to a worker by one copy of memory. A
+ * worker that had to build a set of a hundred thousand strings would be blocked for tenths of a second.
  *
- * An open hash table. Each record: a length and the INTEGER's content octets, padded.
+ * A hash table with open addressing. Each record consists of a length and the INTEGER's content octets, padded.
  */
 
+/** A set of serial numbers. */
 export interface SerialSet {
   readonly size: number;
-  /** Octets of one record. */
+  /** The size of one record in octets. */
   readonly width: number;
   readonly records: Uint8Array;
-  /** Record number plus one by hash; 0 is free. Its length is a power of two, at least twice the size. */
+  /** Record index plus one, by hash; 0: free. Its length is a power of two, at least twice `size`. */
   readonly table: Uint32Array;
 }
 
-/** `serials`: content octets, at most 255 each. */
+/** Makes a set. `serials`: content octets of INTEGERs, at most 255 each. */
 export function serialSet(serials: readonly Uint8Array[]): SerialSet {
   const width = 1 + serials.reduce((most, { length }) => Math.max(most, length), 0);
   const records = new Uint8Array(width * serials.length);
@@ -33,11 +34,12 @@ function tableLength(size: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(1, size) * 2));
 }
 
+/** Returns whether the set contains the serial, given as content octets. */
 export function hasSerial(set: SerialSet, serial: Uint8Array): boolean {
   return set.table[slotOf(set, serial)] !== 0;
 }
 
-/** Where the serial is, or would be. */
+/** Returns the slot of the serial, or the free slot where it would be inserted. */
 function slotOf(set: SerialSet, serial: Uint8Array): number {
   const mask = set.table.length - 1;
   let slot = hashOf(serial) & mask;

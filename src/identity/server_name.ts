@@ -1,12 +1,12 @@
-/** Whether a server's certificate is for the name by which the server was called (RFC 9525, RFC 5280 §4.2.1.10). */
+/** Checks that a server's certificate is for the requested name (RFC 9525, RFC 5280 §4.2.1.10). */
 import { ipToBytes, ipv4FromBytes, ipv6FromBytes, parseIp } from "../net/address.ts";
 import { type Certificate, equalBytes } from "./certificate.ts";
 import { type NameConstraints, permitsAddress, permitsDnsName } from "./name_constraints.ts";
 import { checkIssuers, type CodedRefusal, refuse } from "./peer_chain.ts";
 
 /**
- * `path`: verified, leaf first, anchor last. `names`: host names or addresses, one of which must be in the
- * certificate; common names do not count.
+ * Returns null where the certificate has one of the names and its issuers may issue for all names in it. `path`:
+ * verified, leaf first, anchor last. `names`: host names or addresses; common names are ignored.
  */
 export function checkServerName(path: readonly Certificate[], names: readonly string[]): CodedRefusal | null {
   const [leaf, ...issuers] = path as [Certificate, ...Certificate[]];
@@ -26,7 +26,7 @@ function isFor(leaf: Certificate, name: string): boolean {
   return leaf.ipAddresses.some((candidate) => equalBytes(candidate, address));
 }
 
-/** A wildcard is the whole first label, stands for one label, and has at least two behind it. */
+/** A wildcard must be the whole first label, matches one label, and must be followed by at least two labels. */
 function matchesDnsName(pattern: string, name: string): boolean {
   const wanted = name.toLowerCase().replace(/\.$/, "");
   const given = pattern.toLowerCase();
@@ -39,7 +39,7 @@ function matchesDnsName(pattern: string, name: string): boolean {
 const NAMES_SHOWN = 8;
 const NAME_SHOWN = 128;
 
-/** Bounded and escaped: a stranger wrote it. */
+/** Bounded and escaped, as the names come from an unverified peer. */
 function namesOf(leaf: Certificate): string {
   const addresses = leaf.ipAddresses.map((bytes) => bytes.length === 4 ? ipv4FromBytes(bytes) : ipv6FromBytes(bytes));
   const names = [...leaf.dnsNames, ...addresses];

@@ -1,24 +1,27 @@
 /**
- * The path from a server's certificate to a trust anchor, by our own check of every signature.
+ * Finds the path from a server's certificate to a trust anchor and checks every signature on it.
  *
- * For connections to control planes, whose TLS is the runtime's: it takes certificates that nobody signed, as long as
- * names fit and something in the chain is malformed or not of version 3 (`docs/spec/deno-notes.md` 1.4). So everything
- * a server sends must be well-formed here, what is used of it and what is not.
+ * For connections to control planes, which use the runtime's TLS. The runtime accepts certificates without a valid
+ * signature if the names match and a certificate of the chain is malformed or not of version 3
+ * (`docs/spec/deno-notes.md` 1.4). Therefore all certificates that a server sends must be well-formed, also unused ones.
  */
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { type Certificate, equalBytes } from "./certificate.ts";
 import { certificateAt, checkLeaf, type CodedRefusal, MAX_CHAIN, parseAll, refuse } from "./peer_chain.ts";
 
-/** Certificates a server may send: [leaf, intermediates, root, root] has been seen (`docs/spec/observed.md` O9). */
+/** How many certificates a server may send. istiod sends its root twice (`docs/spec/observed.md` O9). */
 const MAX_PRESENTED = 16;
-/** Each takes a millisecond, and certificates with equal names and keys give a number of paths without bound. */
+/**
+ * How many signatures are verified per chain. Each takes about a millisecond, and the number of possible paths grows
+ * exponentially with certificates of equal names and keys.
+ */
 const MAX_SIGNATURES = 32;
 
 /**
- * `presented`: DER as sent, leaf first. `anchors`: parsed, their own signatures are not looked at. `now`: ms since the
- * epoch. The path begins with the leaf and ends with the anchor; what names its members may vouch for is the caller's
- * to check. Never throws.
+ * Returns the path from the leaf to the anchor; the caller checks its names and issuers (`server_name.ts`). Never
+ * throws. `presented`: DER as sent, leaf first. `anchors`: parsed; their own signatures are not checked. `now`: ms since
+ * the epoch.
  */
 export function findServerPath(
   presented: readonly Uint8Array[],
@@ -38,15 +41,18 @@ export function findServerPath(
 }
 
 class Search {
+  readonly #anchors: readonly Certificate[];
+  readonly #intermediates: readonly Certificate[];
+  readonly #now: number;
   #signatures = 0;
-  /** Why the first path that was complete was refused. */
+  /** Why the first complete path was refused. */
   #refusal: CodedRefusal | null = null;
 
-  constructor(
-    private readonly anchors: readonly Certificate[],
-    private readonly intermediates: readonly Certificate[],
-    private readonly now: number,
-  ) {}
+  constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[], now: number) {
+    this.#anchors = anchors;
+    this.#intermediates = intermediates;
+    this.#now = now;
+  }
 
   from(leaf: Certificate): readonly Certificate[] | CodedRefusal {
     return this.#extend([leaf]) ?? this.#refusal ??
@@ -56,15 +62,15 @@ class Search {
   /** Depth first, anchors before intermediates. */
   #extend(path: readonly Certificate[]): readonly Certificate[] | null {
     const last = path.at(-1)!;
-    for (const anchor of this.anchors) {
+    for (const anchor of this.#anchors) {
       if (!this.#issued(anchor, last)) continue;
       const complete = [...path, anchor];
-      const refusal = checkValidity(complete, this.now);
+      const refusal = checkValidity(complete, this.#now);
       if (refusal === null) return complete;
       this.#refusal ??= refusal;
     }
     if (path.length + 1 >= MAX_CHAIN) return null;
-    for (const issuer of this.intermediates) {
+    for (const issuer of this.#intermediates) {
       if (path.includes(issuer) || !this.#issued(issuer, last)) continue;
       const found = this.#extend([...path, issuer]);
       if (found !== null) return found;
@@ -86,7 +92,7 @@ function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
     const key = new X509Certificate(Buffer.from(issuer.der)).publicKey;
     return new X509Certificate(Buffer.from(certificate.der)).verify(key);
   } catch {
-    // A key or an algorithm that the runtime does not know: nothing is proven.
+    // The runtime does not support the key or the algorithm.
     return false;
   }
 }

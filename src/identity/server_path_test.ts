@@ -87,11 +87,11 @@ for (const [what, presented, expected] of cases) {
   Deno.test(`server path: ${what}: ${expected}`, () => assert.equal(outcome(presented()), expected));
 }
 
-Deno.test("server path: one of two roots with one name is the right one", () => {
+Deno.test("server path: the issuing root is found among two with the same name", () => {
   assert.equal(outcome([server(root)], [parsed(impostor.certificate), ...anchors]), "path of 2");
 });
 
-Deno.test("server path: without anchors nobody is trusted", () => {
+Deno.test("server path: without anchors no server is trusted", () => {
   assert.equal(outcome([server(root)], []), "UNKNOWN_ISSUER");
 });
 
@@ -141,7 +141,7 @@ for (const [list, wanted, expected] of nameCases) {
   });
 }
 
-/** An issuer that may vouch for some names only. */
+/** Makes an issuer with name constraints. */
 function constrained(permitted: Uint8Array[], excluded: Uint8Array[]): Issuer {
   const subtrees = (tag: number, list: Uint8Array[]) =>
     list.length === 0 ? [] : [der.element(contextTag(tag, true), ...list.map((base) => der.sequence(base)))];
@@ -199,7 +199,7 @@ for (
     const middle = makeCa("limited", { issuer: root, extensions: limited });
     const wanted = ["istiod.istio-system.svc"];
     assert.equal(nameOutcome(server(middle), wanted, [middle.certificate, root.certificate]), expected);
-    // What an anchor is for was decided by whoever configured it.
+    // The usage of an anchor is not checked.
     assert.equal(nameOutcome(server(middle), wanted, [middle.certificate]), "ok");
   });
 }
@@ -215,7 +215,7 @@ for (const [what, permitted, excluded, list, expected] of constraintCases) {
   });
 }
 
-Deno.test("server name: an issuer that is no CA is refused with its place", () => {
+Deno.test("server name: an issuer that is no CA is refused", () => {
   const key = newKey();
   const certificate = server(root, { key });
   const leaf = server({ certificate, name: build.organizationName(null), key });

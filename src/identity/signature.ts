@@ -1,10 +1,10 @@
-/** Signatures on what an authority signed besides certificates, by the algorithms of RFC 5280 and its like. */
+/** Verifies signatures on revocation lists, with the algorithms of RFC 5758, RFC 4055 and RFC 8410. */
 import { Buffer } from "node:buffer";
 import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { contextTag, DerError, DerReader, Tag, takeOid } from "./der.ts";
 
 interface Scheme {
-  /** Null: the key decides (Ed25519). */
+  /** Null: the key type determines it (Ed25519). */
   readonly hash: "sha256" | "sha384" | "sha512" | null;
   readonly key: "ec" | "rsa" | "ed25519";
   readonly pss?: true;
@@ -27,13 +27,13 @@ const HASHES: Readonly<Record<string, Scheme["hash"]>> = {
   "2.16.840.1.101.3.4.2.3": "sha512",
 };
 
-/** `algorithm`: an AlgorithmIdentifier element. Null for one that we do not believe, SHA-1 among them. Never throws. */
+/** `algorithm`: an AlgorithmIdentifier element. Returns null for one that is not allowed, such as SHA-1. Never throws. */
 function schemeOf(algorithm: Uint8Array): Scheme | null {
   try {
     const fields = new DerReader(algorithm).enter(Tag.SEQUENCE);
     const oid = takeOid(fields);
     if (oid !== RSA_PSS) return SCHEMES[oid] ?? null;
-    // RFC 4055 §3.1: without a hash algorithm it is SHA-1.
+    // RFC 4055 §3.1: SHA-1 is the default.
     const hash = HASHES[takeOid(fields.enter(Tag.SEQUENCE).enter(contextTag(0, true)).enter(Tag.SEQUENCE))];
     return hash === undefined ? null : { hash, key: "rsa", pss: true };
   } catch (error) {
@@ -42,11 +42,15 @@ function schemeOf(algorithm: Uint8Array): Scheme | null {
   }
 }
 
+/** Returns whether signatures with this AlgorithmIdentifier element can be verified. Never throws. */
 export function isKnownSignature(algorithm: Uint8Array): boolean {
   return schemeOf(algorithm) !== null;
 }
 
-/** `publicKey`: SubjectPublicKeyInfo. `algorithm`: as it stands beside the signature. Never throws. */
+/**
+ * Returns whether `signature` is a valid signature on `signed`. `algorithm`: the AlgorithmIdentifier beside the signature.
+ * `publicKey`: SubjectPublicKeyInfo. Never throws.
+ */
 export function isSigned(
   signed: Uint8Array,
   algorithm: Uint8Array,
@@ -59,7 +63,7 @@ export function isSigned(
     const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
     return key.asymmetricKeyType === scheme.key && verify(scheme.hash, signed, padded(key, scheme), signature);
   } catch {
-    // A key that the runtime cannot read proves nothing.
+    // The runtime does not support the key.
     return false;
   }
 }

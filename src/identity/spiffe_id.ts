@@ -1,18 +1,15 @@
 /**
- * SPIFFE ids, by the strict rules of the SPIFFE standard (`docs/spec/identity-spire.md` 1.2).
- *
- * What a certificate, a SPIRE agent or a broker says about itself goes through here. What the control plane says goes
- * through the lenient parser of `workload_identity.ts`. Both compare as bytes, so an id that is not strict never
- * equals one that is.
+ * SPIFFE ids, by the strict rules of the SPIFFE standard (`docs/spec/identity-spire.md` 1.2), which are stricter than
+ * those of the Rust ztunnel for names from the control plane (1.1).
  */
 
-/** A strictly valid SPIFFE id of at most 2048 bytes. Made only by {@link parseSpiffeId} and {@link workloadId}. */
+/** A valid SPIFFE id of at most 2048 bytes. Made only by {@link parseSpiffeId} and {@link workloadId}. */
 export type SpiffeId = string & { readonly _: "SpiffeId" };
 
-/** A strictly valid trust domain name of at most 255 bytes. Made only by this file. */
+/** A valid trust domain name of at most 255 bytes. Made only by this file. */
 export type TrustDomain = string & { readonly _: "TrustDomain" };
 
-/** Who a pod is, in words of Kubernetes. Empty parts occur with the lenient parser only. */
+/** The parts of a SPIFFE id of a Kubernetes pod. */
 export interface WorkloadIdentity {
   readonly trustDomain: string;
   readonly namespace: string;
@@ -25,15 +22,15 @@ const MAX_TRUST_DOMAIN = 255;
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[a-zA-Z0-9._-]+$/;
 
-/** The id, or null where {@link spiffeIdProblem} finds one. */
+/** Returns `text` as an id; null where {@link spiffeIdProblem} finds a problem. */
 export function parseSpiffeId(text: string): SpiffeId | null {
   return spiffeIdProblem(text) === null ? text as SpiffeId : null;
 }
 
-/** Why `text` is no SPIFFE id, in the words of the Rust SPIFFE library, or null. Does not quote `text`. */
+/** Returns why `text` is not valid, in the words of the Rust SPIFFE library; null: it is. Does not quote `text`. */
 export function spiffeIdProblem(text: string): string | null {
   if (text === "") return "cannot be empty";
-  // Every character that passes the checks below is one byte, so the length in UTF-16 units will do.
+  // Every character that passes the checks below is one byte, so the length in UTF-16 units equals that in bytes.
   if (text.length > MAX_ID) return "id is longer than 2048 bytes";
   if (!text.startsWith(SCHEME)) return "scheme is missing or invalid";
   const slash = text.indexOf("/", SCHEME.length);
@@ -63,7 +60,7 @@ function pathProblem(path: string): string | null {
   return null;
 }
 
-/** A bare name, or the name in `spiffe://td[/path]`; null where that is not strictly valid. */
+/** Parses a name, or takes it from `spiffe://td[/path]`; null where that is not valid. */
 export function parseTrustDomain(text: string): TrustDomain | null {
   if (text.includes("://")) {
     const id = parseSpiffeId(text);
@@ -72,24 +69,25 @@ export function parseTrustDomain(text: string): TrustDomain | null {
   return trustDomainProblem(text) === null ? text as TrustDomain : null;
 }
 
+/** Returns the trust domain of an id. */
 export function trustDomainOf(id: SpiffeId): TrustDomain {
   const slash = id.indexOf("/", SCHEME.length);
   return id.slice(SCHEME.length, slash < 0 ? id.length : slash) as TrustDomain;
 }
 
-/** True where the id has a path. A trust domain alone names a signer, never a workload. */
+/** Returns whether the id has a path. An id without one names a trust domain, never a workload. */
 export function hasPath(id: SpiffeId): boolean {
   return id.indexOf("/", SCHEME.length) >= 0;
 }
 
-/** `spiffe://{trustDomain}/ns/{namespace}/sa/{serviceAccount}`, or null where that is not strictly valid. */
+/** Returns `spiffe://{trustDomain}/ns/{namespace}/sa/{serviceAccount}`; null where that is not valid. */
 export function workloadId(trustDomain: string, namespace: string, serviceAccount: string): SpiffeId | null {
   const id = parseSpiffeId(`${SCHEME}${trustDomain}/ns/${namespace}/sa/${serviceAccount}`);
-  // A slash inside a part would move the borders between them.
+  // A slash inside a part would make it two parts.
   return id !== null && parseWorkloadId(id)?.serviceAccount === serviceAccount ? id : null;
 }
 
-/** The parts of a workload's id, or null where its path has another shape. */
+/** Returns the parts of a workload's id; null where its path is not `/ns/{ns}/sa/{sa}`. */
 export function parseWorkloadId(id: SpiffeId): WorkloadIdentity | null {
   const parts = id.slice(SCHEME.length).split("/");
   const [trustDomain, ns, namespace, sa, serviceAccount] = parts;

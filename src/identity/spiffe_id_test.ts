@@ -81,7 +81,7 @@ Deno.test("workload ids, identity I14", () => {
   });
 });
 
-Deno.test("workload ids: no part may move the borders", () => {
+Deno.test("workload ids: a part with a slash, or an empty one, is refused", () => {
   for (const [td, ns, sa] of [["td/x", "a", "b"], ["td", "a/sa/b", "c"], ["td", "a", "b/c"], ["", "a", "b"]]) {
     assert.equal(workloadId(td!, ns!, sa!), null);
   }
@@ -89,7 +89,7 @@ Deno.test("workload ids: no part may move the borders", () => {
   assert.equal(workloadId("td", "a", ""), null);
 });
 
-Deno.test("ids of another shape are no workload ids", () => {
+Deno.test("ids with another path are no workload ids", () => {
   for (const text of ["spiffe://td", "spiffe://td/ztunnel", "spiffe://td/NS/a/sa/b", "spiffe://td/ns/a/sa/b/c"]) {
     const id = parseSpiffeId(text);
     assert.ok(id !== null);
@@ -97,7 +97,7 @@ Deno.test("ids of another shape are no workload ids", () => {
   }
 });
 
-Deno.test("property: any text gets an answer, and what is accepted is printable ASCII", () => {
+Deno.test("property: parsing never throws, and accepted ids are printable ASCII", () => {
   fc.assert(fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string().map((s) => `spiffe://td/${s}`)), (text) => {
     const id = parseSpiffeId(text);
     if (id === null) return typeof spiffeIdProblem(text) === "string";
@@ -105,7 +105,7 @@ Deno.test("property: any text gets an answer, and what is accepted is printable 
   }));
 });
 
-Deno.test("property: parts to id to parts", () => {
+Deno.test("property: the parts of an id are those it was made of", () => {
   const name = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}[a-z0-9]$/);
   fc.assert(fc.property(name, name, name, (trustDomain, namespace, serviceAccount) => {
     const id = workloadId(trustDomain, namespace, serviceAccount);

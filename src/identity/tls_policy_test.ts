@@ -19,11 +19,11 @@ Deno.test("TLS policy, identity 6.1, T7: TLS 1.2 with four suites", () => {
   ]);
 });
 
-Deno.test("TLS policy, identity T9 T10: post-quantum is one group, and nothing to fall back on", () => {
+Deno.test("TLS policy, identity T9 T10: post-quantum only is one group without a fallback", () => {
   assert.deepEqual(tlsPolicy({ ...plain, postQuantumOnly: true }).groups, ["X25519MLKEM768"]);
 });
 
-Deno.test("TLS policy, identity 6.1: post-quantum comes last where it is not asked for, approved curves for FIPS", () => {
+Deno.test("TLS policy, identity 6.1: post-quantum comes last by default, approved curves for FIPS", () => {
   assert.deepEqual(tlsPolicy(plain).groups, ["X25519:P-256:P-384:X25519MLKEM768", "X25519:P-256:P-384"]);
   assert.deepEqual(tlsPolicy({ ...plain, fips: true }).groups, ["P-256:P-384"]);
 });

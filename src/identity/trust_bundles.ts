@@ -1,40 +1,44 @@
 /**
- * Which certification authorities speak for which trust domain.
+ * Which certification authorities may vouch for which trust domain.
  *
- * {@link TrustBundles} is plain data that may cross threads; {@link TrustStore} is the same ready for a handshake.
+ * {@link TrustBundles} is plain data that may be sent to other threads; {@link TrustStore} is its parsed form for
+ * handshakes.
  */
 import { createHash } from "node:crypto";
 import { type Certificate, isMalformed, parseCertificate } from "./certificate.ts";
 
+/** Trust anchors by trust domain. */
 export interface TrustBundles {
-  /** DER anchors of each trust domain that has a bundle of its own. They vouch for that domain only. */
+  /** Anchors, in DER, of each trust domain that has its own bundle. They vouch for that domain only. */
   readonly byTrustDomain: ReadonlyMap<string, readonly Uint8Array[]>;
   /**
-   * DER anchors that vouch for every domain without a bundle of its own: what Istio's CA gives, whose roots are not
-   * tied to a domain (`docs/spec/identity-spire.md` 6.3, 6.5). Empty with SPIRE.
+   * Anchors, in DER, that vouch for every domain without its own bundle: the roots of Istio's CA, which are not bound to
+   * a domain (`docs/spec/identity-spire.md` 6.3, 6.5). Empty with SPIRE.
    */
   readonly anyTrustDomain: readonly Uint8Array[];
 }
 
+/** No anchors: no peer is accepted. */
 export const NO_BUNDLES: TrustBundles = { byTrustDomain: new Map(), anyTrustDomain: [] };
 
+/** Returns bundles in which these anchors, in DER, vouch for every domain. */
 export function bundlesForAnyDomain(anchors: readonly Uint8Array[]): TrustBundles {
   return { byTrustDomain: new Map(), anyTrustDomain: anchors };
 }
 
-/** The anchors that vouch for ids of `trustDomain`. */
+/** Returns the anchors, in DER, that vouch for ids of `trustDomain`. */
 export function anchorsFor(bundles: TrustBundles, trustDomain: string): readonly Uint8Array[] {
   return bundles.byTrustDomain.get(trustDomain) ?? bundles.anyTrustDomain;
 }
 
-/** Names an anchor by what makes it one: subject and key. So a re-issued root is the same anchor. */
+/** Returns a key of an anchor, made of its subject and public key, so that a re-issued root has the same key. */
 export function anchorKey(anchor: Certificate): string {
   return createHash("sha256").update(anchor.subject).update(anchor.publicKey).digest("base64");
 }
 
-/** Bundles with their anchors parsed. Immutable; a change of bundles makes a new one. */
+/** Trust bundles with parsed anchors. Immutable: changed bundles need a new store. */
 export class TrustStore {
-  /** DER of every usable anchor of every bundle, each once: what the TLS engine verifies paths against. */
+  /** Every usable anchor of every bundle once, in DER; the TLS engine verifies paths against them. */
   readonly anchors: readonly Uint8Array[];
   /** Why anchors were left out, for the log. */
   readonly problems: readonly string[];
@@ -51,12 +55,12 @@ export class TrustStore {
     this.problems = problems;
   }
 
-  /** Domains with a bundle of their own. */
+  /** The domains that have their own bundle. */
   get trustDomains(): readonly string[] {
     return [...this.#byTrustDomain.keys()];
   }
 
-  /** May the anchor with this {@link anchorKey} vouch for ids of `trustDomain`? */
+  /** Returns whether the anchor with this {@link anchorKey} may vouch for ids of `trustDomain`. */
   vouches(key: string, trustDomain: string): boolean {
     return (this.#byTrustDomain.get(trustDomain) ?? this.#anyTrustDomain).has(key);
   }

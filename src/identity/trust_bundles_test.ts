@@ -11,7 +11,7 @@ function keyOf(der: Uint8Array): string {
   return anchorKey(anchor);
 }
 
-Deno.test("trust store: every anchor once, broken ones left out and named", () => {
+Deno.test("trust store: every anchor once, malformed ones are left out and reported", () => {
   const store = new TrustStore({
     byTrustDomain: new Map([["one", [a]], ["two", [a, b, Uint8Array.of(1)]]]),
     anyTrustDomain: [b.slice()],
@@ -20,19 +20,19 @@ Deno.test("trust store: every anchor once, broken ones left out and named", () =
   assert.equal(store.problems.length, 1);
 });
 
-Deno.test("trust store: bundles of a domain, and of all others", () => {
+Deno.test("trust store: anchors of a domain, and of all others", () => {
   const bundles = { byTrustDomain: new Map([["one", [a]], ["none", []]]), anyTrustDomain: [b] };
   const store = new TrustStore(bundles);
   const vouching = (domain: string) => [a, b].map((der) => store.vouches(keyOf(der), domain));
   assert.deepEqual(vouching("one"), [true, false]);
   assert.deepEqual(vouching("other"), [false, true]);
-  // An empty bundle is a bundle: nobody speaks for this domain.
+  // The domain has an empty bundle, so no anchor vouches for it.
   assert.deepEqual(vouching("none"), [false, false]);
   assert.deepEqual(anchorsFor(bundles, "one"), [a]);
   assert.deepEqual(anchorsFor(bundles, "other"), [b]);
 });
 
-Deno.test("trust store: bundles survive the way between threads", () => {
+Deno.test("trust store: bundles can be sent to other threads", () => {
   const bundles = { byTrustDomain: new Map([["one", [a]]]), anyTrustDomain: [b] };
   assert.deepEqual(structuredClone(bundles), bundles);
 });

@@ -1,42 +1,42 @@
 /**
- * Decides during a handshake whether the peer is who it has to be. Synchronous; a known chain costs one SHA-256.
+ * Decides during a handshake whether to accept the peer. Synchronous; a cached chain costs at most one SHA-256.
  *
- * The path given has been verified by the TLS engine: signatures, validity, purpose. What is added here: the rules
- * for SPIFFE certificates (`peer_chain.ts`), the expectation, the time, and that the anchor speaks for the trust
- * domain of the id (`docs/spec/identity-spire.md` 6.2-6.5, S11).
+ * The TLS engine has verified the path: signatures, validity, purpose. The checks here add the rules for SPIFFE
+ * certificates (`peer_chain.ts`), the expected peer, the time, and that the anchor may vouch for the trust domain of the
+ * id (`docs/spec/identity-spire.md` 6.2-6.5, S11).
  */
 import { ChainCache, chainKey } from "./chain_cache.ts";
 import { type CodedRefusal, inspectChain, isRefusal, type PeerChain, type PeerRole, refuse } from "./peer_chain.ts";
 import type { SpiffeId, TrustDomain, WorkloadIdentity } from "./spiffe_id.ts";
 import type { TrustStore } from "./trust_bundles.ts";
 
-/** Whom we want to talk to. */
+/** Which peers are accepted. */
 export type PeerExpectation =
-  /** Outbound: one of these and no other. An empty list matches nobody. */
+  /** Outbound: one of these ids. An empty list matches no peer. */
   | { readonly kind: "any-of"; readonly ids: readonly SpiffeId[] }
-  /** Inbound: a workload of this trust domain or of one of its aliases (also: federated domains). */
+  /** Inbound: a workload of this trust domain, of one of its aliases or of a federated domain. */
   | { readonly kind: "trust-domain"; readonly trustDomain: string; readonly aliases?: readonly string[] };
 
-/** Who the peer has proven to be. */
+/** The proven identity of a peer. */
 export interface VerifiedPeer {
   readonly id: SpiffeId;
   readonly trustDomain: TrustDomain;
-  /** Null where the id has another shape than `/ns/{ns}/sa/{sa}`; possible with an "any-of" expectation only. */
+  /** Null where the path is not `/ns/{ns}/sa/{sa}`; possible with an "any-of" expectation only. */
   readonly workload: WorkloadIdentity | null;
-  /** ms since the epoch: when the first certificate of the path expires. */
+  /** When the first certificate of the path expires, in ms since the epoch. */
   readonly notAfter: number;
 }
 
-export type PeerChainCache = ChainCache<PeerChain>;
+type PeerChainCache = ChainCache<PeerChain>;
 
-/** About 1.6 MB when full. */
+/** Makes a cache for {@link verifyPeer}. `limit`: in chains; 4096 take about 1.6 MB. */
 export function newPeerChainCache(limit = 4096): PeerChainCache {
   return new ChainCache<PeerChain>(limit);
 }
 
 /**
- * `chain`: DER, leaf first, trust anchor last. `role`: which side the peer plays. `now`: ms since the epoch.
- * Chains that were in order are remembered in `cache`. Never throws for any chain.
+ * Verifies a peer. `chain`: DER, leaf first, trust anchor last. `role`: of the peer. `now`: ms since the epoch. `cache`:
+ * receives the chains that passed `inspectChain`. Never throws.
  */
 export function verifyPeer(
   chain: readonly Uint8Array[],
@@ -76,7 +76,7 @@ function checkTime(peer: PeerChain, now: number): CodedRefusal | null {
   return null;
 }
 
-/** Either clock may be the wrong one. */
+/** For the log: the clock of this node may be wrong. */
 function clockSays(now: number): string {
   return `; the clock of this node says ${rfc3339(now)}`;
 }
@@ -98,7 +98,7 @@ function checkExpectation(
         }), got ${peer.id}`,
       );
     case "trust-domain":
-      if (peer.workload !== null && speaksFor(expected, peer.trustDomain)) return null;
+      if (peer.workload !== null && includesDomain(expected, peer.trustDomain)) return null;
       return refuse(
         "TRUST_DOMAIN_MISMATCH",
         "identity verification error: peer did not present the expected trustdomain " +
@@ -109,11 +109,11 @@ function checkExpectation(
   }
 }
 
-function speaksFor(expected: PeerExpectation & { kind: "trust-domain" }, trustDomain: TrustDomain): boolean {
+function includesDomain(expected: PeerExpectation & { kind: "trust-domain" }, trustDomain: TrustDomain): boolean {
   return trustDomain === expected.trustDomain || (expected.aliases?.includes(trustDomain) ?? false);
 }
 
-/** S11: a federated domain's authority must not vouch for ours, nor ours for a domain with its own bundle. */
+/** An authority must not vouch for a domain that has another bundle (`docs/spec/identity-spire.md` S11). */
 function checkAnchor(peer: PeerChain, trust: TrustStore): CodedRefusal | null {
   if (trust.vouches(peer.anchor, peer.trustDomain)) return null;
   return refuse("UNTRUSTED_ANCHOR", `the authority of ${peer.id} is not in the bundle of ${peer.trustDomain}`);

@@ -25,7 +25,7 @@ function verdict(chain: readonly Uint8Array[], expected = inbound, role: PeerRol
   return isRefusal(result) ? result.code : result.id;
 }
 
-Deno.test("a proper peer, both directions", () => {
+Deno.test("peer verification: a valid peer, in both directions", () => {
   const chain = [makeLeaf(root, ID), root.certificate];
   assert.deepEqual(verifyPeer(chain, "client", store, inbound, NOW), {
     id: ID,
@@ -36,11 +36,11 @@ Deno.test("a proper peer, both directions", () => {
   assert.equal(verdict(chain, outbound, "server"), ID);
 });
 
-/** A leaf with these names. */
+/** A chain whose leaf has these names. */
 const named = (...names: readonly Uint8Array[]) => [makeLeaf(root, ID, { names }), root.certificate];
-/** A leaf with these extensions beside the name. */
+/** A chain whose leaf has these extensions beside the name. */
 const used = (...usage: readonly Uint8Array[]) => [makeLeaf(root, ID, { usage }), root.certificate];
-/** A leaf under an intermediate with these extensions. */
+/** A chain with an intermediate that has these extensions. */
 function below(...extensions: readonly Uint8Array[]): Uint8Array[] {
   const issuer = makeCa("intermediate", { issuer: root, extensions });
   return [makeLeaf(issuer, ID), issuer.certificate, root.certificate];
@@ -112,9 +112,9 @@ const structural: readonly [vector: string, chain: readonly Uint8Array[], outcom
     ),
     "ISSUER_CANNOT_SIGN",
   ],
-  ["issuer may speak for the domain", below(build.caConstraints(null), permitted(uriSubtree("td"))), ID],
+  ["issuer may vouch for the domain", below(build.caConstraints(null), permitted(uriSubtree("td"))), ID],
   [
-    "identity T20: issuer may not speak for the domain",
+    "identity T20: issuer may not vouch for the domain",
     below(build.caConstraints(null), permitted(uriSubtree("other"))),
     "NAME_CONSTRAINT",
   ],
@@ -157,7 +157,7 @@ Deno.test("peer verification: path length", () => {
   assert.equal(verdict(long, inbound, "client", trust), "PATH_TOO_LONG");
 });
 
-Deno.test("peer verification: an intermediate is for the usages that it names", () => {
+Deno.test("peer verification: an intermediate may issue only for the usages in its certificate", () => {
   const limited = (usage: string) =>
     makeCa("limited", { issuer: root, extensions: [build.caConstraints(null), build.extendedKeyUsage(usage)] });
   const forClients = limited(Oid.CLIENT_AUTH), forMail = limited("1.3.6.1.5.5.7.3.4");
@@ -188,7 +188,7 @@ Deno.test("peer verification, dataplane 2.1: mismatch texts", () => {
   assert.equal(text({ kind: "trust-domain", trustDomain: "mine" }), `${prefix}trustdomain (mine), got ${ID}`);
 });
 
-Deno.test("peer verification, identity T4: any of the expected ids will do", () => {
+Deno.test("peer verification, identity T4: any of the expected ids is accepted", () => {
   const chain = [makeLeaf(root, ID), root.certificate];
   assert.equal(verdict(chain, { kind: "any-of", ids: [OTHER, ID] }, "server"), ID);
 });
@@ -207,7 +207,7 @@ Deno.test("peer verification, identity T1: two roots", () => {
   }
 });
 
-Deno.test("peer verification, identity S11: an authority speaks for its own domain", () => {
+Deno.test("peer verification, identity S11: an authority vouches only for its own domain", () => {
   const foreign = makeCa("foreign");
   const trust = new TrustStore({
     byTrustDomain: new Map([["td", [root.certificate]], ["far", [foreign.certificate]]]),
@@ -223,7 +223,7 @@ Deno.test("peer verification, identity S11: an authority speaks for its own doma
   assert.equal(verdict(of(root, "spiffe://unknown/ns/a/sa/b"), both, "client", trust), "UNTRUSTED_ANCHOR");
 });
 
-Deno.test("peer verification: a domain's own bundle goes before the general one", () => {
+Deno.test("peer verification: a domain's own bundle replaces the general one", () => {
   const own = makeCa("own");
   const trust = new TrustStore({
     byTrustDomain: new Map([["td", [own.certificate]]]),
@@ -240,27 +240,27 @@ Deno.test("peer verification: a re-issued root is the same anchor, another key i
   assert.equal(verdict([makeLeaf(impostor, ID), impostor.certificate]), "UNTRUSTED_ANCHOR");
 });
 
-Deno.test("peer verification: no trust, no peer", () => {
+Deno.test("peer verification: without anchors no peer is accepted", () => {
   assert.equal(
     verdict([makeLeaf(root, ID), root.certificate], inbound, "client", new TrustStore(bundlesForAnyDomain([]))),
     "UNTRUSTED_ANCHOR",
   );
 });
 
-Deno.test("peer verification: what is remembered is neither time, nor role, nor expectation, nor trust", () => {
+Deno.test("peer verification: the cached result does not depend on time, role, expected peer or trust", () => {
   const cache = newPeerChainCache();
   const chain = [makeLeaf(root, ID, { usage: [build.extendedKeyUsage(Oid.CLIENT_AUTH)] }), root.certificate];
-  const ask = (role: PeerRole, trust: TrustStore, expected: PeerExpectation, now: number) => {
+  const check = (role: PeerRole, trust: TrustStore, expected: PeerExpectation, now: number) => {
     const result = verifyPeer(chain, role, trust, expected, now, cache);
     return isRefusal(result) ? result.code : result.id;
   };
   for (let i = 0; i < 2; i++) {
-    assert.equal(ask("client", store, inbound, NOW), ID);
-    assert.equal(ask("client", store, inbound, NOW + 25 * HOUR), "EXPIRED");
-    assert.equal(ask("client", store, inbound, NOW - 2 * HOUR), "NOT_YET_VALID");
-    assert.equal(ask("server", store, inbound, NOW), "WRONG_USAGE");
-    assert.equal(ask("client", store, { kind: "any-of", ids: [OTHER] }, NOW), "SAN_MISMATCH");
-    assert.equal(ask("client", new TrustStore(bundlesForAnyDomain([])), inbound, NOW), "UNTRUSTED_ANCHOR");
+    assert.equal(check("client", store, inbound, NOW), ID);
+    assert.equal(check("client", store, inbound, NOW + 25 * HOUR), "EXPIRED");
+    assert.equal(check("client", store, inbound, NOW - 2 * HOUR), "NOT_YET_VALID");
+    assert.equal(check("server", store, inbound, NOW), "WRONG_USAGE");
+    assert.equal(check("client", store, { kind: "any-of", ids: [OTHER] }, NOW), "SAN_MISMATCH");
+    assert.equal(check("client", new TrustStore(bundlesForAnyDomain([])), inbound, NOW), "UNTRUSTED_ANCHOR");
   }
   assert.equal(cache.size, 1);
 });

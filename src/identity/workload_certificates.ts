@@ -1,42 +1,43 @@
 /**
- * Which certificates to fetch before somebody needs them, and when to drop them: follows the workloads that the
- * control plane announces (`docs/spec/identity-spire.md` 2.5, 2.6).
+ * Prefetches and removes certificates according to the workloads that the control plane sends
+ * (`docs/spec/identity-spire.md` 2.5, 2.6).
  */
 import type { CertificateSubject } from "./authority.ts";
 import type { SpiffeId } from "./spiffe_id.ts";
 
-/** What counts of an announced workload. */
+/** The relevant fields of a workload. */
 export interface CertificateHolder {
   readonly uid: string;
-  /** Null where its parts make no SPIFFE id. */
+  /** Null where its trust domain, namespace and service account do not form a SPIFFE id. */
   readonly id: SpiffeId | null;
   readonly node: string;
   readonly nativeTunnel: boolean;
-  /** It is reached by HBONE, not by plain TCP. */
+  /** Peers reach it by HBONE, not by plain TCP. */
   readonly hbone: boolean;
 }
 
+/** Which workloads count. */
 export interface PrefetchRules {
-  /** A dedicated proxy fetches for its own pod only, when that pod needs it. */
+  /** A dedicated proxy fetches only for its own pod, when a connection needs it. */
   readonly mode: "shared" | "dedicated";
-  /** Null: not known; then nothing is prefetched, and every workload counts when it comes to forgetting. */
+  /** Null: not known; then nothing is prefetched, and certificates are kept for workloads of any node. */
   readonly localNode: string | null;
-  /** As of the authority. With "workload" a pod may not run yet when it is announced: nothing is prefetched. */
+  /** As the authority says. With "workload" nothing is prefetched, as the pod may not run yet. */
   readonly keyedBy: "identity" | "workload";
 }
 
-/** The part of the certificate manager that is used. */
+/** The methods of the certificate manager that are used. */
 export interface CertificateKeeper {
   prefetch(subject: CertificateSubject): void;
-  forget(subject: CertificateSubject): void;
+  remove(subject: CertificateSubject): void;
 }
 
-/** Remembers the announced workloads of this node; emptied by their removal. */
+/** Keeps the identities of this node's workloads until these are removed. */
 export class WorkloadCertificates {
   readonly #keeper: CertificateKeeper;
   readonly #rules: PrefetchRules;
   readonly #holders = new Map<string, SpiffeId>();
-  /** How many holders an identity has. */
+  /** The number of workloads per identity. */
   readonly #counts = new Map<SpiffeId, number>();
 
   constructor(keeper: CertificateKeeper, rules: PrefetchRules) {
@@ -44,13 +45,13 @@ export class WorkloadCertificates {
     this.#rules = rules;
   }
 
-  /** The workload was announced, for the first time or again. */
+  /** Applies a new or changed workload. */
   upsert(holder: CertificateHolder): void {
     const { uid, id } = holder;
     if (this.#rules.mode === "dedicated" || !this.#isLocal(holder)) return;
     const before = this.#holders.get(uid);
     if (before === id) return;
-    // Counted before the old one is dropped, so that nothing is forgotten that is still needed.
+    // The new identity is counted before the old one is removed, so that no certificate in use is removed.
     if (id !== null) this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     if (before !== undefined) this.remove(uid);
     if (id === null) return;
@@ -58,7 +59,7 @@ export class WorkloadCertificates {
     if (this.#shouldPrefetch(holder)) this.#keeper.prefetch({ id, workloadUid: null });
   }
 
-  /** The workload was removed: its certificate goes with the last workload of its identity, or with the pod. */
+  /** Applies the removal of a workload: removes its certificate if no other workload uses it. */
   remove(uid: string): void {
     const id = this.#holders.get(uid);
     if (id === undefined) return;
@@ -66,8 +67,8 @@ export class WorkloadCertificates {
     const others = (this.#counts.get(id) ?? 1) - 1;
     if (others > 0) this.#counts.set(id, others);
     else this.#counts.delete(id);
-    if (this.#rules.keyedBy === "workload") this.#keeper.forget({ id, workloadUid: uid });
-    else if (others === 0) this.#keeper.forget({ id, workloadUid: null });
+    if (this.#rules.keyedBy === "workload") this.#keeper.remove({ id, workloadUid: uid });
+    else if (others === 0) this.#keeper.remove({ id, workloadUid: null });
   }
 
   #isLocal(holder: CertificateHolder): boolean {

@@ -10,8 +10,8 @@ class Keeper {
   prefetch({ id }: { id: string }) {
     this.log.push(`prefetch ${id.split("/").at(-1)}`);
   }
-  forget({ id, workloadUid }: { id: string; workloadUid: string | null }) {
-    this.log.push(`forget ${id.split("/").at(-1)}${workloadUid === null ? "" : ` ${workloadUid}`}`);
+  remove({ id, workloadUid }: { id: string; workloadUid: string | null }) {
+    this.log.push(`remove ${id.split("/").at(-1)}${workloadUid === null ? "" : ` ${workloadUid}`}`);
   }
 }
 
@@ -38,7 +38,7 @@ for (const [vector, rules, holder, expected] of prefetches) {
   });
 }
 
-Deno.test("forgetting, identity C7 C8: with the last workload of the identity", () => {
+Deno.test("removal, identity C7 C8: with the last workload of the identity", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, SHARED);
   certificates.upsert(pod("1"));
@@ -47,12 +47,12 @@ Deno.test("forgetting, identity C7 C8: with the last workload of the identity", 
   certificates.remove("1");
   assert.deepEqual(keeper.log, []);
   certificates.remove("2");
-  assert.deepEqual(keeper.log, ["forget a"]);
+  assert.deepEqual(keeper.log, ["remove a"]);
   certificates.remove("2");
   assert.equal(keeper.log.length, 1);
 });
 
-Deno.test("forgetting, identity C9: not by an update", () => {
+Deno.test("removal, identity C9: an update removes nothing", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, SHARED);
   certificates.upsert(pod("1"));
@@ -61,33 +61,33 @@ Deno.test("forgetting, identity C9: not by an update", () => {
   assert.deepEqual(keeper.log, ["prefetch a"]);
 });
 
-Deno.test("forgetting, xds Q8: an update to another identity leaves the old one", () => {
+Deno.test("removal, xds Q8: an update to another identity removes the old one", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, SHARED);
   certificates.upsert(pod("1"));
   certificates.upsert(pod("1", "b"));
   certificates.remove("1");
-  assert.deepEqual(keeper.log, ["prefetch a", "forget a", "prefetch b", "forget b"]);
+  assert.deepEqual(keeper.log, ["prefetch a", "remove a", "prefetch b", "remove b"]);
 });
 
-Deno.test("forgetting, identity C10: by pod where certificates are per pod", () => {
+Deno.test("removal, identity C10: by pod where certificates are per pod", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, { ...SHARED, keyedBy: "workload" });
   certificates.upsert(pod("1"));
   certificates.upsert(pod("2"));
   certificates.remove("1");
-  assert.deepEqual(keeper.log, ["forget a 1"]);
+  assert.deepEqual(keeper.log, ["remove a 1"]);
 });
 
-Deno.test("forgetting, identity 2.5: with an unknown node every workload counts", () => {
+Deno.test("removal, identity 2.5: with an unknown node, workloads of every node count", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, { ...SHARED, localNode: null });
   certificates.upsert(pod("1", "a", { node: "elsewhere" }));
   certificates.remove("1");
-  assert.deepEqual(keeper.log, ["forget a"]);
+  assert.deepEqual(keeper.log, ["remove a"]);
 });
 
-Deno.test("forgetting: workloads of other nodes do not matter", () => {
+Deno.test("removal: workloads of other nodes are ignored", () => {
   const keeper = new Keeper();
   const certificates = new WorkloadCertificates(keeper, SHARED);
   certificates.upsert(pod("1"));
@@ -96,13 +96,13 @@ Deno.test("forgetting: workloads of other nodes do not matter", () => {
   assert.deepEqual(keeper.log, ["prefetch a"]);
 });
 
-Deno.test("property: an identity is held exactly while a local workload has it", () => {
+Deno.test("property: an identity is kept exactly while a local workload has it", () => {
   const step = fc.record({ uid: fc.constantFrom("1", "2", "3"), name: fc.constantFrom("a", "b", null) });
   fc.assert(fc.property(fc.array(step), (steps) => {
     const held = new Set<string>();
     const certificates = new WorkloadCertificates({
       prefetch: ({ id }) => void held.add(id),
-      forget: ({ id }) => void held.delete(id),
+      remove: ({ id }) => void held.delete(id),
     }, SHARED);
     const holders = new Map<string, string>();
     for (const { uid, name } of steps) {

@@ -68,7 +68,7 @@ testWithSpire(
     // The runtime names a process of another pod.
     runtime.add({ uid: "lost", containers: [...runtime.pods.get(two.uid)!.containers] });
     assert.match((await refusalOf(proxy, account("app", "lost"))).message, /is in no control group of pod lost$/);
-    proxy.manager.forget(account("app", one.uid));
+    proxy.manager.remove(account("app", one.uid));
     assert.equal(proxy.authority.size, 3);
   },
 );

@@ -277,7 +277,7 @@ Deno.test("identity S23: the pod is deleted: stream ended, key gone, nothing ask
   rig.agent.addAccount("default", "test-sa");
   await rig.get(subjectOf());
   await rig.get(subjectOf("test-sa", "uid-654321"));
-  rig.manager.forget(subjectOf());
+  rig.manager.remove(subjectOf());
   await eventually("the stream ended", () => rig.agent.subscriptions[0]!.ended);
   assert.ok(!rig.agent.subscriptions[1]!.ended);
   assert.equal(rig.authority.size, 1);

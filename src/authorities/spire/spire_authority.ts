@@ -11,7 +11,7 @@ import {
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
-  mayPass,
+  isTemporary,
   type UpdateListener,
 } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
@@ -206,7 +206,7 @@ export class SpireAuthority implements CertificateAuthority {
 
   /** The session waits, for a reason that does not concern its own pod only. */
   #isAboutAll({ failure }: SvidSession): boolean {
-    return failure !== null && !mayPass(failure) && !this.#options.source.withdrawsOn.has(failure.code);
+    return failure !== null && !isTemporary(failure) && !this.#options.source.withdrawsOn.has(failure.code);
   }
 
   #all(tell: (session: SvidSession) => unknown): void {

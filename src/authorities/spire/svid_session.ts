@@ -16,7 +16,7 @@ import {
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
-  mayPass,
+  isTemporary,
 } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
 import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
@@ -337,7 +337,7 @@ export class SvidSession {
     this.#failures++;
     // What has worked for a while is worth another try at once.
     const pause = backoffDelay(this.#failures, random());
-    const delay = lived ? 0 : mayPass(error) ? Math.min(pause, LONGEST_LOOK) : pause;
+    const delay = lived ? 0 : isTemporary(error) ? Math.min(pause, LONGEST_LOOK) : pause;
     // Whoever asked is told; what all streams have in common, the source tells once.
     this.#log("debug", `the stream of certificates ended: ${error.message}; next try in ${delay / 1000} s`);
     this.#retry = clock.after(delay, () => this.#start());

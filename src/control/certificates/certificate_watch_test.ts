@@ -10,7 +10,7 @@ function bed(mode: "shared" | "dedicated" = "shared", node: string | null = "her
     keyedBy: "identity",
     keeper: {
       prefetch: ({ id }) => void said.push(`fetch ${id}`),
-      forget: ({ id }) => void said.push(`forget ${id}`),
+      remove: ({ id }) => void said.push(`remove ${id}`),
     },
   });
   return { said, watch };
@@ -33,16 +33,16 @@ Deno.test("xds X314 to X319: certificates follow the workloads of this node", ()
   watch.workload(pod("b"));
   watch.addressRemoved("remote");
   watch.addressRemoved("a");
-  assert.equal(all().includes("forget"), false); // X317, X318
+  assert.equal(all().includes("remove"), false); // X317, X318
   watch.addressRemoved("b");
-  assert.equal(said.at(-1), `forget ${SA1}`); // X319
+  assert.equal(said.at(-1), `remove ${SA1}`); // X319
 });
 
 Deno.test("a workload that moves to another node takes its certificate away", () => {
   const { said, watch } = bed();
   watch.workload(pod("a"));
   watch.workload(pod("a", { node: "elsewhere" }));
-  assert.deepEqual(said, [`fetch ${SA1}`, `forget ${SA1}`]);
+  assert.deepEqual(said, [`fetch ${SA1}`, `remove ${SA1}`]);
   watch.addressRemoved("a");
   assert.equal(said.length, 2);
 });

@@ -10,7 +10,7 @@ import {
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
-  mayPass,
+  isTemporary,
 } from "../../identity/authority.ts";
 import { CertificateHealth, type CertificateTrouble } from "../../identity/certificate_health.ts";
 import { collectCertificateMetrics } from "../../identity/certificate_metrics.ts";
@@ -95,7 +95,7 @@ export class Certificates {
           kind: "certificate-failed",
           subject,
           message: `workload is unknown: pod ${workloadUid}`,
-          mayPass: false,
+          isTemporary: false,
         });
       }
       this.#subjects.set(workloadUid, subject);
@@ -111,7 +111,7 @@ export class Certificates {
       kind: "certificate-failed",
       subject,
       message: messageOf(error),
-      mayPass: error instanceof CertificateError && mayPass(error),
+      isTemporary: error instanceof CertificateError && isTemporary(error),
     });
   }
 
@@ -214,7 +214,7 @@ export class Certificates {
   #podGone(uid: string): void {
     const subject = this.#subjects.get(uid);
     this.#subjects.delete(uid);
-    if (subject !== undefined) this.#manager.forget(subject);
+    if (subject !== undefined) this.#manager.remove(subject);
   }
 }
 

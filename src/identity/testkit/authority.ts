@@ -1,4 +1,4 @@
-/** A certificate authority without cryptography, for tests of those who use one. */
+/** A certificate authority without cryptography, for tests of the certificate manager. */
 import {
   type CertificateAuthority,
   CertificateError,
@@ -9,32 +9,35 @@ import { type SpiffeId, workloadId } from "../spiffe_id.ts";
 import type { TestClock } from "./clock.ts";
 import { NO_BUNDLES, type TrustBundles } from "../trust_bundles.ts";
 
+/** Returns the id of service account `name`. */
 export function testId(name: string): SpiffeId {
   return workloadId("td", "ns", name)!;
 }
 
+/** Returns the subject of service account `name`. */
 export function testSubject(name: string, workloadUid: string | null = null): CertificateSubject {
   return { id: testId(name), workloadUid };
 }
 
-/** One request the authority got. */
-export interface TestCall {
+/** One call of `fetch`. */
+interface TestCall {
   readonly name: string;
   readonly uid: string | null;
   /** ms since the epoch. */
   readonly at: number;
 }
 
+/** Issues certificates after a delay in virtual time and records the calls. */
 export class TestAuthority implements CertificateAuthority {
   keyedBy: "identity" | "workload" = "identity";
   readonly calls: TestCall[] = [];
-  /** Set: fetches fail with it once their time is over. */
+  /** If not null, fetches fail with it after the delay. */
   failure: CertificateError | null = null;
-  /** ms. */
+  /** ms, as are the following. */
   delay = 1000;
   lifetime = 100_000;
   backdate = 0;
-  /** In place of the subject's own id. */
+  /** If not null, the id of the issued certificates. */
   answersFor: SpiffeId | null = null;
   readonly #clock: TestClock;
   #serial = 0;

@@ -1,4 +1,4 @@
-/** What any certificate authority must do. A test file of an implementation calls this once. */
+/** Tests that every certificate authority must pass. The test file of an implementation registers them once. */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -8,20 +8,20 @@ import { isRefusal } from "../peer_chain.ts";
 import { TrustStore } from "../trust_bundles.ts";
 import { verifyPeer } from "../verify_peer.ts";
 
-/** An authority with what it needs around it. */
+/** An authority under test. */
 export interface AuthorityBench {
   readonly authority: CertificateAuthority;
-  /** Two subjects with different ids for which it has certificates. */
+  /** Two subjects with different ids for which it issues certificates. */
   readonly subjects: readonly [CertificateSubject, CertificateSubject];
-  /** A subject for which it has none, where there is such a thing. */
+  /** A subject for which it refuses to issue; null: it issues for every subject. */
   readonly refused: CertificateSubject | null;
-  /** ms since the epoch, as the authority sees it. */
+  /** The clock of the authority, in ms since the epoch. */
   now(): number;
-  /** Called after the authority was closed. */
+  /** Stops the rest after the authority was closed. */
   tearDown(): Promise<void>;
 }
 
-/** `register`: as `Deno.test`, for those that need more than Deno. */
+/** Registers the tests. `register`: instead of `Deno.test`, for tests that need other programs. */
 export function certificateAuthorityContract(
   name: string,
   setUp: () => Promise<AuthorityBench>,
@@ -39,7 +39,7 @@ export function certificateAuthorityContract(
     });
   const signal = new AbortController().signal;
 
-  test("issues for the subject that was asked for, identity S13", async ({ authority, subjects, now }) => {
+  test("issues for the requested subject, identity S13", async ({ authority, subjects, now }) => {
     for (const subject of subjects) {
       const issued = await authority.fetch(subject, signal);
       const leaf = parseCertificate(issued.chain[0]!);
@@ -83,23 +83,23 @@ export function certificateAuthorityContract(
     }
   });
 
-  test("what it hands out can cross threads", async ({ authority, subjects }) => {
+  test("certificates and bundles can be sent to other threads", async ({ authority, subjects }) => {
     const issued = await authority.fetch(subjects[0], signal);
     assert.deepEqual(structuredClone(issued), issued);
     assert.ok(new TrustStore(structuredClone(authority.bundles())).anchors.length > 0);
   });
 
   test("an aborted fetch rejects with the reason", async ({ authority, subjects }) => {
-    const reason = new Error("no longer wanted");
+    const reason = new Error("no longer needed");
     await assert.rejects(authority.fetch(subjects[0], AbortSignal.abort(reason)), (error) => error === reason);
   });
 
-  test("what it has not, it refuses with a code", async ({ authority, refused }) => {
+  test("refuses a subject without a certificate with a CertificateError", async ({ authority, refused }) => {
     if (refused === null) return;
     await assert.rejects(authority.fetch(refused, signal), CertificateError);
   });
 
-  test("nothing is issued after close, and close may be repeated", async ({ authority, subjects }) => {
+  test("nothing is issued after close, and close is idempotent", async ({ authority, subjects }) => {
     authority.close();
     authority.close();
     await assert.rejects(authority.fetch(subjects[0], signal), CertificateError);

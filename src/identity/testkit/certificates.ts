@@ -1,4 +1,4 @@
-/** Good and bad certificates for tests. Keys are made once per process: they decide nothing here. */
+/** Makes valid and invalid certificates and revocation lists for tests. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import * as build from "../certificate_builder.ts";
 import { KeyUsage } from "../certificate_extensions.ts";
@@ -7,20 +7,24 @@ import * as der from "../der_write.ts";
 import { spkiOf } from "../local_ca.ts";
 import { Oid } from "../oids.ts";
 
-/** 2026-01-01T00:00:00Z, the "now" of most tests. */
+/** 2026-01-01T00:00:00Z in ms since the epoch, the current time in most tests. */
 export const NOW = Date.UTC(2026, 0, 1);
+/** ms. */
 export const HOUR = 3600 * 1000;
 
+/** A CA with its key. */
 export interface Issuer {
   readonly certificate: Uint8Array;
   readonly name: Uint8Array;
   readonly key: KeyObject;
 }
 
+/** Returns a new P-256 key. */
 export function newKey(): KeyObject {
   return generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 }
 
+/** Differences from a usual CA. */
 export interface CaOptions {
   readonly issuer?: Issuer;
   readonly key?: KeyObject;
@@ -29,7 +33,7 @@ export interface CaOptions {
   readonly extensions?: readonly Uint8Array[];
   readonly notBefore?: number;
   readonly notAfter?: number;
-  /** Magnitude. */
+  /** Magnitude, big-endian. */
   readonly serial?: Uint8Array;
 }
 
@@ -51,12 +55,13 @@ export function makeCa(organization: string, options: CaOptions = {}): Issuer {
   return { certificate, name, key };
 }
 
+/** Differences from a usual workload certificate. */
 export interface LeafOptions {
   readonly key?: KeyObject;
   readonly version?: 1 | 3;
-  /** In place of those of a proper leaf, SAN excepted. */
+  /** The extensions other than the subject alternative name. */
   readonly usage?: readonly Uint8Array[];
-  /** In place of one URI name. */
+  /** The subject alternative name extension, instead of one with `uri`. */
   readonly names?: readonly Uint8Array[];
   readonly notBefore?: number;
   readonly notAfter?: number;
@@ -77,6 +82,7 @@ export function makeLeaf(issuer: Issuer, uri: string, options: LeafOptions = {})
   }, issuer.key);
 }
 
+/** Returns the extensions of a usual leaf, other than the subject alternative name. */
 export function leafUsage(): Uint8Array[] {
   return [
     build.keyUsage(KeyUsage.DIGITAL_SIGNATURE),
@@ -85,25 +91,26 @@ export function leafUsage(): Uint8Array[] {
   ];
 }
 
-export interface CrlOptions {
+/** Differences from a usual revocation list. */
+interface CrlOptions {
   /** Default: the issuer's. */
   readonly name?: Uint8Array;
   readonly key?: KeyObject;
   readonly nextUpdate?: number | null;
   /** Default 2. */
   readonly version?: 1 | 2;
-  /** In place of CRLNumber. */
+  /** Instead of CRLNumber. */
   readonly extensions?: readonly Uint8Array[];
   /** Of each entry. */
   readonly entryExtensions?: readonly Uint8Array[];
 }
 
-/** Extensions of an authority that signs certificates and revocation lists. */
+/** Returns the extensions of a CA that signs certificates and revocation lists. */
 export function crlSigner(): Uint8Array[] {
   return [build.caConstraints(null), build.keyUsage(KeyUsage.KEY_CERT_SIGN | KeyUsage.CRL_SIGN)];
 }
 
-/** A revocation list, DER, signed by ECDSA with SHA-256. `serials`: magnitudes. */
+/** Returns a revocation list in DER, signed by ECDSA with SHA-256. `serials`: magnitudes, big-endian. */
 export function makeCrl(issuer: Issuer, serials: readonly Uint8Array[], options: CrlOptions = {}): Uint8Array {
   const { version = 2, nextUpdate = NOW + 24 * HOUR, entryExtensions = [] } = options;
   const algorithm = der.sequence(der.oid(Oid.ECDSA_SHA256));

@@ -1,15 +1,16 @@
-/** Virtual wall clock for tests. */
+/** A virtual wall clock for tests. */
 import type { WallClock } from "../certificate_manager.ts";
 
-interface Pending {
+interface PendingTimer {
   at: number;
   readonly order: number;
   readonly run: () => void;
 }
 
+/** A clock that stands still except during `advance`. */
 export class TestClock implements WallClock {
-  readonly #pending = new Set<Pending>();
-  /** Moves on with `advance`; `#elapsed` is what timers go by, as they do not notice a clock that is set. */
+  readonly #pending = new Set<PendingTimer>();
+  /** Increased by `advance`. Timers use it and not the wall clock, which `set` changes. */
   #elapsed = 0;
   #offset: number;
   #order = 0;
@@ -18,6 +19,7 @@ export class TestClock implements WallClock {
     this.#offset = start;
   }
 
+  /** The number of pending timers. */
   get timers(): number {
     return this.#pending.size;
   }
@@ -26,23 +28,23 @@ export class TestClock implements WallClock {
     return this.#offset + this.#elapsed;
   }
 
-  /** Sets the wall clock; timers stay. */
+  /** Sets the wall clock; the remaining delays of timers stay the same. */
   set(now: number): void {
     this.#offset = now - this.#elapsed;
   }
 
   after(delay: number, run: () => void): { cancel(): void } {
-    const timer: Pending = { at: this.#elapsed + delay, order: this.#order++, run };
+    const timer: PendingTimer = { at: this.#elapsed + delay, order: this.#order++, run };
     this.#pending.add(timer);
     return { cancel: () => void this.#pending.delete(timer) };
   }
 
-  /** A promise for a later moment. */
+  /** Returns a promise that resolves after `ms`. */
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => void this.after(ms, resolve));
   }
 
-  /** Lets `ms` pass: every timer runs at its time, and promises are settled before the next. */
+  /** Advances the time by `ms` and runs every due timer; settled promises continue before the next timer runs. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;
     await settle();
@@ -55,8 +57,8 @@ export class TestClock implements WallClock {
     this.#elapsed = end;
   }
 
-  #first(): Pending | null {
-    let first: Pending | null = null;
+  #first(): PendingTimer | null {
+    let first: PendingTimer | null = null;
     for (const timer of this.#pending) {
       if (first === null || timer.at < first.at || timer.at === first.at && timer.order < first.order) first = timer;
     }
@@ -64,7 +66,7 @@ export class TestClock implements WallClock {
   }
 }
 
-/** One macrotask: every microtask queued so far, and those they queue, have run. */
+/** Waits for one macrotask, so that all queued microtasks have run. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -1,19 +1,19 @@
-/** For tests only: DER as a tree that can be bent and written again, well-formed or nearly so. */
+/** Makes random changes to the elements of a DER encoding; the result is well-formed or almost well-formed. */
 import fc from "fast-check";
 import { concatBytes } from "../der_write.ts";
 
 interface Node {
   readonly tag: number;
-  /** Elements inside; of an OCTET STRING or BIT STRING too, where it holds nothing else. */
+  /** The elements inside, also of an OCTET STRING or BIT STRING that consists of elements. */
   readonly children: Node[] | null;
   readonly bytes: Uint8Array;
-  /** Bytes before the children: the count of unused bits. */
+  /** The number of bytes before the children: 1 in a BIT STRING, for the count of unused bits. */
   readonly lead: number;
 }
 
 const OCTETS = 0x04, BITS = 0x03;
 
-/** Null where the bytes are no row of elements. */
+/** Returns null where the bytes are not a sequence of elements. */
 function parse(bytes: Uint8Array): Node[] | null {
   const nodes: Node[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -39,8 +39,8 @@ function nodeOf(tag: number, content: Uint8Array): Node {
 }
 
 /** One change of one element. */
-export interface Bend {
-  /** Which element, counted from the root. */
+interface Mutation {
+  /** The index of the element, counted from the root, modulo the number of elements. */
   readonly at: number;
   readonly how:
     | "drop"
@@ -57,7 +57,8 @@ export interface Bend {
   readonly n: number;
 }
 
-export const bend: fc.Arbitrary<Bend> = fc.record({
+/** An arbitrary change, for `fast-check`. */
+export const mutation: fc.Arbitrary<Mutation> = fc.record({
   at: fc.nat(120),
   how: fc.constantFrom(
     "drop",
@@ -75,17 +76,17 @@ export const bend: fc.Arbitrary<Bend> = fc.record({
   n: fc.nat(0xffff),
 });
 
-/** `der` with changes; the lengths around them fit again. */
-export function bent(der: Uint8Array, bends: readonly Bend[]): Uint8Array {
+/** Returns `der` with these changes. The lengths of the enclosing elements are corrected. */
+export function mutated(der: Uint8Array, mutations: readonly Mutation[]): Uint8Array {
   let bytes = der;
-  for (const one of bends) {
+  for (const one of mutations) {
     const nodes = parse(bytes);
     if (nodes !== null && nodes.length > 0) bytes = apply(nodes, one);
   }
   return bytes;
 }
 
-function apply(nodes: Node[], bend: Bend): Uint8Array {
+function apply(nodes: Node[], mutation: Mutation): Uint8Array {
   const all: { list: Node[]; index: number }[] = [];
   const walk = (list: Node[]) => {
     list.forEach((node, index) => {
@@ -94,9 +95,9 @@ function apply(nodes: Node[], bend: Bend): Uint8Array {
     });
   };
   walk(nodes);
-  const { list, index } = all[bend.at % all.length]!;
+  const { list, index } = all[mutation.at % all.length]!;
   const node = list[index]!;
-  switch (bend.how) {
+  switch (mutation.how) {
     case "drop":
       list.splice(index, 1);
       break;
@@ -105,25 +106,25 @@ function apply(nodes: Node[], bend: Bend): Uint8Array {
       break;
     case "swap":
       list.splice(index, 1);
-      list.splice(bend.n % (list.length + 1), 0, node);
+      list.splice(mutation.n % (list.length + 1), 0, node);
       break;
     case "move": {
-      const other = all[bend.n % all.length]!;
+      const other = all[mutation.n % all.length]!;
       list[index] = raw(written([other.list[other.index]!]));
       break;
     }
     case "tag":
-      list[index] = { ...node, tag: bend.n & 0xff };
+      list[index] = { ...node, tag: mutation.n & 0xff };
       break;
     case "empty":
       list[index] = leaf(node.tag, new Uint8Array());
       break;
     case "long length":
     case "no length":
-      list[index] = raw(oddLength(node.tag, contentOf(node), bend.how));
+      list[index] = raw(oddLength(node.tag, contentOf(node), mutation.how));
       break;
     default:
-      list[index] = leaf(node.tag, bentContent(contentOf(node), bend));
+      list[index] = leaf(node.tag, mutatedContent(contentOf(node), mutation));
   }
   return written(nodes);
 }
@@ -132,12 +133,12 @@ function leaf(tag: number, bytes: Uint8Array): Node {
   return { tag, children: null, bytes, lead: 0 };
 }
 
-/** Whole elements as they are. */
+/** Elements that are written unchanged. */
 function raw(bytes: Uint8Array): Node {
   return leaf(-1, bytes);
 }
 
-function bentContent(content: Uint8Array, { how, n }: Bend): Uint8Array {
+function mutatedContent(content: Uint8Array, { how, n }: Mutation): Uint8Array {
   const copy = content.slice();
   if (how === "byte" && copy.length > 0) copy[n % copy.length] = n >> 8;
   if (how === "cut") return copy.subarray(0, n % (copy.length + 1));

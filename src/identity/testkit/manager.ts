@@ -1,4 +1,4 @@
-/** A certificate manager with everything around it, under virtual time. */
+/** A certificate manager with an authority and a clock, under virtual time. */
 import { strict as assert } from "node:assert";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../authority.ts";
 import { CertificateManager, type CertificateManagerOptions } from "../certificate_manager.ts";
@@ -8,14 +8,16 @@ import { logManagerEvents } from "../manager_events.ts";
 import { TestAuthority, testSubject } from "./authority.ts";
 import { TestClock } from "./clock.ts";
 
+/** The time at the start of each test, in ms since the epoch. */
 export const START = Date.UTC(2026, 0, 1);
 
-/** What an unreachable CA looks like. */
-export const broken = new CertificateError(
+/** The error of an unreachable CA. */
+export const unreachable = new CertificateError(
   "signing gRPC error (Unknown error): client error (Connect)",
   "SIGNING_REQUEST",
 );
 
+/** A manager under test; records log lines and changes. */
 export class ManagerBench {
   readonly clock = new TestClock(START);
   readonly authority = new TestAuthority(this.clock);
@@ -34,32 +36,33 @@ export class ManagerBench {
     });
   }
 
-  /** What a request ends with; filled in when it does. */
-  ask(name: string, priority = Priority.RealTime, signal?: AbortSignal): Answer {
-    const answer: Answer = { value: null, error: null, at: null };
-    const done = () => answer.at = this.clock.now() - START;
+  /** Requests a certificate; the result is filled in when the request ends. */
+  request(name: string, priority = Priority.RealTime, signal?: AbortSignal): PendingRequest {
+    const result: PendingRequest = { value: null, error: null, at: null };
+    const done = () => result.at = this.clock.now() - START;
     this.manager.get(testSubject(name), priority, signal).then(
-      (value) => (answer.value = value, done()),
-      (error) => (answer.error = error, done()),
+      (value) => (result.value = value, done()),
+      (error) => (result.error = error, done()),
     );
-    return answer;
+    return result;
   }
 
-  /** Certificate of `name`, waiting as long as it takes within 200 s. */
-  async have(name: string): Promise<IssuedCertificate> {
-    const answer = this.ask(name);
-    for (let i = 0; i < 200 && answer.at === null; i++) await this.clock.advance(1000);
-    assert.ok(answer.value !== null);
-    return answer.value;
+  /** Returns the certificate of `name`; advances the time up to 200 s for it. */
+  async certificate(name: string): Promise<IssuedCertificate> {
+    const result = this.request(name);
+    for (let i = 0; i < 200 && result.at === null; i++) await this.clock.advance(1000);
+    assert.ok(result.value !== null);
+    return result.value;
   }
 
-  /** Time of each call in seconds after the start. */
+  /** The time of each call of the authority, in seconds after the start. */
   get callTimes(): number[] {
     return this.authority.calls.map((call) => (call.at - START) / 1000);
   }
 }
 
-export interface Answer {
+/** The result of a request; all fields are null while it is pending. */
+export interface PendingRequest {
   value: IssuedCertificate | null;
   error: Error | null;
   /** ms after the start. */

@@ -1,4 +1,4 @@
-/** Certificates and lists that are nearly right: elements left out, doubled, swapped, of another tag or length. */
+/** Parsers and checks with almost valid certificates and lists: elements missing, repeated, swapped or changed. */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
@@ -17,7 +17,7 @@ import { checkServerName } from "./server_name.ts";
 import { findServerPath } from "./server_path.ts";
 import { isSigned } from "./signature.ts";
 import { parseSpiffeId } from "./spiffe_id.ts";
-import { bend, bent } from "./testkit/der_tree.ts";
+import { mutated, mutation } from "./testkit/der_tree.ts";
 import { crlSigner, makeCa, makeCrl, makeLeaf, NOW } from "./testkit/certificates.ts";
 import { bundlesForAnyDomain, TrustStore } from "./trust_bundles.ts";
 import { verifyPeer } from "./verify_peer.ts";
@@ -46,19 +46,19 @@ const server = makeLeaf(middle, "", { names: [dns] });
 const list = makeCrl(root, [Uint8Array.of(1, 2, 3), Uint8Array.of(200)]);
 const trust = new TrustStore(bundlesForAnyDomain([root.certificate]));
 
-const bends = fc.array(bend, { minLength: 1, maxLength: 3 });
+const mutations = fc.array(mutation, { minLength: 1, maxLength: 3 });
 
 function signedPart(certificate: Uint8Array): string {
   return new DerReader(certificate).enter(Tag.SEQUENCE).whole().toHex();
 }
 
-Deno.test("bent certificates: who is taken has one strict id, its time, and no right to sign", () => {
-  const chain = fc.tuple(fc.constantFrom(...leafs), bends, fc.constantFrom("leaf", "middle", "root"));
+Deno.test("mutated certificates: an accepted leaf has one strict id, is valid now, and may not sign", () => {
+  const chain = fc.tuple(fc.constantFrom(...leafs), mutations, fc.constantFrom("leaf", "middle", "root"));
   fc.assert(
-    fc.property(chain, fc.constantFrom<PeerRole>("client", "server"), ([leaf, bends, which], role) => {
+    fc.property(chain, fc.constantFrom<PeerRole>("client", "server"), ([leaf, mutations, which], role) => {
       const path = [leaf, middle.certificate, root.certificate];
       const at = ["leaf", "middle", "root"].indexOf(which);
-      path[at] = bent(path[at]!, bends);
+      path[at] = mutated(path[at]!, mutations);
       const verdict = verifyPeer(path, role, trust, { kind: "trust-domain", trustDomain: "cluster.local" }, NOW);
       if (isRefusal(verdict)) return;
       assert.equal(parseSpiffeId(verdict.id), verdict.id);
@@ -72,17 +72,17 @@ Deno.test("bent certificates: who is taken has one strict id, its time, and no r
   );
 });
 
-Deno.test("bent certificates: what is read is what another reader reads", () => {
+Deno.test("mutated certificates: both parsers agree on what they accept", () => {
   fc.assert(
-    fc.property(fc.constantFrom(...leafs, server, middle.certificate), bends, (whole, bends) => {
-      const bytes = bent(whole, bends);
+    fc.property(fc.constantFrom(...leafs, server, middle.certificate), mutations, (whole, mutations) => {
+      const bytes = mutated(whole, mutations);
       const read = parseCertificate(bytes);
       if (isMalformed(read)) return;
       let other: X509Certificate;
       try {
         other = new X509Certificate(Buffer.from(bytes));
       } catch {
-        return; // It is stricter about what we do not use: names, keys, algorithms.
+        return; // OpenSSL is stricter about parts that are not used here: names, keys, algorithms.
       }
       assert.equal(other.validToDate.getTime(), read.notAfter);
       assert.equal(other.validFromDate.getTime(), read.notBefore);
@@ -92,14 +92,14 @@ Deno.test("bent certificates: what is read is what another reader reads", () => 
   );
 });
 
-Deno.test("bent certificates: a server's path is found for what its issuers have signed, and nothing else", () => {
+Deno.test("mutated certificates: a server's path is found only for certificates that their issuers have signed", () => {
   const anchor = parseCertificate(root.certificate);
   assert.ok(!isMalformed(anchor));
   fc.assert(
-    fc.property(bends, fc.boolean(), (bends, isLeaf) => {
+    fc.property(mutations, fc.boolean(), (mutations, isLeaf) => {
       const presented = [
-        isLeaf ? bent(server, bends) : server,
-        isLeaf ? middle.certificate : bent(middle.certificate, bends),
+        isLeaf ? mutated(server, mutations) : server,
+        isLeaf ? middle.certificate : mutated(middle.certificate, mutations),
       ];
       const path = findServerPath(presented, [anchor], NOW);
       if (isRefusal(path)) return;
@@ -112,11 +112,11 @@ Deno.test("bent certificates: a server's path is found for what its issuers have
   );
 });
 
-Deno.test("bent revocation lists: what its issuer has signed is what it says, or it is not its issuer's", () => {
+Deno.test("mutated revocation lists: a list with a valid signature has the serials that were signed", () => {
   const key = spkiOf(root.key);
   fc.assert(
-    fc.property(bends, (bends) => {
-      const read = parseRevocationList(bent(list, bends));
+    fc.property(mutations, (mutations) => {
+      const read = parseRevocationList(mutated(list, mutations));
       if (isMalformedList(read)) return;
       hasSerial(read.serials, Uint8Array.of(200));
       if (!isSigned(read.signed, read.algorithm, read.signature, key)) return;
@@ -127,12 +127,12 @@ Deno.test("bent revocation lists: what its issuer has signed is what it says, or
   );
 });
 
-Deno.test("bent names and keys: told in a line, or refused", () => {
+Deno.test("mutated names and keys: names become one line of text, keys are checked without an exception", () => {
   const key = spkiOf(root.key);
   fc.assert(
-    fc.property(bends, (bends) => {
-      assert.doesNotMatch(nameText(bent(root.name, bends)), /\p{Cc}/u);
-      assert.ok(["string", "object"].includes(typeof publicKeyProblem(bent(key, bends))));
+    fc.property(mutations, (mutations) => {
+      assert.doesNotMatch(nameText(mutated(root.name, mutations)), /\p{Cc}/u);
+      assert.ok(["string", "object"].includes(typeof publicKeyProblem(mutated(key, mutations))));
     }),
     { numRuns: 2000 },
   );
