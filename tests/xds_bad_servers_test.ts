@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { istio } from "../proto/gen/resources.js";
 import { framed, rawServer, ROOT, ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
-import { answer, dnsName, ipName, plainServer, TestServer } from "../src/grpc/testkit/server.ts";
+import { respond, dnsName, ipName, plainServer, TestServer } from "../src/grpc/testkit/server.ts";
 import * as build from "../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../src/identity/certificate_extensions.ts";
 import { Oid } from "../src/identity/oids.ts";
@@ -267,7 +267,7 @@ for (const [what, spoil, log, reason] of spoiled) {
 
 Deno.test("a message that announces more than 200 MB ends the stream before it is there", async () => {
   await using server = await plainServer(({ stream }) => {
-    answer(stream, [], null);
+    respond(stream, [], null);
     const prefix = framed(0);
     new DataView(prefix.buffer).setUint32(1, 200 * 1024 * 1024 + 1);
     stream.write(prefix);
@@ -282,7 +282,7 @@ Deno.test("a connection that is reset in the middle of a response leaves the mes
   const whole = messageOf({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("kept"), workload("x")] });
   let attempts = 0;
   await using server: TestServer = await plainServer(({ stream, socket, later }) => {
-    answer(stream, [], null);
+    respond(stream, [], null);
     attempts++;
     stream.write(whole.subarray(0, whole.length - 1), () => later(() => socket.resetAndDestroy()));
   });
@@ -297,7 +297,7 @@ Deno.test("a server that stalls is left after 40 s, the mesh stays, and another 
   let attempts = 0, silent = false;
   await using server: TestServer = await plainServer(({ stream, socket, later }) => {
     attempts++;
-    answer(stream, [], null);
+    respond(stream, [], null);
     stream.write(whole, () =>
       later(() => {
         socket.pause();

@@ -1,4 +1,4 @@
-/** A message in pieces of one size: 200 MB in one piece would cost half a second to put together. */
+/** A message in blocks of equal size: copying 200 MB into one buffer would take half a second. */
 import { Buffer } from "node:buffer";
 
 const SHIFT = 18;
@@ -6,18 +6,19 @@ const SHIFT = 18;
 export const BLOCK_SIZE = 1 << SHIFT;
 const MASK = BLOCK_SIZE - 1;
 
-/** A block with a method of Node's that its types leave out. It costs a fifth of what `TextDecoder` does. */
+/** Declares a method of Node that is missing in its types. It takes a fifth of the time of `TextDecoder`. */
 interface TextBlock extends Buffer {
   latin1Slice(start: number, end: number): string;
 }
 
+/** The bytes of a message, which may be released block by block while it is read. */
 export class ByteBlocks {
-  /** In bytes. */
+  /** In bytes, also after a release. */
   readonly length: number;
   readonly #blocks: readonly Uint8Array[];
-  /** The same memory, made where text is read. */
+  /** Views of the blocks as `Buffer`, created by `ascii`. */
   readonly #texts: TextBlock[] = [];
-  /** So many blocks are gone. */
+  /** The number of released blocks. */
   #released = 0;
 
   /** `blocks`: each of {@link BLOCK_SIZE} bytes, the last one of at most that. */
@@ -27,12 +28,12 @@ export class ByteBlocks {
     this.length = last === undefined ? 0 : (blocks.length - 1) * BLOCK_SIZE + last.length;
   }
 
-  /** The byte at `index`, which must be in `[0, length)`. */
+  /** Returns the byte at `index`, which must be in `[0, length)`. */
   at(index: number): number {
     return this.#blocks[index >>> SHIFT]![index & MASK]!;
   }
 
-  /** Bytes of `[start, end)`: a view where they lie in one block, else a copy. */
+  /** Returns the bytes of `[start, end)`: a view where they are in one block, else a copy. */
   slice(start: number, end: number): Uint8Array {
     if (start >= end) return new Uint8Array();
     const first = start >>> SHIFT;
@@ -49,7 +50,7 @@ export class ByteBlocks {
     return copy;
   }
 
-  /** The text of `[start, end)` where that is ASCII and lies in one block; null elsewhere. */
+  /** Returns the text of `[start, end)`; null unless it is ASCII and in one block. */
   ascii(start: number, end: number): string | null {
     const index = start >>> SHIFT;
     const from = start & MASK, to = from + end - start;
@@ -60,8 +61,8 @@ export class ByteBlocks {
   }
 
   /**
-   * Gives the memory back now, since an isolate that has become idle does not collect; block by block, as 200 MB take
-   * 20 ms. `free` empties what it is given, so views that {@link slice} gave are empty from here on.
+   * Frees the memory at once, as an idle isolate does not collect garbage; one block per step, as 200 MB take 20 ms.
+   * `free` detaches the buffer, so views returned by {@link slice} are empty afterwards.
    */
   *release(free: (buffer: ArrayBuffer) => void): Generator<void> {
     while (this.#released < this.#blocks.length) {
@@ -70,7 +71,7 @@ export class ByteBlocks {
     }
   }
 
-  /** Gives back all blocks before `end`, while those after it are still to be read. */
+  /** Frees all blocks before `end`; those after it can still be read. */
   releaseTo(end: number, free: (buffer: ArrayBuffer) => void): void {
     while (this.#released < end >>> SHIFT) this.#releaseBlock(free);
   }
@@ -80,7 +81,7 @@ export class ByteBlocks {
     if (buffer instanceof ArrayBuffer) free(buffer);
   }
 
-  /** All of it in one piece: for messages known to be small. */
+  /** Returns all bytes in one array, for small messages. */
   toBytes(): Uint8Array {
     return this.slice(0, this.length);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BLOCK_SIZE, ByteBlocks } from "./byte_blocks.ts";
 
-/** Bytes that tell their place, in blocks. */
+/** Returns blocks in which each byte depends on its index. */
 function blocksOf(length: number): ByteBlocks {
   const bytes = Uint8Array.from({ length }, (_, i) => i * 7 ^ i >> 8);
   const blocks: Uint8Array[] = [];
@@ -12,7 +12,7 @@ function blocksOf(length: number): ByteBlocks {
 const byteAt = (i: number) => (i * 7 ^ i >> 8) & 255;
 
 for (const length of [0, 1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE, 3 * BLOCK_SIZE + 5]) {
-  Deno.test(`${length} bytes in blocks`, () => {
+  Deno.test(`byte blocks: ${length} bytes`, () => {
     const blocks = blocksOf(length);
     assert.equal(blocks.length, length);
     const whole = blocks.toBytes();
@@ -38,20 +38,20 @@ const slices: readonly [start: number, end: number][] = [
 ];
 
 for (const [start, end] of slices) {
-  Deno.test(`slice of [${start}, ${end}): as of one piece`, () => {
+  Deno.test(`byte blocks: slice of [${start}, ${end})`, () => {
     const blocks = blocksOf(3 * BLOCK_SIZE + 9);
     assert.deepEqual(blocks.slice(start, end), blocks.toBytes().slice(start, Math.max(start, end)));
   });
 }
 
-Deno.test("a slice inside of a block is a view, one across blocks is a copy", () => {
+Deno.test("byte blocks: a slice inside of a block is a view, one across blocks is a copy", () => {
   const block = new Uint8Array(BLOCK_SIZE);
   const blocks = new ByteBlocks([block, new Uint8Array(10)]);
   assert.equal(blocks.slice(1, 9).buffer, block.buffer);
   assert.notEqual(blocks.slice(BLOCK_SIZE - 1, BLOCK_SIZE + 1).buffer, block.buffer);
 });
 
-Deno.test("released memory is given back, block by block, with every view of it", () => {
+Deno.test("byte blocks: release frees block by block, and views become empty", () => {
   const blocks = [new Uint8Array(BLOCK_SIZE), new Uint8Array(10)];
   const message = new ByteBlocks(blocks);
   const view = message.slice(1, 5);
@@ -64,7 +64,7 @@ Deno.test("released memory is given back, block by block, with every view of it"
   assert.equal(copy.length, 2);
 });
 
-Deno.test("memory before a place is given back while what follows is read on", () => {
+Deno.test("byte blocks: releaseTo frees the blocks before an index, the following bytes stay readable", () => {
   const blocks = [new Uint8Array(BLOCK_SIZE), new Uint8Array(BLOCK_SIZE).fill(7), new Uint8Array(10).fill(8)];
   const message = new ByteBlocks(blocks);
   const sizes = () => blocks.map(({ length }) => length);
@@ -79,7 +79,7 @@ Deno.test("memory before a place is given back while what follows is read on", (
   assert.deepEqual(sizes(), [0, 0, 0]);
 });
 
-Deno.test("text is made where it is ASCII and lies in one block", () => {
+Deno.test("byte blocks: ascii returns text only for ASCII in one block", () => {
   const block = new Uint8Array(BLOCK_SIZE).fill(0x61);
   block.set([0x62, 0x63, 0x80], 10);
   const message = new ByteBlocks([block, Uint8Array.of(0x64, 0x65)]);

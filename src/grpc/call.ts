@@ -1,11 +1,11 @@
 /**
  * One call on one HTTP/2 stream.
  *
- *     open ──trailers, fault, reset, loss, deadline, cancel──▶ ended (outcome set) ──messages read──▶ outcome told
+ *     open ──trailers, fault, reset, loss, deadline, cancel──▶ ended (outcome set) ──messages read──▶ outcome returned
  *
- * Traps of `node:http2` in this runtime: data may come before the response's headers, `aborted` is said of calls that
- * went well, and a reset shows as an orderly end first (`docs/spec/deno-notes.md` 2.3). So the end of the data means
- * something together with a status only, and everything else is concluded from `close`.
+ * Peculiarities of `node:http2` in this runtime: data may arrive before the response's headers, `aborted` is emitted for
+ * calls that succeeded, and a reset is reported as an orderly end first (`docs/spec/deno-notes.md` 2.3). Therefore the
+ * event `end` is used only together with a status, and everything else is derived from `close`.
  */
 import type { ClientHttp2Stream } from "node:http2";
 import { setImmediate } from "node:timers";
@@ -18,31 +18,34 @@ import { Code, GrpcError } from "./status.ts";
 const NGHTTP2_REFUSED_STREAM = 7;
 const NGHTTP2_CANCEL = 8;
 
-export interface CallParts {
+/** What a call needs. */
+interface CallParts {
   readonly stream: ClientHttp2Stream;
   readonly clock: Clock;
   readonly messageLimit: number;
   /** ms; null: none. */
   readonly timeout: number | null;
-  /** Cancels the call. */
+  /** Cancels the call when it is aborted. */
   readonly signal: AbortSignal | undefined;
-  /** Why the connection is lost, once it is. */
+  /** Returns why the connection was lost; null: it was not. */
   lost(): GrpcError | null;
+  /** Called once, after the stream was closed. */
   ended(): void;
 }
 
+/** A call on a stream of `node:http2`. */
 export class Http2Call implements GrpcCall {
   readonly #parts: CallParts;
   readonly #stream: ClientHttp2Stream;
   readonly #assembler: MessageAssembler;
-  /** What came before the headers; null from then on. */
+  /** Data that arrived before the headers; null once these have arrived. */
   #early: Uint8Array[] | null = [];
-  /** Complete messages that nobody has read: those of one piece of data. */
+  /** Complete messages that were not read yet, at most those of one chunk of data. */
   readonly #messages: ByteBlocks[] = [];
-  /** What headers or trailers said; counts when the stream is closed. Data may still come after it. */
+  /** The status of headers or trailers. It becomes the outcome when the stream ends; data may still follow. */
   #status: Outcome | null = null;
-  /** The answer is no gRPC: its body says nothing. */
-  #deaf = false;
+  /** The response is not gRPC, so its body is ignored. */
+  #ignoresBody = false;
   #outcome: Outcome | null = null;
   #reader: PromiseWithResolvers<ByteBlocks | null> | null = null;
   readonly #deadline: { cancel(): void } | null;
@@ -60,20 +63,20 @@ export class Http2Call implements GrpcCall {
     this.#stream.on("trailers", (headers) => this.#status ??= statusOf(headers as IncomingHeaders));
     this.#stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
     this.#stream.on("end", () => this.#onEnd());
-    // What there is to say about it is said in `close`.
+    // `close` follows and handles the error.
     this.#stream.on("error", () => {});
-    // The connection says why it broke only after its streams were closed.
+    // `node:http2` emits the reason of a lost connection after the `close` of its streams.
     this.#stream.on("close", () => setImmediate(() => this.#onClose()));
     parts.signal?.addEventListener("abort", this.#onAbort);
-    // Data events have begun; nothing more is wanted than what a reader asks for.
+    // The listener for data has started the stream. It is paused until `read` is called.
     this.#stream.pause();
   }
 
   read(): Promise<ByteBlocks | null> {
-    if (this.#reader !== null) throw new TypeError("another read is under way");
+    if (this.#reader !== null) throw new TypeError("another read is pending");
     const message = this.#messages.shift();
     if (message !== undefined) return Promise.resolve(message);
-    if (this.#outcome !== null) return this.#told(this.#outcome);
+    if (this.#outcome !== null) return this.#outcomePromise(this.#outcome);
     this.#reader = Promise.withResolvers();
     this.#stream.resume();
     return this.#reader.promise;
@@ -96,7 +99,7 @@ export class Http2Call implements GrpcCall {
 
   #onHead(headers: IncomingHeaders): void {
     const fault = headFault(headers);
-    this.#deaf = fault !== null;
+    this.#ignoresBody = fault !== null;
     this.#status ??= fault ?? statusOf(headers);
     const early = this.#early ?? [];
     this.#early = null;
@@ -105,9 +108,9 @@ export class Http2Call implements GrpcCall {
 
   #onData(chunk: Uint8Array): void {
     if (this.#early !== null) return void this.#early.push(chunk);
-    if (this.#deaf || this.#outcome !== null) return;
+    if (this.#ignoresBody || this.#outcome !== null) return;
     const fault = this.#assembler.push(chunk, this.#messages);
-    giveBack(chunk);
+    freeChunk(chunk);
     if (fault !== null) return this.#abort(fault);
     if (this.#messages.length === 0) return;
     this.#stream.pause();
@@ -115,16 +118,16 @@ export class Http2Call implements GrpcCall {
     this.#reader = null;
   }
 
-  /** Ends the call from our side. */
+  /** Resets the stream and ends the call with `error`. */
   #abort(error: GrpcError): void {
     if (this.#outcome !== null) return;
     this.#finish(error);
     this.#stream.close(NGHTTP2_CANCEL);
-    // A paused stream is never closed.
+    // `node:http2` does not close a paused stream.
     this.#stream.resume();
   }
 
-  /** A server may have said its last word long before we have: it need not wait for ours, nor we for its. */
+  /** The server may end the call while this side has not: with a status the call is over in both directions. */
   #onEnd(): void {
     if (this.#status === null) return this.end();
     this.#finish(this.#status);
@@ -138,7 +141,7 @@ export class Http2Call implements GrpcCall {
 
   #whyClosed(): GrpcError {
     const code = this.#stream.rstCode ?? 0;
-    // Also what a GOAWAY does to a stream that the server has not looked at: it can be sent again.
+    // A GOAWAY also causes this code, for streams that the server has not processed; the call may be retried.
     if (code === NGHTTP2_REFUSED_STREAM) return resetError(code);
     return this.#parts.lost() ?? resetError(code);
   }
@@ -147,21 +150,21 @@ export class Http2Call implements GrpcCall {
     if (this.#outcome !== null) return;
     this.#deadline?.cancel();
     this.#parts.signal?.removeEventListener("abort", this.#onAbort);
-    const cut = outcome === "ok" && this.#assembler.midMessage;
-    this.#outcome = cut
+    const isCut = outcome === "ok" && this.#assembler.midMessage;
+    this.#outcome = isCut
       ? new GrpcError(Code.Internal, "server ended the call in the middle of a message", "call")
       : outcome;
     const reader = this.#reader;
     this.#reader = null;
-    if (reader !== null) this.#told(this.#outcome).then(reader.resolve, reader.reject);
+    if (reader !== null) this.#outcomePromise(this.#outcome).then(reader.resolve, reader.reject);
   }
 
-  #told(outcome: Outcome): Promise<null> {
+  #outcomePromise(outcome: Outcome): Promise<null> {
     return outcome === "ok" ? Promise.resolve(null) : Promise.reject(outcome);
   }
 }
 
-/** It was copied. What 47 MB came in would stay until the next collection. */
-function giveBack({ buffer, byteLength }: Uint8Array): void {
+/** Frees a chunk that was copied. Otherwise the chunks of 47 MB would stay until the next garbage collection. */
+function freeChunk({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -1,9 +1,9 @@
 /**
- * Calls to one control-plane service: istiod, Istio's CA, a SPIRE agent. Main isolate only.
+ * The interface for calls to one control-plane service: istiod, Istio's CA, a SPIRE agent. Main isolate only.
  *
- * The runtime's HTTP/2 and TLS are loaded by the first call: a proxy that lives from a file does not pay for them.
- * gRPC on top of them is our own, as the usual library puts each message together in one piece, which stops the loop
- * for a second per 200 MB (`docs/architecture.md`).
+ * The runtime's HTTP/2 and TLS are loaded by the first call, so that a proxy with a static file does not load them. The
+ * gRPC layer is implemented here for its lower memory use, and because the server's certificate is verified with its
+ * whole chain (`docs/architecture.md`).
  */
 import type { Header, TokenSource } from "../config/config.ts";
 import type { Certificate } from "../identity/certificate.ts";
@@ -11,12 +11,13 @@ import type { PeerRefusal } from "../net/tls_context.ts";
 import type { ByteBlocks } from "./byte_blocks.ts";
 import type { Target } from "./target.ts";
 
-/** Wall-clock time in ms, and timers. */
+/** A wall clock in ms since the epoch, with timers. */
 export interface Clock {
   now(): number;
   after(delay: number, run: () => void): { cancel(): void };
 }
 
+/** The clock and the timers of the runtime. */
 export const SYSTEM_CLOCK: Clock = {
   now: Date.now,
   after(delay, run) {
@@ -25,30 +26,31 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
-/** What TLS needs for one connection. */
+/** The inputs of TLS for one connection. */
 export interface TlsMaterial {
-  /** Those who are trusted; at least one. */
+  /** The trusted roots; at least one. */
   readonly anchors: readonly Certificate[];
-  /** Where trust comes from, for errors: `root certificates in "/etc/root.pem" (XDS_ROOT_CA)`. */
+  /** The origin of the roots, for errors: `root certificates in "/etc/root.pem" (XDS_ROOT_CA)`. */
   readonly anchorsFrom: string;
-  /** For mutual TLS. `chain`: DER, leaf first. `key`: PKCS#8 DER. */
+  /** The client certificate; null: none. `chain`: DER, leaf first. `key`: PKCS#8 DER. */
   readonly credentials: { readonly chain: readonly Uint8Array[]; readonly key: Uint8Array } | null;
-  /** Null where the server is known by an address. */
+  /** The name for SNI; null where the target is an address. */
   readonly serverName: string | null;
-  /** TLS 1.2 besides 1.3. */
+  /** Allows TLS 1.2 besides 1.3. */
   readonly tls12: boolean;
-  /** Decides on the server's path, leaf first, anchor last, whose signatures, validity and usage are in order. */
+  /** Checks the server's path, leaf first, anchor last; signatures, validity and usage have been verified. */
   readonly accept: (path: readonly Certificate[]) => PeerRefusal | null;
 }
 
-/** How the server proves who it is: by name (`server_trust.ts`), or in another way. */
+/** How the server is verified: by name (`server_trust.ts`), or by its SPIFFE id. */
 export interface TlsSecurity {
-  /** Asked for each connection. Rejects with {@link GrpcError} of stage `setup`. */
+  /** Called for each new connection. Rejects with {@link GrpcError} of stage `setup`. */
   material(): Promise<TlsMaterial>;
-  /** Whether a connection made with `material` is as good as a new one. Does not reject. */
+  /** Returns whether a connection made with `material` may be kept: the roots have not changed. Does not reject. */
   isCurrent(material: TlsMaterial): Promise<boolean>;
 }
 
+/** The settings of a channel. */
 export interface ChannelOptions {
   readonly target: Target;
   /** Null: plaintext, which is for Unix sockets and loopback. */
@@ -57,19 +59,20 @@ export interface ChannelOptions {
   readonly headers: readonly Header[];
   /** Read for each call; null: no credentials are sent. */
   readonly token: { readonly source: TokenSource; readonly clusterId: string } | null;
-  /** Bytes of the longest message that is taken; default 4 MB. */
+  /** The length of the longest accepted message in bytes; default 4 MB. */
   readonly messageLimit?: number;
-  /** PING while calls are open; default every 30 s, 10 s to answer. */
+  /** PING while calls are open, in ms; default every 30 s, with 10 s for the answer. */
   readonly keepalive?: { readonly interval: number; readonly timeout: number };
   /** ms for name resolution and TCP, default 5000; TLS and the HTTP/2 preface have 10,000 each. */
   readonly connectTimeout?: number;
   readonly clock?: Clock;
-  /** Told what is wrong and does no harm yet: that new roots do not work, say. */
+  /** Called for problems that do not fail the call, for example new roots that cannot be used. */
   readonly warn?: (text: string) => void;
 }
 
+/** The settings of a call. */
 export interface CallOptions {
-  /** ms for the whole call; also told to the server. */
+  /** ms for the whole call; also sent to the server. */
   readonly timeout?: number;
   readonly headers?: readonly Header[];
 }
@@ -77,30 +80,29 @@ export interface CallOptions {
 /** One stream of messages in either direction. */
 export interface GrpcCall {
   /**
-   * The next message; null once the call ended with OK. Nothing more is taken from the network than the one that is
-   * asked for and what the window holds, and what arrived while nobody was reading may be lost with the call. One read
-   * at a time. Rejects with {@link GrpcError}.
+   * Returns the next message; null after the call has ended with OK. Between reads at most a window of data is received.
+   * Messages that were not read when the call fails may be lost. One read at a time. Rejects with {@link GrpcError}.
    */
   read(): Promise<ByteBlocks | null>;
-  /** Fulfilled once the transport took it; also where the call has ended, which `read` tells. */
+  /** Resolves when the transport has accepted the message, or when the call has ended; `read` returns the outcome. */
   send(message: Uint8Array): Promise<void>;
-  /** Nothing more will be sent. */
+  /** Closes the sending direction. */
   end(): void;
   /** Ends the call at once; `read` rejects with `Cancelled`. Idempotent. */
   cancel(): void;
 }
 
-/** A connection is made by the first call, shared by later ones and made anew once it is lost. */
+/** Calls to one server. The first call opens a connection, later calls share it; a lost one is replaced. */
 export interface GrpcChannel {
   /**
-   * Begins a call; fulfilled when the request's headers are on their way. `method`: `/package.Service/Method`. Rejects
-   * with {@link GrpcError}, or the signal's reason; the signal cancels the call later on, too.
+   * Begins a call; resolves when the request's headers were sent. `method`: `/package.Service/Method`. Rejects with
+   * {@link GrpcError}, or the signal's reason; the signal also cancels the open call.
    */
   open(method: string, options?: CallOptions, signal?: AbortSignal): Promise<GrpcCall>;
-  /** One message there, one back. Rejects like {@link open}. */
+  /** Sends one message and returns the only response. Rejects like {@link open}. */
   unary(method: string, request: Uint8Array, options?: CallOptions, signal?: AbortSignal): Promise<Uint8Array>;
-  /** One message there, many back: nothing more is sent on the call. */
+  /** Sends one message, closes the sending direction and returns the call. Rejects like {@link open}. */
   serverStream(method: string, request: Uint8Array, options?: CallOptions, signal?: AbortSignal): Promise<GrpcCall>;
-  /** Open calls are cancelled, later ones rejected. Idempotent. */
+  /** Cancels open calls and rejects later ones. Idempotent. */
   close(): void;
 }

@@ -6,11 +6,11 @@ import type { CallOptions, ChannelOptions } from "./channel.ts";
 import { openChannel } from "./open_channel.ts";
 import { describeStatus, GrpcError } from "./status.ts";
 import {
-  answer,
   channelTo,
   framed,
   plainServer,
   rawServer,
+  respond,
   type Serve,
   type Served,
   tlsServer,
@@ -18,7 +18,7 @@ import {
 
 const METHOD = "/test.Service/Call";
 
-/** What a call to `url` comes to: lengths of messages, then `ok` or the error. */
+/** Returns the outcome of a call to `url`: lengths of messages, then `ok` or the error. */
 async function outcome(
   url: string,
   options: Partial<ChannelOptions> = {},
@@ -44,16 +44,16 @@ async function outcome(
   return seen.join(" ");
 }
 
-/** After one message, which shows that the call was under way. */
+/** Calls `then` after one message, when the call is open. */
 const afterMessage = ({ stream, later }: Served, then: () => void) => {
-  answer(stream, [], null);
+  respond(stream, [], null);
   stream.write(framed(7), () => later(then));
 };
 
 const lost = 'call: status: Unknown, message: "connection to the server was lost", source: ';
 const endings: readonly [what: string, serve: Serve, expected: string | RegExp][] = [
-  ["messages, then OK", ({ stream }) => answer(stream, [7, 0, 300_000]), "7 0 300000 ok"],
-  ["OK without a message", ({ stream }) => answer(stream, []), "ok"],
+  ["messages, then OK", ({ stream }) => respond(stream, [7, 0, 300_000]), "7 0 300000 ok"],
+  ["OK without a message", ({ stream }) => respond(stream, []), "ok"],
   [
     "trailers only",
     ({ stream }) =>
@@ -68,10 +68,10 @@ const endings: readonly [what: string, serve: Serve, expected: string | RegExp][
   ],
   [
     "status after messages",
-    ({ stream }) => answer(stream, [1], { "grpc-status": "7", "grpc-message": "100%" }),
+    ({ stream }) => respond(stream, [1], { "grpc-status": "7", "grpc-message": "100%" }),
     '1 call: status: PermissionDenied, message: "100%"',
   ],
-  ["a status that nobody knows", ({ stream }) => answer(stream, [], { "grpc-status": "99" }), /status: Unknown/],
+  ["an undefined status", ({ stream }) => respond(stream, [], { "grpc-status": "99" }), /status: Unknown/],
   ["no status", ({ stream }) => {
     stream.respond({ ":status": 200, "content-type": "application/grpc" });
     stream.end(framed(1));
@@ -124,13 +124,13 @@ const endings: readonly [what: string, serve: Serve, expected: string | RegExp][
     '7 call: status: Unknown, message: "server sent GOAWAY NO_ERROR"',
   ],
   ["a message that is too long", ({ stream }) => {
-    answer(stream, [], null);
+    respond(stream, [], null);
     const prefix = framed(0);
     new DataView(prefix.buffer).setUint32(1, 5_000_000);
     stream.write(prefix);
   }, 'call: status: ResourceExhausted, message: "message of 5000000 bytes is longer than the limit of 4194304 bytes"'],
   ["a compressed message", ({ stream }) => {
-    answer(stream, [], null);
+    respond(stream, [], null);
     stream.write(framed(4, 1));
   }, 'call: status: Internal, message: "message with flag 1: compression was not offered"'],
   ["a message cut short by OK", ({ stream }) => {
@@ -156,27 +156,27 @@ const connect = 'connect: status: Unavailable, message: "client error (Connect)"
 const noGrpc =
   /^call: status: Unknown, message: "connection to the server was lost", source: .*is http:.* a gRPC port\?$/;
 
-Deno.test("a server that speaks HTTP/1.1", async () => {
+Deno.test("a call to a server that speaks HTTP/1.1", async () => {
   await using server = await rawServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   assert.match(await outcome(`http://127.0.0.1:${server.port}`), noGrpc);
 });
 
-Deno.test("a server that closes at once", async () => {
+Deno.test("a call to a server that closes at once", async () => {
   await using server = await rawServer((socket) => socket.end());
   assert.match(await outcome(`http://127.0.0.1:${server.port}`), noGrpc);
 });
 
-Deno.test("nobody listens", async () => {
+Deno.test("a call to a port without a listener", async () => {
   const expected = `${connect}tcp connect error: 127.0.0.1:1: Connection refused (os error 111)`;
   assert.equal(await outcome("http://127.0.0.1:1"), expected);
 });
 
-Deno.test("a socket file that is not there", async () => {
+Deno.test("a call to a socket file that does not exist", async () => {
   const expected = `${connect}unix socket /nonexistent/sock: No such file or directory (os error 2)`;
   assert.equal(await outcome("unix:///nonexistent/sock"), expected);
 });
 
-Deno.test("a name that nobody knows", async () => {
+Deno.test("a call to a name that does not resolve", async () => {
   assert.match(await outcome("http://name.invalid:1"), /source: dns error: failed to look up "name\.invalid": /);
 });
 
@@ -187,10 +187,10 @@ Deno.test("plaintext to a TLS port, and TLS to a plaintext port", async () => {
   assert.match(await outcome(`https://localhost:${plain.port}`), /^connect: .*source: tls handshake error: /);
 });
 
-/** Lets the machine work without the clock moving. */
+/** Waits for I/O without advancing the virtual clock. */
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 2));
 
-/** From when `ready` says so, lets the clock run until the promise is settled. */
+/** Once `ready` returns true, advances the clock until the promise is settled. */
 async function underVirtualTime<T>(clock: TestClock, ready: () => boolean, work: Promise<T>): Promise<T> {
   let settled = false;
   const watched = work.finally(() => settled = true);
@@ -208,7 +208,7 @@ for (
     ["http", 'call: status: Unavailable, message: "server sent no HTTP/2 settings in 10 s"'],
   ] as const
 ) {
-  Deno.test(`silence of a server is noticed: ${scheme}`, async () => {
+  Deno.test(`a silent server ends the call: ${scheme}`, async () => {
     await using silent = await rawServer(() => {});
     const clock = new TestClock(Date.now());
     const work = outcome(`${scheme}://localhost:${silent.port}`, { clock });
@@ -217,8 +217,8 @@ for (
   });
 }
 
-Deno.test("silence of a server is noticed: deadline of a call", async () => {
-  await using server = await plainServer(({ stream }) => answer(stream, [1], null));
+Deno.test("a silent server ends the call: deadline", async () => {
+  await using server = await plainServer(({ stream }) => respond(stream, [1], null));
   const clock = new TestClock(Date.now());
   let messages = 0;
   const work = outcome(`http://127.0.0.1:${server.port}`, { clock }, { timeout: 2000 }, () => messages++);
@@ -227,10 +227,10 @@ Deno.test("silence of a server is noticed: deadline of a call", async () => {
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("silence of a server is noticed: ping", async () => {
+Deno.test("a silent server ends the call: ping", async () => {
   let reading = true;
   await using server = await plainServer(({ stream, socket, later }) => {
-    answer(stream, [1], null);
+    respond(stream, [1], null);
     later(() => {
       socket.pause();
       reading = false;
@@ -244,7 +244,7 @@ Deno.test("silence of a server is noticed: ping", async () => {
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("a library's server: unary, streams, headers, deadline, over TCP and a Unix socket", async () => {
+Deno.test("a server of @grpc/grpc-js: unary, streams, headers, over TCP and a Unix socket", async () => {
   const path = await Deno.makeTempFile();
   await Deno.remove(path);
   const bytes = (value: Buffer) => value;

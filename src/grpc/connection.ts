@@ -11,22 +11,24 @@ import { explainRefusal, secureSocket, UnexplainedRefusal } from "./secure_socke
 import { Code, GrpcError } from "./status.ts";
 
 const CONNECT_TIMEOUT = 5_000;
-/** O31: a server that accepts and then says nothing. */
+/** ms. For a server that accepts the connection and sends nothing (`docs/spec/observed.md` O31). */
 const PREFACE_TIMEOUT = 10_000;
 const MESSAGE_LIMIT = 4 * 1024 * 1024;
 const KEEPALIVE = { interval: 30_000, timeout: 10_000 };
-/** Of a stream, and of the connection: what a server may send while we are busy with what it sent before. */
+/** Flow-control window of a stream in bytes; the connection has twice as much. */
 const WINDOW = 1 << 20;
 const CLOSED_BY_SERVER = "the server closed it";
 
+/** An HTTP/2 connection with its calls. It closes itself after a GOAWAY once its last call has ended. */
 export class Connection {
+  /** As given by `TlsSecurity`; null: plaintext. */
   readonly material: TlsMaterial | null;
   readonly #options: ChannelOptions;
   readonly #clock: Clock;
   readonly #socket: net.Socket;
   readonly #session: http2.ClientHttp2Session;
   readonly #preface: { cancel(): void };
-  #speaksHttp2 = false;
+  #hasSettings = false;
   #keepalive: { cancel(): void } | null = null;
   #calls = 0;
   #goaway: { readonly code: number; readonly text: string } | null = null;
@@ -51,7 +53,7 @@ export class Connection {
       );
     });
     session.on("remoteSettings", () => {
-      this.#speaksHttp2 = true;
+      this.#hasSettings = true;
       this.#preface.cancel();
     });
     session.on("goaway", (code, _last, debug) => this.#goaway ??= { code, text: goawayText(code, debug) });
@@ -59,12 +61,12 @@ export class Connection {
     session.on("close", () => this.#fail(this.#lostBy(CLOSED_BY_SERVER)));
   }
 
-  /** There will be no more calls on it. */
+  /** True after the connection was closed or lost. */
   get gone(): boolean {
     return this.#lost !== null;
   }
 
-  /** New calls may be made on it. */
+  /** True while new calls may be started. */
   get usable(): boolean {
     return this.#lost === null && this.#goaway === null && !this.#closing && !this.#session.destroyed;
   }
@@ -93,13 +95,13 @@ export class Connection {
     });
   }
 
-  /** Ends the connection once its last call has ended. */
+  /** Closes the connection after its last call has ended. */
   retire(): void {
     this.#closing = true;
     if (this.#calls === 0) this.close();
   }
 
-  /** Ends the connection and its calls. Idempotent. */
+  /** Closes the connection and cancels its calls. Idempotent. */
   close(): void {
     this.#end(new GrpcError(Code.Cancelled, "channel was closed by us", "call"));
   }
@@ -112,7 +114,7 @@ export class Connection {
     if (this.#closing || this.#goaway !== null) this.close();
   }
 
-  /** For a stream that ended without a status: was it the stream, or all of the connection? */
+  /** For a stream that ended without a status: returns null where only the stream and not the connection was lost. */
   #whyLost(): GrpcError | null {
     if (this.#lost !== null) return this.#lost;
     const gone = this.#session.destroyed || this.#session.closed || this.#socket.destroyed ||
@@ -122,13 +124,13 @@ export class Connection {
   }
 
   #lostBy(source: string): GrpcError {
-    const how = this.#speaksHttp2
+    const how = this.#hasSettings
       ? source
       : `${source}, before any HTTP/2; is ${this.#options.target.text} a gRPC port?`;
     return new GrpcError(Code.Unknown, "connection to the server was lost", "call", how);
   }
 
-  /** After a GOAWAY whatever breaks the connection is its consequence. */
+  /** After a GOAWAY, its code is reported instead of the error that follows it. */
   #fail(reason: GrpcError): void {
     this.#end(this.#goaway === null ? reason : goawayError(this.#goaway.code, this.#goaway.text));
   }
@@ -160,7 +162,7 @@ export class Connection {
   }
 }
 
-/** Rejects with {@link GrpcError}, or the signal's reason. */
+/** Dials, performs the TLS handshake and starts HTTP/2. Rejects with {@link GrpcError}, or the signal's reason. */
 export async function openConnection(options: ChannelOptions, clock: Clock, signal: AbortSignal): Promise<Connection> {
   const { target, security } = options;
   const timeout = options.connectTimeout ?? CONNECT_TIMEOUT;
@@ -172,7 +174,7 @@ export async function openConnection(options: ChannelOptions, clock: Clock, sign
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW, enablePush: false },
   });
-  // Said of a session that was destroyed meanwhile, too.
+  // `connect` is also emitted for a session that was destroyed in the meantime.
   session.once("connect", () => session.destroyed || session.setLocalWindowSize(2 * WINDOW));
   return new Connection(options, clock, socket, session, material);
 }
@@ -192,7 +194,7 @@ async function secure(
   }
 }
 
-/** The engine does not say why it refused a certificate, so a second handshake asks our own judge. */
+/** The TLS engine does not say why it refused a certificate. A second handshake lets `server_path.ts` check it. */
 async function explained(
   error: UnexplainedRefusal,
   { target, connectTimeout }: ChannelOptions,

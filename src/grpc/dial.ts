@@ -1,4 +1,4 @@
-/** From an endpoint to a connected socket: name resolution, TCP or a Unix socket, within one time limit. */
+/** Connects to an endpoint: name resolution, TCP or a Unix socket, within one time limit. */
 import type * as dns from "node:dns/promises";
 import type * as net from "node:net";
 import { errnoText } from "../os/errno.ts";
@@ -6,16 +6,19 @@ import type { Clock } from "./channel.ts";
 import { Code, GrpcError } from "./status.ts";
 import { type Endpoint, endpointText } from "./target.ts";
 
-/** `docs/spec/xds-state.md` 2.2. Interval and count of the probes are the kernel's: 75 s, 9. */
+/** ms (`docs/spec/xds-state.md` 2.2). Interval and number of the probes are the kernel's defaults: 75 s, 9. */
 const KEEPALIVE_IDLE = 300_000;
 
-/** Loaded on demand: nobody else in the main isolate needs them. */
+/** Loaded on demand, as nothing else in the main isolate uses them. */
 interface Modules {
   readonly net: typeof net;
   readonly dns: typeof dns;
 }
 
-/** `timeout`: ms. Rejects with {@link GrpcError} of stage `connect`, or the signal's reason. */
+/**
+ * Returns a connected socket; tries all addresses of a name in turn. `timeout`: ms. Rejects with {@link GrpcError} of
+ * stage `connect`, or the signal's reason.
+ */
 export async function dial(
   endpoint: Endpoint,
   timeout: number,
@@ -65,7 +68,7 @@ async function resolve(dns: Modules["dns"], host: string, signal: AbortSignal): 
   }
 }
 
-/** The resolver cannot be stopped: it goes on without us. */
+/** A running lookup cannot be stopped, so its result is ignored after an abort. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -82,14 +85,14 @@ function connected(connect: () => net.Socket, where: string, signal: AbortSignal
       signal.removeEventListener("abort", abort);
       socket.off("error", failed).off("connect", succeeded);
     };
-    const giveUp = (error: unknown) => {
+    const fail = (error: unknown) => {
       finish();
       socket.on("error", () => {});
       socket.destroy();
       reject(error);
     };
-    const abort = () => giveUp(signal.reason);
-    const failed = (error: Error) => giveUp(connectError(`${where}: ${systemText(error)}`));
+    const abort = () => fail(signal.reason);
+    const failed = (error: Error) => fail(connectError(`${where}: ${systemText(error)}`));
     const succeeded = () => {
       finish();
       socket.setNoDelay(true);
@@ -101,9 +104,10 @@ function connected(connect: () => net.Socket, where: string, signal: AbortSignal
   });
 }
 
-/** As the native proxy says it; what counts is in the source. */
+/** The message of every connect error, as in the Rust ztunnel; the source has the details. */
 export const CONNECT_MESSAGE = "client error (Connect)";
 
+/** Makes an error of stage `connect`. `source`: what failed. */
 export function connectError(source: string): GrpcError {
   return new GrpcError(Code.Unavailable, CONNECT_MESSAGE, "connect", source);
 }
@@ -120,7 +124,7 @@ function resolverText(error: unknown): string {
   return RESOLVER_TEXTS[code] ?? systemText(error);
 }
 
-/** An error of the system as operators know it: `Connection refused (os error 111)`. */
+/** Returns the text of a system error as Rust formats it: `Connection refused (os error 111)`. */
 export function systemText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const number = "errno" in error && typeof error.errno === "number" ? Math.abs(error.errno) : 0;

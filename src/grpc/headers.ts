@@ -4,7 +4,7 @@ import { Code, GrpcError } from "./status.ts";
 import { readSmallFile } from "./small_file.ts";
 import type { Target } from "./target.ts";
 
-/** Names that belong to HTTP/2 or gRPC: what is configured under them is not sent. */
+/** Names that HTTP/2 or gRPC reserves. Configured headers with these names are not sent. */
 const RESERVED = new Set([
   "te",
   "host",
@@ -22,27 +22,31 @@ const RESERVED = new Set([
   "grpc-timeout",
 ]);
 
-/** Whether a configured header of this lower-case name is never sent. */
+/** Returns whether a configured header of this lower-case name is never sent. */
 export function isReservedHeader(name: string): boolean {
   return RESERVED.has(name) || name.startsWith(":");
 }
 
-export interface Credentials {
+/** The token of the calls to istiod and its CA. */
+interface Credentials {
   readonly source: TokenSource;
   readonly clusterId: string;
 }
 
-/** `authorization` and `clusterid`. Rejects with {@link GrpcError} of stage `connect`; a token is quoted nowhere. */
+/**
+ * Returns the headers `authorization` and `clusterid`. Rejects with {@link GrpcError} of stage `connect`, which never
+ * contains the token.
+ */
 export async function credentialHeaders(credentials: Credentials | null): Promise<readonly Header[]> {
   if (credentials === null) return [];
   const token = await readToken(credentials.source);
   return [["authorization", `Bearer ${token}`], ["clusterid", credentials.clusterId]];
 }
 
-/** Visible ASCII, as tokens are made of. */
+/** Visible ASCII. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
-/** The native proxy takes a file as it is, so that an editor's final newline fails every call: ours is cut off. */
+/** Removes white space around the token: in the Rust ztunnel a final newline in the file makes every call fail. */
 async function readToken(source: TokenSource): Promise<string> {
   const where = source.kind === "file" ? `token file "${source.path}"` : "token of AUTH_TOKEN";
   const token = (source.kind === "file" ? await readTokenFile(source.path) : source.token).trim();
@@ -63,7 +67,10 @@ function tokenError(message: string): GrpcError {
   return new GrpcError(Code.Unauthenticated, message, "connect");
 }
 
-/** All headers of one request. Of equal names the last one counts: configured, then of the call, then credentials. */
+/**
+ * Returns all headers of a request. Later `groups` override earlier ones. `method`: `/package.Service/Method`.
+ * `timeout`: ms; null: none.
+ */
 export function requestHeaders(
   target: Target,
   method: string,

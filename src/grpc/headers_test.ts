@@ -7,10 +7,10 @@ import { parseTarget } from "./target.ts";
 
 const TARGET = parseTarget("https://istiod:15012")!;
 
-Deno.test("xds 2.3: of equal names the last one counts: configured, of the call, credentials", () => {
+Deno.test("xds 2.3: credentials override headers of the call, and these override configured ones", () => {
   const configured: Header[] = [["a", "1"], ["a", "2"], ["authorization", "none"], ["b", "1"]];
-  const ofCall: Header[] = [["b", "2"], ["broker.spiffe.io", "true"]];
-  const headers = requestHeaders(TARGET, "/p.S/M", null, configured, ofCall, [["authorization", "Bearer x"]]);
+  const callHeaders: Header[] = [["b", "2"], ["broker.spiffe.io", "true"]];
+  const headers = requestHeaders(TARGET, "/p.S/M", null, configured, callHeaders, [["authorization", "Bearer x"]]);
   assert.deepEqual(headers, {
     "user-agent": "ztunnel",
     a: "2",
@@ -26,7 +26,7 @@ Deno.test("xds 2.3: of equal names the last one counts: configured, of the call,
   });
 });
 
-Deno.test("names that belong to HTTP/2 or gRPC are not replaced", () => {
+Deno.test("headers reserved by HTTP/2 or gRPC are not overridden", () => {
   const names = ["te", "content-type", "grpc-timeout", "grpc-status", "connection", "host", "transfer-encoding"];
   const headers = requestHeaders(TARGET, "/p.S/M", null, names.map((name) => [name, "x"] as const));
   assert.ok(!Object.values(headers).includes("x"));
@@ -43,7 +43,7 @@ const timeouts: readonly [ms: number, text: string][] = [
 ];
 
 for (const [ms, text] of timeouts) {
-  Deno.test(`a timeout of ${ms} ms is told as ${text}`, () => {
+  Deno.test(`a timeout of ${ms} ms is sent as ${text}`, () => {
     assert.equal(requestHeaders(TARGET, "/p.S/M", ms)["grpc-timeout"], text);
   });
 }
@@ -54,7 +54,7 @@ Deno.test("xds 2.3: without a token neither header is sent", async () => {
   assert.deepEqual(await credentialHeaders(null), []);
 });
 
-Deno.test("identity 3.1: a token file is read each time, white space around the token cut off", async () => {
+Deno.test("identity 3.1: a token file is read for each call, white space around the token is removed", async () => {
   using folder = tempDir();
   const path = folder.write("token", "one\n");
   const source = { kind: "file", path } as const;
@@ -75,7 +75,7 @@ const badTokens: readonly [what: string, content: string | null, message: RegExp
 ];
 
 for (const [what, content, message] of badTokens) {
-  Deno.test(`a token file that is ${what} is told without quoting it`, async () => {
+  Deno.test(`a token file that is not usable (${what}) is an error that does not quote it`, async () => {
     using folder = tempDir();
     const path = content === null ? `${folder.path}/token` : folder.write("token", content);
     await assert.rejects(credentialHeaders({ ...TOKEN, source: { kind: "file", path } }), (error) => {
@@ -87,7 +87,7 @@ for (const [what, content, message] of badTokens) {
   });
 }
 
-Deno.test("a token file may be a folder or huge, and is not read then", async () => {
+Deno.test("a token file that is a folder or too large is refused", async () => {
   using folder = tempDir();
   const asFolder = credentialHeaders({ ...TOKEN, source: { kind: "file", path: folder.path } });
   await assert.rejects(asFolder, /cannot read token file ".*": not a file|not a file$/);

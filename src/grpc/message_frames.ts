@@ -1,10 +1,10 @@
-/** Messages on a gRPC stream: a flag byte, four bytes of length, the message. */
+/** The framing of messages on a gRPC stream: a flag byte, four bytes of length, the message. */
 import { BLOCK_SIZE, ByteBlocks } from "./byte_blocks.ts";
 import { Code, GrpcError } from "./status.ts";
 
 const PREFIX = 5;
 
-/** One message, ready to be sent. */
+/** Returns the message with its prefix, uncompressed. */
 export function frameMessage(message: Uint8Array): Uint8Array {
   const framed = new Uint8Array(PREFIX + message.length);
   new DataView(framed.buffer).setUint32(1, message.length);
@@ -13,29 +13,30 @@ export function frameMessage(message: Uint8Array): Uint8Array {
 }
 
 /**
- * Puts messages together from what arrives, in blocks: memory grows with the bytes that came, whatever length was
- * announced, and whatever the size of the pieces in which they came.
+ * Assembles messages in blocks. The memory is proportional to the received bytes, whatever length was announced and
+ * whatever the size of the chunks.
  */
 export class MessageAssembler {
   readonly #limit: number;
   readonly #prefix = new Uint8Array(PREFIX);
+  /** The number of bytes of the prefix that were received. */
   #prefixed = 0;
   #blocks: Uint8Array[] = [];
-  /** Bytes of the message that are still to come, and those of them that fit into the last block. */
+  /** The missing bytes of the message, and how many of them fit into the last block. */
   #left = 0;
   #room = 0;
 
-  /** `limit`: bytes of the longest message that is taken. */
+  /** `limit`: the length of the longest accepted message in bytes. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** A message has begun and not ended. */
+  /** True where a message has begun and not ended. */
   get midMessage(): boolean {
     return this.#prefixed > 0;
   }
 
-  /** Appends what is complete to `out`. `chunk` is copied. After an error the stream is of no use. */
+  /** Copies `chunk` and appends complete messages to `out`. Must not be called again after it returned an error. */
   push(chunk: Uint8Array, out: ByteBlocks[]): GrpcError | null {
     for (let at = 0; at < chunk.length;) {
       if (this.#prefixed < PREFIX) {

@@ -6,7 +6,7 @@ import { codeName } from "./status.ts";
 
 const message = fc.uint8Array({ maxLength: 2000 });
 
-Deno.test("property: messages arrive whole, however they are cut", () => {
+Deno.test("property: messages are assembled from chunks of any size", () => {
   fc.assert(fc.property(fc.array(message), fc.array(fc.integer({ min: 1, max: 700 })), (messages, cuts) => {
     const stream = messages.flatMap((one) => [...frameMessage(one)]);
     const assembler = new MessageAssembler(2000);
@@ -21,7 +21,7 @@ Deno.test("property: messages arrive whole, however they are cut", () => {
   }));
 });
 
-Deno.test("a message of several blocks", () => {
+Deno.test("message frames: a message of several blocks", () => {
   const bytes = new Uint8Array(2 * BLOCK_SIZE + 3).map((_, i) => i * 31);
   const assembler = new MessageAssembler(bytes.length);
   const out: ByteBlocks[] = [];
@@ -31,7 +31,7 @@ Deno.test("a message of several blocks", () => {
   assert.deepEqual(out[0]!.toBytes(), bytes);
 });
 
-Deno.test("what was pushed is not kept", () => {
+Deno.test("message frames: chunks are copied", () => {
   const chunk = frameMessage(Uint8Array.of(1, 2, 3));
   const out: ByteBlocks[] = [];
   new MessageAssembler(10).push(chunk, out);
@@ -51,7 +51,7 @@ const refusals: readonly [what: string, prefix: number[], expected: RegExp][] = 
 ];
 
 for (const [what, prefix, expected] of refusals) {
-  Deno.test(`refused from its prefix on: ${what}`, () => {
+  Deno.test(`message frames: refused after the prefix: ${what}`, () => {
     const assembler = new MessageAssembler(10);
     const out: ByteBlocks[] = [];
     assert.equal(assembler.push(Uint8Array.from(prefix.slice(0, 4)), out), null);
@@ -63,12 +63,12 @@ for (const [what, prefix, expected] of refusals) {
   });
 }
 
-Deno.test("messages of one-byte pieces cost what they carry", () => {
+Deno.test("message frames: a message in one-byte chunks takes memory for its bytes only", () => {
   const assembler = new MessageAssembler(1 << 20);
   const out: ByteBlocks[] = [];
   const framed = frameMessage(new Uint8Array(300_000));
   const before = Deno.memoryUsage().external;
   for (let i = 0; i < framed.length; i++) assembler.push(framed.subarray(i, i + 1), out);
   assert.equal(out[0]!.length, 300_000);
-  assert.ok(Deno.memoryUsage().external - before < 5_000_000, "memory grows with pieces, not with bytes");
+  assert.ok(Deno.memoryUsage().external - before < 5_000_000, "memory grows with the number of chunks");
 });

@@ -1,11 +1,11 @@
-/** A channel keeps one connection, and replaces it when it is lost, retired by the server, or its trust has changed. */
+/** A channel with one connection, which is replaced when it is lost, after a GOAWAY, and when the roots have changed. */
 import type { CallOptions, ChannelOptions, Clock, GrpcCall, GrpcChannel } from "./channel.ts";
 import { SYSTEM_CLOCK } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { credentialHeaders } from "./headers.ts";
 import { Code, describeStatus, GrpcError } from "./status.ts";
 
-/** Connects with the first call. */
+/** Makes a channel. It connects with the first call. */
 export function openChannel(options: ChannelOptions): GrpcChannel {
   return new Channel(options);
 }
@@ -14,11 +14,11 @@ class Channel implements GrpcChannel {
   readonly #options: ChannelOptions;
   readonly #clock: Clock;
   readonly #closed = new AbortController();
-  /** For new calls. */
+  /** The connection for new calls. */
   #connection: Connection | null = null;
-  /** That one, and those on which older calls go on. */
+  /** Also the connections on which older calls are still open. */
   readonly #connections = new Set<Connection>();
-  /** Calls that find one under way wait for it. */
+  /** The pending connection, shared by all calls that wait for it. */
   #connecting: Promise<Connection> | null = null;
 
   constructor(options: ChannelOptions) {
@@ -30,12 +30,12 @@ class Channel implements GrpcChannel {
   async open(method: string, options: CallOptions = {}, signal?: AbortSignal): Promise<GrpcCall> {
     signal?.throwIfAborted();
     const began = this.#clock.now();
-    // Each call, not each connection: tokens are exchanged on disk every hour or so.
+    // The token is read for each call, as Kubernetes replaces the file about every hour.
     const credentials = await credentialHeaders(this.#options.token);
     const connection = await abortable(this.#connected(), signal);
     signal?.throwIfAborted();
     this.#closed.signal.throwIfAborted();
-    return connection.call(method, left(options, this.#clock.now() - began), credentials, signal);
+    return connection.call(method, remaining(options, this.#clock.now() - began), credentials, signal);
   }
 
   async serverStream(
@@ -52,14 +52,14 @@ class Channel implements GrpcChannel {
 
   async unary(method: string, request: Uint8Array, options?: CallOptions, signal?: AbortSignal): Promise<Uint8Array> {
     const call = await this.serverStream(method, request, options, signal);
-    const answer = await abortable(call.read(), signal);
-    if (answer === null) throw new GrpcError(Code.Internal, "server ended the call without an answer", "call");
-    // The status counts, not the message: what comes after it decides.
+    const response = await abortable(call.read(), signal);
+    if (response === null) throw new GrpcError(Code.Internal, "server ended the call without an answer", "call");
+    // The response is returned only after a status of OK.
     if (await call.read() !== null) {
       call.cancel();
       throw new GrpcError(Code.Internal, "server sent more than one answer", "call");
     }
-    return answer.toBytes();
+    return response.toBytes();
   }
 
   close(): void {
@@ -77,7 +77,7 @@ class Channel implements GrpcChannel {
     try {
       return await this.#connecting;
     } catch (error) {
-      // New roots that do not work are no reason to give up what does.
+      // The old connection still works, so it is kept when the new roots cannot be used.
       if (known === null || !known.usable || !(error instanceof GrpcError)) throw error;
       this.#options.warn?.(`keeping the connection to ${this.#options.target.text}: ${describeStatus(error)}`);
       return known;
@@ -89,7 +89,7 @@ class Channel implements GrpcChannel {
     return security === null || material === null || await security.isCurrent(material);
   }
 
-  /** Calls on the old connection go on. */
+  /** Replaces the connection; calls on the old one continue. */
   async #connect(): Promise<Connection> {
     const { openConnection } = await import("./connection.ts");
     const fresh = await openConnection(this.#options, this.#clock, this.#closed.signal);
@@ -105,8 +105,8 @@ class Channel implements GrpcChannel {
   }
 }
 
-/** What is left of the call's time. */
-function left(options: CallOptions, used: number): CallOptions {
+/** Subtracts the ms that have passed from the call's timeout. */
+function remaining(options: CallOptions, used: number): CallOptions {
   return options.timeout === undefined ? options : { ...options, timeout: Math.max(1, options.timeout - used) };
 }
 

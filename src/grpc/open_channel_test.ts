@@ -13,11 +13,11 @@ import { openChannel } from "./open_channel.ts";
 import { namedServer } from "./server_trust.ts";
 import { Code, GrpcError } from "./status.ts";
 import {
-  answer,
   channelTo,
   framed,
   ipName,
   plainServer,
+  respond,
   ROOT,
   ROOT_PEM,
   type Served,
@@ -29,9 +29,9 @@ import {
 
 const METHOD = "/test.Service/Call";
 const NOTHING = new Uint8Array();
-const echo = ({ stream }: Served) => answer(stream, [1]);
+const echo = ({ stream }: Served) => respond(stream, [1]);
 
-/** The code with which a promise is rejected. */
+/** Returns the code with which a promise is rejected. */
 async function failure(work: Promise<unknown>): Promise<number | string> {
   try {
     await work;
@@ -41,7 +41,7 @@ async function failure(work: Promise<unknown>): Promise<number | string> {
   }
 }
 
-Deno.test("calls share a connection, those that come while it is made as well", async () => {
+Deno.test("calls share a connection, also those started while it is being opened", async () => {
   await using server = await tlsServer(echo);
   const channel = openChannel(channelTo(`https://localhost:${server.port}`));
   await Promise.all([1, 2, 3].map(() => channel.unary(METHOD, NOTHING)));
@@ -50,19 +50,19 @@ Deno.test("calls share a connection, those that come while it is made as well", 
   channel.close();
 });
 
-Deno.test("after GOAWAY the next call gets a new connection, and the old call goes on", async () => {
+Deno.test("after GOAWAY the next call gets a new connection, and the old call continues", async () => {
   const held: Served[] = [];
   await using server = await plainServer((served) => {
-    if (held.length > 0) return answer(served.stream, [2]);
+    if (held.length > 0) return respond(served.stream, [2]);
     held.push(served);
-    answer(served.stream, [1], null);
+    respond(served.stream, [1], null);
   });
   const channel = openChannel(channelTo(`http://localhost:${server.port}`));
   const old = await channel.serverStream(METHOD, NOTHING);
   assert.equal((await old.read())?.length, 1);
   held[0]!.session.goaway(0);
   await eventually("a second connection", async () => {
-    // What is sent before the GOAWAY is here is refused, and can be sent again.
+    // A call sent before the GOAWAY arrives is refused and may be retried.
     const code = await failure(channel.unary(METHOD, NOTHING));
     assert.ok(code === "nothing failed" || code === Code.Unavailable, `code ${code}`);
     return server.connections === 2;
@@ -77,7 +77,7 @@ Deno.test("a connection that was lost is replaced", async () => {
   const sockets: Served["socket"][] = [];
   await using server = await plainServer((served) => {
     sockets.push(served.socket);
-    answer(served.stream, [1]);
+    respond(served.stream, [1]);
   });
   const channel = openChannel(channelTo(`http://localhost:${server.port}`));
   await channel.unary(METHOD, NOTHING);
@@ -89,7 +89,7 @@ Deno.test("a connection that was lost is replaced", async () => {
   channel.close();
 });
 
-Deno.test("identity 3.3: new roots make a new connection; roots that do not work keep the old one", async () => {
+Deno.test("identity 3.3: new roots cause a new connection; with unusable roots the old one is kept", async () => {
   using folder = tempDir();
   const path = folder.write("root.pem", ROOT_PEM);
   await using server = await tlsServer(echo);
@@ -113,14 +113,14 @@ Deno.test("identity 3.3: new roots make a new connection; roots that do not work
   channel.close();
 });
 
-Deno.test("a signal cancels a call, before it, while it connects, and while it waits", async () => {
+Deno.test("a signal cancels a call before it starts, while it connects, and while it waits", async () => {
   const cancelled: string[] = [];
   await using server = await plainServer(({ stream }) => {
-    answer(stream, [1], null);
+    respond(stream, [1], null);
     stream.on("close", () => cancelled.push(`${stream.rstCode}`));
   });
   const channel = openChannel(channelTo(`http://localhost:${server.port}`));
-  const reason = new Error("not wanted any more");
+  const reason = new Error("no longer needed");
   await assert.rejects(channel.open(METHOD, {}, AbortSignal.abort(reason)), reason);
   const connecting = new AbortController();
   const opening = channel.open(METHOD, {}, connecting.signal);
@@ -132,12 +132,12 @@ Deno.test("a signal cancels a call, before it, while it connects, and while it w
   const second = call.read();
   waiting.abort(reason);
   assert.equal(await failure(second), Code.Cancelled);
-  await eventually("the server hears of it", () => cancelled.includes("8"));
+  await eventually("the reset to arrive at the server", () => cancelled.includes("8"));
   channel.close();
 });
 
-Deno.test("a closed channel has no calls, and takes none", async () => {
-  await using server = await plainServer(({ stream }) => answer(stream, [1], null));
+Deno.test("close cancels open calls and rejects later ones", async () => {
+  await using server = await plainServer(({ stream }) => respond(stream, [1], null));
   const channel = openChannel(channelTo(`http://localhost:${server.port}`));
   const call = await channel.open(METHOD);
   await call.read();
@@ -150,7 +150,7 @@ Deno.test("a closed channel has no calls, and takes none", async () => {
   call.cancel();
 });
 
-Deno.test("closing while the connection is made leaves none behind", async () => {
+Deno.test("close while the connection is being opened closes the connection", async () => {
   await using server = await plainServer(echo);
   const channel = openChannel(channelTo(`http://localhost:${server.port}`));
   const opening = failure(channel.open(METHOD));
@@ -158,25 +158,25 @@ Deno.test("closing while the connection is made leaves none behind", async () =>
   assert.equal(await opening, Code.Cancelled);
 });
 
-Deno.test("a unary call is what its status says: no answer, two answers, an answer and an error", async () => {
-  const answers: [lengths: number[], trailers: Record<string, string>, expected: number][] = [
+Deno.test("a unary call fails without a response, with two responses, and with a response and an error", async () => {
+  const cases: [lengths: number[], trailers: Record<string, string>, expected: number][] = [
     [[], { "grpc-status": "0" }, Code.Internal],
     [[1, 1], { "grpc-status": "0" }, Code.Internal],
     [[1], { "grpc-status": "5" }, Code.NotFound],
   ];
-  for (const [lengths, trailers, expected] of answers) {
-    await using server = await plainServer(({ stream }) => answer(stream, lengths, trailers));
+  for (const [lengths, trailers, expected] of cases) {
+    await using server = await plainServer(({ stream }) => respond(stream, lengths, trailers));
     const channel = openChannel(channelTo(`http://localhost:${server.port}`));
     assert.equal(await failure(channel.unary(METHOD, NOTHING)), expected);
     channel.close();
   }
 });
 
-Deno.test("who does not read makes the server wait", async () => {
+Deno.test("flow control: without reads the server is blocked", async () => {
   let written = 0;
   let blocked = false;
   await using server = await plainServer(({ stream }) => {
-    answer(stream, [], null);
+    respond(stream, [], null);
     const push = () => {
       written++;
       if (stream.write(framed(100_000))) return push();
@@ -191,13 +191,13 @@ Deno.test("who does not read makes the server wait", async () => {
   // Twenty turns in which more could arrive.
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
   const held = written;
-  assert.ok(held < 100, `${held} messages of 100 KB were taken without being read`);
+  assert.ok(held < 100, `${held} messages of 100 KB were received without a read`);
   for (let i = 0; i < 200; i++) assert.equal((await call.read())?.length, 100_000);
   assert.ok(written > held);
   channel.close();
 });
 
-Deno.test("a server that is known by its IPv6 address", async () => {
+Deno.test("TLS to a server with an IPv6 address in its certificate", async () => {
   const name = ipName(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const listener = createSecureServer(serverIdentity(ROOT, { names: [name] }));
   await using server = await new TestServer(listener, echo).listen({ port: 0, host: "::1" });
@@ -206,22 +206,22 @@ Deno.test("a server that is known by its IPv6 address", async () => {
   channel.close();
 });
 
-Deno.test("mutual TLS: our certificate is shown, and the server judged by another rule than its name", async () => {
+Deno.test("mutual TLS: the client certificate is sent, and `accept` verifies the server", async () => {
   const ours = serverIdentity();
   const theirs = serverIdentity();
   const shown: string[] = [];
   await using server = await tlsServer(({ stream, session }) => {
     const { subjectaltname } = (session.socket as TLSSocket).getPeerCertificate();
     shown.push(subjectaltname ?? "nothing");
-    answer(stream, [1]);
+    respond(stream, [1]);
   }, { ...theirs, ca: ROOT_PEM, requestCert: true, rejectUnauthorized: true });
   const der = (pem: string) => Uint8Array.fromBase64(pem.replace(/-----.*-----/g, ""));
-  const asked: number[] = [];
+  const verified: number[] = [];
   const security: TlsSecurity = {
     material: () =>
       Promise.resolve({
         anchors: [parseCertificate(ROOT.certificate) as Certificate],
-        anchorsFrom: "our trust bundle",
+        anchorsFrom: "the trust bundle",
         credentials: {
           chain: [der(ours.cert)],
           key: new Uint8Array(createPrivateKey(Buffer.from(ours.key)).export({ format: "der", type: "pkcs8" })),
@@ -229,7 +229,7 @@ Deno.test("mutual TLS: our certificate is shown, and the server judged by anothe
         serverName: null,
         tls12: false,
         accept: (path) => {
-          asked.push(path.length);
+          verified.push(path.length);
           return null;
         },
       }),
@@ -237,7 +237,7 @@ Deno.test("mutual TLS: our certificate is shown, and the server judged by anothe
   };
   const channel = openChannel({ ...channelTo(`https://127.0.0.1:${server.port}`), security });
   assert.equal((await channel.unary(METHOD, NOTHING)).length, 1);
-  assert.deepEqual(asked, [2]);
+  assert.deepEqual(verified, [2]);
   assert.deepEqual(shown, ["DNS:localhost"]);
   channel.close();
 });

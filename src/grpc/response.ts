@@ -1,13 +1,13 @@
-/** What the headers of a response say about a call (gRPC over HTTP/2, "Responses"). */
+/** Derives the outcome of a call from the response (gRPC over HTTP/2, "Responses"). */
 import { Code, codeOf, GrpcError } from "./status.ts";
 
-/** As `node:http2` gives them. */
+/** Headers as `node:http2` returns them. */
 export type IncomingHeaders = Readonly<Record<string, string | number | string[] | undefined>>;
 
-/** The outcome of a call: OK, or what went wrong. */
+/** The outcome of a call: OK, or an error. */
 export type Outcome = GrpcError | "ok";
 
-/** Null where messages may follow. Otherwise the call's end: HTTP's own error, or an answer that is no gRPC. */
+/** Returns an error for a response with an HTTP error status or that is not gRPC; null: messages may follow. */
 export function headFault(headers: IncomingHeaders): GrpcError | null {
   const http = Number(headers[":status"]);
   if (http !== 200) return new GrpcError(codeOfHttp(http), `server answered with HTTP status ${http}`, "call");
@@ -38,7 +38,7 @@ function codeOfHttp(status: number): Code {
   }
 }
 
-/** The status in trailers, or in the headers of an answer without messages; null where there is none. */
+/** Returns the status in trailers, or in the headers of a response without messages; null where there is none. */
 export function statusOf(headers: IncomingHeaders): Outcome | null {
   const status = headers["grpc-status"];
   if (status === undefined) return null;
@@ -46,7 +46,7 @@ export function statusOf(headers: IncomingHeaders): Outcome | null {
   return code === Code.Ok ? "ok" : new GrpcError(code, decodeMessage(String(headers["grpc-message"] ?? "")), "call");
 }
 
-/** Percent-encoded UTF-8; what is not is shown as it came. */
+/** Decodes percent-encoded UTF-8; other text is returned unchanged. */
 function decodeMessage(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -73,7 +73,7 @@ const NAMES = [
   "HTTP_1_1_REQUIRED",
 ];
 
-/** A stream that HTTP/2 ended without a status (`docs/spec/xds-state.md` 2.11). */
+/** Makes the error of a stream that HTTP/2 ended without a status (`docs/spec/xds-state.md` 2.11). */
 export function resetError(code: number): GrpcError {
   const name = NAMES[code] ?? `error ${code}`;
   const text = code === NO_ERROR ? "server ended the call without a status" : `server reset the call: ${name}`;
@@ -99,13 +99,13 @@ function codeOfReset(code: number): Code {
   }
 }
 
-/** `GOAWAY` as a text; `debug` is the server's, cut and escaped. */
+/** Describes a GOAWAY. `debug`: from the server; it is shortened and escaped. */
 export function goawayText(code: number, debug: Uint8Array | undefined): string {
   const text = debug === undefined ? "" : new TextDecoder().decode(debug.subarray(0, 256));
   return `server sent GOAWAY ${NAMES[code] ?? code}${text === "" ? "" : ` ${JSON.stringify(text)}`}`;
 }
 
-/** The status of calls that a GOAWAY with an error took along. */
+/** Makes the error of calls that ended because of a GOAWAY. `text`: as {@link goawayText} returns it. */
 export function goawayError(code: number, text: string): GrpcError {
   return new GrpcError(code === NO_ERROR ? Code.Unknown : codeOfReset(code), text, "call");
 }

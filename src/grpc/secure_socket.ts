@@ -1,9 +1,9 @@
 /**
- * TLS over a connected socket, with the runtime's engine and our own judgement of the server.
+ * TLS over a connected socket. Both the runtime's engine and `server_path.ts` must accept the server.
  *
- * The engine takes certificates that nobody signed, as long as names fit and something in the chain is malformed
- * (`docs/spec/deno-notes.md` 1.4). What it does well is the proof that the server holds the key of its certificate,
- * as long as that is well-formed. So both must agree: the engine, and `server_path.ts`, which takes nothing malformed.
+ * The engine accepts certificates without a valid signature if the names match and a certificate of the chain is
+ * malformed (`docs/spec/deno-notes.md` 1.4). It reliably verifies that the server has the key of a well-formed
+ * certificate; `server_path.ts` verifies the path and refuses malformed certificates.
  */
 import type * as net from "node:net";
 import type * as tls from "node:tls";
@@ -15,10 +15,11 @@ import type { Clock, TlsMaterial } from "./channel.ts";
 import { CONNECT_MESSAGE, connectError, systemText } from "./dial.ts";
 import { Code, GrpcError } from "./status.ts";
 
-export const HANDSHAKE_TIMEOUT = 10_000;
+/** ms. */
+const HANDSHAKE_TIMEOUT = 10_000;
 
 /**
- * `plain` belongs to the result, or is destroyed. Rejects with {@link GrpcError} of stage
+ * Performs the handshake. The result owns `plain`; on failure it is destroyed. Rejects with {@link GrpcError} of stage
  * `connect`, or the signal's reason.
  */
 export async function secureSocket(
@@ -29,19 +30,19 @@ export async function secureSocket(
 ): Promise<tls.TLSSocket> {
   const { connect } = await import("node:tls");
   let refusal: PeerRefusal | null = null;
-  let judged = false;
+  let wasVerified = false;
   const socket: tls.TLSSocket = connect({
     ...connectOptions(plain, material),
     checkServerIdentity: () => {
-      judged = true;
-      refusal = judge(socket, material, clock.now());
+      wasVerified = true;
+      refusal = verify(socket, material, clock.now());
       return refusal === null ? undefined : new Error(refusal.message);
     },
   });
   try {
     await secured(socket, clock, signal);
-    // Before the first byte of ours: a resumed session would not have been judged.
-    if (!judged || !socket.authorized) throw new Error("the server's certificate was not verified");
+    // Checked before the first byte is sent, as a resumed session is not verified.
+    if (!wasVerified || !socket.authorized) throw new Error("the server's certificate was not verified");
     if (socket.alpnProtocol !== "h2") throw new Error("the server does not speak HTTP/2 (no ALPN protocol h2)");
     return socket;
   } catch (error) {
@@ -56,18 +57,18 @@ export async function secureSocket(
   }
 }
 
-/** The engine found the server's certificate bad, and did not say what is bad about it. */
+/** The TLS engine refused the server's certificate without a specific reason. */
 export class UnexplainedRefusal extends GrpcError {}
 
-/** Errors of verification have OpenSSL's names, such as `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`. */
+/** Verification errors have the names of OpenSSL, such as `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`. */
 function isRefusalOfEngine(error: unknown): error is Error {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return /^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith("ERR_");
 }
 
 /**
- * Why a server's certificate is refused, from a handshake on a connection of its own over which nothing is sent; null
- * where nothing is found wrong with it. Rejects like {@link secureSocket}.
+ * Performs a handshake on `plain`, sends nothing, and returns why the server's certificate is refused; null where no
+ * problem is found. Destroys `plain`. Rejects like {@link secureSocket}.
  */
 export async function explainRefusal(
   plain: net.Socket,
@@ -79,7 +80,7 @@ export async function explainRefusal(
   const socket = connect({ ...connectOptions(plain, material), rejectUnauthorized: false });
   try {
     await secured(socket, clock, signal);
-    const refusal = judge(socket, material, clock.now());
+    const refusal = verify(socket, material, clock.now());
     return refusal === null ? null : handshakeText(refusalText(refusal, material));
   } finally {
     socket.on("error", () => {});
@@ -117,12 +118,12 @@ function connectOptions(plain: net.Socket, material: TlsMaterial): tls.Connectio
   };
 }
 
-function judge(socket: tls.TLSSocket, material: TlsMaterial, now: number): PeerRefusal | null {
+function verify(socket: tls.TLSSocket, material: TlsMaterial, now: number): PeerRefusal | null {
   const path = findServerPath(presentedChain(socket), material.anchors, now);
   return isRefusal(path) ? path : material.accept(path);
 }
 
-/** DER, leaf first. The public interface gives no more than the leaf. */
+/** DER, leaf first. Uses an internal method, as the public interface returns only the leaf. */
 function presentedChain(socket: tls.TLSSocket): Uint8Array[] {
   const handle: unknown = Reflect.get(socket, "_handle");
   const chain = (handle as { getPeerCertificateChain?(): { certificates: Uint8Array[] } | null } | null)

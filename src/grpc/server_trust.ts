@@ -1,4 +1,4 @@
-/** Servers that are known by name: istiod and its CA (`docs/spec/xds-state.md` 2.2, `identity-spire.md` 3.2, 3.3). */
+/** Verifies servers by name: istiod and its CA (`docs/spec/xds-state.md` 2.2, `identity-spire.md` 3.2, 3.3). */
 import type { RootCertificates } from "../config/config.ts";
 import { type Certificate, isMalformed, parseCertificate } from "../identity/certificate.ts";
 import { decodePem, isPemProblem } from "../identity/pem.ts";
@@ -8,17 +8,18 @@ import { fileVersion, readSmallFile } from "./small_file.ts";
 import { Code, GrpcError } from "./status.ts";
 import type { Target } from "./target.ts";
 
-export interface ServerTrust {
+/** How a server is verified by name. */
+interface ServerTrust {
   readonly roots: RootCertificates;
-  /** Accepted besides the target's host. */
+  /** A name that is accepted besides the target's host. */
   readonly alternativeHostname: string | null;
-  /** TLS 1.2 besides 1.3 (`TLS12_ENABLED`). */
+  /** Allows TLS 1.2 besides 1.3 (`TLS12_ENABLED`). */
   readonly tls12: boolean;
-  /** What operators set these with, for errors: `XDS_ROOT_CA`, `ALT_XDS_HOSTNAME`. */
+  /** The names of the settings, for errors: `XDS_ROOT_CA`, `ALT_XDS_HOSTNAME`. */
   readonly settings: { readonly roots: string; readonly alternativeHostname: string };
 }
 
-/** Where distributions keep the system's roots, in the order in which they are looked for. */
+/** Files in which distributions keep the system's roots; the first one that exists is used. */
 const SYSTEM_BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -28,7 +29,7 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/cert.pem",
 ];
 
-/** `target`: with TLS. Roots are read from their file for each connection. */
+/** Returns the security of a TLS target. The roots are read again for each connection. */
 export function namedServer(
   target: Target,
   trust: ServerTrust,
@@ -48,7 +49,7 @@ class NamedServer implements TlsSecurity {
   readonly #names: readonly string[];
   readonly #serverName: string | null;
   readonly #systemBundles: readonly string[];
-  /** Versions of the files behind what was handed out. */
+  /** The versions of the files that each returned material was read from. */
   readonly #versions = new WeakMap<TlsMaterial, string | null>();
 
   constructor({ endpoint }: Target, trust: ServerTrust, systemBundles: readonly string[]) {
@@ -110,14 +111,14 @@ class NamedServer implements TlsSecurity {
 }
 
 async function readAnchors(path: string, from: string): Promise<Anchors> {
-  // Before the content: a file written in between is then read once too often rather than not at all.
+  // The version is read before the content, so that a file that is replaced in between is read again later.
   const version = await fileVersion(path);
   const read = await readSmallFile(path);
   if ("problem" in read) throw setupError(`cannot read ${from}`, read.problem);
   return parseAnchors(read.text, from, version);
 }
 
-/** Certificates that cannot be used are skipped, as long as one can. */
+/** Skips certificates that cannot be parsed; throws where none can. */
 function parseAnchors(pem: string, from: string, version: string | null): Anchors {
   const blocks = decodePem(pem);
   if (isPemProblem(blocks)) throw setupError(`cannot use ${from}`, blocks.problem);

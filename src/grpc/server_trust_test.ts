@@ -21,12 +21,12 @@ const BROKEN_PEM = encodePem("CERTIFICATE", Uint8Array.of(1, 2, 3));
 
 const texts: readonly [what: string, pem: string, anchors: number][] = [
   ["one root", ROOT_PEM, 1],
-  ["two roots and what is no certificate", `hello\n${ROOT_PEM}${serverIdentity().key}${OTHER_PEM}`, 2],
-  ["a root that cannot be read among others", `${BROKEN_PEM}${ROOT_PEM}`, 1],
+  ["two roots, other text and a key", `hello\n${ROOT_PEM}${serverIdentity().key}${OTHER_PEM}`, 2],
+  ["a root beside one that cannot be parsed", `${BROKEN_PEM}${ROOT_PEM}`, 1],
 ];
 
 for (const [what, pem, anchors] of texts) {
-  Deno.test(`xds 2.2: trust in ${what}`, async () => {
+  Deno.test(`xds 2.2: roots: ${what}`, async () => {
     const material = await trust({ kind: "pem", pem }).material();
     assert.equal(material.anchors.length, anchors);
     assert.equal(material.anchorsFrom, "root certificates in XDS_ROOT_CA");
@@ -36,16 +36,16 @@ for (const [what, pem, anchors] of texts) {
 const bad: readonly [what: string, pem: string, source: string][] = [
   ["no certificate", serverIdentity().key, "no certificate is there"],
   ["nothing", "", "no certificate is there"],
-  ["a broken one", BROKEN_PEM, "unexpected"],
+  ["a malformed one", BROKEN_PEM, "unexpected"],
   [
-    "what is no PEM",
+    "invalid PEM",
     "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n",
     "PEM block CERTIFICATE is not base64",
   ],
 ];
 
 for (const [what, pem, source] of bad) {
-  Deno.test(`xds 2.11: no trust in ${what}: our own fault, told as such`, async () => {
+  Deno.test(`xds 2.11: roots that cannot be used are an error of stage setup: ${what}`, async () => {
     await assert.rejects(trust({ kind: "pem", pem }).material(), (error) => {
       assert.ok(error instanceof GrpcError);
       assert.equal(error.stage, "setup");
@@ -56,7 +56,7 @@ for (const [what, pem, source] of bad) {
   });
 }
 
-Deno.test("the name that is asked for: the host, and none for an address", async () => {
+Deno.test("server name: the host, and none for an address", async () => {
   const roots = { kind: "pem", pem: ROOT_PEM } as const;
   assert.equal(
     (await trust(roots, "https://istiod.istio-system.svc:1").material()).serverName,
@@ -66,7 +66,7 @@ Deno.test("the name that is asked for: the host, and none for an address", async
   assert.equal((await trust(roots, "https://[::1]:1").material()).serverName, null);
 });
 
-Deno.test("identity 3.3: a file of roots that was written or exchanged is noticed", async () => {
+Deno.test("identity 3.3: a file of roots that was written or replaced is detected", async () => {
   using folder = tempDir();
   const path = folder.write("root.pem", ROOT_PEM);
   const security = trust({ kind: "file", path });
@@ -82,21 +82,21 @@ Deno.test("identity 3.3: a file of roots that was written or exchanged is notice
   assert.equal(await security.isCurrent(next), false);
 });
 
-/** The file is touched before each look; `take` is a connection with the roots as they are then. */
-const looks: readonly [vector: string, roots: (path: string) => RootCertificates, steps: [string, boolean][]][] = [
+/** Each step changes the file and gives the expected result; `connect` reads the current roots for a new connection. */
+const changes: readonly [vector: string, roots: (path: string) => RootCertificates, steps: [string, boolean][]][] = [
   ["A15", () => ({ kind: "pem", pem: ROOT_PEM }), [["write", false], ["remove", false]]],
   ["A16", (path) => ({ kind: "file", path }), [["nothing", false], ["read", false]]],
   ["A17", (path) => ({ kind: "file", path }), [
     ["write", true],
-    ["take", false],
+    ["connect", false],
     ["nothing", false],
     ["write", true],
-    ["take", false],
+    ["connect", false],
   ]],
 ];
 
-for (const [vector, roots, steps] of looks) {
-  Deno.test(`identity ${vector}: whether roots are others than those in use`, async () => {
+for (const [vector, roots, steps] of changes) {
+  Deno.test(`identity ${vector}: whether roots differ from those in use`, async () => {
     using folder = tempDir();
     const path = folder.write("root.pem", ROOT_PEM);
     const security = trust(roots(path));
@@ -105,13 +105,13 @@ for (const [vector, roots, steps] of looks) {
       if (step === "write") folder.write("root.pem", ROOT_PEM + "\n".repeat(size++));
       if (step === "remove") Deno.removeSync(path);
       if (step === "read") Deno.readTextFileSync(path);
-      if (step === "take") inUse = await security.material();
+      if (step === "connect") inUse = await security.material();
       assert.equal(await security.isCurrent(inUse), !changed, step);
     }
   });
 }
 
-Deno.test("SYSTEM takes the first bundle that is there", async () => {
+Deno.test("SYSTEM uses the first bundle that exists", async () => {
   using folder = tempDir();
   const path = folder.write("ca.crt", ROOT_PEM);
   const material = await trust({ kind: "system" }, undefined, [`${folder.path}/none`, path]).material();
@@ -122,7 +122,7 @@ Deno.test("SYSTEM takes the first bundle that is there", async () => {
   );
 });
 
-Deno.test("a name that does not match tells which setting allows it, unless that is set", async () => {
+Deno.test("a name mismatch names the setting that allows another name, unless it is set", async () => {
   const leaf = parseCertificate(pemToDer(serverIdentity().cert)) as Certificate;
   const path = [leaf, parseCertificate(ROOT.certificate) as Certificate];
   const roots = { kind: "pem", pem: ROOT_PEM } as const;

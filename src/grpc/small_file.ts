@@ -1,20 +1,22 @@
-/** Files of the control plane's settings, read when they are needed: tokens and root certificates. */
+/** Reads small files when they are needed: tokens, root certificates, revocation lists. */
 import { EACCES, ENOENT, errnoText } from "../os/errno.ts";
 
-/** Larger than any bundle of roots; what is longer is some other file. */
+/** Larger files are refused; every bundle of roots is smaller. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-export type SmallFile = { readonly text: string } | { readonly problem: string };
+/** The text of a file, or why it could not be read. */
+type SmallFile = { readonly text: string } | { readonly problem: string };
 
-export type SmallBytes = { readonly bytes: Uint8Array } | { readonly problem: string; readonly missing: boolean };
+/** The bytes of a file, or why it could not be read. `missing`: it does not exist. */
+type SmallBytes = { readonly bytes: Uint8Array } | { readonly problem: string; readonly missing: boolean };
 
-/** The text of a file, or why there is none, as the log shall show it. Does not reject. */
+/** Reads a file as UTF-8. Does not reject. */
 export async function readSmallFile(path: string): Promise<SmallFile> {
   const read = await readSmallBytes(path);
   return "bytes" in read ? { text: new TextDecoder().decode(read.bytes) } : read;
 }
 
-/** The same of a file that is no text. `missing`: there is none. */
+/** Reads a file of at most `maxBytes`. Does not reject. */
 export async function readSmallBytes(path: string, maxBytes = MAX_BYTES): Promise<SmallBytes> {
   try {
     const { size, isFile } = await Deno.stat(path);
@@ -32,7 +34,10 @@ function fileProblem(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Changes when a file is written or replaced, also by Kubernetes' exchange of links. Null: it cannot be looked at. */
+/**
+ * Returns a text that changes when the file is written or replaced, also by a change of symbolic links as Kubernetes
+ * does. Null: `stat` failed. Does not reject.
+ */
 export async function fileVersion(path: string): Promise<string | null> {
   try {
     const { ino, mtime, size } = await Deno.stat(path);

@@ -1,6 +1,7 @@
 /** gRPC status codes, and the error that carries one. */
 import { quote } from "../telemetry/rust_text.ts";
 
+/** The status codes of gRPC. */
 export const Code = {
   Ok: 0,
   Cancelled: 1,
@@ -22,7 +23,7 @@ export const Code = {
 } as const;
 export type Code = typeof Code[keyof typeof Code];
 
-/** Names, and what operators read in `signing gRPC error (...)` (`docs/spec/observed.md` O11). */
+/** Names and descriptions, as the Rust library formats them (`docs/spec/observed.md` O11). */
 const TEXTS: readonly (readonly [name: string, description: string])[] = [
   ["Ok", "The operation completed successfully"],
   ["Cancelled", "The operation was cancelled"],
@@ -43,37 +44,37 @@ const TEXTS: readonly (readonly [name: string, description: string])[] = [
   ["Unauthenticated", "The request does not have valid authentication credentials"],
 ];
 
-/** A number as it came; what nobody knows is `Unknown`. */
+/** Returns the code for a received number; `Unknown` for a number that gRPC does not define. */
 export function codeOf(number: number): Code {
   return TEXTS[number] === undefined ? Code.Unknown : number as Code;
 }
 
-/** `Unavailable` */
+/** Returns the name of a code, such as `Unavailable`. */
 export function codeName(code: Code): string {
   return TEXTS[code]![0];
 }
 
-/** `The service is currently unavailable` */
+/** Returns the description of a code, such as `The service is currently unavailable`. */
 export function codeDescription(code: Code): string {
   return TEXTS[code]![1];
 }
 
 /**
- * Where a call failed: `setup` is whom we trust and our own key, nothing was tried; `connect` is name resolution, TCP,
- * TLS, the token; `call` is everything once a request was sent.
+ * Where a call failed. `setup`: roots or client certificate; no connection was tried. `connect`: name resolution, TCP,
+ * TLS or the token. `call`: after the request was sent.
  */
-export type Stage = "setup" | "connect" | "call";
+type Stage = "setup" | "connect" | "call";
 
-/** Longer texts of a peer are cut: they end in logs and dumps. */
+/** Longer messages are shortened, as they come from the peer and appear in logs and dumps. */
 const MESSAGE_MAX = 2048;
 
-/** A call that did not end with OK. Nothing in it is secret. */
+/** A call that did not end with OK. Contains no secrets. */
 export class GrpcError extends Error {
   override readonly name = "GrpcError";
-  /** What lies below it: an error of the system, of TLS, of a file. */
+  /** The underlying error of the system, of TLS or of a file. */
   readonly source: string | null;
 
-  /** `message`: the server's, or ours. */
+  /** `message`: from the server, or made by this side. */
   constructor(readonly code: Code, message: string, readonly stage: Stage, source: string | null = null) {
     super(message.length <= MESSAGE_MAX ? message : `${message.slice(0, MESSAGE_MAX)}...`);
     this.source = source;
@@ -81,7 +82,7 @@ export class GrpcError extends Error {
 }
 
 /**
- * `status: Unavailable, message: "...", source: ...` with hints, as operators of the native proxy know it
+ * Formats an error with hints, as the Rust ztunnel does: `status: Unavailable, message: "...", source: ...`
  * (`docs/spec/xds-state.md` 2.11).
  */
 export function describeStatus(error: GrpcError): string {

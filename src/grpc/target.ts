@@ -1,23 +1,25 @@
-/** Where a control plane listens. */
+/** The address of a control-plane service. */
 import { type Ip, isLoopback, parseIp } from "../net/address.ts";
 
+/** Where to connect to. `ip`: null where `host` is a name. */
 export type Endpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly ip: Ip | null; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
+/** A parsed address. */
 export interface Target {
-  /** As it was configured, for the log. */
+  /** The configured text, for the log. */
   readonly text: string;
   readonly endpoint: Endpoint;
-  /** What goes into `:authority`. */
+  /** The value of `:authority`. */
   readonly authority: string;
-  /** TLS is spoken: `https`. */
+  /** True for `https`. */
   readonly tls: boolean;
 }
 
 /**
- * `https://host:port`, `http://host:port`, `unix:///path`, `unix:/path`; null for anything else. Paths and queries of
- * a URL mean nothing here.
+ * Parses `https://host:port`, `http://host:port`, `unix:///path` and `unix:/path`; returns null for anything else. The
+ * path and the query of a URL are ignored.
  */
 export function parseTarget(text: string): Target | null {
   const path = /^unix:(?:\/\/)?(\/[^/\0][^\0]*)$/i.exec(text)?.[1];
@@ -35,13 +37,13 @@ export function parseTarget(text: string): Target | null {
   };
 }
 
-/** `istiod.istio-system.svc:15012`, or the path of a socket. */
+/** Formats an endpoint: `istiod.istio-system.svc:15012`, or the path of a socket. */
 export function endpointText(endpoint: Endpoint): string {
   if (endpoint.kind === "unix") return endpoint.path;
   return endpoint.host.includes(":") ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
 }
 
-/** What is said to it cannot be overheard on a network. */
+/** Returns whether the traffic cannot be read on the network: TLS, a Unix socket or loopback. */
 export function isPrivate({ tls, endpoint }: Target): boolean {
   if (tls || endpoint.kind === "unix") return true;
   return endpoint.ip === null ? endpoint.host === "localhost" : isLoopback(endpoint.ip);

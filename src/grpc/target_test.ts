@@ -32,10 +32,10 @@ for (
     "unix:///a\0b",
   ]
 ) {
-  Deno.test(`no target: ${JSON.stringify(text)}`, () => assert.equal(parseTarget(text), null));
+  Deno.test(`invalid target: ${JSON.stringify(text)}`, () => assert.equal(parseTarget(text), null));
 }
 
-Deno.test("addresses are known as addresses", () => {
+Deno.test("target: addresses are distinguished from names", () => {
   const ipOf = (text: string) => {
     const endpoint = parseTarget(text)!.endpoint;
     return endpoint.kind === "tcp" ? endpoint.ip : null;

@@ -1,4 +1,4 @@
-/** Servers for tests of channels: HTTP/2 with bare hands, so that they can do what no gRPC library does. */
+/** Servers for tests of channels. They use HTTP/2 directly, so that they can misbehave as no gRPC library does. */
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import * as build from "../../identity/certificate_builder.ts";
@@ -11,24 +11,26 @@ import type { ChannelOptions, TlsSecurity } from "../channel.ts";
 import { namedServer } from "../server_trust.ts";
 import { parseTarget, type Target } from "../target.ts";
 
-/** One stream of a client, and what lies below it. */
+/** One stream of a client with its session and socket. */
 export interface Served {
   readonly stream: http2.ServerHttp2Stream;
   readonly headers: http2.IncomingHttpHeaders;
   readonly session: http2.Http2Session;
   readonly socket: net.Socket;
-  /** Runs in a moment, when what was written is on its way; not after the server is gone. */
+  /** Calls `run` after 5 ms, when written data was sent; not after the server was closed. */
   later(run: () => void): void;
 }
 
+/** Handles one stream. */
 export type Serve = (served: Served) => void;
 
+/** A listening server that closes everything when it is disposed. */
 export class TestServer implements AsyncDisposable {
   readonly #server: http2.Http2Server | http2.Http2SecureServer | net.Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #streams = new Set<http2.ServerHttp2Stream>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  /** Connections so far. */
+  /** The number of accepted connections. */
   connections = 0;
 
   constructor(server: http2.Http2Server | http2.Http2SecureServer | net.Server, serve: Serve | null) {
@@ -78,36 +80,40 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
+/** Starts a server without TLS on loopback. */
 export function plainServer(serve: Serve): Promise<TestServer> {
   return new TestServer(http2.createServer(), serve).listen();
 }
 
-/** Does with each connection what `accept` says. */
+/** Starts a TCP server on loopback that calls `accept` with each connection. */
 export function rawServer(accept: (socket: net.Socket) => void): Promise<TestServer> {
   return new TestServer(net.createServer(accept), null).listen();
 }
 
 /** Valid for the clock of this machine. */
 export const VALID_NOW = { notBefore: Date.now() - HOUR, notAfter: Date.now() + 24 * HOUR };
+/** The CA of all servers here. */
 export const ROOT = makeCa("Root", VALID_NOW);
 export const ROOT_PEM = encodePem("CERTIFICATE", ROOT.certificate);
 
-/** A SAN extension of one DNS name. */
+/** Returns a subject alternative name extension with one DNS name. */
 export function dnsName(name: string): Uint8Array {
   return build.extension(Oid.SUBJECT_ALT_NAME, false, der.sequence(der.text(contextTag(2, false), name)));
 }
 
+/** Returns a subject alternative name extension with one address. */
 export function ipName(...bytes: number[]): Uint8Array {
   const name = der.element(contextTag(7, false), Uint8Array.from(bytes));
   return build.extension(Oid.SUBJECT_ALT_NAME, false, der.sequence(name));
 }
 
+/** A certificate and its key, in PEM. */
 export interface ServerIdentity {
   readonly cert: string;
   readonly key: string;
 }
 
-/** A certificate and its key in PEM, for `localhost` unless `leaf` says otherwise. */
+/** Makes a certificate, for `localhost` unless `leaf` says otherwise. */
 export function serverIdentity(issuer: Issuer = ROOT, leaf: LeafOptions = {}): ServerIdentity {
   const key = newKey();
   const certificate = makeLeaf(issuer, "", { ...VALID_NOW, names: [dnsName("localhost")], ...leaf, key });
@@ -115,6 +121,7 @@ export function serverIdentity(issuer: Issuer = ROOT, leaf: LeafOptions = {}): S
   return { cert: encodePem("CERTIFICATE", certificate), key: pem.toString() };
 }
 
+/** Starts a server with TLS, by default on loopback. */
 export function tlsServer(
   serve: Serve,
   options: http2.SecureServerOptions = serverIdentity(),
@@ -123,7 +130,7 @@ export function tlsServer(
   return new TestServer(http2.createSecureServer(options), serve).listen(at);
 }
 
-/** Trusts {@link ROOT}. */
+/** Returns a security that trusts {@link ROOT}. */
 export function trustRoot(target: Target, alternativeHostname: string | null = null): TlsSecurity {
   return namedServer(target, {
     roots: { kind: "pem", pem: ROOT_PEM },
@@ -133,20 +140,21 @@ export function trustRoot(target: Target, alternativeHostname: string | null = n
   });
 }
 
+/** Parses a target; throws where it is not valid. */
 export function targetOf(text: string): Target {
   const target = parseTarget(text);
   if (target === null) throw new Error(`"${text}" is no target`);
   return target;
 }
 
-/** Options of a channel in plaintext, or with trust in {@link ROOT}. */
+/** Returns the options of a channel in plaintext, or with TLS that trusts {@link ROOT}. */
 export function channelTo(text: string, options: Partial<ChannelOptions> = {}): ChannelOptions {
   const target = targetOf(text);
   return { target, security: target.tls ? trustRoot(target) : null, headers: [], token: null, ...options };
 }
 
-/** Answers with messages of these lengths, then with these trailers; null leaves the call open. */
-export function answer(stream: http2.ServerHttp2Stream, lengths: readonly number[], trailers: Trailers | null = OK) {
+/** Responds with messages of these lengths, then with these trailers; null leaves the call open. */
+export function respond(stream: http2.ServerHttp2Stream, lengths: readonly number[], trailers: Trailers | null = OK) {
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: trailers !== null });
   for (const length of lengths) stream.write(framed(length));
   if (trailers === null) return;
@@ -154,10 +162,10 @@ export function answer(stream: http2.ServerHttp2Stream, lengths: readonly number
   stream.end();
 }
 
-export type Trailers = Record<string, string>;
-export const OK: Trailers = { "grpc-status": "0" };
+type Trailers = Record<string, string>;
+const OK: Trailers = { "grpc-status": "0" };
 
-/** A message of zeros with its prefix. */
+/** Returns a message of zeros with its prefix. */
 export function framed(length: number, flag = 0): Uint8Array {
   const bytes = new Uint8Array(5 + length);
   bytes[0] = flag;
