@@ -46,7 +46,7 @@ class MeshSink implements ResourceSink {
   }
 }
 
-export interface TestClientOptions extends Partial<Pick<XdsClientOptions, "connect" | "demandLimits" | "sink">> {
+export interface TestClientOptions extends Partial<Pick<XdsClientOptions, "connect" | "lookupLimits" | "sink">> {
   /** Environment besides `XDS_ADDRESS` and `XDS_ROOT_CA`, which trusts `ROOT`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly clock?: Clock;

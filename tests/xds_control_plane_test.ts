@@ -101,7 +101,7 @@ Deno.test("xds X56: a demand is answered when all of a large answer is there to 
   await stream.request();
   await stream.request();
   const seen: [answer: string, last: boolean][] = [];
-  client.client.demand("foo0", (answer) => {
+  client.client.lookUp("foo0", (answer) => {
     seen.push([answer, client.mesh.workload("foo9999" as WorkloadUid) !== null]);
   });
   await stream.expect({ typeUrl: ADDRESS_TYPE, subscribe: ["foo0"] });
@@ -198,7 +198,7 @@ Deno.test("xds X65: who waits during a reconnect is not forgotten", async () => 
   await stream.request();
   await stream.request();
   const answers: string[] = [];
-  client.client.demand("/10.0.0.9", (answer) => answers.push(answer));
+  client.client.lookUp("/10.0.0.9", (answer) => answers.push(answer));
   await stream.expect({ typeUrl: ADDRESS_TYPE, subscribe: ["/10.0.0.9"] });
   stream.end();
   const next = await plane.stream();
@@ -294,7 +294,7 @@ Deno.test("xds Q14: a control plane that takes no long list is asked for everyth
   assert.equal([...client.mesh.workloads()].length, 49);
   await second.push(ADDRESS_TYPE, "4", [many[0]!]);
   assert.equal([...client.mesh.workloads()].length, 50);
-  await client.logged(/warn .*the control plane refuses the list of what is held here as too long/);
+  await client.logged(/warn .*the control plane refuses the list of known resources as too long/);
   assert.deepEqual(client.terminations, { Complete: 1, ConnectionError: 1 });
 });
 

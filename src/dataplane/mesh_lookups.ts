@@ -1,6 +1,6 @@
 /** What this isolate asks the control plane on demand, by way of main. Who asks for the same name shares the answer. */
 import type { Lookups } from "../proxy/lookups.ts";
-import type { DemandAnswer } from "../xds/demands.ts";
+import type { LookupResult } from "../xds/lookups.ts";
 
 type Done = (failure: string | null) => void;
 
@@ -25,14 +25,14 @@ export class MeshLookups implements Lookups {
   }
 
   /** What was known under the name has been applied before. */
-  answered(name: string, answer: DemandAnswer): void {
+  answered(name: string, answer: LookupResult): void {
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
     for (const { done } of waiting ?? []) done(failureOf(name, answer));
   }
 }
 
-function failureOf(name: string, answer: DemandAnswer): string | null {
+function failureOf(name: string, answer: LookupResult): string | null {
   switch (answer) {
     case "known":
     case "absent":

@@ -12,7 +12,7 @@ import type { Freshness } from "../mesh/state/state.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
-import type { DemandAnswer } from "../xds/demands.ts";
+import type { LookupResult } from "../xds/lookups.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
@@ -25,7 +25,7 @@ export type ToWorker =
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** About a name that was wanted; what is behind it was sent before. */
-  | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: DemandAnswer }
+  | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: LookupResult }
   /** The control plane is disconnected, or its first answer is applied. */
   | { readonly kind: "mesh-freshness"; readonly freshness: Freshness }
   /** From the control plane, checked. */

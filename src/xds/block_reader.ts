@@ -1,7 +1,7 @@
-/** Reads protobuf fields of a message that lies in blocks. Bounded by the message around them; nothing is copied. */
+/** Reads the protobuf fields of a message in blocks, without copying it (https://protobuf.dev/programming-guides/encoding). */
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 
-/** The bytes are no protobuf message. */
+/** The bytes are not a valid protobuf message. */
 export class WireError extends Error {
   override readonly name = "WireError";
 }
@@ -9,14 +9,14 @@ export class WireError extends Error {
 const VARINT = 0, FIXED64 = 1, BYTES = 2, GROUP = 3, GROUP_END = 4, FIXED32 = 5;
 const MAX_TAG = 0xffffffff;
 const MAX_GROUPS = 100;
-/** Names, versions, type URLs. */
+/** The longest accepted name, version or type URL, in bytes. */
 const MAX_TEXT = 64 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Goes from field to field. After {@link next}, `start` and `end` are the bounds of a length-delimited field's content,
- * `from` and `to` those of the whole field. All methods throw {@link WireError}.
+ * Iterates over the fields of a message. After {@link next}, `start` and `end` are the bounds of the content of a
+ * length-delimited field, `from` and `to` those of the whole field. All methods throw {@link WireError}.
  */
 export class BlockReader {
   readonly #bytes: ByteBlocks;
@@ -34,7 +34,7 @@ export class BlockReader {
     this.#limit = limit;
   }
 
-  /** Moves on to the next field, whatever the last one was; false at the end of the message. */
+  /** Moves to the next field; returns false at the end of the message. */
   next(): boolean {
     if (this.#at >= this.#limit) return false;
     this.from = this.#at;
@@ -45,20 +45,22 @@ export class BlockReader {
     return true;
   }
 
+  /** The end of the current field. */
   get to(): number {
     return this.#at;
   }
 
-  /** The field at hand is this one, and has the wire type of text, bytes or a message. Others are unknown fields. */
+  /** Returns whether the current field has this number and the wire type of text, bytes or a message. */
   isBytes(field: number): boolean {
     return this.#field === field && this.#wireType === BYTES;
   }
 
+  /** Returns a reader of the message in the current field. */
   nested(): BlockReader {
     return new BlockReader(this.#bytes, this.start, this.end);
   }
 
-  /** The content as text. At most 64 KB. */
+  /** Returns the content as text of at most 64 KB. */
   text(): string {
     this.#checkLength();
     const ascii = this.#bytes.ascii(this.start, this.end);
@@ -71,7 +73,7 @@ export class BlockReader {
     }
   }
 
-  /** Like {@link text}, without making it where it is ASCII. */
+  /** Throws like {@link text}, but creates no string for ASCII. */
   checkText(): void {
     this.#checkLength();
     for (let at = this.start; at < this.end; at++) if (this.#bytes.at(at) >= 0x80) return void this.text();
@@ -132,7 +134,7 @@ export class BlockReader {
     this.#at += length;
   }
 
-  /** Exact up to 2^53; what is longer than ten bytes is refused. */
+  /** The result is exact up to 2^53. Throws for more than ten bytes. */
   #varint(): number {
     let value = 0, scale = 1;
     for (let i = 0; i < 10; i++) {

@@ -1,22 +1,23 @@
 /**
- * Values by the bytes they were read from, so that what many resources say alike exists once: namespaces, accounts,
- * localities, port maps. It only saves memory and time: what has fallen out is made again.
+ * Caches of values by the bytes that they were decoded from, so that equal parts of many resources (namespaces, service
+ * accounts, localities, port maps) share one value. The caches only save memory and time: an evicted value is decoded
+ * again.
  *
- * Each key has one place, and takes it from whoever was there.
+ * The hash of a key determines its only slot; a new value replaces the one in its slot.
  */
 import type { Buffer } from "node:buffer";
 
-/** With two methods of Node's that its types leave out. They cost half of what `toString` does. */
+/** Declares two methods of Node that are missing in its types. They take half the time of `toString`. */
 export interface Bytes extends Buffer {
   latin1Slice(start: number, end: number): string;
-  /** What is no UTF-8 is replaced. */
+  /** Replaces bytes that are not UTF-8. */
   utf8Slice(start: number, end: number): string;
 }
 
-/** Longer keys are mostly unique, and would only drive out others. */
+/** Bytes. Longer keys are not cached: they are mostly unique and would only evict others. */
 const MAX_KEY = 256;
 
-/** Texts by their ASCII bytes. */
+/** A cache of texts by their ASCII bytes. */
 export class TextCache {
   readonly #slots: string[];
   readonly #mask: number;
@@ -27,7 +28,7 @@ export class TextCache {
     this.#mask = slots - 1;
   }
 
-  /** The text of `bytes` from `start` to `end`; null where there is none, and where it is no ASCII. */
+  /** Returns the text of `bytes` from `start` to `end`; null where it is not ASCII. */
   get(bytes: Bytes, start: number, end: number): string | null {
     const at = hash(bytes, start, end) & this.#mask;
     const known = this.#slots[at]!;
@@ -45,6 +46,7 @@ interface Slot<T> {
   readonly value: T;
 }
 
+/** A cache of values by the bytes of `[start, end)`. */
 export class ByteCache<T> {
   readonly #slots: (Slot<T> | undefined)[];
   readonly #mask: number;
@@ -55,20 +57,21 @@ export class ByteCache<T> {
     this.#mask = slots - 1;
   }
 
-  /** The value of `bytes` from `start` to `end`. */
-  find(bytes: Bytes, start: number, end: number): T | undefined {
+  /** Returns the cached value; undefined where there is none. */
+  get(bytes: Bytes, start: number, end: number): T | undefined {
     const slot = this.#slots[hash(bytes, start, end) & this.#mask];
     return slot !== undefined && isSame(slot.key, bytes, start, end) ? slot.value : undefined;
   }
 
-  keep(bytes: Bytes, start: number, end: number, value: T): void {
+  /** Caches a value. */
+  set(bytes: Bytes, start: number, end: number, value: T): void {
     if (end - start > MAX_KEY) return;
     const key = bytes.latin1Slice(start, end);
     this.#slots[hash(bytes, start, end) & this.#mask] = { key, value };
   }
 }
 
-/** FNV-1a, its upper half folded into the lower one. */
+/** FNV-1a, with the upper half folded into the lower one. */
 function hash(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);

@@ -1,4 +1,4 @@
-/** The xDS client: one stream to the control plane at any time, opened anew for ever (`docs/spec/xds-state.md` 2). */
+/** The xDS client: keeps one stream to the control plane and reopens it until it is closed (`docs/spec/xds-state.md` 2). */
 import type { Config } from "../config/config.ts";
 import { type Clock, type GrpcChannel, SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
@@ -7,39 +7,41 @@ import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";
 import { DeltaStream } from "./delta_stream.ts";
-import { DEMAND_LIMITS, type DemandAnswer, type DemandLimits } from "./demands.ts";
+import { LOOKUP_LIMITS, type LookupLimits, type LookupResult } from "./lookups.ts";
 import { describeNode, type Node } from "./node.ts";
-import { FIRST_BACKOFF, judgeEnd, type StreamEnd } from "./reconnect.ts";
+import { FIRST_BACKOFF, planReconnect, type StreamEnd } from "./reconnect.ts";
 import { ADDRESS_TYPE, type ResourceSink } from "./resources.ts";
 import { xdsConnector } from "./xds_channel.ts";
 
 const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-/** ms of a stream without a response after which the log says so. */
+/** ms without a response on a stream after which a warning is logged. */
 const SILENCE = 30_000;
-const NO_CLAIMS = "the control plane refuses the list of what is held here as too long: from now on each stream asks " +
-  "for everything (ISTIO_GPRC_MAXRECVMSGSIZE of istiod allows longer lists)";
-/** Of a type URL that the server made up. */
+const LIST_TOO_LONG = "the control plane refuses the list of known resources as too long: from now on each stream " +
+  "requests all resources (ISTIO_GPRC_MAXRECVMSGSIZE of istiod allows longer lists)";
+/** The length to which type URLs from the server are shortened in metric labels. */
 const URL_SHOWN = 256;
 
+/** What a client needs. */
 export interface XdsClientOptions {
-  /** `xds.address` is set. */
+  /** `xds.address` must be set. */
   readonly config: Pick<Config, "xds" | "node" | "token" | "tls" | "proxyMetadata">;
   readonly sink: ResourceSink;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Every type that is wanted whole has been answered and accepted. Called once. */
+  /** Called once, when each type has had an accepted response; on demand only policies count. */
   readonly onReady: () => void;
   /**
-   * `stale`: a stream ended or could not be opened, and we did not close it ourselves. `current`: the first answer
-   * about addresses is applied. Called for each change; the initial state is current.
+   * Called for each change; the initial state is `current`. `stale`: a stream failed or could not be opened. `current`:
+   * the first response about addresses on a new stream was applied.
    */
   readonly onFreshness: (freshness: Freshness) => void;
   readonly clock?: Clock;
   /** For tests: the channel of the next attempt. */
   readonly connect?: () => GrpcChannel;
-  readonly demandLimits?: DemandLimits;
+  readonly lookupLimits?: LookupLimits;
 }
 
+/** Connects to the control plane, passes resources to the sink and performs lookups on demand. */
 export class XdsClient {
   readonly #options: XdsClientOptions;
   readonly #address: string;
@@ -57,7 +59,7 @@ export class XdsClient {
   #expiry: { cancel(): void } | null = null;
   #openedAt = 0;
   #refresh: { cancel(): void } | null = null;
-  /** The stream was ended by us, to be opened at once. */
+  /** The client closed the stream itself, to reopen it at once. */
   #reopening = false;
 
   constructor(options: XdsClientOptions) {
@@ -68,17 +70,17 @@ export class XdsClient {
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     const warn = (text: string) => this.#scope().warn(text);
     this.#connect = options.connect ?? xdsConnector(config, this.#clock, warn);
-    this.#protocol = new DeltaProtocol(config.xds.onDemand, options.demandLimits);
+    this.#protocol = new DeltaProtocol(config.xds.onDemand, options.lookupLimits);
     const { node, proxyMetadata } = config;
     this.#node = describeNode({ node, proxyMetadata, jsonMetadata: config.xds.jsonMetadata });
   }
 
-  /** Begins to connect. Failures are logged, counted and tried again, for ever. */
+  /** Starts to connect. Failures are logged, counted and retried until `close`. */
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Ends the stream. Demands are told `refused`. Fulfilled when nothing of the client runs any more. Idempotent. */
+  /** Closes the stream and ends pending lookups with `refused`. Resolves when everything has stopped. Idempotent. */
   async close(): Promise<void> {
     this.#closed.abort();
     this.#expiry?.cancel();
@@ -88,21 +90,21 @@ export class XdsClient {
   }
 
   /**
-   * Asks for what is behind a name: `{network}/{ip}`, `{namespace}/{hostname}` or a uid. `onAnswer` is called once,
-   * within the call where the answer is known already. Limits and expiry: `demands.ts`.
+   * Looks up a name: `{network}/{ip}`, `{namespace}/{hostname}` or a uid. `onResult` is called once, before this method
+   * returns where the result is known already. Limits and timeout: `lookups.ts`.
    */
-  demand(name: string, onAnswer: (answer: DemandAnswer) => void): void {
-    if (this.#closed.signal.aborted) return onAnswer("refused");
-    const step = this.#protocol.demand(name, this.#clock.now(), onAnswer);
+  lookUp(name: string, onResult: (result: LookupResult) => void): void {
+    if (this.#closed.signal.aborted) return onResult("refused");
+    const step = this.#protocol.lookUp(name, this.#clock.now(), onResult);
     this.#scheduleExpiry();
     switch (step) {
       case "nothing":
         return;
-      case "ask":
+      case "request":
         this.#scope().info(`received on demand request ${ADDRESS_TYPE}/${name}`);
-        return this.#stream?.demand(name);
+        return this.#stream?.requestName(name);
       case "reopen":
-        return this.#reopen("to ask again for names");
+        return this.#reopen("to request names again");
       default:
         step satisfies never;
     }
@@ -117,26 +119,26 @@ export class XdsClient {
     if (next === null || this.#expiry !== null) return;
     this.#expiry = this.#clock.after(Math.max(0, next - this.#clock.now()), () => {
       this.#expiry = null;
-      this.#protocol.expireDemands(this.#clock.now());
+      this.#protocol.expireLookups(this.#clock.now());
       this.#scheduleExpiry();
     });
   }
 
-  /** So that what replaces something that has gone becomes known. */
-  #refreshLater(): void {
-    if (!this.#protocol.hasLost || this.#refresh !== null) return;
+  /** Reopens an outdated stream at a certain age, to receive replacements of removed resources. */
+  #scheduleRefresh(): void {
+    if (!this.#protocol.isOutdated || this.#refresh !== null) return;
     const age = this.#clock.now() - this.#openedAt;
-    const { refreshAfter } = this.#options.demandLimits ?? DEMAND_LIMITS;
+    const { refreshAfter } = this.#options.lookupLimits ?? LOOKUP_LIMITS;
     this.#refresh = this.#clock.after(Math.max(0, refreshAfter - age), () => {
       this.#refresh = null;
-      this.#reopen("to hear what is there in place of what has gone");
+      this.#reopen("to receive replacements of removed resources");
     });
   }
 
   #reopen(why: string): void {
     if (this.#reopening || this.#stream === null) return;
     this.#reopening = true;
-    this.#scope().info(`opening the stream anew, ${why}`);
+    this.#scope().info(`reopening the stream ${why}`);
     this.#channel?.close();
   }
 
@@ -150,11 +152,11 @@ export class XdsClient {
         continue;
       }
       this.#setFreshness("stale");
-      const verdict = judgeEnd(end, backoff, this.#address);
-      backoff = verdict.backoff;
-      this.#options.metrics.cell("istio_xds_connection_terminations", verdict.reason).value++;
-      this.#scope()[verdict.level](verdict.message);
-      await this.#sleep(verdict.delay);
+      const plan = planReconnect(end, backoff, this.#address);
+      backoff = plan.backoff;
+      this.#options.metrics.cell("istio_xds_connection_terminations", plan.reason).value++;
+      this.#scope()[plan.level](plan.message);
+      await this.#sleep(plan.delay);
     }
   }
 
@@ -184,18 +186,18 @@ export class XdsClient {
         connection: this.#attempt,
         onResponse,
         onRejected: (type, count) => this.#countRejected(type, count),
-        onAnswered: (type) => {
-          // On demand, istiod may have no addresses to send, but it answers requests in order.
+        onApplied: (type) => {
+          // On demand istiod may have no addresses to send, but it responds to requests in order.
           if (type === ADDRESS_TYPE || this.#options.config.xds.onDemand) this.#setFreshness("current");
           this.#announceReadiness();
-          this.#refreshLater();
+          this.#scheduleRefresh();
         },
       });
       await this.#stream.run();
       return { error: null, answered };
     } catch (cause) {
       const error = toGrpcError(cause);
-      if (!answered && isTooLong(error) && this.#protocol.forgoClaims()) scope.warn(NO_CLAIMS);
+      if (!answered && isTooLong(error) && this.#protocol.omitVersions()) scope.warn(LIST_TOO_LONG);
       return { error, answered };
     } finally {
       silence.cancel();
@@ -244,12 +246,12 @@ export class XdsClient {
   }
 }
 
-/** Every gRPC library says it in these words. Rate limits have the same code. */
+/** All gRPC libraries use this text. The code alone does not suffice, as rate limits have it too. */
 function isTooLong({ code, message }: GrpcError): boolean {
   return code === Code.ResourceExhausted && /message larger than max/i.test(message);
 }
 
-/** Whatever else fails is ours, and no reason to stop for ever. */
+/** Other errors are internal. They are reported like errors of the stream, so that the client continues. */
 function toGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
   const text = error instanceof Error ? error.message : String(error);

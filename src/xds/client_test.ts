@@ -1,12 +1,12 @@
-/** The client: streams, answers, readiness (`docs/spec/xds-state.md` 2). */
+/** The client: streams, responses, readiness (`docs/spec/xds-state.md` 2). */
 import assert from "node:assert/strict";
 import { ByteBlocks } from "../grpc/byte_blocks.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceSink } from "./resources.ts";
-import { ClientRig, GOOD, ON_DEMAND, REFUSED } from "./testkit/client.ts";
+import { ACCEPTING, ClientRig, ON_DEMAND, REFUSED } from "./testkit/client.ts";
 
 Deno.test("xds X71: attempts at a control plane that refuses are 20, 40, 80 and 160 ms apart", async () => {
-  await using rig = new ClientRig({}, GOOD, REFUSED);
+  await using rig = new ClientRig({}, ACCEPTING, REFUSED);
   await rig.clock.advance(300);
   assert.deepEqual(rig.attempts, [0, 20, 60, 140, 300]);
   assert.deepEqual(rig.terminations(), { 'reason="ConnectionError"': 5 });
@@ -20,8 +20,8 @@ Deno.test("xds X71: attempts at a control plane that refuses are 20, 40, 80 and 
   ]);
 });
 
-Deno.test("xds 2.11: the backoff that failures have built up ends with a stream that did its work", async () => {
-  await using rig = new ClientRig({}, GOOD, REFUSED);
+Deno.test("xds 2.11: a stream with a response resets the backoff", async () => {
+  await using rig = new ClientRig({}, ACCEPTING, REFUSED);
   await rig.clock.advance(140);
   rig.opening = "ok";
   await rig.clock.advance(160);
@@ -50,7 +50,7 @@ Deno.test("xds 2.10: readiness is announced once, over any number of streams", a
   }
 });
 
-Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, and before the next is looked at", async () => {
+Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, before the next one is processed", async () => {
   const applied: PromiseWithResolvers<[]>[] = [];
   const sink: ResourceSink = {
     apply() {
@@ -74,9 +74,9 @@ Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, and
   await rig.settle();
 });
 
-Deno.test("what was applied while the stream broke is known to the next one", async () => {
+Deno.test("xds 2.6: resources that are applied after the stream was lost are known to the next one", async () => {
   const gate = Promise.withResolvers<[]>();
-  await using rig = new ClientRig({}, { apply: (batch) => GOOD.apply(batch).then(() => gate.promise) });
+  await using rig = new ClientRig({}, { apply: (batch) => ACCEPTING.apply(batch).then(() => gate.promise) });
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
   await rig.settle();
@@ -88,12 +88,12 @@ Deno.test("what was applied while the stream broke is known to the next one", as
   assert.deepEqual({ ...rig.call.sent[0]!.initialResourceVersions }, { a: "1" });
 });
 
-Deno.test("xds Q14: a list that is too long for the control plane is sent no more, and what is gone meanwhile goes", async () => {
+Deno.test("xds Q14: a list that is too long is not sent again, and resources missing in the next response are removed", async () => {
   const removed: string[][] = [];
   await using rig = new ClientRig({}, {
     apply(batch) {
       removed.push([...batch.removed]);
-      return GOOD.apply(batch);
+      return ACCEPTING.apply(batch);
     },
   });
   await rig.settle();
@@ -113,12 +113,12 @@ Deno.test("xds Q14: a list that is too long for the control plane is sent no mor
   rig.call.respond(ADDRESS_TYPE, "2", ["d"]);
   await rig.settle();
   assert.deepEqual(removed, [[], ["unknown", "a"], []]);
-  const told = rig.lines().filter((line) => line.startsWith("warn"));
-  assert.match(told.at(-2)!, /refuses the list of what is held here as too long.*ISTIO_GPRC_MAXRECVMSGSIZE/);
-  assert.match(told.at(-1)!, /status: ResourceExhausted, .*retrying in 40ms$/);
+  const warnings = rig.lines().filter((line) => line.startsWith("warn"));
+  assert.match(warnings.at(-2)!, /refuses the list of known resources as too long.*ISTIO_GPRC_MAXRECVMSGSIZE/);
+  assert.match(warnings.at(-1)!, /status: ResourceExhausted, .*retrying in 40ms$/);
 });
 
-Deno.test("a sink that fails ends the stream, and nothing of its batch counts as known", async () => {
+Deno.test("a sink that fails ends the stream, and no resource of its batch becomes known", async () => {
   await using rig = new ClientRig({}, { apply: () => Promise.reject(new Error("worker is gone")) });
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
@@ -132,7 +132,7 @@ Deno.test("a sink that fails ends the stream, and nothing of its batch counts as
   );
 });
 
-Deno.test("a response that is no message ends the stream", async () => {
+Deno.test("a malformed response ends the stream", async () => {
   await using rig = new ClientRig();
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1");
@@ -140,7 +140,7 @@ Deno.test("a response that is no message ends the stream", async () => {
   rig.call.push(new ByteBlocks([Uint8Array.of(0xff, 0xff)]));
   await rig.clock.advance(20);
   assert.equal(rig.calls.length, 2);
-  assert.equal(rig.calls[0]!.over, true);
+  assert.equal(rig.calls[0]!.isOver, true);
   assert.ok(
     rig.lines().includes(
       'warn xds::client:xds{id=1} XDS client error: gRPC error status: Internal, message: "response cannot be ' +
@@ -149,7 +149,7 @@ Deno.test("a response that is no message ends the stream", async () => {
   );
 });
 
-Deno.test("a control plane that says nothing is mentioned in the log, once for each stream", async () => {
+Deno.test("a stream without a response is logged once", async () => {
   await using rig = new ClientRig();
   await rig.clock.advance(120_000);
   assert.deepEqual(rig.lines(), [
@@ -160,20 +160,20 @@ Deno.test("a control plane that says nothing is mentioned in the log, once for e
   assert.equal(rig.lines()[1], "info xds::client:xds{id=1} Stream established");
 });
 
-Deno.test("a client that is closed answers who waits, and later ones at once", async () => {
-  const told: string[] = [];
+Deno.test("close ends pending and later lookups with refused", async () => {
+  const results: string[] = [];
   {
     await using rig = new ClientRig(ON_DEMAND);
     await rig.settle();
-    rig.client.demand("a", (answer) => told.push(`a ${answer}`));
+    rig.client.lookUp("a", (result) => results.push(`a ${result}`));
     await rig.client.close();
-    rig.client.demand("b", (answer) => told.push(`b ${answer}`));
+    rig.client.lookUp("b", (result) => results.push(`b ${result}`));
   }
-  assert.deepEqual(told, ["a refused", "b refused"]);
+  assert.deepEqual(results, ["a refused", "b refused"]);
 });
 
-Deno.test("closing during a pause between attempts, or before the start, leaves nothing behind", async () => {
-  await using rig = new ClientRig({}, GOOD, REFUSED);
+Deno.test("close during the delay between attempts stops the client", async () => {
+  await using rig = new ClientRig({}, ACCEPTING, REFUSED);
   await rig.clock.advance(5_000);
   await rig.client.close();
   const attempts = rig.attempts.length;
@@ -181,7 +181,7 @@ Deno.test("closing during a pause between attempts, or before the start, leaves 
   assert.equal(rig.attempts.length, attempts);
 });
 
-Deno.test("the state is stale from the end of a stream until the next one has answered about addresses", async () => {
+Deno.test("freshness: stale from the end of a stream until the next one has a response about addresses", async () => {
   await using rig = new ClientRig();
   await rig.settle();
   rig.call.respond(ADDRESS_TYPE, "1");
@@ -201,7 +201,7 @@ Deno.test("the state is stale from the end of a stream until the next one has an
   assert.deepEqual(rig.freshness, ["stale", "current"]);
 });
 
-Deno.test("on demand there may be no addresses to send: any answer makes the state current", async () => {
+Deno.test("freshness: on demand any response makes the state current", async () => {
   await using rig = new ClientRig(ON_DEMAND);
   await rig.settle();
   rig.call.respond(AUTHORIZATION_TYPE, "1");

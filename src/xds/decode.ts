@@ -1,6 +1,6 @@
 /**
- * Resources as they come from the control plane, turned into changes of the mesh (`docs/spec/xds-state.md` 1.3 to 1.8).
- * A resource that cannot be used costs only itself.
+ * Decodes resources of the control plane into changes of the mesh (`docs/spec/xds-state.md` 1.3 to 1.8). A resource that
+ * cannot be used does not affect the others of its response.
  */
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { policyKey } from "../mesh/model/model.ts";
@@ -11,29 +11,32 @@ import { MeshReader, Unacceptable } from "./mesh_reader.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "./resources.ts";
 import { Malformed } from "./wire_reader.ts";
 
+/** The result for one resource. */
 export type Decoded =
   | {
     readonly ok: true;
-    readonly change: MeshChange; /** For the log; null: nothing. */
+    readonly change: MeshChange;
+    /** A warning for the log; null: none. */
     readonly warning: string | null;
   }
   | {
     readonly ok: false;
-    /** `unacceptable`: it can be read and says what cannot be used. */
+    /** `malformed`: not a valid message; `unacceptable`: a valid message with values that cannot be used. */
     readonly why: "unacceptable" | "malformed";
-    /** As in a NACK, behind `{name}: `. */
+    /** The text for the NACK, without the name. */
     readonly reason: string;
   };
 
+/** Decodes one resource at a time and shares equal values between them. */
 export class ResourceDecoder {
   readonly #reader: MeshReader;
 
-  /** `texts`: how many texts are remembered, so that resources which say the same share it; a power of two. */
+  /** `texts`: the number of texts in the cache, a power of two. */
   constructor(texts: number) {
     this.#reader = new MeshReader(texts);
   }
 
-  /** `name`: of the resource; it is the key of a policy. `body`: not kept. */
+  /** Decodes a resource. `name`: the key of a policy. `body`: the payload, which is not kept. Never throws. */
   decode(type: ResourceType, name: string, body: Uint8Array): Decoded {
     try {
       this.#reader.open(body);
@@ -52,7 +55,7 @@ export class ResourceDecoder {
     }
   }
 
-  /** `istio.workload.Address`: of several arms the last one counts. */
+  /** Reads `istio.workload.Address`; the last one of several members of the oneof counts. */
   #address(): MeshChange {
     let change: MeshChange | null = null;
     const reader = this.#reader;

@@ -34,7 +34,7 @@ function service(words: WireService): Service {
   return (change as MeshChange & { kind: "service" }).service;
 }
 
-/** The reason of a refusal, which is about what the message says, not about its bytes. */
+/** Returns the reason for which a valid message was refused. */
 function refusal(decoded: Decoded): string {
   assert.ok(!decoded.ok);
   assert.equal(decoded.why, "unacceptable");
@@ -72,7 +72,7 @@ for (
     ["X8", new Uint8Array(15)],
   ] as const
 ) {
-  Deno.test(`xds ${id}: an address of ${bytes.length} bytes is refused, wherever it stands`, () => {
+  Deno.test(`xds ${id}: an address of ${bytes.length} bytes is refused in every field`, () => {
     const reason = `failed to parse address, had ${bytes.length} bytes`;
     assert.equal(refusal(address({ workload: { addresses: [bytes] } })), reason);
     assert.equal(refusal(address({ service: { addresses: [{ address: bytes }] } })), reason);
@@ -80,7 +80,7 @@ for (
   });
 }
 
-Deno.test("every IPv4 address has its usual text", () => {
+Deno.test("every IPv4 address has its canonical text", () => {
   for (const octet of [0, 1, 9, 10, 19, 99, 100, 109, 199, 200, 255]) {
     assert.deepEqual(workload(withIp(octet, 10, octet, octet)).workloadIps, [`${octet}.10.${octet}.${octet}`]);
   }
@@ -94,7 +94,7 @@ Deno.test("xds X9: an IPv4-mapped address is not found by its IPv4 form", () => 
   assert.deepEqual([...state.workloads()].map(({ workloadIps }) => workloadIps), [["::ffff:10.0.0.1"]]);
 });
 
-Deno.test("xds X10: what is not said has its default", () => {
+Deno.test("xds X10: missing fields have their defaults", () => {
   const { uid, ...rest } = workload(withIp(127, 0, 0, 1));
   const { uid: _, ...defaults } = DEFAULT_WORKLOAD;
   assert.equal(uid, "");
@@ -151,7 +151,7 @@ Deno.test("xds 1.3: each field of a workload", () => {
     authorizationPolicies: ["ns/a", "ns/b"],
     status: "Unhealthy",
     clusterId: "c",
-    // The block's length means nothing here, and a port has 16 bits.
+    // The block's length is ignored here, and the port is cut to 16 bits.
     networkGateway: { kind: "address", network: "other", ip: "1.2.3.4", hboneMtlsPort: 70000 - 65536 },
     uid: "c//Pod/ns/n",
     hostname: "h",
@@ -173,7 +173,7 @@ Deno.test("xds X12, X13: types of workloads, unknown ones included", () => {
   assert.deepEqual(types, ["deployment", "cronjob", "pod", "job", "deployment", "deployment"]);
 });
 
-Deno.test("xds X14, X15: tunnel protocols that cannot be used", () => {
+Deno.test("xds X14, X15: unsupported tunnel protocols are refused", () => {
   const protocol = (tunnelProtocol: number) => refusal(address({ workload: { tunnelProtocol } }));
   assert.equal(protocol(2), "unknown enum: unsupported tunnel protocol: legacy istio mtls");
   assert.equal(protocol(7), "decode error: unknown enumeration value 7");
@@ -196,7 +196,7 @@ Deno.test("xds X16, X17: names of a workload's services", () => {
   assert.equal([...state.services()][0]!.endpoints.size, 1);
 });
 
-Deno.test("xds X18: a gateway without a place", () => {
+Deno.test("xds X18: a gateway without a destination is refused", () => {
   const nowhere = { hboneMtlsPort: 15008 };
   const reason = "nonempty gateway address is missing address";
   assert.equal(refusal(address({ workload: { waypoint: nowhere } })), reason);
@@ -214,7 +214,7 @@ Deno.test("xds X19: an application tunnel without a port", () => {
   });
 });
 
-Deno.test("xds X20: a visibility to come is public", () => {
+Deno.test("xds X20: an undefined visibility is public", () => {
   assert.deepEqual([0, 1, 42].map((visibility) => service({ visibility }).visibility), [
     "Public",
     "Namespace",
@@ -238,7 +238,7 @@ Deno.test("xds X21 to X23: addresses of a service, whole ones and blocks", () =>
   assert.deepEqual(service(at(128, ...V6)).vips.length, 1);
 });
 
-Deno.test("xds Q9: of a port 16 bits count, of a length 8", () => {
+Deno.test("xds Q9: ports are cut to 16 bits, lengths to 8", () => {
   const more = 3 * 65_536;
   const ports = [{ servicePort: more + 80, targetPort: more + 8080 }];
   const addresses = [{ address: Uint8Array.of(10, 0, 0, 0), length: 256 + 24 }, {
@@ -252,7 +252,7 @@ Deno.test("xds Q9: of a port 16 bits count, of a length 8", () => {
   assert.deepEqual(workload({ applicationTunnel: tunnel }).applicationTunnel, { protocol: "PROXY", port: 15_088 });
 });
 
-Deno.test("xds X24: a preference for nothing", () => {
+Deno.test("xds X24: an unspecified routing preference is refused", () => {
   const prefer = (...routingPreference: number[]) => address({ service: { loadBalancing: { routingPreference } } });
   assert.equal(refusal(prefer(0)), "unknown enum: invalid target");
   assert.equal(refusal(prefer(1, 7)), "decode error: unknown enumeration value 7");
@@ -263,12 +263,12 @@ Deno.test("xds X25: load balancing without a mode", () => {
   assert.deepEqual(loadBalancer, { routingPreferences: [], mode: "Standard", healthPolicy: "AllowAll" });
 });
 
-Deno.test("xds X26: a port that is given twice", () => {
+Deno.test("xds X26: the last one of two equal ports counts", () => {
   const ports = [{ servicePort: 80, targetPort: 8080 }, { servicePort: 80, targetPort: 9090 }, { servicePort: 65_617 }];
   assert.deepEqual(service({ ports }).ports, new Map([[80, 9090], [81, 0]]));
 });
 
-Deno.test("xds X27: an address that is nothing", () => {
+Deno.test("xds X27: an empty address is refused", () => {
   assert.equal(refusal(address({})), "unknown address type");
 });
 
@@ -315,7 +315,7 @@ Deno.test("xds 1.3: each field of a service", () => {
   assert.deepEqual([0, 1, 2].map((ipFamilies) => service({ ipFamilies }).ipFamilies), [null, "IPv4", "IPv6"]);
 });
 
-Deno.test("xds 1.8: numbers of enums that do not exist", () => {
+Deno.test("xds 1.8: undefined numbers of enums are refused", () => {
   const four: number = 4;
   const wrong: Decoded[] = [
     address({ workload: { networkMode: four } }),

@@ -1,4 +1,4 @@
-/** What a real istiod sent, and what the native proxy showed of it in its config dump. */
+/** Resources of a real istiod, and the config dump of a Rust ztunnel that received them. */
 import { strict as assert } from "node:assert";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { MESH_SECTIONS, MeshDump } from "../mesh/dump/sections.ts";
@@ -46,13 +46,13 @@ function sorted(list: unknown): unknown[] {
   return (list as unknown[]).toSorted((a, b) => key(a) < key(b) ? -1 : 1);
 }
 
-/** The order of a workload's services is by chance. */
+/** The order of a workload's services is not defined. */
 function inOrder(dump: unknown): unknown {
   const { services, ...rest } = dump as { services?: string[] };
   return services === undefined ? rest : { ...rest, services: services.toSorted() };
 }
 
-Deno.test("golden: a real mesh comes out as the native proxy shows it", () => {
+Deno.test("golden: the dump of a real mesh equals that of the Rust ztunnel", () => {
   const state = new MeshState("node1");
   assert.deepEqual(state.apply(changes()), []);
   const ours = dumpOf(state);

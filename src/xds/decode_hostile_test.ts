@@ -1,4 +1,4 @@
-/** Bytes that no control plane should send, and what memory of earlier resources must not do to later ones. */
+/** Malformed resources, and tests that cached values of earlier resources do not affect later ones. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { istio } from "../../proto/gen/resources.js";
@@ -15,7 +15,7 @@ function decode(type: ResourceType, ...bytes: (number | readonly number[])[]): D
   return new ResourceDecoder(1).decode(type, "n", Uint8Array.from(bytes.flat()));
 }
 
-/** A workload of these bytes. */
+/** Decodes a workload of these bytes. */
 function workload(...bytes: (number | readonly number[])[]): Decoded {
   const body = bytes.flat();
   return decode(ADDRESS_TYPE, 0x0a, body.length, body);
@@ -29,7 +29,7 @@ function malformed(decoded: Decoded, reason: RegExp): void {
 
 const NAME_X = [0x0a, 1, 0x78];
 
-Deno.test("fields that the schema does not know are skipped, whatever their type", () => {
+Deno.test("decode: unknown fields are skipped, whatever their type", () => {
   const unknown = {
     varint: [0xf8, 0x07, 0xff, 0x01],
     "64 bits": [0xf9, 0x07, 1, 2, 3, 4, 5, 6, 7, 8],
@@ -44,14 +44,14 @@ Deno.test("fields that the schema does not know are skipped, whatever their type
   }
 });
 
-Deno.test("of a field that comes twice the last counts", () => {
+Deno.test("decode: the last value of a repeated singular field counts", () => {
   const decoded = workload(0x0a, 1, 0x79, NAME_X);
   assert.equal(decoded.ok && decoded.change.kind === "workload" && decoded.change.workload.name, "x");
   const both = decode(ADDRESS_TYPE, 0x0a, 0, 0x12, 0);
   assert.equal(both.ok && both.change.kind, "service");
 });
 
-Deno.test("bytes that are no message", () => {
+Deno.test("decode: malformed messages", () => {
   malformed(decode(ADDRESS_TYPE, 0xff), /^decode: field 0 is cut off$/);
   malformed(decode(ADDRESS_TYPE, 0x0a), /^decode: field 1 is cut off$/);
   malformed(workload(0x0a, 2, 0x78), /field 1 is cut off/);
@@ -71,7 +71,7 @@ Deno.test("bytes that are no message", () => {
   malformed(decode(AUTHORIZATION_TYPE, 0x7a, 0x80, 0x80, 0x80, 0x80, 0x80, 0), /more than 32 bits/);
 });
 
-Deno.test("a known field of another type is refused: a policy without one of its conditions is another policy", () => {
+Deno.test("decode: a known field of another wire type is refused", () => {
   malformed(workload(0x08, 1), /field 1 has wire type 0, not 2/);
   malformed(workload(0x72, 0), /field 14 has wire type 2, not 0/);
   // A source address that is a number.
@@ -79,7 +79,7 @@ Deno.test("a known field of another type is refused: a policy without one of its
   malformed(decode(ADDRESS_TYPE, 0x08, 1), /field 1 has wire type 0, not 2/);
 });
 
-Deno.test("text must be UTF-8", () => {
+Deno.test("decode: text must be UTF-8", () => {
   const name = (...bytes: number[]) => workload(0x0a, bytes.length, bytes);
   const snowman = name(0xe2, 0x98, 0x83);
   assert.equal(snowman.ok && snowman.change.kind === "workload" && snowman.change.workload.name, "☃");
@@ -88,7 +88,7 @@ Deno.test("text must be UTF-8", () => {
   malformed(name(0xff), /field 1 is no UTF-8/);
   malformed(name(0xc0, 0x80), /field 1 is no UTF-8/);
   malformed(name(0xed, 0xa0, 0x80), /field 1 is no UTF-8/);
-  // A text that is remembered.
+  // A text that is cached.
   malformed(workload(0x12, 2, 0x61, 0x80), /field 2 is no UTF-8/);
 });
 
@@ -98,7 +98,7 @@ const BODIES: readonly (readonly [ResourceType, Uint8Array])[] = [
   ...MESH.policies.map(({ body }) => [AUTHORIZATION_TYPE, body] as const),
 ];
 
-/** A good resource with some bytes changed, cut out or put in. */
+/** A valid resource with some bytes changed, removed or inserted. */
 const damaged = fc.tuple(
   fc.constantFrom(...BODIES),
   fc.array(fc.tuple(fc.nat(400), fc.nat(255), fc.constantFrom("set", "cut", "put")), { maxLength: 4 }),
@@ -117,7 +117,7 @@ const anything = fc.oneof(
   fc.tuple(fc.constantFrom(...RESOURCE_TYPES), fc.uint8Array({ maxLength: 80 })),
 );
 
-/** Nobody here reads extensions: what the generated code finds wrong in one is skipped with it. */
+/** Errors in extensions are ignored, as the decoder under test skips extensions. */
 function decodeGenerated(type: ResourceType, bytes: Uint8Array): void {
   try {
     GENERATED[type].decode(bytes);
@@ -126,7 +126,7 @@ function decodeGenerated(type: ResourceType, bytes: Uint8Array): void {
   }
 }
 
-Deno.test("fuzz: any bytes are decoded or refused, and what is decoded the generated code can decode too", () => {
+Deno.test("fuzz: no bytes throw, and decoded resources are valid for the generated code, too", () => {
   const decoder = new ResourceDecoder(64);
   fc.assert(
     fc.property(anything, ([type, bytes]) => {
@@ -136,7 +136,7 @@ Deno.test("fuzz: any bytes are decoded or refused, and what is decoded the gener
   );
 });
 
-Deno.test("fuzz: what was decoded before makes no difference", () => {
+Deno.test("fuzz: earlier resources do not change the result", () => {
   fc.assert(
     fc.property(fc.array(anything, { maxLength: 20 }), (resources) => {
       const [small, large] = [new ResourceDecoder(1), new ResourceDecoder(4096)];
@@ -150,7 +150,7 @@ Deno.test("fuzz: what was decoded before makes no difference", () => {
   );
 });
 
-Deno.test("a long list takes time in proportion to its length", () => {
+Deno.test("decode: a list of 50,000 addresses", () => {
   const address = Uint8Array.of(10, 0, 0, 1);
   const body = istio.workload.Address.encode({ workload: { addresses: Array(50_000).fill(address) } }).finish();
   const decoded = new ResourceDecoder(1).decode(ADDRESS_TYPE, "n", body);

@@ -1,4 +1,4 @@
-/** `istio.security.Authorization` from the wire (`docs/spec/xds-state.md` 1.4, 1.8). */
+/** Decodes `istio.security.Authorization` (`docs/spec/xds-state.md` 1.4, 1.8). */
 import type { Cidr } from "../mesh/model/cidr.ts";
 import {
   EMPTY_MATCH,
@@ -10,13 +10,13 @@ import {
 import { cidrOf, type MeshReader, type Mutable, NO_BYTES } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 
-type PolicyDraft = Mutable<Omit<Policy, "rules">> & { rules: Match[][][] };
-type MatchDraft = { -readonly [Key in keyof Match]?: Match[Key][number][] };
+type MutablePolicy = Mutable<Omit<Policy, "rules">> & { rules: Match[][][] };
+type PartialMatch = { -readonly [Key in keyof Match]?: Match[Key][number][] };
 
 const SCOPES = ["Global", "Namespace", "WorkloadSelector"] as const;
 const ACTIONS = ["Allow", "Deny"] as const;
 
-const POLICY: FieldTable<PolicyDraft, MeshReader> = {
+const POLICY: FieldTable<MutablePolicy, MeshReader> = {
   1: (policy, r) => policy.name = r.text(),
   2: (policy, r) => policy.namespace = r.commonText(),
   3: (policy, r) => policy.scope = r.enum(SCOPES),
@@ -29,12 +29,12 @@ const RULE: FieldTable<Match[][], MeshReader> = {
   1: (rule, r) => rule.push(readMessage(r, CLAUSE, [])),
 };
 
-/** Field 1 was something else once. */
+/** Field 1 had another meaning in earlier versions. */
 const CLAUSE: FieldTable<Match[], MeshReader> = {
   2: (clause, r) => clause.push(readMatch(r)),
 };
 
-const MATCH: FieldTable<MatchDraft, MeshReader> = {
+const MATCH: FieldTable<PartialMatch, MeshReader> = {
   1: (match, r) => addString(match.namespaces ??= [], r),
   2: (match, r) => addString(match.notNamespaces ??= [], r),
   3: (match, r) => addString(match.principals ??= [], r),
@@ -69,16 +69,16 @@ const BLOCK: FieldTable<{ address: Uint8Array; length: number }, MeshReader> = {
   2: (block, r) => block.length = r.uint32(),
 };
 
-/** A policy, and how many of its values mean nothing and were left out (`docs/spec/xds-state.md` 8.1 Q10). */
-export interface DecodedPolicy {
+/** A policy, and how many of its values were ignored because they are not valid (`docs/spec/xds-state.md` 8.1 Q10). */
+interface DecodedPolicy {
   readonly policy: Policy;
   readonly ignored: number;
 }
 
-/** Reads the message that the reader has open. */
+/** Decodes the message that the reader has opened. Throws `Malformed` or `Unacceptable`. */
 export function decodePolicy(reader: MeshReader): DecodedPolicy {
   reader.ignored = 0;
-  const policy = readFields<PolicyDraft, MeshReader>(reader, POLICY, {
+  const policy = readFields<MutablePolicy, MeshReader>(reader, POLICY, {
     name: "",
     namespace: "",
     scope: "Global",
@@ -89,9 +89,9 @@ export function decodePolicy(reader: MeshReader): DecodedPolicy {
   return { policy, ignored: reader.ignored };
 }
 
-/** An empty one takes two bytes on the wire: there may be many. */
+/** An empty match takes two bytes on the wire, so there may be many of them; they share one object. */
 function readMatch(reader: MeshReader): Match {
-  const match = readMessage<MatchDraft, MeshReader>(reader, MATCH, {});
+  const match = readMessage<PartialMatch, MeshReader>(reader, MATCH, {});
   for (const _ in match) return { ...EMPTY_MATCH, ...match };
   return EMPTY_MATCH;
 }

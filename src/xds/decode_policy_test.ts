@@ -12,8 +12,8 @@ const decoder = new ResourceDecoder(64);
 const V6 = [0x20, 1, 0x0d, 0xb8, 0x85, 0xa3, 0, 0, 0, 0, 0x8a, 0x2e, 3, 0x70, 0x73, 0x34];
 const MAPPED = [...Array(10).fill(0), 0xff, 0xff, 10, 0, 0, 1];
 
-function authorization(words: WirePolicy, name = "ns/p"): Decoded {
-  return decoder.decode(AUTHORIZATION_TYPE, name, istio.security.Authorization.encode(words).finish());
+function authorization(fields: WirePolicy, name = "ns/p"): Decoded {
+  return decoder.decode(AUTHORIZATION_TYPE, name, istio.security.Authorization.encode(fields).finish());
 }
 
 function changeOf(decoded: Decoded): MeshChange & { kind: "policy" } {
@@ -21,8 +21,8 @@ function changeOf(decoded: Decoded): MeshChange & { kind: "policy" } {
   return decoded.change;
 }
 
-function policy(words: WirePolicy): Policy {
-  return changeOf(authorization(words)).policy;
+function policy(fields: WirePolicy): Policy {
+  return changeOf(authorization(fields)).policy;
 }
 
 Deno.test("xds 1.4: each field of a policy", () => {
@@ -81,10 +81,10 @@ Deno.test("xds 3.7: the key of a policy is the name of its resource", () => {
   assert.equal(changeOf(authorization({ name: "p", namespace: "ns" }, "other/name")).key, "other/name");
 });
 
-Deno.test("xds 1.8: numbers of enums that do not exist, in a policy", () => {
+Deno.test("xds 1.8: undefined numbers of enums in a policy are refused", () => {
   const four: number = 4;
-  for (const words of [{ scope: four }, { action: four }]) {
-    assert.deepEqual(authorization(words), {
+  for (const fields of [{ scope: four }, { action: four }]) {
+    assert.deepEqual(authorization(fields), {
       ok: false,
       why: "unacceptable",
       reason: "decode error: unknown enumeration value 4",
@@ -92,7 +92,7 @@ Deno.test("xds 1.8: numbers of enums that do not exist, in a policy", () => {
   }
 });
 
-Deno.test("xds Q9: of a policy's ports 16 bits count, of a block's length 8", () => {
+Deno.test("xds Q9: ports of a policy are cut to 16 bits, lengths of blocks to 8", () => {
   const matches = [{
     destinationPorts: [65_536 + 80],
     notDestinationPorts: [65_536],
@@ -102,7 +102,7 @@ Deno.test("xds Q9: of a policy's ports 16 bits count, of a block's length 8", ()
   assert.deepEqual([match.destinationPorts, match.notDestinationPorts, match.sourceIps], [[80], [0], ["10.0.0.0/8"]]);
 });
 
-Deno.test("xds X28, Q10: a policy value that means nothing is left out and told", () => {
+Deno.test("xds X28, Q10: an invalid value of a policy is ignored and logged", () => {
   const decoded = authorization({
     rules: [{ clauses: [{ matches: [{ sourceIps: [{ address: new Uint8Array(5), length: 8 }] }] }] }],
   });

@@ -1,4 +1,4 @@
-/** `istio.workload.Service` from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
+/** Decodes `istio.workload.Service` (`docs/spec/xds-state.md` 1.3, 1.8). */
 import type { ServiceChange } from "../mesh/model/changes.ts";
 import { DEFAULT_SERVICE } from "../mesh/model/defaults.ts";
 import {
@@ -26,16 +26,16 @@ import {
 } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 
-type Draft = Mutable<Service>;
+type MutableService = Mutable<Service>;
 
-/** AUTOMATIC restricts nothing. */
+/** The number 0, AUTOMATIC, means no restriction. */
 const IP_FAMILIES = [null, "IPv4", "IPv6", "Dual"] as const;
 const MODES = ["Standard", "Strict", "Failover", "Passthrough"] as const;
 const HEALTH_POLICIES = ["OnlyHealthy", "AllowAll"] as const;
-/** The number 0 has a name but no meaning. */
+/** The number 0 is defined but not valid. */
 const SCOPES: readonly (RoutingScope | null)[] = [null, "Region", "Zone", "Subzone", "Node", "Cluster", "Network"];
 
-const SERVICE: FieldTable<Draft, MeshReader> = {
+const SERVICE: FieldTable<MutableService, MeshReader> = {
   1: (service, r) => service.name = r.text(),
   2: (service, r) => service.namespace = r.commonText(),
   3: (service, r) => service.hostname = r.text(),
@@ -47,22 +47,22 @@ const SERVICE: FieldTable<Draft, MeshReader> = {
   9: (service, r) => service.ipFamilies = r.enum(IP_FAMILIES),
   11: (service, r) => service.canonical = r.bool(),
   13: (service, r) => service.weightedWaypoints = appended(service.weightedWaypoints, readWeightedWaypoint(r)),
-  // Numbers to come are public.
+  // Unknown numbers, of later versions, mean public.
   14: (service, r) => service.visibility = r.int32() === 1 ? "Namespace" : "Public",
 };
 
-const LOAD_BALANCING: FieldTable<LoadBalancerDraft, MeshReader> = {
+const LOAD_BALANCING: FieldTable<MutableLoadBalancer, MeshReader> = {
   1: (balancer, r) => r.numbers((scope) => balancer.routingPreferences.push(scopeOf(scope))),
   2: (balancer, r) => balancer.mode = r.enum(MODES),
   3: (balancer, r) => balancer.healthPolicy = r.enum(HEALTH_POLICIES),
 };
 
-const WEIGHTED_WAYPOINT: FieldTable<WeightedWaypointDraft, MeshReader> = {
+const WEIGHTED_WAYPOINT: FieldTable<MutableWeightedWaypoint, MeshReader> = {
   1: (waypoint, r) => waypoint.destination = r.gateway(),
   2: (waypoint, r) => waypoint.weight = r.uint32(),
 };
 
-/** Reads the message that the reader has open. */
+/** Decodes the message that the reader has opened. Throws `Malformed` or `Unacceptable`. */
 export function decodeService(reader: MeshReader): ServiceChange {
   const service = readFields(reader, SERVICE, newService());
   service.key = namespacedHostname(service.namespace, service.hostname);
@@ -71,8 +71,8 @@ export function decodeService(reader: MeshReader): ServiceChange {
 
 const NO_ENDPOINTS: ServiceChange["endpoints"] = [];
 
-/** Spelled out so that all services have one layout in memory. */
-function newService(): Draft {
+/** All properties are listed, so that all services have the same hidden class. */
+function newService(): MutableService {
   const { key, vips, cidrVips, ports, subjectAltNames, weightedWaypoints } = DEFAULT_SERVICE;
   return {
     key,
@@ -92,8 +92,8 @@ function newService(): Draft {
   };
 }
 
-/** A block where the length is not that of a whole address. */
-function addAddress(service: Draft, { network, address, length }: WireAddress): void {
+/** Adds an address, or a block where the length is shorter than the address. */
+function addAddress(service: MutableService, { network, address, length }: WireAddress): void {
   const ip = ipOf(address);
   if (length === null || isHostLength(address, length)) {
     service.vips = appended<NetworkAddress>(service.vips, { network, ip });
@@ -104,9 +104,9 @@ function addAddress(service: Draft, { network, address, length }: WireAddress): 
   service.cidrVips = appended<CidrVip>(service.cidrVips, { network, cidr });
 }
 
-type LoadBalancerDraft = Mutable<Omit<LoadBalancer, "routingPreferences">> & { routingPreferences: RoutingScope[] };
+type MutableLoadBalancer = Mutable<Omit<LoadBalancer, "routingPreferences">> & { routingPreferences: RoutingScope[] };
 
-function newLoadBalancer(): LoadBalancerDraft {
+function newLoadBalancer(): MutableLoadBalancer {
   return { routingPreferences: [], mode: "Standard", healthPolicy: "OnlyHealthy" };
 }
 
@@ -117,12 +117,12 @@ function scopeOf(value: number): RoutingScope {
   return scope;
 }
 
-interface WeightedWaypointDraft {
+interface MutableWeightedWaypoint {
   destination: GatewayAddress | null;
   weight: number;
 }
 
-function newWeightedWaypoint(): WeightedWaypointDraft {
+function newWeightedWaypoint(): MutableWeightedWaypoint {
   return { destination: null, weight: 0 };
 }
 

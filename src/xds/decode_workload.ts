@@ -1,4 +1,4 @@
-/** `istio.workload.Workload` from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
+/** Decodes `istio.workload.Workload` (`docs/spec/xds-state.md` 1.3, 1.8). */
 import type { WorkloadChange } from "../mesh/model/changes.ts";
 import { DEFAULT_WORKLOAD } from "../mesh/model/defaults.ts";
 import {
@@ -12,7 +12,7 @@ import { appended } from "../mesh/state/short_list.ts";
 import { type MeshReader, type Mutable, Unacceptable } from "./mesh_reader.ts";
 import { type FieldTable, readFields, readMessage } from "./wire_reader.ts";
 
-interface Draft {
+interface MutableChange {
   readonly kind: "workload";
   readonly workload: Mutable<Workload>;
   readonly endpoints: Map<NamespacedHostname, PortMap>;
@@ -24,7 +24,7 @@ const HEALTH = ["Healthy", "Unhealthy"] as const;
 const WORKLOAD_TYPES = ["deployment", "cronjob", "pod", "job"];
 const TUNNEL_PROTOCOLS = ["NONE", "PROXY"] as const;
 
-const WORKLOAD: FieldTable<Draft, MeshReader> = {
+const WORKLOAD: FieldTable<MutableChange, MeshReader> = {
   1: ({ workload }, r) => workload.name = r.text(),
   2: ({ workload }, r) => workload.namespace = r.commonText(),
   3: ({ workload }, r) => workload.workloadIps = appended(workload.workloadIps, r.ip()),
@@ -59,16 +59,16 @@ const APPLICATION_TUNNEL: FieldTable<Mutable<ApplicationTunnel>, MeshReader> = {
   2: (tunnel, r) => tunnel.port = r.port() || null,
 };
 
-/** Reads the message that the reader has open. */
+/** Decodes the message that the reader has opened. Throws `Malformed` or `Unacceptable`. */
 export function decodeWorkload(reader: MeshReader): WorkloadChange {
-  const change: Draft = { kind: "workload", workload: newWorkload(), endpoints: new Map() };
+  const change: MutableChange = { kind: "workload", workload: newWorkload(), endpoints: new Map() };
   readFields(reader, WORKLOAD, change);
   const { workload, endpoints } = change;
   for (const key of endpoints.keys()) workload.services = appended(workload.services, key);
   return change;
 }
 
-/** Spelled out so that all workloads have one layout in memory. */
+/** All properties are listed, so that all workloads have the same hidden class. */
 function newWorkload(): Mutable<Workload> {
   const { trustDomain, serviceAccount, workloadType, clusterId, authorizationPolicies, locality, services } =
     DEFAULT_WORKLOAD;

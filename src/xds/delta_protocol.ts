@@ -1,189 +1,205 @@
 /**
- * The client's side of the delta protocol (`docs/spec/xds-state.md` 2.5 to 2.10), over all streams of a process. No
- * socket, no clock: it is told what happened and says what to send.
+ * The client's side of the delta protocol (`docs/spec/xds-state.md` 2.5 to 2.10), over all streams of a process. It has
+ * no socket and no clock: the caller reports what happened and sends the returned requests.
  *
  *     closed ──opened──▶ open ──received──▶ applying ──settled──▶ open ──▶ ...
  *        ▲                 │                    │
- *        └──────closed─────┴──────closed────────┘      what was applied counts, its ACK is not sent
+ *        └──────closed─────┴──────closed────────┘      applied resources stay known, their ACK is not sent
  */
-import { type DemandAnswer, type DemandLimits, Demands, type DemandStep } from "./demands.ts";
+import { type LookupLimits, type LookupResult, type LookupStep, PendingLookups } from "./lookups.ts";
 import { KnownResources } from "./known_resources.ts";
 import type { DeltaRequest } from "./requests.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type Rejection, RESOURCE_TYPES, type ResourceType } from "./resources.ts";
 import type { ResourceNames } from "./name_list.ts";
 
-/** A NACK goes into logs on either side, and istiod takes at most 4 MB. */
+/** Bytes. A NACK is logged on both sides, and istiod accepts at most 4 MB. */
 const NACK_MAX = 64 * 1024;
 
-/** What a response says besides the content of its resources. */
-export interface ResponseNames {
+/** The names in a response. */
+interface ResponseNames {
   readonly type: ResourceType;
   readonly changed: Iterable<ResourceNames>;
   readonly removed: Iterable<string>;
 }
 
+/** The state of the protocol: known resources, pending lookups, readiness. */
 export class DeltaProtocol {
   readonly #onDemand: boolean;
   readonly #known: Record<ResourceType, KnownResources>;
-  readonly #demands: Demands;
-  /** Types whose first good response is still to come. */
+  readonly #lookups: PendingLookups;
+  /** Types without an accepted response so far. */
   readonly #missing: Set<ResourceType>;
-  /** Types of which a stream begins with nothing in place of a list of what is held, see {@link forgoClaims}. */
-  readonly #claimless = new Set<ResourceType>();
-  /** Those of which this stream began with nothing, and nothing was answered yet. */
-  readonly #unclaimed = new Set<ResourceType>();
-  /** On demand: what this stream has said of addresses. `lost`: that something is gone which was held. */
-  #addresses: "nothing" | "all" | "lost" = "nothing";
+  /** Types for which the first request of a stream lists no known resources, see {@link omitVersions}. */
+  readonly #withoutVersions = new Set<ResourceType>();
+  /** Types for which this stream began without a list and has had no response yet: the first one is complete. */
+  readonly #awaitingAll = new Set<ResourceType>();
+  /**
+   * On demand: the state of addresses on this stream. `outdated`: a known resource was removed, and its replacement is
+   * not pushed.
+   */
+  #addresses: "none" | "complete" | "outdated" = "none";
 
-  constructor(onDemand: boolean, limits?: DemandLimits) {
+  constructor(onDemand: boolean, limits?: LookupLimits) {
     this.#onDemand = onDemand;
     this.#known = { [ADDRESS_TYPE]: new KnownResources(onDemand), [AUTHORIZATION_TYPE]: new KnownResources(false) };
-    this.#demands = new Demands(this.#known[ADDRESS_TYPE], limits);
-    // What is asked for on demand may never come: only types that are wanted whole are waited for.
+    this.#lookups = new PendingLookups(this.#known[ADDRESS_TYPE], limits);
+    // On demand there may be no response about addresses, so readiness depends on policies only.
     this.#missing = new Set(onDemand ? [AUTHORIZATION_TYPE] : RESOURCE_TYPES);
   }
 
-  /** All types have been answered and accepted once. Never false again. */
+  /** True after each type has had an accepted response; stays true. */
   get ready(): boolean {
     return this.#missing.size === 0;
   }
 
   /**
-   * On demand: something is gone that was held. What has come in its place, such as the next pod of a service, is not
-   * pushed, but comes when a stream begins (`docs/spec/observed.md` O3).
+   * On demand: a known resource was removed. A replacement, such as the next pod of a service, is not pushed, but is
+   * sent at the beginning of a stream (`docs/spec/observed.md` O3).
    */
-  get hasLost(): boolean {
-    return this.#addresses === "lost";
+  get isOutdated(): boolean {
+    return this.#addresses === "outdated";
   }
 
-  /** Resources held of a type. */
+  /** The number of known resources of a type. */
   count(type: ResourceType): number {
     return this.#known[type].size;
   }
 
-  /** A stream was opened: what to send on it, in this order and at once. */
+  /** A stream was opened. Returns the requests to send at once, in this order. */
   opened(now: number): readonly DeltaRequest[] {
-    const waitedFor = this.#demands.opened(now);
+    const pending = this.#lookups.opened(now);
     return RESOURCE_TYPES.map((type) => {
-      const asked = this.#onDemand && type === ADDRESS_TYPE;
-      if (this.#claimless.has(type)) this.#unclaimed.add(type);
-      const known = this.#unclaimed.has(type) ? [] : this.#known[type].versions();
+      const isOnDemand = this.#onDemand && type === ADDRESS_TYPE;
+      if (this.#withoutVersions.has(type)) this.#awaitingAll.add(type);
+      const known = this.#awaitingAll.has(type) ? [] : this.#known[type].versions();
       return {
         kind: "initial",
         type,
-        mode: asked ? "on-demand" : "wildcard",
-        versions: asked ? withUnanswered(known, waitedFor) : known,
+        mode: isOnDemand ? "on-demand" : "wildcard",
+        versions: isOnDemand ? withPending(known, pending) : known,
       };
     });
   }
 
+  /** The stream has ended. */
   closed(): void {
-    this.#unclaimed.clear();
-    this.#addresses = "nothing";
-    this.#demands.closed();
+    this.#awaitingAll.clear();
+    this.#addresses = "none";
+    this.#lookups.closed();
   }
 
   /**
-   * The list of what is held was too long for the control plane, which will not take it next time either. Later streams
-   * begin as the first one did, and what their first answer leaves out is gone: {@link vanished}. On demand that is
-   * nearly all; it comes back as it is asked for, and is claimed again. Returns false where there was no list.
+   * The control plane refused the list of known resources as too long. Later streams begin without one, like the first
+   * stream, and known resources that are missing in their first response are removed ({@link implicitlyRemoved}). On
+   * demand these are almost all; they are looked up again when needed, and listed again. Returns false where no list was
+   * sent.
    */
-  forgoClaims(): boolean {
-    const had = RESOURCE_TYPES.filter((type) => !this.#claimless.has(type) && this.#known[type].size > 0);
-    for (const type of had) this.#claimless.add(type);
+  omitVersions(): boolean {
+    const had = RESOURCE_TYPES.filter((type) => !this.#withoutVersions.has(type) && this.#known[type].size > 0);
+    for (const type of had) this.#withoutVersions.add(type);
     return had.length > 0;
   }
 
-  /** What is gone because a response that must name everything does not name it; in steps. Before {@link settle}. */
-  *vanished(type: ResourceType, changed: Iterable<ResourceNames>): Generator<void, readonly string[]> {
-    if (!this.#unclaimed.has(type)) return [];
+  /**
+   * Returns the known resources that are missing in a response that must contain all of the type; none for other
+   * responses. In steps; must be called before {@link settle}.
+   */
+  *implicitlyRemoved(type: ResourceType, changed: Iterable<ResourceNames>): Generator<void, readonly string[]> {
+    if (!this.#awaitingAll.has(type)) return [];
     const present = new Set<string>();
     for (const { name } of changed) {
       present.add(name);
       yield;
     }
-    const gone: string[] = [];
+    const missing: string[] = [];
     for (const [name] of this.#known[type].versions()) {
-      if (!present.has(name)) gone.push(name);
+      if (!present.has(name)) missing.push(name);
       yield;
     }
-    return gone;
+    return missing;
   }
 
-  /** The type of a response, or null for one that we did not ask for: it is acknowledged and otherwise ignored. */
+  /** Returns the type of a response; null for one that was not requested, which is acknowledged and ignored. */
   typeOf(typeUrl: string): ResourceType | null {
     return RESOURCE_TYPES.find((type) => type === typeUrl) ?? null;
   }
 
   /**
-   * A response was applied, apart from `rejections`. In steps: a response may have a million names. Those who wait are
-   * told at its end, when all of it is there to be seen.
+   * A response was applied except for `rejections`: updates the known resources, then ends the lookups of its names. In
+   * steps, as a response may have a million names. `now`: ms of the clock.
    */
   *settle({ type, changed, removed }: ResponseNames, rejections: readonly Rejection[], now: number): Generator<void> {
     const rejected = new Set(rejections.map(({ name }) => name));
     const known = this.#known[type];
-    const asked = this.#onDemand && type === ADDRESS_TYPE;
-    if (this.#unclaimed.delete(type) && asked) this.#claimless.delete(type);
+    const isOnDemand = this.#onDemand && type === ADDRESS_TYPE;
+    if (this.#awaitingAll.delete(type) && isOnDemand) this.#withoutVersions.delete(type);
     for (const { name, version, aliases } of changed) {
-      // Of a rejected one the earlier version stays known, so that the next stream brings it again.
-      if (!rejected.has(name)) known.remember(name, version, aliases);
+      // A rejected resource keeps its earlier version, so that the next stream sends it again.
+      if (!rejected.has(name)) known.set(name, version, aliases);
       yield;
     }
-    let lost = false;
+    let hasRemoved = false;
     for (const name of removed) {
-      if (known.forget(name)) lost = true;
+      if (known.delete(name)) hasRemoved = true;
       yield;
     }
-    if (!asked) return;
-    // The first response says all there is to say.
-    if (this.#addresses === "nothing") this.#addresses = "all";
-    else if (lost) this.#addresses = "lost";
-    if (lost) this.#demands.lost();
-    yield* this.#answerDemands(changed, removed, now);
+    if (!isOnDemand) return;
+    // The first response contains all pending names, also replacements of what it removes.
+    if (this.#addresses === "none") this.#addresses = "complete";
+    else if (hasRemoved) this.#addresses = "outdated";
+    if (hasRemoved) this.#lookups.resourceRemoved();
+    yield* this.#reportResults(changed, removed, now);
   }
 
-  *#answerDemands(changed: Iterable<ResourceNames>, removed: Iterable<string>, now: number): Generator<void> {
+  *#reportResults(changed: Iterable<ResourceNames>, removed: Iterable<string>, now: number): Generator<void> {
     for (const { name, aliases } of changed) {
-      this.#demands.arrived(name);
-      for (const alias of aliases) this.#demands.arrived(alias);
+      this.#lookups.found(name);
+      for (const alias of aliases) this.#lookups.found(alias);
       yield;
     }
     for (const name of removed) {
-      this.#demands.removed(name, now);
+      this.#lookups.removed(name, now);
       yield;
     }
   }
 
-  /** The answer to a response that was settled. */
-  answer(typeUrl: string, nonce: string, rejections: readonly Rejection[]): DeltaRequest & { kind: "ack" | "nack" } {
+  /** Returns the ACK or NACK of a response; call it after {@link settle}. */
+  acknowledge(
+    typeUrl: string,
+    nonce: string,
+    rejections: readonly Rejection[],
+  ): DeltaRequest & { kind: "ack" | "nack" } {
     if (rejections.length > 0) return { kind: "nack", typeUrl, nonce, message: nackMessage(rejections) };
     const type = this.typeOf(typeUrl);
     if (type !== null) this.#missing.delete(type);
     return { kind: "ack", typeUrl, nonce };
   }
 
-  /** See {@link Demands.demand}. Without on-demand mode everything is known that there is. */
-  demand(name: string, now: number, onAnswer: (answer: DemandAnswer) => void): DemandStep {
-    if (this.#onDemand) return this.#demands.demand(name, now, onAnswer);
-    onAnswer("absent");
+  /** See {@link PendingLookups.lookUp}. Without on-demand mode all resources are known, so the result is `absent`. */
+  lookUp(name: string, now: number, onResult: (result: LookupResult) => void): LookupStep {
+    if (this.#onDemand) return this.#lookups.lookUp(name, now, onResult);
+    onResult("absent");
     return "nothing";
   }
 
-  expireDemands(now: number): void {
-    this.#demands.expire(now);
+  /** See {@link PendingLookups.expire}. */
+  expireLookups(now: number): void {
+    this.#lookups.expire(now);
   }
 
+  /** See {@link PendingLookups.nextExpiry}. */
   nextExpiry(): number | null {
-    return this.#demands.nextExpiry();
+    return this.#lookups.nextExpiry();
   }
 
+  /** Ends all pending lookups. */
   close(): void {
-    this.#demands.close();
+    this.#lookups.close();
   }
 }
 
-/** istiod takes names in this list for subscribed: that is how demands survive a reconnect. */
-function* withUnanswered(
+/** Appends names with an empty version: istiod regards listed names as subscribed, so lookups survive a reconnect. */
+function* withPending(
   known: Iterable<readonly [string, string]>,
   names: Iterable<string>,
 ): Generator<readonly [string, string]> {
@@ -191,7 +207,7 @@ function* withUnanswered(
   for (const name of names) yield [name, ""];
 }
 
-/** All of them by name, as far as a message has room. */
+/** Lists all rejections by name, up to the limit. */
 function nackMessage(rejections: readonly Rejection[]): string {
   let message = "";
   for (const [index, { name, reason }] of rejections.entries()) {

@@ -8,7 +8,7 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type Rejection, type ResourceType } f
 const { DeltaDiscoveryRequest } = envoy.service.discovery.v3;
 const NODE = { id: "node" };
 
-/** What goes over the wire, without fields that are empty. */
+/** Encodes a request, decodes it and returns its fields. */
 function sent(request: DeltaRequest) {
   const steps = encodeRequest(request, NODE);
   let step = steps.next();
@@ -35,13 +35,13 @@ interface Change {
   readonly rejections?: readonly Rejection[];
 }
 
-/** Applies a response and returns its answer. */
+/** Applies a response and returns the ACK or NACK. */
 function respond(protocol: DeltaProtocol, type: ResourceType, change: Change = {}): DeltaRequest {
   const changed = (change.changed ?? []).map((one) => typeof one === "string" ? named(one) : one);
   const names = { type, changed, removed: change.removed ?? [] };
   const rejections = change.rejections ?? [];
   for (const _ of protocol.settle(names, rejections, 0)) { /* to the end */ }
-  return protocol.answer(type, "n", rejections);
+  return protocol.acknowledge(type, "n", rejections);
 }
 
 /** `a@1`: version 1 of a. */
@@ -50,7 +50,7 @@ function named(text: string): ResourceNames {
   return { name, version, aliases: [] };
 }
 
-Deno.test("xds X51: first requests, for everything", () => {
+Deno.test("xds X51: first requests of wildcard subscriptions", () => {
   const protocol = new DeltaProtocol(false);
   assert.deepEqual(protocol.opened(0).map(sent), [
     { ...NOTHING, node: "node", typeUrl: ADDRESS_TYPE },
@@ -74,7 +74,7 @@ Deno.test("xds X62: an acknowledgement has a type and a nonce", () => {
   });
 });
 
-Deno.test("xds X60: a refusal names all that is bad", () => {
+Deno.test("xds X60: a NACK names all rejected resources", () => {
   const rejections = [{ name: "a", reason: "unknown address type" }, { name: "b", reason: "decode: x" }];
   assert.deepEqual(sent(respond(new DeltaProtocol(false), ADDRESS_TYPE, { changed: ["a", "b"], rejections })), {
     ...NOTHING,
@@ -84,16 +84,16 @@ Deno.test("xds X60: a refusal names all that is bad", () => {
   });
 });
 
-Deno.test("a refusal of very many has a bounded length", () => {
+Deno.test("xds 2.7: a NACK of very many resources has a bounded length", () => {
   const rejections = Array.from({ length: 100_000 }, (_, i) => ({ name: `name-${i}`, reason: "decode: x" }));
-  const answer = new DeltaProtocol(false).answer(ADDRESS_TYPE, "n", rejections);
+  const answer = new DeltaProtocol(false).acknowledge(ADDRESS_TYPE, "n", rejections);
   assert.ok(answer.kind === "nack");
   assert.match(answer.message, /^name-0: decode: x; name-1: decode: x; .*\.\.\. and 9\d{4} more$/);
   assert.ok(answer.message.length < 66_000);
 });
 
-/** Versions that the next stream claims. */
-function claimed(protocol: DeltaProtocol): Record<ResourceType, Record<string, string>> {
+/** Returns the versions that the first requests of the next stream list. */
+function listed(protocol: DeltaProtocol): Record<ResourceType, Record<string, string>> {
   protocol.closed();
   const [addresses, policies] = protocol.opened(0).map(sent);
   return { [ADDRESS_TYPE]: addresses!.versions, [AUTHORIZATION_TYPE]: policies!.versions };
@@ -101,7 +101,7 @@ function claimed(protocol: DeltaProtocol): Record<ResourceType, Record<string, s
 
 const sequences: readonly [id: string, responses: readonly Change[], addresses: Record<string, string>][] = [
   ["X55", [{ changed: ["foo0@0.0.1", "bad@9.9.9"], rejections: [{ name: "bad", reason: "x" }] }], { foo0: "0.0.1" }],
-  ["X58", [{ removed: ["nobody"] }], {}],
+  ["X58", [{ removed: ["unknown"] }], {}],
   ["X63", [{ changed: ["foo0@v1"] }, { changed: ["foo0@v2"], rejections: [{ name: "foo0", reason: "x" }] }], {
     foo0: "v1",
   }],
@@ -109,78 +109,81 @@ const sequences: readonly [id: string, responses: readonly Change[], addresses: 
   ["2.5 no version", [{ changed: ["a"] }], { a: "" }],
   ["2.6 twice", [{ changed: ["a@1", "a@2"] }], { a: "2" }],
   ["Q6 changed and removed", [{ changed: ["a@1"], removed: ["a"] }], {}],
-  ["2.5 two good, one bad of one name", [{ changed: ["a@1", "a@2"], rejections: [{ name: "a", reason: "x" }] }], {}],
+  ["2.5 two resources with one name, one rejected", [{
+    changed: ["a@1", "a@2"],
+    rejections: [{ name: "a", reason: "x" }],
+  }], {}],
 ];
 
 for (const [id, responses, addresses] of sequences) {
-  Deno.test(`xds ${id}: the next stream claims ${JSON.stringify(addresses)}`, () => {
+  Deno.test(`xds ${id}: the next stream lists ${JSON.stringify(addresses)}`, () => {
     const protocol = new DeltaProtocol(false);
     protocol.opened(0);
     for (const response of responses) respond(protocol, ADDRESS_TYPE, response);
-    assert.deepEqual(claimed(protocol), { [ADDRESS_TYPE]: addresses, [AUTHORIZATION_TYPE]: {} });
+    assert.deepEqual(listed(protocol), { [ADDRESS_TYPE]: addresses, [AUTHORIZATION_TYPE]: {} });
   });
 }
 
-Deno.test("a claim of many names arrives whole", () => {
+Deno.test("xds 2.5: a list of many names is encoded completely", () => {
   const protocol = new DeltaProtocol(false);
   protocol.opened(0);
   const names = Array.from({ length: 2001 }, (_, i) => `w${i}@${i}`);
   respond(protocol, ADDRESS_TYPE, { changed: [...names, "__proto__@p", "7@seven"] });
-  const { [ADDRESS_TYPE]: versions } = claimed(protocol);
+  const { [ADDRESS_TYPE]: versions } = listed(protocol);
   assert.equal(Object.keys(versions).length, 2003);
   assert.deepEqual([versions["w0"], versions["w2000"], versions["7"]], ["0", "2000", "seven"]);
   assert.equal(Object.getOwnPropertyDescriptor(versions, "__proto__")?.value, "p");
   assert.equal(protocol.count(ADDRESS_TYPE), 2003);
 });
 
-Deno.test("xds Q14: a list that the control plane does not take is sent no more; what the next answer leaves out is gone", () => {
+Deno.test("xds Q14: a refused list is not sent again, and resources missing in the next response are removed", () => {
   const protocol = new DeltaProtocol(false);
   protocol.opened(0);
-  assert.equal(protocol.forgoClaims(), false, "nothing was claimed yet");
+  assert.equal(protocol.omitVersions(), false, "no list was sent yet");
   respond(protocol, ADDRESS_TYPE, { changed: ["a@1", "b@1", "c@1"] });
   respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"] });
-  assert.equal(protocol.forgoClaims(), true);
-  const vanished = (type: ResourceType, ...names: string[]) => {
-    const work = protocol.vanished(type, names.map(named));
+  assert.equal(protocol.omitVersions(), true);
+  const missing = (type: ResourceType, ...names: string[]) => {
+    const work = protocol.implicitlyRemoved(type, names.map(named));
     let step = work.next();
     while (!step.done) step = work.next();
     return [...step.value].sort();
   };
-  assert.deepEqual(vanished(ADDRESS_TYPE, "a"), [], "this stream is as it was");
-  assert.deepEqual(claimed(protocol), { [ADDRESS_TYPE]: {}, [AUTHORIZATION_TYPE]: {} });
-  assert.equal(protocol.forgoClaims(), false);
-  assert.deepEqual(vanished(ADDRESS_TYPE, "a@2", "d@1"), ["b", "c"]);
-  assert.deepEqual(vanished(AUTHORIZATION_TYPE), ["p"]);
+  assert.deepEqual(missing(ADDRESS_TYPE, "a"), [], "the list of this stream was sent");
+  assert.deepEqual(listed(protocol), { [ADDRESS_TYPE]: {}, [AUTHORIZATION_TYPE]: {} });
+  assert.equal(protocol.omitVersions(), false);
+  assert.deepEqual(missing(ADDRESS_TYPE, "a@2", "d@1"), ["b", "c"]);
+  assert.deepEqual(missing(AUTHORIZATION_TYPE), ["p"]);
   respond(protocol, ADDRESS_TYPE, { changed: ["a@2", "d@1"], removed: ["b", "c"] });
   assert.equal(protocol.count(ADDRESS_TYPE), 2);
-  assert.deepEqual(vanished(ADDRESS_TYPE, "e@1"), [], "the second response is a change");
-  assert.deepEqual(vanished(AUTHORIZATION_TYPE), ["p"], "each type has its own first response");
+  assert.deepEqual(missing(ADDRESS_TYPE, "e@1"), [], "the second response contains changes only");
+  assert.deepEqual(missing(AUTHORIZATION_TYPE), ["p"], "each type has its own first response");
 });
 
-Deno.test("xds Q14: on demand nearly all is let go, and what is asked for anew is claimed again", () => {
+Deno.test("xds Q14: on demand almost all resources are removed, and those looked up again are listed again", () => {
   const protocol = new DeltaProtocol(true);
   protocol.opened(0);
   respond(protocol, ADDRESS_TYPE, { changed: ["own-pod@1", "a@1", "b@1"] });
   respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"] });
-  assert.equal(protocol.forgoClaims(), true);
+  assert.equal(protocol.omitVersions(), true);
   protocol.closed();
-  protocol.demand("waited-for", 0, () => {});
+  protocol.lookUp("pending", 0, () => {});
   const [addresses, policies] = protocol.opened(0).map(sent);
-  assert.deepEqual([addresses!.versions, policies!.versions], [{ "waited-for": "" }, {}]);
-  const work = protocol.vanished(ADDRESS_TYPE, ["own-pod@1"].map(named));
+  assert.deepEqual([addresses!.versions, policies!.versions], [{ "pending": "" }, {}]);
+  const work = protocol.implicitlyRemoved(ADDRESS_TYPE, ["own-pod@1"].map(named));
   let step = work.next();
   while (!step.done) step = work.next();
   assert.deepEqual([...step.value].sort(), ["a", "b"]);
   respond(protocol, ADDRESS_TYPE, { changed: ["own-pod@1"], removed: step.value });
-  assert.equal(protocol.hasLost, false, "that is no loss");
+  assert.equal(protocol.isOutdated, false, "such removals do not count");
   respond(protocol, ADDRESS_TYPE, { changed: ["a@2"] });
-  assert.deepEqual(claimed(protocol), {
-    [ADDRESS_TYPE]: { "own-pod": "1", "a": "2", "waited-for": "" },
+  assert.deepEqual(listed(protocol), {
+    [ADDRESS_TYPE]: { "own-pod": "1", "a": "2", "pending": "" },
     [AUTHORIZATION_TYPE]: {},
   });
 });
 
-Deno.test("xds X53, X66: ready after a good response of each type", () => {
+Deno.test("xds X53, X66: ready after an accepted response of each type", () => {
   const protocol = new DeltaProtocol(false);
   respond(protocol, AUTHORIZATION_TYPE, { changed: ["p"], rejections: [{ name: "p", reason: "x" }] });
   respond(protocol, ADDRESS_TYPE);
@@ -193,7 +196,7 @@ Deno.test("xds X53, X66: ready after a good response of each type", () => {
   assert.equal(protocol.ready, true);
 });
 
-Deno.test("xds X67: on demand, policies are enough", () => {
+Deno.test("xds X67: on demand, ready after policies", () => {
   const protocol = new DeltaProtocol(true);
   respond(protocol, ADDRESS_TYPE);
   assert.equal(protocol.ready, false);
@@ -201,58 +204,58 @@ Deno.test("xds X67: on demand, policies are enough", () => {
   assert.equal(protocol.ready, true);
 });
 
-Deno.test("xds X59: a type that nobody asked for has no meaning, and is acknowledged", () => {
+Deno.test("xds X59: a response of a type that was not requested is acknowledged and ignored", () => {
   const protocol = new DeltaProtocol(false);
   assert.equal(protocol.typeOf("type.googleapis.com/istio.workload.Workload"), null);
-  assert.deepEqual(sent(protocol.answer("other", "n", [])), { ...NOTHING, typeUrl: "other", nonce: "n" });
+  assert.deepEqual(sent(protocol.acknowledge("other", "n", [])), { ...NOTHING, typeUrl: "other", nonce: "n" });
 });
 
-Deno.test("xds X65, Q3: a demand asks once, survives a reconnect, and is answered by an alias", () => {
+Deno.test("xds X65, Q3: a lookup is requested once, survives a reconnect, and is found by an alias", () => {
   const protocol = new DeltaProtocol(true);
   protocol.opened(0);
-  const told: string[] = [];
-  assert.equal(protocol.demand("/10.0.0.9", 0, (answer) => told.push(answer)), "ask");
-  assert.deepEqual(sent({ kind: "demand", name: "/10.0.0.9" }), {
+  const results: string[] = [];
+  assert.equal(protocol.lookUp("/10.0.0.9", 0, (result) => results.push(result)), "request");
+  assert.deepEqual(sent({ kind: "lookup", name: "/10.0.0.9" }), {
     ...NOTHING,
     typeUrl: ADDRESS_TYPE,
     subscribe: ["/10.0.0.9"],
   });
-  assert.deepEqual(claimed(protocol)[ADDRESS_TYPE], { "/10.0.0.9": "" });
+  assert.deepEqual(listed(protocol)[ADDRESS_TYPE], { "/10.0.0.9": "" });
   const workload = { name: "w", version: "1", aliases: ["/10.0.0.9"] };
   respond(protocol, ADDRESS_TYPE, { changed: [workload] });
-  assert.deepEqual(told, ["known"]);
-  assert.deepEqual(claimed(protocol)[ADDRESS_TYPE], { w: "1" });
+  assert.deepEqual(results, ["known"]);
+  assert.deepEqual(listed(protocol)[ADDRESS_TYPE], { w: "1" });
 });
 
-Deno.test("xds 2.9: waiters are told when the whole response is settled, not before", () => {
+Deno.test("xds 2.9: lookups end when the whole response is settled, not before", () => {
   const protocol = new DeltaProtocol(true);
   protocol.opened(0);
-  const told: string[] = [];
-  protocol.demand("a", 0, (answer) => told.push(`a ${answer}`));
-  protocol.demand("gone", 0, (answer) => told.push(`gone ${answer} ${protocol.count(ADDRESS_TYPE)}`));
+  const results: string[] = [];
+  protocol.lookUp("a", 0, (result) => results.push(`a ${result}`));
+  protocol.lookUp("gone", 0, (result) => results.push(`gone ${result} ${protocol.count(ADDRESS_TYPE)}`));
   const names = { type: ADDRESS_TYPE as ResourceType, changed: ["a@1", "b@1"].map(named), removed: ["gone"] };
   const steps = protocol.settle(names, [], 0);
   for (let i = 0; i < 3; i++) {
     steps.next();
-    assert.deepEqual(told, []);
+    assert.deepEqual(results, []);
   }
   for (const _ of steps) { /* to the end */ }
-  assert.deepEqual(told, ["a known", "gone absent 2"]);
+  assert.deepEqual(results, ["a known", "gone absent 2"]);
 });
 
-Deno.test("policies do not answer demands of addresses", () => {
+Deno.test("xds 2.9: policies do not end lookups of addresses", () => {
   const protocol = new DeltaProtocol(true);
   protocol.opened(0);
-  const told: string[] = [];
-  protocol.demand("ns/name", 0, (answer) => told.push(answer));
+  const results: string[] = [];
+  protocol.lookUp("ns/name", 0, (result) => results.push(result));
   respond(protocol, AUTHORIZATION_TYPE, { changed: ["ns/name"] });
-  assert.deepEqual(told, []);
+  assert.deepEqual(results, []);
 });
 
-Deno.test("without on-demand mode everything is known that there is", () => {
+Deno.test("xds 2.9: without on-demand mode every lookup is absent", () => {
   const protocol = new DeltaProtocol(false);
   protocol.opened(0);
-  const told: string[] = [];
-  assert.equal(protocol.demand("a", 0, (answer) => told.push(answer)), "nothing");
-  assert.deepEqual(told, ["absent"]);
+  const results: string[] = [];
+  assert.equal(protocol.lookUp("a", 0, (result) => results.push(result)), "nothing");
+  assert.deepEqual(results, ["absent"]);
 });

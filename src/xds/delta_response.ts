@@ -1,7 +1,7 @@
 /**
- * A delta response, walked over instead of decoded: it may have 200 MB, and a decoder would hold the loop for seconds
- * and all of it twice. First {@link checkResponse} goes through the whole envelope once and keeps sums only; from then
- * on resources are made as they are asked for, by walking again.
+ * Iterates over a delta response without decoding it as a whole: it may have 200 MB, and a decoder would block the loop
+ * for seconds and keep all data twice. First {@link checkResponse} checks the whole envelope once and keeps only sums;
+ * afterwards generators read the resources one by one.
  */
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 import { discard } from "../os/memory.ts";
@@ -9,41 +9,45 @@ import { BlockReader, WireError } from "./block_reader.ts";
 import { type NameList, NO_ALIASES, type ResourceNames } from "./name_list.ts";
 import type { RawResource, Rejection } from "./resources.ts";
 
-/** A resource as it stands in the envelope, or why nobody needs to look into it. */
-export type EnvelopeResource = RawResource | Rejection;
+/** A resource of the envelope, or why it is rejected without decoding its payload. */
+type EnvelopeResource = RawResource | Rejection;
 
+/** A checked response. */
 export interface DeltaResponse {
   readonly typeUrl: string;
   readonly nonce: string;
-  /** Sum of the payloads' lengths: names and versions do not count (2.12). */
+  /** The sum of the payloads' lengths, without names and versions (`docs/spec/xds-state.md` 2.12). */
   readonly payloadBytes: number;
-  /** Resources that are rejections, as {@link resourcesOf} gives them. */
+  /** The number of rejections that {@link resourcesOf} returns. */
   readonly rejected: number;
   readonly bytes: ByteBlocks;
-  /** Where resources lie, and removed names: who walks over the ones need not walk over the others. */
-  readonly resources: Runs;
-  readonly removed: Runs;
+  /** The positions of resources and of removed names in `bytes`. */
+  readonly resources: Ranges;
+  readonly removed: Ranges;
 }
 
-/** From where to where fields of one kind lie behind each other: all of them, as senders do it. */
-type Runs = readonly (readonly [from: number, to: number])[];
+/** Ranges of consecutive fields of one kind; usually one range, as senders write them in order. */
+type Ranges = readonly (readonly [from: number, to: number])[];
 
 /** Fields of `DeltaDiscoveryResponse`, `Resource` and `Any` (`docs/spec/xds-state.md` 1.2). */
 const RESPONSE = { resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
 const RESOURCE = { version: 1, any: 2, name: 3, aliases: 4 } as const;
 const ANY_VALUE = 2;
 
-/** A policy may have the 1.5 MB of a Kubernetes object; nothing else comes near. Longer ones would hold the loop. */
+/**
+ * Bytes. The largest resources are policies, of at most the 1.5 MB of a Kubernetes object. Decoding longer ones would
+ * block the loop.
+ */
 const MAX_PAYLOAD = 4 * 1024 * 1024;
-/** Of one resource, its payload aside: most of it are aliases. */
+/** Limits per resource, without its payload: number of fields, and bytes of names, aliases and version. */
 const MAX_FIELDS = 4096;
 const MAX_TEXTS = 1024 * 1024;
-/** Nobody sends resources and removed names by turns. */
-const MAX_RUNS = 10_000;
+/** Senders do not interleave resources and removed names. */
+const MAX_RANGES = 10_000;
 
 /**
- * Steps through the envelope, one field at a time, so that the caller may pause anywhere; returns the response, or why
- * the message is none. Everything later is made of has been looked at then, text included: nothing throws later on.
+ * Checks the envelope, one field per step, so that the caller may pause between steps; returns the response, or why the
+ * message is not valid. The check includes all texts, so the generators below do not throw.
  */
 export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse | WireError> {
   let typeUrl = "", nonce = "", payloadBytes = 0, rejected = 0;
@@ -55,10 +59,10 @@ export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse
         const payload = checkResource(fields.nested());
         payloadBytes += Math.max(0, payload);
         if (payload < 0 || payload > MAX_PAYLOAD) rejected++;
-        addToRuns(resources, fields);
+        addToRanges(resources, fields);
       } else if (fields.isBytes(RESPONSE.removed)) {
         fields.checkText();
-        addToRuns(removed, fields);
+        addToRanges(removed, fields);
       } else if (fields.isBytes(RESPONSE.typeUrl)) typeUrl = fields.text();
       else if (fields.isBytes(RESPONSE.nonce)) nonce = fields.text();
       yield;
@@ -70,21 +74,21 @@ export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse
   }
 }
 
-function addToRuns(runs: [number, number][], { from, to }: BlockReader): void {
-  const last = runs.at(-1);
+function addToRanges(ranges: [number, number][], { from, to }: BlockReader): void {
+  const last = ranges.at(-1);
   if (last !== undefined && last[1] === from) last[1] = to;
-  else if (runs.push([from, to]) > MAX_RUNS) throw new WireError("resources and removed names come by turns");
+  else if (ranges.push([from, to]) > MAX_RANGES) throw new WireError("resources and removed names come by turns");
 }
 
-/** Every field of some runs: one step for each. */
-function* fieldsOf(bytes: ByteBlocks, runs: Runs): Generator<BlockReader> {
-  for (const [from, to] of runs) {
+/** Yields every field of some ranges. */
+function* fieldsOf(bytes: ByteBlocks, ranges: Ranges): Generator<BlockReader> {
+  for (const [from, to] of ranges) {
     const fields = new BlockReader(bytes, from, to);
     while (fields.next()) yield fields;
   }
 }
 
-/** The length of the payload; -1 where there is none. */
+/** Checks a resource; returns the length of its payload, -1 where it has none. */
 function checkResource(fields: BlockReader): number {
   let payload = -1, count = 0, texts = 0;
   while (fields.next()) {
@@ -99,21 +103,21 @@ function checkResource(fields: BlockReader): number {
   return payload;
 }
 
-/** Where the value of an Any lies; null where there is none. */
+/** Returns the position of the value of an Any; null where it has none. */
 function valueOf(any: BlockReader): { readonly start: number; readonly length: number } | null {
   let value: { start: number; length: number } | null = null;
   while (any.next()) if (any.isBytes(ANY_VALUE)) value = { start: any.start, length: any.end - any.start };
   return value;
 }
 
-/** The resources of a checked response, in its order. */
+/** Yields the resources of a checked response, in order. */
 export function* resourcesOf({ bytes, resources }: DeltaResponse): Generator<EnvelopeResource> {
   for (const field of fieldsOf(bytes, resources)) yield resourceOf(readEnvelope(field.nested()), bytes);
 }
 
 /**
- * The same for the last time, without the rejections; what all of them are called goes into `names`. The memory behind
- * the walker is given back, so a payload is there until the next one is asked for.
+ * Yields the resources without the rejections and adds the names of all to `names`. Frees the memory of resources that
+ * were read, so that each payload is valid until the next step; no generator may read resources afterwards.
  */
 export function* takeResources({ bytes, resources, removed }: DeltaResponse, names: NameList): Generator<RawResource> {
   const needed = removed[0]?.[0] ?? Infinity;
@@ -127,9 +131,9 @@ export function* takeResources({ bytes, resources, removed }: DeltaResponse, nam
 }
 
 interface Envelope extends ResourceNames {
-  /** Where the payload lies. */
+  /** The position of the payload. */
   readonly start: number;
-  /** Negative where there is none. */
+  /** The length of the payload; -1: none. */
   readonly length: number;
 }
 
@@ -144,7 +148,7 @@ function readEnvelope(fields: BlockReader): Envelope {
     else if (fields.isBytes(RESOURCE.any)) {
       const value = valueOf(fields.nested());
       if (value !== null) ({ start, length } = value);
-      // An Any without a value is there, and empty.
+      // An Any without a value is an empty payload.
       else length = Math.max(0, length);
     }
   }
@@ -159,11 +163,12 @@ function resourceOf({ name, version, start, length }: Envelope, bytes: ByteBlock
   return { name, version, body: bytes.slice(start, start + length) };
 }
 
+/** True for a resource that is rejected without decoding its payload. */
 export function isRejection(resource: EnvelopeResource): resource is Rejection {
   return "reason" in resource;
 }
 
-/** What the resources of a checked response are called. */
+/** Yields the names of the resources of a checked response. */
 export function* namesOf({ bytes, resources }: DeltaResponse): Generator<ResourceNames> {
   for (const field of fieldsOf(bytes, resources)) {
     const { name, version, aliases } = readEnvelope(field.nested());
@@ -171,7 +176,7 @@ export function* namesOf({ bytes, resources }: DeltaResponse): Generator<Resourc
   }
 }
 
-/** `removed_resources` of a checked response, in its order. */
+/** Yields `removed_resources` of a checked response, in order. */
 export function* removedFrom({ bytes, removed }: DeltaResponse): Generator<string> {
   for (const field of fieldsOf(bytes, removed)) yield field.text();
 }

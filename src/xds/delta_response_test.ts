@@ -36,7 +36,7 @@ function checked(bytes: Uint8Array, blocks = inBlocks(bytes)): DeltaResponse {
   return response;
 }
 
-/** What one gets out of a response. */
+/** Returns the content of a response. */
 function contentOf(response: DeltaResponse) {
   return {
     typeUrl: response.typeUrl,
@@ -55,13 +55,13 @@ const resource = fc.record({
   value: fc.option(fc.uint8Array({ maxLength: 400 })),
 });
 
-Deno.test("property: the walk sees what the library decodes", () => {
+Deno.test("delta response, property: the content equals that of the generated decoder", () => {
   const response = fc.record({
     typeUrl: fc.string(),
     nonce: fc.string(),
     resources: fc.array(resource),
     removed: fc.array(fc.string({ unit: "binary" })),
-    // So that resources come to lie across the ends of blocks.
+    // Moves resources across the ends of blocks.
     padding: fc.integer({ min: BLOCK_SIZE - 3000, max: BLOCK_SIZE }),
   });
   fc.assert(fc.property(response, ({ typeUrl, nonce, resources, removed, padding }) => {
@@ -106,7 +106,7 @@ Deno.test("property: the walk sees what the library decodes", () => {
   }));
 });
 
-Deno.test("property: bytes of a stranger are refused, or can be walked over to the end", () => {
+Deno.test("delta response, property: any bytes are refused, or can be iterated without an exception", () => {
   const good = DeltaDiscoveryResponse.encode({
     typeUrl: "t",
     nonce: "n",
@@ -129,7 +129,7 @@ Deno.test("property: bytes of a stranger are refused, or can be walked over to t
   );
 });
 
-/** A field of bytes. */
+/** Encodes a field of bytes. */
 function field(number: number, ...content: readonly (Uint8Array | number)[]): Uint8Array {
   const bytes = content.flatMap((part) => typeof part === "number" ? [part] : [...part]);
   return Uint8Array.from([...varint(number << 3 | 2), ...varint(bytes.length), ...bytes]);
@@ -166,14 +166,14 @@ const bad: readonly [what: string, bytes: Uint8Array, problem: RegExp][] = [
 ];
 
 for (const [what, bytes, problem] of bad) {
-  Deno.test(`refused: ${what}`, () => {
+  Deno.test(`delta response refused: ${what}`, () => {
     const response = check(bytes);
-    assert.ok(response instanceof WireError, "it was taken");
+    assert.ok(response instanceof WireError, "it was accepted");
     assert.match(response.message, problem);
   });
 }
 
-Deno.test("unknown fields and groups are skipped, also where a field has another type than expected", () => {
+Deno.test("delta response: unknown fields, groups, and fields of unexpected types are skipped", () => {
   const strange = [
     Uint8Array.of(0x7b, 0x08, 1, 0x7c), // group 15
     Uint8Array.of(0x10, 7), // field 2 as a number
@@ -188,7 +188,7 @@ Deno.test("unknown fields and groups are skipped, also where a field has another
   assert.deepEqual(content.resources, [{ name: "a", version: "", body: [] }]);
 });
 
-Deno.test("resources and removed names by turns are taken, to a point", () => {
+Deno.test("delta response: interleaved resources and removed names are accepted up to a limit", () => {
   const pair = [...field(2, field(3, 0x61)), ...field(6, 0x62), ...Uint8Array.of(0x08, 1)];
   const some = checked(Uint8Array.from(Array.from({ length: 9_000 }, () => pair).flat()));
   assert.deepEqual([[...namesOf(some)].length, [...removedFrom(some)].length], [9_000, 9_000]);
@@ -196,7 +196,7 @@ Deno.test("resources and removed names by turns are taken, to a point", () => {
   assert.ok(many instanceof WireError);
 });
 
-Deno.test("a payload of more than 4 MB is refused by name, the others are there", () => {
+Deno.test("delta response: a payload of more than 4 MB is rejected by name, the others are kept", () => {
   const large = new Uint8Array(4 * 1024 * 1024 + 1);
   const bytes = DeltaDiscoveryResponse.encode({
     resources: [
@@ -211,7 +211,7 @@ Deno.test("a payload of more than 4 MB is refused by name, the others are there"
   ]);
 });
 
-Deno.test("resources can be walked over again, and half", () => {
+Deno.test("delta response: resources can be iterated again, and partially", () => {
   const bytes = DeltaDiscoveryResponse.encode({
     resources: [{ name: "a", resource: {} }, { name: "b", resource: {} }],
   }).finish();
@@ -223,7 +223,7 @@ Deno.test("resources can be walked over again, and half", () => {
   assert.deepEqual([...resourcesOf(response)].map(({ name }) => name), ["a", "b"]);
 });
 
-/** Three resources of one block each, the second a rejection, and removed names before or after them. */
+/** Makes three resources, of a block each but for the second, a rejection, with removed names before or after them. */
 function large(removedFirst: boolean): { response: DeltaResponse; blocks: () => number[] } {
   const payload = new Uint8Array(BLOCK_SIZE).fill(5);
   const resources = ["a", "b", "c"].map((name) => ({
@@ -242,7 +242,7 @@ function large(removedFirst: boolean): { response: DeltaResponse; blocks: () => 
   return { response, blocks: () => views.map(({ length }) => length) };
 }
 
-Deno.test("who takes resources has each payload until the next one, and all their names", () => {
+Deno.test("delta response: takeResources yields each payload and collects all names", () => {
   for (const removedFirst of [false, true]) {
     const { response } = large(removedFirst);
     const names = new NameList();
@@ -254,12 +254,12 @@ Deno.test("who takes resources has each payload until the next one, and all thei
       { name: "b", version: "b1", aliases: [] },
       { name: "c", version: "c1", aliases: ["d"] },
     ]);
-    assert.deepEqual([...names].length, 3, "may be asked again");
-    assert.deepEqual([...removedFrom(response)], ["e", "f"], "are there still");
+    assert.deepEqual([...names].length, 3, "can be iterated again");
+    assert.deepEqual([...removedFrom(response)], ["e", "f"], "are still readable");
   }
 });
 
-Deno.test("memory behind the walker is given back, unless removed names lie there", () => {
+Deno.test("delta response: takeResources frees the memory of read resources, unless it contains removed names", () => {
   for (const [removedFirst, left] of [[false, [0, 0]], [true, [BLOCK_SIZE, BLOCK_SIZE]]] as const) {
     const { response, blocks } = large(removedFirst);
     for (const _ of takeResources(response, new NameList())) { /* to the end */ }

@@ -1,4 +1,4 @@
-/** One stream to the control plane, from the first requests to its end: the protocol on a gRPC call. */
+/** One stream to the control plane: runs the delta protocol on a gRPC call. */
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 import type { Clock, GrpcCall } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
@@ -22,29 +22,31 @@ import { paced } from "./pace.ts";
 import { type DeltaRequest, encodeRequest } from "./requests.ts";
 import type { Rejection, ResourceSink, ResourceType } from "./resources.ts";
 
-/** istiod takes no more in one message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
+/** Bytes. istiod accepts no longer message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
 const REQUEST_LIMIT = 4 * 1024 * 1024;
 
-export interface DeltaStreamParts {
+/** What a stream needs. */
+interface DeltaStreamParts {
   readonly call: GrpcCall;
   readonly protocol: DeltaProtocol;
   readonly node: Node;
   readonly sink: ResourceSink;
   readonly clock: Clock;
   readonly log: LogScope;
-  /** Running number, for what the sink logs. */
+  /** The number of the connection, for the log. */
   readonly connection: number;
-  /** A response came: its type as it was sent, and the sum of its payloads. */
+  /** Called for each response with its type URL and the sum of its payloads in bytes. */
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
-  /** So many resources of a response could not be used. */
+  /** Called with the number of rejected resources of a response. */
   readonly onRejected: (type: ResourceType, count: number) => void;
-  /** Called when a response was applied and answered. Null: of a type that was not requested. */
-  readonly onAnswered: (type: ResourceType | null) => void;
+  /** Called when a response was applied and acknowledged. Null: of a type that was not requested. */
+  readonly onApplied: (type: ResourceType | null) => void;
 }
 
+/** Sends the first requests when it is constructed. */
 export class DeltaStream {
   readonly #parts: DeltaStreamParts;
-  /** Requests leave one by one, in order. */
+  /** Resolves when all requests so far were sent; they are sent in order. */
   #sending: Promise<void> = Promise.resolve();
 
   constructor(parts: DeltaStreamParts) {
@@ -52,7 +54,7 @@ export class DeltaStream {
     for (const request of parts.protocol.opened(parts.clock.now())) this.#send(request);
   }
 
-  /** Until the call ends: fulfilled where that was with OK. Rejects with {@link GrpcError}. */
+  /** Receives responses until the call ends. Resolves after status OK; rejects with {@link GrpcError}. */
   async run(): Promise<void> {
     const { call } = this.#parts;
     for (let message = await call.read(); message !== null; message = await call.read()) {
@@ -61,9 +63,9 @@ export class DeltaStream {
     }
   }
 
-  /** Asks for one name of the address type. */
-  demand(name: string): void {
-    this.#send({ kind: "demand", name });
+  /** Requests one name of the address type. */
+  requestName(name: string): void {
+    this.#send({ kind: "lookup", name });
   }
 
   async #receive(message: ByteBlocks): Promise<void> {
@@ -76,16 +78,16 @@ export class DeltaStream {
     const type = protocol.typeOf(response.typeUrl);
     if (type === null) log.error("unknown type", { type_url: response.typeUrl.slice(0, 256) });
     const rejections = type === null ? [] : await this.#apply(type, response);
-    const answer = protocol.answer(response.typeUrl, response.nonce, rejections);
-    logAnswer(log, answer);
-    await this.#send(answer);
-    this.#parts.onAnswered(type);
+    const reply = protocol.acknowledge(response.typeUrl, response.nonce, rejections);
+    logReply(log, reply);
+    await this.#send(reply);
+    this.#parts.onApplied(type);
   }
 
   async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {
     const { sink, protocol, clock, connection } = this.#parts;
-    const gone = await paced(protocol.vanished(type, namesOf(response)));
-    const removed = { [Symbol.iterator]: () => removedOf(response, gone) };
+    const missing = await paced(protocol.implicitlyRemoved(type, namesOf(response)));
+    const removed = { [Symbol.iterator]: () => removedOf(response, missing) };
     const unusable = response.rejected === 0 ? [] : await paced(rejectionsOf(response));
     const names = new NameList();
     const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed });
@@ -95,7 +97,7 @@ export class DeltaStream {
     return rejections;
   }
 
-  /** Fulfilled once the transport took it, or the call has ended. */
+  /** Resolves when the transport has accepted the request, or the call has ended. */
   #send(request: DeltaRequest): Promise<void> {
     const { call, node, log } = this.#parts;
     this.#sending = this.#sending.then(async () => {
@@ -108,18 +110,18 @@ export class DeltaStream {
       }
       await call.send(message);
     });
-    // Who does not wait for it hears of a failure by the end of the call.
+    // Callers that do not await the promise notice a failure by the end of the call.
     this.#sending.catch(() => call.cancel());
     return this.#sending;
   }
 }
 
-function* removedOf(response: DeltaResponse, gone: readonly string[]): Generator<string> {
+function* removedOf(response: DeltaResponse, missing: readonly string[]): Generator<string> {
   yield* removedFrom(response);
-  yield* gone;
+  yield* missing;
 }
 
-/** Those that nobody needs to look into, in steps. */
+/** Collects the resources that are rejected without decoding their payload; in steps. */
 function* rejectionsOf(response: DeltaResponse): Generator<void, Rejection[]> {
   const rejections: Rejection[] = [];
   for (const resource of resourcesOf(response)) {
@@ -129,8 +131,8 @@ function* rejectionsOf(response: DeltaResponse): Generator<void, Rejection[]> {
   return rejections;
 }
 
-function logAnswer(log: LogScope, answer: DeltaRequest & { kind: "ack" | "nack" }): void {
-  const fields = { type_url: answer.typeUrl, nonce: answer.nonce };
-  if (answer.kind === "ack") log.debug("sending response", { ...fields, type: bare("Ack") });
-  else log.error("sending response", { ...fields, type: bare("Nack"), error: answer.message });
+function logReply(log: LogScope, reply: DeltaRequest & { kind: "ack" | "nack" }): void {
+  const fields = { type_url: reply.typeUrl, nonce: reply.nonce };
+  if (reply.kind === "ack") log.debug("sending response", { ...fields, type: bare("Ack") });
+  else log.error("sending response", { ...fields, type: bare("Nack"), error: reply.message });
 }

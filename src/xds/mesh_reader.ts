@@ -1,4 +1,4 @@
-/** Values that several resources have, from the wire (`docs/spec/xds-state.md` 1.3, 1.8). */
+/** Reads values that occur in several kinds of resources (`docs/spec/xds-state.md` 1.3, 1.8). */
 import { Buffer } from "node:buffer";
 import { type Cidr, parseCidr } from "../mesh/model/cidr.ts";
 import {
@@ -15,36 +15,38 @@ import { type Ip, ipv6FromBytes } from "../net/address.ts";
 import { ByteCache, type Bytes, TextCache } from "./byte_cache.ts";
 import { type FieldTable, readMessage, WireReader } from "./wire_reader.ts";
 
-/** The message can be read, but what it says cannot be used. The text is for the control plane's log. */
+/** A valid message with a value that cannot be used. The text is sent to the control plane, which logs it. */
 export class Unacceptable extends Error {
   override readonly name = "Unacceptable";
 }
 
+/** `T` with assignable properties. */
 export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
+/** A reader of resources, with caches of values that many resources share. */
 export class MeshReader extends WireReader {
   readonly #texts: TextCache;
-  /** By the bytes of a row of ports, and of a list of them: what is one is not the other. */
-  readonly #portRows = new ByteCache<Map<number, number>>(1 << 10);
+  /** Two caches, as the same bytes mean different things in repeated ports and in a port list. */
+  readonly #repeatedPorts = new ByteCache<Map<number, number>>(1 << 10);
   readonly #portLists = new ByteCache<Map<number, number>>(1 << 10);
   readonly #policyKeys = new ByteCache<PolicyKey[]>(1 << 10);
   readonly #localities = new ByteCache<Locality>(1 << 8);
   readonly #gateways = new ByteCache<GatewayAddress>(1 << 10);
-  /** Values of a policy that mean nothing; set back by who reads the policy. */
+  /** The number of ignored values; set to 0 at the beginning of each policy. */
   ignored = 0;
 
-  /** `texts`: how many different texts are remembered at most, a power of two. */
+  /** `texts`: the number of texts in the cache, a power of two. */
   constructor(texts: number) {
     super();
     this.#texts = new TextCache(texts);
   }
 
-  /** A text that many resources have. */
+  /** Reads a text that many resources share, such as a namespace. */
   commonText(): string {
     return this.sharedText(this.#texts);
   }
 
-  /** The name of an enum's value. Numbers that have none are refused. */
+  /** Reads an enum as its name. Throws for an undefined number. */
   enum<T>(names: readonly T[]): T {
     const value = this.int32();
     const name = names[value];
@@ -52,31 +54,35 @@ export class MeshReader extends WireReader {
     return name;
   }
 
-  /** 16 of a port's 32 bits, as the native proxy takes it (`docs/spec/xds-state.md` 8.1 Q9). */
+  /** Reads the low 16 bits of a port, as the Rust ztunnel does (`docs/spec/xds-state.md` 8.1 Q9). */
   port(): number {
     return this.uint32() & 0xffff;
   }
 
+  /** Reads an address of 4 or 16 bytes. */
   ip(): Ip {
     return ipOf(this.bytes());
   }
 
+  /** Reads `istio.workload.Locality`. */
   locality(): Locality {
     return this.shared(this.#localities, () => readMessage(this, LOCALITY, { region: "", zone: "", subzone: "" }));
   }
 
+  /** Reads `istio.workload.GatewayAddress`. */
   gateway(): GatewayAddress {
     return this.shared(this.#gateways, () => gatewayOf(readMessage(this, GATEWAY_ADDRESS, newGateway())));
   }
 
-  /** The ports of a service: all that follow each other. */
+  /** Reads all consecutive ports of a service. */
   ports(): PortMap {
-    return this.sharedRun(this.#portRows, () => new Map(), (ports) => {
+    return this.sharedRun(this.#repeatedPorts, () => new Map(), (ports) => {
       const { servicePort, targetPort } = readMessage(this, PORT, { servicePort: 0, targetPort: 0 });
       ports.set(servicePort, targetPort);
     });
   }
 
+  /** Reads `istio.workload.PortList`. */
   portList(): PortMap {
     return this.shared(this.#portLists, () => {
       const ports = new Map<number, number>();
@@ -85,7 +91,7 @@ export class MeshReader extends WireReader {
     });
   }
 
-  /** Adds a workload's ports for one service. */
+  /** Reads the ports of a workload for one service into `memberships`. */
   membership(memberships: Map<NamespacedHostname, PortMap>): void {
     const { key, ports } = readMessage(this, MEMBERSHIP, { key: "", ports: NO_PORTS });
     const parsed = parseNamespacedHostname(key);
@@ -93,7 +99,7 @@ export class MeshReader extends WireReader {
     memberships.set(parsed.key, ports);
   }
 
-  /** Names of policies: all that follow each other. */
+  /** Reads all consecutive names of policies. */
   policyKeys(): readonly PolicyKey[] {
     return this.sharedRun(this.#policyKeys, (): PolicyKey[] => [], (keys) => keys.push(policyKey(this.commonText())));
   }
@@ -123,19 +129,22 @@ const MEMBERSHIP: FieldTable<{ key: string; ports: PortMap }, MeshReader> = {
   2: (membership, r) => membership.ports = r.portList(),
 };
 
-/** `istio.workload.NetworkAddress`. The length is that of a block, null where it was not given. */
+/** `istio.workload.NetworkAddress`. `length`: of a block; null: not given. */
 export interface WireAddress {
   network: string;
   address: Uint8Array;
   length: number | null;
 }
 
+/** Returns an address with default values. */
 export function newWireAddress(): WireAddress {
   return { network: "", address: NO_BYTES, length: null };
 }
 
+/** An empty array. */
 export const NO_BYTES = new Uint8Array(0);
 
+/** The fields of `istio.workload.NetworkAddress`. */
 export const NETWORK_ADDRESS: FieldTable<WireAddress, MeshReader> = {
   1: (into, r) => into.network = r.commonText(),
   2: (into, r) => into.address = r.bytes(),
@@ -171,24 +180,26 @@ function gatewayOf({ destination, hboneMtlsPort }: WireGateway): GatewayAddress 
   return { kind: "hostname", key: namespacedHostname(namespace, hostname), namespace, hostname, hboneMtlsPort };
 }
 
+/** Makes the error for an undefined number of an enum. */
 export function unknownNumber(value: number): Unacceptable {
   return new Unacceptable(`decode error: unknown enumeration value ${value}`);
 }
 
 const IPV4 = 4, IPV6 = 16;
 
+/** Returns the text of an address of 4 or 16 bytes. Throws {@link Unacceptable} for other lengths. */
 export function ipOf(bytes: Uint8Array): Ip {
   if (bytes.length === IPV4) return ipv4Text(bytes);
   if (bytes.length !== IPV6) throw new Unacceptable(`failed to parse address, had ${bytes.length} bytes`);
   const ip = ipv6FromBytes(bytes);
-  // An IPv4-mapped address is not its IPv4 form here: who has one is not found by the other (X9).
+  // An IPv4-mapped address differs from its IPv4 form: a lookup of one does not find the other (xds-state.md X9).
   return ip.includes(":") ? ip : `::ffff:${ip}` as Ip;
 }
 
 const scratch = Buffer.alloc(15) as Bytes;
 const DOT = 46, ZERO = 48;
 
-/** Written into one piece of memory: a text that is put together from parts holds on to the parts. */
+/** Written into a buffer first: a concatenated string would keep its parts in memory. */
 function ipv4Text(bytes: Uint8Array): Ip {
   let at = 0;
   for (let i = 0; i < IPV4; i++) {
@@ -201,13 +212,13 @@ function ipv4Text(bytes: Uint8Array): Ip {
   return scratch.latin1Slice(0, at) as Ip;
 }
 
-/** `address/length`, or null where either is out of range. Of the length the low 8 bits count (8.1 Q9). */
+/** Returns `address/length`; null where either is not valid. Only the low 8 bits of the length count (8.1 Q9). */
 export function cidrOf(address: Uint8Array, length: number): Cidr | null {
   if (address.length !== IPV4 && address.length !== IPV6) return null;
   return parseCidr(`${ipOf(address)}/${length & 0xff}`);
 }
 
-/** Whether the length is that of a whole address. Of the length the low 8 bits count. */
+/** Returns whether the length is that of a whole address. Only its low 8 bits count. */
 export function isHostLength(address: Uint8Array, length: number): boolean {
   return (length & 0xff) === address.length * 8;
 }

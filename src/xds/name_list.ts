@@ -1,9 +1,9 @@
 /**
- * Names of a response's resources, kept from the walk that hands on their payloads until all of them are applied: the
- * memory of the response is given back meanwhile. Flat, since there may be a million.
+ * The names of a response's resources. They are kept until all resources are applied, as the memory of the response is
+ * freed meanwhile. Stored in a flat array, since there may be a million.
  */
 
-/** What a resource is called. */
+/** The name, version and aliases of a resource. */
 export interface ResourceNames {
   readonly name: string;
   readonly version: string;
@@ -11,14 +11,17 @@ export interface ResourceNames {
   readonly aliases: readonly string[];
 }
 
+/** An empty list. */
 export const NO_ALIASES: readonly string[] = [];
 
+/** A compact list of names. */
 export class NameList implements Iterable<ResourceNames> {
   /** Name, version, name, version, and so on. */
   readonly #texts: string[] = [];
-  /** By the place of the name; of most there are none. */
+  /** By the index of the name in `#texts`; most resources have none. */
   readonly #aliases = new Map<number, readonly string[]>();
 
+  /** Appends the names of one resource. */
   add({ name, version, aliases }: ResourceNames): void {
     if (aliases.length > 0) this.#aliases.set(this.#texts.length, aliases);
     this.#texts.push(name, version);

@@ -1,16 +1,18 @@
 /**
- * A map by names for very many of them: V8's doubles its table in one go, which takes 60 ms at half a million entries
- * and would hold the loop that long. Many small ones take turns.
+ * A map for very many names. V8 doubles the table of a `Map` at once, which takes 60 ms at half a million entries and
+ * blocks the loop. This map consists of many small ones, which grow at different times.
  */
 
 const SHARDS = 128;
-/** Names end in what tells them apart. */
+/** How many characters are hashed: the last ones, in which names differ most. */
 const HASHED = 12;
 
+/** A subset of the interface of `Map`. */
 export class NameMap<V> {
   readonly #shards = Array.from({ length: SHARDS }, () => new Map<string, V>());
   #size = 0;
 
+  /** The number of entries. */
   get size(): number {
     return this.#size;
   }
@@ -34,7 +36,7 @@ export class NameMap<V> {
     if (this.#shard(name).delete(name)) this.#size--;
   }
 
-  /** In no order that means anything. */
+  /** Yields all entries in no particular order. */
   *[Symbol.iterator](): Generator<[name: string, value: V]> {
     for (const shard of this.#shards) yield* shard;
   }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { NameMap } from "./name_map.ts";
 
-Deno.test("property: a map of names is a map", () => {
+Deno.test("name map, property: behaves like Map", () => {
   const action = fc.tuple(fc.constantFrom("set", "delete"), fc.string({ maxLength: 3 }), fc.nat());
   fc.assert(fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
     const map = new Map<string, number>();

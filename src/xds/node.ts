@@ -1,19 +1,22 @@
-/** Who we are, as the control plane is told: the node of a first request (`docs/spec/xds-state.md` 2.4). */
+/** The description of this proxy in the first request of a stream (`docs/spec/xds-state.md` 2.4). */
 import type { NodeSettings } from "../config/config.ts";
 import type { Sparse } from "../../proto/codec.d.ts";
 import type { envoy, google } from "../../proto/gen/xds.d.ts";
 
+/** `envoy.config.core.v3.Node` for the encoder. */
 export type Node = Sparse<envoy.service.discovery.v3.Node>;
 type Value = Sparse<google.protobuf.Value>;
 
-export interface NodeParts {
+/** The settings that describe the node. */
+interface NodeParts {
   readonly node: Pick<NodeSettings, "name" | "instanceIp" | "podName" | "podNamespace">;
-  /** Without the `ISTIO_META_` prefix; replaces entries of ours. */
+  /** Names without the `ISTIO_META_` prefix. Overrides the standard entries. */
   readonly proxyMetadata: Readonly<Record<string, string>>;
-  /** `ISTIO_METAJSON_*`; replaces entries of both. */
+  /** `ISTIO_METAJSON_*`. Overrides both. */
   readonly jsonMetadata: Readonly<Record<string, unknown>>;
 }
 
+/** Returns the node with its id and metadata. */
 export function describeNode({ node, proxyMetadata, jsonMetadata }: NodeParts): Node {
   const pod = node.podName ?? "";
   const namespace = node.podNamespace ?? "";
@@ -33,7 +36,7 @@ export function describeNode({ node, proxyMetadata, jsonMetadata }: NodeParts): 
   };
 }
 
-/** What `JSON.parse` gives, as `google.protobuf.Value`. */
+/** Converts a result of `JSON.parse` to `google.protobuf.Value`. */
 export function toValue(json: unknown): Value {
   switch (typeof json) {
     case "string":

@@ -7,14 +7,14 @@ const files = {
   exists: () => false,
 };
 
-/** The node that an environment makes, and what the log is told. */
+/** Returns the node for an environment, and the warnings. */
 function nodeOf(environment: Readonly<Record<string, string>>) {
   const config = parseConfig(environment, files, 2);
   const { id, metadata } = describeNode({ ...config, jsonMetadata: config.xds.jsonMetadata });
   return { id, fields: metadata?.fields ?? {}, warnings: config.warnings };
 }
 
-Deno.test("xds X38: proxy metadata, from the mesh and from the environment, is told", () => {
+Deno.test("xds X38: proxy metadata of the mesh and of the environment is sent", () => {
   const { fields } = nodeOf({
     PROXY_CONFIG: JSON.stringify({
       proxyMetadata: { ISTIO_META_BAR: "bar", ISTIO_META_FOOBAR: "foobar-overwritten", NO_PREFIX: "no-prefix" },
@@ -31,7 +31,7 @@ Deno.test("xds X38: proxy metadata, from the mesh and from the environment, is t
   assert.equal(fields["NOT_INCLUDE"], undefined);
 });
 
-Deno.test("xds X41: a node that knows nothing of itself", () => {
+Deno.test("xds X41: a node without settings", () => {
   const { id, fields } = nodeOf({});
   assert.equal(id, "ztunnel~1.1.1.1~.~.svc.cluster.local");
   assert.deepEqual(fields, {
@@ -82,19 +82,19 @@ for (const [id, json, value] of values) {
   Deno.test(`xds ${id}: ${json} as a value`, () => assert.deepEqual(toValue(JSON.parse(json)), value));
 }
 
-Deno.test("xds X48: JSON metadata is a struct, and wins over text", () => {
+Deno.test("xds X48: JSON metadata is a struct, and overrides text", () => {
   const { fields } = nodeOf({ ISTIO_METAJSON_LABELS: '{"a":"b"}', ISTIO_METAJSON_NAME: "7" });
   assert.deepEqual(fields["LABELS"], { structValue: { fields: { a: { stringValue: "b" } } } });
   assert.deepEqual(fields["NAME"], { numberValue: 7 });
 });
 
-Deno.test("xds X49: what is no JSON is left out, and said", () => {
+Deno.test("xds X49: invalid JSON is ignored with a warning", () => {
   const { fields, warnings } = nodeOf({ ISTIO_METAJSON_X: "notjson" });
   assert.equal(fields["X"], undefined);
   assert.ok(warnings.includes("failed to parse ISTIO_METAJSON_X=notjson"));
 });
 
-Deno.test("a key called __proto__ is a key", () => {
+Deno.test("node: a key called __proto__ is kept", () => {
   const { fields } = nodeOf({ ISTIO_METAJSON_X: '{"__proto__":{"a":1}}' });
   const inner = fields["X"]?.structValue?.fields ?? {};
   assert.deepEqual(Object.keys(inner), ["__proto__"]);

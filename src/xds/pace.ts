@@ -1,17 +1,17 @@
-/** Long work in short turns. */
+/** Splits long work into short turns of the event loop. */
 import { setImmediate } from "node:timers";
 
-/** ms of a turn: probes, certificates and other calls of the main isolate wait no longer than that. */
+/** ms per turn, and so the delay of probes, certificates and other work of the main isolate. */
 const SLICE = 10;
-/** Steps are short; looking at the clock costs as much as some of them. */
-const STEPS_BETWEEN_LOOKS = 16;
+/** How many steps run between checks of the clock, as a check takes as long as a short step. */
+const STEPS_PER_CHECK = 16;
 
-/** Runs a generator to its end, letting the loop run in between. */
+/** Runs a generator to its end with turns of the loop in between; returns its result. Rejects with what it throws. */
 export async function paced<R>(work: Generator<unknown, R>): Promise<R> {
   for (let until = performance.now() + SLICE, steps = 1;; steps++) {
     const step = work.next();
     if (step.done) return step.value;
-    if (steps % STEPS_BETWEEN_LOOKS !== 0 || performance.now() < until) continue;
+    if (steps % STEPS_PER_CHECK !== 0 || performance.now() < until) continue;
     await new Promise<void>((resume) => setImmediate(resume));
     until = performance.now() + SLICE;
   }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { paced } from "./pace.ts";
 
-/** Keeps the loop busy. */
+/** Blocks the loop. */
 function burn(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end;);
 }
 
-Deno.test("long work lets others run in between, and gives its result", async () => {
+Deno.test("paced: long work lets timers run in between and returns its result", async () => {
   let turns = 0;
   let running = true;
   const count = () => {
@@ -27,7 +27,7 @@ Deno.test("long work lets others run in between, and gives its result", async ()
   await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
-Deno.test("short work is done within the turn", async () => {
+Deno.test("paced: short work is done in one turn", async () => {
   let others = 0;
   const timer = setTimeout(() => others++, 0);
   await paced((function* () {
@@ -37,9 +37,9 @@ Deno.test("short work is done within the turn", async () => {
   clearTimeout(timer);
 });
 
-Deno.test("what the work throws is told", async () => {
+Deno.test("paced: an exception of the work rejects", async () => {
   await assert.rejects(
-    // deno-lint-ignore require-yield -- it does not come that far
+    // deno-lint-ignore require-yield -- it throws before
     paced((function* (): Generator<void> {
       throw new RangeError("broken");
     })()),

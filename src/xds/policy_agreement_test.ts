@@ -1,6 +1,6 @@
 /**
- * Whom a policy lets in, from the control plane's bytes to the verdict, beside a second opinion: a reading of
- * `docs/spec/xds-state.md` 5.4 to 5.6 as plain as it can be, over what the generated code decodes.
+ * Compares the decision of a decoded and compiled policy with a simple second implementation of
+ * `docs/spec/xds-state.md` 5.4 to 5.6 that uses the generated decoder.
  */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
@@ -29,7 +29,7 @@ function any<T>(values: readonly T[], holds: (value: T) => boolean | null): bool
   return known.length === 0 ? null : known.includes(true);
 }
 
-/** Null: the value means nothing. */
+/** Null: the value is not valid and is ignored. */
 function matchesText(match: WireString, text: string | null): boolean | null {
   switch (match.matchType) {
     case "exact":
@@ -76,15 +76,15 @@ function matchHolds(match: WireMatch, { identity, from, to, port }: Peer): boole
     any(match.serviceAccounts, account),
     negated(any(match.notServiceAccounts, account)),
   ];
-  const asked = kinds.filter((kind) => kind !== null);
-  return asked.length === 0 ? null : !asked.includes(false);
+  const present = kinds.filter((kind) => kind !== null);
+  return present.length === 0 ? null : !present.includes(false);
 }
 
 function negated(outcome: boolean | null): boolean | null {
   return outcome === null ? null : !outcome;
 }
 
-function secondOpinion(policy: WirePolicy, peer: Peer): boolean {
+function simpleDecision(policy: WirePolicy, peer: Peer): boolean {
   return policy.rules.some(({ clauses }) =>
     clauses.every(({ matches }) => matches.length === 0 || matches.some((match) => matchHolds(match, peer) === true))
   );
@@ -161,7 +161,7 @@ const peers: fc.Arbitrary<Peer> = fc.record({
   port: fc.constantFrom(0, 80, 443, 65_535),
 });
 
-Deno.test("xds 5.4 to 5.6: two readings of any policy agree on any peer", () => {
+Deno.test("xds 5.4 to 5.6: both implementations agree on any policy and any peer", () => {
   const decoder = new ResourceDecoder(64);
   const key = policyKey("shop/p");
   fc.assert(
@@ -175,7 +175,7 @@ Deno.test("xds 5.4 to 5.6: two readings of any policy agree on any peer", () => 
         const [from, to] = [parseIp(peer.from)!, parseIp(peer.to)!];
         const identity = peer.identity === null ? null : parseSpiffeId(peer.identity)!;
         const facts = new ConnectionFacts({ ip: from, port: 1 }, identity, { ip: to, port: peer.port });
-        assert.equal(compiled.matches(facts), secondOpinion(plain, peer), JSON.stringify(peer));
+        assert.equal(compiled.matches(facts), simpleDecision(plain, peer), JSON.stringify(peer));
         assert.equal(compiled.findings(facts).some(({ holds }) => holds), compiled.matches(facts));
       }
     }),

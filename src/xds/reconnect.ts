@@ -1,42 +1,48 @@
-/** What follows from the end of a stream: metric, log line, pause (`docs/spec/xds-state.md` 2.11). */
+/** Decides what to do after the end of a stream: metric, log line, delay (`docs/spec/xds-state.md` 2.11). */
 import { Code, describeStatus, type GrpcError } from "../grpc/status.ts";
 import { durationText } from "../telemetry/rust_text.ts";
 
-export type TerminationReason = "ConnectionError" | "Error" | "Reconnect" | "Complete";
+/** The values of the metric's label. */
+type TerminationReason = "ConnectionError" | "Error" | "Reconnect" | "Complete";
 
 /** How a stream ended, or the attempt to open one. */
 export interface StreamEnd {
-  /** Null: with status OK. */
+  /** Null: status OK. */
   readonly error: GrpcError | null;
-  /** At least one response had come. */
+  /** At least one response was received. */
   readonly answered: boolean;
 }
 
-export interface Verdict {
+/** What to do before the next attempt. */
+interface ReconnectPlan {
   readonly reason: TerminationReason;
   readonly level: "warn" | "debug";
   readonly message: string;
   /** ms until the next attempt. */
   readonly delay: number;
-  /** Of the next call of {@link judgeEnd}. */
+  /** The argument for the next call of {@link planReconnect}. */
   readonly backoff: number;
 }
 
+/** ms. */
 export const FIRST_BACKOFF = 10;
 const LONGEST = 15_000;
 
-/** `backoff`: what the last verdict said, at first {@link FIRST_BACKOFF}. `address`: of the control plane. */
-export function judgeEnd({ error, answered }: StreamEnd, backoff: number, address: string): Verdict {
+/**
+ * Plans the next attempt. `backoff`: from the last plan, at first {@link FIRST_BACKOFF}; ms. `address`: of the control
+ * plane, for the log.
+ */
+export function planReconnect({ error, answered }: StreamEnd, backoff: number, address: string): ReconnectPlan {
   const longer = Math.min(LONGEST, 2 * backoff);
   if (error === null) {
-    // A server that ends every stream without a word is not asked a hundred times a second.
+    // A server that ends every stream without a response must not be called a hundred times a second.
     const next = answered ? FIRST_BACKOFF : longer;
     const delay = answered ? FIRST_BACKOFF : backoff;
     return { reason: "Complete", level: "warn", message: "XDS client complete", delay, backoff: next };
   }
   const grow = { level: "warn", delay: longer, backoff: longer } as const;
   if (error.stage === "setup") {
-    // Upstream does not pause here, and logs as fast as it can.
+    // The Rust ztunnel has no delay here and logs as fast as it can.
     const source = error.source === null ? "" : `: ${error.source}`;
     const message = `XDS client error: ${error.message}${source}, retrying in ${durationText(longer)}`;
     return { reason: "Error", message, ...grow };
@@ -55,7 +61,7 @@ export function judgeEnd({ error, answered }: StreamEnd, backoff: number, addres
   return { reason: "Error", message: `XDS client error: ${text}`, ...grow };
 }
 
-/** Restarts, connections that reached their age, and the like. */
+/** Expected ends, such as restarts of the server and connections that have reached their maximum age. */
 function isOrdinary({ code, message }: GrpcError): boolean {
   if (code === Code.Unavailable) {
     return message.includes("transport is closing") || message.includes("received prior goaway");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, GrpcError } from "../grpc/status.ts";
-import { FIRST_BACKOFF, judgeEnd, type StreamEnd } from "./reconnect.ts";
+import { FIRST_BACKOFF, planReconnect, type StreamEnd } from "./reconnect.ts";
 
 const ADDRESS = "https://istiod:15012";
 const call = (code: Code, message: string) => new GrpcError(code, message, "call");
@@ -89,18 +89,18 @@ const cases: readonly [id: string, end: StreamEnd, backoff: number, expected: Ex
 
 for (const [id, end, backoff, expected] of cases) {
   Deno.test(`xds ${id}: ${expected[0]}, ${expected[2]} ms`, () => {
-    const { reason, level, delay, backoff: next, message } = judgeEnd(end, backoff, ADDRESS);
+    const { reason, level, delay, backoff: next, message } = planReconnect(end, backoff, ADDRESS);
     assert.deepEqual([reason, level, delay, next, message], expected);
   });
 }
 
-/** Delays of as many equal ends in a row. */
+/** Returns the delays after `count` equal ends in a row. */
 function delays(end: StreamEnd, count: number): number[] {
   let backoff = FIRST_BACKOFF;
   return Array.from({ length: count }, () => {
-    const verdict = judgeEnd(end, backoff, ADDRESS);
-    backoff = verdict.backoff;
-    return verdict.delay;
+    const plan = planReconnect(end, backoff, ADDRESS);
+    backoff = plan.backoff;
+    return plan.delay;
   });
 }
 
@@ -109,7 +109,7 @@ Deno.test("xds X71: refused connections wait 20, 40, ... ms, 15 s at most", () =
   assert.deepEqual(delays(refused, 13), [20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 15000, 15000, 15000]);
 });
 
-Deno.test("a server that ends every stream without a word is not asked a hundred times a second", () => {
+Deno.test("xds 2.11: the delays grow for a server that ends every stream without a response", () => {
   assert.deepEqual(delays({ error: null, answered: false }, 5), [10, 20, 40, 80, 160]);
   assert.deepEqual(delays({ error: null, answered: true }, 3), [10, 10, 10]);
 });

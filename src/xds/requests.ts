@@ -1,4 +1,4 @@
-/** What we say on a delta stream, as values and as bytes (`docs/spec/xds-state.md` 2.5, 2.7, 2.9). */
+/** The requests on a delta stream, as values and as bytes (`docs/spec/xds-state.md` 2.5, 2.7, 2.9). */
 import { concatBytes } from "../identity/der_write.ts";
 import { envoy } from "../../proto/gen/xds.js";
 import type { Node } from "./node.ts";
@@ -6,29 +6,30 @@ import { ADDRESS_TYPE, type ResourceType } from "./resources.ts";
 
 const { DeltaDiscoveryRequest } = envoy.service.discovery.v3;
 
+/** One request of the client. */
 export type DeltaRequest =
   | {
     readonly kind: "initial";
     readonly type: ResourceType;
-    /** Everything of the type, or what will be asked for. */
+    /** `wildcard`: subscribes to all resources of the type; `on-demand`: to those that are looked up later. */
     readonly mode: "wildcard" | "on-demand";
     readonly versions: Iterable<readonly [name: string, version: string]>;
   }
   | { readonly kind: "ack"; readonly typeUrl: string; readonly nonce: string }
   | { readonly kind: "nack"; readonly typeUrl: string; readonly nonce: string; readonly message: string }
-  | { readonly kind: "demand"; readonly name: string };
+  | { readonly kind: "lookup"; readonly name: string };
 
-/** Versions encoded in one step. */
-const PORTION = 500;
+/** How many versions are encoded in one step. */
+const BATCH = 500;
 
 /**
- * Encodes in steps, as a first request lists every resource we hold. Parts of a message that are encoded one by one
- * and put behind each other are one message: maps add up (https://protobuf.dev/programming-guides/encoding#last-one-wins).
+ * Encodes a request; in steps, as a first request lists every known resource. The concatenation of encoded parts is one
+ * message in which maps are merged (https://protobuf.dev/programming-guides/encoding#last-one-wins).
  */
 export function* encodeRequest(request: DeltaRequest, node: Node): Generator<void, Uint8Array> {
   switch (request.kind) {
     case "initial": {
-      // To subscribe and unsubscribe everything in one message means to subscribe to nothing yet.
+      // Subscribing to and unsubscribing from everything in one message is a subscription to nothing yet.
       const all = request.mode === "on-demand" ? ["*"] : [];
       const parts = [encode({
         node,
@@ -36,7 +37,7 @@ export function* encodeRequest(request: DeltaRequest, node: Node): Generator<voi
         resourceNamesSubscribe: all,
         resourceNamesUnsubscribe: all,
       })];
-      for (const initialResourceVersions of portions(request.versions)) {
+      for (const initialResourceVersions of batches(request.versions)) {
         parts.push(encode({ initialResourceVersions }));
         yield;
       }
@@ -50,7 +51,7 @@ export function* encodeRequest(request: DeltaRequest, node: Node): Generator<voi
         responseNonce: request.nonce,
         errorDetail: { message: request.message },
       });
-    case "demand":
+    case "lookup":
       return encode({ typeUrl: ADDRESS_TYPE, resourceNamesSubscribe: [request.name] });
     default:
       return request satisfies never;
@@ -61,13 +62,13 @@ function encode(message: Parameters<typeof DeltaDiscoveryRequest.encode>[0]): Ui
   return DeltaDiscoveryRequest.encode(message).finish();
 }
 
-function* portions(versions: Iterable<readonly [string, string]>): Generator<Record<string, string>> {
-  let portion = new Map<string, string>();
+function* batches(versions: Iterable<readonly [string, string]>): Generator<Record<string, string>> {
+  let batch = new Map<string, string>();
   for (const [name, version] of versions) {
-    portion.set(name, version);
-    if (portion.size < PORTION) continue;
-    yield Object.fromEntries(portion);
-    portion = new Map();
+    batch.set(name, version);
+    if (batch.size < BATCH) continue;
+    yield Object.fromEntries(batch);
+    batch = new Map();
   }
-  if (portion.size > 0) yield Object.fromEntries(portion);
+  if (batch.size > 0) yield Object.fromEntries(batch);
 }

@@ -1,6 +1,6 @@
 /**
- * Checked resources on their way to the workers: packed into memory that all isolates share, so that main writes them
- * once, whatever the number of workers, and nobody copies.
+ * The format in which checked resources are passed to the workers: packed into shared memory, which the main isolate
+ * writes once, whatever the number of workers, and which is not copied.
  *
  *     record: kind u8 │ length of name u32 │ length of body u32 │ name, UTF-8 │ body
  *
@@ -9,19 +9,20 @@
 import { Buffer } from "node:buffer";
 import type { ResourceType } from "./resources.ts";
 
-/** A piece of a batch. Whoever reads it says so before its memory is used again. */
+/** A part of a batch. Each worker acknowledges it (`resources-applied`) before its memory is used again. */
 export interface ResourcePart {
-  /** Counted from 1, over all batches. */
+  /** A number that counts from 1 over all batches. */
   readonly sequence: number;
   readonly type: ResourceType;
   readonly memory: SharedArrayBuffer;
-  /** Of {@link memory}, from its start. */
+  /** The number of used bytes of {@link memory}. */
   readonly length: number;
-  /** No part of the same batch comes before it, and after it. */
+  /** Whether it is the first and the last part of its batch. */
   readonly first: boolean;
   readonly last: boolean;
 }
 
+/** One resource in a part. */
 export type PartRecord =
   /** `body`: a view of the part. */
   | { readonly kind: "changed"; readonly name: string; readonly body: Uint8Array }
@@ -30,10 +31,10 @@ export type PartRecord =
 const CHANGED = 0, REMOVED = 1;
 const HEAD = 9;
 
-/** Bytes of a part: some two hundred resources, which a worker reads and applies in a millisecond or two. */
+/** Bytes of a part: about two hundred resources, which a worker applies in one or two milliseconds. */
 export const PART_BYTES = 64 * 1024;
 
-/** Fills one piece of memory. */
+/** Writes the records of one part. */
 export class PartWriter {
   readonly memory: SharedArrayBuffer;
   readonly #bytes: Buffer;
@@ -44,14 +45,15 @@ export class PartWriter {
     this.#bytes = Buffer.from(memory);
   }
 
+  /** The number of bytes written. */
   get length(): number {
     return this.#length;
   }
 
-  /** Null as `body`: removed. False: there is no room for it any more. */
+  /** Appends a record. `body`: null for a removed resource. Returns false where it does not fit. */
   add(name: string, body: Uint8Array | null): boolean {
     const room = this.#bytes.length - this.#length - HEAD - (body?.length ?? 0);
-    // No character of a name takes more than three bytes.
+    // A UTF-16 unit takes at most three bytes in UTF-8.
     if (room < name.length * 3) return false;
     const head = this.#length;
     const nameLength = this.#bytes.write(name, head + HEAD, "utf8");
@@ -64,13 +66,13 @@ export class PartWriter {
     return true;
   }
 
-  /** Bytes that {@link add} wants at most. */
+  /** Returns the most bytes that {@link add} needs for a record. */
   static sizeOf(name: string, body: Uint8Array | null): number {
     return HEAD + name.length * 3 + (body?.length ?? 0);
   }
 }
 
-/** The records of a part, made as they are asked for. */
+/** Yields the records of a part. Their bodies are views of its memory. */
 export function* recordsOf(part: ResourcePart): Generator<PartRecord, void, undefined> {
   const bytes = Buffer.from(part.memory);
   for (let at = 0; at < part.length;) {

@@ -18,7 +18,7 @@ const resource = fc.tuple(
   fc.option(fc.uint8Array({ maxLength: 40 })),
 );
 
-Deno.test("what is written into a part is read from it, and what does not fit is not written", () => {
+Deno.test("resource part, property: written records are read back, and records that do not fit are not written", () => {
   fc.assert(
     fc.property(fc.array(resource), fc.nat(400), (resources, size) => {
       const writer = new PartWriter(new SharedArrayBuffer(size));
@@ -29,13 +29,13 @@ Deno.test("what is written into a part is read from it, and what does not fit is
         if (!fits) assert.ok(PartWriter.sizeOf(name, body) > size - before);
         return fits;
       });
-      const wanted = fitting.map(([name, body]) => body === null ? [name] : [name, [...body]]);
-      assert.deepEqual([...recordsOf(partOf(writer))].map(plain), wanted);
+      const expected = fitting.map(([name, body]) => body === null ? [name] : [name, [...body]]);
+      assert.deepEqual([...recordsOf(partOf(writer))].map(plain), expected);
     }),
   );
 });
 
-Deno.test("a resource is decoded where it lies in shared memory", () => {
+Deno.test("resource part: a resource is decoded from shared memory", () => {
   const name = "café-☃";
   const body = istio.workload.Address.encode({ workload: { name, namespace: name, uid: "u" } }).finish();
   const writer = new PartWriter(new SharedArrayBuffer(1000));
@@ -43,7 +43,7 @@ Deno.test("a resource is decoded where it lies in shared memory", () => {
   const [, record] = [...recordsOf(partOf(writer))];
   assert.ok(record?.kind === "changed");
   const decoded = new ResourceDecoder(16).decode(ADDRESS_TYPE, record.name, record.body);
-  // Nothing of it may lie in memory that is used again.
+  // The decoded change must not refer to the memory, which is used again.
   new Uint8Array(writer.memory).fill(0);
   assert.ok(decoded.ok && decoded.change.kind === "workload");
   assert.equal(decoded.change.workload.name, name);

@@ -1,54 +1,56 @@
 /**
- * The seam between the delta stream and whoever turns resources into mesh values: bytes in, refusals out
- * (`docs/spec/xds-state.md` 2.6, 2.7).
+ * The interface between the delta stream and the code that applies resources: it gets resources as bytes and returns
+ * rejections (`docs/spec/xds-state.md` 2.6, 2.7).
  */
 
+/** The type URL of workloads and services. */
 export const ADDRESS_TYPE = "type.googleapis.com/istio.workload.Address";
+/** The type URL of policies. */
 export const AUTHORIZATION_TYPE = "type.googleapis.com/istio.security.Authorization";
 
-/** Type URLs that are subscribed, in the order of their first requests. */
+/** The subscribed type URLs, in the order of their first requests. */
 export const RESOURCE_TYPES = [ADDRESS_TYPE, AUTHORIZATION_TYPE] as const;
+/** One of {@link RESOURCE_TYPES}. */
 export type ResourceType = typeof RESOURCE_TYPES[number];
 
 /** One resource of a delta response, its payload not decoded. */
 export interface RawResource {
-  /** A workload's uid or `namespace/hostname`; of a policy `namespace/name`. Written by the peer, any valid text. */
+  /** A workload's uid, `namespace/hostname` of a service, `namespace/name` of a policy. Any text, as the peer sent it. */
   readonly name: string;
   /** Opaque; empty for policies. */
   readonly version: string;
-  /** `value` of the Any: a view of the response, whose memory may go when the next resource is asked for. */
+  /** `value` of the Any: a view of the response, valid until the next resource is read. */
   readonly body: Uint8Array;
 }
 
-/** One delta response of one type. Whoever reads the mesh must see all of it or nothing. */
+/** The resources of one delta response. Readers of the mesh must see all of its changes or none. */
 export interface ResourceBatch {
   readonly type: ResourceType;
-  /** Number of the connection it came over, for the log: the span `xds{id=N}`. */
+  /** The number of the connection, for the log: the span `xds{id=N}`. */
   readonly connection: number;
   /**
-   * In the order of the response, before {@link removed}. A name may come twice. Made while it is iterated, as there
-   * may be a million: to be iterated once, to the end. Never throws, and one step costs microseconds, so a consumer may
-   * pause anywhere to let others run.
+   * Added and changed resources in the order of the response; to be applied before {@link removed}. A name may occur
+   * twice. Must be iterated once, to the end, as resources are read from the response meanwhile. Does not throw, and one
+   * step takes microseconds, so the consumer may pause between steps.
    */
   readonly changed: Iterable<RawResource>;
-  /** Like {@link changed}, but may be iterated again. A name may be among both. Unknown names are harmless. */
+  /** Removed names. May be iterated repeatedly. May contain unknown names, and names of {@link changed}. */
   readonly removed: Iterable<string>;
 }
 
-/** Why one resource of a batch was not applied. What was known under its name stays. */
+/** Why one resource of a batch was not applied. The earlier resource with this name is kept. */
 export interface Rejection {
   readonly name: string;
-  /** As the control plane's log shall show it: `unknown address type`, `decode: ...`. No newlines. */
+  /** The text for the NACK, without newlines: `unknown address type`, `decode: ...`. */
   readonly reason: string;
 }
 
-/** Takes what the control plane said. */
+/** Applies resources. */
 export interface ResourceSink {
   /**
-   * Applies all it can and says what it could not, in the order in which it is told: first what was not acceptable,
-   * then what could not be decoded. Works in slices: no turn of the loop longer than 50 ms. Awaited before the
-   * response is acknowledged, and before the next call. Must not reject; one that does ends the stream, and nothing
-   * of the batch counts as known.
+   * Applies all valid resources and returns the rejections: first unacceptable resources, then malformed ones. Blocks the
+   * loop for at most 50 ms at a time. The caller waits for the promise before it acknowledges the response and before the
+   * next call. Should not reject: that ends the stream, and no resource of the batch becomes known.
    */
   apply(batch: ResourceBatch): Promise<readonly Rejection[]>;
 }

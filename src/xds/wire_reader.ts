@@ -1,27 +1,27 @@
 /**
- * Reads protobuf from the wire, field by field, without a message in between
- * (https://protobuf.dev/programming-guides/encoding). Knows no schema.
+ * Decodes protobuf field by field into the target object, without an intermediate message
+ * (https://protobuf.dev/programming-guides/encoding). Tables of fields take the place of a schema.
  *
- * Stricter than the generated code: a known field of another wire type than the schema's is refused, not skipped, since
- * a policy without one of its conditions is another policy.
+ * Stricter than the generated code: a known field with a wire type other than that of the schema is refused and not
+ * skipped, since a policy without one of its conditions has another meaning.
  */
 import { Buffer } from "node:buffer";
 import type { ByteCache, Bytes, TextCache } from "./byte_cache.ts";
 
-/** The bytes are no message of the schema. */
+/** The bytes are not a valid message of the schema. */
 export class Malformed extends Error {
   override readonly name = "Malformed";
 }
 
 const VARINT = 0, FIXED64 = 1, BYTES = 2, GROUP = 3, GROUP_END = 4, FIXED32 = 5;
 
-/** Groups inside each other. */
+/** The depth to which groups may be nested. */
 const MAX_DEPTH = 100;
 
-/** By field number: reads the value of one field into `target`. */
+/** Functions by field number, each of which reads the value of one field into `target`. */
 export type FieldTable<T, R> = Readonly<Record<number, (target: T, reader: R) => void>>;
 
-/** Reads to the end of the message; fields that are not in the table are skipped. */
+/** Reads the fields of the message up to its end; skips fields that are not in the table. Throws {@link Malformed}. */
 export function readFields<T, R extends WireReader>(reader: R, table: FieldTable<T, R>, target: T): T {
   for (let field = reader.nextField(); field !== 0; field = reader.nextField()) {
     const read = table[field];
@@ -31,7 +31,7 @@ export function readFields<T, R extends WireReader>(reader: R, table: FieldTable
   return target;
 }
 
-/** Reads the message that is the value of the current field. */
+/** Reads the message in the current field. Throws {@link Malformed}. */
 export function readMessage<T, R extends WireReader>(reader: R, table: FieldTable<T, R>, target: T): T {
   const outer = reader.enter();
   readFields(reader, table, target);
@@ -39,16 +39,17 @@ export function readMessage<T, R extends WireReader>(reader: R, table: FieldTabl
   return target;
 }
 
+/** A reader of one message at a time. The methods that read a value throw {@link Malformed}. */
 export class WireReader {
-  /** All of the memory of which the message is a part: made once for a whole response. */
+  /** The whole memory of which the message is a part; created once per response. */
   #bytes = Buffer.alloc(0) as Bytes;
-  /** What is read next, and the end of the message that is being read. */
+  /** The position of the next read, and the end of the current message. */
   #at = 0;
   #end = 0;
   #field = 0;
   #wireType = 0;
 
-  /** Starts over with `message`. */
+  /** Begins to read `message`. */
   open(message: Uint8Array): void {
     if (this.#bytes.buffer !== message.buffer) this.#bytes = Buffer.from(message.buffer) as Bytes;
     this.#at = message.byteOffset;
@@ -66,38 +67,41 @@ export class WireReader {
     return this.#field;
   }
 
-  /** Goes into the message that is the value of the current field. Returns what {@link leave} wants. */
+  /** Enters the message in the current field. Returns the argument for {@link leave}. */
   enter(): number {
     const outer = this.#end;
     this.#end = this.#endOfBytes();
     return outer;
   }
 
+  /** Returns to the outer message, behind the field. */
   leave(outer: number): void {
     this.#at = this.#end;
     this.#end = outer;
   }
 
-  /** Leaves out the value of the current field. */
+  /** Skips the value of the current field. */
   skip(): void {
     this.#skip(0);
   }
 
+  /** Reads a uint32. */
   uint32(): number {
     return this.int32() >>> 0;
   }
 
-  /** Also the number of an enum, which may be negative. */
+  /** Reads an int32, or the number of an enum, which may be negative. */
   int32(): number {
     this.#expect(VARINT);
     return this.#varint();
   }
 
+  /** Reads a bool. */
   bool(): boolean {
     return this.int32() !== 0;
   }
 
-  /** Values of a repeated number: one, or several if they are packed. */
+  /** Reads one value of a repeated number, or several if they are packed. */
   numbers(use: (value: number) => void): void {
     if (this.#wireType !== BYTES) return use(this.int32());
     const outer = this.enter();
@@ -105,7 +109,7 @@ export class WireReader {
     this.leave(outer);
   }
 
-  /** A view of the value, valid as long as the message is. */
+  /** Returns a view of the value, valid as long as the message. */
   bytes(): Uint8Array {
     const end = this.#endOfBytes();
     const view = this.#bytes.subarray(this.#at, end);
@@ -113,6 +117,7 @@ export class WireReader {
     return view;
   }
 
+  /** Reads a string, which must be UTF-8. */
   text(): string {
     const end = this.#endOfBytes();
     const text = this.#textTo(end);
@@ -120,7 +125,7 @@ export class WireReader {
     return text;
   }
 
-  /** A text that many messages have. */
+  /** Reads a string by way of a cache. */
   sharedText(cache: TextCache): string {
     const end = this.#endOfBytes();
     const text = cache.get(this.#bytes, this.#at, end) ?? this.#textTo(end);
@@ -128,38 +133,38 @@ export class WireReader {
     return text;
   }
 
-  /** What `read` makes of the value of the current field, made once for equal bytes. */
+  /** Returns the value of the current field from the cache; calls `read` where it is not cached. */
   shared<T>(cache: ByteCache<T>, read: () => T): T {
     const start = this.#at;
     const end = this.#endOfBytes();
-    let value = cache.find(this.#bytes, start, end);
+    let value = cache.get(this.#bytes, start, end);
     if (value === undefined) {
       this.#at = start;
       value = read();
-      cache.keep(this.#bytes, start, end, value);
+      cache.set(this.#bytes, start, end, value);
     }
     this.#at = end;
     return value;
   }
 
-  /** The same for the values of a repeated field that follow each other. `read` reads one and is called for each. */
+  /** As {@link shared} for all consecutive values of a repeated field; `read` is called for each of them. */
   sharedRun<T>(cache: ByteCache<T>, make: () => T, read: (into: T) => void): T {
     const start = this.#at;
     const end = this.#endOfRun();
-    let value = cache.find(this.#bytes, start, end);
+    let value = cache.get(this.#bytes, start, end);
     if (value === undefined) {
       value = make();
       for (this.#at = start;; this.nextField()) {
         read(value);
         if (this.#at === end) break;
       }
-      cache.keep(this.#bytes, start, end, value);
+      cache.set(this.#bytes, start, end, value);
     }
     this.#at = end;
     return value;
   }
 
-  /** The end of the last value that belongs to the current field. Leaves the reader in front of the first one. */
+  /** Returns the end of the last consecutive value of the current field. The position stays at the first one. */
   #endOfRun(): number {
     const start = this.#at;
     const field = this.#field;
@@ -171,7 +176,7 @@ export class WireReader {
     return end;
   }
 
-  /** The current value is bytes: goes behind their length and returns their end. */
+  /** Moves behind the length of the current value, which must be bytes, and returns its end. */
   #endOfBytes(): number {
     this.#expect(BYTES);
     return this.#endOfLength();
@@ -183,19 +188,19 @@ export class WireReader {
     return this.#at + length;
   }
 
-  /** The text from here to `end`. */
+  /** Returns the text up to `end`; the position stays. */
   #textTo(end: number): string {
     const bytes = this.#bytes, start = this.#at;
     let bits = 0;
     for (let i = start; i < end; i++) bits |= bytes[i]!;
     if (bits < 0x80) return bytes.latin1Slice(start, end);
     const text = bytes.utf8Slice(start, end);
-    // What is no UTF-8 has been replaced.
+    // Bytes that are not UTF-8 were replaced, so encoding the text again gives other bytes.
     if (Buffer.compare(Buffer.from(text, "utf8"), bytes.subarray(start, end)) === 0) return text;
     throw this.#malformed("is no UTF-8");
   }
 
-  /** The low 32 bits of a number of up to 64. */
+  /** Returns the low 32 bits of a number of up to 64 bits. */
   #varint(): number {
     const bytes = this.#bytes, limit = this.#end;
     let value = 0;
@@ -208,7 +213,7 @@ export class WireReader {
     throw this.#malformed("has a number of more than ten bytes");
   }
 
-  /** A tag or a length: unlike a value it must not be larger than its type. */
+  /** Reads a tag or a length, which must have at most 32 bits. */
   #varint32(): number {
     const start = this.#at;
     const value = this.#varint() >>> 0;

@@ -1,4 +1,4 @@
-/** From the configuration to a channel for one attempt (`docs/spec/xds-state.md` 2.1 to 2.3). */
+/** Makes channels to the control plane from the configuration (`docs/spec/xds-state.md` 2.1 to 2.3). */
 import type { Config } from "../config/config.ts";
 import type { ChannelOptions, Clock, GrpcChannel } from "../grpc/channel.ts";
 import { isReservedHeader } from "../grpc/headers.ts";
@@ -6,12 +6,15 @@ import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";
 import { isPrivate, parseTarget, type Target } from "../grpc/target.ts";
 
-/** `docs/spec/xds-state.md` 2.2. */
+/** Bytes (`docs/spec/xds-state.md` 2.2). */
 const MESSAGE_LIMIT = 200 * 1024 * 1024;
 
-export type XdsChannelConfig = Pick<Config, "xds" | "token" | "tls" | "node">;
+type XdsChannelConfig = Pick<Config, "xds" | "token" | "tls" | "node">;
 
-/** `xds.address` must be set; the configuration has checked it. `warn` is told what will not work as it seems. */
+/**
+ * Returns a function that makes a channel for each attempt. `xds.address` must be set; the configuration has checked it.
+ * `warn` is called for settings that have no effect or are not safe.
+ */
 export function xdsConnector(config: XdsChannelConfig, clock: Clock, warn: (text: string) => void): () => GrpcChannel {
   const target = parseTarget(config.xds.address ?? "");
   if (target === null) throw new TypeError(`"${config.xds.address}" is no address of a control plane`);

@@ -8,11 +8,11 @@ const files = {
   exists: () => false,
 };
 
-/** What an operator is told about these settings. */
+/** Returns the warnings about these settings. */
 function warnings(environment: Readonly<Record<string, string>>): string[] {
-  const told: string[] = [];
-  xdsConnector(parseConfig(environment, files, 2), SYSTEM_CLOCK, (text) => told.push(text))().close();
-  return told;
+  const texts: string[] = [];
+  xdsConnector(parseConfig(environment, files, 2), SYSTEM_CLOCK, (text) => texts.push(text))().close();
+  return texts;
 }
 
 const unencrypted = (address: string) => [`token is sent unencrypted to ${address}: use https for XDS_ADDRESS`];
@@ -33,7 +33,7 @@ const cases: readonly [what: string, environment: Readonly<Record<string, string
 ];
 
 for (const [what, environment, expected] of cases) {
-  Deno.test(`settings that do not work as they seem: ${what}`, () => {
+  Deno.test(`xds channel, warnings about settings: ${what}`, () => {
     assert.deepEqual(warnings(environment), expected);
   });
 }

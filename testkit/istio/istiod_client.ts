@@ -7,7 +7,7 @@ import { Metrics } from "../../src/telemetry/metrics.ts";
 import { testLog } from "../../src/telemetry/testkit/log.ts";
 import { XdsClient } from "../../src/xds/client.ts";
 import { ResourceDecoder } from "../../src/xds/decode.ts";
-import { DEMAND_LIMITS, type DemandAnswer, type DemandLimits } from "../../src/xds/demands.ts";
+import { LOOKUP_LIMITS, type LookupLimits, type LookupResult } from "../../src/xds/lookups.ts";
 import {
   AUTHORIZATION_TYPE,
   type RawResource,
@@ -29,7 +29,7 @@ export interface FollowerOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Refuses what could be used; null: does not. */
   readonly refuse?: (name: string) => string | null;
-  readonly demandLimits?: DemandLimits;
+  readonly lookupLimits?: LookupLimits;
 }
 
 export class Follower implements AsyncDisposable {
@@ -43,7 +43,7 @@ export class Follower implements AsyncDisposable {
   readonly #client: XdsClient;
   #ready = false;
 
-  constructor({ settings, refuse = () => null, demandLimits = DEMAND_LIMITS }: FollowerOptions) {
+  constructor({ settings, refuse = () => null, lookupLimits = LOOKUP_LIMITS }: FollowerOptions) {
     this.#refuse = refuse;
     const files = { read: readText, exists: (path: string) => readText(path) !== null };
     this.#client = new XdsClient({
@@ -53,7 +53,7 @@ export class Follower implements AsyncDisposable {
       log: this.#log.log,
       onReady: () => this.#ready = true,
       onFreshness: (freshness) => this.state.setFreshness(freshness),
-      demandLimits,
+      lookupLimits,
     });
     this.#client.start();
   }
@@ -76,8 +76,8 @@ export class Follower implements AsyncDisposable {
     return eventually(`${pattern}`, () => this.lines.find((line) => pattern.test(line)), () => this.lines.join("\n"));
   }
 
-  demand(name: string): Promise<DemandAnswer> {
-    return new Promise((resolve) => this.#client.demand(name, resolve));
+  lookUp(name: string): Promise<LookupResult> {
+    return new Promise((resolve) => this.#client.lookUp(name, resolve));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { namespacedHostname, policyKey, workloadUid } from "../../src/mesh/model/model.ts";
 import type { MeshState } from "../../src/mesh/state/state.ts";
-import { DEMAND_LIMITS } from "../../src/xds/demands.ts";
+import { LOOKUP_LIMITS } from "../../src/xds/lookups.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { Follower } from "../../testkit/istio/istiod_client.ts";
@@ -24,7 +24,7 @@ const HOST = namespacedHostname("app", "web.app.svc.cluster.local");
 const ztunnel = (istiod: Istiod) => proxySettings(istiod, "ztunnel-1", "192.0.2.1");
 
 /** New streams as often as a test wants them. */
-const EAGER = { ...DEMAND_LIMITS, refreshAfter: 200 };
+const EAGER = { ...LOOKUP_LIMITS, refreshAfter: 200 };
 
 /** Everything that was sent has been acknowledged, and nothing refused. */
 async function allAcknowledged(istiod: Istiod): Promise<void> {
@@ -118,7 +118,7 @@ testWithIstiod(
     await client.ready();
     await istiod.stop();
     await istiod.startAgain({ applied: FAR, deleted: ["Pod/app/one-of-many-7", "AuthorizationPolicy/app/deny"] });
-    await client.line(/refuses the list of what is held here as too long/);
+    await client.line(/refuses the list of known resources as too long/);
     await client.until("the new pod", knows("far"));
     await client.until("the end of the policy", (state) => state.policy(policyKey("app/deny")) === null);
     assert.equal(knows("one-of-many-7")(client.state), false);
@@ -150,12 +150,12 @@ testWithIstiod({}, "istiod client: on demand, names are asked for once and answe
   assert.equal(knows("far")(client.state), false);
   assert.equal(client.state.service(HOST), null);
 
-  assert.equal(await client.demand("/10.2.0.1"), "known");
+  assert.equal(await client.lookUp("/10.2.0.1"), "known");
   assert.equal(client.state.service(HOST)?.service.name, "web");
   assert.ok(knows("far")(client.state), "a service brings its workloads");
-  assert.equal(await client.demand("/10.1.0.2"), "known");
-  assert.equal(await client.demand("/10.9.9.9"), "absent");
-  assert.equal(await client.demand("/10.9.9.9"), "absent", "without another question");
+  assert.equal(await client.lookUp("/10.1.0.2"), "known");
+  assert.equal(await client.lookUp("/10.9.9.9"), "absent");
+  assert.equal(await client.lookUp("/10.9.9.9"), "absent", "without another question");
   const asked = client.lines.filter((line) => /received on demand request/.test(line));
   assert.equal(asked.filter((line) => line.includes("/10.9.9.9")).length, 1);
 
@@ -163,7 +163,7 @@ testWithIstiod({}, "istiod client: on demand, names are asked for once and answe
   await istiod.apply(pod({ name: "late", ip: "10.9.9.9", node: "node-2" }));
   await istiod.drop();
   await client.line(/XDS client complete/);
-  await eventually("the pod", async () => await client.demand("/10.9.9.9") === "known");
+  await eventually("the pod", async () => await client.lookUp("/10.9.9.9") === "known");
   assert.ok(knows("late")(client.state));
   assert.ok(client.state.service(HOST) !== null, "what was held is held again");
 });
@@ -174,15 +174,15 @@ testWithIstiod(
   async () => {
     await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings, demandLimits: EAGER });
+    await using client = new Follower({ settings, lookupLimits: EAGER });
     await client.ready();
-    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(await client.lookUp("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 1);
     await istiod.apply(pod({ name: "next", ip: "10.1.0.7", node: "node-2", labels: { app: "web" } }));
     await istiod.delete(reference("Pod", "far"));
     await client.until("the next pod", knows("next"));
     assert.deepEqual([...client.state.service(HOST)!.endpoints.keys()], [uid("next")]);
-    await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
+    await client.line(/reopening the stream to receive replacements/);
   },
 );
 
@@ -192,11 +192,11 @@ testWithIstiod(
   async () => {
     await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings, demandLimits: EAGER });
+    await using client = new Follower({ settings, lookupLimits: EAGER });
     await client.ready();
-    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(await client.lookUp("/10.2.0.1"), "known");
     await istiod.delete(reference("Pod", "far"));
-    await client.line(/opening the stream anew, to hear what is there in place of what has gone/);
+    await client.line(/reopening the stream to receive replacements/);
     await client.until("the service without a pod", (state) => state.service(HOST)?.endpoints.size === 0);
     // What comes now is no news to the stream.
     await eventually(
@@ -205,10 +205,10 @@ testWithIstiod(
     );
     await istiod.apply(FAR);
     await eventually("the pod, by asking for its service", async () => {
-      assert.equal(await client.demand(HOST), "known");
+      assert.equal(await client.lookUp(HOST), "known");
       return knows("far")(client.state);
     });
-    await client.line(/opening the stream anew, to ask again/);
+    await client.line(/reopening the stream to request names again/);
   },
 );
 
@@ -228,13 +228,13 @@ testWithIstiod(
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
     await using client = new Follower({ settings });
     await client.ready();
-    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(await client.lookUp("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 61);
     await istiod.drop();
-    await client.line(/refuses the list of what is held here as too long/);
+    await client.line(/refuses the list of known resources as too long/);
     await client.until("the end of what nobody asked for", (state) => state.service(HOST) === null);
     assert.ok(knows("web")(client.state), "the node's own pod");
-    assert.equal(await client.demand("/10.2.0.1"), "known");
+    assert.equal(await client.lookUp("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 61);
   },
 );

@@ -38,7 +38,7 @@ export class MeshSource {
     if (this.#client === null) onReady();
     parts.workers.onMeshWanted = (worker, name) => {
       // The answer follows what it is about: resources are applied in their order, and before anybody is answered.
-      this.#client?.demand(name, (answer) => worker.send({ kind: "mesh-answered", name, answer }));
+      this.#client?.lookUp(name, (answer) => worker.send({ kind: "mesh-answered", name, answer }));
     };
   }
 

@@ -1,4 +1,4 @@
-/** For tests only: the client under virtual time, with calls that are no more than a script. */
+/** The client under virtual time, with scripted calls. */
 import assert from "node:assert/strict";
 import { envoy } from "../../../proto/gen/xds.js";
 import { parseConfig } from "../../config/parse_config.ts";
@@ -13,17 +13,18 @@ import { XdsClient } from "../client.ts";
 import type { ResourceSink } from "../resources.ts";
 
 const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3;
+/** The error of a refused connection. */
 export const REFUSED = new GrpcError(Code.Unavailable, "client error (Connect)", "connect", "tcp connect error");
 
-/** Settings. */
+/** The settings for lookups on demand. */
 export const ON_DEMAND = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
 
-/** A call whose server is the test. */
-export class FakeCall implements GrpcCall {
+/** A call whose server side is controlled by the test. */
+class FakeCall implements GrpcCall {
   readonly sent: envoy.service.discovery.v3.DeltaDiscoveryRequest[] = [];
   readonly #messages: (ByteBlocks | GrpcError | null)[] = [];
   #reader: PromiseWithResolvers<ByteBlocks | null> | null = null;
-  over = false;
+  isOver = false;
 
   read(): Promise<ByteBlocks | null> {
     this.#reader = Promise.withResolvers();
@@ -33,7 +34,7 @@ export class FakeCall implements GrpcCall {
   }
 
   send(message: Uint8Array): Promise<void> {
-    if (!this.over) this.sent.push(DeltaDiscoveryRequest.decode(message));
+    if (!this.isOver) this.sent.push(DeltaDiscoveryRequest.decode(message));
     return Promise.resolve();
   }
 
@@ -50,8 +51,8 @@ export class FakeCall implements GrpcCall {
   }
 
   finish(end: GrpcError | null): void {
-    if (this.over) return;
-    this.over = true;
+    if (this.isOver) return;
+    this.isOver = true;
     this.push(end);
   }
 
@@ -69,31 +70,32 @@ export class FakeCall implements GrpcCall {
   }
 }
 
-/** Takes everything. */
-export const GOOD: ResourceSink = {
+/** A sink that accepts everything. */
+export const ACCEPTING: ResourceSink = {
   apply({ changed }) {
     for (const _ of changed) { /* to the end */ }
     return Promise.resolve([]);
   },
 };
 
-/** What opening a call comes to. */
-export type Opening = GrpcError | "ok";
+/** The outcome of opening a call. */
+type Opening = GrpcError | "ok";
 
+/** A client with its calls, log and metrics. */
 export class ClientRig implements AsyncDisposable {
   readonly clock = new TestClock(0);
   readonly metrics = new Metrics();
   readonly log = testLog({ filter: "debug" });
   readonly calls: FakeCall[] = [];
   opening: Opening;
-  /** When attempts were made. */
+  /** The times of all attempts. */
   readonly attempts: number[] = [];
   ready = 0;
-  /** Each change of the freshness. */
+  /** All changes of the freshness. */
   readonly freshness: Freshness[] = [];
   readonly client: XdsClient;
 
-  constructor(environment: Readonly<Record<string, string>> = {}, sink = GOOD, opening: Opening = "ok") {
+  constructor(environment: Readonly<Record<string, string>> = {}, sink = ACCEPTING, opening: Opening = "ok") {
     this.opening = opening;
     const files = {
       read: (path: string) => path === "/etc/resolv.conf" ? "nameserver 127.0.0.1" : null,
@@ -140,13 +142,13 @@ export class ClientRig implements AsyncDisposable {
     return Object.fromEntries(cells.map(({ labels, value }) => [labels, value]));
   }
 
-  /** Lets everything run that waits for nothing. */
+  /** Runs all pending work without advancing the time. */
   settle(): Promise<void> {
     return this.clock.advance(0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close();
-    assert.equal(this.clock.timers, 0, "timers that nobody has cancelled");
+    assert.equal(this.clock.timers, 0, "timers that were not cancelled");
   }
 }
