@@ -62,7 +62,7 @@ export class Connection {
   }
 
   /** True after the connection was closed or lost. */
-  get gone(): boolean {
+  get isLost(): boolean {
     return this.#lost !== null;
   }
 
@@ -117,10 +117,10 @@ export class Connection {
   /** For a stream that ended without a status: returns null where only the stream and not the connection was lost. */
   #whyLost(): GrpcError | null {
     if (this.#lost !== null) return this.#lost;
-    const gone = this.#session.destroyed || this.#session.closed || this.#socket.destroyed ||
+    const isClosed = this.#session.destroyed || this.#session.closed || this.#socket.destroyed ||
       this.#socket.readableEnded;
     if (this.#goaway !== null) return goawayError(this.#goaway.code, this.#goaway.text);
-    return gone ? this.#lostBy(CLOSED_BY_SERVER) : null;
+    return isClosed ? this.#lostBy(CLOSED_BY_SERVER) : null;
   }
 
   #lostBy(source: string): GrpcError {

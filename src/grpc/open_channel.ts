@@ -98,7 +98,7 @@ class Channel implements GrpcChannel {
       throw this.#closed.signal.reason;
     }
     this.#connection?.retire();
-    for (const connection of this.#connections) if (connection.gone) this.#connections.delete(connection);
+    for (const connection of this.#connections) if (connection.isLost) this.#connections.delete(connection);
     this.#connections.add(fresh);
     this.#connection = fresh;
     return fresh;

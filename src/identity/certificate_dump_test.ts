@@ -27,11 +27,11 @@ function slowAuthority(clock: TestClock): CertificateAuthority {
   });
   return {
     keyedBy: "identity",
-    async fetch(who, signal) {
-      if (who.id === PENDING.id) await new Promise(() => {});
-      if (who.id === FAILED.id) throw new CertificateError("the identity is no longer needed", "FORGOTTEN");
+    async fetch(subject, signal) {
+      if (subject.id === PENDING.id) await new Promise(() => {});
+      if (subject.id === FAILED.id) throw new CertificateError("the identity is no longer needed", "FORGOTTEN");
       await clock.sleep(1000);
-      return local.fetch(who, signal);
+      return local.fetch(subject, signal);
     },
     bundles: () => local.bundles(),
     close: () => local.close(),
@@ -47,7 +47,7 @@ Deno.test("certificate dump, identity T16 T17 T18, config C35", async () => {
     events: logManagerEvents(() => {}),
     onChange: () => {},
   });
-  const request = (who: typeof SA0) => void manager.get(who, Priority.RealTime).catch(() => {});
+  const request = (subject: typeof SA0) => void manager.get(subject, Priority.RealTime).catch(() => {});
   request(FAILED);
   request(PENDING);
   request(SA0);
@@ -100,8 +100,8 @@ Deno.test("certificate dump, config C36: the PEM vector", () => {
     serial: "",
     bundles: { byTrustDomain: new Map([["trust_domain", [der, Uint8Array.of(1)]]]), anyTrustDomain: [] },
   };
-  const who = { ...SA0, workloadUid: "pod-1" };
-  const [dump] = dumpCertificates([{ subject: who, state: { at: "available", certificate } }]);
+  const subject = { ...SA0, workloadUid: "pod-1" };
+  const [dump] = dumpCertificates([{ subject, state: { at: "available", certificate } }]);
   const [entry] = dump!.certChain;
   assert.equal(dump!.workloadUid, "pod-1");
   assert.deepEqual(dump!.rootCerts, [entry]);

@@ -20,7 +20,7 @@ const MAX_ISSUED_CHAIN = 64;
  * SPIFFE id in the leaf.
  */
 export function checkIssued(
-  wanted: SpiffeId,
+  expected: SpiffeId,
   chain: readonly Uint8Array[],
   key: Uint8Array,
   bundles: TrustBundles,
@@ -29,27 +29,27 @@ export function checkIssued(
 ): IssuedCertificate {
   const [first] = chain;
   if (first === undefined) {
-    throw new CertificateError(`chain returned from CA is empty for: ${wanted}`, "EMPTY_RESPONSE");
+    throw new CertificateError(`chain returned from CA is empty for: ${expected}`, "EMPTY_RESPONSE");
   }
   if (chain.length > MAX_ISSUED_CHAIN) throw invalid(`chain of ${chain.length} certificates is too long`);
   const [leaf] = chain.map(readOrThrow) as [Certificate];
   const found = spiffeIdOfLeaf(leaf);
-  if (found !== wanted && !(anyId && typeof found === "string")) throw sanMismatch(wanted, found);
+  if (found !== expected && !(anyId && typeof found === "string")) throw sanMismatch(expected, found);
   if (!equalBytes(leaf.publicKey, publicKeyOf(key))) {
-    throw new CertificateError(`certificate for ${wanted} is for another key`, "KEY_MISMATCH");
+    throw new CertificateError(`certificate for ${expected} is for another key`, "KEY_MISMATCH");
   }
   const problem = publicKeyProblem(leaf.publicKey);
   if (problem !== null) throw invalid(problem);
   if (now > leaf.notAfter) {
     const [when, ours] = [leaf.notAfter, now].map((time) => new Date(time).toISOString());
     throw new CertificateError(
-      `certificate for ${wanted} has already expired at ${when}; the clock of this node says ${ours}`,
+      `certificate for ${expected} has already expired at ${when}; the clock of this node says ${ours}`,
       "EXPIRED",
     );
   }
   const { notBefore, notAfter } = leaf;
   return {
-    id: wanted,
+    id: expected,
     chain: withoutAnchors(chain, bundles),
     key,
     notBefore,
@@ -69,9 +69,9 @@ function readOrThrow(der: Uint8Array): Certificate {
   return certificate;
 }
 
-function sanMismatch(wanted: SpiffeId, found: ReturnType<typeof spiffeIdOfLeaf>): CertificateError {
+function sanMismatch(expected: SpiffeId, found: ReturnType<typeof spiffeIdOfLeaf>): CertificateError {
   const cause = typeof found !== "string" && isRefusal(found) ? new Error(found.message) : undefined;
-  return new CertificateError(`did not find expected SAN: ${wanted}`, "SAN_MISMATCH", { cause });
+  return new CertificateError(`did not find expected SAN: ${expected}`, "SAN_MISMATCH", { cause });
 }
 
 function publicKeyOf(pkcs8: Uint8Array): Uint8Array {

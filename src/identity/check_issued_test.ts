@@ -47,7 +47,7 @@ const bad: readonly [
     /^did not find expected SAN: spiffe:\/\/td\/ns\/a\/sa\/b$/,
   ],
   [
-    "two ids, the wanted one first",
+    "two ids, the requested one first",
     [makeLeaf(root, ID, { key, names: [build.uriAltNames(ID, "spiffe://td/x")] })],
     pkcs8,
     "SAN_MISMATCH",

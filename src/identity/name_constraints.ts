@@ -102,9 +102,9 @@ export function permitsDnsName(constraints: NameConstraints, name: string): bool
 
 /** RFC 5280: a base covers itself and all subdomains; with a leading dot, which the RFC does not define, only these. */
 function coversDns(base: string, host: string): boolean {
-  const wanted = base.toLowerCase();
-  if (wanted === "" || host === wanted) return true;
-  return host.endsWith(wanted.startsWith(".") ? wanted : `.${wanted}`);
+  const pattern = base.toLowerCase();
+  if (pattern === "" || host === pattern) return true;
+  return host.endsWith(pattern.startsWith(".") ? pattern : `.${pattern}`);
 }
 
 /** Returns whether an issuer with these constraints may issue for this address of 4 or 16 bytes. */
@@ -123,7 +123,7 @@ function contains({ address, mask }: Subnet, ip: Uint8Array): boolean {
  * base covers everything, as in OpenSSL and Go.
  */
 function covers(base: string, host: string): boolean {
-  const wanted = base.toLowerCase();
-  if (wanted === "") return true;
-  return wanted.startsWith(".") ? host.length > wanted.length && host.endsWith(wanted) : host === wanted;
+  const pattern = base.toLowerCase();
+  if (pattern === "") return true;
+  return pattern.startsWith(".") ? host.length > pattern.length && host.endsWith(pattern) : host === pattern;
 }

@@ -28,12 +28,12 @@ function isFor(leaf: Certificate, name: string): boolean {
 
 /** A wildcard must be the whole first label, matches one label, and must be followed by at least two labels. */
 function matchesDnsName(pattern: string, name: string): boolean {
-  const wanted = name.toLowerCase().replace(/\.$/, "");
+  const host = name.toLowerCase().replace(/\.$/, "");
   const given = pattern.toLowerCase();
-  if (!given.startsWith("*.")) return given === wanted;
+  if (!given.startsWith("*.")) return given === host;
   const suffix = given.slice(1);
-  const label = wanted.slice(0, -suffix.length);
-  return suffix.indexOf(".", 1) > 0 && wanted.endsWith(suffix) && label !== "" && !label.includes(".");
+  const label = host.slice(0, -suffix.length);
+  return suffix.indexOf(".", 1) > 0 && host.endsWith(suffix) && label !== "" && !label.includes(".");
 }
 
 const NAMES_SHOWN = 8;

@@ -104,8 +104,12 @@ Deno.test("server path: the 15! orders of certificates with equal names and keys
   assert.equal(outcome([server(loops[0]!), ...loops.map((ca) => ca.certificate)]), "UNKNOWN_ISSUER");
 });
 
-function nameOutcome(leaf: Uint8Array, wanted: readonly string[], issuers: readonly Uint8Array[] = [root.certificate]) {
-  return checkServerName([leaf, ...issuers].map(parsed), wanted)?.code ?? "ok";
+function nameOutcome(
+  leaf: Uint8Array,
+  requested: readonly string[],
+  issuers: readonly Uint8Array[] = [root.certificate],
+) {
+  return checkServerName([leaf, ...issuers].map(parsed), requested)?.code ?? "ok";
 }
 
 const ip = (...bytes: number[]) => der.element(contextTag(7, false), Uint8Array.from(bytes));
@@ -113,7 +117,7 @@ const dns = (name: string) => der.text(contextTag(2, false), name);
 const withNames = (...list: Uint8Array[]) =>
   makeLeaf(root, "", { names: [build.extension(Oid.SUBJECT_ALT_NAME, false, der.sequence(...list))] });
 
-const nameCases: readonly [names: Uint8Array[], wanted: string[], expected: string][] = [
+const nameCases: readonly [names: Uint8Array[], requested: string[], expected: string][] = [
   [[dns("istiod.istio-system.svc")], ["istiod.istio-system.svc"], "ok"],
   [[dns("Istiod.istio-system.SVC")], ["istiod.ISTIO-system.svc."], "ok"],
   [[dns("istiod.istio-system.svc")], ["istiod.other.svc"], "NAME_MISMATCH"],
@@ -134,10 +138,10 @@ const nameCases: readonly [names: Uint8Array[], wanted: string[], expected: stri
   [[dns("istiod")], [], "NAME_MISMATCH"],
 ];
 
-for (const [list, wanted, expected] of nameCases) {
+for (const [list, requested, expected] of nameCases) {
   const shown = parsed(withNames(...list)).dnsNames.join(",") || `${list.length} addresses`;
-  Deno.test(`server name: ${JSON.stringify(shown)} for ${wanted.join(" or ")}: ${expected}`, () => {
-    assert.equal(nameOutcome(withNames(...list), wanted), expected);
+  Deno.test(`server name: ${JSON.stringify(shown)} for ${requested.join(" or ")}: ${expected}`, () => {
+    assert.equal(nameOutcome(withNames(...list), requested), expected);
   });
 }
 
@@ -197,10 +201,10 @@ for (
   Deno.test(`server name, an intermediate whose extended key usage is ${usage}: ${expected}`, () => {
     const limited = [build.caConstraints(null), build.extendedKeyUsage(usage)];
     const middle = makeCa("limited", { issuer: root, extensions: limited });
-    const wanted = ["istiod.istio-system.svc"];
-    assert.equal(nameOutcome(server(middle), wanted, [middle.certificate, root.certificate]), expected);
+    const requested = ["istiod.istio-system.svc"];
+    assert.equal(nameOutcome(server(middle), requested, [middle.certificate, root.certificate]), expected);
     // The usage of an anchor is not checked.
-    assert.equal(nameOutcome(server(middle), wanted, [middle.certificate]), "ok");
+    assert.equal(nameOutcome(server(middle), requested, [middle.certificate]), "ok");
   });
 }
 
@@ -210,8 +214,8 @@ for (const [what, permitted, excluded, list, expected] of constraintCases) {
     const leaf = makeLeaf(issuer, "", {
       names: [build.extension(Oid.SUBJECT_ALT_NAME, false, der.sequence(...list))],
     });
-    const wanted = ["istiod.istio-system.svc"];
-    assert.equal(nameOutcome(leaf, wanted, [issuer.certificate, root.certificate]), expected);
+    const requested = ["istiod.istio-system.svc"];
+    assert.equal(nameOutcome(leaf, requested, [issuer.certificate, root.certificate]), expected);
   });
 }
 

@@ -1,60 +1,66 @@
 /**
- * Whether what is served is what the agent enrolled: its pods, what main has of them, and what every worker finds when
- * it looks. Values in, differences out.
+ * Compares the pods that the agent has enrolled with the state of the main isolate and of every worker, and returns the
+ * differences.
  *
- * Main and workers are asked one after the other, and pods come and go meanwhile. So main is asked before and after,
- * and only what was the same both times is judged.
+ * The states are read one after the other while pods are added and removed. Therefore the state of main is read before
+ * and after those of the workers, and only pods that are the same in both are compared.
  */
 import type { PodState } from "./pod_registry.ts";
 
-/** What main has of one attempt to serve a pod. */
+/** The state in main of one attempt to serve a pod. */
 export interface InstanceState {
   readonly instance: number;
   readonly uid: string;
-  /** Identity of the namespace. */
+  /** The identity of the pod's network namespace. */
   readonly namespace: string;
-  /** Numbers of the workers where it is up; null while that changes. */
+  /** The numbers of the workers that serve it; null while it starts or stops. */
   readonly up: readonly number[] | null;
 }
 
-/** What one worker finds of one instance. */
+/** The state of one instance in one worker. `namespace`: of its descriptor; null: none. `faults`: for the log. */
 export interface FoundPod {
   readonly instance: number;
   readonly namespace: string | null;
   readonly faults: readonly string[];
 }
 
-export interface Books {
+/** The state of the main isolate. */
+export interface AuditState {
   readonly pods: readonly PodState[];
   readonly instances: readonly InstanceState[];
-  /** Higher instances have come later. */
+  /** The highest instance number so far; workers may know higher ones that were added later. */
   readonly lastInstance: number;
 }
 
+/** One difference, for the log. */
 export interface Difference {
-  /** Null: of no pod that is known. */
+  /** Null: an instance without a known pod. */
   readonly uid: string | null;
   readonly text: string;
 }
 
-/** `found`: by the number of the worker. */
-export function compareBooks(before: Books, found: readonly (readonly FoundPod[])[], after: Books): Difference[] {
+/** Returns the differences. `before`, `after`: the state of main. `found`: by the number of the worker. */
+export function findDifferences(
+  before: AuditState,
+  found: readonly (readonly FoundPod[])[],
+  after: AuditState,
+): Difference[] {
   const settled = before.instances.filter((instance) => isSettled(instance, after));
   return [
-    ...enrolledButNotServed(before, after),
+    ...notServed(before, after),
     ...settled.flatMap((instance) => atWorkers(instance, found)),
-    ...strays(before, found, after),
+    ...unknownInstances(before, found, after),
   ];
 }
 
-function isSettled({ instance, up }: InstanceState, after: Books): boolean {
+function isSettled({ instance, up }: InstanceState, after: AuditState): boolean {
   const later = after.instances.find((other) => other.instance === instance);
   return up !== null && later !== undefined && later.up !== null;
 }
 
-function enrolledButNotServed(before: Books, after: Books): Difference[] {
-  const served = (books: Books, { uid, namespace }: PodState) =>
-    books.instances.some((instance) => instance.uid === uid && instance.namespace === namespace);
+function notServed(before: AuditState, after: AuditState): Difference[] {
+  const served = (state: AuditState, { uid, namespace }: PodState) =>
+    state.instances.some((instance) => instance.uid === uid && instance.namespace === namespace);
   const remains = ({ uid, namespace }: PodState) =>
     after.pods.some((pod) => pod.uid === uid && pod.namespace === namespace);
   return before.pods
@@ -74,13 +80,17 @@ function atWorkers({ instance, uid, namespace, up }: InstanceState, found: reado
   });
 }
 
-function strays({ instances, lastInstance }: Books, found: readonly (readonly FoundPod[])[], after: Books) {
+function unknownInstances(
+  { instances, lastInstance }: AuditState,
+  found: readonly (readonly FoundPod[])[],
+  after: AuditState,
+) {
   const known = new Set([...instances, ...after.instances].map(({ instance }) => instance));
   return found.flatMap((pods, worker) =>
     pods.filter(({ instance }) => instance <= lastInstance && !known.has(instance))
       .map(({ instance }): Difference => ({
         uid: null,
-        text: `worker ${worker} serves instance ${instance}, which nobody enrolled`,
+        text: `worker ${worker} serves instance ${instance}, which is not enrolled`,
       }))
   );
 }

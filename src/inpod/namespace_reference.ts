@@ -1,10 +1,10 @@
-/** A pod's namespace with its descriptor, which is closed when nobody refers to it any more. */
+/** A pod's network namespace with a reference-counted descriptor. */
 import { namespaceIdentity } from "../os/namespace.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
 import type { PodNamespace } from "./pod.ts";
 
-/** Takes `lent` from its owner, with one reference for the caller. Throws where it cannot be looked at. */
-export function referNamespace(lent: OwnedDescriptor): PodNamespace {
+/** Takes the descriptor from `lent`; the caller has one reference. Throws where its identity cannot be read. */
+export function takeNamespace(lent: OwnedDescriptor): PodNamespace {
   const descriptor = new OwnedDescriptor(lent.take());
   let identity: string;
   try {

@@ -7,7 +7,7 @@ import { anotherListens, hasListener } from "./other_listener.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
-Deno.test("inpod A1.11: a listener is found in the kernel's table, of either family", () => {
+Deno.test("inpod A1.11: a listener is found in the kernel's tables of both families", () => {
   const v4 = `${HEAD}   0: 00000000:3AA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n`;
   const v6 = `${HEAD}   0: ${"0".repeat(32)}:3AA0 ${"0".repeat(32)}:0000 0A 00000000:00000000 00:00000000 0 0 0 1 1\n`;
   for (const table of [v4, v6]) {
@@ -20,7 +20,7 @@ Deno.test("inpod A1.11: a listener is found in the kernel's table, of either fam
 
 testNeeding(
   { namespaces: true },
-  "inpod A1.11: a listener in another network namespace, and none in ours",
+  "inpod A1.11: a listener in another network namespace is found",
   async () => {
     await using namespace = await makeNamespace("listens");
     using descriptor = new OwnedDescriptor(openNamespace(namespace.path));

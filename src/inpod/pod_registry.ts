@@ -1,31 +1,31 @@
 /**
- * The pods of this node, and how far each of them is served (`docs/spec/inpod-dns.md` A1.5 to A1.7, A1.11). No sockets
- * and no clock: the host serves, the caller has the timer for retries.
+ * The pods of this node and their states (`docs/spec/inpod-dns.md` A1.5 to A1.7, A1.11). It has no sockets and no clock:
+ * the host serves pods, and the caller has the timer for retries.
  *
  *                 add              started
  *     (unknown) ───────▶ starting ─────────▶ running ──────▶ (unknown)
- *         ▲               │    ▲              │   ▲   remove; what served it drains
+ *         ▲               │    ▲              │   ▲   remove; the instance drains
  *         │ remove  failed│    │ add,         │   │
- *         │               ▼    │ retry     add│   │started; what served it before drains
+ *         │               ▼    │ retry     add│   │started; the earlier instance drains
  *         └────────────── pending             ▼   │
  *                                       running, and starting in another namespace
  *                                             │   ▲
  *                                       failed▼   │ add, retry
  *                                       running, and pending
  *
- * A pod that comes back in another namespace is served in the old one until the new one works: whatever happens, it is
- * never left without a proxy.
+ * A pod that is added again with another namespace is served in the old one until its listeners in the new one accept,
+ * so that it is never without a proxy.
  */
 import type { WorkloadName } from "../config/config.ts";
 import type { DrainMode } from "../proxy/drain.ts";
 import type { Pod, PodHost, PodUid, Serving } from "./pod.ts";
 
-/** More pods than any node has. Each holds a descriptor and its listeners. */
-export const MOST_PODS = 4096;
+/** The limit of pods, which no node reaches. Each of them has a descriptor and listeners. */
+const MAX_PODS = 4096;
 
 const IMMEDIATE: DrainMode = { kind: "immediate" };
 
-/** `workload_manager_*` */
+/** The cells of the metrics `workload_manager_*`. */
 export interface PodCounters {
   readonly active: { value: number };
   readonly pending: { value: number };
@@ -33,42 +33,45 @@ export interface PodCounters {
   readonly stopped: { value: number };
 }
 
-export interface RegistryEvents {
-  /** An `add` or `retry` that was told "starting" has ended: `error` is null where the pod is served now. */
+/** Receives outcomes of {@link PodRegistry}. */
+interface RegistryEvents {
+  /** An `add` that returned "starting", or a `retry`, has finished; `error`: null where the pod is served now. */
   onOutcome(uid: PodUid, error: string | null): void;
 }
 
-/** One attempt to serve a pod, until nothing of it is left. It holds the reference to the namespace that `add` got. */
+/** One attempt to serve a pod, until `onEnded`. It owns the reference to the namespace that `add` received. */
 class Instance {
   serving: Serving | null = null;
-  ran = false;
-  /** A failure makes the pod pending. */
-  insist = true;
+  hasStarted = false;
+  /** Whether a failure makes the pod pending. */
+  isRetried = true;
   constructor(readonly pod: Pod) {}
 }
 
-interface Record {
+interface PodRecord {
   readonly uid: PodUid;
   running: Instance | null;
   starting: Instance | null;
-  /** Wanted, and not possible so far. It holds a reference to its namespace. */
+  /** To be retried. The record owns a reference to its namespace. */
   pending: Pod | null;
 }
 
+/** The state of a pod, for dumps and audits. */
 export interface PodState {
   readonly uid: PodUid;
   readonly workload: WorkloadName;
   readonly state: "Up" | "Pending";
-  /** Of the namespace in which it is served; null where it is not. */
+  /** The identity of the namespace in which it is served; null: it is not served. */
   readonly namespace: string | null;
 }
 
+/** Starts, retries and stops pods. See the picture above. */
 export class PodRegistry {
   readonly #host: PodHost;
   readonly #counters: PodCounters;
   readonly #events: RegistryEvents;
-  /** By uid; a pod without anything in its record has none. */
-  readonly #pods = new Map<PodUid, Record>();
+  /** By uid. Empty records are deleted. */
+  readonly #pods = new Map<PodUid, PodRecord>();
 
   constructor(host: PodHost, counters: PodCounters, events: RegistryEvents) {
     this.#host = host;
@@ -76,15 +79,17 @@ export class PodRegistry {
     this.#events = events;
   }
 
+  /** The pods that wait for a retry. */
   get pendingUids(): PodUid[] {
     return [...this.#pods.values()].filter(({ pending }) => pending !== null).map(({ uid }) => uid);
   }
 
-  /** Served now. */
+  /** The pods that are served. */
   get runningUids(): PodUid[] {
     return [...this.#pods.values()].filter(({ running }) => running !== null).map(({ uid }) => uid);
   }
 
+  /** The states of all pods. */
   get states(): PodState[] {
     return [...this.#pods.values()].map(({ uid, running, starting, pending }) => ({
       uid,
@@ -94,19 +99,20 @@ export class PodRegistry {
     }));
   }
 
-  knows(uid: PodUid): boolean {
+  /** Returns whether the pod is served, starting or pending. */
+  has(uid: PodUid): boolean {
     return this.#pods.has(uid);
   }
 
   /**
-   * Takes over the caller's reference to the namespace. "served": it is already, in that namespace; its workload stays
-   * what it was (S24). "starting": `onOutcome` follows. Otherwise why not, and nothing has changed.
+   * Adds a pod; takes over the caller's reference to the namespace. "served": it is served in that namespace already, and
+   * keeps its workload (`docs/spec/inpod-dns.md` S24). "starting": `onOutcome` follows. `refused`: nothing has changed.
    */
   add(pod: Pod): "served" | "starting" | { readonly refused: string } {
     const known = this.#pods.get(pod.uid);
-    if (known === undefined && this.#pods.size >= MOST_PODS) {
+    if (known === undefined && this.#pods.size >= MAX_PODS) {
       pod.namespace.release();
-      return { refused: `there are ${MOST_PODS} pods on this node already, the most that are served` };
+      return { refused: `there are ${MAX_PODS} pods on this node already, the most that are served` };
     }
     const record = known ?? this.#newRecord(pod.uid);
     this.#dropPending(record);
@@ -119,7 +125,7 @@ export class PodRegistry {
     return "starting";
   }
 
-  /** Tries a pending pod again; `onOutcome` follows. */
+  /** Starts a pending pod again; `onOutcome` follows. */
   retry(uid: PodUid): void {
     const record = this.#pods.get(uid);
     if (record === undefined || record.pending === null || record.starting !== null) return;
@@ -128,24 +134,24 @@ export class PodRegistry {
     this.#start(record, pod);
   }
 
-  /** It is not tried any more; where it is served it stays so. */
-  forgetPending(uid: PodUid): void {
+  /** Cancels the retries of a pod. If it is served, it stays so. */
+  cancelRetry(uid: PodUid): void {
     const record = this.#pods.get(uid);
     if (record === undefined) return;
     this.#dropPending(record);
     this.#changed(record);
   }
 
-  /** Of all pods. Starts that are under way become pending neither. */
-  forgetAllPending(): void {
+  /** Cancels the retries of all pods, also of those that are starting. */
+  cancelAllRetries(): void {
     for (const record of [...this.#pods.values()]) {
-      if (record.starting !== null) record.starting.insist = false;
+      if (record.starting !== null) record.starting.isRetried = false;
       this.#dropPending(record);
       this.#changed(record);
     }
   }
 
-  /** The pod is gone: its connections end at once. Unknown ones are gone already. Not while one of it starts. */
+  /** Stops serving a pod; its connections are closed at once. Ignores unknown pods. Must not be called while it starts. */
   remove(uid: PodUid): void {
     const record = this.#pods.get(uid);
     if (record === undefined) return;
@@ -156,13 +162,13 @@ export class PodRegistry {
     this.#changed(record);
   }
 
-  #newRecord(uid: PodUid): Record {
-    const record: Record = { uid, running: null, starting: null, pending: null };
+  #newRecord(uid: PodUid): PodRecord {
+    const record: PodRecord = { uid, running: null, starting: null, pending: null };
     this.#pods.set(uid, record);
     return record;
   }
 
-  #start(record: Record, pod: Pod): void {
+  #start(record: PodRecord, pod: Pod): void {
     const instance = new Instance(pod);
     record.starting = instance;
     instance.serving = this.#host.serve(pod, {
@@ -173,8 +179,8 @@ export class PodRegistry {
     this.#changed(record);
   }
 
-  #started(record: Record, instance: Instance): void {
-    instance.ran = true;
+  #started(record: PodRecord, instance: Instance): void {
+    instance.hasStarted = true;
     this.#counters.started.value++;
     const before = record.running;
     record.running = instance;
@@ -184,9 +190,9 @@ export class PodRegistry {
     this.#events.onOutcome(record.uid, null);
   }
 
-  #failed(record: Record, instance: Instance, reason: string): void {
+  #failed(record: PodRecord, instance: Instance, reason: string): void {
     record.starting = null;
-    if (instance.insist) {
+    if (instance.isRetried) {
       instance.pod.namespace.retain();
       record.pending = instance.pod;
     }
@@ -195,16 +201,16 @@ export class PodRegistry {
   }
 
   #ended(instance: Instance): void {
-    if (instance.ran) this.#counters.stopped.value++;
+    if (instance.hasStarted) this.#counters.stopped.value++;
     instance.pod.namespace.release();
   }
 
-  #dropPending(record: Record): void {
+  #dropPending(record: PodRecord): void {
     record.pending?.namespace.release();
     record.pending = null;
   }
 
-  #changed(record: Record): void {
+  #changed(record: PodRecord): void {
     if (record.running === null && record.starting === null && record.pending === null) this.#pods.delete(record.uid);
     let active = 0, pending = 0;
     for (const pod of this.#pods.values()) {

@@ -1,4 +1,4 @@
-/** Whether this process may serve pods at all (`docs/spec/inpod-dns.md` A1.15): said at once, not with the first pod. */
+/** Checks at start whether this process has the privileges to serve pods (`docs/spec/inpod-dns.md` A1.15). */
 import { AF_INET, SO_MARK, SOCK_STREAM, SOL_SOCKET } from "../os/constants.ts";
 import { SystemError } from "../os/errno.ts";
 import { errno } from "../os/libc.ts";
@@ -6,7 +6,7 @@ import { insideNamespace, openNamespace } from "../os/namespace.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
 import { openSocket, setOption } from "../os/socket.ts";
 
-/** Throws with a text for the operator. `mark`: null where none is set. */
+/** Throws an Error with a text for the operator. `mark`: of the sockets; null: none. */
 export function checkPrivileges(mark: number | null): void {
   try {
     using own = new OwnedDescriptor(openNamespace("/proc/thread-self/ns/net"));
@@ -17,7 +17,7 @@ export function checkPrivileges(mark: number | null): void {
   if (mark !== null) checkMark(mark);
 }
 
-/** Whether sockets may have `PACKET_MARK`. Throws with a text for the operator. */
+/** Checks that this process may set SO_MARK. Throws an Error with a text for the operator. */
 export function checkMark(mark: number): void {
   using socket = new OwnedDescriptor(openSocket(AF_INET, SOCK_STREAM));
   if (socket.fd >= 0 && setOption(socket.fd, SOL_SOCKET, SO_MARK, mark)) return;

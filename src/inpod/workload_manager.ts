@@ -1,13 +1,14 @@
 /**
- * What the agent says and what becomes of it (`docs/spec/inpod-dns.md` A1.4 to A1.11): messages in, answers and changes
- * of readiness out. No sockets and no clock. One object for the life of the process, over all connections to the agent:
+ * Processes the messages of the node's agent (`docs/spec/inpod-dns.md` A1.4 to A1.11): it starts and stops pods, sends
+ * acknowledgements and sets the readiness. It has no sockets and no clock. One object exists for the whole life of the
+ * process, over all connections to the agent:
  *
  *              connected              snapshot complete
  *     down ───────────────▶ snapshot ──────────────────▶ live
  *      ▲                       │                           │
- *      └──────── disconnected ─┴───────────────────────────┘        a breach of protocol ends the process
+ *      └──────── disconnected ─┴───────────────────────────┘        a protocol error ends the process
  *
- * One message at a time: while pods start nothing is taken from the agent (`busy`).
+ * Messages are processed one at a time: while pods start, no message is read (`busy`).
  */
 import { bare } from "../telemetry/log_fields.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
@@ -16,31 +17,35 @@ import type { Pod, PodHost, PodNamespace, PodUid } from "./pod.ts";
 import { type PodCounters, PodRegistry, type PodState } from "./pod_registry.ts";
 import type { ZdsRequest } from "./zds_message.ts";
 
-/** Failed pods are tried again after this many ms. */
+/** ms after which failed pods are retried. */
 export const RETRY_DELAY = 5000;
 
-export interface ManagerPorts {
-  /** Answers the message that was taken; null is success. */
-  answer(error: string | null): void;
+/** What the manager causes outside. */
+interface ManagerPorts {
+  /** Acknowledges the current message; null: success. */
+  acknowledge(error: string | null): void;
+  /** Sets the readiness of pods; called also where it does not change. */
   setReady(ready: boolean): void;
-  /** Have {@link WorkloadManager.retry} called after {@link RETRY_DELAY}. */
+  /** Schedules a call of {@link WorkloadManager.retry} after {@link RETRY_DELAY}. */
   scheduleRetry(): void;
+  /** Cancels the scheduled call. */
   cancelRetry(): void;
-  /** The agent and we do not understand each other: it is told, and the process ends (A1.9). */
-  onBreach(text: string): void;
+  /** The agent violated the protocol: it receives the error, and the process ends (`docs/spec/inpod-dns.md` A1.9). */
+  onProtocolError(text: string): void;
 }
 
+/** Processes the messages of the agent. See the picture above. */
 export class WorkloadManager {
   readonly #ports: ManagerPorts;
   readonly #registry: PodRegistry;
   readonly #stateLog: LogScope;
   readonly #log: LogScope;
   #connection: "down" | "snapshot" | "live" = "down";
-  /** Known pods named since the connection was made: of those that are served nobody else survives the snapshot. */
-  readonly #named = new Set<PodUid>();
-  /** The pod whose Add waits for its answer. `connection` is over: nobody waits for that. */
-  #adding: { readonly uid: PodUid; answerable: boolean } | null = null;
-  /** Pods of a round of retries. */
+  /** Known pods that this snapshot has named so far. Other pods are removed at its end. */
+  readonly #inSnapshot = new Set<PodUid>();
+  /** The pod whose Add is not acknowledged yet. `expectsAck`: false after the connection has ended. */
+  #adding: { readonly uid: PodUid; expectsAck: boolean } | null = null;
+  /** The pods of the current round of retries that have not finished. */
   readonly #retrying = new Set<PodUid>();
   #retryScheduled = false;
 
@@ -51,31 +56,33 @@ export class WorkloadManager {
     this.#registry = new PodRegistry(host, counters, { onOutcome: (uid, error) => this.#outcome(uid, error) });
   }
 
-  /** Pods are being started: take no message from the agent. Look again after any of the host's answers. */
+  /** True while pods are being started: then no message may be received. Changes only with events of the host. */
   get busy(): boolean {
     return this.#adding !== null || this.#retrying.size > 0;
   }
 
+  /** The states of all pods. */
   get pods(): readonly PodState[] {
     return this.#registry.states;
   }
 
-  /** The next packets are of a new connection. What is served stays so; what failed is forgotten (A1.4). */
+  /** A new connection was made. Pods stay served; retries are cancelled (`docs/spec/inpod-dns.md` A1.4). */
   connected(): void {
     this.#connection = "snapshot";
-    this.#named.clear();
-    this.#registry.forgetAllPending();
+    this.#inSnapshot.clear();
+    this.#registry.cancelAllRetries();
   }
 
+  /** The connection has ended. Pods stay served, and the proxy is not ready. */
   disconnected(): void {
     if (this.#connection === "down") return;
     this.#connection = "down";
-    if (this.#adding !== null) this.#adding.answerable = false;
+    if (this.#adding !== null) this.#adding.expectsAck = false;
     this.#unscheduleRetry();
     this.#ports.setReady(false);
   }
 
-  /** Takes over the reference to `namespace`, which comes with an Add and with nothing else. */
+  /** Processes a message. `namespace`: only with an Add; the manager takes over the reference. */
   receive(request: ZdsRequest, namespace: PodNamespace | null): void {
     switch (request.kind) {
       case "add":
@@ -91,7 +98,7 @@ export class WorkloadManager {
     }
   }
 
-  /** The time has come to try failed pods again. */
+  /** Retries all failed pods. */
   retry(): void {
     this.#retryScheduled = false;
     const uids = this.#registry.pendingUids;
@@ -107,63 +114,63 @@ export class WorkloadManager {
     this.#stateLog.info("pod received, starting proxy", { uid, name, namespace: where });
     if (workload === null) {
       namespace.release();
-      return this.#breach("workload_info is required but not present");
+      return this.#protocolError("workload_info is required but not present");
     }
     const pod: Pod = { uid, workload, namespace };
     const result = this.#registry.add(pod);
-    this.#name(uid);
+    this.#noteInSnapshot(uid);
     if (result === "served") return this.#succeeded();
-    if (result === "starting") this.#adding = { uid, answerable: true };
+    if (result === "starting") this.#adding = { uid, expectsAck: true };
     else this.#addFailed(uid, result.refused);
   }
 
   #keep(uid: PodUid): void {
-    if (this.#connection !== "snapshot") return this.#breach("pod keep received after snapshot");
+    if (this.#connection !== "snapshot") return this.#protocolError("pod keep received after snapshot");
     this.#stateLog.info("pod keep received. will not delete it when snapshot is sent", { uid });
-    this.#name(uid);
+    this.#noteInSnapshot(uid);
     this.#succeeded();
   }
 
-  #name(uid: PodUid): void {
-    if (this.#connection === "snapshot" && this.#registry.knows(uid)) this.#named.add(uid);
+  #noteInSnapshot(uid: PodUid): void {
+    if (this.#connection === "snapshot" && this.#registry.has(uid)) this.#inSnapshot.add(uid);
   }
 
   #delete(uid: PodUid): void {
     this.#stateLog.info("pod delete request, shutting down proxy", { uid });
     if (this.#connection === "snapshot") {
-      // What is served ends with the snapshot.
-      this.#named.delete(uid);
-      this.#registry.forgetPending(uid);
+      // A pod that is served is removed at the end of the snapshot.
+      this.#inSnapshot.delete(uid);
+      this.#registry.cancelRetry(uid);
     } else this.#registry.remove(uid);
     this.#succeeded();
   }
 
   #snapshotSent(): void {
-    if (this.#connection !== "snapshot") return this.#breach("pod snapshot received already");
+    if (this.#connection !== "snapshot") return this.#protocolError("pod snapshot received already");
     this.#stateLog.info("received snapshot sent");
-    for (const uid of this.#registry.runningUids) if (!this.#named.has(uid)) this.#registry.remove(uid);
-    this.#named.clear();
+    for (const uid of this.#registry.runningUids) if (!this.#inSnapshot.has(uid)) this.#registry.remove(uid);
+    this.#inSnapshot.clear();
     this.#connection = "live";
     this.#succeeded();
   }
 
   #outcome(uid: PodUid, error: string | null): void {
     if (this.#adding?.uid === uid) {
-      const { answerable } = this.#adding;
+      const { expectsAck } = this.#adding;
       this.#adding = null;
-      if (error !== null) this.#addFailed(uid, error, answerable);
-      else if (answerable) this.#succeeded();
+      if (error !== null) this.#addFailed(uid, error, expectsAck);
+      else if (expectsAck) this.#succeeded();
     } else if (this.#retrying.delete(uid)) {
       if (error !== null) this.#stateLog.info(`retrying workload failed: ${error}`, { uid });
       if (this.#retrying.size === 0) this.#retryRoundEnded();
     }
   }
 
-  #addFailed(uid: PodUid, error: string, answerable = true): void {
+  #addFailed(uid: PodUid, error: string, expectsAck = true): void {
     this.#log.error(`failed to start proxy: ${error}`, { uid: bare(uid) });
-    if (!answerable) return;
+    if (!expectsAck) return;
     this.#scheduleRetry();
-    this.#ports.answer(`failure to start proxy : ${error}`);
+    this.#ports.acknowledge(`failure to start proxy : ${error}`);
   }
 
   #retryRoundEnded(): void {
@@ -186,20 +193,20 @@ export class WorkloadManager {
     this.#ports.cancelRetry();
   }
 
-  /** Readiness first: an agent that has the answer to its snapshot may rely on it (A1.9). */
+  /** Sets the readiness before the acknowledgement, as the agent may rely on it then (`docs/spec/inpod-dns.md` A1.9). */
   #succeeded(): void {
     this.#evaluateReadiness();
-    this.#ports.answer(null);
+    this.#ports.acknowledge(null);
   }
 
   #evaluateReadiness(): void {
     this.#ports.setReady(this.#connection === "live" && this.#registry.pendingUids.length === 0);
   }
 
-  #breach(text: string): void {
+  #protocolError(text: string): void {
     this.#log.error(`failed to process message: ProtocolError(${JSON.stringify(text)})`);
     this.#log.error("protocol mismatch error while processing stream, shutting down");
     this.#ports.setReady(false);
-    this.#ports.onBreach(text);
+    this.#ports.onProtocolError(text);
   }
 }

@@ -2,20 +2,20 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { PodUid } from "./pod.ts";
 import { TestNamespace } from "./testkit/host.ts";
-import { BREACH, check, ManagerBed as Bed, workload } from "./testkit/manager.ts";
+import { check, ManagerBed as Bed, PROTOCOL_ERROR, workload } from "./testkit/manager.ts";
 
 const TAKEN = "failure to start proxy : port 15008 is taken";
 
-/** `held`: whether the test ends with the check that nothing is held; a breach ends the process instead. */
-function vector(id: string, what: string, play: (bed: Bed) => void, held = true): void {
+/** `released`: asserts at the end that all namespaces are released; not after a protocol error. */
+function vector(id: string, what: string, play: (bed: Bed) => void, released = true): void {
   Deno.test(`inpod ${id}: ${what}`, () => {
     const bed = new Bed();
     play(bed);
-    if (held) bed.assertNothingHeld();
+    if (released) bed.assertAllReleased();
   });
 }
 
-vector("S1", "a pod", (bed) => {
+vector("S1", "a pod is served", (bed) => {
   assert.equal(bed.add("a"), "ok");
   check(bed, { up: ["a@ns-a"], started: 1, ready: false });
 });
@@ -23,7 +23,7 @@ vector("S2", "the same pod twice", (bed) => {
   assert.deepEqual([bed.add("a"), bed.add("a")], ["ok", "ok"]);
   check(bed, { up: ["a@ns-a"], started: 1 });
 });
-vector("S3", "a port is taken: pending until it is free", (bed) => {
+vector("S3", "a port is in use: the pod is pending until it is free", (bed) => {
   bed.host.occupied.add("ns-a");
   assert.equal(bed.add("a"), TAKEN);
   check(bed, { up: [], pending: 1, retry: true });
@@ -57,11 +57,11 @@ vector("S6", "a pending pod is deleted before the snapshot", (bed) => {
   assert.equal(bed.snapshotSent(), "ok");
   check(bed, { up: [], ready: true });
 });
-vector("S7", "deleted, and back in the same namespace", (bed) => {
+vector("S7", "deleted, and added again with the same namespace", (bed) => {
   assert.deepEqual([bed.snapshotSent(), bed.add("a"), bed.delete("a"), bed.add("a")], ["ok", "ok", "ok", "ok"]);
   check(bed, { up: ["a@ns-a"], started: 2 });
 });
-vector("S8", "kept over a new connection", (bed) => {
+vector("S8", "kept on a new connection", (bed) => {
   bed.add("a");
   bed.snapshotSent();
   bed.reconnect();
@@ -75,7 +75,7 @@ vector("S9", "the same uid in another namespace: the new proxy first, then the o
   assert.deepEqual(bed.host.served[0]!.stops, [{ kind: "immediate" }]);
 });
 vector("S10", "an Add without workload", (bed) => {
-  assert.equal(bed.add("a", "ns-a", null), `${BREACH}workload_info is required but not present`);
+  assert.equal(bed.add("a", "ns-a", null), `${PROTOCOL_ERROR}workload_info is required but not present`);
   assert.equal(bed.namespaces[0]!.references, 0);
   assert.deepEqual(bed.lines.slice(-2), [
     'error inpod::workloadmanager failed to process message: ProtocolError("workload_info is required but not present")',
@@ -84,14 +84,14 @@ vector("S10", "an Add without workload", (bed) => {
 }, false);
 vector("S11", "a Keep after the snapshot", (bed) => {
   bed.snapshotSent();
-  assert.equal(bed.keep("a"), `${BREACH}pod keep received after snapshot`);
+  assert.equal(bed.keep("a"), `${PROTOCOL_ERROR}pod keep received after snapshot`);
   check(bed, { ready: false });
 }, false);
 vector("S12", "a second snapshot", (bed) => {
   bed.snapshotSent();
-  assert.equal(bed.snapshotSent(), `${BREACH}pod snapshot received already`);
+  assert.equal(bed.snapshotSent(), `${PROTOCOL_ERROR}pod snapshot received already`);
 }, false);
-vector("S13", "the agent leaves before its snapshot is complete", (bed) => {
+vector("S13", "the connection ends before the snapshot is complete", (bed) => {
   bed.add("a");
   bed.manager.disconnected();
   check(bed, { up: ["a@ns-a"], ready: false });
@@ -111,7 +111,7 @@ vector("S15", "deleted after the snapshot", (bed) => {
   assert.equal(bed.delete("a"), "ok");
   check(bed, { up: [], ready: true });
 });
-vector("S16, S17", "a new snapshot decides who stays", (bed) => {
+vector("S16, S17", "pods that a new snapshot does not name are removed", (bed) => {
   bed.add("a");
   bed.add("b");
   bed.snapshotSent();
@@ -128,7 +128,7 @@ vector("S18, S19", "unknown pods are deleted and kept without effect", (bed) => 
   assert.equal(bed.delete("y"), "ok");
   check(bed, { up: [], ready: true });
 });
-vector("S20", "deleted before the snapshot: served until it", (bed) => {
+vector("S20", "deleted during the snapshot: served until its end", (bed) => {
   bed.add("a");
   assert.equal(bed.delete("a"), "ok");
   check(bed, { up: ["a@ns-a"] });
@@ -136,7 +136,7 @@ vector("S20", "deleted before the snapshot: served until it", (bed) => {
   bed.host.answer();
   check(bed, { up: [] });
 });
-vector("S21", "a failed Add alone does not take readiness away", (bed) => {
+vector("S21", "a failed Add alone does not change the readiness", (bed) => {
   bed.snapshotSent();
   bed.host.occupied.add("ns-a");
   assert.equal(bed.add("a"), TAKEN);
@@ -144,7 +144,7 @@ vector("S21", "a failed Add alone does not take readiness away", (bed) => {
   bed.add("b");
   check(bed, { ready: false });
 });
-vector("S22", "a new connection forgets what is pending", (bed) => {
+vector("S22", "a new connection cancels retries", (bed) => {
   bed.host.occupied.add("ns-a");
   bed.add("a");
   bed.manager.disconnected();
@@ -154,7 +154,7 @@ vector("S22", "a new connection forgets what is pending", (bed) => {
   bed.snapshotSent();
   check(bed, { up: [], pending: 0, ready: true });
 });
-vector("S23", "the other namespace does not work: the pod is served in the old one, and pending", (bed) => {
+vector("S23", "serving in the other namespace fails: the pod is served in the old one, and pending", (bed) => {
   bed.add("a", "ns-1");
   bed.host.occupied.add("ns-2");
   assert.equal(bed.add("a", "ns-2"), TAKEN);
@@ -164,7 +164,7 @@ vector("S23", "the other namespace does not work: the pod is served in the old o
   bed.host.answer();
   check(bed, { up: ["a@ns-2"], pending: 0 });
 });
-vector("S23", "the other namespace does not work and the pod is deleted: nothing is left", (bed) => {
+vector("S23", "serving in the other namespace fails and the pod is deleted", (bed) => {
   bed.snapshotSent();
   bed.add("a", "ns-1");
   bed.host.occupied.add("ns-2");
@@ -173,13 +173,13 @@ vector("S23", "the other namespace does not work and the pod is deleted: nothing
   bed.host.answer();
   check(bed, { up: [], pending: 0 });
 });
-vector("S24", "the same namespace with another workload: the first stays", (bed) => {
+vector("S24", "the same namespace with another workload: the first one is kept", (bed) => {
   bed.add("a");
   assert.equal(bed.add("a", "ns-a", workload("other")), "ok");
   check(bed, { started: 1 });
   assert.deepEqual(bed.manager.pods.map(({ workload }) => workload.name), ["a"]);
 });
-vector("S25", "others are served while a new snapshot is under way", (bed) => {
+vector("S25", "other pods are served during a new snapshot", (bed) => {
   bed.add("a");
   bed.snapshotSent();
   bed.reconnect();
@@ -200,7 +200,7 @@ vector("A1-A5", "states of pods", (bed) => {
   assert.deepEqual(bed.states, []);
 });
 
-Deno.test("inpod A1.4: nothing is taken from the agent while pods start", () => {
+Deno.test("inpod A1.4: no message is read while pods start", () => {
   const bed = new Bed();
   bed.manager.receive({ kind: "add", uid: "a" as PodUid, workload: workload("a") }, new TestNamespace("ns-a"));
   assert.equal(bed.manager.busy, true);
@@ -208,7 +208,7 @@ Deno.test("inpod A1.4: nothing is taken from the agent while pods start", () => 
   assert.equal(bed.manager.busy, false);
 });
 
-Deno.test("inpod A1.10: the connection ends while a pod starts; what comes of it is not answered", () => {
+Deno.test("inpod A1.10: the connection ends while a pod starts: its outcome is not acknowledged", () => {
   for (const taken of [false, true]) {
     const bed = new Bed();
     const namespace = new TestNamespace("ns-a");
@@ -221,11 +221,11 @@ Deno.test("inpod A1.10: the connection ends while a pod starts; what comes of it
     assert.equal(bed.manager.busy, false);
     check(bed, { up: taken ? [] : ["a@ns-a"], pending: 0, retry: false });
     assert.equal(bed.keep("a"), "ok");
-    bed.assertNothingHeld();
+    bed.assertAllReleased();
   }
 });
 
-Deno.test("inpod golden: lines of an Add that fails and is tried again", () => {
+Deno.test("inpod golden: log lines of an Add that fails and is retried", () => {
   const bed = new Bed();
   bed.snapshotSent();
   bed.host.occupied.add("ns-pod-bare-1");
@@ -242,7 +242,7 @@ Deno.test("inpod golden: lines of an Add that fails and is tried again", () => {
   ]);
 });
 
-Deno.test("too many pods are refused, and nothing is kept of them", () => {
+Deno.test("inpod: pods beyond the limit are refused, and their namespaces released", () => {
   const bed = new Bed();
   for (let i = 0; i < 4096; i++) assert.equal(bed.add(`p${i}`), "ok");
   assert.match(bed.add("one-more"), /^failure to start proxy : there are 4096 pods on this node already/);
@@ -251,7 +251,7 @@ Deno.test("too many pods are refused, and nothing is kept of them", () => {
   check(bed, { pending: 0 });
 });
 
-Deno.test("whatever the agent does: one answer each, no namespace used after it was let go, nothing left in the end", () => {
+Deno.test("inpod, property: one acknowledgement per message, and namespaces are used only until they are released", () => {
   const uid = fc.constantFrom("a", "b", "c"), netns = fc.constantFrom("1", "2");
   const move = fc.oneof(
     fc.record({ do: fc.constant("add" as const), uid, netns }),
@@ -296,11 +296,11 @@ Deno.test("whatever the agent does: one answer each, no namespace used after it 
       }
       bed.host.answer();
       check(bed, {});
-      // A pod that was served before is served still, wherever it is to be served now.
+      // A pod stays served while it starts in another namespace.
       for (const { state, uid } of bed.manager.pods) {
         assert.equal(state === "Up", bed.host.up.some((text) => text.startsWith(`${uid}@`)));
       }
     }
-    bed.assertNothingHeld();
+    bed.assertAllReleased();
   }));
 });

@@ -1,9 +1,9 @@
 /**
- * The connection to the node's agent: makes it and makes it again, hands its packets to the manager one by one, sends
- * the answers.
+ * The connection to the node's agent: connects and reconnects, passes packets to the manager one by one, and sends the
+ * acknowledgements.
  *
  *     waiting ──time──▶ connecting ──▶ connected ──end, error──▶ waiting
- *        ▲                  │ no agent, or it does not take the hello
+ *        ▲                  │ no agent, or sending the hello fails
  *        └──────────────────┘
  */
 import type { Ending } from "../net/duplex.ts";
@@ -11,35 +11,39 @@ import type { Scheduler, Timer } from "../net/network.ts";
 import type { PacketSocket, Reception } from "../net/packet_socket.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { durationText, quote } from "../telemetry/rust_text.ts";
-import { referNamespace } from "./namespace_reference.ts";
+import { takeNamespace } from "./namespace_reference.ts";
 import type { PodHost, PodNamespace } from "./pod.ts";
 import type { PodCounters, PodState } from "./pod_registry.ts";
 import { announceDelay, brokenDelay, connectDelay } from "./reconnect.ts";
 import { RETRY_DELAY, WorkloadManager } from "./workload_manager.ts";
 import { decodeRequest, encodeAck, encodeHello } from "./zds_message.ts";
 
-/** Then others of this isolate have their turn. */
+/** How many packets are read per turn of the loop, so that other work is not delayed. */
 const PACKETS_PER_TURN = 64;
 
+/** The methods of the socket that are used. */
 export type AgentSocket = Pick<PacketSocket, "start" | "receive" | "send" | "close">;
 
-export interface ZdsClientParts {
+/** What a client needs. */
+interface ZdsClientParts {
   readonly scheduler: Scheduler;
-  /** Of the agent's socket, for the log. */
+  /** The path of the agent's socket, for the log. */
   readonly path: string;
+  /** Connects; returns the reason of a failure. */
   connect(): AgentSocket | Ending;
   readonly host: PodHost;
   readonly counters: PodCounters;
   readonly log: Log;
-  /** In [0, 1). */
+  /** Uniform in [0, 1). */
   readonly random: () => number;
   setReady(ready: boolean): void;
-  /** Agent and proxy do not speak the same protocol: the process must end (A1.9). */
-  onBreach(text: string): void;
+  /** The agent violated the protocol: the process must end (`docs/spec/inpod-dns.md` A1.9). */
+  onProtocolError(text: string): void;
 }
 
 type Packet = Extract<Reception, { kind: "packet" }>;
 
+/** Keeps the connection to the agent until it is stopped. */
 export class ZdsClient {
   readonly #parts: ZdsClientParts;
   readonly #log: LogScope;
@@ -48,7 +52,7 @@ export class ZdsClient {
   #next: Timer | null = null;
   #retry: Timer | null = null;
   #stopped = false;
-  /** In a row. */
+  /** The numbers of consecutive failures. */
   #connectFailures = 0;
   #announceFailures = 0;
   #broken = 0;
@@ -59,14 +63,14 @@ export class ZdsClient {
     this.#log = log.scope("ztunnel::inpod::workloadmanager");
     this.#manager = new WorkloadManager(
       {
-        answer: (error) => this.#answer(error),
+        acknowledge: (error) => this.#acknowledge(error),
         setReady: (ready) => this.#setReady(ready),
         scheduleRetry: () => this.#retry = scheduler.after(RETRY_DELAY, () => this.#manager.retry()),
         cancelRetry: () => this.#retry?.cancel(),
-        onBreach: (text) => this.#breach(text),
+        onProtocolError: (text) => this.#protocolError(text),
       },
-      // Whatever is answered, the agent may be waiting.
-      { serve: (pod, events) => host.serve(pod, reading(events, () => this.#read())) },
+      // After an outcome the next message of the agent may be read.
+      { serve: (pod, events) => host.serve(pod, withReadAfter(events, () => this.#read())) },
       counters,
       log,
     );
@@ -77,11 +81,12 @@ export class ZdsClient {
     return this.#manager.pods;
   }
 
+  /** Connects, and reconnects until `stop`. */
   start(): void {
     this.#connect();
   }
 
-  /** The agent is left; what is served stays so. Idempotent. */
+  /** Closes the connection. Pods stay served. Idempotent. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -129,7 +134,7 @@ export class ZdsClient {
     this.#next = this.#parts.scheduler.after(delay, () => this.#connect());
   }
 
-  /** Takes packets until there is none, or until one waits for its pod. */
+  /** Processes packets until there is none, or until one waits for its pod to start. */
   #read(): void {
     for (let i = 0; i < PACKETS_PER_TURN; i++) {
       if (this.#socket === null || this.#manager.busy) return;
@@ -140,7 +145,7 @@ export class ZdsClient {
         case "end":
           return this.#ended(reception.ending);
         case "packet":
-          this.#take(reception);
+          this.#process(reception);
           break;
         default:
           reception satisfies never;
@@ -149,15 +154,15 @@ export class ZdsClient {
     this.#parts.scheduler.nextTurn({ runTurn: () => this.#read() });
   }
 
-  #take(packet: Packet): void {
+  #process(packet: Packet): void {
     const request = decodeRequest(packet);
     if ("error" in request) return this.#unreadable(request.error);
     if (request.kind !== "add") return this.#manager.receive(request, null);
     let namespace: PodNamespace;
     try {
-      namespace = referNamespace(packet.descriptors[0]!);
+      namespace = takeNamespace(packet.descriptors[0]!);
     } catch (error) {
-      return this.#answer(`failure to start proxy : ${error instanceof Error ? error.message : String(error)}`);
+      return this.#acknowledge(`failure to start proxy : ${error instanceof Error ? error.message : String(error)}`);
     }
     this.#manager.receive(request, namespace);
   }
@@ -168,7 +173,7 @@ export class ZdsClient {
     this.#lost(`ReceiveMessageError(${quote(error)})`);
   }
 
-  #answer(error: string | null): void {
+  #acknowledge(error: string | null): void {
     const failure = this.#socket?.send(encodeAck(error)) ?? null;
     if (failure !== null) this.#lost(`SendAckError(${quote(failure.message)})`);
   }
@@ -198,15 +203,15 @@ export class ZdsClient {
     this.#parts.setReady(ready);
   }
 
-  #breach(text: string): void {
+  #protocolError(text: string): void {
     this.#socket?.send(encodeAck(`failure to process message : ProtocolError(${quote(text)})`));
     this.stop();
-    this.#parts.onBreach(text);
+    this.#parts.onProtocolError(text);
   }
 }
 
-/** The same events, and `then` after each. */
-function reading<E extends { onStarted(): void; onFailed(reason: string): void; onEnded(): void }>(
+/** Wraps the events and calls `then` after those that report an outcome. */
+function withReadAfter<E extends { onStarted(): void; onFailed(reason: string): void; onEnded(): void }>(
   events: E,
   then: () => void,
 ) {

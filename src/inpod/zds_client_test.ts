@@ -17,14 +17,14 @@ const REFUSED: Ending = { by: "us", how: "error", code: "ECONNREFUSED", message:
 const BROKEN: Ending = { by: "us", how: "error", code: "EPIPE", message: "Broken pipe (os error 32)" };
 const workloadInfo = { name: "a", namespace: "app", serviceAccount: "a" };
 
-/** The proxy's end of a connection to the agent. */
+/** A connection to the agent, which the test controls. */
 class FakeSocket implements AgentSocket {
   readonly #incoming: Reception[] = [];
   #lent: readonly OwnedDescriptor[] = [];
   #sink: PacketSink | null = null;
   readonly sent: string[] = [];
-  /** From now on nothing can be sent. */
-  deaf = false;
+  /** While true, sending fails. */
+  refusesWrites = false;
   closed = false;
 
   start(sink: PacketSink): void {
@@ -42,7 +42,7 @@ class FakeSocket implements AgentSocket {
   }
 
   send(bytes: Uint8Array): Ending | null {
-    if (this.deaf || this.closed) return BROKEN;
+    if (this.refusesWrites || this.closed) return BROKEN;
     this.sent.push(bytes.toHex() === "0801" ? "hello" : WorkloadResponse.decode(bytes).ack!.error || "ok");
     return null;
   }
@@ -53,13 +53,13 @@ class FakeSocket implements AgentSocket {
     for (const next of this.#incoming) if (next.kind === "packet") { for (const d of next.descriptors) d.close(); }
   }
 
-  /** There, but not announced. */
+  /** Queues a packet without an event. */
   queue(request: Request | Uint8Array, descriptors: readonly OwnedDescriptor[] = [], truncated = false): void {
     const bytes = request instanceof Uint8Array ? request : WorkloadRequest.encode(request).finish();
     this.#incoming.push({ kind: "packet", bytes, descriptors, truncated });
   }
 
-  says(request: Request | Uint8Array, descriptors: readonly OwnedDescriptor[] = [], truncated = false): void {
+  delivers(request: Request | Uint8Array, descriptors: readonly OwnedDescriptor[] = [], truncated = false): void {
     this.queue(request, descriptors, truncated);
     if (!this.closed) this.#sink?.onReadable();
   }
@@ -76,12 +76,12 @@ class Bed implements Disposable {
   readonly sockets: FakeSocket[] = [];
   readonly #log = testLog();
   readonly #openBefore = openDescriptors();
-  /** No agent listens. */
-  absent = false;
-  /** It takes no hello. */
-  deaf = false;
+  /** While true, connecting fails. */
+  isAbsent = false;
+  /** While true, sending fails on new connections. */
+  refusesWrites = false;
   ready = false;
-  breaches: string[] = [];
+  protocolErrors: string[] = [];
   readonly client: ZdsClient;
 
   constructor() {
@@ -90,9 +90,9 @@ class Bed implements Disposable {
       scheduler: this.scheduler,
       path: "/var/run/ztunnel/ztunnel.sock",
       connect: () => {
-        if (this.absent) return REFUSED;
+        if (this.isAbsent) return REFUSED;
         const socket = new FakeSocket();
-        socket.deaf = this.deaf;
+        socket.refusesWrites = this.refusesWrites;
         this.sockets.push(socket);
         return socket;
       },
@@ -101,26 +101,26 @@ class Bed implements Disposable {
       log: this.#log.log,
       random: () => 0.5,
       setReady: (ready) => this.ready = ready,
-      onBreach: (text) => this.breaches.push(text),
+      onProtocolError: (text) => this.protocolErrors.push(text),
     });
   }
 
-  /** The connection of now. */
+  /** The current connection. */
   get agent(): FakeSocket {
     return this.sockets.at(-1)!;
   }
 
-  /** A descriptor that somebody must close; of no namespace, but nobody looks here. */
+  /** Returns a descriptor that the client must close. It is not of a namespace, which is not checked here. */
   descriptor(): OwnedDescriptor {
     return new OwnedDescriptor(libc.dup(0));
   }
 
   add(uid: string): void {
-    this.agent.says({ add: { uid, workloadInfo } }, [this.descriptor()]);
+    this.agent.delivers({ add: { uid, workloadInfo } }, [this.descriptor()]);
   }
 
-  /** Descriptors that are open beside those of before. */
-  get held(): number {
+  /** The number of descriptors opened since the start of the test. */
+  get openDescriptors(): number {
     return openDescriptors() - this.#openBefore;
   }
 
@@ -128,7 +128,7 @@ class Bed implements Disposable {
     return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
   }
 
-  /** The process ends: nobody has a descriptor any more. */
+  /** Stops everything, so that all descriptors are closed. */
   [Symbol.dispose](): void {
     this.client.stop();
     this.agent.close();
@@ -145,7 +145,7 @@ function play(name: string, script: (bed: Bed) => void): void {
       using bed = new Bed();
       script(bed);
     }
-    assert.equal(openDescriptors(), before, "descriptors are left");
+    assert.equal(openDescriptors(), before, "descriptors are still open");
   });
 }
 
@@ -153,8 +153,8 @@ const WARNING = "warn inpod::workloadmanager failed to connect to the Istio CNI 
   '"/var/run/ztunnel/ztunnel.sock", is the node agent healthy? details: ECONNREFUSED: ' +
   "Connection refused (os error 111). retrying in ";
 
-play("inpod A7: no agent: asked again after 20 ms, 40 ms ...", (bed) => {
-  bed.absent = true;
+play("inpod A7: no agent: the client connects again after 20 ms, 40 ms ...", (bed) => {
+  bed.isAbsent = true;
   bed.client.start();
   for (const delay of [20, 40, 80]) {
     assert.equal(bed.lines.at(-1), `${WARNING}${delay}ms`);
@@ -162,33 +162,33 @@ play("inpod A7: no agent: asked again after 20 ms, 40 ms ...", (bed) => {
     assert.equal(bed.lines.at(-1), `${WARNING}${delay}ms`);
     bed.scheduler.advance(1);
   }
-  bed.absent = false;
+  bed.isAbsent = false;
   bed.scheduler.advance(160);
   assert.equal(bed.lines.at(-1), "info inpod::workloadmanager handling new stream");
-  bed.absent = true;
+  bed.isAbsent = true;
   bed.agent.ends();
-  assert.equal(bed.lines.at(-1), `${WARNING}20ms`, "it begins anew");
-  bed.absent = false;
+  assert.equal(bed.lines.at(-1), `${WARNING}20ms`, "the delays start over");
+  bed.isAbsent = false;
   bed.scheduler.advance(20);
 });
 
-play("inpod Z1, S1, Z19: hello, then one answer for each message", (bed) => {
+play("inpod Z1, S1, Z19: hello, then one acknowledgement per message", (bed) => {
   bed.client.start();
-  bed.agent.says({ snapshotSent: {} });
+  bed.agent.delivers({ snapshotSent: {} });
   bed.add("a");
-  bed.agent.says({ del: { uid: "b" } });
+  bed.agent.delivers({ del: { uid: "b" } });
   assert.deepEqual(bed.agent.sent, ["hello", "ok"]);
   assert.equal(bed.ready, true);
   bed.host.answer();
   assert.deepEqual(bed.agent.sent, ["hello", "ok", "ok", "ok"]);
-  assert.equal(bed.held, 1, "the namespace of a pod that is served");
-  bed.agent.says({ del: { uid: "a" } });
+  assert.equal(bed.openDescriptors, 1, "the namespace of the pod");
+  bed.agent.delivers({ del: { uid: "a" } });
   bed.host.answer();
-  assert.equal(bed.held, 0);
+  assert.equal(bed.openDescriptors, 0);
 });
 
-play("inpod Z17: the hello is not taken: told, not ready, and tried again", (bed) => {
-  bed.deaf = true;
+play("inpod Z17: sending the hello fails: logged, not ready, and retried", (bed) => {
+  bed.refusesWrites = true;
   bed.client.start();
   for (const delay of [5, 10, 20]) {
     assert.equal(
@@ -199,12 +199,12 @@ play("inpod Z17: the hello is not taken: told, not ready, and tried again", (bed
     assert.ok(bed.agent.closed);
     bed.scheduler.advance(delay);
   }
-  bed.deaf = false;
+  bed.refusesWrites = false;
   bed.scheduler.advance(40);
   assert.deepEqual(bed.agent.sent, ["hello"]);
 });
 
-play("inpod Z18: the agent closes at once: not ready, connected again at once, and then with pauses", (bed) => {
+play("inpod Z18: the agent closes at once: not ready, reconnected at once, and then after delays", (bed) => {
   bed.client.start();
   bed.agent.ends();
   assert.equal(bed.sockets.length, 2);
@@ -216,86 +216,90 @@ play("inpod Z18: the agent closes at once: not ready, connected again at once, a
     bed.scheduler.advance(1);
     assert.equal(bed.sockets.length, length + 1);
   }
-  bed.agent.says({ snapshotSent: {} });
+  bed.agent.delivers({ snapshotSent: {} });
   assert.equal(bed.ready, true);
   const { length } = bed.sockets;
   bed.agent.ends();
   assert.equal(bed.ready, false);
-  assert.equal(bed.sockets.length, length + 1, "at once again");
+  assert.equal(bed.sockets.length, length + 1, "reconnected at once");
 });
 
 const UNREADABLE: readonly (readonly [string, string, (bed: Bed) => void])[] = [
-  ["Z4", "No control message", ({ agent }) => agent.says({ add: { uid: "x", workloadInfo } })],
-  ["Z6", "Unexpected control message", (bed) => bed.agent.says({ del: { uid: "x" } }, [bed.descriptor()])],
+  ["Z4", "No control message", ({ agent }) => agent.delivers({ add: { uid: "x", workloadInfo } })],
+  ["Z6", "Unexpected control message", (bed) => bed.agent.delivers({ del: { uid: "x" } }, [bed.descriptor()])],
   [
     "Z9",
     "Expected 1 FD, got 2",
-    (bed) => bed.agent.says({ add: { uid: "x", workloadInfo } }, [bed.descriptor(), bed.descriptor()]),
+    (bed) => bed.agent.delivers({ add: { uid: "x", workloadInfo } }, [bed.descriptor(), bed.descriptor()]),
   ],
-  ["Z10, Z11", "received truncated message", (bed) => bed.agent.says(new Uint8Array(1024), [bed.descriptor()], true)],
-  ["Z13", "failed to decode message: ", ({ agent }) => agent.says(Uint8Array.of(0xff))],
-  ["Z14", "no payload", ({ agent }) => agent.says(Uint8Array.of(0x22, 0))],
+  [
+    "Z10, Z11",
+    "received truncated message",
+    (bed) => bed.agent.delivers(new Uint8Array(1024), [bed.descriptor()], true),
+  ],
+  ["Z13", "failed to decode message: ", ({ agent }) => agent.delivers(Uint8Array.of(0xff))],
+  ["Z14", "no payload", ({ agent }) => agent.delivers(Uint8Array.of(0x22, 0))],
 ];
-for (const [id, error, say] of UNREADABLE) {
-  play(`inpod ${id}: a message that cannot be read: refused, connected again; pods stay, nothing leaks`, (bed) => {
+for (const [id, error, deliver] of UNREADABLE) {
+  play(`inpod ${id}: an invalid message: refused, reconnected; pods stay served, no descriptor leaks`, (bed) => {
     bed.client.start();
     bed.add("a");
     bed.host.answer();
     const { agent } = bed;
-    say(bed);
+    deliver(bed);
     assert.ok(agent.closed);
     assert.ok(agent.sent.at(-1)!.startsWith(`failure to read message : ${error}`), agent.sent.at(-1)!);
     const [refused, ended] = bed.lines.slice(-3);
     assert.ok(refused!.startsWith(`error inpod::workloadmanager failed to read message: ${error}`), refused!);
     assert.ok(ended!.startsWith(`warn inpod::workloadmanager process stream ended: ReceiveMessageError("${error}`));
-    assert.equal(bed.held, 1);
+    assert.equal(bed.openDescriptors, 1);
     assert.deepEqual(bed.agent.sent, ["hello"]);
-    bed.agent.says({ keep: { uid: "a" } });
-    bed.agent.says({ snapshotSent: {} });
+    bed.agent.delivers({ keep: { uid: "a" } });
+    bed.agent.delivers({ snapshotSent: {} });
     assert.equal(bed.host.served[0]!.state, "up");
     assert.equal(bed.ready, true);
   });
 }
 
-play("inpod S3, A1.11: a failed pod is tried again after 5 s, whatever else the agent says", (bed) => {
+play("inpod S3, A1.11: a failed pod is retried after 5 s, whatever messages arrive", (bed) => {
   bed.client.start();
   bed.host.occupied.add("x");
   bed.add("a");
   bed.host.occupied.add(bed.host.served[0]!.pod.namespace.identity);
   bed.host.answer();
   assert.match(bed.agent.sent.at(-1)!, /^failure to start proxy : /);
-  assert.equal(bed.held, 1);
+  assert.equal(bed.openDescriptors, 1);
   bed.scheduler.advance(3000);
-  bed.agent.says({ snapshotSent: {} });
+  bed.agent.delivers({ snapshotSent: {} });
   bed.host.occupied.clear();
   bed.scheduler.advance(1999);
   assert.equal(bed.host.served.length, 1);
   bed.scheduler.advance(1);
   assert.equal(bed.host.served.length, 2);
   assert.equal(bed.ready, false);
-  bed.agent.says({ del: { uid: "b" } });
-  assert.equal(bed.agent.sent.length, 3, "not while pods are being tried");
+  bed.agent.delivers({ del: { uid: "b" } });
+  assert.equal(bed.agent.sent.length, 3, "not read while pods start");
   bed.host.answer();
   assert.equal(bed.ready, true);
   assert.equal(bed.agent.sent.length, 4);
-  assert.equal(bed.held, 1);
+  assert.equal(bed.openDescriptors, 1);
 });
 
-play("inpod S22: a connection's end ends its retries", (bed) => {
+play("inpod S22: the end of the connection cancels retries", (bed) => {
   bed.client.start();
   bed.add("a");
   bed.host.occupied.add(bed.host.served[0]!.pod.namespace.identity);
   bed.host.answer();
   bed.agent.ends();
-  assert.equal(bed.held, 0);
+  assert.equal(bed.openDescriptors, 0);
   bed.scheduler.advance(60_000);
   assert.equal(bed.host.served.length, 1);
 });
 
-play("inpod S10, A1.9: a breach of protocol is told to the agent, and ends it all", (bed) => {
+play("inpod S10, A1.9: a protocol error is sent to the agent and ends the client", (bed) => {
   bed.client.start();
-  bed.agent.says({ add: { uid: "a" } }, [bed.descriptor()]);
-  assert.deepEqual(bed.breaches, ["workload_info is required but not present"]);
+  bed.agent.delivers({ add: { uid: "a" } }, [bed.descriptor()]);
+  assert.deepEqual(bed.protocolErrors, ["workload_info is required but not present"]);
   assert.equal(
     bed.agent.sent.at(-1),
     'failure to process message : ProtocolError("workload_info is required but not present")',
@@ -305,10 +309,10 @@ play("inpod S10, A1.9: a breach of protocol is told to the agent, and ends it al
   assert.equal(bed.sockets.length, 1);
 });
 
-play("inpod A1.9: an answer that the agent does not take ends the connection", (bed) => {
+play("inpod A1.9: a failure to send an acknowledgement ends the connection", (bed) => {
   bed.client.start();
-  bed.agent.deaf = true;
-  bed.agent.says({ snapshotSent: {} });
+  bed.agent.refusesWrites = true;
+  bed.agent.delivers({ snapshotSent: {} });
   assert.equal(
     bed.lines.at(-2),
     'warn inpod::workloadmanager process stream ended: SendAckError("Broken pipe (os error 32)")',
@@ -317,17 +321,17 @@ play("inpod A1.9: an answer that the agent does not take ends the connection", (
   assert.equal(bed.ready, false);
 });
 
-play("a flood of messages leaves room for others of this isolate", (bed) => {
+play("inpod: at most 64 messages are processed per turn", (bed) => {
   bed.client.start();
   const { agent } = bed;
   for (let i = 0; i < 1000; i++) agent.queue({ del: { uid: `${i}` } });
-  agent.says({ snapshotSent: {} });
+  agent.delivers({ snapshotSent: {} });
   assert.equal(agent.sent.length, 1 + 64);
   bed.scheduler.runUntilIdle();
   assert.equal(agent.sent.length, 1 + 1001);
 });
 
-play("inpod A1.8: after a stop nothing is taken, and nobody is called again", (bed) => {
+play("inpod A1.8: after a stop no message is read, and the client does not reconnect", (bed) => {
   bed.client.start();
   bed.add("a");
   bed.client.stop();

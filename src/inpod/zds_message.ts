@@ -1,26 +1,27 @@
-/** The agent's messages, one in each packet (`docs/spec/inpod-dns.md` A1.2, A1.3). Bytes in, values out. */
+/** Decodes and encodes the messages between agent and proxy, one per packet (`docs/spec/inpod-dns.md` A1.2, A1.3). */
 import { istio } from "../../proto/gen/zds.js";
 import type { WorkloadName } from "../config/config.ts";
 import type { PodUid } from "./pod.ts";
 
 const { Version, WorkloadRequest, WorkloadResponse, ZdsHello } = istio.workload.zds;
 
+/** A message of the agent. */
 export type ZdsRequest =
-  /** The one with a descriptor. `workload` null: the agent left it out, which is a breach of protocol. */
+  /** Comes with a descriptor. `workload`: null: missing, which violates the protocol. */
   | { readonly kind: "add"; readonly uid: PodUid; readonly workload: WorkloadName | null }
   | { readonly kind: "keep"; readonly uid: PodUid }
   | { readonly kind: "delete"; readonly uid: PodUid }
   | { readonly kind: "snapshot-sent" };
 
-/** What came in one packet. */
-export interface ZdsPacket {
+/** A received packet. */
+interface ZdsPacket {
   readonly bytes: Uint8Array;
   readonly descriptors: { readonly length: number };
-  /** Bytes or descriptors were cut off. */
+  /** The packet had more bytes or descriptors than were received. */
   readonly truncated: boolean;
 }
 
-/** The request, or why the packet is none. Never throws. */
+/** Returns the request, or why the packet is not valid. Never throws. */
 export function decodeRequest({ bytes, descriptors, truncated }: ZdsPacket): ZdsRequest | { readonly error: string } {
   if (truncated) return { error: "received truncated message" };
   if (descriptors.length > 1) return { error: `Expected 1 FD, got ${descriptors.length}` };
@@ -47,20 +48,20 @@ function parse(bytes: Uint8Array): ZdsRequest | { readonly error: string } {
   return { error: "no payload" };
 }
 
-/** A plain value that can be sent to workers. */
+/** Returns plain data, which can be sent to workers. */
 function workloadName(info: istio.workload.zds.WorkloadInfo | null): WorkloadName | null {
   return info && { name: info.name, namespace: info.namespace, serviceAccount: info.serviceAccount };
 }
 
-/** The first packet of a connection. */
+/** Encodes the first packet of a connection. */
 export function encodeHello(): Uint8Array {
   return ZdsHello.encode({ version: Version.V1 }).finish();
 }
 
-/** Agents read 1024 bytes and no more (A1.1). */
+/** Bytes. Agents read at most 1024 bytes of a packet (`docs/spec/inpod-dns.md` A1.1). */
 const LONGEST_ERROR = 900;
 
-/** The answer to a request; null is success, which is never an empty packet: that would be the end. */
+/** Encodes an acknowledgement; null: success. Never an empty packet, which would mean the end of the connection. */
 export function encodeAck(error: string | null): Uint8Array {
   return WorkloadResponse.encode({ ack: error === null ? {} : { error: shorten(error) } }).finish();
 }
@@ -69,7 +70,7 @@ function shorten(text: string): string {
   const bytes = new TextEncoder().encode(text);
   if (bytes.length <= LONGEST_ERROR) return text;
   let end = LONGEST_ERROR;
-  // Not within a character.
+  // Not inside of a character.
   while ((bytes[end]! & 0xc0) === 0x80) end--;
   return new TextDecoder().decode(bytes.subarray(0, end)) + "...";
 }

@@ -40,7 +40,7 @@ const VECTORS: readonly Vector[] = [
 ];
 
 for (const { id, bytes, descriptors = 0, truncated = false, gives } of VECTORS) {
-  Deno.test(`inpod ${id}: a packet and what it means`, () => {
+  Deno.test(`inpod ${id}: decoding a packet`, () => {
     const found = decodeRequest({ bytes: hex(bytes), descriptors: { length: descriptors }, truncated });
     if ("error" in gives && gives.error instanceof RegExp) {
       assert.match("error" in found ? found.error : "", gives.error);
@@ -48,7 +48,7 @@ for (const { id, bytes, descriptors = 0, truncated = false, gives } of VECTORS) 
   });
 }
 
-Deno.test("inpod Z2: what comes of a request is plain data, as messages to workers must be", () => {
+Deno.test("inpod Z2: a request is plain data, as messages to workers must be", () => {
   const found = decodeRequest({
     bytes: hex("0a 0a 0a 04 75 69 64 30 12 02 0a 00"),
     descriptors: [1],
@@ -67,7 +67,7 @@ Deno.test("inpod Z1, Z19: hello and acknowledgements, byte for byte", () => {
   assert.equal(encodeAck("x").toHex(), "0a030a0178");
 });
 
-Deno.test("inpod A1.1: an error fits into what agents read, whole characters only", () => {
+Deno.test("inpod A1.1: a long error is cut to the size that agents read, between characters", () => {
   for (const letter of ["x", "ü", "漢", "💥"]) {
     const ack = encodeAck(letter.repeat(2000));
     assert.ok(ack.length < 1000, `${ack.length} bytes`);
@@ -76,7 +76,7 @@ Deno.test("inpod A1.1: an error fits into what agents read, whole characters onl
   }
 });
 
-Deno.test("any packet is a request or an error", () => {
+Deno.test("inpod, property: any packet is a request or an error", () => {
   const packets = fc.oneof(
     fc.uint8Array({ maxLength: 1024 }),
     fc.tuple(fc.constantFrom(ADD, ADD_WITH_INFO, KEEP, DELETE), fc.nat(), fc.nat(255)).map(([text, at, byte]) => {

@@ -1,7 +1,7 @@
 /** Shared mode: pods come from the node's agent and are served by the workers (`docs/spec/inpod-dns.md` A1). */
 import type { Config, WorkloadName } from "../../config/config.ts";
 import type { WorkerHandle } from "../workers/worker_handle.ts";
-import type { Books } from "../../inpod/audit.ts";
+import type { AuditState } from "../../inpod/audit.ts";
 import { anotherListens } from "../../inpod/other_listener.ts";
 import { checkPrivileges } from "../../inpod/startup_checks.ts";
 import { ZdsClient } from "../../inpod/zds_client.ts";
@@ -84,7 +84,7 @@ export class Pods {
       log,
       random: Math.random,
       setReady: (ready) => ready ? readiness.complete(TASK) : readiness.register(TASK),
-      onBreach: (text) => {
+      onProtocolError: (text) => {
         const error = new Error(`protocol error ${JSON.stringify(text)}`);
         log.scope("ztunnel::app").error(`WorkloadProxyManager run error: ${error.message}`);
         this.#breach.reject(error);
@@ -139,7 +139,7 @@ export class Pods {
     await this.#running;
   }
 
-  #books(): Books {
+  #books(): AuditState {
     const { instances, lastInstance } = this.#fleet;
     const waiting = this.#standby?.instances ?? [];
     return { pods: this.#client.pods, instances: [...instances, ...waiting], lastInstance };

@@ -1,5 +1,5 @@
 /** The audit of pods every half minute: told when something begins to differ, and when it does not any more. */
-import { type Books, compareBooks, type Difference, type FoundPod } from "../../inpod/audit.ts";
+import { type AuditState, type Difference, findDifferences, type FoundPod } from "../../inpod/audit.ts";
 import type { Millis, Scheduler, Timer } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 
@@ -10,7 +10,7 @@ const LINES_MAX = 20;
 export interface AuditParts {
   readonly scheduler: Scheduler;
   /** Main's books, as they are now. */
-  books(): Books;
+  books(): AuditState;
   /** What each worker finds. */
   ask(): Promise<readonly (readonly FoundPod[])[]>;
   readonly log: LogScope;
@@ -52,7 +52,7 @@ export class PodAudit {
     const found = await this.#parts.ask();
     this.#running = false;
     // Stopped meanwhile: everything is on its way out.
-    if (this.#timer !== null) this.#tell(compareBooks(before, found, this.#parts.books()));
+    if (this.#timer !== null) this.#tell(findDifferences(before, found, this.#parts.books()));
   }
 
   #tell(differences: readonly Difference[]): void {

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Books, FoundPod } from "../../inpod/audit.ts";
+import type { AuditState, FoundPod } from "../../inpod/audit.ts";
 import type { PodUid } from "../../inpod/pod.ts";
 import { MemoryScheduler } from "../../net/testkit/memory_scheduler.ts";
 import { testLog } from "../../telemetry/testkit/log.ts";
@@ -11,7 +11,7 @@ function bed() {
   const audits = { value: 0 }, differences = { value: 0 };
   const names = Array.from({ length: 25 }, (_, i) => `p${i}`);
   const workload = { name: "a", namespace: "app", serviceAccount: "a" };
-  const books: Books = {
+  const books: AuditState = {
     pods: names.map((uid) => ({ uid: uid as PodUid, workload, state: "Up", namespace: uid })),
     instances: names.map((uid, i) => ({ instance: i, uid, namespace: uid, up: [0] })),
     lastInstance: names.length,

@@ -1,4 +1,4 @@
-/** For tests only: a manager with an agent and a host that the test plays. */
+/** A manager whose agent and host are controlled by the test. */
 import { strict as assert } from "node:assert";
 import type { WorkloadName } from "../../config/config.ts";
 import { testLog } from "../../telemetry/testkit/log.ts";
@@ -6,9 +6,10 @@ import type { PodUid } from "../pod.ts";
 import { TestHost, TestNamespace } from "./host.ts";
 import { WorkloadManager } from "../workload_manager.ts";
 
-/** What an answer that ends the process begins with. */
-export const BREACH = "breach: ";
+/** The prefix of a recorded protocol error. */
+export const PROTOCOL_ERROR = "protocol error: ";
 
+/** A manager under test. Methods named after messages return the acknowledgement: `ok` or the error. */
 export class ManagerBed {
   readonly host = new TestHost();
   readonly counters = { active: { value: 0 }, pending: { value: 0 }, started: { value: 0 }, stopped: { value: 0 } };
@@ -19,14 +20,14 @@ export class ManagerBed {
   #answers: string[] = [];
   readonly manager = new WorkloadManager(
     {
-      answer: (error) => this.#answers.push(error ?? "ok"),
+      acknowledge: (error) => this.#answers.push(error ?? "ok"),
       setReady: (ready) => this.ready = ready,
       scheduleRetry: () => {
         assert.equal(this.retryScheduled, false);
         this.retryScheduled = true;
       },
       cancelRetry: () => this.retryScheduled = false,
-      onBreach: (text) => this.#answers.push(BREACH + text),
+      onProtocolError: (text) => this.#answers.push(PROTOCOL_ERROR + text),
     },
     this.host,
     this.counters,
@@ -37,7 +38,7 @@ export class ManagerBed {
     this.manager.connected();
   }
 
-  /** The answer to an Add of this pod, after everybody has answered. `info` null: the agent left it out. */
+  /** Sends an Add and lets the host finish. `info`: null: missing in the message. */
   add(uid: string, netns = `ns-${uid}`, info: WorkloadName | null = workload(uid)): string {
     const namespace = new TestNamespace(netns);
     this.namespaces.push(namespace);
@@ -80,8 +81,8 @@ export class ManagerBed {
     return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
   }
 
-  /** Everything that is served is removed: then nobody refers to a namespace any more. */
-  assertNothingHeld(): void {
+  /** Removes all pods and asserts that all namespaces are released. */
+  assertAllReleased(): void {
     this.reconnect();
     this.snapshotSent();
     this.host.answer();
@@ -100,11 +101,13 @@ export class ManagerBed {
   }
 }
 
+/** Returns a workload of this name. */
 export function workload(name: string): WorkloadName {
   return { name, namespace: "app", serviceAccount: `${name}-sa` };
 }
 
-export interface Outcome {
+/** The expected state. */
+interface Outcome {
   readonly up?: readonly string[];
   readonly ready?: boolean;
   readonly pending?: number;
@@ -112,6 +115,7 @@ export interface Outcome {
   readonly retry?: boolean;
 }
 
+/** Asserts the given parts of the state. */
 export function check(bed: ManagerBed, expected: Outcome): void {
   const found: Required<Outcome> = {
     up: bed.host.up,
