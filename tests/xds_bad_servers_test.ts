@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { istio } from "../proto/gen/resources.js";
 import { framed, rawServer, ROOT, ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
-import { respond, dnsName, ipName, plainServer, TestServer } from "../src/grpc/testkit/server.ts";
+import { dnsName, ipName, plainServer, respond, TestServer } from "../src/grpc/testkit/server.ts";
 import * as build from "../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../src/identity/certificate_extensions.ts";
 import { Oid } from "../src/identity/oids.ts";

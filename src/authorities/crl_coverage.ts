@@ -1,7 +1,6 @@
 /**
- * Finds revocation lists without effect: a list in the name of another CA (a ConfigMap of another mesh, a CA whose name
- * was changed) revokes nothing, which would go unnoticed. Each such list is reported once, with the name of its
- * issuer.
+ * Detects revocation lists without effect. A list of a CA that is not trusted here (a ConfigMap of another mesh, a CA
+ * with a changed name) revokes nothing. Each such list is logged once with the name of its issuer.
  */
 import type { IssuedCertificate } from "../identity/authority.ts";
 import { isMalformed, parseCertificate } from "../identity/certificate.ts";
@@ -10,32 +9,33 @@ import type { WriteLine } from "../identity/manager_events.ts";
 import { nameKey } from "../identity/name_match.ts";
 import { nameText } from "../identity/name_text.ts";
 
-/** Issuers that are remembered at most. No mesh has as many. */
+/** The limit of stored issuers, which no mesh reaches. */
 const MAX_ISSUERS = 4096;
 
+/** Compares the issuers of revocation lists with the trusted CAs. */
 export class CrlCoverage {
   readonly #log: WriteLine;
-  /** By `nameKey`: all anchors trusted so far, and the intermediates of our own certificates. */
+  /** The names (`nameKey`) of all anchors so far, and of the intermediates of certificates issued to this node. */
   readonly #issuers = new Set<string>();
-  /** Bundles already processed: the certificates of many workloads share them. */
+  /** Processed bundles, as the certificates of many workloads share them. */
   readonly #seen = new WeakSet<object>();
   #lists: readonly RevocationList[] = [];
-  /** Issuers of the lists in force, by `nameKey`. */
-  #told = new Set<string>();
+  /** Issuers of current lists that were logged, by `nameKey`. */
+  #reported = new Set<string>();
 
   constructor(log: WriteLine) {
     this.#log = log;
   }
 
-  /** Called when these lists come into force. */
+  /** Replaces the lists. */
   replace(lists: readonly RevocationList[]): void {
     this.#lists = lists;
-    this.#told = new Set();
+    this.#reported = new Set();
     this.#report();
   }
 
-  /** Called when a workload of this node has got this certificate, with the bundles that it trusts. */
-  learn({ chain, bundles }: IssuedCertificate): void {
+  /** Adds the CAs of a certificate that a workload of this node has received, and of its bundles. */
+  addCertificate({ chain, bundles }: IssuedCertificate): void {
     const before = this.#issuers.size;
     for (const der of chain.slice(1)) this.#add(der);
     if (!this.#seen.has(bundles)) {
@@ -43,7 +43,7 @@ export class CrlCoverage {
       for (const der of bundles.anyTrustDomain) this.#add(der);
       for (const anchors of bundles.byTrustDomain.values()) for (const der of anchors) this.#add(der);
     }
-    // A list is reported only once, so new anchors can change nothing unless they are the first.
+    // Each list is checked once: when it is replaced, or when the first CA is known.
     if (before === 0) this.#report();
   }
 
@@ -53,13 +53,13 @@ export class CrlCoverage {
     if (key !== null && this.#issuers.size < MAX_ISSUERS) this.#issuers.add(key);
   }
 
-  /** Before the first certificate no CA is known, so nothing is reported. */
+  /** Does nothing before the first certificate, as no CA is known. */
   #report(): void {
     if (this.#issuers.size === 0) return;
     for (const { issuer } of this.#lists) {
       const key = nameKey(issuer) ?? issuer.toHex();
-      if (this.#issuers.has(key) || this.#told.has(key)) continue;
-      this.#told.add(key);
+      if (this.#issuers.has(key) || this.#reported.has(key)) continue;
+      this.#reported.add(key);
       const name = nameText(issuer);
       this.#log(
         "warn",

@@ -29,8 +29,8 @@ Deno.test("CRL coverage: a list of a CA that is not trusted here is reported by 
   const { lines, coverage } = bench();
   coverage.replace([listOf(ours), listOf(other)]);
   assert.deepEqual(lines, [], "no trusted CA is known yet");
-  coverage.learn(issued([ours.certificate]));
-  coverage.learn(issued([ours.certificate]));
+  coverage.addCertificate(issued([ours.certificate]));
+  coverage.addCertificate(issued([ours.certificate]));
   assert.equal(lines.length, 1);
   assert.match(lines[0]!, /^warn no CA that is trusted here has the name of this revocation list.*"issuer":"O=other"/);
   coverage.replace([listOf(other)]);
@@ -39,7 +39,7 @@ Deno.test("CRL coverage: a list of a CA that is not trusted here is reported by 
 
 Deno.test("CRL coverage: lists of anchors and of our own intermediates are not reported", () => {
   const { lines, coverage } = bench();
-  coverage.learn(issued([ours.certificate], [other.certificate]));
+  coverage.addCertificate(issued([ours.certificate], [other.certificate]));
   coverage.replace([listOf(ours), listOf(other)]);
   assert.deepEqual(lines, []);
 });

@@ -1,10 +1,10 @@
 /**
- * The file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6): read at the start, looked at every two seconds, read again
- * when it was written or replaced, also by Kubernetes' exchange of links.
+ * Reads the file at `CRL_PATH` (`docs/spec/identity-spire.md` 6.6) at the start, checks it every two seconds, and reads
+ * it again when it was written or replaced, also by a change of symbolic links as Kubernetes does.
  *
- * A missing file is waited for, with nothing revoked: the ConfigMap behind it is optional. A file that exists but
- * cannot be used must not let a revoked peer in. At the start the proxy waits until the file can be used
- * ({@link CrlSource.usable}), instead of ending and being restarted again and again. Later on the lists that were read
+ * While the file does not exist, nothing is revoked, as its ConfigMap is optional. A file that exists but cannot be used
+ * must not have the effect that a revoked peer is accepted. At the start the proxy waits until the file can be used
+ * ({@link CrlSource.usable}) instead of exiting and being restarted again and again. Later the lists that were read
  * before stay in force.
  */
 import type { Clock } from "../grpc/channel.ts";
@@ -14,20 +14,22 @@ import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";
 import type { WriteLine } from "../identity/manager_events.ts";
 import { nameText } from "../identity/name_text.ts";
 
-/** ms between looks at the file. */
-const LOOK = 2000;
-/** Some hundred thousand entries. */
+/** ms between checks of the file. */
+const CHECK_INTERVAL = 2000;
+/** Limit of the file; it allows some hundred thousand entries. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-export interface CrlSourceOptions {
+/** What a source needs. `path`: of the file. */
+interface CrlSourceOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: WriteLine;
 }
 
+/** The revocation lists of a file. */
 export class CrlSource {
   readonly #options: CrlSourceOptions;
-  /** Of the file that was read last, whatever came of it; null: there was none. */
+  /** The version of the file that was read last, successfully or not; null: it did not exist. */
   #version: string | null = null;
   #lists: readonly RevocationList[] = [];
   readonly #usable = Promise.withResolvers<void>();
@@ -40,6 +42,7 @@ export class CrlSource {
     this.#options = options;
   }
 
+  /** Reads the file and returns the source; does not reject for a file that cannot be used. */
   static async open(options: CrlSourceOptions): Promise<CrlSource> {
     const source = new CrlSource(options);
     await source.#readFirst();
@@ -51,27 +54,28 @@ export class CrlSource {
     return this.#problem;
   }
 
-  /** Resolves when a list is in force, or there is no file. Needs {@link watch}. */
+  /** Resolves when a list is in force, or there is no file; {@link watch} must have been called. */
   get usable(): Promise<void> {
     return this.#usable.promise;
   }
 
-  /** The lists in force, once {@link usable} has resolved. */
+  /** The lists in force; empty before {@link usable} has resolved. */
   get lists(): readonly RevocationList[] {
     return this.#lists;
   }
 
-  /** `onChange` gets the lists of each new version of the file that can be used. */
+  /** Starts to check the file. `onChange` is called with the lists of each new version that can be used. */
   watch(onChange: (lists: readonly RevocationList[]) => void): void {
-    this.#timer = this.#options.clock.after(LOOK, () => void this.#look(onChange));
+    this.#timer = this.#options.clock.after(CHECK_INTERVAL, () => void this.#check(onChange));
   }
 
+  /** Stops the checks. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
   }
 
-  async #look(onChange: (lists: readonly RevocationList[]) => void): Promise<void> {
+  async #check(onChange: (lists: readonly RevocationList[]) => void): Promise<void> {
     const { path } = this.#options;
     const version = await fileVersion(path);
     if (this.#problem !== null) {
@@ -79,7 +83,7 @@ export class CrlSource {
       if (this.#problem === null && !this.#closed) onChange(this.#lists);
     } else if (version !== this.#version) {
       const before = this.#lists;
-      const problem = version === null ? "the file is gone" : await this.#read();
+      const problem = version === null ? "the file was removed" : await this.#read();
       if (version === null) this.#version = null;
       if (this.#closed) return;
       if (problem !== null) {
@@ -93,7 +97,7 @@ export class CrlSource {
     if (!this.#closed) this.watch(onChange);
   }
 
-  /** Also when the file was not written: its access rights may have changed. */
+  /** Reads the file until it can be used, also when it did not change, as its access rights may have changed. */
   async #readFirst(): Promise<void> {
     const { path, log } = this.#options;
     const before = this.#problem;
@@ -105,15 +109,15 @@ export class CrlSource {
     } else if (this.#problem !== before) {
       const text =
         `cannot use CRL_PATH "${path}": ${this.#problem}; this proxy serves no pod and is not ready until it ` +
-        `can be used, as revoked peers would be let in (it is looked at every ${LOOK / 1000} s)`;
+        `can be used, as revoked peers would be accepted (it is checked every ${CHECK_INTERVAL / 1000} s)`;
       log("error", text, this.#fields());
     }
   }
 
-  /** Null: done, or there is no file. Else the reason why what was known stays. */
+  /** Returns null after success or where the file does not exist; else why the earlier lists are kept. */
   async #read(): Promise<string | null> {
     const { path } = this.#options;
-    // Before the content: a file written in between is then read once too often rather than not at all.
+    // The version is read before the content, so that a file that is replaced in between is read again later.
     this.#version = await fileVersion(path);
     const read = await readSmallBytes(path, MAX_BYTES);
     if ("problem" in read) return read.missing ? null : `failed to read CRL file: ${read.problem}`;
@@ -133,7 +137,7 @@ export class CrlSource {
       const since = new Date(nextUpdate).toISOString();
       log(
         "warn",
-        `the revocation list of ${nameText(issuer)} is overdue since ${since}; it counts all the same`,
+        `the revocation list of ${nameText(issuer)} is overdue since ${since}; it stays in force`,
         this.#fields(),
       );
     }

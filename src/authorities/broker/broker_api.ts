@@ -1,4 +1,4 @@
-/** Calls of the SPIFFE Broker API, and what its messages are here (`docs/spec/identity-spire.md` 5.2). */
+/** Calls the SPIFFE Broker API and converts its messages (`docs/spec/identity-spire.md` 5.2). */
 import { spiffe } from "../../../proto/gen/broker.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
@@ -12,12 +12,13 @@ const api = spiffe.broker;
 const METHOD = "/spiffe.broker.API/SubscribeToX509SVID";
 const HEADER = ["broker.spiffe.io", "true"] as const;
 
+/** A client of the API. */
 export class BrokerApi {
   readonly #channel: GrpcChannel;
   readonly #names: SocketNames;
   readonly #warn: (text: string) => void;
 
-  /** `socket`: as configured, for errors. */
+  /** `socket`: the configured address, for errors. */
   constructor(channel: GrpcChannel, socket: string, warn: (text: string) => void) {
     this.#channel = channel;
     this.#warn = warn;
@@ -29,7 +30,7 @@ export class BrokerApi {
     };
   }
 
-  /** Rejects with {@link CertificateError}. */
+  /** Opens the stream of SVIDs of a workload. Rejects with {@link CertificateError}. */
   async subscribe(reference: WorkloadReference, signal: AbortSignal): Promise<SvidStream> {
     const request = api.SubscribeToX509SVIDRequest.encode({ reference: { reference } }).finish();
     const explain = (error: unknown) => explainFailure(error, "SPIFFE Broker transport error", this.#names);
@@ -46,6 +47,7 @@ export class BrokerApi {
     }
   }
 
+  /** Closes the channel. */
   close(): void {
     this.#channel.close();
   }
@@ -54,18 +56,21 @@ export class BrokerApi {
     try {
       return brokerMessage(api.SubscribeToX509SVIDResponse.decode(bytes), this.#warn);
     } catch {
-      // Its reason tells where in the bytes; these hold a key.
+      // The error is not passed on, as its text could contain parts of a key.
       return new CertificateError("malformed message of the SPIFFE Broker", "INVALID_CERTIFICATE");
     }
   }
 }
 
-/** An error for the whole message where a mandatory field is empty (5.2). */
+/**
+ * Converts a message; returns an error for the whole message where a mandatory field is empty
+ * (`docs/spec/identity-spire.md` 5.2). `warn`: called for ignored parts.
+ */
 export function brokerMessage(
   { svids, crl, federatedBundles }: spiffe.broker.SubscribeToX509SVIDResponse,
   warn: (text: string) => void,
 ): SvidMessage | CertificateError {
-  // SPIRE sends none (5.3); whoever does must not think that they are obeyed.
+  // SPIRE sends none (identity-spire.md 5.3). The warning tells operators of other brokers that lists are ignored.
   if (crl.length > 0) warn("revocation lists of the SPIFFE Broker are not used; CRL_PATH names a file of them");
   const bundles = new Map(readBundles(federatedBundles, warn));
   const federatesWith = [...bundles.keys()];
@@ -77,7 +82,7 @@ export function brokerMessage(
     }
     const anchors = readBundle(bundle);
     if (typeof anchors === "string") return incomplete(`a trust bundle for ${id} that cannot be used: ${anchors}`);
-    // Last: a federated bundle of the same name must not stand in for the own one.
+    // Set last, as a federated bundle of the same domain must not replace its own one.
     bundles.set(trustDomainOf(id), anchors);
   }
   return {

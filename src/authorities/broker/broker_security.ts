@@ -1,4 +1,4 @@
-/** Mutual TLS with the broker: both sides are SPIFFE ids (`docs/spec/identity-spire.md` 5.1, S39). */
+/** Mutual TLS with the broker; both sides are verified by SPIFFE id (`docs/spec/identity-spire.md` 5.1, S39). */
 import type { TlsMaterial, TlsSecurity } from "../../grpc/channel.ts";
 import { Code, GrpcError } from "../../grpc/status.ts";
 import type { Certificate } from "../../identity/certificate.ts";
@@ -7,16 +7,18 @@ import { isExpired } from "../../identity/renewal.ts";
 import type { PeerRefusal } from "../../net/tls_context.ts";
 import type { OwnIdentity, OwnIdentityFollower } from "./own_identity.ts";
 
-export interface BrokerSecurityParts {
+/** What the verification needs. */
+interface BrokerSecurityParts {
   readonly own: OwnIdentityFollower;
-  /** Null: anybody of our own trust domain. */
+  /** The SPIFFE id of the broker; null: any id of the proxy's own trust domain. */
   readonly serverId: string | null;
-  /** Where our own identity comes from, as configured. */
+  /** The configured address of the Workload API, for errors. */
   readonly workloadApi: string;
   /** ms since the epoch. */
   readonly now: () => number;
 }
 
+/** Returns the security for the channel to the broker; its material is the proxy's own SVID. */
 export function brokerSecurity(parts: BrokerSecurityParts): TlsSecurity {
   const { own, workloadApi } = parts;
   return {
@@ -52,7 +54,10 @@ function refuseServer(path: readonly Certificate[], own: OwnIdentity, serverId: 
   const server = inspectChain(path.map(({ der }) => der), "server");
   if (isRefusal(server)) return server;
   if (server.trustDomain !== own.trustDomain) {
-    return { code: "TRUST_DOMAIN_MISMATCH", message: `the broker is ${server.id}, of another trust domain than ours` };
+    return {
+      code: "TRUST_DOMAIN_MISMATCH",
+      message: `the broker is ${server.id}, of another trust domain than the proxy's`,
+    };
   }
   if (serverId === null || server.id === serverId) return null;
   const message = `the broker is ${server.id}, and SPIFFE_BROKER_SERVER_SPIFFE_ID expects ${serverId}`;

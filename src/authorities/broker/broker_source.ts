@@ -1,4 +1,4 @@
-/** SVIDs by the SPIFFE Broker API: pods as Kubernetes objects, or by a process (`docs/spec/identity-spire.md` 5.4). */
+/** SVIDs by the SPIFFE Broker API; pods are named as Kubernetes objects or by a process (`docs/spec/identity-spire.md` 5.4). */
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ContainerRuntime } from "../cri/container_runtime.ts";
 import { findProcess } from "../spire/by_process.ts";
@@ -10,16 +10,17 @@ import type { BrokerApi } from "./broker_api.ts";
 import type { OwnIdentityFollower } from "./own_identity.ts";
 import { podReference, processReference, type WorkloadReference } from "./workload_reference.ts";
 
-/** How workloads are named to the broker. */
+/** Makes the references by which workloads are named to the broker. */
 export interface WorkloadNaming {
-  /** `turn`: see `SvidSource.attest`. Rejects with `CertificateError`. */
+  /** Returns the reference of a subject. `turn`: see `SvidSource.attest`. Rejects with `CertificateError`. */
   name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedWorkload>;
   /** Only for attestation by process: reports the pods that have a new process, until the signal is aborted. */
   watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
 
-export interface NamedWorkload extends Omit<Attestation, "open"> {
+/** A workload with its reference. */
+interface NamedWorkload extends Omit<Attestation, "open"> {
   readonly reference: WorkloadReference;
 }
 
@@ -32,12 +33,13 @@ const WORDS: SvidWords = {
   timedOut: (cause) => `SPIFFE Broker subscription timed out (${cause})`,
 };
 
+/** Returns the source for `SpireAuthority`. */
 export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: WorkloadNaming): SvidSource {
   const ending = new AbortController();
   return {
     keyedBy: "workload",
     words: WORDS,
-    // 5.1: what a workload has goes at once when the broker says that it has no right to it, or is not there.
+    // A workload loses its SVID at once when the broker refuses it or does not know it (identity-spire.md 5.1).
     withdrawsOn: new Set(["DENIED", "UNKNOWN_WORKLOAD"]),
     start(events) {
       own.start({
@@ -45,12 +47,12 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
           events.onBundles(new Map([[trustDomain, anchors.map(({ der }) => der)]]));
         },
         onProblem: (error) => events.onProblem(error),
-        onBack: () => events.onBack(),
+        onRecovered: () => events.onRecovered(),
       });
       naming.watch?.((uid) => events.onContainerStarted(uid), ending.signal);
     },
     async attest(subject, turn, signal) {
-      // The SVID that the Workload API gives the proxy is also the certificate of the proxy's own workload.
+      // The SVID of the Workload API is also the certificate of the proxy's own workload.
       if (isOwn(subject, own.id)) return ownAttestation(own);
       const { reference, ...named } = await naming.name(subject, turn, signal);
       return { ...named, open: (until) => api.subscribe(reference, until) };
@@ -73,9 +75,10 @@ function ownAttestation(own: OwnIdentityFollower): Attestation {
   };
 }
 
+/** Names pods by namespace, name and uid. */
 export function asKubernetesObject(findPod: FindPod): WorkloadNaming {
   return {
-    // deno-lint-ignore require-await -- so that a refusal is a rejection
+    // deno-lint-ignore require-await -- so that errors become rejections
     async name(subject) {
       return {
         reference: podReference(subject, findPod),
@@ -88,6 +91,7 @@ export function asKubernetesObject(findPod: FindPod): WorkloadNaming {
   };
 }
 
+/** Names pods by the pid of one of their processes. */
 export function asProcess(runtime: ContainerRuntime, findPod: FindPod, processes: ProcessTable): WorkloadNaming {
   return {
     async name(subject, turn, signal) {

@@ -1,4 +1,4 @@
-/** From settings to an authority that asks a SPIFFE Broker. */
+/** Makes the authority for a SPIFFE Broker from the settings. */
 import type { BrokerSettings, SpireSettings } from "../../config/spire_settings.ts";
 import type { Clock, GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
@@ -20,7 +20,10 @@ import { brokerSecurity } from "./broker_security.ts";
 import { asKubernetesObject, asProcess, brokerSource, type WorkloadNaming } from "./broker_source.ts";
 import { OwnIdentityFollower } from "./own_identity.ts";
 
-/** `clusterDomain`: SPIRE's trust domain. Throws {@link CertificateError} where a setting cannot be used. */
+/**
+ * Returns the authority, which connects at once. `clusterDomain`: SPIRE's trust domain. Throws {@link CertificateError}
+ * where a setting cannot be used.
+ */
 export function openBroker(
   settings: SpireSettings,
   broker: BrokerSettings,
@@ -29,7 +32,11 @@ export function openBroker(
 ): SpireAuthority {
   const { clock, random, log } = around;
   if (broker.serverId === null) {
-    log("warn", "SPIFFE_BROKER_SERVER_SPIFFE_ID is not set: whoever has an SVID of ours may be the broker", {});
+    log(
+      "warn",
+      "SPIFFE_BROKER_SERVER_SPIFFE_ID is not set: any SPIFFE id of this trust domain is accepted as the broker",
+      {},
+    );
   }
   const trustDomain = checkedDomain(clusterDomain);
   warnIfOpen(broker.workloadApiPath, log);

@@ -1,4 +1,4 @@
-/** The proxy's own SVID, from the Workload API: what it shows to the broker (`docs/spec/identity-spire.md` 5.4). */
+/** The proxy's own SVID, from the Workload API, which it presents to the broker (`docs/spec/identity-spire.md` 5.4). */
 import { X509SVIDRequest, X509SVIDResponse } from "../../../proto/gen/workload_api.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
@@ -12,6 +12,7 @@ import type { SvidMessage, SvidStream } from "../spire/source.ts";
 import { followStream } from "../spire/follow_stream.ts";
 import { chooseSvid, printable, type RawSvid, readSvid, type Svid } from "../spire/svid.ts";
 
+/** The SVID with the trust anchors of its domain. */
 export interface OwnIdentity {
   readonly svid: Svid;
   readonly trustDomain: TrustDomain;
@@ -19,47 +20,52 @@ export interface OwnIdentity {
   readonly anchors: readonly Certificate[];
 }
 
-export interface OwnIdentityParts {
+/** What a follower needs. */
+interface OwnIdentityParts {
   readonly channel: GrpcChannel;
-  /** As configured, for errors. */
+  /** The configured address of the Workload API, for errors. */
   readonly socket: string;
-  /** Which of the SVIDs that the proxy's pod has. */
+  /** Selects one of the SVIDs of the proxy's pod. */
   readonly id: SpiffeId;
   readonly clock: WallClock;
   readonly random: () => number;
   readonly log: WriteLine;
 }
 
-export interface OwnIdentityEvents {
+/** Receives events about the identity. */
+interface OwnIdentityEvents {
+  /** A new SVID or new anchors. */
   onChange(identity: OwnIdentity): void;
+  /** A failure; the current identity stays in use. */
   onProblem(error: CertificateError): void;
-  /** The agent answers again. */
-  onBack(): void;
+  /** The agent sends messages again after a failure. */
+  onRecovered(): void;
 }
 
 const LONGEST_PAUSE = 5_000;
-/** ms within which a stream must bring its first message. */
+/** ms until the first message of a stream. */
 const FIRST_MESSAGE = 30_000;
 const METHOD = "/SpiffeWorkloadAPI/FetchX509SVID";
-/** Without it the agent refuses: it keeps HTTP requests that were forged on somebody's behalf from reaching the API. */
+/** Required by the SPIFFE Workload API as a protection against server-side request forgery. */
 const HEADER = ["workload.spiffe.io", "true"] as const;
 
+/** Keeps a stream to the Workload API and the newest identity that it has sent. */
 export class OwnIdentityFollower {
   readonly #parts: OwnIdentityParts;
   readonly #ending = new AbortController();
   #events: OwnIdentityEvents | null = null;
   #current: OwnIdentity | null = null;
   #problem: CertificateError | null = null;
-  /** Those who wait for the first one; emptied when it comes, or a problem. */
+  /** Callers that wait for the first identity or problem. */
   #waiting: (() => void)[] = [];
-
-  /** Callers that wait for the next identity; cleared when it arrives. At most one for each stream. */
+  /** Callers that wait for the next identity, at most one per stream. */
   #changes: (() => void)[] = [];
 
   constructor(parts: OwnIdentityParts) {
     this.#parts = parts;
   }
 
+  /** Starts the stream. Called once. */
   start(events: OwnIdentityEvents): void {
     const { clock, random, log } = this.#parts;
     this.#events = events;
@@ -69,21 +75,21 @@ export class OwnIdentityFollower {
       longestPause: LONGEST_PAUSE,
       firstMessage: FIRST_MESSAGE,
       open: (signal) => this.#open(signal),
-      onMessage: (message) => this.#take(message),
-      onProblem: (error, retryIn, news) => {
-        log(news ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
+      onMessage: (message) => this.#process(message),
+      onProblem: (error, retryIn, isNew) => {
+        log(isNew ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
         this.#failed(error);
       },
-      onBack: () => events.onBack(),
+      onRecovered: () => events.onRecovered(),
     }, this.#ending.signal);
   }
 
-  /** Selects one of the SVIDs that the proxy's pod has. */
+  /** The SPIFFE id of the SVID. */
   get id(): SpiffeId {
     return this.#parts.id;
   }
 
-  /** Yields the identity like messages of a stream, the current one first, until `signal` is aborted. */
+  /** Returns the identity as a stream of messages, the current one first, until `signal` is aborted. */
   stream(signal: AbortSignal): SvidStream {
     let seen: OwnIdentity | null = null;
     return {
@@ -95,11 +101,12 @@ export class OwnIdentityFollower {
     };
   }
 
+  /** The newest identity, which may have expired; null: none has been received. */
   get current(): OwnIdentity | null {
     return this.#current;
   }
 
-  /** The identity, at once where it is there. Rejects with {@link CertificateError}. */
+  /** Returns the current identity, or waits for the first one or a failure. Rejects with {@link CertificateError}. */
   async wait(): Promise<OwnIdentity> {
     if (this.#current === null && this.#problem === null) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -122,9 +129,10 @@ export class OwnIdentityFollower {
     return promise;
   }
 
+  /** Ends the streams and rejects waiting callers. */
   close(): void {
     this.#ending.abort(new CertificateError("the SPIFFE Broker client is closed", "CLOSED"));
-    this.#wake();
+    this.#notifyWaiting();
     this.#parts.channel.close();
   }
 
@@ -159,12 +167,12 @@ export class OwnIdentityFollower {
     try {
       return ownIdentity(X509SVIDResponse.decode(bytes), this.#parts.id);
     } catch {
-      // Its reason tells where in the bytes; these hold a key.
+      // The error is not passed on, as its text could contain parts of a key.
       return new CertificateError("malformed message of the Workload API", "INVALID_CERTIFICATE");
     }
   }
 
-  #take(message: OwnIdentity | CertificateError): void {
+  #process(message: OwnIdentity | CertificateError): void {
     if (message instanceof CertificateError) {
       this.#parts.log("warn", message.message, {});
       return this.#failed(message);
@@ -172,19 +180,19 @@ export class OwnIdentityFollower {
     this.#current = message;
     this.#problem = null;
     this.#events?.onChange(message);
-    for (const tell of this.#changes.splice(0)) tell();
-    this.#wake();
+    for (const notify of this.#changes.splice(0)) notify();
+    this.#notifyWaiting();
   }
 
-  /** What is held goes on being used until it expires. */
+  /** The current identity stays in use until it expires. */
   #failed(error: CertificateError): void {
     this.#problem = error;
     this.#events?.onProblem(error);
-    this.#wake();
+    this.#notifyWaiting();
   }
 
-  #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+  #notifyWaiting(): void {
+    for (const notify of this.#waiting.splice(0)) notify();
   }
 }
 

@@ -1,4 +1,4 @@
-/** How a workload is named to the broker (`docs/spec/identity-spire.md` 5.2, 5.4). */
+/** Encodes references to workloads for the broker (`docs/spec/identity-spire.md` 5.2, 5.4). */
 import { spiffe } from "../../../proto/gen/broker.js";
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { FindPod } from "../spire/local_pods.ts";
@@ -12,6 +12,7 @@ export interface WorkloadReference {
   readonly value: Uint8Array;
 }
 
+/** Returns the reference to a process. */
 export function processReference(pid: number): WorkloadReference {
   return {
     type_url: "type.googleapis.com/spiffe.broker.WorkloadPIDReference",
@@ -19,7 +20,10 @@ export function processReference(pid: number): WorkloadReference {
   };
 }
 
-/** Key and uid: a pod that was replaced by another of its name is then no match. Throws {@link CertificateError}. */
+/**
+ * Returns the reference to a pod. It has the uid besides the name, so that a later pod with the same name does not match.
+ * Throws {@link CertificateError}.
+ */
 export function podReference({ workloadUid }: CertificateSubject, findPod: FindPod): WorkloadReference {
   if (workloadUid === null) {
     const text = "SPIFFE Broker KubernetesObject attestor requires a workload pod UID";

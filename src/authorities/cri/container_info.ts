@@ -1,6 +1,6 @@
-/** The verbose part of a container's status: a JSON document of the runtime's own (`docs/spec/identity-spire.md` 4.3). */
+/** Parses the verbose part of a container's status, JSON whose form the runtime defines (`docs/spec/identity-spire.md` 4.3). */
 
-/** The pid, or why there is none. Containerd and CRI-O both put it at the top level. */
+/** Returns the pid, or why there is none. Containerd and CRI-O both have it at the top level. */
 export function pidOfContainer(containerId: string, info: Readonly<Record<string, string>>): number | string {
   const text = Object.hasOwn(info, "info") ? info["info"] : undefined;
   if (text === undefined) return `Container info not found for container: ${containerId}`;

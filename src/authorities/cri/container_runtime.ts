@@ -1,4 +1,4 @@
-/** From a pod's uid to a process of it, by the node's container runtime (CRI v1; `docs/spec/identity-spire.md` 4.3). */
+/** Finds processes of pods by the node's container runtime (CRI v1; `docs/spec/identity-spire.md` 4.3). */
 import { runtime } from "../../../proto/gen/cri.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { codeName, GrpcError } from "../../grpc/status.ts";
@@ -6,6 +6,7 @@ import type { WallClock } from "../../identity/certificate_manager.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { watchContainers } from "./watch_containers.ts";
 
+/** A process of a pod. */
 export interface PodProcess {
   readonly pid: number;
   readonly containerId: string;
@@ -16,23 +17,26 @@ export interface PodProcess {
   readonly count: number;
 }
 
+/** The calls to the runtime that are used. */
 export interface ContainerRuntime {
   /**
    * Finds the process of the running container with index `turn`, or of the next one whose process is known. Rejects
    * with an error that says what is missing.
    */
   findProcess(uid: string, turn: number, signal: AbortSignal): Promise<PodProcess>;
-  /** The process of this container now. */
+  /** Returns the current process of this container. Rejects as {@link findProcess} does. */
   pidOf(containerId: string, signal: AbortSignal): Promise<number>;
   /** Calls `onStarted` with the uid of each pod when one of its containers starts, if the runtime sends events. */
   watch(onStarted: (uid: string) => void, signal: AbortSignal): void;
+  /** Closes the connections. */
   close(): void;
 }
 
-export interface ContainerRuntimeOptions {
+/** What a runtime needs. */
+interface ContainerRuntimeOptions {
   /** Absolute paths; the first one that exists is used. */
   readonly sockets: readonly string[];
-  /** Plaintext, over a Unix socket. */
+  /** Makes a plaintext channel to a Unix socket. */
   readonly dial: (path: string) => GrpcChannel;
   readonly exists: (path: string) => boolean;
   readonly clock: WallClock;
@@ -40,20 +44,21 @@ export interface ContainerRuntimeOptions {
   readonly random: () => number;
 }
 
-/** ms for each call: a runtime that hangs must not hold up the node. */
+/** ms per call, so that a runtime that hangs does not block attestations. */
 const TIMEOUT = 5_000;
 const EVENTS = "/runtime.v1.RuntimeService/GetContainerEvents";
 const UID_LABEL = "io.kubernetes.pod.uid";
 const v1 = runtime.v1;
 const { PodSandboxState, ContainerState } = v1;
 
+/** Returns a runtime. It connects with the first call. */
 export function containerRuntime(options: ContainerRuntimeOptions): ContainerRuntime {
   return new CriRuntime(options);
 }
 
 class CriRuntime implements ContainerRuntime {
   readonly #options: ContainerRuntimeOptions;
-  /** At most one for each of the few sockets. */
+  /** By socket. */
   readonly #channels = new Map<string, GrpcChannel>();
 
   constructor(options: ContainerRuntimeOptions) {
@@ -102,7 +107,7 @@ class CriRuntime implements ContainerRuntime {
   }
 
   async #sandbox(uid: string, signal: AbortSignal): Promise<string> {
-    // READY is 0 and not on the wire: what counts is that the state is there.
+    // READY is 0 and therefore not encoded, but the message around it is.
     const filter = { state: { state: PodSandboxState.SANDBOX_READY }, labelSelector: { [UID_LABEL]: uid } };
     const request = v1.ListPodSandboxRequest.encode({ filter }).finish();
     const { items } = v1.ListPodSandboxResponse.decode(await this.#call("ListPodSandbox", request, signal));
@@ -117,7 +122,7 @@ class CriRuntime implements ContainerRuntime {
     throw new CriError("Internal", `asked for pod UID ${uid}, got the sandbox of ${first.metadata?.uid ?? "nobody"}`);
   }
 
-  /** Sorts by age, the oldest first, so that an index means the same container in each look-up. */
+  /** Returns the running containers, the oldest first, so that an index means the same container in later calls. */
   async #running(podSandboxId: string, signal: AbortSignal): Promise<{ id: string; name: string }[]> {
     const filter = { state: { state: ContainerState.CONTAINER_RUNNING }, podSandboxId };
     const request = v1.ListContainersRequest.encode({ filter }).finish();
@@ -163,7 +168,7 @@ class CriRuntime implements ContainerRuntime {
   }
 }
 
-/** `status`: name of the gRPC code. */
+/** `status`: the name of the gRPC code. */
 class CriError extends Error {
   override readonly name = "CriError";
   constructor(readonly status: string, text: string) {

@@ -1,6 +1,6 @@
 /**
- * Reports starting containers, from the container runtime's stream of events. Containerd has it since 1.7 and CRI-O
- * since 1.26; with other runtimes the pods are polled.
+ * Reports containers that start, from the container runtime's stream of events. Containerd has it since 1.7 and CRI-O
+ * since 1.26. With other runtimes failed attestations are retried periodically.
  */
 import { runtime } from "../../../proto/gen/cri.js";
 import type { WallClock } from "../../identity/certificate_manager.ts";
@@ -11,20 +11,24 @@ interface EventStream {
   read(): Promise<{ toBytes(): Uint8Array } | null>;
 }
 
-export interface ContainerWatch {
-  /** Rejects with an error of any kind. */
+/** What a watch needs. */
+interface ContainerWatch {
+  /** Opens the stream of events. May reject with any error. */
   open(signal: AbortSignal): Promise<EventStream>;
   readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** A container of the pod with this uid has started. */
+  /** Called when a container of the pod with this uid has started. */
   onStarted(uid: string): void;
 }
 
 const { ContainerEventResponse, ContainerEventType } = runtime.v1;
 const LONGEST_PAUSE = 30_000;
 
-/** Ends with `signal`, or when the runtime has no events. Lost events only cost time, so nothing is logged. */
+/**
+ * Watches until `signal` is aborted or the runtime turns out to have no events. Failures are not logged, as missed
+ * events only delay retries.
+ */
 export function watchContainers({ open, clock, random, onStarted }: ContainerWatch, signal: AbortSignal): void {
   const ending = new AbortController();
   signal.addEventListener("abort", () => ending.abort(), { once: true });
@@ -34,7 +38,7 @@ export function watchContainers({ open, clock, random, onStarted }: ContainerWat
     longestPause: LONGEST_PAUSE,
     firstMessage: null,
     async open(until) {
-      // An address that cannot be dialled makes the call throw at once.
+      // In an async function, as `open` throws synchronously where no socket exists.
       const stream = await open(until);
       return { read: async () => decode(await stream.read()) };
     },
@@ -42,16 +46,16 @@ export function watchContainers({ open, clock, random, onStarted }: ContainerWat
     onProblem({ cause }) {
       if (cause instanceof GrpcError && cause.code === Code.Unimplemented) ending.abort();
     },
-    onBack() {},
+    onRecovered() {},
   }, ending.signal);
 }
 
-/** `uid`: of the pod; empty: the event is not a start. */
+/** An event. `uid`: of the pod whose container has started; empty: another event. */
 interface Started {
   readonly uid: string;
 }
 
-/** Null: the stream has ended. Throws for bytes that cannot be decoded. */
+/** Returns null at the end of the stream. Throws for a malformed message. */
 function decode(message: { toBytes(): Uint8Array } | null): Started | null {
   if (message === null) return null;
   const { containerEventType, podSandboxStatus } = ContainerEventResponse.decode(message.toBytes());

@@ -1,4 +1,4 @@
-/** Certificate signing requests (PKCS #10, RFC 2986) as Istio's CA wants them (`docs/spec/identity-spire.md` 3.4). */
+/** Makes certificate signing requests for Istio's CA (PKCS #10, RFC 2986; `docs/spec/identity-spire.md` 3.4). */
 import { type KeyObject, sign } from "node:crypto";
 import { uriAltNames } from "../../identity/certificate_builder.ts";
 import { contextTag } from "../../identity/der.ts";
@@ -10,7 +10,7 @@ import type { SpiffeId } from "../../identity/spiffe_id.ts";
 /** `extensionRequest`, RFC 2985 §5.4.2. */
 const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 
-/** Empty subject, one critical extension: the id as URI name. `key`: P-256. DER. */
+/** Returns a request in DER with an empty subject and the id as URI name, in a critical extension. `key`: P-256. */
 export function signingRequest(id: SpiffeId, key: KeyObject): Uint8Array {
   const extensions = der.sequence(uriAltNames(id));
   const attribute = der.sequence(der.oid(EXTENSION_REQUEST), der.set(extensions));

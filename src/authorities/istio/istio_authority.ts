@@ -1,6 +1,6 @@
 /**
- * Istio's CA as certificate authority (`docs/spec/identity-spire.md` 3): a new key and a signing request for each
- * certificate. In shared mode the proxy asks on behalf of pods, in dedicated mode for itself.
+ * Fetches certificates from Istio's CA (`docs/spec/identity-spire.md` 3) with a new key and a signing request for each
+ * certificate. In shared mode the proxy requests them on behalf of pods, in dedicated mode for itself.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { istio } from "../../../proto/gen/ca.js";
@@ -19,24 +19,27 @@ import { encodePem } from "../../identity/pem.ts";
 import { findServerPath } from "../../identity/server_path.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 import { bundlesForAnyDomain, NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
-import { type Answer, readAnswer } from "./answer.ts";
+import { parseSignedChain, type SignedChain } from "./signed_chain.ts";
 import { signingRequest } from "./csr.ts";
 
+/** What the authority needs. */
 export interface IstioAuthorityOptions {
   readonly channel: GrpcChannel;
-  /** ms; asked for in whole seconds. */
+  /** The requested lifetime in ms; sent in whole seconds. */
   readonly lifetime: number;
-  /** Name the pod whose certificate it shall be. Without, the CA goes by the token, and the answer may be for any id. */
+  /** Requests the certificate for the subject's id. If false, the CA derives the id from the token, and any id is valid. */
   readonly impersonate: boolean;
   /** ms since the epoch. */
   readonly now: () => number;
+  /** Writes a warning. */
   readonly warn: (text: string) => void;
 }
 
 const METHOD = "/istio.v1.auth.IstioCertificateService/CreateCertificate";
-/** One call that hangs would occupy one of eight slots for ever. */
+/** ms per call, as a call that hangs would occupy one of the eight parallel fetches for ever. */
 const TIMEOUT = 30_000;
 
+/** The authority of the control plane. */
 export class IstioAuthority implements CertificateAuthority {
   readonly keyedBy = "identity";
   readonly #options: IstioAuthorityOptions;
@@ -52,13 +55,13 @@ export class IstioAuthority implements CertificateAuthority {
     signal.throwIfAborted();
     if (this.#closed) throw new CertificateError("CA client is closed", "CLOSED");
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const texts = await this.#ask(id, signingRequest(id, privateKey), signal);
-    const answer = readAnswer(texts, id, this.#options.warn);
+    const texts = await this.#requestSigning(id, signingRequest(id, privateKey), signal);
+    const signed = parseSignedChain(texts, id, this.#options.warn);
     const key = new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }));
     const now = this.#options.now();
     const { impersonate } = this.#options;
-    const issued = checkIssued(id, answer.chain, key, bundlesForAnyDomain(answer.roots), now, { anyId: !impersonate });
-    checkPath(answer, id, now);
+    const issued = checkIssued(id, signed.chain, key, bundlesForAnyDomain(signed.roots), now, { anyId: !impersonate });
+    checkPath(signed, id, now);
     this.#bundles = issued.bundles;
     return issued;
   }
@@ -76,27 +79,27 @@ export class IstioAuthority implements CertificateAuthority {
     this.#options.channel.close();
   }
 
-  async #ask(id: SpiffeId, csr: Uint8Array, signal: AbortSignal): Promise<readonly string[]> {
+  async #requestSigning(id: SpiffeId, csr: Uint8Array, signal: AbortSignal): Promise<readonly string[]> {
     const { channel, lifetime, impersonate } = this.#options;
     const request = istio.v1.auth.IstioCertificateRequest.encode({
       csr: encodePem("CERTIFICATE REQUEST", csr),
       validityDuration: Math.floor(lifetime / 1000),
       ...(impersonate ? { metadata: { fields: { ImpersonatedIdentity: { stringValue: id } } } } : {}),
     }).finish();
-    let answer: Uint8Array;
+    let response: Uint8Array;
     try {
-      answer = await channel.unary(METHOD, request, { timeout: TIMEOUT }, signal);
+      response = await channel.unary(METHOD, request, { timeout: TIMEOUT }, signal);
       this.#awaySince = null;
     } catch (error) {
-      if (isAway(error)) this.#awaySince ??= this.#options.now();
+      if (isUnreachable(error)) this.#awaySince ??= this.#options.now();
       throw error instanceof GrpcError ? signingError(error) : error;
     }
-    return decode(answer);
+    return decode(response);
   }
 }
 
-/** The authority has answered: a refusal is an answer too. */
-function isAway(error: unknown): boolean {
+/** False for an error that the CA itself has sent. */
+function isUnreachable(error: unknown): boolean {
   return error instanceof GrpcError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
 }
 
@@ -107,16 +110,16 @@ function signingError(error: GrpcError): CertificateError {
   return new CertificateError(text, "SIGNING_REQUEST", { cause: error });
 }
 
-function decode(answer: Uint8Array): readonly string[] {
+function decode(response: Uint8Array): readonly string[] {
   try {
-    return istio.v1.auth.IstioCertificateResponse.decode(answer).certChain;
+    return istio.v1.auth.IstioCertificateResponse.decode(response).certChain;
   } catch (cause) {
     throw new CertificateError("failed to create CSR: the CA's answer is malformed", "SIGNING", { cause });
   }
 }
 
-/** A certificate that peers would refuse is not published: the one we have may still be good. */
-function checkPath({ chain, roots }: Answer, id: SpiffeId, now: number): void {
+/** Refuses a certificate that peers would refuse, as the current one may still be valid. */
+function checkPath({ chain, roots }: SignedChain, id: SpiffeId, now: number): void {
   const anchors = roots.map(parseCertificate).filter((root): root is Certificate => !isMalformed(root));
   const path = findServerPath(chain, anchors, now);
   if (!isRefusal(path)) return;

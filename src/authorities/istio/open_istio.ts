@@ -1,4 +1,4 @@
-/** From settings to Istio's CA (`docs/spec/identity-spire.md` 3.1, 3.2). Connects with the first request. */
+/** Makes the authority for Istio's CA from the settings (`docs/spec/identity-spire.md` 3.1, 3.2). */
 import type { Config } from "../../config/config.ts";
 import { mayBeSecret } from "../../config/secret_header.ts";
 import { ConfigError } from "../../config/error.ts";
@@ -10,14 +10,15 @@ import { isPrivate, parseTarget, type Target } from "../../grpc/target.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { IstioAuthority } from "./istio_authority.ts";
 
+/** The settings that are used. */
 export type IstioSettings = Pick<Config, "mode" | "ca" | "token" | "tls" | "node">;
 
-/** Throws {@link ConfigError} where there is no address. */
+/** Returns the authority, which connects with the first fetch. Throws {@link ConfigError} where no address is set. */
 export function openIstio({ mode, ca, token, tls, node }: IstioSettings, clock: Clock, log: WriteLine): IstioAuthority {
   const target = parseTarget(ca.address ?? "");
   if (target === null) throw new ConfigError("ca_address must be set to use CA: set CA_ADDRESS");
   const warn = (text: string) => log("warn", text, {});
-  sayWhatIsSent({ ca, token }, target, log);
+  logHeadersAndToken({ ca, token }, target, log);
   const trust = {
     roots: ca.roots,
     alternativeHostname: ca.alternativeHostname,
@@ -36,7 +37,7 @@ export function openIstio({ mode, ca, token, tls, node }: IstioSettings, clock: 
   return new IstioAuthority({ channel, lifetime: ca.secretTtl, impersonate, now: () => clock.now(), warn });
 }
 
-function sayWhatIsSent({ ca, token }: Pick<Config, "ca" | "token">, target: Target, log: WriteLine): void {
+function logHeadersAndToken({ ca, token }: Pick<Config, "ca" | "token">, target: Target, log: WriteLine): void {
   for (const [name, value] of ca.headers) {
     if (isReservedHeader(name)) {
       log("warn", `CA_HEADER_${name} is not sent: the name belongs to HTTP/2 or gRPC`, {});

@@ -1,21 +1,21 @@
-/** Trust bundles as agents and brokers send them: a map from trust domain to certificates. */
+/** Parses the trust bundles of agents and brokers: maps from trust domain to certificates. */
 import { equalBytes, isMalformed, parseCertificate } from "../../identity/certificate.ts";
 import { parseTrustDomain, type TrustDomain } from "../../identity/spiffe_id.ts";
 import type { TrustBundles } from "../../identity/trust_bundles.ts";
 import { splitCertificates } from "./der_list.ts";
 
-/** DER anchors by trust domain, which vouch for that domain only. */
+/** Anchors in DER by trust domain; they vouch for that domain only. */
 export type BundleMap = ReadonlyMap<TrustDomain, readonly Uint8Array[]>;
 
-/** Keys: `spiffe://td` or a bare name. Values: DER certificates back to back. */
+/** As received. Keys: `spiffe://td` or a bare name. Values: concatenated DER certificates. */
 export type RawBundles = Readonly<Record<string, Uint8Array>>;
 
-/** S27. */
+/** More anchors are refused (`docs/spec/identity-spire.md` S27). */
 const MAX_ANCHORS = 10_000;
 
 /**
- * Reads what can be read. A malformed entry costs its own trust domain only and is reported as a warning: somebody
- * else's federation must not take down everybody's identity. `docs/spec/identity-spire.md` 4.5, S28.
+ * Parses all valid entries. A malformed entry is ignored with a warning and affects only its own trust domain, so that
+ * a federated domain cannot cause failures of others (`docs/spec/identity-spire.md` 4.5, S28).
  */
 export function readBundles(raw: RawBundles, warn: (text: string) => void): BundleMap {
   const bundles = new Map<TrustDomain, readonly Uint8Array[]>();
@@ -37,7 +37,7 @@ export function readBundles(raw: RawBundles, warn: (text: string) => void): Bund
   return bundles;
 }
 
-/** The anchors, or what is wrong. */
+/** Returns the anchors of one bundle, or the problem. `limit`: the number of anchors. */
 export function readBundle(value: Uint8Array, limit = MAX_ANCHORS): readonly Uint8Array[] | string {
   const anchors = splitCertificates(value, limit);
   if (anchors === null) return "malformed list of certificates, or too many of them";
@@ -48,7 +48,10 @@ export function readBundle(value: Uint8Array, limit = MAX_ANCHORS): readonly Uin
   return anchors;
 }
 
-/** What a workload trusts: its own domain, and of the others those it federates with (5.5). */
+/**
+ * Returns the bundles that a workload trusts: of its own domain and of those with which it federates
+ * (`docs/spec/identity-spire.md` 5.5).
+ */
 export function trustOf(own: TrustDomain, bundles: BundleMap, federatesWith: readonly string[]): TrustBundles {
   const byTrustDomain = new Map<string, readonly Uint8Array[]>();
   for (const name of [own, ...federatesWith]) {
@@ -59,7 +62,7 @@ export function trustOf(own: TrustDomain, bundles: BundleMap, federatesWith: rea
   return { byTrustDomain, anyTrustDomain: [] };
 }
 
-/** The same anchors for the same domains, whatever the order of domains. */
+/** Returns whether both have the same anchors for the same domains, in any order of domains. */
 export function sameTrust(a: TrustBundles, b: TrustBundles): boolean {
   if (a.byTrustDomain.size !== b.byTrustDomain.size) return false;
   for (const [trustDomain, anchors] of a.byTrustDomain) {
@@ -69,6 +72,7 @@ export function sameTrust(a: TrustBundles, b: TrustBundles): boolean {
   return sameList(a.anyTrustDomain, b.anyTrustDomain);
 }
 
+/** Returns whether both lists have the same bytes in the same order. */
 export function sameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && a.every((bytes, i) => equalBytes(bytes, b[i]!));
 }

@@ -1,25 +1,32 @@
-/** Subjects named by a process of their pod (`docs/spec/identity-spire.md` 4.3, 4.4). */
+/** Names subjects by a process of their pod (`docs/spec/identity-spire.md` 4.3, 4.4). */
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { ContainerRuntime, PodProcess } from "../cri/container_runtime.ts";
-import { isOwn, type NamedSubject, type SubjectNaming, vouchedFor, workloadKeyExpected } from "./delegated_source.ts";
+import {
+  isOwn,
+  namedBySelectors,
+  type NamedSubject,
+  type SubjectNaming,
+  workloadKeyExpected,
+} from "./delegated_source.ts";
 import type { FindPod } from "./local_pods.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 import { accountSelectors } from "./selectors.ts";
 import { guardProcess, processProblem, type ProcessTable, type StartTime } from "./process_guard.ts";
 
-/** A process that is the pod's, and stays so: the agent itself does not look again. */
+/** A process of the pod with checks that it still is, as the agent inspects it only once. */
 export interface GuardedProcess {
   readonly pid: number;
   /** For errors: `PID 4321`, with the container's name where the pod has several. */
   readonly asked: string;
   /** The pod has further containers after this one. */
   readonly more: boolean;
-  /** Rejects with {@link CertificateError} where it is not the pod's any more. */
+  /** Asks the runtime again. Rejects with {@link CertificateError} where the process is not the pod's any more. */
   confirm(signal: AbortSignal): Promise<void>;
+  /** Checks `/proc` only; returns null where the process still exists. */
   problem(): CertificateError | null;
 }
 
-/** `turn`: index of the pod's running container to look at, from 0. Rejects with {@link CertificateError}. */
+/** Finds a process. `turn`: index of the pod's running container, from 0. Rejects with {@link CertificateError}. */
 export async function findProcess(
   subject: CertificateSubject,
   turn: number,
@@ -73,7 +80,7 @@ async function lookUp<T>(doing: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** `own`: SPIFFE id of the proxy itself, which no CNI agent announces; null: not known. */
+/** Names subjects by process. `own`: SPIFFE id of the proxy itself, which the CNI agent does not announce; null: not known. */
 export function byProcess(
   runtime: ContainerRuntime,
   findPod: FindPod,
@@ -92,9 +99,9 @@ export function byProcess(
   };
 }
 
-/** By the proxy's own PID where the agent sees the same PIDs; else by the selectors that its entry usually has. */
+/** Uses the proxy's own PID where the agent sees the same PIDs; else the selectors that its entry usually has. */
 function nameOwn(subject: CertificateSubject, { seesNode, ownPid }: ProcessTable): NamedSubject {
-  if (!seesNode) return vouchedFor(accountSelectors(subject));
+  if (!seesNode) return namedBySelectors(accountSelectors(subject));
   return {
     request: { pid: ownPid },
     asked: `the proxy's own process, PID ${ownPid}`,

@@ -1,4 +1,4 @@
-/** Calls of SPIRE's Delegated Identity API, and what its messages are here (`docs/spec/identity-spire.md` 4.2). */
+/** Calls SPIRE's Delegated Identity API and converts its messages (`docs/spec/identity-spire.md` 4.2). */
 import { spire } from "../../../proto/gen/spire.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
@@ -10,20 +10,21 @@ import type { SvidMessage, SvidStream } from "./source.ts";
 const api = spire.api.agent.delegatedidentity.v1;
 const SERVICE = "/spire.api.agent.delegatedidentity.v1.DelegatedIdentity";
 
-/** Whom a stream is about: a process, or selectors that we vouch for. */
+/** The subject of a stream: a process that the agent inspects, or selectors that the agent accepts without inspection. */
 export type DelegatedRequest = { readonly pid: number } | { readonly selectors: readonly Selector[] };
 
+/** A client of the API. */
 export class DelegatedApi {
   readonly #channel: GrpcChannel;
   readonly #names: SocketNames;
 
-  /** `socket`: as configured, for errors. */
+  /** `socket`: the configured address, for errors. */
   constructor(channel: GrpcChannel, socket: string) {
     this.#channel = channel;
     this.#names = { ...ADMIN_SOCKET, socket };
   }
 
-  /** `prefix`: of errors. Rejects with {@link CertificateError}. */
+  /** Opens the stream of SVIDs of a subject. `prefix`: of errors. Rejects with {@link CertificateError}. */
   async subscribeSvids(request: DelegatedRequest, prefix: string, signal: AbortSignal): Promise<SvidStream> {
     const doing = `${prefix}Failed to stream X.509 SVIDs`;
     const bytes = api.SubscribeToX509SVIDsRequest.encode(request).finish();
@@ -31,7 +32,7 @@ export class DelegatedApi {
     return { read: async () => ifPresent(await read(), readSvidsMessage) };
   }
 
-  /** Rejects with {@link CertificateError}. */
+  /** Opens the stream of trust bundles. Rejects with {@link CertificateError}. */
   async subscribeBundles(signal: AbortSignal): Promise<{ read(): Promise<RawBundles | CertificateError | null> }> {
     const doing = "failed to fetch bundle for workload: Failed to fetch X.509 bundles";
     const bytes = api.SubscribeToX509BundlesRequest.encode({}).finish();
@@ -39,6 +40,7 @@ export class DelegatedApi {
     return { read: async () => ifPresent(await read(), readBundlesMessage) };
   }
 
+  /** Closes the channel. */
   close(): void {
     this.#channel.close();
   }
@@ -64,7 +66,7 @@ function ifPresent<T>(message: { toBytes(): Uint8Array } | null, read: (bytes: U
   return message === null ? null : read(message.toBytes());
 }
 
-/** Never throws. */
+/** Decodes a message with SVIDs. Never throws. */
 export function readSvidsMessage(bytes: Uint8Array): SvidMessage | CertificateError {
   return decoded(() => {
     const { x509Svids, federatesWith } = api.SubscribeToX509SVIDsResponse.decode(bytes);
@@ -77,7 +79,7 @@ export function readSvidsMessage(bytes: Uint8Array): SvidMessage | CertificateEr
   });
 }
 
-/** Never throws. */
+/** Decodes a message with bundles. Never throws. */
 export function readBundlesMessage(bytes: Uint8Array): RawBundles | CertificateError {
   return decoded(() => api.SubscribeToX509BundlesResponse.decode(bytes).caCertificates);
 }
@@ -86,7 +88,7 @@ function decoded<T>(decode: () => T): T | CertificateError {
   try {
     return decode();
   } catch {
-    // Its reason tells where in the bytes; these hold a key.
+    // The error is not passed on, as its text could contain parts of a key.
     return new CertificateError("malformed message of the SPIRE agent", "INVALID_CERTIFICATE");
   }
 }

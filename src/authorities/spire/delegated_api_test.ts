@@ -5,7 +5,7 @@ import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 import { readBundlesMessage, readSvidsMessage } from "./delegated_api.ts";
-import { judgeMessage } from "./judge_message.ts";
+import { interpretMessage } from "./interpret_message.ts";
 import { WORDS } from "../../../testkit/spire/source.ts";
 
 const api = spire.api.agent.delegatedidentity.v1;
@@ -22,7 +22,9 @@ const message = api.SubscribeToX509SVIDsResponse.encode({
 
 function judge(bytes: Uint8Array): string {
   const read = readSvidsMessage(bytes);
-  return read instanceof CertificateError ? read.code : judgeMessage(read, ID, WORDS, "PID 1", null, Date.now()).kind;
+  return read instanceof CertificateError
+    ? read.code
+    : interpretMessage(read, ID, WORDS, "PID 1", null, Date.now()).kind;
 }
 
 Deno.test("identity 4.2: a message of the agent", () => {

@@ -1,4 +1,4 @@
-/** SVIDs by SPIRE's Delegated Identity API: by process, by selectors, by selectors of one pod. */
+/** SVIDs by SPIRE's Delegated Identity API; subjects are named by process, by selectors, or by selectors of one pod. */
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
@@ -10,21 +10,23 @@ import type { FindPod, LocalPod } from "./local_pods.ts";
 import { accountSelectors, formatSelectors, podSelectors } from "./selectors.ts";
 import type { Attestation, SourceEvents, SvidSource, SvidWords } from "./source.ts";
 
-/** How a subject is named to the agent, and watched. */
+/** Makes the requests by which subjects are named to the agent. */
 export interface SubjectNaming {
   readonly keyedBy: "identity" | "workload";
-  /** `turn`: see `SvidSource.attest`. Rejects with {@link CertificateError}. */
+  /** Returns the request for a subject. `turn`: see `SvidSource.attest`. Rejects with {@link CertificateError}. */
   name(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<NamedSubject>;
   /** Only for attestation by process: reports the pods that have a new process, until the signal is aborted. */
   watch?(onStarted: (workloadUid: string) => void, until: AbortSignal): void;
   close(): void;
 }
 
+/** A subject with its request. */
 export interface NamedSubject extends Omit<Attestation, "open"> {
   readonly request: DelegatedRequest;
 }
 
-export interface DelegatedParts {
+/** What a source needs. */
+interface DelegatedParts {
   readonly api: DelegatedApi;
   readonly naming: SubjectNaming;
   readonly trustDomain: TrustDomain;
@@ -33,18 +35,19 @@ export interface DelegatedParts {
   readonly log: WriteLine;
 }
 
-/** The bundle stream doubles as the sign that the agent is there, so it does not wait for long. */
+/** ms. The bundle stream also shows whether the agent is reachable, so its delays are short. */
 const LONGEST_PAUSE = 5_000;
-/** ms within which a stream must bring its first message. */
+/** ms until the first message of a stream. */
 const FIRST_MESSAGE = 30_000;
 
+/** Returns the source for `SpireAuthority`. */
 export function delegatedSource(parts: DelegatedParts): SvidSource {
   const { api, naming } = parts;
   const ending = new AbortController();
   return {
     keyedBy: naming.keyedBy,
     words: WORDS,
-    // O19: an agent that has just started refuses its delegates for some seconds.
+    // No failure withdraws: an agent that has just started refuses its delegates for some seconds (observed.md O19).
     withdrawsOn: new Set(),
     start(events) {
       followBundles(parts, events, ending.signal);
@@ -80,10 +83,10 @@ const WORDS: SvidWords = {
 function followBundles({ api, trustDomain, clock, random, log }: DelegatedParts, to: SourceEvents, until: AbortSignal) {
   const warn = (text: string) => log("warn", text, {});
   let own: readonly Uint8Array[] = [];
-  const take = (raw: RawBundles) => {
+  const apply = (raw: RawBundles) => {
     const bundles = new Map(readBundles(raw, warn));
     const found = bundles.get(trustDomain) ?? [];
-    // An empty bundle would refuse every peer. What was good a moment ago is the better guess.
+    // With an empty bundle every peer would be refused, so the last usable one is kept.
     if (found.length > 0) own = found;
     else if (own.length > 0) {
       warn(`the SPIRE agent has no usable bundle of ${trustDomain} any more; keeping the last one`);
@@ -99,50 +102,54 @@ function followBundles({ api, trustDomain, clock, random, log }: DelegatedParts,
     open: (signal) => api.subscribeBundles(signal),
     onMessage: (message) => {
       if (message instanceof CertificateError) warn(`Error receiving bundles: ${message.message}`);
-      else take(message);
+      else apply(message);
     },
-    onProblem: (error, retryIn, news) => {
-      log(news ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
+    onProblem: (error, retryIn, isNew) => {
+      log(isNew ? "warn" : "debug", `${error.message}; next try in ${(retryIn / 1000).toFixed(1)} s`, {});
       to.onProblem(error);
     },
-    onBack: () => {
+    onRecovered: () => {
       log("info", "the SPIRE agent answers again", {});
-      to.onBack();
+      to.onRecovered();
     },
   }, until);
 }
 
-/** By namespace and service account: one certificate for all pods of an account. */
+/** Names subjects by namespace and service account: one certificate for all pods of an account. */
 export function byAccount(): SubjectNaming {
   return {
     keyedBy: "identity",
-    // deno-lint-ignore require-await -- so that a refusal is a rejection
+    // deno-lint-ignore require-await -- so that errors become rejections
     async name(subject) {
-      return vouchedFor(accountSelectors(subject));
+      return namedBySelectors(accountSelectors(subject));
     },
     close: () => {},
   };
 }
 
-/** Selectors: namespace, service account, name and uid of the pod. `own`: id of the proxy, by its account; or null. */
+/**
+ * Names subjects by namespace, service account, pod name and pod uid. `own`: SPIFFE id of the proxy, which is named by
+ * its account; null: not known.
+ */
 export function byPod(findPod: FindPod, own: SpiffeId | null): SubjectNaming {
   return {
     keyedBy: "workload",
-    // deno-lint-ignore require-await -- so that a refusal is a rejection
+    // deno-lint-ignore require-await -- so that errors become rejections
     async name(subject) {
-      if (isOwn(subject, own)) return vouchedFor(accountSelectors(subject));
-      return vouchedFor(podSelectors(subject, podOf(subject, findPod)));
+      if (isOwn(subject, own)) return namedBySelectors(accountSelectors(subject));
+      return namedBySelectors(podSelectors(subject, podOf(subject, findPod)));
     },
     close: () => {},
   };
 }
 
-/** The proxy's own workload, which serves its metrics over HBONE and which no CNI agent announces. */
+/** Returns whether the subject is the proxy's own workload, which the CNI agent does not announce. */
 export function isOwn({ id, workloadUid }: CertificateSubject, own: SpiffeId | null): boolean {
   return workloadUid === null && id === own;
 }
 
-export function vouchedFor(selectors: ReturnType<typeof accountSelectors>): NamedSubject {
+/** Names a subject by selectors. The agent does not inspect a process, so there is nothing to confirm. */
+export function namedBySelectors(selectors: ReturnType<typeof accountSelectors>): NamedSubject {
   return {
     request: { selectors },
     asked: `selectors ${formatSelectors(selectors)}`,
@@ -161,7 +168,7 @@ function podOf({ id, workloadUid }: CertificateSubject, findPod: FindPod): Local
   );
 }
 
-/** P17. */
+/** Makes the error for a subject without a pod uid (`docs/spec/identity-spire.md` P17). */
 export function workloadKeyExpected(id: string): CertificateError {
   const text = `invalid configuration: expected Workload key for SPIRE attestation of ${id}`;
   return new CertificateError(text, "CONFIGURATION");

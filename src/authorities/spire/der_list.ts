@@ -1,7 +1,10 @@
-/** Certificates back to back, as SPIFFE's APIs send chains and bundles (`docs/spec/identity-spire.md` 4.5, 5.2). */
+/** Splits concatenated certificates, as SPIFFE's APIs send chains and bundles (`docs/spec/identity-spire.md` 4.5, 5.2). */
 import { DerError, DerReader, Tag } from "../../identity/der.ts";
 
-/** Copies of the elements; null where the bytes are no such list or hold more than `limit`. Contents are not looked at. */
+/**
+ * Returns copies of the elements; null where the bytes are not a list of DER sequences or have more than `limit`. Does
+ * not parse the certificates.
+ */
 export function splitCertificates(bytes: Uint8Array, limit: number): Uint8Array[] | null {
   const found: Uint8Array[] = [];
   const reader = new DerReader(bytes);

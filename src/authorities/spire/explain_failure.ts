@@ -1,29 +1,30 @@
 /**
- * Failed calls to the agent, for whoever reads them at 3 a.m.: what failed, and which setting on which side cures it.
- * The answers are those of `docs/spec/identity-spire.md` 4.2 and `docs/spec/real-peers-spire.md` 5.
+ * Makes the errors of failed calls to the agent. Their text says what failed and which setting of which side must be
+ * changed. The errors of agents are listed in `docs/spec/identity-spire.md` 4.2 and `docs/spec/real-peers-spire.md` 5.
  */
 import { Code, codeDescription, GrpcError } from "../../grpc/status.ts";
 import { CertificateError, type CertificateErrorCode } from "../../identity/authority.ts";
 
-/** A socket and the settings that both sides know it by. */
+/** A socket and the settings of both sides in which it is configured. */
 export interface SocketNames {
-  /** `the SPIRE agent`, at the beginning of a sentence or not. */
+  /** `the SPIRE agent`. */
   readonly peer: string;
-  /** As configured here. */
+  /** The configured address. */
   readonly socket: string;
-  /** `SPIRE_ADMIN_ENDPOINT_SOCKET` */
+  /** The setting of the proxy: `SPIRE_ADMIN_ENDPOINT_SOCKET`. */
   readonly here: string;
-  /** `admin_socket_path in the agent's configuration` */
+  /** The setting of the agent: `admin_socket_path in the agent's configuration`. */
   readonly there: string;
 }
 
+/** The socket of the Delegated Identity API. */
 export const ADMIN_SOCKET = {
   peer: "the SPIRE agent",
   here: "SPIRE_ADMIN_ENDPOINT_SOCKET",
   there: "admin_socket_path in the agent's configuration",
 } as const;
 
-/** `doing`: `Failed to stream X.509 SVIDs`. */
+/** Makes the error for a failed call. `doing`: its prefix, `Failed to stream X.509 SVIDs`. */
 export function explainFailure(error: unknown, doing: string, names: SocketNames): CertificateError {
   if (error instanceof CertificateError) return error;
   if (!(error instanceof GrpcError)) {
@@ -85,7 +86,7 @@ function explainStatus(error: GrpcError, { peer, here, there }: SocketNames): Ex
     case Code.Internal:
     case Code.Unavailable:
       if (text.includes("broker configuration missing")) return [`${text}${BROKER_HINT}`, "CONFIGURATION"];
-      // O16, O25: the agent cannot inspect the process: it has ended, or the kubelet does not list it yet.
+      // The agent cannot inspect the process: it has ended, or the kubelet does not list it yet (observed.md O16, O25).
       return [text, NOT_ATTESTED.test(text) ? "NO_PROCESS" : "UNAVAILABLE"];
     default:
       return [text, "UNAVAILABLE"];
@@ -96,7 +97,7 @@ const BROKER_HINT =
   '; the WorkloadAttestor "k8s" of the agent needs experimental { broker { access_policy, brokers } } ' +
   "in its plugin_data too";
 
-/** The same for the Delegated Identity API and the Broker API. */
+/** The texts of the Delegated Identity API and of the Broker API. */
 const NOT_ATTESTED = /workload attestation failed|workload attestor "[^"]*" failed/;
 
 function deniedHint(text: string): string {
@@ -104,7 +105,7 @@ function deniedHint(text: string): string {
     return "; put the proxy's SPIFFE id into authorized_delegates in the agent's configuration";
   }
   if (text.includes("no identity issued")) {
-    return "; no registration entry fits the proxy's own pod, or the agent has just started and has not learnt of it; " +
+    return "; no registration entry fits the proxy's own pod, or the agent has just started and has not received it; " +
       "the entry's SPIFFE id must be in authorized_delegates in the agent's configuration";
   }
   return "";

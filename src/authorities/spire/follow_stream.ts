@@ -1,43 +1,45 @@
-/** Keeps a stream open for as long as it is needed: what it says, what goes wrong, and when it is well again. */
+/** Keeps a stream open until it is aborted; reports messages, failures and recoveries. */
 import { CertificateError } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 
-export interface Follow<T> {
+/** How to follow a stream. */
+interface FollowOptions<T> {
   readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** ms: the longest pause between two attempts. */
+  /** The longest delay between two attempts, in ms. */
   readonly longestPause: number;
-  /** ms until the first message of each stream; null: a stream may never bring one. */
+  /** The limit of the time until the first message of each stream, in ms; null: none. */
   readonly firstMessage: number | null;
-  /** Rejects with {@link CertificateError}, as reading does. A stream's null is its end. */
+  /** Opens the stream; `read` returns null at its end. Both reject with {@link CertificateError}. */
   open(signal: AbortSignal): Promise<{ read(): Promise<T | null> }>;
+  /** Called for each message. */
   onMessage(message: T): void;
-  /** For each failure. `retryIn`: ms. `news`: not the same again within a minute. */
-  onProblem(error: CertificateError, retryIn: number, news: boolean): void;
-  /** Before the first message after a failure. */
-  onBack(): void;
+  /** Called for each failure. `retryIn`: ms. `isNew`: false where the same text was reported in the last minute. */
+  onProblem(error: CertificateError, retryIn: number, isNew: boolean): void;
+  /** Called before the first message after a failure. */
+  onRecovered(): void;
 }
 
-/** ms after which a problem that stays is told again. */
+/** ms after which the same problem is new again. */
 const REMINDER = 60_000;
 const ENDED = "the stream was closed by the agent";
 
-/** Begins at once; ends with `signal`. */
-export function followStream<T>(follow: Follow<T>, signal: AbortSignal): void {
+/** Opens the stream, and opens it again after each end, until `signal` is aborted. */
+export function followStream<T>(follow: FollowOptions<T>, signal: AbortSignal): void {
   void run(follow, signal);
 }
 
-async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
+async function run<T>(follow: FollowOptions<T>, signal: AbortSignal): Promise<void> {
   let failures = 0;
-  let told = { text: "", at: -Infinity };
+  let reported = { text: "", at: -Infinity };
   while (!signal.aborted) {
     try {
       await attempt(follow, signal, (message) => {
-        if (failures > 0) follow.onBack();
+        if (failures > 0) follow.onRecovered();
         failures = 0;
-        told = { text: "", at: -Infinity };
+        reported = { text: "", at: -Infinity };
         follow.onMessage(message);
       });
     } catch (error) {
@@ -46,19 +48,23 @@ async function run<T>(follow: Follow<T>, signal: AbortSignal): Promise<void> {
       const pause = Math.min(backoffDelay(failures, follow.random()), follow.longestPause);
       const problem = toCertificateError(error);
       const now = follow.clock.now();
-      const news = problem.message !== told.text || now >= told.at + REMINDER;
-      if (news) told = { text: problem.message, at: now };
-      follow.onProblem(problem, pause, news);
+      const isNew = problem.message !== reported.text || now >= reported.at + REMINDER;
+      if (isNew) reported = { text: problem.message, at: now };
+      follow.onProblem(problem, pause, isNew);
       await sleep(follow.clock, pause, signal);
     }
   }
 }
 
 /**
- * Runs one stream, from opening to its end, which is always an error. The stream has a signal of its own: listeners on
- * the signal of the whole follower would accumulate over the life of the process.
+ * Runs one stream from opening to its end; always rejects. Each stream has its own signal, as listeners on the signal of
+ * the whole follower would accumulate over the life of the process.
  */
-async function attempt<T>(follow: Follow<T>, signal: AbortSignal, take: (message: T) => void): Promise<void> {
+async function attempt<T>(
+  follow: FollowOptions<T>,
+  signal: AbortSignal,
+  onMessage: (message: T) => void,
+): Promise<void> {
   const own = new AbortController();
   const end = () => own.abort(signal.reason);
   signal.addEventListener("abort", end, { once: true });
@@ -71,7 +77,7 @@ async function attempt<T>(follow: Follow<T>, signal: AbortSignal, take: (message
     for (let message = await stream.read(); message !== null; message = await stream.read()) {
       if (own.signal.aborted) break;
       silence?.cancel();
-      take(message);
+      onMessage(message);
     }
     throw new CertificateError(ENDED, "UNAVAILABLE");
   } catch (error) {
@@ -90,12 +96,13 @@ function silent(limit: number): CertificateError {
   return new CertificateError(text, "TIMEOUT");
 }
 
+/** Returns `error`, wrapped unless it is a {@link CertificateError}. */
 export function toCertificateError(error: unknown): CertificateError {
   if (error instanceof CertificateError) return error;
   return new CertificateError(error instanceof Error ? error.message : String(error), "UNAVAILABLE", { cause: error });
 }
 
-/** Returns early when aborted. */
+/** Resolves after `ms`, or when `signal` is aborted. */
 export function sleep(clock: Pick<WallClock, "after">, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -20,7 +20,7 @@ function bed(script: () => readonly string[] | CertificateError, ending = new Ab
     },
     onMessage: (message) => said.push(message),
     onProblem: ({ message }, retryIn, news) => said.push(`${news ? "" : "again: "}${message} (${retryIn / 1000} s)`),
-    onBack: () => said.push("back"),
+    onRecovered: () => said.push("back"),
   }, ending.signal);
   return { clock, said, ending };
 }
@@ -69,7 +69,7 @@ Deno.test("identity 4.8: a stream that brings no message in time is closed, and 
       }),
     onMessage: () => said.push("message"),
     onProblem: ({ message, code }) => said.push(`${code} ${message}`),
-    onBack: () => {},
+    onRecovered: () => {},
   }, ending.signal);
   await clock.advance(29_999);
   assert.deepEqual(said, []);

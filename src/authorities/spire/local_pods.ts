@@ -1,7 +1,8 @@
-/** What the node's CNI agent has said about a pod, for authorities that tell pods apart. */
+/** The pods of this node, as the CNI agent has announced them. */
 
+/** A pod of this node. */
 export interface LocalPod {
-  /** Of Kubernetes. */
+  /** The uid of the Kubernetes object. */
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
@@ -9,5 +10,5 @@ export interface LocalPod {
   readonly networkNamespace: string | null;
 }
 
-/** By the uid of a certificate's subject; null: nobody has announced such a pod. */
+/** Finds a pod by the uid of a certificate's subject; returns null where the CNI agent has not announced it. */
 export type FindPod = (workloadUid: string) => LocalPod | null;

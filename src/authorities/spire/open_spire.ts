@@ -1,4 +1,4 @@
-/** From settings to an authority: the modes of asking a SPIRE agent. Connects by itself, and again whenever it must. */
+/** Makes the authority for a SPIRE agent from the settings. */
 import type { SpireSettings } from "../../config/spire_settings.ts";
 import type { Clock, GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
@@ -19,7 +19,7 @@ export interface SpireSurroundings {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: WriteLine;
-  /** What the CNI agent said. */
+  /** Finds pods that the CNI agent has announced. */
   readonly findPod: FindPod;
   readonly processes: ProcessTable;
   /** SPIFFE id of the proxy's own workload; null: not known. */
@@ -27,12 +27,15 @@ export interface SpireSurroundings {
 }
 
 /**
- * A Go server ends a connection after the third ping within five minutes on which it had nothing to say, and an agent has
- * nothing to say for half an hour. Unix sockets tell by themselves when the other side is gone.
+ * ms. A Go server closes a connection that has three pings within five minutes without data in between, and an agent may
+ * send no data for half an hour. On Unix sockets the kernel reports when the other side has closed.
  */
 export const KEEPALIVE = { interval: 330_000, timeout: 20_000 };
 
-/** `clusterDomain`: SPIRE's trust domain. Throws {@link CertificateError} where that is none. */
+/**
+ * Returns the authority, which connects at once. `clusterDomain`: SPIRE's trust domain. Throws {@link CertificateError}
+ * where it is not valid.
+ */
 export function openSpire(settings: SpireSettings, clusterDomain: string, around: SpireSurroundings): SpireAuthority {
   const { clock, random, log } = around;
   const trustDomain = checkedDomain(clusterDomain);
@@ -43,7 +46,7 @@ export function openSpire(settings: SpireSettings, clusterDomain: string, around
   return new SpireAuthority({ source, trustDomain, clock, random, timeout, concurrency, log });
 }
 
-/** S29: who can put another socket in the place of the agent's gives out identities. */
+/** Warns where any user could replace the agent's socket (`docs/spec/identity-spire.md` S29). */
 export function warnIfOpen(socket: string, log: WriteLine): void {
   const folder = socket.slice(0, socket.lastIndexOf("/")) || "/";
   const mode = modeOf(folder);
@@ -51,7 +54,7 @@ export function warnIfOpen(socket: string, log: WriteLine): void {
   if (mode === null || !(mode & others) || mode & sticky) return;
   log(
     "warn",
-    `everybody may write to ${folder}, where the socket ${socket} is: any process can stand in for the agent`,
+    `${folder}, which contains the socket ${socket}, is writable by everyone: any process can replace the agent`,
     {},
   );
 }
@@ -64,6 +67,7 @@ function modeOf(path: string): number | null {
   }
 }
 
+/** Returns the trust domain; throws {@link CertificateError} where it is not valid. */
 export function checkedDomain(clusterDomain: string): TrustDomain {
   const trustDomain = parseTrustDomain(clusterDomain);
   if (trustDomain !== null) return trustDomain;
@@ -86,6 +90,7 @@ function naming(settings: SpireSettings, around: SpireSurroundings): SubjectNami
   }
 }
 
+/** Returns the container runtime of the settings. */
 export function openRuntime(
   { containerRuntimeSockets }: SpireSettings,
   { clock, random }: SpireSurroundings,
@@ -99,6 +104,7 @@ export function openRuntime(
   });
 }
 
+/** Returns a plaintext channel to a Unix socket. */
 export function unixChannel(path: string, clock: Clock): GrpcChannel {
   return openChannel({
     target: { text: `unix://${path}`, endpoint: { kind: "unix", path }, authority: "localhost", tls: false },

@@ -36,15 +36,15 @@ Deno.test("identity 4.3: a process of the pod passes", () => {
 for (const pid of [0, 1, -5, 1.5, NaN, 77]) {
   Deno.test(`identity S20, R10: process ${pid} is refused`, () => {
     const note = pid === 77 ? ", which is the proxy itself" : "";
-    const wanted = refusal(`the container runtime reports process ${pid}${note}`);
-    assert.throws(() => guardProcess(pid, UID, pod, table({}, false)), wanted);
+    const expected = refusal(`the container runtime reports process ${pid}${note}`);
+    assert.throws(() => guardProcess(pid, UID, pod, table({}, false)), expected);
   });
 }
 
 Deno.test("identity 4.3: a process in the control group of another pod is refused", () => {
   const processes = table({ 4321: { ...GOOD, cgroup: "0::/kubepods.slice/other.slice\n" } });
-  const wanted = refusal(`process 4321 is in no control group of pod ${UID}`);
-  assert.throws(() => guardProcess(4321, UID, pod, processes), wanted);
+  const expected = refusal(`process 4321 is in no control group of pod ${UID}`);
+  assert.throws(() => guardProcess(4321, UID, pod, processes), expected);
 });
 
 Deno.test("identity S22: a process in another network namespace is refused", () => {
@@ -57,8 +57,8 @@ Deno.test("identity S22: a process in another network namespace is refused", () 
 
 Deno.test("identity 4.3: a process that is gone or dead is refused", () => {
   for (const facts of [{}, { ...GOOD, stat: stat("900", { state: "Z" }) }]) {
-    const wanted = refusal(`process 4321 of pod ${UID} is gone`);
-    assert.throws(() => guardProcess(4321, UID, pod, table({ 4321: facts })), wanted);
+    const expected = refusal(`process 4321 of pod ${UID} has ended`);
+    assert.throws(() => guardProcess(4321, UID, pod, table({ 4321: facts })), expected);
   }
 });
 

@@ -1,10 +1,11 @@
-/** `/proc` of this machine. */
+/** Reads processes from `/proc`. */
 import { fileIdentity, readSystemFile, readSystemLink } from "../../os/system_files.ts";
 import type { ProcessTable } from "./process_guard.ts";
 
 /** The first pid namespace of every kernel has this inode (`PROC_PID_INIT_INO`). */
 const NODE_NAMESPACE = "pid:[4026531836]";
 
+/** Returns the process table of this machine. */
 export function systemProcesses(): ProcessTable {
   return {
     seesNode: namespaceLink() === NODE_NAMESPACE,
@@ -13,7 +14,7 @@ export function systemProcesses(): ProcessTable {
       try {
         return readSystemFile(`/proc/${pid}/${file}`);
       } catch {
-        // Gone, or not ours to see: the caller treats both alike.
+        // The process has ended or is not visible; callers treat both alike.
         return null;
       }
     },

@@ -1,4 +1,4 @@
-/** What a session needs from the parts around it. */
+/** What all sessions of an authority share. */
 import type { UpdateListener } from "../../identity/authority.ts";
 import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
@@ -6,6 +6,7 @@ import type { SharedTrust } from "./shared_trust.ts";
 import type { Slots } from "./slots.ts";
 import type { SvidSource } from "./source.ts";
 
+/** What a session needs. */
 export interface SessionParts {
   readonly source: SvidSource;
   readonly slots: Slots;
@@ -15,6 +16,7 @@ export interface SessionParts {
   readonly random: () => number;
   /** ms from the first request to the agent until the first certificate. */
   readonly timeout: number;
+  /** Called with certificates and withdrawals that no pending request returns. */
   readonly update: UpdateListener;
   /** Called when a stream of this session works: its first message has arrived. */
   readonly onWorking: () => void;

@@ -1,4 +1,4 @@
-/** The bundles that a source tells for all subjects, and what becomes of a certificate when they change. */
+/** The trust bundles that apply to all subjects, and the certificates that they make with an SVID. */
 import { CertificateError, type IssuedCertificate } from "../../identity/authority.ts";
 import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
 import { isRefusal } from "../../identity/peer_chain.ts";
@@ -7,17 +7,17 @@ import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { type BundleMap, sameTrust, trustOf } from "./bundles.ts";
 import { issue, type Svid } from "./svid.ts";
 
-/** Written by the authority, read by its sessions. */
+/** Changed by the authority, read by its sessions. */
 export interface SharedTrust {
   /** `CLUSTER_DOMAIN`. */
   readonly own: TrustDomain;
-  /** Null: none has come yet. */
+  /** Null: none have been received. */
   bundles: BundleMap | null;
-  /** Why none has come, as of the last try. */
+  /** The last failure to receive bundles. */
   problem: CertificateError | null;
 }
 
-/** What a session holds. */
+/** The current SVID of a session. `bundles`: null: {@link SharedTrust.bundles} apply. */
 export interface HeldSvid {
   readonly svid: Svid;
   readonly federatesWith: readonly string[];
@@ -25,8 +25,8 @@ export interface HeldSvid {
 }
 
 /**
- * The certificate that the SVID and the bundles make, `before` itself where nothing changed; null while there are no
- * bundles yet. `now`: ms since the epoch.
+ * Returns the certificate made of the SVID and the bundles, or `before` itself where nothing has changed; null while no
+ * bundles have been received. `now`: ms since the epoch.
  */
 export function certificateOf(
   held: HeldSvid,
@@ -48,8 +48,8 @@ export function certificateOf(
 }
 
 /**
- * Returns `certificate` itself where one of the anchors has issued it. Otherwise every peer would refuse it: its root
- * was revoked, or the bundle with its root has not arrived yet.
+ * Returns `certificate` where its path leads to one of the anchors. Otherwise all peers would refuse it: its root was
+ * revoked, or the bundle with its root has not arrived yet.
  */
 function issuedBy(
   anchors: readonly Uint8Array[],
@@ -62,12 +62,12 @@ function issuedBy(
   if (!isRefusal(path) || path.code !== "UNKNOWN_ISSUER") return certificate;
   return new CertificateError(
     `no root in the trust bundle of ${own} has issued the certificate of ${certificate.id} (serial ` +
-      `${certificate.serial}): its root was revoked, or is still to come; peers would refuse it`,
+      `${certificate.serial}): its root was revoked, or has not been received yet; peers would refuse it`,
     "NO_BUNDLE",
   );
 }
 
-/** Whether there is a bundle by which members of `trustDomain` can be verified. */
+/** Returns whether the bundles have an anchor for `trustDomain`. */
 export function isTrusted(trustDomain: TrustDomain, bundles: BundleMap): boolean {
   return (bundles.get(trustDomain)?.length ?? 0) > 0;
 }

@@ -1,49 +1,55 @@
-/** At most so many at the same time; the others wait for their turn, first come, first served. */
+/** Limits how many operations run at the same time. Others wait in order. */
 
 interface Waiting {
-  enter(): void;
+  acquire(): void;
 }
 
+/** A counting semaphore. */
 export class Slots {
   readonly #limit: number;
-  /** Emptied by those who leave, and by aborted signals. */
+  /** In the order of arrival. */
   readonly #waiting = new Set<Waiting>();
-  #busy = 0;
+  #inUse = 0;
 
   constructor(limit: number) {
-    if (limit < 1) throw new RangeError("no slots, everybody would wait forever");
+    if (limit < 1) throw new RangeError("the limit must be at least 1");
     this.#limit = limit;
   }
 
-  get busy(): number {
-    return this.#busy;
+  /** The number of slots in use. */
+  get inUse(): number {
+    return this.#inUse;
   }
 
+  /** The number of waiting callers. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Gives what has to be called on leaving; calling it again does nothing. Rejects with the reason of `signal`. */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  /**
+   * Waits for a slot; resolves with the function that releases it, which is idempotent. Rejects with the reason of
+   * `signal`.
+   */
+  async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#busy >= this.#limit) await this.#turn(signal);
-    else this.#busy++;
-    let inside = true;
+    if (this.#inUse >= this.#limit) await this.#wait(signal);
+    else this.#inUse++;
+    let isReleased = false;
     return () => {
-      if (!inside) return;
-      inside = false;
-      this.#leave();
+      if (isReleased) return;
+      isReleased = true;
+      this.#release();
     };
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #wait(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => {
       this.#waiting.delete(place);
       reject(signal.reason);
     };
     const place: Waiting = {
-      enter() {
+      acquire() {
         signal.removeEventListener("abort", abort);
         resolve();
       },
@@ -53,14 +59,14 @@ export class Slots {
     return promise;
   }
 
-  /** The slot passes to whoever waits longest, so that nobody can slip in between. */
-  #leave(): void {
+  /** Passes the slot to the caller that has waited longest, so that no new caller can take it. */
+  #release(): void {
     const [next] = this.#waiting;
     if (next === undefined) {
-      this.#busy--;
+      this.#inUse--;
       return;
     }
     this.#waiting.delete(next);
-    next.enter();
+    next.acquire();
   }
 }

@@ -1,72 +1,78 @@
-/** Where SVIDs come from: what the three ways of asking a SPIRE agent have in common. */
+/** The interface of the sources of SVIDs: the Delegated Identity API and the Broker API. */
 import type { CertificateError, CertificateErrorCode, CertificateSubject } from "../../identity/authority.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 import type { BundleMap } from "./bundles.ts";
 import type { RawSvid } from "./svid.ts";
 
-/** All that a subject has at the moment; it replaces what was said before. */
+/** All SVIDs of a subject; a message replaces earlier ones. */
 export interface SvidMessage {
   readonly svids: readonly RawSvid[];
-  /** Trust domains besides its own whose members it trusts. */
+  /** The trust domains, besides its own, that the subject trusts. */
   readonly federatesWith: readonly string[];
-  /** Null: the source tells bundles of all subjects together ({@link SourceEvents}). */
+  /** Null: the source has the same bundles for all subjects ({@link SourceEvents.onBundles}). */
   readonly bundles: BundleMap | null;
 }
 
+/** The stream of one subject. */
 export interface SvidStream {
-  /** Null: the agent ended the stream. An error is a message that cannot be read. Rejects with {@link CertificateError}. */
+  /**
+   * Returns the next message, an error for a malformed one, null at the end of the stream. Rejects with
+   * {@link CertificateError}.
+   */
   read(): Promise<SvidMessage | CertificateError | null>;
 }
 
-/** One subject as the agent will be asked about it. */
+/** How one subject is named to the agent. */
 export interface Attestation {
-  /** For errors: `PID 4321`, `selectors k8s:ns:default, k8s:sa:app`. */
+  /** The name, for errors: `PID 4321`, `selectors k8s:ns:default, k8s:sa:app`. */
   readonly asked: string;
-  /** Starts the stream, which ends with `signal`. Rejects with {@link CertificateError}. */
+  /** Opens the stream until `signal` is aborted. Rejects with {@link CertificateError}. */
   open(signal: AbortSignal): Promise<SvidStream>;
-  /** Before each new SVID is used: is `asked` still the subject? Rejects with {@link CertificateError}. */
+  /** Called before a new SVID is used: rejects with {@link CertificateError} where the name is not valid any more. */
   confirm(signal: AbortSignal): Promise<void>;
-  /** The same, cheaply and from time to time: why not, or null. */
+  /** Called periodically: returns why the name is not valid any more; null: it is. */
   problem(): CertificateError | null;
-  /** The pod has another process, which may be attested: attest again with the next turn. */
+  /** The pod has another process, which can be attested with the next `turn`. */
   readonly more?: boolean;
 }
 
+/** Receives events that concern all subjects. */
 export interface SourceEvents {
-  /** Bundles that hold for every subject. */
+  /** The bundles of all subjects. */
   onBundles(bundles: BundleMap): void;
-  /** There are none, and why; what was told before stays good. */
+  /** The bundles cannot be received; earlier ones stay in use. */
   onProblem(error: CertificateError): void;
-  /** The agent answers again after it did not: who waits to try again need not wait. */
-  onBack(): void;
-  /** Called when a container of this pod has started. Only from sources that have events; others are polled. */
+  /** The agent sends messages again after a failure, so waiting sessions can be retried at once. */
+  onRecovered(): void;
+  /** A container of this pod has started. Only sources with a container runtime that has events report it. */
   onContainerStarted(workloadUid: string): void;
 }
 
-/** How a mode says what happened; operators know these texts. `asked`: see {@link Attestation}. */
+/** The texts of errors, which differ between sources. `asked`: see {@link Attestation}. */
 export interface SvidWords {
   /** The list of SVIDs is empty. */
-  noEntry(wanted: SpiffeId, asked: string): string;
-  /** There are SVIDs, none of them with the wanted id; `got`: the first one's, fit for the log. */
-  mismatch(wanted: SpiffeId, got: string, asked: string): string;
-  /** The stream ended and no message had come. */
+  noEntry(expected: SpiffeId, asked: string): string;
+  /** No SVID has the expected id; `got`: the id of the first one, escaped for the log. */
+  mismatch(expected: SpiffeId, got: string, asked: string): string;
+  /** The stream ended without a message. */
   ended(asked: string): string;
+  /** No certificate was available in time. */
   timedOut(cause: string, asked: string): string;
 }
 
-/** What `SpireAuthority` needs of a mode. */
+/** A source of SVIDs for `SpireAuthority`. */
 export interface SvidSource {
   readonly keyedBy: "identity" | "workload";
   readonly words: SvidWords;
-  /** Failures of a stream after which the certificate must not be used any more, however long it would be valid. */
+  /** Failures of a stream after which a certificate must not be used any more, although it is valid. */
   readonly withdrawsOn: ReadonlySet<CertificateErrorCode>;
-  /** Called once, first. */
+  /** Starts the source. Called once, before other methods. */
   start(events: SourceEvents): void;
   /**
-   * Finds out how to request the SVID of a subject. `turn`: index of the subject's process, from 0, where it has
-   * several. Rejects with {@link CertificateError}.
+   * Returns how to name a subject to the agent. `turn`: index of the subject's process, from 0, where it has several.
+   * Rejects with {@link CertificateError}.
    */
   attest(subject: CertificateSubject, turn: number, signal: AbortSignal): Promise<Attestation>;
-  /** Idempotent. */
+  /** Ends all streams. Idempotent. */
   close(): void;
 }

@@ -1,10 +1,10 @@
 /**
- * SPIRE as certificate authority: one stream for each subject, on which the agent pushes. How subjects are named to the
- * agent is the business of the source: by process, by selectors, or by a broker's reference.
+ * Fetches certificates from SPIRE with one stream per subject, on which the agent pushes updates. The source determines
+ * how subjects are named to the agent: by process, by selectors, or by a broker's reference.
  *
  *   fetch ─▶ SvidSession (one for each subject) ─▶ Slots ─▶ SvidSource ─▶ agent
  *              ▲                   │
- *   shared bundles, agent is back  ╰─ pushes ─▶ certificate manager
+ *   shared bundles, agent recovered  ╰─ pushes ─▶ certificate manager
  */
 import {
   type CertificateAuthority,
@@ -25,42 +25,44 @@ import { Slots } from "./slots.ts";
 import type { SvidSource } from "./source.ts";
 import { SvidSession } from "./svid_session.ts";
 
+/** What the authority needs. */
 export interface SpireAuthorityOptions {
   readonly source: SvidSource;
-  /** Whose bundle must be there: `CLUSTER_DOMAIN`. */
+  /** The trust domain of all subjects: `CLUSTER_DOMAIN`. */
   readonly trustDomain: TrustDomain;
   readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** ms from asking the agent to the first certificate. */
+  /** ms from the first request to the agent until the first certificate. */
   readonly timeout: number;
-  /** Subjects that the agent attests for us at the same time. */
+  /** How many subjects are attested at the same time. */
   readonly concurrency: number;
   readonly log: WriteLine;
-  /** Streams; default {@link MAX_SUBJECTS}. */
+  /** The limit of streams; default {@link MAX_SUBJECTS}. */
   readonly maxSubjects?: number;
 }
 
-/** More pods than any node has. Each holds a stream, a key and its chain. */
+/** The limit of subjects, which no node reaches. Each has a stream, a key and its chain. */
 const MAX_SUBJECTS = 4096;
-/** How often processes are checked, and how often one of the refused sessions asks the agent again. */
+/** ms between checks of processes, and between attempts of one of the refused sessions. */
 const CHECK = 5_000;
-/** When a stream works, all waiting sessions try again, but not more often than once in this time (ms). */
-const WAKE_GAP = 5_000;
+/** ms. When a stream works, all waiting sessions are retried, but at most once in this time. */
+const RETRY_ALL_GAP = 5_000;
 
+/** The authority for SPIRE agents and SPIFFE brokers. */
 export class SpireAuthority implements CertificateAuthority {
   readonly keyedBy: "identity" | "workload";
   readonly concurrency: number;
   readonly #options: SpireAuthorityOptions;
-  /** Resolves with the first bundle of our own trust domain: the agent is reachable, and it is the right one. */
+  /** Resolves with the first bundle of {@link SpireAuthorityOptions.trustDomain}. */
   readonly connected: Promise<void>;
   readonly #slots: Slots;
   readonly #trust: SharedTrust;
-  /** Emptied by {@link release}; at most {@link concurrency}. */
+  /** By `subjectKey`; deleted by {@link release}; at most {@link concurrency}. */
   readonly #sessions = new Map<string, SvidSession>();
   #listener: UpdateListener = () => {};
   #check: { cancel(): void } | null = null;
-  #wokenAt = -Infinity;
+  #retriedAllAt = -Infinity;
   #awaySince: number | null;
   #closed = false;
 
@@ -79,15 +81,15 @@ export class SpireAuthority implements CertificateAuthority {
         if (isTrusted(options.trustDomain, bundles)) connected.resolve();
         else this.#warnOfDomain(bundles);
         Object.assign(this.#trust, { bundles, problem: null });
-        this.#all((session) => session.trustChanged());
+        this.#forEach((session) => session.trustChanged());
       },
       onProblem: (error) => {
         this.#trust.problem = error;
         this.#awaySince ??= options.clock.now();
       },
-      onBack: () => this.#wakeAll(),
+      onRecovered: () => this.#retryAll(),
       onContainerStarted: (uid) =>
-        this.#all((session) => session.subject.workloadUid === uid && session.containerStarted()),
+        this.#forEach((session) => session.subject.workloadUid === uid && session.containerStarted()),
     });
   }
 
@@ -95,7 +97,7 @@ export class SpireAuthority implements CertificateAuthority {
     return this.#awaySince;
   }
 
-  /** Subjects that are followed. */
+  /** The number of subjects. */
   get size(): number {
     return this.#sessions.size;
   }
@@ -104,7 +106,7 @@ export class SpireAuthority implements CertificateAuthority {
     this.#listener = listener;
   }
 
-  // deno-lint-ignore require-await -- so that every refusal is a rejection
+  // deno-lint-ignore require-await -- so that errors become rejections
   async fetch(subject: CertificateSubject, signal: AbortSignal): Promise<IssuedCertificate> {
     signal.throwIfAborted();
     if (this.#closed) throw closedError();
@@ -127,7 +129,7 @@ export class SpireAuthority implements CertificateAuthority {
     if (this.#closed) return;
     this.#closed = true;
     this.#check?.cancel();
-    this.#all((session) => session.close(closedError()));
+    this.#forEach((session) => session.close(closedError()));
     this.#sessions.clear();
     this.#options.source.close();
   }
@@ -137,7 +139,7 @@ export class SpireAuthority implements CertificateAuthority {
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
     if (this.#sessions.size >= this.concurrency) {
-      const text = `SPIRE is asked about ${this.concurrency} identities already, which is the most one node may have`;
+      const text = `there are streams for ${this.concurrency} identities already, which is the limit of one node`;
       throw new CertificateError(text, "UNAVAILABLE");
     }
     const { source, clock, random, timeout, log } = this.#options;
@@ -148,8 +150,8 @@ export class SpireAuthority implements CertificateAuthority {
       timeout,
       slots: this.#slots,
       trust: this.#trust,
-      update: (about, update) => this.#listener(about, update),
-      onWorking: () => this.#works(),
+      update: (updated, update) => this.#listener(updated, update),
+      onWorking: () => this.#streamWorks(),
       log,
     });
     this.#sessions.set(key, session);
@@ -157,7 +159,7 @@ export class SpireAuthority implements CertificateAuthority {
     return session;
   }
 
-  /** Without a bundle no peer can be verified: logged at once, whether or not a certificate is requested. */
+  /** Logs at once that the bundle is missing without which no peer can be verified. */
   #warnOfDomain(bundles: BundleMap): void {
     const { trustDomain, log } = this.#options;
     const others = [...bundles.keys()].slice(0, 8).join(", ") || "none";
@@ -170,47 +172,47 @@ export class SpireAuthority implements CertificateAuthority {
     );
   }
 
-  /** While there are sessions, they are checked from time to time. */
+  /** Starts the periodic check while there are sessions. */
   #watch(): void {
     if (this.#check !== null) return;
     this.#check = this.#options.clock.after(CHECK, () => {
       this.#check = null;
-      this.#all((session) => session.checkProcess());
+      this.#forEach((session) => session.checkProcess());
       this.#probe();
       if (this.#sessions.size > 0) this.#watch();
     });
   }
 
   /**
-   * An agent that refuses its delegate refuses all sessions, and their own pauses grow to minutes. So only the session
-   * that has waited longest asks; when the agent answers it, all others ask too.
+   * An agent that refuses this proxy refuses all sessions, whose delays grow to minutes. Therefore the session that has
+   * waited longest is retried here; when its stream works, all others are retried.
    */
   #probe(): void {
     let longest: SvidSession | null = null;
     for (const session of this.#sessions.values()) {
-      if (!this.#isAboutAll(session)) continue;
-      if (longest === null || session.askedAt < longest.askedAt) longest = session;
+      if (!this.#concernsAll(session)) continue;
+      if (longest === null || session.attemptedAt < longest.attemptedAt) longest = session;
     }
     longest?.retryNow();
   }
 
-  /** A stream of one session works, so the reason why others failed may have passed. */
-  #works(): void {
-    if (this.#options.clock.now() >= this.#wokenAt + WAKE_GAP) this.#wakeAll();
+  /** A stream of one session works, so the cause of the failures of others may have ended. */
+  #streamWorks(): void {
+    if (this.#options.clock.now() >= this.#retriedAllAt + RETRY_ALL_GAP) this.#retryAll();
   }
 
-  #wakeAll(): void {
-    this.#wokenAt = this.#options.clock.now();
-    this.#all((session) => this.#isAboutAll(session) && session.retryNow());
+  #retryAll(): void {
+    this.#retriedAllAt = this.#options.clock.now();
+    this.#forEach((session) => this.#concernsAll(session) && session.retryNow());
   }
 
-  /** The session waits, for a reason that does not concern its own pod only. */
-  #isAboutAll({ failure }: SvidSession): boolean {
+  /** Returns whether the session waits because of a failure that does not concern its pod only. */
+  #concernsAll({ failure }: SvidSession): boolean {
     return failure !== null && !isTemporary(failure) && !this.#options.source.withdrawsOn.has(failure.code);
   }
 
-  #all(tell: (session: SvidSession) => unknown): void {
-    for (const session of [...this.#sessions.values()]) tell(session);
+  #forEach(call: (session: SvidSession) => unknown): void {
+    for (const session of [...this.#sessions.values()]) call(session);
   }
 }
 

@@ -1,4 +1,4 @@
-/** X509-SVIDs as agents and brokers send them: the strict checks before one is used (`docs/spec/identity-spire.md` 4.5). */
+/** Parses and strictly checks the X509-SVIDs of agents and brokers (`docs/spec/identity-spire.md` 4.5). */
 import { Buffer } from "node:buffer";
 import { createPrivateKey } from "node:crypto";
 import { CertificateError, type IssuedCertificate } from "../../identity/authority.ts";
@@ -10,9 +10,9 @@ import { parseSpiffeId, type SpiffeId } from "../../identity/spiffe_id.ts";
 import type { TrustBundles } from "../../identity/trust_bundles.ts";
 import { splitCertificates } from "./der_list.ts";
 
-/** One SVID of a message, not looked at yet. */
+/** One SVID of a message, not parsed. */
 export interface RawSvid {
-  /** As the message names it. */
+  /** The id in the message. */
   readonly id: string;
   /** DER, one or more certificates in each, leaf first, no root. */
   readonly chain: readonly Uint8Array[];
@@ -20,36 +20,36 @@ export interface RawSvid {
   readonly key: Uint8Array;
 }
 
-/** One SVID whose certificates are in order. Byte arrays are its own. */
+/** An SVID with checked certificates. Its byte arrays are copies. */
 export interface Svid {
   readonly id: SpiffeId;
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[];
   /** PKCS#8 DER. Never logged. */
   readonly key: Uint8Array;
-  /** Of the leaf, ms since the epoch. */
+  /** The validity of the leaf, in ms since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-/** S27. */
+/** Longer chains are refused (`docs/spec/identity-spire.md` S27). */
 const MAX_CHAIN = 64;
 
 /**
- * The SVID with the wanted id among those of a message, whatever their order: a pod may match several entries, and none
- * of them is used but the one that says who the pod is (O17).
+ * Returns the SVID with the expected id; null: there is none. A pod may match several entries, of which only the one with
+ * its own id is used (`docs/spec/observed.md` O17).
  */
-export function chooseSvid(svids: readonly RawSvid[], wanted: SpiffeId): RawSvid | null {
-  return svids.find((svid) => svid.id === wanted) ?? null;
+export function chooseSvid(svids: readonly RawSvid[], expected: SpiffeId): RawSvid | null {
+  return svids.find((svid) => svid.id === expected) ?? null;
 }
 
-/** What a peer wrote must not forge or flood the log. */
+/** Shortens and escapes text of a peer for the log. */
 export function printable(text: string): string {
   return text.slice(0, 256).replace(/[^\x20-\x7e]/g, "?");
 }
 
-/** Checks what does not depend on time and trust. */
-export function readSvid(raw: RawSvid, wanted: SpiffeId): Svid | CertificateError {
+/** Parses an SVID and checks all that does not depend on time and trust. Never throws. */
+export function readSvid(raw: RawSvid, expected: SpiffeId): Svid | CertificateError {
   const chain: Uint8Array[] = [];
   for (const block of raw.chain) {
     const parts = splitCertificates(block, MAX_CHAIN - chain.length);
@@ -66,12 +66,12 @@ export function readSvid(raw: RawSvid, wanted: SpiffeId): Svid | CertificateErro
   const [leaf, ...signers] = certificates as [Certificate, ...Certificate[]];
   const problem = leafProblem(leaf) ?? signersProblem(signers) ?? keyProblem(raw.key);
   if (problem !== null) return invalid(problem);
-  if (leaf.uris[0] !== wanted) {
-    const text = `Mismatched identity: expected ${wanted}, got ${printable(leaf.uris[0]!)} in the certificate`;
+  if (leaf.uris[0] !== expected) {
+    const text = `Mismatched identity: expected ${expected}, got ${printable(leaf.uris[0]!)} in the certificate`;
     return new CertificateError(`invalid spiffe identity: ${text}`, "SAN_MISMATCH");
   }
   const { notBefore, notAfter } = leaf;
-  return { id: wanted, chain, key: raw.key.slice(), notBefore, notAfter };
+  return { id: expected, chain, key: raw.key.slice(), notBefore, notAfter };
 }
 
 function invalid(problem: string): CertificateError {
@@ -114,12 +114,12 @@ function keyProblem(key: Uint8Array): string | null {
     createPrivateKey({ key: Buffer.from(key), format: "der", type: "pkcs8" });
     return null;
   } catch {
-    // The reason could quote the key.
+    // The error is not passed on, as its text could contain the key.
     return "failed decoding PKCS#8 private key";
   }
 }
 
-/** The certificate for the data plane. Throws {@link CertificateError} where it expired or the key is another's. */
+/** Makes the certificate for the data plane. Throws {@link CertificateError} where it has expired or has another key. */
 export function issue(svid: Svid, bundles: TrustBundles, now: number): IssuedCertificate {
   return checkIssued(svid.id, svid.chain, svid.key, bundles, now);
 }

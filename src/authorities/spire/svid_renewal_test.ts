@@ -137,7 +137,7 @@ Deno.test("identity 4.8: when the agent is back nobody waits for the end of a pa
   const before = bench.source.attestations;
   bench.source.refusal = null;
   bench.source.script = (stream) => stream.says(bench.svid());
-  bench.source.events!.onBack();
+  bench.source.events!.onRecovered();
   await bench.clock.advance(0);
   assert.equal(bench.source.attestations, before + 1);
   assert.equal(bench.updates.length, 1);

@@ -1,16 +1,16 @@
 /**
- * One subject at the SPIRE agent: its stream, what came on it, and who waits for it.
+ * One subject: its stream to the SPIRE agent, the SVID that it has received, and the callers that wait for it.
  *
  *              request         slot, attestation, stream         message
  *     idle ─────────────▶ opening ────────────────────────────────────▶ open
  *                          ▲   │ failed                                  │ ended, failed
  *                          │   ▼                                         │
- *                         broken ◀───────────────────────────────────────╯
- *           request, pause over, agent is back
+ *                         failed ◀───────────────────────────────────────╯
+ *           request, delay over, agent recovered
  *
- * From open it goes back to opening where the pod's process has ended, and to ask again where the agent has no SVID.
- * `close` leads from everywhere to closed. The certificate outlives the stream: it stays good until it expires, or
- * until it is certain that the subject has none (`absence.ts`). `docs/spec/identity-spire.md` 4.4, 4.8.
+ * An open session goes back to opening when the pod's process has ended, and to request again an SVID that the agent did
+ * not have. `close` leads from every phase to closed. The certificate stays valid after the end of the stream, until it
+ * expires or the subject certainly has no SVID (`absence.ts`; `docs/spec/identity-spire.md` 4.4, 4.8).
  */
 import {
   CertificateError,
@@ -23,27 +23,28 @@ import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
 import { isExpired } from "../../identity/renewal.ts";
 import { Absence } from "./absence.ts";
 import { toCertificateError } from "./follow_stream.ts";
-import { judgeMessage } from "./judge_message.ts";
+import { interpretMessage } from "./interpret_message.ts";
 import { certificateOf, type HeldSvid } from "./shared_trust.ts";
 import type { SessionParts } from "./session_parts.ts";
 import type { Svid } from "./svid.ts";
 import type { Attestation, SvidMessage } from "./source.ts";
 
-type Phase = "idle" | "opening" | "open" | "broken" | "closed";
+type Phase = "idle" | "opening" | "open" | "failed" | "closed";
 
-/** O21: a new entry is announced by the old list, and 2 to 15 ms later by the new one. */
-const SETTLE = 250;
-/** A slot is for attestation. An agent that has to mint the SVID first must not stall the others. */
+/** ms. After a new entry the agent sends the old list first, and the new one 2 to 15 ms later (observed.md O21). */
+const ABSENCE_DELAY = 250;
+/** ms. A slot limits attestations; an agent that has to mint the SVID first must not delay other sessions. */
 const SLOT_TIME = 1000;
-/** Past this part of its life a certificate that nobody replaced is a sign that the stream may be dead. */
+/** Share of the lifetime after which a certificate that was not replaced suggests that the stream is dead. */
 const LATE = 0.6;
 const MIN_REOPEN = 5_000;
 const MAX_REOPEN = 300_000;
-/** A pod whose process cannot be found is looked up again within this time. */
-const LONGEST_LOOK = 3_000;
-/** A stream without any message is closed after this time, and opened again. */
+/** The longest delay, in ms, before a process that was not found is looked up again. */
+const MAX_LOOKUP_DELAY = 3_000;
+/** ms after which a stream without a message is closed and opened again. */
 const FIRST_MESSAGE = 60_000;
 
+/** The session of one subject. See the picture above. */
 export class SvidSession {
   readonly subject: CertificateSubject;
   readonly #parts: SessionParts;
@@ -51,28 +52,29 @@ export class SvidSession {
   #phase: Phase = "idle";
   #attempt = new AbortController();
   /** The attempt has its slot. */
-  #asking = false;
+  #hasSlot = false;
   #attestation: Attestation | null = null;
   #held: HeldSvid | null = null;
   #issued: IssuedCertificate | null = null;
-  /** Why there is no certificate, as far as the stream has said. */
+  /** The accepted report of the stream that the subject has no SVID. */
   #absent: CertificateError | null = null;
   readonly #absence: Absence;
-  /** The open stream has brought an SVID for the subject. */
-  #proven = false;
-  /** Index of the pod's process that is attested: 0 is the first. */
+  /** The open stream has sent an SVID for the subject. */
+  #hadSvid = false;
+  /** The index of the pod's process that is attested. */
   #turn = 0;
-  /** Why the last stream ended, while no other is open. */
+  /** Why the last stream failed. */
   #failure: CertificateError | null = null;
-  /** The last message that was of no use: the cause of a timeout. */
+  /** The problem of the last message that could not be used, for the text of a timeout. */
   #unusable: CertificateError | null = null;
-  /** The manager has a certificate of ours. */
-  #given = false;
+  /** The manager has received a certificate of this session. */
+  #hasPublished = false;
   #failures = 0;
   #openedAt = -Infinity;
   #retry: Timer = null;
   #deadline: Timer = null;
-  #settling: Timer = null;
+  /** Delays the report of an absent SVID. */
+  #absenceDelay: Timer = null;
 
   constructor(subject: CertificateSubject, parts: SessionParts) {
     this.subject = subject;
@@ -82,15 +84,15 @@ export class SvidSession {
 
   /** Why the session waits for its next attempt; null: it does not wait. */
   get failure(): CertificateError | null {
-    return this.#phase === "broken" ? this.#failure : null;
+    return this.#phase === "failed" ? this.#failure : null;
   }
 
-  /** Time of the last attempt, ms since the epoch. */
-  get askedAt(): number {
+  /** The time of the last attempt, in ms since the epoch. */
+  get attemptedAt(): number {
     return this.#openedAt;
   }
 
-  /** The certificate, at once where it is held. Rejects with {@link CertificateError} or the reason of `signal`. */
+  /** Returns the certificate or waits for it. Rejects with {@link CertificateError} or the reason of `signal`. */
   request(signal: AbortSignal): Promise<IssuedCertificate> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const now = this.#parts.clock.now();
@@ -101,28 +103,28 @@ export class SvidSession {
       else if (this.#absent !== null) return Promise.reject(this.#absent);
     }
     const waiting = this.#waiters.add(signal);
-    if (this.#phase === "idle" || this.#phase === "broken") this.#start();
-    else if (this.#asking) this.#armDeadline();
+    if (this.#phase === "idle" || this.#phase === "failed") this.#start();
+    else if (this.#hasSlot) this.#armDeadline();
     return waiting;
   }
 
-  /** Bundles that hold for everybody have changed. */
+  /** The shared bundles have changed. */
   trustChanged(): void {
     if (this.#held !== null) this.#compose(this.#held);
   }
 
-  /** There is a reason to believe that the agent works now: a waiting session tries again. */
+  /** Retries at once if the session waits for its next attempt. */
   retryNow(): void {
-    if (this.#phase === "broken") this.#start();
+    if (this.#phase === "failed") this.#start();
   }
 
   /** A container of the pod has started: an attestation that failed before may succeed now. */
   containerStarted(): void {
-    if (this.#phase === "broken") this.#start();
-    else if (this.#phase === "open" && this.#absence.lasts) this.#reopen();
+    if (this.#phase === "failed") this.#start();
+    else if (this.#phase === "open" && this.#absence.isReported) this.#reopen();
   }
 
-  /** Looks whether the process that was asked about is still the pod's; asks anew where it is not (O22). */
+  /** Opens a new stream where the attested process is not the pod's any more (observed.md O22). */
   checkProcess(): void {
     if (this.#phase === "open" && this.#attestation?.problem()) this.#reopen();
   }
@@ -131,7 +133,7 @@ export class SvidSession {
   close(error: CertificateError): void {
     this.#phase = "closed";
     this.#attempt.abort(error);
-    for (const timer of [this.#retry, this.#deadline, this.#settling]) timer?.cancel();
+    for (const timer of [this.#retry, this.#deadline, this.#absenceDelay]) timer?.cancel();
     this.#held = this.#issued = null;
     this.#waiters.settle({ ok: false, error });
   }
@@ -139,7 +141,7 @@ export class SvidSession {
   #start(): void {
     this.#retry?.cancel();
     this.#phase = "opening";
-    this.#asking = this.#proven = false;
+    this.#hasSlot = this.#hadSvid = false;
     this.#attestation = null;
     this.#attempt = new AbortController();
     this.#openedAt = this.#parts.clock.now();
@@ -147,12 +149,12 @@ export class SvidSession {
   }
 
   #reopen(): void {
-    this.#settling?.cancel();
+    this.#absenceDelay?.cancel();
     this.#attempt.abort();
     this.#start();
   }
 
-  /** Nothing came in time to replace the certificate, and the last try is not too young. */
+  /** Returns whether the certificate should have been replaced, and the stream is old enough to be reopened. */
   #isLate(now: number): boolean {
     const svid = this.#held?.svid;
     if (svid === undefined) return false;
@@ -163,31 +165,31 @@ export class SvidSession {
 
   async #run(signal: AbortSignal): Promise<void> {
     try {
-      const leave = await this.#parts.slots.enter(signal);
-      const slot = this.#parts.clock.after(SLOT_TIME, leave);
+      const release = await this.#parts.slots.acquire(signal);
+      const slot = this.#parts.clock.after(SLOT_TIME, release);
       try {
-        this.#asking = true;
+        this.#hasSlot = true;
         this.#armDeadline();
         const attestation = await this.#parts.source.attest(this.subject, this.#turn, signal);
         signal.throwIfAborted();
         this.#attestation = attestation;
-        await this.#follow(attestation, signal, leave);
+        await this.#follow(attestation, signal, release);
       } finally {
         slot.cancel();
-        leave();
+        release();
       }
     } catch (error) {
       // An aborted attempt was replaced or is not needed any more.
       if (signal.aborted) return;
       this.#attempt.abort();
-      this.#broken(toCertificateError(error));
+      this.#fail(toCertificateError(error));
     }
   }
 
-  /** `leave`: the slot, which is for the first message only. */
-  async #follow(attestation: Attestation, signal: AbortSignal, leave: () => void): Promise<void> {
+  /** Reads the stream. `release`: of the slot, called after the first message. */
+  async #follow(attestation: Attestation, signal: AbortSignal, release: () => void): Promise<void> {
     const { clock, source } = this.#parts;
-    const silence = clock.after(FIRST_MESSAGE, () => this.#giveUp(attestation));
+    const silence = clock.after(FIRST_MESSAGE, () => this.#closeSilentStream(attestation));
     signal.addEventListener("abort", () => silence.cancel(), { once: true });
     const stream = await attestation.open(signal);
     for (;;) {
@@ -197,41 +199,45 @@ export class SvidSession {
       if (message === null) {
         throw new CertificateError(source.words.ended(attestation.asked), "UNAVAILABLE");
       }
-      await this.#take(message, attestation, signal);
+      await this.#process(message, attestation, signal);
       signal.throwIfAborted();
-      leave();
+      release();
     }
   }
 
-  async #take(message: SvidMessage | CertificateError, attestation: Attestation, signal: AbortSignal): Promise<void> {
-    if (message instanceof CertificateError) return this.#cannotUse(message);
+  async #process(
+    message: SvidMessage | CertificateError,
+    attestation: Attestation,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (message instanceof CertificateError) return this.#ignore(message);
     const { clock, source } = this.#parts;
-    this.#settling?.cancel();
+    this.#absenceDelay?.cancel();
     const held = this.#held?.svid ?? null;
     const { id } = this.subject;
-    const judgement = judgeMessage(message, id, source.words, attestation.asked, held, clock.now());
-    // Not yet while there is something to confirm: until then nothing is known about this process.
-    if (judgement.kind === "new") await attestation.confirm(signal);
-    if (judgement.kind === "new" && judgement.svid.notBefore > clock.now()) this.#fromTheFuture(judgement.svid);
+    const meaning = interpretMessage(message, id, source.words, attestation.asked, held, clock.now());
+    // The phase changes only after the confirmation, as the SVID may be that of another process.
+    if (meaning.kind === "new") await attestation.confirm(signal);
+    if (meaning.kind === "new" && meaning.svid.notBefore > clock.now()) this.#warnNotYetValid(meaning.svid);
     signal.throwIfAborted();
     const first = this.#phase !== "open";
     this.#phase = "open";
     this.#failures = 0;
     if (first) this.#parts.onWorking();
-    switch (judgement.kind) {
+    switch (meaning.kind) {
       case "new":
       case "same":
-        this.#proven = true;
-        this.#absence.end();
+        this.#hadSvid = true;
+        this.#absence.clear();
         this.#retry?.cancel();
-        return this.#compose({ ...message, svid: judgement.kind === "new" ? judgement.svid : held! });
+        return this.#compose({ ...message, svid: meaning.kind === "new" ? meaning.svid : held! });
       case "absent":
-        this.#settling = clock.after(SETTLE, () => this.#missing(judgement.error));
+        this.#absenceDelay = clock.after(ABSENCE_DELAY, () => this.#handleAbsence(meaning.error));
         return;
       case "unusable":
-        return this.#cannotUse(judgement.error);
+        return this.#ignore(meaning.error);
       default:
-        return judgement satisfies never;
+        return meaning satisfies never;
     }
   }
 
@@ -242,27 +248,27 @@ export class SvidSession {
     const outcome = certificateOf(this.#held, trust, this.#issued, clock.now());
     if (outcome === null) return;
     if (outcome instanceof CertificateError) return this.#untrusted(outcome, this.#held.svid.key);
-    const news = outcome !== this.#issued;
+    const isNew = outcome !== this.#issued;
     this.#issued = outcome;
-    if (this.#waiters.size > 0) this.#answer(outcome);
-    else if (news) update(this.subject, outcome);
-    this.#given = true;
+    if (this.#waiters.size > 0) this.#resolve(outcome);
+    else if (isNew) update(this.subject, outcome);
+    this.#hasPublished = true;
   }
 
-  /** No bundle verifies the SVID. One that was in use is withdrawn; an older one stays until the bundle has arrived. */
+  /** No bundle verifies the SVID. If it is in use, it is withdrawn; an earlier one stays in use. */
   #untrusted(error: CertificateError, key: Uint8Array): void {
     this.#unusable = error;
     if (this.#issued?.key === key) {
       this.#issued = null;
       this.#log("warn", error.message);
-      if (this.#given) this.#parts.update(this.subject, error);
-      this.#given = false;
+      if (this.#hasPublished) this.#parts.update(this.subject, error);
+      this.#hasPublished = false;
     }
-    this.#refuse(error);
+    this.#reject(error);
   }
 
-  /** The agent answered that it has no SVID for the subject. */
-  #missing(error: CertificateError): void {
+  /** The agent has no SVID for the subject. */
+  #handleAbsence(error: CertificateError): void {
     if (this.#attestation?.more) {
       this.#turn++;
       return this.#reopen();
@@ -271,83 +277,83 @@ export class SvidSession {
     const { clock, random } = this.#parts;
     const now = clock.now();
     const issued = this.#issued !== null && !isExpired(this.#issued, now) ? this.#issued : null;
-    const { believed, lookIn } = this.#absence.heard(now, issued !== null, this.#proven, random());
-    if (believed || issued === null) this.#withdraw(error);
-    else if (this.#waiters.size > 0) this.#answer(issued);
+    const { isAccepted, retryIn } = this.#absence.report(now, issued !== null, this.#hadSvid, random());
+    if (isAccepted || issued === null) this.#withdraw(error);
+    else if (this.#waiters.size > 0) this.#resolve(issued);
     this.#retry?.cancel();
-    if (lookIn === null) return;
-    const again = this.#parts.source.keyedBy === "workload" ? () => this.#reopen() : () => this.#missing(error);
-    this.#retry = clock.after(lookIn, again);
+    if (retryIn === null) return;
+    const again = this.#parts.source.keyedBy === "workload" ? () => this.#reopen() : () => this.#handleAbsence(error);
+    this.#retry = clock.after(retryIn, again);
   }
 
-  /** There is no certificate for the subject, whatever is held. */
+  /** Drops the certificate and reports that the subject has none. */
   #withdraw(error: CertificateError): void {
     this.#held = this.#issued = null;
-    const news = this.#waiters.size === 0 && this.#absent?.message !== error.message;
+    const isNew = this.#waiters.size === 0 && this.#absent?.message !== error.message;
     this.#absent = error;
-    // Before those who wait are told: to the manager a failed fetch alone is no reason to drop what it has.
-    if (this.#given || news) this.#parts.update(this.subject, error);
-    this.#given = false;
-    this.#refuse(error);
+    // The update comes first, as the manager keeps its certificate after a failed fetch alone.
+    if (this.#hasPublished || isNew) this.#parts.update(this.subject, error);
+    this.#hasPublished = false;
+    this.#reject(error);
   }
 
-  #cannotUse(error: CertificateError): void {
+  #ignore(error: CertificateError): void {
     this.#unusable = error;
     this.#log("warn", `Error receiving SVID response: ${error.message}`);
-    // An expired one does not get better by waiting for it. Others may: the next message is perhaps in order.
-    if (error.code === "EXPIRED") this.#refuse(error);
+    // Waiting does not help with an expired SVID. After other problems the next message may be valid.
+    if (error.code === "EXPIRED") this.#reject(error);
   }
 
-  #answer(certificate: IssuedCertificate): void {
+  #resolve(certificate: IssuedCertificate): void {
     this.#disarmDeadline();
     this.#waiters.settle({ ok: true, certificate });
   }
 
-  #refuse(error: CertificateError): void {
+  #reject(error: CertificateError): void {
     this.#disarmDeadline();
     this.#waiters.settle({ ok: false, error });
   }
 
-  #fromTheFuture({ notBefore }: Svid): void {
+  #warnNotYetValid({ notBefore }: Svid): void {
     const [from, ours] = [notBefore, this.#parts.clock.now()].map((time) => new Date(time).toISOString());
     this.#log("warn", `the SVID is valid from ${from} on, and the clock of this node says ${ours}: one is wrong`);
   }
 
-  /** The agent has sent no message at all. */
-  #giveUp({ asked }: Attestation): void {
+  /** The agent has sent no message on this stream. */
+  #closeSilentStream({ asked }: Attestation): void {
     const { timedOut } = this.#parts.source.words;
-    const error = new CertificateError(timedOut(this.#silence(), asked), "TIMEOUT");
+    const error = new CertificateError(timedOut(this.#missingPart(), asked), "TIMEOUT");
     this.#log("warn", `${error.message}; the stream was silent for ${FIRST_MESSAGE / 1000} s and is opened again`);
     this.#attempt.abort();
-    this.#broken(error);
+    this.#fail(error);
   }
 
-  #broken(error: CertificateError): void {
+  #fail(error: CertificateError): void {
     const { clock, random, source } = this.#parts;
-    const lived = this.#phase === "open" && clock.now() - this.#openedAt > MIN_REOPEN;
-    this.#phase = "broken";
+    const wasStable = this.#phase === "open" && clock.now() - this.#openedAt > MIN_REOPEN;
+    this.#phase = "failed";
     this.#failure = error;
     this.#turn = 0;
-    this.#settling?.cancel();
+    this.#absenceDelay?.cancel();
     this.#retry?.cancel();
     this.#absent = null;
-    this.#absence.end();
+    this.#absence.clear();
     if (source.withdrawsOn.has(error.code)) this.#withdraw(error);
-    else this.#refuse(error);
+    else this.#reject(error);
     this.#failures++;
-    // What has worked for a while is worth another try at once.
+    // A stream that has worked for a while is reopened at once.
     const pause = backoffDelay(this.#failures, random());
-    const delay = lived ? 0 : isTemporary(error) ? Math.min(pause, LONGEST_LOOK) : pause;
-    // Whoever asked is told; what all streams have in common, the source tells once.
+    const delay = wasStable ? 0 : isTemporary(error) ? Math.min(pause, MAX_LOOKUP_DELAY) : pause;
+    // Level debug, as waiting callers get the error and failures of all streams are logged by the source.
     this.#log("debug", `the stream of certificates ended: ${error.message}; next try in ${delay / 1000} s`);
     this.#retry = clock.after(delay, () => this.#start());
   }
 
-  /** Runs while somebody waits; from the moment the agent is asked on. */
+  /** Starts the deadline of waiting callers, when the attempt has its slot. */
   #armDeadline(): void {
     if (this.#deadline !== null || this.#waiters.size === 0) return;
     const { clock, timeout } = this.#parts;
-    this.#deadline = clock.after(timeout, () => this.#refuse(this.#timeout()));
+    this.#deadline = clock.after(timeout, () => this.#reject(this.#timeout()));
   }
 
   #disarmDeadline(): void {
@@ -362,11 +368,11 @@ export class SvidSession {
   #timeout(): CertificateError {
     if (this.#absent !== null) return this.#absent;
     const asked = this.#attestation?.asked ?? "the pod's process";
-    return new CertificateError(this.#parts.source.words.timedOut(this.#silence(), asked), "TIMEOUT");
+    return new CertificateError(this.#parts.source.words.timedOut(this.#missingPart(), asked), "TIMEOUT");
   }
 
-  /** What has not come. */
-  #silence(): string {
+  /** Describes what has not arrived. */
+  #missingPart(): string {
     const { trust } = this.#parts;
     if (this.#unusable !== null) return this.#unusable.message;
     if (this.#held === null) return "no SVID issued yet";

@@ -41,7 +41,7 @@ export async function openRevocation({ tls }: Config, readiness: Readiness, log:
     usable: source.usable,
     follow(certificates, send) {
       const coverage = new CrlCoverage(write);
-      certificates.onIssued = (issued) => coverage.learn(issued);
+      certificates.onIssued = (issued) => coverage.addCertificate(issued);
       const replace = (lists: readonly RevocationList[]) => {
         coverage.replace(lists);
         send(lists);

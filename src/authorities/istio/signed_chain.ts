@@ -1,21 +1,25 @@
-/** What Istio's CA answers: PEM texts, the leaf first, all roots in the last (`docs/spec/identity-spire.md` 3.5). */
+/** Parses the response of Istio's CA: PEM texts, leaf first, all roots in the last one (`docs/spec/identity-spire.md` 3.5). */
 import { CertificateError } from "../../identity/authority.ts";
 import { isMalformed, parseCertificate } from "../../identity/certificate.ts";
 import { decodePem, isPemProblem } from "../../identity/pem.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
 
-export interface Answer {
+/** The parsed response. */
+export interface SignedChain {
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[];
-  /** DER, at least one; all of them can be read. */
+  /** DER, at least one; all of them can be parsed. */
   readonly roots: readonly Uint8Array[];
 }
 
-/** S27. */
+/** Longer chains are refused (`docs/spec/identity-spire.md` S27). */
 const MAX_CHAIN = 64;
 
-/** `texts`: of the answer for `id`. `warn` hears of what is left out. Throws {@link CertificateError}. */
-export function readAnswer(texts: readonly string[], id: SpiffeId, warn: (text: string) => void): Answer {
+/**
+ * Parses the response for `id`. `texts`: as received. `warn`: called for roots that are ignored. Throws
+ * {@link CertificateError}.
+ */
+export function parseSignedChain(texts: readonly string[], id: SpiffeId, warn: (text: string) => void): SignedChain {
   const [leaf, ...rest] = texts;
   const last = rest.pop();
   if (leaf === undefined) {
@@ -51,7 +55,7 @@ function certificatesOf(text: string): Uint8Array[] {
   return blocks.map(({ der }) => der);
 }
 
-/** As the native proxy wraps what goes wrong while a certificate is put together (1.6). */
+/** Adds the prefix of the Rust ztunnel (`docs/spec/identity-spire.md` 1.6). */
 function wrapped(problem: string): CertificateError {
   return new CertificateError(`failed to create CSR: ${problem}`, "SIGNING");
 }

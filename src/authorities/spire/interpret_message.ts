@@ -1,4 +1,4 @@
-/** What a message of the agent means for one subject. No I/O, no clock. */
+/** Interprets a message of the agent for one subject. */
 import { CertificateError } from "../../identity/authority.ts";
 import { equalBytes } from "../../identity/certificate.ts";
 import { isExpired } from "../../identity/renewal.ts";
@@ -6,57 +6,59 @@ import { parseSpiffeId, type SpiffeId, trustDomainOf } from "../../identity/spif
 import type { SvidMessage, SvidWords } from "./source.ts";
 import { chooseSvid, printable, readSvid, type Svid } from "./svid.ts";
 
-export type Judgement =
-  /** The SVID that is held; bundles and federation may differ. */
+/** The meaning of a message. */
+type Interpretation =
+  /** The current SVID; bundles and federation may differ. */
   | { readonly kind: "same" }
+  /** Another SVID. */
   | { readonly kind: "new"; readonly svid: Svid }
-  /** There is none for the subject: whatever is held must not be used any more. */
+  /** There is no SVID for the subject. */
   | { readonly kind: "absent"; readonly error: CertificateError }
-  /** Of no use, and no reason to drop what is held. */
+  /** The message cannot be used; the current SVID stays in use. */
   | { readonly kind: "unusable"; readonly error: CertificateError };
 
-/** `asked`: see `Attestation`. `now`: ms since the epoch. */
-export function judgeMessage(
+/** Interprets a message. `asked`: see `Attestation`. `current`: the current SVID. `now`: ms since the epoch. */
+export function interpretMessage(
   message: SvidMessage,
-  wanted: SpiffeId,
+  expected: SpiffeId,
   words: SvidWords,
   asked: string,
-  held: Svid | null,
+  current: Svid | null,
   now: number,
-): Judgement {
+): Interpretation {
   const [first] = message.svids;
   if (first === undefined) {
-    return { kind: "absent", error: new CertificateError(words.noEntry(wanted, asked), "NO_ENTRY") };
+    return { kind: "absent", error: new CertificateError(words.noEntry(expected, asked), "NO_ENTRY") };
   }
-  const chosen = chooseSvid(message.svids, wanted);
+  const chosen = chooseSvid(message.svids, expected);
   if (chosen === null) {
-    const text = `${words.mismatch(wanted, printable(first.id), asked)}${domainHint(wanted, first.id)}`;
+    const text = `${words.mismatch(expected, printable(first.id), asked)}${domainHint(expected, first.id)}`;
     return { kind: "absent", error: new CertificateError(text, "SAN_MISMATCH") };
   }
-  if (held !== null && !isExpired(held, now) && isSame(held, chosen.chain)) return { kind: "same" };
-  const svid = readSvid(chosen, wanted);
+  if (current !== null && !isExpired(current, now) && isSame(current, chosen.chain)) return { kind: "same" };
+  const svid = readSvid(chosen, expected);
   if (svid instanceof CertificateError) return { kind: "unusable", error: svid };
-  // O20: while the server is away the agent goes on giving out what it has.
-  if (isExpired(svid, now)) return { kind: "unusable", error: expired(svid, now) };
+  // While its server is unreachable, the agent keeps sending expired SVIDs (observed.md O20).
+  if (isExpired(svid, now)) return { kind: "unusable", error: expiredError(svid, now) };
   return { kind: "new", svid };
 }
 
-/** The cure where the ids differ in the trust domain, not in the workload. */
-function domainHint(wanted: SpiffeId, got: string): string {
+/** Returns a hint for ids of another trust domain. */
+function domainHint(expected: SpiffeId, got: string): string {
   const id = parseSpiffeId(got);
-  const [ours, theirs] = [trustDomainOf(wanted), id === null ? null : trustDomainOf(id)];
+  const [ours, theirs] = [trustDomainOf(expected), id === null ? null : trustDomainOf(id)];
   if (theirs === null || theirs === ours) return "";
   return `; SPIRE's trust domain is ${theirs} and the mesh's is ${ours}: CLUSTER_DOMAIN and the mesh's trust domain ` +
     "must be SPIRE's";
 }
 
-function isSame(held: Svid, chain: readonly Uint8Array[]): boolean {
-  const leaf = held.chain[0]!;
+function isSame(current: Svid, chain: readonly Uint8Array[]): boolean {
+  const leaf = current.chain[0]!;
   const other = chain[0];
   return other !== undefined && equalBytes(leaf, other.subarray(0, leaf.length));
 }
 
-function expired(svid: Svid, now: number): CertificateError {
+function expiredError(svid: Svid, now: number): CertificateError {
   const [when, ours] = [svid.notAfter, now].map((time) => new Date(time).toISOString());
   return new CertificateError(
     `the SPIRE agent gives an SVID for ${svid.id} that expired at ${when} (the clock of this node says ${ours}); ` +
