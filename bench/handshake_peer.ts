@@ -16,7 +16,7 @@ import type { Duplex } from "../src/net/duplex.ts";
 import { Reactor } from "../src/net/reactor.ts";
 import type { TlsContext } from "../src/net/tls_context.ts";
 import { TlsEngine } from "../src/net/tls_engine.ts";
-import { openTlsLibrary } from "../src/os/tls_library.ts";
+import { openTlsLibrary } from "../src/os/open_tls_library.ts";
 
 const CA_PORT = 15012, SOCKS_PORT = 15080;
 export const HBONE_PORT = 15008;

@@ -8,7 +8,7 @@ import type { CertificateSubject } from "../src/identity/authority.ts";
 import { tlsPolicy } from "../src/identity/tls_policy.ts";
 import { Reactor } from "../src/net/reactor.ts";
 import { TlsEngine } from "../src/net/tls_engine.ts";
-import { openTlsLibrary } from "../src/os/tls_library.ts";
+import { openTlsLibrary } from "../src/os/open_tls_library.ts";
 import { threadCpuMillis } from "./thread_cpu.ts";
 
 export interface LoopReport {

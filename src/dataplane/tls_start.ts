@@ -2,7 +2,8 @@
 import type { TlsPolicy } from "../config/config.ts";
 import { tlsPolicy } from "../identity/tls_policy.ts";
 import { TlsEngine } from "../net/tls_engine.ts";
-import { openTlsLibrary, type TlsLibrary } from "../os/tls_library.ts";
+import { openTlsLibrary } from "../os/open_tls_library.ts";
+import type { TlsLibrary } from "../os/tls_library.ts";
 
 /**
  * `bundled`: path of the library shipped with the executable. `library` of the result is its version, and that it is held

@@ -151,7 +151,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   end(): void {
-    if (this.failure === null) this.#unflushed = !this.#session.sayGoodbye();
+    if (this.failure === null) this.#unflushed = !this.#session.sendCloseNotify();
   }
 
   close(reset = false): void {
@@ -163,7 +163,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     this.failure ??= CLOSED;
     if (reset) resetOnClose(this.#fd);
     if (!polite) return this.closeNow();
-    if (this.#session.sayGoodbye() || this.#session.failure !== null) return this.#leave();
+    if (this.#session.sendCloseNotify() || this.#session.failure !== null) return this.#leave();
     // The kernel would go on by itself, but it has not got all of it yet.
     this.#lingering = this.#loop.after(LINGER_MS, () => this.closeNow());
     this.#loop.leaving.add(this);

@@ -1,7 +1,7 @@
 /** The handshake on a socket: from a connected TCP stream to a {@link TlsDuplex}, within a time limit. */
 import * as c from "../os/constants.ts";
 import { getOption, setOption } from "../os/socket.ts";
-import { TlsSettingsError } from "../os/tls_native_context.ts";
+import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";

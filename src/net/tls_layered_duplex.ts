@@ -135,7 +135,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   end(): void {
     if (this.#writeEnded || this.failure !== null) return;
     this.#writeEnded = true;
-    this.#layer.session.sayGoodbye();
+    this.#layer.session.sendCloseNotify();
     this.#push();
   }
 

@@ -1,5 +1,5 @@
 /** `Network.secure` of the loop: over a TCP socket directly where the library can, over any other stream in memory. */
-import { TlsSettingsError } from "../os/tls_native_context.ts";
+import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import type { Handshake, Millis, SecureEvents } from "./network.ts";

@@ -1,17 +1,16 @@
 /**
- * BoringSSL through FFI, dressed up as OpenSSL 3: what OpenSSL does by `SSL_CTX_ctrl` has functions of its own here,
- * stacks and groups have other names, and error codes are packed differently.
+ * BoringSSL through FFI, with the interface of OpenSSL 3: BoringSSL has separate functions for what OpenSSL does by
+ * `SSL_CTX_ctrl`, other names for stacks and groups, and another layout of error codes.
  *
- * What it cannot do: choose the suites of TLS 1.3 (ChaCha20 is refused after the handshake, `net/tls_judge.ts`), show a
- * ClientHello as OpenSSL does (a client without ALPN is refused after the handshake too), and write to a socket through
- * a buffer, so that its sessions are kept in memory.
+ * BoringSSL cannot choose the cipher suites of TLS 1.3: ChaCha20 is refused after the handshake (`net/tls_judge.ts`).
+ * It does not show a ClientHello as OpenSSL does: a client without ALPN is refused after the handshake, too. And it
+ * cannot write to a socket through a buffer: its sessions are in memory.
  */
-import { cString } from "./libc.ts";
-import type { Crypto, Ssl } from "./openssl_library.ts";
+import { cString, readCString } from "./libc.ts";
 import { failureOfBoringSsl } from "./tls_failure.ts";
-import { readCString, type TlsLibrary } from "./tls_library.ts";
+import type { TlsLibrary } from "./tls_library.ts";
 import { Ctrl, GET_NEGOTIATED_GROUP } from "./tls_numbers.ts";
-import { cryptoSymbols, sslSymbols } from "./tls_symbols.ts";
+import { type Crypto, cryptoSymbols, type Ssl, sslSymbols } from "./tls_symbols.ts";
 
 const P = "pointer", I = "i32", U = "u32", SHORT = "u16";
 
@@ -41,15 +40,18 @@ type OwnCrypto = Deno.DynamicLibrary<typeof cryptoSymbols & typeof ownCrypto>["s
 const RTLD_NOW = 2, RTLD_NODELETE = 0x1000;
 
 /**
- * Keeps the library in the process for good: each of its threads calls back into it when it ends, and by then the last
- * isolate that used it may have let go of it.
+ * Keeps the library loaded until the process ends. Each thread that used it calls into it when the thread ends, and the
+ * last isolate that used it may have unloaded it by then.
  */
 function pin(path: string): void {
   const { symbols } = Deno.dlopen("libc.so.6", { dlopen: { parameters: ["buffer", I], result: P, optional: true } });
   symbols.dlopen?.(cString(path), RTLD_NOW | RTLD_NODELETE);
 }
 
-/** `path`: of libssl, which brings its libcrypto with it. Throws the system's error where something is missing. */
+/**
+ * Opens BoringSSL. `path`: of its libssl, which loads its libcrypto. Throws the system loader's error when a file or a
+ * function is missing.
+ */
 export function openBoringSsl(path: string): TlsLibrary {
   pin(path);
   const crypto = Deno.dlopen(path, { ...cryptoSymbols, ...ownCrypto }).symbols;
@@ -100,7 +102,7 @@ function control(
       return own.SSL_CTX_set_min_proto_version(context, Number(number));
     case Ctrl.MAX_PROTOCOL:
       return own.SSL_CTX_set_max_proto_version(context, Number(number));
-    default: // Ctrl.READ_AHEAD: it reads as it likes
+    default: // Ctrl.READ_AHEAD: BoringSSL has no such option
       return 0;
   }
 }

@@ -71,6 +71,11 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text + "\0") as Uint8Array<ArrayBuffer>;
 }
 
+/** The text behind a `const char *`; empty for NULL. */
+export function readCString(pointer: Deno.PointerValue): string {
+  return pointer === null ? "" : new Deno.UnsafePointerView(pointer).getCString();
+}
+
 /** An int in memory, for option values and in/out lengths. */
 export function intCell(value = 0): { readonly bytes: Uint8Array<ArrayBuffer>; value: number } {
   const words = new Int32Array([value]);

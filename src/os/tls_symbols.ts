@@ -1,7 +1,8 @@
-/** The functions of a TLS library that the engine calls and that OpenSSL 3 and BoringSSL have in common. */
+/** Signatures of the functions of a TLS library that the engine calls. */
 
 const P = "pointer", B = "buffer", I = "i32", U = "u32";
 
+/** Functions of libssl with the same signature in OpenSSL 3 and BoringSSL. */
 export const sslSymbols = {
   TLS_method: { parameters: [], result: P },
   SSL_CTX_new: { parameters: [P], result: P },
@@ -37,6 +38,7 @@ export const sslSymbols = {
   SSL_CIPHER_get_name: { parameters: [P], result: P },
 } as const;
 
+/** Functions of libcrypto with the same signature in OpenSSL 3 and BoringSSL. */
 export const cryptoSymbols = {
   OpenSSL_version: { parameters: [I], result: P },
   BIO_new: { parameters: [P], result: P },
@@ -65,3 +67,34 @@ export const cryptoSymbols = {
   X509_verify_cert_error_string: { parameters: ["i64"], result: P },
   ERR_clear_error: { parameters: [], result: "void" },
 } as const;
+
+/** All functions of OpenSSL 3's libssl that are used. */
+export const openSslSymbols = {
+  ...sslSymbols,
+  SSL_CTX_ctrl: { parameters: [P, I, "i64", P], result: "i64" },
+  SSL_CTX_set_options: { parameters: [P, "u64"], result: "u64" },
+  SSL_CTX_set_security_level: { parameters: [P, I], result: "void" },
+  SSL_CTX_set_ciphersuites: { parameters: [P, B], result: I },
+  SSL_CTX_set_default_read_buffer_len: { parameters: [P, "usize"], result: "void" },
+  SSL_CTX_set_client_hello_cb: { parameters: [P, "function", P], result: "void" },
+  SSL_client_hello_get0_ext: { parameters: [P, U, B, B], result: I },
+  SSL_ctrl: { parameters: [P, I, "i64", P], result: "i64" },
+  SSL_group_to_name: { parameters: [P, I], result: P, optional: true },
+} as const;
+
+/** All functions of OpenSSL 3's libcrypto that are used. Older versions have no providers and so fail to open. */
+export const openSslCryptoSymbols = {
+  ...cryptoSymbols,
+  OSSL_PROVIDER_load: { parameters: [P, B], result: P },
+  EVP_default_properties_enable_fips: { parameters: [P, I], result: I },
+  BIO_f_buffer: { parameters: [], result: P },
+  OPENSSL_sk_num: { parameters: [P], result: I },
+  OPENSSL_sk_value: { parameters: [P, I], result: P },
+  ERR_get_error: { parameters: [], result: "u64" },
+  ERR_reason_error_string: { parameters: ["u64"], result: P },
+} as const;
+
+/** The functions of libssl, as OpenSSL 3 has them. */
+export type Ssl = Deno.DynamicLibrary<typeof openSslSymbols>["symbols"];
+/** The functions of libcrypto, as OpenSSL 3 has them. */
+export type Crypto = Deno.DynamicLibrary<typeof openSslCryptoSymbols>["symbols"];

@@ -8,7 +8,8 @@ import { type Lack, lacks, plan } from "../../lab/needs.ts";
 import { TLS12_CIPHERS } from "../../src/identity/tls_policy.ts";
 import { HOUR } from "../../src/identity/testkit/certificates.ts";
 import { payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
-import { openTlsLibrary, type TlsLibrary } from "../../src/os/tls_library.ts";
+import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
+import type { TlsLibrary } from "../../src/os/tls_library.ts";
 import {
   authority,
   client,

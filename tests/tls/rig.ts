@@ -22,7 +22,8 @@ import type { Listener, SecureEvents } from "../../src/net/network.ts";
 import { openDescriptors, ReactorRig } from "../../src/net/testkit/reactor.ts";
 import type { TlsContext, TlsPeer, TlsPolicy, TlsSettings } from "../../src/net/tls_context.ts";
 import { TlsEngine } from "../../src/net/tls_engine.ts";
-import { openTlsLibrary, type TlsLibrary } from "../../src/os/tls_library.ts";
+import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
+import type { TlsLibrary } from "../../src/os/tls_library.ts";
 
 /** Opened once: libraries stay in the process. `TLS_LIBRARY` runs these tests with another one. */
 export const library: TlsLibrary = openTlsLibrary(Deno.env.get("TLS_LIBRARY"));

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import tls from "node:tls";
 import { encodePem } from "../../src/identity/pem.ts";
 import { plan } from "../../lab/needs.ts";
-import { openTlsLibrary } from "../../src/os/tls_library.ts";
+import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
 import {
   client,

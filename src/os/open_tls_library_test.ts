@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { libraryProblem, openTlsLibrary, TlsLibraryError } from "./tls_library.ts";
+import { libraryProblem, openTlsLibrary, TlsLibraryError } from "./open_tls_library.ts";
 
 // Outside of the tests: a library stays in the process.
 const system = openTlsLibrary(undefined, "");
