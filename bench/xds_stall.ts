@@ -1,6 +1,6 @@
 /** `xds_stall.ts WORKLOADS WORK`: how long a worker's loop is held at most while it loads a mesh. Prints JSON. */
-import { setImmediate } from "node:timers";
 import { MeshFeed } from "../src/control/mesh/mesh_feed.ts";
+import { SYSTEM_TURNS } from "../src/net/clock.ts";
 import { wake } from "../src/os/wake.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type RawResource, type ResourceType } from "../src/xds/resources.ts";
 import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
@@ -26,8 +26,7 @@ const reported = Promise.withResolvers<StallReport>();
 const feed = new MeshFeed({
   workers: 1,
   send: (part) => tell({ kind: "resources", part }),
-  turn: () => new Promise((resolve) => setImmediate(resolve)),
-  now: () => performance.now(),
+  ...SYSTEM_TURNS,
   events: { workload() {}, addressRemoved() {}, log: () => ({ info() {}, warn() {} }) },
 });
 

@@ -1,7 +1,7 @@
 /** An xDS client with a mesh behind it, in this process, for scripts of a control plane. */
 import assert from "node:assert/strict";
+import type { Clock } from "../src/net/clock.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
-import type { Clock } from "../src/grpc/channel.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import type { MeshChange } from "../src/mesh/model/changes.ts";
 import type { PolicyKey } from "../src/mesh/model/model.ts";

@@ -1,13 +1,13 @@
 /** A node on which a thousand pods start at the same time, with SPIRE as certificate authority. */
 import { strict as assert } from "node:assert";
-import type { WallClock } from "../src/identity/certificate_manager.ts";
+import type { Clock } from "../src/net/clock.ts";
 import { SpireRig } from "../testkit/spire/rig.ts";
 import { subjectOf } from "../testkit/spire/source.ts";
 
 const PODS = 1000;
 const CONCURRENCY = 8;
 /** No timer fires: on a busy machine a slot would be passed on, or a pod refused, before the agent has answered. */
-const WITHOUT_TIMEOUTS: WallClock = { now: Date.now, after: () => ({ cancel() {} }) };
+const WITHOUT_TIMEOUTS: Clock = { now: Date.now, after: () => ({ cancel() {} }) };
 
 Deno.test("identity 4.8: a thousand pods at once, and never more attestations than SPIRE_CONCURRENCY", async () => {
   await using rig = await SpireRig.start({

@@ -2,7 +2,7 @@
  * Accepting for as long as a server runs. An accept that fails (no descriptors left, say) is tried again after a
  * pause, and a row of failures makes two lines in the log, not thousands (`docs/spec/observed.md` O29).
  */
-import type { Timers } from "./http_connection.ts";
+import type { Clock } from "../net/clock.ts";
 
 export interface AcceptEvents<C> {
   onConnection(connection: C): void;
@@ -19,7 +19,7 @@ const PAUSE = 500;
 export async function acceptAll<C>(
   listener: { accept(): Promise<C> },
   stop: AbortSignal,
-  timers: Timers,
+  timers: Pick<Clock, "after">,
   events: AcceptEvents<C>,
 ): Promise<void> {
   let failures = 0;
@@ -38,7 +38,7 @@ export async function acceptAll<C>(
 }
 
 /** Ends early when `stop` is aborted. */
-function pause(timers: Timers, stop: AbortSignal): Promise<void> {
+function pause(timers: Pick<Clock, "after">, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       timer.cancel();

@@ -11,6 +11,7 @@ import type { CertificateStatus } from "../identity/certificate_manager.ts";
 import type { JsonObject } from "../mesh/dump/objects.ts";
 import { Items, jsonPieces, jsonText } from "../mesh/dump/json.ts";
 import { MESH_SECTIONS, type MeshSection } from "../mesh/dump/sections.ts";
+import type { TurnClock } from "../net/clock.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 import { streamed } from "./streamed.ts";
@@ -34,20 +35,12 @@ export interface MeshSource {
   end(): void;
 }
 
-/** Where the time comes from. */
-export interface DumpClock {
-  /** Milliseconds. */
-  now(): number;
-  /** Lets everything else of this loop run first. */
-  turn(): Promise<void>;
-}
-
 /** At a time. Each pins the mesh of its beginning. */
 const DUMPS_MAX = 2;
 /** Milliseconds. A reader this slow does not read; it only holds the place of another. */
 const DUMP_MAX = 5 * 60_000;
 
-export function configDumpRoute(sources: DumpSources, clock: DumpClock): HttpHandler {
+export function configDumpRoute(sources: DumpSources, clock: TurnClock): HttpHandler {
   let running = 0;
   return () => {
     if (running >= DUMPS_MAX) {
@@ -62,7 +55,7 @@ export function configDumpRoute(sources: DumpSources, clock: DumpClock): HttpHan
   };
 }
 
-async function* limited(pieces: AsyncIterable<string>, clock: DumpClock): AsyncGenerator<string, void, undefined> {
+async function* limited(pieces: AsyncIterable<string>, clock: TurnClock): AsyncGenerator<string, void, undefined> {
   const end = clock.now() + DUMP_MAX;
   for await (const piece of pieces) {
     if (clock.now() > end) throw new Error(`the dump was not read within ${DUMP_MAX / 60_000} minutes`);
@@ -70,7 +63,7 @@ async function* limited(pieces: AsyncIterable<string>, clock: DumpClock): AsyncG
   }
 }
 
-async function* documentOf(sources: DumpSources, clock: DumpClock): AsyncGenerator<string, void, undefined> {
+async function* documentOf(sources: DumpSources, clock: TurnClock): AsyncGenerator<string, void, undefined> {
   const mesh = await sources.mesh();
   let before = "{";
   const named = async function* (name: string, text: Iterable<string> | AsyncIterable<string>) {
@@ -95,7 +88,7 @@ async function* documentOf(sources: DumpSources, clock: DumpClock): AsyncGenerat
 const BEFORE_STATIC = MESH_SECTIONS.filter((name) => name < "staticConfig");
 
 /** Each is parsed and encoded, half a millisecond: other work goes in between. */
-async function* certificatePieces(statuses: readonly CertificateStatus[], clock: DumpClock) {
+async function* certificatePieces(statuses: readonly CertificateStatus[], clock: TurnClock) {
   const items = function* () {
     for (const status of statuses) yield* dumpCertificates([status]).map(plainObject);
   };

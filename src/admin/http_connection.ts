@@ -5,7 +5,7 @@
  *       │                 └──written──▶ closed             (close, body not read, draining)
  *       └──2 s, end, draining──▶ closed
  */
-import type { Scheduler } from "../net/network.ts";
+import type { Clock } from "../net/clock.ts";
 import { HEAD_MAX, parseRequestHead, type RequestHead } from "./request_head.ts";
 import {
   empty,
@@ -30,8 +30,6 @@ export interface ByteStream {
   close(): void;
 }
 
-export type Timers = Pick<Scheduler, "after">;
-
 /** Time between being idle and the end of the next head; an idle connection ends after it, silently. */
 const HEAD_TIMEOUT = 2_000;
 /** A client that does not read its response. */
@@ -52,7 +50,7 @@ export class HttpConnection {
   constructor(
     private readonly stream: ByteStream,
     private readonly handler: HttpHandler,
-    private readonly timers: Timers,
+    private readonly timers: Pick<Clock, "after">,
   ) {}
 
   get idle(): boolean {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { type ByteStream, HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
+import type { Clock } from "../net/clock.ts";
+import { type ByteStream, HttpConnection, type HttpHandler } from "./http_connection.ts";
 import { plainText, type StreamedResponse } from "./response.ts";
 
 /** A client in memory: bytes are sent by the test, everything answered is kept. */
@@ -48,7 +49,7 @@ class Client implements ByteStream {
 }
 
 /** Time that passes when the test says so. */
-class VirtualTimers implements Timers {
+class VirtualTimers implements Pick<Clock, "after"> {
   readonly #pending = new Map<() => void, number>();
   #now = 0;
   after(delay: number, run: () => void) {

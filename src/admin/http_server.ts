@@ -5,21 +5,15 @@
  */
 import type { ServerAddress } from "../config/config.ts";
 import { formatAddress, LOOPBACK_V4, LOOPBACK_V6, parseIp, type SocketAddress } from "../net/address.ts";
+import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { ListenError } from "../net/network.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { acceptAll, textOf } from "./accept.ts";
-import { HttpConnection, type HttpHandler, type Timers } from "./http_connection.ts";
+import { HttpConnection, type HttpHandler } from "./http_connection.ts";
 
 /** More clients than any of these servers has; then the one that came first makes room, an idle one where there is one. */
 const CONNECTIONS_MAX = 512;
-
-const SYSTEM_TIMERS: Timers = {
-  after(delay, run) {
-    const timer = setTimeout(run, delay);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 export class HttpServer {
   readonly #connections = new Set<HttpConnection>();
@@ -66,7 +60,7 @@ export class HttpServer {
 
   async #accept(listener: Deno.TcpListener, handler: HttpHandler) {
     const serving = new Set<Promise<void>>();
-    await acceptAll(listener, this.#stop.signal, SYSTEM_TIMERS, {
+    await acceptAll(listener, this.#stop.signal, SYSTEM_CLOCK, {
       onConnection: (stream) => {
         const done = this.#serveOne(stream, handler).finally(() => serving.delete(done));
         serving.add(done);
@@ -81,7 +75,7 @@ export class HttpServer {
   async #serveOne(stream: Deno.TcpConn, handler: HttpHandler) {
     if (this.#connections.size >= CONNECTIONS_MAX) this.#makeRoom();
     stream.setNoDelay(true);
-    const connection = new HttpConnection(stream, handler, SYSTEM_TIMERS);
+    const connection = new HttpConnection(stream, handler, SYSTEM_CLOCK);
     this.#connections.add(connection);
     await connection.serve();
     this.#connections.delete(connection);

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import * as zlib from "node:zlib";
+import { SYSTEM_TURNS } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import { type Ip, LOOPBACK_V4 } from "../net/address.ts";
 import { ListenError } from "../net/network.ts";
@@ -13,7 +14,6 @@ import { TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
-import type { DumpClock } from "./config_dump_route.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { HttpServer } from "./http_server.ts";
 import { loggingRoute } from "./logging_route.ts";
@@ -60,8 +60,6 @@ async function bodyOf(response: AnyResponse): Promise<string> {
   return new TextDecoder().decode(await bytesOf(response));
 }
 
-const CLOCK: DumpClock = { now: () => performance.now(), turn: () => new Promise((resolve) => setImmediate(resolve)) };
-
 const header = (response: AnyResponse, name: string) => response.headers.find(([key]) => key === name)?.[1];
 
 const ACCEPTED: readonly (readonly [string, string[], string])[] = [
@@ -94,7 +92,7 @@ function stats(): HttpHandler {
     metrics.cell("process_open_fds").value = 7;
     return Promise.resolve(metrics.snapshot());
   };
-  return statsHandler(collect, CLOCK);
+  return statsHandler(collect, SYSTEM_TURNS);
 }
 
 const DECODERS = { gzip: zlib.gunzipSync, zstd: zlib.zstdDecompressSync, br: zlib.brotliDecompressSync } as const;

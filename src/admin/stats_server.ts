@@ -2,10 +2,10 @@
  * `/metrics` and `/stats/prometheus` (`docs/spec/config-admin.md` 5.1). The text is generated while it is sent, so any
  * number of series can be served without blocking the event loop.
  */
+import type { TurnClock } from "../net/clock.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import { openMetricsPieces } from "../telemetry/open_metrics.ts";
 import { compressedPieces } from "./compression.ts";
-import type { DumpClock } from "./config_dump_route.ts";
 import { chooseCoding } from "./content_coding.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { MetricsPages } from "./metrics_pages.ts";
@@ -27,7 +27,7 @@ const WORK_MAX = 2;
 /** Milliseconds. Scrapers wait for a minute at most; a slower reader only occupies a snapshot that others need. */
 const SCRAPE_MAX = 60_000;
 
-export function statsHandler(collect: CollectMetrics, clock: DumpClock): HttpHandler {
+export function statsHandler(collect: CollectMetrics, clock: TurnClock): HttpHandler {
   const pages = new MetricsPages(collect);
   const metrics: HttpHandler = async (request) => {
     const coding = chooseCoding(request.headers.get("accept-encoding") ?? []);
@@ -69,7 +69,7 @@ async function wholeOrStreamed(
   return streamed(headers, all(), close);
 }
 
-async function* piecesOf(snapshot: MetricsSnapshot, clock: DumpClock): AsyncGenerator<string, void, undefined> {
+async function* piecesOf(snapshot: MetricsSnapshot, clock: TurnClock): AsyncGenerator<string, void, undefined> {
   const end = clock.now() + SCRAPE_MAX;
   let pause = clock.now() + WORK_MAX;
   let text = "";

@@ -1,6 +1,5 @@
 /** What `/config_dump` shows, gathered from those who have it. */
-import { setImmediate } from "node:timers";
-import type { DumpClock, DumpSources } from "../admin/config_dump_route.ts";
+import type { DumpSources } from "../admin/config_dump_route.ts";
 import { BUILD } from "../config/build.ts";
 import type { Config } from "../config/config.ts";
 import { configDump } from "../config/config_dump.ts";
@@ -36,8 +35,3 @@ export function dumpSources({ config, certificates, workers, log, pods }: DumpPa
 async function* nothing(): AsyncGenerator<string, void, undefined> {
   yield "{}";
 }
-
-export const DUMP_CLOCK: DumpClock = {
-  now: () => performance.now(),
-  turn: () => new Promise((resolve) => setImmediate(resolve)),
-};

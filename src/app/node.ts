@@ -2,9 +2,9 @@
  * The wiring of a whole node, in the order of `docs/spec/config-admin.md` 7.2: servers, authority and certificate
  * manager, static mesh, workers, signals. Everything is made here once and handed down.
  */
+import { SYSTEM_CLOCK } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
 import { startupDump } from "../config/config_dump.ts";
-import { SYSTEM_CLOCK } from "../grpc/channel.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
 import { keepDebuggerSignalIgnored } from "../os/debugger_signal.ts";
 import { forbidInspection } from "../os/inspection.ts";

@@ -12,9 +12,9 @@ import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { type CollectMetrics, statsHandler } from "../admin/stats_server.ts";
 import type { Config, ServerAddress } from "../config/config.ts";
 import { isLoopback } from "../net/address.ts";
+import { SYSTEM_TURNS } from "../net/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
-import { DUMP_CLOCK } from "./dump_sources.ts";
 
 type Component = "readiness" | "admin" | "stats";
 
@@ -60,7 +60,7 @@ export class Servers {
     const routes = routed({
       "/": dashboardRoute(),
       ...pprofRoutes(profile, Date.now),
-      "/config_dump": configDumpRoute(dump, DUMP_CLOCK),
+      "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
       "/explain": explainRoute(explain),
       "/logging": loggingRoute(control),
       "/quitquitquit": shutdownRoute(stop),
@@ -69,7 +69,7 @@ export class Servers {
   }
 
   serveStats(collect: CollectMetrics): void {
-    this.#bind("stats").serve(statsHandler(collect, DUMP_CLOCK));
+    this.#bind("stats").serve(statsHandler(collect, SYSTEM_TURNS));
   }
 
   async drain(): Promise<void> {

@@ -7,7 +7,7 @@
  * ({@link CrlSource.usable}) instead of exiting and being restarted again and again. Later the lists that were read
  * before stay in force.
  */
-import type { Clock } from "../grpc/channel.ts";
+import type { Clock } from "../net/clock.ts";
 import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
 import type { RevocationList } from "../identity/crl.ts";
 import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";

@@ -1,5 +1,5 @@
 /** Certificates from SPIRE: what operators set (`docs/spec/config-admin.md` 1.13, `identity-spire.md` 4.1, 5.4). */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { SettingWith } from "./catalogue/settings.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";

@@ -11,9 +11,10 @@
  *       ▲               │  └───slice──▶ resting ──pause──▶ working        it has, or had a moment ago
  *       └──all applied──┘
  */
+import type { Millis } from "../net/clock.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { policyKey } from "../mesh/model/model.ts";
-import type { Millis, Scheduler, TurnTask } from "../net/network.ts";
+import type { Scheduler, TurnTask } from "../net/network.ts";
 import { ResourceDecoder } from "../xds/decode.ts";
 import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";

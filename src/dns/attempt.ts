@@ -1,5 +1,6 @@
 /** What one question to one server is, whatever carries it. */
-import type { Millis, Network, SocketOptions } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
+import type { Network, SocketOptions } from "../net/network.ts";
 import type { ResponseFacts } from "./response_reader.ts";
 
 /** What all questions of one resolver share. */

@@ -1,9 +1,10 @@
 /** The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). Made by the data plane with the pod, ended with it. */
+import type { Millis, Timer } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { MeshState } from "../mesh/state/state.ts";
-import type { ListenerState, Millis, Network, Scheduler, SocketOptions, Timer } from "../net/network.ts";
+import type { ListenerState, Network, Scheduler, SocketOptions } from "../net/network.ts";
 import { Rounds } from "../net/rounds.ts";
 import { ShedReport } from "../net/shed_report.ts";
 import type { DrainMode } from "../proxy/drain.ts";

@@ -10,7 +10,7 @@
  * At one server: UDP, and TCP when the answer was truncated; what came by TCP begins there, and tries UDP where no
  * connection can be made.
  */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Protocol } from "./answer_writer.ts";
 import type { Answer, Attempt, UpstreamParts } from "./attempt.ts";
 import type { Message } from "./response_reader.ts";

@@ -2,7 +2,7 @@
  * Answers of upstream servers, kept for as long as they allow (`docs/spec/inpod-dns.md` B5.11). The key is all of the
  * question but its id, so whatever a client may have asked for in it (DO, CD, a payload size) is answered as it was.
  */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Answer } from "./attempt.ts";
 
 /** Bytes that all caches of the isolate may still take. */

@@ -1,6 +1,6 @@
 /** Upstream servers, the quick ones first (`docs/spec/inpod-dns.md` B5.11: ordered by smoothed round-trip time). */
+import type { Millis } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Millis } from "../net/network.ts";
 
 /** Weight of the newest measurement. */
 const GAIN = 0.2;

@@ -2,9 +2,10 @@
  * Addresses of host names for the whole process (`docs/spec/inpod-dns.md` B6.2): from the hosts file and the nameservers
  * of its own `resolv.conf`, in its own namespace, without a mark. Equal names under way are asked for once.
  */
+import type { Millis } from "../net/clock.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import { type Ip, isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
-import type { Millis, Network } from "../net/network.ts";
+import type { Network } from "../net/network.ts";
 import type { HostResolver, ResolvedName, Resolving } from "../proxy/name_resolver.ts";
 import type { FamilySettings } from "./family_lookup.ts";
 import { type FlightResult, HostFlight } from "./host_flight.ts";

@@ -9,9 +9,10 @@
  *             └── 5 s without a message, the end, ───────┴──5 s──▲
  *                 finishing and all that came is answered
  */
+import type { Millis, Timer } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
-import type { Millis, Scheduler, Timer, TurnTask } from "../net/network.ts";
+import type { Scheduler, TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
 import { framed, FrameReader } from "./frames.ts";
 import type { Waiting } from "./forwarder.ts";

@@ -2,8 +2,9 @@
  * One question to one server over UDP: from a socket of its own, so that port and id have to be guessed together, and
  * connected, so that only the server's datagrams arrive (RFC 5452 §4). Sent up to three times.
  */
+import type { Millis, Timer } from "../net/clock.ts";
 import { ANY_V4, ANY_V6, isIpv4, type SocketAddress } from "../net/address.ts";
-import { type DatagramSink, type DatagramSocket, ListenError, type Millis, type Timer } from "../net/network.ts";
+import { type DatagramSink, type DatagramSocket, ListenError } from "../net/network.ts";
 import type { Attempt, AttemptEvents, UpstreamParts } from "./attempt.ts";
 import { type Message, readResponse } from "./response_reader.ts";
 import { putWord } from "./wire.ts";

@@ -2,9 +2,10 @@
  * AXFR and IXFR over TCP: any number of messages in answer to one (RFC 5936 §2.2), so the client's connection is joined
  * to one of its own to a nameserver, and nobody looks at what goes through any more.
  */
+import type { Millis } from "../net/clock.ts";
 import type { Loop } from "../hbone/loop.ts";
 import type { Duplex } from "../net/duplex.ts";
-import type { Dial, DialEvents, Millis, SocketOptions } from "../net/network.ts";
+import type { Dial, DialEvents, SocketOptions } from "../net/network.ts";
 import type { CopyMeter } from "../proxy/copy.ts";
 import { PrefixedDuplex } from "../proxy/prefixed_duplex.ts";
 import { Relay } from "../proxy/relay.ts";

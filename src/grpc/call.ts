@@ -9,8 +9,9 @@
  */
 import type { ClientHttp2Stream } from "node:http2";
 import { setImmediate } from "node:timers";
+import type { Clock } from "../net/clock.ts";
 import type { ByteBlocks } from "./byte_blocks.ts";
-import type { Clock, GrpcCall } from "./channel.ts";
+import type { GrpcCall } from "./channel.ts";
 import { frameMessage, MessageAssembler } from "./message_frames.ts";
 import { headFault, type IncomingHeaders, type Outcome, resetError, statusOf } from "./response.ts";
 import { Code, GrpcError } from "./status.ts";

@@ -1,8 +1,8 @@
 /** Connects to an endpoint: name resolution, TCP or a Unix socket, within one time limit. */
 import type * as dns from "node:dns/promises";
 import type * as net from "node:net";
+import type { Clock } from "../net/clock.ts";
 import { errnoText } from "../os/errno.ts";
-import type { Clock } from "./channel.ts";
 import { Code, GrpcError } from "./status.ts";
 import { type Endpoint, endpointText } from "./target.ts";
 

@@ -1,6 +1,6 @@
 /** A channel with one connection, which is replaced when it is lost, after a GOAWAY, and when the roots have changed. */
-import type { CallOptions, ChannelOptions, Clock, GrpcCall, GrpcChannel } from "./channel.ts";
-import { SYSTEM_CLOCK } from "./channel.ts";
+import { type Clock, SYSTEM_CLOCK } from "../net/clock.ts";
+import type { CallOptions, ChannelOptions, GrpcCall, GrpcChannel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { credentialHeaders } from "./headers.ts";
 import { Code, describeStatus, GrpcError } from "./status.ts";

@@ -1,5 +1,6 @@
 /** Token buckets: how much a peer may do at once, and how much per second. */
-import type { AbuseLimits, Budget, Millis } from "./seam.ts";
+import type { Millis } from "../net/clock.ts";
+import type { AbuseLimits, Budget } from "./seam.ts";
 
 /** Limits how often a peer may do one thing. */
 export class TokenBucket {

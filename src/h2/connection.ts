@@ -1,4 +1,5 @@
 /** One HTTP/2 connection without sockets and clock. README.md of this room shows its parts. */
+import type { Millis } from "../net/clock.ts";
 import { ControlReceiver } from "./control_receiver.ts";
 import { Core, Phase, STREAMS_NOTIFIED_PER_PASS } from "./core.ts";
 import { DataReceiver } from "./data_receiver.ts";
@@ -16,7 +17,6 @@ import {
   ErrorCode,
   type H2Options,
   type HeaderList,
-  type Millis,
   type Stream,
   type StreamHandler,
 } from "./seam.ts";

@@ -1,4 +1,5 @@
 /** The state that the parts of one connection share: streams, windows, budgets, output, and how the connection ends. */
+import type { Millis } from "../net/clock.ts";
 import { Budgets, type TokenBucket } from "./budget.ts";
 import { NumberMap } from "../net/number_map.ts";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
@@ -8,7 +9,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import type { H2Memory } from "./memory.ts";
 import type { OpenStream } from "./open_stream.ts";
 import { OutputBuffer, type OutputOwner } from "./output.ts";
-import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options, type Millis } from "./seam.ts";
+import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } from "./seam.ts";
 import { PeerSettings } from "./settings.ts";
 import { Shutdown } from "./shutdown.ts";
 import { WaitingFor, WaitQueue } from "./wait_queue.ts";

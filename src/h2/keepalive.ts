@@ -11,7 +11,7 @@
  * Receiving bytes only records the time. The deadline is computed when it is read, so a busy connection moves no timer:
  * its timer fires, finds that the deadline is later, and is set again.
  */
-import type { Millis } from "./seam.ts";
+import type { Millis } from "../net/clock.ts";
 
 /** First half of the payload of our PINGs: shows which kind an ACK belongs to. Keepalive, and the PING of a drain. */
 export const KEEPALIVE_PING = 0x6b656570;

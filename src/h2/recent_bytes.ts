@@ -1,5 +1,5 @@
 /** Distinguishes streams that send little from bulk streams, by the bytes that they have sent lately. */
-import type { Millis } from "./seam.ts";
+import type { Millis } from "../net/clock.ts";
 
 /** A stream that sends at most this many bytes within {@link PERIOD} sends little. */
 export const SPARSE_BYTES = 16_384;

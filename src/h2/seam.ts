@@ -6,8 +6,7 @@
  * Specification: RFC 9113, RFC 7541, `docs/spec/dataplane.md` 2.3-2.6, `docs/spec/observed.md` O26-O37.
  */
 
-/** Milliseconds of the caller's monotonic clock, or a duration in milliseconds. */
-export type Millis = number;
+import type { Millis } from "../net/clock.ts";
 
 /** Header fields in wire order, names lower case, pseudo headers first. Values are latin-1 text without NUL, CR, LF. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];

@@ -10,8 +10,9 @@
  * ```
  * In ANNOUNCED new streams are still served: the client may have sent them before the GOAWAY reached it.
  */
+import type { Millis } from "../net/clock.ts";
 import { MAX_STREAM_ID } from "./frame.ts";
-import type { H2Failure, Millis } from "./seam.ts";
+import type { H2Failure } from "./seam.ts";
 
 export enum ShutdownState {
   RUNNING,

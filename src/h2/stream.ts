@@ -1,9 +1,10 @@
 /** One stream: the state of both directions, and their windows. */
+import type { Millis } from "../net/clock.ts";
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
 import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
 import type { OpenStream } from "./open_stream.ts";
-import type { ErrorCode, H2Failure, HeaderList, Millis, Reservation, Stream, StreamHandler } from "./seam.ts";
+import type { ErrorCode, H2Failure, HeaderList, Reservation, Stream, StreamHandler } from "./seam.ts";
 import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
 import { RecentBytes, SPARSE_ROOM } from "./recent_bytes.ts";
 import { type QueuedStream, WaitingFor } from "./wait_queue.ts";

@@ -2,8 +2,8 @@
  * Lets the receive window of one stream grow with bandwidth x delay: a window of one round trip's bytes is used up when
  * the first credit for it reaches the peer.
  */
+import type { Millis } from "../net/clock.ts";
 import type { ReceiveWindow } from "./flow.ts";
-import type { Millis } from "./seam.ts";
 import type { WindowBudget } from "./window_budget.ts";
 
 /** Windows grow to this multiple of their initial size at most. */

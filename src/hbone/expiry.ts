@@ -3,7 +3,8 @@
  * proven once is not proven for ever. Certificates are short-lived so that a stolen one is of use for hours only, and a
  * connection made with it must not outlive that. Streams that are open go on; an honest peer comes again.
  */
-import type { Millis, Scheduler } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
+import type { Scheduler } from "../net/network.ts";
 
 /** Clocks are set, and machines sleep. */
 const LOOK_AGAIN: Millis = 3_600_000;

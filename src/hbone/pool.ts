@@ -5,10 +5,10 @@
  * attempt per key is under way at a time unless more wait than it can carry; when it fails, all who wait for it fail
  * with it (upstream lets them try one after the other: recorded there as a defect).
  */
+import type { Millis, Timer } from "../net/clock.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress } from "../net/address.ts";
 import { inPortions } from "../net/in_portions.ts";
-import type { Millis, Timer } from "../net/network.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TunnelFailure } from "./failure.ts";

@@ -1,4 +1,4 @@
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { ClientConnection, ClientSettings } from "./client_connection.ts";
 
 /** Settings of a pool and of the connections that it makes. */

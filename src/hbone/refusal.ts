@@ -6,8 +6,9 @@
  * The peer may still be sending its request and is let: a request that turns out to be malformed gets the error of its
  * own (RFC 9113 §8.1.1). What it sends is dropped, and bounded by the stream's window, whose credit does not return.
  */
+import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type Stream, type StreamHandler } from "../h2/seam.ts";
-import type { Millis, Scheduler, Timer } from "../net/network.ts";
+import type { Scheduler } from "../net/network.ts";
 
 const TEXT = new TextEncoder().encode("This port speaks HBONE: HTTP/2 CONNECT, and nothing else.\n");
 /** Far above what the answers to one read can be. */

@@ -2,9 +2,10 @@
  * Joins an HTTP/2 connection, which knows no socket, to a stream of bytes: reads into the loop's input buffer, hands
  * the frames of all streams to the kernel once at the end of the turn, and keeps the connection's timer.
  */
+import type { Timer } from "../net/clock.ts";
 import { type Connection } from "../h2/seam.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
-import type { Timer, TurnTask } from "../net/network.ts";
+import type { TurnTask } from "../net/network.ts";
 import type { Loop } from "./loop.ts";
 import { Pacing } from "./pacing.ts";
 

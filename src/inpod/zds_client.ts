@@ -6,8 +6,9 @@
  *        ▲                  │ no agent, or sending the hello fails
  *        └──────────────────┘
  */
+import type { Timer } from "../net/clock.ts";
 import type { Ending } from "../net/duplex.ts";
-import type { Scheduler, Timer } from "../net/network.ts";
+import type { Scheduler } from "../net/network.ts";
 import type { PacketSocket, Reception } from "../net/packet_socket.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { durationText, quote } from "../telemetry/rust_text.ts";

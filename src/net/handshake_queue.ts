@@ -8,8 +8,9 @@
  * At every level the keys take turns. So handshakes that we begin have half of all turns, many peers that call one pod
  * do not delay another pod, and many connections from few addresses do not delay other peers of the same pod.
  */
+import type { Millis } from "./clock.ts";
 import type { Ip } from "./address.ts";
-import type { Millis, Scheduler, TurnTask } from "./network.ts";
+import type { Scheduler, TurnTask } from "./network.ts";
 import { InOrder, type Rounds, type Waiting } from "./rounds.ts";
 
 /** One in this many turns of a pod is for new peers, also when peers that have answered wait. */

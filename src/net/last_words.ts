@@ -4,10 +4,10 @@
  * Closing at once while the peer still sends would answer with RST, and that wipes out what it has not read yet. So:
  * FIN, then throw away what comes until the peer closes, within limits.
  */
+import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
-import type { Timer } from "./network.ts";
 import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 
 const TIME_LIMIT_MS = 1000;

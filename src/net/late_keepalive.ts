@@ -3,9 +3,10 @@
  * connection never needs (`docs/spec/dataplane-speed.md` 5). Keepalive begins after minutes of silence, so nothing is
  * lost; settings shorter than that are applied at once.
  */
+import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { setOption } from "../os/socket.ts";
-import type { Millis, Scheduler, SocketOptions, Timer } from "./network.ts";
+import type { Scheduler, SocketOptions } from "./network.ts";
 import { NumberMap } from "./number_map.ts";
 
 export type Keepalive = NonNullable<SocketOptions["keepalive"]>;

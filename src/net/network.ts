@@ -6,28 +6,21 @@
  * runs (`docs/architecture.md`, "Threads").
  */
 import type { SocketAddress } from "./address.ts";
+import type { Clock, Millis } from "./clock.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import type { PeerRefusal, TlsContext, TlsPeer } from "./tls_context.ts";
-
-/** Milliseconds of a monotonic clock. Only differences mean something. */
-export type Millis = number;
-
-export interface Timer {
-  /** Idempotent; a timer that ran is cancelled already. */
-  cancel(): void;
-}
 
 /** Something with work for the end of this turn or the start of the next. One object is queued at most once a turn. */
 export interface TurnTask {
   runTurn(): void;
 }
 
-export interface Scheduler {
-  /** Read once a turn. */
+/** The clock and the turns of an event loop. */
+export interface Scheduler extends Clock {
+  /** Monotonic, and read once a turn. */
   now(): Millis;
   /** Turns of the loop so far. */
   readonly turn: number;
-  after(delay: Millis, run: () => void): Timer;
   /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
   atTurnEnd(task: TurnTask): void;
   /**
@@ -37,8 +30,6 @@ export interface Scheduler {
   endTurnSoon(): void;
   /** Runs in the next turn, which then does not wait: for work that used up its budget. */
   nextTurn(task: TurnTask): void;
-  /** Ask for a macrotask before the loop blocks again: call it whenever a promise was settled during a turn. */
-  yieldSoon(): void;
 }
 
 /** Socket options of a listener or a dialled connection. Missing means the kernel's default. */

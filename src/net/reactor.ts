@@ -6,9 +6,9 @@
  *     wait ─▶ events ─▶ due timers ─▶ tasks of this turn ─▶ tasks of the turn's end ─▶ close descriptors ─▶ yield?
  *
  * In a worker the wait blocks the thread, up to the next timer or one second. Then nothing else of the isolate runs:
- * messages and promises wait for a yield (`setImmediate`), which comes after a wake-up through the eventfd, after
- * {@link Reactor.yieldSoon}, after an empty wait and every 64 turns (`docs/spec/dataplane-speed.md` 4). In an isolate
- * with other work the wait happens on a pool thread.
+ * messages and promises wait for a yield (`setImmediate`), which comes after a wake-up through the eventfd, after an
+ * empty wait and every 64 turns (`docs/spec/dataplane-speed.md` 4). In an isolate with other work the wait happens on a
+ * pool thread.
  */
 import { setImmediate } from "node:timers";
 import * as c from "../os/constants.ts";
@@ -18,6 +18,7 @@ import { SystemError } from "../os/errno.ts";
 import { SpareDescriptor } from "../os/spare_descriptor.ts";
 import { wake } from "../os/wake.ts";
 import type { SocketAddress } from "./address.ts";
+import type { Millis, Timer } from "./clock.ts";
 import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
 import { HandshakeQueue, type HandshakeTurns } from "./handshake_queue.ts";
@@ -70,8 +71,8 @@ export class Reactor implements net.Network, SocketLoop {
   #stopped = false;
   #endWanted = false;
   #waitingElsewhere = false;
-  /** Macrotasks to let pass before the next wait. */
-  #yield = 0;
+  /** A wake-up has come: messages are waiting. */
+  #isWoken = false;
   turn = 0;
   /** Events of sockets so far, wake-ups left out. Tells who works in the background whether others have work. */
   arrivals = 0;
@@ -88,11 +89,11 @@ export class Reactor implements net.Network, SocketLoop {
     return this.#wakeFd;
   }
 
-  now(): net.Millis {
+  now(): Millis {
     return this.#now;
   }
 
-  after(delay: net.Millis, run: () => void): net.Timer {
+  after(delay: Millis, run: () => void): Timer {
     const timer = this.#timers.after(performance.now() + delay, run);
     this.#interruptWait();
     return timer;
@@ -112,10 +113,6 @@ export class Reactor implements net.Network, SocketLoop {
     this.#interruptWait();
   }
 
-  yieldSoon(): void {
-    this.#yield ||= 1;
-  }
-
   listen(at: net.ListenAt, accept: (accepted: net.Accepted) => void): net.Listener {
     return new TcpListener(this, at, accept);
   }
@@ -132,7 +129,7 @@ export class Reactor implements net.Network, SocketLoop {
     plain: Duplex,
     context: TlsContext,
     role: "client" | "server",
-    timeout: net.Millis,
+    timeout: Millis,
     events: net.SecureEvents,
   ): net.Handshake {
     return secureStream(this, plain, context, role, timeout, events);
@@ -174,9 +171,9 @@ export class Reactor implements net.Network, SocketLoop {
       const count = mode === "shared" && timeout > 0 ? await this.#waitElsewhere(timeout) : this.#epoll.wait(timeout);
       this.#runTurn(count);
       const idle = count === 0 && !busy;
-      if (idle || this.#yield > 0 || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
-        const times = idle ? YIELDS_FOR_MESSAGES : Math.max(1, this.#yield);
-        this.#yield = 0;
+      if (idle || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
+        const times = idle || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
+        this.#isWoken = false;
         turnsSinceYield = 0;
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
       }
@@ -289,11 +286,11 @@ export class Reactor implements net.Network, SocketLoop {
   #woken(): void {
     this.arrivals--;
     libc.read(this.#wakeFd, this.#wakeBuffer, 8);
-    this.#yield = YIELDS_FOR_MESSAGES;
+    this.#isWoken = true;
   }
 }
 
 /** ms to wait for a timer that is due at `next`. */
-function untilTimer(next: net.Millis | null): number {
+function untilTimer(next: Millis | null): number {
   return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - performance.now())));
 }

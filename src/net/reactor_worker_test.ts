@@ -55,14 +55,6 @@ Deno.test("own thread: many messages at once, one wake-up each", async () => {
   for (let i = 0; i < 100; i++) await worker.next("echo");
 });
 
-Deno.test("own thread: a promise settled in a turn goes on, whatever the length of its chain", async () => {
-  await using worker = await ReactorWorker.start();
-  for (let i = 0; i < 20; i++) {
-    worker.send("promise", i % 3);
-    await worker.next("continued");
-  }
-});
-
 Deno.test("own thread: an idle loop stands still between its timers", async () => {
   await using worker = await ReactorWorker.start();
   worker.send("timer", 300);

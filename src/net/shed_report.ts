@@ -1,5 +1,6 @@
 /** Tells of connections that were shed: the first time at once, then a sum every ten seconds (`docs/spec/observed.md` O29). */
-import type { Scheduler, Timer } from "./network.ts";
+import type { Timer } from "./clock.ts";
+import type { Scheduler } from "./network.ts";
 
 const INTERVAL_MS = 10_000;
 

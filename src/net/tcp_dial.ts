@@ -1,4 +1,5 @@
 /** Connecting, with a time limit, optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
+import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { ECONNRESET, EINPROGRESS } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
@@ -6,7 +7,7 @@ import { setOption, takeSocketError } from "../os/socket.ts";
 import type { SocketAddress } from "./address.ts";
 import type { Ending } from "./duplex.ts";
 import { DIAL_TIMEOUT, endingOf } from "./endings.ts";
-import type { Dial, DialEvents, DialOptions, Timer } from "./network.ts";
+import type { Dial, DialEvents, DialOptions } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { makeTcpSocket, setFreebind, setTransparent } from "./socket_options.ts";

@@ -1,4 +1,5 @@
 /** A listening TCP socket. Survives running out of descriptors: it sheds, then pauses (`docs/spec/observed.md` O29). */
+import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import * as e from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
@@ -14,7 +15,7 @@ import {
   stopSteering,
 } from "../os/socket.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
-import { type Accepted, type ListenAt, type Listener, ListenError, type ListenerState, type Timer } from "./network.ts";
+import { type Accepted, type ListenAt, type Listener, ListenError, type ListenerState } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { ShedReport } from "./shed_report.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";

@@ -5,7 +5,7 @@
  * cancelling only marks; marked entries leave when they reach the top of the heap, or all at once as soon as they
  * are more than half of it. The queue therefore never holds more than twice its live timers plus a small constant.
  */
-import type { Millis, Timer } from "./network.ts";
+import type { Millis, Timer } from "./clock.ts";
 
 /** Below this many entries garbage is not worth a sweep. */
 const SWEEP_FROM = 64;

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import type { Timer } from "./network.ts";
+import type { Timer } from "./clock.ts";
 import { TimerQueue } from "./timers.ts";
 
 Deno.test("timers: run by due time, equal times in order of creation", () => {

@@ -5,6 +5,7 @@
  * fills the caller's memory with as many records as there are, and leaves out the last system call that would only say
  * "nothing" (`docs/spec/dataplane-speed.md` 2, 3).
  */
+import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { resetOnClose, takeSocketError } from "../os/socket.ts";
 import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native_session.ts";
@@ -13,10 +14,10 @@ import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import { closeAfterLastWords } from "./last_words.ts";
-import type { Timer } from "./network.ts";
-import { type NetworkPath, TcpPath } from "./network_path.ts";
+import type { NetworkPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
+import { TcpPath } from "./tcp_path.ts";
 import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 

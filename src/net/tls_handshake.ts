@@ -1,4 +1,5 @@
 /** The handshake on a socket: from a connected TCP stream to a {@link TlsDuplex}, within a time limit. */
+import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { getOption, setOption } from "../os/socket.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
@@ -6,7 +7,7 @@ import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
 import { HandshakeTurns } from "./handshake_queue.ts";
-import type { Handshake, Millis, SecureEvents, Timer } from "./network.ts";
+import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";

@@ -1,9 +1,10 @@
 /** The secured stream over another stream. */
+import type { Timer } from "./clock.ts";
 import { BROKEN, CLOSED_BY_PEER, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED } from "./endings.ts";
-import type { Scheduler, Timer } from "./network.ts";
+import type { Scheduler } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";

@@ -1,8 +1,9 @@
 /** The handshake over another stream: from there to a {@link LayeredTlsDuplex}, within a time limit. */
+import type { Millis, Timer } from "./clock.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
 import { HandshakeTurns } from "./handshake_queue.ts";
-import type { Handshake, Millis, Scheduler, SecureEvents, Timer } from "./network.ts";
+import type { Handshake, Scheduler, SecureEvents } from "./network.ts";
 import type { Rounds } from "./rounds.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";

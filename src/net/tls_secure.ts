@@ -1,8 +1,9 @@
 /** `Network.secure` of the loop: over a TCP socket directly where the library can, over any other stream in memory. */
+import type { Millis } from "./clock.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import { closeAfterLastWords } from "./last_words.ts";
-import type { Handshake, Millis, SecureEvents } from "./network.ts";
+import type { Handshake, SecureEvents } from "./network.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
 import type { TlsContext } from "./tls_context.ts";

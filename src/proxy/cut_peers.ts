@@ -3,8 +3,8 @@
  * each new connection begins with full budgets, so theirs are smaller (`STRICT_LIMITS`). Other workloads with the same
  * identity are hardly affected, as only bursts are smaller.
  */
+import type { Millis } from "../net/clock.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
-import type { Millis } from "../net/network.ts";
 
 const REMEMBERED: Millis = 60_000;
 /** There are few identities, but a peer that can get certificates could invent many. */

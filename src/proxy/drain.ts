@@ -1,5 +1,5 @@
 /** Ending one listener and its connections (`docs/spec/dataplane.md` 5.4). */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Connections } from "./connections.ts";
 import type { PodContext } from "./pod_context.ts";
 

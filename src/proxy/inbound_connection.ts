@@ -4,6 +4,7 @@
  * In phase "resolving" the connection waits for the pod's workload, then for its certificate. A connection that drains
  * stays open until its last stream has ended.
  */
+import type { Millis } from "../net/clock.ts";
 import { type CertificateListener, watchCertificates } from "../hbone/certificate_watch.ts";
 import type { Credential } from "../hbone/credentials.ts";
 import { isTakenBack } from "../hbone/failure.ts";
@@ -18,7 +19,7 @@ import { STRICT_LIMITS } from "../h2/limits.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
-import type { Handshake, Millis } from "../net/network.ts";
+import type { Handshake } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";

@@ -1,8 +1,9 @@
 /** The workload a pod's proxy serves: in the mesh state, or awaited there for a while (`docs/spec/dataplane.md` 1.4). */
+import type { Millis, Timer } from "../net/clock.ts";
 import type { WorkloadName } from "../config/config.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
-import type { Millis, Scheduler, Timer } from "../net/network.ts";
+import type { Scheduler } from "../net/network.ts";
 
 export const WORKLOAD_WAIT: Millis = 5000;
 /** For an answer to a DNS question where the mesh seems to be behind, which lasts for a fraction of a second. */

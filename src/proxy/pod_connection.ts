@@ -16,10 +16,10 @@
  * How a connection ends depends on how far it came: without a record it is refused (a warning, no counters), with one
  * the record is finished. The record is opened when the destination is known.
  */
+import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Millis } from "../net/network.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";

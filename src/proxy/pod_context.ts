@@ -1,4 +1,5 @@
 /** What all listeners of one pod share. Made once per pod by the data plane. */
+import type { Millis } from "../net/clock.ts";
 import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
@@ -7,7 +8,7 @@ import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
-import type { DialOptions, Millis } from "../net/network.ts";
+import type { DialOptions } from "../net/network.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { LogScope } from "../telemetry/log.ts";

@@ -8,7 +8,7 @@
  * created; beyond {@link MOST_WAITING} the oldest is closed all the same. As the addresses of the peers take turns
  * (`net/handshake_queue.ts`), that is one of the largest group.
  */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 
 /** Of one pod in one worker. */
 export const MOST = 1024;

@@ -3,7 +3,8 @@
  * else. {@link MOST} lines of each cause are written in a minute; then one line reports how many were suppressed.
  * Access log lines are records of connections and are not limited.
  */
-import type { Scheduler, Timer } from "../net/network.ts";
+import type { Timer } from "../net/clock.ts";
+import type { Scheduler } from "../net/network.ts";
 import type { LogScope } from "./log.ts";
 import type { Fields } from "./log_fields.ts";
 

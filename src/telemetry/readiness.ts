@@ -2,7 +2,7 @@
  * What the process still waits for before it is ready (`docs/spec/config-admin.md` 5.3). Tasks are known by name; one
  * that is registered again makes the process unready again.
  */
-import type { Millis } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
 import type { LogScope } from "./log.ts";
 import { durationText } from "./rust_text.ts";
 

@@ -1,6 +1,7 @@
 /** Makes channels to the control plane from the configuration (`docs/spec/xds-state.md` 2.1 to 2.3). */
+import type { Clock } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
-import type { ChannelOptions, Clock, GrpcChannel } from "../grpc/channel.ts";
+import type { ChannelOptions, GrpcChannel } from "../grpc/channel.ts";
 import { isReservedHeader } from "../grpc/headers.ts";
 import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";

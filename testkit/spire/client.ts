@@ -1,4 +1,5 @@
 /** A certificate manager with SPIRE behind it, as the proxy has it: what it was told, and what it holds. */
+import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openBroker } from "../../src/authorities/broker/open_broker.ts";
 import type { LocalPod } from "../../src/authorities/spire/local_pods.ts";
 import { openSpire } from "../../src/authorities/spire/open_spire.ts";
@@ -6,10 +7,9 @@ import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts"
 import type { SpireAuthority } from "../../src/authorities/spire/spire_authority.ts";
 import { Environment, type Variables } from "../../src/config/environment.ts";
 import { spireSettings } from "../../src/config/spire_settings.ts";
-import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import type { CertificateError, CertificateSubject, IssuedCertificate } from "../../src/identity/authority.ts";
 import { workloadId } from "../../src/identity/spiffe_id.ts";
-import { CertificateManager, type WallClock } from "../../src/identity/certificate_manager.ts";
+import { CertificateManager } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
 
@@ -19,7 +19,7 @@ export interface SpireClientOptions {
   readonly clusterDomain: string;
   readonly processes: ProcessTable;
   /** Default: the system clock. */
-  readonly clock?: WallClock;
+  readonly clock?: Clock;
 }
 
 /** A change of any subject, as the manager's owner sees it; null: forgotten. */

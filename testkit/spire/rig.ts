@@ -1,8 +1,7 @@
 /** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime at the other end. */
+import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts";
 import type { Variables } from "../../src/config/environment.ts";
-import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
-import type { WallClock } from "../../src/identity/certificate_manager.ts";
 import { ScriptedAgent } from "./agent.ts";
 import { SpireClient } from "./client.ts";
 import { running, ScriptedRuntime } from "./cri.ts";
@@ -16,7 +15,7 @@ export interface RigOptions {
   /** Default: a table that sees nothing. */
   readonly processes?: ProcessTable;
   /** Default: the system clock. */
-  readonly clock?: WallClock;
+  readonly clock?: Clock;
 }
 
 /** Without a view of the node's processes, as in a pod without hostPID. */

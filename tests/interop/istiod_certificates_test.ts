@@ -1,9 +1,9 @@
 /** Certificates of a real istiod for our proxy, and what peers think of them (`docs/spec/identity-spire.md` 3). */
 import { strict as assert } from "node:assert";
+import { SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openIstio } from "../../src/authorities/istio/open_istio.ts";
 import { parseConfig } from "../../src/config/parse_config.ts";
 import { SYSTEM_FILES } from "../../src/config/files.ts";
-import { SYSTEM_CLOCK } from "../../src/grpc/channel.ts";
 import { CertificateError } from "../../src/identity/authority.ts";
 import { certificateAuthorityContract } from "../../src/identity/testkit/authority_contract.ts";
 import type { SpiffeId } from "../../src/identity/spiffe_id.ts";

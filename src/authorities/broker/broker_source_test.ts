@@ -1,6 +1,7 @@
 /** The SPIFFE Broker API in mutual TLS over a Unix socket, with a scripted broker (`docs/spec/identity-spire.md` 9.10). */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { eventually } from "../../../lab/patience.ts";
 import { ScriptedBroker } from "../../../testkit/spire/broker.ts";
 import { spireCa } from "../../../testkit/spire/ca.ts";
@@ -9,7 +10,6 @@ import { describe, subjectOf } from "../../../testkit/spire/source.ts";
 import { type TempDir, tempDir } from "../../../lab/temp_dir.ts";
 import { Environment, type Variables } from "../../config/environment.ts";
 import { spireSettings } from "../../config/spire_settings.ts";
-import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import { certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../../identity/authority.ts";
 import { workloadId } from "../../identity/spiffe_id.ts";

@@ -1,6 +1,7 @@
 /** Makes the authority for a SPIFFE Broker from the settings. */
+import type { Clock } from "../../net/clock.ts";
 import type { BrokerSettings, SpireSettings } from "../../config/spire_settings.ts";
-import type { Clock, GrpcChannel } from "../../grpc/channel.ts";
+import type { GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import type { Target } from "../../grpc/target.ts";
 import { CertificateError } from "../../identity/authority.ts";

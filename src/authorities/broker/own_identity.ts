@@ -1,9 +1,9 @@
 /** The proxy's own SVID, from the Workload API, which it presents to the broker (`docs/spec/identity-spire.md` 5.4). */
+import type { Clock } from "../../net/clock.ts";
 import { X509SVIDRequest, X509SVIDResponse } from "../../../proto/gen/workload_api.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../../identity/spiffe_id.ts";
 import { readBundle } from "../spire/bundles.ts";
@@ -27,7 +27,7 @@ interface OwnIdentityParts {
   readonly socket: string;
   /** Selects one of the SVIDs of the proxy's pod. */
   readonly id: SpiffeId;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   readonly random: () => number;
   readonly log: WriteLine;
 }

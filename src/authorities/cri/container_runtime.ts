@@ -1,8 +1,8 @@
 /** Finds processes of pods by the node's container runtime (CRI v1; `docs/spec/identity-spire.md` 4.3). */
+import type { Clock } from "../../net/clock.ts";
 import { runtime } from "../../../proto/gen/cri.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { codeName, GrpcError } from "../../grpc/status.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { watchContainers } from "./watch_containers.ts";
 
@@ -39,7 +39,7 @@ interface ContainerRuntimeOptions {
   /** Makes a plaintext channel to a Unix socket. */
   readonly dial: (path: string) => GrpcChannel;
   readonly exists: (path: string) => boolean;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { running, type ScriptedContainer, ScriptedRuntime } from "../../../testkit/spire/cri.ts";
 import { tempDir } from "../../../lab/temp_dir.ts";
 import { eventually } from "../../../lab/patience.ts";
-import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { parseTarget } from "../../grpc/target.ts";
 import { TestClock } from "../../identity/testkit/clock.ts";

@@ -2,8 +2,8 @@
  * Reports containers that start, from the container runtime's stream of events. Containerd has it since 1.7 and CRI-O
  * since 1.26. With other runtimes failed attestations are retried periodically.
  */
+import type { Clock } from "../../net/clock.ts";
 import { runtime } from "../../../proto/gen/cri.js";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import { Code, GrpcError } from "../../grpc/status.ts";
 import { followStream } from "../spire/follow_stream.ts";
 
@@ -15,7 +15,7 @@ interface EventStream {
 interface ContainerWatch {
   /** Opens the stream of events. May reject with any error. */
   open(signal: AbortSignal): Promise<EventStream>;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Called when a container of the pod with this uid has started. */

@@ -1,8 +1,8 @@
 /** Makes the authority for Istio's CA from the settings (`docs/spec/identity-spire.md` 3.1, 3.2). */
+import type { Clock } from "../../net/clock.ts";
 import type { Config } from "../../config/config.ts";
 import { mayBeSecret } from "../../config/secret_header.ts";
 import { ConfigError } from "../../config/error.ts";
-import type { Clock } from "../../grpc/channel.ts";
 import { isReservedHeader } from "../../grpc/headers.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { namedServer } from "../../grpc/server_trust.ts";

@@ -1,6 +1,6 @@
 /** SVIDs by SPIRE's Delegated Identity API; subjects are named by process, by selectors, or by selectors of one pod. */
+import type { Clock } from "../../net/clock.ts";
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { SpiffeId, TrustDomain } from "../../identity/spiffe_id.ts";
 import { type RawBundles, readBundles } from "./bundles.ts";
@@ -30,7 +30,7 @@ interface DelegatedParts {
   readonly api: DelegatedApi;
   readonly naming: SubjectNaming;
   readonly trustDomain: TrustDomain;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   readonly random: () => number;
   readonly log: WriteLine;
 }

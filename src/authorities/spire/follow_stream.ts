@@ -1,11 +1,11 @@
 /** Keeps a stream open until it is aborted; reports messages, failures and recoveries. */
+import type { Clock } from "../../net/clock.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 
 /** How to follow a stream. */
 interface FollowOptions<T> {
-  readonly clock: WallClock;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** The longest delay between two attempts, in ms. */
@@ -103,7 +103,7 @@ export function toCertificateError(error: unknown): CertificateError {
 }
 
 /** Resolves after `ms`, or when `signal` is aborted. */
-export function sleep(clock: Pick<WallClock, "after">, ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const end = () => {

@@ -1,6 +1,6 @@
 /** What all sessions of an authority share. */
+import type { Clock } from "../../net/clock.ts";
 import type { UpdateListener } from "../../identity/authority.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { SharedTrust } from "./shared_trust.ts";
 import type { Slots } from "./slots.ts";
@@ -11,7 +11,7 @@ export interface SessionParts {
   readonly source: SvidSource;
   readonly slots: Slots;
   readonly trust: SharedTrust;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** ms from the first request to the agent until the first certificate. */

@@ -6,6 +6,7 @@
  *              ▲                   │
  *   shared bundles, agent recovered  ╰─ pushes ─▶ certificate manager
  */
+import type { Clock } from "../../net/clock.ts";
 import {
   type CertificateAuthority,
   CertificateError,
@@ -14,7 +15,6 @@ import {
   isTemporary,
   type UpdateListener,
 } from "../../identity/authority.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { subjectKey } from "../../identity/subject_key.ts";
@@ -30,7 +30,7 @@ export interface SpireAuthorityOptions {
   readonly source: SvidSource;
   /** The trust domain of all subjects: `CLUSTER_DOMAIN`. */
   readonly trustDomain: TrustDomain;
-  readonly clock: WallClock;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** ms from the first request to the agent until the first certificate. */

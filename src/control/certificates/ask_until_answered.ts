@@ -1,6 +1,6 @@
 /** Requests a certificate until the authority has issued one: proof that it can be reached and accepts our requests. */
+import type { Clock } from "../../net/clock.ts";
 import { sleep } from "../../authorities/spire/follow_stream.ts";
-import type { Clock } from "../../grpc/channel.ts";
 import type { CertificateAuthority, CertificateSubject } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
 

@@ -2,7 +2,7 @@
  * Decides when pods may be served: not before the certificate authority has answered. Until then this proxy could only
  * refuse their connections, and in a rollout the old proxy, which has certificates, would lose the pods to it.
  */
-import type { Clock } from "../../grpc/channel.ts";
+import type { Clock } from "../../net/clock.ts";
 
 /** "limit": the authority has not answered within the limit. */
 export type GateOutcome = "answered" | "limit";

@@ -1,10 +1,10 @@
 /** The certificate manager with its authority, and the way its certificates take to the workers. */
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { Config } from "../../config/config.ts";
 import { openIstio } from "../../authorities/istio/open_istio.ts";
 import type { FindPod } from "../../authorities/spire/local_pods.ts";
 import type { SpireSurroundings } from "../../authorities/spire/open_spire.ts";
 import type { ToWorker } from "../../dataplane/messages.ts";
-import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import {
   type CertificateAuthority,
   CertificateError,

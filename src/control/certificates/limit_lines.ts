@@ -2,8 +2,8 @@
  * Bounds the log lines that a peer can cause: ten lines a minute for each cause, then one line with the number of those
  * left out. The cause is the beginning of the text without digits and quoted parts, which a peer could vary.
  */
+import type { Clock } from "../../net/clock.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
-import type { WallClock } from "../../identity/certificate_manager.ts";
 
 export interface LimitedLines {
   readonly write: WriteLine;
@@ -26,7 +26,7 @@ const MOST_CAUSES = 64;
 const LONGEST_CAUSE = 48;
 
 /** Lines of level debug are not limited: an operator who turns them on wants all of them. */
-export function limitLines(write: WriteLine, clock: WallClock): LimitedLines {
+export function limitLines(write: WriteLine, clock: Clock): LimitedLines {
   /** Cleared every minute. */
   const causes = new Map<string, Cause>();
   let timer: { cancel(): void } | null = null;

@@ -1,8 +1,8 @@
 /** Reads the revocation lists of `CRL_PATH` and sends them to the workers. */
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { CrlCoverage } from "../../authorities/crl_coverage.ts";
 import { CrlSource } from "../../authorities/crl_source.ts";
 import type { Config } from "../../config/config.ts";
-import { SYSTEM_CLOCK } from "../../grpc/channel.ts";
 import type { IssuedCertificate } from "../../identity/authority.ts";
 import type { RevocationList } from "../../identity/crl.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";

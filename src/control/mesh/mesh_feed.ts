@@ -6,9 +6,9 @@
  * No worker is ever late: what is sent to one that still starts lies in its queue, and one that dies takes the process
  * with it. So nothing is kept here of what was sent.
  */
+import type { Millis, TurnClock } from "../../net/clock.ts";
 import type { Workload } from "../../mesh/model/model.ts";
 import { invalidAltNames } from "../../mesh/model/workload_identity.ts";
-import type { Millis } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import { type Decoded, ResourceDecoder } from "../../xds/decode.ts";
 import { PART_BYTES, PartWriter, type ResourcePart } from "../../xds/resource_part.ts";
@@ -34,14 +34,10 @@ const SHARED_TEXTS = 1 << 10;
 /** A worker, as its number. */
 export type FeedWorker = number;
 
-export interface MeshFeedParts {
+export interface MeshFeedParts extends TurnClock {
   readonly workers: number;
   /** To every worker. Each answers with {@link MeshFeed.applied}. */
   send(part: ResourcePart): void;
-  /** Lets others run. */
-  turn(): Promise<void>;
-  /** Milliseconds since whenever, read as often as it is called. */
-  readonly now: () => Millis;
   readonly events: MeshFeedEvents;
 }
 

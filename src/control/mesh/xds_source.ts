@@ -1,5 +1,5 @@
+import { SYSTEM_TURNS } from "../../net/clock.ts";
 /** The control plane's client, and the way of its resources to the workers and of their workloads to the certificates. */
-import { setImmediate } from "node:timers";
 import { MeshFeed } from "./mesh_feed.ts";
 import type { Freshness } from "../../mesh/state/state.ts";
 import { XdsClient } from "../../xds/client.ts";
@@ -18,8 +18,7 @@ function feedOf({ config, workers, certificates, log }: MeshSourceParts): MeshFe
   const feed = new MeshFeed({
     workers: workers.all.length,
     send: (part) => workers.send({ kind: "resources", part }),
-    turn: () => new Promise((resolve) => setImmediate(resolve)),
-    now: () => performance.now(),
+    ...SYSTEM_TURNS,
     events: { ...watch, log: (connection) => log.scope("ztunnel::xds", { name: "xds", fields: { id: connection } }) },
   });
   workers.onResourcesApplied = (worker, sequence) => feed.applied(workers.all.indexOf(worker), sequence);

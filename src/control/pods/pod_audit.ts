@@ -1,6 +1,7 @@
 /** The audit of pods every half minute: told when something begins to differ, and when it does not any more. */
+import type { Millis, Timer } from "../../net/clock.ts";
 import { type AuditState, type Difference, findDifferences, type FoundPod } from "../../inpod/audit.ts";
-import type { Millis, Scheduler, Timer } from "../../net/network.ts";
+import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 
 const INTERVAL: Millis = 30_000;

@@ -7,10 +7,11 @@
  *     asked ──started──▶ up ──stop──▶ stopping ──ended──▶ gone
  *       └──failed───────────────────────────────────────▶ gone
  */
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { PodAnswer, PodInstance, PodOrder } from "../../dataplane/pod_messages.ts";
 import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
-import type { Millis, Scheduler, Timer } from "../../net/network.ts";
+import type { Scheduler } from "../../net/network.ts";
 import type { DrainMode } from "../../proxy/drain.ts";
 
 /** The agent waits 5 s for its answer (`docs/spec/inpod-dns.md` A1.12). */

@@ -10,9 +10,10 @@
  *       ╰──────▶ as the host does         │ ended ◀───── the host has ended it, after a stop ──────────────────┤
  *                                         ╰──────────────────────── the host failed ───────────────────────────╯
  */
+import type { Timer } from "../../net/clock.ts";
 import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
-import type { Scheduler, Timer } from "../../net/network.ts";
+import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import type { DrainMode } from "../../proxy/drain.ts";
 

@@ -3,7 +3,7 @@
  * us each, and an authority with a new root has a thousand certificates to give. Two lots may meet in a turn where the
  * worker had to wait for a processor.
  */
-import type { Clock } from "../../grpc/channel.ts";
+import type { Clock } from "../../net/clock.ts";
 
 const AT_ONCE = 50;
 /** ms between lots. */

@@ -1,9 +1,10 @@
 /** For tests only: endpoints that record what they are told, and a wire in memory. */
+import type { Millis } from "../../net/clock.ts";
 import { BufferPool } from "../buffer_pool.ts";
 import { makeH2Memory } from "../memory.ts";
 import { H2Connection } from "../connection.ts";
 import { defaultOptions } from "../limits.ts";
-import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Millis, Stream, StreamHandler } from "../seam.ts";
+import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream, StreamHandler } from "../seam.ts";
 
 export const LIMIT = 1 << 20;
 

@@ -1,4 +1,5 @@
 /** For tests only: one host of an in-memory network, which counts what its program holds. */
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { SocketAddress } from "../../net/address.ts";
 import type { Duplex } from "../../net/duplex.ts";
 import type { MemoryNetwork } from "../../net/testkit/memory_network.ts";
@@ -33,11 +34,11 @@ export class HostNetwork implements net.Network {
     return this.memory.turn;
   }
 
-  now(): net.Millis {
+  now(): Millis {
     return this.memory.now();
   }
 
-  after(delay: net.Millis, run: () => void): net.Timer {
+  after(delay: Millis, run: () => void): Timer {
     const done = once(() => this.#timers--);
     this.#timers++;
     const timer = this.memory.after(delay, () => {
@@ -62,10 +63,6 @@ export class HostNetwork implements net.Network {
 
   nextTurn(task: net.TurnTask): void {
     this.memory.nextTurn(task);
-  }
-
-  yieldSoon(): void {
-    this.memory.yieldSoon();
   }
 
   listen(at: net.ListenAt, accept: (accepted: net.Accepted) => void): net.Listener {
@@ -110,7 +107,7 @@ export class HostNetwork implements net.Network {
     plain: Duplex,
     context: TlsContext,
     role: "client" | "server",
-    timeout: net.Millis,
+    timeout: Millis,
     events: net.SecureEvents,
   ): net.Handshake {
     const done = this.#begin();

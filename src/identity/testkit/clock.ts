@@ -1,5 +1,5 @@
 /** A virtual wall clock for tests. */
-import type { WallClock } from "../certificate_manager.ts";
+import type { Clock } from "../../net/clock.ts";
 
 interface PendingTimer {
   at: number;
@@ -8,7 +8,7 @@ interface PendingTimer {
 }
 
 /** A clock that stands still except during `advance`. */
-export class TestClock implements WallClock {
+export class TestClock implements Clock {
   readonly #pending = new Set<PendingTimer>();
   /** Increased by `advance`. Timers use it and not the wall clock, which `set` changes. */
   #elapsed = 0;

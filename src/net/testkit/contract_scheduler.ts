@@ -162,24 +162,4 @@ export function schedulerContract(test: ContractTest): void {
     await run(() => ran.length === 2);
     assert.deepEqual(ran, ["end", "next"]);
   });
-
-  test("yieldSoon lets a chain of promises run before the loop waits", async ({ network, run }) => {
-    let resolve = () => {};
-    let reached = false;
-    const chain = new Promise<void>((settle) => resolve = settle);
-    const waiting = (async () => {
-      await chain;
-      for (let i = 0; i < 10; i++) await null;
-      reached = true;
-    })();
-    let turn = 0;
-    network.after(0, () => {
-      resolve();
-      network.yieldSoon();
-      turn = network.turn;
-    });
-    await run(() => reached);
-    assert.ok(turn > 0);
-    await waiting;
-  });
 }

@@ -7,12 +7,13 @@
  *     connected (the listener's turn to accept) ──told──▶ over
  *         └─────────────────abort───────────────────────▶ over
  */
+import type { Millis, Timer } from "../clock.ts";
 import type { SocketAddress } from "../address.ts";
 import type { Ending } from "../duplex.ts";
 import { DIAL_TIMEOUT, REFUSED } from "./memory_endings.ts";
 import type { MemoryDuplex } from "./memory_duplex.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
-import type { Dial, DialEvents, Millis, Timer, TurnTask } from "../network.ts";
+import type { Dial, DialEvents, TurnTask } from "../network.ts";
 
 /** `docs/spec/dataplane.md` 0: upstream TCP connect timeout. */
 const DEFAULT_TIMEOUT: Millis = 10_000;

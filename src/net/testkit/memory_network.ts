@@ -3,6 +3,7 @@
  * redirection, black holes, TLS. Everything happens in the same order in every run, so scenarios of minutes are
  * tested in milliseconds (`docs/architecture.md`, "Seams").
  */
+import type { Millis } from "../clock.ts";
 import { formatAddress, type Ip, isIpv4, type SocketAddress } from "../address.ts";
 import { type Duplex, type Ending } from "../duplex.ts";
 import { type DialAnswer, MemoryDial, type RedirectRule } from "./memory_dial.ts";
@@ -92,7 +93,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     plain: Duplex,
     context: TlsContext,
     role: "client" | "server",
-    timeout: net.Millis,
+    timeout: Millis,
     events: net.SecureEvents,
   ): net.Handshake {
     return secureInMemory(this, plain, context.settings, role, timeout, events);

@@ -6,7 +6,8 @@
  * turn after it.
  */
 import { setImmediate } from "node:timers";
-import type { Millis, Scheduler, Timer, TurnTask } from "../network.ts";
+import type { Millis, Timer } from "../clock.ts";
+import type { Scheduler, TurnTask } from "../network.ts";
 import { TimerQueue } from "../timers.ts";
 
 /** As many as the reactor runs in one turn: the others follow in the next turns. */
@@ -20,7 +21,6 @@ export class MemoryScheduler implements Scheduler {
   readonly #next = new Set<TurnTask>();
   readonly #atEnd = new Set<TurnTask>();
   #now: Millis = 0;
-  #yieldWanted = false;
   #endWanted = false;
   turn = 0;
 
@@ -42,10 +42,6 @@ export class MemoryScheduler implements Scheduler {
 
   nextTurn(task: TurnTask): void {
     this.#next.add(task);
-  }
-
-  yieldSoon(): void {
-    this.#yieldWanted = true;
   }
 
   /** What the kernel would report: runs at the start of the next turn. An object is queued at most once. */
@@ -100,8 +96,7 @@ export class MemoryScheduler implements Scheduler {
    */
   async run(until: () => boolean): Promise<void> {
     while (!until()) {
-      if (this.#yieldWanted) await this.#yield();
-      else if (this.busy) this.step();
+      if (this.busy) this.step();
       else await this.#wait(until);
     }
   }
@@ -129,7 +124,7 @@ export class MemoryScheduler implements Scheduler {
 
   /** Idle: a promise may go on, and if none does, the next timer is what comes next. */
   async #wait(until: () => boolean): Promise<void> {
-    await this.#yield();
+    await macrotask();
     if (this.busy || until() || this.#skipToTimer(Infinity)) return;
     throw new Error("Idle for ever, but what was waited for has not happened");
   }
@@ -144,13 +139,8 @@ export class MemoryScheduler implements Scheduler {
   async #idleWithPromises(): Promise<void> {
     do {
       this.runUntilIdle();
-      await this.#yield();
-    } while (this.busy || this.#yieldWanted);
-  }
-
-  async #yield(): Promise<void> {
-    this.#yieldWanted = false;
-    await macrotask();
+      await macrotask();
+    } while (this.busy);
   }
 }
 

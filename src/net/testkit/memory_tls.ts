@@ -8,13 +8,14 @@
  * So a server that refuses is noticed by the client only after its own handshake succeeded, as a failure of the first
  * read (`docs/spec/dataplane.md` 2.1). Signatures, validity and purpose are not looked at.
  */
+import type { Millis, Timer } from "../clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../duplex.ts";
 import { handshakeFailure, TLS_EOF, TLS_TIMEOUT, tlsAlert } from "./memory_endings.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import { MemoryTlsDuplex } from "./memory_tls_duplex.ts";
 import { ALERT, HANDSHAKE, type Head, RecordChannel } from "./memory_tls_records.ts";
 import type * as net from "../network.ts";
-import type { Millis, SecureEvents, Timer } from "../network.ts";
+import type { SecureEvents } from "../network.ts";
 import type { PeerRefusal, TlsPeer, TlsSettings } from "../tls_context.ts";
 
 type Role = "client" | "server";

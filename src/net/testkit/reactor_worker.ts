@@ -8,13 +8,6 @@ const reactor = new Reactor({
   onShed: () => {},
 });
 
-/** A chain of steps, each of which needs the loop to yield. */
-async function chain(settled: Promise<void>): Promise<void> {
-  await settled;
-  for (let i = 0; i < 20; i++) await null;
-  self.postMessage(["continued"]);
-}
-
 self.onmessage = ({ data: [what, ms] }: MessageEvent<[what: string, ms: number]>) => {
   switch (what) {
     case "echo":
@@ -22,14 +15,6 @@ self.onmessage = ({ data: [what, ms] }: MessageEvent<[what: string, ms: number]>
     case "timer": {
       const before = reactor.turn;
       return reactor.after(ms, () => self.postMessage(["timer", reactor.turn - before]));
-    }
-    case "promise": {
-      const settled = Promise.withResolvers<void>();
-      void chain(settled.promise);
-      return reactor.after(ms, () => {
-        settled.resolve();
-        reactor.yieldSoon();
-      });
     }
     case "throw":
       return reactor.after(0, () => {
