@@ -8,7 +8,7 @@ import { certificatesPerPod } from "../config/spire_settings.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import type { StubResolver } from "../dns/stub_resolver.ts";
 import { HeldBytes } from "../h2/held_bytes.ts";
-import { type Loop, makeLoop } from "../hbone/loop.ts";
+import { type HboneLoop, makeHboneLoop } from "../hbone/hbone_loop.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { RevocationList } from "../identity/crl.ts";
@@ -25,6 +25,7 @@ import type { DrainMode } from "../proxy/drain.ts";
 import { LocalWorkload } from "../proxy/local_workload.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
+import type { OnSurplus } from "../net/surplus.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
@@ -63,8 +64,8 @@ export interface DataPlaneParts {
   readonly wallClock: () => number;
   readonly random: () => number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
-  /** As for `makeLoop`. */
-  readonly onSurplus?: (trim: () => boolean) => void;
+  /** Default: free buffers are kept. */
+  readonly onSurplus?: OnSurplus;
 }
 
 /** Where a pod of shared mode lives. */
@@ -94,7 +95,7 @@ export class DataPlane {
   /** Null unless `XDS_ON_DEMAND`. */
   readonly lookups: MeshLookups | null;
   readonly #parts: DataPlaneParts;
-  readonly #loop: Loop;
+  readonly #loop: HboneLoop;
   readonly #telemetry: ConnectionTelemetry;
   readonly #peers: KnownPeers;
   /** Each with its DNS proxy; null: there is none. */
@@ -108,7 +109,7 @@ export class DataPlane {
     this.#parts = parts;
     this.#lines = new LineLimit(network);
     const held = new HeldBytes(config.http2.heldBytesMax, { onFull: (...figures) => this.#heldIsFull(...figures) });
-    this.#loop = makeLoop(network, parts.onSurplus, parts.random, held);
+    this.#loop = makeHboneLoop(network, parts.onSurplus, parts.random, held);
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;

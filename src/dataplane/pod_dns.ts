@@ -4,7 +4,7 @@ import type { ConfigFiles } from "../config/files.ts";
 import { parseResolverFile } from "../config/resolver_settings.ts";
 import { DnsProxy, type DnsShared, newDnsShared } from "../dns/dns_proxy.ts";
 import { parseHostsFile } from "../dns/hosts_file.ts";
-import type { Loop } from "../hbone/loop.ts";
+import type { Loop } from "../net/loop.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { LocalWorkload } from "../proxy/local_workload.ts";

@@ -2,7 +2,7 @@
 import type { Millis, Timer } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
-import type { Loop } from "../hbone/loop.ts";
+import type { Loop } from "../net/loop.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { ListenerState, Network, Scheduler, SocketOptions } from "../net/network.ts";
 import { Rounds } from "../net/rounds.ts";

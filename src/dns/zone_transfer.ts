@@ -3,7 +3,7 @@
  * to one of its own to a nameserver, and nobody looks at what goes through any more.
  */
 import type { Millis } from "../net/clock.ts";
-import type { Loop } from "../hbone/loop.ts";
+import type { Loop } from "../net/loop.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { Dial, DialEvents, SocketOptions } from "../net/network.ts";
 import type { CopyMeter } from "../proxy/copy.ts";

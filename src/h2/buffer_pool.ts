@@ -10,7 +10,7 @@
  * buffer and the pool provides another one.
  */
 
-import { FreeList } from "./free_list.ts";
+import { FreeList } from "../net/free_list.ts";
 import { SharedReservation } from "./reservation.ts";
 
 /** End of the space for DATA frames, in bytes. */

@@ -22,7 +22,7 @@ import { ClientState, ClientTransition, hasHttp2, isConnecting, nextClientState 
 import type { Credential, Credentials } from "./credentials.ts";
 import { contextFailure, dialFailure, handshakeFailure, identityFailure, type TunnelFailure } from "./failure.ts";
 import { prefaceFailure } from "./failure.ts";
-import type { Loop } from "./loop.ts";
+import type { HboneLoop } from "./hbone_loop.ts";
 import { Transport } from "./transport.ts";
 
 /** Where a connection leads, and who must answer there. */
@@ -57,7 +57,7 @@ export interface ClientEvents {
 /** One connection to a peer. The owner calls {@link start} or {@link startOver} once. */
 export class ClientConnection implements ConnectionHandler, CertificateListener {
   readonly peer: Peer;
-  readonly #loop: Loop;
+  readonly #loop: HboneLoop;
   readonly #settings: ClientSettings;
   readonly #events: ClientEvents;
   readonly #peers: KnownPeers;
@@ -80,7 +80,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   /** Set by the pool: closes the connection when it is unused for long. */
   releaseTimer: Timer | null = null;
 
-  constructor(loop: Loop, peer: Peer, settings: ClientSettings, peers: KnownPeers, events: ClientEvents) {
+  constructor(loop: HboneLoop, peer: Peer, settings: ClientSettings, peers: KnownPeers, events: ClientEvents) {
     this.#loop = loop;
     this.peer = peer;
     this.#settings = settings;

@@ -13,7 +13,7 @@ import type { SocketAddress } from "../net/address.ts";
 import { ClientConnection, type ClientEvents } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { innerFailure, noRoomFailure, type TunnelFailure } from "./failure.ts";
-import type { Loop } from "./loop.ts";
+import type { HboneLoop } from "./hbone_loop.ts";
 import { type OpeningPhase, OpeningTunnel, SINGLE_ATTEMPT, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
@@ -21,7 +21,7 @@ import type { NestedRequest } from "./tunnel_request.ts";
 
 /** Of the pool that the outer tunnel comes from. */
 export interface NestedParts {
-  readonly loop: Loop;
+  readonly loop: HboneLoop;
   readonly credentials: Credentials;
   readonly settings: PoolSettings;
   readonly peers: KnownPeers;

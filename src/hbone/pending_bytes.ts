@@ -4,7 +4,7 @@
  * (`docs/spec/observed.md` O26).
  */
 import { type Duplex, FAILED } from "../net/duplex.ts";
-import { BLOCK, type BlockPool } from "./loop.ts";
+import { BLOCK, type BlockPool } from "../net/block_pool.ts";
 
 /** Bytes of the first block. The next ones are as large as what is held already, up to {@link BLOCK}. */
 const SMALLEST = 1024;

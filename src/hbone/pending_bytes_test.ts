@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { FAILED } from "../net/duplex.ts";
-import { BLOCK, BlockPool } from "./loop.ts";
+import { BLOCK, BlockPool } from "../net/block_pool.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
 const IDLE = { onReadable() {}, onWritable() {}, onFailure() {} };

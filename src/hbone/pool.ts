@@ -12,7 +12,7 @@ import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TunnelFailure } from "./failure.ts";
-import type { Loop } from "./loop.ts";
+import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
@@ -33,7 +33,7 @@ interface Entry {
 }
 
 export class Pool {
-  readonly #loop: Loop;
+  readonly #loop: HboneLoop;
   readonly #credentials: Credentials;
   readonly #settings: PoolSettings;
   readonly #peers: KnownPeers;
@@ -42,7 +42,7 @@ export class Pool {
   #draining = false;
   #onDrained: (() => void) | null = null;
 
-  constructor(loop: Loop, credentials: Credentials, settings: PoolSettings, peers: KnownPeers) {
+  constructor(loop: HboneLoop, credentials: Credentials, settings: PoolSettings, peers: KnownPeers) {
     this.#loop = loop;
     this.#credentials = credentials;
     this.#settings = settings;

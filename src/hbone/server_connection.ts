@@ -5,7 +5,7 @@ import { defaultOptions } from "../h2/limits.ts";
 import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Duplex } from "../net/duplex.ts";
-import type { Loop } from "./loop.ts";
+import type { HboneLoop } from "./hbone_loop.ts";
 import { Transport } from "./transport.ts";
 
 export interface ServerEvents {
@@ -20,7 +20,7 @@ export type ServerHttp2 =
   & Partial<Pick<H2Options, "limits">>;
 
 export class ServerConnection implements ConnectionHandler {
-  readonly #loop: Loop;
+  readonly #loop: HboneLoop;
   readonly #events: ServerEvents;
   readonly #h2: H2Connection;
   readonly #transport: Transport;
@@ -28,7 +28,7 @@ export class ServerConnection implements ConnectionHandler {
   /** How it ended by itself. */
   #end: H2Failure | null = null;
 
-  constructor(loop: Loop, duplex: Duplex, peer: SpiffeId, http2: ServerHttp2, events: ServerEvents) {
+  constructor(loop: HboneLoop, duplex: Duplex, peer: SpiffeId, http2: ServerHttp2, events: ServerEvents) {
     this.#loop = loop;
     this.#events = events;
     const defaults = defaultOptions("server");

@@ -18,7 +18,7 @@ import { CLOSED } from "../net/endings.ts";
 import type { TurnTask } from "../net/network.ts";
 import { readPieces, writePieces } from "../net/piecewise.ts";
 import { outerTunnelEnding } from "./failure.ts";
-import type { Loop } from "./loop.ts";
+import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
 /** For the peer to end its side after ours. */

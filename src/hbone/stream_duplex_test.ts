@@ -4,14 +4,14 @@ import { Pair, pattern, sendAll, type StreamLog } from "../h2/testkit/pair.ts";
 import { type DuplexSink, FAILED } from "../net/duplex.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { assertSameBytes, Pump } from "../net/testkit/contract_kit.ts";
-import { makeLoop } from "./loop.ts";
+import { makeHboneLoop } from "./hbone_loop.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
 import { ONE, SERVER_AT } from "./testkit/pool.ts";
 
 /** A client's stream as a connection, and the server's end of it. */
 class Bed {
   readonly network = new MemoryNetwork();
-  readonly loop = makeLoop(this.network);
+  readonly loop = makeHboneLoop(this.network);
   readonly pair: Pair;
 
   constructor(client: Partial<H2Options> = {}, server: Partial<H2Options> = {}) {

@@ -6,7 +6,7 @@ import type { Timer } from "../net/clock.ts";
 import { type Connection } from "../h2/seam.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
-import type { Loop } from "./loop.ts";
+import type { Loop } from "../net/loop.ts";
 import { Pacing } from "./pacing.ts";
 
 /** ms without progress that the last frames of a connection may take. */

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import type { Connection, Stream } from "../h2/seam.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
-import { makeLoop } from "./loop.ts";
+import { makeHboneLoop } from "./hbone_loop.ts";
 import { HostNetwork } from "./testkit/network.ts";
 import { TestSocket } from "./testkit/socket.ts";
 import { Transport } from "./transport.ts";
@@ -84,7 +84,7 @@ function bed(deadline: number | null = null, bufferBytes = 1000): Bed {
   const connection = new FakeConnection();
   connection.deadline = deadline;
   const made = { closed: 0 };
-  const transport = new Transport(makeLoop(host), near, connection, () => made.closed++);
+  const transport = new Transport(makeHboneLoop(host), near, connection, () => made.closed++);
   transport.start();
   return Object.assign(made, { memory, host, connection, transport, far: new TestSocket(memory, other), near });
 }

@@ -8,7 +8,7 @@ import { PORTION } from "../net/in_portions.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { Rounds } from "../net/rounds.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
-import { makeLoop } from "../hbone/loop.ts";
+import { makeHboneLoop } from "../hbone/hbone_loop.ts";
 import { HostNetwork } from "../hbone/testkit/network.ts";
 import { Connections, type LiveCall } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
@@ -167,7 +167,7 @@ Deno.test("xds 3.3: the same pod under another uid: its live calls are asked by 
 function drainBed() {
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const log = testLog();
-  const context = { loop: makeLoop(host), log: log.log.scope("test") } as unknown as PodContext;
+  const context = { loop: makeHboneLoop(host), log: log.log.scope("test") } as unknown as PodContext;
   const lines = () => log.lines().map((line) => line.split("\t").slice(1).join(" "));
   return { ...bed(), host, context, lines, done: 0 };
 }

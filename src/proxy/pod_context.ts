@@ -3,7 +3,7 @@ import type { Millis } from "../net/clock.ts";
 import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
-import type { Loop } from "../hbone/loop.ts";
+import type { HboneLoop } from "../hbone/hbone_loop.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { Workload } from "../mesh/model/model.ts";
@@ -53,7 +53,7 @@ export interface PodNames {
 }
 
 export interface PodContext {
-  readonly loop: Loop;
+  readonly loop: HboneLoop;
   readonly state: MeshState;
   readonly name: WorkloadName;
   readonly local: LocalWorkload;

@@ -2,8 +2,8 @@
  * Copies between two sockets, both ways, until both ways have ended: plain TCP through the proxy. A chunk that the
  * other side does not take whole is kept, and its source is not read again before it has left.
  */
-import { READS_PER_TURN } from "../hbone/portions.ts";
-import type { Loop } from "../hbone/loop.ts";
+import { READS_PER_TURN } from "../net/portions.ts";
+import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";

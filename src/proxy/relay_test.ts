@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
-import { makeLoop } from "../hbone/loop.ts";
+import { makeLoop } from "../net/loop.ts";
 import { HostNetwork } from "../hbone/testkit/network.ts";
 import { TestSocket } from "../hbone/testkit/socket.ts";
 import type { Duplex, Ending } from "../net/duplex.ts";

@@ -13,9 +13,10 @@
  */
 import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { describeReset } from "../hbone/failure.ts";
-import { type Loop, MAX_PARTS } from "../hbone/loop.ts";
+import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
-import { READS_PER_TURN } from "../hbone/portions.ts";
+import { READS_PER_TURN } from "../net/portions.ts";
+import { MAX_PARTS } from "../os/iovec.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Copy, CopyMeter, CopyOutcome, CopyOwner } from "./copy.ts";

@@ -5,7 +5,7 @@
 import { strict as assert } from "node:assert";
 import { defaultOptions } from "../../h2/limits.ts";
 import { ErrorCode, type HeaderList, type Stream } from "../../h2/seam.ts";
-import { makeLoop } from "../../hbone/loop.ts";
+import { makeHboneLoop } from "../../hbone/hbone_loop.ts";
 import { ServerConnection } from "../../hbone/server_connection.ts";
 import { StreamLog } from "../../h2/testkit/pair.ts";
 import { contextOf, spiffeId } from "../../hbone/testkit/identity.ts";
@@ -43,7 +43,7 @@ export class TestGateway {
 
   constructor(bed: Testbed, address: SocketAddress) {
     this.host = bed.host(GATEWAY);
-    const loop = makeLoop(this.host);
+    const loop = makeHboneLoop(this.host);
     const issued = bed.issuer.issue(spiffeId(GATEWAY_ID)), context = contextOf(issued);
     this.leaf = issued.chain[0]!;
     this.host.listen({ address }, ({ duplex }) => {
@@ -77,7 +77,7 @@ export class TestGateway {
     this.tunnels.clear();
   }
 
-  #take(loop: ReturnType<typeof makeLoop>, stream: Stream, headers: HeaderList): void {
+  #take(loop: ReturnType<typeof makeHboneLoop>, stream: Stream, headers: HeaderList): void {
     this.requests.push(headers);
     if (this.status !== null) {
       stream.respond([[":status", this.status]], true);

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import packets from "dns-packet";
 import type { ServerAddress } from "../../config/config.ts";
 import { parseResolverFile } from "../../config/resolver_settings.ts";
-import { makeLoop } from "../../hbone/loop.ts";
+import { makeLoop } from "../../net/loop.ts";
 import type { MeshChange } from "../../mesh/model/changes.ts";
 import { MeshState } from "../../mesh/state/state.ts";
 import { LOOPBACK_V4, parseIp, type SocketAddress } from "../../net/address.ts";

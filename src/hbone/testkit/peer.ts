@@ -7,7 +7,7 @@ import type { SocketAddress } from "../../net/address.ts";
 import type { Duplex, Ending } from "../../net/duplex.ts";
 import type { Listener } from "../../net/network.ts";
 import type { TlsContext } from "../../net/tls_context.ts";
-import { type Loop, makeLoop } from "../loop.ts";
+import { type HboneLoop, makeHboneLoop } from "../hbone_loop.ts";
 import type { HostNetwork } from "./network.ts";
 import { TestSocket } from "./socket.ts";
 import { Transport } from "../transport.ts";
@@ -21,7 +21,7 @@ export class RawPeer extends EndpointLog {
   readonly h2: H2Connection;
   readonly transport: Transport;
 
-  constructor(loop: Loop, readonly duplex: Duplex, role: "client" | "server", options: Partial<H2Options> = {}) {
+  constructor(loop: HboneLoop, readonly duplex: Duplex, role: "client" | "server", options: Partial<H2Options> = {}) {
     super();
     const now = loop.network.now();
     this.h2 = new H2Connection({ ...defaultOptions(role), ...options }, this, loop.h2, now);
@@ -69,7 +69,7 @@ export function rawServer(
   options: Partial<H2Options> = {},
   prepare: (peer: RawPeer) => void = () => {},
 ): RawServer {
-  const loop = makeLoop(host);
+  const loop = makeHboneLoop(host);
   const peers: RawPeer[] = [];
   const accepted: Duplex[] = [];
   const listener = host.listen({ address }, ({ duplex }) => {
@@ -111,7 +111,7 @@ export function rawClient(
   context: TlsContext,
   options: Partial<H2Options> = {},
 ): RawPeer {
-  const peer = new RawPeer(makeLoop(host), secured(dialTls(host, to, context)), "client", options);
+  const peer = new RawPeer(makeHboneLoop(host), secured(dialTls(host, to, context)), "client", options);
   host.memory.runUntilIdle();
   return peer;
 }

@@ -7,7 +7,7 @@ import { type Ip, parseIp, type SocketAddress } from "../../net/address.ts";
 import { MemoryNetwork } from "../../net/testkit/memory_network.ts";
 import { ErrorCode, type H2Options, type HeaderList, type Stream } from "../../h2/seam.ts";
 import { StreamLog } from "../../h2/testkit/pair.ts";
-import { makeLoop } from "../loop.ts";
+import { makeHboneLoop } from "../hbone_loop.ts";
 import type { OpeningTunnel, TunnelEvents } from "../opening_tunnel.ts";
 import type { TunnelFailure } from "../failure.ts";
 import { Pool } from "../pool.ts";
@@ -43,7 +43,7 @@ export class PoolBed {
     this.memory.assign(2, SERVER_AT.ip);
     const context = issuer.credential(SERVER).context;
     this.served = rawServer(this.server, SERVER_AT, context, server, prepare);
-    this.pool = new Pool(makeLoop(this.client), this.credentials, {
+    this.pool = new Pool(makeHboneLoop(this.client), this.credentials, {
       dial: {},
       handshakeTimeout: 10_000,
       responseTimeout: 10_000,

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { Portions } from "./portions.ts";
 
 Deno.test("portions are large until a small read comes, and again 200 ms after the last", () => {

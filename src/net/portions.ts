@@ -3,8 +3,8 @@
  * queues. So a small read keeps everybody's portions small for a while (`docs/spec/dataplane-speed.md` 2.1: the p50 of
  * small requests beside a full-speed upload falls to a tenth).
  */
-import type { Millis } from "../net/clock.ts";
-import type { Scheduler } from "../net/network.ts";
+import type { Millis } from "./clock.ts";
+import type { Scheduler } from "./network.ts";
 
 const SMALL_READ = 16_384;
 /** Longer than slow requests are apart, or their own slowness would end what makes them fast. */

@@ -1,0 +1,42 @@
+/** Memory for bytes that a slow reader has not taken yet. */
+import { discard } from "../os/memory.ts";
+import { FreeList } from "./free_list.ts";
+import type { Trimmable } from "./surplus.ts";
+
+/** Bytes of a block. */
+export const BLOCK = 65_536;
+/** Up to this many free blocks are kept. */
+const KEPT_BLOCKS = 8;
+
+/**
+ * Lends blocks of {@link BLOCK} bytes. New blocks for each use would be a megabyte of garbage every few milliseconds,
+ * which the engine collects too late: they took 20 MB of a proxy under bulk traffic.
+ */
+export class BlockPool implements Trimmable {
+  readonly #free = new FreeList();
+  readonly #onSurplus: () => void;
+
+  /** `onSurplus`: more blocks are free than are kept. */
+  constructor(onSurplus: () => void = () => {}) {
+    this.#onSurplus = onSurplus;
+  }
+
+  borrow(): Uint8Array {
+    return this.#free.take() ?? new Uint8Array(BLOCK);
+  }
+
+  giveBack(block: Uint8Array): void {
+    this.#free.put(block as Uint8Array<ArrayBuffer>);
+    if (this.#free.length > KEPT_BLOCKS) this.#onSurplus();
+  }
+
+  trim(): boolean {
+    this.#free.dropUnused(Math.max(0, this.#free.length - KEPT_BLOCKS), (block) => discard(block.buffer));
+    return this.#free.length > KEPT_BLOCKS;
+  }
+
+  /** Blocks that wait to be lent. */
+  get freeCount(): number {
+    return this.#free.length;
+  }
+}
