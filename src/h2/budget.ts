@@ -28,6 +28,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** Whether nothing has been paid lately. */
+  isFull(now: Millis): boolean {
+    return this.#tokens + (now - this.#filledAt) * this.#budget.perSecond / 1000 >= this.#budget.burst;
+  }
+
   /** Adds to the budget, up to its burst. */
   refill(tokens: number): void {
     this.#tokens = Math.min(this.#budget.burst, this.#tokens + tokens);

@@ -99,6 +99,10 @@ export class H2Connection implements Connection {
     return this.#unprocessed !== null || this.#core.isNotifying;
   }
 
+  get mayResetSoon(): boolean {
+    return this.#unprocessed !== null && !this.#core.budgets.earlyResets.isFull(this.#core.now);
+  }
+
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void {
     if (this.#unprocessed !== null) throw new Error("Cannot receive while earlier bytes are left: call resume");
     this.#keepalive.received(now);

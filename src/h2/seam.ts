@@ -142,6 +142,12 @@ export interface Connection {
    */
   readonly hasPendingWork: boolean;
 
+  /**
+   * The peer has lately reset streams before they were answered, and bytes that it sent wait for a later pass: these
+   * may reset streams that are open now. What is expensive should wait.
+   */
+  readonly mayResetSoon: boolean;
+
   /** Processes received bytes `[start, end)`. Never throws for what the peer sent. Keeps no reference to `bytes`. */
   receive(bytes: Uint8Array, start: number, end: number, now: Millis): void;
   /** Does another pass over the work that the last one has left; also after the connection has ended. */

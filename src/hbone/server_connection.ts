@@ -39,6 +39,11 @@ export class ServerConnection implements ConnectionHandler {
     this.#transport.start();
   }
 
+  /** See `Connection.mayResetSoon`. */
+  get mayResetSoon(): boolean {
+    return this.#h2.mayResetSoon;
+  }
+
   /** GOAWAY; ends with its last stream. */
   drain(): void {
     this.#h2.drain(this.#loop.network.now());

@@ -18,6 +18,7 @@ class FakeConnection implements Connection {
   readonly streamCount = 0;
   readonly canOpen = false;
   readonly draining = false;
+  readonly mayResetSoon = false;
   ended = false;
   /** Passes that the last bytes still want. */
   passes = 0;

@@ -145,14 +145,22 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     this.context.connections.unproven.delete(this);
     this.#logEstablished(proven, tls);
     const { identity } = proven;
-    const peer = { address: duplex.remote, local: duplex.local, identity };
     const { loop, settings: { http2 }, connections, peers, wallClock } = this.context;
     const strict = connections.cutPeers.has(identity, loop.network.now());
     const options = strict ? { ...http2, limits: STRICT_LIMITS } : http2;
-    this.#server = new ServerConnection(loop, duplex, identity, options, {
+    const server = new ServerConnection(loop, duplex, identity, options, {
       onRequest: (stream, headers) => new InboundStream(this.context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
     });
+    this.#server = server;
+    const peer = {
+      address: duplex.remote,
+      local: duplex.local,
+      identity,
+      get mayResetSoon() {
+        return server.mayResetSoon;
+      },
+    };
     const certificates = { ...proven, chain: tls.chain, role: "client" } as const;
     this.#stopWatching = watchCertificates(certificates, peers.revocation, loop.network, wallClock, this);
   }

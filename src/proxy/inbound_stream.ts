@@ -26,6 +26,8 @@ export interface InboundPeer {
   /** The connection's address at this end: the pod's, port 15008. */
   readonly local: SocketAddress;
   readonly identity: SpiffeId;
+  /** Bytes of the peer that are not processed yet may reset its streams, as it has done lately. */
+  readonly mayResetSoon: boolean;
 }
 
 /** A call of an application of the pod by a peer that has proven its identity. */
@@ -118,10 +120,13 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
 
   /**
    * Dials at the end of the turn, so that a stream whose HEADERS and RST_STREAM arrive in one read (rapid reset) causes
-   * no dial.
+   * no dial. A read with many requests takes several turns: where the peer has reset requests lately, the dial waits
+   * until all of the read is processed.
    */
   runTurn(): void {
-    if (!this.hasEnded) this.dial(this.#route!, this.#peer.address);
+    if (this.hasEnded) return;
+    if (this.#peer.mayResetSoon) return this.context.loop.network.nextTurn(this);
+    this.dial(this.#route!, this.#peer.address);
   }
 
   /** A caller's baggage is used only when policies allow the call and it comes by a gateway that the mesh names. */
