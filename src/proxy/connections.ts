@@ -2,8 +2,7 @@
  * The live connections of one pod: what a drain waits for, what a policy change asks again, what the dump lists
  * (`docs/spec/dataplane.md` 5).
  */
-import { type Call, POLICY_CHANGED } from "../mesh/policy/authorize.ts";
-import type { Workload } from "../mesh/model/model.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { inPortions, PORTION } from "../net/in_portions.ts";
@@ -12,6 +11,7 @@ import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
 import { CutPeers } from "./cut_peers.ts";
 import { PendingDials } from "./pending_dials.ts";
+import { Reassessing, type Reassessment } from "./reassessing.ts";
 import { Unproven } from "./unproven.ts";
 
 export interface LiveConnection {
@@ -46,19 +46,12 @@ export interface OutboundWay {
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
 }
 
-/** Who is asked about live connections when policies or their workload change. */
-export interface Reassessment {
-  stillAllows(call: Call): boolean;
-  /** It was allowed, is not any more, and ends now. */
-  onCut(call: Call): void;
-}
-
 export class Connections {
   /** By registration, so in the order of their coming. */
   readonly #connections = new NumberMap<LiveConnection>();
   #lastRegistration = 0;
   readonly #socketGauge: { value: number };
-  readonly #unsubscribe: () => void;
+  readonly #reassessing: Reassessing<LiveCall>;
   #onEmpty: (() => void) | null = null;
   /** Connections that {@link cutAll} has still to cut, the youngest last; null: it was not called. */
   #toCut: LiveConnection[] | null = null;
@@ -69,13 +62,16 @@ export class Connections {
   readonly unproven = new Unproven();
   readonly cutPeers = new CutPeers();
 
-  /** `socketGauge` counts accepted sockets. */
-  constructor(state: MeshState, reassessment: Reassessment, socketGauge: { value: number } = { value: 0 }) {
+  /** `rounds`: in which changes of policies are applied; `socketGauge` counts accepted sockets. */
+  constructor(
+    state: MeshState,
+    reassessment: Reassessment,
+    rounds: Rounds,
+    socketGauge: { value: number } = { value: 0 },
+  ) {
     this.#socketGauge = socketGauge;
-    this.#unsubscribe = state.subscribe({
-      policiesChanged: () => this.#reassess(() => true, reassessment),
-      localWorkloadsChanged: () => this.#reassess((connection) => renew(connection, state), reassessment),
-    });
+    const live = () => [...this.inbound()];
+    this.#reassessing = new Reassessing(state, reassessment, rounds, live, (connection) => this.#has(connection));
   }
 
   get size(): number {
@@ -155,37 +151,14 @@ export class Connections {
   }
 
   close(): void {
-    this.#unsubscribe();
+    this.#reassessing.close();
   }
 
   #has(connection: LiveConnection): boolean {
     return this.#connections.get(connection.registration) === connection;
   }
-
-  #reassess(concerned: (connection: LiveCall) => boolean, { stillAllows, onCut }: Reassessment): void {
-    for (const connection of this.#connections.values()) {
-      if (!hasCall(connection) || !this.#has(connection)) continue;
-      if (!concerned(connection) || stillAllows(connection.call)) continue;
-      onCut(connection.call);
-      connection.cut(POLICY_CHANGED);
-    }
-  }
 }
 
 function hasCall(connection: LiveConnection): connection is LiveCall {
   return connection.call !== null;
-}
-
-/** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
-function renew(connection: LiveCall, state: MeshState): boolean {
-  const { destination } = connection.call;
-  const current = successorOf(destination, state);
-  if (current === null || current === destination) return false;
-  connection.call = { ...connection.call, destination: current };
-  return true;
-}
-
-/** The same pod may come back under another uid: then new calls are judged by that one, and so are live ones. */
-function successorOf({ uid, name, namespace, serviceAccount }: Workload, state: MeshState): Workload | null {
-  return state.workload(uid) ?? state.findLocalWorkload(name, namespace, serviceAccount);
 }

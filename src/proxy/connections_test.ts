@@ -1,6 +1,7 @@
 /** `docs/spec/dataplane.md` 5, 10.9. Upstream counts streams of one tunnel as one entry; here each is one. */
 import { strict as assert } from "node:assert";
 import { authorize, type Call } from "../mesh/policy/authorize.ts";
+import type { MeshChange } from "../mesh/model/changes.ts";
 import { EMPTY_MATCH, policyKey } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { policy, socket, stateOf, workload } from "../mesh/testkit/fixture.ts";
@@ -13,6 +14,7 @@ import { HostNetwork } from "../hbone/testkit/network.ts";
 import { Connections, type LiveCall } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
+import { ASKED_PER_TURN } from "./reassessing.ts";
 
 const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"], node: "local-node" });
 const call = (port: number): Call => ({
@@ -47,12 +49,19 @@ class Live implements LiveCall {
 
 function bed() {
   const state: MeshState = stateOf(POD);
+  const memory = new MemoryNetwork();
   const cut: Call[] = [];
-  const connections = new Connections(state, {
-    stillAllows: (call) => authorize(state, call).allow,
-    onCut: (call) => cut.push(call),
-  });
-  return { state, cut, connections, open: (port: number) => new Live(connections, call(port)) };
+  const reassessment = {
+    stillAllows: (call: Call) => authorize(state, call).allow,
+    onCut: (call: Call) => cut.push(call),
+  };
+  const connections = new Connections(state, reassessment, new Rounds(memory));
+  /** Applies changes, and everything that follows from them. */
+  const apply = (...changes: MeshChange[]) => {
+    state.apply(changes);
+    memory.runUntilIdle();
+  };
+  return { state, memory, cut, connections, apply, open: (port: number) => new Live(connections, call(port)) };
 }
 
 function deny(port: number) {
@@ -74,36 +83,36 @@ Deno.test("dataplane CM-01 CM-04, xds X281 to X283, X286 to X288: connections ar
 });
 
 Deno.test("dataplane CM-02 CM-03, xds X284, X285: a policy cuts all it denies and no other", () => {
-  const { state, connections, open, cut } = bed();
+  const { apply, connections, open, cut } = bed();
   const first = open(80), second = open(80), other = open(443);
-  state.apply([deny(80)]);
+  apply(deny(80));
   assert.deepEqual([first.cuts, second.cuts, other.cuts], [[CHANGED], [CHANGED], []]);
   assert.deepEqual([cut.length, connections.size], [2, 1]);
-  state.apply([deny(443)]);
+  apply(deny(443));
   assert.deepEqual([other.cuts, connections.size], [[CHANGED], 0]);
 });
 
 Deno.test("a connection that ends while another is cut is not cut, nor told of", () => {
-  const { state, open, cut } = bed();
+  const { apply, open, cut } = bed();
   const first = open(80), second = open(80);
   first.onCut = () => second.end();
-  state.apply([deny(80)]);
+  apply(deny(80));
   assert.deepEqual([first.cuts.length, second.cuts.length, cut.length], [1, 0, 1]);
 });
 
 Deno.test("dataplane CM-05 a Deny policy without rules cuts nothing; a removed policy neither", () => {
-  const { state, open } = bed();
+  const { apply, open } = bed();
   const live = open(80);
-  state.apply([policy({ name: "none", action: "Deny", rules: [] })]);
-  state.apply([{ kind: "remove-policy", key: policy({ name: "none" }).key }]);
+  apply(policy({ name: "none", action: "Deny", rules: [] }));
+  apply({ kind: "remove-policy", key: policy({ name: "none" }).key });
   assert.deepEqual(live.cuts, []);
 });
 
 Deno.test("dataplane CM-05, xds X289: closed: policies are not listened to any more", () => {
-  const { state, open, connections } = bed();
+  const { apply, open, connections } = bed();
   const live = open(80);
   connections.close();
-  state.apply([deny(80)]);
+  apply(deny(80));
   assert.deepEqual(live.cuts, []);
 });
 
@@ -140,27 +149,27 @@ Deno.test("forced: connections are cut in portions, the youngest first; those ad
 });
 
 Deno.test("xds 8.1 Q11: a workload that names another policy is asked about again, and only that workload's calls", () => {
-  const { state, connections, open } = bed();
-  state.apply([policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" })]);
+  const { apply, connections, open } = bed();
+  apply(policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" }));
   const live = open(80), other = open(443);
   const named = { ...POD, workload: { ...POD.workload, authorizationPolicies: [policyKey("ns/named")] } };
-  state.apply([named]);
+  apply(named);
   assert.deepEqual([live.cuts, other.cuts, connections.size], [[CHANGED], [], 1]);
   assert.equal(other.call.destination, named.workload);
-  state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
+  apply({ kind: "remove-address", name: POD.workload.uid });
   assert.deepEqual(other.cuts, [], "a workload that is gone ends with its pod");
 });
 
 Deno.test("xds 3.3: the same pod under another uid: its live calls are asked by the policies of that one", () => {
-  const { state, open } = bed();
-  state.apply([policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" })]);
+  const { apply, open } = bed();
+  apply(policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" }));
   const live = open(80), other = open(443);
   const named = { authorizationPolicies: [policyKey("ns/named")] };
   const again = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.3"], node: "local-node", ...named });
   assert.notEqual(again.workload.uid, POD.workload.uid);
-  state.apply([again]);
+  apply(again);
   assert.deepEqual(live.cuts, [], "the old one is still there, and new calls are judged by it");
-  state.apply([{ kind: "remove-address", name: POD.workload.uid }]);
+  apply({ kind: "remove-address", name: POD.workload.uid });
   assert.deepEqual([live.cuts, other.cuts, other.call.destination], [[CHANGED], [], again.workload]);
 });
 
@@ -217,4 +226,60 @@ Deno.test("existing connections are cut, in portions and the youngest first; tho
   memory.runUntilIdle();
   assert.equal(order.length, PORTION + 1);
   assert.deepEqual([order[0], order.at(-1), connections.size], [PORTION + 1, 1, 1]);
+});
+
+Deno.test("a policy that denies thousands cuts a portion in each turn; the first of them at once", () => {
+  const { state, memory, connections, open } = bed();
+  const COUNT = 10 * PORTION + 1;
+  const live = Array.from({ length: COUNT }, () => open(80));
+  const cut = () => live.filter(({ cuts }) => cuts.length > 0).length;
+  state.apply([deny(80)]);
+  assert.equal(cut(), PORTION);
+  for (let turn = 2; turn <= 11; turn++) {
+    memory.step();
+    assert.equal(cut(), Math.min(COUNT, turn * PORTION));
+  }
+  assert.equal(connections.size, 0);
+});
+
+Deno.test("a policy that allows thousands asks about a portion in each turn", () => {
+  const { state, memory, open } = bed();
+  for (let i = 0; i < 2 * ASKED_PER_TURN; i++) open(80);
+  const last = open(443);
+  state.apply([deny(443)]);
+  memory.step();
+  assert.deepEqual(last.cuts, []);
+  memory.step();
+  assert.deepEqual(last.cuts, [CHANGED]);
+});
+
+Deno.test("changes in every turn do not keep the last connections from their turn", () => {
+  const { state, memory, open } = bed();
+  for (let i = 0; i < 2 * ASKED_PER_TURN; i++) open(80);
+  const last = open(443);
+  for (let turn = 0; turn < 3; turn++) {
+    state.apply([deny(443), policy({ name: `other${turn}`, action: "Deny", rules: [] })]);
+    memory.step();
+  }
+  assert.deepEqual(last.cuts, [CHANGED]);
+});
+
+Deno.test("a change during a pass is applied to the connections that were asked about before it", () => {
+  const { state, memory, open } = bed();
+  const first = open(80);
+  for (let i = 0; i < ASKED_PER_TURN; i++) open(443);
+  state.apply([policy({ name: "none", action: "Deny", rules: [] })]);
+  state.apply([deny(80)]);
+  assert.deepEqual(first.cuts, []);
+  memory.runUntilIdle();
+  assert.deepEqual(first.cuts, [CHANGED]);
+});
+
+Deno.test("closed in the middle of a pass: nothing more is cut", () => {
+  const { state, memory, connections, open } = bed();
+  const live = Array.from({ length: 2 * PORTION }, () => open(80));
+  state.apply([deny(80)]);
+  connections.close();
+  memory.runUntilIdle();
+  assert.equal(live.filter(({ cuts }) => cuts.length > 0).length, PORTION);
 });

@@ -14,6 +14,7 @@ import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";
 import type { PodContext } from "./pod_context.ts";
+import type { Reassessment } from "./reassessing.ts";
 import { Socks5Connection } from "./socks5_connection.ts";
 
 export interface PodListeners {
@@ -206,12 +207,13 @@ export class PodProxy {
     const gauge = name === "inbound" || name === "inbound passthrough"
       ? this.#parts.sockets.destination
       : this.#parts.sockets.source;
-    const { state, admission, log } = this.#parts;
-    const connections = new Connections(state, {
+    const { state, admission, log, loop } = this.#parts;
+    const reassessment: Reassessment = {
       stillAllows: (call) => admission.stillAllows(call, log),
       onCut: (call) => this.#logCut(call),
-    }, gauge);
-    const listener = this.#parts.loop.network.listen(at, (accepted) => accept(accepted, context));
+    };
+    const connections = new Connections(state, reassessment, loop.rounds, gauge);
+    const listener = loop.network.listen(at, (accepted) => accept(accepted, context));
     this.#ownPorts.add(listener.local.port);
     const context: PodContext = {
       ...this.#parts,
