@@ -16,7 +16,7 @@ interface Command {
 
 const UTIL_LINUX = { probe: { args: ["--version"], answer: /util-linux/ }, ability: "be that of util-linux" };
 
-export const COMMANDS = {
+const COMMANDS = {
   cc: { packages: "gcc libc6-dev" },
   conntrack: { packages: "conntrack" },
   curl: { packages: "curl" },
@@ -59,7 +59,7 @@ export interface Programs {
 }
 
 /** The name to start a command by, or why there is none. */
-export type Found =
+type Found =
   | { readonly ok: true; readonly name: string }
   | { readonly ok: false; readonly reason: string; readonly cure: string };
 

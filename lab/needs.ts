@@ -1,8 +1,7 @@
 /**
  * Tests that want more than Deno: other programs, root, a peer.
  *
- * Such a test never vanishes silently. Where it cannot run it is registered as skipped, with reason and cure in its name,
- * and the test command lists it. In CI (`CI=true`) the packages and root are CI's own duty, so there the lack of them
+ * A test that cannot run is registered as skipped, with reason and cure in its name, and the test command lists it. In CI (`CI=true`) the packages and root are CI's own duty, so there the lack of them
  * is a failure; a peer named by an environment variable stays a matter of choice.
  */
 

@@ -2,8 +2,8 @@
  * The interface for calls to one control-plane service: istiod, Istio's CA, a SPIRE agent. Main isolate only.
  *
  * The runtime's HTTP/2 and TLS are loaded by the first call, so that a proxy with a static file does not load them. The
- * gRPC layer is implemented here for its lower memory use, and because the server's certificate is verified with its
- * whole chain (`docs/architecture.md`).
+ * gRPC layer is implemented here since a large message takes two thirds of the memory that it takes with the usual
+ * library, and pauses the loop for a tenth of the time (`docs/architecture.md`, Dependencies).
  */
 import type { Header, TokenSource } from "../config/config.ts";
 import type { Certificate } from "../identity/certificate.ts";
