@@ -1,9 +1,9 @@
 /**
  * `deno task docs`: makes the pages of `docs/` that come from the code. With `--check` it writes nothing, and fails where
- * a page differs from the code or a link of a page leads nowhere.
+ * a page differs from the code or a page names a file or a heading that does not exist.
  */
 import { configurationPage } from "./manual/configuration_page.ts";
-import { deadLinks, type Pages } from "./manual/links.ts";
+import { deadLinks, deadNames, type Pages } from "./manual/links.ts";
 import { metricsPage } from "./manual/metrics_page.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -43,7 +43,7 @@ function pages(): string[] {
 function problems(): string[] {
   const stale = Object.entries(MADE).filter(([path, make]) => FILES.read(path) !== make())
     .map(([path]) => `${path} is not what the code says; run: deno task docs`);
-  return [...stale, ...pages().flatMap((page) => deadLinks(page, FILES))];
+  return [...stale, ...pages().flatMap((page) => [...deadLinks(page, FILES), ...deadNames(page, FILES)])];
 }
 
 if (Deno.args.includes("--check")) {

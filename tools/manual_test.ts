@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { SETTINGS } from "../src/config/catalogue/settings.ts";
 import { Environment } from "../src/config/environment.ts";
-import { anchors, deadLinks, linksOf } from "./manual/links.ts";
+import { anchors, deadLinks, deadNames, linksOf } from "./manual/links.ts";
 import { DEVELOPMENT, EXECUTABLE } from "./manual/other_variables.ts";
 import { variablesRead } from "./manual/variables_read.ts";
 
@@ -78,6 +78,15 @@ Deno.test("manual: dead files and dead headings are reported", () => {
     "README.md: the link #own leads nowhere: README.md has no heading #own",
   ]);
   assert.deepEqual(deadLinks("docs/a.md", pages), []);
+});
+
+Deno.test("manual: names of files that do not exist are reported", () => {
+  const files: Record<string, string> = {
+    "docs/a.md": "`h2/pool.ts` `docs/a.md` `pool.ts` `tools/none.sh` `../other/x.ts` `a/b/{c,d}.ts` `--out=x/y.json`",
+    "src/h2/pool.ts": "",
+  };
+  const pages = { read: (path: string) => files[path] ?? null, exists: (path: string) => path in files };
+  assert.deepEqual(deadNames("docs/a.md", pages), ["docs/a.md: there is no tools/none.sh"]);
 });
 
 Deno.test("manual: the README is short, and its first lines have the commands of the demo and of the tests", () => {

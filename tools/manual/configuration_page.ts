@@ -68,13 +68,18 @@ Paths that begin with \`./\` are relative to the working directory, which is \`/
 function settingsTable(settings: Readonly<Record<string, Setting>>): string {
   const rows = Object.entries(settings).map(([name, setting]) => [
     code(name),
-    setting.values ?? SYNTAX[setting.syntax],
+    acceptedText(setting),
     fallbackText(setting),
     setting.text,
     { spire: "SPIRE", ours: "here", none: "" }[setting.origin ?? "none"],
     setting.since ?? FIRST_VERSION,
   ]);
   return table(["variable", "accepts", "default", "meaning", "origin", "since"], rows);
+}
+
+function acceptedText({ syntax, values }: Setting): string {
+  if (values === undefined) return SYNTAX[syntax];
+  return syntax === "switch" ? `switch: ${values}` : values;
 }
 
 function fallbackText({ fallback, unset }: Setting): string {

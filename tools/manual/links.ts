@@ -1,4 +1,7 @@
-/** Finds links of our own pages that lead nowhere: to a file that does not exist, or to a heading that does not. */
+/**
+ * Finds what leads nowhere in our own pages: links to files or headings that do not exist, and names of files in inline
+ * code, such as `h2/pool.ts`.
+ */
 import { dirname, join } from "node:path";
 
 export interface Pages {
@@ -15,6 +18,19 @@ export function deadLinks(path: string, pages: Pages): string[] {
     if (problem !== null) dead.push(`${path}: the link ${link} leads nowhere: ${problem}`);
   }
   return dead;
+}
+
+/** Folders that pages leave out in names of files. */
+const LEFT_OUT = ["", "src/", "docs/"];
+
+/** Names of files, with their folder, that do not exist. */
+export function deadNames(path: string, pages: Pages): string[] {
+  const code = [...withoutCode(pages.read(path) ?? "").matchAll(/`([^`\n]+)`/g)].map(([, text]) => text!);
+  const names = code.filter((text) => /^[a-z0-9_.-]+(\/[a-z0-9_.-]+)+\.(ts|sh|c|json|md|yaml)$/.test(text));
+  const isThere = (name: string) =>
+    [...LEFT_OUT, `${dirname(path)}/`].some((folder) => pages.exists(join(folder, name)));
+  return names.filter((name) => !name.startsWith("../") && !isThere(name))
+    .map((name) => `${path}: there is no ${name}`);
 }
 
 function problemOf(path: string, link: string, pages: Pages): string | null {

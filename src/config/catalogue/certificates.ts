@@ -14,7 +14,7 @@ export const TLS = {
     syntax: "switch",
     fallback: null,
     values: "`true`",
-    text: "Allows TLS 1.2 besides TLS 1.3 in the mesh.",
+    text: "Allows TLS 1.2 besides TLS 1.3, also towards istiod and its CA.",
   },
   COMPLIANCE_POLICY: {
     syntax: "text",

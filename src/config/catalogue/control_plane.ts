@@ -9,7 +9,7 @@ export const CONTROL_PLANE = {
   XDS_ADDRESS: {
     syntax: "text",
     fallback: null,
-    values: "`https://host:port` or `unix:///path`",
+    values: "`host:port`, `https://host:port` or `unix:///path`",
     unset: `\`discoveryAddress\` of the proxy configuration, else ${ISTIOD}`,
     text: "Where workloads, services and policies come from. The empty value turns this off.",
   },
@@ -48,7 +48,7 @@ export const CONTROL_PLANE = {
   CA_ADDRESS: {
     syntax: "text",
     fallback: null,
-    values: "`https://host:port`",
+    values: "`host:port` or `https://host:port`",
     unset: ISTIOD,
     text: "Istio's certificate authority. Not used with SPIRE or `FAKE_CA=true`.",
   },
