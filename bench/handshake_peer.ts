@@ -72,7 +72,7 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
   const key = WORKLOAD_ROOT.key.export({ format: "der", type: "pkcs8" });
   Deno.writeTextFileSync(`${folder}/ca.key`, encodePem("PRIVATE KEY", new Uint8Array(key)));
   const ca = await ScriptedCa.start(undefined, { host: own!, port: CA_PORT });
-  ca.answer = (call) => [pem(issueFor(call, { notBefore: Date.now() - 1000 })), pem(WORKLOAD_ROOT.certificate)];
+  ca.respond = (call) => [pem(issueFor(call, { notBefore: Date.now() - 1000 })), pem(WORKLOAD_ROOT.certificate)];
   const reactor = startReactor();
   others.forEach((ip, index) => {
     const context = contextOf(papers[`w${index}`]!);

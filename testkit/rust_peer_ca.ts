@@ -15,7 +15,9 @@ const BACKDATED_MS = 1000;
 export async function serveCa(cluster: Cluster): Promise<ScriptedCa> {
   const path = `${cluster.folder}/ca.sock`;
   const ca = cluster.use(await ScriptedCa.start(undefined, { path }));
-  ca.answer = (call) => [pem(issueFor(call, { notBefore: Date.now() - BACKDATED_MS })), pem(WORKLOAD_ROOT.certificate)];
+  ca.respond = (
+    call,
+  ) => [pem(issueFor(call, { notBefore: Date.now() - BACKDATED_MS })), pem(WORKLOAD_ROOT.certificate)];
   const { namespace, ip } = cluster.outside;
   const relay = cluster.use(Proxy.fixture(RELAY, [ip, `${PORT}`, path], namespace.name));
   await relay.line(/listening/);

@@ -62,7 +62,7 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   const key = encodePem("PRIVATE KEY", new Uint8Array(newKey().export({ format: "der", type: "pkcs8" })));
   // Two answers hold what no answer should.
   const issued = Promise.withResolvers<void>();
-  ca.answer = (call) => {
+  ca.respond = (call) => {
     if (ca.calls.length === 1) return [key, pem(WORKLOAD_ROOT.certificate)];
     if (ca.calls.length === 2) return [pem(issueFor(call)), key];
     issued.resolve();

@@ -37,7 +37,7 @@ Deno.test("CRL coverage: a list of a CA that is not trusted here is reported by 
   assert.equal(lines.length, 2, "the file has changed and is still wrong");
 });
 
-Deno.test("CRL coverage: lists of anchors and of our own intermediates are not reported", () => {
+Deno.test("CRL coverage: lists of anchors and of own intermediates are not reported", () => {
   const { lines, coverage } = bench();
   coverage.addCertificate(issued([ours.certificate], [other.certificate]));
   coverage.replace([listOf(ours), listOf(other)]);

@@ -8,7 +8,7 @@ const root = makeCa("root");
 const serials = (count: number) => Array.from({ length: count }, (_, index) => Uint8Array.of(index + 1));
 const pem = (count: number, options = {}) => encodePem("X509 CRL", makeCrl(root, serials(count), options));
 
-/** The file, a clock whose one timer is fired by hand, and what was said. */
+/** A source with its file, a clock whose only timer is run by the test, and log lines. */
 class Bench implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync();
   readonly path = `${this.folder}/crl.pem`;
@@ -19,7 +19,7 @@ class Bench implements AsyncDisposable {
   #due: (() => void) | null = null;
 
   write(text: string): void {
-    // A new file each time, so that its number tells it from the last one whatever the clock's precision.
+    // A new file each time, so that its inode differs, whatever the precision of the clock.
     Deno.writeTextFileSync(`${this.path}.new`, text);
     Deno.renameSync(`${this.path}.new`, this.path);
   }
@@ -41,8 +41,8 @@ class Bench implements AsyncDisposable {
     return this;
   }
 
-  /** One look at the file, to its end: then the next one is due. */
-  async look(): Promise<void> {
+  /** Runs one check of the file to its end. */
+  async check(): Promise<void> {
     const run = this.#due!;
     this.#due = null;
     run();
@@ -64,11 +64,11 @@ Deno.test("CRL file, identity L4: read at the start, then when it changes and no
   bench.write(pem(1));
   await bench.open();
   assert.equal(bench.source!.lists.length, 1);
-  await bench.look();
+  await bench.check();
   assert.deepEqual(bench.entries, []);
   bench.write(pem(2) + pem(1));
-  await bench.look();
-  await bench.look();
+  await bench.check();
+  await bench.check();
   assert.deepEqual(bench.entries, [3]);
   assert.deepEqual(bench.lines, [
     "info revocation lists in force: 1, certificates revoked: 1",
@@ -76,17 +76,17 @@ Deno.test("CRL file, identity L4: read at the start, then when it changes and no
   ]);
 });
 
-Deno.test("CRL file, identity L1, dataplane TL-04: one that is not there yet is waited for", async () => {
+Deno.test("CRL file, identity L1, dataplane TL-04: a missing file is used when it appears", async () => {
   await using bench = await new Bench().open();
   assert.deepEqual(bench.source!.lists, []);
   assert.match(bench.lines[0]!, /^warn crl file not found, waiting for it/);
-  await bench.look();
+  await bench.check();
   bench.write(pem(1));
-  await bench.look();
+  await bench.check();
   assert.deepEqual(bench.entries, [1]);
 });
 
-Deno.test("CRL file, identity L3: an empty one revokes nothing", async () => {
+Deno.test("CRL file, identity L3: an empty file revokes nothing", async () => {
   await using bench = new Bench();
   bench.write("");
   await bench.open();
@@ -103,20 +103,20 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`CRL file, ${vector}: an unusable file at the start is waited for, and reported once`, async () => {
+  Deno.test(`CRL file, ${vector}: an unusable file at the start blocks until it is usable, and is logged once`, async () => {
     await using bench = new Bench();
     bench.write(text);
     await bench.open();
-    await bench.look();
+    await bench.check();
     assert.match(bench.lines[0]!, problem);
     assert.match(bench.lines[0]!, /serves no pod and is not ready until it can be used/);
     assert.equal(bench.lines.length, 1);
     assert.equal(bench.usable, false);
     bench.write("also broken, in another way: -----BEGIN");
-    await bench.look();
+    await bench.check();
     assert.equal(bench.usable, false);
     bench.write(pem(2));
-    await bench.look();
+    await bench.check();
     assert.equal(bench.usable, true);
     assert.equal(bench.source!.problem, null);
     assert.deepEqual(bench.entries, [2]);
@@ -124,34 +124,34 @@ for (
   });
 }
 
-Deno.test("CRL file: a broken file at the start that is deleted counts as a missing one", async () => {
+Deno.test("CRL file: an unusable file at the start that is deleted counts as missing", async () => {
   await using bench = new Bench();
   bench.write("broken");
   await bench.open();
   Deno.removeSync(bench.path);
-  await bench.look();
+  await bench.check();
   assert.equal(bench.usable, true);
   assert.match(bench.lines[1]!, /^warn crl file not found, waiting for it/);
   assert.deepEqual(bench.entries, [0]);
 });
 
-Deno.test("CRL file: a folder in its place", async () => {
+Deno.test("CRL file: a folder instead of a file", async () => {
   await using bench = new Bench();
   Deno.mkdirSync(bench.path);
   await bench.open();
   assert.equal(bench.source!.problem, "failed to read CRL file: not a file");
 });
 
-Deno.test("CRL file, identity L28 S35: a bad one, or none, leaves the last good one in force, and is told once", async () => {
+Deno.test("CRL file, identity L28 S35: an unusable or removed file leaves the last usable one in force, and is logged once", async () => {
   await using bench = new Bench();
   bench.write(pem(1));
   await bench.open();
   bench.write(pem(2).slice(0, 60));
-  await bench.look();
-  await bench.look();
+  await bench.check();
+  await bench.check();
   Deno.removeSync(bench.path);
-  await bench.look();
-  await bench.look();
+  await bench.check();
+  await bench.check();
   assert.equal(bench.source!.lists[0]!.serials.size, 1);
   assert.deepEqual(bench.entries, []);
   assert.deepEqual(bench.lines.slice(1).map((line) => line.replace(/list: .*;/, "list: …;")), [
@@ -160,11 +160,11 @@ Deno.test("CRL file, identity L28 S35: a bad one, or none, leaves the last good 
   ]);
   assert.match(bench.lines[2]!, /the file was removed/);
   bench.write(pem(2));
-  await bench.look();
+  await bench.check();
   assert.deepEqual(bench.entries, [2]);
 });
 
-Deno.test("CRL file, identity 6.6: replaced by links, as Kubernetes does with a ConfigMap", async () => {
+Deno.test("CRL file, identity 6.6: replaced by symbolic links, as Kubernetes does with a ConfigMap", async () => {
   await using bench = new Bench();
   const publish = (version: string, text: string) => {
     Deno.mkdirSync(`${bench.folder}/${version}`);
@@ -176,11 +176,11 @@ Deno.test("CRL file, identity 6.6: replaced by links, as Kubernetes does with a 
   Deno.symlinkSync("..data/crl.pem", bench.path);
   await bench.open();
   publish("2", pem(2));
-  await bench.look();
+  await bench.check();
   assert.deepEqual(bench.entries, [2]);
 });
 
-Deno.test("CRL file, identity L25: an overdue list is in force, and named", async () => {
+Deno.test("CRL file, identity L25: an overdue list is in force, and logged", async () => {
   await using bench = new Bench();
   bench.write(pem(1, { nextUpdate: NOW - 1000 }));
   await bench.open();

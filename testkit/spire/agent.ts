@@ -1,6 +1,6 @@
 /**
- * A SPIRE agent, scripted: the Delegated Identity API on a Unix socket, with registration entries, and with the answers
- * and the order of messages that the real one was seen to give (`docs/spec/real-peers-spire.md` 5 and 6).
+ * A scripted SPIRE agent: the Delegated Identity API on a Unix socket, with registration entries, and with the responses
+ * and the order of messages of a real one (`docs/spec/real-peers-spire.md` 5 and 6).
  */
 import * as grpc from "@grpc/grpc-js";
 import { spire } from "../../proto/gen/spire.js";
@@ -17,6 +17,7 @@ const METHODS = {
   SubscribeToX509Bundles: method(api.SubscribeToX509BundlesRequest, api.SubscribeToX509BundlesResponse, true),
 };
 
+/** A registration entry. */
 export interface Entry {
   /** `/ns/default/sa/app` */
   readonly path: string;
@@ -27,35 +28,37 @@ export interface Entry {
   readonly lifetime?: number;
 }
 
+/** A stream of SVIDs. */
 export interface Subscription {
   readonly request: SvidRequest;
-  /** The client, or we, ended it. */
+  /** True after either side has ended it. */
   ended: boolean;
 }
 
+/** An agent that the test controls. */
 export class ScriptedAgent implements AsyncDisposable {
   readonly ca: SpireCa;
   readonly path: string;
-  /** Of processes, by pid. */
+  /** The selectors of processes, by pid. */
   readonly processes = new Map<number, readonly string[]>();
   readonly entries: Entry[] = [];
   readonly bundles = new Map<string, Uint8Array>();
   /** Every subscription to SVIDs, in order. */
   readonly subscriptions: Subscription[] = [];
-  /** What the caller is refused with; null: it is an authorized delegate. */
+  /** If not null, callers are refused with this text. */
   refusal: string | null = null;
-  /** ms that an attestation takes. */
+  /** The duration of an attestation in ms. */
   attestation = 0;
-  /** Set: attestations do not end before it is fulfilled. */
+  /** If not null, attestations do not end before it resolves. */
   gate: Promise<void> | null = null;
-  /** Attestations at the same time, now and at most. */
+  /** The number of running attestations, and the highest number so far. */
   attesting = 0;
   mostAttesting = 0;
-  /** Answers nothing on streams of bundles. */
+  /** Sends nothing on streams of bundles. */
   muteBundles = false;
-  /** New subscriptions to SVIDs get no message until there is one to push. */
+  /** Sends nothing on new streams of SVIDs until the next push. */
   muteSvids = false;
-  /** Keys of everything that was issued. */
+  /** The keys of all issued SVIDs. */
   readonly keys: Uint8Array[] = [];
   readonly #svids = new Map<Stream, Subscription>();
   readonly #bundleStreams = new Set<Stream>();
@@ -69,13 +72,14 @@ export class ScriptedAgent implements AsyncDisposable {
     this.bundles.set(`spiffe://${ca.trustDomain}`, ca.root.certificate);
   }
 
+  /** Starts an agent on the socket `path`. */
   static async start(path: string, trustDomain = "example.org"): Promise<ScriptedAgent> {
     const agent = new ScriptedAgent(path, spireCa(trustDomain));
     await agent.start();
     return agent;
   }
 
-  /** Again, after {@link stop}. SVIDs are new then: the real agent does not keep them on disk. */
+  /** Starts again after {@link stop}, with new SVIDs, as the real agent does not store them. */
   async start(): Promise<void> {
     this.#issued.clear();
     this.#server = await serveUnix(this.path, {
@@ -89,6 +93,7 @@ export class ScriptedAgent implements AsyncDisposable {
     });
   }
 
+  /** Closes the socket and all streams. */
   async stop(): Promise<void> {
     await this.#server?.stop();
     this.#server = null;
@@ -101,17 +106,18 @@ export class ScriptedAgent implements AsyncDisposable {
     return this.stop();
   }
 
+  /** The number of open streams of SVIDs. */
   get openStreams(): number {
     return this.#svids.size;
   }
 
-  /** An entry for namespace and service account. */
+  /** Adds an entry for namespace and service account. */
   addAccount(namespace: string, account: string, options: Partial<Entry> = {}): Entry {
     const selectors = [`k8s:ns:${namespace}`, `k8s:sa:${account}`];
     return this.add({ path: `/ns/${namespace}/sa/${account}`, selectors, ...options });
   }
 
-  /** O21: the old list first, then the new one. */
+  /** Adds an entry; sends the old list first, then the new one (observed.md O21). */
   add(entry: Entry): Entry {
     this.push();
     this.entries.push(entry);
@@ -119,29 +125,30 @@ export class ScriptedAgent implements AsyncDisposable {
     return entry;
   }
 
+  /** Deletes an entry. */
   delete(entry: Entry): void {
     this.entries.splice(this.entries.indexOf(entry), 1);
     this.push();
   }
 
-  /** New certificates for all entries. */
+  /** Issues new certificates for all entries. */
   rotate(): void {
     this.#issued.clear();
     this.push();
   }
 
-  /** Bundles have changed: SVID streams repeat their lists. */
+  /** Sends the bundles; the SVID streams repeat their lists. */
   pushBundles(): void {
     for (const stream of this.#bundleStreams) this.#sendBundles(stream);
     this.push();
   }
 
-  /** The current list on every stream. */
+  /** Sends the current list on every stream. */
   push(): void {
     for (const [stream, { request }] of this.#svids) this.#send(stream, request);
   }
 
-  /** Any message on every stream. */
+  /** Sends a message on every stream. */
   pushMessage(message: object): void {
     for (const stream of this.#svids.keys()) stream.write(message);
   }

@@ -1,6 +1,6 @@
 /**
- * A SPIRE agent's broker endpoint and Workload API, scripted: mutual TLS on a Unix socket, with the answers of the real
- * one (`docs/spec/real-peers-spire.md` 9), and Kubernetes objects, which that needs a cluster for.
+ * A scripted broker endpoint and Workload API of a SPIRE agent: mutual TLS on a Unix socket, with the responses of a real
+ * one (`docs/spec/real-peers-spire.md` 9), also for Kubernetes objects, for which the real one needs a cluster.
  */
 import * as grpc from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
@@ -8,7 +8,7 @@ import { spiffe } from "../../proto/gen/broker.js";
 import { X509SVIDRequest, X509SVIDResponse } from "../../proto/gen/workload_api.js";
 import type { RawSvid } from "../../src/authorities/spire/svid.ts";
 import { encodePem } from "../../src/identity/pem.ts";
-import { backToBack, type SpireCa, spireCa } from "./ca.ts";
+import { concatenated, type SpireCa, spireCa } from "./ca.ts";
 import { method, refusal, serveUnix, type UnixServer } from "./grpc.ts";
 
 const api = spiffe.broker;
@@ -19,7 +19,7 @@ const BROKER = {
 };
 const WORKLOAD = { FetchX509SVID: method(X509SVIDRequest, X509SVIDResponse, true) };
 
-/** What a request referred to, as one text: `pid 11`, `pods.core default/app uid-1`. */
+/** Formats the reference of a request: `pid 11`, `pods.core default/app uid-1`. */
 function referenceText(reference: spiffe.broker.WorkloadReference | null): string | null {
   const any = reference?.reference ?? null;
   switch (any?.type_url) {
@@ -36,14 +36,15 @@ function referenceText(reference: spiffe.broker.WorkloadReference | null): strin
   }
 }
 
+/** A broker that the test controls. */
 export class ScriptedBroker implements AsyncDisposable {
   readonly ca: SpireCa;
-  /** What each reference gets; the others get empty lists. */
+  /** The SVIDs by reference; other references get empty lists. */
   readonly svids = new Map<string, readonly RawSvid[]>();
   federated: Record<string, Uint8Array> = {};
-  /** References, in order. */
-  readonly asked: string[] = [];
-  /** SPIFFE ids of those who asked, and the serials of their certificates. */
+  /** The references of all requests, in order. */
+  readonly references: string[] = [];
+  /** The SPIFFE ids of callers, and the serials of their certificates. */
   readonly callers: string[] = [];
   readonly callerSerials: string[] = [];
   refusal: { code: grpc.status; details: string } | null = null;
@@ -52,20 +53,24 @@ export class ScriptedBroker implements AsyncDisposable {
   readonly #streams = new Map<Stream, string>();
   readonly #ownStreams = new Set<Stream>();
   #servers: UnixServer[] = [];
+  readonly #serverPath: string;
 
-  private constructor(readonly folder: string, private readonly serverPath: string) {
+  private constructor(readonly folder: string, serverPath: string) {
+    this.#serverPath = serverPath;
     this.ca = spireCa("example.org");
   }
 
+  /** The socket of the Broker API. */
   get brokerPath(): string {
     return `${this.folder}/broker.sock`;
   }
 
+  /** The socket of the Workload API. */
   get workloadPath(): string {
     return `${this.folder}/agent.sock`;
   }
 
-  /** `serverPath`: of the broker's own SPIFFE id. */
+  /** Starts a broker. `ownPath`, `serverPath`: paths of the SPIFFE ids of the proxy and of the broker. */
   static async start(
     folder: string,
     ownPath: string,
@@ -77,8 +82,9 @@ export class ScriptedBroker implements AsyncDisposable {
     return broker;
   }
 
+  /** Opens both sockets. */
   async start(): Promise<void> {
-    const { chain, key } = this.ca.issue(this.serverPath);
+    const { chain, key } = this.ca.issue(this.#serverPath);
     const credentials = grpc.ServerCredentials.createSsl(
       pem("CERTIFICATE", this.ca.root.certificate),
       [{ cert_chain: pem("CERTIFICATE", ...chain), private_key: pem("PRIVATE KEY", key) }],
@@ -98,6 +104,7 @@ export class ScriptedBroker implements AsyncDisposable {
     for (const server of this.#servers) await server.stop();
   }
 
+  /** Sends the current SVIDs on every stream. */
   push(): void {
     for (const [stream, reference] of this.#streams) this.#send(stream, reference);
   }
@@ -108,21 +115,23 @@ export class ScriptedBroker implements AsyncDisposable {
     this.#streams.clear();
   }
 
+  /** Sends a message on every stream. */
   pushMessage(message: object): void {
     for (const stream of this.#streams.keys()) stream.write(message);
   }
 
-  /** A new SVID for the proxy itself. */
+  /** Issues a new SVID for the proxy itself. */
   renewOwn(ownPath: string): void {
     this.own = [this.ca.issue(ownPath)];
     for (const stream of this.#ownStreams) this.#sendOwn(stream);
   }
 
+  /** Returns a message with these SVIDs. */
   message(svids: readonly RawSvid[]): object {
     return {
       svids: svids.map(({ id, chain, key }) => ({
         spiffeId: id,
-        x509Svid: backToBack(...chain),
+        x509Svid: concatenated(...chain),
         x509SvidKey: key,
         bundle: this.ca.root.certificate,
       })),
@@ -138,7 +147,7 @@ export class ScriptedBroker implements AsyncDisposable {
     }
     const reference = referenceText(request.reference);
     if (reference === null) return refuse(grpc.status.INVALID_ARGUMENT, "workload reference must be provided");
-    this.asked.push(reference);
+    this.references.push(reference);
     if (this.refusal !== null) return refuse(this.refusal.code, this.refusal.details);
     const peer = call.getAuthContext().sslPeerCertificate;
     this.callers.push(String(Reflect.get(peer ?? {}, "subjectaltname")));

@@ -1,28 +1,33 @@
-/** The signing side of a SPIRE server, for scripted agents: certificates like those of the real one. */
+/** The CA of a SPIRE server, for scripted agents; its certificates are like those of a real one. */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { RawSvid } from "../../src/authorities/spire/svid.ts";
 import { type Issuer, makeCa, makeLeaf } from "../../src/identity/testkit/certificates.ts";
 
+/** A CA of one trust domain. */
 export interface SpireCa {
   readonly trustDomain: string;
   readonly root: Issuer;
-  /** Life and back-dating in ms; the defaults are an hour and ten seconds. */
+  /** Issues an SVID that is back-dated by ten seconds. `path`: of the SPIFFE id. */
   issue(path: string, options?: IssueOptions): RawSvid;
 }
 
+/** Settings of an SVID. */
 export interface IssueOptions {
   /** ms since the epoch; default: the clock. */
   readonly now?: number;
+  /** ms; default an hour. */
   readonly lifetime?: number;
-  /** Between root and leaf. */
+  /** The issuer instead of the root. */
   readonly intermediate?: Issuer;
 }
 
-let made = 0;
+/** The number of CAs so far. */
+let count = 0;
 
+/** Makes a CA. */
 export function spireCa(trustDomain: string): SpireCa {
-  // Each root has a name of its own, with SPIRE a serial number in it.
-  const root = makeCa(`SPIFFE ${++made}`, { notAfter: Date.UTC(2100, 0, 1), notBefore: Date.UTC(2020, 0, 1) });
+  // Each root has its own name; the real server puts a serial number into it.
+  const root = makeCa(`SPIFFE ${++count}`, { notAfter: Date.UTC(2100, 0, 1), notBefore: Date.UTC(2020, 0, 1) });
   return {
     trustDomain,
     root,
@@ -37,7 +42,7 @@ export function spireCa(trustDomain: string): SpireCa {
   };
 }
 
-/** A new key costs a millisecond; tests with a thousand pods take turns with these. */
+/** Keys are reused in turn, as making one takes a millisecond and some tests have a thousand pods. */
 const keys: { readonly key: KeyObject; readonly der: Uint8Array }[] = [];
 const KEYS = 16;
 let turn = 0;
@@ -51,8 +56,8 @@ function nextKey() {
   return keys[turn++ % keys.length]!;
 }
 
-/** As bundles and the Broker API send certificates: back to back. */
-export function backToBack(...certificates: readonly Uint8Array[]): Uint8Array {
+/** Concatenates certificates, as bundles and the Broker API do. */
+export function concatenated(...certificates: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(certificates.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const certificate of certificates) {

@@ -1,4 +1,4 @@
-/** A certificate manager with SPIRE behind it, as the proxy has it: what it was told, and what it holds. */
+/** A certificate manager with SPIRE as its authority, as in the proxy; records log lines and changes. */
 import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openBroker } from "../../src/authorities/broker/open_broker.ts";
 import type { LocalPod } from "../../src/authorities/spire/local_pods.ts";
@@ -13,6 +13,7 @@ import { CertificateManager } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
 
+/** Settings of a client. */
 export interface SpireClientOptions {
   readonly variables: Variables;
   /** `CLUSTER_DOMAIN` */
@@ -22,9 +23,10 @@ export interface SpireClientOptions {
   readonly clock?: Clock;
 }
 
-/** A change of any subject, as the manager's owner sees it; null: forgotten. */
+/** A change of any subject; null: it was removed. */
 export type Change = IssuedCertificate | CertificateError | null;
 
+/** A client with a manager. */
 export class SpireClient implements Disposable {
   readonly lines: string[] = [];
   readonly changes: Change[] = [];
@@ -36,7 +38,7 @@ export class SpireClient implements Disposable {
   constructor({ variables, clusterDomain, processes, clock = SYSTEM_CLOCK }: SpireClientOptions) {
     const settings = spireSettings(new Environment(variables), true);
     const log = (level: string, message: string) => void this.lines.push(`${level} ${message}`);
-    const around = {
+    const dependencies = {
       clock,
       random: Math.random,
       log,
@@ -45,8 +47,8 @@ export class SpireClient implements Disposable {
       own: workloadId(clusterDomain, "istio-system", "ztunnel"),
     };
     this.authority = settings.broker === null
-      ? openSpire(settings, clusterDomain, around)
-      : openBroker(settings, settings.broker, clusterDomain, around);
+      ? openSpire(settings, clusterDomain, dependencies)
+      : openBroker(settings, settings.broker, clusterDomain, dependencies);
     this.manager = new CertificateManager({
       authority: this.authority,
       clock,
@@ -56,16 +58,17 @@ export class SpireClient implements Disposable {
         if (state === null) this.changes.push(null);
         else if (state.at === "available") this.changes.push(state.certificate);
         else if (state.at === "unavailable") this.changes.push(state.error);
-        for (const wake of this.#waiting.splice(0)) wake();
+        for (const notify of this.#waiting.splice(0)) notify();
       },
     });
   }
 
+  /** Requests a certificate. */
   get(subject: CertificateSubject): Promise<IssuedCertificate> {
     return this.manager.get(subject, Priority.RealTime);
   }
 
-  /** Fulfilled when there have been `count` changes. */
+  /** Resolves when there have been `count` changes. */
   async changed(count: number): Promise<void> {
     while (this.changes.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

@@ -1,4 +1,4 @@
-/** A container runtime, scripted: CRI v1 on a Unix socket, which filters as containerd does. */
+/** A scripted container runtime: CRI v1 on a Unix socket, which filters as containerd does. */
 import * as grpc from "@grpc/grpc-js";
 import { runtime } from "../../proto/gen/cri.js";
 import { method, refusal, serveUnix, type UnixServer } from "./grpc.ts";
@@ -16,35 +16,38 @@ const EVENTS = ["CREATED", "STARTED", "STOPPED", "DELETED"] as const;
 type ContainerStateName = "CREATED" | "RUNNING" | "EXITED" | "UNKNOWN";
 const STATES: readonly ContainerStateName[] = ["CREATED", "RUNNING", "EXITED", "UNKNOWN"];
 
+/** A container. */
 export interface ScriptedContainer {
   readonly id: string;
   readonly state: ContainerStateName;
-  /** The verbose part; default: a document with the pid. */
+  /** The verbose part of its status. */
   info?: Record<string, string>;
 }
 
+/** A pod. */
 export interface ScriptedPod {
   readonly uid: string;
   readonly ready?: boolean;
-  /** In place of the uid asked for. */
+  /** The label with the uid, where it differs from `uid`. */
   readonly label?: string;
   readonly containers: readonly ScriptedContainer[];
 }
 
-/** A container that runs, with its process. */
+/** Returns a running container with its process. */
 export function running(id: string, pid: unknown): ScriptedContainer {
   return { id, state: "RUNNING", info: { info: JSON.stringify({ sandboxID: "x", pid }) } };
 }
 
+/** A runtime that the test controls. */
 export class ScriptedRuntime implements AsyncDisposable {
   readonly pods = new Map<string, ScriptedPod>();
-  /** Names of the methods called. */
+  /** The names of all called methods. */
   readonly calls: string[] = [];
-  /** Answers nothing. */
+  /** While true, calls get no response. */
   mute = false;
   /** Containerd before 1.7 has no events. */
   hasEvents = true;
-  /** Streams of events that were refused. */
+  /** The number of refused streams of events. */
   refusedWatchers = 0;
   readonly #watchers = new Set<grpc.ServerWritableStream<unknown, unknown>>();
   readonly #server: UnixServer;
@@ -53,6 +56,7 @@ export class ScriptedRuntime implements AsyncDisposable {
     this.#server = serve(this);
   }
 
+  /** Starts a runtime on the socket `path`. */
   static async start(path: string): Promise<ScriptedRuntime> {
     let runtime: ScriptedRuntime | null = null;
     const handler =
@@ -76,17 +80,18 @@ export class ScriptedRuntime implements AsyncDisposable {
     return runtime;
   }
 
+  /** Adds or replaces a pod. */
   add(pod: ScriptedPod): void {
     this.pods.set(pod.uid, pod);
   }
 
-  /** Streams of events that are open. */
+  /** The number of open streams of events. */
   get watchers(): number {
     return this.#watchers.size;
   }
 
   /** Sends an event of a container of the pod. */
-  tell(uid: string, event: typeof EVENTS[number]): void {
+  emit(uid: string, event: typeof EVENTS[number]): void {
     const podSandboxStatus = { id: `sandbox-${uid}`, metadata: { uid } };
     for (const watcher of this.#watchers) {
       watcher.write({ containerEventType: EVENTS.indexOf(event), podSandboxStatus });
@@ -111,7 +116,7 @@ export class ScriptedRuntime implements AsyncDisposable {
     const uid = filter?.labelSelector["io.kubernetes.pod.uid"];
     const found = [...this.pods.values()].filter((pod) => {
       if (uid !== undefined && pod.uid !== uid) return false;
-      // R11: the wrapper says that there is a filter, though its value is the default.
+      // The message around the state shows that there is a filter, though its value is the default (R11).
       return filter?.state === null || (pod.ready ?? true) === (filter?.state?.state === 0);
     });
     const items = found.map((pod) => ({

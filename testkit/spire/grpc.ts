@@ -1,14 +1,16 @@
-/** A strict gRPC server on a Unix socket, for scripted SPIRE agents and container runtimes. */
+/** A gRPC server on a Unix socket, for scripted SPIRE agents and container runtimes. */
 import * as grpc from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
 import type { Codec } from "../../proto/codec.d.ts";
 
+/** The codecs of a method. */
 export interface Method {
   readonly request: Codec<unknown>;
   readonly response: Codec<unknown>;
   readonly streams: boolean;
 }
 
+/** Describes a method. `streams`: it responds with a stream. */
 export function method<Request, Response>(
   request: Codec<Request>,
   response: Codec<Response>,
@@ -17,6 +19,7 @@ export function method<Request, Response>(
   return { request: request as Codec<unknown>, response: response as Codec<unknown>, streams };
 }
 
+/** Functions by method name. */
 export type Handlers = Readonly<
   Record<
     string,
@@ -27,13 +30,14 @@ export type Handlers = Readonly<
   >
 >;
 
+/** A running server. */
 export interface UnixServer {
   readonly server: grpc.Server;
-  /** Ends open calls too. */
+  /** Stops the server and ends open calls. */
   stop(): Promise<void>;
 }
 
-/** `services`: by name, `package.Service`. Methods are matched by their exact name. */
+/** Starts a server. `services`: by name, `package.Service`. Methods are matched by their exact name. */
 export async function serveUnix(
   path: string,
   services: Readonly<
@@ -69,7 +73,7 @@ export async function serveUnix(
   };
 }
 
-/** What a handler answers with where it refuses. */
+/** Makes the error of a handler. */
 export function refusal(
   code: grpc.status,
   details: string,

@@ -1,4 +1,4 @@
-/** A process that passes for a pod's: its own user, its own control group, and a container runtime that knows it. */
+/** A process that looks like one of a pod: with its own user and control group, and known to a container runtime. */
 import { mkdirSync, rmdirSync } from "node:fs";
 import { WITH_PARENT } from "../../lab/child.ts";
 import { GROUPS } from "../../lab/deserted.ts";
@@ -6,15 +6,17 @@ import { Program } from "../../lab/program.ts";
 import { running, type ScriptedRuntime } from "./cri.ts";
 import { eventually } from "../../lab/patience.ts";
 
+/** Settings of a pod. */
 export interface SpirePodPlace {
-  /** Of the pod; default: a new one. */
+  /** The uid of the pod; default: a new one. */
   readonly uid?: string;
-  /** Name of its network namespace. */
+  /** The name of its network namespace. */
   readonly namespace?: string;
   /** The command of its process; default: `sleep 600`. */
   readonly command?: readonly string[];
 }
 
+/** A pod with one process. */
 export class SpirePod implements AsyncDisposable {
   readonly uid: string;
   readonly #group: string;
@@ -34,18 +36,19 @@ export class SpirePod implements AsyncDisposable {
     mkdirSync(this.#group);
   }
 
-  /** Runs as `user`, whom a selector `unix:uid:` names. */
+  /** Starts a pod whose process runs as `user`, for selectors `unix:uid:`. */
   static async start(runtime: ScriptedRuntime, user: number, place: SpirePodPlace = {}): Promise<SpirePod> {
     const pod = new SpirePod(runtime, user, place);
     await pod.restart();
     return pod;
   }
 
+  /** The pid of its process. */
   get pid(): number {
     return this.#program!.pid;
   }
 
-  /** The container ends, and its successor begins. */
+  /** Stops the process and starts another one. */
   async restart(): Promise<void> {
     await this.#program?.stop();
     const ids = [`--reuid=${this.#user}`, `--regid=${this.#user}`, "--clear-groups"];

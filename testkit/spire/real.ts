@@ -1,5 +1,5 @@
 /**
- * A real SPIRE server and agent as processes, without Kubernetes (`docs/spec/real-peers-spire.md`). Built by
+ * Runs a real SPIRE server and agent without Kubernetes (`docs/spec/real-peers-spire.md`). They are built by
  * `tools/build_spire.sh`, which `deno task interop:spire` runs first.
  */
 import { existsSync, mkdirSync } from "node:fs";
@@ -9,15 +9,16 @@ import { Program, run } from "../../lab/program.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
 export const VERSION = "1.13.3";
-/** The first line of versions with the Broker API; its agent works with the older server. */
+/** The first minor version with the Broker API; its agent works with the older server. */
 export const BROKER_VERSION = "1.15.3";
 
+/** Returns the folder with the programs of a version. */
 export function spirePrograms(version: string): string {
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
   return `${cache}/ztunnel-build/spire-${version}`;
 }
 
-/** Registers a test that runs where SPIRE has been built. It needs root: workloads and delegate are told apart by uid. */
+/** Registers a test that runs where SPIRE has been built. It needs root, as workloads are distinguished by their uid. */
 export function testWithSpire(needs: Needs, name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   const missing = lacks({ root: true, packages: ["setpriv"], ...needs });
   if (
@@ -30,13 +31,14 @@ export function testWithSpire(needs: Needs, name: string, fn: (t: Deno.TestConte
   Deno.test(plan(missing, name, fn, Deno.env.get("CI") === "true"));
 }
 
+/** Settings of server and agent. */
 export interface SpireOptions {
   readonly trustDomain?: string;
-  /** Of X509-SVIDs that do not say their own, `60s`. */
+  /** The default lifetime of X509-SVIDs, such as `60s`. */
   readonly ttl?: string;
-  /** Of the agent; the server is always {@link VERSION}. */
+  /** The version of the agent; the server always has {@link VERSION}. */
   readonly agentVersion?: string;
-  /** Path of the one who may ask for others; default {@link DELEGATE}. */
+  /** The path of the authorized delegate; default {@link DELEGATE}. */
   readonly delegate?: string;
   /** SPIFFE ids that may use the Broker API. */
   readonly brokers?: readonly string[];
@@ -44,6 +46,7 @@ export interface SpireOptions {
   readonly findsPaths?: boolean;
 }
 
+/** A registration entry. */
 export interface SpireEntry {
   /** `/ns/default/sa/app` */
   readonly path: string;
@@ -53,16 +56,17 @@ export interface SpireEntry {
   readonly federatesWith?: readonly string[];
 }
 
-/** The delegate's own path; an entry for it, and for root, is there from the start. */
+/** The path of the delegate, which has an entry for processes of root from the start. */
 export const DELEGATE = "/ztunnel";
 /** The alias of all agents. */
 const AGENTS = "/ns/spire/sa/spire-agent";
 
+/** A server and an agent. */
 export class RealSpire implements AsyncDisposable {
   readonly trustDomain: string;
   readonly #options: SpireOptions;
   readonly #folder: TempDir = tempDir("sp-");
-  /** Of this server alone, so that its port is free, and stays so over a restart. */
+  /** A loopback address of this server alone, so that its port is free, also after a restart. */
   readonly #address = `127.77.${1 + Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
   #server: Program | null = null;
   #agent: Program | null = null;
@@ -77,12 +81,13 @@ export class RealSpire implements AsyncDisposable {
     this.#folder.write("agent/agent.conf", this.#agentConfig());
   }
 
+  /** Starts both and adds the entry of {@link DELEGATE}. */
   static async start(options: SpireOptions = {}): Promise<RealSpire> {
     const spire = new RealSpire(options);
     try {
       await spire.startServer();
-      await Deno.writeTextFile(`${spire.#folder.path}/bootstrap.pem`, await spire.#ask("bundle", "show"));
-      const token = await spire.#ask("token", "generate", "-spiffeID", spire.id(AGENTS), "-ttl", "600");
+      await Deno.writeTextFile(`${spire.#folder.path}/bootstrap.pem`, await spire.#operate("bundle", "show"));
+      const token = await spire.#operate("token", "generate", "-spiffeID", spire.id(AGENTS), "-ttl", "600");
       await spire.startAgent(/Token: (\S+)/.exec(token)![1]!);
       await spire.addEntry({ path: DELEGATE, selectors: ["unix:uid:0"] });
       return spire;
@@ -119,7 +124,7 @@ export class RealSpire implements AsyncDisposable {
     await eventually(
       "a healthy SPIRE server",
       () => succeeds(program, "healthcheck", ...this.#serverSocket()),
-      () => this.#said(),
+      () => this.#lastLines(),
     );
   }
 
@@ -128,7 +133,7 @@ export class RealSpire implements AsyncDisposable {
     this.#server = null;
   }
 
-  /** `token`: for the first time only. */
+  /** Starts the agent. `token`: for its first start only. */
   async startAgent(token?: string): Promise<void> {
     const program = `${spirePrograms(this.#options.agentVersion ?? VERSION)}/spire-agent`;
     const joining = token === undefined ? [] : ["-joinToken", token];
@@ -136,7 +141,7 @@ export class RealSpire implements AsyncDisposable {
       args: ["run", "-config", `${this.#folder.path}/agent/agent.conf`, ...joining],
     });
     const healthy = () => succeeds(program, "healthcheck", "-socketPath", this.workloadSocket);
-    await eventually("a healthy SPIRE agent", healthy, () => this.#said());
+    await eventually("a healthy SPIRE agent", healthy, () => this.#lastLines());
   }
 
   async stopAgent(signal: Deno.Signal = "SIGTERM"): Promise<void> {
@@ -144,9 +149,9 @@ export class RealSpire implements AsyncDisposable {
     this.#agent = null;
   }
 
-  /** The id of the new entry. */
+  /** Adds an entry; returns its id. */
   async addEntry({ path, selectors, ttl, federatesWith = [] }: SpireEntry): Promise<string> {
-    const created = await this.#ask(
+    const created = await this.#operate(
       "entry",
       "create",
       ...["-parentID", this.id(AGENTS), "-spiffeID", this.id(path)],
@@ -157,53 +162,53 @@ export class RealSpire implements AsyncDisposable {
     return /Entry ID\s*: (\S+)/.exec(created)![1]!;
   }
 
-  /** An entry for namespace and service account. */
+  /** Adds an entry for namespace and service account. */
   addAccount(namespace: string, account: string, options: Partial<SpireEntry> = {}): Promise<string> {
     const selectors = [`k8s:ns:${namespace}`, `k8s:sa:${account}`];
     return this.addEntry({ path: `/ns/${namespace}/sa/${account}`, selectors, ...options });
   }
 
-  /** `command`: as an operator writes it, `spire-server entry create -parentID ...`. */
+  /** Runs a command of the server: `spire-server entry create -parentID ...`. */
   async operate(command: string): Promise<string> {
     const [program, ...words] = command.split(" ");
     if (program !== "spire-server") throw new Error(`not a command of the server: ${command}`);
-    return await this.#ask(...words);
+    return await this.#operate(...words);
   }
 
   async deleteEntry(entryId: string): Promise<void> {
-    await this.#ask("entry", "delete", "-entryID", entryId);
+    await this.#operate("entry", "delete", "-entryID", entryId);
   }
 
-  /** Ids of all entries for a path. */
+  /** Returns the ids of all entries for a path. */
   async entries(path: string): Promise<string[]> {
-    const { entries } = JSON.parse(await this.#ask("entry", "show", "-spiffeID", this.id(path), "-output", "json"));
+    const { entries } = JSON.parse(await this.#operate("entry", "show", "-spiffeID", this.id(path), "-output", "json"));
     return (entries as { id: string }[]).map(({ id }) => id);
   }
 
-  /** This trust domain's bundle for another one. */
+  /** Returns the bundle of this trust domain, for another one. */
   bundle(): Promise<string> {
-    return this.#ask("bundle", "show", "-format", "spiffe");
+    return this.#operate("bundle", "show", "-format", "spiffe");
   }
 
   async federate(trustDomain: string, bundle: string): Promise<void> {
     const file = this.#folder.write("foreign.json", bundle);
-    await this.#ask("bundle", "set", "-format", "spiffe", "-id", `spiffe://${trustDomain}`, "-path", file);
+    await this.#operate("bundle", "set", "-format", "spiffe", "-id", `spiffe://${trustDomain}`, "-path", file);
   }
 
-  /** A new root in the place of the old one, in the order that keeps everybody going: both are trusted meanwhile. */
+  /** Adds a new root beside the current one; both are trusted until the old one is tainted. Returns its id. */
   async prepareRoot(): Promise<string> {
-    const prepared = JSON.parse(await this.#ask("localauthority", "x509", "prepare", "-output", "json"));
+    const prepared = JSON.parse(await this.#operate("localauthority", "x509", "prepare", "-output", "json"));
     return prepared.prepared_authority.authority_id;
   }
 
   async activateRoot(authority: string): Promise<string> {
-    const shown = JSON.parse(await this.#ask("localauthority", "x509", "show", "-output", "json"));
-    await this.#ask("localauthority", "x509", "activate", "-authorityID", authority);
+    const shown = JSON.parse(await this.#operate("localauthority", "x509", "show", "-output", "json"));
+    await this.#operate("localauthority", "x509", "activate", "-authorityID", authority);
     return shown.active.authority_id;
   }
 
   async taintRoot(authority: string): Promise<void> {
-    await this.#ask("localauthority", "x509", "taint", "-authorityID", authority);
+    await this.#operate("localauthority", "x509", "taint", "-authorityID", authority);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -216,11 +221,11 @@ export class RealSpire implements AsyncDisposable {
     return ["-socketPath", `${this.#folder.path}/server/api.sock`];
   }
 
-  #ask(...words: readonly string[]): Promise<string> {
+  #operate(...words: readonly string[]): Promise<string> {
     return run(`${spirePrograms(VERSION)}/spire-server`, ...words, ...this.#serverSocket());
   }
 
-  #said(): string {
+  #lastLines(): string {
     return [...this.#server?.printed ?? [], ...this.#agent?.printed ?? []].slice(-20).join("\n");
   }
 

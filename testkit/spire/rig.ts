@@ -1,4 +1,4 @@
-/** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime at the other end. */
+/** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime. */
 import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts";
 import type { Variables } from "../../src/config/environment.ts";
@@ -7,20 +7,22 @@ import { SpireClient } from "./client.ts";
 import { running, ScriptedRuntime } from "./cri.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
-export interface RigOptions {
-  /** Settings; the sockets are there already. */
+/** Settings of a rig. */
+interface RigOptions {
+  /** Settings besides the sockets. */
   readonly variables?: Variables;
   /** CLUSTER_DOMAIN; default example.org. */
   readonly clusterDomain?: string;
-  /** Default: a table that sees nothing. */
+  /** Default: {@link BLIND}. */
   readonly processes?: ProcessTable;
   /** Default: the system clock. */
   readonly clock?: Clock;
 }
 
-/** Without a view of the node's processes, as in a pod without hostPID. */
+/** A process table without the node's processes, as in a pod without hostPID. */
 export const BLIND: ProcessTable = { seesNode: false, ownPid: 1, read: () => null, networkNamespace: () => null };
 
+/** A client with its agent and runtime. */
 export class SpireRig extends SpireClient implements AsyncDisposable {
   private constructor(
     readonly agent: ScriptedAgent,
@@ -41,6 +43,7 @@ export class SpireRig extends SpireClient implements AsyncDisposable {
     });
   }
 
+  /** Starts everything in a temporary folder. */
   static async start(options: RigOptions = {}): Promise<SpireRig> {
     const folder = tempDir("zs-");
     const agent = await ScriptedAgent.start(`${folder.path}/admin.sock`);
@@ -48,7 +51,7 @@ export class SpireRig extends SpireClient implements AsyncDisposable {
     return new SpireRig(agent, runtime, folder, options);
   }
 
-  /** A pod with one container, and what the agent finds out about its process. */
+  /** Adds a pod with one container to the runtime and its selectors to the agent. */
   addPod(uid: string, pid: number, account = "test-sa"): void {
     this.runtime.add({ uid, containers: [running(`container-${uid}`, pid)] });
     this.agent.processes.set(pid, ["k8s:ns:default", `k8s:sa:${account}`, `k8s:pod-uid:${uid}`]);

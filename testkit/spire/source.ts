@@ -1,4 +1,4 @@
-/** An SVID source that a test plays by hand, and a SPIRE authority on top of it, under virtual time. */
+/** A SPIRE authority under virtual time, with a source that the test controls. */
 import type { BundleMap } from "../../src/authorities/spire/bundles.ts";
 import { SpireAuthority } from "../../src/authorities/spire/spire_authority.ts";
 import type {
@@ -20,11 +20,12 @@ import { parseTrustDomain, workloadId } from "../../src/identity/spiffe_id.ts";
 import { TestClock } from "../../src/identity/testkit/clock.ts";
 import { type SpireCa, spireCa } from "./ca.ts";
 
+/** The time at the start of each test, in ms since the epoch. */
 export const START = Date.UTC(2026, 0, 1);
 
 /** One stream that the session under test has opened. */
 export class ScriptedStream implements SvidStream {
-  readonly #said: (SvidMessage | CertificateError | null)[] = [];
+  readonly #messages: (SvidMessage | CertificateError | null)[] = [];
   #waiting: PromiseWithResolvers<void> | null = null;
   #failure: CertificateError | null = null;
   ended = false;
@@ -36,16 +37,18 @@ export class ScriptedStream implements SvidStream {
     });
   }
 
-  says(...svids: readonly RawSvid[]): void {
+  /** Sends a message with these SVIDs. */
+  sends(...svids: readonly RawSvid[]): void {
     this.message({ svids, federatesWith: [], bundles: null });
   }
 
-  /** Null: the end. */
+  /** Sends a message; null: the end of the stream. */
   message(message: SvidMessage | CertificateError | null): void {
-    this.#said.push(message);
+    this.#messages.push(message);
     this.#waiting?.resolve();
   }
 
+  /** Ends the stream with an error. */
   fail(error: CertificateError): void {
     this.#failure = error;
     this.#waiting?.resolve();
@@ -53,7 +56,7 @@ export class ScriptedStream implements SvidStream {
 
   async read(): Promise<SvidMessage | CertificateError | null> {
     for (;;) {
-      const next = this.#said.shift();
+      const next = this.#messages.shift();
       if (next !== undefined) return next;
       if (this.#failure !== null) throw this.#failure;
       this.#waiting = Promise.withResolvers();
@@ -62,6 +65,7 @@ export class ScriptedStream implements SvidStream {
   }
 }
 
+/** Short texts of errors. */
 export const WORDS: SvidWords = {
   noEntry: (id, asked) => `no registration entry for ${id} that fits ${asked}`,
   mismatch: (id, got) => `invalid spiffe identity: Mismatched identity: expected ${id}, got ${got}`,
@@ -69,27 +73,32 @@ export const WORDS: SvidWords = {
   timedOut: (cause) => `Timeout while waiting for SVID stream (${cause})`,
 };
 
-export class ScriptedSource implements SvidSource {
+/** A source that opens scripted streams. */
+class ScriptedSource implements SvidSource {
   keyedBy: "identity" | "workload" = "workload";
   readonly words = WORDS;
   withdrawsOn: ReadonlySet<CertificateErrorCode> = new Set();
   readonly streams: ScriptedStream[] = [];
   events: SourceEvents | null = null;
   attestations = 0;
-  /** Time of each attestation, ms after the start. */
+  /** The time of each attestation, in ms after the start. */
   readonly attestedAt: number[] = [];
-  /** Number of processes of the pod. */
+  /** The number of processes of the pod. */
   processes = 1;
-  /** Set: attestation fails with it. */
+  /** If not null, attestations fail with it. */
   refusal: CertificateError | null = null;
-  /** Set: what confirming, and looking at the process, ends with. */
-  recycled: CertificateError | null = null;
-  /** Answers new streams at once. */
+  /** If not null, the process is not the pod's any more. */
+  processProblem: CertificateError | null = null;
+  /** Called with each new stream. */
   script: (stream: ScriptedStream) => void = () => {};
   closed = false;
+  readonly #now: () => number;
 
-  constructor(private readonly now: () => number) {}
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
+  /** The newest stream. */
   get last(): ScriptedStream {
     return this.streams.at(-1)!;
   }
@@ -98,19 +107,25 @@ export class ScriptedSource implements SvidSource {
     this.events = events;
   }
 
-  // deno-lint-ignore require-await -- so that refusals are rejections
+  // deno-lint-ignore require-await -- so that errors become rejections
   async attest(subject: CertificateSubject, turn: number): Promise<Attestation> {
     this.attestations++;
-    this.attestedAt.push(this.now());
+    this.attestedAt.push(this.#now());
     if (this.refusal !== null) throw this.refusal;
-    const confirm = () => this.recycled === null ? Promise.resolve() : Promise.reject(this.recycled);
+    const confirm = () => this.processProblem === null ? Promise.resolve() : Promise.reject(this.processProblem);
     const open = (signal: AbortSignal) => {
       const stream = new ScriptedStream(subject, signal);
       this.streams.push(stream);
       this.script(stream);
       return Promise.resolve(stream);
     };
-    return { asked: `PID ${10 + turn}`, open, confirm, problem: () => this.recycled, more: turn + 1 < this.processes };
+    return {
+      asked: `PID ${10 + turn}`,
+      open,
+      confirm,
+      problem: () => this.processProblem,
+      more: turn + 1 < this.processes,
+    };
   }
 
   close(): void {
@@ -118,7 +133,8 @@ export class ScriptedSource implements SvidSource {
   }
 }
 
-export interface BenchOptions {
+/** Settings of a bench. */
+interface BenchOptions {
   /** Default "workload": the agent inspects the pod. */
   readonly keyedBy?: "identity" | "workload";
   readonly maxSubjects?: number;
@@ -127,6 +143,7 @@ export interface BenchOptions {
   readonly bundles?: boolean;
 }
 
+/** An authority under test; records log lines and updates. */
 export class SpireBench {
   readonly clock = new TestClock(START);
   readonly source = new ScriptedSource(() => this.clock.now() - START);
@@ -151,47 +168,50 @@ export class SpireBench {
     if (bundles) this.bundles({ "example.org": [this.ca.root.certificate] });
   }
 
+  /** Sends these trust bundles. */
   bundles(anchors: Record<string, readonly Uint8Array[]>): void {
     const map: BundleMap = new Map(Object.entries(anchors).map(([name, ders]) => [parseTrustDomain(name)!, ders]));
     this.source.events!.onBundles(map);
   }
 
-  /** An SVID for {@link subjectOf}. */
+  /** Issues an SVID for {@link subjectOf}. */
   svid(name = "test-sa", lifetime = 3600_000): RawSvid {
     return this.ca.issue(`/ns/default/sa/${name}`, { now: this.clock.now(), lifetime });
   }
 
-  /** Starts a fetch and lets everything happen that needs no time. */
-  async ask(subject = subjectOf()): Promise<Answer> {
-    const answer: Answer = { issued: null, error: null };
+  /** Starts a fetch and runs all pending work without advancing the time. */
+  async request(subject = subjectOf()): Promise<PendingRequest> {
+    const pending: PendingRequest = { issued: null, error: null };
     this.authority.fetch(subject, new AbortController().signal).then(
-      (issued) => answer.issued = issued,
-      (error) => answer.error = error,
+      (issued) => pending.issued = issued,
+      (error) => pending.error = error,
     );
     await this.clock.advance(0);
-    return answer;
+    return pending;
   }
 
-  /** A certificate of `name`, by a stream that stays open. */
-  async have(name = "test-sa", lifetime?: number): Promise<IssuedCertificate> {
-    const answer = await this.ask(subjectOf(name));
-    this.source.last.says(this.svid(name, lifetime));
+  /** Returns a certificate of `name` from a stream that stays open. */
+  async certificate(name = "test-sa", lifetime?: number): Promise<IssuedCertificate> {
+    const pending = await this.request(subjectOf(name));
+    this.source.last.sends(this.svid(name, lifetime));
     await this.clock.advance(0);
-    if (answer.issued === null) throw answer.error ?? new Error("no answer");
-    return answer.issued;
+    if (pending.issued === null) throw pending.error ?? new Error("no answer");
+    return pending.issued;
   }
 }
 
-export interface Answer {
+/** The result of a request; both fields are null while it is pending. */
+interface PendingRequest {
   issued: IssuedCertificate | null;
   error: CertificateError | null;
 }
 
+/** Returns the subject of a pod of service account `name`. */
 export function subjectOf(name = "test-sa", workloadUid: string | null = "uid-123456"): CertificateSubject {
   return { id: workloadId("example.org", "default", name)!, workloadUid };
 }
 
-/** The serial, or the text of an error. */
+/** Returns the serial of a certificate, or the text of an error. */
 export function describe(update: IssuedCertificate | CertificateError): string {
   return update instanceof CertificateError ? update.message : update.serial;
 }

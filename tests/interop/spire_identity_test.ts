@@ -135,7 +135,7 @@ testWithSpire({}, "SPIRE: a call before the container runs is served once the ru
   await eventually("the stream of events", () => runtime.watchers === 1);
   assert.match((await refusalOf(proxy, account("app", pod.uid))).message, /No running containers found for pod UID/);
   runtime.add({ uid: pod.uid, containers });
-  runtime.tell(pod.uid, "STARTED");
+  runtime.emit(pod.uid, "STARTED");
   await eventually(
     "the certificate",
     () => proxy.manager.current(account("app", pod.uid)),

@@ -83,17 +83,17 @@ class BrokerBench implements AsyncDisposable {
   }
 }
 
-Deno.test("identity B1, B2: a pod is named by key and uid, the expected SVID is chosen", async () => {
+Deno.test("identity B1, B2: a pod is named by namespace, name and uid, the expected SVID is chosen", async () => {
   await using bench = await BrokerBench.start();
   bench.broker.svids.set(REFERENCE, [bench.broker.ca.issue("/x"), bench.broker.ca.issue(PATH)]);
   const issued = await bench.fetch();
   assert.equal(issued.id, subjectOf().id);
   assert.deepEqual([...issued.bundles.byTrustDomain.keys()], ["example.org"]);
-  assert.deepEqual(bench.broker.asked, [REFERENCE]);
+  assert.deepEqual(bench.broker.references, [REFERENCE]);
   assert.deepEqual(bench.broker.callers, [`URI:spiffe://example.org${OWN}`]);
 });
 
-Deno.test("identity B3: SVIDs of others", async () => {
+Deno.test("identity B3: only SVIDs with other ids", async () => {
   await using bench = await BrokerBench.start();
   bench.broker.svids.set(REFERENCE, [bench.broker.ca.issue("/ns/a/sa/b")]);
   assert.equal(
@@ -102,7 +102,7 @@ Deno.test("identity B3: SVIDs of others", async () => {
   );
 });
 
-Deno.test("identity B4, observed O25: an empty list is told at once, an entry that comes later is pushed", async () => {
+Deno.test("identity B4, observed O25: an empty list is reported at once, a later entry is pushed", async () => {
   await using bench = await BrokerBench.start();
   const { message, code } = await bench.refusal();
   assert.match(message, /^SPIFFE Broker returned no SVIDs in response: no registration entry .* fits pod uid-123456 /);
@@ -113,7 +113,7 @@ Deno.test("identity B4, observed O25: an empty list is told at once, an entry th
   assert.equal((await bench.fetch()).serial, bench.updates[0]);
 });
 
-Deno.test("identity B5: without a uid, and without what the CNI agent says", async () => {
+Deno.test("identity B5: a subject without a uid, and one that the CNI agent has not announced", async () => {
   await using bench = await BrokerBench.start();
   assert.match((await bench.refusal(subjectOf("test-sa", null))).message, /requires a workload pod UID$/);
   bench.pods = [];
@@ -123,7 +123,7 @@ Deno.test("identity B5: without a uid, and without what the CNI agent says", asy
   );
 });
 
-Deno.test("identity B8: a message with an empty key is discarded, what was there stays", async () => {
+Deno.test("identity B8: a message with an empty key is ignored, the certificate stays in use", async () => {
   await using bench = await BrokerBench.start();
   const svid = bench.broker.ca.issue(PATH);
   bench.broker.svids.set(REFERENCE, [svid]);
@@ -144,16 +144,16 @@ Deno.test("identity B9: a workload that is not entitled any more loses its SVID 
   assert.equal(bench.updates[0], "SPIFFE Broker transport error: not entitled");
 });
 
-Deno.test("identity 5.1: unavailable for a while: what was there stays", async () => {
+Deno.test("identity 5.1: while the broker is unavailable, certificates stay in use", async () => {
   await using bench = await BrokerBench.start();
   bench.broker.svids.set(REFERENCE, [bench.broker.ca.issue(PATH)]);
   const issued = await bench.fetch();
   bench.broker.failAll(grpc.status.UNAVAILABLE, "later");
-  await eventually("the second stream", () => bench.broker.asked.length === 2);
+  await eventually("the second stream", () => bench.broker.references.length === 2);
   assert.equal((await bench.fetch()).serial, issued.serial);
 });
 
-Deno.test("identity B10, B11, 5.5: bundles of others stay theirs, and none of them stands in for ours", async () => {
+Deno.test("identity B10, B11, 5.5: federated bundles apply to their domain only, and do not replace the own one", async () => {
   await using bench = await BrokerBench.start();
   const foreign = spireCa("td2.test").root.certificate;
   bench.broker.federated = {
@@ -168,7 +168,7 @@ Deno.test("identity B10, B11, 5.5: bundles of others stay theirs, and none of th
   assert.deepEqual(bundles.anyTrustDomain, []);
 });
 
-Deno.test("identity S40: what the broker says of one workload holds for no other", async () => {
+Deno.test("identity S40: the bundles of one workload do not apply to others", async () => {
   await using bench = await BrokerBench.start();
   const [alone, federated] = [subjectOf(), subjectOf("test-sa", "uid-2")];
   bench.pods = [POD, { ...POD, uid: "uid-2", name: "app-1" }];
@@ -179,16 +179,16 @@ Deno.test("identity S40: what the broker says of one workload holds for no other
   assert.deepEqual(await trusted(alone), ["example.org"]);
   bench.broker.federated = { "spiffe://td2.test": spireCa("td2.test").root.certificate };
   assert.deepEqual((await trusted(federated)).sort(), ["example.org", "td2.test"]);
-  assert.deepEqual(await trusted(alone), ["example.org"], "as it was told of it");
+  assert.deepEqual(await trusted(alone), ["example.org"], "unchanged");
   assert.deepEqual(bench.updates, []);
 });
 
-Deno.test("identity S40, 5.3: revocation lists of a broker are told as what they are: not used", () => {
-  const warned: string[] = [];
+Deno.test("identity S40, 5.3: a warning says that revocation lists of a broker are not used", () => {
+  const warnings: string[] = [];
   for (const crl of [[], [Uint8Array.of(48, 0)]]) {
-    brokerMessage({ svids: [], crl, federatedBundles: {} }, (text) => warned.push(text));
+    brokerMessage({ svids: [], crl, federatedBundles: {} }, (text) => warnings.push(text));
   }
-  assert.deepEqual(warned, ["revocation lists of the SPIFFE Broker are not used; CRL_PATH names a file of them"]);
+  assert.deepEqual(warnings, ["revocation lists of the SPIFFE Broker are not used; CRL_PATH names a file of them"]);
 });
 
 Deno.test("identity S39: a broker with another SPIFFE id is refused", async () => {
@@ -198,24 +198,27 @@ Deno.test("identity S39: a broker with another SPIFFE id is refused", async () =
     message,
     /the broker is spiffe:\/\/example.org\/spire\/agent\/join_token\/t, and SPIFFE_BROKER_SERVER_SPIFFE_ID expects/,
   );
-  assert.deepEqual(bench.broker.asked, []);
+  assert.deepEqual(bench.broker.references, []);
 });
 
-Deno.test("identity 5.4: without an expected id whoever is of our trust domain may be the broker, with a warning", async () => {
+Deno.test("identity 5.4: without an expected id any id of the trust domain is accepted as the broker, with a warning", async () => {
   await using bench = await BrokerBench.start({ SPIFFE_BROKER_SERVER_SPIFFE_ID: undefined });
   bench.broker.svids.set(REFERENCE, [bench.broker.ca.issue(PATH)]);
   assert.ok(await bench.fetch());
   assert.match(bench.lines[0]!, /^warn SPIFFE_BROKER_SERVER_SPIFFE_ID is not set/);
 });
 
-Deno.test("identity 5.4: none of our own SVIDs is the one to use", async () => {
-  await using bench = await BrokerBench.start({ SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID: "spiffe://example.org/nobody" });
+Deno.test("identity 5.4: the proxy has no SVID with the configured id", async () => {
+  await using bench = await BrokerBench.start({ SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID: "spiffe://example.org/missing" });
   const { message } = await bench.refusal();
-  assert.match(message, /no SVID for spiffe:\/\/example.org\/nobody \(it gives spiffe:\/\/example.org\/other, spiffe:/);
+  assert.match(
+    message,
+    /no SVID for spiffe:\/\/example.org\/missing \(it gives spiffe:\/\/example.org\/other, spiffe:/,
+  );
   assert.match(message, /SPIFFE_BROKER_WORKLOAD_API_SPIFFE_ID must be the id of an entry for the proxy's own pod/);
 });
 
-Deno.test("identity 5.4: our own SVID is renewed: later streams use it, open ones go on", async () => {
+Deno.test("identity 5.4: the proxy's own SVID is renewed: later streams use it, open ones continue", async () => {
   await using bench = await BrokerBench.start();
   const other = { ...POD, uid: "uid-2", name: "app-1" };
   bench.pods = [POD, other];
@@ -239,7 +242,7 @@ Deno.test("identity 5.4: the proxy's own workload gets the SVID that the Workloa
   const self = { id: workloadId("example.org", "istio-system", "ztunnel")!, workloadUid: null };
   const issued = await bench.fetch(self);
   assert.equal(issued.id, self.id);
-  assert.deepEqual(bench.broker.asked, []);
+  assert.deepEqual(bench.broker.references, []);
   bench.broker.renewOwn(OWN);
   await eventually("the renewed one", () => bench.updates.length === 1);
   assert.notEqual(bench.updates[0], issued.serial);
@@ -253,10 +256,10 @@ Deno.test("identity 5.4: attestation by process", async () => {
   await using bench = await BrokerBench.start(variables);
   bench.broker.svids.set("pid 4321", [bench.broker.ca.issue(PATH)]);
   assert.ok(await bench.fetch());
-  assert.deepEqual(bench.broker.asked, ["pid 4321"]);
+  assert.deepEqual(bench.broker.references, ["pid 4321"]);
 });
 
-Deno.test("identity 5.4: the sockets are missing; the error names the settings", async () => {
+Deno.test("identity 5.4: the error for missing sockets names the settings", async () => {
   await using bench = await BrokerBench.start({ SPIFFE_BROKER_WORKLOAD_API_SOCKET: "unix:///nowhere/agent.sock" });
   assert.match((await bench.refusal()).message, /SPIFFE_BROKER_WORKLOAD_API_SOCKET must be the path of socket_path/);
   await using second = await BrokerBench.start({ SPIFFE_BROKER_SOCKET: "unix:///nowhere/broker.sock" });

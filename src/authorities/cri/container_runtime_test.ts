@@ -91,7 +91,7 @@ for (const [index, { id, ready, label, containers, expected }] of VECTORS.entrie
     }));
 }
 
-Deno.test("identity 4.3: the process of a known container is asked for alone", () =>
+Deno.test("identity 4.3: the process of a known container needs one call", () =>
   withRuntime(async (runtime, cri) => {
     runtime.add({ uid: UID, containers: [running("a", 11)] });
     assert.equal(await cri.pidOf("a", signal), 11);
@@ -99,7 +99,7 @@ Deno.test("identity 4.3: the process of a known container is asked for alone", (
     await assert.rejects(cri.pidOf("gone", signal), /CRI error: container "gone": not found/);
   }));
 
-Deno.test("identity 4.3: a runtime that hangs is given up when nobody needs the answer", () =>
+Deno.test("identity 4.3: an aborted call to a runtime that hangs ends", () =>
   withRuntime(async (runtime, cri) => {
     runtime.mute = true;
     const reason = new Error("pod deleted");
@@ -109,16 +109,16 @@ Deno.test("identity 4.3: a runtime that hangs is given up when nobody needs the 
     await assert.rejects(waiting, (error) => error === reason);
   }));
 
-Deno.test("identity 4.3: running containers take turns, the oldest first", () =>
+Deno.test("identity 4.3: running containers are used in turn, the oldest first", () =>
   withRuntime(async (runtime, cri) => {
     runtime.add({ uid: UID, containers: [running("b", 12), exited, running("a", 11)] });
-    const asked = async (turn: number) => {
+    const found = async (turn: number) => {
       const { pid, name, index, count } = await cri.findProcess(UID, turn, signal);
       return [pid, name, index, count];
     };
-    assert.deepEqual(await asked(0), [12, "name-b", 0, 2]);
-    assert.deepEqual(await asked(1), [11, "name-a", 1, 2]);
-    assert.deepEqual(await asked(2), [11, "name-a", 1, 2], "fewer run than did a moment ago");
+    assert.deepEqual(await found(0), [12, "name-b", 0, 2]);
+    assert.deepEqual(await found(1), [11, "name-a", 1, 2]);
+    assert.deepEqual(await found(2), [11, "name-a", 1, 2], "fewer containers run than before");
   }));
 
 Deno.test("identity 4.3: a container's start is reported at once by runtimes that have events", () =>
@@ -127,8 +127,8 @@ Deno.test("identity 4.3: a container's start is reported at once by runtimes tha
     const started: string[] = [];
     cri.watch((uid) => started.push(uid), ending.signal);
     await eventually("the subscription", () => runtime.watchers === 1);
-    runtime.tell(UID, "CREATED");
-    runtime.tell(UID, "STARTED");
+    runtime.emit(UID, "CREATED");
+    runtime.emit(UID, "STARTED");
     await eventually("the event", () => started.length > 0);
     assert.deepEqual(started, [UID]);
     ending.abort();
@@ -171,7 +171,7 @@ Deno.test("identity 4.1: the first socket that exists is used; without any the s
   );
 });
 
-Deno.test("identity 4.3: nobody listens on the socket", async () => {
+Deno.test("identity 4.3: a socket without a listener", async () => {
   const cri = containerRuntime({
     ...TIME,
     sockets: ["/nowhere/containerd.sock"],
@@ -185,7 +185,7 @@ Deno.test("identity 4.3: nobody listens on the socket", async () => {
   cri.close();
 });
 
-Deno.test("identity R7: hostile documents", () => {
+Deno.test("identity R7: malformed documents", () => {
   assert.match(String(pidOfContainer("a", JSON.parse('{"__proto__":"x"}'))), /not found/);
   assert.match(String(pidOfContainer("a", { info: "null" })), /missing field/);
   assert.match(String(pidOfContainer("a", { info: '{"pid":1.5}' })), /no 32-bit integer/);

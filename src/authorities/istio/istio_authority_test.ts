@@ -12,8 +12,8 @@ import { HOUR, makeCa, newKey } from "../../identity/testkit/certificates.ts";
 import { spkiOf } from "../../identity/local_ca.ts";
 import { IstioAuthority, type IstioAuthorityOptions } from "./istio_authority.ts";
 import {
-  type CaAnswer,
   type CaCall,
+  type CaResponse,
   channelToCa,
   issue,
   issueFor,
@@ -59,8 +59,8 @@ async function withCa(
 
 certificateAuthorityContract("Istio CA", async () => {
   const ca = await ScriptedCa.start();
-  ca.answer = (call) =>
-    call.impersonated?.endsWith("/nobody")
+  ca.respond = (call) =>
+    call.impersonated?.endsWith("/refused")
       ? { code: Code.Unauthenticated, details: "request impersonation authentication failure" }
       : issue(call);
   const authority = new IstioAuthority({
@@ -73,13 +73,13 @@ certificateAuthorityContract("Istio CA", async () => {
   return {
     authority,
     subjects: [subject(), subject(OTHER)],
-    refused: subject("spiffe://td/ns/ns1/sa/nobody" as SpiffeId),
+    refused: subject("spiffe://td/ns/ns1/sa/refused" as SpiffeId),
     now: Date.now,
     tearDown: () => ca[Symbol.asyncDispose](),
   };
 });
 
-Deno.test("Istio CA, identity A1 A14: what is asked for, in shared mode", () =>
+Deno.test("Istio CA, identity A1 A14: the request in shared mode", () =>
   withCa(async ({ ca, fetch }) => {
     const issued = await fetch();
     const [{ csr, validityDuration, impersonated }] = ca.calls as [CaCall];
@@ -87,12 +87,12 @@ Deno.test("Istio CA, identity A1 A14: what is asked for, in shared mode", () =>
     assert.equal(validityDuration, 86_400);
     assert.deepEqual([csr.uri, csr.critical, csr.subjectIsEmpty, csr.signatureIsGood], [ID, true, true, true]);
     assert.equal(issued.id, ID);
-    // A key is used once.
+    // Each request has a new key.
     await fetch();
     assert.notDeepEqual(ca.calls[1]!.csr.publicKey, csr.publicKey);
   }));
 
-Deno.test("Istio CA, identity 3.4: what is asked for, in dedicated mode", () =>
+Deno.test("Istio CA, identity 3.4: the request in dedicated mode", () =>
   withCa(
     async ({ ca, fetch }) => {
       await fetch();
@@ -103,10 +103,10 @@ Deno.test("Istio CA, identity 3.4: what is asked for, in dedicated mode", () =>
     { impersonate: false, lifetime: 90_999 },
   ));
 
-Deno.test("Istio CA, identity A5: in dedicated mode the CA says who we are", () =>
+Deno.test("Istio CA, identity A5: in dedicated mode any id of the CA is accepted", () =>
   withCa(
     async ({ ca, fetch }) => {
-      ca.answer = (call) => [pem(issueFor(call, { id: OTHER })), pem(WORKLOAD_ROOT.certificate)];
+      ca.respond = (call) => [pem(issueFor(call, { id: OTHER })), pem(WORKLOAD_ROOT.certificate)];
       const issued = await fetch();
       assert.equal(issued.id, ID);
     },
@@ -119,7 +119,7 @@ const issuing = makeCa("istiod", { ...VALID_NOW, issuer: intermediate });
 const otherRoot = makeCa("Other root", VALID_NOW);
 const strange = pem(makeCa("x", VALID_NOW).certificate).replaceAll("CERTIFICATE", "X509 CRL");
 
-const good: readonly [vector: string, answer: (call: CaCall) => CaAnswer, chain: number, roots: number][] = [
+const good: readonly [vector: string, respond: (call: CaCall) => CaResponse, chain: number, roots: number][] = [
   ["A1: leaf and root", issue, 1, 1],
   [
     "A7: two roots in the last element",
@@ -161,10 +161,10 @@ const good: readonly [vector: string, answer: (call: CaCall) => CaAnswer, chain:
   ],
 ];
 
-for (const [vector, answer, chain, roots] of good) {
+for (const [vector, respond, chain, roots] of good) {
   Deno.test(`Istio CA, identity ${vector}`, () =>
     withCa(async ({ ca, authority, fetch }) => {
-      ca.answer = answer;
+      ca.respond = respond;
       const issued = await fetch();
       assert.equal(issued.chain.length, chain);
       assert.equal(issued.bundles.anyTrustDomain.length, roots);
@@ -172,17 +172,17 @@ for (const [vector, answer, chain, roots] of good) {
     }));
 }
 
-Deno.test("Istio CA, identity 3.5: roots that cannot be read are left out, with a warning", () =>
+Deno.test("Istio CA, identity 3.5: malformed roots are ignored with a warning", () =>
   withCa(async ({ ca, fetch, warnings }) => {
     const broken = encodePem("CERTIFICATE", Uint8Array.of(48, 0));
-    ca.answer = (call) => [pem(issueFor(call)), broken + pem(WORKLOAD_ROOT.certificate)];
+    ca.respond = (call) => [pem(issueFor(call)), broken + pem(WORKLOAD_ROOT.certificate)];
     assert.equal((await fetch()).bundles.anyTrustDomain.length, 1);
     assert.deepEqual(warnings, ["found 1 invalid root certs"]);
   }));
 
 const bad: readonly [
   vector: string,
-  answer: (call: CaCall) => CaAnswer,
+  respond: (call: CaCall) => CaResponse,
   code: CertificateErrorCode,
   text: RegExp,
 ][] = [
@@ -270,10 +270,10 @@ const bad: readonly [
   ],
 ];
 
-for (const [vector, answer, code, text] of bad) {
+for (const [vector, respond, code, text] of bad) {
   Deno.test(`Istio CA refused, identity ${vector}`, () =>
     withCa(async ({ ca, authority, fetch }) => {
-      ca.answer = answer;
+      ca.respond = respond;
       await assert.rejects(fetch(), (error) => {
         assert.ok(error instanceof CertificateError, String(error));
         assert.match(error.message, text);
@@ -281,13 +281,13 @@ for (const [vector, answer, code, text] of bad) {
         return true;
       });
       assert.equal(authority.bundles().anyTrustDomain.length, 0);
-      // The next one is served as if nothing had been.
-      ca.answer = issue;
+      // A later fetch succeeds.
+      ca.respond = issue;
       assert.equal((await fetch()).id, ID);
     }));
 }
 
-Deno.test("Istio CA, identity 1.6: one that is not there", () =>
+Deno.test("Istio CA, identity 1.6: the CA is not reachable", () =>
   withCa(async ({ ca, fetch }) => {
     await ca[Symbol.asyncDispose]();
     await assert.rejects(fetch(), /^CertificateError: signing gRPC error \(.*\): .*127\.0\.0\.1|localhost/s);
@@ -335,22 +335,22 @@ Deno.test("Istio CA, identity A9 A10, S32: the token is read for each call", asy
   }
 });
 
-Deno.test("Istio CA, identity A24: configured headers go along", () =>
+Deno.test("Istio CA, identity A24: configured headers are sent", () =>
   withCa(async ({ ca, fetch }) => {
     await fetch();
     assert.deepEqual(ca.calls[0]!.headers["header_baz"], "baz");
   }, () => ({ headers: [["header_baz", "baz"]] })));
 
-Deno.test("Istio CA, identity A18 A19: roots are read again when their file changes, and not given up for worse", async () => {
+Deno.test("Istio CA, identity A18 A19: roots are read again when their file changes; unusable ones do not replace them", async () => {
   const path = await Deno.makeTempFile();
-  const warned: string[] = [];
+  const warnings: string[] = [];
   const next = makeCa("Next", VALID_NOW);
   const options = (ca: ScriptedCa) => {
     const target = parseTarget(`https://localhost:${ca.port}`)!;
     const settings = { roots: "CA_ROOT_CA", alternativeHostname: "ALT_CA_HOSTNAME" };
     const roots = { kind: "file", path } as const;
     const security = namedServer(target, { roots, alternativeHostname: null, tls12: false, settings });
-    return { security, warn: (text: string) => void warned.push(text) };
+    return { security, warn: (text: string) => void warnings.push(text) };
   };
   try {
     await withCa(
@@ -361,7 +361,7 @@ Deno.test("Istio CA, identity A18 A19: roots are read again when their file chan
         await fetch();
         Deno.writeTextFileSync(path, "garbage");
         await fetch();
-        assert.match(warned[0]!, /keeping the connection .*CA_ROOT_CA/s);
+        assert.match(warnings[0]!, /keeping the connection .*CA_ROOT_CA/s);
       },
       options,
       {},
@@ -372,12 +372,12 @@ Deno.test("Istio CA, identity A18 A19: roots are read again when their file chan
   }
 });
 
-Deno.test("Istio CA: who no longer wants a certificate ends the call", () =>
+Deno.test("Istio CA: an aborted fetch ends the call", () =>
   withCa(async ({ ca, authority }) => {
-    ca.answer = () => "nothing";
+    ca.respond = () => "nothing";
     const abort = new AbortController();
     const fetching = authority.fetch(subject(), abort.signal);
-    const reason = new Error("no longer wanted");
+    const reason = new Error("no longer needed");
     while (ca.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     abort.abort(reason);
     await assert.rejects(fetching, (error) => error === reason);

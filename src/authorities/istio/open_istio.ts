@@ -11,7 +11,7 @@ import type { WriteLine } from "../../identity/manager_events.ts";
 import { IstioAuthority } from "./istio_authority.ts";
 
 /** The settings that are used. */
-export type IstioSettings = Pick<Config, "mode" | "ca" | "token" | "tls" | "node">;
+type IstioSettings = Pick<Config, "mode" | "ca" | "token" | "tls" | "node">;
 
 /** Returns the authority, which connects with the first fetch. Throws {@link ConfigError} where no address is set. */
 export function openIstio({ mode, ca, token, tls, node }: IstioSettings, clock: Clock, log: WriteLine): IstioAuthority {

@@ -14,11 +14,11 @@ function opened(variables: Readonly<Record<string, string>>): string[] {
   return lines;
 }
 
-Deno.test("Istio CA, identity 3.2: without an address there is none", () => {
+Deno.test("Istio CA, identity 3.2: a missing address is an error", () => {
   assert.throws(() => opened({ CA_ADDRESS: "" }), /^ConfigError: ca_address must be set to use CA: set CA_ADDRESS$/);
 });
 
-Deno.test("Istio CA, identity 3.1, S31: headers are named, what may be secret is not shown", () => {
+Deno.test("Istio CA, identity 3.1, S31: headers are logged, possible secrets without their value", () => {
   const lines = opened({
     CA_ADDRESS: "https://istiod:15012",
     CA_HEADER_HEADER_BAZ: "baz",
@@ -36,7 +36,7 @@ Deno.test("Istio CA, identity 3.1, S31: headers are named, what may be secret is
   ]);
 });
 
-Deno.test("Istio CA, identity S31: a token in the clear is a warning, which does not show it", () => {
+Deno.test("Istio CA, identity S31: a token over plaintext is a warning that does not contain it", () => {
   const token = { AUTH_TOKEN: "hush-hush" };
   assert.deepEqual(opened({ ...token, CA_ADDRESS: "http://192.0.2.1:15010" }), [
     "warn token is sent unencrypted to http://192.0.2.1:15010: use https for CA_ADDRESS",

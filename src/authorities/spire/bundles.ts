@@ -73,6 +73,6 @@ export function sameTrust(a: TrustBundles, b: TrustBundles): boolean {
 }
 
 /** Returns whether both lists have the same bytes in the same order. */
-export function sameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+function sameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && a.every((bytes, i) => equalBytes(bytes, b[i]!));
 }

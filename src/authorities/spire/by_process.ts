@@ -14,7 +14,7 @@ import { accountSelectors } from "./selectors.ts";
 import { guardProcess, processProblem, type ProcessTable, type StartTime } from "./process_guard.ts";
 
 /** A process of the pod with checks that it still is, as the agent inspects it only once. */
-export interface GuardedProcess {
+interface GuardedProcess {
   readonly pid: number;
   /** For errors: `PID 4321`, with the container's name where the pod has several. */
   readonly asked: string;

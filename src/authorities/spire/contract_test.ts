@@ -1,4 +1,4 @@
-/** The authority contract, for both ways of asking an agent. */
+/** The authority contract, for all ways of attestation. */
 import { SpireRig } from "../../../testkit/spire/rig.ts";
 import { subjectOf } from "../../../testkit/spire/source.ts";
 import { type AuthorityBench, certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";

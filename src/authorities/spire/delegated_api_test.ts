@@ -20,7 +20,7 @@ const message = api.SubscribeToX509SVIDsResponse.encode({
   federatesWith: ["spiffe://other.test"],
 }).finish();
 
-function judge(bytes: Uint8Array): string {
+function kindOf(bytes: Uint8Array): string {
   const read = readSvidsMessage(bytes);
   return read instanceof CertificateError
     ? read.code
@@ -32,21 +32,21 @@ Deno.test("identity 4.2: a message of the agent", () => {
   assert.ok(!(read instanceof CertificateError));
   assert.deepEqual(read.svids.map(({ id }) => id), [ID]);
   assert.deepEqual(read.federatesWith, ["spiffe://other.test"]);
-  assert.equal(judge(message), "new");
-  assert.equal(judge(api.SubscribeToX509SVIDsResponse.encode({ x509Svids: [{}] }).finish()), "absent");
-  assert.equal(judge(new Uint8Array()), "absent");
+  assert.equal(kindOf(message), "new");
+  assert.equal(kindOf(api.SubscribeToX509SVIDsResponse.encode({ x509Svids: [{}] }).finish()), "absent");
+  assert.equal(kindOf(new Uint8Array()), "absent");
 });
 
-Deno.test("identity S27: no bytes of an agent throw, whole or bent", () => {
+Deno.test("identity S27: no bytes of an agent throw, random or mutated", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-    judge(bytes);
+    kindOf(bytes);
     readBundlesMessage(bytes);
   }));
   fc.assert(fc.property(fc.nat(message.length - 1), fc.nat(255), fc.nat(message.length), (at, byte, length) => {
-    const bent = message.slice();
-    bent[at] = byte;
-    judge(bent);
-    judge(bent.subarray(0, length));
-    readBundlesMessage(bent);
+    const mutated = message.slice();
+    mutated[at] = byte;
+    kindOf(mutated);
+    kindOf(mutated.subarray(0, length));
+    readBundlesMessage(mutated);
   }));
 });

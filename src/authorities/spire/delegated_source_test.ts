@@ -31,7 +31,7 @@ Deno.test("identity P22: selectors of namespace and service account, no process"
   assert.deepEqual(rig.runtime.calls, []);
 });
 
-Deno.test("identity P3, 4.4: a pod's process is found, asked about, and confirmed", async () => {
+Deno.test("identity P3, 4.4: a pod's process is found, attested, and confirmed", async () => {
   await using rig = await SpireRig.start();
   rig.addPod("uid-123456", 4321);
   rig.agent.addAccount("default", "test-sa");
@@ -41,14 +41,14 @@ Deno.test("identity P3, 4.4: a pod's process is found, asked about, and confirme
   assert.deepEqual(rig.runtime.calls, ["ListPodSandbox", "ListContainers", "ContainerStatus", "ContainerStatus"]);
 });
 
-Deno.test("identity P4: the container runtime names another process afterwards", async () => {
+Deno.test("identity P4: the container runtime reports another process afterwards", async () => {
   await using rig = await SpireRig.start();
   rig.addPod("uid-123456", 1337);
   rig.agent.addAccount("default", "test-sa");
   const attested = Promise.withResolvers<void>();
   rig.agent.gate = attested.promise;
   const coming = refusalOf(rig, subjectOf());
-  await eventually("the agent is asked", () => rig.agent.subscriptions.length > 0);
+  await eventually("the request to the agent", () => rig.agent.subscriptions.length > 0);
   rig.addPod("uid-123456", 10);
   attested.resolve();
   assert.equal(
@@ -64,7 +64,7 @@ Deno.test("identity P5: the second lookup fails", async () => {
   const attested = Promise.withResolvers<void>();
   rig.agent.gate = attested.promise;
   const coming = refusalOf(rig, subjectOf());
-  await eventually("the agent is asked", () => rig.agent.subscriptions.length > 0);
+  await eventually("the request to the agent", () => rig.agent.subscriptions.length > 0);
   rig.runtime.pods.clear();
   attested.resolve();
   assert.match((await coming).message, /Failed to verify PID for workload UID uid-123456: CRI error: container/);
@@ -80,14 +80,14 @@ Deno.test("identity P8: no such pod at the container runtime", async () => {
   assert.equal(rig.agent.subscriptions.length, 0);
 });
 
-Deno.test("identity S20, R10: a process that cannot be a pod's is not asked about", async () => {
+Deno.test("identity S20, R10: a process that cannot be a pod's is not attested", async () => {
   await using rig = await SpireRig.start();
   rig.addPod("uid-123456", 0);
   assert.match((await refusalOf(rig, subjectOf())).message, /the container runtime reports process 0$/);
   assert.equal(rig.agent.subscriptions.length, 0);
 });
 
-Deno.test("identity P17: a process can be found for pods only", async () => {
+Deno.test("identity P17: attestation by process needs a pod", async () => {
   await using rig = await SpireRig.start();
   const error = await refusalOf(rig);
   assert.match(error.message, /^invalid configuration: expected Workload key for SPIRE attestation/);
@@ -105,7 +105,7 @@ Deno.test("identity 4.6: selectors of one pod match entries for it and for its a
   assert.match((await refusalOf(rig, subjectOf("one", "uid-3"))).message, /has not announced pod uid-3/);
 });
 
-Deno.test("identity P9, P20: an empty answer says so at once, with what was asked", async () => {
+Deno.test("identity P9, P20: an empty list is reported at once, with the selectors", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   const error = await refusalOf(rig);
   assert.equal(
@@ -126,7 +126,7 @@ Deno.test("observed O16: a process without an entry", async () => {
   assert.match((await refusalOf(rig, subjectOf())).message, /SPIRE has none that fits PID 4321 /);
 });
 
-Deno.test("identity P12, P14: entries of others are not served, the own one is found among them", async () => {
+Deno.test("identity P12, P14: SVIDs with other ids are not used, the expected one is found among them", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.add({ path: "/ns/other-namespace/sa/other-sa", selectors: ["k8s:ns:default"] });
   assert.match(
@@ -138,13 +138,13 @@ Deno.test("identity P12, P14: entries of others are not served, the own one is f
   assert.ok(await rig.get(ACCOUNT));
 });
 
-Deno.test("identity P13: an id of another shape than a workload's", async () => {
+Deno.test("identity P13: an id that is not a workload's", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.add({ path: "/ztunnel", selectors: ["k8s:ns:default"] });
   assert.match((await refusalOf(rig)).message, /invalid spiffe identity: spiffe:\/\/example.org\/ztunnel$/);
 });
 
-Deno.test("identity S41: by selectors a proxy gets whatever has an entry on its node, by process what its pods are", async () => {
+Deno.test("identity S41: by selectors a proxy gets every entry of its node, by process only those of its pods", async () => {
   const stranger = (uid: string | null) => subjectOf("payments", uid);
   await using trusting = await SpireRig.start(SELECTORS);
   trusting.agent.addAccount("default", "payments");
@@ -162,7 +162,7 @@ Deno.test("identity S41: by selectors a proxy gets whatever has an entry on its 
   assert.equal((await refusalOf(attesting, stranger(null))).code, "CONFIGURATION");
 });
 
-Deno.test("identity P27, observed O24: rotation comes by push, and costs no other stream", async () => {
+Deno.test("identity P27, observed O24: rotated SVIDs are pushed on the same stream", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");
   const first = await rig.get(ACCOUNT);
@@ -189,7 +189,7 @@ Deno.test("identity P28, S25: the entry is deleted, and created again", async ()
   assert.ok(rig.manager.current(ACCOUNT) !== null);
 });
 
-Deno.test("identity P29: a new root comes by push", async () => {
+Deno.test("identity P29: a new root is pushed", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");
   const first = await rig.get(ACCOUNT);
@@ -202,7 +202,7 @@ Deno.test("identity P29: a new root comes by push", async () => {
   assert.equal(second.bundles.byTrustDomain.get("example.org")?.length, 2);
 });
 
-Deno.test("identity 4.5: a malformed federated bundle costs its own trust domain only", async () => {
+Deno.test("identity 4.5: a malformed federated bundle affects only its own trust domain", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.bundles.set("spiffe://broken.test", Uint8Array.of(1, 2, 3));
   rig.agent.bundles.set("spiffe://good.test", rig.agent.ca.root.certificate);
@@ -213,13 +213,13 @@ Deno.test("identity 4.5: a malformed federated bundle costs its own trust domain
   assert.ok(rig.lines.some((line) => line.startsWith("warn ignoring the trust bundle of broken.test")));
 });
 
-Deno.test("identity 4.5: an empty bundle of our own does not replace a good one", async () => {
+Deno.test("identity 4.5: an empty bundle of the own trust domain does not replace a usable one", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");
   await rig.get(ACCOUNT);
   rig.agent.bundles.set("spiffe://example.org", new Uint8Array());
   rig.agent.pushBundles();
-  await eventually("the log says so", () => rig.lines.some((line) => line.includes("keeping the last one")));
+  await eventually("the log line", () => rig.lines.some((line) => line.includes("keeping the last one")));
   assert.equal((await rig.get(ACCOUNT)).bundles.byTrustDomain.get("example.org")?.length, 1);
 });
 
@@ -229,7 +229,7 @@ Deno.test("identity P2: CLUSTER_DOMAIN is not SPIRE's trust domain", async () =>
   assert.match((await refusalOf(rig)).message, /No bundle found for trust domain: wrong\.trust-domain .*example\.org/);
 });
 
-Deno.test("identity P19: a delegate that is not authorized, until it is", async () => {
+Deno.test("identity P19: a delegate that is not authorized is served after its authorization", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.refusal = "caller not configured as an authorized delegate";
   rig.agent.addAccount("default", "test-sa");
@@ -245,7 +245,7 @@ Deno.test("identity P19: a delegate that is not authorized, until it is", async 
   assert.ok(await rig.get(ACCOUNT));
 });
 
-Deno.test("identity 4.1: no agent there; the error names the setting; it is found when it comes", async () => {
+Deno.test("identity 4.1: without an agent the error names the setting; the agent is used when it starts", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   await rig.agent.stop();
   const { message } = await refusalOf(rig);
@@ -258,7 +258,7 @@ Deno.test("identity 4.1: no agent there; the error names the setting; it is foun
   await inTime("the certificate", rig.changed(2));
 });
 
-Deno.test("identity 4.8: the agent restarts; nobody is left without a certificate", async () => {
+Deno.test("identity 4.8: certificates stay in use during a restart of the agent", async () => {
   await using rig = await SpireRig.start(SELECTORS);
   rig.agent.addAccount("default", "test-sa");
   const first = await rig.get(ACCOUNT);
@@ -270,7 +270,7 @@ Deno.test("identity 4.8: the agent restarts; nobody is left without a certificat
   assert.ok(!rig.changes.some((change) => change instanceof CertificateError));
 });
 
-Deno.test("identity S23: the pod is deleted: stream ended, key gone, nothing asked any more", async () => {
+Deno.test("identity S23: a removed pod: its stream is closed, and it is not requested again", async () => {
   await using rig = await SpireRig.start();
   rig.addPod("uid-123456", 4321);
   rig.addPod("uid-654321", 4322);
@@ -292,17 +292,17 @@ Deno.test("identity S30: keys reach neither log, errors nor dump", async () => {
   await rig.get(ACCOUNT);
   const dump = JSON.stringify(dumpCertificates(rig.manager.statuses()));
   const [key] = rig.agent.keys as [Uint8Array];
-  // The key in the place of the id, and with a chain that cannot be read.
+  // A message whose chain contains the key.
   const id = { trustDomain: "example.org", path: "/ns/default/sa/test-sa" };
   rig.agent.pushMessage({ x509Svids: [{ x509Svid: { certChain: [key], id }, x509SvidKey: key }] });
   rig.agent.delete(entry);
   await rig.changed(2);
   const errors = rig.changes.filter((change) => change instanceof CertificateError).map(({ message }) => message);
-  const said = [dump, ...rig.lines, ...errors, Deno.inspect(rig.authority, { depth: 9 })].join("\n");
-  assert.match(said, /failed parsing X.509 certificate/);
-  assert.match(said, /"state":"Available"/);
+  const output = [dump, ...rig.lines, ...errors, Deno.inspect(rig.authority, { depth: 9 })].join("\n");
+  assert.match(output, /failed parsing X.509 certificate/);
+  assert.match(output, /"state":"Available"/);
   const plain = String.fromCharCode(...key);
-  for (const text of [plain, btoa(plain), [...key].join(","), key.toHex()]) assert.ok(!said.includes(text));
+  for (const text of [plain, btoa(plain), [...key].join(","), key.toHex()]) assert.ok(!output.includes(text));
 });
 
 Deno.test("identity 4.3: a pod without a container is served once the runtime reports a start", async () => {
@@ -311,7 +311,7 @@ Deno.test("identity 4.3: a pod without a container is served once the runtime re
   await eventually("the stream of events", () => rig.runtime.watchers === 1);
   assert.match((await refusalOf(rig, subjectOf())).message, /No sandbox found/);
   rig.addPod("uid-123456", 4321);
-  rig.runtime.tell("uid-123456", "STARTED");
+  rig.runtime.emit("uid-123456", "STARTED");
   await eventually("the certificate", () => rig.manager.current(subjectOf()));
 });
 

@@ -15,7 +15,7 @@ function connect(cause: string): GrpcError {
 
 const AT = "Failed to stream X.509 SVIDs: cannot reach the SPIRE agent at unix:///run/spire/sockets/admin.sock: ";
 
-Deno.test("identity 4.1, S29: a socket that is missing, silent, forbidden or none", () => {
+Deno.test("identity 4.1, S29: a socket that is missing, without a listener, not accessible, or another file", () => {
   assert.equal(
     text(connect("No such file or directory (os error 2)")),
     `${AT}unix socket /run/x: No such file or directory (os error 2); no such socket: SPIRE_ADMIN_ENDPOINT_SOCKET ` +
@@ -41,7 +41,7 @@ Deno.test("observed 5: the Workload API's socket instead of the admin socket", (
   assert.match(text(error), /SPIRE_ADMIN_ENDPOINT_SOCKET must name the socket of admin_socket_path/);
 });
 
-Deno.test("identity P18: other answers as they are", () => {
+Deno.test("identity P18: other errors are passed on", () => {
   const answer = "must provide either selectors or non-zero PID, but not both";
   const error = explainFailure(new GrpcError(Code.InvalidArgument, answer, "call"), "x", names);
   assert.equal(error.message, `x: ${answer}`);
@@ -63,14 +63,14 @@ Deno.test("observed O16, O25: a process that the agent cannot inspect counts as 
   assert.equal(explainFailure(new GrpcError(Code.Unavailable, "later", "call"), "x", names).code, "UNAVAILABLE");
 });
 
-Deno.test("identity 4.1: a folder or a file in the place of the socket is named as such", () => {
+Deno.test("identity 4.1: a folder or a file instead of the socket is named", () => {
   using folder = tempDir();
   const file = folder.write("admin.sock", "");
-  const said = (path: string) =>
+  const textFor = (path: string) =>
     explainFailure(connect("Connection refused (os error 111)"), "x", { ...names, socket: `unix://${path}` }).message;
-  assert.match(said(folder.path), /; it is a folder and no socket: SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of/);
-  assert.match(said(file), /; it is a plain file and no socket: /);
-  assert.match(said("/nowhere/admin.sock"), /no process listens on it/);
+  assert.match(textFor(folder.path), /; it is a folder and no socket: SPIRE_ADMIN_ENDPOINT_SOCKET must be the path of/);
+  assert.match(textFor(file), /; it is a plain file and no socket: /);
+  assert.match(textFor("/nowhere/admin.sock"), /no process listens on it/);
 });
 
 Deno.test("identity 4.1: a peer that does not speak gRPC is recognised by the cause of the failure", () => {

@@ -3,10 +3,10 @@ import { CertificateError } from "../../identity/authority.ts";
 import { TestClock } from "../../identity/testkit/clock.ts";
 import { followStream } from "./follow_stream.ts";
 
-/** Streams are given what to say when they are opened; then they end. */
+/** Follows streams whose messages `script` returns; each ends after its messages. */
 function bed(script: () => readonly string[] | CertificateError, ending = new AbortController()) {
   const clock = new TestClock(0);
-  const said: string[] = [];
+  const events: string[] = [];
   followStream<string>({
     clock,
     random: () => 0.5,
@@ -18,35 +18,36 @@ function bed(script: () => readonly string[] | CertificateError, ending = new Ab
       const left = [...answer];
       return Promise.resolve({ read: () => Promise.resolve(left.shift() ?? null) });
     },
-    onMessage: (message) => said.push(message),
-    onProblem: ({ message }, retryIn, news) => said.push(`${news ? "" : "again: "}${message} (${retryIn / 1000} s)`),
-    onRecovered: () => said.push("back"),
+    onMessage: (message) => events.push(message),
+    onProblem: ({ message }, retryIn, isNew) =>
+      events.push(`${isNew ? "" : "again: "}${message} (${retryIn / 1000} s)`),
+    onRecovered: () => events.push("recovered"),
   }, ending.signal);
-  return { clock, said, ending };
+  return { clock, events, ending };
 }
 
-const gone = new CertificateError("gone", "UNAVAILABLE");
+const failure = new CertificateError("failure", "UNAVAILABLE");
 
-Deno.test("identity 4.8: pauses grow to their bound; a problem that stays is told once a minute", async () => {
-  const { clock, said, ending } = bed(() => gone);
+Deno.test("identity 4.8: delays grow to their limit; a lasting problem is new once a minute", async () => {
+  const { clock, events, ending } = bed(() => failure);
   await clock.advance(7_000);
-  assert.deepEqual(said, ["gone (1 s)", "again: gone (2 s)", "again: gone (4 s)", "again: gone (5 s)"]);
+  assert.deepEqual(events, ["failure (1 s)", "again: failure (2 s)", "again: failure (4 s)", "again: failure (5 s)"]);
   await clock.advance(60_000);
-  assert.equal(said.filter((line) => !line.startsWith("again")).length, 2);
+  assert.equal(events.filter((line) => !line.startsWith("again")).length, 2);
   ending.abort();
   await clock.advance(60_000);
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("identity 4.8: the first message after a failure says that the agent is back", async () => {
-  const answers: (readonly string[] | CertificateError)[] = [["one"], gone, ["two", "three"]];
-  const { clock, said, ending } = bed(() => answers.shift() ?? gone);
+Deno.test("identity 4.8: a recovery is reported before the first message after a failure", async () => {
+  const answers: (readonly string[] | CertificateError)[] = [["one"], failure, ["two", "three"]];
+  const { clock, events, ending } = bed(() => answers.shift() ?? failure);
   await clock.advance(3_000);
-  assert.deepEqual(said.slice(0, 6), [
+  assert.deepEqual(events.slice(0, 6), [
     "one",
     "the stream was closed by the agent (1 s)",
-    "gone (2 s)",
-    "back",
+    "failure (2 s)",
+    "recovered",
     "two",
     "three",
   ]);
@@ -54,10 +55,10 @@ Deno.test("identity 4.8: the first message after a failure says that the agent i
   await clock.advance(0);
 });
 
-Deno.test("identity 4.8: a stream that brings no message in time is closed, and reported like any other failure", async () => {
+Deno.test("identity 4.8: a stream without a message in time is closed, and reported like other failures", async () => {
   const clock = new TestClock(0);
   const ending = new AbortController();
-  const said: string[] = [];
+  const events: string[] = [];
   followStream<string>({
     clock,
     random: () => 0.5,
@@ -65,16 +66,16 @@ Deno.test("identity 4.8: a stream that brings no message in time is closed, and 
     firstMessage: 30_000,
     open: (signal) =>
       Promise.resolve({
-        read: () => new Promise((_, reject) => signal.addEventListener("abort", () => reject(gone), { once: true })),
+        read: () => new Promise((_, reject) => signal.addEventListener("abort", () => reject(failure), { once: true })),
       }),
-    onMessage: () => said.push("message"),
-    onProblem: ({ message, code }) => said.push(`${code} ${message}`),
+    onMessage: () => events.push("message"),
+    onProblem: ({ message, code }) => events.push(`${code} ${message}`),
     onRecovered: () => {},
   }, ending.signal);
   await clock.advance(29_999);
-  assert.deepEqual(said, []);
+  assert.deepEqual(events, []);
   await clock.advance(1);
-  assert.deepEqual(said, [
+  assert.deepEqual(events, [
     "TIMEOUT the agent accepts the stream and has sent nothing for 30 s; does it reach its SPIRE server?",
   ]);
   ending.abort();
@@ -82,21 +83,21 @@ Deno.test("identity 4.8: a stream that brings no message in time is closed, and 
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("identity 4.8: attempts leave no listener behind", async () => {
+Deno.test("identity 4.8: attempts remove their listeners", async () => {
   const ending = new AbortController();
   let listeners = 0;
   const { addEventListener, removeEventListener } = ending.signal;
-  ending.signal.addEventListener = (...about: Parameters<AbortSignal["addEventListener"]>) => {
+  ending.signal.addEventListener = (...args: Parameters<AbortSignal["addEventListener"]>) => {
     listeners++;
-    addEventListener.apply(ending.signal, about);
+    addEventListener.apply(ending.signal, args);
   };
-  ending.signal.removeEventListener = (...about: Parameters<AbortSignal["removeEventListener"]>) => {
+  ending.signal.removeEventListener = (...args: Parameters<AbortSignal["removeEventListener"]>) => {
     listeners--;
-    removeEventListener.apply(ending.signal, about);
+    removeEventListener.apply(ending.signal, args);
   };
-  const { clock } = bed(() => gone, ending);
+  const { clock } = bed(() => failure, ending);
   await clock.advance(600_000);
-  assert.equal(listeners, 1, "the listener of the pause");
+  assert.equal(listeners, 1, "the listener of the delay");
   ending.abort();
   await clock.advance(0);
 });

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { tempDir } from "../../../lab/temp_dir.ts";
 import { checkedDomain, warnIfOpen } from "./open_spire.ts";
 
-Deno.test("identity S29: a warning where everybody could replace the agent's socket", () => {
+Deno.test("identity S29: a warning where any user could replace the agent's socket", () => {
   using folder = tempDir();
   const warnings = (mode: number) => {
     const lines: string[] = [];

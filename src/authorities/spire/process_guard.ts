@@ -20,7 +20,7 @@ export interface ProcessTable {
 export type StartTime = string | null;
 
 /** Throws {@link CertificateError} for a pid that cannot be a process of a pod. */
-export function checkPid(pid: number, table: ProcessTable): void {
+function checkPid(pid: number, table: ProcessTable): void {
   if (!Number.isInteger(pid) || pid <= 1) throw refusal(`the container runtime reports process ${pid}`);
   if (pid === table.ownPid) throw refusal(`the container runtime reports process ${pid}, which is the proxy itself`);
 }

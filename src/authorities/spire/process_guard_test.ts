@@ -28,7 +28,7 @@ function table(processes: Record<number, Facts>, seesNode = true): ProcessTable 
 const GOOD = { stat: stat("900"), cgroup: CGROUP, network: "4:100" };
 const refusal = (text: string) => ({ message: `unable to determine pid for workload: ${text}`, code: "NO_PROCESS" });
 
-Deno.test("identity 4.3: a process of the pod passes", () => {
+Deno.test("identity 4.3: a process of the pod is accepted", () => {
   assert.equal(guardProcess(4321, UID, pod, table({ 4321: GOOD })), "900");
   assert.equal(guardProcess(4321, UID, null, table({ 4321: GOOD })), "900");
 });
@@ -55,38 +55,38 @@ Deno.test("identity S22: a process in another network namespace is refused", () 
   });
 });
 
-Deno.test("identity 4.3: a process that is gone or dead is refused", () => {
+Deno.test("identity 4.3: a process that has ended or is a zombie is refused", () => {
   for (const facts of [{}, { ...GOOD, stat: stat("900", { state: "Z" }) }]) {
     const expected = refusal(`process 4321 of pod ${UID} has ended`);
     assert.throws(() => guardProcess(4321, UID, pod, table({ 4321: facts })), expected);
   }
 });
 
-Deno.test("identity 4.3: in a pid namespace of its own the proxy sees nothing to check", () => {
+Deno.test("identity 4.3: a proxy in its own pid namespace skips the checks", () => {
   assert.equal(guardProcess(4321, UID, pod, table({ 4321: { stat: "of somebody else" } }, false)), null);
   assert.equal(processProblem(4321, null, table({}, false)), null);
 });
 
-Deno.test("identity S19: a pid that was given to another process", () => {
+Deno.test("identity S19: a pid that was reused by another process is detected", () => {
   const processes = table({ 4321: GOOD });
   assert.equal(processProblem(4321, "900", processes), null);
   assert.match(processProblem(4321, "899", processes)!.message, /pid 4321 belongs to another process now/);
   assert.match(processProblem(4322, "900", processes)!.message, /process 4322 has ended/);
 });
 
-Deno.test("identity 4.3: both spellings of a uid in a control group, and no empty one", () => {
+Deno.test("identity 4.3: both forms of a uid in a control group are accepted, an empty one is not", () => {
   assert.ok(namesPod(`0::/kubepods/burstable/pod${UID}/abc`, UID));
   assert.ok(namesPod(CGROUP, UID));
   assert.ok(!namesPod(CGROUP, ""));
 });
 
-Deno.test("identity 4.3: names of processes cannot forge the start time", () => {
+Deno.test("identity 4.3: the name of a process cannot change the parsed start time", () => {
   const processes = table({ 4321: { stat: stat("900", { name: "x) S 1 2 3" }) } });
   assert.equal(startTimeOf(4321, processes), "900");
   assert.equal(startTimeOf(4321, table({ 4321: { stat: "garbage" } })), null);
 });
 
-Deno.test("identity 4.3: the real process table knows this process", () => {
+Deno.test("identity 4.3: the system's process table has this process", () => {
   const processes = systemProcesses();
   assert.match(startTimeOf(Deno.pid, processes) ?? "", /^\d+$/);
   assert.match(processes.networkNamespace(Deno.pid) ?? "", /^\d+:\d+$/);

@@ -26,7 +26,7 @@ import type { SvidSource } from "./source.ts";
 import { SvidSession } from "./svid_session.ts";
 
 /** What the authority needs. */
-export interface SpireAuthorityOptions {
+interface SpireAuthorityOptions {
   readonly source: SvidSource;
   /** The trust domain of all subjects: `CLUSTER_DOMAIN`. */
   readonly trustDomain: TrustDomain;

@@ -3,12 +3,12 @@ import { type ScriptedStream, SpireBench, subjectOf } from "../../../testkit/spi
 import { spireCa } from "../../../testkit/spire/ca.ts";
 import { CertificateError } from "../../identity/authority.ts";
 
-Deno.test("identity P6, P7, S24: pods of one service account have streams of their own", async () => {
+Deno.test("identity P6, P7, S24: each pod of a service account has its own stream", async () => {
   const bench = new SpireBench();
-  await bench.ask(subjectOf("test-sa", "uid-1"));
-  await bench.ask(subjectOf("test-sa", "uid-1"));
+  await bench.request(subjectOf("test-sa", "uid-1"));
+  await bench.request(subjectOf("test-sa", "uid-1"));
   assert.equal(bench.source.attestations, 1);
-  await bench.ask(subjectOf("test-sa", "uid-2"));
+  await bench.request(subjectOf("test-sa", "uid-2"));
   assert.equal(bench.source.attestations, 2);
   assert.equal(bench.authority.size, 2);
   bench.authority.release(subjectOf("test-sa", "uid-1"));
@@ -16,9 +16,9 @@ Deno.test("identity P6, P7, S24: pods of one service account have streams of the
   bench.authority.close();
 });
 
-Deno.test("identity S23: a pod that is gone has no stream, no key and no further request", async () => {
+Deno.test("identity S23: a released pod has no stream and is not requested again", async () => {
   const bench = new SpireBench();
-  await bench.have();
+  await bench.certificate();
   bench.authority.release(subjectOf());
   assert.ok(bench.source.last.ended);
   assert.equal(bench.authority.size, 0);
@@ -28,44 +28,44 @@ Deno.test("identity S23: a pod that is gone has no stream, no key and no further
   bench.authority.close();
 });
 
-Deno.test("identity S23: whoever waits for a released pod is told so", async () => {
+Deno.test("identity S23: requests for a released pod are rejected", async () => {
   const bench = new SpireBench();
-  const answer = await bench.ask();
+  const pending = await bench.request();
   bench.authority.release(subjectOf());
   await bench.clock.advance(0);
-  assert.equal(answer.error?.code, "FORGOTTEN");
+  assert.equal(pending.error?.code, "FORGOTTEN");
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: attestations are bounded, waiting pods are not forgotten", async () => {
+Deno.test("identity 4.8: the number of attestations is limited, and waiting pods follow", async () => {
   const bench = new SpireBench({ concurrency: 3 });
-  const answers = [];
-  for (let i = 0; i < 10; i++) answers.push(await bench.ask(subjectOf(`sa-${i}`, `uid-${i}`)));
+  const pending = [];
+  for (let i = 0; i < 10; i++) pending.push(await bench.request(subjectOf(`sa-${i}`, `uid-${i}`)));
   assert.equal(bench.source.streams.length, 3);
   for (let i = 0; i < 10; i++) {
-    bench.source.streams[i]!.says(bench.svid(`sa-${i}`));
+    bench.source.streams[i]!.sends(bench.svid(`sa-${i}`));
     await bench.clock.advance(0);
     assert.ok(bench.source.streams.length <= i + 4);
   }
-  assert.ok(answers.every(({ issued }) => issued !== null));
+  assert.ok(pending.every(({ issued }) => issued !== null));
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: an SVID that has to be minted first does not keep others from being attested", async () => {
+Deno.test("identity 4.8: an SVID that has to be minted first does not delay attestations of others", async () => {
   const bench = new SpireBench({ concurrency: 1 });
-  await bench.ask(subjectOf("slow", "uid-1"));
-  const answer = await bench.ask();
+  await bench.request(subjectOf("slow", "uid-1"));
+  const pending = await bench.request();
   assert.equal(bench.source.streams.length, 1);
-  bench.source.script = (stream: ScriptedStream) => stream.says(bench.svid());
+  bench.source.script = (stream: ScriptedStream) => stream.sends(bench.svid());
   await bench.clock.advance(1_000);
-  assert.ok(answer.issued !== null);
+  assert.ok(pending.issued !== null);
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: the time for an answer counts from the slot on", async () => {
+Deno.test("identity 4.8: the timeout begins when the attempt has its slot", async () => {
   const bench = new SpireBench({ concurrency: 1 });
-  const first = await bench.ask(subjectOf("a", "uid-1"));
-  const second = await bench.ask(subjectOf("b", "uid-2"));
+  const first = await bench.request(subjectOf("a", "uid-1"));
+  const second = await bench.request(subjectOf("b", "uid-2"));
   await bench.clock.advance(10_000);
   assert.equal(first.error?.code, "TIMEOUT");
   assert.equal(second.error, null);
@@ -74,13 +74,13 @@ Deno.test("identity 4.8: the time for an answer counts from the slot on", async 
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: the number of streams is bounded", async () => {
+Deno.test("identity 4.8: the number of streams is limited", async () => {
   const bench = new SpireBench({ maxSubjects: 2 });
-  await bench.ask(subjectOf("a"));
-  await bench.ask(subjectOf("b"));
-  assert.match((await bench.ask(subjectOf("c"))).error!.message, /2 identities already/);
+  await bench.request(subjectOf("a"));
+  await bench.request(subjectOf("b"));
+  assert.match((await bench.request(subjectOf("c"))).error!.message, /2 identities already/);
   bench.authority.release(subjectOf("a"));
-  assert.equal((await bench.ask(subjectOf("c"))).error, null);
+  assert.equal((await bench.request(subjectOf("c"))).error, null);
   bench.authority.close();
 });
 
@@ -88,9 +88,9 @@ Deno.test("identity 5.5: a foreign domain is trusted by workloads that federate 
   const bench = new SpireBench({ bundles: false });
   const foreign = spireCa("other.test").root.certificate;
   bench.bundles({ "example.org": [bench.ca.root.certificate], "other.test": [foreign] });
-  const first = await bench.ask(subjectOf("a"));
-  bench.source.last.says(bench.svid("a"));
-  const second = await bench.ask(subjectOf("b"));
+  const first = await bench.request(subjectOf("a"));
+  bench.source.last.sends(bench.svid("a"));
+  const second = await bench.request(subjectOf("b"));
   const federatesWith = ["spiffe://other.test"];
   bench.source.last.message({ svids: [bench.svid("b")], federatesWith, bundles: null });
   await bench.clock.advance(0);
@@ -99,35 +99,35 @@ Deno.test("identity 5.5: a foreign domain is trusted by workloads that federate 
   bench.authority.close();
 });
 
-Deno.test("identity S30: no private key in anything that is said", async () => {
+Deno.test("identity S30: no private key in log lines and errors", async () => {
   const bench = new SpireBench();
-  const issued = await bench.have();
+  const issued = await bench.certificate();
   const key = String.fromCharCode(...issued.key);
   bench.source.last.message({ svids: [{ ...bench.svid(), chain: [] }], federatesWith: [], bundles: null });
-  bench.source.script = (stream) => stream.says(bench.svid("other"));
-  bench.source.last.says(bench.svid("other"));
+  bench.source.script = (stream) => stream.sends(bench.svid("other"));
+  bench.source.last.sends(bench.svid("other"));
   await bench.clock.advance(1_000);
-  const said = [...bench.lines, ...bench.updates, (await bench.ask()).error!.message].join("\n");
-  for (const text of [key, btoa(key), Deno.inspect(issued.key)]) assert.ok(!said.includes(text));
+  const output = [...bench.lines, ...bench.updates, (await bench.request()).error!.message].join("\n");
+  for (const text of [key, btoa(key), Deno.inspect(issued.key)]) assert.ok(!output.includes(text));
   assert.ok(!Deno.inspect(bench.authority, { depth: 8 }).includes("Uint8Array"));
   bench.authority.close();
 });
 
-Deno.test("spire authority: close ends everything", async () => {
+Deno.test("spire authority: close ends streams and requests", async () => {
   const bench = new SpireBench();
-  const answer = await bench.ask();
+  const pending = await bench.request();
   bench.authority.close();
   await bench.clock.advance(0);
-  assert.equal(answer.error?.code, "CLOSED");
+  assert.equal(pending.error?.code, "CLOSED");
   assert.ok(bench.source.last.ended && bench.source.closed);
   assert.equal(bench.clock.timers, 0);
-  assert.equal((await bench.ask()).error?.code, "CLOSED");
+  assert.equal((await bench.request()).error?.code, "CLOSED");
 });
 
-/** `count` subjects, each with a certificate; the agent then ends their streams and refuses its delegate. */
+/** Returns a bench with `count` certificates, whose agent then ends all streams and refuses the delegate. */
 async function refused(count: number): Promise<SpireBench> {
   const bench = new SpireBench();
-  for (let i = 0; i < count; i++) await bench.have(`a${i}`);
+  for (let i = 0; i < count; i++) await bench.certificate(`a${i}`);
   const refusal = new CertificateError("no identity issued", "DENIED");
   bench.source.refusal = refusal;
   for (const stream of [...bench.source.streams]) stream.fail(refusal);
@@ -139,28 +139,28 @@ Deno.test("identity 4.8: once a refused delegate is accepted again, all pods are
   await bench.clock.advance(250_000);
   assert.equal(bench.updates.length, 0);
   bench.source.refusal = null;
-  bench.source.script = (stream) => stream.says(bench.svid(/[^/]+$/.exec(stream.subject.id)![0]));
+  bench.source.script = (stream) => stream.sends(bench.svid(/[^/]+$/.exec(stream.subject.id)![0]));
   await bench.clock.advance(15_000);
   assert.equal(new Set(bench.updates).size, 50);
   bench.authority.close();
 });
 
-Deno.test("observed O24: while the delegate is refused, one pod's session asks for all", async () => {
+Deno.test("observed O24: while the delegate is refused, only one session is retried frequently", async () => {
   const bench = await refused(50);
   await bench.clock.advance(600_000);
   const before = bench.source.attestations;
   await bench.clock.advance(60_000);
-  // Each session's own pause is 150 s by now; the one that asks for all does so every 5 s.
-  const asked = bench.source.attestations - before;
-  assert.ok(asked <= 12 + 50, `${asked}`);
+  // The delay of each session is 150 s by now; one session is retried every 5 s.
+  const attempts = bench.source.attestations - before;
+  assert.ok(attempts <= 12 + 50, `${attempts}`);
   bench.authority.close();
 });
 
-Deno.test("identity 4.8: a broker that refuses one pod is not asked again because others work", async () => {
+Deno.test("identity 4.8: a pod that the broker refuses is not retried because streams of others work", async () => {
   const bench = new SpireBench();
   bench.source.withdrawsOn = new Set(["DENIED"]);
-  await bench.have("a");
-  await bench.ask(subjectOf("b"));
+  await bench.certificate("a");
+  await bench.request(subjectOf("b"));
   bench.source.last.fail(new CertificateError("not entitled", "DENIED"));
   bench.source.script = (stream) => stream.fail(new CertificateError("not entitled", "DENIED"));
   await bench.clock.advance(600_000);
@@ -170,7 +170,7 @@ Deno.test("identity 4.8: a broker that refuses one pod is not asked again becaus
   bench.authority.close();
 });
 
-Deno.test("identity P2: connected with the bundle of its own trust domain only; another one is logged at once", async () => {
+Deno.test("identity P2: connected only with the bundle of its own trust domain; another one is logged at once", async () => {
   const bench = new SpireBench({ bundles: false });
   let connected = false;
   void bench.authority.connected.then(() => connected = true);

@@ -29,7 +29,7 @@ function problemOf(raw: RawSvid): string {
   return result.message;
 }
 
-Deno.test("identity P3: a good SVID becomes a certificate", () => {
+Deno.test("identity P3: a valid SVID becomes a certificate", () => {
   const svid = readSvid(good(), ID);
   assert.ok(!(svid instanceof CertificateError));
   const issued = issue(svid, bundlesForAnyDomain([ca.root.certificate]), NOW);
@@ -37,18 +37,18 @@ Deno.test("identity P3: a good SVID becomes a certificate", () => {
   assert.equal(issued.chain.length, 1);
 });
 
-Deno.test("identity P12: SVIDs of others", () => {
+Deno.test("identity P12: SVIDs with other ids are not chosen", () => {
   assert.equal(chooseSvid([{ ...good(), id: "spiffe://example.org/ns/other-namespace/sa/other-sa" }], ID), null);
   assert.equal(printable("a\nb\u{1b}"), "a?b?");
 });
 
-Deno.test("identity P14, O17: the expected SVID is chosen, wherever it stands", () => {
+Deno.test("identity P14, O17: the expected SVID is chosen at any position", () => {
   const other = { ...good(), id: "spiffe://example.org/ns/a/sa/b" };
   const wanted = good();
   assert.equal(chooseSvid([other, wanted], ID), wanted);
 });
 
-Deno.test("identity P15: the chain is sent as it came, without a second leaf", () => {
+Deno.test("identity P15: the chain is unchanged, without a second leaf", () => {
   const intermediate = makeCa("SPIRE", { issuer: ca.root });
   const raw = ca.issue(PATH, { now: NOW, intermediate });
   const svid = readSvid(raw, ID);

@@ -1,4 +1,4 @@
-/** For tests only: Istio's CA by script. */
+/** A scripted CA of Istio. */
 import { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
@@ -21,7 +21,7 @@ import { concatBytes } from "../../identity/der_write.ts";
 import { decodePem, encodePem, isPemProblem } from "../../identity/pem.ts";
 import { HOUR, type Issuer, leafUsage, makeCa } from "../../identity/testkit/certificates.ts";
 
-/** One request as the CA got it. */
+/** One request to the CA. */
 export interface CaCall {
   readonly csr: ParsedCsr;
   readonly validityDuration: number;
@@ -29,7 +29,8 @@ export interface CaCall {
   readonly headers: IncomingHttpHeaders;
 }
 
-export interface ParsedCsr {
+/** A parsed signing request. */
+interface ParsedCsr {
   readonly uri: string;
   readonly critical: boolean;
   /** SubjectPublicKeyInfo. */
@@ -38,27 +39,31 @@ export interface ParsedCsr {
   readonly subjectIsEmpty: boolean;
 }
 
-export type CaAnswer = readonly string[] | { readonly code: Code; readonly details: string } | "nothing";
+/** The certificates to send, an error, or no response. */
+export type CaResponse = readonly string[] | { readonly code: Code; readonly details: string } | "nothing";
 
+/** The CA of all issued certificates. */
 export const WORKLOAD_ROOT = makeCa("Workload root", {
   notBefore: Date.now() - HOUR,
   notAfter: Date.now() + 100 * HOUR,
 });
 
+/** Encodes certificates in PEM. */
 export function pem(...ders: readonly Uint8Array[]): string {
   return ders.map((der) => encodePem("CERTIFICATE", der)).join("");
 }
 
-export interface IssueOptions {
+/** Differences from the requested certificate. */
+interface IssueOptions {
   readonly id?: string;
   readonly issuer?: Issuer;
   readonly notBefore?: number;
   readonly notAfter?: number;
-  /** Default: the one of the request. */
+  /** Default: that of the request. */
   readonly publicKey?: Uint8Array;
 }
 
-/** The leaf for a request, DER. */
+/** Issues the leaf for a request, in DER. */
 export function issueFor({ csr, impersonated, validityDuration }: CaCall, options: IssueOptions = {}): Uint8Array {
   const issuer = options.issuer ?? WORKLOAD_ROOT;
   return build.signCertificate({
@@ -72,15 +77,17 @@ export function issueFor({ csr, impersonated, validityDuration }: CaCall, option
   }, issuer.key);
 }
 
-/** Issues what was asked for: leaf, root. */
-export const issue = (call: CaCall): CaAnswer => [pem(issueFor(call)), pem(WORKLOAD_ROOT.certificate)];
+/** Issues the requested leaf and appends the root. */
+export const issue = (call: CaCall): CaResponse => [pem(issueFor(call)), pem(WORKLOAD_ROOT.certificate)];
 
+/** A CA that the test controls. */
 export class ScriptedCa implements AsyncDisposable {
   readonly calls: CaCall[] = [];
-  answer: (call: CaCall) => CaAnswer = issue;
+  /** Returns the response to a request. */
+  respond: (call: CaCall) => CaResponse = issue;
   #server: TestServer | null = null;
 
-  /** `at`: of its listener; default: any port of 127.0.0.1. */
+  /** Starts a CA. `at`: the address of its listener; default: a free port of 127.0.0.1. */
   static async start(
     identity: ServerIdentity = serverIdentity(),
     at?: { path: string } | { host: string; port: number },
@@ -101,17 +108,17 @@ export class ScriptedCa implements AsyncDisposable {
 
   #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array): void {
     if (headers[":path"] !== "/istio.v1.auth.IstioCertificateService/CreateCertificate") {
-      return answerWith(stream, null, 12, `unknown method ${headers[":path"]}`);
+      return sendResponse(stream, null, 12, `unknown method ${headers[":path"]}`);
     }
     const request = istio.v1.auth.IstioCertificateRequest.decode(body.subarray(PREFIX));
     const impersonated = request.metadata?.fields["ImpersonatedIdentity"]?.stringValue ?? null;
     const { csr, validityDuration } = request;
     const call = { csr: parseCsr(csr), validityDuration, impersonated, headers };
     this.calls.push(call);
-    const answer = this.answer(call);
-    if (answer === "nothing") return;
-    if ("code" in answer) return answerWith(stream, null, answer.code, answer.details);
-    answerWith(stream, istio.v1.auth.IstioCertificateResponse.encode({ certChain: answer }).finish(), 0, "");
+    const response = this.respond(call);
+    if (response === "nothing") return;
+    if ("code" in response) return sendResponse(stream, null, response.code, response.details);
+    sendResponse(stream, istio.v1.auth.IstioCertificateResponse.encode({ certChain: response }).finish(), 0, "");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,10 +128,10 @@ export class ScriptedCa implements AsyncDisposable {
   }
 }
 
-/** Bytes before a message: a flag and its length. */
+/** The bytes before a message: a flag and its length. */
 const PREFIX = 5;
 
-function answerWith(stream: ServerHttp2Stream, message: Uint8Array | null, status: number, text: string): void {
+function sendResponse(stream: ServerHttp2Stream, message: Uint8Array | null, status: number, text: string): void {
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": String(status), "grpc-message": text }));
   if (message === null) return void stream.end();
@@ -133,14 +140,14 @@ function answerWith(stream: ServerHttp2Stream, message: Uint8Array | null, statu
   stream.end(concatBytes([prefix, message]));
 }
 
-/** A channel that trusts the root of the default server identity. */
+/** Returns a channel that trusts the root of the default server identity. */
 export function channelToCa(ca: ScriptedCa, options: Partial<ChannelOptions> = {}) {
   const target = parseTarget(`https://localhost:${ca.port}`)!;
   return openChannel({ target, security: trustRoot(target), headers: [], token: null, ...options });
 }
 
-/** Reads a request strictly: version 0, one attribute with one extension. Throws for anything else. */
-export function parseCsr(text: string): ParsedCsr {
+/** Parses a request strictly: version 0, one attribute with one extension. Throws for anything else. */
+function parseCsr(text: string): ParsedCsr {
   const blocks = decodePem(text);
   if (isPemProblem(blocks) || blocks.length !== 1 || blocks[0]!.label !== "CERTIFICATE REQUEST") {
     throw new Error("no CERTIFICATE REQUEST in PEM");
@@ -173,7 +180,7 @@ export function parseCsr(text: string): ParsedCsr {
   };
 }
 
-/** Reader of the only element. */
+/** Returns a reader of the only element. */
 function only(reader: DerReader, tag: number): DerReader {
   const inner = reader.enter(tag);
   reader.finish();
