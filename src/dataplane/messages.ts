@@ -9,7 +9,7 @@ import type { CertificateSubject, IssuedCertificate } from "../identity/authorit
 import type { RevocationList } from "../identity/crl.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import type { Freshness } from "../mesh/state/state.ts";
-import type { DrainMode } from "../proxy/drain.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 import type { LogOutput } from "../telemetry/log_output.ts";
 import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
 import type { LookupResult } from "../xds/lookups.ts";

@@ -7,7 +7,7 @@ import { parseHostsFile } from "../dns/hosts_file.ts";
 import type { Loop } from "../net/loop.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { insideNamespace } from "../os/namespace.ts";
-import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { LocalWorkload } from "../mesh/state/local_workload.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { Metrics } from "../telemetry/metrics.ts";

@@ -15,7 +15,7 @@ import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { Ip } from "../net/address.ts";
 import { ListenError, type Network } from "../net/network.ts";
-import type { Identified } from "../proxy/local_workload.ts";
+import type { Identified } from "../mesh/state/local_workload.ts";
 import type { LogScope } from "../telemetry/log.ts";
 
 const SINK = { onDatagram() {} };

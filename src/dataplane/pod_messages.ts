@@ -1,7 +1,7 @@
 /** What main and workers say about pods of shared mode. A part of `messages.ts`; plain data. */
 import type { WorkloadName } from "../config/config.ts";
 import type { DumpedConnections } from "../proxy/connection_dump.ts";
-import type { DrainMode } from "../proxy/drain.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 
 /** One attempt to serve a pod. Numbers are given by main, rise, and are never used again. */
 export type PodInstance = number & { readonly _: "PodInstance" };

@@ -13,7 +13,7 @@ import type { MeshState } from "../mesh/state/state.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Scheduler } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
-import type { LocalWorkload } from "../proxy/local_workload.ts";
+import type { LocalWorkload } from "../mesh/state/local_workload.ts";
 import { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
@@ -125,8 +125,8 @@ export class QueryService {
   #identify(request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
     const client = this.#parts.local.current;
     if (client !== null) return this.#answer(client, request, query, asker);
-    const { patience } = this.#parts.local;
-    if (patience === 0 || this.#waiting.size >= MAX_WAITING) {
+    const { dnsWaitLimit } = this.#parts.local;
+    if (dnsWaitLimit === 0 || this.#waiting.size >= MAX_WAITING) {
       this.#unknownSource(request, query, asker);
       return null;
     }
@@ -136,7 +136,7 @@ export class QueryService {
       this.#waiting.delete(stop);
       if (found === null) this.#unknownSource(own, query, asker);
       else later = this.#answer(found, own, query, asker);
-    }, patience);
+    }, dnsWaitLimit);
     this.#waiting.add(stop);
     return {
       abort: () => {

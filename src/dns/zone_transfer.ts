@@ -7,7 +7,7 @@ import type { Loop } from "../net/loop.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { Dial, DialEvents, SocketOptions } from "../net/network.ts";
 import type { CopyMeter } from "../proxy/copy.ts";
-import { PrefixedDuplex } from "../proxy/prefixed_duplex.ts";
+import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import { Relay } from "../proxy/relay.ts";
 import type { Waiting } from "./forwarder.ts";
 import type { Server, ServerList } from "./server_list.ts";

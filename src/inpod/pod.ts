@@ -1,6 +1,6 @@
 /** A pod, and the interface of the code that serves pods. */
 import type { WorkloadName } from "../config/config.ts";
-import type { DrainMode } from "../proxy/drain.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 
 /** The agent's key of a pod. Opaque: not the uid of its workload in xDS (`docs/spec/inpod-dns.md` A1.14). */
 export type PodUid = string & { readonly _: "PodUid" };

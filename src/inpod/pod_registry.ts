@@ -17,7 +17,7 @@
  * so that it is never without a proxy.
  */
 import type { WorkloadName } from "../config/config.ts";
-import type { DrainMode } from "../proxy/drain.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 import type { Pod, PodHost, PodUid, Serving } from "./pod.ts";
 
 /** The limit of pods, which no node reaches. Each of them has a descriptor and listeners. */

@@ -1,12 +1,9 @@
 /** Ending one listener and its connections (`docs/spec/dataplane.md` 5.4). */
-import type { Millis } from "../net/clock.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 import type { Connections } from "./connections.ts";
 import type { PodContext } from "./pod_context.ts";
 
 export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
-
-/** `graceful`: connections may continue for `deadline` ms. `immediate`: they end now, some in each turn. */
-export type DrainMode = { readonly kind: "graceful"; readonly deadline: Millis } | { readonly kind: "immediate" };
 
 /** Calls `done` once, when no connection is left. The listener has been closed before. */
 export function drainConnections(

@@ -14,7 +14,7 @@ import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
-import type { LocalWorkload } from "./local_workload.ts";
+import type { LocalWorkload } from "../mesh/state/local_workload.ts";
 import type { Lookups } from "./lookups.ts";
 import type { HostResolver, PodResolver } from "./name_resolver.ts";
 

@@ -2,6 +2,7 @@
 import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { DrainMode } from "../net/drain_mode.ts";
 import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
@@ -9,7 +10,7 @@ import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
-import { type Component, drainConnections, type DrainMode } from "./drain.ts";
+import { type Component, drainConnections } from "./drain.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";

@@ -6,7 +6,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex
 import type { LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import type { PodContext } from "./pod_context.ts";
-import { PrefixedDuplex } from "./prefixed_duplex.ts";
+import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import { Socks5Negotiation, type Socks5Request, type Socks5Step } from "./socks5.ts";
 import type { ResolvedName, Resolving } from "./name_resolver.ts";
 import {

@@ -12,7 +12,7 @@ import type { PodAnswer, PodInstance, PodOrder } from "../../dataplane/pod_messa
 import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
 import type { Scheduler } from "../../net/network.ts";
-import type { DrainMode } from "../../proxy/drain.ts";
+import type { DrainMode } from "../../net/drain_mode.ts";
 
 /** The agent waits 5 s for its answer (`docs/spec/inpod-dns.md` A1.12). */
 const START_LIMIT: Millis = 4000;

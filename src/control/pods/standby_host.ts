@@ -15,7 +15,7 @@ import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
 import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
-import type { DrainMode } from "../../proxy/drain.ts";
+import type { DrainMode } from "../../net/drain_mode.ts";
 
 export interface StandbyParts {
   /** The host that serves pods. */

@@ -6,7 +6,7 @@ import type { ToWorker } from "../../dataplane/messages.ts";
 import type { PodAnswer } from "../../dataplane/pod_messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
-import type { DrainMode } from "../../proxy/drain.ts";
+import type { DrainMode } from "../../net/drain_mode.ts";
 import type { LogOutput } from "../../telemetry/log_output.ts";
 import type { MetricsSum } from "../../telemetry/metrics_sum.ts";
 import { checkSharedPorts } from "./shared_ports.ts";

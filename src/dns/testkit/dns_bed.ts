@@ -14,7 +14,7 @@ import { LOOPBACK_V4, parseIp, type SocketAddress } from "../../net/address.ts";
 import type { Duplex } from "../../net/duplex.ts";
 import { MemoryNetwork } from "../../net/testkit/memory_network.ts";
 import type { DatagramSocket, Listener, Network } from "../../net/network.ts";
-import { LocalWorkload } from "../../proxy/local_workload.ts";
+import { LocalWorkload } from "../../mesh/state/local_workload.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { testLog } from "../../telemetry/testkit/log.ts";
 import type { Protocol } from "../answer_writer.ts";

@@ -1,6 +1,6 @@
 /** A host that emits its events when the test calls `answer`, and namespaces that check their reference counts. */
 import { strict as assert } from "node:assert";
-import type { DrainMode } from "../../proxy/drain.ts";
+import type { DrainMode } from "../../net/drain_mode.ts";
 import type { Pod, PodHost, PodNamespace, Serving, ServingEvents } from "../pod.ts";
 
 /** A namespace with a checked reference count. */

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import { MeshState } from "../mesh/state/state.ts";
-import { stateOf, workload } from "../mesh/testkit/fixture.ts";
-import { identityOf } from "../mesh/model/workload_identity.ts";
-import { MemoryNetwork } from "../net/testkit/memory_network.ts";
-import { HostNetwork } from "../hbone/testkit/network.ts";
+import { MeshState } from "./state.ts";
+import { stateOf, workload } from "../testkit/fixture.ts";
+import { identityOf } from "../model/workload_identity.ts";
+import { MemoryNetwork } from "../../net/testkit/memory_network.ts";
+import { HostNetwork } from "../../hbone/testkit/network.ts";
 import { LocalWorkload } from "./local_workload.ts";
 
 const NAME = { name: "pod", namespace: "ns", serviceAccount: "sa" };
@@ -17,7 +17,7 @@ function bed(state: MeshState = new MeshState(null)) {
   return { host, state, local, got, wait: () => local.wait((found) => got.push(found?.name ?? null)) };
 }
 
-Deno.test("the local workload is known at once where the mesh has it", () => {
+Deno.test("the local workload is there at once where the mesh has it", () => {
   const { local } = bed(stateOf(POD));
   assert.equal(local.current?.name, "pod");
 });
@@ -41,7 +41,7 @@ for (const [claim, change, known] of claims) {
   });
 }
 
-Deno.test("dataplane SEL-16 who waits is told when it comes, and only then", () => {
+Deno.test("dataplane SEL-16 callers that wait get the workload when it arrives, and nothing else", () => {
   const { state, wait, got, host, local } = bed();
   wait();
   wait();
@@ -52,7 +52,7 @@ Deno.test("dataplane SEL-16 who waits is told when it comes, and only then", () 
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("dataplane 1.4 4: after 5 s who waits is told that there is none", () => {
+Deno.test("dataplane 1.4 4: after 5 s callers that wait get null", () => {
   const { wait, got, host } = bed();
   wait();
   host.memory.advance(4999);
@@ -61,7 +61,7 @@ Deno.test("dataplane 1.4 4: after 5 s who waits is told that there is none", () 
   assert.deepEqual(got, [null]);
 });
 
-Deno.test("who stopped waiting is not told, nor when another's answer stops the wait", () => {
+Deno.test("a wait that was stopped is not called back, also where another callback stops it", () => {
   const { state, wait, got, host, local } = bed();
   wait()();
   let stopOther = () => {};
@@ -73,7 +73,7 @@ Deno.test("who stopped waiting is not told, nor when another's answer stops the 
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("a workload that changes or goes is followed", () => {
+Deno.test("the workload follows changes of the mesh, and is null when it is removed", () => {
   const { state, local } = bed(new MeshState(null));
   state.apply([POD]);
   assert.equal(local.current?.canonicalName, "");
@@ -83,7 +83,7 @@ Deno.test("a workload that changes or goes is followed", () => {
   assert.equal(local.current, null);
 });
 
-Deno.test("closed: no timer is left, and the mesh is not listened to", () => {
+Deno.test("after close no timer is left, and changes of the mesh have no effect", () => {
   const { state, wait, got, host, local } = bed();
   wait();
   local.close();
@@ -93,7 +93,7 @@ Deno.test("closed: no timer is left, and the mesh is not listened to", () => {
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("a workload that cannot be this pod's is not there; who waits hears of it as soon as it can be", () => {
+Deno.test("a rejected workload is null; callers that wait get it soon after it is accepted", () => {
   let reason: string | null = "its namespace has another address";
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const local = new LocalWorkload(stateOf(POD), host, NAME, (found) => {
@@ -115,40 +115,40 @@ Deno.test("a workload that cannot be this pod's is not there; who waits hears of
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("doubts that stay: nobody waits longer than five seconds, and nothing is looked at when nobody waits", () => {
-  let looks = 0;
-  const doubt = () => ({ kind: "unknown", reason: `look ${++looks}` } as const);
+Deno.test("a workload that stays rejected: callers wait for 5 s, and without callers nothing is checked", () => {
+  let checks = 0;
+  const reject = () => ({ kind: "unknown", reason: `check ${++checks}` } as const);
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const state = stateOf(POD);
-  const local = new LocalWorkload(state, host, NAME, doubt);
+  const local = new LocalWorkload(state, host, NAME, reject);
   const got: (string | null)[] = [];
   assert.deepEqual([local.current], [null]);
   local.wait((found) => got.push(found?.name ?? null));
   host.memory.advance(10_000);
   assert.deepEqual(got, [null]);
   assert.equal(host.held.timers, 0);
-  const sofar = looks;
-  assert.ok(sofar >= 20 && sofar <= 22, `${sofar} looks`);
+  const sofar = checks;
+  assert.ok(sofar >= 20 && sofar <= 22, `${sofar} checks`);
   host.memory.advance(60_000);
-  assert.equal(looks, sofar);
+  assert.equal(checks, sofar);
   local.wait(() => assert.fail("called after the end"));
   local.close();
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("a DNS question waits less where the mesh seems to be behind, and not while the control plane is away", () => {
+Deno.test("a DNS question waits for 1 s where the workload is rejected, and not at all while the control plane is away", () => {
   const host = new HostNetwork(new MemoryNetwork(), 1);
   const state = new MeshState();
   const local = new LocalWorkload(state, host, NAME, () => ({ kind: "unknown", reason: "another address" }));
-  assert.deepEqual([local.current, local.patience], [null, 5000]);
+  assert.deepEqual([local.current, local.dnsWaitLimit], [null, 5000]);
   state.apply([POD]);
-  assert.deepEqual([local.current, local.patience], [null, 1000]);
+  assert.deepEqual([local.current, local.dnsWaitLimit], [null, 1000]);
   const got: (string | null)[] = [];
-  local.wait((found) => got.push(found?.name ?? null), local.patience);
+  local.wait((found) => got.push(found?.name ?? null), local.dnsWaitLimit);
   host.memory.advance(1000);
   assert.deepEqual(got, [null]);
   state.setFreshness("stale");
-  assert.equal(local.patience, 0);
+  assert.equal(local.dnsWaitLimit, 0);
   local.close();
 });
 

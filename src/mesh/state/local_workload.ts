@@ -1,20 +1,20 @@
-/** The workload a pod's proxy serves: in the mesh state, or awaited there for a while (`docs/spec/dataplane.md` 1.4). */
-import type { Millis, Timer } from "../net/clock.ts";
-import type { WorkloadName } from "../config/config.ts";
-import type { Workload } from "../mesh/model/model.ts";
-import type { MeshState } from "../mesh/state/state.ts";
-import type { Scheduler } from "../net/network.ts";
+/** The workload of a pod, in the mesh state or awaited there for some seconds (`docs/spec/dataplane.md` 1.4). */
+import type { WorkloadName } from "../../config/config.ts";
+import type { Workload } from "../model/model.ts";
+import type { MeshState } from "./state.ts";
+import type { Millis, Timer } from "../../net/clock.ts";
+import type { Scheduler } from "../../net/network.ts";
 
-export const WORKLOAD_WAIT: Millis = 5000;
-/** For an answer to a DNS question where the mesh seems to be behind, which lasts for a fraction of a second. */
-const DOUBTED_WAIT: Millis = 1000;
-/** Who waits for a workload that is not believed has it looked at again so often. */
-const LOOK_AGAIN: Millis = 250;
+const WORKLOAD_WAIT: Millis = 5000;
+/** The limit for DNS questions where the mesh has a rejected workload: it lags behind by a fraction of a second. */
+const REJECTED_WAIT: Millis = 1000;
+/** The interval of checks of a rejected workload, while callers wait for it. */
+const CHECK_INTERVAL: Millis = 250;
 
-/** The reason given to callers that wait for a workload that is not there. */
-export interface Unknown {
+/** The pod has no workload in the mesh. */
+interface Unknown {
   readonly kind: "unknown";
-  /** Null: there is nothing to add to the fact that it is not known. */
+  /** For the log, beside the fact that there is none; null: no more than that. */
   readonly reason: string | null;
 }
 
@@ -24,7 +24,7 @@ export type Identified = { readonly kind: "known"; readonly workload: Workload }
 /** Decides whether the workload that the mesh has by the pod's name (null: none) belongs to this pod. */
 export type Identify = (found: Workload | null) => Identified;
 
-const believe: Identify = (found) =>
+const acceptAny: Identify = (found) =>
   found === null ? { kind: "unknown", reason: null } : { kind: "known", workload: found };
 
 interface Wait {
@@ -32,6 +32,7 @@ interface Wait {
   end(workload: Workload): void;
 }
 
+/** The workload of one pod, kept up to date. {@link close} it with the pod. */
 export class LocalWorkload {
   readonly #state: MeshState;
   readonly #scheduler: Scheduler;
@@ -42,11 +43,11 @@ export class LocalWorkload {
   #known: Workload | null = null;
   #reason: string | null = null;
   /** The mesh has a workload of this name, which cannot be this pod's. */
-  #doubted = false;
-  #lookAgain: Timer | null = null;
+  #isRejected = false;
+  #checkTimer: Timer | null = null;
 
-  /** `identify`: default: the workload with the pod's name is accepted. */
-  constructor(state: MeshState, scheduler: Scheduler, name: WorkloadName, identify: Identify = believe) {
+  /** `identify` by default accepts the workload with the pod's name. */
+  constructor(state: MeshState, scheduler: Scheduler, name: WorkloadName, identify: Identify = acceptAny) {
     this.#state = state;
     this.#scheduler = scheduler;
     this.#name = name;
@@ -67,15 +68,18 @@ export class LocalWorkload {
   }
 
   /**
-   * Where there is no workload now: how long a DNS question may wait for it. Clients give up after 5 s, so a long wait
-   * looks like no answer to them. While the control plane is away, no workload can arrive.
+   * How long a DNS question may wait for the workload where there is none now, in ms. Clients give up after 5 s, so a
+   * long wait looks like no answer to them. While the control plane is not connected, no workload can arrive.
    */
-  get patience(): Millis {
+  get dnsWaitLimit(): Millis {
     if (this.#state.freshness === "stale") return 0;
-    return this.#doubted ? DOUBTED_WAIT : WORKLOAD_WAIT;
+    return this.#isRejected ? REJECTED_WAIT : WORKLOAD_WAIT;
   }
 
-  /** Without a workload now: calls back when it arrives, or with null after `limit`. The result stops the wait. */
+  /**
+   * Waits where there is no workload now: `use` is called when it arrives, or with null after `limit` ms. Never from
+   * inside. Call the result to stop waiting.
+   */
   wait(use: (workload: Workload | null) => void, limit: Millis = WORKLOAD_WAIT): () => void {
     const end = (workload: Workload | null) => {
       stop();
@@ -88,14 +92,14 @@ export class LocalWorkload {
       this.#waiting.delete(wait);
     };
     this.#waiting.add(wait);
-    if (this.#doubted) this.#lookAgainSoon();
+    if (this.#isRejected) this.#checkSoon();
     return stop;
   }
 
-  /** Who waits is not called any more. */
+  /** Stops all waits; no callback follows. */
   close(): void {
     this.#unsubscribe();
-    this.#lookAgain?.cancel();
+    this.#checkTimer?.cancel();
     for (const { timer } of this.#waiting) timer.cancel();
     this.#waiting.clear();
   }
@@ -105,22 +109,22 @@ export class LocalWorkload {
     const found = this.#state.findLocalWorkload(name, namespace, serviceAccount);
     const identified = this.#identify(found);
     this.#reason = identified.kind === "known" ? null : identified.reason;
-    this.#doubted = identified.kind === "unknown" && found !== null;
+    this.#isRejected = identified.kind === "unknown" && found !== null;
     return identified.kind === "known" ? identified.workload : null;
   }
 
   #refresh(): void {
     this.#known = this.#find();
     if (this.#known === null) {
-      if (this.#doubted && this.#waiting.size > 0) this.#lookAgainSoon();
+      if (this.#isRejected && this.#waiting.size > 0) this.#checkSoon();
       return;
     }
     for (const { end } of this.#waiting) end(this.#known);
   }
 
-  #lookAgainSoon(): void {
-    this.#lookAgain ??= this.#scheduler.after(LOOK_AGAIN, () => {
-      this.#lookAgain = null;
+  #checkSoon(): void {
+    this.#checkTimer ??= this.#scheduler.after(CHECK_INTERVAL, () => {
+      this.#checkTimer = null;
       if (this.#waiting.size > 0) this.#refresh();
     });
   }

@@ -1,8 +1,9 @@
-/** A stream of which some bytes were read already: they come first, then the rest. */
-import type { SocketAddress } from "../net/address.ts";
-import type { NetworkPath } from "../net/network_path.ts";
-import type { Duplex, DuplexSink, Ending, Segments } from "../net/duplex.ts";
+/** A stream whose first bytes were read already: reads return them first, then the rest. */
+import type { SocketAddress } from "./address.ts";
+import type { NetworkPath } from "./network_path.ts";
+import type { Duplex, DuplexSink, Ending, Segments } from "./duplex.ts";
 
+/** `inner`, preceded by bytes that were read from it before. */
 export class PrefixedDuplex implements Duplex {
   readonly #inner: Duplex;
   #prefix: Uint8Array;

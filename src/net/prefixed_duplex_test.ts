@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { PrefixedDuplex } from "./prefixed_duplex.ts";
 
 function bed(prefix: string) {
