@@ -1,6 +1,6 @@
 /**
- * What ends an open connection, or stops new requests on it, as certificates and trust change: a revocation, an expiry,
- * other trust bundles, a certificate of ours that was withdrawn. The same for both ends of a connection.
+ * Ends an open connection, or stops new requests on it, when certificates or trust change: a revocation, an expiry,
+ * other trust bundles, a withdrawn certificate of ours. Used by both ends of a connection.
  */
 import type { PeerRole } from "../identity/peer_chain.ts";
 import type { Revocation } from "../identity/revocation.ts";
@@ -10,11 +10,11 @@ import type { Credential } from "./credentials.ts";
 import { afterExpiry } from "./expiry.ts";
 import { REVOKED, WITHDRAWN } from "./failure.ts";
 
-/** What a connection was made with. */
-export interface ConnectionCertificates {
+/** The certificates that a connection was made with. */
+interface ConnectionCertificates {
   /** Ours. */
   readonly credential: Credential;
-  /** The peer's path, as it was verified. */
+  /** The certificate path of the peer, as verified. */
   readonly chain: readonly Uint8Array[];
   readonly role: PeerRole;
   /** ms since the epoch: when the first certificate that matters expires. */

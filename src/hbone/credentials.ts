@@ -1,35 +1,40 @@
-/** Where connections get their certificates from. */
+/** The certificates that connections are made with. */
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { TrustStore } from "../identity/trust_bundles.ts";
 import type { TlsContext } from "../net/tls_context.ts";
 
-/** A certificate in use: the engine's context made from it, and what it is to be judged by. */
+/** A certificate of ours, as a TLS context, and the trust bundles that peers are verified with. */
 export interface Credential {
   readonly id: SpiffeId;
   readonly context: TlsContext;
   readonly trust: TrustStore;
-  /** ms since the epoch: when its certificate expires. */
+  /** When the certificate expires, in ms since the epoch. */
   readonly notAfter: number;
   /**
-   * Tells that peers are to be judged anew: by other trust bundles, or, by null, not at all any more, since the
-   * certificate was withdrawn. Call the result to hear no more.
+   * Calls `onChange` when peers must be verified again, with other trust bundles, and when the certificate was withdrawn.
+   * Call the result to stop that.
    */
   watch(onChange: TrustListener): () => void;
 }
 
+/** The result of {@link Credentials.get}: one of the two is called, once. */
 export interface CredentialEvents {
   onCredential(credential: Credential): void;
-  /** `message` for the log, without prefix. */
+  /** `message`: for the log, without a prefix. */
   onCredentialFailure(message: string): void;
 }
 
+/** A source of certificates. */
 export interface Credentials {
   /**
-   * The current certificate of `id`: calls back at once when it is there, else when it was issued or refused.
-   * Call the result to stop waiting.
+   * Gets the current certificate of `id`. Calls `events` before it returns where the certificate exists already, else when
+   * it was issued or refused. Call the result to stop waiting.
    */
   get(id: SpiffeId, events: CredentialEvents): () => void;
 }
 
-/** `trust`: the holder's new trust; null: its certificate was withdrawn. `cut`: connections that use it must end. */
+/**
+ * `trust`: the new trust bundles; null: the certificate was withdrawn. `cut`: connections that use the certificate must end
+ * at once.
+ */
 export type TrustListener = (trust: TrustStore | null, cut: boolean) => void;

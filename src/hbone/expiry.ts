@@ -1,15 +1,15 @@
 /**
- * The moment from which a connection must take no more requests, since one of its certificates has expired: what was
- * proven once is not proven for ever. Certificates are short-lived so that a stolen one is of use for hours only, and a
- * connection made with it must not outlive that. Streams that are open go on; an honest peer comes again.
+ * Stops new requests on a connection when one of its certificates has expired. Certificates are short-lived so that a stolen
+ * one can be used for hours only; without this, a connection made with it could be used for longer. Open streams go on, and
+ * a peer with a valid certificate connects again.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 
-/** Clocks are set, and machines sleep. */
-const LOOK_AGAIN: Millis = 3_600_000;
+/** The wall clock is checked at least this often: it may be set, and the machine may be suspended. */
+const CHECK_INTERVAL: Millis = 3_600_000;
 
-/** Calls `run` once when `wallClock` has passed `notAfter`, both ms since the epoch. Call the result to forget it. */
+/** Calls `run` once when `wallClock` has passed `notAfter`, both in ms since the epoch. Call the result to cancel that. */
 export function afterExpiry(
   scheduler: Scheduler,
   wallClock: () => number,
@@ -18,7 +18,7 @@ export function afterExpiry(
 ): () => void {
   const wait = () => {
     const left = notAfter + 1 - wallClock();
-    return scheduler.after(Math.min(Math.max(0, left), LOOK_AGAIN), () => {
+    return scheduler.after(Math.min(Math.max(0, left), CHECK_INTERVAL), () => {
       if (wallClock() > notAfter) run();
       else timer = wait();
     });

@@ -1,8 +1,8 @@
-/** Why a tunnel could not be made or broke: the text operators know and the flag metrics carry. */
+/** Why a tunnel could not be made or ended early: the text for the log and the flag for metrics. */
 import { type H2Failure } from "../h2/seam.ts";
 import type { Ending } from "../net/duplex.ts";
 
-/** `response_flags` of `docs/spec/dataplane.md` 7.4 that tunnels can end with. */
+/** Values of `response_flags` that tunnels can end with (`docs/spec/dataplane.md` 7.4). */
 export type TunnelFlag =
   | "CONNECT"
   | "TLS_FAILURE"
@@ -11,45 +11,50 @@ export type TunnelFlag =
   | "IDENTITY_ERROR"
   | "CERT_REVOKED";
 
-/** Why we end a connection whose peer's certificate was revoked meanwhile: the reason its streams get. */
+/** The reason that streams get when their connection is closed since the peer's certificate was revoked. */
 export const REVOKED = "connection closed: peer certificate revoked by CRL";
 
-/** The same where our own certificate was withdrawn, and open connections must not outlive it. */
+/** The same where our own certificate was withdrawn and `SPIRE_REVOKE_OPEN` is set. */
 export const WITHDRAWN = "connection closed: the certificate of this workload was withdrawn (SPIRE_REVOKE_OPEN)";
 
-/** A certificate that the connection relies on was revoked or withdrawn, the peer's or ours. */
+/** `reason` says that a certificate of the connection was revoked or withdrawn, the peer's or ours. */
 export function isTakenBack(reason: string): boolean {
   return reason === REVOKED || reason === WITHDRAWN;
 }
 
+/** Why a tunnel could not be made. */
 export interface TunnelFailure {
   readonly flag: TunnelFlag;
-  /** As in `docs/spec/dataplane.md` 9. */
+  /** For the log; the texts of `docs/spec/dataplane.md` 9. */
   readonly message: string;
-  /** The code of the peer's RST_STREAM where that was the cause, and who reset. */
+  /** Set where a reset of the stream was the cause: its code, and who sent it. */
   readonly reset?: H2Failure;
 }
 
+/** There is no certificate of ours. */
 export function identityFailure(message: string): TunnelFailure {
   return { flag: "IDENTITY_ERROR", message: `identity error: ${message}` };
 }
 
+/** The TLS session could not be made. */
 export function contextFailure(message: string): TunnelFailure {
   return { flag: "TLS_FAILURE", message: `tls error: ${message}` };
 }
 
-/** A TCP dial towards an HBONE peer: a timeout there usually means a NetworkPolicy. */
+/** The TCP dial of an HBONE peer failed. A timeout usually means that a NetworkPolicy blocks the port. */
 export function dialFailure(ending: Ending): TunnelFailure {
   if (ending.how !== "timeout") return { flag: "CONNECT", message: `io error: ${ending.message}` };
   const hint = "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008";
   return { flag: "NETWORK_POLICY", message: `${hint}: ${ending.message}` };
 }
 
+/** The TLS handshake failed. */
 export function handshakeFailure(ending: Ending): TunnelFailure {
   if (ending.message === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
   return { flag: "CONNECT", message: `io error: ${ending.message}` };
 }
 
+/** The connection ended before the peer's SETTINGS. */
 export function prefaceFailure(failure: H2Failure): TunnelFailure {
   return { flag: "H2_HANDSHAKE_FAILURE", message: `http2 handshake failed: ${failure.reason}` };
 }
@@ -60,7 +65,7 @@ export function requestFailure(failure: H2Failure): TunnelFailure {
   return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
 }
 
-/** How the stream below ends what is spoken over it: double HBONE. */
+/** How the end of the outer stream ends the bytes of the inner connection (nested tunnels). */
 export function outerTunnelEnding(failure: H2Failure): Ending {
   const how = failure.by === "transport" ? "error" : "reset";
   return { by: failure.by === "us" ? "us" : "peer", how, code: "OUTER_TUNNEL", message: outerTunnelText(failure) };
@@ -81,8 +86,8 @@ function outerTunnelText(failure: H2Failure): string {
 }
 
 /**
- * Of the inner tunnel of double HBONE, whose log line shows the gateway's address. `service`: the one without SANs,
- * so that nobody is accepted (`docs/spec/xds-state.md` 8.1 Q13).
+ * A failure of the inner tunnel of a nested one; the log line shows the gateway's address. `service`: its name where it has
+ * no SANs, so that no peer is accepted (`docs/spec/xds-state.md` 8.1 Q13), else null.
  */
 export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
   if (isTakenBack(message)) return { ...rest, message };
@@ -92,7 +97,7 @@ export function innerFailure({ message, ...rest }: TunnelFailure, service: strin
   return { ...rest, message: `${message} (inner tunnel${hint})` };
 }
 
-/** `stream error received: refused stream before processing any application logic` */
+/** For example `stream error received: refused stream before processing any application logic`. */
 export function describeReset(failure: H2Failure): string {
   switch (failure.by) {
     case "peer":
@@ -118,16 +123,17 @@ const REASONS: Readonly<Record<string, string>> = {
   "504": "Gateway Timeout",
 };
 
-/** `http status: 401 Unauthorized` */
+/** The peer refused the request with this status. For example `http status: 401 Unauthorized`. */
 export function statusFailure(status: string): TunnelFailure {
   return { flag: "CONNECT", message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
 }
 
-/** A connection that takes no request although it was made for one. */
+/** A new connection takes no request, although it was made for one. */
 export function noRoomFailure(): TunnelFailure {
   return { flag: "H2_HANDSHAKE_FAILURE", message: "h2 failed: the connection takes no request" };
 }
 
+/** The peer did not answer the request in time. */
 export function responseTimeout(): TunnelFailure {
   return { flag: "CONNECT", message: "io error: the peer did not answer the CONNECT in time" };
 }

@@ -1,11 +1,12 @@
 /**
- * A tunnel inside a tunnel, to a peer that stands behind the gateway of another network (`docs/spec/dataplane.md` 1.6).
+ * A tunnel inside a tunnel, to a peer behind the gateway of another network (`docs/spec/dataplane.md` 1.6).
  *
  *     outer CONNECT ──200──▶ inner TLS ──▶ inner CONNECT ──200──▶ handed over ──▶ closed
  *           └───────────────────┴───────────────┴── failure, close ────────────────▲
  *
- * The outer one comes from the pool and ends at the gateway, which passes on what it cannot read. The inner connection
- * proves both ends to each other and carries this one stream, so that the other network chooses anew each time.
+ * The outer tunnel comes from the pool and ends at the gateway, which passes on bytes that it cannot decrypt. In the inner
+ * connection both ends prove their identities to each other. It carries this one stream, so that the other network chooses
+ * a workload for each request.
  */
 import type { H2Failure, Stream } from "../h2/seam.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
@@ -19,14 +20,15 @@ import type { PoolSettings } from "./pool_settings.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
 import type { NestedRequest } from "./tunnel_request.ts";
 
-/** Of the pool that the outer tunnel comes from. */
-export interface NestedParts {
+/** Parts of the pool that the outer tunnel comes from. */
+interface NestedParts {
   readonly loop: HboneLoop;
   readonly credentials: Credentials;
   readonly settings: PoolSettings;
   readonly peers: KnownPeers;
 }
 
+/** One CONNECT through two tunnels. `close` it in every case. */
 export class NestedTunnel implements ClientEvents {
   readonly #parts: NestedParts;
   readonly #request: NestedRequest;
@@ -34,7 +36,7 @@ export class NestedTunnel implements ClientEvents {
   readonly #connection: ClientConnection;
   #outer: OpeningTunnel | null = null;
   #inner: OpeningTunnel | null = null;
-  /** One of the events has come, or none is wanted. */
+  /** One of the events was called, or `close`. */
   #settled = false;
 
   constructor(parts: NestedParts, request: NestedRequest, events: TunnelEvents) {
@@ -50,7 +52,7 @@ export class NestedTunnel implements ClientEvents {
     return this.#inner?.phase ?? (this.#connection.isHandshaking ? "handshaking" : "connecting");
   }
 
-  /** Events may come before this returns. */
+  /** Requests the outer tunnel by `requestOuter`. Events may be called before this returns. */
   start(requestOuter: (events: TunnelEvents) => OpeningTunnel): void {
     this.#outer = requestOuter({
       onTunnel: (stream) => this.#startInner(stream),
@@ -59,8 +61,8 @@ export class NestedTunnel implements ClientEvents {
   }
 
   /**
-   * Gives up what is under way: no event follows. After the handover: the stream has ended, and with it the connection
-   * that was made for it. Idempotent.
+   * Cancels the request; no event follows. After `onTunnel`, call it when the stream has ended: it ends the inner connection.
+   * Idempotent.
    */
   abort(): void {
     this.#settled = true;
@@ -89,7 +91,7 @@ export class NestedTunnel implements ClientEvents {
     this.#failInside(failure);
   }
 
-  /** Its stream was told before, and so was whoever has it. */
+  /** The handler of its stream was called before. */
   onClosed(_failure: H2Failure): void {}
 
   #startInner(stream: Stream): void {

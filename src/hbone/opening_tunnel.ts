@@ -25,7 +25,7 @@ export interface TunnelEvents {
 }
 
 /** Finds connections for a tunnel: the pool. */
-export interface TunnelPlacement {
+interface TunnelPlacement {
   /** Puts the tunnel on another connection, or lets it wait for one. False: not possible any more. */
   placeAgain(): boolean;
   /** Called once, when the tunnel waits for nothing any more. */

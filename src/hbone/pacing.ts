@@ -7,16 +7,17 @@ import type { Millis } from "../net/clock.ts";
 import type { Connection } from "../h2/seam.ts";
 import type { NetworkPath } from "../net/network_path.ts";
 
-/** The output buffer holds what the path delivers in this time, or in half of its round trip. */
+/** The output buffer may hold what the path delivers in this time or in half of its round trip, whichever is longer. */
 const GATHERED: Millis = 20;
 const LEAST_BYTES = 32_768;
 /** A path that delivers this much in that time needs no limit. */
 const MOST_BYTES = 1 << 20;
-/** Between two measurements, each of which costs a system call. */
+/** Time between two measurements; each is a system call. */
 const PERIOD: Millis = 10;
 /** Received bytes after which the round trip is measured: the first time, and later. */
 const FIRST_RECEIVED = 131_072, LATER_RECEIVED = 4 << 20;
 
+/** Paces one connection. */
 export class Pacing {
   readonly #connection: Pick<Connection, "noteRoundTrip" | "limitGathered">;
   readonly #path: NetworkPath;

@@ -1,18 +1,19 @@
 /**
- * Bytes that nobody has taken yet. Bounded by its owner: the window of the stream they came from, or the size of one
- * read. Gathered in blocks, so that a flood of tiny frames costs no more memory than what it carries
+ * A queue of bytes that could not be written yet. The owner bounds it: by the window of the stream that they came from, or by
+ * the size of one read. The bytes are copied into blocks, so that many tiny frames take no more memory than their bytes
  * (`docs/spec/observed.md` O26).
  */
 import { type Duplex, FAILED } from "../net/duplex.ts";
 import { BLOCK, type BlockPool } from "../net/block_pool.ts";
 
-/** Bytes of the first block. The next ones are as large as what is held already, up to {@link BLOCK}. */
+/** Size of the first block. Each next one is as large as the bytes in the queue, up to {@link BLOCK}. */
 const SMALLEST = 1024;
 
+/** A queue of bytes. */
 export class PendingBytes {
   readonly #pool: BlockPool;
   readonly #blocks: Uint8Array[] = [];
-  /** Bytes of the first block that have left. */
+  /** Bytes of the first block that were taken. */
   #sent = 0;
   /** Bytes of the last block that are filled. */
   #filled = 0;
@@ -22,16 +23,17 @@ export class PendingBytes {
     this.#pool = pool;
   }
 
+  /** Bytes in the queue. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of memory that hold them. */
+  /** Size of the blocks, in bytes. */
   get allocated(): number {
     return this.#blocks.reduce((sum, block) => sum + block.length, 0);
   }
 
-  /** Copies `bytes[start, end)`. */
+  /** Adds a copy of `bytes[start, end)`. */
   add(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end;) {
       const block = this.#blockFor(end - at);
@@ -43,7 +45,7 @@ export class PendingBytes {
     }
   }
 
-  /** Offers them in order. Returns how many bytes were taken; {@link FAILED} when the stream failed. */
+  /** Writes the bytes in order. Returns how many were taken, or {@link FAILED}. */
   writeTo(to: Duplex): number {
     let total = 0;
     while (this.#length > 0) {
@@ -57,7 +59,7 @@ export class PendingBytes {
     return total;
   }
 
-  /** Moves the first bytes to `into`, as many as fit. Returns how many. */
+  /** Moves the first bytes into `into`, as many as fit. Returns how many. */
   readInto(into: Uint8Array): number {
     let total = 0;
     while (this.#length > 0 && total < into.length) {
@@ -69,25 +71,26 @@ export class PendingBytes {
     return total;
   }
 
+  /** Drops all bytes. */
   clear(): void {
-    for (const block of this.#blocks) this.#leave(block);
+    for (const block of this.#blocks) this.#giveBack(block);
     this.#blocks.length = 0;
     this.#sent = this.#filled = this.#length = 0;
   }
 
-  /** What is left of the first block. */
+  /** The bytes of the first block. */
   get #first(): Uint8Array {
     const block = this.#blocks[0]!;
     return block.subarray(this.#sent, this.#blocks.length === 1 ? this.#filled : block.length);
   }
 
-  /** `count` bytes of the first block are gone. */
+  /** `count` bytes of the first block were taken. */
   #took(count: number): void {
     const isWhole = count === this.#first.length;
     this.#length -= count;
     this.#sent += count;
     if (!isWhole) return;
-    this.#leave(this.#blocks.shift()!);
+    this.#giveBack(this.#blocks.shift()!);
     this.#sent = 0;
   }
 
@@ -101,7 +104,7 @@ export class PendingBytes {
     return block;
   }
 
-  #leave(block: Uint8Array): void {
+  #giveBack(block: Uint8Array): void {
     if (block.length === BLOCK) this.#pool.giveBack(block);
   }
 }

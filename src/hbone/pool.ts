@@ -1,9 +1,9 @@
 /**
- * Connections to peers, shared by the tunnels of one listener (`docs/spec/dataplane.md` 3).
+ * Connections to peers, which the tunnels of one pod share (`docs/spec/dataplane.md` 3).
  *
- * Never shared between two source identities, source addresses, or sets of expected peers: all are in the key. One
- * attempt per key is under way at a time unless more wait than it can carry; when it fails, all who wait for it fail
- * with it (upstream lets them try one after the other: recorded there as a defect).
+ * Requests that differ in source identity, source address, destination or expected identities never share a connection: all
+ * are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When it fails,
+ * all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
@@ -18,26 +18,32 @@ import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
 import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
-/** ms for the last frames of all connections. */
-const LAST_WORDS: Millis = 1000;
-/** How long a connection may be unused when the peer has others; one of them stays for `unusedRelease`. */
-const SURPLUS: Millis = 2000;
+/** For the last frames of all connections. */
+const FLUSH_TIMEOUT: Millis = 1000;
+/** How long a connection may be unused where its key has others; one unused connection stays for `unusedRelease`. */
+const SURPLUS_TIMEOUT: Millis = 2000;
 
-interface Entry {
+/** The connections and waiting requests of one key. */
+interface PeerConnections {
   readonly key: string;
   readonly connections: ClientConnection[];
+  /** Requests that wait for a connection, in the order of their arrival. */
   readonly waiting: Set<OpeningTunnel>;
+  /** Number of connections that are being made. */
   readonly connecting: Set<ClientConnection>;
   /** Set while there are several connections. */
   surplusTimer: Timer | null;
 }
 
+/** The pool of one pod. */
 export class Pool {
   readonly #loop: HboneLoop;
   readonly #credentials: Credentials;
   readonly #settings: PoolSettings;
   readonly #peers: KnownPeers;
-  readonly #entries = new Map<string, Entry>();
+  /** By key. */
+  readonly #entries = new Map<string, PeerConnections>();
+  /** Open and connecting. */
   readonly #all = new Set<ClientConnection>();
   #draining = false;
   #onDrained: (() => void) | null = null;
@@ -49,17 +55,20 @@ export class Pool {
     this.#peers = peers;
   }
 
-  /** Open and connecting connections. */
+  /** Number of open and connecting connections. */
   get size(): number {
     return this.#all.size;
   }
 
-  /** Keys with a connection, or with somebody who waits for one. */
+  /** Number of keys with a connection or a waiting request. */
   get keys(): number {
     return this.#entries.size;
   }
 
-  /** Sends a CONNECT on a connection that fits, made if need be. `abort` the result to give up. */
+  /**
+   * Sends a CONNECT on a connection with the right key, which is made if there is none. `abort` the result to cancel it.
+   * Events may be called before this returns.
+   */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
     const { responseTimeout } = this.#settings;
     const key = keyOf(request);
@@ -76,7 +85,7 @@ export class Pool {
     return tunnel;
   }
 
-  /** The same through a second tunnel inside the first, which is not shared. `abort` the result in every case. */
+  /** The same through a second tunnel inside the first; the second one is not shared. `abort` the result in every case. */
   requestNested(request: NestedRequest, events: TunnelEvents): NestedTunnel {
     const parts = { loop: this.#loop, credentials: this.#credentials, settings: this.#settings, peers: this.#peers };
     const tunnel = new NestedTunnel(parts, request, events);
@@ -100,13 +109,13 @@ export class Pool {
     });
   }
 
-  /** There are no streams any more: what they said last leaves, in a moment at most, then `done` is called. */
+  /** Called when no streams are left: sends the last frames, for a second at most, then calls `done`. */
   finish(done: () => void): void {
     this.drain();
-    this.#forgetEntries();
+    this.#clearEntries();
     for (const connection of [...this.#all]) if (connection.isConnecting) this.#end(connection);
     if (this.#all.size === 0) return done();
-    const timer = this.#loop.network.after(LAST_WORDS, () => this.#endAll());
+    const timer = this.#loop.network.after(FLUSH_TIMEOUT, () => this.#endAll());
     this.#onDrained = () => {
       timer.cancel();
       done();
@@ -119,17 +128,17 @@ export class Pool {
     for (const { waiting } of this.#entries.values()) {
       for (const tunnel of [...waiting]) tunnel.fail({ flag: "CONNECT", message: "pool draining" });
     }
-    this.#forgetEntries();
+    this.#clearEntries();
   }
 
-  /** The same for a pool without streams, some in each turn. */
+  /** The same for a pool without streams: some connections in each turn. */
   #endAll(): void {
     inPortions(this.#loop.rounds, [...this.#all], (connection) => {
       if (this.#all.has(connection)) this.#end(connection);
     });
   }
 
-  #entry(key: string): Entry {
+  #entry(key: string): PeerConnections {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = { key, connections: [], waiting: new Set(), connecting: new Set(), surplusTimer: null };
@@ -138,7 +147,7 @@ export class Pool {
     return entry;
   }
 
-  #forgetEntries(): void {
+  #clearEntries(): void {
     for (const { surplusTimer } of this.#entries.values()) surplusTimer?.cancel();
     this.#entries.clear();
   }
@@ -149,21 +158,21 @@ export class Pool {
 
   #end(connection: ClientConnection): void {
     connection.close();
-    this.#forget(connection);
+    this.#remove(connection);
   }
 
-  #connect(entry: Entry, request: TunnelRequest): void {
+  #connect(entry: PeerConnections, request: TunnelRequest): void {
     const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection, request),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
-      onClosed: () => this.#gone(entry, connection),
+      onClosed: () => this.#removeFrom(entry, connection),
     });
     entry.connecting.add(connection);
     this.#all.add(connection);
     connection.start(this.#credentials, request.source);
   }
 
-  #opened(entry: Entry, connection: ClientConnection, request: TunnelRequest): void {
+  #opened(entry: PeerConnections, connection: ClientConnection, request: TunnelRequest): void {
     entry.connecting.delete(connection);
     this.#settings.onConnected?.(connection);
     entry.connections.push(connection);
@@ -177,27 +186,27 @@ export class Pool {
     if (this.#draining) connection.drain();
   }
 
-  /** Also after `onOpen`: the peer may turn us away in place of its preface. */
-  #failed(entry: Entry, connection: ClientConnection, failure: TunnelFailure): void {
+  /** Also called after `onOpen`, where the peer has ended the connection in place of its SETTINGS. */
+  #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {
       entry.connecting.delete(connection);
       entry.waiting.clear();
     }
-    this.#gone(entry, connection);
+    this.#removeFrom(entry, connection);
     for (const tunnel of waiting) tunnel.fail(failure);
   }
 
-  #forget(connection: ClientConnection): void {
+  #remove(connection: ClientConnection): void {
     connection.releaseTimer?.cancel();
     if (!this.#all.delete(connection) || this.#all.size > 0) return;
     this.#onDrained?.();
     this.#onDrained = null;
   }
 
-  #gone(entry: Entry, connection: ClientConnection): void {
-    this.#forget(connection);
+  #removeFrom(entry: PeerConnections, connection: ClientConnection): void {
+    this.#remove(connection);
     const at = entry.connections.indexOf(connection);
     if (at >= 0) entry.connections.splice(at, 1);
     if (entry.connections.length < 2) {
@@ -209,26 +218,26 @@ export class Pool {
     }
   }
 
-  #releaseSurplusLater(entry: Entry): void {
+  #releaseSurplusLater(entry: PeerConnections): void {
     if (entry.connections.length < 2 || entry.surplusTimer !== null) return;
-    entry.surplusTimer = this.#loop.network.after(SURPLUS, () => {
+    entry.surplusTimer = this.#loop.network.after(SURPLUS_TIMEOUT, () => {
       entry.surplusTimer = null;
       this.#releaseSurplus(entry);
       this.#releaseSurplusLater(entry);
     });
   }
 
-  /** After a burst of streams, unused connections are closed soon, all but one. */
-  #releaseSurplus({ connections }: Entry): void {
+  /** After a burst of streams, closes unused connections early, all but one. */
+  #releaseSurplus({ connections }: PeerConnections): void {
     const { network } = this.#loop;
     const unused = connections.filter((connection) =>
-      connection.isOpen && connection.streamCount === 0 && network.now() - connection.lastUsed >= SURPLUS
+      connection.isOpen && connection.streamCount === 0 && network.now() - connection.lastUsed >= SURPLUS_TIMEOUT
     );
     const surplus = unused.slice(1);
     inPortions(this.#loop.rounds, surplus, (connection) => connection.drain());
   }
 
-  /** One timer per connection, set again when it finds the connection in use. */
+  /** One timer for each connection; it is set again when it finds the connection in use. */
   #releaseWhenUnused(connection: ClientConnection): void {
     const { network } = this.#loop;
     const check = () => {
@@ -242,7 +251,7 @@ export class Pool {
   }
 }
 
-/** What a connection must not be shared across. */
+/** Requests with different keys must not share a connection. */
 function keyOf({ source, sourceIp, destination, peer }: TunnelRequest): string {
   return `${source} ${sourceIp} ${destination} ${formatAddress(peer.address)} ${peer.expected.join(",")}`;
 }

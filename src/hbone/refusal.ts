@@ -1,20 +1,20 @@
 /**
- * The answer to who speaks HTTP/2 but no HBONE, such as a browser: refused in words.
+ * Refuses a request of a peer that uses HTTP/2 but not HBONE, such as a browser, with a status and a line of text.
  *
- *     answered ──text sent──▶ told ──the peer ends, or a second has passed: RST_STREAM(NO_ERROR)──▶ over
+ *     status sent ──▶ text sent ──the peer ends, or a second has passed: RST_STREAM(NO_ERROR)──▶ closed
  *
- * The peer may still be sending its request and is let: a request that turns out to be malformed gets the error of its
- * own (RFC 9113 §8.1.1). What it sends is dropped, and bounded by the stream's window, whose credit does not return.
+ * The peer may go on sending its request, so that a request that turns out to be malformed gets its own error (RFC 9113
+ * §8.1.1). What it sends is dropped, and bounded by the stream's window, whose credit is not returned.
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type Stream, type StreamHandler } from "../h2/seam.ts";
 import type { Scheduler } from "../net/network.ts";
 
 const TEXT = new TextEncoder().encode("This port speaks HBONE: HTTP/2 CONNECT, and nothing else.\n");
-/** Far above what the answers to one read can be. */
+/** Far above the bytes of all responses to the requests of one read. */
 const GATHER_LIMIT = 262_144;
 /** For the peer to take the text and to end its request. */
-const PATIENCE: Millis = 1000;
+const TIMEOUT: Millis = 1000;
 
 class Refusal implements StreamHandler {
   readonly #stream: Stream;
@@ -23,7 +23,7 @@ class Refusal implements StreamHandler {
 
   constructor(scheduler: Pick<Scheduler, "after">, stream: Stream, status: string) {
     this.#stream = stream;
-    this.#timer = scheduler.after(PATIENCE, () => this.#giveUp());
+    this.#timer = scheduler.after(TIMEOUT, () => this.#giveUp());
     stream.handler = this;
     stream.respond([[":status", status], ["content-type", "text/plain"]], false);
     this.onSendReady();
@@ -38,11 +38,11 @@ class Refusal implements StreamHandler {
       this.#sent += length;
       this.#stream.commit(length, this.#sent === TEXT.length);
     }
-    if (this.#stream.closed) this.#over();
+    if (this.#stream.closed) this.#close();
   }
 
   onEnd(): void {
-    if (this.#stream.closed) this.#over();
+    if (this.#stream.closed) this.#close();
   }
 
   onReset(): void {
@@ -53,9 +53,9 @@ class Refusal implements StreamHandler {
   onData(): void {}
   onFlush(): void {}
 
-  #over(): void {
+  #close(): void {
     this.#timer.cancel();
-    // Gives up what was received.
+    // Releases the received bytes.
     this.#stream.reset(ErrorCode.NO_ERROR);
   }
 
@@ -64,7 +64,7 @@ class Refusal implements StreamHandler {
   }
 }
 
-/** Answers a request that is no CONNECT, and sees to the stream from now on. */
-export function refuseInWords(scheduler: Pick<Scheduler, "after">, stream: Stream, status: string): void {
+/** Answers a request that is not a CONNECT with `status`, and handles its stream until that is closed. */
+export function refuseWithText(scheduler: Pick<Scheduler, "after">, stream: Stream, status: string): void {
   new Refusal(scheduler, stream, status);
 }

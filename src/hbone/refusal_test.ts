@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { Timer } from "../net/clock.ts";
 import { FrameType } from "../h2/frame.ts";
 import { data, describe, GET, Scripted, setting, settings, windowUpdate } from "../h2/testkit/frames.ts";
-import { refuseInWords } from "./refusal.ts";
+import { refuseWithText } from "./refusal.ts";
 
 const LENGTH = 58;
 const INITIAL_WINDOW_SIZE = 4;
@@ -27,7 +27,7 @@ function refused(end: boolean, window?: number): { s: Scripted; clock: OneTimer 
   const s = new Scripted("server"), clock = new OneTimer();
   if (window !== undefined) s.send(settings(setting(INITIAL_WINDOW_SIZE, window)));
   s.take();
-  s.log.answer = ({ stream }) => refuseInWords(clock, stream, "400");
+  s.log.answer = ({ stream }) => refuseWithText(clock, stream, "400");
   s.send(s.headers(1, GET, end));
   return { s, clock };
 }

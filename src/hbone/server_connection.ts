@@ -1,4 +1,4 @@
-/** The server's half of one HBONE connection: HTTP/2 on a verified TLS stream, requests handed up. */
+/** The server's side of one HBONE connection: HTTP/2 over a TLS stream whose peer is verified. */
 import { H2Connection } from "../h2/connection.ts";
 import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
@@ -8,24 +8,27 @@ import type { Duplex } from "../net/duplex.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { Transport } from "./transport.ts";
 
-export interface ServerEvents {
-  /** Set `stream.handler` before returning, or answer and end it. */
+/** Implemented by the owner of a connection. */
+interface ServerEvents {
+  /** A request. Set `stream.handler` before returning, or answer and end it. */
   onRequest(stream: Stream, headers: HeaderList): void;
-  /** Over, with its last frames gone and its socket closed; its streams have been told. */
+  /** The connection has ended: its streams were notified, its last frames are sent, its socket is closed. */
   onClosed(failure: H2Failure): void;
 }
 
+/** Options of HTTP/2 that differ from the defaults. */
 export type ServerHttp2 =
   & Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">
   & Partial<Pick<H2Options, "limits">>;
 
+/** One HBONE connection of a peer. */
 export class ServerConnection implements ConnectionHandler {
   readonly #loop: HboneLoop;
   readonly #events: ServerEvents;
   readonly #h2: H2Connection;
   readonly #transport: Transport;
   #closed = false;
-  /** How it ended by itself. */
+  /** Why HTTP/2 ended; null: it has not, or `close` was called. */
   #end: H2Failure | null = null;
 
   constructor(loop: HboneLoop, duplex: Duplex, peer: SpiffeId, http2: ServerHttp2, events: ServerEvents) {
@@ -44,7 +47,7 @@ export class ServerConnection implements ConnectionHandler {
     return this.#h2.mayResetSoon;
   }
 
-  /** GOAWAY; ends with its last stream. */
+  /** Sends GOAWAY; the connection ends with its last stream. */
   drain(): void {
     this.#h2.drain(this.#loop.network.now());
     this.#transport.deadlineMoved();
@@ -55,7 +58,7 @@ export class ServerConnection implements ConnectionHandler {
     this.#transport.abandon(reason);
   }
 
-  /** Ends at once. Streams are told; `onClosed` is not called. */
+  /** Ends the connection at once. Its streams get `onReset`; `onClosed` is not called. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,14 +1,14 @@
 /**
- * A stream of an HBONE connection as a connection of its own: what TLS within a tunnel is spoken over
+ * Makes a stream of an HBONE connection a {@link Duplex}: the inner TLS of a nested tunnel runs over it
  * (`docs/spec/dataplane.md` 1.6).
  *
- * What comes is copied, since it is lent for the moment only, and its credit goes back as it is read: at most the
- * stream's window is held. A write takes what windows and gather buffer allow.
+ * Received bytes are copied, since they are valid until `onFlush` only. Their credit is returned as they are read, so at
+ * most the stream's window is held. A write takes as many bytes as windows and output buffer allow.
  *
  *     open ──close──▶ lingering ──the peer ends, or a second has passed: RST_STREAM(CANCEL)──▶ closed
  *       └────close(reset): RST_STREAM(CANCEL)───────────────────────────────────────────────────▲
  *
- * Its user is told at the end of the turn, never from inside of the connection that carries the stream.
+ * The sink is called at the end of the turn, never from inside a call of the connection that carries the stream.
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
@@ -21,9 +21,10 @@ import { outerTunnelEnding } from "./failure.ts";
 import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
-/** For the peer to end its side after ours. */
+/** Time for the peer to end its side after ours. */
 const LINGER: Millis = 1000;
 
+/** The bytes of one stream as a duplex. */
 export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
@@ -33,21 +34,21 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   readonly #stream: Stream;
   readonly #received: PendingBytes;
   #sink: DuplexSink | null = null;
-  /** END_STREAM came; what was before it may be unread. */
+  /** END_STREAM arrived; earlier bytes may be unread. */
   #peerEnded = false;
   #writeEnded = false;
-  /** The stream is gone; what came before may be unread. */
+  /** The stream was reset; earlier bytes may be unread. */
   #reset: Ending | null = null;
-  /** A write was not taken whole and `onWritable` has not been said since. */
-  #starved = false;
-  #roomMade = false;
+  /** A write was not taken whole, and `onWritable` was not called since. */
+  #needsWritable = false;
+  #hasRoom = false;
   #closed = false;
   #linger: Timer | null = null;
   readable = false;
   ended = false;
   failure: Ending | null = null;
 
-  /** `ends`: of the connection that carries the stream. Set it as the stream's handler before any data can come. */
+  /** Becomes the handler of `stream`. `ends`: the addresses of the connection that carries it. */
   constructor(loop: Loop, stream: Stream, ends: { readonly local: SocketAddress; readonly remote: SocketAddress }) {
     this.#loop = loop;
     this.#stream = stream;
@@ -64,7 +65,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   start(sink: DuplexSink): void {
     if (this.#closed) return;
     this.#sink = sink;
-    if (this.#reset !== null) this.#tellSoon();
+    if (this.#reset !== null) this.#notifySoon();
   }
 
   read(into: Uint8Array): number {
@@ -74,7 +75,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     if (count > 0) this.#stream.release(count);
     const isEmpty = this.#received.length === 0;
     this.ended = isEmpty && this.#peerEnded;
-    // Behind the last bytes of a stream that was reset, the next read says so.
+    // After the last bytes of a stream that was reset, the next read fails.
     this.readable = !isEmpty || (this.#reset !== null && !this.#peerEnded);
     return count;
   }
@@ -90,7 +91,7 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     while (taken < bytes.length) {
       const room = this.#stream.reserve(bytes.length - taken, this.#loop.portions.gatherLimit);
       if (room === null) {
-        this.#starved = true;
+        this.#needsWritable = true;
         break;
       }
       for (let i = 0; i < room.count; i++) {
@@ -140,19 +141,19 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   onFlush(): void {
-    if (!this.#closed) this.#tellSoon();
+    if (!this.#closed) this.#notifySoon();
   }
 
   onSendReady(): void {
-    this.#roomMade = true;
-    if (!this.#closed) this.#tellSoon();
+    this.#hasRoom = true;
+    if (!this.#closed) this.#notifySoon();
   }
 
   onReset(failure: H2Failure): void {
     this.#linger?.cancel();
     if (this.#closed) return;
     this.#reset = outerTunnelEnding(failure);
-    this.#tellSoon();
+    this.#notifySoon();
   }
 
   runTurn(): void {
@@ -160,9 +161,9 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
       this.readable = true;
       this.#sink?.onReadable();
     }
-    if (this.#roomMade) {
-      this.#roomMade = false;
-      if (this.#starved) this.#tellOfRoom();
+    if (this.#hasRoom) {
+      this.#hasRoom = false;
+      if (this.#needsWritable) this.#notifyWritable();
     }
     if (this.#reset !== null && this.failure === null && this.#received.length === 0) {
       this.#failed(this.#reset);
@@ -170,12 +171,12 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     }
   }
 
-  #tellSoon(): void {
+  #notifySoon(): void {
     this.#loop.network.atTurnEnd(this);
   }
 
-  #tellOfRoom(): void {
-    this.#starved = false;
+  #notifyWritable(): void {
+    this.#needsWritable = false;
     this.#sink?.onWritable();
   }
 

@@ -1,6 +1,6 @@
 /**
- * Joins an HTTP/2 connection, which knows no socket, to a stream of bytes: reads into the loop's input buffer, hands
- * the frames of all streams to the kernel once at the end of the turn, and keeps the connection's timer.
+ * Connects an HTTP/2 connection, which has no socket and no clock, with a stream of bytes: reads into the loop's input buffer,
+ * writes the frames of all streams once at the end of the turn, and runs the connection's timer.
  */
 import type { Timer } from "../net/clock.ts";
 import { type Connection } from "../h2/seam.ts";
@@ -9,11 +9,12 @@ import type { TurnTask } from "../net/network.ts";
 import type { Loop } from "../net/loop.ts";
 import { Pacing } from "./pacing.ts";
 
-/** ms without progress that the last frames of a connection may take. */
-const LAST_WORDS = 1000;
-/** One TLS record. */
+/** Time without progress, in ms, after which the last frames of a connection are dropped. */
+const FLUSH_TIMEOUT = 1000;
+/** Size of the first read, in bytes: one TLS record. */
 const FIRST_READ = 16_384;
 
+/** One connection and its stream of bytes. The owner forwards `onOutput` and `onEnd` of the connection. */
 export class Transport implements DuplexSink {
   readonly duplex: Duplex;
   readonly #loop: Loop;
@@ -21,18 +22,20 @@ export class Transport implements DuplexSink {
   readonly #readTask: TurnTask = { runTurn: () => this.#read() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
   readonly #onClosed: () => void;
-  /** The socket is gone, its streams are still being told. */
-  #gone = false;
-  /** What is read may wait for its turn in memory, so a peer earns large reads by bytes that are no work. */
-  #trusted = false;
+  /** The socket failed and is closed; streams of the connection are left to be notified. */
+  #isLost = false;
+  /**
+   * The last read was processed within the work budget, so the next one may be large. Bytes above the budget wait in memory.
+   */
+  #mayReadMuch = false;
   readonly #pacing: Pacing | null;
   #timer: Timer | null = null;
-  /** When `#timer` is due. */
+  /** When {@link #timer} is due. */
   #dueAt = Infinity;
   #blocked = false;
   #closed = false;
 
-  /** `onClosed`: the stream of bytes is closed, whoever did it; the connection has ended before. */
+  /** `onClosed` is called when the stream of bytes is closed, for whatever reason; the connection has ended before. */
   constructor(loop: Loop, duplex: Duplex, connection: Connection, onClosed: () => void = () => {}) {
     this.#loop = loop;
     this.duplex = duplex;
@@ -41,6 +44,7 @@ export class Transport implements DuplexSink {
     this.#pacing = duplex.path && new Pacing(connection, duplex.path);
   }
 
+  /** Starts reading, and sends the preface. */
   start(): void {
     this.#connection.alignOutput(this.duplex.writeUnit);
     this.duplex.start(this);
@@ -61,21 +65,21 @@ export class Transport implements DuplexSink {
     this.#armTimer();
   }
 
-  /** Ends the connection at once, with GOAWAY; its streams are told `reason`. */
+  /** Ends the connection at once with GOAWAY; its streams get `onReset` with `reason`. */
   abandon(reason: string): void {
     if (this.#closed || this.#connection.ended) return;
     this.#connection.abandon(reason, this.#loop.network.now());
-    this.#goOn();
+    this.#scheduleWork();
   }
 
-  /** The connection has ended: `ConnectionHandler.onEnd` calls this. It closes when its last frames have left. */
+  /** The connection has ended: `ConnectionHandler.onEnd` calls this. Closes the stream of bytes after the last frames. */
   connectionEnded(): void {
-    this.#limitLastWords();
+    this.#limitFlushTime();
     this.flushSoon();
   }
 
   onReadable(): void {
-    // Else it has its turn already.
+    // With pending work, the read task is scheduled already.
     if (!this.#connection.hasPendingWork) this.#read();
   }
 
@@ -86,24 +90,24 @@ export class Transport implements DuplexSink {
     if (this.#connection.ended) return;
     this.#connection.limitInFlight(portions.inFlight);
     for (let pass = portions.receivePasses; pass > 0; pass--) {
-      const count = this.duplex.read(this.#trusted ? input : input.subarray(0, FIRST_READ));
+      const count = this.duplex.read(this.#mayReadMuch ? input : input.subarray(0, FIRST_READ));
       if (count > 0) {
         this.#pacing?.received(count);
         this.#connection.receive(input, 0, count, network.now());
       }
       if (this.#closed) return;
-      this.#trusted = !this.#connection.hasPendingWork;
-      if (!this.#trusted) return this.#goOn();
+      this.#mayReadMuch = !this.#connection.hasPendingWork;
+      if (!this.#mayReadMuch) return this.#scheduleWork();
       if (this.#connection.ended) return;
       if (count === FAILED) return this.#failed();
       if (this.duplex.ended) return this.#lost("the peer closed the connection");
-      if (!this.duplex.readable) return this.#watchDeadline();
+      if (!this.duplex.readable) return this.#checkDeadline();
     }
     network.nextTurn(this.#readTask);
   }
 
-  /** The connection has more to do, in its turn. */
-  #goOn(): void {
+  /** Schedules the read task where the connection has pending work. */
+  #scheduleWork(): void {
     if (this.#connection.hasPendingWork) this.#loop.rounds.add(this.#readTask);
   }
 
@@ -111,11 +115,11 @@ export class Transport implements DuplexSink {
     const { network } = this.#loop;
     this.#connection.resume(network.now());
     if (this.#closed) return;
-    if (this.#connection.hasPendingWork) return this.#goOn();
-    if (this.#gone) return this.close();
+    if (this.#connection.hasPendingWork) return this.#scheduleWork();
+    if (this.#isLost) return this.close();
     if (this.#connection.ended) return;
     if (this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
-    this.#watchDeadline();
+    this.#checkDeadline();
   }
 
   onWritable(): void {
@@ -127,7 +131,7 @@ export class Transport implements DuplexSink {
     this.#lost(ending.message);
   }
 
-  /** Lets go of the socket at once; what is still queued is lost. */
+  /** Closes the socket at once; frames that are still queued are dropped. */
   close(reset = false): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -142,36 +146,36 @@ export class Transport implements DuplexSink {
     if (state === "failed") return this.#failed();
     this.#pacing?.flushed(state, this.#loop.network.now());
     this.#blocked = state === "blocked";
-    if (this.#connection.hasPendingWork) return this.#goOn();
+    if (this.#connection.hasPendingWork) return this.#scheduleWork();
     if (!this.#connection.ended) return;
-    if (this.#blocked) this.#limitLastWords();
+    if (this.#blocked) this.#limitFlushTime();
     else this.close();
   }
 
-  /** A peer that does not read gets a moment, not more. */
-  #limitLastWords(): void {
+  /** Limits the time for the last frames, since the peer may not read. */
+  #limitFlushTime(): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    this.#timer = this.#loop.network.after(LAST_WORDS, () => this.close());
+    this.#timer = this.#loop.network.after(FLUSH_TIMEOUT, () => this.close());
   }
 
   #failed(): void {
     const { failure } = this.duplex;
-    // Such as a flood of records without data: not an accident of the transport, but a breach that we found.
+    // "us": a breach that we found, such as many records without data, and not an error of the transport.
     this.#lost(failure?.message ?? "the connection broke", failure?.by === "us");
   }
 
   #lost(reason: string, byUs = false): void {
-    if (this.#closed || this.#gone) return;
-    this.#gone = true;
+    if (this.#closed || this.#isLost) return;
+    this.#isLost = true;
     this.#connection.transportFailed(reason, byUs);
     this.duplex.close();
-    if (this.#connection.hasPendingWork) this.#goOn();
+    if (this.#connection.hasPendingWork) this.#scheduleWork();
     else this.close();
   }
 
-  /** What was received may have brought the next deadline forward. */
-  #watchDeadline(): void {
+  /** Received bytes may have moved the next deadline forward. */
+  #checkDeadline(): void {
     if ((this.#connection.nextDeadline() ?? Infinity) < this.#dueAt) this.deadlineMoved();
   }
 
@@ -182,7 +186,7 @@ export class Transport implements DuplexSink {
     this.#dueAt = at;
     this.#timer = network.after(Math.max(0, at - network.now()), () => {
       this.#connection.tick(network.now());
-      this.#goOn();
+      this.#scheduleWork();
       this.#armTimer();
     });
   }

@@ -1,15 +1,16 @@
 /**
- * How much one source may take in a turn. Bulk wants large portions; small requests beside it want short turns and short
- * queues. So a small read keeps everybody's portions small for a while (`docs/spec/dataplane-speed.md` 2.1: the p50 of
+ * How many bytes one source may move in a turn. Bulk needs large portions; small requests beside it need short turns and short
+ * queues. So a small read makes all portions small for a while (`docs/spec/dataplane-speed.md` 2.1: the p50 of
  * small requests beside a full-speed upload falls to a tenth).
  */
 import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
 
 const SMALL_READ = 16_384;
-/** Longer than slow requests are apart, or their own slowness would end what makes them fast. */
-const HOLD: Millis = 200;
+/** Longer than the time between two slow requests; otherwise portions would grow between them, and slow them down more. */
+const SMALL_PERIOD: Millis = 200;
 
+/** The portions of one event loop. */
 export class Portions {
   readonly #scheduler: Scheduler;
   #smallReadAt: Millis = -Infinity;
@@ -18,28 +19,29 @@ export class Portions {
     this.#scheduler = scheduler;
   }
 
-  /** Say how many bytes a plain read brought. */
+  /** Call it with the number of bytes of each plain read. */
   note(bytes: number): void {
     if (bytes < SMALL_READ) this.#smallReadAt = this.#scheduler.now();
   }
 
+  /** A small read was noted lately. */
   get areSmall(): boolean {
-    return this.#scheduler.now() - this.#smallReadAt < HOLD;
+    return this.#scheduler.now() - this.#smallReadAt < SMALL_PERIOD;
   }
 
-  /** Bytes one plain read may bring. */
+  /** Bytes that one plain read may take. */
   get readSize(): number {
     return this.areSmall ? 131_072 : 262_144;
   }
 
-  /** Bytes that frames of one connection may gather before they go to the kernel. */
+  /** Bytes of frames that one connection may gather before they are written. */
   get gatherLimit(): number {
     return this.areSmall ? 140_000 : 1_048_576;
   }
 
   /**
-   * Bytes that a stream of a peer may have under way, null: its whole window, which is 5 ms of bulk ahead of every small
-   * request. Not less of the connection's window: small requests would queue for that.
+   * Bytes that a stream of a peer may have in flight; null: its whole window, which is 5 ms of bulk ahead of every small
+   * request. The connection's window is not limited: small requests would wait for it.
    */
   get inFlight(): number | null {
     return this.areSmall ? 524_288 : null;
@@ -51,5 +53,5 @@ export class Portions {
   }
 }
 
-/** Reads of one plain stream in a turn; then others have theirs. */
+/** Number of reads of one plain stream in a turn; then other streams are read. */
 export const READS_PER_TURN = 4;

@@ -2,7 +2,7 @@
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { requestFailure } from "../hbone/failure.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
-import { refuseInWords } from "../hbone/refusal.ts";
+import { refuseWithText } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/headers/baggage.ts";
 import { isGatewayOf } from "../mesh/resolve/gateway_peer.ts";
@@ -194,7 +194,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
    */
   #answer(status: string): void {
     const isTunnel = this.#request.method === "CONNECT";
-    if (!isTunnel) return refuseInWords(this.context.loop.network, this.#stream, status);
+    if (!isTunnel) return refuseWithText(this.context.loop.network, this.#stream, status);
     this.#stream.respond([[":status", status]], true);
     this.#stream.reset(ErrorCode.NO_ERROR);
   }
