@@ -6,6 +6,7 @@ import { type Parsed, parsed, refused } from "./scalars.ts";
 
 const LOOPBACK_SWITCH = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 
+/** The addresses that listeners bind to by default. */
 export interface NetworkAddresses {
   /** `IPV6_ENABLED` */
   readonly ipv6: boolean;
@@ -16,6 +17,7 @@ export interface NetworkAddresses {
   readonly warnings: readonly string[];
 }
 
+/** From `IPV6_ENABLED` and `BIND_ADDRESS`. Throws {@link ConfigError}. */
 export function networkAddresses(environment: Environment, files: ConfigFiles): NetworkAddresses {
   const ipv6 = environment.bool("IPV6_ENABLED");
   const loopback = ipv6 ? loopbackIpv6(files) : { enabled: false, warnings: [] };

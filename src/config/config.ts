@@ -44,7 +44,7 @@ export type LocalState =
 export type Header = readonly [name: string, value: string];
 
 /** A control-plane service, XDS or CA. */
-export interface ControlPlaneSettings {
+interface ControlPlaneSettings {
   /** `https://host:port`, or for XDS `unix:///path`; null: not used. */
   readonly address: string | null;
   readonly roots: RootCertificates;
@@ -54,6 +54,7 @@ export interface ControlPlaneSettings {
   readonly headers: readonly Header[];
 }
 
+/** Where workloads, services and policies come from. */
 export interface XdsSettings extends ControlPlaneSettings {
   readonly onDemand: boolean;
   readonly local: LocalState | null;
@@ -61,6 +62,7 @@ export interface XdsSettings extends ControlPlaneSettings {
   readonly jsonMetadata: Readonly<Record<string, unknown>>;
 }
 
+/** Istio's certificate authority, or the one inside the proxy. */
 export interface CaSettings extends ControlPlaneSettings {
   /** `FAKE_CA`: certificates from a CA of our own; wins over SPIRE. */
   readonly fake: boolean;
@@ -70,6 +72,7 @@ export interface CaSettings extends ControlPlaneSettings {
   readonly secretTtl: Millis;
 }
 
+/** The addresses on which the proxy and its servers listen. */
 export interface ListenerSettings {
   readonly outbound: SocketAddress;
   readonly inbound: SocketAddress;
@@ -87,13 +90,14 @@ export interface ListenerSettings {
   readonly illegalPorts: readonly number[];
 }
 
-export interface KeepaliveSettings {
+interface KeepaliveSettings {
   readonly enabled: boolean;
   readonly time: Millis;
   readonly interval: Millis;
   readonly retries: number;
 }
 
+/** Options of the sockets that carry traffic. */
 export interface SocketSettings {
   /** SO_MARK; null: none. */
   readonly mark: number | null;
@@ -104,6 +108,7 @@ export interface SocketSettings {
   readonly userTimeout: Millis | null;
 }
 
+/** HBONE connections: windows, bounds, and the pool of outbound connections. Sizes are bytes. */
 export interface Http2Settings {
   readonly streamWindow: number;
   readonly connectionWindow: number;
@@ -116,6 +121,7 @@ export interface Http2Settings {
   readonly unusedReleaseTimeout: Millis;
 }
 
+/** TLS of the mesh: versions, compliance policy, library, revocation. */
 export interface TlsPolicy {
   /** TLS 1.2 besides 1.3. */
   readonly tls12: boolean;
@@ -139,6 +145,7 @@ export interface MetricsSettings {
   readonly expiry: Millis;
 }
 
+/** The log: which lines, and in which format. */
 export interface LogSettings {
   /** `RUST_LOG`, not parsed. */
   readonly filter: string;
@@ -147,6 +154,7 @@ export interface LogSettings {
   readonly authorizationAtInfo: boolean;
 }
 
+/** The node, and the pod in which the proxy itself runs. */
 export interface NodeSettings {
   /** Limits certificate prefetch and the index of local identities; null: all nodes. */
   readonly name: string | null;
@@ -166,6 +174,7 @@ export interface NodeSettings {
   readonly preferredServiceNamespace: string | null;
 }
 
+/** Everything that a process is configured with. Plain frozen data. */
 export interface Config {
   readonly mode: ProxyMode;
   readonly proxyEnabled: boolean;

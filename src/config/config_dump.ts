@@ -13,6 +13,7 @@ import type { BrokerSettings } from "./spire_settings.ts";
 import { resolverConfig, resolverOptions } from "./resolver_dump.ts";
 import { mayBeSecret } from "./secret_header.ts";
 
+/** The section `config` of `/config_dump`, with the keys that `istioctl` knows. Secrets are left out. */
 export function configDump(config: Config): DumpMap {
   return {
     ...dataPlane(config),

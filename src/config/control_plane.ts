@@ -55,6 +55,7 @@ function rootCertificates(text: string, files: ConfigFiles): RootCertificates {
   return text.includes("-----BEGIN") ? { kind: "pem", pem: text } : { kind: "file", path: text };
 }
 
+/** `AUTH_TOKEN`: a file where the value is the path of one, else the token itself. Null: no token is sent. */
 export function parseToken(environment: Environment, files: ConfigFiles): TokenSource | null {
   const text = environment.text("AUTH_TOKEN");
   if (text === null) return files.exists(TOKEN) ? { kind: "file", path: TOKEN } : null;

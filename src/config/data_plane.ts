@@ -57,6 +57,7 @@ function dnsAddress(text: string, ipv6: boolean): ServerAddress {
   throw invalidConfiguration(`failed to parse DNS_PROXY_ADDR: ${text} (invalid socket address syntax)`);
 }
 
+/** `PACKET_MARK`, `ENABLE_ORIG_SRC`, keepalive and user timeout. Throws {@link ConfigError}. */
 export function socketSettings(environment: Environment, mode: ProxyMode): SocketSettings {
   const keepalive = {
     enabled: environment.bool("KEEPALIVE_ENABLED"),
@@ -102,6 +103,7 @@ export function http2Settings(environment: Environment, memory: number | null, w
   };
 }
 
+/** Whether the TLS library can do what the policy wants is checked when the library is opened. */
 export function tlsPolicy(environment: Environment): TlsPolicy {
   return {
     tls12: environment.flag("TLS12_ENABLED", "true"),

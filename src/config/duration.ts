@@ -8,7 +8,7 @@
 import { type Parsed, parsed, refused } from "./scalars.ts";
 
 /** Nanoseconds. Made only by {@link parseDuration}. */
-export type Nanos = bigint & { readonly _: "Nanos" };
+type Nanos = bigint & { readonly _: "Nanos" };
 
 const SECOND = 1_000_000_000n;
 const NANOS_MAX = 18446744073709551615n;

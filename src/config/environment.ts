@@ -10,6 +10,7 @@ import { parseBool, type Parsed, parsed, parseU16, parseU32, parseU64 } from "./
 /** Environment variables. An empty string counts as set (`docs/spec/config-admin.md` 1.1). */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+/** The environment variables of a process, or of a test. */
 export class Environment {
   readonly #variables: Variables;
 

@@ -53,6 +53,7 @@ export const PATHS = {
   ],
 } as const;
 
+/** The paths of `--allow-read` and `--allow-write`. */
 export interface NeededPaths {
   readonly read: readonly string[];
   readonly write: readonly string[];

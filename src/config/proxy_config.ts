@@ -11,6 +11,7 @@ import { U16_MAX } from "./scalars.ts";
 
 const META_PREFIX = "ISTIO_META_";
 
+/** What is used of Istio's mesh file and `ProxyConfig`. Null: the key is not set. */
 export interface ProxyConfig {
   readonly discoveryAddress: string | null;
   readonly adminPort: number | null;

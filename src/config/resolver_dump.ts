@@ -2,6 +2,7 @@
 import type { DumpMap } from "./dump_value.ts";
 import type { ResolverSettings } from "./resolver_settings.ts";
 
+/** The dump's `dnsResolverCfg`: nameservers and search domains, with the Rust ztunnel's keys. */
 export function resolverConfig({ nameservers, search, domain }: ResolverSettings): DumpMap {
   return {
     domain,
@@ -14,6 +15,7 @@ export function resolverConfig({ nameservers, search, domain }: ResolverSettings
   };
 }
 
+/** The dump's `dnsResolverOpts`, with the Rust ztunnel's keys. */
 export function resolverOptions({ ndots, timeout, attempts, edns0 }: ResolverSettings, ipv6: boolean): DumpMap {
   return {
     ndots,

@@ -1,6 +1,7 @@
 /** `/etc/resolv.conf` as the resolver for hostname workloads sees it (resolv.conf(5), `docs/spec/config-admin.md` 1.5). */
 import { type Ip, parseIp } from "../net/address.ts";
 
+/** What a resolver file says. */
 export interface ResolverSettings {
   readonly nameservers: readonly Ip[];
   readonly search: readonly string[];

@@ -10,7 +10,7 @@ export const parsed = <T>(value: T): Parsed<T> => ({ ok: true, value });
 export const refused = (reason: string): Parsed<never> => ({ ok: false, reason });
 
 export const U16_MAX = 65535;
-export const U32_MAX = 4294967295;
+const U32_MAX = 4294967295;
 
 /** Exactly `true` or `false`. */
 export function parseBool(text: string): Parsed<boolean> {
@@ -20,7 +20,7 @@ export function parseBool(text: string): Parsed<boolean> {
 }
 
 /** Decimal digits with an optional leading `+`, at most `max`. Values above 2^53 lose their low digits. */
-export function parseUnsigned(text: string, max: bigint | number): Parsed<number> {
+function parseUnsigned(text: string, max: bigint | number): Parsed<number> {
   const reason = unsignedProblem(text, max);
   return reason === null ? parsed(Number(text)) : refused(reason);
 }

@@ -1,7 +1,6 @@
 /** Certificates from SPIRE: what operators set (`docs/spec/config-admin.md` 1.13, `identity-spire.md` 4.1, 5.4). */
 import type { Millis } from "../net/clock.ts";
 import type { SettingWith } from "./catalogue/settings.ts";
-import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { invalidConfiguration, invalidVariable } from "./error.ts";
 import { type Parsed, parsed, parseU16, refused } from "./scalars.ts";
@@ -11,8 +10,9 @@ import { type EndpointSocket, parseEndpointSocket } from "./spire_socket.ts";
  * How the agent learns whose identity is wanted (`SPIRE_ATTESTATION`): by a process of the pod; by namespace and
  * service account; by these and the pod's name and uid.
  */
-export type SpireAttestation = "pid" | "selectors" | "pod_selectors";
+type SpireAttestation = "pid" | "selectors" | "pod_selectors";
 
+/** How certificates are requested from the SPIRE agent. */
 export interface SpireSettings {
   /** Certificates come from the agent's Delegated Identity API. */
   readonly enabled: boolean;
@@ -33,6 +33,7 @@ export interface SpireSettings {
   readonly broker: BrokerSettings | null;
 }
 
+/** How certificates are requested from a SPIFFE broker. */
 export interface BrokerSettings {
   readonly socket: EndpointSocket;
   /** As they were written. */
@@ -55,11 +56,6 @@ const RUNTIME_SOCKETS = [
   "/var/run/cri-dockerd.sock",
 ];
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[a-zA-Z0-9._-]+)+$/;
-
-/** Each pod has a certificate of its own, also where several have one identity. */
-export function certificatesPerPod({ ca, spire }: Config): boolean {
-  return !ca.fake && (spire.broker !== null || spire.enabled && spire.attestation !== "selectors");
-}
 
 /** `shared`: the proxy serves the pods of a node. Throws `ConfigError`. */
 export function spireSettings(environment: Environment, shared: boolean): SpireSettings {

@@ -2,7 +2,7 @@
 import type { Build } from "./build.ts";
 
 /** Keys as the dump shows them. */
-export interface VersionInfo {
+interface VersionInfo {
   readonly version: string;
   readonly gitRevision: string;
   /** The key is fixed by what reads it; the value names our runtime. */
@@ -13,6 +13,7 @@ export interface VersionInfo {
   readonly cryptoProvider: string;
 }
 
+/** `runtime`: name and version of the runtime. `istioVersion`: as the operator set it. */
 export function versionInfo(build: Build, runtime: string, istioVersion: string): VersionInfo {
   return {
     version: build.version,

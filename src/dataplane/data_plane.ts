@@ -4,7 +4,7 @@
  */
 import type { Config, ServerAddress, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
-import { certificatesPerPod } from "../config/spire_settings.ts";
+import { certificatesPerPod } from "../config/certificates_per_pod.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import type { StubResolver } from "../dns/stub_resolver.ts";
 import { HeldBytes } from "../h2/held_bytes.ts";

@@ -11,6 +11,7 @@
  */
 export type Syntax = "bool" | "switch" | "words" | "u16" | "u32" | "u64" | "duration" | "text";
 
+/** One environment variable: its syntax, its default, and its description in the manual. */
 export interface Setting {
   readonly syntax: Syntax;
   /** What an unset variable means, written as a value of the variable. Null: nothing, or what `unset` says in words. */
