@@ -34,7 +34,7 @@ function parseAddress(text: string): Parsed<Ip> {
   return ip === null ? refused("invalid IP address syntax") : parsed(ip);
 }
 
-/** Unreadable counts as enabled: binding `::1` then says what is wrong. */
+/** If the file cannot be read, IPv6 counts as enabled: binding `::1` then fails with the reason. */
 function loopbackIpv6(files: ConfigFiles): { enabled: boolean; warnings: string[] } {
   let text: string | null = null;
   try {

@@ -82,7 +82,7 @@ const RESOLV = [
   "",
 ];
 
-Deno.test("config: any environment is a configuration, or is refused for a reason", () => {
+Deno.test("config: any environment gives a configuration or an error with a reason", () => {
   fc.assert(
     fc.property(environments, fc.constantFrom(...RESOLV), value, fc.nat(300), (variables, resolv, text, cpus) => {
       const files = {

@@ -1,14 +1,14 @@
 /**
- * What `COMPLIANCE_POLICY` does not reach. It rules the mesh, where TLS is a library of the operator's choice; servers of
- * the control plane are spoken to by the runtime's own TLS, whose groups and module cannot be chosen
- * (`docs/spec/identity-spire.md` 6.1). That must not go unsaid.
+ * Warnings about connections that `COMPLIANCE_POLICY` does not cover. It covers the mesh, where the operator chooses the
+ * TLS library. Connections to the control plane use the TLS of the runtime, whose groups and module cannot be chosen
+ * (`docs/spec/identity-spire.md` 6.1).
  */
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 
 const POLICIES = ["pqc", "fips-140-2", "fips-140-3"];
 
-/** For operators, to be logged as warnings. */
+/** Texts for operators, logged as warnings at the start. */
 export function complianceWarnings(environment: Environment, config: Omit<Config, "warnings">): string[] {
   const policy = environment.text("COMPLIANCE_POLICY");
   if (policy === "") return [];

@@ -37,7 +37,7 @@ const table: readonly [what: string, variables: Record<string, string>, warnings
 ];
 
 for (const [what, variables, warnings] of table) {
-  Deno.test(`COMPLIANCE_POLICY, identity 6.1 S42: what it does not reach is said: ${what}`, () => {
+  Deno.test(`COMPLIANCE_POLICY, identity 6.1 S42: connections that it does not cover get a warning: ${what}`, () => {
     const files = { read: (path: string) => FILES[path] ?? null, exists: (path: string) => path in FILES };
     const environment = { KUBERNETES_SERVICE_HOST: "10.0.0.1", ...variables };
     assert.deepEqual(parseConfig(environment, files, 2).warnings, warnings);

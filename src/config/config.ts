@@ -169,7 +169,7 @@ export interface NodeSettings {
   readonly self: WorkloadName | null;
   /** Trust domain of {@link NodeSettings.self}, and the one that {@link trustDomainAliases} stand for. */
   readonly trustDomain: string;
-  /** Former or other names of the trust domain: who shows one of them is taken for the same. */
+  /** Former or other names of the trust domain. A peer with one of them counts as a member of the trust domain. */
   readonly trustDomainAliases: readonly string[];
   readonly preferredServiceNamespace: string | null;
 }
@@ -197,7 +197,7 @@ export interface Config {
   readonly ipv6: boolean;
   /**
    * `UNKNOWN_POLICIES`: a call to a workload that names a policy which has not come yet is denied until it comes, or
-   * the policy is skipped, as the native proxy does.
+   * the policy is skipped, as in the Rust ztunnel.
    */
   readonly unknownPolicies: "deny" | "skip";
   readonly localhostAppTunnel: boolean;

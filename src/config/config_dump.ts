@@ -1,5 +1,5 @@
 /**
- * The configuration under the names that operators and tools know, in the order in which the native proxy declares
+ * The configuration under the names that operators and tools know, in the order in which the Rust ztunnel declares
  * them (`docs/spec/config-admin.md` 4.4, 7.2). Options that are not set are null. The bearer token and the source of
  * the static state are left out; headers are shown, unless their names sound secret.
  *
@@ -183,7 +183,7 @@ function workload(name: WorkloadName | null): DumpValue {
   return name === null ? null : { ...name };
 }
 
-/** The dump is logged at the start. The native proxy shows all of them. */
+/** The dump is logged at the start. The Rust ztunnel shows all of them. */
 function headers(list: readonly Header[]): DumpValue {
   return list.map(([name, value]) => [name, mayBeSecret(name) ? "***" : value]);
 }

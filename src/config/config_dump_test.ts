@@ -24,7 +24,7 @@ const VARIABLES = {
   SERVICE_ACCOUNT: "ztunnel",
 };
 
-/** As the native proxy wrote it, with shorter paths; lists below a tag are indented here. */
+/** As the Rust ztunnel wrote it, with shorter paths; lists below a tag are indented here. */
 const RECORDED = `running with config: proxy: true
 dnsProxy: true
 windowSize: 4194304

@@ -47,7 +47,7 @@ export function controlPlane(
 
 /**
  * An existing path, `SYSTEM`, or PEM text. A text that is neither is a path whose file may still appear: it is read
- * when it is needed. (The native proxy takes it for an empty bundle, and every handshake fails without a word why.)
+ * when it is needed. (The Rust ztunnel takes such a path for an empty bundle, and every handshake then fails without a reason.)
  */
 function rootCertificates(text: string, files: ConfigFiles): RootCertificates {
   if (files.exists(text)) return { kind: "file", path: text };

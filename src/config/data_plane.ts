@@ -77,7 +77,7 @@ export function socketSettings(environment: Environment, mode: ProxyMode): Socke
 
 /** RFC 9113 6.9.1: no window may exceed 2^31-1. */
 const WINDOW_MAX = 2147483647;
-/** RFC 9113 6.5.2: bounds of SETTINGS_MAX_FRAME_SIZE. Found out here, not by the first peer. */
+/** RFC 9113 6.5.2: bounds of SETTINGS_MAX_FRAME_SIZE. Checked at the start, not when the first peer connects. */
 const FRAME_MIN = 16384;
 const FRAME_MAX = 16777215;
 

@@ -12,7 +12,7 @@ export interface DumpMap {
   readonly [key: string]: DumpValue;
 }
 
-/** Plain data for `JSON.stringify`; whoever shows it sorts the keys. */
+/** Plain data for `JSON.stringify`. Callers sort the keys if they want them sorted. */
 export function toJsonValue(value: DumpValue): unknown {
   if (value instanceof Tagged) return { [value.tag]: toJsonValue(value.value) };
   if (isList(value)) return value.map(toJsonValue);

@@ -4,7 +4,7 @@
  */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** 1, or 101 where operators know the panic code of the native proxy. */
+  /** 1, or 101 for errors that make the Rust ztunnel panic with that code. */
   readonly exitCode: number;
   constructor(message: string, exitCode = 1) {
     super(message);

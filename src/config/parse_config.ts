@@ -2,7 +2,7 @@
  * Environment and files → {@link Config}. Nothing is read later except what `Config` names as a file.
  *
  * Checks run in the order of `docs/spec/config-admin.md` 7.2 (3), so that of several mistakes the same one is
- * reported as by the native proxy.
+ * reported as by the Rust ztunnel.
  */
 import { networkAddresses } from "./addresses.ts";
 import { complianceWarnings } from "./compliance.ts";
@@ -24,7 +24,7 @@ const RESOLVER_FILE = "/etc/resolv.conf";
 const DRAIN_DEADLINE = 5_000;
 const FAKE_CA_WARNING = "FAKE_CA=true: certificates come from this process's own authority, for any identity that is " +
   "asked for; it is for tests and demos, unset it in a cluster";
-/** Exit code of a native proxy that panics. */
+/** Exit code of a Rust ztunnel that panics. */
 const PANIC = 101;
 
 /**

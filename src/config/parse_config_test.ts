@@ -293,7 +293,7 @@ Deno.test("trust domain aliases: of the mesh file, or of the environment", () =>
   assert.match(refusal({}, { [MESH]: "trustDomainAliases: x\n" }), /trustDomainAliases: invalid type, expected a list/);
 });
 
-Deno.test("config: FAKE_CA is warned about at each start", () => {
+Deno.test("config: FAKE_CA=true causes a warning at each start", () => {
   const [warning, ...more] = parse({ FAKE_CA: "true" }).warnings;
   assert.match(warning!, /^FAKE_CA=true: certificates come from this process's own authority/);
   assert.deepEqual(more, []);

@@ -1,6 +1,6 @@
 /**
  * The proxy configuration of a mesh: `defaultConfig` of the mesh file, then `PROXY_CONFIG`, then `ISTIO_META_*`
- * (`docs/spec/config-admin.md` 1.9). `proxyMetadata` may be missing, which the native proxy refuses.
+ * (`docs/spec/config-admin.md` 1.9). `proxyMetadata` may be missing, which the Rust ztunnel refuses.
  */
 import { parse as parseYaml } from "yaml";
 import { METADATA } from "./catalogue/network.ts";

@@ -1,6 +1,6 @@
 /**
- * The scalar types of environment variables and their refusals (`docs/spec/config-admin.md` 1.1). Every parser gives
- * a value or the reason why not, in the words operators know from the native proxy.
+ * The scalar types of environment variables and their errors (`docs/spec/config-admin.md` 1.1). Every parser gives
+ * a value, or a reason in the words of the Rust ztunnel.
  */
 
 /** A parsed value, or why the text is none. */

@@ -127,7 +127,7 @@ function endpoint(name: string, text: string): EndpointSocket {
   return socket.value;
 }
 
-/** The agent's APIs for delegates and workloads are dialled as Unix sockets only: who calls is known from the socket. */
+/** The agent's APIs for delegates and workloads are Unix sockets only: the agent identifies its caller by the socket. */
 function unixPath(name: string, text: string): string {
   const socket = parseEndpointSocket(text);
   if (!socket.ok) throw invalidVariable(name, text, `invalid endpoint socket path: ${socket.reason}`);

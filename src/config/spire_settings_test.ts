@@ -17,7 +17,7 @@ function refusal(variables: Variables, shared = true): string {
   throw new Error("no refusal");
 }
 
-Deno.test("identity 4.1: SPIRE is off by default, and its settings are not looked at", () => {
+Deno.test("identity 4.1: SPIRE is off by default, and its settings are not checked", () => {
   const settings = parse({ SPIRE_ADMIN_ENDPOINT_SOCKET: "nonsense" });
   assert.ok(!settings.enabled);
   assert.equal(settings.broker, null);
@@ -41,7 +41,7 @@ Deno.test("identity P23: a TCP address is valid, and refused because nobody can 
   );
 });
 
-Deno.test("identity 4.1: the ways to ask for SPIRE", () => {
+Deno.test("identity 4.1: settings that turn SPIRE on", () => {
   assert.ok(parse({ USE_SPIRE: "true" }).enabled);
   assert.ok(parse({ CA_PROVIDER: "spire" }).enabled);
   assert.ok(!parse({ SPIRE_ENABLED: "false", USE_SPIRE: "true" }).enabled);
@@ -55,7 +55,7 @@ Deno.test("identity 4.1: the container runtime's socket with and without scheme"
   assert.match(refusal({ CONTAINER_RUNTIME_SOCK_PATH: "crio.sock" }), /CONTAINER_RUNTIME_SOCK_PATH=crio.sock/);
 });
 
-Deno.test("identity 4.1: pods are told apart in shared mode only", () => {
+Deno.test("identity 4.1: attestation of single pods requires shared mode", () => {
   assert.match(refusal({ SPIRE_ENABLED: "true" }, false), /SPIRE_ATTESTATION=pid requires PROXY_MODE=shared/);
   assert.ok(parse({ SPIRE_ENABLED: "true", SPIRE_ATTESTATION: "selectors" }, false).enabled);
 });

@@ -18,7 +18,7 @@ export interface SocketRules {
 
 /**
  * `unix:///path`, `unix:/path`, a bare absolute path (ours), or `tcp://host:port`. The refusals are checked in the
- * order, and have the words, of the SPIFFE library that operators know from the native proxy.
+ * order, and have the words, of the SPIFFE library of the Rust ztunnel.
  */
 export function parseEndpointSocket(text: string, rules: SocketRules = { tcpHost: "address" }): Parsed<EndpointSocket> {
   if (text.startsWith("/")) return unixSocket(text);

@@ -5,7 +5,7 @@ import type { Build } from "./build.ts";
 interface VersionInfo {
   readonly version: string;
   readonly gitRevision: string;
-  /** The key is fixed by what reads it; the value names our runtime. */
+  /** Readers of the dump expect this key; the value names our runtime. */
   readonly rustVersion: string;
   readonly buildProfile: string;
   readonly buildStatus: string;

@@ -15,7 +15,7 @@ const CPUS = "ZTUNNEL_CPU_LIMIT";
 const LIMIT = "ZTUNNEL_RESOURCE_CPU_LIMIT";
 const REQUEST = "ZTUNNEL_RESOURCE_CPU_REQUEST";
 
-/** C18 to C21 expect the automatic number of the native proxy there; ours is stated in `worker_threads.ts`. */
+/** C18 to C21 expect the automatic number of the Rust ztunnel there; ours is stated in `worker_threads.ts`. */
 const CASES: readonly Case[] = [
   { id: "C12", env: { [THREADS]: "4" }, workers: 4 },
   { id: "C13", env: { [CPUS]: "8", [THREADS]: "50%" }, workers: 4 },
