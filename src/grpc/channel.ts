@@ -7,24 +7,10 @@
  */
 import type { Header, TokenSource } from "../config/config.ts";
 import type { Certificate } from "../identity/certificate.ts";
+import type { Clock } from "../net/clock.ts";
 import type { PeerRefusal } from "../net/tls_context.ts";
 import type { ByteBlocks } from "./byte_blocks.ts";
 import type { Target } from "./target.ts";
-
-/** A wall clock in ms since the epoch, with timers. */
-export interface Clock {
-  now(): number;
-  after(delay: number, run: () => void): { cancel(): void };
-}
-
-/** The clock and the timers of the runtime. */
-export const SYSTEM_CLOCK: Clock = {
-  now: Date.now,
-  after(delay, run) {
-    const timer = setTimeout(run, delay);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 /** The inputs of TLS for one connection. */
 export interface TlsMaterial {

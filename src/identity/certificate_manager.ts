@@ -14,6 +14,7 @@ import {
   type CertificateSubject,
   type IssuedCertificate,
 } from "./authority.ts";
+import type { Clock } from "../net/clock.ts";
 import { backoffDelay } from "./backoff.ts";
 import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, readState } from "./certificate_state.ts";
 import { CertificateWaiters } from "./certificate_waiters.ts";
@@ -24,16 +25,11 @@ import type { ManagerEvents } from "./manager_events.ts";
 import { isExpired, nextRenewal } from "./renewal.ts";
 import { subjectKey } from "./subject_key.ts";
 
-/** The wall clock, in ms since the epoch. It may jump; see `#readClock`. */
-export interface WallClock {
-  now(): number;
-  after(delay: number, run: () => void): { cancel(): void };
-}
-
 /** What a manager needs. */
 export interface CertificateManagerOptions {
   readonly authority: CertificateAuthority;
-  readonly clock: WallClock;
+  /** The wall clock. It may be set; see `#readClock`. */
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly events: ManagerEvents;

@@ -25,10 +25,15 @@ export interface HandshakeParties {
   readonly peer: Ip;
 }
 
+/** What a handshake needs of its event loop. */
+export interface HandshakeLoop extends Pick<Scheduler, "now"> {
+  /** The turns that all handshakes of the loop share. */
+  readonly handshakes: Rounds<HandshakeTurns>;
+}
+
 /** The turns of one handshake, and the time that it spends waiting for them. */
 export class HandshakeTurns implements TurnTask {
-  readonly #scheduler: Scheduler;
-  readonly #rounds: Rounds<HandshakeTurns>;
+  readonly #loop: HandshakeLoop;
   readonly #step: () => void;
   readonly parties: HandshakeParties;
   /** It has run a step before, so the peer has answered. */
@@ -42,13 +47,9 @@ export class HandshakeTurns implements TurnTask {
   /** ms spent waiting for turns that {@link takeQueuedTime} has not returned yet. */
   #queuedTime = 0;
 
-  constructor(
-    loop: Scheduler & { readonly handshakes: Rounds<HandshakeTurns> },
-    parties: HandshakeParties,
-    step: () => void,
-  ) {
-    this.#scheduler = loop;
-    this.#rounds = loop.handshakes;
+  /** `step`: continues the handshake as far as its input allows. */
+  constructor(loop: HandshakeLoop, parties: HandshakeParties, step: () => void) {
+    this.#loop = loop;
     this.parties = parties;
     this.#step = step;
     this.#peerSince = loop.now();
@@ -61,17 +62,17 @@ export class HandshakeTurns implements TurnTask {
 
   /** Runs a step in a later turn. */
   add(): void {
-    if (!this.over) this.#rounds.add(this);
+    if (!this.over) this.#loop.handshakes.add(this);
   }
 
   /** Runs a step at once where no other handshake waits, else in its turn. */
   take(): void {
-    if (!this.over) this.#rounds.take(this);
+    if (!this.over) this.#loop.handshakes.take(this);
   }
 
   /** The ms since the last call in which the peer waited for us. */
   takeQueuedTime(): Millis {
-    const now = this.#scheduler.now();
+    const now = this.#loop.now();
     let time = this.#queuedTime;
     this.#queuedTime = 0;
     if (this.#queuedSince !== null) {
@@ -82,7 +83,7 @@ export class HandshakeTurns implements TurnTask {
   }
 
   runTurn(): void {
-    const now = this.#scheduler.now();
+    const now = this.#loop.now();
     if (this.#queuedSince !== null) this.#queuedTime += now - this.#queuedSince;
     this.#queuedSince = null;
     this.#peerSince = now;
@@ -93,7 +94,7 @@ export class HandshakeTurns implements TurnTask {
   /** For the queue. False: it waits already. */
   enterQueue(): boolean {
     if (this.#queuedSince !== null) return false;
-    this.#queuedSince = this.#scheduler.now();
+    this.#queuedSince = this.#loop.now();
     return true;
   }
 }

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { parseIp } from "./address.ts";
-import { HandshakeQueue, HandshakeTurns } from "./handshake_queue.ts";
-import type { Scheduler, TurnTask } from "./network.ts";
+import { type HandshakeLoop, HandshakeQueue, HandshakeTurns } from "./handshake_queue.ts";
+import type { TurnTask } from "./network.ts";
 import { Rounds } from "./rounds.ts";
 
 /** An event loop whose turns take a millisecond each. */
-class Turns {
+class Turns implements HandshakeLoop {
   turn = 0;
   readonly next = new Set<TurnTask>();
   readonly handshakes = new Rounds<HandshakeTurns>(this, 1, new HandshakeQueue());
@@ -29,8 +29,7 @@ class Turns {
   /** A handshake that records its name at each step. */
   begin(name: string, { role = "server" as "client" | "server", own = 1, peer = 1 } = {}): HandshakeTurns {
     const parties = { role, own: parseIp(`10.0.0.${own}`)!, peer: parseIp(`10.0.1.${peer}`)! };
-    const loop = this as unknown as Scheduler & { handshakes: Rounds<HandshakeTurns> };
-    return new HandshakeTurns(loop, parties, () => this.said.push(name));
+    return new HandshakeTurns(this, parties, () => this.said.push(name));
   }
 
   /** Many handshakes from one address. */

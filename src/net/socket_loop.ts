@@ -2,9 +2,9 @@
 import type { SpareDescriptor } from "../os/spare_descriptor.ts";
 import type { SocketAddress } from "./address.ts";
 import type { LateKeepalive } from "./late_keepalive.ts";
+import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
-import type { HandshakeTurns } from "./handshake_queue.ts";
-import type { Rounds } from "./rounds.ts";
+import type { HandshakeLoop } from "./handshake_queue.ts";
 
 /** What a descriptor's owner does with its events. */
 export interface FdHandler {
@@ -27,12 +27,11 @@ export interface LoopEvents {
   onError(error: unknown): void;
 }
 
-export interface SocketLoop extends Scheduler {
+export interface SocketLoop extends Scheduler, HandshakeLoop {
   readonly events: LoopEvents;
   /** Closed with the loop. */
   readonly leaving: Set<Leaving>;
-  /** A step of a handshake takes half a millisecond. */
-  readonly handshakes: Rounds<HandshakeTurns>;
+  now(): Millis;
   /** Of all listeners of this loop. */
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;

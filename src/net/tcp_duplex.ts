@@ -1,9 +1,9 @@
 /**
  * A connected TCP socket as a {@link Duplex}, on an edge-triggered epoll.
  *
- * System calls are what a proxied request costs, so the useless ones are left out (`docs/spec/dataplane-speed.md` 3, 5):
- * a read shorter than asked means drained; with EPOLLRDHUP seen it means end of stream; TCP_NODELAY on a dialled
- * socket only before its second write.
+ * System calls are most of the cost of a proxied request, so calls that bring nothing are left out
+ * (`docs/spec/dataplane-speed.md` 3, 5): a read that returns less than it could means that nothing is left; after
+ * EPOLLRDHUP it means the end of the stream; TCP_NODELAY is set on a dialled socket before its second write only.
  */
 import * as c from "../os/constants.ts";
 import { EAGAIN, EPIPE } from "../os/errno.ts";
@@ -16,60 +16,81 @@ import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
-/** Events a connected socket is registered for. */
+/** The events for which a connected socket is registered. */
 export const STREAM_EVENTS = c.EPOLLIN | c.EPOLLOUT | c.EPOLLRDHUP | c.EPOLLPRI | c.EPOLLET;
 const INCOMING = c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR | c.EPOLLPRI;
 
+/** Readiness of a socket: an event makes it readable, a read that finds no more makes it drained. */
+type Receiving = "drained" | "readable" | "ended";
+/** Blocked: a write was not taken whole, and the user is notified when there is room. */
+type Sending = "open" | "blocked" | "ended";
+
+/**
+ * A failure, or our `close`, is in `failure` and ends both directions. Otherwise they are independent:
+ *
+ *     receiving:  drained ◀──event, all was read──▶ readable ──the end was read──▶ ended
+ *     sending:    open ◀──room, buffer is full──▶ blocked        both ──end()──▶ ended
+ *     watching:   no ──start──▶ yes ──close, handOver──▶ released
+ */
 export class TcpDuplex implements Duplex, FdHandler {
   readonly remote: SocketAddress;
   readonly fd: number;
   readonly #loop: SocketLoop;
   #sink: DuplexSink | null = null;
   #local: SocketAddress | null = null;
-  #watched: boolean;
-  #peerIsDone = false;
-  #shortReadSaysNothing = false;
-  #wantsRoom = false;
+  #watching: "no" | "yes" | "released";
+  /** All EPOLL* flags that were reported so far. */
+  #seen = 0;
+  #receiving: Receiving = "drained";
+  #sending: Sending = "open";
+  /** Below zero: TCP_NODELAY is set already. */
   #writesUntilNoDelay: number;
-  #writeEnded = false;
-  #closed = false;
-  readable = false;
-  ended = false;
-  broken = false;
   failure: Ending | null = null;
   readonly writeUnit = 1;
   readonly path = null;
 
   /**
-   * `dialled`: already watched, with the flags of the event that told of the connection. `local`: where it is known
-   * (or there is no such thing, as for a Unix socket).
+   * `dialled`: the flags of the event that reported the connection, when the loop watches the descriptor already; else
+   * null. `local`: the local address where it is known, or where there is none, as for a Unix socket.
    */
   constructor(loop: SocketLoop, fd: number, remote: SocketAddress, dialled: number | null, local?: SocketAddress) {
     this.#loop = loop;
     this.fd = fd;
     this.remote = remote;
     this.#local = local ?? null;
-    this.#watched = dialled !== null;
+    this.#watching = dialled === null ? "no" : "yes";
     this.#writesUntilNoDelay = dialled === null ? -1 : 1;
     if (dialled === null) return;
-    // From now on, not from `start` on: what arrives in between is announced once only.
+    // Handles events from now on, and not only from `start` on: what arrives in between is announced once only.
     loop.rewatch(fd, this);
     this.#note(dialled);
   }
 
   get local(): SocketAddress {
     if (this.#local === null) {
-      const name = this.#closed ? null : socketName(this.fd);
+      const name = this.#watching === "released" ? null : socketName(this.fd);
       this.#local = name === null ? { ip: ANY_V4, port: 0 } : decodeSockaddr(name);
     }
     return this.#local;
   }
 
+  get readable(): boolean {
+    return this.#receiving === "readable";
+  }
+
+  get ended(): boolean {
+    return this.#receiving === "ended";
+  }
+
+  get broken(): boolean {
+    return (this.#seen & c.EPOLLERR) !== 0;
+  }
+
   start(sink: DuplexSink): void {
-    if (this.#closed) return;
+    if (this.#watching === "released") return;
     this.#sink = sink;
-    if (this.#watched) return;
-    this.#watched = true;
+    if (this.#watching === "yes") return;
+    this.#watching = "yes";
     this.#loop.watch(this.fd, STREAM_EVENTS, this);
   }
 
@@ -84,13 +105,13 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   #handle(flags: number): void {
     this.#note(flags);
-    // Reading first: what came before a reset is still to be had, and a write would find the reset.
+    // Reading comes first: what arrived before a reset can still be read, and a write would find the reset.
     if (flags & INCOMING && this.failure === null) {
-      if (this.ended && flags & c.EPOLLERR) this.#failNow();
-      else if (!this.ended) this.#sink?.onReadable();
+      if (this.#receiving !== "ended") this.#sink?.onReadable();
+      else if (flags & c.EPOLLERR) this.#failNow();
     }
-    if (!(flags & c.EPOLLOUT) || !this.#wantsRoom || this.failure !== null) return;
-    this.#wantsRoom = false;
+    if (!(flags & c.EPOLLOUT) || this.#sending !== "blocked" || this.failure !== null) return;
+    this.#sending = "open";
     this.#sink?.onWritable();
   }
 
@@ -127,61 +148,64 @@ export class TcpDuplex implements Duplex, FdHandler {
   }
 
   end(): void {
-    if (this.#closed || this.#writeEnded) return;
-    this.#writeEnded = true;
+    if (this.#watching === "released" || this.#sending === "ended") return;
+    this.#sending = "ended";
     libc.shutdown(this.fd, c.SHUT_WR);
   }
 
   close(reset = false): void {
-    if (this.#closed) return;
-    this.#giveUp();
+    if (this.#watching === "released") return;
+    this.#release();
     if (reset) resetOnClose(this.fd);
     this.#loop.release(this.fd);
   }
 
   /**
-   * The TLS session takes over the descriptor: this object must not be used again. Returns whether what is there
-   * already will be announced; otherwise look at once. Only for a stream that has not failed.
+   * Gives the descriptor to `to`: this object must not be used any more. True: `to` will be notified of what has
+   * arrived already. False: it must check at once. Only for a stream that has not failed.
    */
   handOver(to: FdHandler): boolean {
-    this.#giveUp();
-    if (this.#watched) this.#loop.rewatch(this.fd, to);
+    const isWatched = this.#watching === "yes";
+    this.#release();
+    if (isWatched) this.#loop.rewatch(this.fd, to);
     else this.#loop.watch(this.fd, STREAM_EVENTS, to);
-    return !this.#watched;
+    return !isWatched;
   }
 
-  #giveUp(): void {
-    this.#closed = true;
+  #release(): void {
+    this.#watching = "released";
     this.failure ??= CLOSED;
     this.#sink = null;
-    this.readable = false;
+    this.#noMoreNow();
   }
 
   #note(flags: number): void {
-    if (flags & INCOMING) this.readable = !this.ended && this.failure === null;
-    if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
-    // A read stops short at the urgent mark, and before an error: from now on only the next result proves anything.
-    if (flags & (c.EPOLLPRI | c.EPOLLERR)) this.#shortReadSaysNothing = true;
-    if (flags & c.EPOLLERR) this.broken = true;
+    this.#seen |= flags;
+    if (flags & INCOMING && this.#receiving === "drained" && this.failure === null) this.#receiving = "readable";
   }
 
   #afterRead(count: number, wanted: number): number {
     if (count < 0) {
       const error = errno();
-      this.readable = false;
+      this.#noMoreNow();
       return error === EAGAIN ? 0 : this.#failWith(error);
     }
     if (count === wanted && count > 0) return count;
-    if (this.#shortReadSaysNothing && count > 0) return count;
+    // A read stops short at the urgent mark, and before an error: once one was reported, a short read proves nothing.
+    if (count > 0 && this.#seen & (c.EPOLLPRI | c.EPOLLERR)) return count;
     if (wanted === 0) return 0;
-    this.readable = false;
-    if (count === 0 || this.#peerIsDone) this.#readToEnd();
+    this.#noMoreNow();
+    if (count === 0 || this.#seen & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#readToEnd();
     return count;
   }
 
-  /** RST right behind FIN was announced together with it, and is announced once only. */
+  #noMoreNow(): void {
+    if (this.#receiving === "readable") this.#receiving = "drained";
+  }
+
+  /** An RST right behind the FIN was reported in the same event, and is not reported again. */
   #readToEnd(): void {
-    this.ended = true;
+    this.#receiving = "ended";
     if (this.broken) this.#loop.nextTurn({ runTurn: () => this.failure === null && this.#failNow() });
   }
 
@@ -192,7 +216,7 @@ export class TcpDuplex implements Duplex, FdHandler {
       if (error !== EAGAIN) return this.#failWith(error);
       count = 0;
     }
-    this.#wantsRoom = true;
+    if (this.#sending === "open") this.#sending = "blocked";
     return count;
   }
 
@@ -207,7 +231,7 @@ export class TcpDuplex implements Duplex, FdHandler {
   }
 
   #failWith(error: number): number {
-    this.readable = false;
+    this.#noMoreNow();
     this.failure = endingOf(error);
     return FAILED;
   }

@@ -1,9 +1,9 @@
 /**
- * A TLS 1.3 session on a socket as a {@link Duplex}.
+ * A TLS session on a socket as a {@link Duplex}.
  *
- * Writes go through a buffer of one offload unit, the largest packet that the kernel cuts into whole segments. A read
- * fills the caller's memory with as many records as there are, and leaves out the last system call that would only say
- * "nothing" (`docs/spec/dataplane-speed.md` 2, 3).
+ * Writes go through a buffer of one offload unit, the largest packet that the kernel divides into whole segments. A read
+ * fills the caller's memory with as many records as there are, and leaves out the last system call, which would only
+ * return EAGAIN (`docs/spec/dataplane-speed.md` 2, 3).
  */
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
@@ -27,19 +27,34 @@ const RECORD = 16384;
  * full records fill 256 KiB.
  */
 const RECORDS_PER_READ = 32;
-/** Below half of OpenSSL's read-ahead buffer a read cannot have been cut off by it. */
+/** A read of less than half of OpenSSL's read-ahead buffer has emptied the socket. */
 const SHORT_READ = 32768;
 /** Header, content type and tag (RFC 8446 §5.2). */
 const RECORD_OVERHEAD = 22;
-/** ms that a closed stream has for what is still in its write buffer. */
+/** ms in which a closed stream may write the rest of its write buffer. */
 const LINGER_MS = 10_000;
 
+/** The socket of a session. */
 export interface TlsSocket {
   readonly fd: number;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
 }
 
+type Receiving = "drained" | "readable" | "ended";
+/**
+ * Unflushed: the write buffer has bytes that the socket has not taken. Blocked: a write was refused as well, and the
+ * user is notified when there is room.
+ */
+type Sending = "flushed" | "unflushed" | "blocked";
+
+/**
+ * A failure, or our `close`, is in `failure` and ends both directions. Otherwise they are independent:
+ *
+ *     receiving:  drained ◀──event, all was read──▶ readable ──close_notify was read──▶ ended
+ *     sending:    flushed ◀──room, socket is full──▶ unflushed ──write──▶ blocked ──room──▶ flushed
+ *     life:       open ──close──▶ lingering, until close_notify is written ──▶ closed
+ */
 export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
@@ -49,20 +64,17 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   readonly writeUnit: number;
   readonly path: NetworkPath;
   #sink: DuplexSink | null = null;
-  #peerIsDone = false;
-  #unflushed = false;
-  #wantsRoom = false;
+  /** All EPOLL* flags that were reported so far. */
+  #seen = 0;
+  /** Readable at first: the last message of the handshake may have brought data with it. */
+  #receiving: Receiving = "readable";
+  #sending: Sending = "flushed";
+  #life: "open" | "lingering" | "closed" = "open";
+  #lingerTimer: Timer | null = null;
   readonly #overhead = new RecordOverhead();
-  #closed = false;
-  /** Set while a closed stream waits for room to write the rest. */
-  #lingering: Timer | null = null;
-  /** True at first: the last flight of the handshake may have brought data with it. */
-  readable = true;
-  ended = false;
-  broken = false;
   failure: Ending | null = null;
 
-  /** `unit`: size of the write buffer. */
+  /** `unit`: size of the write buffer in bytes. */
   constructor(loop: SocketLoop, session: NativeTlsSession, socket: TlsSocket, unit: number) {
     this.#loop = loop;
     this.#session = session;
@@ -71,12 +83,24 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     this.local = socket.local;
     this.remote = socket.remote;
     this.writeUnit = unit - RECORD_OVERHEAD * Math.ceil(unit / (RECORD + RECORD_OVERHEAD));
-    this.#unflushed = !session.flush();
+    this.#noteFlush(session.flush());
     loop.rewatch(socket.fd, this);
   }
 
+  get readable(): boolean {
+    return this.#receiving === "readable";
+  }
+
+  get ended(): boolean {
+    return this.#receiving === "ended";
+  }
+
+  get broken(): boolean {
+    return (this.#seen & c.EPOLLERR) !== 0;
+  }
+
   start(sink: DuplexSink): void {
-    if (!this.#closed) this.#sink = sink;
+    if (this.#life === "open") this.#sink = sink;
   }
 
   onEvents(flags: number): void {
@@ -89,39 +113,39 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   #handle(flags: number): void {
-    if (this.#lingering !== null) return this.#linger(flags);
-    if (flags & (c.EPOLLRDHUP | c.EPOLLHUP)) this.#peerIsDone = true;
-    if (flags & c.EPOLLERR) this.broken = true;
-    if (flags & c.EPOLLOUT) this.#makeRoom();
+    if (this.#life === "lingering") return this.#linger(flags);
+    this.#seen |= flags;
+    if (this.failure !== null) return;
+    if (flags & c.EPOLLOUT && this.#sending !== "flushed") this.#flushMore();
+    // The flush may have failed, and the user may have closed the stream.
     if (this.failure !== null) return;
     if (flags & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) {
-      if (this.ended && flags & c.EPOLLERR) this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
-      else if (!this.ended) {
-        this.readable = true;
+      if (this.#receiving !== "ended") {
+        this.#receiving = "readable";
         this.#sink?.onReadable();
-      }
+      } else if (flags & c.EPOLLERR) this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
     }
   }
 
   read(into: Uint8Array): number {
     if (this.failure !== null) return FAILED;
     const session = this.#session;
-    // Holding part of a record OpenSSL asks for just its rest: then a short read proves nothing.
-    const clean = !session.hasPending() && !this.#peerIsDone;
+    // While OpenSSL has part of a record, it reads only the rest of that record: then a short read proves nothing.
+    const clean = !session.hasPending() && (this.#seen & (c.EPOLLRDHUP | c.EPOLLHUP)) === 0;
     const before = session.bytesFromSocket();
     const now = this.#loop.now();
     let filled = 0;
-    // Where records are left, `readable` stays true, and the next read happens after other sockets were served.
+    // When records are left, the stream stays readable, and the next read comes after other sockets were served.
     for (let records = RECORDS_PER_READ; records > 0; records--) {
       const count = session.read(filled === 0 ? into : into.subarray(filled), now);
       if (count <= 0) {
-        // Data comes first: the next read finds the session as broken as it is now.
+        // Data is returned first: the next read finds the session as broken as it is now.
         if (count !== BROKEN || filled === 0) this.#noMore(count);
         break;
       }
       filled += count;
       if (clean && !session.hasPending() && ((session.bytesFromSocket() - before) >>> 0) < SHORT_READ) {
-        this.readable = false;
+        this.#noMoreNow();
         break;
       }
       if (into.length - filled < RECORD) break;
@@ -140,10 +164,10 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     const taken = this.#session.write(bytes);
     if (taken === BROKEN) return this.#fail(streamEnding(this.#session.failure));
     if (taken === WOULD_BLOCK) {
-      this.#unflushed = this.#wantsRoom = true;
+      this.#sending = "blocked";
       return 0;
     }
-    this.#unflushed = !this.#session.flush();
+    this.#noteFlush(this.#session.flush());
     return taken;
   }
 
@@ -152,21 +176,22 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   end(): void {
-    if (this.failure === null) this.#unflushed = !this.#session.sendCloseNotify();
+    if (this.failure === null) this.#noteFlush(this.#session.sendCloseNotify());
   }
 
   close(reset = false): void {
-    if (this.#closed) return;
+    if (this.#life !== "open") return;
     const polite = !reset && this.failure === null;
-    this.#closed = true;
+    this.#life = "closed";
     this.#sink = null;
-    this.readable = false;
+    this.#noMoreNow();
     this.failure ??= CLOSED;
     if (reset) resetOnClose(this.#fd);
     if (!polite) return this.closeNow();
     if (this.#session.sendCloseNotify() || this.#session.failure !== null) return this.#leave();
-    // The kernel would go on by itself, but it has not got all of it yet.
-    this.#lingering = this.#loop.after(LINGER_MS, () => this.closeNow());
+    // The kernel would send by itself what it has, but it has not taken everything yet.
+    this.#life = "lingering";
+    this.#lingerTimer = this.#loop.after(LINGER_MS, () => this.closeNow());
     this.#loop.leaving.add(this);
   }
 
@@ -181,40 +206,50 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     else if (this.#session.flush() || this.#session.failure !== null) this.#leave();
   }
 
-  /** All has been handed to the kernel. Unless the peer is done too, it may still be sending: see there. */
+  /** The kernel has everything. The peer may still be sending, unless it has ended, too: see `last_words.ts`. */
   #leave(): void {
-    if (this.ended || this.#session.failure !== null) return this.closeNow();
+    if (this.#receiving === "ended" || this.#session.failure !== null) return this.closeNow();
     this.#endLinger();
     this.#session.free();
     closeAfterLastWords(this.#loop, this.#fd);
   }
 
   #endLinger(): void {
-    this.#lingering?.cancel();
-    this.#lingering = null;
+    if (this.#life !== "lingering") return;
+    this.#life = "closed";
+    this.#lingerTimer?.cancel();
     this.#loop.leaving.delete(this);
   }
 
-  #makeRoom(): void {
-    if (this.#unflushed) {
-      this.#unflushed = !this.#session.flush();
-      if (this.#session.failure !== null) return this.#failNow(streamEnding(this.#session.failure));
-      if (this.#unflushed) return;
-    }
-    if (!this.#wantsRoom) return;
-    this.#wantsRoom = false;
-    this.#sink?.onWritable();
+  /** `flushed`: the session's write buffer is empty. */
+  #noteFlush(flushed: boolean): void {
+    if (this.#sending !== "blocked") this.#sending = flushed ? "flushed" : "unflushed";
   }
 
+  /** The socket has room again. */
+  #flushMore(): void {
+    const flushed = this.#session.flush();
+    if (this.#session.failure !== null) return this.#failNow(streamEnding(this.#session.failure));
+    if (!flushed) return;
+    const wasBlocked = this.#sending === "blocked";
+    this.#sending = "flushed";
+    if (wasBlocked) this.#sink?.onWritable();
+  }
+
+  /** `result`: of a read of the session that returned no bytes. */
   #noMore(result: number): void {
-    this.readable = false;
+    this.#noMoreNow();
     if (result === CLOSED_BY_PEER) this.#readToEnd();
     else if (result === BROKEN) this.failure = streamEnding(this.#session.failure);
   }
 
-  /** RST right behind the end was announced together with it, and is announced once only. */
+  #noMoreNow(): void {
+    if (this.#receiving === "readable") this.#receiving = "drained";
+  }
+
+  /** An RST right behind the end was reported in the same event, and is not reported again. */
   #readToEnd(): void {
-    this.ended = true;
+    this.#receiving = "ended";
     if (!this.broken) return;
     const fail = () => this.failure === null && this.#failNow(endingOf(takeSocketError(this.#fd) || EPIPE));
     this.#loop.nextTurn({ runTurn: fail });
@@ -226,7 +261,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
   }
 
   #fail(ending: Ending): number {
-    this.readable = false;
+    this.#noMoreNow();
     this.failure = ending;
     return FAILED;
   }

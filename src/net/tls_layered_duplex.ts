@@ -1,4 +1,4 @@
-/** The secured stream over another stream. */
+/** A TLS session over another stream as a {@link Duplex}. */
 import type { Timer } from "./clock.ts";
 import { BROKEN, CLOSED_BY_PEER, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import type { SocketAddress } from "./address.ts";
@@ -10,11 +10,25 @@ import { RecordOverhead } from "./record_overhead.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 import type { TlsLayer } from "./tls_layer.ts";
 
-/** Bytes encrypted at once: what the stream does not take is kept, so this bounds it. */
+/** Bytes that are encrypted at once. Encrypted bytes that the stream below does not take are kept, so this bounds them. */
 const WRITE_UNIT = 65_536;
-/** ms that a closed stream has for what the stream below has not taken. */
+/** ms in which a closed stream may write what the stream below has not taken. */
 const LINGER_MS = 10_000;
 
+type Receiving = "drained" | "readable" | "ended";
+/**
+ * Unflushed: the stream below has not taken all encrypted bytes. Blocked: a write was not taken whole either, and the
+ * user is notified when there is room.
+ */
+type Sending = "flushed" | "unflushed" | "blocked";
+
+/**
+ * A failure, or our `close`, is in `failure` and ends both directions. Otherwise they are independent:
+ *
+ *     receiving:  drained ◀──event, all was read──▶ readable ──close_notify was read──▶ ended
+ *     sending:    flushed ◀──room, stream below is full──▶ unflushed ──write──▶ blocked ──room──▶ flushed
+ *     life:       open ──end──▶ half-closed ──close──▶ lingering, until close_notify is written ──▶ closed
+ */
 export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly #scheduler: Scheduler;
   readonly #layer: TlsLayer;
@@ -23,14 +37,11 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   /** Bytes that the session has read, as counted by the session. */
   #seen = 0;
   #sink: DuplexSink | null = null;
-  #blocked = false;
-  #wantsRoom = false;
-  #writeEnded = false;
-  #closed = false;
-  #lingering: Timer | null = null;
-  /** True at first: the last flight of the handshake may have brought data with it. */
-  readable = true;
-  ended = false;
+  /** Readable at first: the last message of the handshake may have brought data with it. */
+  #receiving: Receiving = "readable";
+  #sending: Sending = "flushed";
+  #life: "open" | "half-closed" | "lingering" | "closed" = "open";
+  #lingerTimer: Timer | null = null;
   failure: Ending | null = null;
   readonly writeUnit = 1;
   readonly path = null;
@@ -52,30 +63,37 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     return this.#plain.remote;
   }
 
+  get readable(): boolean {
+    return this.#receiving === "readable";
+  }
+
+  get ended(): boolean {
+    return this.#receiving === "ended";
+  }
+
   get broken(): boolean {
     return this.#plain.broken;
   }
 
   start(sink: DuplexSink): void {
-    if (!this.#closed) this.#sink = sink;
+    if (!this.#isClosed) this.#sink = sink;
   }
 
   onReadable(): void {
-    if (this.failure !== null || this.ended) return;
-    this.readable = true;
+    if (this.failure !== null || this.#receiving === "ended") return;
+    this.#receiving = "readable";
     this.#sink?.onReadable();
   }
 
   onWritable(): void {
-    if (this.#lingering !== null) return this.#linger();
+    if (this.#life === "lingering") return this.#linger();
+    const wasBlocked = this.#sending === "blocked";
     this.#push();
-    if (this.#blocked || !this.#wantsRoom || this.failure !== null) return;
-    this.#wantsRoom = false;
-    this.#sink?.onWritable();
+    if (wasBlocked && this.#sending === "flushed" && this.failure === null) this.#sink?.onWritable();
   }
 
   onFailure(ending: Ending): void {
-    if (this.#lingering !== null) return this.#finish(true);
+    if (this.#life === "lingering") return this.#finish(true);
     if (this.failure !== null) return;
     this.#fail(ending);
     this.#sink?.onFailure(ending);
@@ -83,24 +101,24 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
 
   read(into: Uint8Array): number {
     if (this.failure !== null) return FAILED;
-    if (this.ended || into.length === 0) return 0;
+    if (this.#receiving === "ended" || into.length === 0) return 0;
     for (;;) {
       const count = this.#layer.session.read(into, this.#scheduler.now());
       // Checked after each pull: a flood may continue for as long as the stream below has data.
       if (!this.#allows(Math.max(0, count))) return this.#fail(FLOOD);
       if (count > 0) {
-        // The stream below may have had more than it has announced yet, and does not announce what it was read from.
-        this.readable = true;
+        // `pull` may have read bytes of the stream below before it announced them. It does not announce them any more.
+        this.#receiving = "readable";
         return count;
       }
-      if (count === CLOSED_BY_PEER) this.ended = true;
+      if (count === CLOSED_BY_PEER) this.#receiving = "ended";
       if (count === BROKEN) {
-        // The alert that says why.
+        // Sends the alert with the reason.
         this.#layer.push();
         return this.#fail(this.#plain.failure ?? streamEnding(this.#layer.session.failure));
       }
       if (count === WOULD_BLOCK && this.#layer.pull()) continue;
-      this.readable = false;
+      this.#noMoreNow();
       return this.#plain.failure === null || this.ended ? 0 : this.#fail(this.#plain.failure);
     }
   }
@@ -117,15 +135,15 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   write(bytes: Uint8Array): number {
-    if (this.#writeEnded || this.failure !== null) return FAILED;
+    if (this.#life !== "open" || this.failure !== null) return FAILED;
     let total = 0;
-    while (total < bytes.length && !this.#blocked) {
+    while (total < bytes.length && this.#sending === "flushed") {
       const taken = this.#layer.session.write(bytes.subarray(total, total + WRITE_UNIT));
       if (taken <= 0) return this.#fail(streamEnding(this.#layer.session.failure));
       total += taken;
       if (!this.#push()) return FAILED;
     }
-    this.#wantsRoom = total < bytes.length;
+    if (this.#sending !== "flushed") this.#sending = total < bytes.length ? "blocked" : "unflushed";
     return total;
   }
 
@@ -134,22 +152,26 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   end(): void {
-    if (this.#writeEnded || this.failure !== null) return;
-    this.#writeEnded = true;
+    if (this.#life !== "open" || this.failure !== null) return;
+    this.#life = "half-closed";
     this.#layer.session.sendCloseNotify();
     this.#push();
   }
 
   close(reset = false): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     if (!reset) this.end();
     const polite = !reset && this.failure === null;
-    this.#closed = true;
     this.#sink = null;
-    this.readable = false;
+    this.#noMoreNow();
     this.failure ??= CLOSED;
-    if (polite && this.#blocked) this.#lingering = this.#scheduler.after(LINGER_MS, () => this.#finish(true));
-    else this.#finish(reset);
+    if (!polite || this.#sending === "flushed") return this.#finish(reset);
+    this.#life = "lingering";
+    this.#lingerTimer = this.#scheduler.after(LINGER_MS, () => this.#finish(true));
+  }
+
+  get #isClosed(): boolean {
+    return this.#life === "lingering" || this.#life === "closed";
   }
 
   #linger(): void {
@@ -158,8 +180,8 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   #finish(reset: boolean): void {
-    this.#lingering?.cancel();
-    this.#lingering = null;
+    this.#life = "closed";
+    this.#lingerTimer?.cancel();
     this.#layer.session.free();
     this.#layer.close(reset);
   }
@@ -167,16 +189,21 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   /** False when the stream below failed. */
   #push(): boolean {
     const state = this.#layer.push();
-    this.#blocked = state === "blocked";
+    if (state !== "blocked") this.#sending = "flushed";
+    else if (this.#sending === "flushed") this.#sending = "unflushed";
     if (state === "failed") this.#fail(this.#plain.failure ?? streamEnding(null));
-    // Our side of the stream below ends with close_notify.
-    else if (state === "done" && this.#writeEnded) this.#plain.end();
+    // Our direction of the stream below ends once close_notify is written.
+    else if (state === "done" && this.#life === "half-closed") this.#plain.end();
     return state !== "failed";
   }
 
   #fail(ending: Ending): number {
-    this.readable = false;
+    this.#noMoreNow();
     this.failure ??= ending;
     return FAILED;
+  }
+
+  #noMoreNow(): void {
+    if (this.#receiving === "readable") this.#receiving = "drained";
   }
 }

@@ -2,20 +2,19 @@
 import type { Millis, Timer } from "./clock.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
-import { HandshakeTurns } from "./handshake_queue.ts";
+import { type HandshakeLoop, HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, Scheduler, SecureEvents } from "./network.ts";
-import type { Rounds } from "./rounds.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
-/** `handshakes`: of the loop, so that many that begin at once do not hold one turn. */
-type HandshakeLoop = Scheduler & { readonly handshakes: Rounds<HandshakeTurns> };
+/** Handshakes share the turns of the loop, so that many that begin at once do not delay everything else. */
+type LoopWithHandshakes = Scheduler & HandshakeLoop;
 
 export class LayeredTlsHandshake implements Handshake, DuplexSink {
-  readonly #loop: HandshakeLoop;
+  readonly #loop: LoopWithHandshakes;
   readonly #judge: TlsJudge;
   readonly #session: NativeTlsSession;
   readonly #layer: TlsLayer;
@@ -26,7 +25,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
 
   /** Throws `TlsSettingsError`; the stream is untouched then. `close`: see {@link TlsLayer}. */
   constructor(
-    loop: HandshakeLoop,
+    loop: LoopWithHandshakes,
     plain: Duplex,
     context: OpenSslContext,
     role: TlsRole,
