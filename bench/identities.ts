@@ -3,6 +3,8 @@
  * by the proxy's own certificate manager and a worker's loop with handshakes to make. Prints {@link IdentityFigures}.
  */
 import { Certificates } from "../src/control/certificates/certificates.ts";
+import { LocalPods } from "../src/control/certificates/local_pods.ts";
+import { CertificateHealth } from "../src/identity/certificate_health.ts";
 import type { Pod, PodUid } from "../src/inpod/pod.ts";
 import { SYSTEM_FILES } from "../src/config/files.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
@@ -44,13 +46,6 @@ const variables = {
   SPIRE_ADMIN_ENDPOINT_SOCKET: `unix://${agent.path}`,
   SPIRE_ATTESTATION: "pod_selectors",
 };
-const certificates = await Certificates.open(
-  parseConfig(variables, SYSTEM_FILES, 1),
-  testLog({ filter: "warn" }).log,
-  new Metrics(),
-);
-enrol();
-
 const worker = new Worker(import.meta.resolve("./identities_worker.ts"), { type: "module" });
 const arrivals = { count: 0, wanted: PODS, all: Promise.withResolvers<void>() };
 const reported = Promise.withResolvers<LoopReport>();
@@ -71,31 +66,41 @@ worker.onmessage = ({ data }: MessageEvent<FromIdentityWorker>) => {
 };
 worker.postMessage({ kind: "begin", library: Deno.args[0] });
 const descriptor = await ready.promise;
-const tell = (message: unknown) => {
+const send = (message: unknown) => {
   worker.postMessage(message);
   wake(descriptor);
 };
-certificates.send = tell;
+const localPods = new LocalPods({ onGone: (uid) => certificates.podGone(uid) });
+const certificates = await Certificates.open({
+  config: parseConfig(variables, SYSTEM_FILES, 1),
+  pods: localPods,
+  health: new CertificateHealth(),
+  log: testLog({ filter: "warn" }).log,
+  metrics: new Metrics(),
+  send,
+  onIssued() {},
+});
+enrol();
 
 const start = performance.now();
 for (const subject of subjects) certificates.want(subject);
 await arrivals.all.promise;
 const issued = performance.now() - start;
 
-tell({ kind: "measure", subjects });
-// All of them in one push, the worst there is: a real server takes its time to sign.
+send({ kind: "measure", subjects });
+// All of them in one push, the worst case: a real server needs time to sign.
 Object.assign(arrivals, { count: 0, all: Promise.withResolvers<void>() });
 agent.rotate();
 await arrivals.all.promise;
-tell({ kind: "report" });
+send({ kind: "report" });
 const { turn, turnCpu } = await reported.promise;
 console.log(JSON.stringify({ issued, most: agent.mostAttesting, turn, turnCpu } satisfies IdentityFigures));
 folder[Symbol.dispose]();
 Deno.exit(0);
 
-/** The pods are known, as if the CNI agent had announced them. */
+/** Enters the pods, as when the CNI agent announces them. */
 function enrol(): void {
-  const host = certificates.pods.follow({ serve: () => ({ stop() {} }) });
+  const host = localPods.follow({ serve: () => ({ stop() {} }) });
   const namespace = { identity: "", descriptor: -1, retain() {}, release() {} };
   for (const uid of uids) {
     const pod: Pod = { uid, workload: { namespace: "shop", name: `app-${uid}`, serviceAccount: "app" }, namespace };

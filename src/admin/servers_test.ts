@@ -11,7 +11,7 @@ import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
 import { openMetricsPieces } from "../telemetry/open_metrics.ts";
 import type { TrafficParties } from "../telemetry/traffic_labels.ts";
 import { TrafficMetrics } from "../telemetry/traffic_metrics.ts";
-import { Readiness } from "../telemetry/readiness.ts";
+import { Readiness, type Trouble } from "../telemetry/readiness.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
@@ -182,21 +182,22 @@ Deno.test("config 5.1 other paths and codings", async () => {
 });
 
 Deno.test("config 5.3: a problem that blocks no task is shown in the answer, and may make it 503", async () => {
-  const readiness = new Readiness(testLog().log.scope("ztunnel::readiness"), () => 1);
+  let trouble: Trouble | null = null;
+  const readiness = new Readiness(testLog().log.scope("ztunnel::readiness"), () => 1, () => trouble);
   const handler = readinessHandler(readiness);
   const answer = async () => {
     const response = await handler(request("/healthz/ready"));
     return [response.status, textOf(response)];
   };
-  readiness.trouble = () => ({ text: "no certificate of 2 is available:\nforged", ready: true });
+  trouble = { text: "no certificate of 2 is available:\nforged", ready: true };
   assert.deepEqual(await answer(), [200, "ready, but no certificate of 2 is available:?forged\n"]);
-  readiness.trouble = () => ({ text: "no certificate of 2 is available", ready: false });
+  trouble = { text: "no certificate of 2 is available", ready: false };
   assert.deepEqual(await answer(), [503, "not ready: no certificate of 2 is available\n"]);
 });
 
 Deno.test("config C44, 5.3 readiness", async () => {
   const { log, lines } = testLog();
-  const readiness = new Readiness(log.scope("ztunnel::readiness"), () => 1.234567);
+  const readiness = new Readiness(log.scope("ztunnel::readiness"), () => 1.234567, () => null);
   const handler = readinessHandler(readiness);
   readiness.register("state manager");
   readiness.register("proxy");

@@ -1,4 +1,4 @@
-/** What `/config_dump` shows, gathered from those who have it. */
+/** The sources of what `/config_dump` shows. */
 import type { DumpSources } from "../admin/config_dump_route.ts";
 import { BUILD } from "../config/build.ts";
 import type { Config } from "../config/config.ts";
@@ -8,19 +8,20 @@ import { versionInfo } from "../config/version.ts";
 import type { JsonObject } from "../mesh/dump/objects.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Certificates } from "../control/certificates/certificates.ts";
-import type { Pods } from "../control/pods/node_pods.ts";
+import type { NodePods } from "../control/pods/node_pods.ts";
 import { staticConfig } from "../control/mesh/static_config.ts";
 import type { Workers } from "../control/workers/workers.ts";
 
-export interface DumpParts {
+interface DumpParts {
   readonly config: Config;
   readonly certificates: Certificates;
   readonly workers: Workers;
   readonly log: Log;
-  /** Of shared mode, once it has begun. */
-  readonly pods: () => Pods | null;
+  /** Null in dedicated mode, and before pods are taken. */
+  readonly pods: () => NodePods | null;
 }
 
+/** Connects the sections of the dump with the parts that have their data. */
 export function dumpSources({ config, certificates, workers, log, pods }: DumpParts): DumpSources {
   return {
     certificates: () => certificates.statuses(),

@@ -17,10 +17,11 @@ export interface MainLog {
   readonly log: Log;
   readonly filter: LogFilter;
   readonly writer: LogWriter;
-  /** For the workers. */
+  /** The description of the output, from which each worker makes a writer of its own. */
   readonly output: LogOutput;
 }
 
+/** Throws `ConfigError` where `RUST_LOG` cannot be parsed. */
 export function makeLog(config: Config): MainLog {
   const filter = startFilter(config.log.filter);
   if (typeof filter === "string") throw new ConfigError(`RUST_LOG: ${filter}`, PANIC);
@@ -34,16 +35,16 @@ export function makeLog(config: Config): MainLog {
   return { log, filter, writer, output };
 }
 
-/** Changes the filter here and, through `tell`, in every worker. */
+/** Changes the filter in the main isolate and, by `send`, in every worker. */
 export class FilterOwner implements FilterControl {
   readonly start: LogFilter;
   readonly #log: Log;
-  readonly #tell: (filter: string) => void;
+  readonly #send: (filter: string) => void;
 
-  constructor(log: Log, start: LogFilter, tell: (filter: string) => void) {
+  constructor(log: Log, start: LogFilter, send: (filter: string) => void) {
     this.start = start;
     this.#log = log;
-    this.#tell = tell;
+    this.#send = send;
   }
 
   get current(): LogFilter {
@@ -53,6 +54,6 @@ export class FilterOwner implements FilterControl {
   change(filter: LogFilter): void {
     this.#log.scope("ztunnel::telemetry").info(`new log filter is ${filter}`);
     this.#log.filter = filter;
-    this.#tell(filter.toString());
+    this.#send(filter.toString());
   }
 }

@@ -1,7 +1,7 @@
 /** Checks the runtime's permissions before anything else, and reports each missing one with its flag. */
 import { FLAGS, type NeededPaths } from "../config/permissions.ts";
 
-export type Query = (descriptor: Deno.PermissionDescriptor) => boolean;
+type Query = (descriptor: Deno.PermissionDescriptor) => boolean;
 
 /** One line for each missing flag that is needed with any settings. */
 export function missingFlags(isGranted: Query): string[] {
@@ -23,7 +23,7 @@ export function missingPaths(needed: NeededPaths, isGranted: Query): string[] {
   });
 }
 
-/** The runtime's own answer. */
+/** Whether the runtime grants a permission. */
 export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }

@@ -18,8 +18,8 @@ import type { Readiness } from "../telemetry/readiness.ts";
 
 type Component = "readiness" | "admin" | "stats";
 
-/** What the admin port asks of others. */
-export interface AdminParts {
+/** The parts that the admin port needs. */
+interface AdminParts {
   readonly control: FilterControl;
   readonly dump: DumpSources;
   readonly explain: Explain;
@@ -28,6 +28,7 @@ export interface AdminParts {
   readonly stop: () => void;
 }
 
+/** Binds the servers when they are first needed, and drains them together. */
 export class Servers {
   readonly #log: Log;
   readonly #config: Config;
@@ -39,8 +40,8 @@ export class Servers {
   }
 
   /**
-   * The configuration with the ports that the kernel chose, once all are bound: workers must know them, as they are
-   * nobody's application (`docs/spec/observed.md` O35).
+   * The configuration with the ports that the kernel chose; binds the servers that are not bound yet. Workers need the
+   * ports, because connections to them are not meant for an application (`docs/spec/observed.md` O35).
    */
   get asBound(): Config {
     const { listeners } = this.#config;
@@ -55,6 +56,7 @@ export class Servers {
     this.#bind("readiness").serve(readinessHandler(readiness));
   }
 
+  /** Port 15000. */
   serveAdmin({ control, dump, explain, profile, stop }: AdminParts): void {
     const server = this.#bind("admin");
     const routes = routed({
@@ -68,15 +70,17 @@ export class Servers {
     server.serve(guarded(routes, server.addresses.every(({ ip }) => isLoopback(ip))));
   }
 
+  /** Port 15020. */
   serveStats(collect: CollectMetrics): void {
     this.#bind("stats").serve(statsHandler(collect, SYSTEM_TURNS));
   }
 
+  /** Resolves when the requests in flight have been answered. */
   async drain(): Promise<void> {
     await Promise.all([...this.#bound.values()].map((server) => server.drain()));
   }
 
-  /** Once for each. */
+  /** Binds each server once. */
   #bind(component: Component): HttpServer {
     let server = this.#bound.get(component);
     if (server === undefined) {

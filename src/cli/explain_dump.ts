@@ -1,11 +1,11 @@
-/** Explanations from a config dump: the mesh is made again of it, here. */
+/** Explanations from a config dump, from which the mesh is built again. */
 import { nameLookup } from "../dataplane/explain_names.ts";
 import { readDump } from "../mesh/dump/reader.ts";
 import { explain } from "../mesh/explain/explain.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import { MeshState } from "../mesh/state/state.ts";
 
-/** `name`: what messages call the dump. Throws `DumpError`. */
+/** `name`: the name of the dump in messages. Throws `DumpError`. */
 export function askDump({ from, to }: ExplainQuestion, text: string, name: string): ExplainAnswer {
   const { changes, settings } = readDump(text, name);
   const state = new MeshState();

@@ -1,9 +1,9 @@
-/** Explanations by a running proxy; of one that knows no explanations (an older one, or the native one), its dump. */
+/** Explanations by a running proxy, or by the dump of a proxy that has no `/explain` (an older or the native one). */
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import { askDump } from "./explain_dump.ts";
 import type { Fetched, Terminal } from "./terminal.ts";
 
-/** `admin`: `host:port`. Throws with what to do where nobody answers. */
+/** `admin`: `host:port`. Throws with the cure where nothing answers there. */
 export async function askProxy(
   question: ExplainQuestion,
   admin: string,
@@ -35,14 +35,14 @@ async function request(admin: string, path: string, fetch: Terminal["fetch"]): P
   }
 }
 
-/** Null: this is no answer of ours. */
+/** Null: this is not an explanation. */
 function answerIn(text: string): ExplainAnswer | null {
   try {
     const body: { explanation?: unknown; error?: unknown } = JSON.parse(text);
     if (body.explanation !== undefined) return { kind: "explanation", explanation: body.explanation } as ExplainAnswer;
     if (body.error !== undefined) return { kind: "error", error: body.error } as ExplainAnswer;
   } catch {
-    // Whatever it is, the caller shows it.
+    // The caller shows the text as it is.
   }
   return null;
 }

@@ -1,4 +1,4 @@
-/** An explanation as text for a terminal. Every line that stands for a rule ends in the rule's name. */
+/** An explanation as text for a terminal. Each line about a rule ends with the name of the rule. */
 import type {
   Admission,
   Explanation,
@@ -46,7 +46,7 @@ function chanceLines({ ways, more }: Explanation): string[] {
   ];
 }
 
-/** The first way in full, and the first of each other kind of ending. */
+/** The first route in full, and the first route of each other outcome. */
 function tellingWays(ways: readonly Way[]): Way[] {
   const told = new Set<string>();
   return ways.filter((way) => {
@@ -117,7 +117,7 @@ function policyLines({ key, action, scope, dryRun, result, decides, details }: P
   ];
 }
 
-/** What istiod made a policy of, which has no object of that name (`docs/spec/xds-state.md` 5.8). */
+/** The object from which istiod made a policy that no object has the name of (`docs/spec/xds-state.md` 5.8). */
 function originText(key: string): string {
   const [namespace, name = ""] = key.split("/", 2);
   const [, converted] = /^converted_peer_authentication_(.+)$/.exec(name) ?? [];

@@ -1,12 +1,12 @@
-/** What a command line tool needs of its process. */
+/** The parts of its process that a command uses. */
 import { get } from "node:http";
 import { readSystemFile } from "../os/system_files.ts";
 
-/** Injected, so that tests need no process. */
+/** An interface, so that tests need no process. */
 export interface Terminal {
   print(text: string): void;
   complain(text: string): void;
-  /** Text of a file; of standard input for `-`. */
+  /** The text of a file, or of standard input for `-`. */
   read(path: string): Promise<string>;
   fetch(url: string): Promise<Fetched>;
 }
@@ -28,7 +28,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   for (let sent = 0; sent < bytes.length;) sent += stream.writeSync(bytes.subarray(sent));
 }
 
-/** Any path that the user names: the flags of this process were chosen before and cannot include it. */
+/** Reads any path that the user names. The permissions of this process were chosen earlier and do not include it. */
 function readFile(path: string): string {
   try {
     return readSystemFile(path);
@@ -46,7 +46,7 @@ function fetchDirectly(url: string): Promise<Fetched> {
       response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body: decode(chunks) }));
       response.on("error", reject);
-      // Cut off in the middle there is no "end".
+      // A response that was cut short has no "end".
       response.on("aborted", () => reject(new Error("the answer was cut off")));
     }).on("error", reject);
   });

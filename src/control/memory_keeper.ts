@@ -1,4 +1,4 @@
-/** Returns memory that a start or a burst needed and the time after it does not. */
+/** Returns memory to the system that only a start or a burst needed. */
 import { residentBytes, returnMemory } from "../os/memory.ts";
 
 /** ms between two checks. */
@@ -26,7 +26,7 @@ export class MemoryKeeper {
   }
 
   /** Whether memory should be released now. */
-  look(resident: number): boolean {
+  shouldRelease(resident: number): boolean {
     if (resident - this.#low >= WORTHWHILE) {
       this.#pause = FIRST_PAUSE;
       return true;
@@ -37,7 +37,7 @@ export class MemoryKeeper {
   }
 
   /** Memory was released, and this size is left. */
-  gaveBack(resident: number): void {
+  released(resident: number): void {
     this.#looks = 0;
     this.#low = resident;
     this.#floor = Math.min(this.#floor, resident);
@@ -49,9 +49,9 @@ export function keepMemorySmall(): { stop(): void } {
   returnMemory();
   const keeper = new MemoryKeeper(residentBytes());
   const timer = setInterval(() => {
-    if (!keeper.look(residentBytes())) return;
+    if (!keeper.shouldRelease(residentBytes())) return;
     returnMemory();
-    keeper.gaveBack(residentBytes());
+    keeper.released(residentBytes());
   }, PERIOD);
   return { stop: () => clearInterval(timer) };
 }

@@ -23,7 +23,7 @@ import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
-import { Pods } from "./worker_pods.ts";
+import { WorkerPods } from "./worker_pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";
@@ -71,7 +71,7 @@ class DataPlaneWorker {
   readonly #profiler = new CpuProfiler();
   /** Limits these lines: a peer may be able to trigger a defect as often as it likes. */
   readonly #failures: LineLimit;
-  readonly #pods: Pods;
+  readonly #pods: WorkerPods;
 
   constructor(scope: WorkerScope, start: Start, bundledLibrary: string | undefined) {
     const { config } = start;
@@ -112,7 +112,7 @@ class DataPlaneWorker {
       now: () => performance.now(),
       arrivals: () => this.#reactor.arrivals,
     });
-    this.#pods = new Pods({
+    this.#pods = new WorkerPods({
       plane: this.#plane,
       answer: (answer) => scope.postMessage({ kind: "pod", answer }),
       inspectNamespace,

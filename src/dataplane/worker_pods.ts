@@ -21,7 +21,7 @@ export interface PodsParts {
 
 const NO_CONNECTIONS: DumpedConnections = { inbound: [], outbound: [] };
 
-export class Pods {
+export class WorkerPods {
   readonly #parts: PodsParts;
   readonly #pods = new Map<PodInstance, ServedPod>();
 

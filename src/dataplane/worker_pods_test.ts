@@ -10,7 +10,7 @@ import { type DatagramSocket, ListenError } from "../net/network.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import { DataPlane } from "./data_plane.ts";
-import { Pods } from "./worker_pods.ts";
+import { WorkerPods } from "./worker_pods.ts";
 import type { PodAnswer, PodInstance } from "./pod_messages.ts";
 import { at, echo, workloadAt } from "./testkit/testbed.ts";
 
@@ -26,7 +26,7 @@ class Bed {
   readonly log = testLog();
   readonly answers: PodAnswer[] = [];
   readonly plane: DataPlane;
-  readonly pods: Pods;
+  readonly pods: WorkerPods;
   /** Identities whose certificates were requested. */
   readonly wanted: string[] = [];
   /** The authority answers. */
@@ -67,7 +67,7 @@ class Bed {
       fillRandom: (bytes) => void bytes.fill(1),
       addresses: (namespace) => [addressOf(namespace)],
     });
-    this.pods = new Pods({
+    this.pods = new WorkerPods({
       plane: this.plane,
       answer: (answer) => this.answers.push(answer),
       inspectNamespace: (descriptor) => this.namespaces.get(descriptor) ?? null,

@@ -22,12 +22,22 @@ export interface Trouble {
 }
 
 export class Readiness {
-  /** Called for each readiness request; set during wiring. */
-  trouble: () => Trouble | null = () => null;
+  readonly #log: LogScope;
+  readonly #uptime: () => Millis;
+  readonly #trouble: () => Trouble | null;
   readonly #pending = new Set<ReadinessTask>();
 
-  /** `log`: scope `ztunnel::readiness`. `uptime`: since the process began. */
-  constructor(private readonly log: LogScope, private readonly uptime: () => Millis) {}
+  /** `log`: scope `ztunnel::readiness`. `uptime`: since the process began. `trouble`: called for each request. */
+  constructor(log: LogScope, uptime: () => Millis, trouble: () => Trouble | null) {
+    this.#log = log;
+    this.#uptime = uptime;
+    this.#trouble = trouble;
+  }
+
+  /** The problem to report besides pending tasks; null: none. */
+  trouble(): Trouble | null {
+    return this.#trouble();
+  }
 
   register(task: ReadinessTask) {
     this.#pending.add(task);
@@ -38,7 +48,7 @@ export class Readiness {
     if (!this.#pending.delete(task)) return;
     const left = this.#pending.size;
     const rest = left === 0 ? "marking server ready" : `still awaiting ${left} tasks`;
-    this.log.info(`Task '${task}' complete (${durationText(this.uptime())}), ${rest}`);
+    this.#log.info(`Task '${task}' complete (${durationText(this.#uptime())}), ${rest}`);
   }
 
   /** Sorted names; none: ready. */

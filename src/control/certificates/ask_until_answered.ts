@@ -4,7 +4,7 @@ import { sleep } from "../../authorities/spire/follow_stream.ts";
 import type { CertificateAuthority, CertificateSubject } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
 
-export interface Asking {
+interface Asking {
   readonly authority: Pick<CertificateAuthority, "fetch">;
   readonly subject: CertificateSubject;
   readonly clock: Clock;
@@ -20,7 +20,7 @@ const REMINDER = 60_000;
 /** Resolves with the first certificate; once `signal` is aborted it stays pending. Does not reject. */
 export async function askUntilAnswered(asking: Asking, signal: AbortSignal): Promise<void> {
   const { authority, subject, clock, random, warn } = asking;
-  let told = { text: "", at: -Infinity };
+  let logged = { text: "", at: -Infinity };
   for (let failures = 1;; failures++) {
     try {
       await authority.fetch(subject, signal);
@@ -28,8 +28,8 @@ export async function askUntilAnswered(asking: Asking, signal: AbortSignal): Pro
     } catch (error) {
       if (signal.aborted) return await new Promise(() => {});
       const text = error instanceof Error ? error.message : String(error);
-      if (text !== told.text || clock.now() >= told.at + REMINDER) {
-        told = { text, at: clock.now() };
+      if (text !== logged.text || clock.now() >= logged.at + REMINDER) {
+        logged = { text, at: clock.now() };
         warn(`no certificate for the proxy itself (${subject.id}), which is not ready before it has one: ${text}`);
       }
     }

@@ -5,6 +5,7 @@
 import type { Clock } from "../../net/clock.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 
+/** A log whose lines are limited. */
 export interface LimitedLines {
   readonly write: WriteLine;
   /** Logs how many lines were left out so far. */
@@ -27,7 +28,7 @@ const LONGEST_CAUSE = 48;
 
 /** Lines of level debug are not limited: an operator who turns them on wants all of them. */
 export function limitLines(write: WriteLine, clock: Clock): LimitedLines {
-  /** Cleared every minute. */
+  /** By name. Cleared every minute. */
   const causes = new Map<string, Cause>();
   let timer: { cancel(): void } | null = null;
   const report = () => {

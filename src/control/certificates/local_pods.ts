@@ -1,9 +1,9 @@
-/** The pods of this node, for who issues certificates to each of them: what the CNI agent said, and for how long. */
+/** The pods of this node to which certificates may be issued, as the CNI agent has described them. */
 import type { LocalPod } from "../../authorities/spire/local_pods.ts";
 import type { Pod, PodHost } from "../../inpod/pod.ts";
 
-export interface LocalPodEvents {
-  /** Nothing serves it any more, and nothing new will be asked for on its behalf. */
+interface LocalPodEvents {
+  /** The pod is not served any more; no certificate will be requested on its behalf. */
   onGone(uid: string): void;
 }
 
@@ -13,7 +13,7 @@ interface Known {
   servings: number;
 }
 
-/** Emptied by the pods that leave. */
+/** A pod is removed when the last of its servings stops. */
 export class LocalPods {
   readonly #events: LocalPodEvents;
   readonly #known = new Map<string, Known>();
@@ -26,7 +26,7 @@ export class LocalPods {
     return this.#known.get(uid)?.pod ?? null;
   }
 
-  /** `host`, with its pods known here from the moment they are to be served until they are to be left. */
+  /** Wraps `host`: its pods can be found here from the start of their serving until its stop. */
   follow(host: PodHost): PodHost {
     return {
       serve: (pod, events) => {

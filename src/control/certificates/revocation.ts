@@ -11,23 +11,20 @@ import type { Readiness, ReadinessTask } from "../../telemetry/readiness.ts";
 
 const TASK: ReadinessTask = "revocation lists";
 
-export interface Revocation {
+interface Revocation {
   /** Resolves when no revoked peer can be admitted any more. No pod may be served before that. */
   readonly usable: Promise<void>;
   /**
-   * Called once: sends the lists in force, now and after each change. `certificates`: a list whose issuer none of their
-   * trust anchors or intermediates has is named in a warning.
+   * Takes a certificate that was issued to a workload of this node: a list whose issuer is none of its trust anchors or
+   * intermediates is named in a warning.
    */
-  follow(certificates: Issuing, send: (lists: readonly RevocationList[]) => void): void;
+  learn(issued: IssuedCertificate): void;
+  /** Called once: sends the lists in force, now and after each change. */
+  follow(send: (lists: readonly RevocationList[]) => void): void;
   close(): void;
 }
 
-/** Reports each certificate that was issued. `Certificates` implements it. */
-export interface Issuing {
-  onIssued: (issued: IssuedCertificate) => void;
-}
-
-/** Null: `CRL_PATH` is not set. */
+/** Reads the lists of `CRL_PATH` and watches the file. Null: `CRL_PATH` is not set. */
 export async function openRevocation({ tls }: Config, readiness: Readiness, log: Log): Promise<Revocation | null> {
   if (tls.crlPath === null) return null;
   const scope = log.scope("ztunnel::tls::crl");
@@ -37,11 +34,11 @@ export async function openRevocation({ tls }: Config, readiness: Readiness, log:
     readiness.register(TASK);
     void source.usable.then(() => readiness.complete(TASK));
   }
+  const coverage = new CrlCoverage(write);
   return {
     usable: source.usable,
-    follow(certificates, send) {
-      const coverage = new CrlCoverage(write);
-      certificates.onIssued = (issued) => coverage.addCertificate(issued);
+    learn: (issued) => coverage.addCertificate(issued),
+    follow(send) {
       const replace = (lists: readonly RevocationList[]) => {
         coverage.replace(lists);
         send(lists);

@@ -4,7 +4,7 @@ import type { MeshChange } from "../../mesh/model/changes.ts";
 import { changesOf, parseStaticFile, type StaticFile } from "../../mesh/static_file/static_file.ts";
 import type { Log } from "../../telemetry/log.ts";
 
-/** The changes that load it, none where there is none. Throws `ConfigError` or the system's error with the path. */
+/** The changes that load the static mesh; none without one. Throws `ConfigError`, or an error with the path. */
 export function loadMesh(config: Config, log: Log): readonly MeshChange[] {
   const { local } = config.xds;
   if (local === null) return [];
@@ -26,7 +26,7 @@ function withTrustDomain(file: StaticFile, trustDomain: string): StaticFile {
   return { ...file, workloads };
 }
 
-/** Without its workload a dedicated proxy refuses every connection, each after a wait: better told at start. */
+/** Without its workload a dedicated proxy refuses every connection, each after a wait: this is logged at the start. */
 function warnOfAbsence({ workload, node, xds }: Config, file: StaticFile, log: Log): void {
   if (workload === null || xds.address !== null) return;
   const { namespace, name, serviceAccount } = workload;

@@ -1,10 +1,10 @@
 /**
- * Takes what the control plane sends to the workers: checks each resource, packs the good ones, and waits until every
- * worker has applied them. So an acknowledged response holds everywhere, and a slow worker slows the control plane
- * down instead of filling memory.
+ * Passes the resources of the control plane to the workers: checks each resource, packs the valid ones, and waits until
+ * every worker has applied them. So an acknowledged response holds everywhere, and a slow worker delays the control
+ * plane instead of filling memory.
  *
- * No worker is ever late: what is sent to one that still starts lies in its queue, and one that dies takes the process
- * with it. So nothing is kept here of what was sent.
+ * Nothing that was sent is kept here: messages to a worker that still starts wait in its queue, and when a worker dies
+ * the process ends.
  */
 import type { Millis, TurnClock } from "../../net/clock.ts";
 import type { Workload } from "../../mesh/model/model.ts";
@@ -22,42 +22,45 @@ import {
   type ResourceType,
 } from "../../xds/resources.ts";
 
-/** Parts on their way to the slowest worker. */
+/** Parts that the slowest worker may have left to apply. */
 const WINDOW = 8;
-/** How long the loop is held at a time. */
+/** The longest time for which the loop is held. */
 const SLICE: Millis = 10;
-/** Resources between two looks at the clock. */
+/** Resources between two reads of the clock. */
 const RESOURCES = 16;
-/** Nothing that is decoded here is kept, so only what comes again soon is worth remembering. */
+/** Texts that the decoder shares. Decoded values are not kept here, so only recent texts are worth it. */
 const SHARED_TEXTS = 1 << 10;
 
-/** A worker, as its number. */
-export type FeedWorker = number;
+/** A worker, by its number. */
+type FeedWorker = number;
 
-export interface MeshFeedParts extends TurnClock {
+interface MeshFeedParts extends TurnClock {
   readonly workers: number;
-  /** To every worker. Each answers with {@link MeshFeed.applied}. */
+  /** Sends a part to every worker. Each answers with {@link MeshFeed.applied}. */
   send(part: ResourcePart): void;
   readonly events: MeshFeedEvents;
 }
 
-export interface MeshFeedEvents {
+/** What the main isolate learns of the resources. */
+interface MeshFeedEvents {
+  /** A workload was added or changed. */
   workload(workload: Workload): void;
   /** The name of an Address resource: a workload's uid, or a service's. */
   addressRemoved(name: string): void;
-  /** About what came over the connection of this number. */
+  /** The log for what arrived over the connection with this number. */
   log(connection: number): FeedLog;
 }
 
 type FeedLog = Pick<LogScope, "info" | "warn">;
 
-/** A batch on its way. */
+/** A batch that is being sent. */
 interface Sending {
   readonly type: ResourceType;
   writer: PartWriter;
   isFirst: boolean;
 }
 
+/** The sink of the control plane's resources. */
 export class MeshFeed implements ResourceSink {
   readonly #parts: MeshFeedParts;
   readonly #decoder = new ResourceDecoder(SHARED_TEXTS);
@@ -65,10 +68,10 @@ export class MeshFeed implements ResourceSink {
   readonly #applied: number[];
   #sent = 0;
   /** Parts that some worker has not applied, oldest first. */
-  readonly #underWay: { readonly sequence: number; readonly memory: SharedArrayBuffer }[] = [];
-  /** To be filled again. */
+  readonly #inFlight: { readonly sequence: number; readonly memory: SharedArrayBuffer }[] = [];
+  /** Memory of applied parts, to be used again. */
   readonly #free: SharedArrayBuffer[] = [];
-  /** At most one call of {@link apply} waits at a time. */
+  /** The waiting call of {@link apply}; there is at most one. */
   #waiting: { readonly most: number; readonly resolve: () => void } | null = null;
 
   constructor(parts: MeshFeedParts) {
@@ -76,44 +79,45 @@ export class MeshFeed implements ResourceSink {
     this.#applied = new Array<number>(parts.workers).fill(0);
   }
 
+  /** Resolves with the rejected resources once every worker has applied the others. */
   async apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
     const { type } = batch;
     const sending: Sending = { type, writer: this.#newWriter(0), isFirst: true };
     const unacceptable: Rejection[] = [], malformed: Rejection[] = [];
     const log = this.#parts.events.log(batch.connection);
-    const breath = this.#breathing();
+    const isTurnOver = this.#turnLimit();
     for (const { name, body } of batch.changed) {
       const decoded = this.#decoder.decode(type, name, body);
-      this.#tell(log, type, name, decoded);
+      this.#report(log, type, name, decoded);
       if (decoded.ok) {
-        // What an Address is called stands in it.
+        // An Address contains its name.
         const key = type === ADDRESS_TYPE ? "" : name;
         if (!sending.writer.add(key, body)) await this.#addToNext(sending, key, body);
       } else {
         (decoded.why === "unacceptable" ? unacceptable : malformed).push({ name, reason: decoded.reason });
       }
-      if (breath()) await this.#parts.turn();
+      if (isTurnOver()) await this.#parts.turn();
     }
     for (const name of batch.removed) {
-      this.#tellRemoved(log, type, name);
+      this.#reportRemoved(log, type, name);
       if (!sending.writer.add(name, null)) await this.#addToNext(sending, name, null);
-      if (breath()) await this.#parts.turn();
+      if (isTurnOver()) await this.#parts.turn();
     }
     if (sending.writer.length > 0) this.#send(sending, true);
     else this.#free.push(sending.writer.memory);
-    await this.#untilUnderWay(0);
+    await this.#untilInFlight(0);
     return [...unacceptable, ...malformed];
   }
 
-  /** The worker is done with the part. Parts come to an end in their order. */
+  /** The worker has applied the part. Parts are applied in their order. */
   applied(worker: FeedWorker, sequence: number): void {
     this.#applied[worker] = sequence;
     const all = Math.min(...this.#applied);
-    while (this.#underWay.length > 0 && this.#underWay[0]!.sequence <= all) {
-      const { memory } = this.#underWay.shift()!;
+    while (this.#inFlight.length > 0 && this.#inFlight[0]!.sequence <= all) {
+      const { memory } = this.#inFlight.shift()!;
       if (memory.byteLength === PART_BYTES) this.#free.push(memory);
     }
-    if (this.#waiting === null || this.#underWay.length > this.#waiting.most) return;
+    if (this.#waiting === null || this.#inFlight.length > this.#waiting.most) return;
     const { resolve } = this.#waiting;
     this.#waiting = null;
     resolve();
@@ -121,7 +125,7 @@ export class MeshFeed implements ResourceSink {
 
   async #addToNext(sending: Sending, name: string, body: RawResource["body"] | null): Promise<void> {
     if (sending.writer.length > 0) this.#send(sending, false);
-    await this.#untilUnderWay(WINDOW - 1);
+    await this.#untilInFlight(WINDOW - 1);
     sending.writer = this.#newWriter(PartWriter.sizeOf(name, body));
     sending.writer.add(name, body);
   }
@@ -135,18 +139,18 @@ export class MeshFeed implements ResourceSink {
     const { type, writer: { memory, length }, isFirst: first } = sending;
     const sequence = ++this.#sent;
     sending.isFirst = false;
-    this.#underWay.push({ sequence, memory });
+    this.#inFlight.push({ sequence, memory });
     this.#parts.send({ sequence, type, memory, length, first, last });
   }
 
-  /** Waits until at most so many parts are under way. */
-  #untilUnderWay(most: number): Promise<void> {
-    if (this.#underWay.length <= most) return Promise.resolve();
+  /** Resolves once at most `most` parts are in flight. */
+  #untilInFlight(most: number): Promise<void> {
+    if (this.#inFlight.length <= most) return Promise.resolve();
     return new Promise((resolve) => this.#waiting = { most, resolve });
   }
 
-  /** Says when it is time to let others run. */
-  #breathing(): () => boolean {
+  /** The result says, for each resource, whether the loop has been held long enough. */
+  #turnLimit(): () => boolean {
     const { now } = this.#parts;
     let count = 0;
     let until = now() + SLICE;
@@ -157,8 +161,8 @@ export class MeshFeed implements ResourceSink {
     };
   }
 
-  #tell(log: FeedLog, type: ResourceType, name: string, decoded: Decoded): void {
-    // Also of one that says what cannot be used (docs/spec/xds-state.md 3.7).
+  #report(log: FeedLog, type: ResourceType, name: string, decoded: Decoded): void {
+    // Also for a policy that cannot be used (docs/spec/xds-state.md 3.7).
     if (type === AUTHORIZATION_TYPE && (decoded.ok || decoded.why === "unacceptable")) {
       log.info(`handling RBAC update ${name.slice(name.indexOf("/") + 1)}`);
     }
@@ -171,7 +175,7 @@ export class MeshFeed implements ResourceSink {
     }
   }
 
-  #tellRemoved(log: FeedLog, type: ResourceType, name: string): void {
+  #reportRemoved(log: FeedLog, type: ResourceType, name: string): void {
     if (type === AUTHORIZATION_TYPE) log.info(`handling RBAC delete ${name}`);
     else this.#parts.events.addressRemoved(name);
   }

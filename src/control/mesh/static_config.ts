@@ -4,10 +4,10 @@ import { dumpStaticFile, type JsonObject } from "../../mesh/dump/objects.ts";
 import { EMPTY_STATIC_FILE, parseStaticFile } from "../../mesh/static_file/static_file.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 
-/** Bytes. Parsing holds the main loop, 2 MB/s; `workloads`, `services` and `policies` show a larger mesh all the same. */
+/** Bytes. Parsing holds the main loop, at 2 MB/s. The sections of the mesh show a larger mesh as well. */
 const SIZE_MAX = 256 * 1024;
 
-/** Read anew each time. What cannot be read is told to the log and shown as empty. */
+/** Reads the file each time. A file that cannot be read is logged and shown as empty. */
 export function staticConfig({ xds: { local } }: Config, log: LogScope): JsonObject {
   try {
     if (local === null) return dumpStaticFile(EMPTY_STATIC_FILE);

@@ -7,11 +7,12 @@ import { checkPrivileges } from "../../inpod/startup_checks.ts";
 import { ZdsClient } from "../../inpod/zds_client.ts";
 import { connectPackets } from "../../net/packet_socket.ts";
 import { Reactor } from "../../net/reactor.ts";
-import type { Log } from "../../telemetry/log.ts";
+import type { PodAnswer } from "../../dataplane/pod_messages.ts";
+import type { Log, LogScope } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { quote } from "../../telemetry/rust_text.ts";
 import type { Readiness } from "../../telemetry/readiness.ts";
-import type { Certificates } from "../certificates/certificates.ts";
+import type { LocalPods } from "../certificates/local_pods.ts";
 import { PodAudit } from "./pod_audit.ts";
 import { dumpPods } from "./pods_dump.ts";
 import { PodFleet, type PodWorker } from "./pod_fleet.ts";
@@ -19,10 +20,12 @@ import { PodQueries } from "./pod_queries.ts";
 import { StandbyHost } from "./standby_host.ts";
 import type { Workers } from "../workers/workers.ts";
 
-export interface PodsParts {
+/** What {@link NodePods} needs. */
+export interface NodePodsParts {
   readonly config: Config;
   readonly workers: Workers;
-  readonly certificates: Certificates;
+  /** Pods are entered there while they are served, so that certificates can be issued to them. */
+  readonly localPods: LocalPods;
   readonly readiness: Readiness;
   /** The certificate authority has not answered so far: pods that another proxy serves are left to that one. */
   readonly standby: boolean;
@@ -30,7 +33,8 @@ export interface PodsParts {
   readonly log: Log;
 }
 
-export class Pods {
+/** The pods of this node: the agent's client, the fleet of served pods, and the audit. */
+export class NodePods {
   readonly #reactor: Reactor;
   readonly #client: ZdsClient;
   readonly #fleet: PodFleet;
@@ -38,10 +42,12 @@ export class Pods {
   readonly #queries: PodQueries;
   readonly #audit: PodAudit;
   readonly #running: Promise<void>;
+  readonly #workers: ReadonlyMap<WorkerHandle, PodWorker>;
+  readonly #scope: LogScope;
   readonly #breach = Promise.withResolvers<never>();
 
   /** Throws where this process lacks the rights. */
-  constructor({ config, workers, certificates, readiness, standby, metrics, log }: PodsParts) {
+  constructor({ config, workers, localPods, readiness, standby, metrics, log }: NodePodsParts) {
     checkPrivileges(config.sockets.mark);
     this.#breach.promise.catch(() => {});
     const scope = log.scope("ztunnel::inpod");
@@ -49,10 +55,11 @@ export class Pods {
       onShed() {},
       onError: (error) => scope.error(`a callback failed: ${error instanceof Error ? error.stack : String(error)}`),
     });
-    const byHandle = new Map<WorkerHandle, PodWorker>(
+    this.#scope = scope;
+    this.#workers = new Map<WorkerHandle, PodWorker>(
       workers.all.map((handle) => [handle, { send: (order) => handle.send({ kind: "pod", order }) }]),
     );
-    const ports = [...byHandle.values()];
+    const ports = [...this.#workers.values()];
     this.#fleet = new PodFleet(ports, this.#reactor, { sharedPorts: config.inpod.reusePort });
     this.#standby = standby
       ? new StandbyHost({
@@ -63,18 +70,12 @@ export class Pods {
       })
       : null;
     this.#queries = new PodQueries(ports);
-    workers.onPod = (handle, answer) => {
-      if ("request" in answer) this.#queries.receive(answer);
-      else if (answer.kind === "self-failed") {
-        scope.warn(`the proxy's own workload is not served, so its metrics cannot be had over HBONE: ${answer.reason}`);
-      } else this.#fleet.receive(byHandle.get(handle)!, answer);
-    };
     readiness.register(TASK);
     this.#client = new ZdsClient({
       scheduler: this.#reactor,
       path: config.inpod.socketPath,
       connect: () => connectPackets(this.#reactor, config.inpod.socketPath),
-      host: certificates.pods.follow(this.#standby ?? this.#fleet),
+      host: localPods.follow(this.#standby ?? this.#fleet),
       counters: {
         active: metrics.cell("workload_manager_active_proxy_count"),
         pending: metrics.cell("workload_manager_pending_proxy_count"),
@@ -111,6 +112,16 @@ export class Pods {
     this.#audit.start();
   }
 
+  /** Takes what a worker reports about pods. */
+  receive(worker: WorkerHandle, answer: PodAnswer): void {
+    if ("request" in answer) this.#queries.receive(answer);
+    else if (answer.kind === "self-failed") {
+      this.#scope.warn(
+        `the proxy's own workload is not served, so its metrics cannot be had over HBONE: ${answer.reason}`,
+      );
+    } else this.#fleet.receive(this.#workers.get(worker)!, answer);
+  }
+
   /** Rejects when agent and proxy do not speak the same protocol. */
   get breach(): Promise<never> {
     return this.#breach.promise;
@@ -130,7 +141,7 @@ export class Pods {
     });
   }
 
-  /** Leaves the agent; what is served stays so. */
+  /** Ends the connection to the agent. Pods are still served. */
   async stop(): Promise<void> {
     this.#audit.stop();
     this.#standby?.close();
@@ -148,7 +159,7 @@ export class Pods {
 
 const TASK = "workload proxy manager";
 
-/** As the native proxy writes it. */
+/** An identity in the form that the native proxy logs. */
 function selfIdentity({ namespace, serviceAccount }: WorkloadName, trustDomain: string): string {
   const text = [["trust_domain", trustDomain], ["namespace", namespace], ["service_account", serviceAccount]];
   return `Spiffe { ${text.map(([name, value]) => `${name}: ${quote(value!)}`).join(", ")} }`;

@@ -1,24 +1,25 @@
-/** The audit of pods every half minute: told when something begins to differ, and when it does not any more. */
+/** Audits the pods every half minute: logs differences that are new, and when none is left. */
 import type { Millis, Timer } from "../../net/clock.ts";
 import { type AuditState, type Difference, findDifferences, type FoundPod } from "../../inpod/audit.ts";
 import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 
 const INTERVAL: Millis = 30_000;
-/** Lines of one audit; the number of all is told too. */
+/** Lines of one audit; the number of further differences follows them. */
 const LINES_MAX = 20;
 
-export interface AuditParts {
+interface AuditParts {
   readonly scheduler: Scheduler;
-  /** Main's books, as they are now. */
+  /** The state that the main isolate has recorded. */
   books(): AuditState;
-  /** What each worker finds. */
+  /** The pods that each worker serves. */
   ask(): Promise<readonly (readonly FoundPod[])[]>;
   readonly log: LogScope;
   readonly audits: { value: number };
   readonly differences: { value: number };
 }
 
+/** The periodic audit; `start` and `stop` control it. */
 export class PodAudit {
   readonly #parts: AuditParts;
   #timer: Timer | null = null;
@@ -29,7 +30,7 @@ export class PodAudit {
     this.#parts = parts;
   }
 
-  /** Of the last audit. */
+  /** The differences of the last audit. */
   get differences(): readonly Difference[] {
     return this.#found;
   }
@@ -37,7 +38,7 @@ export class PodAudit {
   start(): void {
     this.#timer = this.#parts.scheduler.after(INTERVAL, () => {
       this.start();
-      if (this.#running) this.#tell([{ uid: null, text: "the workers have not answered the last audit" }]);
+      if (this.#running) this.#report([{ uid: null, text: "the workers have not answered the last audit" }]);
       else void this.#run();
     });
   }
@@ -52,11 +53,11 @@ export class PodAudit {
     const before = this.#parts.books();
     const found = await this.#parts.ask();
     this.#running = false;
-    // Stopped meanwhile: everything is on its way out.
-    if (this.#timer !== null) this.#tell(findDifferences(before, found, this.#parts.books()));
+    // After a stop the pods are ending, so differences are expected.
+    if (this.#timer !== null) this.#report(findDifferences(before, found, this.#parts.books()));
   }
 
-  #tell(differences: readonly Difference[]): void {
+  #report(differences: readonly Difference[]): void {
     const { log, audits } = this.#parts;
     audits.value++;
     const known = new Set(this.#found.map(keyOf));

@@ -1,8 +1,8 @@
 /**
- * Pods on the workers: one order becomes one for each worker, and their answers become one. A pod is served by all
- * workers or by none.
+ * Pods on the workers: an order is sent to each worker, and their answers are combined. A pod is served by all workers
+ * or by none.
  *
- * What a worker has of an instance:
+ * The states of an instance at one worker:
  *
  *     asked ──started──▶ up ──stop──▶ stopping ──ended──▶ gone
  *       └──failed───────────────────────────────────────▶ gone
@@ -17,16 +17,17 @@ import type { DrainMode } from "../../net/drain_mode.ts";
 /** The agent waits 5 s for its answer (`docs/spec/inpod-dns.md` A1.12). */
 const START_LIMIT: Millis = 4000;
 
-/** Where orders for one worker go. */
+/** One worker, as the receiver of orders about pods. */
 export interface PodWorker {
   send(order: PodOrder): void;
 }
 
-export interface FleetOptions {
-  /** `INPOD_PORT_REUSE`: without it only one worker can listen, so pods are dealt out to workers in turn. */
+interface FleetOptions {
+  /** `INPOD_PORT_REUSE`: without it only one worker can listen, so pods are assigned to the workers in turn. */
   readonly sharedPorts: boolean;
 }
 
+/** Serves pods on all workers. */
 export class PodFleet implements PodHost {
   readonly #workers: readonly PodWorker[];
   readonly #scheduler: Scheduler;
@@ -58,16 +59,17 @@ export class PodFleet implements PodHost {
     return instance;
   }
 
-  /** What there is, for audits and dumps. */
+  /** All instances, for audits and dumps. */
   get instances(): InstanceState[] {
     return [...this.#instances.values()].map((instance) => instance.stateAmong(this.#workers));
   }
 
-  /** The highest number that was given. */
+  /** The highest number of an instance so far. */
   get lastInstance(): number {
     return this.#last;
   }
 
+  /** Takes the answer of one worker about one instance. */
   receive(worker: PodWorker, answer: InstanceAnswer): void {
     this.#instances.get(answer.instance)?.receive(worker, answer);
   }
@@ -79,12 +81,12 @@ class Instance implements Serving {
   readonly #id: PodInstance;
   readonly #pod: Pod;
   readonly #events: ServingEvents;
-  /** Workers that have something of it. */
+  /** Workers that have the instance. */
   readonly #at: Map<PodWorker, "asked" | "up" | "stopping">;
   readonly #limit: Timer;
   #outcome: "open" | "started" | "failed" = "open";
   #reason: string | null = null;
-  /** Set: every worker that has it is to end it. */
+  /** Not null: every worker that has the instance must end it. */
   #stop: DrainMode | null = null;
 
   constructor(id: PodInstance, pod: Pod, workers: readonly PodWorker[], scheduler: Scheduler, events: ServingEvents) {
@@ -92,7 +94,7 @@ class Instance implements Serving {
     this.#pod = pod;
     this.#events = events;
     this.#at = new Map(workers.map((worker) => [worker, "asked"]));
-    this.#limit = scheduler.after(START_LIMIT, () => this.#tooLate());
+    this.#limit = scheduler.after(START_LIMIT, () => this.#onTimeout());
   }
 
   stateAmong(workers: readonly PodWorker[]): InstanceState {
@@ -114,21 +116,21 @@ class Instance implements Serving {
   receive(worker: PodWorker, answer: InstanceAnswer): void {
     switch (answer.kind) {
       case "started":
-        return this.#startedAt(worker);
+        return this.#onStartedAt(worker);
       case "failed":
         this.#reason ??= answer.reason;
         this.#at.delete(worker);
         if (this.#outcome === "open" && this.#stop === null) this.stop({ kind: "immediate" });
-        return this.#goneAt();
+        return this.#onGoneAt();
       case "ended":
         this.#at.delete(worker);
-        return this.#goneAt();
+        return this.#onGoneAt();
       default:
         answer satisfies never;
     }
   }
 
-  #startedAt(worker: PodWorker): void {
+  #onStartedAt(worker: PodWorker): void {
     if (this.#stop !== null) {
       this.#at.set(worker, "stopping");
       return worker.send({ kind: "stop", instance: this.#id, mode: this.#stop });
@@ -137,14 +139,14 @@ class Instance implements Serving {
     if ([...this.#at.values()].every((state) => state === "up")) this.#started();
   }
 
-  /** A failure is told when nothing is left, so that whoever tries again finds the ports free. */
-  #goneAt(): void {
+  /** A failure is reported once no worker has the instance, so that another attempt finds the ports free. */
+  #onGoneAt(): void {
     if (this.#at.size > 0) return;
     this.#failed(this.#reason ?? "it was stopped before it was served");
     this.#events.onEnded();
   }
 
-  #tooLate(): void {
+  #onTimeout(): void {
     const silent = [...this.#at.values()].filter((state) => state === "asked").length;
     this.#failed(`no answer from ${silent} data-plane worker(s) within ${START_LIMIT / 1000} s`);
     this.stop({ kind: "immediate" });

@@ -1,26 +1,27 @@
 /** Questions to the workers about their pods, and the answers of all of them together. */
 import type { PodAnswer, PodInstance, PodReport } from "../../dataplane/pod_messages.ts";
 import type { DumpedConnections } from "../../proxy/connection_dump.ts";
+import { PendingReplies } from "../workers/pending_replies.ts";
 import type { PodWorker } from "./pod_fleet.ts";
 
-type Answer = Extract<PodAnswer, { request: number }>;
+type PodReply = Extract<PodAnswer, { request: number }>;
 
+/** Sends a question to every worker and waits for all replies. */
 export class PodQueries {
   readonly #workers: readonly PodWorker[];
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
-  #last = 0;
+  readonly #replies = new PendingReplies<PodReply>();
 
   constructor(workers: readonly PodWorker[]) {
     this.#workers = workers;
   }
 
-  /** What each worker finds of its pods, in the order of the workers. */
+  /** The pods that each worker serves, in the order of the workers. */
   async reports(): Promise<(readonly PodReport[])[]> {
     const answers = await this.#ask((worker, request) => worker.send({ kind: "report", request }));
     return answers.map((answer) => answer.kind === "report" ? answer.pods : []);
   }
 
-  /** Of all workers; each connection is at one of them. */
+  /** The connections of a pod at all workers; each connection is at one of them. */
   async connections(instance: PodInstance): Promise<DumpedConnections> {
     const answers = await this.#ask((worker, request) => worker.send({ kind: "connections", request, instance }));
     const found = answers.flatMap((answer) => answer.kind === "connections" ? [answer.connections] : []);
@@ -30,18 +31,17 @@ export class PodQueries {
     };
   }
 
-  receive(answer: Answer): void {
-    this.#waiting.get(answer.request)?.(answer);
-    this.#waiting.delete(answer.request);
+  /** Takes a reply of any worker. */
+  receive(reply: PodReply): void {
+    this.#replies.settle(reply.request, reply);
   }
 
-  #ask(send: (worker: PodWorker, request: number) => void): Promise<Answer[]> {
+  #ask(send: (worker: PodWorker, request: number) => void): Promise<PodReply[]> {
     return Promise.all(this.#workers.map((worker) => {
-      const { promise, resolve } = Promise.withResolvers<Answer>();
-      const request = ++this.#last;
-      this.#waiting.set(request, resolve);
+      const request = this.#replies.next();
+      const reply = this.#replies.wait(request);
       send(worker, request);
-      return promise;
+      return reply;
     }));
   }
 }

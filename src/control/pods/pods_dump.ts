@@ -9,12 +9,12 @@ import type { DumpedConnections } from "../../proxy/connection_dump.ts";
 export interface PodsDumpSources {
   readonly pods: readonly PodState[];
   readonly instances: readonly InstanceState[];
-  /** Of the last audit. */
+  /** The differences that the last audit found. */
   readonly differences: readonly Difference[];
   connections(instance: PodInstance): Promise<DumpedConnections>;
 }
 
-/** Text in pieces, a level deep. Each pod is asked about when its turn comes. */
+/** The text of the section in pieces, indented by one level. The connections of a pod are requested when it is written. */
 export async function* dumpPods(sources: PodsDumpSources): AsyncGenerator<string, void, undefined> {
   const pods = [...sources.pods].sort((a, b) => a.uid < b.uid ? -1 : 1);
   let before = "{";
@@ -32,7 +32,7 @@ async function podEntry({ uid, workload, state, namespace }: PodState, sources: 
     ...(state === "Up" && serving !== undefined
       ? { connections: plain(await sources.connections(serving.instance as PodInstance)) }
       : {}),
-    // Only where there are any: readers of the native proxy's dump know no such key.
+    // The native proxy's dump has no such key, so it is left out where there is nothing to show.
     ...(found.length === 0 ? {} : { differences: found }),
     info: { ...workload },
     state,

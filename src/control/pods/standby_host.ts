@@ -17,7 +17,7 @@ import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import type { DrainMode } from "../../net/drain_mode.ts";
 
-export interface StandbyParts {
+interface StandbyParts {
   /** The host that serves pods. */
   readonly host: PodHost;
   /** Another process listens for the pod. */
@@ -27,8 +27,9 @@ export interface StandbyParts {
 }
 
 /** ms between two checks whether the other proxy still listens. */
-const LOOK = 5_000;
+const CHECK_PERIOD = 5_000;
 
+/** A host that leaves pods to another proxy while this one has no certificates. */
 export class StandbyHost implements PodHost {
   readonly #parts: StandbyParts;
   /** Pods in standby and pods that were; removed when the pod ends. */
@@ -46,7 +47,7 @@ export class StandbyHost implements PodHost {
     const { uid } = pod;
     log.info("another proxy serves the pod: it is left to that one until the certificate authority answers", { uid });
     const standby = new Standby(pod, host, scheduler, log, {
-      onWaiting: () => this.#look(),
+      onWaiting: () => this.#checkLater(),
       onEnded: () => {
         this.#standbys.delete(standby);
         events.onEnded();
@@ -55,7 +56,7 @@ export class StandbyHost implements PodHost {
     this.#standbys.add(standby);
     // For the agent the pod counts as served, because the other proxy serves it.
     scheduler.after(0, () => standby.isStopped || events.onStarted());
-    this.#look();
+    this.#checkLater();
     return standby;
   }
 
@@ -76,21 +77,22 @@ export class StandbyHost implements PodHost {
   }
 
   get #waiting(): Standby[] {
-    return [...this.#standbys].filter(({ waits }) => waits);
+    return [...this.#standbys].filter(({ isWaiting }) => isWaiting);
   }
 
+  /** Ends the checks. Pods in standby stay so. */
   close(): void {
     this.#timer?.cancel();
   }
 
-  #look(): void {
+  #checkLater(): void {
     if (this.#timer !== null) return;
-    this.#timer = this.#parts.scheduler.after(LOOK, () => {
+    this.#timer = this.#parts.scheduler.after(CHECK_PERIOD, () => {
       this.#timer = null;
       for (const standby of this.#waiting) {
         if (this.#answered || !this.#parts.othersServe(standby.pod)) standby.begin();
       }
-      if (this.#waiting.length > 0) this.#look();
+      if (this.#waiting.length > 0) this.#checkLater();
     });
   }
 }
@@ -101,18 +103,30 @@ type State =
   /** `serving`: where the host serves the pod already, to be stopped first. */
   | { readonly at: "stopped"; readonly serving: Serving | null };
 
+interface StandbyEvents {
+  /** The pod is in standby again. */
+  onWaiting(): void;
+  onEnded(): void;
+}
+
 class Standby implements Serving {
   #state: State = { at: "standby" };
 
-  constructor(
-    readonly pod: Pod,
-    private readonly host: PodHost,
-    private readonly scheduler: Scheduler,
-    private readonly log: LogScope,
-    private readonly events: { onWaiting(): void; onEnded(): void },
-  ) {}
+  readonly pod: Pod;
+  readonly #host: PodHost;
+  readonly #scheduler: Scheduler;
+  readonly #log: LogScope;
+  readonly #events: StandbyEvents;
 
-  get waits(): boolean {
+  constructor(pod: Pod, host: PodHost, scheduler: Scheduler, log: LogScope, events: StandbyEvents) {
+    this.pod = pod;
+    this.#host = host;
+    this.#scheduler = scheduler;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get isWaiting(): boolean {
     return this.#state.at === "standby";
   }
 
@@ -123,14 +137,14 @@ class Standby implements Serving {
   begin(): void {
     if (this.#state.at !== "standby") return;
     const { uid } = this.pod;
-    this.log.info("serving the pod now", { uid });
-    const serving = this.host.serve(this.pod, {
+    this.#log.info("serving the pod now", { uid });
+    const serving = this.#host.serve(this.pod, {
       onStarted() {},
-      onFailed: (reason) => this.log.warn(`failed to start proxy: ${reason}; trying again`, { uid }),
+      onFailed: (reason) => this.#log.warn(`failed to start proxy: ${reason}; trying again`, { uid }),
       onEnded: () => {
-        if (this.#state.at === "stopped") return this.events.onEnded();
+        if (this.#state.at === "stopped") return this.#events.onEnded();
         this.#state = { at: "standby" };
-        this.events.onWaiting();
+        this.#events.onWaiting();
       },
     });
     this.#state = { at: "serving", serving };
@@ -140,7 +154,7 @@ class Standby implements Serving {
     switch (this.#state.at) {
       case "standby":
         this.#state = { at: "stopped", serving: null };
-        return void this.scheduler.after(0, () => this.events.onEnded());
+        return void this.#scheduler.after(0, () => this.#events.onEnded());
       case "serving":
       case "stopped": {
         const { serving } = this.#state;

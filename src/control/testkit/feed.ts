@@ -9,7 +9,7 @@ import type { ResourcePart } from "../../xds/resource_part.ts";
 import type { RawResource, Rejection, ResourceBatch, ResourceType } from "../../xds/resources.ts";
 import { MeshFeed } from "../mesh/mesh_feed.ts";
 
-export class FeedWorker {
+class FeedWorker {
   readonly state = new MeshState();
   readonly scheduler = new MemoryScheduler();
   /** Parts that have come. */

@@ -2,7 +2,7 @@
 import type { Config, ServerAddress } from "../../config/config.ts";
 import { LOOPBACK_V4, LOOPBACK_V6, type SocketAddress } from "../../net/address.ts";
 
-export interface NamedAddress {
+interface NamedAddress {
   /** `INBOUND_PORT` */
   readonly variable: string;
   readonly address: SocketAddress;

@@ -1,19 +1,19 @@
 /**
- * Sends messages in their order, and not many at once: a worker takes what has arrived in one turn of its loop, some 40
- * us each, and an authority with a new root has a thousand certificates to give. Two lots may meet in a turn where the
- * worker had to wait for a processor.
+ * Sends messages in their order, in batches with a pause between them. A worker handles all messages that have arrived in
+ * one turn of its loop, some 40 us each, and an authority with a new root issues a thousand certificates at once. Two
+ * batches may arrive in the same turn when the worker had to wait for a processor.
  */
 import type { Clock } from "../../net/clock.ts";
 
-const AT_ONCE = 50;
-/** ms between lots. */
+const BATCH = 50;
+/** ms between two batches. */
 const PAUSE = 5;
 
 export class PacedSender<Message> {
   readonly #clock: Pick<Clock, "after">;
   readonly #send: (message: Message) => void;
   #queue: Message[] = [];
-  #left = AT_ONCE;
+  #left = BATCH;
   #pause: { cancel(): void } | null = null;
 
   constructor(clock: Pick<Clock, "after">, send: (message: Message) => void) {
@@ -24,19 +24,19 @@ export class PacedSender<Message> {
   send(message: Message): void {
     if (this.#left === 0) return void this.#queue.push(message);
     this.#left--;
-    this.#pause ??= this.#clock.after(PAUSE, () => this.#goOn());
+    this.#pause ??= this.#clock.after(PAUSE, () => this.#nextBatch());
     this.#send(message);
   }
 
-  /** What waits is not sent. */
+  /** Discards messages that have not been sent. */
   close(): void {
     this.#queue = [];
     this.#pause?.cancel();
   }
 
-  #goOn(): void {
+  #nextBatch(): void {
     this.#pause = null;
-    this.#left = AT_ONCE;
+    this.#left = BATCH;
     const waiting = this.#queue;
     this.#queue = [];
     for (const message of waiting) this.send(message);

@@ -1,6 +1,6 @@
 /**
- * What must hold before several workers share the ports of one workload. They do so by SO_REUSEPORT, with which the
- * kernel accepts things that would be mistakes.
+ * Checks before several workers share the ports of one workload. They do so by SO_REUSEPORT, with which the kernel also
+ * accepts what would be a mistake.
  */
 import type { Config } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
@@ -10,7 +10,7 @@ import { workloadListeners } from "./listener_addresses.ts";
 
 /**
  * Throws `ConfigError` where a port is the kernel's choice, since each worker would get another one, and `ListenError`
- * where somebody has the port: another proxy of this user would get half of our connections, or we of its.
+ * where another process has the port: another proxy of this user would get half of our connections, and we half of its.
  */
 export function checkSharedPorts(config: Config): void {
   if (config.workerThreads === 1) return;
@@ -21,12 +21,12 @@ export function checkSharedPorts(config: Config): void {
           "each worker would listen on a port of its own",
       );
     }
-    tryAlone(address);
+    bindAlone(address);
   }
 }
 
-/** Binds without sharing, and gives the port back. Failures of another kind are left to the workers to report. */
-function tryAlone(address: SocketAddress): void {
+/** Binds without sharing, and closes the socket. Failures of another kind are reported by the workers. */
+function bindAlone(address: SocketAddress): void {
   try {
     Deno.listen({ hostname: address.ip, port: address.port }).close();
   } catch (error) {

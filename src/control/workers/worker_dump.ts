@@ -1,52 +1,51 @@
-/** Main's side of a config dump's mesh sections: the slices of one worker, asked for one by one. */
+/** The main isolate's side of a config dump's mesh sections: it requests the slices of one worker one by one. */
 import type { DumpAnswer, DumpRequest } from "../../dataplane/dump_messages.ts";
+import { PendingReplies } from "./pending_replies.ts";
 import { MESH_SECTIONS, type MeshSection } from "../../mesh/dump/sections.ts";
 
-/** The sections of one moment. To be read in their order, each to its end; `end` once, in any case. */
+/** The sections of one moment. The caller reads them in their order, each to its end, and calls `end` in any case. */
 export interface MeshDumpReader {
   /** The text of the section's value, in slices. */
   section(name: MeshSection): AsyncGenerator<string, void, undefined>;
   end(): void;
 }
 
+/** The dumps that one worker makes. */
 export class WorkerDumps {
   readonly #send: (request: DumpRequest) => void;
-  /** Who waits for a slice, by dump. */
-  readonly #waiting = new Map<number, (answer: DumpAnswer) => void>();
-  #dumps = 0;
+  /** By the number of the dump. */
+  readonly #slices = new PendingReplies<DumpAnswer>();
 
   constructor(send: (request: DumpRequest) => void) {
     this.#send = send;
   }
 
+  /** Begins a dump of the mesh as it is now. */
   begin(): MeshDumpReader {
-    const dump = this.#dumps++;
+    const dump = this.#slices.next();
     let next = 0;
     this.#send({ kind: "dump-begin", dump });
     return {
       section: (name) => {
         if (MESH_SECTIONS[next++] !== name) throw new Error(`${name} is not the next section`);
-        return this.#slices(dump);
+        return this.#read(dump);
       },
       end: () => {
-        this.#waiting.delete(dump);
+        this.#slices.abandon(dump);
         this.#send({ kind: "dump-end", dump });
       },
     };
   }
 
   receive(answer: DumpAnswer): void {
-    const wait = this.#waiting.get(answer.dump);
-    this.#waiting.delete(answer.dump);
-    wait?.(answer);
+    this.#slices.settle(answer.dump, answer);
   }
 
-  async *#slices(dump: number): AsyncGenerator<string, void, undefined> {
+  async *#read(dump: number): AsyncGenerator<string, void, undefined> {
     for (;;) {
-      const { promise, resolve } = Promise.withResolvers<DumpAnswer>();
-      this.#waiting.set(dump, resolve);
+      const reply = this.#slices.wait(dump);
       this.#send({ kind: "dump-more", dump });
-      const answer = await promise;
+      const answer = await reply;
       if (answer.kind === "dump-failed") throw new Error(answer.message);
       yield answer.text;
       if (answer.ended) return;

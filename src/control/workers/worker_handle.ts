@@ -1,4 +1,4 @@
-/** Main's side of one data-plane worker. A worker that dies is fatal for the process: `onDeath` says why. */
+/** The main isolate's side of one data-plane worker. When a worker ends by itself, the process must end: `onDeath`. */
 import { wake } from "../../os/wake.ts";
 import type { CpuProfile } from "../../telemetry/cpu_profile.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
@@ -6,31 +6,36 @@ import type { MetricsSlice } from "../../telemetry/metrics_reading.ts";
 import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
+import { PendingReplies } from "./pending_replies.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 import type { PodAnswer } from "../../dataplane/pod_messages.ts";
 
+/** What a worker reports. */
 export interface WorkerEvents {
-  onCertificateWanted(subject: CertificateSubject, worker: WorkerHandle): void;
-  onPod(answer: PodAnswer, worker: WorkerHandle): void;
-  /** What is behind a name that the mesh does not know. To be answered with `mesh-answered`. */
-  onMeshWanted(name: string, worker: WorkerHandle): void;
-  /** The part with this number of what the control plane sent, and all before it. */
-  onResourcesApplied(sequence: number, worker: WorkerHandle): void;
+  /** The worker needs the certificate of this subject. */
+  onCertificateWanted(subject: CertificateSubject): void;
+  /** News of a pod, or the answer to a question about pods. */
+  onPod(worker: WorkerHandle, answer: PodAnswer): void;
+  /** The worker needs what is behind a name that its mesh lacks. To be answered with `mesh-answered`. */
+  onMeshWanted(worker: WorkerHandle, name: string): void;
+  /** The worker has applied the part with this number of what the control plane sent, and all parts before it. */
+  onResourcesApplied(worker: WorkerHandle, sequence: number): void;
+  /** The worker has ended although nobody asked it to. */
   onDeath(message: string): void;
 }
 
+/** Sends messages to one worker and turns its messages into replies and callbacks. */
 export class WorkerHandle {
   readonly #worker: Worker;
   readonly #events: WorkerEvents;
-  readonly #snapshots = new Map<number, (slice: MetricsSlice) => void>();
-  readonly #profiling = new Map<number, (profile: CpuProfile) => void>();
-  readonly #explaining = new Map<number, (answer: ExplainAnswer) => void>();
+  readonly #snapshots = new PendingReplies<MetricsSlice>();
+  readonly #profiles = new PendingReplies<CpuProfile>();
+  readonly #explanations = new PendingReplies<ExplainAnswer>();
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
   readonly #dumps = new WorkerDumps((request) => this.send({ kind: "dump", request }));
   #wakeDescriptor = -1;
-  #requests = 0;
 
   constructor(worker: Worker, events: WorkerEvents) {
     this.#worker = worker;
@@ -46,7 +51,7 @@ export class WorkerHandle {
 
   send(message: ToWorker): void {
     this.#worker.postMessage(message);
-    // In this order: the worker looks for messages once it is awake.
+    // In this order: the worker reads its messages when it is woken.
     if (this.#wakeDescriptor >= 0) wake(this.#wakeDescriptor);
   }
 
@@ -60,85 +65,74 @@ export class WorkerHandle {
     return this.#listening.promise;
   }
 
+  /** Resolves once all connections of the worker have ended, after a `drain`. */
   get drained(): Promise<void> {
     return this.#drained.promise;
   }
 
   /** The worker's metrics, part by part. The caller must read to the end: until then the worker keeps its position. */
   async *metrics(): AsyncGenerator<MetricsSnapshot, void, undefined> {
-    const request = this.#requests++;
+    const request = this.#snapshots.next();
     for (let ended = false; !ended;) {
-      const { promise, resolve } = Promise.withResolvers<MetricsSlice>();
-      this.#snapshots.set(request, resolve);
+      const reply = this.#snapshots.wait(request);
       this.send({ kind: "snapshot", request });
-      const slice = await promise;
+      const slice = await reply;
       yield slice.part;
       ended = slice.ended;
     }
   }
 
-  /** What it sampled since it was told to start. */
+  /** Ends the profile that was started by a message, and resolves with its samples. */
   profile(): Promise<CpuProfile> {
-    const { promise, resolve } = Promise.withResolvers<CpuProfile>();
-    const request = this.#requests++;
-    this.#profiling.set(request, resolve);
+    const request = this.#profiles.next();
+    const reply = this.#profiles.wait(request);
     this.send({ kind: "profile", order: { kind: "stop", request } });
-    return promise;
+    return reply;
   }
 
-  /** About the mesh as it is. */
+  /** Explains a connection by the mesh as it is now. */
   explain(question: ExplainQuestion): Promise<ExplainAnswer> {
-    const { promise, resolve } = Promise.withResolvers<ExplainAnswer>();
-    const request = this.#requests++;
-    this.#explaining.set(request, resolve);
+    const request = this.#explanations.next();
+    const reply = this.#explanations.wait(request);
     this.send({ kind: "explain", request: { request, question } });
-    return promise;
+    return reply;
   }
 
-  /** Begins a dump of the mesh as it is. */
+  /** Begins a dump of the mesh as it is now. */
   dump(): MeshDumpReader {
     return this.#dumps.begin();
   }
 
+  /** Ends the worker's thread at once. */
   terminate(): void {
     this.#worker.terminate();
-  }
-
-  #sliceCame(request: number, slice: MetricsSlice): void {
-    const wait = this.#snapshots.get(request);
-    this.#snapshots.delete(request);
-    wait?.(slice);
   }
 
   #receive(message: ToMain): void {
     switch (message.kind) {
       case "ready":
         this.#wakeDescriptor = message.wake;
-        // For what was sent before it could be woken.
+        // Messages that were sent before the descriptor was known.
         wake(message.wake);
         return this.#ready.resolve(message.library);
       case "listening":
         return this.#listening.resolve();
       case "pod":
-        return this.#events.onPod(message.answer, this);
+        return this.#events.onPod(this, message.answer);
       case "mesh-wanted":
-        return this.#events.onMeshWanted(message.name, this);
+        return this.#events.onMeshWanted(this, message.name);
       case "resources-applied":
-        return this.#events.onResourcesApplied(message.sequence, this);
+        return this.#events.onResourcesApplied(this, message.sequence);
       case "certificate-wanted":
-        return this.#events.onCertificateWanted(message.subject, this);
+        return this.#events.onCertificateWanted(message.subject);
       case "snapshot":
-        return this.#sliceCame(message.request, message.slice);
+        return this.#snapshots.settle(message.request, message.slice);
       case "dump":
         return this.#dumps.receive(message.answer);
       case "profile":
-        this.#profiling.get(message.answer.request)?.(message.answer.profile);
-        this.#profiling.delete(message.answer.request);
-        return;
+        return this.#profiles.settle(message.answer.request, message.answer.profile);
       case "explained":
-        this.#explaining.get(message.reply.request)?.(message.reply.answer);
-        this.#explaining.delete(message.reply.request);
-        return;
+        return this.#explanations.settle(message.reply.request, message.reply.answer);
       case "drained":
         return this.#drained.resolve();
       case "failed":

@@ -108,11 +108,11 @@ Deno.test("explanations and profiles answer the request they belong to", async (
   const [explained, profile] = [handle.explain(question), handle.profile()];
   assert.deepEqual(worker.sent, [
     { kind: "explain", request: { request: 0, question } },
-    { kind: "profile", order: { kind: "stop", request: 1 } },
+    { kind: "profile", order: { kind: "stop", request: 0 } },
   ]);
   const answer = { kind: "error", error: { code: "FAILED", message: "no", candidates: [] } } as const;
   worker.says({ kind: "profile", answer: { request: 7, profile: [] } });
-  worker.says({ kind: "profile", answer: { request: 1, profile: [] } });
+  worker.says({ kind: "profile", answer: { request: 0, profile: [] } });
   worker.says({ kind: "explained", reply: { request: 0, answer } });
   assert.equal(await explained, answer);
   assert.deepEqual(await profile, []);

@@ -1,40 +1,33 @@
-/** The data-plane workers as one: what main tells them, it tells all of them. */
+/** All data-plane workers as one: what main sends goes to every one of them. */
 import type { Config } from "../../config/config.ts";
 import type { MeshDumpReader } from "./worker_dump.ts";
-import { WorkerHandle } from "./worker_handle.ts";
+import { type WorkerEvents, WorkerHandle } from "./worker_handle.ts";
 import type { ToWorker } from "../../dataplane/messages.ts";
-import type { PodAnswer } from "../../dataplane/pod_messages.ts";
-import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
+import { checkMark } from "../../inpod/startup_checks.ts";
 import type { DrainMode } from "../../net/drain_mode.ts";
 import type { LogOutput } from "../../telemetry/log_output.ts";
 import type { MetricsSum } from "../../telemetry/metrics_sum.ts";
 import { checkSharedPorts } from "./shared_ports.ts";
 
+type WorkersEvents = Omit<WorkerEvents, "onDeath">;
+
+/** Starts the workers, sends messages to all of them and gathers their answers. */
 export class Workers {
   readonly #config: Config;
   readonly #handles: WorkerHandle[];
   readonly #death = Promise.withResolvers<never>();
-  /** Hears what workers say about pods, set by the wiring. */
-  onPod: (worker: WorkerHandle, answer: PodAnswer) => void = () => {};
-  /** Hears what a worker wants to know on demand, set by the wiring. */
-  onMeshWanted: (worker: WorkerHandle, name: string) => void = () => {};
-  /** Hears which parts of what the control plane sent a worker has applied, set by the wiring. */
-  onResourcesApplied: (worker: WorkerHandle, sequence: number) => void = () => {};
 
-  /** Makes `config.workerThreads` of them. `wanted`: a worker needs the certificate of this subject. */
-  constructor(config: Config, makeWorker: () => Worker, wanted: (subject: CertificateSubject) => void) {
+  /** Makes `config.workerThreads` of them. Nothing is called back before {@link Workers.start}. */
+  constructor(config: Config, makeWorker: () => Worker, events: WorkersEvents) {
     this.#config = config;
-    // Whoever waits for something races against it; before that nobody does.
+    // Callers race against this promise; before the first one does, its rejection is nobody's.
     this.#death.promise.catch(() => {});
-    this.#handles = Array.from({ length: config.workerThreads }, () =>
-      new WorkerHandle(makeWorker(), {
-        onCertificateWanted: wanted,
-        onPod: (answer, worker) => this.onPod(worker, answer),
-        onMeshWanted: (name, worker) => this.onMeshWanted(worker, name),
-        onResourcesApplied: (sequence, worker) => this.onResourcesApplied(worker, sequence),
-        onDeath: (message) => this.#death.reject(new Error(message)),
-      }));
+    const onDeath = (message: string) => this.#death.reject(new Error(message));
+    this.#handles = Array.from(
+      { length: config.workerThreads },
+      () => new WorkerHandle(makeWorker(), { ...events, onDeath }),
+    );
   }
 
   get all(): readonly WorkerHandle[] {
@@ -53,14 +46,19 @@ export class Workers {
     return versions[0] ?? "none";
   }
 
-  /** Binds the listeners of the one workload. Rejects with `failed to bind to address ...`. */
+  /**
+   * Binds the listeners of the one workload. Rejects with `failed to bind to address ...`, and where sockets cannot have
+   * `PACKET_MARK`: better reported now than at the first connection.
+   */
   async listen(): Promise<void> {
+    const { sockets: { mark } } = this.#config;
+    if (mark !== null) checkMark(mark);
     checkSharedPorts(this.#config);
     for (const [index, worker] of this.#handles.entries()) worker.send({ kind: "listen", announce: index === 0 });
     await this.#all((worker) => worker.listening);
   }
 
-  /** By the first worker, once it is up. */
+  /** Explains a connection. The first worker answers, once it is up. */
   async explain(question: ExplainQuestion): Promise<ExplainAnswer> {
     const [worker] = this.#handles;
     await worker!.ready;
@@ -74,18 +72,20 @@ export class Workers {
     return worker!.dump();
   }
 
+  /** Resolves when every worker has ended its connections. */
   async drain(mode: DrainMode): Promise<void> {
     this.send({ kind: "drain", mode });
     await this.#all((worker) => worker.drained);
   }
 
-  /** Adds the metrics of all workers. */
+  /** Adds the metrics of all workers to `sum`. */
   async addMetrics(sum: MetricsSum): Promise<void> {
     await this.#all(async (worker) => {
       for await (const part of worker.metrics()) sum.add(part);
     });
   }
 
+  /** Sends a message to every worker. */
   send(message: ToWorker): void {
     for (const worker of this.#handles) worker.send(message);
   }

@@ -1,0 +1,64 @@
+/**
+ * The mesh as the control plane sends it: its client, and the way of its resources to the workers and of their
+ * workloads to the certificates.
+ */
+import type { Config } from "../../config/config.ts";
+import { SYSTEM_TURNS } from "../../net/clock.ts";
+import type { Freshness } from "../../mesh/state/state.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { XdsClient } from "../../xds/client.ts";
+import type { Certificates } from "../certificates/certificates.ts";
+import { certificateWatch } from "../certificates/certificate_watch.ts";
+import type { WorkerHandle } from "../workers/worker_handle.ts";
+import type { Workers } from "../workers/workers.ts";
+import { MeshFeed } from "./mesh_feed.ts";
+
+export interface ControlPlaneMeshParts {
+  readonly config: Config;
+  readonly workers: Workers;
+  readonly certificates: Certificates;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Every worker has what the control plane sent first. */
+  readonly onReady: () => void;
+}
+
+export class ControlPlaneMesh {
+  readonly #workers: Workers;
+  readonly #feed: MeshFeed;
+  readonly #client: XdsClient;
+
+  constructor({ config, workers, certificates, metrics, log, onReady }: ControlPlaneMeshParts) {
+    this.#workers = workers;
+    this.#feed = new MeshFeed({
+      workers: workers.all.length,
+      send: (part) => workers.send({ kind: "resources", part }),
+      ...SYSTEM_TURNS,
+      events: {
+        ...certificateWatch(config, certificates),
+        log: (connection) => log.scope("ztunnel::xds", { name: "xds", fields: { id: connection } }),
+      },
+    });
+    const onFreshness = (freshness: Freshness) => workers.send({ kind: "mesh-freshness", freshness });
+    this.#client = new XdsClient({ config, sink: this.#feed, metrics, log, onReady, onFreshness });
+  }
+
+  start(): void {
+    this.#client.start();
+  }
+
+  /** A worker asks for what is behind a name that its mesh lacks. Resources are applied before it gets the answer. */
+  demand(worker: WorkerHandle, name: string): void {
+    this.#client.lookUp(name, (answer) => worker.send({ kind: "mesh-answered", name, answer }));
+  }
+
+  /** A worker has applied the resources up to this part. */
+  applied(worker: WorkerHandle, sequence: number): void {
+    this.#feed.applied(this.#workers.all.indexOf(worker), sequence);
+  }
+
+  close(): void {
+    void this.#client.close();
+  }
+}
