@@ -6,7 +6,7 @@
  */
 import ipaddr from "ipaddr.js";
 
-/** Canonical text of an IP address. Made only by {@link parseIp} and the functions of this file. */
+/** Canonical text of an IP address. Only the functions of this file make it. */
 export type Ip = string & { readonly _: "Ip" };
 
 /** An IP address and a TCP or UDP port (0 to 65535). */
@@ -22,27 +22,27 @@ export const ANY_V6 = "::" as Ip;
 
 const DOT = 46, ZERO = 48, NINE = 57, COLON = 58, LETTER_A = 97;
 
-/** The canonical form of `text`, or null where it is no IP address. Zone suffixes (`%eth0`) are refused. */
+/** Returns the canonical form of `text`. Null: it is not an IP address, or it has a zone suffix (`%eth0`). */
 export function parseIp(text: string): Ip | null {
   if (isIpv4Text(text)) return text as Ip;
   if (text.includes("%")) return null;
-  if (!text.includes(":") || !ipaddr.IPv6.isValid(text) || !endsWell(text)) return null;
+  if (!text.includes(":") || !ipaddr.IPv6.isValid(text) || !hasUsualIpv4Part(text)) return null;
   const v6 = ipaddr.IPv6.parse(text);
   return (v6.isIPv4MappedAddress() ? v6.toIPv4Address().toString() : v6.toRFC5952String()) as Ip;
 }
 
 /**
- * Of IPv6: an IPv4 part must be in the usual IPv4 notation and follow `::ffff:` or the like, not the gap itself:
- * `::127.0.0.1` is a deprecated form (RFC 4291 §2.5.5.1) that some programs treat as the loopback address. The library
- * accepts that, and octal and hexadecimal numbers.
+ * Whether an IPv6 text has no IPv4 part, or one in the usual IPv4 notation behind `::ffff:` or the like. An IPv4 part right
+ * behind the gap, as in `::127.0.0.1`, is a deprecated form (RFC 4291 §2.5.5.1) that some programs treat as the loopback
+ * address. The library accepts it, and octal and hexadecimal numbers.
  */
-function endsWell(text: string): boolean {
+function hasUsualIpv4Part(text: string): boolean {
   if (!text.includes(".")) return true;
   const colon = text.lastIndexOf(":");
   return isIpv4Text(text.slice(colon + 1)) && !/^[0:]+$/.test(text.slice(0, colon + 1));
 }
 
-/** Four decimals of 0 to 255 without leading zeros. Read by hand: every request and every dial comes through here. */
+/** Four decimals of 0 to 255 without leading zeros. No regular expression: each request and each dial parses one. */
 function isIpv4Text(text: string): boolean {
   let parts = 1, value = 0, digits = 0;
   if (text.length > 15) return false;
@@ -80,7 +80,7 @@ export function putIpv6(ip: Ip, into: Uint8Array, at: number): void {
   const gap = ip.indexOf("::");
   if (gap < 0) return putGroups(ip, 0, ip.length, into, at);
   putGroups(ip, 0, gap, into, at);
-  // What stands behind the gap is at the end.
+  // The groups behind the gap are the last ones.
   let groups = gap + 2 < ip.length ? 1 : 0;
   for (let i = gap + 2; i < ip.length; i++) if (ip.charCodeAt(i) === COLON) groups++;
   putGroups(ip, gap + 2, ip.length, into, at + 16 - 2 * groups);
@@ -101,12 +101,12 @@ function putGroups(ip: Ip, start: number, end: number, into: Uint8Array, at: num
   }
 }
 
-/** Four bytes in network order to text. */
+/** Returns the text of four bytes in network order. */
 export function ipv4FromBytes(bytes: Uint8Array, at = 0): Ip {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
 }
 
-/** Sixteen bytes in network order to canonical text; IPv4-mapped becomes IPv4. */
+/** Returns the canonical text of sixteen bytes in network order; an IPv4-mapped address becomes IPv4. */
 export function ipv6FromBytes(bytes: Uint8Array, at = 0): Ip {
   if (isMapped(bytes, at)) return ipv4FromBytes(bytes, at + 12);
   return new ipaddr.IPv6([...bytes.subarray(at, at + 16)]).toRFC5952String() as Ip;
@@ -117,7 +117,7 @@ function isMapped(bytes: Uint8Array, at: number): boolean {
   return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff;
 }
 
-/** 4 or 16 bytes in network order. */
+/** Returns the 4 or 16 bytes of an address in network order. */
 export function ipToBytes(ip: Ip): Uint8Array {
   const v4 = isIpv4(ip);
   const bytes = new Uint8Array(v4 ? 4 : 16);
@@ -126,28 +126,29 @@ export function ipToBytes(ip: Ip): Uint8Array {
   return bytes;
 }
 
+/** Whether an address is IPv4. */
 export function isIpv4(ip: Ip): boolean {
   return !ip.includes(":");
 }
 
-/** 127.0.0.0/8 and ::1. */
+/** Whether an address is in 127.0.0.0/8, or ::1. */
 export function isLoopback(ip: Ip): boolean {
   return ip.startsWith("127.") || ip === LOOPBACK_V6;
 }
 
-/** 169.254.0.0/16 and fe80::/10. */
+/** Whether an address is in 169.254.0.0/16 or fe80::/10. */
 export function isLinkLocal(ip: Ip): boolean {
   return isIpv4(ip) ? ip.startsWith("169.254.") : /^fe[89ab]/.test(ip);
 }
 
-/** `10.0.0.1:80` or `[::1]:80`. */
+/** Returns `10.0.0.1:80` or `[::1]:80`. */
 export function formatAddress(address: SocketAddress): string {
   return isIpv4(address.ip) ? `${address.ip}:${address.port}` : `[${address.ip}]:${address.port}`;
 }
 
 /**
- * `10.0.0.1:80` or `[::1]:80` to a socket address, or null. The port is a canonical decimal (no sign, no leading
- * zero), 0 to 65535 (`docs/spec/observed.md` O35).
+ * Parses `10.0.0.1:80` or `[::1]:80`. The port is a canonical decimal (no sign, no leading zero), 0 to 65535
+ * (`docs/spec/observed.md` O35). Null: the text is anything else.
  */
 export function parseSocketAddress(text: string): SocketAddress | null {
   const colon = text.lastIndexOf(":");
@@ -160,7 +161,7 @@ export function parseSocketAddress(text: string): SocketAddress | null {
   return { ip, port };
 }
 
-/** A canonical decimal port, 0 to 65535, or null. */
+/** Parses a canonical decimal port, 0 to 65535. Null: the text is anything else. */
 export function parsePort(text: string): number | null {
   if (text.length === 0 || text.length > 5 || (text.length > 1 && text.charCodeAt(0) === ZERO)) return null;
   let port = 0;
@@ -172,6 +173,7 @@ export function parsePort(text: string): number | null {
   return port <= 65535 ? port : null;
 }
 
+/** Whether two socket addresses are equal. */
 export function sameAddress(a: SocketAddress, b: SocketAddress): boolean {
   return a.port === b.port && a.ip === b.ip;
 }

@@ -1,8 +1,8 @@
-/** How sockets end: from an errno, or by a decision of ours. */
+/** The endings of streams: those of an errno, and those that the proxy itself decides. */
 import { errnoName, errnoText } from "../os/errno.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
 
-/** What a stream answers after our own `close`. */
+/** The `failure` of a stream that its user has closed. */
 export const CLOSED: Ending = Object.freeze({ by: "us", how: "fin", code: "CLOSED", message: "stream was closed" });
 
 /** A callback of the stream's user threw. */
@@ -14,20 +14,20 @@ export const CALLBACK_FAILED: Ending = Object.freeze({
 });
 
 /**
- * After an exception from a callback of `duplex` its user may be in any state, so the stream ends, and the user is
- * notified if it still listens. `fail` sets the stream's `failure`.
+ * Ends a stream whose user has thrown from a callback: the user may be in any state now. It is notified, unless it has
+ * closed the stream (`sink` is null). `fail` sets the stream's `failure`.
  */
 export function endAfterThrow(duplex: Duplex, sink: DuplexSink | null, fail: (ending: Ending) => void): void {
   fail(CALLBACK_FAILED);
   try {
     sink?.onFailure(CALLBACK_FAILED);
   } catch {
-    // The first error is reported, and the stream ends in any case.
+    // The first error is reported, and the stream is closed in any case.
   }
   duplex.close(true);
 }
 
-/** `docs/spec/dataplane.md` 1.3: the text of an expired dial. */
+/** A dial that took longer than its limit. The text is fixed by `docs/spec/dataplane.md` 1.3. */
 export const DIAL_TIMEOUT: Ending = Object.freeze({
   by: "us",
   how: "timeout",
@@ -35,7 +35,7 @@ export const DIAL_TIMEOUT: Ending = Object.freeze({
   message: "deadline has elapsed",
 });
 
-/** How a stream ended, from the errno of a failed call. */
+/** The ending of a stream for which a call failed with `error`, an errno. */
 export function endingOf(error: number): Ending {
   const code = errnoName(error);
   const how = code === "ECONNRESET" || code === "EPIPE" ? "reset" : code === "ETIMEDOUT" ? "timeout" : "error";

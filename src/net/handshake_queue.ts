@@ -1,11 +1,10 @@
 /**
- * Which TLS handshake makes its next step. A step takes up to half a millisecond, so a few are made in each turn of the
- * loop ({@link Rounds}), and thousands of strangers can be waiting for theirs. An honest peer must not wait for all of
- * them:
+ * Chooses the TLS handshake whose next step runs. A step takes up to half a millisecond, so a few run in each turn of the
+ * loop ({@link Rounds}), and thousands of unknown peers can be waiting. An honest peer must not wait for all of them:
  *
  *     role ──▶ own address, a pod ──▶ answered before new ones ──▶ address of the peer ──▶ in order of arrival
  *
- * At every level the keys take turns. So handshakes that we begin have half of all turns, many peers that call one pod
+ * At each level the keys take turns. So handshakes of outgoing connections get half of all turns, many peers of one pod
  * do not delay another pod, and many connections from few addresses do not delay other peers of the same pod.
  */
 import type { Millis } from "./clock.ts";
@@ -13,15 +12,16 @@ import type { Ip } from "./address.ts";
 import type { Scheduler, TurnTask } from "./network.ts";
 import { InOrder, type Rounds, type Waiting } from "./rounds.ts";
 
-/** One in this many turns of a pod is for new peers, also when peers that have answered wait. */
+/** One in this many turns of a pod is for new peers, even while peers that have answered wait. */
 const NEWCOMER_EVERY = 4;
 
 /** The keys by which a handshake takes turns. */
-export interface HandshakeParties {
+interface HandshakeParties {
   /** Our role. */
   readonly role: "client" | "server";
-  /** The address on our side: usually that of the pod. */
+  /** Our address, usually that of the pod. */
   readonly own: Ip;
+  /** The peer's address. */
   readonly peer: Ip;
 }
 
@@ -36,13 +36,13 @@ export class HandshakeTurns implements TurnTask {
   readonly #loop: HandshakeLoop;
   readonly #step: () => void;
   readonly parties: HandshakeParties;
-  /** It has run a step before, so the peer has answered. */
+  /** A step has run before, so the peer has answered. */
   answered = false;
   /** No step is left to run. */
   over = false;
-  /** Since when it has been waiting for its turn; null: it does not wait. */
+  /** Since when the handshake has been waiting for its turn; null: it does not wait. */
   #queuedSince: Millis | null = null;
-  /** Since when an answer of the peer is due. */
+  /** Since when we have been waiting for the peer. */
   #peerSince: Millis;
   /** ms spent waiting for turns that {@link takeQueuedTime} has not returned yet. */
   #queuedTime = 0;
@@ -91,7 +91,7 @@ export class HandshakeTurns implements TurnTask {
     this.#step();
   }
 
-  /** For the queue. False: it waits already. */
+  /** Called by the queue. False: the handshake waits already. */
   enterQueue(): boolean {
     if (this.#queuedSince !== null) return false;
     this.#queuedSince = this.#loop.now();
@@ -99,6 +99,7 @@ export class HandshakeTurns implements TurnTask {
   }
 }
 
+/** The handshakes that wait, for {@link Rounds}. */
 export class HandshakeQueue implements Waiting<HandshakeTurns> {
   readonly #queue = new ByKey(({ role }) => role, () => {
     return new ByKey(({ own }) => own, () => new AnsweredFirst());
@@ -124,7 +125,7 @@ export class HandshakeQueue implements Waiting<HandshakeTurns> {
 class ByKey implements Waiting<HandshakeTurns> {
   readonly #keyOf: (parties: HandshakeParties) => string;
   readonly #make: () => Waiting<HandshakeTurns>;
-  /** None is empty; the next one is first. */
+  /** By key; none is empty, and the next one is first. */
   readonly #queues = new Map<string, Waiting<HandshakeTurns>>();
   size = 0;
 
@@ -154,8 +155,8 @@ class ByKey implements Waiting<HandshakeTurns> {
 }
 
 /**
- * A peer that has answered needs one more step and then holds nothing any more, so it goes first. But not always:
- * sending an answer is cheap, and must not block new peers.
+ * A peer that has answered needs one more step and then occupies the queue no more, so it goes first. Not always, because
+ * sending an answer is cheap for a peer and must not block new peers.
  */
 class AnsweredFirst implements Waiting<HandshakeTurns> {
   readonly #answered = new ByKey(({ peer }) => peer, () => new InOrder());

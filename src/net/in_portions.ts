@@ -1,8 +1,8 @@
-/** Work on very many items, such as all connections of a drained pod: a portion in each turn of the event loop. */
+/** Does work on very many items, such as all connections of a drained pod, with a portion in each turn of the event loop. */
 import type { TurnTask } from "./network.ts";
 import type { Rounds } from "./rounds.ts";
 
-/** Cutting a connection, with its last TLS record and its log line, takes 50 to 100 us. */
+/** Items of one portion. Closing a connection, with its last TLS record and its log line, takes 50 to 100 us. */
 export const PORTION = 16;
 
 /**

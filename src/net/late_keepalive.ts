@@ -1,7 +1,7 @@
 /**
- * TCP keepalive for dialled sockets, set only once they have lived for a while: four system calls that a short
- * connection never needs (`docs/spec/dataplane-speed.md` 5). Keepalive begins after minutes of silence, so nothing is
- * lost; settings shorter than that are applied at once.
+ * Enables TCP keepalive of dialled sockets 15 to 30 seconds after the dial. This saves short connections four system calls
+ * (`docs/spec/dataplane-speed.md` 5). Keepalive starts after minutes without data, so the delay has no effect; when the
+ * setting is shorter than that, keepalive is enabled at once.
  */
 import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
@@ -9,10 +9,10 @@ import { setOption } from "../os/socket.ts";
 import type { Scheduler, SocketOptions } from "./network.ts";
 import { NumberMap } from "./number_map.ts";
 
-export type Keepalive = NonNullable<SocketOptions["keepalive"]>;
+type Keepalive = NonNullable<SocketOptions["keepalive"]>;
 
-const LATE: Millis = 15_000;
-/** Sockets in one turn: thousands that were dialled together took 30 ms. */
+const DELAY: Millis = 15_000;
+/** Sockets of one turn. Without a limit, thousands that were dialled together took 30 ms. */
 const PORTION = 64;
 
 interface Waiting {
@@ -21,22 +21,23 @@ interface Waiting {
   readonly since: Millis;
 }
 
+/** The dialled sockets of one event loop that have no keepalive yet. */
 export class LateKeepalive {
   readonly #scheduler: Scheduler;
   readonly #waiting = new NumberMap<Waiting>();
   #timer: Timer | null = null;
-  /** True between the first and the last portion. */
+  /** Sockets are being handled, from the first portion to the last. */
   #sweeping = false;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
   }
 
-  /** `fd` is to have `keepalive`, now or within half a minute. */
+  /** Enables `keepalive` on `fd`, now or within half a minute. */
   add(fd: number, keepalive: Keepalive): void {
-    if (keepalive.idleSeconds * 1000 <= 2 * LATE) return setKeepalive(fd, keepalive);
+    if (keepalive.idleSeconds * 1000 <= 2 * DELAY) return setKeepalive(fd, keepalive);
     this.#waiting.set(fd, { fd, keepalive, since: this.#scheduler.now() });
-    if (!this.#sweeping) this.#timer ??= this.#scheduler.after(LATE, () => this.#sweep());
+    if (!this.#sweeping) this.#timer ??= this.#scheduler.after(DELAY, () => this.#sweep());
   }
 
   /** `fd` is about to be closed. */
@@ -47,7 +48,7 @@ export class LateKeepalive {
   #sweep(): void {
     this.#timer = null;
     this.#sweeping = true;
-    const before = this.#scheduler.now() - LATE;
+    const before = this.#scheduler.now() - DELAY;
     this.#apply(this.#waiting.values().filter(({ since }) => since <= before), 0);
   }
 
@@ -62,11 +63,11 @@ export class LateKeepalive {
     const next = at + PORTION;
     if (next < due.length) return this.#scheduler.nextTurn({ runTurn: () => this.#apply(due, next) });
     this.#sweeping = false;
-    if (this.#waiting.size > 0) this.#timer = this.#scheduler.after(LATE, () => this.#sweep());
+    if (this.#waiting.size > 0) this.#timer = this.#scheduler.after(DELAY, () => this.#sweep());
   }
 }
 
-/** Best effort, as upstream has it (dataplane 1.1). */
+/** Enables keepalive now. Errors are ignored, as upstream ignores them (`docs/spec/dataplane.md` 1.1). */
 export function setKeepalive(fd: number, keepalive: Keepalive): void {
   setOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
   setOption(fd, c.SOL_TCP, c.TCP_KEEPIDLE, keepalive.idleSeconds);

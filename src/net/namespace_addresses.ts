@@ -5,8 +5,8 @@ import { type Ip, isLinkLocal, isLoopback } from "./address.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
 /**
- * Only addresses by which others can reach it: neither loopback nor link-local ones. Each once, in the kernel's order.
- * Throws `SystemError` where `descriptor` is not a network namespace.
+ * Returns the addresses by which others can reach the namespace, so no loopback and no link-local ones. Each is there
+ * once, in the kernel's order. Throws `SystemError` when `descriptor` is not a network namespace.
  */
 export function namespaceAddresses(descriptor: number): readonly Ip[] {
   const all = insideNamespace(descriptor, interfaceAddresses).map((bytes) => decodeSockaddr(bytes).ip);

@@ -1,16 +1,16 @@
 /**
- * What the rooms above need from the world: connections, datagrams, time. The reactor implements it on Linux, the
- * in-memory network implements it for tests under virtual time; both pass the suite in `contract.ts`.
+ * What the rooms above need of the system: connections, datagrams and time. The reactor implements it on Linux, the
+ * network in memory implements it for tests under virtual time. Both pass the tests of `testkit/contract.ts`.
  *
- * Callbacks, not promises, wherever a connection is made for traffic: while a worker sits in its loop no microtask
- * runs (`docs/architecture.md`, "Threads").
+ * Results come by callbacks and not by promises, because no microtask runs while a worker is in its event loop
+ * (`docs/architecture.md`, "Threads").
  */
 import type { SocketAddress } from "./address.ts";
 import type { Clock, Millis } from "./clock.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import type { PeerRefusal, TlsContext, TlsPeer } from "./tls_context.ts";
 
-/** Something with work for the end of this turn or the start of the next. One object is queued at most once a turn. */
+/** Work for the end of this turn or for the next turn. An object is queued once, however often it is added. */
 export interface TurnTask {
   runTurn(): void;
 }
@@ -19,37 +19,38 @@ export interface TurnTask {
 export interface Scheduler extends Clock {
   /** Monotonic, and read once a turn. */
   now(): Millis;
-  /** Turns of the loop so far. */
+  /** How many turns have begun. */
   readonly turn: number;
-  /** Runs after every event of this turn was handled: the place to hand gathered bytes to the kernel. */
+  /** Runs `task` when all events of this turn have been handled: the time to pass gathered bytes to the kernel. */
   atTurnEnd(task: TurnTask): void;
   /**
-   * Runs the tasks of the turn's end as soon as the current callback has returned, and then continues this turn. For
+   * Runs the tasks of the turn's end when the current callback has returned, and then continues this turn. It limits the
    * memory that many connections hold until the turn's end.
    */
   endTurnSoon(): void;
-  /** Runs in the next turn, which then does not wait: for work that used up its budget. */
+  /** Runs `task` in the next turn, which then does not wait for events: for work that has used up its budget. */
   nextTurn(task: TurnTask): void;
 }
 
-/** Socket options of a listener or a dialled connection. Missing means the kernel's default. */
+/** Socket options of a listener or a dialled connection. Where one is missing the kernel's default applies. */
 export interface SocketOptions {
   /** SO_MARK; needs CAP_NET_ADMIN. */
   readonly mark?: number;
   readonly keepalive?: { readonly idleSeconds: number; readonly intervalSeconds: number; readonly probes: number };
   /** TCP_USER_TIMEOUT, ms. */
   readonly userTimeout?: Millis;
-  /** Descriptor of the network namespace in which the socket is made; this thread's own where missing. */
+  /** Descriptor of the network namespace in which the socket is made. Default: this thread's own. */
   readonly namespace?: number;
 }
 
+/** Where and how to listen for TCP connections. */
 export interface ListenAt extends SocketOptions {
   readonly address: SocketAddress;
   /** SO_REUSEPORT before bind. */
   readonly reusePort?: boolean;
-  /** Listeners of this process that share the port, this one among them (default 1). */
+  /** How many listeners of this process share the port, this one included (default 1). */
   readonly siblings?: number;
-  /** `require`: failing to set IP_TRANSPARENT fails the listen. `try`: `Listener.transparent` says what came of it. */
+  /** IP_TRANSPARENT. `require`: without it the listen fails. `try`: `Listener.transparent` says whether it is set. */
   readonly transparent?: "require" | "try";
   /** Default 4096. */
   readonly backlog?: number;
@@ -57,98 +58,106 @@ export interface ListenAt extends SocketOptions {
   readonly dualStack?: boolean;
 }
 
+/** A listening TCP socket. */
 export interface Listener {
   readonly local: SocketAddress;
   readonly transparent: boolean;
-  /** Stops accepting at once; accepted connections go on. Idempotent. */
+  /** Stops accepting at once. Accepted connections are not affected. Idempotent. */
   close(): void;
   /**
-   * Stops accepting without a reset to anybody: connections that begin from now on are left to other processes that
-   * share the port, those that have begun are waited for and taken, `done` is called. At once where ports are not
-   * shared. After {@link close} nothing is called any more.
+   * Stops accepting without resetting connections: other processes that share the port get new ones, handshakes that have
+   * begun are awaited and accepted, then the listener closes and `done` is called. When the port is not shared it closes
+   * at once. After {@link close} nothing is called any more.
    */
   retire(done: () => void): void;
+  /** Asks the kernel for the state of the socket. */
   inspect(): ListenerState;
 }
 
-/** Of a listener or a datagram socket, as the kernel tells it; `false` and null where it knows of none. */
+/** What the kernel reports about a listener or a datagram socket. Without a socket: `false` and null. */
 export interface ListenerState {
-  /** Of a datagram socket: it is bound, and what is sent there is received here. */
+  /** A listener accepts; a datagram socket is bound and receives what is sent to its address. */
   readonly listening: boolean;
   /** Cookie of its network namespace, the same for all sockets in there and for no other (SO_NETNS_COOKIE). */
   readonly namespace: bigint | null;
 }
 
-/** Where datagrams are received, and sent from. */
+/** The address of a datagram socket and its options. */
 export interface UdpAt extends Pick<SocketOptions, "mark" | "namespace"> {
-  /** Port 0: one that the kernel chooses. */
+  /** Port 0: the kernel chooses one. */
   readonly address: SocketAddress;
   /** SO_REUSEPORT before bind. */
   readonly reusePort?: boolean;
   /** `::` also takes IPv4 (default true). */
   readonly dualStack?: boolean;
   /**
-   * Connected to this address: only its datagrams are received, all go to it, and it can refuse. A wildcard address
-   * with port 0 then leaves source and port to the kernel, which draws the port at random.
+   * Connects the socket: it receives datagrams of this address only, sends all to it, and reports when it refuses them. With
+   * a wildcard address and port 0 the kernel then chooses the source address, and the port at random.
    */
   readonly peer?: SocketAddress;
 }
 
+/** The user of a datagram socket. */
 export interface DatagramSink {
   /**
-   * `bytes` is lent: valid until the call returns. An answer to `from` leaves from the address that was asked. What cannot
-   * be answered (port 0, an unspecified or broadcast source) is not delivered.
+   * A datagram has arrived. `bytes` is valid until the call returns. An answer to `from` leaves from the address to which
+   * the datagram was sent. Datagrams that cannot be answered (port 0, an unspecified or broadcast source) are dropped.
    */
   onDatagram(bytes: Uint8Array, from: SocketAddress): void;
-  /** The peer of a connected socket refuses (`ECONNREFUSED`), or the way there is gone. An errno name. */
+  /** The peer of a connected socket refuses datagrams (`ECONNREFUSED`), or has no route. `code`: name of an errno. */
   onFailure?(code: string): void;
 }
 
+/** A UDP socket. */
 export interface DatagramSocket {
   readonly local: SocketAddress;
   /**
-   * Sends one datagram; from within `onDatagram`, right after the callbacks of this batch. False: it is lost already (no
-   * room, no route, too long, socket closed). True promises nothing, as is the way of datagrams.
+   * Sends one datagram: at once, or after the callbacks of this batch when it is called by `onDatagram`. False: it is lost
+   * (no room, no route, too long, socket closed). True: it may still be lost.
    */
   send(bytes: Uint8Array, to: SocketAddress): boolean;
   /**
-   * What is sent here from now on goes to others who share the port; what has come already is delivered before this
-   * returns or in the next turn. Sending goes on. Idempotent.
+   * Other sockets that share the port receive what is sent from now on. What has arrived already is delivered before this
+   * returns, or in the next turn. Sending is not affected. Idempotent.
    */
   retire(): void;
-  /** Nothing is received any more. Idempotent. */
+  /** Receives nothing any more. Idempotent. */
   close(): void;
+  /** Asks the kernel for the state of the socket. */
   inspect(): ListenerState;
 }
 
+/** An accepted connection. */
 export interface Accepted {
   readonly duplex: Duplex;
   /**
-   * Where the client wanted to go before redirection (SO_ORIGINAL_DST, IPv4 then IPv6), or null where there was none;
-   * then `duplex.local` is the answer (TPROXY) or the client called the listener itself. Asked for on demand: one
+   * Returns the destination of the client before redirection (SO_ORIGINAL_DST, IPv4 then IPv6). Null: the connection was
+   * not redirected; then `duplex.local` is its destination (TPROXY), or the client called the listener itself. Costs one
    * system call.
    */
   originalDestination(): SocketAddress | null;
 }
 
+/** Options of a dialled connection. */
 export interface DialOptions extends SocketOptions {
   /**
-   * Bind before connecting: with TRANSPARENT and FREEBIND. A failure to bind is not fatal: the connection then has
-   * another `local.ip`, which the caller may log.
+   * The source address, which is bound with IP_TRANSPARENT and IP_FREEBIND. When that fails the dial continues, and the
+   * connection has another `local.ip`, which the caller may log.
    */
   readonly source?: SocketAddress;
   /** Default 10,000 ms, for the whole dial. */
   readonly timeout?: Millis;
 }
 
-/** One of the two is called, once, unless the dial was aborted. Never from inside `dial`. */
+/** One of the two is called once, unless the dial was aborted, and never from inside of `dial`. */
 export interface DialEvents {
   onConnect(duplex: Duplex): void;
   onDialFailure(ending: Ending): void;
 }
 
+/** A dial in progress. */
 export interface Dial {
-  /** Gives up: closes what was begun, no event follows. Idempotent. */
+  /** Closes the socket; no event follows. Idempotent. */
   abort(): void;
 }
 
@@ -158,24 +167,27 @@ export interface Handshake extends Dial {
   readonly peerSince: Millis | null;
 }
 
+/** The callbacks of a TLS handshake. One of `onSecure` and `onSecureFailure` is called once, unless it was aborted. */
 export interface SecureEvents {
-  /** Decides on the verified path instead of the context's own `accept`: for expectations of one connection. */
+  /** Decides on the verified path in place of the context's `accept`, for expectations of one connection. */
   accept?(chain: readonly Uint8Array[]): PeerRefusal | null;
-  /** Returns text to append to the engine's reason when no valid path was found for the peer's certificate (DER). */
+  /** Returns text to append to the TLS library's reason when there is no valid path for the peer's certificate (DER). */
   explain?(leaf: Uint8Array): string;
-  /** `duplex` replaces the plain one, which must not be touched again. */
+  /** The handshake is done. `duplex` replaces the plain stream, which must not be used any more. */
   onSecure(duplex: Duplex, peer: TlsPeer): void;
-  /** The plain stream has been closed. `message` names OpenSSL's reason or the verifier's. */
+  /** The handshake has failed and the plain stream is closed. The message is the reason of OpenSSL or of `accept`. */
   onSecureFailure(ending: Ending): void;
 }
 
+/** Connections and datagrams, on an event loop. */
 export interface Network extends Scheduler {
-  /** Throws {@link ListenError}. */
+  /** Listens for TCP connections. Throws {@link ListenError}. */
   listen(at: ListenAt, accept: (accepted: Accepted) => void): Listener;
-  /** Throws {@link ListenError}. */
+  /** Opens a UDP socket. Throws {@link ListenError}. */
   udp(at: UdpAt, sink: DatagramSink): DatagramSocket;
+  /** Begins to connect to an address. */
   dial(to: SocketAddress, options: DialOptions, events: DialEvents): Dial;
-  /** TLS over a connected stream that was not started. `timeout`: the time in which the peer must answer. */
+  /** Begins a TLS handshake on a connected stream that was not started. `timeout`: of the peer, in all. */
   secure(
     plain: Duplex,
     context: TlsContext,
@@ -185,7 +197,7 @@ export interface Network extends Scheduler {
   ): Handshake;
 }
 
-/** `failed to bind to address {address}: {reason}`; `code` is an errno name. */
+/** Listening failed: `failed to bind to address {address}: {reason}`. `code` is the name of an errno. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
   constructor(message: string, readonly code: string, readonly address: SocketAddress) {

@@ -1,14 +1,15 @@
 /**
- * A map from small integers for what comes and goes all the time: streams, connections, descriptors.
+ * A map from integers to objects that are added and removed all the time: streams, connections, descriptors.
  *
- * V8's own `Map` and `Set` replace their table every few insertions, and each table points to the one that replaced it.
- * Once a table of a long-lived map has grown old, all that follow survive the young collections, and with them whatever
- * was in them: then nearly every stream has to be found dead by a collection of the whole heap, ten milliseconds in
- * which nobody is served. Here a table that is replaced holds nothing any more.
+ * V8's `Map` and `Set` replace their table every few insertions, and each table refers to the one that replaced it. When a
+ * table of a long-lived map is in the old generation, all later tables survive the collections of the young generation,
+ * with everything that was in them. Then only a collection of the whole heap frees removed streams, and it stops the
+ * thread for ten milliseconds. Here a table that is replaced refers to nothing any more.
  */
 
 const SMALLEST = 8;
 
+/** A hash table with open addressing. */
 export class NumberMap<T extends object> {
   #keys = new Int32Array(SMALLEST);
   #values: (T | undefined)[] = new Array(SMALLEST).fill(undefined);
@@ -35,7 +36,7 @@ export class NumberMap<T extends object> {
     if (2 * this.#size > this.#keys.length) this.#resize(2 * this.#keys.length);
   }
 
-  /** False where there was none. */
+  /** False: there was no such key. */
   delete(key: number): boolean {
     const at = this.#find(key);
     if (this.#values[at] === undefined) return false;
@@ -45,14 +46,14 @@ export class NumberMap<T extends object> {
     return true;
   }
 
-  /** As they are now, by ascending keys. Costs a sort. */
+  /** Returns a copy of the values by ascending keys. Costs a sort. */
   values(): T[] {
     const used = [...this.#values.keys()].filter((at) => this.#values[at] !== undefined);
     used.sort((a, b) => this.#keys[a]! - this.#keys[b]!);
     return used.map((at) => this.#values[at]!);
   }
 
-  /** Where `key` is, or would go. */
+  /** The index of `key`, or where it must be inserted. */
   #find(key: number): number {
     const keys = this.#keys, values = this.#values, mask = keys.length - 1;
     let at = scatter(key) & mask;
@@ -60,7 +61,7 @@ export class NumberMap<T extends object> {
     return at;
   }
 
-  /** Moves up what would not be found any more behind the gap. */
+  /** Moves entries that {@link #find} would not find behind the gap. */
   #closeGap(gap: number): void {
     const keys = this.#keys, values = this.#values, mask = keys.length - 1;
     for (let at = (gap + 1) & mask; values[at] !== undefined; at = (at + 1) & mask) {

@@ -1,6 +1,6 @@
 /**
- * Unix SEQPACKET sockets: whole packets with descriptors attached, as the node agent of Istio speaks them
- * (`docs/spec/inpod-dns.md` A1.1, A1.3). The user asks for packets one by one; not asking is back-pressure.
+ * Unix SEQPACKET sockets: whole packets with descriptors attached, as Istio's node agent sends them
+ * (`docs/spec/inpod-dns.md` A1.1, A1.3). The user receives packets one by one; a user that does not stops the sender.
  */
 import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
@@ -13,38 +13,41 @@ import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import { DescriptorListener, listenDescriptor, type UnixListener } from "./unix.ts";
 import { connectToPath } from "./unix_path.ts";
 
-export interface PacketLimits {
+/** Limits of one packet. */
+interface PacketLimits {
   /** Longest packet in bytes; a longer one arrives `truncated`. */
   readonly bytes: number;
-  /** Most descriptors of a packet; the kernel may give one more, the rest is `truncated`. */
+  /** The most descriptors of a packet. The kernel may deliver one more; with more the packet is `truncated`. */
   readonly descriptors: number;
 }
 
-/** Of the agent's protocol. */
-export const ZDS_LIMITS: PacketLimits = { bytes: 1024, descriptors: 1 };
+/** The limits of the agent's protocol. */
+const ZDS_LIMITS: PacketLimits = { bytes: 1024, descriptors: 1 };
 
-/** What {@link PacketSocket.receive} found. */
+/** The result of {@link PacketSocket.receive}. */
 export type Reception =
   | {
     readonly kind: "packet";
-    /** Lent, and so are the descriptors that nobody took: until the next `receive` or `close`. */
+    /** Valid until the next `receive` or `close`, as are the descriptors that the user did not take. */
     readonly bytes: Uint8Array;
     readonly descriptors: readonly OwnedDescriptor[];
     /** Bytes or descriptors were cut off. */
     readonly truncated: boolean;
   }
   | { readonly kind: "nothing" }
-  /** The peer closed (`how` is "fin"; an empty packet looks the same), or the socket broke. */
+  /** The peer has closed (`how` is "fin"; an empty packet looks the same), or the socket is broken. */
   | { readonly kind: "end"; readonly ending: Ending };
 
+/** The user of a packet socket. */
 export interface PacketSink {
-  /** There is a packet, or the end. Said again only after `receive` found nothing. */
+  /** There is a packet, or the end. Called again only after `receive` has found nothing. */
   onReadable(): void;
 }
 
 const NOTHING: Reception = Object.freeze({ kind: "nothing" });
 const END: Ending = Object.freeze({ by: "peer", how: "fin", code: "CLOSED", message: "peer closed the connection" });
 
+/** A connected socket for packets. */
 export class PacketSocket implements FdHandler {
   readonly #loop: SocketLoop;
   readonly #fd: number;
@@ -52,7 +55,7 @@ export class PacketSocket implements FdHandler {
   readonly #receiver: UnixMessageReceiver;
   #sink: PacketSink | null = null;
   #lent: readonly OwnedDescriptor[] = [];
-  #over: Ending | null = null;
+  #ending: Ending | null = null;
   #closed = false;
 
   /** Owns `fd`. */
@@ -63,7 +66,7 @@ export class PacketSocket implements FdHandler {
     this.#receiver = new UnixMessageReceiver(limits.descriptors);
   }
 
-  /** Sets the user, once. What is there already is announced. */
+  /** Sets the user. Packets that have arrived already are announced. Only the first call has an effect. */
   start(sink: PacketSink): void {
     if (this.#closed || this.#sink !== null) return;
     this.#sink = sink;
@@ -74,10 +77,10 @@ export class PacketSocket implements FdHandler {
     if (!this.#closed) this.#sink?.onReadable();
   }
 
-  /** The next packet. Descriptors of the last one that were not taken are closed now. */
+  /** Receives the next packet. Closes the descriptors of the last packet that the user did not take. */
   receive(): Reception {
     this.#closeLent();
-    if (this.#over !== null) return { kind: "end", ending: this.#over };
+    if (this.#ending !== null) return { kind: "end", ending: this.#ending };
     const message = this.#receiver.receive(this.#fd, this.#buffer);
     if (message === null) {
       const failed = errno();
@@ -92,7 +95,9 @@ export class PacketSocket implements FdHandler {
     return { kind: "packet", bytes: this.#buffer.subarray(0, length), descriptors, truncated };
   }
 
-  /** One packet with descriptors, which stay the caller's. Null: sent. `EAGAIN`: the peer does not read. */
+  /**
+   * Sends one packet with descriptors, which the caller still owns. Null: it was sent. `EAGAIN`: the peer does not read.
+   */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): Ending | null {
     if (this.#closed) return CLOSED;
     return sendMessage(this.#fd, bytes, descriptors) < 0 ? endingOf(errno()) : null;
@@ -103,13 +108,13 @@ export class PacketSocket implements FdHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#sink = null;
-    this.#over ??= CLOSED;
+    this.#ending ??= CLOSED;
     this.#closeLent();
     this.#loop.release(this.#fd);
   }
 
   #end(ending: Ending): Reception {
-    this.#over = ending;
+    this.#ending = ending;
     return { kind: "end", ending };
   }
 
@@ -119,13 +124,16 @@ export class PacketSocket implements FdHandler {
   }
 }
 
-/** Connects at once. `ENOENT`, `ECONNREFUSED`, `EPROTOTYPE` (not a SEQPACKET socket), `EAGAIN` (backlog is full). */
+/**
+ * Connects at once, or returns why not: `ENOENT`, `ECONNREFUSED`, `EPROTOTYPE` (not a SEQPACKET socket) or `EAGAIN` (the
+ * backlog is full).
+ */
 export function connectPackets(loop: SocketLoop, path: string, limits = ZDS_LIMITS): PacketSocket | Ending {
   const fd = connectToPath(c.SOCK_SEQPACKET, path);
   return fd < 0 ? endingOf(-fd) : new PacketSocket(loop, fd, limits);
 }
 
-/** The agent's side. Throws `SystemError`. */
+/** Listens at a path, as the agent does. Throws `SystemError`. */
 export function listenPackets(
   loop: SocketLoop,
   path: string,

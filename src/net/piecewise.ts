@@ -1,7 +1,7 @@
-/** Scattered reads and gathered writes of streams whose transport takes one part at a time, such as TLS. */
+/** Scattered reads and gathered writes of streams that read and write one part at a time, such as TLS. */
 import { type Duplex, FAILED, type Segments } from "./duplex.ts";
 
-/** {@link Duplex.readScatter} by {@link Duplex.read}; a failure behind bytes is told by the next call. */
+/** {@link Duplex.readScatter} by {@link Duplex.read}; a failure behind bytes is reported by the next call. */
 export function readPieces(
   stream: Pick<Duplex, "read" | "readable">,
   into: Uint8Array,

@@ -32,22 +32,26 @@ import type { TlsContext } from "./tls_context.ts";
 import { secureStream } from "./tls_secure.ts";
 import { UdpSocket } from "./udp.ts";
 
+/** ms. */
 const LONGEST_WAIT = 1000;
 /**
- * The timers that run in one turn, and the ms that they may take together; the others run in the next turns. The number
- * allows for work that timers leave to the end of the turn: sending a PING costs 20 us.
+ * How many timers run in one turn, and for how many ms together. The others run in the next turns. The number considers
+ * work that timers defer to the end of the turn: sending a PING takes 20 us.
  */
 const TIMERS_PER_TURN = 64;
 const TIMER_MS_PER_TURN = 1;
-/** Closing a connected socket takes 15 us, and a tunnel may end with hundreds of them. */
+/** Descriptors that are closed in one turn: each takes 15 us, and an HBONE connection may end with hundreds of them. */
 const CLOSES_PER_TURN = 16;
 const TURNS_BETWEEN_YIELDS = 64;
 /**
- * The runtime's executor looks at what other threads woke only every 31st task while it has tasks of its own, and a
- * `setImmediate` is one. After a wake-up, this many make sure that a message is seen (`docs/spec/deno-notes.md` 4).
+ * While the runtime's executor has tasks of its own, it handles what other threads have woken only every 31st task, and a
+ * `setImmediate` is a task. So this many are needed to receive a message after a wake-up (`docs/spec/deno-notes.md` 4).
  */
 const YIELDS_FOR_MESSAGES = 48;
 
+/**
+ * The event loop of one isolate, and the {@link net.Network} on it. Whoever makes one calls {@link Reactor.run}.
+ */
 export class Reactor implements net.Network, SocketLoop {
   readonly events: LoopEvents;
   readonly leaving = new Set<Leaving>();
@@ -59,32 +63,31 @@ export class Reactor implements net.Network, SocketLoop {
   readonly keepalive = new LateKeepalive(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
-  // Each turn has sets of its own, since one that is filled and emptied for long keeps alive what was in it
-  // (number_map.ts).
+  // New sets in each turn: a set that is filled and emptied for a long time keeps alive what was in it (number_map.ts).
   #next = new Set<net.TurnTask>();
   #turnEnd = new Set<net.TurnTask>();
   readonly #closing: number[] = [];
   #now = performance.now();
-  /** When the time for the timers of this turn is over. */
+  /** When the time of the timers of this turn ends. */
   #timersUntil = 0;
   readonly #moreTimers = (ran: number): boolean => this.#mayRunTimer(ran);
   #stopped = false;
-  #endWanted = false;
-  #waitingElsewhere = false;
+  #endsTurnSoon = false;
+  #waitsOnPoolThread = false;
   /** A wake-up has come: messages are waiting. */
   #isWoken = false;
   turn = 0;
-  /** Events of sockets so far, wake-ups left out. Tells who works in the background whether others have work. */
+  /** Events of sockets so far, without wake-ups. Work in the background uses it to detect other work. */
   arrivals = 0;
 
   constructor(events: LoopEvents) {
     this.events = events;
     this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
     if (this.#wakeFd < 0) throw new SystemError("eventfd", errno());
-    this.watch(this.#wakeFd, c.EPOLLIN, { onEvents: () => this.#woken() });
+    this.watch(this.#wakeFd, c.EPOLLIN, { onEvents: () => this.#onWake() });
   }
 
-  /** Descriptor to write eight bytes to from another thread, after `postMessage`: the loop then yields. */
+  /** Another thread that has called `postMessage` then passes this descriptor to `wake`: it makes the loop yield. */
   get wakeDescriptor(): number {
     return this.#wakeFd;
   }
@@ -105,7 +108,7 @@ export class Reactor implements net.Network, SocketLoop {
   }
 
   endTurnSoon(): void {
-    this.#endWanted = true;
+    this.#endsTurnSoon = true;
   }
 
   nextTurn(task: net.TurnTask): void {
@@ -159,16 +162,18 @@ export class Reactor implements net.Network, SocketLoop {
     this.#interruptWait();
   }
 
-  /** Runs until {@link stop}. `own-thread`: blocks it. `shared`: waits on a pool thread. */
+  /** Runs until {@link stop}. `own-thread`: waiting blocks the thread. `shared`: it waits on a pool thread. */
   async run(mode: "own-thread" | "shared"): Promise<void> {
     let turnsSinceYield = 0;
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
-      // A timer that was already due in the last turn is work left over from it.
+      // A timer that was due in the last turn already is work that was left over.
       const busy = this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
         (nextTimer !== null && nextTimer <= this.#now);
       const timeout = busy ? 0 : untilTimer(nextTimer);
-      const count = mode === "shared" && timeout > 0 ? await this.#waitElsewhere(timeout) : this.#epoll.wait(timeout);
+      const count = mode === "shared" && timeout > 0
+        ? await this.#waitOnPoolThread(timeout)
+        : this.#epoll.wait(timeout);
       this.#runTurn(count);
       const idle = count === 0 && !busy;
       if (idle || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
@@ -186,8 +191,8 @@ export class Reactor implements net.Network, SocketLoop {
   }
 
   /**
-   * Ends {@link run} after this turn. Whoever has sockets closes them first, and nobody writes to
-   * {@link wakeDescriptor} any more. Idempotent.
+   * Ends {@link run} after this turn. Callers close their sockets before, and no other thread may write to
+   * {@link wakeDescriptor} after it. Idempotent.
    */
   stop(): void {
     if (this.#stopped) return;
@@ -199,7 +204,7 @@ export class Reactor implements net.Network, SocketLoop {
     this.turn++;
     this.arrivals += count;
     this.#now = performance.now();
-    // What events queue from here on is for the turn after this one.
+    // Tasks that events add from here on are for the next turn.
     const tasks = this.#next;
     if (tasks.size > 0) this.#next = new Set();
     for (let i = 0; i < count; i++) {
@@ -210,26 +215,26 @@ export class Reactor implements net.Network, SocketLoop {
       } catch (error) {
         this.events.onError(error);
       }
-      if (this.#endWanted) this.#runTurnEnd();
+      if (this.#endsTurnSoon) this.#runTurnEnd();
     }
     this.#runTimers();
     if (tasks !== this.#next) {
       for (const task of tasks) {
         this.#runTask(task);
-        if (this.#endWanted) this.#runTurnEnd();
+        if (this.#endsTurnSoon) this.#runTurnEnd();
       }
     }
     if (this.#turnEnd.size > 0) this.#runTurnEnd();
     this.#closeDescriptors(CLOSES_PER_TURN);
   }
 
-  /** Tasks may queue others for this same end; one that ran and queues itself again waits for the next turn's. */
+  /** Tasks may add others to the same end of turn. A task that has run and adds itself again runs in the next turn. */
   #runTurnEnd(): void {
-    this.#endWanted = false;
+    this.#endsTurnSoon = false;
     const ran = this.#turnEnd;
     this.#turnEnd = new Set();
     for (const task of ran) this.#runTask(task);
-    // A Set hands out what is added while it is walked.
+    // The iteration of a Set includes what is added meanwhile.
     for (const task of this.#turnEnd) {
       if (ran.has(task)) continue;
       ran.add(task);
@@ -255,13 +260,13 @@ export class Reactor implements net.Network, SocketLoop {
   }
 
   /**
-   * Called between two timers. Most turns run one timer at most and read no clock for it. After `endTurnSoon` the
+   * Called between two timers, so most turns, with one timer at most, do not read the clock for it. After `endTurnSoon` the
    * other timers wait for the next turn.
    */
   #mayRunTimer(ran: number): boolean {
     const now = performance.now();
     if (ran === 1) this.#timersUntil = now + TIMER_MS_PER_TURN;
-    return ran < TIMERS_PER_TURN && now < this.#timersUntil && !this.#endWanted;
+    return ran < TIMERS_PER_TURN && now < this.#timersUntil && !this.#endsTurnSoon;
   }
 
   #closeDescriptors(most: number): void {
@@ -269,28 +274,28 @@ export class Reactor implements net.Network, SocketLoop {
     for (const fd of this.#closing.splice(0, most)) libc.close(fd);
   }
 
-  async #waitElsewhere(timeout: number): Promise<number> {
-    this.#waitingElsewhere = true;
+  async #waitOnPoolThread(timeout: number): Promise<number> {
+    this.#waitsOnPoolThread = true;
     const count = await this.#epoll.waitAsync(timeout);
-    this.#waitingElsewhere = false;
+    this.#waitsOnPoolThread = false;
     return count;
   }
 
-  /** Work was queued from outside a turn while a pool thread waits: end that wait. */
+  /** Ends the wait of a pool thread: work was added outside of a turn. */
   #interruptWait(): void {
-    if (!this.#waitingElsewhere) return;
-    this.#waitingElsewhere = false;
+    if (!this.#waitsOnPoolThread) return;
+    this.#waitsOnPoolThread = false;
     wake(this.#wakeFd);
   }
 
-  #woken(): void {
+  #onWake(): void {
     this.arrivals--;
     libc.read(this.#wakeFd, this.#wakeBuffer, 8);
     this.#isWoken = true;
   }
 }
 
-/** ms to wait for a timer that is due at `next`. */
+/** How many ms to wait for a timer that is due at `next`. */
 function untilTimer(next: Millis | null): number {
   return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - performance.now())));
 }

@@ -1,20 +1,20 @@
 /**
- * Takes turns between tasks whose work is more than one turn of the event loop should hold. However many tasks there
- * are, one of them runs in each turn (or a few, where each has little to do), so all other work is delayed by one task
- * at most (`docs/spec/observed.md` O32).
+ * Schedules tasks that together take longer than one turn of the event loop may. However many tasks there are, one of them
+ * runs in each turn (or a few, if each is short), so they delay all other work by one task at most
+ * (`docs/spec/observed.md` O32).
  */
 import type { Scheduler, TurnTask } from "./network.ts";
 
 /** The waiting tasks; the implementation decides which one is next. */
 export interface Waiting<T> {
   readonly size: number;
-  /** A task that waits already keeps its place. */
+  /** Adds a task; a task that waits already keeps its place. */
   add(task: T): void;
-  /** Removes and returns the next task; undefined: there is none that still has work. */
+  /** Removes and returns the next task; undefined: none has work. */
   shift(): T | undefined;
 }
 
-/** In order of arrival. */
+/** Tasks in order of arrival. */
 export class InOrder<T> implements Waiting<T> {
   readonly #tasks = new Set<T>();
 
@@ -35,14 +35,15 @@ export class InOrder<T> implements Waiting<T> {
   }
 }
 
+/** Runs tasks of an event loop, a few in each turn. */
 export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
   readonly #scheduler: Pick<Scheduler, "nextTurn" | "turn">;
-  /** A task that has no work left still gets its turn and does nothing. */
+  /** A task without work left still gets its turn and must do nothing. */
   readonly #waiting: Waiting<T>;
   readonly #perTurn: number;
   /** The turn in which a task last ran, and how many have run in it. */
   #lastTurn = -1;
-  #worked = 0;
+  #ranInTurn = 0;
 
   /** `perTurn`: how many tasks run in one turn. */
   constructor(
@@ -61,10 +62,10 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
     this.#scheduler.nextTurn(this);
   }
 
-  /** The same, but at once where nobody waits or has worked in this turn. */
+  /** As {@link add}, but runs `task` at once when no task waits and this turn has room. */
   take(task: T): void {
     if (this.#waiting.size > 0 || !this.#hasRoom()) return this.add(task);
-    this.#worked++;
+    this.#ranInTurn++;
     task.runTurn();
   }
 
@@ -73,9 +74,9 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
     while (this.#waiting.size > 0 && this.#hasRoom()) {
       const task = this.#waiting.shift();
       if (task === undefined) break;
-      // Scheduled before the task runs, which may throw.
+      // Scheduled before the task runs, since the task may throw.
       if (this.#waiting.size > 0) this.#scheduler.nextTurn(this);
-      this.#worked++;
+      this.#ranInTurn++;
       task.runTurn();
     }
     if (this.#waiting.size > 0) this.#scheduler.nextTurn(this);
@@ -83,8 +84,8 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
 
   #hasRoom(): boolean {
     const { turn } = this.#scheduler;
-    if (turn !== this.#lastTurn) this.#worked = 0;
+    if (turn !== this.#lastTurn) this.#ranInTurn = 0;
     this.#lastTurn = turn;
-    return this.#worked < this.#perTurn;
+    return this.#ranInTurn < this.#perTurn;
   }
 }

@@ -2,9 +2,10 @@
 import { AF_INET, AF_INET6 } from "../os/constants.ts";
 import { type Ip, ipv4FromBytes, ipv6FromBytes, isIpv4, putIpv4, putIpv6, type SocketAddress } from "./address.ts";
 
-/** Large enough for both families. */
+/** Bytes that both families fit into. */
 export const SOCKADDR_LENGTH = 28;
 
+/** AF_INET or AF_INET6. */
 export function familyOf(ip: Ip): number {
   return isIpv4(ip) ? AF_INET : AF_INET6;
 }
@@ -13,7 +14,7 @@ const inet4 = new Uint8Array(16);
 const inet6 = new Uint8Array(SOCKADDR_LENGTH);
 
 /**
- * The address as the kernel wants it, valid until the next call. `family` AF_INET6 with an IPv4 address gives the
+ * Returns the bytes of an address, valid until the next call. With `family` AF_INET6 an IPv4 address is encoded in its
  * mapped form.
  */
 export function encodeSockaddr(address: SocketAddress, family = familyOf(address.ip)): Uint8Array<ArrayBuffer> {
@@ -29,7 +30,7 @@ export function encodeSockaddr(address: SocketAddress, family = familyOf(address
   return bytes;
 }
 
-/** Canonical: a mapped IPv4 address comes back as IPv4. */
+/** Returns the canonical address; a mapped IPv4 address becomes IPv4. */
 export function decodeSockaddr(bytes: Uint8Array): SocketAddress {
   const port = (bytes[2]! << 8) | bytes[3]!;
   return { ip: bytes[0] === AF_INET6 ? ipv6FromBytes(bytes, 8) : ipv4FromBytes(bytes, 4), port };

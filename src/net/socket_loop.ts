@@ -1,4 +1,4 @@
-/** What sockets need of the loop that watches them. {@link Reactor} of `reactor.ts` is it. */
+/** What sockets need of the event loop that watches them, `Reactor` of `reactor.ts`. */
 import type { SpareDescriptor } from "../os/spare_descriptor.ts";
 import type { SocketAddress } from "./address.ts";
 import type { LateKeepalive } from "./late_keepalive.ts";
@@ -6,47 +6,50 @@ import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
 import type { HandshakeLoop } from "./handshake_queue.ts";
 
-/** What a descriptor's owner does with its events. */
+/** Handles the events of a descriptor that it owns. */
 export interface FdHandler {
   /** `flags` is a mask of EPOLL*. */
   onEvents(flags: number): void;
 }
 
-/** A socket whose user is done with it, while it still has something to say. Bounded in time by itself. */
+/** A socket that its user has closed and that still sends its last bytes. It limits the time for that itself. */
 export interface Leaving {
+  /** Closes it without waiting any longer. */
   closeNow(): void;
 }
 
+/** What the event loop reports. */
 export interface LoopEvents {
   /**
    * The process ran out of descriptors (or of memory: `code` is an errno name): `count` connections to `address` were
-   * accepted and closed at once, and accepting pauses. Said at most once in ten seconds for each listener.
+   * accepted and closed at once, and accepting pauses. Called at most once in ten seconds for each listener.
    */
   onShed(count: number, address: SocketAddress, code: string): void;
-  /** A callback threw. The loop goes on; whoever threw is broken. */
+  /** A callback has thrown. The loop continues; the object that threw may be in any state. */
   onError(error: unknown): void;
 }
 
+/** The event loop, as sockets use it. */
 export interface SocketLoop extends Scheduler, HandshakeLoop {
   readonly events: LoopEvents;
-  /** Closed with the loop. */
+  /** They are closed when the loop ends. */
   readonly leaving: Set<Leaving>;
   now(): Millis;
-  /** Of all listeners of this loop. */
+  /** Shared by all listeners of this loop. */
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;
 
-  /** Gives `fd` to `handler`. `flags` as for epoll_ctl. Throws {@link SystemError}. */
+  /** Calls `handler` for events of `fd`. `flags`: as for epoll_ctl(2). Throws {@link SystemError}. */
   watch(fd: number, flags: number, handler: FdHandler): void;
-  /** Hands a watched descriptor to another owner. */
+  /** Calls another handler for events of a watched descriptor. */
   rewatch(fd: number, handler: FdHandler): void;
-  /** Takes a descriptor out of the loop for a while; its owner keeps it. */
+  /** Reports no events of `fd` until {@link resume}. */
   suspend(fd: number): void;
   /** Ends {@link suspend}. */
   resume(fd: number, flags: number): void;
   /**
-   * Closes a descriptor at the end of the turn, so that an event still in the batch never meets a reused number.
-   * Closing takes it out of epoll. When many are released at once, some wait for later turns.
+   * Closes a descriptor at the end of the turn, so that a pending event never reaches another socket with the same number.
+   * Closing removes it from epoll. When many are released at once, some are closed in later turns.
    */
   release(fd: number): void;
 }

@@ -1,4 +1,4 @@
-/** Making sockets with the options of a listener or a dial. Failures are errno values, not exceptions. */
+/** Makes sockets with the options of a listener or a dial. Failures are negative errno values, not exceptions. */
 import * as c from "../os/constants.ts";
 import { EMFILE, SystemError } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
@@ -7,7 +7,7 @@ import { openSocket, setOption } from "../os/socket.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { SocketOptions } from "./network.ts";
 
-/** A TCP socket without its keepalive, made inside `options.namespace` where given; negative errno on failure. */
+/** Makes a TCP socket inside of `options.namespace`, without keepalive. Returns its descriptor or a negative errno. */
 export function makeTcpSocket(family: number, options: SocketOptions): number {
   const fd = makeSocket(family, c.SOCK_STREAM, options);
   if (fd < 0) return fd;
@@ -15,7 +15,10 @@ export function makeTcpSocket(family: number, options: SocketOptions): number {
   return fd;
 }
 
-/** A socket of any type with its mark; failing to set that fails it (dataplane 1.1). Negative errno on failure. */
+/**
+ * Makes a socket of any type with its mark; without the mark it fails (`docs/spec/dataplane.md` 1.1). Returns its
+ * descriptor or a negative errno.
+ */
 export function makeSocket(family: number, type: number, options: SocketOptions): number {
   const make = () => {
     const fd = openSocket(family, type);
@@ -41,14 +44,14 @@ function makeInside(namespace: number, make: () => number): number {
   }
 }
 
-/** IP_TRANSPARENT of the socket's family; false when the kernel refused. */
+/** Sets IP_TRANSPARENT of the socket's family. False: the kernel refused. */
 export function setTransparent(fd: number, family: number): boolean {
   return family === c.AF_INET
     ? setOption(fd, c.SOL_IP, c.IP_TRANSPARENT, 1)
     : setOption(fd, c.SOL_IPV6, c.IPV6_TRANSPARENT, 1);
 }
 
-/** IP_FREEBIND of the socket's family; false when the kernel refused. */
+/** Sets IP_FREEBIND of the socket's family. False: the kernel refused. */
 export function setFreebind(fd: number, family: number): boolean {
   return family === c.AF_INET
     ? setOption(fd, c.SOL_IP, c.IP_FREEBIND, 1)

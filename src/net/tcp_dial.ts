@@ -1,4 +1,4 @@
-/** Connecting, with a time limit, optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
+/** Connects to an address, with a time limit and optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { ECONNRESET, EINPROGRESS } from "../os/errno.ts";
@@ -13,8 +13,10 @@ import { encodeSockaddr, familyOf } from "./sockaddr.ts";
 import { makeTcpSocket, setFreebind, setTransparent } from "./socket_options.ts";
 import { STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
 
-export const DEFAULT_DIAL_TIMEOUT = 10_000;
+/** ms. */
+const DEFAULT_DIAL_TIMEOUT = 10_000;
 
+/** A TCP socket until it is connected. */
 export class TcpDial implements Dial, FdHandler {
   readonly #loop: SocketLoop;
   readonly #to: SocketAddress;
@@ -54,6 +56,7 @@ export class TcpDial implements Dial, FdHandler {
     if (this.#fd >= 0) this.#loop.release(this.#fd);
   }
 
+  /** Returns 0 or an errno. */
   #begin(options: DialOptions): number {
     const source = options.source !== undefined && options.source.ip !== this.#to.ip ? options.source : null;
     const family = familyOf(source?.ip ?? this.#to.ip);
@@ -79,10 +82,11 @@ export class TcpDial implements Dial, FdHandler {
   }
 }
 
-/** Keeps the original source address. Failing to is not fatal: `local` of the stream then tells another one. */
+/** Binds the source address. A failure is not fatal: the stream then has another `local`. */
 function bindSource(fd: number, family: number, source: SocketAddress): void {
   if (!setTransparent(fd, family) || !setFreebind(fd, family)) return;
-  // The port is chosen on connecting, among those free for this destination: not 28,000 in all for one source.
+  // The kernel then chooses the port when it connects, among those that are free for this destination. Otherwise one
+  // source could have 28,000 connections in all.
   if (source.port === 0) setOption(fd, c.SOL_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
   const name = encodeSockaddr(source, family);
   libc.bind(fd, name, name.length);

@@ -27,11 +27,11 @@ const ACCEPTS_PER_EVENT = 64;
 const SHED_PER_PAUSE = 256;
 const PAUSE_MS = 100;
 const DEFAULT_BACKLOG = 4096;
-/** For handshakes that are under way when a listener retires: some round trips, and much less than any grace period. */
+/** ms for handshakes that have begun when a listener retires: some round trips, and much less than any grace period. */
 const RETIREMENT_MS = 300;
 
-/** accept(2) hands over errors of the connection that it was about to give; the next one may be fine. */
-const PASSING: ReadonlySet<number> = new Set([
+/** accept(2) reports errors of the connection that it would have returned. The next connection may be good. */
+const ERRORS_OF_ONE_CONNECTION: ReadonlySet<number> = new Set([
   e.EINTR,
   e.ECONNABORTED,
   e.EPERM,
@@ -45,6 +45,7 @@ const PASSING: ReadonlySet<number> = new Set([
   e.ENONET,
 ]);
 
+/** Accepts connections in batches. */
 export class TcpListener implements Listener, FdHandler {
   readonly local: SocketAddress;
   readonly transparent: boolean;
@@ -71,13 +72,13 @@ export class TcpListener implements Listener, FdHandler {
     this.transparent = opened.transparent;
     this.local = decodeSockaddr(socketName(opened.fd)!);
     this.#report = new ShedReport(loop, (count, code) => loop.events.onShed(count, this.local, code));
-    // Level-triggered: what one turn leaves in the backlog is announced again.
+    // Level-triggered: the next turn is notified of what this one leaves in the backlog.
     loop.watch(this.#fd, c.EPOLLIN, this);
   }
 
   /**
-   * One connection where they come singly, so that no call is made only to hear that there is no other; more and more
-   * of them in each event while events follow one another.
+   * Accepts one connection when they arrive one by one, which saves the call that would return EAGAIN. While each turn has
+   * an event, the number doubles.
    */
   onEvents(): void {
     const { turn } = this.#loop;
@@ -92,7 +93,7 @@ export class TcpListener implements Listener, FdHandler {
       }
       const error = errno();
       if (error === e.EAGAIN) return;
-      if (!PASSING.has(error)) this.#shed(error);
+      if (!ERRORS_OF_ONE_CONNECTION.has(error)) this.#shed(error);
     }
   }
 
@@ -106,10 +107,10 @@ export class TcpListener implements Listener, FdHandler {
   }
 
   /**
-   * The kernel resets what waits in the backlog of a listener that closes, and what completes its handshake later.
+   * When a listener closes, the kernel resets the connections in its backlog, and those whose handshake ends later.
    *
-   * Those who share the port stand in the order in which they came, and we, being the older, stand first: the place
-   * behind our own listeners is that of our successor. Without one new connections come to us as before, until the end.
+   * Listeners that share a port are ordered by the time at which they began to listen. Those of this process are older and
+   * come first, so the one behind them belongs to the successor. Without a successor, new connections still arrive here.
    */
   retire(done: () => void): void {
     if (this.#closed) return;
@@ -151,7 +152,7 @@ export class TcpListener implements Listener, FdHandler {
     }
   }
 
-  /** There are descriptors, but the runtime needs them. */
+  /** There are descriptors, but they are reserved for the runtime. */
   #shedFromReserve(fd: number): void {
     libc.close(fd);
     this.#pauseAfter(1 + this.#closeWaiting(), e.EMFILE);
@@ -165,7 +166,7 @@ export class TcpListener implements Listener, FdHandler {
 
   #pauseAfter(count: number, error: number): void {
     this.#report.add(count, e.errnoName(error));
-    // Level-triggered interest cannot be left on: the loop would spin on what it cannot take.
+    // Otherwise the level-triggered event would come in each turn, for connections that cannot be accepted.
     this.#loop.suspend(this.#fd);
     this.#pause = this.#loop.after(PAUSE_MS, () => {
       this.#pause = null;
@@ -200,25 +201,25 @@ function openListener(at: ListenAt): { fd: number; transparent: boolean } {
     libc.close(fd);
     throw listenError(at, error);
   };
-  // Shared ports have one of the two, as upstream: then nobody else can bind beside us.
+  // As upstream: a shared port has only SO_REUSEPORT, so that other users cannot bind to it.
   const sharing = at.reusePort ? c.SO_REUSEPORT : c.SO_REUSEADDR;
   if (!setOption(fd, c.SOL_SOCKET, sharing, 1)) refuse(errno());
-  // Accepted sockets inherit these: five calls less for each connection.
+  // Accepted sockets inherit these options: this saves five calls for each connection.
   setOption(fd, c.SOL_TCP, c.TCP_NODELAY, 1);
   if (at.keepalive) setKeepalive(fd, at.keepalive);
   if (family === c.AF_INET6) setOption(fd, c.SOL_IPV6, c.IPV6_V6ONLY, at.dualStack === false ? 1 : 0);
-  // The IPv4 option serves both families on a listener (dataplane 1.3).
+  // The IPv4 option serves both families on a listener (`docs/spec/dataplane.md` 1.3).
   const transparent = at.transparent !== undefined && setTransparent(fd, c.AF_INET);
   if (at.transparent === "require" && !transparent) refuse(errno());
   const name = encodeSockaddr(at.address);
   if (libc.bind(fd, name, name.length) < 0) refuse(errno());
   if (libc.listen(fd, at.backlog ?? DEFAULT_BACKLOG) < 0) refuse(errno());
-  // What an earlier process left to its successor: the places have changed.
+  // Steering by an earlier process refers to an order that has changed.
   if (at.reusePort) stopSteering(fd);
   return { fd, transparent };
 }
 
-/** `failed to bind to address {address}: {reason}` (dataplane 1.1). */
+/** The error of a failed listen: `failed to bind to address {address}: {reason}` (`docs/spec/dataplane.md` 1.1). */
 export function listenError(at: { readonly address: SocketAddress }, error: number): ListenError {
   const text = `failed to bind to address ${formatAddress(at.address)}: ${e.errnoText(error)}`;
   return new ListenError(text, e.errnoName(error), at.address);

@@ -1,43 +1,44 @@
 /**
- * Timers of one event loop, without a clock: the loop asks when the next one is due and hands in the time.
+ * Timers of one event loop, without a clock: the loop passes the time as an argument.
  *
- * Made for timers that nearly always are cancelled before they are due (a dial timeout for every connection). So
- * cancelling only marks; marked entries leave when they reach the top of the heap, or all at once as soon as they
- * are more than half of it. The queue therefore never holds more than twice its live timers plus a small constant.
+ * Nearly all timers are cancelled before they are due, such as the dial timeout of each connection. So cancelling only
+ * marks an entry. Marked entries are removed when they reach the top of the heap, or all together when they are more than
+ * half of it. So the queue never has more than twice as many entries as live timers, plus a small constant.
  */
 import type { Millis, Timer } from "./clock.ts";
 
-/** Below this many entries garbage is not worth a sweep. */
-const SWEEP_FROM = 64;
+/** With fewer entries, cancelled ones are not removed together. */
+const MIN_SWEEP = 64;
 
-interface Tally {
+/** Shared by a queue and its entries. */
+interface Counts {
   cancelled: number;
 }
 
-class Entry implements Timer {
-  readonly #tally: Tally;
+class QueuedTimer implements Timer {
+  readonly #counts: Counts;
 
-  constructor(readonly at: Millis, readonly order: number, public run: (() => void) | null, tally: Tally) {
-    this.#tally = tally;
+  constructor(readonly at: Millis, readonly order: number, public run: (() => void) | null, counts: Counts) {
+    this.#counts = counts;
   }
 
   cancel(): void {
     if (this.run === null) return;
-    // Drops the closure at once: what it holds must not live as long as the entry.
+    // Releases the closure now: what it refers to must not live as long as the entry.
     this.run = null;
-    this.#tally.cancelled++;
+    this.#counts.cancelled++;
   }
 }
 
 /** A binary heap of timers ordered by due time, then by creation. */
 export class TimerQueue {
-  readonly #tally: Tally = { cancelled: 0 };
-  #heap: Entry[] = [];
+  readonly #counts: Counts = { cancelled: 0 };
+  #heap: QueuedTimer[] = [];
   #created = 0;
   /** The latest time seen by `runDue`. */
   #now: Millis = -Infinity;
 
-  /** Entries held, cancelled ones included. For tests and diagnosis. */
+  /** How many entries there are, cancelled ones included. For tests. */
   get size(): number {
     return this.#heap.length;
   }
@@ -49,7 +50,7 @@ export class TimerQueue {
   after(at: Millis, run: () => void): Timer {
     if (Number.isNaN(at)) throw new RangeError("Cannot set a timer for NaN: a time in milliseconds is needed");
     this.#sweep();
-    const entry = new Entry(Math.max(at, this.#now), this.#created++, run, this.#tally);
+    const entry = new QueuedTimer(Math.max(at, this.#now), this.#created++, run, this.#counts);
     this.#heap.push(entry);
     this.#siftUp(this.#heap.length - 1);
     return entry;
@@ -61,7 +62,7 @@ export class TimerQueue {
     for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
       if (top.run !== null) return top.at;
       this.#pop();
-      this.#tally.cancelled--;
+      this.#counts.cancelled--;
     }
     return null;
   }
@@ -69,19 +70,19 @@ export class TimerQueue {
   /**
    * Runs what is due at `now` and existed before the call; timers made meanwhile wait for the next call, so that one
    * which sets itself again without a delay cannot hold the loop. Returns how many ran. What a callback throws
-   * passes through; the timers behind it stay queued, and the next call runs them.
+   * is passed on; the timers behind it stay queued, and the next call runs them.
    *
    * `mayGoOn` is called between two timers with the number of timers run so far. When it returns false, the other
    * timers stay queued in order, and {@link nextAt} is not later than `now`.
    */
   runDue(now: Millis, mayGoOn: (ran: number) => boolean = () => true): number {
     this.#now = Math.max(this.#now, now);
-    const newcomers = this.#created;
+    const firstNew = this.#created;
     let ran = 0;
     for (let at = this.nextAt(); at !== null && at <= now; at = this.nextAt()) {
       const top = this.#heap[0];
-      // Newcomers are due at `now` or later, hence behind everything older that is due.
-      if (top === undefined || top.order >= newcomers || (ran > 0 && !mayGoOn(ran))) break;
+      // Timers made meanwhile are due at `now` or later, so they are behind all older timers that are due.
+      if (top === undefined || top.order >= firstNew || (ran > 0 && !mayGoOn(ran))) break;
       this.#pop();
       const run = top.run;
       top.run = null;
@@ -92,9 +93,9 @@ export class TimerQueue {
   }
 
   #sweep(): void {
-    if (this.#heap.length < SWEEP_FROM || this.#tally.cancelled * 2 <= this.#heap.length) return;
+    if (this.#heap.length < MIN_SWEEP || this.#counts.cancelled * 2 <= this.#heap.length) return;
     this.#heap = this.#heap.filter((entry) => entry.run !== null);
-    this.#tally.cancelled = 0;
+    this.#counts.cancelled = 0;
     for (let i = (this.#heap.length >> 1) - 1; i >= 0; i--) this.#siftDown(i);
   }
 
@@ -132,6 +133,6 @@ export class TimerQueue {
   }
 }
 
-function isBefore(a: Entry, b: Entry): boolean {
+function isBefore(a: QueuedTimer, b: QueuedTimer): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

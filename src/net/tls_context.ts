@@ -1,4 +1,4 @@
-/** What a TLS endpoint is made of, independent of the engine. */
+/** What a TLS endpoint needs, independent of the TLS library. */
 
 /** Why a peer was refused. `code` is stable; `message` is for the log. */
 export interface PeerRefusal {
@@ -6,31 +6,32 @@ export interface PeerRefusal {
   readonly message: string;
 }
 
-/** The one code that has an alert of its own (RFC 8446 §6.2). */
+/** A `code` with its own alert, certificate_revoked (RFC 8446 §6.2). */
 export const REVOKED = "REVOKED";
 
-/** What the handshake found out about the peer. */
+/** The result of a handshake. */
 export interface TlsPeer {
   /** The path that was verified, DER, leaf first, trust anchor last. */
   readonly chain: readonly Uint8Array[];
-  /** `TLSv1.3` */
+  /** Such as `TLSv1.3`. */
   readonly version: string;
-  /** `TLS_AES_256_GCM_SHA384` */
+  /** Such as `TLS_AES_256_GCM_SHA384`. */
   readonly cipher: string;
-  /** `x25519`, `X25519MLKEM768`; empty where the engine cannot say. */
+  /** Such as `x25519` or `X25519MLKEM768`; empty when the library has no names. */
   readonly group: string;
 }
 
-/** What all contexts of an engine have in common, in OpenSSL's names and in order of preference. */
+/** What all contexts have in common. The names are those of OpenSSL, in order of preference. */
 export interface TlsPolicy {
-  /** Of TLS 1.3. */
+  /** Cipher suites of TLS 1.3. */
   readonly ciphers: string;
-  /** Allows TLS 1.2, with these suites; null: 1.3 only. */
+  /** Cipher suites of TLS 1.2; null: only TLS 1.3 is allowed. */
   readonly tls12Ciphers: string | null;
-  /** Lists of key exchange groups, such as `X25519:P-256`. The first that the library knows is used. */
+  /** Lists of key exchange groups, such as `X25519:P-256`. The first list that the library supports is used. */
   readonly groups: readonly string[];
 }
 
+/** Our certificate, and the peers that are accepted. */
 export interface TlsSettings {
   /** DER, leaf first, without the trust anchor. */
   readonly chain: readonly Uint8Array[];
@@ -39,15 +40,15 @@ export interface TlsSettings {
   /** DER of every trust anchor of every bundle. */
   readonly anchors: readonly Uint8Array[];
   /**
-   * Asked during the handshake, after the engine verified signatures, validity and purpose. A refusal becomes a TLS
-   * alert. `chain` is the verified path, leaf first, anchor last.
+   * Called during the handshake, when the library has verified signatures, validity and purpose. A refusal is sent as a
+   * TLS alert. `chain` is the verified path, leaf first, anchor last. `role`: the peer's.
    */
   readonly accept: (chain: readonly Uint8Array[], role: "client" | "server") => PeerRefusal | null;
 }
 
-/** An engine's ready-made context: one per certificate and set of anchors, for both roles. */
+/** A context of the TLS library: one for each certificate and set of anchors, for both roles. */
 export interface TlsContext {
   readonly settings: TlsSettings;
-  /** Frees native memory once the last connection made from it is gone. Idempotent. */
+  /** Frees native memory when the last connection made from it has ended. Idempotent. */
   close(): void;
 }

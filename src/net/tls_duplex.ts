@@ -13,7 +13,7 @@ import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
-import { closeAfterLastWords } from "./last_words.ts";
+import { closeLingering } from "./lingering_close.ts";
 import type { NetworkPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
@@ -35,7 +35,7 @@ const RECORD_OVERHEAD = 22;
 const LINGER_MS = 10_000;
 
 /** The socket of a session. */
-export interface TlsSocket {
+interface TlsSocket {
   readonly fd: number;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
@@ -206,12 +206,12 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     else if (this.#session.flush() || this.#session.failure !== null) this.#leave();
   }
 
-  /** The kernel has everything. The peer may still be sending, unless it has ended, too: see `last_words.ts`. */
+  /** The kernel has everything. The peer may still be sending, unless it has ended, too: see `lingering_close.ts`. */
   #leave(): void {
     if (this.#receiving === "ended" || this.#session.failure !== null) return this.closeNow();
     this.#endLinger();
     this.#session.free();
-    closeAfterLastWords(this.#loop, this.#fd);
+    closeLingering(this.#loop, this.#fd);
   }
 
   #endLinger(): void {

@@ -1,4 +1,4 @@
-/** How TLS ends, in words: alerts by their names (RFC 8446 §6), OpenSSL's reasons, the kernel's errors. */
+/** The endings of TLS streams: alerts by their names (RFC 8446 §6), reasons of OpenSSL, errors of the kernel. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { Ending } from "./duplex.ts";
 import { endingOf } from "./endings.ts";
@@ -33,11 +33,12 @@ const ALERTS: Record<number, string> = {
   120: "no_application_protocol",
 };
 
-/** `certificate_required`; `alert 200` for a number that is not in the table. */
-export function alertName(number: number): string {
+/** The name of an alert; `alert 200` for a number that is not in the table. */
+function alertName(number: number): string {
   return ALERTS[number] ?? `alert ${number}`;
 }
 
+/** A handshake that took longer than its limit. */
 export const HANDSHAKE_TIMEOUT: Ending = Object.freeze({
   by: "us",
   how: "timeout",
@@ -45,6 +46,7 @@ export const HANDSHAKE_TIMEOUT: Ending = Object.freeze({
   message: "the peer did not finish the TLS handshake in time",
 });
 
+/** See `record_overhead.ts` and `os/message_budget.ts`. */
 export const FLOOD: Ending = Object.freeze({
   by: "us",
   how: "error",
@@ -52,12 +54,12 @@ export const FLOOD: Ending = Object.freeze({
   message: "the peer sends TLS records that carry no data",
 });
 
-/** A handshake that failed. */
+/** The ending of a stream whose handshake has failed. */
 export function handshakeEnding(failure: TlsFailure): Ending {
   return endingFor(failure, "TLS_HANDSHAKE", "the peer closed the connection during the TLS handshake");
 }
 
-/** A stream that broke after its handshake. */
+/** The ending of a stream that failed after its handshake. Null: OpenSSL gave no reason. */
 export function streamEnding(failure: TlsFailure | null): Ending {
   if (failure === null) return { by: "peer", how: "error", code: "TLS", message: "the TLS session broke" };
   return endingFor(failure, "TLS", "the peer closed the connection without close_notify");

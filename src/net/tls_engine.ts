@@ -1,14 +1,14 @@
-/** OpenSSL as the engine behind {@link TlsContext}. */
+/** Makes {@link TlsContext}s of OpenSSL. */
 import type { TlsLibrary } from "../os/tls_library.ts";
 import { NativeTls } from "../os/tls_native.ts";
 import type { NativeTlsContext } from "../os/tls_native_context.ts";
 import type { TlsContext, TlsPolicy, TlsSettings } from "./tls_context.ts";
 
-/** One per isolate: callbacks from OpenSSL come on the thread that made the engine. */
+/** One for each isolate: OpenSSL calls back on the thread that has made the engine. */
 export class TlsEngine {
   readonly #native: NativeTls;
 
-  /** Throws `TlsSettingsError` where the library cannot do what the policy says. */
+  /** Throws `TlsSettingsError` when the library does not support what `policy` demands. */
   constructor(library: TlsLibrary, policy: TlsPolicy) {
     this.#native = new NativeTls(library, policy);
   }
@@ -18,13 +18,21 @@ export class TlsEngine {
     return new OpenSslContext(settings, this.#native.newContext(settings));
   }
 
+  /** Call it only when all contexts and streams have been closed. */
   close(): void {
     this.#native.close();
   }
 }
 
+/** Made by {@link TlsEngine.context}. */
 export class OpenSslContext implements TlsContext {
-  constructor(readonly settings: TlsSettings, readonly native: NativeTlsContext) {}
+  readonly settings: TlsSettings;
+  readonly native: NativeTlsContext;
+
+  constructor(settings: TlsSettings, native: NativeTlsContext) {
+    this.settings = settings;
+    this.native = native;
+  }
 
   close(): void {
     this.native.close();

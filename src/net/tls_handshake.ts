@@ -5,7 +5,7 @@ import { getOption, setOption } from "../os/socket.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
-import { closeAfterLastWords } from "./last_words.ts";
+import { closeLingering } from "./lingering_close.ts";
 import { HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
@@ -13,26 +13,28 @@ import type { TcpDuplex } from "./tcp_duplex.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
-import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
+import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
+import type { TlsRole } from "../os/tls_settings.ts";
 
-/** Largest packet the kernel cuts into segments by itself. */
+/** Bytes of the largest packet that the kernel divides into segments. */
 const OFFLOAD_LIMIT = 65535;
 const DEFAULT_MSS = 1448;
 
+/** A handshake in progress. */
 export class TlsHandshake implements Handshake, FdHandler {
   readonly #loop: SocketLoop;
   readonly #tcp: TcpDuplex;
   readonly #unit: number;
   readonly #newSession: () => NativeTlsSession;
-  /** A server has none until its client speaks: to say nothing must not cost us 50 KB. */
+  /** 50 KB. A server makes it when its client has sent something, so that silent clients do not cost that much. */
   #session: NativeTlsSession | null = null;
   readonly #events: SecureEvents;
   #timer: Timer;
-  readonly #judge: TlsJudge;
+  readonly #peerCheck: TlsPeerCheck;
   readonly #turns: HandshakeTurns;
   #done = false;
 
-  /** A client's throws `TlsSettingsError`; the stream is untouched then. */
+  /** Throws `TlsSettingsError` in the role of a client; the caller still owns the stream then. */
   constructor(
     loop: SocketLoop,
     tcp: TcpDuplex,
@@ -45,15 +47,16 @@ export class TlsHandshake implements Handshake, FdHandler {
     this.#tcp = tcp;
     this.#events = events;
     this.#unit = offloadUnit(tcp.fd);
-    this.#judge = new TlsJudge(context, role, events);
-    this.#newSession = () => context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#judge.accept(chain));
+    this.#peerCheck = new TlsPeerCheck(context, role, events);
+    this.#newSession = () =>
+      context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#peerCheck.accept(chain));
     if (role === "client") {
       this.#session = this.#newSession();
-      // Accepted sockets have it from their listener.
+      // Accepted sockets inherit it from their listener.
       setOption(tcp.fd, c.SOL_TCP, c.TCP_NODELAY, 1);
     }
     this.#timer = loop.after(timeout, () => this.#timedOut());
-    // The local address is also logged, and must be read while the descriptor certainly belongs to us.
+    // The local address is logged, too, and can be read only before the descriptor is closed.
     this.#turns = new HandshakeTurns(loop, { role, own: tcp.local.ip, peer: tcp.remote.ip }, () => this.#step());
     const announced = tcp.handOver(this);
     if (!announced || role === "client") this.#turns.add();
@@ -79,7 +82,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     const session = this.#session ??= this.#begin();
     if (session === null) return;
     const state = session.handshake();
-    // The verifier may have aborted us meanwhile.
+    // The verifier may have aborted this handshake meanwhile.
     if (this.#done) return;
     switch (state) {
       case "done":
@@ -87,62 +90,62 @@ export class TlsHandshake implements Handshake, FdHandler {
       case "again":
         return;
       case "failed":
-        return this.#failed(session);
+        return this.#onFailed(session);
       default:
         state satisfies never;
     }
   }
 
-  /** Null: it is over. */
+  /** Null: it failed, and the handshake is over. */
   #begin(): NativeTlsSession | null {
     try {
       return this.#newSession();
     } catch (error) {
       if (!(error instanceof TlsSettingsError)) throw error;
-      this.#giveUp({ by: "us", how: "error", code: "TLS_SETTINGS", message: error.message });
+      this.#fail({ by: "us", how: "error", code: "TLS_SETTINGS", message: error.message });
       return null;
     }
   }
 
   #succeed(session: NativeTlsSession): void {
     const negotiated = session.negotiated();
-    const problem = this.#judge.problem(session.alpn(), negotiated.cipher);
-    if (problem !== null) return this.#speakAndGiveUp(problem);
+    const problem = this.#peerCheck.problem(session.alpn(), negotiated.cipher);
+    if (problem !== null) return this.#failAfterAlert(problem);
     this.#finish();
     const { local, remote, fd } = this.#tcp;
     const duplex = new TlsDuplex(this.#loop, session, { fd, local, remote }, this.#unit);
     handToUser(this.#events, duplex, { chain: session.peerChain, ...negotiated });
   }
 
-  #failed({ failure }: NativeTlsSession): void {
-    const ending = this.#judge.ending(failure);
-    const spoken = failure === null || !["alert", "eof", "system"].includes(failure.kind);
-    if (spoken) this.#speakAndGiveUp(ending);
-    else this.#giveUp(ending);
+  #onFailed({ failure }: NativeTlsSession): void {
+    const ending = this.#peerCheck.ending(failure);
+    const alertSent = failure === null || !["alert", "eof", "system"].includes(failure.kind);
+    if (alertSent) this.#failAfterAlert(ending);
+    else this.#fail(ending);
   }
 
-  /** OpenSSL has sent an alert: let it arrive. */
-  #speakAndGiveUp(ending: Ending): void {
+  /** OpenSSL has sent an alert. The socket is closed so that the peer can read it. */
+  #failAfterAlert(ending: Ending): void {
     if (!this.#finish()) return;
     this.#session?.free();
-    closeAfterLastWords(this.#loop, this.#tcp.fd);
+    closeLingering(this.#loop, this.#tcp.fd);
     this.#events.onSecureFailure(ending);
   }
 
-  /** The time limit is for the peer: the time in which it waited for us is added. */
+  /** The limit is for the peer: the time in which the peer waited for us is added. */
   #timedOut(): void {
     const ours = this.#turns.takeQueuedTime();
     if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());
-    else this.#giveUp(HANDSHAKE_TIMEOUT);
+    else this.#fail(HANDSHAKE_TIMEOUT);
   }
 
-  #giveUp(ending: Ending): void {
+  #fail(ending: Ending): void {
     if (this.#done) return;
     this.abort();
     this.#events.onSecureFailure(ending);
   }
 
-  /** False when it was over before. */
+  /** False: the handshake was over already. */
   #finish(): boolean {
     if (this.#done) return false;
     this.#done = true;
@@ -152,7 +155,7 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 }
 
-/** Whole segments in one offloaded packet: `docs/spec/dataplane-speed.md` 2. */
+/** Bytes of the whole segments in one offloaded packet (`docs/spec/dataplane-speed.md` 2). */
 function offloadUnit(fd: number): number {
   const mss = getOption(fd, c.SOL_TCP, c.TCP_MAXSEG) || DEFAULT_MSS;
   return Math.max(1, Math.floor(OFFLOAD_LIMIT / mss)) * Math.min(mss, OFFLOAD_LIMIT);

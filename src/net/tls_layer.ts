@@ -1,28 +1,32 @@
 /**
- * TLS on top of any stream, such as the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or a socket that the
- * TLS library cannot write to itself: moves bytes between the stream and a session in memory. Handshake and secured
- * stream share it.
+ * TLS over any stream, such as the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or a socket to which the TLS
+ * library cannot write itself.
  */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import { type Duplex, FAILED } from "./duplex.ts";
 
-/** Used within one call each; what streams lend and borrow is copied there. */
+/** Used within one call each. */
 const input = new Uint8Array(32_768);
 const output = new Uint8Array(32_768);
 
+/** Moves bytes between a stream and a session in memory. The handshake and the secured stream share it. */
 export class TlsLayer {
-  /** Bytes that OpenSSL has given and the stream has not taken yet. */
+  /** Encrypted bytes that the stream has not taken yet. */
   #rest: Uint8Array | null = null;
   #endFed = false;
 
-  /** `close`: of `plain`, once nothing is left to be said; `reset` as for {@link Duplex.close}. */
-  constructor(
-    readonly plain: Duplex,
-    readonly session: NativeTlsSession,
-    readonly close: (reset: boolean) => void,
-  ) {}
+  readonly plain: Duplex;
+  readonly session: NativeTlsSession;
+  readonly close: (reset: boolean) => void;
 
-  /** Moves what there is of the stream into the session. False: there was nothing new, or the stream failed. */
+  /** `close`: closes `plain` when everything was written; `reset`: as for {@link Duplex.close}. */
+  constructor(plain: Duplex, session: NativeTlsSession, close: (reset: boolean) => void) {
+    this.plain = plain;
+    this.session = session;
+    this.close = close;
+  }
+
+  /** Moves bytes from the stream to the session. False: there were none, or the stream has failed. */
   pull(): boolean {
     const { plain } = this;
     if (plain.ended) return this.#feedEnd();
@@ -31,7 +35,7 @@ export class TlsLayer {
     return count > 0 || (count !== FAILED && plain.ended && this.#feedEnd());
   }
 
-  /** Moves what the session has for the peer into the stream. */
+  /** Moves bytes for the peer from the session to the stream. */
   push(): "done" | "blocked" | "failed" {
     if (this.#rest !== null) {
       const taken = this.plain.write(this.#rest);
@@ -49,7 +53,7 @@ export class TlsLayer {
     return "done";
   }
 
-  /** True once: the session then finds the end. */
+  /** True for the first call: the session then finds the end. */
   #feedEnd(): boolean {
     if (this.#endFed) return false;
     this.#endFed = true;

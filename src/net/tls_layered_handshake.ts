@@ -1,4 +1,4 @@
-/** The handshake over another stream: from there to a {@link LayeredTlsDuplex}, within a time limit. */
+/** The handshake over another stream, which becomes a {@link LayeredTlsDuplex}, within a time limit. */
 import type { Millis, Timer } from "./clock.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
@@ -6,16 +6,18 @@ import { type HandshakeLoop, HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, Scheduler, SecureEvents } from "./network.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
-import { handToUser, TlsJudge, type TlsRole } from "./tls_judge.ts";
+import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
+import type { TlsRole } from "../os/tls_settings.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 
 /** Handshakes share the turns of the loop, so that many that begin at once do not delay everything else. */
 type LoopWithHandshakes = Scheduler & HandshakeLoop;
 
+/** A handshake in progress. */
 export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #loop: LoopWithHandshakes;
-  readonly #judge: TlsJudge;
+  readonly #peerCheck: TlsPeerCheck;
   readonly #session: NativeTlsSession;
   readonly #layer: TlsLayer;
   readonly #events: SecureEvents;
@@ -23,7 +25,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #turns: HandshakeTurns;
   #done = false;
 
-  /** Throws `TlsSettingsError`; the stream is untouched then. `close`: see {@link TlsLayer}. */
+  /** Throws `TlsSettingsError`; the caller still owns the stream then. `close`: see {@link TlsLayer}. */
   constructor(
     loop: LoopWithHandshakes,
     plain: Duplex,
@@ -35,8 +37,8 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   ) {
     this.#loop = loop;
     this.#events = events;
-    this.#judge = new TlsJudge(context, role, events);
-    this.#session = context.native.newMemorySession(role, (chain) => this.#judge.accept(chain));
+    this.#peerCheck = new TlsPeerCheck(context, role, events);
+    this.#session = context.native.newMemorySession(role, (chain) => this.#peerCheck.accept(chain));
     this.#layer = new TlsLayer(plain, this.#session, close);
     this.#timer = loop.after(timeout, () => this.#timedOut());
     this.#turns = new HandshakeTurns(loop, { role, own: plain.local.ip, peer: plain.remote.ip }, () => this.#step());
@@ -53,7 +55,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   onFailure(ending: Ending): void {
-    this.#giveUp(ending);
+    this.#fail(ending);
   }
 
   get peerSince(): Millis | null {
@@ -69,41 +71,41 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   #step(): void {
     while (!this.#done) {
       const state = this.#session.handshake();
-      // The verifier may have aborted us meanwhile.
+      // The verifier may have aborted this handshake meanwhile.
       if (this.#done) return;
       const pushed = this.#layer.push();
-      if (state === "failed") return this.#giveUp(this.#judge.ending(this.#session.failure));
-      if (pushed === "failed") return this.#giveUp(this.#layer.plain.failure ?? this.#judge.ending(null));
+      if (state === "failed") return this.#fail(this.#peerCheck.ending(this.#session.failure));
+      if (pushed === "failed") return this.#fail(this.#layer.plain.failure ?? this.#peerCheck.ending(null));
       if (state === "done") return this.#succeed();
       if (this.#layer.pull()) continue;
       const { failure } = this.#layer.plain;
-      return failure === null ? undefined : this.#giveUp(failure);
+      return failure === null ? undefined : this.#fail(failure);
     }
   }
 
   #succeed(): void {
     const negotiated = this.#session.negotiated();
-    const problem = this.#judge.problem(this.#session.alpn(), negotiated.cipher);
-    if (problem !== null) return this.#giveUp(problem);
+    const problem = this.#peerCheck.problem(this.#session.alpn(), negotiated.cipher);
+    if (problem !== null) return this.#fail(problem);
     this.#finish();
     const peer = { chain: this.#session.peerChain, ...negotiated };
     handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
 
-  /** The time limit is for the peer: the time in which it waited for us is added. */
+  /** The limit is for the peer: the time in which the peer waited for us is added. */
   #timedOut(): void {
     const ours = this.#turns.takeQueuedTime();
     if (ours > 0) this.#timer = this.#loop.after(ours, () => this.#timedOut());
-    else this.#giveUp(HANDSHAKE_TIMEOUT);
+    else this.#fail(HANDSHAKE_TIMEOUT);
   }
 
-  #giveUp(ending: Ending): void {
+  #fail(ending: Ending): void {
     if (this.#done) return;
     this.abort();
     this.#events.onSecureFailure(ending);
   }
 
-  /** False when it was over before. */
+  /** False: the handshake was over already. */
   #finish(): boolean {
     if (this.#done) return false;
     this.#done = true;

@@ -1,17 +1,18 @@
-/** `Network.secure` of the loop: over a TCP socket directly where the library can, over any other stream in memory. */
+/** Begins TLS handshakes: on a TCP socket directly if the TLS library can do that, else in memory. */
 import type { Millis } from "./clock.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { Duplex, Ending } from "./duplex.ts";
-import { closeAfterLastWords } from "./last_words.ts";
+import { closeLingering } from "./lingering_close.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
 import type { TlsContext } from "./tls_context.ts";
 import { OpenSslContext } from "./tls_engine.ts";
 import { TlsHandshake } from "./tls_handshake.ts";
-import type { TlsRole } from "./tls_judge.ts";
+import type { TlsRole } from "../os/tls_settings.ts";
 import { LayeredTlsHandshake } from "./tls_layered_handshake.ts";
 
+/** `Network.secure` of the reactor. Throws a TypeError for a context of another implementation. */
 export function secureStream(
   loop: SocketLoop,
   plain: Duplex,
@@ -34,14 +35,14 @@ export function secureStream(
   }
 }
 
-/** The peer gets to read the alert or the last data, also when it is still sending. */
+/** Closes a socket so that the peer can read the alert or the last data, also while it is still sending. */
 function closeSocket(loop: SocketLoop, tcp: TcpDuplex, reset: boolean): void {
   if (reset || tcp.ended || tcp.failure !== null) return tcp.close(reset);
   tcp.handOver({ onEvents() {} });
-  closeAfterLastWords(loop, tcp.fd);
+  closeLingering(loop, tcp.fd);
 }
 
-/** No event comes from inside `secure`. */
+/** Fails in the next turn, since no event may come from inside of `secure`. */
 function failSoon(loop: SocketLoop, ending: Ending, events: SecureEvents): Handshake {
   let aborted = false;
   loop.nextTurn({ runTurn: () => aborted || events.onSecureFailure(ending) });

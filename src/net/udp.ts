@@ -1,6 +1,6 @@
 /**
- * Datagram sockets on the loop. What waits is received in batches, and what is sent from within a callback leaves
- * together after it: at 100,000 datagrams a second the system calls are most of the work.
+ * UDP sockets on the event loop. Datagrams are received in batches, and those that callbacks send leave together after the
+ * batch: at 100,000 datagrams a second, system calls are most of the work.
  */
 import * as c from "../os/constants.ts";
 import { DatagramReceiver, DatagramSender, NAME_WORDS } from "../os/datagrams.ts";
@@ -23,29 +23,29 @@ import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./soc
 import { makeSocket } from "./socket_options.ts";
 import { listenError } from "./tcp_listener.ts";
 
-/** Then others have their turn; what is left is announced again. */
+/** Datagrams of one socket in one turn. The loop announces the rest in the next turn. */
 const DATAGRAMS_PER_EVENT = 128;
 const BATCH = 32;
 /** Holds any UDP payload. */
 const SLOT_SIZE = 65_536;
-/** Of what one callback after another sends; large ones leave by themselves. */
+/** Bytes of datagrams that are gathered before they are sent. */
 const GATHERED_SIZE = 65_536;
-/** More than this cannot wait in a socket's buffer. */
+/** Batches that fit into a socket's buffer. */
 const MAX_BATCHES_LEFT = 64;
 /** The largest payload of IPv4; IPv6 would carry 20 bytes more. */
 const MAX_PAYLOAD = 65_507;
 
-/** One for all sockets of the isolate: what it holds is lent until the callback returns. */
+/** One for all sockets of the isolate. Its datagrams are valid until the callback returns. */
 let receiver: DatagramReceiver | null = null;
 let sender: DatagramSender | null = null;
-/** Somebody's datagrams are being delivered: no others may be received meanwhile. */
+/** Datagrams of a socket are being delivered: no others may be received meanwhile. */
 let delivering = false;
 
-/** Where a datagram came from, in the kernel's form: most are answered without anybody reading the address. */
-class Sender implements SocketAddress {
+/** The source of a datagram, in the kernel's format. It is decoded on demand: most answers do not need the text. */
+class Source implements SocketAddress {
   readonly words = new Int32Array(NAME_WORDS);
   readonly #socket: UdpSocket;
-  /** The address that was asked, for sockets that have several. */
+  /** The address to which the datagram was sent, for sockets that have several. */
   info: Int32Array | null = null;
   #ip: Ip | null = null;
 
@@ -53,11 +53,11 @@ class Sender implements SocketAddress {
     this.#socket = socket;
   }
 
-  cameBy(socket: UdpSocket): boolean {
+  arrivedAt(socket: UdpSocket): boolean {
     return this.#socket === socket;
   }
 
-  /** Not so are port 0, and the unspecified and the broadcast address: an answer would go to somebody else. */
+  /** False for port 0 and for the unspecified and the broadcast address: an answer would go to another host. */
   get canBeAnswered(): boolean {
     if (this.port === 0) return false;
     const { words } = this;
@@ -75,6 +75,10 @@ class Sender implements SocketAddress {
   }
 }
 
+/** A UDP socket.
+ *
+ *     open ──retire──▶ retired ──close──▶ closed
+ */
 export class UdpSocket implements DatagramSocket, FdHandler {
   readonly local: SocketAddress;
   readonly #loop: SocketLoop;
@@ -83,10 +87,9 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   readonly #nameLength: number;
   readonly #fd: number;
   readonly #peer: SocketAddress | null;
-  /** In a callback: what is sent waits for its end. */
-  #receiving = false;
-  #retired = false;
-  #closed = false;
+  #state: "open" | "retired" | "closed" = "open";
+  /** Callbacks of a batch are being called: what they send is gathered. */
+  #isDelivering = false;
 
   /** Throws `ListenError`. */
   constructor(loop: SocketLoop, at: UdpAt, sink: DatagramSink) {
@@ -103,9 +106,9 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   }
 
   onEvents(): void {
-    for (let taken = 0; taken < DATAGRAMS_PER_EVENT && !this.#closed; taken += BATCH) {
+    for (let taken = 0; taken < DATAGRAMS_PER_EVENT && !this.#isClosed; taken += BATCH) {
       const count = receiver!.receive(this.#fd, BATCH);
-      // An error is one that an earlier datagram brought back; it has been taken off the socket.
+      // The error is the answer to an earlier datagram. The call has removed it from the socket.
       if (count < 0) return this.#failed(errno());
       this.#deliver(count);
       if (count < BATCH) return;
@@ -113,8 +116,8 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   }
 
   send(bytes: Uint8Array, to: SocketAddress): boolean {
-    if (this.#closed || bytes.length > MAX_PAYLOAD) return false;
-    if (to instanceof Sender && to.cameBy(this)) return this.#answer(bytes, to);
+    if (this.#isClosed || bytes.length > MAX_PAYLOAD) return false;
+    if (to instanceof Source && to.arrivedAt(this)) return this.#answer(bytes, to);
     if (this.#peer !== null) {
       return libc.send(this.#fd, bytes as Uint8Array<ArrayBuffer>, bytes.length, c.MSG_NOSIGNAL) >= 0;
     }
@@ -123,18 +126,18 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   }
 
   /**
-   * A connected socket gets what its peer sends only, and is passed over where several share a port. The peer is this
-   * socket itself, so that there is a route.
+   * Connects the socket to itself, for which there always is a route. A connected socket only receives what its peer sends,
+   * and the kernel does not choose it when several sockets share a port.
    */
   retire(): void {
-    if (this.#closed || this.#retired) return;
-    this.#retired = true;
+    if (this.#state !== "open") return;
+    this.#state = "retired";
     const { ip, port } = this.local;
     const name = encodeSockaddr({ ip: ip === ANY_V4 ? LOOPBACK_V4 : ip === ANY_V6 ? LOOPBACK_V6 : ip, port });
     if (libc.connect(this.#fd, name, name.length) < 0) return;
-    // Inside a callback it is left to the turns that follow.
+    // During a delivery the next turns receive the rest.
     if (delivering) return;
-    for (let batch = 0; batch < MAX_BATCHES_LEFT && !this.#closed; batch++) {
+    for (let batch = 0; batch < MAX_BATCHES_LEFT && !this.#isClosed; batch++) {
       const count = receiver!.receive(this.#fd, BATCH);
       if (count <= 0) return;
       this.#deliver(count);
@@ -142,48 +145,52 @@ export class UdpSocket implements DatagramSocket, FdHandler {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#state = "closed";
     this.#loop.release(this.#fd);
   }
 
+  get #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   inspect(): ListenerState {
-    const listening = !this.#closed && !this.#retired && this.#isBound();
+    const listening = this.#state === "open" && this.#isBound();
     return { listening, namespace: listening ? namespaceCookie(this.#fd) : null };
   }
 
-  /** The descriptor is still that of a datagram socket with this address. */
+  /** Whether the descriptor is still that of a datagram socket with this address. */
   #isBound(): boolean {
     const name = getOption(this.#fd, c.SOL_SOCKET, c.SO_TYPE) === c.SOCK_DGRAM ? socketName(this.#fd) : null;
     return name !== null && sameAddress(decodeSockaddr(name), this.local);
   }
 
   #deliver(count: number): void {
-    this.#receiving = delivering = true;
+    this.#isDelivering = delivering = true;
     try {
-      for (let slot = 0; slot < count && !this.#closed; slot++) {
-        const from = this.#sender(slot);
+      for (let slot = 0; slot < count && !this.#isClosed; slot++) {
+        const from = this.#sourceOf(slot);
         if (from.canBeAnswered) this.#sink.onDatagram(receiver!.bytes(slot), from);
       }
     } finally {
-      this.#receiving = delivering = false;
-      // The descriptor stays open to the end of the turn.
+      this.#isDelivering = delivering = false;
+      // Also after a close: the descriptor stays open to the end of the turn.
       sender!.flush(this.#fd);
     }
   }
 
-  #sender(slot: number): Sender {
-    const from = new Sender(this);
+  #sourceOf(slot: number): Source {
+    const from = new Source(this);
     for (let i = 0; i < this.#nameLength >> 2; i++) from.words[i] = receiver!.name(slot, i);
     from.info = receiver!.info(slot);
     return from;
   }
 
-  #answer(bytes: Uint8Array, to: Sender): boolean {
+  #answer(bytes: Uint8Array, to: Source): boolean {
     const length = this.#peer === null ? this.#nameLength : 0;
     if (!sender!.hasRoom(bytes.length)) sender!.flush(this.#fd);
     sender!.add(bytes, to.words, length, to.info);
-    if (!this.#receiving) sender!.flush(this.#fd);
+    if (!this.#isDelivering) sender!.flush(this.#fd);
     return true;
   }
 
@@ -210,12 +217,12 @@ function openUdp(at: UdpAt, family: number): number {
   if (at.peer !== undefined) {
     const name = encodeSockaddr(at.peer, family);
     if (libc.connect(fd, name, name.length) < 0) refuse();
-  } else if (any) askForDestination(fd, family);
+  } else if (any) requestDestination(fd, family);
   return fd;
 }
 
-/** So that an answer leaves from the address that was asked, whatever the route would choose. */
-function askForDestination(fd: number, family: number): void {
+/** Requests the destination of datagrams, so that an answer leaves from that address and not from one of the route. */
+function requestDestination(fd: number, family: number): void {
   if (family === c.AF_INET) setOption(fd, c.SOL_IP, c.IP_PKTINFO, 1);
   else setOption(fd, c.SOL_IPV6, c.IPV6_RECVPKTINFO, 1);
 }

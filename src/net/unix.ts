@@ -1,4 +1,4 @@
-/** Unix stream sockets on the loop, as streams like any other. */
+/** Unix stream sockets on the event loop. */
 import * as c from "../os/constants.ts";
 import { SystemError } from "../os/errno.ts";
 import { accept } from "../os/socket.ts";
@@ -11,31 +11,34 @@ import { connectToPath, listenAtPath, NO_ADDRESS } from "./unix_path.ts";
 const ACCEPTS_PER_EVENT = 64;
 const BACKLOG = 128;
 
-/** Connects at once. `ENOENT`: no file; `ECONNREFUSED`: nobody listens; `EAGAIN`: its backlog is full. */
+/**
+ * Connects at once, or returns why not: `ENOENT` (no file), `ECONNREFUSED` (no listener) or `EAGAIN` (its backlog is full).
+ */
 export function connectUnix(loop: SocketLoop, path: string): Duplex | Ending {
   const fd = connectToPath(c.SOCK_STREAM, path);
   return fd < 0 ? endingOf(-fd) : unixDuplex(loop, fd);
 }
 
+/** A listening Unix socket. */
 export interface UnixListener {
-  /** Stops accepting; the file stays. Idempotent. */
+  /** Stops accepting; the file remains. Idempotent. */
   close(): void;
 }
 
-/** Throws `SystemError`; a file that is there already is `EADDRINUSE`: removing a stale one is the caller's decision. */
+/** Listens at a path. Throws `SystemError`: `EADDRINUSE` when the file exists. The caller removes stale files. */
 export function listenUnix(loop: SocketLoop, path: string, onAccept: (duplex: Duplex) => void): UnixListener {
   const onSocket = (fd: number) => onAccept(unixDuplex(loop, fd));
   return new DescriptorListener(loop, listenDescriptor(c.SOCK_STREAM, path), onSocket);
 }
 
-/** Of {@link listenUnix} and its like; throws `SystemError`. */
+/** Returns the descriptor of a listening socket of `type` (SOCK_*). Throws `SystemError`. */
 export function listenDescriptor(type: number, path: string): number {
   const fd = listenAtPath(type, path, BACKLOG);
   if (fd < 0) throw new SystemError(`listen at ${path}`, -fd);
   return fd;
 }
 
-/** Accepts descriptors. Does not shed: local clients, few and trusted, wait in the backlog. */
+/** Accepts connections as descriptors. It never sheds: local clients are few and trusted, and wait in the backlog. */
 export class DescriptorListener implements UnixListener, FdHandler {
   readonly #loop: SocketLoop;
   readonly #fd: number;
@@ -47,7 +50,7 @@ export class DescriptorListener implements UnixListener, FdHandler {
     this.#loop = loop;
     this.#fd = fd;
     this.#onSocket = onSocket;
-    // Edge-triggered: out of descriptors it stands still until the next client comes, and does not spin.
+    // Edge-triggered: without free descriptors it waits for the next client, and uses no CPU.
     loop.watch(fd, c.EPOLLIN | c.EPOLLET, this);
   }
 

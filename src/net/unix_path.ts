@@ -1,4 +1,4 @@
-/** Unix sockets by path: making, connecting, listening. Failures are errno values. */
+/** Unix sockets by path. Failures are negative errno values. */
 import * as c from "../os/constants.ts";
 import { EINVAL } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
@@ -7,10 +7,10 @@ import { ANY_V4, type SocketAddress } from "./address.ts";
 
 const PATH_MAX = 107;
 
-/** Where a stream has to name addresses and there are none. */
+/** The addresses of a Unix stream, which has none. */
 export const NO_ADDRESS: SocketAddress = Object.freeze({ ip: ANY_V4, port: 0 });
 
-/** `struct sockaddr_un` with the terminating NUL, or null for a path that no socket can have. */
+/** Returns a `struct sockaddr_un` with the terminating NUL. Null: no socket can have this path. */
 export function encodeUnixPath(path: string): Uint8Array<ArrayBuffer> | null {
   const text = new TextEncoder().encode(path);
   if (text.length === 0 || text.length > PATH_MAX || text.includes(0)) return null;
@@ -21,14 +21,14 @@ export function encodeUnixPath(path: string): Uint8Array<ArrayBuffer> | null {
 }
 
 /**
- * A connected socket, or a negative errno. Unix sockets connect at once or not at all: EAGAIN means a full backlog and
+ * Returns a connected socket, or a negative errno. Unix sockets connect at once or not at all: EAGAIN means a full backlog and
  * leaves the socket unconnected, so it is a failure (`docs/spec/inpod-dns.md` A1.1).
  */
 export function connectToPath(type: number, path: string): number {
   return atPath(type, path, (fd, name) => libc.connect(fd, name, name.length));
 }
 
-/** A listening socket, or a negative errno. */
+/** Returns a listening socket, or a negative errno. */
 export function listenAtPath(type: number, path: string, backlog: number): number {
   return atPath(type, path, (fd, name) => {
     const bound = libc.bind(fd, name, name.length);

@@ -2,7 +2,7 @@
  * BoringSSL through FFI, with the interface of OpenSSL 3: BoringSSL has separate functions for what OpenSSL does by
  * `SSL_CTX_ctrl`, other names for stacks and groups, and another layout of error codes.
  *
- * BoringSSL cannot choose the cipher suites of TLS 1.3: ChaCha20 is refused after the handshake (`net/tls_judge.ts`).
+ * BoringSSL cannot choose the cipher suites of TLS 1.3: ChaCha20 is refused after the handshake (`net/tls_peer_check.ts`).
  * It does not show a ClientHello as OpenSSL does: a client without ALPN is refused after the handshake, too. And it
  * cannot write to a socket through a buffer: its sessions are in memory.
  */

@@ -19,7 +19,7 @@ export function ignoreDebuggerSignal(): void {
   libc.signal(SIGUSR1, SIG_IGN);
 }
 
-/** Ignores the signal again. False when it was not ignored any more: the runtime behaves otherwise than said above. */
+/** Ignores the signal again. False: it was not ignored any more, so the runtime differs from the text above. */
 export function keepDebuggerSignalIgnored(): boolean {
   const before = libc.signal(SIGUSR1, SIG_IGN);
   return Deno.UnsafePointer.equals(before, SIG_IGN);

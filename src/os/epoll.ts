@@ -5,20 +5,21 @@ import { epollWaitAsync, errno, libc } from "./libc.ts";
 
 const CAPACITY = 256;
 
-/** Where things stand in an array of `struct epoll_event`, in bytes. */
-export interface EventLayout {
+/** Offsets in an array of `struct epoll_event`, in bytes. */
+interface EventLayout {
   readonly stride: number;
-  /** Of the user data within one event; the mask stands at 0. */
+  /** Offset of the user data in one event. The mask is at 0. */
   readonly data: number;
 }
 
-/** x86-64 alone packs the structure (`docs/spec/inpod-dns.md` C1). */
+/** The layout on an architecture: only x86-64 packs the structure (`docs/spec/inpod-dns.md` C1). */
 export function eventLayout(arch: typeof Deno.build.arch): EventLayout {
   return arch === "x86_64" ? { stride: 12, data: 4 } : { stride: 16, data: 8 };
 }
 
 const { stride: STRIDE, data: DATA } = eventLayout(Deno.build.arch);
 
+/** An epoll descriptor. Each call of {@link Epoll.wait} overwrites the events of the call before. */
 export class Epoll {
   readonly #fd: number;
   readonly #events = new Uint8Array(STRIDE * CAPACITY);
@@ -32,23 +33,27 @@ export class Epoll {
     if (this.#fd < 0) throw new SystemError("epoll_create1", errno());
   }
 
-  /** `flags` is a mask of EPOLL*; closing the descriptor removes it, as long as it was never duplicated. */
+  /**
+   * Reports events of `fd` from now on. `flags`: a mask of EPOLL*. Closing the descriptor removes it, unless it was
+   * duplicated. Throws {@link SystemError}.
+   */
   add(fd: number, flags: number): void {
     this.#oneView.setUint32(0, flags >>> 0, true);
     this.#oneView.setInt32(DATA, fd, true);
     if (libc.epoll_ctl(this.#fd, EPOLL_CTL_ADD, fd, this.#one) < 0) throw new SystemError("epoll_ctl", errno());
   }
 
+  /** Reports no events of `fd` any more. */
   remove(fd: number): void {
     libc.epoll_ctl(this.#fd, EPOLL_CTL_DEL, fd, this.#one);
   }
 
-  /** Blocks this thread up to `timeout` ms (-1: for ever). Returns the number of events to look at. */
+  /** Blocks this thread for up to `timeout` ms (-1: for ever). Returns the number of events. */
   wait(timeout: number): number {
     return this.#count(libc.epoll_wait(this.#fd, this.#events, CAPACITY, timeout), true);
   }
 
-  /** The same on a pool thread; errno is lost there, so any failure counts as no event. */
+  /** As {@link wait}, on a pool thread. There errno is lost, so any failure counts as no event. */
   async waitAsync(timeout: number): Promise<number> {
     return this.#count(await epollWaitAsync(this.#fd, this.#events, CAPACITY, timeout), false);
   }
@@ -63,6 +68,7 @@ export class Epoll {
     return this.#view.getUint32(index * STRIDE, true);
   }
 
+  /** Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -25,7 +25,7 @@ function withEventfds(count: number, body: (epoll: Epoll, fds: number[]) => Prom
 }
 
 Deno.test(
-  "events name their descriptors, also beyond the first",
+  "each event has the number of its descriptor",
   withEventfds(3, (epoll, fds) => {
     for (const fd of fds) epoll.add(fd, EPOLLIN);
     assert.equal(epoll.wait(0), 0);
@@ -38,7 +38,7 @@ Deno.test(
 );
 
 Deno.test(
-  "edge-triggered: said once; a descriptor that was taken out says nothing",
+  "edge-triggered: an event is reported once; a removed descriptor reports none",
   withEventfds(2, (epoll, [edge, out]) => {
     epoll.add(edge!, EPOLLIN | EPOLLOUT | EPOLLET);
     epoll.add(out!, EPOLLIN);

@@ -52,22 +52,27 @@ const table: Record<number, readonly [name: string, text: string]> = {
   115: ["EINPROGRESS", "Operation now in progress"],
 };
 
-/** `ECONNRESET`; `E250` for a number that is not in the table. */
+/** The name of an errno: `ECONNRESET`; `E250` for a number that is not in the table. */
 export function errnoName(number: number): string {
   return table[number]?.[0] ?? `E${number}`;
 }
 
-/** `Connection reset by peer (os error 104)`, as operators know it. */
+/** The text of an errno for the log, in the form of other programs: `Connection reset by peer (os error 104)`. */
 export function errnoText(number: number): string {
   return `${table[number]?.[1] ?? "Unknown error"} (os error ${number})`;
 }
 
-/** A system call failed where nothing can be done about it here. */
+/** A system call failed. `code` is the name of the errno. */
 export class SystemError extends Error {
   override readonly name = "SystemError";
   readonly code: string;
-  constructor(call: string, readonly number: number) {
+  /** The errno. */
+  readonly number: number;
+
+  /** `call`: what failed, for the message. */
+  constructor(call: string, number: number) {
     super(`${call}: ${errnoText(number)}`);
+    this.number = number;
     this.code = errnoName(number);
   }
 }

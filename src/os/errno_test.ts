@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as e from "./errno.ts";
 
-Deno.test("inpod C3: numbers, names and texts as operators know them", () => {
+Deno.test("inpod C3: numbers have the usual names and texts", () => {
   assert.equal(e.errnoName(e.ECONNRESET), "ECONNRESET");
   assert.equal(e.errnoText(e.ECONNRESET), "Connection reset by peer (os error 104)");
   assert.equal(e.errnoName(e.EMFILE), "EMFILE");

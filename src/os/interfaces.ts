@@ -6,7 +6,7 @@ import { SystemError } from "./errno.ts";
 /** Offsets in `struct ifaddrs` where pointers have 64 bits. */
 const NEXT = 0, ADDRESS = 24;
 const LENGTHS: Readonly<Record<number, number>> = { [AF_INET]: 16, [AF_INET6]: 28 };
-/** A longer list is cut off here: a pod has a handful of addresses. */
+/** Entries behind these are ignored: a pod has a few addresses. */
 const MOST = 1024;
 
 /** Returns each address as `struct sockaddr_in` or `sockaddr_in6`. Throws {@link SystemError}. */

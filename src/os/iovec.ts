@@ -2,15 +2,15 @@
 import { libc } from "./libc.ts";
 import { addressOf } from "./pointers.ts";
 
-/** Most parts one call takes; longer lists are the caller's to split. */
+/** The most parts of one call. Callers divide longer lists. */
 export const MAX_PARTS = 64;
 
 const vector = new Uint8Array(16 * MAX_PARTS);
 const words = new Uint32Array(vector.buffer);
-/** Keeps the memory that the vector points at alive while the kernel uses it. */
+/** Keeps the memory alive whose address is in the vector, while the kernel uses it. */
 const inUse: { bytes: Uint8Array | null } = { bytes: null };
 
-/** Checked here, as the kernel would write wherever it is told to. */
+/** Throws a RangeError for parts outside of `bytes`: the kernel would write there. */
 function fill(bytes: Uint8Array, segments: Int32Array, count: number): void {
   if (count > MAX_PARTS) throw new RangeError(`Cannot pass ${count} parts to one call: ${MAX_PARTS} is the most`);
   inUse.bytes = bytes;
@@ -29,7 +29,7 @@ function fill(bytes: Uint8Array, segments: Int32Array, count: number): void {
   }
 }
 
-/** readv(2) into (offset, length) parts of one buffer. */
+/** readv(2) into (offset, length) parts of one buffer. Returns its result; below zero: `errno()` says why. */
 export function readv(fd: number, into: Uint8Array, segments: Int32Array, count: number): number {
   fill(into, segments, count);
   const result = libc.readv(fd, vector, count);
@@ -37,7 +37,7 @@ export function readv(fd: number, into: Uint8Array, segments: Int32Array, count:
   return result;
 }
 
-/** writev(2) from (offset, length) parts of one buffer. */
+/** writev(2) from (offset, length) parts of one buffer. Returns its result; below zero: `errno()` says why. */
 export function writev(fd: number, from: Uint8Array, segments: Int32Array, count: number): number {
   fill(from, segments, count);
   const result = libc.writev(fd, vector, count);

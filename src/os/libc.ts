@@ -1,6 +1,6 @@
 /**
- * libc through FFI. Lengths are u32 and results i32: that keeps calls on the fast path (`docs/spec/deno-notes.md` 5.1).
- * One instance per isolate, that is per thread, as errno is.
+ * libc through FFI. Lengths are u32 and results i32: calls with these types take the runtime's fast path (`docs/spec/deno-notes.md` 5.1).
+ * Each isolate has its own instance and its own thread, and errno belongs to the thread.
  */
 
 const lib = Deno.dlopen("libc.so.6", {
@@ -56,12 +56,14 @@ const waiting = Deno.dlopen("libc.so.6", {
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
 });
 
+/** The functions. Results below zero mean failure; {@link errno} then says why. */
 export const libc = lib.symbols;
+/** epoll_wait(2) on a pool thread. errno is lost. */
 export const epollWaitAsync = waiting.symbols.epoll_wait;
 
 const errnoCell = new Deno.UnsafePointerView(libc.__errno_location()!);
 
-/** errno of this thread. Read it right after the failing call; it means nothing after a non-blocking FFI call. */
+/** errno of this thread. Read it right after the failing call; it is undefined after a non-blocking FFI call. */
 export function errno(): number {
   return errnoCell.getInt32();
 }

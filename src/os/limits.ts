@@ -1,9 +1,10 @@
-/** Limits of the process. */
+/** Limits of the process that the system sets. */
 import { RLIMIT_NOFILE } from "./constants.ts";
 import { errno, libc } from "./libc.ts";
 import { SystemError } from "./errno.ts";
 
-export interface DescriptorLimit {
+/** How many descriptors the process may have open. */
+interface DescriptorLimit {
   readonly soft: number;
   readonly hard: number;
 }
@@ -15,12 +16,13 @@ function readLimits(): BigUint64Array<ArrayBuffer> {
   return limits;
 }
 
+/** The limits of open descriptors now. Throws {@link SystemError}. */
 export function descriptorLimit(): DescriptorLimit {
   const [soft, hard] = readLimits();
   return { soft: Number(soft), hard: Number(hard) };
 }
 
-/** Raises the soft limit of open descriptors to the hard one. Returns both as they were before. */
+/** Raises the soft limit of open descriptors to the hard one. Returns both as they were before. Throws {@link SystemError}. */
 export function raiseDescriptorLimit(): DescriptorLimit {
   const limits = readLimits();
   const before = { soft: Number(limits[0]), hard: Number(limits[1]) };
@@ -29,10 +31,10 @@ export function raiseDescriptorLimit(): DescriptorLimit {
   return before;
 }
 
-/** Left to the runtime, which panics where it gets no descriptor (seen: its signal handling). */
+/** Descriptors that are reserved for the runtime: without one it panics (observed in its signal handling). */
 const RESERVE = 64;
 
-/** Descriptors up to this number are for sockets of ours: all but the reserve, three quarters of a very low limit. */
+/** Sockets use descriptors below this number: all but the reserve, or three quarters of a very low limit. */
 export function descriptorCeiling(softLimit: number): number {
   return Math.max(softLimit - RESERVE, Math.floor(softLimit * 3 / 4));
 }
@@ -40,8 +42,8 @@ export function descriptorCeiling(softLimit: number): number {
 let ceiling: number | null = null;
 
 /**
- * Whether a new descriptor takes one from the reserve: then it must be closed, as if there had been none. The kernel
- * gives the lowest free number, so the number tells how many there are. The limit is read once.
+ * Whether a new descriptor belongs to the reserve. Then the caller must close it and report that there was none. The
+ * kernel assigns the lowest free number, so the number tells how many are open. The limit is read once.
  */
 export function isFromReserve(descriptor: number): boolean {
   ceiling ??= descriptorCeiling(descriptorLimit().soft);

@@ -22,7 +22,7 @@ Deno.test("the soft limit is raised to the hard one, in a process of its own", a
   assert.deepEqual(again, after);
 });
 
-Deno.test("a part of the descriptors is the runtime's: 64, or a quarter of a low limit", () => {
+Deno.test("64 descriptors are reserved for the runtime, or a quarter of a low limit", () => {
   assert.equal(descriptorCeiling(1_048_576), 1_048_512);
   assert.equal(descriptorCeiling(256), 192);
   assert.equal(descriptorCeiling(64), 48);

@@ -1,6 +1,6 @@
 /**
- * Giving memory back to the system. A node proxy runs for months beside workloads that pay for every page, and half of
- * what the process maps after its start was needed only then: TypeScript's compiler, module loading, V8's tiers.
+ * Returns memory to the system. A node proxy runs for months and takes its memory from the workloads of the node, and
+ * half of what the process has mapped was only needed at its start: TypeScript's compiler, module loading, V8's compilers.
  */
 import { libc } from "./libc.ts";
 import { readSystemFile } from "./system_files.ts";
@@ -8,20 +8,20 @@ import { withPointer } from "./pointers.ts";
 
 const M_ARENA_MAX = -8;
 const MADV_DONTNEED = 4;
-/** No system that we run on has smaller ones; where they are larger the kernel refuses, and nothing is lost. */
+/** The smallest page size of the supported systems. Where pages are larger the kernel refuses, which does no harm. */
 const PAGE = 4096;
 
 /**
- * Bounds the allocator's arenas (glibc makes eight per CPU, and each keeps what its threads freed). Before threads
- * start; one arena per thread that allocates a lot is enough.
+ * Limits the allocator's arenas: glibc makes up to eight per CPU, and each keeps the memory that its threads freed. One
+ * for each thread that allocates a lot is enough. Call it before threads start.
  */
 export function limitArenas(count: number): void {
   libc.mallopt(M_ARENA_MAX, Math.max(1, count));
 }
 
 /**
- * Frees the allocator's empty pages and drops the pages of our own program text, which are clean and in the page
- * cache: those still used come back without a read, a millisecond in all. Measured after the start: 88 MB to 71 MB.
+ * Frees the allocator's empty pages, and unmaps the pages of the program's own text. These are in the page cache: those
+ * that are still used are mapped again without a read, in a millisecond in all. Measured after the start: 88 to 71 MB.
  */
 export function returnMemory(): void {
   libc.malloc_trim(0);
@@ -31,8 +31,8 @@ export function returnMemory(): void {
 }
 
 /**
- * Frees the buffer, which is empty from here on, and gives its pages back at once: the allocator keeps what is freed
- * for others, and after a large message nobody needs as much.
+ * Frees the buffer, which is empty afterwards, and returns its pages to the system at once. The allocator would keep them
+ * for later use, and after a large message there is none.
  */
 export function discard(buffer: ArrayBuffer): void {
   if (buffer.byteLength > PAGE) {
@@ -51,13 +51,13 @@ export function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }
 
-export interface Mapping {
+interface Mapping {
   readonly start: bigint;
   /** Bytes. */
   readonly length: bigint;
 }
 
-/** The executable, never written mappings (`r-xp`) of `program` in the text of `/proc/PID/maps`. */
+/** Returns the executable, read-only mappings (`r-xp`) of `program` in the text of `/proc/PID/maps`. */
 export function textMappings(maps: string, program: string): Mapping[] {
   const found: Mapping[] = [];
   for (const line of maps.split("\n")) {

@@ -10,6 +10,7 @@ const MS_PER_MESSAGE = 1000;
 /** Received bytes after which one more message is allowed. */
 const BYTES_PER_MESSAGE = 1 << 20;
 
+/** The budget of one session. */
 export class MessageBudget {
   #left = BURST;
   #at: number;
@@ -23,10 +24,10 @@ export class MessageBudget {
 
   /** Takes one message from the budget. False: the peer has sent too many. */
   take(now: number, bytes: number): boolean {
-    const earned = (now - this.#at) / MS_PER_MESSAGE + ((bytes - this.#bytes) >>> 0) / BYTES_PER_MESSAGE;
+    const regained = (now - this.#at) / MS_PER_MESSAGE + ((bytes - this.#bytes) >>> 0) / BYTES_PER_MESSAGE;
     this.#at = now;
     this.#bytes = bytes;
-    this.#left = Math.min(BURST, this.#left + earned);
+    this.#left = Math.min(BURST, this.#left + regained);
     if (this.#left < 1) return false;
     this.#left--;
     return true;

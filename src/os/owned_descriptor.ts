@@ -1,6 +1,7 @@
-/** A descriptor with one owner: closed once, by whoever has it last. */
+/** Descriptors with one owner at a time. */
 import { libc } from "./libc.ts";
 
+/** Owns a descriptor until it is closed or taken, so that it is closed once. */
 export class OwnedDescriptor implements Disposable {
   #fd: number;
 
@@ -8,19 +9,19 @@ export class OwnedDescriptor implements Disposable {
     this.#fd = fd;
   }
 
-  /** The number, to use while it is owned here; -1 once it was taken or closed. */
+  /** The number; -1 once it was taken or closed. It must not be kept. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** The caller owns the number from now on. */
+  /** Returns the number, which the caller owns from now on. */
   take(): number {
     const fd = this.#fd;
     this.#fd = -1;
     return fd;
   }
 
-  /** Idempotent; nothing happens to a descriptor that was taken. */
+  /** Closes the descriptor, unless it was taken. Idempotent. */
   close(): void {
     const fd = this.take();
     if (fd >= 0) libc.close(fd);

@@ -23,7 +23,7 @@ Deno.test("an owned descriptor is closed once, at the end of its scope", () => {
   assert.ok(!isOpen(fd));
 });
 
-Deno.test("one that was taken is its taker's", () => {
+Deno.test("an owned descriptor that was taken is not closed", () => {
   const owned = new OwnedDescriptor(libc.eventfd(0, EFD_CLOEXEC));
   const fd = owned.take();
   assert.equal(owned.fd, -1);
@@ -32,7 +32,7 @@ Deno.test("one that was taken is its taker's", () => {
   libc.close(fd);
 });
 
-Deno.test("a spare descriptor makes room while it is lent, whatever happens then", () => {
+Deno.test("a spare descriptor is free while it is lent, and taken back even when the work throws", () => {
   const before = libc.eventfd(0, EFD_CLOEXEC);
   const spare = new SpareDescriptor();
   let lent = -1;

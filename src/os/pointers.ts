@@ -4,7 +4,7 @@
  * `rooms/pointer`).
  */
 
-/** Memory that structures of foreign code point at, kept alive as long as the structure. Keyed by offset in it. */
+/** Memory whose address is in a structure for foreign code, by offset in it. It lives as long as the structure. */
 const targets = new WeakMap<ArrayBufferLike, Map<number, ArrayBufferLike>>();
 const addresses = new WeakMap<ArrayBufferLike, number>();
 /** Memory that foreign code uses at this moment. */

@@ -16,13 +16,13 @@ export function openSocket(family: number, type: number): number {
   return libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
 }
 
-/** Sets an int option; false when the kernel refused. */
+/** Sets an int option. False: the kernel refused. */
 export function setOption(fd: number, level: number, name: number, value: number): boolean {
   option.value = value;
   return libc.setsockopt(fd, level, name, option.bytes, 4) === 0;
 }
 
-/** Reads an int option, or null. */
+/** Reads an int option. Null: the kernel refused. */
 export function getOption(fd: number, level: number, name: number): number | null {
   optionLength.value = 4;
   return libc.getsockopt(fd, level, name, option.bytes, optionLength.bytes) === 0 ? option.value : null;
@@ -30,31 +30,37 @@ export function getOption(fd: number, level: number, name: number): number | nul
 
 /** `struct sock_filter` of one instruction, BPF_RET with a constant. */
 const returnConstant = new Uint32Array([0x06, 0]);
-/** `struct sock_fprog`: its length, and where it stands. */
+/** `struct sock_fprog`: the number of instructions and their address. */
 const program = new Uint8Array(new BigUint64Array([1n, 0n]).buffer);
 pointAt(program, 8, returnConstant);
 
 /**
- * Of listeners that share a port, has the kernel give every new connection to the one at `index`, in the order in which
- * they began to listen. Where there is none it chooses as before. False when the kernel refused.
+ * Makes the kernel give every new connection to one of the listeners that share a port: the one at `index` in the order
+ * in which they began to listen. If there is no such listener the kernel chooses as before. False: the kernel refused.
  */
 export function steerNewConnections(fd: number, index: number): boolean {
   returnConstant[1] = index;
   return libc.setsockopt(fd, c.SOL_SOCKET, c.SO_ATTACH_REUSEPORT_CBPF, program, 16) === 0;
 }
 
-/** Ends {@link steerNewConnections}, whoever began it. */
+/** Ends {@link steerNewConnections}, also of another process. */
 export function stopSteering(fd: number): void {
   setOption(fd, c.SOL_SOCKET, c.SO_DETACH_REUSEPORT_BPF, 0);
 }
 
 const cookie = new BigUint64Array(1);
 
-/** Of the network namespace that the socket was made in; null where the kernel does not tell (before Linux 5.14). */
+/** Cookie of the network namespace in which the socket was made; null: the kernel has none (before Linux 5.14). */
 export function namespaceCookie(fd: number): bigint | null {
   optionLength.value = 8;
-  const told = libc.getsockopt(fd, c.SOL_SOCKET, c.SO_NETNS_COOKIE, new Uint8Array(cookie.buffer), optionLength.bytes);
-  return told === 0 ? cookie[0]! : null;
+  const result = libc.getsockopt(
+    fd,
+    c.SOL_SOCKET,
+    c.SO_NETNS_COOKIE,
+    new Uint8Array(cookie.buffer),
+    optionLength.bytes,
+  );
+  return result === 0 ? cookie[0]! : null;
 }
 
 /** SO_ERROR: the pending error of a socket, 0 for none; reading clears it. */
@@ -67,13 +73,13 @@ export function resetOnClose(fd: number): void {
   libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, lingerZero, 8);
 }
 
-/** accept4(2); the peer's address lands in `peer`. */
+/** accept4(2). Writes the peer's address to `peer`. */
 export function accept(fd: number, peer: Uint8Array): number {
   optionLength.value = peer.length;
   return libc.accept4(fd, peer, optionLength.bytes, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC);
 }
 
-/** Local address of a socket, valid until the next call; null when there is none. */
+/** Local address of a socket, valid until the next call. Null: it has none. */
 export function socketName(fd: number): Uint8Array | null {
   optionLength.value = reusableName.length;
   return libc.getsockname(fd, reusableName, optionLength.bytes) === 0
@@ -81,7 +87,7 @@ export function socketName(fd: number): Uint8Array | null {
     : null;
 }
 
-/** Address before redirection (`docs/spec/inpod-dns.md` C5): IPv4 then IPv6; null when neither knows one. */
+/** Address before redirection (`docs/spec/inpod-dns.md` C5): IPv4, then IPv6. Valid until the next call. Null: there is none. */
 export function originalDestination(fd: number): Uint8Array | null {
   optionLength.value = 16;
   if (libc.getsockopt(fd, c.SOL_IP, c.SO_ORIGINAL_DST, reusableName, optionLength.bytes) === 0) {
@@ -94,7 +100,7 @@ export function originalDestination(fd: number): Uint8Array | null {
   return null;
 }
 
-/** sendto(2). */
+/** sendto(2). `to`: a `struct sockaddr`. */
 export function sendTo(fd: number, bytes: Uint8Array, to: Uint8Array): number {
   return libc.sendto(fd, bytes as Uint8Array<ArrayBuffer>, bytes.length, c.MSG_NOSIGNAL, to, to.length);
 }

@@ -16,12 +16,12 @@ export type Output =
   /** A socket: MSG_DONTWAIT is passed with each call. */
   | { readonly how: "socket"; readonly fd: number }
   /** A pipe or a terminal that could not be opened again (it belongs to another user): polled before each write. */
-  | { readonly how: "ask-first"; readonly fd: number }
+  | { readonly how: "poll-first"; readonly fd: number }
   /** A file: writes do not wait for a reader. */
   | { readonly how: "file"; readonly fd: number };
 
 /** PIPE_BUF of Linux: a writable pipe takes this much at once, and does not mix it with other writes. */
-export const PIPE_ATOMIC = 4096;
+const PIPE_ATOMIC = 4096;
 
 /** `fd`: standard output or standard error. Where it is opened again, the new descriptor stays open as long as the process lives. */
 export function openOutput(fd: number): Output {
@@ -31,7 +31,7 @@ export function openOutput(fd: number): Output {
   if (libc.fcntl(fd, c.F_GETPIPE_SZ, 0) < 0 && libc.isatty(fd) === 0) return { how: "file", fd };
   const flags = c.O_WRONLY | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC;
   const own = libc.open(cString(`/proc/self/fd/${fd}`), flags, 0);
-  return own < 0 ? { how: "ask-first", fd } : { how: "own", fd: own };
+  return own < 0 ? { how: "poll-first", fd } : { how: "own", fd: own };
 }
 
 /** Returns how many of the first `length` bytes were written; 0 when it would block. Throws a {@link SystemError}. */
@@ -52,7 +52,7 @@ function attempt(how: Output["how"], fd: number, bytes: Uint8Array<ArrayBuffer>)
       return libc.write(fd, bytes, bytes.length);
     case "socket":
       return libc.send(fd, bytes, bytes.length, c.MSG_DONTWAIT | c.MSG_NOSIGNAL);
-    case "ask-first":
+    case "poll-first":
       return isWritable(fd) ? libc.write(fd, bytes, Math.min(bytes.length, PIPE_ATOMIC)) : 0;
     default:
       return how satisfies never;

@@ -42,7 +42,7 @@ Deno.test("standard output: a pipe without a reader takes what it can hold, and 
 Deno.test("standard output: a pipe that cannot be opened again is polled before each write", async () => {
   using folder = tempDir();
   using pipe = await openPipe(folder.path);
-  const output: Output = { how: "ask-first", fd: pipe.fd };
+  const output: Output = { how: "poll-first", fd: pipe.fd };
   assert.equal(writeOutput(output, new Uint8Array(10_000)), 4096);
   assert.equal(fill(output), capacity(pipe) - 4096);
 });

@@ -16,7 +16,7 @@ const ENTRY = { length: 16, name: 19 };
 const CHUNK = 65_536;
 const DOT = 0x2e;
 
-/** Returns the text, cut off after `most` bytes or a few more. Throws {@link SystemError}. */
+/** Returns the text of a file, cut off after `most` bytes or a few more. Throws {@link SystemError}. */
 export function readSystemFile(path: string, most = Infinity): string {
   using file = open(path);
   const decoder = new TextDecoder();
@@ -64,7 +64,7 @@ export function fileIdentity(file: string | number): string {
   return `${device}:${view.getBigUint64(STATX.inode, true)}`;
 }
 
-/** Works also where the runtime would not allow access. */
+/** Whether a file exists, also where the runtime would not allow access. */
 export function systemFileExists(path: string): boolean {
   try {
     fileIdentity(path);

@@ -6,8 +6,9 @@ import { intCell, libc } from "./libc.ts";
 const LENGTH = 168;
 const SMOOTHED_ROUND_TRIP = 68, SMALLEST_ROUND_TRIP = 148, DELIVERY_RATE = 160;
 
-export interface TcpInfo {
-  /** Microseconds; the smallest seen lately, so without the time in queues. */
+/** Measurements of one connection. */
+interface TcpInfo {
+  /** The smallest round trip of the last minutes, so without the time in queues, in microseconds. */
   readonly roundTrip: number;
   /** Bytes per second that reached the peer when we last sent without a pause. */
   readonly deliveryRate: number;
@@ -17,7 +18,7 @@ const bytes = new Uint8Array(LENGTH);
 const view = new DataView(bytes.buffer);
 const length = intCell();
 
-/** Null where the kernel reports less, or the descriptor is not a TCP socket. Costs one system call. */
+/** Reads them with one system call. Null: the kernel reports less, or the descriptor is not a TCP socket. */
 export function tcpInfo(fd: number): TcpInfo | null {
   length.value = LENGTH;
   if (libc.getsockopt(fd, c.SOL_TCP, c.TCP_INFO, bytes, length.bytes) !== 0 || length.value < LENGTH) return null;

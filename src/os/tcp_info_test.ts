@@ -4,7 +4,7 @@ import { libc } from "./libc.ts";
 import { openSocket } from "./socket.ts";
 import { tcpInfo } from "./tcp_info.ts";
 
-Deno.test("tcp_info: a TCP socket has a round trip and a rate, another descriptor has none", () => {
+Deno.test("tcp_info: a TCP socket has a round-trip time and a rate, other descriptors have none", () => {
   const tcp = openSocket(c.AF_INET, c.SOCK_STREAM), udp = openSocket(c.AF_INET, c.SOCK_DGRAM);
   try {
     const info = tcpInfo(tcp);

@@ -1,27 +1,28 @@
-/** Why a TLS session broke, as far as OpenSSL can tell. */
+/** Why TLS sessions fail. */
 
+/** Why a session has failed. */
 export type TlsFailure =
   /** The peer sent a fatal alert (RFC 8446 §6). */
   | { readonly kind: "alert"; readonly number: number }
   /** OpenSSL found no valid path for the peer's certificate, whose DER is `leaf`. */
   | { readonly kind: "certificate"; readonly text: string; readonly leaf: Uint8Array }
-  /** The path is valid, but the application does not want this peer. */
+  /** The path is valid, but the application refuses this peer. */
   | { readonly kind: "refused"; readonly text: string }
   /** One of our callbacks threw. */
   | { readonly kind: "internal"; readonly text: string }
   | { readonly kind: "no-certificate" }
-  /** Handshake messages without end and without data between them. */
+  /** Too many handshake messages after the handshake (`message_budget.ts`). */
   | { readonly kind: "flood" }
-  /** The peer's FIN came without a close_notify before it. */
+  /** The peer's FIN came without a close_notify. */
   | { readonly kind: "eof" }
   | { readonly kind: "system"; readonly errno: number }
-  /** What came is not TLS, or not as it should be. */
+  /** The peer sent what is not TLS, or violates it. */
   | { readonly kind: "protocol"; readonly text: string };
 
-/** An alert is reported as this plus its number. */
+/** Reason codes of received alerts are this plus the alert's number. */
 const ALERT_OFFSET = 1000;
 
-/** Where a library puts what into an error code. */
+/** The fields of an error code. */
 interface CodeLayout {
   readonly tlsLayer: number;
   readonly layerOf: (code: number) => number;
@@ -46,12 +47,12 @@ const BORINGSSL: CodeLayout = {
   noPeerCertificate: 192,
 };
 
-/** Of an error code of OpenSSL 3 and the text that goes with it; null where it is not of the TLS layer. */
+/** Translates an error code of OpenSSL 3 and its text. Null: it is not of the TLS layer. */
 export function failureOfOpenSsl(code: number, text: string): TlsFailure | null {
   return failureOf(OPENSSL, code, text);
 }
 
-/** The same of BoringSSL. */
+/** As {@link failureOfOpenSsl}, for BoringSSL. */
 export function failureOfBoringSsl(code: number, text: string): TlsFailure | null {
   return failureOf(BORINGSSL, code, text);
 }

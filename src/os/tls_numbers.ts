@@ -1,4 +1,4 @@
-/** Numbers of OpenSSL's `ssl.h` that both libraries are driven by. */
+/** Numbers of OpenSSL's `ssl.h`. The adapter of BoringSSL translates them. */
 
 /** Commands of `SSL_CTX_ctrl`. */
 export const Ctrl = {

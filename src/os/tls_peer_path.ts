@@ -11,7 +11,7 @@ import { pathKey } from "./verified_paths.ts";
 const DIGEST = new Uint8Array(32);
 
 /** A verified path in DER, leaf first and trust anchor last, or why there is none. */
-export type PeerPath = { readonly path: readonly Uint8Array[] } | { readonly failure: TlsFailure };
+type PeerPath = { readonly path: readonly Uint8Array[] } | { readonly failure: TlsFailure };
 
 /**
  * Returns the path from the certificate that the peer presented to a trust anchor. Takes it from the cache when the same

@@ -6,11 +6,11 @@ import { OwnedDescriptor } from "./owned_descriptor.ts";
 
 const HEADER = 16;
 const INT = 4;
-/** SCM_MAX_FD: more are refused by the kernel. */
+/** SCM_MAX_FD: the kernel refuses more. */
 const MAX_DESCRIPTORS = 253;
 
-/** What one receive gave. Every descriptor that came is here, whatever else is wrong with the message. */
-export interface UnixMessage {
+/** A received message, with all its descriptors, also when it is truncated. */
+interface UnixMessage {
   /** Bytes received. */
   readonly length: number;
   /** Bytes or descriptors were cut off. */
@@ -29,8 +29,8 @@ class MessageHeader {
     this.control = new Uint8Array(new ArrayBuffer(controlLength));
   }
 
-  /** `controlLength`: bytes of `control` to use; 0 for none. */
-  aim(payload: Uint8Array, controlLength: number): void {
+  /** Sets the buffer of the payload. `controlLength`: how many bytes of `control` to use; 0 for none. */
+  setPayload(payload: Uint8Array, controlLength: number): void {
     pointAt(this.#vector, 0, payload);
     this.#vector[1] = BigInt(payload.length);
     pointAt(this.bytes, 16, this.#vector);
@@ -58,10 +58,10 @@ export class UnixMessageReceiver {
     this.#header = new MessageHeader(controlSpace(descriptors));
   }
 
-  /** Null where recvmsg(2) failed: `errno()` says why. A length of 0 is the end (or, for packets, an empty one). */
+  /** Receives one message. Null: recvmsg(2) failed, `errno()` says why. Length 0: the end, or an empty packet. */
   receive(fd: number, into: Uint8Array): UnixMessage | null {
     const header = this.#header;
-    header.aim(into, header.control.length);
+    header.setPayload(into, header.control.length);
     const length = libc.recvmsg(fd, header.bytes, MSG_CMSG_CLOEXEC);
     if (length < 0) return null;
     const numbers = descriptorsIn(header.control.subarray(0, Math.min(header.controlLength, header.control.length)));
@@ -89,7 +89,7 @@ export function descriptorsIn(control: Uint8Array): number[] {
   return found;
 }
 
-/** Sends one message; the descriptors stay the caller's. Below zero on failure: `errno()` says why. */
+/** Sends one message; the caller still owns the descriptors. Below zero: it failed, `errno()` says why. */
 export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly number[]): number {
   if (descriptors.length > MAX_DESCRIPTORS) {
     throw new RangeError(`Cannot send ${descriptors.length} descriptors: ${MAX_DESCRIPTORS} is the most`);
@@ -103,7 +103,7 @@ export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly
     view.setInt32(12, SCM_RIGHTS, true);
     descriptors.forEach((descriptor, i) => view.setInt32(HEADER + INT * i, descriptor, true));
   }
-  header.aim(bytes, used);
+  header.setPayload(bytes, used);
   return libc.sendmsg(fd, header.bytes, MSG_NOSIGNAL);
 }
 

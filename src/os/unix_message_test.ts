@@ -21,7 +21,7 @@ Deno.test("two descriptors, several messages, other kinds of messages", () => {
   assert.deepEqual(descriptorsIn(new Uint8Array(0)), []);
 });
 
-Deno.test("a length that lies gives no number from outside of the buffer", () => {
+Deno.test("a wrong length yields no number from outside of the buffer", () => {
   assert.deepEqual(descriptorsIn(bytes("0800000000000000 01000000 01000000 07000000 00000000")), []);
   assert.deepEqual(descriptorsIn(bytes("ffffffffffffffff 01000000 01000000 07000000 08000000")), [7, 8]);
 });

@@ -1,11 +1,11 @@
 /**
- * Paths that OpenSSL has verified lately: building one and checking its signatures is a third of a handshake, and peers
- * come back with the same certificates.
+ * A cache of paths that OpenSSL has verified. Building a path and checking its signatures is a third of a handshake, and
+ * most peers connect again with the same certificates.
  *
- * What makes the answer is in the key: the context, which stands for the trust anchors, the role, which stands for the
- * purpose, and all that the peer presented. Time is not, so whoever decides about a path has to look at the validity of
- * its certificates each time, as `identity/verify_peer.ts` does; and nothing is remembered for longer than a minute. That
- * the peer has the private key is proven in every handshake.
+ * The key contains everything on which the result depends: the context, which stands for the trust anchors, the role,
+ * which stands for the purpose, and all certificates that the peer presented. It does not contain the time: whoever
+ * accepts a path must check the validity of its certificates each time, as `identity/verify_peer.ts` does. Entries expire
+ * after a minute. Each handshake proves that the peer has the private key.
  */
 /** About 2 MB when full. */
 const LIMIT = 1024;
@@ -16,15 +16,17 @@ interface VerifiedPath {
   readonly until: number;
 }
 
+/** A bounded cache. Times are ms of a monotonic clock. */
 export class VerifiedPaths {
-  /** Oldest first. */
+  /** By {@link pathKey}, oldest first. */
   readonly #paths = new Map<string, VerifiedPath>();
 
+  /** Entries, expired ones included. */
   get size(): number {
     return this.#paths.size;
   }
 
-  /** `now`: monotonic, ms. Null: it has to be verified. */
+  /** The verified path for a key. Null: it must be verified. */
   get(key: string, now: number): readonly Uint8Array[] | null {
     const known = this.#paths.get(key);
     if (known === undefined) return null;
@@ -33,6 +35,7 @@ export class VerifiedPaths {
     return null;
   }
 
+  /** Adds a path. When the cache is full the oldest entry is removed. */
   set(key: string, path: readonly Uint8Array[], now: number): void {
     this.#paths.delete(key);
     this.#paths.set(key, { path, until: now + LIFE_MS });
@@ -41,7 +44,10 @@ export class VerifiedPaths {
   }
 }
 
-/** `context`: its number, never used again. `presented`: digests of all that the peer sent, leaf first. */
+/**
+ * The key of a path. `context`: the number of the context, which no other gets. `presented`: digests of all certificates
+ * that the peer sent, leaf first.
+ */
 export function pathKey(context: number, role: string, presented: readonly string[]): string {
   return `${context} ${role} ${presented.join(" ")}`;
 }

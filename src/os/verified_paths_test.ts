@@ -3,7 +3,7 @@ import { pathKey, VerifiedPaths } from "./verified_paths.ts";
 
 const path = [Uint8Array.of(1)];
 
-Deno.test("verified paths: known for a minute, and no longer for being used", () => {
+Deno.test("verified paths: an entry expires after a minute, also when it is used", () => {
   const paths = new VerifiedPaths();
   assert.equal(paths.get("a", 0), null);
   paths.set("a", path, 0);
@@ -13,7 +13,7 @@ Deno.test("verified paths: known for a minute, and no longer for being used", ()
   assert.equal(paths.size, 0);
 });
 
-Deno.test("verified paths: bounded, the oldest go first", () => {
+Deno.test("verified paths: the cache is bounded, and the oldest entries are removed first", () => {
   const paths = new VerifiedPaths();
   for (let i = 0; i < 2000; i++) paths.set(String(i), path, 0);
   assert.equal(paths.size, 1024);
@@ -21,7 +21,7 @@ Deno.test("verified paths: bounded, the oldest go first", () => {
   assert.equal(paths.get("976", 1), path);
 });
 
-Deno.test("verified paths: context, role, order and number count", () => {
+Deno.test("verified paths: context, role, and the order and number of certificates are in the key", () => {
   const keys = [
     pathKey(1, "client", ["a", "b"]),
     pathKey(2, "client", ["a", "b"]),

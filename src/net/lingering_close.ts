@@ -1,8 +1,8 @@
 /**
- * Closing a socket so that the peer can read what was said last: the alert that refuses it, the GOAWAY, the last data.
+ * Closes a socket so that the peer can still read what was sent last: the alert that refuses it, the GOAWAY, the last data.
  *
- * Closing at once while the peer still sends would answer with RST, and that wipes out what it has not read yet. So:
- * FIN, then throw away what comes until the peer closes, within limits.
+ * When a socket is closed while the peer still sends, the kernel answers with RST, and the peer loses what it has not read
+ * yet. So this sends FIN and discards what arrives until the peer closes, within limits.
  */
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
@@ -12,9 +12,9 @@ import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
 
 const TIME_LIMIT_MS = 1000;
 const BYTE_LIMIT = 262_144;
-const bin = new Uint8Array(16_384);
+const discarded = new Uint8Array(16_384);
 
-class LastWords implements FdHandler, Leaving {
+class LingeringClose implements FdHandler, Leaving {
   readonly #loop: SocketLoop;
   readonly #fd: number;
   readonly #timer: Timer;
@@ -30,7 +30,7 @@ class LastWords implements FdHandler, Leaving {
 
   onEvents(): void {
     while (this.#left > 0) {
-      const count = libc.read(this.#fd, bin, bin.length);
+      const count = libc.read(this.#fd, discarded, discarded.length);
       if (count < 0 && errno() === EAGAIN) return;
       if (count <= 0) break;
       this.#left -= count;
@@ -45,8 +45,8 @@ class LastWords implements FdHandler, Leaving {
   }
 }
 
-/** Takes over a watched descriptor and closes it, a second from now at the latest. */
-export function closeAfterLastWords(loop: SocketLoop, fd: number): void {
+/** Takes a watched descriptor and closes it within a second. */
+export function closeLingering(loop: SocketLoop, fd: number): void {
   libc.shutdown(fd, c.SHUT_WR);
-  new LastWords(loop, fd).onEvents();
+  new LingeringClose(loop, fd).onEvents();
 }

@@ -1,6 +1,7 @@
-/** What a handshake thinks of its peer, and how it puts a failure; the same over a socket and over another stream. */
+/** Decides whether a handshake accepts its peer, over a socket or over another stream. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { PathRefusal } from "../os/tls_native_session.ts";
+import type { TlsRole } from "../os/tls_settings.ts";
 import type { Duplex, Ending } from "./duplex.ts";
 import { CALLBACK_FAILED } from "./endings.ts";
 import type { SecureEvents } from "./network.ts";
@@ -8,9 +9,8 @@ import { type PeerRefusal, REVOKED, type TlsPeer } from "./tls_context.ts";
 import { handshakeEnding } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 
-export type TlsRole = "client" | "server";
-
-export class TlsJudge {
+/** The decisions of one handshake. */
+export class TlsPeerCheck {
   readonly #context: OpenSslContext;
   readonly #role: TlsRole;
   readonly #events: SecureEvents;
@@ -23,7 +23,7 @@ export class TlsJudge {
     this.#events = events;
   }
 
-  /** Asks whoever has an expectation about a verified path; null accepts. */
+  /** Decides on a verified path, by the callback of the connection or of the context. Null accepts it. */
   accept(chain: readonly Uint8Array[]): PathRefusal | null {
     const peerRole = this.#role === "client" ? "server" : "client";
     this.#refusal = this.#events.accept === undefined
@@ -34,20 +34,20 @@ export class TlsJudge {
   }
 
   /**
-   * What is left to be checked once OpenSSL is content. A list without h2, and as a rule a client without any list, was
-   * refused before, with an alert (`docs/spec/dataplane.md` 2.1).
+   * Checks what OpenSSL has not checked. Null: nothing is wrong. An ALPN list without h2 was refused before, with an alert,
+   * and so was a client without a list if the library can do that (`docs/spec/dataplane.md` 2.1).
    */
   problem(protocol: string, cipher: string): Ending | null {
     const text = protocolProblem(protocol) ?? this.#cipherProblem(cipher);
     return text === null ? null : handshakeEnding({ kind: "protocol", text });
   }
 
-  /** Not every library can be told which suites of TLS 1.3 to take. */
+  /** Not every library can restrict the cipher suites of TLS 1.3. */
   #cipherProblem(cipher: string): string | null {
     return this.#context.native.allowsCipher(cipher) ? null : `${cipher} was negotiated, which the TLS policy forbids`;
   }
 
-  /** The refusal as it was given, rather than as OpenSSL tells it. */
+  /** The ending of a failed handshake. A refusal has its own code and text, not those of OpenSSL. */
   ending(failure: TlsFailure | null): Ending {
     if (failure === null) return handshakeEnding({ kind: "protocol", text: "handshake failed" });
     if (failure.kind === "certificate") {
@@ -58,7 +58,7 @@ export class TlsJudge {
   }
 }
 
-/** Ends a successful handshake. If `onSecure` throws, its user has not taken the stream: it is closed and notified. */
+/** Passes the stream of a successful handshake to its user. When `onSecure` throws, it is closed and the user notified. */
 export function handToUser(events: SecureEvents, duplex: Duplex, peer: TlsPeer): void {
   try {
     events.onSecure(duplex, peer);
