@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { Budgets, TokenBucket } from "./budget.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
-Deno.test("a bucket gives its burst at once and refills with time, up to the burst", () => {
+Deno.test("a token bucket allows its burst at once and refills with time, up to the burst", () => {
   const bucket = new TokenBucket("resets", { burst: 3, perSecond: 2 }, 1000);
   const take = (n: number, now: number) => Array.from({ length: n }, () => bucket.take(1, now));
   assert.deepEqual(take(4, 1000), [true, true, true, false]);
@@ -12,7 +12,7 @@ Deno.test("a bucket gives its burst at once and refills with time, up to the bur
   assert.equal(bucket.breach, "resets above 3 at once or 2 per second");
 });
 
-Deno.test("sent DATA earns the peer window updates", () => {
+Deno.test("sent DATA adds to the budget for window updates", () => {
   const budgets = new Budgets({ ...DEFAULT_LIMITS, windowUpdates: { burst: 100, perSecond: 0 } }, 0);
   const count = () => {
     let n = 0;

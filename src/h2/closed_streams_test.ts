@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
 
-Deno.test("closed streams are remembered with their window, and forgotten when their slot is used again", () => {
+Deno.test("closed streams are recorded with their window, until their slot is used again", () => {
   const closed = new ClosedStreams();
   assert.equal(closed.get(1), Closing.UNKNOWN);
   closed.add(1, Closing.RESET_BY_US, 100);

@@ -20,7 +20,7 @@ Deno.test("a CONNECT carries bytes both ways and ends on both sides", () => {
   assert.deepEqual(client.events.slice(-2), ["end", "flush"]);
 });
 
-Deno.test("the peer's SETTINGS are announced once, and idle connections own no buffer", () => {
+Deno.test("the peer's SETTINGS are reported once, and idle connections hold no buffer", () => {
   const pair = new Pair();
   pair.pump();
   assert.deepEqual(pair.clientLog.events, ["settings"]);
@@ -42,7 +42,7 @@ Deno.test("a reset reaches the other side with its code, and the bytes before it
   assert.deepEqual(server.events, ["data", "flush", "reset peer 8"]);
 });
 
-Deno.test("a server drains: GOAWAY twice, streams go on, then the end", () => {
+Deno.test("a server that drains sends GOAWAY twice, its streams go on, and it ends after the last one", () => {
   const pair = new Pair();
   const client = pair.open();
   pair.pump();
@@ -59,7 +59,7 @@ Deno.test("a server drains: GOAWAY twice, streams go on, then the end", () => {
   assert.equal(pair.clientLog.end?.by, "peer");
 });
 
-Deno.test("a client drains at once when nothing is open", () => {
+Deno.test("a client that drains without open streams ends at once", () => {
   const pair = new Pair();
   pair.pump();
   pair.client.drain(pair.now);

@@ -18,7 +18,7 @@ const REASONS: readonly string[] = [
   "endpoint requires HTTP/1.1",
 ];
 
-/** The sentence that operators know for an error code (`docs/spec/dataplane.md` 2.6). */
+/** The text of an error code for the log (`docs/spec/dataplane.md` 2.6). */
 export function reasonText(code: ErrorCode): string {
   return REASONS[code] ?? "unknown reason";
 }

@@ -14,7 +14,7 @@ Deno.test("a send window may go negative and must not exceed 2^31-1", () => {
   assert.equal(window.available, MAX_WINDOW);
 });
 
-Deno.test("a receive window announces from half of its size on, and nothing twice", () => {
+Deno.test("a receive window announces credit from half of its size on, and nothing twice", () => {
   const window = new ReceiveWindow(100);
   assert.equal(window.take(101), false);
   assert.equal(window.take(100), true);
@@ -24,7 +24,7 @@ Deno.test("a receive window announces from half of its size on, and nothing twic
   assert.equal(window.returnCredit(0), 0);
 });
 
-Deno.test("a receive window announces half of what the peer has left, at least 64 KiB", () => {
+Deno.test("a receive window announces credit of half of what the peer has left, at least 64 KiB", () => {
   const window = new ReceiveWindow(4 << 20);
   let announced = 0;
   const returnCredit = (length: number) => {
@@ -44,7 +44,7 @@ Deno.test("a receive window of 0 announces nothing", () => {
   assert.equal(window.returnCredit(0), 0);
 });
 
-Deno.test("credit is conserved: what the peer may send, what is owed and what is held add up", () => {
+Deno.test("credit is conserved: what the peer may send, what is not announced and what is held add up", () => {
   fc.assert(fc.property(
     fc.integer({ min: 2, max: 1000 }),
     fc.nat(2000),
@@ -64,7 +64,7 @@ Deno.test("credit is conserved: what the peer may send, what is owed and what is
         }
         assert.equal(credit.window.available, size - taken + announced);
         assert.ok(credit.window.available <= size);
-        // Streams hold at most the bound and what was on its way.
+        // Streams hold at most the limit and what was in flight.
         assert.ok(held <= bound + size);
       }
       announced += credit.release(held);
@@ -73,16 +73,16 @@ Deno.test("credit is conserved: what the peer may send, what is owed and what is
   ));
 });
 
-Deno.test("a receive window can be held below its size, and what was held back is given later", () => {
+Deno.test("a receive window can be limited below its size, and the withheld credit is announced later", () => {
   const window = new ReceiveWindow(1000);
   assert.equal(window.take(1000), true);
-  // 900 are kept back, and half of the 100 is worth a frame.
+  // 900 are withheld, and half of the other 100 is worth a frame.
   assert.equal(window.returnCredit(949, 100), 0);
   assert.equal(window.returnCredit(51, 100), 100);
   assert.equal(window.take(100), true);
   assert.equal(window.returnCredit(100, 100), 100);
   assert.equal(window.take(100), true);
-  // Back to normal: the whole window, nothing lost.
+  // Without the limit the whole window is available again.
   assert.equal(window.returnCredit(100), 1000);
   assert.equal(window.available, 1000);
 });

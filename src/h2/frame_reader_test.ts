@@ -5,7 +5,7 @@ import { Disposition, FrameReader, type FrameSink } from "./frame_reader.ts";
 import { concat } from "./testkit/pair.ts";
 import { frame } from "./testkit/frames.ts";
 
-/** Writes down what it is told; DATA parts are joined. */
+/** Records all calls; parts of DATA are joined. */
 class Notes implements FrameSink {
   notes: string[] = [];
   limit = 1000;
@@ -52,7 +52,7 @@ function expected(list: { type: number; flags: number; id: number; payload: Uint
   });
 }
 
-Deno.test("frames are the same however their bytes are cut", () => {
+Deno.test("frames are the same wherever their bytes are cut", () => {
   fc.assert(fc.property(frames, fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 }), (list, cuts) => {
     const bytes = concat([PREFACE, ...list.map((f) => frame(f.type, f.flags, f.id, f.payload))]);
     const notes = new Notes();
@@ -68,7 +68,7 @@ Deno.test("frames are the same however their bytes are cut", () => {
   }));
 });
 
-Deno.test("arbitrary bytes never throw, and a stop is final for the pass", () => {
+Deno.test("arbitrary bytes never throw, and nothing is read after a stop", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), fc.boolean(), (pieces, preface) => {
     const notes = new Notes();
     notes.limit = 16;

@@ -11,7 +11,7 @@ import {
   putUint32,
 } from "./frame.ts";
 
-Deno.test("frame headers survive a round trip, whatever their fields", () => {
+Deno.test("frame headers are read as they were written, whatever their fields", () => {
   fc.assert(fc.property(
     fc.nat(0xffffff),
     fc.nat(255),

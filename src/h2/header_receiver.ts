@@ -156,7 +156,7 @@ export class HeaderReceiver {
 
   #request(streamId: number, decoded: HeaderList | HpackFault): boolean {
     const core = this.#core;
-    // RFC 9113 §6.8: above the last stream of our final GOAWAY, so the client knows that it may try elsewhere.
+    // RFC 9113 §6.8: above the last stream of our final GOAWAY, so the client may repeat the request elsewhere.
     if (streamId > core.shutdown.sentLast) return core.charge(core.budgets.otherControl);
     core.lastPeerId = streamId;
     const most = core.options.maxConcurrentStreams;

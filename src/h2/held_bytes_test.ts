@@ -8,7 +8,7 @@ function make(most: number) {
   return { held, full, a: held.open("a"), b: held.open("b") };
 }
 
-Deno.test("held bytes: up to the bound everybody gets credit, beyond it those above their share wait", () => {
+Deno.test("held bytes: up to the limit all peers get credit, above it those above their share get none", () => {
   const { held, full, a, b } = make(1000);
   assert.equal(held.add(a, 1000), "credit");
   assert.equal(held.add(b, 400), "credit", "b holds less than half of the bound");
@@ -22,14 +22,14 @@ Deno.test("held bytes: up to the bound everybody gets credit, beyond it those ab
   assert.equal(full.length, 2, "reported again after there was room");
 });
 
-Deno.test("held bytes: at twice the bound a peer above its share ends, one below it does not", () => {
+Deno.test("held bytes: above twice the limit a connection of a peer above its share ends, one of a peer below it does not", () => {
   const { held, a, b } = make(1000);
   assert.equal(held.add(a, 2000), "wait");
   assert.equal(held.add(b, 100), "credit");
   assert.equal(held.add(a, 1), "breach");
 });
 
-Deno.test("held bytes: connections of one peer share what they hold, and what is given up is forgotten", () => {
+Deno.test("held bytes: the connections of one peer count together, and dropped bytes do not count", () => {
   const { held, a } = make(1000);
   const second = held.open("a");
   assert.equal(second, a);
@@ -43,7 +43,7 @@ Deno.test("held bytes: connections of one peer share what they hold, and what is
   assert.deepEqual([held.total, held.holders], [0, 0]);
 });
 
-Deno.test("held bytes: the sums are right, and no peer below its share is ever refused", () => {
+Deno.test("held bytes: the sums are right, and no peer below its share loses a connection", () => {
   fc.assert(fc.property(
     fc.array(fc.record({ peer: fc.constantFrom("a", "b"), add: fc.boolean(), n: fc.nat(900) })),
     (steps) => {

@@ -10,7 +10,7 @@ import { CONNECT, EndpointLog, Sink, StreamLog } from "./testkit/pair.ts";
 const BOUND = 200_000;
 const WINDOWS = { streamWindow: 1 << 20, connectionWindow: 100_000 };
 
-/** A client of `peer` and the server's side of its connection, which shares its memory with other connections. */
+/** A client of `peer` and the server's side of its connection. All servers share one memory. */
 class Caller {
   readonly log = new EndpointLog();
   readonly stream = new StreamLog();
@@ -65,7 +65,7 @@ class Caller {
   }
 }
 
-Deno.test("held credit: a peer that fills the memory for received bytes waits, other peers continue", () => {
+Deno.test("held credit: a peer that fills the memory for received bytes gets no credit, other peers do", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const greedy = new Caller(memory, "greedy"), other = new Caller(memory, "other");
   const filled = greedy.send(1_000_000);
@@ -79,7 +79,7 @@ Deno.test("held credit: a peer that fills the memory for received bytes waits, o
   assert.ok(Math.abs(greedy.send(1_000_000) - 120_000) < 66_000, "as much as was read may be sent again");
 });
 
-Deno.test("held credit: a peer that fills it twice over by further connections loses those connections", () => {
+Deno.test("held credit: a peer that fills the memory twice by further connections loses those connections", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const callers = Array.from({ length: 20 }, () => new Caller(memory, "greedy"));
   for (const caller of callers) caller.send(1_000_000);
@@ -94,7 +94,7 @@ Deno.test("held credit: a peer that fills it twice over by further connections l
   assert.equal(honest.send(40_000), 40_000);
 });
 
-Deno.test("held credit: bytes held for a connection are free when it has ended", () => {
+Deno.test("held credit: bytes of a connection that has ended do not count", () => {
   const memory = makeH2Memory(undefined, new HeldBytes(BOUND));
   const callers = ["a", "b"].map((peer) => new Caller(memory, peer));
   for (const caller of callers) caller.send(1_000_000);

@@ -10,7 +10,7 @@ Deno.test("keepalive: the ACK of our PING is recognised, also after other bytes;
   assert.equal(keepalive.acknowledged(sequence), false);
 });
 
-Deno.test("keepalive: silence after a PING ends the connection, however much was received before", () => {
+Deno.test("keepalive: the connection expires when nothing is received after a PING, however much was received before", () => {
   const keepalive = new Keepalive(10_000, 20_000, 0);
   keepalive.received(5000);
   assert.equal(keepalive.due(14_999), false);

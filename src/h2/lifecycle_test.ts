@@ -1,11 +1,11 @@
-/** Keepalive, draining, endings, and what handlers may do from inside their calls. */
+/** Keepalive, draining, the end of connections, and what handlers may do from inside their calls. */
 import { strict as assert } from "node:assert";
 import { MAX_STREAM_ID } from "./frame.ts";
 import { ErrorCode, type HeaderList } from "./seam.ts";
 import { assertAlive, CONNECT, EndpointLog, OK, Pair, pattern, sendAll, StreamLog } from "./testkit/pair.ts";
 import { data, goAway, ping, rst, Scripted, setting, settings, windowUpdate } from "./testkit/frames.ts";
 
-Deno.test("dataplane 2.3: a PING after 10 s, the next one 10 s after its answer", () => {
+Deno.test("dataplane 2.3: a PING is sent after 10 s, the next one 10 s after its ACK", () => {
   const pair = new Pair();
   pair.pump();
   const { client } = pair;
@@ -19,11 +19,11 @@ Deno.test("dataplane 2.3: a PING after 10 s, the next one 10 s after its answer"
   assert.equal(client.nextDeadline(), 22_000);
 });
 
-Deno.test("dataplane 2.3: 20 s without an answer end the connection", () => {
+Deno.test("dataplane 2.3: the connection ends after 20 s without an ACK", () => {
   for (const role of ["client", "server"] as const) {
     const s = new Scripted(role);
     s.connection.tick(11_000);
-    assert.deepEqual(s.told(), ["PING"]);
+    assert.deepEqual(s.describeOutput(), ["PING"]);
     s.connection.tick(30_999);
     assertAlive(s.log);
     s.connection.tick(31_000);
@@ -32,29 +32,29 @@ Deno.test("dataplane 2.3: 20 s without an answer end the connection", () => {
   }
 });
 
-Deno.test("dataplane 2.3: any received bytes count as a sign of life, before and after a PING", () => {
+Deno.test("dataplane 2.3: any received bytes keep the connection alive, before and after a PING", () => {
   for (const role of ["client", "server"] as const) {
     const s = new Scripted(role);
     s.now = 9000;
     s.send(windowUpdate(0, 1));
     assert.equal(s.connection.nextDeadline(), 19_000);
     s.connection.tick(11_000);
-    assert.deepEqual(s.told(), [], "bytes were received within the interval");
+    assert.deepEqual(s.describeOutput(), [], "bytes were received within the interval");
     s.connection.tick(19_000);
-    assert.deepEqual(s.told(), ["PING"]);
+    assert.deepEqual(s.describeOutput(), ["PING"]);
     s.now = 30_000;
-    s.send(ping(true)); // not the answer
+    s.send(ping(true)); // an ACK of no PING of ours
     s.connection.tick(39_000);
     assertAlive(s.log);
     assert.equal(s.connection.nextDeadline(), 40_000);
   }
 });
 
-Deno.test("ping sends one at once, and no second one before its answer", () => {
+Deno.test("ping() sends a PING at once, and no second one before its ACK", () => {
   const s = new Scripted("client");
   s.connection.ping(2000);
   s.connection.ping(2001);
-  assert.deepEqual(s.told(), ["PING"]);
+  assert.deepEqual(s.describeOutput(), ["PING"]);
   assert.equal(s.connection.nextDeadline(), 22_000);
 });
 
@@ -69,10 +69,10 @@ Deno.test("a draining server serves streams until the final GOAWAY, and ignores 
   assert.deepEqual(out.map((f) => f.type), [7, 6]);
   s.send(s.headers(3, CONNECT));
   s.send(ping(true, 0));
-  assert.deepEqual(s.told(), [], "the answer to another PING");
+  assert.deepEqual(s.describeOutput(), [], "the answer to another PING");
   out[1]!.flags = 1;
   s.connection.receive(Uint8Array.from([0, 0, 8, 6, 1, 0, 0, 0, 0, ...out[1]!.payload]), 0, 17, s.now);
-  assert.deepEqual(s.told(), ["GOAWAY 3 0"]);
+  assert.deepEqual(s.describeOutput(), ["GOAWAY 3 0"]);
   s.send(s.headers(5, CONNECT), data(5, [1]), windowUpdate(5, 1), rst(5), s.headers(7, CONNECT, true));
   assert.equal(s.log.requests.length, 2);
   assertAlive(s.log);
@@ -80,18 +80,18 @@ Deno.test("a draining server serves streams until the final GOAWAY, and ignores 
   assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "drained" });
 });
 
-Deno.test("a draining server does not wait longer than the ping timeout for the answer", () => {
+Deno.test("a draining server waits for the ACK of its PING no longer than the ping timeout", () => {
   const s = new Scripted("server", { pingInterval: 1e9 });
   s.send(s.headers(1, CONNECT));
   s.connection.drain(s.now);
   assert.equal(s.connection.nextDeadline(), 21_000);
   s.take();
   s.connection.tick(21_000);
-  assert.deepEqual(s.told(), ["GOAWAY 1 0"]);
+  assert.deepEqual(s.describeOutput(), ["GOAWAY 1 0"]);
   assertAlive(s.log);
 });
 
-Deno.test("a drain that waits for a stream of ours ends when its last frame has left", () => {
+Deno.test("a drain that waits for a stream of ours ends when its last frame was flushed", () => {
   const pair = new Pair();
   const client = pair.open();
   pair.pump();
@@ -107,7 +107,7 @@ Deno.test("a drain that waits for a stream of ours ends when its last frame has 
   assert.deepEqual(pair.serverLog.streams[0]!.events, ["end", "flush"]);
 });
 
-Deno.test("GOAWAY from the server: streams above the last are refused, the others go on", () => {
+Deno.test("GOAWAY of the server: streams above its last one are refused, the others go on", () => {
   const s = new Scripted("client");
   const logs = [1, 3, 5].map(() => {
     const log = new StreamLog();
@@ -121,14 +121,14 @@ Deno.test("GOAWAY from the server: streams above the last are refused, the other
   s.send(s.headers(1, OK, false), rst(3));
   s.take();
   logs[0]!.stream.reset(ErrorCode.CANCEL);
-  assert.deepEqual(s.told(), ["RST_STREAM 1 8", "GOAWAY 0 0"]);
+  assert.deepEqual(s.describeOutput(), ["RST_STREAM 1 8", "GOAWAY 0 0"]);
   assert.equal(
     s.log.end?.reason,
     'detected excessive load generating behavior: "too_many_pings"',
   );
 });
 
-Deno.test("the end of the transport resets every stream and comes once", () => {
+Deno.test("the end of the transport resets every stream and is reported once", () => {
   const pair = new Pair();
   const log = pair.open();
   pair.pump();
@@ -151,7 +151,7 @@ Deno.test("the end of the transport resets every stream and comes once", () => {
   assert.equal(pair.client.streamCount, 0);
 });
 
-Deno.test("canOpen follows the peer's limit and ends with the ids", () => {
+Deno.test("canOpen follows the peer's limit, and is false when no ids are left", () => {
   const s = new Scripted("client", {}, true);
   let opened = 0;
   while (s.connection.open(CONNECT, new StreamLog())) opened++;
@@ -171,7 +171,7 @@ Deno.test("a server cannot open streams", () => {
   assert.equal(new Scripted("server").connection.open(CONNECT, new StreamLog()), null);
 });
 
-Deno.test("misuse by the owner throws, lateness does not", () => {
+Deno.test("misuse by the owner throws, calls after the end do not", () => {
   const s = new Scripted("server");
   s.log.answer = () => {};
   s.send(s.headers(1, CONNECT));
@@ -194,7 +194,7 @@ Deno.test("misuse by the owner throws, lateness does not", () => {
   assert.equal(stream.closed, true);
 });
 
-Deno.test("a reservation that is given up leaves no trace", () => {
+Deno.test("a reservation that is not committed sends nothing", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
   s.take();
@@ -204,7 +204,7 @@ Deno.test("a reservation that is given up leaves no trace", () => {
   stream.commit(0, false);
   stream.reserve(100, 1000);
   stream.commit(0, true);
-  assert.deepEqual(s.told(), ["DATA 1 0+"]);
+  assert.deepEqual(s.describeOutput(), ["DATA 1 0+"]);
 });
 
 const WITH_BODY: HeaderList = [[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "x"]];
@@ -230,7 +230,7 @@ Deno.test("handlers may reset, end, answer and open from inside any call", () =>
     data(9, [1, 2, 3], true),
     ping(),
   );
-  assert.deepEqual(s.told(), [
+  assert.deepEqual(s.describeOutput(), [
     "RST_STREAM 1 7",
     "HEADERS 3+",
     "HEADERS 5",
@@ -255,7 +255,7 @@ Deno.test("a handler that ends the connection from inside a call stops the pass"
   assert.deepEqual(s.log.streams[0]!.events, ["reset transport 2"]);
 });
 
-Deno.test("onOutput comes once until everything was flushed", () => {
+Deno.test("onOutput is called once until everything was flushed", () => {
   const log = new EndpointLog();
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
@@ -268,13 +268,13 @@ Deno.test("onOutput comes once until everything was flushed", () => {
   s.send(ping());
   assert.equal(s.log.outputs, before + 1);
   s.sink.blocked = false;
-  assert.equal(s.told().length, 3);
+  assert.equal(s.describeOutput().length, 3);
   s.send(ping());
   assert.equal(s.log.outputs, before + 2);
   assert.equal(log.outputs, 0);
 });
 
-Deno.test("what came for an ended stream is handed on before the connection's end", () => {
+Deno.test("payload of an ended stream is flushed before the connection's end is reported", () => {
   const s = new Scripted("server");
   const order: string[] = [];
   s.send(s.headers(1, CONNECT));
@@ -300,7 +300,7 @@ Deno.test("SETTINGS with two header table sizes: the encoder passes through the 
   assert.ok(again.length >= long, "nothing is remembered");
 });
 
-Deno.test("a gather limit below one useful read still moves on", () => {
+Deno.test("with a gather limit below one useful read, bytes are still sent", () => {
   const pair = new Pair();
   const log = pair.open();
   pair.pump();
@@ -309,7 +309,7 @@ Deno.test("a gather limit below one useful read still moves on", () => {
   assert.deepEqual(pair.serverLog.streams[0]!.body, pattern(50_000));
 });
 
-Deno.test("a request with END_STREAM: onRequest says so, and onEnd follows unless the answer ended the stream", () => {
+Deno.test("a request with END_STREAM: onRequest is called with end, and then onEnd unless the response has closed the stream", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT, true));
   assert.deepEqual(s.log.streams[0]!.events, ["end", "flush"]);
@@ -319,13 +319,13 @@ Deno.test("a request with END_STREAM: onRequest says so, and onEnd follows unles
   assert.deepEqual(s.log.events.slice(1), ["request 1 end", "request 3 end"]);
 });
 
-Deno.test("the end is always announced as output, so that flushing and closing is one path", () => {
+Deno.test("the end of the connection always calls onOutput, also without frames to flush", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
   s.log.streams[0]!.stream.end();
   s.connection.drain(s.now);
   const frames = s.take();
-  s.send(ping(true, 0)); // not the answer
+  s.send(ping(true, 0)); // an ACK of no PING of ours
   const answer = Uint8Array.from([0, 0, 8, 6, 1, 0, 0, 0, 0, ...frames.at(-1)!.payload]);
   s.send(answer);
   s.take();
@@ -336,7 +336,7 @@ Deno.test("the end is always announced as output, so that flushing and closing i
   assert.deepEqual(s.take(), []);
 });
 
-Deno.test("an unused reservation holds no buffer", () => {
+Deno.test("a reservation that is not used holds no buffer", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
   s.take();

@@ -54,7 +54,7 @@ for (const [name, headers, status] of RESPONSES) {
   });
 }
 
-Deno.test("trailers hold no pseudo headers", () => {
+Deno.test("trailers must not contain pseudo headers", () => {
   assert.equal(flawInTrailers([["grpc-status", "0"]]), null);
   assert.notEqual(flawInTrailers([[":status", "200"]]), null);
 });

@@ -1,4 +1,4 @@
-/** The same frames against an HTTP/2 that is not ours: `node:http2`, as client and as server, over loopback. */
+/** Our HTTP/2 with another implementation: `node:http2`, as client and as server, over loopback. */
 import { strict as assert } from "node:assert";
 import http2, {
   type ClientHttp2Session,
@@ -111,7 +111,7 @@ Deno.test("node's client, our server: bulk both ways at once, half-closed at dif
   });
 });
 
-Deno.test("node's client, our server: half-close first, answer later", async () => {
+Deno.test("node's client, our server: half-close before the response", async () => {
   await withOurServer(async (session, log) => {
     const stream = request(session);
     stream.end("ping");
@@ -136,7 +136,7 @@ Deno.test("node's client, our server: many streams at once", async () => {
   });
 });
 
-Deno.test("node's client, our server: resets both ways carry their code", async () => {
+Deno.test("node's client, our server: resets of both sides carry their code", async () => {
   await withOurServer(async (session, log) => {
     const first = request(session);
     await once(first, "response");
@@ -168,7 +168,7 @@ Deno.test("node's client, our server: a drain lets streams finish", async () => 
   });
 });
 
-Deno.test("node's client, our server: an ordinary request is one, with its body and its trailers", async () => {
+Deno.test("node's client, our server: an ordinary request arrives with its body and its trailers", async () => {
   await withOurServer(async (session, log) => {
     log.answer = (one) => one.onEnded = () => one.stream.respond([[":status", "400"]], true);
     const stream = session.request(
@@ -213,7 +213,7 @@ Deno.test("our client, node's server: bulk both ways at once", async () => {
   });
 });
 
-Deno.test("our client, node's server: the window is the server's, and small", async () => {
+Deno.test("our client, node's server: a small window of the server is respected", async () => {
   await withNodeServer((stream) => {
     stream.respond({ ":status": 200 });
     stream.pause();
@@ -258,7 +258,7 @@ Deno.test("our client, node's server: a refusal, a reset, trailers and an interi
   });
 });
 
-Deno.test("our client, node's server: GOAWAY lets the stream finish and forbids new ones", async () => {
+Deno.test("our client, node's server: after GOAWAY the stream goes on and no new one can be opened", async () => {
   await withNodeServer((stream) => {
     stream.respond({ ":status": 200 });
     stream.on("data", () => {});

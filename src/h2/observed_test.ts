@@ -1,4 +1,4 @@
-/** Attacks of `docs/spec/observed.md`, each by its number, and the advisories known for HTTP/2. */
+/** Attacks of `docs/spec/observed.md`, by their numbers, and known vulnerabilities of HTTP/2. */
 import { strict as assert } from "node:assert";
 import { FrameType } from "./frame.ts";
 import { DEFAULT_LIMITS, STRICT_LIMITS } from "./limits.ts";
@@ -19,7 +19,7 @@ import {
 
 import { WORK_PER_PASS } from "./work.ts";
 
-/** Sends what `make` gives until the connection ends; how many frames that took, and what GOAWAY said. */
+/** Sends the frames of `make` until the connection ends. Returns how many were sent, and the text of GOAWAY. */
 function flood(s: Scripted, make: (i: number) => Uint8Array[], most = 200_000): { frames: number; debug: string } {
   let frames = 0, debug = "";
   for (let i = 0; frames < most && s.log.end === null; i++) {
@@ -28,12 +28,12 @@ function flood(s: Scripted, make: (i: number) => Uint8Array[], most = 200_000): 
     frames += list.length;
     for (const f of s.take()) if (f.type === FrameType.GOAWAY) debug = debugText(f);
   }
-  assert.equal(s.log.end?.code, ErrorCode.ENHANCE_YOUR_CALM, `still alive after ${frames} frames`);
+  assert.equal(s.log.end?.code, ErrorCode.ENHANCE_YOUR_CALM, `still open after ${frames} frames`);
   assert.equal(s.log.end?.reason, debug);
   return { frames, debug };
 }
 
-Deno.test("observed O26: frames of one byte are handed on at once and keep nothing", () => {
+Deno.test("observed O26: frames of one byte are handed on at once, and no memory is kept for them", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT));
   const log = s.log.streams[0]!;
@@ -52,10 +52,10 @@ Deno.test("observed O26: frames of one byte are handed on at once and keep nothi
   assert.equal(log.parts, 20 * frames);
   const passes = 20 * Math.ceil(frames / WORK_PER_PASS);
   assert.equal(log.events.filter((e) => e === "flush").length, passes, "one flush a pass, not one a frame");
-  assert.deepEqual(s.told(), [], "and no window update for so little");
+  assert.deepEqual(s.describeOutput(), [], "and no window update for so little");
 });
 
-Deno.test("observed O26: padding counts against the window and comes back at once", () => {
+Deno.test("observed O26: padding counts against the window, and its credit is returned at once", () => {
   const s = new Scripted("server", { streamWindow: 65_535, connectionWindow: 65_535 });
   s.send(s.headers(1, CONNECT));
   s.take();
@@ -89,7 +89,7 @@ Deno.test("observed O30: eight streams that are not read do not starve a ninth",
   assert.equal(pair.serverLog.streams[0]!.bytes, 6 << 20);
 });
 
-Deno.test("observed O30: above the bound of unreleased bytes the connection's credit waits", () => {
+Deno.test("observed O30: above the limit of unreleased bytes the connection's credit is withheld", () => {
   const pair = new Pair({}, { maxUnreleased: 8 << 20, connectionWindow: 4 << 20 });
   const clients = Array.from({ length: 8 }, () => pair.open());
   pair.pump();
@@ -98,7 +98,7 @@ Deno.test("observed O30: above the bound of unreleased bytes the connection's cr
   pair.pump();
   const held = () => pair.serverLog.streams.reduce((sum, log) => sum + log.bytes, 0);
   assert.ok(held() >= 8 << 20 && held() <= 12 << 20, `${held()} bytes held`);
-  // Whoever reads gives credit back, an ended or reset stream too.
+  // Reading returns credit; ended and reset streams do so too.
   const first = pair.serverLog.streams[0]!;
   first.stream.release(first.bytes);
   for (const log of pair.serverLog.streams.slice(1)) log.stream.reset(ErrorCode.CANCEL);
@@ -110,7 +110,7 @@ Deno.test("observed O30: above the bound of unreleased bytes the connection's cr
   assert.equal(pair.serverLog.streams.at(-1)!.bytes, 20 << 20);
 });
 
-Deno.test("observed O31: no preface, no SETTINGS, half a HEADERS frame, half a block: ten seconds each", () => {
+Deno.test("observed O31: a preface, SETTINGS, a HEADERS frame or a header block that is missing or incomplete ends the connection after ten seconds", () => {
   const cases: [string, (s: Scripted) => Uint8Array[]][] = [
     ["no preface and SETTINGS within 10000 ms", () => []],
     ["no preface and SETTINGS within 10000 ms", (s) => [s.start()[0]!]],
@@ -129,7 +129,7 @@ Deno.test("observed O31: no preface, no SETTINGS, half a HEADERS frame, half a b
   }
 });
 
-Deno.test("observed O31: a frame or a block that arrives byte by byte has the same ten seconds", () => {
+Deno.test("observed O31: a frame or a header block that arrives byte by byte has the same ten seconds", () => {
   for (const whole of [true, false]) {
     const s = new Scripted("server");
     const block = s.block([...CONNECT, ["x", "y".repeat(1000)]]);
@@ -164,7 +164,7 @@ Deno.test("observed O31: header, payload and CONTINUATION frames of one block ha
   }
 });
 
-Deno.test("observed O32: flapping the initial window ends in ENHANCE_YOUR_CALM", () => {
+Deno.test("observed O32: changing the initial window all the time ends in ENHANCE_YOUR_CALM", () => {
   const s = new Scripted("server");
   for (let id = 1; id < 400; id += 2) s.send(s.headers(id, CONNECT));
   const { frames, debug } = flood(s, (i) => [settings(setting(4, i % 2 === 0 ? 0 : 1 << 20))]);
@@ -172,7 +172,7 @@ Deno.test("observed O32: flapping the initial window ends in ENHANCE_YOUR_CALM",
   assert.ok(frames <= 101);
 });
 
-Deno.test("observed O32, rapid reset (CVE-2023-44487): requests reset before their answer", () => {
+Deno.test("observed O32, rapid reset (CVE-2023-44487): requests that are reset before their response end the connection", () => {
   const s = new Scripted("server");
   s.log.answer = () => {};
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT), rst(2 * i + 1)]);
@@ -180,10 +180,10 @@ Deno.test("observed O32, rapid reset (CVE-2023-44487): requests reset before the
   assert.ok(s.log.requests.length <= 401);
 });
 
-Deno.test("observed O32: paced resets stay within what honest clients need", () => {
+Deno.test("observed O32: 400 early resets a second are allowed", () => {
   const s = new Scripted("server");
   s.log.answer = () => {};
-  // 400 clients a second give up before they were answered, for two minutes.
+  // For two minutes, 400 requests a second are cancelled before they are answered.
   for (let i = 0; i < 48_000; i++) {
     s.now = 1000 + i * 2.5;
     s.send(s.headers(2 * i + 1, CONNECT), rst(2 * i + 1));
@@ -240,18 +240,18 @@ Deno.test("requests with too many fields cost the same as resets", () => {
   assert.equal(s.log.requests.length, 0);
 });
 
-Deno.test("streams above the limit are refused, and not for ever", () => {
+Deno.test("streams above the limit are refused, and many of them end the connection", () => {
   const s = new Scripted("server", { maxConcurrentStreams: 2 });
   const { debug } = flood(s, (i) => [s.headers(2 * i + 1, CONNECT)]);
   assert.equal(debug, "resets without an answer above 400 at once or 500 per second");
   assert.equal(s.log.requests.length, 2);
 });
 
-Deno.test("observed O32: HPACK storms and cookie crumbs end in ENHANCE_YOUR_CALM or cost their stream", () => {
+Deno.test("observed O32: header blocks that decode to very large lists end the connection or their stream", () => {
   const crumbs = new Scripted("server");
   const cookies = (count: number) => [...CONNECT, ...new Array(count).fill(["cookie", "a"] as const)];
   crumbs.send(crumbs.headers(1, cookies(1000)));
-  assert.ok(crumbs.told().some((line) => line.startsWith("HEADERS 1")), "431");
+  assert.ok(crumbs.describeOutput().some((line) => line.startsWith("HEADERS 1")), "431");
   assertAlive(crumbs.log);
   crumbs.send(crumbs.headers(3, cookies(1030)));
   assert.equal(crumbs.log.end?.code, ErrorCode.ENHANCE_YOUR_CALM);
@@ -259,7 +259,7 @@ Deno.test("observed O32: HPACK storms and cookie crumbs end in ENHANCE_YOUR_CALM
   bomb.send(bomb.headers(1, [...CONNECT, ["x", "y".repeat(2000)]]));
   // The same large field, 250 times by its index of one byte: half a megabyte of headers out of a small frame.
   bomb.send(frame(FrameType.HEADERS, 4, 3, [...bomb.block(CONNECT), ...new Array(250).fill(0xbe)]));
-  assert.notEqual(bomb.log.end ?? bomb.told().find((line) => line.startsWith("RST_STREAM 3")), undefined);
+  assert.notEqual(bomb.log.end ?? bomb.describeOutput().find((line) => line.startsWith("RST_STREAM 3")), undefined);
   assert.equal(bomb.log.requests.length, 1);
 });
 
@@ -271,9 +271,13 @@ const FLOODS: [name: string, budget: string, make: (i: number) => Uint8Array[]][
     () => [frame(0, 8, 1, [3, 0, 0, 0])],
   ],
   ["PING", "PING frames above 200 at once or 20 per second", () => [ping()]],
-  ["PING ACK that nobody asked for", "PING frames above 200 at once or 20 per second", () => [ping(true)]],
+  ["PING ACK that belongs to no frame of ours", "PING frames above 200 at once or 20 per second", () => [ping(true)]],
   ["SETTINGS", "SETTINGS frames above 100 at once or 10 per second", () => [settings()]],
-  ["SETTINGS ACK that nobody asked for", "SETTINGS frames above 100 at once or 10 per second", () => [settingsAck()]],
+  [
+    "SETTINGS ACK that belongs to no frame of ours",
+    "SETTINGS frames above 100 at once or 10 per second",
+    () => [settingsAck()],
+  ],
   ["WINDOW_UPDATE", "WINDOW_UPDATE frames above 10000 at once or 1000 per second", () => [windowUpdate(1, 1)]],
   [
     "WINDOW_UPDATE on stream 0",
@@ -293,7 +297,7 @@ for (const [name, budget, make] of FLOODS) {
   });
 }
 
-Deno.test("observed O33: 16,000 table size updates in one block", () => {
+Deno.test("observed O33: 16,000 table size updates in one block end the connection", () => {
   const s = new Scripted("server");
   s.send(frame(FrameType.HEADERS, 4, 1, [...new Array(16_000).fill(0x20), ...s.block(CONNECT)]));
   assert.equal(s.log.end?.code, ErrorCode.ENHANCE_YOUR_CALM);
@@ -308,14 +312,14 @@ Deno.test("control frames that the peer does not read end the connection", () =>
   assert.equal(s.log.end?.reason, "more than 65536 bytes of control frames that the peer does not read");
   assert.ok(sent * 17 < 65_536 + 2 * 17);
   s.sink.blocked = false;
-  assert.equal(s.told().at(-1), "GOAWAY 0 11", "and can still be told");
+  assert.equal(s.describeOutput().at(-1), "GOAWAY 0 11", "and GOAWAY is still sent");
 });
 
-Deno.test("observed O36: a malformed stream ends alone", () => {
+Deno.test("observed O36: a malformed request ends its stream and no other", () => {
   for (const field of [["Upper", "x"], ["x", "a\0b"], ["x", "a\nb"], ["connection", "close"]] as const) {
     const s = new Scripted("server");
     s.send(s.headers(1, CONNECT), s.headers(3, [...CONNECT, field]), s.headers(5, CONNECT), data(1, [1]));
-    assert.deepEqual(s.told().filter((line) => line.startsWith("RST")), ["RST_STREAM 3 1"]);
+    assert.deepEqual(s.describeOutput().filter((line) => line.startsWith("RST")), ["RST_STREAM 3 1"]);
     assertAlive(s.log);
     assert.equal(s.log.requests.length, 2);
     assert.equal(s.log.streams[0]!.bytes, 1);
@@ -328,7 +332,7 @@ Deno.test("DATA in flight for a stream that we reset is dropped, within the wind
   s.log.streams[0]!.stream.reset(ErrorCode.CANCEL);
   s.take();
   for (let i = 0; i < 655; i++) s.send(data(1, new Array(100).fill(1)));
-  assert.deepEqual(s.told(), ["WINDOW_UPDATE 0 50000"], "the connection's credit is not lost");
+  assert.deepEqual(s.describeOutput(), ["WINDOW_UPDATE 0 50000"], "the connection's credit is not lost");
   s.send(data(1, new Array(35).fill(1)));
   assertAlive(s.log);
   s.send(data(1, [1]));

@@ -7,11 +7,11 @@ import { OK, pattern, Sink } from "./testkit/pair.ts";
 import { describe, split } from "./testkit/frames.ts";
 
 function make(maxControlBytes = 1000) {
-  const told: string[] = [];
-  const owner = { onOutput: () => void told.push("output"), onControlOverflow: () => void told.push("overflow") };
+  const calls: string[] = [];
+  const owner = { onOutput: () => void calls.push("output"), onControlOverflow: () => void calls.push("overflow") };
   const pool = new BufferPool();
   const out = new OutputBuffer(pool, owner, maxControlBytes);
-  return { out, told, pool, writer: new FrameWriter(out), sink: new Sink() };
+  return { out, calls, pool, writer: new FrameWriter(out), sink: new Sink() };
 }
 
 Deno.test("reserved segments leave room for frame headers, and a short read makes a short last frame", () => {
@@ -67,7 +67,7 @@ Deno.test("a large reservation ends where the output fills whole units, after sh
   assert.equal(fill(1000), (2 * out.unit + 9 + 1000) / out.unit, "small ones end where they like");
 });
 
-Deno.test("whole units count from what was not taken yet", () => {
+Deno.test("whole units are counted from the first byte that was not taken yet", () => {
   const { out } = make();
   out.unit = 65_072;
   out.layout(10_000, 1 << 20, 1 << 20);
@@ -78,7 +78,7 @@ Deno.test("whole units count from what was not taken yet", () => {
   assert.equal(out.pending / out.unit, 4);
 });
 
-Deno.test("less than 16 KiB of room is no room, unless little is wanted", () => {
+Deno.test("less than 16 KiB of room is not reserved, unless less is needed", () => {
   const { out } = make();
   const r = out.layout(1 << 20, 140_000, 1 << 20)!;
   assert.equal(r.total, 140_000 - 9);
@@ -91,20 +91,20 @@ Deno.test("less than 16 KiB of room is no room, unless little is wanted", () => 
   assert.notEqual(out.layout(20_000, 1 << 20, 16_384), null);
 });
 
-Deno.test("a buffer is borrowed for the first frame and given back when all has left", () => {
-  const { out, pool, told, writer, sink } = make();
+Deno.test("a buffer is borrowed for the first frame and returned when all frames were taken", () => {
+  const { out, pool, calls, writer, sink } = make();
   assert.equal(out.bytes.length, 0);
   writer.settingsAck();
   assert.equal(out.bytes.length, SMALLEST);
   assert.equal(pool.lentBytes, SMALLEST);
   writer.rstStream(1, 8);
-  assert.deepEqual(told, ["output"]);
+  assert.deepEqual(calls, ["output"]);
   assert.equal(out.flushTo(sink), "empty");
   assert.equal(pool.lentBytes, 0);
   assert.equal(out.bytes.length, 0);
   out.markFlushed();
   writer.settingsAck();
-  assert.deepEqual(told, ["output", "output"]);
+  assert.deepEqual(calls, ["output", "output"]);
   out.clear();
   assert.equal(pool.lentBytes, 0);
 });
@@ -138,7 +138,7 @@ Deno.test("a small read is copied into a small buffer, and a large one keeps the
   assert.deepEqual(payload, sent.flatMap((bytes) => [...bytes]));
 });
 
-Deno.test("two connections read into the same memory and keep their own bytes", () => {
+Deno.test("two connections read into the same memory, and each keeps its own bytes", () => {
   const pool = new BufferPool();
   const owner = { onOutput() {}, onControlOverflow() {} };
   const [a, b] = [new OutputBuffer(pool, owner, 1000), new OutputBuffer(pool, owner, 1000)];
@@ -153,7 +153,7 @@ Deno.test("two connections read into the same memory and keep their own bytes", 
   }
 });
 
-Deno.test("a reservation is void once another connection makes one", () => {
+Deno.test("a reservation is invalid after another connection has made one", () => {
   const pool = new BufferPool();
   const owner = { onOutput() {}, onControlOverflow() {} };
   const [a, b] = [new OutputBuffer(pool, owner, 1000), new OutputBuffer(pool, owner, 1000)];
@@ -164,7 +164,7 @@ Deno.test("a reservation is void once another connection makes one", () => {
   assert.equal(b.reservationValid, true);
 });
 
-Deno.test("where many buffers are lent, a blocked connection holds only as much as it has to send", () => {
+Deno.test("where many buffers are lent, a blocked connection holds only as much memory as it has bytes to send", () => {
   const { out, pool, sink } = make();
   fill(out, pattern(200_000));
   sink.most = 190_000;
@@ -195,23 +195,23 @@ Deno.test("a partial writer is offered the rest, an all-or-nothing writer the sa
   assert.deepEqual(split(sink.take()).map(describe), ["PING", "SETTINGS ACK"]);
 });
 
-Deno.test("a failed writer is reported, what waits is kept", () => {
+Deno.test("a failed write is reported, and the frames are kept", () => {
   const { out, writer } = make();
   writer.settingsAck();
   assert.equal(out.flushTo({ write: () => -1 }), "failed");
   assert.equal(out.pending, 9);
 });
 
-Deno.test("control frames go on behind a full buffer, up to their budget; GOAWAY still has room", () => {
-  const { out, told, writer, sink } = make(1000);
+Deno.test("control frames still fit into a full buffer, up to their limit, and GOAWAY after that", () => {
+  const { out, calls, writer, sink } = make(1000);
   out.layout(DATA_CAPACITY, DATA_CAPACITY, 1 << 24);
   out.commit(1, DATA_CAPACITY - 9, false);
   assert.equal(out.layout(1, 1 << 20, 16_384), null);
   for (let i = 0; i < 76; i++) writer.windowUpdate(1, 1);
-  assert.deepEqual(told, ["output"]);
+  assert.deepEqual(calls, ["output"]);
   writer.windowUpdate(1, 1);
   writer.windowUpdate(1, 1);
-  assert.deepEqual(told, ["output", "overflow"], "the 77th does not fit into 1000 bytes");
+  assert.deepEqual(calls, ["output", "overflow"], "the 77th does not fit into 1000 bytes");
   writer.goAway(0, 11, "x".repeat(500));
   out.flushTo(sink);
   const frames = split(sink.take());
@@ -219,8 +219,8 @@ Deno.test("control frames go on behind a full buffer, up to their budget; GOAWAY
   assert.equal(frames.at(-1)!.payload.length, 8 + 160);
 });
 
-Deno.test("a reader that moves a little gets its control budget back, and waiting bytes move up", () => {
-  const { out, told, writer, sink } = make(30_000);
+Deno.test("a transport that takes a few bytes frees control room, and waiting bytes move to the start of the buffer", () => {
+  const { out, calls, writer, sink } = make(30_000);
   const all: Uint8Array[] = [];
   for (let round = 0; round < 120; round++) {
     for (let i = 0; i < 1000; i++) writer.windowUpdate(round + 1, i + 1);
@@ -232,7 +232,7 @@ Deno.test("a reader that moves a little gets its control budget back, and waitin
   }
   sink.most = Infinity;
   assert.equal(out.flushTo(sink), "empty");
-  assert.deepEqual(told, ["output"]);
+  assert.deepEqual(calls, ["output"]);
   const bytes = new Uint8Array(120 * 13_000);
   let at = 0;
   for (const piece of [...all, sink.take()]) {
@@ -244,10 +244,10 @@ Deno.test("a reader that moves a little gets its control budget back, and waitin
   assert.ok(frames.every((f, i) => describe(f) === `WINDOW_UPDATE ${Math.floor(i / 1000) + 1} ${i % 1000 + 1}`));
 });
 
-Deno.test("a header block above the peer's frame size goes on in CONTINUATION frames", () => {
+Deno.test("a header block above the peer's frame size continues in CONTINUATION frames", () => {
   for (const length of [10, 16_384 - 4, 16_384, 40_000, 3 * 16_384]) {
     const { out, writer, sink } = make(1 << 20);
-    // Bytes that Huffman makes longer: they go out as they are.
+    // Huffman coding would make these bytes longer, so they are sent as they are.
     const value = Array.from(pattern(length), (byte) => String.fromCharCode(0x80 | byte)).join("");
     writer.headers(3, [...OK, ["x-long", value]], true, 16_384, true);
     out.flushTo(sink);

@@ -1,4 +1,4 @@
-/** Two endpoints, joined in memory, under everything that chance can do to them. */
+/** Two endpoints, connected in memory, with random actions. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { ErrorCode, type H2Options } from "./seam.ts";
@@ -79,7 +79,7 @@ class Direction {
   }
 }
 
-/** Most pieces of one size: megabytes in single bytes take minutes, and show nothing more. */
+/** Pieces of one size, at most: megabytes in single bytes would take minutes. */
 const PIECES = 2000;
 
 function piecesOf(size: number): () => number {
@@ -132,7 +132,7 @@ Deno.test("random actions on both sides: bytes arrive in order, ends arrive once
       // The server numbers its streams as they come; a client's stream that was reset at once may never come.
       pair.serverLog.streams.forEach((log) => ups.find((up) => up.from.stream.id === log.stream.id)!.check(log));
       downs.forEach((down) => down.check(ups.find((up) => up.from.stream.id === down.from.stream.id)!.from));
-      // Afterwards everybody reads, and what is still open can be finished.
+      // Afterwards both sides read, and open streams can be finished.
       for (const log of [...ups, ...downs].map((d) => d.from)) {
         log.autoRelease = true;
         log.stream.release(1e9);
@@ -186,7 +186,7 @@ Deno.test("streams that wait for the connection window or for room take turns", 
   }
 });
 
-Deno.test("a blocked transport loses nothing", () => {
+Deno.test("with a blocked transport no bytes are lost", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(70_000), { minLength: 1 }), fc.boolean(), (takes, allOrNothing) => {
       const pair = new Pair();
@@ -225,7 +225,7 @@ const wild = fc.record({
   ),
 });
 for (const role of ["server", "client"] as const) {
-  Deno.test(`${role}: arbitrary frames never throw, and nothing comes after the end`, () => {
+  Deno.test(`${role}: arbitrary frames never throw, and no call follows the end`, () => {
     fc.assert(
       fc.property(
         fc.array(wild, { maxLength: 40 }),

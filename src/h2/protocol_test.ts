@@ -1,4 +1,4 @@
-/** What RFC 9113 forbids, frame by frame: each case says what must come out. */
+/** What RFC 9113 forbids, by type of frame; each case has the frames that must be sent in response. */
 import { strict as assert } from "node:assert";
 import { FrameType, PREFACE } from "./frame.ts";
 import { ErrorCode, type H2Options } from "./seam.ts";
@@ -25,9 +25,9 @@ const { HEADERS, PRIORITY, CONTINUATION, SETTINGS, PING, GOAWAY, PUSH_PROMISE, R
 
 interface Case {
   name: string;
-  /** Frames after the exchange of prefaces. The peer's side of stream 1 is open, unless `noStream`. */
+  /** Frames after the prefaces. The peer's side of stream 1 is open, unless `noStream` is set. */
   send: (s: Scripted) => Uint8Array[];
-  /** What comes out, or ends the connection. */
+  /** The frames that are sent in response, or the error that ends the connection. */
   goAway?: ErrorCode;
   reset?: [id: number, code: ErrorCode];
   fine?: true;
@@ -35,7 +35,7 @@ interface Case {
   options?: Partial<H2Options>;
 }
 
-/** What a server answers. */
+/** The response of a server. */
 const SERVER: Case[] = [
   { name: "DATA on stream 0", send: () => [data(0, [1])], goAway: PROTOCOL_ERROR },
   { name: "DATA on an idle stream", send: () => [data(3, [1])], goAway: PROTOCOL_ERROR },
@@ -242,7 +242,7 @@ const SERVER: Case[] = [
   },
   { name: "PING on a stream", send: () => [frame(PING, 0, 1, new Array(8).fill(0))], goAway: PROTOCOL_ERROR },
   { name: "PING of seven bytes", send: () => [frame(PING, 0, 0, new Array(7).fill(0))], goAway: FRAME_SIZE_ERROR },
-  { name: "PING ACK that nobody asked for", send: () => [ping(true)], fine: true },
+  { name: "PING ACK that belongs to no frame of ours", send: () => [ping(true)], fine: true },
   { name: "GOAWAY on a stream", send: () => [frame(GOAWAY, 0, 1, new Array(8).fill(0))], goAway: PROTOCOL_ERROR },
   { name: "GOAWAY of seven bytes", send: () => [frame(GOAWAY, 0, 0, new Array(7).fill(0))], goAway: FRAME_SIZE_ERROR },
   { name: "GOAWAY with a growing last stream", send: () => [goAway(1), goAway(3)], goAway: PROTOCOL_ERROR },
@@ -298,7 +298,7 @@ for (const c of SERVER) {
 }
 
 function check(c: Case, s: Scripted): void {
-  const out = s.told(), end = s.log.end;
+  const out = s.describeOutput(), end = s.log.end;
   if (c.goAway !== undefined) {
     assert.match(out.at(-1) ?? "nothing", new RegExp(`^GOAWAY \\d+ ${c.goAway}$`));
     assert.equal(end?.code, c.goAway);
@@ -311,7 +311,7 @@ function check(c: Case, s: Scripted): void {
   assert.deepEqual(out.filter((line) => line.startsWith("RST")), c.reset ? [`RST_STREAM ${c.reset.join(" ")}`] : []);
   // The connection goes on.
   s.send(ping());
-  assert.ok(s.told().includes("PING ACK"));
+  assert.ok(s.describeOutput().includes("PING ACK"));
 }
 
 const CLIENT: Case[] = [
@@ -382,7 +382,7 @@ for (const [name, role, bytes, code] of FIRST) {
   });
 }
 
-Deno.test("a connection error names itself in GOAWAY and tells every stream once", () => {
+Deno.test("a connection error is named in GOAWAY, and every stream is notified once", () => {
   const s = new Scripted("server");
   s.send(s.headers(1, CONNECT), s.headers(3, CONNECT), data(1, [1, 2]));
   s.take();
@@ -394,5 +394,5 @@ Deno.test("a connection error names itself in GOAWAY and tells every stream once
   assert.deepEqual(three!.events, ["reset us 1"]);
   assert.equal(s.log.end?.reason, "DATA on stream 0");
   s.send(ping());
-  assert.deepEqual(s.told(), [], "nothing is read after the end");
+  assert.deepEqual(s.describeOutput(), [], "nothing is read after the end");
 });

@@ -18,7 +18,7 @@ export const SETTING_BYTES = 6;
 export const MAX_SETTINGS = 64;
 
 /**
- * Streams a client opens before it knows the server's limit. RFC 9113 §6.5.2 asks servers for at least 100, and the
+ * Streams that a client opens before it has received the server's limit. RFC 9113 §6.5.2 asks servers for at least 100, and the
  * pool of connections uses no more by default (`docs/spec/dataplane.md` 2.3).
  */
 const STREAMS_BEFORE_SETTINGS = 100;

@@ -34,7 +34,7 @@ for (const [name, peer, payload, code] of WRONG) {
   });
 }
 
-Deno.test("SETTINGS are applied in order, the last value counts", () => {
+Deno.test("SETTINGS are applied in order, so the last value is used", () => {
   const peer = new PeerSettings("client");
   const payload = Uint8Array.from([...setting(4, 5), ...setting(3, 7), ...setting(4, 6)]);
   assert.equal(peer.apply(payload, 0, payload.length), null);

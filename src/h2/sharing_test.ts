@@ -33,7 +33,7 @@ function send(stream: Stream, most = 262_144): number | null {
   return room.total;
 }
 
-Deno.test("sharing: the bytes gathered for a slow transport are limited, whatever the reader asks for", () => {
+Deno.test("sharing: the bytes gathered for a slow transport are limited, whatever limit `reserve` gets", () => {
   const { s, a, b } = make();
   assert.ok(send(a)! <= GATHERED);
   assert.equal(send(b), null);
@@ -53,7 +53,7 @@ Deno.test("sharing: a stream that sends little gets room although bulk streams h
   assert.equal(send(b), null);
 });
 
-Deno.test("sharing: of the streams that wait for room, those that send little are called first", () => {
+Deno.test("sharing: of the streams that wait for room, those that send little are notified first", () => {
   const { s, a, b, c, d, ready } = make();
   send(a);
   assert.equal(send(a), null);

@@ -10,7 +10,7 @@ class Numbered implements QueuedStream {
   wake(): void {}
 }
 
-Deno.test("a queue behaves like a list without repetitions, whatever joins and leaves", () => {
+Deno.test("a queue behaves like a list without repetitions, whatever is added and removed", () => {
   const step = fc.record({ what: fc.constantFrom("add", "remove", "shift"), who: fc.nat(5) });
   fc.assert(fc.property(fc.array(step), (steps) => {
     const waiters = Array.from({ length: 6 }, (_, i) => new Numbered(i));

@@ -1,4 +1,4 @@
-/** A pass ends when its budget is used up, and nothing of it is lost (`docs/spec/observed.md` O32). */
+/** A pass ends when its work budget is used up, and no bytes are lost (`docs/spec/observed.md` O32). */
 import { strict as assert } from "node:assert";
 import { makeH2Memory } from "./memory.ts";
 import { H2Connection } from "./connection.ts";
@@ -8,7 +8,7 @@ import { assertAlive, concat, CONNECT, EndpointLog, Sink } from "./testkit/pair.
 import { data, describe, ping, rst, Scripted, settings, settingsAck, split } from "./testkit/frames.ts";
 import { Work, WORK_PER_PASS } from "./work.ts";
 
-/** A server with a budget, fed without a helper that goes on by itself. */
+/** A server with a work budget. The test calls `resume` itself. */
 function server(workPerPass: number): { connection: H2Connection; log: EndpointLog; sink: Sink } {
   const log = new EndpointLog();
   const connection = new H2Connection({ ...defaultOptions("server"), workPerPass }, log, makeH2Memory(), 0);
@@ -18,32 +18,32 @@ function server(workPerPass: number): { connection: H2Connection; log: EndpointL
   return { connection, log, sink: new Sink() };
 }
 
-/** Headers of a peer, as its encoder makes them one after the other. */
+/** Requests of a peer, encoded one after the other. */
 function tunnels(count: number): Uint8Array[] {
   const scripted = new Scripted("server");
   return Array.from({ length: count }, (_, i) => scripted.headers(2 * i + 1, CONNECT));
 }
 
-/** Passes until nothing is left, the first one included. */
+/** Makes passes until no work is left. Returns their number, including the first one. */
 function finish(connection: H2Connection): number {
   let passes = 1;
   for (; connection.hasPendingWork; passes++) connection.resume(0);
   return passes;
 }
 
-Deno.test("work: a pass opens a few streams, the rest wait and come in order", () => {
+Deno.test("work: a pass opens a few streams; the other requests wait and are handled in order", () => {
   const { connection, log } = server(WORK_PER_PASS);
   const bytes = concat(tunnels(100));
   connection.receive(bytes, 0, bytes.length, 0);
   const first = log.streams.length;
   assert.ok(first >= 2 && first <= WORK_PER_PASS / Work.STREAM, `${first} streams`);
-  bytes.fill(0xff); // lent: what waits is a copy
+  bytes.fill(0xff); // the connection must have copied what waits
   assert.ok(finish(connection) >= 100 / first);
   assert.deepEqual(log.streams.map(({ stream }) => stream.id), Array.from({ length: 100 }, (_, i) => 2 * i + 1));
   assertAlive(log);
 });
 
-Deno.test("work: resets cost, frames of one byte cost a little, payload nothing", () => {
+Deno.test("work: resets count much, frames of one byte a little, payload nothing", () => {
   const open = concat(tunnels(10));
   const passesFor = (frames: Uint8Array[]) => {
     const { connection } = server(WORK_PER_PASS);
@@ -58,7 +58,7 @@ Deno.test("work: resets cost, frames of one byte cost a little, payload nothing"
   assert.equal(passesFor(new Array(3 * WORK_PER_PASS).fill(data(1, [1]))), 3);
 });
 
-Deno.test("work: also with a budget of one frame everything comes, and lent bytes are flushed in their pass", () => {
+Deno.test("work: with a budget of one frame everything arrives too, and payload is flushed in its pass", () => {
   const { connection, log } = server(1);
   const frames = concat([...tunnels(1), data(1, [1, 2, 3]), data(1, [4, 5], true)]);
   connection.receive(frames, 0, frames.length, 0);
@@ -67,7 +67,7 @@ Deno.test("work: also with a budget of one frame everything comes, and lent byte
   assert.deepEqual(log.streams[0]!.events, ["data", "flush", "data", "end", "flush"]);
 });
 
-Deno.test("work: what waits is gone with the connection, and nothing is taken before it", () => {
+Deno.test("work: bytes that wait are dropped with the connection, and no others are accepted before them", () => {
   const { connection, log } = server(1);
   const frames = concat([ping(), ping(), ping()]);
   connection.receive(frames, 0, frames.length, 0);
@@ -79,7 +79,7 @@ Deno.test("work: what waits is gone with the connection, and nothing is taken be
   assert.equal(log.end?.reason, "gone");
 });
 
-Deno.test("work: a connection that ends in the middle has nothing left", () => {
+Deno.test("work: a connection that ends within a pass has no pending work", () => {
   const { connection, log } = server(1);
   const frames = concat([ping(), data(99, [1]), ping()]);
   connection.receive(frames, 0, frames.length, 0);
@@ -88,18 +88,18 @@ Deno.test("work: a connection that ends in the middle has nothing left", () => {
   assert.ok(!connection.hasPendingWork);
 });
 
-Deno.test("work: when the transport breaks, streams are told in passes, the handler behind the last one", () => {
+Deno.test("work: when the transport fails, streams are notified in passes, and the handler after the last one", () => {
   const { connection, log } = server(Infinity);
   const bytes = concat(tunnels(40));
   connection.receive(bytes, 0, bytes.length, 0);
-  const told = () => log.streams.filter(({ failure }) => failure !== null).length;
+  const notified = () => log.streams.filter(({ failure }) => failure !== null).length;
   connection.transportFailed("gone");
   assert.ok(connection.ended);
-  const first = told();
+  const first = notified();
   assert.ok(first > 0 && first < 40, `${first} streams`);
   assertAlive(log);
 
-  // What the others do meanwhile leads nowhere.
+  // What the other streams do in the meantime has no effect.
   const { stream } = log.streams.at(-1)!;
   assert.equal(stream.reserve(100, 1 << 20), null);
   stream.end();
@@ -109,16 +109,16 @@ Deno.test("work: when the transport breaks, streams are told in passes, the hand
   assert.equal(connection.flushTo(sink), "empty");
   assert.equal(sink.take().length, 0);
 
-  for (let before = first; connection.hasPendingWork; before = told()) {
+  for (let before = first; connection.hasPendingWork; before = notified()) {
     connection.resume(0);
-    assert.ok(told() - before <= first);
+    assert.ok(notified() - before <= first);
   }
-  assert.equal(told(), 39, "all but the one that was reset by its owner");
+  assert.equal(notified(), 39, "all but the one that was reset by its owner");
   assert.equal(log.end?.reason, "gone");
   assert.equal(connection.streamCount, 0);
 });
 
-Deno.test("work: after a breach GOAWAY leaves before the last stream is told", () => {
+Deno.test("work: after a breach GOAWAY is sent before the last stream is notified", () => {
   const { connection, log } = server(Infinity);
   connection.flushTo(new Sink());
   const bytes = concat([...tunnels(40), data(99, [1])]);

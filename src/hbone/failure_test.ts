@@ -48,7 +48,7 @@ const VECTORS: readonly [what: string, failure.TunnelFailure, flag: string, mess
     `h2 failed: stream error received: ${REFUSED_STREAM.reason}`,
   ],
   ["status", failure.statusFailure("401"), "CONNECT", "http status: 401 Unauthorized"],
-  ["a status nobody knows", failure.statusFailure("599"), "CONNECT", "http status: 599 <unknown status code>"],
+  ["an unknown status", failure.statusFailure("599"), "CONNECT", "http status: 599 <unknown status code>"],
 ];
 
 for (const [what, { flag: gotFlag, message: gotMessage }, flag, message] of VECTORS) {

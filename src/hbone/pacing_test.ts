@@ -5,19 +5,19 @@ import { Pacing } from "./pacing.ts";
 const MOST = 1 << 20;
 
 function make() {
-  const said: string[] = [];
+  const calls: string[] = [];
   let measure: PathMeasure | null = null;
   const pacing = new Pacing({
-    noteRoundTrip: (ms) => void said.push(`round trip ${ms}`),
-    limitGathered: (bytes) => void said.push(`gather ${bytes}`),
+    noteRoundTrip: (ms) => void calls.push(`round trip ${ms}`),
+    limitGathered: (bytes) => void calls.push(`gather ${bytes}`),
   }, {
     measure: () => {
-      said.push("measure");
+      calls.push("measure");
       return measure;
     },
-    limitUnsent: (bytes) => void said.push(`unsent ${bytes}`),
+    limitUnsent: (bytes) => void calls.push(`unsent ${bytes}`),
   });
-  const take = () => said.splice(0);
+  const take = () => calls.splice(0);
   return { pacing, take, path: (roundTrip: number, deliveryRate: number) => measure = { roundTrip, deliveryRate } };
 }
 

@@ -16,7 +16,7 @@ function pipe(bufferBytes: number) {
   return { to, from, read: () => [...into.subarray(0, from.read(into))] };
 }
 
-Deno.test("pending bytes leave in order, whatever their sizes and those of the writes", () => {
+Deno.test("pending bytes are written in order, whatever their sizes and those of the writes", () => {
   const sizes = fc.array(fc.integer({ min: 0, max: 5000 }), { maxLength: 30 });
   fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 3000 }), (parts, room) => {
     const { to, read } = pipe(room);
@@ -39,7 +39,7 @@ Deno.test("pending bytes leave in order, whatever their sizes and those of the w
   }));
 });
 
-Deno.test("pending bytes can be taken in order too, in pieces of any size", () => {
+Deno.test("pending bytes can be read in order, in pieces of any size", () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 5000 }), { maxLength: 30 });
   fc.assert(fc.property(sizes, fc.integer({ min: 1, max: 3000 }), (parts, most) => {
     const pending = new PendingBytes(new BlockPool());
@@ -60,7 +60,7 @@ Deno.test("pending bytes can be taken in order too, in pieces of any size", () =
   }));
 });
 
-Deno.test("observed O26 pending bytes hold little more memory than bytes, however small the pieces", () => {
+Deno.test("observed O26 pending bytes take little more memory than their number, however small the pieces", () => {
   const pending = new PendingBytes(new BlockPool());
   const piece = Uint8Array.of(0, 7, 0);
   for (let i = 0; i < 1_000_000; i++) pending.add(piece, 1, 2);
@@ -68,7 +68,7 @@ Deno.test("observed O26 pending bytes hold little more memory than bytes, howeve
   assert.ok(pending.allocated <= 1_100_000, `${pending.allocated} bytes allocated`);
 });
 
-Deno.test("pending bytes are copies, and gone when cleared", () => {
+Deno.test("pending bytes are copies, and clear() drops them", () => {
   const { to, read } = pipe(100);
   const pending = new PendingBytes(new BlockPool());
   const lent = Uint8Array.of(1, 2, 3);
@@ -81,7 +81,7 @@ Deno.test("pending bytes are copies, and gone when cleared", () => {
   assert.deepEqual([pending.length, pending.writeTo(to), pending.allocated], [0, 0, 0]);
 });
 
-Deno.test("the blocks of bulk are lent again, those of a few bytes are not kept", () => {
+Deno.test("blocks of bulk are returned to the pool, blocks of a few bytes are not", () => {
   const { to, read } = pipe(BLOCK);
   const pool = new BlockPool();
   const pending = new PendingBytes(pool);

@@ -1,4 +1,4 @@
-/** What goes wrong on the way to a tunnel, and who hears of it (`docs/spec/dataplane.md` 3, observed.md O27, O31). */
+/** Failures while tunnels are made, and which requests fail by them (`docs/spec/dataplane.md` 3, observed.md O27, O31). */
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
 import { goAway } from "../h2/testkit/frames.ts";
@@ -8,7 +8,7 @@ import { CLIENT, issuer, PoolBed, SERVER_AT, type TestRequest } from "./testkit/
 
 const messages = (requests: readonly TestRequest[]) => requests.map(({ failure }) => failure?.message ?? null);
 
-Deno.test("dataplane 3: all who wait for a connection fail with it (upstream lets them try one after the other)", () => {
+Deno.test("dataplane 3: all requests that wait for a connection fail with it (the Rust ztunnel lets them try one after the other)", () => {
   const bed = new PoolBed();
   bed.served.listener.close();
   const requests = [bed.request(), bed.request(), bed.request()];
@@ -17,7 +17,7 @@ Deno.test("dataplane 3: all who wait for a connection fail with it (upstream let
   bed.assertClean();
 });
 
-Deno.test("after a failure the next request tries anew", () => {
+Deno.test("after a failure the next request makes another attempt", () => {
   const bed = new PoolBed();
   bed.credentials.ready = null;
   const first = bed.request();
@@ -29,7 +29,7 @@ Deno.test("after a failure the next request tries anew", () => {
   bed.assertClean();
 });
 
-Deno.test("a request made from inside a failure gets an attempt of its own", () => {
+Deno.test("a request from inside onTunnelFailure makes an attempt of its own", () => {
   const bed = new PoolBed();
   bed.credentials.ready = null;
   const first = bed.request();
@@ -44,7 +44,7 @@ Deno.test("a request made from inside a failure gets an attempt of its own", () 
   bed.assertClean();
 });
 
-Deno.test("a request that is given up while the connection is made: no event, the connection serves the next", () => {
+Deno.test("a request that is aborted while the connection is made gets no event, and the connection serves the next request", () => {
   const bed = new PoolBed();
   bed.credentials.ready = null;
   const given = bed.request();
@@ -61,7 +61,7 @@ Deno.test("a request that is given up while the connection is made: no event, th
   bed.assertClean();
 });
 
-Deno.test("a request that is given up while it waits for the answer: RST_STREAM(CANCEL)", () => {
+Deno.test("a request that is aborted while it waits for the response sends RST_STREAM(CANCEL)", () => {
   const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
   const request = bed.request();
   bed.memory.runUntilIdle();
@@ -75,7 +75,7 @@ Deno.test("a request that is given up while it waits for the answer: RST_STREAM(
   bed.assertClean();
 });
 
-Deno.test("the answer's time is limited, and its timer goes with the answer", () => {
+Deno.test("a request without a response fails after the timeout", () => {
   const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
   const request = bed.request();
   bed.memory.advance(9999);
@@ -86,7 +86,7 @@ Deno.test("the answer's time is limited, and its timer goes with the answer", ()
   bed.assertClean();
 });
 
-Deno.test("a dial that fails while its pool is closed, and waits that end with it", () => {
+Deno.test("closing a pool aborts its dial, and waiting requests fail", () => {
   const bed = new PoolBed();
   bed.memory.blackhole(SERVER_AT);
   const requests = [bed.request(), bed.request()];
@@ -97,7 +97,7 @@ Deno.test("a dial that fails while its pool is closed, and waits that end with i
 });
 
 for (const limit of [0, 1, 3]) {
-  Deno.test(`a server that allows ${limit} streams: what was sent before its SETTINGS is refused, later requests share nothing beyond`, () => {
+  Deno.test(`a server that allows ${limit} streams: requests sent before its SETTINGS are refused, later ones respect the limit`, () => {
     const bed = new PoolBed({ server: { maxConcurrentStreams: limit } });
     const requests = Array.from({ length: 5 }, () => bed.request());
     bed.memory.runUntilIdle();
@@ -114,7 +114,7 @@ for (const limit of [0, 1, 3]) {
   });
 }
 
-Deno.test("GOAWAY that refuses streams under way: those the server took go on, the others are asked again elsewhere", () => {
+Deno.test("GOAWAY that refuses pending requests: streams that the server processes go on, the others are requested again on another connection", () => {
   const silent = (peer: RawPeer) => peer.answer = () => {};
   const scripts = [silent, () => {}];
   const bed = new PoolBed({ prepare: (peer) => scripts.shift()!(peer) });
@@ -148,7 +148,7 @@ Deno.test("a request that a server refuses twice with GOAWAY fails", () => {
   bed.assertClean();
 });
 
-Deno.test("observed O38: what a server that drains does not answer within a second is asked again elsewhere, once", () => {
+Deno.test("observed O38: a request that a draining server does not answer within a second is repeated on another connection, once", () => {
   const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
   const request = bed.request();
   bed.memory.runUntilIdle();
@@ -168,7 +168,7 @@ Deno.test("observed O38: what a server that drains does not answer within a seco
   bed.assertClean();
 });
 
-Deno.test("observed O38: a server that does not drain has all the time, and so has one whose client drains as well", () => {
+Deno.test("observed O38: a server that does not drain has the whole timeout, and so has one whose client drains as well", () => {
   for (const drains of [false, true]) {
     const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
     const request = bed.request();
@@ -188,7 +188,7 @@ Deno.test("observed O38: a server that does not drain has all the time, and so h
   }
 });
 
-Deno.test("GOAWAY while others wait for a further connection: they get theirs", () => {
+Deno.test("after GOAWAY, requests that wait for another connection get it", () => {
   const bed = new PoolBed({ maxStreams: 1 });
   bed.hold(1);
   bed.credentials.ready = null;
@@ -203,7 +203,7 @@ Deno.test("GOAWAY while others wait for a further connection: they get theirs", 
   bed.assertClean();
 });
 
-Deno.test("a connection that breaks tells its streams once and is forgotten", () => {
+Deno.test("a connection that fails notifies its streams once and is removed from the pool", () => {
   const bed = new PoolBed();
   const held = bed.hold(3);
   bed.peers[0]!.close(true);
@@ -215,7 +215,7 @@ Deno.test("a connection that breaks tells its streams once and is forgotten", ()
   bed.assertClean();
 });
 
-Deno.test("refused in place of SETTINGS, with more waiting than one connection carries: nobody hangs", () => {
+Deno.test("a server that closes in place of its SETTINGS, with more requests than one connection carries: all of them fail", () => {
   const bed = new PoolBed({ maxStreams: 2, prepare: (peer) => peer.close(true) });
   const requests = Array.from({ length: 5 }, () => bed.request());
   bed.memory.runUntilIdle();
@@ -225,7 +225,7 @@ Deno.test("refused in place of SETTINGS, with more waiting than one connection c
   bed.assertClean();
 });
 
-Deno.test("dataplane 2.1: no certificate chain of the expected identity, nothing is sent", () => {
+Deno.test("dataplane 2.1: a peer with another identity than expected gets no request", () => {
   const bed = new PoolBed();
   bed.served.listener.close();
   const other = spiffeId("spiffe://td/ns/ns/sa/other");
@@ -242,7 +242,7 @@ Deno.test("dataplane 2.1: no certificate chain of the expected identity, nothing
   bed.assertClean();
 });
 
-Deno.test("a pool that drains: open tunnels go on, a late request gets a connection that ends with it", () => {
+Deno.test("a pool that drains: open tunnels go on, a later request gets a connection that ends with it", () => {
   const bed = new PoolBed();
   const [held] = bed.hold(1);
   bed.pool.drain();
@@ -255,7 +255,7 @@ Deno.test("a pool that drains: open tunnels go on, a late request gets a connect
   bed.assertClean();
 });
 
-Deno.test("a pool that finishes while it connects gives that up", () => {
+Deno.test("a pool that finishes while it connects aborts that", () => {
   const bed = new PoolBed();
   const request = bed.request();
   request.opening.abort();
@@ -265,11 +265,11 @@ Deno.test("a pool that finishes while it connects gives that up", () => {
   bed.assertClean();
 });
 
-Deno.test("a peer that stops reading holds up a finishing pool for one second", () => {
+Deno.test("a peer that stops reading delays the end of a pool by one second", () => {
   const bed = new PoolBed();
   const [held] = bed.hold(1);
   bed.peers[0]!.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
-  // More than the socket takes.
+  // More bytes than the socket takes.
   for (let room = held!.stream!.reserve(100_000, 1 << 20); room !== null; room = null) {
     held!.stream!.commit(room.total, false);
   }

@@ -1,4 +1,4 @@
-/** Which connections a pool makes, shares and lets go (`docs/spec/dataplane.md` 3, 10.5). */
+/** Which connections a pool makes, shares and closes (`docs/spec/dataplane.md` 3, 10.5). */
 import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { parseIp } from "../net/address.ts";
@@ -6,7 +6,7 @@ import { pattern, sendAll } from "../h2/testkit/pair.ts";
 import { spiffeId } from "./testkit/identity.ts";
 import { CLIENT, ONE, PoolBed, SERVER, TestRequest } from "./testkit/pool.ts";
 
-Deno.test("dataplane PO-01 streams share a connection, also later ones; it ends with the pool", () => {
+Deno.test("dataplane PO-01 streams share a connection, also later ones; the pool closes it", () => {
   const bed = new PoolBed({ maxStreams: 3 });
   bed.release(bed.hold(2));
   assert.deepEqual(bed.counts, [1, 0]);
@@ -17,7 +17,7 @@ Deno.test("dataplane PO-01 streams share a connection, also later ones; it ends 
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-02 another source address, another connection", () => {
+Deno.test("dataplane PO-02 requests from different source addresses do not share a connection", () => {
   const bed = new PoolBed({ maxStreams: 3 });
   bed.hold(1);
   bed.hold(1, parseIp("10.0.0.9")!);
@@ -27,7 +27,7 @@ Deno.test("dataplane PO-02 another source address, another connection", () => {
   bed.assertClean();
 });
 
-Deno.test("identity S38: another source identity, or other expected peers, another connection", () => {
+Deno.test("identity S38: requests with different source identities or expected peers do not share a connection", () => {
   const bed = new PoolBed();
   const OTHER = spiffeId("spiffe://td/ns/ns/sa/other");
   const requests = [
@@ -43,7 +43,7 @@ Deno.test("identity S38: another source identity, or other expected peers, anoth
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-03 full connections are used again once they have room (upstream drops them: 2/2, 5/4, 5/5)", () => {
+Deno.test("dataplane PO-03 full connections are used again once they have room (the Rust ztunnel drops them: 2/2, 5/4, 5/5)", () => {
   const bed = new PoolBed({ maxStreams: 2 });
   bed.release(bed.hold(4));
   assert.deepEqual(bed.counts, [2, 0]);
@@ -54,7 +54,7 @@ Deno.test("dataplane PO-03 full connections are used again once they have room (
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-04 after the server's GOAWAY a new connection", () => {
+Deno.test("dataplane PO-04 after the server's GOAWAY a new connection is made", () => {
   const bed = new PoolBed({ maxStreams: 2 });
   const held = bed.hold(1);
   assert.deepEqual(bed.counts, [1, 0]);
@@ -67,7 +67,7 @@ Deno.test("dataplane PO-04 after the server's GOAWAY a new connection", () => {
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-05 one stream each: two at once make two connections (upstream drops both afterwards)", () => {
+Deno.test("dataplane PO-05 one stream each: two at once make two connections (the Rust ztunnel drops both afterwards)", () => {
   const bed = new PoolBed({ maxStreams: 1 });
   bed.release(bed.hold(2));
   assert.deepEqual(bed.counts, [2, 0]);
@@ -76,7 +76,7 @@ Deno.test("dataplane PO-05 one stream each: two at once make two connections (up
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-06 a hundred at once on one connection", () => {
+Deno.test("dataplane PO-06 a hundred requests at once use one connection", () => {
   const bed = new PoolBed({ maxStreams: 101 });
   bed.hold(100);
   assert.deepEqual(bed.counts, [1, 0]);
@@ -85,7 +85,7 @@ Deno.test("dataplane PO-06 a hundred at once on one connection", () => {
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-07 a hundred keys at once, a hundred connections", () => {
+Deno.test("dataplane PO-07 a hundred keys at once use a hundred connections", () => {
   const bed = new PoolBed();
   const requests = Array.from({ length: 100 }, (_, i) => bed.request(parseIp(`10.1.0.${i}`)!));
   bed.memory.runUntilIdle();
@@ -96,7 +96,7 @@ Deno.test("dataplane PO-07 a hundred keys at once, a hundred connections", () =>
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-08 three hundred requests over three keys at once: one connection a key", () => {
+Deno.test("dataplane PO-08 three hundred requests over three keys at once: one connection for each key", () => {
   const bed = new PoolBed();
   const requests = Array.from({ length: 300 }, (_, i) => bed.request(parseIp(`10.1.0.${i % 3}`)!));
   bed.memory.runUntilIdle();
@@ -107,7 +107,7 @@ Deno.test("dataplane PO-08 three hundred requests over three keys at once: one c
   bed.assertClean();
 });
 
-Deno.test("requests beyond a connection's streams open further ones, at once", () => {
+Deno.test("more requests than one connection carries make further connections at once", () => {
   const bed = new PoolBed({ maxStreams: 100 });
   const requests = Array.from({ length: 250 }, () => bed.request());
   bed.memory.step();
@@ -120,7 +120,7 @@ Deno.test("requests beyond a connection's streams open further ones, at once", (
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-09 a connection that nobody asked for during 100 ms is let go, with GOAWAY", () => {
+Deno.test("dataplane PO-09 a connection that was not used for 100 ms is closed with GOAWAY", () => {
   const bed = new PoolBed({ maxStreams: 3, idle: 100 });
   bed.release(bed.hold(2));
   bed.memory.advance(99);
@@ -131,7 +131,7 @@ Deno.test("dataplane PO-09 a connection that nobody asked for during 100 ms is l
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (upstream opens a second one)", () => {
+Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (the Rust ztunnel opens a second one)", () => {
   const bed = new PoolBed({ maxStreams: 4, idle: 100 });
   const [long] = bed.hold(1);
   for (let i = 0; i < 2; i++) bed.release(bed.hold(1));
@@ -145,7 +145,7 @@ Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (upst
   bed.assertClean();
 });
 
-Deno.test("dataplane PO-11 a stream is a pipe of bytes: greeting, echo, and nothing more once the pool is gone", () => {
+Deno.test("dataplane PO-11 a stream carries bytes: greeting, echo, and nothing more after the pool is closed", () => {
   const bed = new PoolBed({
     maxStreams: 3,
     prepare: (peer) => {
@@ -168,7 +168,7 @@ Deno.test("dataplane PO-11 a stream is a pipe of bytes: greeting, echo, and noth
   bed.assertClean();
 });
 
-Deno.test("what a tunnel said before the pool finishes still leaves", () => {
+Deno.test("bytes that a tunnel has written before the pool finishes are still sent", () => {
   const bed = new PoolBed();
   const [request] = bed.hold(1);
   const bytes = pattern(10_000);

@@ -22,7 +22,7 @@ class OneTimer {
   }
 }
 
-/** A connection on which stream 1 asks for something that is no CONNECT and is refused. */
+/** A connection whose stream 1 is a request other than CONNECT, which is refused. */
 function refused(end: boolean, window?: number): { s: Scripted; clock: OneTimer } {
   const s = new Scripted("server"), clock = new OneTimer();
   if (window !== undefined) s.send(settings(setting(INITIAL_WINDOW_SIZE, window)));
@@ -32,7 +32,7 @@ function refused(end: boolean, window?: number): { s: Scripted; clock: OneTimer 
   return { s, clock };
 }
 
-Deno.test("refusal: a complete request gets its answer, and the stream is over", () => {
+Deno.test("refusal: a complete request gets its response, and the stream is closed", () => {
   const { s, clock } = refused(true);
   const frames = s.take();
   assert.deepEqual(frames.map(describe), ["HEADERS 1", `DATA 1 ${LENGTH}+`]);
@@ -41,13 +41,13 @@ Deno.test("refusal: a complete request gets its answer, and the stream is over",
   assert.equal(clock.due, null);
 });
 
-Deno.test("refusal: a request that goes on is let for a second, then reset", () => {
+Deno.test("refusal: a request that goes on is reset after a second", () => {
   const { s, clock } = refused(false);
   s.send(data(1, [1, 2, 3]));
-  assert.deepEqual(s.told(), ["HEADERS 1", `DATA 1 ${LENGTH}+`]);
+  assert.deepEqual(s.describeOutput(), ["HEADERS 1", `DATA 1 ${LENGTH}+`]);
   assert.equal(s.connection.streamCount, 1);
   clock.pass();
-  assert.deepEqual(s.told(), ["RST_STREAM 1 0"]);
+  assert.deepEqual(s.describeOutput(), ["RST_STREAM 1 0"]);
   assert.equal(s.connection.streamCount, 0);
 });
 
@@ -55,28 +55,28 @@ Deno.test("refusal: a request that ends in time needs no reset", () => {
   const { s, clock } = refused(false);
   s.take();
   s.send(data(1, [1, 2, 3], true));
-  assert.deepEqual(s.told(), []);
+  assert.deepEqual(s.describeOutput(), []);
   assert.equal(s.connection.streamCount, 0);
   assert.equal(clock.due, null);
 });
 
-Deno.test("refusal: a request that is reset leaves nothing behind", () => {
+Deno.test("refusal: a request that is reset leaves no timer", () => {
   const { s, clock } = refused(false);
   s.take();
   s.connection.transportEnded("gone");
   assert.equal(clock.due, null);
 });
 
-Deno.test("refusal: the text waits for the window, but not for ever", () => {
+Deno.test("refusal: the text waits for the window, for a second at most", () => {
   const { s, clock } = refused(true, 8);
-  assert.deepEqual(s.told(), ["HEADERS 1", "DATA 1 8"]);
+  assert.deepEqual(s.describeOutput(), ["HEADERS 1", "DATA 1 8"]);
   s.send(windowUpdate(1, 20));
-  assert.deepEqual(s.told(), ["DATA 1 20"]);
+  assert.deepEqual(s.describeOutput(), ["DATA 1 20"]);
   clock.pass();
-  assert.deepEqual(s.told(), ["RST_STREAM 1 8"]);
+  assert.deepEqual(s.describeOutput(), ["RST_STREAM 1 8"]);
 });
 
-Deno.test("refusal: what the peer sends to it takes a window and no memory", () => {
+Deno.test("refusal: what the peer sends is bounded by the window and takes no memory", () => {
   const { s, clock } = refused(false);
   s.take();
   s.send(data(1, new Uint8Array(60_000)));

@@ -8,7 +8,7 @@ import { makeHboneLoop } from "./hbone_loop.ts";
 import { StreamDuplex } from "./stream_duplex.ts";
 import { ONE, SERVER_AT } from "./testkit/pool.ts";
 
-/** A client's stream as a connection, and the server's end of it. */
+/** A client's stream as a duplex, and the server's side of it. */
 class Bed {
   readonly network = new MemoryNetwork();
   readonly loop = makeHboneLoop(this.network);
@@ -25,24 +25,24 @@ class Bed {
     return { duplex, server: this.pair.serverLog.streams.at(-1)! };
   }
 
-  /** Until nothing moves any more. */
+  /** Carries bytes until none are left. */
   run(): void {
     do this.network.runUntilIdle(); while (this.pair.pump() > 0);
     this.network.runUntilIdle();
   }
 }
 
-/** Writes down what it is told. */
-class Told implements DuplexSink {
-  readonly words: string[] = [];
+/** Records all calls. */
+class SinkLog implements DuplexSink {
+  readonly calls: string[] = [];
   onReadable(): void {
-    this.words.push("readable");
+    this.calls.push("readable");
   }
   onWritable(): void {
-    this.words.push("writable");
+    this.calls.push("writable");
   }
   onFailure({ message }: { message: string }): void {
-    this.words.push(message);
+    this.calls.push(message);
   }
 }
 
@@ -63,7 +63,7 @@ Deno.test("stream duplex: payload passes both ways through small windows, then t
 Deno.test("stream duplex: scattered reads and gathered writes", () => {
   const bed = new Bed();
   const { duplex, server } = bed.open();
-  duplex.start(new Told());
+  duplex.start(new SinkLog());
   sendAll(server, Uint8Array.of(1, 2, 3, 4, 5), false);
   bed.run();
   const into = new Uint8Array(10);
@@ -76,47 +76,47 @@ Deno.test("stream duplex: scattered reads and gathered writes", () => {
   duplex.close(true);
 });
 
-Deno.test("stream duplex: its user is told at the end of the turn, once, and finds the rest by reading", () => {
+Deno.test("stream duplex: the sink is called at the end of the turn, once, and gets the rest by reading", () => {
   const bed = new Bed();
   const { duplex, server } = bed.open();
-  const told = new Told();
-  duplex.start(told);
+  const log = new SinkLog();
+  duplex.start(log);
   sendAll(server, pattern(100), false);
   bed.pair.pump();
-  assert.deepEqual([told.words, duplex.readable], [[], false], "not from inside of the connection");
+  assert.deepEqual([log.calls, duplex.readable], [[], false], "not from inside of the connection");
   bed.run();
   sendAll(server, pattern(100), false);
   bed.run();
-  assert.deepEqual([told.words, duplex.readable], [["readable"], true]);
+  assert.deepEqual([log.calls, duplex.readable], [["readable"], true]);
   assert.equal(duplex.read(new Uint8Array(150)), 150);
   assert.equal(duplex.readable, true);
   assert.equal(duplex.read(new Uint8Array(150)), 50);
   assert.deepEqual([duplex.readable, duplex.ended], [false, false]);
   server.stream.end();
   bed.run();
-  assert.deepEqual(told.words, ["readable", "readable"]);
+  assert.deepEqual(log.calls, ["readable", "readable"]);
   assert.equal(duplex.read(new Uint8Array(1)), 0);
   assert.deepEqual([duplex.readable, duplex.ended], [false, true]);
   duplex.close();
 });
 
-Deno.test("stream duplex: what came before its user is found by looking", () => {
+Deno.test("stream duplex: bytes that arrived before start() show in readable", () => {
   const bed = new Bed();
   const { duplex, server } = bed.open();
   sendAll(server, pattern(10));
   bed.run();
-  duplex.start(new Told());
+  duplex.start(new SinkLog());
   assert.equal(duplex.readable, true);
   assert.equal(duplex.read(new Uint8Array(100)), 10);
   assert.equal(duplex.ended, true);
   duplex.close();
 });
 
-Deno.test("stream duplex: who does not read holds the stream's window and no more; credit returns as it reads", () => {
+Deno.test("stream duplex: without reads at most the stream's window is held; reading returns the credit", () => {
   const bed = new Bed({ streamWindow: 100_000 });
   const { duplex, server } = bed.open();
   const payload = pattern(350_000);
-  duplex.start(new Told());
+  duplex.start(new SinkLog());
   sendAll(server, payload);
   bed.run();
   const into = new Uint8Array(1_000_000);
@@ -132,29 +132,29 @@ Deno.test("stream duplex: who does not read holds the stream's window and no mor
   duplex.close();
 });
 
-Deno.test("stream duplex: a write takes what there is room for, and is told when there is more", () => {
+Deno.test("stream duplex: a write takes as many bytes as there is room for, and onWritable follows when there is more", () => {
   const bed = new Bed({}, { streamWindow: 70_000 });
   const { duplex, server } = bed.open();
-  const told = new Told();
-  duplex.start(told);
+  const log = new SinkLog();
+  duplex.start(log);
   server.autoRelease = false;
   assert.equal(duplex.write(pattern(100_000)), 70_000);
   bed.run();
   assert.equal(duplex.write(pattern(1)), 0);
-  assert.deepEqual(told.words, []);
+  assert.deepEqual(log.calls, []);
   server.stream.release(70_000);
   bed.run();
-  assert.deepEqual(told.words, ["writable"]);
+  assert.deepEqual(log.calls, ["writable"]);
   assert.equal(duplex.write(pattern(30_000)), 30_000);
   bed.run();
-  assert.deepEqual([server.bytes, told.words], [100_000, ["writable"]]);
+  assert.deepEqual([server.bytes, log.calls], [100_000, ["writable"]]);
   duplex.close(true);
 });
 
 Deno.test("stream duplex: half-close, either way", () => {
   const bed = new Bed();
   const { duplex, server } = bed.open();
-  duplex.start(new Told());
+  duplex.start(new SinkLog());
   duplex.end();
   duplex.end();
   bed.run();
@@ -166,11 +166,11 @@ Deno.test("stream duplex: half-close, either way", () => {
   assert.equal(bed.pair.client.streamCount, 0);
 });
 
-Deno.test("stream duplex: closing is polite: END_STREAM, and the rest of the peer's is dropped until it ends", () => {
+Deno.test("stream duplex: close() sends END_STREAM, and drops the peer's bytes until it ends", () => {
   const bed = new Bed({ streamWindow: 100_000 });
   const { duplex, server } = bed.open();
-  const told = new Told();
-  duplex.start(told);
+  const log = new SinkLog();
+  duplex.start(log);
   duplex.write(pattern(10));
   duplex.close();
   duplex.close(true);
@@ -183,13 +183,13 @@ Deno.test("stream duplex: closing is polite: END_STREAM, and the rest of the pee
   assert.equal(bed.pair.client.streamCount, 0);
   bed.network.advance(10_000);
   assert.equal(server.failure, null);
-  assert.deepEqual(told.words, []);
+  assert.deepEqual(log.calls, []);
 });
 
 Deno.test("stream duplex: a peer that does not end is reset after a second", () => {
   const bed = new Bed();
   const { duplex, server } = bed.open();
-  duplex.start(new Told());
+  duplex.start(new SinkLog());
   duplex.close();
   bed.network.advance(999);
   assert.equal(bed.pair.client.streamCount, 1);
@@ -199,20 +199,20 @@ Deno.test("stream duplex: a peer that does not end is reset after a second", () 
   assert.equal(server.failure?.code, ErrorCode.CANCEL);
 });
 
-Deno.test("stream duplex: a reset goes out, and comes in behind what came before", () => {
+Deno.test("stream duplex: a reset is sent, and a received one is reported after earlier bytes", () => {
   const bed = new Bed();
   const first = bed.open(), second = bed.open();
-  first.duplex.start(new Told());
+  first.duplex.start(new SinkLog());
   first.duplex.close(true);
   bed.run();
   assert.equal(first.server.failure?.code, ErrorCode.CANCEL);
-  const told = new Told();
-  second.duplex.start(told);
+  const log = new SinkLog();
+  second.duplex.start(log);
   sendAll(second.server, pattern(10), false);
   bed.run();
   second.server.stream.reset(ErrorCode.CANCEL);
   bed.run();
-  assert.deepEqual([told.words, second.duplex.broken, second.duplex.failure], [["readable"], true, null]);
+  assert.deepEqual([log.calls, second.duplex.broken, second.duplex.failure], [["readable"], true, null]);
   const into = new Uint8Array(10);
   assert.equal(second.duplex.read(into), 10);
   assert.equal(second.duplex.readable, true, "for the end of it");
@@ -222,27 +222,27 @@ Deno.test("stream duplex: a reset goes out, and comes in behind what came before
   second.duplex.close();
 });
 
-Deno.test("stream duplex: with nothing to read a failure is told, unless it is closed by then", () => {
+Deno.test("stream duplex: with nothing to read a failure is reported, unless the duplex is closed by then", () => {
   const bed = new Bed();
   const [first, second] = [bed.open(), bed.open()].map(({ duplex }) => {
-    const told = new Told();
-    duplex.start(told);
-    return { duplex, told };
+    const log = new SinkLog();
+    duplex.start(log);
+    return { duplex, log };
   });
   bed.pair.client.transportEnded("gone");
   second!.duplex.close();
   bed.network.advance(5000);
-  assert.deepEqual(first!.told.words, ["the outer tunnel broke: gone"]);
+  assert.deepEqual(first!.log.calls, ["the outer tunnel broke: gone"]);
   assert.equal(first!.duplex.write(pattern(1)), FAILED);
-  assert.deepEqual(second!.told.words, []);
+  assert.deepEqual(second!.log.calls, []);
 });
 
-Deno.test("stream duplex: what is thrown away unread does not count for ever", () => {
-  // Above `maxUnreleased` the connection's credit waits.
+Deno.test("stream duplex: bytes that are dropped unread do not count as held", () => {
+  // Above `maxUnreleased` the connection's credit is withheld.
   const bed = new Bed({ streamWindow: 50_000, maxUnreleased: 100_000, connectionWindow: 100_000 });
   for (let i = 0; i < 20; i++) {
     const { duplex, server } = bed.open();
-    duplex.start(new Told());
+    duplex.start(new SinkLog());
     sendAll(server, pattern(80_000), i % 2 === 0);
     bed.run();
     duplex.close(i % 3 === 0);
@@ -250,7 +250,7 @@ Deno.test("stream duplex: what is thrown away unread does not count for ever", (
     bed.network.advance(1000);
     bed.run();
   }
-  // So that two that do not read leave the third its credit.
+  // Two streams that do not read must leave credit for the third.
   for (let i = 0; i < 2; i++) sendAll(bed.open().server, pattern(50_000));
   const { duplex, server } = bed.open();
   const pump = new Pump(bed.network, duplex, new Uint8Array(0));

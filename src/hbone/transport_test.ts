@@ -1,4 +1,4 @@
-/** The seam between HTTP/2 and a stream of bytes: when it flushes, when it looks at the clock, when it lets go. */
+/** Between HTTP/2 and a stream of bytes: when the transport flushes, sets its timer and closes. */
 import { strict as assert } from "node:assert";
 import type { Connection, Stream } from "../h2/seam.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
@@ -8,7 +8,7 @@ import { HostNetwork } from "./testkit/network.ts";
 import { TestSocket } from "./testkit/socket.ts";
 import { Transport } from "./transport.ts";
 
-/** A connection that says what the test wants it to. */
+/** A connection whose results the test sets. */
 class FakeConnection implements Connection {
   limitInFlight(): void {}
   noteRoundTrip(): void {}
@@ -20,7 +20,7 @@ class FakeConnection implements Connection {
   readonly draining = false;
   readonly mayResetSoon = false;
   ended = false;
-  /** Passes that the last bytes still want. */
+  /** Passes that the last bytes still need. */
   passes = 0;
   output = "";
   deadline: number | null = null;
@@ -90,7 +90,7 @@ function bed(deadline: number | null = null, bufferBytes = 1000): Bed {
   return Object.assign(made, { memory, host, connection, transport, far: new TestSocket(memory, other), near });
 }
 
-Deno.test("transport: output of a whole turn leaves at its end, at once", () => {
+Deno.test("transport: the output of a turn is written at once at its end", () => {
   const { memory, connection, transport, far } = bed();
   connection.output = "a";
   transport.flushSoon();
@@ -101,7 +101,7 @@ Deno.test("transport: output of a whole turn leaves at its end, at once", () => 
   assert.equal(far.text, "ab");
 });
 
-Deno.test("transport: what does not fit follows when there is room", () => {
+Deno.test("transport: bytes that do not fit are written when there is room", () => {
   const { memory, connection, transport, far } = bed();
   far.stopReading();
   connection.output = "x".repeat(2500);
@@ -114,7 +114,7 @@ Deno.test("transport: what does not fit follows when there is room", () => {
   assert.equal(far.count, 2500);
 });
 
-Deno.test("transport: a connection that is behind has a pass a turn, and reads on behind the last one", () => {
+Deno.test("transport: a connection with pending work has one pass in each turn, and reads on after the last one", () => {
   const { memory, connection, transport, far } = bed();
   far.send("a");
   memory.runUntilIdle();
@@ -131,7 +131,7 @@ Deno.test("transport: a connection that is behind has a pass a turn, and reads o
   assert.ok(memory.turn - before >= 4, "each in a turn of its own");
 });
 
-Deno.test("transport: the end of a peer waits for what it sent before", () => {
+Deno.test("transport: the end of the peer is handled after the bytes before it", () => {
   const here = bed();
   const { memory, connection, far } = here;
   connection.onReceive = () => connection.passes = 2;
@@ -143,7 +143,7 @@ Deno.test("transport: the end of a peer waits for what it sent before", () => {
   assert.equal(here.closed, 1);
 });
 
-Deno.test("transport: the streams of a lost connection are told in turns, its socket is closed at once", () => {
+Deno.test("transport: the streams of a failed connection are notified in several turns, its socket is closed at once", () => {
   const here = bed();
   const { memory, connection, transport, near } = here;
   memory.runUntilIdle();
@@ -158,7 +158,7 @@ Deno.test("transport: the streams of a lost connection are told in turns, its so
   assert.equal(here.host.held.timers, 0);
 });
 
-Deno.test("transport: a peer whose bytes are work is read in small portions", () => {
+Deno.test("transport: a peer whose bytes cause much work is read in small portions", () => {
   const { memory, connection, far } = bed(null, 100_000);
   const sizes = () => connection.received.filter((text) => text !== "resumed").map((text) => text.length);
   far.send("x".repeat(60_000));
@@ -173,7 +173,7 @@ Deno.test("transport: a peer whose bytes are work is read in small portions", ()
   assert.deepEqual(sizes().slice(3), [16_384, 16_384, 7232]);
 });
 
-Deno.test("transport: the clock is looked at when the connection says, also when that moves nearer", () => {
+Deno.test("transport: the timer follows the deadline of the connection, also when that moves forward", () => {
   const { memory, connection, far } = bed(10_000);
   connection.onReceive = () => connection.deadline = 4000;
   memory.advance(1000);
@@ -184,7 +184,7 @@ Deno.test("transport: the clock is looked at when the connection says, also when
   assert.deepEqual(connection.ticks, [4000]);
 });
 
-Deno.test("transport: a connection that has ended closes behind its last words", () => {
+Deno.test("transport: a connection that has ended closes after its last frames", () => {
   const here = bed();
   const { memory, connection, transport, far } = here;
   connection.output = "goodbye";
@@ -197,7 +197,7 @@ Deno.test("transport: a connection that has ended closes behind its last words",
   assert.equal(here.host.held.timers, 0);
 });
 
-Deno.test("transport: last words wait a second for a peer that does not read, longer for one that reads slowly", () => {
+Deno.test("transport: the last frames wait a second for a peer that does not read, longer for one that reads slowly", () => {
   const here = bed();
   const { memory, connection, transport, far } = here;
   far.stopReading();
@@ -220,7 +220,7 @@ Deno.test("transport: last words wait a second for a peer that does not read, lo
   assert.equal(here.host.held.timers, 0);
 });
 
-Deno.test("transport: an ended connection is not fed any more", () => {
+Deno.test("transport: an ended connection receives no more bytes", () => {
   const { memory, connection, transport, far } = bed();
   far.stopReading();
   connection.output = "x".repeat(1500);
@@ -237,7 +237,7 @@ Deno.test("transport: an ended connection is not fed any more", () => {
   assert.deepEqual(connection.received, ["one"]);
 });
 
-Deno.test("transport: end, reset and broken writes are told once, and the stream is closed", () => {
+Deno.test("transport: end, reset and failed writes are reported once, and the socket is closed", () => {
   for (const how of ["end", "reset", "write"] as const) {
     const here = bed();
     const { memory, connection, transport, far, near } = here;

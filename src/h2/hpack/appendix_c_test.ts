@@ -37,7 +37,7 @@ interface Example {
   readonly size: number;
 }
 
-/** Examples of one list share a connection. */
+/** The examples of one list are of one connection. */
 const CONNECTIONS: { readonly tableSize: number; readonly examples: readonly Example[] }[] = [
   single("C.2.1", "400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572", "custom-key: custom-header", 55),
   single("C.2.2", "040c 2f73 616d 706c 652f 7061 7468", ":path: /sample/path", 0),
@@ -103,7 +103,7 @@ for (const { tableSize, examples } of CONNECTIONS) {
   });
 }
 
-// The encoder's choices are those of C.4, so its bytes are too.
+// The encoder indexes the same fields as C.4, so its bytes are the same.
 (CONNECTIONS[5]?.examples ?? []).forEach(({ name, hex }, last, examples) => {
   Deno.test(`RFC 7541 ${name}: encoding`, () => {
     const encoder = new HpackEncoder();

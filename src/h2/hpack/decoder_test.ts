@@ -31,7 +31,7 @@ Deno.test("decoder: an empty block is an empty list", () => {
   assert.deepEqual(decode(new HpackDecoder(LIMITS)), []);
 });
 
-Deno.test("decoder: reads from start to end only", () => {
+Deno.test("decoder: reads only the bytes from start to end", () => {
   const bytes = Uint8Array.of(0xff, 0x88, 0x82, 0xff);
   assert.deepEqual(new HpackDecoder(LIMITS).decode(bytes, 1, 3), [[":status", "200"], [":method", "GET"]]);
 });
@@ -74,7 +74,7 @@ Deno.test("RFC 7541 4.2: two size updates at the start of a block", () => {
   assert.deepEqual(decoder.tableState, { length: 0, size: 0, maxSize: 4096 });
 });
 
-Deno.test("RFC 9113 6.5.2: a table above 4096 grows by an update only", () => {
+Deno.test("RFC 9113 6.5.2: a table above 4096 octets needs a size update to grow", () => {
   const decoder = new HpackDecoder({ maxTableSize: 8192, maxListSize: 1000 });
   assert.equal(decoder.tableState.maxSize, 4096);
   decode(decoder, 0x3f, 0xe1, 0x3f);
@@ -141,7 +141,7 @@ const MALFORMED: { readonly what: string; readonly name: string; readonly value:
 ];
 
 for (const { what, name, value } of MALFORMED) {
-  Deno.test(`observed O36: ${what} is malformed and the table stays in step`, () => {
+  Deno.test(`observed O36: ${what} is malformed, and the table is updated all the same`, () => {
     for (const kind of [PLAIN, NEVER, INDEXING]) {
       const decoder = new HpackDecoder(LIMITS);
       const result = decode(decoder, 0x82, ...literal(kind, name, value), ...literal(INDEXING, "good", "one"));
@@ -152,7 +152,7 @@ for (const { what, name, value } of MALFORMED) {
   });
 }
 
-Deno.test("observed O36: a bad name stays bad with another value", () => {
+Deno.test("observed O36: a malformed name stays malformed with another value", () => {
   const decoder = new HpackDecoder(LIMITS);
   decode(decoder, ...literal(INDEXING, "Bad", "v"));
   assert.equal(faultOf(decode(decoder, INDEXING | 62, ...text("w"))), "malformed");
@@ -183,14 +183,14 @@ Deno.test("RFC 9113 6.5.2: the limit counts name, value and 32", () => {
   assert.equal(faultOf(decode(new HpackDecoder(limits), ...more)), "too-large");
 });
 
-Deno.test("RFC 9113 10.5.1: a list that is too large leaves the table in step", () => {
+Deno.test("RFC 9113 10.5.1: a list that is too large updates the table all the same", () => {
   const decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 100 });
   const result = decode(decoder, ...literal(INDEXING, "a", "b".repeat(100)), ...literal(INDEXING, "c", "d"));
   assert.equal(faultOf(result), "too-large");
   assert.deepEqual(decode(decoder, 0xbe), [["c", "d"]]);
 });
 
-Deno.test("decoder: the first fault of a stream counts", () => {
+Deno.test("decoder: the first fault of a list is reported", () => {
   const limits = { maxTableSize: 4096, maxListSize: 100 };
   const large = literal(PLAIN, "a", "b".repeat(100));
   const bad = literal(PLAIN, "A", "b");
@@ -198,7 +198,7 @@ Deno.test("decoder: the first fault of a stream counts", () => {
   assert.equal(faultOf(decode(new HpackDecoder(limits), ...bad, ...large)), "malformed");
 });
 
-Deno.test("observed O33: a third size update in one block is over budget", () => {
+Deno.test("observed O33: a third size update in one block exceeds the budget", () => {
   assert.equal(faultOf(decode(new HpackDecoder(LIMITS), 0x20, 0x20, 0x20)), "budget");
   assert.equal(faultOf(decode(new HpackDecoder(LIMITS), ...new Array(16000).fill(0x20))), "budget");
 });
@@ -218,19 +218,19 @@ Deno.test("observed O32: too many header fields fail their request, and a flood 
   assert.equal(decoder.fields, MAX_FIELDS + 1, "the number of fields is counted");
 });
 
-Deno.test("observed O32: an index storm is over budget", () => {
+Deno.test("observed O32: many references to a large field exceed the budget", () => {
   const decoder = new HpackDecoder(LIMITS);
   decode(decoder, ...literal(INDEXING, "a", "b".repeat(100)));
   assert.equal(faultOf(decode(decoder, ...new Array(8).fill(0xbe))), "too-large");
   assert.equal(faultOf(decode(decoder, ...new Array(31).fill(0xbe))), "budget");
 });
 
-Deno.test("observed O32: an insert storm is over budget", () => {
+Deno.test("observed O32: many insertions of a large field exceed the budget", () => {
   const storm = Array.from({ length: 40 }, (_, i) => literal(INDEXING, "a", `${i}`.padStart(100, "x"))).flat();
   assert.equal(faultOf(decode(new HpackDecoder(LIMITS), ...storm)), "budget");
 });
 
-Deno.test("decoder: reasons do not quote the peer", () => {
+Deno.test("decoder: reasons contain no text of the peer", () => {
   const result = decode(new HpackDecoder(LIMITS), ...literal(PLAIN, "Evil\nName", "value"));
   assert.ok(isFault(result) && !/evil|value$/i.test(result.reason));
 });

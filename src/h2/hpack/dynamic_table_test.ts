@@ -22,7 +22,7 @@ Deno.test("RFC 7541 2.3.3: the newest entry comes first", () => {
   assert.equal(table.at(-1), undefined);
 });
 
-Deno.test("RFC 7541 4.4: the oldest entries make room", () => {
+Deno.test("RFC 7541 4.4: the oldest entries are evicted", () => {
   const evicted: number[] = [];
   const table = new DynamicTable<Item>(100, ({ id }) => evicted.push(id));
   for (let id = 0; id < 3; id++) add(table, id, 33);
@@ -41,7 +41,7 @@ Deno.test("RFC 7541 4.4: an entry of the size of the table fills it, a larger on
   assert.deepEqual(ids(table), [3]);
 });
 
-Deno.test("RFC 7541 4.3: a smaller table evicts, a larger one does not bring back", () => {
+Deno.test("RFC 7541 4.3: a smaller table evicts entries, and a larger one does not restore them", () => {
   const table = new DynamicTable<Item>(200);
   for (let id = 0; id < 5; id++) add(table, id, 40);
   table.setMaxSize(90);

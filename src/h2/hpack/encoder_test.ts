@@ -31,7 +31,7 @@ Deno.test("encoder: a repeated CONNECT needs three indexes and two literals", ()
   for (let n = 0; n < 500; n++) {
     const bytes = block(encoder, connect(n));
     assert.deepEqual(peer.decode(bytes, 0, bytes.length), connect(n));
-    // An index each, then index of name, length and value.
+    // Three indexes, then two literals: index of the name, length and value.
     if (n > 0) assert.equal(bytes.length, 3 + (2 + 1 + 'for="10.1.0.9:30000"'.length) + (2 + 1 + 55));
   }
   assert.equal(encoder.tableState.length, 5);
@@ -91,7 +91,7 @@ Deno.test("encoder: empty values", () => {
   }
 });
 
-Deno.test("encoder: writes where it is told and nothing behind", () => {
+Deno.test("encoder: writes at the given offset and nothing behind the block", () => {
   const encoder = new HpackEncoder();
   const into = new Uint8Array(1000).fill(0xee);
   const end = encoder.encode(connect(1), into, 100);
@@ -100,7 +100,7 @@ Deno.test("encoder: writes where it is told and nothing behind", () => {
   assert.deepEqual(decoder().decode(into, 100, end), connect(1));
 });
 
-Deno.test("encoder: what does not fit changes nothing", () => {
+Deno.test("encoder: a list that does not fit changes nothing", () => {
   const tried = new HpackEncoder();
   const other = new HpackEncoder();
   for (const encoder of [tried, other]) encoder.setMaxTableSize(1000);
@@ -110,7 +110,7 @@ Deno.test("encoder: what does not fit changes nothing", () => {
   assert.deepEqual(block(tried, connect(1)), block(other, connect(1)));
 });
 
-Deno.test("encoder: characters beyond latin-1 go out as question marks", () => {
+Deno.test("encoder: characters beyond latin-1 are sent as question marks", () => {
   for (const value of ["zo\u010d\u010d\u010d\u010d", "\u010a~"]) {
     const bytes = block(new HpackEncoder(), [["baggage", value]]);
     const clean = value.replaceAll(/[^\0-\xff]/g, "?");

@@ -20,7 +20,7 @@ function toText(bytes: Iterable<number>): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-/** Bit by bit, for comparison. */
+/** Decodes bit by bit, for comparison. */
 function decodeSlowly(bytes: Uint8Array): string | null {
   const symbols = new Map(Array.from(CODES, (code, symbol) => [`${bitsOf(symbol)}/${code}`, symbol]));
   const text: number[] = [];
@@ -45,7 +45,7 @@ Deno.test("RFC 7541 Appendix B: codes follow from their lengths", () => {
   }
 });
 
-Deno.test("RFC 7541 5.2: every character comes back, whatever stands beside it", () => {
+Deno.test("RFC 7541 5.2: every character is decoded as it was encoded, whatever its neighbours", () => {
   for (let unit = 0; unit < 256; unit++) {
     const char = String.fromCharCode(unit);
     for (const text of [char, `a${char}`, `${char}a`, char.repeat(9), `xyz${char}0123456789`]) {
@@ -54,7 +54,7 @@ Deno.test("RFC 7541 5.2: every character comes back, whatever stands beside it",
   }
 });
 
-Deno.test("RFC 7541 5.2: any text comes back", () => {
+Deno.test("RFC 7541 5.2: any text is decoded as it was encoded", () => {
   const text = fc.oneof(fc.uint8Array({ maxLength: 300 }).map(toText), fc.string({ unit: "grapheme-ascii" }));
   fc.assert(fc.property(text, (text) => assert.equal(decode(encode(text)), text)), { numRuns: 500 });
 });
@@ -65,7 +65,7 @@ Deno.test("RFC 7541 5.2: any bytes decode as they do bit by bit", () => {
   fc.assert(fc.property(bytes, (bytes) => assert.equal(decode(bytes), decodeSlowly(bytes))), { numRuns: 3000 });
 });
 
-Deno.test("RFC 7541 5.2: cut and bent encodings decode as they do bit by bit", () => {
+Deno.test("RFC 7541 5.2: cut and changed encodings decode as they do bit by bit", () => {
   const bent = fc.tuple(fc.uint8Array({ maxLength: 30 }), fc.nat(), fc.nat(7), fc.boolean());
   fc.assert(fc.property(bent, ([raw, place, bit, cut]) => {
     const bytes = encode(toText(raw));
@@ -95,7 +95,7 @@ Deno.test("huffman: characters beyond latin-1 become a question mark", () => {
   assert.equal(decode(encode("a\u010db\u{1f600}")), "a?b??");
 });
 
-Deno.test("huffman: decodes in the middle of a buffer and stays in its room", () => {
+Deno.test("huffman: decodes in the middle of a buffer and writes nothing beyond its room", () => {
   const bytes = Uint8Array.of(0xff, ...encode("00000000"), 0xff);
   const into = new Uint8Array(64).fill(0xee);
   assert.equal(decodeHuffman(bytes, 1, bytes.length - 1, into), 8);

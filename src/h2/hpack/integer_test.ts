@@ -6,7 +6,7 @@ function cursor(...bytes: number[]): Cursor {
   return { bytes: Uint8Array.from(bytes), at: 0, end: bytes.length };
 }
 
-Deno.test("RFC 7541 5.1: any integer comes back from any prefix", () => {
+Deno.test("RFC 7541 5.1: any integer is read as it was written, with any prefix", () => {
   fc.assert(fc.property(fc.nat(2 ** 28 - 1), fc.integer({ min: 1, max: 8 }), (value, bits) => {
     const mask = 2 ** bits - 1;
     const bytes = new Uint8Array(MAX_INTEGER_BYTES);
@@ -18,7 +18,7 @@ Deno.test("RFC 7541 5.1: any integer comes back from any prefix", () => {
   }));
 });
 
-Deno.test("RFC 7541 5.1: the pattern stands above the prefix", () => {
+Deno.test("RFC 7541 5.1: the pattern is written above the prefix", () => {
   const bytes = new Uint8Array(3);
   assert.equal(writeInteger(2, 0x7f, 0x80, bytes, 0), 1);
   assert.equal(writeInteger(0x1f + 5, 0x1f, 0x20, bytes, 1), 3);
@@ -31,7 +31,7 @@ Deno.test("RFC 7541 5.1: reads only as far as the integer goes", () => {
   assert.equal(from.at, 3);
 });
 
-Deno.test("RFC 7541 5.1: superfluous zeros are taken within the limit", () => {
+Deno.test("RFC 7541 5.1: superfluous zeros are accepted within the limit", () => {
   assert.equal(readInteger(cursor(0x1f, 0x80, 0x80, 0x80, 0x00), 0x1f), 0x1f);
 });
 

@@ -7,7 +7,7 @@ const HEADERS_FRAME = 1;
 const SETTINGS_FRAME = 4;
 const PREFACE_LENGTH = 24;
 
-/** A server that speaks just enough HTTP/2 to answer every HEADERS frame; our side of the exchange. */
+/** A server with just enough HTTP/2 to answer every HEADERS frame, with our HPACK. */
 async function answer(conn: Deno.TcpConn, seen: unknown[]): Promise<void> {
   const decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 16384 });
   const encoder = new HpackEncoder();
@@ -42,7 +42,7 @@ function frame(type: number, flags: number, stream: number, payload: ArrayLike<n
   return bytes;
 }
 
-Deno.test("hpack: understands the CONNECT of node:http2 and is understood", async () => {
+Deno.test("hpack: decodes the CONNECT of node:http2, which decodes our response", async () => {
   const seen: unknown[] = [];
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = listener.accept();

@@ -39,7 +39,7 @@ function encode(encoder: HpackEncoder, headers: HeaderList): Uint8Array {
   return into.subarray(0, end);
 }
 
-Deno.test("hpack: any sequence of lists and table sizes comes back, tables in step", () => {
+Deno.test("hpack: any sequence of lists and table sizes is decoded as it was encoded, and both tables stay equal", () => {
   fc.assert(fc.property(fc.array(fc.tuple(sizes, headers), { maxLength: 12 }), (blocks) => {
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder(GENEROUS);
@@ -52,7 +52,7 @@ Deno.test("hpack: any sequence of lists and table sizes comes back, tables in st
   }));
 });
 
-/** Decodes and checks the bounds that hold for every input. Gives false when the connection is over. */
+/** Decodes, and checks the bounds that hold for every input. Returns false where the connection must end. */
 function decodeWithinBounds(decoder: HpackDecoder, bytes: Uint8Array, maxListSize: number): boolean {
   const result = decoder.decode(bytes, 0, bytes.length);
   const table = decoder.tableState;
@@ -64,7 +64,7 @@ function decodeWithinBounds(decoder: HpackDecoder, bytes: Uint8Array, maxListSiz
   return true;
 }
 
-Deno.test("hpack: any bytes give a list or a fault, within bounds", () => {
+Deno.test("hpack: any bytes yield a list or a fault, within bounds", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 }), fc.nat(2000), (blocks, maxListSize) => {
       const decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize });
@@ -74,7 +74,7 @@ Deno.test("hpack: any bytes give a list or a fault, within bounds", () => {
   );
 });
 
-Deno.test("hpack: bent and cut blocks give a list or a fault, within bounds", () => {
+Deno.test("hpack: changed and cut blocks yield a list or a fault, within bounds", () => {
   const bend = fc.record({ place: fc.nat(), byte: fc.nat(255), cut: fc.boolean() });
   fc.assert(
     fc.property(fc.array(fc.tuple(headers, bend), { maxLength: 5 }), (blocks) => {

@@ -1,4 +1,4 @@
-/** For tests only: frames by hand, and a scripted peer. */
+/** For tests only: writes and reads single frames, and a peer that sends what the test writes. */
 import { BufferPool } from "../buffer_pool.ts";
 import { makeH2Memory } from "../memory.ts";
 import { H2Connection } from "../connection.ts";
@@ -9,6 +9,7 @@ import { defaultOptions } from "../limits.ts";
 import type { H2Options, HeaderList } from "../seam.ts";
 import { concat, EndpointLog, Sink } from "./pair.ts";
 
+/** A frame that was read. */
 export interface Frame {
   type: FrameType;
   flags: number;
@@ -16,12 +17,14 @@ export interface Frame {
   payload: Uint8Array;
 }
 
+/** A frame with any type, flags and payload. */
 export function frame(type: number, flags: number, id: number, payload: ArrayLike<number> = []): Uint8Array {
   const bytes = new Uint8Array(FRAME_HEADER + payload.length);
   bytes.set(payload, putFrameHeader(bytes, 0, payload.length, type, flags, id));
   return bytes;
 }
 
+/** A number as four bytes, big-endian. */
 export function word(value: number): number[] {
   return [value >>> 24 & 255, value >>> 16 & 255, value >>> 8 & 255, value & 255];
 }
@@ -38,6 +41,7 @@ export const data = (id: number, payload: ArrayLike<number>, end = false): Uint8
 export const goAway = (last: number, code = 0, debug = ""): Uint8Array =>
   frame(FrameType.GOAWAY, 0, 0, [...word(last), ...word(code), ...new TextEncoder().encode(debug)]);
 
+/** Cuts bytes into frames. Throws where the last one is incomplete. */
 export function split(bytes: Uint8Array): Frame[] {
   const frames: Frame[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -50,7 +54,7 @@ export function split(bytes: Uint8Array): Frame[] {
   return frames;
 }
 
-/** `RST_STREAM 1 CODE`, `GOAWAY last CODE`, `DATA 1 5+`, ... one line a frame. */
+/** A frame in words, for example `RST_STREAM 1 8` with a code, `GOAWAY 3 0`, `DATA 1 5+` with END_STREAM. */
 export function describe(f: Frame): string {
   const end = f.flags & 1 ? "+" : "";
   switch (f.type) {
@@ -72,13 +76,14 @@ export function describe(f: Frame): string {
   }
 }
 
+/** The debug text of a GOAWAY. */
 export function debugText(f: Frame): string {
   return new TextDecoder().decode(f.payload.subarray(8));
 }
 
 export const GET: HeaderList = [[":method", "GET"], [":scheme", "http"], [":path", "/"], [":authority", "x"]];
 
-/** One connection under test and a peer whose every frame is written by hand. */
+/** One connection under test, and a peer whose frames the test writes. */
 export class Scripted {
   readonly log = new EndpointLog();
   readonly pool = new BufferPool();
@@ -98,28 +103,30 @@ export class Scripted {
     this.take();
   }
 
-  /** What a well-behaved peer begins with. */
+  /** The first frames of a correct peer. */
   start(): Uint8Array[] {
     return [this.#role === "server" ? PREFACE : new Uint8Array(0), settings(), settingsAck()];
   }
 
+  /** The connection receives these frames, in as many passes as it needs. */
   send(...frames: Uint8Array[]): void {
     const bytes = concat(frames);
     this.connection.receive(bytes, 0, bytes.length, this.now);
     while (this.connection.hasPendingWork) this.connection.resume(this.now);
   }
 
-  /** HEADERS (whole block) from the peer. */
+  /** A HEADERS frame of the peer with a whole header block. */
   headers(id: number, headers: HeaderList, end = false): Uint8Array {
     return frame(FrameType.HEADERS, FLAG_END_HEADERS | (end ? 1 : 0), id, this.block(headers));
   }
 
+  /** A header block of the peer. */
   block(headers: HeaderList): Uint8Array {
     const into = new Uint8Array(200_000);
     return into.slice(0, this.#encoder.encode(headers, into, 0));
   }
 
-  /** Frames that have come out since the last time. */
+  /** Frames that the connection has sent since the last call. */
   take(): Frame[] {
     this.connection.flushTo(this.sink);
     const bytes = this.sink.take();
@@ -127,7 +134,8 @@ export class Scripted {
     return split(client ? bytes.subarray(PREFACE.length) : bytes);
   }
 
-  told(): string[] {
+  /** The same in words: see {@link describe}. */
+  describeOutput(): string[] {
     return this.take().map(describe);
   }
 }

@@ -9,7 +9,7 @@ import { defaultOptions } from "../limits.ts";
 import type { Stream, StreamHandler } from "../seam.ts";
 import { SocketDriver } from "./socket.ts";
 
-const BODY = new TextEncoder().encode("h2spec wants to see a body of some length\n");
+const BODY = new TextEncoder().encode("h2spec needs a body of some length\n");
 const nothing = () => {};
 
 function respond(stream: Stream): void {

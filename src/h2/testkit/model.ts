@@ -1,12 +1,13 @@
-/** For tests only: what a peer knows of a connection, by RFC 9113 alone; shares no code with what it judges. */
+/** For tests only: the state of a connection from the peer's side, after RFC 9113. Shares no code with what it tests. */
 import { strict as assert } from "node:assert";
 import { FrameType, getUint31 } from "../frame.ts";
 import type { ErrorCode, H2Options } from "../seam.ts";
 import type { StreamLog } from "./pair.ts";
 import type { Frame } from "./frames.ts";
 
-/** What a step must lead to. */
+/** The error that a step must cause. */
 export type Outcome = { scope: "none" } | { scope: "stream" | "connection"; code: ErrorCode };
+/** A random step: what to do, to which stream, and a number that decides the rest. */
 export interface Step {
   readonly op: string;
   readonly who: number;
@@ -17,32 +18,35 @@ export const NONE: Outcome = { scope: "none" };
 export const onStream = (code: ErrorCode): Outcome => ({ scope: "stream", code });
 export const onConnection = (code: ErrorCode): Outcome => ({ scope: "connection", code });
 
+/** A stream from the peer's side. */
 export interface StreamModel {
   readonly id: number;
   readonly log: StreamLog;
-  /** By END_STREAM. */
+  /** The peer has sent END_STREAM. */
   peerEnded: boolean;
   weEnded: boolean;
   reset: "" | "by peer" | "by us";
-  /** Client: the response has come. Server: we have answered. */
+  /** The response was sent. */
   answered: boolean;
-  /** What the peer may still send, and what we may. */
+  /** Bytes that the peer may send. */
   credit: number;
+  /** Bytes that we may send. */
   window: number;
 }
 
+/** Neither reset nor ended by both sides. */
 export function isOpen({ reset, peerEnded, weEnded }: StreamModel): boolean {
   return reset === "" && !(peerEnded && weEnded);
 }
 
-/** What the stream's user was told so far. */
+/** The calls to the stream's handler so far have a possible order. */
 export function assertInOrder({ log: { events } }: StreamModel): void {
   const reset = events.findIndex((event) => event.startsWith("reset"));
   assert.ok(reset < 0 || reset === events.length - 1, `after the end: ${events.join(" ")}`);
   assert.ok(!events.includes("data", events.indexOf("end") + 1 || events.length), "data behind the end");
 }
 
-/** The same when the connection is gone. */
+/** After the connection has ended: the handler was notified of the end exactly once. */
 export function assertEndedOnce({ log, weEnded, peerEnded }: StreamModel): void {
   const ends = log.events.filter((event) => event === "end").length;
   const resets = log.events.filter((event) => event.startsWith("reset")).length;
@@ -50,7 +54,7 @@ export function assertEndedOnce({ log, weEnded, peerEnded }: StreamModel): void 
   if (weEnded && peerEnded) assert.equal(resets, 0, "a stream that had ended was reset as well");
 }
 
-/** Limits and windows, from the peer's side. */
+/** Limits and windows of a connection, from the peer's side. */
 export class PeerModel {
   readonly #options: H2Options;
   readonly streams: StreamModel[] = [];
@@ -67,6 +71,7 @@ export class PeerModel {
     this.#options = options;
   }
 
+  /** A stream was opened. */
   add(id: number, log: StreamLog): StreamModel {
     const stream: StreamModel = {
       id,
@@ -82,8 +87,8 @@ export class PeerModel {
     return stream;
   }
 
-  /** Frames that the other side has sent. */
-  see(frames: readonly Frame[]): void {
+  /** Applies frames that the connection under test has sent. */
+  apply(frames: readonly Frame[]): void {
     for (const { type, id, payload } of frames) {
       assert.ok(payload.length <= this.maxFrame, "a frame above the peer's limit");
       if (type === FrameType.WINDOW_UPDATE) this.#credit(id, getUint31(payload, 0));
@@ -100,7 +105,7 @@ export class PeerModel {
       return;
     }
     const stream = this.streams.find((candidate) => candidate.id === id);
-    assert.ok(stream !== undefined, "credit for a stream that is none");
+    assert.ok(stream !== undefined, "credit for an unknown stream");
     stream.credit += by;
     assert.ok(stream.credit <= streamWindow, "credit above the stream's window");
   }

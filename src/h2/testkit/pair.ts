@@ -1,4 +1,4 @@
-/** For tests only: endpoints that record what they are told, and a wire in memory. */
+/** For tests only: handlers that record their calls, and a client and a server connected in memory. */
 import type { Millis } from "../../net/clock.ts";
 import { BufferPool } from "../buffer_pool.ts";
 import { makeH2Memory } from "../memory.ts";
@@ -11,7 +11,7 @@ export const LIMIT = 1 << 20;
 export const CONNECT: HeaderList = [[":method", "CONNECT"], [":authority", "10.0.0.7:8080"], ["baggage", "a=b"]];
 export const OK: HeaderList = [[":status", "200"]];
 
-/** Records; by default releases what it got at the end of each pass. */
+/** Records calls. By default it releases the received bytes at the end of each pass. */
 export class StreamLog implements StreamHandler {
   events: string[] = [];
   received: Uint8Array[] = [];
@@ -65,7 +65,7 @@ export class StreamLog implements StreamHandler {
   }
 }
 
-/** Records; accepts every request, and answers 200 unless `answer` is set to something else. */
+/** Records calls. Answers every request with 200, unless `answer` is set. */
 export class EndpointLog implements ConnectionHandler {
   events: string[] = [];
   streams: StreamLog[] = [];
@@ -93,18 +93,18 @@ export class EndpointLog implements ConnectionHandler {
     this.events.push(`goaway ${lastStreamId} ${failure.code}`);
   }
   onEnd(failure: H2Failure): void {
-    if (this.end !== null) throw new Error("onEnd came twice");
+    if (this.end !== null) throw new Error("onEnd was called twice");
     this.end = failure;
     this.events.push(`end ${failure.by} ${failure.code}`);
   }
 }
 
-/** Fails unless the connection goes on. A function, since an assertion in place narrows the type for good. */
+/** Throws if the connection has ended. (An `assert` on `log.end` would narrow its type for the rest of a test.) */
 export function assertAlive(log: EndpointLog): void {
   if (log.end !== null) throw new Error(`The connection has ended: ${log.end.reason}`);
 }
 
-/** Takes everything, or `most` bytes of each offer. */
+/** A transport that takes everything, or `most` bytes of each write. */
 export class Sink {
   chunks: Uint8Array[] = [];
   offers: number[] = [];
@@ -124,6 +124,7 @@ export class Sink {
   }
 }
 
+/** All chunks as one array. */
 export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
@@ -134,7 +135,7 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** A client and a server, joined by {@link pump}. */
+/** A client and a server. {@link pump} carries their bytes. */
 export class Pair {
   now: Millis = 1000;
   readonly pool = new BufferPool();
@@ -143,7 +144,7 @@ export class Pair {
   readonly serverLog = new EndpointLog();
   readonly client: H2Connection;
   readonly server: H2Connection;
-  /** Length of the next piece that arrives. */
+  /** Length of the next piece in which bytes arrive. */
   nextChunk: () => number = () => Infinity;
 
   constructor(client: Partial<H2Options> = {}, server: Partial<H2Options> = {}) {
@@ -160,7 +161,7 @@ export class Pair {
     return log;
   }
 
-  /** Carries bytes both ways until there are none. Returns how many there were. */
+  /** Carries bytes both ways until there are none. Returns how many were carried. */
   pump(): number {
     let total = 0;
     for (;;) {
@@ -170,13 +171,14 @@ export class Pair {
     }
   }
 
+  /** Carries the bytes that `from` has to send. Returns how many. */
   carry(from: H2Connection, to: H2Connection): number {
     const sink = new Sink();
     from.flushTo(sink);
     const bytes = sink.take();
     for (let at = 0; at < bytes.length;) {
       const end = Math.min(bytes.length, at + Math.max(1, this.nextChunk()));
-      // A fresh array for each piece: keeping lent bytes shows as garbage.
+      // Each piece is overwritten afterwards, so a test fails if the connection keeps a reference to it.
       const piece = bytes.slice(at, end);
       to.receive(piece, 0, piece.length, this.now);
       while (to.hasPendingWork) to.resume(this.now);
@@ -187,7 +189,7 @@ export class Pair {
   }
 }
 
-/** Sends all of `data` as the windows allow, then END_STREAM if `end`. */
+/** Sends all of `data` as far as the windows allow, then END_STREAM if `end` is set. */
 export function sendAll(log: StreamLog, data: Uint8Array, end = true, gatherLimit = LIMIT): void {
   let at = 0;
   const go = () => {
@@ -209,7 +211,7 @@ export function sendAll(log: StreamLog, data: Uint8Array, end = true, gatherLimi
   else go();
 }
 
-/** Bytes that differ at each place, so that mix-ups show. */
+/** Pseudo-random bytes, so that bytes at a wrong place are noticed. */
 export function pattern(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
   let x = seed >>> 0 || 1;

@@ -1,4 +1,4 @@
-/** For tests and tools only: a connection on a `node:net` socket or any `Duplex` of node. Its clock stands still. */
+/** For tests only: a connection on a `node:net` socket or any `Duplex` of node. Its clock does not advance. */
 import type { Duplex } from "node:stream";
 import { makeH2Memory } from "../memory.ts";
 import { H2Connection } from "../connection.ts";
@@ -6,7 +6,7 @@ import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from
 
 const NOW = 0;
 
-/** Flushes after each event, as a reactor does at the end of a turn; closes the socket when the connection is over. */
+/** Flushes after each event, as a reactor does at the end of a turn. Closes the socket when the connection has ended. */
 export class SocketDriver implements ConnectionHandler {
   readonly #socket: Duplex;
   readonly #handler: ConnectionHandler;

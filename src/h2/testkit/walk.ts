@@ -1,4 +1,4 @@
-/** For tests only: a peer whose every frame is chosen by chance, and what RFC 9113 says has to follow. */
+/** For tests only: a peer that takes random steps, and checks of what RFC 9113 requires after each. */
 import { strict as assert } from "node:assert";
 import { FrameType, getUint32 } from "../frame.ts";
 import { ErrorCode, type H2Options } from "../seam.ts";
@@ -21,6 +21,7 @@ import { data, type Frame, frame, goAway, rst, Scripted, setting, settings, wind
 
 const TRAILERS = [["x-trailer", "1"]] as const;
 
+/** One connection under test, and its peer. */
 export class Walk {
   readonly scripted: Scripted;
   readonly #model: PeerModel;
@@ -35,34 +36,34 @@ export class Walk {
     this.#options = { ...defaultOptions(role), ...options };
     this.#model = new PeerModel(this.#options);
     this.#send(...this.scripted.start());
-    this.#look();
+    this.#takeOutput();
   }
 
   get ended(): boolean {
     return this.scripted.log.end !== null;
   }
 
-  /** One step, and everything that must be true behind it. */
+  /** Takes one step, and checks everything that must be true after it. */
   take(step: Step): void {
     const target = this.#model.streams.length === 0
       ? null
       : this.#model.streams[step.who % this.#model.streams.length]!;
     const outcome = this.#do(step, target);
-    const frames = this.#look();
+    const frames = this.#takeOutput();
     if (outcome.scope === "connection") return this.#assertEnded(outcome.code, step);
     if (outcome.scope === "stream") {
-      const told = frames.some((f) => f.type === FrameType.RST_STREAM && getUint32(f.payload, 0) === outcome.code);
-      assert.ok(told, `${step.op}: RST_STREAM ${ErrorCode[outcome.code]} is missing`);
+      const wasReset = frames.some((f) => f.type === FrameType.RST_STREAM && getUint32(f.payload, 0) === outcome.code);
+      assert.ok(wasReset, `${step.op}: RST_STREAM ${ErrorCode[outcome.code]} is missing`);
     } else {
       const wrong = frames.find((f) => f.type === FrameType.RST_STREAM && getUint32(f.payload, 0) !== ErrorCode.CANCEL);
-      assert.equal(wrong, undefined, `${step.op}: a stream was reset for nothing`);
+      assert.equal(wrong, undefined, `${step.op}: a stream was reset without a reason`);
     }
     const { end } = this.scripted.log;
     if (end !== null) assert.ok(this.#model.draining && end.code === ErrorCode.NO_ERROR, `${step.op}: ${end.reason}`);
     this.#checkStreams();
   }
 
-  /** Everything is read, then the transport goes: no credit is lost, and every stream ends exactly once. */
+  /** Reads everything, then ends the transport: no credit may be lost, and every stream must end exactly once. */
   finish(): void {
     for (const stream of this.#model.streams) {
       if (!this.ended && isOpen(stream) && !stream.peerEnded && (this.#server || stream.answered)) {
@@ -74,23 +75,23 @@ export class Walk {
     assert.ok(log.end !== null);
     assert.equal(connection.streamCount, 0);
     assert.equal(pool.lentBytes, 0);
-    // Streams that had ended before may have bytes that their owner has not read.
+    // Streams that had ended before may have bytes that their handler has not released.
     for (const stream of this.#model.streams) stream.log.stream.release(Infinity);
     assert.equal(this.scripted.memory.held.total, 0);
     for (const stream of this.#model.streams) assertEndedOnce(stream);
   }
 
-  /** A peer that uses all of its credit gets all of the window back. */
+  /** After the peer has used all of its credit, it must get the whole window back. */
   #readAll(stream: StreamModel): void {
     stream.log.autoRelease = true;
     stream.log.stream.release(Infinity);
-    this.#look();
+    this.#takeOutput();
     const { id, credit } = stream;
     if (credit > this.#model.connectionCredit) return;
     this.#model.connectionCredit -= credit;
     stream.credit = 0;
     this.scripted.send(data(id, new Uint8Array(credit)));
-    this.#look();
+    this.#takeOutput();
     assert.equal(stream.credit, this.#options.streamWindow, "credit was lost");
   }
 
@@ -101,7 +102,7 @@ export class Walk {
     return this.#aboutStream(step, target) ?? this.#aboutConnection(step);
   }
 
-  /** What the user of the connection does. False: it is none of its steps. */
+  /** A step of the connection's owner. False: it is another kind of step. */
   #owner({ op, n }: Step, target: StreamModel | null): boolean {
     const { connection } = this.scripted;
     switch (op) {
@@ -202,8 +203,8 @@ export class Walk {
     const end = n % 9 === 0;
     this.#send(...blockFrames(id, this.scripted.block(CONNECT), n, end));
     if (this.ended) return;
-    assert.equal(log.streams.length, before + 1, "a request was not told of");
-    this.#adopt(id, log.streams.at(-1)!, n).peerEnded = end;
+    assert.equal(log.streams.length, before + 1, "a request was not reported");
+    this.#addStream(id, log.streams.at(-1)!, n).peerEnded = end;
   }
 
   #weOpen(): void {
@@ -211,11 +212,11 @@ export class Walk {
     if (!connection.canOpen) return;
     const log = new StreamLog();
     log.stream = connection.open(CONNECT, log)!;
-    this.#adopt(log.stream.id, log, log.stream.id);
+    this.#addStream(log.stream.id, log, log.stream.id);
   }
 
-  /** Some of them act from inside the calls that they get. */
-  #adopt(id: number, log: StreamLog, n: number): StreamModel {
+  /** Adds a stream; some handlers call the stream from inside their calls. */
+  #addStream(id: number, log: StreamLog, n: number): StreamModel {
     const stream = this.#model.add(id, log);
     log.autoRelease = n % 2 === 0;
     if (n % 3 === 0) log.onReady = () => this.#write(stream, 5000);
@@ -223,7 +224,7 @@ export class Walk {
     return stream;
   }
 
-  /** DATA of the peer, with some padding. */
+  /** DATA of the peer, in some cases with padding. */
   #data(target: StreamModel, length: number, end: boolean): Outcome {
     const padding = length > 10 && length % 3 === 0 ? 5 : 0;
     const content = new Uint8Array(length - (padding === 0 ? 0 : padding + 1));
@@ -248,14 +249,14 @@ export class Walk {
     return NONE;
   }
 
-  /** Of a stream that we have reset: taken as long as the peer could have sent it before it knew. */
+  /** DATA for a stream that we have reset: accepted up to what the peer could have sent before it got the reset. */
   #late(target: StreamModel, length: number): Outcome {
     if (length > target.credit) return onConnection(ErrorCode.FLOW_CONTROL_ERROR);
     target.credit -= length;
     return NONE;
   }
 
-  /** The peer goes on with a stream that it has reset, which we reset as well: from now on it is one of ours. */
+  /** The peer sends on a stream that it has reset: we reset it too, and from then on it counts as reset by us. */
   #resetToo(target: StreamModel): Outcome {
     target.credit = this.#options.streamWindow;
     return this.#fails(target, ErrorCode.STREAM_CLOSED);
@@ -324,7 +325,7 @@ export class Walk {
     return fine ? NONE : onConnection(ErrorCode.FLOW_CONTROL_ERROR);
   }
 
-  /** What ends a connection whatever its state. */
+  /** Frames that end a connection in every state. */
   #breach(n: number): Outcome {
     const idle = this.#model.nextId + 100 + (this.#server ? 0 : 2 * this.#model.streams.length);
     if (this.#model.draining && this.#server) return NONE;
@@ -354,23 +355,23 @@ export class Walk {
     const room = target.log.stream.reserve(want, 1 << 20);
     if (room === null) return;
     const length = Math.min(room.total, want);
-    assert.ok(length <= Math.min(target.window, this.#model.connectionWindow), "more than the peer lets us send");
+    assert.ok(length <= Math.min(target.window, this.#model.connectionWindow), "more than the peer allows us to send");
     target.log.stream.commit(length, false);
     target.window -= length;
     this.#model.connectionWindow -= length;
   }
 
-  /** In pieces, at any borders. */
+  /** Sends frames in pieces. */
   #send(...frames: Uint8Array[]): void {
     for (const bytes of frames) {
       for (let at = 0; at < bytes.length; at += this.#cut) this.scripted.send(bytes.slice(at, at + this.#cut));
     }
   }
 
-  /** What has come out. */
-  #look(): Frame[] {
+  /** The frames that the connection has sent since the last call. */
+  #takeOutput(): Frame[] {
     const frames = this.scripted.take();
-    this.#model.see(frames);
+    this.#model.apply(frames);
     return frames;
   }
 

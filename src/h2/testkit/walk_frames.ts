@@ -1,11 +1,12 @@
-/** For tests only: frames of a peer on its random walk, good and bad ones. */
+/** For tests only: correct and wrong frames for `walk.ts`. */
 import { FrameType } from "../frame.ts";
 import { ErrorCode } from "../seam.ts";
 import { data, frame, ping, rst, setting, settings, windowUpdate } from "./frames.ts";
 
-/** What ends a connection whatever has happened on it before (RFC 9113).
- *
- * `idle`: an odd id that no stream has had. `nextId`: of the stream that the peer, if a client, would open next. */
+/**
+ * Frames that end a connection in every state, with the error code (RFC 9113). `idle`: an odd id that no stream has had.
+ * `nextId`: the id of the stream that the peer, if it is a client, would open next.
+ */
 export function breachesOf(idle: number, nextId: number): readonly (readonly [Uint8Array, ErrorCode])[] {
   const { PROTOCOL_ERROR, FRAME_SIZE_ERROR, COMPRESSION_ERROR } = ErrorCode;
   return [
@@ -32,7 +33,7 @@ export function breachesOf(idle: number, nextId: number): readonly (readonly [Ui
   ];
 }
 
-/** A header block in one frame, or in two with padding, as `n` decides. */
+/** A header block in one frame, or in two with padding, depending on `n`. */
 export function blockFrames(id: number, block: Uint8Array, n: number, end: boolean): Uint8Array[] {
   const flags = end ? 1 : 0;
   if (n % 3 !== 0) return [frame(FrameType.HEADERS, flags | 4, id, block)];
@@ -43,7 +44,7 @@ export function blockFrames(id: number, block: Uint8Array, n: number, end: boole
   ];
 }
 
-/** What changes nothing. */
+/** Frames that change nothing. */
 export function noise(n: number): Uint8Array[] {
   const priority = frame(FrameType.PRIORITY, 0, 1 + 2 * (n % 50), [0, 0, 0, 0, 0]);
   return [ping(), ping(true), frame(0xfa, n & 255, n, [1, 2, 3]), priority];

@@ -1,4 +1,4 @@
-/** For tests only: certificates, at once and from as many authorities as wanted. */
+/** For tests only: certificates of any number of authorities, issued at once. */
 import type { IssuedCertificate } from "../../identity/authority.ts";
 import { type Certificate, parseCertificate } from "../../identity/certificate.ts";
 import { checkIssued } from "../../identity/check_issued.ts";
@@ -21,17 +21,19 @@ import type { Credential, CredentialEvents, Credentials } from "../credentials.t
 
 export { NOW };
 
+/** Parses a SPIFFE id. Throws where it is not one. */
 export function spiffeId(text: string): SpiffeId {
   const id = parseSpiffeId(text);
   if (id === null) throw new Error(`not a SPIFFE id: ${text}`);
   return id;
 }
 
+/** A certificate authority. */
 export class TestIssuer {
   readonly #ca: Issuer;
   /** Anchors handed out with each certificate. */
   anchors: readonly Uint8Array[];
-  /** ms, from {@link NOW} on, of the certificates that it issues. */
+  /** How long its certificates are valid from {@link NOW} on, in ms. */
   lifetime = 24 * HOUR;
 
   constructor(organization = "Root") {
@@ -46,7 +48,7 @@ export class TestIssuer {
     return checkIssued(id, [leaf], pkcs8, bundlesForAnyDomain(this.anchors), NOW);
   }
 
-  /** A list of these certificates, given by their leafs. */
+  /** A revocation list with the certificates `leafs`. */
   revoke(...leafs: readonly Uint8Array[]): RevocationList {
     const serials = leafs.map((leaf) => (parseCertificate(leaf) as Certificate).serial);
     return parseRevocationList(makeCrl(this.#ca, serials)) as RevocationList;
@@ -59,16 +61,16 @@ export class TestIssuer {
   }
 }
 
-/** A context that accepts everybody: for peers whose opinion is not the point. */
+/** A TLS context with this certificate that accepts every peer. */
 export function contextOf(issued: IssuedCertificate): TlsContext {
   const { chain, key, bundles } = issued;
   return memoryTlsContext({ chain, key, anchors: bundles.anyTrustDomain, accept: () => null });
 }
 
-/** Credentials that come when the test says so, or at once. */
+/** Provides a credential at once, or when the test calls {@link deliver}. */
 export class TestCredentials implements Credentials {
   readonly waiting = new Set<CredentialEvents>();
-  /** Null: {@link get} waits for {@link deliver} or {@link refuse}. */
+  /** The credential that {@link get} provides at once. Null: it waits for {@link deliver} or {@link refuse}. */
   ready: Credential | null;
 
   constructor(ready: Credential | null) {

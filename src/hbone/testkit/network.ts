@@ -1,4 +1,4 @@
-/** For tests only: one host of an in-memory network, which counts what its program holds. */
+/** For tests only: one host of a network in memory, which counts the open sockets, dials and timers of its program. */
 import type { Millis, Timer } from "../../net/clock.ts";
 import type { SocketAddress } from "../../net/address.ts";
 import type { Duplex } from "../../net/duplex.ts";
@@ -6,19 +6,20 @@ import type { MemoryNetwork } from "../../net/testkit/memory_network.ts";
 import type * as net from "../../net/network.ts";
 import type { TlsContext } from "../../net/tls_context.ts";
 
-/** What is open, waiting or under way: all zero when nothing leaked. */
+/** What the program of a host holds: all zero when nothing has leaked. */
 export interface Holdings {
   readonly streams: number;
   readonly dials: number;
   readonly timers: number;
-  /** With sockets for datagrams. */
+  /** Includes sockets for datagrams. */
   readonly listeners: number;
 }
 
 export const NOTHING_HELD: Holdings = Object.freeze({ streams: 0, dials: 0, timers: 0, listeners: 0 });
 
+/** The network of one host, by its namespace. */
 export class HostNetwork implements net.Network {
-  /** Streams not closed yet. */
+  /** Streams that are not closed yet. */
   readonly open = new Set<Duplex>();
   #dials = 0;
   #timers = 0;

@@ -1,4 +1,4 @@
-/** For tests only: HBONE peers that do what a script says, and peers that send any bytes through TLS. */
+/** For tests only: HBONE peers that the test controls, and peers that send any bytes through TLS. */
 import { H2Connection } from "../../h2/connection.ts";
 import { defaultOptions } from "../../h2/limits.ts";
 import type { H2Failure, H2Options, HeaderList } from "../../h2/seam.ts";
@@ -13,10 +13,10 @@ import { TestSocket } from "./socket.ts";
 import { Transport } from "../transport.ts";
 
 const TIMEOUT = 10_000;
-/** SO_MARK of a proxy's own sockets: redirection leaves them alone. */
+/** SO_MARK of a proxy's own sockets: they are not redirected. */
 const MARK = 1337;
 
-/** One HTTP/2 connection, either role, with everything that happened written down. */
+/** One HTTP/2 connection of either role, with a record of all calls. */
 export class RawPeer extends EndpointLog {
   readonly h2: H2Connection;
   readonly transport: Transport;
@@ -39,7 +39,7 @@ export class RawPeer extends EndpointLog {
     this.transport?.connectionEnded();
   }
 
-  /** A request of a client. */
+  /** Sends a request of a client. */
   open(headers: HeaderList, log = new StreamLog()): StreamLog {
     const stream = this.h2.open(headers, log);
     if (stream === null) throw new Error("The peer cannot open a stream");
@@ -47,21 +47,22 @@ export class RawPeer extends EndpointLog {
     return log;
   }
 
-  /** Without GOAWAY: `reset` as a process that dies does it. */
+  /** Closes the socket without GOAWAY; with `reset` like a process that was killed. */
   close(reset = false): void {
     this.h2.transportEnded("closed by the test");
     this.transport.close(reset);
   }
 }
 
+/** A listening HBONE server. */
 export interface RawServer {
   readonly peers: RawPeer[];
-  /** Connections that came, also those that did not finish their handshake. */
+  /** All connections, also those that did not finish their handshake. */
   readonly accepted: Duplex[];
   readonly listener: Listener;
 }
 
-/** Serves HBONE; `prepare` sets the script of each connection. */
+/** Starts an HBONE server. `prepare` sets up each connection. */
 export function rawServer(
   host: HostNetwork,
   address: SocketAddress,
@@ -86,8 +87,8 @@ export function rawServer(
   return { peers, accepted, listener };
 }
 
-/** A TLS stream to `to`, or how it failed. The network is run until it is known. */
-export function dialTls(host: HostNetwork, to: SocketAddress, context: TlsContext): Duplex | Ending {
+/** A TLS stream to `to`, or why it failed. Runs the network until that is decided. */
+function dialTls(host: HostNetwork, to: SocketAddress, context: TlsContext): Duplex | Ending {
   const outcome: { value: Duplex | Ending | null } = { value: null };
   host.dial(to, { mark: MARK }, {
     onConnect: (plain) => {
@@ -104,7 +105,7 @@ export function dialTls(host: HostNetwork, to: SocketAddress, context: TlsContex
   return outcome.value;
 }
 
-/** An HTTP/2 client on TLS. Throws where TLS fails. */
+/** An HTTP/2 client over TLS. Throws where TLS fails. */
 export function rawClient(
   host: HostNetwork,
   to: SocketAddress,
@@ -116,7 +117,7 @@ export function rawClient(
   return peer;
 }
 
-/** A peer that speaks TLS and then sends whatever bytes the test likes. */
+/** A peer that sends any bytes over TLS. Throws where TLS fails. */
 export function rawBytes(host: HostNetwork, to: SocketAddress, context: TlsContext): TestSocket {
   return new TestSocket(host, secured(dialTls(host, to, context)));
 }

@@ -1,4 +1,4 @@
-/** For tests only: a pool, a scripted server, and the connections between them. */
+/** For tests only: a pool, a server that the test controls, and the connections between them. */
 import { strict as assert } from "node:assert";
 import { KnownPeers } from "../../identity/known_peers.ts";
 import { Revocation } from "../../identity/revocation.ts";
@@ -22,13 +22,14 @@ export const SERVER_AT: SocketAddress = { ip: parseIp("10.0.0.2")!, port: 15008 
 export const ONE: Ip = parseIp("10.0.0.1")!;
 export const issuer = new TestIssuer();
 
-export interface PoolBedOptions {
+interface PoolBedOptions {
   readonly maxStreams?: number;
   readonly idle?: number;
   readonly server?: Partial<H2Options>;
   readonly prepare?: (peer: RawPeer) => void;
 }
 
+/** A pool on one host and a server on another one. */
 export class PoolBed {
   readonly memory = new MemoryNetwork();
   readonly client = new HostNetwork(this.memory, 1);
@@ -58,7 +59,7 @@ export class PoolBed {
     return new TestRequest(this.pool, sourceIp);
   }
 
-  /** `count` requests at once; all open when this returns. */
+  /** Makes `count` requests at once; all tunnels are open when this returns. */
   hold(count: number, sourceIp = ONE): TestRequest[] {
     const requests = Array.from({ length: count }, () => this.request(sourceIp));
     this.memory.runUntilIdle();
@@ -80,7 +81,7 @@ export class PoolBed {
     return this.served.peers;
   }
 
-  /** Connections the server has seen, and those of them that have ended. */
+  /** Number of connections that the server has accepted, and of those that have ended. */
   get counts(): [opened: number, dropped: number] {
     return [this.peers.length, this.peers.filter(({ end }) => end !== null).length];
   }
@@ -92,6 +93,7 @@ export class PoolBed {
   }
 }
 
+/** One request, with a record of its events. */
 export class TestRequest implements TunnelEvents {
   readonly opening: OpeningTunnel;
   readonly log = new StreamLog();
@@ -109,7 +111,7 @@ export class TestRequest implements TunnelEvents {
   }
 
   onTunnelFailure(failure: TunnelFailure): void {
-    assert.equal(this.failure, null, "told twice");
+    assert.equal(this.failure, null, "notified twice");
     this.failure = failure;
   }
 }

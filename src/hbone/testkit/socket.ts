@@ -1,16 +1,18 @@
-/** For tests only: an application's end of a connection. Reads at once unless told not to, writes all it is given. */
+/** For tests only: an application's end of a connection. It reads at once, unless that is turned off, and writes all bytes. */
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../../net/duplex.ts";
 import type { Scheduler, TurnTask } from "../../net/network.ts";
 
 const READ_SIZE = 65_536;
 
+/** One socket, with a record of what it received. */
 export class TestSocket implements DuplexSink, TurnTask {
   readonly #scheduler: Scheduler;
   readonly #buffer = new Uint8Array(READ_SIZE);
   readonly #received: Uint8Array[] = [];
   #outbox: Uint8Array[] = [];
   #reading = true;
-  #wantsEnd = false;
+  /** {@link end} was called. */
+  #mustEnd = false;
   /** Bytes read. */
   count = 0;
   /** The other side has ended. */
@@ -44,31 +46,32 @@ export class TestSocket implements DuplexSink, TurnTask {
     return all;
   }
 
-  /** Bytes given to {@link send} that wait for room. */
+  /** Bytes of {@link send} that wait for room. */
   get unsent(): number {
     return this.#outbox.reduce((sum, part) => sum + part.length, 0);
   }
 
-  /** It has said that nothing follows. */
+  /** {@link end} was called. */
   get hasEnded(): boolean {
-    return this.#wantsEnd;
+    return this.#mustEnd;
   }
 
-  /** How it ended so far: for comparing in one line. */
+  /** Whether and how the other side has ended. */
   get fate(): "open" | "fin" | "reset" | "error" {
     if (this.failure !== null) return this.failure.how === "reset" ? "reset" : "error";
     return this.ended ? "fin" : "open";
   }
 
+  /** Sends bytes, as far as there is room; the rest follows later. */
   send(data: string | Uint8Array): this {
     this.#outbox.push(typeof data === "string" ? new TextEncoder().encode(data) : data);
     this.#write();
     return this;
   }
 
-  /** FIN, behind what was sent. */
+  /** Sends FIN after the bytes of {@link send}. */
   end(): this {
-    this.#wantsEnd = true;
+    this.#mustEnd = true;
     this.#write();
     return this;
   }
@@ -140,6 +143,6 @@ export class TestSocket implements DuplexSink, TurnTask {
       }
       this.#outbox.shift();
     }
-    if (this.#wantsEnd) this.duplex.end();
+    if (this.#mustEnd) this.duplex.end();
   }
 }
