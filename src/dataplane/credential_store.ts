@@ -1,11 +1,12 @@
 /**
- * The certificates this isolate has, ready for handshakes. Fed by whoever manages them; asks once for each it lacks.
+ * The certificates of this isolate, ready for handshakes. The certificate manager in main sends them; each one that is
+ * missing is requested once.
  *
- * An engine's context takes up to a millisecond and 30 KB, and an authority with a new root sends a thousand
- * certificates at once: so it is made for the first handshake that needs it.
+ * To make an engine's context takes up to a millisecond and 30 KB, and an authority with a new root sends a thousand
+ * certificates at once: so a context is made for the first handshake that needs it.
  *
- *     unknown ──get──▶ wanted ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
- *                        └──failed──▶ unknown      (waiters are told)
+ *     unknown ──get──▶ requested ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
+ *                          └──failed──▶ unknown       (callers are notified)
  */
 import type { Timer } from "../net/clock.ts";
 import type { Credential, CredentialEvents, Credentials, TrustListener } from "../hbone/credentials.ts";
@@ -26,39 +27,41 @@ const RETIREMENT = 60_000;
 
 interface Known {
   readonly issued: IssuedCertificate;
-  /** Null before the first handshake; text: the engine refuses it. */
+  /** Null before the first handshake. A text: why the engine refuses it. */
   credential: Credential | string | null;
-  /** The one before, until this one has proven usable. */
+  /** The one before, until the engine has accepted this one. */
   before: Known | null;
 }
 
-interface Waiter {
+interface Caller {
   readonly events: CredentialEvents;
   readonly timer: Timer;
 }
 
-/** Callers that wait for one certificate. */
-interface Waiting extends Set<Waiter> {
+/** The callers that wait for one certificate. */
+interface Callers extends Set<Caller> {
   /** The reason for the delay, as far as it is known. */
   reason?: string;
 }
 
-export interface CredentialSource {
-  /** Ask the certificate manager; an answer comes by {@link CredentialStore.set} or {@link CredentialStore.failed}. */
+/** What the store needs of others. */
+interface CredentialSource {
+  /** Requests a certificate of the certificate manager; the answer is {@link CredentialStore.set} or {@link CredentialStore.failed}. */
   request(subject: CertificateSubject): void;
   /** Throws for a certificate or key that the engine refuses. */
   makeContext(settings: TlsSettings): TlsContext;
 }
 
+/** The certificates of one isolate, of all its pods. */
 export class CredentialStore {
   readonly #scheduler: Scheduler;
   readonly #source: CredentialSource;
-  /** By {@link subjectKey}, as the next one. */
+  /** By {@link subjectKey}, like the next one. */
   readonly #known = new Map<string, Known>();
-  readonly #waiting = new Map<string, Waiting>();
-  /** Who stands on a certificate, by the same key; emptied by those who watch. */
-  readonly #watching = new Map<string, Set<TrustListener>>();
-  /** Replaced, and still in use by dials under way. */
+  readonly #pending = new Map<string, Callers>();
+  /** The listeners of connections that use a certificate, by the same key. They remove themselves. */
+  readonly #listeners = new Map<string, Set<TrustListener>>();
+  /** Contexts that were replaced and may be in use by pending dials. */
   readonly #retired = new Map<TlsContext, Timer>();
   readonly #wallClock: () => number;
 
@@ -68,7 +71,7 @@ export class CredentialStore {
     this.#wallClock = wallClock;
   }
 
-  /** What connections of one pod see; null: certificates are shared by all pods of an identity. */
+  /** The certificates for connections of one pod. Null: all pods of an identity share certificates. */
   of(workloadUid: string | null): Credentials {
     return { get: (id, events) => this.#get({ id, workloadUid }, events) };
   }
@@ -76,7 +79,7 @@ export class CredentialStore {
   #get(subject: CertificateSubject, events: CredentialEvents): () => void {
     const known = this.#known.get(keyOf(subject));
     if (known === undefined || this.#isExpired(known)) return this.#wait(subject, events);
-    tell(events, this.#ready(known, keyOf(subject)));
+    notify(events, this.#ready(known, keyOf(subject)));
     return () => {};
   }
 
@@ -84,7 +87,10 @@ export class CredentialStore {
     return issued.notAfter <= this.#wallClock();
   }
 
-  /** A credential, or why there is none. What the engine refuses leaves the one before in use while that is valid. */
+  /**
+   * The credential, or why there is none. Where the engine refuses the certificate, the one before is used while it is
+   * valid.
+   */
   #ready(known: Known, key: string): Credential | string {
     known.credential ??= this.#make(known.issued, key);
     const { credential, before } = known;
@@ -98,52 +104,53 @@ export class CredentialStore {
 
   #wait(subject: CertificateSubject, events: CredentialEvents): () => void {
     const key = keyOf(subject);
-    let waiting = this.#waiting.get(key);
-    const isFirst = waiting === undefined;
-    if (waiting === undefined) this.#waiting.set(key, waiting = new Set());
+    let callers = this.#pending.get(key);
+    const isFirst = callers === undefined;
+    if (callers === undefined) this.#pending.set(key, callers = new Set());
     const timer = this.#scheduler.after(CERTIFICATE_WAIT, () => {
-      waiting.delete(waiter);
-      // The answer may be lost: whoever comes next asks again.
-      if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
-      const why = waiting.reason === undefined ? "" : `: ${waiting.reason}`;
+      callers.delete(caller);
+      // The answer may be lost: the next caller requests the certificate again.
+      if (callers.size === 0 && this.#pending.get(key) === callers) this.#pending.delete(key);
+      const why = callers.reason === undefined ? "" : `: ${callers.reason}`;
       events.onCredentialFailure(`no certificate for ${subject.id} within ${CERTIFICATE_WAIT / 1000} s${why}`);
     });
-    const waiter: Waiter = { events, timer };
-    waiting.add(waiter);
+    const caller: Caller = { events, timer };
+    callers.add(caller);
     if (isFirst) this.#source.request(subject);
     return () => {
       timer.cancel();
-      waiting.delete(waiter);
+      callers.delete(caller);
     };
   }
 
-  /** A certificate was issued or renewed. Open connections go on with the one they have. */
+  /** A certificate was issued or renewed. Open connections keep the one they were made with. */
   set(issued: IssuedCertificate, workloadUid: string | null = null): void {
     const key = keyOf({ id: issued.id, workloadUid });
     const held = this.#known.get(key);
     const known = held !== undefined && isSame(held.issued, issued) ? held : this.#successor(issued, held ?? null);
     this.#known.set(key, known);
-    if (held !== undefined && !isSameTrust(held.issued.bundles, issued.bundles)) this.#tellWatchers(key, issued);
-    const waiting = this.#takeWaiting(key);
-    if (waiting.size === 0) return;
+    if (held !== undefined && !isSameTrust(held.issued.bundles, issued.bundles)) this.#notifyListeners(key, issued);
+    const callers = this.#takePending(key);
+    if (callers.size === 0) return;
     const ready = this.#ready(known, key);
-    for (const { events } of waiting) tell(events, ready);
+    for (const { events } of callers) notify(events, ready);
   }
 
-  /** `held`, and what it succeeded itself, are forgotten as far as nobody has used them. */
+  /** The entry for `issued`. Of `held` and its own predecessor it keeps the latest that the engine has accepted. */
   #successor(issued: IssuedCertificate, held: Known | null): Known {
     const usable = held !== null && typeof held.credential === "object" && held.credential !== null;
     return { issued, credential: null, before: usable ? held : held?.before ?? null };
   }
 
+  /** No certificate was issued: callers that wait fail with `message`. */
   failed(id: SpiffeId, message: string, workloadUid: string | null = null): void {
-    for (const { events } of this.#takeWaiting(keyOf({ id, workloadUid }))) events.onCredentialFailure(message);
+    for (const { events } of this.#takePending(keyOf({ id, workloadUid }))) events.onCredentialFailure(message);
   }
 
   /** The certificate may arrive in a moment, without a further request: each caller waits until its own limit. */
   delayed(id: SpiffeId, reason: string, workloadUid: string | null = null): void {
-    const waiting = this.#waiting.get(keyOf({ id, workloadUid }));
-    if (waiting !== undefined) waiting.reason = reason;
+    const callers = this.#pending.get(keyOf({ id, workloadUid }));
+    if (callers !== undefined) callers.reason = reason;
   }
 
   /** New connections must not use it, or no workload needs it any more. Open ones continue, unless `cut` is set. */
@@ -153,30 +160,30 @@ export class CredentialStore {
     if (known === undefined) return;
     this.#known.delete(key);
     this.#retire(known);
-    this.#tellWatchers(key, null, cut);
+    this.#notifyListeners(key, null, cut);
   }
 
   #watch(key: string, onChange: TrustListener): () => void {
-    let watching = this.#watching.get(key);
-    if (watching === undefined) this.#watching.set(key, watching = new Set());
-    watching.add(onChange);
+    let listeners = this.#listeners.get(key);
+    if (listeners === undefined) this.#listeners.set(key, listeners = new Set());
+    listeners.add(onChange);
     return () => {
-      watching.delete(onChange);
-      if (watching.size === 0 && this.#watching.get(key) === watching) this.#watching.delete(key);
+      listeners.delete(onChange);
+      if (listeners.size === 0 && this.#listeners.get(key) === listeners) this.#listeners.delete(key);
     };
   }
 
-  /** Bundles are parsed for those only who want to know. */
-  #tellWatchers(key: string, issued: IssuedCertificate | null, cut = false): void {
-    const watching = this.#watching.get(key);
-    if (watching === undefined) return;
+  /** Parses the bundles only where there are listeners. */
+  #notifyListeners(key: string, issued: IssuedCertificate | null, cut = false): void {
+    const listeners = this.#listeners.get(key);
+    if (listeners === undefined) return;
     const trust = issued === null ? null : new TrustStore(issued.bundles);
-    for (const onChange of [...watching]) onChange(trust, cut);
+    for (const onChange of [...listeners]) onChange(trust, cut);
   }
 
-  /** Nobody waits and no handshake is under way any more. */
+  /** Frees everything. No handshake is in progress any more; callers that wait are not notified. */
   close(): void {
-    for (const key of [...this.#waiting.keys()]) this.#takeWaiting(key);
+    for (const key of [...this.#pending.keys()]) this.#takePending(key);
     for (const timer of this.#retired.values()) timer.cancel();
     for (const context of this.#retired.keys()) context.close();
     for (const known of this.#known.values()) for (const context of contextsOf(known)) context.close();
@@ -184,7 +191,7 @@ export class CredentialStore {
     this.#known.clear();
   }
 
-  /** Dials under way hold it and need it for their handshake. */
+  /** Frees the contexts later: pending dials need them for their handshakes. */
   #retire(known: Known): void {
     for (const context of contextsOf(known)) {
       const timer = this.#scheduler.after(RETIREMENT, () => {
@@ -211,17 +218,17 @@ export class CredentialStore {
       chain: issued.chain,
       key: issued.key,
       anchors: trust.anchors,
-      // Every handshake brings its own expectation; one without would trust anybody.
+      // Each handshake has its own `accept`; one without must trust no peer.
       accept: () => ({ code: "NO_EXPECTATION", message: "no expectation was set for this handshake" }),
     });
   }
 
-  /** Walk it while it lives: who stops waiting meanwhile is not told. */
-  #takeWaiting(key: string): ReadonlySet<Waiter> {
-    const waiting = this.#waiting.get(key) ?? new Set();
-    this.#waiting.delete(key);
-    for (const { timer } of waiting) timer.cancel();
-    return waiting;
+  /** Removes the callers of a certificate. A caller that stops waiting leaves the set, also while it is iterated. */
+  #takePending(key: string): ReadonlySet<Caller> {
+    const callers = this.#pending.get(key) ?? new Set();
+    this.#pending.delete(key);
+    for (const { timer } of callers) timer.cancel();
+    return callers;
   }
 }
 
@@ -229,12 +236,12 @@ function keyOf(subject: CertificateSubject): string {
   return subjectKey(subject, "workload");
 }
 
-function tell(events: CredentialEvents, ready: Credential | string): void {
+function notify(events: CredentialEvents, ready: Credential | string): void {
   if (typeof ready === "string") events.onCredentialFailure(ready);
   else events.onCredential(ready);
 }
 
-/** Made of a certificate and of those it has not replaced yet. */
+/** The contexts of a certificate and of its predecessors. */
 function contextsOf({ credential, before }: Known): TlsContext[] {
   const earlier = before === null ? [] : contextsOf(before);
   return typeof credential === "object" && credential !== null ? [credential.context, ...earlier] : earlier;
@@ -247,7 +254,7 @@ function shownId({ id, chain }: IssuedCertificate): SpiffeId {
   return typeof shown === "string" ? shown : id;
 }
 
-/** The same certificate with the same bundles: sent to every worker each time one of them asks. */
+/** The same certificate with the same bundles: main sends it to all workers each time one of them requests it. */
 function isSame(a: IssuedCertificate, b: IssuedCertificate): boolean {
   // Not by the serial, which two authorities may both have given.
   return areSame(a.chain, b.chain) && isSameTrust(a.bundles, b.bundles);

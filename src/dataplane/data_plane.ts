@@ -1,6 +1,6 @@
 /**
- * One isolate's data plane: the mesh as it knows it, its certificates, and the proxies of its pods. The same object
- * runs in a worker and, in tests, in the main isolate.
+ * One isolate's data plane: its copy of the mesh, its certificates, and the proxies of its pods. The same object runs
+ * in a worker and, in tests, in the main isolate.
  */
 import type { Config, ServerAddress, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
@@ -41,18 +41,20 @@ import { PodGuard } from "./pod_guard.ts";
 import { dialMark, keepaliveOptions, listenMark } from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
-/** `ENABLE_PROXY=false`: pods have their DNS, and nothing else of us. */
+/** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
 const NO_LISTENERS: PodListeners = { inbound: null, inboundPlaintext: null, outbound: null, socks5: null };
 const MAX_PENDING_DIALS = 4096;
 
-export interface DataPlaneParts {
+/** What a data plane is made of. */
+interface DataPlaneParts {
   readonly config: Config;
   readonly network: Network;
   readonly log: Log;
   readonly metrics: Metrics;
   makeContext(settings: TlsSettings): TlsContext;
+  /** Asks main for a certificate. The answer arrives by `setCertificate` or `certificateFailed`. */
   requestCertificate(subject: CertificateSubject): void;
-  /** Asks the control plane what is behind a name. The answer comes by {@link DataPlane.lookups}. */
+  /** Asks the control plane for what has a name. The result arrives by {@link DataPlane.lookups}. */
   requestLookup(name: string): void;
   /** Several isolates share the listeners by SO_REUSEPORT. */
   readonly sharedListeners: boolean;
@@ -68,9 +70,9 @@ export interface DataPlaneParts {
   readonly onSurplus?: OnSurplus;
 }
 
-/** Where a pod of shared mode lives. */
-export interface PodHome {
-  /** Descriptor of its network namespace, somebody else's and open for as long as the pod is served. */
+/** A pod of shared mode. */
+interface PodHome {
+  /** Descriptor of its network namespace, which the caller owns and keeps open while the pod is served. */
   readonly namespace: number;
   readonly uid: string;
 }
@@ -78,27 +80,28 @@ export interface PodHome {
 /** What differs between proxies of one data plane. */
 interface ProxyPlan {
   readonly own: Pick<PodContext, "local" | "names">;
-  /** Of the pod, where it is known. */
+  /** The pod's; null: not known. */
   readonly uid: string | null;
   readonly log: LogScope;
   readonly settings: Omit<ProxySettings, "originalSource">;
   readonly listeners: PodListeners;
   /** `ENABLE_ORIG_SRC` */
   readonly originalSource: boolean | null;
-  /** Its listeners are logged. */
+  /** Whether its listeners are logged. */
   readonly announce: boolean;
 }
 
+/** The proxies of one isolate, with all that they share. {@link drain} ends it. */
 export class DataPlane {
   readonly state: MeshState;
   readonly credentials: CredentialStore;
-  /** Null unless `XDS_ON_DEMAND`. */
+  /** Lookups on demand; null unless `XDS_ON_DEMAND`. */
   readonly lookups: MeshLookups | null;
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly #telemetry: ConnectionTelemetry;
   readonly #peers: KnownPeers;
-  /** Each with its DNS proxy; null: there is none. */
+  /** Each pod with its DNS proxy; null: it has none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
   readonly #dns: PodDns | null;
   readonly #hosts: StubResolver;
@@ -127,38 +130,44 @@ export class DataPlane {
     }, wallClock);
   }
 
+  /** Applies changes of the mesh at once. */
   applyMesh(changes: readonly MeshChange[]): void {
     for (const warning of this.state.apply(changes)) this.#parts.log.scope("ztunnel::state").warn(warning);
   }
 
+  /** A certificate was issued or renewed. `workloadUid`: the pod that alone uses it; null: all of its identity. */
   setCertificate(issued: IssuedCertificate, workloadUid: string | null = null): void {
     this.credentials.set(issued, workloadUid);
   }
 
-  /** `isTemporary`: the failure may be temporary, so callers wait for the certificate until their own limit. */
+  /**
+   * A certificate could not be issued. `isTemporary`: it may arrive later without a further request, so callers wait
+   * until their own time limit.
+   */
   certificateFailed(id: SpiffeId, message: string, workloadUid: string | null = null, isTemporary = false): void {
     if (isTemporary) this.credentials.delayed(id, message, workloadUid);
     else this.credentials.failed(id, message, workloadUid);
   }
 
-  /** From now on these lists count, also for connections that are open. */
+  /** Replaces all revocation lists, also for connections that are open. */
   setRevocationLists(lists: readonly RevocationList[]): void {
     this.#peers.revocation.replace(lists);
   }
 
   /**
-   * Binds the listeners of one workload, in its `home` where it has one. `announce`: and logs them, which one of the
-   * isolates that share them does. Throws; nothing is left then.
+   * Binds the listeners of one workload, in its `home` where it has one. `announce`: logs them, which one of the
+   * isolates that share them does. Throws where that fails; nothing is left then.
    */
   startPod(name: WorkloadName, home: PodHome | null = null, announce = true): PodProxy {
-    const guard = home === null ? null : this.#guard(name, home, announce);
+    let started: PodProxy | null = null;
+    const guard = home === null ? null : this.#guard(name, home, announce, () => started?.cutConnections());
     const local = new LocalWorkload(this.state, this.#parts.network, name, guard?.identify);
     const dns = this.#startDns(name, home, local, announce);
     try {
       const pod = this.#startProxy(name, home, { local, names: this.#names(dns) }, announce);
       this.#pods.set(pod, dns);
-      if (guard !== null) guard.onContradicted = () => pod.cutConnections();
-      // The reason why a pod is not served is logged before its first connection.
+      started = pod;
+      // Logs the reason why a pod is not served before its first connection.
       void local.current;
       return pod;
     } catch (error) {
@@ -197,10 +206,10 @@ export class DataPlane {
     return pod;
   }
 
-  #guard(name: WorkloadName, { namespace }: PodHome, announce: boolean): PodGuard {
+  #guard(name: WorkloadName, { namespace }: PodHome, announce: boolean, onContradicted: () => void): PodGuard {
     const { network, log, addresses = namespaceAddresses } = this.#parts;
     const scope = log.scope("ztunnel::proxy", podSpan(name));
-    return new PodGuard({ network, state: this.state, namespace, addresses, log: scope, announce });
+    return new PodGuard({ network, state: this.state, namespace, addresses, log: scope, announce, onContradicted });
   }
 
   #startDns(
@@ -276,7 +285,7 @@ export class DataPlane {
     };
   }
 
-  /** Every socket that takes something from the pod, as the kernel has it. */
+  /** The state of every socket that accepts connections or datagrams of the pod, as the kernel reports it. */
   inspectListeners(pod: PodProxy): readonly (ListenerState & { readonly kind: "listener" | "DNS socket" })[] {
     return [
       ...pod.inspectListeners().map((state) => ({ ...state, kind: "listener" } as const)),
@@ -284,7 +293,7 @@ export class DataPlane {
     ];
   }
 
-  /** Ends one pod; `done` when its last connection has ended. */
+  /** Ends one pod; `done` is called when its last connection has ended. */
   stopPod(pod: PodProxy, mode: DrainMode, done: () => void): void {
     let left = 2;
     const ended = () => {
@@ -298,7 +307,7 @@ export class DataPlane {
     pod.drain(mode, ended);
   }
 
-  /** Ends all pods; `done` once, when every connection has ended. */
+  /** Ends all pods; `done` is called once, when every connection has ended. */
   drain(mode: DrainMode, done: () => void): void {
     const end = () => {
       this.credentials.close();
@@ -369,12 +378,12 @@ export class DataPlane {
   }
 }
 
-/** All that is logged of a pod stands in its span, as `proxy{wl=shop/cart-0}`. */
+/** The span of all log lines of a pod, such as `proxy{wl=shop/cart-0}`. */
 function podSpan({ name, namespace }: WorkloadName): Span {
   return { name: "proxy", fields: { wl: bare(`${namespace}/${name}`) } };
 }
 
-/** Beside the listeners: with one workload our servers stand in its namespace (`docs/spec/observed.md` O35). */
+/** Our ports beside the listeners: in dedicated mode they are in the pod's namespace (`docs/spec/observed.md` O35). */
 function ownPorts({ mode, listeners }: Config): ReadonlySet<number> {
   if (mode !== "dedicated") return new Set();
   const { admin, stats, readiness, dns } = listeners;

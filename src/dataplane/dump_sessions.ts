@@ -1,4 +1,4 @@
-/** The config dumps under way in one isolate. A dump holds its loop for one slice at a time. */
+/** The config dumps in progress in one isolate. A dump takes the loop for one slice at a time. */
 import { MESH_SECTIONS, MeshDump } from "../mesh/dump/sections.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
@@ -9,19 +9,20 @@ const SLICE_MILLIS = 3;
 
 interface Session {
   readonly dump: MeshDump;
-  /** Of {@link MESH_SECTIONS}. */
+  /** Index in {@link MESH_SECTIONS}. */
   section: number;
   pieces: Iterator<string, void, undefined> | null;
 }
 
+/** Answers the requests of main. */
 export class DumpSessions {
   readonly #state: MeshState;
   readonly #send: (answer: DumpAnswer) => void;
   readonly #now: () => number;
-  /** Main begins few at a time and ends each. */
+  /** By number of the dump. Main begins few at a time and ends each. */
   readonly #sessions = new Map<number, Session>();
 
-  /** `now`: milliseconds since whenever. */
+  /** `now`: ms since a fixed moment. */
   constructor(state: MeshState, send: (answer: DumpAnswer) => void, now: () => number) {
     this.#state = state;
     this.#send = send;
@@ -43,7 +44,7 @@ export class DumpSessions {
     }
   }
 
-  /** A dump that fails is no reason for the worker to die. */
+  /** An exception fails the dump and not the worker. */
   #answer(dump: number): DumpAnswer {
     try {
       return { kind: "dump-slice", dump, ...this.#slice(dump) };

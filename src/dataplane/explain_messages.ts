@@ -1,12 +1,14 @@
-/** A question about the mesh as a worker knows it, and the answer. A part of `messages.ts`; plain data. */
+/** Messages for explanations of the mesh as a worker has it. A part of `messages.ts`; plain data. */
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 
+/** From main to a worker. */
 export interface ExplainRequest {
-  /** A number of main's choice. */
+  /** A number that main chooses. */
   readonly request: number;
   readonly question: ExplainQuestion;
 }
 
+/** From a worker to main. */
 export interface ExplainReply {
   readonly request: number;
   readonly answer: ExplainAnswer;

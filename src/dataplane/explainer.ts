@@ -1,4 +1,4 @@
-/** Explanations of the mesh as this isolate knows it. */
+/** Explanations from this isolate's copy of the mesh. */
 import type { Config } from "../config/config.ts";
 import { explain } from "../mesh/explain/explain.ts";
 import { explainSettings } from "../mesh/explain/settings.ts";
@@ -7,7 +7,7 @@ import type { MeshState } from "../mesh/state/state.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import { nameLookup } from "./explain_names.ts";
 
-/** An explanation that fails is no reason for the worker to die. */
+/** Answers a question. An exception fails the explanation and not the worker. */
 export function explainFor(state: MeshState, config: Config, { request, question }: ExplainRequest): ExplainReply {
   return { request, answer: answerTo(state, config, question) };
 }

@@ -1,4 +1,4 @@
-/** The resolver for workloads that are known by name only (`docs/spec/inpod-dns.md` B6). One for each isolate. */
+/** The resolver for workloads that have a name in place of an address (`docs/spec/inpod-dns.md` B6); one per isolate. */
 import type { Config } from "../config/config.ts";
 import type { ConfigFiles } from "../config/files.ts";
 import { parseHostsFile } from "../dns/hosts_file.ts";
@@ -8,14 +8,14 @@ import type { Network } from "../net/network.ts";
 const HOSTS_FILE = "/etc/hosts";
 const DNS_PORT = 53;
 
-export interface HostNamesParts {
+interface HostNamesParts {
   readonly config: Config;
   readonly network: Network;
   readonly files: ConfigFiles;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
 }
 
-/** Asks from the process's own namespace. Both files are as they were at the start. */
+/** A resolver in the process's own namespace. `/etc/hosts` and `/etc/resolv.conf` are read once, at the start. */
 export function hostNames({ config, network, files, fillRandom }: HostNamesParts): StubResolver {
   const id = new Uint8Array(2);
   return new StubResolver({

@@ -1,34 +1,35 @@
-/** What this isolate asks the control plane on demand, by way of main. Who asks for the same name shares the answer. */
+/** Lookups on demand of one isolate, which main passes on to the control plane. Callers share lookups of one name. */
 import type { Lookups } from "../proxy/lookups.ts";
 import type { LookupResult } from "../xds/lookups.ts";
 
 type Done = (failure: string | null) => void;
 
+/** Requests each name once while lookups of it are pending. */
 export class MeshLookups implements Lookups {
   readonly #request: (name: string) => void;
-  /** By name; a connection waits for one name at a time, and main answers each within ten seconds. */
-  readonly #waiting = new Map<string, Set<{ readonly done: Done }>>();
+  /** Callers by name. A connection waits for one name at a time, and main answers each within 10 s. */
+  readonly #pending = new Map<string, Set<{ readonly done: Done }>>();
 
   constructor(request: (name: string) => void) {
     this.#request = request;
   }
 
-  ask(name: string, done: Done): () => void {
-    const waiter = { done };
-    let waiting = this.#waiting.get(name);
-    if (waiting === undefined) {
-      this.#waiting.set(name, waiting = new Set());
+  lookUp(name: string, done: Done): () => void {
+    const caller = { done };
+    let callers = this.#pending.get(name);
+    if (callers === undefined) {
+      this.#pending.set(name, callers = new Set());
       this.#request(name);
     }
-    waiting.add(waiter);
-    return () => void waiting.delete(waiter);
+    callers.add(caller);
+    return () => void callers.delete(caller);
   }
 
-  /** What was known under the name has been applied before. */
+  /** The result of a request. Resources with that name have been applied before. */
   answered(name: string, answer: LookupResult): void {
-    const waiting = this.#waiting.get(name);
-    this.#waiting.delete(name);
-    for (const { done } of waiting ?? []) done(failureOf(name, answer));
+    const callers = this.#pending.get(name);
+    this.#pending.delete(name);
+    for (const { done } of callers ?? []) done(failureOf(name, answer));
   }
 }
 

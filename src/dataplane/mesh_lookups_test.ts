@@ -5,7 +5,7 @@ function bed() {
   const asked: string[] = [];
   const heard: string[] = [];
   const lookups = new MeshLookups((name) => asked.push(name));
-  const ask = (who: string, name: string) => lookups.ask(name, (failure) => heard.push(`${who}: ${failure}`));
+  const ask = (who: string, name: string) => lookups.lookUp(name, (failure) => heard.push(`${who}: ${failure}`));
   return { asked, heard, lookups, ask };
 }
 

@@ -1,14 +1,14 @@
 /**
- * Applies what the control plane said to this isolate's mesh, without holding its loop.
+ * Applies resources of the control plane to this isolate's mesh, without delaying its loop.
  *
- * What fits into one part, which is all that happens day by day, is applied at once: readers see all of it or nothing.
- * A larger batch of workloads and services is applied in slices. Between them a reader finds some resources as they
- * were and others as they are now, never half of one, as if the control plane had sent several responses; before the
- * first batch is whole the proxy serves nobody. Policies are applied all at once, however many: with one of two ALLOW
- * policies the calls that the other one allows would be refused, and cut.
+ * A batch that fits into one part, as nearly all do, is applied at once: readers see all of it or nothing. A larger
+ * batch of workloads and services is applied in slices. Between slices readers see some resources before the change and
+ * others after it, never half of one, as if the control plane had sent several responses; before the first batch is
+ * complete the proxy serves nothing. Policies are applied all at once, however many: with one of two ALLOW policies the
+ * calls that the other one allows would be refused, and cut.
  *
  *     idle ──part──▶ working ──slice──▶ working          the loop has nothing else to do
- *       ▲               │  └───slice──▶ resting ──pause──▶ working        it has, or had a moment ago
+ *       ▲               │  └───slice──▶ pausing ──PAUSE──▶ working        it has, or had a moment ago
  *       └──all applied──┘
  */
 import type { Millis } from "../net/clock.ts";
@@ -19,54 +19,58 @@ import { ResourceDecoder } from "../xds/decode.ts";
 import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";
 
-/** How long one slice holds the loop. */
+/** How long one slice takes the loop. */
 const SLICE: Millis = 0.5;
-/** Between two slices in a busy loop: so traffic keeps thirty-one of thirty-two parts of its time. */
+/** Between two slices in a busy loop: traffic keeps 31 of 32 parts of the loop's time. */
 const PAUSE: Millis = 31 * SLICE;
 /**
- * So many arrivals between two slices, two for each millisecond of a pause, make a loop busy for a while. Requests that
- * follow each other leave gaps, and who works in them delays all of the next ones. Fewer are let through one by one.
+ * So many arrivals between two slices, two for each millisecond of a pause, make the loop busy for {@link BUSY_TIME}:
+ * requests that follow each other leave gaps, and work in those gaps delays the next requests. After fewer arrivals
+ * there is one pause.
  */
-const MANY = 2 * PAUSE;
-const BUSY: Millis = 2 * PAUSE;
-/** Records between two looks at the clock. */
+const BUSY_ARRIVALS = 2 * PAUSE;
+const BUSY_TIME: Millis = 2 * PAUSE;
+/** Records between two readings of the clock. */
 const RECORDS = 8;
-/** Different texts that resources share: two for each three workloads of the largest meshes. */
+/** How many different texts resources share: two for each three workloads of the largest meshes. */
 const SHARED_TEXTS = 1 << 16;
 
-export interface MeshUpdatesParts {
+/** What {@link MeshUpdates} needs. */
+interface MeshUpdatesParts {
   readonly scheduler: Pick<Scheduler, "nextTurn" | "after">;
   apply(changes: readonly MeshChange[]): void;
-  /** The part is not needed any more; the last one of a batch: its changes hold. */
+  /** The part has been read. For the last part of a batch: all its changes are applied. */
   onApplied(sequence: number): void;
-  /** A resource that was checked cannot be used all the same. */
+  /** A resource that main has validated cannot be decoded. */
   onError(text: string): void;
-  /** Milliseconds since whenever, read as often as it is called. */
+  /** ms since a fixed moment, of a clock that moves during a turn. */
   readonly now: () => Millis;
-  /** Counts what arrives for others. */
+  /** A counter of connections and bytes that arrive at the loop. */
   readonly arrivals: () => number;
 }
 
+/** Applies the parts of batches in their order. */
 export class MeshUpdates implements TurnTask {
   readonly #parts: MeshUpdatesParts;
   readonly #decoder = new ResourceDecoder(SHARED_TEXTS);
-  /** The first one is being worked on. Main sends a few and waits for their end. */
-  readonly #waiting: ResourcePart[] = [];
+  /** The first one is being applied. Main sends a few and waits until they are applied. */
+  readonly #queue: ResourcePart[] = [];
   #records: Iterator<PartRecord, void, undefined> | null = null;
-  /** Policies of a batch that is not whole yet. */
-  #held: MeshChange[] = [];
-  /** What has arrived for others, and until when the loop counts as busy for that. */
+  /** Policies of a batch that is not complete yet. */
+  #policies: MeshChange[] = [];
+  /** The counter of arrivals after the last slice. */
   #arrivals = 0;
   #busyUntil: Millis = 0;
-  /** The last slice was followed by a pause. */
-  #rested = false;
+  /** Whether the last slice was followed by a pause. */
+  #hasPaused = false;
 
   constructor(parts: MeshUpdatesParts) {
     this.#parts = parts;
   }
 
+  /** Takes the next part. */
   receive(part: ResourcePart): void {
-    if (this.#waiting.push(part) > 1) return;
+    if (this.#queue.push(part) > 1) return;
     if (isWhole(part)) return this.#advance(part);
     this.#arrivals = this.#parts.arrivals();
     this.#parts.scheduler.nextTurn(this);
@@ -75,26 +79,26 @@ export class MeshUpdates implements TurnTask {
   runTurn(): void {
     const { now, scheduler } = this.#parts;
     const end = now() + SLICE;
-    for (let part = this.#waiting[0]; part !== undefined; part = this.#waiting[0]) {
+    for (let part = this.#queue[0]; part !== undefined; part = this.#queue[0]) {
       this.#advance(part);
       const at = now();
-      if (at < end || this.#waiting.length === 0) continue;
-      if (this.#mustRest(at)) scheduler.after(PAUSE, () => this.runTurn());
+      if (at < end || this.#queue.length === 0) continue;
+      if (this.#needsPause(at)) scheduler.after(PAUSE, () => this.runTurn());
       else scheduler.nextTurn(this);
       return;
     }
   }
 
-  /** Whether others are to have the loop now. What little arrived during a pause was served in it. */
-  #mustRest(at: Millis): boolean {
+  /** Whether the next slice has to wait. A few arrivals during a pause were served in it and cause no further one. */
+  #needsPause(at: Millis): boolean {
     const arrivals = this.#parts.arrivals();
     const arrived = arrivals - this.#arrivals;
     this.#arrivals = arrivals;
-    if (arrived >= MANY) this.#busyUntil = at + BUSY;
-    return this.#rested = at < this.#busyUntil || (arrived > 0 && !this.#rested);
+    if (arrived >= BUSY_ARRIVALS) this.#busyUntil = at + BUSY_TIME;
+    return this.#hasPaused = at < this.#busyUntil || (arrived > 0 && !this.#hasPaused);
   }
 
-  /** Some records of the part, or all of one that is a whole batch. */
+  /** Applies some records of the part, or all of a part that is a whole batch. */
   #advance(part: ResourcePart): void {
     const records = this.#records ??= recordsOf(part);
     const changes: MeshChange[] = [];
@@ -106,17 +110,17 @@ export class MeshUpdates implements TurnTask {
       else this.#read(part.type, next.value, changes);
     }
     if (part.type === ADDRESS_TYPE) this.#apply(changes);
-    else this.#held.push(...changes);
+    else this.#policies.push(...changes);
     if (ended) this.#end(part);
   }
 
   #end(part: ResourcePart): void {
-    this.#waiting.shift();
+    this.#queue.shift();
     this.#records = null;
     if (part.last) {
-      const held = this.#held;
-      this.#held = [];
-      this.#apply(held);
+      const policies = this.#policies;
+      this.#policies = [];
+      this.#apply(policies);
     }
     this.#parts.onApplied(part.sequence);
   }
@@ -136,7 +140,7 @@ export class MeshUpdates implements TurnTask {
   }
 }
 
-/** A batch in one part. */
+/** The part is a whole batch. */
 function isWhole(part: ResourcePart): boolean {
   return part.first && part.last;
 }

@@ -1,8 +1,8 @@
 /**
- * Everything that main isolate and data-plane workers say to each other. Both sides switch over `kind` exhaustively.
+ * All messages between the main isolate and data-plane workers. Both sides switch over `kind` exhaustively.
  *
- * Plain data only: messages are structured clones. After `postMessage` to a worker main writes its eventfd
- * (`worker_handle.ts`), since the worker sits in a blocking wait.
+ * Plain data only: messages are structured clones. After `postMessage` to a worker main writes to the worker's eventfd
+ * (`worker_handle.ts`), since the worker blocks in `epoll_wait`.
  */
 import type { Config } from "../config/config.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
@@ -19,18 +19,19 @@ import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import type { PodAnswer, PodOrder } from "./pod_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
+/** From main to a worker. */
 export type ToWorker =
   /** The first message, sent once. `filter`: of the log, as text. `output`: where log lines are written. */
   | { readonly kind: "start"; readonly config: Config; readonly filter: string; readonly output: LogOutput }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
-  /** About a name that was wanted; what is behind it was sent before. */
+  /** The result of `mesh-wanted`; the resources of that name were sent before. */
   | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: LookupResult }
-  /** The control plane is disconnected, or its first answer is applied. */
+  /** The control plane is disconnected, or its first response is applied. */
   | { readonly kind: "mesh-freshness"; readonly freshness: Freshness }
-  /** From the control plane, checked. */
+  /** Resources of the control plane, validated. */
   | { readonly kind: "resources"; readonly part: ResourcePart }
-  /** Here and below: `workloadUid` is null where pods of one identity share a certificate. */
+  /** `workloadUid`, here and below: null where pods of one identity share a certificate. */
   | { readonly kind: "certificate"; readonly issued: IssuedCertificate; readonly workloadUid: string | null }
   /** `isTemporary`: the failure may be temporary; callers wait until their own limit. */
   | {
@@ -39,12 +40,11 @@ export type ToWorker =
     readonly message: string;
     readonly isTemporary: boolean;
   }
-  /** Not for new connections any more. */
-  /** `cut`: connections that use this certificate are closed too. */
+  /** New connections must not use it. `cut`: open connections that use it are closed too. */
   | { readonly kind: "certificate-withdrawn"; readonly subject: CertificateSubject; readonly cut: boolean }
-  /** What the file at `CRL_PATH` says; the first before there are listeners. */
+  /** The lists of the files at `CRL_PATH`. The first ones are sent before there are listeners. */
   | { readonly kind: "revocation-lists"; readonly lists: readonly RevocationList[] }
-  /** Bind the listeners of the one workload of dedicated mode. `announce`: one worker says so in the log. */
+  /** Binds the listeners of the one workload of dedicated mode. `announce`: logs them, which one worker does. */
   | { readonly kind: "listen"; readonly announce: boolean }
   /** Shared mode. */
   | { readonly kind: "pod"; readonly order: PodOrder }
@@ -56,12 +56,13 @@ export type ToWorker =
   | { readonly kind: "profile"; readonly order: ProfileOrder }
   | { readonly kind: "drain"; readonly mode: DrainMode };
 
+/** From a worker to main. */
 export type ToMain =
   /** `wake`: the eventfd to write after each message. `library`: the TLS library in use. */
   | { readonly kind: "ready"; readonly wake: number; readonly library: string }
   | { readonly kind: "listening" }
   | { readonly kind: "pod"; readonly answer: PodAnswer }
-  /** On demand: what is behind a name that the mesh does not know. */
+  /** A lookup on demand: requests the resources with this name. */
   | { readonly kind: "mesh-wanted"; readonly name: string }
   /** The part with this number and all before it are applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
@@ -71,5 +72,5 @@ export type ToMain =
   | { readonly kind: "explained"; readonly reply: ExplainReply }
   | { readonly kind: "profile"; readonly answer: ProfileAnswer }
   | { readonly kind: "drained" }
-  /** It cannot start; the text is for the operator. */
+  /** The worker cannot start; the text is for the operator. */
   | { readonly kind: "failed"; readonly message: string };

@@ -1,13 +1,14 @@
-/** The rules by which pods admit calls, from the configuration, and what is counted of them. */
+/** The rules by which calls are admitted to pods, from the configuration, with the counter of dry runs. */
 import type { Config } from "../config/config.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** Begins the log line of each such finding; the rest is the metric's label. */
+/** The prefix of the text of each dry run; the rest is the metric's label. */
 const DRY_RUN = "dry-run: ";
 
+/** The admission of one pod. */
 export function podAdmission(
   state: MeshState,
   { unknownPolicies, log }: Config,

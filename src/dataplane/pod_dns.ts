@@ -1,4 +1,4 @@
-/** The DNS proxies of one isolate's pods: what they share, and what each is told of the configuration. */
+/** Starts the DNS proxies of one isolate's pods, from the configuration and the files of the node. */
 import type { Config, WorkloadName } from "../config/config.ts";
 import type { ConfigFiles } from "../config/files.ts";
 import { parseResolverFile } from "../config/resolver_settings.ts";
@@ -17,7 +17,8 @@ const RESOLVER_FILE = "/etc/resolv.conf";
 const HOSTS_FILE = "/etc/hosts";
 const LOOPBACK_SWITCH = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 
-export interface PodDnsParts {
+/** What {@link PodDns} needs. */
+interface PodDnsParts {
   readonly config: Config;
   readonly loop: Loop;
   readonly state: MeshState;
@@ -28,6 +29,7 @@ export interface PodDnsParts {
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
 }
 
+/** The DNS proxies of one isolate's pods. */
 export class PodDns {
   readonly #parts: PodDnsParts;
   readonly #shared: DnsShared;
@@ -38,8 +40,8 @@ export class PodDns {
   }
 
   /**
-   * `namespace`: the pod's, null for the process's own. `announce`: its start and end are logged. Throws where the pod
-   * cannot have its DNS.
+   * Starts a pod's DNS proxy. `namespace`: the descriptor of the pod's, null for the process's own. `announce`: its
+   * start and end are logged. Throws where its sockets cannot be bound.
    */
   start(name: WorkloadName, namespace: number | null, local: LocalWorkload, announce: boolean): DnsProxy {
     const { config, loop, state, metrics, random, fillRandom } = this.#parts;
@@ -80,12 +82,12 @@ export class PodDns {
     return home === null ? this.#parts.log.scope(target) : this.#parts.log.scope(target, span);
   }
 
-  /** A file that is not there says nothing. */
+  /** Empty where there is no such file. */
   #read(path: string): string {
     return this.#parts.files.read(path) ?? "";
   }
 
-  /** The switch of the reading thread's namespace is what the file shows. */
+  /** The file shows the switch of the namespace that the reading thread is in. */
   #loopbackHasIpv6(namespace: number, log: LogScope): boolean {
     try {
       return insideNamespace(namespace, () => this.#read(LOOPBACK_SWITCH)).trim() !== "1";

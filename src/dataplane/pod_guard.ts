@@ -1,11 +1,11 @@
 /**
  * Checks whether a pod's network namespace belongs to the workload of that name in the mesh. Nothing is served before
- * that check: a namespace that was handed over under a wrong name must not act as another workload, and a pod must not
- * act as the workload whose name and place in the mesh it has just taken over.
+ * that check: a namespace that the agent hands over under a wrong name must not act as another workload, and a pod must
+ * not act as the earlier workload of its name.
  *
- * The proof is that the namespace has one of the workload's addresses. A pod that is created again under its old name
- * (of a StatefulSet) has a new address, which the mesh cannot know while the control plane is away. Then the CNI agent
- * is believed until the control plane answers:
+ * The check is that the namespace has one of the workload's addresses. A pod that is created again under its old name
+ * (of a StatefulSet) has a new address, which the mesh does not have while the control plane is away. Then the pod is
+ * served on the CNI agent's word until the control plane answers:
  *
  *     added while the mesh is current ──▶ strict
  *     added while the mesh is stale ───▶ trusting ──the mesh has its address: confirmed──▶ strict
@@ -27,7 +27,8 @@ const MISTAKEN_OR_BEHIND = "; either it was handed over as another pod, or the m
 const CANNOT_ASK = "; the control plane is away and cannot be asked";
 const ENDED = "nothing is served for this pod any more, and its connections are cut: the control plane answers again";
 
-export interface GuardParts {
+/** What a guard needs. */
+interface GuardParts {
   readonly network: Network;
   readonly state: MeshState;
   /** Descriptor of the pod's namespace. */
@@ -37,19 +38,20 @@ export interface GuardParts {
   readonly log: LogScope;
   /** One of the isolates that serve the pod logs lines at their own level. The others log them at debug. */
   readonly announce: boolean;
+  /** The control plane's response ended what was served on the agent's word: the pod's connections must be cut. */
+  readonly onContradicted: () => void;
 }
 
+/** Identifies the workload of one pod, for `LocalWorkload`. */
 export class PodGuard {
   readonly #parts: GuardParts;
   #trust: "strict" | "trusting";
-  /** Addresses of the workload when it was last believed; only other ones are looked at again. */
-  #believed: string | null = null;
+  /** Addresses of the workload when the check last succeeded; it is repeated for other ones only. */
+  #checkedAddresses: string | null = null;
   /** The workload that is served on the agent's word, and the mesh's workload that it was made from. */
   #provisional: { readonly found: Workload; readonly workload: Workload } | null = null;
-  /** The reason why nothing is served, as it was logged. */
-  #told: string | null = null;
-  /** The control plane's answer ended what was served on the agent's word: the pod's connections must be cut. */
-  onContradicted: () => void = () => {};
+  /** The reason why nothing is served, as it was last logged. */
+  #loggedReason: string | null = null;
 
   constructor(parts: GuardParts) {
     this.#parts = parts;
@@ -58,32 +60,32 @@ export class PodGuard {
 
   /** `found`: the mesh's workload with the pod's name, service account and node. */
   readonly identify = (found: Workload | null): Identified => {
-    const identified = found === null ? this.#absent() : this.#judge(found);
-    if (identified.kind === "unknown") this.#unserved(found, identified.reason);
-    else if (identified.workload === found) this.#proven(found);
+    const identified = found === null ? this.#absent() : this.#check(found);
+    if (identified.kind === "unknown") this.#rejected(found, identified.reason);
+    else if (identified.workload === found) this.#confirmed(found);
     return identified;
   };
 
   #absent(): Identified {
-    this.#believed = null;
-    // While the control plane answers, it will name a newly added pod in a moment: that is no reason for a warning.
+    this.#checkedAddresses = null;
+    // While the control plane is connected, it sends a newly added pod in a moment: that needs no warning.
     return { kind: "unknown", reason: this.#parts.state.freshness === "stale" ? NOT_THERE : null };
   }
 
-  #judge(found: Workload): Identified {
+  #check(found: Workload): Identified {
     const addresses = found.workloadIps.join(", ");
-    if (addresses === this.#believed) return { kind: "known", workload: found };
+    if (addresses === this.#checkedAddresses) return { kind: "known", workload: found };
     if (!needsOwnAddress(found) || found.workloadIps.some((ip) => this.#has(ip))) {
-      this.#believed = addresses;
+      this.#checkedAddresses = addresses;
       return { kind: "known", workload: found };
     }
-    this.#believed = null;
-    if (this.#trust === "trusting" && this.#parts.state.freshness === "stale") return this.#asTheAgentSays(found);
+    this.#checkedAddresses = null;
+    if (this.#trust === "trusting" && this.#parts.state.freshness === "stale") return this.#provisionally(found);
     const reason = `its network namespace has none of the workload's addresses (${addresses})`;
     return { kind: "unknown", reason };
   }
 
-  #asTheAgentSays(found: Workload): Identified {
+  #provisionally(found: Workload): Identified {
     if (this.#provisional?.found === found) return { kind: "known", workload: this.#provisional.workload };
     const { state } = this.#parts;
     const own = this.#ownAddresses();
@@ -104,7 +106,7 @@ export class PodGuard {
     }
     const workload = { ...found, workloadIps: own };
     if (this.#provisional === null) {
-      this.#say(
+      this.#log(
         "warn",
         `the pod is served as ${found.uid} because the node's agent says so: the control plane has been away since ` +
           `before the pod came and last named this workload with the address ${known}; the pod's own is taken from its ` +
@@ -115,7 +117,7 @@ export class PodGuard {
     return { kind: "known", workload };
   }
 
-  #unserved(found: Workload | null, reason: string | null): void {
+  #rejected(found: Workload | null, reason: string | null): void {
     const isCurrent = this.#parts.state.freshness === "current";
     const wasServed = this.#provisional !== null;
     // The control plane's answer may be applied in parts: only the complete answer ends what is served.
@@ -123,33 +125,33 @@ export class PodGuard {
     this.#provisional = null;
     if (isCurrent) this.#trust = "strict";
     if (wasServed) {
-      this.#say("warn", `${ENDED}, and ${reason ?? "knows no workload of this name and service account on this node"}`);
-      this.#parts.network.nextTurn({ runTurn: () => this.onContradicted() });
-    } else if (reason !== null && reason !== this.#told) {
+      this.#log("warn", `${ENDED}, and ${reason ?? "knows no workload of this name and service account on this node"}`);
+      this.#parts.network.nextTurn({ runTurn: () => this.#parts.onContradicted() });
+    } else if (reason !== null && reason !== this.#loggedReason) {
       const hint = found === null ? "" : isCurrent ? MISTAKEN_OR_BEHIND : CANNOT_ASK;
-      this.#say("warn", `nothing is served for this pod yet: ${reason}${hint}`);
+      this.#log("warn", `nothing is served for this pod yet: ${reason}${hint}`);
     }
-    this.#told = reason ?? this.#told;
+    this.#loggedReason = reason ?? this.#loggedReason;
   }
 
-  #proven({ workloadIps }: Workload): void {
+  #confirmed({ workloadIps }: Workload): void {
     const addresses = workloadIps.join(", ");
     if (this.#provisional !== null) {
-      this.#say("info", `the control plane confirms the workload of this pod, at ${addresses}`);
-    } else if (this.#told !== null) {
-      this.#say("info", `the pod's network namespace has an address of its workload now: ${addresses}`);
+      this.#log("info", `the control plane confirms the workload of this pod, at ${addresses}`);
+    } else if (this.#loggedReason !== null) {
+      this.#log("info", `the pod's network namespace has an address of its workload now: ${addresses}`);
     }
     this.#trust = "strict";
     this.#provisional = null;
-    this.#told = null;
+    this.#loggedReason = null;
   }
 
-  #say(level: "warn" | "info", text: string): void {
+  #log(level: "warn" | "info", text: string): void {
     const { log, announce } = this.#parts;
     log[announce ? level : "debug"](text);
   }
 
-  /** Or why they cannot be had. */
+  /** The addresses of the namespace, or the reason why they cannot be read. */
   #ownAddresses(): readonly Ip[] | string {
     const { addresses, namespace } = this.#parts;
     try {
@@ -172,7 +174,7 @@ export class PodGuard {
   }
 }
 
-/** With the node's network there is nothing of its own; without an address there is nothing to look for. */
+/** With the node's network a pod has no address of its own; without addresses there is nothing to check. */
 function needsOwnAddress({ networkMode, workloadIps }: Workload): boolean {
   return networkMode === "Standard" && workloadIps.length > 0;
 }

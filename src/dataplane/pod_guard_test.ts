@@ -29,6 +29,7 @@ function bed(addresses: readonly string[], freshness: Freshness = "current") {
   const state = new MeshState();
   state.setFreshness(freshness);
   const log = testLog();
+  let cuts = 0;
   const guard = new PodGuard({
     network: Object.assign(memory, network),
     state,
@@ -36,9 +37,8 @@ function bed(addresses: readonly string[], freshness: Freshness = "current") {
     addresses: () => [...own],
     log: log.log.scope("ztunnel::proxy"),
     announce: true,
+    onContradicted: () => cuts++,
   });
-  let cuts = 0;
-  guard.onContradicted = () => cuts++;
   return {
     own,
     asked,

@@ -1,47 +1,46 @@
-/** What main and workers say about pods of shared mode. A part of `messages.ts`; plain data. */
+/** Messages about pods of shared mode. A part of `messages.ts`; plain data. */
 import type { WorkloadName } from "../config/config.ts";
 import type { DumpedConnections } from "../proxy/connection_dump.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 
-/** One attempt to serve a pod. Numbers are given by main, rise, and are never used again. */
+/** One attempt to serve a pod. Main chooses the numbers; they rise and are not used again. */
 export type PodInstance = number & { readonly _: "PodInstance" };
 
+/** From main to a worker. */
 export type PodOrder =
-  /**
-   * Serve it in the namespace behind the descriptor, which is main's: the worker borrows it until it has said "ended"
-   * or "failed".
-   */
+  /** Serves the pod in the namespace of the descriptor, which main keeps open until the answer `ended` or `failed`. */
   | {
     readonly kind: "serve";
     readonly instance: PodInstance;
     readonly uid: string;
     readonly workload: WorkloadName;
     readonly namespace: number;
-    /** One of the workers that serve it says so in the log. */
+    /** Whether this worker logs the pod's listeners; one of those that serve it does. */
     readonly announce: boolean;
   }
-  /** The proxy's own workload, in the process's own namespace. One worker serves it, until the end. */
+  /** Serves the proxy's own workload in the process's own namespace, until the end. Sent to one worker. */
   | { readonly kind: "serve-self"; readonly workload: WorkloadName }
-  /** Of an instance that is gone already it means nothing. */
+  /** Without effect for an instance that has ended already. */
   | { readonly kind: "stop"; readonly instance: PodInstance; readonly mode: DrainMode }
   | { readonly kind: "report"; readonly request: number }
   | { readonly kind: "connections"; readonly request: number; readonly instance: PodInstance };
 
+/** From a worker to main. */
 export type PodAnswer =
   | { readonly kind: "started"; readonly instance: PodInstance }
-  /** Nothing of it is left here. */
+  /** The worker cannot serve the pod, and holds nothing of it. */
   | { readonly kind: "failed"; readonly instance: PodInstance; readonly reason: string }
-  /** It was stopped, its last connection has ended. */
+  /** The pod was stopped and its last connection has ended. */
   | { readonly kind: "ended"; readonly instance: PodInstance }
   | { readonly kind: "self-failed"; readonly reason: string }
   | { readonly kind: "report"; readonly request: number; readonly pods: readonly PodReport[] }
   | { readonly kind: "connections"; readonly request: number; readonly connections: DumpedConnections };
 
-/** What a worker finds when it looks at what it has of a pod. */
+/** What an audit of a pod found in one worker. */
 export interface PodReport {
   readonly instance: PodInstance;
-  /** Identity of the namespace behind the descriptor; null where there is none any more. */
+  /** Identity of the namespace of the descriptor; null where the descriptor is none of a namespace. */
   readonly namespace: string | null;
-  /** What is wrong with its listeners, as the kernel has them. Empty: nothing. */
+  /** What is wrong with the pod's listeners, by what the kernel reports. */
   readonly faults: readonly string[];
 }

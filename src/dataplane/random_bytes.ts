@@ -1,4 +1,4 @@
-/** Random bytes from the system, fetched in batches: one call each would cost more than what is made of them. */
+/** Random bytes from the system, fetched in batches: a call for each use would cost more than the use itself. */
 
 const BATCH = 4096;
 

@@ -4,17 +4,17 @@ import type { SocketOptions } from "../net/network.ts";
 
 type Mark = Pick<SocketOptions, "mark">;
 
-/** `PACKET_MARK`, by which redirection knows what is ours: on all that is dialled, and on questions to nameservers. */
+/** `PACKET_MARK`, by which redirection excepts our own traffic: on dialled sockets and on sockets to nameservers. */
 export function dialMark({ sockets: { mark } }: Config): Mark {
   return mark === null ? {} : { mark };
 }
 
-/** On listeners in pods' namespaces too; what they accept inherits it. */
+/** The mark of listeners in pods' namespaces, which accepted sockets inherit. */
 export function listenMark(config: Config): Mark {
   return config.mode === "shared" ? dialMark(config) : {};
 }
 
-/** Of TCP connections. */
+/** Keepalive and `TCP_USER_TIMEOUT` of TCP connections. */
 export function keepaliveOptions({ sockets: { keepalive, userTimeout } }: Config): SocketOptions {
   return {
     ...(keepalive.enabled

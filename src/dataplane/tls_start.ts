@@ -1,4 +1,7 @@
-/** The TLS library and the policy it has to follow. What it cannot do ends the start, never in something weaker (S42). */
+/**
+ * Opens the TLS library with the policy that it has to follow. Where it cannot, the start fails: a weaker policy is
+ * never used instead (`docs/spec/identity-spire.md` S42).
+ */
 import type { TlsPolicy } from "../config/config.ts";
 import { tlsPolicy } from "../identity/tls_policy.ts";
 import { TlsEngine } from "../net/tls_engine.ts";
@@ -6,8 +9,8 @@ import { openTlsLibrary } from "../os/open_tls_library.ts";
 import type { TlsLibrary } from "../os/tls_library.ts";
 
 /**
- * `bundled`: path of the library shipped with the executable. `library` of the result is its version, and that it is held
- * to its FIPS module where it is. Throws with a text for the operator.
+ * `bundled`: path of the library shipped with the executable. `library` of the result: its version, and whether only
+ * its FIPS module is used. Throws with a text for the operator.
  */
 export function startTls(
   settings: TlsPolicy,

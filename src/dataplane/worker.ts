@@ -1,6 +1,6 @@
 /**
- * A data-plane worker: an isolate whose thread belongs to the event loop. Messages from main arrive when the loop
- * yields, which main's write to the eventfd brings about.
+ * A data-plane worker: an isolate whose thread runs the event loop. Messages from main are handled when the loop
+ * yields, which main causes by a write to the eventfd.
  */
 import type { Config } from "../config/config.ts";
 import type { ToMain, ToWorker } from "./messages.ts";
@@ -30,12 +30,12 @@ import { startTls } from "./tls_start.ts";
 
 type Start = Extract<ToWorker, { kind: "start" }>;
 
-/** Milliseconds that writing the rest of the log may take at the end. */
-const LAST_LINES = 1000;
-/** ms between two checks for memory that a burst of traffic has left behind. */
+/** ms that writing the rest of the log may take at the end. */
+const LOG_DRAIN_TIMEOUT = 1000;
+/** ms between two checks for free buffers after a burst of traffic. */
 const TRIM_PERIOD = 2000;
 
-/** What a worker's global scope offers. */
+/** The part of a worker's global scope that is used. */
 export interface WorkerScope {
   postMessage(message: ToMain): void;
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
@@ -63,13 +63,13 @@ class DataPlaneWorker {
   readonly #writer: LogWriter;
   readonly #log: Log;
   readonly #metrics: Metrics;
-  /** The reading in progress. Main begins one at a time and reads each to its end. */
+  /** The reading in progress, by request. Main begins one at a time and reads each to its end. */
   readonly #readings = new Map<number, MetricsReading>();
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
   readonly #profiler = new CpuProfiler();
-  /** Limits these lines: a peer may be able to trigger a defect as often as it likes. */
+  /** Limits lines about defects: a peer may be able to trigger one as often as it likes. */
   readonly #failures: LineLimit;
   readonly #pods: WorkerPods;
 
@@ -80,7 +80,7 @@ class DataPlaneWorker {
     const tls = startTls(config.tls, bundledLibrary);
     this.#engine = tls.engine;
     this.#reactor = new Reactor({
-      onShed: (count, address, code) => this.#shed(count, formatAddress(address), code),
+      onShed: (count, address, code) => this.#logShed(count, formatAddress(address), code),
       onError: (error) => {
         const scope = this.#log.scope("ztunnel::dataplane");
         this.#failures.error("callback", scope, `a callback failed: ${stackOf(error)}`);
@@ -89,7 +89,7 @@ class DataPlaneWorker {
     this.#failures = new LineLimit(this.#reactor);
     this.#writer = makeWriter(start.output, this.#reactor, (count) => logDropped(this.#log, count));
     this.#log = makeLog(config, start.filter, this.#writer);
-    this.#metrics = new Metrics(new TrafficMetrics((overflow) => this.#tooManySeries(overflow), config.metrics));
+    this.#metrics = new Metrics(new TrafficMetrics((overflow) => this.#logOverflow(overflow), config.metrics));
     this.#plane = new DataPlane({
       config,
       network: this.#reactor,
@@ -184,10 +184,10 @@ class DataPlaneWorker {
     }
   }
 
-  /** The loop goes on until the process ends: main may be about to write to its eventfd. */
+  /** The loop runs until the process ends: main may be about to write to its eventfd. */
   #drained(): void {
     this.#failures.close();
-    this.#writer.drain(LAST_LINES);
+    this.#writer.drain(LOG_DRAIN_TIMEOUT);
     this.#scope.postMessage({ kind: "drained" });
   }
 
@@ -211,11 +211,11 @@ class DataPlaneWorker {
     if (typeof filter !== "string") this.#log.filter = filter;
   }
 
-  #tooManySeries(overflow: SeriesOverflow): void {
+  #logOverflow(overflow: SeriesOverflow): void {
     this.#log.scope("ztunnel::metrics").warn(seriesOverflowText(overflow));
   }
 
-  #shed(count: number, address: string, code: string): void {
+  #logShed(count: number, address: string, code: string): void {
     this.#log.scope("ztunnel::proxy").error(
       `cannot accept connections: ${code}; ${count} closed at once, accepting pauses (raise the limit of open files)`,
       { address },
@@ -229,7 +229,7 @@ function trimLater(reactor: Reactor, trim: () => boolean): void {
   });
 }
 
-/** Lines are written once a turn, after everything else. */
+/** Lines are written once in each turn, at its end. */
 function makeWriter(output: LogOutput, reactor: Reactor, onDropped: (count: number) => void): LogWriter {
   const flush = { runTurn: () => writer.flush() };
   const writer: LogWriter = writerTo(output, {

@@ -1,4 +1,4 @@
-/** The pods that one worker serves in shared mode, by the orders of main (`docs/spec/inpod-dns.md` A1.5, A2). */
+/** The pods that one worker serves in shared mode, as main orders (`docs/spec/inpod-dns.md` A1.5, A2). */
 import type { WorkloadName } from "../config/config.ts";
 import type { NamespaceState } from "../net/namespace_state.ts";
 import type { DumpedConnections } from "../proxy/connection_dump.ts";
@@ -12,15 +12,17 @@ interface ServedPod {
   readonly namespace: number;
 }
 
-export interface PodsParts {
+/** What {@link WorkerPods} needs. */
+interface PodsParts {
   readonly plane: DataPlane;
   answer(answer: PodAnswer): void;
-  /** What the kernel knows of the namespace behind a descriptor; null where there is none. */
+  /** The state of the namespace of a descriptor; null where the descriptor is none of a namespace. */
   inspectNamespace(descriptor: number): NamespaceState | null;
 }
 
 const NO_CONNECTIONS: DumpedConnections = { inbound: [], outbound: [] };
 
+/** Carries out the orders of main. */
 export class WorkerPods {
   readonly #parts: PodsParts;
   readonly #pods = new Map<PodInstance, ServedPod>();
@@ -79,7 +81,7 @@ export class WorkerPods {
     const pod = this.#pods.get(instance);
     if (pod === undefined) return;
     this.#parts.plane.stopPod(pod.proxy, mode, () => {
-      // An immediate stop after a graceful one is told of the end too.
+      // After a graceful stop and an immediate one both are called back.
       if (this.#pods.delete(instance)) this.#parts.answer({ kind: "ended", instance });
     });
   }

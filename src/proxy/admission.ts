@@ -1,4 +1,4 @@
-/** Whether calls to a pod are allowed, and what log and metrics hear of it (`docs/spec/xds-state.md` 5). */
+/** Whether calls to a pod are allowed, with the log lines and counters of that (`docs/spec/xds-state.md` 5). */
 import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/policy/authorize.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
@@ -7,15 +7,17 @@ import type { LogScope } from "../telemetry/log.ts";
 
 const TARGET = "ztunnel::state";
 
-export interface AdmissionRules {
+/** How calls are admitted. */
+interface AdmissionRules {
   /** `UNKNOWN_POLICIES` */
   readonly unknownPolicies: UnknownPolicies;
-  /** Of decisions: `AUTHZ_POLICY_INFO_LOGGING`. */
+  /** The level of lines about decisions (`AUTHZ_POLICY_INFO_LOGGING`). */
   readonly level: "info" | "debug";
-  /** Something a policy on trial would have decided. */
+  /** Counts what a policy in dry run would have decided. */
   count(dryRun: DryRun): void;
 }
 
+/** Evaluates the policies of one pod. */
 export class Admission {
   readonly #state: MeshState;
   readonly #rules: AdmissionRules;
@@ -27,7 +29,7 @@ export class Admission {
     this.#lines = lines;
   }
 
-  /** Judges a new call. `log`: with the spans of whoever asks. */
+  /** Evaluates a new call. `log`: with the spans of the call. */
   judge(call: Call, log: LogScope): Verdict {
     const verdict = authorize(this.#state, call, this.#rules.unknownPolicies);
     for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
@@ -40,9 +42,9 @@ export class Admission {
   }
 
   /**
-   * Asks again about a call that was allowed. Policies that are not known are skipped: one that has not come yet asks
-   * again when it comes, and one that was deleted does not matter any more. What policies on trial would have done is
-   * logged and not counted: a call counts once.
+   * Evaluates a call again that was allowed. Policies that the mesh does not have are skipped: one that arrives later
+   * causes another evaluation, and one that was deleted no longer matters. Dry runs are logged and not counted, as a
+   * call counts once.
    */
   stillAllows(call: Call, log: LogScope): boolean {
     const verdict = authorize(this.#state, call, "skip");
@@ -55,7 +57,7 @@ export class Admission {
     for (const { text, policy } of dryRuns) scope[this.#rules.level](text, policy === null ? undefined : { policy });
   }
 
-  /** Costs one test where nobody wants to read it (`docs/spec/config-admin.md` 6.6). */
+  /** Costs one comparison where the lines are filtered out (`docs/spec/config-admin.md` 6.6). */
   #log(verdict: Verdict, log: LogScope): void {
     const { level } = this.#rules;
     if (!log.log.isEnabled(TARGET, LEVEL[level])) return;

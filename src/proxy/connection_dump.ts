@@ -2,21 +2,22 @@
 import { formatAddress } from "../net/address.ts";
 import type { Connections, LiveCall, OutboundWay } from "./connections.ts";
 
-export interface DumpedConnection {
-  /** `ip:port`, like the others. */
+/** One entry. Addresses are `ip:port`. */
+interface DumpedConnection {
   readonly src: string;
-  /** Inbound: the service that the client named, null for none. */
+  /** Inbound: the service that the client named; null: none. Outbound: the address that it connected to. */
   readonly originalDst: string | null;
   readonly actualDst: string;
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
 }
 
+/** The connections of one pod. */
 export interface DumpedConnections {
   readonly inbound: readonly DumpedConnection[];
   readonly outbound: readonly DumpedConnection[];
 }
 
-/** Of all listeners of a pod. Streams of one tunnel to the same place are one entry. */
+/** The connections of all listeners of a pod. Streams of one peer's connection to the same address are one entry. */
 export function dumpConnections(all: readonly Connections[]): DumpedConnections {
   const inbound = new Map<string, DumpedConnection>();
   const outbound: DumpedConnection[] = [];

@@ -1,6 +1,6 @@
 /**
- * The live connections of one pod: what a drain waits for, what a policy change asks again, what the dump lists
- * (`docs/spec/dataplane.md` 5).
+ * The live connections of one listener: a drain waits for their end, changes of policies apply to them, and dumps list
+ * them (`docs/spec/dataplane.md` 5).
  */
 import type { Call } from "../mesh/policy/authorize.ts";
 import type { MeshState } from "../mesh/state/state.ts";
@@ -14,6 +14,7 @@ import { PendingDials } from "./pending_dials.ts";
 import { Reassessing, type Reassessment } from "./reassessing.ts";
 import { Unproven } from "./unproven.ts";
 
+/** A connection as {@link Connections} keeps it. */
 export interface LiveConnection {
   /** Its number in {@link Connections}, which alone sets it; 0 at first. */
   registration: number;
@@ -24,11 +25,11 @@ export interface LiveConnection {
    * {@link Connections} puts in the workload as it is now, with the policies it names.
    */
   call: Call | null;
-  /** Outbound, once it is known: for dumps. */
+  /** For dumps: the addresses of an outbound connection; null before its route is known. */
   readonly way: OutboundWay | null;
-  /** Inbound, the service that the client named: for dumps. */
+  /** For dumps: the service that the client of an inbound connection named. */
   readonly forwardedHost: string | null;
-  /** Ends at once. `message` for the log, null: a drain. */
+  /** Ends the connection at once. `message`: the reason for the log; null: a drain. */
   cut(message: string | null): void;
 }
 
@@ -37,32 +38,36 @@ export interface LiveCall extends LiveConnection {
   call: Call;
 }
 
+/** The addresses of an outbound connection. */
 export interface OutboundWay {
   readonly source: SocketAddress;
-  /** Where the client wanted to go. */
+  /** The address that the client connected to. */
   readonly original: SocketAddress;
-  /** What was dialled. */
+  /** The address that was dialled. */
   readonly actual: SocketAddress;
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
 }
 
+/** The live connections of one listener, with the limits that apply to all of them. */
 export class Connections {
-  /** By registration, so in the order of their coming. */
+  /** By registration, which is the order of their arrival. */
   readonly #connections = new NumberMap<LiveConnection>();
   #lastRegistration = 0;
   readonly #socketGauge: { value: number };
   readonly #reassessing: Reassessing<LiveCall>;
   #onEmpty: (() => void) | null = null;
-  /** Connections that {@link cutAll} has still to cut, the youngest last; null: it was not called. */
+  /** Connections that {@link cutAll} has not cut yet, the youngest last; null: it was not called. */
   #toCut: LiveConnection[] | null = null;
-  /** Of these, the ones added since the last portion. They are cut with the next one, so they cannot delay the end. */
-  #latecomers = 0;
-  /** Streams and captured connections that wait for an application to accept. */
+  /** How many of these were added after the last portion. They are cut in the next one, so they cannot delay the end. */
+  #addedMeanwhile = 0;
+  /** Dials of applications in flight. */
   readonly pendingDials = new PendingDials();
+  /** Peers whose handshake is not complete. */
   readonly unproven = new Unproven();
+  /** Identities whose connection broke a limit. */
   readonly cutPeers = new CutPeers();
 
-  /** `rounds`: in which changes of policies are applied; `socketGauge` counts accepted sockets. */
+  /** `rounds`: the turns in which changes of policies are applied. `socketGauge`: counts accepted sockets. */
   constructor(
     state: MeshState,
     reassessment: Reassessment,
@@ -78,17 +83,19 @@ export class Connections {
     return this.#connections.size;
   }
 
-  /** Admitted or asked about, in the order of their coming. */
+  /** Connections with a call, in the order of their arrival. */
   *inbound(): Generator<LiveCall> {
     for (const connection of this.#connections.values()) if (hasCall(connection)) yield connection;
   }
 
+  /** The addresses of outbound connections whose route is known. */
   *outbound(): Generator<OutboundWay> {
     for (const { way } of this.#connections.values()) if (way !== null) yield way;
   }
 
+  /** Registers a new connection. */
   add(connection: LiveConnection): void {
-    // After two thousand million others the numbers begin again, among those that have lived as long.
+    // After 2^31 connections the numbers begin again; numbers of connections that are still live are skipped.
     do this.#lastRegistration = (this.#lastRegistration % 0x7fffffff) + 1; while (
       this.#connections.has(this.#lastRegistration)
     );
@@ -97,10 +104,11 @@ export class Connections {
     if (connection.isSocket) this.#socketGauge.value++;
     if (this.#toCut !== null) {
       this.#toCut.push(connection);
-      this.#latecomers++;
+      this.#addedMeanwhile++;
     }
   }
 
+  /** Removes a connection that has ended. Idempotent. */
   remove(connection: LiveConnection): void {
     if (!this.#has(connection)) return;
     this.#connections.delete(connection.registration);
@@ -108,7 +116,7 @@ export class Connections {
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
-  /** Calls back once, when no connection is left; at once where there is none. */
+  /** Calls `then` once, when no connection is left; at once where there is none. */
   whenEmpty(then: () => void): void {
     if (this.#connections.size === 0) return then();
     this.#onEmpty = () => {
@@ -118,14 +126,14 @@ export class Connections {
   }
 
   /**
-   * Cuts all connections, some in each turn, and those that are added meanwhile. The youngest come first, so that
-   * streams are cut before their tunnel, each with its own log record. Idempotent.
+   * Cuts all connections, some in each turn, and those that are added meanwhile. The youngest are first, so that streams
+   * are cut before the connection that carries them, each with its own log record. Idempotent.
    */
   cutAll(rounds: Rounds): void {
     if (this.#toCut !== null) return;
     this.#toCut = this.#connections.values();
     const connections = this.#toCut;
-    const task: TurnTask = { runTurn: () => this.#cutSome(connections, () => rounds.add(task)) };
+    const task: TurnTask = { runTurn: () => this.#cutPortion(connections, () => rounds.add(task)) };
     rounds.take(task);
   }
 
@@ -136,20 +144,21 @@ export class Connections {
     });
   }
 
-  #cutSome(connections: LiveConnection[], goOn: () => void): void {
-    let most = PORTION + this.#latecomers;
-    this.#latecomers = 0;
+  #cutPortion(connections: LiveConnection[], continueLater: () => void): void {
+    let most = PORTION + this.#addedMeanwhile;
+    this.#addedMeanwhile = 0;
     for (let next = connections.pop(); next !== undefined; next = connections.pop()) {
-      // It may have ended by itself since.
+      // It may have ended by itself meanwhile.
       if (this.#has(next)) {
         next.cut(null);
         most--;
       }
       if (most <= 0) break;
     }
-    if (connections.length > 0) goOn();
+    if (connections.length > 0) continueLater();
   }
 
+  /** Stops following changes of policies. */
   close(): void {
     this.#reassessing.close();
   }

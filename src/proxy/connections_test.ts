@@ -14,7 +14,7 @@ import { HostNetwork } from "../hbone/testkit/network.ts";
 import { Connections, type LiveCall } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
-import { ASKED_PER_TURN } from "./reassessing.ts";
+import { EVALUATED_PER_TURN } from "./reassessing.ts";
 
 const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"], node: "local-node" });
 const call = (port: number): Call => ({
@@ -244,7 +244,7 @@ Deno.test("a policy that denies thousands cuts a portion in each turn; the first
 
 Deno.test("a policy that allows thousands asks about a portion in each turn", () => {
   const { state, memory, open } = bed();
-  for (let i = 0; i < 2 * ASKED_PER_TURN; i++) open(80);
+  for (let i = 0; i < 2 * EVALUATED_PER_TURN; i++) open(80);
   const last = open(443);
   state.apply([deny(443)]);
   memory.step();
@@ -255,7 +255,7 @@ Deno.test("a policy that allows thousands asks about a portion in each turn", ()
 
 Deno.test("changes in every turn do not keep the last connections from their turn", () => {
   const { state, memory, open } = bed();
-  for (let i = 0; i < 2 * ASKED_PER_TURN; i++) open(80);
+  for (let i = 0; i < 2 * EVALUATED_PER_TURN; i++) open(80);
   const last = open(443);
   for (let turn = 0; turn < 3; turn++) {
     state.apply([deny(443), policy({ name: `other${turn}`, action: "Deny", rules: [] })]);
@@ -267,7 +267,7 @@ Deno.test("changes in every turn do not keep the last connections from their tur
 Deno.test("a change during a pass is applied to the connections that were asked about before it", () => {
   const { state, memory, open } = bed();
   const first = open(80);
-  for (let i = 0; i < ASKED_PER_TURN; i++) open(443);
+  for (let i = 0; i < EVALUATED_PER_TURN; i++) open(443);
   state.apply([policy({ name: "none", action: "Deny", rules: [] })]);
   state.apply([deny(80)]);
   assert.deepEqual(first.cuts, []);

@@ -27,14 +27,15 @@ export interface CopyOwner {
   onCopied(outcome: CopyOutcome, by: EndedBy): void;
 }
 
-/** Null: success. Text: the error to log; {@link copyFailure} has its flag. */
+/** How a copy ended. Null: success. A text: the error for the log; {@link copyFailure} adds its flag. */
 export type CopyOutcome = string | null;
 
+/** The failure to record for an outcome; null: success. */
 export function copyFailure(outcome: CopyOutcome): ConnectionFailure | null {
   return outcome === null ? null : { flag: isTakenBack(outcome) ? "CERT_REVOKED" : "CONNECT", message: outcome };
 }
 
-/** How a client ended that is found `broken` before anything was read from it. */
+/** The ending of a client whose socket is `broken` before anything was read from it. */
 export const CLIENT_RESET: Ending = {
   by: "peer",
   how: "reset",
@@ -42,13 +43,13 @@ export const CLIENT_RESET: Ending = {
   message: "Connection reset by peer (os error 104)",
 };
 
-/** A socket broke. Resets, as upstream has it, are a normal way to end. */
+/** The outcome where a socket failed. A reset is a success, as in upstream. */
 export function socketFailure(ending: Ending, socketIsDownstream: boolean): CopyOutcome {
   if (ending.how === "reset") return null;
   return `${socketIsDownstream ? "send" : "receive"}: io error: ${ending.message}`;
 }
 
-/** The stream broke. `weHadEnded`: our END_STREAM was already out. */
+/** The outcome where the stream was reset. `text` describes it. `weHadEnded`: we had sent END_STREAM before. */
 export function streamFailure(
   failure: H2Failure,
   text: string,
@@ -64,7 +65,7 @@ export function streamFailure(
       return null;
     case ErrorCode.CANCEL:
     case ErrorCode.STREAM_CLOSED:
-      // Observed (O13): the half-close that follows fails, and that is not ignored.
+      // As upstream does: its half-close fails after the reset, and it reports that (observed.md O13).
       return weHadEnded ? null : `while closing connection: ${writing}: io error: broken pipe`;
     default:
       return `${reading}: io error: ${text}`;

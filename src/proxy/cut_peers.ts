@@ -1,22 +1,23 @@
 /**
- * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Such a peer reconnects at once, and
- * each new connection begins with full budgets, so theirs are smaller (`STRICT_LIMITS`). Other workloads with the same
- * identity are hardly affected, as only bursts are smaller.
+ * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Such a peer may reconnect at once,
+ * and each new connection begins with full budgets; so new connections of these identities get smaller ones
+ * (`STRICT_LIMITS`). Other workloads with the same identity are hardly affected, as only bursts are smaller.
  */
 import type { Millis } from "../net/clock.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 
-const REMEMBERED: Millis = 60_000;
-/** There are few identities, but a peer that can get certificates could invent many. */
+const RETENTION: Millis = 60_000;
+/** There are few identities, but a peer that can get certificates could have many. */
 const MOST = 1024;
 
+/** A set of identities that expire. */
 export class CutPeers {
-  /** When each identity is removed, the oldest first. */
+  /** The time at which each identity expires, the oldest first. */
   readonly #until = new Map<SpiffeId, Millis>();
 
   add(identity: SpiffeId, now: Millis): void {
     this.#until.delete(identity);
-    this.#until.set(identity, now + REMEMBERED);
+    this.#until.set(identity, now + RETENTION);
     for (const oldest of this.#until.keys()) {
       if (this.#until.size <= MOST) return;
       this.#until.delete(oldest);

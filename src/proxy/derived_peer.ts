@@ -1,9 +1,9 @@
-/** What a peer said about itself, as log and metrics take it (`docs/spec/dataplane.md` 7.3). */
+/** A peer's statements about itself, for log and metrics (`docs/spec/dataplane.md` 7.3). */
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Baggage } from "../mesh/headers/baggage.ts";
 import type { DerivedPeer } from "../telemetry/traffic_peer.ts";
 
-/** `identity`: of its certificate. */
+/** A peer by its baggage. `identity`: that of its certificate. */
 export function derivedPeer(identity: SpiffeId | null, baggage: Baggage): DerivedPeer {
   return {
     identity,

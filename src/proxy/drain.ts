@@ -1,11 +1,12 @@
-/** Ending one listener and its connections (`docs/spec/dataplane.md` 5.4). */
+/** The drain of one listener's connections (`docs/spec/dataplane.md` 5.4). */
 import type { DrainMode } from "../net/drain_mode.ts";
 import type { Connections } from "./connections.ts";
 import type { PodContext } from "./pod_context.ts";
 
+/** What a listener is for. */
 export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
 
-/** Calls `done` once, when no connection is left. The listener has been closed before. */
+/** Calls `done` once, when no connection is left. The caller has closed the listener before. */
 export function drainConnections(
   context: PodContext,
   connections: Connections,

@@ -35,7 +35,7 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   /** The application has accepted. Sets the copy and starts it. */
   protected abstract connected(application: Duplex): void;
 
-  /** Ends the call with an error that its caller is told by `status` where it speaks HTTP. */
+  /** Ends the call with an error. `status`: the answer to callers that use HTTP. */
   protected abstract fail(status: "401" | "503", failure: ConnectionFailure, by: EndedBy): void;
 
   /** Evaluates policies. Changes of policies apply to the call from now on, so that none is missed in between. */

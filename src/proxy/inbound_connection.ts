@@ -172,7 +172,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     log.debug("HBONE connection established", { peer, identity, version, cipher, group });
   }
 
-  /** A peer that breaks the rules loses the connection; the log says why. */
+  /** HTTP/2 has ended. The log has the reason where a peer has violated the protocol. */
   #closed(failure: H2Failure): void {
     const { lines, connections, loop } = this.context;
     const { identity } = this.#peer!;

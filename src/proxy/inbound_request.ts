@@ -1,12 +1,13 @@
-/** The used parts of a CONNECT's header list, so that the rest (up to 64 KiB) can be freed before the tunnel ends. */
+/** The parts of a CONNECT's header list that are used. The rest (up to 64 KiB) is freed while the stream is open. */
 import type { HeaderList } from "../h2/seam.ts";
 import { parseForwardedHost } from "../mesh/headers/forwarded.ts";
 
 /** Longer than any DNS name (RFC 1035 §2.3.4) and any address. */
 const LONGEST_HOST = 255;
 
+/** A request of a peer. */
 export interface InboundRequest {
-  /** Empty where the header is missing. */
+  /** Empty: the header is missing. */
   readonly method: string;
   readonly authority: string | null;
   /** The service that the client named (`docs/spec/xds-state.md` 6.3). */
@@ -19,6 +20,7 @@ export interface InboundRequest {
 
 const NO_BAGGAGE: readonly string[] = [];
 
+/** Extracts the parts that are used. */
 export function readInboundRequest(headers: HeaderList): InboundRequest {
   let method = "", authority = null, forwarded = null, network = null, baggage: string[] | null = null;
   for (const [name, value] of headers) {
@@ -44,7 +46,7 @@ export function readInboundRequest(headers: HeaderList): InboundRequest {
   return { method, authority, forwardedHost, network, baggage: baggage ?? NO_BAGGAGE };
 }
 
-/** The same without the fields that are only needed when the connection record is opened. */
+/** The request without the fields that are only needed when the connection record is opened. */
 export function withoutBaggage(request: InboundRequest): InboundRequest {
   return request.baggage.length === 0 ? request : { ...request, baggage: NO_BAGGAGE };
 }

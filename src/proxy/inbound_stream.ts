@@ -20,8 +20,8 @@ import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";
 
-/** The connection that a stream came on. */
-export interface InboundPeer {
+/** The connection that carries a stream. */
+interface InboundPeer {
   readonly address: SocketAddress;
   /** The connection's address at this end: the pod's, port 15008. */
   readonly local: SocketAddress;
@@ -35,7 +35,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
   #request: InboundRequest;
-  /** What came before the application was connected; the stream's window bounds it. */
+  /** Bytes that arrived before the application was connected; the stream's window bounds them. */
   #early: PendingBytes | null = null;
   #earlyEnd = false;
   /** Null before the call is allowed. */
@@ -129,7 +129,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
     this.dial(this.#route!, this.#peer.address);
   }
 
-  /** A caller's baggage is used only when policies allow the call and it comes by a gateway that the mesh names. */
+  /** A caller's baggage is used only where policies allow the call and the peer is a gateway that the mesh names. */
   #openRecord(route: InboundRoute, local: Workload, allowed: boolean): void {
     const { state, settings, loop } = this.context;
     const { address: { ip }, identity } = this.#peer;
@@ -190,7 +190,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
 
   /**
    * The answer ends our half; the reset asks the peer to stop sending (RFC 9113 §8.1). On a stream that is closed
-   * already it gives up the bytes that came early.
+   * already it discards the bytes that arrived early.
    */
   #answer(status: string): void {
     const isTunnel = this.#request.method === "CONNECT";

@@ -1,25 +1,27 @@
-/** Turning names into addresses, as the proxy wants it; who does it stands above (`docs/spec/inpod-dns.md` B5.13, B6). */
+/** Interfaces to resolve names, which the room `dns` implements (`docs/spec/inpod-dns.md` B5.13, B6). */
 import type { Ip } from "../net/address.ts";
 
+/** The result of a resolution. */
 export type ResolvedName =
-  /** In the order of the answer; may be empty. */
+  /** The addresses in the order of the answer; may be empty. */
   | { readonly kind: "addresses"; readonly addresses: readonly Ip[] }
-  /** `reason`: for the log. `invalid`: it is no name that could be asked for. */
+  /** `reason`: for the log. `invalid`: the text is no DNS name. */
   | { readonly kind: "failed" | "invalid"; readonly reason: string };
 
+/** A resolution in progress. */
 export interface Resolving {
-  /** Nothing is heard of it any more. Idempotent. */
+  /** Ends it without a callback. Idempotent. */
   abort(): void;
 }
 
-/** Of the whole process, from its own namespace: for workloads that are known by name only. */
+/** Resolves in the process's own namespace: the names of workloads that have no address. */
 export interface HostResolver {
-  /** Both families where both are in use. `done` is called once, never from inside, unless aborted. */
+  /** Resolves to addresses of the families in use. `done` is called once and never from inside, unless aborted. */
   resolve(hostname: string, done: (result: ResolvedName) => void): Resolving;
 }
 
-/** Of one pod, which sees its services first: for clients that name their destination. */
+/** Resolves as the DNS proxy of one pod does: names of services first. For SOCKS5 clients that give a name. */
 export interface PodResolver {
-  /** `done` is called once, never from inside, unless aborted. */
+  /** `done` is called once and never from inside, unless aborted. */
   resolve(hostname: string, family: "ipv4" | "ipv6", done: (result: ResolvedName) => void): Resolving;
 }

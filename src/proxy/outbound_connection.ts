@@ -1,10 +1,10 @@
 /**
  * One connection of the pod to somewhere (`docs/spec/dataplane.md` 1.4).
  *
- * The record is opened with the route, that of double HBONE once the other side has said who it is, or has failed.
+ * The record is opened with the route, that of double HBONE when the far end has answered or has failed.
  *
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
- * there is a place for it to go.
+ * there is an upstream.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
@@ -172,7 +172,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     this.enter("connecting", this.context.loop.network.dial(route.actual, this.context.settings.dial, this));
   }
 
-  /** Events may come before this returns. */
+  /** Events may be called before this returns. */
   #request(route: OutboundRoute, local: Workload, identity: SpiffeId): void {
     const { settings } = this.context;
     const call = { route, local, identity, source: this.source, trace: newTrace(this.context) };
@@ -194,7 +194,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   protected reset(): void {
     this.copy?.cut();
-    // A connection that was cut must not look like a clean end, in any phase (`docs/spec/dataplane.md` 5.4).
+    // The client must not see a clean end where its connection was cut, in any phase (`docs/spec/dataplane.md` 5.4).
     this.#client.close(true);
   }
 

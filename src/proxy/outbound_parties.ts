@@ -1,4 +1,4 @@
-/** Who talks to whom in an outbound connection, for log and metrics (`docs/spec/dataplane.md` 7.3). */
+/** The two sides of an outbound connection, for log and metrics (`docs/spec/dataplane.md` 7.3). */
 import type { HeaderList } from "../h2/seam.ts";
 import { headerValues } from "../hbone/connect_headers.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -10,7 +10,7 @@ import type { ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { DerivedPeer } from "../telemetry/traffic_peer.ts";
 import { derivedPeer } from "./derived_peer.ts";
 
-/** As the mesh knows it. `identity`: what the client's side shows; `source`: the client's address. */
+/** What the record of a connection begins with. `identity`: that of `local`; `source`: the client's address. */
 export function outboundStart(
   route: OutboundRoute,
   local: Workload,
@@ -33,8 +33,8 @@ export function outboundStart(
 }
 
 /**
- * What the far end of double HBONE says about itself in its 200, with the identity it has proven. Null where it says
- * nothing that can be read: the gateway is then all that is known (`docs/spec/dataplane.md` 1.6 step 8).
+ * The far end of double HBONE by the baggage of its 200 and by the identity that it has proven. Null where there is no
+ * valid baggage: then the record names the gateway (`docs/spec/dataplane.md` 1.6 step 8).
  */
 export function destinationAsSaid(answer: HeaderList, identity: SpiffeId | null): DerivedPeer | null {
   const baggage = parseBaggage(headerValues(answer, "baggage"));

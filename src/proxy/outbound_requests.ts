@@ -10,20 +10,23 @@ import { newTraceparent } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { PodContext, ProxySettings } from "./pod_context.ts";
 
-export interface OutboundCall {
+/** An outbound connection by HBONE. */
+interface OutboundCall {
   readonly route: OutboundRoute;
   readonly local: Workload;
   readonly identity: SpiffeId;
   /** The client's address. */
   readonly source: SocketAddress;
-  /** `traceparent`, the same for both tunnels. */
+  /** `traceparent`, the same for both CONNECTs of double HBONE. */
   readonly trace: string;
 }
 
+/** A new `traceparent`. */
 export function newTrace({ fillRandom }: Pick<PodContext, "fillRandom">): string {
   return newTraceparent(fillRandom);
 }
 
+/** The CONNECT to the next hop. */
 export function tunnelRequest({ trustDomains }: ProxySettings, call: OutboundCall): TunnelRequest {
   const { route, identity, source } = call;
   return {
@@ -35,7 +38,7 @@ export function tunnelRequest({ trustDomains }: ProxySettings, call: OutboundCal
   };
 }
 
-/** The inner request alone says what network it comes from (`docs/spec/xds-state.md` X209). */
+/** Both CONNECTs of double HBONE. Only the inner one has `x-forwarded-network` (`docs/spec/xds-state.md` X209). */
 export function nestedRequest(settings: ProxySettings, call: OutboundCall): NestedRequest {
   const { finalIdentities, service, authority } = call.route;
   return {

@@ -1,24 +1,25 @@
 /**
- * Dials of applications in flight for one listener of a pod, and which of them fail when there are too many. An
- * application that is not there, or a port whose SYNs are dropped, holds a dial for its whole time limit; one caller
- * must not block other callers by that. So whichever holds most loses its oldest dials: a caller, or a port for all
- * callers.
+ * Dials of applications in flight for one listener of a pod, and which of them are evicted when there are too many. A
+ * dial to an address that does not answer is in flight for its whole time limit, and one caller must not block other
+ * callers by such dials. So the oldest dials are evicted of the caller or the port that has most, whichever has more.
  */
 import type { Call } from "../mesh/policy/authorize.ts";
 import { NumberMap } from "../net/number_map.ts";
 
-/** Finding the largest holder costs a millisecond, so several dials are ended together. Each takes 50 us. */
+/** To find the largest group takes a millisecond, so several dials are evicted together. Each takes 50 us. */
 const PORTION = 16;
 
+/** A connection whose application is being dialled. */
 export interface PendingDial {
   /** Its number in `Connections`, which is in order of arrival. */
   readonly registration: number;
   /** Set before the application is dialled. */
   readonly call: Call | null;
-  /** Ends the dial and notifies the caller. `why` is appended to `connection failed: `. */
+  /** Ends the dial and the connection. `why` is appended to `connection failed: `. */
   evict(why: string): void;
 }
 
+/** The dials in flight of one listener. */
 export class PendingDials {
   readonly #dials = new NumberMap<PendingDial>();
 
@@ -26,12 +27,13 @@ export class PendingDials {
     return this.#dials.size;
   }
 
-  /** `most`: how many may be in flight. */
+  /** Adds a dial. `most`: how many may be in flight. May evict dials, also this one. */
   add(dial: PendingDial, most: number): void {
     this.#dials.set(dial.registration, dial);
     if (this.#dials.size > most) this.#makeRoom(most);
   }
 
+  /** Removes a dial that has ended. Idempotent. */
   delete(dial: PendingDial): void {
     this.#dials.delete(dial.registration);
   }
@@ -51,7 +53,7 @@ export class PendingDials {
   }
 }
 
-/** The identity, or the address of a plain connection. */
+/** The caller's identity, or its address where the connection is plain. */
 function callerOf({ call }: PendingDial): string {
   return call!.identity ?? call!.source.ip;
 }

@@ -22,6 +22,6 @@ export type Phase =
  * Who ended a connection. `client` is the application that opened it, `server` the one that was called, also where they
  * are behind a peer's proxy that passed on how they ended. `peer` is that proxy itself. `us` is this proxy.
  *
- * A connection that ended cleanly was ended by whoever sent its end first.
+ * A connection that ended cleanly was ended by the side that sent its end first.
  */
 export type EndedBy = "client" | "server" | "peer" | "us";

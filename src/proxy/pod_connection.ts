@@ -13,8 +13,8 @@
  *     inbound, CONNECT stream       x           x           x                                     x
  *     inbound, a peer's TLS         x                                    x
  *
- * How a connection ends depends on how far it came: without a record it is refused (a warning, no counters), with one
- * the record is finished. The record is opened when the destination is known.
+ * The record is opened when the destination is known. A connection that ends before that is refused: the log gets a
+ * warning, and no counters move.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
@@ -36,7 +36,7 @@ interface Pending {
 
 const NOTHING_ASKED: ReadonlySet<string> = new Set();
 
-/** One connection of a pod, from accept to its end. A kind says what it resolves, what it owns and how it is cut. */
+/** One connection of a pod, from accept to its end. Subclasses define what is resolved, what is owned and how it is cut. */
 export abstract class PodConnection implements LiveConnection, CopyOwner {
   protected readonly context: PodContext;
   registration = 0;
@@ -76,7 +76,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
     return this.#endedBy;
   }
 
-  /** Called once, by whoever made the connection. It may have ended when this returns. */
+  /** Called once after construction. The connection may have ended when this returns. */
   start(): void {
     this.#phase = "resolving";
     const { local } = this.context;
@@ -104,7 +104,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
   }
 
   protected abstract readonly direction: "inbound" | "outbound";
-  /** Where the connection comes from and where it goes, for the line that says that it was refused. */
+  /** The addresses for the warning where the connection is refused. */
   protected abstract readonly source: SocketAddress;
   protected abstract readonly destination: SocketAddress;
 
@@ -134,7 +134,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
     return this.#record;
   }
 
-  /** Names that were looked up for this connection; null: this proxy does not look up names on demand. */
+  /** Names that were looked up for this connection; null: there are no lookups on demand. */
   protected get asked(): ReadonlySet<string> | null {
     return this.context.lookups === null ? null : this.#asked ?? NOTHING_ASKED;
   }
@@ -149,7 +149,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
   /** Asks the control plane for `name`, then resolves again. */
   protected lookUp(name: string, local: Workload): void {
     (this.#asked ??= new Set()).add(name);
-    const stop = this.context.lookups!.ask(name, (failure) => {
+    const stop = this.context.lookups!.lookUp(name, (failure) => {
       this.#pending = null;
       if (failure === null) this.resolve(local);
       else this.refuse(failure, "us");

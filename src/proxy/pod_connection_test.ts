@@ -40,7 +40,7 @@ class Pod {
         },
       },
       lookups: {
-        ask: (name: string, done: typeof this.onFound) => {
+        lookUp: (name: string, done: typeof this.onFound) => {
           note(`asked for ${name}`);
           this.onFound = done;
           return () => note("name not awaited");

@@ -1,4 +1,4 @@
-/** What all listeners of one pod share. Made once per pod by the data plane. */
+/** What all connections of one pod share. The data plane makes it once for each pod. */
 import type { Millis } from "../net/clock.ts";
 import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
@@ -18,12 +18,13 @@ import type { LocalWorkload } from "../mesh/state/local_workload.ts";
 import type { Lookups } from "./lookups.ts";
 import type { HostResolver, PodResolver } from "./name_resolver.ts";
 
+/** Settings of one pod's proxy. Times are in ms. */
 export interface ProxySettings {
   /** `NETWORK` */
   readonly network: string;
-  /** Port of the inbound listener, which peers take HBONE on. */
+  /** Port of HBONE listeners, ours and those of peers. */
   readonly hbonePort: number;
-  /** The proxy's own ports, never proxied to. {@link PodProxy} adds those of its listeners. */
+  /** The proxy's own ports, to which it never connects. `PodProxy` adds those of its listeners. */
   readonly ownPorts: ReadonlySet<number>;
   readonly localhostAppTunnel: boolean;
   readonly responseBaggage: boolean;
@@ -33,25 +34,26 @@ export interface ProxySettings {
   readonly http2: ServerHttp2;
   readonly maxStreamsPerConnection: number;
   readonly unusedRelease: Millis;
-  /** For the TLS handshake, either side. */
+  /** For a TLS handshake, as client and as server. */
   readonly handshakeTimeout: Millis;
-  /** For the peer's answer to a CONNECT. */
+  /** For a peer's answer to a CONNECT. */
   readonly responseTimeout: Millis;
-  /** Streams of all connections that may wait for an application to accept (`docs/spec/observed.md` O27). */
+  /** Dials of applications that may be in flight on one listener (`docs/spec/observed.md` O27). */
   readonly maxPendingDials: number;
   readonly trustDomains: TrustDomainAliases;
 }
 
-/** Who knows the addresses of names. */
+/** The resolvers that a pod's connections use. */
 export interface PodNames {
-  /** Of workloads that have no address. */
+  /** For workloads that have a name and no address. */
   readonly hosts: HostResolver;
-  /** Of destinations; null: the pod has no DNS proxy. */
+  /** For SOCKS5 clients; null: the pod has no DNS proxy. */
   readonly pod: PodResolver | null;
-  /** `istio_on_demand_dns`: for each time {@link PodNames.hosts} is asked. */
+  /** Counts a use of {@link PodNames.hosts} (`istio_on_demand_dns`). */
   count(source: Workload, hostname: string): void;
 }
 
+/** What the connections of one listener need. */
 export interface PodContext {
   readonly loop: HboneLoop;
   readonly state: MeshState;
@@ -61,15 +63,15 @@ export interface PodContext {
   readonly peers: KnownPeers;
   readonly telemetry: ConnectionTelemetry;
   readonly names: PodNames;
-  /** Null: the whole mesh is known, nothing is looked up on demand. */
+  /** Null: no lookups on demand. */
   readonly lookups: Lookups | null;
   readonly admission: Admission;
   readonly connections: Connections;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };
-  /** With the pod's span where there is one. */
+  /** With the pod's span in shared mode. */
   readonly log: LogScope;
-  /** For warnings and errors that a peer or the pod can cause. */
+  /** Limits warnings and errors that a peer or the pod can cause. */
   readonly lines: LineLimit;
   readonly settings: ProxySettings;
   /** In [0, 1). */

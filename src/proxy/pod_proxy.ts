@@ -1,4 +1,4 @@
-/** All that serves one pod: its listeners, their connections, its pools. */
+/** The proxy of one pod: its listeners, their connections, its pools. */
 import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
@@ -18,6 +18,7 @@ import type { PodContext } from "./pod_context.ts";
 import type { Reassessment } from "./reassessing.ts";
 import { Socks5Connection } from "./socks5_connection.ts";
 
+/** Where the pod's listeners are bound; null: not at all. */
 export interface PodListeners {
   readonly inbound: ListenAt | null;
   readonly inboundPlaintext: ListenAt | null;
@@ -25,19 +26,21 @@ export interface PodListeners {
   readonly socks5: ListenAt | null;
 }
 
-export interface PodOptions {
-  /** `ENABLE_ORIG_SRC`, null for "where the listener can". */
+/** Options of one proxy. */
+interface PodOptions {
+  /** `ENABLE_ORIG_SRC`; null: where the listener is transparent. */
   readonly originalSource: boolean | null;
-  /** Listeners are logged at info: by one of the isolates that share them. */
+  /** Whether listeners are logged at info, which one of the isolates that share them does. */
   readonly announce: boolean;
 }
 
-/** What each component needs of a pod beside its listener. */
+/** The context without what differs between listeners. */
 type PodParts = Omit<PodContext, "connections" | "settings"> & {
   settings: Omit<PodContext["settings"], "originalSource">;
 };
 
-interface Part {
+/** One listener with its connections. */
+interface Listening {
   readonly name: Component;
   readonly listener: Listener;
   readonly connections: Connections;
@@ -45,9 +48,10 @@ interface Part {
   readonly beginDrain: () => void;
 }
 
+/** Serves one pod until it is drained. */
 export class PodProxy {
   readonly #parts: PodParts;
-  readonly #components: Part[] = [];
+  readonly #components: Listening[] = [];
   readonly #pools: Pool[] = [];
   readonly #ownPorts: Set<number>;
   readonly #options: PodOptions;
@@ -58,7 +62,7 @@ export class PodProxy {
    */
   #drain: "running" | "retiring" | "draining" | "over" = "running";
 
-  /** Throws `ListenError`; nothing is left then. */
+  /** Binds the listeners. Throws `ListenError`; nothing is left then. */
   constructor(parts: PodParts, listeners: PodListeners, options: PodOptions) {
     this.#parts = parts;
     this.#options = options;
@@ -78,29 +82,29 @@ export class PodProxy {
     }
   }
 
-  /** Address of a listener, as bound. */
+  /** The address that a listener is bound to; null: there is no such listener. */
   address(component: Component): SocketAddress | null {
     return this.#components.find(({ name }) => name === component)?.listener.local ?? null;
   }
 
-  /** Connections of all listeners. */
+  /** How many connections all listeners have. */
   get connectionCount(): number {
     return this.#components.reduce((sum, { connections }) => sum + connections.size, 0);
   }
 
-  /** What stands under `connections` in a dump. */
+  /** The object `connections` of a dump. */
   dumpConnections(): DumpedConnections {
     return dumpConnections(this.#components.map(({ connections }) => connections));
   }
 
-  /** Each listener, as the kernel has it. */
+  /** The state of each listener as the kernel reports it. */
   inspectListeners(): readonly ListenerState[] {
     return this.#components.map(({ listener }) => listener.inspect());
   }
 
   /**
-   * Stops accepting, at once or as soon as nobody is turned away by that; `done` when the last connection has ended or
-   * was cut. Called again while that goes on, an immediate drain cuts short a graceful one.
+   * Stops accepting, immediately or, in a graceful drain, as soon as no client is reset by that. `done` is called when
+   * the last connection has ended or was cut. An immediate drain may follow a graceful one that is in progress.
    */
   drain(mode: DrainMode, done: () => void): void {
     if (this.#drain === "over") return done();
@@ -110,7 +114,7 @@ export class PodProxy {
     else this.#beginDrain(mode);
   }
 
-  /** Cuts the existing connections. Listeners stay open, and later connections are judged anew. */
+  /** Cuts the existing connections. Listeners stay open, and later connections are evaluated anew. */
   cutConnections(): void {
     for (const { connections } of this.#components) connections.cutPresent(this.#parts.loop.rounds);
   }
@@ -134,11 +138,11 @@ export class PodProxy {
     const componentEnded = countdown(this.#components.length, () => {
       if (this.#pools.length === 0) return this.#drained();
       const poolEnded = countdown(this.#pools.length, () => this.#drained());
-      // What the last streams said may still be on its way out.
+      // The last frames of the last streams may not be sent yet.
       for (const pool of this.#pools) pool.finish(poolEnded);
     });
     for (const { name, connections, context, beginDrain } of this.#components) {
-      // Connections that will be cut need no GOAWAY.
+      // Connections that are about to be cut need no GOAWAY.
       if (mode.kind === "graceful") beginDrain();
       drainConnections(context, connections, name, mode, componentEnded);
     }
@@ -231,7 +235,7 @@ export class PodProxy {
 
   #logListening(name: Component, listener: Listener): void {
     const scope = name === "inbound passthrough" ? "inbound_passthrough" : name;
-    // Outside of the pod's span, as always.
+    // These lines are outside of the pod's span.
     const level = this.#options.announce ? "info" : "debug";
     this.#parts.log.log.scope(`ztunnel::proxy::${scope}`)[level]("listener established", {
       address: bare(formatAddress(listener.local)),
@@ -259,14 +263,14 @@ export class PodProxy {
   }
 }
 
-/** `then` after `count` calls. */
+/** A function that calls `then` when it is called for the `count`th time. */
 function countdown(count: number, then: () => void): () => void {
   return () => {
     if (--count === 0) then();
   };
 }
 
-/** Redirected: where the client wanted to go. TPROXY: the local address is just that. */
+/** The address that the client connected to. With TPROXY that is the local address of the socket. */
 function targetOf(accepted: Accepted): SocketAddress {
   return accepted.originalDestination() ?? accepted.duplex.local;
 }

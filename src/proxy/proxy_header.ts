@@ -6,7 +6,7 @@ const VERSION_2_PROXY = 0x21;
 const TCP_OVER_IPV4 = 0x11, TCP_OVER_IPV6 = 0x21, UNSPECIFIED = 0x01;
 const TLV_IDENTITY = 0xd0;
 
-/** `identity`: the peer's SPIFFE id, sent as a TLV of type 0xD0; null: none. */
+/** The header. `identity`: the peer's SPIFFE id, sent as a TLV of type 0xD0; null: no TLV. */
 export function proxyHeader(source: SocketAddress, target: SocketAddress, identity: string | null): Uint8Array {
   const from = ipToBytes(source.ip), to = ipToBytes(target.ip);
   const same = from.length === to.length;

@@ -1,12 +1,12 @@
 /**
- * Asks again about live inbound connections when policies or their workloads change, and cuts those that are no longer
- * allowed, a portion in each turn of the event loop:
+ * Evaluates policies again for live inbound connections when policies or their workloads change, and cuts connections
+ * that are no longer allowed, a portion in each turn of the event loop:
  *
- *     idle ──change──▶ a pass over the connections that are there ──▶ idle
+ *     idle ──change──▶ a pass over the connections of this moment ──▶ idle
  *                        └──change──▶ the same, then one more pass ──────▲
  *
- * A change does not begin a pass anew, so changes that follow one another quickly cannot keep the last connections
- * from their turn. Each connection is asked about with the policies of the moment at which it is asked about.
+ * A change does not restart the pass, so changes that follow one another quickly cannot keep it from its end. Each
+ * connection is evaluated with the policies of the moment of its evaluation.
  */
 import { type Call, POLICY_CHANGED } from "../mesh/policy/authorize.ts";
 import type { Workload } from "../mesh/model/model.ts";
@@ -15,26 +15,28 @@ import { PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
 
-/** Connections that are asked about in a turn. To ask takes about a microsecond, to cut fifty times as long. */
-export const ASKED_PER_TURN = 256;
+/** Connections that are evaluated in a turn. An evaluation takes about 1 us, a cut about 50 us. */
+export const EVALUATED_PER_TURN = 256;
 
-export interface Reassessed {
-  /** Gets the workload as it is now, with the policies that it names. */
+/** A connection with a call. */
+interface Reassessed {
+  /** Its destination is replaced by the current version of the workload, which names the policies. */
   call: Call;
-  /** Ends at once. `message` is for the log. */
+  /** Ends the connection at once. `message`: the reason for the log. */
   cut(message: string | null): void;
 }
 
-/** Who is asked about live connections when policies or their workload change. */
+/** How calls of live connections are evaluated. */
 export interface Reassessment {
   stillAllows(call: Call): boolean;
-  /** It was allowed, is not any more, and ends now. */
+  /** A call that was allowed is no longer allowed, and its connection is about to be cut. */
   onCut(call: Call): void;
 }
 
 /** `workloads`: concerns only connections whose workload has changed. */
 type Change = "policies" | "workloads";
 
+/** Follows the changes of the mesh until it is closed. */
 export class Reassessing<T extends Reassessed> implements TurnTask {
   readonly #state: MeshState;
   readonly #reassessment: Reassessment;
@@ -42,15 +44,15 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
   readonly #live: () => readonly T[];
   readonly #isLive: (connection: T) => boolean;
   readonly #unsubscribe: () => void;
-  /** What the pass is about; null: there is no pass. */
+  /** The change that the pass is for; null: there is no pass. */
   #pass: Change | null = null;
   #connections: readonly T[] = [];
   /** Index of the next connection. */
   #at = 0;
-  /** What the next pass will be about; null: none is needed. */
+  /** The change that the next pass is for; null: none is needed. */
   #next: Change | null = null;
 
-  /** `live`: the connections to ask about; `isLive`: whether one of them is still there. */
+  /** `live`: the connections to evaluate. `isLive`: whether one of them has not ended. */
   constructor(
     state: MeshState,
     reassessment: Reassessment,
@@ -92,9 +94,9 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
   runTurn(): void {
     const connections = this.#connections;
     if (this.#at >= connections.length) return this.#passEnded();
-    // Before the work, so that an error does not end the pass.
+    // Queued before the work, so that an exception does not end the pass.
     this.#rounds.add(this);
-    const end = Math.min(connections.length, this.#at + ASKED_PER_TURN);
+    const end = Math.min(connections.length, this.#at + EVALUATED_PER_TURN);
     for (let cuts = 0; this.#pass !== null && this.#at < end && cuts < PORTION;) {
       if (!this.#reassess(connections[this.#at++]!)) cuts++;
     }
@@ -107,7 +109,7 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
     if (next !== null) this.#begin(next);
   }
 
-  /** False: it was cut. */
+  /** False: the connection was cut. */
   #reassess(connection: T): boolean {
     if (!this.#isLive(connection)) return true;
     const renewed = this.#renew(connection);
@@ -118,7 +120,7 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
     return false;
   }
 
-  /** Whether the workload that is called has changed. One that is gone ends with its pod, not here. */
+  /** Whether the call's workload has changed. Connections to one that was removed end with its pod, not here. */
   #renew(connection: T): boolean {
     const { destination } = connection.call;
     const current = successorOf(destination, this.#state);
@@ -128,7 +130,7 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
   }
 }
 
-/** The same pod may come back under another uid: then new calls are judged by that one, and so are live ones. */
+/** The current version of a workload. Where the pod has another uid now, its policies apply to live calls too. */
 function successorOf({ uid, name, namespace, serviceAccount }: Workload, state: MeshState): Workload | null {
   return state.workload(uid) ?? state.findLocalWorkload(name, namespace, serviceAccount);
 }

@@ -1,6 +1,6 @@
 /**
- * Copies between two sockets, both ways, until both ways have ended: plain TCP through the proxy. A chunk that the
- * other side does not take whole is kept, and its source is not read again before it has left.
+ * Copies between two sockets, both ways, until both ways have ended: plain TCP through the proxy. What is left of a
+ * chunk that the other side does not take whole is kept, and no more is read before all of it is written.
  */
 import { READS_PER_TURN } from "../net/portions.ts";
 import type { Loop } from "../net/loop.ts";
@@ -18,7 +18,7 @@ export class Relay implements Copy {
   readonly #up: Direction;
   readonly #down: Direction;
   #isDone = false;
-  /** Whose end came first. */
+  /** The side that sent its end first. */
   #endedBy: EndedBy | null = null;
 
   constructor(loop: Loop, downstream: Duplex, upstream: Duplex, meter: CopyMeter, owner: CopyOwner) {
@@ -27,8 +27,6 @@ export class Relay implements Copy {
     this.#owner = owner;
     this.#up = new Direction(loop, downstream, upstream, meter, true, this);
     this.#down = new Direction(loop, upstream, downstream, meter, false, this);
-    this.#up.opposite = this.#down;
-    this.#down.opposite = this.#up;
   }
 
   /** Takes over both sockets. */
@@ -49,13 +47,18 @@ export class Relay implements Copy {
     this.#closeBoth(true);
   }
 
+  /** `socket` can take more. */
+  drainInto(socket: Duplex): void {
+    (socket === this.#upstream ? this.#up : this.#down).drain();
+  }
+
   /** One direction has delivered everything. `by`: the side that it came from. */
   ended(by: EndedBy): void {
     this.#endedBy ??= by;
     if (this.#up.isOver && this.#down.isOver) this.#finish(null, this.#endedBy, false);
   }
 
-  /** A side that was cut off must not look ended, unless the server had sent everything: then that is delivered. */
+  /** The other side is reset too, except where the server had sent its end: then its bytes are delivered. */
   failed(ending: Ending, socket: Duplex): void {
     const isClient = socket === this.#downstream;
     const answered = !isClient && this.#down.isOver;
@@ -88,8 +91,6 @@ class Direction implements DuplexSink, TurnTask {
   readonly #isUp: boolean;
   readonly #relay: Relay;
   readonly #pending: PendingBytes;
-  /** Writes to the socket that this one reads from. */
-  opposite!: Direction;
   isOver = false;
 
   constructor(loop: Loop, from: Duplex, to: Duplex, meter: CopyMeter, isUp: boolean, relay: Relay) {
@@ -107,7 +108,7 @@ class Direction implements DuplexSink, TurnTask {
   }
 
   onWritable(): void {
-    this.opposite.drain();
+    this.#relay.drainInto(this.#from);
   }
 
   onFailure(ending: Ending): void {

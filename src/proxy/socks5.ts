@@ -5,7 +5,7 @@
 import { ipv4FromBytes, ipv6FromBytes, type SocketAddress } from "../net/address.ts";
 import { ioFailure, notSupported, type Socks5Failure, socks5Reply } from "./socks5_failure.ts";
 
-/** Where the client wants to go. A domain is whatever UTF-8 it sent, up to 255 bytes: not yet a valid DNS name. */
+/** The destination of the client. A domain is UTF-8 text of up to 255 bytes, and not checked to be a DNS name. */
 export type Socks5Request =
   | { readonly kind: "address"; readonly address: SocketAddress }
   | { readonly kind: "domain"; readonly host: string; readonly port: number };
@@ -93,7 +93,7 @@ export class Socks5Negotiation {
   }
 }
 
-/** `version | count | method (1 byte) * count`. A wrong version is told at once, whatever follows. */
+/** `version | count | method (1 byte) * count`. A wrong version fails at once. */
 function parseGreeting(bytes: Uint8Array): Parsed<null> {
   const [version, count] = bytes;
   if (version === undefined) return null;
@@ -158,7 +158,7 @@ function portAt(bytes: Uint8Array, at: number): number | null {
 
 function decodeUtf8(bytes: Uint8Array): string | null {
   try {
-    // A byte order mark would be part of the name: only then do other names not look the same.
+    // A byte order mark is kept as a part of the name, so that different bytes are different names.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;

@@ -24,6 +24,7 @@ const READ_SIZE = 1024;
 /** Time limit for the client's request. */
 const NEGOTIATION_TIMEOUT: Millis = 10_000;
 
+/** A client from accept to its request; then {@link OutboundConnection} takes over its socket. */
 export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #context: PodContext;
   readonly #pool: Pool;
@@ -35,7 +36,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly call = null;
   readonly way = null;
   readonly forwardedHost = null;
-  /** Nothing is read while a name is resolved. */
+  /** The resolution of the client's name; nothing is read meanwhile. */
   #resolving: Resolving | null = null;
   #done = false;
 
@@ -43,7 +44,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#context = context;
     this.#pool = pool;
     this.#client = client;
-    this.#timer = context.loop.network.after(NEGOTIATION_TIMEOUT, () => this.#tooSlow());
+    this.#timer = context.loop.network.after(NEGOTIATION_TIMEOUT, () => this.#timedOut());
     context.connections.add(this);
   }
 
@@ -80,7 +81,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     }
   }
 
-  #tooSlow(): void {
+  #timedOut(): void {
     this.#step(this.#negotiation.interrupted(`the client did not say within ${NEGOTIATION_TIMEOUT} ms what it wants`));
   }
 
@@ -98,12 +99,12 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     }
   }
 
-  /** Some clients put a literal address where a name belongs. */
+  /** Some clients send a literal address in place of a name. */
   #requested(request: Socks5Request, early: Uint8Array): void {
     this.#timer.cancel();
-    if (request.kind === "address") return this.#goOn(request.address, early);
+    if (request.kind === "address") return this.#connect(request.address, early);
     const ip = parseIp(request.host);
-    if (ip !== null) return this.#goOn({ ip, port: request.port }, early);
+    if (ip !== null) return this.#connect({ ip, port: request.port }, early);
     const { pod } = this.#context.names;
     if (pod === null) return this.#refuseName(noResolver());
     const kept = early.slice();
@@ -118,7 +119,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     }
     const [ip] = result.addresses;
     if (ip === undefined) this.#refuseName(noAddresses());
-    else this.#goOn({ ip, port }, early);
+    else this.#connect({ ip, port }, early);
   }
 
   #refuseName(failure: Socks5Failure): void {
@@ -126,11 +127,11 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#refuse(failure);
   }
 
-  /** Success is told before any attempt: a client learns of a failure by the end of its connection. */
-  #goOn(target: SocketAddress, early: Uint8Array): void {
+  /** The reply is a success before anything is dialled: where that fails, the client's connection ends. */
+  #connect(target: SocketAddress, early: Uint8Array): void {
     this.#client.write(socks5Reply(SUCCEEDED));
     const client = early.length > 0 ? new PrefixedDuplex(early, this.#client) : this.#client;
-    // Made before this one ends, so that a drain never sees a moment without a connection.
+    // Made before this one is removed, so that a drain does not end in between.
     const outbound = new OutboundConnection(this.#context, this.#pool, client, target);
     this.#end();
     outbound.start();

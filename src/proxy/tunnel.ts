@@ -1,12 +1,13 @@
 /**
- * Copies between an application's socket and an HBONE stream, both ways, until both ways have ended.
+ * Copies between an application's socket and a CONNECT stream, both ways, until both ways have ended.
  *
  *     socket ──read──▶ [gather buffer of the connection] ──▶ stream        "up"
  *     socket ◀─write── [lent DATA, or pending bytes]     ◀── stream        "down"
  *
- * Up: payload lands directly behind the frame headers. Not reading is the back-pressure: no room, no read.
- * Down: what the socket does not take at once is copied; its credit goes back to the peer only when it has left. So at
- * most the stream's window is held.
+ * Up: payload is read directly behind the frame headers. Without room for frames the socket is not read: that is the
+ * back-pressure.
+ * Down: bytes that the socket does not take at once are copied. Credit for bytes returns to the peer when they are
+ * written, so at most the stream's window is held.
  *
  * Endings (`docs/spec/dataplane.md` 2.6, 4): END_STREAM ↔ FIN. RST of the socket → RST_STREAM(CONNECT_ERROR) and back
  * (RFC 9113 §8.5); CANCEL and NO_ERROR end the stream cleanly.
@@ -25,6 +26,7 @@ import type { EndedBy } from "./phase.ts";
 
 const NO_PARTS = new Int32Array(0);
 
+/** One CONNECT stream that carries bytes of an application. */
 export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   readonly #loop: Loop;
   readonly #socket: Duplex;
@@ -33,7 +35,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   readonly #socketIsDownstream: boolean;
   readonly #owner: CopyOwner;
   #pending: PendingBytes | null = null;
-  // Parts of the input buffer lent to this stream in this pass.
+  // Parts of the input buffer that are lent to this stream in this pass.
   #lent: Uint8Array | null = null;
   #parts: Int32Array = NO_PARTS;
   #partCount = 0;
@@ -42,7 +44,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   #peerEnded = false;
   #waitsForRoom = false;
   #done = false;
-  /** Whose end came first. */
+  /** The side that sent its end first. */
   #endedBy: EndedBy | null = null;
   /** What to report once the rest has been delivered. */
   #outcome: CopyOutcome = null;
@@ -65,8 +67,8 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   }
 
   /**
-   * Takes over the socket and the stream. `early`: what the peer sent before the socket was there, and whether that
-   * was all.
+   * Takes over the socket and the stream. `early`: the bytes that the peer sent before the socket was connected;
+   * `earlyEnd`: whether the peer has ended its side with them.
    */
   start(early: PendingBytes | null = null, earlyEnd = false): void {
     this.#socket.start(this);
@@ -132,7 +134,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     if (this.#pending !== null && this.#pending.length > 0) {
       const taken = this.#pending.writeTo(this.#socket);
       if (taken === FAILED) return this.#socketFailed(this.#socket.failure!);
-      this.#left(taken);
+      this.#written(taken);
     }
     if (this.#peerEnded) this.#endDownIfDrained();
   }
@@ -147,8 +149,8 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     const clean = failure.by === "peer" &&
       (failure.code === ErrorCode.CANCEL || failure.code === ErrorCode.NO_ERROR);
     const held = this.#pending !== null && this.#pending.length > 0;
-    // A server that has answered in full may refuse the rest of the request (RFC 9113 §8.1): the client reads on at
-    // its leisure. Not so for a client's reset: it could pile up answers to nobody (observed.md O28).
+    // A server that has answered in full may refuse the rest of the request (RFC 9113 §8.1): the client may take its
+    // time to read the answer. After a client's reset nothing is kept: no client reads the answer (observed.md O28).
     if (clean && held && this.#peerEnded && this.#socketIsDownstream) {
       this.#upEnded = true;
       this.#outcome = outcome;
@@ -180,7 +182,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
       const ended = this.#socket.ended;
       if (count > 0 || ended) {
         this.#stream.commit(count, ended);
-        // Later ones are what was left of a bulk read, and say nothing.
+        // Later reads of a turn are the rest of a bulk read: their sizes do not show what the application sends.
         if (reads === READS_PER_TURN) portions.note(count);
         if (count > 0) this.#countUp(count);
       }
@@ -201,7 +203,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     if (this.#downEnded) this.#finish(null, this.#endedBy!);
   }
 
-  /** Stream → socket. `last`: nothing comes after these parts, so FIN can ride on them. */
+  /** Stream → socket. `last`: nothing follows these parts, so that FIN can be sent with them. */
   #writeParts(last: boolean): void {
     const bytes = this.#lent!, parts = this.#parts, count = this.#partCount;
     this.#partCount = 0;
@@ -214,7 +216,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
         this.#loop.parts.giveBack(parts);
         return this.#socketFailed(this.#socket.failure!);
       }
-      this.#left(taken);
+      this.#written(taken);
     }
     for (let i = 0, skip = taken; i < count; i++) {
       const start = parts[2 * i]!, length = parts[2 * i + 1]!;
@@ -226,7 +228,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     this.#loop.parts.giveBack(parts);
   }
 
-  #left(count: number): void {
+  #written(count: number): void {
     if (count <= 0) return;
     this.#stream.release(count);
     if (this.#socketIsDownstream) this.#meter.addSent(count);
@@ -236,7 +238,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   #endDownIfDrained(): void {
     if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
     this.#downEnded = true;
-    // Closing sends the FIN too, one call less.
+    // Closing the socket sends FIN too, which saves a call.
     if (this.#upEnded) this.#finish(this.#outcome, this.#endedBy!);
     else this.#socket.end();
   }
@@ -248,7 +250,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   }
 
   #codeFor(ending: Ending): ErrorCode {
-    // A server that has answered in full wants no more of the request (RFC 9113 §8.1): the answer counts.
+    // A server that has answered in full may reset the rest of the request (RFC 9113 §8.1): the answer is complete.
     if (this.#upEnded && !this.#socketIsDownstream) return ErrorCode.NO_ERROR;
     return ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR;
   }
