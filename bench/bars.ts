@@ -12,7 +12,7 @@ interface Bar {
   readonly atLeast?: number;
 }
 
-export const BARS: readonly Bar[] = [
+const BARS: readonly Bar[] = [
   ...["up1", "down1", "up8", "down8"].map((row) => ({ row, metrics: ["cpu"], of: "ratio", atMost: 0.95 } as const)),
   { row: "req32", metrics: ["rate"], of: "ratio", atLeast: 1.3 },
   { row: "req32", metrics: ["cpu"], of: "ratio", atMost: 0.7 },
@@ -75,7 +75,7 @@ export const BARS: readonly Bar[] = [
   ),
 ];
 
-export interface Judgement {
+interface Judgement {
   readonly subject: string;
   readonly row: string;
   readonly metric: string;

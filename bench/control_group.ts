@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 
-export interface Limits {
+interface Limits {
   readonly memoryBytes: number;
   /** Thousandths of a core; null: no limit. */
   readonly milliCpu: number | null;

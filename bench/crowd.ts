@@ -67,7 +67,7 @@ function startScript(subject: Subject, side: Side, name: string, args: readonly 
 }
 
 /** Results of an application with kept connections, and what the proxies used in that time. */
-export interface Observation {
+interface Observation {
   readonly results: readonly GroupResult[];
   /** CPU time in seconds, peak of RSS since the first connection and RSS at the end, in bytes, of each proxy. */
   readonly cpu: readonly number[];

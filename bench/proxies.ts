@@ -1,10 +1,10 @@
 /** The things compared: how each is started between a client and an application, and what it says of itself. */
 import { existsSync } from "node:fs";
-import type { LinkConditions } from "../testkit/link/slow_link.ts";
 import { productFlags } from "../lab/product_flags.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
+import type { Place, ProxyUnderTest } from "./place.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
-import type { Link, Side } from "./rig.ts";
+import type { Side } from "./rig.ts";
 import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
 import { type Mode, startZtunnels } from "./ztunnels.ts";
 
@@ -16,50 +16,14 @@ export function ourCommand(settings: Readonly<Record<string, string>>): readonly
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 
-/** Settings of a pair that differ from all others. Settings for ztunnels only are ignored by the other kinds. */
-export interface Variant {
-  /** What the link between the two sides does to packets; a veth pair does nothing to them. */
-  readonly link?: Partial<LinkConditions>;
-  /** Environment variables for both sides, for every kind alike. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Starts helpers that the pair needs, before the pair; returns further variables. */
-  readonly prepare?: (place: Place) => Promise<Readonly<Record<string, string>>>;
-  /** Prefix for the command of that side; it must end in an `exec`, so that the process id stays the same. */
-  readonly before?: (side: Side) => readonly string[];
-}
-
-/** What a kind gets to start its two processes. `directory` is its own. */
-export interface Place {
-  readonly processes: Processes;
-  readonly link: Link;
-  readonly directory: string;
-  readonly mesh: string;
-  readonly variant: Variant;
-}
-
-/** The started pair. On loopback one process may be both sides. Direct: no process at all. */
-export interface Pair {
-  readonly client: Started | null;
-  readonly server: Started | null;
-  readonly tls: string;
-}
-
-export interface ProxyUnderTest {
-  readonly id: string;
-  readonly title: string;
-  /** How a client without redirection gets in: a port per application port, SOCKS, or straight to the application. */
-  readonly entry: "redirect-all" | "redirect-each" | "none";
-  start(place: Place): Promise<Pair>;
-}
-
-export const direct: ProxyUnderTest = {
+const direct: ProxyUnderTest = {
   id: "direct",
   title: "direct",
   entry: "none",
   start: () => Promise.resolve({ client: null, server: null, tls: "none" }),
 };
 
-export const nginxStream: ProxyUnderTest = {
+const nginxStream: ProxyUnderTest = {
   id: "nginx",
   title: "nginx stream TLS",
   entry: "redirect-each",
@@ -72,7 +36,7 @@ export const nginxStream: ProxyUnderTest = {
 };
 
 /** The Rust ztunnel at `path`. */
-export function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
+function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
   return {
     ...named("rust", "Rust ztunnel", mode),
     entry: "redirect-all",

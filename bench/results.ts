@@ -34,7 +34,7 @@ export function roundRecord(round: Round): RowResult["rounds"][number] {
 }
 
 /** The figures of a subject, one per round; NaN where a round has none. */
-export function figures(row: RowResult, subject: string, metric: string): number[] {
+function figures(row: RowResult, subject: string, metric: string): number[] {
   return row.rounds.map((round) => round[subject]?.[metric] ?? NaN);
 }
 

@@ -39,7 +39,7 @@ export interface Link {
   close(): Promise<void>;
 }
 
-export class LoopbackLink implements Link {
+class LoopbackLink implements Link {
   readonly kind = "loopback";
   readonly addresses = { client: "127.0.0.1", server: "127.0.0.2" };
   readonly namespaces = null;
@@ -68,7 +68,7 @@ const SYSCTLS: ReadonlyArray<readonly [name: string, value: string]> = [
 ];
 
 /** Both namespaces are private, so every link uses the same two addresses. */
-export class NamespaceLink implements Link {
+class NamespaceLink implements Link {
   readonly kind = "namespaces";
   readonly addresses = { client: "10.77.0.1", server: "10.77.0.2" };
   readonly namespaces: Readonly<Record<Side, string>>;

@@ -1,5 +1,5 @@
 /** What a row of the report is: some figures of every subject, taken in rounds. */
-import type { Variant } from "./proxies.ts";
+import type { Variant } from "./place.ts";
 import type { Subject } from "./subject.ts";
 
 export interface Metric {

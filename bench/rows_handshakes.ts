@@ -38,7 +38,7 @@ const handshakes: Row = {
 };
 
 /** How a proxy is started. */
-export interface Command {
+interface Command {
   readonly argv: CommandFor;
   readonly env: Readonly<Record<string, string>>;
 }

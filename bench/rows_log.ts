@@ -1,6 +1,6 @@
 /** A proxy whose log is a pipe with a stalled reader (`docs/spec/observed.md` O51). */
 import { sleep, type Started } from "./processes.ts";
-import type { Variant } from "./proxies.ts";
+import type { Variant } from "./place.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 

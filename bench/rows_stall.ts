@@ -5,7 +5,7 @@
 import { peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { Crowd, startEcho } from "./crowd.ts";
 import { sleep, waitForLog } from "./processes.ts";
-import type { Place, Variant } from "./proxies.ts";
+import type { Place, Variant } from "./place.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import { ONE_STREAM_EACH } from "./rows_peers.ts";
 import type { Group, GroupResult } from "./sender.ts";

@@ -1,5 +1,5 @@
 /** Goes through subjects, rows and rounds, and collects the figures. */
-import type { ProxyUnderTest } from "./proxies.ts";
+import type { ProxyUnderTest } from "./place.ts";
 import { type Results, roundRecord, type RowResult, type SubjectInfo } from "./results.ts";
 import type { Plan, Round, Row } from "./row.ts";
 import type { Session } from "./session.ts";

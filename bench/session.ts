@@ -1,6 +1,6 @@
 /** Everything one run has started, and its end: processes, namespaces, temporary files. */
 import { Processes } from "./processes.ts";
-import type { ProxyUnderTest, Variant } from "./proxies.ts";
+import type { ProxyUnderTest, Variant } from "./place.ts";
 import { bestRig, type Link, openLink } from "./rig.ts";
 import { Subject } from "./subject.ts";
 

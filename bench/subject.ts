@@ -13,7 +13,7 @@ import {
 import { meshFile } from "./mesh_file.ts";
 import { applicationConfig, ENDLESS_PATH, STATUS_PATH, STREAM_PORTS } from "./nginx.ts";
 import { type Processes, sleep, type Started, waitForLog, waitForPorts } from "./processes.ts";
-import type { Pair, ProxyUnderTest, Variant } from "./proxies.ts";
+import type { Pair, ProxyUnderTest, Variant } from "./place.ts";
 import { BULK_PORT, HTTP_PORT, type Link } from "./rig.ts";
 
 const SOCKS_PORT = 15080;
@@ -30,7 +30,7 @@ interface Target {
 }
 
 /** Where a subject is built, all of it its own, and how that is torn down again. */
-export interface Ground {
+interface Ground {
   readonly processes: Processes;
   readonly link: Link;
   /** Exists and is empty. */

@@ -4,12 +4,12 @@
  */
 import { type CallCounts, parseStrace } from "../lab/strace.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
-import type { ProxyUnderTest } from "./proxies.ts";
+import type { ProxyUnderTest } from "./place.ts";
 import { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 
 /** Per proxy process: calls divided by what was asked for. */
-export interface SyscallFigures {
+interface SyscallFigures {
   readonly client: number;
   readonly server: number;
   /** The ten most frequent of each proxy, for a reader who wonders where a call went. */
@@ -26,7 +26,7 @@ export interface SyscallReport {
 const ATTACH_MILLIS = 10_000;
 
 /** Counts the calls of `pids` while `load` runs; `load` returns by how many to divide. */
-export async function countSyscalls(
+async function countSyscalls(
   processes: Processes,
   pids: readonly number[],
   load: () => Promise<number>,

@@ -14,7 +14,7 @@ import { sleep } from "./processes.ts";
 const CHANGES = 200;
 const SETTLED_MILLIS = 3000;
 
-export interface ColdFigures {
+interface ColdFigures {
   /** ms from the first byte sent to the second acknowledgement: every worker has applied all of it. */
   readonly load: number;
   /** Bytes of the response with workloads and services. */

@@ -10,7 +10,7 @@ const CONNECTIONS = 32;
 const SECONDS = 4;
 const ROUNDS = 3;
 
-export interface TrafficFigures {
+interface TrafficFigures {
   /** Requests per second of each round, without and with a mesh on its way. */
   readonly quiet: readonly number[];
   readonly loading: readonly number[];

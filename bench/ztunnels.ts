@@ -6,7 +6,7 @@
  */
 import { ZdsAgent, type ZdsSession } from "../lab/zds_agent.ts";
 import { type Started, waitForPorts } from "./processes.ts";
-import type { Pair, Place } from "./proxies.ts";
+import type { Pair, Place } from "./place.ts";
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
 
 /** The command that starts a proxy with these settings. */

@@ -1,7 +1,7 @@
 /** Claims: each is checked when it is printed, and the first that does not hold ends the demo. */
 import type { Terminal } from "./terminal.ts";
 
-export class ClaimFailed extends Error {
+class ClaimFailed extends Error {
   override readonly name = "ClaimFailed";
 }
 

@@ -14,7 +14,7 @@ export const PODS = [
 ] as const;
 export type PodName = typeof PODS[number]["name"];
 
-export interface DemoNode {
+interface DemoNode {
   readonly name: string;
   readonly namespace: Namespace;
   readonly ip: string;

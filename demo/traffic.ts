@@ -84,7 +84,7 @@ async function compare(
   return { back, intact };
 }
 
-export interface Received {
+interface Received {
   readonly received: Uint8Array;
   readonly end: "closed" | "reset";
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
-import { istio } from "./gen/resources.js";
+import { istio } from "../testkit/gen/resources.js";
 
 /** One resource of a response that a real istiod sent: its bytes, and its content as protobuf's JSON. */
 interface Golden {

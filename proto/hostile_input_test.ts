@@ -5,7 +5,7 @@ import fc from "fast-check";
 import * as broker from "./gen/broker.js";
 import * as ca from "./gen/ca.js";
 import * as cri from "./gen/cri.js";
-import * as resources from "./gen/resources.js";
+import * as resources from "../testkit/gen/resources.js";
 import * as spire from "./gen/spire.js";
 import * as workloadApi from "./gen/workload_api.js";
 import * as xds from "./gen/xds.js";

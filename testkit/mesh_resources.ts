@@ -1,5 +1,5 @@
 /** A mesh of any size as a control plane sends it: resources with the names, shapes and repetitions of a real one. */
-import { istio } from "../proto/gen/resources.js";
+import { istio } from "./gen/resources.js";
 
 export interface MeshResource {
   readonly name: string;

@@ -3,7 +3,7 @@
  * namespaces and redirection (`lab/bed/`) and a scripted control plane.
  */
 import { strict as assert } from "node:assert";
-import { istio } from "../proto/gen/resources.js";
+import { istio } from "../testkit/gen/resources.js";
 import { ipToBytes, parseIp } from "../src/net/address.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { failure, get, nginx } from "../lab/bed/apps.ts";

@@ -1,7 +1,7 @@
 /** A proxy whose mesh comes from a control plane: when it serves, what it serves, and what changes while it does. */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
-import { istio } from "../proto/gen/resources.js";
+import { istio } from "../testkit/gen/resources.js";
 import { ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
 import { makeCa } from "../src/identity/testkit/certificates.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";

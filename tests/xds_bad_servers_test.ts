@@ -4,7 +4,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
-import { istio } from "../proto/gen/resources.js";
+import { istio } from "../testkit/gen/resources.js";
 import { framed, rawServer, ROOT, ROOT_PEM, serverIdentity, VALID_NOW } from "../src/grpc/testkit/server.ts";
 import { dnsName, ipName, plainServer, respond, TestServer } from "../src/grpc/testkit/server.ts";
 import * as build from "../src/identity/certificate_builder.ts";

@@ -1,7 +1,7 @@
 /** The delta protocol against a scripted control plane (`docs/spec/xds-state.md` 7.5). */
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
-import { istio } from "../proto/gen/resources.js";
+import { istio } from "../testkit/gen/resources.js";
 import { authorize } from "../src/mesh/policy/authorize.ts";
 import type { PolicyKey, WorkloadUid } from "../src/mesh/model/model.ts";
 import type { Ip } from "../src/net/address.ts";

@@ -7,10 +7,10 @@ import { circles, type Place, undocumented, unusedExports } from "./structure/fi
 import { readSource, type SourceFile } from "./structure/source_file.ts";
 
 const TREES = ["main.ts", "src", "proto", "lab", "testkit", "tests", "tools", "demo", "bench"];
-const GENERATED = "proto/gen";
+const GENERATED: readonly string[] = ["proto/gen", "testkit/gen"];
 
 function filesUnder(path: string): SourceFile[] {
-  if (path === GENERATED) return [];
+  if (GENERATED.includes(path)) return [];
   if (path.endsWith(".ts")) return [readSource(path, Deno.readTextFileSync(path))];
   return [...Deno.readDirSync(path)]
     .filter(({ isDirectory, name }) => isDirectory || name.endsWith(".ts"))

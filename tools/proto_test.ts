@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
-Deno.test("proto/gen is what the schemas give", async () => {
+Deno.test("generated code is what the schemas give", async () => {
   const flags = ["--quiet", "--config", "tools/proto/deno.json", "--frozen", "-A", "--no-prompt"];
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", ...flags, "tools/proto.ts", "--check"],

@@ -36,9 +36,9 @@ const SCALARS: Readonly<Record<string, string>> = {
 
 type Scope = readonly { readonly name: string; readonly node: NestedJson }[];
 
-/** The text of a `.d.ts` file. */
-export function declarations(root: NamespaceJson): string {
-  const lines = ['import type { Codec } from "../codec.d.ts";', ""];
+/** The text of a `.d.ts` file. `codec`: the path of the type of a codec. */
+export function declarations(root: NamespaceJson, codec: string): string {
+  const lines = [`import type { Codec } from "${codec}";`, ""];
   for (const [name, node] of entries(root)) declare(name, node, [{ name: "", node: root }], lines);
   return `${lines.join("\n")}\n`;
 }

@@ -2,7 +2,8 @@ import { strict as assert } from "node:assert";
 import { declarations, type NamespaceJson, withoutUnused } from "./proto_types.ts";
 
 function typesOf(nested: NamespaceJson["nested"]): string[] {
-  const [first, blank, ...lines] = declarations({ nested: { pkg: { nested: nested ?? {} } } }).trimEnd().split("\n");
+  const [first, blank, ...lines] = declarations({ nested: { pkg: { nested: nested ?? {} } } }, "../codec.d.ts")
+    .trimEnd().split("\n");
   assert.deepEqual([first, blank], ['import type { Codec } from "../codec.d.ts";', ""]);
   return lines;
 }

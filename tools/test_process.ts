@@ -13,7 +13,7 @@ export interface TestOptions {
   readonly checked: boolean;
 }
 
-export interface TestProcess extends TestOptions {
+interface TestProcess extends TestOptions {
   /** For the reader. */
   readonly label: string;
   readonly files: readonly string[];

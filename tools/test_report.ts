@@ -12,7 +12,7 @@ export interface Run {
   readonly code: number | null;
 }
 
-export interface Report {
+interface Report {
   readonly passed: number;
   readonly skipped: readonly TestCase[];
   /** One line each. */
@@ -51,7 +51,7 @@ function failuresOf(run: Run): string[] {
 }
 
 /** The text between the brackets that `lab/needs.ts` appends to a name: reason, semicolon, cure. */
-export function reasonOf(one: TestCase): string | null {
+function reasonOf(one: TestCase): string | null {
   return /\[skipped: (.+)\]$/s.exec(one.name)?.[1] ?? null;
 }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { DEFAULT_SERVICE, DEFAULT_WORKLOAD } from "../mesh/model/defaults.ts";
 import type { Service, Workload } from "../mesh/model/model.ts";

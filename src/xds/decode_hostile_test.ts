@@ -1,7 +1,7 @@
 /** Malformed resources, and tests that cached values of earlier resources do not affect later ones. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import { makeMesh } from "../../testkit/mesh_resources.ts";
 import { type Decoded, ResourceDecoder } from "./decode.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, RESOURCE_TYPES, type ResourceType } from "./resources.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { EMPTY_MATCH, type Match, type Policy } from "../mesh/model/model.ts";
 import { type Decoded, ResourceDecoder } from "./decode.ts";

@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import { parseSpiffeId } from "../identity/spiffe_id.ts";
 import { ConnectionFacts } from "../mesh/policy/connection_facts.ts";
 import { policyKey } from "../mesh/model/model.ts";

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import { ResourceDecoder } from "./decode.ts";
 import { type PartRecord, PartWriter, recordsOf, type ResourcePart } from "./resource_part.ts";
 import { ADDRESS_TYPE } from "./resources.ts";

@@ -1,6 +1,6 @@
 /** What the client of ours takes for granted of a real istiod (`docs/spec/real-peers-istiod.md` 8), asked anew. */
 import { strict as assert } from "node:assert";
-import { istio } from "../../proto/gen/resources.js";
+import { istio } from "../../testkit/gen/resources.js";
 import type { envoy } from "../../proto/gen/xds.js";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";

@@ -60,7 +60,7 @@ export function placeOf(path: string): Place {
   const [top = "", second = "", third = "", ...rest] = path.split("/");
   const test = path.endsWith("_test.ts");
   if (path === "main.ts") return { kind: "room", room: "main", folder: "", test };
-  if (top === "proto" || second === "") return { kind: "generated" };
+  if (top === "proto" || path.startsWith("testkit/gen/") || second === "") return { kind: "generated" };
   if (top !== "src") return { kind: "beside", folder: top, test };
   if (!isRoom(second) || second === "main") return { kind: "stray", folder: second };
   if (third === "testkit") return { kind: "kit", room: second };

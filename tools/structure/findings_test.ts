@@ -16,6 +16,7 @@ const { f } = await import("./x.ts");
 const g = (await import("./x.ts")).g;
 const h = await import("./x.ts");
 let i: import("./x.ts").I;
+import plain, { j } from "./x.ts";
 import library from "yaml";
 `;
   assert.deepEqual(
@@ -26,6 +27,7 @@ import library from "yaml";
       "src/net/z.ts: *",
       "src/net/effect.ts: ",
       "src/net/x.ts: e",
+      "src/net/x.ts: j",
       "src/net/x.ts: f",
       "src/net/x.ts: g",
       "src/net/x.ts: *",

@@ -10,7 +10,7 @@ export interface Export {
   readonly documented: boolean;
 }
 
-export interface Import {
+interface Import {
   /** Path of the imported file, relative to the root of the project. */
   readonly path: string;
   /** Imported names; null: possibly all of them. */
@@ -26,7 +26,7 @@ export interface SourceFile {
 
 const DECLARATION =
   /^export (?:declare )?(?:abstract )?(?:async )?(function\*?|class|interface|type|const enum|const|let|enum) (\w+)/gm;
-const STATIC = /^(?:import|export)\s+(?:type\s+)?(?:(\{[^}]*\}|[^"{;]*)\s+from\s+)?"(\.[^"]+)"/gm;
+const STATIC = /^(?:import|export)\s+(?:type\s+)?(?:([^";]+?)\s+from\s+)?"(\.[^"]+)"/gm;
 const DYNAMIC =
   /(?:const (\{[^}]*\}) = )?(\(?)await import\(\s*"(\.[^"]+)"\s*\)(?:\)\.(\w+))?|\bimport\("(\.[^"]+)"\)\.(\w+)/g;
 
@@ -66,10 +66,11 @@ function dynamicImports(path: string, text: string): Import[] {
   });
 }
 
-/** `{ a, type b as c }`: a and b; anything else, such as `* as c`: null. */
+/** Of `d, { a, type b as c }`: a and b, as default exports are not counted. With `*`: null. */
 function namesIn(clause: string): string[] | null {
-  if (!clause.startsWith("{")) return null;
-  return clause.slice(1, -1).split(",").map((part) => part.trim().replace(/^type /, "").split(/ as |:/)[0]!.trim())
+  if (clause.includes("*")) return null;
+  return (/\{([^}]*)\}/.exec(clause)?.[1] ?? "").split(",")
+    .map((part) => part.trim().replace(/^type /, "").split(/ as |:/)[0]!.trim())
     .filter((name) => name !== "");
 }
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { setImmediate } from "node:timers";
 import fc from "fast-check";
-import { istio } from "../../../proto/gen/resources.js";
+import { istio } from "../../../testkit/gen/resources.js";
 import { makeMesh, serviceResource, workloadResource } from "../../../testkit/mesh_resources.ts";
 import { MESH_SECTIONS, MeshDump } from "../../mesh/dump/sections.ts";
 import { MeshState } from "../../mesh/state/state.ts";
