@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
-import { DIAL_TIMEOUT, REFUSED, TLS_TIMEOUT } from "../net/testkit/memory_endings.ts";
+import { DIAL_TIMEOUT } from "../net/endings.ts";
+import { REFUSED, TLS_TIMEOUT } from "../net/testkit/memory_endings.ts";
 import * as failure from "./failure.ts";
 
 const REFUSED_STREAM = {

@@ -14,7 +14,7 @@ import {
   sameAddress,
 } from "./address.ts";
 
-Deno.test("address: texts and their canonical form (dataplane 0)", () => {
+Deno.test("address: texts have a canonical form (dataplane 0)", () => {
   const cases: [text: string, canonical: string][] = [
     ["10.0.0.1", "10.0.0.1"],
     ["0.0.0.0", "0.0.0.0"],
@@ -37,7 +37,7 @@ Deno.test("address: texts and their canonical form (dataplane 0)", () => {
   for (const [text, canonical] of cases) assert.equal(parseIp(text), canonical, text);
 });
 
-Deno.test("address: what is no IP address", () => {
+Deno.test("address: texts that are not IP addresses are refused", () => {
   const cases = [
     ..."|10|10.0|10.0.0|10.0.0.0.1|10.0.0.256|010.0.0.1|0x0a.0.0.1|167772161| 10.0.0.1|10.0.0.1 |10.0.0.-1|10.0.0.1/8"
       .split("|"),
@@ -52,7 +52,7 @@ Deno.test("address: what is no IP address", () => {
 
 const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
-Deno.test("address: bytes to text and back, and the text is canonical", () => {
+Deno.test("address: bytes become canonical text, and the text becomes the same bytes", () => {
   fc.assert(fc.property(octets(4), (bytes) => {
     const ip = ipv4FromBytes(bytes);
     assert.deepEqual(ipToBytes(ip), bytes);
@@ -78,7 +78,7 @@ Deno.test("address: loopback is 127.0.0.0/8 and ::1", () => {
   for (const ip of ["10.0.0.1", "12.7.0.1", "::", "::127"]) assert.ok(!isLoopback(ip as Ip), ip);
 });
 
-Deno.test("address: socket addresses and their texts (observed O35: ports are canonical decimals)", () => {
+Deno.test("address: socket addresses are parsed and formatted (observed O35: ports are canonical decimals)", () => {
   const cases: [text: string, canonical: string | null][] = [
     ["10.0.0.1:80", "10.0.0.1:80"],
     ["10.0.0.1:0", "10.0.0.1:0"],
@@ -110,7 +110,7 @@ Deno.test("address: socket addresses and their texts (observed O35: ports are ca
   }
 });
 
-Deno.test("address: ports", () => {
+Deno.test("address: ports are decimals from 0 to 65535", () => {
   for (const [text, port] of [["0", 0], ["1", 1], ["65535", 65535]] as const) assert.equal(parsePort(text), port);
   for (const text of ["", "00", "01", "-1", "65536", "99999", "100000", "1.0", "0x10", " 1", "1\n", "٣"]) {
     assert.equal(parsePort(text), null, JSON.stringify(text));
@@ -124,7 +124,7 @@ Deno.test("address: equal addresses are the same, whatever text they came from",
   assert.ok(!sameAddress(one, parseSocketAddress("10.0.0.2:80")!));
 });
 
-Deno.test("address: parsers take any text without throwing, and what they give is stable", () => {
+Deno.test("address: parsers never throw, and parsing their result again does not change it", () => {
   const text = fc.oneof(
     fc.string({ maxLength: 60 }),
     fc.string({ unit: fc.constantFrom(..."0123456789abcdef:.[]%"), maxLength: 50 }),

@@ -9,7 +9,7 @@ class Turns implements HandshakeLoop {
   turn = 0;
   readonly next = new Set<TurnTask>();
   readonly handshakes = new Rounds<HandshakeTurns>(this, 1, new HandshakeQueue());
-  readonly said: string[] = [];
+  readonly steps: string[] = [];
 
   now = () => this.turn;
 
@@ -29,12 +29,12 @@ class Turns implements HandshakeLoop {
   /** A handshake that records its name at each step. */
   begin(name: string, { role = "server" as "client" | "server", own = 1, peer = 1 } = {}): HandshakeTurns {
     const parties = { role, own: parseIp(`10.0.0.${own}`)!, peer: parseIp(`10.0.1.${peer}`)! };
-    return new HandshakeTurns(this, parties, () => this.said.push(name));
+    return new HandshakeTurns(this, parties, () => this.steps.push(name));
   }
 
   /** Many handshakes from one address. */
   crowd(count: number, to: { own?: number; peer?: number } = {}): HandshakeTurns[] {
-    const crowd = Array.from({ length: count }, () => this.begin("stranger", to));
+    const crowd = Array.from({ length: count }, () => this.begin("other", to));
     for (const one of crowd) one.add();
     return crowd;
   }
@@ -42,7 +42,7 @@ class Turns implements HandshakeLoop {
   /** The number of turns until `name` has run. */
   until(name: string): number {
     const from = this.turn;
-    while (!this.said.includes(name)) {
+    while (!this.steps.includes(name)) {
       this.run(1);
       if (this.turn - from > 10_000) throw new Error(`${name} never had its turn`);
     }
@@ -50,14 +50,14 @@ class Turns implements HandshakeLoop {
   }
 }
 
-Deno.test("handshakes: one step a turn, at once when no other handshake waits", () => {
+Deno.test("handshakes: one step runs in each turn, at once when no other handshake waits", () => {
   const turns = new Turns();
   turns.run(1);
   turns.begin("a").take();
   turns.begin("b").take();
-  assert.deepEqual(turns.said, ["a"]);
+  assert.deepEqual(turns.steps, ["a"]);
   turns.run(1);
-  assert.deepEqual(turns.said, ["a", "b"]);
+  assert.deepEqual(turns.steps, ["a", "b"]);
 });
 
 Deno.test("handshakes: many peers of one pod do not delay another pod", () => {
@@ -75,7 +75,7 @@ Deno.test("handshakes: many connections from one address do not delay others at 
   assert.ok(turns.until("honest") <= 2);
 });
 
-Deno.test("handshakes: those that we begin have half of the turns, however many pods are called", () => {
+Deno.test("handshakes: those of outgoing connections get half of the turns, however many pods are called", () => {
   const turns = new Turns();
   for (let own = 1; own <= 50; own++) turns.crowd(20, { own });
   turns.begin("outbound", { role: "client", own: 99 }).add();
@@ -86,7 +86,7 @@ Deno.test("handshakes: a peer that has answered goes before new peers of the sam
   const turns = new Turns();
   const honest = turns.begin("honest");
   honest.take();
-  turns.said.length = 0;
+  turns.steps.length = 0;
   turns.crowd(2000);
   honest.take();
   assert.ok(turns.until("honest") <= 2);

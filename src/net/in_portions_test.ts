@@ -16,7 +16,7 @@ Deno.test("in portions: the first portion runs at once, then one in each turn, i
   assert.equal(memory.busy, false);
 });
 
-Deno.test("in portions: two of them share the turns, and an empty list does nothing", () => {
+Deno.test("in portions: two lists share the turns, and an empty list does nothing", () => {
   const memory = new MemoryNetwork(), rounds = new Rounds(memory);
   const done: string[] = [];
   inPortions(rounds, [], () => assert.fail("there is none"));
@@ -31,7 +31,7 @@ Deno.test("in portions: two of them share the turns, and an empty list does noth
   assert.equal(largest, PORTION);
 });
 
-Deno.test("in portions: an error skips the rest of its portion, the next ones follow", () => {
+Deno.test("in portions: an error skips the rest of its portion, and the next portions run", () => {
   const memory = new MemoryNetwork(), rounds = new Rounds(memory);
   const done: number[] = [];
   const items = Array.from({ length: 2 * PORTION }, (_, i) => i);

@@ -18,7 +18,7 @@ function withSocket(run: (fd: number) => void): void {
 
 const isOn = (fd: number) => getOption(fd, c.SOL_SOCKET, c.SO_KEEPALIVE) === 1;
 
-Deno.test("a dialled socket gets its keepalive once it has lived for a while", () =>
+Deno.test("keepalive is enabled on a dialled socket after some seconds", () =>
   withSocket((fd) => {
     const network = new MemoryNetwork();
     const keepalive = new LateKeepalive(network);
@@ -32,13 +32,13 @@ Deno.test("a dialled socket gets its keepalive once it has lived for a while", (
     assert.equal(getOption(fd, c.SOL_TCP, c.TCP_KEEPCNT), 5);
   }));
 
-Deno.test("a keepalive that would begin soon is set at once", () =>
+Deno.test("a keepalive that starts after a short time is enabled at once", () =>
   withSocket((fd) => {
     new LateKeepalive(new MemoryNetwork()).add(fd, { ...MINUTES, idleSeconds: 10 });
     assert.equal(isOn(fd), true);
   }));
 
-Deno.test("a descriptor that was closed meanwhile is left alone", () =>
+Deno.test("a descriptor that was closed meanwhile is not changed", () =>
   withSocket((fd) => {
     const network = new MemoryNetwork();
     const keepalive = new LateKeepalive(network);
@@ -48,7 +48,7 @@ Deno.test("a descriptor that was closed meanwhile is left alone", () =>
     assert.equal(isOn(fd), false);
   }));
 
-Deno.test("many sockets that are due together get their keepalive in several turns, also when some close between", () => {
+Deno.test("keepalive of many sockets is enabled in several turns, also when some close meanwhile", () => {
   const fds = Array.from({ length: 150 }, () => openSocket(c.AF_INET, c.SOCK_STREAM));
   try {
     const network = new MemoryNetwork();

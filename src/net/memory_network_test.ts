@@ -52,7 +52,7 @@ function connected(outcome: (Duplex | Ending)[]): Duplex {
   return duplex;
 }
 
-Deno.test("memory network: every namespace has its own ports; assigned addresses are reached from all", () => {
+Deno.test("memory network: each namespace has its own ports; all reach assigned addresses", () => {
   const network = new MemoryNetwork();
   network.assign(1, at("10.0.0.1:0").ip);
   network.assign(2, at("10.0.0.2:0").ip);
@@ -71,7 +71,7 @@ Deno.test("memory network: every namespace has its own ports; assigned addresses
   assert.ok(refused !== undefined && "code" in refused && refused.code === "ECONNREFUSED");
 });
 
-Deno.test("memory network: wildcards take any address of their family, the exact address goes first", () => {
+Deno.test("memory network: a wildcard accepts any address of its family, unless another listener has the exact one", () => {
   const network = new MemoryNetwork();
   const v4 = keep(network, "0.0.0.0:80");
   const v6 = keep(network, "[::]:80", { dualStack: false });
@@ -86,7 +86,7 @@ Deno.test("memory network: wildcards take any address of their family, the exact
   assert.deepEqual([shared.length, exact.length], [1, 1]);
 });
 
-Deno.test("memory network: a redirected dial lands elsewhere and keeps its original destination", () => {
+Deno.test("memory network: a redirected dial reaches another listener and keeps its original destination", () => {
   const network = new MemoryNetwork();
   const capture = keep(network, `127.0.0.1:${PORT}`);
   const direct = keep(network, "10.9.9.9:443");
@@ -99,7 +99,7 @@ Deno.test("memory network: a redirected dial lands elsewhere and keeps its origi
   assert.equal(direct[0]?.originalDestination(), null);
 });
 
-Deno.test("memory network: a black hole answers nothing until the dial's own limit, 10 s without one", () => {
+Deno.test("memory network: a dial to a black hole ends at its time limit, by default after 10 s", () => {
   const network = new MemoryNetwork();
   network.blackhole(at("10.0.0.9:80"));
   const outcome = dialled(network, "10.0.0.9:80");
@@ -109,7 +109,7 @@ Deno.test("memory network: a black hole answers nothing until the dial's own lim
   assert.deepEqual(outcome, [{ by: "us", how: "timeout", code: "DIAL_TIMEOUT", message: "deadline has elapsed" }]);
 });
 
-Deno.test("memory network: the source address of a dial is kept, one of the other family is not", () => {
+Deno.test("memory network: a dial keeps its source address, unless that is of the other family", () => {
   const network = new MemoryNetwork();
   const accepted = keep(network, "[::]:80");
   connected(dialled(network, "10.0.0.1:80", { source: at("10.7.7.7:0") }));
@@ -134,7 +134,7 @@ Deno.test("memory network: a connection in the backlog of a closed listener is r
   assert.equal(sink.failure?.code, "ECONNRESET");
 });
 
-Deno.test("memory network: a dial aborted between connecting and being told leaves the server an end", () => {
+Deno.test("memory network: a dial that is aborted before onConnect closes its connection", () => {
   const network = new MemoryNetwork();
   const accepted = keep(network, "10.0.0.1:80");
   const begun = network.dial(at("10.0.0.1:80"), {}, {
@@ -148,7 +148,7 @@ Deno.test("memory network: a dial aborted between connecting and being told leav
   assert.equal(accepted[0]?.duplex.ended, true);
 });
 
-Deno.test("memory network: transparent listeners, where that is possible and where not", () => {
+Deno.test("memory network: listeners are transparent if that is allowed", () => {
   const able = new MemoryNetwork();
   const unable = new MemoryNetwork({ transparent: false });
   const address = at("0.0.0.0:15006");
@@ -160,7 +160,7 @@ Deno.test("memory network: transparent listeners, where that is possible and whe
   );
 });
 
-Deno.test("memory network: injected faults", () => {
+Deno.test("memory network: faults can be injected", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   a.start(new Idle());
@@ -180,7 +180,7 @@ Deno.test("memory network: injected faults", () => {
   assert.equal(sink.failure, gone);
 });
 
-Deno.test("memory network: an announcement is not repeated while the user still has something to read", () => {
+Deno.test("memory network: a notification is not repeated while the user has not read everything", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const sink = new Idle();
@@ -199,7 +199,7 @@ Deno.test("memory network: an announcement is not repeated while the user still 
   assert.equal(sink.readable, 2);
 });
 
-Deno.test("memory network: time stands still while there is work, and moves from timer to timer", () => {
+Deno.test("memory network: no time passes while there is work, and then it advances to the next timer", () => {
   const network = new MemoryNetwork();
   const seen: number[] = [];
   const again = () => {
@@ -233,7 +233,7 @@ Deno.test("memory network: settle runs promises at the virtual time at which the
   assert.deepEqual(seen, [100, 200, 300]);
 });
 
-Deno.test("memory network: what a callback throws passes to the test, and the rest still runs", () => {
+Deno.test("memory network: an error of a callback is thrown to the test, and the rest still runs", () => {
   const network = new MemoryNetwork();
   const ran: string[] = [];
   network.nextTurn({ runTurn: () => assert.fail("boom") });
@@ -244,6 +244,6 @@ Deno.test("memory network: what a callback throws passes to the test, and the re
   assert.deepEqual(ran, ["next", "end"]);
 });
 
-Deno.test("memory network: run rejects when what it waits for cannot happen any more", async () => {
-  await assert.rejects(new MemoryNetwork().run(() => false), /Idle for ever/);
+Deno.test("memory network: run rejects when its condition cannot hold any more", async () => {
+  await assert.rejects(new MemoryNetwork().run(() => false), /Nothing is left to run/);
 });

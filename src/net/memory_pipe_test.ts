@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { MemoryPipe } from "./testkit/memory_pipe.ts";
 
-Deno.test("memory pipe: behaves as a bounded list of bytes would", () => {
+Deno.test("memory pipe: it behaves like a bounded list of bytes", () => {
   const step = fc.oneof(fc.record({ push: fc.uint8Array({ maxLength: 20 }) }), fc.record({ pull: fc.nat(20) }));
   fc.assert(fc.property(fc.integer({ min: 1, max: 30 }), fc.array(step), (capacity, steps) => {
     const pipe = new MemoryPipe(capacity);
@@ -23,7 +23,7 @@ Deno.test("memory pipe: behaves as a bounded list of bytes would", () => {
   }));
 });
 
-Deno.test("memory pipe: clearing drops what waits; a capacity below one is refused", () => {
+Deno.test("memory pipe: clearing discards all bytes; a capacity below one is refused", () => {
   const pipe = new MemoryPipe(4);
   pipe.push(Uint8Array.of(1, 2, 3));
   pipe.clear();

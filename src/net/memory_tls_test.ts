@@ -60,7 +60,7 @@ function securePair(network: MemoryNetwork): [client: Duplex, server: Duplex] {
   return [secured(client).duplex, secured(server).duplex];
 }
 
-Deno.test("memory TLS: both sides are asked about the other's chain and the anchor, and learn it", () => {
+Deno.test("memory TLS: both sides verify the other's chain with the anchor, and report it", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const client = secure(network, a, "client");
@@ -91,7 +91,7 @@ Deno.test("memory TLS: payload passes both ways through small buffers and random
   assert.deepEqual([left.failure, right.failure], [null, null]);
 });
 
-Deno.test("memory TLS: a write is taken whole or not at all, and wants at least the same bytes again", () => {
+Deno.test("memory TLS: a write is taken whole or not at all, and a retry must offer the same bytes", () => {
   const network = new MemoryNetwork({ bufferBytes: 1000 });
   const [client, server] = securePair(network);
   const sink = new Idle();
@@ -112,7 +112,7 @@ Deno.test("memory TLS: a write is taken whole or not at all, and wants at least 
   assertSameBytes(into.subarray(0, got), longer);
 });
 
-Deno.test("memory TLS: scattered and gathered are the same as plain", () => {
+Deno.test("memory TLS: scattered reads and gathered writes move the same bytes as plain ones", () => {
   const network = new MemoryNetwork();
   const [client, server] = securePair(network);
   client.start(new Idle());
@@ -138,7 +138,7 @@ Deno.test("memory TLS: a client that refuses fails with the verifier's reason, t
   assert.notEqual(a.failure, null, "the plain stream was not closed");
 });
 
-Deno.test("memory TLS: a server that refuses is seen by the client as a failure of its first read (dataplane 2.1)", () => {
+Deno.test("memory TLS: when the server refuses, the first read of the client fails (dataplane 2.1)", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const client = secure(network, a, "client");
@@ -152,7 +152,7 @@ Deno.test("memory TLS: a server that refuses is seen by the client as a failure 
   assert.equal(duplex.failure?.code, "TLS_ALERT");
 });
 
-Deno.test("memory TLS: the expectations of one connection go before the context's", () => {
+Deno.test("memory TLS: the accept callback of a connection replaces that of the context", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const server = secure(network, b, "server");
@@ -173,7 +173,7 @@ Deno.test("memory TLS: the expectations of one connection go before the context'
   assert.equal(failed(server).code, "TLS_ALERT");
 });
 
-Deno.test("memory TLS: data that came with the last flight shows in readable", () => {
+Deno.test("memory TLS: a stream is readable when data came with the last handshake message", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const client = secure(network, a, "client");
@@ -191,7 +191,7 @@ Deno.test("memory TLS: data that came with the last flight shows in readable", (
   assert.ok(!duplex.readable);
 });
 
-Deno.test("memory TLS: no certificate is a refusal", () => {
+Deno.test("memory TLS: a peer without a certificate is refused", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const client = secure(network, a, "client", { chain: [] });
@@ -202,7 +202,7 @@ Deno.test("memory TLS: no certificate is a refusal", () => {
   secured(client);
 });
 
-Deno.test("memory TLS: a peer that stays silent runs into the time limit", () => {
+Deno.test("memory TLS: a handshake with a silent peer fails at the time limit", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const client = secure(network, a, "client", { timeout: 500 });
@@ -242,7 +242,7 @@ Deno.test("memory TLS: plain text, two servers, an end, a reset and an earlier f
   assert.equal(failed(client).code, "CLOSED");
 });
 
-Deno.test("memory TLS: an aborted handshake says nothing and ends the plain stream", () => {
+Deno.test("memory TLS: an aborted handshake has no event and closes the plain stream", () => {
   const network = new MemoryNetwork();
   const [a, b] = network.pair();
   const outcome: unknown[] = [];
@@ -256,11 +256,11 @@ Deno.test("memory TLS: an aborted handshake says nothing and ends the plain stre
   handshake.abort();
   network.advance(1000);
   assert.deepEqual(outcome, []);
-  // Which of the two depends on whether the server answered before it saw the end.
+  // Which of the two depends on whether the server has answered before it found the end.
   assert.ok(["TLS_HANDSHAKE", "EPIPE"].includes(failed(server).code));
 });
 
-Deno.test("memory TLS: it runs inside of itself, as double HBONE needs", async () => {
+Deno.test("memory TLS: it runs inside of another session, as double HBONE needs", async () => {
   const network = new MemoryNetwork();
   const [outerClient, outerServer] = securePair(network);
   const client = secure(network, outerClient, "client");
@@ -273,7 +273,7 @@ Deno.test("memory TLS: it runs inside of itself, as double HBONE needs", async (
   assertSameBytes(left.bytes, right.payload);
 });
 
-Deno.test("memory TLS: a reset of the plain stream passes through", () => {
+Deno.test("memory TLS: a reset of the plain stream is passed on", () => {
   const network = new MemoryNetwork();
   const [client, server] = securePair(network);
   const sink = new Idle();

@@ -11,7 +11,7 @@ const step = fc.record({
   keep: fc.boolean(),
 });
 
-Deno.test("number map: does what Map does, whatever comes and goes", () => {
+Deno.test("number map: it behaves like Map for any sequence of calls", () => {
   fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
     const map = new NumberMap<Thing>(), model = new Map<number, Thing>();
     steps.forEach(({ key, keep }, i) => {
@@ -30,7 +30,7 @@ Deno.test("number map: does what Map does, whatever comes and goes", () => {
   }));
 });
 
-Deno.test("number map: grows with what it holds, and shrinks again", () => {
+Deno.test("number map: it grows with its entries, and shrinks again", () => {
   const map = new NumberMap<Thing>();
   for (let i = 0; i < 10_000; i++) map.set(2 * i + 1, { name: `${i}` });
   assert.equal(map.size, 10_000);

@@ -8,13 +8,13 @@ interface Pair {
   readonly rig: ReactorRig;
   readonly client: PacketSocket;
   readonly agent: PacketSocket;
-  /** The next packet or end that the client gets. */
+  /** The next packet or end that the client receives. */
   next(): Promise<Exclude<Reception, { kind: "nothing" }>>;
-  /** Fresh descriptors of an open file, to send. They are closed when the test ends. */
+  /** New descriptors of an open file, to send. They are closed when the test ends. */
   files(count: number): number[];
 }
 
-/** Whatever a test does with packets: in the end as many descriptors are open as before. */
+/** Runs a test, and checks that it leaves no descriptor open. */
 async function withPair(body: (pair: Pair) => Promise<void>): Promise<void> {
   const folder = Deno.makeTempDirSync();
   try {
@@ -67,7 +67,7 @@ async function packet(pair: Pair) {
 
 const BYTES = Uint8Array.of(1, 2, 3);
 
-Deno.test("packets keep their limits, both ways", () =>
+Deno.test("packets arrive whole, in both directions", () =>
   withPair(async (pair) => {
     assert.equal(pair.agent.send(BYTES), null);
     assert.equal(pair.agent.send(Uint8Array.of(4)), null);
@@ -82,7 +82,7 @@ Deno.test("packets keep their limits, both ways", () =>
     assert.deepEqual(answer.kind === "packet" && answer.bytes, BYTES);
   }));
 
-Deno.test("inpod Z2: one descriptor arrives, is close-on-exec, and belongs to whoever takes it", () =>
+Deno.test("inpod Z2: one descriptor arrives, is close-on-exec, and is owned by the user that takes it", () =>
   withPair(async (pair) => {
     assert.equal(pair.agent.send(BYTES, pair.files(1)), null);
     const { descriptors } = await packet(pair);
@@ -108,7 +108,7 @@ Deno.test("inpod Z9: of two descriptors both arrive; untaken ones are closed by 
     assert.equal(openDescriptors(), before);
   }));
 
-Deno.test("inpod Z10: of three descriptors two arrive, truncated, and none is left behind", () =>
+Deno.test("inpod Z10: of three descriptors two arrive, truncated, and all are closed", () =>
   withPair(async (pair) => {
     assert.equal(pair.agent.send(BYTES, pair.files(3)), null);
     const { descriptors, truncated } = await packet(pair);
@@ -116,7 +116,7 @@ Deno.test("inpod Z10: of three descriptors two arrive, truncated, and none is le
     assert.equal(truncated, true);
   }));
 
-Deno.test("inpod Z11, Z12: 1024 bytes are a packet, 1025 are truncated, with their descriptor accounted for", () =>
+Deno.test("inpod Z11, Z12: 1024 bytes are a packet, 1025 are truncated, and their descriptor is closed", () =>
   withPair(async (pair) => {
     assert.equal(pair.agent.send(new Uint8Array(1024)), null);
     assert.equal((await packet(pair)).truncated, false);
@@ -125,7 +125,7 @@ Deno.test("inpod Z11, Z12: 1024 bytes are a packet, 1025 are truncated, with the
     assert.deepEqual([bytes.length, truncated, descriptors.length], [1024, true, 1]);
   }));
 
-Deno.test("a user that throws over a packet leaks nothing", () =>
+Deno.test("a user that throws while it handles a packet leaks no descriptor", () =>
   withPair(async (pair) => {
     assert.equal(pair.agent.send(BYTES, pair.files(1)), null);
     await packet(pair);
@@ -148,7 +148,7 @@ Deno.test("inpod Z15, Z18: the end, also an empty packet, with or without descri
   });
 });
 
-Deno.test("a peer that does not read is told apart: EAGAIN; a packet too large is EMSGSIZE", () =>
+Deno.test("sending fails with EAGAIN when the peer does not read, and with EMSGSIZE when the packet is too large", () =>
   withPair((pair) => {
     let ending = null;
     for (let i = 0; i < 100_000 && ending === null; i++) ending = pair.client.send(BYTES);
@@ -166,7 +166,7 @@ Deno.test("after close nothing is sent, received or announced", () =>
     assert.ok(end.kind === "end" && end.ending.code === "CLOSED");
   }));
 
-Deno.test("connecting: no file, nobody listening, another type of socket", async () => {
+Deno.test("connecting fails without a file, without a listener, and with another type of socket", async () => {
   const folder = Deno.makeTempDirSync();
   await using rig = new ReactorRig();
   const code = () => {

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { Portions } from "./portions.ts";
 
-Deno.test("portions are large until a small read comes, and again 200 ms after the last", () => {
+Deno.test("portions are small for 200 ms after a small read", () => {
   const network = new MemoryNetwork();
   const portions = new Portions(network);
   const large = () => [portions.readSize, portions.gatherLimit, portions.inFlight, portions.receivePasses];

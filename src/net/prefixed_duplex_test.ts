@@ -6,16 +6,16 @@ function bed(prefix: string) {
   const network = new MemoryNetwork();
   const [near, far] = network.pair();
   const duplex = new PrefixedDuplex(new TextEncoder().encode(prefix), near);
-  const told: string[] = [];
+  const events: string[] = [];
   duplex.start({
-    onReadable: () => told.push("readable"),
-    onWritable: () => told.push("writable"),
-    onFailure: () => told.push("failure"),
+    onReadable: () => events.push("readable"),
+    onWritable: () => events.push("writable"),
+    onFailure: () => events.push("failure"),
   });
   far.start({ onReadable() {}, onWritable() {}, onFailure() {} });
   const into = new Uint8Array(4);
   const read = () => new TextDecoder().decode(into.subarray(0, duplex.read(into)));
-  return { network, duplex, far, near, told, read, into };
+  return { network, duplex, far, near, events, read, into };
 }
 
 Deno.test("a prefix comes first, in pieces, then what the stream has", () => {
@@ -48,7 +48,7 @@ Deno.test("scattered reads take the prefix, then go through", () => {
 });
 
 Deno.test("everything else is the stream's own", () => {
-  const { network, duplex, far, near, told } = bed("");
+  const { network, duplex, far, near, events } = bed("");
   assert.deepEqual([duplex.local, duplex.remote], [near.local, near.remote]);
   assert.equal(duplex.write(Uint8Array.of(1)), 1);
   assert.equal(duplex.writeGather(Uint8Array.of(1, 2, 3), Int32Array.of(1, 2), 1), 2);
@@ -57,7 +57,7 @@ Deno.test("everything else is the stream's own", () => {
   assert.equal(far.unread, 3);
   far.close(true);
   network.runUntilIdle();
-  assert.deepEqual(told, ["failure"]);
+  assert.deepEqual(events, ["failure"]);
   assert.equal(duplex.failure?.code, "ECONNRESET");
   duplex.close();
 });

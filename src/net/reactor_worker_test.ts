@@ -20,7 +20,7 @@ class ReactorWorker implements AsyncDisposable {
     return worker;
   }
 
-  /** As main does it: first the message, then the eventfd. */
+  /** As the main isolate does: first the message, then the eventfd. */
   send(what: string, ms = 0): void {
     this.#worker.postMessage([what, ms]);
     wake(this.#wakeDescriptor);
@@ -41,7 +41,7 @@ class ReactorWorker implements AsyncDisposable {
   }
 }
 
-Deno.test("own thread: messages with a wake-up are handled while the loop blocks, every one of them", async () => {
+Deno.test("own thread: each message with a wake-up is handled while the loop blocks", async () => {
   await using worker = await ReactorWorker.start();
   for (let i = 0; i < 200; i++) {
     worker.send("echo");
@@ -49,20 +49,20 @@ Deno.test("own thread: messages with a wake-up are handled while the loop blocks
   }
 });
 
-Deno.test("own thread: many messages at once, one wake-up each", async () => {
+Deno.test("own thread: many messages at once are handled, with one wake-up each", async () => {
   await using worker = await ReactorWorker.start();
   for (let i = 0; i < 100; i++) worker.send("echo");
   for (let i = 0; i < 100; i++) await worker.next("echo");
 });
 
-Deno.test("own thread: an idle loop stands still between its timers", async () => {
+Deno.test("own thread: an idle loop makes no turns between its timers", async () => {
   await using worker = await ReactorWorker.start();
   worker.send("timer", 300);
   const turns = Number(await worker.next("timer"));
   assert.ok(turns >= 1 && turns < 10, `${turns} turns in 300 ms`);
 });
 
-Deno.test("own thread: what a callback throws is told, and the loop goes on", async () => {
+Deno.test("own thread: an error of a callback is reported, and the loop continues", async () => {
   await using worker = await ReactorWorker.start();
   worker.send("throw");
   assert.equal(await worker.next("error"), "Error: from a callback");

@@ -1,4 +1,4 @@
-/** A listener that leaves its port to others without a reset to anybody. */
+/** A listener that leaves its port to other listeners without resetting connections. */
 import { strict as assert } from "node:assert";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
@@ -8,7 +8,7 @@ import { ReactorRig } from "./testkit/reactor.ts";
 
 const DIALS = 64;
 
-/** A process with listeners on one port, as far as the kernel is concerned. */
+/** Listeners on one port. For the kernel they are like those of one process. */
 class Generation {
   readonly listeners: Listener[] = [];
   readonly accepted: Duplex[] = [];
@@ -68,7 +68,7 @@ for (const siblings of [1, 2]) {
   });
 }
 
-Deno.test("retiring without a successor: connections are taken until the end", async () => {
+Deno.test("retiring without a successor: connections are accepted until the end", async () => {
   await using rig = new ReactorRig();
   const only = new Generation(rig, 1);
   const { address } = only;
@@ -81,7 +81,7 @@ Deno.test("retiring without a successor: connections are taken until the end", a
   only.close();
 });
 
-Deno.test("retiring where the port is not shared: at once; cut short by a close: nothing is called", async () => {
+Deno.test("retiring ends at once when the port is not shared, and calls nothing after a close", async () => {
   await using rig = new ReactorRig();
   const alone = new Generation(rig, 1, undefined, false);
   alone.retire();

@@ -18,14 +18,14 @@ class Turns {
   }
 }
 
-Deno.test("rounds: one of those who wait a turn, in order, whoever comes back behind the others", () => {
+Deno.test("rounds: one waiting task runs in each turn, in order, and a task that is added again waits behind the others", () => {
   const turns = new Turns(), rounds = new Rounds(turns);
-  const said: string[] = [];
+  const ran: string[] = [];
   const left = new Map([["a", 3], ["b", 1], ["c", 2]]);
   for (const [name] of left) {
     const task: TurnTask = {
       runTurn() {
-        said.push(name);
+        ran.push(name);
         left.set(name, left.get(name)! - 1);
         if (left.get(name)! > 0) rounds.add(task);
       },
@@ -35,55 +35,55 @@ Deno.test("rounds: one of those who wait a turn, in order, whoever comes back be
   }
   while (turns.next.size > 0) {
     turns.step();
-    assert.equal(said.length, turns.turn, "one a turn");
+    assert.equal(ran.length, turns.turn, "one a turn");
   }
-  assert.equal(said.join(""), "abcaca");
+  assert.equal(ran.join(""), "abcaca");
 });
 
-Deno.test("rounds: who is alone works at once, the next one in the turn after", () => {
+Deno.test("rounds: a single task runs at once, the next one in the next turn", () => {
   const turns = new Turns(), rounds = new Rounds(turns);
-  const said: string[] = [];
-  const say = (name: string): TurnTask => ({ runTurn: () => void said.push(`${name}${turns.turn}`) });
+  const ran: string[] = [];
+  const say = (name: string): TurnTask => ({ runTurn: () => void ran.push(`${name}${turns.turn}`) });
   turns.step();
   rounds.take(say("a"));
   rounds.take(say("b"));
   rounds.take(say("c"));
-  assert.deepEqual(said, ["a1"]);
+  assert.deepEqual(ran, ["a1"]);
   turns.step();
   rounds.take(say("d"));
   turns.step();
   turns.step();
-  assert.deepEqual(said, ["a1", "b2", "c3", "d4"]);
+  assert.deepEqual(ran, ["a1", "b2", "c3", "d4"]);
   turns.step();
   assert.equal(turns.next.size, 0, "and then the loop may wait");
 });
 
-Deno.test("rounds: several tasks run in a turn, where each has little to do", () => {
+Deno.test("rounds: several tasks run in a turn when that is configured", () => {
   const turns = new Turns(), rounds = new Rounds(turns, 3);
-  const said: string[] = [];
+  const ran: string[] = [];
   for (let i = 0; i < 8; i++) {
     const task: TurnTask = {
       runTurn() {
-        said.push(`${turns.turn}:${i}`);
+        ran.push(`${turns.turn}:${i}`);
         if (i === 3 && turns.turn < 3) rounds.add(task);
       },
     };
     rounds.take(task);
   }
-  assert.deepEqual(said, ["0:0", "0:1", "0:2"]);
+  assert.deepEqual(ran, ["0:0", "0:1", "0:2"]);
   while (turns.next.size > 0) turns.step();
-  assert.deepEqual(said.slice(3), ["1:3", "1:4", "1:5", "2:6", "2:7", "2:3", "3:3"]);
+  assert.deepEqual(ran.slice(3), ["1:3", "1:4", "1:5", "2:6", "2:7", "2:3", "3:3"]);
 });
 
-Deno.test("rounds: who worked at once in a turn has the others wait for theirs", () => {
+Deno.test("rounds: a task that ran at once uses up its turn", () => {
   const turns = new Turns(), rounds = new Rounds(turns);
-  const said: string[] = [];
-  rounds.add({ runTurn: () => void said.push("waiting") });
-  const task: TurnTask = { runTurn: () => void said.push("eager") };
+  const ran: string[] = [];
+  rounds.add({ runTurn: () => void ran.push("waiting") });
+  const task: TurnTask = { runTurn: () => void ran.push("eager") };
   rounds.take(task);
-  assert.deepEqual(said, []);
+  assert.deepEqual(ran, []);
   turns.step();
-  assert.deepEqual(said, ["waiting"]);
+  assert.deepEqual(ran, ["waiting"]);
   turns.step();
-  assert.deepEqual(said, ["waiting", "eager"]);
+  assert.deepEqual(ran, ["waiting", "eager"]);
 });

@@ -9,7 +9,7 @@ const v4 = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes) => ipv4From
 const v6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => ipv6FromBytes(bytes));
 const address = fc.tuple(fc.oneof(v4, v6), port).map(([ip, port]): SocketAddress => ({ ip, port }));
 
-Deno.test("inpod C1: sockaddr_in and sockaddr_in6, byte for byte", () => {
+Deno.test("inpod C1: sockaddr_in and sockaddr_in6 have these bytes", () => {
   const four = { ip: ipv4FromBytes(Uint8Array.of(10, 0, 0, 1)), port: 15008 };
   assert.deepEqual(encodeSockaddr(four), Uint8Array.of(AF_INET, 0, 0x3a, 0xa0, 10, 0, 0, 1, ...new Uint8Array(8)));
   const six = { ip: ipv6FromBytes(Uint8Array.of(...new Uint8Array(15), 1)), port: 53 };
@@ -19,7 +19,7 @@ Deno.test("inpod C1: sockaddr_in and sockaddr_in6, byte for byte", () => {
   assert.deepEqual(bytes.subarray(8), Uint8Array.of(...new Uint8Array(15), 1, 0, 0, 0, 0));
 });
 
-Deno.test("an IPv4 address for an IPv6 socket takes the mapped form, and comes back as IPv4", () => {
+Deno.test("an IPv4 address for an IPv6 socket is encoded in its mapped form, and decoded as IPv4", () => {
   fc.assert(fc.property(v4, port, (ip, port) => {
     const bytes = encodeSockaddr({ ip, port }, AF_INET6);
     assert.deepEqual(bytes.subarray(16, 20), Uint8Array.of(0, 0, 0xff, 0xff));
@@ -27,7 +27,7 @@ Deno.test("an IPv4 address for an IPv6 socket takes the mapped form, and comes b
   }));
 });
 
-Deno.test("every address survives", () => {
+Deno.test("each address is decoded as it was encoded", () => {
   fc.assert(fc.property(address, (one) => {
     assert.deepEqual(decodeSockaddr(encodeSockaddr(one)), one);
     assert.equal(encodeSockaddr(one)[0], familyOf(one.ip));

@@ -1,4 +1,4 @@
-/** What real TCP sockets have beyond the contract: options, urgent data, descriptors. */
+/** Behaviour of TCP sockets beyond the contract: options, urgent data, descriptors. */
 import { strict as assert } from "node:assert";
 import * as c from "../os/constants.ts";
 import { libc } from "../os/libc.ts";
@@ -26,7 +26,7 @@ function isOpen(fd: number): boolean {
   }
 }
 
-// The first entry opens this thread's own namespace and keeps it.
+// The first call opens a descriptor of this thread's own namespace, which stays open.
 assert.throws(() => insideNamespace(-1, () => {}), { code: /EBADF|EPERM/ });
 
 function tcp(what: string, body: (rig: ReactorRig) => Promise<void>): void {
@@ -39,7 +39,7 @@ function tcp(what: string, body: (rig: ReactorRig) => Promise<void>): void {
 }
 
 tcp(
-  "dataplane SK-01, inpod N4: accepted and dialled sockets have the keepalive and user timeout asked for",
+  "dataplane SK-01, inpod N4: accepted and dialled sockets have the given keepalive and user timeout",
   async (rig) => {
     const options = { keepalive: { idleSeconds: 10, intervalSeconds: 2, probes: 5 }, userTimeout: 20_000 };
     const accepted: Duplex[] = [];
@@ -95,17 +95,20 @@ tcp(
   },
 );
 
-tcp("inpod N7: two shared binds and a plain one; N12: a source that is the destination is not bound", async (rig) => {
-  const any = { ip: LOOPBACK_V4, port: 0 };
-  const one = rig.network.listen({ address: any, reusePort: true }, ({ duplex }) => duplex.close());
-  const two = rig.network.listen({ address: one.local, reusePort: true }, ({ duplex }) => duplex.close());
-  assert.throws(() => rig.network.listen({ address: one.local }, () => {}), { code: "EADDRINUSE" });
-  const client = await dial(rig, one.local, { source: { ip: LOOPBACK_V4, port: 0 } });
-  assert.equal(getOption(fdOf(client), c.SOL_IP, c.IP_FREEBIND), 0);
-  client.close();
-  one.close();
-  two.close();
-});
+tcp(
+  "inpod N7: a port is shared by two binds with SO_REUSEPORT and by no other; N12: a source equal to the destination is not bound",
+  async (rig) => {
+    const any = { ip: LOOPBACK_V4, port: 0 };
+    const one = rig.network.listen({ address: any, reusePort: true }, ({ duplex }) => duplex.close());
+    const two = rig.network.listen({ address: one.local, reusePort: true }, ({ duplex }) => duplex.close());
+    assert.throws(() => rig.network.listen({ address: one.local }, () => {}), { code: "EADDRINUSE" });
+    const client = await dial(rig, one.local, { source: { ip: LOOPBACK_V4, port: 0 } });
+    assert.equal(getOption(fdOf(client), c.SOL_IP, c.IP_FREEBIND), 0);
+    client.close();
+    one.close();
+    two.close();
+  },
+);
 
 tcp("inpod N13: a source of the other family fails the dial", async (rig) => {
   let code = "";
@@ -118,7 +121,7 @@ tcp("inpod N13: a source of the other family fails the dial", async (rig) => {
 });
 
 tcp(
-  "a namespace that is none fails listen and dial with EINVAL, not by throwing something else (inpod N11)",
+  "inpod N11: with a descriptor that is not a namespace, listen and dial fail with EINVAL",
   async (rig) => {
     const namespace = libc.open(new TextEncoder().encode("/dev/null\0") as Uint8Array<ArrayBuffer>, c.O_CLOEXEC, 0);
     const address = { ip: LOOPBACK_V4, port: 0 };
@@ -136,7 +139,7 @@ tcp(
   },
 );
 
-tcp("a server that speaks first is heard, however late the dialled stream is started", async (rig) => {
+tcp("bytes of a server that sends first are read, also when the dialled stream is started late", async (rig) => {
   const { client, server } = await connect(rig);
   server.start(new Idle());
   server.write(HELLO);
@@ -147,7 +150,7 @@ tcp("a server that speaks first is heard, however late the dialled stream is sta
   server.close();
 });
 
-tcp("urgent data neither stalls nor ends the stream", async (rig) => {
+tcp("urgent data neither blocks nor ends the stream", async (rig) => {
   const { client, server } = await connect(rig);
   const reader = new Pump(rig.network, server, NOTHING, { end: false });
   client.start(new Idle());
@@ -160,14 +163,14 @@ tcp("urgent data neither stalls nor ends the stream", async (rig) => {
   client.write(HELLO);
   client.end();
   await rig.run(() => server.ended);
-  // The urgent bytes themselves are out of band, save those that a later one pushed into the stream.
+  // Urgent bytes are out of band, except those that a later one has pushed into the stream.
   assert.ok(reader.receivedBytes >= sent + HELLO.length && reader.receivedBytes <= sent + HELLO.length + 200);
   assert.equal(new TextDecoder().decode(reader.bytes.subarray(-HELLO.length)), "hello");
   client.close();
   server.close();
 });
 
-tcp("a read of no bytes is not an end", async (rig) => {
+tcp("a read into an empty buffer is not the end", async (rig) => {
   const { client, server } = await connect(rig);
   const sink = new Idle();
   server.start(sink);
@@ -181,7 +184,7 @@ tcp("a read of no bytes is not an end", async (rig) => {
   server.close();
 });
 
-tcp("a closed stream never touches its number again, which may be somebody else's", async (rig) => {
+tcp("a closed stream never uses its descriptor again, which may belong to another socket", async (rig) => {
   const { client, server } = await connect(rig);
   const number = fdOf(server);
   server.close();
@@ -196,13 +199,13 @@ tcp("a closed stream never touches its number again, which may be somebody else'
   client.close();
 });
 
-tcp("an accept callback that throws loses its own connection only", async (rig) => {
+tcp("an accept callback that throws only loses its own connection", async (rig) => {
   let throwing = true;
   const listener = rig.network.listen({ address: { ip: LOOPBACK_V4, port: 0 } }, ({ duplex }) => {
     if (throwing) throw new Error("from accept");
     duplex.close();
   });
-  // The reset may come before the client has heard of its connection.
+  // The reset may arrive before the client is notified of its connection.
   const failures: Ending[] = [];
   const connected: Duplex[] = [];
   const sink = { onReadable: () => void connected[0]?.read(new Uint8Array(1)), onWritable() {}, onFailure() {} };

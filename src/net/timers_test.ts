@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Timer } from "./clock.ts";
 import { TimerQueue } from "./timers.ts";
 
-Deno.test("timers: run by due time, equal times in order of creation", () => {
+Deno.test("timers: they run by due time, and equal times in order of creation", () => {
   const queue = new TimerQueue();
   const ran: string[] = [];
   queue.after(20, () => ran.push("b1"));
@@ -45,7 +45,7 @@ Deno.test("timers: a callback may cancel a timer that is due in the same run", (
   assert.deepEqual(ran, ["killer"]);
 });
 
-Deno.test("timers: one made while running waits for the next run, even with a time in the past", () => {
+Deno.test("timers: a timer made by a callback waits for the next run, even with a time in the past", () => {
   const queue = new TimerQueue();
   const ran: string[] = [];
   queue.after(1, () => queue.after(0, () => ran.push("newcomer")));
@@ -57,7 +57,7 @@ Deno.test("timers: one made while running waits for the next run, even with a ti
   assert.deepEqual(ran, ["old", "newcomer"]);
 });
 
-Deno.test("timers: a throwing callback passes its error on and loses no other timer", () => {
+Deno.test("timers: the error of a callback is passed on, and no other timer is lost", () => {
   const queue = new TimerQueue();
   const ran: string[] = [];
   queue.after(1, () => ran.push("before"));
@@ -91,7 +91,7 @@ Deno.test("timers: an interrupted run leaves the other timers in order, ahead of
   assert.deepEqual(ran.slice(4), ["new 0", "new 1", "new 2", "new 3"]);
 });
 
-Deno.test("timers: each call runs one timer, even where no time is left for a second one", () => {
+Deno.test("timers: each call runs at least one timer, even when no time is left", () => {
   const queue = new TimerQueue();
   for (let i = 0; i < 3; i++) queue.after(1, () => {});
   for (let left = 3; left > 0; left--) assert.equal(queue.runDue(5, () => false), 1);
@@ -105,7 +105,7 @@ Deno.test("timers: NaN is refused, Infinity never runs", () => {
   assert.equal(queue.runDue(Number.MAX_VALUE), 0);
 });
 
-Deno.test("timers: garbage of cancelled timers is bounded", () => {
+Deno.test("timers: the number of cancelled entries is bounded", () => {
   const queue = new TimerQueue();
   for (let i = 0; i < 20; i++) queue.after(1e9 + i, () => {});
   let largest = 0;
@@ -116,7 +116,7 @@ Deno.test("timers: garbage of cancelled timers is bounded", () => {
   assert.ok(largest <= 65, `held ${largest} entries for 20 live timers`);
 });
 
-Deno.test("timers: a burst that is cancelled whole is freed when the loop asks for the next one", () => {
+Deno.test("timers: a burst of cancelled timers is freed when the loop reads the time of the next one", () => {
   const queue = new TimerQueue();
   const burst: Timer[] = [];
   for (let i = 0; i < 1000; i++) burst.push(queue.after(i, () => {}));
@@ -128,7 +128,7 @@ Deno.test("timers: a burst that is cancelled whole is freed when the loop asks f
 
 type Step = { set: number } | { cancel: number } | { advance: number };
 
-Deno.test("timers: behave as a sorted list would, for any sequence of calls", () => {
+Deno.test("timers: they behave like a sorted list for any sequence of calls", () => {
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 4, arbitrary: fc.record({ set: fc.nat(50) }) },
     { weight: 4, arbitrary: fc.record({ cancel: fc.nat(400) }) },

@@ -11,7 +11,7 @@ function udp(what: string, body: (rig: ReactorRig) => Promise<void>): void {
   });
 }
 
-/** Sends every datagram back, in its callback or later. */
+/** Sends each datagram back, in the callback or later. */
 function mirror({ network }: ReactorRig, ip: Ip, later = false): DatagramSocket {
   const socket: DatagramSocket = network.udp({ address: { ip, port: 0 } }, {
     onDatagram(lent, from) {
@@ -47,7 +47,7 @@ for (const any of [ANY_V4, ANY_V6]) {
   }
 }
 
-udp("the address of a sender is right after later datagrams have come", async (rig) => {
+udp("the source of a datagram is still right after later datagrams have arrived", async (rig) => {
   const senders: SocketAddress[] = [];
   const server = rig.network.udp({ address: { ip: ANY_V6, port: 0 } }, { onDatagram: (_, from) => senders.push(from) });
   const clients = ["127.0.0.1", "127.0.0.9", "::1"].map((ip) =>
@@ -64,22 +64,22 @@ udp("the address of a sender is right after later datagrams have come", async (r
   server.close();
 });
 
-udp("what came by one socket may be answered by another", async (rig) => {
+udp("a datagram can be answered by another socket", async (rig) => {
   const senders: SocketAddress[] = [];
-  const heard: number[] = [];
+  const received: number[] = [];
   const address = { ip: LOOPBACK_V4, port: 0 };
   const server = rig.network.udp({ address }, { onDatagram: (_, from) => senders.push(from) });
   const other = rig.network.udp({ address: { ip: ANY_V6, port: 0 } }, { onDatagram() {} });
-  const client = rig.network.udp({ address }, { onDatagram: (bytes) => heard.push(bytes.length) });
+  const client = rig.network.udp({ address }, { onDatagram: (bytes) => received.push(bytes.length) });
   client.send(payloadOf(7, 1), server.local);
   await rig.run(() => senders.length === 1);
   assert.ok(other.send(payloadOf(9, 1), senders[0]!));
-  await rig.run(() => heard.length === 1);
-  assert.deepEqual(heard, [9]);
+  await rig.run(() => received.length === 1);
+  assert.deepEqual(received, [9]);
   for (const socket of [server, other, client]) socket.close();
 });
 
-udp("an answer that is too long is refused, those around it arrive", async (rig) => {
+udp("an answer that is too long is refused, and the others arrive", async (rig) => {
   const lengths: number[] = [];
   const address = { ip: LOOPBACK_V4, port: 0 };
   const server: DatagramSocket = rig.network.udp({ address: { ip: ANY_V6, port: 0 } }, {
@@ -97,8 +97,8 @@ udp("an answer that is too long is refused, those around it arrive", async (rig)
   server.close();
 });
 
-udp("what a callback throws ends its batch, not the socket, and what was sent before has left", async (rig) => {
-  const heard: number[] = [];
+udp("an error of a callback ends its batch and not the socket, and answers sent before it have left", async (rig) => {
+  const received: number[] = [];
   const address = { ip: LOOPBACK_V4, port: 0 };
   const server: DatagramSocket = rig.network.udp({ address }, {
     onDatagram(bytes, from) {
@@ -106,13 +106,13 @@ udp("what a callback throws ends its batch, not the socket, and what was sent be
       if (bytes[0] === 1) throw new Error("broken on purpose");
     },
   });
-  const client = rig.network.udp({ address }, { onDatagram: (bytes) => heard.push(bytes[0]!) });
+  const client = rig.network.udp({ address }, { onDatagram: (bytes) => received.push(bytes[0]!) });
   client.send(Uint8Array.of(1), server.local);
-  await rig.run(() => rig.errors.length === 1 || heard.length === 1).catch(() => {});
+  await rig.run(() => rig.errors.length === 1 || received.length === 1).catch(() => {});
   assert.equal(String(rig.errors.pop()), "Error: broken on purpose");
   client.send(Uint8Array.of(2), server.local);
-  await rig.run(() => heard.length === 2);
-  assert.deepEqual(heard, [1, 2]);
+  await rig.run(() => received.length === 2);
+  assert.deepEqual(received, [1, 2]);
   client.close();
   server.close();
 });

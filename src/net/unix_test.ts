@@ -28,7 +28,7 @@ async function connected(rig: ReactorRig, path: string): Promise<[client: Duplex
   return [client, accepted[0]!];
 }
 
-Deno.test("unix streams: bytes both ways, back-pressure, half-close", () =>
+Deno.test("unix streams: bytes, back-pressure and half-close work in both directions", () =>
   withSockets(async (rig, path) => {
     const [client, server] = await connected(rig, path);
     assert.equal(client.remote, NO_ADDRESS);
@@ -40,7 +40,7 @@ Deno.test("unix streams: bytes both ways, back-pressure, half-close", () =>
     assertSameBytes(right.bytes, left.payload);
   }));
 
-Deno.test("unix streams: scattered reads and gathered writes", () =>
+Deno.test("unix streams: scattered reads and gathered writes move the same bytes as plain ones", () =>
   withSockets(async (rig, path) => {
     const [client, server] = await connected(rig, path);
     client.start(new Idle());
@@ -70,7 +70,7 @@ Deno.test("unix streams: a peer that closes with unread bytes is a reset", () =>
     client.close();
   }));
 
-Deno.test("unix streams: no file, nobody listening, a file in use, impossible paths", () =>
+Deno.test("unix streams: connecting and listening fail without a file, without a listener, or with a bad path", () =>
   withSockets(async (rig, path) => {
     const code = (at: string) => {
       const outcome = connectUnix(rig.network, at);

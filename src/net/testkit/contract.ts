@@ -1,6 +1,6 @@
 /**
- * The contract of `network.ts` and `duplex.ts` as a suite: what any {@link Network} must do, checked the same way on
- * real sockets and in memory. Conditions are waited for, times are not measured.
+ * The contract of `network.ts` and `duplex.ts`: tests that each {@link Network} must pass, on real sockets and in memory.
+ * They wait for conditions and do not measure times.
  */
 import { strict as assert } from "node:assert";
 import { type Ip, LOOPBACK_V4, LOOPBACK_V6, sameAddress } from "../address.ts";
@@ -10,7 +10,7 @@ import { schedulerContract } from "./contract_scheduler.ts";
 import { assertSameBytes, connect, type ContractTest, dial, Pump, type Rig, tryDial } from "./contract_kit.ts";
 import { endingContract, transferContract } from "./contract_streams.ts";
 
-/** Registers the suite for one implementation. `make` is called for every test. */
+/** Registers the tests for one implementation. `make` is called for each test. */
 export function networkContract(name: string, make: () => Promise<Rig>): void {
   const test = (what: string, body: (rig: Rig) => Promise<void>) =>
     Deno.test(`network contract, ${name}: ${what}`, async () => {
@@ -33,7 +33,7 @@ const HELLO = new TextEncoder().encode("hello");
 const NOTHING = new Uint8Array(0);
 
 function listenContract(test: ContractTest): void {
-  test("port 0 gives a real port, and both ends agree on the addresses", async (rig) => {
+  test("with port 0 the kernel chooses one, and both ends report the same addresses", async (rig) => {
     const { client, server, address } = await connect(rig);
     assert.ok(address.port > 0);
     assert.equal(address.ip, rig.loopback);
@@ -72,9 +72,9 @@ function listenContract(test: ContractTest): void {
     two.close();
   });
 
-  test("a closed listener accepts nothing, what it accepted goes on, closing again is harmless", async (rig) => {
+  test("a closed listener accepts nothing, its accepted connections continue, and it can be closed again", async (rig) => {
     const { client, server, address } = await connect(rig);
-    // The descriptor may live on to the end of the turn; what comes until then is reset, not accepted.
+    // The descriptor may be open until the end of the turn. A connection before that would be reset and not refused.
     await aTurn(rig);
     const outcome = await tryDial(rig, address);
     assert.ok("ending" in outcome);
@@ -121,17 +121,17 @@ async function aTurn({ network, run }: Rig): Promise<void> {
 
 async function echo(rig: Rig, ip: Ip): Promise<void> {
   const { client, server } = await connect(rig, ip);
-  const asking = new Pump(rig.network, client, HELLO);
-  const listening = new Pump(rig.network, server, NOTHING, { end: false });
-  await rig.run(() => listening.duplex.ended);
-  assert.equal(server.write(listening.bytes), HELLO.length);
+  const caller = new Pump(rig.network, client, HELLO);
+  const receiver = new Pump(rig.network, server, NOTHING, { end: false });
+  await rig.run(() => receiver.duplex.ended);
+  assert.equal(server.write(receiver.bytes), HELLO.length);
   server.end();
   server.close();
-  await rig.run(() => asking.done);
-  assertSameBytes(asking.bytes, HELLO);
+  await rig.run(() => caller.done);
+  assertSameBytes(caller.bytes, HELLO);
 }
 
-/** A machine may lack IPv6. */
+/** Ignores that a machine has no IPv6. */
 async function skipWithoutFamily(body: () => Promise<void>): Promise<void> {
   try {
     await body();
@@ -142,14 +142,14 @@ async function skipWithoutFamily(body: () => Promise<void>): Promise<void> {
 
 function dialContract(test: ContractTest): void {
   test("a refused dial ends with ECONNREFUSED", async (rig) => {
-    // Port 1: outside of the ephemeral range, so that the dial cannot meet itself.
+    // Port 1 is outside of the ephemeral range: a dial to a port inside could connect to itself.
     const outcome = await tryDial(rig, { ip: rig.loopback, port: 1 });
     assert.ok("ending" in outcome);
     assert.equal(outcome.ending.code, "ECONNREFUSED");
     assert.match(outcome.ending.message, /^Connection refused/);
   });
 
-  test("an aborted dial says nothing, aborting again is harmless", async (rig) => {
+  test("an aborted dial has no event, and can be aborted again", async (rig) => {
     const listener = rig.network.listen({ address: { ip: rig.loopback, port: 0 } }, ({ duplex }) => duplex.close());
     const events: string[] = [];
     const begun = rig.network.dial(listener.local, {}, {
@@ -158,7 +158,7 @@ function dialContract(test: ContractTest): void {
     });
     begun.abort();
     begun.abort();
-    // A later dial that succeeds shows that the network has had the time to say something about the first.
+    // When a later dial has succeeded, an event of the first one would have come already.
     const second = await dial(rig, listener.local);
     assert.deepEqual(events, []);
     second.close();

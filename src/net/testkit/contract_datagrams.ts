@@ -1,4 +1,4 @@
-/** The datagrams' part of the network contract. */
+/** The part of the network contract for datagrams. */
 import { strict as assert } from "node:assert";
 import {
   ANY_V4,
@@ -18,6 +18,7 @@ interface Received {
   readonly from: SocketAddress;
 }
 
+/** Opens a socket that records what it receives. */
 function open(rig: Rig, ip: Ip = rig.loopback, options: Partial<UdpAt> = {}) {
   const received: Received[] = [];
   const socket = rig.network.udp({ ...options, address: options.address ?? { ip, port: 0 } }, {
@@ -28,8 +29,9 @@ function open(rig: Rig, ip: Ip = rig.loopback, options: Partial<UdpAt> = {}) {
 
 const HELLO = new TextEncoder().encode("hello");
 
+/** Registers the tests of `Network.udp`. */
 export function datagramContract(test: ContractTest): void {
-  test("datagrams keep their limits and their sender, both ways, from no byte to a large one", async (rig) => {
+  test("datagrams of any length arrive whole and with their source, in both directions", async (rig) => {
     const client = open(rig);
     const server = open(rig);
     assert.ok(server.socket.local.port > 0);
@@ -48,7 +50,7 @@ export function datagramContract(test: ContractTest): void {
     server.socket.close();
   });
 
-  test("a socket that is closed or retired takes nothing any more, and says so", async (rig) => {
+  test("a closed or retired socket does not receive, and inspect reports that", async (rig) => {
     const [closed, retired] = [open(rig), open(rig)];
     for (const { socket } of [closed, retired]) assert.equal(socket.inspect().listening, true);
     closed.socket.close();
@@ -60,7 +62,7 @@ export function datagramContract(test: ContractTest): void {
     await rig.run(() => true);
   });
 
-  test("more datagrams than one turn takes all arrive", async (rig) => {
+  test("more datagrams than fit into one turn all arrive", async (rig) => {
     const client = open(rig);
     const server = open(rig);
     for (let i = 0; i < 200; i++) assert.ok(client.socket.send(Uint8Array.of(i), server.socket.local));
@@ -79,7 +81,7 @@ export function datagramContract(test: ContractTest): void {
     return Promise.resolve();
   });
 
-  test("a datagram to nobody is lost, and the socket goes on", async (rig) => {
+  test("a datagram to a port without a socket is lost, and the sender still works", async (rig) => {
     const { socket, received } = open(rig);
     assert.ok(socket.send(HELLO, { ip: rig.loopback, port: 1 }));
     assert.ok(socket.send(HELLO, socket.local));
@@ -88,7 +90,7 @@ export function datagramContract(test: ContractTest): void {
     socket.close();
   });
 
-  test("a UDP port in use is a ListenError; SO_REUSEPORT shares it", (rig) => {
+  test("a UDP port in use is a ListenError, unless both sockets set SO_REUSEPORT", (rig) => {
     const one = open(rig, rig.loopback, { reusePort: true });
     const address = one.socket.local;
     assert.throws(() => open(rig, rig.loopback, { address }), (error) => {
@@ -124,9 +126,9 @@ export function datagramContract(test: ContractTest): void {
     single.socket.close();
   });
 
-  test("a connected socket has a port of its own, sends to its peer only, and hears nobody else", async (rig) => {
+  test("a connected socket has its own port, sends to its peer only, and receives only from it", async (rig) => {
     const peer = open(rig);
-    const stranger = open(rig);
+    const other = open(rig);
     const any = isIpv4(rig.loopback) ? ANY_V4 : ANY_V6;
     const client = open(rig, any, { peer: peer.socket.local });
     assert.equal(client.socket.local.ip, rig.loopback);
@@ -134,15 +136,15 @@ export function datagramContract(test: ContractTest): void {
     assert.ok(client.socket.send(HELLO, peer.socket.local));
     await rig.run(() => peer.received.length === 1);
     assert.ok(sameAddress(peer.received[0]!.from, client.socket.local));
-    assert.ok(stranger.socket.send(Uint8Array.of(1), client.socket.local));
+    assert.ok(other.socket.send(Uint8Array.of(1), client.socket.local));
     assert.ok(peer.socket.send(HELLO, peer.received[0]!.from));
     await rig.run(() => client.received.length === 1);
     assertSameBytes(client.received[0]!.bytes, HELLO);
     assert.ok(sameAddress(client.received[0]!.from, peer.socket.local));
-    for (const { socket } of [peer, stranger, client]) socket.close();
+    for (const { socket } of [peer, other, client]) socket.close();
   });
 
-  test("a connected socket is told that nobody is there, and goes on", async (rig) => {
+  test("a connected socket is notified when the peer refuses, and still works", async (rig) => {
     const peer = open(rig);
     const { local } = peer.socket;
     peer.socket.close();
@@ -161,7 +163,7 @@ export function datagramContract(test: ContractTest): void {
     client.close();
   });
 
-  test("answers given in the callback keep their order and their addressees", async (rig) => {
+  test("answers sent in the callback keep their order and their destinations", async (rig) => {
     const clients = Array.from({ length: 3 }, () => open(rig));
     const server: DatagramSocket = rig.network.udp({ address: { ip: rig.loopback, port: 0 } }, {
       onDatagram(bytes, from) {
@@ -182,7 +184,7 @@ export function datagramContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a socket that retires hears what was sent before, leaves the rest to others, and can still answer", async (rig) => {
+  test("a retired socket receives what was sent before, other sockets the rest, and it can still send", async (rig) => {
     const client = open(rig);
     const old = open(rig, rig.loopback, { reusePort: true });
     const address = old.socket.local;
@@ -190,34 +192,34 @@ export function datagramContract(test: ContractTest): void {
     old.socket.retire();
     old.socket.retire();
     await rig.run(() => old.received.length === 40);
-    const young = open(rig, rig.loopback, { address, reusePort: true });
-    // From different ports, so that each has its chance to be hashed to either.
+    const successor = open(rig, rig.loopback, { address, reusePort: true });
+    // From different ports: the kernel chooses a socket by a hash of the addresses.
     const others = Array.from({ length: 8 }, () => open(rig));
     for (const { socket } of others) assert.ok(socket.send(HELLO, address));
-    await rig.run(() => young.received.length === 8);
+    await rig.run(() => successor.received.length === 8);
     assert.equal(old.received.length, 40);
     assert.ok(old.socket.send(HELLO, old.received[0]!.from));
     await rig.run(() => client.received.length === 1);
     assert.ok(sameAddress(client.received[0]!.from, address));
-    for (const { socket } of [client, old, young, ...others]) socket.close();
+    for (const { socket } of [client, old, successor, ...others]) socket.close();
   });
 
-  test("a socket may be closed from its own callback, and hears and says nothing after it", async (rig) => {
+  test("a socket closed by its own callback neither receives nor sends any more", async (rig) => {
     const client = open(rig);
-    let heard = 0;
+    let received = 0;
     const socket = rig.network.udp({ address: { ip: rig.loopback, port: 0 } }, {
       onDatagram() {
-        heard++;
+        received++;
         socket.close();
         socket.close();
       },
     });
     for (let i = 0; i < 3; i++) assert.ok(client.socket.send(HELLO, socket.local));
-    await rig.run(() => heard > 0);
+    await rig.run(() => received > 0);
     assert.equal(socket.send(HELLO, client.socket.local), false);
     assert.ok(client.socket.send(HELLO, client.socket.local));
     await rig.run(() => client.received.length === 1);
-    assert.equal(heard, 1);
+    assert.equal(received, 1);
     client.socket.close();
   });
 }

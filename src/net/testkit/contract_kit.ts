@@ -1,39 +1,41 @@
-/** What the contract's tests are made of: users of streams as the proxy has them, and pseudo random payload. */
+/** Parts of the contract's tests: users of streams that behave like the proxy, and pseudo random payload. */
 import { strict as assert } from "node:assert";
 import type { Ip, SocketAddress } from "../address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../duplex.ts";
 import type { Accepted, DialOptions, ListenAt, Network, TurnTask } from "../network.ts";
 
-/** A network under test, and how to move it. */
+/** A network under test. */
 export interface Rig {
   readonly network: Network;
-  /** Lets the network work until the condition holds; rejects when it cannot come true any more, or takes too long. */
+  /** Runs the network until the condition holds. Rejects when it cannot hold any more, or after too long. */
   run(until: () => boolean): Promise<void>;
+  /** Ends the network. */
   close(): Promise<void>;
+  /** The loopback address of the tests. */
   readonly loopback: Ip;
-  /** An address that answers nothing, where the rig has one: makes dial timeouts testable. */
+  /** An address from which no answer comes, for tests of dial timeouts. */
   readonly blackhole?: SocketAddress;
 }
 
 /** Registers one test of the contract. */
 export type ContractTest = (what: string, body: (rig: Rig) => Promise<void>) => void;
 
-export interface PumpOptions {
-  /** Bytes asked of each read, cycled through; default 16,384. */
+interface PumpOptions {
+  /** Sizes of reads, used in turn; default 16,384. */
   readonly readSizes?: readonly number[];
-  /** Bytes offered to each write; default all. */
+  /** Bytes of each write; default all. */
   readonly writeSize?: number;
-  /** Reads a turn before others may have their go; default 4. */
+  /** Reads in one turn; default 4. */
   readonly budget?: number;
   /** Sends FIN after the payload; default true. */
   readonly end?: boolean;
-  /** Uses the `last` flag for the final write. */
+  /** Sets the `last` flag of the last write. */
   readonly last?: boolean;
 }
 
 /**
- * The least a user of a stream does: reads all within a budget per turn, writes a payload, minds back-pressure, and
- * closes as soon as both directions are over, since only then is the FIN sure to have left.
+ * A simple user of a stream: it reads everything, with a budget for each turn, and writes a payload as fast as the stream
+ * takes it. It closes when both directions have ended, since only then its FIN has certainly been sent.
  */
 export class Pump implements DuplexSink, TurnTask {
   readonly received: Uint8Array[] = [];
@@ -54,11 +56,12 @@ export class Pump implements DuplexSink, TurnTask {
     this.#write();
   }
 
-  /** The peer's end was read and our payload has left. */
+  /** The peer's end was read and all of the payload was written. */
   get done(): boolean {
     return this.duplex.ended && this.sentBytes === this.payload.length;
   }
 
+  /** All that was read. */
   get bytes(): Uint8Array {
     return concat(this.received);
   }
@@ -88,7 +91,7 @@ export class Pump implements DuplexSink, TurnTask {
       if (count === FAILED) return this.#failed();
       if (count > 0) this.received.push(buffer.subarray(0, count));
       this.receivedBytes += count;
-      if (this.duplex.ended) return this.#closeWhenOver();
+      if (this.duplex.ended) return this.#closeWhenBothEnded();
       if (!this.duplex.readable) return;
     }
     this.network.nextTurn(this);
@@ -107,20 +110,20 @@ export class Pump implements DuplexSink, TurnTask {
     if (this.options.end === false || this.#finSent) return;
     this.#finSent = true;
     this.duplex.end();
-    this.#closeWhenOver();
+    this.#closeWhenBothEnded();
   }
 
-  #closeWhenOver(): void {
+  #closeWhenBothEnded(): void {
     if (this.#finSent && this.duplex.ended) this.duplex.close();
   }
 
   #failed(): void {
-    assert.notEqual(this.duplex.failure, null, "FAILED came without a failure");
+    assert.notEqual(this.duplex.failure, null, "a call returned FAILED, but failure is not set");
     this.failure = this.duplex.failure;
   }
 }
 
-/** Reads nothing and writes nothing by itself. */
+/** A user that only counts its notifications. */
 export class Idle implements DuplexSink {
   readable = 0;
   writable = 0;
@@ -139,32 +142,34 @@ export class Idle implements DuplexSink {
   }
 }
 
-export interface Connected {
+interface Connected {
   readonly client: Duplex;
   readonly server: Duplex;
   readonly accepted: Accepted;
   readonly address: SocketAddress;
 }
 
-/** A connection over a listener that takes just this one. */
+/** Connects two streams through a listener, which is closed afterwards. */
 export async function connect(rig: Rig, ip: Ip = rig.loopback, options: Partial<ListenAt> = {}): Promise<Connected> {
   const accepted: Accepted[] = [];
   const at = { ...options, address: { ip, port: 0 } };
   const listener = rig.network.listen(at, (connection) => accepted.push(connection));
-  const clients = await dial(rig, listener.local);
+  const client = await dial(rig, listener.local);
   await rig.run(() => accepted.length > 0);
   listener.close();
   const [connection] = accepted;
   assert.ok(connection !== undefined);
-  return { client: clients, server: connection.duplex, accepted: connection, address: listener.local };
+  return { client, server: connection.duplex, accepted: connection, address: listener.local };
 }
 
+/** Dials an address. Rejects when the dial fails. */
 export async function dial(rig: Rig, to: SocketAddress, options: DialOptions = {}): Promise<Duplex> {
   const outcome = await tryDial(rig, to, options);
   assert.ok("duplex" in outcome, `dial failed: ${JSON.stringify(outcome)}`);
   return outcome.duplex;
 }
 
+/** Dials an address. Returns the stream or how the dial has failed. */
 export async function tryDial(
   rig: Rig,
   to: SocketAddress,
@@ -175,14 +180,14 @@ export async function tryDial(
     onConnect: (duplex) => outcomes.push({ duplex }),
     onDialFailure: (ending) => outcomes.push({ ending }),
   });
-  assert.equal(outcomes.length, 0, "an event came from inside dial");
+  assert.equal(outcomes.length, 0, "an event came before dial returned");
   await rig.run(() => outcomes.length > 0);
   const [outcome] = outcomes;
   assert.ok(outcome !== undefined);
   return outcome;
 }
 
-/** The same bytes for the same seed, without a period that a buffer size could hide. */
+/** Returns pseudo random bytes, the same for each seed. They have no period that could match the size of a buffer. */
 export function payloadOf(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let state = seed >>> 0;
@@ -193,7 +198,7 @@ export function payloadOf(length: number, seed: number): Uint8Array {
   return bytes;
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
+function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -203,7 +208,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** `deepEqual` of megabytes takes seconds and prints them. */
+/** As `assert.deepEqual`, which takes seconds for megabytes and prints them. */
 export function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
   assert.equal(actual.length, expected.length, "length");
   const at = actual.findIndex((byte, i) => byte !== expected[i]);

@@ -1,7 +1,8 @@
-/** The scheduler's part of the network contract: timers, turn tasks, yielding to promises. */
+/** The part of the network contract for schedulers: timers and tasks of turns. */
 import { strict as assert } from "node:assert";
 import type { ContractTest } from "./contract_kit.ts";
 
+/** Registers the tests of `Scheduler`. */
 export function schedulerContract(test: ContractTest): void {
   test("timers run by due time, equal delays set in one turn in the order they were set", async ({ network, run }) => {
     const ran: string[] = [];
@@ -56,7 +57,7 @@ export function schedulerContract(test: ContractTest): void {
     assert.deepEqual(ran, ["end"]);
   });
 
-  test("a timer comes from no call of after, and time does not go back", async ({ network, run }) => {
+  test("a timer never runs inside of after, and time does not go backwards", async ({ network, run }) => {
     const before = network.now();
     let inside = true;
     let ranInside = false;
@@ -125,7 +126,7 @@ export function schedulerContract(test: ContractTest): void {
     assert.equal(nexts, 1);
   });
 
-  test("a task queues another for the end of the same turn", async ({ network, run }) => {
+  test("a task can add another for the end of the same turn", async ({ network, run }) => {
     const turns: number[] = [];
     network.after(0, () => {
       network.atTurnEnd({
@@ -139,7 +140,7 @@ export function schedulerContract(test: ContractTest): void {
     assert.equal(turns[0], turns[1]);
   });
 
-  test("a task that goes on in every turn starves no timer, and turns are counted", async ({ network, run }) => {
+  test("timers run although a task runs in each turn, and turns are counted", async ({ network, run }) => {
     const turns: number[] = [];
     let over = false;
     const busy = {
@@ -154,7 +155,7 @@ export function schedulerContract(test: ContractTest): void {
     assert.ok(turns.every((turn, i) => i === 0 || turn > turns[i - 1]!));
   });
 
-  test("tasks queued from outside of a turn run", async ({ network, run }) => {
+  test("tasks that were added outside of a turn run", async ({ network, run }) => {
     const ran: string[] = [];
     network.atTurnEnd({ runTurn: () => void ran.push("end") });
     await run(() => ran.length === 1);

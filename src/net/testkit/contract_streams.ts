@@ -1,4 +1,4 @@
-/** The streams' part of the network contract: bytes, back-pressure, ends and resets. */
+/** The part of the network contract for streams: bytes, back-pressure, ends and resets. */
 import { strict as assert } from "node:assert";
 import { FAILED } from "../duplex.ts";
 import { assertSameBytes, connect, type ContractTest, Idle, payloadOf, Pump } from "./contract_kit.ts";
@@ -6,6 +6,7 @@ import { assertSameBytes, connect, type ContractTest, Idle, payloadOf, Pump } fr
 const HELLO = new TextEncoder().encode("hello");
 const NOTHING = new Uint8Array(0);
 
+/** Registers the tests of bytes and back-pressure. */
 export function transferContract(test: ContractTest): void {
   test("megabytes in both directions with small reads and writes arrive intact", async (rig) => {
     const { client, server } = await connect(rig);
@@ -20,7 +21,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a reader who does not read stops the writer, and nothing is lost when it goes on", async (rig) => {
+  test("a user that does not read stops the writer, and no byte is lost when it reads again", async (rig) => {
     const { client, server } = await connect(rig);
     const piece = payloadOf(1 << 20, 3);
     client.start(new Idle());
@@ -41,7 +42,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a writer who was stopped is told when it can go on", async (rig) => {
+  test("a writer that was stopped is notified when there is room", async (rig) => {
     const { client, server } = await connect(rig);
     const payload = payloadOf(32 << 20, 4);
     const writer = new Pump(rig.network, client, payload);
@@ -53,7 +54,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("scattered reads and gathered writes are the same as plain ones", async (rig) => {
+  test("scattered reads and gathered writes move the same bytes as plain ones", async (rig) => {
     const { client, server } = await connect(rig);
     const from = payloadOf(4000, 5);
     const parts = Int32Array.of(100, 1, 3000, 900, 0, 50, 500, 0, 1500, 1400);
@@ -78,7 +79,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("one segment, and the last flag, change nothing about the bytes", async (rig) => {
+  test("one segment and the last flag do not change the bytes", async (rig) => {
     const { client, server } = await connect(rig);
     client.start(new Idle());
     const reader = new Pump(rig.network, server, NOTHING);
@@ -91,7 +92,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("the last flag with the end right after it: all the bytes, then the end", async (rig) => {
+  test("last flag, then the end at once: all bytes arrive, then the end", async (rig) => {
     const { client, server } = await connect(rig);
     const writer = new Pump(rig.network, client, payloadOf(300_000, 6), { last: true, writeSize: 70_000 });
     const reader = new Pump(rig.network, server, NOTHING);
@@ -101,7 +102,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a stream can be handed to another user, who alone is called from then on", async (rig) => {
+  test("a stream can be given to another user, and from then on only that one is notified", async (rig) => {
     const { client, server } = await connect(rig);
     client.start(new Idle());
     const first = new Idle();
@@ -120,7 +121,7 @@ export function transferContract(test: ContractTest): void {
     server.close();
   });
 
-  test("what came before start is announced, or shows in readable", async (rig) => {
+  test("bytes that arrived before start are announced, or readable is true", async (rig) => {
     const { client, server } = await connect(rig);
     new Pump(rig.network, client, HELLO);
     let later = false;
@@ -134,8 +135,9 @@ export function transferContract(test: ContractTest): void {
   });
 }
 
+/** Registers the tests of ends, resets and closing. */
 export function endingContract(test: ContractTest): void {
-  test("half-close: the other direction goes on, from either side", async (rig) => {
+  test("half-close by either side does not affect the other direction", async (rig) => {
     for (const order of ["client first", "server first"]) {
       const { client, server } = await connect(rig);
       const [first, second] = order === "client first" ? [client, server] : [server, client];
@@ -157,7 +159,7 @@ export function endingContract(test: ContractTest): void {
     }
   });
 
-  test("an end without a byte is announced and read as zero", async (rig) => {
+  test("an end without bytes is announced, and a read returns zero", async (rig) => {
     const { client, server } = await connect(rig);
     client.start(new Idle());
     const sink = new Idle();
@@ -173,7 +175,7 @@ export function endingContract(test: ContractTest): void {
     server.close();
   });
 
-  test("nothing there: a read gives zero and is not the end", async (rig) => {
+  test("without bytes a read returns zero, and the stream has not ended", async (rig) => {
     const { client, server } = await connect(rig);
     server.start(new Idle());
     assert.equal(server.read(new Uint8Array(10)), 0);
@@ -184,7 +186,7 @@ export function endingContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a reset is seen as ECONNRESET by a reader", async (rig) => {
+  test("a reset is reported to a reader as ECONNRESET", async (rig) => {
     const { client, server } = await connect(rig);
     const victim = new Pump(rig.network, client, NOTHING, { end: false });
     server.close(true);
@@ -198,20 +200,20 @@ export function endingContract(test: ContractTest): void {
     client.close();
   });
 
-  test("a reset that is met by the same read as the data before it is not missed", async (rig) => {
+  test("a reset that arrives together with data is reported after the data", async (rig) => {
     const { client, server } = await connect(rig);
     server.start(new Idle());
     server.write(payloadOf(50_000, 8));
     server.close(true);
     let victim: Pump | null = null;
-    // By then both have arrived.
+    // The data and the reset have arrived by then.
     rig.network.after(20, () => victim = new Pump(rig.network, client, NOTHING, { end: false, readSizes: [262_144] }));
     await rig.run(() => victim !== null && victim.failure !== null);
     assert.equal(client.failure?.how, "reset");
     client.close();
   });
 
-  test("a reset is seen by a writer who was stopped", async (rig) => {
+  test("a reset is reported to a writer that was stopped", async (rig) => {
     const { client, server } = await connect(rig);
     const victim = new Pump(rig.network, client, payloadOf(32 << 20, 7), { end: false });
     server.close(true);
@@ -232,7 +234,7 @@ export function endingContract(test: ContractTest): void {
     client.close();
   });
 
-  test("writing to a peer that has closed fails in the end", async (rig) => {
+  test("writing to a peer that has closed fails after some writes", async (rig) => {
     const { client, server } = await connect(rig);
     const victim = new Pump(rig.network, client, NOTHING, { end: false });
     server.close();
@@ -248,7 +250,7 @@ export function endingContract(test: ContractTest): void {
     client.close();
   });
 
-  test("closing is idempotent, and after it neither side calls back or moves bytes", async (rig) => {
+  test("closing is idempotent, and after it the stream neither notifies its user nor moves bytes", async (rig) => {
     const { client, server } = await connect(rig);
     const sink = new Idle();
     const reader = new Pump(rig.network, server, NOTHING);
@@ -268,7 +270,7 @@ export function endingContract(test: ContractTest): void {
     server.close();
   });
 
-  test("a stream may be closed from any of its callbacks", async (rig) => {
+  test("a stream may be closed by its own callback", async (rig) => {
     const { client, server } = await connect(rig);
     let calls = 0;
     server.start({

@@ -1,16 +1,17 @@
 /**
- * One dial in the in-memory network.
+ * One dial in the network in memory.
  *
  *     dialling ──refused, timeout──▶ over
  *         │  └────────abort────────▶ over
  *         ▼
- *     connected (the listener's turn to accept) ──told──▶ over
+ *     connected (the listener accepts) ──onConnect──▶ over
  *         └─────────────────abort───────────────────────▶ over
  */
 import type { Millis, Timer } from "../clock.ts";
 import type { SocketAddress } from "../address.ts";
 import type { Ending } from "../duplex.ts";
-import { DIAL_TIMEOUT, REFUSED } from "./memory_endings.ts";
+import { DIAL_TIMEOUT } from "../endings.ts";
+import { REFUSED } from "./memory_endings.ts";
 import type { MemoryDuplex } from "./memory_duplex.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import type { Dial, DialEvents, TurnTask } from "../network.ts";
@@ -18,19 +19,20 @@ import type { Dial, DialEvents, TurnTask } from "../network.ts";
 /** `docs/spec/dataplane.md` 0: upstream TCP connect timeout. */
 const DEFAULT_TIMEOUT: Millis = 10_000;
 
-/** What the network answers to a SYN: our end of the connection, a refusal, or nothing at all. */
+/** The result of a dial: our end of the connection, a refusal, or no answer. */
 export type DialAnswer = MemoryDuplex | "refused" | "silence";
 
+/** Connects in the next turn, and notifies the dialler in the turn after it. */
 export class MemoryDial implements Dial, TurnTask {
   readonly #scheduler: MemoryScheduler;
-  readonly #ask: () => DialAnswer;
+  readonly #answer: () => DialAnswer;
   readonly #events: DialEvents;
   readonly #timer: Timer;
   #state: { at: "dialling" } | { at: "connected"; duplex: MemoryDuplex } | { at: "over" } = { at: "dialling" };
 
-  constructor(scheduler: MemoryScheduler, timeout: Millis | undefined, ask: () => DialAnswer, events: DialEvents) {
+  constructor(scheduler: MemoryScheduler, timeout: Millis | undefined, answer: () => DialAnswer, events: DialEvents) {
     this.#scheduler = scheduler;
-    this.#ask = ask;
+    this.#answer = answer;
     this.#events = events;
     this.#timer = scheduler.after(timeout ?? DEFAULT_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
     scheduler.report(this);
@@ -59,7 +61,7 @@ export class MemoryDial implements Dial, TurnTask {
   }
 
   #dial(): void {
-    const answer = this.#ask();
+    const answer = this.#answer();
     if (answer === "silence") return;
     if (answer === "refused") return this.#fail(REFUSED);
     this.#state = { at: "connected", duplex: answer };
@@ -77,10 +79,10 @@ export class MemoryDial implements Dial, TurnTask {
   }
 }
 
-/** Where a redirected dial lands, or null to leave it alone: iptables REDIRECT in one function. */
+/** As an iptables REDIRECT: returns where a dial is redirected, or null for a dial that is not. */
 export type RedirectRule = (dial: {
   readonly to: SocketAddress;
-  /** Of the dialling socket. */
+  /** The namespace of the dialling socket. */
   readonly namespace: number;
   readonly mark: number | null;
 }) => SocketAddress | null;

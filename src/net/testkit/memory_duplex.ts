@@ -1,27 +1,30 @@
 /**
- * A connected in-memory byte stream with the manners of a TCP socket under edge-triggered epoll: bounded buffers,
- * short reads and writes, half-close, RST. It is stricter than the kernel where the seam allows it, so that a user who
- * depends on a second announcement hangs in a test and not on a node.
+ * A byte stream in memory that behaves like a TCP socket under edge-triggered epoll: bounded buffers, short reads and
+ * writes, half-close, RST. It notifies its user less often than the kernel does, as far as `Duplex` allows, so that a user
+ * that needs a second notification hangs in a test and not on a node.
  */
 import type { SocketAddress } from "../address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "../duplex.ts";
-import { BROKEN_PIPE, CLOSED, RESET_BY_PEER } from "./memory_endings.ts";
+import { CLOSED } from "../endings.ts";
+import { BROKEN_PIPE, RESET_BY_PEER } from "./memory_endings.ts";
 import { MemoryPipe } from "./memory_pipe.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import type { TurnTask } from "../network.ts";
 
+/** The behaviour of a connection. */
 export interface StreamOptions {
-  /** Capacity of each direction in bytes; default 65,536. Small values exercise back-pressure. */
+  /** Capacity of each direction in bytes; default 65,536. Small values test back-pressure. */
   readonly bufferBytes?: number;
-  /** How many of the `available` bytes (at least 1) a read is given; clamped to 1..available. Default: all. */
+  /** How many of the `available` bytes a read returns: at least 1, at most all. Default: all. */
   readonly chunking?: (available: number) => number;
 }
 
+/** One end of a connection. */
 export class MemoryDuplex implements Duplex, TurnTask {
   readonly #scheduler: MemoryScheduler;
   readonly #in: MemoryPipe;
   readonly #chunking: (available: number) => number;
-  /** Set by {@link MemoryDuplex.pair}, which alone makes ends. */
+  /** Set by {@link MemoryDuplex.pair}, which makes all ends. */
   #peer!: MemoryDuplex;
   #sink: DuplexSink | null = null;
 
@@ -33,10 +36,10 @@ export class MemoryDuplex implements Duplex, TurnTask {
   #closed = false;
   #finSent = false;
   #finReceived = false;
-  /** A write was not taken whole and `onWritable` has not been said since. */
-  #starved = false;
+  /** A write was not taken whole, and `onWritable` was not called since. */
+  #isBlocked = false;
 
-  // What the kernel has to report in the next turn.
+  // What will be reported in the next turn.
   #arrivals = false;
   #room = false;
   #broken: Ending | null = null;
@@ -82,7 +85,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
     return this.#failure;
   }
 
-  /** Bytes that wait here to be read. For tests of back-pressure. */
+  /** Bytes that have not been read. For tests of back-pressure. */
   get unread(): number {
     return this.#in.length;
   }
@@ -90,7 +93,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
   start(sink: DuplexSink): void {
     if (this.#closed) return;
     this.#sink = sink;
-    // What is there already is not announced: a user who does not look at `readable` hangs here, not on a node.
+    // What has arrived is not announced: a user that does not check `readable` hangs in a test, not on a node.
     if (this.#in.length > 0 || (this.#finReceived && !this.#ended)) this.#readable = this.#failure === null;
     this.#scheduler.report(this);
   }
@@ -98,7 +101,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
   read(into: Uint8Array): number {
     if (this.#hasFailed()) return FAILED;
     const taken = this.#in.pull(into.subarray(0, this.#allowance(into.length)));
-    this.#wasRead(taken, into.length);
+    this.#afterRead(taken, into.length);
     return taken;
   }
 
@@ -114,13 +117,13 @@ export class MemoryDuplex implements Duplex, TurnTask {
       taken += part;
       left -= part;
     }
-    this.#wasRead(taken, asked);
+    this.#afterRead(taken, asked);
     return taken;
   }
 
   write(bytes: Uint8Array, _last?: boolean): number {
     if (this.#refusesWrites()) return FAILED;
-    return this.#wrote(this.#offer(bytes), bytes.length);
+    return this.#afterWrite(this.#offer(bytes), bytes.length);
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number, _last?: boolean): number {
@@ -133,7 +136,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
       if (taken === offered) taken += this.#offer(from.subarray(offset, offset + length));
       offered += length;
     }
-    return this.#wrote(taken, offered);
+    return this.#afterWrite(taken, offered);
   }
 
   end(): void {
@@ -150,19 +153,19 @@ export class MemoryDuplex implements Duplex, TurnTask {
     this.#readable = false;
     this.#sink = null;
     this.#in.clear();
-    // As Linux does: a close that throws data away says so with RST.
+    // As Linux does: a close that discards data sends RST.
     if (reset || unread) this.#peer.breakWith(RESET_BY_PEER);
     else if (this.#broken === null && !this.#finSent) this.#peer.#finArrived();
   }
 
-  /** The kernel finds the connection broken: `ETIMEDOUT` of keepalive, say. Bytes that already came stay readable. */
+  /** Breaks the connection, as `ETIMEDOUT` of keepalive does. Bytes that have arrived stay readable. */
   breakWith(ending: Ending): void {
     if (this.#failure !== null) return;
     this.#broken ??= ending;
     this.#scheduler.report(this);
   }
 
-  /** The next write fails so, in the middle of nothing. */
+  /** Makes the next write fail. */
   failNextWrite(ending: Ending): void {
     this.#nextWriteFails = ending;
   }
@@ -184,8 +187,8 @@ export class MemoryDuplex implements Duplex, TurnTask {
   #announceRoom(): void {
     if (this.#sink === null) return;
     this.#room = false;
-    if (!this.#starved || this.#failure !== null) return;
-    this.#starved = false;
+    if (!this.#isBlocked || this.#failure !== null) return;
+    this.#isBlocked = false;
     this.#sink.onWritable();
   }
 
@@ -196,7 +199,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
     this.#sink.onFailure(ending);
   }
 
-  /** Whether a read fails: after failing once, or when the connection is broken and what came before is read. */
+  /** Whether a read fails: after a failure, or when the connection is broken and all bytes before that were read. */
   #hasFailed(): boolean {
     if (this.#in.length === 0) this.#failure ??= this.#broken;
     if (this.#failure !== null) this.#readable = false;
@@ -214,10 +217,10 @@ export class MemoryDuplex implements Duplex, TurnTask {
     return available === 0 ? 0 : Math.min(available, Math.max(1, Math.floor(this.#chunking(available))));
   }
 
-  #wasRead(taken: number, asked: number): void {
+  #afterRead(taken: number, asked: number): void {
     if (taken > 0) this.#peer.#roomMade();
     if (asked === 0) return;
-    // A read that was filled cannot know that nothing is left; the next one will.
+    // A read that fills its buffer does not show whether anything is left; the next one does.
     this.#readable = taken === asked || this.#in.length > 0;
     if (!this.#readable && this.#finReceived) this.#ended = true;
   }
@@ -226,7 +229,7 @@ export class MemoryDuplex implements Duplex, TurnTask {
     const peer = this.#peer;
     if (bytes.length === 0) return 0;
     if (peer.#closed) {
-      // Nobody is there: the kernel takes the bytes and learns it from the RST that answers them.
+      // The kernel takes the bytes, and the peer answers them with RST.
       this.breakWith(this.#finReceived ? BROKEN_PIPE : RESET_BY_PEER);
       return bytes.length;
     }
@@ -235,8 +238,8 @@ export class MemoryDuplex implements Duplex, TurnTask {
     return taken;
   }
 
-  #wrote(taken: number, offered: number): number {
-    if (taken < offered) this.#starved = true;
+  #afterWrite(taken: number, offered: number): number {
+    if (taken < offered) this.#isBlocked = true;
     return taken;
   }
 
@@ -251,21 +254,21 @@ export class MemoryDuplex implements Duplex, TurnTask {
     this.#arrived();
   }
 
-  /** As Linux does: writable again once a third of the buffer is free. */
+  /** As Linux does: the stream is writable again when a third of the buffer is free. */
   #roomMade(): void {
     const buffer = this.#peer.#in;
-    if (!this.#starved || buffer.free * 3 < buffer.capacity) return;
+    if (!this.#isBlocked || buffer.free * 3 < buffer.capacity) return;
     this.#room = true;
     this.#scheduler.report(this);
   }
 }
 
-export interface EndAddresses {
+interface EndAddresses {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
 }
 
-/** Read sizes from a small generator: the same seed gives the same run. */
+/** Pseudo random sizes for {@link StreamOptions.chunking}, the same for each seed. */
 export function seededChunks(seed: number): (available: number) => number {
   let state = seed >>> 0;
   return (available) => {

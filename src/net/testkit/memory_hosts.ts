@@ -1,16 +1,17 @@
 /**
- * Who listens where in the in-memory network.
+ * Which sockets are bound to which addresses in the network in memory.
  *
- * A network namespace is a number, as in `SocketOptions.namespace`; sockets that name none live in one of their own.
- * Each namespace has its own ports and its own loopback. An address given to a namespace is reached from all of them;
- * any other address belongs to whoever dials it.
+ * A network namespace is a number, as in `SocketOptions.namespace`; sockets without one share another namespace. Each
+ * namespace has its own ports and its own loopback. An address that was assigned to a namespace is reached from all of
+ * them; any other address belongs to the namespace from which it is dialled.
  */
 import { ANY_V4, ANY_V6, formatAddress, type Ip, isIpv4, isLoopback, type SocketAddress } from "../address.ts";
 import { ListenError } from "../network.ts";
 
-/** The namespace of sockets that name none. */
+/** The namespace of sockets for which none is given. */
 export const OWN_NAMESPACE = -1;
 
+/** A bound socket. */
 export interface Binding {
   readonly namespace: number;
   readonly address: SocketAddress;
@@ -22,6 +23,7 @@ export interface Binding {
 const FIRST_EPHEMERAL = 32_768;
 const LAST_EPHEMERAL = 60_999;
 
+/** The bound sockets of one protocol. */
 export class MemoryHosts<L extends Binding> {
   readonly #listeners = new Set<L>();
   readonly #namespaces = new Map<Ip, number>();
@@ -32,7 +34,7 @@ export class MemoryHosts<L extends Binding> {
     this.#namespaces.set(ip, namespace);
   }
 
-  /** A port that no listener of this network uses: the next one of the ephemeral range. */
+  /** Returns the next port of the ephemeral range that no listener uses. */
   freePort(): number {
     const used = new Set([...this.#listeners].map((listener) => listener.address.port));
     do {
@@ -52,25 +54,26 @@ export class MemoryHosts<L extends Binding> {
     this.#listeners.add(listener);
   }
 
+  /** Frees the address. */
   unbind(listener: L): void {
     this.#listeners.delete(listener);
   }
 
-  /** Who answers a dial from `namespace` to `to`: the exact address before a wildcard, else null. */
+  /** The listener for a dial from `namespace` to `to`: one of this address before one of a wildcard. Null: none. */
   find(namespace: number, to: SocketAddress): L | null {
     const there = isLoopback(to.ip) ? namespace : this.#namespaces.get(to.ip) ?? namespace;
-    const takers = [...this.#listeners].filter((l) =>
-      l.namespace === there && l.address.port === to.port && takes(l, to.ip)
+    const candidates = [...this.#listeners].filter((l) =>
+      l.namespace === there && l.address.port === to.port && accepts(l, to.ip)
     );
-    const best = takers.find((l) => l.address.ip === to.ip) ?? takers[0];
+    const best = candidates.find((l) => l.address.ip === to.ip) ?? candidates[0];
     if (best === undefined) return null;
-    // SO_REUSEPORT shares connections out; whoever took one goes to the end of the line.
+    // Listeners that share a port take turns: this one becomes the last.
     this.#listeners.delete(best);
     this.#listeners.add(best);
     return best;
   }
 
-  /** The source address the kernel would choose in `namespace` for a connection to `to`. */
+  /** The source address that the kernel would choose in `namespace` for a connection to `to`. */
   sourceFor(namespace: number, to: Ip): Ip {
     if (isLoopback(to)) return to;
     for (const [ip, owner] of this.#namespaces) if (owner === namespace && isIpv4(ip) === isIpv4(to)) return ip;
@@ -78,7 +81,7 @@ export class MemoryHosts<L extends Binding> {
   }
 }
 
-function takes(listener: Binding, ip: Ip): boolean {
+function accepts(listener: Binding, ip: Ip): boolean {
   const { address } = listener;
   if (address.ip === ip) return true;
   if (address.ip === ANY_V4) return isIpv4(ip);
@@ -88,5 +91,5 @@ function takes(listener: Binding, ip: Ip): boolean {
 function collide(a: Binding, b: Binding): boolean {
   if (a.namespace !== b.namespace || a.address.port !== b.address.port) return false;
   if (a.reusePort && b.reusePort) return false;
-  return takes(a, b.address.ip) || takes(b, a.address.ip);
+  return accepts(a, b.address.ip) || accepts(b, a.address.ip);
 }

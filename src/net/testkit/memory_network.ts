@@ -1,7 +1,7 @@
 /**
- * A whole network in memory under virtual time: connections with back-pressure and resets, listeners in namespaces,
- * redirection, black holes, TLS. Everything happens in the same order in every run, so scenarios of minutes are
- * tested in milliseconds (`docs/architecture.md`, "Seams").
+ * A network in memory under virtual time: connections with back-pressure and resets, listeners in namespaces, redirection,
+ * addresses that do not answer, TLS. Everything happens in the same order in each run, and tests of minutes take
+ * milliseconds.
  */
 import type { Millis } from "../clock.ts";
 import { formatAddress, type Ip, isIpv4, type SocketAddress } from "../address.ts";
@@ -17,11 +17,13 @@ import type * as net from "../network.ts";
 import { ListenError } from "../network.ts";
 import type { TlsContext, TlsSettings } from "../tls_context.ts";
 
+/** The behaviour of a network. */
 export interface MemoryNetworkOptions extends StreamOptions {
   /** Whether IP_TRANSPARENT can be set; default true, as for a privileged process. */
   readonly transparent?: boolean;
 }
 
+/** Implements {@link net.Network} for tests. */
 export class MemoryNetwork extends MemoryScheduler implements net.Network {
   readonly #hosts = new MemoryHosts<MemoryListener>();
   readonly #datagrams = new MemoryDatagrams(this);
@@ -34,7 +36,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     this.#options = options;
   }
 
-  /** Gives `ip` to a namespace: it is dialled from all of them, and is the source of what that one dials. */
+  /** Assigns `ip` to a namespace: all namespaces reach it there, and it is the source of dials from there. */
   assign(namespace: number, ip: Ip): void {
     this.#hosts.assign(namespace, ip);
     this.#datagrams.assign(namespace, ip);
@@ -46,7 +48,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     this.#datagrams.blackhole(address);
   }
 
-  /** The first rule that answers decides where a dial lands; its listener sees the original destination. */
+  /** Adds a rule. The first one that does not return null redirects a dial; the listener gets its original destination. */
   redirect(rule: RedirectRule): void {
     this.#redirects.push(rule);
   }
@@ -56,7 +58,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     own(duplex).failNextWrite(ending);
   }
 
-  /** Breaks a stream as the kernel would find it broken (`ETIMEDOUT` of keepalive): its peer learns nothing. */
+  /** Breaks a stream, as `ETIMEDOUT` of keepalive does: its peer is not notified. */
   breakStream(duplex: Duplex, ending: Ending): void {
     own(duplex).breakWith(ending);
   }
@@ -76,7 +78,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     }
     const address = at.address.port === 0 ? { ip: at.address.ip, port: this.#hosts.freePort() } : at.address;
     const transparent = at.transparent !== undefined && canBeTransparent;
-    const listener = new MemoryListener(at, address, transparent, accept, (gone) => this.#hosts.unbind(gone));
+    const listener = new MemoryListener(at, address, transparent, accept, (closed) => this.#hosts.unbind(closed));
     this.#hosts.bind(listener);
     return listener;
   }
@@ -132,7 +134,7 @@ class MemoryListener implements net.Listener, Binding {
   readonly namespace: number;
   readonly reusePort: boolean;
   readonly dualStack: boolean;
-  readonly #unbind: (gone: MemoryListener) => void;
+  readonly #unbind: (listener: MemoryListener) => void;
   open = true;
 
   constructor(
@@ -140,7 +142,7 @@ class MemoryListener implements net.Listener, Binding {
     readonly address: SocketAddress,
     readonly transparent: boolean,
     readonly accept: (accepted: net.Accepted) => void,
-    unbind: (gone: MemoryListener) => void,
+    unbind: (listener: MemoryListener) => void,
   ) {
     this.local = address;
     this.namespace = at.namespace ?? OWN_NAMESPACE;
@@ -164,7 +166,7 @@ class MemoryListener implements net.Listener, Binding {
   }
 }
 
-/** A connection in the backlog: accepted in the next turn, reset when the listener has gone by then. */
+/** A connection in the backlog: it is accepted in the next turn, or reset if the listener is closed by then. */
 class Arrival implements net.TurnTask {
   constructor(
     readonly listener: MemoryListener,
@@ -178,7 +180,7 @@ class Arrival implements net.TurnTask {
   }
 }
 
-/** A context for {@link MemoryNetwork.secure}: nothing but its settings. */
+/** A context for {@link MemoryNetwork.secure}. */
 export function memoryTlsContext(settings: TlsSettings): TlsContext {
   return { settings, close() {} };
 }

@@ -1,6 +1,6 @@
-/** One direction of an in-memory connection: a bounded queue of bytes, as the kernel's socket buffers are. */
+/** One direction of a connection in memory: a bounded queue of bytes, like the kernel's socket buffers. */
 export class MemoryPipe {
-  /** Made when first needed: most tests have many connections and few bytes. */
+  /** Made when it is needed: most tests have many connections and few bytes. */
   #ring: Uint8Array | null = null;
   #head = 0;
   #length = 0;
@@ -17,7 +17,7 @@ export class MemoryPipe {
     return this.capacity - this.#length;
   }
 
-  /** Copies in what fits of `bytes`; returns how many that were. */
+  /** Adds as many of `bytes` as fit. Returns how many. */
   push(bytes: Uint8Array): number {
     const count = Math.min(bytes.length, this.free);
     const ring = this.#ring ??= new Uint8Array(this.capacity);
@@ -29,7 +29,7 @@ export class MemoryPipe {
     return count;
   }
 
-  /** Moves up to `into.length` bytes out; returns how many. */
+  /** Removes up to `into.length` bytes. Returns how many. */
   pull(into: Uint8Array): number {
     const count = Math.min(into.length, this.#length);
     const ring = this.#ring;
@@ -42,7 +42,7 @@ export class MemoryPipe {
     return count;
   }
 
-  /** Drops everything and the memory with it. */
+  /** Discards all bytes, and the memory. */
   clear(): void {
     this.#ring = null;
     this.#head = 0;

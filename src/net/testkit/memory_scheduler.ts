@@ -1,27 +1,27 @@
 /**
- * An event loop under virtual time, for tests: nothing moves unless the test says so, and always in the same order.
+ * An event loop under virtual time, for tests. It runs when the test calls it, and always in the same order.
  *
- * A turn is what the reactor's is: what the kernel has reported since the last one, timers that are due, the tasks
- * of `nextTurn`, the tasks of `atTurnEnd`. What a turn causes at the other end of a connection is reported in the
- * turn after it.
+ * A turn is as in the reactor: events since the last turn, timers that are due, the tasks of `nextTurn`, the tasks of
+ * `atTurnEnd`. What a turn causes at the other end of a connection is reported in the next turn.
  */
 import { setImmediate } from "node:timers";
 import type { Millis, Timer } from "../clock.ts";
 import type { Scheduler, TurnTask } from "../network.ts";
 import { TimerQueue } from "../timers.ts";
 
-/** As many as the reactor runs in one turn: the others follow in the next turns. */
+/** As in the reactor: the other timers run in the next turns. */
 const TIMERS_PER_TURN = 64;
-/** So many turns without time moving can only be two parties that wake each other for ever. */
+/** More turns without time passing mean that two parties wake each other for ever. */
 const MAX_TURNS_AT_ONCE = 1_000_000;
 
+/** The event loop. The time begins at 0. */
 export class MemoryScheduler implements Scheduler {
   readonly #timers = new TimerQueue();
   readonly #events = new Set<TurnTask>();
   readonly #next = new Set<TurnTask>();
   readonly #atEnd = new Set<TurnTask>();
   #now: Millis = 0;
-  #endWanted = false;
+  #endsTurnSoon = false;
   turn = 0;
 
   now(): Millis {
@@ -37,35 +37,35 @@ export class MemoryScheduler implements Scheduler {
   }
 
   endTurnSoon(): void {
-    this.#endWanted = true;
+    this.#endsTurnSoon = true;
   }
 
   nextTurn(task: TurnTask): void {
     this.#next.add(task);
   }
 
-  /** What the kernel would report: runs at the start of the next turn. An object is queued at most once. */
+  /** Reports an event, which runs at the start of the next turn. An object is queued at most once. */
   report(event: TurnTask): void {
     this.#events.add(event);
   }
 
-  /** Whether a turn would find something to do without time moving. */
+  /** Whether a turn has something to do before time passes. */
   get busy(): boolean {
     return this.#events.size + this.#next.size + this.#atEnd.size > 0 ||
       (this.#timers.nextAt() ?? Infinity) <= this.#now;
   }
 
-  /** One turn; time stands still. What a callback throws passes through, and nothing queued is lost. */
+  /** Runs one turn; no time passes. What a callback throws is passed on, and nothing that is queued is lost. */
   step(): void {
     this.turn++;
     const next = new Set(this.#next);
-    this.#drain(this.#events, new Set(this.#events));
+    this.#runTasks(this.#events, new Set(this.#events));
     this.#timers.runDue(this.#now, (ran) => ran < TIMERS_PER_TURN);
-    this.#drain(this.#next, next);
+    this.#runTasks(this.#next, next);
     this.#endTurn();
   }
 
-  /** Turns until only the passing of time, or a promise, can cause more. */
+  /** Runs turns until nothing is left to do before time passes or a promise is settled. */
   runUntilIdle(): void {
     for (let turns = 0; this.busy; turns++) {
       if (turns === MAX_TURNS_AT_ONCE) throw new Error(`Not idle after ${MAX_TURNS_AT_ONCE} turns`);
@@ -73,7 +73,7 @@ export class MemoryScheduler implements Scheduler {
     }
   }
 
-  /** Moves time on by `ms`, stopping at every timer, and leaves the loop idle. */
+  /** Advances the time by `ms`, running all timers on the way, and leaves the loop idle. */
   advance(ms: Millis): void {
     const until = this.#now + ms;
     this.runUntilIdle();
@@ -81,7 +81,7 @@ export class MemoryScheduler implements Scheduler {
     this.#now = until;
   }
 
-  /** As {@link advance}, but promises run whenever the loop is idle: needed wherever one is awaited on the way. */
+  /** As {@link advance}, but promises continue whenever the loop is idle. */
   async settle(ms: Millis = 0): Promise<void> {
     const until = this.#now + ms;
     do {
@@ -91,8 +91,8 @@ export class MemoryScheduler implements Scheduler {
   }
 
   /**
-   * Runs until `until` holds, moving time on to the next timer whenever nothing else can happen. Rejects when nothing
-   * can happen any more.
+   * Runs until `until` holds, and advances the time to the next timer whenever the loop is idle. Rejects when nothing is
+   * left that could happen.
    */
   async run(until: () => boolean): Promise<void> {
     while (!until()) {
@@ -101,32 +101,32 @@ export class MemoryScheduler implements Scheduler {
     }
   }
 
-  /** The turn's end may queue further tasks for the turn's end; who ran already waits for the next. */
+  /** Tasks may add others to the same end of turn. A task that has run waits for the next turn. */
   #endTurn(): void {
     const ran = new Set<TurnTask>();
     for (;;) {
       const fresh = [...this.#atEnd].filter((task) => !ran.has(task));
       if (fresh.length === 0) return;
       for (const task of fresh) ran.add(task);
-      this.#endWanted = false;
-      this.#drain(this.#atEnd, fresh);
+      this.#endsTurnSoon = false;
+      this.#runTasks(this.#atEnd, fresh);
     }
   }
 
-  /** Runs those of `tasks` that are still in `queue`. Each is removed before it runs so that it may queue itself. */
-  #drain(queue: Set<TurnTask>, tasks: Iterable<TurnTask>): void {
+  /** Runs those of `tasks` that are still in `queue`. Each is removed before it runs, so that it may add itself. */
+  #runTasks(queue: Set<TurnTask>, tasks: Iterable<TurnTask>): void {
     for (const task of tasks) {
       if (!queue.delete(task)) continue;
       task.runTurn();
-      if (this.#endWanted && queue !== this.#atEnd) this.#endTurn();
+      if (this.#endsTurnSoon && queue !== this.#atEnd) this.#endTurn();
     }
   }
 
-  /** Idle: a promise may go on, and if none does, the next timer is what comes next. */
+  /** Lets promises continue. If none causes work, advances the time to the next timer. */
   async #wait(until: () => boolean): Promise<void> {
     await macrotask();
     if (this.busy || until() || this.#skipToTimer(Infinity)) return;
-    throw new Error("Idle for ever, but what was waited for has not happened");
+    throw new Error("Nothing is left to run, but the condition does not hold");
   }
 
   #skipToTimer(limit: Millis): boolean {

@@ -1,12 +1,12 @@
 /**
- * The pretended TLS 1.3 handshake: both sides show their chain and ask their verifier, in the order of the real one.
+ * A simulated TLS 1.3 handshake: both sides send their chain and call their verifier, in the order of the real one.
  *
  *     client: ──hello──▶ waits for chain ──accepts──▶ sends its chain, secure
  *     server: waits for hello ──sends its chain──▶ waits for chain ──accepts──▶ secure
- *     both:   refusal, alert, end, nonsense, time limit ──▶ failed
+ *     both:   refusal, alert, end, invalid message, time limit ──▶ failed
  *
- * So a server that refuses is noticed by the client only after its own handshake succeeded, as a failure of the first
- * read (`docs/spec/dataplane.md` 2.1). Signatures, validity and purpose are not looked at.
+ * So when a server refuses, the handshake of the client has succeeded, and its first read fails (`docs/spec/dataplane.md`
+ * 2.1). Signatures, validity and purpose are not checked.
  */
 import type { Millis, Timer } from "../clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../duplex.ts";
@@ -23,6 +23,7 @@ type Role = "client" | "server";
 const HELLO = 1;
 const CHAIN = 2;
 
+/** `Network.secure` of the network in memory. */
 export function secureInMemory(
   scheduler: MemoryScheduler,
   plain: Duplex,
@@ -61,8 +62,8 @@ class Handshake implements net.Handshake, DuplexSink {
     this.peerSince = scheduler.now();
     this.#timer = scheduler.after(timeout, () => this.#fail(TLS_TIMEOUT));
     plain.start(this.#channel);
-    if (role === "client") this.#say(Uint8Array.of(HELLO));
-    // A stream that failed before has nothing to announce any more, nor has one whose bytes were there before.
+    if (role === "client") this.#send(Uint8Array.of(HELLO));
+    // A stream that has failed, or whose bytes arrived before, does not announce that any more.
     scheduler.report({ runTurn: () => plain.readable ? this.onReadable() : this.#failWith(plain.failure) });
   }
 
@@ -105,20 +106,20 @@ class Handshake implements net.Handshake, DuplexSink {
   #takeMessage(message: Uint8Array): void {
     this.peerSince = this.#scheduler.now();
     if (this.#state === "waits for hello" && message[0] === HELLO) {
-      this.#say(encodeChain(this.#settings.chain));
+      this.#send(encodeChain(this.#settings.chain));
       this.#state = "waits for chain";
       return;
     }
     const chain = this.#state === "waits for chain" ? decodeChain(message) : null;
     if (chain === null) return this.#fail(handshakeFailure("unexpected message"));
-    this.#judge(chain);
+    this.#verify(chain);
   }
 
-  #judge(chain: readonly Uint8Array[]): void {
+  #verify(chain: readonly Uint8Array[]): void {
     const path = [...chain, ...this.#settings.anchors.slice(0, 1)];
     const refusal = chain.length === 0 ? NO_CERTIFICATE : this.#accept(path);
     if (refusal !== null) return this.#refuse(refusal);
-    if (this.#role === "client") this.#say(encodeChain(this.#settings.chain));
+    if (this.#role === "client") this.#send(encodeChain(this.#settings.chain));
     if (!this.#finish()) return;
     this.#events.onSecure(new MemoryTlsDuplex(this.#scheduler, this.#channel), this.#peer(path));
   }
@@ -138,7 +139,7 @@ class Handshake implements net.Handshake, DuplexSink {
     return { chain, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", group: "x25519" };
   }
 
-  #say(message: Uint8Array): void {
+  #send(message: Uint8Array): void {
     this.#channel.send(HANDSHAKE, message);
     this.#channel.flush();
   }
@@ -158,7 +159,7 @@ class Handshake implements net.Handshake, DuplexSink {
     this.#events.onSecureFailure(ending);
   }
 
-  /** False when the handshake was over before. */
+  /** False: the handshake was over already. */
   #finish(): boolean {
     if (this.#state === "over") return false;
     this.#state = "over";

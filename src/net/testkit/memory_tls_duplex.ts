@@ -1,19 +1,21 @@
-/** The secured stream of the pretended TLS: writes take all or nothing, the end is an alert, alerts are failures. */
+/** The stream of the simulated TLS: writes take all or nothing, the end is an alert, other alerts are failures. */
 import type { SocketAddress } from "../address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "../duplex.ts";
-import { BROKEN_PIPE, CLOSED, tlsAlert, tlsBroken } from "./memory_endings.ts";
+import { CLOSED } from "../endings.ts";
+import { BROKEN_PIPE, tlsAlert, tlsBroken } from "./memory_endings.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import { ALERT, DATA, type RecordChannel } from "./memory_tls_records.ts";
 
-/** An alert without a text stands for close_notify. */
+/** An alert without a text is close_notify. */
 const CLOSE_NOTIFY = new Uint8Array(0);
 
+/** One end of a secured stream. */
 export class MemoryTlsDuplex implements Duplex, DuplexSink {
   readonly #scheduler: MemoryScheduler;
   readonly #channel: RecordChannel;
   readonly #plain: Duplex;
   #sink: DuplexSink | null = null;
-  /** True at first: the last flight of the handshake may have brought data with it. */
+  /** True at first: the last message of the handshake may have brought data with it. */
   #readable = true;
   #ended = false;
   #failure: Ending | null = null;
@@ -21,7 +23,7 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
   readonly path = null;
   #closed = false;
   #ending = false;
-  /** How much of the write that is being retried has been framed already. */
+  /** How many bytes of a write that is retried were framed already. */
   #framed = 0;
 
   constructor(scheduler: MemoryScheduler, channel: RecordChannel) {
@@ -94,7 +96,7 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
     if (this.#ending) this.#failure ??= BROKEN_PIPE;
     if (this.#failure !== null) return FAILED;
     if (bytes.length < this.#framed) {
-      // SSL_R_BAD_WRITE_RETRY: only a mistake of the caller leads here, so it is loud.
+      // SSL_R_BAD_WRITE_RETRY: a mistake of the caller.
       throw new Error(`bad write retry: ${bytes.length} bytes offered, ${this.#framed} before`);
     }
     if (bytes.length > this.#framed) this.#channel.send(DATA, bytes.subarray(this.#framed));
@@ -155,13 +157,13 @@ export class MemoryTlsDuplex implements Duplex, DuplexSink {
     if (this.#failure !== null) this.#sink?.onFailure(this.#failure);
   }
 
-  /** The plain stream has nothing more now, or ever. Bytes already taken go to the user before a failure does. */
+  /** The plain stream has nothing more now, or has ended. Bytes that were taken are returned before a failure is. */
   #atEndOfInput(taken: number): void {
     if (this.#plain.ended) this.#ended = true;
     else if (taken === 0) this.#failure ??= this.#plain.failure;
   }
 
-  /** Stays where it is: nothing is read after it. A failure waits for the bytes before it to be handed out. */
+  /** The message is left in place, since nothing is read after it. Bytes before it are returned before a failure is. */
   #atMessage(head: "alert" | "handshake" | "garbage", taken: number): void {
     const text = head === "alert" ? new TextDecoder().decode(this.#channel.peekMessage()) : null;
     if (text === "") this.#ended = true;

@@ -1,6 +1,6 @@
 /**
- * Records of the pretended TLS: messages and payload framed on any stream, so that it also runs inside a tunnel.
- * Nothing is encrypted and nothing is compatible with real TLS.
+ * Records of the simulated TLS: messages and payload are framed on any stream, so it also runs inside of a tunnel. Nothing
+ * is encrypted, and it is not compatible with TLS.
  *
  *     kind (1 byte) | length (3 bytes) | payload
  */
@@ -10,7 +10,7 @@ export const ALERT = 0x15;
 export const HANDSHAKE = 0x16;
 export const DATA = 0x17;
 
-/** What is at the head of what arrived: payload, a whole message, something that is no record, or nothing yet. */
+/** What was received first: payload, a whole message, something that is not a record, or nothing yet. */
 export type Head = "data" | "handshake" | "alert" | "garbage" | null;
 
 const HEADER = 4;
@@ -25,15 +25,16 @@ const kinds: Readonly<Record<number, "data" | "handshake" | "alert">> = {
   [DATA]: "data",
 };
 
+/** Sends and receives records on a stream. */
 export class RecordChannel implements DuplexSink {
   readonly plain: Duplex;
-  /** Who handles what the plain stream announces: the handshake, then the secured stream. */
+  /** Handles notifications of the plain stream: the handshake, then the secured stream. */
   user: DuplexSink;
   #inbox = new Uint8Array(HEADER + MAX_DATA);
   #start = 0;
   #end = 0;
   #record: { readonly kind: "data" | "handshake" | "alert" | "garbage"; left: number } | null = null;
-  /** Bounded by its users: one message, or one write at a time. */
+  /** Its users bound it: one message, or one write at a time. */
   #outbox: Uint8Array[] = [];
 
   constructor(plain: Duplex, user: DuplexSink) {
@@ -41,7 +42,7 @@ export class RecordChannel implements DuplexSink {
     this.user = user;
   }
 
-  /** Frames and queues; {@link flush} sends. */
+  /** Adds a record for the next {@link flush}. */
   send(kind: number, payload: Uint8Array): void {
     const most = kind === DATA ? MAX_DATA : MAX_MESSAGE;
     let from = 0;
@@ -55,7 +56,7 @@ export class RecordChannel implements DuplexSink {
     } while (from < payload.length);
   }
 
-  /** Whether everything queued has left; false also when the plain stream failed. */
+  /** Writes all records. False: some are left, or the plain stream has failed. */
   flush(): boolean {
     for (let record = this.#outbox[0]; record !== undefined; record = this.#outbox[0]) {
       const taken = this.plain.write(record);
@@ -69,7 +70,7 @@ export class RecordChannel implements DuplexSink {
     return true;
   }
 
-  /** What can be taken now, after reading as much as that needs. */
+  /** What can be taken now, after reading as much as needed. */
   next(): Head {
     for (;;) {
       const head = this.buffered();
@@ -77,7 +78,7 @@ export class RecordChannel implements DuplexSink {
     }
   }
 
-  /** The same from what has been read already. */
+  /** As {@link next}, without reading. */
   buffered(): Head {
     for (;;) {
       const record = this.#record ??= this.#parseHeader();
@@ -89,11 +90,12 @@ export class RecordChannel implements DuplexSink {
     }
   }
 
-  /** The whole message that {@link next} announced, left in place. */
+  /** Returns the whole message that {@link next} has found, and leaves it in place. */
   peekMessage(): Uint8Array {
     return this.#inbox.slice(this.#start, this.#start + (this.#record?.left ?? 0));
   }
 
+  /** Returns the whole message that {@link next} has found. */
   takeMessage(): Uint8Array {
     const message = this.peekMessage();
     this.#start += message.length;
@@ -101,7 +103,7 @@ export class RecordChannel implements DuplexSink {
     return message;
   }
 
-  /** Payload that {@link next} announced, as much of it as there is and fits. */
+  /** Takes payload that {@link next} has found, as much as there is and fits. Returns how many bytes. */
   takeData(into: Uint8Array): number {
     const record = this.#record;
     if (record === null) return 0;

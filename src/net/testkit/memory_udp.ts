@@ -1,14 +1,15 @@
-/** Datagrams of the in-memory network: delivered in the next turn, lost where nobody receives or the queue is full. */
+/** Datagrams of the network in memory: delivered in the next turn, lost without a receiver or when its queue is full. */
 import { ANY_V4, ANY_V6, formatAddress, type Ip, isIpv4, sameAddress, type SocketAddress } from "../address.ts";
 import { type Binding, MemoryHosts, OWN_NAMESPACE } from "./memory_hosts.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
 import type { DatagramSink, DatagramSocket, ListenerState, TurnTask, UdpAt } from "../network.ts";
 
-/** As the kernel's receive buffer: what comes beyond is lost. */
+/** Datagrams, like the kernel's receive buffer: more are lost. */
 const QUEUE_LIMIT = 256;
 /** The largest payload of IPv4. */
 const MAX_PAYLOAD = 65_507;
 
+/** The UDP sockets of one network. */
 export class MemoryDatagrams {
   readonly #scheduler: MemoryScheduler;
   readonly #hosts = new MemoryHosts<MemoryUdpSocket>();
@@ -18,15 +19,17 @@ export class MemoryDatagrams {
     this.#scheduler = scheduler;
   }
 
+  /** See `MemoryNetwork.assign`. */
   assign(namespace: number, ip: Ip): void {
     this.#hosts.assign(namespace, ip);
   }
 
+  /** See `MemoryNetwork.blackhole`. */
   blackhole(address: SocketAddress): void {
     this.#blackHoles.add(formatAddress(address));
   }
 
-  /** Throws `ListenError`. */
+  /** Opens a socket. Throws `ListenError`. */
   open(at: UdpAt, sink: DatagramSink): DatagramSocket {
     const address = at.address.port === 0 ? { ip: at.address.ip, port: this.#hosts.freePort() } : at.address;
     const { peer } = at;
@@ -36,7 +39,7 @@ export class MemoryDatagrams {
     return socket;
   }
 
-  /** True: on its way. */
+  /** Sends a datagram. False: it cannot be sent. */
   deliver(from: MemoryUdpSocket, bytes: Uint8Array, to: SocketAddress): boolean {
     if (bytes.length > MAX_PAYLOAD || !canReach(from, to.ip)) return false;
     if (this.#blackHoles.has(formatAddress(to))) return true;
@@ -51,7 +54,7 @@ export class MemoryDatagrams {
     return true;
   }
 
-  forget(socket: MemoryUdpSocket): void {
+  remove(socket: MemoryUdpSocket): void {
     this.#hosts.unbind(socket);
   }
 }
@@ -88,17 +91,17 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     return !this.#closed && this.#network.deliver(this, bytes, this.#peer ?? to);
   }
 
-  /** What has come is in the queue. */
+  /** What has arrived already is in the queue. */
   retire(): void {
     this.#retired = true;
-    this.#network.forget(this);
+    this.#network.remove(this);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue = [];
-    this.#network.forget(this);
+    this.#network.remove(this);
   }
 
   inspect(): ListenerState {
@@ -113,7 +116,7 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     return true;
   }
 
-  /** Nobody is there: as the kernel, tells connected sockets only. */
+  /** The destination refuses. Returns whether the user is notified: as in the kernel, only of a connected socket. */
   refuse(): boolean {
     this.#refused = this.#peer !== null;
     return this.#refused;
@@ -129,7 +132,7 @@ class MemoryUdpSocket implements DatagramSocket, Binding, TurnTask {
     for (const { bytes, from } of arrived) {
       if (this.#closed) return;
       this.#sink.onDatagram(bytes, from);
-      // Lent: whoever keeps it past the call finds that out here.
+      // Only valid during the call: a test that keeps the bytes fails.
       bytes.fill(0);
     }
   }

@@ -1,4 +1,4 @@
-/** A reactor for tests in the main isolate: runs until its scope ends, and waits for conditions. */
+/** A reactor for tests in the main isolate. */
 import * as c from "../../os/constants.ts";
 import { libc } from "../../os/libc.ts";
 import { openSocket, socketName } from "../../os/socket.ts";
@@ -7,23 +7,24 @@ import type { Rig } from "./contract_kit.ts";
 import { Reactor } from "../reactor.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf } from "../sockaddr.ts";
 
-/** No test measures time; this only keeps a broken one from hanging. */
-const PATIENCE_MS = 60_000;
+/** Ends tests whose condition never holds. */
+const LIMIT_MS = 60_000;
 
+/** Runs a reactor until it is closed or its scope ends. */
 export class ReactorRig implements Rig, AsyncDisposable {
   readonly network: Reactor;
   readonly loopback: Ip;
   readonly blackhole: SocketAddress;
-  /** What callbacks threw. */
+  /** What callbacks have thrown. */
   readonly errors: unknown[] = [];
   readonly shed: { count: number; address: SocketAddress; code: string }[] = [];
-  readonly #deaf: DeafListener;
+  readonly #silent: SilentListener;
   readonly #running: Promise<void>;
 
   constructor(loopback: Ip = LOOPBACK_V4) {
     this.loopback = loopback;
-    this.#deaf = new DeafListener(loopback);
-    this.blackhole = this.#deaf.address;
+    this.#silent = new SilentListener(loopback);
+    this.blackhole = this.#silent.address;
     this.network = new Reactor({
       onError: (error) => this.errors.push(error),
       onShed: (count, address, code) => this.shed.push({ count, address, code }),
@@ -31,12 +32,12 @@ export class ReactorRig implements Rig, AsyncDisposable {
     this.#running = this.network.run("shared");
   }
 
-  /** Usable without its object, as the contract does. */
+  /** A function and not a method, since the contract calls it without its object. */
   readonly run = async (until: () => boolean): Promise<void> => {
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + LIMIT_MS;
     while (!until()) {
       if (this.errors.length > 0) throw this.errors[0];
-      if (performance.now() > deadline) throw new Error("What was waited for has not happened");
+      if (performance.now() > deadline) throw new Error("The condition does not hold after a minute");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };
@@ -44,7 +45,7 @@ export class ReactorRig implements Rig, AsyncDisposable {
   async close(): Promise<void> {
     this.network.stop();
     await this.#running;
-    this.#deaf.close();
+    this.#silent.close();
     if (this.errors.length > 0) throw this.errors[0];
   }
 
@@ -53,8 +54,8 @@ export class ReactorRig implements Rig, AsyncDisposable {
   }
 }
 
-/** Its backlog is full: what dials it gets no answer, as from a host that is gone. */
-class DeafListener {
+/** A listener whose backlog is full: dials get no answer, as from a host that does not exist. */
+class SilentListener {
   readonly address: SocketAddress;
   readonly #descriptors: number[] = [];
 
@@ -65,7 +66,7 @@ class DeafListener {
     if (libc.bind(listener, name, name.length) < 0 || libc.listen(listener, 0) < 0) throw new Error("cannot listen");
     this.address = decodeSockaddr(socketName(listener)!);
     const to = encodeSockaddr(this.address);
-    // A backlog of zero holds one connection; the second is never answered.
+    // A backlog of zero has room for one connection; the second gets no answer.
     for (let i = 0; i < 2; i++) libc.connect(this.#socket(family), to, to.length);
   }
 
@@ -80,7 +81,7 @@ class DeafListener {
   }
 }
 
-/** Open descriptors of this process. */
+/** How many descriptors this process has open. */
 export function openDescriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }

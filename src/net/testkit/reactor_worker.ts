@@ -1,6 +1,6 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
-/** A reactor that owns its worker's thread, for tests: answers what it is asked. */
+/** A worker for tests whose thread runs a reactor. It answers messages of the test. */
 import { Reactor } from "../reactor.ts";
 
 const reactor = new Reactor({
