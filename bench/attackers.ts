@@ -1,6 +1,7 @@
 /** Clients that attack the inbound port of a pair's server side. Both kinds trust the CA of `scriptedCa`. */
 import { ATTACKS } from "../testkit/attacks/catalogue.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
+import { script } from "./script.ts";
 import type { Subject } from "./subject.ts";
 
 const INBOUND_PORT = 15008;
@@ -82,6 +83,5 @@ function niced(before: readonly string[]): readonly string[] {
 }
 
 function startScript(processes: Processes, before: readonly string[], file: string, args: readonly string[]): Started {
-  const script = new URL(file, import.meta.url).pathname;
-  return processes.start("attack", [...before, Deno.execPath(), "run", "-A", "--no-prompt", script, ...args]);
+  return processes.start("attack", [...before, ...script(file, ...args)]);
 }

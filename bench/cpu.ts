@@ -1,5 +1,5 @@
 /** What a process costs, read from `/proc`. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { countSystemFolder, readSystemFile, readSystemFolder, writeSystemFile } from "../src/os/system_files.ts";
 
 /** CPU time of all threads of a process, in seconds; the kernel reports it in steps of 10 ms. */
 export interface CpuTime {
@@ -17,15 +17,15 @@ export function parseStat(stat: string): CpuTime {
 }
 
 export function cpuTime(pid: number): CpuTime {
-  return parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  return parseStat(readSystemFile(`/proc/${pid}/stat`));
 }
 
 /** Seconds on a core of all living threads, in nanosecond steps: for times too short for `cpuTime`. */
 export function runTime(pid: number): number {
   let nanos = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+  for (const thread of readSystemFolder(`/proc/${pid}/task`)) {
     try {
-      nanos += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+      nanos += Number(readSystemFile(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
     } catch {
       // The thread ended meanwhile.
     }
@@ -37,7 +37,7 @@ export function runTime(pid: number): number {
 export function residentBytes(pid: number): number {
   for (const [file, field] of [["smaps_rollup", "Rss"], ["status", "VmRSS"]] as const) {
     try {
-      const text = readFileSync(`/proc/${pid}/${file}`, "latin1");
+      const text = readSystemFile(`/proc/${pid}/${file}`);
       const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1];
       if (kib !== undefined) return Number(kib) * 1024;
     } catch {
@@ -50,17 +50,17 @@ export function residentBytes(pid: number): number {
 /** Resets `peakBytes`. */
 export function resetPeak(pid: number): void {
   // proc(5): 5 resets the peak resident set size.
-  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  writeSystemFile(`/proc/${pid}/clear_refs`, "5");
 }
 
 /** Most resident memory in bytes since the process began, or since `resetPeak`. */
 export function peakBytes(pid: number): number {
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) * 1024;
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1]) * 1024;
 }
 
 /** Open file descriptors. */
 export function descriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+  return countSystemFolder(`/proc/${pid}/fd`);
 }
 
 /** CPU time in seconds. */

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { busySeconds, peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { type Started, waitForLog } from "./processes.ts";
 import { ECHO_PORT, type Side } from "./rig.ts";
+import { script } from "./script.ts";
 import type { Group, GroupResult, SenderPlan } from "./sender.ts";
 import type { Subject } from "./subject.ts";
 
@@ -61,9 +62,7 @@ async function startSender(subject: Subject, groups: readonly Group[], seconds: 
 }
 
 function startScript(subject: Subject, side: Side, name: string, args: readonly string[]): Started {
-  const script = new URL(`${name}.ts`, import.meta.url).pathname;
-  const argv = [...subject.link.inside(side), Deno.execPath(), "run", "-A", "--no-prompt", script, ...args];
-  return subject.processes.start(name, argv);
+  return subject.processes.start(name, [...subject.link.inside(side), ...script(`${name}.ts`, ...args)]);
 }
 
 /** Results of an application with kept connections, and what the proxies used in that time. */

@@ -3,6 +3,7 @@
  * behind after Ctrl-C or a failure.
  */
 import { readFileSync } from "node:fs";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 /** A running child. Its output goes to the file `log`. */
 export interface Started {
@@ -163,7 +164,7 @@ function listeningPorts(pid: number): Set<number> {
   for (const table of ["tcp", "tcp6"]) {
     let text = "";
     try {
-      text = readFileSync(`/proc/${pid}/net/${table}`, "utf8");
+      text = readSystemFile(`/proc/${pid}/net/${table}`);
     } catch {
       continue;
     }

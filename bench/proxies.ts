@@ -91,7 +91,7 @@ export function available(
   const kinds = [direct, nginxStream];
   const skipped: string[] = [];
   const rust = Deno.env.get("ZTUNNEL_PEER") ?? "";
-  if (existsSync(rust)) kinds.push(...modes.map((mode) => rustZtunnel(rust, mode)));
+  if (rust !== "" && existsSync(rust)) kinds.push(...modes.map((mode) => rustZtunnel(rust, mode)));
   else skipped.push("Rust ztunnel: ZTUNNEL_PEER does not name an executable");
   if (!existsSync(`${REPOSITORY}main.ts`)) {
     return { kinds, skipped: [...skipped, "ours: main.ts is not there"] };

@@ -10,6 +10,7 @@ import type { NewcomerResult } from "./newcomers.ts";
 import { waitForLog } from "./processes.ts";
 import type { Metric, Plan, Round, Row, RunContext } from "./row.ts";
 import { scriptedCa } from "./rows_stall.ts";
+import { script } from "./script.ts";
 import type { Group } from "./sender.ts";
 import { median } from "./statistics.ts";
 import type { Subject } from "./subject.ts";
@@ -17,6 +18,7 @@ import type { Subject } from "./subject.ts";
 /** A fixed rate, so that the proxy's CPU time is comparable. */
 const NEIGHBOUR: Group = { connections: 4, everyMillis: 5, pick: null };
 const NEWCOMERS = 20;
+const WARM_UP_SECONDS = 3;
 /** Time for newcomers that fail, and for the last echoes. */
 const MOST_SECONDS = 30;
 const MB = 1e6;
@@ -61,7 +63,7 @@ class Bed {
     const pair = await run.another(subject, { prepare: scriptedCa });
     if (pair === null) return null;
     try {
-      await pair.requests({ connections: 4, seconds: 1 });
+      await pair.requests({ connections: 4, seconds: WARM_UP_SECONDS });
       await startEcho(pair);
       const bed = new Bed(subject, pair, (await startApps(pair)).ports);
       // The first one has the path of newcomers compiled.
@@ -117,10 +119,8 @@ class Bed {
 
   async #newcomers(): Promise<NewcomerResult> {
     const { link, directory, processes } = this.pair;
-    const script = new URL("newcomers.ts", import.meta.url).pathname;
     const place = [link.addresses.server, `${directory}/ca.pem`, `${directory}/ca.key`, `${NEWCOMERS}`];
-    const argv = [...link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt", script, ...place];
-    const newcomers = processes.start("newcomers", argv);
+    const newcomers = processes.start("newcomers", [...link.inside("client"), ...script("newcomers.ts", ...place)]);
     await waitForLog(newcomers, /}\n/, MOST_SECONDS * 1000);
     return JSON.parse(readFileSync(newcomers.log, "utf8"));
   }

@@ -9,6 +9,7 @@ import { Processes, type Started, waitForLog, waitForPorts } from "./processes.t
 import { ourCommand } from "./proxies.ts";
 import { openLink } from "./rig.ts";
 import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
+import { script } from "./script.ts";
 import type { Subject } from "./subject.ts";
 import { builtLibrary } from "./tls_library.ts";
 import type { CommandFor } from "./ztunnels.ts";
@@ -77,11 +78,11 @@ export async function withProxy(command: Command, use: (bed: ProxyBed) => Promis
       await processes.run([...link.inside("server"), "ip", "addr", "add", `${ip}/24`, "dev", "veth0"]);
     }
     const library = builtLibrary();
-    const inPeer = (side: "client" | "server", script: string, ...words: string[]) => [
+    const inPeer = (side: "client" | "server", file: string, ...words: string[]) => [
       ...link.inside(side),
       "env",
       ...(library === null ? [] : [`TLS_LIBRARY=${library}`]),
-      ...[Deno.execPath(), "run", "-A", "--no-prompt", `${REPOSITORY}bench/${script}`, ...words],
+      ...script(file, ...words),
     ];
     const serving = processes.start("peers", inPeer("server", PEER, "serve", folder, link.addresses.server, ...peers));
     await waitForLog(serving, /ready/, START_MILLIS);

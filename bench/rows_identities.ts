@@ -1,9 +1,10 @@
 /** The row about a thousand certificates at once: `identities.ts` with each library. */
 import type { IdentityFigures } from "./identities.ts";
 import { type Metric, proxiesOneByOne, type Row } from "./row.ts";
+import { script } from "./script.ts";
 import { builtLibrary } from "./tls_library.ts";
 
-const PROGRAM = new URL("identities.ts", import.meta.url).pathname;
+const PROGRAM = "identities.ts";
 
 const lower = (id: string, title: string, unit: string): Metric => ({ id, title, unit, better: "lower" });
 
@@ -21,11 +22,8 @@ const identities: Row = {
   measure: proxiesOneByOne(async ({ id }) => {
     if (id !== "ours" && id !== "ours-3.5") return {};
     const library = id === "ours-3.5" ? [builtLibrary() ?? ""] : [];
-    const command = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-prompt", PROGRAM, ...library],
-      stderr: "inherit",
-    });
-    const { stdout, success } = await command.output();
+    const [program, ...args] = script(PROGRAM, ...library);
+    const { stdout, success } = await new Deno.Command(program!, { args, stderr: "inherit" }).output();
     if (!success) throw new Error("identities.ts failed, see above");
     return { ...JSON.parse(new TextDecoder().decode(stdout)) as IdentityFigures };
   }),

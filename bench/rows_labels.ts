@@ -5,6 +5,7 @@ import { sleep, waitForLog } from "./processes.ts";
 import { HTTP_PORT } from "./rig.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import { scriptedCa } from "./rows_stall.ts";
+import { script } from "./script.ts";
 import type { Subject } from "./subject.ts";
 
 const CALLS = { full: 12_000, small: 1_000 } as const;
@@ -38,9 +39,8 @@ async function afterCalls(pair: Subject, calls: number): Promise<Sample> {
   await pair.requests(load);
   const quiet = await pair.requests(load);
   const before = residentBytes(pair.pair.server!.pid);
-  const script = new URL("labels.ts", import.meta.url).pathname;
-  const argv = [...link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt", script];
-  const caller = processes.start("labels", [...argv, directory, link.addresses.server, `${HTTP_PORT}`, `${calls}`]);
+  const words = [directory, link.addresses.server, `${HTTP_PORT}`, `${calls}`];
+  const caller = processes.start("labels", [...link.inside("client"), ...script("labels.ts", ...words)]);
   await waitForLog(caller, /done/, ATTACK_MILLIS);
   const memory = (residentBytes(pair.pair.server!.pid) - before) / MB;
   const file = `${directory}/page`;

@@ -6,6 +6,7 @@ import { iperfCommand } from "./loads.ts";
 import { sleep } from "./processes.ts";
 import type { RequestTimes } from "./request_times.ts";
 import { eachFresh, type Metric, type Plan, type Row, type Sample } from "./row.ts";
+import { script } from "./script.ts";
 import type { Subject } from "./subject.ts";
 
 const MEGABIT = 1e6;
@@ -33,10 +34,9 @@ const metrics: readonly Metric[] = [
 async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   const { processes, link, target } = subject;
   const seconds = plan.small ? SMALL_SECONDS : SECONDS;
-  const script = new URL("request_times.ts", import.meta.url).pathname;
   const words = [target.host, target.http, CONNECTIONS, OPEN_SECONDS + FILL_SECONDS, seconds].map(String);
   const inside = link.inside("client");
-  const requests = processes.run([...inside, Deno.execPath(), "run", "-A", "--no-prompt", script, ...words]);
+  const requests = processes.run([...inside, ...script("request_times.ts", ...words)]);
   // A failure is reported where the result is awaited.
   requests.catch(() => {});
   await sleep(OPEN_SECONDS * 1000);

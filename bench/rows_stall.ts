@@ -8,6 +8,7 @@ import { sleep, waitForLog } from "./processes.ts";
 import type { Place, Variant } from "./place.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import { ONE_STREAM_EACH } from "./rows_peers.ts";
+import { script } from "./script.ts";
 import type { Group, GroupResult } from "./sender.ts";
 import type { Subject } from "./subject.ts";
 
@@ -95,9 +96,8 @@ async function attacked(pair: Subject, pairs: number, attempts: number): Promise
 /** The attacker has encrypted everything before the probe begins. */
 async function attackOnce(pair: Subject, kind: string, count: number): Promise<number> {
   const { link, directory, processes } = pair;
-  const script = new URL("hostile.ts", import.meta.url).pathname;
-  const before = [...link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt"];
-  const hostile = processes.start("hostile", [...before, script, directory, link.addresses.server, kind, `${count}`]);
+  const words = [directory, link.addresses.server, kind, `${count}`];
+  const hostile = processes.start("hostile", [...link.inside("client"), ...script("hostile.ts", ...words)]);
   await waitForLog(hostile, /ready/, START_MILLIS);
   const crowd = await Crowd.startWithoutEcho(pair, [PROBE], ATTACK_SECONDS);
   await sleep(LEAD_MILLIS);
@@ -112,8 +112,7 @@ async function attackOnce(pair: Subject, kind: string, count: number): Promise<n
 /** Both kinds get certificates from this CA, and the attacker has one of the same root. */
 export async function scriptedCa({ processes, link, directory }: Place): Promise<Record<string, string>> {
   const own = link.addresses.server;
-  const script = new URL("handshake_peer.ts", import.meta.url).pathname;
-  const argv = [...link.inside("server"), Deno.execPath(), "run", "-A", "--no-prompt", script, "serve", directory, own];
+  const argv = [...link.inside("server"), ...script("handshake_peer.ts", "serve", directory, own)];
   await waitForLog(processes.start("ca", argv), /ready/, START_MILLIS);
   return {
     FAKE_CA: "false",

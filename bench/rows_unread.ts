@@ -14,6 +14,8 @@ const NEIGHBOURS = 4;
 const GREEDY = 50, SMALL_GREEDY = 8;
 /** Time until most of what they may send has been sent. */
 const LEAD_MILLIS = 6000;
+/** A fresh pair has to get its certificates and to compile its code. */
+const WARM_UP_SECONDS = 3;
 const MB = 1e6;
 /** The limit that a proxy has in a container of 512 MiB. */
 const HELD_BYTES_MAX = 64 << 20;
@@ -23,6 +25,7 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   if (pid === undefined || subject.kind.entry !== "redirect-all") return {};
   const apps = await startApps(subject);
   try {
+    await subject.requests({ connections: NEIGHBOURS, seconds: WARM_UP_SECONDS });
     const load = { connections: NEIGHBOURS, seconds: plan.seconds };
     const quiet = await subject.requests(load);
     resetPeak(pid);

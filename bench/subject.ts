@@ -1,5 +1,5 @@
 /** A proxy pair in place: its link, its application, and the address at which a load generator finds it. */
-import { readFileSync } from "node:fs";
+import { readSystemFile } from "../src/os/system_files.ts";
 import { residentBytes } from "./cpu.ts";
 import { parseIperf, parseWrk } from "./loads.ts";
 import {
@@ -15,6 +15,7 @@ import { applicationConfig, ENDLESS_PATH, STATUS_PATH, STREAM_PORTS } from "./ng
 import { type Processes, sleep, type Started, waitForLog, waitForPorts } from "./processes.ts";
 import type { Pair, ProxyUnderTest, Variant } from "./place.ts";
 import { BULK_PORT, HTTP_PORT, type Link } from "./rig.ts";
+import { script } from "./script.ts";
 
 const SOCKS_PORT = 15080;
 const START_MILLIS = 10_000;
@@ -104,10 +105,9 @@ export class Subject {
 
   /** Starts `bench/holder.ts` on the client side and waits until all its connections are open. */
   async hold(connections: number, mode: "idle" | "stalled"): Promise<Started> {
-    const script = new URL("holder.ts", import.meta.url).pathname;
     const path = mode === "idle" ? "/" : ENDLESS_PATH;
     const where = [this.target.host, `${this.target.http}`, `${connections}`, path];
-    const argv = [...this.link.inside("client"), Deno.execPath(), "run", "-A", "--no-prompt", script, ...where];
+    const argv = [...this.link.inside("client"), ...script("holder.ts", ...where)];
     const holder = this.processes.start(`holder-${mode}`, argv);
     await waitForLog(holder, /ready/, 60_000);
     return holder;
@@ -123,7 +123,7 @@ printf 'GET ${STATUS_PATH} HTTP/1.0\r\n\r\n' >&3; cat <&3`;
 
   /** Bytes that came in on the server side's wire so far; on loopback every hop of the path counts. */
   wireBytes(): number {
-    const table = readFileSync(`/proc/${this.application.pid}/net/dev`, "latin1");
+    const table = readSystemFile(`/proc/${this.application.pid}/net/dev`);
     return Number(new RegExp(`^ *${this.link.device}: *(\\d+)`, "m").exec(table)?.[1]);
   }
 
@@ -162,8 +162,7 @@ async function findEntry(kind: ProxyUnderTest, processes: Processes, link: Link)
 
 /** The load generators cannot speak SOCKS, so a relay does it for them. */
 async function startRelay(processes: Processes, port: number, to: string): Promise<number> {
-  const script = new URL("socks_relay.ts", import.meta.url).pathname;
-  const relay = processes.start("relay", [Deno.execPath(), "run", "-A", script, `${port}`, `${SOCKS_PORT}`, to]);
+  const relay = processes.start("relay", script("socks_relay.ts", `${port}`, `${SOCKS_PORT}`, to));
   await waitForPorts(relay, [port], START_MILLIS);
   return port;
 }

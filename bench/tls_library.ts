@@ -1,5 +1,6 @@
 /** Which TLS library a process really uses, so that the report does not have to trust a setting. */
 import { existsSync, readFileSync } from "node:fs";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 /** Where `tools/build_openssl.sh` leaves its library, or null when it was not run. */
 export function builtLibrary(): string | null {
@@ -10,7 +11,7 @@ export function builtLibrary(): string | null {
 
 /** The OpenSSL version inside the library that `pid` has mapped, for example `OpenSSL 3.5.5`; null when it has none. */
 export function mappedTlsLibrary(pid: number): string | null {
-  const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
+  const maps = readSystemFile(`/proc/${pid}/maps`);
   const paths = [...maps.matchAll(/ (\/\S*(?:libcrypto|libssl|openssl)[^\s/]*\.so[^\s/]*)$/gm)].map((match) =>
     match[1] ?? ""
   );

@@ -2,6 +2,7 @@
  * Lets a user who is not root have namespaces all the same: where the kernel allows it, the benchmark runs itself again
  * as root of a user namespace of its own.
  */
+import { BENCH_PERMISSIONS } from "./script.ts";
 
 // `ip netns` keeps its names below /run, which belongs to the real root; a resolv.conf that lives there must stay.
 const PREPARE = `conf=$(cat /etc/resolv.conf)
@@ -19,7 +20,7 @@ const UNSHARE = ["--user", "--map-root-user", "--net", "--mount", "--"];
 export async function inOwnUserNamespace(args: readonly string[]): Promise<number | null> {
   if (Deno.uid() === 0 || args.includes("--loopback")) return null;
   if (!await allowed()) return null;
-  const self = [Deno.execPath(), "run", "-A", Deno.mainModule, ...args];
+  const self = [Deno.execPath(), "run", "--no-prompt", ...BENCH_PERMISSIONS, Deno.mainModule, ...args];
   const command = new Deno.Command("unshare", { args: [...UNSHARE, "sh", "-c", PREPARE, "sh", ...self] });
   // Ctrl-C reaches the child as well, which cleans up; this process only has to outlive it.
   Deno.addSignalListener("SIGINT", () => {});

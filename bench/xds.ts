@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { describeMachine, missingTools } from "./machine.ts";
+import { BENCH_PERMISSIONS } from "./script.ts";
 import { median } from "./statistics.ts";
 import type { DecisionFigures } from "./xds_decide.ts";
 import { measureCold } from "./xds_cold.ts";
@@ -104,8 +105,8 @@ async function program<T>(name: string, ...args: string[]): Promise<T> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      "-A",
       "--no-prompt",
+      ...BENCH_PERMISSIONS,
       "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
       here(name),
       ...args,

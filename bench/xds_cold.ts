@@ -1,5 +1,6 @@
 /** A proxy that learns of a whole mesh at its start, and of single changes after it. */
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
+import { readSystemFile } from "../src/os/system_files.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "../testkit/control_plane.ts";
 import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
@@ -74,6 +75,6 @@ async function measureChanges(stream: AdsStream, workloads: number): Promise<rea
 }
 
 function peakBytes(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+  const kib = /^VmHWM:\s+(\d+) kB/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1];
   return Number(kib) * 1024;
 }

@@ -1,4 +1,5 @@
 /** When a demo has to end before its time. */
+import { readSystemFile } from "../src/os/system_files.ts";
 
 const PAUSE_MS = 500;
 
@@ -30,7 +31,7 @@ function ancestorsInGroup(): number[] {
 function place(pid: number): { readonly parent: number; readonly group: number } | null {
   try {
     // The name before may hold anything.
-    const [state, parent, group] = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
+    const [state, parent, group] = readSystemFile(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
     return state === "Z" ? null : { parent: Number(parent), group: Number(group) };
   } catch {
     return null;

@@ -2,10 +2,10 @@
  * Things that carry the id of the process that made them in their names, and outlive it where it was killed: network
  * namespaces, their files in `/etc/netns`, control groups.
  */
-import { existsSync } from "node:fs";
+import { readSystemFile, readSystemFolder, systemFileExists } from "../src/os/system_files.ts";
 
 /** Version 2 of control groups, or the hierarchy of version 1 that every system has. */
-export const GROUPS = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+export const GROUPS = systemFileExists("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
 
 const NAMESPACE = /^zt-.*-(\d+)-\d+$/;
 
@@ -34,7 +34,7 @@ const PLACES: readonly Place[] = [
     what: "control group",
     folder: GROUPS,
     name: /^kubepods-(\d+)-pod/,
-    remove: (name) => Deno.removeSync(`${GROUPS}/${name}`),
+    remove: (name) => void new Deno.Command("rmdir", { args: [`${GROUPS}/${name}`], stderr: "null" }).outputSync(),
   },
 ];
 
@@ -64,7 +64,7 @@ export function removeDeserted(): Deserted[] {
 /** A zombie has ended. */
 export function isAlive(pid: number): boolean {
   try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    return !/\) [ZX] /.test(readSystemFile(`/proc/${pid}/stat`));
   } catch {
     return false;
   }
@@ -73,7 +73,7 @@ export function isAlive(pid: number): boolean {
 /** None where there is no such folder. */
 export function entries(folder: string): string[] {
   try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+    return readSystemFolder(folder);
   } catch {
     return [];
   }

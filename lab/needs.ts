@@ -6,6 +6,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { canOpenSystemFile } from "../src/os/system_files.ts";
 import { type CommandName, findCommand, INSTALLED, type Programs } from "./commands.ts";
 
 /** Files of C libraries, and the Debian package that contains each. */
@@ -113,14 +114,7 @@ const thisMachine: Machine = {
   ...INSTALLED,
   uid: Deno.uid(),
   canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
-  canMakeTun: once(() => {
-    try {
-      Deno.openSync("/dev/net/tun", { read: true, write: true }).close();
-      return true;
-    } catch {
-      return false;
-    }
-  }),
+  canMakeTun: once(() => canOpenSystemFile("/dev/net/tun")),
   hasFile: (path) => existsSync(path),
   env: (name) => Deno.env.get(name),
 };

@@ -2,11 +2,12 @@ import { strict as assert } from "node:assert";
 import { inheritedEnvironment } from "./environment.ts";
 import { eventually } from "./patience.ts";
 import { Program, run } from "./program.ts";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 /** The state letter of a process; empty where there is none. An orphan may stay a zombie for a while (Z). */
 function stateOf(pid: number): string {
   try {
-    return /\) (\w)/.exec(Deno.readTextFileSync(`/proc/${pid}/stat`))?.[1] ?? "";
+    return /\) (\w)/.exec(readSystemFile(`/proc/${pid}/stat`))?.[1] ?? "";
   } catch {
     return "";
   }
@@ -57,7 +58,7 @@ Deno.test("program: dies with the process that started it, also where that is ki
     env: inheritedEnvironment(),
   });
   const pid = Number((await starter.line(/^pid (\d+)$/))[1]);
-  await eventually("its start", () => Deno.readTextFileSync(`/proc/${pid}/comm`).trim() === "sleep");
+  await eventually("its start", () => readSystemFile(`/proc/${pid}/comm`).trim() === "sleep");
   assert.match(stateOf(pid), /^[RSD]/);
   await starter.stop("SIGKILL");
   await eventually("its end", () => !/^[RSD]/.test(stateOf(pid)));

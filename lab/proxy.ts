@@ -1,5 +1,6 @@
 /** A proxy as a process of its own, started as operators start it, known by its log, gone when the scope ends. */
 import { dirname } from "node:path";
+import { countSystemFolder, readSystemFolder, readSystemLink } from "../src/os/system_files.ts";
 import { WITH_PARENT } from "./child.ts";
 import { type LogLine, parseLogLine } from "./log_line.ts";
 import { launcher } from "./proxy_process.ts";
@@ -104,7 +105,7 @@ export class Proxy implements AsyncDisposable {
 
   /** Open descriptors, as the kernel lists them. */
   get descriptors(): number {
-    return [...Deno.readDirSync(`/proc/${this.pid}/fd`)].length;
+    return countSystemFolder(`/proc/${this.pid}/fd`);
   }
 
   /** Waits until no more than `count` descriptors are open. */
@@ -134,7 +135,7 @@ export class Proxy implements AsyncDisposable {
 
   #descriptorList(): string {
     const folder = `/proc/${this.pid}/fd`;
-    return [...Deno.readDirSync(folder)].map(({ name }) => `${name}=${readLink(`${folder}/${name}`)}`).join(" ");
+    return readSystemFolder(folder).map((name) => `${name}=${readLink(`${folder}/${name}`)}`).join(" ");
   }
 }
 
@@ -160,7 +161,7 @@ function commandOf(
 
 function readLink(path: string): string {
   try {
-    return Deno.readLinkSync(path);
+    return readSystemLink(path);
   } catch {
     return "closed meanwhile";
   }

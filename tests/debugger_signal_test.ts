@@ -7,6 +7,7 @@ import { identityOf, meshText } from "../lab/mesh.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { readSystemFile, readSystemFolder, readSystemLink } from "../src/os/system_files.ts";
 
 const IP = "127.0.0.3";
 /** The debugger's port, as `/proc/PID/net/tcp` writes it. */
@@ -21,17 +22,16 @@ function settings(folder: TempDir): Record<string, string> {
 
 /** Whether the process listens on the debugger's port. */
 function debuggerListens(pid: number): boolean {
-  const rows = Deno.readTextFileSync(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
+  const rows = readSystemFile(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
   const inodes = rows.filter(([, local = "", , state]) => local.endsWith(`:${DEBUGGER_PORT}`) && state === "0A")
     .map((row) => `socket:[${row[9]}]`);
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)].some(({ name }) =>
-    inodes.includes(linkOf(`/proc/${pid}/fd/${name}`))
-  );
+  const folder = `/proc/${pid}/fd`;
+  return readSystemFolder(folder).some((name) => inodes.includes(linkOf(`${folder}/${name}`)));
 }
 
 function linkOf(path: string): string {
   try {
-    return Deno.readLinkSync(path);
+    return readSystemLink(path);
   } catch {
     return "closed meanwhile";
   }
@@ -39,7 +39,7 @@ function linkOf(path: string): string {
 
 /** Whether the kernel discards the signal. */
 function isIgnored(pid: number): boolean {
-  const mask = /^SigIgn:\s+(\w+)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? "";
+  const mask = /^SigIgn:\s+(\w+)/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1] ?? "";
   return (BigInt(`0x${mask}`) & (1n << 9n)) !== 0n;
 }
 

@@ -11,6 +11,7 @@ import { type Place, Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { connectBySocks } from "../lab/socks.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 const IP = "127.0.0.3";
 /** Not of the mesh. */
@@ -286,7 +287,7 @@ testNeeding(
     using folder = tempDir();
     const before = ["unshare", "--pid", "--fork", "--kill-child"];
     await using proxy = await Proxy.ready(settings(folder), { before });
-    const children = Deno.readTextFileSync(`/proc/${proxy.pid}/task/${proxy.pid}/children`).trim();
+    const children = readSystemFile(`/proc/${proxy.pid}/task/${proxy.pid}/children`).trim();
     process.kill(Number(children), "SIGTERM");
     const { code, output } = await proxy.ended();
     assert.equal(code, 0, output);

@@ -10,6 +10,7 @@ import { freePorts } from "../testkit/ports.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 /** An address of loopback that no other test uses: ports are chosen before they are bound. */
 const IP = "127.22.1.3";
@@ -48,7 +49,7 @@ async function call(proxy: Proxy, app: App, folder: TempDir): Promise<void> {
 /** The process has ended; its output may still wait to be read. */
 function hasEnded(pid: number): boolean {
   try {
-    return /\) Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    return /\) Z /.test(readSystemFile(`/proc/${pid}/stat`));
   } catch {
     return true;
   }

@@ -8,6 +8,7 @@ import { run } from "../lab/program.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { readSystemFile } from "../src/os/system_files.ts";
 
 const IP = "127.0.0.3";
 const NO_HTTP2 = "GET / HTTP/1.1\r\n\r\n";
@@ -61,7 +62,7 @@ const body = async () => {
   await using proxy = await Proxy.ready(settings);
   const library = await proxy.line(/TLS library in use/);
   assert.match(library.fields.get("library")!, /^OpenSSL 3\..*, its FIPS module only$/);
-  assert.match(await Deno.readTextFile(`/proc/${proxy.pid}/maps`), /\/fips\.so$/m);
+  assert.match(readSystemFile(`/proc/${proxy.pid}/maps`), /\/fips\.so$/m);
   // A peer that would rather have X25519 gets what the module allows.
   const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
   const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);

@@ -10,6 +10,7 @@ import { freePorts } from "../testkit/ports.ts";
 import { Proxy, type ProxyOptions } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { readSystemFile, readSystemFolder, readSystemLink } from "../src/os/system_files.ts";
 
 /** Addresses of loopback that no other test uses: here ports are chosen before they are bound. */
 const IP = "127.22.0.3", OTHER_IP = "127.22.0.4";
@@ -83,7 +84,7 @@ class Crowd implements AsyncDisposable {
 /** How many of a process's event loops (epoll instances) watch a connection that came to `port`. */
 function loopsServing(pid: number, port: number): number {
   const sockets = establishedAt(pid, port);
-  const links = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => [name, linkOf(pid, name)] as const);
+  const links = readSystemFolder(`/proc/${pid}/fd`).map((name) => [name, linkOf(pid, name)] as const);
   const connections = new Set(links.filter(([, link]) => sockets.has(link)).map(([fd]) => fd));
   const loops = links.filter(([, link]) => link === "anon_inode:[eventpoll]").map(([fd]) => watchedBy(pid, fd));
   return loops.filter((watched) => watched.some((fd) => connections.has(fd))).length;
@@ -92,7 +93,7 @@ function loopsServing(pid: number, port: number): number {
 /** Links, as below `/proc/PID/fd`, of the sockets of connections to `port`. */
 function establishedAt(pid: number, port: number): Set<string> {
   const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const rows = Deno.readTextFileSync(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
+  const rows = readSystemFile(`/proc/${pid}/net/tcp`).split("\n").map((row) => row.trim().split(/\s+/));
   const ours = rows.filter(([, address = "", , state]) => address.endsWith(local) && state === ESTABLISHED);
   return new Set(ours.map((row) => `socket:[${row[9]}]`));
 }
@@ -100,7 +101,7 @@ const ESTABLISHED = "01";
 
 function linkOf(pid: number, fd: string): string {
   try {
-    return Deno.readLinkSync(`/proc/${pid}/fd/${fd}`);
+    return readSystemLink(`/proc/${pid}/fd/${fd}`);
   } catch {
     return "closed meanwhile";
   }
@@ -108,7 +109,7 @@ function linkOf(pid: number, fd: string): string {
 
 /** Descriptors in an epoll instance. */
 function watchedBy(pid: number, fd: string): string[] {
-  return [...Deno.readTextFileSync(`/proc/${pid}/fdinfo/${fd}`).matchAll(/^tfd:\s+(\d+)/gm)].map(([, id = ""]) => id);
+  return [...readSystemFile(`/proc/${pid}/fdinfo/${fd}`).matchAll(/^tfd:\s+(\d+)/gm)].map(([, id = ""]) => id);
 }
 
 const INBOUND = { reporter: "destination" };

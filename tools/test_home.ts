@@ -2,6 +2,7 @@
  * The home of a test process: a folder for its temporary files, by which everything is known that it leaves behind. Who
  * has the folder in its environment was started by that process, or by what it started.
  */
+import { readSystemFile } from "../src/os/system_files.ts";
 import { entries, isAlive, removeDeserted } from "../lab/deserted.ts";
 
 /** How long those may take who are killed together with the test process. */
@@ -90,7 +91,7 @@ function membersOf(home: string): Map<number, string> {
 /** None for a process that has ended, or is another user's. */
 function words(pid: number, file: "environ" | "cmdline"): string[] {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/${file}`).split("\0").filter((word) => word !== "");
+    return readSystemFile(`/proc/${pid}/${file}`).split("\0").filter((word) => word !== "");
   } catch {
     return [];
   }

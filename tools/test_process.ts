@@ -7,6 +7,20 @@ import { isPicked, type Run } from "./test_report.ts";
 /** Longest life of one test process. */
 const LIMIT_MINUTES = 15;
 
+/**
+ * Of the runtime, for tests. With `--allow-run` they may start any program, and so do anything; still `--allow-all` is
+ * not used, so that a test fails whose subject needs more than the proxy is given.
+ */
+const PERMISSIONS = [
+  "--allow-env",
+  "--allow-ffi",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-sys",
+] as const;
+
 export interface TestOptions {
   readonly filter: string | undefined;
   /** Types have been checked. */
@@ -30,7 +44,7 @@ export async function runTests(test: TestProcess, stop: AbortSignal): Promise<Ru
   const junit = `${home.path}/junit.xml`;
   const all = `${home.path}/all.ts`;
   const words = ["--config=deno.json", `--junit-path=${junit}`, ...wordsFor(test), ...modules(test, all)];
-  const child = start(["test", "-A", "--no-prompt", ...words], home, output);
+  const child = start(["test", "--no-prompt", ...PERMISSIONS, ...words], home, output);
   const kept = output === "late" ? child.output() : null;
   const inTime = await ends(child, stop);
   const report = take(junit);

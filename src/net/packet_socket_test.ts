@@ -3,6 +3,7 @@ import { libc } from "../os/libc.ts";
 import { connectPackets, listenPackets, type PacketSocket, type Reception } from "./packet_socket.ts";
 import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 import { listenUnix } from "./unix.ts";
+import { readSystemFile, readSystemLink } from "../os/system_files.ts";
 
 interface Pair {
   readonly rig: ReactorRig;
@@ -89,9 +90,9 @@ Deno.test("inpod Z2: one descriptor arrives, is close-on-exec, and is owned by t
     assert.equal(descriptors.length, 1);
     const fd = descriptors[0]!.take();
     assert.equal(descriptors[0]!.fd, -1);
-    assert.match(Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`), /flags:\s+02/);
+    assert.match(readSystemFile(`/proc/self/fdinfo/${fd}`), /flags:\s+02/);
     pair.client.receive();
-    assert.ok(Deno.readLinkSync(`/proc/self/fd/${fd}`).length > 0);
+    assert.ok(readSystemLink(`/proc/self/fd/${fd}`).length > 0);
     assert.equal(libc.close(fd), 0);
   }));
 

@@ -9,6 +9,7 @@ import { type Duplex, type Ending, FAILED } from "./duplex.ts";
 import { connect, dial, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
 import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
+import { readSystemLink } from "../os/system_files.ts";
 
 const NOTHING = new Uint8Array(0);
 const HELLO = new TextEncoder().encode("hello");
@@ -20,7 +21,7 @@ function fdOf(duplex: Duplex): number {
 
 function isOpen(fd: number): boolean {
   try {
-    return Deno.readLinkSync(`/proc/self/fd/${fd}`) !== "";
+    return readSystemLink(`/proc/self/fd/${fd}`) !== "";
   } catch {
     return false;
   }

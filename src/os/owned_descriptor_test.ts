@@ -3,10 +3,11 @@ import { EFD_CLOEXEC } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
 import { SpareDescriptor } from "./spare_descriptor.ts";
+import { readSystemLink } from "./system_files.ts";
 
 const isOpen = (fd: number) => {
   try {
-    Deno.readLinkSync(`/proc/self/fd/${fd}`);
+    readSystemLink(`/proc/self/fd/${fd}`);
     return true;
   } catch {
     return false;

@@ -1,8 +1,8 @@
 /**
- * Reads files through libc that the runtime would not allow: for files of `/proc` it requires all permissions
+ * Reads and writes files through libc that the runtime would not allow: for files of `/proc` it requires all permissions
  * (`--allow-all`), and the proxy is started with fewer (`docs/operating.md`, Permissions).
  */
-import { O_CLOEXEC, O_RDONLY } from "./constants.ts";
+import { O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";
 import { cString, errno, libc } from "./libc.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
@@ -38,17 +38,40 @@ export function readSystemLink(path: string): string {
   return new TextDecoder().decode(text.subarray(0, length));
 }
 
+/** Writes `text` to a file that exists, such as a control of the kernel. Throws {@link SystemError}. */
+export function writeSystemFile(path: string, text: string): void {
+  using file = open(path, O_WRONLY);
+  const bytes = new TextEncoder().encode(text);
+  if (libc.write(file.fd, bytes, bytes.length) !== bytes.length) throw new SystemError(`write ${path}`, errno());
+}
+
 /** Returns how many entries a folder has now. Throws {@link SystemError}. */
 export function countSystemFolder(path: string): number {
+  let count = 0;
+  forEachEntry(path, () => count++);
+  return count;
+}
+
+/** Returns the names of a folder's entries. Throws {@link SystemError}. */
+export function readSystemFolder(path: string): string[] {
+  const names: string[] = [];
+  forEachEntry(path, (bytes, at) => {
+    names.push(new TextDecoder().decode(bytes.subarray(at, bytes.indexOf(0, at))));
+  });
+  return names;
+}
+
+/** `entry` gets a block of entries and the offset of one entry's name in it. */
+function forEachEntry(path: string, entry: (bytes: Uint8Array, at: number) => void): void {
   using folder = open(path);
   const chunk = new Uint8Array(CHUNK);
   const view = new DataView(chunk.buffer);
-  for (let count = 0;;) {
+  for (;;) {
     const length = libc.getdents64(folder.fd, chunk, CHUNK);
     if (length < 0) throw new SystemError(`getdents64 ${path}`, errno());
-    if (length === 0) return count;
+    if (length === 0) return;
     for (let at = 0; at < length; at += view.getUint16(at + ENTRY.length, true)) {
-      if (!isDots(chunk, at + ENTRY.name)) count++;
+      if (!isDots(chunk, at + ENTRY.name)) entry(chunk, at + ENTRY.name);
     }
   }
 }
@@ -64,6 +87,16 @@ export function fileIdentity(file: string | number): string {
   return `${device}:${view.getBigUint64(STATX.inode, true)}`;
 }
 
+/** Whether this process may open the file, or device, for reading and writing. */
+export function canOpenSystemFile(path: string): boolean {
+  try {
+    open(path, O_RDWR)[Symbol.dispose]();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a file exists, also where the runtime would not allow access. */
 export function systemFileExists(path: string): boolean {
   try {
@@ -74,8 +107,8 @@ export function systemFileExists(path: string): boolean {
   }
 }
 
-function open(path: string): OwnedDescriptor {
-  const descriptor = libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+function open(path: string, access = O_RDONLY): OwnedDescriptor {
+  const descriptor = libc.open(cString(path), access | O_CLOEXEC, 0);
   if (descriptor < 0) throw new SystemError(`open ${path}`, errno());
   return new OwnedDescriptor(descriptor);
 }

@@ -1,5 +1,4 @@
 /** A proxy under attack: a process of its own for the workload at one loopback address, with its applications. */
-import { readFileSync } from "node:fs";
 import { credential, sharedCa } from "../credentials.ts";
 import { identityOf, meshText } from "../../lab/mesh.ts";
 import { Proxy } from "../../lab/proxy.ts";
@@ -8,6 +7,7 @@ import { tempDir } from "../../lab/temp_dir.ts";
 import { Apps } from "./apps.ts";
 import type { Scene } from "./attack.ts";
 import type { Site } from "./peer.ts";
+import { readSystemFile } from "../../src/os/system_files.ts";
 
 /**
  * Has the proxy collect garbage before its heap, of 14 MB, is larger than this: what memory it takes beyond that it
@@ -60,12 +60,12 @@ export class Target implements AsyncDisposable {
 
   /** RSS in bytes. */
   memory(): number {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.proxy.pid}/status`, "latin1"))?.[1]) * 1024;
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readSystemFile(`/proc/${this.proxy.pid}/status`))?.[1]) * 1024;
   }
 
   /** CPU time used so far, in ms. */
   cpu(): number {
-    const [, fields = ""] = /\) (.*)/.exec(readFileSync(`/proc/${this.proxy.pid}/stat`, "latin1")) ?? [];
+    const [, fields = ""] = /\) (.*)/.exec(readSystemFile(`/proc/${this.proxy.pid}/stat`)) ?? [];
     const [user, system] = fields.split(" ").slice(11, 13).map(Number);
     return ((user ?? NaN) + (system ?? NaN)) * 10;
   }

@@ -1,10 +1,10 @@
 /** A process that looks like one of a pod: with its own user and control group, and known to a container runtime. */
-import { mkdirSync, rmdirSync } from "node:fs";
 import { WITH_PARENT } from "../../lab/child.ts";
 import { GROUPS } from "../../lab/deserted.ts";
 import { Program } from "../../lab/program.ts";
 import { running, type ScriptedRuntime } from "./cri.ts";
 import { eventually } from "../../lab/patience.ts";
+import { readSystemFile, writeSystemFile } from "../../src/os/system_files.ts";
 
 /** Settings of a pod. */
 export interface SpirePodPlace {
@@ -33,7 +33,7 @@ export class SpirePod implements AsyncDisposable {
     this.#user = user;
     this.#namespace = namespace;
     this.#command = command ?? ["sleep", "600"];
-    mkdirSync(this.#group);
+    if (!hasRun("mkdir", this.#group)) throw new Error(`Cannot make the control group ${this.#group}`);
   }
 
   /** Starts a pod whose process runs as `user`, for selectors `unix:uid:`. */
@@ -57,20 +57,23 @@ export class SpirePod implements AsyncDisposable {
       ...this.#namespace === undefined ? {} : { namespace: this.#namespace },
     });
     this.#program = program;
-    await eventually("a process of the pod's user", () => Deno.statSync(`/proc/${program.pid}`).uid === this.#user);
-    Deno.writeTextFileSync(`${this.#group}/cgroup.procs`, String(program.pid));
+    await eventually("a process of the pod's user", () => userOf(program.pid) === this.#user);
+    writeSystemFile(`${this.#group}/cgroup.procs`, String(program.pid));
     this.#runtime.add({ uid: this.uid, containers: [running(`c-${program.pid}`, program.pid)] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
-    await eventually("an empty control group", () => {
-      try {
-        rmdirSync(this.#group);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+    await eventually("an empty control group", () => hasRun("rmdir", this.#group));
   }
+}
+
+/** Effective user id of a process. */
+function userOf(pid: number): number {
+  return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1]);
+}
+
+/** By a program: the runtime lets nobody write below `/sys` who has less than all permissions. */
+function hasRun(program: "mkdir" | "rmdir", folder: string): boolean {
+  return new Deno.Command(program, { args: [folder], stderr: "null" }).outputSync().success;
 }

@@ -13,6 +13,7 @@ import * as c from "../../src/os/constants.ts";
 import { libc } from "../../src/os/libc.ts";
 import { insideNamespace, namespaceIdentity, openNamespace } from "../../src/os/namespace.ts";
 import { getOption } from "../../src/os/socket.ts";
+import { readSystemLink } from "../../src/os/system_files.ts";
 
 const MARK = 123;
 /** `ip` and `ss` come in one package. */
@@ -83,7 +84,7 @@ function option(duplex: Duplex, level: number, name: number): number | null {
   return getOption(duplex.fd, level, name);
 }
 
-const home = () => Deno.readLinkSync("/proc/thread-self/ns/net");
+const home = () => readSystemLink("/proc/thread-self/ns/net");
 
 testNeeding(
   NAMESPACES,

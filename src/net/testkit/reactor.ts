@@ -6,6 +6,7 @@ import { type Ip, LOOPBACK_V4, type SocketAddress } from "../address.ts";
 import type { Rig } from "./contract_kit.ts";
 import { Reactor } from "../reactor.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf } from "../sockaddr.ts";
+import { countSystemFolder } from "../../os/system_files.ts";
 
 /** Ends tests whose condition never holds. */
 const LIMIT_MS = 60_000;
@@ -83,5 +84,5 @@ class SilentListener {
 
 /** How many descriptors this process has open. */
 export function openDescriptors(): number {
-  return [...Deno.readDirSync("/proc/self/fd")].length;
+  return countSystemFolder("/proc/self/fd");
 }
