@@ -46,7 +46,7 @@ function bed() {
   };
 }
 
-Deno.test("the first who needs a certificate asks; all who wait are told; later ones get it at once", () => {
+Deno.test("a certificate is requested for the first caller; all callers get it, later ones at once", () => {
   const { store, asked, got, get, host } = bed();
   get();
   get();
@@ -61,7 +61,7 @@ Deno.test("the first who needs a certificate asks; all who wait are told; later 
   assert.equal(host.held.timers, 1, "the other's");
 });
 
-Deno.test("a failure is told to all who wait; the next asks again", () => {
+Deno.test("a failure notifies all callers; the next caller causes another request", () => {
   const { store, asked, got, get, host } = bed();
   get();
   get();
@@ -72,7 +72,7 @@ Deno.test("a failure is told to all who wait; the next asks again", () => {
   assert.deepEqual(asked, [ID, ID]);
 });
 
-Deno.test("no answer within 10 s; the next asks again, since the answer may be lost", () => {
+Deno.test("no answer within 10 s: the next caller causes another request, as the answer may be lost", () => {
   const { asked, got, get, host } = bed();
   get();
   host.memory.advance(9999);
@@ -96,7 +96,7 @@ Deno.test("identity 4.3: a temporary failure refuses no waiting caller; when the
   assert.deepEqual(asked, [ID], "the certificate arrives without a further request");
 });
 
-Deno.test("who stops waiting is not told, also when another's answer makes it stop", () => {
+Deno.test("a caller that has stopped waiting is not called back, also where another callback stops it", () => {
   const { store, got, get, host } = bed();
   get()();
   const stops: (() => void)[] = [];
@@ -108,7 +108,7 @@ Deno.test("who stops waiting is not told, also when another's answer makes it st
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("a renewed certificate serves from now on; the old context lives on for a minute, for handshakes under way", () => {
+Deno.test("a renewed certificate is used from now on; the old context stays for a minute, for handshakes in progress", () => {
   const { store, contexts, get, got, host } = bed();
   store.set(issuer.issue(ID));
   get();
@@ -122,7 +122,7 @@ Deno.test("a renewed certificate serves from now on; the old context lives on fo
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("who stands on a certificate hears of other bundles and of its withdrawal, not of renewals", () => {
+Deno.test("listeners of a certificate are notified of other bundles and of its withdrawal, not of renewals", () => {
   const { store, got, get } = bed();
   const told: (readonly Uint8Array[] | null)[] = [];
   store.set(issuer.issue(ID));
@@ -142,7 +142,7 @@ Deno.test("who stands on a certificate hears of other bundles and of its withdra
   assert.equal(told.length, 2);
 });
 
-Deno.test("a certificate of another authority is another one, though its serial be the same", () => {
+Deno.test("a certificate of another authority with the same serial is another one", () => {
   const { store, got, get } = bed();
   const first = issuer.issue(ID);
   const second = { ...new TestIssuer().issue(ID), serial: first.serial, bundles: first.bundles };
@@ -153,7 +153,7 @@ Deno.test("a certificate of another authority is another one, though its serial 
   assert.deepEqual(got.map((one) => (one as Credential).context.settings.chain), [first.chain, second.chain]);
 });
 
-Deno.test("the same certificate again makes no new context, with other trust bundles it does", () => {
+Deno.test("the same certificate again makes no new context, except with other trust bundles", () => {
   const { store, contexts, get } = bed();
   const issued = issuer.issue(ID);
   store.set(issued);
@@ -171,7 +171,7 @@ Deno.test("the same certificate again makes no new context, with other trust bun
   assert.equal(contexts.length, 3);
 });
 
-Deno.test("an expired certificate is not used: it is asked for again", () => {
+Deno.test("an expired certificate is not used and requested again", () => {
   const { store, asked, got, get, host } = bed();
   store.set(issuer.issue(ID, 1000));
   host.memory.advance(2000);
@@ -179,7 +179,7 @@ Deno.test("an expired certificate is not used: it is asked for again", () => {
   assert.deepEqual([asked, got], [[ID], []]);
 });
 
-Deno.test("contexts are made for the first handshake that needs them, whatever comes and goes before", () => {
+Deno.test("contexts are made for the first handshake that needs them, and not for certificates that are replaced before", () => {
   const { store, contexts, get, host } = bed();
   for (let i = 0; i < 3; i++) store.set(issuer.issue(ID));
   assert.equal(contexts.length, 0);
@@ -192,14 +192,14 @@ Deno.test("contexts are made for the first handshake that needs them, whatever c
   assert.deepEqual(contexts.map(({ closed }) => closed), [true, false]);
 });
 
-Deno.test("identity A5: a credential is known by what its certificate says", () => {
+Deno.test("identity A5: the id of a credential is that of its certificate", () => {
   const { store, got, get } = bed();
   get();
   store.set({ ...issuer.issue(OTHER), id: ID });
   assert.equal((got[0] as Credential).id, OTHER);
 });
 
-Deno.test("a certificate the engine refuses is a failure; one in use stays while it is valid", () => {
+Deno.test("a certificate that the engine refuses is a failure; its predecessor stays in use while it is valid", () => {
   const { store, got, get, engine, host } = bed();
   engine.broken = true;
   get();
@@ -217,14 +217,14 @@ Deno.test("a certificate the engine refuses is a failure; one in use stays while
   assert.equal(got[3], "key values mismatch");
 });
 
-Deno.test("a context without an expectation of its own accepts nobody", () => {
+Deno.test("a context accepts no peer in a handshake without `accept`", () => {
   const { store, contexts, get } = bed();
   store.set(issuer.issue(ID));
   get();
   assert.equal(contexts[0]!.settings.accept([], "client")?.code, "NO_EXPECTATION");
 });
 
-Deno.test("closed: all contexts, no timers", () => {
+Deno.test("close frees all contexts and timers", () => {
   const { store, contexts, get, host } = bed();
   store.set(issuer.issue(ID));
   get();
@@ -237,7 +237,7 @@ Deno.test("closed: all contexts, no timers", () => {
   assert.equal(host.held.timers, 0);
 });
 
-Deno.test("identity S24: pods of one identity have certificates of their own, where authorities tell them apart", () => {
+Deno.test("identity S24: pods of one identity have certificates of their own, where the authority distinguishes pods", () => {
   const { store, asked, got, get } = bed();
   get(ID, "uid-1");
   get(ID, "uid-2");
@@ -249,7 +249,7 @@ Deno.test("identity S24: pods of one identity have certificates of their own, wh
   assert.deepEqual(got.map((one) => typeof one === "string" ? one : one.id), [ID, "no entry"]);
 });
 
-Deno.test("identity S25: a withdrawn certificate is used by handshakes under way and by no later one", () => {
+Deno.test("identity S25: a withdrawn certificate is used by handshakes in progress and by no later one", () => {
   const { store, asked, contexts, get, host } = bed();
   get();
   store.set(issuer.issue(ID));

@@ -7,7 +7,7 @@ import { at, echo, Testbed } from "./testkit/testbed.ts";
 
 const A = "10.0.0.1", B = "10.0.0.2", C = "10.0.0.3";
 
-Deno.test("dataplane 1.1 3-4 listeners stand at the configured ports, in order, and are logged", () => {
+Deno.test("dataplane 1.1 3-4 listeners are bound to the configured ports, in order, and are logged", () => {
   const bed = new Testbed();
   const node = bed.node("a", A, { env: { UNSTABLE_ENABLE_SOCKS5: "true", IPV6_ENABLED: "false" } });
   assert.deepEqual(node.lines, [
@@ -20,7 +20,7 @@ Deno.test("dataplane 1.1 3-4 listeners stand at the configured ports, in order, 
   bed.assertClean();
 });
 
-Deno.test("inpod A2.2, config PACKET_MARK: in dedicated mode what is dialled is marked, listeners are not", () => {
+Deno.test("inpod A2.2, config PACKET_MARK: in dedicated mode dialled sockets have the mark, listeners do not", () => {
   const bed = new Testbed();
   const host = bed.host(A);
   const marks = { listen: new Set<unknown>(), dial: new Set<unknown>(), questions: new Set<unknown>() };
@@ -67,7 +67,7 @@ Deno.test("dataplane 1.3 ENABLE_ORIG_SRC=true needs IP_TRANSPARENT; false does w
   assert.equal(apps[0]!.duplex.remote.ip, B, "dialled from the pod's own address");
 });
 
-Deno.test("several nodes: each pair has its own tunnel, and none is shared between clients", () => {
+Deno.test("several nodes: each pair has its own connection, and clients do not share them", () => {
   const bed = new Testbed();
   for (const [name, ip] of [["a", A], ["b", B], ["c", C]] as const) {
     bed.node(name, ip);
@@ -77,7 +77,7 @@ Deno.test("several nodes: each pair has its own tunnel, and none is shared betwe
   const sockets = pairs.map(([from, to]) => bed.connect(from, `${to}:8080`).send(`${from} to ${to}`));
   bed.run();
   assert.deepEqual(sockets.map(({ text }) => text), pairs.map(([from, to]) => `${from} to ${to}`));
-  // Two tunnels in and two out each, and an application's end of every connection.
+  // Two connections in and two out each, and one end of an application's connection.
   assert.deepEqual(bed.nodes.map(({ pod }) => pod.connectionCount), [2 + 2 + 3, 2 + 3 + 2, 2 + 2 + 2]);
   for (const socket of sockets) socket.end();
   bed.run();
@@ -85,7 +85,7 @@ Deno.test("several nodes: each pair has its own tunnel, and none is shared betwe
   bed.assertClean();
 });
 
-Deno.test("a pod to itself, by its own address, through its own proxy twice", () => {
+Deno.test("a pod that calls its own address passes through its own proxy twice", () => {
   const bed = new Testbed();
   const node = bed.node("a", A);
   bed.listen(`${A}:8080`, echo);
@@ -125,7 +125,7 @@ for (const port of [15001, 15006, 15008]) {
   });
 }
 
-Deno.test("a certificate that is renewed: open tunnels go on, new ones show the new one", () => {
+Deno.test("after a renewal open tunnels continue, and new connections use the new certificate", () => {
   const bed = new Testbed();
   const a = bed.node("a", A);
   bed.node("b", B);
@@ -142,7 +142,7 @@ Deno.test("a certificate that is renewed: open tunnels go on, new ones show the 
   bed.assertClean();
 });
 
-Deno.test("stopping one pod leaves the data plane to others; drained without pods it is done at once", () => {
+Deno.test("stopping one pod does not affect others; a drain without pods is done at once", () => {
   const bed = new Testbed();
   const node = bed.node("a", A);
   let stopped = false;

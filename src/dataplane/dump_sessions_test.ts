@@ -20,7 +20,7 @@ function bed(workloads: number, now: () => number = () => 0) {
   return { sessions, answers, state, more };
 }
 
-Deno.test("a dump comes section by section, in slices of bounded size", () => {
+Deno.test("a dump is sent section by section, in slices of bounded size", () => {
   const { more, state } = bed(200);
   const texts: string[] = [];
   let slices = 0;
@@ -32,7 +32,7 @@ Deno.test("a dump comes section by section, in slices of bounded size", () => {
       text += slice.text;
       ended = slice.ended;
       slices++;
-      // What changes meanwhile does not matter.
+      // Changes meanwhile have no effect on the dump.
       state.apply([{ kind: "clear" }]);
     }
     texts.push(text);
@@ -42,7 +42,7 @@ Deno.test("a dump comes section by section, in slices of bounded size", () => {
   assert.equal(slices, 3 + 5);
 });
 
-Deno.test("a slice ends when its time is up, however little there is", () => {
+Deno.test("a slice ends at its time limit, however short its text is", () => {
   let time = 0;
   const { more } = bed(10, () => time += 2);
   for (let section = 0; section < 3; section++) while (!more().ended);
@@ -55,7 +55,7 @@ Deno.test("a slice ends when its time is up, however little there is", () => {
   assert.ok(lengths.length >= 6, String(lengths));
 });
 
-Deno.test("a dump that is over, was given up or never begun has nothing more", () => {
+Deno.test("a dump that has ended, was aborted or was never begun fails", () => {
   const { sessions, answers, more } = bed(1);
   for (let section = 0; section < 4; section++) while (!more().ended);
   sessions.receive({ kind: "dump-more", dump: 1 });
@@ -67,7 +67,7 @@ Deno.test("a dump that is over, was given up or never begun has nothing more", (
   assert.deepEqual(answers, [1, 1, 7].map((dump) => ({ kind: "dump-failed", dump, message })));
 });
 
-Deno.test("dumps side by side do not disturb each other", () => {
+Deno.test("several dumps at once are independent", () => {
   const { sessions, more } = bed(100);
   sessions.receive({ kind: "dump-begin", dump: 2 });
   const texts: [string, string] = ["", ""];

@@ -70,7 +70,7 @@ function resolutions({ node }: Scene): { series: number; count: number; labels: 
   };
 }
 
-Deno.test("inpod O1, dataplane TE-13: two connections are two resolutions, one series, one question", () => {
+Deno.test("inpod O1, dataplane TE-13: two connections cause two resolutions, one series and one query", () => {
   const here = scene(having({ A: FAR }));
   here.bed.listen(`${FAR}:8080`, echo);
   for (let i = 0; i < 2; i++) assert.equal(call(here, `${VIP}:80`).text, "hello");
@@ -80,7 +80,7 @@ Deno.test("inpod O1, dataplane TE-13: two connections are two resolutions, one s
     labels,
     /^source_workload="client-app",source_canonical_service="client",.*,hostname="ext\.example\.com"$/,
   );
-  // A, AAAA; the empty AAAA has no SOA, so it is asked for again.
+  // A, AAAA; the empty AAAA has no SOA, so it is queried again.
   assert.deepEqual(new Set(here.upstream.questions), new Set([`A ${HOST}`, `AAAA ${HOST}`]));
   here.bed.assertClean();
 });
@@ -141,7 +141,7 @@ Deno.test("inpod O5: a workload with addresses is not resolved, and the service'
   here.bed.assertClean();
 });
 
-Deno.test("a client that goes away takes its question along; so does a drain", () => {
+Deno.test("a client that closes ends its query; so does a drain", () => {
   for (const end of ["client", "drain"] as const) {
     const here = scene(() => null);
     const client = here.bed.connect(CLIENT, `${VIP}:80`);
@@ -158,7 +158,7 @@ Deno.test("a client that goes away takes its question along; so does a drain", (
 const DNS = { UNSTABLE_ENABLE_SOCKS5: "true", ISTIO_META_DNS_CAPTURE: "true" };
 const replied = (code: number) => [5, 0, 5, code, 0, 1, 0, 0, 0, 0, 0, 0];
 
-/** A SOCKS5 client's whole flight: greeting, a name, and what it wants to say. */
+/** All bytes of a SOCKS5 client: greeting, request with a name, payload. */
 function asks(host: string, port: number, early = ""): Uint8Array {
   const name = [...new TextEncoder().encode(host)];
   return Uint8Array.from([
@@ -196,7 +196,7 @@ Deno.test("dataplane SO-02: a name of the mesh is its virtual address", () => {
   here.bed.assertClean();
 });
 
-Deno.test("inpod B5.13: a name of the outside is asked for, in the family of the client", () => {
+Deno.test("inpod B5.13: a name that is not in the mesh is resolved in the family of the client", () => {
   const here = scene(
     ({ questions: [asked] }) => ({
       flags: answered(),
@@ -232,7 +232,7 @@ for (const [what, host, script, message] of FAILURES) {
   });
 }
 
-Deno.test("inpod B5.13: a SOCKS5 client that goes away while its name is resolved leaves nothing", () => {
+Deno.test("inpod B5.13: a SOCKS5 client that closes while its name is resolved leaves nothing behind", () => {
   const here = scene(() => null, {}, DNS);
   const socket = socks(here, asks("www.example.org", 80, "early"));
   assert.equal(here.upstream.asked.length, 1);

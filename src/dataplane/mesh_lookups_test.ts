@@ -9,7 +9,7 @@ function bed() {
   return { asked, heard, lookups, ask };
 }
 
-Deno.test("xds 8.1 Q4: who asks for the same name shares the question and the answer", () => {
+Deno.test("xds 8.1 Q4: callers with the same name share one request and its result", () => {
   const { asked, heard, lookups, ask } = bed();
   ask("a", "/10.0.0.1");
   ask("b", "/10.0.0.1");
@@ -21,7 +21,7 @@ Deno.test("xds 8.1 Q4: who asks for the same name shares the question and the an
   assert.deepEqual(asked, ["/10.0.0.1", "ns/host", "/10.0.0.1"], "each question is asked anew; main remembers");
 });
 
-Deno.test("who gives up hears nothing; an answer that nobody waits for is nobody's", () => {
+Deno.test("a caller that has stopped is not called back; a result without callers has no effect", () => {
   const { heard, lookups, ask } = bed();
   const giveUp = ask("a", "x");
   ask("b", "x");
@@ -31,7 +31,7 @@ Deno.test("who gives up hears nothing; an answer that nobody waits for is nobody
   assert.deepEqual(heard, ["b: null"]);
 });
 
-Deno.test("an answer that says nothing is told as such", () => {
+Deno.test("a lookup without a result fails with the reason", () => {
   const { heard, lookups, ask } = bed();
   ask("a", "x");
   ask("b", "y");

@@ -21,13 +21,13 @@ interface Bed {
   readonly state: MeshState;
   readonly applied: number[];
   readonly errors: string[];
-  /** Resources that were applied, whether the mesh had them before or not. */
+  /** How many resources were applied. */
   changes: number;
-  /** What arrives for others in each turn. */
+  /** How many arrivals the loop has in each turn. */
   arriving: number;
 }
 
-/** Each look at the clock takes a sixteenth of a millisecond. */
+/** Each reading of the clock takes 1/16 ms. */
 function bed(): Bed {
   let looks = 0;
   let arrivals = 0;
@@ -75,13 +75,13 @@ Deno.test("a large batch is applied in slices, one a turn, while the loop has no
     here.scheduler.step();
     steps.push(progress(here) - before);
   }
-  // Eight between two looks at the clock, eight looks in half a millisecond.
+  // Eight between two readings of the clock, eight readings in half a millisecond.
   assert.deepEqual(steps, [64, 56]);
   assert.equal(progress(here), RESOURCES.length);
   assert.deepEqual(here.applied, [1]);
 });
 
-Deno.test("a slice is followed by a pause thirty-one times as long where something arrives for others", () => {
+Deno.test("a slice is followed by a pause 31 times as long where the loop has arrivals", () => {
   const here = bed();
   here.arriving = 1;
   here.updates.receive(part(1, true, false));
@@ -94,7 +94,7 @@ Deno.test("a slice is followed by a pause thirty-one times as long where somethi
   assert.deepEqual(here.applied, [1]);
 });
 
-Deno.test("little that arrives has one pause, and what came in it none of its own", () => {
+Deno.test("a few arrivals cause one pause, and arrivals during the pause cause none", () => {
   const here = bed();
   here.arriving = 1;
   for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
@@ -102,11 +102,11 @@ Deno.test("little that arrives has one pause, and what came in it none of its ow
   assert.equal(here.changes, 64);
   here.scheduler.advance(15.5);
   here.scheduler.runUntilIdle();
-  // Two slices: something arrived between them.
+  // Two slices with an arrival between them.
   assert.equal(here.changes, 184);
 });
 
-Deno.test("a loop counts as busy for a while after much has arrived", () => {
+Deno.test("the loop counts as busy for some time after many arrivals", () => {
   const here = bed();
   here.arriving = 31;
   for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
@@ -121,7 +121,7 @@ Deno.test("a loop counts as busy for a while after much has arrived", () => {
   assert.deepEqual(seen, [64, 120, 480]);
 });
 
-Deno.test("parts are applied in their order, and what comes meanwhile waits", () => {
+Deno.test("parts are applied in their order, one after the other", () => {
   const here = bed();
   here.updates.receive(part(1, true, false));
   here.updates.receive(part(2, false, true));
@@ -132,7 +132,7 @@ Deno.test("parts are applied in their order, and what comes meanwhile waits", ()
   assert.equal(progress(here), RESOURCES.length);
 });
 
-Deno.test("a resource that cannot be used is told and costs only itself", () => {
+Deno.test("a resource that cannot be decoded is reported, and the others are applied", () => {
   const here = bed();
   const writer = new PartWriter(new SharedArrayBuffer(1000));
   writer.add("bad", Uint8Array.of(0xff));

@@ -7,7 +7,7 @@ import { Testbed } from "./testkit/testbed.ts";
 const DNS = { ISTIO_META_DNS_CAPTURE: "true" };
 const SERVER = { ip: LOOPBACK_V4, port: 15053 };
 
-/** The answer that an application of this host gets by UDP. */
+/** The answer to an application of this host by UDP. */
 function ask(host: HostNetwork, type: string, name: string): Uint8Array | null {
   const received: Uint8Array[] = [];
   const client = host.udp({ address: { ip: LOOPBACK_V4, port: 0 } }, { onDatagram: (b) => received.push(b.slice()) });
@@ -17,7 +17,7 @@ function ask(host: HostNetwork, type: string, name: string): Uint8Array | null {
   return received[0] ?? null;
 }
 
-Deno.test("inpod B5.1: a pod's DNS proxy is the first to listen, and ends at once when the pod drains", () => {
+Deno.test("inpod B5.1: a pod's DNS proxy listens first, and ends at once when the pod drains", () => {
   const bed = new Testbed();
   const node = bed.node("a", "10.0.0.1", { env: DNS });
   assert.match(node.lines[0]!, /^info dns::server starting local DNS server address=localhost:15053 component="dns"$/);
@@ -34,7 +34,7 @@ Deno.test("inpod B5.1: a pod's DNS proxy is the first to listen, and ends at onc
   assert.ok(node.drained);
 });
 
-Deno.test("inpod B5.11: questions to nameservers leave from the pod", () => {
+Deno.test("inpod B5.11: queries to nameservers are sent from the pod's namespace", () => {
   const bed = new Testbed();
   const node = bed.node("a", "10.0.0.1", { env: DNS });
   const nameserver = bed.host("10.0.0.10");

@@ -61,7 +61,7 @@ function workload(words: Partial<Workload>, ...ips: string[]): Workload {
   return { ...DEFAULT_WORKLOAD, name: "a", workloadIps: ips.map((text) => parseIp(text)!), ...words };
 }
 
-Deno.test("one of the workload's addresses is enough, and is asked for once", () => {
+Deno.test("one of the workload's addresses is enough, and is checked once", () => {
   const { judge, asked, lines, open } = bed(["fd00::1"]);
   const both = workload({}, "10.0.0.1", "fd00::1");
   assert.equal(judge(both), "10.0.0.1,fd00::1");
@@ -71,7 +71,7 @@ Deno.test("one of the workload's addresses is enough, and is asked for once", ()
   assert.equal(open(), 0);
 });
 
-Deno.test("none of them: told once, and once more when it has one", () => {
+Deno.test("none of the addresses: logged once, and once more when it has one", () => {
   const { judge, own, lines, cuts } = bed(["10.0.0.9"]);
   assert.equal(judge(workload({}, "10.0.0.1")), NOT_HERE);
   assert.equal(judge(workload({}, "10.0.0.1")), NOT_HERE);
@@ -85,14 +85,14 @@ Deno.test("none of them: told once, and once more when it has one", () => {
   assert.equal(cuts(), 0);
 });
 
-Deno.test("a workload that moves to another address is looked at again", () => {
+Deno.test("a workload with a new address is checked again", () => {
   const { judge } = bed(["10.0.0.1"]);
   assert.equal(judge(workload({}, "10.0.0.1")), "10.0.0.1");
   assert.match(judge(workload({}, "10.0.0.2"))!, /has none of/);
   assert.equal(judge(workload({}, "10.0.0.1")), "10.0.0.1");
 });
 
-Deno.test("no doubt where there is nothing to look for", () => {
+Deno.test("no check where there is no address to check", () => {
   const { judge, asked } = bed([]);
   assert.equal(judge(workload({ networkMode: "HostNetwork" }, "10.0.0.1")), "10.0.0.1");
   assert.equal(judge(workload({ hostname: "db.example" })), "");
@@ -105,7 +105,7 @@ const SERVED =
   "its network namespace: 10.0.0.9. The next answer of the control plane confirms or ends this";
 const A = workload({ uid: workloadUid("c//Pod/ns/a") }, "10.0.0.1");
 
-Deno.test("a pod added while the control plane is away is served at its own address until an answer confirms it", () => {
+Deno.test("a pod added while the control plane is away is served at its own address until a response confirms it", () => {
   const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
   assert.equal(judge(A), "10.0.0.9");
   assert.equal(judge(A), "10.0.0.9");
@@ -121,7 +121,7 @@ const contradictions: readonly [what: string, found: Workload | null, reason: st
   ["names no such workload", null, null, "knows no workload of this name and service account on this node"],
 ];
 for (const [what, found, reason, text] of contradictions) {
-  Deno.test(`the control plane ${what}: once its whole answer is applied, the pod is no longer served`, () => {
+  Deno.test(`the control plane ${what}: once its whole response is applied, the pod is no longer served`, () => {
     const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
     assert.equal(judge(A), "10.0.0.9");
     judge(found);
@@ -165,7 +165,7 @@ Deno.test("a namespace without an address is served as soon as it has one", () =
   assert.equal(judge(A), "10.0.0.9");
 });
 
-Deno.test("a pod that the mesh does not know while the control plane is away is logged at once", () => {
+Deno.test("a pod that is not in the mesh while the control plane is away is logged at once", () => {
   const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
   const reason = "the mesh has no workload of this name and service account on this node, and the control plane is " +
     "away and cannot be asked";

@@ -31,7 +31,7 @@ class Bed {
   readonly wanted: string[] = [];
   /** The authority answers. */
   issuing = true;
-  /** Namespaces that are there, by descriptor. */
+  /** Existing namespaces, by descriptor. */
   readonly namespaces = new Map<number, { identity: string; cookie: bigint | null }>();
 
   readonly #datagrams: DatagramSocket[] = [];
@@ -110,7 +110,7 @@ class Bed {
     this.pods.receive({ kind: "stop", instance: instance as PodInstance, mode: IMMEDIATE });
   }
 
-  /** From now on the UDP sockets are gone, and nobody has been told. */
+  /** Closes the UDP sockets without notifying their owner. */
   breakDns(): void {
     for (const socket of this.#datagrams) socket.close();
   }
@@ -144,7 +144,7 @@ class Bed {
   }
 }
 
-Deno.test("pods of one worker: each in its own namespace, with traffic between them, all in their spans", () => {
+Deno.test("pods of one worker: each in its own namespace, with traffic between them, and their spans in the log", () => {
   const bed = new Bed();
   bed.serve("a", 1, "10.0.0.1");
   bed.serve("b", 2, "10.0.0.2");
@@ -176,7 +176,7 @@ Deno.test("pods of one worker: each in its own namespace, with traffic between t
   bed.stop(1);
 });
 
-Deno.test("of the workers that serve a pod one says so", () => {
+Deno.test("one of the workers that serve a pod logs its listeners", () => {
   const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
   bed.serve("a", 1, "10.0.0.1");
   const said = bed.lines.filter((line) => /listener established|starting local DNS/.test(line));
@@ -188,7 +188,7 @@ Deno.test("of the workers that serve a pod one says so", () => {
   bed.stop(1);
 });
 
-Deno.test("a port that is taken is told; what was bound is given back; others are untouched", () => {
+Deno.test("a port in use fails the pod's start with the reason; its other sockets are closed, other pods are served", () => {
   const bed = new Bed();
   bed.serve("a", 1, "10.0.0.1");
   const taken = bed.network.listen({ address: at("[::]:15001"), namespace: 2 }, () => {});
@@ -203,7 +203,7 @@ Deno.test("a port that is taken is told; what was bound is given back; others ar
   bed.stop(1);
 });
 
-Deno.test("a pod whose certificate is still to come is served; its connections wait for it, ten seconds at most", () => {
+Deno.test("a pod whose certificate has not arrived is served; its connections wait for it, 10 s at most", () => {
   const bed = new Bed();
   bed.issuing = false;
   bed.serve("a", 1, "10.0.0.1");
@@ -225,7 +225,7 @@ Deno.test("a pod whose certificate is still to come is served; its connections w
   for (const instance of [1, 2]) bed.stop(instance);
 });
 
-Deno.test("inpod Z16: a descriptor of no namespace is told as that", () => {
+Deno.test("inpod Z16: a descriptor that is none of a namespace fails with that reason", () => {
   const bed = new Bed();
   bed.network.listen({ address: at("[::]:15008"), namespace: 1 }, () => {});
   bed.serve("a", 1, "10.0.0.1", { isNamespace: false });
@@ -234,7 +234,7 @@ Deno.test("inpod Z16: a descriptor of no namespace is told as that", () => {
   assert.deepEqual(bed.answers, [{ kind: "failed", instance: 1, reason }]);
 });
 
-Deno.test("stopped twice it ends once; INPOD_PORT_REUSE decides whether ports are shared", () => {
+Deno.test("a pod that is stopped twice ends once; INPOD_PORT_REUSE decides whether ports are shared", () => {
   for (const reuse of ["true", "false"]) {
     const bed = new Bed({ INPOD_PORT_REUSE: reuse });
     bed.serve("a", 1, "10.0.0.1");
@@ -269,7 +269,7 @@ for (const mode of [{ kind: "immediate" }, { kind: "graceful", deadline: 1000 }]
   });
 }
 
-Deno.test("reports: the sockets of a pod's DNS proxy are looked at too, UDP and TCP of both families", () => {
+Deno.test("reports: the sockets of a pod's DNS proxy are inspected too, UDP and TCP of both families", () => {
   const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
   bed.serve("a", 1, "10.0.0.1");
   const report = () => {
@@ -290,7 +290,7 @@ Deno.test("reports: the sockets of a pod's DNS proxy are looked at too, UDP and 
   bed.stop(1);
 });
 
-Deno.test("reports: listeners that stand in another namespace, and a namespace that is gone", () => {
+Deno.test("reports: listeners in another namespace, and a namespace that was removed", () => {
   const bed = new Bed();
   bed.serve("a", 1, "10.0.0.1");
   bed.serve("b", 2, "10.0.0.2");
@@ -313,7 +313,7 @@ Deno.test("reports: listeners that stand in another namespace, and a namespace t
 });
 
 for (const answer of ["confirms", "ends"] as const) {
-  Deno.test(`a pod that is recreated while the control plane is away is served; the next answer ${answer} it`, () => {
+  Deno.test(`a pod that is recreated while the control plane is away is served; the next response ${answer} it`, () => {
     const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
     bed.serve("a", 1, "10.0.0.1");
     bed.serve("b", 2, "10.0.0.2");
@@ -337,7 +337,7 @@ for (const answer of ["confirms", "ends"] as const) {
   });
 }
 
-Deno.test("a pod that is not served: the log says why, and DNS says SERVFAIL while the control plane is away", () => {
+Deno.test("a pod that is not served: the log has the reason, and DNS answers SERVFAIL while the control plane is away", () => {
   const bed = new Bed({ ISTIO_META_DNS_CAPTURE: "true" });
   bed.inMesh("b", "10.0.0.9");
   bed.plane.state.setFreshness("stale");

@@ -58,7 +58,7 @@ export class Connections {
   #onEmpty: (() => void) | null = null;
   /** Connections that {@link cutAll} has not cut yet, the youngest last; null: it was not called. */
   #toCut: LiveConnection[] | null = null;
-  /** How many of these were added after the last portion. They are cut in the next one, so they cannot delay the end. */
+  /** How many of these were added after the last portion. They are cut in the next one, so as not to delay the end. */
   #addedMeanwhile = 0;
   /** Dials of applications in flight. */
   readonly pendingDials = new PendingDials();
@@ -126,8 +126,8 @@ export class Connections {
   }
 
   /**
-   * Cuts all connections, some in each turn, and those that are added meanwhile. The youngest are first, so that streams
-   * are cut before the connection that carries them, each with its own log record. Idempotent.
+   * Cuts all connections, some in each turn, and those that are added meanwhile. The youngest are first, so that
+   * streams are cut before the connection that carries them, each with its own log record. Idempotent.
    */
   cutAll(rounds: Rounds): void {
     if (this.#toCut !== null) return;

@@ -92,7 +92,7 @@ Deno.test("dataplane CM-02 CM-03, xds X284, X285: a policy cuts all it denies an
   assert.deepEqual([other.cuts, connections.size], [[CHANGED], 0]);
 });
 
-Deno.test("a connection that ends while another is cut is not cut, nor told of", () => {
+Deno.test("a connection that ends while another is cut is neither cut nor reported", () => {
   const { apply, open, cut } = bed();
   const first = open(80), second = open(80);
   first.onCut = () => second.end();
@@ -100,7 +100,7 @@ Deno.test("a connection that ends while another is cut is not cut, nor told of",
   assert.deepEqual([first.cuts.length, second.cuts.length, cut.length], [1, 0, 1]);
 });
 
-Deno.test("dataplane CM-05 a Deny policy without rules cuts nothing; a removed policy neither", () => {
+Deno.test("dataplane CM-05 neither a Deny policy without rules nor the removal of a policy cuts a connection", () => {
   const { apply, open } = bed();
   const live = open(80);
   apply(policy({ name: "none", action: "Deny", rules: [] }));
@@ -108,7 +108,7 @@ Deno.test("dataplane CM-05 a Deny policy without rules cuts nothing; a removed p
   assert.deepEqual(live.cuts, []);
 });
 
-Deno.test("dataplane CM-05, xds X289: closed: policies are not listened to any more", () => {
+Deno.test("dataplane CM-05, xds X289: after close policies have no effect", () => {
   const { apply, open, connections } = bed();
   const live = open(80);
   connections.close();
@@ -116,7 +116,7 @@ Deno.test("dataplane CM-05, xds X289: closed: policies are not listened to any m
   assert.deepEqual(live.cuts, []);
 });
 
-Deno.test("forced: the youngest goes first, each exactly once", () => {
+Deno.test("cutAll: the youngest connection is cut first, each exactly once", () => {
   const { connections, open } = bed();
   const order: number[] = [];
   for (const port of [1, 2, 3]) open(port).onCut = () => order.push(port);
@@ -124,7 +124,7 @@ Deno.test("forced: the youngest goes first, each exactly once", () => {
   assert.deepEqual(order, [3, 2, 1]);
 });
 
-Deno.test("forced: connections are cut in portions, the youngest first; those added meanwhile go before the rest", () => {
+Deno.test("cutAll: connections are cut in portions, the youngest first; connections that are added meanwhile are cut before the rest", () => {
   const { connections, open } = bed();
   const memory = new MemoryNetwork();
   const order: number[] = [];
@@ -136,7 +136,7 @@ Deno.test("forced: connections are cut in portions, the youngest first; those ad
   connections.cutAll(new Rounds(memory));
   connections.cutAll(new Rounds(memory));
   assert.equal(order.length, PORTION);
-  // More new ones than a portion in each turn could delay the end for ever.
+  // More new connections than a portion in each turn could delay the end without a limit.
   for (let port = 1000; port < 1000 + 2 * PORTION; port++) add(port);
   memory.step();
   assert.deepEqual(order.slice(PORTION, PORTION + 3), [1031, 1030, 1029]);
@@ -148,7 +148,7 @@ Deno.test("forced: connections are cut in portions, the youngest first; those ad
   assert.equal(empty, 1);
 });
 
-Deno.test("xds 8.1 Q11: a workload that names another policy is asked about again, and only that workload's calls", () => {
+Deno.test("xds 8.1 Q11: when a workload names another policy, its calls are evaluated again, and no others", () => {
   const { apply, connections, open } = bed();
   apply(policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" }));
   const live = open(80), other = open(443);
@@ -160,7 +160,7 @@ Deno.test("xds 8.1 Q11: a workload that names another policy is asked about agai
   assert.deepEqual(other.cuts, [], "a workload that is gone ends with its pod");
 });
 
-Deno.test("xds 3.3: the same pod under another uid: its live calls are asked by the policies of that one", () => {
+Deno.test("xds 3.3: when a pod gets another uid, its live calls are evaluated by the policies of the new workload", () => {
   const { apply, open } = bed();
   apply(policy({ ...deny(80).policy, name: "named", scope: "WorkloadSelector" }));
   const live = open(80), other = open(443);
@@ -181,7 +181,7 @@ function drainBed() {
   return { ...bed(), host, context, lines, done: 0 };
 }
 
-Deno.test("dataplane 5.4 graceful: done when the last ends, the deadline's timer with it", () => {
+Deno.test("dataplane 5.4 graceful: done when the last connection ends, and the deadline's timer is cancelled", () => {
   const here = drainBed();
   const live = here.open(80);
   drainConnections(here.context, here.connections, "outbound", { kind: "graceful", deadline: 5000 }, () => here.done++);
@@ -193,7 +193,7 @@ Deno.test("dataplane 5.4 graceful: done when the last ends, the deadline's timer
   assert.deepEqual(here.lines(), ['info drain shutdown complete component="outbound"']);
 });
 
-Deno.test("dataplane 5.4 graceful: at the deadline what is left is cut", () => {
+Deno.test("dataplane 5.4 graceful: at the deadline the remaining connections are cut", () => {
   const here = drainBed();
   const live = here.open(80);
   drainConnections(here.context, here.connections, "inbound", { kind: "graceful", deadline: 5000 }, () => here.done++);
@@ -206,7 +206,7 @@ Deno.test("dataplane 5.4 graceful: at the deadline what is left is cut", () => {
   ]);
 });
 
-Deno.test("dataplane 5.4 immediate, and with nothing to wait for", () => {
+Deno.test("dataplane 5.4 immediate, with and without connections", () => {
   for (const count of [0, 2]) {
     const here = drainBed();
     const live = Array.from({ length: count }, () => here.open(80));
@@ -216,7 +216,7 @@ Deno.test("dataplane 5.4 immediate, and with nothing to wait for", () => {
   }
 });
 
-Deno.test("existing connections are cut, in portions and the youngest first; those added later are not", () => {
+Deno.test("cutPresent: existing connections are cut, in portions and the youngest first; later ones are not", () => {
   const { connections, open } = bed();
   const memory = new MemoryNetwork();
   const order: number[] = [];
@@ -228,7 +228,7 @@ Deno.test("existing connections are cut, in portions and the youngest first; tho
   assert.deepEqual([order[0], order.at(-1), connections.size], [PORTION + 1, 1, 1]);
 });
 
-Deno.test("a policy that denies thousands cuts a portion in each turn; the first of them at once", () => {
+Deno.test("a policy that denies thousands of connections cuts a portion in each turn, the first portion at once", () => {
   const { state, memory, connections, open } = bed();
   const COUNT = 10 * PORTION + 1;
   const live = Array.from({ length: COUNT }, () => open(80));
@@ -242,7 +242,7 @@ Deno.test("a policy that denies thousands cuts a portion in each turn; the first
   assert.equal(connections.size, 0);
 });
 
-Deno.test("a policy that allows thousands asks about a portion in each turn", () => {
+Deno.test("a policy that allows thousands of connections is evaluated for a portion in each turn", () => {
   const { state, memory, open } = bed();
   for (let i = 0; i < 2 * EVALUATED_PER_TURN; i++) open(80);
   const last = open(443);
@@ -253,7 +253,7 @@ Deno.test("a policy that allows thousands asks about a portion in each turn", ()
   assert.deepEqual(last.cuts, [CHANGED]);
 });
 
-Deno.test("changes in every turn do not keep the last connections from their turn", () => {
+Deno.test("changes in every turn do not delay the evaluation of the last connections", () => {
   const { state, memory, open } = bed();
   for (let i = 0; i < 2 * EVALUATED_PER_TURN; i++) open(80);
   const last = open(443);
@@ -264,7 +264,7 @@ Deno.test("changes in every turn do not keep the last connections from their tur
   assert.deepEqual(last.cuts, [CHANGED]);
 });
 
-Deno.test("a change during a pass is applied to the connections that were asked about before it", () => {
+Deno.test("a change during a pass is applied to connections that were evaluated before it", () => {
   const { state, memory, open } = bed();
   const first = open(80);
   for (let i = 0; i < EVALUATED_PER_TURN; i++) open(443);

@@ -4,7 +4,7 @@ import { CutPeers } from "./cut_peers.ts";
 
 const id = (name: number) => `spiffe://td/ns/a/sa/${name}` as SpiffeId;
 
-Deno.test("cut peers: an identity is known for a minute after its last breach, others are not", () => {
+Deno.test("cut peers: an identity is in the set for a minute after its last breach, and no other", () => {
   const peers = new CutPeers();
   peers.add(id(1), 0);
   peers.add(id(1), 1000);

@@ -23,10 +23,10 @@ function scene(): Scene {
   return { bed, client, server };
 }
 
-/** What is open when the node leaves: the two ends of each connection. */
+/** Both ends of each connection that is open when the node drains. */
 type Make = (here: Scene) => { readonly clients: readonly TestSocket[]; readonly apps: readonly TestSocket[] };
 
-/** `count` connections, each of which has sent and received something. */
+/** `count` connections, each of which has sent and received bytes. */
 function busy(from: string, to: string, count = 1): Make {
   return ({ bed }) => {
     const apps = bed.listen(`${to}:8080`, echo);

@@ -1,4 +1,4 @@
-/** How double HBONE ends, whoever begins it (`docs/spec/dataplane.md` 2.2, 2.6, 4, 5.4). */
+/** How double HBONE ends, whichever side ends it (`docs/spec/dataplane.md` 2.2, 2.6, 4, 5.4). */
 import { strict as assert } from "node:assert";
 import { pattern } from "../h2/testkit/pair.ts";
 import type { TestSocket } from "../hbone/testkit/socket.ts";
@@ -15,7 +15,7 @@ function assertSuccess(bed: TwoNetworks, up: number, down: number): void {
   bed.assertClean();
 }
 
-Deno.test("dataplane CP-06 double HBONE: the client ends first, the server goes on", () => {
+Deno.test("dataplane CP-06 double HBONE: the client ends first, the server continues", () => {
   const bed = new TwoNetworks({ app: () => {} });
   const [client, app] = bed.through();
   client.send("request").end();
@@ -31,7 +31,7 @@ Deno.test("dataplane CP-06 double HBONE: the client ends first, the server goes 
   assertSuccess(bed, 7, 11);
 });
 
-Deno.test("dataplane 4: double HBONE: the server ends first, the client goes on", () => {
+Deno.test("dataplane 4: double HBONE: the server ends first, the client continues", () => {
   const bed = new TwoNetworks({ app: () => {} });
   const [client, app] = bed.through();
   app.send("greeting").end();
@@ -68,7 +68,7 @@ Deno.test("dataplane CP-03 double HBONE: the client's RST reaches the server as 
   assertSuccess(bed, 0, 6);
 });
 
-/** A call that has got an answer, and is cut off in the middle of the next. */
+/** A call that has received one answer and is cut off during the next. */
 function cutOff(cut: (bed: TwoNetworks) => void): { bed: TwoNetworks; client: TestSocket; error: string } {
   const bed = new TwoNetworks();
   bed.client.plane.setRevocationLists([]);
@@ -85,7 +85,7 @@ function cutOff(cut: (bed: TwoNetworks) => void): { bed: TwoNetworks; client: Te
   return { bed, client, error: error! };
 }
 
-Deno.test("double HBONE: the gateway dies", () => {
+Deno.test("double HBONE: the gateway's process ends", () => {
   const { bed, error } = cutOff(({ gateway }) => gateway.die());
   const text = "the outer tunnel broke: the peer closed the connection";
   assert.equal(error, `while closing connection: send: io error: stream closed because of a broken pipe: ${text}`);
@@ -101,7 +101,7 @@ Deno.test("double HBONE: the gateway resets the outer stream", () => {
   bed.assertClean();
 });
 
-Deno.test("double HBONE: the pod behind the gateway goes", () => {
+Deno.test("double HBONE: the pod behind the gateway is removed", () => {
   const { bed, error } = cutOff(({ server }) => server!.stop());
   assert.match(error, /^while closing connection: send: io error: /);
   bed.assertClean();
@@ -119,7 +119,7 @@ for (const whose of ["gateway", "server"] as const) {
   });
 }
 
-Deno.test("dataplane 5.4: double HBONE goes on while the client's pod drains, until it ends", () => {
+Deno.test("dataplane 5.4: double HBONE continues while the client's pod drains, until it ends", () => {
   const bed = new TwoNetworks();
   const [client] = bed.through();
   bed.client.drain(60_000);
@@ -130,7 +130,7 @@ Deno.test("dataplane 5.4: double HBONE goes on while the client's pod drains, un
   assert.deepEqual(bed.client.held, { streams: 0, dials: 0, timers: 0, listeners: 0 });
 });
 
-Deno.test("dataplane 5.4: double HBONE goes on while the server's pod drains, until it ends", () => {
+Deno.test("dataplane 5.4: double HBONE continues while the server's pod drains, until it ends", () => {
   const bed = new TwoNetworks();
   const [client] = bed.through();
   bed.server!.drain(60_000);
@@ -143,7 +143,7 @@ Deno.test("dataplane 5.4: double HBONE goes on while the server's pod drains, un
   bed.assertClean();
 });
 
-Deno.test("dataplane 5.4: double HBONE is cut when the drain has lasted", () => {
+Deno.test("dataplane 5.4: double HBONE is cut at the deadline of a drain", () => {
   const bed = new TwoNetworks();
   const [client] = bed.through();
   bed.client.drain(1000);
@@ -155,12 +155,12 @@ Deno.test("dataplane 5.4: double HBONE is cut when the drain has lasted", () => 
   assert.deepEqual(bed.client.held, { streams: 0, dials: 0, timers: 0, listeners: 0 });
 });
 
-/** More than all windows and buffers on the way hold. */
+/** More than the capacity of all windows and buffers on the path. */
 const LOTS = 40_000_000;
 /** Two windows of 4 MiB, gather buffers and sockets. */
 const ON_THE_WAY = 14_000_000;
 
-Deno.test("double HBONE: a client that does not read stops the server, and nobody else", () => {
+Deno.test("double HBONE: a client that does not read stops its server and no other connection", () => {
   const payload = pattern(LOTS);
   const bed = new TwoNetworks({ app: (app) => void app.send(payload).end() });
   const [client, app] = bed.through(false);
@@ -178,7 +178,7 @@ Deno.test("double HBONE: a client that does not read stops the server, and nobod
   bed.assertClean();
 });
 
-Deno.test("double HBONE: a server that does not read stops the client, and nobody else", () => {
+Deno.test("double HBONE: a server that does not read stops its client and no other connection", () => {
   const payload = pattern(LOTS);
   let first = true;
   const bed = new TwoNetworks({
@@ -204,7 +204,7 @@ Deno.test("double HBONE: a server that does not read stops the client, and nobod
   bed.assertClean();
 });
 
-Deno.test("double HBONE: a client that does not read and is cut leaves nothing", () => {
+Deno.test("double HBONE: a client that does not read is cut, and all its bytes are freed", () => {
   const bed = new TwoNetworks({ app: (app) => void app.send(pattern(LOTS)).end() });
   const [client] = bed.through(false);
   bed.advance(1000);

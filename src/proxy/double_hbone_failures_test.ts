@@ -1,4 +1,4 @@
-/** Double HBONE that does not come about: what the client sees, one line, nothing left (`docs/spec/dataplane.md` 1.6, 9). */
+/** Double HBONE that fails: what the client sees, one line, and nothing is leaked (`docs/spec/dataplane.md` 1.6, 9). */
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
 import { type RawPeer, rawServer } from "../hbone/testkit/peer.ts";
@@ -8,14 +8,14 @@ import { HOSTNAME, SERVER, SERVER_ID, TwoNetworks } from "../dataplane/testkit/g
 
 const BEHIND = at(`${SERVER}:15008`);
 
-/** The gateway is there, and something scripted behind it. */
+/** A gateway with a scripted server behind it. */
 function scripted(prepare: (peer: RawPeer) => void): TwoNetworks {
   const bed = new TwoNetworks({ withoutServer: true });
   rawServer(bed.host(SERVER), BEHIND, bed.context(SERVER_ID), {}, prepare);
   return bed;
 }
 
-/** What stands behind the gateway is no HBONE server. */
+/** The server behind the gateway does not use HBONE. */
 function behind(script: (socket: TestSocket) => void): TwoNetworks {
   const bed = new TwoNetworks({ withoutServer: true });
   bed.listen(`${SERVER}:15008`, script);
@@ -57,7 +57,7 @@ function failsAfter(bed: TwoNetworks, client: TestSocket, ms: number): void {
   assert.notEqual(client.fate, "open");
 }
 
-Deno.test("observed O42: somebody else than the service behind the gateway is told why by an alert", () => {
+Deno.test("observed O42: a server with another identity than the service's gets a TLS alert", () => {
   const expected = "spiffe://cluster.local/ns/default/sa/other";
   const bed = new TwoNetworks({ service: { subjectAltNames: [expected] } });
   const client = start(bed);
@@ -67,14 +67,14 @@ Deno.test("observed O42: somebody else than the service behind the gateway is to
   assertFailed(bed, client, "CONNECT", error);
 });
 
-Deno.test("xds Q13: a service without SANs accepts nobody, and the line says who could have given it some", () => {
+Deno.test("xds Q13: a service without SANs accepts no server, and the line says that istiod supplies them", () => {
   const bed = new TwoNetworks({ service: { subjectAltNames: [] } });
   const error = "io error: identity verification error: peer did not present the expected SAN (), " +
     `got ${SERVER_ID} (inner tunnel: ${HOSTNAME} (or its waypoint) has no subject alternative names, which istiod has to supply)`;
   assertFailed(bed, start(bed), "CONNECT", error);
 });
 
-Deno.test("double HBONE: nobody can be asked to connect to the gateway", () => {
+Deno.test("double HBONE: the gateway's address refuses connections", () => {
   const bed = new TwoNetworks({ gatewayPort: 15099 });
   assertFailed(bed, start(bed), "CONNECT", "io error: Connection refused (os error 111)");
 });
@@ -86,7 +86,7 @@ for (const [status, words] of [["401", "Unauthorized"], ["503", "Service Unavail
     assertFailed(bed, start(bed), "CONNECT", `http status: ${status} ${words}`);
   });
 
-  Deno.test(`observed O43: the server behind the gateway answers ${status}, and the line says that it was the inner tunnel`, () => {
+  Deno.test(`observed O43: the server behind the gateway answers ${status}, and the line names the inner tunnel`, () => {
     const bed = scripted((peer) => {
       peer.answer = ({ stream }) => {
         stream.respond([[":status", status]], true);
@@ -104,7 +104,7 @@ Deno.test("double HBONE: the server behind the gateway refuses the stream", () =
   assertFailed(bed, start(bed), "H2_HANDSHAKE_FAILURE", error);
 });
 
-Deno.test("double HBONE: the server behind the gateway is gone before it answers", () => {
+Deno.test("double HBONE: the server behind the gateway ends before it answers", () => {
   const bed = scripted((peer) => peer.answer = () => peer.close());
   assertFailed(bed, start(bed), "H2_HANDSHAKE_FAILURE", /^h2 failed: .* \(inner tunnel\)$/);
 });
@@ -116,31 +116,31 @@ Deno.test("double HBONE: the server behind the gateway does not answer for 10 s"
   assertFailed(bed, client, "CONNECT", "io error: the peer did not answer the CONNECT in time (inner tunnel)");
 });
 
-Deno.test("double HBONE: nothing comes of the inner handshake for 10 s", () => {
+Deno.test("double HBONE: the inner handshake is not answered for 10 s", () => {
   const bed = behind(() => {});
   const client = start(bed);
   failsAfter(bed, client, 10_000);
   assertFailed(bed, client, "CONNECT", /^io error: .*time.* \(inner tunnel\)$/);
 });
 
-Deno.test("double HBONE: what is behind the gateway speaks no TLS", () => {
+Deno.test("double HBONE: the server behind the gateway does not use TLS", () => {
   const bed = behind((socket) => void socket.send("HTTP/1.1 400 Bad Request\r\n\r\n"));
   assertFailed(bed, start(bed), "CONNECT", /^io error: .* \(inner tunnel\)$/);
 });
 
-Deno.test("double HBONE: what is behind the gateway hangs up on the inner handshake", () => {
+Deno.test("double HBONE: the server behind the gateway closes during the inner handshake", () => {
   const bed = behind((socket) => socket.close());
   assertFailed(bed, start(bed), "CONNECT", /^io error: .* \(inner tunnel\)$/);
 });
 
-Deno.test("double HBONE: what is behind the gateway resets in the inner handshake", () => {
+Deno.test("double HBONE: the server behind the gateway resets during the inner handshake", () => {
   const bed = behind((socket) => socket.reset());
   const error = "io error: the outer tunnel was reset: " +
     "connection established in response to a CONNECT request was reset or abnormally closed (inner tunnel)";
   assertFailed(bed, start(bed), "CONNECT", error);
 });
 
-Deno.test("double HBONE: the gateway dies in the inner handshake", () => {
+Deno.test("double HBONE: the gateway's process ends during the inner handshake", () => {
   const bed = behind(() => {});
   const client = start(bed);
   bed.gateway.die();
@@ -182,7 +182,7 @@ for (
     bed.assertClean();
   });
 
-  Deno.test(`dataplane 5.4: a pod that goes cuts double HBONE off in ${stage}`, () => {
+  Deno.test(`dataplane 5.4: the removal of the pod cuts double HBONE during ${stage}`, () => {
     const bed = build();
     const client = start(bed);
     bed.client.stop();

@@ -42,7 +42,7 @@ function labelsOf({ client }: TwoNetworks): Map<string, string> {
   return new Map([...only!.labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]));
 }
 
-Deno.test("dataplane TE-08: through a gateway to the other network and back, one line and one series on either side", () => {
+Deno.test("dataplane TE-08: through a gateway to the other network and back, with one line and one series on each side", () => {
   const bed = new TwoNetworks();
   echoed(bed);
   const { client, server } = bed;
@@ -93,7 +93,7 @@ Deno.test("dataplane TE-09, OB-04: the gateway is a service, which maps the port
   bed.assertClean();
 });
 
-Deno.test("dataplane TE-10: a service here and behind a gateway: each call goes to one of them, many to both", () => {
+Deno.test("dataplane TE-10: a service with endpoints here and behind a gateway: each call reaches one of them, and of many calls both get some", () => {
   let calls = 0;
   const bed = new TwoNetworks({ client: { random: () => calls++ % 2 / 2 } });
   const NEAR = "10.0.0.3";
@@ -126,7 +126,7 @@ Deno.test("dataplane TE-10: a service here and behind a gateway: each call goes 
         'destination_service_name="remote"',
     ),
   );
-  // Two tunnels wait for more, one of each kind.
+  // Two idle connections are left, one of each kind.
   bed.client.drain();
   bed.advance(100);
   bed.assertClean();
@@ -150,7 +150,7 @@ function scripted(
   return { bed, peers };
 }
 
-Deno.test("dataplane HD-10, xds X209: both requests are the same, but the inner one says where it comes from", () => {
+Deno.test("dataplane HD-10, xds X209: both requests are the same, but only the inner one has x-forwarded-network", () => {
   const { bed, peers } = scripted();
   const client = bed.call();
   bed.run();
@@ -169,7 +169,7 @@ Deno.test("dataplane HD-10, xds X209: both requests are the same, but the inner 
   bed.assertClean();
 });
 
-Deno.test("dataplane 1.6: a network without a name is told too", () => {
+Deno.test("dataplane 1.6: a network without a name is sent too", () => {
   const { bed, peers } = scripted(() => {}, { client: { env: { NETWORK: "" }, workload: { network: "" } } });
   const vip = { network: "", ip: parseIp("10.10.0.2")! };
   const service: Service = {
@@ -191,7 +191,7 @@ Deno.test("dataplane 1.6: a network without a name is told too", () => {
   bed.assertClean();
 });
 
-Deno.test("dataplane 1.6: the outer tunnel is shared, each inner one is made anew", () => {
+Deno.test("dataplane 1.6: the outer connection is shared, each call has an inner one of its own", () => {
   const bed = new TwoNetworks();
   const calls = Array.from({ length: 3 }, () => bed.through()[0]);
   assert.equal(bed.gateway.connections.size, 1);
@@ -211,7 +211,7 @@ for (
     ["baggage that is no visible ASCII", "k8s.namespace.name=caf\u00e9"],
   ] as const
 ) {
-  Deno.test(`dataplane 1.6 step 8: ${what} in the answer: the gateway is all that is known`, () => {
+  Deno.test(`dataplane 1.6 step 8: ${what} in the answer: the record names the gateway`, () => {
     const { bed, peers } = scripted((peer) => {
       peer.answer = ({ stream }) => {
         stream.respond([[":status", "200"], ...(baggage === null ? [] : [["baggage", baggage] as const])], false);
@@ -231,7 +231,7 @@ for (
   });
 }
 
-Deno.test("dataplane 1.6 step 8: baggage that names nothing leaves nothing known but the identity", () => {
+Deno.test("dataplane 1.6 step 8: with baggage that names nothing the record has the identity only", () => {
   const { bed, peers } = scripted((peer) => {
     peer.answer = ({ stream }) => stream.respond([[":status", "200"], ["baggage", "unknown=1"]], false);
   });
@@ -248,7 +248,7 @@ Deno.test("dataplane 1.6 step 8: baggage that names nothing leaves nothing known
   bed.assertClean();
 });
 
-Deno.test("dataplane 8.3: the record opens when the other side has answered, not before", () => {
+Deno.test("dataplane 8.3: the record is opened when the far end has answered, not before", () => {
   const { bed, peers } = scripted((peer) => peer.answer = () => {}, { client: { logFilter: "debug" } });
   const client = bed.call();
   bed.run();
@@ -278,7 +278,7 @@ Deno.test("config 4.4: in the dump it is DOUBLEHBONE", () => {
   bed.assertClean();
 });
 
-Deno.test("double HBONE: both tunnels tell the log what they negotiated with whom", () => {
+Deno.test("double HBONE: the log has the peer and the TLS parameters of both connections", () => {
   const bed = new TwoNetworks({ client: { logFilter: "debug" } });
   echoed(bed);
   const established = bed.client.lines.filter((line) => line.includes("HBONE connection established"));

@@ -1,7 +1,7 @@
 /**
- * Double HBONE when anything may happen at any time: applications send, stop reading, end and reset, sockets of the
- * client's node and of the gateway break, the gateway refuses, cuts and dies, certificates are late, time passes.
- * Whatever the order, what comes back is what was sent, every connection is recorded exactly once, and nothing is left.
+ * Double HBONE under random events: applications send, stop reading, end and reset, sockets of the
+ * client's node and of the gateway break, the gateway refuses, cuts and ends, certificates are late, time passes.
+ * In every order the bytes that come back are those that were sent, each connection is recorded once, nothing is left.
  */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
@@ -113,7 +113,7 @@ class Walk {
     }
   }
 
-  /** Everybody reads and hangs up. */
+  /** All applications read everything and close. */
   finish(): void {
     const { bed, clients } = this;
     bed.advance(1);
@@ -170,7 +170,7 @@ function assertRecordedOnce({ series, access, name }: TestNode, connections: num
   if (connections !== null) assert.equal(opened, connections);
 }
 
-Deno.test("double HBONE: whatever happens in whatever order: bytes intact, each connection recorded once, nothing left", () => {
+Deno.test("double HBONE: random events: bytes intact, each connection recorded once, nothing left", () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 30, maxLength: 80, size: "max" }), (steps) => {
       const walk = new Walk();
@@ -185,7 +185,7 @@ Deno.test("double HBONE: whatever happens in whatever order: bytes intact, each 
   );
 });
 
-Deno.test("double HBONE: a client's node that is stopped in the middle of anything", () => {
+Deno.test("double HBONE: random events, and the client's node is stopped at some point", () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: "max" }), fc.boolean(), (steps, force) => {
       const walk = new Walk();

@@ -1,4 +1,4 @@
-/** How calls come to double HBONE: by a waypoint or an endpoint elsewhere, by SOCKS5, by an alias of the trust domain. */
+/** Which calls use double HBONE: by a waypoint or an endpoint elsewhere, by SOCKS5, by an alias of the trust domain. */
 import { strict as assert } from "node:assert";
 import { rawServer } from "../hbone/testkit/peer.ts";
 import { DEFAULT_SERVICE } from "../mesh/model/defaults.ts";
@@ -60,7 +60,7 @@ for (
   });
 }
 
-Deno.test("dataplane OB-06, OB-07: the other network is called where no endpoint of this one is healthy", () => {
+Deno.test("dataplane OB-06, OB-07: the other network is used where no endpoint of this one is healthy", () => {
   const bed = new TwoNetworks();
   const near = bed.node("near", "10.0.0.3", { env: { NETWORK: "north" }, workload: { network: "north" } });
   bed.listen("10.0.0.3:8080", (app) => void app.send("near").end());
@@ -87,7 +87,7 @@ Deno.test("dataplane OB-06, OB-07: the other network is called where no endpoint
   bed.assertClean();
 });
 
-Deno.test("dataplane 6: a SOCKS5 client that says everything in one flight is carried to the other network", () => {
+Deno.test("dataplane 6: a SOCKS5 client that sends everything in one flight reaches the other network", () => {
   const bed = new TwoNetworks({ client: { env: { UNSTABLE_ENABLE_SOCKS5: "true" } } });
   const socket = bed.connect(CLIENT, "127.0.0.1:15080");
   const { ip, port } = at(`${VIP}:8080`);
@@ -100,7 +100,7 @@ Deno.test("dataplane 6: a SOCKS5 client that says everything in one flight is ca
   bed.assertClean();
 });
 
-Deno.test("TRUST_DOMAIN_ALIASES hold behind the gateway too", () => {
+Deno.test("TRUST_DOMAIN_ALIASES apply behind the gateway too", () => {
   const bed = new TwoNetworks({
     client: { env: { TRUST_DOMAIN_ALIASES: "old.local" } },
     withoutServer: true,

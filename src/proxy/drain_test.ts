@@ -1,4 +1,4 @@
-/** Leaving: gracefully, by force, at once (`docs/spec/dataplane.md` 2.6, 5.4, 10.9). */
+/** Drains: graceful, to the deadline, immediate (`docs/spec/dataplane.md` 2.6, 5.4, 10.9). */
 import { strict as assert } from "node:assert";
 import { PORTION } from "../net/in_portions.ts";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
@@ -46,7 +46,7 @@ function assertGone(...nodes: TestNode[]): void {
 }
 
 for (const leaving of ["client", "server"] as const) {
-  Deno.test(`dataplane SH-01 the ${leaving}'s node drains: an open connection goes on until it ends`, () => {
+  Deno.test(`dataplane SH-01 the ${leaving}'s node drains: an open connection continues until it ends`, () => {
     const here = scene();
     const { bed, socket } = here;
     const node = here[leaving];
@@ -67,7 +67,7 @@ for (const leaving of ["client", "server"] as const) {
     bed.assertClean();
   });
 
-  Deno.test(`dataplane SH-02 the ${leaving}'s node drains, the connection does not end: by force at the deadline`, () => {
+  Deno.test(`dataplane SH-02 the ${leaving}'s node drains, the connection does not end and is cut at the deadline`, () => {
     const here = scene();
     const { bed, socket } = here;
     const node = here[leaving];
@@ -86,7 +86,7 @@ for (const leaving of ["client", "server"] as const) {
     bed.assertClean();
   });
 
-  Deno.test(`dataplane SH-04 the ${leaving}'s pod is removed: everything ends at once`, () => {
+  Deno.test(`dataplane SH-04 the ${leaving}'s pod is removed: all connections end at once`, () => {
     const here = scene();
     const { bed, socket } = here;
     const node = here[leaving];
@@ -99,7 +99,7 @@ for (const leaving of ["client", "server"] as const) {
   });
 }
 
-Deno.test("dataplane SH-03 while a node drains new connections are refused, the old one works", () => {
+Deno.test("dataplane SH-03 while a node drains, new connections are refused and the open one works", () => {
   const { bed, server, socket } = scene();
   server.drain(60_000);
   bed.run();
@@ -114,7 +114,7 @@ Deno.test("dataplane SH-03 while a node drains new connections are refused, the 
   bed.assertClean();
 });
 
-Deno.test("the last bytes of a drain leave: what the last connection said at its end is not lost", () => {
+Deno.test("the last bytes of the last connection are sent before a drain is done", () => {
   const { bed, client, socket, apps } = scene(() => {});
   client.drain(60_000);
   bed.run();
@@ -131,7 +131,7 @@ Deno.test("the last bytes of a drain leave: what the last connection said at its
   bed.assertClean();
 });
 
-Deno.test("dataplane 2.6 a draining server says GOAWAY 2^31-1, after the PING the last stream; open streams go on", () => {
+Deno.test("dataplane 2.6 a draining server sends GOAWAY 2^31-1, after the PING that of the last stream; open streams continue", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER);
   bed.listen(`${SERVER}:8080`, echo);
@@ -147,7 +147,7 @@ Deno.test("dataplane 2.6 a draining server says GOAWAY 2^31-1, after the PING th
   assertGone(server);
 });
 
-Deno.test("a drain while a handshake is under way does not wait for it", () => {
+Deno.test("a drain does not wait for a handshake in progress", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER);
   const silent = bed.connect(CLIENT, `${SERVER}:15008`);
@@ -157,7 +157,7 @@ Deno.test("a drain while a handshake is under way does not wait for it", () => {
   assertGone(server);
 });
 
-Deno.test("a drain while the certificate, the dial and the handshake of a tunnel are under way: the tunnel comes about, then ends", () => {
+Deno.test("a drain during the certificate request, the dial and the handshake of a tunnel: the tunnel opens, then ends", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
   bed.node("server", SERVER);
@@ -176,14 +176,14 @@ Deno.test("a drain while the certificate, the dial and the handshake of a tunnel
   bed.assertClean();
 });
 
-Deno.test("a drain with a silent peer of the pool: idle tunnels do not hold it up", () => {
+Deno.test("a drain with a silent peer of the pool: idle connections do not delay it", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
   bed.apply(workloadAt("server", SERVER, { protocol: "HBONE" }));
   const { peers } = rawServer(bed.host(SERVER), at(`${SERVER}:15008`), bed.context(PEER.replace("peer", "server")));
   const socket = bed.connect(CLIENT, `${SERVER}:8080`);
   bed.run();
-  // The server reads nothing from now on, while a lot is on its way.
+  // The server reads nothing from now on, while many bytes are in flight.
   peers[0]!.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
   socket.send(new Uint8Array(1_000_000));
   bed.run();
@@ -194,7 +194,7 @@ Deno.test("a drain with a silent peer of the pool: idle tunnels do not hold it u
   assertGone(client);
 });
 
-Deno.test("an immediate drain cuts a graceful one short; both are told", () => {
+Deno.test("an immediate drain ends a graceful one; both are called back", () => {
   const { bed, server } = scene();
   let told = 0;
   server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => told++);
@@ -207,7 +207,7 @@ Deno.test("an immediate drain cuts a graceful one short; both are told", () => {
   bed.assertClean();
 });
 
-Deno.test("many connections end in portions, one per turn, with or without GOAWAY before; each end is logged", () => {
+Deno.test("many connections end in portions, one per turn, with and without GOAWAY before; each is logged", () => {
   for (const first of ["graceful", "immediate"] as const) {
     const { bed, client, server } = scene();
     for (let i = 0; i < 99; i++) bed.connect(CLIENT, `${SERVER}:8080`);
@@ -233,7 +233,7 @@ Deno.test("many connections end in portions, one per turn, with or without GOAWA
   }
 });
 
-Deno.test("a peer's GOAWAY: open tunnels go on, the next connection gets another", () => {
+Deno.test("after a peer's GOAWAY open tunnels continue, and the next one uses a new connection", () => {
   const bed = new Testbed();
   bed.node("client", CLIENT);
   bed.apply(workloadAt("server", SERVER, { protocol: "HBONE" }));

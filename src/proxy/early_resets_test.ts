@@ -1,4 +1,4 @@
-/** Peers that reset requests before they are answered: what that causes us to do (observed.md O27, O32). */
+/** Peers that reset requests before they are answered, and the work that this causes (observed.md O27, O32). */
 import { strict as assert } from "node:assert";
 import { at, Testbed } from "../dataplane/testkit/testbed.ts";
 import { ErrorCode, type HeaderList } from "../h2/seam.ts";

@@ -1,4 +1,4 @@
-/** How connections end, whoever begins it (`docs/spec/dataplane.md` 2.6, 4, 10.6; observed.md O13). */
+/** How connections end, whichever side ends them (`docs/spec/dataplane.md` 2.6, 4, 10.6; observed.md O13). */
 import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { rawClient, type RawPeer, rawServer } from "../hbone/testkit/peer.ts";
@@ -17,7 +17,7 @@ interface Through {
   readonly app: TestSocket;
 }
 
-/** A connection through `path`, both ends in hand. */
+/** A connection through `path`, with both ends. */
 const PATHS = {
   HBONE(bed: Testbed) {
     bed.node("client", CLIENT);
@@ -52,7 +52,7 @@ function assertSuccess({ bed, nodes }: Through, up: number, down: number): void 
 }
 
 for (const path of ALL) {
-  Deno.test(`dataplane CP-06 ${path}: the client ends first, the server goes on`, () => {
+  Deno.test(`dataplane CP-06 ${path}: the client ends first, the server continues`, () => {
     const here = through(path);
     const { bed, client, app } = here;
     client.send("request").end();
@@ -70,7 +70,7 @@ for (const path of ALL) {
     assertSuccess(here, 7, 11);
   });
 
-  Deno.test(`dataplane 4: ${path}: the server ends first, the client goes on`, () => {
+  Deno.test(`dataplane 4: ${path}: the server ends first, the client continues`, () => {
     const here = through(path);
     const { bed, client, app } = here;
     app.send("greeting").end();
@@ -96,7 +96,7 @@ for (const path of ALL) {
   });
 
   Deno.test(`dataplane CP-03 ${path}: the server's RST reaches the client as RST; the record is a success`, () => {
-    // Upstream turns it into a half-close; we carry it, as RFC 9113 §8.5 has it (RST_STREAM CONNECT_ERROR).
+    // Upstream turns it into a half-close; we pass it on as RST_STREAM(CONNECT_ERROR) (RFC 9113 §8.5).
     const here = through(path);
     here.client.send("request");
     here.bed.run();
@@ -143,7 +143,7 @@ for (const path of ALL) {
   });
 }
 
-// What scripted HBONE peers do to a tunnel.
+// Endings that a scripted HBONE peer causes.
 
 interface ToPeer {
   readonly bed: Testbed;
@@ -153,7 +153,7 @@ interface ToPeer {
   readonly stream: StreamLog;
 }
 
-/** The client's proxy, tunnelled to a scripted server. */
+/** The client's proxy, with a tunnel to a scripted server. */
 function toPeer(reading = true): ToPeer {
   const bed = new Testbed();
   const node = bed.node("client", CLIENT);
@@ -204,7 +204,7 @@ for (const { code, fate, flag, error } of PEER_RESETS) {
   });
 }
 
-Deno.test("dataplane 4: the server's connection breaks: the client sees RST, the line says why", () => {
+Deno.test("dataplane 4: the server's connection breaks: the client sees RST, the line has the reason", () => {
   const { bed, node, client, peer } = toPeer();
   peer.close(true);
   bed.run();
@@ -224,7 +224,7 @@ Deno.test("dataplane CP-03 on the wire: the client's RST is RST_STREAM(CONNECT_E
   bed.assertClean();
 });
 
-Deno.test("a complete answer behind which the request is refused (NO_ERROR) reaches a slow client whole", () => {
+Deno.test("a complete answer after which the request is refused (NO_ERROR) reaches a slow client whole", () => {
   const { bed, node, client, stream } = toPeer(false);
   const body = pattern(300_000);
   sendAll(stream, body);
@@ -241,7 +241,7 @@ Deno.test("a complete answer behind which the request is refused (NO_ERROR) reac
   bed.assertClean();
 });
 
-Deno.test("a server that has answered in full and takes no more: a slow client gets all of the answer", () => {
+Deno.test("a server that has answered in full and resets: a slow client gets all of the answer", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
   const body = pattern(300_000);
@@ -259,7 +259,7 @@ Deno.test("a server that has answered in full and takes no more: a slow client g
   bed.assertClean();
 });
 
-Deno.test("an answer that was cut while a slow client still had some of it to come: RST, not a false end", () => {
+Deno.test("an answer that is cut while a slow client has not read all of it: RST, not a clean end", () => {
   const { bed, client, stream } = toPeer(false);
   sendAll(stream, pattern(300_000), false);
   bed.run();
@@ -271,7 +271,7 @@ Deno.test("an answer that was cut while a slow client still had some of it to co
   bed.assertClean();
 });
 
-Deno.test("observed O28 the peer vanishes while the application does not read: the application's connection ends", () => {
+Deno.test("observed O28 the peer stops answering while the application does not read: the application's connection ends", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER);
   const apps = bed.listen(`${SERVER}:8080`, () => {}, false);

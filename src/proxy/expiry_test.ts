@@ -9,7 +9,7 @@ const CLIENT = "10.0.0.1", SERVER = "10.0.0.2", APP = `${SERVER}:8080`;
 const MINUTE = 60_000;
 const CONNECT: HeaderList = [[":method", "CONNECT"], [":authority", APP]];
 
-Deno.test("inbound: behind its peer's certificate a connection takes no more requests, and what is open goes on", () => {
+Deno.test("inbound: after its peer's certificate has expired a connection takes no more requests, and open streams continue", () => {
   const bed = new Testbed();
   bed.node("server", SERVER);
   bed.listen(APP, echo);
@@ -33,7 +33,7 @@ Deno.test("inbound: behind its peer's certificate a connection takes no more req
 });
 
 for (const which of ["server", "client"] as const) {
-  Deno.test(`outbound: a connection whose ${which} has an expired certificate is not for new tunnels`, () => {
+  Deno.test(`outbound: a connection whose ${which} has an expired certificate takes no new tunnels`, () => {
     const bed = new Testbed();
     const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
     bed.listen(APP, echo);
@@ -60,7 +60,7 @@ for (const which of ["server", "client"] as const) {
 
 const another = new TestIssuer("Another");
 
-Deno.test("inbound: a root more is nothing to a connection; without its peer's root it takes no more requests", () => {
+Deno.test("inbound: an additional root has no effect on a connection; without its peer's root it takes no more requests", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER);
   bed.listen(APP, echo);
@@ -84,7 +84,7 @@ Deno.test("inbound: a root more is nothing to a connection; without its peer's r
 });
 
 for (const how of ["withdrawn", "without its server's root"] as const) {
-  Deno.test(`outbound: behind a certificate that is ${how} there are no new tunnels on old connections`, () => {
+  Deno.test(`outbound: when a certificate is ${how}, old connections take no new tunnels`, () => {
     const bed = new Testbed();
     const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
     bed.listen(APP, echo);
@@ -107,7 +107,7 @@ for (const how of ["withdrawn", "without its server's root"] as const) {
     bed.run();
     assert.deepEqual([first.text, second.text], ["one-go-on", "two"]);
     if (how === "withdrawn") assert.match(client.access.at(-1)!, /the CA is not there/);
-    // TLS in memory knows no signatures: there the peer is judged anew, and taken.
+    // TLS in memory has no signatures: there the peer is verified again and accepted.
     else assert.equal(server.pod.connectionCount, 5, "another connection");
     for (const app of [first, second, third]) app.end();
     bed.assertClean();

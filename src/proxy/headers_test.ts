@@ -1,4 +1,4 @@
-/** The CONNECT as a peer gets it (`docs/spec/dataplane.md` 2.4, 2.5, 10.4). */
+/** The CONNECT as a peer receives it (`docs/spec/dataplane.md` 2.4, 2.5, 10.4). */
 import { strict as assert } from "node:assert";
 import { rawClient, rawServer } from "../hbone/testkit/peer.ts";
 import type { HeaderList } from "../h2/seam.ts";
@@ -74,7 +74,7 @@ Deno.test("dataplane 2.4 every connection has its own traceparent", () => {
   assert.notEqual(traces[0], traces[1]);
 });
 
-Deno.test("dataplane 2.5 IN-23 behind a PROXY tunnel the application gets the header first, over loopback, uncounted", () => {
+Deno.test("dataplane 2.5 IN-23 with an application tunnel PROXY the application receives the header first, over loopback, and it is not counted", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER, { workload: { applicationTunnel: { protocol: "PROXY", port: 15088 } } });
   const { namespace } = bed.host(SERVER);
@@ -105,7 +105,7 @@ Deno.test("dataplane 2.5 IN-23 behind a PROXY tunnel the application gets the he
   bed.assertClean();
 });
 
-Deno.test("dataplane 9 a hostname behind a PROXY tunnel without an address: 503", () => {
+Deno.test("dataplane 9 a hostname without an address and an application tunnel PROXY: 503", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER, { workload: { applicationTunnel: { protocol: "PROXY", port: 15088 } } });
   const service: Service = {

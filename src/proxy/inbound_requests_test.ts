@@ -1,4 +1,4 @@
-/** What a peer sees of its requests: answers, resets, log lines (`docs/spec/dataplane.md` 1.7, 2.4, 10.2). */
+/** Requests of peers: answers, resets, log lines (`docs/spec/dataplane.md` 1.7, 2.4, 10.2). */
 import { strict as assert } from "node:assert";
 import { rawBytes, rawClient, type RawPeer } from "../hbone/testkit/peer.ts";
 import { concat, type StreamLog } from "../h2/testkit/pair.ts";
@@ -57,7 +57,7 @@ function ask({ bed, peer }: Scene, headers: HeaderList): StreamLog {
   return stream;
 }
 
-/** The proxy still serves, on the same connection, and holds nothing of what went before. */
+/** The proxy still serves on the same connection, and nothing of earlier requests is left. */
 function assertGoesOn(scene: Scene): void {
   const { bed, peer } = scene;
   const stream = ask(scene, connectTo(`${SERVER}:8080`));
@@ -122,7 +122,7 @@ const REFUSED: readonly Refused[] = [
   },
 ];
 
-Deno.test("dataplane IN-13 GET: 400, told in words; a request that does not end is reset after a second", () => {
+Deno.test("dataplane IN-13 GET: 400 with a text; a request that does not end is reset after a second", () => {
   const here = scene();
   const stream = ask(here, GET);
   assert.deepEqual(stream.headers, [[":status", "400"], ["content-type", "text/plain"]]);
@@ -180,7 +180,7 @@ Deno.test("dataplane IN-18 a policy that allows others: 401, flag DENY, both lin
   assertGoesOn(here);
 });
 
-Deno.test("dataplane IN-24 a peer of another trust domain is refused in the handshake, which it notices by its first read", () => {
+Deno.test("dataplane IN-24 a peer of another trust domain is refused in the handshake, which its first read shows", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER);
   bed.node("client", PEER, { trustDomain: "clusterset.local" });
@@ -199,7 +199,7 @@ Deno.test("dataplane IN-24 a peer of another trust domain is refused in the hand
   bed.assertClean();
 });
 
-Deno.test("dataplane IN-25 the 200 tells who answers", () => {
+Deno.test("dataplane IN-25 the 200 has the baggage of the pod", () => {
   const here = scene();
   const stream = ask(here, connectTo(`${SERVER}:8080`));
   assert.deepEqual(stream.headers, [
@@ -214,14 +214,14 @@ Deno.test("dataplane IN-25 the 200 tells who answers", () => {
   here.bed.assertClean();
 });
 
-Deno.test("dataplane IN-26 without response baggage the 200 tells nothing", () => {
+Deno.test("dataplane IN-26 without response baggage the 200 has none", () => {
   const here = scene({ ENABLE_RESPONSE_BAGGAGE: "false" });
   assert.deepEqual(ask(here, connectTo(`${SERVER}:8080`)).headers, [[":status", "200"]]);
   here.peer.close();
   here.bed.assertClean();
 });
 
-Deno.test("dataplane IN-27 OB-29 a workload nobody knows for 5 s: the peer is closed before any handshake", () => {
+Deno.test("dataplane IN-27 OB-29 a workload that is not in the mesh for 5 s: the peer is closed before any handshake", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER, { workload: null });
   const peer = bed.connect(PEER, `${SERVER}:15008`);
@@ -265,7 +265,7 @@ for (const on of [true, false]) {
   });
 }
 
-/** What the mesh names as the gateway, and whether the caller is accepted as that gateway. */
+/** What the mesh has as the gateway, and whether the caller is accepted as that gateway. */
 const GATEWAYS: readonly (readonly [string, Partial<Workload>, boolean, (here: Scene) => void])[] = [
   ["there is none", {}, false, () => {}],
   ["it has another address", gatewayAt("10.0.0.9"), false, () => {}],
@@ -322,7 +322,7 @@ Deno.test("baggage is used only after policies have allowed the call, observed O
   assert.ok(!here.server.metrics.snapshot().traffic.some(({ labels }) => labels.includes("test-")));
 });
 
-Deno.test("dataplane 1.7 12: from a gateway of another network the address says nothing about the source", () => {
+Deno.test("dataplane 1.7 12: the address of a gateway of another network is not taken for the source's", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER, { workload: gatewayAt(PEER) });
   bed.node("client", PEER);
@@ -342,7 +342,7 @@ Deno.test("dataplane 1.7 12: from a gateway of another network the address says 
   bed.assertClean();
 });
 
-Deno.test("a CONNECT whose HEADERS end the stream: the application gets its FIN, the answer comes", () => {
+Deno.test("a CONNECT whose HEADERS end the stream: the application gets a FIN, the caller its answer", () => {
   const { bed, server } = scene();
   const context = bed.context(ID);
   const peer = rawBytes(bed.host(PEER), at(`${SERVER}:15008`), context);
@@ -357,10 +357,10 @@ Deno.test("a CONNECT whose HEADERS end the stream: the application gets its FIN,
   assert.equal(server.pod.connectionCount, 1, "only the other peer's tunnel");
 });
 
-Deno.test("early data and the end before the dial is over: all of it arrives, behind it the FIN", () => {
+Deno.test("data and the end that arrive before the dial is done: all bytes reach the application, then FIN", () => {
   const here = scene();
   const stream = here.peer.open(connectTo(`${SERVER}:8080`));
-  // In one flight with the request, as a client may that does not wait.
+  // In one flight with the request, as of a client that does not wait for the answer.
   const peer = rawBytes(here.bed.host(PEER), at(`${SERVER}:15008`), here.bed.context(ID));
   const block = new Uint8Array(1000);
   const length = new HpackEncoder().encode(connectTo(`${SERVER}:8080`), block, 0);

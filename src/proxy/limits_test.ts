@@ -1,4 +1,4 @@
-/** Peers and clients that waste our time: what they can hold, and for how long (observed.md O27, O28, O31). */
+/** Peers and clients that use up resources: the bounds in number and time (observed.md O27, O28, O31). */
 import { strict as assert } from "node:assert";
 import { rawBytes, rawClient, type RawPeer } from "../hbone/testkit/peer.ts";
 import { concat, sendAll } from "../h2/testkit/pair.ts";
@@ -58,7 +58,7 @@ Deno.test("observed O27 a connection that breaks ends the dials of all its strea
   bed.assertClean();
 });
 
-Deno.test("observed O27 streams that wait for an application are bounded per connection and in all", () => {
+Deno.test("observed O27 dials of applications are bounded for each connection and in all", () => {
   const { bed, server, connect } = scene();
   const peers = Array.from({ length: 25 }, connect);
   const streams = peers.flatMap((peer) => Array.from({ length: 200 }, () => peer.open(toBlackHole)));
@@ -77,7 +77,7 @@ Deno.test("observed O27 streams that wait for an application are bounded per con
   bed.assertClean();
 });
 
-Deno.test("observed O27 one caller that takes all dials does not block other callers", () => {
+Deno.test("observed O27 one caller that uses all dials does not block other callers", () => {
   const { bed, server, connect } = scene();
   const crowd = Array.from({ length: 21 }, connect).flatMap((peer) => {
     return Array.from({ length: 200 }, () => peer.open(toBlackHole));
@@ -98,7 +98,7 @@ Deno.test("observed O27 one caller that takes all dials does not block other cal
   assert.ok(server.held.dials <= 4096);
 });
 
-Deno.test("plain connections that wait for an application are bounded too, and gone with their clients", () => {
+Deno.test("dials for plain connections are bounded too, and end with their clients", () => {
   const { bed, server } = scene();
   const crowd = Array.from({ length: 4100 }, () => bed.startConnecting(CLIENT, `${SERVER}:6666`));
   bed.run();
@@ -114,7 +114,7 @@ Deno.test("plain connections that wait for an application are bounded too, and g
   bed.assertClean();
 });
 
-Deno.test("early data of streams that come to nothing gives its credit back: the next ones are served", () => {
+Deno.test("the credit of early data of failed streams returns: the next streams are served", () => {
   const { bed, connect } = scene();
   bed.listen(`${SERVER}:8080`, echo);
   const peer = connect();
@@ -150,7 +150,7 @@ Deno.test("dataplane 1.7 17: an application that does not answer: 503 after 10 s
   bed.assertClean();
 });
 
-Deno.test("dataplane 1.7 17: an application that is not there: 503 at once, both sides log it", () => {
+Deno.test("dataplane 1.7 17: an address that refuses connections: 503 at once, both sides log it", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
   const socket = bed.connect(CLIENT, `${SERVER}:8080`);
@@ -161,7 +161,7 @@ Deno.test("dataplane 1.7 17: an application that is not there: 503 at once, both
   bed.assertClean();
 });
 
-Deno.test("observed O31 TCP and silence: closed after 10 s", () => {
+Deno.test("observed O31 a peer that connects and sends nothing is closed after 10 s", () => {
   const { bed, server } = scene();
   const peer = bed.connect(CLIENT, `${SERVER}:15008`);
   bed.advance(9999);
@@ -172,13 +172,13 @@ Deno.test("observed O31 TCP and silence: closed after 10 s", () => {
   bed.assertClean();
 });
 
-Deno.test("peers that open thousands of connections and say nothing: a thousand stay, and others are served", () => {
+Deno.test("peers that open thousands of connections and send nothing: a thousand stay, and others are served", () => {
   const { bed, server, connect } = scene();
   const crowd = Array.from({ length: MOST + 500 }, () => bed.connect(CLIENT, `${SERVER}:15008`));
   bed.advance(GRACE);
   const open = () => crowd.filter(({ fate }) => fate === "open");
   assert.equal(open().length, crowd.length);
-  // A new peer displaces eight others at most, so that no turn is long.
+  // A new peer evicts eight others at most, so that no turn is long.
   for (let i = 0; i < 64; i++) connect();
   bed.run();
   assert.ok(open().length <= MOST && open().length > MOST - 64, `${open().length} are left`);
@@ -191,7 +191,7 @@ Deno.test("peers that open thousands of connections and say nothing: a thousand 
   );
 });
 
-Deno.test("something that is no TLS: closed at once", () => {
+Deno.test("bytes that are no TLS: closed at once", () => {
   const { bed, server } = scene();
   const peer = bed.connect(CLIENT, `${SERVER}:15008`);
   peer.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -212,7 +212,7 @@ for (const hangUp of ["end", "reset"] as const) {
   });
 }
 
-Deno.test("observed O31 TLS without a preface: GOAWAY and the end after 10 s", () => {
+Deno.test("observed O31 TLS without a preface: GOAWAY, and closed after 10 s", () => {
   const { bed, server } = scene();
   const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
   bed.advance(9999);
@@ -226,11 +226,11 @@ Deno.test("observed O31 TLS without a preface: GOAWAY and the end after 10 s", (
   bed.assertClean();
 });
 
-Deno.test("observed O31 HEADERS that never finish: the end after 10 s, though PINGs are answered", () => {
+Deno.test("observed O31 HEADERS that never end: closed after 10 s, although PINGs are answered", () => {
   const { bed, server } = scene();
   const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
   peer.send(concat([PREFACE, settings(), settingsAck()]));
-  // Begun while a PING of ours waits for its answer: the nearer deadline counts.
+  // Begun while a PING of ours is not answered: the earlier deadline applies.
   bed.advance(10_500);
   peer.send(frame(FrameType.HEADERS, 0, 1, [0x82]));
   bed.advance(9999);
@@ -256,7 +256,7 @@ Deno.test("dataplane 2.3: a silent peer is sent a PING and closed 20 s later, to
   bed.assertClean();
 });
 
-Deno.test("a peer that breaks HTTP/2 is told why and cut; its applications see RST, others nothing", () => {
+Deno.test("a peer that violates HTTP/2 gets GOAWAY with the reason; its applications see RST, other connections continue", () => {
   const { bed, server, connect } = scene();
   const apps = bed.listen(`${SERVER}:8080`, echo);
   const bad = connect(), good = connect();
@@ -277,14 +277,14 @@ Deno.test("a peer that breaks HTTP/2 is told why and cut; its applications see R
   bed.assertClean();
 });
 
-Deno.test("a peer that stops reading and answering is dropped: its socket does not wait for it", () => {
+Deno.test("a peer that stops reading and answering is closed without waiting for it", () => {
   const { bed, server, connect } = scene();
   const apps = bed.listen(`${SERVER}:8080`);
   const peer = connect();
   peer.open([[":method", "CONNECT"], [":authority", `${SERVER}:8080`]]);
   bed.run();
   apps[0]!.send(new Uint8Array(1_000_000));
-  // Nothing is read from now on: the window of TCP closes, and our GOAWAY finds no room.
+  // Nothing is read from now on: the TCP window closes, and our GOAWAY cannot be sent.
   peer.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
   bed.advance(32_000);
   assert.deepEqual(server.held.streams, 0);
@@ -293,7 +293,7 @@ Deno.test("a peer that stops reading and answering is dropped: its socket does n
   bed.assertClean();
 });
 
-Deno.test("a client that resets while its proxy dials, in every phase: nothing goes on for it but a tunnel for the next", () => {
+Deno.test("a client that resets while its proxy connects, in every phase: all work for it ends, except a connection for later calls", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
   bed.apply(workloadAt("server", SERVER, { protocol: "HBONE" }));
@@ -325,7 +325,7 @@ Deno.test("a client that resets while its proxy dials, in every phase: nothing g
   bed.assertClean();
 });
 
-Deno.test("peers that break the rules cannot flood the log: ten lines of a kind in a minute, then their number", () => {
+Deno.test("peers that violate the protocol cannot flood the log: ten lines of a kind in a minute, then their number", () => {
   const { bed, server } = scene();
   for (let i = 0; i < 50; i++) {
     const peer = rawBytes(bed.host(CLIENT), HBONE, bed.context(PEER_ID));

@@ -1,6 +1,6 @@
 /**
- * What the mesh may say while connections are open, and which of them that ends (`docs/spec/xds-state.md` 5.7, 8.1
- * Q11). Each case has a connection by HBONE and a captured plain one, which must fare alike.
+ * Changes of the mesh while connections are open, and which connections they end (`docs/spec/xds-state.md` 5.7, 8.1
+ * Q11). Each case has a connection by HBONE and a captured plain one, with the same result for both.
  */
 import { strict as assert } from "node:assert";
 import { rawClient } from "../hbone/testkit/peer.ts";
@@ -34,7 +34,7 @@ function server(words: Partial<Workload> = {}, ip = SERVER_IP): MeshChange {
 const naming = (...names: string[]) => ({ authorizationPolicies: names.map((name) => policyKey(`default/${name}`)) });
 
 interface Case {
-  /** What is known when the connections are made; the workload names nothing if nothing is said. */
+  /** The mesh when the connections are made; by default the workload names no policy. */
   readonly before?: readonly MeshChange[];
   /** Batches, each applied as a whole. */
   readonly then: readonly (readonly MeshChange[])[];
@@ -139,7 +139,7 @@ function open(before: readonly MeshChange[] = [], more: NodeOptions = {}) {
 }
 
 for (const [what, { before, then, ends }] of Object.entries(CASES)) {
-  Deno.test(`xds 5.7, 8.1 Q11: ${what}: live connections ${ends ? "end" : "go on"}`, () => {
+  Deno.test(`xds 5.7, 8.1 Q11: ${what}: live connections ${ends ? "end" : "continue"}`, () => {
     const { bed, node, peer, stream, plain } = open(before);
     for (const batch of then) {
       node.plane.applyMesh(batch);
@@ -154,7 +154,7 @@ for (const [what, { before, then, ends }] of Object.entries(CASES)) {
   });
 }
 
-Deno.test("xds X291: a policy on trial that would end live connections says so for each, and is not counted again", () => {
+Deno.test("xds X291: a policy in dry run that would end live connections is logged for each, and not counted again", () => {
   const { bed, node, peer, plain } = open([], { env: { AUTHZ_POLICY_INFO_LOGGING: "true" } });
   const before = node.lines.length;
   node.plane.applyMesh([deny("trial", TO_APP, { dryRun: true })]);

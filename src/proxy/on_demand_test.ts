@@ -1,4 +1,4 @@
-/** Connections to what the mesh does not know, with `XDS_ON_DEMAND` (`docs/spec/xds-state.md` 2.9). */
+/** Connections to destinations that are not in the mesh, with `XDS_ON_DEMAND` (`docs/spec/xds-state.md` 2.9). */
 import { strict as assert } from "node:assert";
 import { rawClient } from "../hbone/testkit/peer.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
@@ -16,7 +16,7 @@ interface Scene {
   readonly server: TestNode;
 }
 
-/** Two pods; the client's proxy knows nobody but itself. */
+/** Two pods; the mesh of the client's proxy has only its own pod. */
 function scene(): Scene {
   const bed = new Testbed();
   const server = bed.node("server", SERVER, { workload: null });
@@ -26,7 +26,7 @@ function scene(): Scene {
   return { bed, client, server };
 }
 
-Deno.test("xds 2.9: a connection waits for what the control plane knows of its destination", () => {
+Deno.test("xds 2.9: a connection waits for the lookup of its destination", () => {
   const { bed, client } = scene();
   const socket = bed.connect(CLIENT, `${SERVER}:8080`);
   assert.deepEqual(client.lookedUp, [`/${SERVER}`]);
@@ -44,7 +44,7 @@ Deno.test("xds 2.9: a connection waits for what the control plane knows of its d
   bed.assertClean();
 });
 
-Deno.test("xds 2.9: what the control plane does not know is passed through; it is asked once for each connection", () => {
+Deno.test("xds 2.9: a destination that the control plane does not have is passed through, after one lookup for each connection", () => {
   const { bed, client } = scene();
   const outside = "192.0.2.1";
   bed.listen(`${outside}:80`, echo);
@@ -65,7 +65,7 @@ for (
     ["refused", /error="the control plane cannot be asked what \/10\.0\.0\.2 is: too many wait for it"$/],
   ] as const
 ) {
-  Deno.test(`xds 8.1 Q5: a demand that is ${answer} ends the connection, which never goes out in plain text`, () => {
+  Deno.test(`xds 8.1 Q5: a lookup that is ${answer} ends the connection, and nothing is sent in plain text`, () => {
     const { bed, client } = scene();
     const socket = bed.connect(CLIENT, `${SERVER}:8080`);
     client.plane.lookups!.answered(`/${SERVER}`, answer);
@@ -76,7 +76,7 @@ for (
   });
 }
 
-Deno.test("xds 8.1 Q5: a client that goes away waits for nothing", () => {
+Deno.test("xds 8.1 Q5: a client that closes ends its wait for a lookup", () => {
   const { bed, client } = scene();
   const socket = bed.connect(CLIENT, `${SERVER}:8080`);
   socket.reset();
@@ -87,7 +87,7 @@ Deno.test("xds 8.1 Q5: a client that goes away waits for nothing", () => {
   bed.assertClean();
 });
 
-Deno.test("observed O3: a service whose pods have all gone is asked for; with what comes the call is made", () => {
+Deno.test("observed O3: a service without endpoints is looked up; the call uses the endpoints that arrive", () => {
   const { bed, client } = scene();
   const hostname = "web.default.svc.cluster.local", vip = "10.10.0.1";
   const key = namespacedHostname("default", hostname);
@@ -120,7 +120,7 @@ Deno.test("observed O3: a service whose pods have all gone is asked for; with wh
   bed.assertClean();
 });
 
-Deno.test("xds 2.9: a tunnel for another address waits for what has the caller as its waypoint", () => {
+Deno.test("xds 2.9: a CONNECT to another address waits for the lookup of the workload that has the callee as its waypoint", () => {
   const bed = new Testbed();
   const waypoint = bed.node("waypoint", SERVER, { env: ENV });
   bed.listen(`${SERVER}:8080`, echo);

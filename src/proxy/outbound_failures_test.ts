@@ -1,4 +1,4 @@
-/** Outbound connections that do not come about: what the client sees, one line, nothing left (dataplane 1.4, 3, 9). */
+/** Outbound connections that fail: what the client sees, one line, and nothing is leaked (dataplane 1.4, 3, 9). */
 import { strict as assert } from "node:assert";
 import { type RawPeer, rawServer } from "../hbone/testkit/peer.ts";
 import type { H2Options } from "../h2/seam.ts";
@@ -15,7 +15,7 @@ interface Scene {
   readonly node: TestNode;
 }
 
-/** A client's node, and a server known in the mesh that is not there yet. */
+/** A client's node, and a server in the mesh that does not run yet. */
 function scene(): Scene {
   const bed = new Testbed();
   const node = bed.node("client", CLIENT);
@@ -36,7 +36,7 @@ function start({ bed }: Scene, to = `${SERVER}:8080`): TestSocket {
   return client;
 }
 
-/** A wait for a failure that comes after `ms` and not before. */
+/** Expects a failure after `ms` and not before. */
 function failsAfter({ bed }: Scene, client: TestSocket, ms: number): void {
   bed.advance(ms - 1);
   assert.equal(client.fate, "open");
@@ -71,13 +71,13 @@ Deno.test("dataplane OB-28 a call over loopback to the proxy itself", () => {
   assertRefused(here, client, "attempted recursive call to ourselves");
 });
 
-Deno.test("dataplane 1.5 a call to the proxy by an address that the mesh does not know is not made over and over", () => {
+Deno.test("dataplane 1.5 a call to the proxy by an address that is not in the mesh does not loop", () => {
   const here = scene();
   const { memory } = here.bed, { namespace } = here.node.host;
   const secret = at("10.9.9.9:15001");
   memory.assign(namespace, secret.ip);
   const outcome: TestSocket[] = [];
-  // Redirection leaves alone what goes to an address of its own.
+  // Redirection does not capture connections to the pod's own address.
   memory.dial(secret, { namespace, mark: 1337 }, {
     onConnect: (duplex) => void outcome.push(new TestSocket(memory, duplex)),
     onDialFailure: ({ message }) => assert.fail(message),
@@ -94,7 +94,7 @@ Deno.test("dataplane OB-29 the local workload is unknown for 5 s", () => {
   assertRefused({ bed, node }, client, "failed to fetch information about local workload: client.default (client)");
 });
 
-Deno.test("dataplane SEL-16 the local workload comes in time", () => {
+Deno.test("dataplane SEL-16 the local workload arrives in time", () => {
   const bed = new Testbed();
   bed.node("client", CLIENT, { workload: null });
   bed.node("server", SERVER);
@@ -124,7 +124,7 @@ Deno.test("dataplane OB-30 a waypoint that is not in the mesh", () => {
   assertRefused(here, start(here), "unknown waypoint: waypoint waypoint.example not found");
 });
 
-Deno.test("dataplane 1.4: plain TCP to an address where nobody listens", () => {
+Deno.test("dataplane 1.4: plain TCP to an address without a listener", () => {
   const here = scene();
   assertFailed(here, start(here, "192.0.2.1:80"), "CONNECT", "io error: Connection refused (os error 111)");
 });
@@ -157,7 +157,7 @@ Deno.test("dataplane 9: no certificate of our own", () => {
   assertFailed(here, start(here), "IDENTITY_ERROR", "identity error: the CA is not there");
 });
 
-Deno.test("identity S26: without a certificate nothing goes out, in plaintext neither", () => {
+Deno.test("identity S26: without a certificate nothing is sent, also not in plain text", () => {
   const here = scene();
   here.node.certificates = "refuse";
   const { namespace } = here.bed.host(SERVER);
@@ -170,7 +170,7 @@ Deno.test("identity S26: without a certificate nothing goes out, in plaintext ne
   assert.deepEqual(arrived, []);
 });
 
-Deno.test("dataplane 9: a certificate that does not come within 10 s", () => {
+Deno.test("dataplane 9: a certificate that does not arrive within 10 s", () => {
   const here = scene();
   here.node.certificates = "hold";
   const client = start(here);
@@ -179,7 +179,7 @@ Deno.test("dataplane 9: a certificate that does not come within 10 s", () => {
   assertFailed(here, client, "IDENTITY_ERROR", error);
 });
 
-Deno.test("dataplane 2.1: the server is somebody else: no CONNECT reaches it", () => {
+Deno.test("dataplane 2.1: a server with another identity gets no CONNECT", () => {
   const here = scene();
   const { bed } = here;
   const context = bed.context("spiffe://cluster.local/ns/default/sa/other");
@@ -190,7 +190,7 @@ Deno.test("dataplane 2.1: the server is somebody else: no CONNECT reaches it", (
   assert.deepEqual(peers, []);
 });
 
-Deno.test("observed O31: a server that accepts TCP and says nothing is given up after 10 s", () => {
+Deno.test("observed O31: a server that accepts TCP and sends nothing: failure after 10 s", () => {
   const here = scene();
   here.bed.memory.listen({ address: at(`${SERVER}:15008`), namespace: here.bed.host(SERVER).namespace }, () => {});
   const client = start(here);
@@ -198,7 +198,7 @@ Deno.test("observed O31: a server that accepts TCP and says nothing is given up 
   assertFailed(here, client, "CONNECT", "io error: TLS handshake timed out");
 });
 
-Deno.test("observed O31: a server without HTTP/2 SETTINGS is given up after 10 s", () => {
+Deno.test("observed O31: a server without HTTP/2 SETTINGS: failure after 10 s", () => {
   const here = scene();
   const { bed } = here;
   const host = bed.host(SERVER);
@@ -211,7 +211,7 @@ Deno.test("observed O31: a server without HTTP/2 SETTINGS is given up after 10 s
   assertFailed(here, client, "H2_HANDSHAKE_FAILURE", error);
 });
 
-Deno.test("observed O31: a server that does not answer the CONNECT is given up after 10 s, the stream reset", () => {
+Deno.test("observed O31: a server that does not answer the CONNECT: failure after 10 s, and the stream is reset", () => {
   const here = scene();
   const peers = serve(here, (peer) => peer.answer = () => {});
   const client = start(here);
@@ -249,7 +249,7 @@ Deno.test("a server that ends the connection before it answers", () => {
   assertFailed(here, start(here), "H2_HANDSHAKE_FAILURE", error);
 });
 
-Deno.test("a server that turns us away in place of its SETTINGS (certificate refused after our handshake)", () => {
+Deno.test("a server that closes in place of its SETTINGS (certificate refused after our handshake)", () => {
   const here = scene();
   const { bed } = here;
   const host = bed.host(SERVER);
@@ -263,7 +263,7 @@ Deno.test("a server that turns us away in place of its SETTINGS (certificate ref
   assertFailed(here, start(here), "H2_HANDSHAKE_FAILURE", /^h2 failed: stream closed because of a broken pipe: /);
 });
 
-Deno.test("a server that answers with something that is no HTTP/2", () => {
+Deno.test("a server whose bytes are no HTTP/2", () => {
   const here = scene();
   const { bed } = here;
   const host = bed.host(SERVER);

@@ -31,7 +31,7 @@ function add(to: PendingDials, count: number, make: (index: number) => Dial): Di
 
 const gone = (dials: readonly Dial[]) => dials.filter(({ why }) => why !== null).length;
 
-Deno.test("pending dials: beyond the bound the oldest of the caller that holds most fail, with the reason", () => {
+Deno.test("pending dials: beyond the bound the oldest dials of the caller with most are evicted, with the reason", () => {
   const dials = new PendingDials();
   const [others, crowd] = [add(dials, 20, () => new Dial("b", 80)), add(dials, 80, (i) => new Dial("a", i))];
   const [newcomer] = add(dials, 1, () => new Dial("c", 80));
@@ -44,7 +44,7 @@ Deno.test("pending dials: beyond the bound the oldest of the caller that holds m
   assert.equal(dials.size, 85);
 });
 
-Deno.test("pending dials: with many callers of one port that does not answer, dials of this port fail", () => {
+Deno.test("pending dials: with many callers of one port that does not answer, dials of this port are evicted", () => {
   const dials = new PendingDials();
   const others = add(dials, 20, () => new Dial("b", 80));
   const crowd = add(dials, 81, (i) => new Dial(`a${i}`, 6666));
@@ -52,14 +52,14 @@ Deno.test("pending dials: with many callers of one port that does not answer, di
   assert.match(crowd[0]!.why!, /81 of them for port 6666$/);
 });
 
-Deno.test("pending dials: plain connections have no identity, so their addresses count", () => {
+Deno.test("pending dials: callers without an identity are told apart by their addresses", () => {
   const dials = new PendingDials();
   const others = add(dials, 20, (i) => new Dial(null, 80, `10.0.1.${i}`));
   const crowd = add(dials, 81, (i) => new Dial(null, i));
   assert.deepEqual([gone(others), gone(crowd)], [0, 16]);
 });
 
-Deno.test("pending dials: a dial that has ended takes no room", () => {
+Deno.test("pending dials: a dial that has ended does not count", () => {
   const dials = new PendingDials();
   const ended = add(dials, MOST, () => new Dial("a", 80));
   for (const dial of ended) dials.delete(dial);

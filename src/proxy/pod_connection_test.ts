@@ -1,4 +1,4 @@
-/** The life of a connection: its phases, who ended it, and what the log and the tables get of it. */
+/** The life of a connection: its phases, who ended it, and its record. */
 import { strict as assert } from "node:assert";
 import type { Workload } from "../mesh/model/model.ts";
 import { socket, workload } from "../mesh/testkit/fixture.ts";
@@ -11,7 +11,7 @@ import type { EndedBy, Phase } from "./phase.ts";
 
 const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"] }).workload;
 
-/** A pod whose parts write down what is done with them. */
+/** A pod whose parts record the calls that they get. */
 class Pod {
   readonly done: string[] = [];
   workload: Workload | null = POD;
@@ -128,7 +128,7 @@ Deno.test("connection: the pod's workload is awaited, and its absence ends the c
   assert.deepEqual([found.endedBy, lost.endedBy, cut.endedBy], [null, "us", "us"]);
 });
 
-Deno.test("connection: after a lookup it is resolved again, and never asks twice; a failed lookup ends it", () => {
+Deno.test("connection: after a lookup it is resolved again without that lookup; a failed lookup ends it", () => {
   const pod = new Pod();
   const connection = new Plain(pod);
   connection.start();
@@ -176,7 +176,7 @@ Deno.test("connection: an open one is half-closed while its copy is", () => {
   assert.equal(connection.phase, "half-closed");
 });
 
-/** Runs turn by turn until nothing moves. Returns the phases of each connection that is added meanwhile. */
+/** Runs turn by turn until nothing is left to do. Returns the phases of each connection that is added meanwhile. */
 function phasesDuring(bed: Testbed, connections: Map<PodConnection, string[]>): void {
   for (let turns = 0; bed.memory.busy && turns < 1000; turns++) {
     bed.memory.step();
@@ -188,7 +188,7 @@ function phasesDuring(bed: Testbed, connections: Map<PodConnection, string[]>): 
   }
 }
 
-/** Calls `run` with the phases of all connections that its pods make, in the order of their coming. */
+/** Calls `run` with the phases of all connections that its pods make, in the order of their arrival. */
 function watch(run: (connections: Map<PodConnection, string[]>) => void): string[] {
   const connections = new Map<PodConnection, string[]>();
   const { add } = Connections.prototype;

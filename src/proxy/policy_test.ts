@@ -1,4 +1,4 @@
-/** Policies and live connections: asked again whenever policies change (`docs/spec/dataplane.md` 5.3; observed.md O13). */
+/** Policies and live connections: evaluated again when policies change (`docs/spec/dataplane.md` 5.3; observed.md O13). */
 import { strict as assert } from "node:assert";
 import { rawClient, type RawPeer } from "../hbone/testkit/peer.ts";
 import type { StreamLog } from "../h2/testkit/pair.ts";
@@ -50,7 +50,7 @@ function assertEnds({ bed, peer }: Scene): void {
 
 const CUT = /^error connection complete .* error="connection closed due to policy change"$/;
 
-Deno.test("dataplane 5.3 a live stream that is not allowed any more: RST_STREAM(CANCEL), DENY; its tunnel and others go on", () => {
+Deno.test("dataplane 5.3 a live stream that is no longer allowed: RST_STREAM(CANCEL), DENY; its connection and other streams continue", () => {
   const here = scene();
   const { bed, server } = here;
   const denied = open(here, 8080), allowed = open(here, 9090);
@@ -68,7 +68,7 @@ Deno.test("dataplane 5.3 a live stream that is not allowed any more: RST_STREAM(
   assertEnds(here);
 });
 
-Deno.test("observed O13 the client's proxy sees the stream cancelled: a clean FIN for the client, the reason in its log", () => {
+Deno.test("observed O13 the client's proxy gets RST_STREAM(CANCEL): FIN for the client, the reason in the log", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
   const apps = bed.listen(`${SERVER}:8080`, echo);
@@ -115,7 +115,7 @@ Deno.test("dataplane 1.8 6 a captured plain connection that is not allowed is cl
   bed.assertClean();
 });
 
-Deno.test("a stream that is cut while its application is dialled: the dial ends, the record says so", () => {
+Deno.test("a stream that is cut while its application is dialled: the dial ends, the record has the reason", () => {
   const here = scene();
   const { bed, server } = here;
   bed.memory.blackhole(at(`${SERVER}:8080`));
@@ -141,7 +141,7 @@ Deno.test("dataplane CM-05 a Deny policy without rules matches nothing and close
   assertEnds(here);
 });
 
-Deno.test("dataplane 5.3 5 outbound connections do not mind policies", () => {
+Deno.test("dataplane 5.3 5 policies do not apply to outbound connections", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
   bed.node("server", SERVER);
@@ -155,7 +155,7 @@ Deno.test("dataplane 5.3 5 outbound connections do not mind policies", () => {
   bed.assertClean();
 });
 
-Deno.test("policies that change during a drain still cut", () => {
+Deno.test("policies that change during a drain cut connections", () => {
   const here = scene();
   const { bed, server, peer } = here;
   const stream = open(here, 8080);
@@ -184,7 +184,7 @@ function policyNamed(name: string, words: Partial<Policy>): MeshChange {
 
 const NAMES = [policyKey("default/named")];
 
-Deno.test("xds 8.1 Q11: a workload that names another policy is asked about at once, for live connections too", () => {
+Deno.test("xds 8.1 Q11: another policy of a workload applies at once, to live connections too", () => {
   const here = scene();
   const { bed, server } = here;
   server.plane.applyMesh([policyNamed("named", {})]);
@@ -198,7 +198,7 @@ Deno.test("xds 8.1 Q11: a workload that names another policy is asked about at o
   assertEnds(here);
 });
 
-Deno.test("observed O4: a policy that is named and has not come denies new calls and cuts none; then it decides", () => {
+Deno.test("observed O4: a policy that is named and has not arrived denies new calls and cuts none; when it arrives it applies", () => {
   const here = scene();
   const { bed, server } = here;
   const live = open(here, 8080), other = open(here, 9090);
@@ -219,14 +219,14 @@ Deno.test("observed O4: a policy that is named and has not come denies new calls
   assertEnds(here);
 });
 
-Deno.test("xds X267: with UNKNOWN_POLICIES=skip a policy that has not come denies nothing", () => {
+Deno.test("xds X267: with UNKNOWN_POLICIES=skip a policy that has not arrived denies nothing", () => {
   const here = scene({ env: { UNKNOWN_POLICIES: "skip" }, workload: { authorizationPolicies: NAMES } });
   assert.deepEqual(open(here, 8080).headers?.[0], [":status", "200"]);
   assert.ok(here.server.lines.some((line) => line.endsWith("skipping unknown policy default/named")));
   assertEnds(here);
 });
 
-Deno.test("what policies on trial would have decided is counted for each of them", () => {
+Deno.test("decisions of policies in dry run are counted for each policy", () => {
   const here = scene();
   const { server } = here;
   server.plane.applyMesh([

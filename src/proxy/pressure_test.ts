@@ -1,4 +1,4 @@
-/** Back-pressure, end to end: nobody's memory grows with a reader that does not read (observed.md O30). */
+/** Back-pressure, end to end: no memory grows with a reader that does not read (observed.md O30). */
 import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { rawClient, rawServer } from "../hbone/testkit/peer.ts";
@@ -10,7 +10,7 @@ const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
 const PEER_ID = "spiffe://cluster.local/ns/default/sa/peer";
 const SERVER_ID = "spiffe://cluster.local/ns/default/sa/server";
 const WINDOW = 1 << 20;
-/** A socket's buffer, as the in-memory network has it. */
+/** The size of a socket's buffer in the in-memory network. */
 const SOCKET = 65_536;
 const connectTo = (port: number): HeaderList => [[":method", "CONNECT"], [":authority", `${SERVER}:${port}`]];
 
@@ -20,7 +20,7 @@ const SMALL_WINDOWS = {
   HTTP2_CONNECTION_WINDOW_SIZE: String(4 * WINDOW),
 };
 
-Deno.test("an application that does not read: its stream's window is what it can hold", () => {
+Deno.test("an application that does not read: its stream's window bounds what is held for it", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER, { env: SMALL_WINDOWS });
   const apps = bed.listen(`${SERVER}:8080`, () => {}, false);
@@ -30,7 +30,7 @@ Deno.test("an application that does not read: its stream's window is what it can
   const sent = pattern(10 * WINDOW);
   const log = new CountingSender(stream, sent);
   bed.run();
-  // What left the proxy for the socket may come again; the rest is the window.
+  // Credit of bytes that were written to the socket returns; the rest is the window.
   assert.ok(log.sent >= WINDOW && log.sent <= 2 * WINDOW + SOCKET, `${log.sent} bytes were let through`);
   assert.ok(node.traffic.received <= SOCKET, "only what the socket took is counted");
   apps[0]!.keep = false;
@@ -45,7 +45,7 @@ Deno.test("an application that does not read: its stream's window is what it can
   bed.assertClean();
 });
 
-/** Sends all of it as it is let, and says how far it has come. */
+/** Sends all of it as windows allow, and counts the bytes that were sent. */
 class CountingSender {
   sent = 0;
 
@@ -68,7 +68,7 @@ class CountingSender {
   }
 }
 
-Deno.test("observed O30 eight applications that do not read: a ninth stream gets its bytes", () => {
+Deno.test("observed O30 eight applications do not read: a ninth stream gets its bytes", () => {
   const bed = new Testbed();
   bed.node("server", SERVER, { env: SMALL_WINDOWS });
   bed.listen(`${SERVER}:8080`, () => {}, false);
@@ -91,7 +91,7 @@ Deno.test("observed O30 eight applications that do not read: a ninth stream gets
   bed.assertClean();
 });
 
-Deno.test("a peer that does not read: the proxy stops reading from the application, others go on", () => {
+Deno.test("a peer that does not read: the proxy stops reading from the application, other streams continue", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER);
   const apps = bed.listen(`${SERVER}:8080`);
@@ -204,7 +204,7 @@ Deno.test("dataplane CP-02 pieces of every size from 1 to 2559 bytes arrive inta
   bed.assertClean();
 });
 
-Deno.test("observed O26 a flood of one-byte frames to an application that does not read costs what it carries", () => {
+Deno.test("observed O26 one-byte frames to an application that does not read take as much memory as their bytes", () => {
   const bed = new Testbed();
   const node = bed.node("server", SERVER, { env: SMALL_WINDOWS });
   const apps = bed.listen(`${SERVER}:8080`, () => {}, false);

@@ -1,7 +1,7 @@
 /**
- * Anything may happen at any time: applications send, stop reading, end and reset, connections between the nodes
- * break, policies and certificates come and go, time passes. Whatever the order, what arrives is what was sent, every
- * connection is recorded exactly once, and in the end nothing is left.
+ * Random events: applications send, stop reading, end and reset, connections between the nodes break, policies and
+ * certificates are added and removed, time passes. In every order the bytes that arrive are those that were sent, each
+ * connection is recorded once, and nothing is left at the end.
  */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
@@ -56,7 +56,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("deny" as const, "allow", "renew", "hold", "issue") }) },
 );
 
-/** One connection: what both ends have sent, and the ends. */
+/** One connection: both ends and what they have sent. */
 interface Pipe {
   readonly client: () => TestSocket;
   app: TestSocket | null;
@@ -75,7 +75,7 @@ class Walk {
     for (const target of TARGETS.slice(0, 3)) this.bed.listen(target, (app) => this.#accepted(app));
   }
 
-  /** Applications know their client by its address, which is kept on the way; over plain TCP by the order. */
+  /** Applications find their client by its address, which the proxies keep; over plain TCP by the order. */
   #accepted(app: TestSocket): void {
     app.onBytes = checker("client");
     const pipe = this.pipes.find(({ app: taken, client }) => taken === null && isFor(client, app));
@@ -123,7 +123,7 @@ class Walk {
     }
   }
 
-  /** Everybody reads and hangs up. */
+  /** All applications read everything and close. */
   finish(): void {
     this.bed.advance(1);
     for (const { client, app } of this.pipes) {
@@ -165,7 +165,7 @@ function byteAt(side: Side, position: number): number {
   return (position * (side === "client" ? 7 : 13) + (position >> 8)) & 255;
 }
 
-/** What arrives must be what `from` sends, byte for byte. */
+/** The bytes that arrive must be those that `from` sends. */
 function checker(from: Side): (bytes: Uint8Array) => void {
   let position = 0;
   return (bytes) => {
@@ -187,7 +187,7 @@ function assertRecordedOnce({ series, access, name }: TestNode): void {
   assert.deepEqual({ closed, lines: lines.length }, { closed: opened, lines: opened }, name);
 }
 
-Deno.test("whatever happens in whatever order: bytes intact, each connection recorded once, nothing left", () => {
+Deno.test("random events: bytes intact, each connection recorded once, nothing left", () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 30, maxLength: 80, size: "max" }), (steps) => {
       const walk = new Walk();
@@ -201,7 +201,7 @@ Deno.test("whatever happens in whatever order: bytes intact, each connection rec
   );
 });
 
-Deno.test("a node that is stopped in the middle of anything", () => {
+Deno.test("random events, and a node is stopped at some point", () => {
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 10, maxLength: 40, size: "max" }),
@@ -224,7 +224,7 @@ Deno.test("a node that is stopped in the middle of anything", () => {
   );
 });
 
-Deno.test("any bytes at the inbound port, in plain and inside TLS, with and without a start that makes sense", () => {
+Deno.test("random bytes at the inbound port, plain and inside TLS, with and without a valid beginning", () => {
   const hello = concat([PREFACE, settings(), settingsAck()]);
   const junk = fc.uint8Array({ maxLength: 300 });
   const frames = fc.array(fc.tuple(fc.nat(12), fc.nat(255), fc.nat(9), junk), { maxLength: 8 }).map((list) =>

@@ -66,7 +66,7 @@ Deno.test("dataplane CP-01 relay: 1000 pieces of 32,000 bytes each way, intact a
   assert.deepEqual([here.up, here.down, here.outcomes], [up.length, down.length, [null]]);
 });
 
-Deno.test("relay: data and end that were there before it began", () => {
+Deno.test("relay: bytes and an end that arrived before it began", () => {
   const here = bed({}, (client, server) => {
     client.send("question").end();
     server.send("greeting").end();
@@ -77,13 +77,13 @@ Deno.test("relay: data and end that were there before it began", () => {
   assert.deepEqual(here.outcomes, [null]);
 });
 
-Deno.test("relay: a reader that stops holds the writer, not the memory", () => {
+Deno.test("relay: a reader that stops reading stops the writer, and memory does not grow", () => {
   const here = bed({ bufferBytes: 10_000 });
   const { network, client, server } = here;
   server.stopReading();
   client.send(pattern(500_000)).end();
   network.runUntilIdle();
-  // Two sockets' buffers and what one read brought.
+  // Two sockets' buffers and the bytes of one read.
   assert.ok(client.unsent >= 500_000 - 30_000, String(client.unsent));
   assert.equal(here.up, 10_000);
   server.goOnReading();
@@ -92,7 +92,7 @@ Deno.test("relay: a reader that stops holds the writer, not the memory", () => {
   assert.equal(server.fate, "fin");
 });
 
-Deno.test("relay: the end waits for what a slow reader has not taken", () => {
+Deno.test("relay: the end follows the bytes that a slow reader has not read", () => {
   const here = bed({ bufferBytes: 100 });
   const { network, client, server } = here;
   server.stopReading();
@@ -116,7 +116,7 @@ const TIMED_OUT: Ending = {
 for (const side of ["client", "server"] as const) {
   const isClient = side === "client";
 
-  Deno.test(`relay: the ${side} resets, with and without bytes under way`, () => {
+  Deno.test(`relay: the ${side} resets, with and without bytes in flight`, () => {
     for (const waiting of [0, 100_000]) {
       const here = bed({ bufferBytes: 1000 });
       const other = isClient ? here.server : here.client;
@@ -132,7 +132,7 @@ for (const side of ["client", "server"] as const) {
     }
   });
 
-  Deno.test(`dataplane 4: relay: the ${side} vanishes, which keepalive finds out: the line says so, the other sees RST`, () => {
+  Deno.test(`dataplane 4: relay: the ${side} does not answer keepalive: the line has the reason, the other side sees RST`, () => {
     const here = bed();
     here.network.breakStream(isClient ? here.near : here.far, TIMED_OUT);
     here.network.runUntilIdle();
@@ -143,7 +143,7 @@ for (const side of ["client", "server"] as const) {
   });
 }
 
-Deno.test("relay: a server that has answered in full and takes no more: a slow client gets all of the answer", () => {
+Deno.test("relay: a server that has answered in full and resets: a slow client gets all of the answer", () => {
   const here = bed({ bufferBytes: 1000 });
   const { network, client, server } = here;
   server.send(pattern(1000)).end();
@@ -168,7 +168,7 @@ Deno.test("relay: a write that fails ends both, once", () => {
   assert.equal(here.outcomes.length, 1);
 });
 
-Deno.test("relay: cut ends both with RST and says nothing", () => {
+Deno.test("relay: cut resets both, and the owner is not notified", () => {
   const here = bed();
   here.relay.cut();
   here.relay.cut();
@@ -176,7 +176,7 @@ Deno.test("relay: cut ends both with RST and says nothing", () => {
   assert.deepEqual([here.client.fate, here.server.fate, here.outcomes], ["reset", "reset", []]);
 });
 
-Deno.test("relay: it is half-closed between the two ends, and ended by whoever ended first", () => {
+Deno.test("relay: it is half-closed between the two ends, and ended by the side that ended first", () => {
   for (const [first, second] of [["client", "server"], ["server", "client"]] as const) {
     const here = bed();
     here[first].end();

@@ -17,7 +17,7 @@ class Bed extends Testbed {
     this.listen(APP, echo);
   }
 
-  /** `node` learns that the certificate of `whose` is revoked. */
+  /** `node` gets a list that revokes the certificate of `whose`. */
   revoke(whose: TestNode, node: TestNode): void {
     node.plane.setRevocationLists([this.issuer.revoke(whose.leaf)]);
     this.run();
@@ -38,7 +38,7 @@ function counted({ metrics }: TestNode): [string, number][] {
 for (const [side, reporter] of [["client", "destination"], ["server", "source"]] as const) {
   const vector = side === "client" ? "identity L9, TL-05, TL-07" : "identity L7, TL-02, TL-06, TL-08";
 
-  Deno.test(`dataplane ${vector}: the ${side}'s certificate is revoked while it is used, and then again`, () => {
+  Deno.test(`dataplane ${vector}: the ${side}'s certificate is revoked while it is used, and once more`, () => {
     const bed = new Bed();
     const [revoked, judge] = side === "client" ? [bed.client, bed.server] : [bed.server, bed.client];
     const [first, second] = [bed.talk(), bed.talk()];
@@ -49,7 +49,7 @@ for (const [side, reporter] of [["client", "destination"], ["server", "source"]]
     assert.deepEqual(judge.access.map((line) => / error="(.*?)"/.exec(line)?.[1]), [REVOKED, REVOKED]);
     assert.deepEqual(judge.traffic.closed, { CERT_REVOKED: 2 });
     assert.deepEqual(judge.traffic.failed, { CERT_REVOKED: 2 });
-    // A new connection does not get as far.
+    // A new connection fails earlier.
     assert.equal(bed.talk().text, "");
     assert.deepEqual(counted(judge), [[`reporter="${reporter}"`, 2]]);
     assert.match(judge.access.at(-1)!, /certificate \d+ was revoked by its issuer \(O=Root\)/);
@@ -57,7 +57,7 @@ for (const [side, reporter] of [["client", "destination"], ["server", "source"]]
   });
 }
 
-Deno.test("dataplane 2.2: a connection whose last stream has ended goes too", () => {
+Deno.test("dataplane 2.2: a connection without streams is closed too", () => {
   const bed = new Bed();
   bed.talk().end();
   bed.run();
@@ -66,7 +66,7 @@ Deno.test("dataplane 2.2: a connection whose last stream has ended goes too", ()
   bed.assertClean();
 });
 
-Deno.test("dataplane 2.2: a renewed certificate is another one", () => {
+Deno.test("dataplane 2.2: a renewed certificate is not revoked", () => {
   const bed = new Bed();
   bed.talk().end();
   bed.revoke(bed.server, bed.client);
@@ -75,7 +75,7 @@ Deno.test("dataplane 2.2: a renewed certificate is another one", () => {
   assert.deepEqual(counted(bed.client), [['reporter="source"', 1]]);
 });
 
-Deno.test("dataplane TL-09: lists that do not name the peer change nothing", () => {
+Deno.test("dataplane TL-09: lists that do not name the peer have no effect", () => {
   const bed = new Bed();
   const app = bed.talk();
   bed.client.plane.setRevocationLists([bed.issuer.revoke(bed.client.leaf)]);
@@ -86,7 +86,7 @@ Deno.test("dataplane TL-09: lists that do not name the peer change nothing", () 
   assert.deepEqual([counted(bed.client), counted(bed.server)], [[], []]);
 });
 
-Deno.test("dataplane 2.2: a stream whose application has not answered yet is told too", () => {
+Deno.test("dataplane 2.2: a stream whose application has not answered yet is ended too", () => {
   const bed = new Bed();
   bed.memory.blackhole(at(`${SERVER}:9`));
   const app = bed.connect(CLIENT, `${SERVER}:9`).send("hello");

@@ -1,4 +1,4 @@
-/** SOCKS5 clients end to end (`docs/spec/dataplane.md` 6, 10.7). What the parser does alone: `src/proxy/socks5_test.ts`. */
+/** SOCKS5 clients end to end (`docs/spec/dataplane.md` 6, 10.7). The parser by itself: `src/proxy/socks5_test.ts`. */
 import { strict as assert } from "node:assert";
 import type { TestSocket } from "../hbone/testkit/socket.ts";
 import { at, echo, Testbed, type TestNode, workloadAt } from "../dataplane/testkit/testbed.ts";
@@ -54,7 +54,7 @@ Deno.test("dataplane SO-01 TE-11 TE-12 to a plain workload: replies, bytes, coun
   bed.assertClean();
 });
 
-Deno.test("dataplane SO-01 over HBONE, all in one flight: what came behind the request is the first of the payload", () => {
+Deno.test("dataplane SO-01 over HBONE, all in one flight: bytes behind the request are the first of the payload", () => {
   const here = scene();
   const { bed, socket } = here;
   const server = bed.node("server", SERVER);
@@ -71,7 +71,7 @@ Deno.test("dataplane SO-01 over HBONE, all in one flight: what came behind the r
   bed.assertClean();
 });
 
-Deno.test("a domain that is an address needs no resolver", () => {
+Deno.test("a domain that is a literal address needs no resolver", () => {
   const here = scene();
   here.bed.listen(`${SERVER}:8080`, echo);
   const host = [...new TextEncoder().encode(SERVER)];
@@ -170,7 +170,7 @@ Deno.test("a client that is silent or sends slowly is disconnected after ten sec
     say(here, first);
     for (let second = 0; second < 9; second++) {
       here.bed.advance(1000);
-      // One more byte of a request, each second.
+      // One more byte of a request in each second.
       if (first === GREETING) say(here, request(`${SERVER}:8080`).slice(second, second + 1));
     }
     assert.equal(here.socket.fate, "open");
@@ -184,7 +184,7 @@ Deno.test("a client that is silent or sends slowly is disconnected after ten sec
   }
 });
 
-Deno.test("dataplane SO-11 the target refuses: success was told before, then the end", () => {
+Deno.test("dataplane SO-11 the target refuses: the reply was a success, then the connection ends", () => {
   const here = scene();
   assert.deepEqual(say(here, [...GREETING, ...request(`${SERVER}:8080`)]), [5, 0, ...SUCCESS]);
   assert.equal(here.socket.fate, "fin");
@@ -202,7 +202,7 @@ for (const port of [15008, 15080]) {
   });
 }
 
-Deno.test("a drain between negotiation and connection waits for what comes of it", () => {
+Deno.test("a drain between negotiation and connection waits for the connection", () => {
   const here = scene();
   const { bed, node, socket } = here;
   bed.apply(workloadAt("server", SERVER, { protocol: "TCP" }));

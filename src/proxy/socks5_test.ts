@@ -18,7 +18,7 @@ const METHOD = [5, 0];
 const TO_V4 = [5, 1, 0, 1, 10, 0, 0, 1, 0x1f, 0x90];
 const WARN = "failed to negotiate socks connection: ";
 
-/** Feeds pieces until a step is final, and gathers the replies of all steps. */
+/** Feeds pieces until a step is final, and collects the replies of all steps. */
 function negotiate(...pieces: number[][]): { step: Socks5Step; replies: number[] } {
   const negotiation = new Socks5Negotiation();
   let step: Socks5Step = { at: "needs more", reply: new Uint8Array(0) };
@@ -56,7 +56,7 @@ Deno.test("dataplane SO-01: greeting, then CONNECT to an IPv4 address", () => {
   assert.deepEqual([...socks5Reply(SUCCEEDED)], [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
 });
 
-Deno.test("dataplane 6: the method is accepted before the request comes; any list with 0x00 in it will do", () => {
+Deno.test("dataplane 6: the method is accepted before the request arrives; any list that contains 0x00 is accepted", () => {
   const { step, replies } = negotiate([5, 3, 2, 1, 0]);
   assert.equal(step.at, "needs more");
   assert.deepEqual(replies, METHOD);
@@ -84,7 +84,7 @@ Deno.test("dataplane 6: domains are UTF-8 of up to 255 bytes", () => {
   }
 });
 
-Deno.test("dataplane SO-03 to SO-07: what is refused, with code 7 and the log's text", () => {
+Deno.test("dataplane SO-03 to SO-07: refusals with code 7 and their log lines", () => {
   const cases: [what: string, pieces: number[][], replies: number[], text: string][] = [
     ["SO-03", [[4, 1]], [], "unsupported version 4"],
     ["SO-03, at the first byte", [[4]], [], "unsupported version 4"],
@@ -121,7 +121,7 @@ Deno.test("dataplane SO-08, SO-09: names that cannot be resolved", () => {
   for (const [failure, code, text] of cases) assert.deepEqual(failure, { code, message: WARN + text });
 });
 
-Deno.test("dataplane SO-10: an end or an error in the middle is code 1", () => {
+Deno.test("dataplane SO-10: an end or an error before the request is complete has code 1", () => {
   const ended = new Socks5Negotiation();
   ended.feed(Uint8Array.of(5, 2, 0));
   const step = ended.interrupted();
@@ -140,7 +140,7 @@ Deno.test("socks5: bytes behind the request are kept for the destination, as a c
   assert.deepEqual([...step.rest], [71, 69, 84]);
 });
 
-Deno.test("socks5: what was fed may be overwritten while more is needed", () => {
+Deno.test("socks5: the caller may overwrite bytes that were fed", () => {
   const negotiation = new Socks5Negotiation();
   const buffer = new Uint8Array(3);
   const steps: Socks5Step[] = [];
@@ -155,13 +155,13 @@ Deno.test("socks5: what was fed may be overwritten while more is needed", () => 
   assert.equal(formatAddress(last.request.address), "10.0.0.1:8080");
 });
 
-Deno.test("socks5: a negotiation that is over takes nothing more", () => {
+Deno.test("socks5: a negotiation that is over accepts no bytes", () => {
   const negotiation = new Socks5Negotiation();
   negotiation.feed(Uint8Array.of(4));
   assert.throws(() => negotiation.feed(Uint8Array.of(5)), /is over/);
 });
 
-/** Half sensible, so that the fuzzing gets past the first byte. */
+/** Partly valid, so that fuzzing reaches more than the first byte. */
 const anyInput = fc.oneof(
   fc.uint8Array({ maxLength: 600 }),
   fc.tuple(
@@ -171,7 +171,7 @@ const anyInput = fc.oneof(
   ).map(([greeting, request, rest]) => Uint8Array.of(...greeting, ...request, ...rest)),
 );
 
-Deno.test("socks5: any bytes in any pieces end as they do in one, never throw, and wait for a bounded time", () => {
+Deno.test("socks5: any bytes have the same result in any pieces, never throw, and few of them are kept", () => {
   fc.assert(
     fc.property(anyInput, fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (input, sizes) => {
       const whole = new Socks5Negotiation().feed(input);

@@ -1,4 +1,4 @@
-/** Who talked to whom, how much: log lines and counters of both sides (`docs/spec/dataplane.md` 7.5, 8, 10.8). */
+/** Log lines and counters of both sides of connections (`docs/spec/dataplane.md` 7.5, 8, 10.8). */
 import { strict as assert } from "node:assert";
 import { rawServer } from "../hbone/testkit/peer.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
@@ -87,7 +87,7 @@ Deno.test("dataplane TE-03 captured to uncaptured: no identities in the log, the
   bed.assertClean();
 });
 
-Deno.test("dataplane 1.8: uncaptured to captured passes in plain, with the client's address towards the application", () => {
+Deno.test("dataplane 1.8: uncaptured to captured passes in plain, and the application sees the client's address", () => {
   const bed = new Testbed();
   const server = bed.node("server", SERVER);
   bed.apply(workloadAt("stranger", CLIENT));
@@ -115,7 +115,7 @@ Deno.test("dataplane 1.7 16: over HBONE too the application sees the client's ad
   bed.assertClean();
 });
 
-Deno.test("dataplane 1.4: where nobody is known the connection passes in plain", () => {
+Deno.test("dataplane 1.4: between unknown addresses the connection passes in plain", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
   bed.listen("192.0.2.7:443", echo);
@@ -165,7 +165,7 @@ const BY_NAME = {
   hboneMtlsPort: 15008,
 } as const;
 
-/** The waypoint as a service, whose endpoint its pod is. */
+/** The waypoint as a service with its pod as endpoint. */
 const WAYPOINT_SERVICE: readonly MeshChange[] = [
   {
     kind: "service",
@@ -248,7 +248,7 @@ Deno.test("dataplane TE-05 service waypoint by address: authority and service ar
   bed.assertClean();
 });
 
-Deno.test("dataplane 8.3: with debug on, one line when a connection opens and one when it is over", () => {
+Deno.test("dataplane 8.3: with debug on, one line when a connection is opened and one when it is complete", () => {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT, { logFilter: "info,access=debug" });
   bed.node("server", SERVER);

@@ -1,10 +1,10 @@
-/** Peers of another trust domain than the control plane says they have. */
+/** Peers of another trust domain than their workload has in the mesh. */
 import { strict as assert } from "node:assert";
 import { echo, Testbed, workloadAt } from "../dataplane/testkit/testbed.ts";
 
 const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
 
-/** What comes of a call to a server whose certificate is of `old.example`, to a client that was told `new.example`. */
+/** The result of a call to a server with a certificate of `old.example`, whose workload has `new.example`. */
 function call(env: Readonly<Record<string, string>>): { readonly answer: string; readonly line: string } {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT, { trustDomain: "new.example", env });
@@ -27,12 +27,12 @@ Deno.test("xds X210: a peer of another trust domain than its workload is refused
   assert.match(line, /spiffe:\/\/old\.example\/ns\/default\/sa\/server/);
 });
 
-Deno.test("a peer that shows an alias of the mesh's trust domain is taken for the same", () => {
+Deno.test("a peer with an alias of the mesh's trust domain is accepted", () => {
   const { answer } = call({ TRUST_DOMAIN: "new.example", TRUST_DOMAIN_ALIASES: "old.example" });
   assert.equal(answer, "x");
 });
 
-Deno.test("aliases are of the mesh's trust domain, not of any other", () => {
+Deno.test("aliases apply to the mesh's trust domain and to no other", () => {
   const { answer } = call({ TRUST_DOMAIN: "third.example", TRUST_DOMAIN_ALIASES: "old.example" });
   assert.equal(answer, "");
 });

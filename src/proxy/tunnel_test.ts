@@ -1,4 +1,4 @@
-/** One tunnel with a stream that the test plays: credit, parts, endings (`docs/spec/dataplane.md` 2.6, 4). */
+/** One tunnel with a fake stream: credit, parts, endings (`docs/spec/dataplane.md` 2.6, 4). */
 import { strict as assert } from "node:assert";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
 import { ErrorCode, type H2Failure, type Reservation, type Stream, type StreamHandler } from "../h2/seam.ts";
@@ -66,7 +66,7 @@ class FakeStream implements Stream {
     this.released += length;
   }
 
-  /** One pass that brings these pieces of `bytes`, and perhaps the end. */
+  /** One pass with these pieces of `bytes`, and perhaps the end. */
   pass(bytes: Uint8Array, pieces: readonly number[], end = false): void {
     const lent = bytes.slice();
     let at = 0;
@@ -139,7 +139,7 @@ Deno.test("tunnel: a pass of many pieces, more than one system call takes, arriv
   assert.equal(stream.released, 500);
 });
 
-Deno.test("tunnel: credit returns as bytes leave, not as they come", () => {
+Deno.test("tunnel: credit returns when bytes are written, not when they arrive", () => {
   const here = bed({ bufferBytes: 1000 });
   const { network, stream, app } = here;
   app.stopReading();
@@ -153,7 +153,7 @@ Deno.test("tunnel: credit returns as bytes leave, not as they come", () => {
   assert.deepEqual([stream.released, here.down], [5000, 5000]);
 });
 
-Deno.test("tunnel: the end comes behind what waits, at once where nothing does", () => {
+Deno.test("tunnel: the end follows pending bytes, and is sent at once without them", () => {
   const { network, stream, app } = bed({ bufferBytes: 100 });
   app.stopReading();
   stream.pass(pattern(250), [250], true);
@@ -167,7 +167,7 @@ Deno.test("tunnel: the end comes behind what waits, at once where nothing does",
   assert.equal(other.app.fate, "fin");
 });
 
-Deno.test("tunnel: early data and its end go first", () => {
+Deno.test("tunnel: early bytes and their end are written first", () => {
   const early = pattern(3000);
   const here = bed({ bufferBytes: 1000, early, earlyEnd: true });
   assertSameBytes(here.app.bytes, early);
@@ -178,7 +178,7 @@ Deno.test("tunnel: early data and its end go first", () => {
   assert.deepEqual(here.outcomes, [null]);
 });
 
-Deno.test("tunnel: without room nothing is read; with room it goes on where it was", () => {
+Deno.test("tunnel: without room nothing is read; with room reading continues", () => {
   const here = bed();
   const { network, stream, app, socket } = here;
   stream.room = 1000;
@@ -203,7 +203,7 @@ Deno.test("tunnel: the socket fails in the middle of a pass: one reset, one outc
   assert.deepEqual([here.outcomes, app.count], [[null], 0]);
 });
 
-Deno.test("tunnel: the socket breaks by itself: INTERNAL_ERROR and the reason", () => {
+Deno.test("tunnel: the socket fails: INTERNAL_ERROR, and the reason is reported", () => {
   const here = bed();
   const message = "Connection timed out (os error 110)";
   here.network.breakStream(here.socket, { by: "system", how: "timeout", code: "ETIMEDOUT", message });
@@ -224,7 +224,7 @@ for (const downstream of [true, false]) {
   });
 }
 
-Deno.test("tunnel: a socket that broke while its writer waited for room", () => {
+Deno.test("tunnel: a socket that fails while bytes are pending", () => {
   const here = bed({ bufferBytes: 1000 });
   const { network, stream, app } = here;
   app.stopReading();
@@ -236,7 +236,7 @@ Deno.test("tunnel: a socket that broke while its writer waited for room", () => 
 
 for (const downstream of [true, false]) {
   const side = downstream ? "client's" : "server's";
-  Deno.test(`tunnel: reset of the stream while the ${side} application has some to take`, () => {
+  Deno.test(`tunnel: reset of the stream while the ${side} application has bytes to read`, () => {
     const here = bed({ bufferBytes: 1000, downstream });
     const { network, stream, app } = here;
     app.stopReading();
@@ -246,13 +246,13 @@ for (const downstream of [true, false]) {
     assert.equal(here.outcomes.length, downstream ? 0 : 1);
     app.goOnReading();
     network.runUntilIdle();
-    // The client's is given the whole answer; for the server's the requester has gone.
+    // A client gets the whole answer; a server gets a reset, as its caller has ended.
     assert.deepEqual([app.fate, app.count === 3000], downstream ? ["fin", true] : ["reset", false]);
     assert.deepEqual(here.outcomes, [null]);
   });
 }
 
-Deno.test("tunnel: the connection breaks: the application sees RST whatever it had to take", () => {
+Deno.test("tunnel: the connection breaks: the application sees RST, also with bytes pending", () => {
   const here = bed({ bufferBytes: 1000, downstream: true });
   here.app.stopReading();
   here.stream.pass(pattern(3000), [3000], true);
@@ -264,7 +264,7 @@ Deno.test("tunnel: the connection breaks: the application sees RST whatever it h
   assert.equal(here.outcomes.length, 1);
 });
 
-Deno.test("tunnel: cut resets both, says nothing, and is deaf afterwards", () => {
+Deno.test("tunnel: cut resets both without notifying the owner, and later events have no effect", () => {
   const here = bed();
   const { network, stream, app, tunnel } = here;
   tunnel.cut();

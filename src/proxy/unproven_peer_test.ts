@@ -1,4 +1,4 @@
-/** Peers that the TLS library reports as secure although they have proven nothing. */
+/** Peers that the TLS library reports as secure although they have not proven an identity. */
 import { strict as assert } from "node:assert";
 import type { SecureEvents } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
@@ -6,7 +6,7 @@ import { echo, Testbed } from "../dataplane/testkit/testbed.ts";
 
 const CLIENT = "10.0.0.1", SERVER = "10.0.0.2";
 
-/** A call to a server whose TLS library answers wrongly; `spoil` changes what it reports. */
+/** A call to a server whose TLS library reports wrong results; `spoil` changes them. */
 function call(spoil: (events: SecureEvents) => SecureEvents) {
   const bed = new Testbed();
   bed.node("client", CLIENT);

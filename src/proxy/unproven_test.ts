@@ -19,14 +19,14 @@ function crowd(unproven: Unproven, count: number, now: number, peerSince: number
 
 const evict = (peers: readonly Peer[]) => peers.filter(({ crowded }) => crowded).length;
 
-Deno.test("unproven: any number may come at once, and has its time", () => {
+Deno.test("unproven: many peers may connect at once, and each has its grace period", () => {
   const unproven = new Unproven();
   const peers = crowd(unproven, 5 * MOST, 0);
   peers.push(...crowd(unproven, MOST, GRACE - 1));
   assert.equal(evict(peers), 0);
 });
 
-Deno.test("unproven: peers that have not answered in time are displaced, several for each new peer", () => {
+Deno.test("unproven: peers that have not answered in time are evicted, several for each new peer", () => {
   const unproven = new Unproven();
   const [first, second] = [crowd(unproven, MOST, 0), crowd(unproven, MOST, 1)];
   const newcomers = crowd(unproven, MOST / 4, GRACE);
@@ -35,7 +35,7 @@ Deno.test("unproven: peers that have not answered in time are displaced, several
   assert.deepEqual([evict(second), evict(newcomers)], [MOST, 0]);
 });
 
-Deno.test("unproven: a peer that waits for us is not displaced for that", () => {
+Deno.test("unproven: a peer that waits for us is not evicted", () => {
   const unproven = new Unproven();
   const waiting = crowd(unproven, MOST, 0, null);
   const silent = crowd(unproven, MOST, 0);
@@ -52,7 +52,7 @@ Deno.test("unproven: the number of peers that wait for us is bounded too", () =>
 
 const LATEST = 64;
 
-Deno.test("unproven: who has proven itself or is gone takes no room", () => {
+Deno.test("unproven: a peer that has completed its handshake or has ended does not count", () => {
   const unproven = new Unproven();
   const peers = crowd(unproven, MOST, 0);
   for (const peer of peers) unproven.delete(peer);

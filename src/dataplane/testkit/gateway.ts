@@ -1,6 +1,6 @@
 /**
- * For tests only: two networks. A client's node is on "north"; on "south" a server's node stands behind an east-west
- * gateway, which ends the outer tunnels and passes on what is in them.
+ * Two networks: a client's node is on "north"; on "south" a server's node is behind an east-west
+ * gateway, which ends the outer tunnels and passes their bytes on.
  */
 import { strict as assert } from "node:assert";
 import { defaultOptions } from "../../h2/limits.ts";
@@ -23,22 +23,22 @@ const UNMETERED: CopyMeter = { addReceived() {}, addSent() {} };
 
 export const CLIENT = "10.0.0.1", SERVER = "10.1.0.2", GATEWAY = "10.1.0.9", VIP = "10.10.0.1";
 export const SERVER_ID = "spiffe://cluster.local/ns/default/sa/echo";
-export const GATEWAY_ID = "spiffe://cluster.local/ns/default/sa/gateway";
+const GATEWAY_ID = "spiffe://cluster.local/ns/default/sa/gateway";
 export const HOSTNAME = "remote.default.svc.cluster.local";
 export const AUTHORITY = `${HOSTNAME}:8080`;
 
 /** An east-west gateway. */
-export class TestGateway {
+class TestGateway {
   readonly host: HostNetwork;
   readonly requests: HeaderList[] = [];
   readonly connections = new Set<ServerConnection>();
-  /** Outer tunnels not ended yet. */
+  /** Outer tunnels that are open. */
   readonly tunnels = new Set<Tunnel>();
-  /** It answers with this status and passes nothing on. */
+  /** Not null: it answers with this status and passes nothing on. */
   status: string | null = null;
   /** Its certificate, DER. */
   readonly leaf: Uint8Array;
-  /** Where it passes on what comes. */
+  /** Where it passes bytes on to. */
   onward: SocketAddress = at(`${SERVER}:15008`);
 
   constructor(bed: Testbed, address: SocketAddress) {
@@ -66,7 +66,7 @@ export class TestGateway {
     });
   }
 
-  /** As a process that dies. */
+  /** Closes everything, as when its process ends. */
   die(): void {
     for (const connection of this.connections) connection.close();
   }
@@ -102,6 +102,7 @@ export class TestGateway {
   }
 }
 
+/** What differs from the usual two networks. */
 export interface TwoNetworksOptions {
   readonly memory?: MemoryNetworkOptions;
   readonly client?: NodeOptions;
@@ -110,11 +111,11 @@ export interface TwoNetworksOptions {
   readonly gateway?: GatewayAddress;
   readonly gatewayPort?: number;
   readonly app?: (socket: TestSocket) => void;
-  /** Something else than a node is behind the gateway. */
+  /** What is behind the gateway in place of a node. */
   readonly withoutServer?: boolean;
 }
 
-/** By its address, as istiod names it most often. */
+/** By its address, as istiod mostly sends it. */
 const BY_ADDRESS: GatewayAddress = {
   kind: "address",
   network: "south",
@@ -122,11 +123,12 @@ const BY_ADDRESS: GatewayAddress = {
   hboneMtlsPort: 15008,
 };
 
+/** The client's network and the one behind the gateway. */
 export class TwoNetworks extends Testbed {
   readonly gateway: TestGateway;
   readonly client: TestNode;
   readonly server: TestNode | null;
-  /** What the application at the far end accepted. */
+  /** Connections that the application at the far end has accepted. */
   readonly apps: TestSocket[];
 
   constructor(options: TwoNetworksOptions = {}) {
@@ -187,7 +189,7 @@ export class TwoNetworks extends Testbed {
   }
 }
 
-/** What a client's node holds for a connection of its pool that nobody uses. */
+/** What a client's node holds for an unused connection of its pool. */
 function timersOfIdleConnection(): number {
   const bed = new Testbed();
   const client = bed.node("client", CLIENT);
@@ -199,7 +201,7 @@ function timersOfIdleConnection(): number {
   return client.held.timers;
 }
 
-/** The service that both endpoints would have; here with none. */
+/** The service of both endpoints, without endpoints. */
 export function remoteService(words: Partial<Service> = {}): Service {
   return {
     ...DEFAULT_SERVICE,

@@ -1,5 +1,5 @@
 /**
- * For tests only: nodes of a mesh in one in-memory network under virtual time. Each node is a whole data plane with
+ * Nodes of a mesh in one in-memory network under virtual time. Each node is a whole data plane with
  * one pod, in a namespace of its own, with the redirection that a pod has.
  */
 import { strict as assert } from "node:assert";
@@ -21,7 +21,7 @@ import { type TestLog, testLog } from "../../telemetry/testkit/log.ts";
 import type { TrafficSeries } from "../../telemetry/traffic_metrics.ts";
 import { DataPlane } from "../data_plane.ts";
 
-/** SO_MARK of the proxy's own sockets, which redirection leaves alone. */
+/** SO_MARK of the proxy's own sockets, which redirection does not capture. */
 const MARK = 1337;
 const INBOUND = 15008, PLAINTEXT = 15006, OUTBOUND = 15001;
 const FILES: Readonly<Record<string, string>> = {
@@ -29,28 +29,30 @@ const FILES: Readonly<Record<string, string>> = {
   "/proc/sys/net/ipv6/conf/lo/disable_ipv6": "0\n",
 };
 
+/** The address of `ip:port`. Throws where it is none. */
 export function at(text: string): SocketAddress {
   const address = parseSocketAddress(text);
   if (address === null) throw new Error(`no socket address: ${text}`);
   return address;
 }
 
+/** What differs from the usual node. */
 export interface NodeOptions {
   /** Variables of the environment, added to those of a node in dedicated mode. */
   readonly env?: Readonly<Record<string, string>>;
   readonly logFilter?: string;
-  /** Of its certificate; default that of the bed. */
+  /** The issuer of its certificate; default: that of the bed. */
   readonly issuer?: TestIssuer;
   readonly trustDomain?: string;
-  /** Texts of files, over the usual ones, as a pod's start finds them; the configuration was read before. */
+  /** Texts of files that a pod's start reads, in place of the usual ones. The configuration was read before. */
   readonly files?: Readonly<Record<string, string>>;
-  /** What is known of it in the mesh, over the usual values; null: nothing. */
+  /** Its workload in the mesh, over the usual values; null: it is not in the mesh. */
   readonly workload?: Partial<Workload> | null;
-  /** What chance says; default always 0, which is the first of several. */
+  /** The random source; default: always 0, which chooses the first of several. */
   readonly random?: () => number;
 }
 
-export type CertificateMode = "issue" | "hold" | "refuse";
+type CertificateMode = "issue" | "hold" | "refuse";
 
 /** A pod with its proxy. */
 export class TestNode {
@@ -60,15 +62,15 @@ export class TestNode {
   readonly id: SpiffeId;
   readonly metrics = new Metrics();
   readonly issuer: TestIssuer;
-  /** The last one issued, DER. */
+  /** The last certificate that was issued, DER. */
   leaf: Uint8Array = new Uint8Array();
-  /** What happens when the data plane asks for a certificate. */
+  /** What happens when the data plane requests a certificate. */
   certificates: CertificateMode = "issue";
-  /** Names that the data plane wanted to know of the control plane. */
+  /** Names that the data plane has requested of the control plane. */
   readonly lookedUp: string[] = [];
   readonly #log: TestLog;
   #drained = false;
-  /** What stands for the next random bytes. */
+  /** The value of the next random bytes. */
   #filling = 0x5a;
 
   constructor(readonly name: string, readonly ip: string, host: HostNetwork, issuer: TestIssuer, options: NodeOptions) {
@@ -123,7 +125,7 @@ export class TestNode {
     return this.metrics.traffic.snapshot();
   }
 
-  /** The only series: its numbers. */
+  /** The numbers of the only series. */
   get traffic(): Omit<TrafficSeries, "labels" | "flagAt"> {
     const all = this.series;
     assert.equal(all.length, 1, all.map(({ labels }) => labels).join("\n"));
@@ -154,7 +156,7 @@ export class TestNode {
   }
 
   #answer(id: SpiffeId): void {
-    // As a worker: the answer comes with a later message.
+    // As in a worker: the answer arrives by a later message.
     switch (this.certificates) {
       case "issue":
         return this.host.nextTurn({ runTurn: () => this.issueCertificate(id) });
@@ -168,6 +170,7 @@ export class TestNode {
   }
 }
 
+/** One network with its nodes, applications and scripted peers. */
 export class Testbed {
   readonly memory: MemoryNetwork;
   readonly issuer = new TestIssuer();
@@ -190,7 +193,7 @@ export class Testbed {
     return host;
   }
 
-  /** A pod with a proxy, named in the mesh as one that speaks HBONE. */
+  /** A pod with a proxy, in the mesh as a workload that uses HBONE. */
   node(name: string, ip: string, options: NodeOptions = {}): TestNode {
     const node = new TestNode(name, ip, this.host(ip), this.issuer, options);
     this.nodes.push(node);
@@ -202,13 +205,13 @@ export class Testbed {
     return node;
   }
 
-  /** Tells all nodes, those to come too. */
+  /** Applies changes of the mesh on all nodes, also on later ones. */
   apply(...changes: readonly MeshChange[]): void {
     this.#workloads.push(...changes);
     for (const node of this.nodes) node.plane.applyMesh(changes);
   }
 
-  /** An application that listens; what it accepted is in the list. */
+  /** An application that listens. Returns the list of connections that it accepts. */
   listen(address: string, script: (socket: TestSocket) => void = () => {}, reading = true): TestSocket[] {
     const sockets: TestSocket[] = [];
     const where = at(address);
@@ -228,7 +231,7 @@ export class Testbed {
     return dial();
   }
 
-  /** The same before anything has happened: call the result once the network has run. */
+  /** Begins to connect. Call the result once the network has run. */
   startConnecting(ip: string, to: string, reading = true): () => TestSocket {
     const outcome: { socket: TestSocket | null } = { socket: null };
     this.memory.dial(at(to), { namespace: this.host(ip).namespace }, {
@@ -257,7 +260,7 @@ export class Testbed {
   }
 
   /**
-   * Nothing is left of what happened: no connection but idle tunnels, which end politely and at once when the nodes
+   * Checks that nothing is left: no connection but idle ones of pools, which end cleanly and at once when the nodes
    * drain, and then nothing is open, dialling or waiting.
    */
   assertClean(): void {
