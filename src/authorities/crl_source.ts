@@ -7,7 +7,7 @@
  * ({@link CrlSource.usable}) instead of exiting and being restarted again and again. Later the lists that were read
  * before stay in force.
  */
-import type { Clock } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
 import type { RevocationList } from "../identity/crl.ts";
 import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";
@@ -35,7 +35,7 @@ export class CrlSource {
   readonly #usable = Promise.withResolvers<void>();
   /** Why the first file cannot be used; null: it was read. */
   #problem: string | null = null;
-  #timer: { cancel(): void } | null = null;
+  #timer: Timer | null = null;
   #closed = false;
 
   private constructor(options: CrlSourceOptions) {

@@ -9,7 +9,7 @@
  */
 import type { ClientHttp2Stream } from "node:http2";
 import { setImmediate } from "node:timers";
-import type { Clock } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import type { ByteBlocks } from "./byte_blocks.ts";
 import type { GrpcCall } from "./channel.ts";
 import { frameMessage, MessageAssembler } from "./message_frames.ts";
@@ -49,7 +49,7 @@ export class Http2Call implements GrpcCall {
   #ignoresBody = false;
   #outcome: Outcome | null = null;
   #reader: PromiseWithResolvers<ByteBlocks | null> | null = null;
-  readonly #deadline: { cancel(): void } | null;
+  readonly #deadline: Timer | null;
   readonly #onAbort = () => this.cancel();
 
   constructor(parts: CallParts) {

@@ -1,7 +1,7 @@
 /** One HTTP/2 connection to a server: dial, TLS, session, keepalive, calls. */
 import type * as http2 from "node:http2";
 import type * as net from "node:net";
-import type { Clock } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import type { Header } from "../config/config.ts";
 import { Http2Call } from "./call.ts";
 import type { CallOptions, ChannelOptions, TlsMaterial } from "./channel.ts";
@@ -28,9 +28,9 @@ export class Connection {
   readonly #clock: Clock;
   readonly #socket: net.Socket;
   readonly #session: http2.ClientHttp2Session;
-  readonly #preface: { cancel(): void };
+  readonly #preface: Timer;
   #hasSettings = false;
-  #keepalive: { cancel(): void } | null = null;
+  #keepalive: Timer | null = null;
   #calls = 0;
   #goaway: { readonly code: number; readonly text: string } | null = null;
   #lost: GrpcError | null = null;
@@ -144,7 +144,7 @@ export class Connection {
     this.#session.destroy();
   }
 
-  #scheduleKeepalive(): { cancel(): void } {
+  #scheduleKeepalive(): Timer {
     const { interval } = this.#options.keepalive ?? KEEPALIVE;
     return this.#clock.after(interval, () => this.#ping());
   }

@@ -14,7 +14,7 @@ import {
   type CertificateSubject,
   type IssuedCertificate,
 } from "./authority.ts";
-import type { Clock } from "../net/clock.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import { backoffDelay } from "./backoff.ts";
 import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, readState } from "./certificate_state.ts";
 import { CertificateWaiters } from "./certificate_waiters.ts";
@@ -78,7 +78,7 @@ export class CertificateManager {
   /** The keys of pending fetches. A key may be removed, and requested again, while its fetch is pending. */
   readonly #fetching = new Set<string>();
   readonly #closing = new AbortController();
-  #timer: { cancel(): void } | null = null;
+  #timer: Timer | null = null;
   #lastNow: number;
   #prefetches = 0;
 

@@ -1,5 +1,5 @@
 /** The xDS client: keeps one stream to the control plane and reopens it until it is closed (`docs/spec/xds-state.md` 2). */
-import { type Clock, SYSTEM_CLOCK } from "../net/clock.ts";
+import { type Clock, SYSTEM_CLOCK, type Timer } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { GrpcChannel } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
@@ -57,9 +57,9 @@ export class XdsClient {
   #ready = false;
   #freshness: Freshness = "current";
   #running: Promise<void> | null = null;
-  #expiry: { cancel(): void } | null = null;
+  #expiry: Timer | null = null;
   #openedAt = 0;
-  #refresh: { cancel(): void } | null = null;
+  #refresh: Timer | null = null;
   /** The client closed the stream itself, to reopen it at once. */
   #reopening = false;
 

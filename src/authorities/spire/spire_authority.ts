@@ -6,7 +6,7 @@
  *              ▲                   │
  *   shared bundles, agent recovered  ╰─ pushes ─▶ certificate manager
  */
-import type { Clock } from "../../net/clock.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 import {
   type CertificateAuthority,
   CertificateError,
@@ -61,7 +61,7 @@ export class SpireAuthority implements CertificateAuthority {
   /** By `subjectKey`; deleted by {@link release}; at most {@link concurrency}. */
   readonly #sessions = new Map<string, SvidSession>();
   #listener: UpdateListener = () => {};
-  #check: { cancel(): void } | null = null;
+  #check: Timer | null = null;
   #retriedAllAt = -Infinity;
   #awaySince: number | null;
   #closed = false;

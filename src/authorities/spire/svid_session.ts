@@ -12,6 +12,7 @@
  * not have. `close` leads from every phase to closed. The certificate stays valid after the end of the stream, until it
  * expires or the subject certainly has no SVID (`absence.ts`; `docs/spec/identity-spire.md` 4.4, 4.8).
  */
+import type { Timer } from "../../net/clock.ts";
 import {
   CertificateError,
   type CertificateSubject,
@@ -71,10 +72,10 @@ export class SvidSession {
   #hasPublished = false;
   #failures = 0;
   #openedAt = -Infinity;
-  #retry: Timer = null;
-  #deadline: Timer = null;
+  #retry: Timer | null = null;
+  #deadline: Timer | null = null;
   /** Delays the report of an absent SVID. */
-  #absenceDelay: Timer = null;
+  #absenceDelay: Timer | null = null;
 
   constructor(subject: CertificateSubject, parts: SessionParts) {
     this.subject = subject;
@@ -381,5 +382,3 @@ export class SvidSession {
     return `no new SVID, and the last one is good until ${until}; can the agent reach its SPIRE server?`;
   }
 }
-
-type Timer = { cancel(): void } | null;

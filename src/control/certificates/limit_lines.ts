@@ -2,7 +2,7 @@
  * Bounds the log lines that a peer can cause: ten lines a minute for each cause, then one line with the number of those
  * left out. The cause is the beginning of the text without digits and quoted parts, which a peer could vary.
  */
-import type { Clock } from "../../net/clock.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 
 /** A log whose lines are limited. */
@@ -30,7 +30,7 @@ const LONGEST_CAUSE = 48;
 export function limitLines(write: WriteLine, clock: Clock): LimitedLines {
   /** By name. Cleared every minute. */
   const causes = new Map<string, Cause>();
-  let timer: { cancel(): void } | null = null;
+  let timer: Timer | null = null;
   const report = () => {
     timer = null;
     for (const { leftOut, last, level } of causes.values()) {

@@ -3,7 +3,7 @@
  * one turn of its loop, some 40 us each, and an authority with a new root issues a thousand certificates at once. Two
  * batches may arrive in the same turn when the worker had to wait for a processor.
  */
-import type { Clock } from "../../net/clock.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 
 const BATCH = 50;
 /** ms between two batches. */
@@ -14,7 +14,7 @@ export class PacedSender<Message> {
   readonly #send: (message: Message) => void;
   #queue: Message[] = [];
   #left = BATCH;
-  #pause: { cancel(): void } | null = null;
+  #pause: Timer | null = null;
 
   constructor(clock: Pick<Clock, "after">, send: (message: Message) => void) {
     this.#clock = clock;

@@ -1,5 +1,5 @@
 /** A virtual wall clock for tests. */
-import type { Clock } from "../../net/clock.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 
 interface PendingTimer {
   at: number;
@@ -33,7 +33,7 @@ export class TestClock implements Clock {
     this.#offset = now - this.#elapsed;
   }
 
-  after(delay: number, run: () => void): { cancel(): void } {
+  after(delay: number, run: () => void): Timer {
     const timer: PendingTimer = { at: this.#elapsed + delay, order: this.#order++, run };
     this.#pending.add(timer);
     return { cancel: () => void this.#pending.delete(timer) };
