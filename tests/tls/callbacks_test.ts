@@ -1,4 +1,4 @@
-/** Callbacks that throw: in OpenSSL's, the session fails; in the user's, the stream ends. Nothing stays open. */
+/** When a callback of OpenSSL throws, the session fails; when one of the user throws, the stream ends. Nothing leaks. */
 import { strict as assert } from "node:assert";
 import type { TlsLibrary } from "../../src/os/tls_library.ts";
 import { client, library, server, type TlsRig, withTls } from "./rig.ts";
@@ -8,7 +8,7 @@ function bug(): never {
 }
 
 /** The library, with functions that throw when `broken`, and a count of its sessions. */
-function spoiled(functions: readonly string[]) {
+function libraryWithFaults(functions: readonly string[]) {
   const state = { broken: false, sessions: 0 };
   const wrap = (name: string, symbol: unknown): unknown => {
     if (typeof symbol !== "function") return symbol;
@@ -25,8 +25,8 @@ function spoiled(functions: readonly string[]) {
 }
 
 for (const name of ["SSL_client_hello_get0_ext", "SSL_select_next_proto", "X509_STORE_CTX_get0_chain"]) {
-  Deno.test(`TLS: ${name} throws inside of a callback, and that handshake alone fails`, async () => {
-    const { of, state } = spoiled([name]);
+  Deno.test(`TLS: ${name} throws inside of a callback, and only that handshake fails`, async () => {
+    const { of, state } = libraryWithFaults([name]);
     await withTls(async (rig) => {
       const [theirContext, ourContext] = [rig.context(server), rig.context(client)];
       const { listener, outcomes, address } = rig.listen(theirContext);
@@ -62,7 +62,7 @@ async function reported(rig: TlsRig): Promise<string> {
 }
 
 Deno.test("TLS: a user that throws in onSecure loses its stream, and is notified", async () => {
-  const { of, state } = spoiled([]);
+  const { of, state } = libraryWithFaults([]);
   await withTls(async (rig) => {
     const codes: string[] = [];
     const listener = rig.sockets.network.listen({ address: { ip: rig.sockets.loopback, port: 0 } }, ({ duplex }) => {
@@ -86,11 +86,11 @@ Deno.test("TLS: a user that throws in onSecure loses its stream, and is notified
 for (const kind of ["TLS", "TCP"] as const) {
   Deno.test(`${kind}: a user that throws in onReadable loses its stream, and is notified`, async () => {
     await withTls(async (rig) => {
-      const told: string[] = [];
+      const codes: string[] = [];
       const sink = {
         onReadable: bug,
         onWritable() {},
-        onFailure: ({ code }: { code: string }) => told.push(code),
+        onFailure: ({ code }: { code: string }) => codes.push(code),
       };
       let peer;
       if (kind === "TLS") {
@@ -117,7 +117,7 @@ for (const kind of ["TLS", "TCP"] as const) {
       peer.start({ onReadable: () => ends.push("end"), onWritable() {}, onFailure: () => ends.push("failure") });
       peer.write(new TextEncoder().encode("hello"));
       assert.match(await reported(rig), /a bug/);
-      assert.deepEqual(told, ["INTERNAL"]);
+      assert.deepEqual(codes, ["INTERNAL"]);
       await rig.sockets.run(() => ends.length > 0);
       peer.close();
     });

@@ -1,4 +1,4 @@
-/** How secured streams and handshakes end when something between or above them goes wrong. */
+/** How secured streams and handshakes end when the network, the peer or the user fails. */
 import { strict as assert } from "node:assert";
 import type { SocketAddress } from "../../src/net/address.ts";
 import { type Duplex, type Ending, FAILED } from "../../src/net/duplex.ts";
@@ -8,12 +8,12 @@ import { client, server, type TlsRig, withTls } from "./rig.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** Between client and server: passes bytes on, or spoils them, or ends both connections by FIN. */
-class Middle {
+/** A relay between client and server: it passes bytes on, changes them, or ends both connections by FIN. */
+class TcpRelay {
   readonly #ends: Duplex[] = [];
   readonly #buffer = new Uint8Array(65_536);
-  /** Spoils the last byte of the next chunk. */
-  spoil = false;
+  /** Changes the last byte of the next chunk. */
+  corrupts = false;
 
   constructor(readonly rig: TlsRig, readonly to: SocketAddress) {}
 
@@ -45,8 +45,8 @@ class Middle {
     const onReadable = () => {
       const count = from.read(this.#buffer);
       if (count <= 0) return;
-      if (this.spoil) this.#buffer[count - 1]! ^= 1;
-      this.spoil = false;
+      if (this.corrupts) this.#buffer[count - 1]! ^= 1;
+      this.corrupts = false;
       if (to.failure === null) to.write(this.#buffer.subarray(0, count));
     };
     from.start({ onReadable, onWritable() {}, onFailure() {} });
@@ -54,37 +54,37 @@ class Middle {
   }
 }
 
-async function throughMiddle(rig: TlsRig): Promise<{ middle: Middle; client: Duplex; server: Duplex }> {
+async function throughRelay(rig: TlsRig): Promise<{ relay: TcpRelay; client: Duplex; server: Duplex }> {
   const { listener, outcomes, address } = rig.listen(rig.context(server));
-  const middle = new Middle(rig, address);
-  const ours = await rig.connect(middle.listen(), rig.context(client));
+  const relay = new TcpRelay(rig, address);
+  const ours = await rig.connect(relay.listen(), rig.context(client));
   await rig.sockets.run(() => outcomes.length > 0);
   listener.close();
-  return { middle, client: ours.duplex!, server: outcomes[0]!.duplex! };
+  return { relay, client: ours.duplex!, server: outcomes[0]!.duplex! };
 }
 
-Deno.test("TLS: an end without close_notify is a failure of its own, after the data before it", () =>
+Deno.test("TLS: an end without close_notify is reported as TLS_EOF, after the data before it", () =>
   withTls(async (rig) => {
-    const { middle, ...ends } = await throughMiddle(rig);
+    const { relay, ...ends } = await throughRelay(rig);
     const reader = new Pump(rig.sockets.network, ends.server, NOTHING, { end: false });
     ends.client.start(new Idle());
     ends.client.write(payloadOf(1000, 1));
     await rig.sockets.run(() => reader.receivedBytes === 1000);
-    middle.end();
+    relay.end();
     await rig.sockets.run(() => reader.failure !== null);
     assert.deepEqual([reader.failure?.code, reader.failure?.how, reader.failure?.by], ["TLS_EOF", "fin", "peer"]);
     assert.equal(ends.server.ended, false);
     assert.equal(reader.receivedBytes, 1000);
-    middle.close();
+    relay.close();
   }));
 
-Deno.test("TLS: a spoiled record breaks the stream, and the sender is told", () =>
+Deno.test("TLS: a changed record breaks the stream, and the sender gets an alert", () =>
   withTls(async (rig) => {
-    const { middle, ...ends } = await throughMiddle(rig);
+    const { relay, ...ends } = await throughRelay(rig);
     const reader = new Pump(rig.sockets.network, ends.server, NOTHING, { end: false });
     const writer = new Pump(rig.sockets.network, ends.client, payloadOf(1000, 1), { end: false });
     await rig.sockets.run(() => reader.receivedBytes === 1000);
-    middle.spoil = true;
+    relay.corrupts = true;
     ends.client.write(payloadOf(1000, 2));
     await rig.sockets.run(() => reader.failure !== null);
     assert.equal(reader.failure?.code, "TLS");
@@ -93,10 +93,10 @@ Deno.test("TLS: a spoiled record breaks the stream, and the sender is told", () 
     ends.server.close();
     await rig.sockets.run(() => writer.failure !== null);
     assert.match(writer.failure!.message, /alert bad_record_mac/);
-    middle.close();
+    relay.close();
   }));
 
-Deno.test("TLS: what was taken before close arrives, however slow the reader", () =>
+Deno.test("TLS: bytes that were taken before close arrive, also at a slow reader", () =>
   withTls(async (rig) => {
     const pair = await rig.pair(rig.context(client), rig.context(server));
     pair.client.start(new Idle());
@@ -109,7 +109,7 @@ Deno.test("TLS: what was taken before close arrives, however slow the reader", (
     assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
   }));
 
-Deno.test("TLS: a peer that resets while we linger ends that at once", () =>
+Deno.test("TLS: a stream that lingers is closed at once when the peer resets", () =>
   withTls(async (rig) => {
     const pair = await rig.pair(rig.context(client), rig.context(server));
     pair.client.start(new Idle());
@@ -118,8 +118,8 @@ Deno.test("TLS: a peer that resets while we linger ends that at once", () =>
     pair.server.close(true);
   }));
 
-/** A handshake whose client side does something while it is asked about the server. */
-async function whileAsked(rig: TlsRig, accept: NonNullable<SecureEvents["accept"]>, abort: boolean): Promise<Ending[]> {
+/** Runs a handshake whose client calls `accept` for the server's path, and aborts it there when `abort` is set. */
+async function withAccept(rig: TlsRig, accept: NonNullable<SecureEvents["accept"]>, abort: boolean): Promise<Ending[]> {
   const { listener, outcomes, address } = rig.listen(rig.context(server));
   const failures: Ending[] = [];
   rig.sockets.network.dial(address, {}, {
@@ -140,30 +140,30 @@ async function whileAsked(rig: TlsRig, accept: NonNullable<SecureEvents["accept"
   return failures;
 }
 
-Deno.test("TLS: giving up while being asked about the peer harms nobody, and no event follows", () =>
+Deno.test("TLS: a handshake that is aborted by its accept callback has no event", () =>
   withTls(async (rig) => {
-    assert.deepEqual(await whileAsked(rig, () => null, true), []);
-    assert.deepEqual(await whileAsked(rig, () => ({ code: "X", message: "x" }), true), []);
+    assert.deepEqual(await withAccept(rig, () => null, true), []);
+    assert.deepEqual(await withAccept(rig, () => ({ code: "X", message: "x" }), true), []);
   }));
 
-Deno.test("TLS: a verifier that throws refuses", () =>
+Deno.test("TLS: an accept callback that throws refuses the peer", () =>
   withTls(async (rig) => {
-    const [failure] = await whileAsked(rig, () => {
+    const [failure] = await withAccept(rig, () => {
       throw new Error("a bug");
     }, false);
     assert.equal(failure?.code, "TLS_REFUSED");
     assert.equal(failure?.message, "the verifier failed: a bug");
   }));
 
-Deno.test("identity T3: the expectation of one connection replaces the context's", () =>
+Deno.test("identity T3: the accept callback of a connection replaces that of the context", () =>
   withTls(async (rig) => {
     const refusal = { code: "SAN_MISMATCH", message: "did not present the expected SAN (a), got b" };
-    const [failure] = await whileAsked(rig, () => refusal, false);
+    const [failure] = await withAccept(rig, () => refusal, false);
     assert.deepEqual(failure, { by: "us", how: "error", ...refusal });
   }));
 
-/** What comes of `secure` on a stream or with a context that is no good: an event, never from inside the call. */
-async function failureOf(rig: TlsRig, spoil: (duplex: Duplex) => void, closedContext = false): Promise<Ending> {
+/** Calls `secure` on a bad stream or with a closed context. Returns the failure, which must come after the call. */
+async function failureOf(rig: TlsRig, prepare: (duplex: Duplex) => void, closedContext = false): Promise<Ending> {
   const context = rig.context(client);
   if (closedContext) context.close();
   const { network, loopback, run } = rig.sockets;
@@ -171,7 +171,7 @@ async function failureOf(rig: TlsRig, spoil: (duplex: Duplex) => void, closedCon
   const listener = network.listen({ address: { ip: loopback, port: 0 } }, ({ duplex }) => duplex.close());
   network.dial(listener.local, {}, {
     onConnect: (duplex) => {
-      spoil(duplex);
+      prepare(duplex);
       network.secure(duplex, context, "client", 10_000, {
         onSecure: () => assert.fail("secured"),
         onSecureFailure: (ending) => failures.push(ending),
@@ -185,13 +185,13 @@ async function failureOf(rig: TlsRig, spoil: (duplex: Duplex) => void, closedCon
   return failures[0]!;
 }
 
-Deno.test("TLS: a context that was closed, a stream that was closed", () =>
+Deno.test("TLS: a handshake fails with a closed context, and on a closed stream", () =>
   withTls(async (rig) => {
     assert.equal((await failureOf(rig, () => {}, true)).code, "TLS_SETTINGS");
     assert.equal((await failureOf(rig, (duplex) => duplex.close())).code, "CLOSED");
   }));
 
-Deno.test("TLS: an aborted handshake says nothing, on neither kind of failure", () =>
+Deno.test("TLS: an aborted handshake has no event, also when it had failed already", () =>
   withTls(async (rig) => {
     const { network, loopback, run } = rig.sockets;
     const accepted: Duplex[] = [];

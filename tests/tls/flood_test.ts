@@ -1,4 +1,4 @@
-/** Records that carry no data (`docs/spec/observed.md` O33): a budget for them, and a loop that goes on meanwhile. */
+/** Floods of records without data (`docs/spec/observed.md` O33): they are limited, and the event loop is not blocked. */
 import { strict as assert } from "node:assert";
 import { testNeeding } from "../../lab/needs.ts";
 import { Program } from "../../lab/program.ts";
@@ -10,7 +10,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 testNeeding(
   { packages: ["openssl"] },
-  "TLS: a peer may change its keys and ask for ours to be changed",
+  "TLS: a peer may update its keys and request an update of ours",
   () =>
     withTls(async (rig) => {
       using files = new OpensslFiles();
@@ -20,7 +20,7 @@ testNeeding(
       await rig.sockets.run(() => outcomes.length > 0);
       const pump = new Pump(rig.sockets.network, outcomes[0]!.duplex!, NOTHING, { end: false });
       await rig.sockets.run(() => text(pump.bytes).endsWith("two\n"));
-      // Our answer to the request goes out with our next bytes.
+      // The answer to the request is sent with our next bytes.
       outcomes[0]!.duplex!.write(new TextEncoder().encode("answer\n"));
       await program.line(/^<<<.*KeyUpdate/);
       await program.line(/^answer/);
@@ -46,12 +46,12 @@ async function flood(rig: TlsRig, most: readonly string[]): Promise<{ sent: numb
   return { sent: Number(sent), pump };
 }
 
-Deno.test("TLS: a flood of key updates ends with TLS_FLOOD, and starves nobody", () =>
+Deno.test("TLS: a flood of key updates ends with TLS_FLOOD, and does not block the loop", () =>
   withTls(async (rig) => {
     const { sent, pump } = await flood(rig, []);
     assert.equal(pump.failure?.code, "TLS_FLOOD");
     assert.equal(pump.failure?.by, "us");
-    // What was sent until then was bounded by buffers; a loop held by OpenSSL would have taken it all, for seconds.
+    // Buffers limit what was sent until then. If OpenSSL had blocked the loop, it would have read all of it, for seconds.
     assert.ok(sent < 100_000, `${sent} sent`);
   }));
 

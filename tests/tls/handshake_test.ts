@@ -1,4 +1,4 @@
-/** Handshakes between our own ends: good peers, and each kind of bad one (`docs/spec/identity-spire.md` 6 and 9.8). */
+/** Handshakes between two of our ends, with good and bad peers (`docs/spec/identity-spire.md` 6 and 9.8). */
 import { strict as assert } from "node:assert";
 import * as build from "../../src/identity/certificate_builder.ts";
 import { KeyUsage } from "../../src/identity/certificate_extensions.ts";
@@ -22,7 +22,7 @@ import {
   withTls,
 } from "./rig.ts";
 
-Deno.test("TLS: a handshake tells both ends about each other, and bytes pass", () =>
+Deno.test("TLS: after a handshake both ends have the other's path, and bytes arrive", () =>
   withTls(async (rig) => {
     const { listener, outcomes, address } = rig.listen(rig.context(server));
     const ours = await rig.connect(address, rig.context(client));
@@ -47,13 +47,13 @@ const intermediate = authority("intermediate", { issuer: root });
 const otherRoot = authority("other root");
 const bothRoots = { anchors: [root, otherRoot] };
 
-/** Certificates that must do, for either end. */
+/** Certificates that both ends must accept. */
 const good: readonly [what: string, client: Credential, server: Credential, options?: EndOptions][] = [
   ["under an intermediate", under(intermediate, CLIENT_ID), under(intermediate, SERVER_ID)],
   ["dataplane TL-01, identity T1: two roots, both trusted", client, credential(otherRoot, SERVER_ID), bothRoots],
   ["identity T12: the leaf twice", twice(client), twice(server)],
   ["identity T21: neither key usage nor extended key usage", bare(CLIENT_ID), bare(SERVER_ID)],
-  ["the root sent along", along(client), along(server)],
+  ["the root is sent, too", along(client), along(server)],
   ["AES-128 only", client, server, { ciphers: "TLS_AES_128_GCM_SHA256" }],
   ["identity 6.1 floor: P-256 only", client, server, { groups: "P-256" }],
   ["an anchor that is not self-signed", under(intermediate, CLIENT_ID), under(intermediate, SERVER_ID), {
@@ -85,9 +85,9 @@ for (const [what, one, other, options] of good) {
     }));
 }
 
-Deno.test("TLS: the root is not sent, and not looked for in each handshake", () =>
+Deno.test("TLS: the root is not sent, and not searched in each handshake", () =>
   withTls(async (rig) => {
-    // Whoever trusts only another root can see what was sent: nothing leads anywhere else.
+    // An end that trusts only another root records what was sent.
     const { listener, outcomes, address } = rig.listen(rig.context(server));
     let seen: readonly Uint8Array[] = [];
     const anchors = [root, authority("unrelated")];
@@ -100,13 +100,13 @@ Deno.test("TLS: the root is not sent, and not looked for in each handshake", () 
 interface Bad {
   readonly what: string;
   readonly credential: (id: string) => Credential;
-  /** Code and text of the end that looks at the certificate. */
+  /** Code and text at the end that verifies the certificate. */
   readonly code: string;
   readonly text: RegExp;
-  /** What the owner of the certificate is told. */
+  /** The alert at the end with the bad certificate. */
   readonly alert: string;
   readonly options?: EndOptions;
-  /** Only where the bad end plays this role. */
+  /** Only when the bad end has this role. */
   readonly only?: "client" | "server";
 }
 
@@ -218,7 +218,7 @@ for (const { what, credential: make, code, text, alert, only } of bad) {
   }
 }
 
-/** The client believes itself done (TLS 1.3) and learns of the refusal from its first read. */
+/** In TLS 1.3 the handshake of the client has succeeded by then: its first read reports the refusal. */
 async function badClient(rig: TlsRig, its: Credential, code: string, text: RegExp, alert: string): Promise<void> {
   const { listener, outcomes, address } = rig.listen(rig.context(server));
   const outcome = await rig.connect(address, rig.context(its));
@@ -248,7 +248,7 @@ async function badServer(rig: TlsRig, its: Credential, code: string, text: RegEx
   listener.close();
 }
 
-/** The listener serves the next client as if nothing had been. */
+/** Checks that the listener still serves good clients. */
 async function goesOn(rig: TlsRig, address: SocketAddress): Promise<void> {
   const { duplex, ending } = await rig.connect(address, rig.context(client));
   assert.ok(duplex !== undefined, JSON.stringify(ending));

@@ -1,4 +1,4 @@
-/** What is no proper TLS client: noise, silence, floods. Each ends alone, says why, and leaves nothing behind. */
+/** Clients that do not speak TLS: random bytes, silence, floods. Each fails alone, with a reason, and leaks nothing. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { SocketAddress } from "../../src/net/address.ts";
@@ -9,10 +9,10 @@ import { authority, client, CLIENT_ID, credential, root, server, type TlsRig, wi
 const HTTP = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 const PROXY = new TextEncoder().encode("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n");
 const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-/** Alert records: a fatal handshake_failure, and a warning that is none. */
+/** Alert records: a fatal handshake_failure, and an invalid warning. */
 const FATAL = Uint8Array.of(21, 3, 3, 0, 2, 2, 40);
 
-/** The first flight of our own client, as it goes over the wire. */
+/** The first message of our own client. */
 async function clientHello(rig: TlsRig): Promise<Uint8Array> {
   const received: Uint8Array[] = [];
   const listener = rig.sockets.network.listen({ address: { ip: rig.sockets.loopback, port: 0 } }, ({ duplex }) => {
@@ -46,7 +46,7 @@ async function plain(rig: TlsRig, to: SocketAddress): Promise<Duplex> {
 interface Noise {
   readonly what: string;
   readonly bytes: (hello: Uint8Array) => Uint8Array;
-  /** After the bytes: FIN, RST, or nothing more until the time is up. */
+  /** After the bytes: FIN, RST, or nothing until the time limit. */
   readonly then: "end" | "reset" | "silence" | "wait";
   readonly code: string;
   readonly text: RegExp;
@@ -59,7 +59,7 @@ const noises: readonly Noise[] = [
   { what: "zeros", bytes: () => new Uint8Array(1000), then: "wait", code: "TLS_HANDSHAKE", text: /./ },
   { what: "a megabyte of noise", bytes: () => payloadOf(1_000_000, 4), then: "wait", code: "TLS_HANDSHAKE", text: /./ },
   {
-    what: "a record longer than any",
+    what: "a record that is too long",
     bytes: () => Uint8Array.of(22, 3, 1, 0xff, 0xff, 1),
     then: "wait",
     code: "TLS_HANDSHAKE",
@@ -80,7 +80,7 @@ const noises: readonly Noise[] = [
     text: /./,
   },
   {
-    what: "a hello with a broken middle",
+    what: "a hello with wrong bytes in the middle",
     bytes: (hello) => hello.map((byte, i) => i > 40 && i < 60 ? 0xff : byte),
     then: "wait",
     code: "TLS_HANDSHAKE",
@@ -134,7 +134,7 @@ for (const { what, bytes, then, code, text } of noises) {
       const ending = outcomes[0]!.ending;
       assert.match(ending?.code ?? "", new RegExp(`^${code}$`), JSON.stringify(ending));
       assert.match(ending!.message, text);
-      // The connection is over for the client too, one way or another.
+      // The connection of the client has ended, too.
       await rig.sockets.run(() => duplex.ended || pump.failure !== null || then === "reset");
       duplex.close();
       assert.ok((await rig.connect(address, rig.context(client))).duplex !== undefined);
@@ -154,7 +154,7 @@ Deno.test("TLS port: a refused client that keeps sending still gets its alert", 
     listener.close();
   }));
 
-Deno.test("TLS port: no bytes throw, hang or leak", () =>
+Deno.test("TLS port: no input throws, hangs or leaks", () =>
   withTls(async (rig) => {
     const hello = await clientHello(rig);
     const { listener, outcomes, address } = rig.listen(rig.context(server));
@@ -177,7 +177,7 @@ Deno.test("TLS port: no bytes throw, hang or leak", () =>
     listener.close();
   }));
 
-Deno.test("TLS: large chains pass, larger ones than anybody needs do not (identity S27)", () =>
+Deno.test("TLS: large chains are accepted, and too large ones are refused (identity S27)", () =>
   withTls(async (rig) => {
     const filler = Array.from({ length: 45 }, (_, i) => authority(`${"filler ".repeat(200)}${i}`).certificate);
     const chain = (count: number) => ({ ...client, chain: [...client.chain, ...filler.slice(0, count)] });

@@ -1,4 +1,4 @@
-/** Handshakes over a stream that is no socket: the inner one of double HBONE (`docs/spec/dataplane.md` 1.6). */
+/** Handshakes over a stream that is not a socket, as in double HBONE (`docs/spec/dataplane.md` 1.6). */
 import { strict as assert } from "node:assert";
 import type { Duplex, DuplexSink, Ending, Segments } from "../../src/net/duplex.ts";
 import { Idle, Pump } from "../../src/net/testkit/contract_kit.ts";
@@ -34,7 +34,7 @@ function inner(
   return outcomes;
 }
 
-Deno.test("TLS within TLS: both ends learn about each other twice", () =>
+Deno.test("TLS within TLS: both ends get the other's path for each session", () =>
   withTls(async (rig) => {
     const outer = await rig.pair(rig.context(client), rig.context(server));
     const other = credential(root, "spiffe://td/ns/b/sa/inner");
@@ -48,7 +48,7 @@ Deno.test("TLS within TLS: both ends learn about each other twice", () =>
     theirs[0]!.duplex!.close();
   }));
 
-Deno.test("TLS within TLS: a refused server and a refused client are told by alert", () =>
+Deno.test("TLS within TLS: a refused server and a refused client get an alert", () =>
   withTls(async (rig) => {
     const stranger = credential(authority("other"), CLIENT_ID);
     for (const [ourCredential, theirCredential] of [[client, stranger], [stranger, server]] as const) {
@@ -62,7 +62,7 @@ Deno.test("TLS within TLS: a refused server and a refused client are told by ale
         assert.match(theirs[0]!.ending?.message ?? "", /alert unknown_ca/);
         continue;
       }
-      // The client believes itself done, and learns of it from its first read.
+      // The handshake of the client has succeeded by then: its first read reports the refusal.
       const reader = new Pump(rig.sockets.network, ours[0]!.duplex!, NOTHING, { end: false });
       await rig.sockets.run(() => reader.failure !== null);
       assert.match(reader.failure!.message, /alert unknown_ca/);
@@ -70,7 +70,7 @@ Deno.test("TLS within TLS: a refused server and a refused client are told by ale
     }
   }));
 
-Deno.test("TLS within TLS: an outer stream that ends, or that speaks something else, fails the inner handshake", () =>
+Deno.test("TLS within TLS: the inner handshake fails when the outer stream ends or has other bytes", () =>
   withTls(async (rig) => {
     for (
       const [what, text] of [["end", /closed the connection during/], [
@@ -89,7 +89,7 @@ Deno.test("TLS within TLS: an outer stream that ends, or that speaks something e
     }
   }));
 
-Deno.test("TLS within TLS: time limit, abort, a reset of the outer stream", () =>
+Deno.test("TLS within TLS: a handshake fails at its time limit, when it is aborted, and at a reset of the outer stream", () =>
   withTls(async (rig) => {
     const { network, run } = rig.sockets;
     const codes: string[] = [];
@@ -111,7 +111,7 @@ Deno.test("TLS within TLS: time limit, abort, a reset of the outer stream", () =
     assert.deepEqual(codes, ["TLS_TIMEOUT", "ECONNRESET"]);
   }));
 
-Deno.test("TLS within TLS: what was taken before close arrives, however slow the reader", () =>
+Deno.test("TLS within TLS: bytes that were taken before close arrive, also at a slow reader", () =>
   withTls(async (rig) => {
     const outer = await rig.pair(rig.context(client), rig.context(server));
     const ours = inner(rig, outer.client, "client");
@@ -128,7 +128,7 @@ Deno.test("TLS within TLS: what was taken before close arrives, however slow the
     theirs[0]!.duplex!.close();
   }));
 
-Deno.test("TLS within TLS: of many handshakes at once four at most are judged in each turn of the loop", () =>
+Deno.test("TLS within TLS: at most four of many handshakes make a step in each turn of the loop", () =>
   withTls(async (rig) => {
     const pairs = await Promise.all(
       Array.from({ length: 8 }, () => rig.pair(rig.context(client), rig.context(server))),
@@ -151,7 +151,7 @@ Deno.test("TLS within TLS: of many handshakes at once four at most are judged in
     for (const [{ duplex }] of outcomes as [Outcome][]) duplex!.close();
   }));
 
-/** A stream that says at the end of a turn what has come in it, and nothing of what was read from before that. */
+/** A stream that announces bytes at the end of the turn in which they arrive, unless they were read before. */
 class LateNews implements Duplex, DuplexSink {
   readonly #inner: Duplex;
   #sink: DuplexSink | null = null;
@@ -239,7 +239,7 @@ class LateNews implements Duplex, DuplexSink {
   }
 }
 
-Deno.test("TLS within TLS: a read before the news of it leaves nothing unread and unannounced", () =>
+Deno.test("TLS within TLS: a read before the notification leaves no bytes that are never announced", () =>
   withTls(async (rig) => {
     const outer = await rig.pair(rig.context(client), rig.context(server));
     const plain = new LateNews(outer.client);

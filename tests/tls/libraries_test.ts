@@ -1,6 +1,6 @@
 /**
- * One engine over every TLS library that `TLS_LIBRARY` may name: what must hold whoever does the cryptography
- * (`docs/spec/identity-spire.md` 6.1 to 6.4). The other tests of this folder look closer, at OpenSSL.
+ * Tests that each TLS library which `TLS_LIBRARY` may name must pass (`docs/spec/identity-spire.md` 6.1 to 6.4). The other
+ * tests of this folder are more detailed, with one library.
  */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
@@ -33,7 +33,7 @@ interface Candidate {
 
 function candidate(name: string, path: string, lack: Omit<Lack, "reason">): Candidate {
   try {
-    // Opened once, outside of the tests: libraries stay in the process.
+    // Opened once, outside of the tests, since libraries stay in the process.
     return { name, library: openTlsLibrary(path), missing: [] };
   } catch {
     return { name, library: null, missing: [{ reason: `${name} is missing`, ...lack }] };
@@ -62,26 +62,29 @@ function forEach(what: string, body: Body, packages: readonly "openssl"[] = []):
   }
 }
 
-forEach("a handshake, visible parameters, bytes and half-close both ways", async (rig) => {
-  const { listener, outcomes, address } = rig.listen(rig.context(server));
-  const ours = await rig.connect(address, rig.context(client));
-  await rig.sockets.run(() => outcomes.length > 0);
-  const theirs = outcomes[0]!;
-  assert.deepEqual(ours.peer?.chain, [server.chain[0], root.certificate]);
-  assert.deepEqual(theirs.peer?.chain, [client.chain[0], root.certificate]);
-  for (const { peer } of [ours, theirs]) {
-    assert.equal(peer?.version, "TLSv1.3");
-    assert.match(peer!.cipher, /^TLS_AES_(256_GCM_SHA384|128_GCM_SHA256)$/);
-    assert.match(peer!.group, /^x25519$/i);
-  }
-  const left = new Pump(rig.sockets.network, ours.duplex!, payloadOf(300_000, 1));
-  const right = new Pump(rig.sockets.network, theirs.duplex!, payloadOf(50, 2));
-  await rig.sockets.run(() => left.done && right.done);
-  assert.deepEqual([left.receivedBytes, right.receivedBytes], [50, 300_000]);
-  listener.close();
-});
+forEach(
+  "a handshake succeeds and reports its parameters; bytes and half-close work in both directions",
+  async (rig) => {
+    const { listener, outcomes, address } = rig.listen(rig.context(server));
+    const ours = await rig.connect(address, rig.context(client));
+    await rig.sockets.run(() => outcomes.length > 0);
+    const theirs = outcomes[0]!;
+    assert.deepEqual(ours.peer?.chain, [server.chain[0], root.certificate]);
+    assert.deepEqual(theirs.peer?.chain, [client.chain[0], root.certificate]);
+    for (const { peer } of [ours, theirs]) {
+      assert.equal(peer?.version, "TLSv1.3");
+      assert.match(peer!.cipher, /^TLS_AES_(256_GCM_SHA384|128_GCM_SHA256)$/);
+      assert.match(peer!.group, /^x25519$/i);
+    }
+    const left = new Pump(rig.sockets.network, ours.duplex!, payloadOf(300_000, 1));
+    const right = new Pump(rig.sockets.network, theirs.duplex!, payloadOf(50, 2));
+    await rig.sockets.run(() => left.done && right.done);
+    assert.deepEqual([left.receivedBytes, right.receivedBytes], [50, 300_000]);
+    listener.close();
+  },
+);
 
-forEach("identity T1: old and new root on both sides", async (rig) => {
+forEach("identity T1: both ends accept the old and the new root", async (rig) => {
   const next = authority("the next root");
   const anchors = { anchors: [root, next] };
   await rig.pair(rig.context(client, anchors), rig.context(credential(next, SERVER_ID), anchors));
@@ -121,7 +124,7 @@ forEach(
     const { listener, outcomes, address } = rig.listen(rig.context(server, { tls12Ciphers: TLS12_CIPHERS }));
     const session = files.path("session");
     const args = ["-alpn", "h2", "-tls1_2", "-comp", "-msg", "-sess_out", session, ...files.identity("client", client)];
-    // To s_client a line of R is the order to renegotiate.
+    // s_client renegotiates when it reads a line with R.
     await using program = sClient(address, args, "echo R; exec tail -f /dev/null");
     await rig.sockets.run(() => outcomes.length > 0);
     const { duplex, peer } = outcomes[0]!;
@@ -143,7 +146,7 @@ forEach(
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
 const h2 = ["-alpn", "h2"];
 
-/** Clients that every library turns away, each for its own reason. */
+/** Clients that each library refuses, and the reasons. */
 const refused: readonly [what: string, args: (files: OpensslFiles) => readonly string[], code: RegExp][] = [
   ["identity S1, T11: no certificate", () => h2, /^TLS_NO_CERTIFICATE$/],
   [
@@ -189,7 +192,7 @@ const refused: readonly [what: string, args: (files: OpensslFiles) => readonly s
     /^TLS_HANDSHAKE$/,
   ],
   [
-    "a group that we do not have",
+    "a group that is not supported",
     (files) => [...h2, "-groups", "ffdhe2048", ...files.identity("c", client)],
     /^TLS_HANDSHAKE$/,
   ],
@@ -201,13 +204,13 @@ for (const [what, args, code] of refused) {
     await using _program = sClient(address, args(files));
     await rig.sockets.run(() => outcomes.length > 0);
     assert.match(outcomes[0]!.ending?.code ?? "accepted", code);
-    // It serves the next one as if nothing had been.
+    // The listener still serves good clients.
     assert.ok((await rig.connect(address, rig.context(client))).duplex !== undefined);
     listener.close();
   }, ["openssl"]);
 }
 
-forEach("identity S33: a revoked certificate has an alert of its own", async (rig) => {
+forEach("identity S33: a revoked certificate is refused with its own alert", async (rig) => {
   const accept = () => ({ code: "REVOKED", message: "certificate 7 was revoked" });
   const { listener, outcomes, address } = rig.listen(rig.context(server, { accept }));
   const { duplex } = await rig.connect(address, rig.context(client));
@@ -218,7 +221,7 @@ forEach("identity S33: a revoked certificate has an alert of its own", async (ri
   listener.close();
 });
 
-forEach("identity S12, T3: a server that was not expected", async (rig) => {
+forEach("identity S12, T3: an unexpected server is refused", async (rig) => {
   const { listener, address } = rig.listen(rig.context(server));
   const { ending } = await rig.connect(address, rig.context(client), {
     accept: () => ({ code: "SAN_MISMATCH", message: "not the one" }),

@@ -1,4 +1,4 @@
-/** Our ends against OpenSSL's own client and server. */
+/** Our ends with the client and the server of the openssl command. */
 import { strict as assert } from "node:assert";
 import { testNeeding } from "../../lab/needs.ts";
 import { Program } from "../../lab/program.ts";
@@ -45,7 +45,7 @@ testNeeding(
       duplex!.write(bytes("answer\n"));
       duplex!.end();
       await program.line(/^answer/);
-      // Our close_notify ends the client by itself.
+      // The client ends when it receives our close_notify.
       const { output } = await program.ended();
       assert.doesNotMatch(output, /NewSessionTicket|Post-Handshake New Session Ticket/);
       assert.match(output, /ALPN protocol: h2/);
@@ -97,7 +97,7 @@ testNeeding(needs, "TLS with openssl s_server: one that knows TLS 1.2 only", () 
 interface Refused {
   readonly what: string;
   readonly args: (files: OpensslFiles) => readonly string[];
-  /** As openssl prints it. */
+  /** The alert, as openssl prints it. */
   readonly alert: RegExp;
   readonly code: string;
   readonly text: RegExp;
@@ -140,7 +140,7 @@ const refused: readonly Refused[] = [
     text: /no shared cipher/,
   },
   {
-    what: "a group that we do not have",
+    what: "a group that is not supported",
     args: (files) => [...H2, "-groups", "ffdhe2048", ...files.identity("client", client)],
     alert: /alert handshake failure/,
     code: "TLS_HANDSHAKE",
@@ -192,7 +192,7 @@ testNeeding(needs, "identity T7: TLS 1.2 where it is allowed, and only with its 
 
 testNeeding(
   needs,
-  "TLS: a client that offers a ticket of another server gets a whole handshake",
+  "TLS: a client that offers a ticket of another server gets a full handshake",
   () =>
     withTls(async (rig) => {
       using files = new OpensslFiles();
@@ -211,7 +211,7 @@ testNeeding(
     }),
 );
 
-/** The listener serves the next client as if nothing had been. */
+/** Checks that the listener still serves good clients. */
 async function goesOn(rig: TlsRig, files: OpensslFiles, address: SocketAddress): Promise<void> {
   await using program = sClient(address, [...H2, ...files.identity("good", client)]);
   await program.line(/^New, TLSv1.3/);

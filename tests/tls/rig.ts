@@ -1,4 +1,4 @@
-/** TLS over real sockets for tests: a reactor, one engine, certificates made on the spot, both ends of a handshake. */
+/** TLS over real sockets for tests: a reactor, an engine, generated certificates, both ends of a handshake. */
 import { Program, type ProgramOptions } from "../../lab/program.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 import { isRefusal, type PeerRole } from "../../src/identity/peer_chain.ts";
@@ -32,10 +32,11 @@ export const TRUST_DOMAIN = "td";
 export const CLIENT_ID = "spiffe://td/ns/a/sa/client";
 export const SERVER_ID = "spiffe://td/ns/a/sa/server";
 
-/** OpenSSL verifies against the real time. */
+/** OpenSSL verifies certificates with the system's time. */
 export const now = Date.now();
 export const VALID = { notBefore: now - HOUR, notAfter: now + HOUR };
 
+/** Makes an authority that is valid now. */
 export function authority(name: string, options: CaOptions = {}): Issuer {
   return makeCa(name, { ...VALID, ...options });
 }
@@ -46,6 +47,7 @@ export interface Credential {
   readonly key: KeyObject;
 }
 
+/** Makes a certificate that is valid now, and its key. */
 export function credential(issuer: Issuer, id: string, options: LeafOptions = {}): Credential {
   const key = options.key ?? newKey();
   return { chain: [makeLeaf(issuer, id, { ...VALID, ...options, key })], key };
@@ -57,20 +59,23 @@ export const server = credential(root, SERVER_ID);
 
 const POLICY = tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false });
 
+/** The settings of one end. */
 export interface EndOptions extends Partial<Pick<TlsPolicy, "ciphers" | "tls12Ciphers">> {
-  /** A list that has to do. */
+  /** The only list of groups. */
   readonly groups?: string;
   /** Trusted authorities; default `root`. */
   readonly anchors?: readonly Issuer[];
   readonly accept?: TlsSettings["accept"];
 }
 
+/** How a handshake has ended. */
 export interface Outcome {
   readonly duplex?: Duplex;
   readonly peer?: TlsPeer;
   readonly ending?: Ending;
 }
 
+/** Both ends of handshakes, on one reactor. */
 export class TlsRig implements AsyncDisposable {
   readonly sockets = new ReactorRig();
   readonly #library: TlsLibrary;
@@ -78,11 +83,11 @@ export class TlsRig implements AsyncDisposable {
   readonly #engines = new Map<string, TlsEngine>();
   readonly #contexts: TlsContext[] = [];
   readonly #duplexes: Duplex[] = [];
-  #ending = false;
+  #isClosing = false;
 
   constructor(of: TlsLibrary = library) {
     this.#library = of;
-    // The first callback of a process opens a descriptor, which is no leak of the test's.
+    // The first callback of a process opens a descriptor, which is not a leak of the test.
     this.#engine(POLICY);
   }
 
@@ -112,7 +117,7 @@ export class TlsRig implements AsyncDisposable {
     return engine;
   }
 
-  /** Listens and secures whatever comes; outcomes are collected. */
+  /** Listens and begins a handshake on each connection. Records how the handshakes end. */
   listen(context: TlsContext, timeout = 10_000): { listener: Listener; outcomes: Outcome[]; address: SocketAddress } {
     const outcomes: Outcome[] = [];
     const at = { address: { ip: LOOPBACK_V4, port: 0 } };
@@ -122,7 +127,7 @@ export class TlsRig implements AsyncDisposable {
     return { listener, outcomes, address: listener.local };
   }
 
-  /** Dials and secures, once the TCP connection stands. */
+  /** Dials and begins a handshake when TCP is connected. */
   async connect(to: SocketAddress, context: TlsContext, options: Pick<SecureEvents, "accept"> = {}): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     this.sockets.network.dial(to, {}, {
@@ -135,7 +140,7 @@ export class TlsRig implements AsyncDisposable {
     return outcomes[0]!;
   }
 
-  /** Both ends of one connection, secured. */
+  /** Makes both ends of one secured connection. */
   async pair(clientContext: TlsContext, serverContext: TlsContext): Promise<{ client: Duplex; server: Duplex }> {
     const { listener, outcomes, address } = this.listen(serverContext);
     const ours = await this.connect(address, clientContext);
@@ -148,16 +153,16 @@ export class TlsRig implements AsyncDisposable {
     return { client: ours.duplex, server: theirs.duplex };
   }
 
-  /** Closes every secured stream that the test left open, and those that are still to come. */
+  /** Closes all secured streams, and those of handshakes that end later. */
   closeStreams(): void {
-    this.#ending = true;
+    this.#isClosing = true;
     for (const duplex of this.#duplexes) duplex.close();
   }
 
   #collect(outcomes: Outcome[]): SecureEvents {
     return {
       onSecure: (duplex, peer) => {
-        if (this.#ending) return duplex.close();
+        if (this.#isClosing) return duplex.close();
         this.#duplexes.push(duplex);
         outcomes.push({ duplex, peer });
       },
@@ -172,7 +177,7 @@ export class TlsRig implements AsyncDisposable {
   }
 }
 
-/** Runs `body` with a rig and checks that no descriptor is left open by what it did. */
+/** Runs `body` with a rig, and checks that it leaves no descriptor open. */
 export async function withTls(body: (rig: TlsRig) => Promise<void>, of: TlsLibrary = library): Promise<void> {
   await using rig = new TlsRig(of);
   const before = openDescriptors();
@@ -181,6 +186,7 @@ export async function withTls(body: (rig: TlsRig) => Promise<void>, of: TlsLibra
   await rig.sockets.run(() => openDescriptors() === before);
 }
 
+/** Accepts each peer of {@link TRUST_DOMAIN} with a path to one of `anchors`. */
 export function acceptTrustDomain(anchors: readonly Uint8Array[]): TlsSettings["accept"] {
   const store = new TrustStore(bundlesForAnyDomain(anchors));
   return (chain: readonly Uint8Array[], role: PeerRole) => {
@@ -209,7 +215,7 @@ export class OpensslFiles implements Disposable {
     return `${this.#dir.path}/${name}`;
   }
 
-  /** `-cert`, `-key` and what else identifies an end. */
+  /** The options of openssl that identify an end: `-cert`, `-key` and `-cert_chain`. */
   identity(name: string, { chain, key }: Credential): string[] {
     const args = ["-cert", this.certificates(name, ...chain), "-key", this.key(name, key)];
     return chain.length > 1 ? [...args, "-cert_chain", this.certificates(`${name}-chain`, ...chain.slice(1))] : args;
@@ -220,7 +226,7 @@ export class OpensslFiles implements Disposable {
   }
 }
 
-/** `openssl s_client` with a shell around it, so that its input can be written as a script. */
+/** `openssl s_client`, whose input is the output of a shell script. */
 export function sClient(to: SocketAddress, args: readonly string[], input = "exec tail -f /dev/null"): Program {
   const command = ["openssl", "s_client", "-connect", `${to.ip}:${to.port}`, ...args].join(" ");
   const options: ProgramOptions = { args: ["-c", `(${input}) | ${command}`] };

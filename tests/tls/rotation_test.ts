@@ -1,6 +1,6 @@
 /**
- * Certificates and roots that change while peers go on shaking hands: with the stores and judges of two data planes,
- * over sockets (`docs/spec/identity-spire.md` T1, T14, 6.2).
+ * Certificates and roots change between handshakes of two data planes, with their credential stores, over sockets
+ * (`docs/spec/identity-spire.md` T1, T14, 6.2).
  */
 import { strict as assert } from "node:assert";
 import { CredentialStore } from "../../src/dataplane/credential_store.ts";
@@ -24,7 +24,7 @@ import { authority, CLIENT_ID, library, now, SERVER_ID, type TlsRig, TRUST_DOMAI
 const BOTH_ROLES = { kind: "trust-domain", trustDomain: TRUST_DOMAIN } as const;
 const old = authority("old root"), next = authority("new root");
 
-/** One data plane, as far as handshakes are concerned. */
+/** The parts of a data plane that handshakes use. */
 class Node {
   readonly #rig: TlsRig;
   readonly #engine = new TlsEngine(library, tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false }));
@@ -43,13 +43,13 @@ class Node {
     this.renew();
   }
 
-  /** From another authority, where one is given. */
+  /** Renews the certificate, by another authority if one is given. */
   renew(issuer = this.#issuer): void {
     this.#issuer = issuer;
     this.#store.set(this.#issue());
   }
 
-  /** Together with a new certificate, as every authority gives them. */
+  /** Sets the trusted roots and a new certificate, which authorities send together. */
   trust(...anchors: readonly Issuer[]): void {
     this.#anchors = anchors;
     this.renew();
@@ -91,7 +91,7 @@ interface Outcome {
   readonly ending?: Ending;
 }
 
-/** One handshake, as both sides see it. `problem`: of the side that found it. */
+/** The result of a handshake at both ends. `problem`: at the end that found it. */
 async function handshake(rig: TlsRig, client: Node, server: Node) {
   const { network } = rig.sockets;
   const seen: { client?: Outcome; server?: Outcome } = {};
@@ -124,10 +124,10 @@ Deno.test("TLS, identity T1: roots are exchanged on both nodes, step by step, an
     const steps: readonly (readonly [what: string, take: () => void])[] = [
       ["as it was", () => {}],
       ["a trusts both", () => a.trust(old, next)],
-      ["b trusts both, the other way round", () => b.trust(next, old)],
+      ["b trusts both, in the other order", () => b.trust(next, old)],
       ["a has a certificate of the new root", () => a.renew(next)],
       ["b too", () => b.renew(next)],
-      ["a gives the old root up", () => a.trust(next)],
+      ["a no longer trusts the old root", () => a.trust(next)],
       ["b too", () => b.trust(next)],
     ];
     for (const [what, take] of steps) {
@@ -138,7 +138,7 @@ Deno.test("TLS, identity T1: roots are exchanged on both nodes, step by step, an
     }
   }));
 
-Deno.test("TLS: who is still with the old root when the others have given it up is refused, and has to be", () =>
+Deno.test("TLS: a peer with a certificate of a root that is no longer trusted is refused", () =>
   withNodes(async (rig, a, b) => {
     assert.equal((await handshake(rig, a, b)).problem, null);
     b.trust(old, next);
@@ -147,7 +147,7 @@ Deno.test("TLS: who is still with the old root when the others have given it up 
     assert.match((await handshake(rig, a, b)).problem ?? "", /unable to get local issuer certificate/);
   }));
 
-Deno.test("TLS, identity T14: the next connection after a renewal shows the new certificate", () =>
+Deno.test("TLS, identity T14: the next connection after a renewal uses the new certificate", () =>
   withNodes(async (rig, a, b) => {
     const shown = async () => (await handshake(rig, a, b)).clientLeaf;
     const first = await shown();

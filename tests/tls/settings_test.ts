@@ -1,4 +1,4 @@
-/** What OpenSSL refuses to be configured with, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
+/** Settings that OpenSSL refuses, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
 import tls from "node:tls";
@@ -22,10 +22,10 @@ import {
 const wrong: readonly [what: string, credential: Credential, options: EndOptions, text: RegExp][] = [
   ["a key of another certificate", { ...client, key: server.key }, {}, /private key/],
   ["no certificate", { ...client, chain: [] }, {}, /empty certificate chain/],
-  ["a certificate that is none", { ...client, chain: [Uint8Array.of(1, 2, 3)] }, {}, /the certificate/],
-  ["a certificate of no bytes", { ...client, chain: [new Uint8Array(0)] }, {}, /the certificate/],
-  ["an intermediate that is none", { ...client, chain: [...client.chain, Uint8Array.of(48, 0)] }, {}, /intermediate 1/],
-  ["an anchor that is none", client, { anchors: [{ ...root, certificate: Uint8Array.of(1) }] }, /trust anchor 0/],
+  ["an invalid certificate", { ...client, chain: [Uint8Array.of(1, 2, 3)] }, {}, /the certificate/],
+  ["an empty certificate", { ...client, chain: [new Uint8Array(0)] }, {}, /the certificate/],
+  ["an invalid intermediate", { ...client, chain: [...client.chain, Uint8Array.of(48, 0)] }, {}, /intermediate 1/],
+  ["an invalid anchor", client, { anchors: [{ ...root, certificate: Uint8Array.of(1) }] }, /trust anchor 0/],
   ["an unknown suite", client, { ciphers: "TLS_ROT13" }, /cipher list TLS_ROT13/],
   ["an unknown suite of TLS 1.2", client, { tls12Ciphers: "ROT13" }, /cipher list ROT13/],
   ["an unknown group", client, { groups: "NO-SUCH-GROUP" }, /key exchange groups NO-SUCH-GROUP/],
@@ -43,7 +43,7 @@ for (const [what, its, options, text] of wrong) {
     }));
 }
 
-Deno.test("TLS: RSA certificates from 2048 bits on, none below", () =>
+Deno.test("TLS: RSA certificates need 2048 bits or more", () =>
   withTls(async (rig) => {
     const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength }).privateKey;
     const strong = credential(root, SERVER_ID, { key: rsa(2048) });
@@ -92,8 +92,8 @@ test("identity T9: post-quantum only refuses a peer with X25519 only", () =>
     listener.close();
   }, postQuantum!));
 
-// What docs/certificates.md says of the connections to istiod and its CA: they are the runtime's, and the server has to insist.
-test("identity S42: the runtime's TLS takes the post-quantum group from a server that takes no other", () =>
+// docs/certificates.md says it: connections to istiod and its CA use the runtime's TLS, so the server must require the group.
+test("identity S42: the runtime's TLS uses the post-quantum group when the server requires it", () =>
   withTls(async (rig) => {
     const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
     const socket = tls.connect({
@@ -113,7 +113,7 @@ test("identity S42: the runtime's TLS takes the post-quantum group from a server
     listener.close();
   }, postQuantum!));
 
-Deno.test("identity S42: a library without the post-quantum group refuses the policy, another takes it", () =>
+Deno.test("identity S42: a library without the post-quantum group refuses the policy, another accepts it", () =>
   withTls((rig) => {
     const make = () => rig.context(client, { groups: POST_QUANTUM_GROUP });
     if (/^OpenSSL 3\.[0-4]\./.test(library.version)) assert.throws(make, /key exchange groups X25519MLKEM768/);

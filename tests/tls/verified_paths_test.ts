@@ -1,4 +1,4 @@
-/** What is remembered of a peer's certificates lets nobody in who would not be let in without it. */
+/** The cache of verified paths accepts no peer that would be refused without it. */
 import { strict as assert } from "node:assert";
 import * as build from "../../src/identity/certificate_builder.ts";
 import { parseRevocationList, type RevocationList } from "../../src/identity/crl.ts";
@@ -9,7 +9,7 @@ import type { SocketAddress } from "../../src/net/address.ts";
 import type { TlsContext } from "../../src/net/tls_context.ts";
 import { authority, client, CLIENT_ID, credential, root, server, SERVER_ID, type TlsRig, withTls } from "./rig.ts";
 
-/** What the listener's side has to say about one more client. */
+/** Connects one more client. Returns the result at the listener. */
 async function verdict(rig: TlsRig, of: TlsContext, by: TlsContext): Promise<string> {
   const { listener, outcomes, address } = rig.listen(by);
   const { duplex } = await rig.connect(address, of);
@@ -30,10 +30,10 @@ Deno.test("TLS: a peer that was accepted is accepted again, with the same path",
     const by = rig.context(server, { accept }), of = rig.context(client);
     for (let i = 0; i < 3; i++) assert.equal(await verdict(rig, of, by), "accepted");
     for (const path of paths) assert.deepEqual(path, [client.chain[0], root.certificate]);
-    assert.equal(paths.length, 3, "whoever decides is asked each time");
+    assert.equal(paths.length, 3, "accept is called each time");
   }));
 
-Deno.test("TLS: what one context has accepted is unknown to another, which trusts somebody else", () =>
+Deno.test("TLS: a path that one context has accepted is not used by another, with other anchors", () =>
   withTls(async (rig) => {
     const of = rig.context(client);
     assert.equal(await verdict(rig, of, rig.context(server)), "accepted");
@@ -41,13 +41,13 @@ Deno.test("TLS: what one context has accepted is unknown to another, which trust
     assert.match(await verdict(rig, of, elsewhere), /unable to get local issuer certificate/);
   }));
 
-Deno.test("TLS: what has been refused is refused again", () =>
+Deno.test("TLS: a peer that was refused is refused again", () =>
   withTls(async (rig) => {
     const of = rig.context(credential(authority("other"), CLIENT_ID)), by = rig.context(server);
     for (let i = 0; i < 2; i++) assert.match(await verdict(rig, of, by), /unable to get local issuer certificate/);
   }));
 
-Deno.test("TLS: a certificate of a client, known as such, is no server's", () =>
+Deno.test("TLS: a certificate that was accepted of a client is not accepted of a server", () =>
   withTls(async (rig) => {
     const usage = [build.extendedKeyUsage(Oid.CLIENT_AUTH)];
     const its = rig.context(credential(root, SERVER_ID, { usage })), ours = rig.context(client);
@@ -57,7 +57,7 @@ Deno.test("TLS: a certificate of a client, known as such, is no server's", () =>
     listener.close();
   }));
 
-Deno.test("TLS: a chain that was complete once does not make up for what is missing now", () =>
+Deno.test("TLS: an incomplete chain is refused, also after a complete one was accepted", () =>
   withTls(async (rig) => {
     const intermediate = authority("intermediate", { issuer: root });
     const { chain, key } = credential(intermediate, CLIENT_ID);
@@ -68,7 +68,7 @@ Deno.test("TLS: a chain that was complete once does not make up for what is miss
     assert.equal(await verdict(rig, whole, by), "accepted");
   }));
 
-Deno.test("TLS, identity S36 L24, dataplane TL-12: junk among what a peer presents is in no path, and hides nothing from a revocation list", () =>
+Deno.test("TLS, identity S36 L24, dataplane TL-12: unrelated certificates of a peer are in no path, and do not disable revocation", () =>
   withTls(async (rig) => {
     const intermediate = authority("intermediate", { issuer: root, extensions: crlSigner() });
     const { chain: [leaf], key } = credential(intermediate, CLIENT_ID, { serial: Uint8Array.of(7) });
