@@ -1,21 +1,22 @@
-/** The addresses in an answer, behind its aliases. */
+/** Reads the addresses in a response, following its aliases. */
 import { type Ip, ipv4FromBytes, ipv6FromBytes } from "../net/address.ts";
 import { endOfName, nameText } from "./name.ts";
 import { endOfRecord, RECORD_FIXED } from "./query_reader.ts";
 import { ANSWERS_AT, CLASS_IN, HEADER_LENGTH, TYPE_A, TYPE_AAAA, TYPE_CNAME, word } from "./wire.ts";
 
-export interface FoundAddresses {
+/** The addresses of the name at the end of the aliases. */
+interface FoundAddresses {
   readonly addresses: readonly Ip[];
-  /** Where the aliases lead; the name asked for where there are none. */
+  /** The name at the end of the aliases; without aliases, the name of the question. */
   readonly canonical: string;
 }
 
-/** Within one answer; a chain that goes round ends there. */
+/** Aliases followed within one response, which also ends loops. */
 const MAX_ALIASES = 16;
-/** Records that are examined: no client needs more addresses of one workload; each name has up to 255 bytes. */
+/** Records read at most. No client needs more addresses of one name, and each record may have a name of 255 bytes. */
 const MAX_RECORDS = 512;
 
-/** `type`: A or AAAA, which was asked for. The response is one that `readResponse` has accepted. */
+/** `type`: A or AAAA, as in the question. The response must be one that `readResponse` has accepted. */
 export function readAddresses(bytes: Uint8Array, questionEnd: number, type: number): FoundAddresses {
   const aliases = new Map<string, string>();
   const found = new Map<string, Ip[]>();

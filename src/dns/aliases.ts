@@ -1,28 +1,31 @@
 /**
- * Which service names a query may mean (`docs/spec/inpod-dns.md` B5.5, B5.6): what Kubernetes' search domains would
- * make of it, tried here at once, so that short names need no round trip. Names are lower case, without a final dot.
+ * The service names that a query may stand for (`docs/spec/inpod-dns.md` B5.5, B5.6). They are what the search domains
+ * of Kubernetes would produce; trying them here saves round trips for short names. Names are in lower case, without a
+ * final dot.
  */
 
+/** What relative names are completed with. */
 export interface AliasSettings {
-  /** Of the client. */
+  /** Namespace of the client. */
   readonly namespace: string;
   /** `cluster.local` */
   readonly clusterDomain: string;
   readonly searchDomains: readonly string[];
 }
 
-export interface Alias {
+/** A name that a query may stand for. */
+interface Alias {
   readonly name: string;
-  /** What was left of the query when a search domain was taken off its end; null: nothing was. */
+  /** The query without the search domain that was removed from its end; null: none was removed. */
   readonly stripped: string | null;
 }
 
-/** Of a pod in `namespace` (shared mode). */
+/** The search domains of a pod in `namespace`, as Kubernetes sets them (shared mode). */
 export function clusterSearchDomains(namespace: string, clusterDomain: string): string[] {
   return [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
 }
 
-/** In the order in which they are tried. The first is the name itself. */
+/** The aliases in the order in which they are tried. The first is the name itself. */
 export function aliasesOf(name: string, settings: AliasSettings): Alias[] {
   const found: Alias[] = [];
   const add = (alias: string, stripped: string | null) => {
@@ -39,7 +42,7 @@ export function aliasesOf(name: string, settings: AliasSettings): Alias[] {
   return found;
 }
 
-/** The fully qualified names in Kubernetes that a relative one may stand for. */
+/** The fully qualified names of Kubernetes that a relative name may stand for. */
 export function expansions(name: string, { namespace, clusterDomain }: AliasSettings): string[] {
   const labels = name.split(".");
   const inService = labels.at(-1) === "svc";
@@ -66,13 +69,14 @@ export function withoutSuffix(name: string, suffix: string): string | null {
 const DOT = 46;
 
 /**
- * The first of `name`, then the wildcards that cover it, nearest first, for which `find` finds something:
+ * The first result of `find` that is not null, for `name` and then for the wildcards that cover it, most specific
+ * first:
  * `a.b.c`, `*.b.c`, `*.c`.
  */
 export function throughWildcards<T>(name: string, find: (candidate: string) => T | null): T | null {
   const exact = find(name);
   if (exact !== null) return exact;
-  // A literal asterisk in the query is no label of its own here.
+  // An asterisk in the query itself does not count as a label.
   for (let dot = name.indexOf(".", name.startsWith("*.") ? 2 : 0); dot >= 0; dot = name.indexOf(".", dot + 1)) {
     const found = find(`*${name.slice(dot)}`);
     if (found !== null) return found;

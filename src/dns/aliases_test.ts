@@ -54,7 +54,7 @@ for (const [what, tried] of WILDCARDS) {
   Deno.test(`wildcards, ${what}`, () => assert.deepEqual(wildcardsOf(what.slice(what.lastIndexOf(" ") + 1)), tried));
 }
 
-Deno.test("wildcards: the first that is found ends the search", () => {
+Deno.test("wildcards: the search ends with the first result", () => {
   assert.equal(throughWildcards("a.b.c", (name) => name === "*.b.c" ? name : null), "*.b.c");
   assert.equal(throughWildcards("a.b.c", (name) => name.includes("b") ? name : null), "a.b.c");
 });
@@ -71,7 +71,7 @@ for (const [id, name, expected] of STRIPPED) {
   });
 }
 
-Deno.test("a suffix is taken off at a label's border only, and an empty one never", () => {
+Deno.test("a suffix is removed at the border of a label only, and an empty suffix never", () => {
   assert.equal(withoutSuffix("name.notcluster.local", "cluster.local"), null);
   assert.equal(withoutSuffix("name.", ""), null);
 });
@@ -136,6 +136,6 @@ for (const [id, query, expected] of ALIASES) {
   });
 }
 
-Deno.test("the root has no aliases but itself", () => {
+Deno.test("the root has itself as its only alias", () => {
   assert.deepEqual(aliasesOf("", SETTINGS), [{ name: "", stripped: null }]);
 });

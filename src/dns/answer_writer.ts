@@ -1,6 +1,6 @@
 /**
- * Answers of our own (`docs/spec/inpod-dns.md` B5.3, B5.9): the question as it came, addresses of one owner, a CNAME
- * before them, the OPT record. All of them are IN, whatever class was asked for.
+ * Writes our own answers (`docs/spec/inpod-dns.md` B5.3, B5.9): the question as received, addresses of one owner, a
+ * CNAME before them, the OPT record. The class of the records is always IN, whatever the class of the question.
  */
 import { type Ip, isIpv4, putIpv4, putIpv6 } from "../net/address.ts";
 import { lowerCase, putName } from "./name.ts";
@@ -31,35 +31,38 @@ import {
   word,
 } from "./wire.ts";
 
+/** The transport of a query. */
 export type Protocol = "udp" | "tcp";
 
 const OPT_LENGTH = 11;
 const MIN_PAYLOAD = 512;
-/** Of clients that say nothing (B5.3). */
+/** UDP payload of clients without an OPT record (B5.3). */
 const DEFAULT_PAYLOAD = 4096;
 const OPCODE_BITS = 0x7800;
 const POINTER = 0xc000;
 
-/** Records in answer to a query, all of one owner. */
+/** The records of an answer, all of one owner. */
 export interface Records {
   readonly addresses: readonly Ip[];
   /** Seconds. */
   readonly ttl: number;
   readonly authoritative: boolean;
-  /** How many labels of the query's name its CNAME leads to, which then is the owner; 0: the name asked for is. */
+  /**
+   * The owner is the first so many labels of the query's name, to which a CNAME leads; 0: the owner is the whole name.
+   */
   readonly aliasLabels: number;
-  /** In place of addresses: what a PTR record points to. */
+  /** The target of a PTR record, in place of addresses. */
   readonly pointer?: string;
 }
 
-/** Bytes that an answer to this query may have. */
+/** The largest answer to this query, in bytes. */
 export function answerLimit(query: Query | null, protocol: Protocol): number {
   if (protocol === "tcp") return MAX_MESSAGE;
   const edns = query?.edns ?? null;
   return edns === null ? DEFAULT_PAYLOAD : Math.min(Math.max(edns.payload, MIN_PAYLOAD), MAX_DATAGRAM);
 }
 
-/** Writes the answer and returns its length. `into` has room for a whole message. */
+/** Writes the answer and returns its length. `into` must have room for the largest message. */
 export function writeAnswer(
   request: Uint8Array,
   query: Query,
@@ -79,7 +82,7 @@ class Writer {
   readonly #query: Query;
   readonly #into: Uint8Array;
   readonly #limit: number;
-  /** Where the owner's name stands, or where it is to be written. */
+  /** Offset of the owner's name, or where it will be written. */
   #owner = HEADER_LENGTH;
   #ownerWritten: boolean;
   #at: number;
@@ -92,11 +95,11 @@ class Writer {
     this.#limit = limit;
     for (let i = HEADER_LENGTH; i < query.questionEnd; i++) into[i] = request[i]!;
     this.#at = query.questionEnd;
-    // Owners are lower case: a question that is not cannot be pointed at.
+    // Owners are in lower case, so a pointer to the question works only if that is in lower case too.
     this.#ownerWritten = isLowerCase(request, HEADER_LENGTH, query.questionEnd - 4);
   }
 
-  /** A CNAME from the question's name to its first `labels` labels, the owner of what follows. */
+  /** Writes a CNAME from the question's name to its first `labels` labels, which own the following records. */
   alias(labels: number, ttl: number): void {
     const length = prefixLength(this.#into, labels);
     if (!this.#begin(TYPE_CNAME, ttl, length + 1)) return;
@@ -107,7 +110,7 @@ class Writer {
     this.#answers++;
   }
 
-  /** False: it does not fit any more. */
+  /** Writes an address record. False: there is no room left. */
   address(ip: Ip, ttl: number): boolean {
     const v4 = isIpv4(ip);
     const length = v4 ? 4 : 16;
@@ -149,7 +152,7 @@ class Writer {
     return this.#at + OPT_LENGTH;
   }
 
-  /** Everything of a record up to its data; false where all of it does not fit. */
+  /** Writes a record up to its data. False: there is no room for the whole record. */
   #begin(type: number, ttl: number, dataLength: number): boolean {
     const into = this.#into;
     const questionLength = this.#query.questionEnd - 4 - HEADER_LENGTH;
@@ -181,14 +184,14 @@ function isLowerCase(bytes: Uint8Array, from: number, to: number): boolean {
   return true;
 }
 
-/** Bytes of the first `labels` labels of the question's name. */
+/** Length in bytes of the first `labels` labels of the question's name. */
 function prefixLength(bytes: Uint8Array, labels: number): number {
   let at = HEADER_LENGTH;
   for (let i = 0; i < labels; i++) at += bytes[at]! + 1;
   return at - HEADER_LENGTH;
 }
 
-/** In place of an answer that is longer than this client takes: ask again by TCP. */
+/** Writes an empty truncated answer, for a client that cannot take the full one by UDP. Returns its length. */
 export function writeTruncated(
   request: Uint8Array,
   query: Query,
@@ -200,7 +203,10 @@ export function writeTruncated(
   return length;
 }
 
-/** An answer without records: header, and the question where there is one (B5.3, last column). */
+/**
+ * Writes an answer without records: header, and the question where there is one (B5.3, last column). Returns its
+ * length.
+ */
 export function writeFailure(
   request: Uint8Array,
   rcode: number,

@@ -1,4 +1,4 @@
-/** Answers of our own, read by an independent library. */
+/** Tests our own answers with an independent library. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { ipv4FromBytes, ipv6FromBytes, parseIp } from "../net/address.ts";
@@ -34,7 +34,7 @@ const v6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => ipv6Fr
   ip.includes(":")
 );
 
-Deno.test("answers: whatever is asked and found, the library reads the same, within the client's limit", () => {
+Deno.test("answers: the library reads back any answer, within the client's limit", () => {
   const inputs = fc.record({
     labels,
     addresses: fc.oneof(fc.array(v4, { maxLength: 300 }), fc.array(v6, { maxLength: 300 })),
@@ -64,7 +64,7 @@ Deno.test("answers: whatever is asked and found, the library reads the same, wit
       assert.deepEqual(got, expected.slice(0, got.length));
       assert.equal(read.flag_tc, got.length < expected.length);
       assert.ok(bytes.length <= answerLimit(queryOf(request), protocol));
-      // Nothing more would have fitted.
+      // There was no room for another record.
       if (read.flag_tc && got.length > 0) {
         assert.ok(bytes.length + 30 + 28 > answerLimit(queryOf(request), protocol) || alias);
       }
@@ -77,18 +77,18 @@ Deno.test("answers: whatever is asked and found, the library reads the same, wit
   );
 });
 
-/** The library has a shorter form of IPv6 than RFC 5952 in some cases. */
+/** The library writes some IPv6 addresses shorter than RFC 5952. */
 function canonical(data: string): string {
   return parseIp(data) ?? data;
 }
 
-Deno.test("answers: a name that cannot be written does without its record", () => {
+Deno.test("answers: a record whose name is not valid is left out", () => {
   const request = question("PTR", "1.0.0.127.in-addr.arpa");
   assert.deepEqual(decode(answer(request, { pointer: "a".repeat(64) })).answers, []);
   assert.equal(decode(answer(request, { pointer: "localhost" })).answers[0]!.data, "localhost");
 });
 
-Deno.test("answers: failures have the question where it could be read", () => {
+Deno.test("answers: failures repeat the question where it could be read", () => {
   const request = question("A", "Www.Example.Com", { edns: 1232, flags: 0x110 });
   const { questionEnd } = queryOf(request);
   const read = decode(output.slice(0, writeFailure(request, 2, questionEnd, output)));
@@ -97,7 +97,7 @@ Deno.test("answers: failures have the question where it could be read", () => {
   assert.equal(writeFailure(request, 1, null, output), 12);
 });
 
-Deno.test("answers: a truncated one keeps the flags and the code of the whole", () => {
+Deno.test("answers: a truncated answer has the flags and the code of the full one", () => {
   const request = question("A", "a.example", { edns: 512 });
   const questions = [{ type: "A", name: "a.example" }];
   const full = encode({ type: "response", id: 1, flags: 0x5a3, questions, answers: [] });

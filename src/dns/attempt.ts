@@ -1,33 +1,36 @@
-/** What one question to one server is, whatever carries it. */
+/** One question to one server, by UDP or TCP. */
 import type { Millis } from "../net/clock.ts";
 import type { Network, SocketOptions } from "../net/network.ts";
 import type { ResponseFacts } from "./response_reader.ts";
 
-/** What all questions of one resolver share. */
+/** What all questions of one resolver have in common. */
 export interface UpstreamParts {
   readonly network: Network;
   /** Mark and namespace of the sockets. */
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
-  /** For one server to answer. */
+  /** Time for one server to answer. */
   readonly timeout: Millis;
-  /** 16 bits that nobody can guess. */
+  /** A random id of 16 bits that cannot be guessed. */
   readonly randomId: () => number;
 }
 
-export interface Answer {
-  /** As they came, with the id of our question. Nobody else has them. */
+/** A response of an upstream server. */
+export interface UpstreamResponse {
+  /** The bytes as received, with the id of our question. Owned by the receiver. */
   readonly bytes: Uint8Array;
   readonly facts: ResponseFacts;
 }
 
-/** One of the two is called, once, unless the attempt was aborted. */
+/** Exactly one of the two is called, once, unless the attempt is aborted. */
 export interface AttemptEvents {
-  onAnswer(answer: Answer, after: Millis): void;
-  /** An errno name, or `TIMEOUT`, `NOT_SENT`, `TOO_MANY_STRANGERS`, `NO_ANSWER`. */
+  /** `after`: time since the attempt began. */
+  onAnswer(answer: UpstreamResponse, after: Millis): void;
+  /** An errno name, or `TIMEOUT`, `NOT_SENT`, `TOO_MANY_MISMATCHES`, `NO_ANSWER`. */
   onAttemptFailure(code: string): void;
 }
 
+/** An attempt in progress. */
 export interface Attempt {
-  /** Nothing is heard of it any more. Idempotent. */
+  /** Ends the attempt without calling an event. Idempotent. */
   abort(): void;
 }

@@ -1,4 +1,4 @@
-/** The sockets of one DNS proxy: UDP and TCP on each address, all on one port. */
+/** The sockets of one DNS proxy: UDP and TCP on each address, all on the same port. */
 import { LOOPBACK_V6, type SocketAddress } from "../net/address.ts";
 import type { Duplex } from "../net/duplex.ts";
 import {
@@ -11,17 +11,17 @@ import {
 } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
 import type { ShedReport } from "../net/shed_report.ts";
-import type { Asker, QueryService } from "./query_service.ts";
+import type { QueryService, Requester } from "./query_service.ts";
 import { TcpConnection } from "./tcp_connection.ts";
 
-/** How and where. */
-export interface DnsListenAt {
+/** Where and how to listen. */
+interface DnsListenAt {
   readonly addresses: readonly SocketAddress[];
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
   readonly reusePort: boolean;
   /** Isolates of this process that share the port. */
   readonly siblings: number;
-  /** `::1` cannot be bound, for the reason of this errno name: only the other address is served. */
+  /** Called where `::1` cannot be bound, with the errno name. DNS is then served at the other address only. */
   readonly onNoIpv6: (code: string) => void;
 }
 
@@ -29,16 +29,17 @@ export interface DnsListenAt {
 export interface ConnectionBudget {
   /** Connections that may still be accepted. */
   left: number;
-  /** Turns of connections that have something to read. */
+  /** Limits how many connections are read per turn. */
   readonly rounds: Rounds;
 }
 
-/** Of one pod; a TCP connection waits for 5 s at most before it has to say something. */
+/** TCP connections of one pod. Each is closed when no message arrives for 5 s. */
 const MAX_CONNECTIONS = 256;
 const BACKLOG = 128;
-/** With port 0, the port that UDP got may be taken for TCP. */
+/** Attempts with port 0: the port that the kernel chose for UDP may be in use for TCP. */
 const PORT_TRIES = 16;
 
+/** Listens until {@link retire} or {@link close}. */
 export class DnsListeners {
   readonly #network: Network;
   readonly #service: QueryService;
@@ -46,13 +47,13 @@ export class DnsListeners {
   readonly #shed: ShedReport;
   readonly #sockets: (DatagramSocket | Listener)[] = [];
   readonly #connections = new Set<TcpConnection>();
-  /** The one that is in use. */
+  /** The port in use. */
   readonly port: number;
-  /** Datagrams whose answer depends on others. */
+  /** Datagrams that are not answered yet. */
   #unanswered = 0;
   #onIdle: (() => void) | null = null;
 
-  /** Throws `ListenError`; nothing is left then. `shed` is told of connections that are too many. */
+  /** Throws `ListenError` and then leaves no socket open. `shed` reports connections that were refused. */
   constructor(network: Network, at: DnsListenAt, service: QueryService, budget: ConnectionBudget, shed: ShedReport) {
     this.#network = network;
     this.#service = service;
@@ -71,11 +72,11 @@ export class DnsListeners {
   }
 
   /**
-   * Takes nothing new, but what has come; `done` when all of it is answered. Where others share the port, nobody notices.
-   * After {@link close} nothing is called any more.
+   * Accepts no new messages and connections, but those that the kernel has queued. Calls `done` when all are answered.
+   * Where other isolates share the port, clients notice nothing. After {@link close} `done` is not called.
    */
   retire(done: () => void): void {
-    // One of them is this function.
+    // Counts this function itself, so that `done` is not called while it runs.
     let listening = 1;
     this.#onIdle = () => {
       if (listening > 0 || this.#unanswered > 0 || this.#connections.size > 0) return;
@@ -112,8 +113,8 @@ export class DnsListeners {
         return this.#open(at);
       } catch (error) {
         this.close();
-        const chance = at.addresses[0]?.port === 0 && error instanceof ListenError && error.code === "EADDRINUSE";
-        if (!chance || tries === PORT_TRIES) throw error;
+        const portTaken = at.addresses[0]?.port === 0 && error instanceof ListenError && error.code === "EADDRINUSE";
+        if (!portTaken || tries === PORT_TRIES) throw error;
       }
     }
   }
@@ -147,10 +148,10 @@ export class DnsListeners {
   }
 
   #receive(socket: DatagramSocket, bytes: Uint8Array, from: SocketAddress): void {
-    const asker = new UdpAsker(socket, from);
-    if (this.#service.serve(bytes, asker) === null) return;
+    const requester = new UdpRequester(socket, from);
+    if (this.#service.serve(bytes, requester) === null) return;
     this.#unanswered++;
-    asker.onAnswered = () => {
+    requester.onAnswered = () => {
       this.#unanswered--;
       this.#onIdle?.();
     };
@@ -169,18 +170,18 @@ export class DnsListeners {
     this.#connections.add(connection);
     this.#budget.left--;
     connection.start();
-    // It began before the retirement did.
+    // The connection was in the kernel's queue when the listeners retired.
     if (this.#onIdle !== null) connection.finish();
   }
 }
 
-/** No interface has the address: the loopback is down or has no IPv6. Or the kernel has no IPv6. */
+/** Whether no interface has the address: the loopback is down or has no IPv6, or the kernel has no IPv6. */
 function isMissing(error: unknown): error is ListenError {
   return error instanceof ListenError && (error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT");
 }
 
 /** The sender of one datagram. */
-class UdpAsker implements Asker {
+class UdpRequester implements Requester {
   readonly protocol = "udp";
   readonly #socket: DatagramSocket;
   readonly address: SocketAddress;

@@ -40,7 +40,7 @@ Deno.test("DNS listeners: any other failure at ::1 fails the start, and no liste
   for (const [code, part] of [["EADDRINUSE", "udp"], ["EACCES", "listen"]] as const) {
     const network = without(code, part);
     assert.throws(() => new Bed({ network }), new RegExp(code));
-    // The ports are free again.
+    // The ports are free.
     network.udp = MemoryNetwork.prototype.udp;
     network.listen = MemoryNetwork.prototype.listen;
     new Bed({ network, nameserver: "10.0.0.11" });

@@ -1,4 +1,6 @@
-/** The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). Made by the data plane with the pod, ended with it. */
+/**
+ * The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). The data plane creates and closes it together with the pod.
+ */
 import type { Millis, Timer } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
@@ -23,15 +25,16 @@ import { podResolver } from "./pod_resolver.ts";
 import { QueryService } from "./query_service.ts";
 import { ServerList } from "./server_list.ts";
 
-/** TCP connections that are read in one turn of the event loop: that takes a millisecond or two. */
+/** TCP connections read in one turn of the event loop, which takes one or two milliseconds. */
 const CONNECTIONS_PER_TURN = 8;
 
-/** What the pods of one isolate share. */
+/** Limits that the pods of one isolate share. */
 export interface DnsShared {
   readonly forward: ForwardBudget;
   readonly connections: ConnectionBudget;
 }
 
+/** The limits of one isolate. */
 export function newDnsShared(scheduler: Scheduler): DnsShared {
   return {
     forward: newForwardBudget(),
@@ -39,6 +42,7 @@ export function newDnsShared(scheduler: Scheduler): DnsShared {
   };
 }
 
+/** What a DNS proxy needs. */
 export interface DnsProxyParts {
   readonly loop: Loop;
   readonly state: MeshState;
@@ -48,20 +52,20 @@ export interface DnsProxyParts {
   readonly log: LogScope;
   readonly shared: DnsShared;
   readonly lookup: LookupSettings;
-  /** Of the proxy's own `resolv.conf`, as it is now. */
+  /** From the proxy's own `resolv.conf`, as it is now. */
   readonly resolver: ResolverSettings;
   readonly hosts: HostsFile;
   readonly listen: ServerAddress;
   /** The namespace's loopback has IPv6. */
   readonly loopbackIpv6: boolean;
-  /** Of questions to nameservers: the pod's namespace, and the mark that keeps them from capture. */
+  /** For questions to nameservers: the pod's namespace, and the mark that exempts them from redirection. */
   readonly sockets: Pick<SocketOptions, "mark" | "namespace">;
-  /** Of the sockets that take questions. */
+  /** For the listening sockets. */
   readonly listenSockets: Pick<SocketOptions, "mark" | "namespace">;
   readonly reusePort: boolean;
   /** Isolates of this process that serve the same pod. */
   readonly siblings: number;
-  /** Start and end are logged: by one of them. */
+  /** Whether start and end are logged at info. True for one of the isolates. */
   readonly announce: boolean;
   /** In [0, 1). */
   readonly random: () => number;
@@ -69,14 +73,15 @@ export interface DnsProxyParts {
 }
 
 const DNS_PORT = 53;
-/** Happens to pods that are being removed, whose loopback is down already, and in namespaces without IPv6. */
+/** Occurs in pods that are being removed, whose loopback is down already, and in namespaces without IPv6. */
 const NO_IPV6 = "the network namespace has no address ::1 (its loopback is down or without IPv6): " +
   "DNS is served at 127.0.0.1 only";
-/** By then a client has asked again. */
+/** Limit of a drain. Clients repeat a query that has no answer for so long. */
 const LONGEST_DRAIN: Millis = 5000;
 
+/** Serves DNS from its construction to {@link drain} or {@link close}. */
 export class DnsProxy {
-  /** The same answers for the pod's own proxy. */
+  /** Resolves names for the pod's own proxy, with the same answers as clients get. */
   readonly resolver: PodResolver;
   readonly #log: LogScope;
   readonly #announce: boolean;
@@ -88,7 +93,7 @@ export class DnsProxy {
   #deadline: Timer | null = null;
   #state: "running" | "draining" | "closed" = "running";
 
-  /** Throws `ListenError`, and `Error` where `resolv.conf` names no nameserver; nothing is left then. */
+  /** Throws `ListenError`, or `Error` where `resolv.conf` has no nameserver, and then leaves no socket open. */
   constructor(parts: DnsProxyParts) {
     if (parts.resolver.nameservers.length === 0) throw new Error("no nameservers found in config");
     const { loop: { network }, state, local, lookup, hosts, random, sockets } = parts;
@@ -117,11 +122,11 @@ export class DnsProxy {
       sockets: parts.listenSockets,
       reusePort: parts.reusePort,
       siblings: parts.siblings,
-      onNoIpv6: (code: string) => this.#tell(NO_IPV6, { error: code }),
+      onNoIpv6: (code: string) => this.#logOnce(NO_IPV6, { error: code }),
     };
     this.#listeners = new DnsListeners(network, at, this.#service, parts.shared.connections, this.#shed);
     const address = bare(listenText(parts.listen, this.port));
-    this.#tell("starting local DNS server", { address, component: "dns" });
+    this.#logOnce("starting local DNS server", { address, component: "dns" });
   }
 
   get port(): number {
@@ -132,19 +137,19 @@ export class DnsProxy {
     return this.#listeners.connectionCount;
   }
 
-  /** Each socket that takes questions, as the kernel has it. */
+  /** The kernel's state of each listening socket. */
   inspectListeners(): readonly ListenerState[] {
     return this.#listeners.inspect();
   }
 
   /**
-   * Takes nothing new from now on; `done` when what has come is answered, or as soon as that takes too long. An immediate
-   * drain answers nobody any more, and cuts short a graceful one.
+   * Accepts no more queries. Calls `done` when all queries are answered, or the deadline passes. An immediate drain
+   * answers nothing more, and also ends a graceful drain that is in progress.
    */
   drain(mode: DrainMode, done: () => void): void {
     if (this.#state === "closed") return done();
     this.#onDrained.push(done);
-    if (this.#state === "running") this.#tell("shutting down the DNS server");
+    if (this.#state === "running") this.#logOnce("shutting down the DNS server");
     if (mode.kind === "immediate") return this.#drained();
     if (this.#state === "draining") return;
     this.#state = "draining";
@@ -154,16 +159,16 @@ export class DnsProxy {
 
   #drained(): void {
     this.close();
-    this.#tell("dns server drained");
+    this.#logOnce("dns server drained");
     for (const done of this.#onDrained.splice(0)) done();
   }
 
-  /** What the siblings have to say too: it stands in the log once, but for who wants to know more. */
-  #tell(message: string, fields: Fields = {}): void {
+  /** All isolates of the pod log the same: one of them at info, the others at debug. */
+  #logOnce(message: string, fields: Fields = {}): void {
     this.#log[this.#announce ? "info" : "debug"](message, fields);
   }
 
-  /** Ends everything at once, without a word. */
+  /** Ends everything at once, without log lines. Idempotent. */
   close(): void {
     this.#state = "closed";
     this.#deadline?.cancel();

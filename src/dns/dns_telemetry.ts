@@ -7,7 +7,7 @@ import { type Cell, type HistogramCell, type Metrics, observe } from "../telemet
 import type { Protocol } from "./answer_writer.ts";
 import { typeName } from "./wire.ts";
 
-/** The counters of one type, protocol and client. */
+/** The metrics of one combination of record type, protocol and client. */
 export class QueryCells {
   readonly #metrics: Metrics;
   readonly #labels: readonly (string | null)[];
@@ -20,11 +20,12 @@ export class QueryCells {
     this.#requests = metrics.cell("istio_dns_requests", ...labels);
   }
 
+  /** Counts a query. */
   answered(): void {
     this.#requests.value++;
   }
 
-  /** `failed`: the end was an error, a name that is not there, or nothing of this type. */
+  /** Counts a forwarded query. `failed`: an error, an unknown name, or no record of this type. */
   forwarded(duration: Millis, failed: boolean): void {
     const upstream = this.#upstream ??= {
       requests: this.#metrics.cell("istio_dns_upstream_requests", ...this.#labels),
@@ -37,23 +38,25 @@ export class QueryCells {
   }
 }
 
-export interface AccessLine {
+/** The content of an access log line. */
+interface AccessLine {
   readonly client: Workload;
-  /** Null: not readable. */
+  /** Record type; null: the message could not be read. */
   readonly type: number | null;
-  /** As it was asked. */
+  /** The name as in the question. */
   readonly domain: string;
   readonly result: string;
-  /** Answers. */
+  /** Number of records in the answer. */
   readonly endpoints: number;
 }
 
 const TARGET = "dns";
 
+/** Metrics and log lines of one pod. */
 export class DnsTelemetry {
   readonly #metrics: Metrics;
   readonly #log: LogScope;
-  /** Of the workload they were made for: its labels may change. */
+  /** Made for {@link #cellsOf}: another value of the workload may have other labels. */
   #cells = new Map<number, QueryCells>();
   #cellsOf: Workload | null = null;
 
@@ -62,7 +65,7 @@ export class DnsTelemetry {
     this.#log = log.as(TARGET);
   }
 
-  /** `type` null: not readable. `client` null: not known. */
+  /** `type` null: the message could not be read. `client` null: the pod's workload has not arrived. */
   cells(client: Workload | null, type: number | null, protocol: Protocol): QueryCells {
     if (client !== this.#cellsOf) {
       this.#cells = new Map();

@@ -10,7 +10,7 @@ function drain(bed: Bed, deadline: number = GRACEFUL.deadline) {
   return state;
 }
 
-Deno.test("drain: with nothing under way it is over at once", () => {
+Deno.test("drain: without queries in flight it ends at once", () => {
   const bed = new Bed();
   const state = drain(bed);
   bed.network.runUntilIdle();
@@ -19,7 +19,7 @@ Deno.test("drain: with nothing under way it is over at once", () => {
   assert.equal(bed.exchange(question("A", "www.google.com")), null);
 });
 
-Deno.test("drain: what has come is answered, by UDP and by TCP, and nothing new is taken", () => {
+Deno.test("drain: received queries are answered, by UDP and by TCP, and new ones are not accepted", () => {
   const bed = new Bed({ upstream: () => null });
   const [udp, tcp, late] = [bed.udpClient(), bed.tcpClient(), bed.udpClient()];
   udp.send(question("A", "www.example.com"));
@@ -36,7 +36,7 @@ Deno.test("drain: what has come is answered, by UDP and by TCP, and nothing new 
   assert.equal(state.drained, 1);
 });
 
-Deno.test("drain: a TCP client that has asked nothing yet may still ask one thing; one that has been served goes", () => {
+Deno.test("drain: a TCP client without a query so far may send one; one that has been served is closed", () => {
   const bed = new Bed();
   const [fresh, served] = [bed.tcpClient(), bed.tcpClient()];
   served.send(question("A", "www.google.com"));
@@ -49,7 +49,7 @@ Deno.test("drain: a TCP client that has asked nothing yet may still ask one thin
   assert.deepEqual([fresh.received.length, fresh.closed, state.drained], [1, true, 1]);
 });
 
-Deno.test("drain: it takes 5 s at most, or its deadline", () => {
+Deno.test("drain: it ends after 5 s, or at its deadline", () => {
   for (const [deadline, expected] of [[60_000, 5000], [1000, 1000]] as const) {
     const bed = new Bed({ upstream: () => null });
     const client = bed.udpClient();
@@ -65,7 +65,7 @@ Deno.test("drain: it takes 5 s at most, or its deadline", () => {
   }
 });
 
-Deno.test("drain: an immediate one cuts a graceful one short, and each caller is told once", () => {
+Deno.test("drain: an immediate drain ends a graceful one, and each callback is called once", () => {
   const bed = new Bed({ upstream: () => null });
   bed.udpClient().send(question("A", "www.example.com"));
   bed.network.runUntilIdle();

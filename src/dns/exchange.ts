@@ -1,5 +1,5 @@
 /**
- * One question and its answer from whichever server has one (`docs/spec/inpod-dns.md` B5.11).
+ * One question, sent to several servers until one has an answer (`docs/spec/inpod-dns.md` B5.11).
  *
  *              ┌──────────── all failed, rounds left ─────────────┐
  *              ▼                                                  │
@@ -7,12 +7,13 @@
  *                    │                                            │
  *                    └── NOERROR, NXDOMAIN ─▶ done ◀── an error was answered
  *
- * At one server: UDP, and TCP when the answer was truncated; what came by TCP begins there, and tries UDP where no
- * connection can be made.
+ * Each server is asked by UDP, and by TCP after a truncated answer. A query that arrived by TCP is sent by TCP first,
+ * and
+ * by UDP where no connection can be made.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Protocol } from "./answer_writer.ts";
-import type { Answer, Attempt, UpstreamParts } from "./attempt.ts";
+import type { Attempt, UpstreamParts, UpstreamResponse } from "./attempt.ts";
 import type { Message } from "./response_reader.ts";
 import type { Server, ServerList } from "./server_list.ts";
 import { TcpAttempt } from "./tcp_attempt.ts";
@@ -23,38 +24,43 @@ const SERVERS_AT_ONCE = 2;
 const SHORTEST_INTERVAL: Millis = 333;
 const INTERVAL_FACTOR = 1.2;
 
+/** Servers and limits of an exchange. */
 export interface ExchangeSettings extends UpstreamParts {
   readonly servers: ServerList;
-  /** Rounds beyond the first. */
+  /** Rounds after the first; each asks all servers. */
   readonly attempts: number;
 }
 
+/** The result of an exchange. */
 export type Outcome =
   | {
     readonly kind: "answer";
-    /** All there is. */
-    readonly full: Answer;
-    /** The truncated one that came by UDP before it; null where the first was whole. */
-    readonly short: Answer | null;
+    /** The complete response. */
+    readonly full: UpstreamResponse;
+    /** The truncated response that came by UDP before it; null: there was none. */
+    readonly short: UpstreamResponse | null;
   }
-  /** `why`: for the log. `overload`: it was not even tried. */
+  /** `why`: text for the log. `overload`: refused because of a limit. */
   | { readonly kind: "failed"; readonly why: string; readonly overload?: true };
 
+/** An exchange in progress; it begins with the constructor. */
 export class Exchange {
   readonly #settings: ExchangeSettings;
   readonly #message: Message;
   readonly #protocol: Protocol;
   readonly #done: (outcome: Outcome) => void;
   readonly #attempts = new Set<Attempt>();
-  #left: Server[] = [];
+  #remaining: Server[] = [];
   #round = 0;
-  /** What a server answered that could not help. */
+  /** An error response, used where no server gives a better one. */
   #error: Outcome | null = null;
   #lastFailure = "";
   #reachable = false;
-  #over = false;
+  #isDone = false;
 
-  /** Owns the message's bytes: ids are written into them. `done` is called once, never from inside, unless aborted. */
+  /**
+   * Owns the bytes of `message` and writes ids into them. `done` is called once, after the constructor, unless aborted.
+   */
   constructor(
     settings: ExchangeSettings,
     message: Message,
@@ -68,26 +74,27 @@ export class Exchange {
     this.#beginRound();
   }
 
+  /** Ends all attempts. `done` is not called. Idempotent. */
   abort(): void {
-    this.#over = true;
+    this.#isDone = true;
     for (const attempt of this.#attempts) attempt.abort();
     this.#attempts.clear();
   }
 
   #beginRound(): void {
-    this.#left = this.#settings.servers.inOrder;
+    this.#remaining = this.#settings.servers.inOrder;
     this.#reachable = false;
-    if (this.#left.length === 0) this.#settings.network.after(0, () => this.#ended());
+    if (this.#remaining.length === 0) this.#settings.network.after(0, () => this.#ended());
     this.#askNext();
   }
 
   #askNext(): void {
-    for (const server of this.#left.splice(0, SERVERS_AT_ONCE)) this.#ask(server, this.#protocol, null);
+    for (const server of this.#remaining.splice(0, SERVERS_AT_ONCE)) this.#ask(server, this.#protocol, null);
   }
 
-  #ask(server: Server, protocol: Protocol, short: Answer | null): void {
+  #ask(server: Server, protocol: Protocol, short: UpstreamResponse | null): void {
     const events = {
-      onAnswer: (answer: Answer, after: Millis) => {
+      onAnswer: (answer: UpstreamResponse, after: Millis) => {
         this.#attempts.delete(attempt);
         if (short === null) server.answered(after);
         if (protocol === "udp" && answer.facts.truncated) this.#truncated(server, answer);
@@ -95,7 +102,7 @@ export class Exchange {
       },
       onAttemptFailure: (code: string) => {
         this.#attempts.delete(attempt);
-        // The truncated answer is better than none.
+        // The truncated response is better than none.
         if (short !== null) return this.#answered({ kind: "answer", full: short, short: null });
         this.#failed(server, protocol, code);
       },
@@ -106,8 +113,8 @@ export class Exchange {
     this.#attempts.add(attempt);
   }
 
-  #truncated(server: Server, answer: Answer): void {
-    // A client that came by TCP got here because there was no way by TCP.
+  #truncated(server: Server, answer: UpstreamResponse): void {
+    // The client used TCP, and UDP was tried only because no connection could be made.
     if (this.#protocol === "tcp") this.#answered({ kind: "answer", full: answer, short: null });
     else this.#ask(server, "tcp", answer);
   }
@@ -124,28 +131,28 @@ export class Exchange {
     server.failed();
     this.#lastFailure = code;
     if (code === "TIMEOUT") this.#reachable = true;
-    // Forgeries arrive faster than the answer: over TCP they cannot.
-    if (code === "TOO_MANY_STRANGERS" && this.#protocol === "udp") return this.#ask(server, "tcp", null);
+    // Forged datagrams arrive before the response. TCP cannot be forged in this way.
+    if (code === "TOO_MANY_MISMATCHES" && this.#protocol === "udp") return this.#ask(server, "tcp", null);
     if (protocol === "tcp" && this.#protocol === "tcp" && code !== "TIMEOUT" && code !== "NO_ANSWER") {
       return this.#ask(server, "udp", null);
     }
     this.#ended();
   }
 
-  /** One server less to wait for. */
+  /** One attempt has ended. */
   #ended(): void {
     if (this.#attempts.size > 0) return;
-    if (this.#left.length > 0) return this.#askNext();
+    if (this.#remaining.length > 0) return this.#askNext();
     if (this.#error !== null) return this.#finish(this.#error);
-    // Where nobody can be reached, another round would find the same at once.
+    // Where no server can be reached, another round would fail at once in the same way.
     if (this.#reachable && this.#round++ < this.#settings.attempts) return this.#beginRound();
     this.#finish({ kind: "failed", why: failureText(this.#lastFailure) });
   }
 
   #finish(outcome: Outcome): void {
-    if (this.#over) return;
+    if (this.#isDone) return;
     this.abort();
-    for (const server of this.#left) server.passedOver();
+    for (const server of this.#remaining) server.skipped();
     this.#done(outcome);
   }
 }
@@ -165,7 +172,7 @@ function failureText(code: string): string {
       return "the nameserver closed the connection or answered something else";
     case "NOT_SENT":
       return "the question could not be sent";
-    case "TOO_MANY_STRANGERS":
+    case "TOO_MANY_MISMATCHES":
       return "too many datagrams came that are not the answer";
     default:
       return `nameserver cannot be reached: ${code}`;

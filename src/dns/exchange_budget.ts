@@ -17,6 +17,7 @@ export interface ExchangeHolder {
   endOldest(): void;
 }
 
+/** The exchanges of all pods of an isolate. */
 export class ExchangeBudget {
   readonly #holders = new Set<ExchangeHolder>();
   readonly #most: number;
@@ -26,25 +27,27 @@ export class ExchangeBudget {
     this.#most = most;
   }
 
-  /** Exchanges in flight. */
-  get held(): number {
-    let held = 0;
-    for (const { exchanges } of this.#holders) held += exchanges;
-    return held;
+  /** Exchanges in flight, of all pods. */
+  get inFlight(): number {
+    let count = 0;
+    for (const { exchanges } of this.#holders) count += exchanges;
+    return count;
   }
 
-  join(holder: ExchangeHolder): void {
+  /** Adds a pod. */
+  add(holder: ExchangeHolder): void {
     this.#holders.add(holder);
   }
 
-  leave(holder: ExchangeHolder): void {
+  /** Removes a pod. */
+  remove(holder: ExchangeHolder): void {
     this.#holders.delete(holder);
   }
 
   /** Called after an exchange has begun: fails others until the bound holds again. */
   enforce(): void {
     const most = Math.max(this.#most, RESERVE * this.#holders.size);
-    for (let over = this.held - most; over > 0; over--) this.#largest()?.endOldest();
+    for (let over = this.inFlight - most; over > 0; over--) this.#largest()?.endOldest();
   }
 
   #largest(): ExchangeHolder | null {

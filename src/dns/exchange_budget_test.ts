@@ -10,7 +10,7 @@ class Holder implements ExchangeHolder {
   lost = 0;
 
   constructor(readonly budget: ExchangeBudget) {
-    budget.join(this);
+    budget.add(this);
   }
 
   begin(count: number): void {
@@ -38,15 +38,15 @@ Deno.test("exchange budget: the pod that holds most exchanges loses its oldest o
   assert.deepEqual([greedy.exchanges, modest.exchanges, modest.lost], [60, 40, 0]);
 });
 
-Deno.test("exchange budget: however many pods there are, each keeps 32", () => {
+Deno.test("exchange budget: each pod keeps 32 exchanges, whatever the number of pods", () => {
   const budget = new ExchangeBudget(100);
   const holders = Array.from({ length: 20 }, () => new Holder(budget));
   for (const holder of holders.slice(1)) holder.begin(200);
   holders[0]!.begin(32);
   assert.ok(holders.every(({ exchanges }) => exchanges >= 32));
-  assert.equal(budget.held, 20 * 32);
-  for (const holder of holders) budget.leave(holder);
-  assert.equal(budget.held, 0);
+  assert.equal(budget.inFlight, 20 * 32);
+  for (const holder of holders) budget.remove(holder);
+  assert.equal(budget.inFlight, 0);
 });
 
 Deno.test("exchange budget: four pods whose names are never answered do not block other pods", () => {
@@ -61,12 +61,12 @@ Deno.test("exchange budget: four pods whose names are never answered do not bloc
     for (let name = 0; name < 300; name++) client.send(question("A", `www-${i}-${name}.example.com`));
     network.runUntilIdle();
   }
-  assert.equal(shared.forward.exchanges.held, 1024);
+  assert.equal(shared.forward.exchanges.inFlight, 1024);
   const last = beds[4]!;
   last.upstream.script = () => ({ answers: [{ name: "good.example.com", type: "A", ttl: 60, data: "1.2.3.4" }] });
   const client = last.udpClient({ ip: LOOPBACK_V4, port: 15057 });
   client.send(question("A", "good.example.com"));
   network.runUntilIdle();
   assert.deepEqual(client.received.map((bytes) => decode(bytes).rcode), ["NOERROR"]);
-  assert.equal(shared.forward.exchanges.held, 1023);
+  assert.equal(shared.forward.exchanges.inFlight, 1023);
 });

@@ -16,7 +16,7 @@ class Rig {
   readonly list: ServerList;
   #ids = 0;
 
-  /** One server for each script; null: nobody is there. */
+  /** One server for each script; null: no server listens at the address. */
   constructor(...scripts: (ScriptedServer["script"] | null)[]) {
     const addresses: SocketAddress[] = scripts.map((_, i) => ({ ip: parseIp(`10.0.0.${i + 1}`)!, port: 53 }));
     scripts.forEach((script, i) => {
@@ -42,7 +42,7 @@ class Rig {
     );
   }
 
-  /** What came, after `ms` at most. */
+  /** The outcome, after `ms` at most. */
   after(ms: number): string | null {
     this.network.advance(ms);
     assert.ok(this.outcomes.length <= 1);
@@ -54,7 +54,7 @@ class Rig {
 
 const SILENT = () => null;
 
-Deno.test("exchange: two servers are asked at once, the first answer is taken, the other question is over", () => {
+Deno.test("exchange: two servers are asked at once, and the first response ends both questions", () => {
   const rig = new Rig(SILENT, () => FOUND, () => FOUND);
   rig.ask();
   assert.equal(rig.after(0), "NOERROR");
@@ -63,14 +63,14 @@ Deno.test("exchange: two servers are asked at once, the first answer is taken, t
   assert.deepEqual(rig.servers.map(({ asked }) => asked.length), [1, 1, 0]);
 });
 
-Deno.test("exchange: the third server has its turn when the first two have failed", () => {
+Deno.test("exchange: the third server is asked when the first two have failed", () => {
   const rig = new Rig(SILENT, SILENT, () => FOUND);
   rig.ask();
   assert.equal(rig.after(4999), null);
   assert.equal(rig.after(1), "NOERROR");
 });
 
-Deno.test("exchange: who was slow or silent comes last, and is tried again some day", () => {
+Deno.test("exchange: slow and silent servers are asked last, and are tried again eventually", () => {
   const rig = new Rig(SILENT, SILENT, () => FOUND);
   rig.ask();
   rig.after(5000);
@@ -84,7 +84,7 @@ Deno.test("exchange: who was slow or silent comes last, and is tried again some 
   assert.ok(rig.servers[1]!.asked.length > 10);
 });
 
-Deno.test("exchange: an error is the answer only when no server has a better one", () => {
+Deno.test("exchange: an error response is used only when no server has a better one", () => {
   const rig = new Rig(() => ({ flags: answered(2) }), () => FOUND);
   rig.ask();
   assert.equal(rig.after(0), "NOERROR");
@@ -93,20 +93,20 @@ Deno.test("exchange: an error is the answer only when no server has a better one
   assert.match(all.after(0)!, /^(SERVFAIL|REFUSED)$/);
 });
 
-Deno.test("exchange: an error that was answered ends the round of those who are silent", () => {
+Deno.test("exchange: an error response ends the round when the other servers are silent", () => {
   const rig = new Rig(() => ({ flags: answered(5) }), SILENT);
   rig.ask();
   assert.equal(rig.after(4999), null);
   assert.equal(rig.after(1), "REFUSED");
 });
 
-Deno.test("exchange: where nobody listens it is over at once", () => {
+Deno.test("exchange: where no server listens it fails at once", () => {
   const rig = new Rig(null, null);
   rig.ask();
   assert.equal(rig.after(0), "nameserver cannot be reached: ECONNREFUSED");
 });
 
-Deno.test("exchange: by TCP, where nobody listens, UDP is tried", () => {
+Deno.test("exchange: where no server listens for TCP, UDP is tried", () => {
   const rig = new Rig(null);
   const udp = rig.network.udp({ address: { ip: parseIp("10.0.0.1")!, port: 53 } }, {
     onDatagram: (bytes, from) =>
@@ -119,21 +119,21 @@ Deno.test("exchange: by TCP, where nobody listens, UDP is tried", () => {
   assert.equal(rig.after(0), "NOERROR");
 });
 
-Deno.test("exchange: without a server it fails, not from inside", () => {
+Deno.test("exchange: without a server it fails after the constructor", () => {
   const rig = new Rig();
   rig.ask();
   assert.equal(rig.outcomes.length, 0);
   assert.equal(rig.after(0), "no nameserver is known");
 });
 
-Deno.test("exchange: an aborted one says nothing and leaves nothing", () => {
+Deno.test("exchange: an aborted one calls nothing and leaves no socket and no timer", () => {
   const rig = new Rig(SILENT);
   rig.ask().abort();
   assert.equal(rig.after(60_000), null);
   assert.equal(rig.servers[0]!.asked.length, 1);
 });
 
-/** A forger who knows everything but the id, or has another address. */
+/** Datagrams of a forger that has the wrong id or another address, and other datagrams that are no response. */
 const FORGERIES: readonly (readonly [what: string, forge: (honest: Uint8Array) => Uint8Array])[] = [
   ["another id", (honest) => patched(honest, 1, honest[1]! ^ 1)],
   ["another name", (honest) => patched(honest, 13, 120)],
@@ -153,7 +153,7 @@ function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
 }
 
 for (const [what, forge] of FORGERIES) {
-  Deno.test(`exchange: what is no answer is passed over: ${what}`, () => {
+  Deno.test(`exchange: a datagram that is no response is ignored: ${what}`, () => {
     let forgeries = 0;
     const rig = new Rig((query, protocol) => {
       const honest = encode({ type: "response", questions: query.questions, ...FOUND, id: query.id });
@@ -161,7 +161,7 @@ for (const [what, forge] of FORGERIES) {
     });
     rig.ask();
     assert.equal(rig.after(332), null);
-    // The second transmission.
+    // This answers the second transmission.
     assert.equal(rig.after(1), "NOERROR");
     const [outcome] = rig.outcomes;
     assert.ok(outcome?.kind === "answer");
@@ -169,24 +169,24 @@ for (const [what, forge] of FORGERIES) {
   });
 }
 
-Deno.test("exchange: an answer whose letters differ in case is one", () => {
+Deno.test("exchange: a response whose name differs in case only is accepted", () => {
   const rig = new Rig((query) => ({ ...FOUND, questions: [{ ...query.questions[0]!, name: NAME.toUpperCase() }] }));
   rig.ask();
   assert.equal(rig.after(0), "NOERROR");
 });
 
-Deno.test("exchange: a bare error without its question is one", () => {
+Deno.test("exchange: an error without the question is accepted", () => {
   const rig = new Rig((query) => encode({ type: "response", id: query.id, flags: answered(1), questions: [] }));
   rig.ask();
   assert.equal(rig.after(0), "FORMERR");
 });
 
-Deno.test("exchange: a storm of forgeries turns the question to TCP", () => {
+Deno.test("exchange: after many forged datagrams the question is sent by TCP", () => {
   const rig = new Rig((_query, protocol) => protocol === "tcp" ? FOUND : null);
   rig.ask();
   rig.network.runUntilIdle();
   const { from } = rig.servers[0]!.asked[0]!;
-  // From the server's own address: it has another socket in this network.
+  // From the server's own address, by a second socket.
   const forger = rig.network.udp({ address: { ip: parseIp("10.0.0.1")!, port: 53 }, reusePort: true, namespace: 7 }, {
     onDatagram() {},
   });
@@ -201,7 +201,7 @@ Deno.test("exchange: a storm of forgeries turns the question to TCP", () => {
   assert.deepEqual(rig.servers[0]!.questions, [`A ${NAME}`, `A ${NAME} tcp`]);
 });
 
-Deno.test("exchange: each transmission round has a port and an id of its own", () => {
+Deno.test("exchange: each attempt has a new port and a new id", () => {
   const rig = new Rig(SILENT);
   rig.ask();
   rig.after(15_000);
@@ -210,7 +210,7 @@ Deno.test("exchange: each transmission round has a port and an id of its own", (
   assert.deepEqual([asked.length, seen.size], [9, 3]);
 });
 
-Deno.test("exchange: by TCP, an answer that comes in pieces, and one that is none", () => {
+Deno.test("exchange: by TCP, a response in pieces, and a message that is no response", () => {
   for (const cut of [false, true]) {
     const rig = new Rig(null);
     rig.network.listen({ address: { ip: parseIp("10.0.0.1")!, port: 53 } }, ({ duplex }) => {

@@ -1,4 +1,4 @@
-/** The addresses of one family that an absolute name has, along aliases from server to server. */
+/** Looks up the addresses of one family for an absolute name, following aliases with further questions. */
 import type { Ip } from "../net/address.ts";
 import { readAddresses } from "./address_reader.ts";
 import { Exchange, type ExchangeSettings, type Outcome } from "./exchange.ts";
@@ -6,20 +6,23 @@ import { writeQuestion } from "./question_writer.ts";
 import type { Message } from "./response_reader.ts";
 import { NOERROR, NXDOMAIN, rcodeName } from "./wire.ts";
 
-/** Answers that lead to another question (`docs/spec/inpod-dns.md` B5.11). */
+/** Further questions at most, for aliases whose target is not in the same response (`docs/spec/inpod-dns.md` B5.11). */
 const MAX_DEPTH = 8;
 
+/** The result of a lookup. */
 export type FamilyResult =
-  /** `lifetime`: seconds. The list is empty where aliases lead to nothing. */
+  /** `lifetime`: seconds. The list is empty where the aliases lead to no address. */
   | { readonly kind: "found"; readonly addresses: readonly Ip[]; readonly lifetime: number }
-  /** The name, or this type of it, is not there. */
+  /** The name does not exist, or has no record of this type. */
   | { readonly kind: "none"; readonly reason: string; readonly lifetime: number }
   | { readonly kind: "failed"; readonly reason: string };
 
+/** Servers and limits of a lookup. `edns`: whether questions have an OPT record. */
 export interface FamilySettings extends ExchangeSettings {
   readonly edns: boolean;
 }
 
+/** A lookup in progress; it begins with the constructor. */
 export class FamilyLookup {
   readonly #settings: FamilySettings;
   readonly #type: number;
@@ -28,7 +31,7 @@ export class FamilyLookup {
   #depth = 0;
   #lifetime = Infinity;
 
-  /** `name` has a question (`writeQuestion`). `done` is called once, never from inside, unless aborted. */
+  /** `question`: made by `writeQuestion`. `done` is called once, after the constructor, unless aborted. */
   constructor(settings: FamilySettings, question: Message, type: number, done: (result: FamilyResult) => void) {
     this.#settings = settings;
     this.#type = type;
@@ -36,6 +39,7 @@ export class FamilyLookup {
     this.#ask(question);
   }
 
+  /** Ends the lookup. `done` is not called. */
   abort(): void {
     this.#exchange?.abort();
   }
@@ -60,7 +64,7 @@ export class FamilyLookup {
     else this.#ask(next);
   }
 
-  /** The question for where an alias leads; null where it leads nowhere else. Escaped names are not followed. */
+  /** The question for an alias's target; null where that is the same name, or has escapes, which are not followed. */
   #follow(canonical: string, question: Message): Message | null {
     const next = canonical.includes("\\") ? null : writeQuestion(canonical, this.#type, this.#settings.edns);
     if (next === null || next.bytes.length !== question.bytes.length) return next;

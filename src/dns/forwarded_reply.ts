@@ -1,10 +1,13 @@
-/** What a client gets, and the log says, of an answer that came from a nameserver. */
+/** The reply to a client, and the text for the log, made from a response of a nameserver. */
 import { answerLimit, type Protocol, writeTruncated } from "./answer_writer.ts";
 import type { Outcome } from "./exchange.ts";
 import type { Query } from "./query_reader.ts";
 import { HEADER_LENGTH, putWord, rcodeName, word } from "./wire.ts";
 
-/** What came, with the client's id, or a short form of it where it does not fit; lent from `into` or the answer. */
+/**
+ * The response with the client's id, or a truncated form where it is too long. The bytes are lent, from `into` or the
+ * response.
+ */
 export function fittingReply(
   request: Uint8Array,
   query: Query | null,
@@ -21,12 +24,12 @@ export function fittingReply(
   return chosen;
 }
 
-/** `empty`: the name is there, but nothing of this type. */
+/** Access log text of a response without records. `empty`: the name exists, but has no record of this type. */
 export function failureText(rcode: number, empty: boolean): string {
   return `forwarding failed (${empty ? "no records found" : rcodeName(rcode)})`;
 }
 
-/** The name as it was asked, with its final dot; empty where there is none. */
+/** The name as in the question, with its final dot; empty where there is no question. */
 export function domainText(request: Uint8Array, query: Query | null): string {
   if (query === null) return "";
   let at = HEADER_LENGTH;
@@ -34,7 +37,7 @@ export function domainText(request: Uint8Array, query: Query | null): string {
   for (const label of query.name.split(".")) {
     const length = request[at]!;
     const written = String.fromCharCode(...request.subarray(at + 1, at + 1 + length));
-    // A label with escapes has no other form that could be shown.
+    // A label with escapes is shown in its escaped form.
     name += written.toLowerCase() === label ? `${written}.` : `${label}.`;
     at += length + 1;
   }

@@ -7,7 +7,7 @@ function found(name: string, ttl = 60): Packet {
   return { flags: answered(), answers: [{ name, type: "A", ttl, data: "1.2.3.4" }] };
 }
 
-/** Silent until the returned function is called; then the next transmission is answered. */
+/** A server that does not answer until the returned function is called, and then answers the next transmission. */
 function slow(bed: Bed): () => void {
   bed.upstream.script = () => null;
   return () => {
@@ -16,7 +16,7 @@ function slow(bed: Bed): () => void {
   };
 }
 
-Deno.test("forwarder: equal questions under way are one for the upstream, each client gets its own id", () => {
+Deno.test("forwarder: equal questions in flight are sent once, and each client gets its own id", () => {
   const bed = new Bed();
   const release = slow(bed);
   const clients = [1, 2, 3].map((id) => {
@@ -31,7 +31,7 @@ Deno.test("forwarder: equal questions under way are one for the upstream, each c
   assert.equal(bed.count("istio_dns_upstream_requests"), 3);
 });
 
-Deno.test("forwarder: what differs in anything but the id is another question", () => {
+Deno.test("forwarder: questions that differ in more than the id are sent separately", () => {
   const bed = new Bed();
   slow(bed);
   const client = bed.udpClient();
@@ -60,11 +60,11 @@ Deno.test("forwarder: 256 questions of a pod may be in flight; beyond them the o
   assert.deepEqual(client.received.map((bytes) => decode(bytes).id), Array.from({ length: 44 }, (_, id) => id));
   const complaints = () => bed.lines.filter((line) => line.includes("were not forwarded"));
   const text = "warn dns::server DNS questions were not forwarded; do the nameservers of resolv.conf answer?";
-  const reason = 'reason="it gave way to newer questions"';
+  const reason = 'reason="displaced by a newer question"';
   assert.deepEqual(complaints(), [`${text} count=1 ${reason}`]);
   bed.network.advance(10_000);
   assert.deepEqual(complaints().slice(1), [`${text} count=43 ${reason}`]);
-  // A name of the mesh is not held up.
+  // A name of the mesh is answered without delay.
   assert.equal(bed.ask("A", "www.google.com.").rcode, "NOERROR");
 });
 
@@ -85,7 +85,7 @@ Deno.test("forwarder: a displaced question is answered once, and its name can be
   assert.ok(codes.includes("1000 NOERROR"));
 });
 
-Deno.test("forwarder: the pods of an isolate share a bound, and give back what they took when they end", () => {
+Deno.test("forwarder: the pods of an isolate share a bound, and release their part when they end", () => {
   const network = new MemoryNetwork();
   const shared = newDnsShared(network);
   const bed = new Bed({ network, shared });
@@ -93,14 +93,14 @@ Deno.test("forwarder: the pods of an isolate share a bound, and give back what t
   const client = bed.udpClient();
   for (let i = 0; i < 12; i++) client.send(question("A", `www-${i}.example.com`));
   bed.network.runUntilIdle();
-  assert.deepEqual([bed.upstream.asked.length, shared.forward.exchanges.held], [12, 12]);
+  assert.deepEqual([bed.upstream.asked.length, shared.forward.exchanges.inFlight], [12, 12]);
   bed.proxy.drain({ kind: "immediate" }, () => {});
-  assert.equal(shared.forward.exchanges.held, 0);
+  assert.equal(shared.forward.exchanges.inFlight, 0);
   bed.network.advance(60_000);
   assert.equal(client.received.length, 0, "clients that wait when the proxy stops get no answer");
 });
 
-Deno.test("forwarder: a TCP client that goes away takes its question with it, unless others wait for it too", () => {
+Deno.test("forwarder: the question of a TCP client that disconnects is aborted, unless other clients wait for it", () => {
   const network = new MemoryNetwork();
   const shared = newDnsShared(network);
   const bed = new Bed({ network, shared });
@@ -108,18 +108,18 @@ Deno.test("forwarder: a TCP client that goes away takes its question with it, un
   const [one, two] = [bed.tcpClient(), bed.tcpClient()];
   for (const client of [one, two]) client.send(question("A", "www.example.com"));
   bed.network.runUntilIdle();
-  assert.equal(shared.forward.exchanges.held, 1);
-  // Reset: a client that only ends its side may still read.
+  assert.equal(shared.forward.exchanges.inFlight, 1);
+  // By a reset: a client that only half-closes may still read.
   one.duplex.close(true);
   bed.network.runUntilIdle();
-  assert.equal(shared.forward.exchanges.held, 1);
+  assert.equal(shared.forward.exchanges.inFlight, 1);
   two.duplex.close(true);
   bed.network.runUntilIdle();
-  assert.equal(shared.forward.exchanges.held, 0);
+  assert.equal(shared.forward.exchanges.inFlight, 0);
   assert.equal(bed.proxy.connectionCount, 0);
 });
 
-Deno.test("forwarder: what is signed, truncated, an error, without TTL or without SOA is not kept", () => {
+Deno.test("forwarder: responses that are signed, truncated, errors, or without TTL or SOA are not cached", () => {
   const soa = { mname: "ns", rname: "me", serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 30 };
   const negative = (ttl: number, minimum: number): Packet => ({
     flags: answered(3),
@@ -151,7 +151,7 @@ Deno.test("forwarder: what is signed, truncated, an error, without TTL or withou
   }
 });
 
-Deno.test("forwarder: options are for one client: such a question is answered afresh each time", () => {
+Deno.test("forwarder: a question with options is sent each time, as its response is for one client", () => {
   const bed = new Bed({ upstream: (query) => found(query.questions[0]!.name) });
   const cookie = question("A", "www.example.com", { edns: 1232 });
   // An option of two bytes: code 10, length 2.
@@ -161,7 +161,7 @@ Deno.test("forwarder: options are for one client: such a question is answered af
   assert.equal(bed.upstream.asked.length, 2);
 });
 
-Deno.test("forwarder: an answer kept from TCP goes to a UDP client whole or truncated, as it fits", () => {
+Deno.test("forwarder: a response cached from TCP is sent to a UDP client in full or truncated, by its size", () => {
   const answers = Array.from({ length: 40 }, (_, i) => ({ name: "a.example", type: "A", ttl: 60, data: `1.2.3.${i}` }));
   const bed = new Bed({ upstream: () => ({ flags: answered(), answers }) });
   for (const [edns, count] of [[4096, 40], [512, 0]] as const) {
@@ -173,7 +173,7 @@ Deno.test("forwarder: an answer kept from TCP goes to a UDP client whole or trun
   assert.equal(bed.upstream.asked.length, 2);
 });
 
-Deno.test("forwarder: a zone transfer by TCP is not shared, and no UPDATE is", () => {
+Deno.test("forwarder: zone transfers by TCP and UPDATEs are not shared", () => {
   const bed = new Bed({ upstream: () => null });
   const [one, two] = [bed.tcpClient(), bed.tcpClient()];
   const update = question("SOA", "example.com");

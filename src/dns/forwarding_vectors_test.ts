@@ -1,4 +1,4 @@
-/** `docs/spec/inpod-dns.md` V9 (F), and what "byte for byte" means. */
+/** The vectors of `docs/spec/inpod-dns.md` V9 (F), and forwarding without changing a byte. */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
@@ -33,7 +33,7 @@ vector("F3", "a refusal comes as it is", (protocol) => {
   const bed = new Bed({ upstream: giving({ flags: 0x105 }) });
   const answer = bed.ask("A", "test.example.com.", { edns: 1232 }, protocol);
   assert.deepEqual([answer.rcode, answer.flag_ra, answer.additionals], ["REFUSED", false, []]);
-  // Whoever refuses once does so again.
+  // The server refuses in each round.
   assert.equal(bed.upstream.asked.length, 1);
   assert.equal(bed.count("istio_dns_upstream_failures"), 1);
 });
@@ -69,7 +69,7 @@ vector("F5", "no data: the upstream's SOA stays, so that clients can remember it
   assert.equal(bed.count("istio_dns_upstream_failures"), 1);
 });
 
-Deno.test("inpod F6: a truncated answer is asked for again by TCP, and comes whole", () => {
+Deno.test("inpod F6: after a truncated response the question is sent by TCP, and the client gets the full response", () => {
   const answers = Array.from({ length: 30 }, (_, i) => ({ ...TEST_A, data: `1.1.1.${i}` }));
   const bed = new Bed({
     upstream: (_query, protocol) =>
@@ -80,7 +80,7 @@ Deno.test("inpod F6: a truncated answer is asked for again by TCP, and comes who
   assert.deepEqual(bed.upstream.questions, ["A test.example.com", "A test.example.com tcp"]);
 });
 
-Deno.test("inpod F6: what the client cannot take stays truncated, and its own TCP gets it all", () => {
+Deno.test("inpod F6: a client gets the truncated response if the full one is too long, and the full one by TCP", () => {
   const answers = Array.from({ length: 60 }, (_, i) => ({ ...TEST_A, data: `1.1.1.${i}` }));
   const bed = new Bed({
     upstream: (_query, protocol) =>
@@ -93,7 +93,7 @@ Deno.test("inpod F6: what the client cannot take stays truncated, and its own TC
   assert.equal(bed.upstream.asked.length, 2, "the second one was known already");
 });
 
-Deno.test("inpod F6: without TCP the truncated answer is passed on", () => {
+Deno.test("inpod F6: where TCP fails the truncated response is forwarded", () => {
   const bed = new Bed({
     upstream: (_query, protocol) => protocol === "tcp" ? null : { flags: answered() | 0x200, answers: [TEST_A] },
   });
@@ -133,7 +133,7 @@ vector("F9", "names of the hosts file", (protocol) => {
   assert.equal(bed.ask("AAAA", "node-1.", {}, protocol).answers[0]?.data, "fd00::3");
   assert.equal(bed.ask("PTR", "3.2.1.10.in-addr.arpa.", {}, protocol).answers[0]?.data, "node-1.example.com");
   assert.deepEqual(bed.upstream.asked, []);
-  // Another class is another matter.
+  // A question of another class is forwarded.
   bed.ask("A", "node-1.", { class: "CH" }, protocol);
   assert.equal(bed.upstream.asked.length, 1);
 });
@@ -157,7 +157,7 @@ vector("F11", "a short name is asked for as it is", (protocol) => {
   assert.deepEqual(bed.upstream.questions.map((text) => text.replace(" tcp", "")), ["A foo"]);
 });
 
-/** What the client sent and what the upstream got, what it said and what the client got. */
+/** Asserts that the upstream got the client's bytes, and the client got the upstream's bytes. */
 function passed(bed: Bed, request: Uint8Array, response: Uint8Array, protocol: Protocol) {
   bed.upstream.script = (_query, _protocol, bytes) => {
     const own = response.slice();
@@ -170,7 +170,7 @@ function passed(bed: Bed, request: Uint8Array, response: Uint8Array, protocol: P
 
 const TYPES = ["A", "AAAA", "TXT", "MX", "SRV", "CAA", "DS", "DNSKEY", "NAPTR", "TLSA", "SVCB", "HTTPS", "ANY"];
 
-Deno.test("byte for byte: questions of every kind and what is answered to them", () => {
+Deno.test("byte for byte: questions of every kind and their responses", () => {
   const inputs = fc.record({
     type: fc.constantFrom(...TYPES),
     class: fc.constantFrom("IN", "CH", "HS"),
@@ -205,7 +205,7 @@ Deno.test("byte for byte: questions of every kind and what is answered to them",
   );
 });
 
-Deno.test("byte for byte: what stands behind the records of a question goes along", () => {
+Deno.test("byte for byte: bytes after the records of a question are forwarded", () => {
   const request = new Uint8Array([...question("TXT", "x.example.org"), 1, 2, 3]);
   const response = encode({ type: "response", flags: answered(), questions: [{ type: "TXT", name: "x.example.org" }] });
   for (const protocol of BOTH) {
@@ -214,14 +214,14 @@ Deno.test("byte for byte: what stands behind the records of a question goes alon
   }
 });
 
-Deno.test("byte for byte: TSIG is untouched, and such an answer is given once", () => {
+Deno.test("byte for byte: TSIG is not changed, and such a response is not cached", () => {
   const bed = new Bed();
   const questions = [{ type: "A", name: "signed.example.org" }];
   const tsig = { name: "key", type: "TSIG", class: "ANY", ttl: 0, data: new Uint8Array([1, 2, 3]) };
   const request = encode({ type: "query", id: 3, questions });
   const answers = [{ name: "signed.example.org", type: "A", ttl: 60, data: "1.2.3.4" }];
   const response = encode({ type: "response", flags: answered(), questions, answers });
-  // The library knows no TSIG: a record of type 250 by hand.
+  // The library does not support TSIG, so the record of type 250 is written by hand.
   const signed = new Uint8Array([...response, 0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 3, ...tsig.data]);
   signed[11] = 1;
   for (let i = 0; i < 2; i++) {

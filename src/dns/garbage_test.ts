@@ -1,4 +1,4 @@
-/** What is no message, or pretends to be one: nothing throws, everything costs its bytes only. */
+/** Invalid messages: nothing throws, and their cost is limited to their bytes. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { parseHostsFile } from "./hosts_file.ts";
@@ -22,7 +22,7 @@ function manyRecords(count: number): Uint8Array {
   return withCounts(bytes, 1, 0, 0, count);
 }
 
-/** Rows of the bad input: what is sent, and the code of the answer. */
+/** Invalid messages, each with the code of the answer. */
 const GARBAGE: readonly (readonly [what: string, bytes: Uint8Array, rcode: string])[] = [
   ["a name that points at itself", Uint8Array.from([...NAME.subarray(0, 12), 0xc0, 12, 0, 1, 0, 1]), "FORMERR"],
   ["a name that points behind itself", Uint8Array.from([...NAME.subarray(0, 12), 0xc0, 40, 0, 1, 0, 1]), "FORMERR"],
@@ -76,7 +76,7 @@ Deno.test("garbage: 64 KB by UDP", () => {
   assert.equal(decode(bed.exchange(bytes)!).rcode, "FORMERR");
 });
 
-/** Messages that are nearly right: a few bytes of a good one changed, or its end missing. */
+/** Nearly valid messages: a few bytes of a valid one are changed, or its end is missing. */
 function damaged(good: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
   const change = fc.tuple(fc.nat(200), fc.nat(255));
   return fc.tuple(fc.constantFrom(...good), fc.array(change, { maxLength: 4 }), fc.option(fc.nat(200))).map(
@@ -104,7 +104,7 @@ Deno.test("garbage: any query is read or refused", () => {
   );
 });
 
-Deno.test("garbage: whatever comes, the proxy answers with the id of the question or not at all, and goes on", () => {
+Deno.test("garbage: any message is answered with its id or not at all, and the proxy goes on", () => {
   const bed = new Bed();
   bed.upstream.script = (_query, _protocol, bytes) => {
     const answer = bytes.slice();
@@ -144,8 +144,8 @@ const RESPONSES = [
   }),
 ];
 
-Deno.test("garbage: nothing is read of a message with several questions", () => {
-  // Otherwise the reader would meet names that are cut short or malformed.
+Deno.test("garbage: a message with several questions is refused without reading names", () => {
+  // Reading the names would find them incomplete or invalid.
   const bytes = new Uint8Array(65_535).fill(0xff);
   bytes.set(NAME.subarray(0, 12));
   assert.deepEqual(readQuery(withCounts(bytes, 10_876, 0, 0, 0)), { kind: "questions", count: 10_876 });
@@ -154,7 +154,7 @@ Deno.test("garbage: nothing is read of a message with several questions", () => 
 
 Deno.test("garbage: a response whose names take too long to read is discarded", () => {
   const message = { bytes: NAME, questionEnd: NAME.length };
-  // Each record's name points at the one before it, 32 deep, and the last at a name of 100 labels.
+  // Each record's name points to the one before it, 32 deep, and the last to a name of 100 labels.
   const records: number[] = [];
   let target = 0;
   const start = NAME.length;
@@ -174,7 +174,7 @@ Deno.test("garbage: a response whose names take too long to read is discarded", 
   assert.equal(readResponse(response(count), message, 4711), null);
 });
 
-Deno.test("garbage: any response is the answer or not, and what is one can grow old", () => {
+Deno.test("garbage: any response is accepted or refused, and the TTLs of an accepted one can be reduced", () => {
   const message = { bytes: NAME, questionEnd: NAME.length };
   fc.assert(
     fc.property(damaged(RESPONSES), fc.nat(100_000), (bytes, seconds) => {
@@ -188,7 +188,7 @@ Deno.test("garbage: any response is the answer or not, and what is one can grow 
   );
 });
 
-Deno.test("garbage: an upstream that sends it is passed over", () => {
+Deno.test("garbage: an upstream that sends invalid responses is not used", () => {
   const bed = new Bed();
   fc.assert(
     fc.property(damaged(RESPONSES), (bytes) => {
@@ -204,7 +204,7 @@ Deno.test("garbage: an upstream that sends it is passed over", () => {
   );
 });
 
-Deno.test("garbage: any text is a hosts file", () => {
+Deno.test("garbage: any text is read as a hosts file", () => {
   const line = fc.oneof(
     fc.string(),
     fc.constantFrom("127.0.0.1 localhost", "::1 a b # c", "1.2.3.4 A.b. x..y -z", "1.2.3.4"),

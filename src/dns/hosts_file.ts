@@ -1,17 +1,18 @@
-/** `/etc/hosts` of the proxy (hosts(5)): names and addresses that are known without a question. */
+/** `/etc/hosts` of the proxy (hosts(5)): names and addresses that need no question. */
 import { type Ip, parseIp } from "../net/address.ts";
 
+/** The content of the file. */
 export interface HostsFile {
   /** By name in lower case. */
   readonly addresses: ReadonlyMap<string, readonly Ip[]>;
-  /** The first name of an address. */
+  /** The first name of each address. */
   readonly names: ReadonlyMap<Ip, string>;
 }
 
 const LINES_MAX = 10_000;
 const NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?$/;
 
-/** Lines that are not understood are skipped, as every resolver does. */
+/** Parses the file. Invalid lines are skipped, as other resolvers do. */
 export function parseHostsFile(text: string): HostsFile {
   const addresses = new Map<string, Ip[]>();
   const names = new Map<Ip, string>();

@@ -1,22 +1,25 @@
-/** What is answered without asking anybody (`docs/spec/inpod-dns.md` B5.11; RFC 6761, RFC 7686). */
+/**
+ * Answers that need no server: the hosts file and special names (`docs/spec/inpod-dns.md` B5.11; RFC 6761, RFC 7686).
+ */
 import { type Ip, isIpv4, LOOPBACK_V4, LOOPBACK_V6, parseIp } from "../net/address.ts";
 import type { Records } from "./answer_writer.ts";
 import type { HostsFile } from "./hosts_file.ts";
 import { CLASS_IN, NXDOMAIN, TYPE_A, TYPE_AAAA, TYPE_PTR } from "./wire.ts";
 
+/** The answer. */
 export type LocalSource =
   | { readonly kind: "records"; readonly records: Records }
-  /** The name is there, this type of it is not. */
+  /** The name exists, but has no record of this type. */
   | { readonly kind: "empty" }
   | { readonly kind: "error"; readonly rcode: number };
 
-/** Of the hosts file and of loopback names, seconds. */
+/** TTL of the hosts file and of loopback names, seconds. */
 const TTL = 86_400;
 const EMPTY: LocalSource = Object.freeze({ kind: "empty" });
 const NOT_THERE: LocalSource = Object.freeze({ kind: "error", rcode: NXDOMAIN });
 
-/** Null: upstream servers are to be asked. */
-export function askLocally(
+/** Null: the question has to be forwarded. */
+export function answerLocally(
   question: { readonly name: string; readonly type: number; readonly class: number },
   hosts: HostsFile,
 ): LocalSource | null {
@@ -51,8 +54,11 @@ function isWithin(name: string, zone: string): boolean {
   return name === zone || name.endsWith(`.${zone}`);
 }
 
-/** `1.0.0.127.in-addr.arpa` (RFC 1035 §3.5), and 32 nibbles under `ip6.arpa` (RFC 3596 §2.5). */
-export function ipOfReverseName(name: string): Ip | null {
+/**
+ * The address of `1.0.0.127.in-addr.arpa` (RFC 1035 §3.5), or of 32 nibbles under `ip6.arpa` (RFC 3596 §2.5); else
+ * null.
+ */
+function ipOfReverseName(name: string): Ip | null {
   const labels = name.split(".");
   const zone = labels.splice(-2).join(".");
   if (zone === "in-addr.arpa" && labels.length === 4) return parseIp(labels.reverse().join("."));

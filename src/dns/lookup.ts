@@ -1,4 +1,4 @@
-/** Is a name one of the mesh, and which addresses has it for this client (`docs/spec/inpod-dns.md` B5.4 to B5.9). */
+/** Whether a name is of the mesh, and its addresses for this client (`docs/spec/inpod-dns.md` B5.4 to B5.9). */
 import type { ServiceEntry } from "../mesh/state/service_entry.ts";
 import { bestService, isVisible } from "../mesh/state/service_choice.ts";
 import type { Workload } from "../mesh/model/model.ts";
@@ -8,35 +8,38 @@ import type { Fields } from "../telemetry/log_fields.ts";
 import { aliasesOf, clusterSearchDomains, throughWildcards } from "./aliases.ts";
 import { TYPE_A, TYPE_AAAA } from "./wire.ts";
 
+/** Settings of name lookups. */
 export interface LookupSettings {
   readonly clusterDomain: string;
-  /** Null: those of the client's namespace (shared mode). */
+  /** Null: the search domains of the client's namespace (shared mode). */
   readonly searchDomains: readonly string[] | null;
   readonly preferredNamespace: string | null;
-  /** False: AAAA of what we know is always empty. */
+  /** False: names of the mesh have no AAAA records. */
   readonly ipv6: boolean;
 }
 
-export interface Question {
+/** What is looked up. */
+interface Question {
   /** Lower case, without a final dot. */
   readonly name: string;
   readonly type: number;
 }
 
-/** Told what a look-up came across; null where nobody listens. */
+/** Called with events of a lookup that are worth a log line; null: not needed. */
 export type Notice = ((message: string, fields: Fields) => void) | null;
 
-/** As the access log says it. */
-export type LocalResult = "success" | "no records" | "service does not support this record type";
+/** The result in the words of the access log. */
+type LocalResult = "success" | "no records" | "service does not support this record type";
 
+/** An answer from the mesh. */
 export interface LocalAnswer {
   readonly result: LocalResult;
   readonly addresses: readonly Ip[];
-  /** Labels of the name that the answer's CNAME leads to; 0: there is none. */
+  /** A CNAME leads to the first so many labels of the name; 0: there is no CNAME. */
   readonly aliasLabels: number;
 }
 
-/** Null: nothing of ours, to be forwarded. `random` in [0, 1) shuffles the addresses. */
+/** Looks up A and AAAA records. Null: the name is not of the mesh. `random`, in [0, 1), shuffles the addresses. */
 export function lookup(
   state: MeshState,
   client: Workload,
@@ -77,16 +80,16 @@ function findService(
 ): Match | null {
   const { clusterDomain } = settings;
   const find = (hostname: string) => choose(state, client, hostname, settings, notice);
-  // Most queries are for the name of a service itself.
+  // Most queries have the full name of a service.
   const itself = find(name);
   if (itself !== null) return { entry: itself, aliasLabels: 0 };
   const searchDomains = settings.searchDomains ?? clusterSearchDomains(client.namespace, clusterDomain);
   for (const alias of aliasesOf(name, { namespace: client.namespace, clusterDomain, searchDomains })) {
     const entry = throughWildcards(alias.name, find);
     if (entry === null) continue;
-    // What a wildcard covers has no name of its own to lead to (B5.9).
-    const leads = alias.stripped !== null && !entry.service.hostname.startsWith("*.");
-    return { entry, aliasLabels: leads ? labelCount(alias.stripped) : 0 };
+    // A name that only a wildcard covers gets no CNAME (B5.9).
+    const hasAlias = alias.stripped !== null && !entry.service.hostname.startsWith("*.");
+    return { entry, aliasLabels: hasAlias ? labelCount(alias.stripped) : 0 };
   }
   return null;
 }
@@ -111,7 +114,7 @@ function choose(
   return bestService(usable, client.namespace, preferredNamespace);
 }
 
-/** It has an address of its own, or its pods' addresses are its own (headless services of Kubernetes). */
+/** Whether DNS may answer for it: it has a virtual address, or is a headless service of Kubernetes. */
 function isEligible({ service }: ServiceEntry, clusterDomain: string): boolean {
   return service.vips.length > 0 || service.hostname.endsWith(`.svc.${clusterDomain}`);
 }
@@ -153,7 +156,7 @@ function endpointAddresses(state: MeshState, entry: ServiceEntry, v4: boolean, n
   return addresses;
 }
 
-/** In place; each order is as likely as any other. */
+/** Shuffles in place; every order is equally likely. */
 function shuffled(addresses: Ip[], random: () => number): Ip[] {
   for (let last = addresses.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));

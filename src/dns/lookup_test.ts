@@ -1,4 +1,4 @@
-/** What the vectors of V8 leave open: marks of B5 that are mended here, what the log says, chance. */
+/** Lookups beyond the vectors of V8: deviations marked in B5 that are fixed here, log lines, random order. */
 import { strict as assert } from "node:assert";
 import { parseCidr } from "../mesh/model/cidr.ts";
 import { MeshState } from "../mesh/state/state.ts";
@@ -19,7 +19,7 @@ function addresses(bed: Bed, type: string, name: string): readonly string[] {
   return bed.ask(type, name).answers.filter((record) => record.type === type).map(({ data }) => data);
 }
 
-Deno.test("inpod B5.7: capitals in a service's host name do not hide it", () => {
+Deno.test("inpod B5.7: a service with capitals in its host name is found", () => {
   const bed = new Bed();
   bed.state.apply([service("ns1", "Shop.Example.COM", ["7.7.7.7"]), service("ns2", "shop.example.com", ["8.8.8.8"])]);
   assert.deepEqual(addresses(bed, "A", "shop.example.com"), ["7.7.7.7"]);
@@ -42,20 +42,20 @@ Deno.test("inpod B5.5: dedicated mode has the search domains of resolv.conf", ()
   assert.equal(bed.ask("A", "www.google.com.svc.cluster.local.").rcode, "NXDOMAIN");
 });
 
-Deno.test("inpod B5.7: a service with CIDR addresses only is not ours", () => {
+Deno.test("inpod B5.7: a service with CIDR addresses only is not answered from the mesh", () => {
   const bed = new Bed();
   const cidrVips = [{ network: "nw1", cidr: parseCidr("10.0.0.0/8")! }];
   bed.state.apply([service("ns1", "cidr.example.com", [], { cidrVips })]);
   assert.equal(bed.ask("A", "cidr.example.com").rcode, "NXDOMAIN");
 });
 
-Deno.test("inpod B5.7: one that cannot be used does not stand in the way of one that can", () => {
+Deno.test("inpod B5.7: a service that cannot be used does not hide one that can", () => {
   const bed = new Bed();
   bed.state.apply([service("ns1", "mixed.example.com", []), service("ns2", "mixed.example.com", ["7.7.7.7"])]);
   assert.deepEqual(addresses(bed, "A", "mixed.example.com"), ["7.7.7.7"]);
 });
 
-Deno.test("inpod B5.8: every order of the addresses is given", () => {
+Deno.test("inpod B5.8: addresses are answered in every order", () => {
   const state = new MeshState();
   state.apply(fixtureChanges());
   let seed = 1;
@@ -70,21 +70,28 @@ Deno.test("inpod B5.8: every order of the addresses is given", () => {
   assert.ok([...orders.values()].every((count) => count > 50 && count < 150), [...orders.values()].join());
 });
 
-Deno.test("inpod B5.7, B5.8: what a look-up came across is told", () => {
+Deno.test("inpod B5.7, B5.8: events of a lookup are reported", () => {
   const state = new MeshState();
   state.apply([...fixtureChanges(), service("ns1", "gone.ns1.svc.cluster.local", [], {}, [endpoint("nobody")])]);
-  const told: [string, Fields][] = [];
+  const notices: [string, Fields][] = [];
   const ask = (name: string) =>
-    lookup(state, CLIENT, { name, type: TYPE_A }, SETTINGS, () => 0, (message, fields) => told.push([message, fields]));
+    lookup(
+      state,
+      CLIENT,
+      { name, type: TYPE_A },
+      SETTINGS,
+      () => 0,
+      (message, fields) => notices.push([message, fields]),
+    );
   assert.equal(ask("nslocal.ns2.svc.cluster.local"), null);
-  assert.deepEqual(told.shift(), ["visibility filtering: service not visible to client namespace", {
+  assert.deepEqual(notices.shift(), ["visibility filtering: service not visible to client namespace", {
     hostname: "nslocal.ns2.svc.cluster.local",
     service_namespace: "ns2",
     client_namespace: "ns1",
   }]);
-  told.length = 0;
+  notices.length = 0;
   assert.equal(ask("gone.ns1.svc.cluster.local")?.result, "no records");
-  assert.deepEqual(told, [["failed to fetch workload for Kubernetes//Pod/ns1/nobody", {}]]);
+  assert.deepEqual(notices, [["failed to fetch workload for Kubernetes//Pod/ns1/nobody", {}]]);
 });
 
 /** Lines of target `dns`, without their source. */
@@ -121,7 +128,7 @@ Deno.test("inpod B5.12: the access log", () => {
   ]);
 });
 
-Deno.test("inpod B5.12: operational lines of a look-up carry its span while debug is on", () => {
+Deno.test("inpod B5.12: log lines of a lookup have its span when the level is debug", () => {
   const bed = new Bed({ logFilter: "debug" });
   bed.ask("A", "nslocal.ns2.svc.cluster.local.");
   const line = bed.lines.find((text) => text.includes("visibility filtering"));

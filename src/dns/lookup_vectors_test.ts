@@ -15,7 +15,7 @@ import { CLIENT } from "./testkit/mesh.ts";
 
 const BOTH: readonly Protocol[] = ["udp", "tcp"];
 
-/** `A 1.1.1.1`, `owner A 1.1.1.1` where the owner is not the name asked for, `CNAME target`. */
+/** `A 1.1.1.1`, `owner A 1.1.1.1` where the owner is not the name of the question, `CNAME target`. */
 function records({ questions, answers }: Required<Packet>): string[] {
   const asked = questions[0]!.name.toLowerCase();
   return answers.map(({ name, type, data }) => `${name === asked ? "" : `${name} `}${type} ${data}`).sort();
@@ -23,7 +23,7 @@ function records({ questions, answers }: Required<Packet>): string[] {
 
 const FORWARDED = "forwarded, NXDOMAIN";
 
-/** Expected: records of an answer of our own, or {@link FORWARDED}. */
+/** Expected: the records of our own answer, or {@link FORWARDED}. */
 type Row = readonly [id: string, query: string, expected: readonly string[] | typeof FORWARDED];
 
 const CLUSTER = "svc.cluster.local";
@@ -110,7 +110,7 @@ for (const [id, query, expected] of ROWS) {
   }
 }
 
-/** A row of its own kind. */
+/** A vector with its own test. */
 function vector(id: string, what: string, body: (bed: Bed, protocol: Protocol) => void, protocols = BOTH): void {
   for (const protocol of protocols) {
     Deno.test(`inpod ${id}: ${what}, by ${protocol}`, () => body(new Bed(), protocol));
@@ -135,13 +135,13 @@ vector("D49", "class CH is answered with records of class IN", (bed, protocol) =
   assert.deepEqual(answer.answers.map(({ class: each, data }) => [each, data]), [["IN", "9.9.9.9"]]);
 });
 
-Deno.test("inpod D52: AAAA of what we know is empty without IPv6", () => {
+Deno.test("inpod D52: without IPv6 names of the mesh have no AAAA records", () => {
   const answer = new Bed({ ipv6: false }).ask("AAAA", "dual.localhost.");
   assert.deepEqual([answer.rcode, answer.flag_aa, answer.answers], ["NOERROR", true, []]);
 });
 
 for (const protocol of BOTH) {
-  Deno.test(`inpod D53: a workload that is not known gets SERVFAIL after 5 s, by ${protocol}`, () => {
+  Deno.test(`inpod D53: a pod whose workload does not arrive gets SERVFAIL after 5 s, by ${protocol}`, () => {
     const bed = new Bed({ changes: [], logFilter: "debug" });
     assert.equal(bed.exchange(question("A", "www.google.com."), protocol, 4999), null);
     const answer = bed.ask("A", "www.google.com.", {}, protocol, 5000);
@@ -160,7 +160,7 @@ for (const protocol of BOTH) {
   });
 }
 
-Deno.test("inpod D53: a workload that comes in time is answered, and the wait was not the upstream's", () => {
+Deno.test("inpod D53: a query is answered when the workload arrives in time, and the wait does not count as upstream time", () => {
   const bed = new Bed({ changes: [] });
   const client = bed.udpClient();
   client.send(question("A", "www.bing.com."));
@@ -185,9 +185,9 @@ Deno.test("inpod D55: 256 addresses by UDP, payload 1232", () => {
   assert.deepEqual(answer.additionals.map(({ type }) => type), ["OPT"]);
 });
 
-Deno.test("inpod D56: 256 addresses by UDP, nothing said of sizes", () => {
+Deno.test("inpod D56: 256 addresses by UDP, without a payload size", () => {
   const bytes = new Bed().exchange(question("A", "large.com."))!;
-  // 254, as the answers point into the question.
+  // 254 addresses fit, as their names are pointers to the question.
   assert.deepEqual([decode(bytes).answers.length, decode(bytes).flag_tc], [254, true]);
   assert.ok(bytes.length <= 4096);
 });
@@ -211,7 +211,7 @@ vector("D59", "a forwarded answer has the OPT record of its server, or none", (b
   assert.deepEqual([record?.type, record?.udpPayloadSize], ["OPT", 1400]);
 });
 
-Deno.test("inpod D60: a client with a mapped address", () => {
+Deno.test("inpod D60: a client with an IPv4-mapped address", () => {
   const bed = new Bed({ listen: { kind: "address", address: { ip: "::" as never, port: 15053 } } });
   assert.deepEqual(records(bed.ask("A", "www.google.com.")), ["A 1.1.1.1"]);
 });
@@ -286,7 +286,7 @@ vector("D67", "a name that nobody knows is a request and a failure of the upstre
   assert.equal(duration!.counts.reduce((sum, count) => sum + count), 1);
 });
 
-Deno.test("answers keep opcode, RD and CD of the question, and set nothing else", () => {
+Deno.test("answers copy opcode, RD and CD of the question, and set no other flag", () => {
   const bed = new Bed();
   for (const flags of [0, RECURSION_DESIRED, 0x10, 0x20, 0x40]) {
     const ask: Ask = { flags };

@@ -1,24 +1,25 @@
 /**
- * Domain names in messages. A name as text is lower case, without the final dot; whatever is no letter, digit, hyphen,
- * underscore or asterisk is `\DDD`, as in RFC 1035 §5.1, so that it cannot be mistaken for something else.
+ * Domain names in messages. In text a name is in lower case, without the final dot. Every character that is not a
+ * letter, digit, hyphen, underscore or asterisk is written as `\DDD` (RFC 1035 §5.1), so that it cannot be mistaken for
+ * another name.
  */
 import { HEADER_LENGTH, MAX_LABEL, MAX_NAME } from "./wire.ts";
 
 const POINTER = 0xc0;
 const DOT = 46;
-/** Honest writers need one or two. */
+/** Pointers followed within one name. Regular messages need one or two. */
 const MAX_POINTERS = 32;
 
-/** How many labels and pointers of one message may still be read. All names of the message share one object. */
+/** How many more labels and pointers of one message may be read. All names of the message share one object. */
 export interface NameSteps {
-  /** Negative: the message needed more than allowed. */
+  /** Negative: the message had more than allowed. */
   left: number;
 }
 
 /**
- * Offset behind the name at `at`, or -1 where there is none: cut short, longer than 255 bytes, or with a pointer that
- * does not point back (so loops cannot be), is one of too many, or has bits that mean nothing (RFC 1035 §4.1.4). Also -1
- * when `steps` are used up: one name takes up to 160 steps, and a message of 64 KB has room for 10,000 names.
+ * Offset after the name at `at`. Returns -1 for an invalid name: incomplete, longer than 255 bytes, with a pointer that
+ * does not point backwards (which excludes loops), with too many pointers, or with undefined bits (RFC 1035 §4.1.4).
+ * Also -1 when `steps` are used up: one name takes up to 160 steps, and a message of 64 KB has room for 10,000 names.
  */
 export function endOfName(bytes: Uint8Array, at: number, steps: NameSteps | null = null): number {
   let end = -1;
@@ -37,19 +38,19 @@ export function endOfName(bytes: Uint8Array, at: number, steps: NameSteps | null
       continue;
     }
     length += label + 1;
-    // The root's byte follows.
+    // The byte of the root follows.
     if (length >= MAX_NAME) return -1;
     at += label + 1;
   }
 }
 
-/** -1: it is none, or cut short. */
+/** The target of the pointer at `at`; -1: there is no complete pointer. */
 function pointerAt(bytes: Uint8Array, at: number): number {
   const high = bytes[at]!, low = bytes[at + 1];
   return (high & POINTER) === POINTER && low !== undefined ? ((high & 0x3f) << 8) | low : -1;
 }
 
-/** Text of a name for which {@link endOfName} has found an end. */
+/** The text of a name that {@link endOfName} has found valid. */
 export function nameText(bytes: Uint8Array, at: number): string {
   let text = "";
   for (let label = bytes[at]!; label !== 0; label = bytes[at]!) {
@@ -64,18 +65,18 @@ export function nameText(bytes: Uint8Array, at: number): string {
   return text;
 }
 
-/** How each byte of a label is written. */
+/** The text of each byte of a label. */
 const CHARACTERS = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   return /[a-zA-Z0-9_*-]/.test(character) ? character.toLowerCase() : `\\${String(byte).padStart(3, "0")}`;
 });
 
-/** Letters as RFC 4343 compares them. */
+/** The byte with an upper case letter in lower case (RFC 4343). */
 export function lowerCase(byte: number): number {
   return byte >= 65 && byte <= 90 ? byte + 32 : byte;
 }
 
-/** Whether two runs of bytes are equal, but for the case of letters. */
+/** Whether bytes `from` to `to` are equal, ignoring the case of letters. */
 export function sameFolded(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
   if (a.length < to || b.length < to) return false;
   for (let i = from; i < to; i++) if (a[i] !== b[i] && lowerCase(a[i]!) !== lowerCase(b[i]!)) return false;
@@ -83,8 +84,9 @@ export function sameFolded(a: Uint8Array, b: Uint8Array, from: number, to: numbe
 }
 
 /**
- * Writes a name given as text of ASCII without escapes (a final dot is allowed), uncompressed. Returns the offset
- * behind it, or -1 where the text is no name.
+ * Writes a name without compression. `text`: ASCII without escapes; a final dot is allowed. Returns the offset after
+ * it,
+ * or -1 where the text is no valid name.
  */
 export function putName(text: string, into: Uint8Array, at: number): number {
   const start = at;
@@ -99,7 +101,7 @@ export function putName(text: string, into: Uint8Array, at: number): number {
       into[at++] = code;
     }
   }
-  // After a final dot the root's length byte is open already.
+  // After a final dot the length byte of the root has been begun already.
   if (text !== "" && !text.endsWith(".")) {
     if (!closeLabel(into, label, at)) return -1;
     label = at++;

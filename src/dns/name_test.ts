@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { endOfName, nameText, putName, sameFolded } from "./name.ts";
 import { decode, encode } from "./testkit/dns_bed.ts";
 
-/** A message whose names begin behind an empty header. */
+/** A message whose names begin after an empty header. */
 function message(...bytes: readonly number[]): Uint8Array {
   return Uint8Array.from([...new Uint8Array(12), ...bytes]);
 }
@@ -46,7 +46,7 @@ for (const [what, bytes, end, expected] of NAMES) {
   });
 }
 
-Deno.test("names: pointers back, and loops of them", () => {
+Deno.test("names: pointers backwards, and loops of pointers", () => {
   //                          12       15          18            22
   const bytes = message(1, 97, 0, 1, 98, 0xc0, 12, 1, 99, 0xc0, 15, 0xc0, 19);
   assert.equal(endOfName(bytes, 15), 19);
@@ -54,13 +54,13 @@ Deno.test("names: pointers back, and loops of them", () => {
   assert.equal(endOfName(bytes, 19), 23);
   assert.equal(nameText(bytes, 19), "c.b.a");
   assert.equal(endOfName(bytes, 23), 25);
-  // Two names that point at each other: one of them points forward.
+  // Two names that point to each other: one of them points forward.
   assert.equal(endOfName(message(1, 97, 0xc0, 16, 1, 98, 0xc0, 12), 16), -1);
-  // A pointer into the name it ends.
+  // A pointer into its own name.
   assert.equal(endOfName(message(1, 97, 0xc0, 12), 12), -1);
 });
 
-Deno.test("names: a chain of pointers ends somewhere", () => {
+Deno.test("names: the number of pointers in a name is limited", () => {
   const chain = [0];
   for (let i = 0; i < 100; i++) chain.push(0xc0, 12 + Math.max(0, chain.length - 2));
   const bytes = message(...chain);
@@ -68,7 +68,7 @@ Deno.test("names: a chain of pointers ends somewhere", () => {
   assert.equal(endOfName(bytes, bytes.length - 2), -1);
 });
 
-Deno.test("names: any bytes end or are refused, and what ends can be read", () => {
+Deno.test("names: any bytes are a valid name or refused, and a valid name can be read", () => {
   const bytes = fc.uint8Array({ maxLength: 80 });
   fc.assert(
     fc.property(bytes, fc.nat(80), (rest, at) => {
@@ -99,7 +99,7 @@ Deno.test("names: compressed names read as the library reads them", () => {
   );
 });
 
-Deno.test("names: what is written can be read, what is no name is refused", () => {
+Deno.test("names: a written name is read back, and an invalid name is refused", () => {
   const into = new Uint8Array(400);
   const written = (name: string) => putName(name, into, 12) < 0 ? null : nameText(into, 12);
   for (const name of ["a", "a.b", "www.example.com", "*.x_y", "a".repeat(63), ""]) assert.equal(written(name), name);
@@ -123,7 +123,7 @@ Deno.test("names: what is written can be read, what is no name is refused", () =
   assert.equal(putName(`${"a.".repeat(126)}a`, into, 12), 12 + 255);
 });
 
-Deno.test("names: letters are equal whatever their case, nothing else is", () => {
+Deno.test("names: comparison ignores the case of letters and nothing else", () => {
   const a = Uint8Array.from(text("aBz@[`{"));
   assert.ok(sameFolded(a, Uint8Array.from(text("AbZ@[`{")), 0, a.length));
   assert.ok(!sameFolded(a, Uint8Array.from(text("aBz`[`{")), 0, a.length));

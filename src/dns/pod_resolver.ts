@@ -1,31 +1,32 @@
 /**
- * Names for the pod's own proxy: a SOCKS5 client may name its destination, and means what the pod's DNS says
- * (`docs/spec/inpod-dns.md` B5.13).
+ * Resolves names for the pod's own proxy: a SOCKS5 client may give a host name, which has the meaning that the pod's
+ * DNS gives it (`docs/spec/inpod-dns.md` B5.13).
  */
 import { LOOPBACK_V4 } from "../net/address.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { PodResolver, ResolvedName, Resolving } from "../proxy/name_resolver.ts";
 import { readAddresses } from "./address_reader.ts";
-import type { Waiting } from "./forwarder.ts";
-import type { Asker, QueryService } from "./query_service.ts";
+import type { PendingQuery } from "./forwarder.ts";
+import type { QueryService, Requester } from "./query_service.ts";
 import { writeQuestion } from "./question_writer.ts";
 import { type Message, readResponse } from "./response_reader.ts";
 import { NOERROR, rcodeName, TYPE_A, TYPE_AAAA } from "./wire.ts";
 
+/** A resolver that uses `service`. Results come by timer, never from inside `resolve`. */
 export function podResolver(service: QueryService, scheduler: Scheduler): PodResolver {
   return {
     resolve(hostname, family, done) {
       const type = family === "ipv4" ? TYPE_A : TYPE_AAAA;
       const question = writeQuestion(hostname, type, false);
       return question === null
-        ? new Ready(scheduler, done)
-        : new InnerQuestion(service, scheduler, question, type, done);
+        ? new InvalidName(scheduler, done)
+        : new InternalQuery(service, scheduler, question, type, done);
     },
   };
 }
 
-/** Nothing is asked. */
-class Ready implements Resolving {
+/** The host name is no DNS name, so no query is made. */
+class InvalidName implements Resolving {
   readonly #timer;
 
   constructor(scheduler: Scheduler, done: (result: ResolvedName) => void) {
@@ -37,16 +38,16 @@ class Ready implements Resolving {
   }
 }
 
-/** A client that is the proxy itself. */
-class InnerQuestion implements Asker, Resolving {
+/** A query of the proxy itself. */
+class InternalQuery implements Requester, Resolving {
   readonly protocol = "udp";
   readonly address = { ip: LOOPBACK_V4, port: 0 };
   readonly #scheduler: Scheduler;
   readonly #question: Message;
   readonly #type: number;
   readonly #done: (result: ResolvedName) => void;
-  readonly #waiting: Waiting | null;
-  #over = false;
+  readonly #waiting: PendingQuery | null;
+  #isDone = false;
 
   constructor(
     service: QueryService,
@@ -63,16 +64,16 @@ class InnerQuestion implements Asker, Resolving {
   }
 
   abort(): void {
-    this.#over = true;
+    this.#isDone = true;
     this.#waiting?.abort();
   }
 
   answer(bytes: Uint8Array): void {
     const result = this.#read(bytes);
-    // It may be known at once, but nobody expects to be called from inside.
+    // By timer: the answer may come while the constructor runs.
     this.#scheduler.after(0, () => {
-      if (!this.#over) this.#done(result);
-      this.#over = true;
+      if (!this.#isDone) this.#done(result);
+      this.#isDone = true;
     });
   }
 

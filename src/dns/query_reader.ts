@@ -1,4 +1,4 @@
-/** Reading what a client sent: as much as is needed to answer it or to pass it on (`docs/spec/inpod-dns.md` B5.2). */
+/** Reads a client's message, as far as is necessary to answer or forward it (`docs/spec/inpod-dns.md` B5.2). */
 import { endOfName, type NameSteps, nameText } from "./name.ts";
 import {
   ADDITIONALS_AT,
@@ -15,39 +15,40 @@ import {
 } from "./wire.ts";
 
 /** The client's OPT record (RFC 6891). */
-export interface Edns {
+interface Edns {
   /** Bytes of UDP payload that the client takes. */
   readonly payload: number;
   readonly version: number;
-  /** DO and what may come beside it. */
+  /** The flags of the OPT record, with DO. */
   readonly flags: number;
   readonly hasOptions: boolean;
 }
 
-/** One question; its name begins behind the header. */
+/** A message with one question, whose name begins after the header. */
 export interface Query {
   readonly id: number;
   readonly flags: number;
-  /** Lower case, see `name.ts`. */
+  /** Lower case; the form is described in `name.ts`. */
   readonly name: string;
   readonly type: number;
   readonly class: number;
-  /** Offset behind the question. */
+  /** Offset after the question. */
   readonly questionEnd: number;
   readonly edns: Edns | null;
 }
 
-export type Reading =
+/** What a client's message is. */
+type Reading =
   | { readonly kind: "query"; readonly query: Query }
-  /** Not a QUERY: nothing in it is ours. */
+  /** The opcode is not QUERY: the message is forwarded without reading it. */
   | { readonly kind: "foreign" }
-  /** No message, or a response. */
+  /** Too short for a message, or a response: no answer is sent. */
   | { readonly kind: "nothing" }
   | { readonly kind: "malformed"; readonly why: string }
   /** A QUERY whose number of questions is not one. */
   | { readonly kind: "questions"; readonly count: number };
 
-/** A question, and the smallest record: each with the root as its name (RFC 1035 §4.1.2, §4.1.3). */
+/** Bytes of the smallest question and record, with the root as their name (RFC 1035 §4.1.2, §4.1.3). */
 const LEAST_QUESTION = 5, LEAST_RECORD = 11;
 /** Labels and pointers of one query. Its question has up to 160; queries have a few records, most of them one (OPT). */
 const MAX_STEPS = 1024;
@@ -55,6 +56,7 @@ const MAX_STEPS = 1024;
 const NOTHING: Reading = Object.freeze({ kind: "nothing" });
 const FOREIGN: Reading = Object.freeze({ kind: "foreign" });
 
+/** Reads a message. `bytes` is not changed and not kept. */
 export function readQuery(bytes: Uint8Array): Reading {
   if (bytes.length < HEADER_LENGTH) return NOTHING;
   const flags = word(bytes, FLAGS_AT);
@@ -63,7 +65,7 @@ export function readQuery(bytes: Uint8Array): Reading {
   const count = word(bytes, QUESTIONS_AT);
   const records = word(bytes, ANSWERS_AT) + word(bytes, AUTHORITIES_AT) + word(bytes, ADDITIONALS_AT);
   const least = HEADER_LENGTH + LEAST_QUESTION * count + LEAST_RECORD * records;
-  // Both checks come before anything is read: a message of 64 KB with 10,000 questions took 6.5 ms.
+  // These checks come before names are read: reading 10,000 questions of a 64 KB message took 6.5 ms.
   if (least > bytes.length) return malformed("it is too short for the questions and records that it announces");
   if (count !== 1) return { kind: "questions", count };
   const steps: NameSteps = { left: MAX_STEPS };
@@ -84,7 +86,7 @@ export function readQuery(bytes: Uint8Array): Reading {
   return { kind: "query", query };
 }
 
-/** The OPT record among the additional ones; a text where the records cannot be read. */
+/** The OPT record of the additional section; null: there is none; a text: why the records cannot be read. */
 function findEdns(
   bytes: Uint8Array,
   at: number,
@@ -115,7 +117,9 @@ function findEdns(
 /** Bytes of a record between its name and its data: type, class, TTL, length. */
 export const RECORD_FIXED = 10;
 
-/** Offset behind the record whose name ends before `fixed` (see {@link endOfName}; -1: malformed name), or -1. */
+/**
+ * Offset after the record whose name ends at `fixed` (from {@link endOfName}; -1: invalid name); -1: invalid record.
+ */
 export function endOfRecord(bytes: Uint8Array, fixed: number): number {
   if (fixed < 0 || fixed + RECORD_FIXED > bytes.length) return -1;
   const end = fixed + RECORD_FIXED + word(bytes, fixed + RECORD_FIXED - 2);

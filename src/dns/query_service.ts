@@ -1,9 +1,9 @@
 /**
- * What happens to one message of a client, however it came (`docs/spec/inpod-dns.md` B5.2, B5.4, B5.10).
+ * Handles one message of a client, whatever its transport (`docs/spec/inpod-dns.md` B5.2, B5.4, B5.10).
  *
- *     read ──▶ who is the client ──▶ of the mesh? ──yes─▶ answer
- *      │              │                   └──────no─▶ known here? ──no─▶ forwarded ─▶ answer
- *      │              └─ not known in time ─▶ SERVFAIL
+ *     read ──▶ client's workload ──▶ of the mesh? ──yes─▶ answer
+ *      │              │                   └──────no─▶ local source? ─no─▶ forwarded ─▶ answer
+ *      │              └─ does not arrive in time ─▶ SERVFAIL
  *      ├─ not a QUERY ─▶ forwarded
  *      └─ cannot be read ─▶ FORMERR, SERVFAIL, nothing
  */
@@ -20,39 +20,43 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import { type Protocol, writeAnswer, writeFailure } from "./answer_writer.ts";
 import type { DnsTelemetry, QueryCells } from "./dns_telemetry.ts";
 import type { Outcome } from "./exchange.ts";
-import { type Forwarder, isTransfer, type Waiting } from "./forwarder.ts";
+import { type Forwarder, isTransfer, type PendingQuery } from "./forwarder.ts";
 import { domainText, failureText, fittingReply } from "./forwarded_reply.ts";
 import type { HostsFile } from "./hosts_file.ts";
-import { askLocally, type LocalSource } from "./local_sources.ts";
+import { answerLocally, type LocalSource } from "./local_sources.ts";
 import { type LocalAnswer, lookup, type LookupSettings, type Notice } from "./lookup.ts";
 import { type Query, readQuery } from "./query_reader.ts";
 import { isEmptyAnswer } from "./response_reader.ts";
 import { FLAGS_AT, FORMERR, HEADER_LENGTH, MAX_MESSAGE, NOERROR, opcodeOf, SERVFAIL, typeName, word } from "./wire.ts";
-import { type GivenStream, type TransferParts, ZoneTransfer } from "./zone_transfer.ts";
+import { type DetachedStream, type TransferParts, ZoneTransfer } from "./zone_transfer.ts";
 
-/** Of local answers, seconds. */
+/** TTL of answers from the mesh, seconds. */
 const TTL = 30;
-/** Messages that wait for the client's workload to be known. */
+/** Messages that wait for the client's workload to arrive. */
 const MAX_WAITING = 256;
-/** They may last, and each has a connection to a nameserver. */
+/** Zone transfers may take long, and each has a connection to a nameserver. */
 const MAX_TRANSFERS = 16;
 
-/** Who wants an answer. One of the two is called once, or none when the service closes or the wait was aborted. */
-export interface Asker {
+/**
+ * The sender of a message. `answer` or `ignore` is called once; neither, when the service closes or the query is
+ * aborted.
+ */
+export interface Requester {
   readonly protocol: Protocol;
   readonly address: SocketAddress;
-  /** `bytes` is lent. */
+  /** Sends the answer. `bytes` is lent. */
   answer(bytes: Uint8Array): void;
-  /** There will be no answer. */
+  /** Called where the message gets no answer. */
   ignore(): void;
-  /** Over TCP: gives up its connection, with the message that it asked last. Nothing is called then. */
-  giveStream?(message: Uint8Array): GivenStream;
+  /** TCP only: hands over the connection, with `message` to be sent again. No method is called after that. */
+  detachStream?(message: Uint8Array): DetachedStream;
 }
 
-export interface ServiceParts {
+/** What the service needs. */
+interface ServiceParts {
   readonly scheduler: Scheduler;
   readonly state: MeshState;
-  /** The pod served: its namespace and network decide what it sees, whatever address a query comes from. */
+  /** The pod that is served. Its namespace and network decide the answers; the address of the query does not. */
   readonly local: LocalWorkload;
   readonly lookup: LookupSettings;
   readonly hosts: HostsFile;
@@ -65,9 +69,10 @@ export interface ServiceParts {
   readonly random: () => number;
 }
 
-/** One for all services of the isolate: an answer is sent before the next is written. */
+/** Shared by all services of the isolate: an answer is sent before the next is written. */
 const output = new Uint8Array(MAX_MESSAGE);
 
+/** Answers the messages of one pod. */
 export class QueryService {
   readonly #parts: ServiceParts;
   readonly #rejected: ShedReport;
@@ -86,27 +91,27 @@ export class QueryService {
     });
   }
 
-  /** `request` is lent. Non-null: what to abort when the client is gone. */
-  serve(request: Uint8Array, asker: Asker): Waiting | null {
+  /** Handles a message. `request` is lent. A returned query waits; the caller aborts it when the client disconnects. */
+  serve(request: Uint8Array, requester: Requester): PendingQuery | null {
     const reading = readQuery(request);
     switch (reading.kind) {
       case "query":
-        return this.#identify(request, reading.query, asker);
+        return this.#identify(request, reading.query, requester);
       case "foreign":
-        return this.#identify(request, null, asker);
+        return this.#identify(request, null, requester);
       case "nothing":
-        asker.ignore();
+        requester.ignore();
         return null;
       case "malformed":
-        return this.#reject(request, FORMERR, reading.why, asker);
+        return this.#reject(request, FORMERR, reading.why, requester);
       case "questions":
-        return this.#reject(request, SERVFAIL, `there were ${reading.count} questions in one message`, asker);
+        return this.#reject(request, SERVFAIL, `there were ${reading.count} questions in one message`, requester);
       default:
         return reading satisfies never;
     }
   }
 
-  /** Nobody who waits is answered. Idempotent. */
+  /** Ends all queries without an answer. Idempotent. */
   close(): void {
     for (const stop of this.#waiting) stop();
     this.#waiting.clear();
@@ -115,27 +120,27 @@ export class QueryService {
     this.#overloaded.close();
   }
 
-  #reject(request: Uint8Array, rcode: number, why: string, asker: Asker): null {
+  #reject(request: Uint8Array, rcode: number, why: string, requester: Requester): null {
     this.#rejected.add(1, why);
-    this.#parts.telemetry.cells(this.#parts.local.current, null, asker.protocol).answered();
-    this.#fail(request, rcode, null, asker);
+    this.#parts.telemetry.cells(this.#parts.local.current, null, requester.protocol).answered();
+    this.#fail(request, rcode, null, requester);
     return null;
   }
 
-  #identify(request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
+  #identify(request: Uint8Array, query: Query | null, requester: Requester): PendingQuery | null {
     const client = this.#parts.local.current;
-    if (client !== null) return this.#answer(client, request, query, asker);
+    if (client !== null) return this.#answer(client, request, query, requester);
     const { dnsWaitLimit } = this.#parts.local;
     if (dnsWaitLimit === 0 || this.#waiting.size >= MAX_WAITING) {
-      this.#unknownSource(request, query, asker);
+      this.#unknownSource(request, query, requester);
       return null;
     }
     const own = request.slice();
-    let later: Waiting | null = null;
+    let later: PendingQuery | null = null;
     const stop = this.#parts.local.wait((found) => {
       this.#waiting.delete(stop);
-      if (found === null) this.#unknownSource(own, query, asker);
-      else later = this.#answer(found, own, query, asker);
+      if (found === null) this.#unknownSource(own, query, requester);
+      else later = this.#answer(found, own, query, requester);
     }, dnsWaitLimit);
     this.#waiting.add(stop);
     return {
@@ -147,26 +152,33 @@ export class QueryService {
     };
   }
 
-  #unknownSource(request: Uint8Array, query: Query | null, asker: Asker): void {
+  #unknownSource(request: Uint8Array, query: Query | null, requester: Requester): void {
     this.#parts.log.debug("unknown source");
-    this.#parts.telemetry.cells(null, query?.type ?? null, asker.protocol).answered();
-    this.#fail(request, SERVFAIL, query, asker);
+    this.#parts.telemetry.cells(null, query?.type ?? null, requester.protocol).answered();
+    this.#fail(request, SERVFAIL, query, requester);
   }
 
-  #answer(client: Workload, request: Uint8Array, query: Query | null, asker: Asker): Waiting | null {
+  #answer(client: Workload, request: Uint8Array, query: Query | null, requester: Requester): PendingQuery | null {
     const { state, telemetry, lookup: settings, random } = this.#parts;
-    const cells = telemetry.cells(client, query?.type ?? null, asker.protocol);
+    const cells = telemetry.cells(client, query?.type ?? null, requester.protocol);
     cells.answered();
-    const answer = query === null ? null : lookup(state, client, query, settings, random, this.#notice(query, asker));
-    if (answer === null) return this.#forward(client, request, query, cells, asker);
+    const answer = query === null
+      ? null
+      : lookup(state, client, query, settings, random, this.#notice(query, requester));
+    if (answer === null) return this.#forward(client, request, query, cells, requester);
     if (telemetry.logsAccess) this.#log(client, request, query, answer.result, answer.addresses.length);
-    this.#answerLocally(request, query!, answer, asker);
+    this.#answerFromMesh(request, query!, answer, requester);
     return null;
   }
 
-  #answerLocally(request: Uint8Array, query: Query, { addresses, aliasLabels }: LocalAnswer, asker: Asker): void {
+  #answerFromMesh(
+    request: Uint8Array,
+    query: Query,
+    { addresses, aliasLabels }: LocalAnswer,
+    requester: Requester,
+  ): void {
     const records = { addresses, aliasLabels, ttl: TTL, authoritative: true };
-    asker.answer(output.subarray(0, writeAnswer(request, query, records, asker.protocol, output)));
+    requester.answer(output.subarray(0, writeAnswer(request, query, records, requester.protocol, output)));
   }
 
   #forward(
@@ -174,33 +186,47 @@ export class QueryService {
     request: Uint8Array,
     query: Query | null,
     cells: QueryCells,
-    asker: Asker,
-  ): Waiting | null {
-    const known = query === null ? null : askLocally(query, this.#parts.hosts);
+    requester: Requester,
+  ): PendingQuery | null {
+    const known = query === null ? null : answerLocally(query, this.#parts.hosts);
     if (known !== null) {
-      this.#answerKnown(client, request, query!, known, cells, asker);
+      this.#answerFromLocalSource(client, request, query!, known, cells, requester);
       return null;
     }
-    if (query !== null && isTransfer(query) && asker.giveStream !== undefined) {
-      return this.#transfer(client, request.slice(), query, cells, asker);
+    if (query !== null && isTransfer(query) && requester.detachStream !== undefined) {
+      return this.#transfer(client, request.slice(), query, cells, requester);
     }
     const { scheduler, forwarder } = this.#parts;
     const startedAt = scheduler.now();
     let own = request;
-    const waiting = forwarder.forward(request, query, asker.protocol, (outcome) => {
-      this.#forwarded({ client, request: own, query, cells, asker, outcome, duration: scheduler.now() - startedAt });
+    const waiting = forwarder.forward(request, query, requester.protocol, (outcome) => {
+      this.#forwarded({
+        client,
+        request: own,
+        query,
+        cells,
+        requester,
+        outcome,
+        duration: scheduler.now() - startedAt,
+      });
     });
-    // Lent until now; whoever waits has the time to copy what an answer needs of it.
+    // `request` is lent, so a query that waits copies what its answer needs.
     if (waiting !== null) own = request.slice(0, query?.questionEnd ?? HEADER_LENGTH);
     return waiting;
   }
 
-  #transfer(client: Workload, request: Uint8Array, query: Query, cells: QueryCells, asker: Asker): Waiting | null {
+  #transfer(
+    client: Workload,
+    request: Uint8Array,
+    query: Query,
+    cells: QueryCells,
+    requester: Requester,
+  ): PendingQuery | null {
     const { scheduler, transfers } = this.#parts;
     const startedAt = scheduler.now();
     const settle = (outcome: Outcome) => {
       const duration = scheduler.now() - startedAt;
-      this.#forwarded({ client, request, query, cells, asker, outcome, duration });
+      this.#forwarded({ client, request, query, cells, requester, outcome, duration });
     };
     if (this.#transferring >= MAX_TRANSFERS) {
       settle({ kind: "failed", why: "too many zone transfers are under way already", overload: true });
@@ -212,7 +238,7 @@ export class QueryService {
       onConnected: () => {
         cells.forwarded(scheduler.now() - startedAt, false);
         this.#log(client, request, query, "forwarded", 0);
-        const given = asker.giveStream!(request);
+        const given = requester.detachStream!(request);
         return { ...given, onEnd: () => (end(), given.onEnd()) };
       },
       onUnreachable(code) {
@@ -223,49 +249,49 @@ export class QueryService {
     return { abort: () => (end(), transfer.abort()) };
   }
 
-  #answerKnown(
+  #answerFromLocalSource(
     client: Workload,
     request: Uint8Array,
     query: Query,
     known: LocalSource,
     cells: QueryCells,
-    asker: Asker,
+    requester: Requester,
   ): void {
     cells.forwarded(0, known.kind !== "records");
     const rcode = known.kind === "error" ? known.rcode : NOERROR;
     if (known.kind !== "records") {
       this.#log(client, request, query, failureText(rcode, known.kind === "empty"), 0);
-      return this.#fail(request, rcode, query, asker);
+      return this.#fail(request, rcode, query, requester);
     }
     const { records } = known;
     this.#log(client, request, query, "forwarded", records.addresses.length + (records.pointer === undefined ? 0 : 1));
-    asker.answer(output.subarray(0, writeAnswer(request, query, records, asker.protocol, output)));
+    requester.answer(output.subarray(0, writeAnswer(request, query, records, requester.protocol, output)));
   }
 
-  #forwarded({ client, request, query, cells, asker, outcome, duration }: Forwarded): void {
+  #forwarded({ client, request, query, cells, requester, outcome, duration }: Forwarded): void {
     if (outcome.kind === "failed") {
       if (outcome.overload === true) this.#overloaded.add(1, outcome.why);
       cells.forwarded(duration, true);
       this.#log(client, request, query, `forwarding failed (${outcome.why})`, 0);
-      return this.#fail(request, SERVFAIL, query, asker);
+      return this.#fail(request, SERVFAIL, query, requester);
     }
     const { facts } = outcome.full;
     const empty = isEmptyAnswer(facts, opcodeOf(word(request, FLAGS_AT)));
     const failed = facts.rcode !== NOERROR || empty;
     cells.forwarded(duration, failed);
     this.#log(client, request, query, failed ? failureText(facts.rcode, empty) : "forwarded", facts.answers);
-    asker.answer(fittingReply(request, query, outcome, asker.protocol, output));
+    requester.answer(fittingReply(request, query, outcome, requester.protocol, output));
   }
 
-  #fail(request: Uint8Array, rcode: number, query: Query | null, asker: Asker): void {
-    asker.answer(output.subarray(0, writeFailure(request, rcode, query?.questionEnd ?? null, output)));
+  #fail(request: Uint8Array, rcode: number, query: Query | null, requester: Requester): void {
+    requester.answer(output.subarray(0, writeFailure(request, rcode, query?.questionEnd ?? null, output)));
   }
 
-  #notice(query: Query, asker: Asker): Notice {
+  #notice(query: Query, requester: Requester): Notice {
     const { log } = this.#parts;
     if (!log.isEnabled(LEVEL.debug)) return null;
     const type = bare(typeName(query.type) ?? `TYPE${query.type}`);
-    const fields = { src: bare(formatAddress(asker.address)), query: type, name: bare(`${query.name}.`) };
+    const fields = { src: bare(formatAddress(requester.address)), query: type, name: bare(`${query.name}.`) };
     const inside = new LogScope(log.log, log.target, [...log.spans, { name: "lookup", fields, level: LEVEL.debug }]);
     return (message, values) => inside.debug(message, values);
   }
@@ -282,7 +308,7 @@ interface Forwarded {
   readonly request: Uint8Array;
   readonly query: Query | null;
   readonly cells: QueryCells;
-  readonly asker: Asker;
+  readonly requester: Requester;
   readonly outcome: Outcome;
   readonly duration: Millis;
 }

@@ -1,4 +1,4 @@
-/** Questions of our own, as a stub resolver asks them. */
+/** Writes questions of our own, as a stub resolver sends them. */
 import { putName } from "./name.ts";
 import {
   ADDITIONALS_AT,
@@ -13,11 +13,11 @@ import {
 } from "./wire.ts";
 import type { Message } from "./response_reader.ts";
 
-/** What we take by UDP, where the resolver's options have EDNS. */
+/** UDP payload that we accept, where `resolv.conf` has the option `edns0`. */
 const PAYLOAD = 1232;
 const OPT_LENGTH = 11;
 
-/** A question for `name` (absolute, a final dot is allowed), its id 0; null where that is no name. */
+/** A question with id 0 for the absolute name `name`, which may have a final dot; null where that is no valid name. */
 export function writeQuestion(name: string, type: number, edns: boolean): Message | null {
   const bytes = new Uint8Array(HEADER_LENGTH + MAX_NAME + 8 + OPT_LENGTH);
   const nameEnd = putName(name, bytes, HEADER_LENGTH);

@@ -1,32 +1,35 @@
 /**
- * Answers of upstream servers, kept for as long as they allow (`docs/spec/inpod-dns.md` B5.11). The key is all of the
- * question but its id, so whatever a client may have asked for in it (DO, CD, a payload size) is answered as it was.
+ * Caches responses of upstream servers for their TTL (`docs/spec/inpod-dns.md` B5.11). The key is the whole question
+ * without its id, so questions with different flags or options (DO, CD, payload size) have their own responses.
  */
 import type { Millis } from "../net/clock.ts";
-import type { Answer } from "./attempt.ts";
+import type { UpstreamResponse } from "./attempt.ts";
 
-/** Bytes that all caches of the isolate may still take. */
+/** Bytes that all caches of the isolate may still use. */
 export interface ByteBudget {
   left: number;
 }
 
-export interface Kept {
-  readonly full: Answer;
-  /** For clients who cannot take the full one. */
-  readonly short: Answer | null;
+/** An entry of the cache. */
+export interface CachedResponse {
+  readonly full: UpstreamResponse;
+  /** The truncated response, for clients that cannot take the full one; null: there was none. */
+  readonly short: UpstreamResponse | null;
   readonly at: Millis;
   readonly until: Millis;
   readonly size: number;
 }
 
+/** Limits of one pod. */
 const ENTRIES = 8192;
 const BYTES = 4 << 20;
-/** Of an entry beside its messages and its key. */
+/** Estimated bytes of an entry besides its messages and its key. */
 const OVERHEAD = 300;
 
+/** The cache of one pod. */
 export class ResponseCache {
   /** The least recently used first. */
-  readonly #entries = new Map<string, Kept>();
+  readonly #entries = new Map<string, CachedResponse>();
   readonly #budget: ByteBudget;
   #bytes = 0;
 
@@ -38,19 +41,21 @@ export class ResponseCache {
     return this.#entries.size;
   }
 
-  get(key: string, now: Millis): Kept | null {
-    const kept = this.#entries.get(key);
-    if (kept === undefined) return null;
+  /** The response, unless it has expired. */
+  get(key: string, now: Millis): CachedResponse | null {
+    const cached = this.#entries.get(key);
+    if (cached === undefined) return null;
     this.#entries.delete(key);
-    if (now >= kept.until) {
-      this.#account(-kept.size);
+    if (now >= cached.until) {
+      this.#account(-cached.size);
       return null;
     }
-    this.#entries.set(key, kept);
-    return kept;
+    this.#entries.set(key, cached);
+    return cached;
   }
 
-  keep(key: string, full: Answer, short: Answer | null, now: Millis): void {
+  /** Stores a response, unless its lifetime is 0 or the limits leave no room for it. */
+  store(key: string, full: UpstreamResponse, short: UpstreamResponse | null, now: Millis): void {
     const { lifetime } = full.facts;
     if (lifetime <= 0) return;
     const size = OVERHEAD + 2 * key.length + full.bytes.length + (short?.bytes.length ?? 0);
@@ -64,16 +69,17 @@ export class ResponseCache {
     this.#account(size);
   }
 
+  /** Removes all entries. */
   clear(): void {
     this.#account(-this.#bytes);
     this.#entries.clear();
   }
 
   #remove(key: string): void {
-    const kept = this.#entries.get(key);
-    if (kept === undefined) return;
+    const cached = this.#entries.get(key);
+    if (cached === undefined) return;
     this.#entries.delete(key);
-    this.#account(-kept.size);
+    this.#account(-cached.size);
   }
 
   #account(bytes: number): void {

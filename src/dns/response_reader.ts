@@ -1,4 +1,7 @@
-/** Reading what an upstream server sent: is it the answer, can it be read, how long may it be kept. */
+/**
+ * Reads what an upstream server sent: whether it is the response to our question, whether it is valid, and its
+ * lifetime.
+ */
 import { endOfName, type NameSteps, sameFolded } from "./name.ts";
 import { endOfRecord, RECORD_FIXED } from "./query_reader.ts";
 import {
@@ -24,34 +27,35 @@ import {
   word,
 } from "./wire.ts";
 
-/** A message to be passed on, and what its answer is known by. */
+/** A message to be sent, and what identifies its response. */
 export interface Message {
   readonly bytes: Uint8Array;
-  /** Offset behind the only question; null where nothing is known of the message (opcodes other than QUERY). */
+  /** Offset after the only question; null where the message is not read (opcodes other than QUERY). */
   readonly questionEnd: number | null;
 }
 
-/** What the walk over a response found. */
+/** The facts of a valid response. */
 export interface ResponseFacts {
   readonly rcode: number;
   readonly truncated: boolean;
   /** ANCOUNT */
   readonly answers: number;
-  /** Seconds for which it may be given again; 0: not at all. */
+  /** Seconds for which it may be cached; 0: not at all. */
   readonly lifetime: number;
 }
 
-/** Longest that a positive answer is kept (`docs/spec/inpod-dns.md` B5.11). */
+/** Longest lifetime of a response, seconds (`docs/spec/inpod-dns.md` B5.11). */
 const LONGEST = 86_400;
 /**
- * Labels and pointers of one response. The largest message has room for 4,000 addresses, whose names are a pointer to
- * a question of a few labels.
+ * Labels and pointers read of one response. The largest message has room for 4,000 addresses, each with a pointer to a
+ * question of a few labels.
  */
 const MAX_STEPS = 65_536;
 
 /**
- * Null: this is not the answer to `message` as it was sent with `id`, or it cannot be read (RFC 5452 §9.1). The sender's
- * address is the socket's business.
+ * The facts of a response. Null: it is invalid, or not the response to `message` with `id` (RFC 5452 §9.1). The
+ * sender's
+ * address is checked by the connected socket.
  */
 export function readResponse(response: Uint8Array, message: Message, id: number): ResponseFacts | null {
   if (response.length < HEADER_LENGTH || word(response, 0) !== id) return null;
@@ -66,13 +70,13 @@ export function readResponse(response: Uint8Array, message: Message, id: number)
   return { ...head, lifetime: head.truncated ? 0 : lifetimeOf(head.rcode, head.answers, ttls) };
 }
 
-/** Servers that cannot make sense of a query leave it out. */
+/** An error without the question, as servers send it that could not read the query. */
 function isBareError(response: Uint8Array, rcode: number): boolean {
   return rcode !== NOERROR && rcode !== NXDOMAIN && word(response, QUESTIONS_AT) === 0 &&
     response.length === HEADER_LENGTH;
 }
 
-/** The name's letters may differ in case; type and class may not differ at all. */
+/** Whether the questions are equal; the name's letters may differ in case. */
 function sameQuestion(response: Uint8Array, request: Uint8Array, end: number): boolean {
   return sameFolded(response, request, HEADER_LENGTH, end - 4) && word(response, end - 4) === word(request, end - 4) &&
     word(response, end - 2) === word(request, end - 2);
@@ -81,7 +85,7 @@ function sameQuestion(response: Uint8Array, request: Uint8Array, end: number): b
 interface Ttls {
   /** Least TTL of all records. */
   readonly least: number;
-  /** Of a negative answer (RFC 2308 §5); null without a SOA. */
+  /** TTL of a negative answer (RFC 2308 §5); null: there is no SOA. */
   readonly negative: number | null;
   readonly signed: boolean;
 }
@@ -105,13 +109,13 @@ function walk(bytes: Uint8Array, at: number): Ttls | null {
   return { least, negative, signed };
 }
 
-/** A TTL with its highest bit set is none (RFC 2181 §8). */
+/** A TTL with its highest bit set counts as 0 (RFC 2181 §8). */
 function ttlAt(bytes: Uint8Array, at: number): number {
   const ttl = long(bytes, at);
   return ttl > 0x7fffffff ? 0 : ttl;
 }
 
-/** The lesser of a SOA's own TTL and its last field. */
+/** The smaller of the SOA's own TTL and its last field (RFC 2308 §5). */
 function negativeTtl(bytes: Uint8Array, fixed: number, end: number): number | null {
   const owner = endOfName(bytes, fixed + RECORD_FIXED);
   const mailbox = owner < 0 ? -1 : endOfName(bytes, owner);
@@ -125,7 +129,7 @@ function lifetimeOf(rcode: number, answers: number, { least, negative, signed }:
   return rcode === NOERROR || rcode === NXDOMAIN ? Math.min(least, negative ?? 0) : 0;
 }
 
-/** Takes `seconds` off the TTL of every record of a response that {@link readResponse} has accepted. */
+/** Subtracts `seconds` from the TTL of every record of a response that {@link readResponse} has accepted. */
 export function ageRecords(bytes: Uint8Array, questionEnd: number, seconds: number): void {
   const count = word(bytes, ANSWERS_AT) + word(bytes, AUTHORITIES_AT) + word(bytes, ADDITIONALS_AT);
   let at = questionEnd;
@@ -136,7 +140,7 @@ export function ageRecords(bytes: Uint8Array, questionEnd: number, seconds: numb
   }
 }
 
-/** A name that was not there, or had nothing of this type. */
+/** Whether a name exists, but has no record of this type. */
 export function isEmptyAnswer({ rcode, answers }: ResponseFacts, opcode: number): boolean {
   return opcode === OPCODE_QUERY && rcode === NOERROR && answers === 0;
 }

@@ -1,10 +1,10 @@
-/** Which absolute names a relative one stands for, in order (resolv.conf(5), `docs/spec/inpod-dns.md` B6.2). */
+/** The absolute names that a relative one may stand for, in order (resolv.conf(5), `docs/spec/inpod-dns.md` B6.2). */
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 
-/** A search list may be as long as the file; nobody waits for all of a long one. */
+/** Search domains used at most. The list may be as long as the file, and each domain costs a round trip. */
 const MAX_SUFFIXES = 16;
 
-/** Without final dots. A name with one is absolute, and the only one. */
+/** The candidates, without final dots. A name with a final dot is absolute and the only candidate. */
 export function candidateNames(
   name: string,
   { ndots, domain, search }: Pick<ResolverSettings, "ndots" | "domain" | "search">,

@@ -1,6 +1,6 @@
 /**
- * Addresses of host names for the whole process (`docs/spec/inpod-dns.md` B6.2): from the hosts file and the nameservers
- * of its own `resolv.conf`, in its own namespace, without a mark. Equal names under way are asked for once.
+ * Resolves host names for the whole process (`docs/spec/inpod-dns.md` B6.2), with the hosts file and the nameservers of
+ * its own `resolv.conf`, in its own namespace and without a mark. Equal names in flight share one lookup.
  */
 import type { Millis } from "../net/clock.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
@@ -8,46 +8,49 @@ import { type Ip, isIpv4, parseIp, type SocketAddress } from "../net/address.ts"
 import type { Network } from "../net/network.ts";
 import type { HostResolver, ResolvedName, Resolving } from "../proxy/name_resolver.ts";
 import type { FamilySettings } from "./family_lookup.ts";
-import { type FlightResult, HostFlight } from "./host_flight.ts";
+import { HostLookup, type HostLookupResult } from "./host_lookup.ts";
 import type { HostsFile } from "./hosts_file.ts";
-import { askLocally } from "./local_sources.ts";
+import { answerLocally } from "./local_sources.ts";
 import { candidateNames } from "./search_list.ts";
 import { ServerList } from "./server_list.ts";
 import { CLASS_IN, TYPE_A, TYPE_AAAA } from "./wire.ts";
 
 const CACHE_ENTRIES = 4096;
-const MAX_FLIGHTS = 256;
+const MAX_LOOKUPS = 256;
 const MAX_WAITING = 4096;
 
 type OnResult = (result: ResolvedName) => void;
 
-interface Shared {
+/** A lookup and the callbacks that wait for it. */
+interface SharedLookup {
   readonly waiting: Set<OnResult>;
-  flight: HostFlight | null;
+  lookup: HostLookup | null;
 }
 
-interface Kept {
+interface CachedResult {
   readonly result: ResolvedName;
   readonly until: Millis;
 }
 
-export interface StubResolverParts {
+/** What the resolver needs. */
+interface StubResolverParts {
   readonly network: Network;
   readonly resolver: ResolverSettings;
   readonly nameservers: readonly SocketAddress[];
   readonly hosts: HostsFile;
   /** `IPV6_ENABLED` */
   readonly ipv6: boolean;
-  /** 16 bits that nobody can guess. */
+  /** A random id of 16 bits that cannot be guessed. */
   readonly randomId: () => number;
 }
 
+/** A resolver with a cache. */
 export class StubResolver implements HostResolver {
   readonly #parts: StubResolverParts;
   readonly #settings: FamilySettings;
-  readonly #shared = new Map<string, Shared>();
+  readonly #shared = new Map<string, SharedLookup>();
   /** The least recently used first. */
-  readonly #cache = new Map<string, Kept>();
+  readonly #cache = new Map<string, CachedResult>();
   #waiting = 0;
 
   constructor(parts: StubResolverParts) {
@@ -69,28 +72,28 @@ export class StubResolver implements HostResolver {
     const known = this.#known(name) ?? this.#cached(name);
     if (known !== null) return this.#soon(known, done);
     let shared = this.#shared.get(name);
-    if (this.#waiting >= MAX_WAITING || (shared === undefined && this.#shared.size >= MAX_FLIGHTS)) {
+    if (this.#waiting >= MAX_WAITING || (shared === undefined && this.#shared.size >= MAX_LOOKUPS)) {
       return this.#soon({ kind: "failed", reason: "too many names are being resolved already" }, done);
     }
     shared ??= this.#begin(name);
     return this.#wait(name, shared, done);
   }
 
-  /** Nobody who waits hears anything. */
+  /** Ends all lookups without calling callbacks. */
   close(): void {
-    for (const { flight } of this.#shared.values()) flight?.abort();
+    for (const { lookup } of this.#shared.values()) lookup?.abort();
     this.#shared.clear();
     this.#cache.clear();
     this.#waiting = 0;
   }
 
-  /** What needs no question: an address, the hosts file, loopback. */
+  /** The result for names that need no question: addresses, names of the hosts file, loopback. */
   #known(name: string): ResolvedName | null {
     const literal = parseIp(name);
     if (literal !== null) return { kind: "addresses", addresses: [literal] };
     const absolute = name.replace(/\.$/, "");
     const answers = [TYPE_A, TYPE_AAAA].map((type) =>
-      askLocally({ name: absolute, type, class: CLASS_IN }, this.#parts.hosts)
+      answerLocally({ name: absolute, type, class: CLASS_IN }, this.#parts.hosts)
     );
     if (answers.every((answer) => answer === null)) return null;
     if (answers.some((answer) => answer?.kind === "error")) return { kind: "failed", reason: "NXDomain" };
@@ -99,20 +102,20 @@ export class StubResolver implements HostResolver {
   }
 
   #cached(name: string): ResolvedName | null {
-    const kept = this.#cache.get(name);
-    if (kept === undefined) return null;
+    const cached = this.#cache.get(name);
+    if (cached === undefined) return null;
     this.#cache.delete(name);
-    if (kept.until <= this.#parts.network.now()) return null;
-    this.#cache.set(name, kept);
-    return kept.result;
+    if (cached.until <= this.#parts.network.now()) return null;
+    this.#cache.set(name, cached);
+    return cached.result;
   }
 
-  #begin(name: string): Shared {
-    const shared: Shared = { waiting: new Set(), flight: null };
+  #begin(name: string): SharedLookup {
+    const shared: SharedLookup = { waiting: new Set(), lookup: null };
     this.#shared.set(name, shared);
     const candidates = candidateNames(name, this.#parts.resolver);
-    shared.flight = new HostFlight(this.#settings, candidates, this.#parts.ipv6, (result) => {
-      this.#keep(name, result);
+    shared.lookup = new HostLookup(this.#settings, candidates, this.#parts.ipv6, (result) => {
+      this.#store(name, result);
       this.#shared.delete(name);
       this.#waiting -= shared.waiting.size;
       for (const done of shared.waiting) done(result);
@@ -120,7 +123,7 @@ export class StubResolver implements HostResolver {
     return shared;
   }
 
-  #keep(name: string, result: FlightResult): void {
+  #store(name: string, result: HostLookupResult): void {
     if (result.lifetime <= 0) return;
     if (this.#cache.size >= CACHE_ENTRIES) {
       const [oldest] = this.#cache.keys();
@@ -129,9 +132,9 @@ export class StubResolver implements HostResolver {
     this.#cache.set(name, { result, until: this.#parts.network.now() + 1000 * result.lifetime });
   }
 
-  #wait(name: string, shared: Shared, done: OnResult): Resolving {
+  #wait(name: string, shared: SharedLookup, done: OnResult): Resolving {
     let over = false;
-    // Whoever was told, or went away, while the others are told is not told again.
+    // Guards against a second call when a callback aborts another one, or itself, during the notification.
     const own: OnResult = (result) => {
       if (over) return;
       over = true;
@@ -146,7 +149,7 @@ export class StubResolver implements HostResolver {
         if (this.#shared.get(name) !== shared || !shared.waiting.delete(own)) return;
         this.#waiting--;
         if (shared.waiting.size > 0) return;
-        shared.flight?.abort();
+        shared.lookup?.abort();
         this.#shared.delete(name);
       },
     };

@@ -66,7 +66,7 @@ function zone(records: Readonly<Record<string, readonly string[]>>, ttl = 60): S
 
 const EXT = { "ext.example.com A": ["1.2.3.4", "1.2.3.5"], "ext.example.com AAAA": ["fd00::4"] };
 
-Deno.test("inpod B6.2: A and AAAA at once", () => {
+Deno.test("inpod B6.2: A and AAAA are asked at once", () => {
   const rig = new Rig({ script: zone(EXT) });
   assert.deepEqual(rig.ask("ext.example.com"), ["1.2.3.4", "1.2.3.5", "fd00::4"]);
   assert.deepEqual(rig.upstream.questions, ["A ext.example.com", "AAAA ext.example.com"]);
@@ -105,13 +105,13 @@ for (const [file, name, candidates] of LISTS) {
   });
 }
 
-Deno.test("inpod B6.2: the search list is tried name by name, both families each", () => {
+Deno.test("inpod B6.2: the names of the search list are tried one by one, both families each", () => {
   const rig = new Rig({ script: zone({ "ext.b A": ["1.2.3.4"] }), resolver: "search a b c" });
   assert.deepEqual(rig.ask("ext"), ["1.2.3.4"]);
   assert.deepEqual(rig.upstream.questions, ["A ext.a", "AAAA ext.a", "A ext.b", "AAAA ext.b"]);
 });
 
-Deno.test("inpod O2: what nobody has, has a reason", () => {
+Deno.test("inpod O2: a name without addresses has a reason", () => {
   const rig = new Rig({ resolver: "search a" });
   assert.equal(rig.ask("ext"), "NXDomain");
   assert.equal(rig.upstream.asked.length, 4);
@@ -121,7 +121,7 @@ Deno.test("inpod O2: what nobody has, has a reason", () => {
   for (const name of ["a..b", "a b", "x".repeat(70), "ü"]) assert.equal(new Rig().ask(name), "not a DNS name");
 });
 
-Deno.test("inpod B6.2: aliases are followed, in one answer and from one to the next, and not for ever", () => {
+Deno.test("inpod B6.2: aliases are followed within a response and across responses, up to a limit", () => {
   const inOne: Script = ({ questions: [asked] }) => ({
     flags: answered(),
     answers: [
@@ -140,7 +140,7 @@ Deno.test("inpod B6.2: aliases are followed, in one answer and from one to the n
   }
 });
 
-Deno.test("inpod B6.2: an answer is kept for its time, and for the time of a SOA where there is none", () => {
+Deno.test("inpod B6.2: an answer is cached for its TTL, a negative one for that of the SOA", () => {
   const rig = new Rig({ script: zone(EXT, 7) });
   rig.ask("ext.example.com");
   rig.network.advance(6999);
@@ -162,7 +162,7 @@ Deno.test("inpod B6.2: an answer is kept for its time, and for the time of a SOA
   assert.equal(negative.upstream.asked.length, 4);
 });
 
-Deno.test("inpod B6.2: equal names under way are one resolution, and who goes away takes it along", () => {
+Deno.test("inpod B6.2: equal names in flight share a lookup, which ends when its last caller aborts", () => {
   const rig = new Rig({ script: () => null });
   const [one, two] = [rig.start("ext.example.com"), rig.start("Ext.example.com")];
   rig.network.runUntilIdle();
@@ -181,7 +181,7 @@ Deno.test("inpod B6.2: equal names under way are one resolution, and who goes aw
   assert.deepEqual([rig.upstream.asked.length, three.results.length], [asked, 0]);
 });
 
-Deno.test("inpod B6.2: one family's silence costs a quarter of a second, and is not remembered", () => {
+Deno.test("inpod B6.2: a missing answer of one family costs 250 ms, and such a result is not cached", () => {
   const script: Script = (query) =>
     query.questions[0]!.type === "AAAA" ? null : zone(EXT)(query, "udp", new Uint8Array());
   const rig = new Rig({ script });
@@ -194,7 +194,7 @@ Deno.test("inpod B6.2: one family's silence costs a quarter of a second, and is 
   assert.equal(rig.ask("ext.example.com").length, 3);
 });
 
-Deno.test("inpod B6.2: 256 names at once; one more fails at once", () => {
+Deno.test("inpod B6.2: 256 names may be resolved at a time; one more fails at once", () => {
   const rig = new Rig({ script: () => null });
   const started = Array.from({ length: 256 }, (_, i) => rig.start(`x${i}.example.com`));
   assert.equal(rig.ask("more.example.com"), "too many names are being resolved already");
@@ -205,7 +205,7 @@ Deno.test("inpod B6.2: 256 names at once; one more fails at once", () => {
   assert.ok(started.every(({ results }) => results.length === 0));
 });
 
-Deno.test("inpod B6.2: edns0 of the resolver's options", () => {
+Deno.test("inpod B6.2: the option edns0 adds an OPT record", () => {
   const rig = new Rig({ script: zone(EXT), resolver: "options edns0" });
   assert.equal(rig.ask("ext.example.com").length, 3);
   const opt = rig.upstream.asked[0]!.bytes.slice(-11);

@@ -10,6 +10,7 @@ import { putWord } from "./wire.ts";
 
 const CONNECT_TIMEOUT: Millis = 5000;
 
+/** An attempt by TCP, on a connection of its own; it begins with the constructor. */
 export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
   readonly #parts: UpstreamParts;
   readonly #message: Message;
@@ -21,7 +22,7 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
   #unsent: Uint8Array;
   #duplex: Duplex | null = null;
   #timer: Timer | null = null;
-  #over = false;
+  #isDone = false;
 
   constructor(parts: UpstreamParts, server: SocketAddress, message: Message, events: AttemptEvents) {
     this.#parts = parts;
@@ -35,8 +36,8 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
   }
 
   abort(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.#timer?.cancel();
     this.#dial.abort();
     this.#duplex?.close();
@@ -48,7 +49,7 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
     duplex.start(this);
     this.#timer = this.#parts.network.after(this.#parts.timeout, () => this.#fail("TIMEOUT"));
     this.onWritable();
-    if (!this.#over && duplex.readable) this.onReadable();
+    if (!this.#isDone && duplex.readable) this.onReadable();
   }
 
   onDialFailure(ending: Ending): void {
@@ -68,13 +69,13 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
 
   onReadable(): void {
     const duplex = this.#duplex!;
-    while (!this.#over) {
+    while (!this.#isDone) {
       const count = this.#frames.readFrom(duplex);
       if (count === FAILED) return this.#fail(duplex.failure!.code);
-      for (let frame = this.#frames.next(); frame !== null && !this.#over; frame = this.#frames.next()) {
+      for (let frame = this.#frames.next(); frame !== null && !this.#isDone; frame = this.#frames.next()) {
         this.#answered(frame);
       }
-      if (this.#over) return;
+      if (this.#isDone) return;
       if (duplex.ended) return this.#fail("NO_ANSWER");
       if (!duplex.readable) return;
     }
@@ -82,7 +83,7 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
 
   #answered(bytes: Uint8Array): void {
     const facts = readResponse(bytes, this.#message, this.#id);
-    // Nobody else speaks on this connection, so there is nothing to wait for.
+    // The connection is for this question alone, so no other message can follow.
     if (facts === null) return this.#fail("NO_ANSWER");
     const own = bytes.slice();
     this.abort();
@@ -90,7 +91,7 @@ export class TcpAttempt implements Attempt, DialEvents, DuplexSink {
   }
 
   #fail(code: string): void {
-    if (this.#over) return;
+    if (this.#isDone) return;
     this.abort();
     this.#events.onAttemptFailure(code);
   }

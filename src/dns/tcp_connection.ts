@@ -1,13 +1,14 @@
 /**
- * A client's TCP connection (`docs/spec/inpod-dns.md` B5.2): one message after the other, each answered before the next
- * is read, so a client that does not read its answers is not read either.
+ * A client's TCP connection (`docs/spec/inpod-dns.md` B5.2). Each message is answered before the next is read, so
+ * nothing
+ * is read from a client that does not read its answers.
  *
  *             ┌───────────── next message ──────────────┐
  *             ▼                                         │
  *     ──▶ reading ──message──▶ serving ──answer──▶ writing ──▶ closed
- *             │                  └─zone transfer─▶ given ────────┤
+ *             │                  └─zone transfer─▶ detached ─────┤
  *             └── 5 s without a message, the end, ───────┴──5 s──▲
- *                 finishing and all that came is answered
+ *                 finishing and all received messages answered
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
@@ -15,16 +16,17 @@ import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
 import type { Scheduler, TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
 import { framed, FrameReader } from "./frames.ts";
-import type { Waiting } from "./forwarder.ts";
-import type { Asker, QueryService } from "./query_service.ts";
-import type { GivenStream } from "./zone_transfer.ts";
+import type { PendingQuery } from "./forwarder.ts";
+import type { QueryService, Requester } from "./query_service.ts";
+import type { DetachedStream } from "./zone_transfer.ts";
 
-/** For a whole message to come, and for an answer to be taken. */
+/** Time for a complete message to arrive, and for an answer to be sent. */
 const IDLE_TIMEOUT: Millis = 5000;
-/** Messages and reads of one turn; then other connections are served. Each costs up to 0.1 ms. */
+/** Messages and reads in one turn, before other connections are served. Each takes up to 0.1 ms. */
 const STEPS_PER_TURN = 4;
 
-export class TcpConnection implements Asker, DuplexSink, TurnTask {
+/** Serves a connection from {@link start} to its end. */
+export class TcpConnection implements Requester, DuplexSink, TurnTask {
   readonly protocol = "tcp";
   readonly #scheduler: Scheduler;
   readonly #rounds: Rounds;
@@ -32,8 +34,8 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
   readonly #service: QueryService;
   readonly #onClosed: (connection: TcpConnection) => void;
   readonly #frames = new FrameReader();
-  #state: "reading" | "serving" | "writing" | "given" | "closed" = "reading";
-  #waiting: Waiting | null = null;
+  #state: "reading" | "serving" | "writing" | "detached" | "closed" = "reading";
+  #waiting: PendingQuery | null = null;
   #unsent: Uint8Array | null = null;
   #timer: Timer | null = null;
   #finishing = false;
@@ -58,19 +60,20 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     return this.#duplex.remote;
   }
 
+  /** Begins to read. */
   start(): void {
     this.#duplex.start(this);
     this.#expect();
     if (this.#duplex.readable) this.onReadable();
   }
 
-  /** Answers what has come, or the first message where none has come yet, and closes. */
+  /** Closes when all received messages are answered. Where none has arrived, the first one is still answered. */
   finish(): void {
     this.#finishing = true;
     this.#rounds.take(this);
   }
 
-  /** Idempotent. */
+  /** Closes the connection at once. Idempotent. */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -104,7 +107,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#state = "writing";
     this.#expect();
     this.#write();
-    // Out of a callback of somebody else: what has come meanwhile was not looked at.
+    // The answer came later and from a callback: bytes that arrived in the meantime have not been read.
     if (wasWaiting) this.#rounds.add(this);
   }
 
@@ -114,9 +117,9 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#expect();
   }
 
-  /** Its end closes this too; until then this only counts. */
-  giveStream(message: Uint8Array): GivenStream {
-    this.#state = "given";
+  /** Hands over the stream. Until its end this object only counts as an open connection. */
+  detachStream(message: Uint8Array): DetachedStream {
+    this.#state = "detached";
     const frame = framed(message);
     const rest = this.#frames.takeRest();
     const early = new Uint8Array(frame.length + rest.length);
@@ -125,7 +128,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     return { duplex: this.#duplex, early, onEnd: () => this.close() };
   }
 
-  /** Serves what has come, as far as it goes now. */
+  /** Serves received messages within the limit of one turn. */
   runTurn(): void {
     for (let step = 0; this.#state === "reading"; step++) {
       if (step === STEPS_PER_TURN) return this.#rounds.add(this);
@@ -140,11 +143,11 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#served = true;
     this.#timer?.cancel();
     const waiting = this.#service.serve(message, this);
-    // An answer may have come already.
+    // The answer may have been sent already, from inside the call.
     if (this.#isServing()) this.#waiting = waiting;
   }
 
-  /** False: nothing more can be read now. */
+  /** False: there is nothing more to read now. */
   #read(): boolean {
     const duplex = this.#duplex;
     if (duplex.ended) {
@@ -177,7 +180,7 @@ export class TcpConnection implements Asker, DuplexSink, TurnTask {
     this.#timer = this.#scheduler.after(IDLE_TIMEOUT, () => this.close());
   }
 
-  /** As a method, since the type checker would hold on to what was assigned before. */
+  /** A method, since the type checker would assume the value that was assigned before. */
   #isServing(): boolean {
     return this.#state === "serving";
   }

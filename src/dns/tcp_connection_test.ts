@@ -21,7 +21,7 @@ Deno.test("TCP: several messages in one segment are answered one after the other
   client.close();
 });
 
-Deno.test("TCP: a message that comes byte by byte is answered, within 5 s", () => {
+Deno.test("TCP: a message in single bytes is answered if it is complete within 5 s", () => {
   const bed = new Bed();
   const client = bed.tcpClient();
   for (const byte of framed(question("A", "www.google.com"))) {
@@ -31,7 +31,7 @@ Deno.test("TCP: a message that comes byte by byte is answered, within 5 s", () =
   assert.deepEqual(ids(client.received), [4711]);
 });
 
-Deno.test("TCP: a frame of 64 KB that comes byte by byte, and is garbage, costs its own bytes only", () => {
+Deno.test("TCP: an invalid frame of 64 KB in single bytes uses no more memory than its bytes", () => {
   const bed = new Bed();
   const client = bed.tcpClient();
   const garbage = new Uint8Array(65_535);
@@ -49,7 +49,7 @@ Deno.test("TCP: a frame of 64 KB that comes byte by byte, and is garbage, costs 
   assert.deepEqual(ids(client.received), [4711, 5]);
 });
 
-Deno.test("TCP: 5 s without a whole message, and the connection ends", () => {
+Deno.test("TCP: a connection without a complete message for 5 s is closed", () => {
   for (const bytes of [[], [0], [0, 20, 1, 2, 3]]) {
     const bed = new Bed();
     const client = bed.tcpClient();
@@ -61,7 +61,7 @@ Deno.test("TCP: 5 s without a whole message, and the connection ends", () => {
   }
 });
 
-Deno.test("TCP: dripping bytes do not keep a connection", () => {
+Deno.test("TCP: single bytes of an incomplete message do not extend the timeout", () => {
   const bed = new Bed();
   const client = bed.tcpClient();
   for (let i = 0; i < 5; i++) {
@@ -71,7 +71,7 @@ Deno.test("TCP: dripping bytes do not keep a connection", () => {
   assert.equal(client.closed, true);
 });
 
-Deno.test("TCP: whoever waits for an upstream is not idle", () => {
+Deno.test("TCP: a connection that waits for an upstream is not idle", () => {
   const bed = new Bed({ upstream: () => null });
   const client = bed.tcpClient();
   client.send(question("A", "www.example.com"));
@@ -82,7 +82,7 @@ Deno.test("TCP: whoever waits for an upstream is not idle", () => {
   assert.equal(client.closed, true);
 });
 
-Deno.test("TCP: a client that ends its side still gets the answer", () => {
+Deno.test("TCP: a client that half-closes still gets the answer", () => {
   const bed = new Bed();
   const client = bed.tcpClient();
   client.send(question("A", "www.bing.com"));
@@ -92,10 +92,10 @@ Deno.test("TCP: a client that ends its side still gets the answer", () => {
   assert.deepEqual([client.closed, bed.proxy.connectionCount], [true, 0]);
 });
 
-Deno.test("TCP: a client that does not read is not read, and is let go after 5 s", () => {
+Deno.test("TCP: nothing is read from a client that does not read, and it is closed after 5 s", () => {
   const bed = new Bed();
   const client = bed.tcpClient();
-  // It takes nothing any more.
+  // The client does not read any more.
   client.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
   const frame = framed(question("A", "large.com."));
   let taken = 0;
@@ -124,7 +124,7 @@ Deno.test("TCP: a reset ends the connection", () => {
   }
 });
 
-Deno.test("TCP: 256 connections; the next is refused with one line", () => {
+Deno.test("TCP: the 257th connection is refused, with one log line", () => {
   const bed = new Bed();
   const clients = Array.from({ length: 258 }, () => bed.tcpClient());
   bed.network.runUntilIdle();
@@ -142,7 +142,7 @@ Deno.test("TCP: 256 connections; the next is refused with one line", () => {
   assert.equal(late.received.length, 1);
 });
 
-Deno.test("TCP: the pods of an isolate share a bound too", () => {
+Deno.test("TCP: the pods of an isolate share a limit too", () => {
   const network = new MemoryNetwork();
   const shared = newDnsShared(network);
   shared.connections.left = 3;
@@ -154,12 +154,12 @@ Deno.test("TCP: the pods of an isolate share a bound too", () => {
   assert.equal(shared.connections.left, 3);
 });
 
-Deno.test("TCP: however many connections have queries, a few are answered in each turn, in order", () => {
+Deno.test("TCP: a few connections are answered per turn, in order, whatever their number", () => {
   const bed = new Bed();
   const clients = Array.from({ length: 100 }, () => bed.tcpClient());
   bed.network.runUntilIdle();
   const frame = framed(question("A", "www.google.com"));
-  // One message fits into the budget of a turn, four do not.
+  // One message is within the limit of a turn, four are not.
   const messages = new Uint8Array([...frame, ...frame, ...frame, ...frame]);
   for (const client of clients) client.duplex.write(messages);
   const answered = () => bed.count("istio_dns_requests");
@@ -174,7 +174,7 @@ Deno.test("TCP: however many connections have queries, a few are answered in eac
   assert.deepEqual(new Set(clients.map(({ received }) => received.length)), new Set([4]));
 });
 
-Deno.test("TCP: an immediate drain ends listeners, connections and what is under way", () => {
+Deno.test("TCP: an immediate drain ends listeners, connections and queries in flight", () => {
   const bed = new Bed({ upstream: () => null });
   const [idle, waiting] = [bed.tcpClient(), bed.tcpClient()];
   waiting.send(question("A", "www.example.com"));
@@ -191,7 +191,7 @@ Deno.test("TCP: an immediate drain ends listeners, connections and what is under
   bed.network.advance(60_000);
 });
 
-Deno.test("TCP: an answer of 64 KB comes whole", () => {
+Deno.test("TCP: an answer of 64 KB is sent completely", () => {
   const data = Array.from({ length: 200 }, () => "x".repeat(250));
   const answers = [{ name: "big.example", type: "TXT", ttl: 0, data }];
   const response = encode({

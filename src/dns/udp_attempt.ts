@@ -1,6 +1,6 @@
 /**
- * One question to one server over UDP: from a socket of its own, so that port and id have to be guessed together, and
- * connected, so that only the server's datagrams arrive (RFC 5452 §4). Sent up to three times.
+ * One question to one server over UDP, sent up to three times. Each attempt has its own socket, so that a forger has to
+ * guess port and id together; the socket is connected, so that only the server's datagrams arrive (RFC 5452 §4).
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import { ANY_V4, ANY_V6, isIpv4, type SocketAddress } from "../net/address.ts";
@@ -10,9 +10,10 @@ import { type Message, readResponse } from "./response_reader.ts";
 import { putWord } from "./wire.ts";
 
 const TRANSMISSIONS = 3;
-/** So many datagrams that are not the answer are an attack on this question. */
-const MAX_STRANGERS = 32;
+/** After so many datagrams that are not the response, an attack on this question is assumed. */
+const MAX_MISMATCHES = 32;
 
+/** An attempt by UDP; it begins with the constructor. */
 export class UdpAttempt implements Attempt, DatagramSink {
   readonly #parts: UpstreamParts;
   readonly #server: SocketAddress;
@@ -24,9 +25,9 @@ export class UdpAttempt implements Attempt, DatagramSink {
   readonly #socket: DatagramSocket | null;
   #timer: Timer | null = null;
   #sent = 0;
-  #strangers = 0;
+  #mismatches = 0;
 
-  /** `interval`: between transmissions. Events never come from inside the constructor. */
+  /** `interval`: time between transmissions. Events are called after the constructor. */
   constructor(
     parts: UpstreamParts,
     server: SocketAddress,
@@ -53,7 +54,7 @@ export class UdpAttempt implements Attempt, DatagramSink {
   onDatagram(bytes: Uint8Array): void {
     const facts = readResponse(bytes, this.#message, this.#id);
     if (facts === null) {
-      if (++this.#strangers >= MAX_STRANGERS) this.#fail("TOO_MANY_STRANGERS");
+      if (++this.#mismatches >= MAX_MISMATCHES) this.#fail("TOO_MANY_MISMATCHES");
       return;
     }
     this.abort();

@@ -1,6 +1,6 @@
 /**
- * AXFR and IXFR over TCP: any number of messages in answer to one (RFC 5936 §2.2), so the client's connection is joined
- * to one of its own to a nameserver, and nobody looks at what goes through any more.
+ * Zone transfers (AXFR and IXFR) over TCP. Their response may have any number of messages (RFC 5936 §2.2), so the
+ * client's connection is joined to a new connection to a nameserver, and bytes are copied without reading them.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Loop } from "../net/loop.ts";
@@ -9,12 +9,13 @@ import type { Dial, DialEvents, SocketOptions } from "../net/network.ts";
 import type { CopyMeter } from "../proxy/copy.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import { Relay } from "../proxy/relay.ts";
-import type { Waiting } from "./forwarder.ts";
+import type { PendingQuery } from "./forwarder.ts";
 import type { Server, ServerList } from "./server_list.ts";
 
 const CONNECT_TIMEOUT: Millis = 5000;
 const UNMETERED: CopyMeter = { addReceived() {}, addSent() {} };
 
+/** What zone transfers of a pod need. */
 export interface TransferParts {
   readonly loop: Loop;
   /** Mark and namespace of the sockets. */
@@ -22,33 +23,35 @@ export interface TransferParts {
   readonly servers: ServerList;
 }
 
-/** A client's connection, given up by whoever served it. */
-export interface GivenStream {
+/** A client's connection, handed over by the code that served it. */
+export interface DetachedStream {
   readonly duplex: Duplex;
-  /** What was read of it and is not answered. */
+  /** Bytes that were read from it and not answered. */
   readonly early: Uint8Array;
-  /** The connection has ended. */
+  /** To be called when the connection has ended. */
   onEnd(): void;
 }
 
-export interface TransferEvents {
-  /** There is a nameserver: gives the client's connection. */
-  onConnected(): GivenStream;
-  /** An errno name, or `DIAL_TIMEOUT`: of the last nameserver that was tried. */
+/** Callbacks of a transfer. */
+interface TransferEvents {
+  /** A nameserver is connected. Returns the client's connection. */
+  onConnected(): DetachedStream;
+  /** No nameserver can be reached. `code`: the last error, an errno name or `DIAL_TIMEOUT`. */
   onUnreachable(code: string): void;
 }
 
-export class ZoneTransfer implements Waiting, DialEvents {
+/** A transfer in progress; it begins with the constructor. */
+export class ZoneTransfer implements PendingQuery, DialEvents {
   readonly #parts: TransferParts;
   readonly #events: TransferEvents;
-  readonly #left: Server[];
+  readonly #remaining: Server[];
   #dial: Dial | null = null;
   #relay: Relay | null = null;
 
   constructor(parts: TransferParts, events: TransferEvents) {
     this.#parts = parts;
     this.#events = events;
-    this.#left = parts.servers.inOrder;
+    this.#remaining = parts.servers.inOrder;
     this.#next();
   }
 
@@ -65,13 +68,13 @@ export class ZoneTransfer implements Waiting, DialEvents {
   }
 
   onDialFailure({ code }: { readonly code: string }): void {
-    if (this.#left.length === 0) this.#events.onUnreachable(code);
+    if (this.#remaining.length === 0) this.#events.onUnreachable(code);
     else this.#next();
   }
 
   #next(): void {
     const { loop, sockets } = this.#parts;
-    const server = this.#left.shift()!;
+    const server = this.#remaining.shift()!;
     this.#dial = loop.network.dial(server.address, { ...sockets, timeout: CONNECT_TIMEOUT }, this);
   }
 }

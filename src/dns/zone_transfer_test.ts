@@ -6,7 +6,7 @@ import { answered, Bed, decode, encode, question } from "./testkit/dns_bed.ts";
 
 const SOA = { mname: "ns", rname: "me", serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
 
-/** One message of a zone, numbered. */
+/** A numbered message of a zone. */
 function part(id: number, number: number): Uint8Array {
   const questions = number === 0 ? [{ type: "AXFR", name: "example.com" }] : [];
   const answers = [
@@ -24,7 +24,7 @@ interface ZoneServer {
   readonly streams: Duplex[];
 }
 
-/** A nameserver at this address that sends a zone in as many messages, as fast as its client takes them, and closes. */
+/** A nameserver that sends a zone in so many messages, as fast as its client reads, and then closes. */
 function serveZone(bed: Bed, ip: string, parts: number): ZoneServer {
   const server: ZoneServer = { asked: [], streams: [] };
   const address = { ip: parseIp(ip)!, port: 53 };
@@ -58,7 +58,7 @@ function withServers(...nameservers: readonly string[]): Bed {
   return new Bed({ resolver: nameservers.map((ip) => `nameserver ${ip}\n`).join("") });
 }
 
-Deno.test("zone transfer: every message comes, as it was sent, and the end with them", () => {
+Deno.test("zone transfer: every message and the end of the stream are forwarded", () => {
   const bed = withServers("10.0.0.20");
   const server = serveZone(bed, "10.0.0.20", 30);
   const client = bed.tcpClient();
@@ -75,7 +75,7 @@ Deno.test("zone transfer: every message comes, as it was sent, and the end with 
   assert.equal(bed.count("istio_dns_upstream_failures"), 0);
 });
 
-Deno.test("zone transfer: what came behind the question goes along", () => {
+Deno.test("zone transfer: bytes after the question are forwarded", () => {
   const bed = withServers("10.0.0.20");
   const server = serveZone(bed, "10.0.0.20", 1);
   const client = bed.tcpClient();
@@ -86,7 +86,7 @@ Deno.test("zone transfer: what came behind the question goes along", () => {
   client.close();
 });
 
-Deno.test("zone transfer: a nameserver that cannot be reached is passed over; none is SERVFAIL", () => {
+Deno.test("zone transfer: the next nameserver is tried where one cannot be reached; without any, SERVFAIL", () => {
   const bed = withServers("10.0.0.30", "10.0.0.20");
   serveZone(bed, "10.0.0.20", 2);
   const client = bed.tcpClient();
@@ -100,7 +100,7 @@ Deno.test("zone transfer: a nameserver that cannot be reached is passed over; no
   assert.equal(alone.count("istio_dns_upstream_failures"), 1);
 });
 
-Deno.test("zone transfer: it ends with its client, and with the proxy", () => {
+Deno.test("zone transfer: it ends when the client or the proxy ends", () => {
   for (const end of ["client", "proxy"] as const) {
     const bed = withServers("10.0.0.20");
     const server = serveZone(bed, "10.0.0.20", 0);
@@ -117,12 +117,12 @@ Deno.test("zone transfer: it ends with its client, and with the proxy", () => {
   }
 });
 
-Deno.test("zone transfer: by UDP there is one message, as for every question", () => {
+Deno.test("zone transfer: by UDP it is forwarded as any other question", () => {
   const bed = new Bed({ upstream: () => ({ flags: answered() }) });
   assert.equal(bed.ask("IXFR", "example.com").rcode, "NOERROR");
 });
 
-Deno.test("zone transfer: 16 at a time; what has ended counts no more", () => {
+Deno.test("zone transfer: 16 may be in progress at a time, not counting those that have ended", () => {
   const bed = withServers("10.0.0.20");
   serveZone(bed, "10.0.0.20", 0);
   const clients = Array.from({ length: 17 }, () => bed.tcpClient());

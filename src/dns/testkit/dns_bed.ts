@@ -1,6 +1,7 @@
 /**
- * For tests only: a DNS proxy in an in-memory network under virtual time, with scripted nameservers, and clients whose
- * messages are made and read by an independent library.
+ * For tests only: a DNS proxy in an in-memory network with virtual time, scripted nameservers, and clients whose
+ * messages
+ * are written and read by an independent library.
  */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
@@ -23,7 +24,7 @@ import { framed, FrameReader } from "../frames.ts";
 import { parseHostsFile } from "../hosts_file.ts";
 import { CLIENT, fixtureChanges } from "./mesh.ts";
 
-/** A message as the library shows it. */
+/** A message as the library represents it. */
 export interface Packet {
   readonly id?: number;
   readonly type?: "query" | "response";
@@ -42,13 +43,15 @@ export interface Packet {
   readonly additionals?: readonly PacketRecord[];
 }
 
-export interface PacketQuestion {
+/** A question as the library represents it. */
+interface PacketQuestion {
   readonly name: string;
   readonly type: string;
   readonly class?: string;
 }
 
-export interface PacketRecord {
+/** A record as the library represents it. */
+interface PacketRecord {
   readonly name: string;
   readonly type: string;
   readonly class?: string;
@@ -65,14 +68,17 @@ export interface PacketRecord {
 /** RD, as stub resolvers set it. */
 export const RECURSION_DESIRED = 0x100;
 
+/** The bytes of a message. */
 export function encode(packet: Packet): Uint8Array {
   return new Uint8Array(packets.encode(packet));
 }
 
+/** The message of these bytes. */
 export function decode(bytes: Uint8Array): Required<Packet> {
   return packets.decode(Buffer.from(bytes.slice()));
 }
 
+/** What is special about a question. */
 export interface Ask {
   readonly class?: string;
   /** UDP payload size; missing: no OPT record. */
@@ -102,13 +108,13 @@ export function question(type: string, name: string, ask: Ask = {}): Uint8Array 
   });
 }
 
-/** What a nameserver was asked, and its answer: bytes as they are, null for silence. */
+/** The response of a nameserver to a question; bytes are sent as they are; null: no response. */
 export type Script = (query: Required<Packet>, protocol: Protocol, bytes: Uint8Array) => Packet | Uint8Array | null;
 
-/** A nameserver. Ids are filled in; questions are repeated. */
+/** A nameserver with a script. It adds ids and questions to the responses. */
 export class ScriptedServer {
   readonly address: SocketAddress;
-  /** Everything it was asked, in order. */
+  /** All messages that it received, in order. */
   readonly asked: { readonly protocol: Protocol; readonly bytes: Uint8Array; readonly from: SocketAddress }[] = [];
   script: Script;
   readonly #sockets: (DatagramSocket | Listener)[];
@@ -130,7 +136,7 @@ export class ScriptedServer {
     for (const socket of this.#sockets) socket.close();
   }
 
-  /** Names that were asked for, as `A www.example.com`, TCP marked. */
+  /** The questions that it received: `A www.example.com`, by TCP `A www.example.com tcp`. */
   get questions(): string[] {
     return this.asked.map(({ bytes, protocol }) => {
       const [first] = decode(bytes).questions;
@@ -161,7 +167,7 @@ export class ScriptedServer {
   }
 }
 
-/** What the library cannot read has no questions. */
+/** The message; one without questions where the library cannot read the bytes. */
 function readable(bytes: Uint8Array): Required<Packet> {
   try {
     return decode(bytes);
@@ -175,12 +181,13 @@ export function answered(rcode = 0): number {
   return RECURSION_DESIRED | 0x80 | rcode;
 }
 
+/** A response for a name that does not exist. */
 export function nxdomain(): Packet {
   return { flags: answered(3) };
 }
 
-/** What the fixture's upstream knows (V8). */
-export function onlyBing(query: Required<Packet>): Packet {
+/** The upstream of V8, which has one name. */
+function onlyBing(query: Required<Packet>): Packet {
   const { name, type } = query.questions[0]!;
   if (name !== "www.bing.com" || type !== "A") return nxdomain();
   return {
@@ -190,7 +197,8 @@ export function onlyBing(query: Required<Packet>): Packet {
   };
 }
 
-export interface BedOptions {
+/** What differs from the default. */
+interface BedOptions {
   readonly upstream?: Script;
   /** The client's address (default: {@link NAMESERVER}). */
   readonly nameserver?: string;
@@ -207,9 +215,11 @@ export interface BedOptions {
   readonly shared?: DnsProxyParts["shared"];
 }
 
+/** Default address of the nameserver. */
 export const NAMESERVER: SocketAddress = { ip: parseIp("10.0.0.10")!, port: 53 };
 const CLIENT_NAME = { name: "client", namespace: "ns1", serviceAccount: "default" };
 
+/** A DNS proxy with its network, mesh and nameserver. */
 export class Bed {
   readonly network: MemoryNetwork;
   readonly state = new MeshState();
@@ -266,7 +276,7 @@ export class Bed {
     return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
   }
 
-  /** Sends a message and gives back what came, after `wait` ms at most. */
+  /** Sends a message and returns the answer, after `wait` ms at most; null: there was none. */
   exchange(bytes: Uint8Array, protocol: Protocol = "udp", wait = 0): Uint8Array | null {
     const client = protocol === "udp" ? this.udpClient() : this.tcpClient();
     client.send(bytes);
@@ -276,7 +286,7 @@ export class Bed {
     return client.received[0] ?? null;
   }
 
-  /** Asks and reads the answer. */
+  /** Sends a question and returns the decoded answer. */
   ask(type: string, name: string, ask: Ask = {}, protocol: Protocol = "udp", wait = 0): Required<Packet> {
     const answer = this.exchange(question(type, name, ask), protocol, wait);
     assert.ok(answer !== null, `no answer for ${type} ${name}`);
@@ -325,7 +335,7 @@ export class Bed {
     };
   }
 
-  /** The value of a counter for labels that begin like this. */
+  /** The sum of a counter over all series whose labels begin with `labels`. */
   count(family: string, labels = ""): number {
     const cells = this.metrics.snapshot().cells.filter((cell) =>
       cell.family === family && cell.labels.startsWith(labels)
@@ -334,9 +344,10 @@ export class Bed {
   }
 }
 
-export interface TestClient {
+/** A DNS client. */
+interface TestClient {
   readonly received: readonly Uint8Array[];
-  /** TCP: by a frame of its own. */
+  /** Sends a message; by TCP in its own frame. */
   send(bytes: Uint8Array): void;
   close(): void;
   /** The proxy has closed. */

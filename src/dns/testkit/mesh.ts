@@ -6,6 +6,7 @@ import { type Ip, parseIp } from "../../net/address.ts";
 
 const NETWORK = "nw1";
 
+/** The workload of the pod that is served. */
 export const CLIENT: Workload = {
   ...DEFAULT_WORKLOAD,
   uid: workloadUid("Kubernetes//Pod/ns1/client"),
@@ -24,12 +25,12 @@ function ip(text: string): Ip {
   return parsed;
 }
 
-/** Addresses are on `nw1`, or on another network as `nw2/22.22.22.22`. */
+/** A service. Addresses are on `nw1`, or on another network as `nw2/22.22.22.22`. */
 export function service(
   namespace: string,
   hostname: string,
   addresses: readonly string[],
-  words: Partial<Service> = {},
+  fields: Partial<Service> = {},
   endpoints: readonly Endpoint[] = [],
 ): MeshChange {
   const vips = addresses.map((text) => {
@@ -39,22 +40,24 @@ export function service(
   const key = namespacedHostname(namespace, hostname);
   return {
     kind: "service",
-    service: { ...DEFAULT_SERVICE, key, name: hostname, namespace, hostname, vips, ...words },
+    service: { ...DEFAULT_SERVICE, key, name: hostname, namespace, hostname, vips, ...fields },
     endpoints,
   };
 }
 
-export function workload(name: string, ips: readonly string[]): MeshChange {
+/** A pod in the namespace `ns1`. */
+function workload(name: string, ips: readonly string[]): MeshChange {
   const uid = workloadUid(`Kubernetes//Pod/ns1/${name}`);
   const value = { ...DEFAULT_WORKLOAD, uid, name, namespace: "ns1", network: NETWORK, workloadIps: ips.map(ip) };
   return { kind: "workload", workload: value, endpoints: new Map() };
 }
 
+/** The membership of such a pod in a service. */
 export function endpoint(name: string): Endpoint {
   return { workloadUid: workloadUid(`Kubernetes//Pod/ns1/${name}`), ports: new Map(), status: "Healthy" };
 }
 
-/** Without the client itself. */
+/** The whole mesh except the client. */
 export function fixtureChanges(): MeshChange[] {
   return [
     service("ns1", "www.google.com", ["1.1.1.1"]),

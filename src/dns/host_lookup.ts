@@ -1,7 +1,7 @@
 /**
- * One resolution of a host name: its candidates one after the other, both families of each at once.
+ * Resolves one host name: its candidates one after the other, both address families of each at once.
  *
- *     candidate ──▶ A, AAAA ──none──▶ next candidate … ──▶ not there
+ *     candidate ──▶ A, AAAA ──none──▶ next candidate … ──▶ does not exist
  *                     ├── one found ──the other, or 250 ms──▶ found
  *                     └── no answer ──▶ failed
  */
@@ -11,31 +11,33 @@ import { FamilyLookup, type FamilyResult, type FamilySettings } from "./family_l
 import { writeQuestion } from "./question_writer.ts";
 import { TYPE_A, TYPE_AAAA } from "./wire.ts";
 
-/** How long an answer waits for that of the other family: a broken one must not cost seconds (as RFC 8305 §3). */
+/** How long the addresses of one family wait for those of the other, as in RFC 8305 §3. */
 const GRACE: Millis = 250;
 
-export type FlightResult =
-  /** `lifetime`: seconds for which it holds. */
+/** The result of a lookup. */
+export type HostLookupResult =
+  /** `lifetime`: seconds for which it may be cached. */
   | { readonly kind: "addresses"; readonly addresses: readonly Ip[]; readonly lifetime: number }
   | { readonly kind: "failed"; readonly reason: string; readonly lifetime: number };
 
-export class HostFlight {
+/** A lookup in progress; it begins with the constructor. */
+export class HostLookup {
   readonly #settings: FamilySettings;
   readonly #types: readonly number[];
   readonly #candidates: string[];
-  readonly #done: (result: FlightResult) => void;
+  readonly #done: (result: HostLookupResult) => void;
   #lookups: FamilyLookup[] = [];
   #results: FamilyResult[] = [];
   #timer: Timer | null = null;
   #lastReason = "not a DNS name";
   #lifetime = Infinity;
 
-  /** `done` is called once, never from inside, unless aborted. */
+  /** `candidates`: absolute names. `done` is called once, after the constructor, unless aborted. */
   constructor(
     settings: FamilySettings,
     candidates: readonly string[],
     ipv6: boolean,
-    done: (result: FlightResult) => void,
+    done: (result: HostLookupResult) => void,
   ) {
     this.#settings = settings;
     this.#types = ipv6 ? [TYPE_A, TYPE_AAAA] : [TYPE_A];
@@ -44,6 +46,7 @@ export class HostFlight {
     this.#next();
   }
 
+  /** Ends the lookup. `done` is not called. */
   abort(): void {
     this.#timer?.cancel();
     for (const lookup of this.#lookups) lookup.abort();
@@ -55,18 +58,18 @@ export class HostFlight {
     const name = this.#candidates.shift();
     if (name === undefined) {
       const lifetime = Number.isFinite(this.#lifetime) ? this.#lifetime : 0;
-      // Perhaps nothing was asked at all.
+      // By timer, since possibly no question was sent and the constructor still runs.
       this.#timer = this.#settings.network.after(0, () => this.#fail(this.#lastReason, lifetime));
       return;
     }
     for (const type of this.#types) {
       const question = writeQuestion(name, type, this.#settings.edns);
       if (question === null) return this.#next();
-      this.#lookups.push(new FamilyLookup(this.#settings, question, type, (result) => this.#heard(result)));
+      this.#lookups.push(new FamilyLookup(this.#settings, question, type, (result) => this.#onResult(result)));
     }
   }
 
-  #heard(result: FamilyResult): void {
+  #onResult(result: FamilyResult): void {
     this.#results.push(result);
     if (this.#results.length === this.#types.length) return this.#complete();
     const useful = result.kind === "found" && result.addresses.length > 0;
@@ -79,9 +82,10 @@ export class HostFlight {
     const found = this.#results.filter((result) => result.kind === "found");
     if (found.length > 0) {
       const addresses = found.flatMap((result) => result.addresses);
-      // What was not waited for, or had no answer, may be there the next time.
-      const whole = this.#results.length === this.#types.length && this.#results.every(({ kind }) => kind !== "failed");
-      const lifetime = whole ? Math.min(...found.map((result) => result.lifetime)) : 0;
+      // Not cached where one family is missing: it may have an answer the next time.
+      const complete = this.#results.length === this.#types.length &&
+        this.#results.every(({ kind }) => kind !== "failed");
+      const lifetime = complete ? Math.min(...found.map((result) => result.lifetime)) : 0;
       return this.#done({ kind: "addresses", addresses, lifetime });
     }
     const failed = this.#results.find((result) => result.kind === "failed");
