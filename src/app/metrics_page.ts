@@ -5,7 +5,7 @@ import type { Workers } from "../control/workers/workers.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LogWriter } from "../telemetry/log_writer.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { ForgottenTraffic, MetricsSum } from "../telemetry/metrics_sum.ts";
+import { MetricsSum, RemovedTraffic } from "../telemetry/metrics_sum.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 
 interface MetricsPageParts {
@@ -17,7 +17,7 @@ interface MetricsPageParts {
 }
 
 export function metricsPage({ metrics, certificates, workers, writer, log }: MetricsPageParts): CollectMetrics {
-  const forgotten = new ForgottenTraffic();
+  const forgotten = new RemovedTraffic();
   return async () => {
     certificates.collectMetrics();
     metrics.cell("istio_log_lines_dropped").value = writer.dropped;

@@ -1,7 +1,7 @@
 /**
- * Access lines (`docs/spec/dataplane.md` 8, `docs/spec/config-admin.md` 6.5): target `access`, no spans, fields in a
- * fixed order. With short connections this is a hot path, so the line is put together directly, and the parts that
- * belong to a side are remembered.
+ * Access log lines (`docs/spec/dataplane.md` 8, `docs/spec/config-admin.md` 6.5): target `access`, no spans, fields in
+ * a fixed order. With short connections this is a hot path, so the line is built directly, and the fields of each side
+ * are cached.
  */
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Log } from "./log.ts";
@@ -11,23 +11,27 @@ import { jsonString, quote } from "./rust_text.ts";
 import type { TrafficSides } from "./traffic_labels.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
 
-/** What is said about a connection from its beginning to its end. */
+/** What is logged about a connection when it opens and when it completes. */
 export interface AccessSubject {
   readonly direction: "outbound" | "inbound";
   readonly source: SocketAddress;
-  /** Outbound: where we dial. Inbound HBONE: the connection's local address. Passthrough: the original destination. */
+  /**
+   * Outbound: the dialled address. Inbound HBONE: the connection's local address. Passthrough: the original
+   * destination.
+   */
   readonly destination: SocketAddress;
   /** The authority of the CONNECT request; null without HBONE. */
   readonly hboneTarget: string | null;
-  /** Hostname of the service; null: none, or not known. */
+  /** Hostname of the service; null: not known. */
   readonly serviceHostname: string | null;
   readonly sides: TrafficSides;
-  /** Identities are shown only then. */
+  /** Identities are logged only with mutual TLS. */
   readonly mutualTls: boolean;
 }
 
-export interface AccessTotals {
-  /** From the application's view on the logging side: outbound, client to server; inbound, server to client. */
+/** What is logged in addition when a connection completes. */
+interface AccessTotals {
+  /** Bytes sent by the application on this side: outbound, client to server; inbound, server to client. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Whole milliseconds. */
@@ -38,37 +42,43 @@ export interface AccessTotals {
 
 const TARGET = "access";
 
+/** Writes access log lines. */
 export class AccessLog {
-  /** Fields of a side, by security. Owner: the peers, which {@link TrafficSides} come from. */
+  readonly #log: Log;
+
+  /** Rendered fields of a side, with and without identity. They live as long as the side. */
   readonly #secure = new WeakMap<TrafficPeer, string>();
   readonly #plain = new WeakMap<TrafficPeer, string>();
   readonly #render: (fields: Fields) => string;
   readonly #json: boolean;
 
-  constructor(private readonly log: Log) {
+  constructor(log: Log) {
+    this.#log = log;
     this.#json = log.format.name === "json";
-    // Plain fields are joined by spaces, JSON fields by commas: both begin with their separator here.
+    // Plain fields are separated by spaces, JSON fields by commas. Here each field begins with its separator.
     this.#render = this.#json ? jsonFields : (fields) => {
       const text = plainFields(fields);
       return text === "" ? "" : ` ${text}`;
     };
   }
 
+  /** A connection was opened; logged at debug. */
   opened(subject: AccessSubject) {
-    if (!this.log.isEnabled(TARGET, LEVEL.debug)) return;
+    if (!this.#log.isEnabled(TARGET, LEVEL.debug)) return;
     this.#line(LEVEL.debug, "connection opened", this.#subject(subject));
   }
 
+  /** A connection has ended; logged at info, or at error where `totals.error` is set. */
   complete(subject: AccessSubject, totals: AccessTotals) {
     const level = totals.error === null ? LEVEL.info : LEVEL.error;
-    if (!this.log.isEnabled(TARGET, level)) return;
+    if (!this.#log.isEnabled(TARGET, level)) return;
     const error = totals.error === null ? "" : this.#render({ error: totals.error });
     this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error);
   }
 
-  /** Refused before it was routed. */
+  /** A connection that was refused before it was routed. */
   failed(direction: AccessSubject["direction"], source: SocketAddress, destination: SocketAddress, error: string) {
-    if (!this.log.isEnabled(TARGET, LEVEL.warn)) return;
+    if (!this.#log.isEnabled(TARGET, LEVEL.warn)) return;
     const fields = this.#render({
       "src.addr": bare(formatAddress(source)),
       "dst.addr": bare(formatAddress(destination)),
@@ -79,7 +89,7 @@ export class AccessLog {
   }
 
   #line(level: Level, message: string, fields: string) {
-    this.log.line(level, TARGET, message, this.#json ? fields : fields.slice(1));
+    this.#log.line(level, TARGET, message, this.#json ? fields : fields.slice(1));
   }
 
   #totals({ bytesSent, bytesReceived, duration }: AccessTotals): string {
@@ -108,8 +118,8 @@ export class AccessLog {
   }
 
   #peer(side: "src" | "dst", peer: TrafficPeer, mutualTls: boolean): string {
-    const memory = mutualTls ? this.#secure : this.#plain;
-    let text = memory.get(peer);
+    const cache = mutualTls ? this.#secure : this.#plain;
+    let text = cache.get(peer);
     if (text === undefined) {
       const { workload, namespace, identity, cluster } = peer.log;
       text = this.#render({
@@ -118,13 +128,13 @@ export class AccessLog {
         [`${side}.identity`]: mutualTls ? identity : null,
         [`${side}.cluster`]: cluster,
       });
-      memory.set(peer, text);
+      cache.set(peer, text);
     }
     return text;
   }
 }
 
-/** The authority is the client's text: what could end a field or a line is quoted. */
+/** The text, quoted if it could end a field or a line. The authority is input of the client. */
 function unquoted(text: string): string {
   return /^[\x21-\x7e]+$/.test(text) ? text : quote(text);
 }

@@ -1,8 +1,8 @@
 /**
- * What becomes of a connection, told exactly once: counters and access lines (`docs/spec/dataplane.md` 7.5, 8).
+ * Records the outcome of a connection exactly once: counters and access log lines (`docs/spec/dataplane.md` 7.5, 8).
  *
  *     open ──▶ counting ──finish──▶ recorded
- *                    └────cancel───────┘        whoever comes second is ignored
+ *                    └────cancel───────┘        later calls are ignored
  */
 import type { Millis } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
@@ -12,9 +12,13 @@ import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";
 import type { TrafficParties, TrafficService } from "./traffic_labels.ts";
 import { countFlag, type TrafficMetrics, type TrafficSeries } from "./traffic_metrics.ts";
 
+/** What is known when a connection opens. */
 export interface ConnectionStart extends TrafficParties {
   readonly sourceAddress: SocketAddress;
-  /** Outbound: where we dial. Inbound HBONE: the connection's local address. Passthrough: the original destination. */
+  /**
+   * Outbound: the dialled address. Inbound HBONE: the connection's local address. Passthrough: the original
+   * destination.
+   */
   readonly destinationAddress: SocketAddress;
   /** The authority of the CONNECT request; null without HBONE. */
   readonly hboneTarget: string | null;
@@ -28,20 +32,25 @@ export interface ConnectionFailure {
 
 const DRAINED = "connection closed due to connection drain";
 
+/** Makes the records of connections. */
 export class ConnectionTelemetry {
+  readonly #metrics: TrafficMetrics;
+
   readonly #access: AccessLog;
 
-  constructor(log: Log, private readonly metrics: TrafficMetrics) {
+  constructor(log: Log, metrics: TrafficMetrics) {
+    this.#metrics = metrics;
     this.#access = new AccessLog(log);
   }
 
   /**
-   * Counts a connection as opened. `startedAt` is when its duration began, of the clock that `finish` is told later
-   * (usually earlier than this call: outbound, when it was accepted).
+   * Counts a connection as opened. `startedAt`: when its duration began, by the same clock as the time given to
+   * `finish`.
+   * Usually that is before this call; outbound, when the connection was accepted.
    */
   open(start: ConnectionStart, startedAt: Millis): ConnectionRecord {
-    const sides = this.metrics.labels.sides(start);
-    const series = this.metrics.series(start, sides);
+    const sides = this.#metrics.labels.sides(start);
+    const series = this.#metrics.series(start, sides);
     series.opened++;
     const subject: AccessSubject = {
       direction: start.reporter === "source" ? "outbound" : "inbound",
@@ -68,34 +77,45 @@ function hostnameOf(service: TrafficService | null): string | null {
 
 /** One open connection. Its owner calls `finish` or `cancel`; later calls do nothing. */
 export class ConnectionRecord {
+  readonly #access: AccessLog;
+  readonly #subject: AccessSubject;
+  readonly #series: TrafficSeries;
+  readonly #startedAt: Millis;
+
   #received = 0;
   #sent = 0;
   #recorded = false;
 
   constructor(
-    private readonly access: AccessLog,
-    private readonly subject: AccessSubject,
-    private readonly series: TrafficSeries,
-    private readonly startedAt: Millis,
-  ) {}
+    access: AccessLog,
+    subject: AccessSubject,
+    series: TrafficSeries,
+    startedAt: Millis,
+  ) {
+    this.#access = access;
+    this.#subject = subject;
+    this.#series = series;
+    this.#startedAt = startedAt;
+  }
 
   /** Bytes written towards the server. */
   addReceived(bytes: number) {
     this.#received += bytes;
-    this.series.received += bytes;
+    this.#series.received += bytes;
   }
 
   /** Bytes written towards the client. */
   addSent(bytes: number) {
     this.#sent += bytes;
-    this.series.sent += bytes;
+    this.#series.sent += bytes;
   }
 
+  /** The connection has ended. `failure`: null on success. */
   finish(now: Millis, failure: ConnectionFailure | null = null) {
     this.#record(now, failure?.flag ?? NO_FLAG, failure !== null, failure?.message ?? null);
   }
 
-  /** Cut by a drain: an error in the log, no failure in the counters. */
+  /** The connection was closed by a drain, which is an error in the log and no failure in the counters. */
   cancel(now: Millis) {
     this.#record(now, NO_FLAG, false, DRAINED);
   }
@@ -103,14 +123,14 @@ export class ConnectionRecord {
   #record(now: Millis, flag: ResponseFlag, failed: boolean, error: string | null) {
     if (this.#recorded) return;
     this.#recorded = true;
-    countFlag(this.series.closed, flag);
-    if (failed) countFlag(this.series.failed, flag);
-    // Metrics speak of client and server, the log of what its own side sent.
-    const outbound = this.subject.direction === "outbound";
-    this.access.complete(this.subject, {
+    countFlag(this.#series.closed, flag);
+    if (failed) countFlag(this.#series.failed, flag);
+    // Metrics count by client and server, the log by the direction as seen from this side.
+    const outbound = this.#subject.direction === "outbound";
+    this.#access.complete(this.#subject, {
       bytesSent: outbound ? this.#received : this.#sent,
       bytesReceived: outbound ? this.#sent : this.#received,
-      duration: Math.max(0, Math.floor(now - this.startedAt)),
+      duration: Math.max(0, Math.floor(now - this.#startedAt)),
       error,
     });
   }

@@ -66,7 +66,7 @@ function world(format: "plain" | "json" = "plain", filter = "info") {
   return { telemetry: new ConnectionTelemetry(log, metrics), metrics, lines };
 }
 
-/** As the native proxy wrote them. */
+/** Lines that the native proxy wrote. */
 const OUTBOUND_LINE = 'src.addr=10.9.0.2:53176 src.workload="client-1" src.namespace="app" ' +
   'src.identity="spiffe://cluster.local/ns/app/sa/client" src.cluster="Kubernetes" dst.addr=10.9.0.3:15008 ' +
   'dst.hbone_addr=10.9.0.3:8080 dst.service="server.app.svc.cluster.local" dst.workload="server-1" ' +
@@ -138,7 +138,7 @@ Deno.test("dataplane 8.4 early deny, as recorded", () => {
   assert.equal(metrics.snapshot().length, 0);
 });
 
-Deno.test("dataplane 7.5 counters of success, failure and drain", () => {
+Deno.test("dataplane 7.5 counters after success, failure and drain", () => {
   const { telemetry, metrics, lines } = world();
   const success = telemetry.open(OUTBOUND, 0);
   success.addReceived(11);

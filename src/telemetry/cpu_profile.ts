@@ -1,45 +1,46 @@
-/** Sampling of this isolate's stacks by the engine's own profiler. Costs nothing while nobody asks. */
+/** Samples the stacks of this isolate with the profiler of the engine, which costs nothing while it is not running. */
 import type { Session } from "node:inspector";
 import process from "node:process";
 
-/** A place in the tree of stacks. Line numbers begin at 0; -1: none. */
+/** A node of the tree of stacks. Line numbers begin at 0; -1: none. */
 export interface ProfileNode {
   readonly id: number;
   readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
-  /** Samples whose innermost frame it was. */
+  /** Samples in which it is the innermost frame. */
   readonly hitCount: number;
   readonly children: readonly number[];
 }
 
-/** The first node is the root. */
+/** The nodes of a profile; the first one is the root. */
 export type CpuProfile = readonly ProfileNode[];
 
+/** The profiler of this isolate. */
 export class CpuProfiler {
   #session: Session | null = null;
 
-  /** Begins to sample every `interval` microseconds; what is running already goes on. */
+  /** Begins to sample every `interval` microseconds. No effect while it is running. */
   start(interval: number): void {
     if (this.#session !== null) return;
-    // Loaded when it is asked for: each isolate would hold 1.5 MB of it.
+    // The module is loaded only here, as it takes 1.5 MB in each isolate.
     const session = this.#session = new (process.getBuiltinModule("node:inspector").Session)();
     session.connect();
-    // Commands are carried out at once and in order, only their answers come later.
+    // Commands are executed at once and in order; only their results arrive later.
     for (const [method, params] of commands(interval)) session.post(method, params, () => {});
   }
 
-  /** `done` with an empty profile where nothing was running. */
+  /** Stops and gives the profile to `done`; an empty one where it was not running. */
   stop(done: (profile: CpuProfile) => void): void {
     const session = this.#session;
     this.#session = null;
     if (session === null) return done([]);
-    session.post("Profiler.stop", (_error, answer) => {
+    session.post("Profiler.stop", (_error, result) => {
       session.disconnect();
-      done((answer as Answer | undefined)?.profile?.nodes.map(plainNode) ?? []);
+      done((result as StopResult | undefined)?.profile?.nodes.map(plainNode) ?? []);
     });
   }
 }
 
-interface Answer {
+interface StopResult {
   readonly profile?: { readonly nodes: readonly RawNode[] };
 }
 type RawNode = Omit<ProfileNode, "hitCount" | "children"> & Partial<Pick<ProfileNode, "hitCount" | "children">>;

@@ -3,14 +3,14 @@ import { type CpuProfile, CpuProfiler } from "./cpu_profile.ts";
 
 const stopped = (profiler: CpuProfiler) => new Promise<CpuProfile>((resolve) => profiler.stop(resolve));
 
-/** Busy until the profiler must have seen it. */
+/** Runs long enough for the profiler to sample it. */
 function recognizable(samples: number): number {
   let sum = 0;
   for (const end = performance.now() + samples; performance.now() < end;) sum += Math.sqrt(sum + 1);
   return sum;
 }
 
-Deno.test("what runs is sampled, once it is started and until it is stopped", async () => {
+Deno.test("the profiler samples running code between start and stop", async () => {
   const profiler = new CpuProfiler();
   assert.deepEqual(await stopped(profiler), []);
   profiler.start(200);

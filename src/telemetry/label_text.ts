@@ -1,4 +1,4 @@
-/** Labels as the exposition format writes them (OpenMetrics 1.0.0, "ABNF"). */
+/** Labels in the exposition format (OpenMetrics 1.0.0, "ABNF"). */
 
 const SPECIAL = /[\\"\n]/;
 

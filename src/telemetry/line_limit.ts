@@ -1,6 +1,6 @@
 /**
  * Limits warnings and errors that a peer can cause as often as it likes: they would fill the disk and hide everything
- * else. {@link MOST} lines of each cause are written in a minute; then one line reports how many were suppressed.
+ * else. {@link MAX_LINES} lines of each cause are written in a minute; then one line reports how many were suppressed.
  * Access log lines are records of connections and are not limited.
  */
 import type { Timer } from "../net/clock.ts";
@@ -9,8 +9,8 @@ import type { LogScope } from "./log.ts";
 import type { Fields } from "./log_fields.ts";
 
 const MINUTE = 60_000;
-/** Lines of one cause in a minute. */
-const MOST = 10;
+/** Lines of one cause written in a minute. */
+const MAX_LINES = 10;
 /** Causes that are counted separately; further ones share one count. Most are constants, some name a policy. */
 const MAX_CAUSES = 64;
 const OTHERS = "";
@@ -26,6 +26,7 @@ interface Minute {
   timer: Timer;
 }
 
+/** Counts lines by cause. */
 export class LineLimit {
   readonly #scheduler: Pick<Scheduler, "after">;
   /** A cause is removed after a minute without a suppressed line. */
@@ -36,11 +37,12 @@ export class LineLimit {
     this.#scheduler = scheduler;
   }
 
-  /** `cause`: a short constant text that names what happened, but not which peer it happened to. */
+  /** Logs a warning within the limit of `cause`: a short constant text that names the event, but not the peer. */
   warn(cause: string, scope: LogScope, message: string, fields?: Fields): void {
     this.#write("warn", cause, scope, message, fields);
   }
 
+  /** As {@link warn}, at level error. */
   error(cause: string, scope: LogScope, message: string, fields?: Fields): void {
     this.#write("error", cause, scope, message, fields);
   }
@@ -58,7 +60,7 @@ export class LineLimit {
   #write(severity: Severity, cause: string, scope: LogScope, message: string, fields?: Fields): void {
     if (this.#closed) return scope[severity](message, fields);
     const minute = this.#minuteOf(cause);
-    if (minute.written < MOST) {
+    if (minute.written < MAX_LINES) {
       minute.written++;
       return scope[severity](message, fields);
     }

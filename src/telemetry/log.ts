@@ -1,7 +1,8 @@
 /**
- * The log of one isolate: filter, format, clock and writer in one place, made once by the wiring and handed down.
+ * The log of one isolate: filter, format, clock and writer, made once by the wiring and passed on.
  *
- * Targets are the names operators filter on (`ztunnel::proxy::outbound`, `access`; `docs/spec/config-admin.md` 6.2).
+ * Targets are the names that operators filter by (`ztunnel::proxy::outbound`, `access`; `docs/spec/config-admin.md`
+ * 6.2).
  */
 import { type Fields, NO_FIELDS, NO_SPANS, type Span, type Spans } from "./log_fields.ts";
 import type { LogFilter } from "./log_filter.ts";
@@ -10,7 +11,8 @@ import { LEVEL, type Level, type LevelLimit } from "./log_level.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { type Micros, timestamps } from "./timestamp.ts";
 
-export interface LogParts {
+/** The parts of a log. */
+interface LogParts {
   readonly filter: LogFilter;
   readonly format: LogFormat;
   readonly writer: LogWriter;
@@ -18,13 +20,14 @@ export interface LogParts {
   readonly clock: () => Micros;
 }
 
+/** Writes events that pass its filter. */
 export class Log {
   readonly format: LogFormat;
   readonly #writer: LogWriter;
   readonly #clock: () => Micros;
   readonly #timestamp = timestamps();
   #filter: LogFilter;
-  /** Limits already looked up. Its owner is the filter: emptied with it. Targets are few and fixed. */
+  /** Cached limits of targets, cleared when the filter changes. Targets are few and constant. */
   readonly #limits = new Map<string, LevelLimit>();
 
   constructor(parts: LogParts) {
@@ -43,6 +46,7 @@ export class Log {
     this.#limits.clear();
   }
 
+  /** Whether the filter passes events of this target and level. */
   isEnabled(target: string, level: Level): boolean {
     return level <= this.#filter.highest && level <= this.#limit(target);
   }
@@ -56,6 +60,7 @@ export class Log {
     return limit;
   }
 
+  /** Logs an event, if the filter passes it. `message` null: the line has fields only. */
   event(level: Level, target: string, message: string | null, fields = NO_FIELDS, spans = NO_SPANS) {
     if (!this.isEnabled(target, level)) return;
     const filter = this.#filter;
@@ -64,23 +69,23 @@ export class Log {
     this.#writer.push(this.format.event(this.#timestamp(this.#clock()), level, target, message, fields, shown));
   }
 
-  /** An event whose message is ours and whose fields are rendered already; the caller has asked {@link isEnabled}. */
+  /** Logs an event with a constant message and rendered fields. The caller has checked {@link isEnabled}. */
   line(level: Level, target: string, message: string, fields: string) {
     this.#writer.push(this.format.line(this.#timestamp(this.#clock()), level, target, message, fields));
   }
 
-  /** Events of one target, perhaps inside spans. */
+  /** A log for events of one target and with these spans. */
   scope(target: string, ...spans: Span[]): LogScope {
     return new LogScope(this, target, spans);
   }
 
-  /** Hands what is gathered to the descriptor: at the end of a turn. */
+  /** Writes the collected lines; to be called at the end of a turn. */
   flush() {
     this.#writer.flush();
   }
 }
 
-/** A {@link Log} with the target and the spans filled in. */
+/** A {@link Log} for one target, with constant spans. */
 export class LogScope {
   constructor(readonly log: Log, readonly target: string, readonly spans: Spans = NO_SPANS) {}
 
@@ -88,12 +93,7 @@ export class LogScope {
     return this.log.isEnabled(this.target, level);
   }
 
-  /** The same inside one more span. */
-  within(name: string, fields: Fields = NO_FIELDS): LogScope {
-    return new LogScope(this.log, this.target, [...this.spans, { name, fields }]);
-  }
-
-  /** The same spans, another target. */
+  /** A scope with the same spans and another target. */
   as(target: string): LogScope {
     return new LogScope(this.log, target, this.spans);
   }

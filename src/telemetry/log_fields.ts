@@ -1,38 +1,42 @@
 /**
- * Fields of log events. A string is shown quoted; a {@link Bare} text (addresses, ids, errors of the system) without
- * quotes; numbers and booleans bare. A field without a value is left out (`docs/spec/config-admin.md` 6.3, 6.4).
- * Whoever wrote a text, nothing in it ends the line or speaks to the terminal.
+ * Fields of log events. A string is written in quotes; a {@link Bare} text (addresses, ids, errors of the system),
+ * numbers and booleans without quotes. A field without a value is left out (`docs/spec/config-admin.md` 6.3, 6.4).
+ * Texts may come from peers, so line feeds and control characters are escaped.
  */
 import type { Level } from "./log_level.ts";
 import { jsonString, quote, visible } from "./rust_text.ts";
 
-/** A text that plain lines show without quotes. JSON lines make no difference. */
-export class Bare {
+/** A text that plain lines show without quotes. In JSON lines it is a string like any other. */
+class Bare {
   constructor(readonly text: string) {}
 }
 
+/** Marks a value as {@link Bare}. */
 export const bare = (value: string | number | { toString(): string }): Bare => new Bare(String(value));
 
-export type FieldValue = string | number | boolean | Bare | null | undefined;
-/** In the order in which they are shown. Names that begin with `log.` are not shown. */
+/** The value of a field. Null and undefined: the field is left out. */
+type FieldValue = string | number | boolean | Bare | null | undefined;
+/** Fields in the order of output. Names that begin with `log.` are not written. */
 export type Fields = Readonly<Record<string, FieldValue>>;
 
-/** What an event happened in, as `proxy{wl=shop/cart-0}`. */
+/** The context of an event, `proxy{wl=shop/cart-0}`. */
 export interface Span {
   readonly name: string;
   readonly fields?: Fields;
-  /** Shown where the filter lets an event of this level and target pass; info and the event's target where missing. */
+  /** Written where the filter passes an event of this level and target; by default info and the event's target. */
   readonly level?: Level;
   readonly target?: string;
 }
 
-/** Outermost first. */
+/** Spans of an event, outermost first. */
 export type Spans = readonly Span[];
 
+/** An event without fields. */
 export const NO_FIELDS: Fields = Object.freeze({});
+/** An event without spans. */
 export const NO_SPANS: Spans = Object.freeze([]);
 
-/** `a="x" b=1` */
+/** The fields in a plain line: `a="x" b=1`. */
 export function plainFields(fields: Fields): string {
   let text = "";
   for (const name in fields) {
@@ -49,7 +53,7 @@ function plainValue(value: string | number | boolean | Bare): string {
   return value instanceof Bare ? visible(value.text) : String(value);
 }
 
-/** `,"a":"x","b":1`: each field with a comma before it. */
+/** The fields in a JSON line, each after a comma: `,"a":"x","b":1`. */
 export function jsonFields(fields: Fields): string {
   let text = "";
   for (const name in fields) {

@@ -1,11 +1,11 @@
 /**
- * Which events are logged: `RUST_LOG` and `/logging` (`docs/spec/config-admin.md` 6.2).
+ * Decides which events are logged, by `RUST_LOG` and `/logging` (`docs/spec/config-admin.md` 6.2).
  *
  *     filter := clause (',' clause)*
  *     clause := LEVEL | target | target '=' LEVEL? | target '[{' field '}]=' LEVEL?
  *
- * Among the clauses whose target is a prefix of the event's, the longest target decides; a clause with a field counts
- * only for events that have it. A filter is a value; whoever may change it holds a new one.
+ * Among the clauses whose target is a prefix of the event's target, the one with the longest target decides. A clause
+ * with a field applies only to events that have the field. A filter never changes; a change makes a new one.
  */
 import { LEVEL, LEVEL_NAMES, type LevelLimit, parseLevelLimit } from "./log_level.ts";
 
@@ -16,20 +16,24 @@ interface Clause {
   readonly level: LevelLimit;
 }
 
-/** Filters are typed by operators; more than this is a mistake. */
+/** Most clauses of a filter. Operators write filters by hand. */
 const CLAUSES_MAX = 1000;
 
+/** A parsed filter. */
 export class LogFilter {
-  /** No event above this passes, whatever its target: the quick way to say no. */
+  readonly #clauses: readonly Clause[];
+
+  /** The highest level that passes for any target, as a quick first check. */
   readonly highest: LevelLimit;
   readonly hasFields: boolean;
 
-  private constructor(private readonly clauses: readonly Clause[]) {
+  private constructor(clauses: readonly Clause[]) {
+    this.#clauses = clauses;
     this.highest = Math.max(0, ...clauses.map((clause) => clause.level)) as LevelLimit;
     this.hasFields = clauses.some((clause) => clause.field !== null);
   }
 
-  /** The filter, or a text that says why it is none. */
+  /** Parses a filter. A text is returned where it is invalid, with the reason. */
   static parse(text: string): LogFilter | string {
     const parts = text.split(",");
     if (parts.length > CLAUSES_MAX) return `invalid filter: more than ${CLAUSES_MAX} clauses`;
@@ -42,18 +46,19 @@ export class LogFilter {
     return new LogFilter([...byKey.values()].sort(byPrecedence));
   }
 
-  /** This filter with the clauses of `text` added; those for the same target replace. */
+  /** This filter with the clauses of `text` added. A clause for the same target and field is replaced. */
   with(text: string): LogFilter | string {
     return LogFilter.parse(`${this},${text}`);
   }
 
   /**
-   * The limit for a target. `fields`: names of the event's fields; without them the most that any event of this
-   * target can get.
+   * The highest level that passes for a target. `fields`: names of the event's fields; without them, the level that
+   * passes
+   * for an event with any fields.
    */
   limit(target: string, fields?: readonly string[]): LevelLimit {
     let limit: LevelLimit = LEVEL.off;
-    for (const clause of this.clauses) {
+    for (const clause of this.#clauses) {
       if (clause.target !== null && !target.startsWith(clause.target)) continue;
       if (clause.field === null) return Math.max(limit, clause.level) as LevelLimit;
       if (fields === undefined) limit = Math.max(limit, clause.level) as LevelLimit;
@@ -63,7 +68,7 @@ export class LogFilter {
   }
 
   toString(): string {
-    return this.clauses.map(renderClause).join(",");
+    return this.#clauses.map(renderClause).join(",");
   }
 }
 

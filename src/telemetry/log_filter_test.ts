@@ -47,18 +47,18 @@ Deno.test("config 6.2 the longest prefix decides", () => {
   assert.equal(filter("access=info").limit("dns"), LEVEL.off);
 });
 
-Deno.test("config 6.2 a clause with a field counts for events that have it", () => {
+Deno.test("config 6.2 a clause with a field applies to events that have the field", () => {
   const f = filter("info,a[{peer}]=debug");
   assert.equal(f.limit("a"), LEVEL.debug);
   assert.equal(f.limit("a", ["peer"]), LEVEL.debug);
   assert.equal(f.limit("a", ["other"]), LEVEL.info);
 });
 
-Deno.test("config 6.2 any text gives a filter or a reason", () => {
+Deno.test("config 6.2 any text is parsed or refused with a reason", () => {
   fc.assert(fc.property(fc.stringMatching(/^[a-c:=,\[\]{}0-9]{0,40}$/), (text) => {
     const parsed = LogFilter.parse(text);
     if (typeof parsed === "string") return assert.ok(parsed.length > 0);
-    // A bare target may look like the beginning of a field, which its rendering then is.
+    // A target without level may look like the beginning of a field, and its text is then parsed as one.
     if (!text.includes("[")) assert.equal(filter(parsed.toString()).toString(), parsed.toString());
   }));
 });

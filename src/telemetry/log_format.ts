@@ -1,21 +1,22 @@
-/** One event, one line (`docs/spec/config-admin.md` 6.3, 6.4). */
+/** Writes an event as a line (`docs/spec/config-admin.md` 6.3, 6.4). */
 import { type Fields, jsonFields, plainFields, type Spans } from "./log_fields.ts";
 import { type Level, LEVEL_NAMES } from "./log_level.ts";
 import { jsonString, visible } from "./rust_text.ts";
 
+/** `LOG_FORMAT` */
 export type LogFormatName = "plain" | "json";
 
-/** Fields are given rendered where {@link LogFormat.line} is used. */
+/** A format of log lines. */
 export interface LogFormat {
   readonly name: LogFormatName;
   /**
-   * `time` is a timestamp text, `message` null for events without one: it may hold the words of strangers, of which
-   * nothing invisible is left. The line feed is part of the result.
+   * The line of an event, with its line feed. `time`: a formatted timestamp. `message`: null for none; it may have text
+   * from peers, so characters that are not visible are escaped.
    */
   event(time: string, level: Level, target: string, message: string | null, fields: Fields, spans: Spans): string;
   /**
-   * The same without spans, with a message that is ours alone and may have several lines, and with fields that are
-   * rendered already: `a=1 b=2`, or `,"a":1,"b":2`.
+   * The same without spans, for a message without text from peers, which may have several lines, and for rendered
+   * fields: `a=1 b=2`, or `,"a":1,"b":2`.
    */
   line(time: string, level: Level, target: string, message: string, fields: string): string;
 }
@@ -46,7 +47,7 @@ function plainSpan(name: string, fields: Fields | undefined): string {
   return rendered === "" ? `:${name}` : `:${name}{${rendered}}`;
 }
 
-/** One compact object; each span is a key of its own. */
+/** A compact object per line, with a key for each span. */
 const JSON_LINES: LogFormat = {
   name: "json",
   event(time, level, target, message, fields, spans) {
@@ -64,6 +65,7 @@ function jsonHead(time: string, level: Level, target: string, message: string | 
   return message === null ? head : `${head},"message":${jsonString(message)}`;
 }
 
+/** The format of this name. */
 export function logFormat(name: LogFormatName): LogFormat {
   return name === "json" ? JSON_LINES : PLAIN;
 }

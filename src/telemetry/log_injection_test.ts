@@ -1,4 +1,4 @@
-/** What strangers write (names, headers, errors of peers) may stand anywhere in a line, and stays inside it. */
+/** Text from peers (names, headers, errors) may be anywhere in a line, and cannot end it. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { AccessLog } from "./access_log.ts";
@@ -6,7 +6,7 @@ import { bare } from "./log_fields.ts";
 import { testLog } from "./testkit/log.ts";
 import { TrafficLabels, type TrafficParties } from "./traffic_labels.ts";
 
-/** Line and column ends, a terminal's colours in both spellings, text that runs backwards, halves of characters. */
+/** Ends of lines and columns, terminal colours in both forms, right-to-left marks, lone surrogates. */
 const HOSTILE = [
   "\n2026-01-01T00:00:00.000000Z\tinfo\taccess\tconnection complete\t",
   "\r",
@@ -34,10 +34,10 @@ const text = fc.array(fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: "b
 
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 
-Deno.test("log: whatever stands in message, field, bare field or span, a plain line is one line of visible text", () => {
+Deno.test("log: any text in message, field, bare field or span gives one plain line of visible text", () => {
   fc.assert(fc.property(text, text, text, (message, field, span) => {
     const { log, lines } = testLog();
-    log.scope("a").within("s", { wl: bare(span), q: span }).warn(message, { field, bare: bare(field) });
+    log.scope("a", { name: "s", fields: { wl: bare(span), q: span } }).warn(message, { field, bare: bare(field) });
     const columns = lines().map((line) => line.split("\t"));
     assert.equal(columns.length, 1);
     assert.equal(columns[0]!.length, 5);
@@ -45,10 +45,10 @@ Deno.test("log: whatever stands in message, field, bare field or span, a plain l
   }));
 });
 
-Deno.test("log: the same in JSON, which says what was said", () => {
+Deno.test("log: any text gives one JSON line, from which it can be parsed back", () => {
   fc.assert(fc.property(text, text, text, (message, field, span) => {
     const { log, lines } = testLog({ format: "json" });
-    log.scope("a").within("s", { wl: bare(span), q: span }).warn(message, { field, bare: bare(field) });
+    log.scope("a", { name: "s", fields: { wl: bare(span), q: span } }).warn(message, { field, bare: bare(field) });
     const [line, ...more] = lines();
     assert.deepEqual(more, []);
     assert.doesNotMatch(line!, INVISIBLE);

@@ -1,27 +1,28 @@
 /**
- * Changing the log filter while the process runs: what `/logging` asks for (`docs/spec/config-admin.md` 4.6).
+ * Changes of the log filter by `/logging` (`docs/spec/config-admin.md` 4.6).
  *
- * The start-up filter silences a target of the native proxy's DNS server. No code of ours logs there; it stays because
- * tools compare the rendered filter.
+ * The start-up filter disables a target of the native proxy's DNS server. Our code does not log there; the clause stays
+ * because tools compare the text of the filter.
  */
 import { LogFilter } from "./log_filter.ts";
 import { LEVEL_NAMES, type LevelName } from "./log_level.ts";
 
 const ALWAYS = "hickory_server::server=off";
 
-/** The filter of `RUST_LOG`, or a text that says why it is none. */
+/** The filter of `RUST_LOG`, or a text with the reason why it is invalid. */
 export function startFilter(setting: string): LogFilter | string {
   return LogFilter.parse(`${ALWAYS},${setting}`);
 }
 
-export interface LevelRequest {
+/** A request to `/logging`. */
+interface LevelRequest {
   /** Clauses to add; null or empty: none. */
   readonly level: string | null;
-  /** Go back to the start-up filter first. */
+  /** Whether to start from the start-up filter and not from the current one. */
   readonly reset: boolean;
 }
 
-/** The filter that `request` asks for, or null where its level is not valid. Nothing is changed by this. */
+/** The filter that results from `request`, or null where its level is invalid. */
 export function requestedFilter(request: LevelRequest, current: LogFilter, start: LogFilter): LogFilter | null {
   const base = request.reset ? start : current;
   if (request.level === null || request.level === "") return base;
@@ -32,8 +33,8 @@ export function requestedFilter(request: LevelRequest, current: LogFilter, start
 }
 
 /**
- * A level word in lower case, or `target=level`. `target:level` is taken too, which the usage text has always
- * promised. Null for anything else.
+ * A clause of a request: a level name in lower case, or `target=level`. `target:level` is accepted too, as the usage
+ * text of the native proxy promises it. Null: invalid.
  */
 function clause(text: string): string | null {
   if (LEVEL_NAMES.includes(text as LevelName)) return text;

@@ -14,7 +14,7 @@ function ask(level: string | null, reset = false, current = START): string | nul
   return requestedFilter({ level, reset }, current, START)?.toString() ?? null;
 }
 
-Deno.test("config C24 nothing asked for", () => {
+Deno.test("config C24 a request without level and reset", () => {
   assert.equal(ask(""), "hickory_server::server=off,info");
   assert.equal(ask("", true), "hickory_server::server=off,info");
   assert.equal(ask(null), "hickory_server::server=off,info");

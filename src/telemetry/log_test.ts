@@ -21,8 +21,11 @@ Deno.test("config 6.3 plain lines, as recorded", () => {
     transparent: true,
   });
   log.scope("ztunnel::xds::client", { name: "xds", fields: { id: 1 } }).info("Stream established");
-  const outbound = log.scope("ztunnel::proxy::outbound").within("proxy", { wl: bare("default/sleep") });
-  outbound.within("outbound", { id: bare("4bf9") }).debug("connection started", { component: "outbound" });
+  const spans = [
+    { name: "proxy", fields: { wl: bare("default/sleep") } },
+    { name: "outbound", fields: { id: bare("4bf9") } },
+  ];
+  log.scope("ztunnel::proxy::outbound", ...spans).debug("connection started", { component: "outbound" });
   const time = "2026-08-20T12:00:00.000123Z";
   assert.deepEqual(lines(), [
     `${time}\tinfo\tztunnel\tversion: version.BuildInfo{Version:"8c1f", …}\t`,
@@ -36,8 +39,8 @@ Deno.test("config 6.3 plain lines, as recorded", () => {
 
 Deno.test("config 6.4 JSON lines, as recorded", () => {
   const { log, lines } = testLog({ clock, format: "json" });
-  log.scope("ztunnel::xds::client").within("xds", { id: 1 }).info("Stream established");
-  log.scope("ztunnel::proxy::inbound").within("local_client").info("listener established", {
+  log.scope("ztunnel::xds::client", { name: "xds", fields: { id: 1 } }).info("Stream established");
+  log.scope("ztunnel::proxy::inbound", { name: "local_client" }).info("listener established", {
     address: bare("[::]:15008"),
     component: 'in"bound',
     transparent: true,
@@ -60,13 +63,13 @@ Deno.test("inpod-dns B5.12 an event without a message", () => {
   assert.equal(json.lines()[0], '{"level":"debug","time":"2026-08-20T12:00:00.000123Z","scope":"dns","query":"A"}');
 });
 
-Deno.test("config 6.3 fields of log machinery are not shown", () => {
+Deno.test("config 6.3 fields that begin with log. are not written", () => {
   const { log, lines } = testLog({ clock });
   log.scope("a").info("m", { "log.target": "x", b: 1 });
   assert.equal(lines()[0], "2026-08-20T12:00:00.000123Z\tinfo\ta\tm\tb=1");
 });
 
-Deno.test("config 6.2 filters are obeyed and can be replaced", () => {
+Deno.test("config 6.2 a filter applies and can be replaced", () => {
   const { log, lines } = testLog({ filter: "warn,access=off" });
   const scope = log.scope("ztunnel::xds");
   assert.equal(scope.isEnabled(LEVEL.info), false);
@@ -81,7 +84,7 @@ Deno.test("config 6.2 filters are obeyed and can be replaced", () => {
   assert.deepEqual(lines().map((line) => line.split("\t")[3]), ["shown", "shown too"]);
 });
 
-Deno.test("config 6.2 spans are filtered as events are", () => {
+Deno.test("config 6.2 spans are filtered like events", () => {
   const { log, lines } = testLog({ filter: "warn" });
   log.scope("a", { name: "quiet" }, { name: "loud", level: LEVEL.warn }).error("m");
   assert.equal(lines()[0]?.split("\t")[2], "a:loud");

@@ -1,7 +1,7 @@
 /**
- * The queue of log lines (`docs/spec/config-admin.md` 6.1). Nothing here waits for the reader of the log: lines that
- * the output does not take stay in a bounded queue and are written later; lines beyond the bound are dropped and
- * counted (`docs/spec/observed.md` O51).
+ * The queue of log lines (`docs/spec/config-admin.md` 6.1). It never waits for the reader of the log: lines that the
+ * output does not accept stay in a bounded queue and are written later; lines beyond the bound are dropped and counted
+ * (`docs/spec/observed.md` O51).
  *
  * Several isolates write to the same descriptor. Each write holds whole lines and, unless one line is longer, at most
  * PIPE_BUF bytes: the kernel does not mix such writes to a pipe (pipe(7)). Longer lines are kept together by
@@ -9,9 +9,9 @@
  */
 import { OutputTurn } from "./output_turn.ts";
 
-/** Standard output in production. Its writes never block. */
-export interface LogSink {
-  /** Returns how many bytes were written; 0 when it would block. Throws when it cannot take any more. */
+/** An output whose writes never block. In production it is standard output. */
+interface LogSink {
+  /** Returns the number of bytes written; 0 when it would block. Throws when the output is closed. */
   write(bytes: Uint8Array<ArrayBuffer>): number;
 }
 
@@ -19,32 +19,37 @@ export interface LogSink {
 export interface LogWriterOwner {
   /** The first line after a flush was added: call {@link LogWriter.flush} at the end of the turn. */
   flushSoon(): void;
-  /** The sink takes nothing now: call {@link LogWriter.retry} after `delay` ms. */
+  /** The output is full: call {@link LogWriter.retry} after `delay` ms. */
   retryAfter(delay: number): void;
-  /** The sink takes lines again, and this many were dropped in between: log that. */
+  /** The output accepts lines again; `count` were dropped in between and have to be reported. */
   onDropped(count: number): void;
 }
 
-const NOBODY: LogWriterOwner = { flushSoon() {}, retryAfter() {}, onDropped() {} };
+const NO_OWNER: LogWriterOwner = { flushSoon() {}, retryAfter() {}, onDropped() {} };
 
 const LINES_MAX = 10_000;
 /** UTF-16 code units of all waiting lines: one byte of memory each for ASCII, two for other text. */
 const CHARACTERS_MAX = 8 * 1024 * 1024;
-/** Characters gathered before they are written without being asked. */
+/** Characters collected before they are written without a flush. */
 const BATCH = 32 * 1024;
 /** PIPE_BUF of Linux. */
 const ATOMIC = 4096;
-/** Bytes being written; a long line enlarges it for a while. */
+/** Size of the buffer in bytes; a long line enlarges it temporarily. */
 const BUFFER = 2 * ATOMIC;
 const BUFFER_MAX = 16 * ATOMIC;
 /** ms between two attempts while no line is added. */
 const RETRY = 10;
 /** ms between two attempts while the caller waits. */
-const PAUSE = 1;
+const DRAIN_PAUSE = 1;
 /** Written lines are removed from the front of the queue in groups of this many. */
 const REMOVED_TOGETHER = 1000;
 
+/** Queues and writes the lines of one isolate. */
 export class LogWriter {
+  readonly #sink: LogSink;
+  readonly #owner: LogWriterOwner;
+  readonly #turn: OutputTurn;
+
   #lines: string[] = [];
   /** Index in `#lines` of the first line that is not yet in the buffer. */
   #head = 0;
@@ -58,33 +63,37 @@ export class LogWriter {
   readonly #encoder = new TextEncoder();
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   /** Result of the last attempt. */
-  #sinkIs: "taking" | "full" | "broken" = "taking";
-  #flushAsked = false;
-  #retryAsked = false;
+  #sinkState: "writable" | "full" | "broken" = "writable";
+  #flushRequested = false;
+  #retryRequested = false;
   /** Lines dropped since the last log line about it. */
-  #untold = 0;
+  #unreported = 0;
   #dropped = 0;
 
   constructor(
-    private readonly sink: LogSink,
-    private readonly owner: LogWriterOwner = NOBODY,
-    private readonly turn: OutputTurn = new OutputTurn(),
-  ) {}
-
-  /** `line` ends with its line feed. */
-  push(line: string): void {
-    if (this.#mustDrop(line)) return this.#drop(1);
-    if (this.#untold > 0 && this.#sinkIs === "full") this.#tellDropped();
-    this.#lines.push(line);
-    this.#characters += line.length;
-    if (!this.#flushAsked) {
-      this.#flushAsked = true;
-      this.owner.flushSoon();
-    }
-    if (this.#characters >= BATCH && this.#sinkIs === "taking") this.flush();
+    sink: LogSink,
+    owner: LogWriterOwner = NO_OWNER,
+    turn: OutputTurn = new OutputTurn(),
+  ) {
+    this.#sink = sink;
+    this.#owner = owner;
+    this.#turn = turn;
   }
 
-  /** Lines that the sink has not taken. */
+  /** Adds a line, which ends with a line feed. */
+  push(line: string): void {
+    if (this.#mustDrop(line)) return this.#drop(1);
+    if (this.#unreported > 0 && this.#sinkState === "full") this.#reportDropped();
+    this.#lines.push(line);
+    this.#characters += line.length;
+    if (!this.#flushRequested) {
+      this.#flushRequested = true;
+      this.#owner.flushSoon();
+    }
+    if (this.#characters >= BATCH && this.#sinkState === "writable") this.flush();
+  }
+
+  /** Lines that are not written yet. */
   get waiting(): number {
     return this.#lines.length - this.#head + this.#encoded;
   }
@@ -94,34 +103,34 @@ export class LogWriter {
     return this.#dropped;
   }
 
-  /** Writes what the sink takes. To be called at the end of a turn: a line may not wait for the next one. */
+  /** Writes as much as the output accepts. To be called at the end of a turn, so that lines are not delayed. */
   flush(): void {
-    this.#flushAsked = false;
+    this.#flushRequested = false;
     if (this.waiting === 0) return;
-    if (!this.turn.take()) return this.#retryLater();
+    if (!this.#turn.acquire()) return this.#retryLater();
     try {
-      this.#sinkIs = this.#write() ? "taking" : "full";
+      this.#sinkState = this.#write() ? "writable" : "full";
     } catch {
-      // Nobody is left to tell that the log cannot be written: as the native proxy, go on without it.
-      this.#sinkIs = "broken";
-      this.#forget();
+      // The failure cannot be logged. Like the native proxy, the process goes on without a log.
+      this.#sinkState = "broken";
+      this.#dropAll();
     }
-    this.turn.give(this.#from > 0);
-    if (this.#sinkIs === "full") this.#retryLater();
-    else if (this.#sinkIs === "taking" && this.#untold > 0) this.#tellDropped();
+    this.#turn.release(this.#from > 0);
+    if (this.#sinkState === "full") this.#retryLater();
+    else if (this.#sinkState === "writable" && this.#unreported > 0) this.#reportDropped();
   }
 
   /** Called when the time of `retryAfter` is over. */
   retry(): void {
-    this.#retryAsked = false;
+    this.#retryRequested = false;
     this.flush();
   }
 
-  /** Writes everything, waiting at most `timeout` ms for a sink that takes nothing. For the end of the process. */
+  /** Writes all lines, waiting at most `timeout` ms for a full output. For the end of the process. */
   drain(timeout: number): void {
     this.flush();
-    for (let waited = 0; waited < timeout && this.waiting > 0; waited += PAUSE) {
-      Atomics.wait(this.#pause, 0, 0, PAUSE);
+    for (let waited = 0; waited < timeout && this.waiting > 0; waited += DRAIN_PAUSE) {
+      Atomics.wait(this.#pause, 0, 0, DRAIN_PAUSE);
       this.flush();
     }
   }
@@ -130,7 +139,7 @@ export class LogWriter {
   #write(): boolean {
     do {
       while (this.#from < this.#to) {
-        const taken = this.sink.write(this.#buffer.subarray(this.#from, this.#to));
+        const taken = this.#sink.write(this.#buffer.subarray(this.#from, this.#to));
         if (taken <= 0) return false;
         this.#from += taken;
       }
@@ -167,26 +176,28 @@ export class LogWriter {
     this.#head = 0;
   }
 
-  /** Once a line was dropped, all are until half of the queue is free: many small gaps would each need a line. */
+  /**
+   * After a dropped line all lines are dropped until half of the queue is free, so that there is one gap and not many.
+   */
   #mustDrop(line: string): boolean {
     const lines = this.waiting;
     if (lines === 0) return false;
-    const share = this.#untold > 0 ? 0.5 : 1;
+    const share = this.#unreported > 0 ? 0.5 : 1;
     return lines >= LINES_MAX * share || this.#characters + line.length > CHARACTERS_MAX * share;
   }
 
   #drop(count: number): void {
-    this.#untold += count;
+    this.#unreported += count;
     this.#dropped += count;
   }
 
-  #tellDropped(): void {
-    const count = this.#untold;
-    this.#untold = 0;
-    this.owner.onDropped(count);
+  #reportDropped(): void {
+    const count = this.#unreported;
+    this.#unreported = 0;
+    this.#owner.onDropped(count);
   }
 
-  #forget(): void {
+  #dropAll(): void {
     this.#drop(this.waiting);
     this.#lines = [];
     this.#head =
@@ -198,8 +209,8 @@ export class LogWriter {
   }
 
   #retryLater(): void {
-    if (this.#retryAsked) return;
-    this.#retryAsked = true;
-    this.owner.retryAfter(RETRY);
+    if (this.#retryRequested) return;
+    this.#retryRequested = true;
+    this.#owner.retryAfter(RETRY);
   }
 }

@@ -4,9 +4,9 @@ import { OutputTurn } from "./output_turn.ts";
 
 class Sink {
   readonly chunks: string[] = [];
-  /** Bytes taken by each of the next writes; all when empty. */
+  /** Bytes accepted by each of the next writes; when empty, all bytes. */
   readonly answers: number[] = [];
-  /** Bytes that it still takes. */
+  /** Bytes that it still accepts. */
   room = Infinity;
   broken = false;
   write(bytes: Uint8Array): number {
@@ -23,7 +23,7 @@ class Sink {
 
 const line = (length: number, char = "x") => `${char.repeat(length - 1)}\n`;
 
-Deno.test("log writer: nothing leaves before a flush", () => {
+Deno.test("log writer: nothing is written before a flush", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   writer.push("a\n");
@@ -42,7 +42,7 @@ Deno.test("log writer: chunks are whole lines of at most 4096 bytes", () => {
   assert.equal(sink.text, line(700).repeat(30));
 });
 
-Deno.test("log writer: a longer line goes alone, in one write", () => {
+Deno.test("log writer: a longer line is written alone, in one write", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   const lines = [line(10), line(9000, "ä"), line(10), line(200_000), line(10)];
@@ -52,14 +52,14 @@ Deno.test("log writer: a longer line goes alone, in one write", () => {
   assert.ok(sink.text === lines.join(""));
 });
 
-Deno.test("log writer: 32 KiB are written without being asked", () => {
+Deno.test("log writer: 32 KiB are written without a flush", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   for (let i = 0; i < 33; i++) writer.push(line(1000));
   assert.equal(sink.text.length, 33_000);
 });
 
-Deno.test("log writer: what the sink does not take is kept, in order", () => {
+Deno.test("log writer: bytes that the sink does not accept are kept, in order", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   sink.answers.push(3, 0);
@@ -74,7 +74,7 @@ Deno.test("log writer: what the sink does not take is kept, in order", () => {
   assert.equal(sink.text, "abcdef\ng\nh\ni\n");
 });
 
-Deno.test("log writer: a refusal between chunks loses no line", () => {
+Deno.test("log writer: a full sink between chunks loses no line", () => {
   const sink = new Sink();
   const writer = new LogWriter(sink);
   const lines = Array.from({ length: 30 }, (_, i) => line(700, String(i % 10)));
@@ -105,7 +105,7 @@ class Owner implements LogWriterOwner {
   }
 }
 
-/** A writer whose sink takes nothing until it has room. */
+/** A writer whose sink is full until it gets room. */
 function stalled(): { sink: Sink; owner: Owner; writer: LogWriter } {
   const sink = new Sink();
   const owner = new Owner();
@@ -118,7 +118,7 @@ function stalled(): { sink: Sink; owner: Owner; writer: LogWriter } {
 const numbered = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `${String(from + i).padStart(6, "0")}\n`);
 
-Deno.test("log writer: while the sink takes nothing, 10,000 lines wait, and those beyond are dropped and counted", () => {
+Deno.test("log writer: while the sink is full, 10,000 lines wait, and further ones are dropped and counted", () => {
   const { sink, writer, owner } = stalled();
   for (const text of numbered(0, 12_500)) writer.push(text);
   writer.flush();
@@ -134,7 +134,7 @@ Deno.test("log writer: while the sink takes nothing, 10,000 lines wait, and thos
   assert.ok(sink.text.endsWith("dropped 2500\non\n"));
 });
 
-Deno.test("log writer: while the sink takes nothing, 8 Mi characters wait", () => {
+Deno.test("log writer: while the sink is full, 8 Mi characters wait", () => {
   const { writer } = stalled();
   for (let i = 0; i < 200; i++) writer.push(line(100_000));
   writer.flush();
@@ -150,7 +150,7 @@ Deno.test("log writer: a line longer than the queue's limit is written when noth
   assert.equal(sink.text.length, 9 << 20);
 });
 
-Deno.test("log writer: dropped lines are reported where they are missing, once half of the queue is free", () => {
+Deno.test("log writer: dropped lines are reported at the gap, once half of the queue is free", () => {
   const { sink, writer, owner } = stalled();
   for (const text of numbered(0, 10_001)) writer.push(text);
   sink.room = 4000 * 7;
@@ -167,7 +167,7 @@ Deno.test("log writer: dropped lines are reported where they are missing, once h
   assert.equal(writer.dropped, 2);
 });
 
-Deno.test("log writer: a blocked sink is tried again by one timer at a time", () => {
+Deno.test("log writer: one timer at a time retries a full sink", () => {
   const { sink, writer, owner } = stalled();
   writer.push("a\n");
   writer.flush();
@@ -182,7 +182,7 @@ Deno.test("log writer: a blocked sink is tried again by one timer at a time", ()
   assert.equal(sink.text, "a\nb\n");
 });
 
-Deno.test("log writer: at the end, a blocked sink is waited for until the given limit", () => {
+Deno.test("log writer: at the end it waits for a full sink up to the given limit", () => {
   const { sink, writer } = stalled();
   writer.push("a\n");
   writer.drain(5);
@@ -207,7 +207,7 @@ Deno.test("log writer: a broken sink is not an error; lost lines are reported on
   assert.equal(sink.text, "c\ndropped 2\n");
 });
 
-Deno.test("log writer: two writers that share an output do not write into each other's lines", () => {
+Deno.test("log writer: two writers that share an output do not mix their lines", () => {
   const sink = new Sink();
   const shared = new SharedArrayBuffer(4);
   const one = new LogWriter(sink, undefined, new OutputTurn(shared));

@@ -1,9 +1,11 @@
 /**
- * Every metric family of this program, in output order (`docs/spec/dataplane.md` 7.1, 7.2; `docs/spec/xds-state.md`
- * 2.12; `docs/spec/inpod-dns.md` B5.12). Names, helps and labels are what dashboards and alerts were written for.
- * The `tokio_*` families of the native proxy have no counterpart.
+ * All metric families of this program, in output order (`docs/spec/dataplane.md` 7.1, 7.2; `docs/spec/xds-state.md`
+ * 2.12;
+ * `docs/spec/inpod-dns.md` B5.12). Names, help texts and labels are those of the native proxy, for existing dashboards
+ * and alerts. Its `tokio_*` families have no counterpart.
  */
 
+/** A metric family. */
 export interface MetricFamily {
   /** `traffic`: a counter whose samples are the traffic series. */
   readonly kind: "counter" | "gauge" | "histogram" | "traffic";
@@ -13,7 +15,7 @@ export interface MetricFamily {
   readonly unit: string | null;
   /** The Rust ztunnel does not have it. */
   readonly ours?: true;
-  /** Histograms: upper bounds as they are written, rising, without `+Inf`. */
+  /** Histograms: upper bounds as written in the output, ascending, without `+Inf`. */
   readonly buckets: readonly string[];
 }
 
@@ -36,7 +38,7 @@ const SOURCE = [
   "source_cluster",
 ];
 
-/** By name, without the `_total` of counters. */
+/** The families by name, without the `_total` of counters. */
 export const FAMILIES = {
   process_open_fds: gauge("Number of open file descriptors"),
   process_max_fds: gauge("Maximum number of file descriptors"),
@@ -121,13 +123,16 @@ export const FAMILIES = {
   )),
 } as const satisfies Record<string, MetricFamily>;
 
+/** Name of a family. */
 export type FamilyName = keyof typeof FAMILIES;
 
 type NameOf<K extends MetricFamily["kind"]> = {
   [N in FamilyName]: (typeof FAMILIES)[N]["kind"] extends K ? N : never;
 }[FamilyName];
 
-/** Families of single numbers that go up, or up and down. */
+/** Families of single numbers. */
 export type CellName = NameOf<"counter" | "gauge">;
+/** Families of histograms. */
 export type HistogramName = NameOf<"histogram">;
+/** Families whose samples are the traffic series. */
 export type TrafficName = NameOf<"traffic">;

@@ -1,12 +1,13 @@
 /**
- * The metrics of one isolate. Whoever counts holds its cell and writes `cell.value++`; nothing is looked up then.
- * Snapshots are plain data: workers send theirs to the main isolate, which merges and renders them.
+ * The metrics of one isolate. Code that counts keeps its cell and writes `cell.value++`, without a lookup. Snapshots
+ * are
+ * plain data: workers send theirs to the main isolate, which merges and renders them.
  */
 import { label } from "./label_text.ts";
 import { type CellName, FAMILIES, type FamilyName, type HistogramName } from "./metric_catalogue.ts";
 import { TrafficMetrics, type TrafficSnapshot } from "./traffic_metrics.ts";
 
-/** A counter's or gauge's number. Whole numbers only. */
+/** The value of a counter or gauge; an integer. */
 export interface Cell {
   readonly family: CellName;
   /** Rendered, `a="1",b="2"`. */
@@ -14,39 +15,46 @@ export interface Cell {
   value: number;
 }
 
+/** The values of a histogram. */
 export interface HistogramCell {
   readonly family: HistogramName;
   readonly labels: string;
-  /** Observations by bucket, not cumulative; the last one is above all bounds. */
+  /** Observations per bucket, not cumulative; the last bucket is above all bounds. */
   readonly counts: number[];
   sum: number;
 }
 
+/** Values of metrics, as plain data. */
 export interface MetricsSnapshot {
   readonly cells: readonly Cell[];
   readonly histograms: readonly HistogramCell[];
   readonly traffic: TrafficSnapshot;
   /** Series with their last values: the isolate has removed them. */
-  readonly leaving: TrafficSnapshot;
+  readonly removed: TrafficSnapshot;
 }
 
-/** A missing value is `unknown`. */
-export type LabelValue = string | null | undefined;
+/** The value of a label; null, undefined and the empty text become `unknown`. */
+type LabelValue = string | null | undefined;
 
-/** Label sets of one family; those beyond are counted together as `unknown`. */
+/** Label sets of one family; further ones are counted together, with all labels `unknown`. */
 const CELLS_MAX = 10_000;
 
+/** All metrics of one isolate. */
 export class Metrics {
   readonly #cells = new Map<FamilyName, Map<string, Cell>>();
   readonly #histograms = new Map<FamilyName, Map<string, HistogramCell>>();
 
   constructor(readonly traffic = new TrafficMetrics()) {}
 
-  /** The cell of these label values, in the order of the catalogue. It begins at 0, and exists (and shows) from now on. */
+  /**
+   * The cell of these label values, in the order of the catalogue. A new one has the value 0 and is exported from now
+   * on.
+   */
   cell(family: CellName, ...values: LabelValue[]): Cell {
     return find(this.#cells, family, values, (labels) => ({ family, labels, value: 0 }));
   }
 
+  /** The histogram of these label values, in the order of the catalogue. */
   histogram(family: HistogramName, ...values: LabelValue[]): HistogramCell {
     const counts = () => Array<number>(FAMILIES[family].buckets.length + 1).fill(0);
     return find(this.#histograms, family, values, (labels) => ({ family, labels, counts: counts(), sum: 0 }));
@@ -57,7 +65,7 @@ export class Metrics {
       cells: [...this.cells()],
       histograms: [...this.histograms()],
       traffic: this.traffic.snapshot(),
-      leaving: [],
+      removed: [],
     };
   }
 

@@ -6,44 +6,50 @@ import type { TrafficSeries } from "./traffic_metrics.ts";
 const SLICE_ITEMS = 256;
 const SLICE_MILLIS = 2;
 
+/** A part of the metrics. */
 export interface MetricsSlice {
   readonly part: MetricsSnapshot;
   /** This is the last slice. */
   readonly ended: boolean;
 }
 
-interface Gathered {
+interface CollectedMetrics {
   readonly cells: Cell[];
   readonly histograms: HistogramCell[];
   readonly traffic: TrafficSeries[];
-  readonly leaving: TrafficSeries[];
+  readonly removed: TrafficSeries[];
 }
 
+/** A reading in progress. */
 export class MetricsReading {
-  readonly #items: Iterator<(into: Gathered) => void, void, undefined>;
+  readonly #now: () => number;
+
+  readonly #items: Iterator<(into: CollectedMetrics) => void, void, undefined>;
 
   /** `now`: ms of a monotonic clock. */
-  constructor(metrics: Metrics, private readonly now: () => number) {
+  constructor(metrics: Metrics, now: () => number) {
+    this.#now = now;
     this.#items = itemsOf(metrics, now());
   }
 
+  /** The next slice. */
   next(): MetricsSlice {
-    const part: Gathered = { cells: [], histograms: [], traffic: [], leaving: [] };
-    const end = this.now() + SLICE_MILLIS;
+    const part: CollectedMetrics = { cells: [], histograms: [], traffic: [], removed: [] };
+    const end = this.#now() + SLICE_MILLIS;
     let items = 0;
     do {
       const item = this.#items.next();
       if (item.done) return { part, ended: true };
       item.value(part);
-    } while (++items < SLICE_ITEMS && this.now() < end);
+    } while (++items < SLICE_ITEMS && this.#now() < end);
     return { part, ended: false };
   }
 }
 
-function* itemsOf(metrics: Metrics, now: number): Generator<(into: Gathered) => void, void, undefined> {
+function* itemsOf(metrics: Metrics, now: number): Generator<(into: CollectedMetrics) => void, void, undefined> {
   for (const cell of metrics.cells()) yield ({ cells }) => cells.push(cell);
   for (const cell of metrics.histograms()) yield ({ histograms }) => histograms.push(cell);
   for (const { series, last } of metrics.traffic.read(now)) {
-    yield ({ traffic, leaving }) => (last ? leaving : traffic).push(series);
+    yield ({ traffic, removed }) => (last ? removed : traffic).push(series);
   }
 }

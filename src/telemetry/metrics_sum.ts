@@ -2,19 +2,20 @@
  * The values of one scrape: sums over all isolates, whose snapshots arrive in slices.
  *
  * A series that one worker has removed may still be counted by another. Then the sum must not decrease, which a scraper
- * would take for a restart. {@link ForgottenTraffic} keeps the removed counts until no worker has the series.
+ * would take for a restart. {@link RemovedTraffic} keeps the removed counts until no worker has the series.
  */
 import type { Cell, HistogramCell, MetricsSnapshot } from "./metrics.ts";
 import { addTraffic, copyTraffic, type TrafficSeries } from "./traffic_metrics.ts";
 
+/** Adds up snapshots. */
 export class MetricsSum {
   readonly #cells = new Map<string, Cell>();
   readonly #histograms = new Map<string, HistogramCell>();
   readonly #traffic = new Map<string, TrafficSeries>();
-  readonly #leaving = new Map<string, TrafficSeries>();
+  readonly #removed = new Map<string, TrafficSeries>();
 
-  /** `part`: of any isolate. It is copied, as the isolate may continue counting. */
-  add({ cells, histograms, traffic, leaving }: MetricsSnapshot): void {
+  /** Adds a snapshot of any isolate. It is copied, as the isolate may continue to count. */
+  add({ cells, histograms, traffic, removed }: MetricsSnapshot): void {
     for (const cell of cells) {
       const sum = this.#cells.get(keyOf(cell));
       if (sum === undefined) this.#cells.set(keyOf(cell), { ...cell });
@@ -26,36 +27,36 @@ export class MetricsSum {
       else addHistogram(sum, cell);
     }
     for (const series of traffic) addTo(this.#traffic, series);
-    for (const series of leaving) addTo(this.#leaving, series);
+    for (const series of removed) addTo(this.#removed, series);
   }
 
-  /** Called once, when all parts have been added. */
-  finish(forgotten: ForgottenTraffic = new ForgottenTraffic()): MetricsSnapshot {
-    forgotten.settle(this.#traffic, this.#leaving);
+  /** The sums. Called once, when all snapshots have been added. */
+  finish(removedTraffic: RemovedTraffic = new RemovedTraffic()): MetricsSnapshot {
+    removedTraffic.settle(this.#traffic, this.#removed);
     return {
       cells: [...this.#cells.values()],
       histograms: [...this.#histograms.values()],
       traffic: [...this.#traffic.values()],
-      leaving: [],
+      removed: [],
     };
   }
 }
 
 /** Counts of series that some workers have removed and others have not, kept from scrape to scrape. */
-export class ForgottenTraffic {
+export class RemovedTraffic {
   /** Used until the next {@link settle}: series that no worker counts any more are removed then. */
   #kept = new Map<string, TrafficSeries>();
 
-  /** Adds the kept counts and `leaving`, which is shown for the last time, to `traffic`, which is still counted. */
-  settle(traffic: Map<string, TrafficSeries>, leaving: ReadonlyMap<string, TrafficSeries>): void {
+  /** Adds the kept counts and `removed`, which is shown for the last time, to `traffic`, which is still counted. */
+  settle(traffic: Map<string, TrafficSeries>, removed: ReadonlyMap<string, TrafficSeries>): void {
     const kept = new Map<string, TrafficSeries>();
-    for (const from of [this.#kept, leaving]) {
+    for (const from of [this.#kept, removed]) {
       for (const series of from.values()) if (traffic.has(series.labels)) addTo(kept, series);
     }
     for (const series of this.#kept.values()) {
-      if (traffic.has(series.labels) || leaving.has(series.labels)) addTo(traffic, series);
+      if (traffic.has(series.labels) || removed.has(series.labels)) addTo(traffic, series);
     }
-    for (const series of leaving.values()) addTo(traffic, series);
+    for (const series of removed.values()) addTo(traffic, series);
     this.#kept = kept;
   }
 }

@@ -1,38 +1,38 @@
 import { strict as assert } from "node:assert";
 import { Metrics, type MetricsSnapshot } from "./metrics.ts";
 import { MetricsReading } from "./metrics_reading.ts";
-import { ForgottenTraffic, MetricsSum } from "./metrics_sum.ts";
+import { MetricsSum, RemovedTraffic } from "./metrics_sum.ts";
 import type { TrafficSeries } from "./traffic_metrics.ts";
 
-const EMPTY: MetricsSnapshot = { cells: [], histograms: [], traffic: [], leaving: [] };
+const EMPTY: MetricsSnapshot = { cells: [], histograms: [], traffic: [], removed: [] };
 
 function series(labels: string, sent: number): TrafficSeries {
   return { labels, flagAt: 0, opened: 0, received: 0, sent, closed: {}, failed: {} };
 }
 
-/** Bytes sent by labels, after a scrape of these parts. */
-function scrape(forgotten: ForgottenTraffic, ...parts: readonly Partial<MetricsSnapshot>[]): Record<string, number> {
+/** Bytes sent by labels, after a scrape of these snapshots. */
+function scrape(removedTraffic: RemovedTraffic, ...parts: readonly Partial<MetricsSnapshot>[]): Record<string, number> {
   const sum = new MetricsSum();
   for (const part of parts) sum.add({ ...EMPTY, ...part });
-  return Object.fromEntries(sum.finish(forgotten).traffic.map(({ labels, sent }) => [labels, sent]));
+  return Object.fromEntries(sum.finish(removedTraffic).traffic.map(({ labels, sent }) => [labels, sent]));
 }
 
 Deno.test("metrics sum: a series that one worker removes and another does not keeps its value", () => {
-  const forgotten = new ForgottenTraffic();
-  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
-  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
-  assert.deepEqual(scrape(forgotten, {}, { traffic: [series("a", 3)] }), { a: 8 });
-  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, { traffic: [series("a", 3)] }), { a: 9 });
-  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, { leaving: [series("a", 3)] }), { a: 9 });
-  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 1)] }, {}), { a: 9 });
-  assert.deepEqual(scrape(forgotten, {}, {}), {});
-  assert.deepEqual(scrape(forgotten, { traffic: [series("a", 1)] }, {}), { a: 1 });
+  const removedTraffic = new RemovedTraffic();
+  assert.deepEqual(scrape(removedTraffic, { traffic: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(removedTraffic, { removed: [series("a", 5)] }, { traffic: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(removedTraffic, {}, { traffic: [series("a", 3)] }), { a: 8 });
+  assert.deepEqual(scrape(removedTraffic, { traffic: [series("a", 1)] }, { traffic: [series("a", 3)] }), { a: 9 });
+  assert.deepEqual(scrape(removedTraffic, { traffic: [series("a", 1)] }, { removed: [series("a", 3)] }), { a: 9 });
+  assert.deepEqual(scrape(removedTraffic, { removed: [series("a", 1)] }, {}), { a: 9 });
+  assert.deepEqual(scrape(removedTraffic, {}, {}), {});
+  assert.deepEqual(scrape(removedTraffic, { traffic: [series("a", 1)] }, {}), { a: 1 });
 });
 
 Deno.test("metrics sum: a series that all workers remove is shown once more", () => {
-  const forgotten = new ForgottenTraffic();
-  assert.deepEqual(scrape(forgotten, { leaving: [series("a", 5)] }, { leaving: [series("a", 2)] }), { a: 7 });
-  assert.deepEqual(scrape(forgotten, {}, {}), {});
+  const removedTraffic = new RemovedTraffic();
+  assert.deepEqual(scrape(removedTraffic, { removed: [series("a", 5)] }, { removed: [series("a", 2)] }), { a: 7 });
+  assert.deepEqual(scrape(removedTraffic, {}, {}), {});
 });
 
 Deno.test("metrics reading: the slices contain all metrics, each a bounded number of items", () => {

@@ -1,16 +1,16 @@
 /**
- * Snapshots as text (OpenMetrics 1.0.0; `docs/spec/config-admin.md` 5.1).
+ * Writes snapshots as text (OpenMetrics 1.0.0; `docs/spec/config-admin.md` 5.1).
  *
- * Written here and not by a metrics library: our counters are no objects of one, the shape (help with its dot, family
- * without samples left out, `le` first, whole numbers without a point) is fixed by what reads it, and the labels of a
- * series are one text already.
+ * No metrics library is used: our counters are not objects of a library; its readers expect a fixed form (a full stop
+ * after the help text, no families without samples, `le` first, integers without a decimal point); and the labels of a
+ * series are already one text.
  */
 import { FAMILIES, type FamilyName, type MetricFamily, type TrafficName } from "./metric_catalogue.ts";
 import type { Cell, HistogramCell, MetricsSnapshot } from "./metrics.ts";
 import type { ResponseFlag } from "./response_flags.ts";
 import { type ByFlag, flagged, type TrafficSeries } from "./traffic_metrics.ts";
 
-/** All families that have samples, in the order of the catalogue, ended by `# EOF`; in pieces of some lines each. */
+/** All families with samples, in the order of the catalogue, and `# EOF`; in pieces of a few lines. */
 export function* openMetricsPieces(snapshot: MetricsSnapshot): Generator<string, void, undefined> {
   for (const name of Object.keys(FAMILIES) as FamilyName[]) {
     const family: MetricFamily = FAMILIES[name];
@@ -29,7 +29,7 @@ function headOf(name: FamilyName, { kind, help, unit }: MetricFamily): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${unit === null ? "" : `# UNIT ${name} ${unit}\n`}`;
 }
 
-/** The samples, one label set after the other. */
+/** The samples of a family, one label set after the other. */
 function* samplesOf(
   name: FamilyName,
   family: MetricFamily,
@@ -69,7 +69,7 @@ function histogramSamples(name: string, cell: HistogramCell, buckets: readonly s
   return [`${name}_sum${braces} ${float(sum)}`, `${name}_count${braces} ${below}`, ...bucketSamples];
 }
 
-/** Floats always show a point. */
+/** Floats always have a decimal point. */
 function float(value: number): string {
   return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }

@@ -18,7 +18,7 @@ const CLIENT = {
   locality: { region: "r1", zone: "z1" },
 };
 
-/** An excerpt of what the native proxy showed, with one series per family. */
+/** An excerpt of the native proxy's output, with one series per family. */
 const RECORDED = `# HELP process_open_fds Number of open file descriptors
 # TYPE process_open_fds gauge
 process_open_fds 49
@@ -142,9 +142,10 @@ Deno.test("dataplane 7.1 exposition, as recorded", () => {
   assert.deepEqual(renderOpenMetrics(recorded().snapshot()).split("\n"), expected(RECORDED));
 });
 
-Deno.test("dataplane 7.1 nothing counted", () => assert.equal(renderOpenMetrics(new Metrics().snapshot()), "# EOF\n"));
+Deno.test("dataplane 7.1 without values there are no families", () =>
+  assert.equal(renderOpenMetrics(new Metrics().snapshot()), "# EOF\n"));
 
-Deno.test("dataplane 7.1, TE-16: helps say which families are unstable", () => {
+Deno.test("dataplane 7.1, TE-16: help texts say which families are unstable", () => {
   const stable = Object.entries(FAMILIES).filter(([, family]) => !family.help.includes("(unstable)"));
   assert.deepEqual(stable.map(([name]) => name), [
     "process_open_fds",
@@ -157,7 +158,7 @@ Deno.test("dataplane 7.1, TE-16: helps say which families are unstable", () => {
   ]);
 });
 
-Deno.test("inpod-dns B5.12 observations fall into the first bucket that holds them", () => {
+Deno.test("inpod-dns B5.12 an observation counts in the first bucket whose bound is not below it", () => {
   const metrics = new Metrics();
   const cell = metrics.histogram("istio_dns_upstream_request_duration_seconds", "a", "udp", null, null);
   for (const seconds of [0.0005, 0.00051, 1, 5, 5.1]) observe(cell, seconds);
@@ -165,7 +166,7 @@ Deno.test("inpod-dns B5.12 observations fall into the first bucket that holds th
   assert.equal(cell.labels.includes('source_canonical_service="unknown"'), true);
 });
 
-Deno.test("metrics: snapshots of isolates add up, and survive the way between them", () => {
+Deno.test("metrics: snapshots of isolates add up after a structured clone", () => {
   const one = structuredClone(recorded().snapshot());
   const two = structuredClone(recorded().snapshot());
   const sum = new MetricsSum();
@@ -185,7 +186,7 @@ Deno.test("dataplane 7.1 label values are escaped", () => {
   assert.match(renderOpenMetrics(metrics.snapshot()), /istio_build\{component="a\\"b\\\\c\\nd",tag="unknown"\} 1/);
 });
 
-Deno.test("metrics: a family's label sets are bounded", () => {
+Deno.test("metrics: the label sets of a family are bounded", () => {
   const metrics = new Metrics();
   for (let i = 0; i < 10_010; i++) metrics.cell("istio_xds_connection_terminations", `r${i}`).value++;
   const cells = metrics.snapshot().cells;
@@ -193,7 +194,7 @@ Deno.test("metrics: a family's label sets are bounded", () => {
   assert.equal(metrics.cell("istio_xds_connection_terminations", null).value, 10);
 });
 
-Deno.test("metrics: a wrong number of labels is a mistake in the program", () => {
+Deno.test("metrics: a wrong number of labels throws", () => {
   assert.throws(() => new Metrics().cell("istio_build", "ztunnel"), RangeError);
 });
 

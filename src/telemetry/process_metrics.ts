@@ -1,14 +1,15 @@
-/** What the system says about this process, read at each scrape (`docs/spec/config-admin.md` 5.2). */
+/** Metrics of the process from the system, read at each scrape (`docs/spec/config-admin.md` 5.2). */
 import { countSystemFolder, readSystemFile } from "../os/system_files.ts";
 import type { Metrics } from "./metrics.ts";
 
-export interface ProcessFiles {
-  /** Returns how many entries a folder has. */
+/** Access to `/proc`. */
+interface ProcessFiles {
+  /** Number of entries of a folder. */
   count(path: string): number;
   read(path: string): string;
 }
 
-export const PROCESS_FILES: ProcessFiles = {
+const PROCESS_FILES: ProcessFiles = {
   count: countSystemFolder,
   read: readSystemFile,
 };
@@ -16,7 +17,7 @@ export const PROCESS_FILES: ProcessFiles = {
 const DESCRIPTORS = "/proc/self/fd";
 const LIMITS = "/proc/self/limits";
 
-/** `onError` is told when descriptors cannot be counted; the metric is then 0. */
+/** Updates the metrics. `onError` is called when descriptors cannot be counted; the metric is then 0. */
 export function collectProcessMetrics(metrics: Metrics, onError: (text: string) => void, files = PROCESS_FILES) {
   metrics.cell("process_open_fds").value = openDescriptors(files, onError);
   const limit = descriptorLimit(files);

@@ -1,11 +1,13 @@
 /**
- * What the process still waits for before it is ready (`docs/spec/config-admin.md` 5.3). Tasks are known by name; one
- * that is registered again makes the process unready again.
+ * The tasks that have to complete before the process is ready (`docs/spec/config-admin.md` 5.3). Registering a task
+ * again
+ * makes the process unready again.
  */
 import type { Millis } from "../net/clock.ts";
 import type { LogScope } from "./log.ts";
 import { durationText } from "./rust_text.ts";
 
+/** Names of tasks, as readiness responses show them. */
 export type ReadinessTask =
   | "state manager"
   | "proxy"
@@ -21,6 +23,7 @@ export interface Trouble {
   readonly ready: boolean;
 }
 
+/** Tracks pending tasks. */
 export class Readiness {
   readonly #log: LogScope;
   readonly #uptime: () => Millis;
@@ -39,11 +42,12 @@ export class Readiness {
     return this.#trouble();
   }
 
+  /** Adds a pending task. */
   register(task: ReadinessTask) {
     this.#pending.add(task);
   }
 
-  /** Does nothing for a task that is not pending. */
+  /** Completes a task. No effect for a task that is not pending. */
   complete(task: ReadinessTask) {
     if (!this.#pending.delete(task)) return;
     const left = this.#pending.size;
@@ -51,7 +55,7 @@ export class Readiness {
     this.#log.info(`Task '${task}' complete (${durationText(this.#uptime())}), ${rest}`);
   }
 
-  /** Sorted names; none: ready. */
+  /** Pending tasks, sorted; empty: the process is ready. */
   pending(): ReadinessTask[] {
     return [...this.#pending].sort();
   }

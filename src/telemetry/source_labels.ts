@@ -1,7 +1,7 @@
 /** Label values of a workload as the source of on-demand DNS requests (`docs/spec/dataplane.md` 7.3, last line). */
 import { type TrafficWorkload, workloadIdentity } from "./traffic_peer.ts";
 
-/** In the order of `istio_on_demand_dns`; here the principal is the workload's own identity. */
+/** Label values in the order of `istio_on_demand_dns`. The principal is the workload's own identity. */
 export function onDemandDnsLabels(source: TrafficWorkload, hostname: string): string[] {
   return [
     source.workloadName,

@@ -3,10 +3,12 @@
 /** Microseconds since 1970, UTC. */
 export type Micros = number;
 
-/** `2026-08-20T12:00:00.123456Z`. Made by {@link timestamps}, which remembers the second it last saw. */
-export type TimestampFormat = (at: Micros) => string;
+/** Formats a time as `2026-08-20T12:00:00.123456Z`. */
+type TimestampFormat = (at: Micros) => string;
 
-/** Building the date costs a microsecond, and many lines share a second. */
+/**
+ * A formatter that caches the date of the last second: formatting a date takes a microsecond, and lines share seconds.
+ */
 export function timestamps(): TimestampFormat {
   let second = NaN;
   let prefix = "";
@@ -20,14 +22,14 @@ export function timestamps(): TimestampFormat {
   };
 }
 
-/** How far the refined time may be from the system's before it is set again, ms. */
+/** Largest difference from the system clock before the time is corrected, ms. */
 const DRIFT_MAX = 5;
-/** How often that is looked at, ms. */
+/** Interval of these checks, ms. */
 const CHECK_EVERY = 1_000;
 
 /**
- * The system's time in microseconds: the milliseconds of the system clock, refined by the monotonic one, which knows
- * nothing of corrections.
+ * The system's time in microseconds: the milliseconds of the system clock, refined by the monotonic clock, which is not
+ * affected when the system clock is set.
  */
 export function systemClock(): () => Micros {
   let offset = Date.now() - performance.now();

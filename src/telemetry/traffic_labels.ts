@@ -1,6 +1,6 @@
 /**
- * From the two ends of a connection to its ready-made sides. Sides are remembered beside the values they were made
- * from, so a connection between known workloads costs a few look-ups; they are forgotten together with those values.
+ * Converts the two ends of a connection into labels. Labels are cached together with the values they are made from, so
+ * a connection between known workloads costs a few lookups.
  */
 import { label } from "./label_text.ts";
 import {
@@ -11,14 +11,14 @@ import {
   type TrafficWorkload,
 } from "./traffic_peer.ts";
 
-/** What is needed of a service. The mesh's `Service` is one. */
+/** The fields of a service that labels need. The mesh's `Service` has them. */
 export interface TrafficService {
   readonly hostname: string;
   readonly namespace: string;
   readonly name: string;
 }
 
-/** Who talks to whom. Which fields a path fills in: `docs/spec/dataplane.md` 7.3, last table. */
+/** The two ends of a connection. The last table of `docs/spec/dataplane.md` 7.3 says which fields each path sets. */
 export interface TrafficParties {
   /** `source`: outbound and SOCKS5. `destination`: inbound and passthrough. */
   readonly reporter: "source" | "destination";
@@ -26,23 +26,24 @@ export interface TrafficParties {
   /** The source's certificate and baggage. For outbound HBONE: our own identity. */
   readonly derivedSource: DerivedPeer | null;
   readonly destination: TrafficWorkload | null;
-  /** Double HBONE only: what the inner side said. */
+  /** Double HBONE only: the baggage of the inner response. */
   readonly derivedDestination: DerivedPeer | null;
   readonly service: TrafficService | null;
   readonly mutualTls: boolean;
 }
 
-/** The parties' sides, ready for labels and log. The same object for the same side, as far as it is remembered. */
+/** The two sides as labels. Equal sides are the same object, as long as they are cached. */
 export interface TrafficSides {
   readonly source: TrafficPeer;
   readonly destination: TrafficPeer;
-  /** Labels 10 to 12. */
+  /** Labels 10 to 12 (`docs/spec/dataplane.md` 7.3). */
   readonly service: string;
 }
 
-/** A workload is seen with few identities; more than this are made anew. */
+/** Identities cached per workload; a workload normally has one. */
 const IDENTITIES_MAX = 4;
 
+/** Makes and caches labels. */
 export class TrafficLabels {
   readonly #sources = new WeakMap<TrafficWorkload, Map<string, TrafficPeer>>();
   readonly #destinations = new WeakMap<TrafficWorkload, TrafficPeer>();
@@ -52,6 +53,7 @@ export class TrafficLabels {
   readonly #unknownDestination = destinationPeer(null, null);
   readonly #noService = serviceLabels(null);
 
+  /** The labels of a connection. */
   sides(parties: TrafficParties): TrafficSides {
     return {
       source: this.#source(parties.source, parties.derivedSource),
@@ -64,9 +66,9 @@ export class TrafficLabels {
     if (workload === null) {
       return derived === null
         ? this.#unknownSource
-        : remember(this.#derivedSources, derived, () => sourcePeer(null, derived));
+        : cached(this.#derivedSources, derived, () => sourcePeer(null, derived));
     }
-    const byIdentity = remember(this.#sources, workload, () => new Map<string, TrafficPeer>());
+    const byIdentity = cached(this.#sources, workload, () => new Map<string, TrafficPeer>());
     const identity = derived?.identity ?? "";
     let peer = byIdentity.get(identity);
     if (peer === undefined) {
@@ -79,19 +81,19 @@ export class TrafficLabels {
   #destination(workload: TrafficWorkload | null, derived: DerivedPeer | null): TrafficPeer {
     if (derived !== null) return destinationPeer(workload, derived);
     if (workload === null) return this.#unknownDestination;
-    return remember(this.#destinations, workload, () => destinationPeer(workload, null));
+    return cached(this.#destinations, workload, () => destinationPeer(workload, null));
   }
 
   #service(service: TrafficService | null): string {
-    return service === null ? this.#noService : remember(this.#services, service, () => serviceLabels(service));
+    return service === null ? this.#noService : cached(this.#services, service, () => serviceLabels(service));
   }
 }
 
-function remember<K extends WeakKey, V>(memory: WeakMap<K, V>, key: K, make: () => V): V {
-  let value = memory.get(key);
+function cached<K extends WeakKey, V>(cache: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = cache.get(key);
   if (value === undefined) {
     value = make();
-    memory.set(key, value);
+    cache.set(key, value);
   }
   return value;
 }

@@ -1,6 +1,6 @@
 /**
- * Counters of traffic, one object per label set: found once per connection, then `series.received += n`
- * (`docs/spec/dataplane.md` 7.3, 7.5).
+ * Counters of traffic, one object per label set, which is looked up once per connection (`docs/spec/dataplane.md` 7.3,
+ * 7.5).
  *
  * The number of series is bounded; the bound is lower for series whose labels a peer chose itself. Connections beyond
  * the bounds are counted together, in one series whose label says so. A series that has not changed for long is removed
@@ -10,14 +10,14 @@ import type { ResponseFlag } from "./response_flags.ts";
 import { TrafficLabels, type TrafficParties, type TrafficSides } from "./traffic_labels.ts";
 import type { DerivedPeer, TrafficPeer } from "./traffic_peer.ts";
 
-/** Counts by flag; flags that never occurred are missing. */
+/** Counts by flag, without those that are 0. */
 export type ByFlag = Partial<Record<ResponseFlag, number>>;
 
 /** The counters of one label set. Plain data: can be sent to another isolate. */
 export interface TrafficSeries {
-  /** All labels, with nothing between the quotes of `response_flags`. */
+  /** All labels; the value of `response_flags` is empty. */
   readonly labels: string;
-  /** Where in `labels` the flag goes. */
+  /** Offset in `labels` at which the flag is inserted. */
   readonly flagAt: number;
   opened: number;
   /** Bytes from the client towards the server. */
@@ -28,6 +28,7 @@ export interface TrafficSeries {
   readonly failed: ByFlag;
 }
 
+/** The series of one isolate. */
 export type TrafficSnapshot = readonly TrafficSeries[];
 
 /** Bounds on the number and the lifetime of series. `MetricsSettings` of the configuration implements it. */
@@ -41,30 +42,30 @@ export interface SeriesLimits {
   readonly expiry: number;
 }
 
-export const SERIES_LIMITS: SeriesLimits = {
+const SERIES_LIMITS: SeriesLimits = {
   all: 50_000,
   derived: 10_000,
   derivedPerIdentity: 100,
   expiry: 3_600_000,
 };
 
-/** A bound was reached: what it counts, its value, and whose bound it is. */
+/** A bound that was reached, with its value. `identity`: the peer, for a bound per peer. */
 export interface SeriesOverflow {
   readonly bound: keyof Omit<SeriesLimits, "expiry">;
-  readonly most: number;
+  readonly limit: number;
   readonly identity: string | null;
 }
 
-/** Text for the log. */
-export function seriesOverflowText({ bound, most, identity }: SeriesOverflow): string {
+/** The log message for a bound that was reached. */
+export function seriesOverflowText({ bound, limit, identity }: SeriesOverflow): string {
   const rest = `further ones are counted together, as source_workload="${TOO_MANY}"`;
   switch (bound) {
     case "all":
-      return `there are ${most} series of traffic metrics; ${rest}`;
+      return `there are ${limit} series of traffic metrics; ${rest}`;
     case "derived":
-      return `baggage of peers has made ${most} series of traffic metrics (METRICS_DERIVED_SERIES_MAX); ${rest}`;
+      return `baggage of peers has made ${limit} series of traffic metrics (METRICS_DERIVED_SERIES_MAX); ${rest}`;
     case "derivedPerIdentity":
-      return `baggage of ${identity} has made ${most} series of traffic metrics; ${rest}`;
+      return `baggage of ${identity} has made ${limit} series of traffic metrics; ${rest}`;
     default:
       return bound satisfies never;
   }
@@ -73,48 +74,61 @@ export function seriesOverflowText({ bound, most, identity }: SeriesOverflow): s
 /** Value of the workload label in the one series that counts all connections beyond the bounds. */
 const TOO_MANY = "too-many-series";
 
-/** A series and what is known of its lifetime. */
-interface Entry {
+/** A series and its lifetime. */
+interface SeriesEntry {
   readonly series: TrafficSeries;
   /** The identity whose baggage made the labels; null: the labels come from the mesh. */
   readonly derivedFrom: string | null;
-  /** Sum of all counters when they were last read, -1 before; and the time at which that had changed, ms. */
+  /** Sum of all counters at the last reading, -1 before the first; `changedAt`: when it had last changed, ms. */
   sum: number;
-  movedAt: number;
-  forgotten: boolean;
+  changedAt: number;
+  removed: boolean;
 }
 
-/** By reporter and security, then by service labels. */
-type Known = readonly [Map<string, Entry>, Map<string, Entry>, Map<string, Entry>, Map<string, Entry>];
+/** Series by service labels, for each combination of reporter and security. */
+type ServiceMaps = readonly [
+  Map<string, SeriesEntry>,
+  Map<string, SeriesEntry>,
+  Map<string, SeriesEntry>,
+  Map<string, SeriesEntry>,
+];
 
+/** The traffic series of one isolate. */
 export class TrafficMetrics {
+  readonly #onOverflow: (overflow: SeriesOverflow) => void;
+  readonly #limits: SeriesLimits;
+
   readonly labels = new TrafficLabels();
-  readonly #entries = new Map<string, Entry>();
-  /** The way to a series without building its text; forgotten with the peers. */
-  readonly #known = new WeakMap<TrafficPeer, WeakMap<TrafficPeer, Known>>();
-  /** How many series each identity's baggage has made. Updated together with `#entries`. */
+  readonly #entries = new Map<string, SeriesEntry>();
+  /** Finds a series without building its text. Collected together with the peers. */
+  readonly #byPeers = new WeakMap<TrafficPeer, WeakMap<TrafficPeer, ServiceMaps>>();
+  /** Number of series by the identity whose baggage made them. Updated together with `#entries`. */
   readonly #derived = new Map<string, number>();
   #derivedCount = 0;
-  readonly #told = new Set<SeriesOverflow["bound"]>();
+  readonly #reported = new Set<SeriesOverflow["bound"]>();
 
   /** `onOverflow` is called once for each bound that is reached. */
   constructor(
-    private readonly onOverflow: (overflow: SeriesOverflow) => void = () => {},
-    private readonly limits: SeriesLimits = SERIES_LIMITS,
-  ) {}
+    onOverflow: (overflow: SeriesOverflow) => void = () => {},
+    limits: SeriesLimits = SERIES_LIMITS,
+  ) {
+    this.#onOverflow = onOverflow;
+    this.#limits = limits;
+  }
 
-  /** The counters for connections between these peers. Look them up for each connection; do not keep them. */
+  /** The counters for connections between these peers. To be looked up for each connection, as they may be removed. */
   series(parties: TrafficParties, sides: TrafficSides): TrafficSeries {
     const byService = this.#byService(parties, sides);
     const known = byService.get(sides.service);
-    if (known !== undefined && !known.forgotten) return known.series;
+    if (known !== undefined && !known.removed) return known.series;
     const text = labelText(parties, sides);
     const entry = this.#entries.get(text.labels) ?? this.#add(text, parties);
-    if (entry === null) return this.#together(parties);
+    if (entry === null) return this.#overflowSeries(parties);
     byService.set(sides.service, entry);
     return entry.series;
   }
 
+  /** All series. */
   snapshot(): TrafficSnapshot {
     return [...this.#entries.values()].map(({ series }) => series);
   }
@@ -127,56 +141,56 @@ export class TrafficMetrics {
     for (const entry of this.#entries.values()) {
       const { series } = entry;
       const last = this.#isOver(entry, now);
-      if (last) this.#forget(entry);
+      if (last) this.#remove(entry);
       yield { series, last };
     }
   }
 
-  #byService(parties: TrafficParties, { source, destination }: TrafficSides): Map<string, Entry> {
-    let byDestination = this.#known.get(source);
-    if (byDestination === undefined) this.#known.set(source, byDestination = new WeakMap());
+  #byService(parties: TrafficParties, { source, destination }: TrafficSides): Map<string, SeriesEntry> {
+    let byDestination = this.#byPeers.get(source);
+    if (byDestination === undefined) this.#byPeers.set(source, byDestination = new WeakMap());
     let known = byDestination.get(destination);
     if (known === undefined) byDestination.set(destination, known = [new Map(), new Map(), new Map(), new Map()]);
     return parties.reporter === "source" ? known[parties.mutualTls ? 0 : 1] : known[parties.mutualTls ? 2 : 3];
   }
 
   /** Null: the bound is reached. */
-  #add(text: LabelText, parties: TrafficParties): Entry | null {
+  #add(text: LabelText, parties: TrafficParties): SeriesEntry | null {
     const derivedFrom = derivedFromOf(parties);
     const overflow = this.#overflowOf(derivedFrom);
     if (overflow !== null) {
-      this.#tell(overflow);
+      this.#report(overflow);
       return null;
     }
     return this.#insert(text, derivedFrom);
   }
 
-  #insert(text: LabelText, derivedFrom: string | null): Entry {
+  #insert(text: LabelText, derivedFrom: string | null): SeriesEntry {
     const series = { ...text, opened: 0, received: 0, sent: 0, closed: {}, failed: {} };
-    const entry: Entry = { series, derivedFrom, sum: -1, movedAt: 0, forgotten: false };
+    const entry: SeriesEntry = { series, derivedFrom, sum: -1, changedAt: 0, removed: false };
     this.#entries.set(text.labels, entry);
     if (derivedFrom !== null) this.#countDerived(derivedFrom, 1);
     return entry;
   }
 
   #overflowOf(identity: string | null): SeriesOverflow | null {
-    const { all, derived, derivedPerIdentity } = this.limits;
-    if (this.#entries.size >= all) return { bound: "all", most: all, identity: null };
+    const { all, derived, derivedPerIdentity } = this.#limits;
+    if (this.#entries.size >= all) return { bound: "all", limit: all, identity: null };
     if (identity === null) return null;
     if ((this.#derived.get(identity) ?? 0) >= derivedPerIdentity) {
-      return { bound: "derivedPerIdentity", most: derivedPerIdentity, identity };
+      return { bound: "derivedPerIdentity", limit: derivedPerIdentity, identity };
     }
-    return this.#derivedCount >= derived ? { bound: "derived", most: derived, identity: null } : null;
+    return this.#derivedCount >= derived ? { bound: "derived", limit: derived, identity: null } : null;
   }
 
-  #tell(overflow: SeriesOverflow): void {
-    if (this.#told.has(overflow.bound)) return;
-    this.#told.add(overflow.bound);
-    this.onOverflow(overflow);
+  #report(overflow: SeriesOverflow): void {
+    if (this.#reported.has(overflow.bound)) return;
+    this.#reported.add(overflow.bound);
+    this.#onOverflow(overflow);
   }
 
   /** One series for each reporter, for connections beyond the bounds. */
-  #together({ reporter }: TrafficParties): TrafficSeries {
+  #overflowSeries({ reporter }: TrafficParties): TrafficSeries {
     const parties: TrafficParties = {
       reporter,
       source: null,
@@ -190,21 +204,21 @@ export class TrafficMetrics {
     return (this.#entries.get(text.labels) ?? this.#insert(text, null)).series;
   }
 
-  #isOver(entry: Entry, now: number): boolean {
+  #isOver(entry: SeriesEntry, now: number): boolean {
     const { series: { opened, received, sent, closed, failed } } = entry;
     const ended = sumOf(closed);
     const sum = opened + received + sent + ended + sumOf(failed);
     if (sum !== entry.sum) {
       entry.sum = sum;
-      entry.movedAt = now;
+      entry.changedAt = now;
       return false;
     }
-    const { expiry } = this.limits;
-    return expiry > 0 && opened === ended && now - entry.movedAt >= expiry;
+    const { expiry } = this.#limits;
+    return expiry > 0 && opened === ended && now - entry.changedAt >= expiry;
   }
 
-  #forget(entry: Entry): void {
-    entry.forgotten = true;
+  #remove(entry: SeriesEntry): void {
+    entry.removed = true;
     this.#entries.delete(entry.series.labels);
     if (entry.derivedFrom !== null) this.#countDerived(entry.derivedFrom, -1);
   }
@@ -241,14 +255,14 @@ function labelText(parties: TrafficParties, { source, destination, service }: Tr
     `request_protocol="tcp",response_flags="`;
   const policy = parties.mutualTls ? "mutual_tls" : "unknown";
   const tail = `",connection_security_policy="${policy}"`;
-  // The group is missing when nobody said anything about either side.
-  const silent = parties.source === null && parties.derivedSource === null && parties.destination === null &&
+  // These labels are left out where neither side is known.
+  const unknown = parties.source === null && parties.derivedSource === null && parties.destination === null &&
     parties.derivedDestination === null;
-  const localities = silent ? "" : `,${source.locality},${destination.locality}`;
+  const localities = unknown ? "" : `,${source.locality},${destination.locality}`;
   return { labels: head + tail + localities, flagAt: head.length };
 }
 
-/** `labels` with a flag. */
+/** The labels of `series` with a flag. */
 export function flagged(series: TrafficSeries, flag: ResponseFlag): string {
   return series.labels.slice(0, series.flagAt) + flag + series.labels.slice(series.flagAt);
 }
@@ -262,6 +276,7 @@ export function addTraffic(sum: TrafficSeries, series: TrafficSeries): void {
   addFlags(sum.failed, series.failed);
 }
 
+/** A copy of the counters. */
 export function copyTraffic(series: TrafficSeries): TrafficSeries {
   return { ...series, closed: { ...series.closed }, failed: { ...series.failed } };
 }

@@ -57,7 +57,7 @@ Deno.test("dataplane 7.3 pods of one owner share a series", () => {
   assert.equal(metrics.snapshot().length, 1);
 });
 
-Deno.test("dataplane 7.3 every party makes a difference", () => {
+Deno.test("dataplane 7.3 each end and the service make separate series", () => {
   const metrics = new TrafficMetrics();
   const source = workload("a");
   const variants: TrafficParties[] = [
@@ -75,7 +75,7 @@ Deno.test("dataplane 7.3 every party makes a difference", () => {
   assert.deepEqual(variants.map((parties) => find(metrics, parties)), series);
 });
 
-Deno.test("dataplane 7.3 a known source overwrites its baggage, except for the principal", () => {
+Deno.test("dataplane 7.3 labels of a known source are preferred over baggage, except for the principal", () => {
   const peer = sourcePeer(workload("pod", { canonicalRevision: "" }), BAGGAGE);
   assert.equal(
     peer.labels,
@@ -87,7 +87,7 @@ Deno.test("dataplane 7.3 a known source overwrites its baggage, except for the p
   assert.equal(sourcePeer(workload("pod"), null).log.identity, null);
 });
 
-Deno.test("dataplane 7.3 derived source", () => {
+Deno.test("dataplane 7.3 labels of a source from its baggage", () => {
   const peer = sourcePeer(null, BAGGAGE);
   assert.equal(
     peer.labels,
@@ -99,7 +99,7 @@ Deno.test("dataplane 7.3 derived source", () => {
   assert.equal(peer.log.workload, "bs");
 });
 
-Deno.test("dataplane 7.3 destination: identity also without mTLS, baggage of the inner side wins", () => {
+Deno.test("dataplane 7.3 destination: identity also without mTLS, inner baggage is preferred", () => {
   const plain = destinationPeer(workload("pod"), null);
   assert.match(plain.labels, /destination_principal="spiffe:\/\/td\/ns\/ns\/sa\/sa"/);
   const inner = destinationPeer(workload("gateway"), BAGGAGE);
@@ -107,12 +107,12 @@ Deno.test("dataplane 7.3 destination: identity also without mTLS, baggage of the
   assert.deepEqual(inner.log, { workload: "bw", namespace: "bn", identity: BAGGAGE.identity, cluster: "bc" });
 });
 
-Deno.test("dataplane 8.2 a pod without a name is shown as empty", () => {
+Deno.test("dataplane 8.2 the workload field of a pod without a name is empty", () => {
   assert.equal(sourcePeer(workload(""), null).log.workload, "");
   assert.equal(sourcePeer(null, null).log.workload, null);
 });
 
-Deno.test("dataplane 7.3 localities are missing when nobody said anything", () => {
+Deno.test("dataplane 7.3 localities are left out where neither side is known", () => {
   const metrics = new TrafficMetrics();
   assert.doesNotMatch(find(metrics, NOBODY).labels, /region/);
   const silentPeer = find(metrics, { ...NOBODY, derivedSource: {} });
@@ -132,7 +132,7 @@ Deno.test("traffic metrics: labels from a peer's baggage are bounded in bytes", 
   });
   const values = [...`${labels},${locality}`.matchAll(/="([^"]*)"/g)].map(([, value = ""]) => value);
   const bytes = values.map((value) => new TextEncoder().encode(value).length);
-  // Two bytes for each letter, so one less than the bound.
+  // Each letter takes two bytes, so the cut is one byte below the bound.
   assert.deepEqual(bytes, [252, 62, 62, 62, 7, 252, 62, 252, 62, 62]);
 });
 
@@ -140,16 +140,16 @@ const LIMITS: SeriesLimits = { all: 50, derived: 10, derivedPerIdentity: 4, expi
 
 /** Metrics with small limits, and the overflows that they reported. */
 function limited(limits: Partial<SeriesLimits> = {}) {
-  const told: SeriesOverflow[] = [];
-  const metrics = new TrafficMetrics((overflow) => told.push(overflow), { ...LIMITS, ...limits });
-  /** A call of a peer whose baggage names its namespace. */
+  const reported: SeriesOverflow[] = [];
+  const metrics = new TrafficMetrics((overflow) => reported.push(overflow), { ...LIMITS, ...limits });
+  /** A connection of a peer whose baggage has this namespace. */
   const derived = (identity: string, namespace: string) =>
     find(metrics, { ...NOBODY, derivedSource: { identity, namespace } });
-  return { metrics, told, derived };
+  return { metrics, reported, derived };
 }
 
-Deno.test("traffic metrics: series are bounded, connections beyond are counted in one that says so", () => {
-  const { metrics, told } = limited({ all: 3 });
+Deno.test("traffic metrics: series are bounded, and further connections are counted in one series with its own label", () => {
+  const { metrics, reported } = limited({ all: 3 });
   const series = Array.from(
     { length: 6 },
     (_, i) => find(metrics, { ...NOBODY, destination: workload("w", { workloadName: `${i}` }) }),
@@ -160,33 +160,33 @@ Deno.test("traffic metrics: series are bounded, connections beyond are counted i
     series[3]?.labels ?? "",
     /^reporter="destination",source_workload="too-many-series",.*source_principal="unknown"/,
   );
-  assert.deepEqual(told, [{ bound: "all", most: 3, identity: null }]);
+  assert.deepEqual(reported, [{ bound: "all", limit: 3, identity: null }]);
   assert.equal(metrics.snapshot().length, 4);
 });
 
-Deno.test("traffic metrics: the series by one identity's baggage are bounded, others are not affected", () => {
-  const { told, derived } = limited();
+Deno.test("traffic metrics: series from the baggage of one identity are bounded; those of others are not affected", () => {
+  const { reported, derived } = limited();
   const busy = Array.from({ length: 8 }, (_, i) => derived("spiffe://td/a", `n${i}`));
   assert.equal(new Set(busy).size, 5);
   assert.match(busy[7]!.labels, /source_workload="too-many-series"/);
   assert.equal(derived("spiffe://td/a", "n0"), busy[0], "what is there is still counted by itself");
   assert.match(derived("spiffe://td/b", "n7").labels, /source_workload_namespace="n7"/);
-  assert.deepEqual(told, [{ bound: "derivedPerIdentity", most: 4, identity: "spiffe://td/a" }]);
-  assert.match(seriesOverflowText(told[0]!), /^baggage of spiffe:\/\/td\/a has made 4 series/);
+  assert.deepEqual(reported, [{ bound: "derivedPerIdentity", limit: 4, identity: "spiffe://td/a" }]);
+  assert.match(seriesOverflowText(reported[0]!), /^baggage of spiffe:\/\/td\/a has made 4 series/);
 });
 
-Deno.test("traffic metrics: the series by all peers' baggage are bounded; the mesh's labels are not affected", () => {
-  const { metrics, told, derived } = limited();
+Deno.test("traffic metrics: series from all baggage are bounded; those of the mesh are not affected", () => {
+  const { metrics, reported, derived } = limited();
   for (let i = 0; i < 20; i++) derived(`spiffe://td/${i % 5}`, `n${i}`);
   assert.equal(metrics.snapshot().length, 11);
-  assert.deepEqual(told.map(({ bound }) => bound), ["derived"]);
+  assert.deepEqual(reported.map(({ bound }) => bound), ["derived"]);
   const known = find(metrics, { ...NOBODY, source: workload("a"), derivedSource: BAGGAGE });
   assert.match(known.labels, /source_workload="owner"/);
   const certificate = find(metrics, { ...NOBODY, derivedSource: { identity: "spiffe://td/z" } });
   assert.match(certificate.labels, /source_principal="spiffe:\/\/td\/z"/);
 });
 
-/** The result of a reading, by the last label. */
+/** The result of a reading, by the value of the last label. */
 function read(metrics: TrafficMetrics, now: number): { readonly kept: number; readonly last: number } {
   const items = [...metrics.read(now)];
   return { kept: items.filter(({ last }) => !last).length, last: items.filter(({ last }) => last).length };

@@ -1,20 +1,21 @@
 /**
- * One side of a connection as metrics and access log show it: labels 2 to 9 or 13 to 20, the locality, and the names
- * for the log (`docs/spec/dataplane.md` 7.3, 8.2).
+ * One side of a connection in metrics and access log: labels 2 to 9 or 13 to 20, the locality, and the fields of the
+ * log
+ * (`docs/spec/dataplane.md` 7.3, 8.2).
  *
- * A side comes from the control plane (a workload), from what the peer says about itself (baggage, certificate), or
- * both. Making one costs microseconds, so `traffic_labels.ts` remembers them.
+ * A side is described by the control plane (a workload), by the peer itself (baggage, certificate), or both. Making one
+ * takes microseconds, so `traffic_labels.ts` caches them.
  */
 import { cutToBytes, label } from "./label_text.ts";
 
-/** What is needed of a workload. The mesh's `Workload` is one. */
+/** The fields of a workload that labels need. The mesh's `Workload` has them. */
 export interface TrafficWorkload {
-  /** Of the pod. */
+  /** Name of the pod. */
   readonly name: string;
   readonly namespace: string;
   readonly trustDomain: string;
   readonly serviceAccount: string;
-  /** Of the owner. */
+  /** Name of the pod's owner, such as a Deployment. */
   readonly workloadName: string;
   readonly canonicalName: string;
   readonly canonicalRevision: string;
@@ -22,7 +23,7 @@ export interface TrafficWorkload {
   readonly locality: { readonly region: string; readonly zone: string };
 }
 
-/** What a peer said about itself in its baggage, with the identity of its certificate. All may be missing. */
+/** The baggage of a peer and the identity of its certificate. Each field may be missing. */
 export interface DerivedPeer {
   readonly identity?: string | null;
   readonly workloadName?: string | null;
@@ -34,20 +35,21 @@ export interface DerivedPeer {
   readonly zone?: string | null;
 }
 
-export type Side = "source" | "destination";
+/** Which end of a connection. */
+type Side = "source" | "destination";
 
-/** Null where nothing is known. Equal `labels` and `locality` make equal series. */
+/** A side in its rendered form. */
 export interface TrafficPeer {
   readonly labels: string;
   readonly locality: string;
   readonly log: PeerLog;
 }
 
-/** For the access log: null is left out. */
-export interface PeerLog {
+/** Fields of the access log; null is left out. */
+interface PeerLog {
   readonly workload: string | null;
   readonly namespace: string | null;
-  /** Shown only for connections under mTLS. */
+  /** Logged only for connections with mutual TLS. */
   readonly identity: string | null;
   readonly cluster: string | null;
 }
@@ -64,10 +66,12 @@ interface PeerValues {
   readonly zone: string;
 }
 
-/** Kubernetes names have at most 253 bytes, label values 63; a peer's baggage must not cost more. */
+/** Most bytes of Kubernetes names and label values. Longer values from baggage are cut. */
 const NAME_MAX = 253, LABEL_MAX = 63;
 
-/** The workload wins, except for the principal: that is the certificate's alone, never inferred. */
+/**
+ * The source. Fields of the workload are preferred, except for the principal, which comes from the certificate only.
+ */
 export function sourcePeer(workload: TrafficWorkload | null, derived: DerivedPeer | null): TrafficPeer {
   const values = workload === null
     ? derivedValues(derived ?? {})
@@ -75,7 +79,7 @@ export function sourcePeer(workload: TrafficWorkload | null, derived: DerivedPee
   return peer("source", values, workload?.name ?? known(values.canonicalService));
 }
 
-/** What an east-west gateway's inner side said about itself wins over the gateway. */
+/** The destination. Baggage from behind an east-west gateway is preferred over the workload, which is the gateway. */
 export function destinationPeer(workload: TrafficWorkload | null, derived: DerivedPeer | null): TrafficPeer {
   if (derived !== null) {
     const values = derivedValues(derived);
@@ -85,7 +89,7 @@ export function destinationPeer(workload: TrafficWorkload | null, derived: Deriv
   return peer("destination", workloadValues(workload), workload.name);
 }
 
-/** The SPIFFE id that the control plane's words make, valid or not. */
+/** The SPIFFE id made of the workload's fields, valid or not. */
 export function workloadIdentity({ trustDomain, namespace, serviceAccount }: TrafficWorkload): string {
   return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
@@ -105,17 +109,17 @@ function workloadValues(workload: TrafficWorkload): PeerValues {
 }
 
 function derivedValues(derived: DerivedPeer): PeerValues {
-  const said = (text: string | null | undefined, most: number) => cutToBytes(text ?? "", most);
+  const limited = (text: string | null | undefined, most: number) => cutToBytes(text ?? "", most);
   return {
-    workload: said(derived.workloadName, NAME_MAX),
-    canonicalService: said(derived.serviceName, LABEL_MAX),
-    revision: said(derived.serviceVersion, LABEL_MAX),
-    namespace: said(derived.namespace, LABEL_MAX),
+    workload: limited(derived.workloadName, NAME_MAX),
+    canonicalService: limited(derived.serviceName, LABEL_MAX),
+    revision: limited(derived.serviceVersion, LABEL_MAX),
+    namespace: limited(derived.namespace, LABEL_MAX),
     principal: derived.identity ?? "",
-    app: said(derived.workloadName, NAME_MAX),
-    cluster: said(derived.clusterId, NAME_MAX),
-    region: said(derived.region, LABEL_MAX),
-    zone: said(derived.zone, LABEL_MAX),
+    app: limited(derived.workloadName, NAME_MAX),
+    cluster: limited(derived.clusterId, NAME_MAX),
+    region: limited(derived.region, LABEL_MAX),
+    zone: limited(derived.zone, LABEL_MAX),
   };
 }
 

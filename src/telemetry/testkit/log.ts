@@ -1,22 +1,25 @@
-/** A log for tests: lines are kept, time stands still. */
+/** A log for tests: lines are collected, and the time is constant. */
 import { Log } from "../log.ts";
 import { LogFilter } from "../log_filter.ts";
 import { logFormat, type LogFormatName } from "../log_format.ts";
 import { LogWriter } from "../log_writer.ts";
 
+/** A log and what was written to it. */
 export interface TestLog {
   readonly log: Log;
-  /** Everything logged so far, without line feeds. */
+  /** All lines so far, without line feeds. */
   lines(): string[];
 }
 
-export interface TestLogOptions {
+/** What differs from the default. */
+interface TestLogOptions {
   readonly filter?: string;
   readonly format?: LogFormatName;
   /** Microseconds since 1970. */
   readonly clock?: () => number;
 }
 
+/** Makes a log. Throws where the filter is invalid. */
 export function testLog({ filter = "info", format = "plain", clock = () => 0 }: TestLogOptions = {}): TestLog {
   const decoder = new TextDecoder();
   let text = "";
