@@ -1,21 +1,22 @@
 /**
- * Accepting for as long as a server runs. An accept that fails (no descriptors left, say) is tried again after a
- * pause, and a row of failures makes two lines in the log, not thousands (`docs/spec/observed.md` O29).
+ * Accepts connections for as long as a server runs. A failed accept, for example without free descriptors, is retried
+ * after a pause. A series of failures makes two log lines and not thousands (`docs/spec/observed.md` O29).
  */
 import type { Clock } from "../net/clock.ts";
 
-export interface AcceptEvents<C> {
+/** Callbacks of {@link acceptAll}. */
+interface AcceptEvents<C> {
   onConnection(connection: C): void;
-  /** The first failure of a row. */
+  /** The first failure of a series. */
   onFailure(reason: string): void;
-  /** The first success after a row. */
+  /** The first success after a series of failures. */
   onRecovery(failures: number): void;
 }
 
-/** Milliseconds: descriptors come back when others give them back. */
+/** Pause after a failure, ms. */
 const PAUSE = 500;
 
-/** Resolves once `stop` is aborted; whoever aborts it also closes the listener, which fails the accept that waits. */
+/** Resolves when `stop` is aborted. Its caller also closes the listener, which makes the pending accept fail. */
 export async function acceptAll<C>(
   listener: { accept(): Promise<C> },
   stop: AbortSignal,
@@ -31,7 +32,7 @@ export async function acceptAll<C>(
       events.onConnection(connection);
     } catch (error) {
       if (stop.aborted) return;
-      if (failures++ === 0) events.onFailure(textOf(error));
+      if (failures++ === 0) events.onFailure(errorText(error));
       await pause(timers, stop);
     }
   }
@@ -50,6 +51,7 @@ function pause(timers: Pick<Clock, "after">, stop: AbortSignal): Promise<void> {
   });
 }
 
-export function textOf(error: unknown): string {
+/** The message of an error, or the text of any other value. */
+export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

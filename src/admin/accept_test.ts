@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { acceptAll } from "./accept.ts";
 
-Deno.test("observed O29: a row of failed accepts is paused and makes two lines", async () => {
+Deno.test("observed O29: failed accepts are retried after pauses and make two log lines", async () => {
   const stop = new AbortController();
   const answers = ["a", new Error("Too many open files (os error 24)"), new Error("again"), new Error("again"), "b"];
   const seen: string[] = [];

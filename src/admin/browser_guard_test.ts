@@ -38,6 +38,6 @@ for (const [what, fields, onLoopback, elsewhere] of ASKED) {
   });
 }
 
-Deno.test("admin guard: what was refused is told with the cure", () => {
-  assert.match(String(ask(["Host: a.example"], true).body), /^refused: this port is asked by address or as localhost/);
+Deno.test("admin guard: a refusal says what to do", () => {
+  assert.match(String(ask(["Host: a.example"], true).body), /^refused: use an IP address or localhost in the URL/);
 });

@@ -1,4 +1,4 @@
-/** Compresses response bodies while they are sent, off the main thread: a scrape may have megabytes. */
+/** Compresses response bodies while they are sent, outside the main thread, as the metrics may have megabytes. */
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as zlib from "node:zlib";
@@ -6,7 +6,7 @@ import type { ContentCoding } from "./content_coding.ts";
 
 const STREAMS: Readonly<Record<Exclude<ContentCoding, "identity">, () => Transform>> = {
   zstd: () => zlib.createZstdCompress(),
-  // The default quality of brotli is meant for files that are compressed once.
+  // The default quality of brotli is for files that are compressed once and too slow here.
   br: () => zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
   gzip: () => zlib.createGzip(),
   deflate: () => zlib.createDeflate(),

@@ -1,10 +1,12 @@
 /**
- * `/config_dump` (`docs/spec/config-admin.md` 4.4). The document is made while it is sent: mesh sections come from a
- * worker slice by slice, the rest is made here in portions. So neither loop is held, however large the mesh is, and
- * what a dump holds in memory does not depend on how fast its reader is.
+ * `/config_dump` (`docs/spec/config-admin.md` 4.4). The document is made while it is sent: mesh sections arrive from a
+ * worker in slices, the rest is made here in steps. A dump of a mesh of any size therefore blocks neither event loop,
+ * and
+ * its memory does not depend on the speed of its reader.
  *
- * Mesh sections are of one moment, the beginning of the dump (`mesh/dump/sections.ts`); every other section is of the
- * moment when it is written.
+ * Mesh sections show the mesh at the beginning of the dump (`mesh/dump/sections.ts`); each other section shows the
+ * state
+ * at the time when it is written.
  */
 import { type CertificateDump, dumpCertificates } from "../identity/certificate_dump.ts";
 import type { CertificateStatus } from "../identity/certificate_manager.ts";
@@ -16,30 +18,32 @@ import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 import { streamed } from "./streamed.ts";
 
-/** What a dump is made of. */
+/** The sources of a dump. */
 export interface DumpSources {
   readonly certificates: () => readonly CertificateStatus[];
   readonly config: JsonObject;
   readonly version: JsonObject;
   /** Read again for each dump. */
   readonly staticConfig: () => JsonObject;
-  /** Begins a dump of the mesh, as soon as there is one. */
+  /** Begins a dump of the mesh, when a worker has one. */
   readonly mesh: () => Promise<MeshSource>;
-  /** The text of the section's value, shared mode only. */
+  /** The text of the section `workloadState`; null in dedicated mode, which has none. */
   readonly workloadState: (() => AsyncIterable<string>) | null;
 }
 
-/** The mesh of one moment. Sections are read in order, each to its end. */
+/** The mesh at one point in time. Sections are read in order, each to its end. */
 export interface MeshSource {
   section(name: MeshSection): AsyncIterable<string>;
+  /** The dump has ended or was aborted. */
   end(): void;
 }
 
-/** At a time. Each pins the mesh of its beginning. */
+/** Dumps at a time. Each holds references to the mesh at its beginning. */
 const DUMPS_MAX = 2;
-/** Milliseconds. A reader this slow does not read; it only holds the place of another. */
+/** Time limit of a dump, ms. A slower reader only keeps others from a dump. */
 const DUMP_MAX = 5 * 60_000;
 
+/** The handler of the route. */
 export function configDumpRoute(sources: DumpSources, clock: TurnClock): HttpHandler {
   let running = 0;
   return () => {
@@ -87,7 +91,7 @@ async function* documentOf(sources: DumpSources, clock: TurnClock): AsyncGenerat
 
 const BEFORE_STATIC = MESH_SECTIONS.filter((name) => name < "staticConfig");
 
-/** Each is parsed and encoded, half a millisecond: other work goes in between. */
+/** Parsing and encoding takes half a millisecond for each certificate; other tasks run in between. */
 async function* certificatePieces(statuses: readonly CertificateStatus[], clock: TurnClock) {
   const items = function* () {
     for (const status of statuses) yield* dumpCertificates([status]).map(plainObject);

@@ -28,7 +28,7 @@ function status(name: string, state: CertificateStatus["state"]): CertificateSta
   return { subject: { id: parseSpiffeId(`spiffe://cluster.local/ns/default/sa/${name}`)!, workloadUid: null }, state };
 }
 
-/** The mesh read in this isolate, and what became of the readers. */
+/** A mesh in this isolate, and the state of its readers. */
 function meshSource(log: string[] = []): MeshSource {
   const dump = new MeshDump(STATE);
   return {
@@ -67,7 +67,7 @@ function bed(sources: Partial<DumpSources> = {}) {
   return { clock, handler, ask, text };
 }
 
-Deno.test("config 4.4: the whole document, keys in order at every level", async () => {
+Deno.test("config 4.4: the whole document has its keys in order at every level", async () => {
   const { text } = bed();
   const document = await text();
   const value = JSON.parse(document);
@@ -87,7 +87,7 @@ Deno.test("config 4.4: the whole document, keys in order at every level", async 
   assert.ok(document.endsWith("\n  ]\n}"));
 });
 
-Deno.test("config C37: a waypoint, with its indents", async () => {
+Deno.test("config C37: a waypoint with its indentation", async () => {
   const document = await bed().text();
   assert.ok(
     document.includes(
@@ -96,7 +96,7 @@ Deno.test("config C37: a waypoint, with its indents", async () => {
   );
 });
 
-Deno.test("config C35: certificates that are not there", async () => {
+Deno.test("config C35: certificates that are not available", async () => {
   const error = new CertificateError("the identity is no longer needed", "FORGOTTEN");
   const { text, clock } = bed({
     certificates: () => [status("a", { at: "unavailable", error }), status("b", { at: "initializing" })],
@@ -113,7 +113,7 @@ Deno.test("config C35: certificates that are not there", async () => {
   assert.ok(clock.turns >= 2, "others may run between two certificates");
 });
 
-Deno.test("config 4.4: workloadState stands between version and workloads, where there is one", async () => {
+Deno.test("config 4.4: the section workloadState, if any, is between version and workloads", async () => {
   const { text } = bed({
     async *workloadState() {
       yield '{\n    "uid1": {';
@@ -124,7 +124,7 @@ Deno.test("config 4.4: workloadState stands between version and workloads, where
   assert.deepEqual(Object.keys(JSON.parse(document)).slice(-3), ["version", "workloadState", "workloads"]);
 });
 
-Deno.test("a dump that is given up gives its place in the worker back", async () => {
+Deno.test("an aborted dump ends its reading in the worker", async () => {
   const log: string[] = [];
   const { ask } = bed({ mesh: () => Promise.resolve(meshSource(log)), certificates: () => [] });
   const response = await ask();
@@ -135,7 +135,7 @@ Deno.test("a dump that is given up gives its place in the worker back", async ()
   assert.equal(log.filter((entry) => entry === "end").length, 1);
 });
 
-Deno.test("two dumps at a time; the third is asked to come back", async () => {
+Deno.test("two dumps may run at a time; a third gets status 503", async () => {
   const { handler, ask, text } = bed();
   const [first, second] = [await ask(), await ask()];
   const third = await handler(REQUEST);
@@ -147,7 +147,7 @@ Deno.test("two dumps at a time; the third is asked to come back", async () => {
   second.close();
 });
 
-Deno.test("a reader that takes longer than five minutes is left", async () => {
+Deno.test("a dump that takes longer than five minutes is aborted", async () => {
   const { clock, ask } = bed({
     async *workloadState() {
       for (let i = 0; i < 100; i++) yield "x".repeat(16 * 1024);
@@ -169,7 +169,7 @@ Deno.test("a dump before there is a mesh fails with the reason", async () => {
   response.close();
 });
 
-Deno.test("the sections of the mesh are asked for in their order", async () => {
+Deno.test("the sections of the mesh are read in order", async () => {
   const log: string[] = [];
   await bed({ mesh: () => Promise.resolve(meshSource(log)) }).text();
   assert.deepEqual(log, [...MESH_SECTIONS, "end"]);

@@ -1,11 +1,12 @@
-/** Which compression a client is sent (RFC 9110 12.5.3; `docs/spec/config-admin.md` 5.1). */
+/** Chooses the compression of a response (RFC 9110 §12.5.3; `docs/spec/config-admin.md` 5.1). */
 
+/** A content coding that we can send. */
 export type ContentCoding = "zstd" | "br" | "gzip" | "deflate" | "identity";
 
-/** At equal weight the earlier one is chosen. */
+/** In order of preference at equal weight. */
 const PREFERENCE: readonly ContentCoding[] = ["zstd", "br", "gzip", "deflate", "identity"];
 
-/** `values`: of all `Accept-Encoding` headers. Null: nothing we have is acceptable. */
+/** `values`: the values of all `Accept-Encoding` headers. Null: none of our codings is acceptable. */
 export function chooseCoding(values: readonly string[]): ContentCoding | null {
   const weights = parseWeights(values.join(","));
   let best: ContentCoding | null = null;
@@ -27,7 +28,7 @@ function parseWeights(value: string): Map<string, number> {
   return weights;
 }
 
-/** Uncompressed is acceptable unless it is excluded, but any coding that was named comes first. */
+/** `identity` is acceptable unless it is excluded, but every listed coding is preferred. */
 function weightOf(coding: ContentCoding, weights: ReadonlyMap<string, number>): number {
   const named = weights.get(coding) ?? weights.get("*");
   return named ?? (coding === "identity" ? Number.MIN_VALUE : 0);

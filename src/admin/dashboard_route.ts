@@ -1,20 +1,24 @@
-/** `/`: what the admin port has (`docs/spec/config-admin.md` 4.3). `istioctl dashboard proxy` opens it. */
+/**
+ * `/`: a page with links to what the admin port serves (`docs/spec/config-admin.md` 4.3). `istioctl dashboard proxy`
+ * opens it.
+ */
 import type { HttpHandler } from "./http_connection.ts";
 
-/** Links are relative: the page may be seen through a proxy below another path. */
+/** Links are relative, as a proxy may serve the page under another path. */
 const COMMANDS: readonly (readonly [path: string, description: string])[] = [
-  ["debug/pprof/profile", "where the time goes, sampled for seconds=10, as pprof reads it"],
+  ["debug/pprof/profile", "CPU profile for pprof, sampled for seconds=10"],
   ["debug/pprof/heap", "profile of the native heap; this build has none"],
   ["debug/pprof/heap/profiling", "switch for the profile of the native heap; this build has none"],
-  ["quitquitquit", "ends the proxy when its connections are done (POST)"],
+  ["quitquitquit", "drain connections and stop the proxy (POST)"],
   ["config_dump", "configuration, mesh, certificates and connections as JSON"],
-  ["logging", "the levels of the log, to see and to change (POST)"],
-  ["explain", "the way of a connection and what decides it: from=namespace/name, to=host:port"],
+  ["logging", "show and change log levels (POST)"],
+  ["explain", "explain where a connection goes and which policies apply: from=namespace/name, to=host:port"],
 ];
 
 const STYLE =
   "table{border-collapse:collapse;font-family:sans-serif}td,th{padding:4px 8px;text-align:left}.grey{background:#eee}";
 
+/** The handler of the route. */
 export function dashboardRoute(): HttpHandler {
   const body = page();
   return () => ({ status: 200, headers: [["content-type", "text/html; charset=utf-8"]], body });

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { dashboardRoute } from "./dashboard_route.ts";
 import { isStreamed } from "./response.ts";
 
-Deno.test("config 4.3: the page, its rows in order, its links relative", async () => {
+Deno.test("config 4.3: the page has its rows in order and relative links", async () => {
   const response = await dashboardRoute()({} as never);
   assert.ok(!isStreamed(response));
   assert.deepEqual([response.status, response.headers], [200, [["content-type", "text/html; charset=utf-8"]]]);

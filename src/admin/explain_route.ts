@@ -1,12 +1,13 @@
 /**
- * `/explain?from=…&to=…`: the way of a connection, as JSON (`mesh/explain/explanation.ts`). 200 with an explanation, 400 with an
- * error where the question is none.
+ * `/explain?from=…&to=…`: where a connection goes and what decides it, as JSON (`mesh/explain/explanation.ts`). Status
+ * 200
+ * with an explanation, 400 with an error where the question cannot be answered.
  */
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 
-/** Answers by whoever knows the mesh. */
+/** Answers a question, by a worker. */
 export type Explain = (question: ExplainQuestion) => Promise<ExplainAnswer>;
 
 const USAGE = `
@@ -16,7 +17,9 @@ from: namespace/name, uid or address of a workload
 to:   ip:port, [ipv6]:port, hostname:port or namespace/service:port
 `;
 
-/** One question after the other: a large mesh makes an answer some milliseconds of a data-plane thread. */
+/**
+ * The handler. Questions are answered one at a time, as an answer may take milliseconds of a worker in a large mesh.
+ */
 export function explainRoute(explain: Explain): HttpHandler {
   let last: Promise<unknown> = Promise.resolve();
   return async ({ query }) => {

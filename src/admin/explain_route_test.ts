@@ -36,7 +36,7 @@ const ERROR: ExplainAnswer = {
 };
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
-Deno.test("/explain hands the question on, decoded, and answers in JSON", async () => {
+Deno.test("/explain decodes the question and answers in JSON", async () => {
   const { asked, ask } = bed();
   const answer = ask("from=app%2Fa&to=%5Bfd00::1%5D:80&to=web%3A80");
   await settle();
@@ -47,13 +47,13 @@ Deno.test("/explain hands the question on, decoded, and answers in JSON", async 
   assert.deepEqual(JSON.parse(body), { error: ERROR.error });
 });
 
-Deno.test("/explain without a question says how to ask", async () => {
+Deno.test("/explain without a question answers with its usage", async () => {
   const { status, body } = await bed().ask("from=a");
   assert.equal(status, 400);
   assert.match(body, /^from and to are needed\n\nusage: GET \/explain\?/);
 });
 
-Deno.test("/explain takes one question after the other, also after one that failed", async () => {
+Deno.test("/explain answers one question at a time, also after one that failed", async () => {
   const { asked, ask } = bed();
   const first = ask("from=1&to=1");
   const second = ask("from=2&to=2");

@@ -1,9 +1,9 @@
 /**
- * One client of an HTTP server of this room.
+ * A client connection of an HTTP server of this room.
  *
  *     idle ──head──▶ answering ──written──▶ idle          (keep-alive)
  *       │                 └──written──▶ closed             (close, body not read, draining)
- *       └──2 s, end, draining──▶ closed
+ *       └──2 s, end of stream, draining──▶ closed
  */
 import type { Clock } from "../net/clock.ts";
 import { HEAD_MAX, parseRequestHead, type RequestHead } from "./request_head.ts";
@@ -19,10 +19,12 @@ import {
   type StreamedResponse,
 } from "./response.ts";
 
+/** A response of a handler. */
 export type AnyResponse = HttpResponse | StreamedResponse;
+/** Answers a request. Throwing makes a response with status 500. */
 export type HttpHandler = (request: RequestHead) => AnyResponse | Promise<AnyResponse>;
 
-/** What is needed of a connection; `Deno.Conn` is one. */
+/** The connection that is served; `Deno.Conn` implements it. */
 export interface ByteStream {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
@@ -30,17 +32,22 @@ export interface ByteStream {
   close(): void;
 }
 
-/** Time between being idle and the end of the next head; an idle connection ends after it, silently. */
+/** Time in which the next head has to arrive, ms; then the connection is closed without a response. */
 const HEAD_TIMEOUT = 2_000;
-/** A client that does not read its response. */
+/** Time for the client to read a response, ms. */
 const WRITE_TIMEOUT = 30_000;
-/** The same for a piece of a streamed one. A stop of the process waits no longer either. */
+/** The same for a piece of a streamed response; a stop of the process waits no longer than this. */
 const PIECE_TIMEOUT = 10_000;
-/** A request's body that is read to keep the connection; nothing here needs bodies. */
+/** The largest body that is read, and ignored, to keep the connection. No handler needs bodies. */
 const BODY_MAX = 64 * 1024;
 
+/** Serves requests until the connection ends. */
 export class HttpConnection {
-  /** Received and not used. */
+  readonly #stream: ByteStream;
+  readonly #handler: HttpHandler;
+  readonly #timers: Pick<Clock, "after">;
+
+  /** Bytes that were received and not used. */
   #buffer = new Uint8Array(HEAD_MAX);
   #used = 0;
   #idle = true;
@@ -48,11 +55,16 @@ export class HttpConnection {
   #closed = false;
 
   constructor(
-    private readonly stream: ByteStream,
-    private readonly handler: HttpHandler,
-    private readonly timers: Pick<Clock, "after">,
-  ) {}
+    stream: ByteStream,
+    handler: HttpHandler,
+    timers: Pick<Clock, "after">,
+  ) {
+    this.#stream = stream;
+    this.#handler = handler;
+    this.#timers = timers;
+  }
 
+  /** Whether no request is in progress. */
   get idle(): boolean {
     return this.#idle;
   }
@@ -62,48 +74,49 @@ export class HttpConnection {
     try {
       while (await this.#serveOne());
     } catch {
-      // A client that left, or a timeout of ours: both end the connection, neither is worth a line.
+      // The client disconnected or a timeout closed the connection. Neither is logged.
     } finally {
       this.close();
     }
   }
 
-  /** Lets a running request finish. */
+  /** Closes the connection after the request in progress. */
   drain() {
     this.#draining = true;
     if (this.#idle) this.close();
   }
 
+  /** Closes the connection at once. Idempotent. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.stream.close();
+    this.#stream.close();
   }
 
-  /** False when the connection is to end. */
+  /** Serves one request. False: the connection has to end. */
   async #serveOne(): Promise<boolean> {
     this.#idle = true;
-    const head = await this.#within(HEAD_TIMEOUT, () => this.#readHead());
+    const head = await this.#withTimeout(HEAD_TIMEOUT, () => this.#readHead());
     this.#idle = false;
     if (head === null) return false;
     if (typeof head === "number") return await this.#refuse(head);
     const response = await this.#answer(head);
     try {
-      // No handler here needs a body: a client that waits for "100 Continue" gets its answer without sending it.
-      const comes = head.bodyLength !== null && !(head.waitsWithBody && this.#used === 0);
-      const whole = comes && await this.#skipBody(head.bodyLength);
-      const asked = head.keepAlive && whole && !this.#draining;
-      const stays = isStreamed(response)
-        ? await this.#stream(response, head, asked)
-        : await this.#send(response, head.method === "HEAD", asked);
-      if (!whole) await this.#linger();
-      return stays;
+      // No handler needs a body, so a client that waits for "100 Continue" gets the response without sending it.
+      const canSkipBody = head.bodyLength !== null && !(head.waitsWithBody && this.#used === 0);
+      const bodyRead = canSkipBody && await this.#skipBody(head.bodyLength);
+      const keepRequested = head.keepAlive && bodyRead && !this.#draining;
+      const isKept = isStreamed(response)
+        ? await this.#sendStreamed(response, head, keepRequested)
+        : await this.#send(response, head.method === "HEAD", keepRequested);
+      if (!bodyRead) await this.#finishReading();
+      return isKept;
     } finally {
       response.close?.();
     }
   }
 
-  /** A head, the status to refuse it with, or null when the client ended. */
+  /** A head, the status to refuse it with, or null at the end of the stream. */
   async #readHead(): Promise<RequestHead | number | null> {
     for (;;) {
       const result = parseRequestHead(this.#buffer.subarray(0, this.#used));
@@ -112,7 +125,7 @@ export class HttpConnection {
         this.#consume(result.size);
         return result.head;
       }
-      const count = await this.stream.read(this.#buffer.subarray(this.#used));
+      const count = await this.#stream.read(this.#buffer.subarray(this.#used));
       if (count === null) return null;
       this.#used += count;
     }
@@ -125,22 +138,22 @@ export class HttpConnection {
 
   async #answer(head: RequestHead): Promise<AnyResponse> {
     try {
-      return await this.handler(head);
+      return await this.#handler(head);
     } catch (error) {
       return failed(error);
     }
   }
 
-  /** False when the body is too large to be read for nothing. */
+  /** Reads and ignores a body. False: it is too large or incomplete. */
   async #skipBody(length: number): Promise<boolean> {
     if (length > BODY_MAX) return false;
     const have = Math.min(length, this.#used);
     this.#consume(have);
     let missing = length - have;
-    return await this.#within(HEAD_TIMEOUT, async () => {
-      const waste = new Uint8Array(Math.min(missing, HEAD_MAX));
+    return await this.#withTimeout(HEAD_TIMEOUT, async () => {
+      const discarded = new Uint8Array(Math.min(missing, HEAD_MAX));
       while (missing > 0) {
-        const count = await this.stream.read(waste.subarray(0, missing));
+        const count = await this.#stream.read(discarded.subarray(0, missing));
         if (count === null) return false;
         missing -= count;
       }
@@ -150,61 +163,69 @@ export class HttpConnection {
 
   async #refuse(status: number): Promise<false> {
     await this.#send(empty(status), false, false);
-    await this.#linger();
+    await this.#finishReading();
     return false;
   }
 
-  /** Returns `stays`: whether the connection is kept. */
-  async #send(response: HttpResponse, headOnly: boolean, stays: boolean): Promise<boolean> {
-    await this.#write(encodeResponse(response, { headOnly, close: !stays, now: Date.now() }), WRITE_TIMEOUT);
-    return stays;
+  /** Sends a response. Returns `isKept`: whether the connection is kept. */
+  async #send(response: HttpResponse, headOnly: boolean, isKept: boolean): Promise<boolean> {
+    await this.#write(encodeResponse(response, { headOnly, close: !isKept, now: Date.now() }), WRITE_TIMEOUT);
+    return isKept;
   }
 
   /**
-   * A failure before the first piece is an answer; later it ends the connection, and the client sees that the end is
-   * missing. The next piece is made when this one is gone: memory does not grow with a slow reader.
+   * Sends a streamed response. A failure before the first piece becomes a response with status 500; later it closes the
+   * connection, so that the client notices that the body is incomplete. Each piece is made after the previous one was
+   * written, so memory does not grow with a slow reader.
    */
-  async #stream(response: StreamedResponse, { method, minor }: RequestHead, asked: boolean): Promise<boolean> {
+  async #sendStreamed(
+    response: StreamedResponse,
+    { method, minor }: RequestHead,
+    keepRequested: boolean,
+  ): Promise<boolean> {
     const headOnly = method === "HEAD";
     let piece: string | Uint8Array | null = null;
     try {
       if (!headOnly) piece = await response.next();
     } catch (error) {
-      return await this.#send(failed(error), headOnly, asked);
+      return await this.#send(failed(error), headOnly, keepRequested);
     }
     const chunked = minor === 1;
-    const stays = asked && (chunked || headOnly);
-    await this.#write(encodeStreamHead(response, { headOnly, close: !stays, now: Date.now(), chunked }), PIECE_TIMEOUT);
-    if (headOnly) return stays;
+    const isKept = keepRequested && (chunked || headOnly);
+    await this.#write(
+      encodeStreamHead(response, { headOnly, close: !isKept, now: Date.now(), chunked }),
+      PIECE_TIMEOUT,
+    );
+    if (headOnly) return isKept;
     for (; piece !== null; piece = await response.next()) {
       const content = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
       if (content.length > 0) await this.#write(chunked ? encodeChunk(content) : content, PIECE_TIMEOUT);
     }
     if (chunked) await this.#write(LAST_CHUNK, PIECE_TIMEOUT);
-    return stays;
+    return isKept;
   }
 
   async #write(bytes: Uint8Array, timeout: number): Promise<void> {
-    await this.#within(timeout, async () => {
-      for (let sent = 0; sent < bytes.length;) sent += await this.stream.write(bytes.subarray(sent));
+    await this.#withTimeout(timeout, async () => {
+      for (let sent = 0; sent < bytes.length;) sent += await this.#stream.write(bytes.subarray(sent));
     });
   }
 
-  /** Closing with unread bytes would reset the connection, and the response could be lost (RFC 9112 9.6). */
-  async #linger() {
-    await this.stream.closeWrite();
-    await this.#within(HEAD_TIMEOUT, async () => {
+  /** Reads to the end: closing with unread bytes would reset the connection, and lose the response (RFC 9112 §9.6). */
+  async #finishReading() {
+    await this.#stream.closeWrite();
+    await this.#withTimeout(HEAD_TIMEOUT, async () => {
       for (let read = 0; read < BODY_MAX;) {
-        const count = await this.stream.read(this.#buffer);
+        const count = await this.#stream.read(this.#buffer);
         if (count === null) return;
         read += count;
       }
     });
   }
 
-  /** Closes the stream when time is up, which fails whatever waits for it. */
-  async #within<T>(timeout: number, run: () => Promise<T>): Promise<T> {
-    const timer = this.timers.after(timeout, () => this.close());
+  /** Runs an operation. At the timeout the stream is closed, which makes the operation fail. */
+  async #withTimeout<T>(timeout: number, run: () => Promise<T>): Promise<T> {
+    const timer = this.#timers.after(timeout, () => this.close());
     try {
       return await run();
     } finally {

@@ -3,7 +3,7 @@ import type { Clock } from "../net/clock.ts";
 import { type ByteStream, HttpConnection, type HttpHandler } from "./http_connection.ts";
 import { plainText, type StreamedResponse } from "./response.ts";
 
-/** A client in memory: bytes are sent by the test, everything answered is kept. */
+/** A client in memory: the test sends bytes, and all received bytes are collected. */
 class Client implements ByteStream {
   #chunks: Uint8Array[] = [];
   #wake: (() => void) | null = null;
@@ -48,7 +48,7 @@ class Client implements ByteStream {
   }
 }
 
-/** Time that passes when the test says so. */
+/** A clock that the test advances. */
 class VirtualTimers implements Pick<Clock, "after"> {
   readonly #pending = new Map<() => void, number>();
   #now = 0;
@@ -71,7 +71,7 @@ function world(handler: HttpHandler = ({ method, path }) => plainText(200, `${me
   return { client, timers, connection, done: connection.serve() };
 }
 
-/** Lets everything that can run without new input do so. */
+/** Runs all tasks that do not need further input. */
 async function settle() {
   for (let i = 0; i < 200; i++) await Promise.resolve();
 }
@@ -96,7 +96,7 @@ Deno.test("config 4.1 requests on one connection, also pipelined", async () => {
   assert.ok(client.closed);
 });
 
-Deno.test("config 4.1 the head may take two seconds, in silence", async () => {
+Deno.test("config 4.1 a head that takes longer than two seconds closes the connection without a response", async () => {
   const { client, timers, done } = world();
   client.send("GET / HTTP");
   await settle();
@@ -121,7 +121,7 @@ Deno.test("config 4.1 an idle connection ends after two seconds", async () => {
   assert.deepEqual(statuses(client), [200]);
 });
 
-Deno.test("config 4.1 the time of a handler does not count", async () => {
+Deno.test("config 4.1 the time of a handler is not limited", async () => {
   const answer = Promise.withResolvers<ReturnType<typeof plainText>>();
   const { client, timers, done } = world(() => answer.promise);
   client.send(REQUEST);
@@ -172,7 +172,7 @@ Deno.test("config 4.1 HEAD has no body", async () => {
   assert.match(client.answer, /content-length: 7\r\nconnection: close\r\n[^]*\r\n\r\n$/);
 });
 
-Deno.test("config 4.1 a client that waits for 100-continue is answered at once and disconnected", async () => {
+Deno.test("config 4.1 a client that waits for 100-continue gets the response at once and is disconnected", async () => {
   const { client, done } = world();
   client.send("POST /a HTTP/1.1\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n");
   await settle();
@@ -219,7 +219,7 @@ Deno.test("config 4.1 draining closes idle connections at once", async () => {
   assert.ok(client.closed);
 });
 
-Deno.test("config 4.1 draining lets a running request finish", async () => {
+Deno.test("config 4.1 draining waits for the request in progress", async () => {
   const answer = Promise.withResolvers<ReturnType<typeof plainText>>();
   const { client, connection, done } = world(() => answer.promise);
   client.send(REQUEST + REQUEST);
@@ -232,7 +232,7 @@ Deno.test("config 4.1 draining lets a running request finish", async () => {
   assert.match(client.answer, /connection: close/);
 });
 
-Deno.test("who answers is told when the answer has been sent, and when its client is given up", async () => {
+Deno.test("a response is closed when it has been sent and when its client is disconnected", async () => {
   let closed = 0;
   const { client, timers, done } = world(() => ({ ...plainText(200, "x"), close: () => void closed++ }));
   client.send(REQUEST);
@@ -247,7 +247,7 @@ Deno.test("who answers is told when the answer has been sent, and when its clien
   assert.equal(closed, 2);
 });
 
-Deno.test("config 4.1 a client that does not read is given up", async () => {
+Deno.test("config 4.1 a client that does not read is disconnected", async () => {
   const { client, timers, done } = world();
   client.write = () => new Promise((_, reject) => client.close = () => reject(new Error("closed")));
   client.send(REQUEST);
@@ -257,7 +257,7 @@ Deno.test("config 4.1 a client that does not read is given up", async () => {
   assert.equal(client.answer, "");
 });
 
-/** A body of pieces, and whether it was closed. */
+/** A streamed body, and whether it was closed. */
 function body(...pieces: readonly (string | Error | Promise<string>)[]) {
   const rest = [...pieces];
   const made = { asked: 0, closed: 0 };
@@ -275,7 +275,7 @@ function body(...pieces: readonly (string | Error | Promise<string>)[]) {
   return { response, made };
 }
 
-Deno.test("a streamed body goes in chunks, and the connection stays", async () => {
+Deno.test("a streamed body is sent in chunks, and the connection is kept", async () => {
   const { response, made } = body("ab", "", "c".repeat(20), "é");
   const { client, done } = world(() => response);
   client.send(REQUEST);
@@ -286,7 +286,7 @@ Deno.test("a streamed body goes in chunks, and the connection stays", async () =
   assert.deepEqual(made, { asked: 5, closed: 1 });
 });
 
-Deno.test("a streamed body ends with the connection where the client knows no chunks", async () => {
+Deno.test("a streamed body ends with the connection where the client does not support chunks", async () => {
   const { response } = body("ab", "c");
   const { client, done } = world(() => response);
   client.send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
@@ -295,7 +295,7 @@ Deno.test("a streamed body ends with the connection where the client knows no ch
   assert.doesNotMatch(client.answer, /chunked|content-length/);
 });
 
-Deno.test("the answer to HEAD asks for no piece", async () => {
+Deno.test("the response to HEAD makes no piece", async () => {
   const { response, made } = body("ab");
   const { client, done } = world(() => response);
   client.send("HEAD / HTTP/1.1\r\n\r\n" + REQUEST);
@@ -305,7 +305,7 @@ Deno.test("the answer to HEAD asks for no piece", async () => {
   assert.equal(made.closed, 2);
 });
 
-Deno.test("a streamed body that fails at once is a 500; later it is cut off", async () => {
+Deno.test("a streamed body that fails at once gives status 500; later the connection is closed", async () => {
   const [first, later] = [body(new Error("no worker")), body("ab", new Error("no worker"))];
   const responses = [first, later];
   const { client, done } = world(() => responses.shift()!.response);
@@ -316,7 +316,7 @@ Deno.test("a streamed body that fails at once is a 500; later it is cut off", as
   assert.deepEqual([first.made.closed, later.made.closed], [1, 1]);
 });
 
-Deno.test("a piece is made when the one before has left; who does not read is given up", async () => {
+Deno.test("a piece is made after the previous one was written; a client that does not read is disconnected", async () => {
   const { response, made } = body("a", "b", "c");
   const { client, timers, done } = world(() => response);
   let blocked: () => void = () => {};

@@ -1,7 +1,7 @@
 /**
  * The HTTP server behind the admin, stats and readiness ports (`docs/spec/config-admin.md` 3, 4.1).
  *
- * Binding and serving are two steps: a port that cannot be bound stops the start before anything is served.
+ * Binding and serving are two steps, so that a port that cannot be bound fails the start before anything is served.
  */
 import type { ServerAddress } from "../config/config.ts";
 import { formatAddress, LOOPBACK_V4, LOOPBACK_V6, parseIp, type SocketAddress } from "../net/address.ts";
@@ -9,13 +9,20 @@ import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { ListenError } from "../net/network.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
-import { acceptAll, textOf } from "./accept.ts";
+import { acceptAll, errorText } from "./accept.ts";
 import { HttpConnection, type HttpHandler } from "./http_connection.ts";
 
-/** More clients than any of these servers has; then the one that came first makes room, an idle one where there is one. */
+/**
+ * Most connections. Beyond them the oldest idle connection is evicted, or the oldest of all where none is idle.
+ */
 const CONNECTIONS_MAX = 512;
 
+/** A server on one or two addresses. */
 export class HttpServer {
+  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #log: LogScope;
+  readonly #component: string;
+
   readonly #connections = new Set<HttpConnection>();
   readonly #accepting: Promise<void>[] = [];
   readonly #stop = new AbortController();
@@ -23,10 +30,14 @@ export class HttpServer {
   private constructor(
     /** The first one names the server in the log. */
     readonly addresses: readonly [SocketAddress, ...SocketAddress[]],
-    private readonly listeners: readonly Deno.TcpListener[],
-    private readonly log: LogScope,
-    private readonly component: string,
-  ) {}
+    listeners: readonly Deno.TcpListener[],
+    log: LogScope,
+    component: string,
+  ) {
+    this.#listeners = listeners;
+    this.#log = log;
+    this.#component = component;
+  }
 
   /**
    * Binds all addresses. `component`: `admin`, `stats`, `readiness`. `log`: scope `ztunnel::hyper_util`. Throws
@@ -45,15 +56,16 @@ export class HttpServer {
     }
   }
 
+  /** Begins to accept connections. */
   serve(handler: HttpHandler) {
-    this.log.info("listener established", this.#fields());
-    for (const listener of this.listeners) this.#accepting.push(this.#accept(listener, handler));
+    this.#log.info("listener established", this.#fields());
+    for (const listener of this.#listeners) this.#accepting.push(this.#accept(listener, handler));
   }
 
-  /** Stops listening at once; resolves when running requests are answered. */
+  /** Stops listening at once. Resolves when the requests in progress are answered. */
   async drain(): Promise<void> {
     this.#stop.abort();
-    for (const listener of this.listeners) listener.close();
+    for (const listener of this.#listeners) listener.close();
     for (const connection of this.#connections) connection.drain();
     await Promise.all(this.#accepting);
   }
@@ -65,15 +77,15 @@ export class HttpServer {
         const done = this.#serveOne(stream, handler).finally(() => serving.delete(done));
         serving.add(done);
       },
-      onFailure: (reason) => this.log.warn(`cannot accept connections: ${reason}`, this.#fields()),
-      onRecovery: (failures) => this.log.warn(`accepting again after ${failures} failures`, this.#fields()),
+      onFailure: (reason) => this.#log.warn(`cannot accept connections: ${reason}`, this.#fields()),
+      onRecovery: (failures) => this.#log.warn(`accepting again after ${failures} failures`, this.#fields()),
     });
     await Promise.all(serving);
-    this.log.info("listener drained", this.#fields());
+    this.#log.info("listener drained", this.#fields());
   }
 
   async #serveOne(stream: Deno.TcpConn, handler: HttpHandler) {
-    if (this.#connections.size >= CONNECTIONS_MAX) this.#makeRoom();
+    if (this.#connections.size >= CONNECTIONS_MAX) this.#evictOne();
     stream.setNoDelay(true);
     const connection = new HttpConnection(stream, handler, SYSTEM_CLOCK);
     this.#connections.add(connection);
@@ -81,17 +93,17 @@ export class HttpServer {
     this.#connections.delete(connection);
   }
 
-  /** Turning the newcomer away instead would let a crowd that keeps busy make the kubelet think we are not ready. */
-  #makeRoom() {
+  /** Refusing the new connection instead would let busy clients keep the kubelet's readiness probe out. */
+  #evictOne() {
     const [oldest] = this.#connections;
-    const leaving = this.#connections.values().find(({ idle }) => idle) ?? oldest;
-    if (leaving === undefined) return;
-    this.#connections.delete(leaving);
-    leaving.close();
+    const evicted = this.#connections.values().find(({ idle }) => idle) ?? oldest;
+    if (evicted === undefined) return;
+    this.#connections.delete(evicted);
+    evicted.close();
   }
 
   #fields() {
-    return { address: bare(formatAddress(this.addresses[0])), component: this.component };
+    return { address: bare(formatAddress(this.addresses[0])), component: this.#component };
   }
 }
 
@@ -104,7 +116,7 @@ function listen(address: SocketAddress): Deno.TcpListener {
     return Deno.listen({ hostname: address.ip, port: address.port });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "EIO";
-    throw new ListenError(`failed to bind to address ${formatAddress(address)}: ${textOf(error)}`, code, address);
+    throw new ListenError(`failed to bind to address ${formatAddress(address)}: ${errorText(error)}`, code, address);
   }
 }
 

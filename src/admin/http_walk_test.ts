@@ -1,10 +1,12 @@
-/** Requests that are nearly right, one behind the other, in any pieces: each gets one answer, and the connection ends. */
+/**
+ * Nearly valid requests, one after the other, in pieces of any size: each gets one response, and the connection ends.
+ */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { type ByteStream, HttpConnection } from "./http_connection.ts";
 import { plainText, type StreamedResponse } from "./response.ts";
 
-/** Gives what it was made of, then the end; keeps what is written. */
+/** A stream that gives these pieces and then ends; written bytes are collected. */
 class Wire implements ByteStream {
   written = "";
   closed = 0;
@@ -68,7 +70,7 @@ const request = fc.tuple(
   `${method}${space}${target}${version}${end}${fields.map((field) => field + end).join("")}${end}${body}`
 );
 
-/** Statuses of the answers, which must be whole. `heads`: methods asked for, of those that were understood. */
+/** The statuses of the responses, which must be complete. `heads`: methods of the valid requests. */
 function answers(text: string, heads: readonly string[]): number[] {
   const statuses: number[] = [];
   for (let rest = text; rest !== "";) {
@@ -89,7 +91,7 @@ function answers(text: string, heads: readonly string[]): number[] {
   return statuses;
 }
 
-Deno.test("requests of any kind in any pieces: whole answers, and an end", async () => {
+Deno.test("any requests in any pieces get complete responses, and the connection ends", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(request, { maxLength: 4 }), fc.integer({ min: 1, max: 5000 }), async (requests, size) => {
       const bytes = new TextEncoder().encode(requests.join(""));

@@ -4,7 +4,7 @@ import { requestedFilter } from "../telemetry/log_levels.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 
-/** The filter of all isolates, as their owner holds it. */
+/** The log filter of all isolates. */
 export interface FilterControl {
   readonly start: LogFilter;
   readonly current: LogFilter;
@@ -24,6 +24,7 @@ one of the levels: error, warn, info, debug, trace, off
 example of a target: ztunnel::proxy::outbound
 `;
 
+/** The handler of the route. */
 export function loggingRoute(control: FilterControl): HttpHandler {
   return ({ method, query }) => {
     if (method !== "POST") return plainText(405, `Invalid HTTP method\n ${USAGE}`);

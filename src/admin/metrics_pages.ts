@@ -1,25 +1,29 @@
 /**
- * A snapshot of all metrics, made for each scrape and shared by simultaneous scrapes. The port listens on all addresses
- * and a large mesh has megabytes of metrics: a client that sends a hundred requests and reads no answer must neither
- * make us hold a hundred copies, nor make every worker count for each request.
+ * Snapshots of all metrics, one for each scrape, shared by simultaneous scrapes. The port listens on all addresses, and
+ * a
+ * large mesh has megabytes of metrics: a client that sends a hundred requests and reads no response must not make us
+ * hold
+ * a hundred snapshots, nor make the workers produce one for each request.
  */
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 
-/** Snapshots being sent at the same time; a further scrape gets the newest of them. */
+/** Snapshots held at a time; a further scrape gets the newest of them. */
 const HELD_MAX = 4;
 
+/** A snapshot and the number of scrapes that use it. */
 export class MetricsPage {
-  /** Scrapes it is being sent to. */
+  /** Scrapes to which it is being sent. */
   readers = 0;
 
   constructor(readonly snapshot: MetricsSnapshot) {}
 }
 
+/** Makes and holds snapshots. */
 export class MetricsPages {
   readonly #make: () => Promise<MetricsSnapshot>;
   readonly #held = new Set<MetricsPage>();
   #making: Promise<MetricsPage> | null = null;
-  /** For who comes while one is being made: what they know of may not be in it. */
+  /** For scrapes that arrive while one is being made, as that may lack what was counted before they arrived. */
   #next: Promise<MetricsPage> | null = null;
 
   /** `make` is never called again before its promise has settled. */
@@ -27,12 +31,12 @@ export class MetricsPages {
     this.#make = make;
   }
 
-  /** How many snapshots are held. */
+  /** Number of snapshots held. */
   get held(): number {
     return this.#held.size;
   }
 
-  /** To be given back by {@link release}, whatever becomes of it. */
+  /** A snapshot for one scrape, which has to call {@link release} in any case. */
   async take(): Promise<MetricsPage> {
     const newest = this.#held.size < HELD_MAX ? undefined : [...this.#held].at(-1);
     const page = newest ?? await this.#fresh();
@@ -41,11 +45,12 @@ export class MetricsPages {
     return page;
   }
 
+  /** The scrape has ended. */
   release(page: MetricsPage): void {
     if (--page.readers === 0) this.#held.delete(page);
   }
 
-  /** Begun after this call. */
+  /** A snapshot that is begun after this call. */
   #fresh(): Promise<MetricsPage> {
     if (this.#making === null) return this.#begin();
     return this.#next ??= this.#making.catch(() => {}).then(() => {

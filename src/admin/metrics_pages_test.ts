@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
 import { type MetricsPage, MetricsPages } from "./metrics_pages.ts";
 
-/** Snapshots are made when the test triggers it, each with its number. */
+/** Makes numbered snapshots when the test triggers it. */
 function bed() {
   const making: PromiseWithResolvers<MetricsSnapshot>[] = [];
   const pages = new MetricsPages(() => {
@@ -26,7 +26,7 @@ async function settle() {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
-Deno.test("metrics pages: one is made at a time, and shared by all who came before it was begun", async () => {
+Deno.test("metrics pages: one is made at a time, and shared by all scrapes that arrived before it was begun", async () => {
   const { making, pages, finish } = bed();
   const first = pages.take();
   const later = [pages.take(), pages.take()];
@@ -41,7 +41,7 @@ Deno.test("metrics pages: one is made at a time, and shared by all who came befo
   assert.equal(pages.held, 2);
 });
 
-Deno.test("metrics pages: at most four snapshots are held for stalled readers, then they share one", async () => {
+Deno.test("metrics pages: at most four snapshots are held for stalled readers; further scrapes share the newest", async () => {
   const { making, pages, finish } = bed();
   const taken = [];
   for (let i = 0; i < 10; i++) {
@@ -58,7 +58,7 @@ Deno.test("metrics pages: at most four snapshots are held for stalled readers, t
   assert.equal(textOf(await again), "text 4");
 });
 
-Deno.test("metrics pages: a failure is that of those who asked, and of nobody later", async () => {
+Deno.test("metrics pages: a failure concerns the scrapes that waited, not later ones", async () => {
   const { making, pages, finish } = bed();
   const first = pages.take(), second = pages.take();
   making[0]!.reject(new Error("a worker is gone"));

@@ -4,6 +4,7 @@ import type { HttpHandler } from "./http_connection.ts";
 import { empty, plainText } from "./response.ts";
 import { routed } from "./routes.ts";
 
+/** The handler of the port. */
 export function readinessHandler(readiness: Pick<Readiness, "pending" | "trouble">): HttpHandler {
   return routed({
     "/healthz/ready": ({ method }) => {

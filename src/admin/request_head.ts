@@ -1,29 +1,31 @@
 /**
- * The head of an HTTP/1.x request, from bytes to a value (RFC 9112; limits: `docs/spec/config-admin.md` 4.1). No I/O.
+ * Parses the head of an HTTP/1.x request (RFC 9112; limits: `docs/spec/config-admin.md` 4.1), without I/O.
  *
- * Written here because of what the runtime's servers do not do: go on accepting after the process ran out of
- * descriptors (`docs/spec/deno-notes.md` 3.6). What these servers are asked is small: heads without bodies.
+ * The servers of the runtime are not used, since they never accept again after the process ran out of descriptors
+ * (`docs/spec/deno-notes.md` 3.6). Requests to our servers are small: heads without bodies.
  */
 
+/** The head of a request. */
 export interface RequestHead {
   readonly method: string;
-  /** Without the query; `/` at least. */
+  /** Without the query; at least `/`. */
   readonly path: string;
-  /** Behind the `?`, still encoded; empty where there is none. */
+  /** The part after the `?`, still encoded; empty: there is none. */
   readonly query: string;
   /** Values by lower-case name, in order of appearance. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
-  /** Of the client's HTTP/1.x: 1 understands chunks. */
+  /** Minor version of HTTP. Clients of HTTP/1.1 support chunked bodies. */
   readonly minor: 0 | 1;
-  /** The client keeps the connection for another request. */
+  /** Whether the client wants to keep the connection. */
   readonly keepAlive: boolean;
-  /** Bytes that follow the head; null: chunked, so not known. */
+  /** Bytes after the head; null: chunked, so the length is not known. */
   readonly bodyLength: number | null;
-  /** The client sends the body after "100 Continue", or after a while (`Expect: 100-continue`, RFC 9110 10.1.1). */
+  /** The client sends the body after "100 Continue", or after a delay (`Expect: 100-continue`, RFC 9110 §10.1.1). */
   readonly waitsWithBody: boolean;
 }
 
-export type RequestHeadResult =
+/** The result of parsing. */
+type RequestHeadResult =
   | { readonly kind: "incomplete" }
   /** `size`: bytes of the head with its empty line. */
   | { readonly kind: "head"; readonly head: RequestHead; readonly size: number }
@@ -42,7 +44,7 @@ const UNKNOWN_EXPECTATION = { kind: "refused", status: 417 } as const;
 const TOO_LARGE = { kind: "refused", status: 431 } as const;
 const INCOMPLETE = { kind: "incomplete" } as const;
 
-/** `bytes`: everything received and not used yet. */
+/** Parses the head at the beginning of `bytes`, which are all bytes received and not used. */
 export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
   const size = headSize(bytes.subarray(0, HEAD_MAX));
   if (size === null) return bytes.length < HEAD_MAX ? INCOMPLETE : overflow(bytes);
@@ -65,7 +67,7 @@ export function parseRequestHead(bytes: Uint8Array): RequestHeadResult {
   return { kind: "head", head, size };
 }
 
-/** Up to and with the first empty line. Lines may end in a bare line feed (RFC 9112 2.2). */
+/** Bytes up to and including the first empty line. Lines may end in a bare line feed (RFC 9112 §2.2). */
 function headSize(bytes: Uint8Array): number | null {
   for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
     const next = bytes[at + 1] === CARRIAGE_RETURN ? at + 2 : at + 1;
@@ -74,12 +76,12 @@ function headSize(bytes: Uint8Array): number | null {
   return null;
 }
 
-/** Without the end of the first line it is the target that is too long. */
+/** The refusal of a head that is too large. Without the end of the first line, the target is too long. */
 function overflow(bytes: Uint8Array): RequestHeadResult {
   return bytes.subarray(0, HEAD_MAX).includes(LINE_FEED) ? TOO_LARGE : { kind: "refused", status: 414 };
 }
 
-/** Null for a line that is no header. Folded lines are none (RFC 9112 5.2). */
+/** Null: a line is not a valid header. Folded lines are not valid (RFC 9112 §5.2). */
 function parseHeaders(lines: readonly string[]): Map<string, string[]> | null {
   const headers = new Map<string, string[]>();
   for (const line of lines) {
@@ -93,7 +95,7 @@ function parseHeaders(lines: readonly string[]): Map<string, string[]> | null {
   return headers;
 }
 
-/** Undefined where the headers contradict themselves (RFC 9112 6.3). */
+/** The length of the body. Undefined: the headers contradict each other (RFC 9112 §6.3). */
 function lengthOf(headers: ReadonlyMap<string, readonly string[]>, minor: 0 | 1): number | null | undefined {
   const lengths = new Set(headers.get("content-length") ?? []);
   const codings = headers.get("transfer-encoding");
@@ -111,7 +113,7 @@ function staysOpen(headers: ReadonlyMap<string, readonly string[]>, minor: 0 | 1
   return minor === 1 ? !options.includes("close") : options.includes("keep-alive");
 }
 
-/** Origin form, or absolute form, whose authority does not matter here. */
+/** Splits a target in origin form, or in absolute form, whose authority is ignored. */
 function splitTarget(target: string): { path: string; query: string } {
   const local = target.replace(/^https?:\/\/[^/?]*/i, "");
   const question = local.indexOf("?");

@@ -37,7 +37,7 @@ Deno.test("request head: forms of the target", () => {
   assert.equal(head("OPTIONS * HTTP/1.1\n\n").path, "*");
 });
 
-Deno.test("request head: who keeps the connection", () => {
+Deno.test("request head: whether the connection is kept", () => {
   const keeps = (version: string, connection: string) =>
     head(`GET / HTTP/${version}\r\n${connection === "" ? "" : `connection: ${connection}\r\n`}\r\n`).keepAlive;
   assert.equal(keeps("1.1", ""), true);
@@ -53,7 +53,7 @@ Deno.test("request head: bodies", () => {
   assert.equal(length("transfer-encoding: chunked"), null);
 });
 
-Deno.test("request head: which clients wait for 100-continue", () => {
+Deno.test("request head: whether the client waits for 100-continue", () => {
   const waits = (fields: string, version = "1.1") => head(`POST / HTTP/${version}\r\n${fields}\r\n\r\n`).waitsWithBody;
   assert.equal(waits("content-length: 12\r\nExpect: 100-Continue"), true);
   assert.equal(waits("transfer-encoding: chunked\r\nexpect: 100-continue"), true);
@@ -88,7 +88,7 @@ for (const [text, status] of REFUSED) {
   });
 }
 
-Deno.test("request head: the answer does not depend on how the bytes arrive", () => {
+Deno.test("request head: the result does not depend on how the bytes are split", () => {
   const line = fc.constantFrom("GET / HTTP/1.1", "a: b", "", "Host: x", "connection: close", "\r", "bad", ": c");
   const text = fc.array(line, { maxLength: 8 }).map((lines) => lines.join("\r\n"));
   fc.assert(fc.property(text, (input) => {
@@ -100,7 +100,7 @@ Deno.test("request head: the answer does not depend on how the bytes arrive", ()
   }));
 });
 
-Deno.test("request head: no bytes make it throw", () => {
+Deno.test("request head: parsing any bytes does not throw", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (input) => {
     const result = parseRequestHead(input);
     if (result.kind === "head") assert.ok(result.size <= input.length);

@@ -1,40 +1,42 @@
-/** Responses of the servers of this room, and their bytes. */
+/** Responses of the servers of this room, and their encoding. */
 
+/** A response with its whole body. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string | Uint8Array;
-  /** Called once when it has been sent, or will not be. */
+  /** Called once, when it has been sent or was aborted. */
   close?(): void;
 }
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
-/** A body that is made while it is sent: nobody knows its length, and it never is in memory as a whole. */
+/** A response whose body is made while it is sent. Its length is not known in advance. */
 export interface StreamedResponse {
   readonly status: number;
   readonly headers: Headers;
-  /** The next piece, null at the end; asked for when the one before has been written. */
+  /** The next piece; null at the end. Called after the previous piece was written. */
   next(): Promise<string | Uint8Array | null>;
-  /** Called once in any case, also where nothing was asked for. */
+  /** Called once in any case, also where `next` was never called. */
   close(): void;
 }
 
+/** Whether the body is streamed. */
 export function isStreamed(response: HttpResponse | StreamedResponse): response is StreamedResponse {
   return "next" in response;
 }
 
-/** Status only. */
+/** A response without a body. */
 export function empty(status: number): HttpResponse {
   return { status, headers: [], body: "" };
 }
 
-/** `text/plain`, without a character set, as clients know it. */
+/** A response with `text/plain`, without a character set, as existing clients expect it. */
 export function plainText(status: number, body: string): HttpResponse {
   return { status, headers: [["content-type", "text/plain"]], body };
 }
 
-/** A failure inside a handler: its text, without a type. */
+/** The response to an error in a handler: its message, without a content type. */
 export function failed(error: unknown): HttpResponse {
   return { status: 500, headers: [], body: error instanceof Error ? error.message : String(error) };
 }
@@ -55,15 +57,17 @@ const REASONS = new Map([
 
 const encoder = new TextEncoder();
 
-export interface EncodeOptions {
-  /** The answer to HEAD: all headers, no body. */
+/** How a response is encoded. */
+interface EncodeOptions {
+  /** The response to HEAD: all headers, no body. */
   readonly headOnly: boolean;
-  /** The connection ends with this response. */
+  /** Whether the connection ends after this response. */
   readonly close: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
+/** The bytes of a response. */
 export function encodeResponse({ status, headers, body }: HttpResponse, options: EncodeOptions): Uint8Array {
   const content = typeof body === "string" ? encoder.encode(body) : body;
   const head = encodeHead(status, [...headers, ["content-length", String(content.length)]], options);
@@ -74,7 +78,7 @@ export function encodeResponse({ status, headers, body }: HttpResponse, options:
   return bytes;
 }
 
-/** What comes before the pieces of a streamed body. Without chunks the end of the connection is that of the body. */
+/** The head of a streamed response. Without chunks the body ends with the connection. */
 export function encodeStreamHead(
   { status, headers }: StreamedResponse,
   options: EncodeOptions & { readonly chunked: boolean },
@@ -82,7 +86,7 @@ export function encodeStreamHead(
   return encodeHead(status, options.chunked ? [...headers, ["transfer-encoding", "chunked"]] : headers, options);
 }
 
-/** One piece (RFC 9112 7.1). Not for an empty one: that would be the end. */
+/** A piece as a chunk (RFC 9112 §7.1). Must not be empty, as an empty chunk ends the body. */
 export function encodeChunk(content: Uint8Array): Uint8Array {
   const size = encoder.encode(`${content.length.toString(16)}\r\n`);
   const bytes = new Uint8Array(size.length + content.length + 2);
@@ -92,6 +96,7 @@ export function encodeChunk(content: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Ends a body of chunks. */
 export const LAST_CHUNK: Uint8Array = encoder.encode("0\r\n\r\n");
 
 function encodeHead(status: number, headers: Headers, { close, now }: EncodeOptions): Uint8Array {

@@ -1,11 +1,11 @@
-/** Which handler answers which path. */
+/** Chooses the handler of a request by its path. */
 import type { HttpHandler } from "./http_connection.ts";
 import { empty } from "./response.ts";
 
-/** By exact path. */
+/** Handlers by exact path. */
 export type Routes = Readonly<Record<string, HttpHandler>>;
 
-/** Unknown paths are 404; the method is the handler's business. */
+/** A handler for all routes. Other paths get status 404. Handlers check the method themselves. */
 export function routed(routes: Routes): HttpHandler {
   const byPath = new Map(Object.entries(routes));
   return (request) => byPath.get(request.path)?.(request) ?? empty(404);

@@ -44,7 +44,7 @@ function textOf(response: AnyResponse): string {
   return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
-/** The body, also where it is chunked. */
+/** The body, decoded if it is chunked. */
 async function bytesOf(response: AnyResponse): Promise<Uint8Array> {
   if (!isStreamed(response)) {
     response.close?.();
@@ -109,7 +109,7 @@ for (const [coding, decode] of Object.entries(DECODERS)) {
   });
 }
 
-Deno.test("config C43 metrics after the start", async () => {
+Deno.test("config C43 metrics directly after the start", async () => {
   const text = await bodyOf(await stats()(request("/metrics")));
   assert.match(text, /^istio_build\{component="ztunnel",tag="1.31.0"\} 1$/m);
   assert.match(text, /^process_open_fds 7$/m);
@@ -155,7 +155,7 @@ Deno.test("metrics of 20,000 series are sent in pieces, and other tasks run in b
   assert.equal(text.match(/^# TYPE istio_tcp_sent_bytes counter$/gm)?.length, 1);
 });
 
-Deno.test("a scrape that is read too slowly is aborted, and the next scrape gets a snapshot of its own", async () => {
+Deno.test("a scrape that is read too slowly is aborted, and the next scrape gets a new snapshot", async () => {
   const snapshot = large(2000);
   let now = 0, made = 0;
   const collect = () => {
@@ -292,7 +292,7 @@ Deno.test("config 3 a server listens, answers and drains", async () => {
   ]);
 });
 
-Deno.test("config 3 clients that keep their connections busy keep no other out", async () => {
+Deno.test("config 3 clients with busy connections do not keep other clients out", async () => {
   const { server } = bind(LOCALHOST);
   const [{ port }] = server.addresses;
   const full = Promise.withResolvers<void>();
@@ -301,7 +301,7 @@ Deno.test("config 3 clients that keep their connections busy keep no other out",
     if (++asked === 512) full.resolve();
     return { status: 200, headers: [], body: "ready" };
   });
-  // Each owes a body, and is waited for.
+  // The server waits for a body on each of these connections.
   const owing = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n");
   const crowd: Deno.TcpConn[] = [];
   for (let i = 0; i < 512; i++) {

@@ -1,8 +1,8 @@
-/** `/quitquitquit`: the same stop as a SIGTERM (`docs/spec/config-admin.md` 4.2, 7.3). */
+/** `/quitquitquit`: stops the process as SIGTERM does (`docs/spec/config-admin.md` 4.2, 7.3). */
 import type { HttpHandler } from "./http_connection.ts";
 import { empty, plainText } from "./response.ts";
 
-/** `stop` only begins the stop; the answer does not wait for it. */
+/** The handler of the route. `stop` begins the stop; the response does not wait for its end. */
 export function shutdownRoute(stop: () => void): HttpHandler {
   return ({ method }) => {
     if (method !== "POST") return empty(405);

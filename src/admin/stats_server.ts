@@ -13,20 +13,21 @@ import { empty, type HttpResponse, type StreamedResponse } from "./response.ts";
 import { routed } from "./routes.ts";
 import { streamed } from "./streamed.ts";
 
-/** The sums over all isolates. */
+/** Collects the sums over all isolates. */
 export type CollectMetrics = () => Promise<MetricsSnapshot>;
 
 const OPEN_METRICS = "application/openmetrics-text;charset=utf-8;version=1.0.0";
 const PLAIN_TEXT = "text/plain; charset=utf-8";
-/** Characters in one piece. */
+/** Characters per piece. */
 const PIECE = 16 * 1024;
-/** Characters. A shorter body is sent at once with `content-length`, as scrapers have long seen it. */
+/** Characters. A shorter body is sent as a whole with `content-length`, as the native proxy does. */
 const WHOLE_MAX = 256 * 1024;
 /** Milliseconds of work after which other tasks of the event loop run. */
 const WORK_MAX = 2;
-/** Milliseconds. Scrapers wait for a minute at most; a slower reader only occupies a snapshot that others need. */
+/** Time limit of a scrape, ms. Scrapers wait for a minute at most; a slower reader only occupies a snapshot. */
 const SCRAPE_MAX = 60_000;
 
+/** The handler of the port. */
 export function statsHandler(collect: CollectMetrics, clock: TurnClock): HttpHandler {
   const pages = new MetricsPages(collect);
   const metrics: HttpHandler = async (request) => {
@@ -87,7 +88,7 @@ async function* piecesOf(snapshot: MetricsSnapshot, clock: TurnClock): AsyncGene
   yield text;
 }
 
-/** The body is the same under both types. Items are not trimmed: scrapers have long seen it so. */
+/** The content type. The body is the same for both. Items of `Accept` are not trimmed, as in the native proxy. */
 export function metricsType(accept: readonly string[]): string {
   const types = accept.flatMap((value) => value.split(",")).map((item) => item.split(";", 1)[0]?.toLowerCase());
   return types.includes("application/openmetrics-text") ? OPEN_METRICS : PLAIN_TEXT;

@@ -1,10 +1,10 @@
-/** Streamed responses from generators. */
+/** Makes streamed responses from generators. */
 import type { StreamedResponse } from "./response.ts";
 
-/** Pieces of text are joined up to this length, so that small ones do not cost a write each. Characters. */
-const GATHERED = 16 * 1024;
+/** Pieces of text are joined up to this length in characters, as each write has a cost. */
+const JOINED_MAX = 16 * 1024;
 
-/** 200. `onClose`: called once, when it was sent or given up. */
+/** A response with status 200. `onClose` is called once, when it was sent or aborted. */
 export function streamed(
   headers: StreamedResponse["headers"],
   pieces: AsyncGenerator<string | Uint8Array, void, undefined>,
@@ -15,7 +15,7 @@ export function streamed(
     headers,
     async next() {
       let text = "";
-      while (text.length < GATHERED) {
+      while (text.length < JOINED_MAX) {
         const piece = await pieces.next();
         if (piece.done) return text === "" ? null : text;
         if (typeof piece.value !== "string") return piece.value;
@@ -24,7 +24,7 @@ export function streamed(
       return text;
     },
     close() {
-      // It may wait for a slice: then it ends when that has come.
+      // The generator may be waiting for a slice, and then ends after that.
       pieces.return().catch(() => {});
       onClose();
     },
