@@ -1,16 +1,19 @@
 /**
- * Profiles in the format of pprof (`profile.proto` of github.com/google/pprof), uncompressed. One sample for each stack
- * and thread, with the thread as a label.
+ * Writes profiles in the format of pprof (`profile.proto` of github.com/google/pprof), uncompressed. There is one
+ * sample
+ * per stack and thread, with the thread as a label.
  */
 import { type FunctionInput, type LocationInput, Profile, StringTable } from "pprof-format";
 import type { CpuProfile, ProfileNode } from "../telemetry/cpu_profile.ts";
 
+/** The profile of one thread. */
 export interface ThreadProfile {
   readonly thread: string;
   readonly profile: CpuProfile;
 }
 
-export interface PprofTimes {
+/** When the samples were taken. */
+interface PprofTimes {
   /** Nanoseconds between two samples. */
   readonly period: number;
   /** Milliseconds since 1970. */
@@ -19,9 +22,10 @@ export interface PprofTimes {
   readonly duration: number;
 }
 
-/** Frames of the engine that stand for doing nothing. */
+/** Frames of the engine that mean idle time. */
 const IDLE: ReadonlySet<string> = new Set(["(root)", "(program)", "(idle)"]);
 
+/** The bytes of a profile. */
 export function encodePprof(threads: readonly ThreadProfile[], { period, start, duration }: PprofTimes): Uint8Array {
   const tables = new Tables();
   const wall = { type: tables.text("wall"), unit: tables.text("nanoseconds") };
@@ -45,7 +49,7 @@ export function encodePprof(threads: readonly ThreadProfile[], { period, start, 
   }).encode();
 }
 
-/** Innermost frame first. */
+/** The stacks, innermost frame first, with their number of samples. */
 function* stacksOf(profile: CpuProfile): Iterable<{ stack: readonly ProfileNode[]; hits: number }> {
   const parents = new Map<number, ProfileNode>();
   for (const node of profile) for (const child of node.children) parents.set(child, node);
@@ -59,7 +63,7 @@ function* stacksOf(profile: CpuProfile): Iterable<{ stack: readonly ProfileNode[
   }
 }
 
-/** Texts, functions and places, each written once. */
+/** The tables of texts, functions and locations, without duplicates. */
 class Tables {
   readonly strings = new StringTable();
   readonly functions: FunctionInput[] = [];

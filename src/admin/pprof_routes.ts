@@ -1,6 +1,6 @@
 /**
- * `/debug/pprof/*` (`docs/spec/config-admin.md` 4.2). The profile is of wall time, all isolates together; a thread that
- * waits is in `wait`. There is no profile of the heap: what native readers know as "built without jemalloc".
+ * `/debug/pprof/*` (`docs/spec/config-admin.md` 4.2). The profile is of wall time, for all isolates together; a waiting
+ * thread is in `wait`. There is no heap profile, which is answered like a native proxy that is built without jemalloc.
  */
 import type { HttpHandler } from "./http_connection.ts";
 import type { ThreadProfile } from "./pprof.ts";
@@ -13,6 +13,7 @@ export type Profile = (interval: number, millis: number) => Promise<readonly Thr
 const SECONDS = { fallback: 10, max: 300 };
 const FREQUENCY = { fallback: 100, max: 1000 };
 
+/** The handlers of the routes. `now`: ms since 1970. */
 export function pprofRoutes(profile: Profile, now: () => number): Routes {
   const heap: HttpHandler = () => ({ status: 500, headers: [], body: "jemalloc not enabled" });
   return {
@@ -46,7 +47,7 @@ function profileRoute(profile: Profile, now: () => number): HttpHandler {
   };
 }
 
-/** Null: it is none from 1 to the maximum. */
+/** The number; null where it is not from 1 to the maximum. */
 function wholeNumber(text: string | undefined, { fallback, max }: { fallback: number; max: number }): number | null {
   if (text === undefined) return fallback;
   const value = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;

@@ -65,7 +65,7 @@ function read(bytes: Uint8Array) {
   };
 }
 
-Deno.test("a profile as pprof reads it", () => {
+Deno.test("a profile has the stacks and values that pprof expects", () => {
   const bytes = encodePprof([{ thread: "main", profile: PROFILE }, {
     thread: "data-plane-1",
     profile: PROFILE.slice(0, 2),
@@ -125,7 +125,7 @@ for (const [query, name, range] of BAD) {
   });
 }
 
-Deno.test("config 4.2 a profile takes ten seconds, a hundred samples each, unless it is told otherwise", async () => {
+Deno.test("config 4.2 by default a profile takes ten seconds, with a hundred samples per second", async () => {
   const asked: number[][] = [];
   const routes = pprofRoutes((...args) => (asked.push(args), Promise.resolve([])), () => 0);
   const response = await ask(routes, "/debug/pprof/profile");
@@ -135,7 +135,7 @@ Deno.test("config 4.2 a profile takes ten seconds, a hundred samples each, unles
   assert.deepEqual(asked, [[10_000, 10_000], [1000, 300_000]]);
 });
 
-Deno.test("one profile at a time, and another after one that failed", async () => {
+Deno.test("one profile runs at a time, and another can follow one that failed", async () => {
   const { promise, reject } = Promise.withResolvers<[]>();
   const routes = pprofRoutes(() => promise, () => 0);
   const first = ask(routes, "/debug/pprof/profile");
@@ -147,7 +147,7 @@ Deno.test("one profile at a time, and another after one that failed", async () =
 });
 
 for (const path of ["/debug/pprof/heap", "/debug/pprof/heap/profiling"]) {
-  Deno.test(`config 4.2 ${path}: as built without it`, async () => {
+  Deno.test(`config 4.2 ${path}: answered as in a build without heap profiles`, async () => {
     assert.deepEqual(await ask(pprofRoutes(NO_PROFILE, () => 0), path), {
       status: 500,
       headers: [],
