@@ -1,18 +1,20 @@
-/** The applications of the workload "shop": plain HTTP and a plain TCP echo. They know nothing of the mesh. */
+/** The applications of the workload "shop": plain HTTP and a TCP echo. They do not take part in the mesh themselves. */
 import { writeAll } from "../lab/write_all.ts";
-import type { AppPorts } from "./cast.ts";
+import type { AppPorts } from "./workloads.ts";
 
-/** Large enough that system calls do not count. */
+/** Bytes per read; large, so that system calls take little of the time. */
 const BUFFER = 256 * 1024;
 
+/** The running applications. */
 export interface Apps extends AsyncDisposable {
   readonly ports: AppPorts;
-  /** What the HTTP app answers; new in each run, so that it can come from nowhere else. */
+  /** The response of the HTTP app. It differs in each run, so that it cannot come from anywhere else. */
   readonly greeting: string;
 }
 
+/** Starts the applications at `ip`, on ports that the kernel chooses. */
 export function startApps(ip: string): Apps {
-  const greeting = `Hello from the app behind node-b. Word of this run: ${crypto.randomUUID()}\n`;
+  const greeting = `Hello from the app behind node-b. Id of this run: ${crypto.randomUUID()}\n`;
   const stop = new AbortController();
   const http = Deno.serve(
     { hostname: ip, port: 0, onListen: () => {}, signal: stop.signal },
@@ -35,7 +37,7 @@ async function serveEcho(listener: Deno.TcpListener): Promise<void> {
   for await (const connection of listener) void echo(connection);
 }
 
-/** Reads on only when what came has left again: the sender's speed is the reader's. */
+/** Reads more only after the last bytes were written, so a slow reader slows the sender down. */
 async function echo(connection: Deno.TcpConn): Promise<void> {
   const buffer = new Uint8Array(BUFFER);
   try {
@@ -44,7 +46,7 @@ async function echo(connection: Deno.TcpConn): Promise<void> {
     }
     await connection.closeWrite();
   } catch {
-    // the peer went away
+    // the peer closed or reset the connection
   } finally {
     connection.close();
   }

@@ -1,19 +1,22 @@
 /**
- * An endless sequence of bytes that any part of can be made again: random blocks, each with its number in front, so
- * that lost, doubled and exchanged parts are found. Making and comparing costs next to nothing beside the traffic.
+ * An endless sequence of bytes, any part of which can be computed again: random blocks, each with its number in front,
+ * so
+ * that lost, duplicated and swapped parts are detected. Computing and comparing costs little in comparison to sending.
  */
 import { Buffer } from "node:buffer";
 
 const BLOCK = 1024 * 1024;
-/** `getRandomValues` takes no more at once. */
+/** Most bytes per call of `getRandomValues`. */
 const RANDOM_MAX = 65_536;
 
+/** A random block. */
 export function randomBlock(): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(BLOCK);
   for (let at = 0; at < BLOCK; at += RANDOM_MAX) crypto.getRandomValues(block.subarray(at, at + RANDOM_MAX));
   return block;
 }
 
+/** The sequence of one block. */
 export class BytePattern {
   readonly #block: Uint8Array<ArrayBuffer>;
   readonly #number: DataView;
@@ -24,14 +27,14 @@ export class BytePattern {
     this.#number = new DataView(this.#block.buffer);
   }
 
-  /** The bytes from `offset` on, at least one and at most `max`. Lent until the next call. */
+  /** Bytes from `offset` on: at least one, at most `max`. Lent until the next call. */
   at(offset: number, max: number): Uint8Array {
     this.#number.setUint32(0, Math.floor(offset / BLOCK));
     const start = offset % BLOCK;
     return this.#block.subarray(start, Math.min(BLOCK, start + max));
   }
 
-  /** Whether `bytes` are those from `offset` on. */
+  /** Whether `bytes` equal the sequence from `offset` on. */
   matches(offset: number, bytes: Uint8Array): boolean {
     for (let done = 0; done < bytes.length;) {
       const expected = this.at(offset + done, bytes.length - done);

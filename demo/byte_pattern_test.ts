@@ -3,7 +3,7 @@ import { BytePattern, randomBlock } from "./byte_pattern.ts";
 
 const BLOCK = 1024 * 1024;
 
-Deno.test("demo: what was sent is recognized in whatever pieces it comes", () => {
+Deno.test("demo: the byte pattern is recognized in pieces of any size", () => {
   const block = randomBlock();
   const [sent, expected] = [new BytePattern(block), new BytePattern(block)];
   const all = new Uint8Array(3 * BLOCK);

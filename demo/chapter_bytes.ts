@@ -1,25 +1,29 @@
-/** Chapter 2: many bytes there and back through one tunnel. */
-import { SERVICE } from "./cast.ts";
-import { patiently } from "./patience.ts";
-import { heading, type Stage } from "./stage.ts";
+/** Chapter 2: many bytes in both directions through one tunnel. */
+import { SERVICE } from "./workloads.ts";
+import { withTimeLimit } from "./time_limit.ts";
+import { type DemoContext, heading } from "./chapter.ts";
 import { bar, count, volume } from "./terminal.ts";
 import { type Echo, echo } from "./traffic.ts";
 
-/** ms between two states of the progress line. */
+/** ms between two updates of the progress line. */
 const PROGRESS_EVERY = 100;
 
-export async function bytesChapter(stage: Stage, size: number): Promise<Echo> {
-  const { mesh, terminal, claims } = stage;
-  heading(stage, `2  ${volume(size)} over raw TCP, there and back`);
+/** Sends `size` bytes to the echo and compares what comes back. */
+export async function bytesChapter(context: DemoContext, size: number): Promise<Echo> {
+  const { mesh, terminal, claims } = context;
+  heading(context, `2  ${volume(size)} over plain TCP, sent and echoed`);
   const target = { ip: SERVICE.ip, port: SERVICE.echoPort };
   let shown = 0;
-  const result = await patiently("the echo", (alive) =>
-    echo(mesh.socksPorts.a, target, size, (back, millis) => {
-      alive();
-      if (millis - shown < PROGRESS_EVERY) return;
-      shown = millis;
-      terminal.progress(`   ${bar(back / size, 30)} ${volume(back).padStart(7)}  ${speed(back, millis)}`);
-    })).finally(() => terminal.clearProgress());
+  const result = await withTimeLimit(
+    "the echo",
+    (onProgress) =>
+      echo(mesh.socksPorts.a, target, size, (back, millis) => {
+        onProgress();
+        if (millis - shown < PROGRESS_EVERY) return;
+        shown = millis;
+        terminal.progress(`   ${bar(back / size, 30)} ${volume(back).padStart(7)}  ${speed(back, millis)}`);
+      }),
+  ).finally(() => terminal.clearProgress());
   const seconds = (result.millis / 1000).toFixed(1);
   claims.check(
     result.back === size && result.intact,

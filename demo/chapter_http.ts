@@ -1,23 +1,24 @@
-/** Chapter 1: HTTP requests, each on a connection of its own, all in one TLS connection between the nodes. */
-import { SERVICE, SHOP } from "./cast.ts";
+/** Chapter 1: HTTP requests, each on its own connection, all through one TLS connection between the nodes. */
+import { SERVICE, SHOP } from "./workloads.ts";
 import type { LogLine } from "../lab/log_line.ts";
-import { patiently } from "./patience.ts";
-import { heading, showLine, type Stage } from "./stage.ts";
+import { withTimeLimit } from "./time_limit.ts";
+import { type DemoContext, heading, showLine } from "./chapter.ts";
 import { type HttpAnswer, httpGet, httpGets } from "./traffic.ts";
 
-/** Each makes one tunnel. */
+/** Requests; each has its own tunnel. */
 export const REQUESTS = 200;
 const AT_ONCE = 8;
 
-export async function httpChapter(stage: Stage): Promise<void> {
-  const { mesh, claims } = stage;
-  heading(stage, `1  ${REQUESTS} HTTP requests`);
+/** Sends the requests and checks responses, TLS and identity. */
+export async function httpChapter(context: DemoContext): Promise<void> {
+  const { mesh, claims } = context;
+  heading(context, `1  ${REQUESTS} HTTP requests`);
   const target = { ip: SERVICE.ip, port: SERVICE.httpPort };
   const get = () => httpGet(mesh.socksPorts.a, target, SERVICE.hostname);
-  const answers = await patiently("HTTP requests", async (alive) => {
-    // The first opens the connection that the others share.
+  const answers = await withTimeLimit("HTTP requests", async (onProgress) => {
+    // The first request opens the TLS connection that the others share.
     const first = await get();
-    alive();
+    onProgress();
     return [first, ...await httpGets(REQUESTS - 1, AT_ONCE, get)];
   });
   const right = answers.filter(({ status, body }) => status === 200 && body === mesh.apps.greeting);
@@ -27,16 +28,16 @@ export async function httpChapter(stage: Stage): Promise<void> {
     () => JSON.stringify(answers.find((answer) => !right.includes(answer))),
   );
   const tls = await mesh.a.line("its connection to node-b", established);
-  showLine(stage, mesh.a, tls);
-  checkTls(stage, tls);
+  showLine(context, mesh.a, tls);
+  checkTls(context, tls);
 }
 
-/** All that node-a has opened to other nodes. */
+/** Whether a log line reports a TLS connection to another node. */
 export function established({ message }: LogLine): boolean {
   return message === "HBONE connection established";
 }
 
-function checkTls({ mesh, claims }: Stage, tls: LogLine): void {
+function checkTls({ mesh, claims }: DemoContext, tls: LogLine): void {
   const { fields } = tls;
   claims.check(
     fields.get("version") === "TLSv1.3" && fields.get("cipher") === "TLS_AES_256_GCM_SHA384",

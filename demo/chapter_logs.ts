@@ -1,35 +1,39 @@
-/** Chapter 3: both proxies' access lines of the echo, and node-a's metrics, against what the client saw. */
-import { CLIENT, SERVICE, SHOP } from "./cast.ts";
+/**
+ * Chapter 3: the access log lines of both proxies about the echo, and the metrics of node-a, compared with the client's
+ * figures.
+ */
+import { CLIENT, SERVICE, SHOP } from "./workloads.ts";
 import { established, REQUESTS } from "./chapter_http.ts";
 import { durationOf, type LogLine, numberOf } from "../lab/log_line.ts";
 import { scrape, sumOf } from "../lab/scrape.ts";
-import { patiently } from "./patience.ts";
-import { heading, showLine, type Stage } from "./stage.ts";
+import { withTimeLimit } from "./time_limit.ts";
+import { type DemoContext, heading, showLine } from "./chapter.ts";
 import { count } from "./terminal.ts";
 import type { Echo } from "./traffic.ts";
 
-/** ms by which two clocks of the same connection may differ on a busy machine. */
+/** ms by which measurements of the same connection may differ on a busy machine. */
 const TOLERANCE = 2_000;
-/** The requests' and the echo's. */
+/** Tunnels of the requests and of the echo. */
 const TUNNELS = REQUESTS + 1;
 
-export async function logsChapter(stage: Stage, result: Echo): Promise<void> {
-  const { mesh, claims } = stage;
-  heading(stage, "3  What the proxies say of that connection");
+/** Checks logs and metrics. `result`: the echo as the client saw it. */
+export async function logsChapter(context: DemoContext, result: Echo): Promise<void> {
+  const { mesh, claims } = context;
+  heading(context, "3  Logs and metrics of that connection");
   const app = `${SHOP.ip}:${mesh.apps.ports.echo}`;
   const completed = (line: LogLine) => isTunnel(line) && line.fields.get("dst.hbone_addr") === app;
   const [a, b] = await Promise.all([
     mesh.a.line("the echo", (line) => completed(line) && line.fields.get("src.addr") === result.from),
     mesh.b.line("the echo", completed),
-    // The client knew of the end of each before they did.
+    // The client notices the end of a connection before the proxies log it.
     mesh.a.lines("all tunnels", TUNNELS, isTunnel),
     mesh.b.lines("all tunnels", TUNNELS, isTunnel),
   ]);
-  showLine(stage, mesh.a, a);
-  showLine(stage, mesh.b, b);
-  checkLines(stage, a, b, result);
-  checkSharing(stage);
-  await checkMetrics(stage);
+  showLine(context, mesh.a, a);
+  showLine(context, mesh.b, b);
+  checkLines(context, a, b, result);
+  checkSharing(context);
+  await checkMetrics(context);
   claims.check(
     mesh.a.find(failed).length + mesh.b.find(failed).length === 0,
     "no error in either log",
@@ -46,15 +50,19 @@ function failed({ level, message }: LogLine): boolean {
   return (level === "error" || level === "warn") && !message?.startsWith("FAKE_CA=true");
 }
 
-function checkLines({ claims }: Stage, a: LogLine, b: LogLine, result: Echo): void {
+function checkLines({ claims }: DemoContext, a: LogLine, b: LogLine, result: Echo): void {
   const values = (field: string) => () => `${field} ${a.fields.get(field)} and ${b.fields.get(field)}`;
   const both = (field: string, value: string) => a.fields.get(field) === value && b.fields.get(field) === value;
   claims.check(
     both("src.identity", CLIENT.identity),
-    `both know the caller: ${CLIENT.identity}`,
+    `both logged the client's identity: ${CLIENT.identity}`,
     values("src.identity"),
   );
-  claims.check(both("dst.identity", SHOP.identity), `both know the called: ${SHOP.identity}`, values("dst.identity"));
+  claims.check(
+    both("dst.identity", SHOP.identity),
+    `both logged the server's identity: ${SHOP.identity}`,
+    values("dst.identity"),
+  );
   const bytes = ["bytes_sent", "bytes_recv"].flatMap((field) => [numberOf(a, field), numberOf(b, field)]);
   claims.check(
     bytes.every((value) => value === result.back),
@@ -69,7 +77,7 @@ function checkLines({ claims }: Stage, a: LogLine, b: LogLine, result: Echo): vo
   );
 }
 
-function checkSharing({ mesh, claims }: Stage): void {
+function checkSharing({ mesh, claims }: DemoContext): void {
   const tunnels = [mesh.a, mesh.b].map((node) => node.find(isTunnel).length);
   const connections = mesh.a.find(established).length;
   claims.check(
@@ -79,11 +87,11 @@ function checkSharing({ mesh, claims }: Stage): void {
   );
 }
 
-/** The client's request is what a source reports as received: Istio counts from the view of the server. */
-async function checkMetrics({ mesh, claims }: Stage): Promise<void> {
+/** In Istio's metrics "received" is what the server receives, so a source counts the client's request as received. */
+async function checkMetrics({ mesh, claims }: DemoContext): Promise<void> {
   const lines = mesh.a.find(isTunnel);
   const logged = (field: string) => lines.reduce((sum, line) => sum + numberOf(line, field), 0);
-  const samples = await patiently("metrics", () => scrape(`http://${mesh.metrics}/metrics`));
+  const samples = await withTimeLimit("metrics", () => scrape(`http://${mesh.metrics}/metrics`));
   const counted = (name: string) =>
     sumOf(samples, name, {
       reporter: "source",

@@ -1,39 +1,43 @@
-/** Chapter 4: who does not get in. Plain text, a TLS client without a certificate, an identity that the policy refuses. */
+/**
+ * Chapter 4: connections that are refused: plain text, TLS without a client certificate, an identity that the policy
+ * does not allow.
+ */
 import { connect } from "node:tls";
-import { INTRUDER, POLICY, SERVICE, SHOP } from "./cast.ts";
+import { INTRUDER, POLICY, SERVICE, SHOP } from "./workloads.ts";
 import type { LogLine } from "../lab/log_line.ts";
-import { patiently } from "./patience.ts";
+import { withTimeLimit } from "./time_limit.ts";
 import { connectBySocks } from "../lab/socks.ts";
-import { heading, showLine, type Stage } from "./stage.ts";
+import { type DemoContext, heading, showLine } from "./chapter.ts";
 import { type Attempt, attempt } from "./traffic.ts";
 
 const REQUEST = new TextEncoder().encode(`GET / HTTP/1.1\r\nhost: ${SERVICE.hostname}\r\n\r\n`);
 
-export async function refusalsChapter(stage: Stage): Promise<void> {
-  heading(stage, "4  Who is kept out");
-  await plainText(stage);
-  await noCertificate(stage);
-  await refusedIdentity(stage);
+/** Tries each and checks how it is refused. */
+export async function refusalsChapter(context: DemoContext): Promise<void> {
+  heading(context, "4  What is refused");
+  await plainText(context);
+  await noCertificate(context);
+  await refusedIdentity(context);
 }
 
-async function plainText(stage: Stage): Promise<void> {
-  const { mesh, claims } = stage;
+async function plainText(context: DemoContext): Promise<void> {
+  const { mesh, claims } = context;
   const where = { hostname: SHOP.ip, port: mesh.hbonePort };
-  const result = await patiently("plain text", async () => attempt(await Deno.connect(where), REQUEST));
-  const line = await refusalOf(stage, result.from);
-  showLine(stage, mesh.b, line);
+  const result = await withTimeLimit("plain text", async () => attempt(await Deno.connect(where), REQUEST));
+  const line = await refusalOf(context, result.from);
+  showLine(context, mesh.b, line);
   claims.check(
     !isAnswer(result) && handshakeFailed(line),
-    `plain HTTP to ${where.hostname}:${where.port} gets no answer: the port speaks TLS only`,
+    `plain HTTP to ${where.hostname}:${where.port} gets no response: the port accepts TLS only`,
     () => `${result.received.length} bytes, ${line.words.join(" ")}`,
   );
 }
 
-async function noCertificate(stage: Stage): Promise<void> {
-  const { mesh, claims } = stage;
-  const result = await patiently("TLS without a certificate", () => tlsAttempt(SHOP.ip, mesh.hbonePort));
-  const line = await refusalOf(stage, result.from);
-  showLine(stage, mesh.b, line);
+async function noCertificate(context: DemoContext): Promise<void> {
+  const { mesh, claims } = context;
+  const result = await withTimeLimit("TLS without a certificate", () => tlsAttempt(SHOP.ip, mesh.hbonePort));
+  const line = await refusalOf(context, result.from);
+  showLine(context, mesh.b, line);
   claims.check(
     result.bytes === 0 && handshakeFailed(line),
     "TLS without a client certificate is closed during the handshake",
@@ -41,10 +45,10 @@ async function noCertificate(stage: Stage): Promise<void> {
   );
 }
 
-async function refusedIdentity(stage: Stage): Promise<void> {
-  const { mesh, claims } = stage;
+async function refusedIdentity(context: DemoContext): Promise<void> {
+  const { mesh, claims } = context;
   const target = { ip: SERVICE.ip, port: SERVICE.httpPort };
-  const result = await patiently(
+  const result = await withTimeLimit(
     "the intruder",
     async () => attempt(await connectBySocks(mesh.socksPorts.c, target), REQUEST),
   );
@@ -54,23 +58,23 @@ async function refusedIdentity(stage: Stage): Promise<void> {
     mesh.b.line("the intruder", byIntruder),
     mesh.c.line("its connection", (line) => byIntruder(line) && line.fields.get("src.addr") === result.from),
   ]);
-  showLine(stage, mesh.b, b, ["src.identity", "error"]);
-  showLine(stage, mesh.c, c, ["dst.identity", "error"]);
+  showLine(context, mesh.b, b, ["src.identity", "error"]);
+  showLine(context, mesh.c, c, ["dst.identity", "error"]);
   const error = b.fields.get("error") ?? "";
   claims.check(
     error.includes("policy rejection") && (c.fields.get("error") ?? "").includes("401"),
-    `"intruder" has a valid certificate, yet ${POLICY} refuses it: 401`,
+    `"intruder" has a valid certificate, but ${POLICY} refuses it: 401`,
     () => `${error}; ${c.fields.get("error")}`,
   );
   claims.check(
     result.received.length === 0,
-    `the caller's connection is ${result.end === "reset" ? "reset" : "closed"} without a byte`,
+    `the client's connection is ${result.end === "reset" ? "reset" : "closed"} without a byte`,
     () => `${result.received.length} bytes`,
   );
 }
 
-/** node-b's line of the connection from `address` that never became one. */
-function refusalOf({ mesh }: Stage, address: string): Promise<LogLine> {
+/** The log line of node-b about the refused connection from `address`. */
+function refusalOf({ mesh }: DemoContext, address: string): Promise<LogLine> {
   return mesh.b.line(
     `that it refused ${address}`,
     ({ message, fields }) => message === "connection failed" && fields.get("src.addr") === address,
@@ -91,7 +95,9 @@ interface TlsAttempt {
   readonly bytes: number;
 }
 
-/** As a client of TLS 1.3 that takes any server and shows no certificate. It may believe itself connected at first. */
+/**
+ * Connects by TLS 1.3 without verifying the server and without a certificate. The handshake may seem complete at first.
+ */
 function tlsAttempt(host: string, port: number): Promise<TlsAttempt> {
   const { promise, resolve } = Promise.withResolvers<TlsAttempt>();
   let from = "";
@@ -99,7 +105,7 @@ function tlsAttempt(host: string, port: number): Promise<TlsAttempt> {
   const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2"], minVersion: "TLSv1.3" });
   socket.on("connect", () => from = `${socket.localAddress}:${socket.localPort}`);
   socket.on("data", (chunk) => bytes += chunk.length);
-  socket.on("error", () => {}); // an alert is as good as an end
+  socket.on("error", () => {}); // an alert also ends the connection
   socket.on("close", () => resolve({ from, bytes }));
   return promise;
 }

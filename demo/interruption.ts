@@ -1,11 +1,11 @@
-/** When a demo has to end before its time. */
+/** Detects that the demo has to end early. */
 import { readSystemFile } from "../src/os/system_files.ts";
 
 const PAUSE_MS = 500;
 
 /**
- * Resolves at the first signal that asks us to end, or when somebody is gone between us and the top of our process
- * group: who ends `npx` alone does not reach what it has started.
+ * Resolves at the first signal to end, or when a parent process within our process group has ended: killing `npx` alone
+ * does not end the processes that it started.
  */
 export function interruption(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -27,10 +27,10 @@ function ancestorsInGroup(): number[] {
   }
 }
 
-/** Parent and process group by `/proc/PID/stat`; null for who has ended. */
+/** Parent and process group from `/proc/PID/stat`; null for a process that has ended. */
 function place(pid: number): { readonly parent: number; readonly group: number } | null {
   try {
-    // The name before may hold anything.
+    // The process name before may have any characters.
     const [state, parent, group] = readSystemFile(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
     return state === "Z" ? null : { parent: Number(parent), group: Number(group) };
   } catch {

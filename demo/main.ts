@@ -1,16 +1,18 @@
 /**
- * `deno task demo [--once] [--bytes=1GB]`: three proxies as processes of their own, traffic between them, and proof of
- * what they do with it. Needs no root and leaves nothing behind.
+ * `deno task demo [--once] [--bytes=1GB]`: starts three proxies, sends traffic between them, and checks what they do
+ * with
+ * it. Does not need root. Removes everything that it created.
  *
- * Without `--once` it stays up for trying things by hand, until Ctrl-C. Exit code: 0 if every claim held, 1 if one did
- * not or something could not start, 2 for a wrong command line, 130 if it was interrupted before the end of the story.
+ * Without `--once` it runs until Ctrl-C, for trying things by hand. Exit code: 0 if every claim held, 1 if one did not
+ * or
+ * something could not start, 2 for a wrong command line, 130 if it was interrupted before the last claim.
  */
 import { Claims } from "./claims.ts";
 import { interruption } from "./interruption.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
-import { showLine, type Stage } from "./stage.ts";
-import { introduce, invite, tellStory } from "./story.ts";
+import { type DemoContext, showLine } from "./chapter.ts";
+import { printCommands, printIntroduction, runChapters } from "./chapters.ts";
 import { standardTerminal, type Terminal } from "./terminal.ts";
 
 const INTERRUPTED = 130;
@@ -26,7 +28,7 @@ async function main(): Promise<number> {
   const stack = new AsyncDisposableStack();
   const demo = new Demo(options, terminal, stack);
   try {
-    return await Promise.race([demo.run(), crash(), interruption().then(() => demo.told ? 0 : INTERRUPTED)]);
+    return await Promise.race([demo.run(), crash(), interruption().then(() => demo.isComplete ? 0 : INTERRUPTED)]);
   } catch (error) {
     terminal.clearProgress();
     console.error(`\n${terminal.bad("The demo failed:")} ${error instanceof Error ? error.message : String(error)}`);
@@ -38,11 +40,11 @@ async function main(): Promise<number> {
 }
 
 class Demo {
-  /** The story has been told to its end. */
-  told = false;
+  /** Whether all chapters have ended. */
+  isComplete = false;
   readonly #options: Options;
   readonly #terminal: Terminal;
-  /** Owns what was started. */
+  /** Owns everything that was started. */
   readonly #stack: AsyncDisposableStack;
 
   constructor(options: Options, terminal: Terminal, stack: AsyncDisposableStack) {
@@ -51,7 +53,7 @@ class Demo {
     this.#stack = stack;
   }
 
-  /** Ends with `--once` only; rejects when something goes wrong. */
+  /** Resolves only with `--once`. Rejects when something fails. */
   async run(): Promise<number> {
     const { say, bold, dim, good } = this.#terminal;
     say(bold("ztunnel: three proxies on this machine, loopback addresses in place of pods"));
@@ -60,31 +62,31 @@ class Demo {
     const mesh = await startMesh(this.#stack);
     this.#terminal.clearProgress();
     const claims = new Claims(this.#terminal);
-    const stage = { mesh, terminal: this.#terminal, claims };
-    introduce(stage, performance.now() - start);
+    const context = { mesh, terminal: this.#terminal, claims };
+    printIntroduction(context, performance.now() - start);
     const died = Promise.race([mesh.a.died, mesh.b.died, mesh.c.died]);
-    await Promise.race([tellStory(stage, this.#options.bytes), died]);
-    this.told = true;
+    await Promise.race([runChapters(context, this.#options.bytes), died]);
+    this.isComplete = true;
     say();
     say(good(`All ${claims.held} claims were checked and hold.`));
     if (this.#options.once) return 0;
-    invite(stage);
-    this.#follow(stage, mesh);
+    printCommands(context);
+    this.#follow(context, mesh);
     return await died;
   }
 
-  /** In short: whole lines have been seen. */
-  #follow(stage: Stage, mesh: Mesh): void {
+  /** Prints access log lines, shortened. */
+  #follow(context: DemoContext, mesh: Mesh): void {
     const { say, dim } = this.#terminal;
     say();
-    say(dim("Access lines appear here as you try. Ctrl-C ends the demo."));
+    say(dim("Access log lines of your connections appear here. Ctrl-C ends the demo."));
     for (const node of [mesh.a, mesh.b, mesh.c]) {
-      this.#stack.defer(node.watch((line) => line.scope === "access" && showLine(stage, node, line, FOLLOWED)));
+      this.#stack.defer(node.watch((line) => line.scope === "access" && showLine(context, node, line, FOLLOWED)));
     }
   }
 }
 
-/** Rejects with what nobody caught, so that even then nothing is left behind. */
+/** Rejects with an unhandled rejection, so that cleanup runs in that case, too. */
 function crash(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   addEventListener("unhandledrejection", (event) => {

@@ -1,10 +1,11 @@
-/** The mesh of the demo: three proxies and the apps behind one of them, set up in a temporary folder. */
+/** The mesh of the demo: three proxies and the applications behind one of them, with files in a temporary folder. */
 import { type Apps, startApps } from "./apps.ts";
-import { CAST, CLIENT, INTRUDER, meshFile, SHOP, type Workload } from "./cast.ts";
+import { CLIENT, INTRUDER, meshFile, SHOP, type Workload, WORKLOADS } from "./workloads.ts";
 import type { LogLine } from "../lab/log_line.ts";
 import { launcher, Node } from "../lab/proxy_process.ts";
 import { takeHbonePort } from "./ports.ts";
 
+/** The running mesh. */
 export interface Mesh {
   readonly apps: Apps;
   /** Proxies of client, shop and intruder. */
@@ -12,25 +13,25 @@ export interface Mesh {
   readonly b: Node;
   readonly c: Node;
   readonly hbonePort: number;
-  /** Of `node-a` and `node-c`, on 127.0.0.1. */
+  /** SOCKS5 ports of `node-a` and `node-c`, on 127.0.0.1. */
   readonly socksPorts: { readonly a: number; readonly c: number };
-  /** `ip:port` of node-a's metrics. */
+  /** Address of node-a's metrics, `ip:port`. */
   readonly metrics: string;
-  /** `ip:port` of node-a's admin server. */
+  /** Address of node-a's admin server, `ip:port`. */
   readonly admin: string;
   readonly folder: string;
   /** The TLS library that the proxies use. */
   readonly library: string;
 }
 
-/** Starts all of it. What it started belongs to `stack`, also when it throws. */
+/** Starts everything. `stack` owns what was started, even when this throws. */
 export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
-  // Without a pause up to the last process: an interruption finds all or nothing.
+  // No await up to the last process, so that an interruption finds either all or none of this.
   const folder = Deno.makeTempDirSync({ prefix: "ztunnel-demo-" });
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const apps = stack.use(startApps(SHOP.ip));
   Deno.writeTextFileSync(`${folder}/mesh.yaml`, meshFile(apps.ports));
-  const hbonePort = takeHbonePort(CAST.map(({ ip }) => ip), stack);
+  const hbonePort = takeHbonePort(WORKLOADS.map(({ ip }) => ip), stack);
   const nodes: Node[] = [];
   stack.defer(async () => void await Promise.all(nodes.map((node) => node.stop())));
   const start = (member: Workload) => {
@@ -69,7 +70,7 @@ function settings(member: Workload, folder: string, hbonePort: number, socks: bo
     NODE_NAME: member.node,
     BIND_ADDRESS: member.ip,
     IPV6_ENABLED: "false",
-    // Needs a right that is not ours: the app sees the proxy's address.
+    // That would need a capability; the application sees the proxy's address instead.
     ENABLE_ORIG_SRC: "false",
     ISTIO_META_DNS_CAPTURE: "false",
     XDS_ADDRESS: "",
@@ -87,7 +88,7 @@ function settings(member: Workload, folder: string, hbonePort: number, socks: bo
     READINESS_PORT: "0",
     ZTUNNEL_WORKER_THREADS: "1",
     CONNECTION_TERMINATION_DEADLINE: "1s",
-    // What TLS negotiated is told at debug.
+    // The result of the TLS handshake is logged at debug.
     RUST_LOG: "info,ztunnel::proxy::h2::client=debug",
   };
 }

@@ -1,20 +1,22 @@
-/** The command line. */
+/** Parses the command line. */
 import { parseArgs } from "node:util";
 
+/** The options. */
 export interface Options {
-  /** End after the story instead of staying up. */
+  /** Whether to end after the last claim. */
   readonly once: boolean;
-  /** Of the echo. */
+  /** Bytes of the echo. */
   readonly bytes: number;
 }
 
+/** The usage text. */
 export const USAGE = `usage: deno task demo [--once] [--bytes=1GB]
   --once    end after checking every claim
-  --bytes   how much to send there and back: a number with kB, MB or GB`;
+  --bytes   how much to send and receive: a number with kB, MB or GB`;
 
 const UNITS = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 
-/** A text is what to tell the user instead: {@link USAGE} alone, or what is wrong. */
+/** Parses the arguments. Returns a text where there is nothing to run: {@link USAGE}, or what is wrong. */
 export function parseOptions(args: readonly string[]): Options | string {
   try {
     const { values } = parseArgs({

@@ -1,11 +1,12 @@
 /**
  * `deno task demo:pods [--once]`: two nodes and four pods as network namespaces of this machine, with the redirection
- * that the node's agent of Istio installs, and a proxy on each node that serves its pods inside their namespaces. Where
- * they are built (`deno task interop:cni`), Istio's own agent and control plane do their part. Needs root, leaves nothing
- * behind.
+ * that Istio's node agent installs, and a proxy on each node that serves its pods inside their namespaces. Uses Istio's
+ * own agent and control plane where they are built (`deno task interop:cni`). Needs root. Removes everything that it
+ * created.
  *
- * Without `--once` it stays up for trying things by hand, until Ctrl-C. Exit code: 0 if every claim held, 1 if one did
- * not or something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
+ * Without `--once` it runs until Ctrl-C, for trying things by hand. Exit code: 0 if every claim held, 1 if one did not
+ * or
+ * something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
  */
 import { parseArgs } from "node:util";
 import { nginx } from "../lab/bed/apps.ts";
@@ -17,21 +18,21 @@ import { lacks } from "../lab/needs.ts";
 import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { Claims } from "./claims.ts";
 import { interruption } from "./interruption.ts";
-import { enrolmentChapter, farewellChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
-import { type DemoCluster, type PodName, PODS, podsHeading, type PodsStage } from "./pods_stage.ts";
+import { enrolmentChapter, removalChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
+import { type DemoCluster, type PodName, PODS, type PodsContext, podsHeading } from "./pods_chapter.ts";
 import { standardTerminal, type Terminal } from "./terminal.ts";
 
 const INTERRUPTED = 130;
 const USAGE = `usage: deno task demo:pods [--once]
   --once    end after checking every claim`;
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
-/** Who redirects pods and hands them over, and who tells of the mesh and certifies. */
+/** The agent that redirects pods and hands them to the proxy, and the control plane: real or simulated. */
 const REAL = { by: "Istio's own: istio-cni and istiod", agent: "redirects its traffic and sends a descriptor" };
-const PLAYED = {
-  by: "this program in place of istio-cni and istiod; `deno task interop:cni` builds the real ones",
+const SIMULATED = {
+  by: "simulated by this program; `deno task interop:cni` builds the real ones",
   agent: "sends a descriptor of its namespace",
 };
-const CHAPTERS = [enrolmentChapter, trafficChapter, strictChapter, restartChapter, farewellChapter];
+const CHAPTERS = [enrolmentChapter, trafficChapter, strictChapter, restartChapter, removalChapter];
 
 async function main(): Promise<number> {
   const once = parse(Deno.args);
@@ -47,11 +48,11 @@ async function main(): Promise<number> {
   const terminal = standardTerminal();
   await using stack = new AsyncDisposableStack();
   const interrupted = interruption();
-  let told = false;
+  let isComplete = false;
   try {
-    await Promise.race([show(terminal, stack, once).then(() => told = true), interrupted]);
-    if (told && !once) await interrupted;
-    return told ? 0 : INTERRUPTED;
+    await Promise.race([show(terminal, stack, once).then(() => isComplete = true), interrupted]);
+    if (isComplete && !once) await interrupted;
+    return isComplete ? 0 : INTERRUPTED;
   } catch (error) {
     terminal.clearProgress();
     console.error(`\n${terminal.bad("The demo failed:")} ${error instanceof Error ? error.message : String(error)}`);
@@ -61,7 +62,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** What is wrong with the command line, or whether it says `--once`. */
+/** Whether the command line has `--once`, or a text with what is wrong. */
 function parse(args: readonly string[]): boolean | string {
   try {
     const options = { once: { type: "boolean", default: false }, help: { type: "boolean", short: "h" } } as const;
@@ -72,27 +73,27 @@ function parse(args: readonly string[]): boolean | string {
   }
 }
 
-/** Returns when the story has been told. */
+/** Resolves after the last chapter. */
 async function show(terminal: Terminal, stack: AsyncDisposableStack, once: boolean): Promise<void> {
   terminal.say(terminal.bold("ztunnel: two nodes, their pods, and one proxy for all pods of a node"));
   terminal.progress(terminal.dim("   building"));
-  const stage = await build(terminal, stack);
+  const context = await build(terminal, stack);
   terminal.clearProgress();
-  introduce(stage);
-  for (const chapter of CHAPTERS) await chapter(stage);
+  printIntroduction(context);
+  for (const chapter of CHAPTERS) await chapter(context);
   terminal.say();
-  terminal.say(terminal.good(`All ${stage.claims.held} claims were checked and hold.`));
-  if (!once) invite(stage);
+  terminal.say(terminal.good(`All ${context.claims.held} claims were checked and hold.`));
+  if (!once) printCommands(context);
 }
 
-async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<PodsStage> {
+async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<PodsContext> {
   await cacheProgram("tests/fixtures/connector.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts");
   const real = hasCni();
   const env = { RUST_LOG: "info", CONNECTION_TERMINATION_DEADLINE: "30s" };
   const building: Promise<DemoCluster> = real
     ? CniCluster.build({ pods: PODS, rules: "iptables", env })
     : Cluster.build({ pods: PODS, env });
-  // Also where the demo is interrupted before it stands. One that failed has gone by itself.
+  // Also for an interruption while it is built. A cluster that failed to build has cleaned up itself.
   stack.defer(() => building.then((cluster) => cluster[Symbol.asyncDispose](), () => {}));
   const cluster = await building;
   const pod = (name: PodName) => cluster.pod(name);
@@ -100,10 +101,10 @@ async function build(terminal: Terminal, stack: AsyncDisposableStack): Promise<P
   await nginx(cluster, cluster.outside.namespace, "outside");
   const app = cluster.use(Proxy.fixture("tests/fixtures/tcp_app.ts", ["::", "7000"], pod("far").namespace.name));
   await app.line(/listening/);
-  return { cluster, terminal, claims: new Claims(terminal), pod, ...real ? REAL : PLAYED };
+  return { cluster, terminal, claims: new Claims(terminal), pod, ...real ? REAL : SIMULATED };
 }
 
-function introduce({ cluster, terminal, pod, by }: PodsStage): void {
+function printIntroduction({ cluster, terminal, pod, by }: PodsContext): void {
   const row = (name: string, text: string) => terminal.say(`   ${terminal.dim(name.padEnd(9))}${text}`);
   row("agents", by);
   for (const node of cluster.nodes) {
@@ -113,18 +114,18 @@ function introduce({ cluster, terminal, pod, by }: PodsStage): void {
     }
   }
   row("outside", `${cluster.outside.ip.padEnd(12)}a host that no proxy serves`);
-  row("service", `${SERVICE.ip}, ${SERVICE.ip6}: near and far, addresses that only the mesh knows`);
-  row("policy", `"${pod("strict").name}" takes nothing without an identity`);
+  row("service", `${SERVICE.ip}, ${SERVICE.ip6}: near and far, addresses that exist in the mesh only`);
+  row("policy", `"${pod("strict").name}" refuses connections without an identity`);
 }
 
-function invite(stage: PodsStage): void {
-  const { terminal, pod, cluster } = stage;
+function printCommands(context: PodsContext): void {
+  const { terminal, pod, cluster } = context;
   const row = (command: string, what: string) => {
     terminal.say(`   ${terminal.dim(`# ${what}`)}`);
     terminal.say(`   ${command}`);
   };
   const client = `ip netns exec ${pod("client").namespace.name}`;
-  podsHeading(stage, "Try it by hand");
+  podsHeading(context, "Try it by hand");
   row(`${client} curl http://${SERVICE.ip}/`, "from a pod, by the service's address");
   row(`${client} ss -ltnp`, "what listens in a pod");
   row(

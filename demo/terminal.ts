@@ -1,5 +1,6 @@
-/** What the demo prints on: aligned text, colours where they are wanted, one line that is written over. */
+/** The terminal of the demo: aligned text, optional colours, and a progress line that is overwritten. */
 
+/** Where the demo prints. */
 export interface Terminal {
   /** Columns that text may fill. */
   readonly width: number;
@@ -8,18 +9,18 @@ export interface Terminal {
   readonly good: (text: string) => string;
   readonly bad: (text: string) => string;
   say(text?: string): void;
-  /** Replaces the last progress line. Does nothing where lines cannot be written over. */
+  /** Replaces the progress line. No effect where lines cannot be overwritten. */
   progress(text: string): void;
-  /** Takes the progress line away. Never throws: who cleans up may do so because the terminal is gone. */
+  /** Removes the progress line. Never throws, as the reason for cleanup may be that the terminal is gone. */
   clearProgress(): void;
 }
 
 const WIDTH_MIN = 60;
 const WIDTH_MAX = 120;
-/** Of files and pipes. */
+/** Width for files and pipes. */
 const WIDTH_PLAIN = 100;
 
-/** Standard output. Colours and progress only on a terminal; `NO_COLOR` takes the colours away. */
+/** Standard output. Colours and progress appear on a terminal only; `NO_COLOR` removes the colours. */
 export function standardTerminal(): Terminal {
   const interactive = Deno.stdout.isTerminal();
   const paint = interactive && !Deno.noColor;
@@ -36,7 +37,7 @@ export function standardTerminal(): Terminal {
       try {
         if (interactive) print("\r\x1b[K");
       } catch {
-        // there is no line to take away any more
+        // the terminal is gone, and the line with it
       }
     },
   };
@@ -49,7 +50,7 @@ function print(text: string): void {
   while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
 }
 
-/** `words` in lines of at most `width` columns; a word that is longer has a line of its own. */
+/** `words` in lines of at most `width` columns; a longer word gets its own line. */
 export function wrap(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -64,12 +65,12 @@ export function wrap(words: readonly string[], width: number): string[] {
   return line === "" ? lines : [...lines, line];
 }
 
-/** `1,234,567` */
+/** A number with separators: `1,234,567`. */
 export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** Decimal: `1 GB`, `512 MB`. */
+/** Bytes in decimal units: `1 GB`, `512 MB`. */
 export function volume(bytes: number): string {
   const [size, name] = bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
   return `${Number((bytes / size).toPrecision(3))} ${name}`;

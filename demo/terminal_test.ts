@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { bar, volume, wrap } from "./terminal.ts";
 
-Deno.test("demo: words fill lines, and one that is too long has its own", () => {
+Deno.test("demo: words are wrapped, and a word that is too long gets its own line", () => {
   assert.deepEqual(wrap(["aa", "bb", "ccccccc", "d"], 5), ["aa bb", "ccccccc", "d"]);
   assert.deepEqual(wrap([], 5), []);
 });

@@ -1,17 +1,18 @@
-/** What the client does: HTTP requests, a large echo, and a call that is expected to fail. All by SOCKS5. */
+/** What the client sends: HTTP requests, a large echo, and connections that are expected to fail. All by SOCKS5. */
 import { writeAll } from "../lab/write_all.ts";
 import { BytePattern, randomBlock } from "./byte_pattern.ts";
 import { connectBySocks, type Target } from "../lab/socks.ts";
 
 const CHUNK = 256 * 1024;
 
+/** A response. */
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
   readonly millis: number;
 }
 
-/** One GET on a connection of its own. */
+/** A GET request on its own connection. */
 export async function httpGet(proxyPort: number, target: Target, host: string): Promise<HttpAnswer> {
   const start = performance.now();
   using connection = await connectBySocks(proxyPort, target);
@@ -21,7 +22,7 @@ export async function httpGet(proxyPort: number, target: Target, host: string): 
   return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0), body, millis: performance.now() - start };
 }
 
-/** `total` GETs, `atOnce` of them at a time. */
+/** `total` requests, `atOnce` of them at a time. */
 export async function httpGets(total: number, atOnce: number, get: () => Promise<HttpAnswer>): Promise<HttpAnswer[]> {
   const answers: HttpAnswer[] = [];
   let left = total;
@@ -32,17 +33,18 @@ export async function httpGets(total: number, atOnce: number, get: () => Promise
   return answers;
 }
 
+/** The result of an echo. */
 export interface Echo {
-  /** Our address, `ip:port`. */
+  /** The client's address, `ip:port`. */
   readonly from: string;
   /** Bytes that came back before the connection ended. */
   readonly back: number;
-  /** Whether each of them was the one that had been sent. */
+  /** Whether they were the bytes that had been sent. */
   readonly intact: boolean;
   readonly millis: number;
 }
 
-/** Sends `size` bytes, ends its side, and compares what comes back meanwhile and until the other side ends. */
+/** Sends `size` bytes and half-closes, and compares what comes back until the end of the stream. */
 export async function echo(
   proxyPort: number,
   target: Target,
@@ -61,13 +63,13 @@ export async function echo(
   return { from: `${hostname}:${port}`, ...result, millis: performance.now() - start };
 }
 
-/** No faster than the connection takes it. */
+/** Sends at the speed at which the connection accepts bytes. */
 async function send(connection: Deno.TcpConn, pattern: BytePattern, size: number): Promise<void> {
   for (let sent = 0; sent < size;) sent += await connection.write(pattern.at(sent, Math.min(CHUNK, size - sent)));
   await connection.closeWrite();
 }
 
-/** Reads to the end of what comes back. */
+/** Reads and compares to the end of the stream. */
 async function compare(
   connection: Deno.TcpConn,
   expected: BytePattern,
@@ -84,17 +86,19 @@ async function compare(
   return { back, intact };
 }
 
+/** What was received, and how the connection ended. */
 interface Received {
   readonly received: Uint8Array;
   readonly end: "closed" | "reset";
 }
 
+/** The result of a connection that is expected to fail. */
 export interface Attempt extends Received {
-  /** Our address, `ip:port`. */
+  /** The client's address, `ip:port`. */
   readonly from: string;
 }
 
-/** Writes `bytes` and reads to the end, whatever it is. */
+/** Writes `bytes` and reads to the end of the connection, or its reset. */
 export async function attempt(connection: Deno.TcpConn, bytes: Uint8Array): Promise<Attempt> {
   using _owned = connection;
   const { hostname, port } = connection.localAddr;
@@ -107,7 +111,7 @@ export async function attempt(connection: Deno.TcpConn, bytes: Uint8Array): Prom
   return { from, ...await readToEnd(connection) };
 }
 
-/** For small answers only. */
+/** Reads to the end. For small responses only. */
 async function readToEnd(connection: Deno.TcpConn): Promise<Received> {
   const received: number[] = [];
   const buffer = new Uint8Array(4096);

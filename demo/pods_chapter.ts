@@ -1,4 +1,4 @@
-/** What every chapter about pods has: the cluster, where to print, and how. */
+/** What the chapters about pods have in common: the cluster, the terminal, and how to print. */
 import type { Stage } from "../lab/bed/apps.ts";
 import type { Namespace } from "../lab/namespace.ts";
 import type { Proxy } from "../lab/proxy.ts";
@@ -6,69 +6,76 @@ import type { Claims } from "./claims.ts";
 import type { LogLine } from "../lab/log_line.ts";
 import { type Terminal, wrap } from "./terminal.ts";
 
+/** The pods. */
 export const PODS = [
   { name: "client", node: 1 },
   { name: "near", node: 1, serves: true },
   { name: "far", node: 2, serves: true },
   { name: "strict", node: 2, strict: true },
 ] as const;
+
+/** Name of a pod. */
 export type PodName = typeof PODS[number]["name"];
 
+/** A node. */
 interface DemoNode {
   readonly name: string;
   readonly namespace: Namespace;
   readonly ip: string;
-  /** The one that started last. */
+  /** The proxy that was started last. */
   readonly proxy: Proxy;
 }
 
+/** A pod. */
 export interface DemoPod {
   readonly name: string;
   readonly node: DemoNode;
   readonly namespace: Namespace;
   readonly ip: string;
   readonly ip6: string;
-  /** The node's agent hands it to the proxy, or takes it as ended. */
+  /** Lets the node's agent hand the pod to the proxy, or report its end. */
   enroll(): Promise<void>;
   dismiss(): Promise<void>;
 }
 
-/** Two nodes with their pods, whoever plays their agent and their control plane. */
+/** Two nodes with their pods; agent and control plane are real or simulated. */
 export interface DemoCluster extends Stage, AsyncDisposable {
   readonly nodes: readonly DemoNode[];
   readonly pods: readonly DemoPod[];
   readonly outside: { readonly namespace: Namespace; readonly ip: string };
   pod(name: string): DemoPod;
   podsOf(node: DemoNode): readonly DemoPod[];
-  /** Another proxy for the node, ready. The one before goes on. */
+  /** Starts another proxy for the node and waits until it is ready. The previous one goes on. */
   startProxy(node: DemoNode): Promise<void>;
 }
 
-export interface PodsStage {
+/** What a chapter needs. */
+export interface PodsContext {
   readonly cluster: DemoCluster;
-  /** Who plays agents and control plane. */
+  /** What agents and control plane are. */
   readonly by: string;
-  /** What the node's agent does with a new pod. */
+  /** What the node's agent does with a new pod, in words. */
   readonly agent: string;
   readonly terminal: Terminal;
   readonly claims: Claims;
   pod(name: PodName): DemoPod;
 }
 
-export function podsHeading({ terminal }: PodsStage, text: string): void {
+/** Prints the heading of a chapter. */
+export function podsHeading({ terminal }: PodsContext, text: string): void {
   terminal.say();
   terminal.say(terminal.bold(text));
 }
 
-/** A command and what it printed. */
-export function showCommand({ terminal }: PodsStage, command: string, output: string): void {
+/** Prints a command and its output. */
+export function showCommand({ terminal }: PodsContext, command: string, output: string): void {
   terminal.say(`   ${terminal.dim(`$ ${command}`)}`);
   for (const line of output.trimEnd().split("\n")) terminal.say(`   ${line}`);
 }
 
-/** The words of a log line that begin with these names. */
+/** Prints the words of a log line that begin with these names. */
 export function showWords(
-  { terminal }: PodsStage,
+  { terminal }: PodsContext,
   node: DemoNode,
   { message, words }: LogLine,
   names: readonly string[],
@@ -80,7 +87,7 @@ export function showWords(
   });
 }
 
-/** The node's access line with all of `words`. */
+/** Waits for an access log line of the node's proxy with all of `words`. */
 export function accessLine(node: DemoNode, ...words: readonly string[]): Promise<LogLine> {
   const escaped = words.map((word) => `(?=.*${word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")})`);
   return node.proxy.line(new RegExp(`\\baccess\\b${escaped.join("")}`));

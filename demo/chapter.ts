@@ -1,22 +1,24 @@
-/** What every chapter has: the mesh, where to print, and how to print a log line. */
+/** What the chapters have in common: the mesh, the terminal, and how to print a log line. */
 import type { Claims } from "./claims.ts";
 import type { LogLine } from "../lab/log_line.ts";
 import type { Mesh } from "./mesh.ts";
 import type { Node } from "../lab/proxy_process.ts";
 import { type Terminal, wrap } from "./terminal.ts";
 
-export interface Stage {
+/** What a chapter needs. */
+export interface DemoContext {
   readonly mesh: Mesh;
   readonly terminal: Terminal;
   readonly claims: Claims;
 }
 
-export function heading({ terminal }: Stage, text: string): void {
+/** Prints the heading of a chapter. */
+export function heading({ terminal }: DemoContext, text: string): void {
   terminal.say();
   terminal.say(terminal.bold(text));
 }
 
-/** Fields that the chapters speak of. */
+/** Fields that are printed in normal brightness, as the claims refer to them. */
 const NOTABLE = new Set([
   "src.identity",
   "dst.identity",
@@ -31,8 +33,13 @@ const NOTABLE = new Set([
 ]);
 const BETWEEN_FIELDS = / (?=[\w.]+=)/;
 
-/** A log line of `node` in as many lines as it takes: all of its fields, or those of `only`. */
-export function showLine({ terminal }: Stage, node: Node, { message, words }: LogLine, only?: readonly string[]): void {
+/** Prints a log line of `node`, wrapped, with all of its fields or those of `only`. */
+export function showLine(
+  { terminal }: DemoContext,
+  node: Node,
+  { message, words }: LogLine,
+  only?: readonly string[],
+): void {
   const margin = `   ${node.name}  `;
   const picked = only === undefined ? words : words.filter((word) => only.includes(nameOf(word)));
   const dots = picked.length < words.length ? ["..."] : [];

@@ -1,7 +1,11 @@
-/** Who plays: workloads with their addresses and identities, the service, the policy; and the mesh file that says so. */
+/**
+ * The workloads with their addresses and identities, the service and the policy of the demo, and the mesh file with
+ * them.
+ */
 
+/** A workload of the demo. */
 export interface Workload {
-  /** Also the service account. */
+  /** Name, and service account. */
   readonly name: string;
   readonly node: string;
   /** A loopback address in place of a pod's. */
@@ -17,12 +21,16 @@ function workload(name: string, node: string, ip: string): Workload {
   return { name, node, ip, identity: `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${name}` };
 }
 
+/** The workload that the policy allows. */
 export const CLIENT = workload("client", "node-a", "127.0.0.2");
+/** The workload with the applications. */
 export const SHOP = workload("shop", "node-b", "127.0.0.3");
+/** The workload that the policy refuses. */
 export const INTRUDER = workload("intruder", "node-c", "127.0.0.4");
-export const CAST = [CLIENT, SHOP, INTRUDER] as const;
+/** All workloads. */
+export const WORKLOADS = [CLIENT, SHOP, INTRUDER] as const;
 
-/** Exists in the mesh only: nothing on this machine has the address. */
+/** The service. Its address exists in the mesh only, not on this machine. */
 export const SERVICE = {
   hostname: "shop.demo.svc.cluster.local",
   ip: "10.96.0.10",
@@ -31,19 +39,20 @@ export const SERVICE = {
   echoPort: 7,
 } as const;
 
+/** The policy of the workload "shop". */
 export const POLICY = `${NAMESPACE}/only-client`;
 
-/** Where the apps behind the service really listen. */
+/** Ports of the applications behind the service. */
 export interface AppPorts {
   readonly http: number;
   readonly echo: number;
 }
 
-/** Content for `LOCAL_XDS_PATH`: what a control plane would tell. */
+/** The static file of the mesh, in place of a control plane. */
 export function meshFile(apps: AppPorts): string {
   const ports = `{${SERVICE.httpPort}: ${apps.http}, ${SERVICE.echoPort}: ${apps.echo}}`;
   return `workloads:
-${CAST.map((member) => workloadEntry(member, member === SHOP ? ports : null)).join("\n")}
+${WORKLOADS.map((member) => workloadEntry(member, member === SHOP ? ports : null)).join("\n")}
 services:
   - name: shop
     namespace: ${NAMESPACE}
