@@ -5,7 +5,7 @@ import { script } from "./script.ts";
 import type { Subject } from "./subject.ts";
 
 const INBOUND_PORT = 15008;
-/** Until the attack is at full speed. */
+/** Time until the attack is at full speed. */
 const LEAD_MILLIS = 300;
 const START_MILLIS = 20_000;
 /** Connections of one attacker; each is made again when it is cut. */
@@ -15,16 +15,17 @@ const DIALLING_CONNECTIONS = 21;
 const HALF_OPEN = 10_000;
 const ATTACKER_ADDRESS = "10.77.0.3";
 
-export interface Assault {
+/** An attack. */
+export interface AttackCase {
   readonly id: string;
   readonly what: string;
-  /** Returns when the attack is at full speed; it goes on for `seconds` unless it is stopped. */
+  /** Resolves when the attack is at full speed; it goes on for `seconds` unless it is stopped. */
   start(subject: Subject, appPorts: string, seconds: number): Promise<Started>;
 }
 
 /** What the attacks of the catalogue and those with many connections do. */
-export const ASSAULTS: readonly Assault[] = [
-  ...ATTACKS.map(({ id, what }): Assault => ({
+export const ATTACK_CASES: readonly AttackCase[] = [
+  ...ATTACKS.map(({ id, what }): AttackCase => ({
     id,
     what,
     start: (subject, ports, seconds) => startAttacker(subject, id, ports, CONNECTIONS, seconds),
@@ -38,7 +39,7 @@ export const ASSAULTS: readonly Assault[] = [
     id: "half-open-10k",
     what: `${HALF_OPEN} connections that send the first message of a handshake and nothing more`,
     async start({ link, directory, processes }, _ports, seconds) {
-      // Another pod than that of the neighbours has another address.
+      // The attacker has its own address, as another pod would.
       const address = [`${ATTACKER_ADDRESS}/24`, "dev", link.device];
       await processes.run([...link.inside("client"), "ip", "addr", "replace", ...address]);
       const args = ["hold", directory, link.addresses.server, ATTACKER_ADDRESS, `${seconds}`, `${HALF_OPEN}`];
@@ -49,7 +50,7 @@ export const ASSAULTS: readonly Assault[] = [
   },
 ];
 
-/** The applications that attackers call; `ports` is what attackers need to know of them. */
+/** Starts the applications that attackers connect to. `ports`: for {@link startAttacker}. */
 export async function startApps(subject: Subject): Promise<{ started: Started; ports: string }> {
   const address = subject.link.addresses.server;
   const started = startScript(subject.processes, subject.link.inside("server"), "../testkit/attacks/apps.ts", [
@@ -59,7 +60,7 @@ export async function startApps(subject: Subject): Promise<{ started: Started; p
   return { started, ports: Deno.readTextFileSync(started.log).trim() };
 }
 
-/** Starts attack `id` of the catalogue, under an identity of its own. */
+/** Starts attack `id` of the catalogue, under its own identity. */
 export async function startAttacker(
   subject: Subject,
   id: string,
@@ -77,7 +78,7 @@ export async function startAttacker(
   return attacker;
 }
 
-/** Attackers have machines of their own: this one takes only the CPU time that the others leave. */
+/** Low priority: real attackers have their own machines, so this one gets only CPU time that is left. */
 function niced(before: readonly string[]): readonly string[] {
   return [...before, "nice", "-n", "19"];
 }

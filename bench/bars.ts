@@ -1,17 +1,20 @@
-/** What the product promises, as limits on figures and on ratios to the Rust ztunnel of the same run. */
-import { ASSAULTS } from "./attackers.ts";
+/** The product's performance targets, as limits on figures and on ratios to the Rust ztunnel in the same run. */
+import { ATTACK_CASES } from "./attackers.ts";
 import { SHARED_SUFFIX } from "./proxies.ts";
 import { inDedicatedMode, medianOf, ratioOf, type Results, type RowResult } from "./results.ts";
 
 interface Bar {
   readonly row: string;
   readonly metrics: readonly string[];
-  /** `ratio`: to the Rust ztunnel in the same mode. `shared`: to itself in dedicated mode. `figure`: the figure itself. */
+  /**
+   * `ratio`: to the Rust ztunnel in the same mode. `shared`: to itself in dedicated mode. `figure`: the figure itself.
+   */
   readonly of: "ratio" | "shared" | "figure";
   readonly atMost?: number;
   readonly atLeast?: number;
 }
 
+/** The targets. */
 const BARS: readonly Bar[] = [
   ...["up1", "down1", "up8", "down8"].map((row) => ({ row, metrics: ["cpu"], of: "ratio", atMost: 0.95 } as const)),
   { row: "req32", metrics: ["rate"], of: "ratio", atLeast: 1.3 },
@@ -51,16 +54,16 @@ const BARS: readonly Bar[] = [
   { row: "pods", metrics: ["one"], of: "figure", atMost: 20 },
   { row: "pods", metrics: ["all"], of: "figure", atMost: 2000 },
   { row: "pods", metrics: ["memory"], of: "figure", atMost: 150 },
-  // Connections to nowhere and the like; a pod leaves none.
+  // Descriptors that are not connections; a pod leaves none.
   { row: "pods", metrics: ["left"], of: "figure", atMost: 8 },
-  { row: "attacks", metrics: ASSAULTS.map(({ id }) => id), of: "figure", atMost: 3 },
-  { row: "attacks", metrics: ASSAULTS.flatMap(({ id }) => [`${id}Lost`, `${id}Failed`]), of: "figure", atMost: 0 },
+  { row: "attacks", metrics: ATTACK_CASES.map(({ id }) => id), of: "figure", atMost: 3 },
+  { row: "attacks", metrics: ATTACK_CASES.flatMap(({ id }) => [`${id}Lost`, `${id}Failed`]), of: "figure", atMost: 0 },
   { row: "dns", metrics: ["rate"], of: "figure", atLeast: 40_000 },
   { row: "dns", metrics: ["rate"], of: "ratio", atLeast: 1 },
   { row: "dns", metrics: ["p99"], of: "figure", atMost: 5000 },
   { row: "handshakes", metrics: ["server", "client"], of: "figure", atLeast: 1500 },
   { row: "identities", metrics: ["issued"], of: "figure", atMost: 10_000 },
-  // SPIRE_CONCURRENCY, as it is when nobody sets it.
+  // The default of SPIRE_CONCURRENCY.
   { row: "identities", metrics: ["most"], of: "figure", atMost: 8 },
   { row: "identities", metrics: ["turn"], of: "figure", atMost: 10 },
   { row: "volume", metrics: ["growth"], of: "figure", atMost: 5 },
@@ -75,6 +78,7 @@ const BARS: readonly Bar[] = [
   ),
 ];
 
+/** The result of one target. */
 interface Judgement {
   readonly subject: string;
   readonly row: string;
@@ -85,7 +89,7 @@ interface Judgement {
   readonly met: boolean;
 }
 
-/** Judges every bar whose figures this run has, for each of our variants. */
+/** The results of all targets whose figures this run has, for each of our variants. */
 export function judge(results: Results): Judgement[] {
   const our = results.subjects.map((subject) => subject.id).filter((id) => id.startsWith("ours"));
   return our.flatMap((subject) =>
@@ -103,7 +107,7 @@ function one(results: Results, subject: string, bar: Bar, metric: string): Judge
   return [{ subject, row: bar.row, metric, of: bar.of, wanted, value, met }];
 }
 
-/** NaN: nothing to judge. */
+/** NaN: there are no figures. */
 function valueOf(row: RowResult, subject: string, { of }: Bar, metric: string): number {
   const dedicated = inDedicatedMode(subject);
   if (of === "figure") return medianOf(row, subject, metric);

@@ -40,6 +40,7 @@ interface Panel {
   readonly metric: Metric;
 }
 
+/** The chart as SVG. */
 export function chart(results: Results): string {
   const panels = SHOWN.flatMap(([rowId, metricId]): Panel[] => {
     const row = results.rows.find((candidate) => candidate.id === rowId);

@@ -4,6 +4,7 @@
  */
 import { readSystemFile, systemFileExists, writeSystemFile } from "../src/os/system_files.ts";
 
+/** The limits. */
 interface Limits {
   readonly memoryBytes: number;
   /** Thousandths of a core; null: no limit. */
@@ -13,6 +14,7 @@ interface Limits {
 const ROOT = "/sys/fs/cgroup";
 const PERIOD_MICROS = 100_000;
 
+/** A control group. */
 export class ControlGroup {
   readonly #folders: readonly string[];
   readonly #memory: string;

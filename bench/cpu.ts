@@ -1,4 +1,4 @@
-/** What a process costs, read from `/proc`. */
+/** What a process uses, read from `/proc`. */
 import { countSystemFolder, readSystemFile, readSystemFolder, writeSystemFile } from "../src/os/system_files.ts";
 
 /** CPU time of all threads of a process, in seconds; the kernel reports it in steps of 10 ms. */
@@ -16,6 +16,7 @@ export function parseStat(stat: string): CpuTime {
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
+/** The CPU time of a process. */
 export function cpuTime(pid: number): CpuTime {
   return parseStat(readSystemFile(`/proc/${pid}/stat`));
 }
@@ -27,13 +28,15 @@ export function runTime(pid: number): number {
     try {
       nanos += Number(readSystemFile(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
     } catch {
-      // The thread ended meanwhile.
+      // The thread has ended.
     }
   }
   return nanos / 1e9;
 }
 
-/** Resident memory in bytes. `smaps_rollup` counts pages; `status` is an estimate that lags behind by some per thread. */
+/**
+ * Resident memory in bytes. `smaps_rollup` counts pages; `status` is an estimate that lags behind by some per thread.
+ */
 export function residentBytes(pid: number): number {
   for (const [file, field] of [["smaps_rollup", "Rss"], ["status", "VmRSS"]] as const) {
     try {
@@ -41,7 +44,7 @@ export function residentBytes(pid: number): number {
       const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1];
       if (kib !== undefined) return Number(kib) * 1024;
     } catch {
-      // Not readable here; the next one is.
+      // Not readable here; the next file is tried.
     }
   }
   throw new Error(`Cannot read the memory of process ${pid}: neither smaps_rollup nor status has it`);

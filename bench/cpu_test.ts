@@ -6,7 +6,7 @@ Deno.test("cpu: a process name with spaces and parentheses does not move the fie
   assert.deepEqual(parseStat(stat), { user: 2.5, system: 0.75 });
 });
 
-Deno.test("cpu: this process has all figures", () => {
+Deno.test("cpu: all figures are available for this process", () => {
   const { user, system } = cpuTime(Deno.pid);
   assert.ok(user >= 0 && system >= 0);
   assert.ok(runTime(Deno.pid) > 0);

@@ -76,6 +76,7 @@ interface Observation {
   readonly seconds: number;
 }
 
+/** Sends by `groups` and measures the proxies in that time. */
 export async function observe(subject: Subject, groups: readonly Group[], seconds: number): Promise<Observation> {
   const { pids } = subject;
   pids.forEach(resetPeak);

@@ -4,7 +4,7 @@
  *     serve FOLDER ADDRESS...       a CA on port 15012 of the first address, and on port 15008 of the others peers that
  *                                   end every connection after its handshake; prints "ready"
  *     dial FOLDER ADDRESS SECONDS   full handshakes with port 15008 of the address; prints how many
- *     knock ADDRESS,... SECONDS     connections through the SOCKS5 port of this network; prints how many ended
+ *     connect ADDRESS,... SECONDS   connections through the SOCKS5 port of this network; prints how many ended
  */
 import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
@@ -19,20 +19,21 @@ import { TlsEngine } from "../src/net/tls_engine.ts";
 import { openTlsLibrary } from "../src/os/open_tls_library.ts";
 
 const CA_PORT = 15012, SOCKS_PORT = 15080;
+/** The inbound port of proxies. */
 export const HBONE_PORT = 15008;
 const LANES = 16;
 const TIMEOUT = 10_000;
 
 const base64 = (bytes: Uint8Array) => bytes.toBase64();
 
-/** One certificate for all of these peers, and what is needed to be one of them. */
-interface Papers {
+/** A certificate with its key and root, in base64. */
+interface Credentials {
   readonly leaf: string;
   readonly key: string;
   readonly root: string;
 }
 
-function newPapers(names: readonly string[]): Record<string, Papers> {
+function newCredentials(names: readonly string[]): Record<string, Credentials> {
   const root = base64(WORKLOAD_ROOT.certificate);
   return Object.fromEntries(names.map((name) => {
     const key = newKey();
@@ -42,7 +43,8 @@ function newPapers(names: readonly string[]): Record<string, Papers> {
   }));
 }
 
-export function contextOf({ leaf, key, root }: Papers): TlsContext {
+/** A TLS context with these credentials. It accepts any peer of the root. */
+export function contextOf({ leaf, key, root }: Credentials): TlsContext {
   const engine = new TlsEngine(
     openTlsLibrary(Deno.env.get("TLS_LIBRARY")),
     tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false }),
@@ -51,6 +53,7 @@ export function contextOf({ leaf, key, root }: Papers): TlsContext {
   return engine.context({ chain: [chain!], key: pkcs8!, anchors: [anchor!], accept: () => null });
 }
 
+/** Starts a reactor in this thread. */
 export function startReactor(): Reactor {
   const fail = (error: unknown) => console.error(error);
   const reactor = new Reactor({ onError: fail, onShed: () => fail("connections were shed") });
@@ -59,14 +62,14 @@ export function startReactor(): Reactor {
 }
 
 /** The files that {@link serve} wrote into `folder`. */
-export function readPapers(folder: string): Record<string, Papers> {
-  return JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
+export function readCredentials(folder: string): Record<string, Credentials> {
+  return JSON.parse(Deno.readTextFileSync(`${folder}/credentials.json`));
 }
 
 async function serve(folder: string, [own, ...others]: readonly string[]): Promise<void> {
-  const papers = newPapers(["peer", ...others.map((_, index) => `w${index}`)]);
+  const credentials = newCredentials(["peer", ...others.map((_, index) => `w${index}`)]);
   Deno.writeTextFileSync(`${folder}/root.pem`, ROOT_PEM);
-  Deno.writeTextFileSync(`${folder}/papers.json`, JSON.stringify(papers));
+  Deno.writeTextFileSync(`${folder}/credentials.json`, JSON.stringify(credentials));
   // For peers that issue themselves a certificate of any identity (`loadOrCreateLocalCa`).
   Deno.writeTextFileSync(`${folder}/ca.pem`, pem(WORKLOAD_ROOT.certificate));
   const key = WORKLOAD_ROOT.key.export({ format: "der", type: "pkcs8" });
@@ -75,7 +78,7 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
   ca.respond = (call) => [pem(issueFor(call, { notBefore: Date.now() - 1000 })), pem(WORKLOAD_ROOT.certificate)];
   const reactor = startReactor();
   others.forEach((ip, index) => {
-    const context = contextOf(papers[`w${index}`]!);
+    const context = contextOf(credentials[`w${index}`]!);
     reactor.listen({ address: { ip: parseIp(ip)!, port: HBONE_PORT } }, ({ duplex }) => {
       reactor.secure(duplex, context, "server", TIMEOUT, {
         onSecure: (secured) => secured.close(),
@@ -87,7 +90,7 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
 }
 
 function dial(folder: string, address: SocketAddress, seconds: number): void {
-  const context = contextOf(readPapers(folder)["peer"]!);
+  const context = contextOf(readCredentials(folder)["peer"]!);
   const reactor = startReactor();
   const end = performance.now() + seconds * 1000;
   let done = 0, lanes = LANES;
@@ -117,8 +120,8 @@ function dial(folder: string, address: SocketAddress, seconds: number): void {
   for (let lane = 0; lane < LANES; lane++) one();
 }
 
-/** Each lane has a destination of its own: a proxy dials a peer once for all who want it at the same time. */
-async function knock(addresses: readonly string[], seconds: number): Promise<void> {
+/** Each lane has its own destination, as a proxy dials a peer once for all that need it at the same time. */
+async function connectAll(addresses: readonly string[], seconds: number): Promise<void> {
   const end = performance.now() + seconds * 1000;
   let done = 0;
   const buffer = new Uint8Array(512);
@@ -130,7 +133,7 @@ async function knock(addresses: readonly string[], seconds: number): Promise<voi
       try {
         while (await connection.read(buffer) !== null);
       } catch {
-        // A reset ends it as well.
+        // A reset ends the connection as well.
       }
       done++;
     }
@@ -143,5 +146,5 @@ if (import.meta.main) {
   const [mode, ...words] = Deno.args;
   if (mode === "serve") await serve(words[0]!, words.slice(1));
   else if (mode === "dial") dial(words[0]!, { ip: parseIp(words[1]!)!, port: HBONE_PORT }, Number(words[2]));
-  else await knock(words[0]!.split(","), Number(words[1]));
+  else await connectAll(words[0]!.split(","), Number(words[1]));
 }

@@ -112,7 +112,7 @@ class Hostile {
 }
 
 const [folder = "", host = "", kind = "", count] = Deno.args;
-const { peer } = JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
+const { peer } = JSON.parse(Deno.readTextFileSync(`${folder}/credentials.json`));
 const [certificate, key] = [`${folder}/hostile-${Deno.pid}.pem`, `${folder}/hostile-${Deno.pid}.key`];
 Deno.writeTextFileSync(certificate, encodePem("CERTIFICATE", Uint8Array.fromBase64(peer.leaf)));
 Deno.writeTextFileSync(key, encodePem("PRIVATE KEY", Uint8Array.fromBase64(peer.key)));

@@ -1,5 +1,6 @@
 /**
- * `identities.ts [LIBRARY]`: a thousand pods that need certificates at once, from a scripted SPIRE agent in this process,
+ * `identities.ts [LIBRARY]`: a thousand pods that need certificates at once, from a scripted SPIRE agent in this
+ * process,
  * by the proxy's own certificate manager and a worker's loop with handshakes to make. Prints {@link IdentityFigures}.
  */
 import { Certificates } from "../src/control/certificates/certificates.ts";
@@ -17,18 +18,19 @@ import { ScriptedAgent } from "../testkit/spire/agent.ts";
 import { tempDir } from "../lab/temp_dir.ts";
 import type { FromIdentityWorker, LoopReport } from "./identities_worker.ts";
 
+/** The figures. */
 export interface IdentityFigures {
   /** ms until the worker had all certificates. */
   readonly issued: number;
-  /** Attestations that the agent had under way at most. */
+  /** Most attestations in flight at the agent. */
   readonly most: number;
-  /** ms of the longest turn while all were renewed, and how much of it the thread ran. */
+  /** ms of the longest turn while all were renewed, and the CPU time of the thread in it. */
   readonly turn: number;
   readonly turnCpu: number;
 }
 
 const PODS = 1000;
-/** As the real agent's, without the hash of an executable. */
+/** Selectors like those of a real agent, without the hash of an executable. */
 const ATTESTATION_MILLIS = 2;
 
 const uids = Array.from({ length: PODS }, (_, index) => `uid-${index}` as PodUid);
@@ -88,7 +90,7 @@ await arrivals.all.promise;
 const issued = performance.now() - start;
 
 send({ kind: "measure", subjects });
-// All of them in one push, the worst case: a real server needs time to sign.
+// All certificates arrive in one push, which is the worst case: a real server signs them one after the other.
 Object.assign(arrivals, { count: 0, all: Promise.withResolvers<void>() });
 agent.rotate();
 await arrivals.all.promise;

@@ -1,6 +1,6 @@
 /**
- * The part of a data-plane worker that keeps certificates, in a real loop that notes how long each of its turns took. As
- * with traffic there is a handshake to prepare in each turn.
+ * The part of a data-plane worker that keeps certificates, in a real loop that records the duration of its turns. Each
+ * turn prepares a handshake, as with traffic.
  */
 import { CredentialStore } from "../src/dataplane/credential_store.ts";
 import type { ToWorker } from "../src/dataplane/messages.ts";
@@ -11,22 +11,24 @@ import { TlsEngine } from "../src/net/tls_engine.ts";
 import { openTlsLibrary } from "../src/os/open_tls_library.ts";
 import { threadCpuMillis } from "./thread_cpu.ts";
 
+/** The durations of turns. */
 export interface LoopReport {
   /** ms of the longest turn, and of the one in which this thread ran longest. */
   readonly turn: number;
   readonly turnCpu: number;
 }
 
+/** Messages to the main thread. */
 export type FromIdentityWorker =
   | { readonly kind: "ready"; readonly wake: number }
-  /** So many certificates more. */
+  /** `count` more certificates have arrived. */
   | { readonly kind: "have"; readonly count: number }
   | { readonly kind: "report"; readonly report: LoopReport };
 
 type ToIdentityWorker =
   | ToWorker
   | { readonly kind: "begin"; readonly library: string | undefined }
-  /** From now on turns are noted, and handshakes of these made. */
+  /** From now on turns are recorded, and handshakes with these certificates are prepared. */
   | { readonly kind: "measure"; readonly subjects: readonly CertificateSubject[] }
   | { readonly kind: "report" };
 
@@ -37,7 +39,7 @@ const scope = globalThis as unknown as {
 
 const reactor = new Reactor({ onShed() {}, onError: (error) => console.error(error) });
 let store: CredentialStore | null = null;
-/** By pod. */
+/** Certificates by pod. */
 const serials = new Map<string, string>();
 let arrived = 0;
 
@@ -50,7 +52,7 @@ function begin(library: string | undefined): void {
   scope.postMessage({ kind: "ready", wake: reactor.wakeDescriptor });
 }
 
-/** Notes turns, and uses one certificate in each. */
+/** Records turns, and uses one certificate in each. */
 class Recorder {
   #last = performance.now();
   #lastCpu = threadCpuMillis();
@@ -99,7 +101,7 @@ function noteArrival(uid: string | null, serial: string): void {
   if (arrived++ === 0) reactor.nextTurn({ runTurn: tellArrivals });
 }
 
-/** Those of one turn at once: a message for each would be measured too. */
+/** Reports the certificates of one turn together, as a message for each would affect the measurement. */
 function tellArrivals(): void {
   scope.postMessage({ kind: "have", count: arrived });
   arrived = 0;

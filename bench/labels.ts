@@ -1,5 +1,5 @@
 /**
- * A peer of the mesh whose calls each carry other labels in their baggage: `labels.ts FOLDER HOST PORT COUNT`. FOLDER
+ * A peer of the mesh whose requests each have other labels in their baggage: `labels.ts FOLDER HOST PORT COUNT`. FOLDER
  * is where `handshake_peer.ts serve` wrote its certificates. Prints `done` when COUNT calls have been answered.
  */
 import { encodePem } from "../src/identity/pem.ts";
@@ -7,14 +7,14 @@ import { baggageBlock, headers } from "../testkit/attacks/frames.ts";
 import { Peer } from "../testkit/attacks/peer.ts";
 
 const INBOUND_PORT = 15008;
-/** Calls at the same time. */
+/** Requests at a time. */
 const CALLS = 50;
 
 const [folder = "", host = "", port = "", count] = Deno.args;
-const { peer: papers } = JSON.parse(Deno.readTextFileSync(`${folder}/papers.json`));
+const { peer: encoded } = JSON.parse(Deno.readTextFileSync(`${folder}/credentials.json`));
 const credentials = {
-  cert: encodePem("CERTIFICATE", Uint8Array.fromBase64(papers.leaf)),
-  key: encodePem("PRIVATE KEY", Uint8Array.fromBase64(papers.key)),
+  cert: encodePem("CERTIFICATE", Uint8Array.fromBase64(encoded.leaf)),
+  key: encodePem("PRIVATE KEY", Uint8Array.fromBase64(encoded.key)),
 };
 await using peer = await Peer.connect({ host, port: INBOUND_PORT, credentials });
 for (let done = 0; done < Number(count); done += CALLS) {

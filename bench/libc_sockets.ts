@@ -65,7 +65,7 @@ export function accept(listener: number): number {
   return fd;
 }
 
-/** Returns how many bytes the socket took without waiting; -1 when it took none. */
+/** Sends without waiting and returns the number of bytes; -1 when the socket accepts none. */
 export function send(fd: number, bytes: Uint8Array<ArrayBuffer>, length: number): number {
   return Number(libc.send(fd, bytes, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
@@ -75,6 +75,7 @@ export function receive(fd: number, into: Uint8Array<ArrayBuffer>): number {
   return Number(libc.recv(fd, into, BigInt(into.length), MSG_DONTWAIT));
 }
 
+/** Closes a descriptor. */
 export function close(fd: number): void {
   libc.close(fd);
 }

@@ -18,22 +18,24 @@ export interface BulkResult {
   readonly bytesPerSecond: number;
 }
 
+/** A load of requests. */
 export interface RequestLoad {
   readonly host: string;
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
-  /** Every request on a connection of its own. */
+  /** Each request on its own connection. */
   readonly connectionPerRequest?: boolean;
 }
 
-/** One `wrk` thread: on a small machine a second one takes the time from the proxies. */
+/** The command of `wrk`, with one thread: on a small machine a second one takes CPU time from the proxies. */
 export function wrkCommand(load: RequestLoad): string[] {
   const close = load.connectionPerRequest === true ? ["-H", "Connection: close"] : [];
   const size = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "--latency", "--timeout", "10s"];
   return ["wrk", ...size, ...close, `http://${load.host}:${load.port}/`];
 }
 
+/** A bulk load. */
 export interface BulkLoad {
   readonly host: string;
   readonly port: number;
@@ -44,6 +46,7 @@ export interface BulkLoad {
   readonly omitSeconds?: number;
 }
 
+/** The command of `iperf3`. */
 export function iperfCommand(load: BulkLoad): string[] {
   const amount = "seconds" in load.amount ? ["-t", `${load.amount.seconds}`] : ["-n", `${load.amount.bytes}`];
   const reverse = load.direction === "down" ? ["-R"] : [];
@@ -73,6 +76,7 @@ export function parseWrkTime(text: string): number {
   return Number(number) * scale;
 }
 
+/** Parses the output of `wrk`. Throws where it has no figures. */
 export function parseWrk(output: string): RequestResult {
   const [, requests, time] = required(/(\d+) requests in ([\d.]+\w+),/, output, "the number of requests");
   const percentile = (n: number) =>
@@ -106,6 +110,7 @@ interface IperfReport {
   readonly end?: { readonly sum_received?: { readonly bytes: number; readonly bits_per_second: number } };
 }
 
+/** Parses the output of `iperf3 -J`. Throws where it has no figures. */
 export function parseIperf(output: string): BulkResult {
   const report: IperfReport = JSON.parse(output);
   const sum = report.end?.sum_received;

@@ -20,7 +20,7 @@ Deno.test("wrk: rate and percentiles in microseconds", () => {
   assert.deepEqual(parseWrk(WRK), { requests: 51200, perSecond: 25600, p50: 1290, p99: 3720, errors: 0 });
 });
 
-Deno.test("wrk: failed connections and answers are counted", () => {
+Deno.test("wrk: failed connections and responses are counted", () => {
   const output = WRK.replace(
     "Requests/sec",
     "  Socket errors: connect 1, read 20, write 300, timeout 4000\n  Non-2xx or 3xx responses: 7\nRequests/sec",
@@ -28,7 +28,7 @@ Deno.test("wrk: failed connections and answers are counted", () => {
   assert.equal(parseWrk(output).errors, 4328);
 });
 
-Deno.test("wrk: a run without answers is no figure", () => {
+Deno.test("wrk: a run without responses is refused", () => {
   assert.throws(() => parseWrk(WRK.replace("51200 requests", "0 requests")), /without an answered request/);
   assert.throws(() => parseWrk("unable to connect"), /number of requests/);
 });
@@ -39,20 +39,20 @@ for (const [text, micros] of [["0.00us", 0], ["172.50us", 172.5], ["2.00s", 2e6]
 
 Deno.test("wrk: a time without unit is refused", () => assert.throws(() => parseWrkTime("12"), /"12"/));
 
-Deno.test("wrk: one connection per request asks for a close", () => {
+Deno.test("wrk: with one connection per request, the request has connection: close", () => {
   const argv = wrkCommand({ host: "h", port: 1, connections: 16, seconds: 2, connectionPerRequest: true });
   assert.ok(argv.join(" ").includes("-c16 -d2s --latency"));
   assert.ok(argv.includes("Connection: close"));
 });
 
-Deno.test("iperf3: what arrived counts", () => {
+Deno.test("iperf3: received bytes are counted", () => {
   const sums = { sum_sent: { bytes: 9 }, sum_received: { bytes: 4000, bits_per_second: 16000 } };
   assert.deepEqual(parseIperf(JSON.stringify({ end: sums })), { bytes: 4000, omittedBytes: 0, bytesPerSecond: 2000 });
   const intervals = [true, true, false].map((omitted) => ({ sum: { bytes: 100, omitted } }));
   assert.equal(parseIperf(JSON.stringify({ intervals, end: sums })).omittedBytes, 200);
 });
 
-Deno.test("iperf3: an error is no figure", () => {
+Deno.test("iperf3: an error is refused", () => {
   assert.throws(() => parseIperf(JSON.stringify({ end: {}, error: "the server is busy" })), /the server is busy/);
 });
 

@@ -1,9 +1,10 @@
-/** Where the figures come from, without anything that names the machine. */
+/** The machine of a run, without anything that identifies it. */
 import { availableParallelism, cpus, release } from "node:os";
 import type { Results } from "./results.ts";
 
 const TOOLS = ["wrk", "iperf3", "nginx", "strace", "openssl", "nsenter", "ip", "iptables"];
 
+/** The description for the report. */
 export async function describeMachine(): Promise<Results["machine"]> {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown CPU",

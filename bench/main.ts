@@ -4,7 +4,7 @@ import { chart } from "./chart.ts";
 import { describeMachine, missingTools } from "./machine.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { available } from "./proxies.ts";
-import type { ProxyUnderTest } from "./place.ts";
+import type { ProxyUnderTest } from "./pair.ts";
 import { textReport } from "./report.ts";
 import type { Results } from "./results.ts";
 import type { Row } from "./row.ts";

@@ -27,6 +27,7 @@ const CHUNK = 65536;
 
 const cString = (value: string) => new TextEncoder().encode(`${value}\0`);
 
+/** A TLS session. */
 export class MemoryTls {
   readonly #session: Deno.PointerValue;
   /** Buffers for bytes from the peer and to the peer. */

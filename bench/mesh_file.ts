@@ -2,6 +2,7 @@
 import { stringify } from "yaml";
 import type { Link } from "./rig.ts";
 
+/** The file for the proxies of a link. */
 export function meshFile(link: Link): string {
   const { client, server } = link.addresses;
   // On loopback one process is both sides, and it has one identity.

@@ -1,6 +1,7 @@
 /**
- * Honest peers that call for the first time: `newcomers.ts HOST CA_CERTIFICATE CA_KEY COUNT`. Every 50 ms a new
- * connection to the inbound port of HOST opens a tunnel to `echo.ts`, sends one message and waits for its echo. Prints a
+ * Peers that connect for the first time: `newcomers.ts HOST CA_CERTIFICATE CA_KEY COUNT`. Every 50 ms a new
+ * connection to the inbound port of HOST opens a tunnel to `echo.ts`, sends one message and waits for its echo. Prints
+ * a
  * {@link NewcomerResult} as JSON at the end.
  */
 import { data } from "../src/h2/testkit/frames.ts";
@@ -9,7 +10,7 @@ import { Peer, type Site } from "../testkit/attacks/peer.ts";
 import { credential } from "../testkit/credentials.ts";
 import { ECHO_PORT } from "./rig.ts";
 
-/** Times in ms, from dialling to the whole echo, of those that were served. */
+/** Times in ms, from dialling to the complete echo, of connections that were served. */
 export interface NewcomerResult {
   readonly served: number;
   readonly failed: number;
@@ -19,7 +20,7 @@ export interface NewcomerResult {
 
 const INBOUND_PORT = 15008;
 const EVERY_MILLIS = 50;
-/** A newcomer without an echo by then has failed. */
+/** Time limit for the echo. */
 const TIMEOUT = 5000;
 const MESSAGE = new Uint8Array(64).fill(0x2e);
 
@@ -31,7 +32,7 @@ async function call(site: Site): Promise<void> {
   if (!await peer.until(() => peer.stream(id).received === MESSAGE.length)) throw new Error("the connection was ended");
 }
 
-/** In ms; Infinity: it failed. */
+/** The time in ms; Infinity: it failed. */
 async function timeOf(site: Site): Promise<number> {
   const began = performance.now();
   const late = Promise.withResolvers<number>();

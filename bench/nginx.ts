@@ -1,7 +1,7 @@
 /** Configuration of the nginx processes: the application, and the two proxies of the stream-TLS peer. */
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, type Link, type Side } from "./rig.ts";
 
-/** A path of the application that answers more bytes than anyone reads. */
+/** A path of the application whose response is longer than any client reads. */
 export const ENDLESS_PATH = "/endless";
 
 /** A path of the application that reports its number of requests (ngx_http_stub_status_module). */
@@ -55,7 +55,9 @@ ${temporary}
   );
 }
 
-/** Each connection in a TLS 1.3 connection of its own, both sides with a certificate, AES-256-GCM as the others use. */
+/**
+ * Each connection has its own TLS 1.3 connection, with certificates on both sides and AES-256-GCM, as in the others.
+ */
 export function streamConfig(link: Link, directory: string, side: Side, credentials: string): string {
   const servers = STREAM_PORTS.map((ports) =>
     side === "client" ? clientServer(link, ports) : serverServer(link, ports)

@@ -1,29 +1,31 @@
 /** Command line of the benchmark. */
 import { parseArgs } from "node:util";
-import { ASSAULTS } from "./attackers.ts";
+import { ATTACK_CASES } from "./attackers.ts";
 import { bestRig, type Link } from "./rig.ts";
 import type { Plan, Row } from "./row.ts";
 import type { Mode } from "./ztunnels.ts";
 
+/** The options of a run. */
 export interface Options {
   readonly plan: Plan;
   readonly rows: readonly Row[];
-  /** Ids of the subjects to run; null: all that are there. */
+  /** Ids of the subjects to run; null: all that are available. */
   readonly only: readonly string[] | null;
   readonly json: boolean;
   readonly check: boolean;
   readonly quick: boolean;
-  /** Those in which ztunnels take part. */
+  /** Modes in which ztunnels run. */
   readonly modes: readonly Mode[];
   readonly rig: Link["kind"];
-  /** Where the JSON file and the chart go. */
+  /** Folder of the JSON file and the chart. */
   readonly out: string;
 }
 
+/** The usage text. */
 export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--only=rust,ours] [--rounds=5] [--seconds=3]
                        [--attacks=ping,rapid-reset] [--json] [--check] [--shared] [--loopback]
                        [--out=bench/results]
-  --quick    one short round of the most telling rows, in about three minutes
+  --quick    one short round of the most important rows, in about three minutes
   --rows     these rows only; longlink and narrow need /dev/net/tun
   --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
              ours-3.5-shared
@@ -109,7 +111,7 @@ function positive(name: string, text: string | undefined): number | undefined {
 }
 
 function knownAttacks(list: string): string[] {
-  const known = ASSAULTS.map(({ id }) => id);
+  const known = ATTACK_CASES.map(({ id }) => id);
   return list.split(",").map((id) => {
     if (!known.includes(id)) throw new Error(`Cannot use --attacks=${id} as it must be one of ${known.join(", ")}`);
     return id;

@@ -33,7 +33,7 @@ Deno.test("options: all attacks, or the named ones", () => {
 
 Deno.test("options: help", () => assert.equal(parseOptions(["--help"], ROWS), null));
 
-Deno.test("options: shared mode beside the other", () => {
+Deno.test("options: shared mode in addition to dedicated mode", () => {
   assert.deepEqual(parseOptions([], ROWS)?.modes, ["dedicated"]);
   assert.deepEqual(parseOptions(["--shared"], ROWS)?.modes, ["dedicated", "shared"]);
 });

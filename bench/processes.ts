@@ -16,6 +16,7 @@ export interface Started {
   stop(): Promise<void>;
 }
 
+/** How a process is started. */
 interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -66,6 +67,7 @@ class Child implements Started {
   }
 }
 
+/** The processes of a run. */
 export class Processes {
   readonly #started: Started[] = [];
   readonly #running = new Set<Deno.ChildProcess>();
@@ -175,6 +177,7 @@ function listeningPorts(pid: number): Set<number> {
   return ports;
 }
 
+/** Resolves after `millis`. */
 export function sleep(millis: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, millis));
 }

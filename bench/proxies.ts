@@ -1,14 +1,17 @@
-/** The things compared: how each is started between a client and an application, and what it says of itself. */
+/**
+ * The proxies that are compared: how each is started between a client and an application, and what it reports of
+ * itself.
+ */
 import { existsSync } from "node:fs";
 import { productFlags } from "../lab/product_flags.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
-import type { Place, ProxyUnderTest } from "./place.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
+import type { PairSetup, ProxyUnderTest } from "./pair.ts";
 import type { Side } from "./rig.ts";
 import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
 import { type Mode, startZtunnels } from "./ztunnels.ts";
 
-/** How our own proxy is started with these settings, from the top of the repository. */
+/** The command that starts our own proxy with these settings, from the top of the repository. */
 export function ourCommand(settings: Readonly<Record<string, string>>): readonly string[] {
   return [Deno.execPath(), "run", ...productFlags(settings), "main.ts"];
 }
@@ -16,6 +19,7 @@ export function ourCommand(settings: Readonly<Record<string, string>>): readonly
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 
+/** No proxy. */
 const direct: ProxyUnderTest = {
   id: "direct",
   title: "direct",
@@ -23,14 +27,15 @@ const direct: ProxyUnderTest = {
   start: () => Promise.resolve({ client: null, server: null, tls: "none" }),
 };
 
+/** nginx as a TCP proxy with TLS. */
 const nginxStream: ProxyUnderTest = {
   id: "nginx",
   title: "nginx stream TLS",
   entry: "redirect-each",
-  async start(place) {
-    await selfSigned(place.processes, place.directory);
-    const server = await startNginx(place, "server");
-    const client = await startNginx(place, "client");
+  async start(setup) {
+    await selfSigned(setup.processes, setup.directory);
+    const server = await startNginx(setup, "server");
+    const client = await startNginx(setup, "client");
     return { client, server, tls: mappedTlsLibrary(server.pid) ?? "unknown" };
   },
 };
@@ -40,9 +45,9 @@ function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
   return {
     ...named("rust", "Rust ztunnel", mode),
     entry: "redirect-all",
-    async start(place) {
-      const provider = /CryptoProvider:"([^"]+)"/.exec(await place.processes.run([path, "version"]))?.[1] ?? "unknown";
-      return { ...await startZtunnels(place, () => [path], {}, mode), tls: provider };
+    async start(setup) {
+      const provider = /CryptoProvider:"([^"]+)"/.exec(await setup.processes.run([path, "version"]))?.[1] ?? "unknown";
+      return { ...await startZtunnels(setup, () => [path], {}, mode), tls: provider };
     },
   };
 }
@@ -59,22 +64,22 @@ export function ours(
   return {
     ...library === null ? named("ours", "ours, system's OpenSSL", mode) : named("ours-3.5", "ours, OpenSSL 3.5", mode),
     entry: "redirect-all",
-    async start(place) {
-      // The namespaces have no way out, so everything the program imports must be here before.
-      await place.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}main.ts`]);
+    async start(setup) {
+      // The namespaces have no Internet access, so everything that the program imports is cached before.
+      await setup.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}main.ts`]);
       const env = {
-        LOCAL_CA_CERT: `${place.directory}/ca.pem`,
-        LOCAL_CA_KEY: `${place.directory}/ca.key`,
+        LOCAL_CA_CERT: `${setup.directory}/ca.pem`,
+        LOCAL_CA_KEY: `${setup.directory}/ca.key`,
         ...(library === null ? {} : { TLS_LIBRARY: library }),
         ...more,
       };
-      const pair = await startZtunnels(place, ourCommand, env, mode);
+      const pair = await startZtunnels(setup, ourCommand, env, mode);
       return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };
     },
   };
 }
 
-/** Ids of shared mode end so; without it they name the same program in dedicated mode. */
+/** Suffix of ids in shared mode; without it, an id is the same program in dedicated mode. */
 export const SHARED_SUFFIX = "-shared";
 
 function named(id: string, title: string, mode: Mode): Pick<ProxyUnderTest, "id" | "title"> {
@@ -82,7 +87,7 @@ function named(id: string, title: string, mode: Mode): Pick<ProxyUnderTest, "id"
 }
 
 /**
- * All that can run here, in the order of the report; `skipped` says what is missing and why. `modes`: those of the
+ * The kinds that can run here, in the order of the report. `skipped`: what is missing and why. `modes`: modes of the
  * ztunnels.
  */
 export function available(
@@ -103,20 +108,20 @@ export function available(
   return { kinds, skipped };
 }
 
-async function startNginx(place: Place, side: Side): Promise<Started> {
-  const home = `${place.directory}/nginx-${side}`;
+async function startNginx(setup: PairSetup, side: Side): Promise<Started> {
+  const home = `${setup.directory}/nginx-${side}`;
   Deno.mkdirSync(home);
-  const config = streamConfig(place.link, home, side, place.directory);
+  const config = streamConfig(setup.link, home, side, setup.directory);
   Deno.writeTextFileSync(`${home}/nginx.conf`, streamModule() + config);
-  const argv = [...place.link.inside(side), "nginx", "-p", home, "-e", `${home}/error.log`, "-c", `${home}/nginx.conf`];
-  const child = place.processes.start(`nginx-${side}`, argv);
+  const argv = [...setup.link.inside(side), "nginx", "-p", home, "-e", `${home}/error.log`, "-c", `${home}/nginx.conf`];
+  const child = setup.processes.start(`nginx-${side}`, argv);
   await waitForPorts(child, STREAM_PORTS.map((ports) => ports[side]), START_MILLIS);
-  if (side === "server" || place.link.kind === "loopback") return child;
-  for (const ports of STREAM_PORTS) await place.link.redirect(ports.app, ports.client);
+  if (side === "server" || setup.link.kind === "loopback") return child;
+  for (const ports of STREAM_PORTS) await setup.link.redirect(ports.app, ports.client);
   return child;
 }
 
-/** Debian builds the stream module as a file of its own. */
+/** Loads the stream module, which is a separate file in Debian. */
 function streamModule(): string {
   const path = "/usr/lib/nginx/modules/ngx_stream_module.so";
   return existsSync(path) ? `load_module ${path};\n` : "";

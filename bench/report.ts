@@ -14,6 +14,7 @@ function formatRatio(value: number): string {
   return Number.isFinite(value) ? value.toFixed(2) : "-";
 }
 
+/** The report. */
 export function textReport(results: Results): string {
   const parts = [heading(results), figureTable(results), ratioTable(results), barTable(results), warnings(results)];
   return parts.filter((part) => part !== "").join("\n\n") + "\n";
@@ -61,7 +62,9 @@ function table(head: string[], results: Results, line: Line): string {
   return align(lines);
 }
 
-/** First column to the left, the others to the right; a line with one cell is a title and has no say in the widths. */
+/**
+ * Aligns columns: the first to the left, the others to the right. A line with one cell is a title without alignment.
+ */
 function align(lines: readonly string[][]): string {
   const widths: number[] = [];
   for (const cells of lines.filter((line) => line.length > 1)) {

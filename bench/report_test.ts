@@ -45,7 +45,7 @@ Deno.test("report: ours is compared with each peer, else the peers with each oth
   assert.deepEqual(pairs(["ours", "ours-shared", "rust-shared"]), ["ours-shared/ours", "ours-shared/rust-shared"]);
 });
 
-Deno.test("report: figures, ratios, bars and warnings are all there", () => {
+Deno.test("report: it has figures, ratios, targets and warnings", () => {
   const text = textReport(results(["direct", "rust", "ours"]));
   assert.match(text, /rate +1\/s +90,000 +20,000 +30,000/);
   assert.match(text, /CPU each +us +- +20\.0 +15\.0/);
@@ -55,13 +55,13 @@ Deno.test("report: figures, ratios, bars and warnings are all there", () => {
   assert.match(text, /warning: something/);
 });
 
-Deno.test("bars: shared mode is judged by itself in dedicated mode", () => {
+Deno.test("bars: shared mode is compared with dedicated mode", () => {
   const text = textReport(results(["ours", "ours-shared"]));
   assert.match(text, /MISSED req32 rate +ours-shared +x dedicated +>= 0\.95 +0\.90/);
   assert.match(text, /ok +req32 cpu +ours-shared +x dedicated +<= 1\.05 +1\.00/);
 });
 
-Deno.test("bars: none without our proxy, no ratio without the peer", () => {
+Deno.test("bars: there is none without our proxy, and no ratio without the peer", () => {
   assert.deepEqual(judge(results(["direct", "rust"])), []);
   assert.deepEqual(judge(results(["direct", "ours"])), []);
 });

@@ -3,6 +3,7 @@ import { SHARED_SUFFIX } from "./proxies.ts";
 import type { Metric, Plan, Round } from "./row.ts";
 import { median, medianRatio } from "./statistics.ts";
 
+/** A subject of the run. */
 export interface SubjectInfo {
   readonly id: string;
   readonly title: string;
@@ -10,6 +11,7 @@ export interface SubjectInfo {
   readonly tls: string;
 }
 
+/** The figures of a row. */
 export interface RowResult {
   readonly id: string;
   readonly title: string;
@@ -18,6 +20,7 @@ export interface RowResult {
   readonly rounds: ReadonlyArray<Readonly<Record<string, Readonly<Record<string, number>>>>>;
 }
 
+/** The figures of a run. */
 export interface Results {
   readonly when: string;
   readonly machine: Readonly<Record<string, string | number>>;
@@ -29,6 +32,7 @@ export interface Results {
   readonly warnings: readonly string[];
 }
 
+/** A round in the form of the JSON file. */
 export function roundRecord(round: Round): RowResult["rounds"][number] {
   return Object.fromEntries(round);
 }
@@ -38,17 +42,19 @@ function figures(row: RowResult, subject: string, metric: string): number[] {
   return row.rounds.map((round) => round[subject]?.[metric] ?? NaN);
 }
 
+/** The median over all rounds. */
 export function medianOf(row: RowResult, subject: string, metric: string): number {
   return median(figures(row, subject, metric));
 }
 
+/** The median of the ratios of `subject` to `peer` in each round. */
 export function ratioOf(row: RowResult, subject: string, peer: string, metric: string): number {
   return medianRatio(figures(row, subject, metric), figures(row, peer, metric));
 }
 
 /**
- * Whose ratios are shown: ours where it ran, else everything that is not the peer itself. What runs in shared mode is
- * compared with itself in dedicated mode and with the Rust ztunnel in shared mode.
+ * The pairs whose ratios are shown: our proxy with each peer, or, without ours, the peers with each other. A subject in
+ * shared mode is compared with itself in dedicated mode and with the Rust ztunnel in shared mode.
  */
 export function comparisons(subjects: readonly SubjectInfo[]): ReadonlyArray<readonly [subject: string, peer: string]> {
   const ids = subjects.map((subject) => subject.id);

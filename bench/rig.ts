@@ -1,5 +1,5 @@
 /**
- * Where a pair of proxies runs.
+ * The network of a pair of proxies.
  *
  *     namespace zt-a-N                              namespace zt-b-N
  *     wrk, iperf3 ── iptables REDIRECT ──▶ proxy ══ veth, MTU 1500 ══▶ proxy ──▶ nginx, iperf3 -s
@@ -12,11 +12,13 @@
 import { LINK_DEVICE, type LinkConditions, SlowLink } from "../testkit/link/slow_link.ts";
 import type { Processes } from "./processes.ts";
 
+/** The side of the client or of the application. */
 export type Side = "client" | "server";
 const SIDES = ["client", "server"] as const;
 
-/** Ports of the application behind the server-side proxy. */
+/** Port of the application behind the server-side proxy. */
 export const HTTP_PORT = 8080;
+/** Port of `iperf3`. */
 export const BULK_PORT = 5201;
 /** Port of `echo.ts`, which runs only for the rows that need it. */
 export const ECHO_PORT = 7000;
@@ -24,7 +26,7 @@ export const ECHO_PORT = 7000;
 /** Mark of the proxies' own connections (`PACKET_MARK`): they are not redirected again. */
 export const PACKET_MARK = 0x539;
 
-/** Two network places with a path between them. */
+/** Two networks with a path between them. */
 export interface Link {
   readonly kind: "namespaces" | "loopback";
   readonly addresses: Readonly<Record<Side, string>>;
@@ -39,6 +41,7 @@ export interface Link {
   close(): Promise<void>;
 }
 
+/** A link without namespaces. */
 class LoopbackLink implements Link {
   readonly kind = "loopback";
   readonly addresses = { client: "127.0.0.1", server: "127.0.0.2" };
@@ -58,7 +61,7 @@ class LoopbackLink implements Link {
   }
 }
 
-/** What a short-lived connection leaves behind must not slow down the next row. */
+/** Settings so that connections in TIME_WAIT do not slow down the next row. */
 const SYSCTLS: ReadonlyArray<readonly [name: string, value: string]> = [
   ["ipv4/ip_local_port_range", "20000 65000"],
   ["ipv4/tcp_tw_reuse", "1"],
@@ -153,7 +156,7 @@ class NamespaceLink implements Link {
   }
 }
 
-/** What this user may use: namespaces need root. */
+/** The kind of link that this user may use: namespaces need root. */
 export function bestRig(): Link["kind"] {
   return Deno.uid() === 0 ? "namespaces" : "loopback";
 }

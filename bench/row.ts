@@ -1,7 +1,8 @@
-/** What a row of the report is: some figures of every subject, taken in rounds. */
-import type { Variant } from "./place.ts";
+/** A row of the report: figures of every subject, taken in rounds. */
+import type { Variant } from "./pair.ts";
 import type { Subject } from "./subject.ts";
 
+/** A figure of a row. */
 export interface Metric {
   readonly id: string;
   readonly title: string;
@@ -15,7 +16,7 @@ export type Sample = Readonly<Record<string, number>>;
 /** One round's figures of all subjects, by subject id. A failed subject is missing. */
 export type Round = ReadonlyMap<string, Sample>;
 
-/** How long and how often: the difference between a quick look and figures to publish. */
+/** Length and repetitions of the measurements: short for a quick look, long for figures to publish. */
 export interface Plan {
   readonly rounds: number;
   /** Length of one load in one round. */
@@ -34,8 +35,9 @@ export interface Plan {
   readonly attacks: readonly string[] | null;
 }
 
+/** What a row may use of the run. */
 export interface RunContext {
-  /** Told when a subject could not be measured; the run goes on without that figure. */
+  /** To be called when a subject could not be measured; the run goes on without that figure. */
   onFailure(subject: Subject, error: unknown): void;
   /**
    * A new pair of the same kind, for figures that must not depend on what the old one did before, or that need other
@@ -46,18 +48,19 @@ export interface RunContext {
 
 type MeasureOne = (subject: Subject, plan: Plan, run: RunContext) => Promise<Sample>;
 
+/** A row. */
 export interface Row {
   readonly id: string;
   readonly title: string;
   readonly metrics: readonly Metric[];
-  /** Taken once a run: too long for rounds, or the same in every round. */
+  /** Measured once per run, as it takes too long for rounds or does not vary. */
   readonly once: boolean;
   /** Part of `--quick`. */
   readonly quick: boolean;
   measure(subjects: readonly Subject[], plan: Plan, run: RunContext): Promise<Round>;
 }
 
-/** Measures one subject after the other, so that in the rounds A B A B the machine's moods meet all alike. */
+/** Measures one subject after the other, so that in the rounds A B A B changes of the machine affect all subjects. */
 export function oneByOne(measure: MeasureOne): Row["measure"] {
   return async (subjects, plan, run) => {
     const round = new Map<string, Sample>();
@@ -72,14 +75,14 @@ export function oneByOne(measure: MeasureOne): Row["measure"] {
   };
 }
 
-/** As `oneByOne` for what only a proxy has: subjects without one are left out. */
+/** Like `oneByOne` for figures of proxies: subjects without a proxy are left out. */
 export function proxiesOneByOne(measure: MeasureOne): Row["measure"] {
   const all = oneByOne(measure);
   return (subjects, plan, run) => all(subjects.filter((subject) => subject.pids.length > 0), plan, run);
 }
 
 /**
- * As `oneByOne`, with a pair of its own for each subject, started as `variant` says. Does nothing without namespaces;
+ * Like `oneByOne`, with a new pair for each subject, started as `variant` says. Does nothing without namespaces;
  * the small form measures ztunnels only.
  */
 export function eachFresh(variant: Variant, measure: MeasureOne): Row["measure"] {

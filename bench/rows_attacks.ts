@@ -1,9 +1,9 @@
 /**
- * What neighbours and newcomers feel while somebody attacks the inbound port that they share, and what the attack
- * costs the proxy (`docs/spec/observed.md` O32).
+ * Latency of existing and new connections during an attack on the inbound port that they share, and the cost of the
+ * attack for the proxy (`docs/spec/observed.md` O32).
  */
 import { readFileSync } from "node:fs";
-import { type Assault, ASSAULTS, startApps } from "./attackers.ts";
+import { ATTACK_CASES, type AttackCase, startApps } from "./attackers.ts";
 import { busySeconds, peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { Crowd, lost, startEcho } from "./crowd.ts";
 import type { NewcomerResult } from "./newcomers.ts";
@@ -29,7 +29,7 @@ const metrics: readonly Metric[] = [
   lower("quiet", "p99 of the neighbour without an attack", "us"),
   lower("quietCpu", "  CPU of the server's proxy", "%"),
   lower("quietNewcomers", "  median of newcomers", "ms"),
-  ...ASSAULTS.flatMap(({ id }) => [
+  ...ATTACK_CASES.flatMap(({ id }) => [
     lower(id, `p99 during ${id}, relative to quiet`, "x"),
     lower(`${id}P99`, "  p99", "us"),
     lower(`${id}Lost`, "  the neighbour's lost messages and connections", ""),
@@ -48,7 +48,7 @@ interface NeighbourResult {
   readonly cpu: number;
 }
 
-/** A fresh pair with the applications that neighbours and attackers call. */
+/** A new pair with the applications that existing connections and attackers use. */
 class Bed {
   readonly sample: Record<string, number> = {};
   readonly #server: number;
@@ -66,7 +66,7 @@ class Bed {
       await pair.requests({ connections: 4, seconds: WARM_UP_SECONDS });
       await startEcho(pair);
       const bed = new Bed(subject, pair, (await startApps(pair)).ports);
-      // The first one has the path of newcomers compiled.
+      // The first run lets the runtime compile the path of new connections.
       for (let i = 0; i < 2; i++) bed.sample["quietNewcomers"] = (await bed.#newcomers()).p50;
       return bed;
     } catch (error) {
@@ -76,7 +76,7 @@ class Bed {
   }
 
   /** Adds the figures of one attack, with a quiet time of its own before it. */
-  async measure(assault: Assault, seconds: number): Promise<void> {
+  async measure(assault: AttackCase, seconds: number): Promise<void> {
     const { id } = assault;
     const quiet = await this.#neighbour(seconds);
     this.#quiet.push(quiet);
@@ -99,7 +99,7 @@ class Bed {
     });
   }
 
-  async #during<T>(assault: Assault, seconds: number, look: () => Promise<T>): Promise<T> {
+  async #during<T>(assault: AttackCase, seconds: number, look: () => Promise<T>): Promise<T> {
     const attacker = await assault.start(this.pair, this.ports, seconds + MOST_SECONDS);
     try {
       return await look();
@@ -133,7 +133,7 @@ async function measure(subjects: readonly Subject[], plan: Plan, run: RunContext
     for (const subject of subjects.filter(({ kind }) => kind.entry === "redirect-all")) {
       await Bed.open(subject, run).then((bed) => bed !== null && beds.push(bed), (e) => run.onFailure(subject, e));
     }
-    for (const assault of ASSAULTS.filter(({ id }) => plan.attacks?.includes(id) ?? true)) {
+    for (const assault of ATTACK_CASES.filter(({ id }) => plan.attacks?.includes(id) ?? true)) {
       for (const bed of beds) {
         await bed.measure(assault, plan.seconds).catch((error) => run.onFailure(bed.subject, error));
       }
@@ -144,6 +144,7 @@ async function measure(subjects: readonly Subject[], plan: Plan, run: RunContext
   }
 }
 
+/** The rows of this file. */
 export const ATTACK_ROWS: readonly Row[] = [{
   id: "attacks",
   title:

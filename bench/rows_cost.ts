@@ -1,4 +1,4 @@
-/** Rows about what the proxies take: system calls, memory, idle CPU. */
+/** Rows about what the proxies use: system calls, memory, idle CPU. */
 import { descriptors, residentBytes, runTime } from "./cpu.ts";
 import { sleep } from "./processes.ts";
 import { type Metric, type Plan, proxiesOneByOne, type Round, type Row, type RunContext, type Sample } from "./row.ts";
@@ -89,7 +89,7 @@ async function idleShares(subjects: readonly Subject[], seconds: number): Promis
   return shares;
 }
 
-/** A proxy that died is reported by the other figures of its row. */
+/** A proxy that has ended is reported by the other figures of its row. */
 function safeRunTime(pid: number): number {
   try {
     return runTime(pid);
@@ -129,7 +129,7 @@ const idleConnections: Row = {
   once: true,
   quick: false,
   measure: proxiesOneByOne(async (subject, plan, run) => {
-    // A proxy that has worked before has free memory that would hide what a connection takes.
+    // A proxy with earlier traffic has free memory, which would hide the memory of a connection.
     const fresh = await run.another(subject);
     try {
       return await measureHeld(fresh ?? subject, plan.idleConnections);
@@ -192,4 +192,5 @@ function bySide(values: readonly number[], client: string, server: string): Samp
   return second === undefined ? { [client]: first } : { [client]: first, [server]: second };
 }
 
+/** The rows of this file. */
 export const COST_ROWS: readonly Row[] = [syscalls, memory, idleConnections, stalled, volume];

@@ -1,6 +1,7 @@
 /**
- * DNS for names of the mesh: one proxy with one worker in a network namespace of its own, asked by dnsperf over loopback,
- * as the applications of a pod ask it.
+ * DNS for names of the mesh: one proxy with one worker in its own network namespace, queried by dnsperf over loopback,
+ * as
+ * by the applications of a pod.
  */
 import { stringify } from "yaml";
 import { cpuDuring } from "./cpu.ts";
@@ -11,7 +12,7 @@ import type { Subject } from "./subject.ts";
 
 const PORT = 15053;
 const START_MILLIS = 30_000;
-/** The load at which the answer's time counts: half of the rate that is promised. */
+/** The load at which latency is measured: half of the target rate. */
 const HALF_LOAD = 20_000;
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 
@@ -108,7 +109,7 @@ async function startProxy({ id, processes, kind }: Subject, mesh: string): Promi
   const command = id === "rust" ? [Deno.env.get("ZTUNNEL_PEER")!] : ourCommand(env);
   const proxy = processes.start(`dns-${kind.id}`, [...alone, ...command], { env, cwd: REPOSITORY });
   await waitForLog(proxy, /marking server ready/, START_MILLIS);
-  // What its start left to do must not meet the first figures.
+  // Work that is left from the start must not affect the first figures.
   await sleep(500);
   return proxy;
 }
@@ -128,11 +129,11 @@ function dnsperf(
 
 function numberIn(output: string, pattern: RegExp): number {
   const [, number] = pattern.exec(output) ?? [];
-  if (number === undefined) throw new Error(`dnsperf says nothing of ${pattern}: ${output.slice(0, 500)}`);
+  if (number === undefined) throw new Error(`the output of dnsperf lacks ${pattern}: ${output.slice(0, 500)}`);
   return Number(number);
 }
 
-/** Of each answer that was what it should be, in seconds, ascending. */
+/** Latencies of correct answers, in seconds, ascending. */
 function latenciesIn(output: string): number[] {
   const found = [...output.matchAll(/^> NOERROR \S+ \S+ ([\d.]+)$/gm)].map(([, seconds]) => Number(seconds));
   if (found.length === 0) throw new Error("dnsperf reported no answers");
@@ -146,6 +147,7 @@ function quantile(values: readonly number[], part: number): number {
 
 const measureAll = oneByOne(measure);
 
+/** The rows of this file. */
 export const DNS_ROWS: readonly Row[] = [{
   id: "dns",
   title: "DNS, names of the mesh, one worker",

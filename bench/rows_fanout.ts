@@ -96,4 +96,5 @@ function sum(values: readonly number[]): number {
   return values.length === 0 ? NaN : values.reduce((all, value) => all + value, 0);
 }
 
+/** The rows of this file. */
 export const FANOUT_ROWS: readonly Row[] = [fanout, touch];

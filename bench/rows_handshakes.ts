@@ -1,7 +1,7 @@
 /**
  * Full mutual TLS handshakes, on either side of a proxy. One proxy in a network namespace, and `handshake_peer.ts` in
- * another: it dials the proxy's inbound port and leaves, or is dialled by it and hangs up. Nothing else happens on these
- * connections, so that the figure is that of the handshake, TCP and the verification of the peer included.
+ * another: it dials the proxy's inbound port and disconnects, or accepts the proxy's connection and closes it. Nothing
+ * else happens on these connections, so the figure is that of the handshake, including TCP and peer verification.
  */
 import { stringify } from "yaml";
 import { cpuTime } from "./cpu.ts";
@@ -53,7 +53,7 @@ export function commandOf({ id, link }: Subject): Command | null {
   return id === "rust" && rust ? { argv: () => [rust], env: {} } : null;
 }
 
-/** One proxy in a namespace of its own, and a place for peers in another. */
+/** One proxy in its own namespace, and another namespace for peers. */
 export interface ProxyBed {
   readonly proxy: Started;
   /** Folder with the certificates of the peers. */
@@ -68,6 +68,7 @@ export interface ProxyBed {
   start(script: string, ...words: string[]): Started;
 }
 
+/** Starts a proxy, runs `measure`, and stops everything. */
 export async function withProxy(command: Command, use: (bed: ProxyBed) => Promise<Sample>): Promise<Sample> {
   const folder = Deno.makeTempDirSync({ prefix: "ztunnel-handshakes-" });
   const processes = new Processes(folder);
@@ -116,14 +117,14 @@ async function measure({ proxy, folder, address, peers, peer, beside }: ProxyBed
     return { rate: count / seconds, perCpu: count / (after.user + after.system - before.user - before.system) };
   };
   const accept = (seconds: number) => rate(seconds, peer, "dial", folder, address);
-  const dial = (seconds: number) => rate(seconds, beside, "knock", peers.join());
+  const dial = (seconds: number) => rate(seconds, beside, "connect", peers.join());
   await accept(WARM_UP_SECONDS);
   await dial(WARM_UP_SECONDS);
   const server = await accept(plan.seconds), client = await dial(plan.seconds);
   return { server: server.perCpu, client: client.perCpu, serverRate: server.rate, clientRate: client.rate };
 }
 
-interface Place {
+interface PairSetup {
   readonly folder: string;
   readonly own: string;
   readonly ca: string;
@@ -134,7 +135,7 @@ async function startProxy(
   processes: Processes,
   argv: CommandFor,
   env: Readonly<Record<string, string>>,
-  { folder, own, ca, peers }: Place,
+  { folder, own, ca, peers }: PairSetup,
 ): Promise<Started> {
   const mesh = `${folder}/mesh.yaml`;
   const workloads = [workload("a", own), ...peers.map((ip, index) => workload(`w${index}`, ip))];
@@ -154,7 +155,7 @@ async function startProxy(
     ISTIO_META_DNS_CAPTURE: "false",
     UNSTABLE_ENABLE_SOCKS5: "true",
     ZTUNNEL_WORKER_THREADS: "1",
-    // A line for each handshake would be measured too.
+    // A log line for each handshake would affect the measurement.
     RUST_LOG: "error",
     ...env,
   };
@@ -178,4 +179,5 @@ function workload(name: string, address: string) {
   };
 }
 
+/** The rows of this file. */
 export const HANDSHAKE_ROWS: readonly Row[] = [handshakes];

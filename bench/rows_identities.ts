@@ -29,4 +29,5 @@ const identities: Row = {
   }),
 };
 
+/** The rows of this file. */
 export const IDENTITY_ROWS: readonly Row[] = [identities];

@@ -62,6 +62,7 @@ async function scrape({ link, processes }: Subject, file: string): Promise<numbe
 
 const measureAll = oneByOne(measure);
 
+/** The rows of this file. */
 export const LABEL_ROWS: readonly Row[] = [{
   id: "labels",
   title: "a peer that sends other labels with each call, and a scrape afterwards",

@@ -91,7 +91,7 @@ async function measureCase(subject: Subject, one: Case, run: RunContext): Promis
   }
 }
 
-/** Bulk begins once all connections are open. If a proxy dies before that, the failures are the result. */
+/** Bulk begins once all connections are open. If a proxy ends before that, the failures are the result. */
 async function load(subject: Subject, connections: number): Promise<{ failed: number; rate: number }> {
   const everybody = { connections, everyMillis: EVERY_MILLIS, pick: null };
   const crowd = await Crowd.start(subject, [everybody], SENDING_SECONDS);
@@ -112,6 +112,7 @@ function failures({ failed, closed, sent, answered }: GroupResult): number {
 
 const measureAll = oneByOne(measure);
 
+/** The rows of this file. */
 export const LIMIT_ROWS: readonly Row[] = [{
   id: "limits",
   title: "connections and an upload, each proxy in a control group",

@@ -1,6 +1,6 @@
 /** A proxy whose log is a pipe with a stalled reader (`docs/spec/observed.md` O51). */
 import { sleep, type Started } from "./processes.ts";
-import type { Variant } from "./place.ts";
+import type { Variant } from "./pair.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 
@@ -67,6 +67,7 @@ async function timeToEnd(proxy: Started): Promise<number> {
 
 const logging = oneByOne(measure);
 
+/** The rows of this file. */
 export const LOG_ROWS: readonly Row[] = [{
   id: "log",
   title: `one request per connection, ${CONNECTIONS} at a time, while the server side's log has no reader`,

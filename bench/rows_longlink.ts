@@ -41,6 +41,7 @@ const onEach = LINKS.map((link) =>
   eachFresh({ link: { delayMillis: link.roundTrip / 2 } }, (subject, plan) => measure(subject, plan, link))
 );
 
+/** The rows of this file. */
 export const LONG_LINK_ROWS: readonly Row[] = [{
   id: "longlink",
   title: "one stream over a long round trip",

@@ -56,6 +56,7 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   return { p50: part(0.5), p90: part(0.9), longest: part(1), rate: millis.length / seconds, line, errors };
 }
 
+/** The rows of this file. */
 export const NARROW_ROWS: readonly Row[] = [{
   id: "narrow",
   title: "4 connections of requests beside 2 uploads over 10 Mbit/s, 20 ms",

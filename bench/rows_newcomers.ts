@@ -1,4 +1,4 @@
-/** How long honest peers take to open a tunnel while other clients dial the same port and never finish a handshake. */
+/** Time of regular peers to open a tunnel while other clients dial the same port and never finish a handshake. */
 import { sleep, waitForLog } from "./processes.ts";
 import { oneByOne, type Plan, type Row, type Sample } from "./row.ts";
 import { commandOf, type ProxyBed, withProxy } from "./rows_handshakes.ts";
@@ -42,6 +42,7 @@ async function measure(bed: ProxyBed): Promise<Sample> {
   return sample;
 }
 
+/** The rows of this file. */
 export const NEWCOMER_ROWS: readonly Row[] = [{
   id: "newcomers",
   title: "50 new tunnels a second, beside clients that never finish a handshake",

@@ -99,6 +99,7 @@ async function bulk(subject: Subject, seconds: number): Promise<Sample> {
   return { bulk: rate, bulkCpu: cpu, bulkClient: cpuClient, bulkServer: cpuServer };
 }
 
+/** The rows of this file. */
 export const PEER_ROWS: readonly Row[] = [{
   id: "peers",
   title: "many HBONE connections, one stream each",

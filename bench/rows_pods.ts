@@ -1,6 +1,7 @@
 /**
- * The row about pods in shared mode: how soon one is served, how soon two hundred, and what each takes. It builds nodes
- * of its own (`lab/bed/`) and asks of its subjects only which proxy they are.
+ * The row about pods in shared mode: the time until one is served, and until two hundred are, and the memory of each.
+ * It
+ * builds its own nodes (`lab/bed/`) and uses its subjects only to choose the proxy.
  */
 import { Cluster } from "../lab/bed/cluster.ts";
 import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../testkit/many_pods.ts";
@@ -41,7 +42,7 @@ async function measurePods(subject: Subject): Promise<Sample> {
     pods: [],
     env: { ZTUNNEL_WORKER_THREADS: "1", ...settings.env },
     ...settings.executable !== undefined && { executable: () => settings.executable },
-    // Nobody talks to these pods, so nobody needs to know of them.
+    // These pods have no traffic, so the mesh does not contain them.
     prepare: ({ folder }) => {
       Deno.writeTextFileSync(`${folder}/empty.yaml`, "{}");
       return Promise.resolve(() => ({ LOCAL_XDS_PATH: `${folder}/empty.yaml` }));
@@ -73,7 +74,7 @@ async function measurePods(subject: Subject): Promise<Sample> {
   return { ...sample, left: descriptors(proxy.pid) - open };
 }
 
-/** How the subject's proxy is started here; null: it knows no pods. */
+/** The command of the subject's proxy; null: it has no shared mode. */
 function settingsOf(id: string): { executable?: string; env: Record<string, string> } | null {
   if (id === "ours") return { env: {} };
   if (id === "ours-3.5") return { env: { TLS_LIBRARY: builtLibrary() ?? "" } };
@@ -81,4 +82,5 @@ function settingsOf(id: string): { executable?: string; env: Record<string, stri
   return id === "rust" && rust ? { executable: rust, env: {} } : null;
 }
 
+/** The rows of this file. */
 export const POD_ROWS: readonly Row[] = [pods];

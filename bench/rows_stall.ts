@@ -1,11 +1,11 @@
 /**
- * The longest time in which a pair answered no request: a probe sends one every 2 ms on a connection of its own, and
+ * The longest time in which a pair answered no request: a probe sends one every 2 ms on its own connection, and
  * its longest latency minus its median is the longest turn of a proxy's worker, seen from outside.
  */
 import { peakBytes, resetPeak, residentBytes } from "./cpu.ts";
 import { Crowd, startEcho } from "./crowd.ts";
 import { sleep, waitForLog } from "./processes.ts";
-import type { Place, Variant } from "./place.ts";
+import type { PairSetup, Variant } from "./pair.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";
 import { ONE_STREAM_EACH } from "./rows_peers.ts";
 import { script } from "./script.ts";
@@ -110,7 +110,7 @@ async function attackOnce(pair: Subject, kind: string, count: number): Promise<n
 }
 
 /** Both kinds get certificates from this CA, and the attacker has one of the same root. */
-export async function scriptedCa({ processes, link, directory }: Place): Promise<Record<string, string>> {
+export async function scriptedCa({ processes, link, directory }: PairSetup): Promise<Record<string, string>> {
   const own = link.addresses.server;
   const argv = [...link.inside("server"), ...script("handshake_peer.ts", "serve", directory, own)];
   await waitForLog(processes.start("ca", argv), /ready/, START_MILLIS);
@@ -134,6 +134,7 @@ function longestTurn(probe: GroupResult | undefined): number {
 
 const measureAll = oneByOne(measure);
 
+/** The rows of this file. */
 export const STALL_ROWS: readonly Row[] = [{
   id: "stall",
   title: "longest turn of a worker, seen by a probe that asks every 2 ms",

@@ -1,4 +1,4 @@
-/** Rows about moving bytes and answering requests. */
+/** Rows about bulk transfers and requests. */
 import { cpuDuring, type CpuTime } from "./cpu.ts";
 import type { BulkLoad, BulkResult, RequestLoad } from "./loads.ts";
 import { sleep } from "./processes.ts";
@@ -54,6 +54,7 @@ function bulkAmount(plan: Plan): BulkLoad["amount"] {
   return plan.bulkBytes === null ? { seconds: plan.seconds } : { bytes: plan.bulkBytes };
 }
 
+/** CPU per byte of a bulk transfer. */
 export function bulkCpu(result: BulkResult, times: readonly CpuTime[]): Sample {
   if (times.length === 0) return {};
   const perGb = (pick: (time: CpuTime) => number) =>
@@ -94,7 +95,7 @@ async function beside(subject: Subject, plan: Plan): Promise<Sample> {
   let uploading = true;
   const upload = subject.bulk({ direction: "up", streams: 1, amount: { seconds: plan.seconds + BESIDE_SPARE_SECONDS } })
     .finally(() => uploading = false);
-  // Whoever fails first is reported; the other must not be left without a listener.
+  // The first failure is reported; the other promise still needs a handler.
   upload.catch(() => {});
   while (uploading && subject.wireBytes() < start + BESIDE_LEAD_BYTES) await sleep(10);
   const [before, began] = [subject.wireBytes(), performance.now()];
@@ -106,6 +107,7 @@ async function beside(subject: Subject, plan: Plan): Promise<Sample> {
   return { rate, p50, p99, errors, bulk };
 }
 
+/** The rows of this file. */
 export const TRAFFIC_ROWS: readonly Row[] = [
   bulkRow("up", 1),
   bulkRow("down", 1),

@@ -42,6 +42,7 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
   }
 }
 
+/** The rows of this file. */
 export const UNREAD_ROWS: readonly Row[] = [{
   id: "unread",
   title: `${GREEDY} connections of one identity, filled with unread bytes`,

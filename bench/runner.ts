@@ -1,10 +1,11 @@
-/** Goes through subjects, rows and rounds, and collects the figures. */
-import type { ProxyUnderTest } from "./place.ts";
+/** Runs subjects, rows and rounds, and collects the figures. */
+import type { ProxyUnderTest } from "./pair.ts";
 import { type Results, roundRecord, type RowResult, type SubjectInfo } from "./results.ts";
 import type { Plan, Round, Row } from "./row.ts";
 import type { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 
+/** A run. */
 export class Runner {
   readonly #plan: Plan;
   readonly #rows: readonly Row[];
@@ -31,7 +32,7 @@ export class Runner {
     }
   }
 
-  /** Takes no further figures; what fails from now on is not worth a word. */
+  /** Ends the run: no further figures are taken, and failures are no longer reported. */
   stop(): void {
     this.#stopped = true;
   }
@@ -77,7 +78,7 @@ export class Runner {
     }
   }
 
-  /** A rate with failed requests in it is not comparable: the reader must know. */
+  /** Warns about failed requests, since such a rate is not comparable. */
   #noteErrors(row: Row, round: Round): void {
     for (const [subject, { errors = 0 }] of round) {
       if (errors > 0) this.#warn(`${row.id} of ${subject}: ${errors} failed requests`);
@@ -91,7 +92,7 @@ export class Runner {
   }
 }
 
-/** Opens the tunnel and lets a compiler see the hot paths; the same for all, not measured. */
+/** Warm-up, the same for all subjects and not measured: opens the tunnel, and lets the runtime compile hot paths. */
 async function warmUp(subject: Subject): Promise<void> {
   await subject.requests({ connections: 16, seconds: 1 });
   await subject.bulk({ direction: "up", streams: 1, amount: { bytes: 200e6 } });

@@ -1,5 +1,6 @@
 /**
- * Keeps connections to `echo.ts` open and sends messages on them: `sender.ts PLAN`, where PLAN is a `SenderPlan` as JSON.
+ * Keeps connections to `echo.ts` open and sends messages on them: `sender.ts PLAN`, where PLAN is a `SenderPlan` as
+ * JSON.
  * Prints `ready` when every connection had its first echo or has failed, then sends for the time of the plan, waits for
  * echoes in flight, prints the `GroupResult`s as JSON in one line, and keeps its connections until it is stopped.
  */
@@ -14,6 +15,7 @@ export interface Group {
   readonly pick: number | null;
 }
 
+/** The plan of a sender. */
 export interface SenderPlan {
   readonly host: string;
   readonly port: number;

@@ -1,19 +1,21 @@
-/** Everything one run has started, and its end: processes, namespaces, temporary files. */
+/** Everything that one run has started, and its end: processes, namespaces, temporary files. */
 import { Processes } from "./processes.ts";
-import type { ProxyUnderTest, Variant } from "./place.ts";
+import type { Variant } from "./pair.ts";
+import type { ProxyUnderTest } from "./pair.ts";
 import { bestRig, type Link, openLink } from "./rig.ts";
 import { Subject } from "./subject.ts";
 
+/** The resources of a run. */
 export class Session {
   readonly #directory = Deno.makeTempDirSync({ prefix: "ztunnel-bench-" });
-  /** What ends each started place: processes first, then their namespaces. */
+  /** Ends each started pair: processes first, then their namespaces. */
   readonly #ends = new Set<() => Promise<void>>();
   #places = 0;
   #closing: Promise<void> | null = null;
 
   constructor(readonly rig: Link["kind"] = bestRig()) {}
 
-  /** Starts a pair with its application on a link of its own. */
+  /** Starts a pair with its application on a new link. */
   async start(kind: ProxyUnderTest, variant: Variant = {}): Promise<Subject> {
     if (this.#closing !== null) throw new Error(`Cannot start ${kind.title}: the run is ending`);
     const number = this.#places++;

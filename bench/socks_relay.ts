@@ -1,5 +1,5 @@
 /**
- * Lets a program that cannot speak SOCKS use the proxy's SOCKS5 port: `socks_relay.ts LISTEN_PORT SOCKS_PORT IP:PORT`.
+ * Lets a program without SOCKS support use the proxy's SOCKS5 port: `socks_relay.ts LISTEN_PORT SOCKS_PORT IP:PORT`.
  * Only for runs without namespaces; it costs much more than the proxies it stands before.
  */
 const [listenPort, socksPort, target = ""] = Deno.args;
@@ -37,6 +37,6 @@ async function relay(client: Deno.TcpConn): Promise<void> {
 }
 
 for await (const client of Deno.listen({ hostname: "127.0.0.1", port: Number(listenPort) })) {
-  // A connection that breaks is the load generator's to report.
+  // The load generator reports broken connections.
   relay(client).catch(() => {});
 }

@@ -1,4 +1,4 @@
-/** The two ways figures are condensed. */
+/** Median and ratio of figures. */
 
 /** The middle value; the mean of the two middle ones; NaN of nothing. */
 export function median(values: readonly number[]): number {

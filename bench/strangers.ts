@@ -5,7 +5,8 @@
  *                                                  the proxy says. Prints { opened, failed, p50, p99 }, times in ms
  *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which send nothing
  *     half-open FOLDER ADDRESS FROM SECONDS RATE   the same with the first message of a handshake, and nothing after it
- *     hold FOLDER ADDRESS FROM SECONDS COUNT       COUNT half-open connections at a time; one that is closed is replaced
+ *     hold FOLDER ADDRESS FROM SECONDS COUNT       COUNT half-open connections at a time; one that is closed is
+ * replaced
  *
  * FROM is their source address.
  */
@@ -14,7 +15,7 @@ import { settings } from "../src/h2/testkit/frames.ts";
 import { encodePem } from "../src/identity/pem.ts";
 import { parseIp, type SocketAddress } from "../src/net/address.ts";
 import type { Duplex } from "../src/net/duplex.ts";
-import { contextOf, HBONE_PORT, readPapers, startReactor } from "./handshake_peer.ts";
+import { contextOf, HBONE_PORT, readCredentials, startReactor } from "./handshake_peer.ts";
 import { MemoryTls } from "./memory_tls.ts";
 
 const EVERY_MILLIS = 20;
@@ -31,7 +32,7 @@ const reactor = startReactor();
 const end = performance.now() + Number(seconds) * 1000;
 
 function honest(): void {
-  const context = contextOf(readPapers(folder)["peer"]!);
+  const context = contextOf(readCredentials(folder)["peer"]!);
   const times: number[] = [];
   let begun = 0, failed = 0;
   const one = () => {
@@ -71,7 +72,7 @@ function honest(): void {
 
 /** All of them send the same bytes: a server does not check whether they are new. */
 function firstMessage(): Uint8Array {
-  const { leaf, key } = readPapers(folder)["peer"]!;
+  const { leaf, key } = readCredentials(folder)["peer"]!;
   const paths = [`${folder}/stranger.pem`, `${folder}/stranger.key`] as const;
   Deno.writeTextFileSync(paths[0], encodePem("CERTIFICATE", Uint8Array.fromBase64(leaf)));
   Deno.writeTextFileSync(paths[1], encodePem("PRIVATE KEY", Uint8Array.fromBase64(key)));

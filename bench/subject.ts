@@ -1,4 +1,4 @@
-/** A proxy pair in place: its link, its application, and the address at which a load generator finds it. */
+/** A running proxy pair: its link, its application, and the address for load generators. */
 import { readSystemFile } from "../src/os/system_files.ts";
 import { residentBytes } from "./cpu.ts";
 import { parseIperf, parseWrk } from "./loads.ts";
@@ -13,7 +13,8 @@ import {
 import { meshFile } from "./mesh_file.ts";
 import { applicationConfig, ENDLESS_PATH, STATUS_PATH, STREAM_PORTS } from "./nginx.ts";
 import { type Processes, sleep, type Started, waitForLog, waitForPorts } from "./processes.ts";
-import type { Pair, ProxyUnderTest, Variant } from "./place.ts";
+import type { Pair, Variant } from "./pair.ts";
+import type { ProxyUnderTest } from "./pair.ts";
 import { BULK_PORT, HTTP_PORT, type Link } from "./rig.ts";
 import { script } from "./script.ts";
 
@@ -30,15 +31,16 @@ interface Target {
   readonly bulk: number;
 }
 
-/** Where a subject is built, all of it its own, and how that is torn down again. */
-interface Ground {
+/** What a subject is built on, for its use alone, and how that is removed again. */
+interface SubjectBase {
   readonly processes: Processes;
   readonly link: Link;
-  /** Exists and is empty. */
+  /** An empty folder. */
   readonly directory: string;
   readonly end: () => Promise<void>;
 }
 
+/** A proxy pair that is measured. */
 export class Subject {
   readonly id: string;
   readonly title: string;
@@ -64,7 +66,7 @@ export class Subject {
   }
 
   /** Starts application and proxies. */
-  static async start(kind: ProxyUnderTest, ground: Ground, variant: Variant = {}): Promise<Subject> {
+  static async start(kind: ProxyUnderTest, ground: SubjectBase, variant: Variant = {}): Promise<Subject> {
     const { processes, link, directory } = ground;
     const mesh = `${directory}/mesh.yaml`;
     Deno.writeTextFileSync(mesh, meshFile(link));
@@ -96,7 +98,7 @@ export class Subject {
       try {
         return parseIperf(await this.#load(command));
       } catch (error) {
-        // iperf3 serves one client at a time and takes a moment to see that the last one is gone.
+        // iperf3 serves one client at a time, and takes a moment to notice that the last one has disconnected.
         if (attempt === BUSY_ATTEMPTS || !/busy/.test(`${error}`)) throw error;
         await sleep(BUSY_PAUSE_MILLIS);
       }
@@ -160,7 +162,7 @@ async function findEntry(kind: ProxyUnderTest, processes: Processes, link: Link)
   return { host: "127.0.0.1", http, bulk: await startRelay(processes, 18201, `${server}:${BULK_PORT}`) };
 }
 
-/** The load generators cannot speak SOCKS, so a relay does it for them. */
+/** The load generators do not support SOCKS, so a relay does it for them. */
 async function startRelay(processes: Processes, port: number, to: string): Promise<number> {
   const relay = processes.start("relay", script("socks_relay.ts", `${port}`, `${SOCKS_PORT}`, to));
   await waitForPorts(relay, [port], START_MILLIS);

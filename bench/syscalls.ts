@@ -4,7 +4,7 @@
  */
 import { type CallCounts, parseStrace } from "../lab/strace.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
-import type { ProxyUnderTest } from "./place.ts";
+import type { ProxyUnderTest } from "./pair.ts";
 import { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 
@@ -12,10 +12,11 @@ import type { Subject } from "./subject.ts";
 interface SyscallFigures {
   readonly client: number;
   readonly server: number;
-  /** The ten most frequent of each proxy, for a reader who wonders where a call went. */
+  /** The ten most frequent calls of each proxy, for analysis. */
   readonly detail: Readonly<Record<"client" | "server", Readonly<Record<string, number>>>>;
 }
 
+/** The figures of a subject. */
 export interface SyscallReport {
   /** One connection, requests one after the other. */
   readonly perRequest: SyscallFigures;
@@ -52,7 +53,10 @@ export async function syscallsOf(subject: Subject, seconds: number): Promise<Sys
   return { perRequest, perConnection };
 }
 
-/** Starts a pair of `kind`, warms it up, counts and stops it. Needs `strace`, `wrk` and `nginx`, and root for namespaces. */
+/**
+ * Starts a pair of `kind`, warms it up, counts and stops it. Needs `strace`, `wrk` and `nginx`, and root for
+ * namespaces.
+ */
 export async function measureSyscalls(kind: ProxyUnderTest, seconds = 1): Promise<SyscallReport> {
   const session = new Session();
   try {

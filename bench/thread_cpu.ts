@@ -1,4 +1,4 @@
-/** How long this thread has run, without the time that it waited for a processor. */
+/** The CPU time of this thread, without the time that it waited for a CPU. */
 const CLOCK_THREAD_CPUTIME_ID = 3;
 const libc = Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
 const timespec = new BigInt64Array(2);

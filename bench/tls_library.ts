@@ -1,8 +1,8 @@
-/** Which TLS library a process really uses, so that the report does not have to trust a setting. */
+/** Detects the TLS library that a process has loaded, so that the report does not depend on a setting. */
 import { existsSync, readFileSync } from "node:fs";
 import { readSystemFile } from "../src/os/system_files.ts";
 
-/** Where `tools/build_openssl.sh` leaves its library, or null when it was not run. */
+/** The path of the library that `tools/build_openssl.sh` built; null: it was not run. */
 export function builtLibrary(): string | null {
   const base = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
   const path = `${base}/ztunnel-build/libopenssl35.so`;

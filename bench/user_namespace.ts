@@ -1,6 +1,7 @@
 /**
- * Lets a user who is not root have namespaces all the same: where the kernel allows it, the benchmark runs itself again
- * as root of a user namespace of its own.
+ * Gives namespaces to a user who is not root: where the kernel allows it, the benchmark runs itself again as root of a
+ * new
+ * user namespace.
  */
 import { BENCH_PERMISSIONS } from "./script.ts";
 

@@ -1,6 +1,7 @@
 /**
- * `deno task bench:xds`: what a mesh of a thousand, ten thousand and a hundred thousand workloads costs: time and memory
- * of its load, single changes, decisions, and what traffic feels of it. bench/README.md says how to read it.
+ * `deno task bench:xds`: what a mesh of a thousand, ten thousand and a hundred thousand workloads costs: time and
+ * memory
+ * of its load, single changes, decisions, and the effect on traffic. bench/README.md says how to read it.
  */
 import { parseArgs } from "node:util";
 import { describeMachine, missingTools } from "./machine.ts";
@@ -34,7 +35,7 @@ interface Line {
   readonly bound: "most" | "least";
 }
 
-/** Promised for a hundred thousand workloads, so for fewer as well. */
+/** Targets for a hundred thousand workloads, which apply to fewer as well. */
 const BARS: Readonly<Record<string, readonly [number, Line["bound"]]>> = {
   "load": [4000, "most"],
   "memory, most": [350, "most"],
@@ -84,7 +85,7 @@ async function measure(row: Row, size: number): Promise<Line[]> {
   }
 }
 
-/** Others on the machine make turns longer, never shorter: the best of three runs is the program's own. */
+/** Other load on the machine makes turns longer, never shorter, so the best of three runs is used. */
 async function measureStalls(size: number, line: (title: string, unit: string, value: number) => Line) {
   const best = async (work: string): Promise<StallFigures> => {
     const runs: StallFigures[] = [];
@@ -100,7 +101,7 @@ async function measureStalls(size: number, line: (title: string, unit: string, v
   ];
 }
 
-/** Runs a program of this folder in a process of its own. */
+/** Runs a program of this folder in a new process. */
 async function program<T>(name: string, ...args: string[]): Promise<T> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [

@@ -1,4 +1,4 @@
-/** A proxy that learns of a whole mesh at its start, and of single changes after it. */
+/** A proxy that receives a whole mesh at its start, and single changes after it. */
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import { readSystemFile } from "../src/os/system_files.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
@@ -15,6 +15,7 @@ import { sleep } from "./processes.ts";
 const CHANGES = 200;
 const SETTLED_MILLIS = 3000;
 
+/** The figures. */
 interface ColdFigures {
   /** ms from the first byte sent to the second acknowledgement: every worker has applied all of it. */
   readonly load: number;
@@ -28,7 +29,7 @@ interface ColdFigures {
   readonly changes: readonly number[];
 }
 
-/** One proxy with one worker, in a process of its own; the control plane is in this one. */
+/** Measures one proxy with one worker in a new process; the control plane is in this one. */
 export async function measureCold(workloads: number): Promise<ColdFigures> {
   const mesh = makeMesh(sizeOf(workloads));
   const addresses = encodeResponse({ typeUrl: ADDRESS_TYPE, nonce: "addresses", resources: mesh.addresses });

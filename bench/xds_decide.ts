@@ -11,9 +11,10 @@ import { makeMesh, sizeOf, vipOf } from "../testkit/mesh_resources.ts";
 
 /** As many services as the pods of a node may call. */
 const TARGETS = 2000;
-/** Calls of a run, and runs: the fastest counts, as others work on the machine too. */
+/** Calls per run, and runs. The fastest run is used, as other load on the machine makes runs slower. */
 const CALLS = 20_000, RUNS = 25;
 
+/** The figures. */
 export interface DecisionFigures {
   /** Microseconds for a service that was called before, resolved and authorized at the other end. */
   readonly warm: number;

@@ -1,4 +1,7 @@
-/** `xds_stall.ts WORKLOADS WORK`: how long a worker's loop is held at most while it loads a mesh. Prints JSON. */
+/**
+ * `xds_stall.ts WORKLOADS WORK`: the longest time for which a worker's loop is blocked while it loads a mesh. Prints
+ * JSON.
+ */
 import { MeshFeed } from "../src/control/mesh/mesh_feed.ts";
 import { SYSTEM_TURNS } from "../src/net/clock.ts";
 import { wake } from "../src/os/wake.ts";
@@ -6,10 +9,11 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type RawResource, type ResourceType }
 import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
 import type { StallReport } from "./xds_stall_worker.ts";
 
+/** The figures. */
 export interface StallFigures extends StallReport {
   /** ms until the worker had all of it. */
   readonly millis: number;
-  /** ms that main's own loop was held at most. */
+  /** Longest time in ms for which the main loop was blocked. */
   readonly held: number;
 }
 
@@ -50,7 +54,7 @@ function tell(message: unknown): void {
   wake(descriptor);
 }
 
-/** Longest time that main's loop was held. */
+/** Measures the longest time for which the main loop was blocked. */
 let held = 0;
 let seen = performance.now();
 const watch = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * The part of a data-plane worker that applies the mesh, in a real loop that notes how long each of its turns took.
- * With `work` there is something to do in each turn, as with traffic.
+ * The part of a data-plane worker that applies the mesh, in a real loop that records the duration of its turns. With
+ * `work` each turn has something to do, as with traffic.
  */
 import { MeshUpdates } from "../src/dataplane/mesh_updates.ts";
 import type { ToWorker } from "../src/dataplane/messages.ts";
@@ -8,6 +8,7 @@ import { MeshState } from "../src/mesh/state/state.ts";
 import { Reactor } from "../src/net/reactor.ts";
 import { threadCpuMillis } from "./thread_cpu.ts";
 
+/** The durations of turns. */
 export interface StallReport {
   /** ms of the longest turns, longest first, and of those that took most of the thread's own time. */
   readonly longest: readonly number[];

@@ -1,4 +1,4 @@
-/** Requests through a pair of proxies while one of them is told of a whole mesh. Needs root, as the pair does. */
+/** Requests through a pair of proxies while one of them receives a whole mesh. Needs root, as the pair does. */
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "../testkit/control_plane.ts";
 import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
@@ -10,8 +10,9 @@ const CONNECTIONS = 32;
 const SECONDS = 4;
 const ROUNDS = 3;
 
+/** The figures. */
 interface TrafficFigures {
-  /** Requests per second of each round, without and with a mesh on its way. */
+  /** Requests per second of each round, without and with a mesh being received. */
   readonly quiet: readonly number[];
   readonly loading: readonly number[];
   /** 99th percentile of the latencies, µs. */
@@ -52,14 +53,14 @@ export async function measureTraffic(workloads: number): Promise<TrafficFigures>
     stream.abandon();
     return figures;
   } finally {
-    // In the other order the runtime's HTTP/2 aborts this process now and then: an assertion of nghttp2's server side.
+    // In the other order an assertion in nghttp2's server side sometimes aborts this process.
     await plane.stop();
     await session.close();
     await Deno.remove(path, { recursive: true });
   }
 }
 
-/** Tells both proxies that there is nothing, which makes them ready. Returns the stream of the second. */
+/** Sends an empty mesh to both proxies, which makes them ready. Returns the stream of the second. */
 async function serverSide(plane: ControlPlane): Promise<AdsStream> {
   let last: AdsStream | null = null;
   for (let i = 0; i < 2; i++) {

@@ -1,47 +1,48 @@
 /**
- * A pair of ztunnels in place, ours or the Rust one.
+ * Starts a pair of ztunnels, ours or the Rust one.
  *
- * Dedicated: each runs in the namespace of its one workload. Shared: each runs in an empty namespace of its own, and is
- * handed that of its workload as a pod by an agent that the benchmark plays.
+ * Dedicated: each runs in the namespace of its one workload. Shared: each runs in its own empty namespace, and gets the
+ * namespace of its workload as a pod from an agent that the benchmark simulates.
  */
 import { ZdsAgent, type ZdsSession } from "../lab/zds_agent.ts";
 import { type Started, waitForPorts } from "./processes.ts";
-import type { Pair, Place } from "./place.ts";
+import type { Pair, PairSetup } from "./pair.ts";
 import { BULK_PORT, ECHO_PORT, HTTP_PORT, PACKET_MARK, type Side } from "./rig.ts";
 
 /** The command that starts a proxy with these settings. */
 export type CommandFor = (settings: Readonly<Record<string, string>>) => readonly string[];
 
+/** `PROXY_MODE` */
 export type Mode = "dedicated" | "shared";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const START_MILLIS = 30_000;
 const NAMESPACE = "default";
 
-/** It ends with the process, whose id stays what it is. */
+/** Prefix for a command in a new namespace, which ends with the process. The process id stays the same. */
 const IN_EMPTY_NAMESPACE = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
 
 /** The workload of a side, and its service account. */
 const WORKLOADS: Readonly<Record<Side, string>> = { client: "a", server: "b" };
 
-/** The first must be ready before the second starts: it may be the one that makes the shared CA. */
+/** The first must be ready before the second starts, as it may be the one that creates the shared CA. */
 export async function startZtunnels(
-  place: Place,
+  setup: PairSetup,
   command: CommandFor,
   env: Readonly<Record<string, string>>,
   mode: Mode,
 ): Promise<Omit<Pair, "tls">> {
-  const all = { ...env, ...place.variant.env, ...await place.variant.prepare?.(place) };
+  const all = { ...env, ...setup.variant.env, ...await setup.variant.prepare?.(setup) };
   const start = (side: Side) =>
-    mode === "shared" ? startShared(place, side, command, all) : startDedicated(place, side, command, all);
+    mode === "shared" ? startShared(setup, side, command, all) : startDedicated(setup, side, command, all);
   const client = await start("client");
-  if (place.link.kind === "loopback") return { client, server: client };
-  for (const port of [HTTP_PORT, BULK_PORT, ECHO_PORT]) await place.link.redirect(port, 15001);
+  if (setup.link.kind === "loopback") return { client, server: client };
+  for (const port of [HTTP_PORT, BULK_PORT, ECHO_PORT]) await setup.link.redirect(port, 15001);
   return { client, server: await start("server") };
 }
 
 async function startDedicated(
-  { processes, link, mesh, variant }: Place,
+  { processes, link, mesh, variant }: PairSetup,
   side: Side,
   command: CommandFor,
   env: Readonly<Record<string, string>>,
@@ -60,7 +61,7 @@ async function startDedicated(
 }
 
 async function startShared(
-  { processes, link, mesh, directory, variant }: Place,
+  { processes, link, mesh, directory, variant }: PairSetup,
   side: Side,
   command: CommandFor,
   env: Readonly<Record<string, string>>,
@@ -81,10 +82,10 @@ async function startShared(
   return child;
 }
 
-/** Returns when the pod's listeners accept. */
+/** Hands a pod to the proxy. Resolves when the pod's listeners accept. */
 async function handOver(session: ZdsSession, name: string, path: string): Promise<void> {
   const error = await session.add({ uid: `pod-${name}`, name, namespace: NAMESPACE, serviceAccount: name, path });
-  if (error !== "") throw new Error(`Cannot have pod ${name} served: ${error}`);
+  if (error !== "") throw new Error(`Cannot hand over pod ${name}: ${error}`);
   await session.snapshotSent();
 }
 

@@ -1,22 +1,22 @@
-/** What a kind of proxy gets to start its two processes, and what it gives back. */
+/** A pair of proxies between a client and an application: what it is started with, and its processes. */
 import type { LinkConditions } from "../testkit/link/slow_link.ts";
 import type { Processes, Started } from "./processes.ts";
 import type { Link, Side } from "./rig.ts";
 
-/** Settings of a pair that differ from all others. Settings for ztunnels only are ignored by the other kinds. */
+/** Settings of a pair that differ from the default. Settings for ztunnels are ignored by other kinds. */
 export interface Variant {
   /** What the link between the two sides does to packets; a veth pair does nothing to them. */
   readonly link?: Partial<LinkConditions>;
-  /** Environment variables for both sides, for every kind alike. */
+  /** Environment variables for both sides, the same for all kinds. */
   readonly env?: Readonly<Record<string, string>>;
   /** Starts helpers that the pair needs, before the pair; returns further variables. */
-  readonly prepare?: (place: Place) => Promise<Readonly<Record<string, string>>>;
+  readonly prepare?: (setup: PairSetup) => Promise<Readonly<Record<string, string>>>;
   /** Prefix for the command of that side; it must end in an `exec`, so that the process id stays the same. */
   readonly before?: (side: Side) => readonly string[];
 }
 
-/** What a kind gets to start its two processes. `directory` is its own. */
-export interface Place {
+/** What is needed to start the two processes of a pair. `directory` belongs to the pair alone. */
+export interface PairSetup {
   readonly processes: Processes;
   readonly link: Link;
   readonly directory: string;
@@ -24,18 +24,21 @@ export interface Place {
   readonly variant: Variant;
 }
 
-/** The started pair. On loopback one process may be both sides. Direct: no process at all. */
+/** The processes of a pair. On loopback one process may be both sides. "direct" has none. */
 export interface Pair {
   readonly client: Started | null;
   readonly server: Started | null;
   readonly tls: string;
 }
 
-/** A kind of proxy that is measured. */
+/** A kind of proxy. */
 export interface ProxyUnderTest {
   readonly id: string;
   readonly title: string;
-  /** How a client without redirection gets in: a port per application port, SOCKS, or straight to the application. */
+  /**
+   * How a client without redirection connects: by a port per application port, by SOCKS, or directly to the
+   * application.
+   */
   readonly entry: "redirect-all" | "redirect-each" | "none";
-  start(place: Place): Promise<Pair>;
+  start(setup: PairSetup): Promise<Pair>;
 }
