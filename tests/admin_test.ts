@@ -1,4 +1,4 @@
-/** The admin port of a running proxy, as browsers, scripts and `go tool pprof` use it. */
+/** The admin port of a running proxy, used like browsers, scripts and `go tool pprof` do. */
 import { strict as assert } from "node:assert";
 import { meshText } from "../lab/mesh.ts";
 import { type Place, Proxy } from "../lab/proxy.ts";
@@ -7,7 +7,7 @@ import { tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.26.0.3";
 
-/** Runs `test` beside a proxy of one workload. */
+/** Runs `test` with a running proxy of one workload. */
 async function withProxy(test: (admin: Place, url: (path: string) => string) => Promise<void>): Promise<void> {
   using folder = tempDir();
   const mesh = meshText([{ name: "b", ips: [IP] }]);
@@ -16,7 +16,7 @@ async function withProxy(test: (admin: Place, url: (path: string) => string) => 
   await test(admin, (path) => `http://${admin.hostname}:${admin.port}${path}`);
 }
 
-/** All that the server says to `request` until it ends the connection. */
+/** Everything that the server answers to `request` until it closes the connection. */
 async function raw({ hostname, port }: Place, request: string): Promise<string> {
   using connection = await Deno.connect({ hostname, port });
   await connection.write(new TextEncoder().encode(request));
@@ -47,7 +47,7 @@ Deno.test("config 4.4: a running proxy's dump has every section in order", async
   });
 });
 
-Deno.test("config 4.1: a dump in chunks, and without them for who knows none", async () => {
+Deno.test("config 4.1: a dump is sent in chunks, and without chunks to clients of HTTP/1.0", async () => {
   await withProxy(async (admin) => {
     const chunked = await raw(admin, "GET /config_dump HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert.match(chunked, /^HTTP\/1\.1 200 OK\r\ncontent-type: application\/json\r\ntransfer-encoding: chunked\r\n/);
@@ -61,7 +61,7 @@ Deno.test("config 4.1: a dump in chunks, and without them for who knows none", a
   });
 });
 
-Deno.test("config 4.1: what a page of somebody else makes a browser ask is refused", async () => {
+Deno.test("config 4.1: requests that a page of another site causes are refused", async () => {
   await withProxy(async (admin, url) => {
     const rebound = "GET /config_dump HTTP/1.1\r\nhost: attacker.example:15000\r\nconnection: close\r\n\r\n";
     assert.match(await raw(admin, rebound), /^HTTP\/1\.1 403 Forbidden\r\n[^]*by address or as localhost/);
@@ -72,7 +72,7 @@ Deno.test("config 4.1: what a page of somebody else makes a browser ask is refus
   });
 });
 
-Deno.test("config 4.2, 4.3: the page, and what is behind its links", async () => {
+Deno.test("config 4.2, 4.3: the page and its links", async () => {
   await withProxy(async (_admin, url) => {
     const page = await fetch(url("/"));
     assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");

@@ -1,4 +1,4 @@
-/** Attacks that want the proxy to do what it should not, on a running one (`docs/spec/observed.md` O33, O35, O36). */
+/** Attacks that try to make a running proxy do what it must not do (`docs/spec/observed.md` O33, O35, O36). */
 import { strict as assert } from "node:assert";
 import type { HeaderList } from "../src/h2/seam.ts";
 import { data } from "../src/h2/testkit/frames.ts";
@@ -11,8 +11,8 @@ import { tempDir } from "../lab/temp_dir.ts";
 const IP = "127.77.4.1";
 const PROTOCOL_ERROR = 1;
 
-Deno.test("observed O33: a flood of TLS key updates ends the connection, and is told of", async () => {
-  // Where the flooder expects it.
+Deno.test("observed O33: a flood of TLS key updates ends the connection, and is logged", async () => {
+  // At the address that the flooder connects to.
   await using target = await Target.start("127.0.0.1");
   await using neighbour = await Neighbour.open(target);
   using folder = tempDir();
@@ -30,8 +30,8 @@ Deno.test("observed O33: a flood of TLS key updates ends the connection, and is 
   await target.proxy.descriptorsBackTo(target.atRest + Neighbour.DESCRIPTORS);
 });
 
-Deno.test("observed O35: the proxy's own ports are nobody's application", async (t) => {
-  // All of them on ports that the kernel chose.
+Deno.test("observed O35: the proxy's own ports cannot be reached as applications", async (t) => {
+  // The kernel chose all of these ports.
   await using target = await Target.start(IP);
   await using peer = await Peer.connect(target.site);
   const ask = async (authority: string) => {

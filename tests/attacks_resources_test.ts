@@ -11,7 +11,7 @@ import { eventually } from "../lab/patience.ts";
 
 const IP = "127.77.3.1";
 const MIB = 1 << 20;
-/** What is let through to a stream that nobody reads: its window, and what the sockets on the way take. */
+/** Bytes that a stream without a reader accepts: its window, and the buffers of the sockets on the way. */
 const STREAM_WINDOW = 4 * MIB;
 
 /** Opens `count` tunnels to `app` and waits for their answers. */
@@ -23,11 +23,11 @@ async function tunnels(peer: Peer, authority: string, count: number): Promise<nu
 
 const never = new AbortController().signal;
 
-Deno.test("observed O26: 40 MB of one-byte frames that nobody reads cost what they carry", async () => {
+Deno.test("observed O26: 40 MB of one-byte frames without a reader use no more memory than their data", async () => {
   await using target = await Target.start(IP, { env: SMALL_HEAP });
   await using neighbour = await Neighbour.open(target);
   await using peer = await Peer.connect(target.site);
-  /** Ten bytes on the wire for each of a stream's window. Returns when the proxy has seen them all. */
+  /** Sends ten bytes for each byte of a stream's window. Resolves when the proxy has read them all. */
   const flood = async (id: number) => {
     const chunk = copies(frame(FrameType.DATA, 0, id, [1]));
     for (let sent = 0; sent + chunk.length / 10 <= STREAM_WINDOW; sent += chunk.length / 10) {
@@ -42,7 +42,7 @@ Deno.test("observed O26: 40 MB of one-byte frames that nobody reads cost what th
     ...await tunnels(peer, target.authority("sink"), 1),
     ...await tunnels(peer, target.authority("mute"), 1),
   ];
-  // What is needed once, such as compiled code, is there after the first.
+  // What is allocated once, such as compiled code, exists after the first round.
   await flood(read);
   const before = target.memory();
   await flood(unread);
@@ -52,7 +52,7 @@ Deno.test("observed O26: 40 MB of one-byte frames that nobody reads cost what th
   await neighbour.echoes();
 });
 
-Deno.test("observed O27: who dials an address that never answers holds sockets as long as it stays, and no longer", async () => {
+Deno.test("observed O27: dials to an address that never answers hold sockets only while their client is connected", async () => {
   await using target = await Target.start(IP);
   await using neighbour = await Neighbour.open(target);
   const atRest = target.atRest + Neighbour.DESCRIPTORS;
@@ -64,7 +64,7 @@ Deno.test("observed O27: who dials an address that never answers holds sockets a
   patient.send(join(...ids.map((id) => rst(id))));
   await target.proxy.descriptorsBackTo(atRest + 1);
 
-  // Ten peers at once, and gone without a word.
+  // Ten peers connect at once and then vanish.
   const crowd = await Promise.all(Array.from({ length: 10 }, () => Peer.connect(target.site)));
   for (const peer of crowd) for (let i = 0; i < 200; i++) peer.tunnel(deaf);
   await eventually("a thousand dials", () => target.proxy.descriptors >= atRest + 1000);
@@ -90,7 +90,7 @@ Deno.test("observed O28: when a client vanishes, applications that do not read l
   await neighbour.echoes();
 });
 
-/** Reads until the connection ends, however. */
+/** Reads until the connection ends or is reset. */
 async function toTheEnd(connection: Deno.TcpConn): Promise<void> {
   const buffer = new Uint8Array(65_536);
   try {
@@ -100,7 +100,7 @@ async function toTheEnd(connection: Deno.TcpConn): Promise<void> {
   }
 }
 
-Deno.test("observed O29: without descriptors the proxy sheds, says so once, and serves on", async () => {
+Deno.test("observed O29: without descriptors the proxy sheds connections, logs it once, and goes on", async () => {
   await using target = await Target.start(IP, { descriptors: 256 });
   await using neighbour = await Neighbour.open(target);
   const crowd: Socket[] = [];
@@ -120,7 +120,7 @@ Deno.test("observed O29: without descriptors the proxy sheds, says so once, and 
   assert.ok(told.length <= 2, `${told.length} lines`);
 });
 
-Deno.test("observed O30: eight streams that nobody reads do not take the connection from a ninth", async () => {
+Deno.test("observed O30: eight streams without a reader do not block a ninth on the same connection", async () => {
   await using target = await Target.start(IP);
   await using peer = await Peer.connect(target.site);
   const ids = await tunnels(peer, target.authority("mute"), 8);
@@ -134,7 +134,7 @@ Deno.test("observed O30: eight streams that nobody reads do not take the connect
   assert.ok(await peer.until(() => peer.stream(ninth).received === 64 * full.length), JSON.stringify(peer.goAway));
 });
 
-/** A connection that says nothing, or what `bytes` is, and waits for its end. */
+/** A connection that sends nothing, or `bytes`, and waits for its end. */
 function silent({ host, port }: Site, bytes?: Uint8Array): Socket {
   const socket = connect(port, host);
   socket.on("error", () => {});
@@ -143,7 +143,7 @@ function silent({ host, port }: Site, bytes?: Uint8Array): Socket {
   return socket;
 }
 
-Deno.test("peers that connect by the thousand and say nothing cost next to nothing, and keep nobody out", async () => {
+Deno.test("a thousand silent connections use little memory, and do not keep other peers out", async () => {
   await using target = await Target.start(IP, { env: SMALL_HEAP });
   await using neighbour = await Neighbour.open(target);
   const before = target.memory();
@@ -152,17 +152,18 @@ Deno.test("peers that connect by the thousand and say nothing cost next to nothi
   const growth = target.memory() - before;
   assert.ok(growth < 40 * MIB, `${growth / MIB} MiB more than before`);
   await neighbour.echoes();
-  // The time of another process, which is not ours to move: only who has had a second makes room (`proxy/unproven.ts`).
+  // The time of another process cannot be advanced: only connections older than a second are evicted
+  // (`proxy/unproven.ts`).
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await using newcomer = await Neighbour.open(target);
   await newcomer.echoes();
-  // Each newcomer is reason to look again, so that there are never more for long.
+  // Each new connection evicts again, so the limit is exceeded only briefly.
   await eventually("2000 gone", () => crowd.filter(({ closed }) => closed).length >= 1900);
   for (const socket of crowd) socket.destroy();
   await target.proxy.descriptorsBackTo(target.atRest + 2 * Neighbour.DESCRIPTORS);
 });
 
-Deno.test("observed O31: peers that say nothing, or not all, are gone after ten seconds", async () => {
+Deno.test("observed O31: peers that send nothing, or not everything, are disconnected after ten seconds", async () => {
   await using target = await Target.start(IP);
   await using neighbour = await Neighbour.open(target);
   const half = Uint8Array.of(22, 3, 1, 2, 0, 1);

@@ -1,6 +1,6 @@
 /**
- * Attacks on the inbound port of a running proxy (`docs/spec/observed.md` O26-O33): who goes too far is cut, told why
- * and named in the log; a neighbour goes on; nothing is left behind.
+ * Attacks on the inbound port of a running proxy (`docs/spec/observed.md` O26-O33): the attacker is disconnected with a
+ * reason and named in the log; other peers are served; no resources stay in use.
  */
 import { strict as assert } from "node:assert";
 import type { Attack } from "../testkit/attacks/attack.ts";
@@ -9,12 +9,15 @@ import { Neighbour } from "../testkit/attacks/neighbour.ts";
 import { SMALL_HEAP, Target } from "../testkit/attacks/target.ts";
 
 const ENHANCE_YOUR_CALM = 11;
-/** How long an attack that is let goes on, and how often its neighbour echoes meanwhile at least. */
+/** Duration of an attack that is not stopped, and the minimum of echoes of another peer in that time. */
 const ATTACK_MS = 800, ECHOES = 4;
-/** What the proxy may grow by: its heap until it is collected, and buffers. Held whole, an attack is hundreds of MiB. */
+/**
+ * Allowed growth of the proxy: garbage before its collection, and buffers. An attack that is held takes hundreds of
+ * MiB.
+ */
 const SLACK = 64 << 20;
 
-/** A signal that says stop after `ms`, and leaves no timer behind. */
+/** A signal that is aborted after `ms`. */
 function stopAfter(ms: number): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), ms);
@@ -36,7 +39,7 @@ async function isCut(target: Target, { run, breach }: Attack): Promise<void> {
   assert.equal(line.scope, "proxy::inbound");
   const reason = line.message.replace("HBONE connection closed: ", "");
   assert.match(reason, breach!);
-  // Who sends on regardless may lose what was said to it last.
+  // A peer that keeps sending may lose the last message to it.
   if (attacker.goAway !== null) assert.deepEqual(attacker.goAway, { code: ENHANCE_YOUR_CALM, debug: reason });
   assert.equal(line.fields.get("identity"), "spiffe://cluster.local/ns/test/sa/attacker");
 }
@@ -53,7 +56,7 @@ async function isServed(target: Target, neighbour: Neighbour, { run, id }: Attac
 for (const allowed of [false, true]) {
   const title = allowed ? "who stays within limits is served, as its neighbour" : "who goes too far is cut and named";
   Deno.test(`attacks: ${title}`, async (t) => {
-    // The lines of the attackers' streams are not wanted: there are more than are kept.
+    // Access log lines of the attackers' streams are turned off: there are more than the queue holds.
     await using target = await Target.start("127.77.2.1", { env: { ...SMALL_HEAP, RUST_LOG: "info,access=off" } });
     await using neighbour = await Neighbour.open(target);
     const atRest = target.atRest + Neighbour.DESCRIPTORS, memory = target.memory();

@@ -90,7 +90,7 @@ class Scene implements AsyncDisposable {
     return this.cluster.nodes[0]!;
   }
 
-  /** Makes calls without end, each over a new connection. */
+  /** Makes calls continuously, each on a new connection. */
   caller(): Program {
     const { namespace } = this.cluster.pod("client");
     const args = [this.cluster.pod("far").ip, `${HTTP}`, "2"];
@@ -161,7 +161,7 @@ for (const authority of [SPIRE, ISTIO]) {
       await using scene = await Scene.build(authority);
       const { node } = scene;
       await node.proxy.stop();
-      // No other proxy serves the pods: they are taken, so that the agent is not delayed, and their calls fail.
+      // No other proxy serves the pods. They are served, so that the agent is not delayed, and their calls fail.
       const bad = await scene.beside(authority.outOfReach(scene.cluster).env);
       assert.ok(!bad.program.printed.some((line) => line.includes("another proxy serves the pod")));
       assert.ok(!await scene.works());
@@ -177,7 +177,7 @@ for (const authority of [SPIRE, ISTIO]) {
 
 testNeeding(
   NEEDS,
-  "rollout: when the old proxy dies, a new one without an authority takes its pods",
+  "rollout: when the old proxy ends, a new one without an authority takes over its pods",
   async () => {
     await using scene = await Scene.build(SPIRE);
     const old = scene.node.proxy;

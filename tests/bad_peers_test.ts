@@ -1,6 +1,6 @@
 /**
- * Peers that do it wrong, against a running proxy. Each learns that it was refused, is named in exactly one log line
- * with the reason, and leaves nothing behind: no descriptor, and a proxy that serves the next one.
+ * Peers that break the protocols, with a running proxy. Each is refused and gets one log line with the reason. No
+ * descriptor stays open, and the proxy serves the next peer.
  */
 import type { OutgoingHttpHeaders } from "node:http2";
 import * as build from "../src/identity/certificate_builder.ts";
@@ -38,7 +38,7 @@ function badRequest(headers: (victim: Victim) => OutgoingHttpHeaders): (victim: 
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-/** The TLS connection stands, but what follows is no HTTP/2: the proxy says so in HTTP/2 all the same. */
+/** The TLS connection is open, but the next bytes are not HTTP/2. The proxy answers in HTTP/2. */
 function speaking(bytes: string): (victim: Victim) => Promise<Seen> {
   return async ({ inbound, good }) => {
     const { from, said } = await speak(inbound, { credential: good }, bytes);
@@ -46,7 +46,7 @@ function speaking(bytes: string): (victim: Victim) => Promise<Seen> {
   };
 }
 
-/** Name, what is done, what the peer sees, what is logged. */
+/** Name, action, what the peer receives, what is logged. */
 const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unknown, Told | null])[] = [
   [
     "no certificate",
@@ -123,7 +123,7 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
   [
     "no TLS",
     ({ inbound }) => raw(inbound, text("GET / HTTP/1.1\r\nhost: b\r\n\r\n")),
-    "", // nothing that an HTTP client could take for an answer
+    "", // nothing that an HTTP client could read as a response
     refused(/^tls handshake error: /),
   ],
   [
@@ -226,14 +226,14 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
   ],
 ];
 
-Deno.test("bad peers: each is refused in words, named once, and forgotten", async (t) => {
+Deno.test("bad peers: each is refused with a reason, logged once, and leaves nothing open", async (t) => {
   await using victim = await Victim.start();
   for (const [name, act, seen, told] of CASES) await t.step(name, () => victim.suffers(act, seen, told));
 });
 
-Deno.test("bad peers: apps that are not there, or do not want to talk", async (t) => {
+Deno.test("bad peers: applications that do not exist or refuse connections", async (t) => {
   await using victim = await Victim.start();
-  await t.step("nobody listens on the app's port", async () => {
+  await t.step("no application listens on the port", async () => {
     const closed = Deno.listen({ hostname: IP, port: 0 });
     closed.close();
     const request = badRequest(() => ({ ":authority": `${IP}:${closed.addr.port}` }));
@@ -252,14 +252,14 @@ Deno.test("bad peers: apps that are not there, or do not want to talk", async (t
       { level: "info", message: "connection complete", error: null },
     );
   });
-  await t.step("the app hangs up on what it has not read: FIN, and RST right behind it", async () => {
+  await t.step("the app closes with unread data: FIN followed by RST", async () => {
     await using app = serveApp(IP, async (connection) => void await connection.read(new Uint8Array(1)));
     await victim.suffers(
       async ({ inbound, good }) => {
         await using peer = await HbonePeer.connect(inbound, good);
         const tunnel = await peer.tunnel(app.authority);
         tunnel.send("x".repeat(1000));
-        // The peer says nothing more: the tunnel must end all the same.
+        // The peer sends nothing more; the tunnel must end nevertheless.
         return { from: peer.from, seen: [await tunnel.rest(), await tunnel.resetCode()] };
       },
       ["", NO_ERROR],
@@ -282,7 +282,7 @@ Deno.test("bad peers: apps that are not there, or do not want to talk", async (t
       async ({ inbound, good }) => {
         const peer = await HbonePeer.connect(inbound, good);
         await peer.tunnel(app.authority);
-        // A connection that is reset before it is accepted never gets to the app.
+        // A connection that is reset before it is accepted never reaches the app.
         await inTime("the app's connection", accepted.promise);
         const { from } = peer;
         await peer[Symbol.asyncDispose]();

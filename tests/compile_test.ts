@@ -1,4 +1,4 @@
-/** `compile.sh`: each form of the product carries packages, workers and the TLS library with it. */
+/** `compile.sh`: each form of the product contains packages, workers and the TLS library. */
 import { strict as assert } from "node:assert";
 import { testNeeding } from "../lab/needs.ts";
 import { Program, run } from "../lab/program.ts";

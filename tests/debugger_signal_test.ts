@@ -50,11 +50,11 @@ function checkUnharmed(proxy: Proxy): void {
   assert.doesNotMatch(proxy.program.printed.join("\n"), /Debugger listening/);
 }
 
-Deno.test("SIGUSR1 opens no debugger, from the first line of the start until long after it", async () => {
+Deno.test("SIGUSR1 opens no debugger, from the first log line of the start until long after it", async () => {
   using folder = tempDir();
   await using proxy = new Proxy(settings(folder));
   await proxy.line(/version: /);
-  // The runtime of another process does this, and no event shows when.
+  // The runtime of another process does this, and there is no event for it.
   for (const end = performance.now() + LATER_MS; performance.now() < end;) {
     proxy.signal("SIGUSR1");
     await new Promise((resolve) => setTimeout(resolve, 5));

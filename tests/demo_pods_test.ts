@@ -1,4 +1,4 @@
-/** The demo of pods as an operator starts it. */
+/** The demo of pods, started like an operator does. */
 import { strict as assert } from "node:assert";
 import { inheritedEnvironment } from "../lab/environment.ts";
 import { testNeeding } from "../lab/needs.ts";
@@ -22,7 +22,7 @@ async function namespacesOf(pid: number): Promise<string[]> {
   return names.filter((name) => name.includes(`-${pid}-`));
 }
 
-testNeeding(NEEDS, "demo:pods: every claim holds, and it leaves nothing behind", async () => {
+testNeeding(NEEDS, "demo:pods: every claim holds, and everything is removed", async () => {
   await using program = demo("--once");
   const { code, output } = await program.ended();
   assert.equal(code, 0, output);
@@ -30,7 +30,7 @@ testNeeding(NEEDS, "demo:pods: every claim holds, and it leaves nothing behind",
   assert.deepEqual(await namespacesOf(program.pid), []);
 });
 
-testNeeding(NEEDS, "demo:pods: stays up for more, and leaves when it is asked to", async () => {
+testNeeding(NEEDS, "demo:pods: runs until it gets SIGINT", async () => {
   await using program = demo();
   await program.line(/Ctrl-C ends the demo/);
   assert.ok((await namespacesOf(program.pid)).length > 4);
@@ -39,7 +39,7 @@ testNeeding(NEEDS, "demo:pods: stays up for more, and leaves when it is asked to
   assert.deepEqual(await namespacesOf(program.pid), []);
 });
 
-testNeeding(NEEDS, "demo:pods: interrupted while it is built, it leaves nothing behind", async () => {
+testNeeding(NEEDS, "demo:pods: an interruption while it is built removes everything", async () => {
   await using program = demo();
   await program.line(/two nodes, their pods/);
   const { code, output } = await program.stop("SIGINT");
@@ -47,7 +47,7 @@ testNeeding(NEEDS, "demo:pods: interrupted while it is built, it leaves nothing 
   assert.deepEqual(await namespacesOf(program.pid), []);
 });
 
-Deno.test("demo:pods: a wrong command line is told", async () => {
+Deno.test("demo:pods: a wrong command line prints the usage", async () => {
   await using program = demo("--bytes=lots");
   const { code, output } = await program.ended();
   assert.equal(code, 2, output);

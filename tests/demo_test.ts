@@ -1,4 +1,4 @@
-/** The demo as a newcomer starts it, with less to carry. */
+/** The demo, started like a new user does, with less data. */
 import { strict as assert } from "node:assert";
 import project from "../deno.json" with { type: "json" };
 import { entries, isAlive } from "../lab/deserted.ts";
@@ -25,7 +25,7 @@ Deno.test("demo: every claim holds, and it ends by itself", async () => {
   assert.ok(!output.includes("\x1b"), "no colours in a pipe");
 });
 
-Deno.test("demo: stays up for more, and leaves when it is asked to", async () => {
+Deno.test("demo: runs until it gets SIGINT", async () => {
   await using program = demo(["--bytes=1MB"]);
   const [, folder = ""] = await program.line(/cat (\/\S+)\/mesh\.yaml/);
   assert.ok(Deno.statSync(folder).isDirectory);
@@ -36,7 +36,7 @@ Deno.test("demo: stays up for more, and leaves when it is asked to", async () =>
   for (const [, pid] of pids) assert.equal(systemFileExists(`/proc/${pid}`), false);
 });
 
-testNeeding({ packages: ["script"] }, "demo: leaves when its terminal goes away", async () => {
+testNeeding({ packages: ["script"] }, "demo: ends when its terminal is closed", async () => {
   const command = `${Deno.execPath()} run -A --no-prompt demo/main.ts --bytes=1MB`;
   const options = { args: ["-qec", command, "/dev/null"], cwd: ROOT, env: inheritedEnvironment() };
   await using terminal = new Program("script", options);
@@ -48,7 +48,7 @@ testNeeding({ packages: ["script"] }, "demo: leaves when its terminal goes away"
   assert.deepEqual(pids.filter(isAlive), []);
 });
 
-Deno.test("demo: leaves when who started it is killed, and nobody tells it", async () => {
+Deno.test("demo: ends when its parent process is killed, without a signal", async () => {
   const command = `${Deno.execPath()} run -A --no-prompt demo/main.ts --bytes=1MB; true`;
   await using shell = new Program("sh", { args: ["-c", command], cwd: ROOT, env: inheritedEnvironment() });
   const [, folder = ""] = await shell.line(/cat (\/\S+)\/mesh\.yaml/);
@@ -58,16 +58,16 @@ Deno.test("demo: leaves when who started it is killed, and nobody tells it", asy
   assert.deepEqual(pids.filter(isAlive), []);
 });
 
-Deno.test("demo: where it is killed its proxies end with it", async () => {
+Deno.test("demo: its proxies end when it is killed", async () => {
   await using program = demo(["--bytes=1MB"]);
   const [, folder = ""] = await program.line(/cat (\/\S+)\/mesh\.yaml/);
   const pids = (await program.matches(/node-[abc] .*pid (\d+)/, 3)).map(([, pid]) => Number(pid));
   await program.stop("SIGKILL");
   await eventually("the end of its proxies", () => !pids.some(isAlive));
-  Deno.removeSync(folder, { recursive: true }); // which nobody is left to do
+  Deno.removeSync(folder, { recursive: true }); // the demo cannot do it any more
 });
 
-Deno.test("demo: a proxy that does not start fails it with the reason", async () => {
+Deno.test("demo: it fails with the reason when a proxy does not start", async () => {
   await using program = demo(["--once", "--bytes=1MB"], { TLS_LIBRARY: "/nowhere/libssl.so" });
   const { code, output } = await program.ended();
   assert.equal(code, 1, output);
@@ -75,7 +75,7 @@ Deno.test("demo: a proxy that does not start fails it with the reason", async ()
   assert.match(output, /\/nowhere\/libssl\.so/);
 });
 
-Deno.test("demo: a wrong command line is told", async () => {
+Deno.test("demo: a wrong command line prints what is wrong", async () => {
   await using program = demo(["--bytes=lots"]);
   const { code, output } = await program.ended();
   assert.equal(code, 2, output);

@@ -1,4 +1,4 @@
-/** Out of descriptors (`docs/spec/observed.md` O29): clients see an end, the log one line, the CPU nothing. */
+/** Out of descriptors (`docs/spec/observed.md` O29): clients are disconnected, the log has one line, no CPU is used. */
 import { strict as assert } from "node:assert";
 import { Program } from "../lab/program.ts";
 
@@ -30,7 +30,7 @@ class Client implements Disposable {
   }
 }
 
-Deno.test("observed O29: without descriptors connections are shed, told of once, and served again afterwards", async () => {
+Deno.test("observed O29: without descriptors connections are shed, logged once, and served again afterwards", async () => {
   const script = `ulimit -n ${LIMIT}; exec "${Deno.execPath()}" run -A --no-check ${FIXTURE}`;
   await using program = new Program("sh", { args: ["-c", script] });
   const port = Number((await program.line(/^port (\d+)$/))[1]);

@@ -18,9 +18,9 @@ import { Program } from "../lab/program.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { eventually } from "../lab/patience.ts";
 
-/** Addresses of the outside host beside its own. */
+/** Further addresses of the outside host. */
 const DNSMASQ = "10.200.0.53", DNSMASQ6 = "fd20::53";
-/** Where nobody is: what is sent there is captured, or lost. */
+/** Addresses without a host: what is sent there is either redirected or lost. */
 const NOWHERE = "10.96.0.10", NOWHERE6 = "fd96::10";
 
 const PODS = [
@@ -78,7 +78,7 @@ async function bed(): Promise<{ cluster: Cluster; dnsmasq: Program }> {
 
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "dnsmasq", "iptables", "nginx"] } as const;
 
-testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t) => {
+testNeeding(NEEDS, "dns: queries of pods with redirection are answered", async (t) => {
   const { cluster, dnsmasq } = await bed();
   await using _all = cluster;
   const client = cluster.pod("client-1");
@@ -110,7 +110,7 @@ testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t
     assert.ok(lines.some((line) => line.startsWith("; EDNS: version: 0")));
   });
 
-  await t.step("the address of a name carries traffic: DNS, VIP and HBONE belong together", async () => {
+  await t.step("a connection by name works: DNS, VIP and HBONE together", async () => {
     const [address = ""] = await dig(pod, "+short", `@${NOWHERE}`, "A", "server");
     assert.equal(await get(pod, address, SERVICE.port), `server-1 from ${client.ip}`);
   });
@@ -127,14 +127,14 @@ testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t
     await dnsmasq.line(new RegExp(`query\\[A\\] www\\.example\\.com from ${client.ip.replaceAll(".", "\\.")}$`));
   });
 
-  await t.step("a truncated answer comes whole: by TCP where the client asks by UDP with little room", async () => {
+  await t.step("a truncated answer is repeated by TCP where the client has a small UDP payload", async () => {
     const whole = await dig(pod, "+short", "+bufsize=512", `@${NOWHERE}`, "TXT", "large.example.com");
     assert.equal(whole.length, 40);
     const { flags } = await digWhole(pod, "+ignore", "+bufsize=512", `@${NOWHERE}`, "TXT", "large.example.com");
     assert.ok(flags.includes("tc"));
   });
 
-  await t.step("a name that nobody has, and one of the node's hosts file", async () => {
+  await t.step("a name that does not exist, and one of the node's hosts file", async () => {
     const { status, flags } = await digWhole(pod, `@${NOWHERE}`, "A", "nobody.invalid");
     assert.equal(status, "NXDOMAIN");
     assert.ok(!flags.includes("aa"));
@@ -154,7 +154,7 @@ testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t
     assert.ok(of("istio_dns_upstream_failures_total", { request_query_type: "a" }) >= 1);
   });
 
-  await t.step("the pod goes: nobody answers, and the others go on", async () => {
+  await t.step("the pod is removed: its queries are not answered, and other pods go on", async () => {
     await node1!.session.delete(client.uid);
     await node1!.proxy.line(/dns_proxy\{wl=bed\/client-1\}.*dns server drained/);
     await assert.rejects(dig(pod, "+time=1", "+short", `@${NOWHERE}`, "A", "server"));
@@ -171,7 +171,7 @@ testNeeding(NEEDS, "dns: pods that are captured ask, and are answered", async (t
     await node1!.session.delete(client.uid);
   });
 
-  await t.step("N9 it comes back, its loopback without IPv6: over IPv4 it is answered", async () => {
+  await t.step("N9 it is added again, its loopback without IPv6: queries over IPv4 are answered", async () => {
     await pod.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
     await client.enroll();
     assert.deepEqual(await dig(pod, "+short", `@${NOWHERE}`, "A", "server"), [SERVICE.ip]);
@@ -195,7 +195,7 @@ testNeeding(NEEDS, "dns: byte for byte to a nameserver and back, through the red
 
   for (const [family, server] of [["IPv4", NOWHERE], ["IPv6", NOWHERE6]] as const) {
     await t.step(`a question that only its client and its server understand, over ${family}`, async () => {
-      // Opcode 9 is nobody's; what follows is no DNS at all.
+      // Opcode 9 is not assigned; the rest is not DNS at all.
       const request = Uint8Array.from([0x12, 0x34, 0x48, 0, 1, 2, 3, 4, 5, 6, 7, 8, ...new Array(300).fill(0xa5)]);
       upstream.server.script = (_query, _protocol, bytes) => {
         const answer = bytes.slice();
@@ -234,7 +234,7 @@ testNeeding(NEEDS, "dns: byte for byte to a nameserver and back, through the red
     assert.equal(seen!.additionals[0]!.options!.length, 1);
   });
 
-  await t.step("its own questions are not captured again: each comes once, from a port of its own", async () => {
+  await t.step("the proxy's own questions are not redirected: each arrives once, from its own port", async () => {
     upstream.server.script = () => ({ flags: answered(3) });
     const before = upstream.server.asked.length;
     const pod = cluster.pod("client-2");
@@ -245,7 +245,7 @@ testNeeding(NEEDS, "dns: byte for byte to a nameserver and back, through the red
     assert.ok(new Set(asked.map(({ from, bytes }) => `${from.port} ${bytes[0]} ${bytes[1]}`)).size === 20);
   });
 
-  await t.step("a nameserver that is gone: SERVFAIL, and the descriptors go back", async () => {
+  await t.step("a nameserver that is down: SERVFAIL, and descriptors are released", async () => {
     upstream.server.script = () => null;
     const { proxy } = cluster.nodes[1]!;
     const before = proxy.descriptors;
@@ -271,7 +271,7 @@ function scripted(rig: ReactorRig, ip: string, namespace: number) {
   return { server, [Symbol.dispose]: () => server.close() };
 }
 
-/** Sends from a namespace and gives back what comes. */
+/** Sends from a namespace and returns what arrives. */
 async function ask(rig: ReactorRig, namespace: number, server: string, request: Uint8Array): Promise<Uint8Array> {
   const received: Uint8Array[] = [];
   const any = parseIp(server.includes(":") ? "::" : "0.0.0.0")!;
@@ -305,7 +305,7 @@ testNeeding(
       const { code } = await old.stop();
       assert.equal(code, 0);
     }
-    const { output: report } = await load.stop("SIGINT"); // asks no more, and says how it was
+    const { output: report } = await load.stop("SIGINT"); // stops and prints its report
     assert.ok(Number(/Queries sent: +(\d+)/.exec(report)?.[1]) > 1000, report);
     assert.match(report, /Queries lost:\s+0 /, report);
     assert.match(report, /Response codes:\s+NOERROR \d+ \(100\.00%\)/, report);

@@ -1,4 +1,4 @@
-/** Two networks with a proxy of ours on each, and a gateway that is not ours between them (`docs/spec/dataplane.md` 1.6). */
+/** Two networks, each with our proxy, and a foreign gateway between them (`docs/spec/dataplane.md` 1.6). */
 import { doubleHboneSteps } from "../testkit/double_hbone_steps.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { NEEDS, TwoNetworksBed } from "../testkit/two_networks.ts";

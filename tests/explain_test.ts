@@ -1,4 +1,4 @@
-/** `ztunnel explain` beside a running proxy: what it says is what connections get. */
+/** `ztunnel explain` with a running proxy: explanations agree with what connections get. */
 import { strict as assert } from "node:assert";
 import { type App, echoApp } from "../testkit/apps.ts";
 import { credential, sharedCa } from "../testkit/credentials.ts";
@@ -12,7 +12,7 @@ import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.25.0.3";
 
-/** A proxy of `b`, which admits `a` at its application's port and nobody else. */
+/** A proxy of `b`, which admits only `a`, at its application's port. */
 class Scene implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
 
@@ -38,7 +38,7 @@ class Scene implements AsyncDisposable {
     return new Scene(stack.move(), folder, app, proxy);
   }
 
-  /** Runs the command, told where the proxy is. */
+  /** Runs the command with the address of the proxy. */
   async explain(from: string, to: string): Promise<Ended> {
     const { hostname, port } = await this.proxy.place("admin");
     return await explain("--admin", `${hostname}:${port}`, "--from", from, "--to", to);
@@ -61,7 +61,7 @@ async function explain(...args: readonly string[]): Promise<Ended> {
   return await command.ended();
 }
 
-Deno.test("explain: a running proxy says what a connection gets", async () => {
+Deno.test("explain: a running proxy explains what a connection gets", async () => {
   await using scene = await Scene.set();
   const to = scene.app.authority;
   const allowed = await scene.explain(`${NAMESPACE}/a`, to);
@@ -77,7 +77,7 @@ Deno.test("explain: a running proxy says what a connection gets", async () => {
   assert.equal(await scene.tried("c"), 401);
 });
 
-Deno.test("explain: a saved dump says the same as the proxy it is from", async () => {
+Deno.test("explain: a saved dump gives the same explanation as its proxy", async () => {
   await using scene = await Scene.set();
   const question = ["--from", "test/c", "--to", `test/b:${scene.app.port}`];
   const text = await (await fetch(await scene.proxy.url("admin", "/config_dump"))).text();
@@ -91,7 +91,7 @@ Deno.test("explain: a saved dump says the same as the proxy it is from", async (
   assert.deepEqual(JSON.parse(saved.output), JSON.parse(live.output));
 });
 
-Deno.test("explain: who is not known, and a proxy that is not there", async () => {
+Deno.test("explain: an unknown workload, and a proxy that does not run", async () => {
   await using scene = await Scene.set();
   const unknown = await scene.explain("test/bb", "127.0.0.1:80");
   assert.equal(unknown.code, 1);
@@ -101,7 +101,7 @@ Deno.test("explain: who is not known, and a proxy that is not there", async () =
   assert.match(nobody.output, /^Error: cannot ask the proxy at 127.25.0.9:1: /);
 });
 
-Deno.test("explain: /explain is the admin port's, and answers programs", async () => {
+Deno.test("explain: /explain of the admin port answers in JSON", async () => {
   await using scene = await Scene.set();
   const ask = async (query: string) => {
     const response = await fetch(await scene.proxy.url("admin", `/explain${query}`));

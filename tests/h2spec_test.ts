@@ -36,7 +36,7 @@ function failures(output: string): string[] {
   });
 }
 
-testNeeding({ go: true }, "h2spec, observed O15: all cases but one, which wants smaller frames", async () => {
+testNeeding({ go: true }, "h2spec, observed O15: all cases but one, which needs smaller frames", async () => {
   const { total, passed, failed } = await score({});
   console.log(`h2spec: ${passed} of ${total}`, ...failed.map((name) => `\n  failed: ${name}`));
   assert.equal(total, 145);
@@ -46,6 +46,6 @@ testNeeding({ go: true }, "h2spec, observed O15: all cases but one, which wants 
   assert.equal(passed, 144);
 });
 
-testNeeding({ go: true }, "h2spec: with the smallest frames also that one", async () => {
+testNeeding({ go: true }, "h2spec: that case with the smallest frames", async () => {
   assert.deepEqual(await score({ HTTP2_FRAME_SIZE: "16384" }, "http2/4.2"), { total: 3, passed: 3, failed: [] });
 });

@@ -1,6 +1,6 @@
 /**
- * Agents that are not what they should be (`docs/spec/inpod-dns.md` A1.9, A1.12): whatever they do, pods are served as
- * before, nothing leaks, and the next good agent finds all in order.
+ * Faulty agents (`docs/spec/inpod-dns.md` A1.9, A1.12): whatever they do, pods are served as before, nothing leaks, and
+ * the next correct agent can work.
  */
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/zds.js";
@@ -11,7 +11,7 @@ import { eventually } from "../lab/patience.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PODS = [{ name: "client", node: 1 }, { name: "server", node: 1 }] as const;
-/** More than any socket's buffer takes. */
+/** More than the buffer of any socket. */
 const FLOOD = 100_000;
 
 async function readiness({ proxy, namespace }: BedNode): Promise<number> {
@@ -20,7 +20,7 @@ async function readiness({ proxy, namespace }: BedNode): Promise<number> {
   return Number(await namespace.run("curl", ...ask));
 }
 
-/** As an agent does that knows the node's pods. */
+/** Acts like an agent that has the node's pods. */
 async function recover(cluster: Cluster, node: BedNode): Promise<void> {
   node.session = await node.agent.session();
   for (const pod of cluster.podsOf(node)) assert.equal(await node.session.keep(pod.uid), "");
@@ -28,7 +28,7 @@ async function recover(cluster: Cluster, node: BedNode): Promise<void> {
   assert.equal(await readiness(node), 200);
 }
 
-testNeeding(NEEDS, "inpod A1.9: an agent that says nothing: not ready, and served as before", async () => {
+testNeeding(NEEDS, "inpod A1.9: a silent agent: the proxy is not ready, and pods are served as before", async () => {
   await using cluster = await Cluster.build({ pods: PODS });
   const [client, server] = [cluster.pod("client"), cluster.pod("server")];
   const { node } = client;
@@ -45,7 +45,7 @@ testNeeding(NEEDS, "inpod A1.9: an agent that says nothing: not ready, and serve
 
 testNeeding(
   NEEDS,
-  "inpod A1.9: an agent that floods and reads no answer is left, with one line; no pod notices",
+  "inpod A1.9: an agent that floods and reads no answer is disconnected, with one line; pods are not affected",
   async () => {
     await using cluster = await Cluster.build({ pods: PODS });
     const [client, server] = [cluster.pod("client"), cluster.pod("server")];

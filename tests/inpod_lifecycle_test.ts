@@ -1,6 +1,6 @@
 /**
- * What happens to pods and their traffic when pods, proxies and agents come and go: two nodes on one machine
- * (`lab/bed/`), real programs, real redirection.
+ * Pods and their traffic while pods, proxies and agents start and end: two nodes on one machine (`lab/bed/`), real
+ * programs, real redirection.
  */
 import { strict as assert } from "node:assert";
 import { HTTP, identityOf } from "../lab/bed/mesh.ts";
@@ -52,7 +52,7 @@ class Scene implements AsyncDisposable {
     return this.cluster.use(Proxy.fixture(`tests/fixtures/${program}`, args, pod.namespace.name));
   }
 
-  /** A connection of the client's that stays open; the app and it say what becomes of it. */
+  /** A connection of the client that stays open; client and app print how it ends. */
   async hold(to: BedPod): Promise<Program> {
     const program = this.fixture("tcp_client.ts", this.client, to.ip, `${APP}`, "hold", "hold");
     await program.line(/connected/);
@@ -64,7 +64,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-/** What `connector.ts` says in the end. */
+/** The final report of `connector.ts`. */
 async function outcome(program: Program): Promise<{ whole: number; failures: Record<string, number> }> {
   program.signal("SIGUSR2");
   const [, json = ""] = await program.line(/^(\{.*\})$/);
@@ -78,7 +78,7 @@ async function whole(program: Program, count: number): Promise<void> {
 for (const workers of ["1", "2"]) {
   testNeeding(
     NEEDS,
-    `inpod A1.12: a proxy is replaced under traffic, ${workers} worker(s): none of 10,000 connections fails`,
+    `inpod A1.12: a proxy is replaced during traffic, ${workers} worker(s): none of 10,000 connections fails`,
     async () => {
       await using scene = await Scene.build({
         ZTUNNEL_WORKER_THREADS: workers,
@@ -97,7 +97,7 @@ for (const workers of ["1", "2"]) {
       old.signal("SIGTERM");
       await old.line(/shutdown complete.*component="inbound"/);
       for (const caller of callers) await whole(caller, 5000);
-      // The old proxy is there for what it has begun.
+      // The old proxy still serves its connections.
       assert.deepEqual(held.printed, ["connected"]);
       held.signal("SIGUSR2");
       const { code } = await old.ended();
@@ -111,7 +111,7 @@ for (const workers of ["1", "2"]) {
   );
 }
 
-testNeeding(NEEDS, "inpod R24: a proxy that ends alone: what is open goes on, new connections fail", async () => {
+testNeeding(NEEDS, "inpod R24: a proxy without a successor ends: open connections go on, new ones fail", async () => {
   await using scene = await Scene.build({ CONNECTION_TERMINATION_DEADLINE: "1h" });
   const { node, client, far } = scene;
   const held = await scene.hold(far);
@@ -122,39 +122,43 @@ testNeeding(NEEDS, "inpod R24: a proxy that ends alone: what is open goes on, ne
   assert.equal((await node.proxy.ended()).code, 0);
 });
 
-testNeeding(NEEDS, "inpod R23, S7: a pod is deleted under traffic, and comes back; others do not notice", async () => {
-  await using scene = await Scene.build();
-  const { cluster, client, near, far, node } = scene;
-  const other = scene.fixture("connector.ts", client, far.ip, `${HTTP}`, "2");
-  await whole(other, 500);
-  const held = await scene.hold(near);
-  assert.equal(await node.session.delete(near.uid), "");
-  await held.line(/^(reset|end)$/);
-  assert.notEqual(await failure(client.namespace, near.ip), 0);
-  await near.enroll();
-  assert.equal(await get(client.namespace, near.ip), `near from ${client.ip}`);
-  // Over and over: nothing piles up.
-  const cycle = async () => {
+testNeeding(
+  NEEDS,
+  "inpod R23, S7: a pod is deleted during traffic and added again; other pods are not affected",
+  async () => {
+    await using scene = await Scene.build();
+    const { cluster, client, near, far, node } = scene;
+    const other = scene.fixture("connector.ts", client, far.ip, `${HTTP}`, "2");
+    await whole(other, 500);
+    const held = await scene.hold(near);
     assert.equal(await node.session.delete(near.uid), "");
+    await held.line(/^(reset|end)$/);
+    assert.notEqual(await failure(client.namespace, near.ip), 0);
     await near.enroll();
     assert.equal(await get(client.namespace, near.ip), `near from ${client.ip}`);
-  };
-  await cycle();
-  const before = node.proxy.descriptors;
-  for (let i = 0; i < 10; i++) await cycle();
-  await node.proxy.descriptorsBackTo(before + SLACK);
-  const { failures } = await outcome(other);
-  const told = node.proxy.access.filter(({ level, words }) => level === "error" && words.join().includes(far.ip));
-  assert.deepEqual(failures, {}, [JSON.stringify(failures), ...told.map(({ words }) => words.join(" "))].join("\n"));
-  assert.equal(cluster.nodes[1]!.proxy.lines.filter(({ level }) => level === "error").length, 0);
-});
+    // Repeated: nothing accumulates.
+    const cycle = async () => {
+      assert.equal(await node.session.delete(near.uid), "");
+      await near.enroll();
+      assert.equal(await get(client.namespace, near.ip), `near from ${client.ip}`);
+    };
+    await cycle();
+    const before = node.proxy.descriptors;
+    for (let i = 0; i < 10; i++) await cycle();
+    await node.proxy.descriptorsBackTo(before + SLACK);
+    const { failures } = await outcome(other);
+    const told = node.proxy.access.filter(({ level, words }) => level === "error" && words.join().includes(far.ip));
+    assert.deepEqual(failures, {}, [JSON.stringify(failures), ...told.map(({ words }) => words.join(" "))].join("\n"));
+    assert.equal(cluster.nodes[1]!.proxy.lines.filter(({ level }) => level === "error").length, 0);
+  },
+);
 
-/** Descriptors that come and go with connections under way. */
+/** Descriptors of connections in progress, which vary. */
 const SLACK = 8;
 
 testNeeding(
   NEEDS,
-  "inpod A1.10, S8, S17: the agent restarts: pods are served meanwhile, its snapshot decides",
+  "inpod A1.10, S8, S17: the agent restarts: pods are served in the meantime, its snapshot decides",
   async () => {
     await using scene = await Scene.build();
     const { client, near, far, node } = scene;
@@ -168,7 +172,7 @@ testNeeding(
     assert.equal(await get(client.namespace, near.ip), `near from ${client.ip}`);
     assert.equal(await node.session.snapshotSent(), "");
     assert.equal(await readiness(node), 200);
-    // Nobody named it.
+    // The snapshot does not have it.
     await eventually("the end of near's proxy", async () => await failure(client.namespace, near.ip) !== 0);
     assert.equal(await get(client.namespace, far.ip), `far from ${client.ip}`);
     await near.enroll();
@@ -185,7 +189,7 @@ async function readiness(node: BedNode): Promise<number> {
 
 testNeeding(
   NEEDS,
-  "inpod S3, Z16: pods that cannot be served: refused, tried again, and no trouble to others",
+  "inpod S3, Z16: pods that cannot be served are refused and tried again; others are not affected",
   async () => {
     await using scene = await Scene.build();
     const { client, near, far, node } = scene;
@@ -215,7 +219,7 @@ testNeeding(
 
 testNeeding(
   NEEDS,
-  "inpod Z4, Z9-Z11, Z13, Z14: packets that say nothing: refused, connected anew, pods untouched, nothing leaks",
+  "inpod Z4, Z9-Z11, Z13, Z14: invalid packets are refused, the proxy reconnects, pods are not affected, nothing leaks",
   async () => {
     await using scene = await Scene.build();
     const { client, near, node } = scene;
@@ -246,11 +250,11 @@ testNeeding(
 
 testNeeding(
   NEEDS,
-  "inpod S9: the same pod in another namespace: served there, but not before that has one of its addresses",
+  "inpod S9: the same pod in another namespace is served there when that has one of its addresses",
   async () => {
     await using scene = await Scene.build();
     const { node, client, far, near } = scene;
-    // The agent errs: it hands over the namespace of another pod under the client's name.
+    // The agent makes an error: it hands over the namespace of another pod under the client's name.
     assert.equal(await node.session.delete(near.uid), "");
     assert.equal(await node.session.add({ ...client.announced, path: near.namespace.path }), "");
     await eventually("the end of the old proxy", async () => await failure(client.namespace, far.ip) !== 0);
@@ -265,7 +269,7 @@ testNeeding(
 
 testNeeding(
   NEEDS,
-  "inpod A2.2: INPOD_PORT_REUSE=false: one worker for each pod; a second proxy waits until the first has gone",
+  "inpod A2.2: INPOD_PORT_REUSE=false: one worker for each pod; a second proxy waits until the first has ended",
   async () => {
     await using scene = await Scene.build({ INPOD_PORT_REUSE: "false", ZTUNNEL_WORKER_THREADS: "2" });
     const { node, client, near, far } = scene;
@@ -281,15 +285,19 @@ testNeeding(
   },
 );
 
-testNeeding(NEEDS, "inpod S10, A1.9: a breach of protocol is told and ends the process with status 1", async () => {
-  await using scene = await Scene.build();
-  const { node, near } = scene;
-  const answer = await node.session.addWith({ uid: "x" }, [near.namespace.path]);
-  assert.equal(answer, 'failure to process message : ProtocolError("workload_info is required but not present")');
-  const { code, output } = await node.proxy.ended();
-  assert.equal(code, 1);
-  assert.match(output, /WorkloadProxyManager run error: protocol error "workload_info is required but not present"/);
-});
+testNeeding(
+  NEEDS,
+  "inpod S10, A1.9: a breach of the protocol is logged and ends the process with status 1",
+  async () => {
+    await using scene = await Scene.build();
+    const { node, near } = scene;
+    const answer = await node.session.addWith({ uid: "x" }, [near.namespace.path]);
+    assert.equal(answer, 'failure to process message : ProtocolError("workload_info is required but not present")');
+    const { code, output } = await node.proxy.ended();
+    assert.equal(code, 1);
+    assert.match(output, /WorkloadProxyManager run error: protocol error "workload_info is required but not present"/);
+  },
+);
 
 testNeeding(NEEDS, "inpod R1, R2, R7-R9, config C49: the proxy's own ports, from a pod and from outside", async () => {
   await using scene = await Scene.build({ ADMIN_PORT: "15000", STATS_PORT: "15020", READINESS_PORT: "15021" });

@@ -1,4 +1,4 @@
-/** Two hundred pods on one node: served at once, coming and going under traffic, and nothing left of them. */
+/** Two hundred pods on one node: all are served, added and removed during traffic, and everything is released. */
 import { strict as assert } from "node:assert";
 import { get, nginx } from "../lab/bed/apps.ts";
 import { Cluster } from "../lab/bed/cluster.ts";
@@ -10,15 +10,15 @@ import { cacheProgram, Proxy } from "../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["iptables", "nginx"] } as const;
 const COUNT = 200;
-/** Of a pod: its namespace, and for each worker three listeners. */
+/** Descriptors of a pod: its namespace, and three listeners for each worker. */
 const descriptorsPerPod = (workers: number) => 1 + 3 * workers;
-/** Descriptors of connections that come and go meanwhile. */
+/** Descriptors of connections in progress. */
 const SLACK = 16;
 
 for (const workers of [1, 2]) {
   testNeeding(
     NEEDS,
-    `inpod: ${COUNT} pods, served by ${workers} worker(s), come and go under traffic; nothing of them is left`,
+    `inpod: ${COUNT} pods, served by ${workers} worker(s), are added and removed during traffic; all descriptors are released`,
     async () => {
       await cacheProgram("tests/fixtures/connector.ts");
       await using cluster = await Cluster.build({
@@ -64,7 +64,7 @@ for (const workers of [1, 2]) {
 
 testNeeding(
   NEEDS,
-  "inpod N9, N10: a pod without IPv6, and one whose namespace vanishes before its Del; others do not notice",
+  "inpod N9, N10: a pod without IPv6, and one whose namespace vanishes before its Del; others are not affected",
   async () => {
     await using cluster = await Cluster.build({
       pods: [{ name: "client", node: 1 }, { name: "server", node: 1 }],
@@ -84,7 +84,7 @@ testNeeding(
     assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
     await deleteAll(session, [old, vanishing]);
     await proxy.descriptorsBackTo(before + 2); // both ends of the tunnel
-    // So that the end of the cluster finds what it is to remove.
+    // The end of the cluster removes it, so it must exist.
     await run("ip", "netns", "add", vanishing.home.name);
   },
 );

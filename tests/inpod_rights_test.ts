@@ -1,4 +1,4 @@
-/** What shared mode needs of the kernel: the rights, and that it tells in which namespace a listener stands. */
+/** What shared mode needs of the kernel: capabilities, and the namespace of a listener. */
 import { strict as assert } from "node:assert";
 import { inspectNamespace } from "../src/net/namespace_state.ts";
 import { ReactorRig } from "../src/net/testkit/reactor.ts";
@@ -19,7 +19,7 @@ const REFUSALS: readonly (readonly [string, RegExp])[] = [
 for (const [capabilities, text] of REFUSALS) {
   testNeeding(
     { namespaces: true, packages: ["setpriv"] },
-    `inpod A1.15: without the right (${capabilities}) it does not start, and says which is missing`,
+    `inpod A1.15: without the capability (${capabilities}) it does not start, and says which is missing`,
     async () => {
       using folder = tempDir();
       await using namespace = await makeNamespace("rights");
@@ -39,7 +39,7 @@ for (const [capabilities, text] of REFUSALS) {
 
 testNeeding(
   { namespaces: true },
-  "audit: listeners and datagram sockets are told apart by the namespace they stand in",
+  "audit: listeners and datagram sockets report the namespace that they belong to",
   async () => {
     await using rig = new ReactorRig();
     await using one = await makeNamespace("one");

@@ -1,4 +1,4 @@
-/** What shared mode adds to the system calls of a connection: into the pod's namespace and back, for each dial. */
+/** The system calls that shared mode adds to a connection: into the pod's namespace and back, for each dial. */
 import { strict as assert } from "node:assert";
 import { parseStrace } from "../lab/strace.ts";
 import { nginx } from "../lab/bed/apps.ts";
@@ -8,7 +8,7 @@ import { testNeeding } from "../lab/needs.ts";
 import { Program } from "../lab/program.ts";
 import { cacheProgram, Proxy } from "../lab/proxy.ts";
 
-/** A dial to the application; the client's side dials once for all. */
+/** Dials to the application; the client's side dials once for all connections. */
 const PER_CONNECTION = { client: 0, server: 2 };
 const CALLS = 500;
 
@@ -33,7 +33,7 @@ testNeeding(
     const caller = cluster.use(
       Proxy.fixture("tests/fixtures/connector.ts", [server.ip, `${HTTP}`, "1"], client.namespace.name),
     );
-    await caller.line(/^500 done$/); // the tunnel stands
+    await caller.line(/^500 done$/); // the tunnel is open
     const pids = [client.node.proxy.pid, server.node.proxy.pid];
     const tracers = await Promise.all(pids.map(traceSetns));
     for (const tracer of tracers) cluster.use(tracer);
@@ -47,7 +47,7 @@ testNeeding(
       const { output } = await tracer.stop("SIGINT");
       return parseStrace(output).get("setns") ?? 0;
     }));
-    // The first half ran untraced, or not quite.
+    // The first half ran before the trace, or nearly.
     const traced = { most: whole - 500, least: CALLS };
     assert.equal(counts[0], PER_CONNECTION.client);
     assert.ok(counts[1]! <= PER_CONNECTION.server * traced.most, `${counts[1]} of ${traced.most} connections at most`);

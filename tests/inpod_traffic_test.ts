@@ -65,7 +65,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       }
     }
 
-    await t.step("by VIP, both families: one of the servers, by its address", async () => {
+    await t.step("by VIP, both families: one of the servers answers", async () => {
       for (const [host, source] of [[SERVICE.ip, client.ip], [`[${SERVICE.ip6}]`, client.ip6]] as const) {
         const answer = await get(client.namespace, host, SERVICE.port);
         assert.ok([server1, server2].some(({ name }) => answer === `${name} from ${source}`), answer);
@@ -73,7 +73,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       await access(node1, 'direction="outbound"', `dst.service="${SERVICE.hostname}"`);
     });
 
-    await t.step("R16 to itself, by its own address and by loopback: past the proxy", async () => {
+    await t.step("R16 to itself, by its own address and by loopback: not through the proxy", async () => {
       assert.equal(await get(client.namespace, client.ip), `client-1 from ${client.ip}`);
       assert.equal(await get(client.namespace, "127.0.0.1"), "client-1 from 127.0.0.1");
     });
@@ -85,14 +85,14 @@ for (const backend of ["iptables", "nftables"] as const) {
       assert.equal(fields.get("dst.hbone_addr"), undefined);
     });
 
-    await t.step("R11, R12 from a host outside: plain TCP, captured, and the app sees that host", async () => {
+    await t.step("R11, R12 from a host outside: plain TCP, redirected, and the app sees that host", async () => {
       assert.equal(await get(outside.namespace, server1.ip), `server-1 from ${outside.ip}`);
       assert.equal(await get(outside.namespace, `[${server2.ip6}]`), `server-2 from ${outside.ip6}`);
       await access(node1, 'direction="inbound"', `src.addr=${outside.ip}`, `dst.addr=${server1.ip}:${HTTP}`);
     });
 
     await t.step(
-      "R13 what comes to 15008 is not redirected: it stands there under the address it was sent to",
+      "R13 connections to 15008 are not redirected and have their original address",
       async () => {
         const call = ["-d", server1.ip, "15008"];
         await using _caller = new Program(commandName("nc"), { args: call, namespace: outside.namespace.name });
@@ -102,7 +102,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       },
     );
 
-    await t.step("R14 a probe of the node passes by the proxy, even where all others need an identity", async () => {
+    await t.step("R14 a probe of the node is not redirected, even to a pod that requires identities", async () => {
       await node2.namespace.run("ip", "address", "add", `${PROBES[0]}/32`, "dev", "pods");
       await node2.namespace.run("ip", "address", "add", `${PROBES[1]}/128`, "dev", "pods", "nodad");
       for (const [source, host] of [[PROBES[0], strict.ip], [PROBES[1], `[${strict.ip6}]`]] as const) {
@@ -112,7 +112,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       assert.deepEqual(node2.proxy.lines.filter(({ fields }) => fields.get("src.addr")?.includes(PROBES[0])), []);
     });
 
-    await t.step("a strict pod: from the mesh only, not in plain text", async () => {
+    await t.step("a strict pod accepts connections from the mesh only, not plain text", async () => {
       assert.equal(await get(client.namespace, strict.ip), `strict-2 from ${client.ip}`);
       assert.notEqual(await failure(outside.namespace, strict.ip), 0);
       await access(node2, `src.addr=${outside.ip}`, `dst.addr=${strict.ip}:${HTTP}`, "bed/strict");
@@ -125,7 +125,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       }
     });
 
-    await t.step("R3, R5, R21, config C50 calls to the proxy's own ports end, and no loop begins", async () => {
+    await t.step("R3, R5, R21, config C50 connections to the proxy's own ports end without a loop", async () => {
       for (const port of [15001, 15006, 15008]) {
         assert.notEqual(await failure(client.namespace, client.ip, port), 0);
         assert.notEqual(await failure(client.namespace, "127.0.0.1", port), 0);
@@ -133,7 +133,7 @@ for (const backend of ["iptables", "nftables"] as const) {
       }
     });
 
-    await t.step("R4, R6, config C50 nothing of the proxy's servers is in a pod", async () => {
+    await t.step("R4, R6, config C50 the proxy's servers cannot be reached in a pod", async () => {
       for (const port of [15000, 15020, 15021, 15080]) {
         assert.equal(await failure(client.namespace, client.ip, port), CURL_NOT_CONNECTED);
         assert.equal(await failure(client.namespace, "127.0.0.1", port), CURL_NOT_CONNECTED);
@@ -158,7 +158,7 @@ for (const backend of ["iptables", "nftables"] as const) {
 
 testNeeding(
   NEEDS,
-  "inpod R20: without the agent's routing the app's answer gets lost, and the dial times out",
+  "inpod R20: without the agent's routing the app's reply is lost, and the dial times out",
   async () => {
     await using cluster = await Cluster.build({ pods: [{ name: "server", node: 1 }] });
     const { outside } = cluster;
@@ -176,7 +176,7 @@ testNeeding(
   },
 );
 
-/** Sources of the node's probes, by the agent's rules. */
+/** Source addresses of the node's probes, by the agent's rules. */
 const PROBES = ["169.254.7.127", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff"] as const;
 /** `CURLE_COULDNT_CONNECT` */
 const CURL_NOT_CONNECTED = 7;

@@ -14,9 +14,9 @@ import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 import { readSystemFile } from "../src/os/system_files.ts";
 
 const IP = "127.0.0.3";
-/** Not of the mesh. */
+/** An address outside of the mesh. */
 const OUTSIDE = "127.0.0.5";
-/** Longer than any test may take: what ends, ended for another reason. */
+/** Longer than any test may take, so what ends has another reason. */
 const NEVER = "1h";
 
 function settings(folder: TempDir, more: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -27,7 +27,7 @@ function settings(folder: TempDir, more: Readonly<Record<string, string>> = {}):
   });
 }
 
-/** The messages of those `wanted` that were logged, in the order they came. */
+/** The messages among `wanted` that were logged, in order. */
 function order(proxy: Proxy, wanted: readonly string[]): string[] {
   const told = proxy.lines.map(({ message, fields }) => {
     const component = fields.get("component");
@@ -42,7 +42,7 @@ async function isRefused({ hostname, port }: Place): Promise<boolean> {
     return false;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return true;
-    // It was waiting to be accepted when the listener was closed.
+    // It was in the listener's backlog when the listener was closed.
     if (error instanceof Deno.errors.ConnectionReset) return false;
     throw error;
   }
@@ -89,7 +89,7 @@ class OpenConnections implements AsyncDisposable {
     return open;
   }
 
-  /** Something goes to the app and comes back, both ways in. */
+  /** Sends bytes to the app and back, through both sides. */
   async talk(): Promise<void> {
     this.tunnel.send("ping");
     assert.equal(await this.tunnel.read(4), "ping");
@@ -99,7 +99,7 @@ class OpenConnections implements AsyncDisposable {
     assert.equal(new TextDecoder().decode(buffer), "pong");
   }
 
-  /** The app side of a proper end: both connections half-closed, and what remains is read. */
+  /** Ends both connections at the app: half-closes, and reads the rest. */
   async finish(): Promise<void> {
     this.tunnel.end();
     await this.outbound.closeWrite();
@@ -139,7 +139,7 @@ const WORKER_LIFE = [
   "shutdown complete socks5",
 ];
 
-Deno.test("lifecycle: an idle proxy ends at once when asked to, config C46; its lines come in the order of 6.7", async () => {
+Deno.test("lifecycle: an idle proxy ends at once on SIGTERM, config C46; its lines have the order of 6.7", async () => {
   using folder = tempDir();
   await using proxy = await Proxy.ready(settings(folder));
   const { code, output } = await proxy.stop();
@@ -154,7 +154,7 @@ Deno.test("lifecycle: an idle proxy ends at once when asked to, config C46; its 
   assert.deepEqual(complaints.map(({ message }) => message?.split(":")[0]), ["FAKE_CA=true"]);
 });
 
-Deno.test("lifecycle: a stop lets connections go on and waits for their end, config C47, dataplane SH-01", async () => {
+Deno.test("lifecycle: a stop waits for the end of connections, config C47, dataplane SH-01", async () => {
   await using open = await OpenConnections.open();
   const { proxy } = open;
   proxy.signal("SIGTERM");
@@ -181,7 +181,7 @@ Deno.test("lifecycle: a stop lets connections go on and waits for their end, con
   assert.equal(output.match(/received signal SIGTERM/g)?.length, 1);
 });
 
-Deno.test("lifecycle: the deadline cuts what does not end, config C48, dataplane SH-02", async () => {
+Deno.test("lifecycle: the deadline closes connections that do not end, config C48, dataplane SH-02", async () => {
   await using open = await OpenConnections.open({ CONNECTION_TERMINATION_DEADLINE: "100ms" });
   const { code, output } = await open.proxy.stop();
   assert.equal(code, 0, output);
@@ -210,7 +210,7 @@ Deno.test("lifecycle: SIGINT drains, a second one ends the process at once, conf
   assert.match(output, /Double Ctrl\+C, exit immediately/);
 });
 
-Deno.test("lifecycle: /quitquitquit stops it, by POST only, config C31, dataplane SH-05", async () => {
+Deno.test("lifecycle: POST /quitquitquit stops it, other methods do not, config C31, dataplane SH-05", async () => {
   await using open = await OpenConnections.open();
   const quit = await open.proxy.url("admin", "/quitquitquit");
   assert.equal(await get(quit), "405 ");
@@ -223,7 +223,7 @@ Deno.test("lifecycle: /quitquitquit stops it, by POST only, config C31, dataplan
   assert.equal(code, 0, output);
 });
 
-Deno.test("lifecycle: readiness says what is pending until all is there, config C44 and 5.3", async () => {
+Deno.test("lifecycle: readiness lists pending tasks until all are complete, config C44 and 5.3", async () => {
   using folder = tempDir();
   await using proxy = new Proxy(settings(folder));
   const url = await proxy.url("readiness", "/healthz/ready");
@@ -234,12 +234,12 @@ Deno.test("lifecycle: readiness says what is pending until all is there, config 
   assert.equal((await proxy.stop()).code, 0);
 });
 
-/** Its worker never answers. */
+/** A proxy whose worker never answers. */
 function stuckStart(folder: TempDir): Proxy {
   return new Proxy({ ...settings(folder), DEAF_TO: "start" }, { program: "tests/fixtures/failing_main.ts" });
 }
 
-Deno.test("lifecycle: a start that hangs is not ready, and says on whom it waits", async () => {
+Deno.test("lifecycle: a start that hangs is not ready, and says what it waits for", async () => {
   using folder = tempDir();
   await using proxy = stuckStart(folder);
   const url = await proxy.url("readiness", "/healthz/ready");
@@ -258,7 +258,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-/** Lines that tell how far the start is. */
+/** Log lines of the phases of the start. */
 const PHASES = [
   /version: /,
   /component="readiness"/,
@@ -282,7 +282,7 @@ for (const phase of PHASES) {
 
 testNeeding(
   { packages: ["unshare"], root: true },
-  "lifecycle: as the first process of a container it ends by SIGTERM too",
+  "lifecycle: SIGTERM ends it as the first process of a container, too",
   async () => {
     using folder = tempDir();
     const before = ["unshare", "--pid", "--fork", "--kill-child"];
@@ -300,11 +300,11 @@ Deno.test("lifecycle: /logging changes what the worker logs, config 4.6", async 
   const level = async (query: string) => {
     const answer = await fetch(await proxy.url("admin", `/logging?${query}`), { method: "POST" });
     assert.equal(answer.status, 200);
-    // A scrape asks the worker after it was told the level.
+    // The worker gets the scrape's request after the new level.
     await get(await proxy.url("stats", "/metrics"));
     return await answer.text();
   };
-  /** Lines of the access log from here on, by a connection that comes and goes. */
+  /** Lines of the access log from now on, by a short connection. */
   const messages = async () => {
     const before = proxy.access.length;
     const tunnel = await peer.tunnel(app.authority);

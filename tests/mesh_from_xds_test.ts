@@ -1,4 +1,4 @@
-/** A proxy whose mesh comes from a control plane: when it serves, what it serves, and what changes while it does. */
+/** A proxy whose mesh comes from a control plane: when it serves, what it serves, and changes while it serves. */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
 import { istio } from "../testkit/gen/resources.js";
@@ -18,7 +18,7 @@ import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
 
 const IP = "127.23.0.3";
-/** Of the control plane, over its restarts. */
+/** The port of the control plane, which it keeps over restarts. */
 const GOOD = serverIdentity();
 
 /** The proxy's own workload. */
@@ -85,7 +85,7 @@ class Scene implements AsyncDisposable {
     return new Scene(stack.move(), folder, app, proxy, plane, stream);
   }
 
-  /** Says what there is, and waits until it is served. */
+  /** Sends the mesh, and waits until it is served. */
   async serve(addresses: readonly ScriptedResource[], policies: readonly ScriptedResource[] = []): Promise<void> {
     await this.stream.push(ADDRESS_TYPE, "address 1", addresses);
     await this.stream.push(AUTHORIZATION_TYPE, "policy 1", policies);
@@ -152,7 +152,7 @@ Deno.test("mesh from xds: a stop before the first answer ends it at once, observ
   assert.equal(code, 0);
 });
 
-Deno.test("mesh from xds: a policy that comes ends what it denies; one on trial ends nothing, xds X53, X290 to X292", async () => {
+Deno.test("mesh from xds: a new policy ends connections that it denies; a dry-run policy ends none, xds X53, X290 to X292", async () => {
   await using scene = await Scene.set();
   await scene.serve([ownWorkload()]);
   await using peer = await scene.peer();
@@ -194,7 +194,7 @@ Deno.test("mesh from xds: a bad resource is refused alone, xds X54, X60", async 
   await scene.serve([]);
 });
 
-Deno.test("mesh from xds: whatever the control plane does, traffic goes on, and the next good word is taken", async (t) => {
+Deno.test("mesh from xds: whatever the control plane does, traffic goes on, and the next valid response is applied", async (t) => {
   using files = tempDir();
   const roots = files.write("root.pem", ROOT_PEM), token = files.write("token", "some.token");
   await using scene = await Scene.set({ XDS_ROOT_CA: roots, AUTH_TOKEN: token });
@@ -282,16 +282,16 @@ Deno.test("mesh from xds: whatever the control plane does, traffic goes on, and 
   await t.step("each is counted by its reason", async () => {
     const { Complete, Error, ConnectionError, Reconnect = 0 } = await scene.terminations();
     assert.equal(Complete, 3);
-    // A connection that is lost counts as one that was ended, and then nobody is there.
+    // A lost connection counts as ended, and then the next attempts fail.
     assert.ok(Error! >= 3 && ConnectionError! >= 4 && Reconnect <= 3);
   });
-  await t.step("what denies is applied to the connection that has outlived all of it", async () => {
+  await t.step("a denying policy is applied to the connection that was open all the time", async () => {
     await scene.stream.push(AUTHORIZATION_TYPE, "deny", [denyPort("deny", scene.app.port)]);
     await proxy.line(/error="connection closed due to policy change"/);
   });
 });
 
-Deno.test("mesh from xds: a large mesh beside a static one, in two workers", async () => {
+Deno.test("mesh from xds: a large mesh in addition to a static one, in two workers", async () => {
   const [inbound, plaintext, outbound] = freePorts(IP, 3);
   await using scene = await Scene.set({
     LOCAL_XDS: meshText([{ name: "static", ips: ["127.23.0.9"] }]),
@@ -308,7 +308,7 @@ Deno.test("mesh from xds: a large mesh beside a static one, in two workers", asy
   assert.equal(dump["services"]!.length, 1000);
   assert.equal(dump["policies"]!.length, 50);
   assert.deepEqual(dump["stagedServices"], {});
-  // Whichever worker takes a connection knows the pod.
+  // Both workers have the pod.
   for (let i = 0; i < 8; i++) {
     await using peer = await scene.peer();
     const tunnel = await peer.tunnel(scene.app.authority);

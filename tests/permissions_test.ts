@@ -7,7 +7,7 @@ import { productFlags } from "../lab/product_flags.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
-/** What the start prints without the flags that match. */
+/** The output of a start without the flags that match. */
 async function without(flags: RegExp, settings: Record<string, string>): Promise<string> {
   const left = productFlags(settings).filter((flag) => !flags.test(flag));
   assert.notDeepEqual(left, productFlags(settings), `no flag is like ${flags}`);

@@ -1,6 +1,7 @@
 /**
- * Two pods on one machine, captured as the node's agent captures them, with a proxy each and programs that know nothing
- * of it; and a third pod that is not of the mesh.
+ * Two pods on one machine, redirected as by the node's agent, each with a proxy and unmodified programs; and a third
+ * pod
+ * outside of the mesh.
  *
  *     pod a 10.9.0.1 fd09::1 ══════════════ pod b 10.9.0.2 fd09::2
  *           10.8.0.1 ══════ outside 10.8.0.2 10.7.0.1 ══════ 10.7.0.2
@@ -23,7 +24,7 @@ const NC = commandName("nc");
 const A = "10.9.0.1", B = "10.9.0.2", OUTSIDE_SEEN_BY_A = "10.8.0.2", OUTSIDE_SEEN_BY_B = "10.7.0.1";
 const A6 = "fd09::1", B6 = "fd09::2";
 const HTTP = 8080, APP = 7000, BULK = 5201;
-/** For workload a only, and for nobody. */
+/** Ports that only workload a may use, and no workload. */
 const FOR_A = 9090, FOR_NOBODY = 9091;
 const MEGABYTE = 1 << 20;
 
@@ -54,7 +55,7 @@ class Street implements AsyncDisposable {
 
   static async build(more: Readonly<Record<string, string>> = {}): Promise<Street> {
     await using stack = new AsyncDisposableStack();
-    await cacheProgram("main.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts"); // no way out later
+    await cacheProgram("main.ts", "tests/fixtures/tcp_app.ts", "tests/fixtures/tcp_client.ts"); // no Internet access later
     const folder = stack.use(tempDir());
     const [podA, podB, outside] = [
       stack.use(await makeNamespace("a")),
@@ -92,7 +93,7 @@ function podSettings(name: string, folder: string, more: Readonly<Record<string,
   return { ...Object.fromEntries(settings), UNSTABLE_ENABLE_SOCKS5: "false", PACKET_MARK: `${PACKET_MARK}`, ...more };
 }
 
-/** Answers every request with the address it came from. */
+/** Answers every request with the address of its client. */
 async function nginx(namespace: Namespace, folder: string): Promise<Program> {
   const home = `${folder}/nginx-${namespace.name}`;
   Deno.mkdirSync(home);
@@ -130,21 +131,21 @@ async function client(namespace: Namespace, host: string, wish: string): Promise
   return (await program.ended()).output;
 }
 
-/** The body of an answer; throws unless there is one. */
+/** The body of a response; throws where there is none. */
 function curl(namespace: Namespace, url: string, ...args: readonly string[]): Promise<string> {
   return namespace.run("curl", "--silent", "--show-error", "--globoff", "--max-time", "60", ...args, url);
 }
 
-/** An attempt that must end without an answer. */
+/** An attempt that must end without a response. */
 async function curlFails(namespace: Namespace, url: string): Promise<void> {
   const args = ["--silent", "--globoff", "--max-time", "60", url];
   await using program = new Program("curl", { args, namespace: namespace.name });
   const { code } = await program.ended();
-  // Which of the two depends on whether the request was there first: an empty answer, a reset.
+  // An empty reply or a reset, depending on whether the request arrived first.
   assert.ok(code === 52 || code === 56, `curl ${url} in ${namespace.name} ended with ${code}`);
 }
 
-/** The access line, past or future, with all of these parts. */
+/** The access log line with all of these parts, already logged or awaited. */
 function accessLine(proxy: Proxy, ...parts: readonly string[]): Promise<LogLine> {
   const all = parts.map((part) => `(?=.*${part.replace(/[.[\]()]/g, "\\$&")})`).join("");
   return proxy.line(new RegExp(`^\\S+\\t\\w+\\taccess\\tconnection (complete|failed)${all}`));
@@ -152,7 +153,7 @@ function accessLine(proxy: Proxy, ...parts: readonly string[]): Promise<LogLine>
 
 const NEEDS = { packages: ["curl", "iperf3", "iptables", "nc", "nginx"], namespaces: true } as const;
 
-testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
+testNeeding(NEEDS, "redirect: two pods with redirection", async (t) => {
   await using street = await Street.build();
   const { podA, podB, outside, proxyA, proxyB, app } = street;
 
@@ -175,21 +176,21 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
     );
   }
 
-  await t.step("to an address that the mesh does not know: plain TCP", async () => {
+  await t.step("to an address outside of the mesh: plain TCP", async () => {
     assert.equal(await curl(podA, `http://${OUTSIDE_SEEN_BY_A}:${HTTP}/`), "from 10.8.0.1");
     const { fields } = await accessLine(proxyA, `dst.addr=${OUTSIDE_SEEN_BY_A}:${HTTP}`);
     assert.equal(fields.get("src.identity"), undefined);
     assert.equal(fields.get("dst.hbone_addr"), undefined);
   });
 
-  await t.step("from outside of the mesh: plain TCP, captured on its way in, and the app sees the client", async () => {
+  await t.step("from outside of the mesh: plain TCP, redirected, and the app sees the client", async () => {
     assert.equal(await curl(outside, `http://${B}:${HTTP}/`), `from ${OUTSIDE_SEEN_BY_B}`);
     const { fields } = await accessLine(proxyB, `src.addr=${OUTSIDE_SEEN_BY_B}`, `dst.addr=${B}:${HTTP}`);
     assert.equal(fields.get("direction"), "inbound");
     assert.equal(fields.get("src.identity"), undefined);
   });
 
-  await t.step("policy: by identity, so not from outside and not without it, config C51", async () => {
+  await t.step("policy by identity: no access from outside or without an identity, config C51", async () => {
     assert.equal(await curl(podA, `http://${B}:${FOR_A}/`), `from ${A}`);
     await curlFails(outside, `http://${B}:${FOR_A}/`);
     const refused = "allow policies exist, but none allowed";
@@ -199,7 +200,7 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
     await accessLine(proxyA, `dst.hbone_addr=${B}:${FOR_NOBODY}`, "http status: 401 Unauthorized");
   });
 
-  await t.step("calls to the proxy's own ports end, and no loop begins, dataplane MAL, inpod V5", async () => {
+  await t.step("connections to the proxy's own ports end without a loop, dataplane MAL, inpod V5", async () => {
     for (const port of [15001, 15006]) {
       for (const [from, host] of [[podA, B], [podA, "127.0.0.1"], [outside, B]] as const) {
         await curlFails(from, `http://${host}:${port}/`);
@@ -211,7 +212,7 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
     await curlFails(podA, `http://${B}:15020/metrics`); // observed O35
   });
 
-  await t.step("what the proxy opens carries its mark: each call is redirected once", async () => {
+  await t.step("connections of the proxy have its mark: each call is redirected once", async () => {
     const before = await redirected(podA);
     const calls = 20;
     const urls = Array.from({ length: calls }, (_, i) => `http://${B}:${HTTP}/${i}`);
@@ -222,7 +223,7 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
     assert.ok(sumOf(hbone, "istio_tcp_sockets_open", { reporter: "destination" }) <= 2, "they share a tunnel");
   });
 
-  await t.step("200 MB go there and come back at once, byte for byte", async () => {
+  await t.step("200 MB are sent and echoed at the same time, byte for byte", async () => {
     const file = `${street.folder}/200MB`;
     await podA.run("sh", "-c", `head -c 200M /dev/urandom > ${file}`);
     const back = `{ echo echo; cat ${file}; } | ${NC} -N ${B} ${APP} | sha256sum`;
@@ -241,12 +242,12 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
       "--bytes",
       "200M",
     );
-    // It counts both directions together, and ends with bytes still under way.
+    // iperf3 counts both directions together, and ends with bytes in flight.
     const { sum_received, sum_received_bidir_reverse } = JSON.parse(output).end;
     assert.ok(sum_received.bytes > MEGABYTE && sum_received_bidir_reverse.bytes > MEGABYTE);
   });
 
-  await t.step("half-close: all of the request, its end, then the answer, dataplane CP-06", async () => {
+  await t.step("half-close: the whole request, its end, then the response, dataplane CP-06", async () => {
     const size = 3 * MEGABYTE + 1;
     const send = `{ echo count; head -c ${size} /dev/zero; } | ${NC} -N ${B} ${APP}`;
     assert.equal(await podA.run("sh", "-c", send), `${size}`);
@@ -283,16 +284,20 @@ testNeeding(NEEDS, "redirect: two pods, captured", async (t) => {
   });
 });
 
-/** Samples of the proxy in a namespace, by its stats port. From the inside loopback is not redirected. */
+/** Metrics of the proxy in a namespace, by its stats port. Loopback is not redirected inside. */
 async function scrapeInside(namespace: Namespace): Promise<Sample[]> {
   const text = await curl(namespace, "http://127.0.0.1:15020/metrics");
   return text.split("\n").map(parseSample).filter((sample) => sample !== null);
 }
 
-testNeeding(NEEDS, "redirect: without the client's address the app sees the proxy's, and all works", async () => {
-  await using street = await Street.build({ ENABLE_ORIG_SRC: "false" });
-  assert.equal(await curl(street.podA, `http://${B}:${HTTP}/`), `from ${B}`);
-  assert.equal(await curl(street.outside, `http://${B}:${HTTP}/`), `from ${B}`);
-  const { fields } = await street.proxyB.line(/component="inbound plaintext"/);
-  assert.equal(fields.get("transparent"), "false");
-});
+testNeeding(
+  NEEDS,
+  "redirect: without ENABLE_ORIG_SRC the app sees the proxy's address, and everything works",
+  async () => {
+    await using street = await Street.build({ ENABLE_ORIG_SRC: "false" });
+    assert.equal(await curl(street.podA, `http://${B}:${HTTP}/`), `from ${B}`);
+    assert.equal(await curl(street.outside, `http://${B}:${HTTP}/`), `from ${B}`);
+    const { fields } = await street.proxyB.line(/component="inbound plaintext"/);
+    assert.equal(fields.get("transparent"), "false");
+  },
+);

@@ -1,4 +1,4 @@
-/** `CRL_PATH` of a running proxy: at the start, for those who come, and for those who are there when it changes. */
+/** `CRL_PATH` of a running proxy: at the start, for new connections, and for open connections when it changes. */
 import { strict as assert } from "node:assert";
 import { encodePem } from "../src/identity/pem.ts";
 import { makeCrl } from "../src/identity/testkit/certificates.ts";
@@ -14,7 +14,7 @@ import { tempDir } from "../lab/temp_dir.ts";
 const IP = "127.0.0.3";
 const GOOD = Uint8Array.of(1, 1), BAD = Uint8Array.of(1, 2);
 
-Deno.test("revocation: who is listed is cut off and not let in again; a broken file changes nothing, and is told", async () => {
+Deno.test("revocation: a listed peer is disconnected and refused; a broken file changes nothing and is logged", async () => {
   using folder = tempDir();
   await using app = echoApp(IP);
   const ca = sharedCa(folder.path);

@@ -1,4 +1,4 @@
-/** Private keys and tokens stay in the process: not in the log at its most talkative, not in a dump, not in an error. */
+/** Private keys and tokens stay in the process: not in the log at its lowest level, not in a dump, not in an error. */
 import { strict as assert } from "node:assert";
 import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
@@ -17,9 +17,9 @@ import { tempDir } from "../lab/temp_dir.ts";
 const IP = "127.0.0.3";
 const TOKEN = "sesame-token-of-the-node", HEADER = "sesame-header";
 
-/** What every P-256 key in PKCS#8 begins with. */
+/** The first bytes of every P-256 key in PKCS#8. */
 const PKCS8 = Uint8Array.fromHex("308187020100301306");
-/** The ways in which a key may be written. */
+/** The forms in which a key may be written. */
 const TELLTALES: readonly RegExp[] = [
   /-----BEGIN (EC |RSA )?PRIVATE KEY/,
   new RegExp(PKCS8.subarray(0, 8).toHex(), "i"),
@@ -34,7 +34,7 @@ function leaks(text: string): string[] {
   return found.map(String);
 }
 
-Deno.test("secrets, identity S30: the telltales tell", () => {
+Deno.test("secrets, identity S30: the search finds a key in each form", () => {
   const key = new Uint8Array(newKey().export({ format: "der", type: "pkcs8" }));
   const text = encodePem("PRIVATE KEY", key);
   for (const shown of [text, key.toHex(), key.toBase64(), Deno.inspect(key), JSON.stringify([...key]), btoa(text)]) {
@@ -43,7 +43,7 @@ Deno.test("secrets, identity S30: the telltales tell", () => {
   assert.deepEqual(leaks(ROOT_PEM + btoa(ROOT_PEM)), []);
 });
 
-Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens are shown", async () => {
+Deno.test("secrets, identity S30 S31: no output contains keys or tokens", async () => {
   using folder = tempDir();
   await using app = echoApp(IP);
   await using ca = await ScriptedCa.start();
@@ -60,7 +60,7 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
     },
   );
   const key = encodePem("PRIVATE KEY", new Uint8Array(newKey().export({ format: "der", type: "pkcs8" })));
-  // Two answers hold what no answer should.
+  // Two responses contain what no response should contain.
   const issued = Promise.withResolvers<void>();
   ca.respond = (call) => {
     if (ca.calls.length === 1) return [key, pem(WORKLOAD_ROOT.certificate)];
@@ -75,7 +75,7 @@ Deno.test("secrets, identity S30 S31: whatever happens, neither keys nor tokens 
   await proxy.line(/certificate fetch failed .*PEM block PRIVATE KEY/);
   await inTime("the retries", issued.promise);
   const dumped = async () => await (await fetch(await proxy.url("admin", "/config_dump"))).text();
-  // Who calls before is refused, with the error of the last try.
+  // Earlier connections are refused with the error of the last attempt.
   await eventually("a certificate", async () => /"state": ?"Available"/.test(await dumped()));
   await using good = await HbonePeer.connect(inbound, peer.credential);
   const tunnel = await good.tunnel(app.authority);

@@ -12,7 +12,7 @@ const NC = commandName("nc");
 const NEEDS = { namespaces: true, tun: true, packages: ["nc"] } as const;
 const BYTES = 2_000_000, MTU = 1500;
 
-/** Two namespaces on a slow link. */
+/** Two namespaces with a slow link. */
 class Bed implements AsyncDisposable {
   private constructor(
     readonly link: SlowLink,
@@ -35,7 +35,7 @@ class Bed implements AsyncDisposable {
     return new Bed(link, a, b, stack.move());
   }
 
-  /** Sends from the first namespace to the second, and returns when all has arrived. */
+  /** Sends from the first namespace to the second; resolves when everything has arrived. */
   async send(address = "10.9.0.2"): Promise<void> {
     const listen = `${NC} -nlv ${address} 9000 | wc -c`;
     await using server = new Program("sh", { args: ["-c", listen], namespace: this.b.name });

@@ -6,10 +6,12 @@ import { subjectOf } from "../testkit/spire/source.ts";
 
 const PODS = 1000;
 const CONCURRENCY = 8;
-/** No timer fires: on a busy machine a slot would be passed on, or a pod refused, before the agent has answered. */
+/**
+ * Timers that do not run: on a busy machine they would release a slot or refuse a pod before the agent has answered.
+ */
 const WITHOUT_TIMEOUTS: Clock = { now: Date.now, after: () => ({ cancel() {} }) };
 
-Deno.test("identity 4.8: a thousand pods at once, and never more attestations than SPIRE_CONCURRENCY", async () => {
+Deno.test("identity 4.8: a thousand pods at once never cause more attestations than SPIRE_CONCURRENCY", async () => {
   await using rig = await SpireRig.start({
     variables: { SPIRE_CONCURRENCY: String(CONCURRENCY) },
     clock: WITHOUT_TIMEOUTS,
@@ -23,7 +25,7 @@ Deno.test("identity 4.8: a thousand pods at once, and never more attestations th
   assert.equal(rig.agent.subscriptions.length, PODS);
   assert.equal(rig.agent.mostAttesting, CONCURRENCY);
   assert.deepEqual(rig.lines, []);
-  // One push for all of them, and nobody asks again.
+  // One push for all of them, and no further requests.
   rig.agent.rotate();
   await rig.changed(2 * PODS);
   assert.equal(rig.agent.subscriptions.length, PODS);

@@ -1,4 +1,4 @@
-/** A proxy whose certificates come from a scripted SPIRE agent: what peers notice of entries, bundles and roots. */
+/** A proxy with certificates from a scripted SPIRE agent: effects of entries, bundles and roots on peers. */
 import { strict as assert } from "node:assert";
 import { type App, echoApp } from "../testkit/apps.ts";
 import { type Credential, credential } from "../testkit/credentials.ts";
@@ -68,7 +68,7 @@ class Bench implements AsyncDisposable {
   }
 }
 
-Deno.test("SPIRE: an entry that is created, deleted and created again decides who gets in, from the next handshake on", async () => {
+Deno.test("SPIRE: an entry that is created, deleted and created again applies from the next handshake on", async () => {
   await using bench = await Bench.start();
   assert.ok(!await bench.admits(bench.own));
   await bench.proxy.line(
@@ -120,7 +120,7 @@ Deno.test("SPIRE: a node without any certificate reports it in its readiness, an
   );
 });
 
-Deno.test("identity B10, B11, S11: members of a federated domain get in by its own roots, and by no others", async () => {
+Deno.test("identity B10, B11, S11: peers of a federated domain are accepted by its own roots only", async () => {
   await using bench = await Bench.start();
   const { agent, other } = bench;
   agent.bundles.set("spiffe://other.test", other.root.certificate);
@@ -145,7 +145,7 @@ Deno.test("identity B10, B11, S11: members of a federated domain get in by its o
   assert.equal(line.fields.get("src.identity"), FOREIGN);
 });
 
-Deno.test("identity P29: peers of a new root get in as soon as the bundle has it", async () => {
+Deno.test("identity P29: peers of a new root are accepted as soon as the bundle has it", async () => {
   await using bench = await Bench.start();
   const { agent } = bench;
   agent.addAccount(NAMESPACE, "b");
@@ -159,7 +159,7 @@ Deno.test("identity P29: peers of a new root get in as soon as the bundle has it
   assert.ok(await bench.admits(bench.own));
 });
 
-Deno.test("identity S30: private keys stay in memory: none in a log at its loudest, none in the dump", async () => {
+Deno.test("identity S30: private keys stay in memory: none in the log at its lowest level, none in the dump", async () => {
   await using bench = await Bench.start({ RUST_LOG: "trace" });
   bench.agent.addAccount(NAMESPACE, "b");
   await eventually("a certificate", () => bench.admits(bench.own));
@@ -171,7 +171,7 @@ Deno.test("identity S30: private keys stay in memory: none in a log at its loude
   assert.equal(bench.agent.keys.length, 2);
   for (const key of bench.agent.keys) {
     const base64 = btoa(String.fromCharCode(...key));
-    // As base64 at any offset, as hex, as decimal bytes: the middle of the key is what counts.
+    // Searches the middle of the key, as base64 at any offset, as hex, and as decimal bytes.
     for (const text of [base64.slice(60, 100), key.toHex().slice(80, 160), [...key.subarray(40, 80)].join(",")]) {
       assert.ok(!said.includes(text));
     }
@@ -205,14 +205,14 @@ Deno.test("identity P2: a proxy with another trust domain than SPIRE's is not re
   assert.match(await answer.text(), /certificate authority/);
 });
 
-Deno.test("identity S28: an agent that floods with malformed messages gets ten lines a minute, and no trust", async () => {
+Deno.test("identity S28: a flood of malformed messages from the agent causes ten log lines a minute, and is not trusted", async () => {
   await using bench = await Bench.start();
   const entry = bench.agent.addAccount(NAMESPACE, "b");
   await eventually("a certificate", () => bench.admits(bench.own));
   const id = { trustDomain: "cluster.local", path: `/ns/${NAMESPACE}/sa/b` };
   const malformed = { x509Svids: [{ x509Svid: { certChain: [Uint8Array.of(1)], id }, x509SvidKey: Uint8Array.of(1) }] };
   for (let i = 0; i < 500; i++) bench.agent.pushMessage(malformed);
-  // Messages sent after these have been handled when the withdrawal is noticed.
+  // When the withdrawal has an effect, all earlier messages have been handled.
   bench.agent.delete(entry);
   await eventually("no certificate any more", async () => !await bench.admits(bench.own));
   const lines = bench.proxy.program.printed.filter((line) => line.includes("Error receiving SVID response"));

@@ -33,7 +33,7 @@ function settings(folder: TempDir): Record<string, string> {
   });
 }
 
-/** Calls the app again and again, each time through a new tunnel; fails when a call does. */
+/** Calls the app repeatedly, each time through a new tunnel; fails when a call fails. */
 async function call(proxy: Proxy, app: App, folder: TempDir): Promise<void> {
   const identity = credential(sharedCa(folder.path), identityOf("a"));
   await using peer = await HbonePeer.connect(await proxy.place("inbound"), identity);
@@ -46,7 +46,7 @@ async function call(proxy: Proxy, app: App, folder: TempDir): Promise<void> {
   }
 }
 
-/** The process has ended; its output may still wait to be read. */
+/** Resolves when the process has ended; its output may not be read yet. */
 function hasEnded(pid: number): boolean {
   try {
     return /\) Z /.test(readSystemFile(`/proc/${pid}/stat`));

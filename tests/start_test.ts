@@ -1,6 +1,6 @@
 /**
- * Starts that cannot succeed: each ends with the exit code of `docs/spec/config-admin.md` 7.5, says on standard error
- * what is wrong and what to do, and leaves no process behind.
+ * Starts that cannot succeed: each ends with the exit code of `docs/spec/config-admin.md` 7.5, prints to standard error
+ * what is wrong and what to do, and leaves no process running.
  */
 import { strict as assert } from "node:assert";
 import { withResolver } from "../testkit/dns_server.ts";
@@ -16,14 +16,14 @@ import { tempDir } from "../lab/temp_dir.ts";
 const IP = "127.0.0.3";
 const MESH = meshText([{ name: "b", ips: [IP] }]);
 
-/** What comes last, in characters: the configuration that is logged before says nothing of the failure. */
+/** Characters at the end of the output that are checked; the logged configuration before is not about the failure. */
 const LAST_WORDS = 1000;
 
 interface Refusal extends ProxyOptions {
   /** Replace and add variables; null takes one away. */
   readonly settings?: Readonly<Record<string, string | null>>;
   readonly code?: number;
-  /** All of them stand in what is printed. */
+  /** Texts that the output must have. */
   readonly says: readonly (string | RegExp)[];
 }
 
@@ -136,9 +136,9 @@ refusal("the TLS library has no FIPS module", {
 });
 testNeeding(
   { packages: ["unshare"], root: true },
-  "start: a system without a TLS library is told which package brings it",
+  "start: without a TLS library the message names the package that has it",
   async () => {
-    if (Deno.env.get("ZTUNNEL_EXECUTABLE")) return; // it brings its own
+    if (Deno.env.get("ZTUNNEL_EXECUTABLE")) return; // it contains one
     const libraries = await run("sh", "-c", "ldconfig -p | awk '/libssl\\.so\\.3 / { print $NF }'");
     const hide = libraries.split("\n").map((path) => `mount --bind /dev/null ${path}; `).join("");
     await refuses({
@@ -149,7 +149,7 @@ testNeeding(
   },
 );
 
-/** A listener on a port of its own, which the proxy is asked to use too. */
+/** A listener on a port that the proxy is configured to use, too. */
 const LISTENERS: readonly (readonly [variable: string, ip: string])[] = [
   ["INBOUND_PORT", IP],
   ["INBOUND_PLAINTEXT_PORT", IP],
@@ -160,7 +160,7 @@ const LISTENERS: readonly (readonly [variable: string, ip: string])[] = [
   ["READINESS_PORT", IP],
 ];
 for (const [variable, ip] of LISTENERS) {
-  Deno.test(`start: somebody has the port of ${variable}, config C45, dataplane SK-03`, async () => {
+  Deno.test(`start: the port of ${variable} is in use, config C45, dataplane SK-03`, async () => {
     using taken = Deno.listen({ hostname: ip, port: 0 });
     const { port } = taken.addr;
     await refuses({
@@ -173,7 +173,7 @@ for (const [variable, ip] of LISTENERS) {
   });
 }
 
-/** Neither of them may do what needs CAP_NET_ADMIN or CAP_NET_RAW. */
+/** Commands without CAP_NET_ADMIN and CAP_NET_RAW. */
 const UNPRIVILEGED = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-net_admin,-net_raw"] : [];
 refusal("ENABLE_ORIG_SRC=true without the right to", {
   before: UNPRIVILEGED,
@@ -193,7 +193,7 @@ refusal("PACKET_MARK without the right to", {
 }, { packages: ["setpriv"] });
 testNeeding(
   { packages: ["setpriv"] },
-  "start: without ENABLE_ORIG_SRC a right that is missing is no obstacle",
+  "start: with ENABLE_ORIG_SRC=false it starts without the capability",
   async () => {
     using folder = tempDir();
     const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path });
@@ -204,7 +204,7 @@ testNeeding(
   },
 );
 
-testNeeding({ namespaces: true }, "start: ENABLE_PROXY=false: DNS, and nothing else, config 1", async () => {
+testNeeding({ namespaces: true }, "start: with ENABLE_PROXY=false there is DNS only, config 1", async () => {
   await cacheProgram("main.ts");
   using folder = tempDir();
   await using namespace = await makeNamespace("dns");

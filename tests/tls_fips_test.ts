@@ -1,4 +1,7 @@
-/** `COMPLIANCE_POLICY=fips-140-3` of a running proxy, where OpenSSL has its FIPS provider (`docs/spec/identity-spire.md` 6.1). */
+/**
+ * `COMPLIANCE_POLICY=fips-140-3` of a running proxy, where OpenSSL has its FIPS provider (`docs/spec/identity-spire.md`
+ * 6.1).
+ */
 import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { speak } from "../testkit/hbone_peer.ts";
@@ -20,7 +23,7 @@ if (missing.length === 0 && !exists(`${modules}/fips.so`)) {
   missing.push({ reason: "OpenSSL's FIPS provider is missing", cure, duty: false });
 }
 
-/** Where OpenSSL looks for its providers. */
+/** The folder of OpenSSL's providers. */
 async function modulesFolder(): Promise<string> {
   const set = Deno.env.get("OPENSSL_MODULES");
   if (set !== undefined) return set;
@@ -63,7 +66,7 @@ const body = async () => {
   const library = await proxy.line(/TLS library in use/);
   assert.match(library.fields.get("library")!, /^OpenSSL 3\..*, its FIPS module only$/);
   assert.match(readSystemFile(`/proc/${proxy.pid}/maps`), /\/fips\.so$/m);
-  // A peer that would rather have X25519 gets what the module allows.
+  // A peer that prefers X25519 gets a group that the module allows.
   const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
   const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);
   assert.ok(said.endsWith("no HTTP/2 connection preface"), said);

@@ -1,4 +1,4 @@
-/** The TLS settings of a running proxy, and what it tells of each connection (`docs/spec/identity-spire.md` 6.1). */
+/** The TLS settings of a running proxy, and its log about connections (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { knock, speak } from "../testkit/hbone_peer.ts";
@@ -15,7 +15,7 @@ const NO_HTTP2 = "GET / HTTP/1.1\r\n\r\n";
 for (
   const [setting, answer, version] of [
     ["true", "no HTTP/2 connection preface", "TLSv1.2"],
-    // Exactly so, nothing else.
+    // Only this exact value.
     ["1", "", null],
   ] as const
 ) {
@@ -64,13 +64,13 @@ const postQuantum = async () => {
     RUST_LOG: "debug",
   });
   await using proxy = await Proxy.ready(settings);
-  // Offers X25519 first, and the other one too.
+  // The peer offers X25519 first, and the other group second.
   const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
   const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);
   assert.ok(said.endsWith("no HTTP/2 connection preface"), said);
   const { fields } = await proxy.line(/proxy::inbound\tHBONE connection established/);
   assert.equal(fields.get("group"), "X25519MLKEM768");
-  // Nothing of this proxy is out of the policy's reach.
+  // The policy applies to all connections of this proxy.
   assert.ok(!proxy.program.printed.some((line) => line.includes("does not hold for")));
 };
 
@@ -81,7 +81,7 @@ Deno.test(plan(
   Deno.env.get("CI") === "true",
 ));
 
-Deno.test("TLS policy, identity S42: a running proxy names what its policy does not reach", async () => {
+Deno.test("TLS policy, identity S42: a running proxy names connections to which its policy does not apply", async () => {
   using folder = tempDir();
   const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }, {
     COMPLIANCE_POLICY: "fips",

@@ -1,4 +1,4 @@
-/** A proxy with two data-plane workers: to everybody outside it is one. */
+/** A proxy with two data-plane workers, which appears as one from outside. */
 import { strict as assert } from "node:assert";
 import { type Sample, scrape, sumOf } from "../lab/scrape.ts";
 import { echoApp } from "../testkit/apps.ts";
@@ -14,7 +14,7 @@ import { readSystemFile, readSystemFolder, readSystemLink } from "../src/os/syst
 
 /** Addresses of loopback that no other test uses: here ports are chosen before they are bound. */
 const IP = "127.22.0.3", OTHER_IP = "127.22.0.4";
-/** Enough that both workers get some: all to one happens once in 2^31 runs. */
+/** Enough for both workers: one worker gets all of them once in 2^31 runs. */
 const PEERS = 32;
 
 function settings(folder: TempDir, more: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -61,7 +61,7 @@ class Crowd implements AsyncDisposable {
     return crowd;
   }
 
-  /** Every tunnel carries five bytes there and back. */
+  /** Sends five bytes through every tunnel and back. */
   async talk(): Promise<void> {
     for (const tunnel of this.tunnels) tunnel.send("hello");
     for (const tunnel of this.tunnels) assert.equal(await tunnel.read(5), "hello");
@@ -81,7 +81,7 @@ class Crowd implements AsyncDisposable {
   }
 }
 
-/** How many of a process's event loops (epoll instances) watch a connection that came to `port`. */
+/** The number of event loops (epoll instances) of a process that watch a connection to `port`. */
 function loopsServing(pid: number, port: number): number {
   const sockets = establishedAt(pid, port);
   const links = readSystemFolder(`/proc/${pid}/fd`).map((name) => [name, linkOf(pid, name)] as const);
@@ -114,7 +114,7 @@ function watchedBy(pid: number, fd: string): string[] {
 
 const INBOUND = { reporter: "destination" };
 
-Deno.test("two workers: both accept, and what they count is one", async () => {
+Deno.test("two workers: both accept connections, and their metrics are summed", async () => {
   await using crowd = await Crowd.gather();
   assert.equal(loopsServing(crowd.proxy.pid, (await crowd.proxy.place("inbound")).port), 2);
   const open = await crowd.metrics();
@@ -159,7 +159,7 @@ Deno.test("two workers: a change of log level reaches both", async () => {
   const answer = await fetch(await crowd.proxy.url("admin", "/logging?level=debug"), { method: "POST" });
   assert.equal(answer.status, 200);
   await answer.body?.cancel();
-  await crowd.metrics(); // asks both workers, which have been told the level before
+  await crowd.metrics(); // both workers get the level before this request
   const inbound = await crowd.proxy.place("inbound");
   for (let i = 0; i < PEERS; i++) {
     await using peer = await HbonePeer.connect(inbound, crowd.credential);
@@ -176,7 +176,7 @@ async function refuses(more: Readonly<Record<string, string>>, says: string, opt
   assert.ok(output.includes(says), output.slice(-1000));
 }
 
-Deno.test("two workers: a port of the kernel's choice would be two ports", async () => {
+Deno.test("two workers: port 0 is refused, as each worker would get another port", async () => {
   await refuses(
     { OUTBOUND_PORT: "0" },
     "Error: invalid configuration: OUTBOUND_PORT=0 must have ZTUNNEL_WORKER_THREADS=1 (got 2): " +
@@ -184,7 +184,7 @@ Deno.test("two workers: a port of the kernel's choice would be two ports", async
   );
 });
 
-Deno.test("two workers: another proxy with two does not share its ports with us, dataplane SK-03", async () => {
+Deno.test("two workers: another proxy with two workers cannot use the same ports, dataplane SK-03", async () => {
   using folder = tempDir();
   await using first = await Proxy.ready(settings(folder));
   const { port } = await first.place("inbound");
@@ -195,9 +195,9 @@ Deno.test("two workers: another proxy with two does not share its ports with us,
   assert.equal((await first.stop()).code, 0);
 });
 
-/** What main sends a worker in the course of its life. */
+/** Messages that main sends to a worker. */
 for (const diesAt of ["load", "start", "listen", "snapshot", "drain"]) {
-  Deno.test(`two workers: one that dies at ${diesAt} ends the process, with its error`, async () => {
+  Deno.test(`two workers: a worker that fails at ${diesAt} ends the process with its error`, async () => {
     using folder = tempDir();
     const env = { ...settings(folder, { BIND_ADDRESS: OTHER_IP }), DIES_AT: diesAt };
     await using proxy = new Proxy(env, { program: "tests/fixtures/failing_main.ts" });

@@ -34,7 +34,9 @@ async function ask(questions: Partial<Questions>): Promise<Answers> {
   return JSON.parse(new TextDecoder().decode(stdout)) as Answers;
 }
 
-/** Positive, without needless leading zeros, as RFC 5280 wants it. Hexadecimal content octets. */
+/**
+ * A serial number as RFC 5280 requires it: positive, without unnecessary leading zeros. Content octets in hexadecimal.
+ */
 const serials = fc.uint8Array({ minLength: 1, maxLength: 18 }).map((bytes) => {
   const first = (bytes[0]! & 0x7f) || 1;
   return Uint8Array.of(first, ...bytes.subarray(1)).toHex();
@@ -84,7 +86,7 @@ function contentOf(certificate: Certificate): CertificateContent {
   };
 }
 
-Deno.test("x509: certificates that the library makes are read as they were meant", async () => {
+Deno.test("x509: certificates made by the library are read correctly", async () => {
   const wanted = fc.sample(wishes, ROUNDS);
   const { madeCertificates } = await ask({ makeCertificates: wanted });
   for (const [i, { subject: _subject, critical: _critical, ...content }] of wanted.entries()) {
@@ -94,7 +96,7 @@ Deno.test("x509: certificates that the library makes are read as they were meant
   }
 });
 
-Deno.test("x509: the library reads our certificates as we do", async () => {
+Deno.test("x509: the library and our code read our certificates alike", async () => {
   const root = makeCa("root");
   const middle = makeCa("middle", { issuer: root, extensions: [build.caConstraints(3), build.keyUsage(0x60)] });
   const names = fc.sample(ids, { ...ROUNDS, numRuns: 20 });
@@ -127,7 +129,7 @@ Deno.test("x509: the library accepts our signing requests", async () => {
   ]);
 });
 
-Deno.test("x509: revocation lists that the library makes are read as they were meant", async () => {
+Deno.test("x509: revocation lists made by the library are read correctly", async () => {
   const wanted = fc.sample(lists, { ...ROUNDS, numRuns: 50 });
   const { madeLists } = await ask({ makeLists: wanted });
   for (const [i, { serials, nextUpdate }] of wanted.entries()) {
@@ -138,7 +140,7 @@ Deno.test("x509: revocation lists that the library makes are read as they were m
   }
 });
 
-Deno.test("x509: the library reads our revocation lists as we do", async () => {
+Deno.test("x509: the library and our code read our revocation lists alike", async () => {
   const root = makeCa("root", { extensions: crlSigner() });
   const revoked = fc.sample(serials, { ...ROUNDS, numRuns: 30 });
   const der = makeCrl(root, revoked.map((serial) => Uint8Array.fromHex(serial)), { nextUpdate: NOW });

@@ -1,6 +1,7 @@
 /**
- * Control planes that are broken, wrong or hostile: each leaves a line in the log that says what to do, a count, a
- * pause before the next attempt, and the mesh as it was.
+ * Broken and hostile control planes: each causes a log line that says what to do, is counted, and leads to a pause
+ * before
+ * the next attempt. The mesh stays as it was.
  */
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
@@ -39,14 +40,14 @@ function messageOf(response: ScriptedResponse): Uint8Array {
   return whole;
 }
 
-/** Gives a new client one workload. */
+/** Sends one workload to a new client. */
 async function provide(stream: AdsStream): Promise<void> {
   await stream.expectWildcards(NODE_ID);
   await stream.push(ADDRESS_TYPE, "a", [workload("kept")]);
   await stream.push(AUTHORIZATION_TYPE, "p", []);
 }
 
-/** The first complaint of a client that meets a server like this, which it must meet twice. */
+/** The first warning of a client about such a server, to which it must connect twice. */
 async function complaintAbout(url: string, options: TestClientOptions = {}): Promise<string> {
   await using client = new TestClient(url, options);
   await eventually("a second attempt", () => client.complaints.length >= 2, () => client.log.join("\n"));
@@ -116,7 +117,7 @@ Deno.test("certificate for another name that ALT_XDS_HOSTNAME allows, and for an
   assert.deepEqual(other.complaints, []);
 });
 
-Deno.test("a control plane comes back with a forged certificate: it is not talked to, and the mesh stays", async () => {
+Deno.test("a control plane that returns with a forged certificate gets no request, and the mesh stays", async () => {
   const good = serverIdentity();
   await using plane = await ControlPlane.start({ identity: good });
   await using client = new TestClient(plane.url);
@@ -133,7 +134,7 @@ Deno.test("a control plane comes back with a forged certificate: it is not talke
 
 // Files.
 
-Deno.test("root certificates are read for each attempt: missing, garbage, another's, right", async () => {
+Deno.test("root certificates are read for each attempt: missing, garbage, of another CA, correct", async () => {
   using folder = tempDir();
   await using plane = await ControlPlane.start();
   const path = `${folder.path}/root.pem`;
@@ -156,7 +157,7 @@ Deno.test("root certificates are read for each attempt: missing, garbage, anothe
   await provide(await plane.stream());
 });
 
-Deno.test("token file: missing, empty, unusable; then right", async () => {
+Deno.test("token file: missing, empty, unusable; then correct", async () => {
   using folder = tempDir();
   await using plane = await ControlPlane.start();
   const path = folder.write("token", "");
@@ -176,7 +177,7 @@ Deno.test("token file: missing, empty, unusable; then right", async () => {
   assert.ok(!client.log.some((line) => line.includes("secret")), "the token is in the log");
 });
 
-// Servers that speak something else.
+// Servers with another protocol.
 
 Deno.test("a server that closes each connection at once", async () => {
   await using server = await rawServer((socket) => socket.end());
@@ -188,7 +189,7 @@ Deno.test("a server that sends garbage instead of TLS", async () => {
   assert.match(await complaintAbout(`https://localhost:${server.port}`), /source: tls handshake error: /);
 });
 
-Deno.test("a server that answers with a page", async () => {
+Deno.test("a server that answers with an HTML page", async () => {
   await using server = await plainServer(({ stream }) => {
     stream.respond({ ":status": 404, "content-type": "text/html" });
     stream.end("not found");
@@ -220,7 +221,7 @@ Deno.test("a server without this service", async () => {
   await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
 });
 
-// Streams that were good and go bad.
+// Streams that begin well and then fail.
 
 const spoiled: readonly [what: string, spoil: (stream: AdsStream) => void, log: RegExp, reason: string][] = [
   [
@@ -251,7 +252,7 @@ const spoiled: readonly [what: string, spoil: (stream: AdsStream) => void, log: 
 ];
 
 for (const [what, spoil, log, reason] of spoiled) {
-  Deno.test(`a good stream, then ${what}: the mesh stays, and is claimed`, async () => {
+  Deno.test(`a good stream, then ${what}: the mesh stays, and its resources are listed on the next stream`, async () => {
     await using plane = await ControlPlane.start();
     await using client = new TestClient(plane.url);
     const stream = await plane.stream();
@@ -265,7 +266,7 @@ for (const [what, spoil, log, reason] of spoiled) {
   });
 }
 
-Deno.test("a message that announces more than 200 MB ends the stream before it is there", async () => {
+Deno.test("a message that announces more than 200 MB ends the stream before it is received", async () => {
   await using server = await plainServer(({ stream }) => {
     respond(stream, [], null);
     const prefix = framed(0);
@@ -292,7 +293,7 @@ Deno.test("a connection that is reset in the middle of a response leaves the mes
   assert.match(client.complaints[0]!, /status: Unknown, message: "connection to the server was lost"/);
 });
 
-Deno.test("a server that stalls is left after 40 s, the mesh stays, and another attempt is made", async () => {
+Deno.test("a server that stalls is disconnected after 40 s, the mesh stays, and another attempt is made", async () => {
   const whole = messageOf({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("kept")] });
   let attempts = 0, silent = false;
   await using server: TestServer = await plainServer(({ stream, socket, later }) => {
@@ -325,7 +326,7 @@ Deno.test("a server that stalls is left after 40 s, the mesh stays, and another 
 
 // Resources.
 
-Deno.test("resources that are bad in all ways are refused by name; those between them are there", async () => {
+Deno.test("invalid resources of all kinds are refused by name; valid ones between them are applied", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();

@@ -39,14 +39,14 @@ async function settle(stream: AdsStream): Promise<void> {
 /** The payload of vector X54: no message. */
 const BAD = Uint8Array.of(0xff);
 
-Deno.test("xds X51: first connection asks for both types at once, and says who it is once each", async () => {
+Deno.test("xds X51: the first connection requests both types at once, with the node in each first request", async () => {
   await using plane = await ControlPlane.start();
   await using _client = new TestClient(plane.url);
   const stream = await plane.stream();
   await stream.expectWildcards(NODE_ID);
 });
 
-Deno.test("xds X52: on demand, the first connection asks for no address", async () => {
+Deno.test("xds X52: on demand, the first connection requests no address", async () => {
   await using plane = await ControlPlane.start();
   const environment = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
   await using _client = new TestClient(plane.url, { environment });
@@ -55,7 +55,7 @@ Deno.test("xds X52: on demand, the first connection asks for no address", async 
   await stream.expect({ typeUrl: AUTHORIZATION_TYPE, node: NODE_ID });
 });
 
-Deno.test("xds X53: ready after both types, and what they said holds", async () => {
+Deno.test("xds X53: ready after both types, and their resources are applied", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -74,7 +74,7 @@ Deno.test("xds X53: ready after both types, and what they said holds", async () 
   assert.deepEqual([allowed(80), allowed(81)], [false, true]);
 });
 
-Deno.test("xds X54, X55: a bad resource is refused by name, the others hold, and only they are claimed later", async () => {
+Deno.test("xds X54, X55: a bad resource is refused by name; the others are applied, and only they are listed on the next stream", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -93,7 +93,7 @@ Deno.test("xds X54, X55: a bad resource is refused by name, the others hold, and
   await next.expectWildcards(NODE_ID, { foo0: "0.0.1" });
 });
 
-Deno.test("xds X56: a demand is answered when all of a large answer is there to be seen", async () => {
+Deno.test("xds X56: a lookup is answered when all of a large response is applied", async () => {
   await using plane = await ControlPlane.start();
   const environment = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
   await using client = new TestClient(plane.url, { environment });
@@ -111,7 +111,7 @@ Deno.test("xds X56: a demand is answered when all of a large answer is there to 
   assert.ok(client.log.some((line) => line.endsWith(`received on demand request ${ADDRESS_TYPE}/foo0`)));
 });
 
-Deno.test("xds X57: an error ends the stream, not what is known", async () => {
+Deno.test("xds X57: an error ends the stream and does not change the mesh", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -127,7 +127,7 @@ Deno.test("xds X57: an error ends the stream, not what is known", async () => {
   );
 });
 
-Deno.test("xds X58, X62: removal of an unknown name is acknowledged, with nothing but type and nonce", async () => {
+Deno.test("xds X58, X62: removal of an unknown name is acknowledged, with type and nonce only", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -137,7 +137,7 @@ Deno.test("xds X58, X62: removal of an unknown name is acknowledged, with nothin
   assert.deepEqual([...client.mesh.workloads()], []);
 });
 
-Deno.test("xds X59: a type that nobody asked for is acknowledged", async () => {
+Deno.test("xds X59: a type that was not requested is acknowledged", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -148,7 +148,7 @@ Deno.test("xds X59: a type that nobody asked for is acknowledged", async () => {
   assert.equal(client.messages("istio_xds_message")["type.example/Other"], 1);
 });
 
-Deno.test("xds X60, X61: what cannot be used is named, what cannot be decoded after it", async () => {
+Deno.test("xds X60, X61: a refusal names invalid resources first, then those that cannot be decoded", async () => {
   await using plane = await ControlPlane.start();
   await using _client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -162,7 +162,7 @@ Deno.test("xds X60, X61: what cannot be used is named, what cannot be decoded af
   await stream.expectNack("1", /^a: unknown address type; b: decode: [^;]*; c: XDS payload without resource$/);
 });
 
-Deno.test("xds X63: of an update that was refused, the state before it holds and is claimed", async () => {
+Deno.test("xds X63: after a refused update, the state before it stays and is listed on the next stream", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -175,7 +175,7 @@ Deno.test("xds X63: of an update that was refused, the state before it holds and
   await (await plane.stream()).expectWildcards(NODE_ID, { foo0: "v1" });
 });
 
-Deno.test("xds X64: what was removed is not claimed", async () => {
+Deno.test("xds X64: a removed resource is not listed on the next stream", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -190,7 +190,7 @@ Deno.test("xds X64: what was removed is not claimed", async () => {
   await (await plane.stream()).expectWildcards(NODE_ID, { foo1: "v1" }, { "/deny-90": "" });
 });
 
-Deno.test("xds X65: who waits during a reconnect is not forgotten", async () => {
+Deno.test("xds X65: a lookup that waits during a reconnect is answered", async () => {
   await using plane = await ControlPlane.start();
   const environment = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
   await using client = new TestClient(plane.url, { environment });
@@ -209,7 +209,7 @@ Deno.test("xds X65: who waits during a reconnect is not forgotten", async () => 
   assert.deepEqual(answers, ["known"]);
 });
 
-Deno.test("xds X66: a refused first response does not make ready, a good one does", async () => {
+Deno.test("xds X66: a refused first response does not complete readiness, a good one does", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -222,7 +222,7 @@ Deno.test("xds X66: a refused first response does not make ready, a good one doe
   await eventually("readiness", () => client.ready === 1);
 });
 
-Deno.test("xds X67: on demand, policies alone make ready", async () => {
+Deno.test("xds X67: on demand, policies alone complete readiness", async () => {
   await using plane = await ControlPlane.start();
   const environment = { XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
   await using client = new TestClient(plane.url, { environment });
@@ -259,7 +259,7 @@ Deno.test("xds X73: messages and the bytes of their payloads are counted", async
   assert.deepEqual(client.messages("istio_xds_message_bytes"), { [ADDRESS_TYPE]: 30 });
 });
 
-Deno.test("xds 2.6: of one name twice in a response the last counts; named as removed too, it is gone", async () => {
+Deno.test("xds 2.6: of a name twice in a response the last applies; listed as removed, too, it is removed", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   const stream = await plane.stream();
@@ -273,7 +273,7 @@ Deno.test("xds 2.6: of one name twice in a response the last counts; named as re
   await (await plane.stream()).expectWildcards(NODE_ID, { w: "v2" });
 });
 
-Deno.test("xds Q14: a control plane that takes no long list is asked for everything, and what it leaves out is gone", async () => {
+Deno.test("xds Q14: a control plane that refuses a long list is asked for everything, and what it leaves out is removed", async () => {
   await using plane = await ControlPlane.start({ requestMax: 500 });
   await using client = new TestClient(plane.url);
   const many = Array.from(
@@ -298,7 +298,7 @@ Deno.test("xds Q14: a control plane that takes no long list is asked for everyth
   assert.deepEqual(client.terminations, { Complete: 1, ConnectionError: 1 });
 });
 
-Deno.test("xds 2.11: a control plane that is killed and comes back at the same place", async () => {
+Deno.test("xds 2.11: a control plane that is killed and restarted at the same address", async () => {
   await using plane = await ControlPlane.start();
   await using client = new TestClient(plane.url);
   await settle(await plane.stream());
