@@ -1,6 +1,6 @@
 /**
- * Pods, Istio's node agent and proxies come and go; the agent and istiod are the real ones. The proxy of node 1 is ours;
- * on node 2 runs ours or the Rust ztunnel.
+ * Pods, Istio's node agent and proxies start and end. Agent and istiod are the real ones. The proxy of node 1 is ours;
+ * that of node 2 is ours or the Rust ztunnel.
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../../lab/bed/apps.ts";
@@ -132,7 +132,7 @@ async function podIsRefused(scene: Scene): Promise<void> {
   const { late, far, agent, node } = scene;
   const { uid } = late.known;
   assert.equal(await agent.forget(late.known), "");
-  // It has had no connections yet, which would be in the way of another listener.
+  // It has had no connections yet, which would keep another listener from the port.
   const squatter = scene.fixture(APP, late, "0.0.0.0", "15008");
   await squatter.line(/listening/);
   const reason = /^got ack error: failure to start proxy : .*\[::\]:15008.*Address already in use/;
@@ -154,7 +154,7 @@ async function agentForgets(scene: Scene): Promise<void> {
   await node.proxy.line(/failed to connect to the Istio CNI node agent/);
   await scene.readiness(false);
   await scene.answers(near, far);
-  // It has not found the client's namespace, and the others are gone from its node.
+  // It has not found the client's namespace, and the other pods have left its node.
   await agent.start([{ ...client.known, netns: "" }]);
   await agent.line(new RegExp(`netns is not available for pod, sending 'keep' to ztunnel.*${client.known.uid}`));
   await agent.line(/snapshot sent to ztunnel/);
@@ -200,7 +200,7 @@ async function twoProxies(scene: Scene): Promise<void> {
   const before = { older: added(older), newer: added(newer), deleted: told(older, "pod delete request") };
   assert.equal(before.newer, 1, "as part of the snapshot");
   assert.equal(await agent.forget(late.known), "");
-  // The agent has their answers, but we have yet to read what they print.
+  // The agent has their answers, but their output is not read yet.
   await eventually("its end at the older", () => told(older, "pod delete request") === before.deleted + 1);
   await eventually("its end at the newer", () => told(newer, "pod delete request") === 1);
   await late.enroll();
@@ -228,7 +228,7 @@ async function proxyIsReplaced(scene: Scene): Promise<void> {
   await scene.answers(near, far);
 }
 
-/** As after a failed start: the same pod, in another namespace with other addresses. */
+/** The same pod in another namespace with other addresses, as after a failed start. */
 async function sandboxIsReplaced(scene: Scene): Promise<void> {
   const { client, late: before, agent, cluster } = scene;
   const after = await cluster.makeSandbox(before.name, before.node);
@@ -244,7 +244,7 @@ async function connections(connector: Program, count: number): Promise<void> {
   await connector.matches(/^\d+ done$/, count / 500);
 }
 
-/** What `connector.ts` says in the end. */
+/** The final report of `connector.ts`. */
 async function failures(connector: Program): Promise<Record<string, number>> {
   connector.signal("SIGUSR2");
   const [, json = ""] = await connector.line(/^(\{.*\})$/);

@@ -1,5 +1,5 @@
 /**
- * What a real node agent of Istio leaves in a pod, compared with what the bed of the other scenarios installs
+ * The rules that Istio's node agent installs in a pod, compared with those of the bed of the other scenarios
  * (`lab/bed/`). No proxy is needed: the agent writes its rules before it looks for one.
  */
 import { strict as assert } from "node:assert";
@@ -10,7 +10,7 @@ import { makeNamespace, type Namespace } from "../../lab/namespace.ts";
 
 const NEEDS = { namespaces: true, packages: ["iptables", "nft"] } as const;
 
-/** As annotations ask for them. */
+/** Settings by annotations. */
 const VARIANTS: readonly (readonly [string, Partial<Variant>, CniPod["annotations"]])[] = [
   ["plain", {}, {}],
   ["without DNS", { dns: false }, { "ambient.istio.io/dns-capture": "false" }],
@@ -27,7 +27,7 @@ const VARIANTS: readonly (readonly [string, Partial<Variant>, CniPod["annotation
   ],
 ];
 
-/** All that redirects, as the kernel has it, by chain: the order of chains says nothing. */
+/** All redirection rules of the kernel by chain; the order of chains does not matter. */
 async function redirectionOf(pod: Namespace, backend: Backend): Promise<Record<string, readonly string[]>> {
   const families = ["-4", "-6"];
   const lists = backend === "nftables"
@@ -42,7 +42,7 @@ async function redirectionOf(pod: Namespace, backend: Backend): Promise<Record<s
   return Object.assign({}, ...lists);
 }
 
-/** Of `iptables-save`: `*table`, then `-A CHAIN rule`. */
+/** Parses `iptables-save`: `*table`, then `-A CHAIN rule`. */
 function iptablesChains(family: string, saved: string): Record<string, string[]> {
   const chains: Record<string, string[]> = {};
   let table = "";
@@ -54,7 +54,7 @@ function iptablesChains(family: string, saved: string): Record<string, string[]>
   return chains;
 }
 
-/** Of `nft list ruleset`: `table … {`, in it `chain … {`, in it rules. */
+/** Parses `nft list ruleset`: `table … {`, in it `chain … {`, in it rules. */
 function nftChains(listed: string): Record<string, string[]> {
   const chains: Record<string, string[]> = {};
   let table = "", chain = "";

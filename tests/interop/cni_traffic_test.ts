@@ -1,6 +1,6 @@
 /**
- * Proxies among Istio's own programs: istio-cni redirects the pods and hands them over, istiod tells of the mesh and
- * certifies. Traffic between two nodes, also with a Rust ztunnel on either side, while the mesh changes.
+ * Proxies with Istio's own programs: istio-cni redirects the pods and hands them over, istiod sends the mesh and issues
+ * certificates. Traffic between two nodes, also with a Rust ztunnel on either side, while the mesh changes.
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../../lab/bed/apps.ts";
@@ -14,7 +14,7 @@ import { CniCluster, type NodeWithAgent, type PodInMesh } from "../../lab/istio/
 const NEEDS = { namespaces: true, packages: ["curl", "dig", "iptables", "nft", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
 const PODS = [{ name: "client", node: 1 }, { name: "other", node: 1 }, { name: "server", node: 2, serves: true }];
-/** Of nobody: the pod's queries never get there. */
+/** An address without a host: the pod's queries never reach it. */
 const NAMESERVER = "10.96.0.53";
 
 const ANYBODY_BUT_OTHER = authorizationPolicy({
@@ -60,29 +60,34 @@ for (const { who, rules, env, executable } of CASES) {
     const app = cluster.use(Proxy.fixture(APP, ["::", `${APP_PORT}`], server.namespace.name));
     await app.line(/listening/);
 
-    await t.step("both ways, both families, and by VIP: HBONE, and the app sees the caller's address", async () => {
-      for (const [from, to] of [[client, server], [server, client]] as const) {
-        assert.equal(await get(from.namespace, to.ip), `${to.name} from ${from.ip}`);
-        assert.equal(await get(from.namespace, `[${to.ip6}]`), `${to.name} from ${from.ip6}`);
-        const inbound = await to.node.proxy.line(new RegExp(`access.*"${identityOf(from.name)}".*direction="inbound"`));
-        assert.equal(inbound.fields.get("dst.workload"), to.name);
-        const outbound = await from.node.proxy.line(
-          new RegExp(`access.*"${identityOf(to.name)}".*direction="outbound"`),
-        );
-        assert.equal(outbound.fields.get("dst.addr"), `${to.ip}:15008`);
-      }
-      assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
-      assert.equal(await get(client.namespace, `[${SERVICE.ip6}]`, SERVICE.port), `server from ${client.ip6}`);
-    });
+    await t.step(
+      "both directions, both families, and by VIP: HBONE, and the app sees the client's address",
+      async () => {
+        for (const [from, to] of [[client, server], [server, client]] as const) {
+          assert.equal(await get(from.namespace, to.ip), `${to.name} from ${from.ip}`);
+          assert.equal(await get(from.namespace, `[${to.ip6}]`), `${to.name} from ${from.ip6}`);
+          const inbound = await to.node.proxy.line(
+            new RegExp(`access.*"${identityOf(from.name)}".*direction="inbound"`),
+          );
+          assert.equal(inbound.fields.get("dst.workload"), to.name);
+          const outbound = await from.node.proxy.line(
+            new RegExp(`access.*"${identityOf(to.name)}".*direction="outbound"`),
+          );
+          assert.equal(outbound.fields.get("dst.addr"), `${to.ip}:15008`);
+        }
+        assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
+        assert.equal(await get(client.namespace, `[${SERVICE.ip6}]`, SERVICE.port), `server from ${client.ip6}`);
+      },
+    );
 
-    await t.step("the agent redirects DNS: the proxy knows services that no nameserver knows", async () => {
+    await t.step("the agent redirects DNS: the proxy answers for services that no nameserver has", async () => {
       for (const transport of ["+notcp", "+tcp"]) {
         const question = ["+short", "+timeout=5", transport, `@${NAMESERVER}`, SERVICE.hostname, "A"];
         assert.equal((await client.namespace.run("dig", ...question)).trim(), SERVICE.ip);
       }
     });
 
-    await t.step("a DENY ends the connection it forbids, and no other", async () => {
+    await t.step("a DENY policy ends the connection that it forbids, and no other", async () => {
       const [forbidden, allowed] = [hold(cluster, other, server), hold(cluster, client, server)];
       await forbidden.line(/connected/);
       await allowed.line(/connected/);
@@ -94,7 +99,7 @@ for (const { who, rules, env, executable } of CASES) {
       assert.deepEqual(allowed.printed, ["connected"], "it still holds");
     });
 
-    await t.step("istiod ends its streams: nobody notices, and what changes next arrives", async () => {
+    await t.step("istiod ends its streams: traffic is not affected, and later changes arrive", async () => {
       const held = hold(cluster, client, server);
       await held.line(/connected/);
       const before = new Set((await istiod.clients()).map(({ address }) => address));
@@ -111,7 +116,7 @@ for (const { who, rules, env, executable } of CASES) {
       assert.deepEqual(held.printed, ["connected"]);
     });
 
-    await t.step("R14 where all else needs an identity, the node's probes pass by the proxy", async () => {
+    await t.step("R14 the node's probes reach a pod that requires identities, without the proxy", async () => {
       const { node } = server;
       // The agent's rules of the node give probes these addresses.
       await node.namespace.run("ip", "address", "add", `${PROBES[0]}/32`, "dev", "pods");
@@ -125,7 +130,7 @@ for (const { who, rules, env, executable } of CASES) {
       await eventually("an answer", async () => await failure(cluster.outside.namespace, server.ip) === 0);
     });
 
-    await t.step("a pod that leaves the mesh talks in plain text; one that comes back does not", async () => {
+    await t.step("a pod that leaves the mesh uses plain text; one that returns does not", async () => {
       assert.equal(await client.node.agent.release(client.known), "");
       assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
       await server.node.proxy.line(new RegExp(`access(?!.*src.identity).*src.addr=${client.ip}:.*direction="inbound"`));
@@ -137,12 +142,12 @@ for (const { who, rules, env, executable } of CASES) {
   });
 }
 
-/** A connection that stays until somebody ends it. */
+/** A connection that stays open. */
 function hold(cluster: CniCluster, from: PodInMesh, to: PodInMesh) {
   return cluster.use(Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, "hold", "hold"], from.namespace.name));
 }
 
-/** A node's kubelet asks a pod. */
+/** Probes a pod like the node's kubelet. */
 async function probe(node: NodeWithAgent, source: string, host: string): Promise<string> {
   const url = `http://${host}:${HTTP}/`;
   return (await node.namespace.run("curl", "-sS", "--max-time", "20", "--interface", source, url)).trimEnd();

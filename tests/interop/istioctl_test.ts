@@ -1,4 +1,4 @@
-/** istioctl reads our config dump as it reads that of the Rust ztunnel. */
+/** istioctl reads our config dump like that of the Rust ztunnel. */
 import { strict as assert } from "node:assert";
 import { configDumpRoute, type DumpSources } from "../../src/admin/config_dump_route.ts";
 import type { HttpHandler } from "../../src/admin/http_connection.ts";
@@ -21,7 +21,7 @@ import { nodeSettings } from "../../lab/settings.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
 const GOLDEN = new URL("../fixtures/golden/", import.meta.url).pathname;
-/** What the Rust ztunnel said of the mesh that {@link recorded} holds. */
+/** The dump of the Rust ztunnel for the mesh of {@link recorded}. */
 const THEIRS = `${GOLDEN}config_dump-node1.json`;
 
 /** What a real istiod sent. */
@@ -210,6 +210,6 @@ testWithIstioctl("istioctl 9.4: connections of pods, and a policy without rules"
   }, folder);
   assert.deepEqual(cells(await ztunnelConfig("policies", file)), [["app", "empty", "Allow", "Namespace"]]);
   const [, row = ""] = (await ztunnelConfig("connections", file)).trim().split("\n");
-  // A target that is null prints as nothing.
+  // A null target is printed as empty text.
   assert.match(row, /^one\.app +Inbound +10\.0\.0\.2:8080 +10\.0\.0\.9:50110 +TCP$/);
 });

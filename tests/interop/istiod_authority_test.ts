@@ -1,4 +1,4 @@
-/** What istiod asks of those who want configuration and certificates from it. */
+/** What istiod requires of clients that request configuration and certificates. */
 import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import { status } from "@grpc/grpc-js";

@@ -1,4 +1,4 @@
-/** Certificates of a real istiod for our proxy, and what peers think of them (`docs/spec/identity-spire.md` 3). */
+/** Certificates of a real istiod for our proxy, and how peers verify them (`docs/spec/identity-spire.md` 3). */
 import { strict as assert } from "node:assert";
 import { SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openIstio } from "../../src/authorities/istio/open_istio.ts";

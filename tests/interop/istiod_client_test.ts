@@ -23,10 +23,10 @@ const knows = (name: string) => (state: MeshState) => state.workload(uid(name)) 
 const HOST = namespacedHostname("app", "web.app.svc.cluster.local");
 const ztunnel = (istiod: Istiod) => proxySettings(istiod, "ztunnel-1", "192.0.2.1");
 
-/** New streams as often as a test wants them. */
+/** A client whose streams a test can end. */
 const EAGER = { ...LOOKUP_LIMITS, refreshAfter: 200 };
 
-/** Everything that was sent has been acknowledged, and nothing refused. */
+/** Waits until everything that was sent is acknowledged, and nothing refused. */
 async function allAcknowledged(istiod: Istiod): Promise<void> {
   await eventually("acknowledgement of all", async () => {
     const [client] = await istiod.clients();
@@ -198,7 +198,7 @@ testWithIstiod(
     await istiod.delete(reference("Pod", "far"));
     await client.line(/reopening the stream to receive replacements/);
     await client.until("the service without a pod", (state) => state.service(HOST)?.endpoints.size === 0);
-    // What comes now is no news to the stream.
+    // The stream has this already.
     await eventually(
       "the other stream",
       () => client.lines.filter((line) => /Stream established/.test(line)).length === 2,

@@ -1,4 +1,6 @@
-/** What a running proxy says of its mesh, by `/config_dump`: after a start, after changes, and beside the Rust ztunnel. */
+/**
+ * The mesh in `/config_dump` of a running proxy: after a start, after changes, and in comparison with the Rust ztunnel.
+ */
 import { strict as assert } from "node:assert";
 import { type BedNode, Cluster } from "../../lab/bed/cluster.ts";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
@@ -56,7 +58,7 @@ testWithIstiod(
     await eventually("the new pod in the dump", async () => (await uids()).includes(more));
     await istiod.delete(documents(reference("Pod", "more"), reference("AuthorizationPolicy", "nobody")));
     await eventually("its end", async () => !(await uids()).includes(more));
-    // A response of its own, as policies are another type.
+    // A separate response, as policies are another type.
     const named = async () => (await dumpOf(proxy)).policies.map(({ name }) => name);
     await eventually("the end of the policy", async () => !(await named()).includes("nobody"));
     assert.equal((await proxy.stop()).code, 0);
@@ -96,7 +98,7 @@ async function dumpIn({ namespace, proxy }: BedNode): Promise<Dump> {
   return JSON.parse(await namespace.run("curl", "-sS", await proxy.url("admin", "/config_dump")));
 }
 
-/** In one order, where the order means nothing. */
+/** Sorted, where the order does not matter. */
 function sorted(entries: readonly Entry[]): Entry[] {
   const key = (entry: Entry) => `${entry["uid"] ?? ""} ${entry["namespace"]}/${entry["hostname"] ?? entry["name"]}`;
   const inOrder = (entry: Entry) => {

@@ -1,4 +1,4 @@
-/** What the client of ours takes for granted of a real istiod (`docs/spec/real-peers-istiod.md` 8), asked anew. */
+/** Facts about istiod that our client depends on (`docs/spec/real-peers-istiod.md` 8), checked again. */
 import { strict as assert } from "node:assert";
 import { istio } from "../../testkit/gen/resources.js";
 import type { envoy } from "../../proto/gen/xds.js";
@@ -129,7 +129,7 @@ testWithIstiod({}, "istiod: on demand, the node's own pods come first, with thei
   const service = await probe.next();
   assert.ok(names(service).includes(HOST) && names(service).includes(FAR_UID), names(service).join());
 
-  // Asked twice, answered once: by then the name counts as subscribed.
+  // Two requests get one response: istiod then counts the name as subscribed.
   probe.send({ typeUrl: ADDRESS_TYPE, resourceNamesSubscribe: ["/10.9.9.9"] });
   assert.deepEqual((await probe.next()).removedResources, ["/10.9.9.9"]);
   probe.send({ typeUrl: ADDRESS_TYPE, resourceNamesSubscribe: ["/10.9.9.9"] });

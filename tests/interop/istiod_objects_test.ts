@@ -1,4 +1,7 @@
-/** Workloads, services, waypoints and gateways, as people write them and as the proxy understands what istiod says. */
+/**
+ * Workloads, services, waypoints and gateways: Kubernetes objects, and what the proxy makes of istiod's resources for
+ * them.
+ */
 import { strict as assert } from "node:assert";
 import type { GatewayAddress, Service, Workload } from "../../src/mesh/model/model.ts";
 import { Istiod, type IstiodOptions, testWithIstiod } from "../../lab/istio/istiod.ts";
@@ -7,7 +10,7 @@ import { CLUSTER, documents, pod, service } from "../../lab/istio/istiod_objects
 
 const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });
 
-/** What the objects come to, beside the nodes and their proxies. */
+/** What results from the objects, besides the nodes and their proxies. */
 async function understood(objects: readonly string[], options: Partial<IstiodOptions> = {}) {
   await using istiod = await Istiod.start({ objects: documents(CLUSTER, ...objects), ...options });
   const mesh = await listen(istiod);
@@ -30,7 +33,7 @@ function serviceOf({ services }: UnderstoodMesh, key: string): Service {
   return found;
 }
 
-/** Those of the fields of `value` that `expected` has. */
+/** The fields of `value` that `expected` has. */
 function assertHas<T extends object>(value: T, expected: { readonly [Key in keyof T]?: unknown }): void {
   const keys = Object.keys(expected) as (keyof T)[];
   assert.deepEqual(Object.fromEntries(keys.map((key) => [key, value[key]])), expected);

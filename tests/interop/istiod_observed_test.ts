@@ -1,4 +1,4 @@
-/** What `docs/spec/observed.md` says of istiod's resources, asked anew. */
+/** Facts about istiod's resources in `docs/spec/observed.md`, checked again. */
 import { strict as assert } from "node:assert";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { listen } from "../../testkit/istio/istiod_mesh.ts";
@@ -98,7 +98,7 @@ testWithIstiod(
   {},
   "istiod, observed O8: a pod without any label names every selector policy of its namespace",
   async () => {
-    // An empty set of labels is another matter.
+    // An empty set of labels behaves differently.
     const bare = pod({ name: "bare", ip: "10.1.0.2" }).replace(/"labels":\{[^}]*\},/, "");
     const objects = documents(
       CLUSTER,

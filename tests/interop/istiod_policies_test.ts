@@ -1,4 +1,4 @@
-/** Policies of every kind, as people write them and as the proxy understands what istiod makes of them. */
+/** Policies of every kind: Kubernetes objects, and what the proxy makes of istiod's resources for them. */
 import { strict as assert } from "node:assert";
 import { EMPTY_MATCH, type Match, type Policy, type StringMatch } from "../../src/mesh/model/model.ts";
 import { authorize } from "../../src/mesh/policy/authorize.ts";
@@ -15,12 +15,12 @@ const OBJECTS = documents(CLUSTER, namespace("prod"), WEB, OTHER);
 const exact = (value: string): StringMatch => ({ kind: "Exact", value });
 const match = (fields: Partial<Match>): Match => ({ ...EMPTY_MATCH, ...fields });
 
-/** What the objects come to: policies by key, and which of them each of the two pods names. */
+/** What results from the objects: policies by key, and those that each of the two pods references. */
 async function understood(...objects: readonly string[]): Promise<{
   readonly policies: ReadonlyMap<string, Policy>;
   readonly web: readonly string[];
   readonly other: readonly string[];
-  /** May somebody call this port of web? */
+  /** Whether this client may connect to this port of web. */
   readonly calls: (port: number, identity: SpiffeId | null) => boolean;
 }> {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, ...objects) });
@@ -246,7 +246,7 @@ function socketAddress(text: string): SocketAddress {
   return address;
 }
 
-/** The fields that say something, in the order of their names. */
+/** The fields that are not empty, sorted by name. */
 function onlySet(of: Match): Partial<Match> {
   const set = Object.entries(of).filter(([, values]) => values.length > 0).sort(([a], [b]) => a < b ? -1 : 1);
   return Object.fromEntries(set);

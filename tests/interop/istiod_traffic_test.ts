@@ -1,6 +1,6 @@
 /**
- * Two nodes on one machine (`lab/bed/`) whose proxies have their configuration and their certificates from a real
- * istiod: traffic between their pods, and what changes of policies do to it.
+ * Two nodes on one machine (`lab/bed/`) whose proxies have configuration and certificates from a real istiod: traffic
+ * between their pods, and effects of policy changes.
  */
 import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../../lab/bed/apps.ts";
@@ -22,7 +22,7 @@ import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", APP_PORT = 7000;
-/** Of istiod: the bed's host outside of the mesh. */
+/** The address of istiod: the bed's host outside of the mesh. */
 const HOST = "10.200.0.9";
 
 const PODS = [
@@ -84,7 +84,7 @@ async function build(
       const inside = { namespace: cluster.outside.namespace.name, hostname: HOST };
       const istiod = cluster.use(await Istiod.start({ objects: objectsOf(cluster), ...inside }));
       started.resolve(istiod);
-      // In place of what a bed knows without a control plane.
+      // In place of the settings of a bed without a control plane.
       const nothing = `${cluster.folder}/nothing.json`;
       Deno.writeTextFileSync(nothing, JSON.stringify({ workloads: [], services: [], policies: [] }));
       return ({ name, ip }) => ({
@@ -152,7 +152,7 @@ for (const { who, env, executable, settings } of PAIRS) {
           assert.equal(await get(client.namespace, SERVICE.ip, SERVICE.port), `server from ${client.ip}`);
           const inbound = await server.node.proxy.line(/access.*direction="inbound"/);
           assert.equal(inbound.fields.get("src.identity"), identityOf("client"));
-          // On demand nobody on the server's node has asked for the service.
+          // On demand the server's node has not looked up the service.
           const known = settings.XDS_ON_DEMAND === undefined ? SERVICE.hostname : undefined;
           assert.equal(inbound.fields.get("dst.service"), known);
           const outbound = await client.node.proxy.line(/access.*direction="outbound"/);
@@ -160,7 +160,7 @@ for (const { who, env, executable, settings } of PAIRS) {
         },
       );
 
-      await t.step("a new policy ends the connection it forbids, and no other", async () => {
+      await t.step("a new policy ends the connection that it forbids, and no other", async () => {
         const [forbidden, allowed] = [hold(cluster, other, server), hold(cluster, client, server)];
         await forbidden.line(/connected/);
         await allowed.line(/connected/);
@@ -173,14 +173,14 @@ for (const { who, env, executable, settings } of PAIRS) {
         assert.deepEqual(allowed.printed, ["connected"], "it still holds");
       });
 
-      await t.step("a policy that goes lets calls through again", async () => {
+      await t.step("connections succeed again after the policy is removed", async () => {
         await istiod.delete(reference("AuthorizationPolicy", "not-other", NAMESPACE));
         await eventually("an answer", async () => await failure(other.namespace, server.ip) === 0);
       });
 
-      // The native proxy asks live connections again only when policies change, not when workloads do (xds Q11).
+      // The native proxy authorizes open connections again only when policies change, not when workloads do (xds Q11).
       if (executable(2) === undefined) {
-        await t.step("a policy that the server's workload names from now on ends a connection, too", async () => {
+        await t.step("a policy that the server's workload references from now on ends a connection, too", async () => {
           const [forbidden, allowed] = [hold(cluster, client, server), hold(cluster, other, server)];
           await forbidden.line(/connected/);
           await allowed.line(/connected/);
@@ -195,21 +195,21 @@ for (const { who, env, executable, settings } of PAIRS) {
         });
       }
 
-      await t.step("PeerAuthentication STRICT: plain text is refused, the mesh is not", async () => {
+      await t.step("PeerAuthentication STRICT: plain text is refused, connections of the mesh are not", async () => {
         assert.equal(await get(outside, server.ip), `server from ${HOST}`);
         await istiod.apply(STRICT);
         await eventually("a refusal", async () => await failure(outside, server.ip) !== 0);
         assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
       });
 
-      await t.step("while istiod is away traffic goes on; afterwards changes arrive", async () => {
+      await t.step("traffic goes on while istiod is down; later changes arrive", async () => {
         await istiod.stop();
         assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
         await istiod.startAgain({ deleted: [`PeerAuthentication/${NAMESPACE}/strict`] });
         await eventually("an answer", async () => await failure(outside, server.ip) === 0);
       });
 
-      await t.step("a service whose last pod has gone refuses; with the pod it answers again", async () => {
+      await t.step("a service without pods refuses connections; with a pod it works again", async () => {
         await istiod.delete(reference("Pod", "server", NAMESPACE));
         await eventually("a refusal", async () => await failure(client.namespace, SERVICE.ip, SERVICE.port) !== 0);
         await istiod.apply(podObject(server));
@@ -219,7 +219,7 @@ for (const { who, env, executable, settings } of PAIRS) {
   );
 }
 
-/** A connection that stays until somebody ends it. */
+/** A connection that stays open. */
 function hold(cluster: Cluster, from: BedPod, to: BedPod) {
   return cluster.use(Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, "hold", "hold"], from.namespace.name));
 }

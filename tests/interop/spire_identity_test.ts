@@ -1,4 +1,4 @@
-/** Who gets which identity from a real SPIRE, and who gets none. */
+/** Which pods get an identity from a real SPIRE, and which get none. */
 import { strict as assert } from "node:assert";
 import { CertificateError } from "../../src/identity/authority.ts";
 import { isMalformed, parseCertificate } from "../../src/identity/certificate.ts";
@@ -14,7 +14,7 @@ import { account, bySelectors, client, refusalOf, served } from "../../testkit/s
 import { tempDir } from "../../lab/temp_dir.ts";
 
 const USER = 2001;
-/** ms by which SPIRE puts the begin of a certificate into the past. */
+/** ms by which SPIRE backdates a certificate. */
 const BACK_DATED = 10_000;
 
 testWithSpire({}, "SPIRE, observed O18: a certificate by selectors, which peers accept in both roles", async () => {
@@ -89,7 +89,7 @@ testWithSpire(
     assert.notEqual(pod.pid, pid);
     const before = runtime.calls.length;
     const since = proxy.changes.length;
-    // Both processes are attested alike, so the agent has the same SVID for them: the question is what is seen.
+    // Both processes have equal selectors, so the agent gives the same SVID for them.
     const asked = () => runtime.calls.slice(before).includes("ListPodSandbox");
     await eventually("a look for the new process", asked, () => proxy.lines.join("\n"));
     assert.equal((await proxy.get(account("app", pod.uid))).id, first.id);

@@ -1,4 +1,4 @@
-/** What a node goes through with a real SPIRE: rotation, restarts, an outage, a new root. */
+/** The events on a node with a real SPIRE: rotation, restarts, an outage, a new root. */
 import { strict as assert } from "node:assert";
 import { CertificateError, type IssuedCertificate } from "../../src/identity/authority.ts";
 import { eventually, inTime } from "../../lab/patience.ts";
@@ -8,7 +8,7 @@ import { account, bySelectors, served } from "../../testkit/spire/real_client.ts
 
 const APP = account("app");
 
-/** The certificates so far; fails where the proxy was without one in between. */
+/** The certificates so far; fails where the proxy had none in between. */
 function unbroken(proxy: SpireClient, since: number): IssuedCertificate[] {
   return proxy.changes.slice(since).map((change) => {
     assert.ok(change !== null && !(change instanceof CertificateError), String(change));
@@ -54,7 +54,7 @@ testWithSpire({}, "SPIRE: the server is down until certificates have expired, an
   await served(proxy, APP);
   await spire.stopServer();
   const last = await proxy.get(APP);
-  // To its last moment it is given; from then on nobody gets it, and the reason is told.
+  // It is in use until it expires; after that requests fail with the reason.
   const expired = await eventually("the end of the certificate", async () => {
     const error = await proxy.get(APP).then(() => null, (reason) => reason);
     if (error === null) assert.ok(Date.now() < last.notAfter + 60_000);

@@ -1,4 +1,4 @@
-/** Follows what docs/certificates.md tells operators of SPIRE to do. */
+/** Follows the instructions of docs/certificates.md for SPIRE. */
 import { strict as assert } from "node:assert";
 import { SETTINGS } from "../../src/config/catalogue/settings.ts";
 import { workloadId } from "../../src/identity/spiffe_id.ts";

@@ -83,7 +83,7 @@ testWithSpire(
   },
 );
 
-/** Calls that never stop, each over a connection of its own, and how many of them failed. */
+/** Continuous calls, each on its own connection, and the number of failures. */
 class Load implements AsyncDisposable {
   readonly #program: Program;
 
@@ -108,14 +108,14 @@ class Load implements AsyncDisposable {
   }
 }
 
-/** ms: three rotations, and room. */
+/** ms for three rotations, with a reserve. */
 const LONG = 180_000;
 
 testWithSpire(
   NEEDS,
   "SPIRE traffic: rotation and a restart of the agent under load, and no connection fails",
   async () => {
-    // Each call has a handshake of its own.
+    // Each call has its own handshake.
     const { cluster, spire, client, server } = await build({
       POOL_MAX_STREAMS_PER_CONNECTION: "1",
       POOL_UNUSED_RELEASE_TIMEOUT: "1ms",

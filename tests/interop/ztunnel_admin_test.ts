@@ -1,4 +1,4 @@
-/** The admin, stats and readiness ports beside those of a Rust ztunnel: each gets the same bytes to answer. */
+/** The admin, stats and readiness ports compared with those of a Rust ztunnel: both get the same requests. */
 import { strict as assert } from "node:assert";
 import { commandName } from "../../lab/commands.ts";
 import { makeNamespace, type Namespace } from "../../lab/namespace.ts";
@@ -12,7 +12,7 @@ const NC = commandName("nc");
 const NEEDS = { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["nc"] } as const;
 const ADMIN = 15000, STATS = 15020, READINESS = 15021;
 
-/** With a host and an end of the connection. */
+/** A request with a host that closes the connection. */
 const whole = (line: string, more = "") => `${line}\r\nhost: localhost\r\nconnection: close\r\n\r\n${more}`;
 
 const REQUESTS: readonly (readonly [port: number, request: string])[] = [
@@ -51,7 +51,7 @@ const REQUESTS: readonly (readonly [port: number, request: string])[] = [
 ];
 
 interface Answered {
-  /** Status lines and fields of each answer, without what depends on the time or on the length of texts of our own. */
+  /** Status lines and fields of each response, without those that depend on the time or on the length of our texts. */
   readonly heads: readonly string[];
   readonly bodies: readonly string[];
 }
@@ -69,13 +69,13 @@ async function ask(inside: Namespace, port: number, request: string): Promise<An
 
 function headOf(head: string, body: string): string {
   const [status = "", ...fields] = head.split("\r\n");
-  // A dump comes in chunks here, as it is made while it is sent; lengths of pages, usages and metrics differ.
+  // Our dump is chunked, as it is made while it is sent; lengths of pages, usage texts and metrics differ.
   const fits = (field: string) =>
     !/^(date|transfer-encoding): /.test(field) && (!field.startsWith("content-length: ") || body.trim() === kind(body));
   return [status, ...fields.filter(fits).sort()].join("\n");
 }
 
-/** The body, or what it is where the words are our own. */
+/** The body, or its kind where our text differs. */
 function kind(body: string): string {
   if (/^<!DOCTYPE html>/i.test(body)) return "a page";
   if (body.includes("usage: POST /logging")) return `${body.slice(0, body.indexOf("\n"))} and a usage`;

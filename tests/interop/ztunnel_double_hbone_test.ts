@@ -1,4 +1,4 @@
-/** Two networks, one with our proxy and one with the Rust ztunnel, and a gateway between them: double HBONE both ways. */
+/** Two networks, one with our proxy and one with the Rust ztunnel, and a gateway: double HBONE in both directions. */
 import { doubleHboneSteps } from "../../testkit/double_hbone_steps.ts";
 import { testNeeding } from "../../lab/needs.ts";
 import { NEEDS, TwoNetworksBed } from "../../testkit/two_networks.ts";

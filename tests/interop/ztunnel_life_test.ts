@@ -9,12 +9,14 @@ import type { Proxy } from "../../lab/proxy.ts";
 import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../../testkit/rust_peer.ts";
 
 const SHORT_LIVED = { SECRET_TTL: "12s", POOL_UNUSED_RELEASE_TIMEOUT: "1s" } as const;
-/** They end what they have begun, however long it takes. */
+/** A drain deadline that is long enough for all connections. */
 const PATIENT = { CONNECTION_TERMINATION_DEADLINE: "1h", RUST_LOG: "info,access=error" } as const;
 
 /**
- * Of `connector.ts`. A Rust ztunnel that calls can lose what is under way in each of them: to a GOAWAY, or with what waits
- * in its queue when it stops to accept (observed O39, O40). Ours loses nothing, also where a Rust ztunnel is called (O38).
+ * Of `connector.ts`. A Rust ztunnel that calls can lose what is under way in each of them: to a GOAWAY, or with what
+ * waits
+ * in its queue when it stops to accept (observed O39, O40). Ours loses nothing, also where a Rust ztunnel is called
+ * (O38).
  */
 const LANES = 2;
 const OURS = "one of ours", RUST = "a Rust ztunnel";
@@ -25,7 +27,7 @@ for (const direction of DIRECTIONS) {
     for (const successor of node === direction.rust ? [OURS] : [OURS, RUST]) {
       testNeeding(
         PEER_NEEDS,
-        `ztunnel: ${direction.who}: the proxy of the ${side} gives way to ${successor} under traffic`,
+        `ztunnel: ${direction.who}: the proxy of the ${side} is replaced by ${successor} during traffic`,
         async () => {
           await using bed = await PeerBed.build(direction, PATIENT);
           const client = bed.pod("client"), server = bed.pod("server");
@@ -54,7 +56,7 @@ for (const direction of DIRECTIONS) {
 
   testNeeding(
     PEER_NEEDS,
-    `ztunnel: ${direction.who}: certificates of twelve seconds are renewed under traffic`,
+    `ztunnel: ${direction.who}: certificates of twelve seconds are renewed during traffic`,
     async () => {
       await using bed = await PeerBed.build(direction, { ...SHORT_LIVED, RUST_LOG: "info,access=error" });
       const client = bed.pod("client"), other = bed.pod("other"), server = bed.pod("server");
@@ -62,7 +64,7 @@ for (const direction of DIRECTIONS) {
       const connector = bed.connector(client, server, LANES);
       const issued = (name: string) =>
         bed.ca.calls.filter(({ impersonated }) => impersonated === identityOf(name)).length;
-      // The first is no longer valid when the fourth has come.
+      // The first certificate has expired when the fourth arrives.
       for (let count = 1; count <= 4; count++) {
         await eventually(`certificate ${count}`, () => issued("client") >= count && issued("server") >= count);
         assert.equal(await bed.tunnels(other, server), 0);
@@ -80,13 +82,13 @@ for (const direction of DIRECTIONS) {
   );
 }
 
-/** Waits until this many more have come through. */
+/** Waits until so many more connections have succeeded. */
 async function furtherCalls(connector: Program, count: number): Promise<void> {
   const before = connector.printed.filter((line) => line.endsWith(" done")).length;
   await connector.matches(/^\d+ done$/, before + count / 500);
 }
 
-/** What callers and proxies say of it, for a test that fails. */
+/** The output of callers and proxies, for a test that fails. */
 function complaints(failures: object, proxies: Readonly<Record<string, Proxy>>): string {
   const said = Object.entries(proxies).flatMap(([who, { program }]) =>
     program.printed.filter((line) => /\t(warn|error)\t/.test(line)).slice(0, 10).map((line) => `${who}: ${line}`)

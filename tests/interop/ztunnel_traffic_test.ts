@@ -10,12 +10,12 @@ import { baggageOf, TRUSTED } from "../../testkit/rust_peer_mesh.ts";
 
 const NC = commandName("nc");
 
-/** As many as the Rust ztunnel's pool puts on a connection. */
+/** The number of streams per connection in the Rust ztunnel's pool. */
 const STREAMS = 100;
 const CLOSED_PORT = 1;
 const GIGABYTE = 2 ** 30;
 const MEGABYTE = 2 ** 20;
-/** A gigabyte that no two places of look the same. */
+/** A gigabyte without repetitions. */
 const NOISE = `openssl enc -aes-128-ctr -K ${"0".repeat(32)} -iv ${
   "0".repeat(32)
 } -in /dev/zero 2>/dev/null | head -c ${GIGABYTE}`;
@@ -55,7 +55,7 @@ for (const direction of DIRECTIONS) {
       assert.equal(await get(client.namespace, `[${SERVICE.ip6}]`, SERVICE.port), `server from ${client.ip6}`);
     });
 
-    await t.step("1 GB goes there and comes back at once, byte for byte", async () => {
+    await t.step("1 GB is sent and echoed at the same time, byte for byte", async () => {
       const there = `{ echo echo; ${NOISE}; } | ${NC} -N ${server.ip} ${APP_PORT} | sha256sum`;
       const [sent, back] = await Promise.all([
         client.namespace.run("sh", "-c", `${NOISE} | sha256sum`),
@@ -66,30 +66,33 @@ for (const direction of DIRECTIONS) {
       assert.equal(fields.get("bytes_recv"), `${GIGABYTE + "echo\n".length}`);
     });
 
-    await t.step("half-close: all of the request, its end, then the answer, dataplane CP-06", async () => {
+    await t.step("half-close: the whole request, its end, then the response, dataplane CP-06", async () => {
       const size = 3 * MEGABYTE + 1;
       const count = `{ echo count; head -c ${size} /dev/zero; } | ${NC} -N ${server.ip} ${APP_PORT}`;
       assert.equal(await client.namespace.run("sh", "-c", count), `${size}`);
     });
 
-    await t.step("a reset arrives as an end from either side, and costs one stream, dataplane CP-03", async () => {
-      // The Rust ztunnel makes it one, on its way in as on its way out. Between two of ours it stays a reset.
-      assert.equal(await bed.call(client, server, "reset"), "end");
-      const held = await bed.hold(client, server);
-      await app.line(/^holding$/);
-      held.signal("SIGUSR2");
-      await app.line(/^gone: end$/);
-      assert.equal(await bed.tunnels(client, server), 1);
-    });
+    await t.step(
+      "a reset arrives as an end in both directions, and ends one stream only, dataplane CP-03",
+      async () => {
+        // The Rust ztunnel turns a reset into an end in both directions. Between two of our proxies it stays a reset.
+        assert.equal(await bed.call(client, server, "reset"), "end");
+        const held = await bed.hold(client, server);
+        await app.line(/^holding$/);
+        held.signal("SIGUSR2");
+        await app.line(/^gone: end$/);
+        assert.equal(await bed.tunnels(client, server), 1);
+      },
+    );
 
-    await t.step("100 streams on one connection, each with its own bytes", async () => {
+    await t.step("100 streams on one connection, each with different bytes", async () => {
       const crowd = await bed.crowd(client, server, STREAMS, MEGABYTE);
       assert.equal(await bed.tunnels(client, server), 1);
       crowd.signal("SIGUSR2");
       assert.equal((await crowd.line(/^(\d+) whole$/))[1], `${STREAMS}`);
     });
 
-    await t.step("refused by policy: 401, told on both sides", async () => {
+    await t.step("refused by policy: 401, logged on both sides", async () => {
       assert.equal(await get(client.namespace, guarded.ip), `guarded from ${client.ip}`);
       assert.notEqual(await failure(other.namespace, guarded.ip), 0);
       const refused = new RegExp(`access.*dst\\.hbone_addr=${guarded.ip}:${HTTP}.*error=`);
@@ -121,7 +124,7 @@ for (const direction of DIRECTIONS) {
     });
 
     await t.step(
-      "baggage of a caller that the server's node does not know is used only by the Rust ztunnel, observed O52",
+      "baggage of a client that is no workload of the mesh is used only by the Rust ztunnel, observed O52",
       async () => {
         const stranger = bed.pod("stranger");
         assert.equal(await get(stranger.namespace, server.ip), `server from ${stranger.ip}`);
@@ -137,7 +140,7 @@ for (const direction of DIRECTIONS) {
       },
     );
 
-    await t.step("another identity than expected: the caller hangs up, and the server is told in TLS", async () => {
+    await t.step("another identity than expected: the client ends the handshake with a TLS alert", async () => {
       assert.notEqual(await failure(client.namespace, impostor.ip), 0);
       const out = await near.proxy.line(new RegExp(`access.*dst\\.addr=${impostor.ip}:15008.*error=`));
       const expected = `did not present the expected SAN (${identityOf(TRUSTED)}), got ${identityOf("impostor")}`;

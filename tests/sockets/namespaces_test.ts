@@ -1,4 +1,4 @@
-/** Sockets in the network namespace of a pod: where they are made, their marks, redirection, foreign sources. */
+/** Sockets in the network namespace of a pod: creation, marks, redirection, foreign source addresses. */
 import { strict as assert } from "node:assert";
 import { join, makeNamespace, type Namespace } from "../../lab/namespace.ts";
 import { testNeeding } from "../../lab/needs.ts";
@@ -88,7 +88,7 @@ const home = () => readSystemLink("/proc/thread-self/ns/net");
 
 testNeeding(
   NAMESPACES,
-  "inpod N5: work is done inside, and the thread comes back, also when the work throws",
+  "inpod N5: work runs inside the namespace, and the thread returns even when the work throws",
   async () => {
     await using pod = await Pod.make();
     const before = home();
@@ -100,7 +100,7 @@ testNeeding(
   },
 );
 
-testNeeding(NAMESPACES, "inpod N6: a namespace opened twice is the same, another is not", async () => {
+testNeeding(NAMESPACES, "inpod N6: a namespace that is opened twice is recognized as the same", async () => {
   await using pod = await Pod.make();
   const again = openNamespace(pod.pod.path);
   assert.equal(namespaceIdentity(again), namespaceIdentity(pod.inside));
@@ -139,7 +139,7 @@ testNeeding(NAMESPACES, "dataplane SK-02, inpod N1-N3, N8: marks and shared port
       assert.equal(option(dialled.client, c.SOL_SOCKET, c.SO_MARK), MARK);
       assert.equal(option(dialled.client, c.SOL_SOCKET, c.SO_REUSEPORT), 0);
     }
-    // The port is taken in the pod's namespace, and free everywhere else.
+    // The port is in use in the pod's namespace and free elsewhere.
     assert.throws(() => pod.listen(pod.inside, listener.local), { code: "EADDRINUSE" });
     pod.listen(pod.outside, listener.local);
   }
@@ -187,7 +187,7 @@ testNeeding(
       assert.deepEqual(direct.server.duplex.local, at(address));
     }
     assert.equal(accepted.length, 2);
-    // Nobody redirected this one: at most connection tracking knows it, by its own address.
+    // This connection is not redirected: connection tracking has at most its own address.
     const own = { ip: "10.9.0.1" as Ip, port: listener.local.port };
     const { server } = await pod.connect(own, { namespace: pod.outside }, accepted);
     const original = server.originalDestination();
@@ -195,11 +195,11 @@ testNeeding(
   },
 );
 
-testNeeding(NAMESPACES, "dataplane 1.3: a foreign source is kept, IPv4 and IPv6, many times over", async () => {
+testNeeding(NAMESPACES, "dataplane 1.3: a foreign source address is kept, IPv4 and IPv6, many times", async () => {
   await using pod = await Pod.make();
   const { listener, accepted } = pod.listen(pod.inside, at("[::]:0"));
   for (const [family, own, foreign] of [["-4", "10.9.0.1", "10.9.0.2"], ["-6", "fd09::1", "fd09::2"]] as const) {
-    // As in a pod: answers to the foreign address come back to the proxy.
+    // As in a pod: replies to the foreign address return to the proxy.
     await pod.pod.run("ip", family, "route", "add", "local", foreign, "dev", "lo", "table", "100");
     await pod.pod.run("ip", family, "rule", "add", "pref", "1", "to", foreign, "lookup", "100");
     const to = { ip: own as Ip, port: listener.local.port };

@@ -1,4 +1,4 @@
-/** Datagrams that only a raw socket can send: with a source that nobody can answer. */
+/** Datagrams that only a raw socket can send: with a source that cannot be answered. */
 import { strict as assert } from "node:assert";
 import { LOOPBACK_V4 } from "../../src/net/address.ts";
 import { encodeSockaddr } from "../../src/net/sockaddr.ts";
@@ -10,7 +10,7 @@ import { testNeeding } from "../../lab/needs.ts";
 
 const SOCK_RAW = 3, IPPROTO_RAW = 255, UDP = 17;
 
-/** An IPv4 header and a UDP one; the kernel fills in what is left out. */
+/** An IPv4 header and a UDP header; the kernel adds what is left out. */
 function packet(sourcePort: number, port: number, payload: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(29);
   bytes[0] = 0x45;
@@ -21,7 +21,7 @@ function packet(sourcePort: number, port: number, payload: number): Uint8Array<A
   return bytes;
 }
 
-testNeeding({ root: true }, "UDP: what comes from port 0 is not delivered, as no answer would arrive", async () => {
+testNeeding({ root: true }, "UDP: datagrams from port 0 are not delivered, as no reply would arrive", async () => {
   await using rig = new ReactorRig();
   const received: [number | undefined, number][] = [];
   const socket = rig.network.udp({ address: { ip: LOOPBACK_V4, port: 0 } }, {
