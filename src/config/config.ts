@@ -83,11 +83,6 @@ export interface ListenerSettings {
   readonly admin: ServerAddress;
   readonly stats: ServerAddress;
   readonly readiness: ServerAddress;
-  /**
-   * Ports that must not be proxied to (`attempted recursive call to ourselves`). A listener asked for on port 0 adds
-   * the port it got.
-   */
-  readonly illegalPorts: readonly number[];
 }
 
 interface KeepaliveSettings {
@@ -112,7 +107,7 @@ export interface SocketSettings {
 export interface Http2Settings {
   readonly streamWindow: number;
   readonly connectionWindow: number;
-  readonly frameSize: number;
+  readonly maxFrameSize: number;
   /** `HELD_BYTES_MAX`: most received bytes that applications have not read, of all connections of a worker. */
   readonly heldBytesMax: number;
   /** Streams on one pooled connection; at least 1. */

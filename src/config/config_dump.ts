@@ -10,6 +10,7 @@ import type { Config, Header, RootCertificates, ServerAddress, WorkloadName } fr
 import { splitMillis } from "./duration.ts";
 import { type DumpMap, type DumpValue, Tagged, toYaml } from "./dump_value.ts";
 import type { BrokerSettings } from "./spire_settings.ts";
+import { listenerPorts } from "./own_ports.ts";
 import { resolverConfig, resolverOptions } from "./resolver_dump.ts";
 import { mayBeSecret } from "./secret_header.ts";
 
@@ -38,7 +39,7 @@ function dataPlane({ proxyEnabled, dnsEnabled, http2 }: Config): DumpMap {
     dnsProxy: dnsEnabled,
     windowSize: http2.streamWindow,
     connectionWindowSize: http2.connectionWindow,
-    frameSize: http2.frameSize,
+    frameSize: http2.maxFrameSize,
     poolMaxStreamsPerConn: http2.maxStreamsPerConnection,
     poolUnusedReleaseTimeout: duration(http2.unusedReleaseTimeout),
   };
@@ -54,7 +55,7 @@ function listeners({ listeners: at }: Config): DumpMap {
     inboundPlaintextAddr: address(at.inboundPlaintext),
     outboundAddr: address(at.outbound),
     dnsProxyAddr: server(at.dns),
-    illegalPorts: at.illegalPorts,
+    illegalPorts: listenerPorts(at),
   };
 }
 

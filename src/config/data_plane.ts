@@ -30,7 +30,6 @@ export function listenerSettings(
   const inbound = at(wildcard, "INBOUND_PORT");
   const outbound = at(wildcard, "OUTBOUND_PORT");
   const inboundPlaintext = at(wildcard, "INBOUND_PLAINTEXT_PORT");
-  const ports = [inbound, outbound, inboundPlaintext, socks5].map((address) => address?.port ?? 0);
   return {
     outbound,
     inbound,
@@ -44,7 +43,6 @@ export function listenerSettings(
     },
     stats: server({ ip: wildcard, port: environment.u16("STATS_PORT") ?? mesh.statsPort ?? 15020 }),
     readiness: server(at(wildcard, "READINESS_PORT")),
-    illegalPorts: ports.filter((port) => port !== 0),
   };
 }
 
@@ -94,7 +92,7 @@ export function http2Settings(environment: Environment, memory: number | null, w
   return {
     streamWindow: size("HTTP2_STREAM_WINDOW_SIZE", 0, WINDOW_MAX),
     connectionWindow: size("HTTP2_CONNECTION_WINDOW_SIZE", 0, WINDOW_MAX),
-    frameSize: size("HTTP2_FRAME_SIZE", FRAME_MIN, FRAME_MAX),
+    maxFrameSize: size("HTTP2_FRAME_SIZE", FRAME_MIN, FRAME_MAX),
     heldBytesMax: environment.u64("HELD_BYTES_MAX") ??
       Math.max(HELD_LEAST, Math.floor((memory ?? 0) / HELD_SHARE / workers)),
     // Zero acts as one: each stream gets a connection of its own.

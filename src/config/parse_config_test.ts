@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./error.ts";
+import { listenerPorts, serverPort } from "./own_ports.ts";
 import { parseConfig } from "./parse_config.ts";
 
 type Texts = Readonly<Record<string, string>>;
@@ -38,13 +39,10 @@ const C2_PROXY = JSON.stringify({
   proxyMetadata: { ISTIO_META_BAR: "bar", ISTIO_META_FOOBAR: "foobar-overwritten", NO_PREFIX: "no-prefix" },
 });
 
-const portOf = (address: Config["listeners"]["stats"]) =>
-  address.kind === "localhost" ? address.port : address.address.port;
-
 Deno.test("config C1, xds X37: mesh file", () => {
   const config = parse({}, { [MESH]: C1_MESH });
-  assert.equal(portOf(config.listeners.stats), 15888);
-  assert.equal(portOf(config.listeners.admin), 15099);
+  assert.equal(serverPort(config.listeners.stats), 15888);
+  assert.equal(serverPort(config.listeners.admin), 15099);
   assert.equal(config.proxyMetadata["FOO"], "foo");
   assert.equal(config.proxyMetadata["FOOBAR"], "foobar");
   assert.equal(config.node.clusterId, "Kubernetes");
@@ -57,7 +55,7 @@ Deno.test("config C2 PROXY_CONFIG and ISTIO_META_ variables", () => {
     NOT_INCLUDE: "x",
     ISTIO_META_CLUSTER_ID: "test-cluster",
   });
-  assert.equal(portOf(config.listeners.readiness), 15021);
+  assert.equal(serverPort(config.listeners.readiness), 15021);
   assert.equal(config.xds.address, "https://istiod-rev0.istio-system-2:15012");
   assert.deepEqual(config.proxyMetadata, {
     BAR: "bar",
@@ -71,8 +69,8 @@ Deno.test("config C2 PROXY_CONFIG and ISTIO_META_ variables", () => {
 
 Deno.test("config C3, xds X39: both: the environment wins field by field", () => {
   const config = parse({ PROXY_CONFIG: C2_PROXY }, { [MESH]: C1_MESH });
-  assert.equal(portOf(config.listeners.stats), 15888);
-  assert.equal(portOf(config.listeners.admin), 15999);
+  assert.equal(serverPort(config.listeners.stats), 15888);
+  assert.equal(serverPort(config.listeners.admin), 15999);
   assert.equal(config.proxyMetadata["FOO"], "foo");
   assert.equal(config.proxyMetadata["FOOBAR"], "foobar-overwritten");
 });
@@ -103,7 +101,7 @@ Deno.test("config C6 PROXY_CONFIG={} (recommended: proxyMetadata may be missing)
 });
 
 Deno.test("config C7 empty PROXY_CONFIG and empty mesh file", () => {
-  assert.equal(portOf(parse({ PROXY_CONFIG: "" }, { [MESH]: "" }).listeners.stats), 15020);
+  assert.equal(serverPort(parse({ PROXY_CONFIG: "" }, { [MESH]: "" }).listeners.stats), 15020);
 });
 
 Deno.test("config C8 bool", () => {
@@ -167,13 +165,13 @@ Deno.test("config 1.3 defaults", () => {
   const config = parse();
   assert.equal(config.mode, "shared");
   assert.deepEqual(config.listeners.outbound, { ip: "::", port: 15001 });
-  assert.deepEqual(config.listeners.illegalPorts, [15008, 15001, 15006]);
+  assert.deepEqual(listenerPorts(config.listeners), [15008, 15001, 15006]);
   assert.deepEqual(config.listeners.admin, { kind: "localhost", ipv6: true, port: 15000 });
   assert.equal(config.sockets.mark, 1337);
   assert.equal(config.sockets.originalSource, null);
   assert.equal(config.sockets.userTimeout, null);
   assert.equal(config.token, null);
-  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.http2) && Object.isFrozen(config.listeners.illegalPorts));
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.http2) && Object.isFrozen(config.listeners));
 });
 
 Deno.test("config 1.3 IPv4 only, SOCKS5, own ports", () => {
@@ -186,8 +184,8 @@ Deno.test("config 1.3 IPv4 only, SOCKS5, own ports", () => {
   });
   assert.deepEqual(config.listeners.outbound, { ip: "127.0.0.2", port: 0 });
   assert.deepEqual(config.listeners.socks5, { ip: "127.0.0.1", port: 15080 });
-  assert.deepEqual(config.listeners.illegalPorts, [15008, 15006, 15080]);
-  assert.equal(portOf(config.listeners.stats), 25020);
+  assert.deepEqual(listenerPorts(config.listeners), [15008, 15006, 15080]);
+  assert.equal(serverPort(config.listeners.stats), 25020);
   assert.deepEqual(config.listeners.dns, { kind: "localhost", ipv6: false, port: 15053 });
   assert.equal(parse({ IPV6_ENABLED: "false" }).listeners.inbound.ip, "0.0.0.0");
 });

@@ -2,9 +2,10 @@
  * One isolate's data plane: its copy of the mesh, its certificates, and the proxies of its pods. The same object runs
  * in a worker and, in tests, in the main isolate.
  */
-import type { Config, ServerAddress, WorkloadName } from "../config/config.ts";
+import type { Config, WorkloadName } from "../config/config.ts";
 import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
 import { certificatesPerPod } from "../config/certificates_per_pod.ts";
+import { ownPorts, serverPort } from "../config/own_ports.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import type { StubResolver } from "../dns/stub_resolver.ts";
 import { HeldBytes } from "../h2/held_bytes.ts";
@@ -187,7 +188,7 @@ export class DataPlane {
       own: { local: new LocalWorkload(this.state, network, name), names: this.#names(null) },
       uid: null,
       log: log.scope("ztunnel::proxy"),
-      settings: { ...this.#settings(null), ownPorts: new Set([portOf(config.listeners.admin)]), dial: options },
+      settings: { ...this.#settings(null), ownPorts: new Set([serverPort(config.listeners.admin)]), dial: options },
       listeners: {
         inbound: {
           ...options,
@@ -335,7 +336,7 @@ export class DataPlane {
     return {
       network: config.node.network,
       hbonePort: config.listeners.inbound.port,
-      ownPorts: ownPorts(config),
+      ownPorts: new Set(ownPorts(config)),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
       dial: { ...dialMark(config), ...keepaliveOptions(config), ...home, timeout: TEN_SECONDS },
@@ -343,10 +344,10 @@ export class DataPlane {
         streamWindow: config.http2.streamWindow,
         // A few windows whose bytes are not read must not fill the memory that all connections share.
         connectionWindow: Math.min(config.http2.connectionWindow, Math.floor(config.http2.heldBytesMax / 4)),
-        maxFrameSize: config.http2.frameSize,
+        maxFrameSize: config.http2.maxFrameSize,
       },
       maxStreamsPerConnection: config.http2.maxStreamsPerConnection,
-      unusedRelease: config.http2.unusedReleaseTimeout,
+      unusedReleaseTimeout: config.http2.unusedReleaseTimeout,
       handshakeTimeout: TEN_SECONDS,
       responseTimeout: TEN_SECONDS,
       maxPendingDials: MAX_PENDING_DIALS,
@@ -381,15 +382,4 @@ export class DataPlane {
 /** The span of all log lines of a pod, such as `proxy{wl=shop/cart-0}`. */
 function podSpan({ name, namespace }: WorkloadName): Span {
   return { name: "proxy", fields: { wl: bare(`${namespace}/${name}`) } };
-}
-
-/** Our ports beside the listeners: in dedicated mode they are in the pod's namespace (`docs/spec/observed.md` O35). */
-function ownPorts({ mode, listeners }: Config): ReadonlySet<number> {
-  if (mode !== "dedicated") return new Set();
-  const { admin, stats, readiness, dns } = listeners;
-  return new Set([admin, stats, readiness, dns].map(portOf));
-}
-
-function portOf(at: ServerAddress): number {
-  return at.kind === "address" ? at.address.port : at.port;
 }

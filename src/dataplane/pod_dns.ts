@@ -59,7 +59,7 @@ export class PodDns {
       lookup: {
         clusterDomain: config.node.clusterDomain,
         searchDomains: namespace === null ? resolver.search : null,
-        preferredNamespace: config.node.preferredServiceNamespace,
+        preferredServiceNamespace: config.node.preferredServiceNamespace,
         ipv6: config.ipv6,
       },
       resolver,

@@ -13,7 +13,7 @@ export interface LookupSettings {
   readonly clusterDomain: string;
   /** Null: the search domains of the client's namespace (shared mode). */
   readonly searchDomains: readonly string[] | null;
-  readonly preferredNamespace: string | null;
+  readonly preferredServiceNamespace: string | null;
   /** False: names of the mesh have no AAAA records. */
   readonly ipv6: boolean;
 }
@@ -102,7 +102,7 @@ function choose(
   state: MeshState,
   client: Workload,
   hostname: string,
-  { clusterDomain, preferredNamespace }: LookupSettings,
+  { clusterDomain, preferredServiceNamespace }: LookupSettings,
   notice: Notice,
 ): ServiceEntry | null {
   const all = state.servicesByHostname(hostname);
@@ -111,7 +111,7 @@ function choose(
     ? all
     : all.filter((entry) => isEligible(entry, clusterDomain));
   if (notice !== null) { for (const entry of usable) noticeHidden(entry, client, notice); }
-  return bestService(usable, client.namespace, preferredNamespace);
+  return bestService(usable, client.namespace, preferredServiceNamespace);
 }
 
 /** Whether DNS may answer for it: it has a virtual address, or is a headless service of Kubernetes. */

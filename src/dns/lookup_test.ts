@@ -11,7 +11,7 @@ import { TYPE_A } from "./wire.ts";
 const SETTINGS: LookupSettings = {
   clusterDomain: "cluster.local",
   searchDomains: null,
-  preferredNamespace: null,
+  preferredServiceNamespace: null,
   ipv6: true,
 };
 

@@ -20,7 +20,7 @@ import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
 /** For the last frames of all connections. */
 const FLUSH_TIMEOUT: Millis = 1000;
-/** How long a connection may be unused where its key has others; one unused connection stays for `unusedRelease`. */
+/** How long a connection may be unused where its key has others; one unused connection stays for `unusedReleaseTimeout`. */
 const SURPLUS_TIMEOUT: Millis = 2000;
 
 /** The connections and waiting requests of one key. */
@@ -98,7 +98,9 @@ export class Pool {
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
     entry.waiting.add(tunnel);
-    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreams) this.#connect(entry, request);
+    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreamsPerConnection) {
+      this.#connect(entry, request);
+    }
   }
 
   /** Sends GOAWAY on all connections, some in each turn; they end with their last stream. */
@@ -153,7 +155,7 @@ export class Pool {
   }
 
   #hasRoom(connection: ClientConnection): boolean {
-    return connection.canOpen && connection.streamCount < this.#settings.maxStreams;
+    return connection.canOpen && connection.streamCount < this.#settings.maxStreamsPerConnection;
   }
 
   #end(connection: ClientConnection): void {
@@ -182,7 +184,9 @@ export class Pool {
       if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
     }
-    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreams) this.#connect(entry, request);
+    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreamsPerConnection) {
+      this.#connect(entry, request);
+    }
     if (this.#draining) connection.drain();
   }
 
@@ -243,11 +247,11 @@ export class Pool {
     const check = () => {
       if (!connection.isOpen) return;
       const unusedFor = network.now() - connection.lastUsed;
-      if (connection.streamCount === 0 && unusedFor >= this.#settings.unusedRelease) return connection.drain();
-      const left = this.#settings.unusedRelease - unusedFor;
-      connection.releaseTimer = network.after(left > 0 ? left : this.#settings.unusedRelease, check);
+      if (connection.streamCount === 0 && unusedFor >= this.#settings.unusedReleaseTimeout) return connection.drain();
+      const left = this.#settings.unusedReleaseTimeout - unusedFor;
+      connection.releaseTimer = network.after(left > 0 ? left : this.#settings.unusedReleaseTimeout, check);
     };
-    connection.releaseTimer = network.after(this.#settings.unusedRelease, check);
+    connection.releaseTimer = network.after(this.#settings.unusedReleaseTimeout, check);
   }
 }
 

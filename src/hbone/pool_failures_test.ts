@@ -189,7 +189,7 @@ Deno.test("observed O38: a server that does not drain has the whole timeout, and
 });
 
 Deno.test("after GOAWAY, requests that wait for another connection get it", () => {
-  const bed = new PoolBed({ maxStreams: 1 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 1 });
   bed.hold(1);
   bed.credentials.ready = null;
   const waiting = bed.request();
@@ -216,7 +216,7 @@ Deno.test("a connection that fails notifies its streams once and is removed from
 });
 
 Deno.test("a server that closes in place of its SETTINGS, with more requests than one connection carries: all of them fail", () => {
-  const bed = new PoolBed({ maxStreams: 2, prepare: (peer) => peer.close(true) });
+  const bed = new PoolBed({ maxStreamsPerConnection: 2, prepare: (peer) => peer.close(true) });
   const requests = Array.from({ length: 5 }, () => bed.request());
   bed.memory.runUntilIdle();
   for (const { failure } of requests) {

@@ -4,9 +4,9 @@ import type { ClientConnection, ClientSettings } from "./client_connection.ts";
 /** Settings of a pool and of the connections that it makes. */
 export interface PoolSettings extends ClientSettings {
   /** Streams that one connection carries at most. */
-  readonly maxStreams: number;
+  readonly maxStreamsPerConnection: number;
   /** A connection without streams is closed after this time. */
-  readonly unusedRelease: Millis;
+  readonly unusedReleaseTimeout: Millis;
   /** For the peer to answer a CONNECT. */
   readonly responseTimeout: Millis;
   /** Called for each connection that has opened; its `tls` and `peerId` say what was negotiated with whom. */

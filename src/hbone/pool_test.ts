@@ -7,7 +7,7 @@ import { spiffeId } from "./testkit/identity.ts";
 import { CLIENT, ONE, PoolBed, SERVER, TestRequest } from "./testkit/pool.ts";
 
 Deno.test("dataplane PO-01 streams share a connection, also later ones; the pool closes it", () => {
-  const bed = new PoolBed({ maxStreams: 3 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 3 });
   bed.release(bed.hold(2));
   assert.deepEqual(bed.counts, [1, 0]);
   bed.release(bed.hold(2));
@@ -18,7 +18,7 @@ Deno.test("dataplane PO-01 streams share a connection, also later ones; the pool
 });
 
 Deno.test("dataplane PO-02 requests from different source addresses do not share a connection", () => {
-  const bed = new PoolBed({ maxStreams: 3 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 3 });
   bed.hold(1);
   bed.hold(1, parseIp("10.0.0.9")!);
   assert.deepEqual(bed.counts, [2, 0]);
@@ -44,7 +44,7 @@ Deno.test("identity S38: requests with different source identities or expected p
 });
 
 Deno.test("dataplane PO-03 full connections are used again once they have room (the Rust ztunnel drops them: 2/2, 5/4, 5/5)", () => {
-  const bed = new PoolBed({ maxStreams: 2 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 2 });
   bed.release(bed.hold(4));
   assert.deepEqual(bed.counts, [2, 0]);
   bed.release(bed.hold(5));
@@ -55,7 +55,7 @@ Deno.test("dataplane PO-03 full connections are used again once they have room (
 });
 
 Deno.test("dataplane PO-04 after the server's GOAWAY a new connection is made", () => {
-  const bed = new PoolBed({ maxStreams: 2 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 2 });
   const held = bed.hold(1);
   assert.deepEqual(bed.counts, [1, 0]);
   bed.peers[0]!.h2.drain(bed.memory.now());
@@ -68,7 +68,7 @@ Deno.test("dataplane PO-04 after the server's GOAWAY a new connection is made", 
 });
 
 Deno.test("dataplane PO-05 one stream each: two at once make two connections (the Rust ztunnel drops both afterwards)", () => {
-  const bed = new PoolBed({ maxStreams: 1 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 1 });
   bed.release(bed.hold(2));
   assert.deepEqual(bed.counts, [2, 0]);
   bed.dropPool();
@@ -77,7 +77,7 @@ Deno.test("dataplane PO-05 one stream each: two at once make two connections (th
 });
 
 Deno.test("dataplane PO-06 a hundred requests at once use one connection", () => {
-  const bed = new PoolBed({ maxStreams: 101 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 101 });
   bed.hold(100);
   assert.deepEqual(bed.counts, [1, 0]);
   bed.dropPool();
@@ -108,7 +108,7 @@ Deno.test("dataplane PO-08 three hundred requests over three keys at once: one c
 });
 
 Deno.test("more requests than one connection carries make further connections at once", () => {
-  const bed = new PoolBed({ maxStreams: 100 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 100 });
   const requests = Array.from({ length: 250 }, () => bed.request());
   bed.memory.step();
   assert.equal(bed.pool.size, 3);
@@ -121,7 +121,7 @@ Deno.test("more requests than one connection carries make further connections at
 });
 
 Deno.test("dataplane PO-09 a connection that was not used for 100 ms is closed with GOAWAY", () => {
-  const bed = new PoolBed({ maxStreams: 3, idle: 100 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 3, idle: 100 });
   bed.release(bed.hold(2));
   bed.memory.advance(99);
   assert.deepEqual(bed.counts, [1, 0]);
@@ -132,7 +132,7 @@ Deno.test("dataplane PO-09 a connection that was not used for 100 ms is closed w
 });
 
 Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (the Rust ztunnel opens a second one)", () => {
-  const bed = new PoolBed({ maxStreams: 4, idle: 100 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 4, idle: 100 });
   const [long] = bed.hold(1);
   for (let i = 0; i < 2; i++) bed.release(bed.hold(1));
   assert.deepEqual(bed.counts, [1, 0]);
@@ -147,7 +147,7 @@ Deno.test("dataplane PO-10 a long-lived stream keeps its connection in use (the 
 
 Deno.test("dataplane PO-11 a stream carries bytes: greeting, echo, and nothing more after the pool is closed", () => {
   const bed = new PoolBed({
-    maxStreams: 3,
+    maxStreamsPerConnection: 3,
     prepare: (peer) => {
       peer.answer = (log) => {
         log.stream.respond([[":status", "200"]], false);
@@ -183,7 +183,7 @@ Deno.test("bytes that a tunnel has written before the pool finishes are still se
 });
 
 Deno.test("pool: after a burst of streams all unused connections but one are closed within seconds", () => {
-  const bed = new PoolBed({ maxStreams: 2 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 2 });
   const long = bed.hold(1);
   const burst = bed.hold(9);
   assert.deepEqual(bed.counts, [5, 0]);
@@ -200,7 +200,7 @@ Deno.test("pool: after a burst of streams all unused connections but one are clo
 });
 
 Deno.test("pool: connections to different peers do not count as surplus", () => {
-  const bed = new PoolBed({ maxStreams: 1 });
+  const bed = new PoolBed({ maxStreamsPerConnection: 1 });
   bed.memory.assign(1, parseIp("10.0.0.9")!);
   bed.release([...bed.hold(1), ...bed.hold(1, parseIp("10.0.0.9")!)]);
   bed.memory.advance(60_000);

@@ -119,7 +119,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       sourceIp: this.source.ip,
       target: this.destination,
       network: settings.network,
-      hboneInboundPort: settings.hbonePort,
+      hbonePort: settings.hbonePort,
       asked: this.asked,
     }, random);
     switch (outcome.kind) {

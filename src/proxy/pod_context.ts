@@ -33,7 +33,7 @@ export interface ProxySettings {
   readonly dial: DialOptions;
   readonly http2: ServerHttp2;
   readonly maxStreamsPerConnection: number;
-  readonly unusedRelease: Millis;
+  readonly unusedReleaseTimeout: Millis;
   /** For a TLS handshake, as client and as server. */
   readonly handshakeTimeout: Millis;
   /** For a peer's answer to a CONNECT. */

@@ -188,14 +188,14 @@ export class PodProxy {
 
   #newPool(): Pool {
     const { loop, credentials, settings, peers, wallClock } = this.#parts;
-    const { http2, dial, handshakeTimeout, responseTimeout, maxStreamsPerConnection, unusedRelease } = settings;
+    const { http2, dial, handshakeTimeout, responseTimeout, maxStreamsPerConnection, unusedReleaseTimeout } = settings;
     const pool = new Pool(loop, credentials, {
       http2,
       dial,
       handshakeTimeout,
       responseTimeout,
-      maxStreams: maxStreamsPerConnection,
-      unusedRelease,
+      maxStreamsPerConnection,
+      unusedReleaseTimeout,
       wallClock,
       onConnected: (connection) => this.#logConnected(connection),
     }, peers);

@@ -251,7 +251,7 @@ export class Bed {
       lookup: {
         clusterDomain: "cluster.local",
         searchDomains: options.searchDomains ?? null,
-        preferredNamespace: "preferred-ns",
+        preferredServiceNamespace: "preferred-ns",
         ipv6: options.ipv6 ?? true,
       },
       resolver: parseResolverFile(options.resolver ?? `nameserver ${nameserver}\n`),

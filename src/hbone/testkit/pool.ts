@@ -23,7 +23,7 @@ export const ONE: Ip = parseIp("10.0.0.1")!;
 export const issuer = new TestIssuer();
 
 interface PoolBedOptions {
-  readonly maxStreams?: number;
+  readonly maxStreamsPerConnection?: number;
   readonly idle?: number;
   readonly server?: Partial<H2Options>;
   readonly prepare?: (peer: RawPeer) => void;
@@ -39,7 +39,7 @@ export class PoolBed {
   readonly revocation = new Revocation(this.client, { rejected() {}, untracked() {} });
   readonly served: RawServer;
 
-  constructor({ maxStreams = 100, idle = 300_000, server = {}, prepare = () => {} }: PoolBedOptions = {}) {
+  constructor({ maxStreamsPerConnection = 100, idle = 300_000, server = {}, prepare = () => {} }: PoolBedOptions = {}) {
     this.memory.assign(1, ONE);
     this.memory.assign(2, SERVER_AT.ip);
     const context = issuer.credential(SERVER).context;
@@ -49,8 +49,8 @@ export class PoolBed {
       handshakeTimeout: 10_000,
       responseTimeout: 10_000,
       http2: { streamWindow: 1 << 20, connectionWindow: 4 << 20, maxFrameSize: 1 << 20 },
-      maxStreams,
-      unusedRelease: idle,
+      maxStreamsPerConnection,
+      unusedReleaseTimeout: idle,
       wallClock: () => NOW,
     }, new KnownPeers(this.revocation));
   }

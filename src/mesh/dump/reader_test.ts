@@ -149,6 +149,6 @@ Deno.test("without a config section the settings are the defaults", () => {
     ownPorts: [],
     localhostAppTunnel: true,
     onDemand: false,
-    dns: { clusterDomain: "cluster.local", searchDomains: null, preferredNamespace: null, ipv6: true },
+    dns: { clusterDomain: "cluster.local", searchDomains: null, preferredServiceNamespace: null, ipv6: true },
   });
 });

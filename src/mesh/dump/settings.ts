@@ -24,7 +24,7 @@ export function readSettings(config: Field | null): ExplainSettings {
     dns: {
       clusterDomain: text("clusterDomain") ?? "cluster.local",
       searchDomains: dedicated ? readSearch(fields) : null,
-      preferredNamespace: text("preferedServiceNamespace"),
+      preferredServiceNamespace: text("preferedServiceNamespace"),
       ipv6: flag("ipv6Enabled", true),
     },
   };

@@ -284,7 +284,7 @@ Deno.test("explain agrees with the decisions for real connections", () => {
       sourceIp: source.workloadIps[0]!,
       target,
       network: "",
-      hboneInboundPort: 15008,
+      hbonePort: 15008,
       asked: null,
     };
     const real = resolveOutbound(state, request, () => 0);

@@ -30,7 +30,7 @@ export interface ExplainSettings {
     readonly clusterDomain: string;
     /** Null: those of the client's namespace. */
     readonly searchDomains: readonly string[] | null;
-    readonly preferredNamespace: string | null;
+    readonly preferredServiceNamespace: string | null;
     readonly ipv6: boolean;
   };
 }

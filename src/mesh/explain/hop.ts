@@ -48,7 +48,7 @@ export function decide(
         sourceIp: client.ip,
         target,
         network: settings.network,
-        hboneInboundPort: settings.hbonePort,
+        hbonePort: settings.hbonePort,
         asked,
       },
       random,

@@ -42,7 +42,7 @@ export interface OutboundRequest {
   /** The proxy's own network, `NETWORK`. */
   readonly network: string;
   /** The port on which pods take HBONE, 15008. */
-  readonly hboneInboundPort: number;
+  readonly hbonePort: number;
   /** Names already looked up on demand; null: on-demand lookups are off. */
   readonly asked: Asked;
 }
@@ -227,7 +227,7 @@ function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): Out
   const hop: NextHop = { kind: "hop", upstream, original: request.target.ip };
   const { protocol } = upstream.workload;
   trace?.push({ rule: "outbound.direct", text: `${protocol} to ${upstream.workload.uid}`, decides: true });
-  const hbonePort = protocol === "HBONE" ? request.hboneInboundPort : null;
+  const hbonePort = protocol === "HBONE" ? request.hbonePort : null;
   const { service } = upstream;
   return dial(hop, { protocol, leadsTo: "destination", authority: null, hbonePort, final: [], service }, trace);
 }

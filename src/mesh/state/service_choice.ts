@@ -11,12 +11,12 @@ export function isVisible(service: Service, clientNamespace: string | null): boo
 
 /**
  * The first service of the client's namespace, else the last canonical one, else the last one of
- * `preferredNamespace` (DNS only), else the first; among those that the client may see.
+ * `preferredServiceNamespace` (DNS only), else the first; among those that the client may see.
  */
 export function bestService(
   entries: readonly ServiceEntry[] | undefined,
   clientNamespace: string | null,
-  preferredNamespace: string | null = null,
+  preferredServiceNamespace: string | null = null,
 ): ServiceEntry | null {
   if (entries === undefined) return null;
   let first: ServiceEntry | null = null;
@@ -27,7 +27,7 @@ export function bestService(
     if (!isVisible(service, clientNamespace)) continue;
     if (service.namespace === clientNamespace) return entry;
     if (service.canonical) canonical = entry;
-    if (service.namespace === preferredNamespace) preferred = entry;
+    if (service.namespace === preferredServiceNamespace) preferred = entry;
     first ??= entry;
   }
   return canonical ?? preferred ?? first;

@@ -184,13 +184,13 @@ export class MeshState {
   serviceByHostname(
     hostname: string,
     clientNamespace: string | null,
-    preferredNamespace: string | null = null,
+    preferredServiceNamespace: string | null = null,
   ): ServiceEntry | null {
     const folded = this.#services.listByHostname(hostname.toLowerCase());
     const exact = folded.every(({ service }) => service.hostname === hostname)
       ? folded
       : folded.filter(({ service }) => service.hostname === hostname);
-    return bestService(exact, clientNamespace, preferredNamespace);
+    return bestService(exact, clientNamespace, preferredServiceNamespace);
   }
 
   /** The best service with this virtual address for a client of `clientNamespace` (null: any client). */

@@ -65,7 +65,7 @@ Deno.test("config 2: the example", () => {
     sourceIp: ip("10.1.0.9"),
     target: socket("10.2.0.10:80"),
     network: "",
-    hboneInboundPort: 15008,
+    hbonePort: 15008,
     asked: null,
   }, Math.random);
   assert.ok(route.kind === "route");
@@ -113,7 +113,7 @@ Deno.test("xds X204, X205: services of a static file", () => {
     sourceIp: ip("127.0.0.1"),
     target: socket("127.10.0.1:80"),
     network: "",
-    hboneInboundPort: 15008,
+    hbonePort: 15008,
     asked: null,
   }, Math.random);
   assert.ok(route.kind === "route");

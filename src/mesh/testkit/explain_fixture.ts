@@ -12,7 +12,7 @@ export const SETTINGS: ExplainSettings = {
   ownPorts: [15001, 15006, 15008],
   localhostAppTunnel: true,
   onDemand: false,
-  dns: { clusterDomain: "cluster.local", searchDomains: null, preferredNamespace: null, ipv6: true },
+  dns: { clusterDomain: "cluster.local", searchDomains: null, preferredServiceNamespace: null, ipv6: true },
 };
 
 /** A client with a proxy. */

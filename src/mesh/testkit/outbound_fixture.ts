@@ -47,7 +47,7 @@ export function request(target: string, fields: Partial<OutboundRequest> = {}): 
     sourceIp: ip("127.0.0.1"),
     target: socket(target),
     network: "",
-    hboneInboundPort: 15008,
+    hbonePort: 15008,
     asked: null,
     ...fields,
   };
