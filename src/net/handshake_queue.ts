@@ -36,10 +36,8 @@ export class HandshakeTurns implements TurnTask {
   readonly #loop: HandshakeLoop;
   readonly #step: () => void;
   readonly parties: HandshakeParties;
-  /** A step has run before, so the peer has answered. */
-  answered = false;
-  /** No step is left to run. */
-  over = false;
+  /** Answered: a step has run before, so the peer has answered. Over: no step is left to run. */
+  #state: "new" | "answered" | "over" = "new";
   /** Since when the handshake has been waiting for its turn; null: it does not wait. */
   #queuedSince: Millis | null = null;
   /** Since when we have been waiting for the peer. */
@@ -60,14 +58,29 @@ export class HandshakeTurns implements TurnTask {
     return this.#queuedSince === null ? this.#peerSince : null;
   }
 
+  get hasAnswered(): boolean {
+    return this.#state === "answered";
+  }
+
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  /** No step runs any more. False: the handshake was over already. */
+  end(): boolean {
+    if (this.isOver) return false;
+    this.#state = "over";
+    return true;
+  }
+
   /** Runs a step in a later turn. */
   add(): void {
-    if (!this.over) this.#loop.handshakes.add(this);
+    if (!this.isOver) this.#loop.handshakes.add(this);
   }
 
   /** Runs a step at once where no other handshake waits, else in its turn. */
   take(): void {
-    if (!this.over) this.#loop.handshakes.take(this);
+    if (!this.isOver) this.#loop.handshakes.take(this);
   }
 
   /** The ms since the last call in which the peer waited for us. */
@@ -87,7 +100,7 @@ export class HandshakeTurns implements TurnTask {
     if (this.#queuedSince !== null) this.#queuedTime += now - this.#queuedSince;
     this.#queuedSince = null;
     this.#peerSince = now;
-    this.answered = true;
+    if (!this.isOver) this.#state = "answered";
     this.#step();
   }
 
@@ -116,7 +129,7 @@ export class HandshakeQueue implements Waiting<HandshakeTurns> {
   shift(): HandshakeTurns | undefined {
     for (;;) {
       const turns = this.#queue.shift();
-      if (turns === undefined || !turns.over) return turns;
+      if (turns === undefined || !turns.isOver) return turns;
     }
   }
 }
@@ -168,7 +181,7 @@ class AnsweredFirst implements Waiting<HandshakeTurns> {
   }
 
   add(turns: HandshakeTurns): void {
-    (turns.answered ? this.#answered : this.#newcomers).add(turns);
+    (turns.hasAnswered ? this.#answered : this.#newcomers).add(turns);
   }
 
   shift(): HandshakeTurns | undefined {

@@ -103,7 +103,7 @@ Deno.test("handshakes: peers that have answered do not block new peers", () => {
 
 Deno.test("handshakes: finished ones use no turns", () => {
   const turns = new Turns();
-  for (const one of turns.crowd(2000)) one.over = true;
+  for (const one of turns.crowd(2000)) one.end();
   turns.begin("honest").add();
   assert.equal(turns.until("honest"), 1);
   turns.run(1);

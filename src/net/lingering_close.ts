@@ -8,13 +8,13 @@ import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
 import { errno, libc } from "../os/libc.ts";
-import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
+import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
 
 const TIME_LIMIT_MS = 1000;
 const BYTE_LIMIT = 262_144;
 const discarded = new Uint8Array(16_384);
 
-class LingeringClose implements FdHandler, Leaving {
+class LingeringClose implements FdHandler, LingeringSocket {
   readonly #loop: SocketLoop;
   readonly #fd: number;
   readonly #timer: Timer;
@@ -25,7 +25,7 @@ class LingeringClose implements FdHandler, Leaving {
     this.#fd = fd;
     this.#timer = loop.after(TIME_LIMIT_MS, () => this.closeNow());
     loop.rewatch(fd, this);
-    loop.leaving.add(this);
+    loop.lingering.add(this);
   }
 
   onEvents(): void {
@@ -40,7 +40,7 @@ class LingeringClose implements FdHandler, Leaving {
 
   closeNow(): void {
     this.#timer.cancel();
-    this.#loop.leaving.delete(this);
+    this.#loop.lingering.delete(this);
     this.#loop.release(this.#fd);
   }
 }

@@ -54,7 +54,7 @@ export class PacketSocket implements FdHandler {
   readonly #buffer: Uint8Array;
   readonly #receiver: UnixMessageReceiver;
   #sink: PacketSink | null = null;
-  #lent: readonly OwnedDescriptor[] = [];
+  #untaken: readonly OwnedDescriptor[] = [];
   #ending: Ending | null = null;
   #closed = false;
 
@@ -79,16 +79,16 @@ export class PacketSocket implements FdHandler {
 
   /** Receives the next packet. Closes the descriptors of the last packet that the user did not take. */
   receive(): Reception {
-    this.#closeLent();
+    this.#closeUntaken();
     if (this.#ending !== null) return { kind: "end", ending: this.#ending };
     const message = this.#receiver.receive(this.#fd, this.#buffer);
     if (message === null) {
       const failed = errno();
       return failed === EAGAIN ? NOTHING : this.#end(endingOf(failed));
     }
-    this.#lent = message.descriptors;
+    this.#untaken = message.descriptors;
     if (message.length === 0) {
-      this.#closeLent();
+      this.#closeUntaken();
       return this.#end(END);
     }
     const { length, descriptors, truncated } = message;
@@ -109,7 +109,7 @@ export class PacketSocket implements FdHandler {
     this.#closed = true;
     this.#sink = null;
     this.#ending ??= CLOSED;
-    this.#closeLent();
+    this.#closeUntaken();
     this.#loop.release(this.#fd);
   }
 
@@ -118,9 +118,9 @@ export class PacketSocket implements FdHandler {
     return { kind: "end", ending };
   }
 
-  #closeLent(): void {
-    for (const descriptor of this.#lent) descriptor.close();
-    this.#lent = [];
+  #closeUntaken(): void {
+    for (const descriptor of this.#untaken) descriptor.close();
+    this.#untaken = [];
   }
 }
 

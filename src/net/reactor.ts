@@ -24,7 +24,7 @@ import type * as net from "./network.ts";
 import { HandshakeQueue, type HandshakeTurns } from "./handshake_queue.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
 import { Rounds } from "./rounds.ts";
-import type { FdHandler, Leaving, LoopEvents, SocketLoop } from "./socket_loop.ts";
+import type { FdHandler, LingeringSocket, LoopEvents, SocketLoop } from "./socket_loop.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
 import { TimerQueue } from "./timers.ts";
@@ -54,7 +54,7 @@ const YIELDS_FOR_MESSAGES = 48;
  */
 export class Reactor implements net.Network, SocketLoop {
   readonly events: LoopEvents;
-  readonly leaving = new Set<Leaving>();
+  readonly lingering = new Set<LingeringSocket>();
   readonly handshakes = new Rounds<HandshakeTurns>(this, 4, new HandshakeQueue());
   readonly spare = new SpareDescriptor();
   readonly #epoll = new Epoll();
@@ -183,7 +183,7 @@ export class Reactor implements net.Network, SocketLoop {
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
       }
     }
-    for (const socket of this.leaving) socket.closeNow();
+    for (const socket of this.lingering) socket.closeNow();
     this.#closeDescriptors(Infinity);
     this.spare.close();
     libc.close(this.#wakeFd);

@@ -13,7 +13,7 @@ export interface FdHandler {
 }
 
 /** A socket that its user has closed and that still sends its last bytes. It limits the time for that itself. */
-export interface Leaving {
+export interface LingeringSocket {
   /** Closes it without waiting any longer. */
   closeNow(): void;
 }
@@ -33,7 +33,7 @@ export interface LoopEvents {
 export interface SocketLoop extends Scheduler, HandshakeLoop {
   readonly events: LoopEvents;
   /** They are closed when the loop ends. */
-  readonly leaving: Set<Leaving>;
+  readonly lingering: Set<LingeringSocket>;
   now(): Millis;
   /** Shared by all listeners of this loop. */
   readonly spare: SpareDescriptor;

@@ -18,7 +18,7 @@ import type { NetworkPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { TcpPath } from "./tcp_path.ts";
-import type { FdHandler, Leaving, SocketLoop } from "./socket_loop.ts";
+import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 const RECORD = 16384;
@@ -55,7 +55,7 @@ type Sending = "flushed" | "unflushed" | "blocked";
  *     sending:    flushed ◀──room, socket is full──▶ unflushed ──write──▶ blocked ──room──▶ flushed
  *     life:       open ──close──▶ lingering, until close_notify is written ──▶ closed
  */
-export class TlsDuplex implements Duplex, FdHandler, Leaving {
+export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly #fd: number;
@@ -188,11 +188,11 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     this.failure ??= CLOSED;
     if (reset) resetOnClose(this.#fd);
     if (!polite) return this.closeNow();
-    if (this.#session.sendCloseNotify() || this.#session.failure !== null) return this.#leave();
+    if (this.#session.sendCloseNotify() || this.#session.failure !== null) return this.#closeLingering();
     // The kernel would send by itself what it has, but it has not taken everything yet.
     this.#life = "lingering";
     this.#lingerTimer = this.#loop.after(LINGER_MS, () => this.closeNow());
-    this.#loop.leaving.add(this);
+    this.#loop.lingering.add(this);
   }
 
   closeNow(): void {
@@ -203,11 +203,11 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
 
   #linger(flags: number): void {
     if (flags & (c.EPOLLERR | c.EPOLLHUP)) this.closeNow();
-    else if (this.#session.flush() || this.#session.failure !== null) this.#leave();
+    else if (this.#session.flush() || this.#session.failure !== null) this.#closeLingering();
   }
 
   /** The kernel has everything. The peer may still be sending, unless it has ended, too: see `lingering_close.ts`. */
-  #leave(): void {
+  #closeLingering(): void {
     if (this.#receiving === "ended" || this.#session.failure !== null) return this.closeNow();
     this.#endLinger();
     this.#session.free();
@@ -218,7 +218,7 @@ export class TlsDuplex implements Duplex, FdHandler, Leaving {
     if (this.#life !== "lingering") return;
     this.#life = "closed";
     this.#lingerTimer?.cancel();
-    this.#loop.leaving.delete(this);
+    this.#loop.lingering.delete(this);
   }
 
   /** `flushed`: the session's write buffer is empty. */

@@ -32,7 +32,6 @@ export class TlsHandshake implements Handshake, FdHandler {
   #timer: Timer;
   readonly #peerCheck: TlsPeerCheck;
   readonly #turns: HandshakeTurns;
-  #done = false;
 
   /** Throws `TlsSettingsError` in the role of a client; the caller still owns the stream then. */
   constructor(
@@ -78,12 +77,12 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   #step(): void {
-    if (this.#done) return;
+    if (this.#turns.isOver) return;
     const session = this.#session ??= this.#begin();
     if (session === null) return;
     const state = session.handshake();
     // The verifier may have aborted this handshake meanwhile.
-    if (this.#done) return;
+    if (this.#turns.isOver) return;
     switch (state) {
       case "done":
         return this.#succeed(session);
@@ -140,16 +139,14 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   #fail(ending: Ending): void {
-    if (this.#done) return;
+    if (this.#turns.isOver) return;
     this.abort();
     this.#events.onSecureFailure(ending);
   }
 
   /** False: the handshake was over already. */
   #finish(): boolean {
-    if (this.#done) return false;
-    this.#done = true;
-    this.#turns.over = true;
+    if (!this.#turns.end()) return false;
     this.#timer.cancel();
     return true;
   }

@@ -23,7 +23,6 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #events: SecureEvents;
   #timer: Timer;
   readonly #turns: HandshakeTurns;
-  #done = false;
 
   /** Throws `TlsSettingsError`; the caller still owns the stream then. `close`: see {@link TlsLayer}. */
   constructor(
@@ -69,10 +68,10 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   #step(): void {
-    while (!this.#done) {
+    while (!this.#turns.isOver) {
       const state = this.#session.handshake();
       // The verifier may have aborted this handshake meanwhile.
-      if (this.#done) return;
+      if (this.#turns.isOver) return;
       const pushed = this.#layer.push();
       if (state === "failed") return this.#fail(this.#peerCheck.ending(this.#session.failure));
       if (pushed === "failed") return this.#fail(this.#layer.plain.failure ?? this.#peerCheck.ending(null));
@@ -100,16 +99,14 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   #fail(ending: Ending): void {
-    if (this.#done) return;
+    if (this.#turns.isOver) return;
     this.abort();
     this.#events.onSecureFailure(ending);
   }
 
   /** False: the handshake was over already. */
   #finish(): boolean {
-    if (this.#done) return false;
-    this.#done = true;
-    this.#turns.over = true;
+    if (!this.#turns.end()) return false;
     this.#timer.cancel();
     return true;
   }
