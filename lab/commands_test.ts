@@ -6,7 +6,7 @@ const OPENBSD =
 const NCAT =
   "Ncat 7.93 ( https://nmap.org/ncat )\nUsage: ncat [options] [hostname] [port]\n  -n, --nodns   Do not resolve\n";
 
-/** A machine with these programs; each prints its text, whatever it is asked. */
+/** Returns a machine with these programs and their output. */
 function programs(installed: Readonly<Record<string, string>>): Programs {
   return { has: (name) => name in installed, prints: (name) => installed[name] ?? "" };
 }
@@ -29,11 +29,11 @@ for (const [what, installed, expected] of TABLE) {
   });
 }
 
-Deno.test("commands: BusyBox is not taken for iproute2 or util-linux", () => {
+Deno.test("commands: BusyBox is not accepted as iproute2 or util-linux", () => {
   const busybox = programs({ ip: "BusyBox v1.35.0 multi-call binary", setpriv: "BusyBox v1.35.0 multi-call binary" });
   for (const name of ["ip", "setpriv"] as const) assert.equal(findCommand(name, busybox).ok, false);
 });
 
-Deno.test("commands: one without a probe needs its name only", () => {
+Deno.test("commands: a command without a probe needs only its name", () => {
   assert.deepEqual(findCommand("curl", programs({ curl: "" })), { ok: true, name: "curl" });
 });

@@ -1,6 +1,7 @@
-/** Commands for a program of `tests/peers`, over the unix socket that it makes: one JSON document a line, either way. */
+/** Controls a program of `tests/peers` over its Unix socket: one JSON document per line in both directions. */
 import { inTime } from "./patience.ts";
 
+/** A connection to such a program. */
 export class ControlSocket implements Disposable {
   readonly #connection: Deno.UnixConn;
   readonly #name: string;
@@ -10,19 +11,19 @@ export class ControlSocket implements Disposable {
     this.#name = name;
   }
 
-  /** `name`: of the program, for errors. */
+  /** Connects. `name`: of the program, for errors. */
   static async connect(path: string, name: string): Promise<ControlSocket> {
     return new ControlSocket(await Deno.connect({ transport: "unix", path }), name);
   }
 
-  /** One at a time: answers come in the order of the questions. */
-  async ask<Answer>(command: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<Answer> {
+  /** Sends a command and returns the response. One command at a time. */
+  async send<Response>(command: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<Response> {
     const line = new TextEncoder().encode(`${JSON.stringify(command)}\n`);
     for (let sent = 0; sent < line.length;) sent += await this.#connection.write(line.subarray(sent));
-    return JSON.parse(await inTime(`${this.#name}'s answer to ${command.do}`, this.#line()));
+    return JSON.parse(await inTime(`${this.#name}'s response to ${command.do}`, this.#line()));
   }
 
-  /** The program ends with it. */
+  /** Closes the connection, whereupon the program ends. */
   [Symbol.dispose](): void {
     this.#connection.close();
   }
@@ -32,7 +33,7 @@ export class ControlSocket implements Disposable {
     const decoder = new TextDecoder();
     for (let text = "";;) {
       const length = await this.#connection.read(buffer);
-      if (length === null) throw new Error(`${this.#name} ended in the middle of an answer`);
+      if (length === null) throw new Error(`${this.#name} ended in the middle of a response`);
       text += decoder.decode(buffer.subarray(0, length), { stream: true });
       if (text.endsWith("\n")) return text;
     }

@@ -1,9 +1,10 @@
-/** What a program of ours needs of this process's environment to start. */
-import { inheritedEnvironment as ofThisProcess } from "./child.ts";
+/** The environment of programs of this project in tests. */
+import { inheritedEnvironment as inherited } from "./child.ts";
 
-/** The runtime does not look for a newer one: where DNS is captured that would be a question to the proxy under test. */
-const QUIET = { DENO_NO_UPDATE_CHECK: "1" };
+/** Disables the update check of the runtime, whose DNS query would go to a proxy under test that captures DNS. */
+const NO_UPDATE_CHECK = { DENO_NO_UPDATE_CHECK: "1" };
 
+/** Returns the inherited variables, with the update check disabled. */
 export function inheritedEnvironment(): Record<string, string> {
-  return { ...ofThisProcess(), ...QUIET };
+  return { ...inherited(), ...NO_UPDATE_CHECK };
 }

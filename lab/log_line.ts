@@ -1,5 +1,6 @@
-/** Lines of the proxies' log, plain format: `TIME \t LEVEL \t SCOPE \t MESSAGE \t FIELDS`. */
+/** Parses log lines of a proxy in the plain format: `TIME \t LEVEL \t SCOPE \t MESSAGE \t FIELDS`. */
 
+/** A parsed line. */
 export interface LogLine {
   readonly level: string;
   readonly scope: string;
@@ -12,7 +13,7 @@ export interface LogLine {
 
 const WORD = /([\w.]+)=("(?:[^"\\]|\\.)*"|\S*)/g;
 
-/** Null for what is no such line. */
+/** Returns the line; null for other text. */
 export function parseLogLine(text: string): LogLine | null {
   const [time, level, scope, message, ...rest] = text.split("\t");
   if (time === undefined || level === undefined || scope === undefined || message === undefined) return null;
@@ -31,12 +32,12 @@ function unquoted(value: string): string {
   return value.startsWith('"') ? value.slice(1, -1).replace(/\\(["\\])/g, "$1") : value;
 }
 
-/** Whole milliseconds of `duration="12ms"`; NaN where there is none. */
+/** Returns the ms of `duration="12ms"`; NaN where there is none. */
 export function durationOf(line: LogLine): number {
   return Number(/^(\d+)ms$/.exec(line.fields.get("duration") ?? "")?.[1] ?? NaN);
 }
 
-/** A number field; NaN where there is none. */
+/** Returns a numeric field; NaN where there is none. */
 export function numberOf(line: LogLine, field: string): number {
   return Number(line.fields.get(field) ?? NaN);
 }

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { durationOf, numberOf, parseLogLine } from "./log_line.ts";
 
-Deno.test("demo: an access line gives its fields, with and without quotes", () => {
+Deno.test("log line: fields of an access line, with and without quotes", () => {
   const text = "2026-01-02T03:04:05.000006Z\terror\taccess\tconnection complete\tsrc.addr=127.0.0.1:40568 " +
     'bytes_sent=78 duration="49ms" error="no \\"way\\" out"';
   const line = parseLogLine(text);
@@ -14,6 +14,6 @@ Deno.test("demo: an access line gives its fields, with and without quotes", () =
   assert.ok(Number.isNaN(numberOf(line, "bytes_recv")));
 });
 
-Deno.test("demo: what is no log line is told apart", () => {
+Deno.test("log line: other text is not parsed", () => {
   for (const text of ["", "Error: failed to bind", "a\tb\tc\td\te"]) assert.equal(parseLogLine(text), null);
 });

@@ -1,10 +1,11 @@
-/** Static meshes for scenarios, as the text of `LOCAL_XDS`: JSON is YAML (`docs/spec/config-admin.md` 2). */
+/** Static meshes for tests, as the text of `LOCAL_XDS`, in JSON, which is YAML (`docs/spec/config-admin.md` 2). */
 
-/** All workloads and policies of scenarios stand here. */
+/** The namespace of all workloads and policies. */
 export const NAMESPACE = "test";
 const TRUST_DOMAIN = "cluster.local";
 
-export interface MeshWorkload {
+/** A workload. */
+interface MeshWorkload {
   /** Also the service account. */
   readonly name: string;
   readonly ips: readonly string[];
@@ -14,23 +15,25 @@ export interface MeshWorkload {
 }
 
 /** An ALLOW policy for the workloads that name it. */
-export interface MeshPolicy {
+interface MeshPolicy {
   readonly name: string;
-  /** Names of workloads; default: from anybody. */
+  /** Names of the allowed workloads; default: any peer. */
   readonly from?: readonly string[];
-  /** Default: to any port. */
+  /** Allowed ports; default: any port. */
   readonly ports?: readonly number[];
 }
 
+/** Returns the SPIFFE id of a workload. */
 export function identityOf(name: string): string {
   return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${name}`;
 }
 
-/** Each workload has a node of its own, the value of `NODE_NAME` there. */
+/** Returns the `NODE_NAME` of a workload's node. Each workload has its own node. */
 export function nodeOf(name: string): string {
   return `node-${name}`;
 }
 
+/** Returns the text of a mesh. */
 export function meshText(workloads: readonly MeshWorkload[], policies: readonly MeshPolicy[] = []): string {
   return JSON.stringify({ workloads: workloads.map(workloadEntry), policies: policies.map(policyEntry) });
 }

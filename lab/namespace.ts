@@ -1,23 +1,24 @@
-/** Network namespaces for scenarios, joined by veth pairs. Needs `testNeeding({ namespaces: true }, …)`. */
-import { removeDeserted } from "./deserted.ts";
+/** Network namespaces for tests, joined by veth pairs. Tests declare `testNeeding({ namespaces: true }, …)`. */
+import { removeLeftovers } from "./leftovers.ts";
 import { run } from "./program.ts";
 
-/** A named namespace with its loopback up. Its interfaces vanish with it. */
+/** A named namespace whose loopback interface is up. Its interfaces are deleted with it. */
 export interface Namespace extends AsyncDisposable {
   /** For `ip netns exec`, and `Program`'s `namespace`. */
   readonly name: string;
-  /** Opened, it gives the descriptor for `setns`. */
+  /** The file to open for `setns`. */
   readonly path: string;
-  /** Runs a program inside to its end; throws unless it succeeds. */
+  /** Runs a program inside and returns its output; throws unless it succeeds. */
   run(command: string, ...args: readonly string[]): Promise<string>;
 }
 
-/** Names are unique on the machine: process id and a counter. Such of processes that were killed go at our first one. */
-let made = 0;
+/** The number of namespaces and links so far. Names consist of the pid and this counter. */
+let count = 0;
 
+/** Makes a namespace; the first call removes those that killed processes have left. `hint`: part of its name. */
 export async function makeNamespace(hint: string): Promise<Namespace> {
-  if (made === 0) removeDeserted();
-  const name = `zt-${hint}-${Deno.pid}-${++made}`;
+  if (count === 0) removeLeftovers();
+  const name = `zt-${hint}-${Deno.pid}-${++count}`;
   await run("ip", "netns", "add", name);
   await run("ip", "-n", name, "link", "set", "lo", "up");
   return {
@@ -28,15 +29,15 @@ export async function makeNamespace(hint: string): Promise<Namespace> {
   };
 }
 
-/** One end of a link: where, and with which addresses (`10.1.0.1/24`, `fd00::1/64`). */
-export interface End {
+/** One end of a link with its addresses (`10.1.0.1/24`, `fd00::1/64`). */
+interface End {
   readonly in: Namespace;
   readonly addresses: readonly string[];
 }
 
-/** Joins two namespaces by a veth pair. IPv6 addresses are usable at once (no duplicate address detection). */
+/** Joins two namespaces by a veth pair. IPv6 addresses are usable at once, without duplicate address detection. */
 export async function join(a: End, b: End): Promise<void> {
-  const id = `${Deno.pid}-${++made}`;
+  const id = `${Deno.pid}-${++count}`;
   const names = [`va${id}`.slice(-15), `vb${id}`.slice(-15)] as const;
   await run("ip", "-n", a.in.name, "link", "add", names[0], "type", "veth", "peer", names[1], "netns", b.in.name);
   await configure(a, names[0]);

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { join, makeNamespace } from "./namespace.ts";
 import { testNeeding } from "./needs.ts";
 
-testNeeding({ namespaces: true }, "namespace: two of them, joined, see each other and vanish", async () => {
+testNeeding({ namespaces: true }, "namespace: two of them are joined, and deleted with their scope", async () => {
   let path: string;
   {
     await using a = await makeNamespace("a");

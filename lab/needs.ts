@@ -1,8 +1,9 @@
 /**
- * Tests that want more than Deno: other programs, root, a peer.
+ * Tests that need more than Deno: other programs, root, a peer.
  *
- * A test that cannot run is registered as skipped, with reason and cure in its name, and the test command lists it. In CI (`CI=true`) the packages and root are CI's own duty, so there the lack of them
- * is a failure; a peer named by an environment variable stays a matter of choice.
+ * A test that cannot run is registered as skipped, with reason and cure in its name, and the test command lists it. In
+ * CI (`CI=true`) packages and root are required, so that their absence is a failure; peers that are named by an
+ * environment variable stay optional.
  */
 
 import { existsSync } from "node:fs";
@@ -12,8 +13,9 @@ import { type CommandName, findCommand, INSTALLED, type Programs } from "./comma
 /** Files of C libraries, and the Debian package that contains each. */
 const HEADERS = { "/usr/include/zlib.h": "zlib1g-dev" } as const;
 
+/** The requirements of a test. */
 export interface Needs {
-  /** Commands that must be installed and able to do what tests use of them. */
+  /** Commands that must be installed and meet their requirements (`commands.ts`). */
   readonly packages?: readonly CommandName[];
   /** Headers of C libraries. */
   readonly headers?: readonly (keyof typeof HEADERS)[];
@@ -29,14 +31,14 @@ export interface Needs {
   readonly go?: boolean;
 }
 
-/** Something missing. `duty` says that CI has to provide it. */
+/** A requirement that is not met. `duty`: CI has to provide it. */
 export interface Lack {
   readonly reason: string;
   readonly cure: string;
   readonly duty: boolean;
 }
 
-/** What {@link lacks} asks of the machine. Tests replace it. */
+/** The properties of the machine. Tests replace it. */
 export interface Machine extends Programs {
   readonly uid: number | null;
   readonly canMakeNamespaces: () => boolean;
@@ -45,12 +47,12 @@ export interface Machine extends Programs {
   readonly env: (name: string) => string | undefined;
 }
 
-/** What of `needs` is not there, in the order of {@link Needs}. */
+/** Returns the requirements that are not met, in the order of {@link Needs}. */
 export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
   const found: Lack[] = [];
   const commands: readonly CommandName[] = [...needs.packages ?? [], ...(needs.namespaces ? ["ip" as const] : [])];
-  for (const wanted of new Set(commands)) {
-    const command = findCommand(wanted, machine);
+  for (const name of new Set(commands)) {
+    const command = findCommand(name, machine);
     if (!command.ok) found.push({ reason: command.reason, cure: command.cure, duty: true });
   }
   for (const header of needs.headers ?? []) {
@@ -91,7 +93,7 @@ export function testNeeding(
   Deno.test({ ...options, ...plan(lacks(needs), name, fn, Deno.env.get("CI") === "true") });
 }
 
-/** What to register: the test, its skip, or the failure that a skip would hide. */
+/** Returns what to register: the test, a skipped test, or in CI a test that fails. */
 export function plan(
   missing: readonly Lack[],
   name: string,
@@ -100,8 +102,8 @@ export function plan(
 ): Deno.TestDefinition {
   if (missing.length === 0) return { name, fn };
   const text = missing.map(({ reason, cure }) => `${reason}; ${cure}`).join(", ");
-  const owed = ci && missing.some((lack) => lack.duty);
-  if (!owed) return { name: `${name} [skipped: ${text}]`, ignore: true, fn };
+  const isRequired = ci && missing.some((lack) => lack.duty);
+  if (!isRequired) return { name: `${name} [skipped: ${text}]`, ignore: true, fn };
   return {
     name,
     fn() {
@@ -119,7 +121,7 @@ const thisMachine: Machine = {
   env: (name) => Deno.env.get(name),
 };
 
-function once(ask: () => boolean): () => boolean {
-  let answer: boolean | undefined;
-  return () => answer ??= ask();
+function once(check: () => boolean): () => boolean {
+  let result: boolean | undefined;
+  return () => result ??= check();
 }

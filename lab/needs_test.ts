@@ -35,7 +35,7 @@ Deno.test("needs: a full machine lacks nothing", () => {
   assert.deepEqual(lacks(all, full), []);
 });
 
-Deno.test("needs: each lack names its reason, its cure, and whether CI owes it", () => {
+Deno.test("needs: each lack has its reason, its cure, and whether CI has to provide it", () => {
   assert.deepEqual(lacks(all, bare).map(({ reason, duty }) => [reason, duty]), [
     ["nginx is missing", true],
     ["ip is missing", true],
@@ -56,22 +56,22 @@ Deno.test("needs: root without the right to make namespaces is a skip everywhere
   ]]);
 });
 
-const owed: Lack = { reason: "nginx is missing", cure: "apt-get install nginx-full", duty: true };
+const required: Lack = { reason: "nginx is missing", cure: "apt-get install nginx-full", duty: true };
 const optional: Lack = { reason: "ZTUNNEL_PEER is not set", cure: "set it", duty: false };
 
 Deno.test("needs: a test runs, is skipped with reason and cure, or fails in CI", () => {
   const fn = () => {};
   assert.deepEqual(plan([], "t", fn, true), { name: "t", fn });
-  const skipped = plan([owed, optional], "t", fn, false);
+  const skipped = plan([required, optional], "t", fn, false);
   assert.equal(skipped.ignore, true);
   assert.equal(
     skipped.name,
     "t [skipped: nginx is missing; apt-get install nginx-full, ZTUNNEL_PEER is not set; set it]",
   );
   assert.equal(plan([optional], "t", fn, true).ignore, true);
-  const failing = plan([owed], "t", fn, true);
+  const failing = plan([required], "t", fn, true);
   assert.equal(failing.ignore, undefined);
   assert.throws(() => failing.fn({} as Deno.TestContext), /Cannot run in CI: nginx is missing/);
 });
 
-testNeeding({}, "needs: without needs a test simply runs", () => {});
+testNeeding({}, "needs: a test without needs runs", () => {});

@@ -1,35 +1,38 @@
-/** Waiting for what a program does, where it tells nobody: asked again and again, for a bounded time. */
+/** Waits for conditions by polling, and for promises, with a time limit. */
 
 import { afterRunning } from "./running_time.ts";
 
-/** No test asserts on time; this only keeps a broken one from hanging. */
-const PATIENCE_MS = 30_000;
-const PAUSE_MS = 5;
+/** The limit only keeps a broken test from hanging; no test asserts on time. */
+const LIMIT_MS = 30_000;
+const INTERVAL_MS = 5;
 
-/** The first answer of `ask` that is not null, false or undefined. Throws with `what` and the last answers. */
+/**
+ * Calls `check` until it returns a value other than null, false or undefined, and returns that. Throws an error with
+ * `what` and the text of `details` after the limit.
+ */
 export async function eventually<T>(
   what: string,
-  ask: () => T | null | undefined | false | Promise<T | null | undefined | false>,
-  said: () => string = () => "",
+  check: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+  details: () => string = () => "",
 ): Promise<T> {
-  let over = false;
-  const cancel = afterRunning(PATIENCE_MS, () => over = true);
+  let isLate = false;
+  const cancel = afterRunning(LIMIT_MS, () => isLate = true);
   try {
     for (;;) {
-      const answer = await ask();
-      if (answer !== null && answer !== undefined && answer !== false) return answer;
-      if (over) throw new Error(`${what} did not happen ${said()}`);
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const value = await check();
+      if (value !== null && value !== undefined && value !== false) return value;
+      if (isLate) throw new Error(`${what} did not happen ${details()}`);
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
   } finally {
     cancel();
   }
 }
 
-/** What `awaited` resolves with; fails when it takes too long. */
+/** Returns the result of `awaited`; throws after the limit. */
 export async function inTime<T>(what: string, awaited: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const cancel = afterRunning(PATIENCE_MS, () => late.reject(new Error(`${what} did not happen`)));
+  const cancel = afterRunning(LIMIT_MS, () => late.reject(new Error(`${what} did not happen`)));
   try {
     return await Promise.race([awaited, late.promise]);
   } finally {

@@ -1,7 +1,7 @@
-/** The flags with which the proxy is started: the permissions that it uses and no others, and V8's flags. */
+/** The flags with which the proxy is started: only the permissions that it uses, and flags of V8. */
 import { FLAGS, neededPaths, PATHS } from "../src/config/permissions.ts";
 
-/** V8: docs/spec/dataplane-speed.md 7. No program may be started: an attacker's code then has no shell to call. */
+/** V8 flags: `docs/spec/dataplane-speed.md` 7. The proxy may not start programs, so injected code cannot start a shell. */
 const ALWAYS = [
   "--no-prompt",
   "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
@@ -9,7 +9,7 @@ const ALWAYS = [
   "--deny-run",
 ];
 
-/** For `deno run` at the top of the project. `more`: further files to read, such as another main module. */
+/** Returns the flags for `deno run` at the top of the project. `more`: further files to read, such as another main module. */
 export function productFlags(environment: Readonly<Record<string, string>>, ...more: readonly string[]): string[] {
   const { read, write } = neededPaths(environment, exists, "main.ts", "src", ...more);
   return [...ALWAYS, flag("read", read), ...write.length > 0 ? [flag("write", write)] : []];
@@ -28,7 +28,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** The tables as C macros. */
+/** Returns the tables as C macros, for the launcher. */
 export function header(): string {
   const list = (name: string, words: readonly string[]) =>
     `#define ${name} ${words.map((word) => JSON.stringify(word)).join(", ")}`;

@@ -1,14 +1,14 @@
 /**
- * Other programs in tests: started, waited for by what they print, and gone when the scope ends, or when the test
- * process does, however that comes.
+ * Starts other programs in tests and waits for their output. They are killed when their scope or the test process ends.
  *
- * Ports: let the program choose (`:0`) and read the number from its output, or give it a network namespace of its own
- * (`namespace.ts`). To look for a free port first is a race.
+ * Ports: let the program choose (`:0`) and read the number from its output, or run it in its own network namespace
+ * (`namespace.ts`). Looking for a free port first is a race.
  */
 import process from "node:process";
 import { WITH_PARENT } from "./child.ts";
 import { afterRunning } from "./running_time.ts";
 
+/** How to start a program. */
 export interface ProgramOptions {
   readonly args?: readonly string[];
   /** Added to a small fixed environment (PATH, HOME, TMPDIR, no colours); nothing else is inherited. */
@@ -18,30 +18,32 @@ export interface ProgramOptions {
   readonly namespace?: string;
 }
 
+/** How a program ended. */
 export interface Ended {
   readonly code: number;
   readonly signal: string | null;
-  /** All that was printed on either stream, within {@link KEPT_LINES}. */
+  /** The output of both streams, up to {@link KEPT_LINES} lines. */
   readonly output: string;
 }
 
-/** Lines kept of a program's output: the first ones, as what tests wait for comes early. */
+/** How many lines of the output are kept: the first ones, for which tests wait. */
 const KEPT_LINES = 5000;
-/** No test asserts on time; this only keeps a broken one from hanging. */
-const PATIENCE_MS = 120_000;
+/** The limit only keeps a broken test from hanging; no test asserts on time. */
+const LIMIT_MS = 120_000;
 
+/** A running program. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: string[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #finished: Promise<Ended>;
-  #over = false;
+  #hasEnded = false;
   /** Null while its output is read. */
   #reading: PromiseWithResolvers<void> | null = null;
 
   constructor(readonly command: string, options: ProgramOptions = {}) {
     const inside = options.namespace === undefined ? [] : ["ip", "netns", "exec", options.namespace];
-    // A session of its own, so that what it starts can be ended with it. All of these exec: the pid stays.
+    // In its own session, so that its children can be killed with it. All of these call exec, so the pid stays.
     this.#child = new Deno.Command("setsid", {
       args: [...WITH_PARENT, ...inside, command, ...options.args ?? []],
       clearEnv: true,
@@ -63,26 +65,27 @@ export class Program implements AsyncDisposable {
     return this.#lines;
   }
 
-  /** Stops reading its output: what it prints from now on fills the pipes, except for a few blocks already read. */
+  /** Stops reading its output, which then fills the pipes, apart from a few blocks that were read already. */
   stopReading(): void {
     this.#reading ??= Promise.withResolvers();
   }
 
-  readOn(): void {
+  /** Reads its output again. */
+  resumeReading(): void {
     this.#reading?.resolve();
     this.#reading = null;
   }
 
-  /** The first line, past or future, that matches. Fails with the output when the program ends or stays silent. */
+  /** Returns the first line, past or future, that matches. Throws with the output if the program ends before. */
   async line(pattern: RegExp): Promise<RegExpMatchArray> {
     const [found] = await this.matches(pattern, 1);
     return found!;
   }
 
-  /** The first `count` lines, past or future, that match; otherwise as {@link line}. */
+  /** Returns the first `count` matching lines; otherwise as {@link line}. */
   async matches(pattern: RegExp, count: number): Promise<RegExpMatchArray[]> {
     const deadline = Promise.withResolvers<never>();
-    const cancel = afterRunning(PATIENCE_MS, () => deadline.reject(this.#complaint(`did not print ${pattern}`)));
+    const cancel = afterRunning(LIMIT_MS, () => deadline.reject(this.#failure(`did not print ${pattern}`)));
     const found: RegExpMatchArray[] = [];
     try {
       for (let next = 0;;) {
@@ -90,18 +93,18 @@ export class Program implements AsyncDisposable {
           const match = this.#lines[next]?.match(pattern);
           if (match && found.push(match) === count) return found;
         }
-        if (this.#over) throw this.#complaint(`ended without printing ${pattern}`);
-        await Promise.race([this.#news(), deadline.promise]);
+        if (this.#hasEnded) throw this.#failure(`ended without printing ${pattern}`);
+        await Promise.race([this.#nextLines(), deadline.promise]);
       }
     } finally {
       cancel();
     }
   }
 
-  /** Its end, by itself. */
+  /** Waits until it has ended. */
   async ended(): Promise<Ended> {
     const deadline = Promise.withResolvers<never>();
-    const cancel = afterRunning(PATIENCE_MS, () => deadline.reject(this.#complaint("did not end")));
+    const cancel = afterRunning(LIMIT_MS, () => deadline.reject(this.#failure("did not end")));
     try {
       return await Promise.race([this.#finished, deadline.promise]);
     } finally {
@@ -109,11 +112,12 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** Sends a signal, unless it has ended. */
   signal(signal: Deno.Signal): void {
-    if (!this.#over) this.#child.kill(signal);
+    if (!this.#hasEnded) this.#child.kill(signal);
   }
 
-  /** Asks it to end and waits. */
+  /** Sends a signal and waits until it has ended. */
   stop(signal: Deno.Signal = "SIGTERM"): Promise<Ended> {
     this.signal(signal);
     return this.ended();
@@ -123,17 +127,17 @@ export class Program implements AsyncDisposable {
     try {
       process.kill(-this.pid, "SIGKILL");
     } catch {
-      // nobody is left in the session
+      // No process is left in the session.
     }
-    this.readOn();
+    this.resumeReading();
     await this.#finished;
   }
 
   async #follow(): Promise<Ended> {
     await Promise.all([this.#collect(this.#child.stdout), this.#collect(this.#child.stderr)]);
     const { code, signal } = await this.#child.status;
-    this.#over = true;
-    this.#tell();
+    this.#hasEnded = true;
+    this.#notify();
     return { code, signal, output: this.#lines.join("\n") };
   }
 
@@ -150,19 +154,19 @@ export class Program implements AsyncDisposable {
 
   #keep(lines: readonly string[]): void {
     this.#lines.push(...lines.slice(0, Math.max(0, KEPT_LINES - this.#lines.length)));
-    this.#tell();
+    this.#notify();
   }
 
-  #news(): Promise<void> {
+  #nextLines(): Promise<void> {
     return new Promise((resolve) => this.#watchers.add(resolve));
   }
 
-  #tell(): void {
-    for (const wake of this.#watchers) wake();
+  #notify(): void {
+    for (const notify of this.#watchers) notify();
     this.#watchers.clear();
   }
 
-  #complaint(what: string): Error {
+  #failure(what: string): Error {
     return new Error(`${this.command} ${what}; its last lines:\n${this.#lines.slice(-20).join("\n")}`);
   }
 }
@@ -177,7 +181,7 @@ function fixedEnvironment(): Record<string, string> {
   };
 }
 
-/** Runs a program to its end and returns its output; throws unless it succeeds. */
+/** Runs a program and returns its output; throws unless it succeeds. */
 export async function run(command: string, ...args: readonly string[]): Promise<string> {
   await using program = new Program(command, { args });
   const { code, output } = await program.ended();

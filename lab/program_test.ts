@@ -15,19 +15,19 @@ function stateOf(pid: number): string {
 
 const shell = (script: string, env = {}) => new Program("sh", { args: ["-c", script], env });
 
-Deno.test("program: lines of both streams are found, past and future", async () => {
+Deno.test("program: waits for lines of both streams, past and future", async () => {
   await using program = shell("echo port 4711; echo ready >&2; exec tail -f /dev/null");
   assert.equal((await program.line(/^ready$/))[0], "ready");
   assert.equal((await program.line(/^port (\d+)$/))[1], "4711");
 });
 
-Deno.test("program: an end before the awaited line is told with what was printed", async () => {
+Deno.test("program: an end before the expected line is an error with the output", async () => {
   await using program = shell("printf 'cannot bind'; exit 3");
   await assert.rejects(program.line(/ready/), /sh ended without printing \/ready\/; its last lines:\ncannot bind/);
   assert.equal((await program.ended()).code, 3);
 });
 
-Deno.test("program: stops by signal, and dies with its scope, its children too", async () => {
+Deno.test("program: ends by a signal, and with its scope together with its children", async () => {
   await using program = shell("trap 'echo bye; exit 5' TERM; echo up; while :; do :; done");
   await program.line(/up/);
   assert.deepEqual(await program.stop(), { code: 5, signal: null, output: "up\nbye" });
@@ -39,17 +39,17 @@ Deno.test("program: stops by signal, and dies with its scope, its children too",
   assert.doesNotMatch(stateOf(pid), /^[RSD]/);
 });
 
-Deno.test("program: inherits nothing but what it is given", async () => {
+Deno.test("program: inherits no other variables", async () => {
   await using program = shell('echo "$CI,$GIVEN"', { GIVEN: "x" });
   assert.equal((await program.ended()).output, ",x");
 });
 
-Deno.test("program: run gives the output, or throws it", async () => {
+Deno.test("program: run returns the output, or throws it", async () => {
   assert.equal(await run("echo", "a", "b"), "a b");
   await assert.rejects(run("sh", "-c", "echo no; exit 2"), /ended with 2: no/);
 });
 
-Deno.test("program: dies with the process that started it, also where that is killed", async () => {
+Deno.test("program: ends with the process that started it, also if that is killed", async () => {
   const support = new URL("program.ts", import.meta.url);
   const code =
     `import { Program } from "${support}"; console.log("pid " + new Program("sleep", { args: ["600"] }).pid);`;

@@ -1,4 +1,4 @@
-/** A proxy as a process of its own, started as operators start it, known by its log, gone when the scope ends. */
+/** Runs a proxy as a process, started as operators start it, and reads its log. It is killed when its scope ends. */
 import { dirname } from "node:path";
 import { countSystemFolder, readSystemFolder, readSystemLink } from "../src/os/system_files.ts";
 import { WITH_PARENT } from "./child.ts";
@@ -11,31 +11,33 @@ import { type Ended, Program } from "./program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 
+/** How to start a proxy. */
 export interface ProxyOptions {
-  /** Of the program itself: `version`. */
+  /** Arguments of the proxy, such as `version`. */
   readonly args?: readonly string[];
-  /** Words before the command, such as `setpriv` and its own. */
+  /** Arguments before the command, such as `setpriv` with its options. */
   readonly before?: readonly string[];
   /** Name of a network namespace. */
   readonly namespace?: string;
-  /** Path of another proxy in place of ours, such as the Rust ztunnel. */
+  /** The path of another proxy, such as the Rust ztunnel. */
   readonly executable?: string;
-  /** A program from the top of the project in place of the proxy's own, always by this runtime. */
+  /** Another main module, relative to the top of the project. */
   readonly program?: string;
 }
 
-/** `host` and `port` of a listener. */
+/** The address of a listener. */
 export interface Place {
   readonly hostname: string;
   readonly port: number;
 }
 
+/** A running proxy. */
 export class Proxy implements AsyncDisposable {
   readonly program: Program;
 
   constructor(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}) {
     const { command, args } = commandOf(options, settings);
-    // Words before it may have changed its rights, and with them what ends it.
+    // A change of privileges resets the death signal, so it is set again.
     const before = options.before === undefined ? [] : [...options.before, ...WITH_PARENT];
     const [first = command, ...words] = [...before, command, ...args, ...options.args ?? []];
     this.program = new Program(first, {
@@ -46,7 +48,7 @@ export class Proxy implements AsyncDisposable {
     });
   }
 
-  /** Started, and ready to serve. */
+  /** Starts a proxy and waits until it is ready. */
   static async ready(settings: Readonly<Record<string, string>>, options: ProxyOptions = {}): Promise<Proxy> {
     const proxy = new Proxy(settings, options);
     try {
@@ -58,7 +60,7 @@ export class Proxy implements AsyncDisposable {
     }
   }
 
-  /** Not a proxy but one of the programs in `tests/fixtures`, from the top of the project. */
+  /** Starts a program of `tests/fixtures` instead of a proxy. `program`: relative to the top of the project. */
   static fixture(program: string, args: readonly string[], namespace: string): Program {
     const command = { command: Deno.execPath(), args: ["run", "-A", "--no-prompt", program] };
     return new Program(command.command, {
@@ -73,7 +75,7 @@ export class Proxy implements AsyncDisposable {
     return this.program.pid;
   }
 
-  /** The first line, past or future, whose text matches. */
+  /** Returns the first log line, past or future, whose text matches. */
   async line(pattern: RegExp): Promise<LogLine> {
     const found = await this.program.line(pattern);
     const line = parseLogLine(found.input ?? "");
@@ -81,29 +83,30 @@ export class Proxy implements AsyncDisposable {
     return line;
   }
 
-  /** Log lines so far, in their order. */
+  /** All log lines so far. */
   get lines(): LogLine[] {
     return this.program.printed.map(parseLogLine).filter((line) => line !== null);
   }
 
-  /** Lines of the access log so far. */
+  /** All lines of the access log so far. */
   get access(): LogLine[] {
     return this.lines.filter(({ scope }) => scope === "access");
   }
 
-  /** Where the listener `component` stands, by its log. */
+  /** Returns the address of the listener `component`, from the log. */
   async place(component: string): Promise<Place> {
     const { fields } = await this.line(new RegExp(`listener established.* component="${component}"`));
     const [, hostname = "", port = ""] = /^\[?([^\]]*)\]?:(\d+)$/.exec(fields.get("address") ?? "") ?? [];
     return { hostname, port: Number(port) };
   }
 
+  /** Returns the URL of `path` on the listener `component`. */
   async url(component: string, path: string): Promise<string> {
     const { hostname, port } = await this.place(component);
     return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}${path}`;
   }
 
-  /** Open descriptors, as the kernel lists them. */
+  /** The number of open descriptors, from `/proc`. */
   get descriptors(): number {
     return countSystemFolder(`/proc/${this.pid}/fd`);
   }
@@ -139,7 +142,7 @@ export class Proxy implements AsyncDisposable {
   }
 }
 
-/** Has all that these programs import at hand: in a namespace there is no way to get it. */
+/** Downloads all imports of these programs, as in a network namespace the registries cannot be reached. */
 export async function cacheProgram(...programs: readonly string[]): Promise<void> {
   await using program = new Program(Deno.execPath(), {
     args: ["cache", "--quiet", ...programs],

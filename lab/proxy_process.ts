@@ -1,34 +1,35 @@
-/** One proxy as a process of its own: started, followed by its log, stopped by its id. */
+/** Runs a proxy as a process for the demo and benchmarks, and reads its log. */
 import { productFlags } from "./product_flags.ts";
 import { inheritedEnvironment, WITH_PARENT } from "./child.ts";
 import { type LogLine, parseLogLine } from "./log_line.ts";
 
-/** Lines kept; the oldest go first. */
+/** How many lines are kept; the oldest are dropped. */
 const KEPT_LINES = 10_000;
-const KEPT_COMPLAINTS = 5;
-/** Without news for so long, what is waited for will not come. */
-const PATIENCE_MS = 30_000;
-/** From the wish to stop to force. */
+const KEPT_ERRORS = 5;
+/** The limit of waiting for a log line. */
+const LIMIT_MS = 30_000;
+/** The time from SIGTERM to SIGKILL. */
 const GRACE_MS = 5_000;
 
-/** A program and the arguments before the proxy's own. */
-export interface Launcher {
+/** A program and the arguments before those of the proxy. */
+interface Launcher {
   readonly command: string;
   readonly args: readonly string[];
 }
 
-/** The executable named by `ZTUNNEL_EXECUTABLE`, else this runtime with the flags of the task `start`. */
+/** Returns the executable of `ZTUNNEL_EXECUTABLE`, else this runtime with the flags of the task `start`. */
 export function launcher(settings: Readonly<Record<string, string>>): Launcher {
   const executable = Deno.env.get("ZTUNNEL_EXECUTABLE");
   if (executable) return { command: executable, args: [] };
   return { command: Deno.execPath(), args: ["run", ...productFlags(settings), "main.ts"] };
 }
 
+/** A running proxy. */
 export class Node {
   readonly #child: Deno.ChildProcess;
   readonly #lines: LogLine[] = [];
-  /** From standard error, such as the reason why it could not start. */
-  readonly #complaints: string[] = [];
+  /** Lines of standard error, such as the reason why it could not start. */
+  readonly #errors: string[] = [];
   readonly #watchers = new Set<(line: LogLine) => void>();
   readonly #died = Promise.withResolvers<never>();
   readonly #ended: Promise<void>;
@@ -45,7 +46,7 @@ export class Node {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    this.#died.promise.catch(() => {}); // there may be nobody who asks
+    this.#died.promise.catch(() => {}); // callers need not await it
     this.#ended = this.#follow();
   }
 
@@ -53,31 +54,31 @@ export class Node {
     return this.#child.pid;
   }
 
-  /** Rejects when the process ends without having been asked to. */
+  /** Rejects when the process ends without a call of {@link stop}. */
   get died(): Promise<never> {
     return this.#died.promise;
   }
 
-  /** The lines so far that `wanted` picks. */
-  find(wanted: (line: LogLine) => boolean): LogLine[] {
-    return this.#lines.filter(wanted);
+  /** Returns the lines so far that match. */
+  find(matches: (line: LogLine) => boolean): LogLine[] {
+    return this.#lines.filter(matches);
   }
 
-  /** The first line, past or future, that `wanted` picks. `what` names it in the error when it does not come. */
-  async line(what: string, wanted: (line: LogLine) => boolean): Promise<LogLine> {
-    const [line] = await this.lines(what, 1, wanted);
+  /** Returns the first matching line, past or future. `what`: its name in the error if it does not appear. */
+  async line(what: string, matches: (line: LogLine) => boolean): Promise<LogLine> {
+    const [line] = await this.lines(what, 1, matches);
     return line!;
   }
 
-  /** The first `size` lines, past or future, that `wanted` picks. */
-  async lines(what: string, size: number, wanted: (line: LogLine) => boolean): Promise<LogLine[]> {
-    const found = this.find(wanted).slice(0, size);
+  /** Returns the first `size` matching lines, past or future. */
+  async lines(what: string, size: number, matches: (line: LogLine) => boolean): Promise<LogLine[]> {
+    const found = this.find(matches).slice(0, size);
     if (found.length >= size) return found;
     const complete = Promise.withResolvers<void>();
     const late = () => complete.reject(new Error(`${this.name} did not log ${what} (${found.length} of ${size})`));
-    const timer = setTimeout(late, PATIENCE_MS);
+    const timer = setTimeout(late, LIMIT_MS);
     const stop = this.watch((line) => {
-      if (!wanted(line)) return;
+      if (!matches(line)) return;
       found.push(line);
       if (found.length === size) complete.resolve();
     });
@@ -90,13 +91,13 @@ export class Node {
     }
   }
 
-  /** Tells of each new line until the returned function is called. */
+  /** Calls `onLine` for each new line until the returned function is called. */
   watch(onLine: (line: LogLine) => void): () => void {
     this.#watchers.add(onLine);
     return () => void this.#watchers.delete(onLine);
   }
 
-  /** Asks it to end, and makes it end if it does not. */
+  /** Sends SIGTERM, and SIGKILL if it does not end. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#signal("SIGTERM");
@@ -109,19 +110,19 @@ export class Node {
     try {
       this.#child.kill(signal);
     } catch {
-      // it has ended
+      // It has ended.
     }
   }
 
   async #follow(): Promise<void> {
     await Promise.all([
       eachLine(this.#child.stdout, (text) => this.#log(text)),
-      eachLine(this.#child.stderr, (text) => this.#complain(text)),
+      eachLine(this.#child.stderr, (text) => this.#error(text)),
     ]);
     const { code, signal } = await this.#child.status;
     if (this.#stopping) return;
     const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
-    this.#died.reject(new Error([`${this.name} ${how}`, ...this.#complaints].join("\n  ")));
+    this.#died.reject(new Error([`${this.name} ${how}`, ...this.#errors].join("\n  ")));
   }
 
   #log(text: string): void {
@@ -132,9 +133,9 @@ export class Node {
     for (const onLine of this.#watchers) onLine(line);
   }
 
-  #complain(text: string): void {
-    if (text.trim() !== "") this.#complaints.push(text);
-    if (this.#complaints.length > KEPT_COMPLAINTS) this.#complaints.shift();
+  #error(text: string): void {
+    if (text.trim() !== "") this.#errors.push(text);
+    if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
   }
 }
 

@@ -3,9 +3,8 @@
 const STEP_MS = 100;
 
 /**
- * Calls `end` when this process has been running for `ms`. Time in which it did not run is not counted, because it was
- * stopped or the machine had no CPU for it: the program that it waits for did not run either. The returned function
- * cancels the call.
+ * Calls `end` when this process has run for `ms`. Time in which it was stopped or had no CPU is not counted, as the
+ * program that it waits for did not run either. The returned function cancels the call.
  */
 export function afterRunning(ms: number, end: () => void): () => void {
   let left = Math.ceil(ms / STEP_MS);

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { parseSample, sumOf } from "./scrape.ts";
 
-Deno.test("demo: counters are added up over the samples that have the labels", () => {
+Deno.test("scrape: counters are summed over the samples that have the labels", () => {
   const text = `# HELP bytes what came
 bytes_total{reporter="source",app="a \\"b\\""} 5
 bytes_total{reporter="source",app="c"} 7

@@ -1,18 +1,19 @@
-/** The environment of a proxy in scenarios: dedicated mode on loopback, no control plane, a CA in shared files. */
+/** The environment of a proxy in tests: dedicated mode on loopback, without a control plane, with a CA in files. */
 import { NAMESPACE, nodeOf } from "./mesh.ts";
 
-export interface NodeSettings {
-  /** Name of the workload. */
+/** What differs between proxies. */
+interface NodeSettings {
+  /** The name of the workload. */
   readonly name: string;
-  /** Where the listeners stand. SOCKS5 and admin are on 127.0.0.1. */
+  /** The address of the listeners, except for SOCKS5 and admin on 127.0.0.1. */
   readonly ip: string;
-  /** Text of the static mesh. */
+  /** The text of the static mesh. */
   readonly mesh: string;
-  /** Holds the CA's files; proxies that trust each other share it. */
+  /** The folder of the CA's files; proxies that share it trust each other. */
   readonly folder: string;
 }
 
-/** Every port is the kernel's choice. `more` replaces and adds variables. */
+/** Returns the variables. The kernel chooses all ports. `more`: further variables, which take precedence. */
 export function nodeSettings(
   { name, ip, mesh, folder }: NodeSettings,
   more: Readonly<Record<string, string>> = {},
@@ -42,7 +43,7 @@ export function nodeSettings(
   };
 }
 
-/** Both are made by the first proxy that needs them. */
+/** Returns the variables of the CA's files, which the first proxy creates. */
 export function caFiles(folder: string): { LOCAL_CA_CERT: string; LOCAL_CA_KEY: string } {
   return { LOCAL_CA_CERT: `${folder}/ca.pem`, LOCAL_CA_KEY: `${folder}/ca.key` };
 }

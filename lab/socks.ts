@@ -1,6 +1,7 @@
-/** A SOCKS5 client (RFC 1928), CONNECT to an IPv4 address without authentication: how the demo enters the mesh. */
+/** A SOCKS5 client (RFC 1928) for CONNECT to an IPv4 address without authentication. */
 import { writeAll } from "./write_all.ts";
 
+/** The destination of a connection. */
 export interface Target {
   /** IPv4. */
   readonly ip: string;
@@ -12,18 +13,18 @@ const GREETING = Uint8Array.of(5, 1, 0);
 const REPLY_SIZE = 10;
 
 /**
- * A connection to `target` by way of the proxy at `proxyPort` of loopback. It is open before the proxy has tried: a
- * failure shows as the end of the connection.
+ * Connects to `target` through the proxy at `proxyPort` of loopback. The connection is open before the proxy has connected
+ * to the target; a failure closes it later.
  */
 export async function connectBySocks(proxyPort: number, target: Target): Promise<Deno.TcpConn> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: proxyPort });
   try {
     await writeAll(connection, GREETING);
     const [, method] = await readExactly(connection, 2);
-    if (method !== 0) throw new Error(`SOCKS5 proxy asks for the authentication method ${method}`);
+    if (method !== 0) throw new Error(`SOCKS5 proxy requires the authentication method ${method}`);
     await writeAll(connection, connectRequest(target));
     const [, status] = await readExactly(connection, REPLY_SIZE);
-    if (status !== 0) throw new Error(`SOCKS5 proxy answers with the error ${status}`);
+    if (status !== 0) throw new Error(`SOCKS5 proxy responds with the error ${status}`);
     return connection;
   } catch (error) {
     connection.close();
@@ -31,7 +32,7 @@ export async function connectBySocks(proxyPort: number, target: Target): Promise
   }
 }
 
-export function connectRequest({ ip, port }: Target): Uint8Array {
+function connectRequest({ ip, port }: Target): Uint8Array {
   return Uint8Array.of(5, 1, 0, 1, ...ip.split(".").map(Number), port >> 8, port & 0xff);
 }
 

@@ -1,9 +1,9 @@
 /** Reads the summary of `strace -c`. */
 
-/** Calls by name. */
+/** The number of calls by name. */
 export type CallCounts = ReadonlyMap<string, number>;
 
-/** Rows of `strace -c`: `% time, seconds, usecs/call, calls, [errors], name`. The last one is the total. */
+/** Parses the rows of `strace -c`: `% time, seconds, usecs/call, calls, [errors], name`. The total is ignored. */
 export function parseStrace(summary: string): CallCounts {
   const counts = new Map<string, number>();
   for (const match of summary.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d*\s+(\d+)\s+(?:\d+\s+)?([a-z]\w*)$/gm)) {

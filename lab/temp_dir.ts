@@ -1,10 +1,11 @@
-/** A temporary folder that is removed, with all that is in it, when its scope ends. */
+/** A temporary folder that is removed with its contents when its scope ends. */
 export interface TempDir extends Disposable {
   readonly path: string;
-  /** Writes a file (UTF-8 text or bytes) below the folder and returns its whole path. */
+  /** Writes a file (UTF-8 text or bytes) in the folder and returns its path. */
   write(name: string, content: string | Uint8Array): string;
 }
 
+/** Makes a temporary folder. */
 export function tempDir(prefix = "zt-"): TempDir {
   const path = Deno.makeTempDirSync({ prefix });
   return {

@@ -1,6 +1,6 @@
 /**
- * A node agent that the test plays (`docs/spec/inpod-dns.md` A1.12): listens at the agent's socket, hands over pods and
- * awaits the answers. What it sends may as well be wrong.
+ * A scripted node agent (`docs/spec/inpod-dns.md` A1.12): listens on the agent's socket, sends messages about pods, valid
+ * or not, and waits for the acknowledgements.
  */
 import { strict as assert } from "node:assert";
 import { istio } from "../proto/gen/zds.js";
@@ -13,15 +13,17 @@ import { inTime } from "./patience.ts";
 
 const { WorkloadRequest, WorkloadResponse, ZdsHello } = istio.workload.zds;
 
+/** A pod of the agent. */
 export interface AgentPod {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** Of the network namespace (`/run/netns/NAME`). */
+  /** The file of its network namespace (`/run/netns/NAME`). */
   readonly path: string;
 }
 
+/** An agent that the test controls. */
 export class ZdsAgent implements AsyncDisposable {
   readonly path: string;
   readonly #reactor: Reactor;
@@ -52,7 +54,7 @@ export class ZdsAgent implements AsyncDisposable {
     });
   }
 
-  /** As an agent that was killed: no socket file, and its connections end. */
+  /** Removes the socket file and closes all connections, as if the agent was killed. */
   vanish(): void {
     this.#listener?.close();
     this.#listener = null;
@@ -60,7 +62,7 @@ export class ZdsAgent implements AsyncDisposable {
     for (const session of this.#sessions) session.close();
   }
 
-  /** The next proxy that has connected and said hello. */
+  /** Returns the next connection, after its hello. */
   async session(): Promise<ZdsSession> {
     while (this.#sessions.length <= this.#taken) {
       await inTime("a connection to the agent", new Promise<void>((resolve) => this.#onSession = resolve));
@@ -77,7 +79,7 @@ export class ZdsAgent implements AsyncDisposable {
   }
 }
 
-/** One proxy's connection. */
+/** The connection of one proxy. */
 export class ZdsSession {
   readonly #socket: PacketSocket;
   #onReadable: (() => void) | null = null;
@@ -87,18 +89,19 @@ export class ZdsSession {
     socket.start({ onReadable: () => this.#onReadable?.() });
   }
 
+  /** Waits for the hello. */
   async hello(): Promise<void> {
     const packet = await this.#packet("hello");
-    assert.ok(packet !== null, "the proxy left without a hello");
+    assert.ok(packet !== null, "the proxy closed the connection without a hello");
     assert.equal(ZdsHello.decode(packet).version, istio.workload.zds.Version.V1);
   }
 
-  /** Every answer is the text of its error, "" for success. */
+  /** Sends an Add. This and the following methods return the error of the acknowledgement, "" for success. */
   add({ uid, name, namespace, serviceAccount, path }: AgentPod): Promise<string> {
     return this.addWith({ uid, workloadInfo: { name, namespace, serviceAccount } }, [path]);
   }
 
-  /** With descriptors of these files. */
+  /** Sends any Add with descriptors of these files. */
   addWith(add: Partial<istio.workload.zds.AddWorkload>, paths: readonly string[]): Promise<string> {
     const open = paths.map((path) => new OwnedDescriptor(openNamespace(path)));
     this.send(WorkloadRequest.encode({ add }).finish(), open.map(({ fd }) => fd));
@@ -107,22 +110,23 @@ export class ZdsSession {
   }
 
   delete(uid: string): Promise<string> {
-    return this.#ask({ del: { uid } });
+    return this.#request({ del: { uid } });
   }
 
   keep(uid: string): Promise<string> {
-    return this.#ask({ keep: { uid } });
+    return this.#request({ keep: { uid } });
   }
 
   snapshotSent(): Promise<string> {
-    return this.#ask({ snapshotSent: {} });
+    return this.#request({ snapshotSent: {} });
   }
 
+  /** Sends a packet. */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): void {
     assert.equal(this.#socket.send(bytes, descriptors), null);
   }
 
-  /** Sends up to `count` times, as long as there is room, and reads nothing. False: the proxy has left. */
+  /** Sends up to `count` packets until the socket is full. Returns false where the proxy has closed the connection. */
   floods(bytes: Uint8Array, count: number): boolean {
     for (let i = 0; i < count; i++) {
       const failure = this.#socket.send(bytes);
@@ -131,16 +135,17 @@ export class ZdsSession {
     return true;
   }
 
+  /** Waits for an acknowledgement. */
   async answer(): Promise<string> {
-    const packet = await this.#packet("an answer");
-    assert.ok(packet !== null, "the proxy left without an answer");
+    const packet = await this.#packet("an acknowledgement");
+    assert.ok(packet !== null, "the proxy closed the connection without an acknowledgement");
     const { ack } = WorkloadResponse.decode(packet);
-    assert.ok(ack !== null, "an answer without ack");
+    assert.ok(ack !== null, "a response without ack");
     return ack.error;
   }
 
-  /** Waits until the proxy has left. */
-  async gone(): Promise<void> {
+  /** Waits until the proxy has closed the connection. */
+  async closed(): Promise<void> {
     assert.equal(await this.#packet("the end of the connection"), null);
   }
 
@@ -148,12 +153,12 @@ export class ZdsSession {
     this.#socket.close();
   }
 
-  #ask(request: Parameters<typeof WorkloadRequest.encode>[0]): Promise<string> {
+  #request(request: Parameters<typeof WorkloadRequest.encode>[0]): Promise<string> {
     this.send(WorkloadRequest.encode(request).finish());
     return this.answer();
   }
 
-  /** Null: the connection has ended. */
+  /** Returns the next packet; null at the end of the connection. */
   async #packet(what: string): Promise<Uint8Array | null> {
     for (;;) {
       const readable = new Promise<void>((resolve) => this.#onReadable = resolve);

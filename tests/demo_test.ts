@@ -1,7 +1,7 @@
 /** The demo, started like a new user does, with less data. */
 import { strict as assert } from "node:assert";
 import project from "../deno.json" with { type: "json" };
-import { entries, isAlive } from "../lab/deserted.ts";
+import { entries, isAlive } from "../lab/leftovers.ts";
 import { inheritedEnvironment } from "../lab/environment.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { eventually } from "../lab/patience.ts";

@@ -237,7 +237,7 @@ testNeeding(
     for (const [pattern, say] of wrong) {
       const { session } = node;
       assert.match(await say(), pattern);
-      await session.gone();
+      await session.closed();
       session.close();
       node.session = await node.agent.session();
       for (const pod of scene.cluster.podsOf(node)) assert.equal(await node.session.keep(pod.uid), "");

@@ -74,7 +74,7 @@ Deno.test("stalled output: without a reader no call and no log line is lost, SIG
   const read = proxy.access.length;
   assert.ok(read < PEERS * CALLS / 2, `${read} lines were read`);
 
-  proxy.program.readOn();
+  proxy.program.resumeReading();
   await eventually("all lines", () => proxy.access.length >= PEERS * CALLS);
   const lines = proxy.program.printed.filter((line) => line.includes("connection complete"));
   assert.deepEqual(lines.filter((line) => !WHOLE.test(line)), []);
@@ -85,6 +85,6 @@ Deno.test("stalled output: without a reader no call and no log line is lost, SIG
   await crowd();
   proxy.signal("SIGTERM");
   await eventually("the end of the process", () => hasEnded(proxy.pid));
-  proxy.program.readOn();
+  proxy.program.resumeReading();
   assert.equal((await proxy.ended()).code, 0);
 });

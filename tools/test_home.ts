@@ -3,7 +3,7 @@
  * has the folder in its environment was started by that process, or by what it started.
  */
 import { readSystemFile } from "../src/os/system_files.ts";
-import { entries, isAlive, removeDeserted } from "../lab/deserted.ts";
+import { entries, isAlive, removeLeftovers } from "../lab/leftovers.ts";
 
 /** How long those may take who are killed together with the test process. */
 const GRACE_MS = 2000;
@@ -33,7 +33,7 @@ export class TestHome {
     const processes = await endAll(this.path, graceMs);
     const files = entries(this.path).map((name) => `file ${name}`);
     Deno.removeSync(this.path, { recursive: true });
-    const others = removeDeserted().filter(({ owner }) => owner === pid).map(({ what }) => what);
+    const others = removeLeftovers().filter(({ owner }) => owner === pid).map(({ what }) => what);
     return [...processes, ...files, ...others];
   }
 }
@@ -47,7 +47,7 @@ export async function clearDesertedHomes(graceMs: number = GRACE_MS): Promise<vo
     await endAll(path, graceMs);
     Deno.removeSync(path, { recursive: true });
   }
-  removeDeserted();
+  removeLeftovers();
 }
 
 function temporary(): string {

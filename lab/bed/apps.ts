@@ -1,15 +1,16 @@
-/** Applications and callers in the bed's pods: programs that know nothing of the mesh. */
+/** Servers and clients in the pods, which are not aware of the mesh. */
 import type { Namespace } from "../namespace.ts";
 import { Program } from "../program.ts";
 import type { Cluster } from "./cluster.ts";
 import { HTTP } from "./mesh.ts";
 
+/** The port of iperf3. */
 export const BULK = 5201;
 
-/** Who starts programs: they go with it. */
+/** The owner of started programs, which end with it. */
 export type Stage = Pick<Cluster, "folder" | "use">;
 
-/** Answers every request with the address that it came from, and its own name. */
+/** Starts nginx, which responds to every request with its name and the client's address. */
 export async function nginx(cluster: Stage, namespace: Namespace, name: string): Promise<Program> {
   const home = `${cluster.folder}/nginx-${name}`;
   Deno.mkdirSync(home);
@@ -28,6 +29,7 @@ export async function nginx(cluster: Stage, namespace: Namespace, name: string):
   return program;
 }
 
+/** Starts an iperf3 server. */
 export async function iperf(cluster: Stage, namespace: Namespace): Promise<Program> {
   const args = ["--server", "--forceflush", "--port", `${BULK}`];
   const program = cluster.use(new Program("iperf3", { args, namespace: namespace.name }));
@@ -35,12 +37,12 @@ export async function iperf(cluster: Stage, namespace: Namespace): Promise<Progr
   return program;
 }
 
-/** The answer's text. `host` as it stands in a URL. */
+/** Returns the body of a response. `host`: as in a URL. */
 export async function get(from: Namespace, host: string, port: number = HTTP): Promise<string> {
   return (await from.run("curl", "-sS", "--max-time", "20", `http://${host}:${port}/`)).trimEnd();
 }
 
-/** How a call failed: the exit code of curl, 0 if it did not. */
+/** Returns the exit code of curl for a request. */
 export async function failure(from: Namespace, host: string, port: number = HTTP): Promise<number> {
   await using program = new Program("curl", {
     args: ["-sS", "--max-time", "20", `http://${host}:${port}/`],

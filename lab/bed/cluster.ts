@@ -1,6 +1,6 @@
 /**
- * A small cluster on one machine: nodes with a proxy in shared mode each, and an agent that the test plays; pods with
- * the real redirection, which are handed to their node's proxy as network namespaces. All of it goes with its scope.
+ * A small cluster on one machine: nodes with a proxy in shared mode and a scripted agent, and pods with the redirection
+ * rules of Istio, which are passed to the proxy of their node as network namespaces. Everything ends with its scope.
  */
 import type { Namespace } from "../namespace.ts";
 import { cacheProgram, Proxy } from "../proxy.ts";
@@ -11,15 +11,19 @@ import { bedMesh, type BedWorkload, NAMESPACE } from "./mesh.ts";
 import { type Backend, redirectPod } from "./redirection.ts";
 import { Cabling, type Wired, type WiredNode } from "./topology.ts";
 
+/** A pod to make. */
 export interface PodPlan {
-  /** Of the workload and its service account; unique in the cluster. */
+  /** The name of the workload and its service account; unique in the cluster. */
   readonly name: string;
-  /** Number of its node, from 1. */
+  /** The number of its node, from 1. */
   readonly node: number;
+  /** It is a backend of `SERVICE`. */
   readonly serves?: boolean;
+  /** It accepts only mTLS. */
   readonly strict?: boolean;
 }
 
+/** A cluster to build. */
 export interface ClusterPlan {
   readonly pods: readonly PodPlan[];
   readonly backend?: Backend;
@@ -29,12 +33,13 @@ export interface ClusterPlan {
   readonly proxiesInMesh?: boolean;
   /** Added to every proxy's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Path of another proxy for the node of this number; undefined: ours. */
+  /** Returns the path of another proxy for the node with this number; undefined: the proxy of this project. */
   readonly executable?: (node: number) => string | undefined;
-  /** Runs before the proxies start, when all else is there. What comes of it is added to the environment of each. */
+  /** Called before the proxies start, after everything else. Its result is added to the environment of each. */
   readonly prepare?: (cluster: Cluster) => Promise<(node: BedNode) => Readonly<Record<string, string>>>;
 }
 
+/** A pod of the cluster. */
 export class BedPod {
   readonly uid: string;
   readonly namespace: Namespace;
@@ -48,31 +53,32 @@ export class BedPod {
     this.ip6 = ip6;
   }
 
-  /** As the agent hands it over. */
+  /** The pod as the agent announces it. */
   get announced(): AgentPod {
     const { uid, name, namespace: { path } } = this;
     return { uid, name, namespace: NAMESPACE, serviceAccount: name, path };
   }
 
-  /** The node's agent hands it to the proxy; throws the proxy's error. */
+  /** The agent of the node adds the pod; throws the proxy's error. */
   async enroll(session = this.node.session): Promise<void> {
     const error = await session.add(this.announced);
     if (error !== "") throw new Error(`${this.name}: ${error}`);
   }
 
-  /** The node's agent takes it as ended; throws the proxy's error. */
+  /** The agent of the node deletes the pod; throws the proxy's error. */
   async dismiss(): Promise<void> {
     const error = await this.node.session.delete(this.uid);
     if (error !== "") throw new Error(`${this.name}: ${error}`);
   }
 }
 
+/** A node of the cluster. */
 export class BedNode {
   readonly name: string;
   readonly namespace: Namespace;
   readonly ip: string;
   readonly agent: ZdsAgent;
-  /** The proxy that is in charge, and the agent's connection to it. */
+  /** The current proxy, and the agent's connection to it. */
   proxy!: Proxy;
   session!: ZdsSession;
 
@@ -84,6 +90,7 @@ export class BedNode {
   }
 }
 
+/** A running cluster. */
 export class Cluster implements AsyncDisposable {
   readonly nodes: BedNode[] = [];
   readonly folder: string;
@@ -97,9 +104,9 @@ export class Cluster implements AsyncDisposable {
     this.folder = this.use(tempDir()).path;
   }
 
-  /** Two nodes, their proxies ready, every pod served. */
+  /** Builds two nodes; resolves when the proxies are ready and all pods are served. */
   static async build(plan: ClusterPlan): Promise<Cluster> {
-    await cacheProgram("main.ts"); // no way out later
+    await cacheProgram("main.ts"); // not possible later from a namespace
     const cluster = new Cluster(plan);
     try {
       await cluster.#lay(plan);
@@ -112,7 +119,7 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  /** A host that no proxy serves. */
+  /** A host outside of the mesh. */
   get outside(): Wired {
     return this.#outside!;
   }
@@ -131,7 +138,7 @@ export class Cluster implements AsyncDisposable {
     return this.pods.filter((pod) => pod.node === node);
   }
 
-  /** Another proxy for the node, in charge once it is ready and serves the node's pods. The one before goes on. */
+  /** Starts a proxy for the node; resolves when it serves all pods of the node. An earlier proxy keeps running. */
   async startProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Promise<void> {
     node.proxy = this.launchProxy(node, more);
     await node.proxy.line(/handling new stream/); // reports more where the line is missing
@@ -141,7 +148,7 @@ export class Cluster implements AsyncDisposable {
     await node.proxy.line(/marking server ready/);
   }
 
-  /** Another proxy for the node, which serves no pods yet. */
+  /** Starts a proxy for the node that serves no pods yet. */
   launchProxy(node: BedNode, more: Readonly<Record<string, string>> = {}): Proxy {
     const settings = {
       NODE_NAME: node.name,
@@ -151,7 +158,7 @@ export class Cluster implements AsyncDisposable {
       FAKE_CA: "true",
       ...caFiles(this.folder),
       ISTIO_META_DNS_CAPTURE: "false",
-      // Two may run on a node, which are in one namespace here.
+      // Two proxies may run on a node, in the same network namespace.
       ADMIN_PORT: "0",
       STATS_PORT: "0",
       READINESS_PORT: "0",
@@ -164,7 +171,7 @@ export class Cluster implements AsyncDisposable {
     return this.use(new Proxy(settings, options));
   }
 
-  /** It ends with the cluster, before what was there earlier. */
+  /** Disposes of `resource` with the cluster, in reverse order. */
   use<T extends AsyncDisposable | Disposable>(resource: T): T {
     return this.#stack.use(resource);
   }
@@ -173,7 +180,7 @@ export class Cluster implements AsyncDisposable {
     return this.#stack.disposeAsync();
   }
 
-  /** Namespaces, links, rules and the mesh. */
+  /** Makes namespaces, links, rules and the mesh. */
   async #lay({ pods, backend = "iptables", dns = false }: ClusterPlan): Promise<void> {
     const cabling = new Cabling(this.folder);
     const wire = this.use(await cabling.makeWire());

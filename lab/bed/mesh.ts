@@ -1,10 +1,10 @@
-/** The mesh of the bed, as the text of `LOCAL_XDS_PATH`: what a control plane would tell. JSON is YAML. */
+/** The mesh of the test cluster, as the text of `LOCAL_XDS_PATH`, in JSON, which is YAML. */
 
-/** All workloads of the bed stand here. */
+/** The namespace of all workloads. */
 export const NAMESPACE = "bed";
 const TRUST_DOMAIN = "cluster.local";
 
-/** The service in front of the workloads that name it. */
+/** The service whose backends are the workloads with `serves`. */
 export const SERVICE = {
   hostname: "server.bed.svc.cluster.local",
   ip: "10.96.0.10",
@@ -12,27 +12,30 @@ export const SERVICE = {
   port: 80,
 } as const;
 
-/** Where every application listens. */
+/** The port of every application. */
 export const HTTP = 8080;
 
-/** Only callers with an identity, as a PeerAuthentication in mode STRICT becomes in the mesh. */
-export const STRICT = `${NAMESPACE}/strict`;
+/** The policy to which a control plane converts a PeerAuthentication in mode STRICT. */
+const STRICT = `${NAMESPACE}/strict`;
 
+/** A workload. */
 export interface BedWorkload {
   /** Also the service account. */
   readonly name: string;
   readonly node: string;
   readonly ips: readonly string[];
-  /** It stands behind {@link SERVICE}. */
+  /** It is a backend of {@link SERVICE}. */
   readonly serves?: boolean;
   /** {@link STRICT} applies. */
   readonly strict?: boolean;
 }
 
+/** Returns the SPIFFE id of a workload. */
 export function identityOf(name: string): string {
   return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${name}`;
 }
 
+/** Returns the text of the mesh. */
 export function bedMesh(workloads: readonly BedWorkload[]): string {
   const ports = { [SERVICE.port]: HTTP };
   return JSON.stringify({

@@ -1,9 +1,11 @@
-/** Installs in a pod what the node's agent would (`docs/spec/inpod-dns.md` A3). */
+/** Installs the redirection rules of istio-cni in a pod (`docs/spec/inpod-dns.md` A3). */
 import type { Namespace } from "../namespace.ts";
 import { iptablesText, IPV4, IPV6, nftText, routingCommands, type Variant } from "./redirection_rules.ts";
 
+/** The tool that installs the rules. */
 export type Backend = "iptables" | "nftables";
 
+/** Installs rules and routes. */
 export async function redirectPod(pod: Namespace, backend: Backend, variant: Variant): Promise<void> {
   await pod.run("sh", "-ec", [...routing(variant), ...rules(backend, variant)].join("\n"));
 }

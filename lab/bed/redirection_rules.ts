@@ -1,30 +1,30 @@
 /**
- * What the node's agent installs in a pod, as text for `iptables-restore` and `nft` (`docs/spec/inpod-dns.md` A3.1 to
- * A3.3). Nothing is run here.
+ * The redirection rules of istio-cni as text for `iptables-restore` and `nft` (`docs/spec/inpod-dns.md` A3.1 to A3.3).
  */
 
+/** Which rules are needed. */
 export interface Variant {
   /** Rules for IPv6 too. */
   readonly ipv6: boolean;
   /** DNS is captured. */
   readonly dns: boolean;
-  /** `ambient.istio.io/bypass-inbound-capture`: what comes in goes straight to the application. */
+  /** `ambient.istio.io/bypass-inbound-capture`: inbound connections are not redirected. */
   readonly ingress?: boolean;
-  /** `istio.io/reroute-virtual-interfaces`: of virtual machines behind the pod. */
+  /** `istio.io/reroute-virtual-interfaces`: interfaces of virtual machines in the pod. */
   readonly virtualInterfaces?: readonly string[];
 }
 
-export type Table = "mangle" | "nat" | "raw";
-export type Chain = "ISTIO_PRERT" | "ISTIO_OUTPUT";
+type Table = "mangle" | "nat" | "raw";
+type Chain = "ISTIO_PRERT" | "ISTIO_OUTPUT";
 
-/** One rule; `id` is that of the specification. */
-export interface Rule {
+/** One rule. `id`: in the specification. */
+interface Rule {
   readonly id: string;
   readonly table: Table;
   readonly chain: Chain;
-  /** As `iptables-save` prints it, without table and chain. */
+  /** The rule as `iptables-save` prints it, without table and chain. */
   readonly iptables: string;
-  /** In a table of family inet; the same for both families where it names no address. */
+  /** The rule in a table of family inet; equal for both families where it has no address. */
   readonly nft: string;
 }
 
@@ -51,7 +51,7 @@ export const IPV6: Family = {
 const OURS = "-m mark --mark 0x539/0xfff", NOT_OURS = "-m mark ! --mark 0x539/0xfff";
 const NFT_OURS = "meta mark & 0xfff == 0x539", NFT_NOT_OURS = "meta mark & 0xfff != 0x539";
 
-/** The rules of one family, in their order within each chain. */
+/** Returns the rules of one family; those of a chain are in order. */
 export function rulesOf(family: Family, { dns, ingress = false, virtualInterfaces = [] }: Variant): Rule[] {
   const { name, loopback, probe } = family;
   const rule = (id: string, table: Table, chain: Chain, iptables: string, nft: string): Rule => ({
@@ -146,7 +146,7 @@ const TABLES: readonly Table[] = ["mangle", "nat", "raw"];
 const HOOKS = { ISTIO_PRERT: "PREROUTING", ISTIO_OUTPUT: "OUTPUT" } as const;
 const CHAINS: readonly Chain[] = ["ISTIO_OUTPUT", "ISTIO_PRERT"];
 
-/** Input of `iptables-restore --noflush`, or of its IPv6 twin. */
+/** Returns the input of `iptables-restore --noflush` or `ip6tables-restore --noflush`. */
 export function iptablesText(family: Family, variant: Variant): string {
   const rules = rulesOf(family, variant);
   return TABLES.filter((table) => rules.some((rule) => rule.table === table)).map((table) =>
@@ -169,7 +169,7 @@ const NFT_HOOKS: Readonly<Record<Table, Readonly<Record<Chain, string>>>> = {
 };
 const NFT_NAMES = { ISTIO_PRERT: "istio-prerouting", ISTIO_OUTPUT: "istio-output" } as const;
 
-/** Input of `nft -f`: one transaction, both families in one table. */
+/** Returns the input of `nft -f`: one transaction, with both families in one table. */
 export function nftText(variant: Variant): string {
   const families = variant.ipv6 ? [IPV4, IPV6] : [IPV4];
   const rules = interleaved(families.map((family) => rulesOf(family, variant)));
@@ -184,7 +184,7 @@ export function nftText(variant: Variant): string {
   }).join("");
 }
 
-/** Rule by rule; what is the same for both families stands once. */
+/** Merges the rules of both families; equal rules appear once. */
 function interleaved([first = [], second = []]: readonly (readonly Rule[])[]): Rule[] {
   return first.flatMap((rule, index) => {
     const twin = second[index];
@@ -192,7 +192,7 @@ function interleaved([first = [], second = []]: readonly (readonly Rule[])[]): R
   });
 }
 
-/** Answers to a borrowed source find back to the proxy: commands for `ip -4` and `ip -6`. */
+/** Returns the commands for `ip -4` and `ip -6` that route replies to a spoofed source address to the proxy. */
 export function routingCommands({ everything }: Family): string[] {
   return [
     `route add local ${everything} dev lo table 100`,

@@ -1,4 +1,4 @@
-/** The rules that scenarios install are those of istio-cni, as it writes them. */
+/** The rules equal those that istio-cni writes. */
 import { strict as assert } from "node:assert";
 import { makeNamespace } from "../namespace.ts";
 import { testNeeding } from "../needs.ts";
@@ -11,7 +11,7 @@ function golden(name: string): string {
   return Deno.readTextFileSync(new URL(`../../tests/fixtures/golden/${name}`, import.meta.url));
 }
 
-/** Rules and jumps of a table, from the output of `iptables-save`. */
+/** Returns the rules and jumps of a table in the output of `iptables-save`. */
 function rulesIn(save: string, table: string): string[] {
   const part = save.split(/^\*/m).find((text) => text.startsWith(`${table}\n`)) ?? "";
   return part.split("\n").filter((line) => line.startsWith("-A"));
@@ -19,14 +19,14 @@ function rulesIn(save: string, table: string): string[] {
 
 const TABLES = ["mangle", "nat", "raw"];
 
-Deno.test("inpod G1, golden: the rules are those that istio-cni left in a pod", () => {
+Deno.test("inpod G1, golden: the rules equal those of istio-cni in a pod", () => {
   const written = iptablesText(IPV4, FULL);
   for (const table of TABLES) {
     assert.deepEqual(rulesIn(written, table), rulesIn(golden("iptables-client-1.txt"), table), table);
   }
 });
 
-Deno.test("inpod G2: for IPv6 the same with its loopback and its probe address", () => {
+Deno.test("inpod G2: the rules for IPv6 differ only in loopback and probe address", () => {
   const four = iptablesText(IPV4, FULL).replaceAll("127.0.0.1/32", "L").replaceAll("169.254.7.127/32", "P");
   const six = iptablesText(IPV6, FULL).replaceAll("::1/128", "L");
   assert.equal(six.replaceAll("fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128", "P"), four);
@@ -56,7 +56,7 @@ for (const [name, variant, ids] of VECTORS) {
 
 testNeeding(
   { namespaces: true, packages: ["iptables"] },
-  "inpod A3.2: iptables takes the rules and prints them as they are; routes are those of istio-cni",
+  "inpod A3.2: iptables accepts the rules and prints them unchanged; routes equal those of istio-cni",
   async () => {
     await using pod = await makeNamespace("rules");
     await redirectPod(pod, "iptables", FULL);
@@ -73,7 +73,7 @@ testNeeding(
 
 testNeeding(
   { namespaces: true, packages: ["nft"] },
-  "inpod A3.3: nft takes the rules, one table for both families",
+  "inpod A3.3: nft accepts the rules, one table for both families",
   async () => {
     await using pod = await makeNamespace("rules");
     await redirectPod(pod, "nftables", FULL);

@@ -1,6 +1,6 @@
 /**
- * The cabling of a small cluster on one machine: nodes with a bridge for their pods, and one wire that joins the nodes
- * and a host outside of the mesh. Everything is a network namespace of its own.
+ * The network of a small cluster on one machine: nodes with a bridge for their pods, and a wire that joins the nodes and
+ * a host outside of the mesh. Each of them is a network namespace.
  *
  *     pod 10.1.0.2   pod 10.1.0.3           pod 10.2.0.2   pod 10.2.0.3
  *     fd01::2 │      fd01::3 │              fd02::2 │      fd02::3 │
@@ -12,20 +12,22 @@
 import { makeNamespace, type Namespace } from "../namespace.ts";
 import { run } from "../program.ts";
 
-/** Last part of the outside host's addresses. */
+/** The last part of the addresses of the outside host. */
 const OUTSIDE = 9;
 
+/** A namespace with its addresses. */
 export interface Wired {
   readonly namespace: Namespace;
   readonly ip: string;
   readonly ip6: string;
 }
 
+/** A node with its number. */
 export interface WiredNode extends Wired {
   readonly number: number;
 }
 
-/** Runs `ip` once for all `lines`, with files in `folder`. */
+/** Makes the namespaces and links, with batch files for `ip` in `folder`. */
 export class Cabling {
   readonly #folder: string;
   #files = 0;
@@ -35,28 +37,29 @@ export class Cabling {
     this.#folder = folder;
   }
 
-  /** The bridge that joins the nodes, in a namespace of its own. */
+  /** Makes the namespace with the bridge that joins the nodes. */
   async makeWire(): Promise<Namespace> {
     const wire = await makeNamespace("wire");
     await this.#ip(wire, ["link add br0 type bridge", "link set br0 up"]);
     return wire;
   }
 
+  /** Makes a node and joins it to the wire. */
   async makeNode(wire: Namespace, number: number): Promise<WiredNode> {
     const namespace = await makeNamespace(`node${number}`);
     const addresses = { ip: `10.200.0.${number}`, ip6: `fd20::${number}` };
-    await this.#plugInto(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+    await this.#connect(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
     await this.#ip(namespace, [
       "link add pods type bridge",
       "link set pods up",
       `address add 10.${number}.0.1/16 dev pods`,
       `address add fd0${number}::1/64 dev pods nodad`,
     ]);
-    await forward(namespace);
+    await enableForwarding(namespace);
     return { namespace, number, ...addresses };
   }
 
-  /** Pods of other nodes are reached by their nodes. */
+  /** Adds routes to the pods of the other nodes. */
   async route(from: Namespace, nodes: readonly WiredNode[]): Promise<void> {
     await this.#ip(
       from,
@@ -67,14 +70,15 @@ export class Cabling {
     );
   }
 
+  /** Makes the host outside of the mesh. */
   async makeOutside(wire: Namespace): Promise<Wired> {
     const namespace = await makeNamespace("outside");
     const addresses = { ip: `10.200.0.${OUTSIDE}`, ip6: `fd20::${OUTSIDE}` };
-    await this.#plugInto(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+    await this.#connect(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
     return { namespace, ...addresses };
   }
 
-  /** `index` from 0, at most 60,000. */
+  /** Makes a pod. `index`: determines its addresses, from 0, at most 60,000. */
   async makePod(node: WiredNode, name: string, index: number): Promise<Wired> {
     const namespace = await makeNamespace(name);
     const host = index + 2;
@@ -82,14 +86,14 @@ export class Cabling {
       ip: `10.${node.number}.${host >> 8}.${host & 255}`,
       ip6: `fd0${node.number}::${host.toString(16)}`,
     };
-    await this.#plugInto(node.namespace, "pods", namespace, [`${addresses.ip}/16`, `${addresses.ip6}/64`], [
+    await this.#connect(node.namespace, "pods", namespace, [`${addresses.ip}/16`, `${addresses.ip6}/64`], [
       `route add default via 10.${node.number}.0.1`,
       `route add default via fd0${node.number}::1`,
     ]);
     return { namespace, ...addresses };
   }
 
-  async #plugInto(
+  async #connect(
     host: Namespace,
     bridge: string,
     guest: Namespace,
@@ -113,7 +117,7 @@ export class Cabling {
   }
 }
 
-async function forward(namespace: Namespace): Promise<void> {
+async function enableForwarding(namespace: Namespace): Promise<void> {
   await namespace.run("sh", "-ec", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].map(on).join("\n"));
 }
 

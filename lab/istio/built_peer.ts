@@ -1,26 +1,28 @@
-/** Programs of `tests/peers` that are built from source, by the `build.sh` of their folder and the task of their name. */
+/** Programs of `tests/peers` that are built from source by the `build.sh` of their folder. */
 import { existsSync } from "node:fs";
 import { type Lack, lacks } from "../needs.ts";
 
+/** Such a program. */
 export class BuiltPeer {
   readonly #name: string;
   #path: string | undefined;
 
-  /** `name`: of the folder, and of the task `interop:NAME`. */
+  /** `name`: of the folder and of the task `interop:NAME`. */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Where the program is, or would be. */
+  /** The path of the program, whether it is built or not. */
   get path(): string {
-    return this.#path ??= this.#ask();
+    return this.#path ??= this.#readPath();
   }
 
+  /** Whether it is built. */
   get isBuilt(): boolean {
     return existsSync(this.path);
   }
 
-  /** Empty if it is built. */
+  /** Returns what is missing to run it; empty if it is built. */
   lacks(): Lack[] {
     if (this.isBuilt) return [];
     const noGo = lacks({ go: true });
@@ -28,7 +30,7 @@ export class BuiltPeer {
     return [{ reason: `${this.#name} is not built`, cure: `deno task interop:${this.#name} builds it`, duty: false }];
   }
 
-  #ask(): string {
+  #readPath(): string {
     const script = new URL(`../../tests/peers/${this.#name}/build.sh`, import.meta.url).pathname;
     const { stdout } = new Deno.Command(script, { args: ["--path"] }).outputSync();
     return new TextDecoder().decode(stdout).trim();

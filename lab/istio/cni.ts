@@ -1,4 +1,4 @@
-/** A real node agent of Istio (`tests/peers/cni`) as a process: it writes rules into pods and hands pods to proxies. */
+/** Runs the node agent of Istio (`tests/peers/cni`), which installs rules in pods and passes pods to proxies. */
 import { BuiltPeer } from "./built_peer.ts";
 import { ControlSocket } from "../control_socket.ts";
 import { ISTIOD } from "./istiod.ts";
@@ -8,7 +8,8 @@ import { tempDir } from "../temp_dir.ts";
 
 const CNI = new BuiltPeer("cni");
 
-export interface CniOptions {
+/** Settings of an agent. */
+interface CniOptions {
   /** The node's network namespace. */
   readonly namespace: string;
   readonly rules: "iptables" | "nftables";
@@ -16,43 +17,47 @@ export interface CniOptions {
   readonly dns?: boolean;
 }
 
+/** A pod as the agent gets it. */
 export interface CniPod {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** Path of its network namespace; empty: the agent does not find it. */
+  /** The path of its network namespace; empty: the agent does not find it. */
   readonly netns: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-interface Answer {
+/** A response to a command. */
+interface Response {
   readonly pods?: Readonly<Record<string, boolean>>;
   readonly error?: string;
 }
 
-interface Life {
+/** A running process and its control connection. */
+interface Run {
   readonly program: Program;
   readonly control: ControlSocket;
 }
 
+/** An agent, which can be killed and started again. */
 export class CniAgent implements AsyncDisposable {
   readonly #folder = tempDir("cni-");
   readonly #options: CniOptions;
-  #life: Life | null = null;
+  #run: Run | null = null;
 
   constructor(options: CniOptions) {
     this.#options = options;
   }
 
-  /** For `INPOD_UDS`. */
+  /** The socket, for `INPOD_UDS`. */
   get socket(): string {
     return `${this.#folder.path}/zds`;
   }
 
   /**
-   * An agent's start: of the `pods` that are in the mesh already it checks the rules, then it awaits proxies. After
-   * {@link kill} it is another process, which knows of these pods only.
+   * Starts the agent, which checks the rules of `pods`, which are in the mesh already, and then waits for proxies. After
+   * {@link kill} this starts another process that has only these pods.
    */
   async start(pods: readonly CniPod[] = []): Promise<void> {
     const { namespace, rules, dns = true } = this.#options;
@@ -61,8 +66,8 @@ export class CniAgent implements AsyncDisposable {
     const program = new Program(CNI.path, { args, namespace });
     try {
       await program.line(/^awaiting commands$/);
-      this.#life = { program, control: await ControlSocket.connect(path, "the node agent") };
-      const error = await this.#ask({ do: "start", pods });
+      this.#run = { program, control: await ControlSocket.connect(path, "the node agent") };
+      const error = await this.#send({ do: "start", pods });
       if (error !== "") throw new Error(`the node agent did not start: ${error}`);
     } catch (error) {
       await program[Symbol.asyncDispose]();
@@ -70,38 +75,38 @@ export class CniAgent implements AsyncDisposable {
     }
   }
 
-  /** A pod comes into the mesh: rules, then the proxy. The agent's error, "" for success. */
+  /** Adds a pod to the mesh: installs its rules and passes it to the proxy. Returns the error, "" for success. */
   add(pod: CniPod): Promise<string> {
-    return this.#ask({ do: "add", pod });
+    return this.#send({ do: "add", pod });
   }
 
-  /** A running pod leaves the mesh, with its rules. */
+  /** Removes a running pod from the mesh and deletes its rules. */
   release(pod: CniPod): Promise<string> {
-    return this.#ask({ do: "remove", pod, ended: false });
+    return this.#send({ do: "remove", pod, ended: false });
   }
 
-  /** A pod has ended: its namespace stays as it is. */
-  forget(pod: CniPod): Promise<string> {
-    return this.#ask({ do: "remove", pod, ended: true });
+  /** Reports that a pod has ended; its namespace is not changed. */
+  end(pod: CniPod): Promise<string> {
+    return this.#send({ do: "remove", pod, ended: true });
   }
 
-  /** What the next proxy to connect is told: uids, with whether the namespace is known. */
+  /** Returns the uids that the next proxy will get, with whether their namespace is known. */
   async pods(): Promise<Readonly<Record<string, boolean>>> {
-    return (await this.#living.control.ask<Answer>({ do: "pods" })).pods ?? {};
+    return (await this.#current.control.send<Response>({ do: "pods" })).pods ?? {};
   }
 
-  /** The first line of this life's log, past or future, that matches. */
+  /** Returns the first matching line of the log of this process, past or future. */
   line(pattern: RegExp): Promise<RegExpMatchArray> {
-    return this.#living.program.line(pattern);
+    return this.#current.program.line(pattern);
   }
 
-  /** Ends the process without a word to anybody. Its socket file stays. */
+  /** Kills the process. Its socket file stays. */
   async kill(): Promise<void> {
-    const life = this.#life;
-    this.#life = null;
-    if (life === null) return;
-    await life.program[Symbol.asyncDispose]();
-    life.control[Symbol.dispose]();
+    const running = this.#run;
+    this.#run = null;
+    if (running === null) return;
+    await running.program[Symbol.asyncDispose]();
+    running.control[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -109,22 +114,22 @@ export class CniAgent implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  get #living(): Life {
-    if (this.#life === null) throw new Error("the node agent does not run");
-    return this.#life;
+  get #current(): Run {
+    if (this.#run === null) throw new Error("the node agent does not run");
+    return this.#run;
   }
 
-  async #ask(command: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<string> {
-    return (await this.#living.control.ask<Answer>(command)).error ?? "";
+  async #send(command: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<string> {
+    return (await this.#current.control.send<Response>(command)).error ?? "";
   }
 }
 
-/** Whether the node agent and istiod are built, by `deno task interop:cni`. */
+/** Returns whether the node agent and istiod are built (`deno task interop:cni`). */
 export function hasCni(): boolean {
   return CNI.isBuilt && ISTIOD.isBuilt;
 }
 
-/** Registers a test that needs the node agent, and istiod too. Otherwise as `testNeeding`. */
+/** Registers a test that needs the node agent and istiod; otherwise as `testNeeding`. */
 export function testWithCni(needs: Needs, name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   const missing = [...lacks(needs), ...CNI.lacks(), ...ISTIOD.lacks()];
   Deno.test(plan(missing, name, fn, Deno.env.get("CI") === "true"));

@@ -1,7 +1,7 @@
 /**
- * Two nodes on one machine, cabled as the bed (`lab/bed/topology.ts`), with nothing pretended between Kubernetes and
- * the proxies: on each node Istio's own agent redirects the pods and hands them over, istiod tells of the mesh and signs
- * certificates. All of it goes with its scope.
+ * Two nodes on one machine, with the network of `lab/bed/topology.ts` and the real components of Istio: on each node its
+ * agent redirects the pods and passes them to the proxy, and istiod sends the mesh and signs certificates. Everything
+ * ends with its scope.
  */
 import type { Stage } from "../bed/apps.ts";
 import { HTTP, NAMESPACE, SERVICE } from "../bed/mesh.ts";
@@ -17,18 +17,20 @@ import { eventually } from "../patience.ts";
 import { cacheProgram, Proxy } from "../proxy.ts";
 import { tempDir } from "../temp_dir.ts";
 
-/** Label of the pods behind {@link SERVICE}. */
+/** The label of the backends of {@link SERVICE}. */
 const APP = "server";
 
+/** A cluster to build. */
 export interface CniClusterPlan {
   readonly pods: readonly PodPlan[];
   readonly rules: Backend;
-  /** Path of another proxy for the node of this number; undefined: ours. */
+  /** Returns the path of another proxy for the node with this number; undefined: the proxy of this project. */
   readonly executable?: (node: number) => string | undefined;
   /** Added to every proxy's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A pod of the cluster. */
 export class PodInMesh {
   readonly namespace: Namespace;
   readonly ip: string;
@@ -40,33 +42,34 @@ export class PodInMesh {
     this.ip6 = ip6;
   }
 
-  /** As the agent knows it. */
-  get known(): CniPod {
+  /** The pod as the agent gets it. */
+  get agentPod(): CniPod {
     const { name, namespace: { path } } = this;
     return { uid: `uid-of-${name}`, name, namespace: NAMESPACE, serviceAccount: name, netns: path };
   }
 
-  /** The agent redirects it and hands it to the proxy in charge; throws the agent's error. */
+  /** The agent redirects the pod and passes it to the proxy; throws the agent's error. */
   async enroll(): Promise<void> {
-    const error = await this.node.agent.add(this.known);
+    const error = await this.node.agent.add(this.agentPod);
     if (error !== "") throw new Error(`${this.name}: ${error}`);
   }
 
   /**
-   * The agent takes it as ended. It tells all proxies, and finds out by this which of them have gone: that is an error,
-   * after which an agent tries again.
+   * The agent notifies all proxies that the pod has ended. Proxies that have disconnected cause an error, after which the
+   * agent is called again.
    */
   async dismiss(): Promise<void> {
-    await eventually(`the end of ${this.name}`, async () => await this.node.agent.forget(this.known) === "");
+    await eventually(`the end of ${this.name}`, async () => await this.node.agent.end(this.agentPod) === "");
   }
 }
 
+/** A node of the cluster. */
 export class NodeWithAgent {
   readonly name: string;
   readonly number: number;
   readonly namespace: Namespace;
   readonly ip: string;
-  /** The one that started last. */
+  /** The proxy that was started last. */
   proxy!: Proxy;
 
   constructor(readonly wired: WiredNode, readonly agent: CniAgent) {
@@ -77,6 +80,7 @@ export class NodeWithAgent {
   }
 }
 
+/** A running cluster. */
 export class CniCluster implements Stage, AsyncDisposable {
   readonly nodes: NodeWithAgent[] = [];
   readonly folder: string;
@@ -94,9 +98,9 @@ export class CniCluster implements Stage, AsyncDisposable {
     this.#cabling = new Cabling(this.folder);
   }
 
-  /** The proxies are ready and every pod is in the mesh. */
+  /** Builds the cluster; resolves when the proxies are ready and all pods are in the mesh. */
   static async build(plan: CniClusterPlan): Promise<CniCluster> {
-    await cacheProgram("main.ts"); // no way out later
+    await cacheProgram("main.ts"); // not possible later from a namespace
     const cluster = new CniCluster(plan);
     try {
       await cluster.#lay();
@@ -113,7 +117,7 @@ export class CniCluster implements Stage, AsyncDisposable {
     }
   }
 
-  /** A host that no proxy serves. Istiod runs there. */
+  /** A host outside of the mesh, on which istiod runs. */
   get outside(): Wired {
     return this.#outside!;
   }
@@ -136,18 +140,18 @@ export class CniCluster implements Stage, AsyncDisposable {
     return this.pods.filter((pod) => pod.node === node);
   }
 
-  /** As istiod's Kubernetes has it. */
+  /** Returns the Kubernetes object of a pod. */
   podObject({ name, ip, ip6, node }: PodInMesh): string {
     const serves = this.#plan.pods.some((plan) => plan.name === name && plan.serves);
     return pod({ name, namespace: NAMESPACE, ip: [ip, ip6], node: node.name, ...serves && { labels: { app: APP } } });
   }
 
-  /** Another proxy for the node, ready. The one before goes on. */
+  /** Starts a proxy for the node; resolves when it is ready. An earlier proxy keeps running. */
   async startProxy(node: NodeWithAgent): Promise<void> {
     const settings = {
       NODE_NAME: node.name,
       INPOD_UDS: node.agent.socket,
-      // Two may run on a node, which are in one namespace here.
+      // Two proxies may run on a node, in the same network namespace.
       ADMIN_PORT: "0",
       STATS_PORT: "0",
       READINESS_PORT: "0",
@@ -160,7 +164,7 @@ export class CniCluster implements Stage, AsyncDisposable {
     await node.proxy.line(/marking server ready/);
   }
 
-  /** A network namespace for the pod, with addresses of its own; a pod may get another one. Nobody is told. */
+  /** Makes a network namespace with new addresses for the pod, which may have had another one. Notifies no component. */
   async makeSandbox(name: string, node: NodeWithAgent): Promise<PodInMesh> {
     const wired = await this.#cabling.makePod(node.wired, name, this.#sandboxes++);
     this.use(wired.namespace);
@@ -169,7 +173,7 @@ export class CniCluster implements Stage, AsyncDisposable {
     return pod;
   }
 
-  /** It ends with the cluster, before what was there earlier. */
+  /** Disposes of `resource` with the cluster, in reverse order. */
   use<T extends AsyncDisposable | Disposable>(resource: T): T {
     return this.#stack.use(resource);
   }
@@ -211,7 +215,7 @@ export class CniCluster implements Stage, AsyncDisposable {
   }
 }
 
-/** Only callers with an identity. */
+/** Returns a PeerAuthentication in mode STRICT. */
 function strict(app: string): string {
   return JSON.stringify({
     apiVersion: "security.istio.io/v1",

@@ -1,4 +1,4 @@
-/** A real istiod (`tests/peers/istiod`) as a process, and the cluster it believes in. */
+/** Runs istiod (`tests/peers/istiod`) with a simulated Kubernetes cluster. */
 import { existsSync } from "node:fs";
 import { BuiltPeer } from "./built_peer.ts";
 import { ControlSocket } from "../control_socket.ts";
@@ -6,62 +6,66 @@ import { lacks, type Needs, plan } from "../needs.ts";
 import { Program } from "../program.ts";
 import { tempDir } from "../temp_dir.ts";
 
-/** What `deno task interop:istiod` builds. */
+/** The program, built by `deno task interop:istiod`. */
 export const ISTIOD = new BuiltPeer("istiod");
 
+/** Settings of istiod. */
 export interface IstiodOptions {
-  /** YAML documents that are there when istiod starts. */
+  /** The objects at the start, as YAML documents. */
   readonly objects: string;
-  /** Address of both ports, 127.0.0.1 by default. An address that nobody else uses keeps its ports over a restart. */
+  /** The address of both ports; default 127.0.0.1. With an otherwise unused address the ports stay free in a restart. */
   readonly hostname?: string;
   /** A network namespace to run in. */
   readonly namespace?: string;
-  /** How long istiod collects changes, such as `100ms`, its own default. Here by default not at all. */
+  /** How long istiod collects changes, such as `100ms`, its own default. Default here: not at all. */
   readonly debounce?: string;
-  /** Age at which connections are ended, such as `1s`, with one second more for streams. Default: half an hour. */
+  /** The maximum age of connections, such as `1s`, plus one second for streams. Default: half an hour. */
   readonly maxAge?: string;
-  /** Text of a MeshConfig. */
+  /** The text of a MeshConfig. */
   readonly mesh?: string;
-  /** Features of istiod, by their environment variables. */
+  /** Environment variables of istiod, for its features. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A stream as istiod sees it. */
-export interface IstiodClient {
+/** A stream of a client, as istiod reports it. */
+interface IstiodClient {
   readonly node: string;
   readonly address: string;
   /** By type URL. */
   readonly watches: Readonly<Record<string, IstiodWatch>>;
 }
 
-export interface IstiodWatch {
+/** A subscription. */
+interface IstiodWatch {
   readonly wildcard: boolean;
   readonly names: readonly string[] | null;
-  /** Nonces of the last response and of the last one acknowledged. */
+  /** The nonces of the last response and of the last acknowledged one. */
   readonly sent: string;
   readonly acked: string;
-  /** Of the last refusal that no acknowledgement followed. */
+  /** The error of the last NACK that was not followed by an ACK. */
   readonly error: string;
 }
 
-interface Answer {
+/** A response to a command. */
+interface Response {
   readonly done?: readonly string[];
   readonly clients?: readonly IstiodClient[];
   readonly error?: string;
 }
 
-/** One life of the process, and the connection that controls it. */
-interface Life {
+/** A running process and its control connection. */
+interface Run {
   readonly program: Program;
   readonly control: ControlSocket;
-  readonly said: { readonly plain: string; readonly tls: string; readonly root: string };
+  readonly addresses: { readonly plain: string; readonly tls: string; readonly root: string };
 }
 
+/** An istiod, which can be stopped and started again. */
 export class Istiod implements AsyncDisposable {
   readonly #folder = tempDir("istiod-");
   readonly #options: IstiodOptions;
-  #life: Life | null = null;
-  #place: Life["said"] | null = null;
+  #run: Run | null = null;
+  #addresses: Run["addresses"] | null = null;
 
   private constructor(options: IstiodOptions) {
     this.#options = options;
@@ -78,64 +82,66 @@ export class Istiod implements AsyncDisposable {
     }
   }
 
-  /** `host:port` of xDS without TLS and without authentication. */
+  /** `host:port` of xDS without TLS and authentication. */
   get plain(): string {
     return this.#known.plain;
   }
 
-  /** `host:port` of xDS and certificates over TLS, for those with a token. */
+  /** `host:port` of xDS and the CA over TLS, for clients with a token. */
   get secure(): string {
     return this.#known.tls;
   }
 
-  /** File with the root certificate: of the secure port, and of the workloads. */
+  /** The file with the root certificate of the secure port and of the workloads. */
   get rootFile(): string {
     return this.#known.root;
   }
 
   /** Creates or replaces objects. Returns their keys, such as `Pod/app/web`. */
   async apply(yaml: string): Promise<readonly string[]> {
-    return (await this.#ask({ do: "apply", yaml })).done ?? [];
+    return (await this.#send({ do: "apply", yaml })).done ?? [];
   }
 
-  /** Deletes objects; of each, kind, namespace and name count. */
+  /** Deletes objects, which need only kind, namespace and name. Returns their keys. */
   async delete(yaml: string): Promise<readonly string[]> {
-    return (await this.#ask({ do: "delete", yaml })).done ?? [];
+    return (await this.#send({ do: "delete", yaml })).done ?? [];
   }
 
+  /** Returns the keys of all objects. */
   async objects(): Promise<readonly string[]> {
-    return (await this.#ask({ do: "objects" })).done ?? [];
+    return (await this.#send({ do: "objects" })).done ?? [];
   }
 
+  /** Returns all streams. */
   async clients(): Promise<readonly IstiodClient[]> {
-    return (await this.#ask({ do: "clients" })).clients ?? [];
+    return (await this.#send({ do: "clients" })).clients ?? [];
   }
 
-  /** Ends every stream, as istiod does to spread its clients. Returns how many there were. */
+  /** Closes all streams, as istiod does to rebalance its clients. Returns their number. */
   async drop(): Promise<number> {
-    return (await this.#ask({ do: "drop" })).done?.length ?? 0;
+    return (await this.#send({ do: "drop" })).done?.length ?? 0;
   }
 
-  /** Ends the process without a word to its clients. The cluster stays. */
+  /** Kills the process. The objects stay. */
   async stop(): Promise<void> {
-    const life = this.#life;
-    this.#life = null;
-    if (life === null) return;
-    life.control[Symbol.dispose]();
-    await life.program[Symbol.asyncDispose]();
+    const running = this.#run;
+    this.#run = null;
+    if (running === null) return;
+    running.control[Symbol.dispose]();
+    await running.program[Symbol.asyncDispose]();
   }
 
-  /** Starts it again after {@link stop}: same ports, same root, same objects but for what changed meanwhile. */
-  async startAgain(meanwhile: { readonly applied?: string; readonly deleted?: readonly string[] } = {}): Promise<void> {
-    const { applied, deleted = [] } = meanwhile;
-    // As `api_server.go` names them.
+  /** Starts it again after {@link stop} with the same ports, root and objects, apart from these changes. */
+  async restart(changes: { readonly applied?: string; readonly deleted?: readonly string[] } = {}): Promise<void> {
+    const { applied, deleted = [] } = changes;
+    // The names of files in `api_server.go`.
     for (const key of deleted) Deno.removeSync(`${this.#folder.path}/objects/${key.replaceAll("/", "_")}.json`);
     await this.#begin(applied === undefined ? [] : [this.#folder.write("applied.yaml", applied)]);
   }
 
-  /** What it has printed in this life. */
+  /** The output of the current process. */
   get printed(): readonly string[] {
-    return this.#life?.program.printed ?? [];
+    return this.#run?.program.printed ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,9 +149,9 @@ export class Istiod implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  get #known(): Life["said"] {
-    if (this.#place === null) throw new Error("istiod has not started");
-    return this.#place;
+  get #known(): Run["addresses"] {
+    if (this.#addresses === null) throw new Error("istiod has not started");
+    return this.#addresses;
   }
 
   async #begin(objects: readonly string[]): Promise<void> {
@@ -153,7 +159,10 @@ export class Istiod implements AsyncDisposable {
     const control = `${this.#folder.path}/control`;
     if (existsSync(control)) Deno.removeSync(control);
     const flags = [`-state=${this.#folder.path}`, `-control=${control}`];
-    flags.push(`-plain=${this.#place?.plain ?? `${hostname}:0`}`, `-tls=${this.#place?.tls ?? `${hostname}:0`}`);
+    flags.push(
+      `-plain=${this.#addresses?.plain ?? `${hostname}:0`}`,
+      `-tls=${this.#addresses?.tls ?? `${hostname}:0`}`,
+    );
     if (maxAge !== undefined) flags.push(`-max-age=${maxAge}`);
     if (debounce !== undefined) flags.push(`-debounce=${debounce}`);
     if (mesh !== undefined) flags.push(`-mesh=${this.#folder.write("mesh.yaml", mesh)}`);
@@ -164,28 +173,28 @@ export class Istiod implements AsyncDisposable {
     });
     try {
       const [line] = await program.line(/^\{"plain".*\}$/);
-      this.#life = { program, control: await ControlSocket.connect(control, "istiod"), said: JSON.parse(line) };
-      this.#place = this.#life.said;
+      this.#run = { program, control: await ControlSocket.connect(control, "istiod"), addresses: JSON.parse(line) };
+      this.#addresses = this.#run.addresses;
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  async #ask(command: { readonly do: string; readonly yaml?: string }): Promise<Answer> {
-    if (this.#life === null) throw new Error("istiod does not run");
-    const answer = await this.#life.control.ask<Answer>(command);
-    if (answer.error !== undefined) throw new Error(`istiod refused ${command.do}: ${answer.error}`);
-    return answer;
+  async #send(command: { readonly do: string; readonly yaml?: string }): Promise<Response> {
+    if (this.#run === null) throw new Error("istiod does not run");
+    const response = await this.#run.control.send<Response>(command);
+    if (response.error !== undefined) throw new Error(`istiod refused ${command.do}: ${response.error}`);
+    return response;
   }
 }
 
-/** Whether {@link testWithIstiod} runs what needs nothing else. */
+/** Returns whether istiod is built. */
 export function hasIstiod(): boolean {
   return ISTIOD.isBuilt;
 }
 
-/** Registers a test that needs istiod. Otherwise as `testNeeding`. */
+/** Registers a test that needs istiod; otherwise as `testNeeding`. */
 export function testWithIstiod(needs: Needs, name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   Deno.test(plan([...lacks(needs), ...ISTIOD.lacks()], name, fn, Deno.env.get("CI") === "true"));
 }

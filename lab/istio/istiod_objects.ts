@@ -1,4 +1,4 @@
-/** Kubernetes and Istio objects for a real istiod, as YAML documents. Only what scenarios vary is a parameter. */
+/** Makes Kubernetes and Istio objects for istiod, as YAML documents. */
 
 /** Joins documents. */
 export function documents(...all: readonly string[]): string {
@@ -15,11 +15,12 @@ export const CLUSTER = documents(
   ]),
 );
 
-/** The pod of a node's proxy: by it istiod knows for whom the proxy may ask for certificates. */
+/** Returns the pod of a node's proxy, by which istiod authorizes it to request certificates for pods of the node. */
 export function proxyPod(of: { readonly name: string; readonly node: string; readonly ip: string }): string {
   return pod({ ...of, namespace: "istio-system", account: "ztunnel", ambient: false });
 }
 
+/** Returns a Namespace. */
 export function namespace(name: string, labels: Readonly<Record<string, string>> = {}): string {
   return JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
 }
@@ -28,25 +29,27 @@ function node(name: string, labels: Readonly<Record<string, string>>): string {
   return JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name, labels } });
 }
 
-export interface PodObject {
+/** A Pod. */
+interface PodObject {
   readonly name: string;
   /** Default: `app`. */
   readonly namespace?: string;
-  /** Service account. Default: the name. */
+  /** The service account. Default: the name. */
   readonly account?: string;
   /** One address or, for both families, two. */
   readonly ip: string | readonly string[];
   /** Default: `node-1`. */
   readonly node?: string;
-  /** Captured by the node's proxy. Default: true. */
+  /** It is captured by the proxy of its node. Default: true. */
   readonly ambient?: boolean;
-  /** Besides `app: NAME`. */
+  /** Labels besides `app: NAME`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Name to number. */
+  /** Numbers by name. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly ready?: boolean;
 }
 
+/** Returns a Pod. */
 export function pod(of: PodObject): string {
   const { name, namespace = "app", account = name, node = "node-1", ambient = true, ready = true } = of;
   const ports = Object.entries(of.ports ?? {}).map(([port, containerPort]) => ({ name: port, containerPort }));
@@ -68,7 +71,8 @@ export function pod(of: PodObject): string {
   });
 }
 
-export interface ServiceObject {
+/** A Service. */
+interface ServiceObject {
   readonly name: string;
   /** Default: `app`. */
   readonly namespace?: string;
@@ -76,11 +80,12 @@ export interface ServiceObject {
   readonly vip: string | readonly string[];
   /** Value of the `app` label of its pods. Default: the name. */
   readonly app?: string;
-  /** Port to target. A target may be the name of a container's port. */
+  /** Target ports by port. A target may be the name of a container's port. */
   readonly ports: Readonly<Record<number, number | string>>;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** Returns a Service. */
 export function service(of: ServiceObject): string {
   const { name, namespace = "app", vip, app = name, ports, labels = {} } = of;
   const vips = [vip].flat();
@@ -98,18 +103,20 @@ export function service(of: ServiceObject): string {
   });
 }
 
-export interface PolicyObject {
+/** An AuthorizationPolicy. */
+interface PolicyObject {
   readonly name: string;
-  /** Default: `app`. In `istio-system` it is for the whole mesh. */
+  /** Default: `app`. A policy in `istio-system` applies to the whole mesh. */
   readonly namespace?: string;
   readonly action?: "ALLOW" | "DENY";
-  /** Value of the `app` label. Without one the whole namespace. */
+  /** The value of the `app` label. Without it the policy applies to the whole namespace. */
   readonly app?: string;
-  /** As in AuthorizationPolicy. Without any: nobody (ALLOW) or everybody (DENY, with one empty rule). */
+  /** The rules of the AuthorizationPolicy. ALLOW without rules allows no peer; DENY with one empty rule denies all. */
   readonly rules?: readonly unknown[];
   readonly dryRun?: boolean;
 }
 
+/** Returns an AuthorizationPolicy. */
 export function authorizationPolicy(of: PolicyObject): string {
   const { name, namespace = "app", action = "ALLOW", app, rules = [], dryRun = false } = of;
   return JSON.stringify({
@@ -120,7 +127,7 @@ export function authorizationPolicy(of: PolicyObject): string {
   });
 }
 
-/** The least that names an object, for deletion. */
+/** Returns a document that names an object, for its deletion. */
 export function reference(
   kind: "Pod" | "Service" | "AuthorizationPolicy" | "PeerAuthentication" | "Gateway",
   name: string,

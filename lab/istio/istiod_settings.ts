@@ -1,16 +1,17 @@
-/** What a proxy's environment says where a real istiod is its control plane and its authority. */
+/** The environment of a proxy whose control plane and CA is istiod. */
 import type { Istiod } from "./istiod.ts";
 import { serviceAccountToken } from "./istiod_token.ts";
 
 /** The name in istiod's certificate. */
 const ISTIOD = "istiod.istio-system.svc";
 
-/** For a proxy in shared mode, which is pod `pod` of `istio-system` with the account `ztunnel`. */
+/** Returns the variables of a proxy in shared mode, which is pod `pod` of `istio-system` with account `ztunnel`. */
 export function proxySettings(istiod: Istiod, pod: string, ip: string): Record<string, string> {
   return controlPlaneSettings(istiod, "istio-system", "ztunnel", pod, ip);
 }
 
-export function controlPlaneSettings(
+/** Returns the variables of any proxy. */
+function controlPlaneSettings(
   { secure, rootFile }: Istiod,
   namespace: string,
   serviceAccount: string,

@@ -1,16 +1,18 @@
-/** Service account tokens as Kubernetes issues them to pods, but for the signature: the istiod of tests takes any. */
+/** Service account tokens like those of Kubernetes, but without a valid signature, which the istiod of tests ignores. */
 
+/** The claims of a token. */
 export interface TokenOf {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly pod: string;
-  /** Default: the one the istiod of tests gives a pod that has none. */
+  /** Default: the uid that the istiod of tests assigns to a pod without one. */
   readonly podUid?: string;
   readonly audience?: string;
-  /** Seconds since 1970. Default: in an hour. */
+  /** The expiry in seconds since 1970. Default: in an hour. */
   readonly expires?: number;
 }
 
+/** Returns a token. */
 export function serviceAccountToken(of: TokenOf): string {
   const { namespace, serviceAccount, pod, podUid = podUidOf(namespace, pod), audience = "istio-ca" } = of;
   const claims = {
@@ -23,6 +25,7 @@ export function serviceAccountToken(of: TokenOf): string {
   return [{ alg: "RS256", typ: "JWT" }, claims].map(encoded).concat("c2lnbmF0dXJl").join(".");
 }
 
+/** Returns the uid that the istiod of tests assigns to a pod without one. */
 export function podUidOf(namespace: string, pod: string): string {
   return `uid-of-${namespace}-${pod}`;
 }

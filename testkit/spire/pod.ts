@@ -1,6 +1,6 @@
 /** A process that looks like one of a pod: with its own user and control group, and known to a container runtime. */
 import { WITH_PARENT } from "../../lab/child.ts";
-import { GROUPS } from "../../lab/deserted.ts";
+import { GROUPS } from "../../lab/leftovers.ts";
 import { Program } from "../../lab/program.ts";
 import { running, type ScriptedRuntime } from "./cri.ts";
 import { eventually } from "../../lab/patience.ts";

@@ -117,7 +117,7 @@ async function podEndsAndReturns(scene: Scene): Promise<void> {
   const byService = async () => await failure(client.namespace, SERVICE.ip, SERVICE.port) === 0;
   const held = await scene.hold();
   await istiod.delete(reference("Pod", far.name, NAMESPACE));
-  assert.equal(await far.node.agent.forget(far.known), "");
+  assert.equal(await far.node.agent.end(far.agentPod), "");
   await held.line(/^(end|reset)$/);
   await scene.refuses(far);
   assert.equal(await byService(), false);
@@ -130,20 +130,20 @@ async function podEndsAndReturns(scene: Scene): Promise<void> {
 
 async function podIsRefused(scene: Scene): Promise<void> {
   const { late, far, agent, node } = scene;
-  const { uid } = late.known;
-  assert.equal(await agent.forget(late.known), "");
+  const { uid } = late.agentPod;
+  assert.equal(await agent.end(late.agentPod), "");
   // It has had no connections yet, which would keep another listener from the port.
   const squatter = scene.fixture(APP, late, "0.0.0.0", "15008");
   await squatter.line(/listening/);
   const reason = /^got ack error: failure to start proxy : .*\[::\]:15008.*Address already in use/;
-  assert.match(await agent.add(late.known), reason);
-  assert.match(await agent.add(late.known), reason, "as an agent tries again");
+  assert.match(await agent.add(late.agentPod), reason);
+  assert.match(await agent.add(late.agentPod), reason, "as an agent tries again");
   assert.equal((await agent.pods())[uid], true, "the agent keeps it for the next proxy");
   await scene.answers(far);
   await squatter.stop();
   await node.proxy.line(new RegExp(`retrying workload.*uid="${uid}"`));
   await eventually("its proxy", async () => await failure(scene.client.namespace, late.ip) === 0);
-  assert.equal(await agent.add(late.known), "", "the agent's next try finds it served");
+  assert.equal(await agent.add(late.agentPod), "", "the agent's next try finds it served");
   await scene.answers(late);
 }
 
@@ -155,8 +155,8 @@ async function agentForgets(scene: Scene): Promise<void> {
   await scene.readiness(false);
   await scene.answers(near, far);
   // It has not found the client's namespace, and the other pods have left its node.
-  await agent.start([{ ...client.known, netns: "" }]);
-  await agent.line(new RegExp(`netns is not available for pod, sending 'keep' to ztunnel.*${client.known.uid}`));
+  await agent.start([{ ...client.agentPod, netns: "" }]);
+  await agent.line(new RegExp(`netns is not available for pod, sending 'keep' to ztunnel.*${client.agentPod.uid}`));
   await agent.line(/snapshot sent to ztunnel/);
   await scene.readiness(true);
   await scene.refuses(near);
@@ -170,7 +170,7 @@ async function agentForgets(scene: Scene): Promise<void> {
 
 async function agentRemembers(scene: Scene): Promise<void> {
   const { client, near, late, far, agent } = scene;
-  const pods = [client, near, late].map(({ known }) => known);
+  const pods = [client, near, late].map(({ agentPod }) => agentPod);
   const held = await scene.hold();
   const callers = [near, far].map(({ ip }) => scene.fixture(CONNECTOR, client, ip, `${HTTP}`, "2"));
   for (const caller of callers) await connections(caller, 500);
@@ -194,12 +194,12 @@ async function twoProxies(scene: Scene): Promise<void> {
   await cluster.startProxy(node);
   const newer = node.proxy;
   const told = (proxy: Proxy, what: string) =>
-    proxy.lines.filter(({ message, fields }) => message.startsWith(what) && fields.get("uid") === late.known.uid)
+    proxy.lines.filter(({ message, fields }) => message.startsWith(what) && fields.get("uid") === late.agentPod.uid)
       .length;
   const added = (proxy: Proxy) => told(proxy, "pod received, starting proxy");
   const before = { older: added(older), newer: added(newer), deleted: told(older, "pod delete request") };
   assert.equal(before.newer, 1, "as part of the snapshot");
-  assert.equal(await agent.forget(late.known), "");
+  assert.equal(await agent.end(late.agentPod), "");
   // The agent has their answers, but their output is not read yet.
   await eventually("its end at the older", () => told(older, "pod delete request") === before.deleted + 1);
   await eventually("its end at the newer", () => told(newer, "pod delete request") === 1);
@@ -208,7 +208,7 @@ async function twoProxies(scene: Scene): Promise<void> {
   assert.equal((await newer.stop()).code, 0);
   node.proxy = older;
   await late.dismiss();
-  await eventually("the older's turn", async () => await agent.add(late.known) === "");
+  await eventually("the older's turn", async () => await agent.add(late.agentPod) === "");
   await eventually("its start at the older", () => added(older) === before.older + 1);
   await scene.answers(late);
 }
@@ -234,7 +234,7 @@ async function sandboxIsReplaced(scene: Scene): Promise<void> {
   const after = await cluster.makeSandbox(before.name, before.node);
   await nginx(cluster, after.namespace, `new-${after.name}`);
   await cluster.istiod.apply(cluster.podObject(after));
-  assert.equal(await agent.add(after.known), "");
+  assert.equal(await agent.add(after.agentPod), "");
   assert.equal(await get(client.namespace, after.ip), `new-${after.name} from ${client.ip}`);
   await scene.refuses(before);
 }

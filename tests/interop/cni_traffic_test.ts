@@ -131,7 +131,7 @@ for (const { who, rules, env, executable } of CASES) {
     });
 
     await t.step("a pod that leaves the mesh uses plain text; one that returns does not", async () => {
-      assert.equal(await client.node.agent.release(client.known), "");
+      assert.equal(await client.node.agent.release(client.agentPod), "");
       assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
       await server.node.proxy.line(new RegExp(`access(?!.*src.identity).*src.addr=${client.ip}:.*direction="inbound"`));
       const before = client.node.proxy.access.length;

@@ -116,7 +116,7 @@ testWithIstiod(NEEDS, "istiod: after a restart the root is the same and the port
   const root = await Deno.readTextFile(istiod.rootFile);
   const place = istiod.secure;
   await istiod.stop();
-  await istiod.startAgain();
+  await istiod.restart();
   assert.equal(await Deno.readTextFile(istiod.rootFile), root);
   assert.equal(istiod.secure, place);
   const chain = await requestCertificate(secure(istiod, PROXY), { csr: await newCsr(), impersonate: WEB });

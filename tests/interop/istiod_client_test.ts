@@ -69,7 +69,7 @@ testWithIstiod({}, "istiod client: after a restart of istiod only what changed m
   await client.line(/XDS client .*retrying in/);
   assert.ok(knows("web")(client.state), "what is known stays");
   const before = client.heard.length;
-  await istiod.startAgain({ applied: pod({ name: "more", ip: "10.1.0.3" }), deleted: ["Pod/app/far"] });
+  await istiod.restart({ applied: pod({ name: "more", ip: "10.1.0.3" }), deleted: ["Pod/app/far"] });
   await client.until("the new pod", knows("more"));
   const addresses = client.heard.slice(before).filter(({ type }) => type === ADDRESS_TYPE);
   assert.deepEqual(addresses, [{ type: ADDRESS_TYPE, changed: [uid("more")], removed: [uid("far")] }]);
@@ -117,7 +117,7 @@ testWithIstiod(
     await using client = new Follower({ settings: ztunnel(istiod) });
     await client.ready();
     await istiod.stop();
-    await istiod.startAgain({ applied: FAR, deleted: ["Pod/app/one-of-many-7", "AuthorizationPolicy/app/deny"] });
+    await istiod.restart({ applied: FAR, deleted: ["Pod/app/one-of-many-7", "AuthorizationPolicy/app/deny"] });
     await client.line(/refuses the list of known resources as too long/);
     await client.until("the new pod", knows("far"));
     await client.until("the end of the policy", (state) => state.policy(policyKey("app/deny")) === null);

@@ -48,7 +48,7 @@ testWithIstiod(
     const readiness = await fetch(await proxy.url("readiness", "/healthz/ready"));
     assert.equal(readiness.status, 500);
     assert.match(await readiness.text(), /not ready, pending:.*state manager/);
-    await istiod.startAgain();
+    await istiod.restart();
     await proxy.line(/marking server ready/);
 
     const uids = async () => (await dumpOf(proxy)).workloads.map(({ uid }) => uid);

@@ -75,7 +75,7 @@ testWithIstiod({}, "istiod: a resumed stream gets what has changed and the polic
     for (const { name, version } of (await probe.next()).resources) versions[name] = version;
   }
   await istiod.stop();
-  await istiod.startAgain();
+  await istiod.restart();
   await istiod.apply(pod({ name: "web", ip: "10.1.0.1", ports: { http: 9090 } }));
 
   await using probe = new Probe({ target: istiod.plain });

@@ -205,7 +205,7 @@ for (const { who, env, executable, settings } of PAIRS) {
       await t.step("traffic goes on while istiod is down; later changes arrive", async () => {
         await istiod.stop();
         assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
-        await istiod.startAgain({ deleted: [`PeerAuthentication/${NAMESPACE}/strict`] });
+        await istiod.restart({ deleted: [`PeerAuthentication/${NAMESPACE}/strict`] });
         await eventually("an answer", async () => await failure(outside, server.ip) === 0);
       });
 

@@ -1,23 +1,23 @@
 /**
- * Things that carry the id of the process that made them in their names, and outlive it where it was killed: network
- * namespaces, their files in `/etc/netns`, control groups.
+ * Removes what killed test processes have left: network namespaces, their files in `/etc/netns`, control groups. The
+ * names of these contain the pid of the process that made them.
  */
 import { readSystemFile, readSystemFolder, systemFileExists } from "../src/os/system_files.ts";
 
-/** Version 2 of control groups, or the hierarchy of version 1 that every system has. */
+/** The folder for control groups: of version 2, or of a hierarchy of version 1 that every system has. */
 export const GROUPS = systemFileExists("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
 
 const NAMESPACE = /^zt-.*-(\d+)-\d+$/;
 
-interface Place {
+interface Kind {
   readonly what: string;
   readonly folder: string;
-  /** Its group is the id of the process. */
+  /** Its first group is the pid. */
   readonly name: RegExp;
   readonly remove: (name: string) => void;
 }
 
-const PLACES: readonly Place[] = [
+const KINDS: readonly Kind[] = [
   {
     what: "network namespace",
     folder: "/run/netns",
@@ -38,30 +38,31 @@ const PLACES: readonly Place[] = [
   },
 ];
 
-export interface Deserted {
-  /** Id of the process that made it. */
+/** Something that was removed. */
+interface Leftover {
+  /** The pid of the process that made it. */
   readonly owner: number;
-  /** In words. */
+  /** Its kind and name. */
   readonly what: string;
 }
 
-/** Removes what nobody will use again. */
-export function removeDeserted(): Deserted[] {
-  return PLACES.flatMap(({ what, folder, name, remove }) =>
+/** Removes what processes that have ended have left; returns what was found. */
+export function removeLeftovers(): Leftover[] {
+  return KINDS.flatMap(({ what, folder, name, remove }) =>
     entries(folder).flatMap((entry) => {
       const owner = Number(name.exec(entry)?.[1]);
       if (Number.isNaN(owner) || isAlive(owner)) return [];
       try {
         remove(entry);
       } catch {
-        // somebody else was faster, or may do it
+        // Another process has removed it, or this one may not.
       }
       return [{ owner, what: `${what} ${entry}` }];
     })
   );
 }
 
-/** A zombie has ended. */
+/** Returns whether a process runs; false for a zombie. */
 export function isAlive(pid: number): boolean {
   try {
     return !/\) [ZX] /.test(readSystemFile(`/proc/${pid}/stat`));
@@ -70,7 +71,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** None where there is no such folder. */
+/** Returns the names in a folder; none where it does not exist. */
 export function entries(folder: string): string[] {
   try {
     return readSystemFolder(folder);

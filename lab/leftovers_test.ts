@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { isAlive, removeDeserted } from "./deserted.ts";
+import { isAlive, removeLeftovers } from "./leftovers.ts";
 import { testNeeding } from "./needs.ts";
 import { run } from "./program.ts";
 
@@ -13,15 +13,15 @@ const exists = (path: string) => {
 
 testNeeding(
   { namespaces: true },
-  "deserted: namespaces of a process that is gone are removed, and no others",
+  "leftovers: namespaces of a process that has ended are removed, and no others",
   async () => {
-    const gone = new Deno.Command("true").spawn();
-    await gone.status;
-    const ours = `zt-kept-${Deno.pid}-100000`, theirs = `zt-deserted-${gone.pid}-1`;
+    const ended = new Deno.Command("true").spawn();
+    await ended.status;
+    const ours = `zt-kept-${Deno.pid}-100000`, theirs = `zt-left-${ended.pid}-1`;
     for (const name of [ours, theirs]) await run("ip", "netns", "add", name);
     try {
-      // Whoever else tests on this machine may be faster.
-      for (const { owner } of removeDeserted()) assert.notEqual(owner, Deno.pid);
+      // Another test process may have removed them already.
+      for (const { owner } of removeLeftovers()) assert.notEqual(owner, Deno.pid);
       assert.ok(!exists(`/run/netns/${theirs}`));
       assert.ok(exists(`/run/netns/${ours}`));
     } finally {
@@ -30,7 +30,7 @@ testNeeding(
   },
 );
 
-Deno.test("deserted: a process lives until it has ended", async () => {
+Deno.test("leftovers: isAlive is true until the process has ended", async () => {
   const child = new Deno.Command("sleep", { args: ["600"] }).spawn();
   assert.ok(isAlive(child.pid));
   child.kill("SIGKILL");
