@@ -2,16 +2,17 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 
+/** A server on a port that the kernel chose. Disposing of it closes its connections and waits for them. */
 export interface App extends AsyncDisposable {
   readonly hostname: string;
   readonly port: number;
   /** `ip:port` */
   readonly authority: string;
-  /** Connections that came so far. */
+  /** Number of connections accepted so far. */
   readonly accepted: number;
 }
 
-/** Handles each connection with `handle`; whatever it throws ends the connection. */
+/** Starts a server that passes each connection to `handle` and closes it afterwards, also when `handle` throws. */
 export function serveApp(hostname: string, handle: (connection: Deno.TcpConn) => Promise<void>): App {
   const listener = Deno.listen({ hostname, port: 0 });
   const { port } = listener.addr;
@@ -42,7 +43,7 @@ export function serveApp(hostname: string, handle: (connection: Deno.TcpConn) =>
   };
 }
 
-/** Null when the listener was closed. A connection that was reset while it waited is no reason to stop. */
+/** The next connection; null once the listener is closed. Connections that were reset before this are skipped. */
 async function acceptNext(listener: Deno.TcpListener): Promise<Deno.TcpConn | null> {
   for (;;) {
     try {
@@ -57,11 +58,11 @@ function close(connection: Deno.TcpConn): void {
   try {
     connection.close();
   } catch {
-    // it was given away, or has been closed
+    // The handler has closed it, or passed it to something else.
   }
 }
 
-/** Sends back what comes, then its end. */
+/** A server that sends back all bytes, and half-closes after the client has. */
 export function echoApp(hostname: string): App {
   return serveApp(hostname, async (connection) => {
     const buffer = new Uint8Array(65536);
@@ -72,11 +73,12 @@ export function echoApp(hostname: string): App {
   });
 }
 
+/** Writes all of `bytes`. */
 export async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await connection.write(rest));
 }
 
-/** Resets each connection when its first bytes have come. The runtime's own `close` would send a FIN before the RST. */
+/** A server that resets each connection after its first bytes. Deno's own `close` would send a FIN before the RST. */
 export async function resettingApp(hostname: string): Promise<Pick<App, "authority"> & AsyncDisposable> {
   const server = createServer((socket) => {
     socket.on("error", () => {});

@@ -1,6 +1,6 @@
 /**
- * A control plane that plays a script: a delta ADS server on a gRPC library, which says what a test tells it to say and
- * takes what the test expects. Strict: requests and streams that nobody expected fail the test at its end.
+ * A scripted control plane: a delta ADS server on a gRPC library, for which the test sends every response and receives
+ * every request. Requests and streams that the test has not received fail it at its end.
  *
  *     await using plane = await ControlPlane.start();
  *     const stream = await plane.stream();                  // a client has opened one
@@ -8,7 +8,7 @@
  *     stream.respond({ typeUrl, nonce: "1", resources });
  *     await stream.expectAck("1");
  *
- * Servers that are no gRPC servers at all: `src/grpc/testkit/server.ts`.
+ * Servers that violate gRPC or HTTP/2: `src/grpc/testkit/server.ts`.
  */
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
@@ -32,26 +32,29 @@ const SERVICE: grpc.ServiceDefinition = {
   },
 };
 
-export interface ControlPlaneOptions {
-  /** Null: plaintext. Default: a certificate for `localhost`, issued by `ROOT` of `testing_server.ts`. */
+/** Where and how the server listens. */
+interface ControlPlaneOptions {
+  /** Null: plaintext. Default: a certificate for `localhost`, issued by `ROOT_PEM` of `src/grpc/testkit/server.ts`. */
   readonly identity?: ServerIdentity | null;
   /** A Unix socket instead of TCP; plaintext. */
   readonly path?: string;
-  /** Bytes of a request that it takes at most. */
+  /** Largest accepted request in bytes. Default: no limit. */
   readonly requestMax?: number;
 }
 
+/** The server. Disposing of it stops it and runs {@link ControlPlane.verify}. */
 export class ControlPlane implements AsyncDisposable {
   #identity: ServerIdentity | null;
   readonly #path: string | null;
   readonly #requestMax: number;
   #server: grpc.Server | null = null;
   #port = 0;
-  /** Streams that the test has not looked at, and tests that wait for one. */
+  /** Streams that the test has not received. */
   readonly #streams: AdsStream[] = [];
+  /** Calls of {@link stream} that wait for one. */
   readonly #waiting: PromiseWithResolvers<AdsStream>[] = [];
   readonly #all: AdsStream[] = [];
-  /** Answers every stream with this status. */
+  /** Status with which every new stream is refused; null: streams are accepted. */
   refusal: { readonly code: grpc.status; readonly details: string } | null = null;
 
   constructor(options: ControlPlaneOptions) {
@@ -62,19 +65,20 @@ export class ControlPlane implements AsyncDisposable {
       : options.identity ?? serverIdentity();
   }
 
+  /** Makes and starts a server. */
   static async start(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
     const plane = new ControlPlane(options);
     await plane.start();
     return plane;
   }
 
-  /** For `XDS_ADDRESS`. */
+  /** The value of `XDS_ADDRESS`. */
   get url(): string {
     if (this.#path !== null) return `unix://${this.#path}`;
     return `${this.#identity === null ? "http" : "https"}://localhost:${this.#port}`;
   }
 
-  /** Again after {@link stop}, at the same address, perhaps with another certificate. */
+  /** Listens; after {@link stop} at the same address, with another certificate if given. */
   async start(identity = this.#identity): Promise<void> {
     this.#identity = identity;
     const server = this.#server = new grpc.Server({
@@ -94,7 +98,7 @@ export class ControlPlane implements AsyncDisposable {
     });
   }
 
-  /** Ends all streams and connections as a process that is killed; clients are refused from now on. */
+  /** Closes all streams, connections and the listener, as if the process were killed. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === null) return;
@@ -104,7 +108,7 @@ export class ControlPlane implements AsyncDisposable {
     await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   }
 
-  /** The next stream of a client. */
+  /** The next stream that a client opens, or has opened. */
   stream(): Promise<AdsStream> {
     const waiting = this.#streams.shift();
     if (waiting !== undefined) return Promise.resolve(waiting);
@@ -126,7 +130,7 @@ export class ControlPlane implements AsyncDisposable {
     else waiting.resolve(stream);
   }
 
-  /** Fails when a client said anything that the test has not asked for. */
+  /** Throws if there are streams or requests that the test has not received. */
   verify(): void {
     assert.equal(this.#streams.length, 0, "streams that were not expected");
     for (const stream of this.#all) stream.verify();
@@ -141,6 +145,6 @@ export class ControlPlane implements AsyncDisposable {
 function credentialsOf(identity: ServerIdentity | null): grpc.ServerCredentials {
   if (identity === null) return grpc.ServerCredentials.createInsecure();
   const pair = { cert_chain: Buffer.from(identity.cert), private_key: Buffer.from(identity.key) };
-  // Without roots the library takes those of GRPC_DEFAULT_SSL_ROOTS_FILE_PATH, and the runtime sends them all along.
+  // Without the root here, the library uses those of GRPC_DEFAULT_SSL_ROOTS_FILE_PATH and the runtime sends all of them.
   return grpc.ServerCredentials.createSsl(pair.cert_chain, [pair]);
 }

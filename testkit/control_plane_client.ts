@@ -1,4 +1,4 @@
-/** An xDS client with a mesh behind it, in this process, for scripts of a control plane. */
+/** The proxy's xDS client with a mesh, in the process of the test, for tests with a scripted control plane. */
 import assert from "node:assert/strict";
 import type { Clock } from "../src/net/clock.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
@@ -14,14 +14,14 @@ import type { Rejection, ResourceBatch, ResourceSink } from "../src/xds/resource
 import { AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { eventually } from "../lab/patience.ts";
 
-/** Of a client without `POD_NAME` and the like. */
+/** Node id of a client without `POD_NAME` and similar variables. */
 export const NODE_ID = "ztunnel~1.1.1.1~.~.svc.cluster.local";
 
-/** Applies to one mesh, as each worker does. */
+/** Applies resources to one mesh, as each worker does. */
 class MeshSink implements ResourceSink {
   readonly mesh = new MeshState();
   readonly #decoder = new ResourceDecoder(1024);
-  /** Batches so far. */
+  /** Number of batches applied so far. */
   batches = 0;
 
   apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
@@ -46,18 +46,20 @@ class MeshSink implements ResourceSink {
   }
 }
 
+/** What replaces the defaults of a {@link TestClient}. */
 export interface TestClientOptions extends Partial<Pick<XdsClientOptions, "connect" | "lookupLimits" | "sink">> {
-  /** Environment besides `XDS_ADDRESS` and `XDS_ROOT_CA`, which trusts `ROOT`. */
+  /** Environment variables besides `XDS_ADDRESS` and `XDS_ROOT_CA`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
 }
 
+/** The client, started at once, with its log and metrics. */
 export class TestClient implements AsyncDisposable {
   readonly client: XdsClient;
   readonly metrics = new Metrics();
   readonly #log = testLog({ filter: "debug" });
   readonly #sink = new MeshSink();
-  /** How often readiness was announced. */
+  /** How often the client has called `onReady`. */
   ready = 0;
 
   constructor(url: string, options: TestClientOptions = {}) {
@@ -82,23 +84,24 @@ export class TestClient implements AsyncDisposable {
     return this.#sink.mesh;
   }
 
+  /** Number of batches applied so far. */
   get batches(): number {
     return this.#sink.batches;
   }
 
-  /** `level scope message fields`, without times and ports. */
+  /** All log lines as `level scope message fields`, without times and ports. */
   get log(): string[] {
     return this.#log.lines().map((line) =>
       line.split("\t").slice(1).join(" ").trim().replaceAll(/(localhost|127\.0\.0\.1|\[::1\]):\d+/g, "$1:PORT")
     );
   }
 
-  /** Lines of what went wrong. */
-  get complaints(): string[] {
+  /** Log lines of level warn and error. */
+  get warnings(): string[] {
     return this.log.filter((line) => /^(warn|error) /.test(line));
   }
 
-  /** Waits for a line of the log. */
+  /** The first log line, past or future, that matches. */
   logged(pattern: RegExp): Promise<string> {
     return eventually(
       `a log line like ${pattern}`,
@@ -107,11 +110,12 @@ export class TestClient implements AsyncDisposable {
     );
   }
 
-  /** `reason: count` of ended streams. */
+  /** Number of ended streams by reason. */
   get terminations(): Record<string, number> {
     return this.#counts("istio_xds_connection_terminations");
   }
 
+  /** Values of a metric by its label. */
   messages(
     family: "istio_xds_message" | "istio_xds_message_bytes" | "istio_xds_rejected_resources",
   ): Record<string, number> {
@@ -129,6 +133,6 @@ export class TestClient implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-    assert.ok(this.ready <= 1, "readiness is announced once");
+    assert.ok(this.ready <= 1, "onReady was called more than once");
   }
 }

@@ -1,4 +1,4 @@
-/** One delta stream of a client, seen from the scripted control plane. */
+/** The scripted control plane's end of one delta stream. */
 import type * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -7,8 +7,9 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../src/xds/
 import { inTime } from "../lab/patience.ts";
 
 const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3;
-export type DeltaRequestMessage = envoy.service.discovery.v3.DeltaDiscoveryRequest;
+type DeltaRequestMessage = envoy.service.discovery.v3.DeltaDiscoveryRequest;
 
+/** One resource of a response. */
 export interface ScriptedResource {
   readonly name: string;
   readonly version?: string;
@@ -17,6 +18,7 @@ export interface ScriptedResource {
   readonly aliases?: readonly string[];
 }
 
+/** The content of a response. */
 export interface ScriptedResponse {
   readonly typeUrl: string;
   readonly nonce: string;
@@ -24,8 +26,8 @@ export interface ScriptedResponse {
   readonly removed?: readonly string[];
 }
 
-/** What a request says, without the fields that are empty. */
-export interface RequestFacts {
+/** The fields of a request that are not empty. */
+interface RequestFacts {
   readonly typeUrl: string;
   readonly subscribe?: readonly string[];
   readonly unsubscribe?: readonly string[];
@@ -36,8 +38,9 @@ export interface RequestFacts {
   readonly node?: string;
 }
 
+/** One stream: requests are queued until the test receives them. */
 export class AdsStream {
-  /** Headers of the request. */
+  /** Headers of the call. */
   readonly metadata: grpc.Metadata;
   readonly #call: grpc.ServerDuplexStream<Buffer, Buffer>;
   readonly #requests: DeltaRequestMessage[] = [];
@@ -64,7 +67,7 @@ export class AdsStream {
     this.#ended.resolve();
   }
 
-  /** The next request of the client. */
+  /** The next request that the client sends, or has sent. */
   request(): Promise<DeltaRequestMessage> {
     const waiting = this.#requests.shift();
     if (waiting !== undefined) return Promise.resolve(waiting);
@@ -73,12 +76,12 @@ export class AdsStream {
     return inTime("a request of the client", next.promise);
   }
 
-  /** The next request says exactly this. */
+  /** Receives the next request and checks that it has exactly these fields. */
   async expect(expected: RequestFacts): Promise<void> {
     assert.deepEqual(factsOf(await this.request()), expected);
   }
 
-  /** The first two requests: everything of both types, with these versions. */
+  /** Receives the first two requests: wildcard subscriptions to both types, with these versions of known resources. */
   async expectWildcards(
     node: string,
     addresses: Readonly<Record<string, string>> = {},
@@ -90,10 +93,12 @@ export class AdsStream {
     await this.expect({ typeUrl: AUTHORIZATION_TYPE, node, ...versions(policies) });
   }
 
+  /** Receives an acknowledgement. */
   async expectAck(nonce: string, typeUrl: string = ADDRESS_TYPE): Promise<void> {
     await this.expect({ typeUrl, nonce });
   }
 
+  /** Receives a rejection with this message. */
   async expectNack(nonce: string, error: string | RegExp, typeUrl: string = ADDRESS_TYPE): Promise<void> {
     const { error: given, ...facts } = factsOf(await this.request());
     assert.deepEqual(facts, { typeUrl, nonce });
@@ -101,6 +106,7 @@ export class AdsStream {
     else assert.match(given ?? "", error);
   }
 
+  /** Sends a response. */
   respond(response: ScriptedResponse): void {
     this.send(encodeResponse(response));
   }
@@ -110,7 +116,7 @@ export class AdsStream {
     this.#call.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
   }
 
-  /** Sends one response, good or not, and takes the acknowledgement. */
+  /** Sends one response and receives its acknowledgement. */
   async push(
     type: ResourceType,
     nonce: string,
@@ -133,29 +139,31 @@ export class AdsStream {
     this.#call.emit("error", { code, details });
   }
 
-  /** Fulfilled when the client has ended the stream, or the connection is gone. */
+  /** Fulfilled when the client has ended the stream or the connection is closed. */
   ended(): Promise<void> {
     return inTime("the end of the stream", this.#ended.promise);
   }
 
+  /** The client has ended the stream or the connection is closed. */
   get isOver(): boolean {
     return this.#over;
   }
 
-  /** Nobody will look at what else the client says: its stream was ended by us. */
+  /** Ignores further requests, since the test has ended the stream. */
   abandon(): void {
     this.#abandoned = true;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error("the stream was ended by the script"));
   }
 
-  /** Fails when there are requests that nobody has taken. */
+  /** Throws if there are requests that the test has not received, unless the test ended the stream. */
   verify(): void {
     const left = this.#requests.map(factsOf);
-    // What was on its way when the script ended the stream is nobody's fault.
+    // Requests may have been in flight when the test ended the stream.
     if (!this.#abandoned) assert.deepEqual(left, [], "requests that were not expected");
   }
 }
 
+/** The protobuf message of a response. */
 export function encodeResponse({ typeUrl, nonce, resources = [], removed = [] }: ScriptedResponse): Uint8Array {
   return DeltaDiscoveryResponse.encode({
     systemVersionInfo: "test/1",

@@ -1,8 +1,11 @@
-/** Nameservers for scenarios, and which of them a program in a namespace knows. */
+/** DNS servers for tests in namespaces, and the resolver configuration of programs there. */
 import type { Namespace } from "../lab/namespace.ts";
 import { Program } from "../lab/program.ts";
 
-/** A dnsmasq that knows `records` (its own options) and nobody else. It prints each query. */
+/**
+ * Starts a dnsmasq that listens on `addresses`, answers from `records` (options of dnsmasq) without asking other servers,
+ * and prints each query.
+ */
 export async function startDnsmasq(
   namespace: Namespace,
   addresses: readonly string[],
@@ -33,8 +36,8 @@ export async function startDnsmasq(
 }
 
 /**
- * What `/etc/resolv.conf` and `/etc/hosts` are for programs that `ip netns exec` starts in this namespace, until the
- * scope ends: it puts the files of `/etc/netns/NAME` in their place.
+ * Sets `/etc/resolv.conf` and `/etc/hosts` for programs that `ip netns exec` starts in this namespace until disposal:
+ * that command mounts the files of `/etc/netns/NAME` over them (ip-netns(8)).
  */
 export function withResolver(namespace: Namespace, resolver: string, hosts = "127.0.0.1 localhost\n"): Disposable {
   const folder = `/etc/netns/${namespace.name}`;

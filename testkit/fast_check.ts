@@ -1,4 +1,4 @@
-/** `fast-check` as all random tests get it: the import map leads here. See `repeatable.ts`. */
+/** The module that the import map substitutes for `fast-check`. See `repeatable.ts`. */
 import * as fc from "./repeatable.ts";
 
 export default fc;

@@ -1,8 +1,9 @@
-/** Flattens Kubernetes objects so that they can be compared: the order of lists whose entries have names is ignored. */
+/** Flattens Kubernetes objects for comparison; the order of lists whose entries have names does not matter. */
 
-/** `spec.template.spec.containers[istio-proxy].env[NODE_NAME].value` and the like, each with its value. */
+/** Values by path, such as `spec.template.spec.containers[istio-proxy].env[NODE_NAME].value`. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;
 
+/** All values in an object. */
 export function factsOf(object: unknown): Facts {
   const found: Record<string, string | number | boolean | null> = {};
   walk(object, "", found);

@@ -1,26 +1,27 @@
-/** Many pods at once: bare network namespaces, as far as a proxy is concerned pods that nobody talks to. */
+/** Many pods without traffic: for the proxy they are pods, but each is only a network namespace. */
 import { makeNamespace, type Namespace } from "../lab/namespace.ts";
 import { run } from "../lab/program.ts";
 import type { AgentPod, ZdsSession } from "../lab/zds_agent.ts";
 import type { Cluster } from "../lab/bed/cluster.ts";
 import { NAMESPACE } from "../lab/bed/mesh.ts";
 
+/** A pod without an application. */
 export interface IdlePod extends AgentPod {
-  readonly home: Namespace;
+  readonly netns: Namespace;
 }
 
-/** They go with the cluster. */
+/** Makes pods that are removed together with the cluster. */
 export async function makeIdlePods(cluster: Cluster, count: number): Promise<IdlePod[]> {
   const pods: IdlePod[] = [];
   for (let i = 0; i < count; i++) {
-    const home = cluster.use(await makeNamespace("idle"));
+    const netns = cluster.use(await makeNamespace("idle"));
     const name = `idle-${i}`;
-    pods.push({ uid: `pod-${name}`, name, namespace: NAMESPACE, serviceAccount: name, path: home.path, home });
+    pods.push({ uid: `pod-${name}`, name, namespace: NAMESPACE, serviceAccount: name, path: netns.path, netns });
   }
   return pods;
 }
 
-/** Milliseconds until all of them were acknowledged, one after the other as agents do it. */
+/** Adds the pods one after another, as agents do. Returns the milliseconds until all were acknowledged. */
 export async function addAll(session: ZdsSession, pods: readonly IdlePod[]): Promise<number> {
   const start = performance.now();
   for (const pod of pods) {
@@ -30,6 +31,7 @@ export async function addAll(session: ZdsSession, pods: readonly IdlePod[]): Pro
   return performance.now() - start;
 }
 
+/** Deletes the pods one after another. */
 export async function deleteAll(session: ZdsSession, pods: readonly IdlePod[]): Promise<void> {
   for (const { uid, name } of pods) {
     const error = await session.delete(uid);
@@ -37,9 +39,9 @@ export async function deleteAll(session: ZdsSession, pods: readonly IdlePod[]): 
   }
 }
 
-/** Ports on which something listens in the pod, rising, by the kernel's tables. */
+/** Ports with a TCP listener in the pod, in ascending order, from `/proc/net/tcp` and `tcp6`. */
 export async function listeningPorts(pod: IdlePod): Promise<number[]> {
-  const table = await run("ip", "netns", "exec", pod.home.name, "cat", "/proc/net/tcp", "/proc/net/tcp6");
+  const table = await run("ip", "netns", "exec", pod.netns.name, "cat", "/proc/net/tcp", "/proc/net/tcp6");
   const ports = table.split("\n").flatMap((line) => {
     const [, address = "", , state] = line.trim().split(/\s+/);
     return state === "0A" ? [parseInt(address.split(":")[1] ?? "", 16)] : [];

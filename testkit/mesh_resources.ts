@@ -1,25 +1,28 @@
-/** A mesh of any size as a control plane sends it: resources with the names, shapes and repetitions of a real one. */
+/** A mesh of any size as xDS resources, with names, fields and repetitions like those of a real control plane. */
 import { istio } from "./gen/resources.js";
 
-export interface MeshResource {
+/** One xDS resource. */
+interface MeshResource {
   readonly name: string;
   readonly version: string;
   readonly body: Uint8Array;
 }
 
-export interface MeshSize {
+/** Number of objects of each kind. */
+interface MeshSize {
   readonly workloads: number;
   readonly services: number;
   readonly policies: number;
 }
 
-export interface Mesh {
-  /** Workloads and services, mixed as a control plane that walks over maps sends them. */
+/** All resources of a mesh. */
+interface Mesh {
+  /** Workloads and services in a mixed order, as istiod sends them. */
   readonly addresses: readonly MeshResource[];
   readonly policies: readonly MeshResource[];
 }
 
-/** As in clusters of this many workloads: five to a service, a hundred to a policy. */
+/** The size of a mesh with this many workloads: one service for five of them, one policy for a hundred. */
 export function sizeOf(workloads: number): MeshSize {
   return { workloads, services: workloads / 5, policies: workloads / 100 };
 }
@@ -28,6 +31,7 @@ const PODS_PER_NODE = 100;
 const SERVICES_PER_NAMESPACE = 40;
 const STRICT = "istio-system/istio_converted_static_strict";
 
+/** Makes the resources of a mesh. */
 export function makeMesh({ workloads, services, policies }: MeshSize): Mesh {
   const addresses = [
     ...Array.from({ length: workloads }, (_, i) => workloadResource(i, services)),
@@ -36,24 +40,25 @@ export function makeMesh({ workloads, services, policies }: MeshSize): Mesh {
   return { addresses: shuffled(addresses), policies: Array.from({ length: policies }, (_, i) => policyResource(i)) };
 }
 
-export function namespaceOf(service: number): string {
+function namespaceOf(service: number): string {
   return `team-${Math.floor(service / SERVICES_PER_NAMESPACE)}`;
 }
 
-export function hostnameOf(service: number): string {
+function hostnameOf(service: number): string {
   return `app-${service}.${namespaceOf(service)}.svc.cluster.local`;
 }
 
-/** `10.x.y.z` */
-export function podIp(workload: number): Uint8Array {
+/** The workload's IPv4 address, in 10.64.0.0/10. */
+function podIp(workload: number): Uint8Array {
   return Uint8Array.of(10, 64 + (workload >> 16), workload >> 8, workload);
 }
 
+/** The service's IPv4 address, in 10.32.0.0/11. */
 export function vipOf(service: number): Uint8Array {
   return Uint8Array.of(10, 32 + (service >> 16), service >> 8, service);
 }
 
-/** `revision` changes nothing but a label. */
+/** The workload number `i` in a mesh with this many services. `revision` is its canonical revision and changes its version. */
 export function workloadResource(i: number, services: number, revision = 1): MeshResource {
   const service = i % services;
   const namespace = namespaceOf(service);
@@ -86,6 +91,7 @@ export function workloadResource(i: number, services: number, revision = 1): Mes
   return { name: uid, version: hex(i * 2654435761 + revision, 16), body };
 }
 
+/** The service number `i`. */
 export function serviceResource(i: number): MeshResource {
   const namespace = namespaceOf(i);
   const hostname = hostnameOf(i);
@@ -153,7 +159,7 @@ function letters(value: number): string {
   return text;
 }
 
-/** Always the same order. */
+/** Shuffles the list in place; the order is the same in every run. */
 function shuffled<T>(list: T[]): T[] {
   let seed = 1;
   for (let i = list.length - 1; i > 0; i--) {

@@ -1,8 +1,8 @@
-/** Ports for what must know its port beforehand. */
+/** Ports for programs that need a port number in their configuration. */
 
 /**
- * Free TCP ports of `hostname`, by the kernel's choice. Another process may take one in between: use an address of
- * loopback that nobody else uses.
+ * Free TCP ports of `hostname`, chosen by the kernel. Another process may bind one of them before the caller does: use a
+ * loopback address of the test's own.
  */
 export function freePorts(hostname: string, count: number): number[] {
   const listeners = Array.from({ length: count }, () => Deno.listen({ hostname, port: 0 }));

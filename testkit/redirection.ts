@@ -1,17 +1,17 @@
 /** Redirection in a pod's namespace, as the node's agent installs it (`docs/spec/inpod-dns.md` A3.1, A3.2), without DNS. */
 import type { Namespace } from "../lab/namespace.ts";
 
-/** The proxies' mark, value of `PACKET_MARK`. */
+/** The mark of the proxies' packets, value of `PACKET_MARK`. */
 export const PACKET_MARK = 0x539;
 const OURS = `${PACKET_MARK}/0xfff`;
 const REPLY = "0x111/0xfff";
 
-/** Everything that goes out or comes in is redirected to the proxy, but for what carries its mark. */
+/** Redirects all TCP connections from and to the namespace to the proxy, except those with its mark. */
 export async function redirect(namespace: Namespace): Promise<void> {
   await namespace.run("sh", "-ec", ["4", "6"].flatMap(commands).join("\n"));
 }
 
-/** Connections of applications that were redirected to the outbound port so far, one packet each. */
+/** Number of connections that were redirected to the outbound port so far: the rule counts one packet for each. */
 export async function redirected(namespace: Namespace): Promise<number> {
   const rules = await namespace.run("iptables", "-t", "nat", "-L", "ISTIO_OUTPUT", "-v", "-n", "-x");
   const [, packets = ""] = /^\s*(\d+).*redir ports 15001/m.exec(rules) ?? [];
@@ -32,7 +32,7 @@ function commands(family: string): string[] {
       add(table, "-A PREROUTING -j ISTIO_PRERT"),
       add(table, "-A OUTPUT -j ISTIO_OUTPUT"),
     ]),
-    // M3, M4: answers to a connection with a borrowed source find back to the proxy.
+    // M3, M4: responses to connections with the client's source address are routed to the proxy.
     add("mangle", `-A ISTIO_PRERT -m mark --mark ${OURS} -j CONNMARK --set-xmark ${REPLY}`),
     add("mangle", `-A ISTIO_OUTPUT -m connmark --mark ${REPLY} -j CONNMARK --restore-mark`),
     // N5

@@ -1,26 +1,26 @@
 /**
- * `fast-check` with an `assert` that tries the same inputs in every run, and more of them on demand:
- * `FUZZ_ROUNDS=50` multiplies the rounds of each property, `FUZZ_SEED=7` begins elsewhere. A failure names its seed.
+ * `fast-check` with an `assert` that uses the same inputs in every run. `FUZZ_ROUNDS=50` multiplies the number of runs of
+ * each property, `FUZZ_SEED=7` uses other inputs. The message of a failure contains its seed.
  */
 import { assert as assertOnce, type IRawProperty, type Parameters as Settings } from "fast-check/library";
 
 export * from "fast-check/library";
 
 const SEED = 20_261_125;
-/** Of `fast-check`, where a test does not say. */
+/** The default of `fast-check`. */
 const ROUNDS = 100;
 
-/** A test that names a seed of its own keeps it unless `FUZZ_SEED` is set. */
+/** `assert` of `fast-check`. A seed in `settings` is used unless `FUZZ_SEED` is set. */
 export const assert =
   ((property: IRawProperty<unknown, boolean>, settings: Settings<unknown> = {}) =>
     assertOnce(property, {
       seed: SEED,
       ...settings,
       numRuns: (settings.numRuns ?? ROUNDS) * (wholeNumber("FUZZ_ROUNDS") ?? 1),
-      ...fromElsewhere(),
+      ...seedFromEnvironment(),
     })) as typeof assertOnce;
 
-function fromElsewhere(): Settings<unknown> {
+function seedFromEnvironment(): Settings<unknown> {
   const seed = wholeNumber("FUZZ_SEED");
   return seed === null ? {} : { seed };
 }

@@ -1,6 +1,6 @@
 /**
- * Two nodes on one machine (`lab/bed/`), one with our proxy and one with a Rust ztunnel, whose certificates come from
- * one CA and whose mesh from files (`rust_peer_mesh.ts`).
+ * Two nodes on one machine (`lab/bed/`), one with our proxy and one with a Rust ztunnel. Both have the same CA, and
+ * read the mesh from files (`rust_peer_mesh.ts`).
  */
 import type { OutgoingHttpHeaders } from "node:http2";
 import { parseSample, type Sample } from "../lab/scrape.ts";
@@ -14,36 +14,42 @@ import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { caSettings, RELAY, serveCa } from "./rust_peer_ca.ts";
 import { type PodName, PODS, writeMesh } from "./rust_peer_mesh.ts";
 
+/** What these tests need. */
 export const PEER_NEEDS: Needs = {
   namespaces: true,
   env: ["ZTUNNEL_PEER"],
   packages: ["curl", "iptables", "nc", "nginx", "openssl"],
 };
+/** Port of `tcp_app.ts`. */
 export const APP_PORT = 7000;
 export const HBONE = 15008;
 
 const RUST = Deno.env.get("ZTUNNEL_PEER");
 
-export interface Direction {
-  readonly who: string;
+/** Which node runs which proxy. */
+interface Direction {
+  /** Description for the test's name. */
+  readonly title: string;
   /** Number of the node where the Rust ztunnel runs; the other one is ours. */
   readonly rust: 1 | 2;
 }
 
 /** Connections go from node 1 to node 2. */
 export const DIRECTIONS: readonly Direction[] = [
-  { who: "ours calls the Rust ztunnel", rust: 2 },
-  { who: "the Rust ztunnel calls ours", rust: 1 },
+  { title: "ours calls the Rust ztunnel", rust: 2 },
+  { title: "the Rust ztunnel calls ours", rust: 1 },
 ];
 
-export interface Answer {
+/** Headers of the response to a CONNECT. */
+interface ConnectAnswer {
   readonly status: unknown;
   readonly baggage: unknown;
 }
 
-/** Of the nodes whose proxy is not ours, by number. */
+/** Paths of the proxies that are not ours, by the number of their node. */
 type Executables = Map<number, string | undefined>;
 
+/** The running nodes. */
 export class PeerBed implements AsyncDisposable {
   readonly #executables: Executables;
 
@@ -51,7 +57,7 @@ export class PeerBed implements AsyncDisposable {
     this.#executables = executables;
   }
 
-  /** `env`: added to both proxies'. */
+  /** Starts everything. `env`: additional environment variables of both proxies. */
   static async build({ rust }: Direction, env: Readonly<Record<string, string>> = {}): Promise<PeerBed> {
     await cacheProgram(RELAY, APP, CLIENT, ANSWERS, CROWD, CONNECTOR);
     const executables: Executables = new Map([[rust, RUST]]);
@@ -68,19 +74,22 @@ export class PeerBed implements AsyncDisposable {
     return new PeerBed(cluster, await started.promise, executables);
   }
 
+  /** The pod of this name. */
   pod(name: PodName): BedPod {
     return this.cluster.pod(name);
   }
 
+  /** The node of the clients. */
   get near(): BedNode {
     return this.cluster.nodes[0]!;
   }
 
+  /** The node of the servers. */
   get far(): BedNode {
     return this.cluster.nodes[1]!;
   }
 
-  /** Puts another proxy in charge of the node, a Rust ztunnel or ours. The one before goes on, and is returned. */
+  /** Starts another proxy for the node, a Rust ztunnel or ours. Returns the previous one, which still runs. */
   async replace(node: BedNode, rust: boolean): Promise<Proxy> {
     const { proxy, wired: { number } } = node;
     this.#executables.set(number, rust ? RUST : undefined);
@@ -88,40 +97,40 @@ export class PeerBed implements AsyncDisposable {
     return proxy;
   }
 
-  /** `tcp_app.ts` in a pod. */
+  /** Starts `tcp_app.ts` in a pod. */
   async app(pod: BedPod): Promise<Program> {
     const app = this.#fixture(APP, pod, "::", `${APP_PORT}`);
     await app.line(/listening/);
     return app;
   }
 
-  /** What `tcp_client.ts` says of its call with this wish. */
-  async call(from: BedPod, to: BedPod, wish: string): Promise<string> {
-    await using program = Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, wish], from.namespace.name);
+  /** Runs `tcp_client.ts` with this command and returns its output. */
+  async call(from: BedPod, to: BedPod, command: string): Promise<string> {
+    await using program = Proxy.fixture(CLIENT, [to.ip, `${APP_PORT}`, command], from.namespace.name);
     return (await program.ended()).output;
   }
 
-  /** A connection that stays until somebody ends it, and says how it did. At SIGUSR2 it resets. */
+  /** Opens a connection that stays open until the other side closes it; then the program prints how. On SIGUSR2 it resets. */
   async hold(from: BedPod, to: BedPod): Promise<Program> {
     const program = this.#fixture(CLIENT, from, to.ip, `${APP_PORT}`, "hold", "hold");
     await program.line(/connected/);
     return program;
   }
 
-  /** `crowd.ts`, when all its connections are open. */
+  /** Starts `crowd.ts` and waits until all its connections are open. */
   async crowd(from: BedPod, to: BedPod, count: number, bytes: number): Promise<Program> {
     const program = this.#fixture(CROWD, from, to.ip, `${APP_PORT}`, `${count}`, `${bytes}`);
     await program.line(/all open/);
     return program;
   }
 
-  /** `connector.ts`: connections to nginx, one after another in each lane. */
+  /** Starts `connector.ts`: `lanes` concurrent sequences of connections to nginx. */
   connector(from: BedPod, to: BedPod, lanes: number): Program {
     return this.#fixture(CONNECTOR, from, to.ip, `${HTTP}`, `${lanes}`);
   }
 
-  /** What a pod's HBONE port answers to requests from outside, asked with the identity of another. */
-  async answers(to: BedPod, as: PodName, requests: readonly OutgoingHttpHeaders[]): Promise<Answer[]> {
+  /** Sends CONNECT requests from outside of the mesh to a pod's HBONE port, with the identity of another pod. */
+  async answers(to: BedPod, as: PodName, requests: readonly OutgoingHttpHeaders[]): Promise<ConnectAnswer[]> {
     const { cert, key } = credential(WORKLOAD_ROOT, identityOf(as));
     const files = Object.entries({ cert, key }).map(([name, pem]) => {
       const path = `${this.cluster.folder}/${as}.${name}`;
@@ -134,13 +143,14 @@ export class PeerBed implements AsyncDisposable {
     return answers.map(({ ":status": status, baggage = null }) => ({ status, baggage }));
   }
 
+  /** All metrics of a node's proxy. */
   async samples({ namespace, proxy }: BedNode): Promise<Sample[]> {
     const text = await namespace.run("curl", "-sS", await proxy.url("stats", "/metrics"));
     return text.split("\n").map(parseSample).filter((sample) => sample !== null);
   }
 
-  /** Connections from one pod to the other's HBONE port. */
-  async tunnels(from: BedPod, to: BedPod): Promise<number> {
+  /** Number of connections from one pod to the other's HBONE port. */
+  async hboneConnections(from: BedPod, to: BedPod): Promise<number> {
     const output = await from.namespace.run("ss", "-Htn", "state", "established", "dst", `${to.ip}:${HBONE}`);
     return output.split("\n").filter((line) => line !== "").length;
   }
@@ -162,7 +172,7 @@ function settingsOf(cluster: Cluster, node: BedNode): Record<string, string> {
   return { ...caSettings(cluster), LOCAL_XDS_PATH: writeMesh(cluster, node) };
 }
 
-/** What `connector.ts` says in the end. */
+/** Stops `connector.ts` and returns its totals: complete connections, and failures by reason. */
 export async function outcome(connector: Program): Promise<{ whole: number; failures: Record<string, number> }> {
   connector.signal("SIGUSR2");
   const [, json = ""] = await connector.line(/^(\{.*\})$/);

@@ -1,17 +1,18 @@
-/** Istio's CA by script for the nodes of the bed: it runs in the test, its port is on the host outside of the mesh. */
+/** A scripted Istio CA for tests with two nodes: it runs in the test's process, its port is outside of the mesh. */
 import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import type { Cluster } from "../lab/bed/cluster.ts";
 import { Proxy } from "../lab/proxy.ts";
 
+/** Passes connections from the port to the CA's Unix socket. */
 export const RELAY = "tests/fixtures/unix_relay.ts";
 const PORT = 15012;
 /** The name in the server's certificate. */
 const NAME = "localhost";
-/** Clocks of one machine agree; a certificate that is dated back further is renewed too often (observed O10). */
+/** Short, since all clocks are the same: a proxy renews certificates that are dated back further too often (observed O10). */
 const BACKDATED_MS = 1000;
 
-/** Issues what it is asked for until the cluster ends. */
+/** Starts a CA that issues every requested certificate, until the cluster ends. */
 export async function serveCa(cluster: Cluster): Promise<ScriptedCa> {
   const path = `${cluster.folder}/ca.sock`;
   const ca = cluster.use(await ScriptedCa.start(undefined, { path }));
@@ -24,7 +25,7 @@ export async function serveCa(cluster: Cluster): Promise<ScriptedCa> {
   return ca;
 }
 
-/** Of a proxy that takes its certificates there. */
+/** Environment variables of a proxy that uses this CA. */
 export function caSettings({ folder, outside }: Cluster): Record<string, string> {
   const root = `${folder}/ca-root.pem`;
   Deno.writeTextFileSync(root, ROOT_PEM);

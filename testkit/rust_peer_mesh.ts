@@ -1,16 +1,18 @@
 /**
- * The pods of the bed with a Rust ztunnel, and what the proxies know of them.
+ * The pods of tests with a Rust ztunnel, and the mesh in the files of each proxy.
  *
  *     node 1: client, other, stranger      node 2: server, guarded, impostor      outside: the CA
  *
- * `guarded` may be called by `client` alone. Node 1 believes that `impostor` is `trusted`, node 2 knows no `stranger`.
+ * A policy allows only `client` to call `guarded`. In node 1's mesh `impostor` has the identity of `trusted`; node 2's
+ * mesh has no `stranger`.
  */
 import type { BedNode, Cluster } from "../lab/bed/cluster.ts";
 import { identityOf, NAMESPACE } from "../lab/bed/mesh.ts";
 
-/** Whose identity node 1 expects of the pod `impostor`. */
+/** The service account that node 1 expects of the pod `impostor`. */
 export const TRUSTED = "trusted";
 
+/** The pods and their nodes. */
 export const PODS = [
   { name: "client", node: 1 },
   { name: "other", node: 1 },
@@ -21,7 +23,7 @@ export const PODS = [
 ] as const;
 export type PodName = typeof PODS[number]["name"];
 
-/** What the node's proxy shall believe, as a file for `LOCAL_XDS_PATH`. Returns its path. */
+/** Writes the node's mesh as a file for `LOCAL_XDS_PATH`. Returns its path. */
 export function writeMesh(cluster: Cluster, node: BedNode): string {
   const path = `${cluster.folder}/mesh-${node.name}.json`;
   const mesh = JSON.parse(Deno.readTextFileSync(`${cluster.folder}/mesh.json`));
@@ -42,7 +44,7 @@ export function writeMesh(cluster: Cluster, node: BedNode): string {
   return path;
 }
 
-/** What else a workload of this name is known by. */
+/** The labels of a workload of this name. */
 export function labelsOf(name: string) {
   return {
     workloadName: `${name}-app`,
@@ -54,13 +56,13 @@ export function labelsOf(name: string) {
   };
 }
 
-/** {@link labelsOf} as a proxy tells it to its peers. */
+/** {@link labelsOf} as the value of the header `baggage`. */
 export function baggageOf(name: string): string {
   return `k8s.cluster.name=Kubernetes,k8s.namespace.name=${NAMESPACE},k8s.deployment.name=${name}-app,` +
     `service.name=${name}-canonical,service.version=v1,cloud.region=north,cloud.availability_zone=north-1`;
 }
 
-/** JSON is YAML, but that the Rust ztunnel wants ports to be numbers, and a tag where a string is matched. */
+/** JSON as YAML for the Rust ztunnel, which requires ports as numbers, and tags for enums such as string matches. */
 export function asYaml(mesh: unknown): string {
   return JSON.stringify(mesh)
     .replace(/"(\d+)":/g, "$1: ")

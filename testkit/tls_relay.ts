@@ -1,11 +1,14 @@
-/** Lets a program that speaks plain TCP talk to an inbound port: adds TLS with a client certificate and ALPN `h2`. */
+/** A relay from plain TCP to an inbound port: it adds TLS with a client certificate and ALPN `h2`. */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { secureSocket, type Site } from "./attacks/peer.ts";
 
-export interface TlsRelay extends AsyncDisposable {
+/** A running relay. */
+interface TlsRelay extends AsyncDisposable {
+  /** The plain TCP port on 127.0.0.1. */
   readonly port: number;
 }
 
+/** Starts a relay to the port and with the certificate of `site`. */
 export function startTlsRelay(site: Site): Promise<TlsRelay> {
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (plain) => {

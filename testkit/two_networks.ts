@@ -1,9 +1,9 @@
 /**
- * Two nodes on one machine (`lab/bed/`), each on a network of its own: what node 1 calls on node 2 goes through an
- * east-west gateway, which stands outside. The gateway is the runtime's own TLS and HTTP/2, either proxy may be a Rust
- * ztunnel, and one CA serves all.
+ * Two nodes on one machine (`lab/bed/`), each in a network of its own: connections from node 1 to node 2 pass an
+ * east-west gateway. The gateway is a fixture on Node's TLS and HTTP/2, either proxy may be a Rust ztunnel, and all of
+ * them use one CA.
  *
- *     client ── proxy 1 ══outer══▶ gateway ──inner, as it is──▶ proxy 2 ── server
+ *     client ── proxy 1 ══outer══▶ gateway ──inner, unchanged─▶ proxy 2 ── server
  *      north                                                              south
  */
 import { parseSample, type Sample } from "../lab/scrape.ts";
@@ -18,16 +18,18 @@ import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { caSettings, RELAY, serveCa } from "./rust_peer_ca.ts";
 import { asYaml, labelsOf } from "./rust_peer_mesh.ts";
 
+/** What these tests need. */
 export const NEEDS: Needs = { namespaces: true, packages: ["curl", "iptables", "nc", "nginx", "openssl"] };
-export const APP_PORT = 7000;
-/** Of services: where `tcp_app.ts` is reached. */
+/** Port of `tcp_app.ts`. */
+const APP_PORT = 7000;
+/** The port of services that leads to `tcp_app.ts`. */
 export const APP_SERVICE_PORT = 70;
-/** Its workload is the server, but its SANs name somebody else. */
-export const WRONG = { hostname: "wrong.bed.svc.cluster.local", ip: "10.96.0.11" } as const;
-/** It has no SANs. */
-export const NAMELESS = { hostname: "nameless.bed.svc.cluster.local", ip: "10.96.0.12" } as const;
-/** Whom node 1 expects behind {@link WRONG}. */
-export const SOMEBODY = identityOf("somebody");
+/** A service of the server whose SANs contain only {@link OTHER_IDENTITY}. */
+export const WRONG_SANS = { hostname: "wrong.bed.svc.cluster.local", ip: "10.96.0.11" } as const;
+/** A service of the server without SANs. */
+export const WITHOUT_SANS = { hostname: "nameless.bed.svc.cluster.local", ip: "10.96.0.12" } as const;
+/** The identity that node 1 expects for {@link WRONG_SANS}. */
+export const OTHER_IDENTITY = identityOf("another");
 
 const PODS = [{ name: "client", node: 1 }, { name: "server", node: 2 }] as const;
 const PORT = 15008;
@@ -35,12 +37,14 @@ const NETWORKS = ["north", "south"] as const;
 const GATEWAY = "tests/fixtures/east_west_gateway.ts";
 const APP = "tests/fixtures/tcp_app.ts", CLIENT = "tests/fixtures/tcp_client.ts", CROWD = "tests/fixtures/crowd.ts";
 
-/** Executables of the proxies, by the number of their nodes; missing: ours. */
-export type Executables = Readonly<Partial<Record<1 | 2, string>>>;
+/** Executables of the proxies by the number of their node; missing: ours. */
+type Executables = Readonly<Partial<Record<1 | 2, string>>>;
 
+/** The running nodes and the gateway. */
 export class TwoNetworksBed implements AsyncDisposable {
   private constructor(readonly cluster: Cluster, readonly gateway: Program) {}
 
+  /** Starts everything. */
   static async build(executables: Executables = {}): Promise<TwoNetworksBed> {
     await cacheProgram(RELAY, APP, CLIENT, CROWD, GATEWAY);
     const started = Promise.withResolvers<Program>();
@@ -61,67 +65,72 @@ export class TwoNetworksBed implements AsyncDisposable {
     return new TwoNetworksBed(cluster, await started.promise);
   }
 
+  /** The pod `client`. */
   get client(): BedPod {
     return this.cluster.pod("client");
   }
 
+  /** The pod `server`. */
   get server(): BedPod {
     return this.cluster.pod("server");
   }
 
+  /** The node of the client. */
   get near(): BedNode {
     return this.cluster.nodes[0]!;
   }
 
+  /** The node of the server. */
   get far(): BedNode {
     return this.cluster.nodes[1]!;
   }
 
-  /** Where the gateway is; also the address that calls seem to come from at the other end. */
+  /** The gateway's address, which is also the source address of connections at the server. */
   get gatewayIp(): string {
     return this.cluster.outside.ip;
   }
 
-  /** What the gateway was asked, so far. */
-  get asked(): Record<string, string>[] {
+  /** Headers of the requests that the gateway has received so far. */
+  get gatewayRequests(): Record<string, string>[] {
     return this.gateway.printed.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
   }
 
-  /** `tcp_app.ts` in the server's pod. */
+  /** Starts `tcp_app.ts` in the server's pod. */
   async app(): Promise<Program> {
     const app = this.#fixture(APP, this.server, "::", `${APP_PORT}`);
     await app.line(/listening/);
     return app;
   }
 
-  /** What `tcp_client.ts` says of its call with this wish. */
-  async call(wish: string): Promise<string> {
-    const args = [SERVICE.ip, `${APP_SERVICE_PORT}`, wish];
+  /** Runs `tcp_client.ts` with this command and returns its output. */
+  async call(command: string): Promise<string> {
+    const args = [SERVICE.ip, `${APP_SERVICE_PORT}`, command];
     await using program = Proxy.fixture(CLIENT, args, this.client.namespace.name);
     return (await program.ended()).output;
   }
 
-  /** A connection that stays until somebody ends it. At SIGUSR2 it resets. */
+  /** Opens a connection that stays open until the other side closes it. On SIGUSR2 it resets. */
   async hold(): Promise<Program> {
     const program = this.#fixture(CLIENT, this.client, SERVICE.ip, `${APP_SERVICE_PORT}`, "hold", "hold");
     await program.line(/connected/);
     return program;
   }
 
-  /** `crowd.ts`, when all its connections are open. */
+  /** Starts `crowd.ts` and waits until all its connections are open. */
   async crowd(count: number, bytes: number): Promise<Program> {
     const program = this.#fixture(CROWD, this.client, SERVICE.ip, `${APP_SERVICE_PORT}`, `${count}`, `${bytes}`);
     await program.line(/all open/);
     return program;
   }
 
-  /** Connections from the client's pod to the gateway. */
-  async tunnels(): Promise<number> {
+  /** Number of connections from the client's pod to the gateway. */
+  async hboneConnections(): Promise<number> {
     const { namespace } = this.client;
     const output = await namespace.run("ss", "-Htn", "state", "established", "dst", `${this.gatewayIp}:${PORT}`);
     return output.split("\n").filter((line) => line !== "").length;
   }
 
+  /** All metrics of a node's proxy. */
   async samples({ namespace, proxy }: BedNode): Promise<Sample[]> {
     const text = await namespace.run("curl", "-sS", await proxy.url("stats", "/metrics"));
     return text.split("\n").map(parseSample).filter((sample) => sample !== null);
@@ -150,7 +159,9 @@ async function startGateway(cluster: Cluster): Promise<Program> {
   });
   const target = `${cluster.pod("server").ip}:${PORT}`;
   const ports = [SERVICE.port, APP_SERVICE_PORT];
-  const names = [SERVICE, WRONG, NAMELESS].flatMap(({ hostname }) => ports.map((port) => `${hostname}:${port}`));
+  const names = [SERVICE, WRONG_SANS, WITHOUT_SANS].flatMap(({ hostname }) =>
+    ports.map((port) => `${hostname}:${port}`)
+  );
   const targets = JSON.stringify(Object.fromEntries(names.map((name) => [name, target])));
   const { namespace, ip } = cluster.outside;
   const gateway = cluster.use(Proxy.fixture(GATEWAY, [ip, `${PORT}`, ...files, targets], namespace.name));
@@ -158,15 +169,15 @@ async function startGateway(cluster: Cluster): Promise<Program> {
   return gateway;
 }
 
-/** What the node's proxy shall believe, as a file for `LOCAL_XDS_PATH`. Returns its path. */
+/** Writes the node's mesh as a file for `LOCAL_XDS_PATH`. Returns its path. */
 function writeMesh(cluster: Cluster, node: BedNode): string {
   const path = `${cluster.folder}/mesh-${node.name}.json`;
   const own = networkOf(node);
   const ports = { [SERVICE.port]: 8080, [APP_SERVICE_PORT]: APP_PORT };
   const services = [
     { ...SERVICE, sans: [identityOf("server")] },
-    { ...WRONG, sans: [SOMEBODY] },
-    { ...NAMELESS, sans: [] },
+    { ...WRONG_SANS, sans: [OTHER_IDENTITY] },
+    { ...WITHOUT_SANS, sans: [] },
   ].map(({ hostname, ip, sans }) => ({
     name: hostname.split(".")[0],
     namespace: NAMESPACE,
@@ -184,14 +195,14 @@ function writeMesh(cluster: Cluster, node: BedNode): string {
     network,
     workloadIps: ips,
     protocol: "HBONE",
-    // What stands on the other network stands on another node.
+    // Workloads of the other network are on another node.
     node: network === own ? node.name : "elsewhere",
     services: {},
     ...labelsOf(name),
   });
   const server = {
     ...workload("server", "south", own === "south" ? [cluster.pod("server").ip] : []),
-    // As istiod does, to both: workloads in the south accept calls from other networks through this gateway only.
+    // As from istiod, in both meshes: workloads in the south are reached from other networks through this gateway only.
     networkGateway: { destination: `south/${cluster.outside.ip}`, hboneMtlsPort: PORT },
     services: Object.fromEntries(services.map(({ hostname }) => [`${NAMESPACE}/${hostname}`, ports])),
   };

@@ -1,4 +1,7 @@
-/** A proxy that suffers bad peers, and the check that each is refused, named in one line, and leaves nothing behind. */
+/**
+ * A proxy for tests with peers that violate the protocol, and the check that it refuses each of them, logs one line
+ * about it, and releases its descriptors.
+ */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import type { LogLine } from "../lab/log_line.ts";
@@ -11,27 +14,29 @@ import { type Place, Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { tempDir } from "../lab/temp_dir.ts";
 
-/** Where the proxy serves. */
+/** The address of the proxy and its workload. */
 export const IP = "127.0.0.3";
 
-/** What a peer saw, and under which address. */
-export interface Seen {
+/** What the bad peer received. */
+export interface PeerOutcome {
+  /** Its address as `ip:port`. */
   readonly from: string;
+  /** Bytes, a status or an error. */
   readonly seen: unknown;
 }
 
-/** The one line about it. */
-export interface Told {
+/** The log line about the bad peer. */
+export interface ExpectedLine {
   readonly level: string;
   readonly scope?: string;
   readonly message: string;
-  /** The field `error`, or null where there must be none. */
+  /** The field `error`; null: the line must not have it. */
   readonly error: RegExp | null;
-  /** The peer's address is not in it. */
+  /** The line does not contain the peer's address. */
   readonly anonymous?: boolean;
 }
 
-/** A proxy that serves workload b, which only workload a may call, and an app behind it. */
+/** A proxy for workload b, which only workload a may call, and an application behind it. */
 export class Victim implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
 
@@ -40,14 +45,16 @@ export class Victim implements AsyncDisposable {
     readonly proxy: Proxy,
     readonly app: App,
     readonly ca: Issuer,
+    /** The certificate of workload a. */
     readonly good: Credential,
     readonly inbound: Place,
-    /** Open descriptors while nobody is connected. */
+    /** Number of open descriptors without connections. */
     readonly atRest: number,
   ) {
     this.#stack = stack;
   }
 
+  /** Starts the proxy and the application. */
   static async start(): Promise<Victim> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(tempDir());
@@ -61,7 +68,7 @@ export class Victim implements AsyncDisposable {
     return victim;
   }
 
-  /** Somebody who may call the app does, and is logged. */
+  /** Checks that an allowed peer reaches the application and is logged. */
   async serves(): Promise<void> {
     await using peer = await HbonePeer.connect(this.inbound, this.good);
     const tunnel = await peer.tunnel(this.app.authority);
@@ -71,17 +78,21 @@ export class Victim implements AsyncDisposable {
     await this.proxy.line(new RegExp(`connection complete\\tsrc\\.addr=${peer.from} .*bytes_sent=5`));
   }
 
-  /** Lets `act` do its worst and checks what came of it. */
-  async suffers(act: (victim: Victim) => Promise<Seen>, seen: unknown, told: Told | null): Promise<void> {
+  /** Runs `act`, a bad peer, and checks what it received and what was logged. `expected` null: no line. */
+  async checkPeer(
+    act: (victim: Victim) => Promise<PeerOutcome>,
+    seen: unknown,
+    expected: ExpectedLine | null,
+  ): Promise<void> {
     const before = this.proxy.lines.length;
     const result = await act(this);
-    // The worker's lines come in order: whatever it has to say about the bad one comes before the good one's line.
+    // Log lines of a worker are in order: those about the bad peer come before the line about the good one.
     await this.serves();
     const lines = this.proxy.lines.slice(before, -1);
     assert.deepEqual(result.seen, seen);
     const text = lines.map(({ level, message, words }) => [level, message, ...words].join(" ")).join("\n");
-    assert.equal(lines.length, told === null ? 0 : 1, text);
-    if (told !== null) checkLine(lines[0]!, told, result.from);
+    assert.equal(lines.length, expected === null ? 0 : 1, text);
+    if (expected !== null) checkLine(lines[0]!, expected, result.from);
     await this.proxy.descriptorsBackTo(this.atRest);
   }
 
@@ -90,7 +101,11 @@ export class Victim implements AsyncDisposable {
   }
 }
 
-function checkLine(line: LogLine, { level, scope = "access", message, error, anonymous }: Told, from: string): void {
+function checkLine(
+  line: LogLine,
+  { level, scope = "access", message, error, anonymous }: ExpectedLine,
+  from: string,
+): void {
   assert.deepEqual([line.level, line.scope, line.message], [level, scope, message]);
   if (!anonymous) assert.equal(line.fields.get("src.addr") ?? line.fields.get("peer"), from);
   const text = line.fields.get("error");
@@ -98,23 +113,23 @@ function checkLine(line: LogLine, { level, scope = "access", message, error, ano
   else assert.match(text ?? "", error);
 }
 
-/** Refused before there was a request. */
-export function refused(error: RegExp): Told {
+/** The line about a connection that failed before its first request. */
+export function refused(error: RegExp): ExpectedLine {
   return { level: "warn", message: "connection failed", error };
 }
 
-/** A connection that a tracker knows: refused by policy, or failed on its way to the app. */
-export function failed(error: RegExp): Told {
+/** The access log line of a connection that was denied by policy or could not reach the application. */
+export function failed(error: RegExp): ExpectedLine {
   return { level: "error", message: "connection complete", error };
 }
 
-/** HTTP/2 was spoken wrongly. */
-export function closed(reason: string): Told {
+/** The line about an HTTP/2 protocol error. */
+export function closed(reason: string): ExpectedLine {
   return { level: "warn", scope: "proxy::inbound", message: `HBONE connection closed: ${reason}`, error: null };
 }
 
-/** Writes to a listener without TLS and reads to the end. */
-export async function raw(place: Place, bytes: Uint8Array): Promise<Seen> {
+/** Writes bytes without TLS and reads to the end of the connection. */
+export async function raw(place: Place, bytes: Uint8Array): Promise<PeerOutcome> {
   using connection = await Deno.connect(place);
   const { hostname, port } = connection.localAddr;
   const received: number[] = [];
@@ -128,8 +143,8 @@ export async function raw(place: Place, bytes: Uint8Array): Promise<Seen> {
   return { from: `${hostname}:${port}`, seen: Buffer.from(received).toString("hex") };
 }
 
-/** Writes `bytes` and goes away. */
-export async function leave(place: Place, bytes: string): Promise<string> {
+/** Writes `bytes` (latin1) and closes the connection. Returns its local address as `ip:port`. */
+export async function sendAndClose(place: Place, bytes: string): Promise<string> {
   using connection = await Deno.connect(place);
   const { hostname, port } = connection.localAddr;
   await sendAll(connection, Buffer.from(bytes, "latin1"));

@@ -40,7 +40,7 @@ Deno.test("observed O26: 40 MB of one-byte frames without a reader use no more m
   };
   const [read = 0, unread = 0] = [
     ...await tunnels(peer, target.authority("sink"), 1),
-    ...await tunnels(peer, target.authority("mute"), 1),
+    ...await tunnels(peer, target.authority("idle"), 1),
   ];
   // What is allocated once, such as compiled code, exists after the first round.
   await flood(read);
@@ -56,17 +56,17 @@ Deno.test("observed O27: dials to an address that never answers hold sockets onl
   await using target = await Target.start(IP);
   await using neighbour = await Neighbour.open(target);
   const atRest = target.atRest + Neighbour.DESCRIPTORS;
-  const deaf = target.authority("deaf");
+  const full = target.authority("full");
 
   await using patient = await Peer.connect(target.site);
-  const ids = Array.from({ length: 200 }, () => patient.tunnel(deaf));
+  const ids = Array.from({ length: 200 }, () => patient.tunnel(full));
   await eventually("200 dials", () => target.proxy.descriptors >= atRest + 200);
   patient.send(join(...ids.map((id) => rst(id))));
   await target.proxy.descriptorsBackTo(atRest + 1);
 
   // Ten peers connect at once and then vanish.
   const crowd = await Promise.all(Array.from({ length: 10 }, () => Peer.connect(target.site)));
-  for (const peer of crowd) for (let i = 0; i < 200; i++) peer.tunnel(deaf);
+  for (const peer of crowd) for (let i = 0; i < 200; i++) peer.tunnel(full);
   await eventually("a thousand dials", () => target.proxy.descriptors >= atRest + 1000);
   await neighbour.echoes();
   for (const peer of crowd) peer.close(true);
@@ -78,13 +78,13 @@ Deno.test("observed O28: when a client vanishes, applications that do not read l
   await using target = await Target.start(IP);
   await using neighbour = await Neighbour.open(target);
   await using peer = await Peer.connect(target.site);
-  const ids = await tunnels(peer, target.authority("mute"), 100);
+  const ids = await tunnels(peer, target.authority("idle"), 100);
   for (const id of ids) peer.send(data(id, new Uint8Array(20_000)));
   await peer.drained(never);
   peer.close(true);
-  await eventually("100 connections", () => target.apps.muteConnections.length === 100);
+  await eventually("100 connections", () => target.apps.idleConnections.length === 100);
   const before = performance.now();
-  await Promise.all(target.apps.muteConnections.map(toTheEnd));
+  await Promise.all(target.apps.idleConnections.map(toTheEnd));
   assert.ok(performance.now() - before < 9000, "long before a PING goes without an answer");
   await target.proxy.descriptorsBackTo(target.atRest + Neighbour.DESCRIPTORS);
   await neighbour.echoes();
@@ -123,7 +123,7 @@ Deno.test("observed O29: without descriptors the proxy sheds connections, logs i
 Deno.test("observed O30: eight streams without a reader do not block a ninth on the same connection", async () => {
   await using target = await Target.start(IP);
   await using peer = await Peer.connect(target.site);
-  const ids = await tunnels(peer, target.authority("mute"), 8);
+  const ids = await tunnels(peer, target.authority("idle"), 8);
   const full = new Uint8Array(16_384);
   for (let sent = 0; sent < STREAM_WINDOW; sent += full.length) {
     peer.send(join(...ids.map((id) => data(id, full))));

@@ -30,7 +30,7 @@ function stopAfter(ms: number): Disposable & { readonly signal: AbortSignal } {
   };
 }
 
-async function isCut(target: Target, { run, breach }: Attack): Promise<void> {
+async function isCut(target: Target, { run, closeReason }: Attack): Promise<void> {
   using stop = stopAfter(30_000);
   await using attacker = await run(target.scene, stop.signal);
   await attacker.until(() => attacker.closed);
@@ -38,7 +38,7 @@ async function isCut(target: Target, { run, breach }: Attack): Promise<void> {
   assert.equal(line.level, "warn");
   assert.equal(line.scope, "proxy::inbound");
   const reason = line.message.replace("HBONE connection closed: ", "");
-  assert.match(reason, breach!);
+  assert.match(reason, closeReason!);
   // A peer that keeps sending may lose the last message to it.
   if (attacker.goAway !== null) assert.deepEqual(attacker.goAway, { code: ENHANCE_YOUR_CALM, debug: reason });
   assert.equal(line.fields.get("identity"), "spiffe://cluster.local/ns/test/sa/attacker");
@@ -60,7 +60,7 @@ for (const allowed of [false, true]) {
     await using target = await Target.start("127.77.2.1", { env: { ...SMALL_HEAP, RUST_LOG: "info,access=off" } });
     await using neighbour = await Neighbour.open(target);
     const atRest = target.atRest + Neighbour.DESCRIPTORS, memory = target.memory();
-    for (const attack of ATTACKS.filter(({ breach }) => (breach === null) === allowed)) {
+    for (const attack of ATTACKS.filter(({ closeReason }) => (closeReason === null) === allowed)) {
       await t.step(`observed ${attack.row} ${attack.id}: ${attack.what}`, async () => {
         await (allowed ? isServed(target, neighbour, attack) : isCut(target, attack));
         await neighbour.echoes();

@@ -7,28 +7,41 @@ import * as build from "../src/identity/certificate_builder.ts";
 import { HOUR } from "../src/identity/testkit/certificates.ts";
 import { resettingApp, serveApp } from "../testkit/apps.ts";
 import { credential, foreignCa } from "../testkit/credentials.ts";
-import { HbonePeer, knock, speak, type TlsOptions } from "../testkit/hbone_peer.ts";
+import { exchange, handshake, HbonePeer, type TlsOptions } from "../testkit/hbone_peer.ts";
 import { identityOf } from "../lab/mesh.ts";
 import { inTime } from "../lab/patience.ts";
-import { closed, failed, IP, leave, raw, refused, type Seen, type Told, Victim } from "../testkit/victim.ts";
+import {
+  closed,
+  type ExpectedLine,
+  failed,
+  IP,
+  type PeerOutcome,
+  raw,
+  refused,
+  sendAndClose,
+  Victim,
+} from "../testkit/victim.ts";
 
 /** RFC 9113 §7 */
 const NO_ERROR = 0, REFUSED_STREAM = 7, CONNECT_ERROR = 10;
 /** Length of "no HTTP/2 connection preface", what a GOAWAY ends with. */
 const GOAWAY_TEXT = 28;
 
-function badHandshake(options: (victim: Victim) => TlsOptions): (victim: Victim) => Promise<Seen> {
+function badHandshake(options: (victim: Victim) => TlsOptions): (victim: Victim) => Promise<PeerOutcome> {
   return async (victim) => {
-    const { from, how } = await knock(victim.inbound, options(victim));
-    return { from, seen: how };
+    const { from, reason } = await handshake(victim.inbound, options(victim));
+    return { from, seen: reason };
   };
 }
 
-function showing(uri: string, options: Parameters<typeof credential>[2] = {}): (victim: Victim) => Promise<Seen> {
+function showing(
+  uri: string,
+  options: Parameters<typeof credential>[2] = {},
+): (victim: Victim) => Promise<PeerOutcome> {
   return badHandshake(({ ca }) => ({ credential: credential(ca, uri, options) }));
 }
 
-function badRequest(headers: (victim: Victim) => OutgoingHttpHeaders): (victim: Victim) => Promise<Seen> {
+function badRequest(headers: (victim: Victim) => OutgoingHttpHeaders): (victim: Victim) => Promise<PeerOutcome> {
   return async (victim) => {
     await using peer = await HbonePeer.connect(victim.inbound, victim.good);
     const stream = peer.request(headers(victim));
@@ -39,15 +52,15 @@ function badRequest(headers: (victim: Victim) => OutgoingHttpHeaders): (victim: 
 const text = (value: string) => new TextEncoder().encode(value);
 
 /** The TLS connection is open, but the next bytes are not HTTP/2. The proxy answers in HTTP/2. */
-function speaking(bytes: string): (victim: Victim) => Promise<Seen> {
+function speaking(bytes: string): (victim: Victim) => Promise<PeerOutcome> {
   return async ({ inbound, good }) => {
-    const { from, said } = await speak(inbound, { credential: good }, bytes);
-    return { from, seen: said.slice(-GOAWAY_TEXT) };
+    const { from, received } = await exchange(inbound, { credential: good }, bytes);
+    return { from, seen: received.slice(-GOAWAY_TEXT) };
   };
 }
 
 /** Name, action, what the peer receives, what is logged. */
-const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unknown, Told | null])[] = [
+const CASES: readonly (readonly [string, (victim: Victim) => Promise<PeerOutcome>, unknown, ExpectedLine | null])[] = [
   [
     "no certificate",
     badHandshake(() => ({ credential: null })),
@@ -128,13 +141,13 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
   ],
   [
     "a connection and nothing else",
-    async ({ inbound }) => ({ from: await leave(inbound, ""), seen: null }),
+    async ({ inbound }) => ({ from: await sendAndClose(inbound, ""), seen: null }),
     null,
     refused(/^tls handshake error: the peer closed the connection during the TLS handshake$/),
   ],
   [
     "half a handshake",
-    async ({ inbound }) => ({ from: await leave(inbound, "\x16\x03\x01\x00\xda\x01"), seen: null }),
+    async ({ inbound }) => ({ from: await sendAndClose(inbound, "\x16\x03\x01\x00\xda\x01"), seen: null }),
     null,
     refused(/^tls handshake error: the peer closed the connection during the TLS handshake$/),
   ],
@@ -228,7 +241,7 @@ const CASES: readonly (readonly [string, (victim: Victim) => Promise<Seen>, unkn
 
 Deno.test("bad peers: each is refused with a reason, logged once, and leaves nothing open", async (t) => {
   await using victim = await Victim.start();
-  for (const [name, act, seen, told] of CASES) await t.step(name, () => victim.suffers(act, seen, told));
+  for (const [name, act, seen, told] of CASES) await t.step(name, () => victim.checkPeer(act, seen, told));
 });
 
 Deno.test("bad peers: applications that do not exist or refuse connections", async (t) => {
@@ -237,11 +250,11 @@ Deno.test("bad peers: applications that do not exist or refuse connections", asy
     const closed = Deno.listen({ hostname: IP, port: 0 });
     closed.close();
     const request = badRequest(() => ({ ":authority": `${IP}:${closed.addr.port}` }));
-    await victim.suffers(request, 503, failed(/^connection failed: Connection refused \(os error 111\)$/));
+    await victim.checkPeer(request, 503, failed(/^connection failed: Connection refused \(os error 111\)$/));
   });
   await t.step("the app resets", async () => {
     await using app = await resettingApp(IP);
-    await victim.suffers(
+    await victim.checkPeer(
       async ({ inbound, good }) => {
         await using peer = await HbonePeer.connect(inbound, good);
         const tunnel = await peer.tunnel(app.authority);
@@ -254,7 +267,7 @@ Deno.test("bad peers: applications that do not exist or refuse connections", asy
   });
   await t.step("the app closes with unread data: FIN followed by RST", async () => {
     await using app = serveApp(IP, async (connection) => void await connection.read(new Uint8Array(1)));
-    await victim.suffers(
+    await victim.checkPeer(
       async ({ inbound, good }) => {
         await using peer = await HbonePeer.connect(inbound, good);
         const tunnel = await peer.tunnel(app.authority);
@@ -278,7 +291,7 @@ Deno.test("bad peers: applications that do not exist or refuse connections", asy
         seen.resolve("reset");
       }
     });
-    await victim.suffers(
+    await victim.checkPeer(
       async ({ inbound, good }) => {
         const peer = await HbonePeer.connect(inbound, good);
         await peer.tunnel(app.authority);

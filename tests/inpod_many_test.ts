@@ -75,16 +75,16 @@ testNeeding(
     await nginx(cluster, server.namespace, "server");
     const before = proxy.descriptors;
     const [old, vanishing] = await makeIdlePods(cluster, 2) as [IdlePod, IdlePod];
-    await old.home.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
+    await old.netns.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
     await addAll(session, [old, vanishing]);
     assert.deepEqual(await listeningPorts(old), [15001, 15006, 15008, 15053]);
     const [four, six] = [2, 4]; // DNS: UDP and TCP for each family
     assert.equal(proxy.descriptors - before, 2 * descriptorsPerPod(1) + four + six);
-    await run("ip", "netns", "del", vanishing.home.name);
+    await run("ip", "netns", "del", vanishing.netns.name);
     assert.equal(await get(client.namespace, server.ip), `server from ${client.ip}`);
     await deleteAll(session, [old, vanishing]);
     await proxy.descriptorsBackTo(before + 2); // both ends of the tunnel
     // The end of the cluster removes it, so it must exist.
-    await run("ip", "netns", "add", vanishing.home.name);
+    await run("ip", "netns", "add", vanishing.netns.name);
   },
 );

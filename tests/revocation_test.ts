@@ -4,7 +4,7 @@ import { encodePem } from "../src/identity/pem.ts";
 import { makeCrl } from "../src/identity/testkit/certificates.ts";
 import { echoApp } from "../testkit/apps.ts";
 import { credential, sharedCa } from "../testkit/credentials.ts";
-import { HbonePeer, knock } from "../testkit/hbone_peer.ts";
+import { handshake, HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { inTime } from "../lab/patience.ts";
 import { Proxy } from "../lab/proxy.ts";
@@ -41,7 +41,10 @@ Deno.test("revocation: a listed peer is disconnected and refused; a broken file 
   assert.deepEqual(bad.goAways, [0]);
   assert.equal(await lost.status, 200);
   await proxy.line(/connection complete\t.*error="connection closed: peer certificate revoked by CRL"/);
-  assert.equal((await knock(inbound, { credential: peerOf(BAD) })).how, "received fatal alert: CertificateRevoked");
+  assert.equal(
+    (await handshake(inbound, { credential: peerOf(BAD) })).reason,
+    "received fatal alert: CertificateRevoked",
+  );
   await proxy.line(/connection failed\t.*certificate 258 was revoked by its issuer \(O=Local CA\)/);
   kept.send("still here");
   assert.equal(await kept.read(10), "still here");
@@ -70,7 +73,10 @@ Deno.test("revocation: with an unusable file the proxy serves no pod at the star
   await proxy.line(/marking server ready/);
   const inbound = await proxy.place("inbound");
   const peerOf = (serial: Uint8Array) => credential(ca, identityOf("a"), { serial });
-  assert.equal((await knock(inbound, { credential: peerOf(BAD) })).how, "received fatal alert: CertificateRevoked");
+  assert.equal(
+    (await handshake(inbound, { credential: peerOf(BAD) })).reason,
+    "received fatal alert: CertificateRevoked",
+  );
   await using good = await HbonePeer.connect(inbound, peerOf(GOOD));
   await good.tunnel(app.authority);
 });

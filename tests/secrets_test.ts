@@ -6,7 +6,7 @@ import { encodePem } from "../src/identity/pem.ts";
 import { newKey } from "../src/identity/testkit/certificates.ts";
 import { echoApp } from "../testkit/apps.ts";
 import { credential } from "../testkit/credentials.ts";
-import { HbonePeer, knock } from "../testkit/hbone_peer.ts";
+import { handshake, HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { eventually, inTime } from "../lab/patience.ts";
@@ -71,7 +71,7 @@ Deno.test("secrets, identity S30 S31: no output contains keys or tokens", async 
   await using proxy = await Proxy.ready(settings);
   const inbound = await proxy.place("inbound");
   const peer = { credential: credential(WORKLOAD_ROOT, identityOf("a")) };
-  await knock(inbound, peer);
+  await handshake(inbound, peer);
   await proxy.line(/certificate fetch failed .*PEM block PRIVATE KEY/);
   await inTime("the retries", issued.promise);
   const dumped = async () => await (await fetch(await proxy.url("admin", "/config_dump"))).text();

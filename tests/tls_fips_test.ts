@@ -4,7 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "../testkit/credentials.ts";
-import { speak } from "../testkit/hbone_peer.ts";
+import { exchange } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { lacks, plan } from "../lab/needs.ts";
 import { run } from "../lab/program.ts";
@@ -68,8 +68,8 @@ const body = async () => {
   assert.match(readSystemFile(`/proc/${proxy.pid}/maps`), /\/fips\.so$/m);
   // A peer that prefers X25519 gets a group that the module allows.
   const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
-  const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);
-  assert.ok(said.endsWith("no HTTP/2 connection preface"), said);
+  const { received } = await exchange(await proxy.place("inbound"), peer, NO_HTTP2);
+  assert.ok(received.endsWith("no HTTP/2 connection preface"), received);
   const { fields } = await proxy.line(/proxy::inbound\tHBONE connection established/);
   assert.match(fields.get("group")!, /^(secp256r1|P-256|prime256v1)$/);
   assert.match(fields.get("cipher")!, /^TLS_AES_(256_GCM_SHA384|128_GCM_SHA256)$/);

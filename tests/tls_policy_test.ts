@@ -1,7 +1,7 @@
 /** The TLS settings of a running proxy, and its log about connections (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "../testkit/credentials.ts";
-import { knock, speak } from "../testkit/hbone_peer.ts";
+import { exchange, handshake } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { plan } from "../lab/needs.ts";
 import { Proxy } from "../lab/proxy.ts";
@@ -28,10 +28,10 @@ for (
     await using proxy = await Proxy.ready(settings);
     const inbound = await proxy.place("inbound");
     const peer = { credential: credential(sharedCa(folder.path), identityOf("a")), version: "TLSv1.2" } as const;
-    const { said } = await speak(inbound, peer, NO_HTTP2);
-    assert.ok(said.endsWith(answer), said);
+    const { received } = await exchange(inbound, peer, NO_HTTP2);
+    assert.ok(received.endsWith(answer), received);
     if (version === null) {
-      assert.equal((await knock(inbound, peer)).how, "received fatal alert: ProtocolVersion");
+      assert.equal((await handshake(inbound, peer)).reason, "received fatal alert: ProtocolVersion");
       return;
     }
     const { fields } = await proxy.line(/proxy::inbound\tHBONE connection established/);
@@ -66,8 +66,8 @@ const postQuantum = async () => {
   await using proxy = await Proxy.ready(settings);
   // The peer offers X25519 first, and the other group second.
   const peer = { credential: credential(sharedCa(folder.path), identityOf("a")) };
-  const { said } = await speak(await proxy.place("inbound"), peer, NO_HTTP2);
-  assert.ok(said.endsWith("no HTTP/2 connection preface"), said);
+  const { received } = await exchange(await proxy.place("inbound"), peer, NO_HTTP2);
+  assert.ok(received.endsWith("no HTTP/2 connection preface"), received);
   const { fields } = await proxy.line(/proxy::inbound\tHBONE connection established/);
   assert.equal(fields.get("group"), "X25519MLKEM768");
   // The policy applies to all connections of this proxy.

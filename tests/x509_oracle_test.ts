@@ -9,7 +9,13 @@ import { isMalformedList, parseRevocationList } from "../src/identity/crl.ts";
 import { hasSerial } from "../src/identity/serial_set.ts";
 import { workloadId } from "../src/identity/spiffe_id.ts";
 import { crlSigner, makeCa, makeCrl, makeLeaf, newKey, NOW } from "../src/identity/testkit/certificates.ts";
-import type { Answers, CertificateContent, CertificateWish, ListWish, Questions } from "../testkit/x509/questions.ts";
+import type {
+  Answers,
+  CertificateContent,
+  CertificateTemplate,
+  Questions,
+  RevocationList,
+} from "../testkit/x509/questions.ts";
 
 const ROUNDS = { seed: 20_261_130, numRuns: 200 };
 const SECOND = 1000;
@@ -47,7 +53,7 @@ const ids = fc.tuple(labels, labels, labels).map(([a, b, c]) => `spiffe://${a}.t
 const times = fc.integer({ min: Date.UTC(1990, 0) / SECOND, max: Date.UTC(2090, 0) / SECOND }).map((s) => s * SECOND);
 const purposes = fc.constantFrom("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.9");
 
-const wishes: fc.Arbitrary<CertificateWish> = fc.record({
+const templates: fc.Arbitrary<CertificateTemplate> = fc.record({
   serial: serials,
   subject: labels.map((name) => `O=${name}`),
   notBefore: times,
@@ -62,7 +68,7 @@ const wishes: fc.Arbitrary<CertificateWish> = fc.record({
   extendedKeyUsage: fc.option(fc.uniqueArray(purposes, { minLength: 1 })),
   critical: fc.boolean(),
 }, PLAIN);
-const lists: fc.Arbitrary<ListWish> = fc.record({
+const lists: fc.Arbitrary<RevocationList> = fc.record({
   serials: fc.uniqueArray(serials, { maxLength: 50 }),
   nextUpdate: fc.option(times),
 }, PLAIN);
@@ -87,7 +93,7 @@ function contentOf(certificate: Certificate): CertificateContent {
 }
 
 Deno.test("x509: certificates made by the library are read correctly", async () => {
-  const wanted = fc.sample(wishes, ROUNDS);
+  const wanted = fc.sample(templates, ROUNDS);
   const { madeCertificates } = await ask({ makeCertificates: wanted });
   for (const [i, { subject: _subject, critical: _critical, ...content }] of wanted.entries()) {
     const certificate = parsed(Uint8Array.fromBase64(madeCertificates[i]!));

@@ -50,9 +50,9 @@ async function provide(stream: AdsStream): Promise<void> {
 /** The first warning of a client about such a server, to which it must connect twice. */
 async function complaintAbout(url: string, options: TestClientOptions = {}): Promise<string> {
   await using client = new TestClient(url, options);
-  await eventually("a second attempt", () => client.complaints.length >= 2, () => client.log.join("\n"));
+  await eventually("a second attempt", () => client.warnings.length >= 2, () => client.log.join("\n"));
   assert.equal(client.ready, 0);
-  const [first, second] = client.complaints as [string, string];
+  const [first, second] = client.warnings as [string, string];
   assert.match(first, /xds\{id=1\}.*retrying in 20ms$/);
   assert.match(second, /xds\{id=2\}.*retrying in 40ms$/);
   const [[reason, count], ...others] = Object.entries(client.terminations) as [[string, number]];
@@ -108,13 +108,13 @@ Deno.test("certificate for another name that ALT_XDS_HOSTNAME allows, and for an
   });
   await using client = new TestClient(plane.url, { environment: { ALT_XDS_HOSTNAME: "istiod.other.svc" } });
   await provide(await plane.stream());
-  assert.deepEqual(client.complaints, []);
+  assert.deepEqual(client.warnings, []);
   await using byAddress = await ControlPlane.start({
     identity: serverIdentity(ROOT, { names: [ipName(127, 0, 0, 1)] }),
   });
   await using other = new TestClient(byAddress.url.replace("localhost", "127.0.0.1"));
   await provide(await byAddress.stream());
-  assert.deepEqual(other.complaints, []);
+  assert.deepEqual(other.warnings, []);
 });
 
 Deno.test("a control plane that returns with a forged certificate gets no request, and the mesh stays", async () => {
@@ -290,7 +290,7 @@ Deno.test("a connection that is reset in the middle of a response leaves the mes
   await using client = new TestClient(`http://localhost:${server.port}`);
   await eventually("a second attempt", () => attempts >= 2);
   assert.deepEqual([...client.mesh.workloads()], []);
-  assert.match(client.complaints[0]!, /status: Unknown, message: "connection to the server was lost"/);
+  assert.match(client.warnings[0]!, /status: Unknown, message: "connection to the server was lost"/);
 });
 
 Deno.test("a server that stalls is disconnected after 40 s, the mesh stays, and another attempt is made", async () => {
@@ -309,7 +309,7 @@ Deno.test("a server that stalls is disconnected after 40 s, the mesh stays, and 
   await using client = new TestClient(`http://localhost:${server.port}`, { clock });
   await eventually("a workload from a server that is silent now", () => silent && client.batches === 1);
   await clock.advance(39_000);
-  assert.deepEqual(client.complaints, []);
+  assert.deepEqual(client.warnings, []);
   await clock.advance(1_000);
   const complaint = await client.logged(/did not answer/);
   assert.equal(

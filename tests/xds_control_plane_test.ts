@@ -83,7 +83,7 @@ Deno.test("xds X54, X55: a bad resource is refused by name; the others are appli
   stream.respond({ typeUrl: ADDRESS_TYPE, nonce: "1", resources: [workload("foo0", [1, 2, 3, 4], "0.0.1"), bad] });
   await stream.expectNack("1", /^bad: decode: /);
   assert.ok(client.mesh.workload("foo0" as WorkloadUid));
-  const line = client.complaints.find((text) => text.includes("sending response"));
+  const line = client.warnings.find((text) => text.includes("sending response"));
   assert.match(
     line ?? "",
     /^error xds::client:xds\{id=1\} sending response type_url=".*Address" nonce="1" type=Nack error="bad: decode: /,
@@ -144,7 +144,7 @@ Deno.test("xds X59: a type that was not requested is acknowledged", async () => 
   await settle(stream);
   stream.respond({ typeUrl: "type.example/Other", nonce: "n", resources: [{ name: "x", body: BAD }] });
   await stream.expectAck("n", "type.example/Other");
-  assert.deepEqual(client.complaints, ['error xds::client:xds{id=1} unknown type type_url="type.example/Other"']);
+  assert.deepEqual(client.warnings, ['error xds::client:xds{id=1} unknown type type_url="type.example/Other"']);
   assert.equal(client.messages("istio_xds_message")["type.example/Other"], 1);
 });
 
@@ -241,7 +241,7 @@ Deno.test("xds X72: a stream that ends well is opened again at once", async () =
   stream.end();
   await settle(await plane.stream());
   assert.deepEqual(client.terminations, { Complete: 1 });
-  assert.deepEqual(client.complaints, ["warn xds::client:xds{id=1} XDS client complete"]);
+  assert.deepEqual(client.warnings, ["warn xds::client:xds{id=1} XDS client complete"]);
 });
 
 Deno.test("xds X73: messages and the bytes of their payloads are counted", async () => {
@@ -354,5 +354,5 @@ Deno.test("xds 8.2: over a Unix socket, without TLS", async () => {
   const stream = await plane.stream();
   assert.deepEqual(stream.metadata.get("authorization"), ["Bearer t"]);
   await settle(stream);
-  assert.deepEqual(client.complaints, []);
+  assert.deepEqual(client.warnings, []);
 });

@@ -1,41 +1,43 @@
 /**
- * Applications that an attacker likes: one that answers, one that never reads, one that is never there.
- * `apps.ts IP` runs them as a process and prints their ports.
+ * Applications behind the proxy under attack: one echoes, one only reads, one never reads, one never accepts.
+ * `apps.ts IP` runs them as a process and prints their ports as JSON.
  */
 
+/** TCP ports of the applications. */
 export interface AppPorts {
-  /** Sends back what it gets. */
+  /** Sends back all bytes. */
   readonly echo: number;
-  /** Reads and throws away. */
+  /** Reads all bytes and sends nothing. */
   readonly sink: number;
   /** Accepts, reads nothing, sends nothing. */
-  readonly mute: number;
-  /** Its backlog is full: who dials it gets no answer. */
-  readonly deaf: number;
+  readonly idle: number;
+  /** Never accepts. Its backlog is full, so that SYNs to it get no response. */
+  readonly full: number;
 }
 
+/** The applications, in this process. Disposing of them closes all listeners and connections. */
 export class Apps implements AsyncDisposable {
   readonly ports: AppPorts;
-  /** Connections of the mute application. */
-  readonly muteConnections: Deno.TcpConn[] = [];
+  /** Connections that the idle application has accepted. */
+  readonly idleConnections: Deno.TcpConn[] = [];
   readonly #listeners: Deno.TcpListener[] = [];
   readonly #all = new Set<Deno.TcpConn>();
   readonly #work: Promise<void>[] = [];
 
-  private constructor(ports: Omit<AppPorts, "deaf">, deaf: Deno.TcpListener, listeners: Deno.TcpListener[]) {
-    this.ports = { ...ports, deaf: portOf(deaf) };
-    this.#listeners.push(deaf, ...listeners);
+  private constructor(ports: Omit<AppPorts, "full">, full: Deno.TcpListener, listeners: Deno.TcpListener[]) {
+    this.ports = { ...ports, full: portOf(full) };
+    this.#listeners.push(full, ...listeners);
   }
 
   static async start(hostname: string): Promise<Apps> {
-    const [echo, sink, mute] = [listen(hostname), listen(hostname), listen(hostname)];
-    const deaf = Deno.listen({ hostname, port: 0, tcpBacklog: 0 });
-    const apps = new Apps({ echo: portOf(echo), sink: portOf(sink), mute: portOf(mute) }, deaf, [echo, sink, mute]);
+    const [echo, sink, idle] = [listen(hostname), listen(hostname), listen(hostname)];
+    const full = Deno.listen({ hostname, port: 0, tcpBacklog: 0 });
+    const apps = new Apps({ echo: portOf(echo), sink: portOf(sink), idle: portOf(idle) }, full, [echo, sink, idle]);
     apps.#accept(echo, echoTo);
     apps.#accept(sink, drain);
-    apps.#accept(mute, (connection) => void apps.muteConnections.push(connection));
-    // A backlog of zero holds one connection; the next one is never answered.
-    apps.#all.add(await Deno.connect({ hostname, port: portOf(deaf) }));
+    apps.#accept(idle, (connection) => void apps.idleConnections.push(connection));
+    // A backlog of zero holds one connection; SYNs of further ones are dropped.
+    apps.#all.add(await Deno.connect({ hostname, port: portOf(full) }));
     return apps;
   }
 
@@ -57,20 +59,20 @@ export class Apps implements AsyncDisposable {
   }
 }
 
-/** The next connection, or null: no more. */
+/** The next connection; null once the listener is closed. */
 async function next(listener: Deno.TcpListener): Promise<Deno.TcpConn | null> {
   for (;;) {
     try {
       return await listener.accept();
     } catch (error) {
       if (error instanceof Deno.errors.BadResource) return null;
-      // Another one was gone before it was accepted.
+      // The client reset this connection before it was accepted.
     }
   }
 }
 
 async function echoTo(connection: Deno.TcpConn): Promise<void> {
-  // A client that goes away in the middle is the rule here.
+  // Attackers usually close connections before all bytes are sent.
   await connection.readable.pipeTo(connection.writable).catch(() => {});
 }
 
@@ -79,7 +81,7 @@ async function drain(connection: Deno.TcpConn): Promise<void> {
   try {
     while (await connection.read(buffer) !== null);
   } catch {
-    // reset
+    // The client reset the connection.
   }
   close(connection);
 }
@@ -92,7 +94,7 @@ function close(connection: Deno.TcpConn): void {
   try {
     connection.close();
   } catch {
-    // closed by the end of its stream
+    // The end of its stream has closed it.
   }
 }
 

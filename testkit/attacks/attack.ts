@@ -1,53 +1,57 @@
-/** What an attack is, and how it is carried out. */
+/** The interface of an attack, and attacks that send one chunk after another. */
 import type { AppPorts } from "./apps.ts";
-import { type Manners, Peer, type Site } from "./peer.ts";
+import { Peer, type PeerBehaviour, type Site } from "./peer.ts";
 
+/** The proxy under attack and the applications behind it. */
 export interface Scene {
   readonly site: Site;
   readonly apps: AppPorts;
 }
 
+/** One way to misuse a connection. */
 export interface Attack {
   readonly id: string;
-  /** Row of docs/spec/observed.md, or the advisory. */
+  /** Row of docs/spec/observed.md, or the number of the advisory. */
   readonly row: string;
+  /** Description for the test's name. */
   readonly what: string;
-  /** What GOAWAY says when the attacker is cut; null: it stays within what honest peers may do. */
-  readonly breach: RegExp | null;
-  /** Makes one connection, and misbehaves on it until it is cut or `until` says stop. */
+  /** The debug text of the GOAWAY that closes the attacker's connection; null: the proxy allows this traffic. */
+  readonly closeReason: RegExp | null;
+  /** Opens one connection and attacks on it until the proxy closes it or `until` is aborted. Returns the connection. */
   run(scene: Scene, until: AbortSignal): Promise<Peer>;
 }
 
-/** `ip:port`, as CONNECT wants it. */
+/** `ip:port` of an application, for `:authority` of a CONNECT. */
 export function authority({ site, apps }: Scene, app: keyof AppPorts): string {
   return `${site.host}:${apps[app]}`;
 }
 
+/** An attack by chunks of frames. */
 interface Flood extends Omit<Attack, "run"> {
-  readonly manners?: Manners;
-  /** Chunks a second; as many as are taken where missing. */
+  readonly behaviour?: PeerBehaviour;
+  /** Chunks a second; default: as many as the socket takes. */
   readonly perSecond?: number;
-  /** Chunks of one connection at most. */
+  /** Most chunks on one connection; default: no limit. */
   readonly chunks?: number;
-  /** Opens what is needed, and returns what makes the next chunk. */
+  /** Opens the streams that the attack needs and returns the function that makes the next chunk. */
   prepare(peer: Peer, scene: Scene): (() => Uint8Array) | Promise<() => Uint8Array>;
 }
 
-/** An attack that sends chunk after chunk on a connection. */
+/** Makes an attack that sends one chunk after another until the connection is closed. */
 export function flood(of: Flood): Attack {
-  const { id, row, what, breach, manners, perSecond, chunks = Infinity } = of;
+  const { id, row, what, closeReason, behaviour, perSecond, chunks = Infinity } = of;
   return {
     id,
     row,
     what,
-    breach,
+    closeReason,
     async run(scene, until) {
-      const peer = await Peer.connect(scene.site, manners);
+      const peer = await Peer.connect(scene.site, behaviour);
       const next = await of.prepare(peer, scene);
       for (let i = 0; i < chunks && !peer.closed && peer.goAway === null && !until.aborted; i++) {
         peer.send(next());
         await (perSecond === undefined ? peer.drained(until) : pause(1000 / perSecond, until));
-        // Output is only looked at between two tasks.
+        // The socket reads only between two tasks of the event loop.
         await new Promise((resume) => setTimeout(resume, 0));
       }
       return peer;
@@ -55,6 +59,7 @@ export function flood(of: Flood): Attack {
   };
 }
 
+/** Waits `ms` milliseconds, or until `until` is aborted. */
 export function pause(ms: number, until: AbortSignal): Promise<void> {
   if (until.aborted) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** The attacks of `docs/spec/observed.md` O26-O33 and those known for HTTP/2 that go on for as long as they are let. */
+/** The attacks of `docs/spec/observed.md` O26-O33, and known attacks on HTTP/2 that last until the connection is closed. */
 import { FrameType } from "../../src/h2/frame.ts";
 import { frame, ping, rst, setting, settings, settingsAck, windowUpdate } from "../../src/h2/testkit/frames.ts";
 import { type Attack, authority, flood, pause } from "./attack.ts";
@@ -7,7 +7,7 @@ import { Peer } from "./peer.ts";
 
 const INITIAL_WINDOW_SIZE = 4, HEADER_TABLE_SIZE = 1;
 const PADDED = 8;
-/** The most streams a connection may have. */
+/** The proxy's limit of concurrent streams on a connection. */
 const STREAMS = 200;
 
 const DATA_ATTACKS: readonly Attack[] = [
@@ -15,7 +15,7 @@ const DATA_ATTACKS: readonly Attack[] = [
     id: "one-byte-data",
     row: "O26",
     what: "DATA frames of one byte to an application that reads",
-    breach: null,
+    closeReason: null,
     async prepare(peer, scene) {
       const id = peer.tunnel(authority(scene, "sink"));
       await peer.until(() => peer.stream(id).status !== null);
@@ -27,7 +27,7 @@ const DATA_ATTACKS: readonly Attack[] = [
     id: "padding",
     row: "O26",
     what: "DATA frames of one byte behind 255 bytes of padding",
-    breach: null,
+    closeReason: null,
     async prepare(peer, scene) {
       const id = peer.tunnel(authority(scene, "sink"));
       await peer.until(() => peer.stream(id).status !== null);
@@ -39,9 +39,9 @@ const DATA_ATTACKS: readonly Attack[] = [
     id: "empty-data",
     row: "O33",
     what: "DATA frames without payload",
-    breach: /^empty DATA frames above/,
+    closeReason: /^empty DATA frames above/,
     prepare(peer, scene) {
-      const id = peer.tunnel(authority(scene, "mute"));
+      const id = peer.tunnel(authority(scene, "idle"));
       const chunk = hostile.copies(frame(FrameType.DATA, 0, id));
       return () => chunk;
     },
@@ -49,11 +49,11 @@ const DATA_ATTACKS: readonly Attack[] = [
   {
     id: "unread-streams",
     row: "O30",
-    what: "eight streams full of what their applications do not read",
-    breach: null,
+    what: "eight streams whose applications do not read, with full windows",
+    closeReason: null,
     async run(scene, until) {
       const peer = await Peer.connect(scene.site);
-      const ids = Array.from({ length: 8 }, () => peer.tunnel(authority(scene, "mute")));
+      const ids = Array.from({ length: 8 }, () => peer.tunnel(authority(scene, "idle")));
       await peer.until(() => ids.every((id) => peer.stream(id).status !== null));
       for (let sent = 0; sent < 4 << 20 && !until.aborted; sent += 16_384) {
         for (const id of ids) peer.send(frame(FrameType.DATA, 0, id, new Uint8Array(16_384)));
@@ -70,10 +70,10 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "dial-flood",
     row: "O27",
     what: "200 streams to an application that never answers, reset and opened again twice a second",
-    breach: null,
+    closeReason: null,
     perSecond: 2,
     prepare(peer, scene) {
-      const block = hostile.connectBlock(authority(scene, "deaf"));
+      const block = hostile.connectBlock(authority(scene, "full"));
       let open: number[] = [];
       return () => {
         const resets = open.map((id) => rst(id));
@@ -86,7 +86,7 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "rapid-reset",
     row: "O27, CVE-2023-44487",
     what: "tunnels that are reset before the application has answered",
-    breach: /^resets without an answer above/,
+    closeReason: /^resets without an answer above/,
     prepare(peer, scene) {
       const block = hostile.connectBlock(authority(scene, "echo"));
       return hostile.requests(peer, (id) => hostile.openAndReset(id, block));
@@ -95,8 +95,8 @@ const STREAM_ATTACKS: readonly Attack[] = [
   flood({
     id: "made-you-reset",
     row: "CVE-2025-8671",
-    what: "tunnels in which the peer breaks a rule so that the proxy resets them",
-    breach: /^resets without an answer above/,
+    what: "tunnels that the proxy resets because the peer violates the protocol in them",
+    closeReason: /^resets without an answer above/,
     prepare(peer, scene) {
       const block = hostile.connectBlock(authority(scene, "echo"));
       return hostile.requests(peer, (id) => [hostile.headers(id, block, false), windowUpdate(id, 0)]);
@@ -106,7 +106,7 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "paced-resets",
     row: "O32",
     what: "400 tunnels a second, each reset before the application has answered",
-    breach: null,
+    closeReason: null,
     perSecond: 40,
     prepare(peer, scene) {
       const block = hostile.connectBlock(authority(scene, "echo"));
@@ -117,7 +117,7 @@ const STREAM_ATTACKS: readonly Attack[] = [
     id: "baggage",
     row: "O52",
     what: "400 tunnels a second, each with other labels in its baggage",
-    breach: null,
+    closeReason: null,
     perSecond: 40,
     prepare(peer, scene) {
       const place = authority(scene, "echo");
@@ -127,11 +127,11 @@ const STREAM_ATTACKS: readonly Attack[] = [
   {
     id: "vanish",
     row: "O28",
-    what: "100 tunnels with data that nobody reads, and the client is gone",
-    breach: null,
+    what: "100 tunnels with data that their applications do not read, then a reset of the connection",
+    closeReason: null,
     async run(scene, until) {
       const peer = await Peer.connect(scene.site);
-      const ids = Array.from({ length: 100 }, () => peer.tunnel(authority(scene, "mute")));
+      const ids = Array.from({ length: 100 }, () => peer.tunnel(authority(scene, "idle")));
       await peer.until(() => ids.every((id) => peer.stream(id).status !== null));
       for (const id of ids) peer.send(frame(FrameType.DATA, 0, id, new Uint8Array(16_384)));
       await peer.drained(until);
@@ -146,9 +146,9 @@ const HEADER_ATTACKS: readonly Attack[] = [
   flood({
     id: "refused-requests",
     row: "O32",
-    what: "requests that are no CONNECT, with answers that nobody lets through",
-    breach: /^resets without an answer above/,
-    manners: { credit: false },
+    what: "requests other than CONNECT, without credit for the responses",
+    closeReason: /^resets without an answer above/,
+    behaviour: { credit: false },
     prepare(peer) {
       const block = hostile.requestBlock();
       return hostile.requests(peer, (id) => [hostile.headers(id, block, true)]);
@@ -157,8 +157,8 @@ const HEADER_ATTACKS: readonly Attack[] = [
   flood({
     id: "hpack-insert",
     row: "O32",
-    what: "requests with 200 fields that each push others out of the table",
-    breach: null,
+    what: "requests with 200 fields that each evict others from the dynamic table",
+    closeReason: null,
     prepare(peer) {
       return hostile.requests(peer, (id) => {
         return [hostile.headers(id, hostile.requestBlock(...hostile.insertions(200, 30, id)), true)];
@@ -168,9 +168,9 @@ const HEADER_ATTACKS: readonly Attack[] = [
   flood({
     id: "hpack-index",
     row: "O32",
-    what: "requests of 250 bytes with 240 fields, with answers that nobody lets through",
-    breach: /^resets without an answer above/,
-    manners: { credit: false },
+    what: "requests of 250 bytes with 240 fields, without credit for the responses",
+    closeReason: /^resets without an answer above/,
+    behaviour: { credit: false },
     prepare(peer) {
       const first = hostile.requestBlock(...hostile.insertions(1, 1, 0));
       peer.send(hostile.headers(peer.newId(), first, true));
@@ -182,7 +182,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "hpack-bomb",
     row: "O32",
     what: "requests with 200 references to an entry of 3 KB",
-    breach: /^header list above 4 times/,
+    closeReason: /^header list above 4 times/,
     prepare(peer) {
       const first = hostile.requestBlock(...hostile.insertions(1, 3000, 0));
       peer.send(hostile.headers(peer.newId(), first, true));
@@ -194,7 +194,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "cookie-crumbs",
     row: "O32",
     what: "requests with 5,000 cookie crumbs",
-    breach: /^more than 1024 fields/,
+    closeReason: /^more than 1024 fields/,
     prepare(peer) {
       const block = hostile.requestBlock(...hostile.crumbs(5000));
       return hostile.requests(peer, (id) => [hostile.headers(id, block, true)]);
@@ -204,7 +204,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "size-updates",
     row: "O33",
     what: "requests with 16,000 table size updates",
-    breach: /table size updates/,
+    closeReason: /table size updates/,
     prepare(peer) {
       const block = Uint8Array.from([...hostile.sizeUpdates(16_000), ...hostile.requestBlock()]);
       return hostile.requests(peer, (id) => [hostile.headers(id, block, true)]);
@@ -214,7 +214,7 @@ const HEADER_ATTACKS: readonly Attack[] = [
     id: "continuations",
     row: "CVE-2024-27316",
     what: "a header block that never ends",
-    breach: /^more than 16 CONTINUATION frames/,
+    closeReason: /^more than 16 CONTINUATION frames/,
     prepare(peer) {
       const id = peer.newId();
       peer.send(frame(FrameType.HEADERS, 0, id, hostile.requestBlock()));
@@ -224,33 +224,45 @@ const HEADER_ATTACKS: readonly Attack[] = [
   }),
 ];
 
-/** The same chunk again and again. */
+/** An attack that repeats one chunk. */
 function repeat(
   id: string,
   row: string,
   what: string,
-  breach: RegExp | null,
+  closeReason: RegExp | null,
   ...frames: readonly Uint8Array[]
 ): Attack {
   const chunk = hostile.copies(...frames);
-  return flood({ id, row, what, breach, prepare: () => () => chunk });
+  return flood({ id, row, what, closeReason, prepare: () => () => chunk });
 }
 
 const CONTROL_ATTACKS: readonly Attack[] = [
   repeat("ping", "O33", "PING frames", /^PING frames above/, ping()),
-  repeat("ping-ack", "O33", "answers to PING frames nobody sent", /^PING frames above/, ping(true)),
+  repeat(
+    "ping-ack",
+    "O33",
+    "acknowledgements of PING frames that the proxy did not send",
+    /^PING frames above/,
+    ping(true),
+  ),
   repeat("settings", "O32, O33", "SETTINGS frames", /^SETTINGS frames above/, settings(setting(HEADER_TABLE_SIZE, 0))),
-  repeat("settings-ack", "O33", "acknowledgements of SETTINGS nobody sent", /^SETTINGS frames above/, settingsAck()),
+  repeat(
+    "settings-ack",
+    "O33",
+    "acknowledgements of SETTINGS that the proxy did not send",
+    /^SETTINGS frames above/,
+    settingsAck(),
+  ),
   repeat("priority", "CVE-2019-9513", "PRIORITY frames", /^other control frames above/, priority(1)),
   repeat("unknown-frames", "O33", "frames of an unknown type", /^other control frames above/, frame(99, 0, 0)),
-  repeat("window-updates", "O33", "window updates nobody needs", /^WINDOW_UPDATE frames above/, windowUpdate(0, 1)),
+  repeat("window-updates", "O33", "needless window updates", /^WINDOW_UPDATE frames above/, windowUpdate(0, 1)),
   flood({
     id: "settings-flap",
     row: "O32",
-    what: "SETTINGS that move the windows of 200 streams up and down",
-    breach: /^SETTINGS frames above/,
+    what: "SETTINGS that raise and lower the windows of 200 streams",
+    closeReason: /^SETTINGS frames above/,
     prepare(peer, scene) {
-      for (let i = 0; i < STREAMS; i++) peer.tunnel(authority(scene, "mute"));
+      for (let i = 0; i < STREAMS; i++) peer.tunnel(authority(scene, "idle"));
       const up = settings(setting(INITIAL_WINDOW_SIZE, 1 << 20)), down = settings(setting(INITIAL_WINDOW_SIZE, 0));
       const chunk = hostile.copies(up, down);
       return () => chunk;
@@ -260,10 +272,10 @@ const CONTROL_ATTACKS: readonly Attack[] = [
     id: "paced-settings-flap",
     row: "O32",
     what: "the same eight times a second, which is allowed",
-    breach: null,
+    closeReason: null,
     perSecond: 8,
     prepare(peer, scene) {
-      for (let i = 0; i < STREAMS; i++) peer.tunnel(authority(scene, "mute"));
+      for (let i = 0; i < STREAMS; i++) peer.tunnel(authority(scene, "idle"));
       let size = 0;
       return () => settings(setting(INITIAL_WINDOW_SIZE, size = size === 0 ? 1 << 20 : 0));
     },
@@ -271,9 +283,9 @@ const CONTROL_ATTACKS: readonly Attack[] = [
   flood({
     id: "small-windows",
     row: "O32",
-    what: "an echo whose answers are let through byte by byte",
-    breach: /^WINDOW_UPDATE frames above/,
-    manners: { credit: false, settings: setting(INITIAL_WINDOW_SIZE, 0) },
+    what: "an echo with credit for one byte at a time",
+    closeReason: /^WINDOW_UPDATE frames above/,
+    behaviour: { credit: false, settings: setting(INITIAL_WINDOW_SIZE, 0) },
     async prepare(peer, scene) {
       const id = peer.tunnel(authority(scene, "echo"));
       await peer.until(() => peer.stream(id).status !== null);
@@ -287,4 +299,5 @@ function priority(id: number): Uint8Array {
   return frame(FrameType.PRIORITY, 0, id, [0, 0, 0, 3, 1]);
 }
 
+/** All attacks. */
 export const ATTACKS: readonly Attack[] = [...DATA_ATTACKS, ...STREAM_ATTACKS, ...HEADER_ATTACKS, ...CONTROL_ATTACKS];

@@ -4,13 +4,15 @@ import { FLAG_END_HEADERS, FLAG_END_STREAM, FrameType } from "../../src/h2/frame
 import { frame, rst } from "../../src/h2/testkit/frames.ts";
 import type { Peer } from "./peer.ts";
 
+/** Bytes of a chunk. */
 const CHUNK = 65_536;
 
+/** Concatenates byte strings. */
 export function join(...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** As many copies of `bytes` as a chunk holds. */
+/** As many copies of `bytes`, at least one, as a chunk holds. */
 export function copies(...bytes: readonly Uint8Array[]): Uint8Array {
   const one = Buffer.concat(bytes);
   const count = Math.max(1, Math.floor(CHUNK / one.length));
@@ -19,7 +21,7 @@ export function copies(...bytes: readonly Uint8Array[]): Uint8Array {
   return chunk;
 }
 
-/** Makes chunks of what `make` gives for one new stream after the other. `most`: streams in a chunk. */
+/** Returns a function that fills a chunk with the frames that `make` returns for new stream ids, for at most `most` streams. */
 export function requests(peer: Peer, make: (id: number) => readonly Uint8Array[], most = Infinity): () => Uint8Array {
   return () => {
     const parts: Uint8Array[] = [];
@@ -32,10 +34,12 @@ export function requests(peer: Peer, make: (id: number) => readonly Uint8Array[]
   };
 }
 
+/** A HEADERS frame with a complete header block. `end`: with END_STREAM. */
 export function headers(id: number, block: Uint8Array, end: boolean): Uint8Array {
   return frame(FrameType.HEADERS, FLAG_END_HEADERS | (end ? FLAG_END_STREAM : 0), id, block);
 }
 
+/** HEADERS of a new stream, then RST_STREAM. */
 export function openAndReset(id: number, block: Uint8Array): Uint8Array[] {
   return [headers(id, block, false), rst(id)];
 }
@@ -61,11 +65,12 @@ function literal(name: number, value: string): number[] {
   return [...integer(0, 15, name), ...text(value)];
 }
 
+/** The header block of a CONNECT. */
 export function connectBlock(authority: string): Uint8Array {
   return Uint8Array.from([...literal(METHOD, "CONNECT"), ...literal(AUTHORITY, authority)]);
 }
 
-/** A CONNECT from another network, whose baggage has labels that no other call has. */
+/** The header block of a CONNECT from another network, whose baggage has labels with a different value for each `number`. */
 export function baggageBlock(authority: string, number: number): Uint8Array {
   const field = (name: string, value: string) => [0, ...text(name), ...text(value)];
   const value = `${number}`.padEnd(200, "x");
@@ -77,12 +82,12 @@ export function baggageBlock(authority: string, number: number): Uint8Array {
   ]);
 }
 
-/** A GET, which is refused, with more fields behind it. */
+/** The header block of a GET, which the proxy refuses, followed by `fields`. */
 export function requestBlock(...fields: readonly number[][]): Uint8Array {
   return Uint8Array.from([...GET_HTTP_SLASH, ...literal(AUTHORITY, "x"), ...fields.flat()]);
 }
 
-/** `count` fields that each enter the dynamic table and push others out. */
+/** `count` fields with incremental indexing (RFC 7541 §6.2.1), whose names start at `salt`. */
 export function insertions(count: number, valueLength: number, salt: number): number[][] {
   return Array.from(
     { length: count },
@@ -90,16 +95,17 @@ export function insertions(count: number, valueLength: number, salt: number): nu
   );
 }
 
-/** `count` references to the newest entry of the dynamic table, one byte each. */
+/** `count` references of one byte each to the newest entry of the dynamic table. */
 export function references(count: number): number[][] {
   return [new Array(count).fill(0x80 | 62)];
 }
 
+/** `count` `cookie` fields. */
 export function crumbs(count: number): number[][] {
   return Array.from({ length: count }, () => literal(COOKIE, "a=b"));
 }
 
-/** Dynamic table size updates, a byte or three each. */
+/** `count` dynamic table size updates (RFC 7541 §6.3) of one or three bytes each. */
 export function sizeUpdates(count: number): number[] {
   return Array.from({ length: count }, (_, i) => integer(0x20, 31, i % 2 === 0 ? 0 : 4096)).flat();
 }

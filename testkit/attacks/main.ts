@@ -1,6 +1,7 @@
 /**
- * Attacks from a process of its own: `main.ts ATTACK HOST:PORT CA_CERTIFICATE CA_KEY APP_PORTS SECONDS [CONNECTIONS]`.
- * APP_PORTS is what `apps.ts` prints. Whoever is cut comes back. Prints `attacking`, then what came of it.
+ * A process that attacks: `main.ts ATTACK HOST:PORT CA_CERTIFICATE CA_KEY APP_PORTS SECONDS [CONNECTIONS]`.
+ * APP_PORTS is the output of `apps.ts`. A connection that the proxy closes is replaced by a new one. Prints `attacking`,
+ * and in the end a {@link Tally} as JSON.
  */
 import { loadOrCreateLocalCa } from "../../src/identity/local_ca.ts";
 import { credential } from "../credentials.ts";
@@ -9,10 +10,14 @@ import { ATTACKS } from "./catalogue.ts";
 
 const ATTACKER = "spiffe://cluster.local/ns/default/sa/attacker";
 
+/** Totals of all connections. */
 interface Tally {
   connections: number;
+  /** Bytes sent. */
   bytes: number;
+  /** Connections that ended with a GOAWAY. */
   cut: number;
+  /** Debug texts of GOAWAY frames, and errors. */
   readonly reasons: Set<string>;
 }
 
@@ -21,7 +26,7 @@ async function keepAttacking(attack: Attack, scene: Scene, until: AbortSignal, t
     tally.connections++;
     try {
       await using peer = await attack.run(scene, until);
-      // The reason may still be on its way.
+      // The GOAWAY may still be in flight.
       if (!until.aborted) await peer.until(() => peer.closed);
       tally.bytes += peer.sent;
       if (peer.goAway === null) continue;

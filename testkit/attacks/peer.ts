@@ -1,4 +1,4 @@
-/** A peer whose every byte is written by hand: TLS with a certificate of the mesh, then HTTP/2 as it likes. */
+/** An HTTP/2 peer for attacks: TLS with a certificate of the mesh, and any frames in any order. */
 import { Buffer } from "node:buffer";
 import { connect, type TLSSocket } from "node:tls";
 import {
@@ -16,88 +16,96 @@ import type { HeaderList } from "../../src/h2/seam.ts";
 import { frame, settingsAck, windowUpdate } from "../../src/h2/testkit/frames.ts";
 import type { Credential } from "../credentials.ts";
 
-/** The inbound port under attack, and who we say we are. */
+/** The inbound port under attack, and the certificate of the attacker. */
 export interface Site {
   readonly host: string;
   readonly port: number;
   readonly credentials: Credential;
 }
 
-/** What a good peer would do by itself; an attacker may leave it out. */
-export interface Manners {
-  /** Sends preface and SETTINGS (default), or nothing. */
+/** What the peer does without being asked to by the test, as the protocol requires; attackers may turn parts of it off. */
+export interface PeerBehaviour {
+  /** Sends the preface and SETTINGS. Default: true. */
   readonly preface?: boolean;
-  /** Answers PING and SETTINGS (default). */
+  /** Acknowledges PING and SETTINGS. Default: true. */
   readonly answers?: boolean;
-  /** Returns the credit of received DATA (default). */
+  /** Returns the credit for received DATA. Default: true. */
   readonly credit?: boolean;
   /** Payload of the first SETTINGS. */
   readonly settings?: readonly number[];
 }
 
-export interface GoAway {
+/** A received GOAWAY frame. */
+interface GoAway {
   readonly code: number;
   readonly debug: string;
 }
 
-/** What is known of one stream. */
-export interface StreamView {
+/** What has been received on one stream. */
+interface StreamView {
+  /** `:status` of the response. */
   status: string | null;
   /** Bytes of DATA. */
   received: number;
+  /** The first {@link KEPT_TEXT} bytes or more, as latin1. */
   text: string;
+  /** END_STREAM was received. */
   ended: boolean;
   /** Code of the RST_STREAM, or null. */
   reset: number | null;
 }
 
-/** Text kept of what a stream received. */
+/** Bytes of DATA after which no more text of a stream is kept. */
 const KEPT_TEXT = 4096;
-/** No test asserts on time; this only keeps a broken one from hanging. */
-const PATIENCE_MS = 30_000;
+/** Limit of each wait, so that a failing test ends. */
+const TIMEOUT_MS = 30_000;
 
+/** One connection of the peer. */
 export class Peer implements AsyncDisposable {
   readonly streams = new Map<number, StreamView>();
+  /** The last GOAWAY that was received. */
   goAway: GoAway | null = null;
-  /** Frames that came, by type. */
+  /** Number of received frames by type. */
   readonly counts = new Map<number, number>();
   closed = false;
-  /** Where it comes from, as the proxy logs it. */
+  /** `ip:port` of this end, as the proxy logs it. */
   readonly address: string;
   readonly #socket: TLSSocket;
   readonly #encoder = new HpackEncoder();
   readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 65_536 });
-  readonly #manners: Manners;
+  readonly #behaviour: PeerBehaviour;
   readonly #watchers = new Set<() => void>();
   #rest: Uint8Array = new Uint8Array(0);
   #nextId = 1;
+  /** Bytes given to the socket. */
   sent = 0;
 
-  private constructor(socket: TLSSocket, manners: Manners) {
+  private constructor(socket: TLSSocket, behaviour: PeerBehaviour) {
     this.#socket = socket;
-    this.#manners = manners;
+    this.#behaviour = behaviour;
     this.address = `${socket.localAddress}:${socket.localPort}`;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     socket.on("close", () => {
       this.closed = true;
-      this.#tell();
+      this.#notify();
     });
-    // Where the connection breaks, `close` follows.
+    // `close` follows each error.
     socket.on("error", () => {});
-    if (manners.preface !== false) this.send(PREFACE, frame(FrameType.SETTINGS, 0, 0, manners.settings ?? []));
+    if (behaviour.preface !== false) this.send(PREFACE, frame(FrameType.SETTINGS, 0, 0, behaviour.settings ?? []));
   }
 
-  static connect(site: Site, manners: Manners = {}): Promise<Peer> {
+  /** Fulfilled after the client's part of the handshake. Rejected when the handshake fails. */
+  static connect(site: Site, behaviour: PeerBehaviour = {}): Promise<Peer> {
     const socket = secureSocket(site);
     return new Promise((resolve, reject) => {
-      socket.once("secureConnect", () => resolve(new Peer(socket, manners)));
+      socket.once("secureConnect", () => resolve(new Peer(socket, behaviour)));
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("closed during the handshake")));
     });
   }
 
-  /** False: the socket is full. */
+  /** Sends bytes. Returns false when the socket's buffer is full. */
   send(...frames: readonly Uint8Array[]): boolean {
     if (this.closed) return true;
     const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
@@ -105,26 +113,28 @@ export class Peer implements AsyncDisposable {
     return this.#socket.write(bytes);
   }
 
-  /** Id of a stream not used yet. */
+  /** The next unused stream id. */
   newId(): number {
     const id = this.#nextId;
     this.#nextId += 2;
     return id;
   }
 
+  /** A HEADERS frame. `end`: with END_STREAM. */
   headers(id: number, headers: HeaderList, end = false): Uint8Array {
     const into = new Uint8Array(70_000);
     const length = this.#encoder.encode(headers, into, 0);
     return frame(FrameType.HEADERS, FLAG_END_HEADERS | (end ? 1 : 0), id, into.subarray(0, length));
   }
 
-  /** Opens a tunnel. */
+  /** Sends a CONNECT and returns the id of its stream. */
   tunnel(authority: string): number {
     const id = this.newId();
     this.send(this.headers(id, [[":method", "CONNECT"], [":authority", authority]]));
     return id;
   }
 
+  /** What has been received on a stream. */
   stream(id: number): StreamView {
     let view = this.streams.get(id);
     if (view === undefined) {
@@ -134,23 +144,23 @@ export class Peer implements AsyncDisposable {
     return view;
   }
 
-  /** Waits until `condition` holds. False: the connection ended before. */
+  /** Waits until `condition` holds. Returns false when the connection ends before that. */
   async until(condition: () => boolean): Promise<boolean> {
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + TIMEOUT_MS;
     while (!condition()) {
       if (this.closed) return false;
-      if (performance.now() > deadline) throw new Error(`What was waited for has not happened: ${condition}`);
-      await this.#news();
+      if (performance.now() > deadline) throw new Error(`The condition did not become true in time: ${condition}`);
+      await this.#nextEvent();
     }
     return true;
   }
 
-  /** Waits until a full socket takes bytes again, or is closed, or `until` says stop. */
+  /** Waits until the socket's buffer has space, the connection is closed or `until` is aborted. */
   async drained(until: AbortSignal): Promise<void> {
-    while (this.#socket.writableNeedDrain && !this.closed && !until.aborted) await this.#news();
+    while (this.#socket.writableNeedDrain && !this.closed && !until.aborted) await this.#nextEvent();
   }
 
-  /** Ends the TCP connection: with RST or as it should be. */
+  /** Closes the TCP connection, with RST if `reset`. */
   close(reset = false): void {
     if (reset) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
@@ -161,8 +171,8 @@ export class Peer implements AsyncDisposable {
     await this.until(() => this.closed);
   }
 
-  /** Something happened, or a moment passed. */
-  #news(): Promise<void> {
+  /** Fulfilled after the next event of the connection, or after 200 ms. */
+  #nextEvent(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -176,7 +186,7 @@ export class Peer implements AsyncDisposable {
     });
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const wake of [...this.#watchers]) wake();
   }
 
@@ -190,17 +200,17 @@ export class Peer implements AsyncDisposable {
       at = end;
     }
     this.#rest = bytes.slice(at);
-    this.#tell();
+    this.#notify();
   }
 
   #frame(type: number, flags: number, id: number, payload: Uint8Array): void {
     this.counts.set(type, (this.counts.get(type) ?? 0) + 1);
     switch (type) {
       case FrameType.SETTINGS:
-        if (!(flags & 1) && this.#manners.answers !== false) this.send(settingsAck());
+        if (!(flags & 1) && this.#behaviour.answers !== false) this.send(settingsAck());
         return;
       case FrameType.PING:
-        if (!(flags & 1) && this.#manners.answers !== false) this.send(frame(FrameType.PING, 1, 0, payload));
+        if (!(flags & 1) && this.#behaviour.answers !== false) this.send(frame(FrameType.PING, 1, 0, payload));
         return;
       case FrameType.GOAWAY:
         this.goAway = { code: getUint32(payload, 4), debug: new TextDecoder().decode(payload.subarray(8)) };
@@ -226,12 +236,12 @@ export class Peer implements AsyncDisposable {
     const stream = this.stream(id);
     stream.received += payload.length;
     if (stream.text.length < KEPT_TEXT) stream.text += new TextDecoder("latin1").decode(payload);
-    if (this.#manners.credit === false || payload.length === 0) return;
+    if (this.#behaviour.credit === false || payload.length === 0) return;
     this.send(windowUpdate(0, payload.length), windowUpdate(id, payload.length));
   }
 }
 
-/** TLS as a workload of the mesh would open it. Whom we reach does not matter to an attacker. */
+/** Opens TLS with the certificate of a workload. The server's certificate is not verified. */
 export function secureSocket({ host, port, credentials }: Site): TLSSocket {
   return connect({
     host,

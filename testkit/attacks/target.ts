@@ -10,17 +10,20 @@ import type { Site } from "./peer.ts";
 import { readSystemFile } from "../../src/os/system_files.ts";
 
 /**
- * Has the proxy collect garbage before its heap, of 14 MB, is larger than this: what memory it takes beyond that it
- * holds. Left alone it collects at 60 to 90 MB.
+ * Environment that limits the proxy's heap to 40 MB, of which it uses 14 MB at rest, so that memory above that limit is
+ * in use and not garbage. Without the limit the heap grows to 60 to 90 MB before garbage is collected.
  */
 export const SMALL_HEAP = { DENO_V8_FLAGS: "--max-old-space-size=40" } as const;
 
-export interface TargetOptions {
+/** Settings of the proxy under attack. */
+interface TargetOptions {
+  /** Additional environment variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Most descriptors of the process. */
+  /** Limit of open descriptors (`ulimit -n`). */
   readonly descriptors?: number;
 }
 
+/** The proxy and its applications. */
 export class Target implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
 
@@ -29,12 +32,13 @@ export class Target implements AsyncDisposable {
     readonly proxy: Proxy,
     readonly apps: Apps,
     readonly site: Site,
-    /** Open descriptors while nobody is connected. */
+    /** Number of open descriptors without connections. */
     readonly atRest: number,
   ) {
     this.#stack = stack;
   }
 
+  /** Starts everything at the loopback address `ip`. */
   static async start(ip: string, options: TargetOptions = {}): Promise<Target> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(tempDir());
@@ -53,17 +57,17 @@ export class Target implements AsyncDisposable {
     return { site: this.site, apps: this.apps.ports };
   }
 
-  /** `ip:port` of an application, as a CONNECT wants it. */
+  /** `ip:port` of an application, for `:authority` of a CONNECT. */
   authority(app: keyof Apps["ports"]): string {
     return `${this.site.host}:${this.apps.ports[app]}`;
   }
 
-  /** RSS in bytes. */
+  /** Resident memory of the proxy in bytes. */
   memory(): number {
     return Number(/VmRSS:\s+(\d+) kB/.exec(readSystemFile(`/proc/${this.proxy.pid}/status`))?.[1]) * 1024;
   }
 
-  /** CPU time used so far, in ms. */
+  /** CPU time of the proxy so far, in milliseconds. */
   cpu(): number {
     const [, fields = ""] = /\) (.*)/.exec(readSystemFile(`/proc/${this.proxy.pid}/stat`)) ?? [];
     const [user, system] = fields.split(" ").slice(11, 13).map(Number);

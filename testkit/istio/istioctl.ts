@@ -1,13 +1,13 @@
-/** The real istioctl (`tests/peers/istioctl`), which reads saved config dumps without a cluster. */
+/** Runs the real istioctl (`tests/peers/istioctl`) on saved config dumps, without a cluster. */
 import { BuiltPeer } from "../../lab/istio/built_peer.ts";
 import { plan } from "../../lab/needs.ts";
 import { run } from "../../lab/program.ts";
 
 const ISTIOCTL = new BuiltPeer("istioctl");
 
-export type DumpSection = "workloads" | "services" | "policies" | "certificates" | "connections" | "all";
+type DumpSection = "workloads" | "services" | "policies" | "certificates" | "connections" | "all";
 
-/** What `istioctl ztunnel-config SECTION` prints of the dump in `file`. Fails with its output where it does. */
+/** The output of `istioctl ztunnel-config SECTION` for the dump in `file`. Rejected with its output when it fails. */
 export async function ztunnelConfig(section: DumpSection, file: string, ...more: readonly string[]): Promise<string> {
   return await run(ISTIOCTL.path, "ztunnel-config", section, "-f", file, ...more);
 }

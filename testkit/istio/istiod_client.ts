@@ -1,4 +1,4 @@
-/** The proxy's xDS client with a real istiod, and the mesh that it makes of what it is told. */
+/** The proxy's xDS client with a real istiod, and the mesh from its resources. */
 import { parseConfig } from "../../src/config/parse_config.ts";
 import type { MeshChange } from "../../src/mesh/model/changes.ts";
 import { policyKey } from "../../src/mesh/model/model.ts";
@@ -17,25 +17,27 @@ import {
 } from "../../src/xds/resources.ts";
 import { eventually } from "../../lab/patience.ts";
 
-/** A response as it was applied: names only. */
-export interface HeardBatch {
+/** The names of the resources of a response that was applied. */
+interface AppliedBatch {
   readonly type: ResourceType;
   readonly changed: readonly string[];
   readonly removed: readonly string[];
 }
 
-export interface FollowerOptions {
-  /** What a proxy's environment would say. */
+/** Settings of an {@link IstiodClient}. */
+interface IstiodClientOptions {
+  /** The proxy's environment variables. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Refuses what could be used; null: does not. */
+  /** Returns a reason to reject the resource of this name; null: accept it. Default: accept all. */
   readonly refuse?: (name: string) => string | null;
   readonly lookupLimits?: LookupLimits;
 }
 
-export class Follower implements AsyncDisposable {
+/** An xDS client, started at once, and its mesh. */
+export class IstiodClient implements AsyncDisposable {
   readonly state = new MeshState("node-1");
-  /** All responses so far. */
-  readonly heard: HeardBatch[] = [];
+  /** All responses applied so far. */
+  readonly batches: AppliedBatch[] = [];
   readonly metrics = new Metrics();
   readonly #log = testLog({ filter: "debug" });
   readonly #decoder = new ResourceDecoder(64);
@@ -43,7 +45,7 @@ export class Follower implements AsyncDisposable {
   readonly #client: XdsClient;
   #ready = false;
 
-  constructor({ settings, refuse = () => null, lookupLimits = LOOKUP_LIMITS }: FollowerOptions) {
+  constructor({ settings, refuse = () => null, lookupLimits = LOOKUP_LIMITS }: IstiodClientOptions) {
     this.#refuse = refuse;
     const files = { read: readText, exists: (path: string) => readText(path) !== null };
     this.#client = new XdsClient({
@@ -58,15 +60,17 @@ export class Follower implements AsyncDisposable {
     this.#client.start();
   }
 
+  /** All log lines. */
   get lines(): string[] {
     return this.#log.lines();
   }
 
-  /** All types have been answered. */
+  /** Waits until responses for all types have been applied. */
   async ready(): Promise<void> {
     await this.until("readiness", () => this.#ready);
   }
 
+  /** Waits until `holds` returns true. */
   async until(what: string, holds: (state: MeshState) => boolean): Promise<void> {
     await eventually(what, () => holds(this.state), () => `\n${this.lines.slice(-20).join("\n")}`);
   }
@@ -76,6 +80,7 @@ export class Follower implements AsyncDisposable {
     return eventually(`${pattern}`, () => this.lines.find((line) => pattern.test(line)), () => this.lines.join("\n"));
   }
 
+  /** Looks up a resource on demand. */
   lookUp(name: string): Promise<LookupResult> {
     return new Promise((resolve) => this.#client.lookUp(name, resolve));
   }
@@ -99,11 +104,11 @@ export class Follower implements AsyncDisposable {
       changes.push(isPolicy ? { kind: "remove-policy", key: policyKey(name) } : { kind: "remove-address", name });
     }
     this.state.apply(changes);
-    this.heard.push({ type: batch.type, changed: changed.sort(), removed: [...batch.removed].sort() });
+    this.batches.push({ type: batch.type, changed: changed.sort(), removed: [...batch.removed].sort() });
     return rejected;
   }
 
-  /** Or why there is none. */
+  /** The change to the mesh, or the reason for rejecting the resource. */
   #changeOf(type: ResourceType, { name, body }: RawResource): MeshChange | string {
     const refusal = this.#refuse(name);
     if (refusal !== null) return refusal;

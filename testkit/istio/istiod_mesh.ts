@@ -1,4 +1,4 @@
-/** What a real istiod says about the whole mesh, read by the proxy's own decoder. */
+/** The whole mesh of a real istiod, read by the proxy's decoder. */
 import type { MeshChange, ServiceChange, WorkloadChange } from "../../src/mesh/model/changes.ts";
 import type { Policy } from "../../src/mesh/model/model.ts";
 import { MeshState } from "../../src/mesh/state/state.ts";
@@ -7,19 +7,20 @@ import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
 import type { Istiod } from "../../lab/istio/istiod.ts";
 import { Probe } from "./istiod_probe.ts";
 
-export interface UnderstoodMesh {
+/** All resources of istiod. */
+export interface DecodedMesh {
   /** By uid. */
   readonly workloads: ReadonlyMap<string, WorkloadChange>;
   /** By `namespace/hostname`. */
   readonly services: ReadonlyMap<string, ServiceChange>;
   /** By `namespace/name`. */
   readonly policies: ReadonlyMap<string, Policy>;
-  /** All of it. */
+  /** All of them, applied. */
   readonly state: MeshState;
 }
 
-/** A wildcard start. Throws if the decoder refuses any resource, or warns. */
-export async function listen(istiod: Istiod): Promise<UnderstoodMesh> {
+/** Subscribes to everything and reads the first responses. Rejected if the decoder rejects a resource or warns of one. */
+export async function readMesh(istiod: Istiod): Promise<DecodedMesh> {
   const workloads = new Map<string, WorkloadChange>();
   const services = new Map<string, ServiceChange>();
   const policies = new Map<string, Policy>();
@@ -33,12 +34,12 @@ export async function listen(istiod: Istiod): Promise<UnderstoodMesh> {
       if (!decoded.ok) throw new Error(`${name} was refused: ${decoded.reason}`);
       if (decoded.warning !== null) throw new Error(decoded.warning);
       state.apply([decoded.change]);
-      keep(name, decoded.change);
+      add(name, decoded.change);
     }
   }
   return { workloads, services, policies, state };
 
-  function keep(name: string, change: MeshChange): void {
+  function add(name: string, change: MeshChange): void {
     if (change.kind === "workload") workloads.set(name, change);
     else if (change.kind === "service") services.set(name, change);
     else if (change.kind === "policy") policies.set(name, change.policy);

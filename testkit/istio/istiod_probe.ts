@@ -1,4 +1,4 @@
-/** A client that says what a test says: delta streams and CSRs to a real istiod, over the usual gRPC library. */
+/** A scripted client of a real istiod, on a gRPC library: the test sends each message of a delta stream, and CSRs. */
 import { readFileSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
 import { istio as ca } from "../../proto/gen/ca.js";
@@ -15,16 +15,18 @@ export const AUTHORIZATION_TYPE = "type.googleapis.com/istio.security.Authorizat
 type Request = Sparse<envoy.service.discovery.v3.DeltaDiscoveryRequest>;
 type Response = envoy.service.discovery.v3.DeltaDiscoveryResponse;
 
+/** How to reach istiod. */
 export interface ProbeOptions {
   /** `host:port`. */
   readonly target: string;
-  /** With these two, TLS and authentication. */
+  /** Path of the root certificate in PEM; missing: plaintext. */
   readonly rootFile?: string;
+  /** Service account token; missing: no authentication. */
   readonly token?: string;
 }
 
-/** How a call ended. */
-export interface Ended {
+/** The status of a call that has ended. */
+interface CallStatus {
   readonly code: grpc.status;
   readonly details: string;
 }
@@ -45,9 +47,9 @@ const XDS: grpc.MethodDefinition<Request, Response> = {
 export class Probe implements AsyncDisposable {
   readonly #client: grpc.Client;
   readonly #stream: grpc.ClientDuplexStream<Request, Response>;
-  readonly #ended = Promise.withResolvers<Ended>();
+  readonly #ended = Promise.withResolvers<CallStatus>();
   readonly #responses: Response[] = [];
-  #news = Promise.withResolvers<void>();
+  #received = Promise.withResolvers<void>();
 
   constructor(options: ProbeOptions) {
     this.#client = new grpc.Client(options.target, credentials(options), CHANNEL);
@@ -55,39 +57,41 @@ export class Probe implements AsyncDisposable {
     this.#stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata(options));
     this.#stream.on("data", (response: Response) => {
       this.#responses.push(response);
-      this.#news.resolve();
+      this.#received.resolve();
     });
-    this.#stream.on("error", () => {}); // told by status
+    this.#stream.on("error", () => {}); // the status event follows
     this.#stream.on("status", ({ code, details }) => this.#ended.resolve({ code, details }));
   }
 
+  /** Sends a request. */
   send(request: Request): void {
     this.#stream.write(request);
   }
 
-  /** The first request of a stream, as node `node-1`. */
+  /** Sends the first request of a type, as node `node-1`. */
   begin(typeUrl: string, more: Request = {}): void {
     const fields = { NODE_NAME: { stringValue: "node-1" } };
     this.send({ typeUrl, node: { id: "ztunnel~192.0.2.1~ztunnel-1.istio-system~x", metadata: { fields } }, ...more });
   }
 
-  /** The next response, acknowledged. */
+  /** Receives the next response and acknowledges it. */
   async next(): Promise<Response> {
     const response = await this.take();
     this.send({ typeUrl: response.typeUrl, responseNonce: response.nonce });
     return response;
   }
 
-  /** The next response, with nothing said about it. */
+  /** Receives the next response without acknowledging it. */
   async take(): Promise<Response> {
     while (this.#responses.length === 0) {
-      this.#news = Promise.withResolvers();
-      await inTime("a response", Promise.race([this.#news.promise, this.#ended.promise.then(refuse)]));
+      this.#received = Promise.withResolvers();
+      await inTime("a response", Promise.race([this.#received.promise, this.#ended.promise.then(fail)]));
     }
     return this.#responses.shift()!;
   }
 
-  ended(): Promise<Ended> {
+  /** Waits for the end of the stream. */
+  ended(): Promise<CallStatus> {
     return inTime("the end of the stream", this.#ended.promise);
   }
 
@@ -98,27 +102,30 @@ export class Probe implements AsyncDisposable {
   }
 }
 
-function refuse({ code, details }: Ended): never {
+/** Throws the status of a stream that ended too early. */
+function fail({ code, details }: CallStatus): never {
   throw new Error(`the stream has ended: ${grpc.status[code]} ${details}`);
 }
 
-export interface CertificateWish {
+/** The content of a certificate request. */
+interface CertificateOptions {
   /** PEM. */
   readonly csr: string;
+  /** Identity to request instead of the caller's own. */
   readonly impersonate?: string;
-  /** Seconds. */
-  readonly life?: number;
+  /** Requested lifetime in seconds. Default: an hour. */
+  readonly lifetime?: number;
 }
 
-/** Certificates for a CSR, or how the call ended. */
+/** Sends a CSR. Returns the certificate chain in PEM, or the status of the call when it fails. */
 export async function requestCertificate(
   options: ProbeOptions,
-  { csr, impersonate, life = 3600 }: CertificateWish,
-): Promise<readonly string[] | Ended> {
+  { csr, impersonate, lifetime = 3600 }: CertificateOptions,
+): Promise<readonly string[] | CallStatus> {
   const client = new grpc.Client(options.target, credentials(options), CHANNEL);
   const fields = impersonate === undefined ? {} : { ImpersonatedIdentity: { stringValue: impersonate } };
-  const request = { csr, validityDuration: life, metadata: { fields } };
-  const answer = Promise.withResolvers<readonly string[] | Ended>();
+  const request = { csr, validityDuration: lifetime, metadata: { fields } };
+  const result = Promise.withResolvers<readonly string[] | CallStatus>();
   client.makeUnaryRequest(
     "/istio.v1.auth.IstioCertificateService/CreateCertificate",
     (message: typeof request) => bytes(IstioCertificateRequest.encode(message).finish()),
@@ -126,18 +133,18 @@ export async function requestCertificate(
     request,
     metadata(options),
     (error, response) => {
-      if (error) answer.resolve({ code: error.code, details: error.details });
-      else answer.resolve(response?.certChain ?? []);
+      if (error) result.resolve({ code: error.code, details: error.details });
+      else result.resolve(response?.certChain ?? []);
     },
   );
   try {
-    return await inTime("an answer to the CSR", answer.promise);
+    return await inTime("a response to the CSR", result.promise);
   } finally {
     client.close();
   }
 }
 
-/** The certificate of istiod's secure port is for this name, and not for the address. */
+/** istiod's certificate has this name, and not the address of the test's istiod. */
 const CHANNEL = { "grpc.ssl_target_name_override": "istiod.istio-system.svc" };
 
 function credentials({ rootFile }: ProbeOptions): grpc.ChannelCredentials {

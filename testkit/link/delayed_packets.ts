@@ -71,6 +71,7 @@ export class DelayedPackets {
     return this.#places[this.#head]!;
   }
 
+  /** Length of the oldest packet in bytes. */
   get firstLength(): number {
     return this.#lengths[this.#head]!;
   }

@@ -16,8 +16,8 @@ export type { LinkConditions } from "./delayed_packets.ts";
 /** Name of the device in either namespace. */
 export const LINK_DEVICE = "link0";
 
-/** One end: its namespace and its addresses (`10.1.0.1/24`, `fd00::1/64`). An `End` of `namespace.ts` fits. */
-export interface LinkEnd {
+/** One end: its namespace and its addresses (`10.1.0.1/24`, `fd00::1/64`). An `End` of `namespace.ts` is one. */
+interface LinkEnd {
   readonly in: { readonly path: string };
   readonly addresses: readonly string[];
 }
@@ -28,6 +28,7 @@ const PERFECT: LinkConditions = { delayMillis: 0, bitsPerSecond: null, queueByte
 /** Packets that a device queues for the relay: half a second's worth, in case the relay has to wait for a CPU. */
 const DEVICE_QUEUE = 16_384;
 
+/** The link. Disposing of it ends the relay thread and removes the devices. */
 export class SlowLink implements AsyncDisposable {
   readonly #shared = new SharedLinkState();
   readonly #worker = new Worker(new URL("slow_link_worker.ts", import.meta.url), { type: "module" });
@@ -71,6 +72,7 @@ export class SlowLink implements AsyncDisposable {
     this.#shared.state = LinkState.Down;
   }
 
+  /** Delivers packets again. */
   up(): void {
     this.#shared.state = LinkState.Up;
   }

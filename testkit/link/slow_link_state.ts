@@ -14,13 +14,15 @@ enum Field {
   Count,
 }
 
+/** What the relay does with packets. */
 export enum LinkState {
   Up,
   Down,
-  /** Tells the relay to close its devices and end. */
+  /** The relay closes its devices and ends. */
   Ending,
 }
 
+/** The shared array, as fields. */
 export class SharedLinkState {
   readonly #fields: Int32Array<SharedArrayBuffer>;
 
@@ -58,6 +60,7 @@ export class SharedLinkState {
     return { delivered: this.#get(Field.Delivered) >>> 0, dropped: this.#get(Field.Dropped) >>> 0 };
   }
 
+  /** Adds to {@link counts}. */
   count(delivered: number, dropped: number): void {
     Atomics.add(this.#fields, Field.Delivered, delivered);
     Atomics.add(this.#fields, Field.Dropped, dropped);

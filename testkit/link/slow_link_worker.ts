@@ -6,6 +6,7 @@ import { DelayedPackets, type LinkConditions, MTU } from "./delayed_packets.ts";
 import { LinkState, SharedLinkState } from "./slow_link_state.ts";
 import { openTun } from "./tun_device.ts";
 
+/** The first and only message to the relay thread. */
 export interface RelayOrder {
   readonly memory: SharedArrayBuffer;
   /** Paths of the two network namespaces. */
@@ -14,6 +15,7 @@ export interface RelayOrder {
   readonly device: string;
 }
 
+/** Messages of the relay thread: the devices exist; the thread has ended, with an error if it failed. */
 export type RelayReport = { readonly kind: "open" } | { readonly kind: "ended"; readonly error: string | null };
 
 const { ppoll, setpriority } = Deno.dlopen("libc.so.6", {
@@ -69,6 +71,7 @@ class Direction {
   }
 }
 
+/** Waits for packets with ppoll(2). */
 class Waiting {
   readonly #polled: Uint8Array<ArrayBuffer>;
   readonly #time = new BigInt64Array(2);
@@ -89,6 +92,7 @@ class Waiting {
     this.#wait(this.#polled.length / 8, millis);
   }
 
+  /** Sleeps. */
   pause(millis: number): void {
     this.#wait(0, millis);
   }

@@ -18,7 +18,7 @@ const METHODS = {
 };
 
 /** A registration entry. */
-export interface Entry {
+interface Entry {
   /** `/ns/default/sa/app` */
   readonly path: string;
   /** `k8s:ns:default`; all of them must be among those of the workload. */
@@ -29,7 +29,7 @@ export interface Entry {
 }
 
 /** A stream of SVIDs. */
-export interface Subscription {
+interface Subscription {
   readonly request: SvidRequest;
   /** True after either side has ended it. */
   ended: boolean;

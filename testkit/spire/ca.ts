@@ -12,7 +12,7 @@ export interface SpireCa {
 }
 
 /** Settings of an SVID. */
-export interface IssueOptions {
+interface IssueOptions {
   /** ms since the epoch; default: the clock. */
   readonly now?: number;
   /** ms; default an hour. */

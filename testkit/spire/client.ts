@@ -14,7 +14,7 @@ import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
 
 /** Settings of a client. */
-export interface SpireClientOptions {
+interface SpireClientOptions {
   readonly variables: Variables;
   /** `CLUSTER_DOMAIN` */
   readonly clusterDomain: string;
@@ -24,7 +24,7 @@ export interface SpireClientOptions {
 }
 
 /** A change of any subject; null: it was removed. */
-export type Change = IssuedCertificate | CertificateError | null;
+type Change = IssuedCertificate | CertificateError | null;
 
 /** A client with a manager. */
 export class SpireClient implements Disposable {

@@ -25,7 +25,7 @@ export interface ScriptedContainer {
 }
 
 /** A pod. */
-export interface ScriptedPod {
+interface ScriptedPod {
   readonly uid: string;
   readonly ready?: boolean;
   /** The label with the uid, where it differs from `uid`. */

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import type { Codec } from "../../proto/codec.d.ts";
 
 /** The codecs of a method. */
-export interface Method {
+interface Method {
   readonly request: Codec<unknown>;
   readonly response: Codec<unknown>;
   readonly streams: boolean;
@@ -20,7 +20,7 @@ export function method<Request, Response>(
 }
 
 /** Functions by method name. */
-export type Handlers = Readonly<
+type Handlers = Readonly<
   Record<
     string,
     (

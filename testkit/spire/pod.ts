@@ -7,7 +7,7 @@ import { eventually } from "../../lab/patience.ts";
 import { readSystemFile, writeSystemFile } from "../../src/os/system_files.ts";
 
 /** Settings of a pod. */
-export interface SpirePodPlace {
+interface SpirePodPlace {
   /** The uid of the pod; default: a new one. */
   readonly uid?: string;
   /** The name of its network namespace. */

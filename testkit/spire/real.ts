@@ -8,12 +8,12 @@ import { lacks, type Needs, plan } from "../../lab/needs.ts";
 import { Program, run } from "../../lab/program.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
-export const VERSION = "1.13.3";
+const VERSION = "1.13.3";
 /** The first minor version with the Broker API; its agent works with the older server. */
 export const BROKER_VERSION = "1.15.3";
 
 /** Returns the folder with the programs of a version. */
-export function spirePrograms(version: string): string {
+function spirePrograms(version: string): string {
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
   return `${cache}/ztunnel-build/spire-${version}`;
 }
@@ -32,7 +32,7 @@ export function testWithSpire(needs: Needs, name: string, fn: (t: Deno.TestConte
 }
 
 /** Settings of server and agent. */
-export interface SpireOptions {
+interface SpireOptions {
   readonly trustDomain?: string;
   /** The default lifetime of X509-SVIDs, such as `60s`. */
   readonly ttl?: string;
@@ -47,7 +47,7 @@ export interface SpireOptions {
 }
 
 /** A registration entry. */
-export interface SpireEntry {
+interface SpireEntry {
   /** `/ns/default/sa/app` */
   readonly path: string;
   readonly selectors: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * A second opinion on certificates, signing requests and revocation lists, from the library `@peculiar/x509`:
+ * Reads and makes certificates, signing requests and revocation lists with the library `@peculiar/x509`:
  * `tests/x509_oracle_test.ts` compares it with the proxy's own reader and writer.
  *
  * A program with a configuration and a lock file of its own, since the library brings 20 packages that nothing else
@@ -7,7 +7,7 @@
  */
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
-import type { Answers, CertificateFacts, CertificateWish, ListWish, Questions } from "./questions.ts";
+import type { Answers, CertificateFacts, CertificateTemplate, RevocationList, Questions } from "./questions.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
@@ -66,31 +66,31 @@ function names(extension: x509.SubjectAlternativeNameExtension | null): { uris: 
   return { uris: of(x509.URL), dnsNames: of(x509.DNS) };
 }
 
-async function makeCertificate(wish: CertificateWish): Promise<string> {
+async function makeCertificate(template: CertificateTemplate): Promise<string> {
   const alternatives = [
-    ...wish.uris.map((value) => ({ type: "url" as const, value })),
-    ...wish.dnsNames.map((value) => ({ type: "dns" as const, value })),
+    ...template.uris.map((value) => ({ type: "url" as const, value })),
+    ...template.dnsNames.map((value) => ({ type: "dns" as const, value })),
   ];
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: wish.serial,
+    serialNumber: template.serial,
     issuer,
-    subject: wish.subject,
-    notBefore: new Date(wish.notBefore),
-    notAfter: new Date(wish.notAfter),
+    subject: template.subject,
+    notBefore: new Date(template.notBefore),
+    notAfter: new Date(template.notAfter),
     publicKey: keys.publicKey,
     signingKey: keys.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...alternatives.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(alternatives, wish.critical)],
-      ...wish.basicConstraints === null ? [] : [
+      ...alternatives.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(alternatives, template.critical)],
+      ...template.basicConstraints === null ? [] : [
         new x509.BasicConstraintsExtension(
-          wish.basicConstraints.ca,
-          wish.basicConstraints.pathLength ?? undefined,
-          wish.critical,
+          template.basicConstraints.ca,
+          template.basicConstraints.pathLength ?? undefined,
+          template.critical,
         ),
       ],
-      ...wish.keyUsage === null ? [] : [new x509.KeyUsagesExtension(wish.keyUsage, wish.critical)],
-      ...wish.extendedKeyUsage === null ? [] : [new x509.ExtendedKeyUsageExtension([...wish.extendedKeyUsage], false)],
+      ...template.keyUsage === null ? [] : [new x509.KeyUsagesExtension(template.keyUsage, template.critical)],
+      ...template.extendedKeyUsage === null ? [] : [new x509.ExtendedKeyUsageExtension([...template.extendedKeyUsage], false)],
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
     ],
@@ -98,7 +98,7 @@ async function makeCertificate(wish: CertificateWish): Promise<string> {
   return base64(certificate.rawData);
 }
 
-async function makeList({ serials, nextUpdate }: ListWish): Promise<string> {
+async function makeList({ serials, nextUpdate }: RevocationList): Promise<string> {
   const list = await x509.X509CrlGenerator.create({
     issuer,
     thisUpdate: new Date(0),

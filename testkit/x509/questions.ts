@@ -1,6 +1,8 @@
-/** What the tests ask of `oracle.ts`, and what it answers. Bytes are base64, serial numbers hexadecimal, times ms. */
+/**
+ * Input and output of `oracle.ts`. Bytes are base64, serial numbers hexadecimal, times in milliseconds since 1970.
+ */
 
-/** What a certificate says. */
+/** Fields of a certificate. */
 export interface CertificateContent {
   readonly serial: string;
   readonly notBefore: number;
@@ -14,32 +16,36 @@ export interface CertificateContent {
   readonly extendedKeyUsage: readonly string[] | null;
 }
 
+/** What the library has read from a certificate. */
 export interface CertificateFacts extends CertificateContent {
   /** SubjectPublicKeyInfo. */
   readonly publicKey: string;
-  /** By the issuer that was named. */
+  /** The signature is that of the given issuer. */
   readonly signed: boolean;
 }
 
-export interface CertificateWish extends CertificateContent {
+/** A certificate that the library makes. */
+export interface CertificateTemplate extends CertificateContent {
   readonly subject: string;
   /** Whether extensions are marked as critical, where that is allowed. */
   readonly critical: boolean;
 }
 
-export interface ListWish {
+/** A revocation list that the library makes, or has read. */
+export interface RevocationList {
   readonly serials: readonly string[];
   readonly nextUpdate: number | null;
 }
 
+/** What the library reads and makes. */
 export interface Questions {
   readonly certificates: readonly { readonly der: string; readonly issuer: string }[];
   /** Certificate signing requests. */
   readonly requests: readonly string[];
   /** Revocation lists. */
   readonly lists: readonly string[];
-  readonly makeCertificates: readonly CertificateWish[];
-  readonly makeLists: readonly ListWish[];
+  readonly makeCertificates: readonly CertificateTemplate[];
+  readonly makeLists: readonly RevocationList[];
 }
 
 /** In the order of the questions. */
@@ -53,7 +59,7 @@ export interface Answers {
     readonly uris: readonly string[];
     readonly signed: boolean;
   }[];
-  readonly lists: readonly ListWish[];
+  readonly lists: readonly RevocationList[];
   readonly madeCertificates: readonly string[];
   readonly madeLists: readonly string[];
 }

@@ -100,13 +100,13 @@ testWithIstiod(
     await using istiod = await Istiod.start({ objects: OBJECTS });
     const who = secure(istiod, { namespace: "app", serviceAccount: "web", pod: "web" });
     const csr = await newCsr();
-    const chain = await requestCertificate(who, { csr, life: 600 });
+    const chain = await requestCertificate(who, { csr, lifetime: 600 });
     assert.ok(Array.isArray(chain), JSON.stringify(chain));
     const leaf = new X509Certificate(chain[0] ?? "");
     assert.equal(leaf.subjectAltName, `URI:${WEB}`);
     const life = leaf.validToDate.getTime() - leaf.validFromDate.getTime();
     assert.equal(life, (600 + 120) * 1000, "dated back by two minutes");
-    const tooLong = await requestCertificate(who, { csr, life: 91 * 86_400 });
+    const tooLong = await requestCertificate(who, { csr, lifetime: 91 * 86_400 });
     assert.equal("code" in tooLong && tooLong.code, status.INVALID_ARGUMENT);
   },
 );

@@ -5,7 +5,7 @@ import type { MeshState } from "../../src/mesh/state/state.ts";
 import { LOOKUP_LIMITS } from "../../src/xds/lookups.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../../src/xds/resources.ts";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
-import { Follower } from "../../testkit/istio/istiod_client.ts";
+import { IstiodClient } from "../../testkit/istio/istiod_client.ts";
 import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";
 import { proxySettings } from "../../lab/istio/istiod_settings.ts";
 import { serviceAccountToken } from "../../lab/istio/istiod_token.ts";
@@ -37,9 +37,9 @@ async function allAcknowledged(istiod: Istiod): Promise<void> {
 
 testWithIstiod({}, "istiod client: a wildcard start, then every change as it comes", async () => {
   await using istiod = await Istiod.start({ objects: OBJECTS });
-  await using client = new Follower({ settings: ztunnel(istiod) });
+  await using client = new IstiodClient({ settings: ztunnel(istiod) });
   await client.ready();
-  assert.deepEqual(client.heard.map(({ type }) => type), [ADDRESS_TYPE, AUTHORIZATION_TYPE]);
+  assert.deepEqual(client.batches.map(({ type }) => type), [ADDRESS_TYPE, AUTHORIZATION_TYPE]);
   assert.deepEqual(client.state.workload(uid("web"))?.workloadIps, ["10.1.0.1"]);
   assert.equal(client.state.service(HOST)?.service.name, "web");
   assert.equal(client.state.policy(policyKey("app/deny"))?.action, "Deny");
@@ -63,29 +63,29 @@ testWithIstiod({}, "istiod client: a wildcard start, then every change as it com
 
 testWithIstiod({}, "istiod client: after a restart of istiod only what changed meanwhile comes", async () => {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, FAR), hostname: "127.78.1.3" });
-  await using client = new Follower({ settings: ztunnel(istiod) });
+  await using client = new IstiodClient({ settings: ztunnel(istiod) });
   await client.ready();
   await istiod.stop();
   await client.line(/XDS client .*retrying in/);
   assert.ok(knows("web")(client.state), "what is known stays");
-  const before = client.heard.length;
+  const before = client.batches.length;
   await istiod.restart({ applied: pod({ name: "more", ip: "10.1.0.3" }), deleted: ["Pod/app/far"] });
   await client.until("the new pod", knows("more"));
-  const addresses = client.heard.slice(before).filter(({ type }) => type === ADDRESS_TYPE);
+  const addresses = client.batches.slice(before).filter(({ type }) => type === ADDRESS_TYPE);
   assert.deepEqual(addresses, [{ type: ADDRESS_TYPE, changed: [uid("more")], removed: [uid("far")] }]);
   await allAcknowledged(istiod);
 });
 
 testWithIstiod({}, "istiod client: a stream that istiod ends is opened again, and nothing is sent twice", async () => {
   await using istiod = await Istiod.start({ objects: OBJECTS });
-  await using client = new Follower({ settings: ztunnel(istiod) });
+  await using client = new IstiodClient({ settings: ztunnel(istiod) });
   await client.ready();
   await allAcknowledged(istiod);
-  const before = client.heard.length;
+  const before = client.batches.length;
   assert.equal(await istiod.drop(), 1);
   await client.line(/XDS client complete/);
-  await client.until("both answers", () => client.heard.length === before + 2);
-  const again = new Map(client.heard.slice(before).map((batch) => [batch.type, batch]));
+  await client.until("both answers", () => client.batches.length === before + 2);
+  const again = new Map(client.batches.slice(before).map((batch) => [batch.type, batch]));
   assert.deepEqual(again.get(ADDRESS_TYPE), { type: ADDRESS_TYPE, changed: [], removed: [] });
   assert.deepEqual(again.get(AUTHORIZATION_TYPE)?.changed, ["app/deny"], "policies have no versions");
   assert.equal(client.metrics.cell("istio_xds_connection_terminations", "Complete").value, 1);
@@ -96,7 +96,7 @@ testWithIstiod(
   "istiod client: a connection that istiod retires for its age is replaced without a warning",
   async () => {
     await using istiod = await Istiod.start({ objects: OBJECTS, maxAge: "1s" });
-    await using client = new Follower({ settings: ztunnel(istiod) });
+    await using client = new IstiodClient({ settings: ztunnel(istiod) });
     await client.ready();
     await eventually("another stream", () => client.lines.filter((line) => /Stream established/.test(line)).length > 1);
     assert.deepEqual(client.lines.filter((line) => /\twarn\t|\terror\t/.test(line)), []);
@@ -114,7 +114,7 @@ testWithIstiod(
       hostname: "127.78.1.4",
       env: { ISTIO_GPRC_MAXRECVMSGSIZE: "2000" },
     });
-    await using client = new Follower({ settings: ztunnel(istiod) });
+    await using client = new IstiodClient({ settings: ztunnel(istiod) });
     await client.ready();
     await istiod.stop();
     await istiod.restart({ applied: FAR, deleted: ["Pod/app/one-of-many-7", "AuthorizationPolicy/app/deny"] });
@@ -130,7 +130,7 @@ testWithIstiod(
 testWithIstiod({}, "istiod client: what the proxy cannot use is told, the rest is used", async () => {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, FAR) });
   const refuse = (name: string) => name === uid("far") ? "unknown address type" : null;
-  await using client = new Follower({ settings: ztunnel(istiod), refuse });
+  await using client = new IstiodClient({ settings: ztunnel(istiod), refuse });
   await client.until("the others", knows("web"));
   await eventually("the refusal at istiod", async () => {
     const [known] = await istiod.clients();
@@ -144,7 +144,7 @@ testWithIstiod({}, "istiod client: what the proxy cannot use is told, the rest i
 testWithIstiod({}, "istiod client: on demand, names are asked for once and answers kept", async () => {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, FAR) });
   const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-  await using client = new Follower({ settings });
+  await using client = new IstiodClient({ settings });
   await client.ready();
   await client.until("the node's own pod", knows("web"));
   assert.equal(knows("far")(client.state), false);
@@ -174,7 +174,7 @@ testWithIstiod(
   async () => {
     await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings, lookupLimits: EAGER });
+    await using client = new IstiodClient({ settings, lookupLimits: EAGER });
     await client.ready();
     assert.equal(await client.lookUp("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 1);
@@ -192,7 +192,7 @@ testWithIstiod(
   async () => {
     await using istiod = await Istiod.start({ objects: documents(CLUSTER, FAR, SERVICE) });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings, lookupLimits: EAGER });
+    await using client = new IstiodClient({ settings, lookupLimits: EAGER });
     await client.ready();
     assert.equal(await client.lookUp("/10.2.0.1"), "known");
     await istiod.delete(reference("Pod", "far"));
@@ -226,7 +226,7 @@ testWithIstiod(
       env: { ISTIO_GPRC_MAXRECVMSGSIZE: "2000" },
     });
     const settings = { ...ztunnel(istiod), XDS_ON_DEMAND: "true", ISTIO_META_DNS_CAPTURE: "false" };
-    await using client = new Follower({ settings });
+    await using client = new IstiodClient({ settings });
     await client.ready();
     assert.equal(await client.lookUp("/10.2.0.1"), "known");
     assert.equal(client.state.service(HOST)?.endpoints.size, 61);
@@ -244,7 +244,7 @@ testWithIstiod({}, "istiod client: a token that istiod does not take is told wit
   using folder = tempDir();
   const who = { namespace: "istio-system", serviceAccount: "ztunnel", pod: "ztunnel-1" };
   const file = folder.write("token", serviceAccountToken({ ...who, audience: "another" }));
-  await using client = new Follower({ settings: { ...ztunnel(istiod), AUTH_TOKEN: file } });
+  await using client = new IstiodClient({ settings: { ...ztunnel(istiod), AUTH_TOKEN: file } });
   await client.line(/Unauthenticated.*authentication failure.*check the control plane logs/);
   folder.write("token", serviceAccountToken(who));
   await client.ready();
@@ -258,9 +258,9 @@ testWithIstiod(
     await using stranger = await Istiod.start({ objects: CLUSTER });
     using folder = tempDir();
     const file = folder.write("root.pem", Deno.readTextFileSync(stranger.rootFile));
-    await using client = new Follower({ settings: { ...ztunnel(istiod), XDS_ROOT_CA: file } });
+    await using client = new IstiodClient({ settings: { ...ztunnel(istiod), XDS_ROOT_CA: file } });
     await client.line(/XDS client connection error.*retrying/);
-    assert.deepEqual(client.heard, []);
+    assert.deepEqual(client.batches, []);
     folder.write("root.pem", Deno.readTextFileSync(istiod.rootFile));
     await client.ready();
   },

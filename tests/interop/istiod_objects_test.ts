@@ -5,7 +5,7 @@
 import { strict as assert } from "node:assert";
 import type { GatewayAddress, Service, Workload } from "../../src/mesh/model/model.ts";
 import { Istiod, type IstiodOptions, testWithIstiod } from "../../lab/istio/istiod.ts";
-import { listen, type UnderstoodMesh } from "../../testkit/istio/istiod_mesh.ts";
+import { type DecodedMesh, readMesh } from "../../testkit/istio/istiod_mesh.ts";
 import { CLUSTER, documents, pod, service } from "../../lab/istio/istiod_objects.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });
@@ -13,7 +13,7 @@ const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });
 /** What results from the objects, besides the nodes and their proxies. */
 async function understood(objects: readonly string[], options: Partial<IstiodOptions> = {}) {
   await using istiod = await Istiod.start({ objects: documents(CLUSTER, ...objects), ...options });
-  const mesh = await listen(istiod);
+  const mesh = await readMesh(istiod);
   return {
     mesh,
     pod: (name: string) => workloadOf(mesh, `Kubernetes//Pod/app/${name}`),
@@ -21,13 +21,13 @@ async function understood(objects: readonly string[], options: Partial<IstiodOpt
   };
 }
 
-function workloadOf({ workloads }: UnderstoodMesh, uid: string): Workload {
+function workloadOf({ workloads }: DecodedMesh, uid: string): Workload {
   const found = workloads.get(uid)?.workload;
   assert.ok(found, `no workload ${uid} among ${[...workloads.keys()].join(", ")}`);
   return found;
 }
 
-function serviceOf({ services }: UnderstoodMesh, key: string): Service {
+function serviceOf({ services }: DecodedMesh, key: string): Service {
   const found = services.get(key)?.service;
   assert.ok(found, `no service ${key} among ${[...services.keys()].join(", ")}`);
   return found;

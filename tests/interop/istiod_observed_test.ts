@@ -1,7 +1,7 @@
 /** Facts about istiod's resources in `docs/spec/observed.md`, checked again. */
 import { strict as assert } from "node:assert";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
-import { listen } from "../../testkit/istio/istiod_mesh.ts";
+import { readMesh } from "../../testkit/istio/istiod_mesh.ts";
 import { authorizationPolicy, CLUSTER, documents, namespace, pod, service } from "../../lab/istio/istiod_objects.ts";
 
 function serviceEntry(name: string, created: string, where = "app"): string {
@@ -24,7 +24,7 @@ testWithIstiod({}, "istiod, observed O6: of ServiceEntries with one host the old
     serviceEntry("old", "2026-01-01T00:00:00Z", "other"),
   );
   await using istiod = await Istiod.start({ objects });
-  const { services } = await listen(istiod);
+  const { services } = await readMesh(istiod);
   const canonical = [...services].map(([key, { service }]) => [key, service.canonical]);
   assert.deepEqual(
     canonical.sort(),
@@ -73,7 +73,7 @@ testWithIstiod(
       mesh: GLOBAL_SERVICES,
       env: { AMBIENT_ENABLE_MULTI_NETWORK: "true" },
     });
-    const { workloads, services } = await listen(istiod);
+    const { workloads, services } = await readMesh(istiod);
     const host = "app/web.app.svc.cluster.local";
     const uid = `far/SplitHorizonWorkload/istio-system/east-west/203.0.113.9/${host}`;
     const split = workloads.get(uid);
@@ -108,7 +108,7 @@ testWithIstiod(
       authorizationPolicy({ name: "others", app: "nobody" }),
     );
     await using istiod = await Istiod.start({ objects });
-    const { workloads } = await listen(istiod);
+    const { workloads } = await readMesh(istiod);
     const named = (name: string) => [...workloads.get(`Kubernetes//Pod/app/${name}`)!.workload.authorizationPolicies];
     assert.deepEqual(named("web"), ["app/web-only"]);
     assert.deepEqual(named("bare").sort(), ["app/others", "app/web-only"]);

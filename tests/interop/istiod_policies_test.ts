@@ -5,7 +5,7 @@ import { authorize } from "../../src/mesh/policy/authorize.ts";
 import { parseSpiffeId, type SpiffeId } from "../../src/identity/spiffe_id.ts";
 import { parseSocketAddress, type SocketAddress } from "../../src/net/address.ts";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
-import { listen } from "../../testkit/istio/istiod_mesh.ts";
+import { readMesh } from "../../testkit/istio/istiod_mesh.ts";
 import { CLUSTER, documents, namespace, pod } from "../../lab/istio/istiod_objects.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1" }), OTHER = pod({ name: "other", ip: "10.1.0.2" });
@@ -24,7 +24,7 @@ async function understood(...objects: readonly string[]): Promise<{
   readonly calls: (port: number, identity: SpiffeId | null) => boolean;
 }> {
   await using istiod = await Istiod.start({ objects: documents(OBJECTS, ...objects) });
-  const { policies, workloads, state } = await listen(istiod);
+  const { policies, workloads, state } = await readMesh(istiod);
   const selected = (uid: string) => workloads.get(uid)?.workload.authorizationPolicies ?? [];
   const destination = workloads.get(WEB_UID)?.workload;
   assert.ok(destination);

@@ -27,7 +27,7 @@ for (const direction of DIRECTIONS) {
     for (const successor of node === direction.rust ? [OURS] : [OURS, RUST]) {
       testNeeding(
         PEER_NEEDS,
-        `ztunnel: ${direction.who}: the proxy of the ${side} is replaced by ${successor} during traffic`,
+        `ztunnel: ${direction.title}: the proxy of the ${side} is replaced by ${successor} during traffic`,
         async () => {
           await using bed = await PeerBed.build(direction, PATIENT);
           const client = bed.pod("client"), server = bed.pod("server");
@@ -39,7 +39,10 @@ for (const direction of DIRECTIONS) {
           await connector.line(/^500 done$/);
           const old = await bed.replace(side === "server" ? bed.far : bed.near, successor === RUST);
           old.signal("SIGTERM");
-          await eventually("a tunnel for what comes later", async () => await bed.tunnels(client, server) === 2);
+          await eventually(
+            "a tunnel for what comes later",
+            async () => await bed.hboneConnections(client, server) === 2,
+          );
           await furtherCalls(connector, 1000);
           assert.deepEqual(held.printed, ["connected"]);
           held.signal("SIGUSR2");
@@ -56,7 +59,7 @@ for (const direction of DIRECTIONS) {
 
   testNeeding(
     PEER_NEEDS,
-    `ztunnel: ${direction.who}: certificates of twelve seconds are renewed during traffic`,
+    `ztunnel: ${direction.title}: certificates of twelve seconds are renewed during traffic`,
     async () => {
       await using bed = await PeerBed.build(direction, { ...SHORT_LIVED, RUST_LOG: "info,access=error" });
       const client = bed.pod("client"), other = bed.pod("other"), server = bed.pod("server");
@@ -67,7 +70,7 @@ for (const direction of DIRECTIONS) {
       // The first certificate has expired when the fourth arrives.
       for (let count = 1; count <= 4; count++) {
         await eventually(`certificate ${count}`, () => issued("client") >= count && issued("server") >= count);
-        assert.equal(await bed.tunnels(other, server), 0);
+        assert.equal(await bed.hboneConnections(other, server), 0);
         assert.equal(await get(other.namespace, server.ip), `server from ${other.ip}`, "with a handshake of its own");
       }
       const { whole, failures } = await outcome(connector);

@@ -21,7 +21,7 @@ const NOISE = `openssl enc -aes-128-ctr -K ${"0".repeat(32)} -iv ${
 } -in /dev/zero 2>/dev/null | head -c ${GIGABYTE}`;
 
 for (const direction of DIRECTIONS) {
-  testNeeding(PEER_NEEDS, `ztunnel: ${direction.who}: traffic`, async (t) => {
+  testNeeding(PEER_NEEDS, `ztunnel: ${direction.title}: traffic`, async (t) => {
     await using bed = await PeerBed.build(direction);
     const { near, far } = bed;
     const client = bed.pod("client"), other = bed.pod("other");
@@ -81,13 +81,13 @@ for (const direction of DIRECTIONS) {
         await app.line(/^holding$/);
         held.signal("SIGUSR2");
         await app.line(/^gone: end$/);
-        assert.equal(await bed.tunnels(client, server), 1);
+        assert.equal(await bed.hboneConnections(client, server), 1);
       },
     );
 
     await t.step("100 streams on one connection, each with different bytes", async () => {
       const crowd = await bed.crowd(client, server, STREAMS, MEGABYTE);
-      assert.equal(await bed.tunnels(client, server), 1);
+      assert.equal(await bed.hboneConnections(client, server), 1);
       crowd.signal("SIGUSR2");
       assert.equal((await crowd.line(/^(\d+) whole$/))[1], `${STREAMS}`);
     });
