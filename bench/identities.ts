@@ -85,7 +85,7 @@ const certificates = await Certificates.open({
 enrol();
 
 const start = performance.now();
-for (const subject of subjects) certificates.want(subject);
+for (const subject of subjects) certificates.request(subject);
 await arrivals.all.promise;
 const issued = performance.now() - start;
 

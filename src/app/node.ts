@@ -92,9 +92,9 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   /** Of shared mode, once it serves. */
   let pods: NodePods | null = null;
   const workers = new Workers(config, makeWorker, {
-    onCertificateWanted: (subject) => certificates.want(subject),
+    onCertificateRequest: (subject) => certificates.request(subject),
     onPod: (worker, answer) => pods?.receive(worker, answer),
-    onMeshWanted: (worker, name) => mesh.demand(worker, name),
+    onLookup: (worker, name) => mesh.lookUp(worker, name),
     onResourcesApplied: (worker, sequence) => mesh.applied(worker, sequence),
   });
   const revocation = await openRevocation(config, readiness, log);

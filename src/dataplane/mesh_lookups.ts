@@ -26,15 +26,15 @@ export class MeshLookups implements Lookups {
   }
 
   /** The result of a request. Resources with that name have been applied before. */
-  answered(name: string, answer: LookupResult): void {
+  settle(name: string, result: LookupResult): void {
     const callers = this.#pending.get(name);
     this.#pending.delete(name);
-    for (const { done } of callers ?? []) done(failureOf(name, answer));
+    for (const { done } of callers ?? []) done(failureOf(name, result));
   }
 }
 
-function failureOf(name: string, answer: LookupResult): string | null {
-  switch (answer) {
+function failureOf(name: string, result: LookupResult): string | null {
+  switch (result) {
     case "known":
     case "absent":
       return null;
@@ -43,6 +43,6 @@ function failureOf(name: string, answer: LookupResult): string | null {
     case "refused":
       return `the control plane cannot be asked what ${name} is: too many wait for it`;
     default:
-      return answer satisfies never;
+      return result satisfies never;
   }
 }

@@ -25,8 +25,8 @@ export type ToWorker =
   | { readonly kind: "start"; readonly config: Config; readonly filter: string; readonly output: LogOutput }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
-  /** The result of `mesh-wanted`; the resources of that name were sent before. */
-  | { readonly kind: "mesh-answered"; readonly name: string; readonly answer: LookupResult }
+  /** The result of `lookup`; the resources of that name were sent before. */
+  | { readonly kind: "lookup-result"; readonly name: string; readonly result: LookupResult }
   /** The control plane is disconnected, or its first response is applied. */
   | { readonly kind: "mesh-freshness"; readonly freshness: Freshness }
   /** Resources of the control plane, validated. */
@@ -63,10 +63,10 @@ export type ToMain =
   | { readonly kind: "listening" }
   | { readonly kind: "pod"; readonly answer: PodAnswer }
   /** A lookup on demand: requests the resources with this name. */
-  | { readonly kind: "mesh-wanted"; readonly name: string }
+  | { readonly kind: "lookup"; readonly name: string }
   /** The part with this number and all before it are applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
-  | { readonly kind: "certificate-wanted"; readonly subject: CertificateSubject }
+  | { readonly kind: "certificate-request"; readonly subject: CertificateSubject }
   | { readonly kind: "snapshot"; readonly request: number; readonly slice: MetricsSlice }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }

@@ -96,8 +96,8 @@ class DataPlaneWorker {
       log: this.#log,
       metrics: this.#metrics,
       makeContext: (settings) => this.#engine.context(settings),
-      requestCertificate: (subject) => scope.postMessage({ kind: "certificate-wanted", subject }),
-      requestLookup: (name) => scope.postMessage({ kind: "mesh-wanted", name }),
+      requestCertificate: (subject) => scope.postMessage({ kind: "certificate-request", subject }),
+      requestLookup: (name) => scope.postMessage({ kind: "lookup", name }),
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
@@ -134,8 +134,8 @@ class DataPlaneWorker {
         return this.#plane.applyMesh(message.changes);
       case "mesh-freshness":
         return this.#plane.state.setFreshness(message.freshness);
-      case "mesh-answered":
-        return this.#plane.lookups?.answered(message.name, message.answer);
+      case "lookup-result":
+        return this.#plane.lookups?.settle(message.name, message.result);
       case "resources":
         return this.#updates.receive(message.part);
       case "certificate":

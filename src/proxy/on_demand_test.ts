@@ -34,7 +34,7 @@ Deno.test("xds 2.9: a connection waits for the lookup of its destination", () =>
   bed.run();
   assert.equal(socket.text, "");
   client.plane.applyMesh([workloadAt("server", SERVER, { protocol: "HBONE" })]);
-  client.plane.lookups!.answered(`/${SERVER}`, "known");
+  client.plane.lookups!.settle(`/${SERVER}`, "known");
   bed.run();
   assert.equal(socket.text, "x");
   socket.end();
@@ -50,7 +50,7 @@ Deno.test("xds 2.9: a destination that the control plane does not have is passed
   bed.listen(`${outside}:80`, echo);
   const socket = bed.connect(CLIENT, `${outside}:80`);
   socket.send("x");
-  client.plane.lookups!.answered(`/${outside}`, "absent");
+  client.plane.lookups!.settle(`/${outside}`, "absent");
   bed.run();
   assert.equal(socket.text, "x");
   assert.deepEqual(client.lookedUp, [`/${outside}`]);
@@ -68,7 +68,7 @@ for (
   Deno.test(`xds 8.1 Q5: a lookup that is ${answer} ends the connection, and nothing is sent in plain text`, () => {
     const { bed, client } = scene();
     const socket = bed.connect(CLIENT, `${SERVER}:8080`);
-    client.plane.lookups!.answered(`/${SERVER}`, answer);
+    client.plane.lookups!.settle(`/${SERVER}`, answer);
     bed.run();
     assert.equal(socket.fate, "fin");
     assert.match(client.accessLine, told);
@@ -82,7 +82,7 @@ Deno.test("xds 8.1 Q5: a client that closes ends its wait for a lookup", () => {
   socket.reset();
   bed.run();
   assert.equal(client.pod.connectionCount, 0);
-  client.plane.lookups!.answered(`/${SERVER}`, "known");
+  client.plane.lookups!.settle(`/${SERVER}`, "known");
   bed.run();
   bed.assertClean();
 });
@@ -103,7 +103,7 @@ Deno.test("observed O3: a service without endpoints is looked up; the call uses 
   client.plane.applyMesh([{ kind: "service", service, endpoints: [] }]);
   const refused = bed.connect(CLIENT, `${vip}:80`);
   assert.deepEqual(client.lookedUp, [key]);
-  client.plane.lookups!.answered(key, "known");
+  client.plane.lookups!.settle(key, "known");
   bed.run();
   assert.equal(refused.fate, "fin");
   assert.match(client.accessLine, /error="no healthy upstream: 10\.10\.0\.1:80"$/);
@@ -113,7 +113,7 @@ Deno.test("observed O3: a service without endpoints is looked up; the call uses 
     ...workloadAt("server", SERVER, { protocol: "HBONE", services: [key] }),
     endpoints: new Map([[key, new Map([[80, 8080]])]]),
   } as MeshChange]);
-  client.plane.lookups!.answered(key, "known");
+  client.plane.lookups!.settle(key, "known");
   socket.send("x").end();
   bed.run();
   assert.deepEqual([socket.text, socket.fate], ["x", "fin"]);
@@ -132,13 +132,13 @@ Deno.test("xds 2.9: a CONNECT to another address waits for the lookup of the wor
   };
   const refused = open();
   assert.equal(refused.headers, null);
-  waypoint.plane.lookups!.answered("/10.0.0.9", "absent");
+  waypoint.plane.lookups!.settle("/10.0.0.9", "absent");
   bed.run();
   assert.deepEqual(refused.headers, [[":status", "400"]]);
   const behind = { kind: "address", network: "", ip: at(`${SERVER}:1`).ip, hboneMtlsPort: 15008 } as const;
   const admitted = open();
   waypoint.plane.applyMesh([workloadAt("behind", "10.0.0.9", { waypoint: behind })]);
-  waypoint.plane.lookups!.answered("/10.0.0.9", "known");
+  waypoint.plane.lookups!.settle("/10.0.0.9", "known");
   bed.run();
   assert.equal(admitted.headers?.[0]?.[1], "200");
   const silent = open();

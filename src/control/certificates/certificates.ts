@@ -79,9 +79,9 @@ export class Certificates {
 
   /**
    * Sends the certificate of `subject`, which one worker needs, to every worker. Workers that have it already ignore it.
-   * Nothing is issued for a pod that has left.
+   * Nothing is issued for a pod that has been removed.
    */
-  want(subject: CertificateSubject): void {
+  request(subject: CertificateSubject): void {
     const { workloadUid } = subject;
     if (workloadUid !== null) {
       if (this.#parts.pods.find(workloadUid) === null) {

@@ -48,9 +48,9 @@ export class ControlPlaneMesh {
     this.#client.start();
   }
 
-  /** A worker asks for what is behind a name that its mesh lacks. Resources are applied before it gets the answer. */
-  demand(worker: WorkerHandle, name: string): void {
-    this.#client.lookUp(name, (answer) => worker.send({ kind: "mesh-answered", name, answer }));
+  /** Looks up a name for a worker. Resources of that name are sent to all workers before the result. */
+  lookUp(worker: WorkerHandle, name: string): void {
+    this.#client.lookUp(name, (result) => worker.send({ kind: "lookup-result", name, result }));
   }
 
   /** A worker has applied the resources up to this part. */

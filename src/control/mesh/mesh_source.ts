@@ -47,9 +47,9 @@ export class MeshSource {
     return this.#synced.promise;
   }
 
-  /** A worker asks for what is behind a name that its mesh lacks. */
-  demand(worker: WorkerHandle, name: string): void {
-    this.#controlPlane?.demand(worker, name);
+  /** Looks up a name that the mesh of a worker lacks. */
+  lookUp(worker: WorkerHandle, name: string): void {
+    this.#controlPlane?.lookUp(worker, name);
   }
 
   /** A worker has applied the resources up to this part. */

@@ -13,11 +13,11 @@ import type { PodAnswer } from "../../dataplane/pod_messages.ts";
 /** What a worker reports. */
 export interface WorkerEvents {
   /** The worker needs the certificate of this subject. */
-  onCertificateWanted(subject: CertificateSubject): void;
+  onCertificateRequest(subject: CertificateSubject): void;
   /** News of a pod, or the answer to a question about pods. */
   onPod(worker: WorkerHandle, answer: PodAnswer): void;
-  /** The worker needs what is behind a name that its mesh lacks. To be answered with `mesh-answered`. */
-  onMeshWanted(worker: WorkerHandle, name: string): void;
+  /** The worker looks up a name that its mesh lacks. The reply is `lookup-result`. */
+  onLookup(worker: WorkerHandle, name: string): void;
   /** The worker has applied the part with this number of what the control plane sent, and all parts before it. */
   onResourcesApplied(worker: WorkerHandle, sequence: number): void;
   /** The worker has ended although nobody asked it to. */
@@ -119,12 +119,12 @@ export class WorkerHandle {
         return this.#listening.resolve();
       case "pod":
         return this.#events.onPod(this, message.answer);
-      case "mesh-wanted":
-        return this.#events.onMeshWanted(this, message.name);
+      case "lookup":
+        return this.#events.onLookup(this, message.name);
       case "resources-applied":
         return this.#events.onResourcesApplied(this, message.sequence);
-      case "certificate-wanted":
-        return this.#events.onCertificateWanted(message.subject);
+      case "certificate-request":
+        return this.#events.onCertificateRequest(message.subject);
       case "snapshot":
         return this.#snapshots.settle(message.request, message.slice);
       case "dump":

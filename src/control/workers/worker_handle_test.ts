@@ -33,12 +33,12 @@ class FakeWorker extends EventTarget implements Worker {
 
 function bed() {
   const worker = new FakeWorker();
-  const wanted: CertificateSubject[] = [], deaths: string[] = [];
+  const requested: CertificateSubject[] = [], deaths: string[] = [];
   const handle = new WorkerHandle(worker, {
-    onCertificateWanted: (subject) => wanted.push(subject),
+    onCertificateRequest: (subject) => requested.push(subject),
     onPod() {},
     onResourcesApplied() {},
-    onMeshWanted() {},
+    onLookup() {},
     onDeath: (message) => deaths.push(message),
   });
   const eventfd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -46,7 +46,7 @@ function bed() {
   return {
     worker,
     handle,
-    wanted,
+    requested,
     deaths,
     eventfd,
     /** How often the worker was woken since the last time. */
@@ -130,14 +130,14 @@ Deno.test("a dump goes to the worker and comes from it", async () => {
   assert.equal((await slice).value, "[]");
 });
 
-Deno.test("listening, drained and wanted certificates come through", async () => {
+Deno.test("listening, drained and requested certificates are passed on", async () => {
   using here = bed();
-  const { worker, handle, wanted } = here;
+  const { worker, handle, requested } = here;
   worker.says({ kind: "listening" });
   await handle.listening;
   const subject = { id: parseSpiffeId("spiffe://td/ns/ns/sa/sa")!, workloadUid: null };
-  worker.says({ kind: "certificate-wanted", subject });
-  assert.deepEqual(wanted, [subject]);
+  worker.says({ kind: "certificate-request", subject });
+  assert.deepEqual(requested, [subject]);
   handle.send({ kind: "drain", mode: { kind: "immediate" } });
   worker.says({ kind: "drained" });
   await handle.drained;
