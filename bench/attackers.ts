@@ -43,7 +43,7 @@ export const ATTACK_CASES: readonly AttackCase[] = [
       const address = [`${ATTACKER_ADDRESS}/24`, "dev", link.device];
       await processes.run([...link.inside("client"), "ip", "addr", "replace", ...address]);
       const args = ["hold", directory, link.addresses.server, ATTACKER_ADDRESS, `${seconds}`, `${HALF_OPEN}`];
-      const attacker = startScript(processes, niced(link.inside("client")), "strangers.ts", args);
+      const attacker = startScript(processes, niced(link.inside("client")), "inbound_clients.ts", args);
       await waitForLog(attacker, /dialling/, START_MILLIS);
       return attacker;
     },

@@ -1,7 +1,7 @@
 /**
  * `identities.ts [LIBRARY]`: a thousand pods that need certificates at once, from a scripted SPIRE agent in this
- * process,
- * by the proxy's own certificate manager and a worker's loop with handshakes to make. Prints {@link IdentityFigures}.
+ * process, by the proxy's own certificate manager and a worker's loop with handshakes to make. Prints
+ * {@link IdentityFigures}.
  */
 import { Certificates } from "../src/control/certificates/certificates.ts";
 import { LocalPods } from "../src/control/certificates/local_pods.ts";

@@ -1,8 +1,7 @@
 /**
  * Peers that connect for the first time: `newcomers.ts HOST CA_CERTIFICATE CA_KEY COUNT`. Every 50 ms a new
  * connection to the inbound port of HOST opens a tunnel to `echo.ts`, sends one message and waits for its echo. Prints
- * a
- * {@link NewcomerResult} as JSON at the end.
+ * a {@link NewcomerResult} as JSON at the end.
  */
 import { data } from "../src/h2/testkit/frames.ts";
 import { loadOrCreateLocalCa } from "../src/identity/local_ca.ts";

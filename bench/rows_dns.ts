@@ -1,7 +1,6 @@
 /**
  * DNS for names of the mesh: one proxy with one worker in its own network namespace, queried by dnsperf over loopback,
- * as
- * by the applications of a pod.
+ * as by the applications of a pod.
  */
 import { stringify } from "yaml";
 import { cpuDuring } from "./cpu.ts";

@@ -3,7 +3,7 @@ import { sleep, waitForLog } from "./processes.ts";
 import { oneByOne, type Plan, type Row, type Sample } from "./row.ts";
 import { commandOf, type ProxyBed, withProxy } from "./rows_handshakes.ts";
 
-const SCRIPT = "strangers.ts";
+const SCRIPT = "inbound_clients.ts";
 const RATE = 2000;
 const LEAD_MILLIS = 1000;
 const START_MILLIS = 30_000;

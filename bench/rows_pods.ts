@@ -1,7 +1,6 @@
 /**
  * The row about pods in shared mode: the time until one is served, and until two hundred are, and the memory of each.
- * It
- * builds its own nodes (`lab/bed/`) and uses its subjects only to choose the proxy.
+ * It builds its own nodes (`lab/bed/`) and uses its subjects only to choose the proxy.
  */
 import { Cluster } from "../lab/bed/cluster.ts";
 import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../testkit/many_pods.ts";

@@ -1,7 +1,6 @@
 /**
  * `deno task bench:xds`: what a mesh of a thousand, ten thousand and a hundred thousand workloads costs: time and
- * memory
- * of its load, single changes, decisions, and the effect on traffic. bench/README.md says how to read it.
+ * memory of its load, single changes, decisions, and the effect on traffic. bench/README.md says how to read it.
  */
 import { parseArgs } from "node:util";
 import { describeMachine, missingTools } from "./machine.ts";

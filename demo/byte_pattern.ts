@@ -1,7 +1,7 @@
 /**
  * An endless sequence of bytes, any part of which can be computed again: random blocks, each with its number in front,
- * so
- * that lost, duplicated and swapped parts are detected. Computing and comparing costs little in comparison to sending.
+ * so that lost, duplicated and swapped parts are detected. Computing and comparing costs little in comparison to
+ * sending.
  */
 import { Buffer } from "node:buffer";
 

@@ -1,11 +1,9 @@
 /**
  * `deno task demo [--once] [--bytes=1GB]`: starts three proxies, sends traffic between them, and checks what they do
- * with
- * it. Does not need root. Removes everything that it created.
+ * with it. Does not need root. Removes everything that it created.
  *
  * Without `--once` it runs until Ctrl-C, for trying things by hand. Exit code: 0 if every claim held, 1 if one did not
- * or
- * something could not start, 2 for a wrong command line, 130 if it was interrupted before the last claim.
+ * or something could not start, 2 for a wrong command line, 130 if it was interrupted before the last claim.
  */
 import { Claims } from "./claims.ts";
 import { interruption } from "./interruption.ts";

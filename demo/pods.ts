@@ -5,8 +5,7 @@
  * created.
  *
  * Without `--once` it runs until Ctrl-C, for trying things by hand. Exit code: 0 if every claim held, 1 if one did not
- * or
- * something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
+ * or something could not start, 2 for a wrong command line or where something is missing, 130 if it was interrupted.
  */
 import { parseArgs } from "node:util";
 import { nginx } from "../lab/bed/apps.ts";

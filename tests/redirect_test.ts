@@ -1,7 +1,6 @@
 /**
  * Two pods on one machine, redirected as by the node's agent, each with a proxy and unmodified programs; and a third
- * pod
- * outside of the mesh.
+ * pod outside of the mesh.
  *
  *     pod a 10.9.0.1 fd09::1 ══════════════ pod b 10.9.0.2 fd09::2
  *           10.8.0.1 ══════ outside 10.8.0.2 10.7.0.1 ══════ 10.7.0.2

@@ -1,7 +1,6 @@
 /**
  * Broken and hostile control planes: each causes a log line that says what to do, is counted, and leads to a pause
- * before
- * the next attempt. The mesh stays as it was.
+ * before the next attempt. The mesh stays as it was.
  */
 import * as grpc from "@grpc/grpc-js";
 import assert from "node:assert/strict";

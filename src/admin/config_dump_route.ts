@@ -1,12 +1,10 @@
 /**
  * `/config_dump` (`docs/spec/config-admin.md` 4.4). The document is made while it is sent: mesh sections arrive from a
  * worker in slices, the rest is made here in steps. A dump of a mesh of any size therefore blocks neither event loop,
- * and
- * its memory does not depend on the speed of its reader.
+ * and its memory does not depend on the speed of its reader.
  *
  * Mesh sections show the mesh at the beginning of the dump (`mesh/dump/sections.ts`); each other section shows the
- * state
- * at the time when it is written.
+ * state at the time when it is written.
  */
 import { type CertificateDump, dumpCertificates } from "../identity/certificate_dump.ts";
 import type { CertificateStatus } from "../identity/certificate_manager.ts";

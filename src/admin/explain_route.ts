@@ -1,7 +1,6 @@
 /**
  * `/explain?from=…&to=…`: where a connection goes and what decides it, as JSON (`mesh/explain/explanation.ts`). Status
- * 200
- * with an explanation, 400 with an error where the question cannot be answered.
+ * 200 with an explanation, 400 with an error where the question cannot be answered.
  */
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import type { HttpHandler } from "./http_connection.ts";

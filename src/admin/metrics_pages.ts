@@ -1,9 +1,7 @@
 /**
  * Snapshots of all metrics, one for each scrape, shared by simultaneous scrapes. The port listens on all addresses, and
- * a
- * large mesh has megabytes of metrics: a client that sends a hundred requests and reads no response must not make us
- * hold
- * a hundred snapshots, nor make the workers produce one for each request.
+ * a large mesh has megabytes of metrics: a client that sends a hundred requests and reads no response must not make us
+ * hold a hundred snapshots, nor make the workers produce one for each request.
  */
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 

@@ -1,7 +1,6 @@
 /**
  * Writes profiles in the format of pprof (`profile.proto` of github.com/google/pprof), uncompressed. There is one
- * sample
- * per stack and thread, with the thread as a label.
+ * sample per stack and thread, with the thread as a label.
  */
 import { type FunctionInput, type LocationInput, Profile, StringTable } from "pprof-format";
 import type { CpuProfile, ProfileNode } from "../telemetry/cpu_profile.ts";

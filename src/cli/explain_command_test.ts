@@ -61,7 +61,7 @@ const WORDS: readonly (readonly [what: string, question: string, line: RegExp])[
   [
     "a service that is passed through is known all the same",
     `${FROM_DUMP} --to none.example.com:80`,
-    /^ALLOWED: plain TCP to 240\.240\.0\.4:80 as it is, as the service wants$/m,
+    /^ALLOWED: plain TCP to 240\.240\.0\.4:80, the original destination, as the service requires$/m,
   ],
   [
     "a port that the service does not have",
@@ -71,7 +71,7 @@ const WORDS: readonly (readonly [what: string, question: string, line: RegExp])[
   [
     "a stranger",
     `${FROM_DUMP} --to 8.8.8.8:53`,
-    /^ALLOWED: plain TCP to 8\.8\.8\.8:53, of which the mesh knows nothing$/m,
+    /^ALLOWED: plain TCP to 8\.8\.8\.8:53, an address outside of the mesh$/m,
   ],
   [
     "a name that cannot have an address",

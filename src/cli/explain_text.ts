@@ -32,9 +32,7 @@ export function explanationText(explanation: Explanation): string {
 function partyLines(label: string, party: WorkloadSummary | null, address: string): string[] {
   if (party === null) return [`${label}  ${address}, no workload of the mesh`];
   const node = party.node === "" ? "" : ` on ${party.node}`;
-  const identity = party.protocol === "TCP"
-    ? "no proxy stands before it"
-    : party.identity ?? "without a valid identity";
+  const identity = party.protocol === "TCP" ? "without a proxy" : party.identity ?? "without a valid identity";
   return [`${label}  ${nameOf(party)} at ${address}${node}`, `      ${identity}`];
 }
 
@@ -83,7 +81,7 @@ function identityLines({ shows, expects, expectsBehind, protocol }: HopRoute): s
   const list = (label: string, ids: readonly string[]) =>
     ids.map((id, i) => `${i === 0 ? label : " or".padEnd(label.length)} ${id}`);
   return [
-    `shows itself as ${shows}`,
+    `presents        ${shows}`,
     ...list("accepts there  ", expects),
     ...list("and behind it  ", expectsBehind),
   ];

@@ -8,8 +8,7 @@
  *                    └── NOERROR, NXDOMAIN ─▶ done ◀── an error was answered
  *
  * Each server is asked by UDP, and by TCP after a truncated answer. A query that arrived by TCP is sent by TCP first,
- * and
- * by UDP where no connection can be made.
+ * and by UDP where no connection can be made.
  */
 import type { Millis } from "../net/clock.ts";
 import type { Protocol } from "./answer_writer.ts";

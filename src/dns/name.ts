@@ -85,8 +85,7 @@ export function sameFolded(a: Uint8Array, b: Uint8Array, from: number, to: numbe
 
 /**
  * Writes a name without compression. `text`: ASCII without escapes; a final dot is allowed. Returns the offset after
- * it,
- * or -1 where the text is no valid name.
+ * it, or -1 where the text is no valid name.
  */
 export function putName(text: string, into: Uint8Array, at: number): number {
   const start = at;

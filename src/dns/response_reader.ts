@@ -54,8 +54,7 @@ const MAX_STEPS = 65_536;
 
 /**
  * The facts of a response. Null: it is invalid, or not the response to `message` with `id` (RFC 5452 §9.1). The
- * sender's
- * address is checked by the connected socket.
+ * sender's address is checked by the connected socket.
  */
 export function readResponse(response: Uint8Array, message: Message, id: number): ResponseFacts | null {
   if (response.length < HEADER_LENGTH || word(response, 0) !== id) return null;

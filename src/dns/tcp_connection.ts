@@ -1,7 +1,6 @@
 /**
  * A client's TCP connection (`docs/spec/inpod-dns.md` B5.2). Each message is answered before the next is read, so
- * nothing
- * is read from a client that does not read its answers.
+ * nothing is read from a client that does not read its answers.
  *
  *             ┌───────────── next message ──────────────┐
  *             ▼                                         │

@@ -53,8 +53,7 @@ export class LogFilter {
 
   /**
    * The highest level that passes for a target. `fields`: names of the event's fields; without them, the level that
-   * passes
-   * for an event with any fields.
+   * passes for an event with any fields.
    */
   limit(target: string, fields?: readonly string[]): LevelLimit {
     let limit: LevelLimit = LEVEL.off;

@@ -1,7 +1,6 @@
 /**
  * The metrics of one isolate. Code that counts keeps its cell and writes `cell.value++`, without a lookup. Snapshots
- * are
- * plain data: workers send theirs to the main isolate, which merges and renders them.
+ * are plain data: workers send theirs to the main isolate, which merges and renders them.
  */
 import { label } from "./label_text.ts";
 import { type CellName, FAMILIES, type FamilyName, type HistogramName } from "./metric_catalogue.ts";

@@ -1,7 +1,6 @@
 /**
  * The tasks that have to complete before the process is ready (`docs/spec/config-admin.md` 5.3). Registering a task
- * again
- * makes the process unready again.
+ * again makes the process unready again.
  */
 import type { Millis } from "../net/clock.ts";
 import type { LogScope } from "./log.ts";

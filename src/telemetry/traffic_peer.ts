@@ -1,7 +1,6 @@
 /**
  * One side of a connection in metrics and access log: labels 2 to 9 or 13 to 20, the locality, and the fields of the
- * log
- * (`docs/spec/dataplane.md` 7.3, 8.2).
+ * log (`docs/spec/dataplane.md` 7.3, 8.2).
  *
  * A side is described by the control plane (a workload), by the peer itself (baggage, certificate), or both. Making one
  * takes microseconds, so `traffic_labels.ts` caches them.

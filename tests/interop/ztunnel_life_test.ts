@@ -14,9 +14,8 @@ const PATIENT = { CONNECTION_TERMINATION_DEADLINE: "1h", RUST_LOG: "info,access=
 
 /**
  * Of `connector.ts`. A Rust ztunnel that calls can lose what is under way in each of them: to a GOAWAY, or with what
- * waits
- * in its queue when it stops to accept (observed O39, O40). Ours loses nothing, also where a Rust ztunnel is called
- * (O38).
+ * waits in its queue when it stops to accept (observed O39, O40). Ours loses nothing, also where a Rust ztunnel is
+ * called (O38).
  */
 const LANES = 2;
 const OURS = "one of ours", RUST = "a Rust ztunnel";

@@ -187,7 +187,7 @@ export async function withTls(body: (rig: TlsRig) => Promise<void>, of: TlsLibra
 }
 
 /** Accepts each peer of {@link TRUST_DOMAIN} with a path to one of `anchors`. */
-export function acceptTrustDomain(anchors: readonly Uint8Array[]): TlsSettings["accept"] {
+function acceptTrustDomain(anchors: readonly Uint8Array[]): TlsSettings["accept"] {
   const store = new TrustStore(bundlesForAnyDomain(anchors));
   return (chain: readonly Uint8Array[], role: PeerRole) => {
     const result = verifyPeer(chain, role, store, { kind: "trust-domain", trustDomain: TRUST_DOMAIN }, Date.now());

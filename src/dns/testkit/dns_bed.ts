@@ -1,7 +1,6 @@
 /**
  * For tests only: a DNS proxy in an in-memory network with virtual time, scripted nameservers, and clients whose
- * messages
- * are written and read by an independent library.
+ * messages are written and read by an independent library.
  */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";

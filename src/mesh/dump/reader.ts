@@ -6,8 +6,7 @@
  * more, except in policies: skipping an unknown condition could reverse a verdict.
  *
  * A dump is sorted, so the order of arrival is lost. Where two workloads of equal rank have one address, or two
- * services
- * of equal rank and different names, the choice may differ from that of the proxy.
+ * services of equal rank and different names, the choice may differ from that of the proxy.
  */
 import type { MeshChange } from "../model/changes.ts";
 import { DumpError, readJson } from "./fields.ts";

@@ -66,9 +66,9 @@ export function admissionOf(state: MeshState, settings: ExplainSettings, connect
 
 function whyNotEnforced({ workload: { protocol, nativeTunnel }, authority }: IncomingConnection): string | null {
   if (nativeTunnel || (protocol === "TCP" && authority !== null)) {
-    return "it takes HBONE itself, so what it admits is its own decision";
+    return "it accepts HBONE itself, so it decides by its own policies";
   }
-  return protocol === "TCP" ? "no proxy stands before it, so no policy is enforced there" : null;
+  return protocol === "TCP" ? "it has no proxy, so no policy is enforced there" : null;
 }
 
 function resolve(state: MeshState, settings: ExplainSettings, { workload, at, authority, host }: IncomingConnection) {

@@ -130,7 +130,7 @@ Deno.test("explain: through the waypoint of a service, and what the waypoint can
     [hop.outcome.leadsTo, hop.outcome.dial, hop.outcome.authority, hop.outcome.expects],
     ["waypoint", "10.0.0.9:15008", "10.96.0.1:80", ["spiffe://cluster.local/ns/app/sa/wp"]],
   );
-  assert.match(hop.admission?.notEnforced ?? "", /^it takes HBONE itself/);
+  assert.match(hop.admission?.notEnforced ?? "", /^it accepts HBONE itself/);
   assert.deepEqual(
     onward?.hops.map(({ by, outcome }) => [by, outcome.kind === "route" && [outcome.dial, outcome.shows]]),
     [

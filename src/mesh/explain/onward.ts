@@ -23,11 +23,15 @@ export function onwardOf(
 ): Onward {
   const found = state.findAddress(settings.network, target.ip, null);
   if (found === null) {
-    return { text: `it decides itself; nobody is known at ${formatAddress(target)}`, hops: [], more: 0 };
+    return {
+      text: `its own routes and policies decide; nothing of the mesh is at ${formatAddress(target)}`,
+      hops: [],
+      more: 0,
+    };
   }
   if (!(found instanceof ServiceEntry)) {
     const hop = hopTo(state, settings, waypoint, new Upstream(found, target.port, null), target, []);
-    return { text: "it decides itself, by routes and policies of its own; it can reach", hops: [hop], more: 0 };
+    return { text: "its own routes and policies decide; it can reach", hops: [hop], more: 0 };
   }
   const { ways, more } = waysOf(
     (random, trace) => throughService(state, found, waypoint, target.port, "standard", random, trace),
@@ -37,7 +41,7 @@ export function onwardOf(
     outcome === null ? [] : [hopTo(state, settings, waypoint, outcome, target, because)]
   );
   const what = hops.length === 0 ? `no endpoint of ${found.service.key} can be reached` : "it can reach";
-  return { text: `it decides itself, by routes and policies of its own; ${what}`, hops, more };
+  return { text: `its own routes and policies decide; ${what}`, hops, more };
 }
 
 function hopTo(

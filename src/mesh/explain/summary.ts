@@ -22,7 +22,7 @@ function textOf({ hop, onward }: Way): string {
   const { outcome, admission } = hop;
   if (outcome.kind === "refusal") return `the client's proxy refuses: ${outcome.message}`;
   if (admission !== null && !admission.allow) return refusalAt(admission);
-  if (isPassthrough(hop)) return `plain TCP to ${outcome.dial} as it is, as the service wants`;
+  if (isPassthrough(hop)) return `plain TCP to ${outcome.dial}, the original destination, as the service requires`;
   if (onward === null) return `${routeText(outcome)}${admission === null ? "" : `, ${admissionText(admission)}`}`;
   return `${routeText(outcome)}, ${behindText(onward.hops)}`;
 }
@@ -61,7 +61,7 @@ function routeText({ protocol, dial, destination, leadsTo }: HopRoute): string {
     case "gateway":
       return `two tunnels through the gateway ${who}, behind which nothing is known here`;
     case "outside":
-      return `plain TCP to ${who}, of which the mesh knows nothing`;
+      return `plain TCP to ${who}, an address outside of the mesh`;
     default:
       return leadsTo satisfies never;
   }

@@ -26,8 +26,7 @@ export interface RuleFinding {
   readonly holds: boolean;
   /**
    * The lists that decided it. A rule that holds: those that were met. One that does not: for each match of the first
-   * clause
-   * that fails, the first list that was not met.
+   * clause that fails, the first list that was not met.
    */
   readonly lists: readonly { readonly match: Match; readonly field: MatchField }[];
 }

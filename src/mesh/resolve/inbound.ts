@@ -165,9 +165,8 @@ function vipOf(service: Service, network: string, port: number): SocketAddress |
 
 /**
  * A captured plain connection goes to its original destination. It is refused for the proxy's own ports and for the
- * port
- * of a PROXY tunnel: the application there trusts the PROXY header with the peer's identity, which a client that does
- * not come by HBONE could write itself.
+ * port of a PROXY tunnel: the application there trusts the PROXY header with the peer's identity, which a client that
+ * does not come by HBONE could write itself.
  */
 export function resolvePassthrough(
   state: MeshState,

@@ -91,8 +91,7 @@ export type OutboundOutcome = OutboundRoute | NeedsDns | NeedsLookup | Refusal;
  * `arrival`: the accepted connection, whose local address is read only here as that costs a system call. A redirected
  * connection has a target that differs from it. Where they are equal the client connected to our port directly, and
  * dialling the target would connect to ourselves again, endlessly. Addresses that the mesh has lead to our inbound
- * side,
- * which refuses; a pod may have further addresses.
+ * side, which refuses; a pod may have further addresses.
  */
 export function refuseRecursiveOutbound(
   target: SocketAddress,

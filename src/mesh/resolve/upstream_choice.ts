@@ -12,8 +12,7 @@ const PORTS = 0x10000;
 
 /**
  * An endpoint of the best service with this address, else the workload that has it. Null where neither exists, where
- * the
- * service has no endpoint for the port, and for a service in passthrough mode, which uses the original destination.
+ * the service has no endpoint for the port, and for a service in passthrough mode, which uses the original destination.
  */
 export function findUpstream(
   state: MeshState,
@@ -28,7 +27,7 @@ export function findUpstream(
   if (entry !== null) return throughService(state, entry, source, target.port, mode, random, trace);
   const workload = state.workloadByAddress(network, target.ip);
   if (workload === null) {
-    trace?.push({ rule: "upstream.none", text: `nobody has ${placeText(network, target.ip)}` });
+    trace?.push({ rule: "upstream.none", text: `no workload or service has ${placeText(network, target.ip)}` });
     return null;
   }
   trace?.push({ rule: "upstream.workload", text: `${workload.uid} has ${placeText(network, target.ip)}` });
@@ -48,7 +47,7 @@ export function throughService(
   if (entry.service.loadBalancer?.mode !== "Passthrough") {
     return chooseEndpoint(state, entry, source, port, mode, random, trace);
   }
-  trace?.push({ rule: "upstream.passthrough", text: `${entry.service.key} wants the original destination` });
+  trace?.push({ rule: "upstream.passthrough", text: `${entry.service.key} uses the original destination` });
   return null;
 }
 

@@ -22,7 +22,7 @@ interface Unknown {
 export type Identified = { readonly kind: "known"; readonly workload: Workload } | Unknown;
 
 /** Decides whether the workload that the mesh has by the pod's name (null: none) belongs to this pod. */
-export type Identify = (found: Workload | null) => Identified;
+type Identify = (found: Workload | null) => Identified;
 
 const acceptAny: Identify = (found) =>
   found === null ? { kind: "unknown", reason: null } : { kind: "known", workload: found };

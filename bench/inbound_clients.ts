@@ -2,11 +2,11 @@
  * Clients of a proxy's inbound port, in place of `handshake_peer.ts` (whose certificates they use):
  *
  *     honest FOLDER ADDRESS FROM SECONDS           fifty tunnels a second: TCP, TLS, and the first bytes of HTTP/2 that
- *                                                  the proxy says. Prints { opened, failed, p50, p99 }, times in ms
+ *                                                  the proxy sends. Prints { opened, failed, p50, p99 }, times in ms
  *     silent FOLDER ADDRESS FROM SECONDS RATE      as many connections a second, which send nothing
  *     half-open FOLDER ADDRESS FROM SECONDS RATE   the same with the first message of a handshake, and nothing after it
- *     hold FOLDER ADDRESS FROM SECONDS COUNT       COUNT half-open connections at a time; one that is closed is
- * replaced
+ *     hold FOLDER ADDRESS FROM SECONDS COUNT       COUNT half-open connections at a time; closed ones are
+ *                                              replaced
  *
  * FROM is their source address.
  */
@@ -73,7 +73,7 @@ function honest(): void {
 /** All of them send the same bytes: a server does not check whether they are new. */
 function firstMessage(): Uint8Array {
   const { leaf, key } = readCredentials(folder)["peer"]!;
-  const paths = [`${folder}/stranger.pem`, `${folder}/stranger.key`] as const;
+  const paths = [`${folder}/inbound-client.pem`, `${folder}/inbound-client.key`] as const;
   Deno.writeTextFileSync(paths[0], encodePem("CERTIFICATE", Uint8Array.fromBase64(leaf)));
   Deno.writeTextFileSync(paths[1], encodePem("PRIVATE KEY", Uint8Array.fromBase64(key)));
   const tls = new MemoryTls(...paths);
@@ -81,11 +81,11 @@ function firstMessage(): Uint8Array {
   return Uint8Array.from(tls.take().flatMap((chunk) => [...chunk]));
 }
 
-/** Sends `words` and then nothing; `onEnd` when the connection has ended or was never there. */
-function stranger(words: Uint8Array | null, onEnd: () => void): void {
+/** Sends `bytes` and then nothing; `onEnd` when the connection has ended or was never there. */
+function dialAndSend(bytes: Uint8Array | null, onEnd: () => void): void {
   reactor.dial(to, { source, timeout: TIMEOUT }, {
     onConnect(plain) {
-      if (words !== null) plain.write(words);
+      if (bytes !== null) plain.write(bytes);
       const buffer = new Uint8Array(16_384);
       const look = () => {
         while (plain.read(buffer) > 0);
@@ -99,22 +99,22 @@ function stranger(words: Uint8Array | null, onEnd: () => void): void {
   });
 }
 
-function strangers(words: Uint8Array | null): void {
+function dialAtRate(bytes: Uint8Array | null): void {
   const perTick = Number(amount) * EVERY_MILLIS / 1000;
   let dialled = 0;
   const startedAt = performance.now();
   everyTick(() => {
     const due = (performance.now() - startedAt) / EVERY_MILLIS * perTick;
-    for (; dialled < due; dialled++) stranger(words, () => {});
+    for (; dialled < due; dialled++) dialAndSend(bytes, () => {});
   });
 }
 
-function hold(words: Uint8Array): void {
+function hold(bytes: Uint8Array): void {
   let held = 0;
   everyTick(() => {
     for (let left = HOLD_PER_TICK; held < Number(amount) && left > 0; left--) {
       held++;
-      stranger(words, () => void held--);
+      dialAndSend(bytes, () => void held--);
     }
   });
 }
@@ -131,4 +131,4 @@ function everyTick(work: () => void): void {
 
 if (mode === "honest") honest();
 else if (mode === "hold") hold(firstMessage());
-else strangers(mode === "half-open" ? firstMessage() : null);
+else dialAtRate(mode === "half-open" ? firstMessage() : null);
