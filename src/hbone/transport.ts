@@ -14,6 +14,26 @@ const FLUSH_TIMEOUT = 1000;
 /** Size of the first read, in bytes: one TLS record. */
 const FIRST_READ = 16_384;
 
+/**
+ * ```
+ *  OPEN ◀──writable / the socket takes no more──▶ BLOCKED
+ *    │                                              │
+ *    ├──────── the socket failed or ended ──────────┤
+ *    │                  ▼                           │
+ *    │                LOST ──streams notified──┐    │
+ *    ▼                                         ▼    ▼
+ *  CLOSED ◀── from every state: `close`; last frames of an ended connection written, or too late
+ * ```
+ * In LOST the socket is closed, and streams of the connection are left to be notified.
+ */
+enum State {
+  OPEN,
+  /** The socket takes no more bytes for now. */
+  BLOCKED,
+  LOST,
+  CLOSED,
+}
+
 /** One connection and its stream of bytes. The owner forwards `onOutput` and `onEnd` of the connection. */
 export class Transport implements DuplexSink {
   readonly duplex: Duplex;
@@ -22,8 +42,7 @@ export class Transport implements DuplexSink {
   readonly #readTask: TurnTask = { runTurn: () => this.#read() };
   readonly #flushTask: TurnTask = { runTurn: () => this.#flush() };
   readonly #onClosed: () => void;
-  /** The socket failed and is closed; streams of the connection are left to be notified. */
-  #isLost = false;
+  #state = State.OPEN;
   /**
    * The last read was processed within the work budget, so the next one may be large. Bytes above the budget wait in memory.
    */
@@ -32,8 +51,6 @@ export class Transport implements DuplexSink {
   #timer: Timer | null = null;
   /** When {@link #timer} is due. */
   #dueAt = Infinity;
-  #blocked = false;
-  #closed = false;
 
   /** `onClosed` is called when the stream of bytes is closed, for whatever reason; the connection has ended before. */
   constructor(loop: Loop, duplex: Duplex, connection: Connection, onClosed: () => void = () => {}) {
@@ -55,7 +72,7 @@ export class Transport implements DuplexSink {
 
   /** The connection has output: `ConnectionHandler.onOutput` calls this. */
   flushSoon(): void {
-    if (!this.#blocked && !this.#closed) this.#loop.network.atTurnEnd(this.#flushTask);
+    if (this.#state === State.OPEN) this.#loop.network.atTurnEnd(this.#flushTask);
   }
 
   /** A deadline of the connection may have moved forward. */
@@ -67,7 +84,7 @@ export class Transport implements DuplexSink {
 
   /** Ends the connection at once with GOAWAY; its streams get `onReset` with `reason`. */
   abandon(reason: string): void {
-    if (this.#closed || this.#connection.ended) return;
+    if (isClosed(this.#state) || this.#connection.ended) return;
     this.#connection.abandon(reason, this.#loop.network.now());
     this.#scheduleWork();
   }
@@ -85,7 +102,7 @@ export class Transport implements DuplexSink {
 
   #read(): void {
     const { input, portions, network } = this.#loop;
-    if (this.#closed) return;
+    if (isClosed(this.#state)) return;
     if (this.#connection.hasPendingWork) return this.#resume();
     if (this.#connection.ended) return;
     this.#connection.limitInFlight(portions.inFlight);
@@ -95,7 +112,7 @@ export class Transport implements DuplexSink {
         this.#pacing?.received(count);
         this.#connection.receive(input, 0, count, network.now());
       }
-      if (this.#closed) return;
+      if (isClosed(this.#state)) return;
       this.#mayReadMuch = !this.#connection.hasPendingWork;
       if (!this.#mayReadMuch) return this.#scheduleWork();
       if (this.#connection.ended) return;
@@ -114,16 +131,16 @@ export class Transport implements DuplexSink {
   #resume(): void {
     const { network } = this.#loop;
     this.#connection.resume(network.now());
-    if (this.#closed) return;
+    if (isClosed(this.#state)) return;
     if (this.#connection.hasPendingWork) return this.#scheduleWork();
-    if (this.#isLost) return this.close();
+    if (this.#state === State.LOST) return this.close();
     if (this.#connection.ended) return;
     if (this.duplex.readable || this.duplex.ended) return network.nextTurn(this.#readTask);
     this.#checkDeadline();
   }
 
   onWritable(): void {
-    this.#blocked = false;
+    if (this.#state === State.BLOCKED) this.#state = State.OPEN;
     this.#flush();
   }
 
@@ -133,28 +150,28 @@ export class Transport implements DuplexSink {
 
   /** Closes the socket at once; frames that are still queued are dropped. */
   close(reset = false): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (isClosed(this.#state)) return;
+    this.#state = State.CLOSED;
     this.#timer?.cancel();
     this.duplex.close(reset);
     this.#onClosed();
   }
 
   #flush(): void {
-    if (this.#closed || this.#blocked) return;
-    const state = this.#connection.flushTo(this.duplex);
-    if (state === "failed") return this.#failed();
-    this.#pacing?.flushed(state, this.#loop.network.now());
-    this.#blocked = state === "blocked";
+    if (this.#state !== State.OPEN) return;
+    const result = this.#connection.flushTo(this.duplex);
+    if (result === "failed") return this.#failed();
+    this.#pacing?.flushed(result, this.#loop.network.now());
+    if (result === "blocked" && this.#state === State.OPEN) this.#state = State.BLOCKED;
     if (this.#connection.hasPendingWork) return this.#scheduleWork();
     if (!this.#connection.ended) return;
-    if (this.#blocked) this.#limitFlushTime();
+    if (result === "blocked") this.#limitFlushTime();
     else this.close();
   }
 
   /** Limits the time for the last frames, since the peer may not read. */
   #limitFlushTime(): void {
-    if (this.#closed) return;
+    if (isClosed(this.#state)) return;
     this.#timer?.cancel();
     this.#timer = this.#loop.network.after(FLUSH_TIMEOUT, () => this.close());
   }
@@ -166,8 +183,8 @@ export class Transport implements DuplexSink {
   }
 
   #lost(reason: string, byUs = false): void {
-    if (this.#closed || this.#isLost) return;
-    this.#isLost = true;
+    if (this.#state === State.LOST || isClosed(this.#state)) return;
+    this.#state = State.LOST;
     this.#connection.transportFailed(reason, byUs);
     this.duplex.close();
     if (this.#connection.hasPendingWork) this.#scheduleWork();
@@ -181,7 +198,7 @@ export class Transport implements DuplexSink {
 
   #armTimer(): void {
     const at = this.#connection.nextDeadline();
-    if (at === null || this.#closed) return;
+    if (at === null || isClosed(this.#state)) return;
     const { network } = this.#loop;
     this.#dueAt = at;
     this.#timer = network.after(Math.max(0, at - network.now()), () => {
@@ -190,4 +207,9 @@ export class Transport implements DuplexSink {
       this.#armTimer();
     });
   }
+}
+
+/** A function, since a comparison in place would narrow the type of the state beyond calls that change it. */
+function isClosed(state: State): boolean {
+  return state === State.CLOSED;
 }

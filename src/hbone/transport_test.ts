@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { Connection, Stream } from "../h2/seam.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
+import type { NetworkPath } from "../net/network_path.ts";
 import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
 import { makeHboneLoop } from "./hbone_loop.ts";
 import { HostNetwork } from "./testkit/network.ts";
@@ -52,6 +53,7 @@ class FakeConnection implements Connection {
     return null;
   }
   flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed" {
+    if (this.output === "") return "empty";
     const taken = to.write(new TextEncoder().encode(this.output));
     if (taken < 0) return "failed";
     this.output = this.output.slice(taken);
@@ -78,10 +80,11 @@ interface Bed {
   closed: number;
 }
 
-function bed(deadline: number | null = null, bufferBytes = 1000): Bed {
+function bed(deadline: number | null = null, bufferBytes = 1000, path: NetworkPath | null = null): Bed {
   const memory = new MemoryNetwork({ bufferBytes });
   const host = new HostNetwork(memory, 1);
   const [near, other] = memory.pair();
+  Object.assign(near, { path });
   const connection = new FakeConnection();
   connection.deadline = deadline;
   const made = { closed: 0 };
@@ -156,6 +159,28 @@ Deno.test("transport: the streams of a failed connection are notified in several
   assert.deepEqual(connection.received, ["resumed", "resumed", "resumed"]);
   assert.equal(here.closed, 1);
   assert.equal(here.host.held.timers, 0);
+});
+
+Deno.test("transport: the path of a closed socket is not measured, since another socket may have its descriptor", () => {
+  let measured = 0;
+  const path: NetworkPath = {
+    measure: () => {
+      measured++;
+      return { roundTrip: 100, deliveryRate: 100 };
+    },
+    limitUnsent() {},
+  };
+  const { memory, connection, transport } = bed(null, 1000, path);
+  connection.output = "x".repeat(5000);
+  transport.flushSoon();
+  memory.runUntilIdle();
+  assert.equal(measured, 1, "the socket was blocked");
+  memory.advance(20);
+  transport.flushSoon();
+  connection.onLost = () => connection.passes = 3;
+  transport.onFailure({ by: "peer", how: "reset", code: "ECONNRESET", message: "reset" });
+  memory.runUntilIdle();
+  assert.equal(measured, 1);
 });
 
 Deno.test("transport: a peer whose bytes cause much work is read in small portions", () => {
