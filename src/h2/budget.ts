@@ -1,9 +1,9 @@
 /** Token buckets: how much a peer may do at once, and how much per second. */
 import type { Millis } from "../net/clock.ts";
-import type { AbuseLimits, Budget } from "./seam.ts";
+import type { AbuseLimits, Budget, TokenBudget } from "./seam.ts";
 
 /** Limits how often a peer may do one thing. */
-export class TokenBucket {
+export class TokenBucket implements TokenBudget {
   readonly #name: string;
   readonly #budget: Budget;
   #tokens: number;
@@ -52,7 +52,7 @@ const BYTES_PER_UPDATE = 1024;
 /** All budgets of one connection. */
 export class Budgets {
   readonly resets: TokenBucket;
-  readonly earlyResets: TokenBucket;
+  readonly earlyResets: TokenBudget;
   readonly emptyData: TokenBucket;
   readonly pings: TokenBucket;
   readonly settings: TokenBucket;
@@ -61,9 +61,9 @@ export class Budgets {
   #sentFrames = 0;
   #sentBytes = 0;
 
-  constructor(limits: AbuseLimits, now: Millis) {
+  constructor(limits: AbuseLimits, now: Millis, sharedResets: TokenBudget | null = null) {
     this.resets = new TokenBucket("resets", limits.resets, now);
-    this.earlyResets = new TokenBucket("resets without an answer", limits.earlyResets, now);
+    this.earlyResets = sharedResets ?? earlyResets(limits, now);
     this.emptyData = new TokenBucket("empty DATA frames", limits.emptyData, now);
     this.pings = new TokenBucket("PING frames", limits.pings, now);
     this.settings = new TokenBucket("SETTINGS frames", limits.settings, now);
@@ -83,4 +83,9 @@ export class Budgets {
     this.#sentFrames = this.#sentBytes = 0;
     return this.windowUpdates.take(1, now);
   }
+}
+
+/** The budget of resets without an answer. */
+export function earlyResets({ earlyResets }: AbuseLimits, now: Millis): TokenBudget {
+  return new TokenBucket("resets without an answer", earlyResets, now);
 }

@@ -1,6 +1,6 @@
 /** The state that the parts of one connection share: streams, windows, budgets, output, and how the connection ends. */
 import type { Millis } from "../net/clock.ts";
-import { Budgets, type TokenBucket } from "./budget.ts";
+import { Budgets } from "./budget.ts";
 import { NumberMap } from "../net/number_map.ts";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
 import { failure, reasonText } from "./failure.ts";
@@ -9,7 +9,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import type { H2Memory } from "./memory.ts";
 import type { OpenStream } from "./open_stream.ts";
 import { OutputBuffer, type OutputOwner } from "./output.ts";
-import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options } from "./seam.ts";
+import { type ConnectionHandler, ErrorCode, type H2Failure, type H2Options, type TokenBudget } from "./seam.ts";
 import { PeerSettings } from "./settings.ts";
 import { Shutdown } from "./shutdown.ts";
 import { WaitingFor, WaitQueue } from "./wait_queue.ts";
@@ -86,7 +86,7 @@ export class Core implements OutputOwner {
     this.phase = this.isServer ? Phase.AWAITING_PREFACE : Phase.AWAITING_SETTINGS;
     this.peer = new PeerSettings(this.isServer ? "client" : "server");
     this.shutdown = new Shutdown();
-    this.budgets = new Budgets(options.limits, now);
+    this.budgets = new Budgets(options.limits, now, options.sharedResets);
     this.out = new OutputBuffer(memory.output, this, options.limits.queuedControlBytes);
     this.writer = new FrameWriter(this.out);
     this.credit = new ConnectionCredit(
@@ -165,7 +165,7 @@ export class Core implements OutputOwner {
   }
 
   /** Takes `cost` from a budget. False: it is used up, and the connection has ended. */
-  charge(bucket: TokenBucket, cost = 1): boolean {
+  charge(bucket: TokenBudget, cost = 1): boolean {
     if (bucket.take(cost, this.now)) return true;
     this.fail(ErrorCode.ENHANCE_YOUR_CALM, bucket.breach);
     return false;

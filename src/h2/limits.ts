@@ -51,5 +51,6 @@ export function defaultOptions(role: "client" | "server"): H2Options {
     maxUnreleased: 64 << 20,
     workPerPass: WORK_PER_PASS,
     limits: DEFAULT_LIMITS,
+    sharedResets: null,
   });
 }

@@ -220,6 +220,18 @@ export interface H2Options {
   /** Work of one pass, in units of `work.ts`. */
   readonly workPerPass: number;
   readonly limits: AbuseLimits;
+  /** Pays for resets without an answer in place of a budget of the connection's own, also for other connections. */
+  readonly sharedResets: TokenBudget | null;
+}
+
+/** Tokens that are used up and come back with time. */
+export interface TokenBudget {
+  /** Pays `cost`. False: the budget is used up. */
+  take(cost: number, now: Millis): boolean;
+  /** Whether nothing has been paid lately. */
+  isFull(now: Millis): boolean;
+  /** Names the breach, for GOAWAY and the log. */
+  readonly breach: string;
 }
 
 /** Budgets of what a peer may do. A breach ends the connection with ENHANCE_YOUR_CALM and the name of the budget. */

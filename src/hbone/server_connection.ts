@@ -19,7 +19,7 @@ interface ServerEvents {
 /** Options of HTTP/2 that differ from the defaults. */
 export type ServerHttp2 =
   & Pick<H2Options, "streamWindow" | "connectionWindow" | "maxFrameSize">
-  & Partial<Pick<H2Options, "limits">>;
+  & Partial<Pick<H2Options, "limits" | "sharedResets">>;
 
 /** One HBONE connection of a peer. */
 export class ServerConnection implements ConnectionHandler {

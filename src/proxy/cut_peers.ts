@@ -1,34 +1,49 @@
 /**
- * Identities whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Such a peer may reconnect at once,
- * and each new connection begins with full budgets; so new connections of these identities get smaller ones
- * (`STRICT_LIMITS`). Other workloads with the same identity are hardly affected, as only bursts are smaller.
+ * Peers whose connection broke a limit (ENHANCE_YOUR_CALM) in the last minute. Such a peer may reconnect at once, and
+ * each new connection begins with full budgets. So new connections of these peers get smaller ones (`STRICT_LIMITS`),
+ * and all of them together one budget for resets without an answer: an attacker that reconnects after each breach gains
+ * nothing by it. A peer is an identity at an address, so other workloads with the same identity are not affected.
  */
 import type { Millis } from "../net/clock.ts";
+import { earlyResets } from "../h2/budget.ts";
+import { STRICT_LIMITS } from "../h2/limits.ts";
+import type { TokenBudget } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
+import type { Ip } from "../net/address.ts";
 
 const RETENTION: Millis = 60_000;
-/** There are few identities, but a peer that can get certificates could have many. */
+/** There are few peers, but one that can get certificates could have many identities. */
 const MOST = 1024;
 
-/** A set of identities that expire. */
-export class CutPeers {
-  /** The time at which each identity expires, the oldest first. */
-  readonly #until = new Map<SpiffeId, Millis>();
+interface CutPeer {
+  readonly until: Millis;
+  readonly resets: TokenBudget;
+}
 
-  add(identity: SpiffeId, now: Millis): void {
-    this.#until.delete(identity);
-    this.#until.set(identity, now + RETENTION);
-    for (const oldest of this.#until.keys()) {
-      if (this.#until.size <= MOST) return;
-      this.#until.delete(oldest);
+/** A set of peers that expire. */
+export class CutPeers {
+  /** The oldest first. */
+  readonly #peers = new Map<string, CutPeer>();
+
+  add(identity: SpiffeId, ip: Ip, now: Millis): void {
+    const key = `${ip} ${identity}`;
+    // A breach does not fill the budget again.
+    const resets = this.resetsOf(identity, ip, now) ?? earlyResets(STRICT_LIMITS, now);
+    this.#peers.delete(key);
+    this.#peers.set(key, { until: now + RETENTION, resets });
+    for (const oldest of this.#peers.keys()) {
+      if (this.#peers.size <= MOST) return;
+      this.#peers.delete(oldest);
     }
   }
 
-  has(identity: SpiffeId, now: Millis): boolean {
-    const until = this.#until.get(identity);
-    if (until === undefined) return false;
-    if (now < until) return true;
-    this.#until.delete(identity);
-    return false;
+  /** The budget that all connections of the peer share; null: it has broken no limit in the last minute. */
+  resetsOf(identity: SpiffeId, ip: Ip, now: Millis): TokenBudget | null {
+    const key = `${ip} ${identity}`;
+    const peer = this.#peers.get(key);
+    if (peer === undefined) return null;
+    if (now < peer.until) return peer.resets;
+    this.#peers.delete(key);
+    return null;
   }
 }

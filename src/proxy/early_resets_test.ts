@@ -14,8 +14,8 @@ function scene() {
   const server = bed.node("server", SERVER);
   let calls = 0;
   bed.listen(`${SERVER}:8080`, () => void calls++);
-  const connect = () => {
-    const peer = rawClient(bed.host(CLIENT), HBONE, bed.context(PEER_ID));
+  const connect = (from = CLIENT) => {
+    const peer = rawClient(bed.host(from), HBONE, bed.context(PEER_ID));
     bed.run();
     return peer;
   };
@@ -55,8 +55,8 @@ Deno.test("observed O27 of many requests in one read that are reset in the same 
 Deno.test("a peer that was disconnected for a breach gets smaller budgets for a minute", () => {
   const { bed, connect } = scene();
   /** How many resets without an answer a new connection of the peer may send before it is disconnected. */
-  const resets = () => {
-    const peer = connect();
+  const resets = (from = CLIENT) => {
+    const peer = connect(from);
     let count = 0;
     for (; peer.h2.canOpen && count < 1000; count++) {
       peer.open(toApplication).stream.reset(ErrorCode.CANCEL);
@@ -66,8 +66,10 @@ Deno.test("a peer that was disconnected for a breach gets smaller budgets for a 
     bed.run();
     return count;
   };
-  const first = resets(), second = resets();
+  const first = resets(), second = resets(), third = resets();
   assert.ok(first > 400 && second < 100, `${first}, then ${second}`);
+  assert.ok(third < 10, `${third}: the connections of a peer share a budget`);
+  assert.ok(resets("10.0.0.3") > 400, "another workload with the same identity is not affected");
   bed.advance(60_000);
   assert.ok(resets() > 400);
 });

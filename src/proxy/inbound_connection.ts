@@ -146,8 +146,8 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     this.#logEstablished(proven, tls);
     const { identity } = proven;
     const { loop, settings: { http2 }, connections, peers, wallClock } = this.context;
-    const strict = connections.cutPeers.has(identity, loop.network.now());
-    const options = strict ? { ...http2, limits: STRICT_LIMITS } : http2;
+    const sharedResets = connections.cutPeers.resetsOf(identity, this.source.ip, loop.network.now());
+    const options = sharedResets === null ? http2 : { ...http2, limits: STRICT_LIMITS, sharedResets };
     const server = new ServerConnection(loop, duplex, identity, options, {
       onRequest: (stream, headers) => new InboundStream(this.context, peer, stream, headers).start(),
       onClosed: (failure) => this.#closed(failure),
@@ -177,7 +177,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     const { lines, connections, loop } = this.context;
     const { identity } = this.#peer!;
     if (failure.by === "us" && failure.code === ErrorCode.ENHANCE_YOUR_CALM) {
-      connections.cutPeers.add(identity, loop.network.now());
+      connections.cutPeers.add(identity, this.source.ip, loop.network.now());
     }
     const log = this.context.log.as("ztunnel::proxy::inbound");
     const peer = { peer: bare(formatAddress(this.source)), identity };
