@@ -1,11 +1,11 @@
 /** The proxy's xDS client with a mesh, in the process of the test, for tests with a scripted control plane. */
 import assert from "node:assert/strict";
-import type { Clock } from "../src/net/clock.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import type { MeshChange } from "../src/mesh/model/changes.ts";
 import type { PolicyKey } from "../src/mesh/model/model.ts";
 import { MeshState } from "../src/mesh/state/state.ts";
+import type { Clock } from "../src/net/clock.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
 import { testLog } from "../src/telemetry/testkit/log.ts";
 import { XdsClient, type XdsClientOptions } from "../src/xds/client.ts";

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import * as zlib from "node:zlib";
-import { SYSTEM_TURNS } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import { type Ip, LOOPBACK_V4 } from "../net/address.ts";
+import { SYSTEM_TURNS } from "../net/clock.ts";
 import { ListenError } from "../net/network.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { startFilter } from "../telemetry/log_levels.ts";

@@ -15,7 +15,6 @@
  *   mesh's start      its resources go to the workers
  *   listeners         dedicated mode: of the one workload; shared mode: of each pod that the agent sends
  */
-import { SYSTEM_CLOCK } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
 import { authorityGate } from "../control/certificates/authority_gate.ts";
 import { Certificates } from "../control/certificates/certificates.ts";
@@ -28,6 +27,7 @@ import type { NodePods } from "../control/pods/node_pods.ts";
 import { takePods } from "../control/pods/take_pods.ts";
 import { Workers } from "../control/workers/workers.ts";
 import { CertificateHealth } from "../identity/certificate_health.ts";
+import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { returnMemory } from "../os/memory.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";

@@ -7,12 +7,12 @@
  * ({@link CrlSource.usable}) instead of exiting and being restarted again and again. Later the lists that were read
  * before stay in force.
  */
-import type { Clock, Timer } from "../net/clock.ts";
 import { fileVersion, readSmallBytes } from "../grpc/small_file.ts";
 import type { RevocationList } from "../identity/crl.ts";
 import { isMalformedFile, parseCrlFile } from "../identity/crl_file.ts";
 import type { WriteLine } from "../identity/manager_events.ts";
 import { nameText } from "../identity/name_text.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 
 /** ms between checks of the file. */
 const CHECK_INTERVAL = 2000;

@@ -5,8 +5,8 @@
  * Names follow this project's terms; `config_dump.ts` gives the names that operators know from dumps. Durations are
  * milliseconds, sizes bytes. Sources: `docs/spec/config-admin.md` 1.
  */
-import type { Millis } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { ResolverSettings } from "./resolver_settings.ts";
 import type { SpireSettings } from "./spire_settings.ts";
 

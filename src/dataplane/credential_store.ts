@@ -8,7 +8,6 @@
  *     unknown ──get──▶ requested ──certificate──▶ known ──renewed──▶ known ──withdrawn──▶ unknown
  *                          └──failed──▶ unknown       (callers are notified)
  */
-import type { Timer } from "../net/clock.ts";
 import type { Credential, CredentialEvents, Credentials, TrustListener } from "../hbone/credentials.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import { equalBytes, isMalformed, parseCertificate } from "../identity/certificate.ts";
@@ -16,6 +15,7 @@ import { spiffeIdOfLeaf } from "../identity/peer_chain.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { subjectKey } from "../identity/subject_key.ts";
 import { type TrustBundles, TrustStore } from "../identity/trust_bundles.ts";
+import type { Timer } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 

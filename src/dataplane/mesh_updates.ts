@@ -11,9 +11,9 @@
  *       ▲               │  └───slice──▶ pausing ──PAUSE──▶ working        it has, or had a moment ago
  *       └──all applied──┘
  */
-import type { Millis } from "../net/clock.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { policyKey } from "../mesh/model/model.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Scheduler, TurnTask } from "../net/network.ts";
 import { ResourceDecoder } from "../xds/decode.ts";
 import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";

@@ -1,9 +1,9 @@
 /**
  * The DNS proxy of one pod (`docs/spec/inpod-dns.md` B5). The data plane creates and closes it together with the pod.
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { ServerAddress } from "../config/config.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import type { Loop } from "../net/loop.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { ListenerState, Network, Scheduler, SocketOptions } from "../net/network.ts";

@@ -1,6 +1,6 @@
 /** Metrics and access log of the DNS proxy (`docs/spec/inpod-dns.md` B5.12). */
-import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
+import type { Millis } from "../net/clock.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { type Cell, type HistogramCell, type Metrics, observe } from "../telemetry/metrics.ts";

@@ -5,8 +5,8 @@
  *                     ├── one found ──the other, or 250 ms──▶ found
  *                     └── no answer ──▶ failed
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { Ip } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { FamilyLookup, type FamilyResult, type FamilySettings } from "./family_lookup.ts";
 import { writeQuestion } from "./question_writer.ts";
 import { TYPE_A, TYPE_AAAA } from "./wire.ts";

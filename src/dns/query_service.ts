@@ -7,10 +7,10 @@
  *      ├─ not a QUERY ─▶ forwarded
  *      └─ cannot be read ─▶ FORMERR, SERVFAIL, nothing
  */
-import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import { ShedReport } from "../net/shed_report.ts";
 import type { LocalWorkload } from "../mesh/state/local_workload.ts";

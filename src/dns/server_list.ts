@@ -1,6 +1,6 @@
 /** Upstream servers, ordered by smoothed round-trip time (`docs/spec/inpod-dns.md` B5.11). */
-import type { Millis } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 
 /** Weight of the newest measurement. */
 const GAIN = 0.2;

@@ -2,9 +2,9 @@
  * Resolves host names for the whole process (`docs/spec/inpod-dns.md` B6.2), with the hosts file and the nameservers of
  * its own `resolv.conf`, in its own namespace and without a mark. Equal names in flight share one lookup.
  */
-import type { Millis } from "../net/clock.ts";
 import type { ResolverSettings } from "../config/resolver_settings.ts";
 import { type Ip, isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Network } from "../net/network.ts";
 import type { HostResolver, ResolvedName, Resolving } from "../proxy/name_resolver.ts";
 import type { FamilySettings } from "./family_lookup.ts";

@@ -1,6 +1,6 @@
 /** One question to one server over TCP, on a connection of its own. */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { Dial, DialEvents } from "../net/network.ts";
 import type { Attempt, AttemptEvents, UpstreamParts } from "./attempt.ts";

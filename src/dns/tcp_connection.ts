@@ -9,8 +9,8 @@
  *             └── 5 s without a message, the end, ───────┴──5 s──▲
  *                 finishing and all received messages answered
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, FAILED } from "../net/duplex.ts";
 import type { Scheduler, TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";

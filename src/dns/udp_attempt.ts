@@ -2,8 +2,8 @@
  * One question to one server over UDP, sent up to three times. Each attempt has its own socket, so that a forger has to
  * guess port and id together; the socket is connected, so that only the server's datagrams arrive (RFC 5452 §4).
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import { ANY_V4, ANY_V6, isIpv4, type SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { type DatagramSink, type DatagramSocket, ListenError } from "../net/network.ts";
 import type { Attempt, AttemptEvents, UpstreamParts } from "./attempt.ts";
 import { type Message, readResponse } from "./response_reader.ts";

@@ -1,8 +1,8 @@
 /** One HTTP/2 connection to a server: dial, TLS, session, keepalive, calls. */
 import type * as http2 from "node:http2";
 import type * as net from "node:net";
-import type { Clock, Timer } from "../net/clock.ts";
 import type { Header } from "../config/config.ts";
+import type { Clock, Timer } from "../net/clock.ts";
 import { Http2Call } from "./call.ts";
 import type { CallOptions, ChannelOptions, TlsMaterial } from "./channel.ts";
 import { connectError, dial, systemText } from "./dial.ts";

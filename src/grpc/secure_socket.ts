@@ -7,10 +7,10 @@
  */
 import type * as net from "node:net";
 import type * as tls from "node:tls";
-import type { Clock } from "../net/clock.ts";
 import { encodePem } from "../identity/pem.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
 import { findServerPath } from "../identity/server_path.ts";
+import type { Clock } from "../net/clock.ts";
 import type { PeerRefusal } from "../net/tls_context.ts";
 import type { TlsMaterial } from "./channel.ts";
 import { CONNECT_MESSAGE, connectError, systemText } from "./dial.ts";

@@ -2,7 +2,6 @@
  * One HTTP/2 connection to a peer, from the request for a certificate to the closed socket. Its states are drawn in
  * `client_state.ts`.
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import { H2Connection } from "../h2/connection.ts";
 import { spreadInterval } from "../h2/keepalive.ts";
 import { defaultOptions } from "../h2/limits.ts";
@@ -14,6 +13,7 @@ import { isRefusal } from "../identity/peer_chain.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustStore } from "../identity/trust_bundles.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions } from "../net/network.ts";
 import type { TlsPeer } from "../net/tls_context.ts";

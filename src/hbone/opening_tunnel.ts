@@ -10,8 +10,8 @@
  * A peer that drains may drop what had been sent when its GOAWAY arrived, and some never answer it (observed O38).
  * Before a 200 no byte of the application has been sent, so the request can be made elsewhere (RFC 9113 §8.7).
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { headerValue } from "./connect_headers.ts";

@@ -3,8 +3,8 @@
  * overtake the bytes in our output buffer and the unsent bytes in the kernel: on a path of 10 Mbit/s, a megabyte of
  * them delays every stream by a second. So once a write was taken only in part, both are limited by the path's rate.
  */
-import type { Millis } from "../net/clock.ts";
 import type { Connection } from "../h2/seam.ts";
+import type { Millis } from "../net/clock.ts";
 import type { NetworkPath } from "../net/network_path.ts";
 
 /** The output buffer may hold what the path delivers in this time or in half of its round trip, whichever is longer. */

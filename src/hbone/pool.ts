@@ -5,9 +5,9 @@
  * are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When it fails,
  * all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";

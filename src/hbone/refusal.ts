@@ -6,8 +6,8 @@
  * The peer may go on sending its request, so that a request that turns out to be malformed gets its own error (RFC 9113
  * §8.1.1). What it sends is dropped, and bounded by the stream's window, whose credit is not returned.
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type Stream, type StreamHandler } from "../h2/seam.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 
 const TEXT = new TextEncoder().encode("This port speaks HBONE: HTTP/2 CONNECT, and nothing else.\n");

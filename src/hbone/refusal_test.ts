@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import type { Timer } from "../net/clock.ts";
 import { FrameType } from "../h2/frame.ts";
 import { data, describe, GET, Scripted, setting, settings, windowUpdate } from "../h2/testkit/frames.ts";
+import type { Timer } from "../net/clock.ts";
 import { refuseWithText } from "./refusal.ts";
 
 const LENGTH = 58;

@@ -10,9 +10,9 @@
  *
  * The sink is called at the end of the turn, never from inside a call of the connection that carries the stream.
  */
-import type { Millis, Timer } from "../net/clock.ts";
 import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "../net/duplex.ts";
 import { CLOSED } from "../net/endings.ts";
 import type { TurnTask } from "../net/network.ts";

@@ -2,8 +2,8 @@
  * Connects an HTTP/2 connection, which has no socket and no clock, with a stream of bytes: reads into the loop's input buffer,
  * writes the frames of all streams once at the end of the turn, and runs the connection's timer.
  */
-import type { Timer } from "../net/clock.ts";
 import { type Connection } from "../h2/seam.ts";
+import type { Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Loop } from "../net/loop.ts";

@@ -8,13 +8,13 @@
  *
  * Runs on the main thread. The clock is injected, so that tests run it under virtual time.
  */
+import type { Clock, Timer } from "../net/clock.ts";
 import {
   type CertificateAuthority,
   CertificateError,
   type CertificateSubject,
   type IssuedCertificate,
 } from "./authority.ts";
-import type { Clock, Timer } from "../net/clock.ts";
 import { backoffDelay } from "./backoff.ts";
 import { afterFetch, type CertificateState, type FetchOutcome, INITIALIZING, readState } from "./certificate_state.ts";
 import { CertificateWaiters } from "./certificate_waiters.ts";

@@ -4,12 +4,12 @@
  * and all of them together one budget for resets without an answer: an attacker that reconnects after each breach gains
  * nothing by it. A peer is an identity at an address, so other workloads with the same identity are not affected.
  */
-import type { Millis } from "../net/clock.ts";
 import { earlyResets } from "../h2/budget.ts";
 import { STRICT_LIMITS } from "../h2/limits.ts";
 import type { TokenBudget } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Ip } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 
 const RETENTION: Millis = 60_000;
 /** There are few peers, but one that can get certificates could have many identities. */

@@ -4,7 +4,6 @@
  * In phase "resolving" the connection waits for the pod's workload, then for its certificate. A connection that drains
  * stays open until its last stream has ended.
  */
-import type { Millis } from "../net/clock.ts";
 import { type CertificateListener, watchCertificates } from "../hbone/certificate_watch.ts";
 import type { Credential } from "../hbone/credentials.ts";
 import { isTakenBack } from "../hbone/failure.ts";
@@ -18,6 +17,7 @@ import { identityOf } from "../mesh/model/workload_identity.ts";
 import { STRICT_LIMITS } from "../h2/limits.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { Handshake } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";

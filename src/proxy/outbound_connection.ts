@@ -6,7 +6,6 @@
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
  * there is an upstream.
  */
-import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/resolve/outcome.ts";
 import { identityOf } from "../mesh/model/workload_identity.ts";
@@ -23,6 +22,7 @@ import type { Pool } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { HeaderList, Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { DialEvents } from "../net/network.ts";
 import type { ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";

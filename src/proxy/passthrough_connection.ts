@@ -1,8 +1,8 @@
 /** One plain connection captured on its way into the pod, port 15006 (`docs/spec/dataplane.md` 1.8). */
-import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import { type InboundRoute, resolvePassthrough } from "../mesh/resolve/inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { CLIENT_RESET, socketFailure } from "./copy.ts";

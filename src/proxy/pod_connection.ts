@@ -16,10 +16,10 @@
  * The record is opened when the destination is known. A connection that ends before that is refused: the log gets a
  * warning, and no counters move.
  */
-import type { Millis } from "../net/clock.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";

@@ -1,5 +1,4 @@
 /** What all connections of one pod share. The data plane makes it once for each pod. */
-import type { Millis } from "../net/clock.ts";
 import type { WorkloadName } from "../config/config.ts";
 import type { Credentials } from "../hbone/credentials.ts";
 import type { ServerHttp2 } from "../hbone/server_connection.ts";
@@ -8,6 +7,7 @@ import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
+import type { Millis } from "../net/clock.ts";
 import type { DialOptions } from "../net/network.ts";
 import type { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";

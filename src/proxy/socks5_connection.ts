@@ -1,7 +1,7 @@
 /** A SOCKS5 client of the pod, port 15080: negotiation, then an outbound connection (`docs/spec/dataplane.md` 6). */
-import type { Millis, Timer } from "../net/clock.ts";
 import type { Pool } from "../hbone/pool.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
+import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";

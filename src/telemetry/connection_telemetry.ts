@@ -4,8 +4,8 @@
  *     open ──▶ counting ──finish──▶ recorded
  *                    └────cancel───────┘        later calls are ignored
  */
-import type { Millis } from "../net/clock.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import { AccessLog, type AccessSubject } from "./access_log.ts";
 import type { Log } from "./log.ts";
 import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";

@@ -1,9 +1,9 @@
 /** The xDS client: keeps one stream to the control plane and reopens it until it is closed (`docs/spec/xds-state.md` 2). */
-import { type Clock, SYSTEM_CLOCK, type Timer } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { GrpcChannel } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
 import type { Freshness } from "../mesh/state/state.ts";
+import { type Clock, SYSTEM_CLOCK, type Timer } from "../net/clock.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";

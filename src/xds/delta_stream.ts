@@ -1,8 +1,8 @@
 /** One stream to the control plane: runs the delta protocol on a gRPC call. */
-import type { Clock } from "../net/clock.ts";
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 import type { GrpcCall } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
+import type { Clock } from "../net/clock.ts";
 import { discard } from "../os/memory.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";

@@ -1,11 +1,11 @@
 /** Makes channels to the control plane from the configuration (`docs/spec/xds-state.md` 2.1 to 2.3). */
-import type { Clock } from "../net/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ChannelOptions, GrpcChannel } from "../grpc/channel.ts";
 import { isReservedHeader } from "../grpc/headers.ts";
 import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";
 import { isPrivate, parseTarget, type Target } from "../grpc/target.ts";
+import type { Clock } from "../net/clock.ts";
 
 /** Bytes (`docs/spec/xds-state.md` 2.2). */
 const MESSAGE_LIMIT = 200 * 1024 * 1024;

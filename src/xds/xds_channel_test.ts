@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { parseConfig } from "../config/parse_config.ts";
+import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { xdsConnector } from "./xds_channel.ts";
 
 const files = {

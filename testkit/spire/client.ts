@@ -1,5 +1,4 @@
 /** A certificate manager with SPIRE as its authority, as in the proxy; records log lines and changes. */
-import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openBroker } from "../../src/authorities/broker/open_broker.ts";
 import type { LocalPod } from "../../src/authorities/spire/local_pods.ts";
 import { openSpire } from "../../src/authorities/spire/open_spire.ts";
@@ -12,6 +11,7 @@ import { workloadId } from "../../src/identity/spiffe_id.ts";
 import { CertificateManager } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 
 /** Settings of a client. */
 interface SpireClientOptions {

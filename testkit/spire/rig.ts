@@ -1,7 +1,7 @@
 /** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime. */
-import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts";
 import type { Variables } from "../../src/config/environment.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { ScriptedAgent } from "./agent.ts";
 import { SpireClient } from "./client.ts";
 import { running, ScriptedRuntime } from "./cri.ts";

@@ -1,6 +1,5 @@
 /** Certificates of a real istiod for our proxy, and how peers verify them (`docs/spec/identity-spire.md` 3). */
 import { strict as assert } from "node:assert";
-import { SYSTEM_CLOCK } from "../../src/net/clock.ts";
 import { openIstio } from "../../src/authorities/istio/open_istio.ts";
 import { parseConfig } from "../../src/config/parse_config.ts";
 import { SYSTEM_FILES } from "../../src/config/files.ts";
@@ -11,6 +10,7 @@ import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { CLUSTER, documents, pod } from "../../lab/istio/istiod_objects.ts";
 import { serviceAccountToken, type TokenOf } from "../../lab/istio/istiod_token.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
+import { SYSTEM_CLOCK } from "../../src/net/clock.ts";
 
 const OBJECTS = documents(
   CLUSTER,

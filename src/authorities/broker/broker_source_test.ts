@@ -1,7 +1,6 @@
 /** The SPIFFE Broker API in mutual TLS over a Unix socket, with a scripted broker (`docs/spec/identity-spire.md` 9.10). */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { eventually } from "../../../lab/patience.ts";
 import { ScriptedBroker } from "../../../testkit/spire/broker.ts";
 import { spireCa } from "../../../testkit/spire/ca.ts";
@@ -13,6 +12,7 @@ import { spireSettings } from "../../config/spire_settings.ts";
 import { certificateAuthorityContract } from "../../identity/testkit/authority_contract.ts";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../../identity/authority.ts";
 import { workloadId } from "../../identity/spiffe_id.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { LocalPod } from "../spire/local_pods.ts";
 import type { SpireAuthority } from "../spire/spire_authority.ts";
 import { brokerMessage } from "./broker_api.ts";

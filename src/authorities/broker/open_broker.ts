@@ -1,5 +1,4 @@
 /** Makes the authority for a SPIFFE Broker from the settings. */
-import type { Clock } from "../../net/clock.ts";
 import type { BrokerSettings, SpireSettings } from "../../config/spire_settings.ts";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
@@ -7,6 +6,7 @@ import type { Target } from "../../grpc/target.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { parseSpiffeId, type SpiffeId } from "../../identity/spiffe_id.ts";
 import { parseIp } from "../../net/address.ts";
+import type { Clock } from "../../net/clock.ts";
 import {
   checkedDomain,
   KEEPALIVE,

@@ -1,11 +1,11 @@
 /** The proxy's own SVID, from the Workload API, which it presents to the broker (`docs/spec/identity-spire.md` 5.4). */
-import type { Clock } from "../../net/clock.ts";
 import { X509SVIDRequest, X509SVIDResponse } from "../../../proto/gen/workload_api.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../../identity/spiffe_id.ts";
+import type { Clock } from "../../net/clock.ts";
 import { readBundle } from "../spire/bundles.ts";
 import { explainFailure } from "../spire/explain_failure.ts";
 import type { SvidMessage, SvidStream } from "../spire/source.ts";

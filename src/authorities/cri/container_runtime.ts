@@ -1,8 +1,8 @@
 /** Finds processes of pods by the node's container runtime (CRI v1; `docs/spec/identity-spire.md` 4.3). */
-import type { Clock } from "../../net/clock.ts";
 import { runtime } from "../../../proto/gen/cri.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { codeName, GrpcError } from "../../grpc/status.ts";
+import type { Clock } from "../../net/clock.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { watchContainers } from "./watch_containers.ts";
 

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { running, type ScriptedContainer, ScriptedRuntime } from "../../../testkit/spire/cri.ts";
 import { tempDir } from "../../../lab/temp_dir.ts";
 import { eventually } from "../../../lab/patience.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { parseTarget } from "../../grpc/target.ts";
 import { TestClock } from "../../identity/testkit/clock.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { type ContainerRuntime, containerRuntime } from "./container_runtime.ts";
 

@@ -2,9 +2,9 @@
  * Reports containers that start, from the container runtime's stream of events. Containerd has it since 1.7 and CRI-O
  * since 1.26. With other runtimes failed attestations are retried periodically.
  */
-import type { Clock } from "../../net/clock.ts";
 import { runtime } from "../../../proto/gen/cri.js";
 import { Code, GrpcError } from "../../grpc/status.ts";
+import type { Clock } from "../../net/clock.ts";
 import { followStream } from "../spire/follow_stream.ts";
 
 interface EventStream {

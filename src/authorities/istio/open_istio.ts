@@ -1,5 +1,4 @@
 /** Makes the authority for Istio's CA from the settings (`docs/spec/identity-spire.md` 3.1, 3.2). */
-import type { Clock } from "../../net/clock.ts";
 import type { Config } from "../../config/config.ts";
 import { mayBeSecret } from "../../config/secret_header.ts";
 import { ConfigError } from "../../config/error.ts";
@@ -8,6 +7,7 @@ import { openChannel } from "../../grpc/open_channel.ts";
 import { namedServer } from "../../grpc/server_trust.ts";
 import { isPrivate, parseTarget, type Target } from "../../grpc/target.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
+import type { Clock } from "../../net/clock.ts";
 import { IstioAuthority } from "./istio_authority.ts";
 
 /** The settings that are used. */

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { parseConfig } from "../../config/parse_config.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { openIstio } from "./open_istio.ts";
 
 function opened(variables: Readonly<Record<string, string>>): string[] {

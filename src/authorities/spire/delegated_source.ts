@@ -1,8 +1,8 @@
 /** SVIDs by SPIRE's Delegated Identity API; subjects are named by process, by selectors, or by selectors of one pod. */
-import type { Clock } from "../../net/clock.ts";
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { SpiffeId, TrustDomain } from "../../identity/spiffe_id.ts";
+import type { Clock } from "../../net/clock.ts";
 import { type RawBundles, readBundles } from "./bundles.ts";
 import type { DelegatedApi, DelegatedRequest } from "./delegated_api.ts";
 import { followStream } from "./follow_stream.ts";

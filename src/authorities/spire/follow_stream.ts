@@ -1,7 +1,7 @@
 /** Keeps a stream open until it is aborted; reports messages, failures and recoveries. */
-import type { Clock } from "../../net/clock.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
+import type { Clock } from "../../net/clock.ts";
 
 /** How to follow a stream. */
 interface FollowOptions<T> {

@@ -1,11 +1,11 @@
 /** Makes the authority for a SPIRE agent from the settings. */
-import type { Clock } from "../../net/clock.ts";
 import type { SpireSettings } from "../../config/spire_settings.ts";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { parseTrustDomain, type SpiffeId, type TrustDomain } from "../../identity/spiffe_id.ts";
+import type { Clock } from "../../net/clock.ts";
 import { type ContainerRuntime, containerRuntime } from "../cri/container_runtime.ts";
 import { byProcess } from "./by_process.ts";
 import { DelegatedApi } from "./delegated_api.ts";

@@ -1,7 +1,7 @@
 /** What all sessions of an authority share. */
-import type { Clock } from "../../net/clock.ts";
 import type { UpdateListener } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
+import type { Clock } from "../../net/clock.ts";
 import type { SharedTrust } from "./shared_trust.ts";
 import type { Slots } from "./slots.ts";
 import type { SvidSource } from "./source.ts";

@@ -6,7 +6,6 @@
  *              ▲                   │
  *   shared bundles, agent recovered  ╰─ pushes ─▶ certificate manager
  */
-import type { Clock, Timer } from "../../net/clock.ts";
 import {
   type CertificateAuthority,
   CertificateError,
@@ -19,6 +18,7 @@ import type { WriteLine } from "../../identity/manager_events.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { subjectKey } from "../../identity/subject_key.ts";
 import { NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 import { type BundleMap, trustOf } from "./bundles.ts";
 import { isTrusted, type SharedTrust } from "./shared_trust.ts";
 import { Slots } from "./slots.ts";

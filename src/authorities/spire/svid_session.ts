@@ -12,7 +12,6 @@
  * not have. `close` leads from every phase to closed. The certificate stays valid after the end of the stream, until it
  * expires or the subject certainly has no SVID (`absence.ts`; `docs/spec/identity-spire.md` 4.4, 4.8).
  */
-import type { Timer } from "../../net/clock.ts";
 import {
   CertificateError,
   type CertificateSubject,
@@ -22,6 +21,7 @@ import {
 import { backoffDelay } from "../../identity/backoff.ts";
 import { CertificateWaiters } from "../../identity/certificate_waiters.ts";
 import { isExpired } from "../../identity/renewal.ts";
+import type { Timer } from "../../net/clock.ts";
 import { Absence } from "./absence.ts";
 import { toCertificateError } from "./follow_stream.ts";
 import { interpretMessage } from "./interpret_message.ts";

@@ -1,8 +1,8 @@
 /** Requests a certificate until the authority has issued one: proof that it can be reached and accepts our requests. */
-import type { Clock } from "../../net/clock.ts";
 import { sleep } from "../../authorities/spire/follow_stream.ts";
 import type { CertificateAuthority, CertificateSubject } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
+import type { Clock } from "../../net/clock.ts";
 
 interface Asking {
   readonly authority: Pick<CertificateAuthority, "fetch">;

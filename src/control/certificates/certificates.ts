@@ -1,5 +1,4 @@
 /** The certificate manager with its authority, and the way its certificates take to the workers. */
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { Config } from "../../config/config.ts";
 import type { ToWorker } from "../../dataplane/messages.ts";
 import {
@@ -17,6 +16,7 @@ import { Priority } from "../../identity/fetch_queue.ts";
 import { logManagerEvents, type ManagerEvents, type WriteLine } from "../../identity/manager_events.ts";
 import { subjectKey } from "../../identity/subject_key.ts";
 import type { CertificateKeeper } from "../../identity/workload_certificates.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { bare } from "../../telemetry/log_fields.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";

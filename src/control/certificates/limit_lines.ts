@@ -2,8 +2,8 @@
  * Bounds the log lines that a peer can cause: ten lines a minute for each cause, then one line with the number of those
  * left out. The cause is the beginning of the text without digits and quoted parts, which a peer could vary.
  */
-import type { Clock, Timer } from "../../net/clock.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
+import type { Clock, Timer } from "../../net/clock.ts";
 
 /** A log whose lines are limited. */
 export interface LimitedLines {

@@ -3,12 +3,12 @@ import { openIstio } from "../../authorities/istio/open_istio.ts";
 import type { FindPod } from "../../authorities/spire/local_pods.ts";
 import type { SpireSurroundings } from "../../authorities/spire/open_spire.ts";
 import type { Config } from "../../config/config.ts";
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { CertificateAuthority } from "../../identity/authority.ts";
 import { LocalAuthority } from "../../identity/local_authority.ts";
 import { createLocalCa, loadOrCreateLocalCa } from "../../identity/local_ca.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { type SpiffeId, workloadId } from "../../identity/spiffe_id.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 
 type AuthorityKind = "local" | "istio" | "spire";
 

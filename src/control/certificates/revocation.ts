@@ -1,11 +1,11 @@
 /** Reads the revocation lists of `CRL_PATH` and sends them to the workers. */
-import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import { CrlCoverage } from "../../authorities/crl_coverage.ts";
 import { CrlSource } from "../../authorities/crl_source.ts";
 import type { Config } from "../../config/config.ts";
 import type { IssuedCertificate } from "../../identity/authority.ts";
 import type { RevocationList } from "../../identity/crl.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
+import { SYSTEM_CLOCK } from "../../net/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Readiness, ReadinessTask } from "../../telemetry/readiness.ts";
 

@@ -3,8 +3,8 @@
  * workloads to the certificates.
  */
 import type { Config } from "../../config/config.ts";
-import { SYSTEM_TURNS } from "../../net/clock.ts";
 import type { Freshness } from "../../mesh/state/state.ts";
+import { SYSTEM_TURNS } from "../../net/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { XdsClient } from "../../xds/client.ts";

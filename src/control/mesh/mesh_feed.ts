@@ -6,9 +6,9 @@
  * Nothing that was sent is kept here: messages to a worker that still starts wait in its queue, and when a worker dies
  * the process ends.
  */
-import type { Millis, TurnClock } from "../../net/clock.ts";
 import type { Workload } from "../../mesh/model/model.ts";
 import { invalidAltNames } from "../../mesh/model/workload_identity.ts";
+import type { Millis, TurnClock } from "../../net/clock.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import { type Decoded, ResourceDecoder } from "../../xds/decode.ts";
 import { PART_BYTES, PartWriter, type ResourcePart } from "../../xds/resource_part.ts";

@@ -1,6 +1,6 @@
 /** Audits the pods every half minute: logs differences that are new, and when none is left. */
-import type { Millis, Timer } from "../../net/clock.ts";
 import { type AuditState, type Difference, findDifferences, type FoundPod } from "../../inpod/audit.ts";
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 

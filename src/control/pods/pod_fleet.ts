@@ -7,10 +7,10 @@
  *     asked ──started──▶ up ──stop──▶ stopping ──ended──▶ gone
  *       └──failed───────────────────────────────────────▶ gone
  */
-import type { Millis, Timer } from "../../net/clock.ts";
 import type { PodAnswer, PodInstance, PodOrder } from "../../dataplane/pod_messages.ts";
 import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { Scheduler } from "../../net/network.ts";
 import type { DrainMode } from "../../net/drain_mode.ts";
 

@@ -10,9 +10,9 @@
  *       ╰──────▶ as the host does         │ ended ◀───── the host has ended it, after a stop ──────────────────┤
  *                                         ╰──────────────────────── the host failed ───────────────────────────╯
  */
-import type { Timer } from "../../net/clock.ts";
 import type { InstanceState } from "../../inpod/audit.ts";
 import type { Pod, PodHost, Serving, ServingEvents } from "../../inpod/pod.ts";
+import type { Timer } from "../../net/clock.ts";
 import type { Scheduler } from "../../net/network.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import type { DrainMode } from "../../net/drain_mode.ts";

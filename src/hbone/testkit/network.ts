@@ -1,6 +1,6 @@
 /** For tests only: one host of a network in memory, which counts the open sockets, dials and timers of its program. */
-import type { Millis, Timer } from "../../net/clock.ts";
 import type { SocketAddress } from "../../net/address.ts";
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { Duplex } from "../../net/duplex.ts";
 import type { MemoryNetwork } from "../../net/testkit/memory_network.ts";
 import type * as net from "../../net/network.ts";

@@ -1,8 +1,8 @@
 /** The workload of a pod, in the mesh state or awaited there for some seconds (`docs/spec/dataplane.md` 1.4). */
 import type { WorkloadName } from "../../config/config.ts";
+import type { Millis, Timer } from "../../net/clock.ts";
 import type { Workload } from "../model/model.ts";
 import type { MeshState } from "./state.ts";
-import type { Millis, Timer } from "../../net/clock.ts";
 import type { Scheduler } from "../../net/network.ts";
 
 const WORKLOAD_WAIT: Millis = 5000;
