@@ -81,7 +81,7 @@ stamp() {
 # that an isolate loads its own half and the runtime's modules that this half uses. Workers begin with ztunnel.js too.
 # Its first lines set the path of the TLS library beside it.
 bundle() {
-  runtime bundle --quiet --frozen-lockfile --check --platform deno --code-splitting --outdir "$work/bundle" "$entry"
+  runtime bundle --quiet --frozen-lockfile --check --platform browser --code-splitting --outdir "$work/bundle" "$entry"
   main=$(basename "$entry" .ts).js
   for file in "$work"/bundle/*.js; do stamp < "$file" > "$parts/$(basename "$file")"; done
   mv "$parts/$main" "$work/main.js"

@@ -1,10 +1,13 @@
 /** The flags with which the proxy is started: only the permissions that it uses, and flags of V8. */
 import { FLAGS, neededPaths, PATHS } from "../src/config/permissions.ts";
 
-/** V8 flags: `docs/spec/dataplane-speed.md` 7. The proxy may not start programs, so injected code cannot start a shell. */
+/**
+ * V8 flags: `docs/spec/dataplane-speed.md` 7 and 12. The proxy may not start programs, so injected code cannot start a
+ * shell.
+ */
 const ALWAYS = [
   "--no-prompt",
-  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge",
+  "--v8-flags=--max-semi-space-size=1,--no-parallel-scavenge,--no-lazy",
   ...Object.keys(FLAGS),
   "--deny-run",
 ];

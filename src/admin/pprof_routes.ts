@@ -1,6 +1,7 @@
 /**
- * `/debug/pprof/*` (`docs/spec/config-admin.md` 4.2). The profile is of wall time, for all isolates together; a waiting
- * thread is in `wait`. There is no heap profile, which is answered like a native proxy that is built without jemalloc.
+ * `/debug/pprof/*` (`docs/spec/config-admin.md` 4.2). The profile is of wall time, for all isolates together. A waiting
+ * thread is in `wait`, or has no samples once the engine has compiled `wait`. There is no heap profile, which is answered
+ * like a native proxy that is built without jemalloc.
  */
 import type { HttpHandler } from "./http_connection.ts";
 import type { ThreadProfile } from "./pprof.ts";

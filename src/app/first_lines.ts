@@ -1,6 +1,5 @@
 /** The first lines of the log, and what the process sets for itself before anything else. */
 import type { Config } from "../config/config.ts";
-import { startupDump } from "../config/config_dump.ts";
 import { forbidInspection } from "../os/inspection.ts";
 import { raiseDescriptorLimit } from "../os/limits.ts";
 import { limitArenas } from "../os/memory.ts";
@@ -8,7 +7,7 @@ import type { Log } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { versionLine } from "./version_line.ts";
 
-/** Sets the limits of the process and logs them with the version, the configuration and its warnings. */
+/** Sets the limits of the process and logs them with the version. */
 export function beginProcess(config: Config, log: Log): void {
   const scope = log.scope("ztunnel");
   scope.info(`version: ${versionLine(config.istioVersion)}`);
@@ -16,8 +15,16 @@ export function beginProcess(config: Config, log: Log): void {
   scope.info(`set file descriptor limits from ${soft} to ${hard}`);
   limitArenas(config.workerThreads);
   if (!config.debuggable && !forbidInspection()) scope.warn("the kernel lets others look into this process");
+}
+
+/** Logs the configuration and its warnings. */
+export async function logConfig(config: Config, log: Log): Promise<void> {
+  const scope = log.scope("ztunnel");
   // The dump has many lines.
-  if (scope.isEnabled(LEVEL.info)) log.line(LEVEL.info, scope.target, startupDump(config), "");
+  if (scope.isEnabled(LEVEL.info)) {
+    const { startupDump } = await import("../config/config_dump.ts");
+    log.line(LEVEL.info, scope.target, startupDump(config), "");
+  }
   for (const warning of config.warnings) scope.warn(warning);
 }
 

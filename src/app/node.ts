@@ -5,24 +5,22 @@
  * They start in this order and stop in the reverse one (`docs/spec/config-admin.md` 7.2):
  *
  *   log, signals      to report what fails from here on, and to be stopped during the start
+ *   workers           their threads load and open the TLS library while the rest starts: most modules of this thread are
+ *                     loaded after this point, since the time to the first connection is the longer of both
  *   readiness server  probes get an answer while the rest starts
  *   certificates      the authority is contacted; nothing is served before it answers, or for AUTHORITY_WAIT
- *   workers           their threads load while the mesh is read
  *   revocation lists  no peer is admitted before they are known
  *   mesh              static file and control plane
- *   admin server      before the workers: it shows why a start does not finish
- *   workers' start, stats server
+ *   admin server      it shows why a start does not finish
+ *   stats server      once the workers are ready
  *   mesh's start      its resources go to the workers
  *   listeners         dedicated mode: of the one workload; shared mode: of each pod that the agent sends
  */
 import type { Config } from "../config/config.ts";
 import { authorityGate } from "../control/certificates/authority_gate.ts";
-import { Certificates } from "../control/certificates/certificates.ts";
 import { LocalPods } from "../control/certificates/local_pods.ts";
-import { openRevocation } from "../control/certificates/revocation.ts";
 import { keepDebuggerClosed } from "../control/debugger_watch.ts";
 import { keepMemorySmall } from "../control/memory_keeper.ts";
-import { MeshSource } from "../control/mesh/mesh_source.ts";
 import type { NodePods } from "../control/pods/node_pods.ts";
 import { takePods } from "../control/pods/take_pods.ts";
 import { Workers } from "../control/workers/workers.ts";
@@ -31,8 +29,7 @@ import { SYSTEM_CLOCK } from "../net/clock.ts";
 import { returnMemory } from "../os/memory.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
-import { dumpSources } from "./dump_sources.ts";
-import { beginProcess, logMode } from "./first_lines.ts";
+import { beginProcess, logConfig, logMode } from "./first_lines.ts";
 import { FilterOwner, type MainLog, makeLog } from "./logging.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { profileOf } from "./profiler.ts";
@@ -57,6 +54,20 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   const asked = Promise.withResolvers<void>();
   const stop = Promise.race([asked.promise, stopSignal(log)]);
   beginProcess(config, log);
+  const servers = new Servers(config, log);
+
+  /** Of shared mode, once it serves. */
+  let pods: NodePods | null = null;
+  const workers = new Workers(config, makeWorker, {
+    onCertificateRequest: (subject) => certificates.request(subject),
+    onPod: (worker, answer) => pods?.receive(worker, answer),
+    onLookup: (worker, name) => mesh.lookUp(worker, name),
+    onResourcesApplied: (worker, sequence) => mesh.applied(worker, sequence),
+  });
+  const workersReady = workers.start(servers.asBound, filter.toString(), output);
+  // Awaited below; until then a failure must not end the process as unhandled.
+  workersReady.catch(() => {});
+  await logConfig(config, log);
 
   const metrics = new Metrics();
   metrics.cell("istio_build", "ztunnel", config.istioVersion).value = 1;
@@ -69,10 +80,10 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   if (config.proxyEnabled) readiness.register("proxy");
   if (config.dnsEnabled) readiness.register("dns proxy");
   readiness.register("state manager");
-  const servers = new Servers(config, log);
   servers.serveReadiness(readiness);
 
   const localPods = new LocalPods({ onGone: (uid) => certificates.podGone(uid) });
+  const { Certificates } = await import("../control/certificates/certificates.ts");
   const certificates = await Certificates.open({
     config,
     pods: localPods,
@@ -89,19 +100,14 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   }
   const gate = authorityGate(connected, config.authorityWait, SYSTEM_CLOCK);
 
-  /** Of shared mode, once it serves. */
-  let pods: NodePods | null = null;
-  const workers = new Workers(config, makeWorker, {
-    onCertificateRequest: (subject) => certificates.request(subject),
-    onPod: (worker, answer) => pods?.receive(worker, answer),
-    onLookup: (worker, name) => mesh.lookUp(worker, name),
-    onResourcesApplied: (worker, sequence) => mesh.applied(worker, sequence),
-  });
+  const { openRevocation } = await import("../control/certificates/revocation.ts");
   const revocation = await openRevocation(config, readiness, log);
   const onSynced = () => readiness.complete("state manager");
+  const { MeshSource } = await import("../control/mesh/mesh_source.ts");
   const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
 
-  servers.serveAdmin({
+  const { dumpSources } = await import("./dump_sources.ts");
+  await servers.serveAdmin({
     control: new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text })),
     dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
     explain: (question) => workers.explain(question),
@@ -113,7 +119,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   });
 
   const start = async () => {
-    logMode(config, await workers.start(servers.asBound, filter.toString(), output), log);
+    logMode(config, await workersReady, log);
     // Before the listeners open.
     revocation?.follow((lists) => workers.send({ kind: "revocation-lists", lists }));
     servers.serveStats(metricsPage({ metrics, certificates, workers, writer, log }));

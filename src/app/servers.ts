@@ -1,32 +1,14 @@
 /** The HTTP servers of the process: readiness, admin, stats (`docs/spec/config-admin.md` 3-5). */
-import { guarded } from "../admin/browser_guard.ts";
-import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
-import { dashboardRoute } from "../admin/dashboard_route.ts";
-import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import { HttpServer } from "../admin/http_server.ts";
-import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
-import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
 import { readinessHandler } from "../admin/readiness_server.ts";
-import { routed } from "../admin/routes.ts";
-import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { type CollectMetrics, statsHandler } from "../admin/stats_server.ts";
 import type { Config, ServerAddress } from "../config/config.ts";
-import { isLoopback } from "../net/address.ts";
 import { SYSTEM_TURNS } from "../net/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Readiness } from "../telemetry/readiness.ts";
+import type { AdminParts } from "./admin_handler.ts";
 
 type Component = "readiness" | "admin" | "stats";
-
-/** The parts that the admin port needs. */
-interface AdminParts {
-  readonly control: FilterControl;
-  readonly dump: DumpSources;
-  readonly explain: Explain;
-  readonly profile: Profile;
-  /** Begins the stop of the process. */
-  readonly stop: () => void;
-}
 
 /** Binds the servers when they are first needed, and drains them together. */
 export class Servers {
@@ -56,18 +38,11 @@ export class Servers {
     this.#bind("readiness").serve(readinessHandler(readiness));
   }
 
-  /** Port 15000. */
-  serveAdmin({ control, dump, explain, profile, stop }: AdminParts): void {
+  /** Port 15000. Its routes are loaded only now, while the workers start. */
+  async serveAdmin(parts: AdminParts): Promise<void> {
     const server = this.#bind("admin");
-    const routes = routed({
-      "/": dashboardRoute(),
-      ...pprofRoutes(profile, Date.now),
-      "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
-      "/explain": explainRoute(explain),
-      "/logging": loggingRoute(control),
-      "/quitquitquit": shutdownRoute(stop),
-    });
-    server.serve(guarded(routes, server.addresses.every(({ ip }) => isLoopback(ip))));
+    const { adminHandler } = await import("./admin_handler.ts");
+    server.serve(adminHandler(parts, server.addresses));
   }
 
   /** Port 15020. */

@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { ToMain, ToWorker } from "./messages.ts";
+import { checkMark } from "../inpod/startup_checks.ts";
 import { inspectNamespace } from "../net/namespace_state.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
@@ -176,7 +177,10 @@ class DataPlaneWorker {
   }
 
   #listen(announce: boolean): void {
+    const { mark } = this.#config.sockets;
     try {
+      // Without the right to set it every dial would fail: better reported now than at the first connection.
+      if (mark !== null) checkMark(mark);
       this.#plane.startPod(this.#config.workload!, null, announce);
       this.#scope.postMessage({ kind: "listening" });
     } catch (error) {

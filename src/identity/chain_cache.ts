@@ -1,5 +1,5 @@
 /** Caches the results for the last chains, so that a handshake with a known peer costs one SHA-256 and no parsing. */
-import { createHash } from "node:crypto";
+import { sha256Text } from "./sha256.ts";
 
 /**
  * A cache that evicts the least recently used entry. Its values must not depend on the time or on the expected peer.
@@ -51,11 +51,6 @@ export function chainKey(chain: readonly Uint8Array[], role: string): string {
 }
 
 function contentKey(chain: readonly Uint8Array[]): string {
-  const hash = createHash("sha256");
-  let key = "";
-  for (const certificate of chain) {
-    hash.update(certificate);
-    key += ` ${certificate.length}`;
-  }
-  return key + hash.digest("base64");
+  const lengths = chain.map((certificate) => ` ${certificate.length}`);
+  return lengths.join("") + sha256Text(...chain);
 }

@@ -1,9 +1,14 @@
 /** Creates files that several processes may try to create at the same time. */
-import { closeSync, fsyncSync, linkSync, openSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 
 /** True where anything exists at `path`. */
 export function fileExists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /**
@@ -14,20 +19,23 @@ export function fileExists(path: string): boolean {
 export function createExclusively(path: string, contents: () => string): void {
   if (fileExists(path)) return;
   const temporary = `${path}.${crypto.randomUUID()}`;
-  const file = openSync(temporary, "wx", 0o600);
+  using file = Deno.openSync(temporary, { write: true, createNew: true, mode: 0o600 });
   try {
-    writeFileSync(file, contents());
-    fsyncSync(file);
+    writeAll(file, new TextEncoder().encode(contents()));
+    file.syncSync();
     linkUnlessExists(temporary, path);
   } finally {
-    closeSync(file);
-    unlinkSync(temporary);
+    Deno.removeSync(temporary);
   }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
 }
 
 function linkUnlessExists(temporary: string, path: string): void {
   try {
-    linkSync(temporary, path);
+    Deno.linkSync(temporary, path);
   } catch (error) {
     // The error code for an existing file differs between file systems and runtimes.
     if (!fileExists(path)) throw error;

@@ -3,7 +3,6 @@
  * files. Processes that share the files trust each other.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { readFileSync } from "node:fs";
 import * as build from "./certificate_builder.ts";
 import { equalBytes, isMalformed, parseCertificate } from "./certificate.ts";
 import { KeyUsage } from "./certificate_extensions.ts";
@@ -95,7 +94,7 @@ function newKeyPem(): string {
 }
 
 function readKey(path: string): KeyObject {
-  const text = readFileSync(path, "utf8");
+  const text = Deno.readTextFileSync(path);
   let key: KeyObject;
   try {
     key = createPrivateKey(text);
@@ -110,7 +109,7 @@ function readKey(path: string): KeyObject {
 }
 
 function readCertificate(path: string): Uint8Array {
-  const blocks = decodePem(readFileSync(path, "utf8"));
+  const blocks = decodePem(Deno.readTextFileSync(path));
   if (isPemProblem(blocks)) throw new LocalCaError(`CA certificate "${path}" cannot be read: ${blocks.problem}`);
   const block = blocks.find((candidate) => candidate.label === "CERTIFICATE");
   if (block === undefined) throw new LocalCaError(`CA certificate "${path}" holds no certificate in PEM`);

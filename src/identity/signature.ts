@@ -1,6 +1,7 @@
 /** Verifies signatures on revocation lists, with the algorithms of RFC 5758, RFC 4055 and RFC 8410. */
 import { Buffer } from "node:buffer";
-import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { loadNodeCrypto } from "../os/runtime_modules.ts";
 import { contextTag, DerError, DerReader, Tag, takeOid } from "./der.ts";
 
 interface Scheme {
@@ -59,6 +60,7 @@ export function isSigned(
 ): boolean {
   const scheme = schemeOf(algorithm);
   if (scheme === null) return false;
+  const { createPublicKey, verify } = loadNodeCrypto();
   try {
     const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
     return key.asymmetricKeyType === scheme.key && verify(scheme.hash, signed, padded(key, scheme), signature);
@@ -70,5 +72,6 @@ export function isSigned(
 
 function padded(key: KeyObject, { pss }: Scheme) {
   if (!pss) return key;
+  const { constants } = loadNodeCrypto();
   return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO };
 }

@@ -4,8 +4,8 @@
  * {@link TrustBundles} is plain data that may be sent to other threads; {@link TrustStore} is its parsed form for
  * handshakes.
  */
-import { createHash } from "node:crypto";
 import { type Certificate, isMalformed, parseCertificate } from "./certificate.ts";
+import { sha256Text } from "./sha256.ts";
 
 /** Trust anchors by trust domain. */
 export interface TrustBundles {
@@ -33,7 +33,7 @@ export function anchorsFor(bundles: TrustBundles, trustDomain: string): readonly
 
 /** Returns a key of an anchor, made of its subject and public key, so that a re-issued root has the same key. */
 export function anchorKey(anchor: Certificate): string {
-  return createHash("sha256").update(anchor.subject).update(anchor.publicKey).digest("base64");
+  return sha256Text(anchor.subject, anchor.publicKey);
 }
 
 /** Trust bundles with parsed anchors. Immutable: changed bundles need a new store. */
@@ -75,7 +75,7 @@ function readAnchors(anchors: readonly Uint8Array[], usable: Map<string, Uint8Ar
       continue;
     }
     keys.add(anchorKey(anchor));
-    usable.set(createHash("sha256").update(der).digest("base64"), der);
+    usable.set(sha256Text(der), der);
   }
   return keys;
 }

@@ -18,7 +18,7 @@ export interface CertificateHolder {
 
 /** Which workloads count. */
 export interface PrefetchRules {
-  /** A dedicated proxy fetches only for its own pod, when a connection needs it. */
+  /** A dedicated proxy fetches only for its own pod: when a connection needs it, or at the start for a static mesh. */
   readonly mode: "shared" | "dedicated";
   /** Null: not known; then nothing is prefetched, and certificates are kept for workloads of any node. */
   readonly localNode: string | null;

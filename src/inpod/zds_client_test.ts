@@ -4,7 +4,7 @@ import type { Ending } from "../net/duplex.ts";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import type { PacketSink, Reception } from "../net/packet_socket.ts";
 import { openDescriptors } from "../net/testkit/reactor.ts";
-import { libc } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import { TestHost } from "./testkit/host.ts";

@@ -7,7 +7,8 @@
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { EAGAIN } from "../os/errno.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
 
 const TIME_LIMIT_MS = 1000;

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { libc } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { connectPackets, listenPackets, type PacketSocket, type Reception } from "./packet_socket.ts";
 import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
 import { listenUnix } from "./unix.ts";

@@ -13,7 +13,8 @@
 import { setImmediate } from "node:timers";
 import * as c from "../os/constants.ts";
 import { Epoll } from "../os/epoll.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { SystemError } from "../os/errno.ts";
 import { SpareDescriptor } from "../os/spare_descriptor.ts";
 import { wake } from "../os/wake.ts";

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as c from "../os/constants.ts";
-import { libc } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";
 import { networkContract } from "./testkit/contract.ts";
 import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";

@@ -8,7 +8,8 @@
 import * as c from "../os/constants.ts";
 import { EAGAIN, EPIPE } from "../os/errno.ts";
 import { readv, writev } from "../os/iovec.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { resetOnClose, setOption, socketName, takeSocketError } from "../os/socket.ts";
 import { ANY_V4, type SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";

@@ -2,7 +2,8 @@
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import * as e from "../os/errno.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { isFromReserve } from "../os/limits.ts";
 import {
   accept,

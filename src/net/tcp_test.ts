@@ -1,7 +1,7 @@
 /** Behaviour of TCP sockets beyond the contract: options, urgent data, descriptors. */
 import { strict as assert } from "node:assert";
 import * as c from "../os/constants.ts";
-import { libc } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import { getOption } from "../os/socket.ts";
 import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";

@@ -5,7 +5,8 @@
 import * as c from "../os/constants.ts";
 import { DatagramReceiver, DatagramSender, NAME_WORDS } from "../os/datagrams.ts";
 import { EAGAIN, errnoName } from "../os/errno.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { getOption, namespaceCookie, sendTo, setOption, socketName } from "../os/socket.ts";
 import {
   ANY_V4,

@@ -1,7 +1,8 @@
 /** Unix sockets by path. Failures are negative errno values. */
 import * as c from "../os/constants.ts";
 import { EINVAL } from "../os/errno.ts";
-import { errno, libc } from "../os/libc.ts";
+import { errno } from "../os/libc.ts";
+import { libc } from "../os/libc_sockets.ts";
 import { openSocket } from "../os/socket.ts";
 import { ANY_V4, type SocketAddress } from "./address.ts";
 

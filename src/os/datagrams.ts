@@ -4,7 +4,7 @@
  * handled before the next call.
  */
 import * as c from "./constants.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { addressOf } from "./pointers.ts";
 
 /** 32-bit words of a `struct sockaddr_in6`, the largest address. */

@@ -2,7 +2,12 @@
  * The signal by which this runtime opens its debugger: SIGUSR1, at 127.0.0.1:9229, without authentication (Deno 2.9.2
  * and later; no setting turns it off). Anyone who can connect there runs code in the proxy and reads its private keys.
  */
-import { libc } from "./libc.ts";
+import { LIBC } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
+
+const symbols = openRarely(LIBC, {
+  signal: { parameters: ["i32", "pointer"], result: "pointer" },
+});
 
 const SIGUSR1 = 10;
 const SIG_IGN = Deno.UnsafePointer.create(1n);
@@ -16,11 +21,11 @@ const SIG_IGN = Deno.UnsafePointer.create(1n);
  */
 export function ignoreDebuggerSignal(): void {
   Deno.addSignalListener("SIGUSR1", () => {});
-  libc.signal(SIGUSR1, SIG_IGN);
+  symbols.signal(SIGUSR1, SIG_IGN);
 }
 
 /** Ignores the signal again. False: it was not ignored any more, so the runtime differs from the text above. */
 export function keepDebuggerSignalIgnored(): boolean {
-  const before = libc.signal(SIGUSR1, SIG_IGN);
+  const before = symbols.signal(SIGUSR1, SIG_IGN);
   return Deno.UnsafePointer.equals(before, SIG_IGN);
 }

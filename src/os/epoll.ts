@@ -1,7 +1,8 @@
 /** One epoll instance and its event buffer. Edge-triggered by the caller's choice of flags. */
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL } from "./constants.ts";
 import { EINTR, SystemError } from "./errno.ts";
-import { epollWaitAsync, errno, libc } from "./libc.ts";
+import { errno } from "./libc.ts";
+import { epollWaitAsync, libc } from "./libc_sockets.ts";
 
 const CAPACITY = 256;
 

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLET, EPOLLIN, EPOLLOUT } from "./constants.ts";
 import { Epoll, eventLayout } from "./epoll.ts";
 import { SystemError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { wake } from "./wake.ts";
 
 Deno.test("inpod C1: struct epoll_event is packed on x86-64 and aligned on arm64", () => {

@@ -1,5 +1,10 @@
 /** Which processes may inspect this one. Its memory contains the private keys of all workloads of the node. */
-import { libc } from "./libc.ts";
+import { LIBC } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
+
+const symbols = openRarely(LIBC, {
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
+});
 
 const PR_SET_DUMPABLE = 4;
 
@@ -8,5 +13,5 @@ const PR_SET_DUMPABLE = 4;
  * `/proc`, and a crash leaves no core file (prctl(2), PR_SET_DUMPABLE). Returns false when the kernel refuses.
  */
 export function forbidInspection(): boolean {
-  return libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0;
+  return symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0;
 }

@@ -4,9 +4,10 @@ Deno.test("inspection: once forbidden it stays forbidden, and the process can st
   const [module, libc] = ["inspection.ts", "libc.ts"].map((name) => new URL(name, import.meta.url).href);
   // Runs in a process of its own, since the flag applies to the whole process.
   const script = `const { forbidInspection } = await import("${module}");
-    const { libc } = await import("${libc}");
+    const { openLibc } = await import("${libc}");
+    const { prctl } = openLibc({ prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" } });
     const PR_GET_DUMPABLE = 3;
-    const allowsInspection = () => libc.prctl(PR_GET_DUMPABLE, 0n, 0n, 0n, 0n) === 1;
+    const allowsInspection = () => prctl(PR_GET_DUMPABLE, 0n, 0n, 0n, 0n) === 1;
     const before = allowsInspection();
     const done = forbidInspection();
     const self = [...Deno.readDirSync("/proc/self/fd")].length > 2 && Deno.readTextFileSync("/proc/self/maps") !== "";

@@ -1,7 +1,13 @@
 /** Addresses of network interfaces, as getifaddrs(3) lists them for the namespace that this thread is in. */
 import { AF_INET, AF_INET6 } from "./constants.ts";
-import { errno, libc } from "./libc.ts";
+import { errno, LIBC } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
 import { SystemError } from "./errno.ts";
+
+const symbols = openRarely(LIBC, {
+  getifaddrs: { parameters: ["buffer"], result: "i32" },
+  freeifaddrs: { parameters: ["pointer"], result: "void" },
+});
 
 /** Offsets in `struct ifaddrs` where pointers have 64 bits. */
 const NEXT = 0, ADDRESS = 24;
@@ -12,7 +18,7 @@ const MOST = 1024;
 /** Returns each address as `struct sockaddr_in` or `sockaddr_in6`. Throws {@link SystemError}. */
 export function interfaceAddresses(): Uint8Array<ArrayBuffer>[] {
   const cell = new BigUint64Array(1);
-  if (libc.getifaddrs(new Uint8Array(cell.buffer)) !== 0) throw new SystemError("getifaddrs", errno());
+  if (symbols.getifaddrs(new Uint8Array(cell.buffer)) !== 0) throw new SystemError("getifaddrs", errno());
   const first = Deno.UnsafePointer.create(cell[0]!);
   try {
     const found: Uint8Array<ArrayBuffer>[] = [];
@@ -29,6 +35,6 @@ export function interfaceAddresses(): Uint8Array<ArrayBuffer>[] {
     }
     return found;
   } finally {
-    libc.freeifaddrs(first);
+    symbols.freeifaddrs(first);
   }
 }

@@ -1,5 +1,5 @@
 /** struct iovec arrays for readv and writev (`docs/spec/inpod-dns.md` C1). */
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { addressOf } from "./pointers.ts";
 
 /** The most parts of one call. Callers divide longer lists. */

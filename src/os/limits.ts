@@ -1,7 +1,13 @@
 /** Limits of the process that the system sets. */
 import { RLIMIT_NOFILE } from "./constants.ts";
-import { errno, libc } from "./libc.ts";
+import { errno, LIBC } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
 import { SystemError } from "./errno.ts";
+
+const symbols = openRarely(LIBC, {
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+});
 
 /** How many descriptors the process may have open. */
 interface DescriptorLimit {
@@ -12,7 +18,9 @@ interface DescriptorLimit {
 /** Limits of open descriptors, [soft, hard]. 64 bits: "unlimited" is all ones, which a number cannot hold. */
 function readLimits(): BigUint64Array<ArrayBuffer> {
   const limits = new BigUint64Array(2);
-  if (libc.getrlimit(RLIMIT_NOFILE, new Uint8Array(limits.buffer)) !== 0) throw new SystemError("getrlimit", errno());
+  if (symbols.getrlimit(RLIMIT_NOFILE, new Uint8Array(limits.buffer)) !== 0) {
+    throw new SystemError("getrlimit", errno());
+  }
   return limits;
 }
 
@@ -27,7 +35,9 @@ export function raiseDescriptorLimit(): DescriptorLimit {
   const limits = readLimits();
   const before = { soft: Number(limits[0]), hard: Number(limits[1]) };
   limits[0] = limits[1]!;
-  if (libc.setrlimit(RLIMIT_NOFILE, new Uint8Array(limits.buffer)) !== 0) throw new SystemError("setrlimit", errno());
+  if (symbols.setrlimit(RLIMIT_NOFILE, new Uint8Array(limits.buffer)) !== 0) {
+    throw new SystemError("setrlimit", errno());
+  }
   return before;
 }
 

@@ -2,9 +2,16 @@
  * Returns memory to the system. A node proxy runs for months and takes its memory from the workloads of the node, and
  * half of what the process has mapped was only needed at its start: TypeScript's compiler, module loading, V8's compilers.
  */
-import { libc } from "./libc.ts";
+import { LIBC } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
 import { readSystemFile } from "./system_files.ts";
 import { withPointer } from "./pointers.ts";
+
+const symbols = openRarely(LIBC, {
+  mallopt: { parameters: ["i32", "i32"], result: "i32" },
+  malloc_trim: { parameters: ["u32"], result: "i32" },
+  madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+});
 
 const M_ARENA_MAX = -8;
 const MADV_DONTNEED = 4;
@@ -16,7 +23,7 @@ const PAGE = 4096;
  * for each thread that allocates a lot is enough. Call it before threads start.
  */
 export function limitArenas(count: number): void {
-  libc.mallopt(M_ARENA_MAX, Math.max(1, count));
+  symbols.mallopt(M_ARENA_MAX, Math.max(1, count));
 }
 
 /**
@@ -24,9 +31,9 @@ export function limitArenas(count: number): void {
  * that are still used are mapped again without a read, in a millisecond in all. Measured after the start: 88 to 71 MB.
  */
 export function returnMemory(): void {
-  libc.malloc_trim(0);
+  symbols.malloc_trim(0);
   for (const { start, length } of textMappings(readSystemFile("/proc/self/maps"), Deno.execPath())) {
-    libc.madvise(Deno.UnsafePointer.create(start), length, MADV_DONTNEED);
+    symbols.madvise(Deno.UnsafePointer.create(start), length, MADV_DONTNEED);
   }
 }
 
@@ -40,7 +47,7 @@ export function discard(buffer: ArrayBuffer): void {
       const start = Number(Deno.UnsafePointer.value(pointer));
       const from = Math.ceil(start / PAGE) * PAGE;
       const length = Math.floor((start + buffer.byteLength) / PAGE) * PAGE - from;
-      if (length > 0) libc.madvise(Deno.UnsafePointer.create(BigInt(from)), BigInt(length), MADV_DONTNEED);
+      if (length > 0) symbols.madvise(Deno.UnsafePointer.create(BigInt(from)), BigInt(length), MADV_DONTNEED);
     });
   }
   buffer.transfer(0);

@@ -1,8 +1,13 @@
 /** Entering network namespaces (`docs/spec/inpod-dns.md` A2.1). */
 import { CLONE_NEWNET, O_CLOEXEC, O_RDONLY } from "./constants.ts";
-import { cString, errno, libc } from "./libc.ts";
+import { cString, errno, libc, openLibc } from "./libc.ts";
 import { SystemError } from "./errno.ts";
 import { fileIdentity } from "./system_files.ts";
+
+const symbols = openLibc({
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  _exit: { parameters: ["i32"], result: "void" },
+});
 
 /** A descriptor of this thread's own namespace; below zero: not open yet. Each isolate has its own thread. */
 let home = -1;
@@ -14,14 +19,14 @@ let home = -1;
  */
 export function insideNamespace<T>(descriptor: number, work: () => T): T {
   if (home < 0) home = openNamespace("/proc/thread-self/ns/net");
-  if (libc.setns(descriptor, CLONE_NEWNET) !== 0) throw new SystemError("setns", errno());
+  if (symbols.setns(descriptor, CLONE_NEWNET) !== 0) throw new SystemError("setns", errno());
   try {
     return work();
   } finally {
-    if (libc.setns(home, CLONE_NEWNET) !== 0) {
+    if (symbols.setns(home, CLONE_NEWNET) !== 0) {
       console.error(`cannot leave a pod's network namespace: ${new SystemError("setns", errno()).message}`);
       // Not Deno.exit, which ends only the worker when it is called in one.
-      libc._exit(1);
+      symbols._exit(1);
     }
   }
 }

@@ -1,16 +1,17 @@
 /** Opens OpenSSL 3 through FFI. */
 import { cString, readCString } from "./libc.ts";
+import { openMixed } from "./rare_functions.ts";
 import { failureOfOpenSsl } from "./tls_failure.ts";
 import type { TlsLibrary } from "./tls_library.ts";
-import { type Crypto, openSslCryptoSymbols, openSslSymbols } from "./tls_symbols.ts";
+import { type Crypto, openSslCryptoSymbols, openSslSymbols, RARELY_CALLED } from "./tls_symbols.ts";
 
 /**
  * Opens libssl and libcrypto, which may be one file. Throws the system loader's error when a file or a function is
  * missing.
  */
 export function openOpenSsl(sslPath: string, cryptoPath: string): TlsLibrary {
-  const crypto = Deno.dlopen(cryptoPath, openSslCryptoSymbols).symbols;
-  const ssl = Deno.dlopen(sslPath, openSslSymbols).symbols;
+  const crypto = openMixed(cryptoPath, openSslCryptoSymbols, RARELY_CALLED);
+  const ssl = openMixed(sslPath, openSslSymbols, RARELY_CALLED);
   return {
     ssl,
     crypto,

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { EFD_CLOEXEC } from "./constants.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
 import { SpareDescriptor } from "./spare_descriptor.ts";
 import { readSystemLink } from "./system_files.ts";

@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
-import { libc } from "./libc.ts";
+import { openLibc } from "./libc.ts";
 import { pointAt, pointerTo, withPointer } from "./pointers.ts";
+
+const { malloc_trim } = openLibc({ malloc_trim: { parameters: ["u32"], result: "i32" } });
 
 function read(address: bigint, length: number): number[] {
   const pointer = Deno.UnsafePointer.create(address)!;
@@ -14,7 +16,7 @@ function pointerIn(structure: Uint8Array, offset: number): bigint {
 /** Makes enough garbage for the collector to run, and starts it directly where that is possible. */
 function collect(): void {
   for (let i = 0; i < 200; i++) new Uint8Array(1 << 20).fill(i, 0, 4096);
-  libc.malloc_trim(0);
+  malloc_trim(0);
 }
 
 Deno.test("pointers: structures and cells point at the given memory, also inside of a buffer", () => {

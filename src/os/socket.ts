@@ -3,7 +3,8 @@
  * Addresses are `struct sockaddr` bytes, made and read by `net/sockaddr.ts`.
  */
 import * as c from "./constants.ts";
-import { errno, intCell, libc } from "./libc.ts";
+import { errno, intCell } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { pointAt } from "./pointers.ts";
 
 const option = intCell();

@@ -3,7 +3,7 @@
  * a backlog and to close them, so that clients do not hang (`docs/spec/observed.md` O29).
  */
 import { EFD_CLOEXEC } from "./constants.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 
 /** Holds one descriptor. */
 export class SpareDescriptor {

@@ -7,7 +7,12 @@
  */
 import { EAGAIN, EINTR, SystemError } from "./errno.ts";
 import * as c from "./constants.ts";
-import { cString, errno, intCell, libc } from "./libc.ts";
+import { cString, errno, intCell, LIBC, libc } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
+
+const symbols = openRarely(LIBC, {
+  isatty: { parameters: ["i32"], result: "i32" },
+});
 
 /** How to write to a descriptor without waiting. Plain data: isolates share it. */
 export type Output =
@@ -28,7 +33,7 @@ export function openOutput(fd: number): Output {
   const type = intCell();
   const length = intCell(4);
   if (libc.getsockopt(fd, c.SOL_SOCKET, c.SO_TYPE, type.bytes, length.bytes) === 0) return { how: "socket", fd };
-  if (libc.fcntl(fd, c.F_GETPIPE_SZ, 0) < 0 && libc.isatty(fd) === 0) return { how: "file", fd };
+  if (libc.fcntl(fd, c.F_GETPIPE_SZ, 0) < 0 && symbols.isatty(fd) === 0) return { how: "file", fd };
   const flags = c.O_WRONLY | c.O_NONBLOCK | c.O_NOCTTY | c.O_CLOEXEC;
   const own = libc.open(cString(`/proc/self/fd/${fd}`), flags, 0);
   return own < 0 ? { how: "poll-first", fd } : { how: "own", fd: own };

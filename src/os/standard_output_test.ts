@@ -2,7 +2,8 @@ import { strict as assert } from "node:assert";
 import { run } from "../../lab/program.ts";
 import { tempDir } from "../../lab/temp_dir.ts";
 import * as c from "./constants.ts";
-import { cString, libc } from "./libc.ts";
+import { cString } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
 import { openOutput, type Output, writeOutput } from "./standard_output.ts";
 

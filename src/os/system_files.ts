@@ -4,8 +4,15 @@
  */
 import { O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";
-import { cString, errno, libc } from "./libc.ts";
+import { cString, errno, LIBC, libc } from "./libc.ts";
+import { openRarely } from "./rare_functions.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
+
+const symbols = openRarely(LIBC, {
+  readlink: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
+  getdents64: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+});
 
 const AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
 const STATX_INO = 0x100;
@@ -33,7 +40,7 @@ export function readSystemFile(path: string, most = Infinity): string {
 /** Returns the target of a symbolic link. Throws {@link SystemError}. */
 export function readSystemLink(path: string): string {
   const text = new Uint8Array(4096);
-  const length = libc.readlink(cString(path), text, text.length);
+  const length = symbols.readlink(cString(path), text, text.length);
   if (length < 0) throw new SystemError(`readlink ${path}`, errno());
   return new TextDecoder().decode(text.subarray(0, length));
 }
@@ -67,7 +74,7 @@ function forEachEntry(path: string, entry: (bytes: Uint8Array, at: number) => vo
   const chunk = new Uint8Array(CHUNK);
   const view = new DataView(chunk.buffer);
   for (;;) {
-    const length = libc.getdents64(folder.fd, chunk, CHUNK);
+    const length = symbols.getdents64(folder.fd, chunk, CHUNK);
     if (length < 0) throw new SystemError(`getdents64 ${path}`, errno());
     if (length === 0) return;
     for (let at = 0; at < length; at += view.getUint16(at + ENTRY.length, true)) {
@@ -80,7 +87,7 @@ function forEachEntry(path: string, entry: (bytes: Uint8Array, at: number) => vo
 export function fileIdentity(file: string | number): string {
   const status = new Uint8Array(STATX.size);
   const [folder, path, flags] = typeof file === "number" ? [file, "", AT_EMPTY_PATH] : [AT_FDCWD, file, 0];
-  if (libc.statx(folder, cString(path), flags, STATX_INO, status) !== 0) throw new SystemError("statx", errno());
+  if (symbols.statx(folder, cString(path), flags, STATX_INO, status) !== 0) throw new SystemError("statx", errno());
   const view = new DataView(status.buffer);
   // Combined as the kernel does: a minor number has 20 bits.
   const device = view.getUint32(STATX.deviceMajor, true) * 2 ** 20 + view.getUint32(STATX.deviceMinor, true);

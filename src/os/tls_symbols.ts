@@ -94,6 +94,43 @@ export const openSslCryptoSymbols = {
   ERR_reason_error_string: { parameters: ["u64"], result: P },
 } as const;
 
+/** Functions that no connection calls, or only one that fails (`rare_functions.ts`). */
+export const RARELY_CALLED: ReadonlySet<string> = new Set([
+  "ERR_reason_error_string",
+  "EVP_PKEY_free",
+  "EVP_default_properties_enable_fips",
+  "EVP_sha256",
+  "OSSL_PROVIDER_load",
+  "OpenSSL_version",
+  "SSL_CTX_check_private_key",
+  "SSL_CTX_ctrl",
+  "SSL_CTX_free",
+  "SSL_CTX_get_cert_store",
+  "SSL_CTX_new",
+  "SSL_CTX_set_alpn_protos",
+  "SSL_CTX_set_alpn_select_cb",
+  "SSL_CTX_set_cert_verify_callback",
+  "SSL_CTX_set_cipher_list",
+  "SSL_CTX_set_ciphersuites",
+  "SSL_CTX_set_client_hello_cb",
+  "SSL_CTX_set_default_read_buffer_len",
+  "SSL_CTX_set_num_tickets",
+  "SSL_CTX_set_options",
+  "SSL_CTX_set_security_level",
+  "SSL_CTX_set_verify",
+  "SSL_CTX_set_verify_depth",
+  "SSL_CTX_use_PrivateKey",
+  "SSL_CTX_use_certificate",
+  "SSL_group_to_name",
+  "TLS_method",
+  "X509_STORE_add_cert",
+  "X509_STORE_set_flags",
+  "X509_free",
+  "X509_verify_cert_error_string",
+  "d2i_AutoPrivateKey",
+  "d2i_X509",
+]);
+
 /** The functions of libssl, as OpenSSL 3 has them. */
 export type Ssl = Deno.DynamicLibrary<typeof openSslSymbols>["symbols"];
 /** The functions of libcrypto, as OpenSSL 3 has them. */

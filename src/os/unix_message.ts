@@ -1,6 +1,6 @@
 /** Messages over Unix sockets with descriptors attached (`docs/spec/inpod-dns.md` A1.3, C1). */
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SOL_SOCKET } from "./constants.ts";
-import { libc } from "./libc.ts";
+import { libc } from "./libc_sockets.ts";
 import { pointAt } from "./pointers.ts";
 import { OwnedDescriptor } from "./owned_descriptor.ts";
 

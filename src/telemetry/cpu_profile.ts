@@ -1,6 +1,6 @@
 /** Samples the stacks of this isolate with the profiler of the engine, which costs nothing while it is not running. */
 import type { Session } from "node:inspector";
-import process from "node:process";
+import { loadNodeInspector } from "../os/runtime_modules.ts";
 
 /** A node of the tree of stacks. Line numbers begin at 0; -1: none. */
 export interface ProfileNode {
@@ -21,8 +21,7 @@ export class CpuProfiler {
   /** Begins to sample every `interval` microseconds. No effect while it is running. */
   start(interval: number): void {
     if (this.#session !== null) return;
-    // The module is loaded only here, as it takes 1.5 MB in each isolate.
-    const session = this.#session = new (process.getBuiltinModule("node:inspector").Session)();
+    const session = this.#session = new (loadNodeInspector().Session)();
     session.connect();
     // Commands are executed at once and in order; only their results arrive later.
     for (const [method, params] of commands(interval)) session.post(method, params, () => {});

@@ -4,7 +4,8 @@ import { LOOPBACK_V4 } from "../../src/net/address.ts";
 import { encodeSockaddr } from "../../src/net/sockaddr.ts";
 import { ReactorRig } from "../../src/net/testkit/reactor.ts";
 import { AF_INET, SOCK_CLOEXEC } from "../../src/os/constants.ts";
-import { errno, libc } from "../../src/os/libc.ts";
+import { errno } from "../../src/os/libc.ts";
+import { libc } from "../../src/os/libc_sockets.ts";
 import { sendTo } from "../../src/os/socket.ts";
 import { testNeeding } from "../../lab/needs.ts";
 

@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import type { MeshChange } from "../../mesh/model/changes.ts";
 import { changesOf, parseStaticFile, type StaticFile } from "../../mesh/static_file/static_file.ts";
 import type { Log } from "../../telemetry/log.ts";
+import type { Workload } from "../../mesh/model/model.ts";
 
 /** The changes that load the static mesh; none without one. Throws `ConfigError`, or an error with the path. */
 export function loadMesh(config: Config, log: Log): readonly MeshChange[] {
@@ -27,20 +28,29 @@ function withTrustDomain(file: StaticFile, trustDomain: string): StaticFile {
 }
 
 /** Without its workload a dedicated proxy refuses every connection, each after a wait: this is logged at the start. */
-function warnOfAbsence({ workload, node, xds }: Config, file: StaticFile, log: Log): void {
+function warnOfAbsence(config: Config, file: StaticFile, log: Log): void {
+  const { workload, node, xds } = config;
   if (workload === null || xds.address !== null) return;
+  if (ownWorkload(config, file.workloads) !== null) return;
   const { namespace, name, serviceAccount } = workload;
-  const found = file.workloads.some((change) => {
-    const known = change.workload;
-    const named = known.name === name && known.namespace === namespace && known.serviceAccount === serviceAccount;
-    return named && (node.name === null || known.node === node.name);
-  });
-  if (found) return;
   const where = node.name === null ? "" : ` with the node ${node.name} (NODE_NAME)`;
   log.scope("ztunnel::xds", { name: "local_client" }).warn(
     `workload ${namespace}/${name}/${serviceAccount} (PROXY_WORKLOAD_INFO) is not in the static mesh${where}: ` +
       "all its connections will be refused",
   );
+}
+
+/** The workload that a dedicated proxy serves. Null in shared mode, and where `changes` do not have it. */
+export function ownWorkload({ workload, node }: Config, changes: readonly MeshChange[]): Workload | null {
+  if (workload === null) return null;
+  const { namespace, name, serviceAccount } = workload;
+  for (const change of changes) {
+    if (change.kind !== "workload") continue;
+    const known = change.workload;
+    const named = known.name === name && known.namespace === namespace && known.serviceAccount === serviceAccount;
+    if (named && (node.name === null || known.node === node.name)) return known;
+  }
+  return null;
 }
 
 function readFile(path: string): string {

@@ -3,7 +3,8 @@ import type { MeshChange } from "../../mesh/model/changes.ts";
 import type { WorkerHandle } from "../workers/worker_handle.ts";
 import type { Workers } from "../workers/workers.ts";
 import type { ControlPlaneMesh, ControlPlaneMeshParts } from "./control_plane_mesh.ts";
-import { loadMesh } from "./local_mesh.ts";
+import { identityOf } from "../../mesh/model/workload_identity.ts";
+import { loadMesh, ownWorkload } from "./local_mesh.ts";
 
 interface MeshSourceParts extends Omit<ControlPlaneMeshParts, "onReady"> {
   /** Called before {@link MeshSource.start} where the static file is all there is. */
@@ -21,6 +22,7 @@ export class MeshSource {
   private constructor(parts: MeshSourceParts, ControlPlane: typeof ControlPlaneMesh | null) {
     this.#workers = parts.workers;
     this.#static = loadMesh(parts.config, parts.log);
+    this.#fetchOwnCertificate(parts);
     const onReady = () => {
       parts.onSynced();
       this.#synced.resolve();
@@ -34,6 +36,14 @@ export class MeshSource {
     // A proxy that has only a file does without the megabytes of the client.
     const needsClient = parts.config.xds.address !== null;
     return new MeshSource(parts, needsClient ? (await import("./control_plane_mesh.ts")).ControlPlaneMesh : null);
+  }
+
+  /** A dedicated proxy needs its certificate for the first connection: it is issued while the workers start. */
+  #fetchOwnCertificate({ config, certificates }: MeshSourceParts): void {
+    const own = ownWorkload(config, this.#static);
+    const id = own === null ? null : identityOf(own);
+    // An authority that issues by workload answers only once the pod runs.
+    if (id !== null && certificates.keyedBy === "identity") certificates.request({ id, workloadUid: null });
   }
 
   /** Called once the workers run. */

@@ -3,7 +3,7 @@ import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import { parseSpiffeId } from "../../identity/spiffe_id.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../os/constants.ts";
-import { libc } from "../../os/libc.ts";
+import { libc } from "../../os/libc_sockets.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 

@@ -1,6 +1,6 @@
 /** A reactor for tests in the main isolate. */
 import * as c from "../../os/constants.ts";
-import { libc } from "../../os/libc.ts";
+import { libc } from "../../os/libc_sockets.ts";
 import { openSocket, socketName } from "../../os/socket.ts";
 import { type Ip, LOOPBACK_V4, type SocketAddress } from "../address.ts";
 import type { Rig } from "./contract_kit.ts";

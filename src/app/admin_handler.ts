@@ -1,0 +1,38 @@
+/** What the admin port answers. */
+import { guarded } from "../admin/browser_guard.ts";
+import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
+import { dashboardRoute } from "../admin/dashboard_route.ts";
+import { type Explain, explainRoute } from "../admin/explain_route.ts";
+import type { HttpHandler } from "../admin/http_connection.ts";
+import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
+import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
+import { routed } from "../admin/routes.ts";
+import { shutdownRoute } from "../admin/shutdown_route.ts";
+import { isLoopback, type SocketAddress } from "../net/address.ts";
+import { SYSTEM_TURNS } from "../net/clock.ts";
+
+/** What the admin port asks of others. */
+export interface AdminParts {
+  readonly control: FilterControl;
+  readonly dump: DumpSources;
+  readonly explain: Explain;
+  readonly profile: Profile;
+  /** Begins the stop of the process. */
+  readonly stop: () => void;
+}
+
+/** `addresses`: where the port listens; browsers are kept away from loopback. */
+export function adminHandler(
+  { control, dump, explain, profile, stop }: AdminParts,
+  addresses: readonly SocketAddress[],
+): HttpHandler {
+  const routes = routed({
+    "/": dashboardRoute(),
+    ...pprofRoutes(profile, Date.now),
+    "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
+    "/explain": explainRoute(explain),
+    "/logging": loggingRoute(control),
+    "/quitquitquit": shutdownRoute(stop),
+  });
+  return guarded(routes, addresses.every(({ ip }) => isLoopback(ip)));
+}
