@@ -1,7 +1,7 @@
 /** The chapters about pods. Each throws `ClaimFailed` where a claim does not hold. */
 import { failure, get } from "../lab/bed/apps.ts";
 import { HTTP, identityOf, SERVICE } from "../lab/bed/mesh.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import type { Program } from "../lab/program.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { accessLine, type DemoPod, type PodsContext, podsHeading, showCommand, showWords } from "./pods_chapter.ts";

@@ -1,5 +1,5 @@
 /** Controls a program of `tests/peers` over its Unix socket: one JSON document per line in both directions. */
-import { inTime } from "./patience.ts";
+import { inTime } from "./eventually.ts";
 
 /** A connection to such a program. */
 export class ControlSocket implements Disposable {

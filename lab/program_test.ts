@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { inheritedEnvironment } from "./environment.ts";
-import { eventually } from "./patience.ts";
+import { eventually } from "./eventually.ts";
 import { Program, run } from "./program.ts";
 import { readSystemFile } from "../src/os/system_files.ts";
 

@@ -6,7 +6,7 @@ import { type LogLine, parseLogLine } from "./log_line.ts";
 import { launcher } from "./proxy_process.ts";
 import { productFlags } from "./product_flags.ts";
 import { inheritedEnvironment } from "./environment.ts";
-import { eventually } from "./patience.ts";
+import { eventually } from "./eventually.ts";
 import { type Ended, Program } from "./program.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;

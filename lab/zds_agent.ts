@@ -9,7 +9,7 @@ import { Reactor } from "../src/net/reactor.ts";
 import type { UnixListener } from "../src/net/unix.ts";
 import { openNamespace } from "../src/os/namespace.ts";
 import { OwnedDescriptor } from "../src/os/owned_descriptor.ts";
-import { inTime } from "./patience.ts";
+import { inTime } from "./eventually.ts";
 
 const { WorkloadRequest, WorkloadResponse, ZdsHello } = istio.workload.zds;
 

@@ -15,7 +15,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { type ServerIdentity, serverIdentity } from "../src/grpc/testkit/server.ts";
 import { AdsStream } from "./control_plane_stream.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 
 const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 

@@ -12,7 +12,7 @@ import { XdsClient, type XdsClientOptions } from "../src/xds/client.ts";
 import { ResourceDecoder } from "../src/xds/decode.ts";
 import type { Rejection, ResourceBatch, ResourceSink } from "../src/xds/resources.ts";
 import { AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 
 /** Node id of a client without `POD_NAME` and similar variables. */
 export const NODE_ID = "ztunnel~1.1.1.1~.~.svc.cluster.local";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { envoy } from "../proto/gen/xds.js";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../src/xds/resources.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 
 const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3;
 type DeltaRequestMessage = envoy.service.discovery.v3.DeltaDiscoveryRequest;

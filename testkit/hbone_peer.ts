@@ -7,7 +7,7 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import tls, { type SecureVersion, type TLSSocket } from "node:tls";
 import type { Credential } from "./credentials.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 import type { Place } from "../lab/proxy.ts";
 
 /** How a peer opens TLS. */

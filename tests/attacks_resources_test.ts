@@ -7,7 +7,7 @@ import { copies, join } from "../testkit/attacks/frames.ts";
 import { Neighbour } from "../testkit/attacks/neighbour.ts";
 import { Peer, type Site } from "../testkit/attacks/peer.ts";
 import { SMALL_HEAP, Target } from "../testkit/attacks/target.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 
 const IP = "127.77.3.1";
 const MIB = 1 << 20;

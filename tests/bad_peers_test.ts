@@ -9,7 +9,7 @@ import { resettingApp, serveApp } from "../testkit/apps.ts";
 import { credential, foreignCa } from "../testkit/credentials.ts";
 import { exchange, handshake, HbonePeer, type TlsOptions } from "../testkit/hbone_peer.ts";
 import { identityOf } from "../lab/mesh.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 import {
   closed,
   type ExpectedLine,

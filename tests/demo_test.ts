@@ -4,7 +4,7 @@ import project from "../deno.json" with { type: "json" };
 import { entries, isAlive } from "../lab/leftovers.ts";
 import { inheritedEnvironment } from "../lab/environment.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { Program } from "../lab/program.ts";
 import { systemFileExists } from "../src/os/system_files.ts";
 

@@ -16,7 +16,7 @@ import { startDnsmasq, withResolver } from "../testkit/dns_server.ts";
 import { type Namespace } from "../lab/namespace.ts";
 import { Program } from "../lab/program.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 
 /** Further addresses of the outside host. */
 const DNSMASQ = "10.200.0.53", DNSMASQ6 = "fd20::53";

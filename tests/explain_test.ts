@@ -4,7 +4,7 @@ import { type App, echoApp } from "../testkit/apps.ts";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText, NAMESPACE } from "../lab/mesh.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 import type { Ended } from "../lab/program.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";

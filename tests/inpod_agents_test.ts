@@ -7,7 +7,7 @@ import { istio } from "../proto/gen/zds.js";
 import { get, nginx } from "../lab/bed/apps.ts";
 import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;
 const PODS = [{ name: "client", node: 1 }, { name: "server", node: 1 }] as const;

@@ -8,7 +8,7 @@ import { failure, get, nginx } from "../lab/bed/apps.ts";
 import { type BedNode, type BedPod, Cluster, type ClusterPlan } from "../lab/bed/cluster.ts";
 import { commandName } from "../lab/commands.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import type { Program } from "../lab/program.ts";
 import { cacheProgram, Proxy } from "../lab/proxy.ts";
 

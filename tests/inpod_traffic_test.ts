@@ -9,7 +9,7 @@ import { BULK, failure, get, iperf, nginx } from "../lab/bed/apps.ts";
 import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
 import { HTTP, identityOf, SERVICE } from "../lab/bed/mesh.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { Program } from "../lab/program.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iperf3", "iptables", "nc", "nft", "nginx"] } as const;

@@ -6,7 +6,7 @@ import { credential, sharedCa } from "../testkit/credentials.ts";
 import { HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { type Place, Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { connectBySocks } from "../lab/socks.ts";

@@ -6,7 +6,7 @@ import { echoApp } from "../testkit/apps.ts";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { handshake, HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
-import { inTime } from "../lab/patience.ts";
+import { inTime } from "../lab/eventually.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { tempDir } from "../lab/temp_dir.ts";

@@ -9,7 +9,7 @@ import { credential } from "../testkit/credentials.ts";
 import { handshake, HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually, inTime } from "../lab/patience.ts";
+import { eventually, inTime } from "../lab/eventually.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { tempDir } from "../lab/temp_dir.ts";

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { commandName } from "../lab/commands.ts";
 import { makeNamespace, type Namespace } from "../lab/namespace.ts";
 import { testNeeding } from "../lab/needs.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { Program } from "../lab/program.ts";
 import { type LinkConditions, SlowLink } from "../testkit/link/slow_link.ts";
 

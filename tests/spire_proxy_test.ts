@@ -4,7 +4,7 @@ import { type App, echoApp } from "../testkit/apps.ts";
 import { type Credential, credential } from "../testkit/credentials.ts";
 import { HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText, NAMESPACE } from "../lab/mesh.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { type Place, Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { ScriptedAgent } from "../testkit/spire/agent.ts";

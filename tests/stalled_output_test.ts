@@ -5,7 +5,7 @@ import { type App, echoApp } from "../testkit/apps.ts";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { HbonePeer } from "../testkit/hbone_peer.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { freePorts } from "../testkit/ports.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";

@@ -22,7 +22,7 @@ import {
   type ScriptedResource,
   type ScriptedResponse,
 } from "../testkit/control_plane_stream.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { tempDir } from "../lab/temp_dir.ts";
 
 function workload(uid: string, version = "v1"): ScriptedResource {

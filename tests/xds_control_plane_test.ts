@@ -10,7 +10,7 @@ import { ControlPlane } from "../testkit/control_plane.ts";
 import { NODE_ID, TestClient } from "../testkit/control_plane_client.ts";
 import type { AdsStream, ScriptedResource } from "../testkit/control_plane_stream.ts";
 import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
-import { eventually } from "../lab/patience.ts";
+import { eventually } from "../lab/eventually.ts";
 import { tempDir } from "../lab/temp_dir.ts";
 
 function workload(uid: string, ip: readonly number[], version = "", aliases: readonly string[] = []): ScriptedResource {

@@ -13,7 +13,7 @@ import { Istiod } from "./istiod.ts";
 import { documents, namespace, pod, proxyPod, service } from "./istiod_objects.ts";
 import { proxySettings } from "./istiod_settings.ts";
 import type { Namespace } from "../namespace.ts";
-import { eventually } from "../patience.ts";
+import { eventually } from "../eventually.ts";
 import { cacheProgram, Proxy } from "../proxy.ts";
 import { tempDir } from "../temp_dir.ts";
 

@@ -1,6 +1,6 @@
 /** How a channel keeps and replaces its connection, and how calls are cancelled. */
 import assert from "node:assert/strict";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { tempDir } from "../../lab/temp_dir.ts";
 import { parseCertificate } from "../identity/certificate.ts";
 import type { Certificate } from "../identity/certificate.ts";

@@ -18,7 +18,7 @@ const POD_FAILURES: ReadonlySet<CertificateErrorCode> = new Set([
 ]);
 
 /** That no certificate is available. */
-export interface CertificateTrouble {
+interface CertificateTrouble {
   /** `no certificate of 12 is available since 2026-01-01T00:00:00.000Z: <the last reason>` */
   readonly text: string;
   /** True until the grace period has passed; always true where all failures concern single pods. */

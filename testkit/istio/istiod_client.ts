@@ -15,7 +15,7 @@ import {
   type ResourceBatch,
   type ResourceType,
 } from "../../src/xds/resources.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 
 /** The names of the resources of a response that was applied. */
 interface AppliedBatch {

@@ -4,7 +4,7 @@ import * as grpc from "@grpc/grpc-js";
 import { istio as ca } from "../../proto/gen/ca.js";
 import { envoy } from "../../proto/gen/xds.js";
 import type { Sparse } from "../../proto/codec.d.ts";
-import { inTime } from "../../lab/patience.ts";
+import { inTime } from "../../lab/eventually.ts";
 
 const { DeltaDiscoveryRequest, DeltaDiscoveryResponse } = envoy.service.discovery.v3;
 const { IstioCertificateRequest, IstioCertificateResponse } = ca.v1.auth;

@@ -3,7 +3,7 @@ import { WITH_PARENT } from "../../lab/child.ts";
 import { GROUPS } from "../../lab/leftovers.ts";
 import { Program } from "../../lab/program.ts";
 import { running, type ScriptedRuntime } from "./cri.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { readSystemFile, writeSystemFile } from "../../src/os/system_files.ts";
 
 /** Settings of a pod. */

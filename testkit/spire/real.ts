@@ -3,7 +3,7 @@
  * `tools/build_spire.sh`, which `deno task interop:spire` runs first.
  */
 import { existsSync, mkdirSync } from "node:fs";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { lacks, type Needs, plan } from "../../lab/needs.ts";
 import { Program, run } from "../../lab/program.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";

@@ -4,7 +4,7 @@ import { systemProcesses } from "../../src/authorities/spire/process_table.ts";
 import type { Variables } from "../../src/config/environment.ts";
 import { CertificateError, type CertificateSubject, type IssuedCertificate } from "../../src/identity/authority.ts";
 import { workloadId } from "../../src/identity/spiffe_id.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { SpireClient } from "./client.ts";
 import type { RealSpire } from "./real.ts";
 

@@ -67,7 +67,7 @@ export class ScriptedStream implements SvidStream {
 
 /** Short texts of errors. */
 export const WORDS: SvidWords = {
-  noEntry: (id, asked) => `no registration entry for ${id} that fits ${asked}`,
+  noEntry: (id, target) => `no registration entry for ${id} that fits ${target}`,
   mismatch: (id, got) => `invalid spiffe identity: Mismatched identity: expected ${id}, got ${got}`,
   ended: () => "No SVIDs received in stream",
   timedOut: (cause) => `Timeout while waiting for SVID stream (${cause})`,
@@ -120,7 +120,7 @@ class ScriptedSource implements SvidSource {
       return Promise.resolve(stream);
     };
     return {
-      asked: `PID ${10 + turn}`,
+      target: `PID ${10 + turn}`,
       open,
       confirm,
       problem: () => this.processProblem,

@@ -7,7 +7,7 @@ import { failure, get, nginx } from "../../lab/bed/apps.ts";
 import { HTTP, NAMESPACE, SERVICE } from "../../lab/bed/mesh.ts";
 import { type CniAgent, testWithCni } from "../../lab/istio/cni.ts";
 import { reference } from "../../lab/istio/istiod_objects.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import type { Program } from "../../lab/program.ts";
 import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 import { CniCluster, type CniClusterPlan, type NodeWithAgent, type PodInMesh } from "../../lab/istio/cni_cluster.ts";

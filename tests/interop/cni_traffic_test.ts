@@ -7,7 +7,7 @@ import { failure, get, nginx } from "../../lab/bed/apps.ts";
 import { HTTP, identityOf, NAMESPACE, SERVICE } from "../../lab/bed/mesh.ts";
 import { testWithCni } from "../../lab/istio/cni.ts";
 import { authorizationPolicy, reference } from "../../lab/istio/istiod_objects.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 import { CniCluster, type NodeWithAgent, type PodInMesh } from "../../lab/istio/cni_cluster.ts";
 

@@ -9,7 +9,7 @@ import { IstiodClient } from "../../testkit/istio/istiod_client.ts";
 import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";
 import { proxySettings } from "../../lab/istio/istiod_settings.ts";
 import { serviceAccountToken } from "../../lab/istio/istiod_token.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { tempDir } from "../../lab/temp_dir.ts";
 
 const WEB = pod({ name: "web", ip: "10.1.0.1", ports: { http: 8080 } });

@@ -6,7 +6,7 @@ import { type BedNode, Cluster } from "../../lab/bed/cluster.ts";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { CLUSTER, documents, pod, reference } from "../../lab/istio/istiod_objects.ts";
 import { proxySettings } from "../../lab/istio/istiod_settings.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { Proxy } from "../../lab/proxy.ts";
 import { nodeSettings } from "../../lab/settings.ts";
 import { tempDir } from "../../lab/temp_dir.ts";

@@ -5,7 +5,7 @@ import type { envoy } from "../../proto/gen/xds.js";
 import { Istiod, testWithIstiod } from "../../lab/istio/istiod.ts";
 import { authorizationPolicy, CLUSTER, documents, pod, reference, service } from "../../lab/istio/istiod_objects.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE, Probe } from "../../testkit/istio/istiod_probe.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 
 type Response = envoy.service.discovery.v3.DeltaDiscoveryResponse;
 

@@ -17,7 +17,7 @@ import {
   service,
 } from "../../lab/istio/istiod_objects.ts";
 import { proxySettings } from "../../lab/istio/istiod_settings.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { cacheProgram, Proxy } from "../../lab/proxy.ts";
 
 const NEEDS = { namespaces: true, packages: ["curl", "iptables", "nginx"] } as const;

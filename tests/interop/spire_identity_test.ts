@@ -6,7 +6,7 @@ import { nameText } from "../../src/identity/name_text.ts";
 import { isRefusal } from "../../src/identity/peer_chain.ts";
 import { TrustStore } from "../../src/identity/trust_bundles.ts";
 import { verifyPeer } from "../../src/identity/verify_peer.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { ScriptedRuntime } from "../../testkit/spire/cri.ts";
 import { SpirePod } from "../../testkit/spire/pod.ts";
 import { BROKER_VERSION, DELEGATE, RealSpire, testWithSpire } from "../../testkit/spire/real.ts";

@@ -1,7 +1,7 @@
 /** The events on a node with a real SPIRE: rotation, restarts, an outage, a new root. */
 import { strict as assert } from "node:assert";
 import { CertificateError, type IssuedCertificate } from "../../src/identity/authority.ts";
-import { eventually, inTime } from "../../lab/patience.ts";
+import { eventually, inTime } from "../../lab/eventually.ts";
 import type { SpireClient } from "../../testkit/spire/client.ts";
 import { RealSpire, testWithSpire } from "../../testkit/spire/real.ts";
 import { account, bySelectors, served } from "../../testkit/spire/real_client.ts";

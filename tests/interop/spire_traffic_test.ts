@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { failure, get, nginx } from "../../lab/bed/apps.ts";
 import { type BedNode, type BedPod, Cluster } from "../../lab/bed/cluster.ts";
 import { HTTP, identityOf, NAMESPACE } from "../../lab/bed/mesh.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import { Program } from "../../lab/program.ts";
 import { ScriptedRuntime } from "../../testkit/spire/cri.ts";
 import { SpirePod } from "../../testkit/spire/pod.ts";

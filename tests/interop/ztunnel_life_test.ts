@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { get, nginx } from "../../lab/bed/apps.ts";
 import { identityOf } from "../../lab/bed/mesh.ts";
 import { testNeeding } from "../../lab/needs.ts";
-import { eventually } from "../../lab/patience.ts";
+import { eventually } from "../../lab/eventually.ts";
 import type { Program } from "../../lab/program.ts";
 import type { Proxy } from "../../lab/proxy.ts";
 import { DIRECTIONS, outcome, PEER_NEEDS, PeerBed } from "../../testkit/rust_peer.ts";

@@ -25,8 +25,8 @@ interface NamedWorkload extends Omit<Attestation, "open"> {
 }
 
 const WORDS: SvidWords = {
-  noEntry: (id, asked) =>
-    `SPIFFE Broker returned no SVIDs in response: no registration entry for ${id} that fits ${asked} ` +
+  noEntry: (id, target) =>
+    `SPIFFE Broker returned no SVIDs in response: no registration entry for ${id} that fits ${target} ` +
     `(spire-server entry show -spiffeID ${id}; a new entry takes some seconds to reach the agent)`,
   mismatch: (id, got) => `SPIFFE Broker returned SVID for ${got}, expected ${id}`,
   ended: () => "SPIFFE Broker subscription stream ended without an SVID",
@@ -68,7 +68,7 @@ export function brokerSource(api: BrokerApi, own: OwnIdentityFollower, naming: W
 
 function ownAttestation(own: OwnIdentityFollower): Attestation {
   return {
-    asked: "the proxy's own SVID",
+    target: "the proxy's own SVID",
     open: (signal) => Promise.resolve(own.stream(signal)),
     confirm: () => Promise.resolve(),
     problem: () => null,
@@ -82,7 +82,7 @@ export function asKubernetesObject(findPod: FindPod): WorkloadNaming {
     async name(subject) {
       return {
         reference: podReference(subject, findPod),
-        asked: `pod ${subject.workloadUid}`,
+        target: `pod ${subject.workloadUid}`,
         confirm: () => Promise.resolve(),
         problem: () => null,
       };

@@ -1,7 +1,7 @@
 /** The SPIFFE Broker API in mutual TLS over a Unix socket, with a scripted broker (`docs/spec/identity-spire.md` 9.10). */
 import * as grpc from "@grpc/grpc-js";
 import { strict as assert } from "node:assert";
-import { eventually } from "../../../lab/patience.ts";
+import { eventually } from "../../../lab/eventually.ts";
 import { ScriptedBroker } from "../../../testkit/spire/broker.ts";
 import { spireCa } from "../../../testkit/spire/ca.ts";
 import { running, ScriptedRuntime } from "../../../testkit/spire/cri.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { running, type ScriptedContainer, ScriptedRuntime } from "../../../testkit/spire/cri.ts";
 import { tempDir } from "../../../lab/temp_dir.ts";
-import { eventually } from "../../../lab/patience.ts";
+import { eventually } from "../../../lab/eventually.ts";
 import { openChannel } from "../../grpc/open_channel.ts";
 import { parseTarget } from "../../grpc/target.ts";
 import { TestClock } from "../../identity/testkit/clock.ts";

@@ -17,7 +17,7 @@ import { guardProcess, processProblem, type ProcessTable, type StartTime } from 
 interface GuardedProcess {
   readonly pid: number;
   /** For errors: `PID 4321`, with the container's name where the pod has several. */
-  readonly asked: string;
+  readonly target: string;
   /** The pod has further containers after this one. */
   readonly more: boolean;
   /** Asks the runtime again. Rejects with {@link CertificateError} where the process is not the pod's any more. */
@@ -45,7 +45,7 @@ export async function findProcess(
   const { pid, name, index, count } = found;
   return {
     pid,
-    asked: count === 1 ? `PID ${pid}` : `PID ${pid} (container ${name}, ${index + 1} of ${count} that run)`,
+    target: count === 1 ? `PID ${pid}` : `PID ${pid} (container ${name}, ${index + 1} of ${count} that run)`,
     more: index + 1 < count,
     confirm: (until) => confirm(uid, found, startTime, runtime, processes, until),
     problem: () => processProblem(found.pid, startTime, processes),
@@ -104,7 +104,7 @@ function nameOwn(subject: CertificateSubject, { seesNode, ownPid }: ProcessTable
   if (!seesNode) return namedBySelectors(accountSelectors(subject));
   return {
     request: { pid: ownPid },
-    asked: `the proxy's own process, PID ${ownPid}`,
+    target: `the proxy's own process, PID ${ownPid}`,
     confirm: () => Promise.resolve(),
     problem: () => null,
   };

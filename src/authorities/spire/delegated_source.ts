@@ -55,7 +55,7 @@ export function delegatedSource(parts: DelegatedParts): SvidSource {
     },
     async attest(subject, turn, signal) {
       const { request, ...named } = await naming.name(subject, turn, signal);
-      return { ...named, open: (until) => api.subscribeSvids(request, failed(named.asked), until) };
+      return { ...named, open: (until) => api.subscribeSvids(request, failed(named.target), until) };
     },
     close() {
       ending.abort();
@@ -65,19 +65,19 @@ export function delegatedSource(parts: DelegatedParts): SvidSource {
   };
 }
 
-const failed = (asked: string) =>
-  `failed to fetch certificate for workload: Failed to fetch certificate for ${asked}: `;
+const failed = (target: string) =>
+  `failed to fetch certificate for workload: Failed to fetch certificate for ${target}: `;
 
 const WORDS: SvidWords = {
-  noEntry: (id, asked) =>
-    `no registration entry for ${id}: SPIRE has none that fits ${asked} ` +
+  noEntry: (id, target) =>
+    `no registration entry for ${id}: SPIRE has none that fits ${target} ` +
     `(spire-server entry show -spiffeID ${id}; a new entry takes some seconds to reach the agent)`,
-  mismatch: (id, got, asked) => {
+  mismatch: (id, got, target) => {
     const inner = /\/ns\/[^/]+\/sa\/[^/]+$/.test(got) ? `Mismatched identity: expected ${id}, got ${got}` : got;
-    return `${failed(asked)}invalid spiffe identity: ${inner}`;
+    return `${failed(target)}invalid spiffe identity: ${inner}`;
   },
-  ended: (asked) => `${failed(asked)}No SVIDs received in stream`,
-  timedOut: (cause, asked) => `${failed(asked)}Timeout while waiting for SVID stream (${cause})`,
+  ended: (target) => `${failed(target)}No SVIDs received in stream`,
+  timedOut: (cause, target) => `${failed(target)}Timeout while waiting for SVID stream (${cause})`,
 };
 
 function followBundles({ api, trustDomain, clock, random, log }: DelegatedParts, to: SourceEvents, until: AbortSignal) {
@@ -152,7 +152,7 @@ export function isOwn({ id, workloadUid }: CertificateSubject, own: SpiffeId | n
 export function namedBySelectors(selectors: ReturnType<typeof accountSelectors>): NamedSubject {
   return {
     request: { selectors },
-    asked: `selectors ${formatSelectors(selectors)}`,
+    target: `selectors ${formatSelectors(selectors)}`,
     confirm: () => Promise.resolve(),
     problem: () => null,
   };

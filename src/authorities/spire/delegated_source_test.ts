@@ -1,6 +1,6 @@
 /** SPIRE's Delegated Identity API over a Unix socket, with a scripted agent. */
 import { strict as assert } from "node:assert";
-import { eventually, inTime } from "../../../lab/patience.ts";
+import { eventually, inTime } from "../../../lab/eventually.ts";
 import { running } from "../../../testkit/spire/cri.ts";
 import { BLIND, SpireRig } from "../../../testkit/spire/rig.ts";
 import { describe, subjectOf } from "../../../testkit/spire/source.ts";

@@ -17,22 +17,22 @@ type Interpretation =
   /** The message cannot be used; the current SVID stays in use. */
   | { readonly kind: "unusable"; readonly error: CertificateError };
 
-/** Interprets a message. `asked`: see `Attestation`. `current`: the current SVID. `now`: ms since the epoch. */
+/** Interprets a message. `target`: see `Attestation`. `current`: the current SVID. `now`: ms since the epoch. */
 export function interpretMessage(
   message: SvidMessage,
   expected: SpiffeId,
   words: SvidWords,
-  asked: string,
+  target: string,
   current: Svid | null,
   now: number,
 ): Interpretation {
   const [first] = message.svids;
   if (first === undefined) {
-    return { kind: "absent", error: new CertificateError(words.noEntry(expected, asked), "NO_ENTRY") };
+    return { kind: "absent", error: new CertificateError(words.noEntry(expected, target), "NO_ENTRY") };
   }
   const chosen = chooseSvid(message.svids, expected);
   if (chosen === null) {
-    const text = `${words.mismatch(expected, printable(first.id), asked)}${domainHint(expected, first.id)}`;
+    const text = `${words.mismatch(expected, printable(first.id), target)}${domainHint(expected, first.id)}`;
     return { kind: "absent", error: new CertificateError(text, "SAN_MISMATCH") };
   }
   if (current !== null && !isExpired(current, now) && isSame(current, chosen.chain)) return { kind: "same" };

@@ -22,15 +22,15 @@ export interface SvidStream {
   read(): Promise<SvidMessage | CertificateError | null>;
 }
 
-/** How one subject is named to the agent. */
+/** How the agent attests one subject. */
 export interface Attestation {
-  /** The name, for errors: `PID 4321`, `selectors k8s:ns:default, k8s:sa:app`. */
-  readonly asked: string;
+  /** What the agent attests, for errors: `PID 4321`, `selectors k8s:ns:default, k8s:sa:app`. */
+  readonly target: string;
   /** Opens the stream until `signal` is aborted. Rejects with {@link CertificateError}. */
   open(signal: AbortSignal): Promise<SvidStream>;
-  /** Called before a new SVID is used: rejects with {@link CertificateError} where the name is not valid any more. */
+  /** Called before a new SVID is used: rejects with {@link CertificateError} where {@link target} is not valid any more. */
   confirm(signal: AbortSignal): Promise<void>;
-  /** Called periodically: returns why the name is not valid any more; null: it is. */
+  /** Called periodically: returns why {@link target} is not valid any more; null: it is. */
   problem(): CertificateError | null;
   /** The pod has another process, which can be attested with the next `turn`. */
   readonly more?: boolean;
@@ -48,16 +48,16 @@ export interface SourceEvents {
   onContainerStarted(workloadUid: string): void;
 }
 
-/** The texts of errors, which differ between sources. `asked`: see {@link Attestation}. */
+/** The texts of errors, which differ between sources. `target`: see {@link Attestation}. */
 export interface SvidWords {
   /** The list of SVIDs is empty. */
-  noEntry(expected: SpiffeId, asked: string): string;
+  noEntry(expected: SpiffeId, target: string): string;
   /** No SVID has the expected id; `got`: the id of the first one, escaped for the log. */
-  mismatch(expected: SpiffeId, got: string, asked: string): string;
+  mismatch(expected: SpiffeId, got: string, target: string): string;
   /** The stream ended without a message. */
-  ended(asked: string): string;
+  ended(target: string): string;
   /** No certificate was available in time. */
-  timedOut(cause: string, asked: string): string;
+  timedOut(cause: string, target: string): string;
 }
 
 /** A source of SVIDs for `SpireAuthority`. */

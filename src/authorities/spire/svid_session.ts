@@ -198,7 +198,7 @@ export class SvidSession {
       signal.throwIfAborted();
       silence.cancel();
       if (message === null) {
-        throw new CertificateError(source.words.ended(attestation.asked), "UNAVAILABLE");
+        throw new CertificateError(source.words.ended(attestation.target), "UNAVAILABLE");
       }
       await this.#process(message, attestation, signal);
       signal.throwIfAborted();
@@ -216,7 +216,7 @@ export class SvidSession {
     this.#absenceDelay?.cancel();
     const held = this.#held?.svid ?? null;
     const { id } = this.subject;
-    const meaning = interpretMessage(message, id, source.words, attestation.asked, held, clock.now());
+    const meaning = interpretMessage(message, id, source.words, attestation.target, held, clock.now());
     // The phase changes only after the confirmation, as the SVID may be that of another process.
     if (meaning.kind === "new") await attestation.confirm(signal);
     if (meaning.kind === "new" && meaning.svid.notBefore > clock.now()) this.#warnNotYetValid(meaning.svid);
@@ -321,9 +321,9 @@ export class SvidSession {
   }
 
   /** The agent has sent no message on this stream. */
-  #closeSilentStream({ asked }: Attestation): void {
+  #closeSilentStream({ target }: Attestation): void {
     const { timedOut } = this.#parts.source.words;
-    const error = new CertificateError(timedOut(this.#missingPart(), asked), "TIMEOUT");
+    const error = new CertificateError(timedOut(this.#missingPart(), target), "TIMEOUT");
     this.#log("warn", `${error.message}; the stream was silent for ${FIRST_MESSAGE / 1000} s and is opened again`);
     this.#attempt.abort();
     this.#fail(error);
@@ -368,8 +368,8 @@ export class SvidSession {
 
   #timeout(): CertificateError {
     if (this.#absent !== null) return this.#absent;
-    const asked = this.#attestation?.asked ?? "the pod's process";
-    return new CertificateError(this.#parts.source.words.timedOut(this.#missingPart(), asked), "TIMEOUT");
+    const target = this.#attestation?.target ?? "the pod's process";
+    return new CertificateError(this.#parts.source.words.timedOut(this.#missingPart(), target), "TIMEOUT");
   }
 
   /** Describes what has not arrived. */
