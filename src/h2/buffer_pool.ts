@@ -71,7 +71,9 @@ export class BufferPool {
     return this.#lentBytes >= CROWDED_BYTES;
   }
 
-  /** The buffer into which the next read writes: {@link LARGEST} bytes that belong to the pool until {@link keepShared}. */
+  /**
+   * The buffer into which the next read writes: {@link LARGEST} bytes that belong to the pool until {@link keepShared}.
+   */
   get shared(): Uint8Array<ArrayBuffer> {
     return this.#shared ??= this.#take(SIZES.length - 1);
   }

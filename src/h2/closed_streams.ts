@@ -18,7 +18,8 @@ export enum Closing {
 
 /**
  * The record of closed streams of one connection. There is one slot for every odd id modulo {@link SLOTS}; a later
- * stream with the same slot overwrites the record. So memory is fixed, and a lookup costs the same whatever a peer sends.
+ * stream with the same slot overwrites the record. So memory is fixed, and a lookup costs the same whatever a peer
+ * sends.
  */
 export class ClosedStreams {
   #ids: Int32Array | null = null;

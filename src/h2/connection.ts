@@ -28,9 +28,9 @@ import { H2Stream } from "./stream.ts";
 const ROOM_FOR_REQUEST = 32_768;
 
 /**
- * Implements {@link Connection}. From inside every call, handlers may call any method of any stream, `open` and `drain`;
- * they must not throw, and must not call `receive`, `flushTo` or `tick`. The constructor calls `onOutput`, since the
- * preface is queued.
+ * Implements {@link Connection}. From inside every call, handlers may call any method of any stream, `open` and
+ * `drain`; they must not throw, and must not call `receive`, `flushTo` or `tick`. The constructor calls `onOutput`,
+ * since the preface is queued.
  */
 export class H2Connection implements Connection {
   readonly role: "client" | "server";

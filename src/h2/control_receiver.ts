@@ -1,6 +1,6 @@
 /**
- * Handles received control frames: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, RST_STREAM, PRIORITY. `inbound.ts` has checked
- * their lengths and stream ids.
+ * Handles received control frames: SETTINGS, PING, GOAWAY, WINDOW_UPDATE, RST_STREAM, PRIORITY. `inbound.ts` has
+ * checked their lengths and stream ids.
  */
 import { Closing } from "./closed_streams.ts";
 import { type Core, Phase } from "./core.ts";
@@ -14,8 +14,8 @@ import { WaitingFor } from "./wait_queue.ts";
 import { Work } from "./work.ts";
 
 /**
- * One method for each type of frame; the payload begins at `bytes[at]` or `bytes[start]`. Every method returns false when
- * the connection has ended.
+ * One method for each type of frame; the payload begins at `bytes[at]` or `bytes[start]`. Every method returns false
+ * when the connection has ended.
  */
 export class ControlReceiver {
   readonly #core: Core;

@@ -1,8 +1,8 @@
 /**
  * Flow control (RFC 9113 §5.2, §6.9): how much we may send, and how much the peer may send.
  *
- * Credit is announced in large steps, once it is half of what the peer has left: a window then takes three WINDOW_UPDATE
- * frames instead of one for each DATA frame, and a peer that has little left gets more early.
+ * Credit is announced in large steps, once it is half of what the peer has left: a window then takes three
+ * WINDOW_UPDATE frames instead of one for each DATA frame, and a peer that has little left gets more early.
  */
 
 import type { HeldBytes, PeerHoldings } from "./held_bytes.ts";
@@ -23,8 +23,8 @@ export class SendWindow {
   }
 
   /**
-   * Changes the window by a WINDOW_UPDATE or a new initial window. False: it would be above {@link MAX_WINDOW}, which is a
-   * FLOW_CONTROL_ERROR.
+   * Changes the window by a WINDOW_UPDATE or a new initial window. False: it would be above {@link MAX_WINDOW}, which
+   * is a FLOW_CONTROL_ERROR.
    */
   change(by: number): boolean {
     const next = this.available + by;
@@ -79,10 +79,10 @@ const ALWAYS_HELD = 65_536;
 export const BREACH = -1;
 
 /**
- * The connection's receive window. Its credit is returned as bytes arrive, not when applications have read them: a stream
- * whose application does not read uses up its own window and no other's (`docs/spec/observed.md` O30). The credit is
- * withheld until applications read only while all streams of the connection together hold more than `maxUnreleased` bytes,
- * or the thread holds too many ({@link HeldBytes}).
+ * The connection's receive window. Its credit is returned as bytes arrive, not when applications have read them: a
+ * stream whose application does not read uses up its own window and no other's (`docs/spec/observed.md` O30). The
+ * credit is withheld until applications read only while all streams of the connection together hold more than
+ * `maxUnreleased` bytes, or the thread holds too many ({@link HeldBytes}).
  */
 export class ConnectionCredit {
   readonly #maxUnreleased: number;

@@ -1,8 +1,8 @@
 /**
  * Cuts received bytes into frames, in place.
  *
- * DATA payload is handed on in parts as it arrives, every other frame as a whole. Where a pass ends inside a frame header
- * or inside a frame that the sink has chosen to collect, the bytes so far are copied.
+ * DATA payload is handed on in parts as it arrives, every other frame as a whole. Where a pass ends inside a frame
+ * header or inside a frame that the sink has chosen to collect, the bytes so far are copied.
  */
 import { FRAME_HEADER, FrameType, getUint24, getUint31, PREFACE } from "./frame.ts";
 
@@ -47,7 +47,9 @@ export class FrameReader {
   #length = 0;
   /** Payload bytes that have not arrived. */
   #left = 0;
-  /** Number of frames begun, counted at the first header byte: shows whether an incomplete frame is still the same one. */
+  /**
+   * Number of frames begun, counted at the first header byte: shows whether an incomplete frame is still the same one.
+   */
   begun = 0;
   /** The part of a collected frame that arrived before this pass. */
   #carry: Uint8Array | null = null;
@@ -63,8 +65,8 @@ export class FrameReader {
   }
 
   /**
-   * Reads `bytes[start, end)`. Returns the offset behind what was read: `end`, also where the sink has stopped the reader;
-   * less where `isOverWorkBudget` was set between two frames.
+   * Reads `bytes[start, end)`. Returns the offset behind what was read: `end`, also where the sink has stopped the
+   * reader; less where `isOverWorkBudget` was set between two frames.
    */
   receive(bytes: Uint8Array, start: number, end: number): number {
     let at = start;

@@ -86,8 +86,8 @@ export class FrameWriter {
   }
 
   /**
-   * One header block, in as many frames as the peer's frame size needs (RFC 9113 §4.3). `isResponse`: the peer has caused
-   * it, so it counts against the limit of control frames.
+   * One header block, in as many frames as the peer's frame size needs (RFC 9113 §4.3). `isResponse`: the peer has
+   * caused it, so it counts against the limit of control frames.
    */
   headers(streamId: number, headers: HeaderList, endStream: boolean, maxFrameSize: number, isResponse: boolean): void {
     const blockEnd = this.#encode(headers);

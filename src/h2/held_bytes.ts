@@ -1,10 +1,10 @@
 /**
  * Counts received bytes that applications have not read yet, of all connections of one thread.
  *
- * Up to {@link HeldBytes.most} bytes, every connection gets credit as bytes arrive. Above that, the credit of peers that
- * hold more than their share is withheld until applications read bytes. Peers may still send what earlier credit allows:
- * above twice that many bytes the connection of a peer above its share is closed, so memory is bounded. The share of each
- * peer identity that holds any bytes is an equal part of {@link HeldBytes.most}.
+ * Up to {@link HeldBytes.most} bytes, every connection gets credit as bytes arrive. Above that, the credit of peers
+ * that hold more than their share is withheld until applications read bytes. Peers may still send what earlier credit
+ * allows: above twice that many bytes the connection of a peer above its share is closed, so memory is bounded. The
+ * share of each peer identity that holds any bytes is an equal part of {@link HeldBytes.most}.
  */
 
 /** Factor between the limit above which credit is withheld and the one above which connections end. */
@@ -22,7 +22,10 @@ interface HeldBytesEvents {
   onFull(peer: string, held: number, total: number): void;
 }
 
-/** Counts what the connections of one peer identity hold together. Each connection keeps it, so counting needs no lookup. */
+/**
+ * Counts what the connections of one peer identity hold together. Each connection keeps it, so counting needs no
+ * lookup.
+ */
 export class PeerHoldings {
   held = 0;
   /** Open connections of the peer. */

@@ -1,4 +1,6 @@
-/** Defaults of `docs/spec/dataplane.md` 2.3, and budgets for what a peer may do. README.md of this room says why these. */
+/**
+ * Defaults of `docs/spec/dataplane.md` 2.3, and budgets for what a peer may do. README.md of this room says why these.
+ */
 import type { AbuseLimits, Budget, H2Options } from "./seam.ts";
 import { WORK_PER_PASS } from "./work.ts";
 

@@ -1,5 +1,6 @@
 /**
- * The output buffer of one connection: gathers the frames of all its streams, which are handed to the transport together.
+ * The output buffer of one connection: gathers the frames of all its streams, which are handed to the transport
+ * together.
  *
  * While a connection has little to send, its buffer is small. Payload is then read into the pool's shared buffer, and
  * {@link OutputBuffer.commit} decides by their size whether they are copied or the shared buffer is kept.
@@ -80,8 +81,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Provides room for a control frame of `length` bytes. Returns its offset in `bytes`, or -1: there is no room, and the
-   * owner was notified. Write the frame, then call {@link wrote}.
+   * Provides room for a control frame of `length` bytes. Returns its offset in `bytes`, or -1: there is no room, and
+   * the owner was notified. Write the frame, then call {@link wrote}.
    */
   claim(length: number): number {
     if (this.#overflowed || length > this.controlRoom) {
@@ -122,8 +123,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Lays out DATA frames for up to `want` payload bytes, none above `frameSize`, that end at or before `gatherLimit`. Null:
-   * the buffer has no useful room until the next flush.
+   * Lays out DATA frames for up to `want` payload bytes, none above `frameSize`, that end at or before `gatherLimit`.
+   * Null: the buffer has no useful room until the next flush.
    */
   layout(want: number, gatherLimit: number, frameSize: number): SharedReservation | null {
     const own = this.bytes.length === LARGEST;
@@ -156,8 +157,8 @@ export class OutputBuffer {
   }
 
   /**
-   * The offset where a reservation of `want` bytes must end: at the last whole unit of output before `limit`, unless less
-   * than half of `want` would remain.
+   * The offset where a reservation of `want` bytes must end: at the last whole unit of output before `limit`, unless
+   * less than half of `want` would remain.
    */
   #wholeUnits(want: number, frameSize: number, limit: number): number {
     if (want < this.unit) return limit;

@@ -1,6 +1,6 @@
 /**
- * The public interface of this room: HTTP/2 for CONNECT, without sockets and without a clock. Received bytes go in; calls
- * to handlers and bytes to send come out.
+ * The public interface of this room: HTTP/2 for CONNECT, without sockets and without a clock. Received bytes go in;
+ * calls to handlers and bytes to send come out.
  *
  * `H2Connection` (connection.ts) implements {@link Connection}, `H2Stream` (stream.ts) implements {@link Stream}.
  * Specification: RFC 9113, RFC 7541, `docs/spec/dataplane.md` 2.3-2.6, `docs/spec/observed.md` O26-O37.
@@ -63,7 +63,9 @@ export interface StreamHandler {
   onFlush(): void;
   /** `reserve` returned null before and may succeed now. Called from `receive` or from `flushTo`. */
   onSendReady(): void;
-  /** The stream was closed before both sides had ended it. `onFlush` was called for earlier payload; no call follows. */
+  /**
+   * The stream was closed before both sides had ended it. `onFlush` was called for earlier payload; no call follows.
+   */
   onReset(failure: H2Failure): void;
 }
 
@@ -81,20 +83,22 @@ export interface Stream {
   respond(headers: HeaderList, end: boolean): void;
   /**
    * Returns memory for at most `want` payload bytes, as far as the windows and the output buffer (filled up to
-   * `gatherLimit` bytes) allow. Null: not now, `onSendReady` will be called once; or our direction is closed, and it will
-   * not be called. The reservation is one shared object: it is valid until the next call into the connection, which must
-   * be `commit` where it is to be used. Throws on a server before `respond`.
+   * `gatherLimit` bytes) allow. Null: not now, `onSendReady` will be called once; or our direction is closed, and it
+   * will not be called. The reservation is one shared object: it is valid until the next call into the connection,
+   * which must be `commit` where it is to be used. Throws on a server before `respond`.
    */
   reserve(want: number, gatherLimit: number): Reservation | null;
-  /** Turns the first `length` reserved bytes into DATA frames. `end` sets END_STREAM; with length 0 on an empty frame. */
+  /**
+   * Turns the first `length` reserved bytes into DATA frames. `end` sets END_STREAM; with length 0 on an empty frame.
+   */
   commit(length: number, end: boolean): void;
   /** Sends END_STREAM without payload. Does not wait for a window. Idempotent. */
   end(): void;
   /** Sends RST_STREAM, unless the stream is closed. No call to the handler follows. Releases all received bytes. */
   reset(code: ErrorCode): void;
   /**
-   * `length` received bytes were passed on: their credit may be returned to the peer. Must also be called for bytes of a
-   * stream that has ended in the meantime, but not of one that was reset.
+   * `length` received bytes were passed on: their credit may be returned to the peer. Must also be called for bytes of
+   * a stream that has ended in the meantime, but not of one that was reset.
    */
   release(length: number): void;
 }
@@ -102,8 +106,8 @@ export interface Stream {
 /** Implemented by the owner of a connection. */
 export interface ConnectionHandler {
   /**
-   * Server: a complete request of any method. Set `stream.handler` before returning. `end`: it has END_STREAM; `onEnd` is
-   * called as always, unless the response has closed the stream.
+   * Server: a complete request of any method. Set `stream.handler` before returning. `end`: it has END_STREAM; `onEnd`
+   * is called as always, unless the response has closed the stream.
    */
   onRequest(stream: Stream, headers: HeaderList, end: boolean): void;
   /**
@@ -136,9 +140,9 @@ export interface Connection {
   readonly ended: boolean;
 
   /**
-   * The last pass has left work: received bytes (`workPerPass`), or streams that were not notified yet that the connection
-   * has ended. Call `resume` in another turn; call `receive` only when this is false again. Check it after every `receive`,
-   * `resume`, `tick`, `flushTo`, `abandon` and `transportFailed`.
+   * The last pass has left work: received bytes (`workPerPass`), or streams that were not notified yet that the
+   * connection has ended. Call `resume` in another turn; call `receive` only when this is false again. Check it after
+   * every `receive`, `resume`, `tick`, `flushTo`, `abandon` and `transportFailed`.
    */
   readonly hasPendingWork: boolean;
 
@@ -161,11 +165,13 @@ export interface Connection {
   /** Sets the smallest round-trip time of the network path: it determines how large windows must be. */
   noteRoundTrip(roundTrip: Millis): void;
   /**
-   * From now on at most this many bytes of DATA are gathered for the transport, whatever `reserve` allows; null: no limit.
-   * For a slow transport: gathered bytes delay everything that is sent after them.
+   * From now on at most this many bytes of DATA are gathered for the transport, whatever `reserve` allows; null: no
+   * limit. For a slow transport: gathered bytes delay everything that is sent after them.
    */
   limitGathered(bytes: number | null): void;
-  /** From now on large reservations end where the output of the turn fills multiples of `unit` bytes. At first it is 1. */
+  /**
+   * From now on large reservations end where the output of the turn fills multiples of `unit` bytes. At first it is 1.
+   */
   alignOutput(unit: number): void;
   /**
    * The transport ended, failed, or was closed by its owner: all streams get `onReset` (by transport), then `onEnd` is
@@ -183,11 +189,15 @@ export interface Connection {
   /** Client: sends a CONNECT. Null: `canOpen` is false. */
   open(headers: HeaderList, handler: StreamHandler): Stream | null;
   /**
-   * Hands gathered frames to `to` until it takes less than offered. "blocked": call again when `to` is writable, offering
-   * at least the same bytes. Streams that waited for room get `onSendReady`. "failed": `write` returned a negative number.
+   * Hands gathered frames to `to` until it takes less than offered. "blocked": call again when `to` is writable,
+   * offering at least the same bytes. Streams that waited for room get `onSendReady`. "failed": `write` returned a
+   * negative number.
    */
   flushTo(to: { write(bytes: Uint8Array): number }): "empty" | "blocked" | "failed";
-  /** Sends PING; the connection ends (by us, reason "ping timeout ...") when nothing arrives in time. `tick` calls it too. */
+  /**
+   * Sends PING; the connection ends (by us, reason "ping timeout ...") when nothing arrives in time. `tick` calls it
+   * too.
+   */
   ping(now: Millis): void;
   /**
    * Ends the connection after its last stream (RFC 9113 §6.8). A server sends GOAWAY(2^31-1) and PING, then the final

@@ -18,8 +18,8 @@ export const SETTING_BYTES = 6;
 export const MAX_SETTINGS = 64;
 
 /**
- * Streams that a client opens before it has received the server's limit. RFC 9113 §6.5.2 asks servers for at least 100, and the
- * pool of connections uses no more by default (`docs/spec/dataplane.md` 2.3).
+ * Streams that a client opens before it has received the server's limit. RFC 9113 §6.5.2 asks servers for at least 100,
+ * and the pool of connections uses no more by default (`docs/spec/dataplane.md` 2.3).
  */
 const STREAMS_BEFORE_SETTINGS = 100;
 
@@ -78,7 +78,8 @@ export class PeerSettings {
         this.maxFrameSize = value;
         return null;
       default:
-        // MAX_HEADER_LIST_SIZE is advisory, and our header lists are small. Unknown ones must be ignored (RFC 9113 §6.5.2).
+        // MAX_HEADER_LIST_SIZE is advisory, and our header lists are small. Unknown ones must be ignored (RFC 9113
+        // §6.5.2).
         return null;
     }
   }

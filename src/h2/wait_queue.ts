@@ -10,7 +10,9 @@ export enum WaitingFor {
   ROOM_FIRST,
 }
 
-/** The links of the list are fields of the stream: adding and removing allocate nothing, and removing needs no search. */
+/**
+ * The links of the list are fields of the stream: adding and removing allocate nothing, and removing needs no search.
+ */
 export interface QueuedStream {
   waitingFor: WaitingFor;
   waitNext: QueuedStream | null;

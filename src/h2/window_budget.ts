@@ -1,6 +1,7 @@
 /**
- * Limits how far the receive windows of all connections of one thread may grow in total beyond their initial size. While an
- * application does not read, we must hold up to a whole window of bytes, so the sum of the windows counts as memory.
+ * Limits how far the receive windows of all connections of one thread may grow in total beyond their initial size.
+ * While an application does not read, we must hold up to a whole window of bytes, so the sum of the windows counts as
+ * memory.
  */
 export class WindowBudget {
   #granted = 0;

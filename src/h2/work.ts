@@ -2,8 +2,8 @@
  * How much work frames cause, so that one peer cannot make a turn of the loop long for all others: a pass ends when its
  * budget is used up, and the remaining bytes wait for the next turn (`docs/spec/observed.md` O32).
  *
- * The unit is a small frame: a quarter of a microsecond on the reference machine. Payload is not counted: the caller limits
- * it by the size of its reads.
+ * The unit is a small frame: a quarter of a microsecond on the reference machine. Payload is not counted: the caller
+ * limits it by the size of its reads.
  */
 export enum Work {
   /** Of any type. */

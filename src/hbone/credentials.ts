@@ -11,8 +11,8 @@ export interface Credential {
   /** When the certificate expires, in ms since the epoch. */
   readonly notAfter: number;
   /**
-   * Calls `onChange` when peers must be verified again, with other trust bundles, and when the certificate was withdrawn.
-   * Call the result to stop that.
+   * Calls `onChange` when peers must be verified again, with other trust bundles, and when the certificate was
+   * withdrawn. Call the result to stop that.
    */
   watch(onChange: TrustListener): () => void;
 }
@@ -27,14 +27,14 @@ export interface CredentialEvents {
 /** A source of certificates. */
 export interface Credentials {
   /**
-   * Gets the current certificate of `id`. Calls `events` before it returns where the certificate exists already, else when
-   * it was issued or refused. Call the result to stop waiting.
+   * Gets the current certificate of `id`. Calls `events` before it returns where the certificate exists already, else
+   * when it was issued or refused. Call the result to stop waiting.
    */
   get(id: SpiffeId, events: CredentialEvents): () => void;
 }
 
 /**
- * `trust`: the new trust bundles; null: the certificate was withdrawn. `cut`: connections that use the certificate must end
- * at once.
+ * `trust`: the new trust bundles; null: the certificate was withdrawn. `cut`: connections that use the certificate must
+ * end at once.
  */
 export type TrustListener = (trust: TrustStore | null, cut: boolean) => void;

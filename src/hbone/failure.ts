@@ -86,8 +86,8 @@ function outerTunnelText(failure: H2Failure): string {
 }
 
 /**
- * A failure of the inner tunnel of a nested one; the log line shows the gateway's address. `service`: its name where it has
- * no SANs, so that no peer is accepted (`docs/spec/xds-state.md` 8.1 Q13), else null.
+ * A failure of the inner tunnel of a nested one; the log line shows the gateway's address. `service`: its name where it
+ * has no SANs, so that no peer is accepted (`docs/spec/xds-state.md` 8.1 Q13), else null.
  */
 export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
   if (isTakenBack(message)) return { ...rest, message };

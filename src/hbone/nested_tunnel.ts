@@ -4,9 +4,9 @@
  *     outer CONNECT ──200──▶ inner TLS ──▶ inner CONNECT ──200──▶ handed over ──▶ closed
  *           └───────────────────┴───────────────┴── failure, close ────────────────▲
  *
- * The outer tunnel comes from the pool and ends at the gateway, which passes on bytes that it cannot decrypt. In the inner
- * connection both ends prove their identities to each other. It carries this one stream, so that the other network chooses
- * a workload for each request.
+ * The outer tunnel comes from the pool and ends at the gateway, which passes on bytes that it cannot decrypt. In the
+ * inner connection both ends prove their identities to each other. It carries this one stream, so that the other
+ * network chooses a workload for each request.
  */
 import type { H2Failure, Stream } from "../h2/seam.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
@@ -61,8 +61,8 @@ export class NestedTunnel implements ClientEvents {
   }
 
   /**
-   * Cancels the request; no event follows. After `onTunnel`, call it when the stream has ended: it ends the inner connection.
-   * Idempotent.
+   * Cancels the request; no event follows. After `onTunnel`, call it when the stream has ended: it ends the inner
+   * connection. Idempotent.
    */
   abort(): void {
     this.#settled = true;

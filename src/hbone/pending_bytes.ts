@@ -1,7 +1,7 @@
 /**
- * A queue of bytes that could not be written yet. The owner bounds it: by the window of the stream that they came from, or by
- * the size of one read. The bytes are copied into blocks, so that many tiny frames take no more memory than their bytes
- * (`docs/spec/observed.md` O26).
+ * A queue of bytes that could not be written yet. The owner bounds it: by the window of the stream that they came from,
+ * or by the size of one read. The bytes are copied into blocks, so that many tiny frames take no more memory than their
+ * bytes (`docs/spec/observed.md` O26).
  */
 import { type Duplex, FAILED } from "../net/duplex.ts";
 import { BLOCK, type BlockPool } from "../net/block_pool.ts";

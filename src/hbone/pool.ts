@@ -1,9 +1,9 @@
 /**
  * Connections to peers, which the tunnels of one pod share (`docs/spec/dataplane.md` 3).
  *
- * Requests that differ in source identity, source address, destination or expected identities never share a connection: all
- * are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When it fails,
- * all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
+ * Requests that differ in source identity, source address, destination or expected identities never share a connection:
+ * all are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When
+ * it fails, all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
  */
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress } from "../net/address.ts";
@@ -20,7 +20,9 @@ import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
 /** For the last frames of all connections. */
 const FLUSH_TIMEOUT: Millis = 1000;
-/** How long a connection may be unused where its key has others; one unused connection stays for `unusedReleaseTimeout`. */
+/**
+ * How long a connection may be unused where its key has others; one unused connection stays for `unusedReleaseTimeout`.
+ */
 const SURPLUS_TIMEOUT: Millis = 2000;
 
 /** The connections and waiting requests of one key. */
@@ -66,8 +68,8 @@ export class Pool {
   }
 
   /**
-   * Sends a CONNECT on a connection with the right key, which is made if there is none. `abort` the result to cancel it.
-   * Events may be called before this returns.
+   * Sends a CONNECT on a connection with the right key, which is made if there is none. `abort` the result to cancel
+   * it. Events may be called before this returns.
    */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
     const { responseTimeout } = this.#settings;
@@ -85,7 +87,9 @@ export class Pool {
     return tunnel;
   }
 
-  /** The same through a second tunnel inside the first; the second one is not shared. `abort` the result in every case. */
+  /**
+   * The same through a second tunnel inside the first; the second one is not shared. `abort` the result in every case.
+   */
   requestNested(request: NestedRequest, events: TunnelEvents): NestedTunnel {
     const parts = { loop: this.#loop, credentials: this.#credentials, settings: this.#settings, peers: this.#peers };
     const tunnel = new NestedTunnel(parts, request, events);

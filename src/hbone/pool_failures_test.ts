@@ -1,4 +1,6 @@
-/** Failures while tunnels are made, and which requests fail by them (`docs/spec/dataplane.md` 3, observed.md O27, O31). */
+/**
+ * Failures while tunnels are made, and which requests fail by them (`docs/spec/dataplane.md` 3, observed.md O27, O31).
+ */
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "../h2/seam.ts";
 import { goAway } from "../h2/testkit/frames.ts";

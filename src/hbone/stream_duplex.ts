@@ -2,8 +2,8 @@
  * Makes a stream of an HBONE connection a {@link Duplex}: the inner TLS of a nested tunnel runs over it
  * (`docs/spec/dataplane.md` 1.6).
  *
- * Received bytes are copied, since they are valid until `onFlush` only. Their credit is returned as they are read, so at
- * most the stream's window is held. A write takes as many bytes as windows and output buffer allow.
+ * Received bytes are copied, since they are valid until `onFlush` only. Their credit is returned as they are read, so
+ * at most the stream's window is held. A write takes as many bytes as windows and output buffer allow.
  *
  *     open ──close──▶ lingering ──the peer ends, or a second has passed: RST_STREAM(CANCEL)──▶ closed
  *       └────close(reset): RST_STREAM(CANCEL)───────────────────────────────────────────────────▲

@@ -1,6 +1,6 @@
 /**
- * Connects an HTTP/2 connection, which has no socket and no clock, with a stream of bytes: reads into the loop's input buffer,
- * writes the frames of all streams once at the end of the turn, and runs the connection's timer.
+ * Connects an HTTP/2 connection, which has no socket and no clock, with a stream of bytes: reads into the loop's input
+ * buffer, writes the frames of all streams once at the end of the turn, and runs the connection's timer.
  */
 import { type Connection } from "../h2/seam.ts";
 import type { Timer } from "../net/clock.ts";
@@ -44,7 +44,8 @@ export class Transport implements DuplexSink {
   readonly #onClosed: () => void;
   #state = State.OPEN;
   /**
-   * The last read was processed within the work budget, so the next one may be large. Bytes above the budget wait in memory.
+   * The last read was processed within the work budget, so the next one may be large. Bytes above the budget wait in
+   * memory.
    */
   #mayReadMuch = false;
   readonly #pacing: Pacing | null;
@@ -89,7 +90,9 @@ export class Transport implements DuplexSink {
     this.#scheduleWork();
   }
 
-  /** The connection has ended: `ConnectionHandler.onEnd` calls this. Closes the stream of bytes after the last frames. */
+  /**
+   * The connection has ended: `ConnectionHandler.onEnd` calls this. Closes the stream of bytes after the last frames.
+   */
   connectionEnded(): void {
     this.#limitFlushTime();
     this.flushSoon();

@@ -1,13 +1,15 @@
 /**
- * How many bytes one source may move in a turn. Bulk needs large portions; small requests beside it need short turns and short
- * queues. So a small read makes all portions small for a while (`docs/spec/dataplane-speed.md` 2.1: the p50 of
- * small requests beside a full-speed upload falls to a tenth).
+ * How many bytes one source may move in a turn. Bulk needs large portions; small requests beside it need short turns
+ * and short queues. So a small read makes all portions small for a while (`docs/spec/dataplane-speed.md` 2.1: the p50
+ * of small requests beside a full-speed upload falls to a tenth).
  */
 import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
 
 const SMALL_READ = 16_384;
-/** Longer than the time between two slow requests; otherwise portions would grow between them, and slow them down more. */
+/**
+ * Longer than the time between two slow requests; otherwise portions would grow between them, and slow them down more.
+ */
 const SMALL_PERIOD: Millis = 200;
 
 /** The portions of one event loop. */
@@ -40,8 +42,8 @@ export class Portions {
   }
 
   /**
-   * Bytes that a stream of a peer may have in flight; null: its whole window, which is 5 ms of bulk ahead of every small
-   * request. The connection's window is not limited: small requests would wait for it.
+   * Bytes that a stream of a peer may have in flight; null: its whole window, which is 5 ms of bulk ahead of every
+   * small request. The connection's window is not limited: small requests would wait for it.
    */
   get inFlight(): number | null {
     return this.areSmall ? 524_288 : null;

@@ -1,6 +1,6 @@
 /**
- * The dynamic table of one direction (RFC 7541 §2.3.2, §4). The sum of the sizes of its entries is bounded, so it has never
- * more than `maxSize / 32` entries.
+ * The dynamic table of one direction (RFC 7541 §2.3.2, §4). The sum of the sizes of its entries is bounded, so it has
+ * never more than `maxSize / 32` entries.
  */
 
 /** RFC 7541 §4.1 adds this to the lengths of name and value. RFC 9113 §6.5.2 counts header lists the same way. */

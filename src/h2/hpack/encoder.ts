@@ -46,8 +46,8 @@ export class HpackEncoder {
   #finalSize = DEFAULT_TABLE_SIZE;
 
   /**
-   * Sets the peer's SETTINGS_HEADER_TABLE_SIZE, in octets. We never use more than 4096. The next block begins with the size
-   * update (§4.2).
+   * Sets the peer's SETTINGS_HEADER_TABLE_SIZE, in octets. We never use more than 4096. The next block begins with the
+   * size update (§4.2).
    */
   setMaxTableSize(size: number): void {
     this.#finalSize = Math.min(size, DEFAULT_TABLE_SIZE);

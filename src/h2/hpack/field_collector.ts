@@ -7,7 +7,10 @@ export const MAX_FIELDS = 256;
 /** A block with more fields than this is an attack, and the connection ends. */
 export const FLOOD_FIELDS = 1024;
 
-/** A list that is this many times larger than our limit is an attack, for example by indexed fields: the connection ends. */
+/**
+ * A list that is this many times larger than our limit is an attack, for example by indexed fields: the connection
+ * ends.
+ */
 const MAX_OVERSIZE = 4;
 
 /** Collects the fields of one header block until something is wrong with it. All fields are counted. */

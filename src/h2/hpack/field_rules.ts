@@ -1,6 +1,6 @@
 /**
- * Checks single header fields, in requests, responses and trailers alike (RFC 9113 §8.2.1, §8.2.2). `message.ts` checks the
- * order and the choice of pseudo headers.
+ * Checks single header fields, in requests, responses and trailers alike (RFC 9113 §8.2.1, §8.2.2). `message.ts` checks
+ * the order and the choice of pseudo headers.
  */
 
 /** Why a field is malformed, for the log. Contains no text of the peer. */

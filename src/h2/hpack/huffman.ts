@@ -1,9 +1,9 @@
 /**
  * Huffman coding of strings (RFC 7541 §5.2).
  *
- * Decoding looks up the next twelve bits in a table of 16 KiB: they contain two whole symbols of most text, and at least one
- * unless its code is longer. Longer codes are found by their length, since the code is canonical. A state machine that
- * takes bytes would have a table of 256 KiB; one that takes four bits needs four times the steps.
+ * Decoding looks up the next twelve bits in a table of 16 KiB: they contain two whole symbols of most text, and at
+ * least one unless its code is longer. Longer codes are found by their length, since the code is canonical. A state
+ * machine that takes bytes would have a table of 256 KiB; one that takes four bits needs four times the steps.
  */
 import { bitsOf, CODE_BITS, CODES, EOS, MAX_CODE_BITS, SYMBOLS_IN_ORDER } from "./huffman_code.ts";
 import { toLatin1 } from "./latin1.ts";
@@ -56,8 +56,8 @@ export function decodingRoom(length: number): number {
 }
 
 /**
- * Decodes `bytes[start, end)` into `into`, which must have {@link decodingRoom}. Returns the number of bytes written, or -1
- * for what §5.2 forbids: EOS, padding of more than seven bits, or padding with a zero in it.
+ * Decodes `bytes[start, end)` into `into`, which must have {@link decodingRoom}. Returns the number of bytes written,
+ * or -1 for what §5.2 forbids: EOS, padding of more than seven bits, or padding with a zero in it.
  */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
   let written = 0;
@@ -108,8 +108,8 @@ function decodeTail(window: number, count: number, into: Uint8Array, written: nu
 }
 
 /**
- * Decodes the code that starts at `bit` and is longer than {@link LOOK_BITS}. Returns length << 8 | symbol, or -1: it is EOS,
- * or the input ends inside it.
+ * Decodes the code that starts at `bit` and is longer than {@link LOOK_BITS}. Returns length << 8 | symbol, or -1: it
+ * is EOS, or the input ends inside it.
  */
 function decodeLong(bytes: Uint8Array, bit: number, endBit: number): number {
   const ahead = nextBits(bytes, bit);
@@ -144,7 +144,8 @@ export function huffmanLength(text: string): number {
 
 /** Writes `text` (see {@link toLatin1}) at `into[at...]`, padded with ones. Returns the offset behind it. */
 export function encodeHuffman(text: string, into: Uint8Array, at: number): number {
-  // At most seven bits are left between symbols, so a code of 24 bits fits beside them; longer ones are added in two parts.
+  // At most seven bits are left between symbols, so a code of 24 bits fits beside them; longer ones are added in two
+  // parts.
   let window = 0;
   let count = 0;
   for (let i = 0; i < text.length; i++) {

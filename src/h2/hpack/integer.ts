@@ -28,8 +28,8 @@ export interface Cursor {
 }
 
 /**
- * Reads the integer at the cursor, which must not be at its end. Returns -1: the integer is incomplete, or has more than
- * four continuation bytes, however small its value is (§5.1 allows a decoder to set such a limit).
+ * Reads the integer at the cursor, which must not be at its end. Returns -1: the integer is incomplete, or has more
+ * than four continuation bytes, however small its value is (§5.1 allows a decoder to set such a limit).
  */
 export function readInteger(from: Cursor, mask: number): number {
   const prefix = (from.bytes[from.at++] as number) & mask;

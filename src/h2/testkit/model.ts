@@ -1,4 +1,6 @@
-/** For tests only: the state of a connection from the peer's side, after RFC 9113. Shares no code with what it tests. */
+/**
+ * For tests only: the state of a connection from the peer's side, after RFC 9113. Shares no code with what it tests.
+ */
 import { strict as assert } from "node:assert";
 import { FrameType, getUint31 } from "../frame.ts";
 import type { ErrorCode, H2Options } from "../seam.ts";

@@ -6,7 +6,9 @@ import type { ConnectionHandler, H2Failure, H2Options, HeaderList, Stream } from
 
 const NOW = 0;
 
-/** Flushes after each event, as a reactor does at the end of a turn. Closes the socket when the connection has ended. */
+/**
+ * Flushes after each event, as a reactor does at the end of a turn. Closes the socket when the connection has ended.
+ */
 export class SocketDriver implements ConnectionHandler {
   readonly #socket: Duplex;
   readonly #handler: ConnectionHandler;

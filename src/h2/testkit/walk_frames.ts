@@ -4,8 +4,8 @@ import { ErrorCode } from "../seam.ts";
 import { data, frame, ping, rst, setting, settings, windowUpdate } from "./frames.ts";
 
 /**
- * Frames that end a connection in every state, with the error code (RFC 9113). `idle`: an odd id that no stream has had.
- * `nextId`: the id of the stream that the peer, if it is a client, would open next.
+ * Frames that end a connection in every state, with the error code (RFC 9113). `idle`: an odd id that no stream has
+ * had. `nextId`: the id of the stream that the peer, if it is a client, would open next.
  */
 export function breachesOf(idle: number, nextId: number): readonly (readonly [Uint8Array, ErrorCode])[] {
   const { PROTOCOL_ERROR, FRAME_SIZE_ERROR, COMPRESSION_ERROR } = ErrorCode;

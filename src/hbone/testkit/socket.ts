@@ -1,4 +1,7 @@
-/** For tests only: an application's end of a connection. It reads at once, unless that is turned off, and writes all bytes. */
+/**
+ * For tests only: an application's end of a connection. It reads at once, unless that is turned off, and writes all
+ * bytes.
+ */
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../../net/duplex.ts";
 import type { Scheduler, TurnTask } from "../../net/network.ts";
 
