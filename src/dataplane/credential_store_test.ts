@@ -20,10 +20,10 @@ class Context implements TlsContext {
 
 function bed() {
   const host = new HostNetwork(new MemoryNetwork(), 1);
-  const asked: string[] = [], contexts: Context[] = [], got: (Credential | string)[] = [];
+  const requests: string[] = [], contexts: Context[] = [], received: (Credential | string)[] = [];
   const engine = { broken: false };
   const store = new CredentialStore(host, {
-    request: ({ id, workloadUid }) => void asked.push(workloadUid === null ? id : `${id} ${workloadUid}`),
+    request: ({ id, workloadUid }) => void requests.push(workloadUid === null ? id : `${id} ${workloadUid}`),
     makeContext(settings) {
       if (engine.broken) throw new Error("key values mismatch");
       const context = new Context(settings);
@@ -32,89 +32,89 @@ function bed() {
     },
   }, () => NOW + host.now());
   const events: CredentialEvents = {
-    onCredential: (credential) => got.push(credential),
-    onCredentialFailure: (message) => got.push(message),
+    onCredential: (credential) => received.push(credential),
+    onCredentialFailure: (message) => received.push(message),
   };
   return {
     host,
     store,
-    asked,
+    requests,
     contexts,
-    got,
+    received,
     engine,
     get: (id = ID, uid: string | null = null) => store.of(uid).get(id, events),
   };
 }
 
 Deno.test("a certificate is requested for the first caller; all callers get it, later ones at once", () => {
-  const { store, asked, got, get, host } = bed();
+  const { store, requests, received, get, host } = bed();
   get();
   get();
   get(OTHER);
-  assert.deepEqual(asked, [ID, OTHER]);
+  assert.deepEqual(requests, [ID, OTHER]);
   store.set(issuer.issue(ID));
-  assert.equal(got.length, 2);
+  assert.equal(received.length, 2);
   get();
-  assert.equal(got.length, 3);
-  assert.equal((got[2] as Credential).id, ID);
-  assert.deepEqual(asked, [ID, OTHER]);
+  assert.equal(received.length, 3);
+  assert.equal((received[2] as Credential).id, ID);
+  assert.deepEqual(requests, [ID, OTHER]);
   assert.equal(host.held.timers, 1, "the other's");
 });
 
 Deno.test("a failure notifies all callers; the next caller causes another request", () => {
-  const { store, asked, got, get, host } = bed();
+  const { store, requests, received, get, host } = bed();
   get();
   get();
   store.failed(ID, "the CA is not there");
-  assert.deepEqual(got, ["the CA is not there", "the CA is not there"]);
+  assert.deepEqual(received, ["the CA is not there", "the CA is not there"]);
   assert.equal(host.held.timers, 0);
   get();
-  assert.deepEqual(asked, [ID, ID]);
+  assert.deepEqual(requests, [ID, ID]);
 });
 
 Deno.test("no answer within 10 s: the next caller causes another request, as the answer may be lost", () => {
-  const { asked, got, get, host } = bed();
+  const { requests, received, get, host } = bed();
   get();
   host.memory.advance(9999);
-  assert.deepEqual(got, []);
+  assert.deepEqual(received, []);
   host.memory.advance(1);
-  assert.deepEqual(got, [`no certificate for ${ID} within 10 s`]);
+  assert.deepEqual(received, [`no certificate for ${ID} within 10 s`]);
   get();
-  assert.deepEqual(asked, [ID, ID]);
+  assert.deepEqual(requests, [ID, ID]);
 });
 
 Deno.test("identity 4.3: a temporary failure refuses no waiting caller; when the wait times out it is the reason", () => {
-  const { store, asked, got, get, host } = bed();
+  const { store, requests, received, get, host } = bed();
   get();
   store.delayed(ID, "no running containers");
   host.memory.advance(6000);
   get();
   host.memory.advance(4000);
-  assert.deepEqual(got, [`no certificate for ${ID} within 10 s: no running containers`]);
+  assert.deepEqual(received, [`no certificate for ${ID} within 10 s: no running containers`]);
   store.set(issuer.issue(ID));
-  assert.equal(typeof got[1], "object", "the certificate");
-  assert.deepEqual(asked, [ID], "the certificate arrives without a further request");
+  assert.equal(typeof received[1], "object", "the certificate");
+  assert.deepEqual(requests, [ID], "the certificate arrives without a further request");
 });
 
 Deno.test("a caller that has stopped waiting is not called back, also where another callback stops it", () => {
-  const { store, got, get, host } = bed();
+  const { store, received, get, host } = bed();
   get()();
   const stops: (() => void)[] = [];
   const stopAll = () => stops.forEach((stop) => stop());
   store.of(null).get(ID, { onCredential: stopAll, onCredentialFailure: stopAll });
   stops.push(get());
   store.set(issuer.issue(ID));
-  assert.deepEqual(got, []);
+  assert.deepEqual(received, []);
   assert.equal(host.held.timers, 0);
 });
 
 Deno.test("a renewed certificate is used from now on; the old context stays for a minute, for handshakes in progress", () => {
-  const { store, contexts, get, got, host } = bed();
+  const { store, contexts, get, received, host } = bed();
   store.set(issuer.issue(ID));
   get();
   store.set(issuer.issue(ID));
   get();
-  assert.equal((got[1] as Credential).context, contexts[1]);
+  assert.equal((received[1] as Credential).context, contexts[1]);
   host.memory.advance(59_999);
   assert.equal(contexts[0]!.closed, false);
   host.memory.advance(1);
@@ -123,34 +123,34 @@ Deno.test("a renewed certificate is used from now on; the old context stays for 
 });
 
 Deno.test("listeners of a certificate are notified of other bundles and of its withdrawal, not of renewals", () => {
-  const { store, got, get } = bed();
-  const told: (readonly Uint8Array[] | null)[] = [];
+  const { store, received, get } = bed();
+  const changes: (readonly Uint8Array[] | null)[] = [];
   store.set(issuer.issue(ID));
   get();
-  const stop = (got[0] as Credential).watch((trust) => told.push(trust?.anchors ?? null));
+  const stop = (received[0] as Credential).watch((trust) => changes.push(trust?.anchors ?? null));
   store.set(issuer.issue(ID));
   store.set(issuer.issue(OTHER));
   store.withdraw(OTHER);
-  assert.deepEqual(told, []);
+  assert.deepEqual(changes, []);
   const { anchors } = new TestIssuer();
   store.set({ ...issuer.issue(ID), bundles: bundlesForAnyDomain(anchors) });
   store.withdraw(ID);
-  assert.deepEqual(told, [anchors, null]);
+  assert.deepEqual(changes, [anchors, null]);
   stop();
   store.set(issuer.issue(ID));
   store.withdraw(ID);
-  assert.equal(told.length, 2);
+  assert.equal(changes.length, 2);
 });
 
 Deno.test("a certificate of another authority with the same serial is another one", () => {
-  const { store, got, get } = bed();
+  const { store, received, get } = bed();
   const first = issuer.issue(ID);
   const second = { ...new TestIssuer().issue(ID), serial: first.serial, bundles: first.bundles };
   for (const issued of [first, second]) {
     store.set(issued);
     get();
   }
-  assert.deepEqual(got.map((one) => (one as Credential).context.settings.chain), [first.chain, second.chain]);
+  assert.deepEqual(received.map((one) => (one as Credential).context.settings.chain), [first.chain, second.chain]);
 });
 
 Deno.test("the same certificate again makes no new context, except with other trust bundles", () => {
@@ -172,11 +172,11 @@ Deno.test("the same certificate again makes no new context, except with other tr
 });
 
 Deno.test("an expired certificate is not used and requested again", () => {
-  const { store, asked, got, get, host } = bed();
+  const { store, requests, received, get, host } = bed();
   store.set(issuer.issue(ID, 1000));
   host.memory.advance(2000);
   get();
-  assert.deepEqual([asked, got], [[ID], []]);
+  assert.deepEqual([requests, received], [[ID], []]);
 });
 
 Deno.test("contexts are made for the first handshake that needs them, and not for certificates that are replaced before", () => {
@@ -193,28 +193,28 @@ Deno.test("contexts are made for the first handshake that needs them, and not fo
 });
 
 Deno.test("identity A5: the id of a credential is that of its certificate", () => {
-  const { store, got, get } = bed();
+  const { store, received, get } = bed();
   get();
   store.set({ ...issuer.issue(OTHER), id: ID });
-  assert.equal((got[0] as Credential).id, OTHER);
+  assert.equal((received[0] as Credential).id, OTHER);
 });
 
 Deno.test("a certificate that the engine refuses is a failure; its predecessor stays in use while it is valid", () => {
-  const { store, got, get, engine, host } = bed();
+  const { store, received, get, engine, host } = bed();
   engine.broken = true;
   get();
   store.set(issuer.issue(ID));
-  assert.deepEqual(got, ["key values mismatch"]);
+  assert.deepEqual(received, ["key values mismatch"]);
   engine.broken = false;
   store.set(issuer.issue(ID, 10_000));
   get();
   engine.broken = true;
   store.set(issuer.issue(ID));
   get();
-  assert.equal(got[2], got[1]);
+  assert.equal(received[2], received[1]);
   host.memory.advance(10_001);
   get();
-  assert.equal(got[3], "key values mismatch");
+  assert.equal(received[3], "key values mismatch");
 });
 
 Deno.test("a context accepts no peer in a handshake without `accept`", () => {
@@ -238,19 +238,19 @@ Deno.test("close frees all contexts and timers", () => {
 });
 
 Deno.test("identity S24: pods of one identity have certificates of their own, where the authority distinguishes pods", () => {
-  const { store, asked, got, get } = bed();
+  const { store, requests, received, get } = bed();
   get(ID, "uid-1");
   get(ID, "uid-2");
-  assert.deepEqual(asked, [`${ID} uid-1`, `${ID} uid-2`]);
+  assert.deepEqual(requests, [`${ID} uid-1`, `${ID} uid-2`]);
   store.set(issuer.issue(ID));
-  assert.equal(got.length, 0);
+  assert.equal(received.length, 0);
   store.set(issuer.issue(ID), "uid-1");
   store.failed(ID, "no entry", "uid-2");
-  assert.deepEqual(got.map((one) => typeof one === "string" ? one : one.id), [ID, "no entry"]);
+  assert.deepEqual(received.map((one) => typeof one === "string" ? one : one.id), [ID, "no entry"]);
 });
 
 Deno.test("identity S25: a withdrawn certificate is used by handshakes in progress and by no later one", () => {
-  const { store, asked, contexts, get, host } = bed();
+  const { store, requests, contexts, get, host } = bed();
   get();
   store.set(issuer.issue(ID));
   store.withdraw(ID, "uid-1");
@@ -258,7 +258,7 @@ Deno.test("identity S25: a withdrawn certificate is used by handshakes in progre
   store.withdraw(ID);
   assert.equal(contexts[0]!.closed, false);
   get();
-  assert.deepEqual(asked, [ID, ID]);
+  assert.deepEqual(requests, [ID, ID]);
   host.memory.advance(60_000);
   assert.ok(contexts[0]!.closed);
 });

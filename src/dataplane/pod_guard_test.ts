@@ -13,13 +13,13 @@ const NOT_HERE = "its network namespace has none of the workload's addresses (10
 /** A pod whose namespace 7 has these addresses; it is added while the mesh is current, or `stale`. */
 function bed(addresses: readonly string[], freshness: Freshness = "current") {
   const own = new Set<Ip>(addresses.map((text) => parseIp(text)!));
-  const asked: string[] = [];
+  const checked: string[] = [];
   let open = 0;
   const memory = new MemoryNetwork();
   const network: Pick<Network, "udp"> = {
     udp(at: UdpAt) {
       assert.equal(at.namespace, 7);
-      asked.push(at.address.ip);
+      checked.push(at.address.ip);
       if (!own.has(at.address.ip)) throw new ListenError("no", "EADDRNOTAVAIL", at.address);
       open++;
       const inspect = () => ({ listening: true, namespace: null });
@@ -41,10 +41,10 @@ function bed(addresses: readonly string[], freshness: Freshness = "current") {
   });
   return {
     own,
-    asked,
+    checked,
     state,
     /** The addresses with which the pod is served, or the reason why it is not. */
-    judge(found: Workload | null) {
+    identify(found: Workload | null) {
       const identified = guard.identify(found);
       return identified.kind === "known" ? identified.workload.workloadIps.join() : identified.reason;
     },
@@ -62,21 +62,21 @@ function workload(words: Partial<Workload>, ...ips: string[]): Workload {
 }
 
 Deno.test("one of the workload's addresses is enough, and is checked once", () => {
-  const { judge, asked, lines, open } = bed(["fd00::1"]);
+  const { identify, checked, lines, open } = bed(["fd00::1"]);
   const both = workload({}, "10.0.0.1", "fd00::1");
-  assert.equal(judge(both), "10.0.0.1,fd00::1");
-  assert.equal(judge({ ...both, canonicalName: "other" }), "10.0.0.1,fd00::1");
-  assert.deepEqual(asked, ["10.0.0.1", "fd00::1"]);
+  assert.equal(identify(both), "10.0.0.1,fd00::1");
+  assert.equal(identify({ ...both, canonicalName: "other" }), "10.0.0.1,fd00::1");
+  assert.deepEqual(checked, ["10.0.0.1", "fd00::1"]);
   assert.deepEqual(lines(), []);
   assert.equal(open(), 0);
 });
 
 Deno.test("none of the addresses: logged once, and once more when it has one", () => {
-  const { judge, own, lines, cuts } = bed(["10.0.0.9"]);
-  assert.equal(judge(workload({}, "10.0.0.1")), NOT_HERE);
-  assert.equal(judge(workload({}, "10.0.0.1")), NOT_HERE);
+  const { identify, own, lines, cuts } = bed(["10.0.0.9"]);
+  assert.equal(identify(workload({}, "10.0.0.1")), NOT_HERE);
+  assert.equal(identify(workload({}, "10.0.0.1")), NOT_HERE);
   own.add(parseIp("10.0.0.1")!);
-  assert.equal(judge(workload({}, "10.0.0.1")), "10.0.0.1");
+  assert.equal(identify(workload({}, "10.0.0.1")), "10.0.0.1");
   assert.deepEqual(lines(), [
     `warn proxy nothing is served for this pod yet: ${NOT_HERE}; ` +
     "either it was handed over as another pod, or the mesh is behind",
@@ -86,17 +86,17 @@ Deno.test("none of the addresses: logged once, and once more when it has one", (
 });
 
 Deno.test("a workload with a new address is checked again", () => {
-  const { judge } = bed(["10.0.0.1"]);
-  assert.equal(judge(workload({}, "10.0.0.1")), "10.0.0.1");
-  assert.match(judge(workload({}, "10.0.0.2"))!, /has none of/);
-  assert.equal(judge(workload({}, "10.0.0.1")), "10.0.0.1");
+  const { identify } = bed(["10.0.0.1"]);
+  assert.equal(identify(workload({}, "10.0.0.1")), "10.0.0.1");
+  assert.match(identify(workload({}, "10.0.0.2"))!, /has none of/);
+  assert.equal(identify(workload({}, "10.0.0.1")), "10.0.0.1");
 });
 
 Deno.test("no check where there is no address to check", () => {
-  const { judge, asked } = bed([]);
-  assert.equal(judge(workload({ networkMode: "HostNetwork" }, "10.0.0.1")), "10.0.0.1");
-  assert.equal(judge(workload({ hostname: "db.example" })), "");
-  assert.deepEqual(asked, []);
+  const { identify, checked } = bed([]);
+  assert.equal(identify(workload({ networkMode: "HostNetwork" }, "10.0.0.1")), "10.0.0.1");
+  assert.equal(identify(workload({ hostname: "db.example" })), "");
+  assert.deepEqual(checked, []);
 });
 
 const SERVED =
@@ -106,12 +106,12 @@ const SERVED =
 const A = workload({ uid: workloadUid("c//Pod/ns/a") }, "10.0.0.1");
 
 Deno.test("a pod added while the control plane is away is served at its own address until a response confirms it", () => {
-  const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
-  assert.equal(judge(A), "10.0.0.9");
-  assert.equal(judge(A), "10.0.0.9");
-  assert.equal(judge(workload({ uid: A.uid }, "10.0.0.9")), "10.0.0.9");
+  const { identify, state, lines, cuts } = bed(["10.0.0.9"], "stale");
+  assert.equal(identify(A), "10.0.0.9");
+  assert.equal(identify(A), "10.0.0.9");
+  assert.equal(identify(workload({ uid: A.uid }, "10.0.0.9")), "10.0.0.9");
   state.setFreshness("current");
-  assert.equal(judge(workload({ uid: A.uid }, "10.0.0.9")), "10.0.0.9");
+  assert.equal(identify(workload({ uid: A.uid }, "10.0.0.9")), "10.0.0.9");
   assert.deepEqual(lines(), [SERVED, "info proxy the control plane confirms the workload of this pod, at 10.0.0.9"]);
   assert.equal(cuts(), 0);
 });
@@ -122,15 +122,15 @@ const contradictions: readonly [what: string, found: Workload | null, reason: st
 ];
 for (const [what, found, reason, text] of contradictions) {
   Deno.test(`the control plane ${what}: once its whole response is applied, the pod is no longer served`, () => {
-    const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
-    assert.equal(judge(A), "10.0.0.9");
-    judge(found);
+    const { identify, state, lines, cuts } = bed(["10.0.0.9"], "stale");
+    assert.equal(identify(A), "10.0.0.9");
+    identify(found);
     assert.equal(cuts(), 0);
     state.setFreshness("current");
-    assert.equal(judge(found), reason);
+    assert.equal(identify(found), reason);
     assert.equal(cuts(), 1);
     state.setFreshness("stale");
-    assert.equal(judge(A), NOT_HERE);
+    assert.equal(identify(A), NOT_HERE);
     assert.equal(cuts(), 1);
     assert.deepEqual(lines().slice(0, 2), [
       SERVED,
@@ -141,38 +141,38 @@ for (const [what, found, reason, text] of contradictions) {
 }
 
 Deno.test("a pod added while the control plane answered is not trusted when the control plane goes away", () => {
-  const { judge, state } = bed(["10.0.0.9"]);
-  assert.equal(judge(A), NOT_HERE);
+  const { identify, state } = bed(["10.0.0.9"]);
+  assert.equal(identify(A), NOT_HERE);
   state.setFreshness("stale");
-  assert.equal(judge(A), NOT_HERE);
+  assert.equal(identify(A), NOT_HERE);
 });
 
 Deno.test("the namespace of another workload is not served under a wrong name, with or without a control plane", () => {
-  const { judge, state, lines } = bed(["10.0.0.9"], "stale");
+  const { identify, state, lines } = bed(["10.0.0.9"], "stale");
   const other = workload({ uid: workloadUid("c//Pod/ns/b") }, "10.0.0.9");
   state.apply([{ kind: "workload", workload: other, endpoints: new Map() }]);
   const reason = "its network namespace has an address of another workload (c//Pod/ns/b, 10.0.0.9)";
-  assert.equal(judge(A), reason);
+  assert.equal(identify(A), reason);
   assert.deepEqual(lines(), [
     `warn proxy nothing is served for this pod yet: ${reason}; the control plane is away and cannot be asked`,
   ]);
 });
 
 Deno.test("a namespace without an address is served as soon as it has one", () => {
-  const { judge, own } = bed([], "stale");
-  assert.equal(judge(A), "its network namespace has no address yet (the workload had 10.0.0.1)");
+  const { identify, own } = bed([], "stale");
+  assert.equal(identify(A), "its network namespace has no address yet (the workload had 10.0.0.1)");
   own.add(parseIp("10.0.0.9")!);
-  assert.equal(judge(A), "10.0.0.9");
+  assert.equal(identify(A), "10.0.0.9");
 });
 
 Deno.test("a pod that is not in the mesh while the control plane is away is logged at once", () => {
-  const { judge, state, lines, cuts } = bed(["10.0.0.9"], "stale");
+  const { identify, state, lines, cuts } = bed(["10.0.0.9"], "stale");
   const reason = "the mesh has no workload of this name and service account on this node, and the control plane is " +
     "away and cannot be asked";
-  assert.equal(judge(null), reason);
-  assert.equal(judge(null), reason);
+  assert.equal(identify(null), reason);
+  assert.equal(identify(null), reason);
   state.setFreshness("current");
-  assert.equal(judge(null), null);
+  assert.equal(identify(null), null);
   assert.deepEqual(lines(), [`warn proxy nothing is served for this pod yet: ${reason}`]);
   assert.equal(cuts(), 0);
 });

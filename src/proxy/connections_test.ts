@@ -157,7 +157,7 @@ Deno.test("xds 8.1 Q11: when a workload names another policy, its calls are eval
   assert.deepEqual([live.cuts, other.cuts, connections.size], [[CHANGED], [], 1]);
   assert.equal(other.call.destination, named.workload);
   apply({ kind: "remove-address", name: POD.workload.uid });
-  assert.deepEqual(other.cuts, [], "a workload that is gone ends with its pod");
+  assert.deepEqual(other.cuts, [], "calls of a removed workload end with its pod");
 });
 
 Deno.test("xds 3.3: when a pod gets another uid, its live calls are evaluated by the policies of the new workload", () => {

@@ -63,7 +63,7 @@ Deno.test("observed O42: a server with another identity than the service's gets 
   const client = start(bed);
   const error = `io error: identity verification error: peer did not present the expected SAN (${expected}), ` +
     `got ${SERVER_ID} (inner tunnel)`;
-  assert.match(bed.server!.accessLine, /^warn connection failed .* error="tls handshake error: /, "told by an alert");
+  assert.match(bed.server!.accessLine, /^warn connection failed .* error="tls handshake error: /, "by an alert");
   assertFailed(bed, client, "CONNECT", error);
 });
 

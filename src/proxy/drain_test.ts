@@ -196,14 +196,14 @@ Deno.test("a drain with a silent peer of the pool: idle connections do not delay
 
 Deno.test("an immediate drain ends a graceful one; both are called back", () => {
   const { bed, server } = scene();
-  let told = 0;
-  server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => told++);
+  let calls = 0;
+  server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => calls++);
   bed.run();
-  server.pod.drain({ kind: "immediate" }, () => told++);
+  server.pod.drain({ kind: "immediate" }, () => calls++);
   bed.run();
-  assert.equal(told, 2);
-  server.pod.drain({ kind: "immediate" }, () => told++);
-  assert.equal(told, 3, "when it is over: at once");
+  assert.equal(calls, 2);
+  server.pod.drain({ kind: "immediate" }, () => calls++);
+  assert.equal(calls, 3, "after the end: at once");
   bed.assertClean();
 });
 
@@ -214,10 +214,10 @@ Deno.test("many connections end in portions, one per turn, with and without GOAW
     bed.run();
     // 100 streams over one connection.
     assert.equal(server.pod.connectionCount, 101);
-    let told = 0;
-    if (first === "graceful") server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => told++);
+    let calls = 0;
+    if (first === "graceful") server.pod.drain({ kind: "graceful", deadline: 60_000 }, () => calls++);
     bed.run();
-    server.pod.drain({ kind: "immediate" }, () => told++);
+    server.pod.drain({ kind: "immediate" }, () => calls++);
     let largest = 0;
     while (bed.memory.busy) {
       const before = server.pod.connectionCount;
@@ -226,7 +226,7 @@ Deno.test("many connections end in portions, one per turn, with and without GOAW
     }
     assert.ok(largest > 0 && largest <= PORTION, `${largest} in one turn`);
     assert.equal(server.pod.connectionCount, 0);
-    assert.equal(told, first === "graceful" ? 2 : 1);
+    assert.equal(calls, first === "graceful" ? 2 : 1);
     assert.equal(server.lines.filter((line) => line.includes(DRAINED)).length, 100);
     client.drain();
     bed.assertClean();

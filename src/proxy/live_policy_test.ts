@@ -24,7 +24,7 @@ function policy(action: Policy["action"], name: string, match: Partial<Match>, m
 const allow = (name: string, match: Partial<Match>, more?: Partial<Policy>) => policy("Allow", name, match, more);
 const deny = (name: string, match: Partial<Match>, more?: Partial<Policy>) => policy("Deny", name, match, more);
 const SELECTOR: Partial<Policy> = { scope: "WorkloadSelector" };
-const gone = (name: string): MeshChange => ({ kind: "remove-policy", key: policyKey(`default/${name}`) });
+const policyRemoved = (name: string): MeshChange => ({ kind: "remove-policy", key: policyKey(`default/${name}`) });
 const removed = (name: string): MeshChange => ({ kind: "remove-address", name });
 
 function server(words: Partial<Workload> = {}, ip = SERVER_IP): MeshChange {
@@ -57,10 +57,10 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "the last policy that allows goes, another remains, X293": {
     before: [allow("a", TO_APP), allow("b", TO_OTHERS)],
-    then: [[gone("a")]],
+    then: [[policyRemoved("a")]],
     ends: true,
   },
-  "all policies that allow go": { before: [allow("a", TO_APP)], then: [[gone("a")]], ends: false },
+  "all policies that allow are removed": { before: [allow("a", TO_APP)], then: [[policyRemoved("a")]], ends: false },
   "the workload names a policy that denies": {
     before: [deny("d", TO_APP, SELECTOR)],
     then: [[server(naming("d"))]],
@@ -83,7 +83,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "a policy that the workload names is deleted": {
     before: [deny("d", TO_OTHERS, SELECTOR), server(naming("d"))],
-    then: [[gone("d")]],
+    then: [[policyRemoved("d")]],
     ends: false,
   },
   "the workload moves to a namespace whose policies deny": {
@@ -97,7 +97,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ends: false,
   },
   "the workload is sent again as it was": { then: [[server()], [server({ capacity: 7 })]], ends: false },
-  "the workload goes": { then: [[removed(SERVER_UID)]], ends: false },
+  "the workload is removed": { then: [[removed(SERVER_UID)]], ends: false },
   "the workload goes and comes back with a policy that denies": {
     before: [deny("d", TO_APP, SELECTOR)],
     then: [[removed(SERVER_UID)], [server(naming("d"))]],
@@ -146,8 +146,8 @@ for (const [what, { before, then, ends }] of Object.entries(CASES)) {
       bed.run();
     }
     assert.deepEqual([stream.failure !== null, plain.fate], ends ? [true, "reset"] : [false, "open"]);
-    const told = node.access.filter((line) => line.endsWith(`error="connection closed due to policy change"`));
-    assert.equal(told.length, ends ? 2 : 0, node.access.join("\n"));
+    const lines = node.access.filter((line) => line.endsWith(`error="connection closed due to policy change"`));
+    assert.equal(lines.length, ends ? 2 : 0, node.access.join("\n"));
     plain.reset();
     peer.close();
     bed.assertClean();
@@ -159,9 +159,9 @@ Deno.test("xds X291: a policy in dry run that would end live connections is logg
   const before = node.lines.length;
   node.plane.applyMesh([deny("trial", TO_APP, { dryRun: true })]);
   bed.run();
-  const told = node.lines.slice(before).filter((line) => line.includes("dry-run"));
-  assert.equal(told.length, 2, node.lines.join("\n"));
-  for (const line of told) assert.match(line, /^info state .*dry-run: deny policy match policy="default\/trial"$/);
+  const lines = node.lines.slice(before).filter((line) => line.includes("dry-run"));
+  assert.equal(lines.length, 2, node.lines.join("\n"));
+  for (const line of lines) assert.match(line, /^info state .*dry-run: deny policy match policy="default\/trial"$/);
   const counted = node.metrics.snapshot().cells.filter(({ family }) => family === "istio_policy_dry_run");
   assert.deepEqual(counted.filter(({ value }) => value > 0), []);
   plain.reset();

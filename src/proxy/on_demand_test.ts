@@ -60,7 +60,7 @@ Deno.test("xds 2.9: a destination that the control plane does not have is passed
 });
 
 for (
-  const [answer, told] of [
+  const [answer, line] of [
     ["expired", /error="the control plane did not say in time what \/10\.0\.0\.2 is"$/],
     ["refused", /error="the control plane cannot be asked what \/10\.0\.0\.2 is: too many wait for it"$/],
   ] as const
@@ -71,7 +71,7 @@ for (
     client.plane.lookups!.settle(`/${SERVER}`, answer);
     bed.run();
     assert.equal(socket.fate, "fin");
-    assert.match(client.accessLine, told);
+    assert.match(client.accessLine, line);
     bed.assertClean();
   });
 }

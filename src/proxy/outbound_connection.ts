@@ -42,7 +42,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   readonly #client: Duplex;
   readonly #startedAt: Millis;
   protected readonly source: SocketAddress;
-  /** Where the client wanted to go. */
+  /** The address that the client connected to. */
   protected readonly destination: SocketAddress;
   #route: OutboundRoute | null = null;
   /** What the record is made of; null before the route is known. */

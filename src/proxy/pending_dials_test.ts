@@ -29,14 +29,14 @@ function add(to: PendingDials, count: number, make: (index: number) => Dial): Di
   });
 }
 
-const gone = (dials: readonly Dial[]) => dials.filter(({ why }) => why !== null).length;
+const evicted = (dials: readonly Dial[]) => dials.filter(({ why }) => why !== null).length;
 
 Deno.test("pending dials: beyond the bound the oldest dials of the caller with most are evicted, with the reason", () => {
   const dials = new PendingDials();
   const [others, crowd] = [add(dials, 20, () => new Dial("b", 80)), add(dials, 80, (i) => new Dial("a", i))];
   const [newcomer] = add(dials, 1, () => new Dial("c", 80));
-  assert.deepEqual([gone(others), gone(crowd), newcomer!.why], [0, 16, null]);
-  assert.equal(gone(crowd.slice(0, 16)), 16, "the oldest");
+  assert.deepEqual([evicted(others), evicted(crowd), newcomer!.why], [0, 16, null]);
+  assert.equal(evicted(crowd.slice(0, 16)), 16, "the oldest");
   assert.equal(
     crowd[0]!.why,
     "gave way to others, as 100 connections wait for applications already, 80 of them for caller a",
@@ -48,7 +48,7 @@ Deno.test("pending dials: with many callers of one port that does not answer, di
   const dials = new PendingDials();
   const others = add(dials, 20, () => new Dial("b", 80));
   const crowd = add(dials, 81, (i) => new Dial(`a${i}`, 6666));
-  assert.deepEqual([gone(others), gone(crowd)], [0, 16]);
+  assert.deepEqual([evicted(others), evicted(crowd)], [0, 16]);
   assert.match(crowd[0]!.why!, /81 of them for port 6666$/);
 });
 
@@ -56,13 +56,13 @@ Deno.test("pending dials: callers without an identity are told apart by their ad
   const dials = new PendingDials();
   const others = add(dials, 20, (i) => new Dial(null, 80, `10.0.1.${i}`));
   const crowd = add(dials, 81, (i) => new Dial(null, i));
-  assert.deepEqual([gone(others), gone(crowd)], [0, 16]);
+  assert.deepEqual([evicted(others), evicted(crowd)], [0, 16]);
 });
 
 Deno.test("pending dials: a dial that has ended does not count", () => {
   const dials = new PendingDials();
   const ended = add(dials, MOST, () => new Dial("a", 80));
   for (const dial of ended) dials.delete(dial);
-  assert.equal(gone(add(dials, MOST, () => new Dial("a", 80))), 0);
-  assert.equal(gone(ended), 0);
+  assert.equal(evicted(add(dials, MOST, () => new Dial("a", 80))), 0);
+  assert.equal(evicted(ended), 0);
 });

@@ -41,7 +41,7 @@ class Pod {
       },
       lookups: {
         lookUp: (name: string, done: typeof this.onFound) => {
-          note(`asked for ${name}`);
+          note(`looks up ${name}`);
           this.onFound = done;
           return () => note("name not awaited");
         },
@@ -70,7 +70,7 @@ class Plain extends PodConnection {
   }
 
   protected resolve({ name }: Workload): void {
-    this.#pod.done.push(`resolves for ${name}, asked ${[...this.asked!].join()}`);
+    this.#pod.done.push(`resolves for ${name}, looked up ${[...this.asked!].join()}`);
   }
 
   protected reset(): void {
@@ -121,7 +121,7 @@ Deno.test("connection: the pod's workload is awaited, and its absence ends the c
   cut.cut(null);
   assert.deepEqual(pod.done, [
     ...["added", "added", "added"],
-    "resolves for pod, asked ",
+    "resolves for pod, looked up ",
     ...["released", "refused inbound: no such workload", "removed"],
     ...["reset", "workload not awaited", "released", "removed"],
   ]);
@@ -137,9 +137,9 @@ Deno.test("connection: after a lookup it is resolved again without that lookup; 
   connection.look("ns/b.example");
   pod.onFound("the control plane is away");
   assert.deepEqual(pod.done.slice(1), [
-    "resolves for pod, asked ",
-    ...["asked for ns/a.example", "resolves for pod, asked ns/a.example"],
-    ...["asked for ns/b.example", "released", "refused inbound: the control plane is away", "removed"],
+    "resolves for pod, looked up ",
+    ...["looks up ns/a.example", "resolves for pod, looked up ns/a.example"],
+    ...["looks up ns/b.example", "released", "refused inbound: the control plane is away", "removed"],
   ]);
 });
 
