@@ -94,7 +94,7 @@ export class Runner {
 
 /** Warm-up, the same for all subjects and not measured: opens the tunnel, and lets the runtime compile hot paths. */
 async function warmUp(subject: Subject): Promise<void> {
-  await subject.requests({ connections: 16, seconds: 1 });
+  await subject.requests({ connections: 16, seconds: 3 });
   await subject.bulk({ direction: "up", streams: 1, amount: { bytes: 200e6 } });
   await subject.bulk({ direction: "down", streams: 1, amount: { bytes: 200e6 } });
   await subject.requests({ connections: 16, seconds: 1, connectionPerRequest: true });
