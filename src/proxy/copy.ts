@@ -35,14 +35,6 @@ export function copyFailure(outcome: CopyOutcome): ConnectionFailure | null {
   return outcome === null ? null : { flag: isTakenBack(outcome) ? "CERT_REVOKED" : "CONNECT", message: outcome };
 }
 
-/** The ending of a client whose socket is `broken` before anything was read from it. */
-export const CLIENT_RESET: Ending = {
-  by: "peer",
-  how: "reset",
-  code: "ECONNRESET",
-  message: "Connection reset by peer (os error 104)",
-};
-
 /** The outcome where a socket failed. A reset is a success, as in upstream. */
 export function socketFailure(ending: Ending, socketIsDownstream: boolean): CopyOutcome {
   if (ending.how === "reset") return null;

@@ -253,6 +253,6 @@ Deno.test("after a peer's GOAWAY open tunnels continue, and the next one uses a 
   assert.notEqual(peers[0]!.end, null, "ended with its last stream");
   peers[1]!.streams[0]!.stream.reset(ErrorCode.NO_ERROR);
   bed.run();
-  assert.equal(second.fate, "fin");
+  assert.equal(second.fate, "reset");
   bed.assertClean();
 });

@@ -166,10 +166,10 @@ function toPeer(reading = true): ToPeer {
 }
 
 const PEER_RESETS = [
-  { code: ErrorCode.NO_ERROR, fate: "fin", flag: "-", error: "" },
+  { code: ErrorCode.NO_ERROR, fate: "reset", flag: "-", error: "" },
   {
     code: ErrorCode.CANCEL,
-    fate: "fin",
+    fate: "reset",
     flag: "CONNECT",
     error: "while closing connection: send: io error: broken pipe",
   },
@@ -200,6 +200,18 @@ for (const { code, fate, flag, error } of PEER_RESETS) {
     const failed = flag === "-" ? {} : { [flag]: 1 };
     assert.deepEqual(node.traffic, { opened: 1, received: 0, sent: 4, closed: { [flag]: 1 }, failed });
     assert.ok(node.accessLine.includes(error === "" ? 'duration="0ms"' : `error="${error}"`), node.accessLine);
+    bed.assertClean();
+  });
+}
+
+for (const code of [ErrorCode.NO_ERROR, ErrorCode.CANCEL]) {
+  Deno.test(`dataplane CP-04 the server resets with ${ErrorCode[code]} behind its END_STREAM: the client sees FIN`, () => {
+    const { bed, client, stream } = toPeer();
+    sendAll(stream, new TextEncoder().encode("all"), true);
+    stream.stream.reset(code);
+    bed.run();
+    assert.equal(client.text, "all");
+    assert.equal(client.fate, "fin");
     bed.assertClean();
   });
 }

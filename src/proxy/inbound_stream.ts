@@ -199,9 +199,9 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
     this.#stream.reset(ErrorCode.NO_ERROR);
   }
 
-  protected reset(message: string | null): void {
-    // For CONNECT_ERROR the peer's proxy resets its client, for CANCEL it ends cleanly (`docs/spec/dataplane.md` 5.4).
-    this.#stream.reset(message === null ? ErrorCode.CONNECT_ERROR : ErrorCode.CANCEL);
+  /** For CONNECT_ERROR the peer's proxy resets its client, so that a cut answer does not look complete. */
+  protected reset(): void {
+    this.#stream.reset(ErrorCode.CONNECT_ERROR);
     this.copy?.cut();
   }
 

@@ -155,7 +155,7 @@ Deno.test("dataplane 1.7 17: an address that refuses connections: 503 at once, b
   const client = bed.node("client", CLIENT), server = bed.node("server", SERVER);
   const socket = bed.connect(CLIENT, `${SERVER}:8080`);
   bed.run();
-  assert.equal(socket.fate, "fin");
+  assert.equal(socket.fate, "reset");
   assert.match(client.accessLine, /^error .* error="http status: 503 Service Unavailable"$/);
   assert.match(server.accessLine, /^error .* error="connection failed: Connection refused \(os error 111\)"$/);
   bed.assertClean();

@@ -70,7 +70,7 @@ for (
     const socket = bed.connect(CLIENT, `${SERVER}:8080`);
     client.plane.lookups!.settle(`/${SERVER}`, answer);
     bed.run();
-    assert.equal(socket.fate, "fin");
+    assert.equal(socket.fate, "reset");
     assert.match(client.accessLine, line);
     bed.assertClean();
   });
@@ -105,7 +105,7 @@ Deno.test("observed O3: a service without endpoints is looked up; the call uses 
   assert.deepEqual(client.lookedUp, [key]);
   client.plane.lookups!.settle(key, "known");
   bed.run();
-  assert.equal(refused.fate, "fin");
+  assert.equal(refused.fate, "reset");
   assert.match(client.accessLine, /error="no healthy upstream: 10\.10\.0\.1:80"$/);
   const socket = bed.connect(CLIENT, `${vip}:80`);
   assert.equal(client.lookedUp.length, 2);

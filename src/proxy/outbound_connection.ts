@@ -24,11 +24,13 @@ import type { HeaderList, Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
+import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { DialEvents } from "../net/network.ts";
 import type { ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { OutboundWay } from "./connections.ts";
-import { CLIENT_RESET, socketFailure } from "./copy.ts";
+import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
+import { socketFailure } from "./copy.ts";
 import { destinationAsSaid, outboundStart } from "./outbound_parties.ts";
 import { nestedRequest, newTrace, tunnelRequest } from "./outbound_requests.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -39,7 +41,7 @@ import { Tunnel } from "./tunnel.ts";
 /** A connection of an application of the pod, by TCP, HBONE or double HBONE, as the mesh has it. */
 export class OutboundConnection extends PodConnection implements DuplexSink, DialEvents, TunnelEvents {
   readonly #pool: Pool;
-  readonly #client: Duplex;
+  #client: Duplex;
   readonly #startedAt: Millis;
   protected readonly source: SocketAddress;
   /** The address that the client connected to. */
@@ -70,9 +72,15 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     return { source: this.source, original: this.destination, actual, protocol };
   }
 
-  /** Nothing is read before there is an upstream, but a client that has reset need not be dialled for (O27). */
+  /**
+   * Nothing is read before there is an upstream. Only the bytes of a client that has reset are read at once: without any,
+   * nothing has to be dialled for (O27); else they are delivered, and then the reset.
+   */
   onReadable(): void {
-    if (this.#client.broken) this.onFailure(CLIENT_RESET);
+    if (!this.#client.broken) return;
+    const sent = bytesBeforeReset(this.#client);
+    if (sent === null) this.onFailure(CLIENT_RESET);
+    else this.#client = new PrefixedDuplex(sent, this.#client);
   }
 
   onWritable(): void {}
@@ -198,7 +206,8 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     this.#client.close(true);
   }
 
+  /** A client whose connection was never open gets RST: a FIN would look like an empty answer. */
   protected release(): void {
-    this.#client.close();
+    this.#client.close(this.copy === null);
   }
 }

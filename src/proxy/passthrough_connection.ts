@@ -4,8 +4,10 @@ import { type InboundRoute, resolvePassthrough } from "../mesh/resolve/inbound.t
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
+import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
-import { CLIENT_RESET, socketFailure } from "./copy.ts";
+import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
+import { socketFailure } from "./copy.ts";
 import { InboundCall } from "./inbound_call.ts";
 import type { EndedBy } from "./phase.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -13,7 +15,7 @@ import { Relay } from "./relay.ts";
 
 /** A plain connection from anywhere to an application of the pod. */
 export class PassthroughConnection extends InboundCall implements DuplexSink {
-  readonly #client: Duplex;
+  #client: Duplex;
   readonly #startedAt: Millis;
   protected readonly destination: SocketAddress;
 
@@ -30,9 +32,15 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
     super.start();
   }
 
-  /** Nothing is read before the application is connected, but a client that has reset need not be dialled for (O27). */
+  /**
+   * Nothing is read before there is a connection to the application. Only the bytes of a client that has reset are read at once: without any,
+   * nothing has to be dialled for (O27); else they are delivered, and then the reset.
+   */
   onReadable(): void {
-    if (this.#client.broken) this.onFailure(CLIENT_RESET);
+    if (!this.#client.broken) return;
+    const sent = bytesBeforeReset(this.#client);
+    if (sent === null) this.onFailure(CLIENT_RESET);
+    else this.#client = new PrefixedDuplex(sent, this.#client);
   }
 
   onWritable(): void {}
@@ -88,13 +96,14 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
     this.finish(failure, by);
   }
 
-  protected reset(message: string | null): void {
+  protected reset(): void {
     this.copy?.cut();
-    if (message === null) this.#client.close(true);
+    this.#client.close(true);
   }
 
+  /** A client whose connection was never open gets RST: a FIN would look like an empty answer. */
   protected override release(): void {
     super.release();
-    this.#client.close();
+    this.#client.close(this.copy === null);
   }
 }

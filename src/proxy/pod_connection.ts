@@ -92,7 +92,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
 
   cut(message: string | null): void {
     if (this.hasEnded) return;
-    this.reset(message);
+    this.reset();
     if (message !== null) return this.finish({ flag: "DENY", message }, "us");
     this.#end("us");
     this.recordAtEnd()?.cancel(this.context.loop.network.now());
@@ -111,8 +111,8 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
   /** Finds out where the connection leads. `local` is the pod's workload. Called again after {@link lookUp}. */
   protected abstract resolve(local: Workload): void;
 
-  /** Resets both sides: the connection is being cut. `message`: null for a drain. */
-  protected abstract reset(message: string | null): void;
+  /** Resets both sides: the connection is being cut. */
+  protected abstract reset(): void;
 
   /** Frees what this kind of connection owns, as it has ended. Closes cleanly what was not reset before. */
   protected abstract release(): void;

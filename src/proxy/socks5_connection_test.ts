@@ -187,7 +187,7 @@ Deno.test("a client that is silent or sends slowly is disconnected after ten sec
 Deno.test("dataplane SO-11 the target refuses: the reply was a success, then the connection ends", () => {
   const here = scene();
   assert.deepEqual(say(here, [...GREETING, ...request(`${SERVER}:8080`)]), [5, 0, ...SUCCESS]);
-  assert.equal(here.socket.fate, "fin");
+  assert.equal(here.socket.fate, "reset");
   assert.match(here.node.accessLine, /^error .* error="io error: Connection refused \(os error 111\)"$/);
   here.bed.assertClean();
 });
@@ -196,7 +196,7 @@ for (const port of [15008, 15080]) {
   Deno.test(`dataplane SO-12 the target is the proxy itself, port ${port}`, () => {
     const here = scene();
     assert.deepEqual(say(here, [...GREETING, ...request(`127.0.0.1:${port}`)]), [5, 0, ...SUCCESS]);
-    assert.equal(here.socket.fate, "fin");
+    assert.equal(here.socket.fate, "reset");
     assert.match(here.node.accessLine, /^warn connection failed .* error="attempted recursive call to ourselves"$/);
     here.bed.assertClean();
   });

@@ -10,7 +10,8 @@
  * written, so at most the stream's window is held.
  *
  * Endings (`docs/spec/dataplane.md` 2.6, 4): END_STREAM ↔ FIN. RST of the socket → RST_STREAM(CONNECT_ERROR) and back
- * (RFC 9113 §8.5); CANCEL and NO_ERROR end the stream cleanly.
+ * (RFC 9113 §8.5). NO_ERROR and CANCEL are a clean end where the peer has sent END_STREAM before; without it they cut the
+ * bytes off, and the application gets RST, so that it does not take them for all there is.
  */
 import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
 import { describeReset } from "../hbone/failure.ts";
@@ -146,12 +147,12 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   onReset(failure: H2Failure): void {
     if (this.#done) return;
     const outcome = streamFailure(failure, describeReset(failure), this.#upEnded, this.#socketIsDownstream);
-    const clean = failure.by === "peer" &&
+    const clean = this.#peerEnded && failure.by === "peer" &&
       (failure.code === ErrorCode.CANCEL || failure.code === ErrorCode.NO_ERROR);
     const held = this.#pending !== null && this.#pending.length > 0;
     // A server that has answered in full may refuse the rest of the request (RFC 9113 §8.1): the client may take its
     // time to read the answer. After a client's reset nothing is kept: no client reads the answer (observed.md O28).
-    if (clean && held && this.#peerEnded && this.#socketIsDownstream) {
+    if (clean && held && this.#socketIsDownstream) {
       this.#upEnded = true;
       this.#outcome = outcome;
       return;
