@@ -1,0 +1,104 @@
+/** PostgreSQL: `pgbench`, bulk by `COPY` in both directions, and a notification on a connection that was idle. */
+import { strict as assert } from "node:assert";
+import { Buffer } from "node:buffer";
+import { existsSync } from "node:fs";
+import { commandName } from "../../lab/commands.ts";
+import { eventually } from "../../lab/eventually.ts";
+import { run as runProgram } from "../../lab/program.ts";
+import type { Application, AppRun } from "../../testkit/applications.ts";
+
+const VERSIONS = "/usr/lib/postgresql";
+const PORT = 5432;
+const TRANSACTIONS = 50;
+const CLIENTS = 4;
+/** Of 1,865 bytes each in COPY's text format: 149 MB. */
+const ROWS = 80_000;
+
+export const POSTGRESQL: Application = {
+  name: "PostgreSQL",
+  packages: ["pgbench", "nc", "unshare"],
+  async check(run) {
+    await serve(run);
+    const at = `-h ${run.ip} -U app`;
+    const psql = `psql -X -q -t -A -v ON_ERROR_STOP=1 ${at} -d postgres`;
+    const ask = async (sql: string) => (await run.server.run("sh", "-ec", `${psql} -c "${sql}"`)).trim();
+
+    await listen(run, ask, async () => {
+      await run.server.run("sh", "-ec", `pgbench ${at} --initialize --quiet --unlogged-tables --scale=1 postgres`);
+      const summary = await run.same(
+        `pgbench ${at} --no-vacuum --client=${CLIENTS} --transactions=${TRANSACTIONS} postgres 2>&1`,
+        (output) =>
+          output.split("\n").filter((line) => /^(number of|scaling|query mode|transaction)/.test(line)).join(", "),
+      );
+      assert.match(summary, new RegExp(`actually processed: ${CLIENTS * TRANSACTIONS}/.*failed transactions: 0 `));
+
+      const text = "repeat(md5(i::text), 58)";
+      await ask(`CREATE UNLOGGED TABLE bulk AS SELECT i, ${text} AS t FROM generate_series(1, ${ROWS}) AS i`);
+      await ask("CREATE UNLOGGED TABLE copy (i int, t text)");
+      const out = (table: string) => `${psql} -c "COPY ${table} TO STDOUT"`;
+      const checksum = await run.same(`${out("bulk")} | sha256sum`);
+      await run.client.run("sh", "-ec", `${out("bulk")} | ${psql} -c "COPY copy FROM STDIN"`);
+      assert.equal(await run.server.run("sh", "-ec", `${out("copy")} | sha256sum`), checksum);
+    });
+  },
+};
+
+/** Programs of the newest version that is installed. */
+function program(name: string): string {
+  const versions = [...Deno.readDirSync(VERSIONS)].map((entry) => `${VERSIONS}/${entry.name}/bin/${name}`);
+  const found = versions.filter((path) => existsSync(path)).sort().at(-1);
+  if (found === undefined) throw new Error(`no ${name} in ${VERSIONS}`);
+  return found;
+}
+
+/** PostgreSQL refuses to run as root, so it runs in a user namespace where root has another number. */
+const NOT_ROOT = ["--user", "--map-user=1000", "--map-group=1000"];
+
+async function serve(run: AppRun): Promise<void> {
+  const data = `${run.folder}/data`;
+  const create = ["-D", data, "-U", "app", "--auth=trust", "--no-sync", "--no-locale", "--encoding=UTF8"];
+  await runProgram("unshare", ...NOT_ROOT, program("initdb"), ...create);
+  Deno.writeTextFileSync(`${data}/pg_hba.conf`, "host all all all trust\n");
+  const settings = {
+    listen_addresses: run.ip,
+    unix_socket_directories: "",
+    fsync: "off",
+    dynamic_shared_memory_type: "mmap",
+  };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  await run.serve("unshare", [...NOT_ROOT, program("postgres"), "-D", data, ...options], /ready to accept connections/);
+}
+
+/** Runs `meanwhile` while a connection listens and is idle; then the server notifies, and the client must see that. */
+async function listen(
+  run: AppRun,
+  ask: (sql: string) => Promise<string>,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  // psql shows a notification only after its next command, so this sends the protocol's own messages.
+  Deno.writeFileSync(`${run.folder}/listen`, Buffer.concat([startup("app", "postgres"), query("LISTEN news")]));
+  const script = `{ cat ${run.folder}/listen; exec tail -f /dev/null; } | ${commandName("nc")} ${run.ip} ${PORT}`;
+  const listener = run.start(run.client, "sh", ["-ec", script]);
+  const idle = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN news' AND state = 'idle'";
+  await eventually("the listener", async () => await ask(idle) === "1");
+  await meanwhile();
+  // A line break, as lines are waited for.
+  await ask("SELECT pg_notify('news', E'after the idle time\\n')");
+  await listener.line(/news\0after the idle time$/);
+}
+
+/** The first message of a connection: protocol version 3.0 and parameters. */
+function startup(user: string, database: string): Uint8Array {
+  return withLength(Buffer.from(`\x00\x03\x00\x00user\x00${user}\x00database\x00${database}\x00\x00`, "latin1"));
+}
+
+function query(sql: string): Uint8Array {
+  return Buffer.concat([Buffer.from("Q"), withLength(Buffer.from(`${sql}\x00`))]);
+}
+
+/** The length counts itself. */
+function withLength(body: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(4 + body.length);
+  return Buffer.concat([length, body]);
+}
