@@ -1,0 +1,83 @@
+/**
+ * Runs the scripts of `tests/fixtures/endings.c` between two pods, and within the server's pod, where a connection
+ * passes no proxy, and compares what both ends of each connection see.
+ */
+import { strict as assert } from "node:assert";
+import { inspect, isDeepStrictEqual } from "node:util";
+import type { Namespace } from "../lab/namespace.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program, run } from "../lab/program.ts";
+import type { AppRoute } from "./application_routes.ts";
+import type { AppPods } from "./applications.ts";
+
+const SOURCE = new URL("../tests/fixtures/endings.c", import.meta.url).pathname;
+/** The port of the first script; each further script has the next one. */
+const PORT = 7300;
+
+/** What client and server report, in order, separated by commas. */
+interface Seen {
+  readonly client: string;
+  readonly server: string;
+}
+
+export interface Ending {
+  readonly name: string;
+  /** Scripts. The server's script `absent` means that nobody listens. */
+  readonly client: string;
+  readonly server: string;
+  /** Where two of our proxies differ from a direct connection today. */
+  readonly differs?: {
+    readonly when: "always" | "sometimes";
+    readonly seen: Seen;
+    readonly why: string;
+  };
+}
+
+/** `pass`: how the proxies change what is seen of a direct connection. */
+export function testEndings(route: AppRoute, endings: readonly Ending[], pass: (seen: string) => string): void {
+  const needs = { ...route.needs, packages: [...route.needs.packages ?? [], "cc"] as const };
+  testNeeding(needs, `endings of connections, ${route.title}`, async (t) => {
+    await using pods = await route.build();
+    const executable = `${pods.folder}/endings`;
+    await run("cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", executable, SOURCE);
+    const direct = await play(pods, executable, endings, pods.server);
+    const mesh = await play(pods, executable, endings, pods.client);
+    for (const [number, { name, differs }] of endings.entries()) {
+      const known = differs === undefined ? "" : `; ${differs.when} different: ${differs.why}`;
+      await t.step(`${name}${known}`, () => {
+        const { client, server } = direct[number]!;
+        const expected = { client: pass(client), server: pass(server) };
+        if (differs === undefined) assert.deepEqual(mesh[number], expected);
+        else {
+          const allowed = differs.when === "always" ? [differs.seen] : [differs.seen, expected];
+          assert.ok(allowed.some((each) => isDeepStrictEqual(mesh[number], each)), inspect(mesh[number]));
+        }
+      });
+    }
+  });
+}
+
+/** All cases with the client in the pod `from`, one after the other. */
+async function play(
+  { server, ip }: AppPods,
+  executable: string,
+  endings: readonly Ending[],
+  from: Namespace,
+): Promise<Seen[]> {
+  const start = (where: Namespace, args: readonly string[]) => new Program(executable, { args, namespace: where.name });
+  await using serving = start(server, ["serve", `${PORT}`, ...endings.map(({ server }) => server)]);
+  await serving.line(/^listening$/);
+  await using calling = start(from, ["call", ip, `${PORT}`, ...endings.map(({ client }) => client)]);
+  const seen: Seen[] = [];
+  for (const [number, { server }] of endings.entries()) {
+    const client = await seenBy(calling, number);
+    seen.push({ client, server: server === "absent" ? "" : await seenBy(serving, number) });
+  }
+  return seen;
+}
+
+async function seenBy(side: Program, number: number): Promise<string> {
+  await side.line(new RegExp(`^${number} over$`));
+  const own = side.printed.filter((line) => line.startsWith(`${number} `)).map((line) => line.replace(/^\d+ /, ""));
+  return own.filter((words) => words !== "over").join(", ");
+}
