@@ -18,7 +18,7 @@ export interface AppRoute {
 
 export const SHARED: AppRoute = {
   title: "a proxy for each node",
-  needs: { namespaces: true, packages: ["iptables"] },
+  needs: { namespaces: true, packages: ["iptables", "nc", "tcpdump"] },
   async build() {
     return podsOf(await Cluster.build({ pods: [{ name: "client", node: 1 }, { name: "server", node: 2 }] }));
   },
@@ -32,7 +32,7 @@ export const DEDICATED: AppRoute = {
 
 export const WITH_RUST: readonly AppRoute[] = DIRECTIONS.map((direction) => ({
   title: direction.title,
-  needs: { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["iptables"] },
+  needs: { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["iptables", "nc", "tcpdump"] },
   async build() {
     const bed = await PeerBed.build(direction);
     return { ...podsOf(bed.cluster), [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
@@ -46,6 +46,7 @@ function podsOf(cluster: Cluster): AppPods {
     server: server.namespace,
     ip: server.ip,
     folder: cluster.folder,
+    wire: cluster.nodes[0]!.namespace,
     proxies: cluster.nodes.map(({ proxy }) => proxy),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

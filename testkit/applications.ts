@@ -18,6 +18,8 @@ export interface AppPods extends AsyncDisposable {
   readonly ip: string;
   /** A folder that is removed with the pods. */
   readonly folder: string;
+  /** The namespace of the client's node, whose device `eth0` leads to the other node; none where pods have no nodes. */
+  readonly wire?: Namespace;
   /** Of the client's side, then of the server's side. */
   readonly proxies: readonly Proxy[];
 }

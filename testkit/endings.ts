@@ -38,8 +38,7 @@ export function testEndings(route: AppRoute, endings: readonly Ending[], pass: (
   const needs = { ...route.needs, packages: [...route.needs.packages ?? [], "cc"] as const };
   testNeeding(needs, `endings of connections, ${route.title}`, async (t) => {
     await using pods = await route.build();
-    const executable = `${pods.folder}/endings`;
-    await run("cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", executable, SOURCE);
+    const executable = await compileEndings(pods);
     const direct = await play(pods, executable, endings, pods.server);
     const mesh = await play(pods, executable, endings, pods.client);
     for (const [number, { name, differs }] of endings.entries()) {
@@ -57,8 +56,15 @@ export function testEndings(route: AppRoute, endings: readonly Ending[], pass: (
   });
 }
 
+/** Returns the path of the executable, which is removed with the pods. */
+export async function compileEndings({ folder }: AppPods): Promise<string> {
+  const executable = `${folder}/endings`;
+  await run("cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", executable, SOURCE);
+  return executable;
+}
+
 /** All cases with the client in the pod `from`, one after the other. */
-async function play(
+export async function play(
   { server, ip }: AppPods,
   executable: string,
   endings: readonly Ending[],
