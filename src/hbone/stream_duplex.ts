@@ -24,6 +24,22 @@ import { PendingBytes } from "./pending_bytes.ts";
 /** Time for the peer to end its side after ours. */
 const LINGER: Millis = 1000;
 
+/**
+ * Our direction of the stream:
+ *
+ * ```
+ *  READY ──a write was not taken whole──▶ WAITING ──there is room──▶ NOTIFYING ──onWritable──▶ READY
+ *    └──────────────────────────────────────┴──── `end` ─────────────────┴──▶ ENDED
+ * ```
+ */
+enum Sending {
+  READY,
+  WAITING,
+  /** `onWritable` will be called at the end of the turn. */
+  NOTIFYING,
+  ENDED,
+}
+
 /** The bytes of one stream as a duplex. */
 export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   readonly local: SocketAddress;
@@ -36,12 +52,9 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   #sink: DuplexSink | null = null;
   /** END_STREAM arrived; earlier bytes may be unread. */
   #peerEnded = false;
-  #writeEnded = false;
+  #sending = Sending.READY;
   /** The stream was reset; earlier bytes may be unread. */
   #reset: Ending | null = null;
-  /** A write was not taken whole, and `onWritable` was not called since. */
-  #needsWritable = false;
-  #hasRoom = false;
   #closed = false;
   #linger: Timer | null = null;
   readable = false;
@@ -85,13 +98,13 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   write(bytes: Uint8Array): number {
-    this.failure ??= this.#reset ?? (this.#writeEnded ? CLOSED : null);
+    this.failure ??= this.#reset ?? (this.#sending === Sending.ENDED ? CLOSED : null);
     if (this.failure !== null) return this.#failed();
     let taken = 0;
     while (taken < bytes.length) {
       const room = this.#stream.reserve(bytes.length - taken, this.#loop.portions.gatherLimit);
       if (room === null) {
-        this.#needsWritable = true;
+        this.#sending = Sending.WAITING;
         break;
       }
       for (let i = 0; i < room.count; i++) {
@@ -109,8 +122,8 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   end(): void {
-    if (this.#writeEnded || this.failure !== null || this.#reset !== null) return;
-    this.#writeEnded = true;
+    if (this.#sending === Sending.ENDED || this.failure !== null || this.#reset !== null) return;
+    this.#sending = Sending.ENDED;
     this.#stream.end();
   }
 
@@ -145,8 +158,9 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   }
 
   onSendReady(): void {
-    this.#hasRoom = true;
-    if (!this.#closed) this.#notifySoon();
+    if (this.#closed || this.#sending !== Sending.WAITING) return;
+    this.#sending = Sending.NOTIFYING;
+    this.#notifySoon();
   }
 
   onReset(failure: H2Failure): void {
@@ -161,9 +175,9 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
       this.readable = true;
       this.#sink?.onReadable();
     }
-    if (this.#hasRoom) {
-      this.#hasRoom = false;
-      if (this.#needsWritable) this.#notifyWritable();
+    if (this.#sending === Sending.NOTIFYING) {
+      this.#sending = Sending.READY;
+      this.#sink?.onWritable();
     }
     if (this.#reset !== null && this.failure === null && this.#received.length === 0) {
       this.#failed(this.#reset);
@@ -173,11 +187,6 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
 
   #notifySoon(): void {
     this.#loop.network.atTurnEnd(this);
-  }
-
-  #notifyWritable(): void {
-    this.#needsWritable = false;
-    this.#sink?.onWritable();
   }
 
   #failed(ending: Ending | null = null): number {
