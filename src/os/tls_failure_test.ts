@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { failureOfBoringSsl, failureOfOpenSsl } from "./tls_failure.ts";
 
-Deno.test("error codes of OpenSSL 3 are told apart", () => {
+Deno.test("error codes of OpenSSL 3 are distinguished", () => {
   /** `ERR_PACK`: library 20 is the TLS layer. */
   const code = (reason: number, library = 20) => library << 23 | reason;
   assert.deepEqual(failureOfOpenSsl(code(1116), "tlsv13 alert certificate required"), { kind: "alert", number: 116 });
@@ -12,7 +12,7 @@ Deno.test("error codes of OpenSSL 3 are told apart", () => {
   assert.deepEqual(failureOfOpenSsl(code(2000), "x"), { kind: "protocol", text: "x" });
 });
 
-Deno.test("error codes of BoringSSL are told apart", () => {
+Deno.test("error codes of BoringSSL are distinguished", () => {
   const code = (reason: number, library = 16) => (library << 24 | reason) >>> 0;
   assert.deepEqual(failureOfBoringSsl(code(1116), "TLSV1_ALERT"), { kind: "alert", number: 116 });
   assert.deepEqual(failureOfBoringSsl(code(192), "x"), { kind: "no-certificate" });

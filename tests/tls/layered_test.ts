@@ -50,8 +50,8 @@ Deno.test("TLS within TLS: both ends get the other's path for each session", () 
 
 Deno.test("TLS within TLS: a refused server and a refused client get an alert", () =>
   withTls(async (rig) => {
-    const stranger = credential(authority("other"), CLIENT_ID);
-    for (const [ourCredential, theirCredential] of [[client, stranger], [stranger, server]] as const) {
+    const other = credential(authority("other"), CLIENT_ID);
+    for (const [ourCredential, theirCredential] of [[client, other], [other, server]] as const) {
       const outer = await rig.pair(rig.context(client), rig.context(server));
       const ours = inner(rig, outer.client, "client", ourCredential);
       const theirs = inner(rig, outer.server, "server", theirCredential);
