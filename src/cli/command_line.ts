@@ -11,6 +11,7 @@ import { versionLine } from "../app/version_line.ts";
 /** Milliseconds that writing the reason for the exit may take. */
 const LAST_WORDS = 1000;
 
+/** Runs the command that `args` name; the proxy without one. Ends the process with the exit status of the command. */
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
   if (args[0] === undefined || args[0] === "proxy") return await run(args, makeWorker);
   // Loaded only here, with the library for command lines: a proxy has no use for them.
