@@ -24,6 +24,7 @@ export interface AppPods extends AsyncDisposable {
   readonly proxies: readonly Proxy[];
 }
 
+/** An application and the check that it works through the mesh as it does without it. */
 export interface Application {
   readonly name: string;
   /** Commands that the check starts. */

@@ -20,6 +20,7 @@ interface Seen {
   readonly server: string;
 }
 
+/** One way in which a client and a server end a connection. */
 export interface Ending {
   readonly name: string;
   /** Scripts. The server's script `absent` means that nobody listens. */

@@ -3,7 +3,8 @@ import { commandName } from "../lab/commands.ts";
 import type { Namespace } from "../lab/namespace.ts";
 import { Program } from "../lab/program.ts";
 
-export class Capture implements AsyncDisposable {
+/** Packets that tcpdump sees on one interface of a namespace. */
+class Capture implements AsyncDisposable {
   readonly #tcpdump: Program;
 
   private constructor(tcpdump: Program) {
@@ -61,6 +62,7 @@ export const captureOutsideTunnels = (wire: Namespace) => captureWire(wire, `not
 export const captureResets = (pod: Namespace) =>
   Capture.start(pod, "any", `tcp[tcpflags] & tcp-rst != 0 and not tcp port ${HBONE}`);
 
+/** The packets with RST so far. */
 export function resetsOf(capture: Capture, pod: Namespace): Promise<string[]> {
   return capture.packets(() => knock(pod, `127.0.0.1 ${UNUSED}`), /127\.0\.0\.1\.9 > 127\.0\.0\.1\.\d+: Flags \[R/);
 }
