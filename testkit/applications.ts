@@ -1,6 +1,6 @@
 /**
  * Real applications through the mesh: what a client prints through two proxies must equal what it prints in the server's
- * own pod, where its connections pass no proxy. {@link ROUTES} says between which proxies.
+ * own pod, where its connections pass no proxy. `application_routes.ts` says between which proxies.
  */
 import { strict as assert } from "node:assert";
 import type { CommandName } from "../lab/commands.ts";

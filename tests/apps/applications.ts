@@ -1,8 +1,10 @@
 /** All applications that are checked through the mesh. */
 import type { Application } from "../../testkit/applications.ts";
+import { MOSQUITTO } from "./mosquitto.ts";
+import { NATS } from "./nats.ts";
 import { NGINX } from "./nginx.ts";
 import { POSTGRESQL } from "./postgresql.ts";
 import { REDIS } from "./redis.ts";
 import { SSH } from "./ssh.ts";
 
-export const APPLICATIONS: readonly Application[] = [POSTGRESQL, REDIS, NGINX, SSH];
+export const APPLICATIONS: readonly Application[] = [POSTGRESQL, REDIS, NGINX, MOSQUITTO, NATS, SSH];
