@@ -72,12 +72,29 @@ class YamlField extends Field {
  */
 export function readDocument(text: string, name: string): Field | null {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, version: "1.2", logLevel: "silent" });
+  const document = parse(text, name, lines);
   const problem = document.errors[0];
   if (problem !== undefined) {
     const { line, col } = problem.linePos?.[0] ?? { line: 1, col: 1 };
-    throw new ConfigError(`${name}:${line}:${col}: ${problem.message.split(" at line ")[0]}`);
+    const message = STACK_EXCEEDED.test(problem.message) ? TOO_DEEP : problem.message.split(" at line ")[0];
+    throw new ConfigError(`${name}:${line}:${col}: ${message}`);
   }
   const top = new YamlField({ name, document, lines }, "", document.contents);
   return top.isNull ? null : top;
+}
+
+const STACK_EXCEEDED = /call stack/;
+const TOO_DEEP = "lists and maps are nested too deep";
+
+/**
+ * The library calls itself for each level of nesting. Where the stack is exceeded, it reports an error of the document or
+ * throws a RangeError.
+ */
+function parse(text: string, name: string, lineCounter: LineCounter): Document.Parsed {
+  try {
+    return parseDocument(text, { lineCounter, version: "1.2", logLevel: "silent" });
+  } catch (error) {
+    if (error instanceof RangeError) throw new ConfigError(`${name}: ${TOO_DEEP}`);
+    throw error;
+  }
 }

@@ -260,3 +260,9 @@ Deno.test("any text is read, or refused with a ConfigError", () => {
     }
   }));
 });
+
+Deno.test("a document that is nested too deep is refused with a ConfigError", () => {
+  for (const text of ["- ".repeat(20_000), "[".repeat(20_000), `${"- ".repeat(20_000)}\nb: 1\n`]) {
+    assert.throws(() => parseStaticFile(text, "f"), { name: "ConfigError", message: /^f:.*nested too deep$/ });
+  }
+});
