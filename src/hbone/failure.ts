@@ -137,3 +137,9 @@ export function noRoomFailure(): TunnelFailure {
 export function responseTimeout(): TunnelFailure {
   return { flag: "CONNECT", message: "io error: the peer did not answer the CONNECT in time" };
 }
+
+/** While a connection was being made, the mesh removed the workload or took the address from it. */
+export function destinationLost(): TunnelFailure {
+  const message = "the destination workload was removed or lost its address while a connection to it was being made";
+  return { flag: "CONNECT", message };
+}

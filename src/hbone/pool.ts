@@ -4,6 +4,9 @@
  * Requests that differ in source identity, source address, destination or expected identities never share a connection:
  * all are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When
  * it fails, all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
+ *
+ * When the mesh takes the address from the destination workload, its connections end with their last stream and take no
+ * new one, and requests that wait for a connection fail: whoever has the address now must not get them.
  */
 import type { KnownPeers } from "../identity/known_peers.ts";
 import { formatAddress } from "../net/address.ts";
@@ -11,7 +14,7 @@ import type { Millis, Timer } from "../net/clock.ts";
 import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
-import type { TunnelFailure } from "./failure.ts";
+import { destinationLost, type TunnelFailure } from "./failure.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
@@ -35,6 +38,10 @@ interface PeerConnections {
   readonly connecting: Set<ClientConnection>;
   /** Set while there are several connections. */
   surplusTimer: Timer | null;
+  /** The destination no longer has the address: no request may be placed here or repeated. */
+  isLost: boolean;
+  /** Ends the watch of the destination. Idempotent. */
+  unwatch: () => void;
 }
 
 /** The pool of one pod. */
@@ -74,9 +81,10 @@ export class Pool {
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
     const { responseTimeout } = this.#settings;
     const key = keyOf(request);
+    const first = this.#entry(key, request);
     const tunnel: OpeningTunnel = new OpeningTunnel(this.#loop.network, responseTimeout, request.headers, events, {
       placeAgain: () => {
-        if (this.#draining) return false;
+        if (this.#draining || first.isLost) return false;
         this.#place(tunnel, key, request);
         return true;
       },
@@ -98,7 +106,7 @@ export class Pool {
   }
 
   #place(tunnel: OpeningTunnel, key: string, request: TunnelRequest): void {
-    const entry = this.#entry(key);
+    const entry = this.#entry(key, request);
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
     entry.waiting.add(tunnel);
@@ -144,17 +152,43 @@ export class Pool {
     });
   }
 
-  #entry(key: string): PeerConnections {
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = { key, connections: [], waiting: new Set(), connecting: new Set(), surplusTimer: null };
-      this.#entries.set(key, entry);
-    }
+  #entry(key: string, { destination, peer }: TunnelRequest): PeerConnections {
+    const existing = this.#entries.get(key);
+    if (existing !== undefined) return existing;
+    const entry: PeerConnections = {
+      key,
+      connections: [],
+      waiting: new Set(),
+      connecting: new Set(),
+      surplusTimer: null,
+      isLost: false,
+      unwatch: () => {},
+    };
+    entry.unwatch = this.#settings.watchDestination(destination, peer.address.ip, () => this.#lose(entry));
+    this.#entries.set(key, entry);
     return entry;
   }
 
+  /** The destination has lost the address. Open streams continue. */
+  #lose(entry: PeerConnections): void {
+    entry.isLost = true;
+    entry.surplusTimer?.cancel();
+    this.#entries.delete(entry.key);
+    const waiting = [...entry.waiting];
+    entry.waiting.clear();
+    for (const connection of entry.connecting) this.#end(connection);
+    entry.connecting.clear();
+    inPortions(this.#loop.rounds, [...entry.connections], (connection) => {
+      if (this.#all.has(connection)) connection.drain();
+    });
+    for (const tunnel of waiting) tunnel.fail(destinationLost());
+  }
+
   #clearEntries(): void {
-    for (const { surplusTimer } of this.#entries.values()) surplusTimer?.cancel();
+    for (const { surplusTimer, unwatch } of this.#entries.values()) {
+      surplusTimer?.cancel();
+      unwatch();
+    }
     this.#entries.clear();
   }
 
@@ -222,12 +256,13 @@ export class Pool {
       entry.surplusTimer = null;
     }
     if (entry.connections.length === 0 && entry.connecting.size === 0 && entry.waiting.size === 0) {
+      entry.unwatch();
       if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
     }
   }
 
   #releaseSurplusLater(entry: PeerConnections): void {
-    if (entry.connections.length < 2 || entry.surplusTimer !== null) return;
+    if (entry.isLost || entry.connections.length < 2 || entry.surplusTimer !== null) return;
     entry.surplusTimer = this.#loop.network.after(SURPLUS_TIMEOUT, () => {
       entry.surplusTimer = null;
       this.#releaseSurplus(entry);

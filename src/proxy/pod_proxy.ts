@@ -5,6 +5,7 @@ import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
+import type { WorkloadUid } from "../mesh/model/model.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
@@ -187,7 +188,7 @@ export class PodProxy {
   }
 
   #newPool(): Pool {
-    const { loop, credentials, settings, peers, wallClock } = this.#parts;
+    const { loop, state, credentials, settings, peers, wallClock } = this.#parts;
     const { http2, dial, handshakeTimeout, responseTimeout, maxStreamsPerConnection, unusedReleaseTimeout } = settings;
     const pool = new Pool(loop, credentials, {
       http2,
@@ -197,6 +198,7 @@ export class PodProxy {
       maxStreamsPerConnection,
       unusedReleaseTimeout,
       wallClock,
+      watchDestination: (uid, ip, onLost) => state.watchPlace(uid as WorkloadUid, ip, onLost),
       onConnected: (connection) => this.#logConnected(connection),
     }, peers);
     this.#pools.push(pool);

@@ -52,6 +52,7 @@ export class PoolBed {
       maxStreamsPerConnection,
       unusedReleaseTimeout: idle,
       wallClock: () => NOW,
+      watchDestination: () => () => {},
     }, new KnownPeers(this.revocation));
   }
 

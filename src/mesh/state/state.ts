@@ -15,6 +15,7 @@ import {
   type WorkloadUid,
 } from "../model/model.ts";
 import { Placements } from "./placement.ts";
+import { PlaceWatches } from "./place_watch.ts";
 import { type PolicySet, PolicyStore } from "../policy/store.ts";
 import { bestService } from "./service_choice.ts";
 import type { ServiceEntry } from "./service_entry.ts";
@@ -46,6 +47,7 @@ export class MeshState {
   /** What the batch in progress has changed. */
   #changed = { localWorkloads: false, policies: false };
   readonly placements = new Placements();
+  readonly #places = new PlaceWatches();
   #freshness: Freshness = "current";
 
   /** `localNode`: the name of this node; null: every workload counts as local. */
@@ -69,7 +71,17 @@ export class MeshState {
       if (changed.localWorkloads) listener.localWorkloadsChanged?.();
       if (changed.policies) listener.policiesChanged?.();
     }
+    this.#places.settle(this.#workloads);
     return warnings;
+  }
+
+  /**
+   * Calls `onLost` once, after the batch that removes the workload or gives `ip` to another one. The returned function
+   * ends the watch.
+   */
+  watchPlace(uid: WorkloadUid, ip: Ip, onLost: () => void): () => void {
+    const workload = this.#workloads.get(uid);
+    return workload === null ? () => {} : this.#places.watch(workload, ip, onLost);
   }
 
   get freshness(): Freshness {
@@ -110,6 +122,7 @@ export class MeshState {
     const old = this.#removeWorkload(workload.uid);
     if (old === null) this.#services.removeEndpoints(workload.uid, null);
     this.#workloads.insert(workload);
+    this.#places.added(workload);
     this.#services.addEndpoints(workload, endpoints);
     if (this.#workloads.isLocal(workload)) this.#changed.localWorkloads = true;
   }
@@ -117,6 +130,7 @@ export class MeshState {
   #removeWorkload(uid: WorkloadUid): Workload | null {
     const old = this.#workloads.remove(uid);
     if (old === null) return null;
+    this.#places.removed(uid);
     this.#services.removeEndpoints(uid, old);
     if (this.#workloads.isLocal(old)) this.#changed.localWorkloads = true;
     return old;
@@ -137,6 +151,7 @@ export class MeshState {
 
   #clear(): void {
     this.#workloads.clear();
+    this.#places.cleared();
     this.#services.clear();
     this.#policies.clear();
     this.#changed = { localWorkloads: true, policies: true };
