@@ -3,4 +3,4 @@ import { DEDICATED, SHARED } from "../../testkit/application_routes.ts";
 import { testEndings } from "../../testkit/endings.ts";
 import { ENDINGS } from "./endings.ts";
 
-for (const route of [SHARED, DEDICATED]) testEndings(route, ENDINGS, (seen) => seen);
+for (const route of [SHARED, DEDICATED]) testEndings(route, ENDINGS, "kept");
