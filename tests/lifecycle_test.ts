@@ -166,8 +166,6 @@ Deno.test("lifecycle: a stop waits for the end of connections, config C47, datap
     await eventually(`the end of listening on ${component}`, () => isRefused(place));
   }
   await open.talk();
-  proxy.signal("SIGTERM"); // a second one changes nothing, and is not logged
-  await open.talk();
   await open.finish();
   const { code, output } = await proxy.ended();
   assert.equal(code, 0, output);
@@ -198,6 +196,34 @@ Deno.test("lifecycle: the deadline closes connections that do not end, config C4
     ],
   );
   await open.peer.closed;
+});
+
+/** Asserts that the proxy has ended in order, and that both connections were cut. */
+async function assertCut({ proxy, peer }: OpenConnections): Promise<void> {
+  const { code, output } = await proxy.ended();
+  assert.equal(code, 0, output);
+  assert.deepEqual(
+    proxy.access.map(({ level, fields }) => `${level} ${fields.get("error")}`),
+    Array(2).fill("error connection closed due to connection drain"),
+  );
+  await peer.closed;
+}
+
+Deno.test("lifecycle: a second SIGTERM cuts open connections, config 7.3", async () => {
+  await using open = await OpenConnections.open();
+  open.proxy.signal("SIGTERM");
+  await open.proxy.line(/received signal SIGTERM, starting shutdown/);
+  await open.talk();
+  open.proxy.signal("SIGTERM");
+  await open.proxy.line(/received signal SIGTERM again, cutting open connections/);
+  await assertCut(open);
+});
+
+Deno.test("lifecycle: POST /quitquitquit?force stops it without waiting for open connections, config 7.3", async () => {
+  await using open = await OpenConnections.open();
+  const answer = await fetch(await open.proxy.url("admin", "/quitquitquit?force"), { method: "POST" });
+  assert.deepEqual([answer.status, await answer.text()], [200, "shutdown now\n"]);
+  await assertCut(open);
 });
 
 Deno.test("lifecycle: SIGINT drains, a second one ends the process at once, config 7.3", async () => {

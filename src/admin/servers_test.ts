@@ -260,15 +260,22 @@ Deno.test("config C24 to C28, 4.6 /logging", async () => {
 });
 
 Deno.test("config C31 methods of /logging and /quitquitquit", async () => {
-  let stops = 0;
-  const handler = routed({ "/logging": logging().handler, "/quitquitquit": shutdownRoute(() => stops++) });
+  const stops: boolean[] = [];
+  const handler = routed({
+    "/logging": logging().handler,
+    "/quitquitquit": shutdownRoute((force) => void stops.push(force)),
+  });
   const wrong = await handler(request("/logging"));
   assert.equal(wrong.status, 405);
   assert.match(textOf(wrong), /^Invalid HTTP method\n \nusage: /);
   assert.deepEqual(await handler(request("/quitquitquit")), { status: 405, headers: [], body: "" });
-  assert.equal(stops, 0);
+  assert.deepEqual(stops, []);
   const stopped = await handler(request("/quitquitquit", "POST"));
-  assert.deepEqual([stopped.status, textOf(stopped), stops], [200, "shutdown now\n", 1]);
+  assert.deepEqual([stopped.status, textOf(stopped), stops], [200, "shutdown now\n", [false]]);
+  for (const query of ["?force", "?force=true", "?force=false"]) {
+    await handler(request(`/quitquitquit${query}`, "POST"));
+  }
+  assert.deepEqual(stops, [false, true, true, false]);
 });
 
 const LOCALHOST: ServerAddress = { kind: "localhost", ipv6: false, port: 0 };

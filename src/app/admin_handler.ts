@@ -17,8 +17,8 @@ export interface AdminParts {
   readonly dump: DumpSources;
   readonly explain: Explain;
   readonly profile: Profile;
-  /** Begins the stop of the process. */
-  readonly stop: () => void;
+  /** Begins the stop of the process. `force`: open connections are cut at once. */
+  readonly stop: (force: boolean) => void;
 }
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */

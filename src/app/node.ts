@@ -34,7 +34,8 @@ import { FilterOwner, type MainLog, makeLog } from "./logging.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
-import { stopSignal } from "./signals.ts";
+import { stopOnSignals } from "./signals.ts";
+import { Stopping } from "./stopping.ts";
 
 /** Milliseconds that writing the rest of the log may take at the end. */
 const LAST_LINES = 1000;
@@ -51,8 +52,8 @@ export async function runNode(config: Config, makeWorker: () => Worker): Promise
 
 async function run(config: Config, makeWorker: () => Worker, logging: MainLog): Promise<void> {
   const { log, filter, writer, output } = logging;
-  const asked = Promise.withResolvers<void>();
-  const stop = Promise.race([asked.promise, stopSignal(log)]);
+  const stopping = new Stopping();
+  stopOnSignals(stopping, log);
   beginProcess(config, log);
   const servers = new Servers(config, log);
 
@@ -112,9 +113,10 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
     explain: (question) => workers.explain(question),
     profile: profileOf(workers),
-    stop() {
-      log.scope("ztunnel::signal::imp").info("received explicit shutdown signal");
-      asked.resolve();
+    stop(force) {
+      log.scope("ztunnel::signal::imp").info("received explicit shutdown signal", force ? { force } : {});
+      if (force) stopping.force();
+      else stopping.begin();
     },
   });
 
@@ -132,7 +134,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     return true;
   };
   // When it is stopped during the start it just ends: nothing can be drained yet.
-  if (!await Promise.race([start(), stop.then(() => false)])) return await servers.drain();
+  if (!await Promise.race([start(), stopping.begun.then(() => false)])) return await servers.drain();
   if (config.mode === "shared") {
     pods = await takePods(await gate, certificates, { config, workers, localPods, readiness, metrics, log });
   }
@@ -141,12 +143,14 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   readiness.complete("proxy");
   readiness.complete("dns proxy");
 
-  await Promise.race([stop, workers.death, ...(pods === null ? [] : [pods.breach])]);
+  await Promise.race([stopping.begun, workers.death, ...(pods === null ? [] : [pods.breach])]);
 
   memory.stop();
   debuggerWatch.stop();
   await pods?.stop();
-  await Promise.all([servers.drain(), workers.drain({ kind: "graceful", deadline: config.drainDeadline })]);
+  const drained = workers.drain({ kind: "graceful", deadline: config.drainDeadline });
+  void stopping.forced.then(() => workers.cut());
+  await Promise.all([servers.drain(), drained]);
   mesh.close();
   certificates.close();
   revocation?.close();

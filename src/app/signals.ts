@@ -1,17 +1,25 @@
 /** Signals that end the node (`docs/spec/config-admin.md` 7.3). */
 import type { Log } from "../telemetry/log.ts";
+import type { Stopping } from "./stopping.ts";
 
-/** Resolves at the first SIGTERM or SIGINT. A second SIGINT ends the process at once; a second SIGTERM is ignored. */
-export function stopSignal(log: Log): Promise<void> {
+/**
+ * SIGTERM or SIGINT begins the stop. SIGTERM after that has open connections cut, so that the process ends without
+ * waiting for the drain's deadline; a second SIGINT ends the process at once.
+ */
+export function stopOnSignals(stopping: Stopping, log: Log): void {
   const scope = log.scope("ztunnel::signal::imp");
-  const { promise, resolve } = Promise.withResolvers<void>();
   let interrupted = false;
-  let terminated = false;
   Deno.addSignalListener("SIGTERM", () => {
-    if (terminated) return;
-    terminated = true;
-    scope.info("received signal SIGTERM, starting shutdown");
-    resolve();
+    switch (stopping.state) {
+      case "running":
+        scope.info("received signal SIGTERM, starting shutdown");
+        return stopping.begin();
+      case "draining":
+        scope.info("received signal SIGTERM again, cutting open connections");
+        return stopping.force();
+      case "cutting":
+        return;
+    }
   });
   Deno.addSignalListener("SIGINT", () => {
     if (interrupted) {
@@ -21,7 +29,6 @@ export function stopSignal(log: Log): Promise<void> {
     }
     interrupted = true;
     scope.info("received signal SIGINT, starting shutdown");
-    resolve();
+    stopping.begin();
   });
-  return promise;
 }

@@ -104,6 +104,8 @@ export class DataPlane {
   readonly #peers: KnownPeers;
   /** Each pod with its DNS proxy; null: it has none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
+  /** Whether {@link DataPlane.drain} was called. */
+  #isDraining = false;
   readonly #dns: PodDns | null;
   readonly #hosts: StubResolver;
   readonly #lines: LineLimit;
@@ -308,8 +310,16 @@ export class DataPlane {
     pod.drain(mode, ended);
   }
 
-  /** Ends all pods; `done` is called once, when every connection has ended. */
+  /**
+   * Ends all pods; `done` is called once, when every connection has ended. After a graceful drain has begun, an immediate
+   * one cuts what is left; its own `done` is ignored.
+   */
   drain(mode: DrainMode, done: () => void): void {
+    if (this.#isDraining) {
+      for (const pod of [...this.#pods.keys()]) this.stopPod(pod, mode, () => {});
+      return;
+    }
+    this.#isDraining = true;
     const end = () => {
       this.credentials.close();
       this.#hosts.close();

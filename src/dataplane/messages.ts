@@ -54,6 +54,7 @@ export type ToWorker =
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
   | { readonly kind: "profile"; readonly order: ProfileOrder }
+  /** An immediate drain may follow a graceful one. The worker reports one end. */
   | { readonly kind: "drain"; readonly mode: DrainMode };
 
 /** From a worker to main. */

@@ -5,6 +5,7 @@
 import type { Call } from "../mesh/policy/authorize.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
@@ -29,6 +30,8 @@ export interface LiveConnection {
   readonly way: OutboundWay | null;
   /** For dumps: the service that the client of an inbound connection named. */
   readonly forwardedHost: string | null;
+  /** For the list that is logged before a drain cuts; null: it carries streams, which are listed instead of it. */
+  readonly summary: ConnectionSummary | null;
   /** Ends the connection at once. `message`: the reason for the log; null: a drain. */
   cut(message: string | null): void;
 }
@@ -36,6 +39,16 @@ export interface LiveConnection {
 /** A connection with a call. */
 export interface LiveCall extends LiveConnection {
   call: Call;
+}
+
+/** What a drain logs about a connection that it is about to cut. */
+export interface ConnectionSummary {
+  readonly source: SocketAddress;
+  readonly destination: SocketAddress;
+  /** The hostname of the service; null: none, or not known yet. */
+  readonly service: string | null;
+  /** By the clock of the network. */
+  readonly startedAt: Millis;
 }
 
 /** The addresses of an outbound connection. */
@@ -76,7 +89,7 @@ export class Connections {
   ) {
     this.#socketGauge = socketGauge;
     const live = () => [...this.inbound()];
-    this.#reassessing = new Reassessing(state, reassessment, rounds, live, (connection) => this.#has(connection));
+    this.#reassessing = new Reassessing(state, reassessment, rounds, live, (connection) => this.has(connection));
   }
 
   get size(): number {
@@ -91,6 +104,16 @@ export class Connections {
   /** The addresses of outbound connections whose route is known. */
   *outbound(): Generator<OutboundWay> {
     for (const { way } of this.#connections.values()) if (way !== null) yield way;
+  }
+
+  /** The connections that exist now, in the order of their arrival. */
+  present(): readonly LiveConnection[] {
+    return this.#connections.values();
+  }
+
+  /** Returns whether `connection` has not ended. */
+  has(connection: LiveConnection): boolean {
+    return this.#connections.get(connection.registration) === connection;
   }
 
   /** Registers a new connection. */
@@ -110,7 +133,7 @@ export class Connections {
 
   /** Removes a connection that has ended. Idempotent. */
   remove(connection: LiveConnection): void {
-    if (!this.#has(connection)) return;
+    if (!this.has(connection)) return;
     this.#connections.delete(connection.registration);
     if (connection.isSocket) this.#socketGauge.value--;
     if (this.#connections.size === 0) this.#onEmpty?.();
@@ -140,7 +163,7 @@ export class Connections {
   /** Cuts the connections that exist now, some in each turn, in the order of {@link cutAll}. */
   cutPresent(rounds: Rounds): void {
     inPortions(rounds, this.#connections.values().reverse(), (connection) => {
-      if (this.#has(connection)) connection.cut(null);
+      if (this.has(connection)) connection.cut(null);
     });
   }
 
@@ -149,7 +172,7 @@ export class Connections {
     this.#addedMeanwhile = 0;
     for (let next = connections.pop(); next !== undefined; next = connections.pop()) {
       // It may have ended by itself meanwhile.
-      if (this.#has(next)) {
+      if (this.has(next)) {
         next.cut(null);
         most--;
       }
@@ -161,10 +184,6 @@ export class Connections {
   /** Stops following changes of policies. */
   close(): void {
     this.#reassessing.close();
-  }
-
-  #has(connection: LiveConnection): boolean {
-    return this.#connections.get(connection.registration) === connection;
   }
 }
 

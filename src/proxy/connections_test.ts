@@ -11,8 +11,8 @@ import { Rounds } from "../net/rounds.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import { makeHboneLoop } from "../hbone/hbone_loop.ts";
 import { HostNetwork } from "../hbone/testkit/network.ts";
-import { Connections, type LiveCall } from "./connections.ts";
-import { drainConnections } from "./drain.ts";
+import { Connections, type ConnectionSummary, type LiveCall } from "./connections.ts";
+import { drainConnections, LISTED_PER_TURN } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
 import { EVALUATED_PER_TURN } from "./reassessing.ts";
 
@@ -29,6 +29,7 @@ class Live implements LiveCall {
   readonly isSocket = false;
   readonly way = null;
   readonly forwardedHost = null;
+  summary: ConnectionSummary | null = null;
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};
 
@@ -202,6 +203,42 @@ Deno.test("dataplane 5.4 graceful: at the deadline the remaining connections are
   assert.equal(here.done, 1);
   assert.deepEqual(here.lines(), [
     'warn drain drain duration expired with pending connections, forcefully shutting down component="inbound"',
+    'info drain shutdown complete component="inbound"',
+  ]);
+});
+
+Deno.test("dataplane 5.4 graceful: at the deadline the connections are listed, some in each turn, and then cut", () => {
+  const here = drainBed();
+  const live = Array.from({ length: 2 * LISTED_PER_TURN + 1 }, () => here.open(80));
+  for (const [index, each] of live.entries()) {
+    each.summary = {
+      source: socket("10.0.0.1:1234"),
+      destination: each.call.target,
+      service: index % 2 === 0 ? "shop.example" : null,
+      startedAt: 0,
+    };
+  }
+  live[0]!.summary = null;
+  drainConnections(
+    here.context,
+    here.connections,
+    "inbound",
+    { kind: "graceful", deadline: 90_000 },
+    () => here.done++,
+  );
+  here.host.memory.advance(89_999);
+  assert.equal(here.lines().length, 0);
+  here.host.memory.advance(1);
+  here.host.memory.runUntilIdle();
+  assert.equal(here.done, 1);
+  assert.ok(live.every(({ cuts }) => cuts.length === 1));
+  const oldest = Array(10).fill("10.0.0.1:1234->10.0.0.2:80 90s").join(", ");
+  assert.deepEqual(here.lines(), [
+    'warn drain drain duration expired with pending connections, forcefully shutting down component="inbound"',
+    `warn drain connections that are cut now component="inbound" connections=${2 * LISTED_PER_TURN} ` +
+    `services="(no service): ${LISTED_PER_TURN}, shop.example: ${LISTED_PER_TURN}" ages="1m to 10m: ${
+      2 * LISTED_PER_TURN
+    }" oldest="${oldest}"`,
     'info drain shutdown complete component="inbound"',
   ]);
 });

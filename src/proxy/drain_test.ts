@@ -83,6 +83,9 @@ for (const leaving of ["client", "server"] as const) {
     assert.deepEqual(node.traffic, { opened: 1, received: 0, sent: 0, closed: { "-": 1 }, failed: {} });
     const component = leaving === "client" ? "outbound" : "inbound";
     assert.deepEqual(components(node, "drain duration expired with pending connections"), [component]);
+    const [list] = node.lines.filter((line) => line.includes("connections that are cut now"));
+    assert.match(list!, new RegExp(`component="${component}" connections=1 services="[^"]+" ages="under 1m: 1" `));
+    assert.match(list!, /oldest="10\.0\.0\.1:\d+->10\.0\.0\.2:(8080|15008) 3s"/);
     bed.assertClean();
   });
 
@@ -205,6 +208,21 @@ Deno.test("an immediate drain ends a graceful one; both are called back", () => 
   server.pod.drain({ kind: "immediate" }, () => calls++);
   assert.equal(calls, 3, "after the end: at once");
   bed.assertClean();
+});
+
+Deno.test("an immediate drain of the whole node ends a graceful one: connections are cut, the end is reported once", () => {
+  const { bed, server, socket } = scene();
+  let calls = 0;
+  server.plane.drain({ kind: "graceful", deadline: 60_000 }, () => calls++);
+  bed.run();
+  assert.deepEqual([calls, socket.fate], [0, "open"]);
+  server.plane.drain({ kind: "immediate" }, () => calls++);
+  bed.run();
+  assert.equal(calls, 1);
+  assert.notEqual(socket.fate, "open");
+  assert.ok(server.accessLine.endsWith(`error="${DRAINED}"`), server.accessLine);
+  server.plane.drain({ kind: "immediate" }, () => calls++);
+  assert.equal(calls, 1);
 });
 
 Deno.test("many connections end in portions, one per turn, with and without GOAWAY before; each is logged", () => {

@@ -55,6 +55,10 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     context.connections.unproven.add(this, context.loop.network.now());
   }
 
+  override get summary(): null {
+    return null;
+  }
+
   /** GOAWAY; streams go on. A handshake in progress is given up. */
   drain(): void {
     if (this.#server !== null) this.#server.drain();

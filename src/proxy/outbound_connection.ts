@@ -22,7 +22,6 @@ import type { Pool } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { HeaderList, Stream } from "../h2/seam.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { DialEvents } from "../net/network.ts";
@@ -42,7 +41,6 @@ import { Tunnel } from "./tunnel.ts";
 export class OutboundConnection extends PodConnection implements DuplexSink, DialEvents, TunnelEvents {
   readonly #pool: Pool;
   #client: Duplex;
-  readonly #startedAt: Millis;
   protected readonly source: SocketAddress;
   /** The address that the client connected to. */
   protected readonly destination: SocketAddress;
@@ -54,7 +52,6 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     super(context);
     this.#pool = pool;
     this.#client = client;
-    this.#startedAt = context.loop.network.now();
     this.source = client.remote;
     this.destination = target;
   }
@@ -167,7 +164,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     this.#route = route;
     const identity = identityOf(local);
     this.#recordStart = outboundStart(route, local, identity, this.source);
-    if (route.protocol !== "DOUBLEHBONE") this.openRecord(this.#recordStart, this.#startedAt);
+    if (route.protocol !== "DOUBLEHBONE") this.openRecord(this.#recordStart, this.startedAt);
     if (route.protocol === "TCP") this.#dial(route);
     else if (identity !== null) this.#request(route, local, identity);
     else {
@@ -192,12 +189,12 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   #openNested(answer: HeaderList, peerId: SpiffeId | null): ConnectionRecord {
     const derivedDestination = destinationAsSaid(answer, peerId);
-    return this.openRecord({ ...this.#recordStart!, derivedDestination }, this.#startedAt);
+    return this.openRecord({ ...this.#recordStart!, derivedDestination }, this.startedAt);
   }
 
   protected override recordAtEnd(): ConnectionRecord | null {
     if (this.#recordStart === null) return null;
-    return this.record ?? this.openRecord(this.#recordStart, this.#startedAt);
+    return this.record ?? this.openRecord(this.#recordStart, this.startedAt);
   }
 
   protected reset(): void {

@@ -2,7 +2,6 @@
 import type { Workload } from "../mesh/model/model.ts";
 import { type InboundRoute, resolvePassthrough } from "../mesh/resolve/inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Millis } from "../net/clock.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
@@ -16,14 +15,12 @@ import { Relay } from "./relay.ts";
 /** A plain connection from anywhere to an application of the pod. */
 export class PassthroughConnection extends InboundCall implements DuplexSink {
   #client: Duplex;
-  readonly #startedAt: Millis;
   protected readonly destination: SocketAddress;
 
   /** `target`: the address that the client connected to. */
   constructor(context: PodContext, client: Duplex, target: SocketAddress) {
     super(context);
     this.#client = client;
-    this.#startedAt = context.loop.network.now();
     this.destination = target;
   }
 
@@ -75,7 +72,7 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
       sourceAddress: this.source,
       destinationAddress: this.destination,
       hboneTarget: null,
-    }, this.#startedAt);
+    }, this.startedAt);
     const verdict = this.authorize({
       destination: local,
       source: this.source,

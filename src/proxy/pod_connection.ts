@@ -21,7 +21,7 @@ import type { Call } from "../mesh/policy/authorize.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
-import type { LiveConnection, OutboundWay } from "./connections.ts";
+import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
 import type { EndedBy, Phase } from "./phase.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -39,6 +39,8 @@ const NOTHING_ASKED: ReadonlySet<string> = new Set();
 /** One connection of a pod, from accept to its end. Subclasses define what is resolved, what is owned and how it is cut. */
 export abstract class PodConnection implements LiveConnection, CopyOwner {
   protected readonly context: PodContext;
+  /** When it was accepted. */
+  protected readonly startedAt: Millis;
   registration = 0;
   call: Call | null = null;
   #phase: Phase = "accepted";
@@ -51,6 +53,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
 
   constructor(context: PodContext) {
     this.context = context;
+    this.startedAt = context.loop.network.now();
     context.connections.add(this);
   }
 
@@ -64,6 +67,12 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
 
   get forwardedHost(): string | null {
     return null;
+  }
+
+  get summary(): ConnectionSummary | null {
+    const { source, startedAt } = this;
+    const destination = this.call?.target ?? this.destination;
+    return { source, destination, service: this.#record?.service ?? null, startedAt };
   }
 
   get phase(): Phase {

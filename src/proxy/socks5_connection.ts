@@ -3,7 +3,7 @@ import type { Pool } from "../hbone/pool.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
-import type { LiveConnection } from "./connections.ts";
+import type { ConnectionSummary, LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import type { PodContext } from "./pod_context.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
@@ -31,6 +31,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly #client: Duplex;
   readonly #negotiation = new Socks5Negotiation();
   readonly #timer: Timer;
+  readonly #startedAt: Millis;
   registration = 0;
   readonly isSocket = true;
   readonly call = null;
@@ -44,8 +45,15 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#context = context;
     this.#pool = pool;
     this.#client = client;
+    this.#startedAt = context.loop.network.now();
     this.#timer = context.loop.network.after(NEGOTIATION_TIMEOUT, () => this.#timedOut());
     context.connections.add(this);
+  }
+
+  /** The destination is our own listener, as long as the client has not named another one. */
+  get summary(): ConnectionSummary {
+    const { remote, local } = this.#client;
+    return { source: remote, destination: local, service: null, startedAt: this.#startedAt };
   }
 
   start(): void {

@@ -98,6 +98,11 @@ export class ConnectionRecord {
     this.#startedAt = startedAt;
   }
 
+  /** The hostname of the service; null: none. */
+  get service(): string | null {
+    return this.#subject.serviceHostname;
+  }
+
   /** Bytes written towards the server. */
   addReceived(bytes: number) {
     this.#received += bytes;

@@ -78,6 +78,11 @@ export class Workers {
     await this.#all((worker) => worker.drained);
   }
 
+  /** Cuts the connections that a graceful {@link Workers.drain} still waits for. */
+  cut(): void {
+    this.send({ kind: "drain", mode: { kind: "immediate" } });
+  }
+
   /** Adds the metrics of all workers to `sum`. */
   async addMetrics(sum: MetricsSum): Promise<void> {
     await this.#all(async (worker) => {
