@@ -166,6 +166,16 @@ export class H2Connection implements Connection {
     this.#core.writer.ping(KEEPALIVE_PING, this.#keepalive.sent(now), false);
   }
 
+  /** How long nothing has been received, in ms. */
+  silentFor(now: Millis): Millis {
+    return this.#keepalive.silentFor(now);
+  }
+
+  /** How long ago a PING was sent since which nothing has been received, in ms; 0: there is none. */
+  unansweredFor(now: Millis): Millis {
+    return this.#keepalive.unansweredFor(now);
+  }
+
   drain(now: Millis): void {
     const core = this.#core, shutdown = core.shutdown;
     if (core.ended || shutdown.state !== ShutdownState.RUNNING) return;

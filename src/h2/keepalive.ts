@@ -1,5 +1,6 @@
 /**
- * Our PINGs (`docs/spec/dataplane.md` 2.3). One is sent after an interval in which nothing was received. Any received
+ * Our PINGs (`docs/spec/dataplane.md` 2.3). One is sent after an interval in which nothing was received, or when the owner
+ * of the connection wants to know at once whether the peer is alive. Any received
  * bytes prove that the peer is alive, so a connection in use sends no PING. If nothing is received within the timeout
  * after a PING, the connection is closed.
  *
@@ -42,6 +43,16 @@ export class Keepalive {
   /** A PING was sent, and nothing has been received since. */
   get outstanding(): boolean {
     return this.#answerBy !== Infinity;
+  }
+
+  /** How long nothing has been received. */
+  silentFor(now: Millis): Millis {
+    return now - this.#lastReceived;
+  }
+
+  /** How long ago the outstanding PING was sent; 0: none is outstanding. */
+  unansweredFor(now: Millis): Millis {
+    return this.outstanding ? now - (this.#answerBy - this.timeout) : 0;
   }
 
   /** Bytes of any kind were received. */

@@ -26,3 +26,12 @@ Deno.test("keepalive: the interval varies by up to 15 % in either direction", ()
   assert.equal(Math.round(spreadInterval(10_000, () => 0)), 8500);
   assert.equal(Math.round(spreadInterval(10_000, () => 1)), 11_500);
 });
+
+Deno.test("keepalive: silence counts from the last byte, an unanswered PING from when it was sent", () => {
+  const keepalive = new Keepalive(10_000, 20_000, 0);
+  assert.deepEqual([keepalive.silentFor(700), keepalive.unansweredFor(700)], [700, 0]);
+  keepalive.sent(1000);
+  assert.deepEqual([keepalive.silentFor(4000), keepalive.unansweredFor(4000)], [4000, 3000]);
+  keepalive.received(4500);
+  assert.deepEqual([keepalive.silentFor(5000), keepalive.unansweredFor(5000)], [500, 0]);
+});

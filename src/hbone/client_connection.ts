@@ -25,6 +25,11 @@ import { prefaceFailure } from "./failure.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { Transport } from "./transport.ts";
 
+/** A peer that has sent nothing for longer than this gets a PING along with the next request. */
+const PING_AFTER_SILENCE: Millis = 1000;
+/** A peer that has not answered a PING for this time gets no new requests. */
+const UNRESPONSIVE_AFTER: Millis = 3000;
+
 /** Where a connection leads, and who must answer there. */
 export interface Peer {
   readonly address: SocketAddress;
@@ -142,7 +147,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
 
   /** {@link open} would succeed. */
   get canOpen(): boolean {
-    return hasHttp2(this.#state) && (this.#h2?.canOpen ?? false);
+    return hasHttp2(this.#state) && (this.#h2?.canOpen ?? false) && !this.isUnresponsive;
   }
 
   /** The peer takes no new requests: it has sent GOAWAY, or the connection has ended. */
@@ -150,10 +155,24 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
     return this.#state >= ClientState.GOING_AWAY;
   }
 
-  /** Sends a CONNECT with these headers. Null: {@link canOpen} is false. */
+  /** A PING is unanswered for so long that the peer has probably vanished. False again when it sends anything. */
+  get isUnresponsive(): boolean {
+    return (this.#h2?.unansweredFor(this.#loop.network.now()) ?? 0) >= UNRESPONSIVE_AFTER;
+  }
+
+  /**
+   * Sends a CONNECT with these headers, and in the same write a PING where the peer has been silent: if it has vanished,
+   * that is known in {@link UNRESPONSIVE_AFTER}. Null: {@link canOpen} is false.
+   */
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
-    this.lastUsed = this.#loop.network.now();
-    return this.#h2?.open(headers, handler) ?? null;
+    const now = this.lastUsed = this.#loop.network.now();
+    const h2 = this.#h2;
+    const stream = h2?.open(headers, handler) ?? null;
+    if (stream !== null && h2!.silentFor(now) > PING_AFTER_SILENCE) {
+      h2!.ping(now);
+      this.#transport?.deadlineMoved();
+    }
+    return stream;
   }
 
   /** Sends GOAWAY: no new streams; the connection ends with its last one. */

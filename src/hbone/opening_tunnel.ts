@@ -4,7 +4,7 @@
  * ```
  *  waiting ──openOn──▶ requested ──200──▶ settled: onTunnel
  *   │  ▲                 │ │
- *   │  └── placeAgain ───┘ │   once, where the peer takes no more requests and has not answered
+ *   │  └── placeAgain ───┘ │   once, where the peer has not answered and takes no more requests or has vanished
  *   └──────────────────────┴── abort, fail, timeout, another status, reset ──▶ settled
  * ```
  * A peer that drains may drop what had been sent when its GOAWAY arrived, and some never answer it (observed O38).
@@ -44,7 +44,10 @@ export const SINGLE_ATTEMPT: TunnelPlacement = {
   isHandshaking: () => false,
 };
 
-/** How long a peer that has sent GOAWAY may leave a request unanswered. */
+/**
+ * How long a peer that has sent GOAWAY may leave a request unanswered, and how often it is checked whether the peer has
+ * vanished.
+ */
 const GOAWAY_TIMEOUT: Millis = 1000;
 
 /** One CONNECT that is not answered yet. */
@@ -92,7 +95,7 @@ export class OpeningTunnel implements StreamHandler {
     return true;
   }
 
-  /** Fails after `left` ms. Checks from time to time whether the peer still takes requests. */
+  /** Fails after `left` ms. Checks from time to time whether the peer still takes requests and is alive. */
   #awaitAnswer(left: Millis): void {
     const next = Math.min(left, GOAWAY_TIMEOUT);
     this.#timer = this.#scheduler.after(next, () => {
@@ -101,10 +104,12 @@ export class OpeningTunnel implements StreamHandler {
     });
   }
 
-  /** Repeats the request on another connection where this one's peer takes no more. False: not possible. */
+  /** Repeats the request on another connection where this one's peer takes no more or has vanished. False: it does not. */
   #requestElsewhere(): boolean {
     const stream = this.#stream;
-    if (this.#repetitions === 0 || this.#connection?.refusesRequests !== true) return false;
+    const connection = this.#connection;
+    if (this.#repetitions === 0 || connection === null) return false;
+    if (!connection.refusesRequests && !connection.isUnresponsive) return false;
     this.#repetitions--;
     this.#timer?.cancel();
     if (!this.#placement.placeAgain()) return false;
