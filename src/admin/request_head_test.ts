@@ -106,3 +106,14 @@ Deno.test("request head: parsing any bytes does not throw", () => {
     if (result.kind === "head") assert.ok(result.size <= input.length);
   }));
 });
+
+Deno.test("request head: many spaces and tabs are skipped in linear time", () => {
+  // A parser that tries each way to divide them takes minutes.
+  const blanks = " \t".repeat(4000);
+  const refused = parseRequestHead(bytes(`GET / HTTP/1.1\r\nhost:${blanks}\x01\r\n\r\n`));
+  assert.deepEqual(refused, { kind: "refused", status: 400 });
+  const closing = parseRequestHead(
+    bytes(`GET / HTTP/1.1\r\nconnection:${blanks.slice(4000)}x${blanks.slice(4000)},close \r\n\r\n`),
+  );
+  assert.ok(closing.kind === "head" && !closing.head.keepAlive);
+});
