@@ -33,6 +33,8 @@ export interface Ending {
   };
   /** The dial of the server's proxy fails or may fail: proxies that lose resets may keep this one. */
   readonly dialFails?: true;
+  /** The client resets while the tunnel is being set up. With a Rust ztunnel the server may then see no connection. */
+  readonly early?: true;
 }
 
 /** `resets`: whether the proxies pass a reset on as a reset or as FIN. */

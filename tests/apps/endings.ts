@@ -1,12 +1,6 @@
 /** What the client and the server of a connection do, in each case: scripts of `tests/fixtures/endings.c`. */
 import type { Ending } from "../../testkit/endings.ts";
 
-/** The client's proxy accepts a connection before it knows whether the server will. */
-const ACCEPTED = {
-  seen: { client: "0 RST", server: "" },
-  why: "the client's proxy accepts first",
-} as const;
-
 const BULK = 5_000_000;
 
 export const ENDINGS: readonly Ending[] = [
@@ -31,13 +25,20 @@ export const ENDINGS: readonly Ending[] = [
   { name: "zero bytes, the server ends first", client: "end close", server: "fin end" },
 
   // The dial of the server's proxy fails, or is reset before that proxy has seen it succeed.
-  { name: "nobody listens", client: "end", server: "absent", differs: ACCEPTED, dialFails: true },
-  { name: "nobody listens, a request", client: "w9 end", server: "absent", differs: ACCEPTED, dialFails: true },
+  {
+    name: "nobody listens",
+    client: "end",
+    server: "absent",
+    differs: { seen: { client: "0 RST", server: "" }, why: "the client's proxy accepts first" },
+    dialFails: true,
+  },
   { name: "the server resets at once", client: "end", server: "reset", dialFails: true },
 
   // SO_LINGER 0.
   { name: "the client resets", client: "r1 reset", server: "w1 end" },
   { name: "the server resets", client: "w1 end", server: "r1 reset" },
+  { name: "the client sends and resets at once", client: "w100 reset", server: "end", early: true },
+  { name: "the client sends much and resets at once", client: `w${BULK} reset`, server: "kind", early: true },
   { name: "the client resets after a request", client: "w1000 r1 reset", server: "r1000 w1 end" },
   { name: "the server resets after an answer", client: "w1 r1000 w1 end", server: "r1 w1000 r1 reset" },
   { name: "the client resets within a large request", client: `r1 w${BULK} reset`, server: "w1 kind" },
