@@ -37,7 +37,7 @@ async function refuses({ settings = {}, code = 1, says, ...options }: Refusal): 
   await using proxy = new Proxy(Object.fromEntries(given), options);
   const ended = await proxy.ended();
   const output = ended.output.slice(-LAST_WORDS);
-  assert.equal(ended.code, code, output);
+  assert.equal(ended.code, code, `exit code ${ended.code}, signal ${ended.signal ?? "none"}\n${output}`);
   for (const text of says) {
     if (typeof text === "string") assert.ok(output.includes(text), `${text} is not in\n${output}`);
     else assert.match(output, text);

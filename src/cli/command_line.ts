@@ -4,6 +4,7 @@ import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
 import { parseConfig } from "../config/parse_config.ts";
 import { withBindCure } from "../app/bind_cure.ts";
+import { exitAtOnce } from "../os/exit.ts";
 import { openLogOutput, writerTo } from "../telemetry/log_output.ts";
 import { runNode } from "../app/node.ts";
 import { versionLine } from "../app/version_line.ts";
@@ -29,7 +30,7 @@ async function run(args: readonly string[], makeWorker: () => Worker): Promise<v
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     lastWords(`Error: ${config === null ? message : withBindCure(message, config)}`);
-    Deno.exit(error instanceof ConfigError ? error.exitCode : 1);
+    exitAtOnce(error instanceof ConfigError ? error.exitCode : 1);
   }
 }
 
