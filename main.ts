@@ -5,7 +5,7 @@
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
 
 if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerGlobalScope) {
-  // What main sends while the import is under way would be lost: nobody listens yet.
+  // Messages that arrive during the import would be lost, as no handler is set yet.
   const self = globalThis as unknown as { onmessage: ((event: MessageEvent) => void) | null };
   const early: MessageEvent[] = [];
   self.onmessage = (event) => early.push(event);

@@ -2,6 +2,7 @@
  * A Linux control group with a limit of memory and CPU time, of cgroup v1 or v2, for one process. Needs root and a
  * writable /sys/fs/cgroup.
  */
+import { changeSystemFolder } from "../lab/system_folder.ts";
 import { readSystemFile, systemFileExists, writeSystemFile } from "../src/os/system_files.ts";
 
 /** The limits. */
@@ -71,18 +72,17 @@ export class ControlGroup {
 
   /** Removes the group. Its process must have ended. */
   remove(): void {
-    for (const folder of this.#folders) run("rmdir", folder);
+    for (const folder of this.#folders) change("rmdir", folder);
   }
 }
 
 function makeFolder(path: string): void {
-  run("mkdir", path);
+  change("mkdir", path);
 }
 
-/** By a program: the runtime lets nobody write below `/sys` who has less than all permissions. */
-function run(program: "mkdir" | "rmdir", path: string): void {
-  const { success, stderr } = new Deno.Command(program, { args: [path] }).outputSync();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+function change(program: "mkdir" | "rmdir", path: string): void {
+  const failure = changeSystemFolder(program, path);
+  if (failure !== null) throw new Error(failure);
 }
 
 function quota(milliCpu: number): number {

@@ -1,6 +1,6 @@
 /**
- * Gives namespaces to a user who is not root: where the kernel allows it, the benchmark runs itself again as root of a
- * new user namespace.
+ * Lets a user who is not root run the benchmark, which makes network namespaces: where the kernel allows it, the
+ * benchmark starts itself again as root of a new user namespace.
  */
 import { BENCH_PERMISSIONS } from "./script.ts";
 

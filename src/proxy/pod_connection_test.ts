@@ -25,13 +25,12 @@ class Pod {
       finish: (_now: number, failure: ConnectionFailure | null) => note(`finished ${failure?.message ?? "well"}`),
       cancel: () => note("cancelled"),
     };
-    // deno-lint-ignore no-this-alias
-    const pod = this;
+    const current = () => this.workload;
     const parts = {
       connections: { add: () => note("added"), remove: () => note("removed") },
       local: {
         get current() {
-          return pod.workload;
+          return current();
         },
         unknownMessage: "no such workload",
         wait: (use: typeof this.onWorkload) => {

@@ -1,4 +1,5 @@
 /** A process that looks like one of a pod: with its own user and control group, and known to a container runtime. */
+import { changeSystemFolder } from "../../lab/system_folder.ts";
 import { WITH_PARENT } from "../../lab/child.ts";
 import { GROUPS } from "../../lab/leftovers.ts";
 import { Program } from "../../lab/program.ts";
@@ -33,7 +34,8 @@ export class SpirePod implements AsyncDisposable {
     this.#user = user;
     this.#namespace = namespace;
     this.#command = command ?? ["sleep", "600"];
-    if (!hasRun("mkdir", this.#group)) throw new Error(`Cannot make the control group ${this.#group}`);
+    const failure = changeSystemFolder("mkdir", this.#group);
+    if (failure !== null) throw new Error(`Cannot make the control group ${this.#group}: ${failure}`);
   }
 
   /** Starts a pod whose process runs as `user`, for selectors `unix:uid:`. */
@@ -64,16 +66,11 @@ export class SpirePod implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
-    await eventually("an empty control group", () => hasRun("rmdir", this.#group));
+    await eventually("an empty control group", () => changeSystemFolder("rmdir", this.#group) === null);
   }
 }
 
 /** Effective user id of a process. */
 function userOf(pid: number): number {
   return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1]);
-}
-
-/** By a program: the runtime lets nobody write below `/sys` who has less than all permissions. */
-function hasRun(program: "mkdir" | "rmdir", folder: string): boolean {
-  return new Deno.Command(program, { args: [folder], stderr: "null" }).outputSync().success;
 }

@@ -135,6 +135,7 @@ testWithSpire(
           const serial = (await serials(node)).get(identityOf(name));
           if (serial !== undefined) seen[name]!.add(serial);
         }
+        // SPIRE announces no rotation, so the serial numbers are read twice a second.
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
     };

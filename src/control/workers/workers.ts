@@ -21,7 +21,7 @@ export class Workers {
   /** Makes `config.workerThreads` of them. Nothing is called back before {@link Workers.start}. */
   constructor(config: Config, makeWorker: () => Worker, events: WorkersEvents) {
     this.#config = config;
-    // Callers race against this promise; before the first one does, its rejection is nobody's.
+    // Callers race against this promise. Before the first one does, a rejection would count as unhandled.
     this.#death.promise.catch(() => {});
     const onDeath = (message: string) => this.#death.reject(new Error(message));
     this.#handles = Array.from(

@@ -6,7 +6,7 @@ import type { Ip } from "../../net/address.ts";
 import type { Workload, WorkloadUid } from "../model/model.ts";
 import type { WorkloadIndex } from "./workload_index.ts";
 
-/** A workload at an address, and who is notified when it is no longer there. */
+/** One watched address of a workload. `onLost` is called when the workload is no longer there. */
 interface Watch {
   readonly uid: WorkloadUid;
   readonly ip: Ip;
