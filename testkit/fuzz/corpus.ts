@@ -26,9 +26,13 @@ export function corpusNames(): readonly string[] {
   return [...Deno.readDirSync(ROOT)].map(({ name }) => name).sort();
 }
 
+/** Bytes. Longer files of the corpus are decoded as they are only, since each change of them takes long as well. */
+const LONGEST_SEED = 4096;
+
 /** Returns all inputs from which inputs of a decoder are made. */
 export function seedsOf(decoder: FuzzedDecoder): readonly Uint8Array[] {
-  return [...corpusOf(decoder.name).map(({ bytes }) => bytes), ...decoder.seeds?.() ?? []];
+  const short = corpusOf(decoder.name).map(({ bytes }) => bytes).filter(({ length }) => length <= LONGEST_SEED);
+  return [...short, ...decoder.seeds?.() ?? []];
 }
 
 function fromHex(text: string): Uint8Array {

@@ -4,6 +4,8 @@ export interface FuzzedDecoder {
   readonly name: string;
   /** Valid inputs from other files, in addition to the corpus. */
   readonly seeds?: () => readonly Uint8Array[];
+  /** Bytes of the longest input, where {@link LONGEST} would take too long. */
+  readonly longest?: number;
   /** ms for one input, where {@link MAX_MILLIS} are not enough. */
   readonly maxMillis?: number;
   /**
@@ -15,6 +17,9 @@ export interface FuzzedDecoder {
 
 /** ms for one input of at most 70 KB. Inputs of the usual length take less than one. */
 export const MAX_MILLIS = 100;
+
+/** Bytes. Few inputs are longer than some thousand bytes; these repeat a part of themselves up to this length. */
+export const LONGEST = 70_000;
 
 /** Throws where a property of a decoder does not hold. */
 export function holds(condition: boolean, property: string): void {

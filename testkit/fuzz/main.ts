@@ -1,6 +1,7 @@
 /**
- * `deno task fuzz --seconds N [--decoder=NAME] [--seed=N]`: random changes of valid inputs for every decoder of input
- * from outside, one after the other, for N seconds in total. Exits with 1 where a decoder did not do what it promises.
+ * `deno task fuzz [--seconds N | --inputs N] [--decoder=NAME] [--seed=N]`: random changes of valid inputs for every
+ * decoder of input from outside, one after the other, for N seconds in total (60 unless told) or N inputs each. Exits
+ * with 1 where a decoder did not do what it promises.
  */
 import { parseArgs } from "node:util";
 import { DECODERS } from "./all_decoders.ts";
@@ -15,26 +16,36 @@ const STUCK = 20_000;
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { seconds: { type: "string", default: "60" }, decoder: { type: "string" }, seed: { type: "string" } },
+  options: {
+    seconds: { type: "string" },
+    inputs: { type: "string" },
+    decoder: { type: "string" },
+    seed: { type: "string" },
+  },
 });
 const chosen = DECODERS.filter(({ name }) => values.decoder === undefined || name === values.decoder);
-const seconds = Number(values.seconds), seed = Number(values.seed ?? Date.now() % 1_000_000_000);
+const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
+const inputs = values.inputs === undefined ? Infinity : Number(values.inputs);
+const seconds = Number(values.seconds ?? (inputs === Infinity ? 60 : Infinity));
 if (chosen.length === 0) {
   fail(`there is no decoder "${values.decoder}": ${DECODERS.map(({ name }) => name).join(", ")}`);
 }
 if (!(seconds > 0)) fail(`--seconds must be a number above 0, not "${values.seconds}"`);
+if (!(inputs > 0)) fail(`--inputs must be a number above 0, not "${values.inputs}"`);
+if (inputs !== Infinity && seconds !== Infinity) fail("--seconds and --inputs exclude each other");
 if (!Number.isInteger(seed)) fail(`--seed must be a whole number, not "${values.seed}"`);
 
-console.log(`${chosen.length} decoders, ${seconds} s, seed ${seed}`);
+const extent = inputs === Infinity ? `${seconds} s` : `${inputs} inputs each`;
+console.log(`${chosen.length} decoders, ${extent}, seed ${seed}`);
 let failures = 0;
 for (const decoder of chosen) {
   const started = performance.now();
-  const { inputs, slowest, failure } = await run(decoder, (seconds * 1000) / chosen.length);
-  const rate = Math.round(inputs / ((performance.now() - started) / 1000));
-  console.log(`${decoder.name.padEnd(18)} ${inputs} inputs, ${rate}/s, slowest ${slowest.toFixed(1)} ms`);
+  const { count, slowest, failure } = await run(decoder, (seconds * 1000) / chosen.length);
+  const rate = Math.round(count / ((performance.now() - started) / 1000));
+  console.log(`${decoder.name.padEnd(18)} ${count} inputs, ${rate}/s, slowest ${slowest.toFixed(1)} ms`);
   if (failure === null) continue;
   failures++;
-  const input = mutated(seedsOf(decoder), seed, failure.index);
+  const input = mutated(seedsOf(decoder), seed, failure.index, decoder.longest);
   console.error(describeFailure(decoder.name, `seed ${seed} number ${failure.index}`, input, failure.why));
 }
 Deno.exit(failures === 0 ? 0 : 1);
@@ -54,7 +65,7 @@ async function run({ name }: FuzzedDecoder, millis: number): Promise<FuzzReport>
       const index = Atomics.load(progress, 0);
       if (index === last) {
         const why = `it has not returned for ${STUCK / 1000} s`;
-        resolve({ inputs: index, slowest: STUCK, failure: { index, why } });
+        resolve({ count: index, slowest: STUCK, failure: { index, why } });
       }
       last = index;
     }, STUCK);
@@ -62,9 +73,9 @@ async function run({ name }: FuzzedDecoder, millis: number): Promise<FuzzReport>
     worker.onerror = (event) => {
       event.preventDefault();
       const index = Atomics.load(progress, 0);
-      resolve({ inputs: index, slowest: 0, failure: { index, why: `the thread has ended: ${event.message}` } });
+      resolve({ count: index, slowest: 0, failure: { index, why: `the thread has ended: ${event.message}` } });
     };
-    worker.postMessage({ name, seed, millis, progress });
+    worker.postMessage({ name, seed, millis, inputs, progress });
   });
   clearInterval(watch);
   worker.terminate();

@@ -1,7 +1,9 @@
 /** Makes inputs for decoders: random changes of valid inputs. The same seed and number always give the same input. */
 
+import { LONGEST } from "./decoder.ts";
+
 /** Bytes. A few inputs are longer than the usual ones, by repeating a part of them. */
-const USUAL_LENGTH = 4096, LONGEST = 70_000;
+const USUAL_LENGTH = 4096;
 /** One of so many inputs may have up to {@link LONGEST} bytes. */
 const LONG_EVERY = 500;
 
@@ -34,15 +36,15 @@ class Random {
   }
 }
 
-/** Returns input number `index` for a decoder with these valid inputs. */
-export function mutated(seeds: readonly Uint8Array[], seed: number, index: number): Uint8Array {
+/** Returns input number `index`, of at most about `longest` bytes, for a decoder with these valid inputs. */
+export function mutated(seeds: readonly Uint8Array[], seed: number, index: number, longest = LONGEST): Uint8Array {
   const random = new Random(seed, index);
   const pick = () => seeds[random.below(seeds.length)] ?? new Uint8Array(0);
   let bytes = pick().slice();
   for (let changes = 1 + random.below(1 << random.below(5)); changes > 0; changes--) {
-    bytes = change(bytes, pick, random).subarray(0, USUAL_LENGTH + pick().length);
+    bytes = change(bytes, pick, random).subarray(0, Math.min(longest, USUAL_LENGTH + pick().length));
   }
-  return random.below(LONG_EVERY) === 0 ? repeated(bytes, LONGEST, random) : bytes;
+  return random.below(LONG_EVERY) === 0 ? repeated(bytes, longest, random) : bytes;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;

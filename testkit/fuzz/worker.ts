@@ -13,7 +13,7 @@ const MAX_GROWTH = 64 << 20;
 
 declare const self: { onmessage: (event: { data: FuzzOrder }) => void; postMessage(report: FuzzReport): void };
 
-self.onmessage = ({ data: { name, seed, millis, progress } }) => {
+self.onmessage = ({ data: { name, seed, millis, inputs, progress } }) => {
   const decoder = DECODERS.find((each) => each.name === name)!;
   const seeds = seedsOf(decoder);
   const limit = decoder.maxMillis ?? MAX_MILLIS;
@@ -23,13 +23,13 @@ self.onmessage = ({ data: { name, seed, millis, progress } }) => {
   const until = performance.now() + millis;
   let index = 0, slowest = 0, start = performance.now();
   let failure: FuzzReport["failure"] = null;
-  for (; start < until && failure === null; index++) {
+  for (; start < until && index < inputs && failure === null; index++) {
     Atomics.store(progress, 0, index);
-    const input = mutated(seeds, seed, index);
+    const input = mutated(seeds, seed, index, decoder.longest);
     let why = failureOf(decoder, input);
     let end = performance.now(), took = end - start;
     for (let i = 0; why === null && took > limit && i < TIMINGS; i++) {
-      const again = mutated(seeds, seed, index);
+      const again = mutated(seeds, seed, index, decoder.longest);
       start = performance.now();
       why = failureOf(decoder, again);
       end = performance.now();
@@ -44,7 +44,7 @@ self.onmessage = ({ data: { name, seed, millis, progress } }) => {
   if (failure === null && grown > MAX_GROWTH) {
     failure = { index: index - 1, why: `after this input the heap has grown by ${grown >> 20} MB since the first` };
   }
-  self.postMessage({ inputs: index, slowest, failure });
+  self.postMessage({ count: index, slowest, failure });
 };
 
 /** `--expose-gc` makes the figure exact; without it, it has the garbage too. */
