@@ -16,6 +16,7 @@ import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { HttpServer } from "./http_server.ts";
+import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { loggingRoute } from "./logging_route.ts";
 import { readinessHandler } from "./readiness_server.ts";
 import type { RequestHead } from "./request_head.ts";
@@ -224,14 +225,19 @@ function filter(text: string): LogFilter {
   return parsed;
 }
 
-function logging() {
-  const start = filter("info");
+function logging(lines: AccessLines = ALL_LINES) {
+  const start = { filter: filter("info"), lines };
   const control = {
     start,
-    current: start,
+    current: start.filter,
+    lines,
     changes: 0,
     change(changed: LogFilter) {
       this.current = changed;
+      this.changes++;
+    },
+    changeLines(changed: AccessLines) {
+      this.lines = changed;
       this.changes++;
     },
   };
@@ -257,6 +263,27 @@ Deno.test("config C24 to C28, 4.6 /logging", async () => {
   assert.equal(control.current.toString(), "hickory_server::server=off,access=debug,info");
   assert.equal(await ask("?reset"), "200 current log level is hickory_server::server=off,info\n");
   assert.equal(await ask("?level=debug&level=warn"), "200 current log level is hickory_server::server=off,warn\n");
+});
+
+Deno.test("/logging changes which connections are logged", async () => {
+  const { control, handler } = logging({ mode: "all", sample: 0.5 });
+  const ask = async (query: string) => {
+    const response = await handler(request(`/logging${query}`, "POST"));
+    return `${response.status} ${textOf(response).split("\n").slice(1).join("|")}`;
+  };
+  assert.equal(await ask(""), "200 access log: failures and 50 % of successes|");
+  assert.equal(await ask("?access=failures"), "200 access log: failures|");
+  assert.equal(await ask("?access=&sample="), "200 access log: failures|");
+  assert.equal(control.changes, 1);
+  assert.equal(await ask("?access=all&sample=1"), "200 access log: all|");
+  assert.equal(await ask(""), "200 ");
+  assert.equal(await ask("?reset&sample=10%25"), "200 access log: failures and 10 % of successes|");
+  assert.equal(await ask("?reset&level=debug"), "200 access log: failures and 50 % of successes|");
+  const before = { ...control };
+  for (const wrong of ["?access=none", "?sample=2", "?sample=x", "?level=debug&access=ALL", "?access=off&level=x"]) {
+    assert.match(await ask(wrong), /^400 .*usage: POST/, wrong);
+  }
+  assert.deepEqual({ ...control }, before);
 });
 
 Deno.test("config C31 methods of /logging and /quitquitquit", async () => {

@@ -4,7 +4,7 @@ import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts
 import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
-import { type FilterControl, loggingRoute } from "../admin/logging_route.ts";
+import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
 import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
@@ -13,7 +13,7 @@ import { SYSTEM_TURNS } from "../net/clock.ts";
 
 /** What the admin port asks of others. */
 export interface AdminParts {
-  readonly control: FilterControl;
+  readonly control: LogControl;
   readonly dump: DumpSources;
   readonly explain: Explain;
   readonly profile: Profile;

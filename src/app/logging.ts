@@ -1,7 +1,9 @@
 /** The log of the main isolate, and the filter that all isolates share. */
-import type { FilterControl } from "../admin/logging_route.ts";
+import type { LogControl } from "../admin/logging_route.ts";
+import { type AccessLines, describeAccessLines } from "../config/access_lines.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
+import type { ToWorker } from "../dataplane/messages.ts";
 import { Log } from "../telemetry/log.ts";
 import type { LogFilter } from "../telemetry/log_filter.ts";
 import { logFormat } from "../telemetry/log_format.ts";
@@ -35,15 +37,20 @@ export function makeLog(config: Config): MainLog {
   return { log, filter, writer, output };
 }
 
-/** Changes the filter in the main isolate and, by `send`, in every worker. */
-export class FilterOwner implements FilterControl {
-  readonly start: LogFilter;
-  readonly #log: Log;
-  readonly #send: (filter: string) => void;
+/** Changes of the log at run time, for the workers. */
+type LogChange = Extract<ToWorker, { kind: "log-filter" | "access-lines" }>;
 
-  constructor(log: Log, start: LogFilter, send: (filter: string) => void) {
+/** Changes the log in the main isolate and, by `send`, in every worker. */
+export class LogOwner implements LogControl {
+  readonly start: LogControl["start"];
+  readonly #log: Log;
+  readonly #send: (change: LogChange) => void;
+  #lines: AccessLines;
+
+  constructor(log: Log, start: LogControl["start"], send: (change: LogChange) => void) {
     this.start = start;
     this.#log = log;
+    this.#lines = start.lines;
     this.#send = send;
   }
 
@@ -54,6 +61,16 @@ export class FilterOwner implements FilterControl {
   change(filter: LogFilter): void {
     this.#log.scope("ztunnel::telemetry").info(`new log filter is ${filter}`);
     this.#log.filter = filter;
-    this.#send(filter.toString());
+    this.#send({ kind: "log-filter", filter: filter.toString() });
+  }
+
+  get lines(): AccessLines {
+    return this.#lines;
+  }
+
+  changeLines(lines: AccessLines): void {
+    this.#log.scope("ztunnel::telemetry").info(`access log: ${describeAccessLines(lines)}`);
+    this.#lines = lines;
+    this.#send({ kind: "access-lines", lines });
   }
 }

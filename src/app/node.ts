@@ -30,7 +30,7 @@ import { returnMemory } from "../os/memory.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
 import { beginProcess, logConfig, logMode } from "./first_lines.ts";
-import { FilterOwner, type MainLog, makeLog } from "./logging.ts";
+import { LogOwner, type MainLog, makeLog } from "./logging.ts";
 import { metricsPage } from "./metrics_page.ts";
 import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
@@ -109,7 +109,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
 
   const { dumpSources } = await import("./dump_sources.ts");
   await servers.serveAdmin({
-    control: new FilterOwner(log, filter, (text) => workers.send({ kind: "log-filter", filter: text })),
+    control: new LogOwner(log, { filter, lines: config.log.access }, (message) => workers.send(message)),
     dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
     explain: (question) => workers.explain(question),
     profile: profileOf(workers),

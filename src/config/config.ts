@@ -7,6 +7,7 @@
  */
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
+import type { AccessLines } from "./access_lines.ts";
 import type { ResolverSettings } from "./resolver_settings.ts";
 import type { SpireSettings } from "./spire_settings.ts";
 
@@ -145,6 +146,7 @@ export interface LogSettings {
   /** `RUST_LOG`, not parsed. */
   readonly filter: string;
   readonly format: "plain" | "json";
+  readonly access: AccessLines;
   /** Authorization decisions at info instead of debug. */
   readonly authorizationAtInfo: boolean;
 }

@@ -4,6 +4,7 @@
  * Checks run in the order of `docs/spec/config-admin.md` 7.2 (3), so that of several mistakes the same one is
  * reported as by the Rust ztunnel.
  */
+import { parseAccessMode, parseSample } from "./access_lines.ts";
 import { networkAddresses } from "./addresses.ts";
 import { complianceWarnings } from "./compliance.ts";
 import type { Config, LogSettings, MetricsSettings, NodeSettings, WorkloadName } from "./config.ts";
@@ -167,6 +168,10 @@ function logSettings(environment: Environment): LogSettings {
   return {
     filter: environment.text("RUST_LOG"),
     format: environment.flag("LOG_FORMAT", "json") ? "json" : "plain",
+    access: {
+      mode: environment.parse("ACCESS_LOG", parseAccessMode),
+      sample: environment.parse("ACCESS_LOG_SAMPLE", parseSample),
+    },
     authorizationAtInfo: environment.flag("AUTHZ_POLICY_INFO_LOGGING", "true"),
   };
 }

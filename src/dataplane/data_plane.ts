@@ -100,7 +100,7 @@ export class DataPlane {
   readonly lookups: MeshLookups | null;
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
-  readonly #telemetry: ConnectionTelemetry;
+  readonly telemetry: ConnectionTelemetry;
   readonly #peers: KnownPeers;
   /** Each pod with its DNS proxy; null: it has none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
@@ -126,7 +126,7 @@ export class DataPlane {
       untracked: (reporter) => void metrics.cell("istio_crl_untracked_connections", reporter).value++,
     });
     this.#peers = new KnownPeers(revocation);
-    this.#telemetry = new ConnectionTelemetry(log, metrics.traffic);
+    this.telemetry = new ConnectionTelemetry(log, metrics.traffic, config.log.access, parts.random);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
       makeContext: (settings) => parts.makeContext(settings),
@@ -258,7 +258,7 @@ export class DataPlane {
         ...own,
         credentials: this.credentials.of(certificatesPerPod(config) ? uid : null),
         peers: this.#peers,
-        telemetry: this.#telemetry,
+        telemetry: this.telemetry,
         lookups: this.lookups,
         admission: podAdmission(this.state, config, metrics, this.#lines),
         sockets: {

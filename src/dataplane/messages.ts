@@ -4,6 +4,7 @@
  * Plain data only: messages are structured clones. After `postMessage` to a worker main writes to the worker's eventfd
  * (`worker_handle.ts`), since the worker blocks in `epoll_wait`.
  */
+import type { AccessLines } from "../config/access_lines.ts";
 import type { Config } from "../config/config.ts";
 import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
 import type { RevocationList } from "../identity/crl.ts";
@@ -49,6 +50,7 @@ export type ToWorker =
   /** Shared mode. */
   | { readonly kind: "pod"; readonly order: PodOrder }
   | { readonly kind: "log-filter"; readonly filter: string }
+  | { readonly kind: "access-lines"; readonly lines: AccessLines }
   /** Requests the next slice of the metrics. A new request id begins a reading; its last slice ends it. */
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }

@@ -158,6 +158,8 @@ class DataPlaneWorker {
         return this.#pods.receive(message.order);
       case "log-filter":
         return this.#setFilter(message.filter);
+      case "access-lines":
+        return this.#plane.telemetry.setAccessLines(message.lines);
       case "snapshot":
         return this.#snapshot(message.request);
       case "dump":

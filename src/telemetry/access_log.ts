@@ -3,6 +3,7 @@
  * a fixed order. With short connections this is a hot path, so the line is built directly, and the fields of each side
  * are cached.
  */
+import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Log } from "./log.ts";
 import { bare, type Fields, jsonFields, plainFields } from "./log_fields.ts";
@@ -51,9 +52,14 @@ export class AccessLog {
   readonly #plain = new WeakMap<TrafficPeer, string>();
   readonly #render: (fields: Fields) => string;
   readonly #json: boolean;
+  readonly #random: () => number;
+  /** Which lines are written. */
+  lines: AccessLines = ALL_LINES;
 
-  constructor(log: Log) {
+  /** `random`: numbers from 0 up to but not including 1, for the sample of successful connections. */
+  constructor(log: Log, random: () => number) {
     this.#log = log;
+    this.#random = random;
     this.#json = log.format.name === "json";
     // Plain fields are separated by spaces, JSON fields by commas. Here each field begins with its separator.
     this.#render = this.#json ? jsonFields : (fields) => {
@@ -64,21 +70,21 @@ export class AccessLog {
 
   /** A connection was opened; logged at debug. */
   opened(subject: AccessSubject) {
-    if (!this.#log.isEnabled(TARGET, LEVEL.debug)) return;
+    if (this.lines.mode !== "all" || !this.#log.isEnabled(TARGET, LEVEL.debug)) return;
     this.#line(LEVEL.debug, "connection opened", this.#subject(subject));
   }
 
   /** A connection has ended; logged at info, or at error where `totals.error` is set. */
   complete(subject: AccessSubject, totals: AccessTotals) {
     const level = totals.error === null ? LEVEL.info : LEVEL.error;
-    if (!this.#log.isEnabled(TARGET, level)) return;
+    if (!this.#isChosen(totals.error !== null) || !this.#log.isEnabled(TARGET, level)) return;
     const error = totals.error === null ? "" : this.#render({ error: totals.error });
     this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error);
   }
 
   /** A connection that was refused before it was routed. */
   failed(direction: AccessSubject["direction"], source: SocketAddress, destination: SocketAddress, error: string) {
-    if (!this.#log.isEnabled(TARGET, LEVEL.warn)) return;
+    if (!this.#isChosen(true) || !this.#log.isEnabled(TARGET, LEVEL.warn)) return;
     const fields = this.#render({
       "src.addr": bare(formatAddress(source)),
       "dst.addr": bare(formatAddress(destination)),
@@ -86,6 +92,12 @@ export class AccessLog {
       error,
     });
     this.#line(LEVEL.warn, "connection failed", fields);
+  }
+
+  #isChosen(isFailure: boolean): boolean {
+    const { mode, sample } = this.lines;
+    if (mode !== "all") return isFailure && mode === "failures";
+    return isFailure || sample === 1 || this.#random() < sample;
   }
 
   #line(level: Level, message: string, fields: string) {

@@ -4,6 +4,7 @@
  *     open ──▶ counting ──finish──▶ recorded
  *                    └────cancel───────┘        later calls are ignored
  */
+import type { AccessLines } from "../config/access_lines.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import { AccessLog, type AccessSubject } from "./access_log.ts";
@@ -38,9 +39,16 @@ export class ConnectionTelemetry {
 
   readonly #access: AccessLog;
 
-  constructor(log: Log, metrics: TrafficMetrics) {
+  /** `random`: numbers from 0 up to but not including 1, for the sample of access lines. */
+  constructor(log: Log, metrics: TrafficMetrics, lines: AccessLines, random: () => number) {
     this.#metrics = metrics;
-    this.#access = new AccessLog(log);
+    this.#access = new AccessLog(log, random);
+    this.#access.lines = lines;
+  }
+
+  /** Changes which access lines are written, also those of open connections. */
+  setAccessLines(lines: AccessLines): void {
+    this.#access.lines = lines;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { parseSocketAddress, type SocketAddress } from "../net/address.ts";
 import { type ConnectionStart, ConnectionTelemetry } from "./connection_telemetry.ts";
 import { testLog } from "./testkit/log.ts";
@@ -60,10 +61,10 @@ const PLAIN: ConnectionStart = {
   hboneTarget: null,
 };
 
-function world(format: "plain" | "json" = "plain", filter = "info") {
+function world(format: "plain" | "json" = "plain", filter = "info", access = ALL_LINES, random = () => 0) {
   const { log, lines } = testLog({ format, filter });
   const metrics = new TrafficMetrics();
-  return { telemetry: new ConnectionTelemetry(log, metrics), metrics, lines };
+  return { telemetry: new ConnectionTelemetry(log, metrics, access, random), metrics, lines };
 }
 
 /** Lines that the native proxy wrote. */
@@ -184,4 +185,33 @@ Deno.test("dataplane 7.3 labels in output order, as recorded", () => {
       'connection_security_policy="mutual_tls",source_region="r1",source_zone="z1",destination_region="r1",' +
       'destination_zone="z1"',
   );
+});
+
+Deno.test("access lines: which connections are logged; counters count all of them", () => {
+  const outcomes = (access: AccessLines, random = () => 0, filter = "access=debug") => {
+    const { telemetry, metrics, lines } = world("plain", filter, access, random);
+    telemetry.open(OUTBOUND, 0).finish(1);
+    telemetry.open(OUTBOUND, 0).finish(1, { flag: "CONNECT", message: "no" });
+    telemetry.open(OUTBOUND, 0).cancel(1);
+    telemetry.refuse("outbound", at("10.9.0.2:1"), at("10.9.0.3:2"), "refused");
+    assert.equal(metrics.snapshot()[0]?.opened, 3);
+    return lines().map((line) => line.split("\t").slice(1, 4).join(" ")).join("|");
+  };
+  const failures = "error access connection complete|error access connection complete|warn access connection failed";
+  assert.equal(outcomes({ mode: "failures", sample: 1 }), failures);
+  assert.equal(outcomes({ mode: "off", sample: 1 }), "");
+  assert.equal(outcomes({ mode: "all", sample: 0 }, undefined, "info"), failures);
+  assert.equal(outcomes({ mode: "all", sample: 0.5 }, () => 0.5, "info"), failures);
+  assert.equal(
+    outcomes({ mode: "all", sample: 0.5 }, () => 0.49, "info"),
+    `info access connection complete|${failures}`,
+  );
+});
+
+Deno.test("access lines: a change applies to connections that are open", () => {
+  const { telemetry, lines } = world();
+  const record = telemetry.open(OUTBOUND, 0);
+  telemetry.setAccessLines({ mode: "off", sample: 1 });
+  record.finish(1);
+  assert.deepEqual(lines(), []);
 });

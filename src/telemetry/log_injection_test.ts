@@ -81,7 +81,7 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
         sides: new TrafficLabels().sides(parties),
         mutualTls: true,
       } as const;
-      const access = new AccessLog(log);
+      const access = new AccessLog(log, () => 0);
       access.complete(subject, { bytesSent: 0, bytesReceived: 0, duration: 0, error: name });
       access.failed("inbound", at, at, name);
       assert.equal(lines().length, 2);

@@ -48,6 +48,23 @@ export const PROCESS = {
       "Log levels. The name is kept for compatibility. They can be changed at run time: `/logging` of the admin port.",
   },
   LOG_FORMAT: { syntax: "switch", fallback: null, values: "`json`", text: "Writes log lines as JSON." },
+  ACCESS_LOG: {
+    syntax: "words",
+    fallback: "all",
+    values: "`all`, `failures`, `off`",
+    origin: "ours",
+    text: "Which connections are logged. `failures`: those that failed, were refused or were cut. It can be changed " +
+      "at run time: `/logging?access=…` of the admin port.",
+  },
+  ACCESS_LOG_SAMPLE: {
+    syntax: "text",
+    fallback: "1",
+    values: "`0.1` or `10%`",
+    origin: "ours",
+    text:
+      "The part of the successful connections that is logged where `ACCESS_LOG` is `all`; failures always are. It " +
+      "can be changed at run time: `/logging?sample=…` of the admin port.",
+  },
   AUTHZ_POLICY_INFO_LOGGING: {
     syntax: "switch",
     fallback: null,
