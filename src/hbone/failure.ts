@@ -22,9 +22,19 @@ export function isTakenBack(reason: string): boolean {
   return reason === REVOKED || reason === WITHDRAWN;
 }
 
+/**
+ * What a failure says about the peer, and so whether another endpoint of the service may be tried:
+ * - "peer": the peer cannot be reached, is not who it should be, or broke the connection.
+ * - "beyond": the peer works, and could not reach what is behind it: the application, or endpoints of its own.
+ * - "refusal": the peer answered that the call is not allowed or not valid. Another endpoint must not be tried.
+ * - "own": nothing is wrong with the peer. Calls to other endpoints would fail too.
+ */
+export type FailureOrigin = "peer" | "beyond" | "refusal" | "own";
+
 /** Why a tunnel could not be made. */
 export interface TunnelFailure {
   readonly flag: TunnelFlag;
+  readonly origin: FailureOrigin;
   /** For the log; the texts of `docs/spec/dataplane.md` 9. */
   readonly message: string;
   /** Set where a reset of the stream was the cause: its code, and who sent it. */
@@ -33,36 +43,66 @@ export interface TunnelFailure {
 
 /** There is no certificate of ours. */
 export function identityFailure(message: string): TunnelFailure {
-  return { flag: "IDENTITY_ERROR", message: `identity error: ${message}` };
+  return { flag: "IDENTITY_ERROR", origin: "own", message: `identity error: ${message}` };
 }
 
 /** The TLS session could not be made. */
 export function contextFailure(message: string): TunnelFailure {
-  return { flag: "TLS_FAILURE", message: `tls error: ${message}` };
+  return { flag: "TLS_FAILURE", origin: "own", message: `tls error: ${message}` };
 }
 
 /** The TCP dial of an HBONE peer failed. A timeout usually means that a NetworkPolicy blocks the port. */
 export function dialFailure(ending: Ending): TunnelFailure {
-  if (ending.how !== "timeout") return { flag: "CONNECT", message: `io error: ${ending.message}` };
+  const origin = dialFailureOrigin(ending);
+  if (ending.how !== "timeout") return { flag: "CONNECT", origin, message: `io error: ${ending.message}` };
   const hint = "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008";
-  return { flag: "NETWORK_POLICY", message: `${hint}: ${ending.message}` };
+  return { flag: "NETWORK_POLICY", origin, message: `${hint}: ${ending.message}` };
 }
+
+/** Codes of dials that failed because of the address that was dialled or the way to it. */
+const PEER_DIAL_CODES: ReadonlySet<string> = new Set([
+  "DIAL_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+]);
+
+/**
+ * Whether the dialled address or this machine is the reason for a failed dial. EACCES and EPERM come from a firewall of
+ * this machine, so they count as refusals; the rest, such as EMFILE and EADDRNOTAVAIL, as our own.
+ */
+export function dialFailureOrigin({ code }: Ending): FailureOrigin {
+  if (PEER_DIAL_CODES.has(code)) return "peer";
+  return code === "EACCES" || code === "EPERM" ? "refusal" : "own";
+}
+
+/** Codes of handshakes that failed because of this program. */
+const OWN_TLS_CODES: ReadonlySet<string> = new Set(["INTERNAL", "TLS_INTERNAL", "TLS_SETTINGS"]);
 
 /** The TLS handshake failed. */
 export function handshakeFailure(ending: Ending): TunnelFailure {
-  if (ending.message === REVOKED) return { flag: "CERT_REVOKED", message: REVOKED };
-  return { flag: "CONNECT", message: `io error: ${ending.message}` };
+  if (ending.message === REVOKED) return { flag: "CERT_REVOKED", origin: "peer", message: REVOKED };
+  const origin = OWN_TLS_CODES.has(ending.code) ? "own" : "peer";
+  return { flag: "CONNECT", origin, message: `io error: ${ending.message}` };
 }
 
 /** The connection ended before the peer's SETTINGS. */
 export function prefaceFailure(failure: H2Failure): TunnelFailure {
-  return { flag: "H2_HANDSHAKE_FAILURE", message: `http2 handshake failed: ${failure.reason}` };
+  const origin = failure.reason === WITHDRAWN ? "own" : "peer";
+  return { flag: "H2_HANDSHAKE_FAILURE", origin, message: `http2 handshake failed: ${failure.reason}` };
 }
 
 /** The request was refused or reset before its 200. */
 export function requestFailure(failure: H2Failure): TunnelFailure {
-  if (isTakenBack(failure.reason)) return { flag: "CERT_REVOKED", message: failure.reason };
-  return { flag: "H2_HANDSHAKE_FAILURE", message: `h2 failed: ${describeReset(failure)}`, reset: failure };
+  const { by, reason } = failure;
+  if (isTakenBack(reason)) {
+    return { flag: "CERT_REVOKED", origin: reason === WITHDRAWN ? "own" : "peer", message: reason };
+  }
+  const origin = by === "peer" ? "beyond" : "peer";
+  return { flag: "H2_HANDSHAKE_FAILURE", origin, message: `h2 failed: ${describeReset(failure)}`, reset: failure };
 }
 
 /** How the end of the outer stream ends the bytes of the inner connection (nested tunnels). */
@@ -123,23 +163,38 @@ const REASONS: Readonly<Record<string, string>> = {
   "504": "Gateway Timeout",
 };
 
+/** Statuses of a peer that could not reach what is behind it. */
+const BEYOND_STATUSES: ReadonlySet<string> = new Set(["502", "503", "504"]);
+
 /** The peer refused the request with this status. For example `http status: 401 Unauthorized`. */
 export function statusFailure(status: string): TunnelFailure {
-  return { flag: "CONNECT", message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
+  const origin = BEYOND_STATUSES.has(status) ? "beyond" : "refusal";
+  return { flag: "CONNECT", origin, message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
 }
 
 /** A new connection takes no request, although it was made for one. */
 export function noRoomFailure(): TunnelFailure {
-  return { flag: "H2_HANDSHAKE_FAILURE", message: "h2 failed: the connection takes no request" };
+  return { flag: "H2_HANDSHAKE_FAILURE", origin: "peer", message: "h2 failed: the connection takes no request" };
 }
 
 /** The peer did not answer the request in time. */
 export function responseTimeout(): TunnelFailure {
-  return { flag: "CONNECT", message: "io error: the peer did not answer the CONNECT in time" };
+  return { flag: "CONNECT", origin: "peer", message: "io error: the peer did not answer the CONNECT in time" };
 }
 
 /** While a connection was being made, the mesh removed the workload or took the address from it. */
 export function destinationLost(): TunnelFailure {
   const message = "the destination workload was removed or lost its address while a connection to it was being made";
-  return { flag: "CONNECT", message };
+  return { flag: "CONNECT", origin: "peer", message };
+}
+
+/** The pool is being closed. */
+export function poolClosed(): TunnelFailure {
+  return { flag: "CONNECT", origin: "own", message: "pool draining" };
+}
+
+/** Connections to this peer fail, and `count` requests wait for the next attempt, which is the limit. */
+export function tooManyWaiting(count: number): TunnelFailure {
+  const message = `io error: connections to this peer fail, and ${count} requests wait for the next attempt already`;
+  return { flag: "CONNECT", origin: "peer", message };
 }

@@ -4,6 +4,7 @@
  * Requests that differ in source identity, source address, destination or expected identities never share a connection:
  * all are in the key. For each key one connection is made at a time, unless more requests wait than it can carry. When
  * it fails, all waiting requests fail (the Rust ztunnel lets them try one after the other: recorded there as a defect).
+ * Requests that come after a failed attempt wait for the next one, which `dial_backoff.ts` delays by at most a second.
  *
  * When the mesh takes the address from the destination workload, its connections end with their last stream and take no
  * new one, and requests that wait for a connection fail: whoever has the address now must not get them.
@@ -14,7 +15,8 @@ import type { Millis, Timer } from "../net/clock.ts";
 import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
-import { destinationLost, type TunnelFailure } from "./failure.ts";
+import { DialBackoff } from "./dial_backoff.ts";
+import { destinationLost, poolClosed, tooManyWaiting, type TunnelFailure } from "./failure.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
@@ -27,6 +29,8 @@ const FLUSH_TIMEOUT: Millis = 1000;
  * How long a connection may be unused where its key has others; one unused connection stays for `unusedReleaseTimeout`.
  */
 const SURPLUS_TIMEOUT: Millis = 2000;
+/** Requests that may wait for a connection to one peer to which the last attempt has failed. */
+const MAX_WAITING = 4096;
 
 /** The connections and waiting requests of one key. */
 interface PeerConnections {
@@ -36,6 +40,8 @@ interface PeerConnections {
   readonly waiting: Set<OpeningTunnel>;
   /** Number of connections that are being made. */
   readonly connecting: Set<ClientConnection>;
+  /** Set after a failed attempt while requests wait for the next one. */
+  backoffTimer: Timer | null;
   /** Set while there are several connections. */
   surplusTimer: Timer | null;
   /** The destination no longer has the address: no request may be placed here or repeated. */
@@ -54,6 +60,7 @@ export class Pool {
   readonly #entries = new Map<string, PeerConnections>();
   /** Open and connecting. */
   readonly #all = new Set<ClientConnection>();
+  readonly #backoff: DialBackoff;
   #draining = false;
   #onDrained: (() => void) | null = null;
 
@@ -62,6 +69,7 @@ export class Pool {
     this.#credentials = credentials;
     this.#settings = settings;
     this.#peers = peers;
+    this.#backoff = new DialBackoff(loop.network, loop.random);
   }
 
   /** Number of open and connecting connections. */
@@ -109,10 +117,28 @@ export class Pool {
     const entry = this.#entry(key, request);
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
+    const waiting = entry.waiting.size;
+    if (waiting >= MAX_WAITING && this.#backoff.isFailing(key)) return tunnel.fail(tooManyWaiting(waiting));
     entry.waiting.add(tunnel);
-    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreamsPerConnection) {
-      this.#connect(entry, request);
-    }
+    this.#connectIfNeeded(entry, request);
+  }
+
+  /**
+   * Connects where more requests wait than the connections that are being made can carry. While attempts fail, only one
+   * is made at a time, after a wait.
+   */
+  #connectIfNeeded(entry: PeerConnections, request: TunnelRequest): void {
+    const { key, waiting, connecting } = entry;
+    if (waiting.size <= connecting.size * this.#settings.maxStreamsPerConnection) return;
+    if (!this.#backoff.isFailing(key)) return this.#connect(entry, request);
+    if (connecting.size > 0 || entry.backoffTimer !== null) return;
+    const wait = this.#backoff.wait(key);
+    if (wait === 0) return this.#connect(entry, request);
+    entry.backoffTimer = this.#loop.network.after(wait, () => {
+      entry.backoffTimer = null;
+      this.#connectIfNeeded(entry, request);
+      this.#removeIfUnused(entry);
+    });
   }
 
   /** Sends GOAWAY on all connections, some in each turn; they end with their last stream. */
@@ -140,7 +166,7 @@ export class Pool {
   close(): void {
     for (const connection of [...this.#all]) this.#end(connection);
     for (const { waiting } of this.#entries.values()) {
-      for (const tunnel of [...waiting]) tunnel.fail({ flag: "CONNECT", message: "pool draining" });
+      for (const tunnel of [...waiting]) tunnel.fail(poolClosed());
     }
     this.#clearEntries();
   }
@@ -160,6 +186,7 @@ export class Pool {
       connections: [],
       waiting: new Set(),
       connecting: new Set(),
+      backoffTimer: null,
       surplusTimer: null,
       isLost: false,
       unwatch: () => {},
@@ -172,6 +199,7 @@ export class Pool {
   /** The destination has lost the address. Open streams continue. */
   #lose(entry: PeerConnections): void {
     entry.isLost = true;
+    entry.backoffTimer?.cancel();
     entry.surplusTimer?.cancel();
     this.#entries.delete(entry.key);
     const waiting = [...entry.waiting];
@@ -185,7 +213,8 @@ export class Pool {
   }
 
   #clearEntries(): void {
-    for (const { surplusTimer, unwatch } of this.#entries.values()) {
+    for (const { backoffTimer, surplusTimer, unwatch } of this.#entries.values()) {
+      backoffTimer?.cancel();
       surplusTimer?.cancel();
       unwatch();
     }
@@ -214,6 +243,7 @@ export class Pool {
 
   #opened(entry: PeerConnections, connection: ClientConnection, request: TunnelRequest): void {
     entry.connecting.delete(connection);
+    this.#backoff.succeeded(entry.key);
     this.#settings.onConnected?.(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
@@ -222,14 +252,13 @@ export class Pool {
       if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
     }
-    if (entry.waiting.size > entry.connecting.size * this.#settings.maxStreamsPerConnection) {
-      this.#connect(entry, request);
-    }
+    this.#connectIfNeeded(entry, request);
     if (this.#draining) connection.drain();
   }
 
   /** Also called after `onOpen`, where the peer has ended the connection in place of its SETTINGS. */
   #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
+    if (failure.origin === "peer") this.#backoff.failed(entry.key);
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {
@@ -255,10 +284,14 @@ export class Pool {
       entry.surplusTimer?.cancel();
       entry.surplusTimer = null;
     }
-    if (entry.connections.length === 0 && entry.connecting.size === 0 && entry.waiting.size === 0) {
-      entry.unwatch();
-      if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
-    }
+    this.#removeIfUnused(entry);
+  }
+
+  #removeIfUnused(entry: PeerConnections): void {
+    const { connections, connecting, waiting, backoffTimer } = entry;
+    if (connections.length + connecting.size + waiting.size > 0 || backoffTimer !== null) return;
+    entry.unwatch();
+    if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
   }
 
   #releaseSurplusLater(entry: PeerConnections): void {

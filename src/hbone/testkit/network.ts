@@ -21,6 +21,8 @@ export const NOTHING_HELD: Holdings = Object.freeze({ streams: 0, dials: 0, time
 export class HostNetwork implements net.Network {
   /** Streams that are not closed yet. */
   readonly open = new Set<Duplex>();
+  /** The address of every dial. */
+  readonly dialled: SocketAddress[] = [];
   #dials = 0;
   #timers = 0;
   #listeners = 0;
@@ -90,6 +92,7 @@ export class HostNetwork implements net.Network {
 
   dial(to: SocketAddress, options: net.DialOptions, events: net.DialEvents): net.Dial {
     const done = this.#begin();
+    this.dialled.push(to);
     const dial = this.memory.dial(to, { ...options, namespace: this.namespace }, {
       onConnect: (duplex) => {
         done();
