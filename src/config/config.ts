@@ -102,6 +102,8 @@ export interface SocketSettings {
   readonly keepalive: KeepaliveSettings;
   /** TCP_USER_TIMEOUT; null: the kernel's. */
   readonly userTimeout: Millis | null;
+  /** `CONNECT_TIMEOUT`: for dials of other workloads and of destinations outside of the mesh. */
+  readonly connectTimeout: Millis;
 }
 
 /** HBONE connections: windows, bounds, and the pool of outbound connections. Sizes are bytes. */

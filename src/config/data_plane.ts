@@ -1,5 +1,6 @@
 /** Settings of listeners, sockets, HTTP/2 and TLS (`docs/spec/config-admin.md` 1.3 to 1.7, 3). */
 import { type Ip, LOOPBACK_V4, parsePort, parseSocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { NetworkAddresses } from "./addresses.ts";
 import type { HTTP2, PORTS } from "./catalogue/network.ts";
 import type { SettingWith } from "./catalogue/settings.ts";
@@ -70,7 +71,15 @@ export function socketSettings(environment: Environment, mode: ProxyMode): Socke
     originalSource: environment.parse("ENABLE_ORIG_SRC", parseBool),
     keepalive,
     userTimeout: timed ? keepalive.time + keepalive.retries * keepalive.interval : null,
+    connectTimeout: connectTimeout(environment),
   };
+}
+
+/** Throws {@link ConfigError} for zero, with which no connection would ever be made. */
+function connectTimeout(environment: Environment): Millis {
+  const value = environment.duration("CONNECT_TIMEOUT");
+  if (value > 0) return value;
+  throw invalidVariable("CONNECT_TIMEOUT", environment.text("CONNECT_TIMEOUT"), "must be longer than 0");
 }
 
 /** RFC 9113 6.9.1: no window may exceed 2^31-1. */

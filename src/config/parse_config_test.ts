@@ -241,6 +241,8 @@ Deno.test("config 1.6 HTTP/2 limits", () => {
   );
   assert.equal(parse({ POOL_MAX_STREAMS_PER_CONNECTION: "0" }).http2.maxStreamsPerConnection, 1);
   assert.equal(parse({ USER_TIMEOUT_ENABLED: "true" }).sockets.userTimeout, 1_800_000);
+  assert.equal(parse({ CONNECT_TIMEOUT: "90s" }).sockets.connectTimeout, 90_000);
+  assert.equal(refusal({ CONNECT_TIMEOUT: "0s" }), "invalid env var CONNECT_TIMEOUT=0s (must be longer than 0)");
 });
 
 Deno.test("config 1.10 JSON metadata", () => {

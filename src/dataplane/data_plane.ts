@@ -39,7 +39,7 @@ import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { PodGuard } from "./pod_guard.ts";
-import { dialMark, keepaliveOptions, listenMark } from "./socket_options.ts";
+import { dialMark, dialOptions, keepaliveOptions, listenMark } from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
@@ -190,7 +190,11 @@ export class DataPlane {
       own: { local: new LocalWorkload(this.state, network, name), names: this.#names(null) },
       uid: null,
       log: log.scope("ztunnel::proxy"),
-      settings: { ...this.#settings(null), ownPorts: new Set([serverPort(config.listeners.admin)]), dial: options },
+      settings: {
+        ...this.#settings(null),
+        ownPorts: new Set([serverPort(config.listeners.admin)]),
+        ...dialOptions(config, {}),
+      },
       listeners: {
         inbound: {
           ...options,
@@ -349,7 +353,7 @@ export class DataPlane {
       ownPorts: new Set(ownPorts(config)),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
-      dial: { ...dialMark(config), ...keepaliveOptions(config), ...home, timeout: TEN_SECONDS },
+      ...dialOptions(config, { ...dialMark(config), ...home }),
       http2: {
         streamWindow: config.http2.streamWindow,
         // A few windows whose bytes are not read must not fill the memory that all connections share.

@@ -1,6 +1,12 @@
 /** Options of the sockets that are made for pods (`docs/spec/inpod-dns.md` A2.2, A2.3). */
 import type { Config } from "../config/config.ts";
-import type { SocketOptions } from "../net/network.ts";
+import type { Millis } from "../net/clock.ts";
+import type { DialOptions, SocketOptions } from "../net/network.ts";
+
+/** After this time a dial that got no answer begins anew. Longer than any round trip. */
+const ATTEMPT_TIMEOUT: Millis = 5000;
+/** For applications of the pod: there is no network on the way to them. */
+const APPLICATION_TIMEOUT: Millis = 10_000;
 
 type Mark = Pick<SocketOptions, "mark">;
 
@@ -27,5 +33,17 @@ export function keepaliveOptions({ sockets: { keepalive, userTimeout } }: Config
       }
       : {}),
     ...(userTimeout === null ? {} : { userTimeout }),
+  };
+}
+
+/** Options of the dials of a pod's proxy, with these further `options` (`docs/spec/dataplane.md` 1.3). */
+export function dialOptions(
+  config: Config,
+  options: SocketOptions,
+): { readonly dial: DialOptions; readonly applicationDial: DialOptions } {
+  const common = { ...keepaliveOptions(config), ...options };
+  return {
+    dial: { ...common, timeout: config.sockets.connectTimeout, attemptTimeout: ATTEMPT_TIMEOUT },
+    applicationDial: { ...common, timeout: APPLICATION_TIMEOUT },
   };
 }

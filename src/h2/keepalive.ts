@@ -24,8 +24,8 @@ const SPREAD = 0.15;
 export class Keepalive {
   readonly #interval: Millis;
   #lastReceived: Millis;
-  /** When bytes must have been received; Infinity: no PING is outstanding. */
-  #answerBy: Millis = Infinity;
+  /** When the outstanding PING was sent; Infinity: none is outstanding. */
+  #sentAt: Millis = Infinity;
   #sequence = 0;
   /** The last PING has not been acknowledged yet. */
   #ackPending = false;
@@ -42,7 +42,7 @@ export class Keepalive {
 
   /** A PING was sent, and nothing has been received since. */
   get outstanding(): boolean {
-    return this.#answerBy !== Infinity;
+    return this.#sentAt !== Infinity;
   }
 
   /** How long nothing has been received. */
@@ -52,18 +52,18 @@ export class Keepalive {
 
   /** How long ago the outstanding PING was sent; 0: none is outstanding. */
   unansweredFor(now: Millis): Millis {
-    return this.outstanding ? now - (this.#answerBy - this.timeout) : 0;
+    return this.outstanding ? now - this.#sentAt : 0;
   }
 
   /** Bytes of any kind were received. */
   received(now: Millis): void {
     this.#lastReceived = now;
-    this.#answerBy = Infinity;
+    this.#sentAt = Infinity;
   }
 
   /** A PING is sent now; returns the second half of its payload. */
   sent(now: Millis): number {
-    this.#answerBy = now + this.timeout;
+    this.#sentAt = now;
     this.#ackPending = true;
     this.#sequence = (this.#sequence + 1) >>> 0;
     return this.#sequence;
@@ -79,6 +79,14 @@ export class Keepalive {
   /** Nothing was received in time after a PING: the connection must be closed. */
   expired(now: Millis): boolean {
     return now >= this.#answerBy;
+  }
+
+  /**
+   * When bytes must have been received. A PING that was sent early, for a new request, does not shorten the time for which
+   * the peer may be silent: the streams that are open would end in an outage that they survive otherwise.
+   */
+  get #answerBy(): Millis {
+    return Math.max(this.#sentAt, this.#lastReceived + this.#interval) + this.timeout;
   }
 
   /** A PING must be sent. */

@@ -35,3 +35,11 @@ Deno.test("keepalive: silence counts from the last byte, an unanswered PING from
   keepalive.received(4500);
   assert.deepEqual([keepalive.silentFor(5000), keepalive.unansweredFor(5000)], [500, 0]);
 });
+
+Deno.test("keepalive: a PING that is sent early does not shorten the time for which the peer may be silent", () => {
+  const keepalive = new Keepalive(10_000, 20_000, 0);
+  keepalive.sent(2000);
+  assert.equal(keepalive.unansweredFor(5000), 3000);
+  assert.equal(keepalive.deadline, 30_000);
+  assert.deepEqual([keepalive.expired(29_999), keepalive.expired(30_000)], [false, true]);
+});

@@ -161,18 +161,23 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   }
 
   /**
-   * Sends a CONNECT with these headers, and in the same write a PING where the peer has been silent: if it has vanished,
-   * that is known in {@link UNRESPONSIVE_AFTER}. Null: {@link canOpen} is false.
+   * Sends a CONNECT with these headers, and in the same write a {@link probe}: if the peer has vanished, that is known in
+   * {@link UNRESPONSIVE_AFTER}. Null: {@link canOpen} is false.
    */
   open(headers: HeaderList, handler: StreamHandler): Stream | null {
-    const now = this.lastUsed = this.#loop.network.now();
-    const h2 = this.#h2;
-    const stream = h2?.open(headers, handler) ?? null;
-    if (stream !== null && h2!.silentFor(now) > PING_AFTER_SILENCE) {
-      h2!.ping(now);
-      this.#transport?.deadlineMoved();
-    }
+    this.lastUsed = this.#loop.network.now();
+    const stream = this.#h2?.open(headers, handler) ?? null;
+    if (stream !== null) this.probe();
     return stream;
+  }
+
+  /** Sends a PING where the peer has been silent and no PING is unanswered yet. */
+  probe(): void {
+    const now = this.#loop.network.now();
+    const isOpen = this.#state === ClientState.OPEN || this.#state === ClientState.GOING_AWAY;
+    if (!isOpen || this.#h2!.silentFor(now) <= PING_AFTER_SILENCE) return;
+    this.#h2!.ping(now);
+    this.#transport?.deadlineMoved();
   }
 
   /** Sends GOAWAY: no new streams; the connection ends with its last one. */

@@ -99,8 +99,9 @@ export class OpeningTunnel implements StreamHandler {
   #awaitAnswer(left: Millis): void {
     const next = Math.min(left, GOAWAY_TIMEOUT);
     this.#timer = this.#scheduler.after(next, () => {
-      if (left === next) this.#giveUp(responseTimeout());
-      else if (!this.#requestElsewhere()) this.#awaitAnswer(left - next);
+      if (left === next) return this.#giveUp(responseTimeout());
+      this.#connection?.probe();
+      if (!this.#requestElsewhere()) this.#awaitAnswer(left - next);
     });
   }
 

@@ -48,6 +48,18 @@ Deno.test("a peer that has vanished gets no new streams, and all its unanswered 
   bed.assertClean();
 });
 
+Deno.test("a request to a peer that vanishes right after it has sent something moves too, when a PING is unanswered", () => {
+  const bed = vanished(900);
+  const request = bed.request();
+  bed.memory.advance(1000 + 2999);
+  assert.deepEqual([request.stream, bed.peers.length], [null, 1]);
+  bed.memory.advance(1001);
+  assert.notEqual(request.stream, null);
+  assert.equal(bed.peers.length, 2);
+  bed.dropPool();
+  bed.assertClean();
+});
+
 Deno.test("a request moves once: when the second connection does not answer either, it fails after its time limit", () => {
   let connections = 0;
   const bed = new PoolBed({

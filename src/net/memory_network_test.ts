@@ -109,6 +109,19 @@ Deno.test("memory network: a dial to a black hole ends at its time limit, by def
   assert.deepEqual(outcome, [{ by: "us", how: "timeout", code: "DIAL_TIMEOUT", message: "deadline has elapsed" }]);
 });
 
+Deno.test("memory network: an address that answers again is reached by the next attempt", () => {
+  const network = new MemoryNetwork();
+  network.listen({ address: at("10.0.0.9:80") }, () => {});
+  network.blackhole(at("10.0.0.9:80"));
+  const outcome = dialled(network, "10.0.0.9:80", { timeout: 30_000, attemptTimeout: 5000 });
+  network.advance(21_000);
+  network.restore(at("10.0.0.9:80"));
+  network.advance(3999);
+  assert.deepEqual(outcome, []);
+  network.advance(1);
+  connected(outcome);
+});
+
 Deno.test("memory network: a dial keeps its source address, unless that is of the other family", () => {
   const network = new MemoryNetwork();
   const accepted = keep(network, "[::]:80");

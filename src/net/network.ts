@@ -147,6 +147,8 @@ export interface DialOptions extends SocketOptions {
   readonly source?: SocketAddress;
   /** Default 10,000 ms, for the whole dial. */
   readonly timeout?: Millis;
+  /** Time after which a socket that got no answer is replaced by a fresh one, which sends a SYN at once. Default: never. */
+  readonly attemptTimeout?: Millis;
 }
 
 /** One of the two is called once, unless the dial was aborted, and never from inside of `dial`. */

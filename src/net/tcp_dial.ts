@@ -1,5 +1,5 @@
 /** Connects to an address, with a time limit and optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
-import type { Timer } from "./clock.ts";
+import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { ECONNRESET, EINPROGRESS } from "../os/errno.ts";
 import { errno } from "../os/libc.ts";
@@ -17,25 +17,25 @@ import { STREAM_EVENTS, TcpDuplex } from "./tcp_duplex.ts";
 /** ms. */
 const DEFAULT_DIAL_TIMEOUT = 10_000;
 
-/** A TCP socket until it is connected. */
+/**
+ * A TCP socket until it is connected. Where the options say so, a socket that gets no answer is replaced by a fresh one:
+ * the kernel sends SYNs at ever longer intervals, so an old socket would not notice for long that an address answers again.
+ */
 export class TcpDial implements Dial, FdHandler {
   readonly #loop: SocketLoop;
   readonly #to: SocketAddress;
+  readonly #options: DialOptions;
   readonly #events: DialEvents;
-  readonly #timer: Timer | null = null;
+  #timer: Timer | null = null;
   #fd = -1;
   #done = false;
 
   constructor(loop: SocketLoop, to: SocketAddress, options: DialOptions, events: DialEvents) {
     this.#loop = loop;
     this.#to = to;
+    this.#options = options;
     this.#events = events;
-    const failed = this.#begin(options);
-    if (failed !== 0) {
-      loop.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
-      return;
-    }
-    this.#timer = loop.after(options.timeout ?? DEFAULT_DIAL_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
+    this.#attempt(options.timeout ?? DEFAULT_DIAL_TIMEOUT);
   }
 
   onEvents(flags: number): void {
@@ -55,6 +55,19 @@ export class TcpDial implements Dial, FdHandler {
     this.#done = true;
     this.#timer?.cancel();
     if (this.#fd >= 0) this.#loop.release(this.#fd);
+  }
+
+  /** Connects with a new socket. `left`: ms until the dial has failed. */
+  #attempt(left: Millis): void {
+    const failed = this.#begin(this.#options);
+    if (failed !== 0) return this.#loop.nextTurn({ runTurn: () => this.#fail(endingOf(failed)) });
+    const limit = Math.min(left, this.#options.attemptTimeout ?? left);
+    this.#timer = this.#loop.after(limit, () => {
+      if (limit === left) return this.#fail(DIAL_TIMEOUT);
+      this.#loop.release(this.#fd);
+      this.#fd = -1;
+      this.#attempt(left - limit);
+    });
   }
 
   /** Returns 0 or an errno. */

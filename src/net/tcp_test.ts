@@ -9,7 +9,7 @@ import { type Duplex, type Ending, FAILED } from "./duplex.ts";
 import { connect, dial, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
 import { openDescriptors, ReactorRig } from "./testkit/reactor.ts";
-import { readSystemLink } from "../os/system_files.ts";
+import { readSystemFile, readSystemLink } from "../os/system_files.ts";
 
 const NOTHING = new Uint8Array(0);
 const HELLO = new TextEncoder().encode("hello");
@@ -110,6 +110,27 @@ tcp(
     two.close();
   },
 );
+
+tcp("a dial that gets no answer begins anew with a fresh socket, one at a time", async (rig) => {
+  const before = synSent(rig.blackhole.port);
+  const ports = new Set<string>();
+  const options = { timeout: 60_000, attemptTimeout: 20 };
+  const begun = rig.network.dial(rig.blackhole, options, { onConnect() {}, onDialFailure() {} });
+  await rig.run(() => {
+    const now = [...synSent(rig.blackhole.port).difference(before)];
+    assert.ok(now.length <= 1, `${now.length} sockets at once`);
+    for (const port of now) ports.add(port);
+    return ports.size >= 3;
+  });
+  begun.abort();
+});
+
+/** Local ports of sockets that wait for an answer from `port` of 127.0.0.1, as `/proc/net/tcp` has them. */
+function synSent(port: number): Set<string> {
+  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const lines = readSystemFile("/proc/net/tcp").split("\n").map((line) => line.trim().split(/\s+/));
+  return new Set(lines.filter(([, , to, state]) => to === remote && state === "02").map(([, from = ""]) => from));
+}
 
 tcp("inpod N13: a source of the other family fails the dial", async (rig) => {
   let code = "";

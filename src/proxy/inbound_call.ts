@@ -53,7 +53,8 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   protected dial(route: InboundRoute, caller: SocketAddress): void {
     const { settings, loop, connections } = this.context;
     const source = route.overLoopback ? route.dial.ip : settings.originalSource ? caller.ip : null;
-    const options = source === null ? settings.dial : { ...settings.dial, source: { ip: source, port: 0 } };
+    const dial = settings.applicationDial;
+    const options = source === null ? dial : { ...dial, source: { ip: source, port: 0 } };
     this.enter("connecting", loop.network.dial(route.dial, options, this));
     // May end this call or others.
     connections.pendingDials.add(this, settings.maxPendingDials);

@@ -319,7 +319,7 @@ Deno.test("a client that resets while its proxy connects, in every phase: all wo
   bed.run();
   assert.equal(client.pod.connectionCount, 0, "while a plain connection was dialled");
   assert.equal(client.held.dials, dials - 1);
-  bed.advance(20_000);
+  bed.advance(30_000);
   assert.equal(client.held.dials, 0);
   assert.deepEqual(client.access.map((line) => line.slice(0, 24)), Array(3).fill("info connection complete"));
   bed.assertClean();

@@ -30,7 +30,10 @@ export interface ProxySettings {
   readonly responseBaggage: boolean;
   /** Dial applications from the client's address. */
   readonly originalSource: boolean;
+  /** For dials of other workloads and of destinations outside of the mesh. */
   readonly dial: DialOptions;
+  /** For dials of the pod's own applications. */
+  readonly applicationDial: DialOptions;
   readonly http2: ServerHttp2;
   readonly maxStreamsPerConnection: number;
   readonly unusedReleaseTimeout: Millis;

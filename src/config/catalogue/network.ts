@@ -79,6 +79,14 @@ export const SOCKETS = {
     text: "Also closes connections whose sent bytes are not acknowledged for as long as keepalive would take " +
       "(TCP_USER_TIMEOUT).",
   },
+  CONNECT_TIMEOUT: {
+    syntax: "duration",
+    fallback: "30s",
+    origin: "ours",
+    since: "1.1.0",
+    text: "How long a new connection of a pod may wait for its destination to answer. While nothing answers, a fresh " +
+      "attempt begins every 5 s, so a connection that begins during a short outage succeeds when that is over.",
+  },
 } as const satisfies Record<string, Setting>;
 
 export const HTTP2 = {

@@ -174,6 +174,13 @@ function dialContract(test: ContractTest): void {
     assert.equal(outcome.ending.message, "deadline has elapsed");
   });
 
+  test("a dial that begins anew without an answer ends at its own time limit", async (rig) => {
+    if (rig.blackhole === undefined) return;
+    const outcome = await tryDial(rig, rig.blackhole, { timeout: 50, attemptTimeout: 20 });
+    assert.ok("ending" in outcome);
+    assert.equal(outcome.ending.code, "DIAL_TIMEOUT");
+  });
+
   test("a dial without an answer can be aborted", async (rig) => {
     if (rig.blackhole === undefined) return;
     const events: string[] = [];

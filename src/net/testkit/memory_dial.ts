@@ -14,7 +14,7 @@ import { DIAL_TIMEOUT } from "../endings.ts";
 import { REFUSED } from "./memory_endings.ts";
 import type { MemoryDuplex } from "./memory_duplex.ts";
 import type { MemoryScheduler } from "./memory_scheduler.ts";
-import type { Dial, DialEvents, TurnTask } from "../network.ts";
+import type { Dial, DialEvents, DialOptions, TurnTask } from "../network.ts";
 
 /** `docs/spec/dataplane.md` 0: upstream TCP connect timeout. */
 const DEFAULT_TIMEOUT: Millis = 10_000;
@@ -22,20 +22,29 @@ const DEFAULT_TIMEOUT: Millis = 10_000;
 /** The result of a dial: our end of the connection, a refusal, or no answer. */
 export type DialAnswer = MemoryDuplex | "refused" | "silence";
 
-/** Connects in the next turn, and notifies the dialler in the turn after it. */
+/**
+ * Connects in the next turn, and notifies the dialler in the turn after it. An address that does not answer is asked
+ * again by the next attempt only.
+ */
 export class MemoryDial implements Dial, TurnTask {
   readonly #scheduler: MemoryScheduler;
   readonly #answer: () => DialAnswer;
   readonly #events: DialEvents;
-  readonly #timer: Timer;
+  readonly #attemptTimeout: Millis | undefined;
+  #timer: Timer;
   #state: { at: "dialling" } | { at: "connected"; duplex: MemoryDuplex } | { at: "over" } = { at: "dialling" };
 
-  constructor(scheduler: MemoryScheduler, timeout: Millis | undefined, answer: () => DialAnswer, events: DialEvents) {
+  constructor(
+    scheduler: MemoryScheduler,
+    { timeout, attemptTimeout }: DialOptions,
+    answer: () => DialAnswer,
+    events: DialEvents,
+  ) {
     this.#scheduler = scheduler;
+    this.#attemptTimeout = attemptTimeout;
     this.#answer = answer;
     this.#events = events;
-    this.#timer = scheduler.after(timeout ?? DEFAULT_TIMEOUT, () => this.#fail(DIAL_TIMEOUT));
-    scheduler.report(this);
+    this.#timer = this.#attempt(timeout ?? DEFAULT_TIMEOUT);
   }
 
   abort(): void {
@@ -58,6 +67,16 @@ export class MemoryDial implements Dial, TurnTask {
       default:
         return this.#state satisfies never;
     }
+  }
+
+  /** `left`: ms until the dial has failed. */
+  #attempt(left: Millis): Timer {
+    this.#scheduler.report(this);
+    const limit = Math.min(left, this.#attemptTimeout ?? left);
+    return this.#scheduler.after(limit, () => {
+      if (limit === left) this.#fail(DIAL_TIMEOUT);
+      else this.#timer = this.#attempt(left - limit);
+    });
   }
 
   #dial(): void {

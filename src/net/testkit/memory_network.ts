@@ -48,6 +48,11 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
     this.#datagrams.blackhole(address);
   }
 
+  /** The address answers again: dials of before notice it with their next attempt. */
+  restore(address: SocketAddress): void {
+    this.#blackHoles.delete(formatAddress(address));
+  }
+
   /** Adds a rule. The first one that does not return null redirects a dial; the listener gets its original destination. */
   redirect(rule: RedirectRule): void {
     this.#redirects.push(rule);
@@ -88,7 +93,7 @@ export class MemoryNetwork extends MemoryScheduler implements net.Network {
   }
 
   dial(to: SocketAddress, options: net.DialOptions, events: net.DialEvents): net.Dial {
-    return new MemoryDial(this, options.timeout, () => this.#answer(to, options), events);
+    return new MemoryDial(this, options, () => this.#answer(to, options), events);
   }
 
   secure(
