@@ -82,14 +82,15 @@ Deno.test("config 4.2, 4.3: the page and its links", async () => {
     const page = await fetch(url("/"));
     assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
     const links = [...(await page.text()).matchAll(/href="([^"]+)"/g)].map(([, href]) => `/${href}`);
-    const statuses = await Promise.all(links.map(async (link) => {
-      const response = await fetch(url(link.replace("profile", "profile?seconds=1")));
+    const statuses: [string, number][] = [];
+    for (const link of links) {
+      const response = await fetch(url(link.replace(/pprof\/(profile|heap)$/, "$&?seconds=1")));
       await response.arrayBuffer();
-      return [link, response.status];
-    }));
+      statuses.push([link, response.status]);
+    }
     assert.deepEqual(statuses, [
       ["/debug/pprof/profile", 200],
-      ["/debug/pprof/heap", 500],
+      ["/debug/pprof/heap", 200],
       ["/debug/pprof/heap/profiling", 500],
       ["/quitquitquit", 405],
       ["/config_dump", 200],
@@ -111,5 +112,19 @@ Deno.test("config 4.2: a profile has both isolates", async () => {
     assert.deepEqual([response.status, response.headers.get("content-type")], [200, null]);
     const text = await response.text();
     for (const word of ["wall", "nanoseconds", "thread", "data-plane-0"]) assert.ok(text.includes(word), word);
+  });
+});
+
+Deno.test("config 4.2: a profile of memory has the functions of both isolates that allocated", async () => {
+  await withProxy(async (_admin, url) => {
+    let ended = false;
+    const profile = fetch(url("/debug/pprof/heap?seconds=1&all")).finally(() => ended = true);
+    while (!ended) await (await fetch(url("/config_dump"))).text();
+    const response = await profile;
+    assert.equal(response.status, 200);
+    const text = await response.text();
+    for (const word of ["alloc_space", "bytes", "thread", "main", "data-plane-0", ".ts"]) {
+      assert.ok(text.includes(word), word);
+    }
   });
 });

@@ -7,7 +7,7 @@ import type { HttpHandler } from "./http_connection.ts";
 /** Links are relative, as a proxy may serve the page under another path. */
 const COMMANDS: readonly (readonly [path: string, description: string])[] = [
   ["debug/pprof/profile", "CPU profile for pprof, sampled for seconds=10"],
-  ["debug/pprof/heap", "profile of the native heap; this build has none"],
+  ["debug/pprof/heap", "profile of allocated memory for pprof, sampled for seconds=10; all: with what was freed"],
   ["debug/pprof/heap/profiling", "switch for the profile of the native heap; this build has none"],
   ["quitquitquit", "drain connections and stop the proxy (POST)"],
   ["config_dump", "configuration, mesh, certificates and connections as JSON"],

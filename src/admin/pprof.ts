@@ -3,17 +3,19 @@
  * sample per stack and thread, with the thread as a label.
  */
 import { type FunctionInput, type LocationInput, Profile, StringTable } from "pprof-format";
-import type { CpuProfile, ProfileNode } from "../telemetry/cpu_profile.ts";
+import type { ProfileKind } from "../telemetry/profiler.ts";
+import type { StackNode, StackProfile } from "../telemetry/stack_profile.ts";
 
 /** The profile of one thread. */
 export interface ThreadProfile {
   readonly thread: string;
-  readonly profile: CpuProfile;
+  readonly profile: StackProfile;
 }
 
-/** When the samples were taken. */
-interface PprofTimes {
-  /** Nanoseconds between two samples. */
+/** What was sampled, and when. */
+interface PprofHead {
+  readonly what: ProfileKind;
+  /** Nanoseconds between two samples, or bytes. */
   readonly period: number;
   /** Milliseconds since 1970. */
   readonly start: number;
@@ -21,44 +23,60 @@ interface PprofTimes {
   readonly duration: number;
 }
 
-/** Frames of the engine that mean idle time. */
+/** Frames of the engine that mean idle time in a profile of running code, and nothing in any. */
 const IDLE: ReadonlySet<string> = new Set(["(root)", "(program)", "(idle)"]);
+const NOTHING: ReadonlySet<string> = new Set(["(root)"]);
+
+/** Names that tools of pprof know. */
+const VALUES = {
+  cpu: ["wall", "nanoseconds"],
+  "live-memory": ["inuse_space", "bytes"],
+  "all-memory": ["alloc_space", "bytes"],
+} as const satisfies Record<ProfileKind, readonly [string, string]>;
 
 /** The bytes of a profile. */
-export function encodePprof(threads: readonly ThreadProfile[], { period, start, duration }: PprofTimes): Uint8Array {
+export function encodePprof(
+  threads: readonly ThreadProfile[],
+  { what, period, start, duration }: PprofHead,
+): Uint8Array {
   const tables = new Tables();
-  const wall = { type: tables.text("wall"), unit: tables.text("nanoseconds") };
+  const [type, unit] = VALUES[what];
+  const value = { type: tables.text(type), unit: tables.text(unit) };
+  const ignored = what === "cpu" ? IDLE : NOTHING;
   const sample = threads.flatMap(({ thread, profile }) =>
-    [...stacksOf(profile)].map(({ stack, hits }) => ({
+    [...stacksOf(profile, ignored)].map(({ stack, leaf: { count, bytes } }) => ({
       locationId: stack.map((node) => tables.location(node)),
-      value: [hits, hits * period],
+      value: [count, what === "cpu" ? count * period : bytes],
       label: [{ key: tables.text("thread"), str: tables.text(thread) }],
     }))
   );
   return new Profile({
-    sampleType: [{ type: tables.text("samples"), unit: tables.text("count") }, wall],
+    sampleType: [{ type: tables.text("samples"), unit: tables.text("count") }, value],
     sample,
     location: tables.locations,
     function: tables.functions,
     stringTable: tables.strings,
     timeNanos: BigInt(start) * 1_000_000n,
     durationNanos: duration * 1e6,
-    periodType: wall,
+    periodType: value,
     period,
   }).encode();
 }
 
-/** The stacks, innermost frame first, with their number of samples. */
-function* stacksOf(profile: CpuProfile): Iterable<{ stack: readonly ProfileNode[]; hits: number }> {
-  const parents = new Map<number, ProfileNode>();
+/** The stacks, innermost frame first, without frames whose name is in `ignored`. */
+function* stacksOf(
+  profile: StackProfile,
+  ignored: ReadonlySet<string>,
+): Iterable<{ stack: readonly StackNode[]; leaf: StackNode }> {
+  const parents = new Map<number, StackNode>();
   for (const node of profile) for (const child of node.children) parents.set(child, node);
   for (const leaf of profile) {
-    if (leaf.hitCount === 0 || IDLE.has(leaf.callFrame.functionName)) continue;
-    const stack: ProfileNode[] = [];
-    for (let at: ProfileNode | undefined = leaf; at !== undefined; at = parents.get(at.id)) {
-      if (!IDLE.has(at.callFrame.functionName)) stack.push(at);
+    if (leaf.count === 0 || ignored.has(leaf.callFrame.functionName)) continue;
+    const stack: StackNode[] = [];
+    for (let at: StackNode | undefined = leaf; at !== undefined; at = parents.get(at.id)) {
+      if (!ignored.has(at.callFrame.functionName)) stack.push(at);
     }
-    yield { stack, hits: leaf.hitCount };
+    yield { stack, leaf };
   }
 }
 
@@ -74,7 +92,7 @@ class Tables {
     return this.strings.dedup(text);
   }
 
-  location({ callFrame: { functionName, url, lineNumber } }: ProfileNode): number {
+  location({ callFrame: { functionName, url, lineNumber } }: StackNode): number {
     const key = `${functionName} ${url}:${lineNumber}`;
     const known = this.#ids.get(key);
     if (known !== undefined) return known;

@@ -1,13 +1,14 @@
 import { strict as assert } from "node:assert";
 import protobuf from "../../proto/runtime.ts";
-import type { ProfileNode } from "../telemetry/cpu_profile.ts";
+import type { StackNode } from "../telemetry/stack_profile.ts";
 import { encodePprof } from "./pprof.ts";
-import { pprofRoutes, type Profile } from "./pprof_routes.ts";
+import { pprofRoutes, type TakeProfile } from "./pprof_routes.ts";
 import type { RequestHead } from "./request_head.ts";
 import { isStreamed } from "./response.ts";
 
-function node(id: number, functionName: string, hitCount: number, ...children: number[]): ProfileNode {
-  return { id, callFrame: { functionName, url: `file:///${functionName}.ts`, lineNumber: id }, hitCount, children };
+function node(id: number, functionName: string, count: number, ...children: number[]): StackNode {
+  const callFrame = { functionName, url: `file:///${functionName}.ts`, lineNumber: id };
+  return { id, callFrame, count, bytes: count * 1000, children };
 }
 
 const PROFILE = [
@@ -70,6 +71,7 @@ Deno.test("a profile has the stacks and values that pprof expects", () => {
     thread: "data-plane-1",
     profile: PROFILE.slice(0, 2),
   }], {
+    what: "cpu",
     period: 10_000_000,
     start: 1_700_000_000_000,
     duration: 1000,
@@ -93,6 +95,16 @@ Deno.test("a profile has the stacks and values that pprof expects", () => {
   });
 });
 
+Deno.test("a profile of memory has the bytes, and nothing of it counts as idle", () => {
+  const threads = [{ thread: "main", profile: [node(1, "(root)", 0, 2, 3), node(2, "(program)", 2), node(3, "f", 1)] }];
+  const read1 = (what: "live-memory" | "all-memory") =>
+    read(encodePprof(threads, { what, period: 32_768, start: 0, duration: 1000 }));
+  const { types, period, samples } = read1("live-memory");
+  assert.deepEqual([types, period], [["samples count", "inuse_space bytes"], [32_768]]);
+  assert.deepEqual(samples.map(({ values }) => values), [[2, 2000], [1, 1000]]);
+  assert.deepEqual(read1("all-memory").types, ["samples count", "alloc_space bytes"]);
+});
+
 function ask(routes: ReturnType<typeof pprofRoutes>, target: string) {
   const [path = "", query = ""] = target.split("?", 2);
   const head: RequestHead = {
@@ -108,7 +120,7 @@ function ask(routes: ReturnType<typeof pprofRoutes>, target: string) {
   return routes[path]!(head);
 }
 
-const NO_PROFILE: Profile = () => Promise.resolve([]);
+const NO_PROFILE: TakeProfile = () => Promise.resolve([]);
 const BAD: readonly (readonly [query: string, name: string, range: string])[] = [
   ["seconds=0", "seconds", "1-300"],
   ["seconds=301", "seconds", "1-300"],
@@ -126,32 +138,39 @@ for (const [query, name, range] of BAD) {
 }
 
 Deno.test("config 4.2 by default a profile takes ten seconds, with a hundred samples per second", async () => {
-  const asked: number[][] = [];
+  const asked: unknown[][] = [];
   const routes = pprofRoutes((...args) => (asked.push(args), Promise.resolve([])), () => 0);
   const response = await ask(routes, "/debug/pprof/profile");
   assert.ok(!isStreamed(response));
   assert.deepEqual([response.status, response.headers], [200, []]);
   await ask(routes, "/debug/pprof/profile?seconds=1&seconds=300&frequency=1000");
-  assert.deepEqual(asked, [[10_000, 10_000], [1000, 300_000]]);
+  await ask(routes, "/debug/pprof/heap");
+  await ask(routes, "/debug/pprof/heap?all&seconds=1");
+  assert.deepEqual(asked, [
+    ["cpu", 10_000, 10_000],
+    ["cpu", 1000, 300_000],
+    ["live-memory", 32_768, 10_000],
+    ["all-memory", 32_768, 1000],
+  ]);
 });
 
 Deno.test("one profile runs at a time, and another can follow one that failed", async () => {
   const { promise, reject } = Promise.withResolvers<[]>();
   const routes = pprofRoutes(() => promise, () => 0);
   const first = ask(routes, "/debug/pprof/profile");
-  const second = await ask(routes, "/debug/pprof/profile");
-  assert.equal(second.status, 503);
+  for (const path of ["/debug/pprof/profile", "/debug/pprof/heap"]) {
+    const second = await ask(routes, path);
+    assert.equal(second.status, 503);
+  }
   reject(new Error("no worker"));
   await assert.rejects(async () => await first, { message: "no worker" });
   await assert.rejects(async () => await ask(routes, "/debug/pprof/profile"), { message: "no worker" });
 });
 
-for (const path of ["/debug/pprof/heap", "/debug/pprof/heap/profiling"]) {
-  Deno.test(`config 4.2 ${path}: answered as in a build without heap profiles`, async () => {
-    assert.deepEqual(await ask(pprofRoutes(NO_PROFILE, () => 0), path), {
-      status: 500,
-      headers: [],
-      body: "jemalloc not enabled",
-    });
+Deno.test("config 4.2 /debug/pprof/heap/profiling: answered as in a build without that switch", async () => {
+  assert.deepEqual(await ask(pprofRoutes(NO_PROFILE, () => 0), "/debug/pprof/heap/profiling"), {
+    status: 500,
+    headers: [],
+    body: "jemalloc not enabled",
   });
-}
+});

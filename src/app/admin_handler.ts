@@ -5,7 +5,7 @@ import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
 import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
-import { pprofRoutes, type Profile } from "../admin/pprof_routes.ts";
+import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { isLoopback, type SocketAddress } from "../net/address.ts";
@@ -16,7 +16,7 @@ export interface AdminParts {
   readonly control: LogControl;
   readonly dump: DumpSources;
   readonly explain: Explain;
-  readonly profile: Profile;
+  readonly profile: TakeProfile;
   /** Begins the stop of the process. `force`: open connections are cut at once. */
   readonly stop: (force: boolean) => void;
 }

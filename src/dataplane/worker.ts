@@ -9,7 +9,7 @@ import { inspectNamespace } from "../net/namespace_state.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
-import { CpuProfiler } from "../telemetry/cpu_profile.ts";
+import { Profiler } from "../telemetry/profiler.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
 import { Log } from "../telemetry/log.ts";
 import { LogFilter } from "../telemetry/log_filter.ts";
@@ -69,7 +69,7 @@ class DataPlaneWorker {
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
-  readonly #profiler = new CpuProfiler();
+  readonly #profiler = new Profiler();
   /** Limits lines about defects: a peer may be able to trigger one as often as it likes. */
   readonly #failures: LineLimit;
   readonly #pods: WorkerPods;
@@ -207,7 +207,7 @@ class DataPlaneWorker {
   }
 
   #profile(order: ProfileOrder): void {
-    if (order.kind === "start") return this.#profiler.start(order.interval);
+    if (order.kind === "start") return this.#profiler.start(order.what, order.interval);
     const { request } = order;
     this.#profiler.stop((profile) => this.#scope.postMessage({ kind: "profile", answer: { request, profile } }));
   }

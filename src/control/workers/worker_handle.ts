@@ -1,6 +1,6 @@
 /** The main isolate's side of one data-plane worker. When a worker ends by itself, the process must end: `onDeath`. */
 import { wake } from "../../os/wake.ts";
-import type { CpuProfile } from "../../telemetry/cpu_profile.ts";
+import type { StackProfile } from "../../telemetry/stack_profile.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
 import type { MetricsSlice } from "../../telemetry/metrics_reading.ts";
 import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
@@ -29,7 +29,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #events: WorkerEvents;
   readonly #snapshots = new PendingReplies<MetricsSlice>();
-  readonly #profiles = new PendingReplies<CpuProfile>();
+  readonly #profiles = new PendingReplies<StackProfile>();
   readonly #explanations = new PendingReplies<ExplainAnswer>();
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
@@ -83,7 +83,7 @@ export class WorkerHandle {
   }
 
   /** Ends the profile that was started by a message, and resolves with its samples. */
-  profile(): Promise<CpuProfile> {
+  profile(): Promise<StackProfile> {
     const request = this.#profiles.next();
     const reply = this.#profiles.wait(request);
     this.send({ kind: "profile", order: { kind: "stop", request } });
