@@ -1,5 +1,5 @@
 /**
- * The program: `ztunnel [proxy | version | help]` in the main isolate, a data-plane worker in the others. One file is
+ * The program: `ztunnel [COMMAND]` in the main isolate, a data-plane worker in the others. One file is
  * both, since a bundler does not follow workers (`docs/spec/deno-notes.md` 11); each loads only its own half.
  */
 const scope = globalThis as { WorkerGlobalScope?: new () => unknown };
@@ -14,7 +14,8 @@ if (scope.WorkerGlobalScope !== undefined && globalThis instanceof scope.WorkerG
   for (const event of early) self.onmessage(event);
 } else {
   const { checkPermissions } = await import("./src/app/check_permissions.ts");
-  const isProxy = Deno.args[0] === undefined || Deno.args[0] === "proxy";
+  const { startsProxy } = await import("./src/cli/starts_proxy.ts");
+  const isProxy = startsProxy(Deno.args);
   await checkPermissions(import.meta.filename!, isProxy);
   // As early as permissions allow it: until then the signal would end the process.
   const { ignoreDebuggerSignal } = await import("./src/os/debugger_signal.ts");

@@ -19,12 +19,14 @@ const UTIL_LINUX = { probe: { args: ["--version"], output: /util-linux/ }, abili
 
 /** All commands that tests may need. */
 const COMMANDS = {
+  bash: { packages: "bash", probe: { args: ["--version"], output: /version [4-9]/ }, ability: "be version 4 or later" },
   cc: { packages: "gcc libc6-dev" },
   conntrack: { packages: "conntrack" },
   curl: { packages: "curl" },
   dig: { packages: "dnsutils" },
   dnsmasq: { packages: "dnsmasq-base" },
   dnsperf: { packages: "dnsperf" },
+  fish: { packages: "fish" },
   h2load: { packages: "nghttp2-client" },
   ip: { packages: "iproute2", probe: { args: ["-V"], output: /iproute2/ }, ability: "be that of iproute2" },
   iperf3: { packages: "iperf3" },
@@ -62,6 +64,7 @@ const COMMANDS = {
   tcpdump: { packages: "tcpdump" },
   unshare: { packages: "util-linux", ...UTIL_LINUX },
   wrk: { packages: "wrk" },
+  zsh: { packages: "zsh" },
 } as const satisfies Readonly<Record<string, Command>>;
 
 /** The name of such a command. */

@@ -16,6 +16,8 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** Name of a network namespace made by `ip netns`. */
   readonly namespace?: string;
+  /** Standard input is what {@link Program.type} writes; otherwise it is empty. */
+  readonly input?: boolean;
 }
 
 /** How a program ended. */
@@ -34,6 +36,7 @@ const LIMIT_MS = 120_000;
 /** A running program. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null;
   readonly #lines: string[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #finished: Promise<Ended>;
@@ -49,10 +52,11 @@ export class Program implements AsyncDisposable {
       clearEnv: true,
       env: { ...fixedEnvironment(), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdin: "null",
+      stdin: options.input ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#input = options.input ? this.#child.stdin.getWriter() : null;
     this.#finished = this.#follow();
   }
 
@@ -63,6 +67,11 @@ export class Program implements AsyncDisposable {
   /** The lines so far, of both streams. */
   get printed(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Writes to its standard input. */
+  async type(text: string): Promise<void> {
+    await this.#input?.write(new TextEncoder().encode(text));
   }
 
   /** Stops reading its output, which then fills the pipes, apart from a few blocks that were read already. */
@@ -131,6 +140,7 @@ export class Program implements AsyncDisposable {
     }
     this.resumeReading();
     await this.#finished;
+    await this.#input?.close().catch(() => {}); // its reader has ended
   }
 
   async #follow(): Promise<Ended> {

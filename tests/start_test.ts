@@ -225,9 +225,20 @@ testNeeding({ namespaces: true }, "start: with ENABLE_PROXY=false there is DNS o
   assert.equal((await proxy.stop()).code, 0);
 });
 
-for (const [command, answer] of [["version", /^version\.BuildInfo\{Version:"/], ["help", /^Commands:$/m]] as const) {
-  Deno.test(`start: ${command} answers and succeeds, config 1.14`, async () => {
-    await using proxy = new Proxy({}, { args: [command] });
+refusal("an option of proxy that does not exist is named", {
+  args: ["proxy", "--nonsense"],
+  code: 2,
+  says: ["Error: unknown option '--nonsense'", "Usage: ztunnel proxy"],
+});
+const ANSWERS: readonly (readonly [words: string, answer: RegExp])[] = [
+  ["version", /^version\.BuildInfo\{Version:"/],
+  ["help", /^Commands:$/m],
+  ["-h", /^Commands:$/m],
+  ["proxy --help", /^Usage: ztunnel proxy/],
+];
+for (const [words, answer] of ANSWERS) {
+  Deno.test(`start: ${words} answers and succeeds, config 1.14`, async () => {
+    await using proxy = new Proxy({}, { args: words.split(" ") });
     const { code, output } = await proxy.ended();
     assert.equal(code, 0);
     assert.match(output, answer);

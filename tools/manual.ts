@@ -2,6 +2,7 @@
  * `deno task docs`: makes the pages of `docs/` that come from the code. With `--check` it writes nothing, and fails where
  * a page differs from the code or a page names a file or a heading that does not exist.
  */
+import { commandsPage } from "./manual/commands_page.ts";
 import { configurationPage } from "./manual/configuration_page.ts";
 import { deadLinks, deadNames, type Pages } from "./manual/links.ts";
 import { metricsPage } from "./manual/metrics_page.ts";
@@ -9,6 +10,7 @@ import { metricsPage } from "./manual/metrics_page.ts";
 const ROOT = new URL("../", import.meta.url);
 
 const MADE: Readonly<Record<string, () => string>> = {
+  "docs/commands.md": commandsPage,
   "docs/configuration.md": configurationPage,
   "docs/metrics.md": metricsPage,
 };

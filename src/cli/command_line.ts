@@ -1,4 +1,4 @@
-/** The command line: `ztunnel` or `ztunnel proxy` runs the proxy, anything else is a command of `commands.ts`. */
+/** The command line: it starts the proxy, or is a command of `commands.ts`. */
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { SYSTEM_FILES } from "../config/files.ts";
@@ -7,14 +7,15 @@ import { withBindCure } from "../app/bind_cure.ts";
 import { exitAtOnce } from "../os/exit.ts";
 import { openLogOutput, writerTo } from "../telemetry/log_output.ts";
 import { runNode } from "../app/node.ts";
+import { startsProxy } from "./starts_proxy.ts";
 import { versionLine } from "../app/version_line.ts";
 
 /** Milliseconds that writing the reason for the exit may take. */
 const LAST_WORDS = 1000;
 
-/** Runs the command that `args` name; the proxy without one. Ends the process with the exit status of the command. */
+/** Runs the proxy or the command that `args` name. Ends the process with the exit status of the command. */
 export async function main(args: readonly string[], makeWorker: () => Worker): Promise<void> {
-  if (args[0] === undefined || args[0] === "proxy") return await run(args, makeWorker);
+  if (startsProxy(args)) return await run(args, makeWorker);
   // Loaded only here, with the library for command lines: a proxy has no use for them.
   const { runCommand } = await import("./commands.ts");
   const { TERMINAL } = await import("./terminal.ts");

@@ -7,6 +7,7 @@
  */
 import { type Command, Option } from "commander";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
+import { addExamples } from "./examples.ts";
 import { askDump } from "./explain_dump.ts";
 import { explanationText } from "./explain_text.ts";
 import { askProxy } from "./explain_proxy.ts";
@@ -25,7 +26,7 @@ interface Options extends ExplainQuestion {
 
 /** Adds the command to `program`. `done` gets the exit code. */
 export function addExplainCommand(program: Command, terminal: Terminal, done: (exitCode: number) => void): void {
-  program.command("explain")
+  const command = program.command("explain")
     .description("Explain the route of a connection and what the policies say")
     .requiredOption("--from <workload>", "the workload that connects: namespace/name, uid or address")
     .requiredOption("--to <target>", "ip:port, [ipv6]:port, hostname:port or namespace/service:port")
@@ -33,7 +34,15 @@ export function addExplainCommand(program: Command, terminal: Terminal, done: (e
     .addOption(new Option("--dump <file>", "a file with a /config_dump, - for standard input").conflicts("admin"))
     .option("--json", "print everything, for programs", false)
     .addHelpText("after", EXIT_CODES)
+    // Keeps the library's exit code 1 for a mistake in the command line, as 2 means that the connection is refused.
+    .exitOverride()
     .action(async (options: Options) => done(await explain(options, terminal)));
+  addExamples(
+    command,
+    ["asks the proxy of this node", "ztunnel explain --from default/client --to 10.96.0.5:80"],
+    ["a service by its name", "ztunnel explain --from default/client --to shop/web:80"],
+    ["asks a saved dump", "ztunnel explain --dump node1.json --from default/client --to web.shop:80"],
+  );
 }
 
 async function explain(options: Options, terminal: Terminal): Promise<number> {

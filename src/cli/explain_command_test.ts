@@ -15,6 +15,7 @@ interface Run {
 async function run(args: string, answers: Record<string, Fetched | Error> = {}): Promise<Run> {
   const said = { printed: "", complained: "", fetched: [] as string[] };
   const terminal: Terminal = {
+    columns: undefined,
     print: (text) => void (said.printed += text),
     complain: (text) => void (said.complained += text),
     read: async (path) => {

@@ -4,6 +4,8 @@ import { readSystemFile } from "../os/system_files.ts";
 
 /** An interface, so that tests need no process. */
 export interface Terminal {
+  /** The width of lines; undefined: not a terminal. */
+  readonly columns: number | undefined;
   print(text: string): void;
   complain(text: string): void;
   /** The text of a file, or of standard input for `-`. */
@@ -17,6 +19,7 @@ export interface Fetched {
 }
 
 export const TERMINAL: Terminal = {
+  columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
   read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : readFile(path),
