@@ -104,6 +104,8 @@ export interface SocketSettings {
   readonly userTimeout: Millis | null;
   /** `CONNECT_TIMEOUT`: for dials of other workloads and of destinations outside of the mesh. */
   readonly connectTimeout: Millis;
+  /** After which half-closed connections that move no bytes are closed; 0: never. */
+  readonly halfClosedTimeout: Millis;
 }
 
 /** HBONE connections: windows, bounds, and the pool of outbound connections. Sizes are bytes. */

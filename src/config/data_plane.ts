@@ -56,7 +56,7 @@ function dnsAddress(text: string, ipv6: boolean): ServerAddress {
   throw invalidConfiguration(`failed to parse DNS_PROXY_ADDR: ${text} (invalid socket address syntax)`);
 }
 
-/** `PACKET_MARK`, `ENABLE_ORIG_SRC`, keepalive and user timeout. Throws {@link ConfigError}. */
+/** `PACKET_MARK`, `ENABLE_ORIG_SRC`, keepalive and timeouts. Throws {@link ConfigError}. */
 export function socketSettings(environment: Environment, mode: ProxyMode): SocketSettings {
   const keepalive = {
     enabled: environment.bool("KEEPALIVE_ENABLED"),
@@ -72,6 +72,7 @@ export function socketSettings(environment: Environment, mode: ProxyMode): Socke
     keepalive,
     userTimeout: timed ? keepalive.time + keepalive.retries * keepalive.interval : null,
     connectTimeout: connectTimeout(environment),
+    halfClosedTimeout: environment.duration("HALF_CLOSED_TIMEOUT"),
   };
 }
 

@@ -24,6 +24,7 @@ import type { Ip } from "../net/address.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 import { LocalWorkload } from "../mesh/state/local_workload.ts";
+import { HalfClosedConnections } from "../proxy/half_closed.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import type { OnSurplus } from "../net/surplus.ts";
@@ -39,7 +40,7 @@ import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { PodGuard } from "./pod_guard.ts";
-import { dialMark, dialOptions, keepaliveOptions, listenMark } from "./socket_options.ts";
+import { dialMark, dialOptions, http2Options, keepaliveOptions, listenMark } from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
@@ -101,6 +102,7 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly telemetry: ConnectionTelemetry;
+  readonly #halfClosed: HalfClosedConnections;
   readonly #peers: KnownPeers;
   /** Each pod with its DNS proxy; null: it has none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
@@ -127,6 +129,7 @@ export class DataPlane {
     });
     this.#peers = new KnownPeers(revocation);
     this.telemetry = new ConnectionTelemetry(log, metrics.traffic, config.log.access, parts.random);
+    this.#halfClosed = new HalfClosedConnections(this.#loop, config.sockets.halfClosedTimeout, log, metrics);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
       makeContext: (settings) => parts.makeContext(settings),
@@ -269,6 +272,7 @@ export class DataPlane {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
         },
+        halfClosed: this.#halfClosed,
         log,
         lines: this.#lines,
         settings,
@@ -354,12 +358,7 @@ export class DataPlane {
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
       ...dialOptions(config, { ...dialMark(config), ...home }),
-      http2: {
-        streamWindow: config.http2.streamWindow,
-        // A few windows whose bytes are not read must not fill the memory that all connections share.
-        connectionWindow: Math.min(config.http2.connectionWindow, Math.floor(config.http2.heldBytesMax / 4)),
-        maxFrameSize: config.http2.maxFrameSize,
-      },
+      http2: http2Options(config),
       maxStreamsPerConnection: config.http2.maxStreamsPerConnection,
       unusedReleaseTimeout: config.http2.unusedReleaseTimeout,
       handshakeTimeout: TEN_SECONDS,

@@ -1,5 +1,6 @@
-/** Options of the sockets that are made for pods (`docs/spec/inpod-dns.md` A2.2, A2.3). */
+/** Options of the sockets that are made for pods (`docs/spec/inpod-dns.md` A2.2, A2.3), and of their HBONE connections. */
 import type { Config } from "../config/config.ts";
+import type { ServerHttp2 } from "../hbone/server_connection.ts";
 import type { Millis } from "../net/clock.ts";
 import type { DialOptions, SocketOptions } from "../net/network.ts";
 
@@ -45,5 +46,15 @@ export function dialOptions(
   return {
     dial: { ...common, timeout: config.sockets.connectTimeout, attemptTimeout: ATTEMPT_TIMEOUT },
     applicationDial: { ...common, timeout: APPLICATION_TIMEOUT },
+  };
+}
+
+/** A few windows whose bytes are not read must not fill the memory that all connections share. */
+export function http2Options({ http2 }: Config): ServerHttp2 {
+  const { streamWindow, maxFrameSize, heldBytesMax } = http2;
+  return {
+    streamWindow,
+    maxFrameSize,
+    connectionWindow: Math.min(http2.connectionWindow, Math.floor(heldBytesMax / 4)),
   };
 }

@@ -63,7 +63,8 @@ export class ZoneTransfer implements PendingQuery, DialEvents {
   onConnect(upstream: Duplex): void {
     const { duplex, early, onEnd } = this.#events.onConnected();
     const client = new PrefixedDuplex(early, duplex);
-    this.#relay = new Relay(this.#parts.loop, client, upstream, UNMETERED, { onCopied: onEnd });
+    const owner = { onHalfClosed() {}, onCopied: onEnd };
+    this.#relay = new Relay(this.#parts.loop, client, upstream, UNMETERED, owner);
     this.#relay.start();
   }
 

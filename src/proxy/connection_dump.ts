@@ -1,6 +1,6 @@
 /** A pod's live connections as `/config_dump` shows them (`docs/spec/dataplane.md` 5.2). */
 import { formatAddress } from "../net/address.ts";
-import type { Connections, LiveCall, OutboundWay } from "./connections.ts";
+import type { Connections, LiveCall, LiveOutbound } from "./connections.ts";
 
 /** One entry. Addresses are `ip:port`. */
 interface DumpedConnection {
@@ -9,6 +9,8 @@ interface DumpedConnection {
   readonly originalDst: string | null;
   readonly actualDst: string;
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
+  /** One side has sent its end. Absent: not so. The Rust ztunnel does not have it. */
+  readonly halfClosed?: true;
 }
 
 /** The connections of one pod. */
@@ -24,27 +26,35 @@ export function dumpConnections(all: readonly Connections[]): DumpedConnections 
   for (const connections of all) {
     for (const connection of connections.inbound()) {
       const entry = inboundEntry(connection);
-      inbound.set(`${entry.src} ${entry.actualDst} ${entry.protocol} ${entry.originalDst ?? ""}`, entry);
+      const state = entry.halfClosed === true ? "half-closed" : "";
+      inbound.set(`${entry.src} ${entry.actualDst} ${entry.protocol} ${state} ${entry.originalDst ?? ""}`, entry);
     }
-    for (const way of connections.outbound()) outbound.push(outboundEntry(way));
+    for (const connection of connections.outbound()) outbound.push(outboundEntry(connection));
   }
   return { inbound: [...inbound.values()], outbound };
 }
 
-function inboundEntry({ call, forwardedHost }: LiveCall): DumpedConnection {
+function inboundEntry({ call, forwardedHost, isHalfClosed }: LiveCall): DumpedConnection {
   return {
     src: formatAddress(call.source),
     originalDst: forwardedHost,
     actualDst: formatAddress(call.target),
     protocol: call.identity === null ? "TCP" : "HBONE",
+    ...stateOf(isHalfClosed),
   };
 }
 
-function outboundEntry({ source, original, actual, protocol }: OutboundWay): DumpedConnection {
+function outboundEntry({ way, isHalfClosed }: LiveOutbound): DumpedConnection {
+  const { source, original, actual, protocol } = way;
   return {
     src: formatAddress(source),
     originalDst: formatAddress(original),
     actualDst: formatAddress(actual),
     protocol,
+    ...stateOf(isHalfClosed),
   };
+}
+
+function stateOf(isHalfClosed: boolean): { halfClosed?: true } {
+  return isHalfClosed ? { halfClosed: true } : {};
 }

@@ -30,6 +30,8 @@ export interface LiveConnection {
   readonly way: OutboundWay | null;
   /** For dumps: the service that the client of an inbound connection named. */
   readonly forwardedHost: string | null;
+  /** For dumps: one side has sent its end, the other one may go on. */
+  readonly isHalfClosed: boolean;
   /** For the list that is logged before a drain cuts; null: it carries streams, which are listed instead of it. */
   readonly summary: ConnectionSummary | null;
   /** Ends the connection at once. `message`: the reason for the log; null: a drain. */
@@ -39,6 +41,11 @@ export interface LiveConnection {
 /** A connection with a call. */
 export interface LiveCall extends LiveConnection {
   call: Call;
+}
+
+/** An outbound connection whose route is known. */
+export interface LiveOutbound extends LiveConnection {
+  readonly way: OutboundWay;
 }
 
 /** What a drain logs about a connection that it is about to cut. */
@@ -101,9 +108,9 @@ export class Connections {
     for (const connection of this.#connections.values()) if (hasCall(connection)) yield connection;
   }
 
-  /** The addresses of outbound connections whose route is known. */
-  *outbound(): Generator<OutboundWay> {
-    for (const { way } of this.#connections.values()) if (way !== null) yield way;
+  /** Outbound connections whose route is known. */
+  *outbound(): Generator<LiveOutbound> {
+    for (const connection of this.#connections.values()) if (hasWay(connection)) yield connection;
   }
 
   /** The connections that exist now, in the order of their arrival. */
@@ -185,6 +192,10 @@ export class Connections {
   close(): void {
     this.#reassessing.close();
   }
+}
+
+function hasWay(connection: LiveConnection): connection is LiveOutbound {
+  return connection.way !== null;
 }
 
 function hasCall(connection: LiveConnection): connection is LiveCall {

@@ -29,6 +29,7 @@ class Live implements LiveCall {
   readonly isSocket = false;
   readonly way = null;
   readonly forwardedHost = null;
+  readonly isHalfClosed = false;
   summary: ConnectionSummary | null = null;
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};

@@ -23,6 +23,8 @@ export interface Copy {
 
 /** Whoever started a {@link Copy}. */
 export interface CopyOwner {
+  /** Called at most once: one side has sent its end, the other one has not. */
+  onHalfClosed(): void;
   /** Called once: both sides have ended, or one has failed. Not called after a cut. */
   onCopied(outcome: CopyOutcome, by: EndedBy): void;
 }

@@ -23,6 +23,7 @@ import type { Millis } from "../net/clock.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
+import type { HalfClosedConnection } from "./half_closed.ts";
 import type { EndedBy, Phase } from "./phase.ts";
 import type { PodContext } from "./pod_context.ts";
 
@@ -37,7 +38,7 @@ interface Pending {
 const NOTHING_ASKED: ReadonlySet<string> = new Set();
 
 /** One connection of a pod, from accept to its end. Subclasses define what is resolved, what is owned and how it is cut. */
-export abstract class PodConnection implements LiveConnection, CopyOwner {
+export abstract class PodConnection implements LiveConnection, CopyOwner, HalfClosedConnection {
   protected readonly context: PodContext;
   /** When it was accepted. */
   protected readonly startedAt: Millis;
@@ -80,6 +81,14 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
     return this.#pending?.phase ?? this.#phase;
   }
 
+  get isHalfClosed(): boolean {
+    return this.phase === "half-closed";
+  }
+
+  get bytesCopied(): number {
+    return this.#record?.bytes ?? 0;
+  }
+
   /** Null before the end. */
   get endedBy(): EndedBy | null {
     return this.#endedBy;
@@ -106,6 +115,15 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
     this.#end("us");
     this.recordAtEnd()?.cancel(this.context.loop.network.now());
     this.context.connections.remove(this);
+  }
+
+  expire(message: string): void {
+    this.reset();
+    this.finish({ flag: "CONNECT", message }, "us");
+  }
+
+  onHalfClosed(): void {
+    this.context.halfClosed.add(this, this.direction);
   }
 
   onCopied(outcome: CopyOutcome, by: EndedBy): void {
@@ -205,6 +223,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner {
     this.#endedBy = by;
     this.#pending?.abort();
     this.#pending = null;
+    this.context.halfClosed.remove(this);
     this.release();
   }
 }

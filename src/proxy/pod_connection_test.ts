@@ -46,6 +46,7 @@ class Pod {
         },
       },
       loop: { network: { now: () => 0 } },
+      halfClosed: { add: () => note("half-closed"), remove() {} },
       telemetry: {
         open: () => record,
         refuse: (direction: string, _source: unknown, _destination: unknown, message: string) =>

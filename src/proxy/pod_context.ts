@@ -15,6 +15,7 @@ import type { LogScope } from "../telemetry/log.ts";
 import type { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
 import type { LocalWorkload } from "../mesh/state/local_workload.ts";
+import type { HalfClosedConnections } from "./half_closed.ts";
 import type { Lookups } from "./lookups.ts";
 import type { HostResolver, PodResolver } from "./name_resolver.ts";
 
@@ -72,6 +73,7 @@ export interface PodContext {
   readonly connections: Connections;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };
+  readonly halfClosed: HalfClosedConnections;
   /** With the pod's span in shared mode. */
   readonly log: LogScope;
   /** Limits warnings and errors that a peer or the pod can cause. */

@@ -54,8 +54,9 @@ export class Relay implements Copy {
 
   /** One direction has delivered everything. `by`: the side that it came from. */
   ended(by: EndedBy): void {
-    this.#endedBy ??= by;
-    if (this.#up.isOver && this.#down.isOver) this.#finish(null, this.#endedBy, false);
+    if (this.#endedBy !== null) return this.#finish(null, this.#endedBy, false);
+    this.#endedBy = by;
+    this.#owner.onHalfClosed();
   }
 
   /** The other side is reset too, except where the server had sent its end: then its bytes are delivered. */

@@ -21,6 +21,7 @@ interface Bed {
   up: number;
   down: number;
   outcomes: CopyOutcome[];
+  halfCloses: number;
   endedBy: EndedBy | null;
 }
 
@@ -34,12 +35,13 @@ function bed(
   const [far, serverEnd] = network.pair(options);
   const client = new TestSocket(network, clientEnd), server = new TestSocket(network, serverEnd);
   before(client, server);
-  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], endedBy: null as EndedBy | null };
+  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], halfCloses: 0, endedBy: null as EndedBy | null };
   const meter = {
     addReceived: (count: number) => void (counts.up += count),
     addSent: (count: number) => void (counts.down += count),
   };
   const relay = new Relay(loop, near, far, meter, {
+    onHalfClosed: () => void counts.halfCloses++,
     onCopied: (outcome, by) => {
       counts.outcomes.push(outcome);
       counts.endedBy = by;
@@ -181,9 +183,9 @@ Deno.test("relay: it is half-closed between the two ends, and ended by the side 
     const here = bed();
     here[first].end();
     here.network.runUntilIdle();
-    assert.deepEqual([here.relay.isHalfClosed, here.endedBy], [true, null]);
+    assert.deepEqual([here.relay.isHalfClosed, here.halfCloses, here.endedBy], [true, 1, null]);
     here[second].end();
     here.network.runUntilIdle();
-    assert.deepEqual([here.relay.isHalfClosed, here.endedBy], [false, first]);
+    assert.deepEqual([here.relay.isHalfClosed, here.halfCloses, here.endedBy], [false, 1, first]);
   }
 });

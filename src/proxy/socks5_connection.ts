@@ -37,6 +37,7 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly call = null;
   readonly way = null;
   readonly forwardedHost = null;
+  readonly isHalfClosed = false;
   /** The resolution of the client's name; nothing is read meanwhile. */
   #resolving: Resolving | null = null;
   #done = false;

@@ -123,7 +123,9 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
 
   onEnd(): void {
     this.#peerEnded = true;
-    this.#endedBy ??= this.#socketIsDownstream ? "server" : "client";
+    if (this.#endedBy !== null) return;
+    this.#endedBy = this.#socketIsDownstream ? "server" : "client";
+    this.#owner.onHalfClosed();
   }
 
   onFlush(): void {
@@ -200,8 +202,10 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
 
   #endUp(): void {
     this.#upEnded = true;
-    this.#endedBy ??= this.#socketIsDownstream ? "client" : "server";
-    if (this.#downEnded) this.#finish(null, this.#endedBy!);
+    if (this.#downEnded) return this.#finish(null, this.#endedBy!);
+    if (this.#endedBy !== null) return;
+    this.#endedBy = this.#socketIsDownstream ? "client" : "server";
+    this.#owner.onHalfClosed();
   }
 
   /** Stream → socket. `last`: nothing follows these parts, so that FIN can be sent with them. */

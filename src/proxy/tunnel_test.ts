@@ -95,6 +95,7 @@ interface Bed {
   up: number;
   down: number;
   outcomes: CopyOutcome[];
+  halfCloses: number;
   endedBy: EndedBy | null;
 }
 
@@ -111,13 +112,14 @@ function bed({ bufferBytes = 65_536, downstream = false, early, earlyEnd = false
   const [socket, appEnd] = network.pair({ bufferBytes });
   const app = new TestSocket(network, appEnd);
   const stream = new FakeStream();
-  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], endedBy: null as EndedBy | null };
+  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], halfCloses: 0, endedBy: null as EndedBy | null };
   const countUp = (count: number) => void (counts.up += count),
     countDown = (count: number) => void (counts.down += count);
   const meter = downstream
     ? { addReceived: countUp, addSent: countDown }
     : { addReceived: countDown, addSent: countUp };
   const tunnel = new Tunnel(loop, socket, stream, meter, downstream, {
+    onHalfClosed: () => void counts.halfCloses++,
     onCopied: (outcome, by) => {
       counts.outcomes.push(outcome);
       counts.endedBy = by;
@@ -138,6 +140,19 @@ Deno.test("tunnel: a pass of many pieces, more than one system call takes, arriv
   assertSameBytes(app.bytes, bytes);
   assert.equal(stream.released, 500);
 });
+
+for (const first of ["application", "peer"] as const) {
+  Deno.test(`tunnel: it is half-closed once, when the ${first} has ended`, () => {
+    const here = bed();
+    const end = { application: () => void here.app.end(), peer: () => here.stream.pass(new Uint8Array(), [], true) };
+    end[first]();
+    here.network.runUntilIdle();
+    assert.deepEqual([here.halfCloses, here.tunnel.isHalfClosed, here.outcomes], [1, true, []]);
+    end[first === "peer" ? "application" : "peer"]();
+    here.network.runUntilIdle();
+    assert.deepEqual([here.halfCloses, here.tunnel.isHalfClosed, here.outcomes], [1, false, [null]]);
+  });
+}
 
 Deno.test("tunnel: credit returns when bytes are written, not when they arrive", () => {
   const here = bed({ bufferBytes: 1000 });

@@ -111,6 +111,11 @@ export class ConnectionRecord {
     return this.#subject.serviceHostname;
   }
 
+  /** Bytes written so far, both ways. */
+  get bytes(): number {
+    return this.#received + this.#sent;
+  }
+
   /** Bytes written towards the server. */
   addReceived(bytes: number) {
     this.#received += bytes;

@@ -63,6 +63,14 @@ export const FAMILIES = {
   ),
   istio_tcp_connections_failed: traffic("The total number of TCP connections that failed to establish (unstable)."),
   istio_tcp_sockets_open: gauge("The current number of open TCP sockets (unstable).", "reporter"),
+  istio_tcp_connections_half_closed: ours(gauge(
+    "The current number of connections, and of streams of HBONE connections, of which one side has ended (unstable).",
+    "reporter",
+  )),
+  istio_tcp_half_closed_timeouts: ours(counter(
+    "The total number of half-closed connections that were closed as they moved no bytes (unstable).",
+    "reporter",
+  )),
   istio_crl_policy_rejections: counter(
     "The total number of connections rejected due to CRL certificate revocation (unstable).",
     "reporter",

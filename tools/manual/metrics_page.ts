@@ -24,6 +24,7 @@ const ALERTS = `
 | \`workload_manager_audit_differences\` above 0 | a pod is not served as it should be; the log has details (\`pods audit:\`) |
 | \`workload_manager_pending_proxy_count\` above 0 for minutes | pods wait to be served; the log says for what |
 | \`istio_held_bytes_limit_reached_total\` rises | applications do not read what their peers send (\`HELD_BYTES_MAX\`) |
+| \`istio_tcp_half_closed_timeouts_total\` rises | applications end one side of a connection and never the other one (\`HALF_CLOSED_TIMEOUT\`); the access log has their addresses |
 | \`istio_log_lines_dropped_total\` rises | whatever reads the log is too slow |
 `;
 

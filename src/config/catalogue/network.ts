@@ -87,6 +87,15 @@ export const SOCKETS = {
     text: "How long a new connection of a pod may wait for its destination to answer. While nothing answers, a fresh " +
       "attempt begins every 5 s, so a connection that begins during a short outage succeeds when that is over.",
   },
+  HALF_CLOSED_TIMEOUT: {
+    syntax: "duration",
+    fallback: "1h",
+    origin: "ours",
+    since: "1.1.0",
+    text:
+      "Resets connections of which one side has ended and whose other side has moved no bytes for this time, at the " +
+      "latest half as much later. 0: never.",
+  },
 } as const satisfies Record<string, Setting>;
 
 export const HTTP2 = {

@@ -88,7 +88,7 @@ class TestGateway {
     const dial = this.host.dial(this.onward, {}, {
       onConnect: (socket) => {
         stream.respond([[":status", "200"]], false);
-        const owner = { onCopied: () => void this.tunnels.delete(tunnel) };
+        const owner = { onHalfClosed() {}, onCopied: () => void this.tunnels.delete(tunnel) };
         const tunnel: Tunnel = new Tunnel(loop, socket, stream, UNMETERED, false, owner);
         this.tunnels.add(tunnel);
         tunnel.start();
