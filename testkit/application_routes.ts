@@ -1,13 +1,9 @@
 /** Between which proxies applications are checked: each route builds the pods of a client and of a server. */
-import { Cluster } from "../lab/bed/cluster.ts";
-import { meshText } from "../lab/mesh.ts";
-import { join, makeNamespace } from "../lab/namespace.ts";
+import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
+import type { Wired } from "../lab/bed/topology.ts";
 import type { Needs } from "../lab/needs.ts";
-import { cacheProgram, Proxy } from "../lab/proxy.ts";
-import { nodeSettings } from "../lab/settings.ts";
-import { tempDir } from "../lab/temp_dir.ts";
 import type { AppPods } from "./applications.ts";
-import { PACKET_MARK, redirect } from "./redirection.ts";
+import { buildDedicated } from "./dedicated_pods.ts";
 import { DIRECTIONS, PeerBed } from "./rust_peer.ts";
 
 export interface AppRoute {
@@ -16,18 +12,18 @@ export interface AppRoute {
   readonly build: () => Promise<AppPods>;
 }
 
+const IN_NAMESPACES: Needs = { namespaces: true, packages: ["iptables"] };
+
 export const SHARED: AppRoute = {
   title: "a proxy for each node",
   needs: { namespaces: true, packages: ["iptables", "nc", "tcpdump"] },
-  async build() {
-    return podsOf(await Cluster.build({ pods: [{ name: "client", node: 1 }, { name: "server", node: 2 }] }));
-  },
+  build: async () => withWire(await Cluster.build({ pods: [CLIENT, SERVER] })),
 };
 
 export const DEDICATED: AppRoute = {
   title: "a proxy in each pod",
-  needs: { namespaces: true, packages: ["iptables"] },
-  build: buildDedicated,
+  needs: IN_NAMESPACES,
+  build: () => buildDedicated(["client", "server"]),
 };
 
 export const WITH_RUST: readonly AppRoute[] = DIRECTIONS.map((direction) => ({
@@ -35,42 +31,60 @@ export const WITH_RUST: readonly AppRoute[] = DIRECTIONS.map((direction) => ({
   needs: { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["iptables", "nc", "tcpdump"] },
   async build() {
     const bed = await PeerBed.build(direction);
-    return { ...podsOf(bed.cluster), [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
+    return { ...withWire(bed.cluster), [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
   },
 }));
 
-function podsOf(cluster: Cluster): AppPods {
-  const server = cluster.pod("server");
+/** From a pod of the mesh to a server outside of it: the client's proxy copies plain TCP. */
+export const TO_OUTSIDE: readonly AppRoute[] = [
+  {
+    title: "to a server outside of the mesh, by the proxy of the client's node",
+    needs: IN_NAMESPACES,
+    async build() {
+      const cluster = await Cluster.build({ pods: [CLIENT] });
+      return podsOf(cluster, cluster.pod("client"), cluster.outside, [cluster.nodes[0]!]);
+    },
+  },
+  {
+    title: "to a server outside of the mesh, by a proxy in the client's pod",
+    needs: IN_NAMESPACES,
+    build: () => buildDedicated(["client"]),
+  },
+];
+
+/** From a client outside of the mesh to a pod of it: the server's proxy copies plain TCP, which arrives at port 15006. */
+export const FROM_OUTSIDE: readonly AppRoute[] = [
+  {
+    title: "from a client outside of the mesh, by the proxy of the server's node",
+    needs: IN_NAMESPACES,
+    async build() {
+      const cluster = await Cluster.build({ pods: [SERVER] });
+      return podsOf(cluster, cluster.outside, cluster.pod("server"), [cluster.nodes[1]!]);
+    },
+  },
+  {
+    title: "from a client outside of the mesh, by a proxy in the server's pod",
+    needs: IN_NAMESPACES,
+    build: () => buildDedicated(["server"]),
+  },
+];
+
+const CLIENT = { name: "client", node: 1 }, SERVER = { name: "server", node: 2 };
+
+function withWire(cluster: Cluster): AppPods {
+  const pods = podsOf(cluster, cluster.pod("client"), cluster.pod("server"), cluster.nodes);
+  return { ...pods, wire: cluster.nodes[0]!.namespace };
+}
+
+type Placed = Pick<Wired, "namespace" | "ip">;
+
+function podsOf(cluster: Cluster, client: Placed, server: Placed, nodes: readonly BedNode[]): AppPods {
   return {
-    client: cluster.pod("client").namespace,
+    client: client.namespace,
     server: server.namespace,
     ip: server.ip,
     folder: cluster.folder,
-    wire: cluster.nodes[0]!.namespace,
-    proxies: cluster.nodes.map(({ proxy }) => proxy),
+    proxies: nodes.map(({ proxy }) => proxy),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
-}
-
-const CLIENT = "10.9.0.1", SERVER = "10.9.0.2";
-
-/** Two pods that share a wire; each runs its own proxy beside its applications. */
-async function buildDedicated(): Promise<AppPods> {
-  await using stack = new AsyncDisposableStack();
-  await cacheProgram("main.ts"); // the namespaces have no way to the network
-  const { path: folder } = stack.use(tempDir());
-  const client = stack.use(await makeNamespace("client")), server = stack.use(await makeNamespace("server"));
-  await join({ in: client, addresses: [`${CLIENT}/24`] }, { in: server, addresses: [`${SERVER}/24`] });
-  await Promise.all([client, server].map(redirect));
-  const mesh = meshText([{ name: "client", ips: [CLIENT] }, { name: "server", ips: [SERVER] }]);
-  const proxies: Proxy[] = [];
-  for (const [name, namespace] of [["client", client], ["server", server]] as const) {
-    // The ports to which the rules redirect, on all addresses; sources are kept.
-    const { BIND_ADDRESS: _, ENABLE_ORIG_SRC: __, ...rest } = nodeSettings({ name, ip: "", mesh, folder });
-    const settings = Object.entries(rest).filter(([variable]) => !variable.endsWith("_PORT"));
-    const env = { ...Object.fromEntries(settings), UNSTABLE_ENABLE_SOCKS5: "false", PACKET_MARK: `${PACKET_MARK}` };
-    proxies.push(stack.use(await Proxy.ready(env, { namespace: namespace.name })));
-  }
-  const owned = stack.move();
-  return { client, server, ip: SERVER, folder, proxies, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
