@@ -3,7 +3,7 @@ import { type BedNode, Cluster } from "../lab/bed/cluster.ts";
 import type { Wired } from "../lab/bed/topology.ts";
 import type { Needs } from "../lab/needs.ts";
 import type { AppPods } from "./applications.ts";
-import { buildDedicated } from "./dedicated_pods.ts";
+import { buildDedicated, type Side } from "./dedicated_pods.ts";
 import { DIRECTIONS, PeerBed } from "./rust_peer.ts";
 
 export interface AppRoute {
@@ -26,13 +26,28 @@ export const DEDICATED: AppRoute = {
   build: () => buildDedicated(["client", "server"]),
 };
 
-export const WITH_RUST: readonly AppRoute[] = DIRECTIONS.map((direction) => ({
+/** A route on which one of the two proxies is a Rust ztunnel. */
+interface RustRoute extends AppRoute {
+  /** The side with the Rust ztunnel. */
+  readonly rust: Side;
+}
+
+export const WITH_RUST: readonly RustRoute[] = DIRECTIONS.map((direction) => ({
   title: direction.title,
+  rust: direction.rust === 1 ? "client" : "server",
   needs: { namespaces: true, env: ["ZTUNNEL_PEER"], packages: ["iptables", "nc", "tcpdump"] },
   async build() {
     const bed = await PeerBed.build(direction);
     return { ...withWire(bed.cluster), [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() };
   },
+}));
+
+/** The same with a proxy in each pod. */
+export const DEDICATED_WITH_RUST: readonly RustRoute[] = WITH_RUST.map(({ title, rust }) => ({
+  title: `${title}, a proxy in each pod`,
+  rust,
+  needs: { ...IN_NAMESPACES, env: ["ZTUNNEL_PEER"] },
+  build: () => buildDedicated(["client", "server"], rust),
 }));
 
 /** From a pod of the mesh to a server outside of it: the client's proxy copies plain TCP. */

@@ -15,7 +15,7 @@ const SOURCE = new URL("../tests/fixtures/endings.c", import.meta.url).pathname;
 const PORT = 7300;
 
 /** What client and server report, in order, separated by commas. */
-interface Seen {
+export interface Seen {
   readonly client: string;
   readonly server: string;
 }
@@ -26,30 +26,45 @@ export interface Ending {
   /** Scripts. The server's script `absent` means that nobody listens. */
   readonly client: string;
   readonly server: string;
-  /** Where two of our proxies differ from a direct connection. */
+  /** Where it differs from a direct connection, although the proxies are ours. */
   readonly differs?: {
     readonly seen: Seen;
     readonly why: string;
   };
-  /** The dial of the server's proxy fails or may fail: proxies that lose resets may keep this one. */
-  readonly dialFails?: true;
-  /** The client resets while the tunnel is being set up. With a Rust ztunnel the server may then see no connection. */
-  readonly early?: true;
+  /** Cases in which a Rust ztunnel differs in its own way. */
+  readonly special?: Special;
 }
 
-/** `resets`: whether the proxies pass a reset on as a reset or as FIN. */
-export function testEndings(route: AppRoute, endings: readonly Ending[], resets: "kept" | "lost"): void {
+/**
+ * `dial`: the dial of the server's proxy fails or may fail. `early`: the client resets while the tunnel is being set up.
+ * `urgent`: one side sends urgent data.
+ */
+type Special = "dial" | "early" | "urgent";
+
+/** What the ends of a connection may see through proxies. */
+interface Expected {
+  readonly allowed: readonly Seen[];
+  /** The reason of a difference from a direct connection. */
+  readonly why?: string;
+}
+
+/** Returns what may be seen, given what is seen with a direct connection. */
+export type Expectation = (ending: Ending, direct: Seen) => Expected;
+
+/** Through our proxies: as with a direct connection, except for {@link Ending.differs}. */
+export const AS_DIRECT: Expectation = ({ differs }, direct) =>
+  differs === undefined ? { allowed: [direct] } : { allowed: [differs.seen], why: differs.why };
+
+export function testEndings(route: AppRoute, endings: readonly Ending[], expectation: Expectation): void {
   const needs = { ...route.needs, packages: [...route.needs.packages ?? [], "cc"] as const };
   testNeeding(needs, `endings of connections, ${route.title}`, async (t) => {
     await using pods = await route.build();
     const executable = await compileEndings(pods);
     const direct = await play(pods, executable, endings, pods.server);
     const mesh = await play(pods, executable, endings, pods.client);
-    for (const [number, { name, differs, dialFails }] of endings.entries()) {
-      await t.step(differs === undefined ? name : `${name}; known difference: ${differs.why}`, () => {
-        const kept = differs?.seen ?? direct[number]!;
-        const lost = { client: kept.client.replace("RST", "FIN"), server: kept.server.replace("RST", "FIN") };
-        const allowed = resets === "kept" ? [kept] : dialFails ? [kept, lost] : [lost];
+    for (const [number, ending] of endings.entries()) {
+      const { allowed, why } = expectation(ending, direct[number]!);
+      await t.step(why === undefined ? ending.name : `${ending.name}; known difference: ${why}`, () => {
         const equal = allowed.find((each) => isDeepStrictEqual(mesh[number], each));
         assert.deepEqual(mesh[number], equal ?? allowed[0]);
       });

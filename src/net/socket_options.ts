@@ -7,10 +7,14 @@ import { openSocket, setOption } from "../os/socket.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import type { SocketOptions } from "./network.ts";
 
-/** Makes a TCP socket inside of `options.namespace`, without keepalive. Returns its descriptor or a negative errno. */
+/**
+ * Makes a TCP socket inside of `options.namespace`, without keepalive. Returns its descriptor or a negative errno. Urgent
+ * data are read as data (`docs/spec/dataplane.md` 4); sockets that a listener accepts inherit that.
+ */
 export function makeTcpSocket(family: number, options: SocketOptions): number {
   const fd = makeSocket(family, c.SOCK_STREAM, options);
   if (fd < 0) return fd;
+  setOption(fd, c.SOL_SOCKET, c.SO_OOBINLINE, 1);
   if (options.userTimeout) setOption(fd, c.SOL_TCP, c.TCP_USER_TIMEOUT, options.userTimeout);
   return fd;
 }
