@@ -6,6 +6,7 @@ import type { AppPods } from "./applications.ts";
 import { buildDedicated, type Side } from "./dedicated_pods.ts";
 import { DIRECTIONS, PeerBed } from "./rust_peer.ts";
 
+/** A way between two pods; `build` starts everything on it. */
 export interface AppRoute {
   readonly title: string;
   readonly needs: Needs;

@@ -55,6 +55,7 @@ export type Expectation = (ending: Ending, direct: Seen) => Expected;
 export const AS_DIRECT: Expectation = ({ differs }, direct) =>
   differs === undefined ? { allowed: [direct] } : { allowed: [differs.seen], why: differs.why };
 
+/** Registers the test of a route: all endings, one step each. Without a compiler it is skipped. */
 export function testEndings(route: AppRoute, endings: readonly Ending[], expectation: Expectation): void {
   const needs = { ...route.needs, packages: [...route.needs.packages ?? [], "cc"] as const };
   testNeeding(needs, `endings of connections, ${route.title}`, async (t) => {
