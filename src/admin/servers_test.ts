@@ -88,8 +88,8 @@ for (const [id, accept, type] of ACCEPTED) {
 function stats(): HttpHandler {
   const metrics = new Metrics();
   metrics.cell("istio_build", "ztunnel", "1.31.0").value = 1;
+  collectProcessMetrics(metrics, (text) => assert.fail(text));
   const collect = () => {
-    collectProcessMetrics(metrics, (text) => assert.fail(text));
     metrics.cell("process_open_fds").value = 7;
     return Promise.resolve(metrics.snapshot());
   };

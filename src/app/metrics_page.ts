@@ -4,6 +4,7 @@ import type { Certificates } from "../control/certificates/certificates.ts";
 import type { Workers } from "../control/workers/workers.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LogWriter } from "../telemetry/log_writer.ts";
+import { collectIsolateMetrics } from "../telemetry/isolate_metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { MetricsSum, RemovedTraffic } from "../telemetry/metrics_sum.ts";
 import { collectProcessMetrics } from "../telemetry/process_metrics.ts";
@@ -20,7 +21,7 @@ export function metricsPage({ metrics, certificates, workers, writer, log }: Met
   const forgotten = new RemovedTraffic();
   return async () => {
     certificates.collectMetrics();
-    metrics.cell("istio_log_lines_dropped").value = writer.dropped;
+    collectIsolateMetrics(metrics, "main", writer);
     collectProcessMetrics(metrics, (text) => log.scope("ztunnel::metrics").warn(text));
     const sum = new MetricsSum();
     sum.add(metrics.snapshot());

@@ -1,7 +1,7 @@
 /** Profiles of all isolates of this process at once. */
 import type { ThreadProfile } from "../admin/pprof.ts";
 import type { TakeProfile } from "../admin/pprof_routes.ts";
-import type { Workers } from "../control/workers/workers.ts";
+import { threadName, type Workers } from "../control/workers/workers.ts";
 import { Profiler } from "../telemetry/profiler.ts";
 import type { StackProfile } from "../telemetry/stack_profile.ts";
 
@@ -13,7 +13,7 @@ export function profileOf(workers: Workers): TakeProfile {
     await new Promise((resolve) => setTimeout(resolve, millis));
     const profiles: Promise<ThreadProfile>[] = [
       named("main", new Promise<StackProfile>((resolve) => main.stop(resolve))),
-      ...workers.all.map((worker, i) => named(`data-plane-${i}`, worker.profile())),
+      ...workers.all.map((worker, i) => named(threadName(i), worker.profile())),
     ];
     return await Promise.all(profiles);
   };

@@ -99,6 +99,7 @@ export class DataPlane {
   readonly credentials: CredentialStore;
   /** Lookups on demand; null unless `XDS_ON_DEMAND`. */
   readonly lookups: MeshLookups | null;
+  readonly held: HeldBytes;
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly telemetry: ConnectionTelemetry;
@@ -116,7 +117,9 @@ export class DataPlane {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
     this.#lines = new LineLimit(network);
-    const held = new HeldBytes(config.http2.heldBytesMax, { onFull: (...figures) => this.#heldIsFull(...figures) });
+    const held = this.held = new HeldBytes(config.http2.heldBytesMax, {
+      onFull: (...figures) => this.#heldIsFull(...figures),
+    });
     this.#loop = makeHboneLoop(network, parts.onSurplus, parts.random, held);
     this.state = new MeshState(config.node.name);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;

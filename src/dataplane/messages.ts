@@ -23,7 +23,14 @@ import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 /** From main to a worker. */
 export type ToWorker =
   /** The first message, sent once. `filter`: of the log, as text. `output`: where log lines are written. */
-  | { readonly kind: "start"; readonly config: Config; readonly filter: string; readonly output: LogOutput }
+  | {
+    readonly kind: "start";
+    readonly config: Config;
+    readonly filter: string;
+    readonly output: LogOutput;
+    /** The worker's name in metrics. */
+    readonly thread: string;
+  }
   /** The static mesh. */
   | { readonly kind: "mesh"; readonly changes: readonly MeshChange[] }
   /** The result of `lookup`; the resources of that name were sent before. */

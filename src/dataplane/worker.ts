@@ -17,6 +17,7 @@ import { logFormat } from "../telemetry/log_format.ts";
 import { logDropped, type LogOutput, writerTo } from "../telemetry/log_output.ts";
 import type { LogWriter } from "../telemetry/log_writer.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import { collectIsolateMetrics, collectLoopMetrics } from "../telemetry/isolate_metrics.ts";
 import { MetricsReading } from "../telemetry/metrics_reading.ts";
 import { type SeriesOverflow, seriesOverflowText, TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
@@ -58,6 +59,8 @@ export function runWorker(scope: WorkerScope, bundledLibrary: string | undefined
 
 class DataPlaneWorker {
   readonly #scope: WorkerScope;
+  /** The name of this worker in metrics. */
+  readonly #thread: string;
   readonly #config: Config;
   readonly #reactor: Reactor;
   readonly #engine: TlsEngine;
@@ -77,6 +80,7 @@ class DataPlaneWorker {
   constructor(scope: WorkerScope, start: Start, bundledLibrary: string | undefined) {
     const { config } = start;
     this.#scope = scope;
+    this.#thread = start.thread;
     this.#config = config;
     const tls = startTls(config.tls, bundledLibrary);
     this.#engine = tls.engine;
@@ -198,12 +202,18 @@ class DataPlaneWorker {
   }
 
   #snapshot(request: number): void {
-    this.#metrics.cell("istio_log_lines_dropped").value = this.#writer.dropped;
-    const reading = this.#readings.get(request) ?? new MetricsReading(this.#metrics, () => performance.now());
+    const reading = this.#readings.get(request) ?? this.#beginReading();
     const slice = reading.next();
     if (slice.ended) this.#readings.delete(request);
     else this.#readings.set(request, reading);
     this.#scope.postMessage({ kind: "snapshot", request, slice });
+  }
+
+  #beginReading(): MetricsReading {
+    const { load, handshakes } = this.#reactor;
+    collectIsolateMetrics(this.#metrics, this.#thread, this.#writer);
+    collectLoopMetrics(this.#metrics, this.#thread, { load, handshakes, held: this.#plane.held });
+    return new MetricsReading(this.#metrics, () => performance.now());
   }
 
   #profile(order: ProfileOrder): void {

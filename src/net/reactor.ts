@@ -24,6 +24,7 @@ import type { Duplex } from "./duplex.ts";
 import type * as net from "./network.ts";
 import { HandshakeQueue, type HandshakeTurns } from "./handshake_queue.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
+import { LoopLoad } from "./loop_load.ts";
 import { Rounds } from "./rounds.ts";
 import type { FdHandler, LingeringSocket, LoopEvents, SocketLoop } from "./socket_loop.ts";
 import { TcpDial } from "./tcp_dial.ts";
@@ -77,6 +78,7 @@ export class Reactor implements net.Network, SocketLoop {
   #waitsOnPoolThread = false;
   /** A wake-up has come: messages are waiting. */
   #isWoken = false;
+  readonly load = new LoopLoad();
   turn = 0;
   /** Events of sockets so far, without wake-ups. Work in the background uses it to detect other work. */
   arrivals = 0;
@@ -166,22 +168,26 @@ export class Reactor implements net.Network, SocketLoop {
   /** Runs until {@link stop}. `own-thread`: waiting blocks the thread. `shared`: it waits on a pool thread. */
   async run(mode: "own-thread" | "shared"): Promise<void> {
     let turnsSinceYield = 0;
+    let turnEnd = performance.now();
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
       // A timer that was due in the last turn already is work that was left over.
       const busy = this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
         (nextTimer !== null && nextTimer <= this.#now);
-      const timeout = busy ? 0 : untilTimer(nextTimer);
+      const timeout = busy ? 0 : untilTimer(nextTimer, turnEnd);
       const count = mode === "shared" && timeout > 0
         ? await this.#waitOnPoolThread(timeout)
         : this.#epoll.wait(timeout);
       this.#runTurn(count);
+      turnEnd = performance.now();
+      this.load.turnEnded(turnEnd - this.#now);
       const idle = count === 0 && !busy;
       if (idle || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
         const times = idle || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
         this.#isWoken = false;
         turnsSinceYield = 0;
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
+        turnEnd = performance.now();
       }
     }
     for (const socket of this.lingering) socket.closeNow();
@@ -296,7 +302,7 @@ export class Reactor implements net.Network, SocketLoop {
   }
 }
 
-/** How many ms to wait for a timer that is due at `next`. */
-function untilTimer(next: Millis | null): number {
-  return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - performance.now())));
+/** How many ms to wait at `now` for a timer that is due at `next`. */
+function untilTimer(next: Millis | null, now: Millis): number {
+  return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - now)));
 }

@@ -56,6 +56,11 @@ export class Rounds<T extends TurnTask = TurnTask> implements TurnTask {
     this.#waiting = waiting;
   }
 
+  /** Number of waiting tasks. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** `task` runs in a later turn, after the tasks that wait already. */
   add(task: T): void {
     this.#waiting.add(task);

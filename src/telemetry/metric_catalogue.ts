@@ -2,7 +2,7 @@
  * All metric families of this program, in output order (`docs/spec/dataplane.md` 7.1, 7.2; `docs/spec/xds-state.md`
  * 2.12;
  * `docs/spec/inpod-dns.md` B5.12). Names, help texts and labels are those of the native proxy, for existing dashboards
- * and alerts. Its `tokio_*` families have no counterpart.
+ * and alerts. `ztunnel_event_loop_*` and its neighbours take the place of its `tokio_*` families.
  */
 
 /** A metric family. */
@@ -42,6 +42,30 @@ const SOURCE = [
 export const FAMILIES = {
   process_open_fds: gauge("Number of open file descriptors"),
   process_max_fds: gauge("Maximum number of file descriptors"),
+  process_cpu_seconds: ours({ ...counter("Total user and system CPU time spent"), unit: "seconds" }),
+  process_resident_memory_bytes: ours({ ...gauge("Resident memory size"), unit: "bytes" }),
+  process_start_time_seconds: ours({ ...gauge("Start time of the process since the Unix epoch"), unit: "seconds" }),
+  ztunnel_event_loop_turns: ours(counter("The total number of turns of a worker's event loop (unstable).", "thread")),
+  ztunnel_event_loop_busy_seconds: ours({
+    ...counter("The total time of the turns of a worker's event loop (unstable).", "thread"),
+    unit: "seconds",
+  }),
+  ztunnel_event_loop_longest_turn_seconds: ours({
+    ...gauge("The longest turn of a worker's event loop since the last scrape (unstable).", "thread"),
+    unit: "seconds",
+  }),
+  ztunnel_handshake_queue_length: ours(
+    gauge("The current number of TLS handshakes that wait for their turn (unstable).", "thread"),
+  ),
+  ztunnel_held_bytes: ours({
+    ...gauge("The current number of received bytes that applications have not taken yet (unstable).", "thread"),
+    unit: "bytes",
+  }),
+  ztunnel_heap_used_bytes: ours({ ...gauge("Memory in use in a thread's heap (unstable).", "thread"), unit: "bytes" }),
+  ztunnel_heap_size_bytes: ours({ ...gauge("Size of a thread's heap (unstable).", "thread"), unit: "bytes" }),
+  ztunnel_log_queue_lines: ours(
+    gauge("The current number of log lines that are not written yet (unstable).", "thread"),
+  ),
   istio_build: gauge("Istio component build info.", "component", "tag"),
   istio_xds_connection_terminations: counter(
     "The total number of completed connections to xds server (unstable).",

@@ -150,6 +150,9 @@ Deno.test("dataplane 7.1, TE-16: help texts say which families are unstable", ()
   assert.deepEqual(stable.map(([name]) => name), [
     "process_open_fds",
     "process_max_fds",
+    "process_cpu_seconds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
     "istio_build",
     "istio_tcp_connections_opened",
     "istio_tcp_connections_closed",
@@ -203,6 +206,19 @@ Deno.test("config C43 process metrics", () => {
   collectProcessMetrics(metrics, (text) => assert.fail(text));
   assert.ok(metrics.cell("process_open_fds").value > 0);
   assert.ok(metrics.cell("process_max_fds").value > 0);
+  assert.ok(metrics.cell("process_cpu_seconds").value > 0);
+  assert.ok(metrics.cell("process_resident_memory_bytes").value > 10_000_000);
+  const start = metrics.cell("process_start_time_seconds").value;
+  assert.ok(start > 1.7e9 && start <= Date.now() / 1000 + 1);
+});
+
+Deno.test("process metrics: times of a program whose name has spaces and parentheses", () => {
+  const metrics = new Metrics();
+  const stat = "7 (a) S (b) S 1 7 7 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 9 0 1234 5 6";
+  const files: Record<string, string> = { "/proc/self/stat": stat, "/proc/stat": "cpu 1 2\nbtime 1700000000\n" };
+  collectProcessMetrics(metrics, (text) => assert.fail(text), { count: () => 1, read: (path) => files[path] ?? "" });
+  assert.equal(metrics.cell("process_cpu_seconds").value, 2);
+  assert.equal(metrics.cell("process_start_time_seconds").value, 1_700_000_012.34);
 });
 
 Deno.test("config 5.2 descriptors that cannot be counted", () => {
@@ -212,6 +228,8 @@ Deno.test("config 5.2 descriptors that cannot be counted", () => {
     throw new Error("no /proc");
   };
   collectProcessMetrics(metrics, (text) => errors.push(text), { count: fail, read: () => "Max open files  unlimited" });
-  assert.deepEqual(metrics.snapshot().cells.map(({ family, value }) => [family, value]), [["process_open_fds", 0]]);
+  const families = metrics.snapshot().cells.map(({ family }) => family);
+  assert.deepEqual(families, ["process_open_fds", "process_resident_memory_bytes"]);
+  assert.equal(metrics.cell("process_open_fds").value, 0);
   assert.deepEqual(errors, ["could not count open file descriptors: no /proc"]);
 });

@@ -1,4 +1,5 @@
 /** Metrics of the process from the system, read at each scrape (`docs/spec/config-admin.md` 5.2). */
+import { residentBytes } from "../os/memory.ts";
 import { countSystemFolder, readSystemFile } from "../os/system_files.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -16,12 +17,35 @@ const PROCESS_FILES: ProcessFiles = {
 
 const DESCRIPTORS = "/proc/self/fd";
 const LIMITS = "/proc/self/limits";
+const STATUS = "/proc/self/stat";
+/** Units of time in `/proc/self/stat`, the same on every architecture of Linux: USER_HZ (proc(5)). */
+const TICKS_PER_SECOND = 100;
 
 /** Updates the metrics. `onError` is called when descriptors cannot be counted; the metric is then 0. */
 export function collectProcessMetrics(metrics: Metrics, onError: (text: string) => void, files = PROCESS_FILES) {
   metrics.cell("process_open_fds").value = openDescriptors(files, onError);
   const limit = descriptorLimit(files);
   if (limit !== null) metrics.cell("process_max_fds").value = limit;
+  const times = processTimes(files);
+  if (times !== null) {
+    metrics.cell("process_cpu_seconds").value = times.cpu;
+    metrics.cell("process_start_time_seconds").value = times.start;
+  }
+  metrics.cell("process_resident_memory_bytes").value = residentBytes();
+}
+
+/** CPU time and time of the start, in seconds; null where the system does not say them. */
+function processTimes(files: ProcessFiles): { cpu: number; start: number } | null {
+  try {
+    // The name of the program, which may have spaces, ends with the last parenthesis; the state follows (proc(5)).
+    const fields = files.read(STATUS).replace(/^.*\) /s, "").split(" ").map(Number);
+    const [user, system, start] = [fields[11], fields[12], fields[19]];
+    const boot = /^btime (\d+)$/m.exec(files.read("/proc/stat"))?.[1];
+    if (user === undefined || system === undefined || start === undefined || boot === undefined) return null;
+    return { cpu: (user + system) / TICKS_PER_SECOND, start: Number(boot) + start / TICKS_PER_SECOND };
+  } catch {
+    return null;
+  }
 }
 
 function openDescriptors(files: ProcessFiles, onError: (text: string) => void): number {

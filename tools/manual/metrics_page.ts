@@ -8,7 +8,8 @@ const INTRODUCTION = `# Metrics
 
 Port 15020 serves them at \`/metrics\` (also at \`/stats/prometheus\`) in the OpenMetrics text format. Names, labels and helps
 are those of the Rust ztunnel, so its dashboards and alerts work; "here" marks metrics that only this proxy has. A family
-appears once it has a sample. Process metrics are about the whole process, and all others are sums over its threads.
+appears once it has a sample. Process metrics are about the whole process, metrics with the label \`thread\` about one of
+its threads, and all others are sums over the threads.
 
 `;
 
@@ -25,6 +26,8 @@ const ALERTS = `
 | \`workload_manager_pending_proxy_count\` above 0 for minutes | pods wait to be served; the log says for what |
 | \`istio_held_bytes_limit_reached_total\` rises | applications do not read what their peers send (\`HELD_BYTES_MAX\`) |
 | \`istio_tcp_half_closed_timeouts_total\` rises | applications end one side of a connection and never the other one (\`HALF_CLOSED_TIMEOUT\`); the access log has their addresses |
+| \`rate(ztunnel_event_loop_busy_seconds_total[5m])\` near 1 | a worker uses a whole CPU: more threads, or fewer pods on the node |
+| \`ztunnel_event_loop_longest_turn_seconds\` above 0.05 | connections waited for so long: the CPU is throttled or shared |
 | \`istio_log_lines_dropped_total\` rises | whatever reads the log is too slow |
 `;
 

@@ -41,7 +41,9 @@ export class Workers {
 
   /** Resolves with the version of the TLS library. Rejects with a text for the operator. */
   async start(config: Config, filter: string, output: LogOutput): Promise<string> {
-    this.send({ kind: "start", config, filter, output });
+    for (const [index, worker] of this.#handles.entries()) {
+      worker.send({ kind: "start", config, filter, output, thread: threadName(index) });
+    }
     const versions = await this.#all((worker) => worker.ready);
     return versions[0] ?? "none";
   }
@@ -98,4 +100,9 @@ export class Workers {
   #all<T>(ask: (worker: WorkerHandle) => Promise<T>): Promise<T[]> {
     return Promise.race([Promise.all(this.#handles.map(ask)), this.death]);
   }
+}
+
+/** The name of a worker in metrics and profiles. */
+export function threadName(index: number): string {
+  return `data-plane-${index}`;
 }

@@ -1,0 +1,32 @@
+/** How busy an event loop is, for metrics. */
+import type { Millis } from "./clock.ts";
+
+/** Counts the turns of a loop and their time. */
+export class LoopLoad {
+  #turns = 0;
+  #busy: Millis = 0;
+  #longest: Millis = 0;
+
+  /** Turns so far. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** Time of all turns so far; the rest was spent waiting, or in tasks of the runtime. */
+  get busy(): Millis {
+    return this.#busy;
+  }
+
+  turnEnded(duration: Millis): void {
+    this.#turns++;
+    this.#busy += duration;
+    if (duration > this.#longest) this.#longest = duration;
+  }
+
+  /** Returns the duration of the longest turn since the last call: what a byte waited for at most. */
+  takeLongest(): Millis {
+    const longest = this.#longest;
+    this.#longest = 0;
+    return longest;
+  }
+}
