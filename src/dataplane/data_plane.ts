@@ -2,15 +2,15 @@
  * One isolate's data plane: its copy of the mesh, its certificates, and the proxies of its pods. The same object runs
  * in a worker and, in tests, in the main isolate.
  */
-import type { Config, WorkloadName } from "../config/config.ts";
-import { type ConfigFiles, SYSTEM_FILES } from "../config/files.ts";
+import type { WorkloadName } from "../config/config.ts";
+import { SYSTEM_FILES } from "../config/files.ts";
 import { certificatesPerPod } from "../config/certificates_per_pod.ts";
 import { ownPorts, serverPort } from "../config/own_ports.ts";
 import type { DnsProxy } from "../dns/dns_proxy.ts";
 import type { StubResolver } from "../dns/stub_resolver.ts";
 import { HeldBytes } from "../h2/held_bytes.ts";
 import { type HboneLoop, makeHboneLoop } from "../hbone/hbone_loop.ts";
-import type { CertificateSubject, IssuedCertificate } from "../identity/authority.ts";
+import type { IssuedCertificate } from "../identity/authority.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { RevocationList } from "../identity/crl.ts";
 import { KnownPeers } from "../identity/known_peers.ts";
@@ -19,22 +19,19 @@ import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
 import { MeshState } from "../mesh/state/state.ts";
 import { namespaceAddresses } from "../net/namespace_addresses.ts";
-import type { ListenAt, ListenerState, Network } from "../net/network.ts";
-import type { Ip } from "../net/address.ts";
-import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
+import type { ListenAt, ListenerState } from "../net/network.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 import { LocalWorkload } from "../mesh/state/local_workload.ts";
 import { HalfClosedConnections } from "../proxy/half_closed.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
-import type { OnSurplus } from "../net/surplus.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
-import type { Log, LogScope } from "../telemetry/log.ts";
+import type { LogScope } from "../telemetry/log.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
 import { CredentialStore } from "./credential_store.ts";
+import type { DataPlaneParts, PodHome } from "./data_plane_parts.ts";
 import { hostNames } from "./host_names.ts";
 import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
@@ -46,38 +43,6 @@ const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
 const NO_LISTENERS: PodListeners = { inbound: null, inboundPlaintext: null, outbound: null, socks5: null };
 const MAX_PENDING_DIALS = 4096;
-
-/** What a data plane is made of. */
-interface DataPlaneParts {
-  readonly config: Config;
-  readonly network: Network;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  makeContext(settings: TlsSettings): TlsContext;
-  /** Asks main for a certificate. The answer arrives by `setCertificate` or `certificateFailed`. */
-  requestCertificate(subject: CertificateSubject): void;
-  /** Asks the control plane for what has a name. The result arrives by {@link DataPlane.lookups}. */
-  requestLookup(name: string): void;
-  /** Several isolates share the listeners by SO_REUSEPORT. */
-  readonly sharedListeners: boolean;
-  /** Default: those of the machine. */
-  readonly files?: ConfigFiles;
-  /** The addresses that a network namespace has, by its descriptor. Default: read from the kernel. */
-  readonly addresses?: (namespace: number) => readonly Ip[];
-  /** ms since the epoch. */
-  readonly wallClock: () => number;
-  readonly random: () => number;
-  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
-  /** Default: free buffers are kept. */
-  readonly onSurplus?: OnSurplus;
-}
-
-/** A pod of shared mode. */
-interface PodHome {
-  /** Descriptor of its network namespace, which the caller owns and keeps open while the pod is served. */
-  readonly namespace: number;
-  readonly uid: string;
-}
 
 /** What differs between proxies of one data plane. */
 interface ProxyPlan {
