@@ -235,7 +235,7 @@ export class DataPlane {
         peers: this.#peers,
         telemetry: this.telemetry,
         lookups: this.lookups,
-        admission: podAdmission(this.state, config, metrics, this.#lines),
+        admission: podAdmission(this.state, config, metrics, this.#lines, log.log),
         sockets: {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
+import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** The prefix of the text of each dry run; the rest is the metric's label. */
@@ -11,15 +12,21 @@ const DRY_RUN = "dry-run: ";
 /** The admission of one pod. */
 export function podAdmission(
   state: MeshState,
-  { unknownPolicies, log }: Config,
+  config: Config,
   metrics: Metrics,
   lines: LineLimit,
+  log: Log,
 ): Admission {
-  return new Admission(state, {
-    unknownPolicies,
-    level: log.authorizationAtInfo ? "info" : "debug",
-    count({ text, policy }) {
-      metrics.cell("istio_policy_dry_run", policy, text.slice(DRY_RUN.length)).value++;
+  return new Admission(
+    state,
+    {
+      unknownPolicies: config.unknownPolicies,
+      level: config.log.authorizationAtInfo ? "info" : "debug",
+      count({ text, policy }) {
+        metrics.cell("istio_policy_dry_run", policy, text.slice(DRY_RUN.length)).value++;
+      },
     },
-  }, lines);
+    lines,
+    log,
+  );
 }

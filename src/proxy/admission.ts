@@ -1,11 +1,15 @@
 /** Whether calls to a pod are allowed, with the log lines and counters of that (`docs/spec/xds-state.md` 5). */
 import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/policy/authorize.ts";
+import type { PolicyKey } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
+import { formatAddress } from "../net/address.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
-import type { LogScope } from "../telemetry/log.ts";
+import type { Fields } from "../telemetry/log_fields.ts";
+import type { Log, Logged, LogScope } from "../telemetry/log.ts";
+import type { Reassessment } from "./reassessing.ts";
 
-const TARGET = "ztunnel::state";
+const TARGET = "ztunnel::state", CUT_TARGET = "ztunnel::proxy::connection_manager";
 
 /** How calls are admitted. */
 interface AdmissionRules {
@@ -18,52 +22,65 @@ interface AdmissionRules {
 }
 
 /** Evaluates the policies of one pod. */
-export class Admission {
+export class Admission implements Reassessment {
   readonly #state: MeshState;
   readonly #rules: AdmissionRules;
   readonly #lines: LineLimit;
+  readonly #log: Log;
 
-  constructor(state: MeshState, rules: AdmissionRules, lines: LineLimit) {
+  constructor(state: MeshState, rules: AdmissionRules, lines: LineLimit, log: Log) {
     this.#state = state;
     this.#rules = rules;
     this.#lines = lines;
+    this.#log = log;
   }
 
-  /** Evaluates a new call. `log`: with the spans of the call. */
-  judge(call: Call, log: LogScope): Verdict {
+  /** Evaluates a new call. `connection`: whose call it is. */
+  judge(call: Call, connection: Logged): Verdict {
     const verdict = authorize(this.#state, call, this.#rules.unknownPolicies);
     for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
     for (const key of verdict.unknown) {
       const text = unknownText(key, this.#rules.unknownPolicies);
-      this.#lines.warn(`unknown policy ${key}`, log.as(TARGET), text);
+      this.#lines.warn(`unknown policy ${key}`, connection.log.as(TARGET), text);
     }
-    this.#log(verdict, log);
+    if (this.#isLogged()) this.#logVerdict(verdict, connection.log.as(TARGET));
     return verdict;
   }
 
   /**
    * Evaluates a call again that was allowed. Policies that the mesh does not have are skipped: one that arrives later
    * causes another evaluation, and one that was deleted no longer matters. Dry runs are logged and not counted, as a
-   * call counts once.
+   * call counts once. A call that is no longer allowed is logged with the policy that decided.
    */
-  stillAllows(call: Call, log: LogScope): boolean {
+  stillAllows(call: Call, connection: Logged): boolean {
     const verdict = authorize(this.#state, call, "skip");
-    if (verdict.dryRuns.length > 0) this.#logDryRuns(verdict, log);
+    if ((verdict.dryRuns.length > 0 || !verdict.allow) && this.#isLogged()) {
+      this.#logVerdict(verdict, connection.log.as(TARGET));
+    }
+    if (!verdict.allow) logCut(call, verdict, connection.log.as(CUT_TARGET));
     return verdict.allow;
   }
 
-  #logDryRuns({ dryRuns }: Verdict, log: LogScope): void {
-    const scope = log.as(TARGET);
-    for (const { text, policy } of dryRuns) scope[this.#rules.level](text, policy === null ? undefined : { policy });
+  /** One comparison where the lines are filtered out (`docs/spec/config-admin.md` 6.6). */
+  #isLogged(): boolean {
+    return this.#log.isEnabled(TARGET, LEVEL[this.#rules.level]);
   }
 
-  /** Costs one comparison where the lines are filtered out (`docs/spec/config-admin.md` 6.6). */
-  #log(verdict: Verdict, log: LogScope): void {
+  #logVerdict({ dryRuns, decision, policy }: Verdict, log: LogScope): void {
     const { level } = this.#rules;
-    if (!log.log.isEnabled(TARGET, LEVEL[level])) return;
-    this.#logDryRuns(verdict, log);
-    log.as(TARGET)[level](verdict.decision, verdict.policy === null ? undefined : { policy: verdict.policy });
+    for (const dryRun of dryRuns) log[level](dryRun.text, fieldsOf(dryRun.policy));
+    log[level](decision, fieldsOf(policy));
   }
+}
+
+function fieldsOf(policy: PolicyKey | null): Fields | undefined {
+  return policy === null ? undefined : { policy };
+}
+
+function logCut({ source, identity, target, destination }: Call, { decision, policy }: Verdict, log: LogScope): void {
+  const text = `connection ${formatAddress(source)}(${identity ?? "None"})->${formatAddress(target)} ` +
+    `(${destination.uid}) closed because it's no longer allowed after a policy update`;
+  log.info(text, { decision, ...fieldsOf(policy) });
 }
 
 function unknownText(key: string, rule: UnknownPolicies): string {

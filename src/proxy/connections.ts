@@ -10,13 +10,14 @@ import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
+import type { Logged } from "../telemetry/log.ts";
 import { CutPeers } from "./cut_peers.ts";
 import { PendingDials } from "./pending_dials.ts";
 import { Reassessing, type Reassessment } from "./reassessing.ts";
 import { Unproven } from "./unproven.ts";
 
 /** A connection as {@link Connections} keeps it. */
-export interface LiveConnection {
+export interface LiveConnection extends Logged {
   /** Its number in {@link Connections}, which alone sets it; 0 at first. */
   registration: number;
   /** Whether it is an accepted socket of its own, not a stream of another connection. */

@@ -30,6 +30,7 @@ class Live implements LiveCall {
   readonly way = null;
   readonly forwardedHost = null;
   readonly isHalfClosed = false;
+  readonly log = testLog().log.scope("test");
   summary: ConnectionSummary | null = null;
   readonly cuts: (string | null)[] = [];
   onCut: () => void = () => {};
@@ -54,8 +55,11 @@ function bed() {
   const memory = new MemoryNetwork();
   const cut: Call[] = [];
   const reassessment = {
-    stillAllows: (call: Call) => authorize(state, call).allow,
-    onCut: (call: Call) => cut.push(call),
+    stillAllows(call: Call) {
+      const { allow } = authorize(state, call);
+      if (!allow) cut.push(call);
+      return allow;
+    },
   };
   const connections = new Connections(state, reassessment, new Rounds(memory));
   /** Applies changes, and everything that follows from them. */

@@ -3,10 +3,7 @@ import type { DrainMode } from "../net/drain_mode.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Connections } from "./connections.ts";
 import { CutList } from "./cut_list.ts";
-import type { PodContext } from "./pod_context.ts";
-
-/** What a listener is for. */
-export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
+import type { Component, PodContext } from "./pod_context.ts";
 
 /** Connections that are added to the list in one turn of the event loop; this takes below 5 ms before the code is compiled. */
 export const LISTED_PER_TURN = 500;

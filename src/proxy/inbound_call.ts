@@ -42,7 +42,7 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   protected authorize(call: Call): Verdict {
     this.enter("authorizing", null);
     this.call = call;
-    return this.context.admission.judge(call, this.context.log);
+    return this.context.admission.judge(call, this);
   }
 
   protected deny({ message }: Verdict): void {

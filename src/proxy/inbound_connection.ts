@@ -22,6 +22,7 @@ import type { Duplex } from "../net/duplex.ts";
 import type { Handshake } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import type { LogScope } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { InboundStream } from "./inbound_stream.ts";
 import type { EndedBy } from "./phase.ts";
@@ -57,6 +58,11 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
 
   override get summary(): null {
     return null;
+  }
+
+  /** Its lines name the peer in their fields: the span `inbound` belongs to each stream. */
+  override get log(): LogScope {
+    return this.context.log.as("ztunnel::proxy::inbound");
   }
 
   /** GOAWAY; streams go on. A handshake in progress is given up. */
@@ -170,7 +176,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
   }
 
   #logEstablished({ identity }: ProvenPeer, { version, cipher, group }: TlsPeer): void {
-    const log = this.context.log.as("ztunnel::proxy::inbound");
+    const { log } = this;
     if (!log.isEnabled(LEVEL.debug)) return;
     const peer = bare(formatAddress(this.source));
     log.debug("HBONE connection established", { peer, identity, version, cipher, group });
@@ -183,7 +189,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     if (failure.by === "us" && failure.code === ErrorCode.ENHANCE_YOUR_CALM) {
       connections.cutPeers.add(identity, this.source.ip, loop.network.now());
     }
-    const log = this.context.log.as("ztunnel::proxy::inbound");
+    const { log } = this;
     const peer = { peer: bare(formatAddress(this.source)), identity };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
     else if (isTakenBack(failure.reason)) lines.warn("revoked", log, failure.reason, peer);

@@ -1,6 +1,7 @@
 /** The parts of a CONNECT's header list that are used. The rest (up to 64 KiB) is freed while the stream is open. */
 import type { HeaderList } from "../h2/seam.ts";
 import { parseForwardedHost } from "../mesh/headers/forwarded.ts";
+import { TRACEPARENT_LENGTH } from "../mesh/headers/traceparent.ts";
 
 /** Longer than any DNS name (RFC 1035 §2.3.4) and any address. */
 const LONGEST_HOST = 255;
@@ -16,6 +17,8 @@ export interface InboundRequest {
   readonly network: string | null;
   /** All values, as they were received. */
   readonly baggage: readonly string[];
+  /** Null: none of the right length. Its digits are not checked. */
+  readonly traceparent: string | null;
 }
 
 const NO_BAGGAGE: readonly string[] = [];
@@ -23,6 +26,7 @@ const NO_BAGGAGE: readonly string[] = [];
 /** Extracts the parts that are used. */
 export function readInboundRequest(headers: HeaderList): InboundRequest {
   let method = "", authority = null, forwarded = null, network = null, baggage: string[] | null = null;
+  let traceparent = null;
   for (const [name, value] of headers) {
     switch (name) {
       case ":method":
@@ -37,13 +41,16 @@ export function readInboundRequest(headers: HeaderList): InboundRequest {
       case "x-forwarded-network":
         network ??= value;
         break;
+      case "traceparent":
+        if (value.length === TRACEPARENT_LENGTH) traceparent ??= value;
+        break;
       case "baggage":
         (baggage ??= []).push(value);
     }
   }
   const host = parseForwardedHost(forwarded);
   const forwardedHost = host !== null && host.length <= LONGEST_HOST ? host : null;
-  return { method, authority, forwardedHost, network, baggage: baggage ?? NO_BAGGAGE };
+  return { method, authority, forwardedHost, network, baggage: baggage ?? NO_BAGGAGE, traceparent };
 }
 
 /** The request without the fields that are only needed when the connection record is opened. */

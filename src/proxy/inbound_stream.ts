@@ -5,6 +5,7 @@ import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { refuseWithText } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/headers/baggage.ts";
+import { isTraceparent } from "../mesh/headers/traceparent.ts";
 import { isGatewayOf } from "../mesh/resolve/gateway_peer.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve/inbound.ts";
@@ -55,6 +56,11 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
 
   override get forwardedHost(): string | null {
     return this.#request.forwardedHost;
+  }
+
+  protected override get receivedTraceparent(): string | null {
+    const { traceparent } = this.#request;
+    return traceparent !== null && isTraceparent(traceparent) ? traceparent : null;
   }
 
   onResponse(): void {}

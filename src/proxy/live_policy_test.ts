@@ -161,7 +161,9 @@ Deno.test("xds X291: a policy in dry run that would end live connections is logg
   bed.run();
   const lines = node.lines.slice(before).filter((line) => line.includes("dry-run"));
   assert.equal(lines.length, 2, node.lines.join("\n"));
-  for (const line of lines) assert.match(line, /^info state .*dry-run: deny policy match policy="default\/trial"$/);
+  for (const line of lines) {
+    assert.match(line, /^info state:inbound\S* .*dry-run: deny policy match policy="default\/trial"$/);
+  }
   const counted = node.metrics.snapshot().cells.filter(({ family }) => family === "istio_policy_dry_run");
   assert.deepEqual(counted.filter(({ value }) => value > 0), []);
   plain.reset();

@@ -27,11 +27,12 @@ import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { DialEvents } from "../net/network.ts";
 import type { ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import { logsDebug } from "./connection_log.ts";
 import type { OutboundWay } from "./connections.ts";
 import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
 import { socketFailure } from "./copy.ts";
 import { destinationAsSaid, outboundStart } from "./outbound_parties.ts";
-import { nestedRequest, newTrace, tunnelRequest } from "./outbound_requests.ts";
+import { nestedRequest, tunnelRequest } from "./outbound_requests.ts";
 import type { PodContext } from "./pod_context.ts";
 import { PodConnection } from "./pod_connection.ts";
 import { Relay } from "./relay.ts";
@@ -48,8 +49,15 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   /** What the record is made of; null before the route is known. */
   #recordStart: ConnectionStart | null = null;
 
-  constructor(context: PodContext, pool: Pool, client: Duplex, target: SocketAddress) {
-    super(context);
+  /** `target`: the address that the client connected to. `traceparent`: where the connection has one already. */
+  constructor(
+    context: PodContext,
+    pool: Pool,
+    client: Duplex,
+    target: SocketAddress,
+    traceparent: string | null = null,
+  ) {
+    super(context, traceparent);
     this.#pool = pool;
     this.#client = client;
     this.source = client.remote;
@@ -57,6 +65,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   }
 
   override start(): void {
+    if (logsDebug(this.context)) this.log.debug("connection started", { component: this.context.component });
     this.#client.start(this);
     const refusal = refuseRecursiveOutbound(this.destination, this.context.settings.ownPorts, this.#client);
     if (refusal === null) super.start();
@@ -143,14 +152,14 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   /** The workload has no address but a name (`docs/spec/inpod-dns.md` B6). */
   #resolveName(needs: NeedsDns, local: Workload): void {
-    const { names, random, log, lines } = this.context;
+    const { names, random, lines } = this.context;
     const { hostname, workload } = needs;
     names.count(local, hostname);
     const resolving = names.hosts.resolve(hostname, (result) => {
       this.enter("resolving", null);
       if (result.kind !== "addresses") {
         const fields = { err: bare(result.reason), hostname: bare(hostname) };
-        lines.warn("lookup failed", log.as("ztunnel::state"), "dns lookup failed", fields);
+        lines.warn("lookup failed", this.log.as("ztunnel::state"), "dns lookup failed", fields);
         return this.refuse(lookupFailed(workload), "us");
       }
       const ip = chooseAnswer(result.addresses, needs.family, random);
@@ -180,7 +189,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   /** Events may be called before this returns. */
   #request(route: OutboundRoute, local: Workload, identity: SpiffeId): void {
     const { settings } = this.context;
-    const call = { route, local, identity, source: this.source, trace: newTrace(this.context) };
+    const call = { route, local, identity, source: this.source, trace: this.traceparent };
     const opening = route.protocol === "HBONE"
       ? this.#pool.request(tunnelRequest(settings, call), this)
       : this.#pool.requestNested(nestedRequest(settings, call), this);

@@ -6,9 +6,8 @@ import { baggageOf } from "../mesh/headers/baggage.ts";
 import { formatForwarded } from "../mesh/headers/forwarded.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { OutboundRoute } from "../mesh/resolve/outbound.ts";
-import { newTraceparent } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { PodContext, ProxySettings } from "./pod_context.ts";
+import type { ProxySettings } from "./pod_context.ts";
 
 /** An outbound connection by HBONE. */
 interface OutboundCall {
@@ -19,11 +18,6 @@ interface OutboundCall {
   readonly source: SocketAddress;
   /** `traceparent`, the same for both CONNECTs of double HBONE. */
   readonly trace: string;
-}
-
-/** A new `traceparent`. */
-export function newTrace({ fillRandom }: Pick<PodContext, "fillRandom">): string {
-  return newTraceparent(fillRandom);
 }
 
 /** The CONNECT to the next hop. */

@@ -18,9 +18,12 @@
  */
 import type { Workload } from "../mesh/model/model.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
+import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { connectionLog } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
 import type { HalfClosedConnection } from "./half_closed.ts";
@@ -51,9 +54,13 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   #copy: Copy | null = null;
   /** Names that the control plane was asked for. */
   #asked: Set<string> | null = null;
+  /** Null until it is needed: most plain connections need none. */
+  #traceparent: string | null;
 
-  constructor(context: PodContext) {
+  /** `traceparent`: where the connection has one already. */
+  constructor(context: PodContext, traceparent: string | null = null) {
     this.context = context;
+    this.#traceparent = traceparent;
     this.startedAt = context.loop.network.now();
     context.connections.add(this);
   }
@@ -74,6 +81,15 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     const { source, startedAt } = this;
     const destination = this.call?.target ?? this.destination;
     return { source, destination, service: this.#record?.service ?? null, startedAt };
+  }
+
+  /** The trace id, the same at both proxies of an HBONE connection: 32 hexadecimal digits. */
+  get id(): string {
+    return traceIdOf(this.traceparent);
+  }
+
+  get log(): LogScope {
+    return connectionLog(this.context, this.id, this.direction === "inbound" ? this.source : null);
   }
 
   get phase(): Phase {
@@ -143,6 +159,15 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
 
   /** Frees what this kind of connection owns, as it has ended. Closes cleanly what was not reset before. */
   protected abstract release(): void;
+
+  /** The `traceparent` that the connection came with; null: none, so it gets a new one. */
+  protected get receivedTraceparent(): string | null {
+    return null;
+  }
+
+  protected get traceparent(): string {
+    return this.#traceparent ??= this.receivedTraceparent ?? newTraceparent(this.context.fillRandom);
+  }
 
   /** The record to finish; null: the connection is not known well enough for one. */
   protected recordAtEnd(): ConnectionRecord | null {

@@ -19,6 +19,9 @@ import type { HalfClosedConnections } from "./half_closed.ts";
 import type { Lookups } from "./lookups.ts";
 import type { HostResolver, PodResolver } from "./name_resolver.ts";
 
+/** What a listener is for. */
+export type Component = "outbound" | "inbound" | "inbound passthrough" | "socks5";
+
 /** Settings of one pod's proxy. Times are in ms. */
 export interface ProxySettings {
   /** `NETWORK` */
@@ -62,6 +65,7 @@ export interface PodContext {
   readonly loop: HboneLoop;
   readonly state: MeshState;
   readonly name: WorkloadName;
+  readonly component: Component;
   readonly local: LocalWorkload;
   readonly credentials: Credentials;
   readonly peers: KnownPeers;

@@ -6,17 +6,15 @@ import type { DrainMode } from "../net/drain_mode.ts";
 import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { WorkloadUid } from "../mesh/model/model.ts";
-import type { Call } from "../mesh/policy/authorize.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
-import { type Component, drainConnections } from "./drain.ts";
+import { drainConnections } from "./drain.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";
-import type { PodContext } from "./pod_context.ts";
-import type { Reassessment } from "./reassessing.ts";
+import type { Component, PodContext } from "./pod_context.ts";
 import { Socks5Connection } from "./socks5_connection.ts";
 
 /** Where the pod's listeners are bound; null: not at all. */
@@ -36,7 +34,7 @@ interface PodOptions {
 }
 
 /** The context without what differs between listeners. */
-type PodParts = Omit<PodContext, "connections" | "settings"> & {
+type PodParts = Omit<PodContext, "component" | "connections" | "settings"> & {
   settings: Omit<PodContext["settings"], "originalSource">;
 };
 
@@ -214,16 +212,13 @@ export class PodProxy {
     const gauge = name === "inbound" || name === "inbound passthrough"
       ? this.#parts.sockets.destination
       : this.#parts.sockets.source;
-    const { state, admission, log, loop } = this.#parts;
-    const reassessment: Reassessment = {
-      stillAllows: (call) => admission.stillAllows(call, log),
-      onCut: (call) => this.#logCut(call),
-    };
-    const connections = new Connections(state, reassessment, loop.rounds, gauge);
+    const { state, admission, loop } = this.#parts;
+    const connections = new Connections(state, admission, loop.rounds, gauge);
     const listener = loop.network.listen(at, (accepted) => accept(accepted, context));
     this.#ownPorts.add(listener.local.port);
     const context: PodContext = {
       ...this.#parts,
+      component: name,
       connections,
       settings: {
         ...this.#parts.settings,
@@ -256,12 +251,6 @@ export class PodProxy {
       cipher: tls?.cipher,
       group: tls?.group,
     });
-  }
-
-  #logCut({ source, identity, target, destination }: Call): void {
-    const text = `connection ${formatAddress(source)}(${identity ?? "None"})->${formatAddress(target)} ` +
-      `(${destination.uid}) closed because it's no longer allowed after a policy update`;
-    this.#parts.log.as("ztunnel::proxy::connection_manager").info(text);
   }
 }
 

@@ -60,7 +60,7 @@ Deno.test("dataplane 5.3 a live stream that is no longer allowed: RST_STREAM(CON
   assert.match(server.accessLine, CUT);
   assert.match(
     server.lines.at(-2)!,
-    /^info proxy::connection_manager connection 10\.0\.0\.1:\d+\(spiffe:.*\/sa\/peer\)->10\.0\.0\.2:8080 \(Kubernetes\/\/Pod\/default\/server\) closed because it's no longer allowed after a policy update$/,
+    /^info proxy::connection_manager:inbound\{id=[0-9a-f]{32} peer=10\.0\.0\.1:\d+\} connection 10\.0\.0\.1:\d+\(spiffe:.*\/sa\/peer\)->10\.0\.0\.2:8080 \(Kubernetes\/\/Pod\/default\/server\) closed because it's no longer allowed after a policy update decision="deny policy match" policy="default\/deny"$/,
   );
   assert.deepEqual(server.traffic.failed, { DENY: 1 });
   assert.equal(allowed.failure, null);
@@ -210,7 +210,10 @@ Deno.test("observed O4: a policy that is named and has not arrived denies new ca
     server.accessLine,
     /error="connection closed due to policy rejection: policy is not known yet: default\/named"$/,
   );
-  assert.ok(server.lines.some((line) => /^warn state .*UNKNOWN_POLICIES=skip/.test(line)), server.lines.join("\n"));
+  assert.ok(
+    server.lines.some((line) => /^warn state:inbound\S* .*UNKNOWN_POLICIES=skip/.test(line)),
+    server.lines.join("\n"),
+  );
   server.plane.applyMesh([policyNamed("named", {})]);
   bed.run();
   assert.deepEqual(live.events.slice(1), [`reset peer ${ErrorCode.CONNECT_ERROR}`]);
@@ -248,6 +251,6 @@ Deno.test("decisions of policies in dry run are counted for each policy", () => 
 Deno.test("config 6.6: decisions at info with AUTHZ_POLICY_INFO_LOGGING=true", () => {
   const here = scene({ env: { AUTHZ_POLICY_INFO_LOGGING: "true" } });
   open(here, 8080);
-  assert.ok(here.server.lines.some((line) => /^info state .*no allow policies, allow$/.test(line)));
+  assert.ok(here.server.lines.some((line) => /^info state:inbound\S* .*no allow policies, allow$/.test(line)));
   assertEnds(here);
 });

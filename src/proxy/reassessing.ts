@@ -14,12 +14,13 @@ import type { MeshState } from "../mesh/state/state.ts";
 import { PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
+import type { Logged } from "../telemetry/log.ts";
 
 /** Connections that are evaluated in a turn. An evaluation takes about 1 us, a cut about 50 us. */
 export const EVALUATED_PER_TURN = 256;
 
 /** A connection with a call. */
-interface Reassessed {
+interface Reassessed extends Logged {
   /** Its destination is replaced by the current version of the workload, which names the policies. */
   call: Call;
   /** Ends the connection at once. `message`: the reason for the log. */
@@ -28,9 +29,8 @@ interface Reassessed {
 
 /** How calls of live connections are evaluated. */
 export interface Reassessment {
-  stillAllows(call: Call): boolean;
-  /** A call that was allowed is no longer allowed, and its connection is about to be cut. */
-  onCut(call: Call): void;
+  /** False: a call that was allowed is no longer allowed, and its connection is about to be cut, which is logged. */
+  stillAllows(call: Call, connection: Logged): boolean;
 }
 
 /** `workloads`: concerns only connections whose workload has changed. */
@@ -114,8 +114,7 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
     if (!this.#isLive(connection)) return true;
     const renewed = this.#renew(connection);
     if (this.#pass === "workloads" && !renewed) return true;
-    if (this.#reassessment.stillAllows(connection.call)) return true;
-    this.#reassessment.onCut(connection.call);
+    if (this.#reassessment.stillAllows(connection.call, connection)) return true;
     connection.cut(POLICY_CHANGED);
     return false;
   }

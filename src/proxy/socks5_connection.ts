@@ -1,8 +1,11 @@
 /** A SOCKS5 client of the pod, port 15080: negotiation, then an outbound connection (`docs/spec/dataplane.md` 6). */
 import type { Pool } from "../hbone/pool.ts";
+import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { LogScope } from "../telemetry/log.ts";
+import { connectionLog } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection } from "./connections.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -40,6 +43,8 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   readonly isHalfClosed = false;
   /** The resolution of the client's name; nothing is read meanwhile. */
   #resolving: Resolving | null = null;
+  /** Null until a line needs it. */
+  #traceparent: string | null = null;
   #done = false;
 
   constructor(context: PodContext, pool: Pool, client: Duplex) {
@@ -55,6 +60,11 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   get summary(): ConnectionSummary {
     const { remote, local } = this.#client;
     return { source: remote, destination: local, service: null, startedAt: this.#startedAt };
+  }
+
+  get log(): LogScope {
+    this.#traceparent ??= newTraceparent(this.#context.fillRandom);
+    return connectionLog(this.#context, traceIdOf(this.#traceparent), null);
   }
 
   start(): void {
@@ -141,14 +151,13 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     this.#client.write(socks5Reply(SUCCEEDED));
     const client = early.length > 0 ? new PrefixedDuplex(early, this.#client) : this.#client;
     // Made before this one is removed, so that a drain does not end in between.
-    const outbound = new OutboundConnection(this.#context, this.#pool, client, target);
+    const outbound = new OutboundConnection(this.#context, this.#pool, client, target, this.#traceparent);
     this.#end();
     outbound.start();
   }
 
   #refuse(failure: Socks5Failure): void {
-    const { lines, log } = this.#context;
-    lines.warn("SOCKS5", log.as("ztunnel::proxy::socks5"), failure.message);
+    this.#context.lines.warn("SOCKS5", this.log, failure.message);
     this.#end();
     this.#client.close();
   }

@@ -133,7 +133,10 @@ for (const { vector, bytes, reply, message } of REFUSED) {
     const here = scene();
     assert.deepEqual(say(here, bytes), reply);
     assert.equal(here.socket.fate, "fin");
-    assert.equal(here.node.lines.at(-1), `warn proxy::socks5 failed to negotiate socks connection: ${message}`);
+    assert.equal(
+      here.node.lines.at(-1),
+      `warn proxy::socks5:socks5{id=${"5a".repeat(16)}} failed to negotiate socks connection: ${message}`,
+    );
     assert.deepEqual(here.node.series, []);
     here.bed.assertClean();
   });
@@ -146,7 +149,7 @@ Deno.test("dataplane SO-10 the client ends in the middle of its greeting", () =>
   assert.deepEqual([...here.socket.bytes], failed(1));
   assert.match(
     here.node.lines.at(-1)!,
-    /^warn proxy::socks5 failed to negotiate socks connection: General: io error: /,
+    /^warn proxy::socks5:socks5\{id=5a+\S+\} failed to negotiate socks connection: General: io error: /,
   );
   here.bed.assertClean();
 });
@@ -159,7 +162,7 @@ Deno.test("the client resets in the middle of its greeting", () => {
   here.bed.run();
   assert.match(
     here.node.lines.at(-1)!,
-    /^warn proxy::socks5 failed to negotiate socks connection: General: io error: Connection reset by peer/,
+    /^warn proxy::socks5:socks5\{id=5a+\S+\} failed to negotiate socks connection: General: io error: Connection reset by peer/,
   );
   here.bed.assertClean();
 });
@@ -178,7 +181,7 @@ Deno.test("a client that is silent or sends slowly is disconnected after ten sec
     assert.equal(here.socket.fate, "fin");
     assert.match(
       here.node.lines.at(-1)!,
-      /^warn proxy::socks5 .* the client did not say within 10000 ms what it wants/,
+      /^warn proxy::socks5:socks5\{id=5a+\S+\} .* the client did not say within 10000 ms what it wants/,
     );
     here.bed.assertClean();
   }

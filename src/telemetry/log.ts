@@ -85,6 +85,12 @@ export class Log {
   }
 }
 
+/** Something whose lines have a span of their own. */
+export interface Logged {
+  /** Made by each use: check first whether the line passes the filter. */
+  readonly log: LogScope;
+}
+
 /** A {@link Log} for one target, with constant spans. */
 export class LogScope {
   constructor(readonly log: Log, readonly target: string, readonly spans: Spans = NO_SPANS) {}
@@ -96,6 +102,11 @@ export class LogScope {
   /** A scope with the same spans and another target. */
   as(target: string): LogScope {
     return new LogScope(this.log, target, this.spans);
+  }
+
+  /** A scope with one more span, inside of the others. */
+  within(span: Span): LogScope {
+    return new LogScope(this.log, this.target, [...this.spans, span]);
   }
 
   error(message: string, fields?: Fields) {

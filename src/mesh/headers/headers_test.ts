@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Baggage, baggageOf, NO_BAGGAGE, parseBaggage } from "./baggage.ts";
 import { socket, workload } from "../testkit/fixture.ts";
 import { formatForwarded, parseForwardedHost } from "./forwarded.ts";
-import { newTraceparent } from "./traceparent.ts";
+import { isTraceparent, newTraceparent, traceIdOf } from "./traceparent.ts";
 
 const FIVE = [
   "k8s.cluster.name=K1",
@@ -135,4 +135,30 @@ Deno.test("dataplane 2.4: a new traceparent", () => {
   const fill = (bytes: Uint8Array) => bytes.forEach((_, i) => bytes[i] = i);
   const text = newTraceparent(fill);
   assert.equal(text, "00-000102030405060708090a0b0c0d0e0f-1011121314151617-00");
+  assert.equal(isTraceparent(text), true);
 });
+
+const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+Deno.test("dataplane HD-17: the trace id of a traceparent", () => {
+  assert.equal(isTraceparent(TRACEPARENT), true);
+  assert.equal(traceIdOf(TRACEPARENT), "0af7651916cd43dd8448eb211c80319c");
+});
+
+const INVALID: Readonly<Record<string, string>> = {
+  "54 bytes": TRACEPARENT.slice(0, 54),
+  "56 bytes": `${TRACEPARENT}0`,
+  "nothing": "",
+  "a digit that is none": TRACEPARENT.replace("0af7", "0ag7"),
+  "capitals": TRACEPARENT.toUpperCase(),
+  "another separator": TRACEPARENT.replaceAll("-", "_"),
+  "fields of other lengths": "000-af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  "fewer separators": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333100f",
+  "a trace id of zeros": `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
+  "a parent id of zeros": `00-0af7651916cd43dd8448eb211c80319c-${"0".repeat(16)}-01`,
+  "version ff": TRACEPARENT.replace("00-", "ff-"),
+  "a line feed": `${TRACEPARENT.slice(0, 54)}\n`,
+};
+for (const [what, text] of Object.entries(INVALID)) {
+  Deno.test(`dataplane HD-18: an invalid traceparent: ${what}`, () => assert.equal(isTraceparent(text), false));
+}

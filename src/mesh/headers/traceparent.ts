@@ -1,14 +1,31 @@
 /**
- * The `traceparent` header (W3C Trace Context; `docs/spec/dataplane.md` 2.4):.
+ * The `traceparent` header (W3C Trace Context; `docs/spec/dataplane.md` 2.4): `00-TRACE-PARENT-FLAGS`, in lower-case
+ * hexadecimal digits. Its trace id names a connection in the log lines of both proxies.
  */
 
 /** Fills the array with random bytes, like `crypto.getRandomValues`. */
 type FillRandom = (bytes: Uint8Array<ArrayBuffer>) => void;
 
+/** Characters of a header value. */
+export const TRACEPARENT_LENGTH = 55;
+/** Version ff, and ids that consist of zeros, are invalid (W3C Trace Context §3.2.2). */
+const VALID = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACE_FROM = 3, TRACE_TO = 35;
+
 /** A new header value with random ids, flagged as not sampled. */
 export function newTraceparent(fill: FillRandom): string {
   const id = randomHex(fill, 24);
   return `00-${id.slice(0, 32)}-${id.slice(32)}-00`;
+}
+
+/** Returns whether a received header value is valid. */
+export function isTraceparent(value: string): boolean {
+  return value.length === TRACEPARENT_LENGTH && VALID.test(value);
+}
+
+/** The trace id of a valid header value: 32 digits. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(TRACE_FROM, TRACE_TO);
 }
 
 function randomHex(fill: FillRandom, length: number): string {
