@@ -245,6 +245,39 @@ for (const [words, answer] of ANSWERS) {
   });
 }
 
+testNeeding({ namespaces: true }, "start: without any variable one warning says how to try the proxy", async () => {
+  await cacheProgram("main.ts");
+  await using namespace = await makeNamespace("bare");
+  await using proxy = new Proxy({ XDS_ADRESS: "misspelt" }, { namespace: namespace.name });
+  // Of the attempts to reach istiod, each waits longer than the one before.
+  await proxy.line(/XDS client error: cannot read root certificates .* retrying in 1\.28s/);
+  const warnings = proxy.lines.filter(({ level, scope }) => level === "warn" && !scope.startsWith("xds"));
+  assert.deepEqual(warnings.map(({ message }) => message.split(/[:,]/)[0]), [
+    "environment variables without effect",
+    "this is not a pod of a cluster",
+  ]);
+  assert.equal((await proxy.stop()).code, 0);
+});
+
+Deno.test("start: the example for one workload starts with the variables that it names", async () => {
+  const path = "deploy/one-workload.yaml";
+  const text = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+  const [command = ""] = /PROXY_MODE[^]*?task start/.exec(text) ?? [];
+  const named = Object.fromEntries(
+    [...command.matchAll(/\b([A-Z0-9_]+)=(\S*)/g)].map(([, name, value]) => [name!, value!]),
+  );
+  assert.equal(named["LOCAL_XDS_PATH"], path);
+  const ports = ["INBOUND", "SOCKS5", "OUTBOUND", "INBOUND_PLAINTEXT", "ADMIN", "STATS", "READINESS"];
+  const free = Object.fromEntries(ports.map((port) => [`${port}_PORT`, "0"]));
+  await using proxy = await Proxy.ready({ ...named, ...free, ZTUNNEL_WORKER_THREADS: "1" });
+  const { hostname, port } = await proxy.place("socks5");
+  assert.deepEqual([hostname, port > 0], ["127.0.0.1", true]);
+  assert.deepEqual(proxy.lines.filter(({ level }) => level === "warn").map(({ message }) => message.split(":")[0]), [
+    "FAKE_CA=true",
+  ]);
+  assert.equal((await proxy.stop()).code, 0);
+});
+
 Deno.test("start: the same program starts when nothing is wrong", async () => {
   using folder = tempDir();
   await using proxy = await Proxy.ready(nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }));

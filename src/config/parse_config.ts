@@ -17,6 +17,8 @@ import { ConfigError, invalidConfiguration, invalidProxyConfig } from "./error.t
 import type { ConfigFiles } from "./files.ts";
 import { metadataText, type ProxyConfig, readProxyConfig } from "./proxy_config.ts";
 import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
+import { missingMeshWarnings } from "./missing_mesh.ts";
+import { misspellingWarnings } from "./misspellings.ts";
 import { type Parsed, parsed, refused } from "./scalars.ts";
 import { spireSettings } from "./spire_settings.ts";
 import { workerThreads } from "./worker_threads.ts";
@@ -87,6 +89,7 @@ export function parseConfig(
   crossCheck(config);
   warnings.push(...complianceWarnings(environment, config));
   if (config.ca.fake) warnings.push(FAKE_CA_WARNING);
+  warnings.push(...misspellingWarnings(variables), ...missingMeshWarnings(environment, mesh));
   return deepFreeze(config);
 }
 

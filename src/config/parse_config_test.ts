@@ -246,7 +246,7 @@ Deno.test("config 1.6 HTTP/2 limits", () => {
 });
 
 Deno.test("config 1.10 JSON metadata", () => {
-  const config = parse({ ISTIO_METAJSON_LABELS: '{"a":1}', ISTIO_METAJSON_BAD: "{" });
+  const config = parse({ XDS_ADDRESS: "", ISTIO_METAJSON_LABELS: '{"a":1}', ISTIO_METAJSON_BAD: "{" });
   assert.deepEqual(config.xds.jsonMetadata, { LABELS: { a: 1 } });
   assert.deepEqual(config.warnings, ["failed to parse ISTIO_METAJSON_BAD={"]);
 });
@@ -294,8 +294,16 @@ Deno.test("trust domain aliases: of the mesh file, or of the environment", () =>
 });
 
 Deno.test("config: FAKE_CA=true causes a warning at each start", () => {
-  const [warning, ...more] = parse({ FAKE_CA: "true" }).warnings;
+  const [warning, ...more] = parse({ XDS_ADDRESS: "", FAKE_CA: "true" }).warnings;
   assert.match(warning!, /^FAKE_CA=true: certificates come from this process's own authority/);
   assert.deepEqual(more, []);
-  assert.deepEqual(parse({}).warnings, []);
+  assert.deepEqual(parse({ XDS_ADDRESS: "" }).warnings, []);
+});
+
+Deno.test("config: misspelt variables are one warning, a mesh without a source is another", () => {
+  const warnings = parse({ XDS_ADRESS: "https://istiod:15012", LOG_FORMAT: "JSON" }).warnings;
+  assert.deepEqual(warnings.map((text) => text.split(/[:,]/)[0]), [
+    "environment variables without effect",
+    "this is not a pod of a cluster",
+  ]);
 });

@@ -11,6 +11,7 @@ import { DeltaStream } from "./delta_stream.ts";
 import { LOOKUP_LIMITS, type LookupLimits, type LookupResult } from "./lookups.ts";
 import { describeNode, type Node } from "./node.ts";
 import { FIRST_BACKOFF, planReconnect, type StreamEnd } from "./reconnect.ts";
+import { RepeatedFailures } from "./repeated_failures.ts";
 import { ADDRESS_TYPE, type ResourceSink } from "./resources.ts";
 import { xdsConnector } from "./xds_channel.ts";
 
@@ -144,6 +145,7 @@ export class XdsClient {
   }
 
   async #run(): Promise<void> {
+    const failures = new RepeatedFailures();
     for (let backoff = FIRST_BACKOFF;;) {
       this.#attempt++;
       const end = await this.#runStream();
@@ -156,7 +158,8 @@ export class XdsClient {
       const plan = planReconnect(end, backoff, this.#address);
       backoff = plan.backoff;
       this.#options.metrics.cell("istio_xds_connection_terminations", plan.reason).value++;
-      this.#scope()[plan.level](plan.message);
+      const line = failures.next(plan);
+      this.#scope()[line.level](line.message);
       await this.#sleep(plan.delay);
     }
   }
