@@ -5,7 +5,7 @@ import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import type { MeshChange } from "../src/mesh/model/changes.ts";
 import type { PolicyKey } from "../src/mesh/model/model.ts";
 import { MeshState } from "../src/mesh/state/state.ts";
-import type { Clock } from "../src/net/clock.ts";
+import type { WallClock } from "../src/net/clock.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
 import { testLog } from "../src/telemetry/testkit/log.ts";
 import { XdsClient, type XdsClientOptions } from "../src/xds/client.ts";
@@ -50,7 +50,7 @@ class MeshSink implements ResourceSink {
 export interface TestClientOptions extends Partial<Pick<XdsClientOptions, "connect" | "lookupLimits" | "sink">> {
   /** Environment variables besides `XDS_ADDRESS` and `XDS_ROOT_CA`. */
   readonly environment?: Readonly<Record<string, string>>;
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
 }
 
 /** The client, started at once, with its log and metrics. */

@@ -1,6 +1,6 @@
 /** A node on which a thousand pods start at the same time, with SPIRE as certificate authority. */
 import { strict as assert } from "node:assert";
-import type { Clock } from "../src/net/clock.ts";
+import type { WallClock } from "../src/net/clock.ts";
 import { SpireRig } from "../testkit/spire/rig.ts";
 import { subjectOf } from "../testkit/spire/source.ts";
 
@@ -9,7 +9,7 @@ const CONCURRENCY = 8;
 /**
  * Timers that do not run: on a busy machine they would release a slot or refuse a pod before the agent has answered.
  */
-const WITHOUT_TIMEOUTS: Clock = { now: Date.now, after: () => ({ cancel() {} }) };
+const WITHOUT_TIMEOUTS: WallClock = { now: Date.now, elapsed: () => performance.now(), after: () => ({ cancel() {} }) };
 
 Deno.test("identity 4.8: a thousand pods at once never cause more attestations than SPIRE_CONCURRENCY", async () => {
   await using rig = await SpireRig.start({

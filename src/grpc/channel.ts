@@ -7,7 +7,7 @@
  */
 import type { Header, TokenSource } from "../config/config.ts";
 import type { Certificate } from "../identity/certificate.ts";
-import type { Clock } from "../net/clock.ts";
+import type { WallClock } from "../net/clock.ts";
 import type { PeerRefusal } from "../net/tls_context.ts";
 import type { ByteBlocks } from "./byte_blocks.ts";
 import type { Target } from "./target.ts";
@@ -51,7 +51,7 @@ export interface ChannelOptions {
   readonly keepalive?: { readonly interval: number; readonly timeout: number };
   /** ms for name resolution and TCP, default 5000; TLS and the HTTP/2 preface have 10,000 each. */
   readonly connectTimeout?: number;
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
   /** Called for problems that do not fail the call, for example new roots that cannot be used. */
   readonly warn?: (text: string) => void;
 }

@@ -227,6 +227,18 @@ Deno.test("a silent server ends the call: deadline", async () => {
   assert.equal(clock.timers, 0);
 });
 
+Deno.test("the deadline of a call does not move when the clock is set", async () => {
+  for (const jump of [-3_600_000, 3_600_000]) {
+    await using server = await plainServer(() => {});
+    const clock = new TestClock(Date.now());
+    const work = outcome(`http://127.0.0.1:${server.port}`, { clock }, { timeout: 60_000 });
+    // The call has begun, and waits for its connection.
+    clock.set(clock.now() + jump);
+    const seen = await underVirtualTime(clock, () => server.connections === 1, work);
+    assert.equal(seen, 'call: status: DeadlineExceeded, message: "no answer within 60 s"');
+  }
+});
+
 Deno.test("a silent server ends the call: ping", async () => {
   let reading = true;
   await using server = await plainServer(({ stream, socket, later }) => {

@@ -1,5 +1,5 @@
 /** A channel with one connection, which is replaced when it is lost, after a GOAWAY, and when the roots have changed. */
-import { type Clock, SYSTEM_CLOCK } from "../net/clock.ts";
+import { SYSTEM_CLOCK, type WallClock } from "../net/clock.ts";
 import type { CallOptions, ChannelOptions, GrpcCall, GrpcChannel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { credentialHeaders } from "./headers.ts";
@@ -12,7 +12,7 @@ export function openChannel(options: ChannelOptions): GrpcChannel {
 
 class Channel implements GrpcChannel {
   readonly #options: ChannelOptions;
-  readonly #clock: Clock;
+  readonly #clock: WallClock;
   readonly #closed = new AbortController();
   /** The connection for new calls. */
   #connection: Connection | null = null;
@@ -29,13 +29,13 @@ class Channel implements GrpcChannel {
 
   async open(method: string, options: CallOptions = {}, signal?: AbortSignal): Promise<GrpcCall> {
     signal?.throwIfAborted();
-    const began = this.#clock.now();
+    const began = this.#clock.elapsed();
     // The token is read for each call, as Kubernetes replaces the file about every hour.
     const credentials = await credentialHeaders(this.#options.token);
     const connection = await abortable(this.#connected(), signal);
     signal?.throwIfAborted();
     this.#closed.signal.throwIfAborted();
-    return connection.call(method, remaining(options, this.#clock.now() - began), credentials, signal);
+    return connection.call(method, remaining(options, this.#clock.elapsed() - began), credentials, signal);
   }
 
   async serverStream(

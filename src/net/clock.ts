@@ -13,7 +13,7 @@ export interface Timer {
 /** A clock with timers. */
 export interface Clock {
   /**
-   * The time. {@link SYSTEM_CLOCK} counts from 1970 and may be set; an event loop (`Scheduler`) counts from an arbitrary
+   * The time. A {@link WallClock} counts from 1970 and may be set; an event loop (`Scheduler`) counts from an arbitrary
    * moment and only goes forward.
    */
   now(): Millis;
@@ -21,9 +21,16 @@ export interface Clock {
   after(delay: Millis, run: () => void): Timer;
 }
 
+/** A clock whose {@link Clock.now} counts ms since 1970 and jumps when somebody sets the clock of the machine. */
+export interface WallClock extends Clock {
+  /** The time since an arbitrary moment, whatever happens to {@link Clock.now}: for durations. */
+  elapsed(): Millis;
+}
+
 /** The system's wall clock and the runtime's timers, for the main isolate. A worker has its event loop only. */
-export const SYSTEM_CLOCK: Clock = {
+export const SYSTEM_CLOCK: WallClock = {
   now: Date.now,
+  elapsed: () => performance.now(),
   after(delay, run) {
     const timer = setTimeout(run, delay);
     return { cancel: () => clearTimeout(timer) };

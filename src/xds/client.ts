@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { GrpcChannel } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
 import type { Freshness } from "../mesh/state/state.ts";
-import { type Clock, SYSTEM_CLOCK, type Timer } from "../net/clock.ts";
+import { SYSTEM_CLOCK, type Timer, type WallClock } from "../net/clock.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";
@@ -37,7 +37,7 @@ export interface XdsClientOptions {
    * the first response about addresses on a new stream was applied.
    */
   readonly onFreshness: (freshness: Freshness) => void;
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
   /** For tests: the channel of the next attempt. */
   readonly connect?: () => GrpcChannel;
   readonly lookupLimits?: LookupLimits;
@@ -47,7 +47,7 @@ export interface XdsClientOptions {
 export class XdsClient {
   readonly #options: XdsClientOptions;
   readonly #address: string;
-  readonly #clock: Clock;
+  readonly #clock: WallClock;
   readonly #connect: () => GrpcChannel;
   readonly #protocol: DeltaProtocol;
   readonly #node: Node;
@@ -97,7 +97,7 @@ export class XdsClient {
    */
   lookUp(name: string, onResult: (result: LookupResult) => void): void {
     if (this.#closed.signal.aborted) return onResult("refused");
-    const step = this.#protocol.lookUp(name, this.#clock.now(), onResult);
+    const step = this.#protocol.lookUp(name, this.#clock.elapsed(), onResult);
     this.#scheduleExpiry();
     switch (step) {
       case "nothing":
@@ -119,9 +119,9 @@ export class XdsClient {
   #scheduleExpiry(): void {
     const next = this.#protocol.nextExpiry();
     if (next === null || this.#expiry !== null) return;
-    this.#expiry = this.#clock.after(Math.max(0, next - this.#clock.now()), () => {
+    this.#expiry = this.#clock.after(Math.max(0, next - this.#clock.elapsed()), () => {
       this.#expiry = null;
-      this.#protocol.expireLookups(this.#clock.now());
+      this.#protocol.expireLookups(this.#clock.elapsed());
       this.#scheduleExpiry();
     });
   }
@@ -129,7 +129,7 @@ export class XdsClient {
   /** Reopens an outdated stream at a certain age, to receive replacements of removed resources. */
   #scheduleRefresh(): void {
     if (!this.#protocol.isOutdated || this.#refresh !== null) return;
-    const age = this.#clock.now() - this.#openedAt;
+    const age = this.#clock.elapsed() - this.#openedAt;
     const { refreshAfter } = this.#options.lookupLimits ?? LOOKUP_LIMITS;
     this.#refresh = this.#clock.after(Math.max(0, refreshAfter - age), () => {
       this.#refresh = null;
@@ -179,7 +179,7 @@ export class XdsClient {
     };
     try {
       const call = await channel.open(METHOD, {}, this.#closed.signal);
-      this.#openedAt = this.#clock.now();
+      this.#openedAt = this.#clock.elapsed();
       this.#stream = new DeltaStream({
         call,
         protocol: this.#protocol,

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "./resources.ts";
 import { ACCEPTING, ClientRig, ON_DEMAND, REFUSED } from "./testkit/client.ts";
 
+const HOUR = 3_600_000;
+
 Deno.test("xds 2.9: a lookup is sent after the first requests, or as part of them", async () => {
   await using rig = new ClientRig(ON_DEMAND);
   rig.client.lookUp("early", () => {});
@@ -26,6 +28,30 @@ Deno.test("xds Q5: a lookup without a response expires after 10 s, also without 
   await rig.clock.advance(20_000);
   assert.deepEqual(results, ["a expired 10000", "b expired 14000"]);
 });
+
+for (const jump of [-24 * HOUR, 24 * HOUR]) {
+  Deno.test(`xds Q5, O3: lookups expire, and absent names are requested again, after the clock is set by ${jump / HOUR} h`, async () => {
+    await using rig = new ClientRig(ON_DEMAND);
+    await rig.settle();
+    const results: string[] = [];
+    const lookUp = (name: string) => rig.client.lookUp(name, (result) => results.push(`${name} ${result}`));
+    lookUp("silent");
+    lookUp("absent");
+    await rig.settle();
+    rig.call.respond(ADDRESS_TYPE, "1", [], ["absent"]);
+    await rig.settle();
+    rig.clock.set(rig.clock.now() + jump);
+    lookUp("absent");
+    await rig.clock.advance(9_999);
+    assert.deepEqual(results, ["absent absent", "absent absent"]);
+    await rig.clock.advance(1);
+    assert.deepEqual(results, ["absent absent", "absent absent", "silent expired"]);
+    await rig.clock.advance(300_000);
+    lookUp("absent");
+    await rig.settle();
+    assert.equal(rig.calls.length, 2, "the stream was reopened to request the name again");
+  });
+}
 
 Deno.test("xds O3: a repeated lookup of a name that was absent long ago reopens the stream, which is not counted as a failure", async () => {
   await using rig = new ClientRig(ON_DEMAND);

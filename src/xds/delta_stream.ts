@@ -2,7 +2,7 @@
 import type { ByteBlocks } from "../grpc/byte_blocks.ts";
 import type { GrpcCall } from "../grpc/channel.ts";
 import { Code, GrpcError } from "../grpc/status.ts";
-import type { Clock } from "../net/clock.ts";
+import type { WallClock } from "../net/clock.ts";
 import { discard } from "../os/memory.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { bare } from "../telemetry/log_fields.ts";
@@ -32,7 +32,7 @@ interface DeltaStreamParts {
   readonly protocol: DeltaProtocol;
   readonly node: Node;
   readonly sink: ResourceSink;
-  readonly clock: Clock;
+  readonly clock: Pick<WallClock, "elapsed">;
   readonly log: LogScope;
   /** The number of the connection, for the log. */
   readonly connection: number;
@@ -52,7 +52,7 @@ export class DeltaStream {
 
   constructor(parts: DeltaStreamParts) {
     this.#parts = parts;
-    for (const request of parts.protocol.opened(parts.clock.now())) this.#send(request);
+    for (const request of parts.protocol.opened(parts.clock.elapsed())) this.#send(request);
   }
 
   /** Receives responses until the call ends. Resolves after status OK; rejects with {@link GrpcError}. */
@@ -93,7 +93,7 @@ export class DeltaStream {
     const names = new NameList();
     const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed });
     const rejections = [...refused, ...unusable];
-    await paced(protocol.settle({ type, changed: names, removed }, rejections, clock.now()));
+    await paced(protocol.settle({ type, changed: names, removed }, rejections, clock.elapsed()));
     if (rejections.length > 0) this.#parts.onRejected(type, rejections.length);
     return rejections;
   }

@@ -5,7 +5,7 @@ import { isReservedHeader } from "../grpc/headers.ts";
 import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";
 import { isPrivate, parseTarget, type Target } from "../grpc/target.ts";
-import type { Clock } from "../net/clock.ts";
+import type { WallClock } from "../net/clock.ts";
 
 /** Bytes (`docs/spec/xds-state.md` 2.2). */
 const MESSAGE_LIMIT = 200 * 1024 * 1024;
@@ -16,7 +16,11 @@ type XdsChannelConfig = Pick<Config, "xds" | "token" | "tls" | "node">;
  * Returns a function that makes a channel for each attempt. `xds.address` must be set; the configuration has checked it.
  * `warn` is called for settings that have no effect or are not safe.
  */
-export function xdsConnector(config: XdsChannelConfig, clock: Clock, warn: (text: string) => void): () => GrpcChannel {
+export function xdsConnector(
+  config: XdsChannelConfig,
+  clock: WallClock,
+  warn: (text: string) => void,
+): () => GrpcChannel {
   const target = parseTarget(config.xds.address ?? "");
   if (target === null) throw new TypeError(`"${config.xds.address}" is no address of a control plane`);
   for (const [name] of config.xds.headers) {
@@ -29,7 +33,7 @@ export function xdsConnector(config: XdsChannelConfig, clock: Clock, warn: (text
   return () => openChannel(options);
 }
 
-function channelOptions({ xds, token, tls, node }: XdsChannelConfig, target: Target, clock: Clock): ChannelOptions {
+function channelOptions({ xds, token, tls, node }: XdsChannelConfig, target: Target, clock: WallClock): ChannelOptions {
   const trust = {
     roots: xds.roots,
     alternativeHostname: xds.alternativeHostname,

@@ -11,7 +11,7 @@ import { workloadId } from "../../src/identity/spiffe_id.ts";
 import { CertificateManager } from "../../src/identity/certificate_manager.ts";
 import { Priority } from "../../src/identity/fetch_queue.ts";
 import { logManagerEvents } from "../../src/identity/manager_events.ts";
-import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
+import { SYSTEM_CLOCK, type WallClock } from "../../src/net/clock.ts";
 
 /** Settings of a client. */
 interface SpireClientOptions {
@@ -20,7 +20,7 @@ interface SpireClientOptions {
   readonly clusterDomain: string;
   readonly processes: ProcessTable;
   /** Default: the system clock. */
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
 }
 
 /** A change of any subject; null: it was removed. */

@@ -1,7 +1,7 @@
 /** A SPIRE client over real sockets, with a scripted agent and a scripted container runtime. */
 import type { ProcessTable } from "../../src/authorities/spire/process_guard.ts";
 import type { Variables } from "../../src/config/environment.ts";
-import { type Clock, SYSTEM_CLOCK } from "../../src/net/clock.ts";
+import { SYSTEM_CLOCK, type WallClock } from "../../src/net/clock.ts";
 import { ScriptedAgent } from "./agent.ts";
 import { SpireClient } from "./client.ts";
 import { running, ScriptedRuntime } from "./cri.ts";
@@ -16,7 +16,7 @@ interface RigOptions {
   /** Default: {@link BLIND}. */
   readonly processes?: ProcessTable;
   /** Default: the system clock. */
-  readonly clock?: Clock;
+  readonly clock?: WallClock;
 }
 
 /** A process table without the node's processes, as in a pod without hostPID. */

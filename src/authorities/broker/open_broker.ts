@@ -6,7 +6,7 @@ import type { Target } from "../../grpc/target.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import { parseSpiffeId, type SpiffeId } from "../../identity/spiffe_id.ts";
 import { parseIp } from "../../net/address.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import {
   checkedDomain,
   KEEPALIVE,
@@ -72,7 +72,7 @@ function checkedId(text: string): SpiffeId {
   return id;
 }
 
-function brokerChannel(broker: BrokerSettings, own: OwnIdentityFollower, clock: Clock): GrpcChannel {
+function brokerChannel(broker: BrokerSettings, own: OwnIdentityFollower, clock: WallClock): GrpcChannel {
   const security = brokerSecurity({
     own,
     serverId: broker.serverId,

@@ -5,7 +5,7 @@ import { CertificateError } from "../../identity/authority.ts";
 import { type Certificate, isMalformed, parseCertificate } from "../../identity/certificate.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../../identity/spiffe_id.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { readBundle } from "../spire/bundles.ts";
 import { explainFailure } from "../spire/explain_failure.ts";
 import type { SvidMessage, SvidStream } from "../spire/source.ts";
@@ -27,7 +27,7 @@ interface OwnIdentityParts {
   readonly socket: string;
   /** Selects one of the SVIDs of the proxy's pod. */
   readonly id: SpiffeId;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly random: () => number;
   readonly log: WriteLine;
 }

@@ -2,7 +2,7 @@
 import { runtime } from "../../../proto/gen/cri.js";
 import type { GrpcChannel } from "../../grpc/channel.ts";
 import { codeName, GrpcError } from "../../grpc/status.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { pidOfContainer } from "./container_info.ts";
 import { watchContainers } from "./watch_containers.ts";
 
@@ -39,7 +39,7 @@ interface ContainerRuntimeOptions {
   /** Makes a plaintext channel to a Unix socket. */
   readonly dial: (path: string) => GrpcChannel;
   readonly exists: (path: string) => boolean;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

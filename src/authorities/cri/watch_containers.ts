@@ -4,7 +4,7 @@
  */
 import { runtime } from "../../../proto/gen/cri.js";
 import { Code, GrpcError } from "../../grpc/status.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { followStream } from "../spire/follow_stream.ts";
 
 interface EventStream {
@@ -15,7 +15,7 @@ interface EventStream {
 interface ContainerWatch {
   /** Opens the stream of events. May reject with any error. */
   open(signal: AbortSignal): Promise<EventStream>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Called when a container of the pod with this uid has started. */

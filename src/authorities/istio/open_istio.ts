@@ -7,14 +7,18 @@ import { openChannel } from "../../grpc/open_channel.ts";
 import { namedServer } from "../../grpc/server_trust.ts";
 import { isPrivate, parseTarget, type Target } from "../../grpc/target.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { IstioAuthority } from "./istio_authority.ts";
 
 /** The settings that are used. */
 type IstioSettings = Pick<Config, "mode" | "ca" | "token" | "tls" | "node">;
 
 /** Returns the authority, which connects with the first fetch. Throws {@link ConfigError} where no address is set. */
-export function openIstio({ mode, ca, token, tls, node }: IstioSettings, clock: Clock, log: WriteLine): IstioAuthority {
+export function openIstio(
+  { mode, ca, token, tls, node }: IstioSettings,
+  clock: WallClock,
+  log: WriteLine,
+): IstioAuthority {
   const target = parseTarget(ca.address ?? "");
   if (target === null) throw new ConfigError("ca_address must be set to use CA: set CA_ADDRESS");
   const warn = (text: string) => log("warn", text, {});

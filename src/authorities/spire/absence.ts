@@ -27,7 +27,7 @@ interface AbsenceDecision {
 /** Counts the reports that a subject has no SVID. */
 export class Absence {
   readonly #attested: boolean;
-  /** ms since the epoch from which on reports are accepted although there is a valid certificate. */
+  /** The time, of {@link report}, from which on reports are accepted although there is a valid certificate. */
   #acceptAt = 0;
   #reports = 0;
 
@@ -47,7 +47,7 @@ export class Absence {
   }
 
   /**
-   * A stream has no SVID for the subject. `now`: ms since the epoch. `isValid`: there is a valid certificate. `hadSvid`:
+   * A stream has no SVID for the subject. `now`: ms from an arbitrary moment. `isValid`: there is a valid certificate. `hadSvid`:
    * this stream has sent an SVID before. `random`: uniform in [0, 1).
    */
   report(now: number, isValid: boolean, hadSvid: boolean, random: number): AbsenceDecision {

@@ -92,6 +92,23 @@ for (const keyedBy of ["workload", "identity"] as const) {
   });
 }
 
+for (const minutes of [-60, 10]) {
+  Deno.test(`identity 4.8: the 15 s until an absence is accepted are the same when the clock is set by ${minutes} min`, async () => {
+    const bench = new SpireBench({ keyedBy: "identity" });
+    await bench.certificate();
+    await bench.clock.advance(60_000);
+    bench.source.script = (stream) => stream.sends();
+    bench.source.last.fail(new CertificateError("Connection dropped", "UNAVAILABLE"));
+    await bench.clock.advance(5_000);
+    bench.clock.set(bench.clock.now() + minutes * 60_000);
+    await bench.clock.advance(9_900);
+    assert.deepEqual(bench.updates, []);
+    await bench.clock.advance(4_000);
+    assert.match(bench.updates.join("\n"), /^no registration entry for/);
+    bench.authority.close();
+  });
+}
+
 Deno.test("identity P28: with selectors by account a deleted entry ends the certificate at once", async () => {
   const bench = new SpireBench({ keyedBy: "identity" });
   await bench.certificate();

@@ -2,7 +2,7 @@
 import { CertificateError, type CertificateSubject } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import type { SpiffeId, TrustDomain } from "../../identity/spiffe_id.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { type RawBundles, readBundles } from "./bundles.ts";
 import type { DelegatedApi, DelegatedRequest } from "./delegated_api.ts";
 import { followStream } from "./follow_stream.ts";
@@ -30,7 +30,7 @@ interface DelegatedParts {
   readonly api: DelegatedApi;
   readonly naming: SubjectNaming;
   readonly trustDomain: TrustDomain;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly random: () => number;
   readonly log: WriteLine;
 }

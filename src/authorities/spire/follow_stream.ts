@@ -1,11 +1,11 @@
 /** Keeps a stream open until it is aborted; reports messages, failures and recoveries. */
 import { CertificateError } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 
 /** How to follow a stream. */
 interface FollowOptions<T> {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** The longest delay between two attempts, in ms. */
@@ -47,7 +47,7 @@ async function run<T>(follow: FollowOptions<T>, signal: AbortSignal): Promise<vo
       failures++;
       const pause = Math.min(backoffDelay(failures, follow.random()), follow.longestPause);
       const problem = toCertificateError(error);
-      const now = follow.clock.now();
+      const now = follow.clock.elapsed();
       const isNew = problem.message !== reported.text || now >= reported.at + REMINDER;
       if (isNew) reported = { text: problem.message, at: now };
       follow.onProblem(problem, pause, isNew);
@@ -103,7 +103,7 @@ export function toCertificateError(error: unknown): CertificateError {
 }
 
 /** Resolves after `ms`, or when `signal` is aborted. */
-export function sleep(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(clock: Pick<WallClock, "after">, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const end = () => {

@@ -5,7 +5,7 @@ import { openChannel } from "../../grpc/open_channel.ts";
 import { CertificateError } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
 import { parseTrustDomain, type SpiffeId, type TrustDomain } from "../../identity/spiffe_id.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import { type ContainerRuntime, containerRuntime } from "../cri/container_runtime.ts";
 import { byProcess } from "./by_process.ts";
 import { DelegatedApi } from "./delegated_api.ts";
@@ -16,7 +16,7 @@ import { SpireAuthority } from "./spire_authority.ts";
 
 /** What an authority needs besides its settings. */
 export interface SpireSurroundings {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: WriteLine;
@@ -106,7 +106,7 @@ export function openRuntime(
 }
 
 /** Returns a plaintext channel to a Unix socket. */
-export function unixChannel(path: string, clock: Clock): GrpcChannel {
+export function unixChannel(path: string, clock: WallClock): GrpcChannel {
   return openChannel({
     target: { text: `unix://${path}`, endpoint: { kind: "unix", path }, authority: "localhost", tls: false },
     security: null,

@@ -1,7 +1,7 @@
 /** What all sessions of an authority share. */
 import type { UpdateListener } from "../../identity/authority.ts";
 import type { WriteLine } from "../../identity/manager_events.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 import type { SharedTrust } from "./shared_trust.ts";
 import type { Slots } from "./slots.ts";
 import type { SvidSource } from "./source.ts";
@@ -11,7 +11,7 @@ export interface SessionParts {
   readonly source: SvidSource;
   readonly slots: Slots;
   readonly trust: SharedTrust;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** ms from the first request to the agent until the first certificate. */

@@ -18,7 +18,7 @@ import type { WriteLine } from "../../identity/manager_events.ts";
 import type { TrustDomain } from "../../identity/spiffe_id.ts";
 import { subjectKey } from "../../identity/subject_key.ts";
 import { NO_BUNDLES, type TrustBundles } from "../../identity/trust_bundles.ts";
-import type { Clock, Timer } from "../../net/clock.ts";
+import type { Timer, WallClock } from "../../net/clock.ts";
 import { type BundleMap, trustOf } from "./bundles.ts";
 import { isTrusted, type SharedTrust } from "./shared_trust.ts";
 import { Slots } from "./slots.ts";
@@ -30,7 +30,7 @@ interface SpireAuthorityOptions {
   readonly source: SvidSource;
   /** The trust domain of all subjects: `CLUSTER_DOMAIN`. */
   readonly trustDomain: TrustDomain;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** ms from the first request to the agent until the first certificate. */
@@ -198,11 +198,11 @@ export class SpireAuthority implements CertificateAuthority {
 
   /** A stream of one session works, so the cause of the failures of others may have ended. */
   #streamWorks(): void {
-    if (this.#options.clock.now() >= this.#retriedAllAt + RETRY_ALL_GAP) this.#retryAll();
+    if (this.#options.clock.elapsed() >= this.#retriedAllAt + RETRY_ALL_GAP) this.#retryAll();
   }
 
   #retryAll(): void {
-    this.#retriedAllAt = this.#options.clock.now();
+    this.#retriedAllAt = this.#options.clock.elapsed();
     this.#forEach((session) => this.#concernsAll(session) && session.retryNow());
   }
 

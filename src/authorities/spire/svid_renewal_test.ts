@@ -129,6 +129,17 @@ Deno.test("identity 4.8: a stream that has worked for a while is reopened at onc
   bench.authority.close();
 });
 
+Deno.test("identity 4.8: it is reopened at once also when the clock was set back", async () => {
+  const bench = new SpireBench();
+  await bench.certificate();
+  await bench.clock.advance(60_000);
+  bench.clock.set(START - 3_600_000);
+  bench.source.last.message(null);
+  await bench.clock.advance(0);
+  assert.equal(bench.source.attestations, 2);
+  bench.authority.close();
+});
+
 Deno.test("identity 4.8: when the agent recovers, waiting sessions are retried at once", async () => {
   const bench = new SpireBench();
   bench.source.refusal = dropped;

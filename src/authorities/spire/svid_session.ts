@@ -88,7 +88,7 @@ export class SvidSession {
     return this.#phase === "failed" ? this.#failure : null;
   }
 
-  /** The time of the last attempt, in ms since the epoch. */
+  /** When the last attempt began, by {@link WallClock.elapsed}. */
   get attemptedAt(): number {
     return this.#openedAt;
   }
@@ -145,7 +145,7 @@ export class SvidSession {
     this.#hasSlot = this.#hadSvid = false;
     this.#attestation = null;
     this.#attempt = new AbortController();
-    this.#openedAt = this.#parts.clock.now();
+    this.#openedAt = this.#parts.clock.elapsed();
     void this.#run(this.#attempt.signal);
   }
 
@@ -161,7 +161,7 @@ export class SvidSession {
     if (svid === undefined) return false;
     const life = svid.notAfter - svid.notBefore;
     const pause = Math.min(Math.max(life / 10, MIN_REOPEN), MAX_REOPEN);
-    return now >= svid.notBefore + life * LATE && now >= this.#openedAt + pause;
+    return now >= svid.notBefore + life * LATE && this.#parts.clock.elapsed() >= this.#openedAt + pause;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -276,9 +276,8 @@ export class SvidSession {
     }
     this.#turn = 0;
     const { clock, random } = this.#parts;
-    const now = clock.now();
-    const issued = this.#issued !== null && !isExpired(this.#issued, now) ? this.#issued : null;
-    const { isAccepted, retryIn } = this.#absence.report(now, issued !== null, this.#hadSvid, random());
+    const issued = this.#issued !== null && !isExpired(this.#issued, clock.now()) ? this.#issued : null;
+    const { isAccepted, retryIn } = this.#absence.report(clock.elapsed(), issued !== null, this.#hadSvid, random());
     if (isAccepted || issued === null) this.#withdraw(error);
     else if (this.#waiters.size > 0) this.#resolve(issued);
     this.#retry?.cancel();
@@ -331,7 +330,7 @@ export class SvidSession {
 
   #fail(error: CertificateError): void {
     const { clock, random, source } = this.#parts;
-    const wasStable = this.#phase === "open" && clock.now() - this.#openedAt > MIN_REOPEN;
+    const wasStable = this.#phase === "open" && clock.elapsed() - this.#openedAt > MIN_REOPEN;
     this.#phase = "failed";
     this.#failure = error;
     this.#turn = 0;

@@ -2,12 +2,12 @@
 import { sleep } from "../../authorities/spire/follow_stream.ts";
 import type { CertificateAuthority, CertificateSubject } from "../../identity/authority.ts";
 import { backoffDelay } from "../../identity/backoff.ts";
-import type { Clock } from "../../net/clock.ts";
+import type { WallClock } from "../../net/clock.ts";
 
 interface Asking {
   readonly authority: Pick<CertificateAuthority, "fetch">;
   readonly subject: CertificateSubject;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly warn: (text: string) => void;
@@ -28,8 +28,8 @@ export async function askUntilAnswered(asking: Asking, signal: AbortSignal): Pro
     } catch (error) {
       if (signal.aborted) return await new Promise(() => {});
       const text = error instanceof Error ? error.message : String(error);
-      if (text !== logged.text || clock.now() >= logged.at + REMINDER) {
-        logged = { text, at: clock.now() };
+      if (text !== logged.text || clock.elapsed() >= logged.at + REMINDER) {
+        logged = { text, at: clock.elapsed() };
         warn(`no certificate for the proxy itself (${subject.id}), which is not ready before it has one: ${text}`);
       }
     }

@@ -1,5 +1,5 @@
 /** A virtual wall clock for tests. */
-import type { Clock, Timer } from "../../net/clock.ts";
+import type { Timer, WallClock } from "../../net/clock.ts";
 
 interface PendingTimer {
   at: number;
@@ -8,7 +8,7 @@ interface PendingTimer {
 }
 
 /** A clock that stands still except during `advance`. */
-export class TestClock implements Clock {
+export class TestClock implements WallClock {
   readonly #pending = new Set<PendingTimer>();
   /** Increased by `advance`. Timers use it and not the wall clock, which `set` changes. */
   #elapsed = 0;
@@ -26,6 +26,10 @@ export class TestClock implements Clock {
 
   now(): number {
     return this.#offset + this.#elapsed;
+  }
+
+  elapsed(): number {
+    return this.#elapsed;
   }
 
   /** Sets the wall clock; the remaining delays of timers stay the same. */
