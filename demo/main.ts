@@ -6,7 +6,7 @@
  * or something could not start, 2 for a wrong command line, 130 if it was interrupted before the last claim.
  */
 import { Claims } from "./claims.ts";
-import { interruption } from "./interruption.ts";
+import { interruption } from "../lab/interruption.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { type DemoContext, showLine } from "./chapter.ts";

@@ -16,7 +16,7 @@ import { hasCni } from "../lab/istio/cni.ts";
 import { lacks } from "../lab/needs.ts";
 import { cacheProgram, Proxy } from "../lab/proxy.ts";
 import { Claims } from "./claims.ts";
-import { interruption } from "./interruption.ts";
+import { interruption } from "../lab/interruption.ts";
 import { enrolmentChapter, removalChapter, restartChapter, strictChapter, trafficChapter } from "./pods_chapters.ts";
 import { type DemoCluster, type PodName, PODS, type PodsContext, podsHeading } from "./pods_chapter.ts";
 import { standardTerminal, type Terminal } from "./terminal.ts";

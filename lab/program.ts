@@ -39,6 +39,7 @@ export class Program implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null;
   readonly #lines: string[] = [];
   readonly #watchers = new Set<() => void>();
+  readonly #lineCallbacks: ((line: string) => void)[] = [];
   readonly #finished: Promise<Ended>;
   #hasEnded = false;
   /** Null while its output is read. */
@@ -72,6 +73,11 @@ export class Program implements AsyncDisposable {
   /** Writes to its standard input. */
   async type(text: string): Promise<void> {
     await this.#input?.write(new TextEncoder().encode(text));
+  }
+
+  /** Calls `onLine` with each further line, also with those beyond the kept ones. */
+  watch(onLine: (line: string) => void): void {
+    this.#lineCallbacks.push(onLine);
   }
 
   /** Stops reading its output, which then fills the pipes, apart from a few blocks that were read already. */
@@ -164,6 +170,7 @@ export class Program implements AsyncDisposable {
 
   #keep(lines: readonly string[]): void {
     this.#lines.push(...lines.slice(0, Math.max(0, KEPT_LINES - this.#lines.length)));
+    for (const onLine of this.#lineCallbacks) lines.forEach((line) => onLine(line));
     this.#notify();
   }
 

@@ -21,6 +21,15 @@ Deno.test("program: waits for lines of both streams, past and future", async () 
   assert.equal((await program.line(/^port (\d+)$/))[1], "4711");
 });
 
+Deno.test("program: a watcher receives each further line, also those beyond the kept ones", async () => {
+  await using program = new Program("sh", { args: ["-c", "for i in $(seq 6000); do echo line $i; done"] });
+  const seen: string[] = [];
+  program.watch((line) => seen.push(line));
+  await program.ended();
+  assert.deepEqual([seen.length, seen[0], seen.at(-1)], [6000, "line 1", "line 6000"]);
+  assert.equal(program.printed.length, 5000);
+});
+
 Deno.test("program: an end before the expected line is an error with the output", async () => {
   await using program = shell("printf 'cannot bind'; exit 3");
   await assert.rejects(program.line(/ready/), /sh ended without printing \/ready\/; its last lines:\ncannot bind/);

@@ -1,4 +1,4 @@
-/** Detects that the demo has to end early. */
+/** Detects that a program that runs until it is interrupted has to end. */
 import { readSystemFile } from "../src/os/system_files.ts";
 
 const PAUSE_MS = 500;
