@@ -69,6 +69,8 @@ export class TestNode {
   /** Names that the data plane has requested of the control plane. */
   readonly lookedUp: string[] = [];
   readonly #log: TestLog;
+  /** How far the clock of its machine is wrong, ms. */
+  clockError = 0;
   #drained = false;
   /** The value of the next random bytes. */
   #filling = 0x5a;
@@ -97,7 +99,7 @@ export class TestNode {
       requestLookup: (name) => this.lookedUp.push(name),
       sharedListeners: false,
       files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
-      wallClock: () => NOW + host.now(),
+      wallClock: () => NOW + host.now() + this.clockError,
       random: options.random ?? (() => 0),
       fillRandom: (bytes) => void bytes.fill(this.#filling++),
     });
