@@ -53,6 +53,8 @@ const COMMANDS = {
     probe: { args: ["--version"], output: /PostgreSQL/ },
     ability: "have a version of PostgreSQL installed",
   },
+  prometheus: { packages: "prometheus" },
+  promtool: { packages: "prometheus" },
   "redis-benchmark": { packages: "redis-tools" },
   "redis-server": { packages: "redis-server" },
   rsync: { packages: "rsync" },
