@@ -266,7 +266,7 @@ Deno.test("config C24 to C28, 4.6 /logging", async () => {
 });
 
 Deno.test("/logging changes which connections are logged", async () => {
-  const { control, handler } = logging({ mode: "all", sample: 0.5 });
+  const { control, handler } = logging({ mode: "all", sample: 0.5, fields: "default" });
   const ask = async (query: string) => {
     const response = await handler(request(`/logging${query}`, "POST"));
     return `${response.status} ${textOf(response).split("\n").slice(1).join("|")}`;
@@ -277,10 +277,21 @@ Deno.test("/logging changes which connections are logged", async () => {
   assert.equal(control.changes, 1);
   assert.equal(await ask("?access=all&sample=1"), "200 access log: all|");
   assert.equal(await ask(""), "200 ");
+  assert.equal(await ask("?fields=extended"), "200 access log: all, with extended fields|");
+  assert.equal(await ask("?fields="), "200 access log: all, with extended fields|");
   assert.equal(await ask("?reset&sample=10%25"), "200 access log: failures and 10 % of successes|");
   assert.equal(await ask("?reset&level=debug"), "200 access log: failures and 50 % of successes|");
   const before = { ...control };
-  for (const wrong of ["?access=none", "?sample=2", "?sample=x", "?level=debug&access=ALL", "?access=off&level=x"]) {
+  for (
+    const wrong of [
+      "?access=none",
+      "?sample=2",
+      "?sample=x",
+      "?fields=more",
+      "?level=debug&access=ALL",
+      "?access=off&level=x",
+    ]
+  ) {
     assert.match(await ask(wrong), /^400 .*usage: POST/, wrong);
   }
   assert.deepEqual({ ...control }, before);

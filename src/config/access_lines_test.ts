@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { describeAccessLines, parseAccessMode, parseSample } from "./access_lines.ts";
+import { describeAccessLines, parseAccessFields, parseAccessMode, parseSample } from "./access_lines.ts";
 
 Deno.test("access lines: modes and samples", () => {
   for (const mode of ["all", "failures", "off"]) assert.deepEqual(parseAccessMode(mode), { ok: true, value: mode });
@@ -11,10 +11,21 @@ Deno.test("access lines: modes and samples", () => {
   }
 });
 
+Deno.test("access lines: fields", () => {
+  for (const text of ["default", "extended"]) assert.deepEqual(parseAccessFields(text), { ok: true, value: text });
+  for (const text of ["", "all", "Extended"]) assert.equal(parseAccessFields(text).ok, false, text);
+});
+
 Deno.test("access lines: in words", () => {
-  assert.equal(describeAccessLines({ mode: "all", sample: 1 }), "all");
-  assert.equal(describeAccessLines({ mode: "all", sample: 0.07 }), "failures and 7 % of successes");
-  assert.equal(describeAccessLines({ mode: "all", sample: 0.0001 }), "failures and 0.01 % of successes");
-  assert.equal(describeAccessLines({ mode: "failures", sample: 0.5 }), "failures");
-  assert.equal(describeAccessLines({ mode: "off", sample: 1 }), "off");
+  assert.equal(describeAccessLines({ mode: "all", sample: 1, fields: "default" }), "all");
+  assert.equal(describeAccessLines({ mode: "all", sample: 0.07, fields: "default" }), "failures and 7 % of successes");
+  assert.equal(
+    describeAccessLines({ mode: "all", sample: 0.0001, fields: "default" }),
+    "failures and 0.01 % of successes",
+  );
+  assert.equal(
+    describeAccessLines({ mode: "failures", sample: 0.5, fields: "extended" }),
+    "failures, with extended fields",
+  );
+  assert.equal(describeAccessLines({ mode: "off", sample: 1, fields: "default" }), "off");
 });

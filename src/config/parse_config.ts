@@ -4,7 +4,7 @@
  * Checks run in the order of `docs/spec/config-admin.md` 7.2 (3), so that of several mistakes the same one is
  * reported as by the Rust ztunnel.
  */
-import { parseAccessMode, parseSample } from "./access_lines.ts";
+import { parseAccessFields, parseAccessMode, parseSample } from "./access_lines.ts";
 import { networkAddresses } from "./addresses.ts";
 import { complianceWarnings } from "./compliance.ts";
 import type { Config, LogSettings, MetricsSettings, NodeSettings, WorkloadName } from "./config.ts";
@@ -174,6 +174,7 @@ function logSettings(environment: Environment): LogSettings {
     access: {
       mode: environment.parse("ACCESS_LOG", parseAccessMode),
       sample: environment.parse("ACCESS_LOG_SAMPLE", parseSample),
+      fields: environment.parse("ACCESS_LOG_FIELDS", parseAccessFields),
     },
     authorizationAtInfo: environment.flag("AUTHZ_POLICY_INFO_LOGGING", "true"),
   };

@@ -3,7 +3,7 @@ import type { Millis } from "../net/clock.ts";
 import { ControlReceiver } from "./control_receiver.ts";
 import { Core, Phase, STREAMS_NOTIFIED_PER_PASS } from "./core.ts";
 import { DataReceiver } from "./data_receiver.ts";
-import { failure } from "./failure.ts";
+import { failure, PING_TIMEOUT } from "./failure.ts";
 import { INITIAL_WINDOW } from "./flow.ts";
 import { MAX_STREAM_ID } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
@@ -206,7 +206,7 @@ export class H2Connection implements Connection {
     if (core.phase !== Phase.OPEN) {
       if (now >= this.#prefaceBy) this.#failTimeout("no preface and SETTINGS", ErrorCode.SETTINGS_TIMEOUT);
     } else if (this.#keepalive.expired(now)) {
-      core.fail(ErrorCode.NO_ERROR, `ping timeout after ${this.#keepalive.timeout} ms`);
+      core.fail(ErrorCode.NO_ERROR, `${PING_TIMEOUT} after ${this.#keepalive.timeout} ms`);
     } else if (this.#keepalive.due(now)) this.ping(now);
     if (now >= this.#completeBy) this.#failTimeout("unfinished frame", ErrorCode.ENHANCE_YOUR_CALM);
     if (!core.ended && now >= core.shutdown.pingAnswerBy) core.finaliseDrain();

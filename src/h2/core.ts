@@ -3,7 +3,7 @@ import type { Millis } from "../net/clock.ts";
 import { Budgets } from "./budget.ts";
 import { NumberMap } from "../net/number_map.ts";
 import { ClosedStreams, Closing } from "./closed_streams.ts";
-import { failure, reasonText } from "./failure.ts";
+import { byGoAway, failure, reasonText } from "./failure.ts";
 import { ConnectionCredit, INITIAL_WINDOW, SendWindow } from "./flow.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import type { H2Memory } from "./memory.ts";
@@ -255,7 +255,7 @@ export class Core implements OutputOwner {
   /** The peer's GOAWAY: closes streams of ours that it will not process (RFC 9113 §6.8). A server has none. */
   refuseAbove(lastStreamId: number): void {
     if (this.isServer) return;
-    const how = failure("peer", ErrorCode.REFUSED_STREAM, reasonText(ErrorCode.REFUSED_STREAM));
+    const how = byGoAway(ErrorCode.REFUSED_STREAM, reasonText(ErrorCode.REFUSED_STREAM));
     for (const stream of this.streams.values()) {
       if (stream.id > lastStreamId) stream.abandon(how, Closing.RESET_BY_PEER);
     }

@@ -28,6 +28,14 @@ export function failure(by: H2Failure["by"], code: ErrorCode, reason: string): H
   return { by, code, reason };
 }
 
+/** The peer's GOAWAY has ended a stream or the connection. */
+export function byGoAway(code: ErrorCode, reason: string): H2Failure {
+  return { by: "peer", code, reason, frame: "GOAWAY" };
+}
+
+/** How the reason begins where the peer has not answered a PING. */
+export const PING_TIMEOUT = "ping timeout";
+
 /** Longest part of a peer's GOAWAY debug text that is quoted, in bytes. */
 const QUOTED = 128;
 
@@ -36,12 +44,12 @@ const QUOTED = 128;
  * quoted as printable ASCII of bounded length, so that it cannot forge a log line.
  */
 export function goAwayFailure(code: ErrorCode, bytes: Uint8Array, start: number, end: number): H2Failure {
-  if (end <= start) return failure("peer", code, reasonText(code));
+  if (end <= start) return byGoAway(code, reasonText(code));
   const shown = Math.min(end, start + QUOTED);
   let text = "";
   for (let i = start; i < shown; i++) {
     const byte = bytes[i]!;
     text += byte >= 0x20 && byte < 0x7f && byte !== 0x22 ? String.fromCharCode(byte) : "?";
   }
-  return failure("peer", code, `${reasonText(code)}: "${text}"${shown < end ? "..." : ""}`);
+  return byGoAway(code, `${reasonText(code)}: "${text}"${shown < end ? "..." : ""}`);
 }

@@ -35,6 +35,8 @@ export interface H2Failure {
   readonly code: ErrorCode;
   /** For example `ping timeout after 20000 ms`. The peer's GOAWAY debug text is quoted, with a bounded length. */
   readonly reason: string;
+  /** Set where a GOAWAY of the peer is the cause, and not a reset of the stream. */
+  readonly frame?: "GOAWAY";
 }
 
 /** Memory for the payload of one read: parts of one buffer, each behind the room for its frame header. */

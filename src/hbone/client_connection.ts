@@ -62,6 +62,8 @@ export interface ClientEvents {
 /** One connection to a peer. The owner calls {@link start} or {@link startOver} once. */
 export class ClientConnection implements ConnectionHandler, CertificateListener {
   readonly peer: Peer;
+  /** Unique in the worker, among the HBONE connections of both roles. */
+  readonly number: number;
   readonly #loop: HboneLoop;
   readonly #settings: ClientSettings;
   readonly #events: ClientEvents;
@@ -80,6 +82,9 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   /** ms since the epoch: when the first certificate of either side expires. */
   #notAfter = Infinity;
   #credential: Credential | null = null;
+  /** When TCP was connected, and when the TLS handshake was done. Infinity: not yet. */
+  connectedAt: Millis = Infinity;
+  securedAt: Millis = Infinity;
   /** When the last stream was opened, or the connection. */
   lastUsed: Millis = 0;
   /** Set by the pool: closes the connection when it is unused for long. */
@@ -88,6 +93,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   constructor(loop: HboneLoop, peer: Peer, settings: ClientSettings, peers: KnownPeers, events: ClientEvents) {
     this.#loop = loop;
     this.peer = peer;
+    this.number = loop.nextConnectionNumber();
     this.#settings = settings;
     this.#peers = peers;
     this.#events = events;
@@ -250,6 +256,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
 
   #secure(plain: Duplex, credential: Credential): void {
     this.#change(ClientTransition.HANDSHAKE);
+    this.connectedAt = this.#loop.network.now();
     try {
       const handshake = this.#loop.network.secure(
         plain,
@@ -290,7 +297,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
     this.#change(ClientTransition.PREFACE_SENT);
     this.#cancel = () => {};
     this.tls = peer;
-    this.lastUsed = network.now();
+    this.lastUsed = this.securedAt = network.now();
     const defaults = defaultOptions("client");
     const pingInterval = spreadInterval(defaults.pingInterval, random);
     const options = { ...defaults, ...this.#settings.http2, pingInterval, peer: this.peerId ?? "" };

@@ -1,6 +1,8 @@
 /** Why a tunnel could not be made or ended early: the text for the log and the flag for metrics. */
-import { type H2Failure } from "../h2/seam.ts";
+import { PING_TIMEOUT } from "../h2/failure.ts";
+import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import type { Ending } from "../net/duplex.ts";
+import type { ConnectionEnding, EndedBy, EndedHow, EndingCause } from "../telemetry/connection_ending.ts";
 
 /** Values of `response_flags` that tunnels can end with (`docs/spec/dataplane.md` 7.4). */
 export type TunnelFlag =
@@ -35,6 +37,7 @@ export type FailureOrigin = "peer" | "beyond" | "refusal" | "own";
 export interface TunnelFailure {
   readonly flag: TunnelFlag;
   readonly origin: FailureOrigin;
+  readonly ending: ConnectionEnding;
   /** For the log; the texts of `docs/spec/dataplane.md` 9. */
   readonly message: string;
   /** Set where a reset of the stream was the cause: its code, and who sent it. */
@@ -43,20 +46,23 @@ export interface TunnelFailure {
 
 /** There is no certificate of ours. */
 export function identityFailure(message: string): TunnelFailure {
-  return { flag: "IDENTITY_ERROR", origin: "own", message: `identity error: ${message}` };
+  const ending = { by: "us", how: "identity", phase: "connecting" } as const;
+  return { flag: "IDENTITY_ERROR", origin: "own", ending, message: `identity error: ${message}` };
 }
 
 /** The TLS session could not be made. */
 export function contextFailure(message: string): TunnelFailure {
-  return { flag: "TLS_FAILURE", origin: "own", message: `tls error: ${message}` };
+  const ending = { by: "us", how: "tls", phase: "handshaking" } as const;
+  return { flag: "TLS_FAILURE", origin: "own", ending, message: `tls error: ${message}` };
 }
 
 /** The TCP dial of an HBONE peer failed. A timeout usually means that a NetworkPolicy blocks the port. */
-export function dialFailure(ending: Ending): TunnelFailure {
-  const origin = dialFailureOrigin(ending);
-  if (ending.how !== "timeout") return { flag: "CONNECT", origin, message: `io error: ${ending.message}` };
+export function dialFailure(failed: Ending): TunnelFailure {
+  const origin = dialFailureOrigin(failed);
+  const ending = { ...dialCause(failed, "peer"), phase: "connecting" } as const;
+  if (failed.how !== "timeout") return { flag: "CONNECT", origin, ending, message: `io error: ${failed.message}` };
   const hint = "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008";
-  return { flag: "NETWORK_POLICY", origin, message: `${hint}: ${ending.message}` };
+  return { flag: "NETWORK_POLICY", origin, ending, message: `${hint}: ${failed.message}` };
 }
 
 /** Codes of dials that failed because of the address that was dialled or the way to it. */
@@ -79,30 +85,91 @@ export function dialFailureOrigin({ code }: Ending): FailureOrigin {
   return code === "EACCES" || code === "EPERM" ? "refusal" : "own";
 }
 
+/** Who ended a failed dial, and how. `other`: who was dialled. */
+export function dialCause(failed: Ending, other: "server" | "peer"): EndingCause {
+  if (failed.code === "ECONNREFUSED") return { by: other, how: "refused" };
+  const isOwn = failed.by === "us" || dialFailureOrigin(failed) === "own";
+  return { by: isOwn ? "us" : other, how: streamEndHow(failed) };
+}
+
+/** How a byte stream ended that did not end cleanly. */
+export function streamEndHow({ how }: Ending): EndedHow {
+  switch (how) {
+    case "reset":
+      return "rst";
+    case "timeout":
+      return "timeout";
+    case "fin":
+    case "error":
+      return "error";
+    default:
+      return how satisfies never;
+  }
+}
+
 /** Codes of handshakes that failed because of this program. */
 const OWN_TLS_CODES: ReadonlySet<string> = new Set(["INTERNAL", "TLS_INTERNAL", "TLS_SETTINGS"]);
 
 /** The TLS handshake failed. */
-export function handshakeFailure(ending: Ending): TunnelFailure {
-  if (ending.message === REVOKED) return { flag: "CERT_REVOKED", origin: "peer", message: REVOKED };
-  const origin = OWN_TLS_CODES.has(ending.code) ? "own" : "peer";
-  return { flag: "CONNECT", origin, message: `io error: ${ending.message}` };
+export function handshakeFailure(failed: Ending): TunnelFailure {
+  const ending = { ...handshakeCause(failed), phase: "handshaking" } as const;
+  if (failed.message === REVOKED) return { flag: "CERT_REVOKED", origin: "peer", ending, message: REVOKED };
+  const origin = OWN_TLS_CODES.has(failed.code) ? "own" : "peer";
+  return { flag: "CONNECT", origin, ending, message: `io error: ${failed.message}` };
+}
+
+/** Who ended a failed TLS handshake, and how. */
+export function handshakeCause(failed: Ending): EndingCause {
+  if (failed.message === REVOKED) return { by: "us", how: "revocation" };
+  const how = streamEndHow(failed);
+  return { by: failed.by === "us" ? "us" : "peer", how: how === "error" ? "tls" : how };
 }
 
 /** The connection ended before the peer's SETTINGS. */
 export function prefaceFailure(failure: H2Failure): TunnelFailure {
   const origin = failure.reason === WITHDRAWN ? "own" : "peer";
-  return { flag: "H2_HANDSHAKE_FAILURE", origin, message: `http2 handshake failed: ${failure.reason}` };
+  const ending = requestEnding(failure);
+  return { flag: "H2_HANDSHAKE_FAILURE", origin, ending, message: `http2 handshake failed: ${failure.reason}` };
 }
 
 /** The request was refused or reset before its 200. */
 export function requestFailure(failure: H2Failure): TunnelFailure {
-  const { by, reason } = failure;
+  const { by, reason } = failure, ending = requestEnding(failure);
   if (isTakenBack(reason)) {
-    return { flag: "CERT_REVOKED", origin: reason === WITHDRAWN ? "own" : "peer", message: reason };
+    return { flag: "CERT_REVOKED", origin: reason === WITHDRAWN ? "own" : "peer", ending, message: reason };
   }
-  const origin = by === "peer" ? "beyond" : "peer";
-  return { flag: "H2_HANDSHAKE_FAILURE", origin, message: `h2 failed: ${describeReset(failure)}`, reset: failure };
+  const origin = by === "peer" ? "beyond" : "peer", message = `h2 failed: ${describeReset(failure)}`;
+  return { flag: "H2_HANDSHAKE_FAILURE", origin, ending, message, reset: failure };
+}
+
+function requestEnding(failure: H2Failure): ConnectionEnding {
+  return { ...http2Cause(failure, "peer"), phase: "requesting" };
+}
+
+/**
+ * Who ended an HTTP/2 stream or connection, and how. `application`: who reset where the code is CONNECT_ERROR, by which a
+ * proxy passes on that the application behind it has reset (RFC 9113 §8.5).
+ */
+export function http2Cause(failure: H2Failure, application: EndedBy): EndingCause {
+  const { by, code, reason } = failure;
+  if (isTakenBack(reason)) return { by: "us", how: "revocation" };
+  switch (by) {
+    case "transport":
+      return { by: "peer", how: "error" };
+    case "us":
+      return { by: "us", how: ownHow(code, reason) };
+    case "peer":
+      if (failure.frame === "GOAWAY") return { by: "peer", how: "goaway" };
+      return { by: code === ErrorCode.CONNECT_ERROR ? application : "peer", how: "rst" };
+    default:
+      return by satisfies never;
+  }
+}
+
+function ownHow(code: ErrorCode, reason: string): EndedHow {
+  if (reason.startsWith(PING_TIMEOUT)) return "timeout";
+  if (code === ErrorCode.ENHANCE_YOUR_CALM) return "limit";
+  return code === ErrorCode.NO_ERROR ? "drain" : "error";
 }
 
 /** How the end of the outer stream ends the bytes of the inner connection (nested tunnels). */
@@ -169,32 +236,44 @@ const BEYOND_STATUSES: ReadonlySet<string> = new Set(["502", "503", "504"]);
 /** The peer refused the request with this status. For example `http status: 401 Unauthorized`. */
 export function statusFailure(status: string): TunnelFailure {
   const origin = BEYOND_STATUSES.has(status) ? "beyond" : "refusal";
-  return { flag: "CONNECT", origin, message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}` };
+  const ending = { by: "peer", how: "status", phase: "requesting" } as const;
+  return {
+    flag: "CONNECT",
+    origin,
+    ending,
+    message: `http status: ${status} ${REASONS[status] ?? "<unknown status code>"}`,
+  };
 }
 
 /** A new connection takes no request, although it was made for one. */
 export function noRoomFailure(): TunnelFailure {
-  return { flag: "H2_HANDSHAKE_FAILURE", origin: "peer", message: "h2 failed: the connection takes no request" };
+  const ending = { by: "peer", how: "goaway", phase: "requesting" } as const,
+    message = "the connection takes no request";
+  return { flag: "H2_HANDSHAKE_FAILURE", origin: "peer", ending, message: `h2 failed: ${message}` };
 }
 
 /** The peer did not answer the request in time. */
 export function responseTimeout(): TunnelFailure {
-  return { flag: "CONNECT", origin: "peer", message: "io error: the peer did not answer the CONNECT in time" };
+  const ending = { by: "us", how: "timeout", phase: "requesting" } as const;
+  return { flag: "CONNECT", origin: "peer", ending, message: "io error: the peer did not answer the CONNECT in time" };
 }
 
 /** While a connection was being made, the mesh removed the workload or took the address from it. */
 export function destinationLost(): TunnelFailure {
   const message = "the destination workload was removed or lost its address while a connection to it was being made";
-  return { flag: "CONNECT", origin: "peer", message };
+  const ending = { by: "us", how: "destination lost", phase: "connecting" } as const;
+  return { flag: "CONNECT", origin: "peer", ending, message };
 }
 
 /** The pool is being closed. */
 export function poolClosed(): TunnelFailure {
-  return { flag: "CONNECT", origin: "own", message: "pool draining" };
+  const ending = { by: "us", how: "drain", phase: "connecting" } as const;
+  return { flag: "CONNECT", origin: "own", ending, message: "pool draining" };
 }
 
 /** Connections to this peer fail, and `count` requests wait for the next attempt, which is the limit. */
 export function tooManyWaiting(count: number): TunnelFailure {
   const message = `io error: connections to this peer fail, and ${count} requests wait for the next attempt already`;
-  return { flag: "CONNECT", origin: "peer", message };
+  const ending = { by: "us", how: "limit", phase: "connecting" } as const;
+  return { flag: "CONNECT", origin: "peer", ending, message };
 }

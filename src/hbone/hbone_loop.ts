@@ -10,6 +10,8 @@ import { discard } from "../os/memory.ts";
 /** Made by {@link makeHboneLoop}, once for each event loop. */
 export interface HboneLoop extends Loop {
   readonly h2: H2Memory;
+  /** Numbers for HBONE connections of either role: 1, 2, ... */
+  nextConnectionNumber(): number;
 }
 
 /** As {@link makeLoop}. `held`: the bound on bytes that applications have not read; none by default. */
@@ -23,5 +25,6 @@ export function makeHboneLoop(
   const onCrowded = () => network.endTurnSoon();
   const buffers = new BufferPool({ onCrowded, onSurplus: () => loop.surplus.report(), discard });
   loop.surplus.add(buffers);
-  return { ...loop, h2: makeH2Memory(buffers, held) };
+  let connections = 0;
+  return { ...loop, h2: makeH2Memory(buffers, held), nextConnectionNumber: () => ++connections };
 }

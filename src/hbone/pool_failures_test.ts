@@ -24,7 +24,12 @@ Deno.test("after a failure the next request makes another attempt", () => {
   bed.credentials.ready = null;
   const first = bed.request();
   bed.credentials.refuse("no");
-  assert.deepEqual(first.failure, { flag: "IDENTITY_ERROR", origin: "own", message: "identity error: no" });
+  assert.deepEqual(first.failure, {
+    flag: "IDENTITY_ERROR",
+    origin: "own",
+    ending: { by: "us", how: "identity", phase: "connecting" },
+    message: "identity error: no",
+  });
   bed.credentials.ready = issuer.credential(CLIENT);
   bed.hold(1);
   bed.dropPool();

@@ -3,7 +3,7 @@ import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { isTakenBack } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
-import type { EndedBy } from "./phase.ts";
+import type { EndingCause } from "../telemetry/connection_ending.ts";
 
 /** Counts bytes as they leave the proxy. */
 export interface CopyMeter {
@@ -15,7 +15,7 @@ export interface CopyMeter {
 
 /** Bytes that flow both ways between two sides. */
 export interface Copy {
-  /** One side has sent its end, and not yet both. */
+  /** One side has sent its end, or both have. */
   readonly isHalfClosed: boolean;
   /** Resets both sides. The owner is not notified. */
   cut(): void;
@@ -26,7 +26,7 @@ export interface CopyOwner {
   /** Called at most once: one side has sent its end, the other one has not. */
   onHalfClosed(): void;
   /** Called once: both sides have ended, or one has failed. Not called after a cut. */
-  onCopied(outcome: CopyOutcome, by: EndedBy): void;
+  onCopied(outcome: CopyOutcome, cause: EndingCause): void;
 }
 
 /** How a copy ended. Null: success. A text: the error for the log; {@link copyFailure} adds its flag. */

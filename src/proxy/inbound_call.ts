@@ -7,9 +7,10 @@ import type { InboundRoute } from "../mesh/resolve/inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, Ending } from "../net/duplex.ts";
 import type { DialEvents } from "../net/network.ts";
+import { dialCause } from "../hbone/failure.ts";
+import type { EndingCause } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import type { PendingDial } from "./pending_dials.ts";
-import type { EndedBy } from "./phase.ts";
 import { PodConnection } from "./pod_connection.ts";
 
 /** A call of an application of the pod. */
@@ -25,18 +26,18 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   }
 
   onDialFailure(ending: Ending): void {
-    this.#notConnected(ending.message, "server");
+    this.#notConnected(ending.message, dialCause(ending, "server"));
   }
 
   evict(why: string): void {
-    this.#notConnected(why, "us");
+    this.#notConnected(why, { by: "us", how: "limit" });
   }
 
   /** The application has accepted. Sets the copy and starts it. */
   protected abstract connected(application: Duplex): void;
 
   /** Ends the call with an error. `status`: the answer to callers that use HTTP. */
-  protected abstract fail(status: "401" | "503", failure: ConnectionFailure, by: EndedBy): void;
+  protected abstract fail(status: "401" | "503", failure: ConnectionFailure, cause: EndingCause): void;
 
   /** Evaluates policies. Changes of policies apply to the call from now on, so that none is missed in between. */
   protected authorize(call: Call): Verdict {
@@ -46,7 +47,7 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   }
 
   protected deny({ message }: Verdict): void {
-    this.fail("401", { flag: "DENY", message: message! }, "us");
+    this.fail("401", { flag: "DENY", message: message! }, { by: "us", how: "policy" });
   }
 
   /** `caller`: the address to dial from where applications are to see that of their caller. */
@@ -64,7 +65,7 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
     this.context.connections.pendingDials.delete(this);
   }
 
-  #notConnected(reason: string, by: EndedBy): void {
-    this.fail("503", { flag: "CONNECT", message: `connection failed: ${reason}` }, by);
+  #notConnected(reason: string, cause: EndingCause): void {
+    this.fail("503", { flag: "CONNECT", message: `connection failed: ${reason}` }, cause);
   }
 }

@@ -6,7 +6,7 @@
  */
 import { type CertificateListener, watchCertificates } from "../hbone/certificate_watch.ts";
 import type { Credential } from "../hbone/credentials.ts";
-import { isTakenBack } from "../hbone/failure.ts";
+import { handshakeCause, http2Cause, isTakenBack } from "../hbone/failure.ts";
 import { ServerConnection } from "../hbone/server_connection.ts";
 import { explainLeaf } from "../identity/explain_leaf.ts";
 import { isRefusal } from "../identity/peer_chain.ts";
@@ -22,10 +22,10 @@ import type { Duplex } from "../net/duplex.ts";
 import type { Handshake } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
+import type { ConnectionFacts, EndingCause } from "../telemetry/connection_ending.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { InboundStream } from "./inbound_stream.ts";
-import type { EndedBy } from "./phase.ts";
 import { PodConnection } from "./pod_connection.ts";
 import type { PodContext } from "./pod_context.ts";
 import { MOST, type UnprovenPeer } from "./unproven.ts";
@@ -38,6 +38,9 @@ interface ProvenPeer {
   readonly notAfter: number;
 }
 
+const NO_IDENTITY: EndingCause = { by: "us", how: "identity" };
+const TLS_FAILED: EndingCause = { by: "us", how: "tls" };
+
 /** One TCP connection of a peer, from accept to its end. Its streams are connections of their own. */
 export class InboundConnection extends PodConnection implements UnprovenPeer, CertificateListener {
   readonly #plain: Duplex;
@@ -46,6 +49,8 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
   #handshake: Handshake | null = null;
   #peer: ProvenPeer | null = null;
   #server: ServerConnection | null = null;
+  #tls: TlsPeer | null = null;
+  readonly #number: number;
   #stopWatching: () => void = () => {};
 
   /** `onEnd` is called once, when the connection has ended. */
@@ -53,7 +58,16 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     super(context);
     this.#plain = plain;
     this.#onEnd = onEnd;
+    this.#number = context.loop.nextConnectionNumber();
     context.connections.unproven.add(this, context.loop.network.now());
+  }
+
+  override get tls(): ConnectionFacts["tls"] {
+    return this.#tls;
+  }
+
+  override get carrier(): number {
+    return this.#number;
   }
 
   override get summary(): null {
@@ -86,7 +100,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
 
   evict(): void {
     const why = this.peerSince === null ? "gave way to newcomers" : "too slow";
-    this.#fail(`${why} while more than ${MOST} peers have not proven who they are`, "us");
+    this.#fail(`${why} while more than ${MOST} peers have not proven who they are`, { by: "us", how: "limit" });
   }
 
   protected get direction(): "inbound" {
@@ -103,10 +117,10 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
 
   protected resolve(local: Workload): void {
     const id = identityOf(local);
-    if (id === null) return this.refuse(`signing error: workload ${local.uid} has no valid identity`, "us");
+    if (id === null) return this.refuse(`signing error: workload ${local.uid} has no valid identity`, NO_IDENTITY);
     const stop = this.context.credentials.get(id, {
       onCredential: (credential) => this.#secure(credential),
-      onCredentialFailure: (message) => this.refuse(`signing error: ${message}`, "us"),
+      onCredentialFailure: (message) => this.refuse(`signing error: ${message}`, NO_IDENTITY),
     });
     if (this.phase === "resolving") this.enter("resolving", { abort: stop });
   }
@@ -118,10 +132,10 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
         accept: (chain) => this.#accept(chain, credential),
         explain: (leaf) => explainLeaf(leaf, credential.trust, this.context.wallClock()),
         onSecure: (duplex, tls) => this.#serve(duplex, tls),
-        onSecureFailure: (ending) => this.#fail(ending.message, ending.by === "us" ? "us" : "peer"),
+        onSecureFailure: (ending) => this.#fail(ending.message, handshakeCause(ending)),
       });
     } catch (error) {
-      return this.refuse(`ssl error: ${error instanceof Error ? error.message : String(error)}`, "us");
+      return this.refuse(`ssl error: ${error instanceof Error ? error.message : String(error)}`, TLS_FAILED);
     }
     this.enter("handshaking", this.#handshake);
   }
@@ -149,9 +163,10 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     // so it is checked here too.
     if (proven === null || tls.chain.length === 0) {
       duplex.close(true);
-      return this.#fail("the handshake ended without a certificate of the peer", "us");
+      return this.#fail("the handshake ended without a certificate of the peer", TLS_FAILED);
     }
     this.enter("open", null);
+    this.#tls = tls;
     this.context.connections.unproven.delete(this);
     this.#logEstablished(proven, tls);
     const { identity } = proven;
@@ -167,6 +182,8 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
       address: duplex.remote,
       local: duplex.local,
       identity,
+      tls,
+      number: this.#number,
       get mayResetSoon() {
         return server.mayResetSoon;
       },
@@ -198,11 +215,11 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
       // There are few reasons of our own.
       lines.warn(message, log, message, peer);
     } else log.debug(`HBONE connection closed: ${failure.reason}`, peer);
-    this.finish(null, failure.by === "us" ? "us" : "peer");
+    this.finish(null, http2Cause(failure, "peer"));
   }
 
-  #fail(reason: string, by: EndedBy): void {
-    this.refuse(`tls handshake error: ${reason}`, by);
+  #fail(reason: string, cause: EndingCause): void {
+    this.refuse(`tls handshake error: ${reason}`, cause);
   }
 
   protected reset(): void {

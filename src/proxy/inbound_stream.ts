@@ -1,6 +1,6 @@
 /** One CONNECT of a peer, from its headers to the end of its stream (`docs/spec/dataplane.md` 1.7). */
 import { ErrorCode, type H2Failure, type HeaderList, type Stream, type StreamHandler } from "../h2/seam.ts";
-import { requestFailure } from "../hbone/failure.ts";
+import { http2Cause, requestFailure, streamEndHow } from "../hbone/failure.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { refuseWithText } from "../hbone/refusal.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -12,11 +12,12 @@ import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/r
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
+import type { ConnectionFacts, EndingCause } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { derivedPeer } from "./derived_peer.ts";
 import { InboundCall } from "./inbound_call.ts";
 import { type InboundRequest, readInboundRequest, withoutBaggage } from "./inbound_request.ts";
-import type { EndedBy } from "./phase.ts";
+import { NO_ROUTE } from "./pod_connection.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -27,6 +28,9 @@ interface InboundPeer {
   /** The connection's address at this end: the pod's, port 15008. */
   readonly local: SocketAddress;
   readonly identity: SpiffeId;
+  readonly tls: ConnectionFacts["tls"];
+  /** Number of the connection, unique in its worker. */
+  readonly number: number;
   /** Bytes of the peer that are not processed yet may reset its streams, as it has done lately. */
   readonly mayResetSoon: boolean;
 }
@@ -63,6 +67,14 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
     return traceparent !== null && isTraceparent(traceparent) ? traceparent : null;
   }
 
+  override get tls(): ConnectionFacts["tls"] {
+    return this.#peer.tls;
+  }
+
+  override get carrier(): number {
+    return this.#peer.number;
+  }
+
   onResponse(): void {}
   onSendReady(): void {}
   onFlush(): void {}
@@ -77,9 +89,9 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
 
   /** The peer reset the stream before the application was connected. */
   onReset(failure: H2Failure): void {
-    const why = requestFailure(failure), by = failure.by === "us" ? "us" : "peer";
-    if (this.record === null) this.refuse(why.message, by);
-    else this.finish(why, by);
+    const why = requestFailure(failure), cause = http2Cause(failure, "client");
+    if (this.record === null) this.refuse(why.message, cause);
+    else this.finish(why, cause);
   }
 
   protected get source(): SocketAddress {
@@ -107,7 +119,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
       case "route":
         return this.#admit(outcome, local);
       case "refusal":
-        return this.refuse(outcome.message, "us", String(outcome.status));
+        return this.refuse(outcome.message, NO_ROUTE, String(outcome.status));
       case "needs-lookup":
         return this.lookUp(outcome.name, local);
       default:
@@ -175,23 +187,24 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
   #introduce(application: Duplex, target: SocketAddress): boolean {
     const header = proxyHeader(this.#peer.address, target, this.#peer.identity);
     if (application.write(header) !== FAILED) return true;
-    const message = `io error: ${application.failure!.message}`;
+    const failure = application.failure!;
     application.close();
     this.#stream.reset(ErrorCode.CONNECT_ERROR);
-    this.finish({ flag: "CONNECT", message }, "server");
+    const cause: EndingCause = { by: "server", how: streamEndHow(failure) };
+    this.finish({ flag: "CONNECT", message: `io error: ${failure.message}` }, cause);
     return false;
   }
 
-  protected override refuse(message: string, by: EndedBy, status = "503"): void {
+  protected override refuse(message: string, cause: EndingCause, status = "503"): void {
     if (this.hasEnded) return;
     this.#answer(status);
-    super.refuse(message, by);
+    super.refuse(message, cause);
   }
 
-  protected fail(status: string, failure: ConnectionFailure, by: EndedBy): void {
+  protected fail(status: string, failure: ConnectionFailure, cause: EndingCause): void {
     if (this.hasEnded) return;
     this.#answer(status);
-    this.finish(failure, by);
+    this.finish(failure, cause);
   }
 
   /**

@@ -16,7 +16,7 @@ import {
   resolveOutbound,
 } from "../mesh/resolve/outbound.ts";
 import type { ClientConnection } from "../hbone/client_connection.ts";
-import type { TunnelFailure } from "../hbone/failure.ts";
+import { dialCause, streamEndHow, type TunnelFailure } from "../hbone/failure.ts";
 import type { TunnelEvents } from "../hbone/opening_tunnel.ts";
 import type { Pool } from "../hbone/pool.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
@@ -25,6 +25,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
 import type { DialEvents } from "../net/network.ts";
+import type { ConnectionFacts } from "../telemetry/connection_ending.ts";
 import type { ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { logsDebug } from "./connection_log.ts";
@@ -34,7 +35,7 @@ import { socketFailure } from "./copy.ts";
 import { destinationAsSaid, outboundStart } from "./outbound_parties.ts";
 import { nestedRequest, tunnelRequest } from "./outbound_requests.ts";
 import type { PodContext } from "./pod_context.ts";
-import { PodConnection } from "./pod_connection.ts";
+import { NO_ROUTE, PodConnection } from "./pod_connection.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
 
@@ -48,6 +49,8 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   #route: OutboundRoute | null = null;
   /** What the record is made of; null before the route is known. */
   #recordStart: ConnectionStart | null = null;
+  /** The connection that carries the tunnel. */
+  #carrier: ClientConnection | null = null;
 
   /** `target`: the address that the client connected to. `traceparent`: where the connection has one already. */
   constructor(
@@ -69,7 +72,15 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     this.#client.start(this);
     const refusal = refuseRecursiveOutbound(this.destination, this.context.settings.ownPorts, this.#client);
     if (refusal === null) super.start();
-    else this.refuse(refusal.message, "us");
+    else this.refuse(refusal.message, NO_ROUTE);
+  }
+
+  override get tls(): ConnectionFacts["tls"] {
+    return this.#carrier?.tls ?? null;
+  }
+
+  override get carrier(): number | null {
+    return this.#carrier?.number ?? null;
   }
 
   override get way(): OutboundWay | null {
@@ -93,8 +104,9 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   /** The client's socket failed before there was an upstream. */
   onFailure(ending: Ending): void {
-    if (this.#recordStart === null) this.refuse(`io error: ${ending.message}`, "client");
-    else this.onCopied(socketFailure(ending, true), "client");
+    const cause = { by: "client", how: streamEndHow(ending) } as const;
+    if (this.#recordStart === null) this.refuse(`io error: ${ending.message}`, cause);
+    else this.onCopied(socketFailure(ending, true), cause);
   }
 
   onConnect(upstream: Duplex): void {
@@ -105,21 +117,23 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   }
 
   onDialFailure(ending: Ending): void {
-    this.finish({ flag: "CONNECT", message: `io error: ${ending.message}` }, "server");
+    this.finish({ flag: "CONNECT", message: `io error: ${ending.message}` }, dialCause(ending, "server"));
   }
 
-  onTunnel(stream: Stream, answer: HeaderList, { peerId }: ClientConnection): void {
+  onTunnel(stream: Stream, answer: HeaderList, connection: ClientConnection): void {
+    this.#carrier = connection;
+    this.noteAnswer(connection.connectedAt, connection.securedAt);
     const isNested = this.#route!.protocol === "DOUBLEHBONE";
     // The inner connection was made for this stream alone and ends with it.
     this.enter("open", isNested ? this.pending : null);
-    const record = isNested ? this.#openNested(answer, peerId) : this.record!;
+    const record = isNested ? this.#openNested(answer, connection.peerId) : this.record!;
     const tunnel = new Tunnel(this.context.loop, this.#client, stream, record, true, this);
     this.copyThrough(tunnel);
     tunnel.start();
   }
 
-  onTunnelFailure({ flag, message }: TunnelFailure): void {
-    this.finish({ flag, message }, flag === "IDENTITY_ERROR" || flag === "CERT_REVOKED" ? "us" : "peer");
+  onTunnelFailure({ flag, message, ending }: TunnelFailure): void {
+    this.finish({ flag, message }, ending, ending.phase);
   }
 
   protected get direction(): "outbound" {
@@ -140,7 +154,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       case "route":
         return this.#take(outcome, local);
       case "refusal":
-        return this.refuse(outcome.message, "us");
+        return this.refuse(outcome.message, NO_ROUTE);
       case "needs-dns":
         return this.#resolveName(outcome, local);
       case "needs-lookup":
@@ -160,10 +174,10 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       if (result.kind !== "addresses") {
         const fields = { err: bare(result.reason), hostname: bare(hostname) };
         lines.warn("lookup failed", this.log.as("ztunnel::state"), "dns lookup failed", fields);
-        return this.refuse(lookupFailed(workload), "us");
+        return this.refuse(lookupFailed(workload), NO_ROUTE);
       }
       const ip = chooseAnswer(result.addresses, needs.family, random);
-      if (ip === null) this.refuse(lookupEmpty(workload), "us");
+      if (ip === null) this.refuse(lookupEmpty(workload), NO_ROUTE);
       else this.#take(needs.complete(ip), local);
     });
     this.enter("resolving", resolving);
@@ -178,7 +192,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     else if (identity !== null) this.#request(route, local, identity);
     else {
       const message = `identity error: ${local.uid} has no valid identity`;
-      this.finish({ flag: "IDENTITY_ERROR", message }, "us");
+      this.finish({ flag: "IDENTITY_ERROR", message }, { by: "us", how: "identity" });
     }
   }
 

@@ -4,11 +4,13 @@ import { type InboundRoute, resolvePassthrough } from "../mesh/resolve/inbound.t
 import type { SocketAddress } from "../net/address.ts";
 import type { Duplex, DuplexSink, Ending } from "../net/duplex.ts";
 import { PrefixedDuplex } from "../net/prefixed_duplex.ts";
+import { streamEndHow } from "../hbone/failure.ts";
+import type { EndingCause } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
 import { socketFailure } from "./copy.ts";
 import { InboundCall } from "./inbound_call.ts";
-import type { EndedBy } from "./phase.ts";
+import { NO_ROUTE } from "./pod_connection.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 
@@ -44,8 +46,9 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
 
   /** The client's socket failed before the application was connected. */
   onFailure(ending: Ending): void {
-    if (this.record === null) this.refuse(`io error: ${ending.message}`, "client");
-    else this.onCopied(socketFailure(ending, true), "client");
+    const cause = { by: "client", how: streamEndHow(ending) } as const;
+    if (this.record === null) this.refuse(`io error: ${ending.message}`, cause);
+    else this.onCopied(socketFailure(ending, true), cause);
   }
 
   protected get source(): SocketAddress {
@@ -55,7 +58,7 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
   protected resolve(local: Workload): void {
     const { state, settings } = this.context;
     const outcome = resolvePassthrough(state, { local, target: this.destination, ownPorts: settings.ownPorts });
-    if (outcome.kind === "refusal") this.refuse(outcome.message, "us");
+    if (outcome.kind === "refusal") this.refuse(outcome.message, NO_ROUTE);
     else this.#admit(outcome, local);
   }
 
@@ -89,8 +92,8 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
     relay.start();
   }
 
-  protected fail(_status: string, failure: ConnectionFailure, by: EndedBy): void {
-    this.finish(failure, by);
+  protected fail(_status: string, failure: ConnectionFailure, cause: EndingCause): void {
+    this.finish(failure, cause);
   }
 
   protected reset(): void {

@@ -21,13 +21,19 @@ import type { Call } from "../mesh/policy/authorize.ts";
 import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
+import type {
+  ConnectionEnding,
+  ConnectionFacts,
+  EndingCause,
+  Phase,
+  PhaseTimes,
+} from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { connectionLog } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
 import type { HalfClosedConnection } from "./half_closed.ts";
-import type { EndedBy, Phase } from "./phase.ts";
 import type { PodContext } from "./pod_context.ts";
 
 /** Something in progress, or made for this connection alone. */
@@ -39,16 +45,18 @@ interface Pending {
 }
 
 const NOTHING_ASKED: ReadonlySet<string> = new Set();
+/** The mesh does not say where a connection leads, or does not have the pod. */
+export const NO_ROUTE: EndingCause = { by: "us", how: "no route" };
 
 /** One connection of a pod, from accept to its end. Subclasses define what is resolved, what is owned and how it is cut. */
-export abstract class PodConnection implements LiveConnection, CopyOwner, HalfClosedConnection {
+export abstract class PodConnection implements LiveConnection, CopyOwner, HalfClosedConnection, ConnectionFacts {
   protected readonly context: PodContext;
   /** When it was accepted. */
   protected readonly startedAt: Millis;
   registration = 0;
   call: Call | null = null;
   #phase: Phase = "accepted";
-  #endedBy: EndedBy | null = null;
+  #ending: ConnectionEnding | null = null;
   #pending: Pending | null = null;
   #record: ConnectionRecord | null = null;
   #copy: Copy | null = null;
@@ -56,6 +64,12 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   #asked: Set<string> | null = null;
   /** Null until it is needed: most plain connections need none. */
   #traceparent: string | null;
+  // Times of `PhaseTimes`, or -1. Whole ms, as other numbers would be objects.
+  #resolvedAt = -1;
+  #authorizedAt = -1;
+  #connectedAt = -1;
+  #handshakenAt = -1;
+  #answeredAt = -1;
 
   /** `traceparent`: where the connection has one already. */
   constructor(context: PodContext, traceparent: string | null = null) {
@@ -106,8 +120,27 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   }
 
   /** Null before the end. */
-  get endedBy(): EndedBy | null {
-    return this.#endedBy;
+  get ending(): ConnectionEnding | null {
+    return this.#ending;
+  }
+
+  get tls(): ConnectionFacts["tls"] {
+    return null;
+  }
+
+  get carrier(): number | null {
+    return null;
+  }
+
+  get times(): PhaseTimes {
+    const time = (at: Millis) => at < 0 ? null : at;
+    return {
+      resolved: time(this.#resolvedAt),
+      authorized: time(this.#authorizedAt),
+      connected: time(this.#connectedAt),
+      handshaken: time(this.#handshakenAt),
+      answered: time(this.#answeredAt),
+    };
   }
 
   /** Called once after construction. The connection may have ended when this returns. */
@@ -118,7 +151,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     if (known !== null) return this.resolve(known);
     const stop = local.wait((workload) => {
       this.#pending = null;
-      if (workload === null) this.refuse(local.unknownMessage, "us");
+      if (workload === null) this.refuse(local.unknownMessage, NO_ROUTE);
       else this.resolve(workload);
     });
     this.#pending = { abort: stop };
@@ -126,24 +159,25 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
 
   cut(message: string | null): void {
     if (this.hasEnded) return;
+    const { phase } = this;
     this.reset();
-    if (message !== null) return this.finish({ flag: "DENY", message }, "us");
-    this.#end("us");
-    this.recordAtEnd()?.cancel(this.context.loop.network.now());
+    if (message !== null) return this.finish({ flag: "DENY", message }, { by: "us", how: "policy" }, phase);
+    const ending = this.#end({ by: "us", how: "drain" }, phase);
+    this.recordAtEnd()?.cancel(this.context.loop.network.now(), ending);
     this.context.connections.remove(this);
   }
 
   expire(message: string): void {
     this.reset();
-    this.finish({ flag: "CONNECT", message }, "us");
+    this.finish({ flag: "CONNECT", message }, { by: "us", how: "half-closed timeout" });
   }
 
   onHalfClosed(): void {
     this.context.halfClosed.add(this, this.direction);
   }
 
-  onCopied(outcome: CopyOutcome, by: EndedBy): void {
-    this.finish(copyFailure(outcome), by);
+  onCopied(outcome: CopyOutcome, cause: EndingCause): void {
+    this.finish(copyFailure(outcome), cause);
   }
 
   protected abstract readonly direction: "inbound" | "outbound";
@@ -194,8 +228,28 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   /** Goes on to `phase`. `pending` is aborted when the connection ends in it. No effect after the end. */
   protected enter(phase: Phase, pending: Pending | null): void {
     if (this.hasEnded) return;
+    if (phase !== "resolving") this.#noteTimes(phase);
     this.#phase = phase;
     this.#pending = pending;
+  }
+
+  #noteTimes(next: Phase): void {
+    const elapsed = this.#elapsed(this.context.loop.network.now());
+    if (this.#resolvedAt < 0) this.#resolvedAt = elapsed;
+    if (this.#phase === "authorizing") this.#authorizedAt = elapsed;
+    if (next === "open" && this.#phase === "connecting") this.#connectedAt = elapsed;
+    else if (next === "open" && this.#phase === "handshaking") this.#handshakenAt = elapsed;
+  }
+
+  /** A CONNECT was answered, on a connection that was connected and secured at these times. */
+  protected noteAnswer(connectedAt: Millis, securedAt: Millis): void {
+    this.#connectedAt = this.#elapsed(connectedAt);
+    this.#handshakenAt = this.#elapsed(securedAt);
+    this.#answeredAt = this.#elapsed(this.context.loop.network.now());
+  }
+
+  #elapsed(now: Millis): number {
+    return Math.max(0, Math.floor(now - this.startedAt));
   }
 
   /** Asks the control plane for `name`, then resolves again. */
@@ -204,14 +258,14 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     const stop = this.context.lookups!.lookUp(name, (failure) => {
       this.#pending = null;
       if (failure === null) this.resolve(local);
-      else this.refuse(failure, "us");
+      else this.refuse(failure, NO_ROUTE);
     });
     this.#pending = { abort: stop };
   }
 
   /** `startedAt`: when the duration of the connection began. */
   protected openRecord(start: ConnectionStart, startedAt: Millis): ConnectionRecord {
-    return this.#record = this.context.telemetry.open(start, startedAt);
+    return this.#record = this.context.telemetry.open(start, startedAt, this);
   }
 
   /** The connection carries bytes from now on. The caller starts `copy`. */
@@ -224,18 +278,19 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   }
 
   /** Ends a connection that has no record yet. */
-  protected refuse(message: string, by: EndedBy): void {
+  protected refuse(message: string, cause: EndingCause): void {
     if (this.hasEnded) return;
-    this.#end(by);
-    this.context.telemetry.refuse(this.direction, this.source, this.destination, message);
+    const ending = this.#end(cause, this.phase);
+    const { direction, source, destination } = this;
+    this.context.telemetry.refuse({ direction, source, destination, error: message, facts: this, ending });
     this.context.connections.remove(this);
   }
 
-  /** Ends a connection and its record. `failure`: null for a success. */
-  protected finish(failure: ConnectionFailure | null, by: EndedBy): void {
+  /** Ends a connection and its record. `failure`: null for a success. `phase`: the one in which it has ended. */
+  protected finish(failure: ConnectionFailure | null, cause: EndingCause, phase = this.phase): void {
     if (this.hasEnded) return;
-    this.#end(by);
-    this.recordAtEnd()?.finish(this.context.loop.network.now(), failure);
+    const ending = this.#end(cause, phase);
+    this.recordAtEnd()?.finish(this.context.loop.network.now(), ending, failure);
     this.context.connections.remove(this);
   }
 
@@ -243,12 +298,15 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
    * Callers write to the log, then call `connections.remove`, in this order: removing the last connection may end the
    * drain and close the log.
    */
-  #end(by: EndedBy): void {
+  #end({ by, how }: EndingCause, phase: Phase): ConnectionEnding {
+    // Never "ended": callers have checked that.
+    const ending = { by, how, phase: phase as ConnectionEnding["phase"] };
     this.#phase = "ended";
-    this.#endedBy = by;
+    this.#ending = ending;
     this.#pending?.abort();
     this.#pending = null;
     this.context.halfClosed.remove(this);
     this.release();
+    return ending;
   }
 }

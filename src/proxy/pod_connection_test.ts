@@ -2,12 +2,12 @@
 import { strict as assert } from "node:assert";
 import type { Workload } from "../mesh/model/model.ts";
 import { socket, workload } from "../mesh/testkit/fixture.ts";
+import type { EndingCause, Phase } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { Testbed } from "../dataplane/testkit/testbed.ts";
 import { Connections, type LiveConnection } from "./connections.ts";
 import type { PodContext } from "./pod_context.ts";
 import { PodConnection } from "./pod_connection.ts";
-import type { EndedBy, Phase } from "./phase.ts";
 
 const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"] }).workload;
 
@@ -22,7 +22,8 @@ class Pod {
   constructor() {
     const note = (what: string) => void this.done.push(what);
     const record = {
-      finish: (_now: number, failure: ConnectionFailure | null) => note(`finished ${failure?.message ?? "well"}`),
+      finish: (_now: number, _ending: unknown, failure: ConnectionFailure | null) =>
+        note(`finished ${failure?.message ?? "well"}`),
       cancel: () => note("cancelled"),
     };
     const current = () => this.workload;
@@ -49,8 +50,7 @@ class Pod {
       halfClosed: { add: () => note("half-closed"), remove() {} },
       telemetry: {
         open: () => record,
-        refuse: (direction: string, _source: unknown, _destination: unknown, message: string) =>
-          note(`refused ${direction}: ${message}`),
+        refuse: ({ direction, error }: { direction: string; error: string }) => note(`refused ${direction}: ${error}`),
       },
     };
     this.context = parts as unknown as PodContext;
@@ -98,12 +98,12 @@ class Plain extends PodConnection {
     this.copyThrough({ isHalfClosed, cut() {} });
   }
 
-  endWith(message: string | null, by: EndedBy): void {
-    this.finish(message === null ? null : { flag: "CONNECT", message }, by);
+  endWith(message: string | null, by: EndingCause["by"]): void {
+    this.finish(message === null ? null : { flag: "CONNECT", message }, { by, how: "error" });
   }
 
   turnAway(message: string): void {
-    this.refuse(message, "us");
+    this.refuse(message, { by: "us", how: "no route" });
   }
 }
 
@@ -125,7 +125,11 @@ Deno.test("connection: the pod's workload is awaited, and its absence ends the c
     ...["released", "refused inbound: no such workload", "removed"],
     ...["reset", "workload not awaited", "released", "removed"],
   ]);
-  assert.deepEqual([found.endedBy, lost.endedBy, cut.endedBy], [null, "us", "us"]);
+  assert.deepEqual([found.ending, lost.ending, cut.ending], [
+    null,
+    { by: "us", how: "no route", phase: "resolving" },
+    { by: "us", how: "drain", phase: "resolving" },
+  ]);
 });
 
 Deno.test("connection: after a lookup it is resolved again without that lookup; a failed lookup ends it", () => {
@@ -155,7 +159,8 @@ Deno.test("connection: the end aborts what is pending and finishes the record be
   connection.cut(null);
   connection.goOnTo("open");
   assert.deepEqual(pod.done, ["added", "dial aborted", "released", "finished no route", "removed"]);
-  assert.deepEqual([connection.phase, connection.endedBy], ["ended", "server"]);
+  assert.equal(connection.phase, "ended");
+  assert.deepEqual(connection.ending, { by: "server", how: "error", phase: "connecting" });
 });
 
 Deno.test("connection: a drain cancels the record, a change of policy finishes it", () => {
@@ -181,8 +186,8 @@ function phasesDuring(bed: Testbed, connections: Map<PodConnection, string[]>): 
   for (let turns = 0; bed.memory.busy && turns < 1000; turns++) {
     bed.memory.step();
     for (const [connection, phases] of connections) {
-      const { phase, endedBy } = connection;
-      const now = endedBy === null ? phase : `${phase} by ${endedBy}`;
+      const { phase, ending } = connection;
+      const now = ending === null ? phase : `${phase} by ${ending.by}`;
       if (phases.at(-1) !== now) phases.push(now);
     }
   }

@@ -7,8 +7,9 @@ import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
 import type { TurnTask } from "../net/network.ts";
+import { streamEndHow } from "../hbone/failure.ts";
+import type { EndedBy, EndedHow } from "../telemetry/connection_ending.ts";
 import { type Copy, type CopyMeter, type CopyOutcome, type CopyOwner, socketFailure } from "./copy.ts";
-import type { EndedBy } from "./phase.ts";
 
 /** Plain TCP between a client (`downstream`) and a server (`upstream`). */
 export class Relay implements Copy {
@@ -38,7 +39,7 @@ export class Relay implements Copy {
   }
 
   get isHalfClosed(): boolean {
-    return !this.#isDone && this.#endedBy !== null;
+    return this.#endedBy !== null;
   }
 
   cut(): void {
@@ -54,7 +55,7 @@ export class Relay implements Copy {
 
   /** One direction has delivered everything. `by`: the side that it came from. */
   ended(by: EndedBy): void {
-    if (this.#endedBy !== null) return this.#finish(null, this.#endedBy, false);
+    if (this.#endedBy !== null) return this.#finish(null, this.#endedBy, "fin", false);
     this.#endedBy = by;
     this.#owner.onHalfClosed();
   }
@@ -63,18 +64,19 @@ export class Relay implements Copy {
   failed(ending: Ending, socket: Duplex): void {
     const isClient = socket === this.#downstream;
     const answered = !isClient && this.#down.isOver;
-    this.#finish(socketFailure(ending, isClient), isClient ? "client" : "server", !answered);
+    const by = isClient ? "client" : "server";
+    this.#finish(socketFailure(ending, isClient), by, streamEndHow(ending), !answered);
   }
 
   get isDone(): boolean {
     return this.#isDone;
   }
 
-  #finish(outcome: CopyOutcome, by: EndedBy, reset: boolean): void {
+  #finish(outcome: CopyOutcome, by: EndedBy, how: EndedHow, reset: boolean): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#closeBoth(reset);
-    this.#owner.onCopied(outcome, by);
+    this.#owner.onCopied(outcome, { by, how });
   }
 
   #closeBoth(reset: boolean): void {

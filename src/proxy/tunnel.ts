@@ -14,7 +14,7 @@
  * bytes off, and the application gets RST, so that it does not take them for all there is.
  */
 import { ErrorCode, type H2Failure, type Stream, type StreamHandler } from "../h2/seam.ts";
-import { describeReset } from "../hbone/failure.ts";
+import { describeReset, http2Cause, streamEndHow } from "../hbone/failure.ts";
 import type { Loop } from "../net/loop.ts";
 import { PendingBytes } from "../hbone/pending_bytes.ts";
 import { READS_PER_TURN } from "../net/portions.ts";
@@ -23,7 +23,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex
 import type { TurnTask } from "../net/network.ts";
 import type { Copy, CopyMeter, CopyOutcome, CopyOwner } from "./copy.ts";
 import { socketFailure, streamFailure } from "./copy.ts";
-import type { EndedBy } from "./phase.ts";
+import type { EndedBy, EndingCause } from "../telemetry/connection_ending.ts";
 
 const NO_PARTS = new Int32Array(0);
 
@@ -81,7 +81,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
   }
 
   get isHalfClosed(): boolean {
-    return !this.#done && (this.#upEnded || this.#peerEnded);
+    return this.#upEnded || this.#peerEnded;
   }
 
   /** The peer's proxy resets its application for this code; CANCEL would be a clean end (RFC 9113 §8.5). */
@@ -160,14 +160,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
       return;
     }
     this.#socket.close(!clean || held);
-    this.#finish(outcome, this.#resetBy(failure));
-  }
-
-  /** CONNECT_ERROR passes on that the application behind the peer's proxy has reset (RFC 9113 §8.5). */
-  #resetBy({ by, code }: H2Failure): EndedBy {
-    if (by === "us") return "us";
-    if (by !== "peer" || code !== ErrorCode.CONNECT_ERROR) return "peer";
-    return this.#socketIsDownstream ? "server" : "client";
+    this.#finish(outcome, http2Cause(failure, this.#socketIsDownstream ? "server" : "client"));
   }
 
   /** Socket → stream. */
@@ -202,7 +195,7 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
 
   #endUp(): void {
     this.#upEnded = true;
-    if (this.#downEnded) return this.#finish(null, this.#endedBy!);
+    if (this.#downEnded) return this.#finish(null, { by: this.#endedBy!, how: "fin" });
     if (this.#endedBy !== null) return;
     this.#endedBy = this.#socketIsDownstream ? "client" : "server";
     this.#owner.onHalfClosed();
@@ -244,14 +237,15 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     if (this.#downEnded || (this.#pending !== null && this.#pending.length > 0)) return;
     this.#downEnded = true;
     // Closing the socket sends FIN too, which saves a call.
-    if (this.#upEnded) this.#finish(this.#outcome, this.#endedBy!);
+    if (this.#upEnded) this.#finish(this.#outcome, { by: this.#endedBy!, how: "fin" });
     else this.#socket.end();
   }
 
   #socketFailed(ending: Ending): void {
     if (this.#done) return;
     this.#stream.reset(this.#codeFor(ending));
-    this.#finish(socketFailure(ending, this.#socketIsDownstream), this.#socketIsDownstream ? "client" : "server");
+    const by = this.#socketIsDownstream ? "client" : "server";
+    this.#finish(socketFailure(ending, this.#socketIsDownstream), { by, how: streamEndHow(ending) });
   }
 
   #codeFor(ending: Ending): ErrorCode {
@@ -260,11 +254,11 @@ export class Tunnel implements Copy, DuplexSink, StreamHandler, TurnTask {
     return ending.how === "reset" ? ErrorCode.CONNECT_ERROR : ErrorCode.INTERNAL_ERROR;
   }
 
-  #finish(outcome: CopyOutcome, by: EndedBy): void {
+  #finish(outcome: CopyOutcome, cause: EndingCause): void {
     if (this.#done) return;
     this.#done = true;
     this.#socket.close();
     this.#pending?.clear();
-    this.#owner.onCopied(outcome, by);
+    this.#owner.onCopied(outcome, cause);
   }
 }

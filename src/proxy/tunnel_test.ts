@@ -11,7 +11,6 @@ import { TestSocket } from "../hbone/testkit/socket.ts";
 import type { MemoryDuplex } from "../net/testkit/memory_duplex.ts";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import type { CopyOutcome } from "./copy.ts";
-import type { EndedBy } from "./phase.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Takes `room` bytes at most, in frames of 100 bytes. */
@@ -96,7 +95,7 @@ interface Bed {
   down: number;
   outcomes: CopyOutcome[];
   halfCloses: number;
-  endedBy: EndedBy | null;
+  ended: string | null;
 }
 
 interface BedOptions {
@@ -112,7 +111,7 @@ function bed({ bufferBytes = 65_536, downstream = false, early, earlyEnd = false
   const [socket, appEnd] = network.pair({ bufferBytes });
   const app = new TestSocket(network, appEnd);
   const stream = new FakeStream();
-  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], halfCloses: 0, endedBy: null as EndedBy | null };
+  const counts = { up: 0, down: 0, outcomes: [] as CopyOutcome[], halfCloses: 0, ended: null as string | null };
   const countUp = (count: number) => void (counts.up += count),
     countDown = (count: number) => void (counts.down += count);
   const meter = downstream
@@ -120,9 +119,9 @@ function bed({ bufferBytes = 65_536, downstream = false, early, earlyEnd = false
     : { addReceived: countDown, addSent: countUp };
   const tunnel = new Tunnel(loop, socket, stream, meter, downstream, {
     onHalfClosed: () => void counts.halfCloses++,
-    onCopied: (outcome, by) => {
+    onCopied: (outcome, { by, how }) => {
       counts.outcomes.push(outcome);
-      counts.endedBy = by;
+      counts.ended = `${by} ${how}`;
     },
   });
   const pending = new PendingBytes(new BlockPool());
@@ -150,7 +149,7 @@ for (const first of ["application", "peer"] as const) {
     assert.deepEqual([here.halfCloses, here.tunnel.isHalfClosed, here.outcomes], [1, true, []]);
     end[first === "peer" ? "application" : "peer"]();
     here.network.runUntilIdle();
-    assert.deepEqual([here.halfCloses, here.tunnel.isHalfClosed, here.outcomes], [1, false, [null]]);
+    assert.deepEqual([here.halfCloses, here.tunnel.isHalfClosed, here.outcomes], [1, true, [null]]);
   });
 }
 
@@ -301,33 +300,48 @@ Deno.test("tunnel: both ends at once, in either order of events", () => {
   }
 });
 
-Deno.test("tunnel: who ended it, as the owner is notified", () => {
+Deno.test("tunnel EN-01 to EN-09: who ended it and how, as the owner is notified", () => {
   const ONE = pattern(1);
-  const ways: [name: string, end: (here: Bed) => void, outbound: EndedBy, inbound: EndedBy][] = [
+  const ways: [name: string, end: (here: Bed) => void, outbound: string, inbound: string][] = [
     [
       "the socket first",
       (here) => (here.app.end(), here.network.step(), here.stream.pass(ONE, [1], true)),
-      "client",
-      "server",
+      "client fin",
+      "server fin",
     ],
-    ["the stream first", (here) => (here.stream.pass(ONE, [1], true), here.app.end()), "server", "client"],
-    ["the socket resets", ({ app }) => app.reset(), "client", "server"],
+    ["the stream first", (here) => (here.stream.pass(ONE, [1], true), here.app.end()), "server fin", "client fin"],
+    ["the socket resets", ({ app }) => app.reset(), "client rst", "server rst"],
+    [
+      "the system ends the socket, EN-06",
+      (here) => {
+        here.network.breakStream(here.socket, {
+          by: "system",
+          how: "timeout",
+          code: "ETIMEDOUT",
+          message: "timed out",
+        });
+      },
+      "client timeout",
+      "server timeout",
+    ],
     [
       "the stream passes on a reset",
       ({ stream }) => stream.broken({ code: ErrorCode.CONNECT_ERROR }),
-      "server",
-      "client",
+      "server rst",
+      "client rst",
     ],
-    ["the peer cancels", ({ stream }) => stream.broken({ code: ErrorCode.CANCEL }), "peer", "peer"],
-    ["the connection is lost", ({ stream }) => stream.broken({ by: "transport" }), "peer", "peer"],
-    ["we end the connection", ({ stream }) => stream.broken({ by: "us" }), "us", "us"],
+    ["the peer cancels", ({ stream }) => stream.broken({ code: ErrorCode.CANCEL }), "peer rst", "peer rst"],
+    ["the connection is lost", ({ stream }) => stream.broken({ by: "transport" }), "peer error", "peer error"],
+    ["the peer sends GOAWAY", ({ stream }) => stream.broken({ frame: "GOAWAY" }), "peer goaway", "peer goaway"],
+    ["we end the connection", ({ stream }) => stream.broken({ by: "us" }), "us error", "us error"],
+    ["a limit", ({ stream }) => stream.broken({ by: "us", code: ErrorCode.ENHANCE_YOUR_CALM }), "us limit", "us limit"],
   ];
   for (const [name, end, outbound, inbound] of ways) {
     for (const downstream of [true, false]) {
       const here = bed({ downstream });
       end(here);
       here.network.runUntilIdle();
-      assert.equal(here.endedBy, downstream ? outbound : inbound, `${name}, ${downstream ? "outbound" : "inbound"}`);
+      assert.equal(here.ended, downstream ? outbound : inbound, `${name}, ${downstream ? "outbound" : "inbound"}`);
     }
   }
 });

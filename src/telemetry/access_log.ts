@@ -5,6 +5,8 @@
  */
 import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
+import { endingFields, openFields } from "./ending_fields.ts";
 import type { Log } from "./log.ts";
 import { bare, type Fields, jsonFields, plainFields } from "./log_fields.ts";
 import { LEVEL, type Level } from "./log_level.ts";
@@ -28,6 +30,8 @@ export interface AccessSubject {
   readonly sides: TrafficSides;
   /** Identities are logged only with mutual TLS. */
   readonly mutualTls: boolean;
+  /** For the extended fields. */
+  readonly facts: ConnectionFacts;
 }
 
 /** What is logged in addition when a connection completes. */
@@ -39,6 +43,17 @@ interface AccessTotals {
   readonly duration: number;
   /** Null on success. */
   readonly error: string | null;
+  readonly ending: ConnectionEnding;
+}
+
+/** A connection that was refused before it was routed. */
+export interface RefusedConnection {
+  readonly direction: AccessSubject["direction"];
+  readonly source: SocketAddress;
+  readonly destination: SocketAddress;
+  readonly error: string;
+  readonly facts: ConnectionFacts;
+  readonly ending: ConnectionEnding;
 }
 
 const TARGET = "access";
@@ -71,7 +86,8 @@ export class AccessLog {
   /** A connection was opened; logged at debug. */
   opened(subject: AccessSubject) {
     if (this.lines.mode !== "all" || !this.#log.isEnabled(TARGET, LEVEL.debug)) return;
-    this.#line(LEVEL.debug, "connection opened", this.#subject(subject));
+    const more = this.#isExtended ? this.#render(openFields(subject.facts)) : "";
+    this.#line(LEVEL.debug, "connection opened", this.#subject(subject) + more);
   }
 
   /** A connection has ended; logged at info, or at error where `totals.error` is set. */
@@ -79,19 +95,26 @@ export class AccessLog {
     const level = totals.error === null ? LEVEL.info : LEVEL.error;
     if (!this.#isChosen(totals.error !== null) || !this.#log.isEnabled(TARGET, level)) return;
     const error = totals.error === null ? "" : this.#render({ error: totals.error });
-    this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error);
+    const more = this.#isExtended ? this.#render(endingFields(subject.facts, totals.ending)) : "";
+    this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error + more);
   }
 
   /** A connection that was refused before it was routed. */
-  failed(direction: AccessSubject["direction"], source: SocketAddress, destination: SocketAddress, error: string) {
+  failed(refused: RefusedConnection) {
+    const { direction, source, destination, error, facts, ending } = refused;
     if (!this.#isChosen(true) || !this.#log.isEnabled(TARGET, LEVEL.warn)) return;
     const fields = this.#render({
       "src.addr": bare(formatAddress(source)),
       "dst.addr": bare(formatAddress(destination)),
       direction,
       error,
+      ...(this.#isExtended ? endingFields(facts, ending) : null),
     });
     this.#line(LEVEL.warn, "connection failed", fields);
+  }
+
+  get #isExtended(): boolean {
+    return this.lines.fields === "extended";
   }
 
   #isChosen(isFailure: boolean): boolean {

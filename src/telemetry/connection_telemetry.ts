@@ -7,7 +7,8 @@
 import type { AccessLines } from "../config/access_lines.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
-import { AccessLog, type AccessSubject } from "./access_log.ts";
+import { AccessLog, type AccessSubject, type RefusedConnection } from "./access_log.ts";
+import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
 import type { Log } from "./log.ts";
 import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";
 import type { TrafficParties, TrafficService } from "./traffic_labels.ts";
@@ -54,9 +55,9 @@ export class ConnectionTelemetry {
   /**
    * Counts a connection as opened. `startedAt`: when its duration began, by the same clock as the time given to
    * `finish`.
-   * Usually that is before this call; outbound, when the connection was accepted.
+   * Usually that is before this call; outbound, when the connection was accepted. `facts`: read when a line needs them.
    */
-  open(start: ConnectionStart, startedAt: Millis): ConnectionRecord {
+  open(start: ConnectionStart, startedAt: Millis, facts: ConnectionFacts): ConnectionRecord {
     const sides = this.#metrics.labels.sides(start);
     const series = this.#metrics.series(start, sides);
     series.opened++;
@@ -68,14 +69,15 @@ export class ConnectionTelemetry {
       serviceHostname: hostnameOf(start.service),
       sides,
       mutualTls: start.mutualTls,
+      facts,
     };
     this.#access.opened(subject);
     return new ConnectionRecord(this.#access, subject, series, startedAt);
   }
 
   /** A connection refused before it was routed: one line, no counters. */
-  refuse(direction: AccessSubject["direction"], source: SocketAddress, destination: SocketAddress, error: string) {
-    this.#access.failed(direction, source, destination, error);
+  refuse(refused: RefusedConnection) {
+    this.#access.failed(refused);
   }
 }
 
@@ -129,16 +131,16 @@ export class ConnectionRecord {
   }
 
   /** The connection has ended. `failure`: null on success. */
-  finish(now: Millis, failure: ConnectionFailure | null = null) {
-    this.#record(now, failure?.flag ?? NO_FLAG, failure !== null, failure?.message ?? null);
+  finish(now: Millis, ending: ConnectionEnding, failure: ConnectionFailure | null = null) {
+    this.#record(now, ending, failure?.flag ?? NO_FLAG, failure !== null, failure?.message ?? null);
   }
 
   /** The connection was closed by a drain, which is an error in the log and no failure in the counters. */
-  cancel(now: Millis) {
-    this.#record(now, NO_FLAG, false, DRAINED);
+  cancel(now: Millis, ending: ConnectionEnding) {
+    this.#record(now, ending, NO_FLAG, false, DRAINED);
   }
 
-  #record(now: Millis, flag: ResponseFlag, failed: boolean, error: string | null) {
+  #record(now: Millis, ending: ConnectionEnding, flag: ResponseFlag, failed: boolean, error: string | null) {
     if (this.#recorded) return;
     this.#recorded = true;
     countFlag(this.#series.closed, flag);
@@ -150,6 +152,7 @@ export class ConnectionRecord {
       bytesReceived: outbound ? this.#sent : this.#received,
       duration: Math.max(0, Math.floor(now - this.#startedAt)),
       error,
+      ending,
     });
   }
 }

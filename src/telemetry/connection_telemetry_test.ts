@@ -1,10 +1,19 @@
 import { strict as assert } from "node:assert";
 import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { parseSocketAddress, type SocketAddress } from "../net/address.ts";
+import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
 import { type ConnectionStart, ConnectionTelemetry } from "./connection_telemetry.ts";
 import { testLog } from "./testkit/log.ts";
 import { flagged, TrafficMetrics } from "./traffic_metrics.ts";
 import type { TrafficWorkload } from "./traffic_peer.ts";
+
+const FACTS: ConnectionFacts = {
+  id: "0af7651916cd43dd8448eb211c80319c",
+  tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
+  carrier: 7,
+  times: { resolved: 0, authorized: null, connected: 1, handshaken: 3, answered: 4 },
+};
+const ENDING: ConnectionEnding = { by: "server", how: "fin", phase: "half-closed" };
 
 const at = (text: string): SocketAddress => {
   const address = parseSocketAddress(text);
@@ -79,10 +88,10 @@ const INBOUND_LINE = OUTBOUND_LINE.replace("53176", "45896").replace("outbound",
 Deno.test("dataplane 8.2 outbound and inbound lines, as recorded", () => {
   const { telemetry, lines } = world();
   for (const start of [OUTBOUND, INBOUND]) {
-    const record = telemetry.open(start, 100);
+    const record = telemetry.open(start, 100, FACTS);
     record.addReceived(74);
     record.addSent(146);
-    record.finish(101.9);
+    record.finish(101.9, ENDING);
   }
   assert.deepEqual(lines(), [
     `1970-01-01T00:00:00.000000Z\tinfo\taccess\tconnection complete\t${OUTBOUND_LINE}`,
@@ -92,8 +101,8 @@ Deno.test("dataplane 8.2 outbound and inbound lines, as recorded", () => {
 
 Deno.test("dataplane 8.2 failed plain connection, as recorded", () => {
   const { telemetry, lines } = world();
-  telemetry.open({ ...PLAIN, sourceAddress: at("10.9.0.2:39486") }, 0)
-    .finish(3077.9, { message: "io error: No route to host (os error 113)", flag: "CONNECT" });
+  telemetry.open({ ...PLAIN, sourceAddress: at("10.9.0.2:39486") }, 0, FACTS)
+    .finish(3077.9, ENDING, { message: "io error: No route to host (os error 113)", flag: "CONNECT" });
   assert.deepEqual(lines(), [
     '1970-01-01T00:00:00.000000Z\terror\taccess\tconnection complete\tsrc.addr=10.9.0.2:39486 src.workload="client-1" ' +
     'src.namespace="app" src.cluster="Kubernetes" dst.addr=10.9.9.9:8080 direction="outbound" bytes_sent=0 ' +
@@ -103,7 +112,7 @@ Deno.test("dataplane 8.2 failed plain connection, as recorded", () => {
 
 Deno.test("dataplane 8.2 JSON line, as recorded", () => {
   const { telemetry, lines } = world("json");
-  telemetry.open(OUTBOUND, 0).finish(1, { message: 'http status: 401 "Unauthorized"', flag: "CONNECT" });
+  telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING, { message: 'http status: 401 "Unauthorized"', flag: "CONNECT" });
   assert.deepEqual(lines(), [
     '{"level":"error","time":"1970-01-01T00:00:00.000000Z","scope":"access","message":"connection complete",' +
     '"src.addr":"10.9.0.2:53176","src.workload":"client-1","src.namespace":"app",' +
@@ -117,21 +126,28 @@ Deno.test("dataplane 8.2 JSON line, as recorded", () => {
 
 Deno.test("dataplane 8.2 an authority cannot end its field or its line", () => {
   const { telemetry, lines } = world();
-  telemetry.open({ ...OUTBOUND, hboneTarget: "a\nb dst.workload=x:80" }, 0).finish(1);
+  telemetry.open({ ...OUTBOUND, hboneTarget: "a\nb dst.workload=x:80" }, 0, FACTS).finish(1, ENDING);
   assert.equal(lines().length, 1);
   assert.match(lines()[0] ?? "", / dst\.hbone_addr="a\\nb dst\.workload=x:80" dst\.service=/);
 });
 
 Deno.test("dataplane 8.3 opened is logged at debug", () => {
   const { telemetry, lines } = world("plain", "debug");
-  telemetry.open(OUTBOUND, 0);
+  telemetry.open(OUTBOUND, 0, FACTS);
   const expected = OUTBOUND_LINE.replace(/ bytes_sent.*/, "");
   assert.deepEqual(lines(), [`1970-01-01T00:00:00.000000Z\tdebug\taccess\tconnection opened\t${expected}`]);
 });
 
 Deno.test("dataplane 8.4 early deny, as recorded", () => {
   const { telemetry, metrics, lines } = world();
-  telemetry.refuse("outbound", at("10.9.0.2:41778"), at("10.96.0.10:82"), "no healthy upstream: 10.96.0.10:82");
+  telemetry.refuse({
+    direction: "outbound",
+    source: at("10.9.0.2:41778"),
+    destination: at("10.96.0.10:82"),
+    error: "no healthy upstream: 10.96.0.10:82",
+    facts: FACTS,
+    ending: ENDING,
+  });
   assert.deepEqual(lines(), [
     "1970-01-01T00:00:00.000000Z\twarn\taccess\tconnection failed\tsrc.addr=10.9.0.2:41778 dst.addr=10.96.0.10:82 " +
     'direction="outbound" error="no healthy upstream: 10.96.0.10:82"',
@@ -141,12 +157,12 @@ Deno.test("dataplane 8.4 early deny, as recorded", () => {
 
 Deno.test("dataplane 7.5 counters after success, failure and drain", () => {
   const { telemetry, metrics, lines } = world();
-  const success = telemetry.open(OUTBOUND, 0);
+  const success = telemetry.open(OUTBOUND, 0, FACTS);
   success.addReceived(11);
   success.addSent(22);
-  success.finish(5);
-  telemetry.open(OUTBOUND, 0).finish(5, { message: "x", flag: "DENY" });
-  telemetry.open(OUTBOUND, 0).cancel(5);
+  success.finish(5, ENDING);
+  telemetry.open(OUTBOUND, 0, FACTS).finish(5, ENDING, { message: "x", flag: "DENY" });
+  telemetry.open(OUTBOUND, 0, FACTS).cancel(5, ENDING);
   const [series, ...others] = metrics.snapshot();
   assert.ok(series);
   assert.equal(others.length, 0);
@@ -158,17 +174,17 @@ Deno.test("dataplane 7.5 counters after success, failure and drain", () => {
 
 Deno.test("dataplane 7.5 a connection is recorded once", () => {
   const { telemetry, metrics, lines } = world();
-  const record = telemetry.open(OUTBOUND, 0);
-  record.finish(1);
-  record.finish(2, { message: "late", flag: "CONNECT" });
-  record.cancel(3);
+  const record = telemetry.open(OUTBOUND, 0, FACTS);
+  record.finish(1, ENDING);
+  record.finish(2, ENDING, { message: "late", flag: "CONNECT" });
+  record.cancel(3, ENDING);
   assert.deepEqual(metrics.snapshot()[0]?.closed, { "-": 1 });
   assert.equal(lines().length, 1);
 });
 
 Deno.test("dataplane 7.3 labels in output order, as recorded", () => {
   const { telemetry, metrics } = world();
-  telemetry.open(OUTBOUND, 0);
+  telemetry.open(OUTBOUND, 0, FACTS);
   const [series] = metrics.snapshot();
   assert.ok(series);
   assert.equal(
@@ -190,28 +206,67 @@ Deno.test("dataplane 7.3 labels in output order, as recorded", () => {
 Deno.test("access lines: which connections are logged; counters count all of them", () => {
   const outcomes = (access: AccessLines, random = () => 0, filter = "access=debug") => {
     const { telemetry, metrics, lines } = world("plain", filter, access, random);
-    telemetry.open(OUTBOUND, 0).finish(1);
-    telemetry.open(OUTBOUND, 0).finish(1, { flag: "CONNECT", message: "no" });
-    telemetry.open(OUTBOUND, 0).cancel(1);
-    telemetry.refuse("outbound", at("10.9.0.2:1"), at("10.9.0.3:2"), "refused");
+    telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING);
+    telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING, { flag: "CONNECT", message: "no" });
+    telemetry.open(OUTBOUND, 0, FACTS).cancel(1, ENDING);
+    telemetry.refuse({
+      direction: "outbound",
+      source: at("10.9.0.2:1"),
+      destination: at("10.9.0.3:2"),
+      error: "refused",
+      facts: FACTS,
+      ending: ENDING,
+    });
     assert.equal(metrics.snapshot()[0]?.opened, 3);
     return lines().map((line) => line.split("\t").slice(1, 4).join(" ")).join("|");
   };
   const failures = "error access connection complete|error access connection complete|warn access connection failed";
-  assert.equal(outcomes({ mode: "failures", sample: 1 }), failures);
-  assert.equal(outcomes({ mode: "off", sample: 1 }), "");
-  assert.equal(outcomes({ mode: "all", sample: 0 }, undefined, "info"), failures);
-  assert.equal(outcomes({ mode: "all", sample: 0.5 }, () => 0.5, "info"), failures);
+  assert.equal(outcomes({ mode: "failures", sample: 1, fields: "default" }), failures);
+  assert.equal(outcomes({ mode: "off", sample: 1, fields: "default" }), "");
+  assert.equal(outcomes({ mode: "all", sample: 0, fields: "default" }, undefined, "info"), failures);
+  assert.equal(outcomes({ mode: "all", sample: 0.5, fields: "default" }, () => 0.5, "info"), failures);
   assert.equal(
-    outcomes({ mode: "all", sample: 0.5 }, () => 0.49, "info"),
+    outcomes({ mode: "all", sample: 0.5, fields: "default" }, () => 0.49, "info"),
     `info access connection complete|${failures}`,
   );
 });
 
 Deno.test("access lines: a change applies to connections that are open", () => {
   const { telemetry, lines } = world();
-  const record = telemetry.open(OUTBOUND, 0);
-  telemetry.setAccessLines({ mode: "off", sample: 1 });
-  record.finish(1);
+  const record = telemetry.open(OUTBOUND, 0, FACTS);
+  telemetry.setAccessLines({ mode: "off", sample: 1, fields: "default" });
+  record.finish(1, ENDING);
   assert.deepEqual(lines(), []);
+});
+
+Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending behind the default fields", () => {
+  const { telemetry, lines } = world("plain", "access=debug", { ...ALL_LINES, fields: "extended" });
+  telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING);
+  telemetry.refuse({
+    direction: "outbound",
+    source: at("10.9.0.2:1"),
+    destination: at("10.9.0.3:2"),
+    error: "refused",
+    facts: {
+      ...FACTS,
+      tls: null,
+      carrier: null,
+      times: { ...FACTS.times, connected: null, handshaken: null, answered: null },
+    },
+    ending: { by: "us", how: "no route", phase: "resolving" },
+  });
+  const [opened, complete, failed] = lines().map((line) => line.split("\t")[4]);
+  const id = `connection.id=${FACTS.id}`, opening = OUTBOUND_LINE.replace(/ bytes_sent.*/, "");
+  assert.equal(opened, `${opening} ${id}`);
+  assert.equal(
+    complete,
+    `${opening} bytes_sent=0 bytes_recv=0 duration="1ms" ${id} ended.by="server" ended.how="fin" ` +
+      'ended.phase="half-closed" tls.version="TLSv1.3" tls.group="X25519MLKEM768" hbone.connection=7 ' +
+      'time.resolved="0ms" time.connected="1ms" time.handshaken="3ms" time.answered="4ms"',
+  );
+  assert.equal(
+    failed,
+    `src.addr=10.9.0.2:1 dst.addr=10.9.0.3:2 direction="outbound" error="refused" ${id} ended.by="us" ` +
+      'ended.how="no route" ended.phase="resolving" time.resolved="0ms"',
+  );
 });

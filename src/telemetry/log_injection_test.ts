@@ -72,6 +72,9 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
         mutualTls: true,
       };
       const at = { ip: "10.0.0.1" as never, port: 80 };
+      const ending = { by: "client", how: "fin", phase: "open" } as const;
+      const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
+      const facts = { id: "0", tls: null, carrier: null, times };
       const subject = {
         direction: "inbound",
         source: at,
@@ -80,10 +83,11 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
         serviceHostname: name,
         sides: new TrafficLabels().sides(parties),
         mutualTls: true,
+        facts,
       } as const;
       const access = new AccessLog(log, () => 0);
-      access.complete(subject, { bytesSent: 0, bytesReceived: 0, duration: 0, error: name });
-      access.failed("inbound", at, at, name);
+      access.complete(subject, { bytesSent: 0, bytesReceived: 0, duration: 0, error: name, ending });
+      access.failed({ direction: "inbound", source: at, destination: at, error: name, facts, ending });
       assert.equal(lines().length, 2);
       for (const line of lines()) assert.doesNotMatch(line.replaceAll("\t", ""), INVISIBLE);
       if (format === "plain") assert.equal(lines()[0]!.split("\t").length, 5);

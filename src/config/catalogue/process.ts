@@ -65,6 +65,15 @@ export const PROCESS = {
       "The part of the successful connections that is logged where `ACCESS_LOG` is `all`; failures always are. It " +
       "can be changed at run time: `/logging?sample=…` of the admin port.",
   },
+  ACCESS_LOG_FIELDS: {
+    syntax: "words",
+    fallback: "default",
+    values: "`default`, `extended`",
+    origin: "ours",
+    text: "The fields of the access log. `extended`: also the id that joins the lines of both proxies, who ended the " +
+      "connection, how and in which phase, TLS, and the time to each phase. It can be changed at run time: " +
+      "`/logging?fields=…` of the admin port.",
+  },
   AUTHZ_POLICY_INFO_LOGGING: {
     syntax: "switch",
     fallback: null,
