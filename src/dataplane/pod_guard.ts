@@ -19,6 +19,8 @@ import type { Identified } from "../mesh/state/local_workload.ts";
 import type { LogScope } from "../telemetry/log.ts";
 
 const SINK = { onDatagram() {} };
+/** Errors that say nothing about an address: the process or the system has no descriptor or no memory left. */
+const WITHOUT_RESOURCES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 const NOT_THERE =
   "the mesh has no workload of this name and service account on this node, and the control plane is away " +
   "and cannot be asked";
@@ -42,6 +44,12 @@ interface GuardParts {
   readonly onContradicted: () => void;
 }
 
+/** The check could not be made. */
+interface Unchecked {
+  readonly kind: "unchecked";
+  readonly reason: string;
+}
+
 /** Identifies the workload of one pod, for `LocalWorkload`. */
 export class PodGuard {
   readonly #parts: GuardParts;
@@ -61,6 +69,7 @@ export class PodGuard {
   /** `found`: the mesh's workload with the pod's name, service account and node. */
   readonly identify = (found: Workload | null): Identified => {
     const identified = found === null ? this.#absent() : this.#check(found);
+    if (identified.kind === "unchecked") return this.#notChecked(identified.reason);
     if (identified.kind === "unknown") this.#rejected(found, identified.reason);
     else if (identified.workload === found) this.#confirmed(found);
     return identified;
@@ -72,15 +81,20 @@ export class PodGuard {
     return { kind: "unknown", reason: this.#parts.state.freshness === "stale" ? NOT_THERE : null };
   }
 
-  #check(found: Workload): Identified {
+  #check(found: Workload): Identified | Unchecked {
     const addresses = found.workloadIps.join(", ");
     if (addresses === this.#checkedAddresses) return { kind: "known", workload: found };
-    if (!needsOwnAddress(found) || found.workloadIps.some((ip) => this.#has(ip))) {
+    const has = !needsOwnAddress(found) || this.#hasOneOf(found.workloadIps);
+    if (has === true) {
       this.#checkedAddresses = addresses;
       return { kind: "known", workload: found };
     }
     this.#checkedAddresses = null;
     if (this.#trust === "trusting" && this.#parts.state.freshness === "stale") return this.#provisionally(found);
+    if (has !== false) {
+      const what = "it cannot be checked whether its network namespace has one of the workload's addresses";
+      return { kind: "unchecked", reason: `${what}: ${has}` };
+    }
     const reason = `its network namespace has none of the workload's addresses (${addresses})`;
     return { kind: "unknown", reason };
   }
@@ -115,6 +129,15 @@ export class PodGuard {
     }
     this.#provisional = { found, workload };
     return { kind: "known", workload };
+  }
+
+  /** Nothing was learnt about the workload, so what is served on the agent's word is neither confirmed nor ended. */
+  #notChecked(reason: string): Identified {
+    if (reason !== this.#loggedReason) {
+      this.#log("warn", `nothing is served for this pod yet: ${reason}; it is checked again with the next connection`);
+    }
+    this.#loggedReason = reason;
+    return { kind: "unknown", reason };
   }
 
   #rejected(found: Workload | null, reason: string | null): void {
@@ -161,16 +184,23 @@ export class PodGuard {
     }
   }
 
-  /** The kernel lets a socket bind only to addresses of its own namespace. */
-  #has(ip: Ip): boolean {
+  /**
+   * Whether the namespace has one of these addresses; a text: why that cannot be checked. The kernel lets a socket bind
+   * only to addresses of its own namespace.
+   */
+  #hasOneOf(addresses: readonly Ip[]): boolean | string {
     const { network, namespace } = this.#parts;
-    try {
-      network.udp({ address: { ip, port: 0 }, namespace }, SINK).close();
-      return true;
-    } catch (error) {
-      if (error instanceof ListenError) return false;
-      throw error;
+    let failure: string | null = null;
+    for (const ip of addresses) {
+      try {
+        network.udp({ address: { ip, port: 0 }, namespace }, SINK).close();
+        return true;
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        if (WITHOUT_RESOURCES.has(error.code)) failure = error.message;
+      }
     }
+    return failure ?? false;
   }
 }
 

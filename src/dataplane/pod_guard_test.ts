@@ -14,12 +14,13 @@ const NOT_HERE = "its network namespace has none of the workload's addresses (10
 function bed(addresses: readonly string[], freshness: Freshness = "current") {
   const own = new Set<Ip>(addresses.map((text) => parseIp(text)!));
   const checked: string[] = [];
-  let open = 0;
+  let open = 0, hasDescriptors = true;
   const memory = new MemoryNetwork();
   const network: Pick<Network, "udp"> = {
     udp(at: UdpAt) {
       assert.equal(at.namespace, 7);
       checked.push(at.address.ip);
+      if (!hasDescriptors) throw new ListenError("Too many open files (os error 24)", "EMFILE", at.address);
       if (!own.has(at.address.ip)) throw new ListenError("no", "EADDRNOTAVAIL", at.address);
       open++;
       const inspect = () => ({ listening: true, namespace: null });
@@ -51,6 +52,9 @@ function bed(addresses: readonly string[], freshness: Freshness = "current") {
     cuts() {
       memory.runUntilIdle();
       return cuts;
+    },
+    setDescriptors(free: boolean) {
+      hasDescriptors = free;
     },
     lines: () => log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd()),
     open: () => open,
@@ -175,4 +179,44 @@ Deno.test("a pod that is not in the mesh while the control plane is away is logg
   assert.equal(identify(null), null);
   assert.deepEqual(lines(), [`warn proxy nothing is served for this pod yet: ${reason}`]);
   assert.equal(cuts(), 0);
+});
+
+const NOT_CHECKED = "it cannot be checked whether its network namespace has one of the workload's addresses: " +
+  "Too many open files (os error 24)";
+
+Deno.test("without a free descriptor the check says so, and is repeated", () => {
+  const { identify, setDescriptors, lines } = bed(["10.0.0.1"]);
+  setDescriptors(false);
+  assert.equal(identify(A), NOT_CHECKED);
+  assert.equal(identify(A), NOT_CHECKED);
+  setDescriptors(true);
+  assert.equal(identify(A), "10.0.0.1");
+  assert.deepEqual(lines(), [
+    `warn proxy nothing is served for this pod yet: ${NOT_CHECKED}; it is checked again with the next connection`,
+    "info proxy the pod's network namespace has an address of its workload now: 10.0.0.1",
+  ]);
+});
+
+Deno.test("a pod served on the agent's word: a response that cannot be checked without a descriptor does not cut it", () => {
+  const { identify, state, setDescriptors, cuts } = bed(["10.0.0.9"], "stale");
+  const moved = workload({ uid: A.uid }, "10.0.0.9");
+  assert.equal(identify(A), "10.0.0.9");
+  state.setFreshness("current");
+  setDescriptors(false);
+  assert.equal(identify(moved), NOT_CHECKED);
+  assert.equal(cuts(), 0);
+  setDescriptors(true);
+  assert.equal(identify(moved), "10.0.0.9");
+  assert.equal(cuts(), 0);
+});
+
+Deno.test("a pod served on the agent's word: the answer that contradicts it is checked when a descriptor is free", () => {
+  const { identify, state, setDescriptors, cuts } = bed(["10.0.0.9"], "stale");
+  assert.equal(identify(A), "10.0.0.9");
+  state.setFreshness("current");
+  setDescriptors(false);
+  assert.equal(identify(A), NOT_CHECKED);
+  setDescriptors(true);
+  assert.equal(identify(A), NOT_HERE);
+  assert.equal(cuts(), 1);
 });
