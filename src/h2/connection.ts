@@ -26,6 +26,8 @@ import { H2Stream } from "./stream.ts";
 
 /** Room in the output buffer that `open` requires, in bytes; less means that the peer has not read for long. */
 const ROOM_FOR_REQUEST = 32_768;
+/** How long a draining server waits for the ACK of its PING. Shorter than usual grace periods. */
+const DRAIN_PING_TIMEOUT: Millis = 20_000;
 
 /**
  * Implements {@link Connection}. From inside every call, handlers may call any method of any stream, `open` and
@@ -183,7 +185,7 @@ export class H2Connection implements Connection {
     if (core.isServer) {
       core.writer.goAway(MAX_STREAM_ID, ErrorCode.NO_ERROR, "");
       core.writer.ping(DRAIN_PING, 0, false);
-      shutdown.announce(now + this.#keepalive.timeout);
+      shutdown.announce(now + DRAIN_PING_TIMEOUT);
       return;
     }
     shutdown.finalise(0);

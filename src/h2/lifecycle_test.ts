@@ -13,21 +13,21 @@ Deno.test("dataplane 2.3: a PING is sent after 10 s, the next one 10 s after its
   client.tick(10_999);
   assert.equal(pair.pump(), 0);
   client.tick(pair.now = 11_000);
-  assert.equal(client.nextDeadline(), 31_000);
+  assert.equal(client.nextDeadline(), 46_000);
   pair.now = 12_000;
   assert.equal(pair.pump(), 34);
   assert.equal(client.nextDeadline(), 22_000);
 });
 
-Deno.test("dataplane 2.3: the connection ends after 20 s without an ACK", () => {
+Deno.test("dataplane 2.3: the connection ends after 35 s without an ACK", () => {
   for (const role of ["client", "server"] as const) {
     const s = new Scripted(role);
     s.connection.tick(11_000);
     assert.deepEqual(s.describeOutput(), ["PING"]);
-    s.connection.tick(30_999);
+    s.connection.tick(45_999);
     assertAlive(s.log);
-    s.connection.tick(31_000);
-    assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "ping timeout after 20000 ms" });
+    s.connection.tick(46_000);
+    assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "ping timeout after 35000 ms" });
     assert.equal(s.connection.nextDeadline(), null);
   }
 });
@@ -52,7 +52,7 @@ Deno.test("dataplane 2.3: any received bytes keep the connection alive, before a
 
 Deno.test("ping() sends a PING at once, no second one before its ACK, and does not end the connection earlier", () => {
   const s = new Scripted("client");
-  const end = s.now + 10_000 + 20_000;
+  const end = s.now + 10_000 + 35_000;
   s.connection.ping(2000);
   s.connection.ping(2001);
   assert.deepEqual(s.describeOutput(), ["PING"]);
@@ -81,7 +81,7 @@ Deno.test("a draining server serves streams until the final GOAWAY, and ignores 
   assert.deepEqual(s.log.end, { by: "us", code: ErrorCode.NO_ERROR, reason: "drained" });
 });
 
-Deno.test("a draining server waits for the ACK of its PING no longer than the ping timeout", () => {
+Deno.test("a draining server waits for the ACK of its PING for 20 s", () => {
   const s = new Scripted("server", { pingInterval: 1e9 });
   s.send(s.headers(1, CONNECT));
   s.connection.drain(s.now);

@@ -48,7 +48,8 @@ export function defaultOptions(role: "client" | "server"): H2Options {
     maxHeaderListSize: role === "client" ? 16_384 : 65_536,
     maxConcurrentStreams: role === "client" ? null : 200,
     pingInterval: 10_000,
-    pingTimeout: 20_000,
+    // TCP retransmits at doubling intervals: after an outage of 20 s it sends again at most 20 s later.
+    pingTimeout: 35_000,
     prefaceTimeout: 10_000,
     maxUnreleased: 64 << 20,
     workPerPass: WORK_PER_PASS,

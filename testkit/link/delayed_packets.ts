@@ -1,4 +1,5 @@
 /** The packets in flight in one direction of a {@link SlowLink}, in the order in which they arrive at its far end. */
+import { randomNumbers } from "./random_numbers.ts";
 
 /** What a link does to the packets of each direction. */
 export interface LinkConditions {
@@ -8,9 +9,18 @@ export interface LinkConditions {
   readonly bitsPerSecond: number | null;
   /** With a rate: most bytes that wait for transmission. A packet that does not fit is dropped. */
   readonly queueBytes: number;
-  /** Share of the packets that get lost, from 0 to 1, chosen by a seeded generator. */
+  /** Share of the packets that get lost, from 0 to 1, chosen by a seeded generator as are the others. */
   readonly lossShare: number;
+  /** Share of the packets that overtake up to {@link REORDER_DEPTH} others, which must be in flight. */
+  readonly reorderShare: number;
+  /** Share of the packets that arrive twice. */
+  readonly duplicateShare: number;
+  /** Longer packets are dropped, and nobody is notified: a path whose MTU is smaller and that swallows ICMP. */
+  readonly largestPacket: number;
 }
+
+/** How many packets a packet overtakes at most. TCP takes more than two for a loss. */
+const REORDER_DEPTH = 8;
 
 /** Largest packet in bytes: the MTU of the devices. */
 export const MTU = 1500;
@@ -45,8 +55,8 @@ export class DelayedPackets {
 
   /** Accepts the packet in {@link space}, `length` bytes that arrived at `now`. False: it was dropped. */
   accept(length: number, now: number, conditions: LinkConditions): boolean {
-    const { bitsPerSecond, queueBytes, lossShare, delayMillis } = conditions;
-    if (lossShare > 0 && this.#random() < lossShare) return false;
+    const { bitsPerSecond, queueBytes, lossShare, delayMillis, reorderShare, duplicateShare } = conditions;
+    if (length > conditions.largestPacket || this.#happens(lossShare)) return false;
     if (this.#count === CAPACITY - 1) return false;
     let sentAt = now;
     if (bitsPerSecond !== null) {
@@ -55,9 +65,9 @@ export class DelayedPackets {
       if ((start - now) * bytesPerMilli + length > queueBytes) return false;
       this.#lineFreeAt = sentAt = start + length / bytesPerMilli;
     }
-    const place = (this.#head + this.#count++) % CAPACITY;
-    this.#lengths[place] = length;
-    this.#due[place] = sentAt + delayMillis;
+    this.#append(length, sentAt + delayMillis);
+    if (this.#happens(reorderShare)) this.#overtake();
+    if (this.#happens(duplicateShare)) this.#repeat();
     return true;
   }
 
@@ -81,15 +91,33 @@ export class DelayedPackets {
     this.#head = (this.#head + 1) % CAPACITY;
     this.#count--;
   }
-}
 
-/** Numbers from 0 to 1 (exclusive), the same for the same seed (Marsaglia, "Xorshift RNGs", 2003). */
-function randomNumbers(seed: number): () => number {
-  let state = seed | 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
+  /** Without a share no number is drawn, so that conditions that are not used do not change which packets others hit. */
+  #happens(share: number): boolean {
+    return share > 0 && this.#random() < share;
+  }
+
+  #append(length: number, due: number): void {
+    const place = (this.#head + this.#count++) % CAPACITY;
+    this.#lengths[place] = length;
+    this.#due[place] = due;
+  }
+
+  /** The last packet changes places with an earlier one; due times stay where they are. */
+  #overtake(): void {
+    const others = Math.min(this.#count - 1, REORDER_DEPTH);
+    if (others === 0) return;
+    const last = (this.#head + this.#count - 1) % CAPACITY;
+    const place = (last - 1 - Math.floor(this.#random() * others) + CAPACITY) % CAPACITY;
+    [this.#places[place], this.#places[last]] = [this.#places[last]!, this.#places[place]!];
+    [this.#lengths[place], this.#lengths[last]] = [this.#lengths[last]!, this.#lengths[place]!];
+  }
+
+  /** The last packet arrives a second time, where there is room. */
+  #repeat(): void {
+    if (this.#count === CAPACITY - 1) return;
+    const last = (this.#head + this.#count - 1) % CAPACITY;
+    this.space.set(this.#places[last]!);
+    this.#append(this.#lengths[last]!, this.#due[last]!);
+  }
 }

@@ -1,7 +1,15 @@
 import { strict as assert } from "node:assert";
 import { DelayedPackets, type LinkConditions } from "./delayed_packets.ts";
 
-const PLAIN: LinkConditions = { delayMillis: 25, bitsPerSecond: null, queueBytes: 0, lossShare: 0 };
+const PLAIN: LinkConditions = {
+  delayMillis: 25,
+  bitsPerSecond: null,
+  queueBytes: 0,
+  lossShare: 0,
+  reorderShare: 0,
+  duplicateShare: 0,
+  largestPacket: 1500,
+};
 /** One byte per microsecond. */
 const EIGHT_MEGABIT: LinkConditions = { ...PLAIN, bitsPerSecond: 8e6, queueBytes: 3000 };
 
@@ -51,6 +59,42 @@ Deno.test("delayed packets: the chosen share is lost, the same packets in every 
   assert.ok(some.length > 7800 && some.length < 8200, `${some.length} of 10,000 survived`);
   assert.deepEqual(survivors(7), some);
   assert.notDeepEqual(survivors(8), some);
+});
+
+Deno.test("delayed packets: some overtake others, each arrives once, and due times stay in order", () => {
+  const order = (seed: number) => {
+    const packets = new DelayedPackets(seed);
+    for (let mark = 0; mark < 200; mark++) send(packets, mark, 100, mark, { ...PLAIN, reorderShare: 0.1 });
+    return arrivals(packets);
+  };
+  const marks = order(7).map(([mark]) => mark);
+  const late = marks.filter((mark, index) => mark < index).length;
+  assert.ok(late > 10 && late < 80, `${late} of 200 were overtaken`);
+  assert.deepEqual(marks.toSorted((a, b) => a - b), Array.from({ length: 200 }, (_, mark) => mark));
+  assert.deepEqual(order(7).map(([, due]) => due), Array.from({ length: 200 }, (_, mark) => mark + 25));
+  assert.deepEqual(order(7), order(7));
+  assert.notDeepEqual(order(8), order(7));
+});
+
+Deno.test("delayed packets: a packet that overtakes another keeps its length", () => {
+  const packets = new DelayedPackets(7);
+  for (let mark = 1; mark < 100; mark++) send(packets, mark, mark, 0, { ...PLAIN, reorderShare: 0.5 });
+  for (; packets.dueAt < Infinity; packets.removeFirst()) assert.equal(packets.firstLength, packets.first[0]);
+});
+
+Deno.test("delayed packets: some arrive twice, one right after the other", () => {
+  const packets = new DelayedPackets(7);
+  for (let mark = 0; mark < 200; mark++) send(packets, mark, 100, mark, { ...PLAIN, duplicateShare: 0.1 });
+  const marks = arrivals(packets).map(([mark]) => mark);
+  assert.ok(marks.length > 205 && marks.length < 240, `${marks.length} arrived`);
+  assert.deepEqual(marks, marks.toSorted((a, b) => a - b));
+  assert.equal(new Set(marks).size, 200);
+});
+
+Deno.test("delayed packets: packets above the path's MTU are dropped", () => {
+  const packets = new DelayedPackets(7);
+  const narrow = { ...PLAIN, largestPacket: 1280 };
+  assert.deepEqual([1280, 1281, 1500].map((length) => send(packets, 1, length, 0, narrow)), [true, false, false]);
 });
 
 Deno.test("delayed packets: the number in flight is bounded", () => {

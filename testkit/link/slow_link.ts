@@ -1,5 +1,5 @@
 /**
- * A link with delay, rate, losses and outages between two network namespaces, in place of a veth pair: for kernels
+ * A link with delay, rate, losses, changes of order, duplicates and outages between two network namespaces, in place of a veth pair: for kernels
  * without netem, and for changes at a chosen moment that netem cannot make. It relays IP packets, so TCP stays end to
  * end.
  *
@@ -23,7 +23,15 @@ interface LinkEnd {
 }
 
 /** The conditions of a link without any settings. */
-const PERFECT: LinkConditions = { delayMillis: 0, bitsPerSecond: null, queueBytes: 128 * 1024, lossShare: 0 };
+const PERFECT: LinkConditions = {
+  delayMillis: 0,
+  bitsPerSecond: null,
+  queueBytes: 128 * 1024,
+  lossShare: 0,
+  reorderShare: 0,
+  duplicateShare: 0,
+  largestPacket: MTU,
+};
 
 /** Packets that a device queues for the relay: half a second's worth, in case the relay has to wait for a CPU. */
 const DEVICE_QUEUE = 16_384;

@@ -8,6 +8,9 @@ enum Field {
   BitsPerSecond,
   QueueBytes,
   LossPerMillion,
+  ReorderPerMillion,
+  DuplicatePerMillion,
+  LargestPacket,
   State,
   Delivered,
   Dropped,
@@ -37,14 +40,20 @@ export class SharedLinkState {
       bitsPerSecond: bits === 0 ? null : bits,
       queueBytes: this.#get(Field.QueueBytes),
       lossShare: this.#get(Field.LossPerMillion) / 1e6,
+      reorderShare: this.#get(Field.ReorderPerMillion) / 1e6,
+      duplicateShare: this.#get(Field.DuplicatePerMillion) / 1e6,
+      largestPacket: this.#get(Field.LargestPacket),
     };
   }
 
-  set conditions({ delayMillis, bitsPerSecond, queueBytes, lossShare }: LinkConditions) {
-    this.#set(Field.DelayMicros, delayMillis * 1000);
-    this.#set(Field.BitsPerSecond, bitsPerSecond ?? 0);
-    this.#set(Field.QueueBytes, queueBytes);
-    this.#set(Field.LossPerMillion, lossShare * 1e6);
+  set conditions(conditions: LinkConditions) {
+    this.#set(Field.DelayMicros, conditions.delayMillis * 1000);
+    this.#set(Field.BitsPerSecond, conditions.bitsPerSecond ?? 0);
+    this.#set(Field.QueueBytes, conditions.queueBytes);
+    this.#set(Field.LossPerMillion, conditions.lossShare * 1e6);
+    this.#set(Field.ReorderPerMillion, conditions.reorderShare * 1e6);
+    this.#set(Field.DuplicatePerMillion, conditions.duplicateShare * 1e6);
+    this.#set(Field.LargestPacket, conditions.largestPacket);
   }
 
   get state(): LinkState {
