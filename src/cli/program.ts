@@ -1,5 +1,6 @@
 /** The table of commands and options: parsing, help and completions are made from it. */
 import { Command, CommanderError } from "commander";
+import { addCheckCommand } from "./check/check_command.ts";
 import { addCompletionsCommand } from "./completions/completions_command.ts";
 import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain_command.ts";
@@ -50,6 +51,7 @@ export function makeProgram(terminal: Terminal, version: string, done: (exitCode
     ["which version runs on a node", "kubectl exec -n istio-system ztunnel-x7k2p -- ztunnel version"],
   );
   addExplainCommand(program, terminal, done);
+  addCheckCommand(program, terminal, done);
   addCompletionsCommand(program, terminal);
   addHelpCommand(program);
   return program;

@@ -9,7 +9,7 @@ function warnings(variables: Record<string, string>, discoveryAddress: string | 
 Deno.test("config: outside of a cluster one warning says how to try the proxy", () => {
   const [warning = "", ...more] = warnings({ NODE_NAME: "a" });
   assert.deepEqual(more, []);
-  for (const word of ["https://localhost:15012", "task demo", "deploy/one-workload.yaml"]) {
+  for (const word of ["https://localhost:15012", "task demo", "deploy/one-workload.yaml", "ztunnel check"]) {
     assert.ok(warning.includes(word), word);
   }
 });

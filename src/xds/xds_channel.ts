@@ -4,7 +4,7 @@ import type { ChannelOptions, GrpcChannel } from "../grpc/channel.ts";
 import { isReservedHeader } from "../grpc/headers.ts";
 import { openChannel } from "../grpc/open_channel.ts";
 import { namedServer } from "../grpc/server_trust.ts";
-import { isPrivate, parseTarget, type Target } from "../grpc/target.ts";
+import { isPrivate, parseTarget } from "../grpc/target.ts";
 import type { WallClock } from "../net/clock.ts";
 
 /** Bytes (`docs/spec/xds-state.md` 2.2). */
@@ -21,6 +21,16 @@ export function xdsConnector(
   clock: WallClock,
   warn: (text: string) => void,
 ): () => GrpcChannel {
+  const options = xdsChannelOptions(config, clock, warn);
+  return () => openChannel(options);
+}
+
+/** The settings of a channel to the control plane; otherwise as {@link xdsConnector}. */
+export function xdsChannelOptions(
+  config: XdsChannelConfig,
+  clock: WallClock,
+  warn: (text: string) => void,
+): ChannelOptions {
   const target = parseTarget(config.xds.address ?? "");
   if (target === null) throw new TypeError(`"${config.xds.address}" is no address of a control plane`);
   for (const [name] of config.xds.headers) {
@@ -29,11 +39,7 @@ export function xdsConnector(
   if (config.token !== null && !isPrivate(target)) {
     warn(`token is sent unencrypted to ${target.text}: use https for XDS_ADDRESS`);
   }
-  const options = channelOptions(config, target, clock);
-  return () => openChannel(options);
-}
-
-function channelOptions({ xds, token, tls, node }: XdsChannelConfig, target: Target, clock: WallClock): ChannelOptions {
+  const { xds, token, tls, node } = config;
   const trust = {
     roots: xds.roots,
     alternativeHostname: xds.alternativeHostname,

@@ -11,7 +11,7 @@ The executable is \`ztunnel\`; without it, \`npx -y deno@2.9.6 task start COMMAN
 
 const EXIT_CODES = table(["exit code", "meaning"], [
   ["0", "done; also after help and version"],
-  ["1", "the command or the start of the proxy failed, or the command does not exist"],
+  ["1", "the command or the start of the proxy failed, the command does not exist, or `check` has found problems"],
   ["2", "a wrong option or argument (of `explain`: 1); `explain` also where the connection is refused"],
 ]);
 

@@ -20,7 +20,7 @@ const SCOPES: Readonly<Record<AuthorityKind, string>> = {
 };
 
 /** Which authority is used, by the order of `docs/spec/identity-spire.md` 3.2. "spire": its agent, or a broker. */
-function authorityKind({ ca, spire }: Config): AuthorityKind {
+export function authorityKind({ ca, spire }: Config): AuthorityKind {
   if (ca.fake) return "local";
   return spire.enabled || spire.broker !== null ? "spire" : "istio";
 }
