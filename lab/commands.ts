@@ -7,7 +7,7 @@
 interface Command {
   /** Debian packages that contain it. */
   readonly packages: string;
-  /** Another name under which these packages install it. */
+  /** Another name or path under which these packages install it. */
   readonly alias?: string;
   /** Arguments whose output, on standard output or standard error, must match. */
   readonly probe?: { readonly args: readonly string[]; readonly output: RegExp };
@@ -15,10 +15,14 @@ interface Command {
   readonly ability?: string;
 }
 
+/** Debian's Python, where another one is the first in `PATH`. */
+const SYSTEM_PYTHON = "/usr/bin/python3";
+
 const UTIL_LINUX = { probe: { args: ["--version"], output: /util-linux/ }, ability: "be that of util-linux" };
 
 /** All commands that tests may need. */
 const COMMANDS = {
+  aiosmtpd: { packages: "python3-aiosmtpd" },
   bash: { packages: "bash", probe: { args: ["--version"], output: /version [4-9]/ }, ability: "be version 4 or later" },
   cc: { packages: "gcc libc6-dev" },
   conntrack: { packages: "conntrack" },
@@ -31,8 +35,11 @@ const COMMANDS = {
   ip: { packages: "iproute2", probe: { args: ["-V"], output: /iproute2/ }, ability: "be that of iproute2" },
   iperf3: { packages: "iperf3" },
   iptables: { packages: "iptables" },
+  mariadb: { packages: "mariadb-client" },
+  mariadbd: { packages: "mariadb-server" },
   mosquitto: { packages: "mosquitto" },
   mosquitto_sub: { packages: "mosquitto-clients" },
+  msmtp: { packages: "msmtp" },
   nc: {
     packages: "netcat-openbsd",
     alias: "nc.openbsd",
@@ -55,6 +62,12 @@ const COMMANDS = {
   },
   prometheus: { packages: "prometheus" },
   promtool: { packages: "prometheus" },
+  python3: {
+    packages: "python3-grpcio",
+    alias: SYSTEM_PYTHON,
+    probe: { args: ["-c", "import grpc; print(grpc.__version__)"], output: /^\d+\.\d+/ },
+    ability: "have the module grpc",
+  },
   "redis-benchmark": { packages: "redis-tools" },
   "redis-server": { packages: "redis-server" },
   rsync: { packages: "rsync" },
@@ -63,6 +76,7 @@ const COMMANDS = {
   ssh: { packages: "openssh-client" },
   sshd: { packages: "openssh-server" },
   strace: { packages: "strace" },
+  sysbench: { packages: "sysbench" },
   tcpdump: { packages: "tcpdump" },
   unshare: { packages: "util-linux", ...UTIL_LINUX },
   wrk: { packages: "wrk" },
@@ -74,7 +88,7 @@ export type CommandName = keyof typeof COMMANDS;
 
 /** The programs of a machine. Tests replace it. */
 export interface Programs {
-  /** Returns whether a program of that name is in `PATH`. */
+  /** Returns whether a program of that name is in `PATH`, or is at that path. */
   readonly has: (name: string) => boolean;
   /** Returns its output on both streams; "" where it cannot be started. */
   readonly prints: (name: string, args: readonly string[]) => string;
@@ -97,7 +111,10 @@ export function findCommand(command: CommandName, programs: Programs): Found {
 
 /** The programs of this machine. The output of each is cached. */
 export const INSTALLED: Programs = {
-  has: (name) => (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${name}`)),
+  has: (name) =>
+    name.startsWith("/")
+      ? isProgram(name)
+      : (Deno.env.get("PATH") ?? "").split(":").some((folder) => isProgram(`${folder}/${name}`)),
   prints: cached((name, args) => {
     try {
       const { stdout, stderr } = new Deno.Command(name, { args: [...args], stdin: "null" }).outputSync();

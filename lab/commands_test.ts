@@ -37,3 +37,8 @@ Deno.test("commands: BusyBox is not accepted as iproute2 or util-linux", () => {
 Deno.test("commands: a command without a probe needs only its name", () => {
   assert.deepEqual(findCommand("curl", programs({ curl: "" })), { ok: true, name: "curl" });
 });
+
+Deno.test("commands: Debian's Python is found behind another one that lacks the module", () => {
+  const installed = { python3: "ModuleNotFoundError: No module named 'grpc'", "/usr/bin/python3": "1.51.1" };
+  assert.deepEqual(findCommand("python3", programs(installed)), { ok: true, name: "/usr/bin/python3" });
+});

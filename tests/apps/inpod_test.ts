@@ -2,5 +2,6 @@
 import { SHARED } from "../../testkit/application_routes.ts";
 import { testApplications } from "../../testkit/application_suite.ts";
 import { APPLICATIONS } from "./applications.ts";
+import { POSTGRESQL_BULK } from "./postgresql.ts";
 
-testApplications(SHARED, APPLICATIONS);
+testApplications(SHARED, [...APPLICATIONS, POSTGRESQL_BULK]);

@@ -13,6 +13,8 @@ const TRANSACTIONS = 50;
 const CLIENTS = 4;
 /** Of 1,865 bytes each in COPY's text format: 149 MB. */
 const ROWS = 80_000;
+/** Of 18,569 bytes each: 501 MB. The server compresses them, so they take little of its disk. */
+const LARGE_ROWS = 27_000;
 
 export const POSTGRESQL: Application = {
   name: "PostgreSQL",
@@ -20,10 +22,9 @@ export const POSTGRESQL: Application = {
   async check(run) {
     await serve(run);
     const at = `-h ${run.ip} -U app`;
-    const psql = `psql -X -q -t -A -v ON_ERROR_STOP=1 ${at} -d postgres`;
-    const ask = async (sql: string) => (await run.server.run("sh", "-ec", `${psql} -c "${sql}"`)).trim();
+    const sql = new Sql(run);
 
-    await listen(run, ask, async () => {
+    await listen(run, sql, async () => {
       await run.server.run("sh", "-ec", `pgbench ${at} --initialize --quiet --unlogged-tables --scale=1 postgres`);
       const summary = await run.same(
         `pgbench ${at} --no-vacuum --client=${CLIENTS} --transactions=${TRANSACTIONS} postgres 2>&1`,
@@ -31,17 +32,47 @@ export const POSTGRESQL: Application = {
           output.split("\n").filter((line) => /^(number of|scaling|query mode|transaction)/.test(line)).join(", "),
       );
       assert.match(summary, new RegExp(`actually processed: ${CLIENTS * TRANSACTIONS}/.*failed transactions: 0 `));
-
-      const text = "repeat(md5(i::text), 58)";
-      await ask(`CREATE UNLOGGED TABLE bulk AS SELECT i, ${text} AS t FROM generate_series(1, ${ROWS}) AS i`);
-      await ask("CREATE UNLOGGED TABLE copy (i int, t text)");
-      const out = (table: string) => `${psql} -c "COPY ${table} TO STDOUT"`;
-      const checksum = await run.same(`${out("bulk")} | sha256sum`);
-      await run.client.run("sh", "-ec", `${out("bulk")} | ${psql} -c "COPY copy FROM STDIN"`);
-      assert.equal(await run.server.run("sh", "-ec", `${out("copy")} | sha256sum`), checksum);
+      await copy(run, sql, ROWS, 58);
     });
   },
 };
+
+/** The same with much more data, which is not repeated on every route. */
+export const POSTGRESQL_BULK: Application = {
+  name: "PostgreSQL, COPY of 500 MB in both directions",
+  packages: ["pgbench", "unshare"],
+  async check(run) {
+    await serve(run);
+    await copy(run, new Sql(run), LARGE_ROWS, 580);
+  },
+};
+
+/** `psql` as a command for the shell of either pod. */
+class Sql {
+  readonly #run: AppRun;
+  readonly psql: string;
+
+  constructor(run: AppRun) {
+    this.#run = run;
+    this.psql = `psql -X -q -t -A -v ON_ERROR_STOP=1 -h ${run.ip} -U app -d postgres`;
+  }
+
+  /** The answer that the server's pod gets. */
+  async ask(sql: string): Promise<string> {
+    return (await this.#run.server.run("sh", "-ec", `${this.psql} -c "${sql}"`)).trim();
+  }
+}
+
+/** A table from the server to the client, and from there back into another table. */
+async function copy(run: AppRun, sql: Sql, rows: number, repeat: number): Promise<void> {
+  const text = `repeat(md5(i::text), ${repeat})`;
+  await sql.ask(`CREATE UNLOGGED TABLE bulk AS SELECT i, ${text} AS t FROM generate_series(1, ${rows}) AS i`);
+  await sql.ask("CREATE UNLOGGED TABLE copy (i int, t text)");
+  const out = (table: string) => `${sql.psql} -c "COPY ${table} TO STDOUT"`;
+  const checksum = await run.same(`${out("bulk")} | sha256sum`);
+  await run.client.run("sh", "-ec", `${out("bulk")} | ${sql.psql} -c "COPY copy FROM STDIN"`);
+  assert.equal(await run.server.run("sh", "-ec", `${out("copy")} | sha256sum`), checksum);
+}
 
 /** Programs of the newest version that is installed. */
 function program(name: string): string {
@@ -72,7 +103,7 @@ async function serve(run: AppRun): Promise<void> {
 /** Runs `meanwhile` while a connection listens and is idle; then the server notifies, and the client must see that. */
 async function listen(
   run: AppRun,
-  ask: (sql: string) => Promise<string>,
+  sql: Sql,
   meanwhile: () => Promise<void>,
 ): Promise<void> {
   // psql shows a notification only after its next command, so this sends the protocol's own messages.
@@ -80,10 +111,10 @@ async function listen(
   const script = `{ cat ${run.folder}/listen; exec tail -f /dev/null; } | ${commandName("nc")} ${run.ip} ${PORT}`;
   const listener = run.start(run.client, "sh", ["-ec", script]);
   const idle = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN news' AND state = 'idle'";
-  await eventually("the listener", async () => await ask(idle) === "1");
+  await eventually("the listener", async () => await sql.ask(idle) === "1");
   await meanwhile();
   // A line break, as lines are waited for.
-  await ask("SELECT pg_notify('news', E'after the idle time\\n')");
+  await sql.ask("SELECT pg_notify('news', E'after the idle time\\n')");
   await listener.line(/news\0after the idle time$/);
 }
 
