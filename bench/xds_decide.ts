@@ -52,7 +52,7 @@ function podsOfOneNode(workloads: readonly Workload[]): readonly Workload[] {
 /** Both ends of one connection. Returns something that depends on all of it. */
 function decide(source: Workload, target: SocketAddress): boolean {
   const sourceIp = source.workloadIps[0]!;
-  const request = { source, sourceIp, target, network: "", hbonePort: 15008, asked: null };
+  const request = { source, sourceIp, target, network: "", hbonePort: 15008, asked: null, tried: null };
   const route = resolveOutbound(state, request, Math.random);
   if (route.kind !== "route" || route.destination === null) throw new Error(`no way to ${target.ip}`);
   const call: Call = {

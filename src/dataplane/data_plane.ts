@@ -86,7 +86,7 @@ export class DataPlane {
       onFull: (...figures) => this.#heldIsFull(...figures),
     });
     this.#loop = makeHboneLoop(network, parts.onSurplus, parts.random, held);
-    this.state = new MeshState(config.node.name);
+    this.state = new MeshState(config.node.name, network);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;
     this.#dns = config.dnsEnabled ? new PodDns({ ...parts, loop: this.#loop, state: this.state, files }) : null;
@@ -241,6 +241,7 @@ export class DataPlane {
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
         },
         halfClosed: this.#halfClosed,
+        attemptsFailed: metrics.cell("istio_connection_attempts_failed"),
         log,
         lines: this.#lines,
         settings,
@@ -299,6 +300,7 @@ export class DataPlane {
     const end = () => {
       this.credentials.close();
       this.#hosts.close();
+      this.state.health?.close();
       this.#lines.close();
       done();
     };

@@ -138,6 +138,11 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
     return isConnecting(this.#state);
   }
 
+  /** Our own certificate is awaited; nothing was dialled. */
+  get isAwaitingCredential(): boolean {
+    return this.#state === ClientState.AWAITING_CREDENTIAL;
+  }
+
   get isHandshaking(): boolean {
     return this.#state === ClientState.HANDSHAKING;
   }

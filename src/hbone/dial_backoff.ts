@@ -3,6 +3,7 @@
  * request of an application would cause an attempt of its own.
  */
 import type { Clock, Millis } from "../net/clock.ts";
+import type { TunnelFailure } from "./failure.ts";
 
 /** The longest wait after the first failure; it doubles with each further one. */
 const FIRST_WAIT: Millis = 100;
@@ -22,6 +23,7 @@ interface FailedPeer {
   nextWait: Millis;
   /** No attempt before this time. */
   until: Millis;
+  readonly failure: TunnelFailure;
 }
 
 /** The peers of one pool to which the last attempt has failed, by the key of the pool. */
@@ -47,6 +49,11 @@ export class DialBackoff {
     return this.#peers.size > 0 && this.#peers.has(key);
   }
 
+  /** Why the last attempt to connect to the peer failed; null: it did not. */
+  lastFailure(key: string): TunnelFailure | null {
+    return this.#peers.size === 0 ? null : this.#peers.get(key)?.failure ?? null;
+  }
+
   /** ms until the next attempt; 0: it may be made now. */
   wait(key: string): Millis {
     if (this.#peers.size === 0) return 0;
@@ -55,7 +62,7 @@ export class DialBackoff {
   }
 
   /** An attempt has failed. The wait is a random time between half of the longest one and the longest one. */
-  failed(key: string): void {
+  failed(key: string, failure: TunnelFailure): void {
     const now = this.#clock.now();
     this.#removeOld(now);
     const longest = this.#peers.get(key)?.nextWait ?? FIRST_WAIT;
@@ -64,6 +71,7 @@ export class DialBackoff {
     this.#peers.set(key, {
       nextWait: Math.min(MAX_WAIT, longest * 2),
       until: now + longest * (0.5 + this.#random() / 2),
+      failure,
     });
   }
 

@@ -2,6 +2,8 @@
 import { PING_TIMEOUT } from "../h2/failure.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import type { Ending } from "../net/duplex.ts";
+import { DIAL_TIMEOUT } from "../net/endings.ts";
+import { HANDSHAKE_TIMEOUT } from "../net/tls_endings.ts";
 import type { ConnectionEnding, EndedBy, EndedHow, EndingCause } from "../telemetry/connection_ending.ts";
 
 /** Values of `response_flags` that tunnels can end with (`docs/spec/dataplane.md` 7.4). */
@@ -65,6 +67,12 @@ export function dialFailure(failed: Ending): TunnelFailure {
   return { flag: "NETWORK_POLICY", origin, ending, message: `${hint}: ${failed.message}` };
 }
 
+/** The dial of a destination in plain TCP failed. */
+export function plainDialFailure(failed: Ending): TunnelFailure {
+  const ending = { ...dialCause(failed, "server"), phase: "connecting" } as const;
+  return { flag: "CONNECT", origin: dialFailureOrigin(failed), ending, message: `io error: ${failed.message}` };
+}
+
 /** Codes of dials that failed because of the address that was dialled or the way to it. */
 const PEER_DIAL_CODES: ReadonlySet<string> = new Set([
   "DIAL_TIMEOUT",
@@ -80,7 +88,7 @@ const PEER_DIAL_CODES: ReadonlySet<string> = new Set([
  * Whether the dialled address or this machine is the reason for a failed dial. EACCES and EPERM come from a firewall of
  * this machine, so they count as refusals; the rest, such as EMFILE and EADDRNOTAVAIL, as our own.
  */
-export function dialFailureOrigin({ code }: Ending): FailureOrigin {
+function dialFailureOrigin({ code }: Ending): FailureOrigin {
   if (PEER_DIAL_CODES.has(code)) return "peer";
   return code === "EACCES" || code === "EPERM" ? "refusal" : "own";
 }
@@ -197,11 +205,13 @@ function outerTunnelText(failure: H2Failure): string {
  * has no SANs, so that no peer is accepted (`docs/spec/xds-state.md` 8.1 Q13), else null.
  */
 export function innerFailure({ message, ...rest }: TunnelFailure, service: string | null): TunnelFailure {
-  if (isTakenBack(message)) return { ...rest, message };
+  // Nothing is wrong with the gateway.
+  const origin = rest.origin === "peer" ? "beyond" : rest.origin;
+  if (isTakenBack(message)) return { ...rest, origin, message };
   const hint = service === null
     ? ""
     : `: ${service} (or its waypoint) has no subject alternative names, which istiod has to supply`;
-  return { ...rest, message: `${message} (inner tunnel${hint})` };
+  return { ...rest, origin, message: `${message} (inner tunnel${hint})` };
 }
 
 /** For example `stream error received: refused stream before processing any application logic`. */
@@ -263,6 +273,23 @@ export function destinationLost(): TunnelFailure {
   const message = "the destination workload was removed or lost its address while a connection to it was being made";
   const ending = { by: "us", how: "destination lost", phase: "connecting" } as const;
   return { flag: "CONNECT", origin: "peer", ending, message };
+}
+
+/** The peer has answered neither the request nor a PING. */
+export function peerVanished(): TunnelFailure {
+  const message = "io error: the peer has vanished: it answers neither the CONNECT nor a PING";
+  const ending = { by: "us", how: "timeout", phase: "requesting" } as const;
+  return { flag: "CONNECT", origin: "peer", ending, message };
+}
+
+/** `last`: why the last attempt to connect to the peer failed. A new one has to wait or is being made. */
+export function recentFailure(last: TunnelFailure): TunnelFailure {
+  return { ...last, message: `${last.message} (a recent attempt, and the next one has not succeeded yet)` };
+}
+
+/** There was no connection within the time that the request had for it. */
+export function connectTimeout(isHandshaking: boolean): TunnelFailure {
+  return isHandshaking ? handshakeFailure(HANDSHAKE_TIMEOUT) : dialFailure(DIAL_TIMEOUT);
 }
 
 /** The pool is being closed. */

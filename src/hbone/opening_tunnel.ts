@@ -15,7 +15,14 @@ import type { Millis, Timer } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { headerValue } from "./connect_headers.ts";
-import { requestFailure, responseTimeout, statusFailure, type TunnelFailure } from "./failure.ts";
+import {
+  connectTimeout,
+  peerVanished,
+  requestFailure,
+  responseTimeout,
+  statusFailure,
+  type TunnelFailure,
+} from "./failure.ts";
 
 /** How a CONNECT went: one of the two is called, unless the caller aborts it before. */
 export interface TunnelEvents {
@@ -24,14 +31,19 @@ export interface TunnelEvents {
   onTunnelFailure(failure: TunnelFailure): void;
 }
 
+/** What a connection in the making waits for: our own certificate, the peer's TCP, or its TLS. */
+export type ConnectProgress = "awaiting credential" | "connecting" | "handshaking";
+
 /** Finds connections for a tunnel: the pool. */
 interface TunnelPlacement {
   /** Puts the tunnel on another connection, or lets it wait for one. False: not possible any more. */
   placeAgain(): boolean;
   /** Called once, when the tunnel waits for nothing any more. */
   onSettled(): void;
-  /** Whether a connection that the tunnel may get is in its TLS handshake. */
-  isHandshaking(): boolean;
+  /** How far the connection has come that the tunnel waits for. */
+  progress(): ConnectProgress;
+  /** The caller can use another endpoint, so a peer that has vanished gets no second chance. */
+  readonly hasAlternatives: boolean;
 }
 
 /** How far a CONNECT has come: TCP, TLS, or sent and not answered. */
@@ -41,7 +53,8 @@ export type OpeningPhase = "connecting" | "handshaking" | "requesting";
 export const SINGLE_ATTEMPT: TunnelPlacement = {
   placeAgain: () => false,
   onSettled() {},
-  isHandshaking: () => false,
+  progress: () => "connecting",
+  hasAlternatives: false,
 };
 
 /**
@@ -82,13 +95,23 @@ export class OpeningTunnel implements StreamHandler {
 
   get phase(): OpeningPhase {
     if (this.#stream !== null) return "requesting";
-    return this.#placement.isHandshaking() ? "handshaking" : "connecting";
+    return this.#placement.progress() === "handshaking" ? "handshaking" : "connecting";
+  }
+
+  /** Fails when it is not opened within `limit` ms. */
+  awaitConnection(limit: Millis): void {
+    this.#timer = this.#scheduler.after(limit, () => {
+      const progress = this.#placement.progress();
+      if (progress === "awaiting credential") this.awaitConnection(limit);
+      else this.fail(connectTimeout(progress === "handshaking"));
+    });
   }
 
   /** Sends the request on `connection`. False: the connection takes no more streams. */
   openOn(connection: ClientConnection): boolean {
     const stream = connection.open(this.#headers, this);
     if (stream === null) return false;
+    this.#timer?.cancel();
     this.#connection = connection;
     this.#stream = stream;
     this.#awaitAnswer(this.#timeout);
@@ -110,7 +133,13 @@ export class OpeningTunnel implements StreamHandler {
     const stream = this.#stream;
     const connection = this.#connection;
     if (this.#repetitions === 0 || connection === null) return false;
-    if (!connection.refusesRequests && !connection.isUnresponsive) return false;
+    if (!connection.refusesRequests) {
+      if (!connection.isUnresponsive) return false;
+      if (this.#placement.hasAlternatives) {
+        this.#giveUp(peerVanished());
+        return true;
+      }
+    }
     this.#repetitions--;
     this.#timer?.cancel();
     if (!this.#placement.placeAgain()) return false;

@@ -16,10 +16,10 @@ import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { DialBackoff } from "./dial_backoff.ts";
-import { destinationLost, poolClosed, tooManyWaiting, type TunnelFailure } from "./failure.ts";
+import { destinationLost, poolClosed, recentFailure, tooManyWaiting, type TunnelFailure } from "./failure.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
-import { OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
+import { type ConnectProgress, OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
 import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
@@ -97,7 +97,8 @@ export class Pool {
         return true;
       },
       onSettled: () => this.#entries.get(key)?.waiting.delete(tunnel),
-      isHandshaking: () => this.#entries.get(key)?.connecting.values().some((other) => other.isHandshaking) ?? false,
+      progress: () => this.#progressOf(key),
+      hasAlternatives: request.hasAlternatives,
     });
     this.#place(tunnel, key, request);
     return tunnel;
@@ -117,10 +118,31 @@ export class Pool {
     const entry = this.#entry(key, request);
     const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
     if (connection !== undefined && tunnel.openOn(connection)) return;
-    const waiting = entry.waiting.size;
-    if (waiting >= MAX_WAITING && this.#backoff.isFailing(key)) return tunnel.fail(tooManyWaiting(waiting));
+    const failure = this.#reasonNotToWait(entry, request);
+    if (failure !== null) {
+      tunnel.fail(failure);
+      return this.#removeIfUnused(entry);
+    }
     entry.waiting.add(tunnel);
+    if (request.connectTimeout !== null) tunnel.awaitConnection(request.connectTimeout);
     this.#connectIfNeeded(entry, request);
+  }
+
+  /** How far the connection has come that the requests of a key wait for. */
+  #progressOf(key: string): ConnectProgress {
+    const connecting = [...this.#entries.get(key)?.connecting ?? []];
+    if (connecting.some((connection) => connection.isHandshaking)) return "handshaking";
+    const isWaiting = connecting.length > 0 && connecting.every((connection) => connection.isAwaitingCredential);
+    return isWaiting ? "awaiting credential" : "connecting";
+  }
+
+  /** Why a request fails at once in place of waiting for a connection; null: it waits. */
+  #reasonNotToWait({ key, waiting, connecting }: PeerConnections, request: TunnelRequest): TunnelFailure | null {
+    const last = this.#backoff.lastFailure(key);
+    if (last === null) return null;
+    if (waiting.size >= MAX_WAITING) return tooManyWaiting(waiting.size);
+    const isNextAttempt = connecting.size === 0 && this.#backoff.wait(key) === 0;
+    return request.hasAlternatives && !isNextAttempt ? recentFailure(last) : null;
   }
 
   /**
@@ -258,7 +280,7 @@ export class Pool {
 
   /** Also called after `onOpen`, where the peer has ended the connection in place of its SETTINGS. */
   #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
-    if (failure.origin === "peer") this.#backoff.failed(entry.key);
+    if (failure.origin === "peer") this.#backoff.failed(entry.key, failure);
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {

@@ -1,6 +1,6 @@
 /** Requests to a peer to which connections fail: how often it is dialled, and who waits (`dial_backoff.ts`). */
 import { strict as assert } from "node:assert";
-import { CLIENT, issuer, PoolBed, SERVER, SERVER_AT, type TestRequest } from "./testkit/pool.ts";
+import { CLIENT, issuer, ONE, PoolBed, SERVER, SERVER_AT, type TestRequest } from "./testkit/pool.ts";
 import { rawServer } from "./testkit/peer.ts";
 import { parseIp } from "../net/address.ts";
 
@@ -131,6 +131,57 @@ Deno.test("a certificate of ours that is missing causes no wait: nothing was dia
   assert.equal(outcome(first), "identity error: no");
   bed.credentials.ready = issuer.credential(CLIENT);
   bed.hold(1);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+const RECENT = `${REFUSED} (a recent attempt, and the next one has not succeeded yet)`;
+
+Deno.test("a request that has alternatives does not wait for the next attempt, unless it is the one that causes it", () => {
+  const bed = failed();
+  assert.equal(outcome(bed.request(ONE, { hasAlternatives: true })), RECENT);
+  bed.memory.advance(75);
+  bed.memory.blackhole(SERVER_AT);
+  const next = bed.request(ONE, { hasAlternatives: true });
+  assert.equal(outcome(bed.request(ONE, { hasAlternatives: true })), RECENT, "an attempt is in flight");
+  assert.deepEqual([outcome(next), bed.client.dialled.length], ["waits", 2]);
+  bed.dropPool();
+  bed.assertClean();
+});
+
+Deno.test("a request with a time limit for its connection leaves the attempt to later requests", () => {
+  const bed = new PoolBed();
+  bed.memory.blackhole(SERVER_AT);
+  const patient = bed.request();
+  const request = bed.request(ONE, { connectTimeout: 3000 });
+  bed.memory.advance(2999);
+  assert.equal(outcome(request), "waits");
+  bed.memory.advance(1);
+  assert.equal(request.failure?.flag, "NETWORK_POLICY");
+  assert.equal(outcome(patient), "waits");
+  bed.memory.advance(7000);
+  assert.equal(patient.failure?.flag, "NETWORK_POLICY");
+  assert.equal(bed.client.dialled.length, 1);
+  bed.assertClean();
+});
+
+Deno.test("the time limit of a request covers the handshake, and not the wait for our own certificate or the response", () => {
+  const silent = new PoolBed();
+  silent.served.listener.close();
+  silent.server.listen({ address: SERVER_AT }, () => {});
+  const first = silent.request(ONE, { connectTimeout: 3000 });
+  silent.memory.advance(3000);
+  assert.match(first.failure!.message, /TLS handshake/);
+  silent.dropPool();
+  silent.assertClean();
+  const bed = new PoolBed({ prepare: (peer) => peer.answer = () => {} });
+  bed.credentials.ready = null;
+  const second = bed.request(ONE, { connectTimeout: 3000 });
+  bed.memory.advance(8000);
+  assert.equal(outcome(second), "waits");
+  bed.credentials.deliver(issuer.credential(CLIENT));
+  bed.memory.advance(5000);
+  assert.deepEqual([outcome(second), second.opening.phase], ["waits", "requesting"]);
   bed.dropPool();
   bed.assertClean();
 });

@@ -2,6 +2,7 @@
 import type { HeaderList } from "../h2/seam.ts";
 import type { SpiffeId } from "../identity/spiffe_id.ts";
 import type { Ip } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { Peer } from "./client_connection.ts";
 
 /** One CONNECT. Requests with equal fields other than `headers` may share a connection. */
@@ -14,6 +15,16 @@ export interface TunnelRequest {
   readonly peer: Peer;
   /** Of the CONNECT. */
   readonly headers: HeaderList;
+  /**
+   * ms in which there must be a connection for the request, handshake included; not counted while our own certificate is
+   * awaited. Null: the limits of the connection itself.
+   */
+  readonly connectTimeout: Millis | null;
+  /**
+   * The caller can use another endpoint: the request fails where it would wait because connections to this peer fail, or
+   * where the peer has vanished.
+   */
+  readonly hasAlternatives: boolean;
 }
 
 /** A CONNECT to a workload of another network, through the gateway of that network. */

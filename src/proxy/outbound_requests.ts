@@ -7,6 +7,7 @@ import { formatForwarded } from "../mesh/headers/forwarded.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { OutboundRoute } from "../mesh/resolve/outbound.ts";
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 import type { ProxySettings } from "./pod_context.ts";
 
 /** An outbound connection by HBONE. */
@@ -18,17 +19,21 @@ interface OutboundCall {
   readonly source: SocketAddress;
   /** `traceparent`, the same for both CONNECTs of double HBONE. */
   readonly trace: string;
+  readonly connectTimeout: Millis | null;
+  readonly hasAlternatives: boolean;
 }
 
 /** The CONNECT to the next hop. */
 export function tunnelRequest({ trustDomains }: ProxySettings, call: OutboundCall): TunnelRequest {
-  const { route, identity, source } = call;
+  const { route, identity, source, connectTimeout, hasAlternatives } = call;
   return {
     source: identity,
     sourceIp: source.ip,
     destination: route.destination?.uid ?? "",
     peer: { address: route.actual, expected: trustDomains.expand(route.nextHopIdentities) },
     headers: headersOf(call),
+    connectTimeout,
+    hasAlternatives,
   };
 }
 

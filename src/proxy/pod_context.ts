@@ -78,6 +78,8 @@ export interface PodContext {
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };
   readonly halfClosed: HalfClosedConnections;
+  /** `istio_connection_attempts_failed` */
+  readonly attemptsFailed: { value: number };
   /** With the pod's span in shared mode. */
   readonly log: LogScope;
   /** Limits warnings and errors that a peer or the pod can cause. */

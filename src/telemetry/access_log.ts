@@ -99,6 +99,14 @@ export class AccessLog {
     this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error + more);
   }
 
+  /** A connection failed at one endpoint and tries another one. `attempt`: how many it has tried. */
+  attemptFailed(subject: AccessSubject, attempt: number, error: string) {
+    if (!this.#isChosen(true) || !this.#log.isEnabled(TARGET, LEVEL.warn)) return;
+    const more = this.#isExtended ? this.#render(openFields(subject.facts)) : "";
+    const fields = this.#subject(subject) + this.#render({ attempt: bare(attempt), error }) + more;
+    this.#line(LEVEL.warn, "connection attempt failed", fields);
+  }
+
   /** A connection that was refused before it was routed. */
   failed(refused: RefusedConnection) {
     const { direction, source, destination, error, facts, ending } = refused;

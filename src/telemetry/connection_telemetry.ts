@@ -61,24 +61,40 @@ export class ConnectionTelemetry {
     const sides = this.#metrics.labels.sides(start);
     const series = this.#metrics.series(start, sides);
     series.opened++;
-    const subject: AccessSubject = {
-      direction: start.reporter === "source" ? "outbound" : "inbound",
-      source: start.sourceAddress,
-      destination: start.destinationAddress,
-      hboneTarget: start.hboneTarget,
-      serviceHostname: hostnameOf(start.service),
-      sides,
-      mutualTls: start.mutualTls,
-      facts,
-    };
+    const subject = subjectOf(start, sides, facts);
     this.#access.opened(subject);
     return new ConnectionRecord(this.#access, subject, series, startedAt);
+  }
+
+  /**
+   * A connection failed at the endpoint of `start` and tries another one: one line, no counters. `attempt`: how many
+   * endpoints it has tried.
+   */
+  attemptFailed(start: ConnectionStart, attempt: number, error: string, facts: ConnectionFacts): void {
+    this.#access.attemptFailed(subjectOf(start, this.#metrics.labels.sides(start), facts), attempt, error);
   }
 
   /** A connection refused before it was routed: one line, no counters. */
   refuse(refused: RefusedConnection) {
     this.#access.failed(refused);
   }
+}
+
+function subjectOf(
+  start: ConnectionStart,
+  sides: AccessSubject["sides"],
+  facts: ConnectionFacts,
+): AccessSubject {
+  return {
+    direction: start.reporter === "source" ? "outbound" : "inbound",
+    source: start.sourceAddress,
+    destination: start.destinationAddress,
+    hboneTarget: start.hboneTarget,
+    serviceHostname: hostnameOf(start.service),
+    sides,
+    mutualTls: start.mutualTls,
+    facts,
+  };
 }
 
 function hostnameOf(service: TrafficService | null): string | null {

@@ -74,6 +74,11 @@ export const FAMILIES = {
   istio_xds_message: counter("Total number of messages received (unstable).", "url"),
   istio_xds_message_bytes: { ...counter("Total number of bytes received (unstable).", "url"), unit: "bytes" },
   istio_xds_rejected_resources: ours(counter("Total number of resources that were rejected (unstable).", "url")),
+  istio_connection_attempts_failed: ours(
+    counter(
+      "The total number of attempts to reach an endpoint that failed and were followed by another endpoint (unstable).",
+    ),
+  ),
   istio_tcp_connections_opened: traffic("The total number of TCP connections opened."),
   istio_tcp_connections_closed: traffic("The total number of TCP connections closed."),
   istio_tcp_received_bytes: traffic(

@@ -8,7 +8,7 @@ import { type Holdings, HostNetwork, NOTHING_HELD } from "../../hbone/testkit/ne
 import { NOW, spiffeId, TestIssuer } from "../../hbone/testkit/identity.ts";
 import { TestSocket } from "../../hbone/testkit/socket.ts";
 import type { SpiffeId } from "../../identity/spiffe_id.ts";
-import type { MeshChange } from "../../mesh/model/changes.ts";
+import type { MeshChange, WorkloadChange } from "../../mesh/model/changes.ts";
 import { DEFAULT_WORKLOAD } from "../../mesh/model/defaults.ts";
 import { type Workload, workloadUid } from "../../mesh/model/model.ts";
 import { isLoopback, parseIp, parseSocketAddress, type SocketAddress } from "../../net/address.ts";
@@ -288,7 +288,7 @@ export class Testbed {
 }
 
 /** A workload of one address. */
-export function workloadAt(name: string, ip: string, words: Partial<Workload> = {}): MeshChange {
+export function workloadAt(name: string, ip: string, words: Partial<Workload> = {}): WorkloadChange {
   const workload: Workload = {
     ...DEFAULT_WORKLOAD,
     uid: workloadUid(`Kubernetes//Pod/default/${name}`),

@@ -11,6 +11,7 @@ import { makeHboneLoop } from "../hbone_loop.ts";
 import type { OpeningTunnel, TunnelEvents } from "../opening_tunnel.ts";
 import type { TunnelFailure } from "../failure.ts";
 import { Pool } from "../pool.ts";
+import type { TunnelRequest } from "../tunnel_request.ts";
 import { HostNetwork, NOTHING_HELD } from "./network.ts";
 import { NOW, spiffeId, TestCredentials, TestIssuer } from "./identity.ts";
 import { type RawPeer, type RawServer, rawServer } from "./peer.ts";
@@ -56,8 +57,8 @@ export class PoolBed {
     }, new KnownPeers(this.revocation));
   }
 
-  request(sourceIp = ONE): TestRequest {
-    return new TestRequest(this.pool, sourceIp);
+  request(sourceIp = ONE, options: RequestOptions = {}): TestRequest {
+    return new TestRequest(this.pool, sourceIp, CLIENT, [SERVER], options);
   }
 
   /** Makes `count` requests at once; all tunnels are open when this returns. */
@@ -94,6 +95,8 @@ export class PoolBed {
   }
 }
 
+type RequestOptions = Partial<Pick<TunnelRequest, "connectTimeout" | "hasAlternatives">>;
+
 /** One request, with a record of its events. */
 export class TestRequest implements TunnelEvents {
   readonly opening: OpeningTunnel;
@@ -101,9 +104,18 @@ export class TestRequest implements TunnelEvents {
   stream: Stream | null = null;
   failure: TunnelFailure | null = null;
 
-  constructor(pool: Pool, sourceIp: Ip, source = CLIENT, expected: readonly SpiffeId[] = [SERVER]) {
+  constructor(
+    pool: Pool,
+    sourceIp: Ip,
+    source = CLIENT,
+    expected: readonly SpiffeId[] = [SERVER],
+    { connectTimeout = null, hasAlternatives = false }: RequestOptions = {},
+  ) {
     const peer = { address: SERVER_AT, expected };
-    this.opening = pool.request({ source, sourceIp, destination: "uid", peer, headers: HEADERS }, this);
+    this.opening = pool.request(
+      { source, sourceIp, destination: "uid", peer, headers: HEADERS, connectTimeout, hasAlternatives },
+      this,
+    );
   }
 
   onTunnel(stream: Stream): void {

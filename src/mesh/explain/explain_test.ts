@@ -7,6 +7,7 @@ import { CLIENT, explained, ONE, server, SETTINGS, SVC, TWO } from "../testkit/e
 import type { Explanation } from "./explanation.ts";
 import { exact, gateway, match, policy, service, socket, stateOf, workload } from "../testkit/fixture.ts";
 import { resolveOutbound } from "../resolve/outbound.ts";
+import { MemoryNetwork } from "../../net/testkit/memory_network.ts";
 import { MeshState } from "../state/state.ts";
 import { identityOf } from "../model/workload_identity.ts";
 
@@ -266,6 +267,23 @@ Deno.test("explain: targets by name", () => {
   assert.equal(explained(state, "client", "[fd00:96::1]:80").fromAddress, "fd00::1", "of the target's family");
 });
 
+Deno.test("an endpoint that connections avoid is named with the reason, and no way leads to it", () => {
+  const state = new MeshState(null, new MemoryNetwork());
+  state.apply([CLIENT, SVC, ONE, TWO]);
+  state.health!.failed({ workload: ONE.workload, port: 8080 }, "io error: Connection refused (os error 111)");
+  const { ways } = explained(state, "client", "web:80");
+  assert.deepEqual(ways.map(({ chance, hop }) => [chance, hop.outcome.kind === "route" && hop.outcome.dial]), [
+    [1, "10.0.0.3:15008"],
+  ]);
+  const reason = ways[0]!.hop.because.find(({ subject }) => subject === "web-1");
+  assert.deepEqual(reason, {
+    rule: "endpoint.left-out",
+    subject: "web-1",
+    text: "web-1: set back for another 1.0 s, as a connection to it failed, the last one by: " +
+      "io error: Connection refused (os error 111)",
+  });
+});
+
 Deno.test("explain agrees with the decisions for real connections", () => {
   const targets = fc.constantFrom("10.0.0.1:80", "10.0.0.2:443", "[fd00::1]:8080", "10.0.0.9:80");
   fc.assert(fc.property(CHANGES, WORKLOAD, targets, (changes, client, to) => {
@@ -286,6 +304,7 @@ Deno.test("explain agrees with the decisions for real connections", () => {
       network: "",
       hbonePort: 15008,
       asked: null,
+      tried: null,
     };
     const real = resolveOutbound(state, request, () => 0);
     const { outcome, admission } = ways[0]!.hop;

@@ -50,6 +50,7 @@ export function decide(
         network: settings.network,
         hbonePort: settings.hbonePort,
         asked,
+        tried: null,
       },
       random,
       trace,

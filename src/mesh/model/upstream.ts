@@ -7,12 +7,15 @@ export class Upstream {
   readonly port: number;
   /** The service through which it was chosen. */
   readonly service: Service | null;
+  /** The service has another endpoint that can be used when a connection to this one fails. */
+  readonly hasOthers: boolean;
   #identities: readonly SpiffeId[] | null = null;
 
-  constructor(workload: Workload, port: number, service: Service | null) {
+  constructor(workload: Workload, port: number, service: Service | null, hasOthers = false) {
     this.workload = workload;
     this.port = port;
     this.service = service;
+    this.hasOthers = hasOthers;
   }
 
   /** Identities to accept there: the service's alternative names, then the workload's own id. */

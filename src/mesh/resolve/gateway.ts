@@ -3,6 +3,7 @@
  * 4.10).
  */
 import type { Ip, SocketAddress } from "../../net/address.ts";
+import type { Tried } from "./build_pool.ts";
 import type { Random } from "../state/endpoint_pool.ts";
 import type { GatewayAddress, Service, Workload } from "../model/model.ts";
 import { type Asked, needsAddress, needsHostname, type NeedsLookup, type Refusal } from "./outcome.ts";
@@ -28,6 +29,7 @@ interface GatewayRequest {
   /** The client's original destination. */
   readonly target: SocketAddress;
   readonly asked: Asked;
+  readonly tried: Tried;
 }
 
 /** Resolves `reference` to one workload. A gateway that is not found is a refusal, never direct delivery. */
@@ -39,14 +41,14 @@ export function resolveGateway(
   random: Random,
   trace: Trace,
 ): NextHop | Refusal | NeedsLookup {
-  const { source, target } = request;
+  const { source, target, tried } = request;
   const mode = role === "waypoint" ? "waypoint" : "standard";
   const port = reference.hboneMtlsPort;
   if (reference.kind === "address") {
     // The dialled address has the family of the reference, not that of the client (`docs/spec/dataplane.md` OB-14).
     const at = { ip: reference.ip, port };
     const found = state.findAddress(reference.network, reference.ip, null);
-    const upstream = findUpstream(state, reference.network, source, at, mode, random, trace);
+    const upstream = findUpstream(state, reference.network, source, at, mode, random, trace, tried);
     if (upstream !== null) return hop(upstream, reference.ip);
     // A service without endpoints is looked up as well: on demand, new endpoints are not pushed
     // (`docs/spec/observed.md` O3).
@@ -63,7 +65,7 @@ export function resolveGateway(
     trace?.push({ rule: "gateway.workload", subject: found.uid, text: `${reference.key} is workload ${found.uid}` });
     return hop(new Upstream(found, port, null), target.ip);
   }
-  const upstream = chooseEndpoint(state, found, source, port, mode, random, trace);
+  const upstream = chooseEndpoint(state, found, source, port, mode, random, trace, tried);
   if (upstream !== null) return hop(upstream, target.ip);
   return needsHostname(request.asked, reference.key) ?? unknown(role, debugText(reference), trace);
 }

@@ -12,6 +12,7 @@
  * ```
  */
 import { formatAddress, type Ip, isIpv4, isLoopback, sameAddress, type SocketAddress } from "../../net/address.ts";
+import type { Tried } from "./build_pool.ts";
 import type { Random } from "../state/endpoint_pool.ts";
 import { type NextHop, referenceText, resolveGateway, waypointOf } from "./gateway.ts";
 import type { GatewayAddress, Service, Workload } from "../model/model.ts";
@@ -45,6 +46,8 @@ export interface OutboundRequest {
   readonly hbonePort: number;
   /** Names already looked up on demand; null: on-demand lookups are off. */
   readonly asked: Asked;
+  /** Workloads of endpoints that this connection has tried without success: others are chosen where there are any. */
+  readonly tried: Tried;
 }
 
 /** Where and how to connect. */
@@ -65,6 +68,10 @@ export interface OutboundRoute {
   readonly finalIdentities: readonly SpiffeId[];
   /** The workload that is dialled, for pools and telemetry; null where the address is of none. */
   readonly destination: Workload | null;
+  /** The endpoint whose address is dialled; null: the address is of none. */
+  readonly endpoint: Upstream | null;
+  /** Where {@link endpoint} is the gateway of another network: the endpoint of the service behind it. */
+  readonly behind: Upstream | null;
   /** The service the client connected to, for telemetry and the `Forwarded` header. */
   readonly service: Service | null;
   readonly because: readonly Reason[];
@@ -111,7 +118,7 @@ export function resolveOutbound(
   random: Random,
   trace: Trace = null,
 ): OutboundOutcome {
-  const { source, target, network } = request;
+  const { source, target, network, tried } = request;
   const found = state.findAddress(network, target.ip, source.namespace);
   if (found === null) {
     const lookup = needsAddress(request.asked, network, target.ip);
@@ -127,8 +134,8 @@ export function resolveOutbound(
   }
   // The lookup above used the proxy's network, this one uses the source's. Usually they are the same.
   const upstream = entry !== null && network === source.network
-    ? throughService(state, entry, source, target.port, "standard", random, trace)
-    : findUpstream(state, source.network, source, target, "standard", random, trace);
+    ? throughService(state, entry, source, target.port, "standard", random, trace, tried)
+    : findUpstream(state, source.network, source, target, "standard", random, trace, tried);
   if (upstream === null) return withoutUpstream(service, request, trace);
   if (upstream.workload.network !== source.network) {
     if (service !== null) return viaGateway(state, request, upstream, service, random, trace);
@@ -195,6 +202,8 @@ function withoutUpstream(service: Service | null, { target, asked }: OutboundReq
     nextHopIdentities: [],
     finalIdentities: [],
     destination: null,
+    endpoint: null,
+    behind: null,
     service: null,
     because: reasonsOf(trace),
   };
@@ -219,7 +228,7 @@ function viaGateway(
   if (hop.kind !== "hop") return hop;
   const authority = `${service.hostname}:${request.target.port}`;
   const final = serviceIdentities(upstream.service);
-  return dial(hop, { protocol: "DOUBLEHBONE", leadsTo: "gateway", authority, final, service }, trace);
+  return dial(hop, { protocol: "DOUBLEHBONE", leadsTo: "gateway", authority, final, service, behind: upstream }, trace);
 }
 
 function direct(request: OutboundRequest, upstream: Upstream, trace: Trace): OutboundOutcome {
@@ -241,6 +250,7 @@ interface PartialRoute {
   readonly hbonePort?: number | null;
   readonly final: readonly SpiffeId[];
   readonly service: Service | null;
+  readonly behind?: Upstream;
 }
 
 const TO_WAYPOINT = { protocol: "HBONE", leadsTo: "waypoint", final: [] } as const;
@@ -275,6 +285,8 @@ function routeTo(ip: Ip, { upstream }: NextHop, partial: PartialRoute, trace: Tr
     nextHopIdentities: upstream.identities,
     finalIdentities: partial.final,
     destination: upstream.workload,
+    endpoint: upstream,
+    behind: partial.behind ?? null,
     service: partial.service,
     because: reasonsOf(trace),
   };

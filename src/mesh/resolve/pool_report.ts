@@ -9,6 +9,7 @@ interface Ranked {
   readonly uid: WorkloadUid;
   readonly rank: number;
   readonly capacity: number;
+  readonly note: string | null;
 }
 
 /** Collects the outcomes of endpoints. {@link end} writes those of usable ones, since it has to know the best rank. */
@@ -27,18 +28,19 @@ export class PoolReport {
     this.#report("endpoint.left-out", uid, () => why);
   }
 
-  /** The endpoint is usable, unless another has a higher rank. */
-  ranked(uid: WorkloadUid, rank: number, capacity: number): void {
-    this.#ranked.push({ uid, rank, capacity });
+  /**
+   * The endpoint is usable, unless another has a higher rank. `note`: why it would have been left out, had there been
+   * another one; null: nothing speaks against it.
+   */
+  ranked(uid: WorkloadUid, rank: number, capacity: number, note: string | null): void {
+    this.#ranked.push({ uid, rank, capacity, note });
   }
 
   /** All endpoints were visited. `best`: the rank of those in the pool. */
   end(best: number, preferences: readonly RoutingScope[]): void {
     const nearness = preferences.length === 0 ? "" : ` by ${preferences.join(", ")}`;
     // Endpoints of the pool come first, so that they are never the omitted ones.
-    for (const { uid, rank, capacity } of this.#ranked) {
-      if (rank === best) this.#report(...this.#kept(uid, capacity));
-    }
+    for (const endpoint of this.#ranked) if (endpoint.rank === best) this.#report(...this.#kept(endpoint));
     for (const { uid, rank } of this.#ranked) {
       if (rank < best) {
         const why = () => `others are nearer${nearness}: rank ${best}, this one has ${rank}`;
@@ -48,9 +50,10 @@ export class PoolReport {
     if (this.#omitted > 0) this.#trace.push({ rule: "endpoint.more", text: `${this.#omitted} more endpoints` });
   }
 
-  #kept(uid: WorkloadUid, capacity: number): [string, WorkloadUid, () => string] {
+  #kept({ uid, capacity, note }: Ranked): [string, WorkloadUid, () => string] {
+    const doubt = note === null ? "" : `, as there is no better one (${note})`;
     return capacity > 0
-      ? ["endpoint.usable", uid, () => `usable, with weight ${capacity}`]
+      ? ["endpoint.usable", uid, () => `usable, with weight ${capacity}${doubt}`]
       : ["endpoint.left-out", uid, () => "its capacity is 0, so it is never chosen"];
   }
 

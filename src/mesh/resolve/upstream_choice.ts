@@ -1,7 +1,7 @@
 /** Finds the workload that serves a target address (`docs/spec/xds-state.md` 4.3 to 4.8). */
 import { type Ip, isIpv4, type SocketAddress } from "../../net/address.ts";
 import type { Random } from "../state/endpoint_pool.ts";
-import { buildPool, type ResolutionMode } from "./build_pool.ts";
+import { buildPool, type ResolutionMode, type Tried } from "./build_pool.ts";
 import type { Service, Workload } from "../model/model.ts";
 import { placeText, type Trace } from "../model/reasons.ts";
 import type { ServiceEntry } from "../state/service_entry.ts";
@@ -13,6 +13,7 @@ const PORTS = 0x10000;
 /**
  * An endpoint of the best service with this address, else the workload that has it. Null where neither exists, where
  * the service has no endpoint for the port, and for a service in passthrough mode, which uses the original destination.
+ * `tried`: endpoints that are chosen only where there are no others.
  */
 export function findUpstream(
   state: MeshState,
@@ -22,9 +23,10 @@ export function findUpstream(
   mode: ResolutionMode,
   random: Random,
   trace: Trace,
+  tried: Tried = null,
 ): Upstream | null {
   const entry = state.serviceByVip(network, target.ip, source.namespace);
-  if (entry !== null) return throughService(state, entry, source, target.port, mode, random, trace);
+  if (entry !== null) return throughService(state, entry, source, target.port, mode, random, trace, tried);
   const workload = state.workloadByAddress(network, target.ip);
   if (workload === null) {
     trace?.push({ rule: "upstream.none", text: `no workload or service has ${placeText(network, target.ip)}` });
@@ -43,9 +45,10 @@ export function throughService(
   mode: ResolutionMode,
   random: Random,
   trace: Trace,
+  tried: Tried = null,
 ): Upstream | null {
   if (entry.service.loadBalancer?.mode !== "Passthrough") {
-    return chooseEndpoint(state, entry, source, port, mode, random, trace);
+    return chooseEndpoint(state, entry, source, port, mode, random, trace, tried);
   }
   trace?.push({ rule: "upstream.passthrough", text: `${entry.service.key} uses the original destination` });
   return null;
@@ -69,13 +72,14 @@ export function chooseEndpoint(
   mode: ResolutionMode,
   random: Random,
   trace: Trace,
+  tried: Tried = null,
 ): Upstream | null {
   const { service } = entry;
   if (mode === "standard" && !service.ports.has(port)) {
     trace?.push({ rule: "upstream.no-port", text: noPortText(service, port) });
     return null;
   }
-  const pool = poolOf(state, entry, source, port, mode, trace);
+  const pool = poolOf(state, entry, source, port, mode, trace, tried);
   if (pool.isEmpty) {
     trace?.push({ rule: "upstream.no-endpoint", text: `no usable endpoint of ${service.key}` });
     return null;
@@ -107,14 +111,15 @@ function poolOf(
   port: number,
   mode: ResolutionMode,
   trace: Trace,
+  tried: Tried,
 ) {
   const key = (state.placements.idOf(source) * PORTS + port) * 2 + (mode === "waypoint" ? 1 : 0);
   // Reasons are collected while a pool is built, so with a trace it is always built anew.
-  let pool = trace === null ? entry.pool(key) : undefined;
-  if (pool === undefined) {
-    pool = buildPool(entry, (uid) => state.workload(uid), source, port, mode, trace);
-    entry.cachePool(key, pool);
-  }
+  const cached = trace === null && tried === null ? entry.pool(key) : undefined;
+  if (cached !== undefined) return cached;
+  const avoided = { health: state.health, tried };
+  const pool = buildPool(entry, (uid) => state.workload(uid), source, port, mode, avoided, trace);
+  if (tried === null) entry.cachePool(key, pool);
   return pool;
 }
 

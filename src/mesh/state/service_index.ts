@@ -135,6 +135,12 @@ export class ServiceIndex {
     this.#unlisted.delete(uid);
   }
 
+  /** Drops what was derived from the endpoints of a workload. */
+  invalidateEndpoints({ uid, services }: Workload): void {
+    for (const key of this.#embedding.get(uid) ?? []) this.#byKey.get(key)?.invalidate();
+    for (const key of this.#unlisted.get(uid) ?? services) this.#byKey.get(key)?.invalidate();
+  }
+
   #removeEmbedding(uid: WorkloadUid, key: NamespacedHostname): void {
     const embedding = this.#embedding.get(uid);
     if (embedding?.delete(key) && embedding.size === 0) this.#embedding.delete(uid);

@@ -5,6 +5,7 @@
  * services does not matter: endpoints are kept until their service arrives (`docs/spec/xds-state.md` 3).
  */
 import type { Ip } from "../../net/address.ts";
+import type { Clock } from "../../net/clock.ts";
 import type { MeshChange, WorkloadChange } from "../model/changes.ts";
 import {
   type NamespacedHostname,
@@ -14,6 +15,7 @@ import {
   type Workload,
   type WorkloadUid,
 } from "../model/model.ts";
+import { EndpointHealth } from "./endpoint_health.ts";
 import { Placements } from "./placement.ts";
 import { PlaceWatches } from "./place_watch.ts";
 import { type PolicySet, PolicyStore } from "../policy/store.ts";
@@ -47,12 +49,15 @@ export class MeshState {
   /** What the batch in progress has changed. */
   #changed = { localWorkloads: false, policies: false };
   readonly placements = new Placements();
+  /** Endpoints that connections avoid; null: there are no connections, as with a dump. */
+  readonly health: EndpointHealth | null;
   readonly #places = new PlaceWatches();
   #freshness: Freshness = "current";
 
-  /** `localNode`: the name of this node; null: every workload counts as local. */
-  constructor(localNode: string | null = null) {
+  /** `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}. */
+  constructor(localNode: string | null = null, clock: Clock | null = null) {
     this.#workloads = new WorkloadIndex(localNode);
+    this.health = clock === null ? null : new EndpointHealth(clock, (uid) => this.#healthChanged(uid));
   }
 
   /** Adds a listener. The returned function removes it. */
@@ -95,6 +100,11 @@ export class MeshState {
     for (const listener of [...this.#listeners]) listener.localWorkloadsChanged?.();
   }
 
+  #healthChanged(uid: WorkloadUid): void {
+    const workload = this.#workloads.get(uid);
+    if (workload !== null) this.#services.invalidateEndpoints(workload);
+  }
+
   #apply(change: MeshChange, warnings: string[]): void {
     switch (change.kind) {
       case "workload":
@@ -131,6 +141,7 @@ export class MeshState {
     const old = this.#workloads.remove(uid);
     if (old === null) return null;
     this.#places.removed(uid);
+    this.health?.remove(uid);
     this.#services.removeEndpoints(uid, old);
     if (this.#workloads.isLocal(old)) this.#changed.localWorkloads = true;
     return old;
@@ -152,6 +163,7 @@ export class MeshState {
   #clear(): void {
     this.#workloads.clear();
     this.#places.cleared();
+    this.health?.close();
     this.#services.clear();
     this.#policies.clear();
     this.#changed = { localWorkloads: true, policies: true };

@@ -67,6 +67,7 @@ Deno.test("config 2: the example", () => {
     network: "",
     hbonePort: 15008,
     asked: null,
+    tried: null,
   }, Math.random);
   assert.ok(route.kind === "route");
   assert.equal(
@@ -115,6 +116,7 @@ Deno.test("xds X204, X205: services of a static file", () => {
     network: "",
     hbonePort: 15008,
     asked: null,
+    tried: null,
   }, Math.random);
   assert.ok(route.kind === "route");
   assert.equal(route.authority, "127.0.0.1:8080");

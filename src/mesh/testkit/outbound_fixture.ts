@@ -49,6 +49,7 @@ export function request(target: string, fields: Partial<OutboundRequest> = {}): 
     network: "",
     hbonePort: 15008,
     asked: null,
+    tried: null,
     ...fields,
   };
 }
