@@ -2,10 +2,20 @@
 import { type FigureId, FIGURES } from "./figures.ts";
 import type { FigureReport, Report } from "./report.ts";
 
-const SHOWN: readonly FigureId[] = ["descriptors", "sockets", "table", "series", "mesh", "certificates", "heap", "rss"];
+const SHOWN: readonly FigureId[] = [
+  "descriptors",
+  "sockets",
+  "table",
+  "series",
+  "mesh",
+  "certificates",
+  "heap",
+  "native",
+  "rss",
+];
 const PANEL = { width: 250, height: 110, plot: 62, head: 30 };
 const MARGIN = 16, TITLE = 150, HEAD = 44;
-const COLOURS = { steady: "#1f4fb2", unclear: "#b26a00", grows: "#c8291f" } as const;
+const COLOURS = { steady: "#1f4fb2", unclear: "#b26a00", grows: "#c8291f", "not judged": "#80868b" } as const;
 
 /** Draws the curves. */
 export function curves(report: Report): string {

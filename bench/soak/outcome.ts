@@ -6,6 +6,8 @@ import type { Point } from "./slope.ts";
 /** A proxy of the run. */
 export interface Measured {
   readonly name: string;
+  /** Each collection of its garbage is a full one. */
+  readonly fullCollections: boolean;
   /** CPU time divided by the time. */
   readonly cores: number;
   /** Before the load began and after it had ended. */

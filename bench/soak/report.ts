@@ -9,9 +9,10 @@ const WARM_UP = 1 / 3;
 /** Points of a curve. */
 const POINTS = 120;
 /** A figure of a proxy. Its curve: minutes and values. */
-export interface FigureReport extends Slope {
+export interface FigureReport extends Omit<Slope, "verdict"> {
   readonly id: FigureId;
   readonly limit: number;
+  readonly verdict: Slope["verdict"] | "not judged";
   readonly curve: ReadonlyArray<readonly [minutes: number, value: number]>;
 }
 
@@ -56,7 +57,12 @@ export function makeReport({ when, minutes, rate, machine, outcome }: {
   return { when: when.toISOString(), minutes, rate, machine, warmUpMinutes, proxies, calls: outcome.calls };
 }
 
-function reportFigure({ id, perHour }: Figure, measured: Measured, warmUp: number, end: number): FigureReport[] {
+function reportFigure(
+  { id, perHour, fullCollections }: Figure,
+  measured: Measured,
+  warmUp: number,
+  end: number,
+): FigureReport[] {
   const all = measured.points(id, 0, end);
   if (all.length === 0) return [];
   const slope = judgeSlope(measured.points(id, warmUp, end), perHour);
@@ -68,7 +74,7 @@ function reportFigure({ id, perHour }: Figure, measured: Measured, warmUp: numbe
     limit: perHour,
     perHour: round(slope.perHour, 2),
     uncertainty: round(slope.uncertainty, 2),
-    verdict: slope.verdict,
+    verdict: fullCollections && !measured.fullCollections ? "not judged" : slope.verdict,
     curve,
   }];
 }

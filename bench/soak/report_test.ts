@@ -14,13 +14,15 @@ interface Differences {
   readonly after?: Measured["rest"]["after"];
   readonly errors?: readonly string[];
   readonly calls?: Outcome["calls"];
+  readonly fullCollections?: boolean;
 }
 
-function reportOf({ figures = {}, after = {}, errors = [], calls = {} }: Differences) {
+function reportOf({ figures = {}, after = {}, errors = [], calls = {}, fullCollections = true }: Differences) {
   const before = { descriptors: 70, sockets: 0, table: 0, threads: 8 };
   const measured: Measured = {
     name: "node1",
     cores: 0.05,
+    fullCollections,
     rest: { before, after: { ...before, ...after } },
     errors: { count: errors.length, lines: errors },
     points: (id, from, to) =>
@@ -56,6 +58,16 @@ Deno.test("soak: growth of any figure fails the run, and the table names it", ()
   }
 });
 
+Deno.test("soak: heap and RSS are judged only where each collection is a full one, memory without heaps always", () => {
+  const growing = (id: FigureId) => ({
+    figures: { [id]: (hours: number) => 100 + 25 * hours },
+    fullCollections: false,
+  });
+  assert.ok(isGood(reportOf(growing("rss"))));
+  assert.match(textOf(reportOf(growing("rss"))), /resident memory, MB .* not judged$/m);
+  assert.ok(!isGood(reportOf(growing("native"))));
+});
+
 Deno.test("soak: a connection that should have succeeded fails the run, one that may be cut does not", () => {
   const failed = { ...CALL, failed: 1, reasons: { "ConnectionReset: by peer": 1 } };
   const report = reportOf({ calls: { upload: failed } });
@@ -75,6 +87,6 @@ Deno.test("soak: the curves are thinned out, and drawn for each figure", () => {
   const report = reportOf({ figures: { rss: (hours) => 100 + 30 * hours } });
   for (const { curve } of report.proxies[0]!.figures) assert.ok(curve.length <= 120);
   const svg = curves(report);
-  assert.equal(svg.match(/<polyline/g)?.length, 8);
+  assert.equal(svg.match(/<polyline/g)?.length, 9);
   assert.match(svg, /most 129\.\d+; 30 ± 0 an hour, grows/);
 });

@@ -41,12 +41,14 @@ export class ProxySamples {
   /** Takes a sample. `whole`: also what the proxy reports itself. */
   async take(seconds: number, whole: boolean): Promise<void> {
     const { pid } = this.of.proxy;
-    const heaps = this.#heap.megabytes;
+    const { used, allocated } = this.#heap;
+    const rss = residentBytes(pid) / MB;
     const reading: Reading = {
       descriptors: descriptors(pid),
       threads: Number(/^Threads:\s+(\d+)/m.exec(readSystemFile(`/proc/${pid}/status`))?.[1]),
-      rss: residentBytes(pid) / MB,
-      ...heaps.length > 0 && { heap: heaps.reduce((sum, size) => sum + size, 0) },
+      rss,
+      ...used !== null && { heap: used },
+      ...allocated !== null && { native: rss - allocated },
     };
     this.#samples.push({ seconds, reading: whole ? { ...reading, ...await scrape(this.of, this.folder) } : reading });
   }

@@ -46,6 +46,8 @@ export interface SoakProxy {
   readonly name: string;
   readonly proxy: Proxy;
   readonly namespace: Namespace;
+  /** Each collection of its garbage is a full one. */
+  readonly fullCollections: boolean;
   /** A question for `/explain`. */
   readonly question: string;
 }
@@ -64,6 +66,7 @@ export class Scene implements AsyncDisposable {
       name: `${node.name}, ${node.wired.number} worker(s)`,
       proxy: node.proxy,
       namespace: node.namespace,
+      fullCollections: node.wired.number === 2,
       question: `from=${NAMESPACE}/${cluster.podsOf(node)[0]!.name}&to=${cluster.pod("strict").ip}:${APP}`,
     }));
     this.proxies = [...ofNodes, ...lone];
@@ -90,7 +93,7 @@ export class Scene implements AsyncDisposable {
           answered = Promise.all(cluster.nodes.map(() => mesh!.accept()));
           return ({ wired }: BedNode) => ({
             ...settings,
-            ...traceHeap({ whole: wired.number === 2 }),
+            ...traceHeap({ full: wired.number === 2 }),
             ISTIO_META_DNS_CAPTURE: "true",
             ZTUNNEL_WORKER_THREADS: `${wired.number}`,
           });
@@ -200,7 +203,7 @@ async function startLone(
     await startApplication(cluster, namespace, APP);
     const own = {
       ...settings,
-      ...traceHeap({ whole: index === 1 }),
+      ...traceHeap({ full: index === 1 }),
       CA_ADDRESS: `https://127.0.0.1:${CA_PORT}`,
       PROXY_MODE: "dedicated",
       PROXY_WORKLOAD_INFO: `${NAMESPACE}/${name}/${name}`,
@@ -216,6 +219,7 @@ async function startLone(
     const proxy = cluster.use(await Proxy.ready(own, { namespace: namespace.name }));
     await accepted;
     proxies.push({
+      fullCollections: index === 1,
       name: `${name}, dedicated`,
       proxy,
       namespace,

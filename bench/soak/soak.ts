@@ -52,6 +52,7 @@ export async function soak(
   for (const end = now() + REST_SECONDS; now() < end && !isRestored(); await sleep(SAMPLE_SECONDS)) await sample(true);
   const measured = proxies.map((samples, index) => ({
     name: samples.of.name,
+    fullCollections: samples.of.fullCollections,
     cores: (used[index]! - cpu[index]!) / seconds,
     rest: { before: before[index]!, after: samples.last },
     errors: samples.errors,
