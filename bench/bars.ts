@@ -41,6 +41,13 @@ const BARS: readonly Bar[] = [
   { row: "limits", metrics: ["m128c2000Failed", "m128h2000Failed", "m192c10000Failed"], of: "figure", atMost: 0 },
   { row: "unread", metrics: ["rate"], of: "figure", atLeast: 0.9 },
   { row: "stall", metrics: ["idle", "drain", "keyUpdates", "records", "frames"], of: "figure", atMost: 20 },
+  { row: "crowd", metrics: ["ratio"], of: "figure", atMost: 2 },
+  // Pooled HBONE connections stay open for a while. RSS: 50 bytes for each of the connections.
+  ...["descriptors", "sockets"].map((figure) =>
+    ({ row: "passing", metrics: [`${figure}Client`, `${figure}Server`], of: "figure", atMost: 8 }) as const
+  ),
+  { row: "passing", metrics: ["seriesClient", "seriesServer"], of: "figure", atMost: 0 },
+  { row: "passing", metrics: ["rssClient", "rssServer"], of: "figure", atMost: 10 },
   { row: "syscalls", metrics: ["requestClient", "requestServer"], of: "figure", atMost: 6.5 },
   { row: "syscalls", metrics: ["connectionBoth"], of: "figure", atMost: 20 },
   { row: "memory", metrics: ["idle"], of: "figure", atMost: 0.2 },

@@ -20,6 +20,7 @@ import { LIMIT_ROWS } from "./rows_limits.ts";
 import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
+import { MANY_ROWS } from "./rows_many.ts";
 import { NEWCOMER_ROWS } from "./rows_newcomers.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
 import { POD_ROWS } from "./rows_pods.ts";
@@ -47,6 +48,7 @@ const ROWS: readonly Row[] = [
   ...IDENTITY_ROWS,
   ...ATTACK_ROWS,
   ...UNREAD_ROWS,
+  ...MANY_ROWS,
 ];
 
 /** What the user reads while the run goes on; standard output is for the report. */
