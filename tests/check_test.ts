@@ -169,6 +169,24 @@ problem("the TLS library cannot be loaded", {
   cure: /TLS_LIBRARY/,
 });
 
+Deno.test("check: the socket of a SPIRE agent that runs, and of one that does not", async () => {
+  using folder = tempDir();
+  await using plane = await ControlPlane.start();
+  const path = `${folder.path}/admin.sock`;
+  const settings = {
+    ...settingsFor(plane, folder),
+    SPIRE_ENABLED: "true",
+    SPIRE_ATTESTATION: "selectors",
+    SPIRE_ADMIN_ENDPOINT_SOCKET: `unix://${path}`,
+  };
+  const absent = await check(settings);
+  assert.deepEqual(absent.problems.map(({ subject }) => subject), ["SPIRE agent"]);
+  assert.match(absent.problems[0]!.text, /admin\.sock: No such file or directory/);
+  using _agent = Deno.listen({ transport: "unix", path });
+  const running = await check(settings);
+  assert.deepEqual([running.code, running.problems], [0, []], running.output);
+});
+
 problem("a variable is misspelt", {
   change: () => ({ ALT_XDS_HOSTNAM: "x" }),
   subject: "variable",

@@ -44,6 +44,8 @@ export interface Machine {
   permissions(path: string): number | null;
   /** Why the path is no socket that this process may connect to. Null: it is one. Nothing is connected. */
   socketProblem(path: string): string | null;
+  /** Connects to the socket and disconnects. Null: a program accepts connections there. */
+  connectProblem(path: string): Promise<string | null>;
   /** Version of the TLS library with which the policy can be kept, or why there is none. */
   tlsLibrary(config: Config): { readonly version: string } | { readonly problem: string };
   /** Connects, does the TLS handshake and disconnects. Null: the server is reached and trusted. */

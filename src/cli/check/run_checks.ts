@@ -7,6 +7,7 @@ import type { ConfigFiles } from "../../config/files.ts";
 import { MESH_FILE } from "../../config/default_paths.ts";
 import { misspellings } from "../../config/misspellings.ts";
 import { parseConfig } from "../../config/parse_config.ts";
+import { startFilter } from "../../telemetry/log_levels.ts";
 import { checkCapabilities } from "./capabilities.ts";
 import { checkDescriptors } from "./descriptors.ts";
 import { checkFiles } from "./files.ts";
@@ -16,6 +17,8 @@ import { checkReach } from "./reach.ts";
 import { checkRoots } from "./roots.ts";
 import { type EffectiveSetting, effectiveSettings } from "./settings_table.ts";
 import { checkSockets } from "./sockets.ts";
+
+const RUST_LOG = "write level or target=level, separated by commas: info,access=off";
 
 /** The inputs of the configuration. */
 interface Surroundings {
@@ -46,7 +49,7 @@ export async function runChecks({ variables, files, cpus }: Surroundings, machin
 }
 
 async function checkMachine(config: Config, machine: Machine): Promise<Finding[]> {
-  const usesCa = authorityKind(config) === "istio" && config.ca.address !== null;
+  const usesCa = authorityKind(config) === "istio";
   const usesXds = config.xds.address !== null;
   const isSecured = (address: string | null) => address?.startsWith("https:") ?? false;
   const roots = checkRoots(
@@ -61,7 +64,7 @@ async function checkMachine(config: Config, machine: Machine): Promise<Finding[]
   return [
     ...checkCapabilities(config, machine),
     ...checkPorts(config, machine),
-    ...checkSockets(config, machine),
+    ...await checkSockets(config, machine),
     ...checkFiles(config, usesCa || (usesXds && isSecured(config.xds.address)), machine),
     "version" in library ? { subject: "TLS library", state: "ok", text: library.version } : {
       subject: "TLS library",
@@ -85,10 +88,14 @@ function parse(read: () => Config): { readonly config: Config } | { readonly fin
 }
 
 /** Warnings of a start. Those about misspellings are problems of their own. */
-function configFindings({ mode, warnings }: Config): Finding[] {
+function configFindings({ mode, warnings, log }: Config): Finding[] {
+  const filter = startFilter(log.filter);
   const notes = warnings.filter((text) => !text.startsWith("environment variables without effect"));
   return [
     { subject: "configuration", state: "ok", text: `it can be used, PROXY_MODE=${mode}` },
+    ...typeof filter === "string"
+      ? [{ subject: "RUST_LOG", state: "problem", text: filter, cure: RUST_LOG } as const]
+      : [],
     ...notes.map((text) => ({ subject: "configuration", state: "note", text }) as const),
   ];
 }

@@ -69,3 +69,14 @@ Deno.test("check: problems are the last lines, each one line with its cure", asy
   assert.match(last[1]!, /^ {2}PROBLEM {2}CA /);
   assert.deepEqual(last.slice(2), ["", "2 problems"]);
 });
+
+Deno.test("check: a filter that is none, and no address of a CA", async () => {
+  const report = await checks({ RUST_LOG: "a=b=c", CA_ADDRESS: "", XDS_ADDRESS: "" });
+  const problems = lines(report.checks).filter((line) => line.startsWith("problem"));
+  assert.match(
+    problems[0]!,
+    /^problem RUST_LOG: invalid filter directive: too many '='.*; cure: write level or target=level/,
+  );
+  assert.match(problems[1]!, /^problem CA: .*set CA_ADDRESS; cure: set CA_ADDRESS$/);
+  assert.equal(problems.length, 2);
+});

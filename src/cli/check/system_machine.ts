@@ -1,6 +1,7 @@
 /** This machine. */
 import process from "node:process";
 import { startTls } from "../../dataplane/tls_start.ts";
+import { dial } from "../../grpc/dial.ts";
 import { openConnection } from "../../grpc/connection.ts";
 import { describeStatus, GrpcError } from "../../grpc/status.ts";
 import { SYSTEM_CLOCK } from "../../net/clock.ts";
@@ -12,6 +13,7 @@ import { bindProblem } from "./bind_problem.ts";
 import type { FileText, Machine } from "./machine.ts";
 import { ownerOfPort } from "./port_owner.ts";
 
+const CONNECT_TIMEOUT = 5_000;
 /** Bytes of a file that are read. */
 const MOST = 8 * 1024 * 1024;
 
@@ -34,6 +36,14 @@ export function systemMachine(bundledLibrary: string | undefined): Machine {
         return { version: startTls(tls, bundledLibrary).library };
       } catch (error) {
         return { problem: error instanceof Error ? error.message : String(error) };
+      }
+    },
+    async connectProblem(path) {
+      try {
+        (await dial({ kind: "unix", path }, CONNECT_TIMEOUT, SYSTEM_CLOCK, new AbortController().signal)).destroy();
+        return null;
+      } catch (error) {
+        return error instanceof GrpcError ? describeFailure(error) : String(error);
       }
     },
     async reachProblem(options) {

@@ -36,6 +36,7 @@ export function machine(facts: Partial<Machine> = {}, texts: Readonly<Record<str
     },
     permissions: () => 0o600,
     socketProblem: () => null,
+    connectProblem: () => Promise.resolve(null),
     tlsLibrary: () => ({ version: "OpenSSL 3.5.5" }),
     reachProblem: () => Promise.resolve(null),
     ...facts,
