@@ -7,7 +7,7 @@ import type { ToMain, ToWorker } from "./messages.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
 import { inspectNamespace } from "../net/namespace_state.ts";
 import { Reactor } from "../net/reactor.ts";
-import { formatAddress } from "../net/address.ts";
+import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
 import { Profiler } from "../telemetry/profiler.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
@@ -86,6 +86,7 @@ class DataPlaneWorker {
     this.#engine = tls.engine;
     this.#reactor = new Reactor({
       onShed: (count, address, code) => this.#logShed(count, formatAddress(address), code),
+      onLostRedirection: (client, destination, error) => this.#logLostRedirection(client, destination, error),
       onError: (error) => {
         const scope = this.#log.scope("ztunnel::dataplane");
         this.#failures.error("callback", scope, `a callback failed: ${stackOf(error)}`);
@@ -229,6 +230,19 @@ class DataPlaneWorker {
 
   #logOverflow(overflow: SeriesOverflow): void {
     this.#log.scope("ztunnel::metrics").warn(seriesOverflowText(overflow));
+  }
+
+  #logLostRedirection(client: SocketAddress, destination: SocketAddress, error: string | null): void {
+    const consequence = error === null
+      ? "the client's socket was closed, since it would have waited for ever"
+      : `the client may wait for ever, as its socket cannot be closed: ${error} (CAP_NET_ADMIN and a kernel with ` +
+        "CONFIG_INET_DIAG_DESTROY are needed)";
+    this.#failures.warn(
+      "redirection",
+      this.#log.scope("ztunnel::proxy"),
+      `the kernel has lost the connection tracking entry of a redirected connection (conntrack -F?): ${consequence}`,
+      { "src.addr": formatAddress(client), "dst.addr": formatAddress(destination) },
+    );
   }
 
   #logShed(count: number, address: string, code: string): void {

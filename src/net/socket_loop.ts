@@ -25,6 +25,11 @@ export interface LoopEvents {
    * accepted and closed at once, and accepting pauses. Called at most once in ten seconds for each listener.
    */
   onShed(count: number, address: SocketAddress, code: string): void;
+  /**
+   * The kernel has lost the redirection of a connection from `client` to `destination` that has ended. The client's socket
+   * was closed; `error`: the name of an errno where that failed, so that the client may wait for ever.
+   */
+  onLostRedirection?(client: SocketAddress, destination: SocketAddress, error: string | null): void;
   /** A callback has thrown. The loop continues; the object that threw may be in any state. */
   onError(error: unknown): void;
 }

@@ -15,6 +15,7 @@ import { ANY_V4, type SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
+import type { Redirection } from "./redirection.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
 /** The events for which a connected socket is registered. */
@@ -47,6 +48,8 @@ export class TcpDuplex implements Duplex, FdHandler {
   /** Below zero: TCP_NODELAY is set already. */
   #writesUntilNoDelay: number;
   failure: Ending | null = null;
+  /** Set for an accepted connection that was redirected to our listener. */
+  redirection: Redirection | null = null;
   readonly writeUnit = 1;
   readonly path = null;
 
@@ -156,6 +159,7 @@ export class TcpDuplex implements Duplex, FdHandler {
 
   close(reset = false): void {
     if (this.#watching === "released") return;
+    this.redirection?.closing(this.fd, this.remote, reset || this.failure !== null || this.broken);
     this.#release();
     if (reset) resetOnClose(this.fd);
     this.#loop.release(this.fd);

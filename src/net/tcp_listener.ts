@@ -18,6 +18,7 @@ import {
 import { formatAddress, type SocketAddress } from "./address.ts";
 import { type Accepted, type ListenAt, type Listener, ListenError, type ListenerState } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
+import { Redirection } from "./redirection.ts";
 import { ShedReport } from "./shed_report.ts";
 import { decodeSockaddr, encodeSockaddr, familyOf, SOCKADDR_LENGTH } from "./sockaddr.ts";
 import { setKeepalive } from "./late_keepalive.ts";
@@ -57,6 +58,7 @@ export class TcpListener implements Listener, FdHandler {
   readonly #report: ShedReport;
   readonly #reusePort: boolean;
   readonly #siblings: number;
+  readonly #namespace: number | undefined;
   #pause: Timer | null = null;
   #retirement: Timer | null = null;
   #closed = false;
@@ -68,6 +70,7 @@ export class TcpListener implements Listener, FdHandler {
     this.#accept = accept;
     this.#reusePort = at.reusePort ?? false;
     this.#siblings = at.siblings ?? 1;
+    this.#namespace = at.namespace;
     const opened = openListener(at);
     this.#fd = opened.fd;
     this.transparent = opened.transparent;
@@ -146,7 +149,7 @@ export class TcpListener implements Listener, FdHandler {
 
   #handOver(duplex: TcpDuplex): void {
     try {
-      this.#accept(new AcceptedTcp(duplex));
+      this.#accept(new AcceptedTcp(this.#loop, duplex, this.local.port, this.#namespace));
     } catch (error) {
       duplex.close(true);
       throw error;
@@ -186,11 +189,28 @@ export class TcpListener implements Listener, FdHandler {
 }
 
 class AcceptedTcp implements Accepted {
-  constructor(readonly duplex: TcpDuplex) {}
+  readonly duplex: TcpDuplex;
+  readonly #loop: SocketLoop;
+  /** Port of the listener. */
+  readonly #port: number;
+  readonly #namespace: number | undefined;
+
+  constructor(loop: SocketLoop, duplex: TcpDuplex, port: number, namespace: number | undefined) {
+    this.duplex = duplex;
+    this.#loop = loop;
+    this.#port = port;
+    this.#namespace = namespace;
+  }
 
   originalDestination(): SocketAddress | null {
     const name = originalDestination(this.duplex.fd);
-    return name === null ? null : decodeSockaddr(name);
+    if (name === null) return null;
+    const destination = decodeSockaddr(name);
+    // A tracked connection that was not redirected has the listener's own address here.
+    if (destination.port !== this.#port) {
+      this.duplex.redirection = new Redirection(this.#loop, destination, this.#namespace);
+    }
+    return destination;
   }
 }
 
