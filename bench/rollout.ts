@@ -5,9 +5,11 @@
 import { parseArgs } from "node:util";
 import { rollOut, ROLLOUT_SIDES } from "../testkit/rollout.ts";
 
-const USAGE = `usage: deno task bench:rollout [--restarts=50] [--calls=100000] [--sides=client,server]
+const USAGE = `usage: deno task bench:rollout [--restarts=50] [--calls=100000] [--lanes=4]
+                               [--sides=client,server]
   --restarts  how often a proxy is replaced
   --calls     connections that are made meanwhile, at least
+  --lanes     how many are open at a time
   --sides     whose proxies: client, server, or both in turns
 Exit status 1: a connection failed.`;
 
@@ -16,6 +18,7 @@ const { values } = parseArgs({
   options: {
     restarts: { type: "string", default: "50" },
     calls: { type: "string", default: "100000" },
+    lanes: { type: "string", default: "4" },
     sides: { type: "string", default: "client,server" },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -28,7 +31,7 @@ const asked = values.sides.split(",");
 let failed = false;
 for (const side of ROLLOUT_SIDES.filter((each) => asked.includes(each))) {
   const start = performance.now();
-  const plan = { side, restarts: Number(values.restarts), calls: Number(values.calls) };
+  const plan = { side, restarts: Number(values.restarts), calls: Number(values.calls), lanes: Number(values.lanes) };
   const { restarts, whole, failures } = await rollOut(plan, (count) => console.error(`${side}: ${count} restarts`));
   const count = Object.values(failures).reduce((sum, each) => sum + each, 0);
   const seconds = Math.round((performance.now() - start) / 1000);

@@ -19,6 +19,8 @@ interface RolloutPlan {
   readonly restarts: number;
   /** Connections that are made meanwhile, at least. */
   readonly calls: number;
+  /** How many of them are open at a time. */
+  readonly lanes: number;
 }
 
 /** What came of it. */
@@ -33,7 +35,6 @@ interface RolloutResult {
 const CONNECTOR = "tests/fixtures/connector.ts";
 /** `connector.ts` reports in steps of so many connections. */
 const STEP = 500;
-const LANES = 4;
 
 /**
  * Runs one rollout. Restarts are spread over the calls: the next one waits for its share of them. Each proxy ends by
@@ -54,7 +55,7 @@ export async function rollOut(
   for (const { namespace } of [client, server]) {
     await namespace.run("sh", "-c", "echo 1024 65535 > /proc/sys/net/ipv4/ip_local_port_range");
   }
-  const args = [server.ip, `${HTTP}`, `${LANES}`];
+  const args = [server.ip, `${HTTP}`, `${plan.lanes}`];
   const caller = cluster.use(Proxy.fixture(CONNECTOR, args, client.namespace.name));
   await madeBy(caller, STEP);
   for (let count = 1; count <= plan.restarts; count++) {
