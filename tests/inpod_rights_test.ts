@@ -51,7 +51,7 @@ testNeeding(
     const receive = (namespace: number) =>
       rig.network.udp({ address: { ip: rig.loopback, port: 0 }, namespace }, { onDatagram() {} });
     const homes = [first.fd, second.fd];
-    const states = homes.map(inspectNamespace);
+    const states = homes.map((home) => inspectNamespace(home));
     assert.notEqual(states[0]!.cookie, null);
     assert.notEqual(states[0]!.cookie, states[1]!.cookie);
     assert.notEqual(states[0]!.identity, states[1]!.identity);

@@ -15,12 +15,13 @@ import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { Ip } from "../net/address.ts";
 import { ListenError, type Network } from "../net/network.ts";
+import { errnoName, OUT_OF_RESOURCES } from "../os/errno.ts";
 import type { Identified } from "../mesh/state/local_workload.ts";
 import type { LogScope } from "../telemetry/log.ts";
 
 const SINK = { onDatagram() {} };
-/** Errors that say nothing about an address: the process or the system has no descriptor or no memory left. */
-const WITHOUT_RESOURCES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
+/** They say nothing about an address. */
+const WITHOUT_RESOURCES: ReadonlySet<string> = new Set(OUT_OF_RESOURCES.map(errnoName));
 const NOT_THERE =
   "the mesh has no workload of this name and service account on this node, and the control plane is away " +
   "and cannot be asked";

@@ -5,6 +5,9 @@ export const EMFILE = 24, EPIPE = 32, EPROTO = 71, EMSGSIZE = 90, ENOPROTOOPT = 
 export const ENETDOWN = 100, ENETUNREACH = 101, ECONNABORTED = 103, ECONNRESET = 104, ENOBUFS = 105, ENOTCONN = 107;
 export const ETIMEDOUT = 110, ECONNREFUSED = 111, EHOSTDOWN = 112, EHOSTUNREACH = 113, EINPROGRESS = 115, ENONET = 64;
 
+/** Errors because the process or the system has no descriptor or no memory left. */
+export const OUT_OF_RESOURCES: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM];
+
 const table: Record<number, readonly [name: string, text: string]> = {
   1: ["EPERM", "Operation not permitted"],
   2: ["ENOENT", "No such file or directory"],
