@@ -1,4 +1,5 @@
 /** Wall-clock time for log lines. */
+import { SYSTEM_CLOCK, type WallClock } from "../net/clock.ts";
 
 /** Microseconds since 1970, UTC. */
 export type Micros = number;
@@ -28,17 +29,17 @@ const DRIFT_MAX = 5;
 const CHECK_EVERY = 1_000;
 
 /**
- * The system's time in microseconds: the milliseconds of the system clock, refined by the monotonic clock, which is not
- * affected when the system clock is set.
+ * The system's time in microseconds: the milliseconds of the system clock, refined by the monotonic clock. When the
+ * system clock is set, the result follows a second later. `clock`: for tests.
  */
-export function systemClock(): () => Micros {
-  let offset = Date.now() - performance.now();
+export function systemClock(clock: Pick<WallClock, "now" | "elapsed"> = SYSTEM_CLOCK): () => Micros {
+  let offset = clock.now() - clock.elapsed();
   let checkAt = 0;
   return () => {
-    const monotonic = performance.now();
+    const monotonic = clock.elapsed();
     if (monotonic >= checkAt) {
       checkAt = monotonic + CHECK_EVERY;
-      const wrong = Date.now() - (monotonic + offset);
+      const wrong = clock.now() - (monotonic + offset);
       if (Math.abs(wrong) > DRIFT_MAX) offset += wrong;
     }
     return Math.floor((monotonic + offset) * 1000);
