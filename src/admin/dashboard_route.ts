@@ -11,6 +11,8 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
   ["debug/pprof/heap/profiling", "switch for the profile of the native heap; this build has none"],
   ["quitquitquit", "drain connections and stop the proxy (POST)"],
   ["config_dump", "configuration, mesh, certificates and connections as JSON"],
+  ["connections", "open connections as JSON; docs/flows.md has the filters"],
+  ["observe?last=100&follow=false", "the last 100 connections that have ended"],
   ["logging", "show and change log levels (POST)"],
   ["explain", "explain where a connection goes and which policies apply: from=namespace/name, to=host:port"],
 ];

@@ -51,6 +51,8 @@ export class HttpConnection {
   #buffer = new Uint8Array(HEAD_MAX);
   #used = 0;
   #idle = true;
+  /** The response that is being sent in pieces. */
+  #streaming: StreamedResponse | null = null;
   #draining = false;
   #closed = false;
 
@@ -84,6 +86,7 @@ export class HttpConnection {
   drain() {
     this.#draining = true;
     if (this.#idle) this.close();
+    this.#streaming?.drain?.();
   }
 
   /** Closes the connection at once. Idempotent. */
@@ -112,6 +115,7 @@ export class HttpConnection {
       if (!bodyRead) await this.#finishReading();
       return isKept;
     } finally {
+      this.#streaming = null;
       response.close?.();
     }
   }
@@ -185,6 +189,8 @@ export class HttpConnection {
   ): Promise<boolean> {
     const headOnly = method === "HEAD";
     let piece: string | Uint8Array | null = null;
+    this.#streaming = response;
+    if (this.#draining) response.drain?.();
     try {
       if (!headOnly) piece = await response.next();
     } catch (error) {

@@ -17,6 +17,8 @@ export interface StreamedResponse {
   readonly headers: Headers;
   /** The next piece; null at the end. Called after the previous piece was written. */
   next(): Promise<string | Uint8Array | null>;
+  /** Of a body without an end of its own: ends it soon, as the server is closing. */
+  readonly drain?: () => void;
   /** Called once in any case, also where `next` was never called. */
   close(): void;
 }

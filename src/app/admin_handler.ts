@@ -1,15 +1,17 @@
 /** What the admin port answers. */
 import { guarded } from "../admin/browser_guard.ts";
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
+import { connectionsRoute, type ListConnections } from "../admin/connections_route.ts";
 import { dashboardRoute } from "../admin/dashboard_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
 import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
+import { type FlowSource, observeRoute } from "../admin/observe_route.ts";
 import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { isLoopback, type SocketAddress } from "../net/address.ts";
-import { SYSTEM_TURNS } from "../net/clock.ts";
+import { SYSTEM_CLOCK, SYSTEM_TURNS } from "../net/clock.ts";
 
 /** What the admin port asks of others. */
 export interface AdminParts {
@@ -17,19 +19,23 @@ export interface AdminParts {
   readonly dump: DumpSources;
   readonly explain: Explain;
   readonly profile: TakeProfile;
+  readonly connections: ListConnections;
+  readonly flows: FlowSource;
   /** Begins the stop of the process. `force`: open connections are cut at once. */
   readonly stop: (force: boolean) => void;
 }
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, profile, stop }: AdminParts,
+  { control, dump, explain, profile, connections, flows, stop }: AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
   const routes = routed({
     "/": dashboardRoute(),
     ...pprofRoutes(profile, Date.now),
     "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
+    "/connections": connectionsRoute(connections),
+    "/observe": observeRoute(flows, SYSTEM_CLOCK),
     "/explain": explainRoute(explain),
     "/logging": loggingRoute(control),
     "/quitquitquit": shutdownRoute(stop),

@@ -10,6 +10,7 @@ const SILENT: Terminal = {
   complain: () => {},
   read: () => Promise.reject(new Error("not used")),
   fetch: () => Promise.reject(new Error("not used")),
+  open: () => Promise.reject(new Error("not used")),
 };
 const PROGRAM = makeProgram(SILENT, VERSION, () => {});
 const COMMANDS = PROGRAM.commands.map((command) => command.name());
@@ -35,7 +36,7 @@ for (const args of [["help"], ["--help"], ["-h"]]) {
     const { code, printed, complained } = await run(...args);
     assert.deepEqual([code, complained], [0, ""]);
     assert.match(printed, /^\nIstio Ztunnel \(version\.BuildInfo\{\}\)\n\n/);
-    for (const command of ["proxy", "version", "explain", "completions", "help"]) {
+    for (const command of ["proxy", "version", "explain", "observe", "completions", "help"]) {
       assert.match(printed, new RegExp(`^  ${command} `, "m"));
     }
   });

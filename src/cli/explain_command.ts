@@ -7,13 +7,12 @@
  */
 import { type Command, Option } from "commander";
 import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
+import { DEFAULT_ADMIN } from "./admin_address.ts";
 import { addExamples } from "./examples.ts";
 import { askDump } from "./explain_dump.ts";
 import { explanationText } from "./explain_text.ts";
 import { askProxy } from "./explain_proxy.ts";
 import type { Terminal } from "./terminal.ts";
-
-const DEFAULT_ADMIN = "127.0.0.1:15000";
 
 const EXIT_CODES = `
 Exit code: 0 allowed; 2 refused, or refused on some of the routes that are chosen at random; 1 no answer.`;

@@ -22,6 +22,7 @@ async function run(args: string, answers: Record<string, Fetched | Error> = {}):
       if (path === "absent") throw new Error("No such file: absent");
       return await Deno.readTextFile(DUMP);
     },
+    open: () => Promise.reject(new Error("not used")),
     fetch: (url) => {
       said.fetched.push(url);
       const answer = answers[new URL(url).pathname] ?? { status: 404, body: "" };

@@ -4,6 +4,7 @@ import { addCheckCommand } from "./check/check_command.ts";
 import { addCompletionsCommand } from "./completions/completions_command.ts";
 import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain_command.ts";
+import { addObserveCommand } from "./observe_command.ts";
 import { addProxyCommand } from "./proxy_command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -52,6 +53,7 @@ export function makeProgram(terminal: Terminal, version: string, done: (exitCode
   );
   addExplainCommand(program, terminal, done);
   addCheckCommand(program, terminal, done);
+  addObserveCommand(program, terminal, done);
   addCompletionsCommand(program, terminal);
   addHelpCommand(program);
   return program;

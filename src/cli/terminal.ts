@@ -11,11 +11,19 @@ export interface Terminal {
   /** The text of a file, or of standard input for `-`. */
   read(path: string): Promise<string>;
   fetch(url: string): Promise<Fetched>;
+  /** A response whose body is read while it is sent. */
+  open(url: string): Promise<Opened>;
 }
 
 export interface Fetched {
   readonly status: number;
   readonly body: string;
+}
+
+/** A response whose body may have no end. */
+export interface Opened {
+  readonly status: number;
+  readonly pieces: AsyncIterable<string>;
 }
 
 export const TERMINAL: Terminal = {
@@ -24,6 +32,7 @@ export const TERMINAL: Terminal = {
   complain: (text) => writeAll(Deno.stderr, text),
   read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : readFile(path),
   fetch: fetchDirectly,
+  open: openDirectly,
 };
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
@@ -51,6 +60,15 @@ function fetchDirectly(url: string): Promise<Fetched> {
       response.on("error", reject);
       // A response that was cut short has no "end".
       response.on("aborted", () => reject(new Error("the answer was cut off")));
+    }).on("error", reject);
+  });
+}
+
+function openDirectly(url: string): Promise<Opened> {
+  return new Promise((resolve, reject) => {
+    get(url, (response) => {
+      response.setEncoding("utf8");
+      resolve({ status: response.statusCode ?? 0, pieces: response });
     }).on("error", reject);
   });
 }

@@ -22,10 +22,12 @@ import { namespaceAddresses } from "../net/namespace_addresses.ts";
 import type { ListenAt, ListenerState } from "../net/network.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 import { LocalWorkload } from "../mesh/state/local_workload.ts";
+import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { HalfClosedConnections } from "../proxy/half_closed.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
+import { FlowLog } from "../telemetry/flow_log.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
 import { bare, type Span } from "../telemetry/log_fields.ts";
@@ -43,6 +45,8 @@ const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
 const NO_LISTENERS: PodListeners = { inbound: null, inboundPlaintext: null, outbound: null, socks5: null };
 const MAX_PENDING_DIALS = 4096;
+/** Ended connections that are kept for `/observe`, of all workers together. */
+const FLOWS_KEPT = 10_000;
 
 /** What differs between proxies of one data plane. */
 interface ProxyPlan {
@@ -65,6 +69,7 @@ export class DataPlane {
   /** Lookups on demand; null unless `XDS_ON_DEMAND`. */
   readonly lookups: MeshLookups | null;
   readonly held: HeldBytes;
+  readonly flows: FlowLog;
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly telemetry: ConnectionTelemetry;
@@ -72,6 +77,8 @@ export class DataPlane {
   readonly #peers: KnownPeers;
   /** Each pod with its DNS proxy; null: it has none. */
   readonly #pods = new Map<PodProxy, DnsProxy | null>();
+  /** Pods taken so far. */
+  #podsTaken = 0;
   /** Whether {@link DataPlane.drain} was called. */
   #isDraining = false;
   readonly #dns: PodDns | null;
@@ -96,12 +103,27 @@ export class DataPlane {
       untracked: (reporter) => void metrics.cell("istio_crl_untracked_connections", reporter).value++,
     });
     this.#peers = new KnownPeers(revocation);
-    this.telemetry = new ConnectionTelemetry(log, metrics.traffic, config.log.access, parts.random);
+    this.flows = new FlowLog(Math.ceil(FLOWS_KEPT / Math.max(1, config.workerThreads)), wallClock);
+    this.telemetry = new ConnectionTelemetry({
+      log,
+      metrics: metrics.traffic,
+      lines: config.log.access,
+      flows: this.flows,
+      random: parts.random,
+      clock: network,
+    });
     this.#halfClosed = new HalfClosedConnections(this.#loop, config.sockets.halfClosedTimeout, log, metrics);
     this.credentials = new CredentialStore(network, {
       request: (subject) => parts.requestCertificate(subject),
       makeContext: (settings) => parts.makeContext(settings),
     }, wallClock);
+  }
+
+  /** The open connections of all pods behind a position, in the order of positions. */
+  *openFlows(after: FlowPosition | null): Generator<OpenFlow, void, undefined> {
+    for (const pod of [...this.#pods.keys()]) {
+      if (after === null || pod.number >= after.pod) yield* pod.openFlows(after);
+    }
   }
 
   /** Applies changes of the mesh at once. */
@@ -250,7 +272,7 @@ export class DataPlane {
         wallClock,
       },
       listeners,
-      { originalSource, announce },
+      { number: ++this.#podsTaken, originalSource, announce },
     );
   }
 

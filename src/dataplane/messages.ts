@@ -17,6 +17,7 @@ import type { LookupResult } from "../xds/lookups.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
+import type { FlowAnswer, FlowRequest } from "./flow_messages.ts";
 import type { PodAnswer, PodOrder } from "./pod_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
 
@@ -62,6 +63,7 @@ export type ToWorker =
   | { readonly kind: "snapshot"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
+  | { readonly kind: "flows"; readonly request: FlowRequest }
   | { readonly kind: "profile"; readonly order: ProfileOrder }
   /** An immediate drain may follow a graceful one. The worker reports one end. */
   | { readonly kind: "drain"; readonly mode: DrainMode };
@@ -80,6 +82,7 @@ export type ToMain =
   | { readonly kind: "snapshot"; readonly request: number; readonly slice: MetricsSlice }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }
+  | { readonly kind: "flows"; readonly answer: FlowAnswer }
   | { readonly kind: "profile"; readonly answer: ProfileAnswer }
   | { readonly kind: "drained" }
   /** The worker cannot start; the text is for the operator. */

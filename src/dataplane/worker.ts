@@ -24,6 +24,7 @@ import { systemClock } from "../telemetry/timestamp.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
+import { FlowSessions } from "./flow_sessions.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
 import { WorkerPods } from "./worker_pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
@@ -72,6 +73,7 @@ class DataPlaneWorker {
   readonly #plane: DataPlane;
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
+  readonly #flows: FlowSessions;
   readonly #profiler = new Profiler();
   /** Limits lines about defects: a peer may be able to trigger one as often as it likes. */
   readonly #failures: LineLimit;
@@ -128,6 +130,12 @@ class DataPlaneWorker {
       (answer) => scope.postMessage({ kind: "dump", answer }),
       () => performance.now(),
     );
+    this.#flows = new FlowSessions(
+      { log: this.#plane.flows, open: (after) => this.#plane.openFlows(after) },
+      this.#reactor,
+      (answer) => scope.postMessage({ kind: "flows", answer }),
+      () => performance.now(),
+    );
     scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: tls.library });
     void this.#reactor.run("own-thread");
   }
@@ -169,6 +177,8 @@ class DataPlaneWorker {
         return this.#snapshot(message.request);
       case "dump":
         return this.#dumps.receive(message.request);
+      case "flows":
+        return this.#flows.receive(message.request);
       case "profile":
         return this.#profile(message.order);
       case "explain":

@@ -48,9 +48,11 @@ export class NumberMap<T extends object> {
 
   /** Returns a copy of the values by ascending keys. Costs a sort. */
   values(): T[] {
-    const used = [...this.#values.keys()].filter((at) => this.#values[at] !== undefined);
-    used.sort((a, b) => this.#keys[a]! - this.#keys[b]!);
-    return used.map((at) => this.#values[at]!);
+    // An array of numbers is sorted five times as fast as one of indexes with a comparison.
+    const keys = new Int32Array(this.#size);
+    let count = 0;
+    for (let at = 0; at < this.#keys.length; at++) if (this.#values[at] !== undefined) keys[count++] = this.#keys[at]!;
+    return Array.from(keys.sort(), (key) => this.get(key)!);
   }
 
   /** The index of `key`, or where it must be inserted. */

@@ -10,6 +10,7 @@ import { inPortions, PORTION } from "../net/in_portions.ts";
 import type { TurnTask } from "../net/network.ts";
 import { NumberMap } from "../net/number_map.ts";
 import type { Rounds } from "../net/rounds.ts";
+import type { FlowParts } from "../telemetry/flow.ts";
 import type { Logged } from "../telemetry/log.ts";
 import { CutPeers } from "./cut_peers.ts";
 import { PendingDials } from "./pending_dials.ts";
@@ -35,6 +36,8 @@ export interface LiveConnection extends Logged {
   readonly isHalfClosed: boolean;
   /** For the list that is logged before a drain cuts; null: it carries streams, which are listed instead of it. */
   readonly summary: ConnectionSummary | null;
+  /** For tables; null: it carries streams, which are shown instead of it. */
+  readonly flow: FlowParts | null;
   /** Ends the connection at once. `message`: the reason for the log; null: a drain. */
   cut(message: string | null): void;
 }

@@ -29,6 +29,7 @@ class Live implements LiveCall {
   readonly isSocket = false;
   readonly way = null;
   readonly forwardedHost = null;
+  readonly flow = null;
   readonly isHalfClosed = false;
   readonly log = testLog().log.scope("test");
   summary: ConnectionSummary | null = null;

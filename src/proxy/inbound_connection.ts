@@ -23,6 +23,7 @@ import type { Handshake } from "../net/network.ts";
 import type { PeerRefusal, TlsPeer } from "../net/tls_context.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import type { ConnectionFacts, EndingCause } from "../telemetry/connection_ending.ts";
+import type { FlowParts } from "../telemetry/flow.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import { InboundStream } from "./inbound_stream.ts";
@@ -72,6 +73,10 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
 
   override get summary(): null {
     return null;
+  }
+
+  override get flow(): FlowParts | null {
+    return this.phase === "open" ? null : super.flow;
   }
 
   /** Its lines name the peer in their fields: the span `inbound` belongs to each stream. */

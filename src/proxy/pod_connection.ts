@@ -29,6 +29,7 @@ import type {
   PhaseTimes,
 } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
+import { flowBeforeRoute, type FlowParts } from "../telemetry/flow.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { connectionLog } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
@@ -104,6 +105,16 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
 
   get log(): LogScope {
     return connectionLog(this.context, this.id, this.direction === "inbound" ? this.source : null);
+  }
+
+  get original(): SocketAddress {
+    return this.destination;
+  }
+
+  get flow(): FlowParts | null {
+    const { phase: state, direction, source, startedAt } = this;
+    return this.#record?.flow(state) ??
+      flowBeforeRoute({ direction, state, source, startedAt, facts: this }, this.context.loop.network.now());
   }
 
   get phase(): Phase {
@@ -282,7 +293,8 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     if (this.hasEnded) return;
     const ending = this.#end(cause, this.phase);
     const { direction, source, destination } = this;
-    this.context.telemetry.refuse({ direction, source, destination, error: message, facts: this, ending });
+    const refused = { direction, source, destination, error: message, facts: this, ending } as const;
+    this.context.telemetry.refuse(refused, this.startedAt);
     this.context.connections.remove(this);
   }
 

@@ -11,6 +11,7 @@ import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
+import { type FlowPosition, listFlows, type OpenFlow } from "./flow_list.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";
@@ -27,6 +28,8 @@ export interface PodListeners {
 
 /** Options of one proxy. */
 interface PodOptions {
+  /** In the order in which its data plane takes pods. */
+  readonly number: number;
   /** `ENABLE_ORIG_SRC`; null: where the listener is transparent. */
   readonly originalSource: boolean | null;
   /** Whether listeners are logged at info, which one of the isolates that share them does. */
@@ -89,6 +92,17 @@ export class PodProxy {
   /** How many connections all listeners have. */
   get connectionCount(): number {
     return this.#components.reduce((sum, { connections }) => sum + connections.size, 0);
+  }
+
+  get number(): number {
+    return this.#options.number;
+  }
+
+  /** The open connections behind a position, in the order of positions. */
+  openFlows(after: FlowPosition | null): Generator<OpenFlow, void, undefined> {
+    const { name: { namespace, name } } = this.#parts;
+    const lists = this.#components.map(({ connections }) => connections);
+    return listFlows({ number: this.number, name: `${namespace}/${name}` }, lists, after);
   }
 
   /** The object `connections` of a dump. */

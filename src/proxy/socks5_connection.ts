@@ -4,6 +4,7 @@ import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import { flowBeforeRoute, type FlowParts } from "../telemetry/flow.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { connectionLog } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection } from "./connections.ts";
@@ -63,8 +64,21 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   }
 
   get log(): LogScope {
-    this.#traceparent ??= newTraceparent(this.#context.fillRandom);
-    return connectionLog(this.#context, traceIdOf(this.#traceparent), null);
+    return connectionLog(this.#context, this.#id, null);
+  }
+
+  /** The destination is our own listener, as above. */
+  get flow(): FlowParts {
+    const { remote: source, local: original } = this.#client;
+    const state = this.#resolving === null ? "accepted" : "resolving";
+    const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
+    const facts = { id: this.#id, tls: null, carrier: null, times, original };
+    const { network } = this.#context.loop;
+    return flowBeforeRoute({ direction: "outbound", state, source, startedAt: this.#startedAt, facts }, network.now());
+  }
+
+  get #id(): string {
+    return traceIdOf(this.#traceparent ??= newTraceparent(this.#context.fillRandom));
   }
 
   start(): void {

@@ -3,6 +3,8 @@
  * lists the endings).
  */
 
+import type { SocketAddress } from "../net/address.ts";
+
 /** The phases of a connection. `proxy/pod_connection.ts` moves through them. */
 export type Phase =
   | "accepted"
@@ -97,4 +99,6 @@ export interface ConnectionFacts {
   /** Number of the HBONE connection that carries it, unique in its worker; null: none. */
   readonly carrier: number | null;
   readonly times: PhaseTimes;
+  /** The address that the client connected to. */
+  readonly original: SocketAddress;
 }

@@ -6,9 +6,11 @@
  */
 import type { AccessLines } from "../config/access_lines.ts";
 import type { SocketAddress } from "../net/address.ts";
-import type { Millis } from "../net/clock.ts";
+import type { Clock, Millis } from "../net/clock.ts";
 import { AccessLog, type AccessSubject, type RefusedConnection } from "./access_log.ts";
-import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
+import type { ConnectionEnding, ConnectionFacts, Phase } from "./connection_ending.ts";
+import { elapsed, flowBeforeRoute, type FlowParts, plainFacts } from "./flow.ts";
+import type { FlowLog } from "./flow_log.ts";
 import type { Log } from "./log.ts";
 import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";
 import type { TrafficParties, TrafficService } from "./traffic_labels.ts";
@@ -34,17 +36,31 @@ export interface ConnectionFailure {
 
 const DRAINED = "connection closed due to connection drain";
 
+/** Where outcomes are recorded. */
+interface TelemetryParts {
+  readonly log: Log;
+  readonly metrics: TrafficMetrics;
+  readonly lines: AccessLines;
+  readonly flows: FlowLog;
+  /** Numbers from 0 up to but not including 1, for the sample of access lines. */
+  readonly random: () => number;
+  /** The time of all durations. */
+  readonly clock: Pick<Clock, "now">;
+}
+
 /** Makes the records of connections. */
 export class ConnectionTelemetry {
   readonly #metrics: TrafficMetrics;
-
   readonly #access: AccessLog;
+  readonly #flows: FlowLog;
+  readonly #clock: Pick<Clock, "now">;
 
-  /** `random`: numbers from 0 up to but not including 1, for the sample of access lines. */
-  constructor(log: Log, metrics: TrafficMetrics, lines: AccessLines, random: () => number) {
+  constructor({ log, metrics, lines, flows, random, clock }: TelemetryParts) {
     this.#metrics = metrics;
     this.#access = new AccessLog(log, random);
     this.#access.lines = lines;
+    this.#flows = flows;
+    this.#clock = clock;
   }
 
   /** Changes which access lines are written, also those of open connections. */
@@ -63,7 +79,9 @@ export class ConnectionTelemetry {
     series.opened++;
     const subject = subjectOf(start, sides, facts);
     this.#access.opened(subject);
-    return new ConnectionRecord(this.#access, subject, series, startedAt);
+    const record = new ConnectionRecord(this.#access, this.#flows, this.#clock, subject, series, startedAt);
+    if (this.#flows.isFollowed) this.#flows.opened(record.flow("connecting"));
+    return record;
   }
 
   /**
@@ -75,8 +93,14 @@ export class ConnectionTelemetry {
   }
 
   /** A connection refused before it was routed: one line, no counters. */
-  refuse(refused: RefusedConnection) {
+  refuse(refused: RefusedConnection, startedAt: Millis) {
     this.#access.failed(refused);
+    const { direction, source, facts, ending, error } = refused;
+    this.#flows.ended("refused", {
+      ...flowBeforeRoute({ direction, source, startedAt, state: "ended", facts }, this.#clock.now()),
+      ending,
+      error,
+    });
   }
 }
 
@@ -104,6 +128,8 @@ function hostnameOf(service: TrafficService | null): string | null {
 /** One open connection. Its owner calls `finish` or `cancel`; later calls do nothing. */
 export class ConnectionRecord {
   readonly #access: AccessLog;
+  readonly #flows: FlowLog;
+  readonly #clock: Pick<Clock, "now">;
   readonly #subject: AccessSubject;
   readonly #series: TrafficSeries;
   readonly #startedAt: Millis;
@@ -111,17 +137,23 @@ export class ConnectionRecord {
   #received = 0;
   #sent = 0;
   #recorded = false;
+  /** When a byte was moved; before the first one, {@link #startedAt}. */
+  #movedAt: Millis;
 
   constructor(
     access: AccessLog,
+    flows: FlowLog,
+    clock: Pick<Clock, "now">,
     subject: AccessSubject,
     series: TrafficSeries,
     startedAt: Millis,
   ) {
     this.#access = access;
+    this.#flows = flows;
+    this.#clock = clock;
     this.#subject = subject;
     this.#series = series;
-    this.#startedAt = startedAt;
+    this.#startedAt = this.#movedAt = startedAt;
   }
 
   /** The hostname of the service; null: none. */
@@ -137,13 +169,50 @@ export class ConnectionRecord {
   /** Bytes written towards the server. */
   addReceived(bytes: number) {
     this.#received += bytes;
+    this.#movedAt = this.#clock.now();
     this.#series.received += bytes;
   }
 
   /** Bytes written towards the client. */
   addSent(bytes: number) {
     this.#sent += bytes;
+    this.#movedAt = this.#clock.now();
     this.#series.sent += bytes;
+  }
+
+  /** The connection as it is now, for tables and followers. */
+  flow(state: Phase): FlowParts {
+    return this.#flow(state, this.#clock.now(), null, null, null);
+  }
+
+  #flow(
+    state: Phase,
+    now: Millis,
+    ending: ConnectionEnding | null,
+    flag: ResponseFlag | null,
+    error: string | null,
+  ): FlowParts {
+    const { direction, source, destination, hboneTarget, serviceHostname, sides, mutualTls, facts } = this.#subject;
+    const outbound = direction === "outbound";
+    return {
+      direction,
+      state,
+      source,
+      destination,
+      target: outbound ? facts.original : hboneTarget ?? facts.original,
+      sides,
+      mutualTls,
+      service: serviceHostname,
+      isHbone: hboneTarget !== null,
+      ...plainFacts(facts),
+      bytesSent: outbound ? this.#received : this.#sent,
+      bytesReceived: outbound ? this.#sent : this.#received,
+      age: elapsed(this.#startedAt, now),
+      idle: elapsed(this.#movedAt, now),
+      ending,
+      flag,
+      error,
+    };
   }
 
   /** The connection has ended. `failure`: null on success. */
@@ -166,9 +235,10 @@ export class ConnectionRecord {
     this.#access.complete(this.#subject, {
       bytesSent: outbound ? this.#received : this.#sent,
       bytesReceived: outbound ? this.#sent : this.#received,
-      duration: Math.max(0, Math.floor(now - this.#startedAt)),
+      duration: elapsed(this.#startedAt, now),
       error,
       ending,
     });
+    this.#flows.ended("ended", this.#flow("ended", now, ending, flag, error));
   }
 }

@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
-import { parseSocketAddress, type SocketAddress } from "../net/address.ts";
+import { parseIp, parseSocketAddress, type SocketAddress } from "../net/address.ts";
 import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
 import { type ConnectionStart, ConnectionTelemetry } from "./connection_telemetry.ts";
+import { FlowLog } from "./flow_log.ts";
 import { testLog } from "./testkit/log.ts";
 import { flagged, TrafficMetrics } from "./traffic_metrics.ts";
 import type { TrafficWorkload } from "./traffic_peer.ts";
@@ -12,6 +13,7 @@ const FACTS: ConnectionFacts = {
   tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
   carrier: 7,
   times: { resolved: 0, authorized: null, connected: 1, handshaken: 3, answered: 4 },
+  original: { ip: parseIp("10.2.0.10")!, port: 80 },
 };
 const ENDING: ConnectionEnding = { by: "server", how: "fin", phase: "half-closed" };
 
@@ -73,7 +75,9 @@ const PLAIN: ConnectionStart = {
 function world(format: "plain" | "json" = "plain", filter = "info", access = ALL_LINES, random = () => 0) {
   const { log, lines } = testLog({ format, filter });
   const metrics = new TrafficMetrics();
-  return { telemetry: new ConnectionTelemetry(log, metrics, access, random), metrics, lines };
+  const flows = new FlowLog(100, () => 0), clock = { now: () => 1000 };
+  const telemetry = new ConnectionTelemetry({ log, metrics, lines: access, flows, random, clock });
+  return { telemetry, metrics, lines, flows };
 }
 
 /** Lines that the native proxy wrote. */
@@ -147,7 +151,7 @@ Deno.test("dataplane 8.4 early deny, as recorded", () => {
     error: "no healthy upstream: 10.96.0.10:82",
     facts: FACTS,
     ending: ENDING,
-  });
+  }, 0);
   assert.deepEqual(lines(), [
     "1970-01-01T00:00:00.000000Z\twarn\taccess\tconnection failed\tsrc.addr=10.9.0.2:41778 dst.addr=10.96.0.10:82 " +
     'direction="outbound" error="no healthy upstream: 10.96.0.10:82"',
@@ -216,7 +220,7 @@ Deno.test("access lines: which connections are logged; counters count all of the
       error: "refused",
       facts: FACTS,
       ending: ENDING,
-    });
+    }, 0);
     assert.equal(metrics.snapshot()[0]?.opened, 3);
     return lines().map((line) => line.split("\t").slice(1, 4).join(" ")).join("|");
   };
@@ -254,7 +258,7 @@ Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending b
       times: { ...FACTS.times, connected: null, handshaken: null, answered: null },
     },
     ending: { by: "us", how: "no route", phase: "resolving" },
-  });
+  }, 0);
   const [opened, complete, failed] = lines().map((line) => line.split("\t")[4]);
   const id = `connection.id=${FACTS.id}`, opening = OUTBOUND_LINE.replace(/ bytes_sent.*/, "");
   assert.equal(opened, `${opening} ${id}`);

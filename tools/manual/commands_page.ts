@@ -25,6 +25,7 @@ export function commandsPage(): string {
       complain: () => {},
       read: () => Promise.reject(new Error("not used")),
       fetch: () => Promise.reject(new Error("not used")),
+      open: () => Promise.reject(new Error("not used")),
     },
     "version",
     () => {},

@@ -7,6 +7,7 @@ import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
 import { PendingReplies } from "./pending_replies.ts";
+import { WorkerFlows } from "./worker_flows.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 import type { PodAnswer } from "../../dataplane/pod_messages.ts";
 
@@ -35,6 +36,8 @@ export class WorkerHandle {
   readonly #listening = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
   readonly #dumps = new WorkerDumps((request) => this.send({ kind: "dump", request }));
+  /** The worker's connections. */
+  readonly flows = new WorkerFlows((request) => this.send({ kind: "flows", request }));
   #wakeDescriptor = -1;
 
   constructor(worker: Worker, events: WorkerEvents) {
@@ -133,6 +136,8 @@ export class WorkerHandle {
         return this.#profiles.settle(message.answer.request, message.answer.profile);
       case "explained":
         return this.#explanations.settle(message.reply.request, message.reply.answer);
+      case "flows":
+        return this.flows.receive(message.answer);
       case "drained":
         return this.#drained.resolve();
       case "failed":

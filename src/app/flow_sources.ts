@@ -1,0 +1,71 @@
+/** Connections of all workers as one list, and their events as one stream. */
+import type { ConnectionRow, ListConnections } from "../admin/connections_route.ts";
+import type { FlowSource } from "../admin/observe_route.ts";
+import type { Workers } from "../control/workers/workers.ts";
+import type { FlowPosition } from "../proxy/flow_list.ts";
+import type { FlowFilter } from "../telemetry/flow_filter.ts";
+
+/** Lists the connections of one worker after the other. */
+export function connectionLister(workers: Workers): ListConnections {
+  return (filter, after) => {
+    const from = after === null ? { worker: 0, position: null } : parseCursor(after);
+    return from === null ? null : listFrom(workers, filter, from);
+  };
+}
+
+/** A place in the list. `position`: null: before the first connection of the worker. */
+interface Place {
+  readonly worker: number;
+  readonly position: FlowPosition | null;
+}
+
+async function* listFrom(
+  workers: Workers,
+  filter: FlowFilter,
+  from: Place,
+): AsyncGenerator<readonly ConnectionRow[], void, undefined> {
+  for (const [index, { flows }] of workers.all.entries()) {
+    if (index < from.worker) continue;
+    const after = index === from.worker ? from.position : null;
+    for await (const rows of flows.list({ what: "open", filter, after })) {
+      yield rows.map(({ text, position }) => ({ text, cursor: formatCursor(index, position!) }));
+    }
+  }
+}
+
+function formatCursor(worker: number, { pod, component, registration }: FlowPosition): string {
+  return [worker, pod, component, registration].join("-");
+}
+
+function parseCursor(text: string): Place | null {
+  if (!/^[0-9]{1,4}(-[0-9]{1,10}){3}$/.test(text)) return null;
+  const [worker = 0, pod = 0, component = 0, registration = 0] = text.split("-").map(Number);
+  return { worker, position: { pod, component, registration } };
+}
+
+/** The events of all workers. */
+export function flowSource(workers: Workers): FlowSource {
+  return {
+    async last(filter, most) {
+      const lists = await Promise.all(workers.all.map(async ({ flows }) => {
+        const lines: string[] = [];
+        for await (const rows of flows.list({ what: "ended", filter, most })) {
+          lines.push(...rows.map(({ text }) => text));
+        }
+        return lines;
+      }));
+      // Each list has the newest first; all lines begin with the event and its time.
+      return lists.flat().sort((a, b) => timeOf(a) < timeOf(b) ? -1 : 1).slice(-most);
+    },
+    follow(filter, onEvents) {
+      const stops = workers.all.map(({ flows }) => flows.follow(filter, onEvents));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+  };
+}
+
+function timeOf(line: string): string {
+  return /"time":"([^"]*)"/.exec(line)?.[1] ?? "";
+}

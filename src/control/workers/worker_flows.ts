@@ -1,0 +1,71 @@
+/** The main isolate's side of one worker's connections: lists read slice by slice, and flows that are followed. */
+import type { FlowAnswer, FlowList, FlowRequest, FlowRow } from "../../dataplane/flow_messages.ts";
+import type { FlowFilter } from "../../telemetry/flow_filter.ts";
+import { PendingReplies } from "./pending_replies.ts";
+
+/** A batch of events of flows, each as JSON. */
+export interface FlowBatch {
+  readonly lines: readonly string[];
+  /** Events before these that were dropped, as batches were not taken in time. */
+  readonly lost: number;
+  /** To be called when the batch was handed on: the worker sends two, and drops events until one is taken. */
+  taken(): void;
+}
+
+/** The lists and followers of one worker. */
+export class WorkerFlows {
+  readonly #send: (request: FlowRequest) => void;
+  readonly #slices = new PendingReplies<Extract<FlowAnswer, { kind: "list-slice" }>>();
+  /** By number. */
+  readonly #followers = new Map<number, (batch: FlowBatch) => void>();
+  #nextFollower = 0;
+
+  constructor(send: (request: FlowRequest) => void) {
+    this.#send = send;
+  }
+
+  receive(answer: FlowAnswer): void {
+    switch (answer.kind) {
+      case "list-slice":
+        return this.#slices.settle(answer.list, answer);
+      case "flow-batch": {
+        const { follower, lines, lost } = answer;
+        return this.#followers.get(follower)?.({
+          lines,
+          lost,
+          taken: () => this.#send({ kind: "batch-taken", follower }),
+        });
+      }
+      default:
+        return answer satisfies never;
+    }
+  }
+
+  /** The rows of a list in slices, each of which is requested when the caller asks for it. */
+  async *list(of: FlowList): AsyncGenerator<readonly FlowRow[], void, undefined> {
+    const list = this.#slices.next();
+    this.#send({ kind: "list-begin", list, of });
+    try {
+      for (;;) {
+        const reply = this.#slices.wait(list);
+        this.#send({ kind: "list-more", list });
+        const { rows, ended } = await reply;
+        yield rows;
+        if (ended) return;
+      }
+    } finally {
+      this.#slices.abandon(list);
+      this.#send({ kind: "list-end", list });
+    }
+  }
+
+  /** Calls `onBatch` with the events from now on. The returned function ends that; idempotent. */
+  follow(filter: FlowFilter, onBatch: (batch: FlowBatch) => void): () => void {
+    const follower = this.#nextFollower++;
+    this.#followers.set(follower, onBatch);
+    this.#send({ kind: "follow", follower, filter });
+    return () => {
+      if (this.#followers.delete(follower)) this.#send({ kind: "unfollow", follower });
+    };
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Collects the events for one follower of flows and sends them in batches. It never waits for its reader: events that
+ * find the queue full are dropped and counted.
+ *
+ *     idle ──event──▶ collecting ──100 ms──▶ a batch is sent ──taken──▶ idle
+ *                        └── BATCHES in flight: the queue grows up to its bound ──┘
+ */
+import type { Millis, Timer } from "../net/clock.ts";
+import type { Scheduler } from "../net/network.ts";
+
+/** For how long events are collected. */
+const COLLECT: Millis = 100;
+/** Batches that may be in flight. */
+const BATCHES = 2;
+/** Events that may wait, and in one batch. An event has about 900 characters. */
+const WAITING_MAX = 2000;
+
+/** The events for one follower. */
+export class FlowFollower {
+  readonly #scheduler: Pick<Scheduler, "after">;
+  readonly #send: (lines: readonly string[], lost: number) => void;
+  #waiting: string[] = [];
+  #lost = 0;
+  #inFlight = 0;
+  #timer: Timer | null = null;
+
+  /** `send`: sends a batch, and how many events were lost before it. */
+  constructor(scheduler: Pick<Scheduler, "after">, send: (lines: readonly string[], lost: number) => void) {
+    this.#scheduler = scheduler;
+    this.#send = send;
+  }
+
+  add(line: string): void {
+    if (this.#waiting.length >= WAITING_MAX) {
+      this.#lost++;
+      return;
+    }
+    this.#waiting.push(line);
+    this.#sendLater();
+  }
+
+  /** The reader has taken a batch. */
+  taken(): void {
+    this.#inFlight = Math.max(0, this.#inFlight - 1);
+    if (this.#waiting.length > 0) this.#sendLater();
+  }
+
+  /** Nothing is sent any more. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#waiting = [];
+  }
+
+  #sendLater(): void {
+    if (this.#timer !== null || this.#inFlight >= BATCHES) return;
+    this.#timer = this.#scheduler.after(COLLECT, () => {
+      this.#timer = null;
+      const lines = this.#waiting, lost = this.#lost;
+      this.#waiting = [];
+      this.#lost = 0;
+      this.#inFlight++;
+      this.#send(lines, lost);
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import { strict as assert } from "node:assert";
+import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
+import { FlowFollower } from "./flow_follower.ts";
+
+function bed() {
+  const scheduler = new MemoryScheduler();
+  const batches: { lines: readonly string[]; lost: number }[] = [];
+  const follower = new FlowFollower(scheduler, (lines, lost) => batches.push({ lines, lost }));
+  return { scheduler, batches, follower };
+}
+
+Deno.test("follower: events of 100 ms are one batch", () => {
+  const { scheduler, batches, follower } = bed();
+  follower.add("a");
+  scheduler.advance(99);
+  follower.add("b");
+  assert.deepEqual(batches, []);
+  scheduler.advance(1);
+  assert.deepEqual(batches, [{ lines: ["a", "b"], lost: 0 }]);
+  scheduler.advance(1000);
+  assert.equal(batches.length, 1);
+});
+
+Deno.test("follower: with two batches in flight, events wait, and beyond 2000 they are lost and counted", () => {
+  const { scheduler, batches, follower } = bed();
+  for (const line of ["a", "b"]) {
+    follower.add(line);
+    scheduler.advance(100);
+  }
+  for (let i = 0; i < 2005; i++) follower.add(`${i}`);
+  scheduler.advance(1000);
+  assert.equal(batches.length, 2);
+  follower.taken();
+  scheduler.advance(100);
+  assert.equal(batches.length, 3);
+  assert.deepEqual([batches[2]!.lines.length, batches[2]!.lines[0], batches[2]!.lost], [2000, "0", 5]);
+  follower.taken();
+  follower.add("next");
+  scheduler.advance(100);
+  assert.deepEqual(batches[3], { lines: ["next"], lost: 0 });
+});
+
+Deno.test("follower: nothing is sent after the end", () => {
+  const { scheduler, batches, follower } = bed();
+  follower.add("a");
+  follower.close();
+  scheduler.advance(1000);
+  assert.deepEqual(batches, []);
+});

@@ -1,0 +1,49 @@
+/**
+ * Messages about connections, open and ended. A part of `messages.ts`; plain data.
+ *
+ * A list is read in slices, of which one is in flight. Who follows flows gets batches, a few of which are in flight:
+ *
+ *     main                        worker
+ *      │── list-begin ─────────────▶│
+ *      │── list-more ──────────────▶│
+ *      │◀─────────────── list-slice │  … until `ended`
+ *      │── list-end ───────────────▶│  in any case
+ *
+ *      │── follow ─────────────────▶│
+ *      │◀─────────────── flow-batch │  … while there are events
+ *      │── batch-taken ────────────▶│  for each batch
+ *      │── unfollow ───────────────▶│
+ */
+import type { FlowPosition } from "../proxy/flow_list.ts";
+import type { FlowFilter } from "../telemetry/flow_filter.ts";
+
+/** What is listed. `open`: in the order of positions, behind `after`. `ended`: newest first, `most` at most. */
+export type FlowList =
+  | { readonly what: "open"; readonly filter: FlowFilter; readonly after: FlowPosition | null }
+  | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number };
+
+/** From main to a worker. Main chooses the numbers of lists and followers, and uses each once. */
+export type FlowRequest =
+  | { readonly kind: "list-begin"; readonly list: number; readonly of: FlowList }
+  | { readonly kind: "list-more"; readonly list: number }
+  | { readonly kind: "list-end"; readonly list: number }
+  | { readonly kind: "follow"; readonly follower: number; readonly filter: FlowFilter }
+  | { readonly kind: "batch-taken"; readonly follower: number }
+  | { readonly kind: "unfollow"; readonly follower: number };
+
+/** One flow of a list, as JSON. `position`: of an open one. */
+export interface FlowRow {
+  readonly text: string;
+  readonly position: FlowPosition | null;
+}
+
+/** From a worker to main. */
+export type FlowAnswer =
+  | { readonly kind: "list-slice"; readonly list: number; readonly rows: readonly FlowRow[]; readonly ended: boolean }
+  /** `lines`: events as JSON. `lost`: events before them that were dropped, as main did not take batches in time. */
+  | {
+    readonly kind: "flow-batch";
+    readonly follower: number;
+    readonly lines: readonly string[];
+    readonly lost: number;
+  };

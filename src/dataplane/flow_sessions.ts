@@ -1,0 +1,118 @@
+/** Lists of connections and followers of flows of one isolate (`flow_messages.ts`). */
+import type { Millis } from "../net/clock.ts";
+import type { Scheduler } from "../net/network.ts";
+import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
+import { flowOf } from "../telemetry/flow.ts";
+import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
+import type { FlowLog } from "../telemetry/flow_log.ts";
+import { FlowFollower } from "./flow_follower.ts";
+import type { FlowAnswer, FlowList, FlowRequest, FlowRow } from "./flow_messages.ts";
+
+/** A slice ends with the row that reaches one of these. */
+const SLICE_ROWS = 256;
+const SLICE_MILLIS: Millis = 3;
+
+/** What the sessions read. */
+interface FlowSources {
+  readonly log: FlowLog;
+  /** The open connections behind a position, in the order of positions. */
+  open(after: FlowPosition | null): Iterable<OpenFlow>;
+}
+
+/** Null: a flow that does not meet the filter. */
+type Rows = Iterator<FlowRow | null, void, undefined>;
+
+/** Answers the requests of main. */
+export class FlowSessions {
+  readonly #sources: FlowSources;
+  readonly #scheduler: Pick<Scheduler, "after">;
+  readonly #send: (answer: FlowAnswer) => void;
+  readonly #now: () => Millis;
+  /** By the number that main has chosen. Main bounds both. */
+  readonly #lists = new Map<number, Rows>();
+  readonly #followers = new Map<number, { readonly follower: FlowFollower; readonly stop: () => void }>();
+
+  /** `now`: ms since a fixed moment, also within a turn. */
+  constructor(
+    sources: FlowSources,
+    scheduler: Pick<Scheduler, "after">,
+    send: (answer: FlowAnswer) => void,
+    now: () => Millis,
+  ) {
+    this.#sources = sources;
+    this.#scheduler = scheduler;
+    this.#send = send;
+    this.#now = now;
+  }
+
+  receive(request: FlowRequest): void {
+    switch (request.kind) {
+      case "list-begin":
+        this.#lists.set(request.list, this.#rows(request.of));
+        return;
+      case "list-more":
+        return this.#send({ kind: "list-slice", list: request.list, ...this.#slice(request.list) });
+      case "list-end":
+        this.#lists.delete(request.list);
+        return;
+      case "follow":
+        return this.#follow(request.follower, request.filter);
+      case "batch-taken":
+        return this.#followers.get(request.follower)?.follower.taken();
+      case "unfollow":
+        return this.#unfollow(request.follower);
+      default:
+        request satisfies never;
+    }
+  }
+
+  #slice(list: number): { rows: FlowRow[]; ended: boolean } {
+    const rows: FlowRow[] = [];
+    const left = this.#lists.get(list);
+    const end = this.#now() + SLICE_MILLIS;
+    do {
+      const next = left?.next();
+      if (next === undefined || next.done) return { rows, ended: true };
+      if (next.value !== null) rows.push(next.value);
+    } while (rows.length < SLICE_ROWS && this.#now() < end);
+    return { rows, ended: false };
+  }
+
+  #rows(list: FlowList): Rows {
+    switch (list.what) {
+      case "open":
+        return openRows(this.#sources.open(list.after), list.filter);
+      case "ended":
+        return endedRows(this.#sources.log.last(list.filter, list.most));
+      default:
+        return list satisfies never;
+    }
+  }
+
+  #follow(number: number, filter: FlowFilter): void {
+    const follower = new FlowFollower(this.#scheduler, (lines, lost) => {
+      this.#send({ kind: "flow-batch", follower: number, lines, lost });
+    });
+    const stop = this.#sources.log.follow(filter, (line) => follower.add(line));
+    this.#followers.set(number, { follower, stop });
+  }
+
+  #unfollow(number: number): void {
+    const found = this.#followers.get(number);
+    this.#followers.delete(number);
+    found?.stop();
+    found?.follower.close();
+  }
+}
+
+function* openRows(flows: Iterable<OpenFlow>, filter: FlowFilter): Generator<FlowRow | null, void, undefined> {
+  for (const { position, pod, parts } of flows) {
+    const flow = parts === null ? null : flowOf(parts);
+    if (flow === null || !matchesFilter(filter, flow)) yield null;
+    else yield { text: JSON.stringify({ pod, ...flow }), position };
+  }
+}
+
+function* endedRows(lines: Iterable<string | null>): Generator<FlowRow | null, void, undefined> {
+  for (const text of lines) yield text === null ? null : { text, position: null };
+}

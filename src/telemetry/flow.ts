@@ -1,0 +1,161 @@
+/**
+ * A connection as `/connections`, `/observe` and the dashboard show it: plain data, made when somebody looks.
+ *
+ * Directions of bytes are those of the access log: sent by the application on this side, and received by it.
+ */
+import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
+import type { ConnectionEnding, ConnectionFacts, Phase, PhaseTimes } from "./connection_ending.ts";
+import type { ResponseFlag } from "./response_flags.ts";
+import type { TrafficSides } from "./traffic_labels.ts";
+import type { TrafficPeer } from "./traffic_peer.ts";
+
+/** One side of a flow. Null: not known. */
+interface FlowParty {
+  /** `ip:port` */
+  readonly address: string;
+  readonly workload: string | null;
+  readonly namespace: string | null;
+  /** Proven by a certificate. */
+  readonly identity: string | null;
+}
+
+/** `failed` includes connections that a drain has cut. */
+export type FlowVerdict = "ok" | "denied" | "failed";
+
+/** A connection, open or ended. Times are ms. */
+export interface Flow {
+  /** The trace id, the same at both proxies. */
+  readonly id: string;
+  readonly direction: "outbound" | "inbound";
+  readonly state: Phase;
+  readonly verdict: FlowVerdict;
+  readonly source: FlowParty;
+  /** Outbound: the address that was dialled. Inbound: the pod's own. */
+  readonly destination: FlowParty;
+  /** What the client asked for: its original destination, or the authority of the CONNECT. */
+  readonly target: string;
+  readonly service: string | null;
+  readonly protocol: "TCP" | "HBONE";
+  readonly tls: ConnectionFacts["tls"];
+  /** The number of the HBONE connection that carries it. */
+  readonly carrier: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Since it was accepted; of one that has ended, until then. */
+  readonly age: number;
+  /** Since a byte was moved last; null where none was, and at the end. */
+  readonly idle: number | null;
+  readonly times: PhaseTimes;
+  /** Null: it is open. */
+  readonly ending: ConnectionEnding | null;
+  /** Of metrics. */
+  readonly flag: ResponseFlag | null;
+  /** The text of the access log; null: none. */
+  readonly error: string | null;
+}
+
+/** What flows are made of. It refers to nothing that belongs to the connection alone and is large. */
+export interface FlowParts {
+  readonly direction: "outbound" | "inbound";
+  readonly state: Phase;
+  readonly source: SocketAddress;
+  readonly destination: SocketAddress;
+  readonly target: SocketAddress | string;
+  /** Null: the connection was not routed. */
+  readonly sides: TrafficSides | null;
+  readonly mutualTls: boolean;
+  readonly service: string | null;
+  readonly isHbone: boolean;
+  readonly id: string;
+  readonly tls: ConnectionFacts["tls"];
+  readonly carrier: number | null;
+  readonly times: PhaseTimes;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly age: number;
+  readonly idle: number | null;
+  readonly ending: ConnectionEnding | null;
+  readonly flag: ResponseFlag | null;
+  readonly error: string | null;
+}
+
+/** The facts of a connection without the connection. */
+export function plainFacts(
+  { id, tls, carrier, times }: ConnectionFacts,
+): Pick<FlowParts, "id" | "tls" | "carrier" | "times"> {
+  return { id, tls: tls === null ? null : { version: tls.version, group: tls.group }, carrier, times };
+}
+
+/** Whole ms from `since` to `now`. */
+export function elapsed(since: Millis, now: Millis): number {
+  return Math.max(0, Math.floor(now - since));
+}
+
+/** A connection whose route is not known. */
+export function flowBeforeRoute(
+  { direction, state, source, startedAt, facts }: {
+    readonly direction: FlowParts["direction"];
+    readonly state: Phase;
+    readonly source: SocketAddress;
+    readonly startedAt: Millis;
+    readonly facts: ConnectionFacts;
+  },
+  now: Millis,
+): FlowParts {
+  return {
+    direction,
+    state,
+    source,
+    destination: facts.original,
+    target: facts.original,
+    sides: null,
+    mutualTls: false,
+    service: null,
+    isHbone: false,
+    ...plainFacts(facts),
+    bytesSent: 0,
+    bytesReceived: 0,
+    age: elapsed(startedAt, now),
+    idle: null,
+    ending: null,
+    flag: null,
+    error: null,
+  };
+}
+
+/** Makes the data of a flow. */
+export function flowOf(parts: FlowParts): Flow {
+  const { sides, mutualTls, target, tls, ending, error } = parts;
+  return {
+    id: parts.id,
+    direction: parts.direction,
+    state: parts.state,
+    verdict: verdictOf(ending, error),
+    source: partyOf(parts.source, sides?.source ?? null, mutualTls),
+    destination: partyOf(parts.destination, sides?.destination ?? null, mutualTls),
+    target: typeof target === "string" ? target : formatAddress(target),
+    service: parts.service,
+    protocol: parts.isHbone ? "HBONE" : "TCP",
+    tls,
+    carrier: parts.carrier,
+    bytesSent: parts.bytesSent,
+    bytesReceived: parts.bytesReceived,
+    age: parts.age,
+    idle: parts.idle,
+    times: parts.times,
+    ending,
+    flag: parts.flag,
+    error,
+  };
+}
+
+function verdictOf(ending: ConnectionEnding | null, error: string | null): FlowVerdict {
+  if (ending === null || error === null) return "ok";
+  return ending.how === "policy" ? "denied" : "failed";
+}
+
+function partyOf(address: SocketAddress, peer: TrafficPeer | null, isSecure: boolean): FlowParty {
+  const { workload = null, namespace = null, identity = null } = peer?.log ?? {};
+  return { address: formatAddress(address), workload, namespace, identity: isSecure ? identity : null };
+}

@@ -1,0 +1,106 @@
+/** Filters of flows, the same for `/connections`, `/observe` and `ztunnel observe`. All conditions must hold. */
+import type { Millis } from "../net/clock.ts";
+import type { Phase } from "./connection_ending.ts";
+import type { Flow, FlowVerdict } from "./flow.ts";
+
+/** Conditions; absent: any. Those about a side hold where one of the two sides meets them. */
+export interface FlowFilter {
+  /** `name` or `namespace/name`. */
+  readonly workload?: string;
+  readonly namespace?: string;
+  /** A hostname, or its first labels: `cart` and `cart.shop` for `cart.shop.svc.cluster.local`. */
+  readonly service?: string;
+  /** `ip` or `ip:port`, of a side or of what the client asked for. */
+  readonly address?: string;
+  readonly identity?: string;
+  readonly direction?: Flow["direction"];
+  readonly state?: Phase;
+  readonly verdict?: FlowVerdict;
+  readonly olderThan?: Millis;
+}
+
+const TEXTS = ["workload", "namespace", "service", "address", "identity"] as const;
+const DIRECTIONS: readonly string[] = ["inbound", "outbound"] satisfies Flow["direction"][];
+const VERDICTS: readonly string[] = ["ok", "denied", "failed"] satisfies FlowVerdict[];
+const STATES: readonly string[] = [
+  "accepted",
+  "resolving",
+  "authorizing",
+  "connecting",
+  "handshaking",
+  "requesting",
+  "open",
+  "half-closed",
+  "ended",
+] satisfies Phase[];
+/** Characters of a value. */
+const VALUE_MAX = 512;
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** The names of the conditions, as parameters and options have them. */
+export const FILTER_NAMES: readonly string[] = [...TEXTS, "direction", "state", "verdict", "older"];
+
+/** Reads a filter from the parameters of a request; a text says what is wrong. Other parameters are ignored. */
+export function parseFlowFilter(parameters: URLSearchParams): FlowFilter | string {
+  const filter: Record<string, string | number> = {};
+  for (const name of FILTER_NAMES) {
+    const value = parameters.getAll(name).at(-1);
+    if (value === undefined || value === "") continue;
+    const read = value.length > VALUE_MAX ? null : readCondition(name, value);
+    if (read === null) return `invalid value of ${name}: ${VALUES[name] ?? `at most ${VALUE_MAX} characters`}`;
+    filter[name === "older" ? "olderThan" : name] = read;
+  }
+  return filter as FlowFilter;
+}
+
+const VALUES: Readonly<Record<string, string>> = {
+  direction: DIRECTIONS.join(", "),
+  state: STATES.join(", "),
+  verdict: VERDICTS.join(", "),
+  older: "a time such as 500ms, 30s, 5m or 2h",
+};
+
+function readCondition(name: string, value: string): string | number | null {
+  switch (name) {
+    case "direction":
+      return DIRECTIONS.includes(value) ? value : null;
+    case "state":
+      return STATES.includes(value) ? value : null;
+    case "verdict":
+      return VERDICTS.includes(value) ? value : null;
+    case "older": {
+      const [, number, unit] = /^([0-9]{1,9})(ms|s|m|h)$/.exec(value) ?? [];
+      return number === undefined ? null : Number(number) * UNITS[unit!]!;
+    }
+    default:
+      return value;
+  }
+}
+
+/** Whether a flow meets all conditions. */
+export function matchesFilter(filter: FlowFilter, flow: Flow): boolean {
+  const { workload, namespace, service, address, identity, direction, state, verdict, olderThan } = filter;
+  const sides = [flow.source, flow.destination];
+  return (direction === undefined || flow.direction === direction) &&
+    (state === undefined || flow.state === state) &&
+    (verdict === undefined || flow.verdict === verdict) &&
+    (olderThan === undefined || flow.age >= olderThan) &&
+    (namespace === undefined || sides.some((side) => side.namespace === namespace)) &&
+    (identity === undefined || sides.some((side) => side.identity === identity)) &&
+    (workload === undefined || sides.some((side) => isNamed(side, workload))) &&
+    (service === undefined || flow.service === service || (flow.service?.startsWith(`${service}.`) ?? false)) &&
+    (address === undefined || [flow.source.address, flow.destination.address, flow.target].some(isAt(address)));
+}
+
+function isNamed({ workload, namespace }: Flow["source"], name: string): boolean {
+  return workload !== null && (workload === name || `${namespace}/${workload}` === name);
+}
+
+function isAt(wanted: string): (address: string) => boolean {
+  return (address) => address === wanted || hostOf(address) === wanted;
+}
+
+/** Without the port, and IPv6 without brackets. */
+function hostOf(address: string): string {
+  return address.replace(/:[0-9]+$/, "").replace(/^\[(.*)\]$/, "$1");
+}

@@ -1,0 +1,96 @@
+/**
+ * What happened to the connections of one isolate: a ring of the last endings, and those who follow flows as they open
+ * and end. Where nobody follows, an ending costs one small object, and an opening nothing.
+ */
+import { type Flow, flowOf, type FlowParts } from "./flow.ts";
+import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
+
+/** `refused`: it ended before it was routed. */
+export type FlowEventKind = "opened" | "refused" | "ended";
+
+/** A flow at one moment. */
+export interface FlowEvent extends Flow {
+  readonly event: FlowEventKind;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+}
+
+interface PastEvent {
+  readonly kind: FlowEventKind;
+  /** ms since the epoch. */
+  readonly time: number;
+  readonly parts: FlowParts;
+}
+
+interface Follower {
+  readonly filter: FlowFilter;
+  /** `line`: a {@link FlowEvent} as JSON. */
+  onEvent(line: string): void;
+}
+
+/** The flow log of one isolate. */
+export class FlowLog {
+  readonly #capacity: number;
+  readonly #wallClock: () => number;
+  readonly #ring: PastEvent[] = [];
+  /** Index of the oldest event in the full ring. */
+  #oldest = 0;
+  readonly #followers = new Set<Follower>();
+
+  /** `capacity`: how many endings are kept. `wallClock`: ms since the epoch. */
+  constructor(capacity: number, wallClock: () => number) {
+    this.#capacity = capacity;
+    this.#wallClock = wallClock;
+  }
+
+  /** Whether openings have to be reported. */
+  get isFollowed(): boolean {
+    return this.#followers.size > 0;
+  }
+
+  opened(parts: FlowParts): void {
+    this.#notify({ kind: "opened", time: this.#wallClock(), parts });
+  }
+
+  /** A connection has ended, or was refused before it was routed. */
+  ended(kind: "refused" | "ended", parts: FlowParts): void {
+    const event = { kind, time: this.#wallClock(), parts };
+    if (this.#ring.length < this.#capacity) this.#ring.push(event);
+    else {
+      this.#ring[this.#oldest] = event;
+      this.#oldest = (this.#oldest + 1) % this.#capacity;
+    }
+    if (this.#followers.size > 0) this.#notify(event);
+  }
+
+  /** The last endings that meet `filter`, `most` of them, newest first, each as JSON. */
+  *last(filter: FlowFilter, most: number): Generator<string | null, void, undefined> {
+    const events = [...this.#ring.slice(this.#oldest), ...this.#ring.slice(0, this.#oldest)];
+    for (let left = most, event = events.pop(); event !== undefined && left > 0; event = events.pop()) {
+      const line = lineOf(event, filter);
+      if (line !== null) left--;
+      yield line;
+    }
+  }
+
+  /** Reports events that meet `filter` from now on. The returned function ends that; idempotent. */
+  follow(filter: FlowFilter, onEvent: (line: string) => void): () => void {
+    const follower = { filter, onEvent };
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
+  }
+
+  #notify(event: PastEvent): void {
+    for (const { filter, onEvent } of this.#followers) {
+      const line = lineOf(event, filter);
+      if (line !== null) onEvent(line);
+    }
+  }
+}
+
+/** Null: it does not meet the filter. */
+function lineOf({ kind, time, parts }: PastEvent, filter: FlowFilter): string | null {
+  const flow = flowOf(parts);
+  if (!matchesFilter(filter, flow)) return null;
+  return JSON.stringify({ event: kind, time: new Date(time).toISOString(), ...flow } satisfies FlowEvent);
+}
