@@ -21,6 +21,7 @@ import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { MANY_ROWS } from "./rows_many.ts";
+import { LOSSY_ROWS } from "./rows_lossy.ts";
 import { NEWCOMER_ROWS } from "./rows_newcomers.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
 import { POD_ROWS } from "./rows_pods.ts";
@@ -36,6 +37,7 @@ const ROWS: readonly Row[] = [
   ...FANOUT_ROWS,
   ...LONG_LINK_ROWS,
   ...NARROW_ROWS,
+  ...LOSSY_ROWS,
   ...LIMIT_ROWS,
   ...STALL_ROWS,
   ...LOG_ROWS,

@@ -26,7 +26,7 @@ export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--onl
                        [--attacks=ping,rapid-reset] [--json] [--check] [--shared] [--loopback]
                        [--out=bench/results]
   --quick    one short round of the most important rows, in about three minutes
-  --rows     these rows only; longlink and narrow need /dev/net/tun
+  --rows     these rows only; longlink, narrow and lossy need /dev/net/tun
   --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
              ours-3.5-shared
   --rounds   how often each row is repeated (5)

@@ -1,12 +1,9 @@
 /** A pair of proxies between a client and an application: what it is started with, and its processes. */
-import type { LinkConditions } from "../testkit/link/slow_link.ts";
 import type { Processes, Started } from "./processes.ts";
-import type { Link, Side } from "./rig.ts";
+import type { Link, LinkVariant, Side } from "./rig.ts";
 
 /** Settings of a pair that differ from the default. Settings for ztunnels are ignored by other kinds. */
-export interface Variant {
-  /** What the link between the two sides does to packets; a veth pair does nothing to them. */
-  readonly link?: Partial<LinkConditions>;
+export interface Variant extends LinkVariant {
   /** Environment variables for both sides, the same for all kinds. */
   readonly env?: Readonly<Record<string, string>>;
   /** Starts helpers that the pair needs, before the pair; returns further variables. */

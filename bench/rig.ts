@@ -26,6 +26,14 @@ export const ECHO_PORT = 7000;
 /** Mark of the proxies' own connections (`PACKET_MARK`): they are not redirected again. */
 export const PACKET_MARK = 0x539;
 
+/** What differs from a veth pair with the kernel's defaults. */
+export interface LinkVariant {
+  /** What the link between the two sides does to packets; a veth pair does nothing to them. */
+  readonly link?: Partial<LinkConditions>;
+  /** Of TCP on both sides: `reno`. By default the kernel's. */
+  readonly congestionControl?: string;
+}
+
 /** Two networks with a path between them. */
 export interface Link {
   readonly kind: "namespaces" | "loopback";
@@ -80,24 +88,22 @@ class NamespaceLink implements Link {
   readonly #processes: Processes;
   /** Null: a veth pair with nothing between its ends. */
   readonly #conditions: Partial<LinkConditions> | null;
+  readonly #congestionControl: string | null;
   #slow: SlowLink | null = null;
 
-  private constructor(processes: Processes, suffix: string, conditions: Partial<LinkConditions> | null) {
+  private constructor(processes: Processes, suffix: string, { link, congestionControl }: LinkVariant) {
     this.#processes = processes;
-    this.#conditions = conditions;
-    this.device = conditions === null ? "veth0" : LINK_DEVICE;
+    this.#conditions = link ?? null;
+    this.#congestionControl = congestionControl ?? null;
+    this.device = link === undefined ? "veth0" : LINK_DEVICE;
     this.#names = { client: `zt-a-${suffix}`, server: `zt-b-${suffix}` };
     const { client, server } = this.#names;
     this.namespaces = { client: `/run/netns/${client}`, server: `/run/netns/${server}` };
   }
 
   /** Makes the two namespaces and joins them. `suffix` must be unique on the machine. */
-  static async open(
-    processes: Processes,
-    suffix: string,
-    conditions: Partial<LinkConditions> | null,
-  ): Promise<NamespaceLink> {
-    const link = new NamespaceLink(processes, suffix, conditions);
+  static async open(processes: Processes, suffix: string, variant: LinkVariant): Promise<NamespaceLink> {
+    const link = new NamespaceLink(processes, suffix, variant);
     try {
       await link.#build();
     } catch (error) {
@@ -147,8 +153,14 @@ class NamespaceLink implements Link {
 
   async #tune(side: Side): Promise<void> {
     // A kernel without one of these names still gives valid figures.
-    const script = SYSCTLS.map(([name, value]) => `echo '${value}' > /proc/sys/net/${name}`).join("; ");
+    const script = this.#sysctls().map(([name, value]) => `echo '${value}' > /proc/sys/net/${name}`).join("; ");
     await this.#run(side, ["sh", "-c", `(${script}) 2>/dev/null; true`]);
+  }
+
+  #sysctls(): typeof SYSCTLS {
+    return this.#congestionControl === null
+      ? SYSCTLS
+      : [...SYSCTLS, ["ipv4/tcp_congestion_control", this.#congestionControl]];
   }
 
   #run(side: Side, argv: readonly string[]): Promise<string> {
@@ -161,17 +173,14 @@ export function bestRig(): Link["kind"] {
   return Deno.uid() === 0 ? "namespaces" : "loopback";
 }
 
-/**
- * Creates a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. `conditions`:
- * what a link between namespaces does to packets; null for a veth pair, which does nothing to them.
- */
+/** Creates a link. `suffix` must be unique on the machine; `processes` runs the commands that build it. */
 export async function openLink(
   kind: Link["kind"],
   processes: Processes,
   suffix: string,
-  conditions: Partial<LinkConditions> | null = null,
+  variant: LinkVariant = {},
 ): Promise<Link> {
-  if (kind === "namespaces") return await NamespaceLink.open(processes, suffix, conditions);
-  if (conditions !== null) throw new Error("Cannot delay packets on loopback: it needs network namespaces");
+  if (kind === "namespaces") return await NamespaceLink.open(processes, suffix, variant);
+  if (variant.link !== undefined) throw new Error("Cannot delay packets on loopback: it needs network namespaces");
   return new LoopbackLink();
 }

@@ -22,7 +22,7 @@ export class Session {
     const directory = `${this.#directory}/${number}-${kind.id}`;
     Deno.mkdirSync(directory);
     const processes = new Processes(directory);
-    const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`, variant.link ?? null);
+    const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`, variant);
     const end = async () => {
       this.#ends.delete(end);
       await processes.stopAll();
