@@ -37,6 +37,8 @@ const BARS: readonly Bar[] = [
   { row: "touch", metrics: ["rssClient", "rssServer"], of: "figure", atMost: 150 },
   { row: "longlink", metrics: ["up50", "down50", "up200", "down200"], of: "ratio", atLeast: 0.95 },
   { row: "narrow", metrics: ["p90", "longest"], of: "ratio", atMost: 0.6 },
+  { row: "lossy", metrics: ["up", "down"], of: "figure", atLeast: 4 },
+  { row: "lossy", metrics: ["p99"], of: "ratio", atMost: 0.5 },
   { row: "limits", metrics: ["m128c2000Lives", "m128h2000Lives", "m192c10000Lives"], of: "figure", atLeast: 1 },
   { row: "limits", metrics: ["m128c2000Failed", "m128h2000Failed", "m192c10000Failed"], of: "figure", atMost: 0 },
   { row: "unread", metrics: ["rate"], of: "figure", atLeast: 0.9 },

@@ -13,7 +13,7 @@ import type { Subject } from "./subject.ts";
 const MB = 1e6;
 const LINK = { delayMillis: 10, lossShare: 0.01 } as const;
 const STREAMS = 8;
-const SECONDS = 15, SMALL_SECONDS = 6;
+const SECONDS = 10, SMALL_SECONDS = 6;
 const CONNECTIONS = 4;
 /** Until the uploads beside the requests are known as bulk. */
 const SETTLE_SECONDS = 4;

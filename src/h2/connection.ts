@@ -23,6 +23,7 @@ import {
 import { ownSettings } from "./settings.ts";
 import { ShutdownState } from "./shutdown.ts";
 import { H2Stream } from "./stream.ts";
+import { WaitingFor } from "./wait_queue.ts";
 
 /** Room in the output buffer that `open` requires, in bytes; less means that the peer has not read for long. */
 const ROOM_FOR_REQUEST = 32_768;
@@ -168,6 +169,18 @@ export class H2Connection implements Connection {
     this.#core.writer.ping(KEEPALIVE_PING, this.#keepalive.sent(now), false);
   }
 
+  /**
+   * How many streams have moved at least `least` bytes, in both directions together, since the last call, or wait for
+   * the connection's window or for room in the output buffer. Costs time for each stream.
+   */
+  countBusyStreams(least: number): number {
+    let busy = 0;
+    for (const stream of this.#core.streams.values()) {
+      if (stream.takeMoved() >= least || isWaitingForOthers(stream.waitingFor)) busy++;
+    }
+    return busy;
+  }
+
   /** How long nothing has been received, in ms. */
   silentFor(now: Millis): Millis {
     return this.#keepalive.silentFor(now);
@@ -247,4 +260,9 @@ export class H2Connection implements Connection {
     if (goesOn && this.#completeBy !== Infinity) return;
     this.#completeBy = now + this.#core.options.prefaceTimeout;
   }
+}
+
+/** Whether a stream could send if the connection had more room. */
+function isWaitingForOthers(what: WaitingFor): boolean {
+  return what === WaitingFor.CONNECTION_WINDOW || what === WaitingFor.ROOM;
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { ErrorCode } from "./seam.ts";
-import { CONNECT, OK, Pair, pattern, sendAll } from "./testkit/pair.ts";
+import { CONNECT, LIMIT, OK, Pair, pattern, sendAll } from "./testkit/pair.ts";
 
 Deno.test("a CONNECT carries bytes both ways and ends on both sides", () => {
   const pair = new Pair();
@@ -66,4 +66,19 @@ Deno.test("a client that drains without open streams ends at once", () => {
   assert.equal(pair.clientLog.end?.reason, "drained");
   pair.pump();
   assert.deepEqual(pair.serverLog.events.slice(1), ["goaway 0 0"]);
+});
+
+Deno.test("busy streams are those that have moved much since the last count, in either direction, or wait for the connection", () => {
+  const pair = new Pair();
+  const [up, down, little] = [pair.open(), pair.open(), pair.open()];
+  pair.pump();
+  sendAll(up!, pattern(1000), false);
+  sendAll(pair.serverLog.streams[1]!, pattern(1000), false);
+  sendAll(little!, pattern(999), false);
+  pair.pump();
+  assert.equal(pair.client.countBusyStreams(1000), 2);
+  assert.equal(pair.client.countBusyStreams(1), 0, "nothing was moved since");
+  // Nothing is flushed, so the output buffer is full and the rest waits.
+  sendAll(down!, pattern(3 * LIMIT), false);
+  assert.equal(pair.client.countBusyStreams(Infinity), 1);
 });

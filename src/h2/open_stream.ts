@@ -39,6 +39,8 @@ export interface OpenStream extends Stream, QueuedStream {
    * `closing` decides how late frames are treated.
    */
   abandon(failure: H2Failure, closing: Closing): void;
+  /** Returns the bytes of payload sent and received since the last call, modulo 2^30. */
+  takeMoved(): number;
   /** The connection has removed the stream from its table. */
   onRemoved(): void;
 }

@@ -13,6 +13,9 @@ import { WindowGrowth } from "./window_growth.ts";
 /** With shorter round trips the initial window is large enough for any rate that a proxy reaches. */
 const LONG_ROUND_TRIP: Millis = 2;
 
+/** Keeps a counter in the range of integers that the runtime does not allocate. */
+const MOVED_MASK = 0x3fffffff;
+
 const nothing = () => {};
 /** The handler until the owner sets its own. */
 const NO_HANDLER: StreamHandler = {
@@ -43,6 +46,8 @@ export class H2Stream implements Stream, OpenStream {
   /** Null: the path has never had a long round trip. */
   #growth: WindowGrowth | null = null;
   readonly #sent = new RecentBytes();
+  /** Bytes sent and received since {@link takeMoved}, modulo 2^30. */
+  #moved = 0;
 
   constructor(core: Core, readonly id: number) {
     this.#core = core;
@@ -102,6 +107,7 @@ export class H2Stream implements Stream, OpenStream {
     }
     const frames = core.out.commit(this.id, length, end);
     this.#sent.add(length, core.now);
+    this.#moved = (this.#moved + length) & MOVED_MASK;
     this.sendWindow.spend(length);
     core.sendWindow.spend(length);
     core.budgets.dataSent(frames, length);
@@ -141,6 +147,7 @@ export class H2Stream implements Stream, OpenStream {
 
   deliver(bytes: Uint8Array, start: number, end: number): void {
     this.#unreleased += end - start;
+    this.#moved = (this.#moved + end - start) & MOVED_MASK;
     this.#core.requestFlush(this);
     this.handler.onData(bytes, start, end);
   }
@@ -167,6 +174,12 @@ export class H2Stream implements Stream, OpenStream {
     if (!this.needsFlush) return;
     this.needsFlush = false;
     this.handler.onFlush();
+  }
+
+  takeMoved(): number {
+    const moved = this.#moved;
+    this.#moved = 0;
+    return moved;
   }
 
   abandon(how: H2Failure, closing: Closing): void {

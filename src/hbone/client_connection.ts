@@ -16,6 +16,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import type { Duplex } from "../net/duplex.ts";
 import type { DialOptions } from "../net/network.ts";
+import type { SegmentCounts } from "../net/network_path.ts";
 import type { TlsPeer } from "../net/tls_context.ts";
 import { type CertificateListener, watchCertificates } from "./certificate_watch.ts";
 import { ClientState, ClientTransition, hasHttp2, isConnecting, nextClientState } from "./client_state.ts";
@@ -57,6 +58,8 @@ export interface ClientEvents {
   onOpenFailure(failure: TunnelFailure): void;
   /** The connection was open and has ended: the handlers of its streams were called before, its socket is closed. */
   onClosed(failure: H2Failure): void;
+  /** Called now and then while the connection moves much over a long round trip: see `Pacing`. */
+  onBulk?(): void;
 }
 
 /** One connection to a peer. The owner calls {@link start} or {@link startOver} once. */
@@ -154,6 +157,16 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
 
   get streamCount(): number {
     return this.#h2?.streamCount ?? 0;
+  }
+
+  /** How many streams were busy since the last call: see `H2Connection.countBusyStreams`. */
+  countBusyStreams(least: number): number {
+    return this.#h2?.countBusyStreams(least) ?? 0;
+  }
+
+  /** Segments of the TCP connection so far; null: not known. */
+  countSegments(): SegmentCounts | null {
+    return this.#transport?.countSegments() ?? null;
   }
 
   /** {@link open} would succeed. */
@@ -307,7 +320,8 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
     const pingInterval = spreadInterval(defaults.pingInterval, random);
     const options = { ...defaults, ...this.#settings.http2, pingInterval, peer: this.peerId ?? "" };
     this.#h2 = new H2Connection(options, this, h2, network.now());
-    this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed());
+    const onBulk = () => this.#events.onBulk?.();
+    this.#transport = new Transport(this.#loop, duplex, this.#h2, () => this.#transportClosed(), onBulk);
     this.#transport.start();
     const { revocation } = this.#peers, { wallClock } = this.#settings;
     const certificates = {

@@ -2,6 +2,7 @@
 import { BufferPool } from "../h2/buffer_pool.ts";
 import { HeldBytes } from "../h2/held_bytes.ts";
 import { type H2Memory, makeH2Memory } from "../h2/memory.ts";
+import { ExtraConnections } from "./extra_connections.ts";
 import { type Loop, makeLoop } from "../net/loop.ts";
 import type { Network } from "../net/network.ts";
 import type { OnSurplus } from "../net/surplus.ts";
@@ -12,6 +13,7 @@ export interface HboneLoop extends Loop {
   readonly h2: H2Memory;
   /** Numbers for HBONE connections of either role: 1, 2, ... */
   nextConnectionNumber(): number;
+  readonly extraConnections: ExtraConnections;
 }
 
 /** As {@link makeLoop}. `held`: the bound on bytes that applications have not read; none by default. */
@@ -26,5 +28,10 @@ export function makeHboneLoop(
   const buffers = new BufferPool({ onCrowded, onSurplus: () => loop.surplus.report(), discard });
   loop.surplus.add(buffers);
   let connections = 0;
-  return { ...loop, h2: makeH2Memory(buffers, held), nextConnectionNumber: () => ++connections };
+  return {
+    ...loop,
+    h2: makeH2Memory(buffers, held),
+    nextConnectionNumber: () => ++connections,
+    extraConnections: new ExtraConnections(),
+  };
 }

@@ -17,10 +17,14 @@ const PERIOD: Millis = 10;
 /** Received bytes after which the round trip is measured: the first time, and later. */
 const FIRST_RECEIVED = 131_072, LATER_RECEIVED = 4 << 20;
 
+/** On a shorter round trip, TCP recovers from a loss before an application notices. */
+const LONG_ROUND_TRIP: Millis = 2;
+
 /** Paces one connection. */
 export class Pacing {
   readonly #connection: Pick<Connection, "noteRoundTrip" | "limitGathered">;
   readonly #path: NetworkPath;
+  readonly #onBulk: () => void;
   #measuredAt: Millis = -Infinity;
   /** Bytes that the output buffer may hold; null: no limit. */
   #limit: number | null = null;
@@ -28,9 +32,18 @@ export class Pacing {
   #unsent: number | null = null;
   #untilMeasured = FIRST_RECEIVED;
 
-  constructor(connection: Pick<Connection, "noteRoundTrip" | "limitGathered">, path: NetworkPath) {
+  /**
+   * `onBulk` is called now and then while much is received, or more is sent than the path takes at once, over a long
+   * round trip.
+   */
+  constructor(
+    connection: Pick<Connection, "noteRoundTrip" | "limitGathered">,
+    path: NetworkPath,
+    onBulk: () => void = () => {},
+  ) {
     this.#connection = connection;
     this.#path = path;
+    this.#onBulk = onBulk;
   }
 
   /** Called when bytes were received from the peer. */
@@ -39,7 +52,7 @@ export class Pacing {
     if (this.#untilMeasured > 0) return;
     this.#untilMeasured = LATER_RECEIVED;
     const measure = this.#path.measure();
-    if (measure !== null) this.#connection.noteRoundTrip(measure.roundTrip);
+    if (measure !== null) this.#noteRoundTrip(measure.roundTrip);
   }
 
   /** Called after the output buffer was offered to the kernel. */
@@ -49,11 +62,16 @@ export class Pacing {
     this.#measuredAt = now;
     const measure = this.#path.measure();
     if (measure === null || measure.deliveryRate === 0) return;
-    this.#connection.noteRoundTrip(measure.roundTrip);
+    this.#noteRoundTrip(measure.roundTrip);
     const bytes = Math.max(LEAST_BYTES, Math.round(measure.deliveryRate * Math.max(GATHERED, measure.roundTrip / 2)));
     this.#limit = bytes < MOST_BYTES ? bytes : null;
     this.#connection.limitGathered(this.#limit);
     this.#limitUnsent(Math.min(bytes, MOST_BYTES));
+  }
+
+  #noteRoundTrip(roundTrip: Millis): void {
+    this.#connection.noteRoundTrip(roundTrip);
+    if (roundTrip >= LONG_ROUND_TRIP) this.#onBulk();
   }
 
   /** Sets the kernel's limit when it changes by a quarter. For a path that was never slow it stays unset. */

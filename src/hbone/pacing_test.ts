@@ -6,6 +6,7 @@ const MOST = 1 << 20;
 
 function make() {
   const calls: string[] = [];
+  const bulk: number[] = [];
   let measure: PathMeasure | null = null;
   const pacing = new Pacing({
     noteRoundTrip: (ms) => void calls.push(`round trip ${ms}`),
@@ -15,10 +16,16 @@ function make() {
       calls.push("measure");
       return measure;
     },
+    countSegments: () => null,
     limitUnsent: (bytes) => void calls.push(`unsent ${bytes}`),
-  });
+  }, () => bulk.push(calls.length));
   const take = () => calls.splice(0);
-  return { pacing, take, path: (roundTrip: number, deliveryRate: number) => measure = { roundTrip, deliveryRate } };
+  return {
+    pacing,
+    take,
+    bulk,
+    path: (roundTrip: number, deliveryRate: number) => measure = { roundTrip, deliveryRate },
+  };
 }
 
 Deno.test("pacing: nothing is measured while the kernel takes all that is offered", () => {
@@ -89,4 +96,17 @@ Deno.test("pacing: a receiver of bulk measures the round trip early, and then ev
   assert.deepEqual(take(), []);
   pacing.received(1);
   assert.deepEqual(take(), ["measure", "round trip 50"]);
+});
+
+Deno.test("pacing: bulk is reported in both directions, on a long round trip only", () => {
+  const { pacing, bulk, path } = make();
+  path(1.9, 1000);
+  pacing.flushed("blocked", 0);
+  pacing.received(MOST);
+  assert.equal(bulk.length, 0);
+  path(2, 1000);
+  pacing.flushed("blocked", 10);
+  assert.equal(bulk.length, 1);
+  pacing.received(4 * MOST);
+  assert.equal(bulk.length, 2);
 });

@@ -21,6 +21,7 @@ import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { type ConnectProgress, OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
 import type { PoolSettings } from "./pool_settings.ts";
+import { Spread } from "./spread.ts";
 import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
 
 /** For the last frames of all connections. */
@@ -42,6 +43,8 @@ interface PeerConnections {
   readonly connecting: Set<ClientConnection>;
   /** Set after a failed attempt while requests wait for the next one. */
   backoffTimer: Timer | null;
+  /** Null: no bulk has moved over a long round trip. */
+  spread: Spread<ClientConnection> | null;
   /** Set while there are several connections. */
   surplusTimer: Timer | null;
   /** The destination no longer has the address: no request may be placed here or repeated. */
@@ -116,7 +119,9 @@ export class Pool {
 
   #place(tunnel: OpeningTunnel, key: string, request: TunnelRequest): void {
     const entry = this.#entry(key, request);
-    const connection = entry.connections.find((candidate) => this.#hasRoom(candidate));
+    const connection = entry.spread === null
+      ? entry.connections.find((candidate) => this.#hasRoom(candidate))
+      : entry.spread.choose(entry.connections.filter((candidate) => this.#hasRoom(candidate)));
     if (connection !== undefined && tunnel.openOn(connection)) return;
     const failure = this.#reasonNotToWait(entry, request);
     if (failure !== null) {
@@ -209,6 +214,7 @@ export class Pool {
       waiting: new Set(),
       connecting: new Set(),
       backoffTimer: null,
+      spread: null,
       surplusTimer: null,
       isLost: false,
       unwatch: () => {},
@@ -223,6 +229,7 @@ export class Pool {
     entry.isLost = true;
     entry.backoffTimer?.cancel();
     entry.surplusTimer?.cancel();
+    entry.spread?.close();
     this.#entries.delete(entry.key);
     const waiting = [...entry.waiting];
     entry.waiting.clear();
@@ -235,9 +242,10 @@ export class Pool {
   }
 
   #clearEntries(): void {
-    for (const { backoffTimer, surplusTimer, unwatch } of this.#entries.values()) {
+    for (const { backoffTimer, surplusTimer, spread, unwatch } of this.#entries.values()) {
       backoffTimer?.cancel();
       surplusTimer?.cancel();
+      spread?.close();
       unwatch();
     }
     this.#entries.clear();
@@ -252,15 +260,26 @@ export class Pool {
     this.#remove(connection);
   }
 
-  #connect(entry: PeerConnections, request: TunnelRequest): void {
+  /** `spread`: the connection is made only to spread streams. */
+  #connect(entry: PeerConnections, request: TunnelRequest, spread: Spread<ClientConnection> | null = null): void {
     const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection, request),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
       onClosed: () => this.#removeFrom(entry, connection),
+      onBulk: () => this.#noteBulk(entry, request),
     });
     entry.connecting.add(connection);
+    spread?.added(connection);
     this.#all.add(connection);
     connection.start(this.#credentials, request.source);
+  }
+
+  #noteBulk(entry: PeerConnections, request: TunnelRequest): void {
+    if (entry.isLost || this.#draining) return;
+    const { network, extraConnections } = this.#loop, { connections, connecting } = entry;
+    const connect = () => this.#connect(entry, request, entry.spread);
+    entry.spread ??= new Spread(network, extraConnections, { connections, connecting, connect });
+    entry.spread.noteBulk();
   }
 
   #opened(entry: PeerConnections, connection: ClientConnection, request: TunnelRequest): void {
@@ -281,6 +300,7 @@ export class Pool {
   /** Also called after `onOpen`, where the peer has ended the connection in place of its SETTINGS. */
   #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
     if (failure.origin === "peer") this.#backoff.failed(entry.key, failure);
+    entry.spread?.pause();
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {
@@ -300,6 +320,7 @@ export class Pool {
 
   #removeFrom(entry: PeerConnections, connection: ClientConnection): void {
     this.#remove(connection);
+    entry.spread?.removed(connection);
     const at = entry.connections.indexOf(connection);
     if (at >= 0) entry.connections.splice(at, 1);
     if (entry.connections.length < 2) {
@@ -312,6 +333,7 @@ export class Pool {
   #removeIfUnused(entry: PeerConnections): void {
     const { connections, connecting, waiting, backoffTimer } = entry;
     if (connections.length + connecting.size + waiting.size > 0 || backoffTimer !== null) return;
+    entry.spread?.close();
     entry.unwatch();
     if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
   }
@@ -326,7 +348,8 @@ export class Pool {
   }
 
   /** After a burst of streams, closes unused connections early, all but one. */
-  #releaseSurplus({ connections }: PeerConnections): void {
+  #releaseSurplus({ connections, spread }: PeerConnections): void {
+    if (spread !== null && spread.isLossy) return;
     const { network } = this.#loop;
     const unused = connections.filter((connection) =>
       connection.isOpen && connection.streamCount === 0 && network.now() - connection.lastUsed >= SURPLUS_TIMEOUT

@@ -5,6 +5,7 @@
 import { type Connection } from "../h2/seam.ts";
 import type { Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
+import type { SegmentCounts } from "../net/network_path.ts";
 import type { TurnTask } from "../net/network.ts";
 import type { Loop } from "../net/loop.ts";
 import { Pacing } from "./pacing.ts";
@@ -53,13 +54,22 @@ export class Transport implements DuplexSink {
   /** When {@link #timer} is due. */
   #dueAt = Infinity;
 
-  /** `onClosed` is called when the stream of bytes is closed, for whatever reason; the connection has ended before. */
-  constructor(loop: Loop, duplex: Duplex, connection: Connection, onClosed: () => void = () => {}) {
+  /**
+   * `onClosed` is called when the stream of bytes is closed, for whatever reason; the connection has ended before.
+   * `onBulk`: see {@link Pacing}.
+   */
+  constructor(
+    loop: Loop,
+    duplex: Duplex,
+    connection: Connection,
+    onClosed: () => void = () => {},
+    onBulk?: () => void,
+  ) {
     this.#loop = loop;
     this.duplex = duplex;
     this.#connection = connection;
     this.#onClosed = onClosed;
-    this.#pacing = duplex.path && new Pacing(connection, duplex.path);
+    this.#pacing = duplex.path && new Pacing(connection, duplex.path, onBulk);
   }
 
   /** Starts reading, and sends the preface. */
@@ -69,6 +79,13 @@ export class Transport implements DuplexSink {
     if (this.duplex.readable) this.#loop.network.nextTurn(this.#readTask);
     this.flushSoon();
     this.#armTimer();
+  }
+
+  /** Segments of the connection so far; null: the socket is closed, or the system does not count them. */
+  countSegments(): SegmentCounts | null {
+    // The descriptor of a closed socket may be in use for another one.
+    if (this.#state === State.LOST || isClosed(this.#state)) return null;
+    return this.duplex.path?.countSegments() ?? null;
   }
 
   /** The connection has output: `ConnectionHandler.onOutput` calls this. */

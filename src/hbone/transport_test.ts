@@ -168,6 +168,7 @@ Deno.test("transport: the path of a closed socket is not measured, since another
       measured++;
       return { roundTrip: 100, deliveryRate: 100 };
     },
+    countSegments: () => null,
     limitUnsent() {},
   };
   const { memory, connection, transport } = bed(null, 1000, path);

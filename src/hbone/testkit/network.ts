@@ -3,6 +3,7 @@ import type { SocketAddress } from "../../net/address.ts";
 import type { Millis, Timer } from "../../net/clock.ts";
 import type { Duplex } from "../../net/duplex.ts";
 import type { MemoryNetwork } from "../../net/testkit/memory_network.ts";
+import type { NetworkPath } from "../../net/network_path.ts";
 import type * as net from "../../net/network.ts";
 import type { TlsContext } from "../../net/tls_context.ts";
 
@@ -19,6 +20,8 @@ export const NOTHING_HELD: Holdings = Object.freeze({ streams: 0, dials: 0, time
 
 /** The network of one host, by its namespace. */
 export class HostNetwork implements net.Network {
+  /** What TLS streams report of their network path. */
+  path: NetworkPath | null = null;
   /** Streams that are not closed yet. */
   readonly open = new Set<Duplex>();
   /** The address of every dial. */
@@ -119,6 +122,7 @@ export class HostNetwork implements net.Network {
       ...(events.accept === undefined ? {} : { accept: (chain) => events.accept!(chain) }),
       onSecure: (duplex, peer) => {
         done();
+        if (this.path !== null) Object.defineProperty(duplex, "path", { value: this.path });
         events.onSecure(duplex, peer);
       },
       onSecureFailure: (ending) => {

@@ -36,6 +36,7 @@ export class PoolBed {
   readonly client = new HostNetwork(this.memory, 1);
   readonly server = new HostNetwork(this.memory, 2);
   readonly credentials = new TestCredentials(issuer.credential(CLIENT));
+  readonly loop = makeHboneLoop(this.client);
   readonly pool: Pool;
   readonly revocation = new Revocation(this.client, { rejected() {}, untracked() {} });
   readonly served: RawServer;
@@ -45,7 +46,7 @@ export class PoolBed {
     this.memory.assign(2, SERVER_AT.ip);
     const context = issuer.credential(SERVER).context;
     this.served = rawServer(this.server, SERVER_AT, context, server, prepare);
-    this.pool = new Pool(makeHboneLoop(this.client), this.credentials, {
+    this.pool = new Pool(this.loop, this.credentials, {
       dial: {},
       handshakeTimeout: 10_000,
       responseTimeout: 10_000,
