@@ -174,6 +174,11 @@ export function http2Cause(failure: H2Failure, application: EndedBy): EndingCaus
   }
 }
 
+/** A PING was not answered in time. */
+export function isPingTimeout({ by, reason }: H2Failure): boolean {
+  return by === "us" && reason.startsWith(PING_TIMEOUT);
+}
+
 function ownHow(code: ErrorCode, reason: string): EndedHow {
   if (reason.startsWith(PING_TIMEOUT)) return "timeout";
   if (code === ErrorCode.ENHANCE_YOUR_CALM) return "limit";

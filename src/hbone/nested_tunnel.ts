@@ -74,7 +74,7 @@ export class NestedTunnel implements ClientEvents {
 
   onOpen(): void {
     const { loop, settings } = this.#parts;
-    settings.onConnected?.(this.#connection);
+    settings.observer?.connected(this.#connection);
     const events: TunnelEvents = {
       onTunnel: (stream, answer, connection) => {
         this.#settled = true;

@@ -265,12 +265,16 @@ export class Pool {
     const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection, request),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
-      onClosed: () => this.#removeFrom(entry, connection),
       onBulk: () => this.#noteBulk(entry, request),
+      onClosed: (failure) => {
+        this.#settings.observer?.ended(connection, failure);
+        this.#removeFrom(entry, connection);
+      },
     });
     entry.connecting.add(connection);
     spread?.added(connection);
     this.#all.add(connection);
+    this.#settings.observer?.connecting(connection);
     connection.start(this.#credentials, request.source);
   }
 
@@ -285,7 +289,7 @@ export class Pool {
   #opened(entry: PeerConnections, connection: ClientConnection, request: TunnelRequest): void {
     entry.connecting.delete(connection);
     this.#backoff.succeeded(entry.key);
-    this.#settings.onConnected?.(connection);
+    this.#settings.observer?.connected(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
     this.#releaseSurplusLater(entry);
@@ -301,6 +305,7 @@ export class Pool {
   #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
     if (failure.origin === "peer") this.#backoff.failed(entry.key, failure);
     entry.spread?.pause();
+    this.#settings.observer?.failed(connection, failure);
     const wasOpen = entry.connections.includes(connection);
     const waiting = wasOpen ? [] : [...entry.waiting];
     if (!wasOpen) {

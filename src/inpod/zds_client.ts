@@ -11,13 +11,14 @@ import type { Ending } from "../net/duplex.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { PacketSocket, Reception } from "../net/packet_socket.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
 import { durationText, quote } from "../telemetry/rust_text.ts";
 import { takeNamespace } from "./namespace_reference.ts";
 import type { PodHost, PodNamespace } from "./pod.ts";
 import type { PodCounters, PodState } from "./pod_registry.ts";
 import { announceDelay, brokenDelay, connectDelay } from "./reconnect.ts";
 import { RETRY_DELAY, WorkloadManager } from "./workload_manager.ts";
-import { decodeRequest, encodeAck, encodeHello } from "./zds_message.ts";
+import { decodeRequest, encodeAck, encodeHello, type ZdsRequest } from "./zds_message.ts";
 
 /** How many packets are read per turn of the loop, so that other work is not delayed. */
 const PACKETS_PER_TURN = 64;
@@ -158,6 +159,7 @@ export class ZdsClient {
   #process(packet: Packet): void {
     const request = decodeRequest(packet);
     if ("error" in request) return this.#unreadable(request.error);
+    this.#logReceived(request);
     if (request.kind !== "add") return this.#manager.receive(request, null);
     let namespace: PodNamespace;
     try {
@@ -168,6 +170,13 @@ export class ZdsClient {
     this.#manager.receive(request, namespace);
   }
 
+  #logReceived(request: ZdsRequest): void {
+    if (!this.#log.isEnabled(LEVEL.debug)) return;
+    const { kind } = request, uid = "uid" in request ? request.uid : null;
+    const workload = kind === "add" ? request.workload : null;
+    this.#log.debug(`received message: ${kind}`, { uid, name: workload?.name, namespace: workload?.namespace });
+  }
+
   #unreadable(error: string): void {
     this.#log.error(`failed to read message: ${error}`);
     this.#socket?.send(encodeAck(`failure to read message : ${error}`));
@@ -175,6 +184,7 @@ export class ZdsClient {
   }
 
   #acknowledge(error: string | null): void {
+    if (this.#log.isEnabled(LEVEL.debug)) this.#log.debug("sending ack", { error });
     const failure = this.#socket?.send(encodeAck(error)) ?? null;
     if (failure !== null) this.#lost(`SendAckError(${quote(failure.message)})`);
   }

@@ -1,12 +1,14 @@
 /** Whether calls to a pod are allowed, with the log lines and counters of that (`docs/spec/xds-state.md` 5). */
 import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/policy/authorize.ts";
 import type { PolicyKey } from "../mesh/model/model.ts";
+import type { Reason } from "../mesh/model/reasons.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { formatAddress } from "../net/address.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
 import type { Fields } from "../telemetry/log_fields.ts";
 import type { Log, Logged, LogScope } from "../telemetry/log.ts";
+import { logReasons } from "./reason_lines.ts";
 import type { Reassessment } from "./reassessing.ts";
 
 const TARGET = "ztunnel::state", CUT_TARGET = "ztunnel::proxy::connection_manager";
@@ -37,12 +39,15 @@ export class Admission implements Reassessment {
 
   /** Evaluates a new call. `connection`: whose call it is. */
   judge(call: Call, connection: Logged): Verdict {
-    const verdict = authorize(this.#state, call, this.#rules.unknownPolicies);
+    const reasons: Reason[] | null = this.#log.isEnabled(TARGET, LEVEL.debug) ? [] : null;
+    const verdict = authorize(this.#state, call, this.#rules.unknownPolicies, reasons);
     for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
     for (const key of verdict.unknown) {
       const text = unknownText(key, this.#rules.unknownPolicies);
       this.#lines.warn(`unknown policy ${key}`, connection.log.as(TARGET), text);
     }
+    // The last reason is the verdict, which has a line of its own.
+    if (reasons !== null) logReasons(connection.log.as(TARGET), reasons.slice(0, -1));
     if (this.#isLogged()) this.#logVerdict(verdict, connection.log.as(TARGET));
     return verdict;
   }

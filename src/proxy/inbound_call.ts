@@ -4,7 +4,7 @@
  */
 import type { Call, Verdict } from "../mesh/policy/authorize.ts";
 import type { InboundRoute } from "../mesh/resolve/inbound.ts";
-import type { SocketAddress } from "../net/address.ts";
+import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Duplex, Ending } from "../net/duplex.ts";
 import type { DialEvents } from "../net/network.ts";
 import { dialCause } from "../hbone/failure.ts";
@@ -21,6 +21,7 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
 
   onConnect(application: Duplex): void {
     this.context.connections.pendingDials.delete(this);
+    if (this.logsDebug) this.log.debug(`connected to: ${formatAddress(application.remote)}`);
     this.enter("open", null);
     this.connected(application);
   }

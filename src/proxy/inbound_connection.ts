@@ -63,6 +63,9 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     context.connections.unproven.add(this, context.loop.network.now());
   }
 
+  /** The end of HTTP/2 or of the handshake has a line of its own. */
+  protected override logEnd(): void {}
+
   override get tls(): ConnectionFacts["tls"] {
     return this.#tls;
   }
@@ -201,7 +204,8 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
     const { log } = this;
     if (!log.isEnabled(LEVEL.debug)) return;
     const peer = bare(formatAddress(this.source));
-    log.debug("HBONE connection established", { peer, identity, version, cipher, group });
+    const connection = this.#number;
+    log.debug("HBONE connection established", { peer, identity, connection, version, cipher, group });
   }
 
   /** HTTP/2 has ended. The log has the reason where a peer has violated the protocol. */
@@ -212,7 +216,7 @@ export class InboundConnection extends PodConnection implements UnprovenPeer, Ce
       connections.cutPeers.add(identity, this.source.ip, loop.network.now());
     }
     const { log } = this;
-    const peer = { peer: bare(formatAddress(this.source)), identity };
+    const peer = { peer: bare(formatAddress(this.source)), identity, connection: this.#number };
     if (failure.by !== "us") log.debug(`HBONE connection ended: ${failure.reason}`, peer);
     else if (isTakenBack(failure.reason)) lines.warn("revoked", log, failure.reason, peer);
     else if (failure.code !== ErrorCode.NO_ERROR) {

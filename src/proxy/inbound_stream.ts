@@ -8,6 +8,7 @@ import { baggageOf, NO_BAGGAGE, parseBaggage } from "../mesh/headers/baggage.ts"
 import { isTraceparent } from "../mesh/headers/traceparent.ts";
 import { isGatewayOf } from "../mesh/resolve/gateway_peer.ts";
 import type { Workload } from "../mesh/model/model.ts";
+import type { Reason } from "../mesh/model/reasons.ts";
 import { type InboundRoute, isFromOtherNetwork, resolveInbound } from "../mesh/resolve/inbound.ts";
 import type { SocketAddress } from "../net/address.ts";
 import { type Duplex, FAILED } from "../net/duplex.ts";
@@ -104,6 +105,8 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
 
   protected resolve(local: Workload): void {
     const { state, settings } = this.context;
+    const reasons: Reason[] | null = this.logsDebug ? [] : null;
+    if (reasons !== null) this.#logRequest();
     const outcome = resolveInbound(state, {
       method: this.#request.method,
       authority: this.#request.authority ?? "",
@@ -114,7 +117,8 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
       localhostAppTunnel: settings.localhostAppTunnel,
       forwardedHost: this.forwardedHost,
       asked: this.asked,
-    });
+    }, reasons);
+    if (reasons !== null) this.logReasons(reasons);
     switch (outcome.kind) {
       case "route":
         return this.#admit(outcome, local);
@@ -125,6 +129,18 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
       default:
         return outcome satisfies never;
     }
+  }
+
+  #logRequest(): void {
+    const { method, authority } = this.#request;
+    const { number, identity } = this.#peer;
+    this.log.debug("received request", {
+      method,
+      authority,
+      service: this.forwardedHost,
+      identity,
+      connection: number,
+    });
   }
 
   #admit(route: InboundRoute, local: Workload): void {

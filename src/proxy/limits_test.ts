@@ -221,7 +221,7 @@ Deno.test("observed O31 TLS without a preface: GOAWAY, and closed after 10 s", (
   assert.equal(peer.fate, "fin");
   assert.match(
     server.lines.at(-1)!,
-    /^warn proxy::inbound HBONE connection closed: no preface and SETTINGS within 10000 ms peer=10\.0\.0\.1:\d+ identity="spiffe:.*\/sa\/peer"$/,
+    /^warn proxy::inbound HBONE connection closed: no preface and SETTINGS within 10000 ms peer=10\.0\.0\.1:\d+ identity="spiffe:.*\/sa\/peer" connection=\d+$/,
   );
   bed.assertClean();
 });

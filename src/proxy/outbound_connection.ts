@@ -13,6 +13,7 @@
  * The client's socket is watched from the start, so a client that resets ends the dial. Nothing is read from it before
  * there is an upstream.
  */
+import type { Reason } from "../mesh/model/reasons.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/resolve/outcome.ts";
 import { identityOf } from "../mesh/model/workload_identity.ts";
@@ -37,7 +38,6 @@ import type { DialEvents, TurnTask } from "../net/network.ts";
 import type { ConnectionFacts } from "../telemetry/connection_ending.ts";
 import type { ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import { bare } from "../telemetry/log_fields.ts";
-import { logsDebug } from "./connection_log.ts";
 import type { OutboundWay } from "./connections.ts";
 import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
 import { socketFailure } from "./copy.ts";
@@ -55,6 +55,7 @@ import { nestedRequest, tunnelRequest } from "./outbound_requests.ts";
 import type { PodContext } from "./pod_context.ts";
 import { NO_ROUTE, PodConnection } from "./pod_connection.ts";
 import { Relay } from "./relay.ts";
+import { logPlaced, logRoute } from "./route_lines.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Where no time limit is set for dials. */
@@ -92,7 +93,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   }
 
   override start(): void {
-    if (logsDebug(this.context)) this.log.debug("connection started", { component: this.context.component });
+    if (this.logsDebug) this.log.debug("connection started", { component: this.context.component });
     this.#client.start(this);
     const refusal = refuseRecursiveOutbound(this.destination, this.context.settings.ownPorts, this.#client);
     if (refusal === null) super.start();
@@ -149,6 +150,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   onTunnel(stream: Stream, answer: HeaderList, connection: ClientConnection): void {
     this.#carrier = connection;
     this.noteAnswer(connection.connectedAt, connection.securedAt);
+    if (this.logsDebug) this.log.debug("tunnel established", { connection: connection.number });
     const isNested = this.#route!.protocol === "DOUBLEHBONE";
     // The inner connection was made for this stream alone and ends with it.
     this.enter("open", isNested ? this.pending : null);
@@ -230,15 +232,23 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   #findRoute(local: Workload): OutboundOutcome {
     const { state, settings, random } = this.context;
-    return resolveOutbound(state, {
-      source: local,
-      sourceIp: this.source.ip,
-      target: this.destination,
-      network: settings.network,
-      hbonePort: settings.hbonePort,
-      asked: this.asked,
-      tried: this.#attempts?.tried ?? null,
-    }, random);
+    const reasons: Reason[] | null = this.logsDebug ? [] : null;
+    const outcome = resolveOutbound(
+      state,
+      {
+        source: local,
+        sourceIp: this.source.ip,
+        target: this.destination,
+        network: settings.network,
+        hbonePort: settings.hbonePort,
+        asked: this.asked,
+        tried: this.#attempts?.tried ?? null,
+      },
+      random,
+      reasons,
+    );
+    if (reasons !== null) this.logReasons(reasons);
+    return outcome;
   }
 
   /** There is no endpoint to try; after a failed attempt its failure is that of the connection. */
@@ -270,6 +280,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   #take(route: OutboundRoute, local: Workload): void {
     this.#route = route;
     this.#local = local;
+    if (this.logsDebug) logRoute(this.log, route);
     const identity = identityOf(local);
     this.#recordStart = outboundStart(route, local, identity, this.source);
     const isFollowed = this.#isFollowed(route);
@@ -311,10 +322,11 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       ? this.#pool.request(tunnelRequest(settings, call), this)
       : this.#pool.requestNested(nestedRequest(settings, call), this);
     this.enter("connecting", opening);
+    if (this.logsDebug && !this.hasEnded) logPlaced(this.log, route, opening.phase);
   }
 
   #logAttempt({ actual, endpoint }: OutboundRoute, attempt: number): void {
-    if (!logsDebug(this.context)) return;
+    if (!this.logsDebug) return;
     this.log.debug("trying another endpoint", {
       "dst.addr": bare(formatAddress(actual)),
       "dst.workload": endpoint?.workload.name,

@@ -27,6 +27,7 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
   }
 
   override start(): void {
+    if (this.logsDebug) this.log.debug("connection started", { component: this.context.component });
     this.#client.start(this);
     super.start();
   }

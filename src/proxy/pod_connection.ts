@@ -17,6 +17,7 @@
  * warning, and no counters move.
  */
 import type { Workload } from "../mesh/model/model.ts";
+import type { Reason } from "../mesh/model/reasons.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
 import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
@@ -30,12 +31,14 @@ import type {
 } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure, ConnectionRecord, ConnectionStart } from "../telemetry/connection_telemetry.ts";
 import { flowBeforeRoute, type FlowParts } from "../telemetry/flow.ts";
+import { bare } from "../telemetry/log_fields.ts";
 import type { LogScope } from "../telemetry/log.ts";
-import { connectionLog } from "./connection_log.ts";
+import { connectionLog, logsDebug } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
 import type { HalfClosedConnection } from "./half_closed.ts";
 import type { PodContext } from "./pod_context.ts";
+import { logReasons } from "./reason_lines.ts";
 
 /** Something in progress, or made for this connection alone. */
 interface Pending {
@@ -162,10 +165,18 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     if (known !== null) return this.resolve(known);
     const stop = local.wait((workload) => {
       this.#pending = null;
-      if (workload === null) this.refuse(local.unknownMessage, NO_ROUTE);
-      else this.resolve(workload);
+      if (workload !== null) return this.resolve(workload);
+      this.#logNoWorkload();
+      this.refuse(local.unknownMessage, NO_ROUTE);
     });
     this.#pending = { abort: stop };
+    if (this.logsDebug) this.log.as("ztunnel::state").debug("wait for workload", { wl: bare(local.title) });
+  }
+
+  #logNoWorkload(): void {
+    const { lines, local } = this.context;
+    const text = `timed out waiting for workload '${local.title}' from xds`;
+    lines.warn("no workload", this.log.as("ztunnel::state"), text);
   }
 
   cut(message: string | null): void {
@@ -204,6 +215,23 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
 
   /** Frees what this kind of connection owns, as it has ended. Closes cleanly what was not reset before. */
   protected abstract release(): void;
+
+  /** Whether lines at debug are written. Nothing of them may be made where they are not. */
+  protected get logsDebug(): boolean {
+    return logsDebug(this.context);
+  }
+
+  /** Logs why the mesh led the connection where it does. */
+  protected logReasons(reasons: readonly Reason[]): void {
+    if (reasons.length > 0) logReasons(this.log.as("ztunnel::state"), reasons);
+  }
+
+  /** The line at the end, at debug. */
+  protected logEnd({ by, how, phase }: ConnectionEnding): void {
+    const { component, loop } = this.context;
+    const dur = bare(`${this.#elapsed(loop.network.now())}ms`);
+    this.log.debug("connection completed", { component, dur, "ended.by": by, "ended.how": how, "ended.phase": phase });
+  }
 
   /** The `traceparent` that the connection came with; null: none, so it gets a new one. */
   protected get receivedTraceparent(): string | null {
@@ -315,6 +343,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     const ending = { by, how, phase: phase as ConnectionEnding["phase"] };
     this.#phase = "ended";
     this.#ending = ending;
+    if (this.logsDebug) this.logEnd(ending);
     this.#pending?.abort();
     this.#pending = null;
     this.context.halfClosed.remove(this);

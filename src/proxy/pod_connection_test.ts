@@ -4,6 +4,7 @@ import type { Workload } from "../mesh/model/model.ts";
 import { socket, workload } from "../mesh/testkit/fixture.ts";
 import type { EndingCause, Phase } from "../telemetry/connection_ending.ts";
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
+import { testLog } from "../telemetry/testkit/log.ts";
 import { Testbed } from "../dataplane/testkit/testbed.ts";
 import { Connections, type LiveConnection } from "./connections.ts";
 import type { PodContext } from "./pod_context.ts";
@@ -28,12 +29,17 @@ class Pod {
     };
     const current = () => this.workload;
     const parts = {
+      component: "inbound",
+      log: testLog().log.scope("test"),
+      lines: { warn() {} },
+      fillRandom: (bytes: Uint8Array) => bytes.fill(1),
       connections: { add: () => note("added"), remove: () => note("removed") },
       local: {
         get current() {
           return current();
         },
         unknownMessage: "no such workload",
+        title: "the workload",
         wait: (use: typeof this.onWorkload) => {
           this.onWorkload = use;
           return () => note("workload not awaited");

@@ -1,5 +1,4 @@
 /** The proxy of one pod: its listeners, their connections, its pools. */
-import type { ClientConnection } from "../hbone/client_connection.ts";
 import { Pool } from "../hbone/pool.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
@@ -7,7 +6,6 @@ import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { WorkloadUid } from "../mesh/model/model.ts";
 import { bare } from "../telemetry/log_fields.ts";
-import { LEVEL } from "../telemetry/log_level.ts";
 import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
@@ -16,6 +14,7 @@ import { InboundConnection } from "./inbound_connection.ts";
 import { OutboundConnection } from "./outbound_connection.ts";
 import { PassthroughConnection } from "./passthrough_connection.ts";
 import type { Component, PodContext } from "./pod_context.ts";
+import { PoolLog } from "./pool_log.ts";
 import { Socks5Connection } from "./socks5_connection.ts";
 
 /** Where the pod's listeners are bound; null: not at all. */
@@ -181,14 +180,14 @@ export class PodProxy {
 
   #listenPassthrough(at: ListenAt): void {
     this.#listen("inbound passthrough", at, (accepted, context) => {
-      new PassthroughConnection(context, accepted.duplex, targetOf(accepted)).start();
+      new PassthroughConnection(context, accepted.duplex, this.#targetOf(accepted, context)).start();
     });
   }
 
   #listenOutbound(at: ListenAt): void {
     const pool = this.#newPool();
     this.#listen("outbound", at, (accepted, context) => {
-      new OutboundConnection(context, pool, accepted.duplex, targetOf(accepted)).start();
+      new OutboundConnection(context, pool, accepted.duplex, this.#targetOf(accepted, context)).start();
     });
   }
 
@@ -200,7 +199,7 @@ export class PodProxy {
   }
 
   #newPool(): Pool {
-    const { loop, state, credentials, settings, peers, wallClock } = this.#parts;
+    const { loop, state, credentials, settings, peers, wallClock, log, lines } = this.#parts;
     const { http2, dial, handshakeTimeout, responseTimeout, maxStreamsPerConnection, unusedReleaseTimeout } = settings;
     const pool = new Pool(loop, credentials, {
       http2,
@@ -211,7 +210,7 @@ export class PodProxy {
       unusedReleaseTimeout,
       wallClock,
       watchDestination: (uid, ip, onLost) => state.watchPlace(uid as WorkloadUid, ip, onLost),
-      onConnected: (connection) => this.#logConnected(connection),
+      observer: new PoolLog(log, lines, () => loop.network.now()),
     }, peers);
     this.#pools.push(pool);
     return pool;
@@ -244,6 +243,23 @@ export class PodProxy {
     this.#logListening(name, listener);
   }
 
+  /**
+   * The address that the client connected to. With TPROXY that is the local address of the socket; else the connection was
+   * not redirected (`docs/spec/dataplane.md` 1.2).
+   */
+  #targetOf(accepted: Accepted, { component, lines, log }: PodContext): SocketAddress {
+    const original = accepted.originalDestination();
+    if (original !== null) return original;
+    const { local, remote } = accepted.duplex;
+    const isTransparent = this.#components.find(({ name }) => name === component)?.listener.transparent === true;
+    if (!isTransparent) {
+      const text = "failed to read SO_ORIGINAL_DST: the connection was not redirected by iptables";
+      const addresses = { peer: bare(formatAddress(remote)), local: bare(formatAddress(local)) };
+      lines.warn("original destination", log.as("ztunnel::socket"), text, addresses);
+    }
+    return local;
+  }
+
   #logListening(name: Component, listener: Listener): void {
     const scope = name === "inbound passthrough" ? "inbound_passthrough" : name;
     // These lines are outside of the pod's span.
@@ -254,18 +270,6 @@ export class PodProxy {
       transparent: listener.transparent,
     });
   }
-
-  #logConnected({ peer, peerId, tls }: ClientConnection): void {
-    const log = this.#parts.log.as("ztunnel::proxy::h2::client");
-    if (!log.isEnabled(LEVEL.debug)) return;
-    log.debug("HBONE connection established", {
-      peer: bare(formatAddress(peer.address)),
-      identity: peerId,
-      version: tls?.version,
-      cipher: tls?.cipher,
-      group: tls?.group,
-    });
-  }
 }
 
 /** A function that calls `then` when it is called for the `count`th time. */
@@ -273,9 +277,4 @@ function countdown(count: number, then: () => void): () => void {
   return () => {
     if (--count === 0) then();
   };
-}
-
-/** The address that the client connected to. With TPROXY that is the local address of the socket. */
-function targetOf(accepted: Accepted): SocketAddress {
-  return accepted.originalDestination() ?? accepted.duplex.local;
 }

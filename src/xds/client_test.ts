@@ -152,12 +152,18 @@ Deno.test("a malformed response ends the stream", async () => {
 Deno.test("a stream without a response is logged once", async () => {
   await using rig = new ClientRig();
   await rig.clock.advance(120_000);
+  const scope = "xds::client:xds{id=1}", initial = `debug ${scope} sending initial request`;
   assert.deepEqual(rig.lines(), [
-    "warn xds::client:xds{id=1} connected to https://istiod:15012, which has sent no response for 30 s: is it ready?",
+    `${initial} type_url="type.googleapis.com/istio.workload.Address" mode="wildcard"`,
+    `${initial} type_url="type.googleapis.com/istio.security.Authorization" mode="wildcard"`,
+    `warn ${scope} connected to https://istiod:15012, which has sent no response for 30 s: is it ready?`,
   ]);
   rig.call.respond(ADDRESS_TYPE, "1");
   await rig.settle();
-  assert.equal(rig.lines()[1], "info xds::client:xds{id=1} Stream established");
+  assert.deepEqual(rig.lines().slice(3, 5), [
+    `info ${scope} Stream established`,
+    `debug ${scope} received response type_url="${ADDRESS_TYPE}" nonce="1" size=0 removes=0 bytes=0`,
+  ]);
 });
 
 Deno.test("close ends pending and later lookups with refused", async () => {

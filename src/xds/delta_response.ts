@@ -18,6 +18,9 @@ export interface DeltaResponse {
   readonly nonce: string;
   /** The sum of the payloads' lengths, without names and versions (`docs/spec/xds-state.md` 2.12). */
   readonly payloadBytes: number;
+  /** How many resources and removed names it has. */
+  readonly size: number;
+  readonly removes: number;
   /** The number of rejections that {@link resourcesOf} returns. */
   readonly rejected: number;
   readonly bytes: ByteBlocks;
@@ -50,7 +53,7 @@ const MAX_RANGES = 10_000;
  * message is not valid. The check includes all texts, so the generators below do not throw.
  */
 export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse | WireError> {
-  let typeUrl = "", nonce = "", payloadBytes = 0, rejected = 0;
+  let typeUrl = "", nonce = "", payloadBytes = 0, size = 0, removes = 0, rejected = 0;
   const resources: [number, number][] = [], removed: [number, number][] = [];
   try {
     const fields = new BlockReader(bytes, 0, bytes.length);
@@ -58,16 +61,18 @@ export function* checkResponse(bytes: ByteBlocks): Generator<void, DeltaResponse
       if (fields.isBytes(RESPONSE.resources)) {
         const payload = checkResource(fields.nested());
         payloadBytes += Math.max(0, payload);
+        size++;
         if (payload < 0 || payload > MAX_PAYLOAD) rejected++;
         addToRanges(resources, fields);
       } else if (fields.isBytes(RESPONSE.removed)) {
         fields.checkText();
+        removes++;
         addToRanges(removed, fields);
       } else if (fields.isBytes(RESPONSE.typeUrl)) typeUrl = fields.text();
       else if (fields.isBytes(RESPONSE.nonce)) nonce = fields.text();
       yield;
     }
-    return { typeUrl, nonce, payloadBytes, rejected, bytes, resources, removed };
+    return { typeUrl, nonce, payloadBytes, size, removes, rejected, bytes, resources, removed };
   } catch (error) {
     if (error instanceof WireError) return error;
     throw error;

@@ -5,6 +5,7 @@ import { Code, GrpcError } from "../grpc/status.ts";
 import type { WallClock } from "../net/clock.ts";
 import { discard } from "../os/memory.ts";
 import type { LogScope } from "../telemetry/log.ts";
+import { LEVEL } from "../telemetry/log_level.ts";
 import { bare } from "../telemetry/log_fields.ts";
 import { WireError } from "./block_reader.ts";
 import type { DeltaProtocol } from "./delta_protocol.ts";
@@ -21,7 +22,7 @@ import { NameList } from "./name_list.ts";
 import type { Node } from "./node.ts";
 import { paced } from "./pace.ts";
 import { type DeltaRequest, encodeRequest } from "./requests.ts";
-import type { Rejection, ResourceSink, ResourceType } from "./resources.ts";
+import { ADDRESS_TYPE, type Rejection, type ResourceSink, type ResourceType } from "./resources.ts";
 
 /** Bytes. istiod accepts no longer message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
 const REQUEST_LIMIT = 4 * 1024 * 1024;
@@ -76,6 +77,7 @@ export class DeltaStream {
       throw new GrpcError(Code.Internal, `response cannot be decoded: ${response.message}`, "call");
     }
     this.#parts.onResponse(response.typeUrl, response.payloadBytes);
+    logResponse(log, response);
     const type = protocol.typeOf(response.typeUrl);
     if (type === null) log.error("unknown type", { type_url: response.typeUrl.slice(0, 256) });
     const rejections = type === null ? [] : await this.#apply(type, response);
@@ -102,6 +104,7 @@ export class DeltaStream {
   #send(request: DeltaRequest): Promise<void> {
     const { call, node, log } = this.#parts;
     this.#sending = this.#sending.then(async () => {
+      logRequest(log, request);
       const message = await paced(encodeRequest(request, node));
       if (message.length > REQUEST_LIMIT) {
         log.info("first request is longer than istiod accepts by default", {
@@ -130,6 +133,18 @@ function* rejectionsOf(response: DeltaResponse): Generator<void, Rejection[]> {
     yield;
   }
   return rejections;
+}
+
+function logResponse(log: LogScope, { typeUrl, nonce, size, removes, payloadBytes }: DeltaResponse): void {
+  if (!log.isEnabled(LEVEL.debug)) return;
+  log.debug("received response", { type_url: typeUrl, nonce, size, removes, bytes: payloadBytes });
+}
+
+/** Replies to responses have a line of their own. */
+function logRequest(log: LogScope, request: DeltaRequest): void {
+  if (!log.isEnabled(LEVEL.debug)) return;
+  if (request.kind === "initial") log.debug("sending initial request", { type_url: request.type, mode: request.mode });
+  else if (request.kind === "lookup") log.debug("sending request", { type_url: ADDRESS_TYPE, name: request.name });
 }
 
 function logReply(log: LogScope, reply: DeltaRequest & { kind: "ack" | "nack" }): void {

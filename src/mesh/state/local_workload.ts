@@ -62,9 +62,14 @@ export class LocalWorkload {
 
   /** `failed to fetch information about local workload: {sa}.{ns} ({name})`, and why where there is more to say. */
   get unknownMessage(): string {
-    const { name, namespace, serviceAccount } = this.#name;
     const why = this.#reason === null ? "" : `: ${this.#reason}`;
-    return `failed to fetch information about local workload: ${serviceAccount}.${namespace} (${name})${why}`;
+    return `failed to fetch information about local workload: ${this.title}${why}`;
+  }
+
+  /** `{sa}.{ns} ({name})` */
+  get title(): string {
+    const { name, namespace, serviceAccount } = this.#name;
+    return `${serviceAccount}.${namespace} (${name})`;
   }
 
   /**
