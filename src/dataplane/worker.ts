@@ -89,6 +89,7 @@ class DataPlaneWorker {
     this.#reactor = new Reactor({
       onShed: (count, address, code) => this.#logShed(count, formatAddress(address), code),
       onLostRedirection: (client, destination, error) => this.#logLostRedirection(client, destination, error),
+      onSourceRefused: (_source, code) => this.#logSourceRefused(code),
       onError: (error) => {
         const scope = this.#log.scope("ztunnel::dataplane");
         this.#failures.error("callback", scope, `a callback failed: ${stackOf(error)}`);
@@ -253,6 +254,12 @@ class DataPlaneWorker {
       `the kernel has lost the connection tracking entry of a redirected connection (conntrack -F?): ${consequence}`,
       { "src.addr": formatAddress(client), "dst.addr": formatAddress(destination) },
     );
+  }
+
+  #logSourceRefused(code: string): void {
+    const text = `failed to set freebind: ${code}: applications see the proxy's address in place of their client's ` +
+      "(it needs CAP_NET_ADMIN; ENABLE_ORIG_SRC=false dials from the proxy's own address)";
+    this.#failures.warn("freebind", this.#log.scope("ztunnel::proxy"), text);
   }
 
   #logShed(count: number, address: string, code: string): void {

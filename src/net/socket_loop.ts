@@ -30,6 +30,8 @@ export interface LoopEvents {
    * was closed; `error`: the name of an errno where that failed, so that the client may wait for ever.
    */
   onLostRedirection?(client: SocketAddress, destination: SocketAddress, error: string | null): void;
+  /** The source address of a dial could not be bound: the dial goes on from another one. `code`: an errno name. */
+  onSourceRefused?(source: SocketAddress, code: string): void;
   /** A callback has thrown. The loop continues; the object that threw may be in any state. */
   onError(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 /** Connects to an address, with a time limit and optionally from a given source address (`docs/spec/dataplane.md` 1.3). */
 import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
-import { ECONNRESET, EINPROGRESS } from "../os/errno.ts";
+import { ECONNRESET, EINPROGRESS, errnoName } from "../os/errno.ts";
 import { errno } from "../os/libc.ts";
 import { libc } from "../os/libc_sockets.ts";
 import { setOption, takeSocketError } from "../os/socket.ts";
@@ -76,7 +76,9 @@ export class TcpDial implements Dial, FdHandler {
     const family = familyOf(source?.ip ?? this.#to.ip);
     const fd = makeTcpSocket(family, options);
     if (fd < 0) return -fd;
-    if (source !== null) bindSource(fd, family, source);
+    if (source !== null && !bindSource(fd, family, source)) {
+      this.#loop.events.onSourceRefused?.(source, errnoName(errno()));
+    }
     const name = encodeSockaddr(this.#to, family === c.AF_INET6 ? c.AF_INET6 : familyOf(this.#to.ip));
     if (libc.connect(fd, name, name.length) < 0 && errno() !== EINPROGRESS) {
       const failed = errno();
@@ -96,12 +98,12 @@ export class TcpDial implements Dial, FdHandler {
   }
 }
 
-/** Binds the source address. A failure is not fatal: the stream then has another `local`. */
-function bindSource(fd: number, family: number, source: SocketAddress): void {
-  if (!setTransparent(fd, family) || !setFreebind(fd, family)) return;
+/** Binds the source address. A failure is not fatal: the stream then has another `local`. False: errno says why. */
+function bindSource(fd: number, family: number, source: SocketAddress): boolean {
+  if (!setTransparent(fd, family) || !setFreebind(fd, family)) return false;
   // The kernel then chooses the port when it connects, among those that are free for this destination. Otherwise one
   // source could have 28,000 connections in all.
   if (source.port === 0) setOption(fd, c.SOL_IP, c.IP_BIND_ADDRESS_NO_PORT, 1);
   const name = encodeSockaddr(source, family);
-  libc.bind(fd, name, name.length);
+  return libc.bind(fd, name, name.length) === 0;
 }

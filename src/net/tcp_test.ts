@@ -5,7 +5,7 @@ import * as c from "../os/constants.ts";
 import { libc } from "../os/libc_sockets.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import { getOption } from "../os/socket.ts";
-import { LOOPBACK_V4, LOOPBACK_V6 } from "./address.ts";
+import { LOOPBACK_V4, LOOPBACK_V6, parseIp } from "./address.ts";
 import { type Duplex, type Ending, FAILED } from "./duplex.ts";
 import { assertSameBytes, connect, dial, Idle, payloadOf, Pump } from "./testkit/contract_kit.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
@@ -109,6 +109,28 @@ tcp(
     client.close();
     one.close();
     two.close();
+  },
+);
+
+tcp(
+  "dataplane 1.3: a source address that cannot be bound is reported, and the dial goes on from another one",
+  async (rig) => {
+    const any = { ip: LOOPBACK_V4, port: 0 };
+    const listener = rig.network.listen({ address: any }, ({ duplex }) => duplex.close());
+    const taken = rig.network.listen(
+      { address: { ip: parseIp("127.0.0.9")!, port: 0 } },
+      ({ duplex }) => duplex.close(),
+    );
+    const client = await dial(rig, listener.local, { source: taken.local });
+    assert.notDeepEqual(client.local, taken.local);
+    // Without CAP_NET_ADMIN the kernel refuses earlier.
+    assert.match(
+      rig.refusedSources.map(({ code }) => code).join(),
+      /^(EADDRINUSE|EPERM)$/,
+    );
+    client.close();
+    taken.close();
+    listener.close();
   },
 );
 

@@ -19,6 +19,8 @@ export class ReactorRig implements Rig, AsyncDisposable {
   /** What callbacks have thrown. */
   readonly errors: unknown[] = [];
   readonly shed: { count: number; address: SocketAddress; code: string }[] = [];
+  /** Sources of dials that could not be bound. */
+  readonly refusedSources: { source: SocketAddress; code: string }[] = [];
   readonly #silent: SilentListener;
   readonly #running: Promise<void>;
 
@@ -29,6 +31,7 @@ export class ReactorRig implements Rig, AsyncDisposable {
     this.network = new Reactor({
       onError: (error) => this.errors.push(error),
       onShed: (count, address, code) => this.shed.push({ count, address, code }),
+      onSourceRefused: (source, code) => this.refusedSources.push({ source, code }),
     });
     this.#running = this.network.run("shared");
   }
