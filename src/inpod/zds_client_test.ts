@@ -6,7 +6,7 @@ import type { PacketSink, Reception } from "../net/packet_socket.ts";
 import { openDescriptors } from "../net/testkit/reactor.ts";
 import { libc } from "../os/libc_sockets.ts";
 import { OwnedDescriptor } from "../os/owned_descriptor.ts";
-import { testLog } from "../telemetry/testkit/log.ts";
+import { type TestLog, testLog } from "../telemetry/testkit/log.ts";
 import { TestHost } from "./testkit/host.ts";
 import { type AgentSocket, ZdsClient } from "./zds_client.ts";
 
@@ -74,7 +74,7 @@ class Bed implements Disposable {
   readonly scheduler = new MemoryScheduler();
   readonly host = new TestHost();
   readonly sockets: FakeSocket[] = [];
-  readonly #log = testLog();
+  readonly #log: TestLog;
   readonly #openBefore = openDescriptors();
   /** While true, connecting fails. */
   isAbsent = false;
@@ -84,7 +84,8 @@ class Bed implements Disposable {
   protocolErrors: string[] = [];
   readonly client: ZdsClient;
 
-  constructor() {
+  constructor(filter = "info") {
+    this.#log = testLog({ filter });
     const cell = () => ({ value: 0 });
     this.client = new ZdsClient({
       scheduler: this.scheduler,
@@ -343,5 +344,19 @@ play("inpod A1.8: after a stop no message is read, and the client does not recon
     "info inpod::protocol workload proxy manager: drain requested",
     "info inpod::workloadmanager process stream ended with eof",
     "info inpod::workloadmanager drain requested",
+  ]);
+});
+
+Deno.test("config-admin 6.8: messages of the agent and answers to them are logged at debug", () => {
+  using bed = new Bed("debug");
+  bed.client.start();
+  bed.agent.delivers({ snapshotSent: {} });
+  bed.agent.delivers({ del: { uid: "1" } });
+  const lines = bed.lines.filter((line) => line.startsWith("debug"));
+  assert.deepEqual(lines, [
+    "debug inpod::workloadmanager received message: snapshot-sent",
+    "debug inpod::workloadmanager sending ack",
+    'debug inpod::workloadmanager received message: delete uid="1"',
+    "debug inpod::workloadmanager sending ack",
   ]);
 });
