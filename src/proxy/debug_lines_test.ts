@@ -110,7 +110,7 @@ const ENDS: Readonly<Record<string, [end: (bed: Testbed, peer: RawPeer) => void,
       peer.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
       bed.advance(59_000);
     },
-    "warn proxy::h2::client HBONE connection ended: ping timeout after 20000 ms",
+    "warn proxy::h2::client HBONE connection ended: ping timeout after 35000 ms",
   ],
 };
 for (const [what, [end, line]] of Object.entries(ENDS)) {

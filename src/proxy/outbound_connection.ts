@@ -64,6 +64,8 @@ const DEFAULT_BUDGET: Millis = 10_000;
 /** A connection of an application of the pod, by TCP, HBONE or double HBONE, as the mesh has it. */
 export class OutboundConnection extends PodConnection implements DuplexSink, DialEvents, TunnelEvents, TurnTask {
   readonly #pool: Pool;
+  /** Number of the present or last attempt to reach an endpoint. */
+  #attempt = 0;
   /** The attempts that have failed; null: none has. */
   #attempts: OutboundAttempts | null = null;
   #client: Duplex;
@@ -106,6 +108,10 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   override get carrier(): number | null {
     return this.#carrier?.number ?? null;
+  }
+
+  override get attempt(): number {
+    return this.#attempt;
   }
 
   override get way(): OutboundWay | null {
@@ -280,6 +286,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   #take(route: OutboundRoute, local: Workload): void {
     this.#route = route;
     this.#local = local;
+    this.#attempt++;
     if (this.logsDebug) logRoute(this.log, route);
     const identity = identityOf(local);
     this.#recordStart = outboundStart(route, local, identity, this.source);

@@ -146,6 +146,10 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     return null;
   }
 
+  get attempt(): number {
+    return 1;
+  }
+
   get times(): PhaseTimes {
     const time = (at: Millis) => at < 0 ? null : at;
     return {

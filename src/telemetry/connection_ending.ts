@@ -98,6 +98,8 @@ export interface ConnectionFacts {
   readonly tls: { readonly version: string; readonly group: string } | null;
   /** Number of the HBONE connection that carries it, unique in its worker; null: none. */
   readonly carrier: number | null;
+  /** Number of attempts to reach an endpoint. 0: its route was not known. */
+  readonly attempt: number;
   readonly times: PhaseTimes;
   /** The address that the client connected to. */
   readonly original: SocketAddress;

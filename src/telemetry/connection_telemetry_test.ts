@@ -12,6 +12,7 @@ const FACTS: ConnectionFacts = {
   id: "0af7651916cd43dd8448eb211c80319c",
   tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
   carrier: 7,
+  attempt: 2,
   times: { resolved: 0, authorized: null, connected: 1, handshaken: 3, answered: 4 },
   original: { ip: parseIp("10.2.0.10")!, port: 80 },
 };
@@ -255,6 +256,7 @@ Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending b
       ...FACTS,
       tls: null,
       carrier: null,
+      attempt: 0,
       times: { ...FACTS.times, connected: null, handshaken: null, answered: null },
     },
     ending: { by: "us", how: "no route", phase: "resolving" },
@@ -265,7 +267,7 @@ Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending b
   assert.equal(
     complete,
     `${opening} bytes_sent=0 bytes_recv=0 duration="1ms" ${id} ended.by="server" ended.how="fin" ` +
-      'ended.phase="half-closed" tls.version="TLSv1.3" tls.group="X25519MLKEM768" hbone.connection=7 ' +
+      'ended.phase="half-closed" tls.version="TLSv1.3" tls.group="X25519MLKEM768" hbone.connection=7 attempt=2 ' +
       'time.resolved="0ms" time.connected="1ms" time.handshaken="3ms" time.answered="4ms"',
   );
   assert.equal(

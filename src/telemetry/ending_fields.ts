@@ -9,7 +9,7 @@ export function openFields({ id }: ConnectionFacts): Fields {
 
 /** The fields of a line about a connection that has ended. */
 export function endingFields(facts: ConnectionFacts, { by, how, phase }: ConnectionEnding): Fields {
-  const { tls, carrier, times } = facts;
+  const { tls, carrier, attempt, times } = facts;
   return {
     ...openFields(facts),
     "ended.by": by,
@@ -18,6 +18,7 @@ export function endingFields(facts: ConnectionFacts, { by, how, phase }: Connect
     "tls.version": tls?.version,
     "tls.group": tls?.group === "" ? null : tls?.group,
     "hbone.connection": carrier,
+    attempt: attempt === 0 ? null : attempt,
     "time.resolved": time(times.resolved),
     "time.authorized": time(times.authorized),
     "time.connected": time(times.connected),
