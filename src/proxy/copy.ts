@@ -1,4 +1,5 @@
 /** What a copy reports to its owner: bytes as they leave, and how it ended (`docs/spec/dataplane.md` 4). */
+import { PING_TIMEOUT } from "../h2/failure.ts";
 import { ErrorCode, type H2Failure } from "../h2/seam.ts";
 import { isTakenBack } from "../hbone/failure.ts";
 import type { Ending } from "../net/duplex.ts";
@@ -52,6 +53,8 @@ export function streamFailure(
 ): CopyOutcome {
   if (isTakenBack(failure.reason)) return failure.reason;
   const reading = socketIsDownstream ? "receive" : "send", writing = socketIsDownstream ? "send" : "receive";
+  // The connection ended with NO_ERROR, but the peer has vanished and bytes may be lost.
+  if (failure.by === "us" && failure.reason.startsWith(PING_TIMEOUT)) return `${reading}: io error: ${text}`;
   if (failure.by === "transport") return `while closing connection: ${writing}: io error: ${text}`;
   switch (failure.code) {
     case ErrorCode.NO_ERROR:

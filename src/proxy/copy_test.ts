@@ -41,6 +41,15 @@ const VECTORS: readonly [Parameters<typeof outcome>, string | null][] = [
   ],
 ];
 
+Deno.test("a PING that the peer has not answered is a failure, although the connection ends with NO_ERROR", () => {
+  const failure: H2Failure = { by: "us", code: NO_ERROR, reason: "ping timeout after 35000 ms" };
+  const text = describeReset(failure);
+  assert.equal(
+    streamFailure(failure, text, false, true),
+    "receive: io error: stream error detected: ping timeout after 35000 ms",
+  );
+});
+
 for (const [args, expected] of VECTORS) {
   const [by, code, ended, downstream] = args;
   const side = `${downstream ? "outbound" : "inbound"}${ended ? ", we had ended" : ""}`;

@@ -170,6 +170,22 @@ Deno.test("a connection that begins while the network is down is made as soon as
   assert.deepEqual(node.access.map((line) => line.slice(0, 24)), Array(2).fill("info connection complete"));
 });
 
+Deno.test("a peer that vanishes: open connections are reset when nothing was received for 45 s, and nothing is left", () => {
+  const here = scene();
+  const { bed, node } = here;
+  const peers = serve(here, () => {}, { pingInterval: Infinity });
+  const clients = [start(here), start(here)];
+  assert.deepEqual(clients.map(({ fate }) => fate), ["open", "open"]);
+  peers[0]!.duplex.start({ onReadable() {}, onWritable() {}, onFailure() {} });
+  // The PING is sent after 8.5 to 11.5 s, and its timeout is 35 s.
+  bed.advance(43_499);
+  assert.deepEqual(clients.map(({ fate }) => fate), ["open", "open"]);
+  bed.advance(3001);
+  assert.deepEqual(clients.map(({ fate }) => fate), ["reset", "reset"]);
+  for (const line of node.access) assert.match(line, /ping timeout after 35000 ms/);
+  bed.assertClean();
+});
+
 Deno.test("dataplane 9: no certificate of our own", () => {
   const here = scene();
   here.node.certificates = "refuse";
