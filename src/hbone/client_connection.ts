@@ -28,6 +28,8 @@ import { Transport } from "./transport.ts";
 
 /** A peer that has sent nothing for longer than this gets a PING along with the next request. */
 const PING_AFTER_SILENCE: Millis = 1000;
+/** A SYN and the one that the kernel sends after a second have both got no answer. */
+const UNANSWERED_AFTER: Millis = 1500;
 /** A peer that has not answered a PING for this time gets no new requests. */
 const UNRESPONSIVE_AFTER: Millis = 3000;
 
@@ -86,6 +88,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   #notAfter = Infinity;
   #credential: Credential | null = null;
   /** When TCP was connected, and when the TLS handshake was done. Infinity: not yet. */
+  #dialledAt: Millis = Infinity;
   connectedAt: Millis = Infinity;
   securedAt: Millis = Infinity;
   /** When the last stream was opened, or the connection. */
@@ -144,6 +147,11 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
   /** Our own certificate is awaited; nothing was dialled. */
   get isAwaitingCredential(): boolean {
     return this.#state === ClientState.AWAITING_CREDENTIAL;
+  }
+
+  /** TCP has been dialled for so long that the peer, or the way to it, is probably gone. */
+  get isUnanswered(): boolean {
+    return this.#state === ClientState.DIALING && this.#loop.network.now() - this.#dialledAt >= UNANSWERED_AFTER;
   }
 
   get isHandshaking(): boolean {
@@ -265,6 +273,7 @@ export class ClientConnection implements ConnectionHandler, CertificateListener 
 
   #dial(credential: Credential): void {
     this.#change(ClientTransition.DIAL);
+    this.#dialledAt = this.#loop.network.now();
     const dial = this.#loop.network.dial(this.peer.address, this.#settings.dial, {
       onConnect: (plain) => this.#secure(plain, credential),
       onDialFailure: (ending) => this.#fail(dialFailure(ending)),

@@ -16,7 +16,14 @@ import { inPortions } from "../net/in_portions.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { DialBackoff } from "./dial_backoff.ts";
-import { destinationLost, poolClosed, recentFailure, tooManyWaiting, type TunnelFailure } from "./failure.ts";
+import {
+  connectTimeout,
+  destinationLost,
+  poolClosed,
+  recentFailure,
+  tooManyWaiting,
+  type TunnelFailure,
+} from "./failure.ts";
 import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { type ConnectProgress, OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
@@ -144,6 +151,9 @@ export class Pool {
   /** Why a request fails at once in place of waiting for a connection; null: it waits. */
   #reasonNotToWait({ key, waiting, connecting }: PeerConnections, request: TunnelRequest): TunnelFailure | null {
     const last = this.#backoff.lastFailure(key);
+    if (request.hasAlternatives && connecting.values().some((connection) => connection.isUnanswered)) {
+      return connectTimeout(false);
+    }
     if (last === null) return null;
     if (waiting.size >= MAX_WAITING) return tooManyWaiting(waiting.size);
     const isNextAttempt = connecting.size === 0 && this.#backoff.wait(key) === 0;

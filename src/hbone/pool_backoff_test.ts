@@ -185,3 +185,18 @@ Deno.test("the time limit of a request covers the handshake, and not the wait fo
   bed.dropPool();
   bed.assertClean();
 });
+
+Deno.test("a request that has alternatives does not join a dial that has had no answer for 1.5 s", () => {
+  const bed = new PoolBed();
+  bed.memory.blackhole(SERVER_AT);
+  const first = bed.request(ONE, { hasAlternatives: true, connectTimeout: 3500 });
+  bed.memory.advance(1499);
+  const second = bed.request(ONE, { hasAlternatives: true });
+  bed.memory.advance(1);
+  const third = bed.request(ONE, { hasAlternatives: true });
+  assert.deepEqual([outcome(first), outcome(second), third.failure?.flag], ["waits", "waits", "NETWORK_POLICY"]);
+  assert.equal(outcome(bed.request()), "waits", "without alternatives it waits");
+  assert.equal(bed.client.dialled.length, 1);
+  bed.dropPool();
+  bed.assertClean();
+});

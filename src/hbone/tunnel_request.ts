@@ -21,8 +21,8 @@ export interface TunnelRequest {
    */
   readonly connectTimeout: Millis | null;
   /**
-   * The caller can use another endpoint: the request fails where it would wait because connections to this peer fail, or
-   * where the peer has vanished.
+   * The caller can use another endpoint: the request fails where it would wait because connections to this peer fail,
+   * where a dial for another request has had no answer for 1.5 s, or where the peer has vanished.
    */
   readonly hasAlternatives: boolean;
 }
