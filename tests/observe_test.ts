@@ -77,7 +77,7 @@ Deno.test("the command shows past and new flows, and ends when the proxy drains"
     const args = ["run", "-A", "main.ts", "observe", "--admin", admin];
     await using observer = new Program(Deno.execPath(), { args });
     await observer.line(
-      / inbound .*:1 ended   failed .*refused by server in connecting : connection failed: Connection/,
+      / inbound .*:1 ended {3}failed .*refused by server in connecting : connection failed: Connection/,
     );
     const stopped = proxy.stop("SIGTERM");
     assert.equal((await observer.ended()).code, 0);

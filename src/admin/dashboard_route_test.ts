@@ -15,6 +15,8 @@ Deno.test("config 4.3: the page has its rows in order and relative links", async
     "debug/pprof/heap/profiling",
     "quitquitquit",
     "config_dump",
+    "connections",
+    "observe?last=100&follow=false",
     "logging",
     "explain",
   ]);

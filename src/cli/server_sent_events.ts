@@ -1,7 +1,7 @@
 /** Reads server-sent events (HTML, "Server-sent events") from the pieces of a response. */
 
 /** One event. `type`: `message` where the server names none. */
-export interface ServerSentEvent {
+interface ServerSentEvent {
   readonly type: string;
   readonly data: string;
 }

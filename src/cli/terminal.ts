@@ -21,7 +21,7 @@ export interface Fetched {
 }
 
 /** A response whose body may have no end. */
-export interface Opened {
+interface Opened {
   readonly status: number;
   readonly pieces: AsyncIterable<string>;
 }

@@ -40,6 +40,8 @@ export interface Flow {
   readonly tls: ConnectionFacts["tls"];
   /** The number of the HBONE connection that carries it. */
   readonly carrier: number | null;
+  /** Which endpoint of a service this is, from 1: the ones before it could not be reached. */
+  readonly attempt: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Since it was accepted; of one that has ended, until then. */
@@ -70,6 +72,7 @@ export interface FlowParts {
   readonly id: string;
   readonly tls: ConnectionFacts["tls"];
   readonly carrier: number | null;
+  readonly attempt: number;
   readonly times: PhaseTimes;
   readonly bytesSent: number;
   readonly bytesReceived: number;
@@ -82,9 +85,9 @@ export interface FlowParts {
 
 /** The facts of a connection without the connection. */
 export function plainFacts(
-  { id, tls, carrier, times }: ConnectionFacts,
-): Pick<FlowParts, "id" | "tls" | "carrier" | "times"> {
-  return { id, tls: tls === null ? null : { version: tls.version, group: tls.group }, carrier, times };
+  { id, tls, carrier, attempt, times }: ConnectionFacts,
+): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "times"> {
+  return { id, tls: tls === null ? null : { version: tls.version, group: tls.group }, carrier, attempt, times };
 }
 
 /** Whole ms from `since` to `now`. */
@@ -139,6 +142,7 @@ export function flowOf(parts: FlowParts): Flow {
     protocol: parts.isHbone ? "HBONE" : "TCP",
     tls,
     carrier: parts.carrier,
+    attempt: parts.attempt,
     bytesSent: parts.bytesSent,
     bytesReceived: parts.bytesReceived,
     age: parts.age,

@@ -19,6 +19,7 @@ const FLOW: Flow = {
   protocol: "HBONE",
   tls: null,
   carrier: null,
+  attempt: 1,
   bytesSent: 1,
   bytesReceived: 2,
   age: 60_000,

@@ -6,7 +6,7 @@ import { type Flow, flowOf, type FlowParts } from "./flow.ts";
 import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
 
 /** `refused`: it ended before it was routed. */
-export type FlowEventKind = "opened" | "refused" | "ended";
+type FlowEventKind = "opened" | "refused" | "ended";
 
 /** A flow at one moment. */
 export interface FlowEvent extends Flow {

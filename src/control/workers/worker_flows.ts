@@ -4,7 +4,7 @@ import type { FlowFilter } from "../../telemetry/flow_filter.ts";
 import { PendingReplies } from "./pending_replies.ts";
 
 /** A batch of events of flows, each as JSON. */
-export interface FlowBatch {
+interface FlowBatch {
   readonly lines: readonly string[];
   /** Events before these that were dropped, as batches were not taken in time. */
   readonly lost: number;

@@ -19,6 +19,7 @@ export function flowParts(changes: Partial<FlowParts> = {}): FlowParts {
     id: "0af7651916cd43dd8448eb211c80319c",
     tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
     carrier: 3,
+    attempt: 1,
     times: { resolved: 0, authorized: null, connected: 1, handshaken: 2, answered: 3 },
     bytesSent: 10,
     bytesReceived: 20,
