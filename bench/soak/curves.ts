@@ -13,8 +13,8 @@ const SHOWN: readonly FigureId[] = [
   "native",
   "rss",
 ];
-const PANEL = { width: 250, height: 110, plot: 62, head: 30 };
-const MARGIN = 16, TITLE = 150, HEAD = 44;
+const PANEL = { width: 270, height: 110, plot: 62, head: 30 };
+const MARGIN = 16, TITLE = 200, HEAD = 44;
 const COLOURS = { steady: "#1f4fb2", unclear: "#b26a00", grows: "#c8291f", "not judged": "#80868b" } as const;
 
 /** Draws the curves. */

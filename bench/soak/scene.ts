@@ -34,6 +34,12 @@ const CA_PORT = 15012;
 /** Renewal comes after half of the time. */
 const CERTIFICATE_SECONDS = 60;
 
+/**
+ * Ports of clients outside of the mesh. Ports of the pods' own range are unsafe for them: the proxy may use the same
+ * one with the client's address (`docs/spec/observed.md` O59).
+ */
+const OUTSIDE_PORTS = "10000 30000";
+
 const ENV = {
   RUST_LOG: "info,access=error",
   METRICS_SERIES_EXPIRY: "2m",
@@ -89,7 +95,7 @@ export class Scene implements AsyncDisposable {
             LOCAL_XDS_PATH: emptyMesh(cluster),
             INBOUND_PORT: "15008",
           });
-          await prepareNames(cluster);
+          await prepareOutside(cluster);
           answered = Promise.all(cluster.nodes.map(() => mesh!.accept()));
           return ({ wired }: BedNode) => ({
             ...settings,
@@ -164,8 +170,9 @@ function emptyMesh({ folder }: Cluster): string {
   return path;
 }
 
-async function prepareNames(cluster: Cluster): Promise<void> {
+async function prepareOutside(cluster: Cluster): Promise<void> {
   const { namespace } = cluster.outside;
+  await namespace.run("sh", "-ec", `echo ${OUTSIDE_PORTS} > /proc/sys/net/ipv4/ip_local_port_range`);
   await namespace.run("ip", "address", "add", `${NAMESERVER}/24`, "dev", "eth0");
   const record = `--host-record=${FOREIGN_NAME.name},${FOREIGN_NAME.answer}`;
   cluster.use(await startDnsmasq(namespace, [NAMESERVER], [record]));
