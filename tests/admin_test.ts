@@ -97,6 +97,7 @@ Deno.test("config 4.2, 4.3: the page and its links", async () => {
       ["/config_dump", 200],
       ["/connections", 200],
       ["/observe?last=100&follow=false", 200],
+      ["/dry-run", 200],
       ["/logging", 405],
       ["/explain", 400],
     ]);

@@ -13,6 +13,7 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
   ["config_dump", "configuration, mesh, certificates and connections as JSON"],
   ["connections", "open connections as JSON; docs/flows.md has the filters"],
   ["observe?last=100&follow=false", "the last 100 connections that have ended"],
+  ["dry-run", "what policies in dry run would have refused, by policy and caller"],
   ["logging", "show and change log levels (POST)"],
   ["explain", "explain where a connection goes and which policies apply: from=namespace/name, to=host:port"],
 ];

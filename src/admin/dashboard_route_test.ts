@@ -17,6 +17,7 @@ Deno.test("config 4.3: the page has its rows in order and relative links", async
     "config_dump",
     "connections",
     "observe?last=100&follow=false",
+    "dry-run",
     "logging",
     "explain",
   ]);

@@ -3,6 +3,7 @@ import { guarded } from "../admin/browser_guard.ts";
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
 import { connectionsRoute, type ListConnections } from "../admin/connections_route.ts";
 import { dashboardRoute } from "../admin/dashboard_route.ts";
+import { dryRunRoute } from "../admin/dry_run_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
 import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
@@ -11,6 +12,7 @@ import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { isLoopback, type SocketAddress } from "../net/address.ts";
+import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import { SYSTEM_CLOCK, SYSTEM_TURNS } from "../net/clock.ts";
 
 /** What the admin port asks of others. */
@@ -21,13 +23,14 @@ export interface AdminParts {
   readonly profile: TakeProfile;
   readonly connections: ListConnections;
   readonly flows: FlowSource;
+  readonly dryRuns: () => Promise<readonly DryRunCount[]>;
   /** Begins the stop of the process. `force`: open connections are cut at once. */
   readonly stop: (force: boolean) => void;
 }
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, profile, connections, flows, stop }: AdminParts,
+  { control, dump, explain, profile, connections, flows, dryRuns, stop }: AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
   const routes = routed({
@@ -36,6 +39,7 @@ export function adminHandler(
     "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
     "/connections": connectionsRoute(connections),
     "/observe": observeRoute(flows, SYSTEM_CLOCK),
+    "/dry-run": dryRunRoute(dryRuns, flows),
     "/explain": explainRoute(explain),
     "/logging": loggingRoute(control),
     "/quitquitquit": shutdownRoute(stop),

@@ -2,6 +2,7 @@
 import type { ConnectionRow, ListConnections } from "../admin/connections_route.ts";
 import type { FlowSource } from "../admin/observe_route.ts";
 import type { Workers } from "../control/workers/workers.ts";
+import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import type { FlowPosition } from "../proxy/flow_list.ts";
 import type { FlowFilter } from "../telemetry/flow_filter.ts";
 
@@ -41,6 +42,23 @@ function parseCursor(text: string): Place | null {
   if (!/^[0-9]{1,4}(-[0-9]{1,10}){3}$/.test(text)) return null;
   const [worker = 0, pod = 0, component = 0, registration = 0] = text.split("-").map(Number);
   return { worker, position: { pod, component, registration } };
+}
+
+/** What policies in dry run would have decided, summed over all workers. */
+export async function dryRunCounts(workers: Workers): Promise<readonly DryRunCount[]> {
+  const sums = new Map<string, DryRunCount>();
+  for (const { flows } of workers.all) {
+    for await (const rows of flows.list({ what: "dry-runs" })) {
+      for (const { text } of rows) {
+        const row = JSON.parse(text) as DryRunCount;
+        const key = JSON.stringify([row.policy, row.result, row.caller]);
+        const sum = sums.get(key);
+        if (sum === undefined) sums.set(key, row);
+        else sum.count += row.count;
+      }
+    }
+  }
+  return [...sums.values()];
 }
 
 /** The events of all workers. */

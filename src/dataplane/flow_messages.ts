@@ -17,10 +17,14 @@
 import type { FlowPosition } from "../proxy/flow_list.ts";
 import type { FlowFilter } from "../telemetry/flow_filter.ts";
 
-/** What is listed. `open`: in the order of positions, behind `after`. `ended`: newest first, `most` at most. */
+/**
+ * What is listed. `open`: in the order of positions, behind `after`. `ended`: newest first, `most` at most. `dry-runs`:
+ * the counts of policies in dry run ({@link DryRunCount}).
+ */
 export type FlowList =
   | { readonly what: "open"; readonly filter: FlowFilter; readonly after: FlowPosition | null }
-  | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number };
+  | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number }
+  | { readonly what: "dry-runs" };
 
 /** From main to a worker. Main chooses the numbers of lists and followers, and uses each once. */
 export type FlowRequest =

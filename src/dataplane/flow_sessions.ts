@@ -1,6 +1,7 @@
 /** Lists of connections and followers of flows of one isolate (`flow_messages.ts`). */
 import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
+import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { flowOf } from "../telemetry/flow.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
@@ -15,6 +16,7 @@ const SLICE_MILLIS: Millis = 3;
 /** What the sessions read. */
 interface FlowSources {
   readonly log: FlowLog;
+  readonly dryRuns: { rows(): readonly DryRunCount[] };
   /** The open connections behind a position, in the order of positions. */
   open(after: FlowPosition | null): Iterable<OpenFlow>;
 }
@@ -83,7 +85,9 @@ export class FlowSessions {
       case "open":
         return openRows(this.#sources.open(list.after), list.filter);
       case "ended":
-        return endedRows(this.#sources.log.last(list.filter, list.most));
+        return rowsOf(this.#sources.log.last(list.filter, list.most));
+      case "dry-runs":
+        return rowsOf(this.#sources.dryRuns.rows().map((row) => JSON.stringify(row)));
       default:
         return list satisfies never;
     }
@@ -113,6 +117,6 @@ function* openRows(flows: Iterable<OpenFlow>, filter: FlowFilter): Generator<Flo
   }
 }
 
-function* endedRows(lines: Iterable<string | null>): Generator<FlowRow | null, void, undefined> {
+function* rowsOf(lines: Iterable<string | null>): Generator<FlowRow | null, void, undefined> {
   for (const text of lines) yield text === null ? null : { text, position: null };
 }

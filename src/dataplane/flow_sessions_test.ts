@@ -14,6 +14,9 @@ function bed(open: readonly OpenFlow[] = []) {
   let now = 0;
   const sources = {
     log,
+    dryRuns: {
+      rows: () => [{ policy: "ns/p", result: "dry-run: deny policy match", caller: "10.0.0.1", count: 2 } as const],
+    },
     open(after: FlowPosition | null) {
       asked.push(after);
       return open;
@@ -71,6 +74,11 @@ Deno.test("flow sessions: the last endings", () => {
   for (const id of ["a", "b", "c"]) log.ended("ended", flowParts({ id }));
   const rows = read(1, { what: "ended", filter: {}, most: 2 }).flatMap(({ rows }) => rows);
   assert.deepEqual(rows.map(({ text, position }) => [JSON.parse(text).id, position]), [["c", null], ["b", null]]);
+});
+
+Deno.test("flow sessions: the counts of dry runs", () => {
+  const [slice, ...others] = bed().read(1, { what: "dry-runs" });
+  assert.deepEqual([slice!.rows.map(({ text }) => JSON.parse(text).count), others.length], [[2], 0]);
 });
 
 Deno.test("flow sessions: a follower gets batches until it is ended", () => {

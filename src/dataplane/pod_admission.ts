@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
+import type { DryRunCounts } from "../proxy/dry_run_counts.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -16,14 +17,17 @@ export function podAdmission(
   metrics: Metrics,
   lines: LineLimit,
   log: Log,
+  dryRuns: DryRunCounts,
 ): Admission {
   return new Admission(
     state,
     {
       unknownPolicies: config.unknownPolicies,
       level: config.log.authorizationAtInfo ? "info" : "debug",
-      count({ text, policy }) {
+      count(dryRun, call) {
+        const { text, policy } = dryRun;
         metrics.cell("istio_policy_dry_run", policy, text.slice(DRY_RUN.length)).value++;
+        dryRuns.add(dryRun, call);
       },
     },
     lines,

@@ -132,7 +132,7 @@ class DataPlaneWorker {
       () => performance.now(),
     );
     this.#flows = new FlowSessions(
-      { log: this.#plane.flows, open: (after) => this.#plane.openFlows(after) },
+      { log: this.#plane.flows, open: (after) => this.#plane.openFlows(after), dryRuns: this.#plane.dryRuns },
       this.#reactor,
       (answer) => scope.postMessage({ kind: "flows", answer }),
       () => performance.now(),

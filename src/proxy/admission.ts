@@ -19,8 +19,8 @@ interface AdmissionRules {
   readonly unknownPolicies: UnknownPolicies;
   /** The level of lines about decisions (`AUTHZ_POLICY_INFO_LOGGING`). */
   readonly level: "info" | "debug";
-  /** Counts what a policy in dry run would have decided. */
-  count(dryRun: DryRun): void;
+  /** Counts what a policy in dry run would have decided about a call. */
+  count(dryRun: DryRun, call: Call): void;
 }
 
 /** Evaluates the policies of one pod. */
@@ -41,7 +41,7 @@ export class Admission implements Reassessment {
   judge(call: Call, connection: Logged): Verdict {
     const reasons: Reason[] | null = this.#log.isEnabled(TARGET, LEVEL.debug) ? [] : null;
     const verdict = authorize(this.#state, call, this.#rules.unknownPolicies, reasons);
-    for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun);
+    for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun, call);
     for (const key of verdict.unknown) {
       const text = unknownText(key, this.#rules.unknownPolicies);
       this.#lines.warn(`unknown policy ${key}`, connection.log.as(TARGET), text);

@@ -15,8 +15,14 @@ import { PodConnection } from "./pod_connection.ts";
 
 /** A call of an application of the pod. */
 export abstract class InboundCall extends PodConnection implements PendingDial, DialEvents {
+  #dryRuns: Verdict["dryRuns"] = [];
+
   protected override get direction(): "inbound" {
     return "inbound";
+  }
+
+  override get dryRuns(): Verdict["dryRuns"] {
+    return this.#dryRuns;
   }
 
   onConnect(application: Duplex): void {
@@ -44,7 +50,9 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
   protected authorize(call: Call): Verdict {
     this.enter("authorizing", null);
     this.call = call;
-    return this.context.admission.judge(call, this);
+    const verdict = this.context.admission.judge(call, this);
+    this.#dryRuns = verdict.dryRuns;
+    return verdict;
   }
 
   protected deny({ message }: Verdict): void {

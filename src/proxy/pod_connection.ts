@@ -48,6 +48,7 @@ interface Pending {
   readonly phase?: Phase;
 }
 
+const NO_DRY_RUNS: ConnectionFacts["dryRuns"] = [];
 const NOTHING_ASKED: ReadonlySet<string> = new Set();
 /** The mesh does not say where a connection leads, or does not have the pod. */
 export const NO_ROUTE: EndingCause = { by: "us", how: "no route" };
@@ -108,6 +109,10 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
 
   get log(): LogScope {
     return connectionLog(this.context, this.id, this.direction === "inbound" ? this.source : null);
+  }
+
+  get dryRuns(): ConnectionFacts["dryRuns"] {
+    return NO_DRY_RUNS;
   }
 
   get original(): SocketAddress {

@@ -90,6 +90,12 @@ export interface PhaseTimes {
   readonly answered: number | null;
 }
 
+/** What a policy in dry run would have decided; null: no allow policy would have matched. */
+interface DryRunFact {
+  readonly policy: string | null;
+  readonly text: string;
+}
+
 /** What tables and the extended access log show about a connection besides its two sides. Read when needed. */
 export interface ConnectionFacts {
   /** The trace id: 32 hexadecimal digits. */
@@ -103,4 +109,6 @@ export interface ConnectionFacts {
   readonly times: PhaseTimes;
   /** The address that the client connected to. */
   readonly original: SocketAddress;
+  /** What policies in dry run would have decided. */
+  readonly dryRuns: readonly DryRunFact[];
 }

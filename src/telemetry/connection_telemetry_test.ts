@@ -15,6 +15,7 @@ const FACTS: ConnectionFacts = {
   attempt: 2,
   times: { resolved: 0, authorized: null, connected: 1, handshaken: 3, answered: 4 },
   original: { ip: parseIp("10.2.0.10")!, port: 80 },
+  dryRuns: [],
 };
 const ENDING: ConnectionEnding = { by: "server", how: "fin", phase: "half-closed" };
 

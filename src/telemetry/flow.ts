@@ -42,6 +42,7 @@ export interface Flow {
   readonly carrier: number | null;
   /** Which endpoint of a service this is, from 1: the ones before it could not be reached. */
   readonly attempt: number;
+  readonly dryRuns: ConnectionFacts["dryRuns"];
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Since it was accepted; of one that has ended, until then. */
@@ -73,6 +74,7 @@ export interface FlowParts {
   readonly tls: ConnectionFacts["tls"];
   readonly carrier: number | null;
   readonly attempt: number;
+  readonly dryRuns: ConnectionFacts["dryRuns"];
   readonly times: PhaseTimes;
   readonly bytesSent: number;
   readonly bytesReceived: number;
@@ -85,9 +87,16 @@ export interface FlowParts {
 
 /** The facts of a connection without the connection. */
 export function plainFacts(
-  { id, tls, carrier, attempt, times }: ConnectionFacts,
-): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "times"> {
-  return { id, tls: tls === null ? null : { version: tls.version, group: tls.group }, carrier, attempt, times };
+  { id, tls, carrier, attempt, dryRuns, times }: ConnectionFacts,
+): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "dryRuns" | "times"> {
+  return {
+    id,
+    tls: tls === null ? null : { version: tls.version, group: tls.group },
+    carrier,
+    attempt,
+    dryRuns,
+    times,
+  };
 }
 
 /** Whole ms from `since` to `now`. */
@@ -143,6 +152,7 @@ export function flowOf(parts: FlowParts): Flow {
     tls,
     carrier: parts.carrier,
     attempt: parts.attempt,
+    dryRuns: parts.dryRuns,
     bytesSent: parts.bytesSent,
     bytesReceived: parts.bytesReceived,
     age: parts.age,

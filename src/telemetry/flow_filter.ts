@@ -17,6 +17,8 @@ export interface FlowFilter {
   readonly state?: Phase;
   readonly verdict?: FlowVerdict;
   readonly olderThan?: Millis;
+  /** A policy in dry run would have decided something. */
+  readonly dryRun?: true;
 }
 
 const TEXTS = ["workload", "namespace", "service", "address", "identity"] as const;
@@ -38,29 +40,32 @@ const VALUE_MAX = 512;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The names of the conditions, as parameters and options have them. */
-export const FILTER_NAMES: readonly string[] = [...TEXTS, "direction", "state", "verdict", "older"];
+export const FILTER_NAMES: readonly string[] = [...TEXTS, "direction", "state", "verdict", "older", "dryrun"];
 
 /** Reads a filter from the parameters of a request; a text says what is wrong. Other parameters are ignored. */
 export function parseFlowFilter(parameters: URLSearchParams): FlowFilter | string {
-  const filter: Record<string, string | number> = {};
+  const filter: Record<string, string | number | true> = {};
   for (const name of FILTER_NAMES) {
     const value = parameters.getAll(name).at(-1);
     if (value === undefined || value === "") continue;
     const read = value.length > VALUE_MAX ? null : readCondition(name, value);
     if (read === null) return `invalid value of ${name}: ${VALUES[name] ?? `at most ${VALUE_MAX} characters`}`;
-    filter[name === "older" ? "olderThan" : name] = read;
+    filter[FIELDS[name] ?? name] = read;
   }
   return filter as FlowFilter;
 }
+
+const FIELDS: Readonly<Record<string, string>> = { older: "olderThan", dryrun: "dryRun" };
 
 const VALUES: Readonly<Record<string, string>> = {
   direction: DIRECTIONS.join(", "),
   state: STATES.join(", "),
   verdict: VERDICTS.join(", "),
   older: "a time such as 500ms, 30s, 5m or 2h",
+  dryrun: "true",
 };
 
-function readCondition(name: string, value: string): string | number | null {
+function readCondition(name: string, value: string): string | number | true | null {
   switch (name) {
     case "direction":
       return DIRECTIONS.includes(value) ? value : null;
@@ -68,6 +73,8 @@ function readCondition(name: string, value: string): string | number | null {
       return STATES.includes(value) ? value : null;
     case "verdict":
       return VERDICTS.includes(value) ? value : null;
+    case "dryrun":
+      return value === "true" ? true : null;
     case "older": {
       const [, number, unit] = /^([0-9]{1,9})(ms|s|m|h)$/.exec(value) ?? [];
       return number === undefined ? null : Number(number) * UNITS[unit!]!;
@@ -79,11 +86,12 @@ function readCondition(name: string, value: string): string | number | null {
 
 /** Whether a flow meets all conditions. */
 export function matchesFilter(filter: FlowFilter, flow: Flow): boolean {
-  const { workload, namespace, service, address, identity, direction, state, verdict, olderThan } = filter;
+  const { workload, namespace, service, address, identity, direction, state, verdict, olderThan, dryRun } = filter;
   const sides = [flow.source, flow.destination];
   return (direction === undefined || flow.direction === direction) &&
     (state === undefined || flow.state === state) &&
     (verdict === undefined || flow.verdict === verdict) &&
+    (dryRun === undefined || flow.dryRuns.length > 0) &&
     (olderThan === undefined || flow.age >= olderThan) &&
     (namespace === undefined || sides.some((side) => side.namespace === namespace)) &&
     (identity === undefined || sides.some((side) => side.identity === identity)) &&

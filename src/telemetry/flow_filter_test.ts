@@ -20,6 +20,7 @@ const FLOW: Flow = {
   tls: null,
   carrier: null,
   attempt: 1,
+  dryRuns: [],
   bytesSent: 1,
   bytesReceived: 2,
   age: 60_000,
@@ -48,7 +49,7 @@ Deno.test("flow filter: each condition, met and not met", () => {
   const notMet = [
     ...["workload=front", "workload=carts/front-1", "namespace=sh", "service=car", "service=carts", "address=10.1.0"],
     ...["address=10.1.0.5:4100", "identity=spiffe://d/ns/c/sa", "direction=inbound", "state=ended", "verdict=denied"],
-    ...["older=2m", "older=1h", "namespace=carts&workload=other"],
+    ...["dryrun=true", "older=2m", "older=1h", "namespace=carts&workload=other"],
   ];
   for (const query of notMet) assert.equal(matches(query), false, query);
 });
@@ -58,6 +59,7 @@ Deno.test("flow filter: invalid values are named", () => {
     "direction=up": /^invalid value of direction: inbound, outbound$/,
     "state=OPEN": /^invalid value of state: accepted, /,
     "verdict=allow": /^invalid value of verdict: ok, denied, failed$/,
+    "dryrun=1": /^invalid value of dryrun: true$/,
     "older=5": /^invalid value of older: a time such as/,
     "older=-5s": /older/,
     "older=9999999999s": /older/,

@@ -74,7 +74,7 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
       const at = { ip: "10.0.0.1" as never, port: 80 };
       const ending = { by: "client", how: "fin", phase: "open" } as const;
       const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
-      const facts = { id: "0", tls: null, carrier: null, attempt: 1, times, original: at };
+      const facts = { id: "0", tls: null, carrier: null, attempt: 1, times, original: at, dryRuns: [] };
       const subject = {
         direction: "inbound",
         source: at,

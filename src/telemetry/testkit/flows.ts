@@ -20,6 +20,7 @@ export function flowParts(changes: Partial<FlowParts> = {}): FlowParts {
     tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
     carrier: 3,
     attempt: 1,
+    dryRuns: [],
     times: { resolved: 0, authorized: null, connected: 1, handshaken: 2, answered: 3 },
     bytesSent: 10,
     bytesReceived: 20,
