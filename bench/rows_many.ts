@@ -75,8 +75,8 @@ async function beside(subject: Subject, plan: Plan): Promise<Sample> {
   };
 }
 
-/** The limit of the processes of a run. */
-async function mostDescriptors({ processes }: Subject): Promise<number> {
+/** The limit of open files of the processes of a run. */
+export async function mostDescriptors({ processes }: Subject): Promise<number> {
   const limit = await processes.run(["sh", "-c", "ulimit -n"]);
   return limit.trim() === "unlimited" ? Infinity : Number(limit);
 }

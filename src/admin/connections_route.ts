@@ -12,19 +12,22 @@ import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
 import { streamed } from "./streamed.ts";
 
-/** One open connection. */
-export interface ConnectionRow {
-  /** JSON. */
-  readonly text: string;
-  /** Its place among all connections, for {@link ListConnections}. */
+/** Some open connections; one at least. */
+export interface ConnectionPage {
+  /** Each as JSON in a line of its own, without a line feed at the end. */
+  readonly rows: string;
+  /** As many as asked for have been listed: this is the end. */
+  readonly isFull: boolean;
+  /** The place of the last one among all connections, for {@link ListConnections}. */
   readonly cursor: string;
 }
 
-/** Lists connections, those behind the one with the cursor `after`. Null: `after` is no cursor. */
+/** Lists connections, `most` of those behind the place `after`. Null: `after` is no cursor. */
 export type ListConnections = (
   filter: FlowFilter,
   after: string | null,
-) => AsyncGenerator<readonly ConnectionRow[], void, undefined> | null;
+  most: number | null,
+) => AsyncGenerator<ConnectionPage, void, undefined> | null;
 
 /** Lists at a time. */
 const LISTS_MAX = 4;
@@ -38,38 +41,32 @@ export function connectionsRoute(list: ListConnections): HttpHandler {
     const filter = parseFlowFilter(parameters);
     if (typeof filter === "string") return plainText(400, `${filter}\n`);
     const limit = parseLimit(parameters.getAll("limit").at(-1) ?? "");
-    if (limit === null) return plainText(400, `invalid value of limit: a number from 1 to ${LIMIT_MAX}\n`);
+    if (Number.isNaN(limit)) return plainText(400, `invalid value of limit: a number from 1 to ${LIMIT_MAX}\n`);
     if (running >= LISTS_MAX) {
       return plainText(503, `${running} lists of connections are being sent already, try again when one has ended\n`);
     }
-    const rows = list(filter, parameters.getAll("after").at(-1) || null);
-    if (rows === null) return plainText(400, "invalid value of after: the text of `next` in an earlier answer\n");
+    const pages = list(filter, parameters.getAll("after").at(-1) || null, limit);
+    if (pages === null) return plainText(400, "invalid value of after: the text of `next` in an earlier answer\n");
     running++;
-    return streamed([["content-type", "application/json"]], documentOf(rows, limit), () => running--);
+    return streamed([["content-type", "application/json"]], documentOf(pages), () => running--);
   };
 }
 
+/** Null: none. NaN: invalid. */
 function parseLimit(text: string): number | null {
-  if (text === "") return Infinity;
+  if (text === "") return null;
   const limit = /^[0-9]{1,7}$/.test(text) ? Number(text) : 0;
-  return limit >= 1 && limit <= LIMIT_MAX ? limit : null;
+  return limit >= 1 && limit <= LIMIT_MAX ? limit : NaN;
 }
 
 async function* documentOf(
-  slices: AsyncGenerator<readonly ConnectionRow[], void, undefined>,
-  limit: number,
+  pages: AsyncGenerator<ConnectionPage, void, undefined>,
 ): AsyncGenerator<string, void, undefined> {
-  let left = limit, before = '{"connections": [\n', next: string | null = null;
-  for await (const rows of slices) {
-    const page = rows.slice(0, left);
-    if (page.length > 0) {
-      yield before + page.map(({ text }) => text).join(",\n");
-      before = ",\n";
-      left -= page.length;
-    }
-    if (left > 0) continue;
-    next = page.at(-1)!.cursor;
-    break;
+  let before = '{"connections": [\n', next: string | null = null;
+  for await (const { rows, isFull, cursor } of pages) {
+    yield before + rows.replaceAll("\n", ",\n");
+    before = ",\n";
+    if (isFull) next = cursor;
   }
   yield `${before === ",\n" ? "" : before}\n], "next": ${JSON.stringify(next)}}\n`;
 }

@@ -7,15 +7,21 @@ import { isStreamed } from "./response.ts";
 function bed(count: number) {
   let read = 0, isClosed = false;
   const asked: unknown[] = [];
-  const handler = connectionsRoute((filter, after) => {
+  const handler = connectionsRoute((filter, after, most) => {
     asked.push(filter);
     if (after !== null && !/^[0-9]+$/.test(after)) return null;
     return (async function* () {
       try {
-        for (let at = after === null ? 0 : Number(after) + 1; at < count; at += 3) {
-          const numbers = Array.from({ length: Math.min(3, count - at) }, (_, i) => at + i);
+        const from = after === null ? 0 : Number(after) + 1, end = Math.min(count, from + (most ?? count));
+        for (let at = from; at < end; at += 3) {
+          const numbers = Array.from({ length: Math.min(3, end - at) }, (_, i) => at + i);
           read += numbers.length;
-          yield await Promise.resolve(numbers.map((number) => ({ text: `{"n":${number}}`, cursor: `${number}` })));
+          const rows = numbers.map((number) => `{"n":${number}}`).join("\n");
+          yield await Promise.resolve({
+            rows,
+            isFull: at + 3 >= from + (most ?? Infinity),
+            cursor: `${numbers.at(-1)}`,
+          });
         }
       } finally {
         isClosed = true;

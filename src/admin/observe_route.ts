@@ -25,8 +25,8 @@ export interface FlowSource {
 
 /** Some events. */
 export interface FlowEvents {
-  /** Each as JSON. */
-  readonly lines: readonly string[];
+  /** As server-sent events. */
+  readonly events: string;
   /** Events before these that were dropped. */
   readonly lost: number;
   /** To be called when they were handed on. */
@@ -79,7 +79,6 @@ export function observeRoute(source: FlowSource, clock: Pick<Clock, "after">): H
   };
 }
 
-function eventsText({ lines, lost }: FlowEvents): string {
-  const missing = lost === 0 ? "" : `event: lost\ndata: ${lost}\n\n`;
-  return missing + lines.map((line) => `data: ${line}\n\n`).join("");
+function eventsText({ events, lost }: FlowEvents): string {
+  return lost === 0 ? events : `event: lost\ndata: ${lost}\n\n${events}`;
 }

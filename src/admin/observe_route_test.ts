@@ -33,7 +33,13 @@ function bed(past: readonly string[] = []) {
   };
   let taken = 0;
   const happen = (lines: readonly string[], lost = 0) => {
-    for (const follower of followers) follower({ lines, lost, taken: () => taken++ });
+    for (const follower of followers) {
+      follower({
+        events: lines.map((line) => `data: ${line}\n\n`).join(""),
+        lost,
+        taken: () => taken++,
+      });
+    }
   };
   return { ask, stream, happen, followers, heartbeats, asked, taken: () => taken };
 }

@@ -1,5 +1,5 @@
 /** Connections of all workers as one list, and their events as one stream. */
-import type { ConnectionRow, ListConnections } from "../admin/connections_route.ts";
+import type { ConnectionPage, ListConnections } from "../admin/connections_route.ts";
 import type { FlowSource } from "../admin/observe_route.ts";
 import type { Workers } from "../control/workers/workers.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
@@ -8,9 +8,9 @@ import type { FlowFilter } from "../telemetry/flow_filter.ts";
 
 /** Lists the connections of one worker after the other. */
 export function connectionLister(workers: Workers): ListConnections {
-  return (filter, after) => {
+  return (filter, after, most) => {
     const from = after === null ? { worker: 0, position: null } : parseCursor(after);
-    return from === null ? null : listFrom(workers, filter, from);
+    return from === null ? null : listFrom(workers, filter, from, most);
   };
 }
 
@@ -24,13 +24,18 @@ async function* listFrom(
   workers: Workers,
   filter: FlowFilter,
   from: Place,
-): AsyncGenerator<readonly ConnectionRow[], void, undefined> {
+  most: number | null,
+): AsyncGenerator<ConnectionPage, void, undefined> {
+  let left = most;
   for (const [index, { flows }] of workers.all.entries()) {
     if (index < from.worker) continue;
     const after = index === from.worker ? from.position : null;
-    for await (const rows of flows.list({ what: "open", filter, after })) {
-      yield rows.map(({ text, position }) => ({ text, cursor: formatCursor(index, position!) }));
+    for await (const { text, rows, last } of flows.list({ what: "open", filter, after, most: left })) {
+      if (rows === 0) continue;
+      if (left !== null) left -= rows;
+      yield { rows: text, isFull: left === 0, cursor: formatCursor(index, last!) };
     }
+    if (left === 0) return;
   }
 }
 
@@ -48,9 +53,9 @@ function parseCursor(text: string): Place | null {
 export async function dryRunCounts(workers: Workers): Promise<readonly DryRunCount[]> {
   const sums = new Map<string, DryRunCount>();
   for (const { flows } of workers.all) {
-    for await (const rows of flows.list({ what: "dry-runs" })) {
-      for (const { text } of rows) {
-        const row = JSON.parse(text) as DryRunCount;
+    for await (const { text } of flows.list({ what: "dry-runs" })) {
+      for (const line of linesOf(text)) {
+        const row = JSON.parse(line) as DryRunCount;
         const key = JSON.stringify([row.policy, row.result, row.caller]);
         const sum = sums.get(key);
         if (sum === undefined) sums.set(key, row);
@@ -68,7 +73,7 @@ export function flowSource(workers: Workers): FlowSource {
       const lists = await Promise.all(workers.all.map(async ({ flows }) => {
         const lines: string[] = [];
         for await (const rows of flows.list({ what: "ended", filter, most })) {
-          lines.push(...rows.map(({ text }) => text));
+          lines.push(...linesOf(rows.text));
         }
         return lines;
       }));
@@ -82,6 +87,10 @@ export function flowSource(workers: Workers): FlowSource {
       };
     },
   };
+}
+
+function linesOf(text: string): string[] {
+  return text === "" ? [] : text.split("\n");
 }
 
 function timeOf(line: string): string {

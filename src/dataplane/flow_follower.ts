@@ -18,49 +18,53 @@ const WAITING_MAX = 2000;
 /** The events for one follower. */
 export class FlowFollower {
   readonly #scheduler: Pick<Scheduler, "after">;
-  readonly #send: (lines: readonly string[], lost: number) => void;
-  #waiting: string[] = [];
+  readonly #send: (events: string, lost: number) => void;
+  /** Server-sent events. */
+  #waiting = "";
+  #waitingCount = 0;
   #lost = 0;
   #inFlight = 0;
   #timer: Timer | null = null;
 
   /** `send`: sends a batch, and how many events were lost before it. */
-  constructor(scheduler: Pick<Scheduler, "after">, send: (lines: readonly string[], lost: number) => void) {
+  constructor(scheduler: Pick<Scheduler, "after">, send: (events: string, lost: number) => void) {
     this.#scheduler = scheduler;
     this.#send = send;
   }
 
+  /** `line`: an event as JSON. */
   add(line: string): void {
-    if (this.#waiting.length >= WAITING_MAX) {
+    if (this.#waitingCount >= WAITING_MAX) {
       this.#lost++;
       return;
     }
-    this.#waiting.push(line);
+    this.#waiting += `data: ${line}\n\n`;
+    this.#waitingCount++;
     this.#sendLater();
   }
 
   /** The reader has taken a batch. */
   taken(): void {
     this.#inFlight = Math.max(0, this.#inFlight - 1);
-    if (this.#waiting.length > 0) this.#sendLater();
+    if (this.#waitingCount > 0) this.#sendLater();
   }
 
   /** Nothing is sent any more. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#waiting = [];
+    this.#waiting = "";
   }
 
   #sendLater(): void {
     if (this.#timer !== null || this.#inFlight >= BATCHES) return;
     this.#timer = this.#scheduler.after(COLLECT, () => {
       this.#timer = null;
-      const lines = this.#waiting, lost = this.#lost;
-      this.#waiting = [];
-      this.#lost = 0;
+      const events = this.#waiting, lost = this.#lost;
+      this.#waiting = "";
+      this.#waitingCount = this.#lost = 0;
       this.#inFlight++;
-      this.#send(lines, lost);
+      this.#send(events, lost);
     });
   }
 }

@@ -5,7 +5,9 @@ import { FlowFollower } from "./flow_follower.ts";
 function bed() {
   const scheduler = new MemoryScheduler();
   const batches: { lines: readonly string[]; lost: number }[] = [];
-  const follower = new FlowFollower(scheduler, (lines, lost) => batches.push({ lines, lost }));
+  const follower = new FlowFollower(scheduler, (events, lost) => {
+    batches.push({ lines: [...events.matchAll(/data: (.*)\n\n/g)].map(([, line]) => line!), lost });
+  });
   return { scheduler, batches, follower };
 }
 

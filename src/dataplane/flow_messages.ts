@@ -22,7 +22,13 @@ import type { FlowFilter } from "../telemetry/flow_filter.ts";
  * the counts of policies in dry run ({@link DryRunCount}).
  */
 export type FlowList =
-  | { readonly what: "open"; readonly filter: FlowFilter; readonly after: FlowPosition | null }
+  | {
+    readonly what: "open";
+    readonly filter: FlowFilter;
+    readonly after: FlowPosition | null;
+    /** Null: all of them. */
+    readonly most: number | null;
+  }
   | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number }
   | { readonly what: "dry-runs" };
 
@@ -35,19 +41,21 @@ export type FlowRequest =
   | { readonly kind: "batch-taken"; readonly follower: number }
   | { readonly kind: "unfollow"; readonly follower: number };
 
-/** One flow of a list, as JSON. `position`: of an open one. */
-export interface FlowRow {
+/** A part of a list. One text is received much faster than its rows one by one. */
+export interface FlowSlice {
+  /** Rows as JSON, one in each line, without a line feed at the end. */
   readonly text: string;
-  readonly position: FlowPosition | null;
+  readonly rows: number;
+  /** The position of the last row, in a list of open connections. */
+  readonly last: FlowPosition | null;
+  readonly ended: boolean;
 }
 
 /** From a worker to main. */
 export type FlowAnswer =
-  | { readonly kind: "list-slice"; readonly list: number; readonly rows: readonly FlowRow[]; readonly ended: boolean }
-  /** `lines`: events as JSON. `lost`: events before them that were dropped, as main did not take batches in time. */
-  | {
-    readonly kind: "flow-batch";
-    readonly follower: number;
-    readonly lines: readonly string[];
-    readonly lost: number;
-  };
+  | { readonly kind: "list-slice"; readonly list: number; readonly slice: FlowSlice }
+  /**
+   * `events`: server-sent events whose data is a flow as JSON. `lost`: events before them that were dropped, as main did
+   * not take batches in time.
+   */
+  | { readonly kind: "flow-batch"; readonly follower: number; readonly events: string; readonly lost: number };

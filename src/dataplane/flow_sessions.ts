@@ -7,10 +7,10 @@ import { flowOf } from "../telemetry/flow.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
 import type { FlowLog } from "../telemetry/flow_log.ts";
 import { FlowFollower } from "./flow_follower.ts";
-import type { FlowAnswer, FlowList, FlowRequest, FlowRow } from "./flow_messages.ts";
+import type { FlowAnswer, FlowList, FlowRequest, FlowSlice } from "./flow_messages.ts";
 
 /** A slice ends with the row that reaches one of these. */
-const SLICE_ROWS = 256;
+const SLICE_ROWS = 1024;
 const SLICE_MILLIS: Millis = 3;
 
 /** What the sessions read. */
@@ -19,6 +19,12 @@ interface FlowSources {
   readonly dryRuns: { rows(): readonly DryRunCount[] };
   /** The open connections behind a position, in the order of positions. */
   open(after: FlowPosition | null): Iterable<OpenFlow>;
+}
+
+/** One flow as JSON. */
+interface FlowRow {
+  readonly text: string;
+  readonly position: FlowPosition | null;
 }
 
 /** Null: a flow that does not meet the filter. */
@@ -53,7 +59,7 @@ export class FlowSessions {
         this.#lists.set(request.list, this.#rows(request.of));
         return;
       case "list-more":
-        return this.#send({ kind: "list-slice", list: request.list, ...this.#slice(request.list) });
+        return this.#send({ kind: "list-slice", list: request.list, slice: this.#slice(request.list) });
       case "list-end":
         this.#lists.delete(request.list);
         return;
@@ -68,22 +74,26 @@ export class FlowSessions {
     }
   }
 
-  #slice(list: number): { rows: FlowRow[]; ended: boolean } {
-    const rows: FlowRow[] = [];
+  #slice(list: number): FlowSlice {
+    let text = "", rows = 0, last: FlowPosition | null = null;
     const left = this.#lists.get(list);
     const end = this.#now() + SLICE_MILLIS;
     do {
       const next = left?.next();
-      if (next === undefined || next.done) return { rows, ended: true };
-      if (next.value !== null) rows.push(next.value);
-    } while (rows.length < SLICE_ROWS && this.#now() < end);
-    return { rows, ended: false };
+      if (next === undefined || next.done) return { text, rows, last, ended: true };
+      const row = next.value;
+      if (row === null) continue;
+      text += rows === 0 ? row.text : `\n${row.text}`;
+      last = row.position;
+      rows++;
+    } while (rows < SLICE_ROWS && this.#now() < end);
+    return { text, rows, last, ended: false };
   }
 
   #rows(list: FlowList): Rows {
     switch (list.what) {
       case "open":
-        return openRows(this.#sources.open(list.after), list.filter);
+        return openRows(this.#sources.open(list.after), list.filter, list.most ?? Infinity);
       case "ended":
         return rowsOf(this.#sources.log.last(list.filter, list.most));
       case "dry-runs":
@@ -94,8 +104,8 @@ export class FlowSessions {
   }
 
   #follow(number: number, filter: FlowFilter): void {
-    const follower = new FlowFollower(this.#scheduler, (lines, lost) => {
-      this.#send({ kind: "flow-batch", follower: number, lines, lost });
+    const follower = new FlowFollower(this.#scheduler, (events, lost) => {
+      this.#send({ kind: "flow-batch", follower: number, events, lost });
     });
     const stop = this.#sources.log.follow(filter, (line) => follower.add(line));
     this.#followers.set(number, { follower, stop });
@@ -109,11 +119,20 @@ export class FlowSessions {
   }
 }
 
-function* openRows(flows: Iterable<OpenFlow>, filter: FlowFilter): Generator<FlowRow | null, void, undefined> {
+function* openRows(
+  flows: Iterable<OpenFlow>,
+  filter: FlowFilter,
+  most: number,
+): Generator<FlowRow | null, void, undefined> {
+  let left = most;
   for (const { position, pod, parts } of flows) {
     const flow = parts === null ? null : flowOf(parts);
-    if (flow === null || !matchesFilter(filter, flow)) yield null;
-    else yield { text: JSON.stringify({ pod, ...flow }), position };
+    if (flow === null || !matchesFilter(filter, flow)) {
+      yield null;
+      continue;
+    }
+    yield { text: JSON.stringify({ pod, ...flow }), position };
+    if (--left === 0) return;
   }
 }
 

@@ -52,7 +52,10 @@ export class NumberMap<T extends object> {
     const keys = new Int32Array(this.#size);
     let count = 0;
     for (let at = 0; at < this.#keys.length; at++) if (this.#values[at] !== undefined) keys[count++] = this.#keys[at]!;
-    return Array.from(keys.sort(), (key) => this.get(key)!);
+    keys.sort();
+    const values = new Array<T>(keys.length);
+    for (let i = 0; i < keys.length; i++) values[i] = this.get(keys[i]!)!;
+    return values;
   }
 
   /** The index of `key`, or where it must be inserted. */

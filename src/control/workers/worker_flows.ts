@@ -1,11 +1,12 @@
 /** The main isolate's side of one worker's connections: lists read slice by slice, and flows that are followed. */
-import type { FlowAnswer, FlowList, FlowRequest, FlowRow } from "../../dataplane/flow_messages.ts";
+import type { FlowAnswer, FlowList, FlowRequest, FlowSlice } from "../../dataplane/flow_messages.ts";
 import type { FlowFilter } from "../../telemetry/flow_filter.ts";
 import { PendingReplies } from "./pending_replies.ts";
 
-/** A batch of events of flows, each as JSON. */
+/** A batch of events of flows. */
 interface FlowBatch {
-  readonly lines: readonly string[];
+  /** As server-sent events. */
+  readonly events: string;
   /** Events before these that were dropped, as batches were not taken in time. */
   readonly lost: number;
   /** To be called when the batch was handed on: the worker sends two, and drops events until one is taken. */
@@ -15,7 +16,7 @@ interface FlowBatch {
 /** The lists and followers of one worker. */
 export class WorkerFlows {
   readonly #send: (request: FlowRequest) => void;
-  readonly #slices = new PendingReplies<Extract<FlowAnswer, { kind: "list-slice" }>>();
+  readonly #slices = new PendingReplies<FlowSlice>();
   /** By number. */
   readonly #followers = new Map<number, (batch: FlowBatch) => void>();
   #nextFollower = 0;
@@ -27,11 +28,11 @@ export class WorkerFlows {
   receive(answer: FlowAnswer): void {
     switch (answer.kind) {
       case "list-slice":
-        return this.#slices.settle(answer.list, answer);
+        return this.#slices.settle(answer.list, answer.slice);
       case "flow-batch": {
-        const { follower, lines, lost } = answer;
+        const { follower, events, lost } = answer;
         return this.#followers.get(follower)?.({
-          lines,
+          events,
           lost,
           taken: () => this.#send({ kind: "batch-taken", follower }),
         });
@@ -41,17 +42,21 @@ export class WorkerFlows {
     }
   }
 
-  /** The rows of a list in slices, each of which is requested when the caller asks for it. */
-  async *list(of: FlowList): AsyncGenerator<readonly FlowRow[], void, undefined> {
+  /** A list in slices. The next one is made while the caller uses the last one. */
+  async *list(of: FlowList): AsyncGenerator<FlowSlice, void, undefined> {
     const list = this.#slices.next();
+    const more = () => {
+      const reply = this.#slices.wait(list);
+      this.#send({ kind: "list-more", list });
+      return reply;
+    };
     this.#send({ kind: "list-begin", list, of });
     try {
-      for (;;) {
-        const reply = this.#slices.wait(list);
-        this.#send({ kind: "list-more", list });
-        const { rows, ended } = await reply;
-        yield rows;
-        if (ended) return;
+      for (let reply = more();;) {
+        const slice = await reply;
+        if (!slice.ended) reply = more();
+        yield slice;
+        if (slice.ended) return;
       }
     } finally {
       this.#slices.abandon(list);
