@@ -16,12 +16,15 @@ import { PORTION } from "../net/in_portions.ts";
 import type { Loop } from "../net/loop.ts";
 import type { Scheduler, TurnTask } from "../net/network.ts";
 import type { Rounds } from "../net/rounds.ts";
+import { NumberMap } from "../net/number_map.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { EVALUATED_PER_TURN } from "./reassessing.ts";
 
 /** A connection of which one side has sent its end. */
 export interface HalfClosedConnection {
+  /** Its number in {@link HalfClosedConnections}, which alone sets it; 0: it is not half-closed. */
+  halfClosed: number;
   /** Bytes written so far, both ways. */
   readonly bytesCopied: number;
   /** Resets both sides. `message`: the error for the log. */
@@ -40,6 +43,7 @@ type Direction = "outbound" | "inbound";
 
 /** What is kept of a half-closed connection. */
 interface Progress {
+  readonly connection: HalfClosedConnection;
   /** {@link HalfClosedConnection.bytesCopied} when it was checked last. */
   bytes: number;
   /** When that number had changed. */
@@ -54,12 +58,12 @@ export class HalfClosedConnections implements TurnTask {
   readonly #timeout: Millis;
   readonly #log: LogScope;
   readonly #counts: Readonly<Record<Direction, Counts>>;
-  readonly #connections = new Map<HalfClosedConnection, Progress>();
+  /** By number. Most connections are half-closed for a moment, so a `Map` would keep many of them alive. */
+  readonly #connections = new NumberMap<Progress>();
+  #lastNumber = 0;
   #timer: Timer | null = null;
-  /** The connections to check; null: no check is in progress. */
-  #checking: IterableIterator<[HalfClosedConnection, Progress]> | null = null;
-  /** How many connections the check in progress still has to look at. Later ones are left to the next check. */
-  #left = 0;
+  /** The connections that are left to check; null: no check is in progress. */
+  #checking: Progress[] | null = null;
   /** How many the check in progress has closed. */
   #expired = 0;
 
@@ -76,16 +80,19 @@ export class HalfClosedConnections implements TurnTask {
   add(connection: HalfClosedConnection, direction: Direction): void {
     const counts = this.#counts[direction];
     counts.open.value++;
-    this.#connections.set(connection, { bytes: connection.bytesCopied, since: this.#scheduler.now(), counts });
+    do this.#lastNumber = (this.#lastNumber % 0x7fffffff) + 1; while (this.#connections.has(this.#lastNumber));
+    connection.halfClosed = this.#lastNumber;
+    const progress = { connection, bytes: connection.bytesCopied, since: this.#scheduler.now(), counts };
+    this.#connections.set(connection.halfClosed, progress);
     if (this.#timer === null && this.#checking === null) this.#wait();
   }
 
   /** A connection has ended. No effect where it was not half-closed. */
   remove(connection: HalfClosedConnection): void {
-    const progress = this.#connections.get(connection);
-    if (progress === undefined) return;
-    progress.counts.open.value--;
-    this.#connections.delete(connection);
+    if (connection.halfClosed === 0) return;
+    this.#connections.get(connection.halfClosed)!.counts.open.value--;
+    this.#connections.delete(connection.halfClosed);
+    connection.halfClosed = 0;
     if (this.#connections.size > 0) return;
     this.#timer?.cancel();
     this.#timer = null;
@@ -97,8 +104,7 @@ export class HalfClosedConnections implements TurnTask {
 
   #check(): void {
     this.#timer = null;
-    this.#checking = this.#connections.entries();
-    this.#left = this.#connections.size;
+    this.#checking = this.#connections.values().reverse();
     this.#expired = 0;
     this.#rounds.take(this);
   }
@@ -108,14 +114,17 @@ export class HalfClosedConnections implements TurnTask {
     // Queued before the work, so that an exception skips only the rest of its portion.
     this.#rounds.add(this);
     for (let checks = EVALUATED_PER_TURN, closings = PORTION; checks > 0 && closings > 0; checks--) {
-      const next = this.#left-- > 0 ? this.#checking.next() : null;
-      if (next === null || next.done === true) return this.#checked();
-      if (!this.#progresses(...next.value)) closings--;
+      const next = this.#checking.pop();
+      if (next === undefined) return this.#checked();
+      if (!this.#progresses(next)) closings--;
     }
   }
 
   /** False: the connection was closed. */
-  #progresses(connection: HalfClosedConnection, progress: Progress): boolean {
+  #progresses(progress: Progress): boolean {
+    const { connection } = progress;
+    // It may have ended since the check began.
+    if (connection.halfClosed === 0) return true;
     const now = this.#scheduler.now();
     if (connection.bytesCopied !== progress.bytes) {
       progress.bytes = connection.bytesCopied;

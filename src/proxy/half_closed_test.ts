@@ -26,6 +26,7 @@ function registry(timeout = HOUR) {
   const all = new HalfClosedConnections({ network: memory, rounds: new Rounds(memory) }, timeout, log.log, metrics);
   const add = () => {
     const connection: HalfClosedConnection & { bytesCopied: number } = {
+      halfClosed: 0,
       bytesCopied: 0,
       expire: () => all.remove(connection),
     };
@@ -76,6 +77,7 @@ Deno.test("half-closed: 10,000 connections are checked and closed in portions; t
   const count = (turns: Map<number, number>) => turns.set(memory.turn, (turns.get(memory.turn) ?? 0) + 1);
   const connections = Array.from({ length: 10_000 }, (_, index) => {
     const connection: HalfClosedConnection = {
+      halfClosed: 0,
       get bytesCopied() {
         count(checks);
         return 0;

@@ -59,6 +59,7 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   /** When it was accepted. */
   protected readonly startedAt: Millis;
   registration = 0;
+  halfClosed = 0;
   call: Call | null = null;
   #phase: Phase = "accepted";
   #ending: ConnectionEnding | null = null;
