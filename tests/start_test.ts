@@ -17,7 +17,7 @@ const IP = "127.0.0.3";
 const MESH = meshText([{ name: "b", ips: [IP] }]);
 
 /** Characters at the end of the output that are checked; the logged configuration before is not about the failure. */
-const LAST_WORDS = 1000;
+const LAST_WORDS = 2000;
 
 interface Refusal extends ProxyOptions {
   /** Replace and add variables; null takes one away. */

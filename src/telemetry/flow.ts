@@ -23,6 +23,9 @@ interface FlowParty {
 /** `failed` includes connections that a drain has cut. */
 export type FlowVerdict = "ok" | "denied" | "failed";
 
+/** `refused`: it ended before it was routed. */
+export type FlowEventKind = "opened" | "refused" | "ended";
+
 /** A connection, open or ended. Times are ms. */
 export interface Flow {
   /** The trace id, the same at both proxies. */

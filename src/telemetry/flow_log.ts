@@ -1,25 +1,16 @@
 /**
  * What happened to the connections of one isolate: a ring of the last endings, and those who follow flows as they open
- * and end. Where nobody follows, an ending costs one small object, and an opening nothing.
+ * and end. Where nobody follows, an ending costs a few stores, and an opening nothing.
  */
-import { type Flow, flowOf, type FlowParts } from "./flow.ts";
+import { type Flow, type FlowEventKind, flowOf, type FlowParts } from "./flow.ts";
+import { FlowRing, type PastEvent } from "./flow_ring.ts";
 import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
-
-/** `refused`: it ended before it was routed. */
-type FlowEventKind = "opened" | "refused" | "ended";
 
 /** A flow at one moment. */
 export interface FlowEvent extends Flow {
   readonly event: FlowEventKind;
   /** ISO 8601, UTC. */
   readonly time: string;
-}
-
-interface PastEvent {
-  readonly kind: FlowEventKind;
-  /** ms since the epoch. */
-  readonly time: number;
-  readonly parts: FlowParts;
 }
 
 interface Follower {
@@ -30,16 +21,13 @@ interface Follower {
 
 /** The flow log of one isolate. */
 export class FlowLog {
-  readonly #capacity: number;
+  readonly #ring: FlowRing;
   readonly #wallClock: () => number;
-  readonly #ring: PastEvent[] = [];
-  /** Index of the oldest event in the full ring. */
-  #oldest = 0;
   readonly #followers = new Set<Follower>();
 
   /** `capacity`: how many endings are kept. `wallClock`: ms since the epoch. */
   constructor(capacity: number, wallClock: () => number) {
-    this.#capacity = capacity;
+    this.#ring = new FlowRing(capacity);
     this.#wallClock = wallClock;
   }
 
@@ -55,21 +43,18 @@ export class FlowLog {
   /** A connection has ended, or was refused before it was routed. */
   ended(kind: "refused" | "ended", parts: FlowParts): void {
     const event = { kind, time: this.#wallClock(), parts };
-    if (this.#ring.length < this.#capacity) this.#ring.push(event);
-    else {
-      this.#ring[this.#oldest] = event;
-      this.#oldest = (this.#oldest + 1) % this.#capacity;
-    }
+    this.#ring.push(event);
     if (this.#followers.size > 0) this.#notify(event);
   }
 
   /** The last endings that meet `filter`, `most` of them, newest first, each as JSON. */
   *last(filter: FlowFilter, most: number): Generator<string | null, void, undefined> {
-    const events = [...this.#ring.slice(this.#oldest), ...this.#ring.slice(0, this.#oldest)];
-    for (let left = most, event = events.pop(); event !== undefined && left > 0; event = events.pop()) {
+    let left = most;
+    if (left === 0) return;
+    for (const event of this.#ring.newestFirst()) {
       const line = lineOf(event, filter);
-      if (line !== null) left--;
       yield line;
+      if (line !== null && --left === 0) return;
     }
   }
 
