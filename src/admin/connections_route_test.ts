@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { connectionsRoute } from "./connections_route.ts";
-import type { RequestHead } from "./request_head.ts";
 import { isStreamed } from "./response.ts";
+import { get } from "./testkit/get.ts";
 
 /** Connections 0 to `count` - 1 in slices of three; the cursor of each is its number. */
 function bed(count: number) {
@@ -28,8 +28,7 @@ function bed(count: number) {
       }
     })();
   });
-  const ask = (query: string) =>
-    Promise.resolve(handler({ method: "GET", path: "/connections", query } as RequestHead));
+  const ask = (query: string) => Promise.resolve(handler(get("/connections", query)));
   const page = async (query: string) => {
     const response = await ask(query);
     assert.ok(isStreamed(response), String((response as { body?: unknown }).body));

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import type { Timer } from "../net/clock.ts";
 import { type FlowEvents, observeRoute } from "./observe_route.ts";
-import type { RequestHead } from "./request_head.ts";
 import { isStreamed } from "./response.ts";
+import { get } from "./testkit/get.ts";
 
 function bed(past: readonly string[] = []) {
   const followers = new Set<(events: FlowEvents) => void>();
@@ -24,8 +24,7 @@ function bed(past: readonly string[] = []) {
       return () => followers.delete(onEvents);
     },
   }, clock);
-  const ask = async (query: string) =>
-    await handler({ method: "GET", path: "/observe", query, headers: new Map() } as unknown as RequestHead);
+  const ask = async (query: string) => await handler(get("/observe", query));
   const stream = async (query: string) => {
     const response = await ask(query);
     assert.ok(isStreamed(response));

@@ -1,2 +1,2 @@
-/** The admin port of a proxy on this machine, unless a command is told another one: `host:port`. */
+/** Where commands look for the admin port of the proxy, unless `--admin` names another place: `host:port`. */
 export const DEFAULT_ADMIN = "127.0.0.1:15000";

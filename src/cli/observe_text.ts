@@ -46,8 +46,7 @@ function transportOf({ tls, id }: FlowEvent): string {
 
 /** Names and errors may come from peers, which must not control the terminal. */
 function visible(text: string): string {
-  // deno-lint-ignore no-control-regex -- these characters are what is replaced
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "?");
+  return text.replace(/[\p{Control}\p{Bidi_Control}]/gu, "?");
 }
 
 const SIZES = ["B", "KB", "MB", "GB", "TB"];

@@ -1,4 +1,4 @@
-/** Requests to a peer to which connections fail: how often it is dialled, and who waits (`dial_backoff.ts`). */
+/** A pool whose peer cannot be reached: how often it dials, and which requests wait (`dial_backoff.ts`). */
 import { strict as assert } from "node:assert";
 import { CLIENT, issuer, ONE, PoolBed, SERVER, SERVER_AT, type TestRequest } from "./testkit/pool.ts";
 import { rawServer } from "./testkit/peer.ts";

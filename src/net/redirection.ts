@@ -2,7 +2,7 @@
  * A connection that iptables or nftables have redirected to a listener of ours. Its packets reach the client only while
  * the kernel's connection tracking has its entry. When that is lost (`conntrack -F`, or a connection that was half-closed
  * for a minute), our packets get to the client's kernel from an address that it has no connection to. It answers with
- * RST: our socket ends, and the client waits for ever for bytes of a connection that nobody has any more.
+ * RST: our socket ends, and the client waits without end: the other side of its connection is gone.
  *
  * So when such a socket is closed the entry is checked, and where it is lost, the client's socket is closed too. This
  * works for clients in the listener's network namespace: those of outbound connections.

@@ -18,7 +18,7 @@ const ROWS_MAX = 1000;
 export class DryRunCounts {
   readonly #rows = new Map<string, DryRunCount>();
 
-  add({ policy, text }: DryRun, { identity, source }: Call): void {
+  add({ policy, text }: DryRun, { identity, source }: Pick<Call, "identity" | "source">): void {
     const caller = identity ?? source.ip;
     const row = this.#row(policy, text, caller) ?? this.#row(policy, text, null);
     if (row !== null) row.count++;
