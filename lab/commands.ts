@@ -77,6 +77,7 @@ const COMMANDS = {
   sshd: { packages: "openssh-server" },
   strace: { packages: "strace" },
   sysbench: { packages: "sysbench" },
+  "systemd-analyze": { packages: "systemd" },
   tcpdump: { packages: "tcpdump" },
   unshare: { packages: "util-linux", ...UTIL_LINUX },
   wrk: { packages: "wrk" },

@@ -1,77 +1,110 @@
-/** Checks `deploy/` and the `Dockerfile`: equal to Istio's chart but for known differences, and all versions pinned. */
+/** Checks what `deploy/` has besides the values files, and that the `Dockerfile` pins all versions. */
 import { strict as assert } from "node:assert";
-import { parseAllDocuments } from "yaml";
+import { parseEnv } from "node:util";
+import { objectsOf } from "../lab/istio/charts.ts";
+import { plainManifest } from "../lab/istio/plain_manifest.ts";
+import { testNeeding } from "../lab/needs.ts";
+import { Program, run } from "../lab/program.ts";
+import { tempDir } from "../lab/temp_dir.ts";
+import { SOURCE_VERSION } from "../src/config/build.ts";
+import { SETTINGS } from "../src/config/catalogue/settings.ts";
+import { parseConfig } from "../src/config/parse_config.ts";
 import { type Facts, factsOf } from "../testkit/manifest_facts.ts";
+import { goldenText, renderedPod } from "../testkit/rendered_charts.ts";
 
-/**
- * What the chart `ztunnel` of Istio renders with default values, as facts (release `ztunnel`, namespace `istio-system`;
- * `istio.io/istio` at the version in `tests/peers/istiod/go.mod`).
- */
-import CHART from "./fixtures/golden/istio_ztunnel_chart.json" with { type: "json" };
+const DEPLOY = new URL("../deploy/", import.meta.url);
+const read = (name: string): string => Deno.readTextFileSync(new URL(name, DEPLOY));
 
-const POD = "spec.template.spec";
-const CONTAINER = `${POD}.containers[istio-proxy]`;
-
-/** Facts that differ from the chart, by full name or by the part before a dot, with the reason. */
-const DIFFERENCES: Readonly<Record<string, string>> = {
-  "metadata.annotations": "the chart writes an empty object",
-  "metadata.labels.app.kubernetes.io/managed-by": "Helm does not manage it",
-  "metadata.labels.app.kubernetes.io/instance": "as before",
-  "metadata.labels.app.kubernetes.io/version": "as before",
-  "metadata.labels.helm.sh/chart": "as before",
-  "spec.template.metadata.labels.app.kubernetes.io/managed-by": "as before",
-  "spec.template.metadata.labels.app.kubernetes.io/instance": "as before",
-  "spec.template.metadata.labels.app.kubernetes.io/version": "as before",
-  "spec.template.metadata.labels.helm.sh/chart": "as before",
-  [`${POD}.automountServiceAccountToken`]: "the API server is never called, so there is no token to steal",
-  [`${POD}.securityContext.seccompProfile.type`]: "system calls that no container needs are forbidden",
-  [`${CONTAINER}.image`]: "it is our image",
-  [`${CONTAINER}.imagePullPolicy`]: "explicit, so that a change of the tag's form does not change it",
-  [`${CONTAINER}.volumeMounts[compiled-code]`]: "a start with compiled code at hand takes 0.2 s of CPU less",
-  [`${POD}.volumes[compiled-code]`]: "as before",
-  [`${CONTAINER}.env[RUST_BACKTRACE]`]: "no Rust; the runtime would add an empty stack to each error",
-  [`${CONTAINER}.env[INPOD_ENABLED]`]: "the Rust ztunnel ignores it too",
-};
-
-function manifest(): Map<string, Facts> {
-  const text = Deno.readTextFileSync(new URL("../deploy/ztunnel.yaml", import.meta.url));
-  return new Map(
-    parseAllDocuments(text).map((document) => {
-      const object = document.toJS() as { kind: string };
-      return [object.kind, factsOf(object)];
-    }),
-  );
+/** The facts of the objects in a file of `deploy/`, by their names. */
+function objects(file: string): Map<string, Facts> {
+  return new Map(objectsOf(read(file)).map((object) => [`${object.kind} ${object.metadata.name}`, factsOf(object)]));
 }
 
-Deno.test("deploy: the manifest equals what Istio's chart renders, except for the differences listed here", () => {
-  const ours = manifest();
-  const used = new Set<string>();
-  for (const [kind, chart] of Object.entries(CHART)) {
-    const mine = ours.get(kind) ?? {};
-    const theirs: Facts = chart;
-    for (const name of new Set([...Object.keys(mine), ...Object.keys(theirs)])) {
-      if (mine[name] === theirs[name]) continue;
-      const known = Object.keys(DIFFERENCES).find((start) => name === start || name.startsWith(`${start}.`));
-      assert.ok(known !== undefined, `${kind} ${name} is ${mine[name]}, and the chart has ${theirs[name]}`);
-      used.add(known);
-    }
-  }
-  assert.deepEqual([...used].sort(), Object.keys(DIFFERENCES).sort());
+Deno.test("deploy: the plain manifest is what Istio's chart renders, with the changes that its beginning lists", () => {
+  const rendered = objectsOf(goldenText("istio"));
+  const made = plainManifest(rendered, "deploy/values/istio.yaml", "deploy/ztunnel.yaml", `ztunnel:${SOURCE_VERSION}`);
+  assert.equal(read("ztunnel.yaml"), made, "`deno task manifests` makes it");
 });
 
-Deno.test("deploy: the image has a version, the default seccomp profile and no token that is not used", () => {
-  const facts = manifest().get("DaemonSet")!;
-  assert.match(String(facts[`${CONTAINER}.image`]), /^ztunnel(:\d+\.\d+\.\d+|@sha256:[0-9a-f]{64})$/);
-  assert.equal(facts[`${POD}.securityContext.seccompProfile.type`], "RuntimeDefault");
-  assert.equal(facts[`${POD}.automountServiceAccountToken`], false);
+Deno.test("deploy: the plain manifest has a version, the default seccomp profile and no token that is not used", () => {
+  const facts = objects("ztunnel.yaml").get("DaemonSet ztunnel")!;
+  const pod = "spec.template.spec";
+  assert.match(String(facts[`${pod}.containers[istio-proxy].image`]), /^ztunnel(:\d+\.\d+\.\d+|@sha256:[0-9a-f]{64})$/);
+  assert.equal(facts[`${pod}.securityContext.seccompProfile.type`], "RuntimeDefault");
+  assert.equal(facts[`${pod}.automountServiceAccountToken`], false);
+  assert.equal(Object.keys(facts).filter((name) => /RUST_BACKTRACE|INPOD_ENABLED|helm/.test(name)).length, 0);
 });
 
 Deno.test("deploy: the image is built from bases pinned by digest, and contains its version", () => {
-  const lines = Deno.readTextFileSync(new URL("../Dockerfile", import.meta.url)).split("\n");
+  const lines = read("../Dockerfile").split("\n");
   const bases = lines.filter((line) => line.startsWith("FROM "));
   assert.equal(bases.length, 2);
   for (const line of bases) assert.match(line, /^FROM debian:13-slim@\$\{DEBIAN_DIGEST\}( AS build)?$/);
   // There is no default, so a build without a version is refused.
   assert.ok(lines.includes("ARG DEBIAN_DIGEST"));
   assert.ok(lines.includes("ENV ISTIO_META_ISTIO_VERSION=${ISTIO_VERSION}"));
+});
+
+Deno.test("deploy: PodMonitor, NetworkPolicy and ClusterSPIFFEIDs select the pods of the charts", () => {
+  const labels = { istio: renderedPod("istio").labels, cilium: renderedPod("cilium").labels };
+  const monitor = objects("monitoring/pod-monitor.yaml").get("PodMonitor ztunnel")!;
+  const selected = Object.keys(monitor).filter((name) => name.startsWith("spec.selector"));
+  for (const { app } of [labels.istio, labels.cilium]) {
+    assert.ok(selected.some((name) => name.includes(`"values[${app}]"`)), `${app} is not selected by ${selected}`);
+  }
+  const policy = objects("network-policy.yaml").get("NetworkPolicy ztunnel")!;
+  assert.equal(policy["spec.podSelector.matchLabels.app"], labels.istio["app"]);
+  const istio = objects("spire/mesh-ids.yaml").get("ClusterSPIFFEID ztunnel")!;
+  assert.equal(istio["spec.podSelector.matchLabels.app"], labels.istio["app"]);
+  const cilium = objects("spire/cilium-ids.yaml").get("ClusterSPIFFEID ztunnel-cilium")!;
+  assert.equal(cilium["spec.podSelector.matchLabels.app"], labels.cilium["app"]);
+});
+
+Deno.test("deploy: entries.sh registers the same ids and pods as the ClusterSPIFFEIDs", async () => {
+  const entries = async (...args: string[]) => {
+    const env = { SPIRE_SERVER: "echo" };
+    await using script = new Program(new URL("spire/entries.sh", DEPLOY).pathname, { args, env });
+    const { code, output } = await script.ended();
+    return { code, lines: output.trim().split("\n") };
+  };
+  const parent =
+    "entry create -parentID spiffe://cluster.local/ns/spire/sa/spire-agent -spiffeID spiffe://cluster.local";
+  assert.deepEqual(await entries("istio", "shop/cart"), {
+    code: 0,
+    lines: [
+      `${parent}/ns/istio-system/sa/ztunnel -selector k8s:ns:istio-system -selector k8s:sa:ztunnel`,
+      `${parent}/ns/shop/sa/cart -selector k8s:ns:shop -selector k8s:sa:cart`,
+    ],
+  });
+  assert.deepEqual(await entries("cilium"), {
+    code: 0,
+    lines: [
+      `${parent}/ztunnel -selector k8s:ns:kube-system -selector k8s:sa:ztunnel-cilium`,
+      `${parent}/cilium-operator -selector k8s:ns:kube-system -selector k8s:sa:cilium-operator -admin`,
+    ],
+  });
+  assert.equal((await entries()).code, 2);
+});
+
+Deno.test("deploy: the settings for a virtual machine are known and accepted", () => {
+  const variables = parseEnv(read("vm/ztunnel.env")) as Record<string, string>;
+  assert.deepEqual(Object.keys(variables).filter((name) => !(name in SETTINGS) && !name.startsWith("ISTIO_META_")), []);
+  const files = {
+    read: (path: string) =>
+      path === "/etc/resolv.conf" ? "nameserver 192.0.2.2" : path.startsWith("/proc") ? "0" : null,
+    exists: () => true,
+  };
+  const { mode, workload, token, warnings } = parseConfig(variables, files, 2);
+  assert.equal(mode, "dedicated");
+  assert.deepEqual(workload, { namespace: "vms", name: "vm-1", serviceAccount: "legacy" });
+  assert.deepEqual(token, { kind: "file", path: "/etc/ztunnel/istio-token" });
+  assert.deepEqual(warnings, []);
+});
+
+testNeeding({ packages: ["systemd-analyze"] }, "deploy: systemd finds no mistake in the unit", async () => {
+  using dir = tempDir();
+  // It checks that the program exists, too.
+  const unit = read("vm/ztunnel.service").replaceAll("/usr/local/bin/ztunnel", "/bin/true");
+  const output = await run("systemd-analyze", "verify", dir.write("ztunnel.service", unit));
+  assert.deepEqual(output.split("\n").filter((line) => line.includes("ztunnel")), []);
 });

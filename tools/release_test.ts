@@ -9,3 +9,11 @@ Deno.test("release: the source, deno.json, README, changelog and manifest name t
   assert.equal(/^Version (\d+\.\d+\.\d+) /m.exec(read("README.md"))?.[1], SOURCE_VERSION);
   assert.equal(/image: ztunnel:(\S+)/.exec(read("deploy/ztunnel.yaml"))?.[1], SOURCE_VERSION);
 });
+
+Deno.test("release: every image that deploy/ names has the version of the source", () => {
+  const files = [...Deno.readDirSync(new URL("../deploy/values/", import.meta.url))];
+  for (const path of ["deploy/ztunnel.yaml", ...files.map(({ name }) => `deploy/values/${name}`)]) {
+    const versions = [...read(path).matchAll(/\bztunnel:(\d+\.\d+\.\d+)/g)].map(([, version]) => version);
+    assert.deepEqual([...new Set(versions)].filter((version) => version !== SOURCE_VERSION), [], path);
+  }
+});
