@@ -95,6 +95,12 @@ Deno.test("config 4.2, 4.3: the page and its links", async () => {
       ["/debug/pprof/heap/profiling", 500],
       ["/quitquitquit", 405],
       ["/config_dump", 200],
+      ["/node", 200],
+      ["/samples?follow=false", 200],
+      ["/service-map", 200],
+      ["/pods", 200],
+      ["/certificates", 200],
+      ["/policies", 200],
       ["/connections", 200],
       ["/observe?last=100&follow=false", 200],
       ["/dry-run", 200],
@@ -134,5 +140,40 @@ Deno.test("config 4.2: a profile of memory has the functions of both isolates th
     for (const word of ["alloc_space", "bytes", "thread", "main", "data-plane-0", ".ts"]) {
       assert.ok(text.includes(word), word);
     }
+  });
+});
+
+Deno.test("routes of the dashboard: a running proxy describes itself", async () => {
+  await withProxy(async (_admin, url) => {
+    const get = async (path: string) => {
+      const response = await fetch(url(path));
+      assert.equal(response.status, 200, path);
+      return await response.json();
+    };
+    const node = await get("/node");
+    assert.deepEqual([node.mode, node.ready, node.mesh, node.controlPlane, node.authority.kind], [
+      "dedicated",
+      { pending: [], trouble: null },
+      { workloads: 1, services: 0, policies: 0 },
+      null,
+      "local",
+    ]);
+    assert.deepEqual((await get("/pods")).pods[0], {
+      uid: null,
+      namespace: "test",
+      name: "b",
+      serviceAccount: "b",
+      state: "Up",
+      differences: [],
+    });
+    assert.deepEqual(await get("/service-map"), { edges: [], leftOut: { edges: 0, opened: 0 }, span: null });
+    assert.deepEqual(await get("/policies"), { policies: [], isCut: false });
+    const { certificates } = await get("/certificates");
+    assert.deepEqual([certificates.length, certificates[0].failure], [1, null]);
+    await eventually("the first sample", async () => {
+      const text = await (await fetch(url("/samples?follow=false"))).text();
+      const { names, samples } = JSON.parse(/^event: hour\ndata: (.*)$/m.exec(text)?.[1] ?? "{}");
+      return samples.length > 0 && samples[0][names.indexOf("resident")] > 1e6 && samples[0].length === names.length;
+    });
   });
 });

@@ -25,7 +25,11 @@ const STATE = stateOf(
 );
 
 function status(name: string, state: CertificateStatus["state"]): CertificateStatus {
-  return { subject: { id: parseSpiffeId(`spiffe://cluster.local/ns/default/sa/${name}`)!, workloadUid: null }, state };
+  return {
+    subject: { id: parseSpiffeId(`spiffe://cluster.local/ns/default/sa/${name}`)!, workloadUid: null },
+    state,
+    lastError: null,
+  };
 }
 
 /** A mesh in this isolate, and the state of its readers. */

@@ -2,13 +2,16 @@
 import { guarded } from "../admin/browser_guard.ts";
 import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts";
 import { connectionsRoute, type ListConnections } from "../admin/connections_route.ts";
-import { dashboardRoute } from "../admin/dashboard_route.ts";
+import { DASHBOARD_PATHS } from "../admin/dashboard_paths.ts";
+import type { DashboardSources } from "../admin/dashboard_routes.ts";
 import { dryRunRoute } from "../admin/dry_run_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
+import { loadedRoutes } from "../admin/loaded_routes.ts";
 import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
 import { type FlowSource, observeRoute } from "../admin/observe_route.ts";
 import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
+import { listRoute } from "../admin/root_route.ts";
 import { routed } from "../admin/routes.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { isLoopback, type SocketAddress } from "../net/address.ts";
@@ -24,17 +27,24 @@ export interface AdminParts {
   readonly connections: ListConnections;
   readonly flows: FlowSource;
   readonly dryRuns: () => Promise<readonly DryRunCount[]>;
+  readonly dashboard: DashboardSources;
   /** Begins the stop of the process. `force`: open connections are cut at once. */
   readonly stop: (force: boolean) => void;
 }
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, profile, connections, flows, dryRuns, stop }: AdminParts,
+  { control, dump, explain, profile, connections, flows, dryRuns, dashboard, stop }: AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
+  const page = loadedRoutes(DASHBOARD_PATHS, async () => {
+    const { dashboardRoutes } = await import("../admin/dashboard_routes.ts");
+    return dashboardRoutes(dashboard);
+  });
   const routes = routed({
-    "/": dashboardRoute(),
+    "/": listRoute(),
+    "/routes": listRoute(),
+    ...page,
     ...pprofRoutes(profile, Date.now),
     "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
     "/connections": connectionsRoute(connections),

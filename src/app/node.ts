@@ -109,6 +109,8 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   const mesh = await MeshSource.open({ config, workers, certificates, metrics, log, onSynced });
 
   const { dumpSources } = await import("./dump_sources.ts");
+  const { dashboardSources, nodeSampler } = await import("./dashboard_sources.ts");
+  const sampler = nodeSampler(config, workers);
   await servers.serveAdmin({
     control: new LogOwner(log, { filter, lines: config.log.access }, (message) => workers.send(message)),
     dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
@@ -117,6 +119,10 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     connections: connectionLister(workers),
     flows: flowSource(workers),
     dryRuns: () => dryRunCounts(workers),
+    dashboard: dashboardSources(
+      { config, certificates, health, mesh, workers, readiness, pods: () => pods },
+      sampler,
+    ),
     stop(force) {
       log.scope("ztunnel::signal::imp").info("received explicit shutdown signal", force ? { force } : {});
       if (force) stopping.force();
@@ -144,11 +150,13 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   }
   const debuggerWatch = keepDebuggerClosed(log);
   const memory = keepMemorySmall();
+  sampler.start();
   readiness.complete("proxy");
   readiness.complete("dns proxy");
 
   await Promise.race([stopping.begun, workers.death, ...(pods === null ? [] : [pods.breach])]);
 
+  sampler.stop();
   memory.stop();
   debuggerWatch.stop();
   await pods?.stop();

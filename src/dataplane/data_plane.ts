@@ -24,6 +24,7 @@ import type { DrainMode } from "../net/drain_mode.ts";
 import { LocalWorkload } from "../mesh/state/local_workload.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { DryRunCounts } from "../proxy/dry_run_counts.ts";
+import { PolicyHits } from "../proxy/policy_hits.ts";
 import { HalfClosedConnections } from "../proxy/half_closed.ts";
 import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
@@ -72,6 +73,7 @@ export class DataPlane {
   readonly held: HeldBytes;
   readonly flows: FlowLog;
   readonly dryRuns = new DryRunCounts();
+  readonly policyHits = new PolicyHits();
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly telemetry: ConnectionTelemetry;
@@ -259,7 +261,7 @@ export class DataPlane {
         peers: this.#peers,
         telemetry: this.telemetry,
         lookups: this.lookups,
-        admission: podAdmission(this.state, config, metrics, this.#lines, log.log, this.dryRuns),
+        admission: podAdmission(this.state, config, metrics, this.#lines, log.log, this.dryRuns, this.policyHits),
         sockets: {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),

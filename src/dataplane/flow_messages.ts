@@ -19,7 +19,8 @@ import type { FlowFilter } from "../telemetry/flow_filter.ts";
 
 /**
  * What is listed. `open`: in the order of positions, behind `after`. `ended`: newest first, `most` at most. `dry-runs`:
- * the counts of policies in dry run ({@link DryRunCount}).
+ * the counts of policies in dry run ({@link DryRunCount}). `pairs`: the traffic between workloads ({@link TrafficPair}).
+ * `policies`: {@link PolicyRow} whose names contain `search`, `most` at most, those that have decided something first.
  */
 export type FlowList =
   | {
@@ -30,7 +31,8 @@ export type FlowList =
     readonly most: number | null;
   }
   | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number }
-  | { readonly what: "dry-runs" };
+  | { readonly what: "dry-runs" | "pairs" }
+  | { readonly what: "policies"; readonly search: string; readonly most: number };
 
 /** From main to a worker. Main chooses the numbers of lists and followers, and uses each once. */
 export type FlowRequest =

@@ -6,8 +6,11 @@ import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { flowOf } from "../telemetry/flow.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
 import type { FlowLog } from "../telemetry/flow_log.ts";
+import type { TrafficSeries } from "../telemetry/traffic_metrics.ts";
+import { trafficPairs } from "../telemetry/traffic_pairs.ts";
 import { FlowFollower } from "./flow_follower.ts";
 import type { FlowAnswer, FlowList, FlowRequest, FlowSlice } from "./flow_messages.ts";
+import type { PolicyRow } from "./policy_rows.ts";
 
 /** A slice ends with the row that reaches one of these. */
 const SLICE_ROWS = 1024;
@@ -17,6 +20,9 @@ const SLICE_MILLIS: Millis = 3;
 interface FlowSources {
   readonly log: FlowLog;
   readonly dryRuns: { rows(): readonly DryRunCount[] };
+  /** The series of the traffic metrics. */
+  series(): Iterable<TrafficSeries>;
+  policies(search: string, most: number): Iterable<PolicyRow | null>;
   /** The open connections behind a position, in the order of positions. */
   open(after: FlowPosition | null): Iterable<OpenFlow>;
 }
@@ -97,7 +103,11 @@ export class FlowSessions {
       case "ended":
         return rowsOf(this.#sources.log.last(list.filter, list.most));
       case "dry-runs":
-        return rowsOf(this.#sources.dryRuns.rows().map((row) => JSON.stringify(row)));
+        return jsonRows(this.#sources.dryRuns.rows());
+      case "pairs":
+        return jsonRows(trafficPairs(this.#sources.series()));
+      case "policies":
+        return jsonRows(this.#sources.policies(list.search, list.most));
       default:
         return list satisfies never;
     }
@@ -134,6 +144,10 @@ function* openRows(
     yield { text: JSON.stringify({ pod, ...flow }), position };
     if (--left === 0) return;
   }
+}
+
+function* jsonRows(values: Iterable<object | null>): Generator<FlowRow | null, void, undefined> {
+  for (const value of values) yield value === null ? null : { text: JSON.stringify(value), position: null };
 }
 
 function* rowsOf(lines: Iterable<string | null>): Generator<FlowRow | null, void, undefined> {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
+import type { PolicyKey } from "../mesh/model/model.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { FlowLog } from "../telemetry/flow_log.ts";
 import { flowParts } from "../telemetry/testkit/flows.ts";
@@ -16,6 +17,11 @@ function bed(open: readonly OpenFlow[] = []) {
     log,
     dryRuns: {
       rows: () => [{ policy: "ns/p", result: "dry-run: deny policy match", caller: "10.0.0.1", count: 2 } as const],
+    },
+    series: () => [],
+    policies: function* (search: string, most: number) {
+      yield null;
+      yield { policy: search as PolicyKey, action: null, scope: null, dryRun: false, rules: most, hits: [] };
     },
     open(after: FlowPosition | null) {
       asked.push(after);
@@ -91,6 +97,13 @@ Deno.test("flow sessions: the last endings", () => {
 
 Deno.test("flow sessions: the counts of dry runs", () => {
   assert.deepEqual(rowsOf(bed().read(1, { what: "dry-runs" })).map(({ count }) => count), [2]);
+});
+
+Deno.test("flow sessions: policies by a search, and traffic between pairs", () => {
+  const { read } = bed();
+  const row = { policy: "shop", action: null, scope: null, dryRun: false, rules: 7, hits: [] };
+  assert.deepEqual(rowsOf(read(1, { what: "policies", search: "shop", most: 7 })), [row]);
+  assert.deepEqual(rowsOf(read(2, { what: "pairs" })), []);
 });
 
 Deno.test("flow sessions: a follower gets batches until it is ended", () => {

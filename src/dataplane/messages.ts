@@ -16,6 +16,7 @@ import type { MetricsSlice } from "../telemetry/metrics_reading.ts";
 import type { LookupResult } from "../xds/lookups.ts";
 import type { ResourcePart } from "../xds/resource_part.ts";
 import type { DumpAnswer, DumpRequest } from "./dump_messages.ts";
+import type { FiguresAnswer } from "./figure_messages.ts";
 import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import type { FlowAnswer, FlowRequest } from "./flow_messages.ts";
 import type { PodAnswer, PodOrder } from "./pod_messages.ts";
@@ -61,6 +62,8 @@ export type ToWorker =
   | { readonly kind: "access-lines"; readonly lines: AccessLines }
   /** Requests the next slice of the metrics. A new request id begins a reading; its last slice ends it. */
   | { readonly kind: "snapshot"; readonly request: number }
+  /** Requests the worker's figures. One request of one reader at a time. */
+  | { readonly kind: "figures"; readonly request: number }
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
   | { readonly kind: "flows"; readonly request: FlowRequest }
@@ -80,6 +83,7 @@ export type ToMain =
   | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "certificate-request"; readonly subject: CertificateSubject }
   | { readonly kind: "snapshot"; readonly request: number; readonly slice: MetricsSlice }
+  | { readonly kind: "figures"; readonly answer: FiguresAnswer }
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }
   | { readonly kind: "flows"; readonly answer: FlowAnswer }

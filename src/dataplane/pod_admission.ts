@@ -1,8 +1,9 @@
-/** The rules by which calls are admitted to pods, from the configuration, with the counter of dry runs. */
+/** The rules by which calls are admitted to pods, from the configuration, with the counters of decisions. */
 import type { Config } from "../config/config.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
 import type { DryRunCounts } from "../proxy/dry_run_counts.ts";
+import type { PolicyHits } from "../proxy/policy_hits.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -18,6 +19,7 @@ export function podAdmission(
   lines: LineLimit,
   log: Log,
   dryRuns: DryRunCounts,
+  hits: PolicyHits,
 ): Admission {
   return new Admission(
     state,
@@ -29,6 +31,7 @@ export function podAdmission(
         metrics.cell("istio_policy_dry_run", policy, text.slice(DRY_RUN.length)).value++;
         dryRuns.add(dryRun, call);
       },
+      decided: (verdict) => hits.add(verdict),
     },
     lines,
     log,

@@ -21,11 +21,13 @@ import { collectIsolateMetrics, collectLoopMetrics } from "../telemetry/isolate_
 import { MetricsReading } from "../telemetry/metrics_reading.ts";
 import { type SeriesOverflow, seriesOverflowText, TrafficMetrics } from "../telemetry/traffic_metrics.ts";
 import { systemClock } from "../telemetry/timestamp.ts";
+import { readFigures } from "../telemetry/worker_figures.ts";
 import { DataPlane } from "./data_plane.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
 import { FlowSessions } from "./flow_sessions.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
+import { policyRows } from "./policy_rows.ts";
 import { WorkerPods } from "./worker_pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
 import { randomBytes } from "./random_bytes.ts";
@@ -132,7 +134,16 @@ class DataPlaneWorker {
       () => performance.now(),
     );
     this.#flows = new FlowSessions(
-      { log: this.#plane.flows, open: (after) => this.#plane.openFlows(after), dryRuns: this.#plane.dryRuns },
+      {
+        log: this.#plane.flows,
+        open: (after) => this.#plane.openFlows(after),
+        dryRuns: this.#plane.dryRuns,
+        series: () => this.#metrics.traffic.snapshot(),
+        policies: (search, most) => {
+          const { policyHits, state } = this.#plane;
+          return policyRows({ hits: policyHits.rows(), policies: state.policies() }, search, most);
+        },
+      },
       this.#reactor,
       (answer) => scope.postMessage({ kind: "flows", answer }),
       () => performance.now(),
@@ -176,6 +187,8 @@ class DataPlaneWorker {
         return this.#plane.telemetry.setAccessLines(message.lines);
       case "snapshot":
         return this.#snapshot(message.request);
+      case "figures":
+        return this.#figures(message.request);
       case "dump":
         return this.#dumps.receive(message.request);
       case "flows":
@@ -226,6 +239,13 @@ class DataPlaneWorker {
     collectIsolateMetrics(this.#metrics, this.#thread, this.#writer);
     collectLoopMetrics(this.#metrics, this.#thread, { load, handshakes, held: this.#plane.held });
     return new MetricsReading(this.#metrics, () => performance.now());
+  }
+
+  #figures(request: number): void {
+    const { load, handshakes } = this.#reactor, { flows, held, state } = this.#plane;
+    const { heapUsed } = Deno.memoryUsage();
+    const figures = readFigures({ traffic: this.#metrics.traffic, flows, load, handshakes, held, heap: heapUsed });
+    this.#scope.postMessage({ kind: "figures", answer: { request, figures, mesh: state.size } });
   }
 
   #profile(order: ProfileOrder): void {

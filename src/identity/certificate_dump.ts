@@ -29,7 +29,7 @@ interface CertificateDumpEntry {
 }
 
 /** Returns the dump of the manager's certificates, in the order of `statuses`. */
-export function dumpCertificates(statuses: readonly CertificateStatus[]): CertificateDump[] {
+export function dumpCertificates(statuses: readonly Pick<CertificateStatus, "subject" | "state">[]): CertificateDump[] {
   return statuses.map(({ subject, state }) => ({
     identity: subject.id,
     ...(subject.workloadUid === null ? {} : { workloadUid: subject.workloadUid }),

@@ -43,6 +43,8 @@ export interface CertificateManagerOptions {
 export interface CertificateStatus {
   readonly subject: CertificateSubject;
   readonly state: CertificateState;
+  /** Why the last fetch has failed, also where the certificate of an earlier one is still valid; null: it has not. */
+  readonly lastError: CertificateError | null;
 }
 
 /** A certificate that the manager keeps. */
@@ -144,7 +146,7 @@ export class CertificateManager {
   /** Returns every certificate with its state, sorted by identity, then pod, for the dump and metrics. */
   statuses(): CertificateStatus[] {
     const sorted = [...this.#managed.values()].sort((a, b) => a.key < b.key ? -1 : 1);
-    return sorted.map(({ subject, state }) => ({ subject, state }));
+    return sorted.map(({ subject, state, error }) => ({ subject, state, lastError: error }));
   }
 
   /** Aborts all fetches and rejects all waiting callers. Does not close the authority. Idempotent. */

@@ -10,7 +10,7 @@
 import type { Millis } from "./clock.ts";
 import type { Ip } from "./address.ts";
 import type { Scheduler, TurnTask } from "./network.ts";
-import { InOrder, type Rounds, type Waiting } from "./rounds.ts";
+import { InOrder, Rounds, type Waiting } from "./rounds.ts";
 
 /** One in this many turns of a pod is for new peers, even while peers that have answered wait. */
 const NEWCOMER_EVERY = 4;
@@ -28,7 +28,7 @@ interface HandshakeParties {
 /** What a handshake needs of its event loop. */
 export interface HandshakeLoop extends Pick<Scheduler, "now"> {
   /** The turns that all handshakes of the loop share. */
-  readonly handshakes: Rounds<HandshakeTurns>;
+  readonly handshakes: HandshakeRounds;
 }
 
 /** The turns of one handshake, and the time that it spends waiting for them. */
@@ -66,10 +66,11 @@ export class HandshakeTurns implements TurnTask {
     return this.#state === "over";
   }
 
-  /** No step runs any more. False: the handshake was over already. */
-  end(): boolean {
+  /** No step runs any more. `outcome`: what is counted. False: the handshake was over already. */
+  end(outcome: "completed" | "failed"): boolean {
     if (this.isOver) return false;
     this.#state = "over";
+    this.#loop.handshakes[outcome]++;
     return true;
   }
 
@@ -112,8 +113,20 @@ export class HandshakeTurns implements TurnTask {
   }
 }
 
+/** The turns of all handshakes of a loop, and how many have ended. */
+export class HandshakeRounds extends Rounds<HandshakeTurns> {
+  completed = 0;
+  /** Also those that this side has given up. */
+  failed = 0;
+
+  /** `perTurn`: steps in one turn of the loop. */
+  constructor(scheduler: Pick<Scheduler, "nextTurn" | "turn">, perTurn: number) {
+    super(scheduler, perTurn, new HandshakeQueue());
+  }
+}
+
 /** The handshakes that wait, for {@link Rounds}. */
-export class HandshakeQueue implements Waiting<HandshakeTurns> {
+class HandshakeQueue implements Waiting<HandshakeTurns> {
   readonly #queue = new ByKey(({ role }) => role, () => {
     return new ByKey(({ own }) => own, () => new AnsweredFirst());
   });

@@ -1,14 +1,13 @@
 import { strict as assert } from "node:assert";
 import { parseIp } from "./address.ts";
-import { type HandshakeLoop, HandshakeQueue, HandshakeTurns } from "./handshake_queue.ts";
+import { type HandshakeLoop, HandshakeRounds, HandshakeTurns } from "./handshake_queue.ts";
 import type { TurnTask } from "./network.ts";
-import { Rounds } from "./rounds.ts";
 
 /** An event loop whose turns take a millisecond each. */
 class Turns implements HandshakeLoop {
   turn = 0;
   readonly next = new Set<TurnTask>();
-  readonly handshakes = new Rounds<HandshakeTurns>(this, 1, new HandshakeQueue());
+  readonly handshakes = new HandshakeRounds(this, 1);
   readonly steps: string[] = [];
 
   now = () => this.turn;
@@ -103,7 +102,7 @@ Deno.test("handshakes: peers that have answered do not block new peers", () => {
 
 Deno.test("handshakes: finished ones use no turns", () => {
   const turns = new Turns();
-  for (const one of turns.crowd(2000)) one.end();
+  for (const one of turns.crowd(2000)) one.end("failed");
   turns.begin("honest").add();
   assert.equal(turns.until("honest"), 1);
   turns.run(1);

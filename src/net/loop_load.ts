@@ -6,6 +6,7 @@ export class LoopLoad {
   #turns = 0;
   #busy: Millis = 0;
   #longest: Millis = 0;
+  #longestSampled: Millis = 0;
 
   /** Turns so far. */
   get turns(): number {
@@ -21,12 +22,20 @@ export class LoopLoad {
     this.#turns++;
     this.#busy += duration;
     if (duration > this.#longest) this.#longest = duration;
+    if (duration > this.#longestSampled) this.#longestSampled = duration;
   }
 
   /** Returns the duration of the longest turn since the last call: what a byte waited for at most. */
   takeLongest(): Millis {
     const longest = this.#longest;
     this.#longest = 0;
+    return longest;
+  }
+
+  /** The same for another reader, whose calls do not affect {@link takeLongest}. */
+  takeLongestSampled(): Millis {
+    const longest = this.#longestSampled;
+    this.#longestSampled = 0;
     return longest;
   }
 }

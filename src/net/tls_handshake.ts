@@ -71,7 +71,7 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   abort(): void {
-    if (!this.#finish()) return;
+    if (!this.#finish("failed")) return;
     this.#session?.free();
     this.#loop.release(this.#tcp.fd);
   }
@@ -110,7 +110,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     const negotiated = session.negotiated();
     const problem = this.#peerCheck.problem(session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#failAfterAlert(problem);
-    this.#finish();
+    this.#finish("completed");
     const { local, remote, fd } = this.#tcp;
     const duplex = new TlsDuplex(this.#loop, session, { fd, local, remote }, this.#unit);
     handToUser(this.#events, duplex, { chain: session.peerChain, ...negotiated });
@@ -125,7 +125,7 @@ export class TlsHandshake implements Handshake, FdHandler {
 
   /** OpenSSL has sent an alert. The socket is closed so that the peer can read it. */
   #failAfterAlert(ending: Ending): void {
-    if (!this.#finish()) return;
+    if (!this.#finish("failed")) return;
     this.#session?.free();
     closeLingering(this.#loop, this.#tcp.fd);
     this.#events.onSecureFailure(ending);
@@ -145,8 +145,8 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   /** False: the handshake was over already. */
-  #finish(): boolean {
-    if (!this.#turns.end()) return false;
+  #finish(outcome: "completed" | "failed"): boolean {
+    if (!this.#turns.end(outcome)) return false;
     this.#timer.cancel();
     return true;
   }

@@ -62,7 +62,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   abort(): void {
-    if (!this.#finish()) return;
+    if (!this.#finish("failed")) return;
     this.#session.free();
     this.#layer.close(false);
   }
@@ -86,7 +86,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     const negotiated = this.#session.negotiated();
     const problem = this.#peerCheck.problem(this.#session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#fail(problem);
-    this.#finish();
+    this.#finish("completed");
     const peer = { chain: this.#session.peerChain, ...negotiated };
     handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
   }
@@ -105,8 +105,8 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   /** False: the handshake was over already. */
-  #finish(): boolean {
-    if (!this.#turns.end()) return false;
+  #finish(outcome: "completed" | "failed"): boolean {
+    if (!this.#turns.end(outcome)) return false;
     this.#timer.cancel();
     return true;
   }

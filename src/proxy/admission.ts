@@ -21,6 +21,8 @@ interface AdmissionRules {
   readonly level: "info" | "debug";
   /** Counts what a policy in dry run would have decided about a call. */
   count(dryRun: DryRun, call: Call): void;
+  /** Counts the decision about a new call. */
+  decided(verdict: Verdict): void;
 }
 
 /** Evaluates the policies of one pod. */
@@ -42,6 +44,7 @@ export class Admission implements Reassessment {
     const reasons: Reason[] | null = this.#log.isEnabled(TARGET, LEVEL.debug) ? [] : null;
     const verdict = authorize(this.#state, call, this.#rules.unknownPolicies, reasons);
     for (const dryRun of verdict.dryRuns) this.#rules.count(dryRun, call);
+    this.#rules.decided(verdict);
     for (const key of verdict.unknown) {
       const text = unknownText(key, this.#rules.unknownPolicies);
       this.#lines.warn(`unknown policy ${key}`, connection.log.as(TARGET), text);

@@ -24,11 +24,17 @@ export class FlowLog {
   readonly #ring: FlowRing;
   readonly #wallClock: () => number;
   readonly #followers = new Set<Follower>();
+  #refused = 0;
 
   /** `capacity`: how many endings are kept. `wallClock`: ms since the epoch. */
   constructor(capacity: number, wallClock: () => number) {
     this.#ring = new FlowRing(capacity);
     this.#wallClock = wallClock;
+  }
+
+  /** Connections that ended before they were routed, since the start. No metric counts them. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** Whether openings have to be reported. */
@@ -43,6 +49,7 @@ export class FlowLog {
   /** A connection has ended, or was refused before it was routed. */
   ended(kind: "refused" | "ended", parts: FlowParts): void {
     const event = { kind, time: this.#wallClock(), parts };
+    if (kind === "refused") this.#refused++;
     this.#ring.push(event);
     if (this.#followers.size > 0) this.#notify(event);
   }

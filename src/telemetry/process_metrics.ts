@@ -34,15 +34,32 @@ export function collectProcessMetrics(metrics: Metrics, onError: (text: string) 
   metrics.cell("process_resident_memory_bytes").value = residentBytes();
 }
 
+/** CPU time of the process in seconds, 0 where the system does not say it. */
+export function processCpuSeconds(files: Pick<ProcessFiles, "read"> = PROCESS_FILES): number {
+  try {
+    return cpuSeconds(statusFields(files));
+  } catch {
+    return 0;
+  }
+}
+
+/** The name of the program, which may have spaces, ends with the last parenthesis; the state follows (proc(5)). */
+function statusFields(files: Pick<ProcessFiles, "read">): readonly number[] {
+  return files.read(STATUS).replace(/^.*\) /s, "").split(" ").map(Number);
+}
+
+function cpuSeconds(fields: readonly number[]): number {
+  const [user, system] = [fields[11], fields[12]];
+  return user === undefined || system === undefined ? 0 : (user + system) / TICKS_PER_SECOND;
+}
+
 /** CPU time and time of the start, in seconds; null where the system does not say them. */
 function processTimes(files: ProcessFiles): { cpu: number; start: number } | null {
   try {
-    // The name of the program, which may have spaces, ends with the last parenthesis; the state follows (proc(5)).
-    const fields = files.read(STATUS).replace(/^.*\) /s, "").split(" ").map(Number);
-    const [user, system, start] = [fields[11], fields[12], fields[19]];
+    const fields = statusFields(files), start = fields[19];
     const boot = /^btime (\d+)$/m.exec(files.read("/proc/stat"))?.[1];
-    if (user === undefined || system === undefined || start === undefined || boot === undefined) return null;
-    return { cpu: (user + system) / TICKS_PER_SECOND, start: Number(boot) + start / TICKS_PER_SECOND };
+    if (start === undefined || boot === undefined) return null;
+    return { cpu: cpuSeconds(fields), start: Number(boot) + start / TICKS_PER_SECOND };
   } catch {
     return null;
   }

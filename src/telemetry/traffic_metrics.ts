@@ -49,6 +49,17 @@ const SERIES_LIMITS: SeriesLimits = {
   expiry: 3_600_000,
 };
 
+/** Connections and bytes of all series of one reporter. */
+interface TrafficTotals {
+  opened: number;
+  closed: number;
+  /** Refused by a policy; not counted as failed. */
+  denied: number;
+  failed: number;
+  received: number;
+  sent: number;
+}
+
 /** A bound that was reached, with its value. `identity`: the peer, for a bound per peer. */
 export interface SeriesOverflow {
   readonly bound: keyof Omit<SeriesLimits, "expiry">;
@@ -105,6 +116,9 @@ export class TrafficMetrics {
   /** Number of series by the identity whose baggage made them. Updated together with `#entries`. */
   readonly #derived = new Map<string, number>();
   #derivedCount = 0;
+  /** What the series that were removed have counted. */
+  readonly #removedInbound = noTraffic();
+  readonly #removedOutbound = noTraffic();
   readonly #reported = new Set<SeriesOverflow["bound"]>();
 
   /** `onOverflow` is called once for each bound that is reached. */
@@ -131,6 +145,13 @@ export class TrafficMetrics {
   /** All series. */
   snapshot(): TrafficSnapshot {
     return [...this.#entries.values()].map(({ series }) => series);
+  }
+
+  /** The sums since the start, by direction. They never decrease. */
+  totals(): { readonly inbound: TrafficTotals; readonly outbound: TrafficTotals } {
+    const inbound = { ...this.#removedInbound }, outbound = { ...this.#removedOutbound };
+    for (const { series } of this.#entries.values()) addTotals(isOutbound(series) ? outbound : inbound, series);
+    return { inbound, outbound };
   }
 
   /**
@@ -219,6 +240,7 @@ export class TrafficMetrics {
 
   #remove(entry: SeriesEntry): void {
     entry.removed = true;
+    addTotals(isOutbound(entry.series) ? this.#removedOutbound : this.#removedInbound, entry.series);
     this.#entries.delete(entry.series.labels);
     if (entry.derivedFrom !== null) this.#countDerived(entry.derivedFrom, -1);
   }
@@ -229,6 +251,25 @@ export class TrafficMetrics {
     else this.#derived.set(identity, count);
     this.#derivedCount += by;
   }
+}
+
+function noTraffic(): TrafficTotals {
+  return { opened: 0, closed: 0, denied: 0, failed: 0, received: 0, sent: 0 };
+}
+
+/** The label `reporter` is the first one. */
+function isOutbound({ labels }: TrafficSeries): boolean {
+  return labels.startsWith('reporter="source"');
+}
+
+function addTotals(totals: TrafficTotals, { opened, received, sent, closed, failed }: TrafficSeries): void {
+  const denied = failed.DENY ?? 0;
+  totals.opened += opened;
+  totals.closed += sumOf(closed);
+  totals.denied += denied;
+  totals.failed += sumOf(failed) - denied;
+  totals.received += received;
+  totals.sent += sent;
 }
 
 function sumOf(counts: ByFlag): number {

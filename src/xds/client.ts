@@ -6,13 +6,14 @@ import type { Freshness } from "../mesh/state/state.ts";
 import { SYSTEM_CLOCK, type Timer, type WallClock } from "../net/clock.ts";
 import type { Log, LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { ClientHealth, type XdsStatus } from "./client_health.ts";
 import { DeltaProtocol } from "./delta_protocol.ts";
 import { DeltaStream } from "./delta_stream.ts";
 import { LOOKUP_LIMITS, type LookupLimits, type LookupResult } from "./lookups.ts";
 import { describeNode, type Node } from "./node.ts";
 import { FIRST_BACKOFF, planReconnect, type StreamEnd } from "./reconnect.ts";
 import { RepeatedFailures } from "./repeated_failures.ts";
-import { ADDRESS_TYPE, type ResourceSink } from "./resources.ts";
+import { ADDRESS_TYPE, type Rejection, type ResourceSink } from "./resources.ts";
 import { xdsConnector } from "./xds_channel.ts";
 
 const METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
@@ -51,6 +52,7 @@ export class XdsClient {
   readonly #connect: () => GrpcChannel;
   readonly #protocol: DeltaProtocol;
   readonly #node: Node;
+  readonly #health: ClientHealth;
   readonly #closed = new AbortController();
   #channel: GrpcChannel | null = null;
   #stream: DeltaStream | null = null;
@@ -71,10 +73,16 @@ export class XdsClient {
     this.#address = config.xds.address;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     const warn = (text: string) => this.#scope().warn(text);
+    this.#health = new ClientHealth(this.#address, () => this.#clock.now());
     this.#connect = options.connect ?? xdsConnector(config, this.#clock, warn);
     this.#protocol = new DeltaProtocol(config.xds.onDemand, options.lookupLimits);
     const { node, proxyMetadata } = config;
     this.#node = describeNode({ node, proxyMetadata, jsonMetadata: config.xds.jsonMetadata });
+  }
+
+  /** The state of the connection and what has arrived. */
+  get status(): XdsStatus {
+    return this.#health.status;
   }
 
   /** Starts to connect. Failures are logged, counted and retried until `close`. */
@@ -148,6 +156,7 @@ export class XdsClient {
     const failures = new RepeatedFailures();
     for (let backoff = FIRST_BACKOFF;;) {
       this.#attempt++;
+      this.#health.connecting();
       const end = await this.#runStream();
       if (this.#closed.signal.aborted) return;
       if (this.#reopening) {
@@ -158,6 +167,7 @@ export class XdsClient {
       const plan = planReconnect(end, backoff, this.#address);
       backoff = plan.backoff;
       this.#options.metrics.cell("istio_xds_connection_terminations", plan.reason).value++;
+      this.#health.failed(plan.message);
       const line = failures.next(plan);
       this.#scope()[line.level](line.message);
       await this.#sleep(plan.delay);
@@ -180,6 +190,7 @@ export class XdsClient {
     try {
       const call = await channel.open(METHOD, {}, this.#closed.signal);
       this.#openedAt = this.#clock.elapsed();
+      this.#health.connected();
       this.#stream = new DeltaStream({
         call,
         protocol: this.#protocol,
@@ -189,7 +200,7 @@ export class XdsClient {
         log: scope,
         connection: this.#attempt,
         onResponse,
-        onRejected: (type, count) => this.#countRejected(type, count),
+        onRejected: (type, rejections) => this.#countRejected(type, rejections),
         onApplied: (type) => {
           // On demand istiod may have no addresses to send, but it responds to requests in order.
           if (type === ADDRESS_TYPE || this.#options.config.xds.onDemand) this.#setFreshness("current");
@@ -218,10 +229,12 @@ export class XdsClient {
     const url = typeUrl.slice(0, URL_SHOWN);
     metrics.cell("istio_xds_message", url).value++;
     metrics.cell("istio_xds_message_bytes", url).value += payloadBytes;
+    this.#health.responded(url, payloadBytes);
   }
 
-  #countRejected(url: string, count: number): void {
-    this.#options.metrics.cell("istio_xds_rejected_resources", url).value += count;
+  #countRejected(url: string, rejections: readonly Rejection[]): void {
+    this.#options.metrics.cell("istio_xds_rejected_resources", url).value += rejections.length;
+    this.#health.rejected(url, rejections);
   }
 
   #setFreshness(freshness: Freshness): void {

@@ -39,8 +39,8 @@ interface DeltaStreamParts {
   readonly connection: number;
   /** Called for each response with its type URL and the sum of its payloads in bytes. */
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
-  /** Called with the number of rejected resources of a response. */
-  readonly onRejected: (type: ResourceType, count: number) => void;
+  /** Called with the rejected resources of a response, one at least. */
+  readonly onRejected: (type: ResourceType, rejections: readonly Rejection[]) => void;
   /** Called when a response was applied and acknowledged. Null: of a type that was not requested. */
   readonly onApplied: (type: ResourceType | null) => void;
 }
@@ -96,7 +96,7 @@ export class DeltaStream {
     const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed });
     const rejections = [...refused, ...unusable];
     await paced(protocol.settle({ type, changed: names, removed }, rejections, clock.elapsed()));
-    if (rejections.length > 0) this.#parts.onRejected(type, rejections.length);
+    if (rejections.length > 0) this.#parts.onRejected(type, rejections);
     return rejections;
   }
 

@@ -171,6 +171,7 @@ testWithIstioctl("istioctl 9.4: certificates that are not there yet, or failed",
   const status = (name: string, state: CertificateStatus["state"]): CertificateStatus => ({
     subject: { id: parseSpiffeId(`spiffe://cluster.local/ns/app/sa/${name}`)!, workloadUid: null },
     state,
+    lastError: null,
   });
   const error = new CertificateError(
     "signing gRPC error (The service is currently unavailable): no upstream",

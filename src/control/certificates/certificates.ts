@@ -111,9 +111,14 @@ export class Certificates {
 
   /** Updates the metrics of certificates; called before a scrape. */
   collectMetrics(): void {
-    const awaySince = this.#authority.awaySince ?? null;
+    const { awaySince } = this;
     const { metrics, health: { noneSince } } = this.#parts;
     collectCertificateMetrics(metrics, this.statuses(), { awaySince, noneSince });
+  }
+
+  /** Since when the authority has been unreachable, in ms since the epoch; null: it is not, or that is not known. */
+  get awaySince(): number | null {
+    return this.#authority.awaySince ?? null;
   }
 
   /** Fetches and removes certificates as workloads of this node come and go. */

@@ -8,6 +8,7 @@ import { SYSTEM_TURNS } from "../../net/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { XdsClient } from "../../xds/client.ts";
+import type { XdsStatus } from "../../xds/client_health.ts";
 import type { Certificates } from "../certificates/certificates.ts";
 import { certificateWatch } from "../certificates/certificate_watch.ts";
 import type { WorkerHandle } from "../workers/worker_handle.ts";
@@ -46,6 +47,11 @@ export class ControlPlaneMesh {
 
   start(): void {
     this.#client.start();
+  }
+
+  /** The state of the connection to the control plane. */
+  get status(): XdsStatus {
+    return this.#client.status;
   }
 
   /** Looks up a name for a worker. Resources of that name are sent to all workers before the result. */

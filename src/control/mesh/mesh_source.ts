@@ -4,6 +4,7 @@ import type { WorkerHandle } from "../workers/worker_handle.ts";
 import type { Workers } from "../workers/workers.ts";
 import type { ControlPlaneMesh, ControlPlaneMeshParts } from "./control_plane_mesh.ts";
 import { identityOf } from "../../mesh/model/workload_identity.ts";
+import type { XdsStatus } from "../../xds/client_health.ts";
 import { loadMesh, ownWorkload } from "./local_mesh.ts";
 
 interface MeshSourceParts extends Omit<ControlPlaneMeshParts, "onReady"> {
@@ -55,6 +56,11 @@ export class MeshSource {
   /** Resolves when every worker has all that was there at the start: pods may be served (`xds-state.md` 2.10). */
   get synced(): Promise<void> {
     return this.#synced.promise;
+  }
+
+  /** The state of the connection to the control plane; null: the static file is all there is. */
+  get controlPlane(): XdsStatus | null {
+    return this.#controlPlane?.status ?? null;
   }
 
   /** Looks up a name that the mesh of a worker lacks. */

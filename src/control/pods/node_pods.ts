@@ -1,7 +1,8 @@
 /** Shared mode: pods come from the node's agent and are served by the workers (`docs/spec/inpod-dns.md` A1). */
 import type { Config, WorkloadName } from "../../config/config.ts";
 import type { WorkerHandle } from "../workers/worker_handle.ts";
-import type { AuditState } from "../../inpod/audit.ts";
+import type { AuditState, Difference } from "../../inpod/audit.ts";
+import type { PodState } from "../../inpod/pod_registry.ts";
 import { anotherListens } from "../../inpod/other_listener.ts";
 import { checkPrivileges } from "../../inpod/startup_checks.ts";
 import { ZdsClient } from "../../inpod/zds_client.ts";
@@ -139,6 +140,11 @@ export class NodePods {
       differences: this.#audit.differences,
       connections: (instance) => this.#queries.connections(instance),
     });
+  }
+
+  /** The pods that the agent has enrolled, and the differences that the last audit found. */
+  get overview(): { readonly pods: readonly PodState[]; readonly differences: readonly Difference[] } {
+    return { pods: this.#client.pods, differences: this.#audit.differences };
   }
 
   /** Ends the connection to the agent. Pods are still served. */

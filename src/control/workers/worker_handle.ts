@@ -4,6 +4,7 @@ import type { StackProfile } from "../../telemetry/stack_profile.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
 import type { MetricsSlice } from "../../telemetry/metrics_reading.ts";
 import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
+import type { FiguresAnswer } from "../../dataplane/figure_messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
 import { PendingReplies } from "./pending_replies.ts";
@@ -32,6 +33,7 @@ export class WorkerHandle {
   readonly #snapshots = new PendingReplies<MetricsSlice>();
   readonly #profiles = new PendingReplies<StackProfile>();
   readonly #explanations = new PendingReplies<ExplainAnswer>();
+  readonly #figures = new PendingReplies<FiguresAnswer>();
   readonly #ready = Promise.withResolvers<string>();
   readonly #listening = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
@@ -101,6 +103,14 @@ export class WorkerHandle {
     return reply;
   }
 
+  /** What the worker has done so far and holds now. */
+  figures(): Promise<FiguresAnswer> {
+    const request = this.#figures.next();
+    const reply = this.#figures.wait(request);
+    this.send({ kind: "figures", request });
+    return reply;
+  }
+
   /** Begins a dump of the mesh as it is now. */
   dump(): MeshDumpReader {
     return this.#dumps.begin();
@@ -130,6 +140,8 @@ export class WorkerHandle {
         return this.#events.onCertificateRequest(message.subject);
       case "snapshot":
         return this.#snapshots.settle(message.request, message.slice);
+      case "figures":
+        return this.#figures.settle(message.answer.request, message.answer);
       case "dump":
         return this.#dumps.receive(message.answer);
       case "profile":

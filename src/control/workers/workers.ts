@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import type { MeshDumpReader } from "./worker_dump.ts";
 import { type WorkerEvents, WorkerHandle } from "./worker_handle.ts";
 import type { ToWorker } from "../../dataplane/messages.ts";
+import type { FiguresAnswer } from "../../dataplane/figure_messages.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
 import { checkMark } from "../../inpod/startup_checks.ts";
 import type { DrainMode } from "../../net/drain_mode.ts";
@@ -89,6 +90,14 @@ export class Workers {
   async addMetrics(sum: MetricsSum): Promise<void> {
     await this.#all(async (worker) => {
       for await (const part of worker.metrics()) sum.add(part);
+    });
+  }
+
+  /** The figures of each worker, once all of them are up. */
+  figures(): Promise<readonly FiguresAnswer[]> {
+    return this.#all(async (worker) => {
+      await worker.ready;
+      return await worker.figures();
     });
   }
 

@@ -32,6 +32,10 @@ export class PolicyStore {
     return this.#byKey.get(key)?.policy ?? null;
   }
 
+  get size(): number {
+    return this.#byKey.size;
+  }
+
   entries(): Iterable<CompiledPolicy> {
     return this.#byKey.values();
   }

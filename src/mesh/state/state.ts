@@ -239,6 +239,11 @@ export class MeshState {
     return this.#policies.get(key);
   }
 
+  /** How many resources there are. */
+  get size(): { readonly workloads: number; readonly services: number; readonly policies: number } {
+    return { workloads: this.#workloads.size, services: this.#services.size, policies: this.#policies.size };
+  }
+
   /** Every policy with its key. */
   policies(): Iterable<{ readonly key: PolicyKey; readonly policy: Policy }> {
     return this.#policies.entries();

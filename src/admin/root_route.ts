@@ -1,6 +1,6 @@
 /**
- * `/`: a page with links to what the admin port serves (`docs/spec/config-admin.md` 4.3). `istioctl dashboard proxy`
- * opens it.
+ * `/` and `/routes`: a page with links to what the admin port serves (`docs/spec/config-admin.md` 4.3).
+ * `istioctl dashboard proxy` opens it.
  */
 import type { HttpHandler } from "./http_connection.ts";
 
@@ -11,6 +11,12 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
   ["debug/pprof/heap/profiling", "switch for the profile of the native heap; this build has none"],
   ["quitquitquit", "drain connections and stop the proxy (POST)"],
   ["config_dump", "configuration, mesh, certificates and connections as JSON"],
+  ["node", "what this node is and how it is, as JSON: control plane, certificates, mesh, readiness"],
+  ["samples?follow=false", "figures of the last hour, a sample each five seconds"],
+  ["service-map", "who talks to whom on this node, with rates"],
+  ["pods", "the pods of this node and what the last audit found"],
+  ["certificates", "certificates with the time left and what to do about failures"],
+  ["policies", "policies and what they have decided on this node"],
   ["connections", "open connections as JSON; docs/flows.md has the filters"],
   ["observe?last=100&follow=false", "the last 100 connections that have ended"],
   ["dry-run", "what policies in dry run would have refused, by policy and caller"],
@@ -21,13 +27,13 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
 const STYLE =
   "table{border-collapse:collapse;font-family:sans-serif}td,th{padding:4px 8px;text-align:left}.grey{background:#eee}";
 
-/** The handler of the route. */
-export function dashboardRoute(): HttpHandler {
-  const body = page();
+/** The page with links. */
+export function listRoute(): HttpHandler {
+  const body = listPage();
   return () => ({ status: 200, headers: [["content-type", "text/html; charset=utf-8"]], body });
 }
 
-function page(): string {
+function listPage(): string {
   const rows = COMMANDS.map(([path, description], i) =>
     `<tr class="${i % 2 === 0 ? "plain" : "grey"}"><td><a href="${path}">${path}</a></td><td>${description}</td></tr>`
   );

@@ -1,9 +1,12 @@
 import { strict as assert } from "node:assert";
-import { dashboardRoute } from "./dashboard_route.ts";
 import { isStreamed } from "./response.ts";
+import { listRoute } from "./root_route.ts";
+import { get } from "./testkit/get.ts";
+
+const route = listRoute();
 
 Deno.test("config 4.3: the page has its rows in order and relative links", async () => {
-  const response = await dashboardRoute()({} as never);
+  const response = await route(get("/"));
   assert.ok(!isStreamed(response));
   assert.deepEqual([response.status, response.headers], [200, [["content-type", "text/html; charset=utf-8"]]]);
   const page = String(response.body);
@@ -15,6 +18,12 @@ Deno.test("config 4.3: the page has its rows in order and relative links", async
     "debug/pprof/heap/profiling",
     "quitquitquit",
     "config_dump",
+    "node",
+    "samples?follow=false",
+    "service-map",
+    "pods",
+    "certificates",
+    "policies",
     "connections",
     "observe?last=100&follow=false",
     "dry-run",

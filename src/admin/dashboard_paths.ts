@@ -1,0 +1,11 @@
+/** The paths of the dashboard, apart from their handlers, which are loaded later (`dashboard_routes.ts`). */
+
+/** Paths of the admin port. */
+export const DASHBOARD_PATHS = [
+  "/samples",
+  "/node",
+  "/service-map",
+  "/pods",
+  "/policies",
+  "/certificates",
+] as const;
