@@ -34,12 +34,6 @@ const CA_PORT = 15012;
 /** Renewal comes after half of the time. */
 const CERTIFICATE_SECONDS = 60;
 
-/**
- * Ports of clients outside of the mesh. Ports of the pods' own range are unsafe for them: the proxy may use the same
- * one with the client's address (`docs/spec/observed.md` O59).
- */
-const OUTSIDE_PORTS = "10000 30000";
-
 const ENV = {
   RUST_LOG: "info,access=error",
   METRICS_SERIES_EXPIRY: "2m",
@@ -172,7 +166,6 @@ function emptyMesh({ folder }: Cluster): string {
 
 async function prepareOutside(cluster: Cluster): Promise<void> {
   const { namespace } = cluster.outside;
-  await namespace.run("sh", "-ec", `echo ${OUTSIDE_PORTS} > /proc/sys/net/ipv4/ip_local_port_range`);
   await namespace.run("ip", "address", "add", `${NAMESERVER}/24`, "dev", "eth0");
   const record = `--host-record=${FOREIGN_NAME.name},${FOREIGN_NAME.answer}`;
   cluster.use(await startDnsmasq(namespace, [NAMESERVER], [record]));

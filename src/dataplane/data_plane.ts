@@ -41,7 +41,14 @@ import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { PodGuard } from "./pod_guard.ts";
-import { dialMark, dialOptions, http2Options, keepaliveOptions, listenMark } from "./socket_options.ts";
+import {
+  applicationPorts,
+  dialMark,
+  dialOptions,
+  http2Options,
+  keepaliveOptions,
+  listenMark,
+} from "./socket_options.ts";
 
 const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
@@ -346,14 +353,15 @@ export class DataPlane {
   }
 
   #settings(home: PodHome | null): Omit<ProxySettings, "originalSource"> {
-    const { config } = this.#parts;
+    const { config, random, portsBelow } = this.#parts;
+    const sourcePorts = applicationPorts(config, home?.namespace, random, portsBelow);
     return {
       network: config.node.network,
       hbonePort: config.listeners.inbound.port,
       ownPorts: new Set(ownPorts(config)),
       localhostAppTunnel: config.localhostAppTunnel,
       responseBaggage: config.responseBaggage,
-      ...dialOptions(config, { ...dialMark(config), ...home }),
+      ...dialOptions(config, { ...dialMark(config), ...home }, sourcePorts),
       http2: http2Options(config),
       maxStreamsPerConnection: config.http2.maxStreamsPerConnection,
       unusedReleaseTimeout: config.http2.unusedReleaseTimeout,

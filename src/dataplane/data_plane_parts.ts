@@ -4,6 +4,7 @@ import type { ConfigFiles } from "../config/files.ts";
 import type { CertificateSubject } from "../identity/authority.ts";
 import type { Ip } from "../net/address.ts";
 import type { Network } from "../net/network.ts";
+import type { PortRange } from "../net/source_ports.ts";
 import type { OnSurplus } from "../net/surplus.ts";
 import type { TlsContext, TlsSettings } from "../net/tls_context.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -26,6 +27,8 @@ export interface DataPlaneParts {
   readonly files?: ConfigFiles;
   /** The addresses that a network namespace has, by its descriptor. Default: read from the kernel. */
   readonly addresses?: (namespace: number) => readonly Ip[];
+  /** Source ports for dials of applications in a namespace, without `excluded`. Default: read from the kernel. */
+  readonly portsBelow?: (namespace: number | undefined, excluded: Iterable<number>) => PortRange | null;
   /** ms since the epoch. */
   readonly wallClock: () => number;
   readonly random: () => number;

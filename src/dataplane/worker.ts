@@ -92,6 +92,7 @@ class DataPlaneWorker {
       onShed: (count, address, code) => this.#logShed(count, formatAddress(address), code),
       onLostRedirection: (client, destination, error) => this.#logLostRedirection(client, destination, error),
       onSourceRefused: (_source, code) => this.#logSourceRefused(code),
+      onSourcePortsInUse: (source, to) => this.#logSourcePortsInUse(source.ip, formatAddress(to)),
       onError: (error) => {
         const scope = this.#log.scope("ztunnel::dataplane");
         this.#failures.error("callback", scope, `a callback failed: ${stackOf(error)}`);
@@ -280,6 +281,13 @@ class DataPlaneWorker {
     const text = `failed to set freebind: ${code}: applications see the proxy's address in place of their client's ` +
       "(it needs CAP_NET_ADMIN; ENABLE_ORIG_SRC=false dials from the proxy's own address)";
     this.#failures.warn("freebind", this.#log.scope("ztunnel::proxy"), text);
+  }
+
+  #logSourcePortsInUse(source: string, destination: string): void {
+    const text =
+      "all tried source ports below ip_local_port_range are in use: the kernel chooses one in that range, where " +
+      "it may be one that the client uses too";
+    this.#log.scope("ztunnel::proxy").debug(text, { "src.addr": source, "dst.addr": destination });
   }
 
   #logShed(count: number, address: string, code: string): void {

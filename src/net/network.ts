@@ -8,6 +8,7 @@
 import type { SocketAddress } from "./address.ts";
 import type { Clock, Millis } from "./clock.ts";
 import type { Duplex, Ending } from "./duplex.ts";
+import type { SourcePorts } from "./source_ports.ts";
 import type { PeerRefusal, TlsContext, TlsPeer } from "./tls_context.ts";
 
 /** Work for the end of this turn or for the next turn. An object is queued once, however often it is added. */
@@ -145,6 +146,11 @@ export interface DialOptions extends SocketOptions {
    * connection has another `local.ip`, which the caller may log.
    */
   readonly source?: SocketAddress;
+  /**
+   * Where the port of {@link source} comes from when that is 0. When some ports in a row are in use, and by default, the
+   * kernel chooses the port.
+   */
+  readonly sourcePorts?: SourcePorts | null;
   /** Default 10,000 ms, for the whole dial. */
   readonly timeout?: Millis;
   /** Time after which a socket that got no answer is replaced by a fresh one, which sends a SYN at once. Default: never. */

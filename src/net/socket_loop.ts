@@ -32,6 +32,8 @@ export interface LoopEvents {
   onLostRedirection?(client: SocketAddress, destination: SocketAddress, error: string | null): void;
   /** The source address of a dial could not be bound: the dial goes on from another one. `code`: an errno name. */
   onSourceRefused?(source: SocketAddress, code: string): void;
+  /** Several ports were in use for the source address of a dial: the kernel chooses one, from the range of clients. */
+  onSourcePortsInUse?(source: SocketAddress, to: SocketAddress): void;
   /** A callback has thrown. The loop continues; the object that threw may be in any state. */
   onError(error: unknown): void;
 }

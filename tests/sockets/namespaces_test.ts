@@ -6,6 +6,7 @@ import { type Ip, parseSocketAddress, type SocketAddress } from "../../src/net/a
 import type { Duplex } from "../../src/net/duplex.ts";
 import type { Accepted, DialOptions, ListenAt, Listener } from "../../src/net/network.ts";
 import { namespaceAddresses } from "../../src/net/namespace_addresses.ts";
+import { SourcePorts } from "../../src/net/source_ports.ts";
 import { tryDial } from "../../src/net/testkit/contract_kit.ts";
 import { TcpDuplex } from "../../src/net/tcp_duplex.ts";
 import { ReactorRig } from "../../src/net/testkit/reactor.ts";
@@ -212,3 +213,40 @@ testNeeding(NAMESPACES, "dataplane 1.3: a foreign source address is kept, IPv4 a
     }
   }
 });
+
+testNeeding(
+  NAMESPACES,
+  "observed O59: the port of a foreign source comes from the given range, and from the kernel when all are in use",
+  async () => {
+    await using pod = await Pod.make();
+    const { listener, accepted } = pod.listen(pod.inside, at("[::]:0"));
+    const range = { first: 20_000, last: 20_001 };
+    // A server on the port of the first attempt, which does not share it.
+    pod.listen(pod.inside, at("[::]:20000"));
+    for (const [family, own, foreign] of [["-4", "10.9.0.1", "10.9.0.2"], ["-6", "fd09::1", "fd09::2"]] as const) {
+      await pod.pod.run("ip", family, "route", "add", "local", foreign, "dev", "lo", "table", "100");
+      await pod.pod.run("ip", family, "rule", "add", "pref", "1", "to", foreign, "lookup", "100");
+      let attempts = 0;
+      const options = {
+        namespace: pod.inside,
+        source: { ip: foreign as Ip, port: 0 },
+        sourcePorts: new SourcePorts(range, () => attempts++ % 2 / 2),
+      };
+      const to = { ip: own as Ip, port: listener.local.port };
+      const first = await pod.connect(to, options, accepted);
+      assert.deepEqual(first.client.local, { ip: foreign, port: 20_001 });
+      assert.equal(attempts, 2);
+      // The port of the second attempt now has a connection to the same address.
+      const second = await pod.connect(to, options, accepted);
+      assert.equal(second.client.local.ip, foreign);
+      assert.ok(second.client.local.port >= 32_768);
+      assert.equal(attempts, 6);
+      assert.deepEqual(pod.rig.dialsWithoutPort.at(-1), to);
+      // A connection to another address may have the same port.
+      const other = pod.listen(pod.inside, at("[::]:0"));
+      const elsewhere = { ip: own as Ip, port: other.listener.local.port };
+      assert.equal((await pod.connect(elsewhere, options, other.accepted)).client.local.port, 20_001);
+    }
+    assert.deepEqual(pod.rig.refusedSources, []);
+  },
+);

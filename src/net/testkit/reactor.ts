@@ -21,6 +21,8 @@ export class ReactorRig implements Rig, AsyncDisposable {
   readonly shed: { count: number; address: SocketAddress; code: string }[] = [];
   /** Sources of dials that could not be bound. */
   readonly refusedSources: { source: SocketAddress; code: string }[] = [];
+  /** Dials for which the kernel had to choose the port. */
+  readonly dialsWithoutPort: SocketAddress[] = [];
   readonly #silent: SilentListener;
   readonly #running: Promise<void>;
 
@@ -32,6 +34,7 @@ export class ReactorRig implements Rig, AsyncDisposable {
       onError: (error) => this.errors.push(error),
       onShed: (count, address, code) => this.shed.push({ count, address, code }),
       onSourceRefused: (source, code) => this.refusedSources.push({ source, code }),
+      onSourcePortsInUse: (_source, to) => this.dialsWithoutPort.push(to),
     });
     this.#running = this.network.run("shared");
   }
