@@ -72,6 +72,24 @@ Deno.test("connections of all workers are listed, whole and in pages, and filter
   });
 });
 
+Deno.test("decision ids: all workers have the same, and their counts are summed", async () => {
+  await withTunnels(5, async (_proxy, admin) => {
+    const json = async (path: string) => await (await fetch(`http://${admin}${path}`)).json();
+    const { connections } = await json("/connections");
+    const ids = new Set(connections.map(({ decision }: { decision: string }) => decision));
+    assert.deepEqual([...ids], ["no-allow-policies"]);
+    assert.deepEqual(
+      connections.filter(({ times }: { times: { serverByte: unknown } }) => times.serverByte === null),
+      [],
+    );
+    // One more than there are connections: the application did not listen there.
+    const { decision: { count, policy } } = await json("/explain?id=no-allow-policies");
+    assert.deepEqual([count, policy], [6, null]);
+    assert.deepEqual((await json("/decisions")).decisions.map(({ id }: { id: string }) => id), ["no-allow-policies"]);
+    assert.equal((await json("/explain?id=aaaaaaaaaaaa.1")).error.code, "UNKNOWN_DECISION");
+  });
+});
+
 Deno.test("the command shows past and new flows, and ends when the proxy drains", async () => {
   await withTunnels(1, async (proxy, admin) => {
     const args = ["run", "-A", "main.ts", "observe", "--admin", admin];

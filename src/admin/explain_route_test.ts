@@ -11,7 +11,7 @@ function bed() {
     const { promise, resolve, reject } = Promise.withResolvers<ExplainAnswer>();
     asked.push({ question, answer: resolve, fail: reject });
     return promise;
-  });
+  }, (id) => Promise.resolve(id === "drain" ? [{ id, text: "closed", policy: null, count: 2 }] : []));
   const ask = async (query: string) => {
     const head: RequestHead = {
       method: "GET",
@@ -45,6 +45,16 @@ Deno.test("/explain decodes the question and answers in JSON", async () => {
   const { status, body } = await answer;
   assert.equal(status, 400);
   assert.deepEqual(JSON.parse(body), { error: ERROR.error });
+});
+
+Deno.test("/explain answers what a decision stands for", async () => {
+  const { ask } = bed();
+  const found = await ask("id=drain");
+  assert.equal(found.status, 200);
+  assert.deepEqual(JSON.parse(found.body), { decision: { id: "drain", text: "closed", policy: null, count: 2 } });
+  const absent = await ask("id=abcdefghijkl.1");
+  assert.equal(absent.status, 400);
+  assert.equal(JSON.parse(absent.body).error.code, "UNKNOWN_DECISION");
 });
 
 Deno.test("/explain without a question answers with its usage", async () => {

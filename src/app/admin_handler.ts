@@ -4,6 +4,7 @@ import { configDumpRoute, type DumpSources } from "../admin/config_dump_route.ts
 import { connectionsRoute, type ListConnections } from "../admin/connections_route.ts";
 import { DASHBOARD_PATHS } from "../admin/dashboard_paths.ts";
 import type { DashboardSources } from "../admin/dashboard_routes.ts";
+import { type Decisions, decisionsRoute } from "../admin/decisions_route.ts";
 import { dryRunRoute } from "../admin/dry_run_route.ts";
 import { type Explain, explainRoute } from "../admin/explain_route.ts";
 import type { HttpHandler } from "../admin/http_connection.ts";
@@ -28,13 +29,14 @@ export interface AdminParts {
   readonly flows: FlowSource;
   readonly dryRuns: () => Promise<readonly DryRunCount[]>;
   readonly dashboard: DashboardSources;
+  readonly decisions: Decisions;
   /** Begins the stop of the process. `force`: open connections are cut at once. */
   readonly stop: (force: boolean) => void;
 }
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, profile, connections, flows, dryRuns, dashboard, stop }: AdminParts,
+  { control, dump, explain, profile, connections, flows, dryRuns, decisions, dashboard, stop }: AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
   const page = loadedRoutes(DASHBOARD_PATHS, async () => {
@@ -50,7 +52,8 @@ export function adminHandler(
     "/connections": connectionsRoute(connections),
     "/observe": observeRoute(flows, SYSTEM_CLOCK),
     "/dry-run": dryRunRoute(dryRuns, flows),
-    "/explain": explainRoute(explain),
+    "/decisions": decisionsRoute(decisions),
+    "/explain": explainRoute(explain, decisions),
     "/logging": loggingRoute(control),
     "/quitquitquit": shutdownRoute(stop),
   });

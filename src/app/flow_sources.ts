@@ -2,6 +2,7 @@
 import type { ConnectionPage, ListConnections } from "../admin/connections_route.ts";
 import type { FlowSource } from "../admin/observe_route.ts";
 import type { Workers } from "../control/workers/workers.ts";
+import { type DecisionRow, sumDecisions } from "../mesh/explain/decision.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import type { FlowPosition } from "../proxy/flow_list.ts";
 import type { FlowFilter } from "../telemetry/flow_filter.ts";
@@ -64,6 +65,17 @@ export async function dryRunCounts(workers: Workers): Promise<readonly DryRunCou
     }
   }
   return [...sums.values()];
+}
+
+/** The decisions of all workers, the most frequent first; with `id`, the one that has it. */
+export async function decisionsOf(workers: Workers, id: string | null): Promise<readonly DecisionRow[]> {
+  const rows: DecisionRow[] = [];
+  for (const { flows } of workers.all) {
+    for await (const { text } of flows.list({ what: "decisions", id })) {
+      for (const line of linesOf(text)) rows.push(JSON.parse(line));
+    }
+  }
+  return sumDecisions(rows);
 }
 
 /** The events of all workers. */

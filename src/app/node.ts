@@ -32,7 +32,7 @@ import { Readiness } from "../telemetry/readiness.ts";
 import { beginProcess, logConfig, logMode } from "./first_lines.ts";
 import { LogOwner, type MainLog, makeLog } from "./logging.ts";
 import { metricsPage } from "./metrics_page.ts";
-import { connectionLister, dryRunCounts, flowSource } from "./flow_sources.ts";
+import { connectionLister, decisionsOf, dryRunCounts, flowSource } from "./flow_sources.ts";
 import { profileOf } from "./profiler.ts";
 import { Servers } from "./servers.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -123,6 +123,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
       { config, certificates, health, mesh, workers, readiness, pods: () => pods },
       sampler,
     ),
+    decisions: (id) => decisionsOf(workers, id),
     stop(force) {
       log.scope("ztunnel::signal::imp").info("received explicit shutdown signal", force ? { force } : {});
       if (force) stopping.force();

@@ -123,10 +123,11 @@ Deno.test("ztunnel explain: a name that nobody has, with those it may have meant
 });
 
 const USAGE: readonly (readonly [args: string, message: RegExp])[] = [
-  ["", /^Error: required option '--from <workload>' not specified\n\nUsage: ztunnel explain /],
-  ["--from a", /^Error: required option '--to <target>' not specified/],
+  ["", /^Error: --from and --to are needed, or the id of a decision\n\nUsage: ztunnel explain /],
+  ["--from a", /^Error: --from and --to are needed, or the id of a decision/],
   ["--from a --to b --bogus", /^Error: unknown option '--bogus'/],
-  ["--from a --to b more", /^Error: too many arguments for 'explain'/],
+  ["--from a --to b more", /^Error: the id of a decision cannot be used with --from and --to/],
+  ["a.1 more", /^Error: too many arguments for 'explain'/],
   ["--from a --to b --admin x:1 --dump y", /^Error: option '--dump <file>' cannot be used with option '--admin/],
   ["--from a --to b --dump absent", /^Error: No such file: absent\n$/],
 ];
@@ -176,3 +177,51 @@ for (const [name, answers, message] of NO_ANSWERS) {
     assert.match(complained, message);
   });
 }
+
+Deno.test("ztunnel explain ID: what the decision stands for, and how often it was made", async () => {
+  const decision = {
+    id: "abcdefghijkl.2",
+    text: "refused by rule 2 of policy shop/deny",
+    policy: {
+      key: "shop/deny",
+      action: "Deny",
+      scope: "Namespace",
+      dryRun: false,
+      rule: 2,
+      conditions: "port is 80",
+      revision: "abcdefghijkl",
+      received: "2026-01-01T00:00:00.000Z",
+      removed: "2026-01-02T00:00:00.000Z",
+    },
+    count: 3,
+  };
+  const answers = { "/explain": { status: 200, body: JSON.stringify({ decision }) } };
+  const { code, printed, fetched } = await run("abcdefghijkl.2", answers);
+  assert.deepEqual([code, fetched], [0, ["http://127.0.0.1:15000/explain?id=abcdefghijkl.2"]]);
+  assert.equal(
+    printed,
+    `abcdefghijkl.2: refused by rule 2 of policy shop/deny
+
+policy    DENY shop/deny (whole namespace)
+rule 2    port is 80
+revision  abcdefghijkl
+in force  no, received 2026-01-01T00:00:00.000Z, replaced or removed 2026-01-02T00:00:00.000Z
+decided   3 times on this node
+`,
+  );
+  const error = { code: "UNKNOWN_DECISION", message: "no decision", candidates: [] };
+  const unknown = await run("x", { "/explain": { status: 400, body: JSON.stringify({ error }) } });
+  assert.deepEqual([unknown.code, unknown.complained], [1, "Error: no decision\n"]);
+});
+
+Deno.test("ztunnel explain ID: of a dump, with the id that an explanation shows", async () => {
+  const { printed } = await run(`${FROM_DUMP} --to app/server:80`);
+  const [, id] = /allow policy match: app\/allow-client\).* \[([a-z2-7]{12}\.1)\]/.exec(printed) ?? [];
+  const found = await run(`${id} --dump node1.json`);
+  assert.equal(found.code, 0);
+  assert.match(found.printed, /: allowed by rule 1 of policy app\/allow-client\n\npolicy {4}ALLOW app\/allow-client/);
+  assert.doesNotMatch(found.printed, /decided|in force/);
+  const fixed = await run("no-allow-match --dump node1.json");
+  assert.match(fixed.printed, /^no-allow-match: refused: ALLOW policies apply/);
+  assert.equal((await run("aaaaaaaaaaaa.1 --dump node1.json")).code, 1);
+});

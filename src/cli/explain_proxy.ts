@@ -1,5 +1,6 @@
 /** Explanations by a running proxy, or by the dump of a proxy that has no `/explain` (an older or the native one). */
-import type { ExplainAnswer, ExplainQuestion } from "../mesh/explain/explanation.ts";
+import type { DecisionRow } from "../mesh/explain/decision.ts";
+import type { ExplainAnswer, ExplainError, ExplainQuestion } from "../mesh/explain/explanation.ts";
 import { askDump } from "./explain_dump.ts";
 import type { Fetched, Terminal } from "./terminal.ts";
 
@@ -15,6 +16,19 @@ export async function askProxy(
   const answer = status === 200 || status === 400 ? answerIn(body) : null;
   if (answer === null) throw new Error(`the proxy at ${admin} answers with status ${status}: ${body.trim()}`);
   return answer;
+}
+
+/** What the id of a decision stands for. Throws with the cure where nothing answers, or the proxy does not know it. */
+export async function askProxyDecision(
+  id: string,
+  admin: string,
+  { fetch }: Pick<Terminal, "fetch">,
+): Promise<DecisionRow> {
+  const { status, body } = await request(admin, `/explain?${new URLSearchParams({ id })}`, fetch);
+  const answer = parsed(body);
+  if (status === 200 && answer.decision !== undefined) return answer.decision as DecisionRow;
+  const message = (answer.error as ExplainError | undefined)?.message;
+  throw new Error(message ?? `the proxy at ${admin} answers with status ${status}: ${body.trim()}`);
 }
 
 async function dumpOf(admin: string, fetch: Terminal["fetch"]): Promise<string> {
@@ -37,12 +51,18 @@ async function request(admin: string, path: string, fetch: Terminal["fetch"]): P
 
 /** Null: this is not an explanation. */
 function answerIn(text: string): ExplainAnswer | null {
+  const { explanation, error } = parsed(text);
+  if (explanation !== undefined) return { kind: "explanation", explanation } as ExplainAnswer;
+  return error === undefined ? null : { kind: "error", error } as ExplainAnswer;
+}
+
+/** Nothing where the text is not JSON: the caller shows it as it is. */
+function parsed(
+  text: string,
+): { readonly explanation?: unknown; readonly decision?: unknown; readonly error?: unknown } {
   try {
-    const body: { explanation?: unknown; error?: unknown } = JSON.parse(text);
-    if (body.explanation !== undefined) return { kind: "explanation", explanation: body.explanation } as ExplainAnswer;
-    if (body.error !== undefined) return { kind: "error", error: body.error } as ExplainAnswer;
+    return JSON.parse(text) ?? {};
   } catch {
-    // The caller shows the text as it is.
+    return {};
   }
-  return null;
 }

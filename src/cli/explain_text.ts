@@ -100,9 +100,10 @@ function admissionLines({ admission }: Hop): string[] {
   ];
 }
 
-function verdictLine({ allow, message, decision, policy, application }: Admission): string {
+function verdictLine({ allow, message, decision, decisionId, policy, application }: Admission): string {
   const by = policy === null ? `${decision}` : `${decision}: ${policy}`;
-  return allow ? `=> allowed (${by}), to the application at ${application}` : `=> refused: ${message}`;
+  const text = allow ? `=> allowed (${by}), to the application at ${application}` : `=> refused: ${message}`;
+  return decisionId === null ? text : `${text}  [${decisionId}]`;
 }
 
 function policyLines({ key, action, scope, dryRun, result, decides, details }: PolicyFinding): string[] {

@@ -31,12 +31,13 @@ function destinationOf({ destination, service, target }: Flow): string {
   return `${workload}${service === null ? target : `${service} (${target})`}`;
 }
 
-function outcomeOf({ ending, error, bytesSent, bytesReceived, age }: FlowEvent): string[] {
+function outcomeOf({ ending, error, verdict, decision, bytesSent, bytesReceived, age }: FlowEvent): string[] {
   return [
     `${size(bytesSent)}/${size(bytesReceived)}`,
     duration(age),
     ending === null ? "" : `${ending.how} by ${ending.by} in ${ending.phase}`,
     error === null ? "" : visible(`: ${error}`),
+    verdict === "denied" && decision !== null ? `[${decision}]` : "",
   ];
 }
 

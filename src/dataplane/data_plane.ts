@@ -17,6 +17,7 @@ import { KnownPeers } from "../identity/known_peers.ts";
 import { Revocation } from "../identity/revocation.ts";
 import { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { MeshChange } from "../mesh/model/changes.ts";
+import { DecisionCounts } from "../mesh/policy/decision_counts.ts";
 import { MeshState } from "../mesh/state/state.ts";
 import { namespaceAddresses } from "../net/namespace_addresses.ts";
 import type { ListenAt, ListenerState } from "../net/network.ts";
@@ -32,7 +33,6 @@ import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import { FlowLog } from "../telemetry/flow_log.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
-import { bare, type Span } from "../telemetry/log_fields.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
 import { CredentialStore } from "./credential_store.ts";
 import type { DataPlaneParts, PodHome } from "./data_plane_parts.ts";
@@ -41,6 +41,7 @@ import { MeshLookups } from "./mesh_lookups.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { PodGuard } from "./pod_guard.ts";
+import { podSpan } from "./pod_span.ts";
 import {
   applicationPorts,
   dialMark,
@@ -81,6 +82,7 @@ export class DataPlane {
   readonly flows: FlowLog;
   readonly dryRuns = new DryRunCounts();
   readonly policyHits = new PolicyHits();
+  readonly decisions = new DecisionCounts();
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
   readonly telemetry: ConnectionTelemetry;
@@ -268,7 +270,8 @@ export class DataPlane {
         peers: this.#peers,
         telemetry: this.telemetry,
         lookups: this.lookups,
-        admission: podAdmission(this.state, config, metrics, this.#lines, log.log, this.dryRuns, this.policyHits),
+        admission: podAdmission(this, config, metrics, this.#lines, log.log),
+        decisions: this.decisions,
         sockets: {
           source: metrics.cell("istio_tcp_sockets_open", "source"),
           destination: metrics.cell("istio_tcp_sockets_open", "destination"),
@@ -394,9 +397,4 @@ export class DataPlane {
       socks5: socks5 === null ? null : at(socks5),
     };
   }
-}
-
-/** The span of all log lines of a pod, such as `proxy{wl=shop/cart-0}`. */
-function podSpan({ name, namespace }: WorkloadName): Span {
-  return { name: "proxy", fields: { wl: bare(`${namespace}/${name}`) } };
 }

@@ -20,7 +20,8 @@ import type { FlowFilter } from "../telemetry/flow_filter.ts";
 /**
  * What is listed. `open`: in the order of positions, behind `after`. `ended`: newest first, `most` at most. `dry-runs`:
  * the counts of policies in dry run ({@link DryRunCount}). `pairs`: the traffic between workloads ({@link TrafficPair}).
- * `policies`: {@link PolicyRow} whose names contain `search`, `most` at most, those that have decided something first.
+ * `policies`: {@link PolicyRow} whose names contain `search`, `most` at most, those that have decided something first. `decisions`: those that
+ * were made, or the one with this id ({@link DecisionRow}).
  */
 export type FlowList =
   | {
@@ -32,7 +33,8 @@ export type FlowList =
   }
   | { readonly what: "ended"; readonly filter: FlowFilter; readonly most: number }
   | { readonly what: "dry-runs" | "pairs" }
-  | { readonly what: "policies"; readonly search: string; readonly most: number };
+  | { readonly what: "policies"; readonly search: string; readonly most: number }
+  | { readonly what: "decisions"; readonly id: string | null };
 
 /** From main to a worker. Main chooses the numbers of lists and followers, and uses each once. */
 export type FlowRequest =

@@ -1,4 +1,5 @@
 /** Lists of connections and followers of flows of one isolate (`flow_messages.ts`). */
+import type { DecisionRow } from "../mesh/explain/decision.ts";
 import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
@@ -23,6 +24,8 @@ interface FlowSources {
   /** The series of the traffic metrics. */
   series(): Iterable<TrafficSeries>;
   policies(search: string, most: number): Iterable<PolicyRow | null>;
+  /** `id`: only this decision. Null: a pause. */
+  decisions(id: string | null): Iterable<DecisionRow | null>;
   /** The open connections behind a position, in the order of positions. */
   open(after: FlowPosition | null): Iterable<OpenFlow>;
 }
@@ -108,6 +111,8 @@ export class FlowSessions {
         return jsonRows(trafficPairs(this.#sources.series()));
       case "policies":
         return jsonRows(this.#sources.policies(list.search, list.most));
+      case "decisions":
+        return jsonRows(this.#sources.decisions(list.id));
       default:
         return list satisfies never;
     }

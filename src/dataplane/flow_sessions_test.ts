@@ -23,6 +23,7 @@ function bed(open: readonly OpenFlow[] = []) {
       yield null;
       yield { policy: search as PolicyKey, action: null, scope: null, dryRun: false, rules: most, hits: [] };
     },
+    decisions: (id: string | null) => [null, { id: id ?? "drain", text: "closed", policy: null, count: 3 }],
     open(after: FlowPosition | null) {
       asked.push(after);
       return open;

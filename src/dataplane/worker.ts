@@ -23,6 +23,7 @@ import { type SeriesOverflow, seriesOverflowText, TrafficMetrics } from "../tele
 import { systemClock } from "../telemetry/timestamp.ts";
 import { readFigures } from "../telemetry/worker_figures.ts";
 import { DataPlane } from "./data_plane.ts";
+import { listDecisions } from "./decision_list.ts";
 import { DumpSessions } from "./dump_sessions.ts";
 import { explainFor } from "./explainer.ts";
 import { FlowSessions } from "./flow_sessions.ts";
@@ -144,6 +145,7 @@ class DataPlaneWorker {
           const { policyHits, state } = this.#plane;
           return policyRows({ hits: policyHits.rows(), policies: state.policies() }, search, most);
         },
+        decisions: (id) => listDecisions(this.#plane, id, () => this.#reactor.now(), Date.now),
       },
       this.#reactor,
       (answer) => scope.postMessage({ kind: "flows", answer }),

@@ -1,15 +1,22 @@
 /** Whether calls to a pod are allowed, with the log lines and counters of that (`docs/spec/xds-state.md` 5). */
-import { authorize, type Call, type DryRun, type UnknownPolicies, type Verdict } from "../mesh/policy/authorize.ts";
+import {
+  authorize,
+  type Call,
+  type DryRun,
+  POLICY_CHANGED,
+  type UnknownPolicies,
+  type Verdict,
+} from "../mesh/policy/authorize.ts";
 import type { PolicyKey } from "../mesh/model/model.ts";
 import type { Reason } from "../mesh/model/reasons.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { formatAddress } from "../net/address.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import { LEVEL } from "../telemetry/log_level.ts";
-import type { Fields } from "../telemetry/log_fields.ts";
+import { bare, type Fields } from "../telemetry/log_fields.ts";
 import type { Log, Logged, LogScope } from "../telemetry/log.ts";
 import { logReasons } from "./reason_lines.ts";
-import type { Reassessment } from "./reassessing.ts";
+import type { Denial, Reassessment } from "./reassessing.ts";
 
 const TARGET = "ztunnel::state", CUT_TARGET = "ztunnel::proxy::connection_manager";
 
@@ -23,6 +30,8 @@ interface AdmissionRules {
   count(dryRun: DryRun, call: Call): void;
   /** Counts the decision about a new call. */
   decided(verdict: Verdict): void;
+  /** Counts the decision to end a call that was allowed. */
+  cut(verdict: Verdict): void;
 }
 
 /** Evaluates the policies of one pod. */
@@ -60,13 +69,15 @@ export class Admission implements Reassessment {
    * causes another evaluation, and one that was deleted no longer matters. Dry runs are logged and not counted, as a
    * call counts once. A call that is no longer allowed is logged with the policy that decided.
    */
-  stillAllows(call: Call, connection: Logged): boolean {
+  reassess(call: Call, connection: Logged): Denial | null {
     const verdict = authorize(this.#state, call, "skip");
     if ((verdict.dryRuns.length > 0 || !verdict.allow) && this.#isLogged()) {
       this.#logVerdict(verdict, connection.log.as(TARGET));
     }
-    if (!verdict.allow) logCut(call, verdict, connection.log.as(CUT_TARGET));
-    return verdict.allow;
+    if (verdict.allow) return null;
+    this.#rules.cut(verdict);
+    logCut(call, verdict, connection.log.as(CUT_TARGET));
+    return { message: POLICY_CHANGED, id: verdict.id };
   }
 
   /** One comparison where the lines are filtered out (`docs/spec/config-admin.md` 6.6). */
@@ -74,21 +85,21 @@ export class Admission implements Reassessment {
     return this.#log.isEnabled(TARGET, LEVEL[this.#rules.level]);
   }
 
-  #logVerdict({ dryRuns, decision, policy }: Verdict, log: LogScope): void {
+  #logVerdict(verdict: Verdict, log: LogScope): void {
     const { level } = this.#rules;
-    for (const dryRun of dryRuns) log[level](dryRun.text, fieldsOf(dryRun.policy));
-    log[level](decision, fieldsOf(policy));
+    for (const dryRun of verdict.dryRuns) log[level](dryRun.text, fieldsOf(dryRun));
+    log[level](verdict.decision, fieldsOf(verdict));
   }
 }
 
-function fieldsOf(policy: PolicyKey | null): Fields | undefined {
-  return policy === null ? undefined : { policy };
+function fieldsOf({ policy, id }: { readonly policy: PolicyKey | null; readonly id: string }): Fields {
+  return { policy, "decision.id": bare(id) };
 }
 
-function logCut({ source, identity, target, destination }: Call, { decision, policy }: Verdict, log: LogScope): void {
+function logCut({ source, identity, target, destination }: Call, verdict: Verdict, log: LogScope): void {
   const text = `connection ${formatAddress(source)}(${identity ?? "None"})->${formatAddress(target)} ` +
     `(${destination.uid}) closed because it's no longer allowed after a policy update`;
-  log.info(text, { decision, ...fieldsOf(policy) });
+  log.info(text, { decision: verdict.decision, ...fieldsOf(verdict) });
 }
 
 function unknownText(key: string, rule: UnknownPolicies): string {

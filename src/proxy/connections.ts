@@ -14,7 +14,7 @@ import type { FlowParts } from "../telemetry/flow.ts";
 import type { Logged } from "../telemetry/log.ts";
 import { CutPeers } from "./cut_peers.ts";
 import { PendingDials } from "./pending_dials.ts";
-import { Reassessing, type Reassessment } from "./reassessing.ts";
+import { type Denial, Reassessing, type Reassessment } from "./reassessing.ts";
 import { Unproven } from "./unproven.ts";
 
 /** A connection as {@link Connections} keeps it. */
@@ -38,8 +38,8 @@ export interface LiveConnection extends Logged {
   readonly summary: ConnectionSummary | null;
   /** For tables; null: it carries streams, which are shown instead of it. */
   readonly flow: FlowParts | null;
-  /** Ends the connection at once. `message`: the reason for the log; null: a drain. */
-  cut(message: string | null): void;
+  /** Ends the connection at once. `denial`: the decision of the policies; null: a drain. */
+  cut(denial: Denial | null): void;
 }
 
 /** A connection with a call. */

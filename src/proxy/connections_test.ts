@@ -14,7 +14,7 @@ import { HostNetwork } from "../hbone/testkit/network.ts";
 import { Connections, type ConnectionSummary, type LiveCall } from "./connections.ts";
 import { drainConnections, LISTED_PER_TURN } from "./drain.ts";
 import type { PodContext } from "./pod_context.ts";
-import { EVALUATED_PER_TURN } from "./reassessing.ts";
+import { type Denial, EVALUATED_PER_TURN } from "./reassessing.ts";
 
 const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"], node: "local-node" });
 const call = (port: number): Call => ({
@@ -40,8 +40,8 @@ class Live implements LiveCall {
     connections.add(this);
   }
 
-  cut(message: string | null): void {
-    this.cuts.push(message);
+  cut(denial: Denial | null): void {
+    this.cuts.push(denial?.message ?? null);
     this.end();
     this.onCut();
   }
@@ -56,10 +56,11 @@ function bed() {
   const memory = new MemoryNetwork();
   const cut: Call[] = [];
   const reassessment = {
-    stillAllows(call: Call) {
-      const { allow } = authorize(state, call);
-      if (!allow) cut.push(call);
-      return allow;
+    reassess(call: Call) {
+      const { allow, id } = authorize(state, call);
+      if (allow) return null;
+      cut.push(call);
+      return { message: CHANGED, id };
     },
   };
   const connections = new Connections(state, reassessment, new Rounds(memory));

@@ -5,7 +5,7 @@ import type { SpiffeId } from "../mesh/model/workload_identity.ts";
 import { DryRunCounts } from "./dry_run_counts.ts";
 
 const A = "spiffe://d/a" as SpiffeId;
-const DENY: DryRun = { text: "dry-run: deny policy match", policy: "ns/deny" as never };
+const DENY: DryRun = { text: "dry-run: deny policy match", policy: "ns/deny" as never, id: "a.1" };
 const call = (identity: SpiffeId | null, ip = "10.0.0.1") => ({ identity, source: { ip: parseIp(ip)!, port: 1 } });
 
 Deno.test("dry runs are counted by policy, result and caller", () => {
@@ -13,7 +13,7 @@ Deno.test("dry runs are counted by policy, result and caller", () => {
   counts.add(DENY, call(A));
   counts.add(DENY, call(A, "10.0.0.2"));
   counts.add(DENY, call(null, "10.0.0.3"));
-  counts.add({ text: "dry-run: no allow policies match", policy: null }, call(A));
+  counts.add({ text: "dry-run: no allow policies match", policy: null, id: "b" }, call(A));
   assert.deepEqual(counts.rows(), [
     { policy: "ns/deny", result: "dry-run: deny policy match", caller: "spiffe://d/a", count: 2 },
     { policy: "ns/deny", result: "dry-run: deny policy match", caller: "10.0.0.3", count: 1 },

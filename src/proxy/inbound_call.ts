@@ -51,12 +51,13 @@ export abstract class InboundCall extends PodConnection implements PendingDial, 
     this.enter("authorizing", null);
     this.call = call;
     const verdict = this.context.admission.judge(call, this);
+    this.decision = verdict.id;
     this.#dryRuns = verdict.dryRuns;
     return verdict;
   }
 
-  protected deny({ message }: Verdict): void {
-    this.fail("401", { flag: "DENY", message: message! }, { by: "us", how: "policy" });
+  protected deny({ message, id: decision }: Verdict): void {
+    this.fail("401", { flag: "DENY", message: message! }, { by: "us", how: "policy", decision });
   }
 
   /** `caller`: the address to dial from where applications are to see that of their caller. */

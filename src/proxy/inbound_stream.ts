@@ -18,7 +18,7 @@ import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { derivedPeer } from "./derived_peer.ts";
 import { InboundCall } from "./inbound_call.ts";
 import { type InboundRequest, readInboundRequest, withoutBaggage } from "./inbound_request.ts";
-import { NO_ROUTE } from "./pod_connection.ts";
+import { refusalCause } from "./own_decisions.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -123,7 +123,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
       case "route":
         return this.#admit(outcome, local);
       case "refusal":
-        return this.refuse(outcome.message, NO_ROUTE, String(outcome.status));
+        return this.refuse(outcome.message, refusalCause(outcome.code), String(outcome.status));
       case "needs-lookup":
         return this.lookUp(outcome.name, local);
       default:

@@ -15,7 +15,7 @@
  */
 import type { Reason } from "../mesh/model/reasons.ts";
 import type { Workload } from "../mesh/model/model.ts";
-import { chooseAnswer, lookupEmpty, lookupFailed } from "../mesh/resolve/outcome.ts";
+import { chooseAnswer, lookupEmpty, lookupFailed, type RefusalCode } from "../mesh/resolve/outcome.ts";
 import { identityOf } from "../mesh/model/workload_identity.ts";
 import {
   type NeedsDns,
@@ -52,8 +52,9 @@ import {
 } from "./outbound_attempts.ts";
 import { destinationAsSaid, outboundStart } from "./outbound_parties.ts";
 import { nestedRequest, tunnelRequest } from "./outbound_requests.ts";
+import { refusalCause } from "./own_decisions.ts";
 import type { PodContext } from "./pod_context.ts";
-import { NO_ROUTE, PodConnection } from "./pod_connection.ts";
+import { PodConnection } from "./pod_connection.ts";
 import { Relay } from "./relay.ts";
 import { logPlaced, logRoute } from "./route_lines.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -99,7 +100,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     this.#client.start(this);
     const refusal = refuseRecursiveOutbound(this.destination, this.context.settings.ownPorts, this.#client);
     if (refusal === null) super.start();
-    else this.refuse(refusal.message, NO_ROUTE);
+    else this.refuse(refusal.message, refusalCause(refusal.code));
   }
 
   override get tls(): ConnectionFacts["tls"] {
@@ -216,7 +217,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       case "route":
         return this.#take(outcome, local);
       case "refusal":
-        return this.#giveUp(outcome.message);
+        return this.#giveUp(outcome.message, outcome.code);
       case "needs-dns":
         return this.#resolveName(outcome, local);
       case "needs-lookup":
@@ -229,7 +230,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   #resolveNext(attempts: OutboundAttempts, local: Workload): void {
     const next = attempts.next(() => this.#findRoute(local));
     const { message } = attempts.last!;
-    if (next === null) return this.#giveUp(message);
+    if (next === null) return this.#giveUp(message, "NO_HEALTHY_UPSTREAM");
     this.context.attemptsFailed.value++;
     this.context.telemetry.attemptFailed(this.#recordStart!, attempts.failed, message, this);
     if (next.kind === "route") this.#take(next, local);
@@ -258,9 +259,9 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   }
 
   /** There is no endpoint to try; after a failed attempt its failure is that of the connection. */
-  #giveUp(message: string): void {
+  #giveUp(message: string, code: RefusalCode): void {
     const last = this.#attempts?.last ?? null;
-    if (last === null) this.refuse(message, NO_ROUTE);
+    if (last === null) this.refuse(message, refusalCause(code));
     else this.#fail(last);
   }
 
@@ -274,10 +275,10 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
       if (result.kind !== "addresses") {
         const fields = { err: bare(result.reason), hostname: bare(hostname) };
         lines.warn("lookup failed", this.log.as("ztunnel::state"), "dns lookup failed", fields);
-        return this.#giveUp(lookupFailed(workload));
+        return this.#giveUp(lookupFailed(workload), "NAME_NOT_RESOLVED");
       }
       const ip = chooseAnswer(result.addresses, needs.family, random);
-      if (ip === null) this.#giveUp(lookupEmpty(workload));
+      if (ip === null) this.#giveUp(lookupEmpty(workload), "NAME_NOT_RESOLVED");
       else this.#take(needs.complete(ip), local);
     });
     this.enter("resolving", resolving);

@@ -10,7 +10,7 @@ import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { bytesBeforeReset, CLIENT_RESET } from "./client_reset.ts";
 import { socketFailure } from "./copy.ts";
 import { InboundCall } from "./inbound_call.ts";
-import { NO_ROUTE } from "./pod_connection.ts";
+import { refusalCause } from "./own_decisions.ts";
 import type { PodContext } from "./pod_context.ts";
 import { Relay } from "./relay.ts";
 
@@ -59,7 +59,7 @@ export class PassthroughConnection extends InboundCall implements DuplexSink {
   protected resolve(local: Workload): void {
     const { state, settings } = this.context;
     const outcome = resolvePassthrough(state, { local, target: this.destination, ownPorts: settings.ownPorts });
-    if (outcome.kind === "refusal") this.refuse(outcome.message, NO_ROUTE);
+    if (outcome.kind === "refusal") this.refuse(outcome.message, refusalCause(outcome.code));
     else this.#admit(outcome, local);
   }
 

@@ -37,7 +37,9 @@ import { connectionLog, logsDebug } from "./connection_log.ts";
 import type { ConnectionSummary, LiveConnection, OutboundWay } from "./connections.ts";
 import { type Copy, copyFailure, type CopyOutcome, type CopyOwner } from "./copy.ts";
 import type { HalfClosedConnection } from "./half_closed.ts";
+import { endingDecision, NO_ROUTE } from "./own_decisions.ts";
 import type { PodContext } from "./pod_context.ts";
+import type { Denial } from "./reassessing.ts";
 import { logReasons } from "./reason_lines.ts";
 
 /** Something in progress, or made for this connection alone. */
@@ -50,17 +52,15 @@ interface Pending {
 
 const NO_DRY_RUNS: ConnectionFacts["dryRuns"] = [];
 const NOTHING_ASKED: ReadonlySet<string> = new Set();
-/** The mesh does not say where a connection leads, or does not have the pod. */
-export const NO_ROUTE: EndingCause = { by: "us", how: "no route" };
-
 /** One connection of a pod, from accept to its end. Subclasses define what is resolved, what is owned and how it is cut. */
 export abstract class PodConnection implements LiveConnection, CopyOwner, HalfClosedConnection, ConnectionFacts {
   protected readonly context: PodContext;
-  /** When it was accepted. */
-  protected readonly startedAt: Millis;
+  readonly startedAt: Millis;
   registration = 0;
   halfClosed = 0;
   call: Call | null = null;
+  /** {@link ConnectionFacts.decision} */
+  decision: string | null = null;
   #phase: Phase = "accepted";
   #ending: ConnectionEnding | null = null;
   #pending: Pending | null = null;
@@ -189,11 +189,14 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     lines.warn("no workload", this.log.as("ztunnel::state"), text);
   }
 
-  cut(message: string | null): void {
+  cut(denial: Denial | null): void {
     if (this.hasEnded) return;
     const { phase } = this;
     this.reset();
-    if (message !== null) return this.finish({ flag: "DENY", message }, { by: "us", how: "policy" }, phase);
+    if (denial !== null) {
+      const { message, id: decision } = denial;
+      return this.finish({ flag: "DENY", message }, { by: "us", how: "policy", decision }, phase);
+    }
     const ending = this.#end({ by: "us", how: "drain" }, phase);
     this.recordAtEnd()?.cancel(this.context.loop.network.now(), ending);
     this.context.connections.remove(this);
@@ -348,11 +351,16 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
    * Callers write to the log, then call `connections.remove`, in this order: removing the last connection may end the
    * drain and close the log.
    */
-  #end({ by, how }: EndingCause, phase: Phase): ConnectionEnding {
+  #end(cause: EndingCause, phase: Phase): ConnectionEnding {
+    const { by, how } = cause;
     // Never "ended": callers have checked that.
     const ending = { by, how, phase: phase as ConnectionEnding["phase"] };
     this.#phase = "ended";
     this.#ending = ending;
+    const decision = endingDecision(cause);
+    if (decision !== null) this.decision = decision;
+    // Decisions of policies were counted when they were made.
+    if (decision !== null && how !== "policy") this.context.decisions.add(decision);
     if (this.logsDebug) this.logEnd(ending);
     this.#pending?.abort();
     this.#pending = null;

@@ -14,6 +14,8 @@ const POD = workload({ name: "pod", namespace: "ns", ips: ["10.0.0.2"] }).worklo
 
 /** A pod whose parts record the calls that they get. */
 class Pod {
+  /** Ids of decisions that were counted. */
+  readonly decided: string[] = [];
   readonly done: string[] = [];
   workload: Workload | null = POD;
   onWorkload: (workload: Workload | null) => void = () => {};
@@ -53,6 +55,7 @@ class Pod {
         },
       },
       loop: { network: { now: () => 0 } },
+      decisions: { add: (id: string) => void this.decided.push(id) },
       halfClosed: { add: () => note("half-closed"), remove() {} },
       telemetry: {
         open: () => record,
@@ -174,8 +177,11 @@ Deno.test("connection: a drain cancels the record, a change of policy finishes i
     const pod = new Pod();
     const connection = new Plain(pod);
     connection.startRecord();
-    connection.cut(message);
+    connection.cut(message === null ? null : { message, id: "abcdefghijkl.1" });
     assert.deepEqual(pod.done, ["added", "reset", "released", outcome, "removed"]);
+    // That of the policy was counted when it was made.
+    assert.deepEqual(pod.decided, message === null ? ["drain"] : []);
+    assert.equal(connection.decision, message === null ? "drain" : "abcdefghijkl.1");
   }
 });
 

@@ -6,6 +6,7 @@ import type { HboneLoop } from "../hbone/hbone_loop.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import type { TrustDomainAliases } from "../identity/trust_domain_aliases.ts";
 import type { Workload } from "../mesh/model/model.ts";
+import type { DecisionCounts } from "../mesh/policy/decision_counts.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { Millis } from "../net/clock.ts";
 import type { DialOptions } from "../net/network.ts";
@@ -74,6 +75,8 @@ export interface PodContext {
   /** Null: no lookups on demand. */
   readonly lookups: Lookups | null;
   readonly admission: Admission;
+  /** How often each decision was made, for all pods. */
+  readonly decisions: DecisionCounts;
   readonly connections: Connections;
   /** `istio_tcp_sockets_open` by reporter. */
   readonly sockets: { readonly source: { value: number }; readonly destination: { value: number } };

@@ -8,7 +8,7 @@
  * A change does not restart the pass, so changes that follow one another quickly cannot keep it from its end. Each
  * connection is evaluated with the policies of the moment of its evaluation.
  */
-import { type Call, POLICY_CHANGED } from "../mesh/policy/authorize.ts";
+import type { Call } from "../mesh/policy/authorize.ts";
 import type { Workload } from "../mesh/model/model.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { PORTION } from "../net/in_portions.ts";
@@ -19,18 +19,29 @@ import type { Logged } from "../telemetry/log.ts";
 /** Connections that are evaluated in a turn. An evaluation takes about 1 us, a cut about 50 us. */
 export const EVALUATED_PER_TURN = 256;
 
+/** Policies do not allow a connection any more. */
+export interface Denial {
+  /** The reason for the log. */
+  readonly message: string;
+  /** The id of the decision. */
+  readonly id: string;
+}
+
 /** A connection with a call. */
 interface Reassessed extends Logged {
   /** Its destination is replaced by the current version of the workload, which names the policies. */
   call: Call;
-  /** Ends the connection at once. `message`: the reason for the log. */
-  cut(message: string | null): void;
+  /** Ends the connection at once. */
+  cut(denial: Denial): void;
 }
 
 /** How calls of live connections are evaluated. */
 export interface Reassessment {
-  /** False: a call that was allowed is no longer allowed, and its connection is about to be cut, which is logged. */
-  stillAllows(call: Call, connection: Logged): boolean;
+  /**
+   * Evaluates a call again that was allowed. Null: it still is. Otherwise its connection is about to be cut, which is
+   * logged.
+   */
+  reassess(call: Call, connection: Logged): Denial | null;
 }
 
 /** `workloads`: concerns only connections whose workload has changed. */
@@ -114,8 +125,9 @@ export class Reassessing<T extends Reassessed> implements TurnTask {
     if (!this.#isLive(connection)) return true;
     const renewed = this.#renew(connection);
     if (this.#pass === "workloads" && !renewed) return true;
-    if (this.#reassessment.stillAllows(connection.call, connection)) return true;
-    connection.cut(POLICY_CHANGED);
+    const denial = this.#reassessment.reassess(connection.call, connection);
+    if (denial === null) return true;
+    connection.cut(denial);
     return false;
   }
 

@@ -72,9 +72,20 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     const { remote: source, local: original } = this.#client;
     const state = this.#resolving === null ? "accepted" : "resolving";
     const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
-    const facts = { id: this.#id, tls: null, carrier: null, attempt: 1, times, original, dryRuns: [] };
+    const startedAt = this.#startedAt, decision = null;
+    const facts = {
+      id: this.#id,
+      tls: null,
+      carrier: null,
+      attempt: 1,
+      decision,
+      startedAt,
+      times,
+      original,
+      dryRuns: [],
+    };
     const { network } = this.#context.loop;
-    return flowBeforeRoute({ direction: "outbound", state, source, startedAt: this.#startedAt, facts }, network.now());
+    return flowBeforeRoute({ direction: "outbound", state, source, startedAt, facts }, network.now());
   }
 
   get #id(): string {

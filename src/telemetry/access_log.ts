@@ -5,8 +5,8 @@
  */
 import { type AccessLines, ALL_LINES } from "../config/access_lines.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
-import type { ConnectionEnding, ConnectionFacts } from "./connection_ending.ts";
-import { endingFields, openFields } from "./ending_fields.ts";
+import type { ConnectionEnding, ConnectionFacts, FirstBytes } from "./connection_ending.ts";
+import { decisionField, endingFields, openFields } from "./ending_fields.ts";
 import type { Log } from "./log.ts";
 import { bare, type Fields, jsonFields, plainFields } from "./log_fields.ts";
 import { LEVEL, type Level } from "./log_level.ts";
@@ -44,6 +44,7 @@ interface AccessTotals {
   /** Null on success. */
   readonly error: string | null;
   readonly ending: ConnectionEnding;
+  readonly firstBytes: FirstBytes;
 }
 
 /** A connection that was refused before it was routed. */
@@ -57,6 +58,8 @@ export interface RefusedConnection {
 }
 
 const TARGET = "access";
+/** Endings of refused connections. Their lines have the id of the decision also without the extended fields. */
+const REFUSALS: ReadonlySet<ConnectionEnding["how"]> = new Set(["policy", "no route", "identity", "revocation"]);
 
 /** Writes access log lines. */
 export class AccessLog {
@@ -95,7 +98,7 @@ export class AccessLog {
     const level = totals.error === null ? LEVEL.info : LEVEL.error;
     if (!this.#isChosen(totals.error !== null) || !this.#log.isEnabled(TARGET, level)) return;
     const error = totals.error === null ? "" : this.#render({ error: totals.error });
-    const more = this.#isExtended ? this.#render(endingFields(subject.facts, totals.ending)) : "";
+    const more = this.#ending(subject.facts, totals.ending, totals.firstBytes);
     this.#line(level, "connection complete", this.#subject(subject) + this.#totals(totals) + error + more);
   }
 
@@ -116,9 +119,13 @@ export class AccessLog {
       "dst.addr": bare(formatAddress(destination)),
       direction,
       error,
-      ...(this.#isExtended ? endingFields(facts, ending) : null),
     });
-    this.#line(LEVEL.warn, "connection failed", fields);
+    this.#line(LEVEL.warn, "connection failed", fields + this.#ending(facts, ending, null));
+  }
+
+  #ending(facts: ConnectionFacts, ending: ConnectionEnding, bytes: FirstBytes | null): string {
+    if (this.#isExtended) return this.#render(endingFields(facts, ending, bytes));
+    return ending.by === "us" && REFUSALS.has(ending.how) ? this.#render(decisionField(facts)) : "";
   }
 
   get #isExtended(): boolean {

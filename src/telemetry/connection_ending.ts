@@ -4,6 +4,7 @@
  */
 
 import type { SocketAddress } from "../net/address.ts";
+import type { Millis } from "../net/clock.ts";
 
 /** The phases of a connection. `proxy/pod_connection.ts` moves through them. */
 export type Phase =
@@ -70,10 +71,12 @@ export type EndedHow =
 export interface EndingCause {
   readonly by: EndedBy;
   readonly how: EndedHow;
+  /** The id of this proxy's decision to end it, where `how` does not say which one it was. */
+  readonly decision?: string;
 }
 
 /** The same with the phase that it was in. */
-export interface ConnectionEnding extends EndingCause {
+export interface ConnectionEnding extends Pick<EndingCause, "by" | "how"> {
   readonly phase: Exclude<Phase, "ended">;
 }
 
@@ -90,9 +93,17 @@ export interface PhaseTimes {
   readonly answered: number | null;
 }
 
+/** When the first bytes were passed on, in whole ms since the connection was accepted. Null: none was. */
+export interface FirstBytes {
+  readonly clientByte: number | null;
+  readonly serverByte: number | null;
+}
+
 /** What a policy in dry run would have decided; null: no allow policy would have matched. */
 interface DryRunFact {
   readonly policy: string | null;
+  /** The id of the decision. */
+  readonly id: string;
   readonly text: string;
 }
 
@@ -109,6 +120,10 @@ export interface ConnectionFacts {
   readonly times: PhaseTimes;
   /** The address that the client connected to. */
   readonly original: SocketAddress;
+  /** The id of the last decision of this proxy about it; null: none. */
+  readonly decision: string | null;
+  /** When it was accepted, by the clock of the network. */
+  readonly startedAt: Millis;
   /** What policies in dry run would have decided. */
   readonly dryRuns: readonly DryRunFact[];
 }

@@ -8,7 +8,7 @@ import type { AccessLines } from "../config/access_lines.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Clock, Millis } from "../net/clock.ts";
 import { AccessLog, type AccessSubject, type RefusedConnection } from "./access_log.ts";
-import type { ConnectionEnding, ConnectionFacts, Phase } from "./connection_ending.ts";
+import type { ConnectionEnding, ConnectionFacts, FirstBytes, Phase } from "./connection_ending.ts";
 import { elapsed, flowBeforeRoute, type FlowParts, plainFacts } from "./flow.ts";
 import type { FlowLog } from "./flow_log.ts";
 import type { Log } from "./log.ts";
@@ -137,6 +137,9 @@ export class ConnectionRecord {
   #received = 0;
   #sent = 0;
   #recorded = false;
+  // Times of `FirstBytes`, or -1.
+  #clientByteAt = -1;
+  #serverByteAt = -1;
   /** When a byte was moved; before the first one, {@link #startedAt}. */
   #movedAt: Millis;
 
@@ -168,16 +171,23 @@ export class ConnectionRecord {
 
   /** Bytes written towards the server. */
   addReceived(bytes: number) {
+    const now = this.#movedAt = this.#clock.now();
+    if (this.#received === 0) this.#clientByteAt = elapsed(this.#subject.facts.startedAt, now);
     this.#received += bytes;
-    this.#movedAt = this.#clock.now();
     this.#series.received += bytes;
   }
 
   /** Bytes written towards the client. */
   addSent(bytes: number) {
+    const now = this.#movedAt = this.#clock.now();
+    if (this.#sent === 0) this.#serverByteAt = elapsed(this.#subject.facts.startedAt, now);
     this.#sent += bytes;
-    this.#movedAt = this.#clock.now();
     this.#series.sent += bytes;
+  }
+
+  get #firstBytes(): FirstBytes {
+    const client = this.#clientByteAt, server = this.#serverByteAt;
+    return { clientByte: client < 0 ? null : client, serverByte: server < 0 ? null : server };
   }
 
   /** The connection as it is now, for tables and followers. */
@@ -204,7 +214,7 @@ export class ConnectionRecord {
       mutualTls,
       service: serviceHostname,
       isHbone: hboneTarget !== null,
-      ...plainFacts(facts),
+      ...plainFacts(facts, this.#firstBytes),
       bytesSent: outbound ? this.#received : this.#sent,
       bytesReceived: outbound ? this.#sent : this.#received,
       age: elapsed(this.#startedAt, now),
@@ -238,6 +248,7 @@ export class ConnectionRecord {
       duration: elapsed(this.#startedAt, now),
       error,
       ending,
+      firstBytes: this.#firstBytes,
     });
     this.#flows.ended("ended", this.#flow("ended", now, ending, flag, error));
   }

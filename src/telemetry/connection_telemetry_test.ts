@@ -15,6 +15,8 @@ const FACTS: ConnectionFacts = {
   attempt: 2,
   times: { resolved: 0, authorized: null, connected: 1, handshaken: 3, answered: 4 },
   original: { ip: parseIp("10.2.0.10")!, port: 80 },
+  decision: "abcdefghijkl.1",
+  startedAt: 100,
   dryRuns: [],
 };
 const ENDING: ConnectionEnding = { by: "server", how: "fin", phase: "half-closed" };
@@ -247,7 +249,9 @@ Deno.test("access lines: a change applies to connections that are open", () => {
 
 Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending behind the default fields", () => {
   const { telemetry, lines } = world("plain", "access=debug", { ...ALL_LINES, fields: "extended" });
-  telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING);
+  const record = telemetry.open(OUTBOUND, 0, FACTS);
+  record.addSent(5);
+  record.finish(1, ENDING);
   telemetry.refuse({
     direction: "outbound",
     source: at("10.9.0.2:1"),
@@ -267,13 +271,61 @@ Deno.test("access lines: ACCESS_LOG_FIELDS=extended adds the id and the ending b
   assert.equal(opened, `${opening} ${id}`);
   assert.equal(
     complete,
-    `${opening} bytes_sent=0 bytes_recv=0 duration="1ms" ${id} ended.by="server" ended.how="fin" ` +
-      'ended.phase="half-closed" tls.version="TLSv1.3" tls.group="X25519MLKEM768" hbone.connection=7 attempt=2 ' +
-      'time.resolved="0ms" time.connected="1ms" time.handshaken="3ms" time.answered="4ms"',
+    `${opening} bytes_sent=0 bytes_recv=5 duration="1ms" ${id} ended.by="server" ended.how="fin" ` +
+      'ended.phase="half-closed" decision.id=abcdefghijkl.1 tls.version="TLSv1.3" tls.group="X25519MLKEM768" hbone.connection=7 attempt=2 ' +
+      'time.resolved="0ms" time.connected="1ms" time.handshaken="3ms" time.answered="4ms" time.server_byte="900ms"',
   );
   assert.equal(
     failed,
     `src.addr=10.9.0.2:1 dst.addr=10.9.0.3:2 direction="outbound" error="refused" ${id} ended.by="us" ` +
-      'ended.how="no route" ended.phase="resolving" time.resolved="0ms"',
+      'ended.how="no route" ended.phase="resolving" decision.id=abcdefghijkl.1 time.resolved="0ms"',
   );
+});
+
+Deno.test("access lines: those of refused connections have the id of the decision, others only with extended fields", () => {
+  const { telemetry, lines } = world();
+  telemetry.open(OUTBOUND, 0, FACTS).finish(1, ENDING);
+  telemetry.open(OUTBOUND, 0, FACTS).finish(1, { by: "us", how: "policy", phase: "authorizing" }, {
+    flag: "DENY",
+    message: "no",
+  });
+  const refused = {
+    direction: "inbound",
+    source: at("10.9.0.2:1"),
+    destination: at("10.9.0.3:2"),
+    error: "no",
+  } as const;
+  telemetry.refuse({ ...refused, facts: FACTS, ending: { by: "us", how: "no route", phase: "resolving" } }, 0);
+  telemetry.refuse({ ...refused, facts: FACTS, ending: { by: "client", how: "rst", phase: "resolving" } }, 0);
+  const ids = lines().map((line) => / decision\.id=(\S+)$/.exec(line)?.[1] ?? null);
+  assert.deepEqual(ids, [null, FACTS.decision, FACTS.decision, null]);
+});
+
+Deno.test("flow: the first byte of each side has its time since the connection was accepted", () => {
+  let now = 0;
+  const flows = new FlowLog(10, () => 0);
+  const telemetry = new ConnectionTelemetry({
+    log: testLog().log,
+    metrics: new TrafficMetrics(),
+    lines: ALL_LINES,
+    flows,
+    random: () => 0,
+    clock: { now: () => now },
+  });
+  const times = () => {
+    const { clientByte, serverByte } = record.flow("open").times;
+    return [clientByte, serverByte];
+  };
+  const record = telemetry.open(OUTBOUND, 120, { ...FACTS, startedAt: 100 });
+  assert.deepEqual(times(), [null, null]);
+  now = 105.7;
+  record.addReceived(1);
+  now = 200;
+  record.addReceived(1);
+  assert.deepEqual(times(), [5, null]);
+  now = 300;
+  record.addSent(1);
+  now = 400;
+  record.addSent(1);
+  assert.deepEqual(times(), [5, 200]);
 });

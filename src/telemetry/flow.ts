@@ -5,7 +5,7 @@
  */
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
-import type { ConnectionEnding, ConnectionFacts, Phase, PhaseTimes } from "./connection_ending.ts";
+import type { ConnectionEnding, ConnectionFacts, FirstBytes, Phase, PhaseTimes } from "./connection_ending.ts";
 import type { ResponseFlag } from "./response_flags.ts";
 import type { TrafficSides } from "./traffic_labels.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
@@ -19,6 +19,9 @@ interface FlowParty {
   /** Proven by a certificate. */
   readonly identity: string | null;
 }
+
+/** When a flow had passed its phases, and when its first bytes moved. */
+type FlowTimes = PhaseTimes & FirstBytes;
 
 /** `failed` includes connections that a drain has cut. */
 export type FlowVerdict = "ok" | "denied" | "failed";
@@ -45,6 +48,8 @@ export interface Flow {
   readonly carrier: number | null;
   /** Which endpoint of a service this is, from 1: the ones before it could not be reached. */
   readonly attempt: number;
+  /** The id of the last decision of this proxy about it, for `ztunnel explain`; null: none. */
+  readonly decision: string | null;
   readonly dryRuns: ConnectionFacts["dryRuns"];
   readonly bytesSent: number;
   readonly bytesReceived: number;
@@ -52,7 +57,7 @@ export interface Flow {
   readonly age: number;
   /** Since a byte was moved last; null where none was, and at the end. */
   readonly idle: number | null;
-  readonly times: PhaseTimes;
+  readonly times: FlowTimes;
   /** Null: it is open. */
   readonly ending: ConnectionEnding | null;
   /** Of metrics. */
@@ -77,8 +82,9 @@ export interface FlowParts {
   readonly tls: ConnectionFacts["tls"];
   readonly carrier: number | null;
   readonly attempt: number;
+  readonly decision: string | null;
   readonly dryRuns: ConnectionFacts["dryRuns"];
-  readonly times: PhaseTimes;
+  readonly times: FlowTimes;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly age: number;
@@ -90,15 +96,19 @@ export interface FlowParts {
 
 /** The facts of a connection without the connection. */
 export function plainFacts(
-  { id, tls, carrier, attempt, dryRuns, times }: ConnectionFacts,
-): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "dryRuns" | "times"> {
+  { id, tls, carrier, attempt, decision, dryRuns, times }: ConnectionFacts,
+  bytes: FirstBytes,
+): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "decision" | "dryRuns" | "times"> {
+  const { resolved, authorized, connected, handshaken, answered } = times;
+  const { clientByte, serverByte } = bytes;
   return {
     id,
     tls: tls === null ? null : { version: tls.version, group: tls.group },
     carrier,
     attempt,
+    decision,
     dryRuns,
-    times,
+    times: { resolved, authorized, connected, handshaken, answered, clientByte, serverByte },
   };
 }
 
@@ -106,6 +116,8 @@ export function plainFacts(
 export function elapsed(since: Millis, now: Millis): number {
   return Math.max(0, Math.floor(now - since));
 }
+
+const NO_BYTES: FirstBytes = { clientByte: null, serverByte: null };
 
 /** A connection whose route is not known. */
 export function flowBeforeRoute(
@@ -128,7 +140,7 @@ export function flowBeforeRoute(
     mutualTls: false,
     service: null,
     isHbone: false,
-    ...plainFacts(facts),
+    ...plainFacts(facts, NO_BYTES),
     bytesSent: 0,
     bytesReceived: 0,
     age: elapsed(startedAt, now),
@@ -155,6 +167,7 @@ export function flowOf(parts: FlowParts): Flow {
     tls,
     carrier: parts.carrier,
     attempt: parts.attempt,
+    decision: parts.decision,
     dryRuns: parts.dryRuns,
     bytesSent: parts.bytesSent,
     bytesReceived: parts.bytesReceived,

@@ -15,8 +15,8 @@ export interface PastEvent {
 }
 
 /** Values that many endings share, such as names of workloads, one after the other for each ending. */
-const REFERENCES = 14;
-const NUMBERS = 15;
+const REFERENCES = 15;
+const NUMBERS = 17;
 /** Bytes for the texts of one ending; longer ones are kept as references. Their lengths are among the numbers. */
 const TEXT = { id: 32, source: 48, destination: 48, target: 64 } as const;
 const TEXTS = TEXT.id + TEXT.source + TEXT.destination + TEXT.target;
@@ -59,6 +59,8 @@ export class FlowRing {
     numbers[n++] = times.connected ?? -1;
     numbers[n++] = times.handshaken ?? -1;
     numbers[n++] = times.answered ?? -1;
+    numbers[n++] = times.clientByte ?? -1;
+    numbers[n++] = times.serverByte ?? -1;
     const base = this.#next * TEXTS;
     references[r++] = kind;
     references[r++] = parts.isHbone ? parts.mutualTls ? SECURE : HBONE : parts.mutualTls ? MUTUAL : PLAIN;
@@ -73,6 +75,7 @@ export class FlowRing {
     references[r++] = this.#write(base, TEXT.id, parts.id);
     references[r++] = this.#write(base + TEXT.id, TEXT.source, parts.source.ip);
     references[r++] = this.#write(base + TEXT.id + TEXT.source, TEXT.destination, parts.destination.ip);
+    references[r++] = parts.decision;
     references[r] = this.#write(base + TEXTS - TEXT.target, TEXT.target, isAddress ? target.ip : target);
     this.#next = (this.#next + 1) % this.#capacity;
     if (this.#count < this.#capacity) this.#count++;
@@ -95,7 +98,7 @@ export class FlowRing {
     const [flag, error] = Array.isArray(outcome) ? outcome : [outcome, null];
     const version = reference<string | null>(5);
     const at = (ip: string, port: number): SocketAddress => ({ ip: ip as Ip, port });
-    const target = text(13, TEXTS - TEXT.target);
+    const target = text(14, TEXTS - TEXT.target);
     return {
       kind: reference(0),
       time: number(0),
@@ -113,6 +116,7 @@ export class FlowRing {
         tls: version === null ? null : { version, group: reference(6) },
         carrier: optional(8),
         attempt: number(9),
+        decision: reference(13),
         dryRuns: reference(7),
         times: {
           resolved: optional(10),
@@ -120,6 +124,8 @@ export class FlowRing {
           connected: optional(12),
           handshaken: optional(13),
           answered: optional(14),
+          clientByte: optional(15),
+          serverByte: optional(16),
         },
         bytesSent: number(4),
         bytesReceived: number(5),

@@ -24,10 +24,21 @@ const CASES: readonly Partial<FlowParts>[] = [
   { target: "a".repeat(64) },
   { mutualTls: false, isHbone: true },
   { mutualTls: true, isHbone: false, idle: null, bytesSent: 2 ** 50 },
-  { times: { resolved: null, authorized: null, connected: null, handshaken: null, answered: null } },
+  {
+    times: {
+      resolved: null,
+      authorized: null,
+      connected: null,
+      handshaken: null,
+      answered: null,
+      clientByte: null,
+      serverByte: null,
+    },
+  },
+  { decision: "abcdefghijkl.1" },
   { ending: { by: "us", how: "policy", phase: "authorizing" }, flag: "DENY", error: "no" },
   { ending: { by: "client", how: "fin", phase: "open" }, flag: "-" },
-  { dryRuns: [{ policy: "ns/p", text: "dry-run: deny policy match" }], attempt: 3, direction: "inbound" },
+  { dryRuns: [{ policy: "ns/p", text: "dry-run: deny policy match", id: "a.1" }], attempt: 3, direction: "inbound" },
 ];
 
 Deno.test("flow ring: an ending is read as it was written, also over older ones", () => {

@@ -74,7 +74,18 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
       const at = { ip: "10.0.0.1" as never, port: 80 };
       const ending = { by: "client", how: "fin", phase: "open" } as const;
       const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
-      const facts = { id: "0", tls: null, carrier: null, attempt: 1, times, original: at, dryRuns: [] };
+      const facts = {
+        id: "0",
+        tls: null,
+        carrier: null,
+        attempt: 1,
+        decision: null,
+        startedAt: 0,
+        times,
+        original: at,
+        dryRuns: [],
+      };
+      const firstBytes = { clientByte: null, serverByte: null };
       const subject = {
         direction: "inbound",
         source: at,
@@ -86,7 +97,7 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
         facts,
       } as const;
       const access = new AccessLog(log, () => 0);
-      access.complete(subject, { bytesSent: 0, bytesReceived: 0, duration: 0, error: name, ending });
+      access.complete(subject, { bytesSent: 0, bytesReceived: 0, duration: 0, error: name, ending, firstBytes });
       access.failed({ direction: "inbound", source: at, destination: at, error: name, facts, ending });
       assert.equal(lines().length, 2);
       for (const line of lines()) assert.doesNotMatch(line.replaceAll("\t", ""), INVISIBLE);

@@ -71,7 +71,7 @@ export const PROCESS = {
     values: "`default`, `extended`",
     origin: "ours",
     text: "The fields of the access log. `extended`: also the id that joins the lines of both proxies, who ended the " +
-      "connection, how and in which phase, TLS, and the time to each phase. It can be changed at run time: " +
+      "connection, how and in which phase, the decision, TLS, and the time to each phase and to the first bytes. It can be changed at run time: " +
       "`/logging?fields=…` of the admin port.",
   },
   AUTHZ_POLICY_INFO_LOGGING: {

@@ -108,6 +108,11 @@ export class TestNode {
 
   /** Lines of the log without time: `info access connection complete src.addr=…`, tabs as spaces. */
   get lines(): string[] {
+    return this.allFields.map((line) => line.replace(/ decision\.id=[a-z0-9.-]+/, ""));
+  }
+
+  /** Lines with the ids of decisions, which most tests are not about. */
+  get allFields(): string[] {
     return this.#log.lines().map((line) => line.split("\t").slice(1).join(" ").trimEnd());
   }
 

@@ -34,7 +34,7 @@ export function workloadSummary(workload: Workload): WorkloadSummary {
 export function admissionOf(state: MeshState, settings: ExplainSettings, connection: IncomingConnection): Admission {
   const { workload } = connection;
   const notEnforced = whyNotEnforced(connection);
-  const nothing = { decision: null, policy: null, application: null, policies: [] };
+  const nothing = { decision: null, decisionId: null, policy: null, application: null, policies: [] };
   if (notEnforced !== null) {
     return { ...nothing, at: workloadSummary(workload), notEnforced, because: [], allow: true, message: null };
   }
@@ -58,6 +58,7 @@ export function admissionOf(state: MeshState, settings: ExplainSettings, connect
     allow: verdict.allow,
     message: verdict.message,
     decision: verdict.decision,
+    decisionId: verdict.id,
     policy: verdict.policy,
     application: formatAddress(inbound.dial),
     policies: findings(state, workload, verdict),

@@ -166,6 +166,8 @@ export interface Admission {
   /** The refusal in the words of the access log; null where it is allowed. */
   readonly message: string | null;
   readonly decision: Decision | null;
+  /** The id of the decision, as the log has it. */
+  readonly decisionId: string | null;
   /** The policy that decided. */
   readonly policy: string | null;
   /** The application's address. */

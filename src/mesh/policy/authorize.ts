@@ -2,7 +2,7 @@
 import type { SocketAddress } from "../../net/address.ts";
 import { ConnectionFacts } from "./connection_facts.ts";
 import type { PolicyKey, Workload } from "../model/model.ts";
-import type { CompiledPolicy } from "./matcher.ts";
+import type { CompiledPolicy, RuleDecision } from "./matcher.ts";
 import { policyReason } from "./match_reasons.ts";
 import type { PolicySet, PolicySource } from "./store.ts";
 import { type Reason, reasonsOf, type Trace } from "../model/reasons.ts";
@@ -37,10 +37,20 @@ export type Decision =
   | "allow policy match"
   | "no allow policies matched";
 
+/** The ids of decisions that no policy made (`mesh/explain/fixed_decisions.ts` says what they stand for). */
+export const NO_POLICY = {
+  "no allow policies, allow": "no-allow-policies",
+  "no allow policies matched": "no-allow-match",
+  "unknown policy, deny": "unknown-policy",
+  "dry-run: no allow policies match": "dry-run-no-allow-match",
+} as const;
+
 /** A decision that a dry-run policy would have made, had it been enforced. */
 export interface DryRun {
   readonly text: "dry-run: deny policy match" | "dry-run: allow policy match" | "dry-run: no allow policies match";
   readonly policy: PolicyKey | null;
+  /** As in {@link Verdict}. */
+  readonly id: string;
 }
 
 /** The result of {@link authorize}. */
@@ -49,6 +59,8 @@ export interface Verdict {
   readonly decision: Decision;
   /** The policy that decided; null where none did. */
   readonly policy: PolicyKey | null;
+  /** The id of the decision: of the policy's rule (`decision_id.ts`), or of {@link NO_POLICY}. */
+  readonly id: string;
   /** For the access log of a refused connection; null where it is allowed (`docs/spec/dataplane.md` 9). */
   readonly message: string | null;
   readonly dryRuns: readonly DryRun[];
@@ -77,7 +89,7 @@ export function authorize(
   const set = policies.policiesFor(call.destination);
   const facts = new ConnectionFacts(call.source, call.identity, call.target);
   const dryRuns = new DryRuns(set, facts, trace);
-  const verdict = (decision: Decision, policy: PolicyKey | null, refusal: string | null): Verdict => {
+  const verdict = (decision: Decision, policy: PolicyKey | null, id: string, refusal: string | null): Verdict => {
     trace?.push({
       rule: "authorize.verdict",
       text: policy === null ? decision : `${decision} (${policy})`,
@@ -88,6 +100,7 @@ export function authorize(
       allow: refusal === null,
       decision,
       policy,
+      id,
       message: refusal === null ? null : `connection closed due to policy rejection: ${refusal}`,
       dryRuns: dryRuns.results,
       unknown: set.unknown,
@@ -96,29 +109,42 @@ export function authorize(
   };
   dryRuns.evaluateDeny();
   const denying = firstMatch(set.deny, facts, trace);
-  if (denying !== null) return verdict("deny policy match", denying.key, `explicitly denied by: ${denying.key}`);
+  if (denying !== null) {
+    return verdict("deny policy match", denying.policy, denying.id, `explicitly denied by: ${denying.policy}`);
+  }
   const missing = set.unknown[0];
   if (missing !== undefined && unknownPolicies === "deny") {
-    return verdict("unknown policy, deny", missing, `policy is not known yet: ${missing}`);
+    const decision = "unknown policy, deny";
+    return verdict(decision, missing, NO_POLICY[decision], `policy is not known yet: ${missing}`);
   }
   dryRuns.evaluateAllow();
-  if (set.allow.length === 0) return verdict("no allow policies, allow", null, null);
+  if (set.allow.length === 0) {
+    const decision = "no allow policies, allow";
+    return verdict(decision, null, NO_POLICY[decision], null);
+  }
   const allowing = firstMatch(set.allow, facts, trace);
-  if (allowing !== null) return verdict("allow policy match", allowing.key, null);
-  return verdict("no allow policies matched", null, "allow policies exist, but none allowed");
+  if (allowing !== null) return verdict("allow policy match", allowing.policy, allowing.id, null);
+  const decision = "no allow policies matched";
+  return verdict(decision, null, NO_POLICY[decision], "allow policies exist, but none allowed");
 }
 
 function firstMatch(
   policies: readonly CompiledPolicy[],
   facts: ConnectionFacts,
   trace: Trace,
-): CompiledPolicy | null {
+): RuleDecision | null {
   for (const policy of policies) {
-    const matches = policy.matches(facts);
-    trace?.push(policyReason(policy, facts, matches));
-    if (matches) return policy;
+    const decision = decisionOf(policy, facts, trace);
+    if (decision !== null) return decision;
   }
   return null;
+}
+
+/** Null: the policy does not match. */
+function decisionOf(policy: CompiledPolicy, facts: ConnectionFacts, trace: Trace): RuleDecision | null {
+  const rule = policy.matchingRule(facts);
+  trace?.push(policyReason(policy, facts, rule >= 0));
+  return rule < 0 ? null : policy.decisionOf(rule);
 }
 
 /** Evaluates dry-run policies (`docs/spec/xds-state.md` 5.2 steps 1, 3 and 4). */
@@ -140,29 +166,26 @@ class DryRuns {
 
   evaluateDeny(): void {
     for (const policy of this.#set.dryRunDeny) {
-      if (this.#matches(policy)) this.#add("dry-run: deny policy match", policy.key);
+      const decision = decisionOf(policy, this.#facts, this.#trace);
+      if (decision !== null) this.#add("dry-run: deny policy match", decision.policy, decision.id);
     }
   }
 
   evaluateAllow(): void {
     let matched = false;
     for (const policy of this.#set.dryRunAllow) {
-      if (!this.#matches(policy)) continue;
+      const decision = decisionOf(policy, this.#facts, this.#trace);
+      if (decision === null) continue;
       matched = true;
-      this.#add("dry-run: allow policy match", policy.key);
+      this.#add("dry-run: allow policy match", decision.policy, decision.id);
     }
     if (!matched && this.#set.allow.length === 0 && this.#set.dryRunAllow.length > 0) {
-      this.#add("dry-run: no allow policies match", null);
+      const text = "dry-run: no allow policies match";
+      this.#add(text, null, NO_POLICY[text]);
     }
   }
 
-  #matches(policy: CompiledPolicy): boolean {
-    const matches = policy.matches(this.#facts);
-    this.#trace?.push(policyReason(policy, this.#facts, matches));
-    return matches;
-  }
-
-  #add(text: DryRun["text"], policy: PolicyKey | null): void {
-    (this.#results ??= []).push({ text, policy });
+  #add(text: DryRun["text"], policy: PolicyKey | null, id: string): void {
+    (this.#results ??= []).push({ text, policy, id });
   }
 }

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { authorize, type Call, type Verdict } from "./authorize.ts";
+import { authorize, type Call, type DryRun, type Verdict } from "./authorize.ts";
 import type { MeshChange } from "../model/changes.ts";
 import { exact, match, policy, socket, stateOf, workload } from "../testkit/fixture.ts";
 import { type Policy, policyKey, type Rule } from "../model/model.ts";
@@ -113,6 +113,8 @@ for (const [id, policies, asked, expected] of VERDICTS) {
   });
 }
 
+const withoutId = ({ text, policy }: DryRun) => ({ text, policy });
+
 Deno.test("xds X265: dry runs are reported, not enforced", () => {
   const state = stateOf(
     in1({ name: "real-deny", action: "Deny", rules: account("denyacct") }),
@@ -127,18 +129,22 @@ Deno.test("xds X265: dry runs are reported, not enforced", () => {
   );
   const verdict = authorize(state, call({ as: "ns/default/sa/defaultacct" }));
   assert.equal(verdict.decision, "allow policy match");
-  assert.deepEqual(verdict.dryRuns, [
+  assert.deepEqual(verdict.dryRuns.map(withoutId), [
     { text: "dry-run: deny policy match", policy: "ns1/dry-run-deny" },
     { text: "dry-run: allow policy match", policy: "ns1/dry-run-allow" },
   ]);
   const denied = authorize(state, call({ as: "ns/default/sa/denyacct" }));
-  assert.deepEqual(denied.dryRuns, [{ text: "dry-run: deny policy match", policy: "ns1/dry-run-deny" }]);
+  assert.deepEqual(denied.dryRuns.map(withoutId), [{ text: "dry-run: deny policy match", policy: "ns1/dry-run-deny" }]);
 });
 
 Deno.test("xds X266: a dry-run allow policy alone, not matching", () => {
   const verdict = authorize(stateOf(in1({ dryRun: true, rules: account("other") })), call({}));
   assert.equal(verdict.decision, "no allow policies, allow");
-  assert.deepEqual(verdict.dryRuns, [{ text: "dry-run: no allow policies match", policy: null }]);
+  assert.deepEqual(verdict.dryRuns, [{
+    text: "dry-run: no allow policies match",
+    policy: null,
+    id: "dry-run-no-allow-match",
+  }]);
 });
 
 Deno.test("xds X291: a dry-run deny policy does not refuse", () => {

@@ -67,7 +67,8 @@ function factText(field: MatchField, facts: ConnectionFacts): string {
   }
 }
 
-function valueText(value: StringMatch | ServiceAccountMatch | string | number): string {
+/** A value of a list in words. */
+export function valueText(value: StringMatch | ServiceAccountMatch | string | number): string {
   if (typeof value !== "object") return String(value);
   if ("serviceAccount" in value) return `${value.namespace}/${value.serviceAccount}`;
   switch (value.kind) {
@@ -84,7 +85,8 @@ function valueText(value: StringMatch | ServiceAccountMatch | string | number): 
   }
 }
 
-function enumerated(texts: readonly string[], noun: string): string[] {
+/** The first texts, then how many more there are. */
+export function enumerated(texts: readonly string[], noun: string): string[] {
   if (texts.length <= MAX_LISTED) return [...texts];
   return [...texts.slice(0, MAX_LISTED), `${texts.length - MAX_LISTED} more ${noun}`.trimEnd()];
 }

@@ -4,7 +4,9 @@
  */
 import { type Cidr, CidrRange, type IpBits } from "../model/cidr.ts";
 import type { Clause, Match, Policy, PolicyKey, ServiceAccountMatch, StringMatch } from "../model/model.ts";
+import type { Millis } from "../../net/clock.ts";
 import type { ConnectionFacts } from "./connection_facts.ts";
+import { decisionId, revisionOf } from "./decision_id.ts";
 
 /** Compares one property of a connection with one list of a match. */
 type Test = (facts: ConnectionFacts) => boolean;
@@ -31,24 +33,67 @@ export interface RuleFinding {
   readonly lists: readonly { readonly match: Match; readonly field: MatchField }[];
 }
 
-/** A policy with its compiled rules. */
+/** The decision of one rule of a policy. */
+export interface RuleDecision {
+  readonly policy: PolicyKey;
+  /** Index of the rule. */
+  readonly rule: number;
+  /** `decision_id.ts` */
+  readonly id: string;
+}
+
+/** One version of a policy with its compiled rules. */
 export class CompiledPolicy {
   readonly key: PolicyKey;
   readonly policy: Policy;
+  /** When this version arrived. */
+  readonly receivedAt: Millis;
   /** Null before the first use: most policies of a mesh are about workloads of other nodes. */
   #compiled: readonly (readonly CompiledClause[])[] | null = null;
+  /** Null before the first use, as above. */
+  #revision: string | null = null;
+  /** By rule, those that have decided; null: none has. */
+  #decisions: RuleDecision[] | null = null;
 
-  constructor(key: PolicyKey, policy: Policy) {
+  constructor(key: PolicyKey, policy: Policy, receivedAt: Millis = 0) {
     this.key = key;
     this.policy = policy;
+    this.receivedAt = receivedAt;
+  }
+
+  /** Names the content; the same for the same content everywhere. */
+  get revision(): string {
+    return this.#revision ??= revisionOf(this.key, this.policy);
+  }
+
+  /** Whether this version has decided about a connection. */
+  get hasDecided(): boolean {
+    return this.#decisions !== null;
+  }
+
+  /** The decisions that were made by a rule of this version. */
+  get decisions(): readonly RuleDecision[] {
+    return this.#decisions?.filter((decision) => decision !== undefined) ?? [];
+  }
+
+  /** The decision of a rule that {@link matchingRule} has returned. The same object for each call. */
+  decisionOf(rule: number): RuleDecision {
+    const decisions = this.#decisions ??= [];
+    return decisions[rule] ??= { policy: this.key, rule, id: decisionId(this.revision, rule) };
   }
 
   /** Whether some rule holds. A policy without rules never matches. */
   matches(facts: ConnectionFacts): boolean {
-    for (const rule of this.#rules) {
-      if (allClausesHold(rule, facts)) return true;
+    return this.matchingRule(facts) >= 0;
+  }
+
+  /** The index of the first rule that holds; -1: none does. */
+  matchingRule(facts: ConnectionFacts): number {
+    const rules = this.#rules;
+    for (let i = 0; i < rules.length; i++) {
+      if (allClausesHold(rules[i]!, facts)) return i;
     }
-    return false;
+    return -1;
   }
 
   /** The outcome of every rule, for explanations. */

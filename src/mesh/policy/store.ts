@@ -1,6 +1,9 @@
 /** Compiled policies by key and by the workloads they apply to (`docs/spec/xds-state.md` 3.7, 5.1). */
+import type { Millis } from "../../net/clock.ts";
 import type { Policy, PolicyKey, Workload } from "../model/model.ts";
+import { revisionOf } from "./decision_id.ts";
 import { CompiledPolicy } from "./matcher.ts";
+import { RetiredPolicies } from "./retired_policies.ts";
 
 /** Gives the policies of a workload. `MeshState` implements it. */
 export interface PolicySource {
@@ -22,11 +25,19 @@ export interface PolicySet {
 
 /** All policies of the mesh. */
 export class PolicyStore {
+  readonly #now: () => Millis;
+  /** Versions that have decided and are no longer in force. */
+  readonly retired = new RetiredPolicies();
   readonly #byKey = new Map<PolicyKey, CompiledPolicy>();
   /** By namespace; the empty key has the policies for all namespaces. Policies with a selector are not in it. */
   readonly #byNamespace = new Map<string, Map<PolicyKey, CompiledPolicy>>();
   /** Sets made since the last change. */
   #sets = new WeakMap<Workload, PolicySet>();
+
+  /** `now`: by which the arrival and the end of versions are noted. */
+  constructor(now: () => Millis = () => 0) {
+    this.#now = now;
+  }
 
   get(key: PolicyKey): Policy | null {
     return this.#byKey.get(key)?.policy ?? null;
@@ -45,9 +56,12 @@ export class PolicyStore {
     return [...this.#byNamespace.get(namespace)?.keys() ?? []];
   }
 
+  /** Adds a policy in place of its last version. A version that has decided stays where the content is the same. */
   insert(key: PolicyKey, policy: Policy): void {
+    const old = this.#byKey.get(key);
+    if (old?.hasDecided === true && old.revision === revisionOf(key, policy)) return;
     this.remove(key);
-    const compiled = new CompiledPolicy(key, policy);
+    const compiled = new CompiledPolicy(key, policy, this.#now());
     this.#byKey.set(key, compiled);
     const bucket = bucketOf(policy);
     if (bucket === null) return;
@@ -61,6 +75,7 @@ export class PolicyStore {
     const old = this.#byKey.get(key);
     this.#sets = new WeakMap();
     if (old === undefined) return false;
+    this.retired.add(old, this.#now());
     this.#byKey.delete(key);
     const bucket = bucketOf(old.policy);
     if (bucket === null) return true;
@@ -71,6 +86,8 @@ export class PolicyStore {
   }
 
   clear(): void {
+    const now = this.#now();
+    for (const policy of this.#byKey.values()) this.retired.add(policy, now);
     this.#byKey.clear();
     this.#byNamespace.clear();
     this.#sets = new WeakMap();

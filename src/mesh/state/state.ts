@@ -18,6 +18,8 @@ import {
 import { EndpointHealth } from "./endpoint_health.ts";
 import { Placements } from "./placement.ts";
 import { PlaceWatches } from "./place_watch.ts";
+import type { CompiledPolicy } from "../policy/matcher.ts";
+import type { RetiredPolicies } from "../policy/retired_policies.ts";
 import { type PolicySet, PolicyStore } from "../policy/store.ts";
 import { bestService } from "./service_choice.ts";
 import type { ServiceEntry } from "./service_entry.ts";
@@ -44,7 +46,7 @@ export type Found = Workload | ServiceEntry;
 export class MeshState {
   readonly #workloads: WorkloadIndex;
   readonly #services = new ServiceIndex();
-  readonly #policies = new PolicyStore();
+  readonly #policies: PolicyStore;
   readonly #listeners = new Set<MeshListener>();
   /** What the batch in progress has changed. */
   #changed = { localWorkloads: false, policies: false };
@@ -54,9 +56,10 @@ export class MeshState {
   readonly #places = new PlaceWatches();
   #freshness: Freshness = "current";
 
-  /** `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}. */
+  /** `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}, and policies. */
   constructor(localNode: string | null = null, clock: Clock | null = null) {
     this.#workloads = new WorkloadIndex(localNode);
+    this.#policies = new PolicyStore(clock === null ? undefined : () => clock.now());
     this.health = clock === null ? null : new EndpointHealth(clock, (uid) => this.#healthChanged(uid));
   }
 
@@ -245,8 +248,13 @@ export class MeshState {
   }
 
   /** Every policy with its key. */
-  policies(): Iterable<{ readonly key: PolicyKey; readonly policy: Policy }> {
+  policies(): Iterable<CompiledPolicy> {
     return this.#policies.entries();
+  }
+
+  /** Versions of policies that have decided and were replaced or removed lately. */
+  get retiredPolicies(): RetiredPolicies {
+    return this.#policies.retired;
   }
 
   /** Keys of policies for a whole namespace; with the empty text, of those for all namespaces. */
