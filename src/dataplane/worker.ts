@@ -268,9 +268,9 @@ class DataPlaneWorker {
 
   #logLostRedirection(client: SocketAddress, destination: SocketAddress, error: string | null): void {
     const consequence = error === null
-      ? "the client's socket was closed, since it would have waited for ever"
-      : `the client may wait for ever, as its socket cannot be closed: ${error} (CAP_NET_ADMIN and a kernel with ` +
-        "CONFIG_INET_DIAG_DESTROY are needed)";
+      ? "the client's connection was ended, since it would have waited for ever"
+      : `the client may wait for ever, as its connection cannot be ended: ${error} (needs CAP_NET_ADMIN and a kernel ` +
+        "with CONFIG_INET_DIAG_DESTROY, and for clients outside of the pod CAP_NET_RAW)";
     this.#failures.warn(
       "redirection",
       this.#log.scope("ztunnel::proxy"),

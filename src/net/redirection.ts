@@ -4,17 +4,21 @@
  * for a minute), our packets get to the client's kernel from an address that it has no connection to. It answers with
  * RST: our socket ends, and the client waits without end: the other side of its connection is gone.
  *
- * So when such a socket is closed the entry is checked, and where it is lost, the client's socket is closed too. This
- * works for clients in the listener's network namespace: those of outbound connections.
+ * So when such a socket is closed the entry is checked, and where it is lost, the client's connection is ended too. The
+ * socket of a client in the listener's network namespace, which outbound connections have, is closed. A client elsewhere
+ * gets RST from the address that it connected to.
  */
-import { ENOENT, errnoName, SystemError } from "../os/errno.ts";
+import { SO_MARK, SOL_SOCKET } from "../os/constants.ts";
+import { EADDRNOTAVAIL, ENOENT, EPERM, errnoName, SystemError } from "../os/errno.ts";
 import { insideNamespace } from "../os/namespace.ts";
 import { destroyTcpSocket } from "../os/sock_diag.ts";
-import { originalDestination } from "../os/socket.ts";
+import { getOption, originalDestination } from "../os/socket.ts";
+import { takeTcpSequence } from "../os/tcp_sequence.ts";
 import { formatAddress, type SocketAddress } from "./address.ts";
 import type { Millis } from "./clock.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr, encodeSockaddr } from "./sockaddr.ts";
+import { sendResets } from "./tcp_reset.ts";
 
 /** A connection that was shorter and has ended regularly is not checked: that would cost each a system call. */
 const LONG: Millis = 10_000;
@@ -40,13 +44,25 @@ export class Redirection {
     if (!failed && this.#loop.now() - this.#since < LONG) return;
     const name = originalDestination(fd);
     if (name !== null && formatAddress(decodeSockaddr(name)) === formatAddress(this.#destination)) return;
-    const error = this.#closeClient(client);
+    const closed = this.#closeClient(client);
     // No such socket: the client is elsewhere, or has ended.
-    if (error === ENOENT) return;
+    const error = closed === ENOENT ? this.#resetClient(fd, client) : closed;
+    // The destination is elsewhere, so the client is not, and has ended.
+    if (error === EADDRNOTAVAIL) return;
     this.#loop.events.onLostRedirection?.(client, this.#destination, error === 0 ? null : errnoName(error));
   }
 
-  /** Returns 0 or an errno. */
+  /** Sends RST to a client outside of the namespace. Returns 0 or an errno. */
+  #resetClient(fd: number, client: SocketAddress): number {
+    // Without the mark the packets may be redirected themselves.
+    const mark = getOption(fd, SOL_SOCKET, SO_MARK) ?? 0;
+    const sequence = takeTcpSequence(fd);
+    if (sequence === null) return EPERM;
+    const namespace = this.#namespace === undefined ? {} : { namespace: this.#namespace };
+    return sendResets(this.#destination, client, sequence, { mark, ...namespace });
+  }
+
+  /** Closes the socket of a client in the namespace. Returns 0 or an errno. */
   #closeClient(client: SocketAddress): number {
     const local = encodeSockaddr(client).slice(), remote = encodeSockaddr(this.#destination).slice();
     const close = () => destroyTcpSocket(local, remote);

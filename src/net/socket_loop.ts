@@ -26,8 +26,8 @@ export interface LoopEvents {
    */
   onShed(count: number, address: SocketAddress, code: string): void;
   /**
-   * The kernel has lost the redirection of a connection from `client` to `destination` that has ended. The client's socket
-   * was closed; `error`: the name of an errno where that failed, so that the client may wait for ever.
+   * The kernel has lost the redirection of a connection from `client` to `destination` that has ended. The client's side
+   * was ended; `error`: the name of an errno where that failed, so that the client may wait for ever.
    */
   onLostRedirection?(client: SocketAddress, destination: SocketAddress, error: string | null): void;
   /** The source address of a dial could not be bound: the dial goes on from another one. `code`: an errno name. */

@@ -23,9 +23,9 @@ export function makeTcpSocket(family: number, options: SocketOptions): number {
  * Makes a socket of any type with its mark; without the mark it fails (`docs/spec/dataplane.md` 1.1). Returns its
  * descriptor or a negative errno.
  */
-export function makeSocket(family: number, type: number, options: SocketOptions): number {
+export function makeSocket(family: number, type: number, options: SocketOptions, protocol = 0): number {
   const make = () => {
-    const fd = openSocket(family, type);
+    const fd = openSocket(family, type, protocol);
     return fd < 0 ? -errno() : fd;
   };
   const fd = options.namespace === undefined ? make() : makeInside(options.namespace, make);

@@ -12,9 +12,9 @@ const optionLength = intCell();
 const lingerZero = new Uint8Array(new Int32Array([1, 0]).buffer);
 const reusableName = new Uint8Array(128);
 
-/** A non-blocking, close-on-exec socket. */
-export function openSocket(family: number, type: number): number {
-  return libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
+/** A non-blocking, close-on-exec socket. `protocol`: 0 for the usual one of the type. */
+export function openSocket(family: number, type: number, protocol = 0): number {
+  return libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, protocol);
 }
 
 /** Sets an int option. False: the kernel refused. */
