@@ -1,6 +1,6 @@
 /**
  * Reads and writes files through libc that the runtime would not allow: for files of `/proc` it requires all permissions
- * (`--allow-all`), and the proxy is started with fewer (`docs/operating.md`, Permissions).
+ * (`--allow-all`), and the proxy is started with fewer (`docs/security.md`, Permissions).
  */
 import { O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY } from "./constants.ts";
 import { SystemError } from "./errno.ts";
