@@ -1,5 +1,5 @@
 /** Whether a pair works with many connections and bulk where memory and CPU time are limited, as in a pod. */
-import { ControlGroup } from "./control_group.ts";
+import { ControlGroup } from "../lab/control_group.ts";
 import { Crowd } from "./crowd.ts";
 import type { Side } from "./rig.ts";
 import { type Metric, oneByOne, type Plan, type Row, type RunContext, type Sample } from "./row.ts";

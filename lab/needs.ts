@@ -9,6 +9,7 @@
 import { existsSync } from "node:fs";
 import { canOpenSystemFile } from "../src/os/system_files.ts";
 import { type CommandName, findCommand, INSTALLED, type Programs } from "./commands.ts";
+import { ControlGroup } from "./control_group.ts";
 
 /** Files of C libraries, and the Debian package that contains each. */
 const HEADERS = { "/usr/include/zlib.h": "zlib1g-dev" } as const;
@@ -25,6 +26,8 @@ export interface Needs {
   readonly namespaces?: boolean;
   /** Permission to create TUN devices. */
   readonly tun?: boolean;
+  /** Permission to make control groups with limits of memory and CPU time. */
+  readonly controlGroups?: boolean;
   /** Environment variables that must be set, such as `ZTUNNEL_PEER`. */
   readonly env?: readonly string[];
   /** The Go toolchain, for peers that are built from source. */
@@ -43,6 +46,8 @@ export interface Machine extends Programs {
   readonly uid: number | null;
   readonly canMakeNamespaces: () => boolean;
   readonly canMakeTun: () => boolean;
+  /** Null: it can make them. Else the reason. */
+  readonly refusesControlGroups: () => string | null;
   readonly hasFile: (path: string) => boolean;
   readonly env: (name: string) => string | undefined;
 }
@@ -68,6 +73,11 @@ export function lacks(needs: Needs, machine: Machine = thisMachine): Lack[] {
   if (needs.tun && !machine.canMakeTun()) {
     const cure = "load the kernel module tun and make the device readable";
     found.push({ reason: "/dev/net/tun cannot be opened", cure, duty: false });
+  }
+  const refusal = needs.controlGroups ? machine.refusesControlGroups() : null;
+  if (refusal !== null) {
+    const cure = "run as root where /sys/fs/cgroup is writable and has the controllers memory and cpu";
+    found.push({ reason: `control groups cannot be made (${refusal})`, cure, duty: false });
   }
   for (const name of needs.env ?? []) {
     if (machine.env(name)) continue;
@@ -117,11 +127,19 @@ const thisMachine: Machine = {
   uid: Deno.uid(),
   canMakeNamespaces: once(() => new Deno.Command("unshare", { args: ["-n", "true"] }).outputSync().success),
   canMakeTun: once(() => canOpenSystemFile("/dev/net/tun")),
+  refusesControlGroups: once(() => {
+    try {
+      ControlGroup.create(`zt-check-${Deno.pid}`, { memoryBytes: 1 << 26, milliCpu: 100 }).remove();
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : `${error}`;
+    }
+  }),
   hasFile: (path) => existsSync(path),
   env: (name) => Deno.env.get(name),
 };
 
-function once(check: () => boolean): () => boolean {
-  let result: boolean | undefined;
-  return () => result ??= check();
+function once<T>(check: () => T): () => T {
+  let result: { readonly value: T } | undefined;
+  return () => (result ??= { value: check() }).value;
 }

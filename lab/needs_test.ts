@@ -7,6 +7,7 @@ const bare: Machine = {
   uid: 1000,
   canMakeNamespaces: no,
   canMakeTun: no,
+  refusesControlGroups: () => "Read-only file system",
   has: no,
   prints: () => "",
   hasFile: no,
@@ -16,6 +17,7 @@ const full: Machine = {
   uid: 0,
   canMakeNamespaces: yes,
   canMakeTun: yes,
+  refusesControlGroups: () => null,
   has: yes,
   prints: () => "ip utility, iproute2-6.1.0",
   hasFile: yes,
@@ -27,6 +29,7 @@ const all = {
   root: true,
   namespaces: true,
   tun: true,
+  controlGroups: true,
   env: ["ZTUNNEL_PEER"],
   go: true,
 } as const;
@@ -42,6 +45,7 @@ Deno.test("needs: each lack has its reason, its cure, and whether CI has to prov
     ["/usr/include/zlib.h is missing", true],
     ["not root", true],
     ["/dev/net/tun cannot be opened", false],
+    ["control groups cannot be made (Read-only file system)", false],
     ["ZTUNNEL_PEER is not set", false],
     ["go is missing", false],
   ]);

@@ -1,10 +1,10 @@
-/** Transfers between pods that check every byte, in both directions at once. */
+/** Transfers through proxies that check every byte, in both directions at once. */
 import { strict as assert } from "node:assert";
-import type { BedPod } from "../../lab/bed/cluster.ts";
+import type { Namespace } from "../../lab/namespace.ts";
 import type { Program } from "../../lab/program.ts";
 import { Proxy } from "../../lab/proxy.ts";
 
-/** Port of `tcp_app.ts` in the pods that serve. */
+/** Port of `tcp_app.ts` where it serves. */
 export const APP_PORT = 7000;
 /** The fixtures, for `cacheProgram`. */
 export const TRANSFER_PROGRAMS = [
@@ -12,6 +12,11 @@ export const TRANSFER_PROGRAMS = [
   "tests/fixtures/crowd.ts",
   "tests/fixtures/tcp_client.ts",
 ];
+
+/** A pod, or the host outside. */
+interface Place {
+  readonly namespace: Namespace;
+}
 
 /** Connections of a client, which are open and wait for {@link Transfers.finish}. Disposing of it ends them. */
 export class Transfers implements AsyncDisposable {
@@ -23,8 +28,8 @@ export class Transfers implements AsyncDisposable {
     this.#count = count;
   }
 
-  /** Opens `count` connections to `host`, the address of a pod with `tcp_app.ts`. Each will send and receive `bytes`. */
-  static async open(from: BedPod, host: string, count: number, bytes: number): Promise<Transfers> {
+  /** Opens `count` connections to `host`, the address of a place with `tcp_app.ts`. Each will send and receive `bytes`. */
+  static async open(from: Place, host: string, count: number, bytes: number): Promise<Transfers> {
     const args = [host, `${APP_PORT}`, `${count}`, `${bytes}`];
     const program = Proxy.fixture("tests/fixtures/crowd.ts", args, from.namespace.name);
     try {
@@ -53,7 +58,7 @@ export class Transfers implements AsyncDisposable {
 }
 
 /** Transfers `bytes` on each of `count` new connections, in both directions at once. Throws unless all arrive intact. */
-export async function transfer(from: BedPod, host: string, count: number, bytes: number): Promise<void> {
+export async function transfer(from: Place, host: string, count: number, bytes: number): Promise<void> {
   await using transfers = await Transfers.open(from, host, count, bytes);
   transfers.begin();
   await transfers.finish();

@@ -1,8 +1,8 @@
 /**
- * A Linux control group with a limit of memory and CPU time, of cgroup v1 or v2, for one process. Needs root and a
+ * A Linux control group with a limit of memory and CPU time, of cgroup v1 or v2, for some processes. Needs root and a
  * writable /sys/fs/cgroup.
  */
-import { changeSystemFolder } from "../lab/system_folder.ts";
+import { changeSystemFolder } from "./system_folder.ts";
 import { readSystemFile, systemFileExists, writeSystemFile } from "../src/os/system_files.ts";
 
 /** The limits. */
@@ -58,6 +58,11 @@ export class ControlGroup {
     return ["sh", "-c", `${enter} && exec "$@"`, "sh"];
   }
 
+  /** Moves a running process with all of its threads into the group. Throws where it has ended. */
+  add(pid: number): void {
+    for (const folder of this.#folders) writeSystemFile(`${folder}/cgroup.procs`, `${pid}`);
+  }
+
   /** The most memory that was charged to the group, in bytes, including page cache and socket buffers. */
   get peak(): number {
     const file = this.#version === 1 ? "memory.max_usage_in_bytes" : "memory.peak";
@@ -70,7 +75,13 @@ export class ControlGroup {
     return Number(/^oom_kill (\d+)/m.exec(readSystemFile(`${this.#memory}/${file}`))?.[1]);
   }
 
-  /** Removes the group. Its process must have ended. */
+  /** How many periods the group had to wait in for CPU time. Only where that is limited. */
+  get throttled(): number {
+    const folder = this.#folders.at(-1)!;
+    return Number(/^nr_throttled (\d+)/m.exec(readSystemFile(`${folder}/cpu.stat`))?.[1]);
+  }
+
+  /** Removes the group. Its processes must have ended. */
   remove(): void {
     for (const folder of this.#folders) change("rmdir", folder);
   }
@@ -82,7 +93,7 @@ function makeFolder(path: string): void {
 
 function change(program: "mkdir" | "rmdir", path: string): void {
   const failure = changeSystemFolder(program, path);
-  if (failure !== null) throw new Error(failure);
+  if (failure !== null) throw new Error(failure.trim());
 }
 
 function quota(milliCpu: number): number {
