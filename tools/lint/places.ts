@@ -31,7 +31,18 @@ export type Room = typeof ROOMS[number];
 /** The folders of rooms that have several, from the top. Files that stand in the room itself may import from all. */
 export const FOLDERS: { readonly [R in Room]?: readonly string[] } = {
   control: ["mesh", "pods", "certificates", "workers"],
-  mesh: ["dump", "explain", "resolve", "state", "policy", "static_file", "headers", "model"],
+  mesh: [
+    "dump",
+    "simulate",
+    "explain",
+    "resolve",
+    "state",
+    "policy",
+    "istio_policies",
+    "static_file",
+    "headers",
+    "model",
+  ],
 };
 
 /** Folders beside `src/`, and the folders that each may import from. Each may import from itself and from `proto/`. */

@@ -8,7 +8,18 @@ interface YamlDocument {
   readonly name: string;
   readonly document: Document.Parsed;
   readonly lines: LineCounter;
+  readonly options: ReadOptions;
 }
+
+/** How a document is read. */
+interface ReadOptions {
+  /** Lines of the same text before the document, for messages. */
+  readonly linesBefore: number;
+  /** Whether aliases (`*name`) are errors. They make a short text as long as its author likes. */
+  readonly refusesAliases: boolean;
+}
+
+const DEFAULTS: ReadOptions = { linesBefore: 0, refusesAliases: false };
 
 class YamlField extends Field {
   readonly path: string;
@@ -20,7 +31,10 @@ class YamlField extends Field {
     super();
     this.path = path;
     this.#document = document;
-    this.#node = node !== null && isAlias(node) ? node.resolve(document.document) ?? null : node;
+    this.#node = node;
+    if (node === null || !isAlias(node)) return;
+    if (document.options.refusesAliases) this.reject(`*${node.source} is an alias: write out what it stands for`);
+    this.#node = node.resolve(document.document) ?? null;
   }
 
   get tag(): string | null {
@@ -29,10 +43,10 @@ class YamlField extends Field {
   }
 
   reject(text: string): never {
-    const { name, lines } = this.#document;
+    const { name, lines, options } = this.#document;
     const offset = this.#node?.range?.[0] ?? 0;
     const { line, col } = lines.linePos(offset);
-    throw new ConfigError(`${name}:${line}:${col}: ${text}`);
+    throw new ConfigError(`${name}:${options.linesBefore + line}:${col}: ${text}`);
   }
 
   protected get scalar(): unknown {
@@ -70,16 +84,16 @@ class YamlField extends Field {
  * Parses a YAML or JSON document; null where it is empty. `name`: its name in messages. Throws `ConfigError` for
  * invalid YAML.
  */
-export function readDocument(text: string, name: string): Field | null {
+export function readDocument(text: string, name: string, options: ReadOptions = DEFAULTS): Field | null {
   const lines = new LineCounter();
   const document = parse(text, name, lines);
   const problem = document.errors[0];
   if (problem !== undefined) {
     const { line, col } = problem.linePos?.[0] ?? { line: 1, col: 1 };
     const message = STACK_EXCEEDED.test(problem.message) ? TOO_DEEP : problem.message.split(" at line ")[0];
-    throw new ConfigError(`${name}:${line}:${col}: ${message}`);
+    throw new ConfigError(`${name}:${options.linesBefore + line}:${col}: ${message}`);
   }
-  const top = new YamlField({ name, document, lines }, "", document.contents);
+  const top = new YamlField({ name, document, lines, options }, "", document.contents);
   return top.isNull ? null : top;
 }
 
