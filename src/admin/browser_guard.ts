@@ -15,9 +15,9 @@ import { plainText } from "./response.ts";
 
 /** The handler with these checks. `loopback`: the server listens on loopback only. */
 export function guarded(handler: HttpHandler, loopback: boolean): HttpHandler {
-  return (request) => {
+  return (request, body) => {
     const problem = problemOf(request, loopback);
-    return problem === null ? handler(request) : plainText(403, `${problem}\n`);
+    return problem === null ? handler(request, body) : plainText(403, `${problem}\n`);
   };
 }
 

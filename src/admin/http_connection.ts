@@ -6,6 +6,7 @@
  *       └──2 s, end of stream, draining──▶ closed
  */
 import type { Clock } from "../net/clock.ts";
+import type { RequestBody } from "./request_body.ts";
 import { HEAD_MAX, parseRequestHead, type RequestHead } from "./request_head.ts";
 import {
   empty,
@@ -21,8 +22,8 @@ import {
 
 /** A response of a handler. */
 export type AnyResponse = HttpResponse | StreamedResponse;
-/** Answers a request. Throwing makes a response with status 500. */
-export type HttpHandler = (request: RequestHead) => AnyResponse | Promise<AnyResponse>;
+/** Answers a request. Throwing makes a response with status 500. Without `body` the request has none. */
+export type HttpHandler = (request: RequestHead, body?: RequestBody) => AnyResponse | Promise<AnyResponse>;
 
 /** The connection that is served; `Deno.Conn` implements it. */
 export interface ByteStream {
@@ -38,8 +39,12 @@ const HEAD_TIMEOUT = 2_000;
 const WRITE_TIMEOUT = 30_000;
 /** The same for a piece of a streamed response; a stop of the process waits no longer than this. */
 const PIECE_TIMEOUT = 10_000;
-/** The largest body that is read, and ignored, to keep the connection. No handler needs bodies. */
+/** Time in which a body has to arrive that a handler reads, ms. */
+const BODY_TIMEOUT = 10_000;
+/** The largest body that is read, and ignored, to keep the connection. */
 const BODY_MAX = 64 * 1024;
+
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Serves requests until the connection ends. */
 export class HttpConnection {
@@ -53,6 +58,8 @@ export class HttpConnection {
   #idle = true;
   /** The response that is being sent in pieces. */
   #streaming: StreamedResponse | null = null;
+  /** The handler has read the body of the current request. */
+  #hasReadBody = false;
   #draining = false;
   #closed = false;
 
@@ -103,11 +110,12 @@ export class HttpConnection {
     this.#idle = false;
     if (head === null) return false;
     if (typeof head === "number") return await this.#refuse(head);
+    this.#hasReadBody = false;
     const response = await this.#answer(head);
     try {
-      // No handler needs a body, so a client that waits for "100 Continue" gets the response without sending it.
+      // A client that waits for "100 Continue" gets the response without sending a body that the handler did not read.
       const canSkipBody = head.bodyLength !== null && !(head.waitsWithBody && this.#used === 0);
-      const bodyRead = canSkipBody && await this.#skipBody(head.bodyLength);
+      const bodyRead = this.#hasReadBody || canSkipBody && await this.#skipBody(head.bodyLength);
       const keepRequested = head.keepAlive && bodyRead && !this.#draining;
       const isKept = isStreamed(response)
         ? await this.#sendStreamed(response, head, keepRequested)
@@ -142,10 +150,29 @@ export class HttpConnection {
 
   async #answer(head: RequestHead): Promise<AnyResponse> {
     try {
-      return await this.#handler(head);
+      return await this.#handler(head, { read: (most) => this.#readBody(head, most) });
     } catch (error) {
       return failed(error);
     }
+  }
+
+  async #readBody({ bodyLength, waitsWithBody }: RequestHead, most: number): Promise<Uint8Array | string> {
+    if (bodyLength === null) return "the length of the body is not known: send it with Content-Length";
+    if (bodyLength > most) return `the body has ${bodyLength} bytes, more than ${most}`;
+    this.#hasReadBody = true;
+    if (waitsWithBody && this.#used === 0) await this.#write(CONTINUE, WRITE_TIMEOUT);
+    const body = new Uint8Array(bodyLength);
+    let have = Math.min(bodyLength, this.#used);
+    body.set(this.#buffer.subarray(0, have));
+    this.#consume(have);
+    return await this.#withTimeout(BODY_TIMEOUT, async () => {
+      while (have < bodyLength) {
+        const count = await this.#stream.read(body.subarray(have));
+        if (count === null) throw new Error("the body ended early");
+        have += count;
+      }
+      return body;
+    });
   }
 
   /** Reads and ignores a body. False: it is too large or incomplete. */

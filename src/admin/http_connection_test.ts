@@ -333,3 +333,55 @@ Deno.test("a piece is made after the previous one was written; a client that doe
   await done;
   assert.deepEqual(made, { asked: 1, closed: 1 });
 });
+
+/** Answers with the body, or with the reason why there is none. */
+const echo: HttpHandler = async (_request, body) => {
+  const read = await body!.read(10);
+  return plainText(200, typeof read === "string" ? read : new TextDecoder().decode(read));
+};
+
+Deno.test("a handler reads the body, and the next request follows it", async () => {
+  const { client, done } = world(echo);
+  client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234");
+  await settle();
+  assert.equal(client.answer, "");
+  client.send("56789GET /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  await settle();
+  client.end();
+  await done;
+  assert.deepEqual(statuses(client), [200, 200]);
+  assert.match(client.answer, /\r\n\r\n0123456789HTTP/);
+});
+
+Deno.test("a client that waits before it sends the body is told to go on where a handler reads it", async () => {
+  const { client, done } = world(echo);
+  client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
+  await settle();
+  assert.equal(client.answer, "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("hi");
+  await settle();
+  client.end();
+  await done;
+  assert.match(client.answer, /\r\n\r\nhi$/);
+});
+
+Deno.test("a body that is too large or of unknown length is not read by a handler, one that does not come ends", async () => {
+  const large = world(echo);
+  large.client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n01234567890");
+  await settle();
+  assert.match(large.client.answer, /the body has 11 bytes, more than 10$/);
+  large.client.end();
+  await large.done;
+  const chunked = world(echo);
+  chunked.client.send("POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n");
+  await settle();
+  assert.match(chunked.client.answer, /send it with Content-Length$/);
+  chunked.client.end();
+  await chunked.done;
+  const slow = world(echo);
+  slow.client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n");
+  await settle();
+  slow.timers.pass(10_000);
+  await slow.done;
+  assert.equal(slow.client.closed, true);
+});

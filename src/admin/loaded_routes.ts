@@ -8,10 +8,10 @@ export function loadedRoutes<Path extends string>(
   load: () => Promise<Readonly<Record<Path, HttpHandler>>>,
 ): Readonly<Record<Path, HttpHandler>> {
   let loading: Promise<Readonly<Record<Path, HttpHandler>>> | null = null;
-  const route = (path: Path): HttpHandler => async (request) => {
+  const route = (path: Path): HttpHandler => async (request, body) => {
     loading ??= load();
     loading.catch(() => loading = null);
-    return await (await loading)[path](request);
+    return await (await loading)[path](request, body);
   };
   return Object.fromEntries(paths.map((path) => [path, route(path)])) as Routes as Record<Path, HttpHandler>;
 }

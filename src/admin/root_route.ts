@@ -21,6 +21,7 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
   ["observe?last=100&follow=false", "the last 100 connections that have ended"],
   ["dry-run", "what policies in dry run would have refused, by policy and caller"],
   ["logging", "show and change log levels (POST)"],
+  ["simulate", "what AuthorizationPolicies and PeerAuthentications would change (POST): docs/simulate.md"],
   ["explain", "explain where a connection goes and which policies apply: from=namespace/name, to=host:port"],
 ];
 

@@ -28,6 +28,7 @@ Deno.test("config 4.3: the page has its rows in order and relative links", async
     "observe?last=100&follow=false",
     "dry-run",
     "logging",
+    "simulate",
     "explain",
   ]);
   for (const [i, [, style, href, text]] of rows.entries()) {

@@ -8,5 +8,5 @@ export type Routes = Readonly<Record<string, HttpHandler>>;
 /** A handler for all routes. Other paths get status 404. Handlers check the method themselves. */
 export function routed(routes: Routes): HttpHandler {
   const byPath = new Map(Object.entries(routes));
-  return (request) => byPath.get(request.path)?.(request) ?? empty(404);
+  return (request, body) => byPath.get(request.path)?.(request, body) ?? empty(404);
 }

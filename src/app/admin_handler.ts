@@ -14,6 +14,7 @@ import { type FlowSource, observeRoute } from "../admin/observe_route.ts";
 import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
 import { listRoute } from "../admin/root_route.ts";
 import { routed } from "../admin/routes.ts";
+import type { Simulate } from "../admin/simulate_route.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
 import { isLoopback, type SocketAddress } from "../net/address.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
@@ -24,6 +25,7 @@ export interface AdminParts {
   readonly control: LogControl;
   readonly dump: DumpSources;
   readonly explain: Explain;
+  readonly simulate: Simulate;
   readonly profile: TakeProfile;
   readonly connections: ListConnections;
   readonly flows: FlowSource;
@@ -36,12 +38,16 @@ export interface AdminParts {
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, profile, connections, flows, dryRuns, decisions, dashboard, stop }: AdminParts,
+  { control, dump, explain, simulate, profile, connections, flows, dryRuns, decisions, dashboard, stop }: AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
   const page = loadedRoutes(DASHBOARD_PATHS, async () => {
     const { dashboardRoutes } = await import("../admin/dashboard_routes.ts");
     return dashboardRoutes(dashboard);
+  });
+  const simulation = loadedRoutes(["/simulate"], async () => {
+    const { simulateRoute } = await import("../admin/simulate_route.ts");
+    return { "/simulate": simulateRoute(simulate, SYSTEM_TURNS) };
   });
   const routes = routed({
     "/": listRoute(),
@@ -54,6 +60,7 @@ export function adminHandler(
     "/dry-run": dryRunRoute(dryRuns, flows),
     "/decisions": decisionsRoute(decisions),
     "/explain": explainRoute(explain, decisions),
+    ...simulation,
     "/logging": loggingRoute(control),
     "/quitquitquit": shutdownRoute(stop),
   });

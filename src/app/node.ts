@@ -115,6 +115,10 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     control: new LogOwner(log, { filter, lines: config.log.access }, (message) => workers.send(message)),
     dump: dumpSources({ config, certificates, workers, log, pods: () => pods }),
     explain: (question) => workers.explain(question),
+    simulate: async (changes) => {
+      const { simulator } = await import("./simulator.ts");
+      return await simulator(workers)(changes);
+    },
     profile: profileOf(workers),
     connections: connectionLister(workers),
     flows: flowSource(workers),

@@ -11,6 +11,7 @@ const SILENT: Terminal = {
   read: () => Promise.reject(new Error("not used")),
   fetch: () => Promise.reject(new Error("not used")),
   open: () => Promise.reject(new Error("not used")),
+  post: () => Promise.reject(new Error("not used")),
 };
 const PROGRAM = makeProgram(SILENT, VERSION, () => {});
 const COMMANDS = PROGRAM.commands.map((command) => command.name());

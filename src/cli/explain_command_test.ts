@@ -23,6 +23,7 @@ async function run(args: string, answers: Record<string, Fetched | Error> = {}):
       return await Deno.readTextFile(DUMP);
     },
     open: () => Promise.reject(new Error("not used")),
+    post: () => Promise.reject(new Error("not used")),
     fetch: (url) => {
       said.fetched.push(url);
       const answer = answers[new URL(url).pathname] ?? { status: 404, body: "" };

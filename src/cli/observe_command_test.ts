@@ -36,6 +36,7 @@ async function run(args: string[], status: number, ...body: string[]) {
     complain: (text) => void (streams.complained += text),
     read: () => Promise.reject(new Error("not used")),
     fetch: () => Promise.reject(new Error("not used")),
+    post: () => Promise.reject(new Error("not used")),
     open(url) {
       urls.push(url);
       return status === 0

@@ -6,6 +6,7 @@ import { addExamples } from "./examples.ts";
 import { addExplainCommand } from "./explain_command.ts";
 import { addObserveCommand } from "./observe_command.ts";
 import { addProxyCommand } from "./proxy_command.ts";
+import { addSimulateCommand } from "./simulate_command.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit code for a command line that cannot be used. */
@@ -52,6 +53,7 @@ export function makeProgram(terminal: Terminal, version: string, done: (exitCode
     ["which version runs on a node", "kubectl exec -n istio-system ztunnel-x7k2p -- ztunnel version"],
   );
   addExplainCommand(program, terminal, done);
+  addSimulateCommand(program, terminal, done);
   addCheckCommand(program, terminal, done);
   addObserveCommand(program, terminal, done);
   addCompletionsCommand(program, terminal);

@@ -1,5 +1,5 @@
 /** The parts of its process that a command uses. */
-import { get } from "node:http";
+import { get, request } from "node:http";
 import { readSystemFile } from "../os/system_files.ts";
 
 /** An interface, so that tests need no process. */
@@ -11,6 +11,8 @@ export interface Terminal {
   /** The text of a file, or of standard input for `-`. */
   read(path: string): Promise<string>;
   fetch(url: string): Promise<Fetched>;
+  /** Sends a POST request with a text. */
+  post(url: string, body: string): Promise<Fetched>;
   /** A response whose body is read while it is sent. */
   open(url: string): Promise<Opened>;
 }
@@ -31,7 +33,8 @@ export const TERMINAL: Terminal = {
   print: (text) => writeAll(Deno.stdout, text),
   complain: (text) => writeAll(Deno.stderr, text),
   read: async (path) => path === "-" ? await new Response(Deno.stdin.readable).text() : readFile(path),
-  fetch: fetchDirectly,
+  fetch: (url) => fetchDirectly(url, "GET", ""),
+  post: (url, body) => fetchDirectly(url, "POST", body),
   open: openDirectly,
 };
 
@@ -51,16 +54,17 @@ function readFile(path: string): string {
 }
 
 /** Unlike the runtime's `fetch` not through a proxy that the environment names: admin ports are on loopback. */
-function fetchDirectly(url: string): Promise<Fetched> {
+function fetchDirectly(url: string, method: "GET" | "POST", body: string): Promise<Fetched> {
   return new Promise((resolve, reject) => {
-    get(url, (response) => {
+    const headers = method === "POST" ? { "content-length": new TextEncoder().encode(body).length } : {};
+    request(url, { method, headers }, (response) => {
       const chunks: Uint8Array[] = [];
       response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body: decode(chunks) }));
       response.on("error", reject);
       // A response that was cut short has no "end".
       response.on("aborted", () => reject(new Error("the answer was cut off")));
-    }).on("error", reject);
+    }).on("error", reject).end(body);
   });
 }
 

@@ -21,6 +21,7 @@ import type { ExplainReply, ExplainRequest } from "./explain_messages.ts";
 import type { FlowAnswer, FlowRequest } from "./flow_messages.ts";
 import type { PodAnswer, PodOrder } from "./pod_messages.ts";
 import type { ProfileAnswer, ProfileOrder } from "./profile_messages.ts";
+import type { SimulateAnswer, SimulateRequest } from "./simulate_messages.ts";
 
 /** From main to a worker. */
 export type ToWorker =
@@ -67,6 +68,7 @@ export type ToWorker =
   | { readonly kind: "dump"; readonly request: DumpRequest }
   | { readonly kind: "explain"; readonly request: ExplainRequest }
   | { readonly kind: "flows"; readonly request: FlowRequest }
+  | { readonly kind: "simulate"; readonly request: SimulateRequest }
   | { readonly kind: "profile"; readonly order: ProfileOrder }
   /** An immediate drain may follow a graceful one. The worker reports one end. */
   | { readonly kind: "drain"; readonly mode: DrainMode };
@@ -87,6 +89,7 @@ export type ToMain =
   | { readonly kind: "dump"; readonly answer: DumpAnswer }
   | { readonly kind: "explained"; readonly reply: ExplainReply }
   | { readonly kind: "flows"; readonly answer: FlowAnswer }
+  | { readonly kind: "simulated"; readonly answer: SimulateAnswer }
   | { readonly kind: "profile"; readonly answer: ProfileAnswer }
   | { readonly kind: "drained" }
   /** The worker cannot start; the text is for the operator. */

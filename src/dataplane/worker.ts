@@ -31,6 +31,7 @@ import { MeshUpdates } from "./mesh_updates.ts";
 import { policyRows } from "./policy_rows.ts";
 import { WorkerPods } from "./worker_pods.ts";
 import type { ProfileOrder } from "./profile_messages.ts";
+import { SimulateSessions, simulationSources } from "./simulate_sessions.ts";
 import { randomBytes } from "./random_bytes.ts";
 import { startTls } from "./tls_start.ts";
 
@@ -77,6 +78,7 @@ class DataPlaneWorker {
   readonly #updates: MeshUpdates;
   readonly #dumps: DumpSessions;
   readonly #flows: FlowSessions;
+  readonly #simulations: SimulateSessions;
   readonly #profiler = new Profiler();
   /** Limits lines about defects: a peer may be able to trigger one as often as it likes. */
   readonly #failures: LineLimit;
@@ -151,6 +153,11 @@ class DataPlaneWorker {
       (answer) => scope.postMessage({ kind: "flows", answer }),
       () => performance.now(),
     );
+    this.#simulations = new SimulateSessions(
+      simulationSources(this.#plane, config),
+      (answer) => scope.postMessage({ kind: "simulated", answer }),
+      () => performance.now(),
+    );
     scope.postMessage({ kind: "ready", wake: this.#reactor.wakeDescriptor, library: tls.library });
     void this.#reactor.run("own-thread");
   }
@@ -196,6 +203,8 @@ class DataPlaneWorker {
         return this.#dumps.receive(message.request);
       case "flows":
         return this.#flows.receive(message.request);
+      case "simulate":
+        return this.#simulations.receive(message.request);
       case "profile":
         return this.#profile(message.order);
       case "explain":

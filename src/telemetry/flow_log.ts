@@ -65,6 +65,11 @@ export class FlowLog {
     }
   }
 
+  /** The last endings, newest first. */
+  *past(): Generator<FlowParts, void, undefined> {
+    for (const { parts } of this.#ring.newestFirst()) yield parts;
+  }
+
   /** Reports events that meet `filter` from now on. The returned function ends that; idempotent. */
   follow(filter: FlowFilter, onEvent: (line: string) => void): () => void {
     const follower = { filter, onEvent };

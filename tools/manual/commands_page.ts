@@ -13,6 +13,7 @@ const EXIT_CODES = table(["exit code", "meaning"], [
   ["0", "done; also after help and version"],
   ["1", "the command or the start of the proxy failed, the command does not exist, or `check` has found problems"],
   ["2", "a wrong option or argument (of `explain`: 1); `explain` also where the connection is refused"],
+  ["3", "`simulate`: something is newly allowed; what its other codes mean stands there"],
 ]);
 
 /** Returns the page. */
@@ -26,6 +27,7 @@ export function commandsPage(): string {
       read: () => Promise.reject(new Error("not used")),
       fetch: () => Promise.reject(new Error("not used")),
       open: () => Promise.reject(new Error("not used")),
+      post: () => Promise.reject(new Error("not used")),
     },
     "version",
     () => {},

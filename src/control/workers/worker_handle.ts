@@ -9,6 +9,7 @@ import type { CertificateSubject } from "../../identity/authority.ts";
 import type { ExplainAnswer, ExplainQuestion } from "../../mesh/explain/explanation.ts";
 import { PendingReplies } from "./pending_replies.ts";
 import { WorkerFlows } from "./worker_flows.ts";
+import { WorkerSimulations } from "./worker_simulations.ts";
 import { type MeshDumpReader, WorkerDumps } from "./worker_dump.ts";
 import type { PodAnswer } from "../../dataplane/pod_messages.ts";
 
@@ -40,6 +41,7 @@ export class WorkerHandle {
   readonly #dumps = new WorkerDumps((request) => this.send({ kind: "dump", request }));
   /** The worker's connections. */
   readonly flows = new WorkerFlows((request) => this.send({ kind: "flows", request }));
+  readonly simulations = new WorkerSimulations((request) => this.send({ kind: "simulate", request }));
   #wakeDescriptor = -1;
 
   constructor(worker: Worker, events: WorkerEvents) {
@@ -150,6 +152,8 @@ export class WorkerHandle {
         return this.#explanations.settle(message.reply.request, message.reply.answer);
       case "flows":
         return this.flows.receive(message.answer);
+      case "simulated":
+        return this.simulations.receive(message.answer);
       case "drained":
         return this.#drained.resolve();
       case "failed":

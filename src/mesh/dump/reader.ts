@@ -11,6 +11,8 @@
 import type { MeshChange } from "../model/changes.ts";
 import { DumpError, readJson } from "./fields.ts";
 import { readSettings } from "./settings.ts";
+import type { DumpedCall } from "../simulate/flow_calls.ts";
+import { parseSocketAddress } from "../../net/address.ts";
 import type { ExplainSettings } from "../explain/explanation.ts";
 import type { Field } from "../static_file/field.ts";
 import {
@@ -29,6 +31,8 @@ interface Dump {
   /** One batch, for an empty state. */
   readonly changes: readonly MeshChange[];
   readonly settings: ExplainSettings;
+  /** The open connections into the node's pods; null: the dump has no such section. */
+  readonly inbound: readonly DumpedCall[] | null;
 }
 
 type Memberships = Map<WorkloadUid, Map<NamespacedHostname, PortMap>>;
@@ -45,9 +49,15 @@ export function readDump(text: string, name: string): Dump {
   const workloads = valuesOf(present("workloads")).map(readDumpedWorkload);
   const services = valuesOf(present("services")).map(readService);
   const settings = readSettings(present("config"));
+  const pods = present("workloadState");
+  const inbound = pods === null ? null : pods.entries().flatMap(([, pod]) => readInbound(pod));
   document.unknownKeys = "refused";
   const policies = valuesOf(present("policies")).map(readPolicy);
-  return { changes: [...workloads.map((each) => withStaged(each, staged)), ...policies, ...services], settings };
+  return {
+    changes: [...workloads.map((each) => withStaged(each, staged)), ...policies, ...services],
+    settings,
+    inbound,
+  };
 }
 
 /** Some proxies dump maps where others dump lists; the values contain what the keys say. */
@@ -73,4 +83,15 @@ function readStaged(section: Field | null): Memberships {
     }
   }
   return staged;
+}
+
+/** A pod that is not served has no connections. */
+function readInbound(pod: Field): readonly DumpedCall[] {
+  const connections = pod.object([]).nullable("connections")?.object([]);
+  return connections?.nullable("inbound")?.list().map((entry) => {
+    const fields = entry.object([]);
+    const address = (key: string) => fields.required(key).parsed("an address and port", parseSocketAddress);
+    const isHbone = fields.required("protocol").string() !== "TCP";
+    return { from: address("src"), to: address("actualDst"), isHbone };
+  }) ?? [];
 }

@@ -1,11 +1,11 @@
 /** What happens at the workload that a connection reaches: where its bytes go, and what its policies decide. */
 import { formatAddress, type SocketAddress } from "../../net/address.ts";
-import { authorize, type Verdict } from "../policy/authorize.ts";
+import { authorize, type Call, type Verdict } from "../policy/authorize.ts";
 import type { Admission, ExplainSettings, PolicyFinding, WorkloadSummary } from "./explanation.ts";
 import type { PolicyKey, Workload } from "../model/model.ts";
 import type { CompiledPolicy } from "../policy/matcher.ts";
 import type { Reason } from "../model/reasons.ts";
-import { resolveInbound, resolvePassthrough } from "../resolve/inbound.ts";
+import { type InboundRoute, resolveInbound, resolvePassthrough } from "../resolve/inbound.ts";
 import type { MeshState } from "../state/state.ts";
 import { identityOf, type SpiffeId } from "../model/workload_identity.ts";
 
@@ -38,18 +38,12 @@ export function admissionOf(state: MeshState, settings: ExplainSettings, connect
   if (notEnforced !== null) {
     return { ...nothing, at: workloadSummary(workload), notEnforced, because: [], allow: true, message: null };
   }
-  const inbound = resolve(state, settings, connection);
-  if (inbound.kind !== "route") {
-    const message = inbound.kind === "refusal" ? inbound.message : `unknown destination: ${inbound.name}`;
-    const because = inbound.kind === "refusal" ? inbound.because : [];
+  const found = callOf(state, settings, connection);
+  if (found.kind === "refusal") {
+    const { because, message } = found;
     return { ...nothing, at: workloadSummary(workload), notEnforced, because, allow: false, message };
   }
-  const call = {
-    destination: workload,
-    source: connection.from,
-    identity: connection.identity,
-    target: inbound.destination,
-  };
+  const { inbound, call } = found;
   const verdict = authorize(state, call, "deny", []);
   return {
     at: workloadSummary(workload),
@@ -63,6 +57,27 @@ export function admissionOf(state: MeshState, settings: ExplainSettings, connect
     application: formatAddress(inbound.dial),
     policies: findings(state, workload, verdict),
   };
+}
+
+/** What policies decide about, or why the connection does not come so far. */
+export function callOf(
+  state: MeshState,
+  settings: ExplainSettings,
+  connection: IncomingConnection,
+):
+  | { readonly kind: "call"; readonly call: Call; readonly inbound: InboundRoute }
+  | { readonly kind: "refusal"; readonly message: string; readonly because: readonly Reason[] } {
+  const inbound = resolve(state, settings, connection);
+  switch (inbound.kind) {
+    case "refusal":
+      return inbound;
+    case "route": {
+      const { workload: destination, from: source, identity } = connection;
+      return { kind: "call", call: { destination, source, identity, target: inbound.destination }, inbound };
+    }
+    default:
+      return { kind: "refusal", message: `unknown destination: ${inbound.name}`, because: [] };
+  }
 }
 
 function whyNotEnforced({ workload: { protocol, nativeTunnel }, authority }: IncomingConnection): string | null {
