@@ -29,7 +29,8 @@ if [[ $funcstack[1] == _ztunnel ]]; then _ztunnel "$@"; else compdef _ztunnel zt
 }
 
 function commandCase({ name, options, argument }: CommandWords): string {
-  const words = argument === null
+  // A text has no completion, and its message would keep options from being completed.
+  const words = argument === null || argument.kind === "text"
     ? ""
     : ` \\\n          ${quoted(`1:${colonless(argumentName(argument))}${action(argument)}`)}`;
   return `        ${name}) _arguments${specs(options, "          ")}${words} ;;`;
