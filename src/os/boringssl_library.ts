@@ -77,6 +77,7 @@ function asOpenSsl(own: OwnSsl): Ssl {
     SSL_CTX_set_default_read_buffer_len() {},
     SSL_CTX_set_client_hello_cb() {},
     SSL_client_hello_get0_ext: () => 0,
+    SSL_set0_wbio() {},
     SSL_ctrl: (ssl, command) => command === GET_NEGOTIATED_GROUP ? BigInt(own.SSL_get_curve_id(ssl)) : 0n,
     SSL_group_to_name: (_ssl, group) => own.SSL_get_curve_name(group),
   };

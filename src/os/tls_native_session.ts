@@ -1,6 +1,7 @@
 /**
- * One TLS session. On a socket OpenSSL reads through its own read-ahead buffer and writes through a buffering BIO, so
- * that records leave in whole offload units (`docs/spec/dataplane-speed.md` 2). In memory the caller moves the bytes.
+ * One TLS session. On a socket OpenSSL reads through its own read-ahead buffer. From the first write of more than one
+ * record on it writes through a buffering BIO, so that records leave in whole offload units
+ * (`docs/spec/dataplane-speed.md` 2). In memory the caller moves the bytes.
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
@@ -43,16 +44,20 @@ export interface PathRefusal {
   readonly revoked: boolean;
 }
 
-/** The socket of a session, which the caller owns, and the size to which the write buffer may grow, in bytes. */
+/** The socket of a session, which the caller owns, and the size of its write buffer in bytes, once it has one. */
 interface TlsCarrier {
   readonly fd: number;
   readonly writeBuffer: number;
 }
 
-/** Initial size of the write buffer in bytes, OpenSSL's default. */
-const FIRST_WRITE_BUFFER = 4096;
-/** A write up to this length fits into it as one record. */
-const SMALL_WRITE = FIRST_WRITE_BUFFER - 64;
+/** The most data of one record, in bytes (RFC 8446 §5.1). */
+const RECORD = 16384;
+
+/**
+ * What OpenSSL holds because the socket was full. Record: the end of a record, and the write must be repeated before
+ * anything else is written. Close_notify: the alert.
+ */
+type Refused = "nothing" | "record" | "close_notify";
 
 /** An `SSL`. Made by a `NativeTlsContext`; whoever has it calls {@link free}. */
 export class NativeTlsSession implements SessionCallbacks {
@@ -60,15 +65,16 @@ export class NativeTlsSession implements SessionCallbacks {
   readonly #ssl: Deno.PointerValue;
   readonly #readBio: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
-  readonly #accept: AcceptPath;
+  /** Null once the handshake is done. */
+  #accept: AcceptPath | null;
   /** Unique among the contexts of this thread. */
   readonly #contextNumber: number;
   readonly #role: TlsRole;
-  readonly #onSocket: boolean;
-  /** Size to which the write buffer grows with the first large write; 0: it has grown already, or cannot grow. */
-  #growTo: number;
-  /** The write buffer may contain bytes. */
-  #unflushed = false;
+  /** Null: a session in memory. */
+  readonly #carrier: TlsCarrier | null;
+  /** The buffering BIO, with room for 4 KiB in either direction at least; null until there is a large write. */
+  #writeBuffer: Deno.PointerValue = null;
+  #refused: Refused = "nothing";
   /** Null until the first message after the handshake: most peers send none. */
   #messages: MessageBudget | null = null;
   /** ms: the time of the last {@link read}. */
@@ -94,12 +100,11 @@ export class NativeTlsSession implements SessionCallbacks {
     this.#accept = accept;
     this.#contextNumber = contextNumber;
     this.#role = role;
-    this.#onSocket = carrier !== null;
-    this.#growTo = carrier === null ? 0 : carrier.writeBuffer;
+    this.#carrier = carrier;
     this.#ssl = ssl.SSL_new(context);
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${takeErrorText(thread.library)}`);
     this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
-    this.#writeBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : bufferedSocket(thread, carrier.fd);
+    this.#writeBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : this.#readBio;
     ssl.SSL_set_bio(this.#ssl, this.#readBio, this.#writeBio);
     if (role === "server") ssl.SSL_set_accept_state(this.#ssl);
     else ssl.SSL_set_connect_state(this.#ssl);
@@ -134,16 +139,17 @@ export class NativeTlsSession implements SessionCallbacks {
     try {
       result = library.ssl.SSL_do_handshake(this.#ssl);
       again = result !== 1 && this.#canContinue(result);
-      this.flush();
     } finally {
       callbacks.session = null;
       freed = (this.#state as string) === "free after call";
       this.#state = "usable";
       if (freed) this.free();
     }
-    if (!freed && result === 1) callbacks.watchMessages(this.#ssl);
-    if (result === 1) return "done";
-    return again ? "again" : "failed";
+    if (result !== 1) return again ? "again" : "failed";
+    // It refers to everything that the handshake needed.
+    this.#accept = null;
+    if (!freed) callbacks.watchMessages(this.#ssl);
+    return "done";
   }
 
   /**
@@ -168,27 +174,40 @@ export class NativeTlsSession implements SessionCallbacks {
    * {@link WOULD_BLOCK}: the next call must offer the same bytes, more may follow them.
    */
   write(bytes: Uint8Array): number {
-    if (this.#growTo > 0 && bytes.length > SMALL_WRITE && !this.#unflushed) this.#growWriteBuffer();
+    if (bytes.length > RECORD && this.#writeBuffer === null && this.#refused === "nothing") this.#addWriteBuffer();
     const result = this.#thread.library.ssl.SSL_write(this.#ssl, bytes as Uint8Array<ArrayBuffer>, bytes.length);
-    if (result > 0) return result;
-    this.#unflushed = true;
-    return this.#canContinue(result) ? WOULD_BLOCK : BROKEN;
+    if (result > 0) {
+      this.#refused = "nothing";
+      return result;
+    }
+    if (!this.#canContinue(result)) return BROKEN;
+    this.#refused = "record";
+    return WOULD_BLOCK;
   }
 
-  /** Moves buffered records to the socket. False: the socket is full, or the session has failed (`failure` is set). */
+  /**
+   * Moves what is left of earlier calls to the socket, but for a write that must be repeated. False: the socket is
+   * full, or the session has failed (`failure` is set).
+   */
   flush(): boolean {
-    this.#unflushed = this.#thread.library.crypto.BIO_ctrl(this.#writeBio, BIO_FLUSH, 0, null) <= 0;
-    if (!this.#unflushed) return true;
+    if (this.#refused === "close_notify" && !this.#shutDown()) return false;
+    if (this.#writeBuffer === null) return true;
+    if (this.#thread.library.crypto.BIO_ctrl(this.#writeBuffer, BIO_FLUSH, 0, null) > 0) return true;
     // Recorded now: the kernel reports an error once, and the next read would only find an end.
     const systemError = errno();
     if (systemError !== EAGAIN) this.failure ??= { kind: "system", errno: systemError };
     return false;
   }
 
-  /** Called only while the buffer is empty. Most connections never send bulk, so it starts small. */
-  #growWriteBuffer(): void {
-    this.#thread.library.crypto.BIO_ctrl(this.#writeBio, BIO_SET_BUFFER_SIZE, this.#growTo, WRITE_SIDE);
-    this.#growTo = 0;
+  /** Most connections never send bulk, so they get no buffer. It may replace the socket between two records only. */
+  #addWriteBuffer(): void {
+    if (this.#carrier === null) return;
+    const { ssl, crypto } = this.#thread.library;
+    const buffer = crypto.BIO_new(crypto.BIO_f_buffer());
+    crypto.BIO_ctrl(buffer, BIO_SET_BUFFER_SIZE, this.#carrier.writeBuffer, WRITE_SIDE);
+    // Frees the reference to the BIO of the socket that was used for writing.
+    ssl.SSL_set0_wbio(this.#ssl, crypto.BIO_push(buffer, crypto.BIO_new_socket(this.#carrier.fd, 0)));
+    this.#writeBuffer = buffer;
   }
 
   /** OpenSSL holds bytes that it has read from the socket and {@link read} has not returned yet. */
@@ -225,11 +244,20 @@ export class NativeTlsSession implements SessionCallbacks {
 
   /** Sends close_notify as far as the socket takes it. Returns as {@link flush}. */
   sendCloseNotify(): boolean {
-    const { ssl, crypto } = this.#thread.library;
-    ssl.SSL_shutdown(this.#ssl);
-    const flushed = this.flush();
-    crypto.ERR_clear_error();
+    // Behind the end of a record that is not repeated any more, the alert could not be read.
+    if (this.#refused === "nothing") this.#shutDown();
+    const flushed = this.#refused !== "close_notify" && this.flush();
+    this.#thread.library.crypto.ERR_clear_error();
     return flushed;
+  }
+
+  /** False: close_notify was not written, and `failure` is set unless the socket is full. */
+  #shutDown(): boolean {
+    const result = this.#thread.library.ssl.SSL_shutdown(this.#ssl);
+    const isWritten = result >= 0;
+    const mayRepeat = !isWritten && this.#canContinue(result);
+    this.#refused = mayRepeat ? "close_notify" : "nothing";
+    return isWritten;
   }
 
   /** Frees the session. From inside of a callback: as soon as OpenSSL has returned. Idempotent. */
@@ -290,7 +318,7 @@ export class NativeTlsSession implements SessionCallbacks {
 
   #refusalOf(path: readonly Uint8Array[]): PathRefusal | null {
     try {
-      return this.#accept(path);
+      return this.#accept!(path);
     } catch (error) {
       return { text: `the verifier failed: ${error instanceof Error ? error.message : error}`, revoked: false };
     }
@@ -299,7 +327,7 @@ export class NativeTlsSession implements SessionCallbacks {
   /** Finds out why a call returned no bytes. False: the session has failed, and `failure` is set. */
   #canContinue(result: number, lastError = errno()): boolean {
     const { library } = this.#thread;
-    const systemError = this.#onSocket ? lastError : 0;
+    const systemError = this.#carrier === null ? 0 : lastError;
     const reason = library.ssl.SSL_get_error(this.#ssl, result);
     if (reason === SSL_ERROR_WANT_READ || reason === SSL_ERROR_WANT_WRITE) return true;
     const failure = takeFailure(library);
@@ -308,8 +336,4 @@ export class NativeTlsSession implements SessionCallbacks {
     else this.failure ??= systemError === 0 ? { kind: "eof" } : { kind: "system", errno: systemError };
     return false;
   }
-}
-
-function bufferedSocket({ library: { crypto } }: TlsThread, fd: number): Deno.PointerValue {
-  return crypto.BIO_push(crypto.BIO_new(crypto.BIO_f_buffer()), crypto.BIO_new_socket(fd, 0));
 }

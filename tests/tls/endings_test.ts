@@ -96,17 +96,46 @@ Deno.test("TLS: a changed record breaks the stream, and the sender gets an alert
     relay.close();
   }));
 
-Deno.test("TLS: bytes that were taken before close arrive, also at a slow reader", () =>
+// Writes of more than one record go through a buffer, smaller ones do not.
+for (const size of [20_000, 1000]) {
+  Deno.test(`TLS: bytes taken before close in writes of ${size} arrive, also at a slow reader`, () =>
+    withTls(async (rig) => {
+      const pair = await rig.pair(rig.context(client), rig.context(server));
+      pair.client.start(new Idle());
+      let taken = 0;
+      for (let more = 1; more > 0; taken += more) more = pair.client.write(payloadOf(size, taken));
+      pair.client.close();
+      assert.equal(pair.client.write(NOTHING), FAILED);
+      const reader = new Pump(rig.sockets.network, pair.server, NOTHING, { readSizes: [16_384] });
+      await rig.sockets.run(() => reader.duplex.ended || reader.failure !== null);
+      assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
+    }));
+}
+
+Deno.test("TLS: a small write that the socket refuses is repeated, and a large one can follow it", () =>
   withTls(async (rig) => {
     const pair = await rig.pair(rig.context(client), rig.context(server));
-    pair.client.start(new Idle());
-    let taken = 0;
-    for (let more = 1; more > 0; taken += more) more = pair.client.write(payloadOf(20_000, taken));
-    pair.client.close();
-    assert.equal(pair.client.write(NOTHING), FAILED);
+    const payload = payloadOf(16 << 20, 1);
+    let sent = 0, refusals = 0, isRepeated = false;
+    const write = () => {
+      while (sent < payload.length) {
+        // A repeated write offers the same bytes and more.
+        const taken = pair.client.write(payload.subarray(sent, sent + (isRepeated ? 70_000 : 900)));
+        assert.ok(taken >= 0, JSON.stringify(pair.client.failure));
+        sent += taken;
+        isRepeated = taken === 0;
+        if (!isRepeated) continue;
+        refusals++;
+        return;
+      }
+      pair.client.end();
+    };
+    pair.client.start({ onReadable() {}, onWritable: write, onFailure: (ending) => assert.fail(ending.message) });
+    write();
     const reader = new Pump(rig.sockets.network, pair.server, NOTHING, { readSizes: [16_384] });
-    await rig.sockets.run(() => reader.duplex.ended || reader.failure !== null);
-    assert.ok(reader.receivedBytes >= taken, `${reader.receivedBytes} of ${taken} ${JSON.stringify(reader.failure)}`);
+    await rig.sockets.run(() => reader.duplex.ended);
+    assert.ok(refusals > 1, `${refusals}`);
+    assert.deepEqual(reader.bytes, payload);
   }));
 
 Deno.test("TLS: a stream that lingers is closed at once when the peer resets", () =>
