@@ -49,26 +49,52 @@ const UPDATES_PER_FRAME = 2;
 /** One more is allowed for each so many bytes sent: peers that read in small steps announce credit in small steps. */
 const BYTES_PER_UPDATE = 1024;
 
-/** All budgets of one connection. */
+/** All budgets of one connection. Each is made when it is first used, full: a connection uses few of them. */
 export class Budgets {
-  readonly resets: TokenBucket;
-  readonly earlyResets: TokenBudget;
-  readonly emptyData: TokenBucket;
-  readonly pings: TokenBucket;
-  readonly settings: TokenBucket;
-  readonly otherControl: TokenBucket;
-  readonly windowUpdates: TokenBucket;
+  readonly #limits: AbuseLimits;
+  readonly #now: Millis;
+  #resets: TokenBucket | null = null;
+  #earlyResets: TokenBudget | null;
+  #emptyData: TokenBucket | null = null;
+  #pings: TokenBucket | null = null;
+  #settings: TokenBucket | null = null;
+  #otherControl: TokenBucket | null = null;
+  #windowUpdates: TokenBucket | null = null;
   #sentFrames = 0;
   #sentBytes = 0;
 
   constructor(limits: AbuseLimits, now: Millis, sharedResets: TokenBudget | null = null) {
-    this.resets = new TokenBucket("resets", limits.resets, now);
-    this.earlyResets = sharedResets ?? earlyResets(limits, now);
-    this.emptyData = new TokenBucket("empty DATA frames", limits.emptyData, now);
-    this.pings = new TokenBucket("PING frames", limits.pings, now);
-    this.settings = new TokenBucket("SETTINGS frames", limits.settings, now);
-    this.otherControl = new TokenBucket("other control frames", limits.otherControl, now);
-    this.windowUpdates = new TokenBucket("WINDOW_UPDATE frames", limits.windowUpdates, now);
+    this.#limits = limits;
+    this.#now = now;
+    this.#earlyResets = sharedResets;
+  }
+
+  get resets(): TokenBucket {
+    return this.#resets ??= new TokenBucket("resets", this.#limits.resets, this.#now);
+  }
+
+  get earlyResets(): TokenBudget {
+    return this.#earlyResets ??= earlyResets(this.#limits, this.#now);
+  }
+
+  get emptyData(): TokenBucket {
+    return this.#emptyData ??= new TokenBucket("empty DATA frames", this.#limits.emptyData, this.#now);
+  }
+
+  get pings(): TokenBucket {
+    return this.#pings ??= new TokenBucket("PING frames", this.#limits.pings, this.#now);
+  }
+
+  get settings(): TokenBucket {
+    return this.#settings ??= new TokenBucket("SETTINGS frames", this.#limits.settings, this.#now);
+  }
+
+  get otherControl(): TokenBucket {
+    return this.#otherControl ??= new TokenBucket("other control frames", this.#limits.otherControl, this.#now);
+  }
+
+  get windowUpdates(): TokenBucket {
+    return this.#windowUpdates ??= new TokenBucket("WINDOW_UPDATE frames", this.#limits.windowUpdates, this.#now);
   }
 
   /** DATA was sent: its receiver will send window updates. */

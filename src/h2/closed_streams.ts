@@ -2,6 +2,8 @@
 
 /** Number of recorded streams: more than any honest peer has in flight. A power of two. */
 const SLOTS = 512;
+/** Until a stream is closed. One for all connections, as even an empty array takes 300 bytes. */
+const NO_CLOSINGS = new Uint8Array(0), NO_WINDOWS = new Int32Array(0);
 
 /** How a stream was closed. */
 export enum Closing {
@@ -23,8 +25,8 @@ export enum Closing {
  */
 export class ClosedStreams {
   #ids: Int32Array | null = null;
-  #closings = new Uint8Array(0);
-  #windows = new Int32Array(0);
+  #closings = NO_CLOSINGS;
+  #windows = NO_WINDOWS;
 
   /** Records that stream `id` was closed. `window`: bytes that the peer could still send. */
   add(id: number, closing: Closing, window: number): void {

@@ -36,7 +36,8 @@ export interface FrameSink {
 export class FrameReader {
   readonly #sink: FrameSink;
   #prefaceLeft: number;
-  readonly #header = new Uint8Array(FRAME_HEADER);
+  /** A frame header that has arrived in parts; null: none has. */
+  #header: Uint8Array | null = null;
   #headerHave = 0;
   /** Of the current frame; STOP before the first frame and after the sink has stopped the reader. */
   #disposition = Disposition.STOP;
@@ -109,10 +110,12 @@ export class FrameReader {
       return this.#begin(bytes, start) ? start + FRAME_HEADER : -1;
     }
     let at = start;
-    while (this.#headerHave < FRAME_HEADER && at < end) this.#header[this.#headerHave++] = bytes[at++]!;
+    if (at === end) return -1;
+    const header = this.#header ??= new Uint8Array(FRAME_HEADER);
+    while (this.#headerHave < FRAME_HEADER && at < end) header[this.#headerHave++] = bytes[at++]!;
     if (this.#headerHave < FRAME_HEADER) return -1;
     this.#headerHave = 0;
-    return this.#begin(this.#header, 0) ? at : -1;
+    return this.#begin(header, 0) ? at : -1;
   }
 
   #begin(header: Uint8Array, at: number): boolean {

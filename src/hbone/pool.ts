@@ -10,10 +10,11 @@
  * new one, and requests that wait for a connection fail: whoever has the address now must not get them.
  */
 import type { KnownPeers } from "../identity/known_peers.ts";
+import type { SpiffeId } from "../identity/spiffe_id.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { inPortions } from "../net/in_portions.ts";
-import { ClientConnection } from "./client_connection.ts";
+import { ClientConnection, type Peer } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { DialBackoff } from "./dial_backoff.ts";
 import {
@@ -43,6 +44,9 @@ const MAX_WAITING = 4096;
 /** The connections and waiting requests of one key. */
 interface PeerConnections {
   readonly key: string;
+  readonly peer: Peer;
+  /** The identity whose certificate we present. */
+  readonly source: SpiffeId;
   readonly connections: ClientConnection[];
   /** Requests that wait for a connection, in the order of their arrival. */
   readonly waiting: Set<OpeningTunnel>;
@@ -137,7 +141,7 @@ export class Pool {
     }
     entry.waiting.add(tunnel);
     if (request.connectTimeout !== null) tunnel.awaitConnection(request.connectTimeout);
-    this.#connectIfNeeded(entry, request);
+    this.#connectIfNeeded(entry);
   }
 
   /** How far the connection has come that the requests of a key wait for. */
@@ -164,16 +168,16 @@ export class Pool {
    * Connects where more requests wait than the connections that are being made can carry. While attempts fail, only one
    * is made at a time, after a wait.
    */
-  #connectIfNeeded(entry: PeerConnections, request: TunnelRequest): void {
+  #connectIfNeeded(entry: PeerConnections): void {
     const { key, waiting, connecting } = entry;
     if (waiting.size <= connecting.size * this.#settings.maxStreamsPerConnection) return;
-    if (!this.#backoff.isFailing(key)) return this.#connect(entry, request);
+    if (!this.#backoff.isFailing(key)) return this.#connect(entry);
     if (connecting.size > 0 || entry.backoffTimer !== null) return;
     const wait = this.#backoff.wait(key);
-    if (wait === 0) return this.#connect(entry, request);
+    if (wait === 0) return this.#connect(entry);
     entry.backoffTimer = this.#loop.network.after(wait, () => {
       entry.backoffTimer = null;
-      this.#connectIfNeeded(entry, request);
+      this.#connectIfNeeded(entry);
       this.#removeIfUnused(entry);
     });
   }
@@ -215,11 +219,13 @@ export class Pool {
     });
   }
 
-  #entry(key: string, { destination, peer }: TunnelRequest): PeerConnections {
+  #entry(key: string, { destination, peer, source }: TunnelRequest): PeerConnections {
     const existing = this.#entries.get(key);
     if (existing !== undefined) return existing;
     const entry: PeerConnections = {
       key,
+      peer,
+      source,
       connections: [],
       waiting: new Set(),
       connecting: new Set(),
@@ -271,11 +277,11 @@ export class Pool {
   }
 
   /** `spread`: the connection is made only to spread streams. */
-  #connect(entry: PeerConnections, request: TunnelRequest, spread: Spread<ClientConnection> | null = null): void {
-    const connection: ClientConnection = new ClientConnection(this.#loop, request.peer, this.#settings, this.#peers, {
-      onOpen: () => this.#opened(entry, connection, request),
+  #connect(entry: PeerConnections, spread: Spread<ClientConnection> | null = null): void {
+    const connection: ClientConnection = new ClientConnection(this.#loop, entry.peer, this.#settings, this.#peers, {
+      onOpen: () => this.#opened(entry, connection),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
-      onBulk: () => this.#noteBulk(entry, request),
+      onBulk: () => this.#noteBulk(entry),
       onClosed: (failure) => {
         this.#settings.observer?.ended(connection, failure);
         this.#removeFrom(entry, connection);
@@ -285,18 +291,18 @@ export class Pool {
     spread?.added(connection);
     this.#all.add(connection);
     this.#settings.observer?.connecting(connection);
-    connection.start(this.#credentials, request.source);
+    connection.start(this.#credentials, entry.source);
   }
 
-  #noteBulk(entry: PeerConnections, request: TunnelRequest): void {
+  #noteBulk(entry: PeerConnections): void {
     if (entry.isLost || this.#draining) return;
     const { network, extraConnections } = this.#loop, { connections, connecting } = entry;
-    const connect = () => this.#connect(entry, request, entry.spread);
+    const connect = () => this.#connect(entry, entry.spread);
     entry.spread ??= new Spread(network, extraConnections, { connections, connecting, connect });
     entry.spread.noteBulk();
   }
 
-  #opened(entry: PeerConnections, connection: ClientConnection, request: TunnelRequest): void {
+  #opened(entry: PeerConnections, connection: ClientConnection): void {
     entry.connecting.delete(connection);
     this.#backoff.succeeded(entry.key);
     this.#settings.observer?.connected(connection);
@@ -307,7 +313,7 @@ export class Pool {
       if (!this.#hasRoom(connection) || !tunnel.openOn(connection)) break;
       entry.waiting.delete(tunnel);
     }
-    this.#connectIfNeeded(entry, request);
+    this.#connectIfNeeded(entry);
     if (this.#draining) connection.drain();
   }
 

@@ -11,7 +11,8 @@ const SMALLEST = 8;
 
 /** A hash table with open addressing. */
 export class NumberMap<T extends object> {
-  #keys = new Int32Array(SMALLEST);
+  /** Plain arrays: many maps have one entry, and a typed array of that size takes 400 bytes. */
+  #keys: number[] = new Array(SMALLEST).fill(0);
   #values: (T | undefined)[] = new Array(SMALLEST).fill(undefined);
   #size = 0;
 
@@ -81,7 +82,7 @@ export class NumberMap<T extends object> {
 
   #resize(length: number): void {
     const keys = this.#keys, values = this.#values;
-    this.#keys = new Int32Array(length);
+    this.#keys = new Array(length).fill(0);
     this.#values = new Array(length).fill(undefined);
     for (let i = 0; i < keys.length; i++) {
       if (values[i] === undefined) continue;

@@ -25,17 +25,10 @@ export class DynamicTable<Entry extends Sized> {
   #length = 0;
   #size = 0;
   #maxSize: number;
-  readonly #onEvict: ((entry: Entry) => void) | null;
 
-  /** `maxSize`: in octets. `onEvict` is called for each entry that is removed. */
-  constructor(maxSize: number, onEvict: ((entry: Entry) => void) | null = null) {
+  /** `maxSize`: in octets. */
+  constructor(maxSize: number) {
     this.#maxSize = maxSize;
-    this.#onEvict = onEvict;
-  }
-
-  /** Number of entries ever added; this is also the number of the next one. */
-  get added(): number {
-    return this.#added;
   }
 
   /** Number of entries. */
@@ -86,7 +79,6 @@ export class DynamicTable<Entry extends Sized> {
       this.#ring[slot] = undefined;
       this.#length--;
       this.#size -= oldest.size;
-      this.#onEvict?.(oldest);
     }
   }
 
