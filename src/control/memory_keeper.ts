@@ -1,12 +1,21 @@
 /** Returns memory to the system that only a start or a burst needed. */
-import { residentBytes, returnMemory } from "../os/memory.ts";
+import { residentBytes, returnHeap, returnMemory } from "../os/memory.ts";
 
-/** ms between two checks. */
-const PERIOD = 20_000;
+/**
+ * ms between two checks. Under a limit of memory, a burst of connections must not be killed for pages that the
+ * compilers of the engine have freed: 10 to 20 MB after the first thousand connections.
+ */
+const PERIOD = 1000;
 /** Growth, in bytes, whose release is worth a millisecond of page faults. */
 const WORTHWHILE = 8 << 20;
 /** Checks between two attempts without growth, at first and at most: an hour has six of the longest. */
-const FIRST_PAUSE = 3, LONGEST_PAUSE = 30;
+const FIRST_PAUSE = 60, LONGEST_PAUSE = 600;
+
+/**
+ * What is returned to the system: the empty pages of the heap, or the pages of the program's text as well, which running
+ * code needs again.
+ */
+type Release = "nothing" | "heap" | "heap and text";
 
 /**
  * Decides when free memory is returned to the system: when the process has grown since the last time, and from time to
@@ -18,39 +27,41 @@ export class MemoryKeeper {
   /** The size after the last release. */
   #low: number;
   #pause = FIRST_PAUSE;
-  #looks = 0;
+  #checks = 0;
 
   /** `resident`: the resident size of the process now, in bytes. */
   constructor(resident: number) {
     this.#floor = this.#low = resident;
   }
 
-  /** Whether memory should be released now. */
-  shouldRelease(resident: number): boolean {
+  /** What should be released now. */
+  check(resident: number): Release {
     if (resident - this.#low >= WORTHWHILE) {
       this.#pause = FIRST_PAUSE;
-      return true;
+      return "heap";
     }
-    if (resident - this.#floor < WORTHWHILE || ++this.#looks < this.#pause) return false;
+    if (resident - this.#floor < WORTHWHILE || ++this.#checks < this.#pause) return "nothing";
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
-    return true;
+    return "heap and text";
   }
 
   /** Memory was released, and this size is left. */
   released(resident: number): void {
-    this.#looks = 0;
+    this.#checks = 0;
     this.#low = resident;
     this.#floor = Math.min(this.#floor, resident);
   }
 }
 
-/** Starts at once, then checks every 20 s. */
+/** Starts at once, then checks every second. */
 export function keepMemorySmall(): { stop(): void } {
   returnMemory();
   const keeper = new MemoryKeeper(residentBytes());
   const timer = setInterval(() => {
-    if (!keeper.shouldRelease(residentBytes())) return;
-    returnMemory();
+    const release = keeper.check(residentBytes());
+    if (release === "nothing") return;
+    if (release === "heap") returnHeap();
+    else returnMemory();
     keeper.released(residentBytes());
   }, PERIOD);
   return { stop: () => clearInterval(timer) };

@@ -5,29 +5,31 @@ const MB = 1 << 20;
 
 Deno.test("memory keeper: growth by 8 MiB triggers a release, less does not", () => {
   const keeper = new MemoryKeeper(80 * MB);
-  assert.equal(keeper.shouldRelease(87 * MB), false);
-  assert.equal(keeper.shouldRelease(88 * MB), true);
+  assert.equal(keeper.check(87 * MB), "nothing");
+  assert.equal(keeper.check(88 * MB), "heap");
   keeper.released(82 * MB);
-  assert.equal(keeper.shouldRelease(89 * MB), false);
-  assert.equal(keeper.shouldRelease(90 * MB), true);
+  assert.equal(keeper.check(89 * MB), "nothing");
+  assert.equal(keeper.check(90 * MB), "heap");
 });
 
 Deno.test("memory keeper: while memory stays high after a burst, releases are repeated at growing intervals", () => {
   const keeper = new MemoryKeeper(80 * MB);
-  assert.equal(keeper.shouldRelease(1000 * MB), true);
+  assert.equal(keeper.check(1000 * MB), "heap");
   keeper.released(1000 * MB);
   const tries: number[] = [];
-  for (let look = 1; look <= 100; look++) {
-    if (!keeper.shouldRelease(1000 * MB)) continue;
-    tries.push(look);
+  for (let number = 1; number <= 2000; number++) {
+    const release = keeper.check(1000 * MB);
+    if (release === "nothing") continue;
+    assert.equal(release, "heap and text");
+    tries.push(number);
     keeper.released(1000 * MB);
   }
-  assert.deepEqual(tries, [3, 9, 21, 45, 75]);
+  assert.deepEqual(tries, [60, 180, 420, 900, 1500]);
 });
 
 Deno.test("memory keeper: at its smallest size the process is left alone, whatever came before", () => {
   const keeper = new MemoryKeeper(80 * MB);
-  assert.equal(keeper.shouldRelease(500 * MB), true);
+  assert.equal(keeper.check(500 * MB), "heap");
   keeper.released(84 * MB);
-  for (let look = 0; look < 1000; look++) assert.equal(keeper.shouldRelease(84 * MB), false);
+  for (let number = 0; number < 1000; number++) assert.equal(keeper.check(84 * MB), "nothing");
 });
