@@ -1,26 +1,18 @@
 /**
- * The commands on the pages for operators (`docs/`, README.md, `deploy/README.md`): each block has a mark that says who
- * checks it (`testkit/documents/commands.ts`), and those for this machine are run here. `docs/commands.md` is made from
- * the help of the program, whose examples `src/cli/commands_test.ts` checks.
+ * The commands on the pages for operators (`testkit/documents/pages.ts`): each block has a mark that says who
+ * checks it (`testkit/documents/commands.ts`), and those for this machine are run here.
  */
 import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
 import project from "../deno.json" with { type: "json" };
 import { testNeeding } from "../lab/needs.ts";
-import { commandsOf, matchesOutput, type PageCommand } from "../testkit/documents/commands.ts";
+import { matchesOutput, type PageCommand } from "../testkit/documents/commands.ts";
+import { pageCommands, PAGES, pageText } from "../testkit/documents/pages.ts";
 import { DocsScene } from "../testkit/documents/scene.ts";
 import { explainedTexts } from "../testkit/documents/texts.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-const PAGES = [
-  "README.md",
-  "deploy/README.md",
-  ...[...Deno.readDirSync(new URL("docs/", ROOT))].map(({ name }) => `docs/${name}`)
-    .filter((path) => path.endsWith(".md") && path !== "docs/commands.md").sort(),
-];
-
-const pageCommands = (page: string) => commandsOf(Deno.readTextFileSync(new URL(page, ROOT)));
 const isRun = ({ mark }: PageCommand) => mark === "test" || mark === "background";
 
 /** A command that names a task in a sentence: most take long, and other tests run them. */
@@ -47,6 +39,8 @@ Deno.test("docs: every task that a page names exists", () => {
 const COMPOSED = [
   "cannot read root certificates",
   "cannot reach the SPIRE agent",
+  "refused by server in connecting",
+  "timeout by us in connecting",
   "http status: 400 Bad Request",
   "http status: 503 Service Unavailable",
   "type=Nack error=",
@@ -56,7 +50,7 @@ const OF_PEERS = ["authorization failed", "caller not configured as an authorize
 
 Deno.test("docs: the log lines and errors that the pages explain are in the sources", () => {
   const sources = ["src/", "tools/launcher/"].flatMap(sourceTexts).join("\n").replace(/\s+/g, " ");
-  const texts = PAGES.flatMap((page) => explainedTexts(Deno.readTextFileSync(new URL(page, ROOT)))).flat();
+  const texts = PAGES.flatMap((page) => explainedTexts(pageText(page))).flat();
   assert.ok(texts.length > 50);
   const known = new Set([...COMPOSED, ...OF_PEERS]);
   assert.deepEqual(texts.filter((text) => !known.has(text) && !sources.includes(text)), []);
@@ -70,24 +64,32 @@ function sourceTexts(folder: string): string[] {
   });
 }
 
+/** A command in a sentence that has no arguments, or placeholders such as `ID`, is a name: such a command must exist. */
+function withoutPlaceholders(script: string): string {
+  return script.replace(/^ztunnel ([a-z]+)(?: .*\b[A-Z]{2,}\b.*)?$/, "ztunnel help $1");
+}
+
 for (const page of PAGES) {
   const commands = pageCommands(page).commands.filter((command) =>
     isRun(command) && !(command.isInline && TASK.test(command.script))
   );
   if (commands.length === 0) continue;
-  testNeeding({ namespaces: true, packages: ["curl", "python3"] }, `docs: the commands of ${page} work`, async () => {
-    const ownProxy = commands.some(({ mark }) => mark === "background");
-    await using scene = await DocsScene.start(ROOT.pathname, ownProxy ? "empty" : "mesh");
-    for (const { script, mark, exitCode, output, isInline } of commands) {
-      if (mark === "background") {
-        scene.inBackground(script);
-        continue;
+  testNeeding(
+    { namespaces: true, packages: ["curl", "dig", "python3"] },
+    `docs: the commands of ${page} work`,
+    async () => {
+      const ownProxy = commands.some(({ mark }) => mark === "background");
+      await using scene = await DocsScene.start(ROOT.pathname, ownProxy ? "empty" : "mesh");
+      for (const { script, mark, exitCode, output, isInline } of commands) {
+        if (mark === "background") {
+          scene.inBackground(script);
+          continue;
+        }
+        const ended = await scene.run(isInline ? withoutPlaceholders(script) : script);
+        const report = `${page}: ${script}\n${ended.output}`;
+        assert.equal(ended.code, exitCode, report);
+        if (output !== null) assert.ok(matchesOutput(ended.output, output), `${report}\n\nThe page shows:\n${output}`);
       }
-      // A command without arguments in a sentence is a name: the command must exist.
-      const ended = await scene.run(isInline ? script.replace(/^ztunnel ([a-z]+)$/, "ztunnel help $1") : script);
-      const report = `${page}: ${script}\n${ended.output}`;
-      assert.equal(ended.code, exitCode, report);
-      if (output !== null) assert.ok(matchesOutput(ended.output, output), `${report}\n\nThe page shows:\n${output}`);
-    }
-  });
+    },
+  );
 }

@@ -34,7 +34,7 @@ export interface PageCommand {
 }
 
 /** What a page contains. */
-interface PageCommands {
+export interface PageCommands {
   readonly commands: readonly PageCommand[];
   /** Blocks that have no mark, or one that does not exist, each as a line for people. */
   readonly mistakes: readonly string[];
@@ -62,6 +62,11 @@ export function commandsOf(page: string): PageCommands {
       const found = blockCommands(info!.trim(), unindented(block!));
       if (typeof found === "string") mistakes.push(`"${info}" before ${firstLine(block!)}: ${found}`);
       else commands.push(...found);
+    }
+  }
+  for (const [, line] of page.matchAll(/^ {4}((?:\$ |(?:ztunnel|curl|kubectl|npx) ).*)$/gm)) {
+    if (!commands.some(({ script }) => script.includes(line!))) {
+      mistakes.push(`"${line}": only a fenced block has a mark`);
     }
   }
   return { commands, mistakes };

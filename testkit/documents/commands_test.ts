@@ -52,6 +52,13 @@ Deno.test("commands of a page: a block without a mark is a mistake", () => {
   }
 });
 
+Deno.test("commands of a page: a command in an indented block is a mistake", () => {
+  assert.deepEqual(commandsOf("text\n\n    $ ztunnel check\n").mistakes, [
+    '"$ ztunnel check": only a fenced block has a mark',
+  ]);
+  assert.deepEqual(commandsOf(fence("sh test", "if true; then", "    curl x", "fi")).mistakes, []);
+});
+
 Deno.test("output of a page: placeholders stand for parts of a line and for whole lines", () => {
   assert.ok(matchesOutput("a\nb\n", "a\nb"));
   assert.ok(matchesOutput("id 17 (ms)\n", "id ... (ms)\n"));

@@ -60,7 +60,7 @@ export class DocsScene implements AsyncDisposable {
 
   async #startMesh(): Promise<void> {
     const node2 = { ADMIN_PORT: "25000", STATS_PORT: "25020", READINESS_PORT: "25021", SOCKS5_PORT: "25080" };
-    await this.#startProxy("stock", "node2", "127.0.0.2", node2);
+    await this.#startProxy("stock", "node2", "127.0.0.2", { ...node2, ISTIO_META_DNS_CAPTURE: "false" });
     await this.#startProxy("cart", "node1", "127.0.0.1", {});
     this.inBackground("exec python3 -m http.server 8080 --bind 127.0.0.2 --directory deploy");
     const request = "curl -sS --retry 30 --retry-all-errors --retry-delay 1 -x socks5://127.0.0.1:15080";
@@ -82,7 +82,6 @@ export class DocsScene implements AsyncDisposable {
         FAKE_CA: "true",
         ...caFiles(this.#folder.path),
         ENABLE_ORIG_SRC: "false",
-        ISTIO_META_DNS_CAPTURE: "false",
         UNSTABLE_ENABLE_SOCKS5: "true",
         ...more,
       }, { namespace: this.#namespace.name }),

@@ -1,22 +1,33 @@
-/** The log lines and errors that the pages for operators explain. */
+/** The texts of the proxy that the pages for operators explain: log lines, errors, output of commands. */
 
-/** The first cell of the head of tables that explain texts of the proxy. */
-const HEADS = new Set(["the log says", "it says", "error"]);
+/** The heads of columns that contain such texts. */
+const HEADS = new Set(["the log says", "it says", "it shows", "error"]);
 
 /**
- * Returns the texts in the first columns of such tables, each as its fixed parts: `...` on a page stands for what differs
- * each time.
+ * Returns the texts in these columns of tables, each as its fixed parts: `...` on a page stands for what differs each
+ * time. Names of metrics and settings are left out, since other tests check them.
  */
 export function explainedTexts(page: string): string[][] {
   const texts: string[][] = [];
-  let isInTable = false;
+  let columns: readonly number[] | null = null;
   for (const line of page.split("\n")) {
-    const [, first = ""] = line.match(/^\|((?:[^|\\]|\\.)*)\|/) ?? [];
-    if (!line.startsWith("|")) isInTable = false;
-    else if (HEADS.has(first.trim())) isInTable = true;
-    else if (isInTable) texts.push(...[...first.matchAll(/`([^`]+)`/g)].map(([, text]) => fixedParts(text!)));
+    if (!line.startsWith("|")) {
+      columns = null;
+      continue;
+    }
+    const cells = line.split(/(?<!\\)\|/).slice(1, -1);
+    if (columns === null) {
+      columns = cells.flatMap((cell, column) => HEADS.has(cell.trim()) ? [column] : []);
+      continue;
+    }
+    for (const column of columns) texts.push(...codesOf(cells[column] ?? "").map(fixedParts));
   }
   return texts;
+}
+
+function codesOf(cell: string): string[] {
+  const codes = [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+  return codes.filter((code) => !/^[A-Z0-9_]+(=.*)?$|^rate\(|^[a-z]+(_[a-z]+)+$/.test(code));
 }
 
 function fixedParts(text: string): string[] {
