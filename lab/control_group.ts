@@ -13,6 +13,10 @@ interface Limits {
 }
 
 const ROOT = "/sys/fs/cgroup";
+const HAS_V1 = systemFileExists(`${ROOT}/memory`);
+
+/** The folders in which a {@link ControlGroup} makes one of its own. */
+export const LIMITING_GROUPS: readonly string[] = HAS_V1 ? [`${ROOT}/memory`, `${ROOT}/cpu`] : [ROOT];
 const PERIOD_MICROS = 100_000;
 
 /** A control group. */
@@ -29,7 +33,7 @@ export class ControlGroup {
 
   /** `name` must be unique on the machine. Throws where groups cannot be created. */
   static create(name: string, limits: Limits): ControlGroup {
-    return systemFileExists(`${ROOT}/memory`) ? createV1(name, limits) : createV2(name, limits);
+    return HAS_V1 ? createV1(name, limits) : createV2(name, limits);
 
     function createV1(name: string, { memoryBytes, milliCpu }: Limits): ControlGroup {
       const [memory, cpu] = [`${ROOT}/memory/${name}`, `${ROOT}/cpu/${name}`];

@@ -2,6 +2,8 @@
  * Removes what killed test processes have left: network namespaces, their files in `/etc/netns`, control groups. The
  * names of these contain the pid of the process that made them.
  */
+import { LIMITING_GROUPS } from "./control_group.ts";
+import { changeSystemFolder } from "./system_folder.ts";
 import { readSystemFile, readSystemFolder, systemFileExists } from "../src/os/system_files.ts";
 
 /** The folder for control groups: of version 2, or of a hierarchy of version 1 that every system has. */
@@ -30,13 +32,14 @@ const KINDS: readonly Kind[] = [
     name: NAMESPACE,
     remove: (name) => Deno.removeSync(`/etc/netns/${name}`, { recursive: true }),
   },
-  {
-    what: "control group",
-    folder: GROUPS,
-    name: /^kubepods-(\d+)-pod/,
-    remove: (name) => void new Deno.Command("rmdir", { args: [`${GROUPS}/${name}`], stderr: "null" }).outputSync(),
-  },
+  groupsIn(GROUPS, /^kubepods-(\d+)-pod/),
+  ...LIMITING_GROUPS.map((folder) => groupsIn(folder, /^zt-\w+-(\d+)(?:-|$)/)),
 ];
+
+function groupsIn(folder: string, name: RegExp): Kind {
+  const remove = (name: string) => void changeSystemFolder("rmdir", `${folder}/${name}`);
+  return { what: "control group", folder, name, remove };
+}
 
 /** Something that was removed. */
 interface Leftover {

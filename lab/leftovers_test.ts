@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { ControlGroup, LIMITING_GROUPS } from "./control_group.ts";
 import { isAlive, removeLeftovers } from "./leftovers.ts";
 import { testNeeding } from "./needs.ts";
 import { run } from "./program.ts";
@@ -26,6 +27,24 @@ testNeeding(
       assert.ok(exists(`/run/netns/${ours}`));
     } finally {
       await run("ip", "netns", "del", ours);
+    }
+  },
+);
+
+testNeeding(
+  { controlGroups: true },
+  "leftovers: control groups of a process that has ended are removed, and no others",
+  async () => {
+    const ended = new Deno.Command("true").spawn();
+    await ended.status;
+    const limits = { memoryBytes: 1 << 26, milliCpu: 100 };
+    ControlGroup.create(`zt-left-${ended.pid}-1`, limits);
+    const kept = ControlGroup.create(`zt-kept-${Deno.pid}-1`, limits);
+    try {
+      removeLeftovers();
+      for (const folder of LIMITING_GROUPS) assert.ok(!exists(`${folder}/zt-left-${ended.pid}-1`));
+    } finally {
+      kept.remove();
     }
   },
 );
