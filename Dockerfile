@@ -25,7 +25,13 @@ RUN ./compile.sh -f folder -o /out && /out/ztunnel version && rm -rf /out/cache 
 FROM debian:13-slim@${DEBIAN_DIGEST}
 ARG VERSION=unknown
 ARG ISTIO_VERSION=${VERSION}
+ARG REVISION=unknown
 ENV ISTIO_META_ISTIO_VERSION=${ISTIO_VERSION}
+LABEL org.opencontainers.image.title=ztunnel \
+  org.opencontainers.image.description="Node proxy for Istio's ambient mesh" \
+  org.opencontainers.image.licenses=Apache-2.0 \
+  org.opencontainers.image.version=${VERSION} \
+  org.opencontainers.image.revision=${REVISION}
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates libssl3t64 \
   && rm -rf /var/lib/apt/lists/* \

@@ -1,20 +1,24 @@
 #!/bin/sh
 # Makes one executable of the proxy: the runtime, the program and, where one was built, an OpenSSL 3.5 library.
 #
-# usage: ./compile.sh [-o OUT] [-f unpack|folder] [-e ENTRY]
+# usage: ./compile.sh [-o OUT] [-f unpack|folder] [-a x86_64|aarch64] [-b FOLDER] [-e ENTRY]
 #   -o  where to write it; dist/ztunnel by default
 #   -f  unpack: one file that unpacks itself on its first start; the default
 #       folder: the parts as files in the folder OUT, with a program that starts them; for a container image
+#   -a  the machine that it is for; this one by default
+#   -b  takes the JavaScript of an earlier result in the form "folder", of another machine; not bundled again
 #   -e  the main module; main.ts by default
 #
-# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become $VERSION (by default that of
-# deno.json, followed by -dev unless this revision has the tag of that version), the revision, and Clean or Modified.
+# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become what tools/stamp.sh prints.
 #
-# The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache. Without it the executable uses
-# the system's libssl.so.3.
+# The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache for this machine. Without it, and
+# with OPENSSL_LIBRARY=none, the executable uses the system's libssl.so.3.
 #
-# Both are started by tools/launcher, which needs a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev). For
-# x86-64, TLS library included, the single file has 44 MB, takes 1 s for its first start and 0.1 s for later ones.
+# Both are started by tools/launcher, which needs a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev; for the
+# other machine gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, and its zlib in $CPPFLAGS and $LDFLAGS). For x86-64, TLS
+# library included, the single file has 44 MB, takes 1 s for its first start and 0.1 s for later ones.
+#
+# The same tree, runtime and C compiler give the same bytes, wherever the tree lies.
 #
 # `deno compile` is not used. Its executables keep compiled code and the TLS library in the temporary folder under
 # predictable names, and use files that exist there without checking their owner: any local user could run code as root.
@@ -26,11 +30,14 @@ cd "$(dirname "$0")"
 # They isolate the build from the surroundings. The other runtime flags are those of lab/product_flags.ts.
 sealed_flags="--no-config --no-lock --no-remote --no-npm --cached-only"
 
-out=dist/ztunnel form=unpack entry=main.ts
-while getopts o:f:e: option; do
+host=$(uname -m)
+out=dist/ztunnel form=unpack entry=main.ts machine=$host bundled=
+while getopts o:f:a:b:e: option; do
   case $option in
     o) out=$OPTARG ;;
     f) form=$OPTARG ;;
+    a) machine=$OPTARG ;;
+    b) bundled=$OPTARG ;;
     e) entry=$OPTARG ;;
     *) exit 2 ;;
   esac
@@ -38,6 +45,11 @@ done
 case $form in
   unpack | folder) ;;
   *) echo "compile.sh: -f \"$form\" must be unpack or folder" >&2; exit 2 ;;
+esac
+case $machine in
+  x86_64) package=@deno/linux-x64-glibc ;;
+  aarch64) package=@deno/linux-arm64-glibc ;;
+  *) echo "compile.sh: -a \"$machine\" must be x86_64 or aarch64" >&2; exit 2 ;;
 esac
 
 deno_version=2.9.6
@@ -56,34 +68,41 @@ mkdir -p "$parts" "$(dirname "$out")"
 # The runtime that bundles the program and goes into the result is identified by its SHA-256 in the repository: those of
 # the program `deno` in the npm packages @deno/linux-x64-glibc and @deno/linux-arm64-glibc of that version.
 add_runtime() {
-  cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
+  if [ "$machine" = "$host" ]; then
+    cp "$(runtime eval 'console.log(Deno.execPath())')" "$parts/deno"
+  else
+    (cd "$work" && npm pack --silent --prefer-offline "$package@$deno_version" >/dev/null && tar -xzf deno-*.tgz package/deno)
+    mv "$work/package/deno" "$parts/deno"
+  fi
   chmod 755 "$parts/deno"
-  want=$(sed -n "s/ *$(uname -m)\$//p" tools/runtime.sha256)
+  want=$(sed -n "s/ *$machine\$//p" tools/runtime.sha256)
   got=$(sha256sum "$parts/deno" | cut -c1-64)
   [ "$got" = "$want" ] && return
-  echo "compile.sh: the runtime deno $deno_version for $(uname -m) has SHA-256 $got, and must have ${want:-none, as it is not known}" >&2
+  echo "compile.sh: the runtime deno $deno_version for $machine has SHA-256 $got, and must have ${want:-none, as it is not known}" >&2
   echo "(tools/runtime.sha256). A deno in PATH that is another build of that version must be taken out of PATH." >&2
   exit 1
-}
-
-# What `version` will say. VERSION, REVISION and STATUS from outside win, for builds without git.
-stamp() {
-  revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
-  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then status=Modified; else status=Clean; fi
-  number=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' deno.json)
-  tag=$(git describe --exact-match --tags HEAD 2>/dev/null || true)
-  [ "$status $tag" = "Clean v$number" ] || number=$number-dev
-  version=${VERSION:-$number}
-  sed -e "s|@ZTUNNEL_VERSION@|$version|" -e "s|@ZTUNNEL_REVISION@|$revision|" -e "s|@ZTUNNEL_STATUS@|${STATUS:-$status}|"
 }
 
 # JavaScript with the npm packages, as deno.lock has them: ztunnel.js and, for each dynamic import, a file beside it, so
 # that an isolate loads its own half and the runtime's modules that this half uses. Workers begin with ztunnel.js too.
 # Its first lines set the path of the TLS library beside it.
+#
+# The bundle contains the paths of all files, relative to the tree, so it is made in a copy with its own node_modules.
 bundle() {
-  runtime bundle --quiet --frozen-lockfile --check --platform browser --code-splitting --outdir "$work/bundle" "$entry"
+  if [ -n "$bundled" ]; then cp "$bundled"/*.js "$parts"; return; fi
+  tree=$work/tree
+  mkdir -p "$tree/$(dirname "$entry")"
+  cp -r src proto main.ts deno.json deno.lock "$tree"
+  cp "$entry" "$tree/$entry"
+  (cd "$tree" && runtime bundle --quiet --frozen-lockfile --node-modules-dir=auto --check --platform browser \
+    --code-splitting --outdir "$work/bundle" "$entry")
   main=$(basename "$entry" .ts).js
-  for file in "$work"/bundle/*.js; do stamp < "$file" > "$parts/$(basename "$file")"; done
+  stamp=$(tools/stamp.sh)
+  eval "$stamp"
+  for file in "$work"/bundle/*.js; do
+    sed -e "s|@ZTUNNEL_VERSION@|$VERSION|" -e "s|@ZTUNNEL_REVISION@|$REVISION|" -e "s|@ZTUNNEL_STATUS@|$STATUS|" \
+      < "$file" > "$parts/$(basename "$file")"
+  done
   mv "$parts/$main" "$work/main.js"
   cat - "$work/main.js" > "$parts/ztunnel.js" <<'J'
 try {
@@ -96,6 +115,8 @@ J
 }
 
 add_library() {
+  [ "${OPENSSL_LIBRARY:-}" != none ] || return 0
+  [ "$machine" = "$host" ] || [ -n "${OPENSSL_LIBRARY:-}" ] || return 0
   library=${OPENSSL_LIBRARY:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build/libopenssl35.so}
   if [ -f "$library" ]; then
     cp "$library" "$parts/libssl.so"
@@ -106,6 +127,7 @@ add_library() {
 }
 
 launcher() {
+  if [ "$machine" != "$host" ]; then export CC="${CC:-$machine-linux-gnu-gcc}"; fi
   runtime run --quiet --no-prompt --no-lock tools/product_flags.ts --header > "$work/permissions.h"
   # shellcheck disable=SC2086 # flags are words
   tools/launcher/build.sh "$form" "$parts" "$1" "$work/permissions.h" $sealed_flags

@@ -22,7 +22,9 @@ const UTIL_LINUX = { probe: { args: ["--version"], output: /util-linux/ }, abili
 
 /** All commands that tests may need. */
 const COMMANDS = {
+  "aarch64-linux-gnu-gcc": { packages: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" },
   aiosmtpd: { packages: "python3-aiosmtpd" },
+  "apt-get": { packages: "apt" },
   bash: { packages: "bash", probe: { args: ["--version"], output: /version [4-9]/ }, ability: "be version 4 or later" },
   cc: { packages: "gcc libc6-dev" },
   conntrack: { packages: "conntrack" },
@@ -30,6 +32,7 @@ const COMMANDS = {
   dig: { packages: "dnsutils" },
   dnsmasq: { packages: "dnsmasq-base" },
   dnsperf: { packages: "dnsperf" },
+  "dpkg-deb": { packages: "dpkg" },
   fish: { packages: "fish" },
   h2load: { packages: "nghttp2-client" },
   ip: { packages: "iproute2", probe: { args: ["-V"], output: /iproute2/ }, ability: "be that of iproute2" },

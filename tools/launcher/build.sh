@@ -8,7 +8,8 @@
 #   FLAG... go to `deno run`
 #
 # Linked statically, so that it runs wherever the runtime does. Needs a C compiler and zlib with its headers
-# (Debian: gcc, libc6-dev, zlib1g-dev).
+# (Debian: gcc, libc6-dev, zlib1g-dev). For another machine: its compiler in $CC, and where its zlib is in $CPPFLAGS and
+# $LDFLAGS.
 set -eu
 form=$1 parts=$2 out=$3 permissions=$4
 shift 4
@@ -27,8 +28,10 @@ digest() { sha256sum "$1" | cut -c1-64; }
 } > "$work/flags.h"
 
 compile() {
-  ${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -I "$work" -o "$work/exe" "$@" || {
-    echo "build.sh: the launcher needs a C compiler, libc.a and libz.a (Debian: gcc, libc6-dev, zlib1g-dev)" >&2
+  # shellcheck disable=SC2086 # flags are words
+  ${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -I "$work" ${CPPFLAGS:-} -o "$work/exe" "$@" ${LDFLAGS:-} || {
+    echo "build.sh: the launcher needs a C compiler, libc.a and libz.a (Debian: gcc, libc6-dev, zlib1g-dev; for arm64 on" >&2
+    echo "another machine gcc-aarch64-linux-gnu and libc6-dev-arm64-cross)" >&2
     exit 1
   }
 }

@@ -1,0 +1,87 @@
+/** Builds images from the tree and the pinned packages. */
+import { output } from "./command.ts";
+import { fetchPackages, pinnedPackages } from "./debian.ts";
+import { packLayer } from "./layer.ts";
+import { npmPackages } from "./npm_packages.ts";
+import type { Image, Stamp } from "./oci.ts";
+import { componentList, type Contents, licenseTexts } from "./papers.ts";
+import type { Platform } from "./platform.ts";
+import { debianLayer, programLayer, runtimeLayer } from "./rootfs.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** An image and what it says about its contents. */
+export interface BuiltImage extends Image {
+  readonly components: string;
+  readonly licenses: string;
+}
+
+/** What this build is called. `istioVersion`: by default the version. */
+export async function readStamp(istioVersion?: string): Promise<Stamp> {
+  const lines = (await output(`${ROOT}tools/stamp.sh`, [])).trim().split("\n");
+  const fields = Object.fromEntries(lines.map((line) => line.split("=") as [string, string]));
+  const version = fields["VERSION"]!;
+  return {
+    version,
+    revision: fields["REVISION"]!,
+    time: Number(fields["SOURCE_DATE_EPOCH"]),
+    istioVersion: istioVersion ?? version,
+  };
+}
+
+/** Builds one image for each platform. */
+export async function buildImages(platforms: readonly Platform[], stamp: Stamp): Promise<BuiltImage[]> {
+  const work = await Deno.makeTempDir({ prefix: "image-" });
+  try {
+    const npm = await npmPackages(ROOT);
+    const images: BuiltImage[] = [];
+    let bundled: string | null = null;
+    for (const platform of platforms) {
+      const folder = `${work}/${platform.architecture}`;
+      await compile(platform, `${folder}/program`, bundled, stamp);
+      bundled ??= `${folder}/program`;
+      images.push(await buildImage(platform, folder, npm, stamp));
+    }
+    return images;
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** `bundled`: the program of another platform, whose JavaScript is the same. */
+async function compile({ machine }: Platform, out: string, bundled: string | null, stamp: Stamp): Promise<void> {
+  const args = ["-f", "folder", "-a", machine, "-o", out, ...bundled === null ? [] : ["-b", bundled]];
+  // The library of TLS is Debian's, so that its security updates come with the packages.
+  await output(`${ROOT}compile.sh`, args, { env: { OPENSSL_LIBRARY: "none", VERSION: stamp.version } });
+}
+
+async function buildImage(
+  platform: Platform,
+  folder: string,
+  npm: Contents["npm"],
+  stamp: Stamp,
+): Promise<BuiltImage> {
+  const packages = await fetchPackages(platform);
+  const contents: Contents = {
+    platform,
+    npm,
+    debian: pinnedPackages(platform).filter(({ name }) => name !== "zlib1g-dev"),
+    runtime: { version: Deno.version.deno, sha256: runtimeDigest(platform) },
+  };
+  const components = componentList(contents, stamp);
+  const licenses = licenseTexts(contents, await Deno.readTextFile(`${ROOT}LICENSE`));
+  const roots = ["debian", "runtime", "ztunnel"].map((name) => `${folder}/${name}`) as [string, string, string];
+  for (const root of roots) await Deno.mkdir(root, { recursive: true });
+  await debianLayer(platform, packages, roots[0]);
+  await runtimeLayer(`${folder}/program/deno`, roots[1]);
+  await programLayer(`${folder}/program`, { "components.cdx.json": components, "LICENSES": licenses }, roots[2]);
+  const names = ["Debian 13: libc, OpenSSL, roots", `deno ${Deno.version.deno}`, `ztunnel ${stamp.version}`];
+  const layers = await Promise.all(roots.map((root, i) => packLayer(names[i]!, root)));
+  return { platform, layers, components, licenses };
+}
+
+/** `compile.sh` has compared it with the runtime. */
+function runtimeDigest({ machine }: Platform): string {
+  const line = Deno.readTextFileSync(`${ROOT}tools/runtime.sha256`).split("\n").find((line) => line.endsWith(machine));
+  return line!.slice(0, 64);
+}

@@ -1,0 +1,127 @@
+/** What an image says about its contents: the list of components (CycloneDX 1.6) and the licences. */
+import { createHash } from "node:crypto";
+import type { DebianPackage } from "./debian.ts";
+import type { NpmPackage } from "./npm_packages.ts";
+import type { Stamp } from "./oci.ts";
+import type { Platform } from "./platform.ts";
+
+/** Everything that an image is made of. */
+export interface Contents {
+  readonly platform: Platform;
+  /** Version and SHA-256 of the runtime. */
+  readonly runtime: { readonly version: string; readonly sha256: string };
+  readonly npm: readonly NpmPackage[];
+  readonly debian: readonly DebianPackage[];
+}
+
+const PRODUCT = "ztunnel";
+
+/** The components as CycloneDX JSON. The same contents give the same text. */
+export function componentList(contents: Contents, stamp: Stamp): string {
+  const { platform, npm } = contents;
+  const product = `${PRODUCT}@${stamp.version}`;
+  const components = [runtimeComponent(contents), ...npm.map(npmComponent), ...debianComponents(contents)];
+  const isRequired = new Set(npm.flatMap(({ dependencies }) => dependencies));
+  const direct = components.map((component) => component["bom-ref"]).filter((ref) => !isRequired.has(ref));
+  const body = {
+    metadata: {
+      timestamp: new Date(stamp.time * 1000).toISOString(),
+      component: {
+        "type": "application",
+        "bom-ref": product,
+        "name": PRODUCT,
+        "version": stamp.version,
+        "licenses": [{ license: { id: "Apache-2.0" } }],
+        "properties": [
+          { name: "revision", value: stamp.revision },
+          { name: "architecture", value: platform.architecture },
+        ],
+      },
+    },
+    components,
+    dependencies: [
+      { ref: product, dependsOn: direct },
+      ...npm.map(({ name, version, dependencies }) => ({ ref: `${name}@${version}`, dependsOn: dependencies })),
+    ],
+  };
+  const serialNumber = `urn:uuid:${uuidOf(JSON.stringify(body))}`;
+  const text = { bomFormat: "CycloneDX", specVersion: "1.6", serialNumber, version: 1, ...body };
+  return JSON.stringify(text, null, 2) + "\n";
+}
+
+function runtimeComponent({ platform, runtime: { version, sha256 } }: Contents) {
+  return {
+    "type": "platform",
+    "bom-ref": `deno@${version}`,
+    "name": "deno",
+    version,
+    "hashes": [{ alg: "SHA-256", content: sha256 }],
+    "licenses": [{ license: { id: "MIT" } }],
+    "purl": `pkg:npm/${platform.runtime.replace("@", "%40")}@${version}`,
+  };
+}
+
+function npmComponent({ name, version, sha512, license }: NpmPackage) {
+  const [group, short] = name.startsWith("@") ? name.split("/") as [string, string] : [null, name];
+  return {
+    "type": "library",
+    "bom-ref": `${name}@${version}`,
+    ...group !== null && { group },
+    "name": short,
+    version,
+    "hashes": [{ alg: "SHA-512", content: sha512 }],
+    "licenses": [{ expression: license }],
+    "purl": `pkg:npm/${name.replace("@", "%40")}@${version}`,
+  };
+}
+
+function debianComponents({ platform, debian }: Contents) {
+  return debian.map(({ name, version, sha256 }) => ({
+    "type": "library",
+    "bom-ref": `debian/${name}@${version}`,
+    name,
+    version,
+    "hashes": [{ alg: "SHA-256", content: sha256 }],
+    "purl": `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${platform.architecture}&distro=debian-13`,
+  }));
+}
+
+/** A UUID (RFC 9562, version 8) that depends on the contents only. */
+function uuidOf(text: string): string {
+  const digits = createHash("sha256").update(text).digest("hex");
+  const variant = "89ab"[parseInt(digits[16]!, 16) % 4];
+  return [
+    digits.slice(0, 8),
+    digits.slice(8, 12),
+    `8${digits.slice(13, 16)}`,
+    `${variant}${digits.slice(17, 20)}`,
+    digits.slice(20, 32),
+  ]
+    .join("-");
+}
+
+/** The licences of everything but Debian's packages, which have theirs in `/usr/share/doc`. */
+export function licenseTexts({ npm, runtime }: Pick<Contents, "npm" | "runtime">, own: string): string {
+  const part = (title: string, text: string) => `${"=".repeat(80)}\n${title}\n${"=".repeat(80)}\n\n${text.trim()}\n\n`;
+  return [
+    part(PRODUCT, own),
+    part(`deno ${runtime.version} (MIT)`, DENO),
+    ...npm.map(({ name, version, license, licenseText }) => part(`${name} ${version} (${license})`, licenseText)),
+  ].join("");
+}
+
+/** The npm packages of the runtime contain no licence. Those of the crates in it are listed by its project. */
+const DENO = `Copyright 2018-2026 the Deno authors. MIT License.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
