@@ -7,6 +7,8 @@ import { caFiles } from "../../lab/settings.ts";
 import { type TempDir, tempDir } from "../../lab/temp_dir.ts";
 
 const MESH = "tests/fixtures/docs_mesh.yaml";
+/** Files that commands of the pages read, and what they are a copy of. */
+const FILES = { "node1.json": "golden/config_dump-node1.json", "deny.yaml": "docs_deny.yaml" } as const;
 
 /** Two proxies of the mesh in `tests/fixtures/docs_mesh.yaml`, or an empty namespace. */
 export class DocsScene implements AsyncDisposable {
@@ -27,7 +29,9 @@ export class DocsScene implements AsyncDisposable {
     const folder = stack.use(tempDir());
     makePrograms(root, folder);
     Deno.symlinkSync(`${root}deploy`, `${folder.path}/deploy`);
-    Deno.copyFileSync(`${root}tests/fixtures/golden/config_dump-node1.json`, `${folder.path}/node1.json`);
+    for (const [name, fixture] of Object.entries(FILES)) {
+      Deno.copyFileSync(`${root}tests/fixtures/${fixture}`, `${folder.path}/${name}`);
+    }
     const scene = new DocsScene(stack.move(), namespace, folder);
     if (content === "mesh") await scene.#startMesh();
     return scene;
