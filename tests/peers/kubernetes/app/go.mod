@@ -1,0 +1,3 @@
+module ztunnel/tests/peers/kubernetes/app
+
+go 1.26
