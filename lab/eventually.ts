@@ -8,15 +8,16 @@ const INTERVAL_MS = 5;
 
 /**
  * Calls `check` until it returns a value other than null, false or undefined, and returns that. Throws an error with
- * `what` and the text of `details` after the limit.
+ * `what` and the text of `details` after the limit. `limitMs`: for programs that take long to start.
  */
 export async function eventually<T>(
   what: string,
   check: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   details: () => string = () => "",
+  limitMs: number = LIMIT_MS,
 ): Promise<T> {
   let isLate = false;
-  const cancel = afterRunning(LIMIT_MS, () => isLate = true);
+  const cancel = afterRunning(limitMs, () => isLate = true);
   try {
     for (;;) {
       const value = await check();

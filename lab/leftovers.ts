@@ -33,6 +33,15 @@ const KINDS: readonly Kind[] = [
     remove: (name) => Deno.removeSync(`/etc/netns/${name}`, { recursive: true }),
   },
   groupsIn(GROUPS, /^kubepods-(\d+)-pod/),
+  {
+    what: "control groups of the cluster",
+    folder: GROUPS,
+    name: /^zt-kubernetes-(\d+)$/,
+    remove: (name) => {
+      const all = `find /sys/fs/cgroup/*/${name} -depth -type d -delete`; // in every hierarchy, with those of its pods
+      new Deno.Command("sh", { args: ["-c", all], stderr: "null" }).outputSync();
+    },
+  },
   ...LIMITING_GROUPS.map((folder) => groupsIn(folder, /^zt-\w+-(\d+)(?:-|$)/)),
 ];
 
