@@ -114,6 +114,11 @@ try {
 J
 }
 
+# The page of the admin port, which is read when a browser asks for it.
+add_page() {
+  cp src/admin/dashboard.html src/admin/dashboard.css src/admin/dashboard.js "$parts/"
+}
+
 add_library() {
   [ "${OPENSSL_LIBRARY:-}" != none ] || return 0
   [ "$machine" = "$host" ] || [ -n "${OPENSSL_LIBRARY:-}" ] || return 0
@@ -141,6 +146,7 @@ as_folder() {
 
 add_runtime
 bundle
+add_page
 add_library
 case $form in
   folder) as_folder ;;

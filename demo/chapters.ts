@@ -46,7 +46,8 @@ export function printCommands(context: DemoContext): void {
   row(`curl --socks5 127.0.0.1:${a} http://${SERVICE.ip}/`, "as client: the response of the app");
   row(`curl --socks5 127.0.0.1:${c} http://${SERVICE.ip}/`, "as intruder: refused");
   const question = `--from demo/${INTRUDER.name} --to ${SERVICE.ip}:80`;
-  row(`npx -y deno@2.9.6 task start explain --admin ${mesh.admin} ${question}`, "explains why, rule by rule");
+  row(`npx -y deno@2.9.6 task start explain --admin ${mesh.admins.a} ${question}`, "explains why, rule by rule");
+  row(`http://${mesh.admins.a}/ and http://${mesh.admins.b}/`, "in a browser: the dashboards of node-a and node-b");
   row(`curl http://${SHOP.ip}:${mesh.hbonePort}/`, "without the mesh: plain text is refused");
   row(`curl -s http://${mesh.metrics}/metrics | grep istio_tcp`, "node-a's metrics");
   row(`cat ${mesh.folder}/mesh.yaml`, "workloads, service and policy");

@@ -17,8 +17,8 @@ export interface Mesh {
   readonly socksPorts: { readonly a: number; readonly c: number };
   /** Address of node-a's metrics, `ip:port`. */
   readonly metrics: string;
-  /** Address of node-a's admin server, `ip:port`. */
-  readonly admin: string;
+  /** Addresses of the admin servers of `node-a` and `node-b`, `ip:port`. */
+  readonly admins: { readonly a: string; readonly b: string };
   readonly folder: string;
   /** The TLS library that the proxies use. */
   readonly library: string;
@@ -41,11 +41,12 @@ export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
     return node;
   };
   const [a, b, c] = [start(CLIENT), start(SHOP), start(INTRUDER)];
-  const [, socksA, stats, admin, socksC, library] = await Promise.all([
+  const [, socksA, stats, adminA, adminB, socksC, library] = await Promise.all([
     listening(b, "inbound"),
     listening(a, "socks5"),
     listening(a, "stats"),
     listening(a, "admin"),
+    listening(b, "admin"),
     listening(c, "socks5"),
     a.line("its TLS library", (line) => line.message === "TLS library in use"),
   ]);
@@ -57,7 +58,7 @@ export async function startMesh(stack: AsyncDisposableStack): Promise<Mesh> {
     hbonePort,
     socksPorts: { a: portOf(socksA), c: portOf(socksC) },
     metrics: addressOf(stats),
-    admin: addressOf(admin),
+    admins: { a: addressOf(adminA), b: addressOf(adminB) },
     folder,
     library: library.fields.get("library") ?? "",
   };

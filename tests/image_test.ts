@@ -155,6 +155,7 @@ async function test(t: Deno.TestContext): Promise<void> {
       const wanted = [
         /^pkg:npm\/%40deno\//,
         /^pkg:npm\/%40grpc\/grpc-js@/,
+        /^pkg:npm\/preact@/,
         new RegExp(`/libssl3t64@.*arch=${architecture}&`),
       ];
       for (const pattern of wanted) assert.ok(purls.some((purl) => pattern.test(purl)), `${pattern} in ${purls}`);

@@ -6,16 +6,20 @@
 import { circles, type Place, undocumented, unusedExports } from "./structure/findings.ts";
 import { readSource, type SourceFile } from "./structure/source_file.ts";
 
-const TREES = ["main.ts", "src", "proto", "lab", "testkit", "tests", "tools", "demo", "bench"];
+const TREES = ["main.ts", "src", "proto", "lab", "testkit", "tests", "tools", "demo", "bench", "dashboard"];
 const GENERATED: readonly string[] = ["proto/gen", "testkit/gen"];
 
 function filesUnder(path: string): SourceFile[] {
   if (GENERATED.includes(path)) return [];
-  if (path.endsWith(".ts")) return [readSource(path, Deno.readTextFileSync(path))];
+  if (isModule(path)) return [readSource(path, Deno.readTextFileSync(path))];
   return [...Deno.readDirSync(path)]
-    .filter(({ isDirectory, name }) => isDirectory || name.endsWith(".ts"))
+    .filter(({ isDirectory, name }) => isDirectory || isModule(name))
     .map(({ name }) => `${path}/${name}`).sort()
     .flatMap(filesUnder);
+}
+
+function isModule(path: string): boolean {
+  return path.endsWith(".ts") || path.endsWith(".tsx");
 }
 
 /** `src/h2/hpack/decoder.ts`: `src/h2`; `lab/bed/apps.ts`: `lab`. */

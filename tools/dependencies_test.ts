@@ -7,7 +7,13 @@ interface Configuration {
 }
 
 const read = (path: string): unknown => JSON.parse(Deno.readTextFileSync(new URL(`../${path}`, import.meta.url)));
-const CONFIGURATIONS = ["deno.json", "tools/proto/deno.json", "testkit/x509/deno.json", "testkit/cyclonedx/deno.json"];
+const CONFIGURATIONS = [
+  "deno.json",
+  "tools/proto/deno.json",
+  "testkit/x509/deno.json",
+  "testkit/cyclonedx/deno.json",
+  "dashboard/deno.json",
+];
 
 for (const path of CONFIGURATIONS) {
   Deno.test(`dependencies: ${path} pins versions, freezes its lock file and allows no install scripts`, () => {

@@ -15,7 +15,7 @@ import { clearDesertedHomes } from "./test_home.ts";
 import { runTests, type TestOptions } from "./test_process.ts";
 import { closingLines, type Run, summarize } from "./test_report.ts";
 
-const UNIT_FOLDERS = ["src", "proto", "tools", "lab", "testkit", "demo", "bench"];
+const UNIT_FOLDERS = ["src", "proto", "tools", "lab", "testkit", "demo", "bench", "dashboard"];
 /** Whose tests share an isolate. */
 const ROOMS = "src/";
 const SCENARIO_FOLDERS = ["tests", "bench/scenarios"];

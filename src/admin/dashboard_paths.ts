@@ -2,6 +2,9 @@
 
 /** Paths of the admin port. */
 export const DASHBOARD_PATHS = [
+  "/dashboard.html",
+  "/dashboard.css",
+  "/dashboard.js",
   "/samples",
   "/node",
   "/service-map",

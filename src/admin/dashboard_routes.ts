@@ -4,6 +4,7 @@ import type { TrafficPair } from "../telemetry/traffic_pairs.ts";
 import type { CertificateStatus } from "../identity/certificate_manager.ts";
 import { certificatesRoute } from "./certificates_route.ts";
 import type { DASHBOARD_PATHS } from "./dashboard_paths.ts";
+import { pageHandler } from "./dashboard_page.ts";
 import type { HttpHandler } from "./http_connection.ts";
 import { jsonResponse } from "./json_response.ts";
 import { type PodsOverview, podsRoute } from "./pods_route.ts";
@@ -31,6 +32,9 @@ export function dashboardRoutes(
 ): Readonly<Record<typeof DASHBOARD_PATHS[number], HttpHandler>> {
   const { samples, node, pairs, pods, policies, certificates, clock, now } = sources;
   return {
+    "/dashboard.html": pageHandler("/dashboard.html"),
+    "/dashboard.css": pageHandler("/dashboard.css"),
+    "/dashboard.js": pageHandler("/dashboard.js"),
     "/samples": samplesRoute(samples, clock),
     "/node": async () => jsonResponse(await node()),
     "/service-map": serviceMapRoute(pairs, clock, now),

@@ -1,8 +1,9 @@
 /**
- * `/` and `/routes`: a page with links to what the admin port serves (`docs/spec/config-admin.md` 4.3).
- * `istioctl dashboard proxy` opens it.
+ * `/`: the dashboard for browsers (`docs/dashboard.md`), which `istioctl dashboard proxy` opens. Programs get a page with
+ * links to what the admin port serves (`docs/spec/config-admin.md` 4.3), which is at `/routes` too.
  */
 import type { HttpHandler } from "./http_connection.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** Links are relative, as a proxy may serve the page under another path. */
 const COMMANDS: readonly (readonly [path: string, description: string])[] = [
@@ -27,6 +28,18 @@ const COMMANDS: readonly (readonly [path: string, description: string])[] = [
 
 const STYLE =
   "table{border-collapse:collapse;font-family:sans-serif}td,th{padding:4px 8px;text-align:left}.grey{background:#eee}";
+
+/** `page`: answers requests for the dashboard. */
+export function rootRoute(page: HttpHandler): HttpHandler {
+  const list = listRoute();
+  return (request) => isForPage(request) ? page(request) : list(request);
+}
+
+/** Browsers ask for HTML by name; curl and scripts take anything. */
+function isForPage({ method, headers }: RequestHead): boolean {
+  const accept = (headers.get("accept") ?? []).join(",").toLowerCase();
+  return (method === "GET" || method === "HEAD") && accept.includes("text/html");
+}
 
 /** The page with links. */
 export function listRoute(): HttpHandler {

@@ -12,7 +12,7 @@ import { loadedRoutes } from "../admin/loaded_routes.ts";
 import { type LogControl, loggingRoute } from "../admin/logging_route.ts";
 import { type FlowSource, observeRoute } from "../admin/observe_route.ts";
 import { pprofRoutes, type TakeProfile } from "../admin/pprof_routes.ts";
-import { listRoute } from "../admin/root_route.ts";
+import { listRoute, rootRoute } from "../admin/root_route.ts";
 import { routed } from "../admin/routes.ts";
 import type { Simulate } from "../admin/simulate_route.ts";
 import { shutdownRoute } from "../admin/shutdown_route.ts";
@@ -50,7 +50,7 @@ export function adminHandler(
     return { "/simulate": simulateRoute(simulate, SYSTEM_TURNS) };
   });
   const routes = routed({
-    "/": listRoute(),
+    "/": rootRoute(page["/dashboard.html"]),
     "/routes": listRoute(),
     ...page,
     ...pprofRoutes(profile, Date.now),

@@ -4,7 +4,7 @@ import { addTraffic, type TrafficSeries } from "./traffic_metrics.ts";
 /** Who talks to whom, as one side has counted it. Null: not known. */
 export interface TrafficPair {
   readonly reporter: "source" | "destination";
-  /** `namespace/name`; the name is that of the pod's owner. */
+  /** `namespace/name`; the name is that of the pod's owner, or the service account where that is all that is known. */
   readonly source: string | null;
   readonly destination: string | null;
   /** The hostname of the service. */
@@ -54,6 +54,9 @@ function total(counts: TrafficSeries["closed"]): number {
 
 const LABEL = /([a-z_]+)="((?:[^"\\]|\\.)*)"/g;
 
+/** A SPIFFE id of Istio. */
+const ACCOUNT = /^spiffe:\/\/[^/]*\/ns\/([^/]+)\/sa\/([^/]+)$/;
+
 function namesOf(text: string): PairNames {
   const labels = new Map<string, string>();
   for (const [, name = "", value = ""] of text.matchAll(LABEL)) labels.set(name, value.replace(/\\(.)/g, unescaped));
@@ -63,7 +66,9 @@ function namesOf(text: string): PairNames {
   };
   const workload = (side: string) => {
     const name = value(`${side}_workload`);
-    return name === null ? null : `${value(`${side}_workload_namespace`) ?? ""}/${name}`;
+    if (name !== null) return `${value(`${side}_workload_namespace`) ?? ""}/${name}`;
+    const [, namespace, account] = ACCOUNT.exec(value(`${side}_principal`) ?? "") ?? [];
+    return namespace === undefined ? null : `${namespace}/${account}`;
   };
   return {
     reporter: labels.get("reporter") === "source" ? "source" : "destination",

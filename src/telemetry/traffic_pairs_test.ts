@@ -84,3 +84,14 @@ Deno.test("traffic pairs: the reader can stop after each series", () => {
   const yielded = [...trafficPairs(metrics.snapshot())];
   assert.deepEqual(yielded.map((row) => row?.source ?? null), [null, null, null, "shop/a", "shop/b", "shop/c"]);
 });
+
+Deno.test("traffic pairs: a side without a workload is named by its service account", () => {
+  const metrics = new TrafficMetrics();
+  const of = parties({
+    reporter: "destination",
+    source: null,
+    derivedSource: { identity: "spiffe://td/ns/shop/sa/web" },
+  });
+  metrics.series(of, metrics.labels.sides(of)).opened++;
+  assert.deepEqual(rows(metrics).map(({ source }) => source), ["shop/web"]);
+});

@@ -33,11 +33,24 @@ interface Lock {
 
 const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i;
 
-/** The packages that `main.ts` reaches, in the order of their names. `root`: the folder of the project. */
+/**
+ * The packages that `main.ts` and the page of the admin port reach, in the order of their names. `root`: the folder of the
+ * project.
+ */
 export async function npmPackages(root: string): Promise<NpmPackage[]> {
-  const info = JSON.parse(await output(Deno.execPath(), ["info", "--json", "main.ts"], { cwd: root })) as Info;
-  const lock = JSON.parse(await Deno.readTextFile(`${root}/deno.lock`)) as Lock;
-  const packages = Object.entries(info.npmPackages).map(([id, { name, version, dependencies, localPath }]) => {
+  const packages = [
+    ...await packagesOf(root, "", "main.ts"),
+    ...await packagesOf(root, "dashboard/", "dashboard/view/main.tsx"),
+  ];
+  return packages.sort((a, b) => a.name < b.name || (a.name === b.name && a.version < b.version) ? -1 : 1);
+}
+
+/** What `entry` reaches. `folder`: of its `deno.json` and lock file. */
+async function packagesOf(root: string, folder: string, entry: string): Promise<NpmPackage[]> {
+  const words = ["info", "--json", "--config", `${folder}deno.json`, entry];
+  const info = JSON.parse(await output(Deno.execPath(), words, { cwd: root })) as Info;
+  const lock = JSON.parse(await Deno.readTextFile(`${root}/${folder}deno.lock`)) as Lock;
+  return Object.entries(info.npmPackages).map(([id, { name, version, dependencies, localPath }]) => {
     const manifest = JSON.parse(Deno.readTextFileSync(`${localPath}/package.json`)) as { license: string };
     const files = [...Deno.readDirSync(localPath)].map((entry) => entry.name).filter((file) => LICENSE_FILE.test(file));
     if (files.length === 0) throw new Error(`the package ${id} has no file with its licence`);
@@ -50,5 +63,4 @@ export async function npmPackages(root: string): Promise<NpmPackage[]> {
       licenseText: files.sort().map((file) => Deno.readTextFileSync(`${localPath}/${file}`).trim()).join("\n\n"),
     };
   });
-  return packages.sort((a, b) => a.name < b.name || (a.name === b.name && a.version < b.version) ? -1 : 1);
 }

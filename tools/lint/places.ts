@@ -53,6 +53,8 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   demo: ["src", "lab"],
   tools: ["src", "lab"],
   lab: ["src"],
+  // Its tests compare types with those of the proxy.
+  dashboard: ["src"],
 };
 /** Those that may also import the test kits of rooms. */
 const USES_KITS: ReadonlySet<string> = new Set(["tests", "bench", "testkit"]);
