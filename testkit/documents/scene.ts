@@ -15,6 +15,7 @@ export class DocsScene implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #namespace: Namespace;
   readonly #folder: TempDir;
+  readonly #background: Program[] = [];
 
   private constructor(stack: AsyncDisposableStack, namespace: Namespace, folder: TempDir) {
     this.#stack = stack;
@@ -45,7 +46,12 @@ export class DocsScene implements AsyncDisposable {
 
   /** Starts a script that runs until the end of the scene. */
   inBackground(script: string): void {
-    this.#stack.use(this.#bash(script));
+    this.#background.push(this.#stack.use(this.#bash(script)));
+  }
+
+  /** The last lines of the programs in the background, for errors. */
+  get backgroundOutput(): string {
+    return this.#background.flatMap(({ printed }) => printed.slice(-10)).join("\n");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
