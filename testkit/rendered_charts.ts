@@ -1,5 +1,5 @@
 /** What the charts render with our values, from `tests/fixtures/golden/charts/`, as the proxy's container sees it. */
-import { objectsOf } from "../lab/istio/charts.ts";
+import { objectsOf } from "../lab/istio/manifest_text.ts";
 
 /** The parts of a rendered DaemonSet that tests read. */
 interface RenderedPod {

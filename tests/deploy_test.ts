@@ -1,7 +1,7 @@
 /** Checks what `deploy/` has besides the values files, and that the `Dockerfile` pins all versions. */
 import { strict as assert } from "node:assert";
 import { parseEnv } from "node:util";
-import { objectsOf } from "../lab/istio/charts.ts";
+import { objectsOf } from "../lab/istio/manifest_text.ts";
 import { plainManifest } from "../lab/istio/plain_manifest.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { Program, run } from "../lab/program.ts";

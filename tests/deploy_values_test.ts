@@ -3,7 +3,7 @@
  * it what the name of the file says. `interop/charts_test.ts` compares the golden files with the charts.
  */
 import { strict as assert } from "node:assert";
-import { renderings } from "../lab/istio/charts.ts";
+import { renderings } from "../lab/istio/values_files.ts";
 import { PREFIXES, SETTINGS } from "../src/config/catalogue/settings.ts";
 import type { Config } from "../src/config/config.ts";
 import type { ConfigFiles } from "../src/config/files.ts";

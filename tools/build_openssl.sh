@@ -1,23 +1,33 @@
 #!/bin/sh
 # Builds OpenSSL 3.5 (long-term line) as one shared library that serves as libssl and libcrypto.
-# usage: tools/build_openssl.sh [OUT]      OUT defaults to $XDG_CACHE_HOME/ztunnel-build/libopenssl35.so
+# usage: tools/build_openssl.sh [OUT [x86_64|aarch64]]
+#   OUT      $XDG_CACHE_HOME/ztunnel-build/libopenssl35.so by default
+#   the machine that it is for; this one by default. For the other one its C compiler is needed (Debian:
+#   gcc-aarch64-linux-gnu, libc6-dev-arm64-cross).
 #
 # The sources come from the crate registry (crate openssl-src, which carries OpenSSL's own tree), so cargo, perl, make
 # and a C compiler are needed; nothing is downloaded when OUT is already there.
 set -eu
 base=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build
 out=${1:-$base/libopenssl35.so}
+machine=${2:-$(uname -m)}
+prefix=
+[ "$machine" = "$(uname -m)" ] || prefix=$machine-linux-gnu-
+# OpenSSL contains the time of its build.
+export SOURCE_DATE_EPOCH=0
 crate=300.5.5+3.5.5
 checksum=3f1787d533e03597a7934fd0a765f0d28e94ecc5fb7789f8053b1e699a56f709 # SHA-256 of that crate's file
 
 if [ -f "$out" ]; then echo "$out"; exit 0; fi
-for tool in cargo perl make cc; do
+cc=cc
+[ -z "$prefix" ] || cc=${prefix}gcc
+for tool in cargo perl make "$cc"; do
   command -v "$tool" >/dev/null || { echo "build_openssl: $tool is missing; the system's libssl.so.3 is used instead" >&2; exit 2; }
 done
-case $(uname -m) in
+case $machine in
   x86_64) target=linux-x86_64 ;;
   aarch64) target=linux-aarch64 ;;
-  *) echo "build_openssl: no target for $(uname -m)" >&2; exit 2 ;;
+  *) echo "build_openssl: no target for $machine" >&2; exit 2 ;;
 esac
 
 work=$(mktemp -d)
@@ -40,10 +50,10 @@ grep -q "\"package\":\"$checksum\"" "$work/fetch/vendor/openssl-src/.cargo-check
 }
 cp -r "$work/fetch/vendor/openssl-src/openssl" "$work/openssl"
 cd "$work/openssl"
-perl ./Configure "$target" no-shared no-module no-legacy no-tests no-docs no-apps no-engine -fPIC >"$work/log" 2>&1 &&
+perl ./Configure "$target" ${prefix:+"--cross-compile-prefix=$prefix"} no-shared no-module no-legacy no-tests no-docs no-apps no-engine -fPIC >"$work/log" 2>&1 &&
   make -j"$(nproc)" build_libs >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; exit 1; }
 # Calls within the library need no table then: a tenth of a handshake.
-cc -shared -o "$work/lib.so" -Wl,-Bsymbolic -Wl,--whole-archive libssl.a libcrypto.a -Wl,--no-whole-archive -lpthread -ldl
-strip --strip-unneeded "$work/lib.so"
+"$cc" -shared -o "$work/lib.so" -Wl,-Bsymbolic -Wl,--whole-archive libssl.a libcrypto.a -Wl,--no-whole-archive -lpthread -ldl
+"${prefix}strip" --strip-unneeded "$work/lib.so"
 mv "$work/lib.so" "$out"
 echo "$out"

@@ -2,8 +2,10 @@
  * Renders the charts with `deploy/values/` into `tests/fixtures/golden/charts/`, and makes `deploy/ztunnel.yaml` from
  * that of `istio.yaml`. Run it after a change of a values file or of a chart's version, and read the difference.
  */
-import { manifestText, renderChart, renderings } from "../lab/istio/charts.ts";
+import { renderChart } from "../lab/istio/charts.ts";
+import { manifestText } from "../lab/istio/manifest_text.ts";
 import { plainManifest } from "../lab/istio/plain_manifest.ts";
+import { renderings } from "../lab/istio/values_files.ts";
 import { SOURCE_VERSION } from "../src/config/build.ts";
 
 const root = new URL("..", import.meta.url).pathname;

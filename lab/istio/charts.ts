@@ -3,57 +3,19 @@
  * `tests/peers/helm`.
  */
 import { dirname } from "node:path";
-import { parse, parseAllDocuments, stringify } from "yaml";
+import { parse } from "yaml";
 import { BuiltPeer } from "./built_peer.ts";
+import { type KubernetesObject, objectsOf } from "./manifest_text.ts";
+import { type ChartName, chartOf, VALUES } from "./values_files.ts";
 
 /** The program; `deno task interop:helm` builds it and puts the charts beside it. */
 export const HELM = new BuiltPeer("helm");
-
-const VALUES = new URL("../../deploy/values/", import.meta.url).pathname;
 
 /** What `helm template` needs for each chart, and which of its templates make the proxy. */
 const CHARTS = {
   istio: { release: "ztunnel", namespace: "istio-system", templates: null },
   cilium: { release: "cilium", namespace: "kube-system", templates: ["ztunnel/daemonset", "ztunnel/serviceaccount"] },
 } as const;
-
-/** A chart, by the first word of the names of its values files. */
-type ChartName = keyof typeof CHARTS;
-
-/** Values files that have to be added to another one, which has the image. */
-const ADDITIONS: Readonly<Record<string, string>> = {
-  "istio-multicluster": "istio",
-  "istio-crl": "istio",
-  "istio-fips": "istio-spire-process",
-};
-
-/** A Kubernetes object. */
-export interface KubernetesObject {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-}
-
-/** The values files of a rendering, by their names without `.yaml`. */
-interface Rendering {
-  readonly name: string;
-  readonly files: readonly string[];
-}
-
-/** One rendering for each values file, with the file that it is added to where that is necessary. */
-export function renderings(): Rendering[] {
-  const names = [...Deno.readDirSync(VALUES)].map(({ name }) => name.replace(/\.yaml$/, "")).sort();
-  return names.map((name) => ({ name, files: name in ADDITIONS ? [ADDITIONS[name]!, name] : [name] }));
-}
-
-/** The chart of a values file. */
-export function chartOf(file: string): ChartName {
-  return file.startsWith("cilium") ? "cilium" : "istio";
-}
-
-/** The text of a values file. */
-export function valuesText(file: string): string {
-  return Deno.readTextFileSync(`${VALUES}${file}.yaml`);
-}
 
 /** The default values of a chart. Istio's has them under a key of its own, as its profiles come between. */
 export function defaultValues(chart: ChartName): Record<string, unknown> {
@@ -74,18 +36,6 @@ export async function renderChart(files: readonly string[], whole = false): Prom
   const { success, stdout, stderr } = await new Deno.Command(HELM.path, { args, stdin: "null" }).output();
   if (!success) throw new Error(`helm ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
   return objectsOf(new TextDecoder().decode(stdout));
-}
-
-/** The objects of a text of YAML documents; documents without one are left out. */
-export function objectsOf(text: string): KubernetesObject[] {
-  return parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject).filter((object) =>
-    object !== null
-  );
-}
-
-/** The text of objects, without the comments that they may have had. */
-export function manifestText(objects: readonly unknown[]): string {
-  return objects.map((object) => stringify(object, { lineWidth: 120, aliasDuplicateObjects: false })).join("---\n");
 }
 
 function folderOf(chart: ChartName): string {

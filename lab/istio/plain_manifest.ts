@@ -1,5 +1,5 @@
 /** Plain manifests for those who do not use Helm: what a chart renders, with the changes listed here. */
-import { type KubernetesObject, manifestText } from "./charts.ts";
+import { type KubernetesObject, manifestText } from "./manifest_text.ts";
 
 const LABELS_OF_HELM = [
   "app.kubernetes.io/managed-by",

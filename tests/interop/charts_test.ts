@@ -1,15 +1,9 @@
 /** `deploy/values/` with the charts of Istio and Cilium, rendered by helm. `deploy_test.ts` checks what they render. */
 import { strict as assert } from "node:assert";
 import { parse } from "yaml";
-import {
-  chartOf,
-  defaultValues,
-  HELM,
-  manifestText,
-  renderChart,
-  renderings,
-  valuesText,
-} from "../../lab/istio/charts.ts";
+import { defaultValues, HELM, renderChart } from "../../lab/istio/charts.ts";
+import { manifestText } from "../../lab/istio/manifest_text.ts";
+import { chartOf, renderings, valuesText } from "../../lab/istio/values_files.ts";
 import { plan } from "../../lab/needs.ts";
 import { factsOf } from "../../testkit/manifest_facts.ts";
 import { unknownKeys } from "../../testkit/helm_values.ts";

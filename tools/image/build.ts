@@ -29,17 +29,24 @@ export async function readStamp(istioVersion?: string): Promise<Stamp> {
   };
 }
 
-/** Builds one image for each platform. */
-export async function buildImages(platforms: readonly Platform[], stamp: Stamp): Promise<BuiltImage[]> {
+/**
+ * Builds one image for each platform. `bundled`: a result of {@link compile} in the form "folder", whose JavaScript is
+ * taken; by default it is bundled.
+ */
+export async function buildImages(
+  platforms: readonly Platform[],
+  stamp: Stamp,
+  bundled: string | null = null,
+): Promise<BuiltImage[]> {
   const work = await Deno.makeTempDir({ prefix: "image-" });
   try {
     const npm = await npmPackages(ROOT);
     const images: BuiltImage[] = [];
-    let bundled: string | null = null;
+    let script = bundled;
     for (const platform of platforms) {
       const folder = `${work}/${platform.architecture}`;
-      await compile(platform, `${folder}/program`, bundled, stamp);
-      bundled ??= `${folder}/program`;
+      await compile("folder", platform, `${folder}/program`, script, stamp);
+      script ??= `${folder}/program`;
       images.push(await buildImage(platform, folder, npm, stamp));
     }
     return images;
@@ -48,11 +55,20 @@ export async function buildImages(platforms: readonly Platform[], stamp: Stamp):
   }
 }
 
-/** `bundled`: the program of another platform, whose JavaScript is the same. */
-async function compile({ machine }: Platform, out: string, bundled: string | null, stamp: Stamp): Promise<void> {
-  const args = ["-f", "folder", "-a", machine, "-o", out, ...bundled === null ? [] : ["-b", bundled]];
-  // The library of TLS is Debian's, so that its security updates come with the packages.
-  await output(`${ROOT}compile.sh`, args, { env: { OPENSSL_LIBRARY: "none", VERSION: stamp.version } });
+/**
+ * Calls `compile.sh`. `bundled`: as in {@link buildImages}, null to bundle anew. `env`: further variables of it. By
+ * default no TLS library is built in: that of the image is Debian's, so that its security updates come with the packages.
+ */
+export async function compile(
+  form: "folder" | "unpack",
+  { machine }: Platform,
+  out: string,
+  bundled: string | null,
+  { version }: Stamp,
+  env: Readonly<Record<string, string>> = { OPENSSL_LIBRARY: "none" },
+): Promise<void> {
+  const args = ["-f", form, "-a", machine, "-o", out, ...bundled === null ? [] : ["-b", bundled]];
+  await output(`${ROOT}compile.sh`, args, { env: { ...env, VERSION: version } });
 }
 
 async function buildImage(
@@ -78,6 +94,14 @@ async function buildImage(
   const names = ["Debian 13: libc, OpenSSL, roots", `deno ${Deno.version.deno}`, `ztunnel ${stamp.version}`];
   const layers = await Promise.all(roots.map((root, i) => packLayer(names[i]!, root)));
   return { platform, layers, components, licenses };
+}
+
+/** Writes what each image says about its contents, to files whose names begin with `start`. */
+export async function writePapers(images: readonly BuiltImage[], start: string): Promise<void> {
+  for (const { platform: { architecture }, components, licenses } of images) {
+    await Deno.writeTextFile(`${start}-${architecture}.cdx.json`, components);
+    await Deno.writeTextFile(`${start}-${architecture}.licenses.txt`, licenses);
+  }
 }
 
 /** `compile.sh` has compared it with the runtime. */

@@ -11,12 +11,10 @@
  *   --update-packages              pins the versions that Debian has now in `packages.json`, and builds nothing
  */
 import { parseArgs } from "node:util";
-import { buildImages, type BuiltImage, readStamp } from "./build.ts";
+import { buildImages, type BuiltImage, readStamp, writePapers } from "./build.ts";
 import { fetchPackages, updatePackages } from "./debian.ts";
 import { type Stamp, writeDockerArchive, writeLayout } from "./oci.ts";
-import { PLATFORMS, platformsOf } from "./platform.ts";
-
-const HERE = PLATFORMS.find(({ machine }) => machine === Deno.build.arch)!;
+import { HERE, PLATFORMS, platformsOf } from "./platform.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -53,9 +51,6 @@ async function writeArchive(images: readonly BuiltImage[], stamp: Stamp, file: s
 async function writeAll(images: readonly BuiltImage[], stamp: Stamp, out: string): Promise<void> {
   await Deno.remove(out, { recursive: true }).catch(() => {}); // it may not exist
   const digest = await writeLayout(`${out}/oci`, images, stamp, stamp.version);
-  for (const { platform: { architecture }, components, licenses } of images) {
-    await Deno.writeTextFile(`${out}/ztunnel-${architecture}.cdx.json`, components);
-    await Deno.writeTextFile(`${out}/ztunnel-${architecture}.licenses.txt`, licenses);
-  }
+  await writePapers(images, `${out}/ztunnel`);
   console.log(`${out}/oci ${digest}`);
 }

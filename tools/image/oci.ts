@@ -46,7 +46,7 @@ function labels({ version, revision, time }: Stamp): Record<string, string> {
   };
 }
 
-/** How a container is started, as the Dockerfile says (`tests/image_test.ts` compares). */
+/** How a container is started, as the Dockerfile says (`tests/release_test.ts` compares). */
 function startSettings({ istioVersion }: Stamp) {
   return {
     User: `${USER}:${USER}`,

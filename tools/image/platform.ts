@@ -29,6 +29,9 @@ export const PLATFORMS: readonly Platform[] = [
   },
 ];
 
+/** That of this machine. */
+export const HERE: Platform = PLATFORMS.find(({ machine }) => machine === Deno.build.arch)!;
+
 /** The platforms of a list such as `amd64,arm64`. Throws for other names. */
 export function platformsOf(list: string): Platform[] {
   return list.split(",").map((name) => {

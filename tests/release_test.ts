@@ -1,40 +1,40 @@
 /**
- * The container images of `tools/image`: built twice from trees at different places they have the same bytes, the one
- * for this machine runs with a read-only root as another user, and it agrees with the Dockerfile.
+ * The files of a release (`tools/release`) and above all its container image (`tools/image`): a build from a tree at
+ * another place has the same bytes, the image for this machine runs with a read-only root as another user, and it agrees
+ * with the Dockerfile. The release has no TLS library of its own here, since that takes minutes to build.
  */
 import { strict as assert } from "node:assert";
 import { meshText } from "../lab/mesh.ts";
 import { lacks, plan } from "../lab/needs.ts";
-import { type Ended, Program, run } from "../lab/program.ts";
+import { Program, run } from "../lab/program.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { scrape, sumOf } from "../lab/scrape.ts";
 import { nodeSettings } from "../lab/settings.ts";
 import { type TempDir, tempDir } from "../lab/temp_dir.ts";
+import { objectsOf } from "../lab/istio/manifest_text.ts";
+import { renderings } from "../lab/istio/values_files.ts";
 import { type LaidOutImage, readLayout, unpackImage } from "../testkit/oci_layout.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const IP = "127.27.0.9";
 const TIME = 1_790_000_000;
-const STAMP = { VERSION: "1.2.3", REVISION: "f00d", STATUS: "Clean", SOURCE_DATE_EPOCH: String(TIME) };
+const VERSION = "1.0.0";
+const STAMP = { VERSION, REVISION: "f00d", STATUS: "Clean", SOURCE_DATE_EPOCH: String(TIME), OPENSSL_LIBRARY: "none" };
 /** What goes into an image or builds it. */
 const TREE = ["src", "proto", "lab", "tools", "main.ts", "deno.json", "deno.lock", "compile.sh", "LICENSE"];
 
-/** Runs the builder of the tree at `root`. */
-async function build(root: string, ...options: string[]): Promise<Ended> {
+/** Runs a program of the tree at `root` that builds, however long it takes. Returns why it failed; null if it did not. */
+async function build(root: string, program: "image" | "release", ...options: string[]): Promise<string | null> {
   const permissions = ["--no-prompt", "--allow-env", "--allow-read", "--allow-write", "--allow-run"];
-  const args = ["run", ...permissions, "tools/image/main.ts", ...options];
-  await using program = new Program(Deno.execPath(), { args, cwd: root, env: { ...Deno.env.toObject(), ...STAMP } });
-  return await program.ended();
-}
-
-async function built(root: string, ...options: string[]): Promise<void> {
-  const { code, output } = await build(root, ...options);
-  assert.equal(code, 0, output);
+  const args = ["run", ...permissions, `tools/${program}/main.ts`, ...options];
+  const building = new Deno.Command(Deno.execPath(), { args, cwd: root, env: STAMP, stdin: "null" });
+  const { success, stderr } = await building.output();
+  return success ? null : new TextDecoder().decode(stderr);
 }
 
 /** What the test needs: compilers, and Debian's packages in the pinned versions, which its mirrors drop at some time. */
 const missing = lacks({ packages: ["aarch64-linux-gnu-gcc", "apt-get", "cc", "dpkg-deb"], root: true });
-if (missing.length === 0 && (await build(ROOT, "--fetch-packages")).code !== 0) {
+if (missing.length === 0 && await build(ROOT, "image", "--fetch-packages") !== null) {
   const reason = "a pinned package of Debian cannot be downloaded";
   missing.push({ reason, cure: "`deno task image --fetch-packages` says which and what to do", duty: false });
 }
@@ -59,12 +59,20 @@ function dockerfile(): Map<string, string> {
   return new Map([...text.matchAll(/^([A-Z]+) (.*)$/gm)].map(([, name, words]) => [name!, words!]));
 }
 
-const NAME = "image: reproducible, runs on a read-only root, and says what it is";
+/** Unpacks an archive into a new folder. */
+async function unpack(archive: string, folder: string): Promise<void> {
+  Deno.mkdirSync(folder);
+  await run("tar", "--extract", "--file", archive, "--directory", folder);
+}
+
+const NAME = "release: reproducible; its image runs on a read-only root, and says what it is";
 
 async function test(t: Deno.TestContext): Promise<void> {
   using dir = tempDir();
-  await built(ROOT, `--out=${dir.path}/first`, `--docker=${dir.path}/archive.tar`, "--tag=ztunnel:lab");
-  const { images } = readLayout(`${dir.path}/first/oci`);
+  const release = `${dir.path}/release`;
+  assert.equal(await build(ROOT, "release", `--out=${release}`, "--no-demo"), null);
+  await unpack(`${release}/ztunnel-${VERSION}-oci.tar`, `${dir.path}/oci`);
+  const { digest, images } = readLayout(`${dir.path}/oci`);
   const image = images.find(({ architecture }) => architecture === (Deno.build.arch === "x86_64" ? "amd64" : "arm64"))!;
   const rootfs = `${dir.path}/rootfs`;
   Deno.mkdirSync(rootfs);
@@ -73,21 +81,44 @@ async function test(t: Deno.TestContext): Promise<void> {
   const executable = entryPoint(dir, rootfs, image);
   const settings = nodeSettings({ name: "b", ip: IP, mesh: meshText([{ name: "b", ips: [IP] }]), folder: "/tmp" });
 
-  await t.step("a build from another folder has the same digest", async () => {
+  await t.step("a build of the image from another folder has the same digest", async () => {
     Deno.mkdirSync(`${dir.path}/another/place`, { recursive: true });
-    for (const name of TREE) {
-      await new Deno.Command("cp", { args: ["-r", `${ROOT}${name}`, `${dir.path}/another/place`] }).output();
+    for (const name of TREE) await run("cp", "-r", `${ROOT}${name}`, `${dir.path}/another/place`);
+    const again = [`--out=${dir.path}/again`, `--arch=${image.architecture}`];
+    const archive = [`--docker=${dir.path}/archive.tar`, "--tag=ztunnel:lab"];
+    assert.equal(await build(`${dir.path}/another/place`, "image", ...again, ...archive), null);
+    const second = readLayout(`${dir.path}/again/oci`);
+    assert.deepEqual(second.images.map(({ digest }) => digest), [image.digest]);
+  });
+
+  await t.step("each file is in the list of checksums, and the notes name image and changes", async () => {
+    const names = [...Deno.readDirSync(release)].map(({ name }) => name).sort();
+    const sums = Deno.readTextFileSync(`${release}/SHA256SUMS`).trim().split("\n").map((line) => line.slice(66));
+    assert.deepEqual(sums, names.filter((name) => name !== "SHA256SUMS"));
+    await using check = new Program("sha256sum", { args: ["--check", "--strict", "SHA256SUMS"], cwd: release });
+    assert.equal((await check.ended()).code, 0);
+    const notes = Deno.readTextFileSync(`${release}/NOTES.md`);
+    assert.match(notes, /^# ztunnel 1\.0\.0\n\n[^#]/);
+    assert.ok(notes.includes(digest), notes);
+  });
+
+  await t.step("the archive of deploy/ has plain manifests of each values file for Istio's chart", async () => {
+    await unpack(`${release}/ztunnel-${VERSION}-deploy.tar.gz`, `${dir.path}/deploy`);
+    for (const name of ["README.md", "ztunnel.yaml", "values/cilium.yaml", "vm/ztunnel.service"]) {
+      assert.equal(Deno.readTextFileSync(`${dir.path}/deploy/${name}`), Deno.readTextFileSync(`${ROOT}deploy/${name}`));
     }
-    await built(`${dir.path}/another/place`, `--out=${dir.path}/second`, `--arch=${image.architecture}`);
-    const again = readLayout(`${dir.path}/second/oci`);
-    assert.deepEqual(again.images.map(({ digest }) => digest), [image.digest]);
+    for (const { name } of renderings().filter(({ name }) => name.startsWith("istio-"))) {
+      const manifest = Deno.readTextFileSync(`${dir.path}/deploy/manifests/${name}.yaml`);
+      assert.deepEqual(objectsOf(manifest).map(({ kind }) => kind), ["ServiceAccount", "DaemonSet"], name);
+      assert.match(manifest, /image: ztunnel:1\.0\.0$/m);
+    }
   });
 
   await t.step("the version command names version, revision and Istio's version", async () => {
     await using proxy = new Proxy({}, { executable, args: ["version"] });
     const { code, output } = await proxy.program.ended();
     assert.equal(code, 0, output);
-    assert.match(output, /Version:"1\.2\.3", GitRevision:"f00d",.* BuildStatus:"Clean", IstioVersion:"1\.2\.3"/);
+    assert.match(output, /Version:"1\.0\.0", GitRevision:"f00d",.* BuildStatus:"Clean", IstioVersion:"1\.0\.0"/);
   });
 
   await t.step("it serves, with readiness and metrics that have the version", async () => {
@@ -96,7 +127,7 @@ async function test(t: Deno.TestContext): Promise<void> {
     assert.equal((await fetch(`http://${ready.hostname}:${ready.port}/healthz/ready`).then(text)).status, 200);
     const stats = await proxy.place("stats");
     const samples = await scrape(`http://${stats.hostname}:${stats.port}/metrics`);
-    assert.equal(sumOf(samples, "istio_build", { component: "ztunnel", tag: "1.2.3" }), 1);
+    assert.equal(sumOf(samples, "istio_build", { component: "ztunnel", tag: VERSION }), 1);
     assert.match((await proxy.line(/TLS library in use/)).fields.get("library")!, /^OpenSSL 3\.5/);
   });
 
@@ -108,8 +139,7 @@ async function test(t: Deno.TestContext): Promise<void> {
 
   await t.step("the archive for `docker load` has the same image under its tag", async () => {
     const archive = `${dir.path}/archive`;
-    Deno.mkdirSync(archive);
-    await run("tar", "--extract", "--file", `${archive}.tar`, "--directory", archive);
+    await unpack(`${archive}.tar`, archive);
     const json = (name: string) => JSON.parse(Deno.readTextFileSync(`${archive}/${name}`));
     const [{ Config, RepoTags, Layers }] = json("manifest.json");
     assert.deepEqual(RepoTags, ["ztunnel:lab"]);
@@ -126,10 +156,10 @@ async function test(t: Deno.TestContext): Promise<void> {
       assert.deepEqual(config.Cmd, JSON.parse(file.get("CMD")!));
       const ports = file.get("EXPOSE")!.split(" ").map((port) => `${port}/tcp`);
       assert.deepEqual(Object.keys(config.ExposedPorts), ports);
-      assert.deepEqual(config.Env.slice(1), ["ISTIO_META_ISTIO_VERSION=1.2.3"]);
+      assert.deepEqual(config.Env.slice(1), [`ISTIO_META_ISTIO_VERSION=${VERSION}`]);
       const labels = [...file.get("LABEL")!.matchAll(/(\S+?)=("[^"]*"|\S+)/g)].map(([, name]) => name!);
       assert.deepEqual(Object.keys(config.Labels).filter((name) => !name.endsWith(".created")), labels);
-      assert.equal(config.Labels["org.opencontainers.image.version"], "1.2.3");
+      assert.equal(config.Labels["org.opencontainers.image.version"], VERSION);
       assert.equal(created, new Date(TIME * 1000).toISOString().replace(".000", ""));
     }
   });
@@ -143,13 +173,15 @@ async function test(t: Deno.TestContext): Promise<void> {
       await unpackImage(image, folder.path);
       const programs = files(folder.path).filter((path) => isElf(path));
       assert.ok(programs.length >= 15, programs.join("\n"));
-      for (const path of programs) assert.equal(machineOf(path), machines[image.architecture], path);
+      for (const path of [...programs, `${release}/ztunnel-${VERSION}-${image.architecture}`]) {
+        assert.equal(machineOf(path), machines[image.architecture], path);
+      }
     }
   });
 
   await t.step("its list of components is valid CycloneDX, and is in the image too", async () => {
     for (const { architecture } of images) {
-      const components = Deno.readTextFileSync(`${dir.path}/first/ztunnel-${architecture}.cdx.json`);
+      const components = Deno.readTextFileSync(`${release}/ztunnel-${VERSION}-${architecture}.cdx.json`);
       assert.equal(await validationOf(components), "null");
       const purls = (JSON.parse(components) as { components: { purl: string }[] }).components.map(({ purl }) => purl);
       const wanted = [
@@ -161,7 +193,7 @@ async function test(t: Deno.TestContext): Promise<void> {
       for (const pattern of wanted) assert.ok(purls.some((purl) => pattern.test(purl)), `${pattern} in ${purls}`);
     }
     const inside = Deno.readTextFileSync(`${rootfs}/usr/share/doc/ztunnel/components.cdx.json`);
-    assert.equal(inside, Deno.readTextFileSync(`${dir.path}/first/ztunnel-${image.architecture}.cdx.json`));
+    assert.equal(inside, Deno.readTextFileSync(`${release}/ztunnel-${VERSION}-${image.architecture}.cdx.json`));
   });
 }
 
