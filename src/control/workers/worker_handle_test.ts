@@ -1,35 +1,11 @@
 import { strict as assert } from "node:assert";
-import type { ToMain, ToWorker } from "../../dataplane/messages.ts";
 import type { CertificateSubject } from "../../identity/authority.ts";
 import { parseSpiffeId } from "../../identity/spiffe_id.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../os/constants.ts";
 import { libc } from "../../os/libc_sockets.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
+import { FakeWorker } from "../testkit/fake_worker.ts";
 import { WorkerHandle } from "./worker_handle.ts";
-
-/** A worker that the test plays. */
-class FakeWorker extends EventTarget implements Worker {
-  readonly sent: ToWorker[] = [];
-  terminated = false;
-  onmessage: Worker["onmessage"] = null;
-  onmessageerror: Worker["onmessageerror"] = null;
-  onerror: Worker["onerror"] = null;
-
-  postMessage(message: ToWorker): void {
-    this.sent.push(message);
-  }
-  terminate(): void {
-    this.terminated = true;
-  }
-  says(message: ToMain): void {
-    this.onmessage?.call(this, new MessageEvent("message", { data: message }));
-  }
-  dies(message: string): ErrorEvent {
-    const event = new ErrorEvent("error", { message, cancelable: true });
-    this.onerror?.call(this, event);
-    return event;
-  }
-}
 
 function bed() {
   const worker = new FakeWorker();

@@ -18,13 +18,17 @@ export class Workers {
   readonly #config: Config;
   readonly #handles: WorkerHandle[];
   readonly #death = Promise.withResolvers<never>();
+  /** Fail what still waits for answers of the workers. */
+  readonly #rejections = new Set<(error: Error) => void>();
+  /** Set when a worker has died. */
+  #deathError: Error | null = null;
 
   /** Makes `config.workerThreads` of them. Nothing is called back before {@link Workers.start}. */
   constructor(config: Config, makeWorker: () => Worker, events: WorkersEvents) {
     this.#config = config;
     // Callers race against this promise. Before the first one does, a rejection would count as unhandled.
     this.#death.promise.catch(() => {});
-    const onDeath = (message: string) => this.#death.reject(new Error(message));
+    const onDeath = (message: string) => this.#fail(new Error(message));
     this.#handles = Array.from(
       { length: config.workerThreads },
       () => new WorkerHandle(makeWorker(), { ...events, onDeath }),
@@ -106,8 +110,23 @@ export class Workers {
     for (const worker of this.#handles) worker.send(message);
   }
 
+  /**
+   * Resolves with the answers of all workers; rejects when one of them dies. Not by Promise.race with {@link death}, which
+   * is pending as long as the proxy runs: each race would leave its callbacks there.
+   */
   #all<T>(ask: (worker: WorkerHandle) => Promise<T>): Promise<T[]> {
-    return Promise.race([Promise.all(this.#handles.map(ask)), this.death]);
+    if (this.#deathError !== null) return Promise.reject(this.#deathError);
+    const { promise, resolve, reject } = Promise.withResolvers<T[]>();
+    this.#rejections.add(reject);
+    Promise.all(this.#handles.map(ask)).then(resolve, reject).finally(() => this.#rejections.delete(reject));
+    return promise;
+  }
+
+  #fail(error: Error): void {
+    this.#deathError ??= error;
+    this.#death.reject(error);
+    for (const reject of this.#rejections) reject(error);
+    this.#rejections.clear();
   }
 }
 
