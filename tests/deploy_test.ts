@@ -3,12 +3,20 @@ import { strict as assert } from "node:assert";
 import { parseEnv } from "node:util";
 import { objectsOf } from "../lab/istio/manifest_text.ts";
 import { plainManifest } from "../lab/istio/plain_manifest.ts";
+import { eventually } from "../lab/eventually.ts";
+import { identityOf, meshText } from "../lab/mesh.ts";
 import { testNeeding } from "../lab/needs.ts";
 import { Program, run } from "../lab/program.ts";
+import { Proxy } from "../lab/proxy.ts";
+import { nodeSettings } from "../lab/settings.ts";
+import { parseStrace } from "../lab/strace.ts";
 import { tempDir } from "../lab/temp_dir.ts";
 import { SOURCE_VERSION } from "../src/config/build.ts";
 import { SETTINGS } from "../src/config/catalogue/settings.ts";
 import { parseConfig } from "../src/config/parse_config.ts";
+import { echoApp } from "../testkit/apps.ts";
+import { credential, sharedCa } from "../testkit/credentials.ts";
+import { HbonePeer } from "../testkit/hbone_peer.ts";
 import { type Facts, factsOf } from "../testkit/manifest_facts.ts";
 import { goldenText, renderedPod } from "../testkit/rendered_charts.ts";
 
@@ -108,3 +116,42 @@ testNeeding({ packages: ["systemd-analyze"] }, "deploy: systemd finds no mistake
   const output = await run("systemd-analyze", "verify", dir.write("ztunnel.service", unit));
   assert.deepEqual(output.split("\n").filter((line) => line.includes("ztunnel")), []);
 });
+
+/** The system calls of a group of systemd's filters, with those of the groups in it. */
+async function callsOf(group: string): Promise<string[]> {
+  const lines = (await run("systemd-analyze", "syscall-filter", group)).split("\n").slice(1).map((line) => line.trim());
+  const names = lines.filter((line) => /^@?[a-z]/.test(line));
+  return (await Promise.all(names.map((name) => name.startsWith("@") ? callsOf(name) : [name]))).flat();
+}
+
+testNeeding(
+  { packages: ["strace", "systemd-analyze"] },
+  "deploy: the unit allows every system call of a start, a connection and an end",
+  async () => {
+    using folder = tempDir();
+    const summary = `${folder.path}/calls`;
+    const ip = "127.28.0.3";
+    await using app = echoApp(ip);
+    const mesh = meshText([{ name: "b", ips: [ip] }]);
+    // The tracer is a process of its own (-D), so that the signal reaches the proxy.
+    const before = ["strace", "-D", "-f", "-qq", "-c", "-o", summary];
+    await using proxy = await Proxy.ready(nodeSettings({ name: "b", ip, mesh, folder: folder.path }), { before });
+    const caller = credential(sharedCa(folder.path), identityOf("a"));
+    {
+      await using peer = await HbonePeer.connect(await proxy.place("inbound"), caller);
+      const tunnel = await peer.tunnel(app.authority);
+      tunnel.send("hello");
+      assert.equal(await tunnel.read(5), "hello");
+    }
+    await proxy.program.stop();
+    const text = await eventually("the tracer's summary", () => {
+      const text = Deno.readTextFileSync(summary);
+      return text.includes(" total") && text;
+    });
+    const used = [...parseStrace(text).keys()];
+    assert.ok(used.includes("listen"), text);
+    const groups = /^SystemCallFilter=(.*)$/m.exec(read("vm/ztunnel.service"))![1]!.split(" ");
+    const allowed = new Set((await Promise.all(groups.map(callsOf))).flat());
+    assert.deepEqual(used.filter((name) => !allowed.has(name)), []);
+  },
+);
