@@ -27,6 +27,7 @@ const COMMANDS = {
   "apt-get": { packages: "apt" },
   bash: { packages: "bash", probe: { args: ["--version"], output: /version [4-9]/ }, ability: "be version 4 or later" },
   cc: { packages: "gcc libc6-dev" },
+  chromium: { packages: "chromium" },
   conntrack: { packages: "conntrack" },
   curl: { packages: "curl" },
   dig: { packages: "dnsutils" },

@@ -13,6 +13,7 @@ const CONFIGURATIONS = [
   "testkit/x509/deno.json",
   "testkit/cyclonedx/deno.json",
   "dashboard/deno.json",
+  "testkit/browser/deno.json",
 ];
 
 for (const path of CONFIGURATIONS) {

@@ -1,5 +1,5 @@
 /** The head of the page: which node, how it is, and whether what is shown is live. */
-import { counted, duration, until } from "../state/format.ts";
+import { counted, duration } from "../state/format.ts";
 import type { Link } from "../state/link.ts";
 import { formatAddress } from "../state/page_address.ts";
 import type { NodeInfo } from "../state/wire.ts";
@@ -88,7 +88,7 @@ function pillsOf({ ready, controlPlane, certificates, pods, time }: NodeInfo): P
         ? counted(failing, "failure")
         : firstExpiry === null
         ? `${available}`
-        : `${available}, the first ends ${until(firstExpiry, time)}`,
+        : `${available}, ${duration(Math.max(0, firstExpiry - time))} left`,
       tone: failing > 0 ? "bad" : available > 0 ? "ok" : "quiet",
       href: formatAddress("certificates"),
     },

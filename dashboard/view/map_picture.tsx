@@ -133,7 +133,8 @@ function Node(
     <g
       class={`node ${kind}${isSelected ? " selected" : ""}${isDim ? " dim" : ""}`}
       transform={`translate(${at.x} ${at.y})`}
-      tabIndex={0}
+      // In SVG the names of attributes have lower case.
+      tabindex={0}
       role="button"
       aria-pressed={isSelected}
       aria-label={`${group} ${name}: show only what it talks to`}
