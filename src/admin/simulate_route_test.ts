@@ -20,7 +20,6 @@ const LIST: ChangeList = {
     moreDestinations: 0,
     otherPorts: false,
     count: 1,
-    cut: 0,
     ids: [],
     before: FINDING,
     after: FINDING,

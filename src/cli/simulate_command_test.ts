@@ -78,7 +78,6 @@ function change(client: string, fields: Partial<Change> = {}): Change {
     moreDestinations: 0,
     otherPorts: true,
     count: 1,
-    cut: 0,
     ids: [],
     before: { allow: true, text: "no allow policies, allow", policy: null, id: "x", details: [] },
     after: {
@@ -114,7 +113,6 @@ Deno.test("simulate: one line for all clients with the same outcome for the same
     source: { identity: null, workload: "app/f", address: "10.0.0.1", workloads: 1 },
     otherPorts: false,
     count: 4,
-    cut: 3,
     ids: ["1"],
   });
   const { printed } = await run(
@@ -136,7 +134,7 @@ AuthorizationPolicy app/deny: added; a note
 assumed: nothing
 
 open connections, newly refused:
-  app/f (plain 10.0.0.1) -> app/web:80 x4: allowed (no allow policies, allow) -> refused (deny policy match app/deny rule 2), 3 cut at once
+  app/f (plain 10.0.0.1) -> app/web:80 x4: allowed (no allow policies, allow) -> refused (deny policy match app/deny rule 2)
 
 pairs of the mesh, newly refused:
   td/ns/app/sa/a, td/ns/app/sa/b, td/ns/app/sa/c and 2 more -> app/web:80,other ports: allowed (no allow policies, allow) -> refused (deny policy match app/deny rule 2)

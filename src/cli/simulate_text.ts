@@ -89,10 +89,9 @@ function destinationsText({ destinations, moreDestinations, otherPorts }: Change
   return listed(texts, moreDestinations);
 }
 
-function endingOf({ count, cut, ids, before, after }: Change): string {
+function endingOf({ count, ids, before, after }: Change): string {
   const times = ids.length === 0 || count === 1 ? "" : ` x${count}`;
-  const closed = cut === 0 ? "" : cut === count ? ", cut at once" : `, ${cut} cut at once`;
-  return `${times}: ${reasonOf(before)} -> ${reasonOf(after)}${closed}`;
+  return `${times}: ${reasonOf(before)} -> ${reasonOf(after)}`;
 }
 
 function reasonOf({ allow, text, policy, details }: Finding): string {

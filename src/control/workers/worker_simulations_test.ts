@@ -28,7 +28,7 @@ function world(calls: number) {
     for (let i = 0; i < calls; i++) {
       const identity = parseSpiffeId(`spiffe://td/ns/app/sa/client-${i}`);
       const call = { destination, identity, source: socket("10.0.0.9:1"), target: socket("10.0.0.1:80") };
-      yield { call, source: null, id: `${i}`, isOpen: true };
+      yield { call, source: null, id: `${i}` };
     }
   };
   let now = 0;

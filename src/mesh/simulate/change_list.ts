@@ -19,7 +19,6 @@ export class Changes {
     const known = this.#byKey.get(key);
     if (known !== undefined) {
       known.count += change.count;
-      known.cut += change.cut;
       known.ids.push(...change.ids.slice(0, IDS_MAX - known.ids.length));
     } else if (list.changes.length >= CHANGES_MAX) {
       list.more++;

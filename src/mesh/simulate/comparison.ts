@@ -15,13 +15,11 @@ export type Difference = Pick<Change, "change" | "before" | "after">;
 export class Comparison {
   readonly #before: PolicySource;
   readonly #after: PolicySource;
-  readonly #afterAsOpened: PolicySource;
   readonly #unknownPolicies: UnknownPolicies;
 
   constructor({ before, after, selection }: TwoMeshes, unknownPolicies: UnknownPolicies) {
     this.#before = { policiesFor: (workload) => before.forWorkload(workload) };
     this.#after = { policiesFor: (workload) => after.forWorkload(selection.after(workload)) };
-    this.#afterAsOpened = { policiesFor: (workload) => after.forWorkload(workload) };
     this.#unknownPolicies = unknownPolicies;
   }
 
@@ -34,14 +32,6 @@ export class Comparison {
       before: this.#finding(this.#before, call),
       after: this.#finding(this.#after, call),
     };
-  }
-
-  /**
-   * Whether an open connection is cut at once. The proxy evaluates it with the policies that its workload named when it
-   * was opened (`docs/spec/xds-state.md` 5.7).
-   */
-  isCut(call: Call): boolean {
-    return !authorize(this.#afterAsOpened, call, "skip").allow;
   }
 
   #finding(policies: PolicySource, call: Call): Finding {

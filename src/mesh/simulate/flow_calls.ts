@@ -14,7 +14,6 @@ export interface RecordedCall {
   /** `namespace/name` of the client's workload. */
   readonly source: string | null;
   readonly id: string | null;
-  readonly isOpen: boolean;
 }
 
 /** Null for outbound connections: the proxy at their other end decides about them. */
@@ -25,7 +24,6 @@ export function recordedFlow(state: MeshState, settings: ExplainSettings, flow: 
     call: callOfFlow(state, settings, flow),
     source: workload === null ? null : `${namespace}/${workload}`,
     id: flow.id,
-    isOpen: flow.ending === null,
   };
 }
 
@@ -65,6 +63,5 @@ export function recordedDump(state: MeshState, { network }: ExplainSettings, dum
     call: isKnown ? { destination, source: from, identity, target: to } : null,
     source: client === null ? null : `${client.namespace}/${client.name}`,
     id: null,
-    isOpen: true,
   };
 }

@@ -201,7 +201,6 @@ class Pairs {
         moreDestinations: members.length - listed.length,
         otherPorts,
         count: members.length,
-        cut: 0,
         ids: [],
       });
     }

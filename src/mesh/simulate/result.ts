@@ -47,8 +47,6 @@ export interface Change {
   readonly otherPorts: boolean;
   /** Connections, or pairs of the source with a destination. */
   count: number;
-  /** Of the open connections: those that are cut at once. The others go on and could not be opened again. */
-  cut: number;
   /** The ids of some connections. */
   readonly ids: string[];
   readonly before: Finding;

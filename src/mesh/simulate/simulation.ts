@@ -55,7 +55,7 @@ function* compareCalls(
   for (const recorded of calls) {
     yield;
     if (recorded === null) continue;
-    const { call, source, id, isOpen } = recorded;
+    const { call, source, id } = recorded;
     if (call === null) {
       changes.list.skipped++;
       continue;
@@ -76,7 +76,6 @@ function* compareCalls(
       moreDestinations: 0,
       otherPorts: false,
       count: 1,
-      cut: isOpen && comparison.isCut(call) ? 1 : 0,
       ids: id === null ? [] : [id],
     });
   }
