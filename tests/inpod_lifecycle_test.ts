@@ -362,9 +362,9 @@ testNeeding(NEEDS, "inpod A1.13, A6: pods, their connections and their counters 
     info: { name: "client", namespace: "bed", serviceAccount: "client" },
     state: "Up",
   });
-  assert.deepEqual(connections.outbound.map(({ src: _src, ...rest }: Record<string, string>) => rest), [
-    { originalDst: `${far.ip}:${APP}`, actualDst: `${far.ip}:15008`, protocol: "HBONE" },
-  ]);
+  const [{ originalDst, actualDst, protocol, route }] = connections.outbound;
+  assert.deepEqual([originalDst, actualDst, protocol], [`${far.ip}:${APP}`, `${far.ip}:15008`, "HBONE"]);
+  assert.equal(route, "destination");
   assert.equal(await node.session.delete(near.uid), "");
   const metrics = (await ask("stats", "/metrics")).split("\n").filter((line) => line.startsWith("workload_manager_"));
   assert.deepEqual(metrics.filter((line) => !line.includes("stopped")), [

@@ -3,10 +3,12 @@
  *
  *     {"connections": [{"pod": …, …}, …], "next": null}
  *
- * `limit=N` ends the page after N connections; `after=` with the value of `next` continues behind it. The other
+ * `cut=true` lists those that have been open for longer than a drain waits, so that the stop of this proxy would probably
+ * cut them. `limit=N` ends the page after N connections; `after=` with the value of `next` continues behind it. The other
  * parameters are those of {@link FlowFilter}. The document is made while it is sent, so its size costs no memory, and no
  * turn of an event loop is long.
  */
+import type { Millis } from "../net/clock.ts";
 import { type FlowFilter, parseFlowFilter } from "../telemetry/flow_filter.ts";
 import type { AnyResponse, HttpHandler } from "./http_connection.ts";
 import { plainText } from "./response.ts";
@@ -33,19 +35,23 @@ export type ListConnections = (
 const LISTS_MAX = 4;
 const LIMIT_MAX = 1_000_000;
 
-/** The handler of the route. */
-export function connectionsRoute(list: ListConnections): HttpHandler {
+/** The handler of the route. `drainDeadline`: how long a drain waits for connections before it cuts them. */
+export function connectionsRoute(list: ListConnections, drainDeadline: Millis): HttpHandler {
   let running = 0;
   return ({ query }): AnyResponse => {
     const parameters = new URLSearchParams(query);
     const filter = parseFlowFilter(parameters);
     if (typeof filter === "string") return plainText(400, `${filter}\n`);
+    const cut = parameters.getAll("cut").at(-1) || "false";
+    if (cut !== "true" && cut !== "false") return plainText(400, "invalid value of cut: true or false\n");
+    const olderThan = cut === "true" ? Math.max(filter.olderThan ?? 0, drainDeadline) : null;
     const limit = parseLimit(parameters.getAll("limit").at(-1) ?? "");
     if (Number.isNaN(limit)) return plainText(400, `invalid value of limit: a number from 1 to ${LIMIT_MAX}\n`);
     if (running >= LISTS_MAX) {
       return plainText(503, `${running} lists of connections are being sent already, try again when one has ended\n`);
     }
-    const pages = list(filter, parameters.getAll("after").at(-1) || null, limit);
+    const wanted = olderThan === null ? filter : { ...filter, olderThan };
+    const pages = list(wanted, parameters.getAll("after").at(-1) || null, limit);
     if (pages === null) return plainText(400, "invalid value of after: the text of `next` in an earlier answer\n");
     running++;
     return streamed([["content-type", "application/json"]], documentOf(pages), () => running--);

@@ -27,7 +27,7 @@ function bed(count: number) {
         isClosed = true;
       }
     })();
-  });
+  }, 30_000);
   const ask = (query: string) => Promise.resolve(handler(get("/connections", query)));
   const page = async (query: string) => {
     const response = await ask(query);
@@ -82,4 +82,13 @@ Deno.test("/connections: invalid parameters are named, and more lists than four 
   for (const response of running) response.close!();
   assert.equal((await ask("")).status, 200);
   assert.deepEqual(asked.at(-2), { namespace: "shop" });
+});
+
+Deno.test("connections: cut=true lists those that are older than a drain waits", async () => {
+  const { page, ask, asked } = bed(1);
+  await page("cut=true&namespace=a");
+  await page("cut=true&older=5m");
+  await page("cut=false&older=1s");
+  assert.deepEqual(asked, [{ namespace: "a", olderThan: 30_000 }, { olderThan: 300_000 }, { olderThan: 1_000 }]);
+  assert.equal((await ask("cut=1")).status, 400);
 });

@@ -28,6 +28,8 @@ export interface AdminParts {
   readonly simulate: Simulate;
   readonly profile: TakeProfile;
   readonly connections: ListConnections;
+  /** How long a drain waits for connections, ms. */
+  readonly drainDeadline: number;
   readonly flows: FlowSource;
   readonly dryRuns: () => Promise<readonly DryRunCount[]>;
   readonly dashboard: DashboardSources;
@@ -38,7 +40,8 @@ export interface AdminParts {
 
 /** `addresses`: where the port listens; browsers are kept away from loopback. */
 export function adminHandler(
-  { control, dump, explain, simulate, profile, connections, flows, dryRuns, decisions, dashboard, stop }: AdminParts,
+  { control, dump, explain, simulate, profile, connections, flows, dryRuns, decisions, drainDeadline, dashboard, stop }:
+    AdminParts,
   addresses: readonly SocketAddress[],
 ): HttpHandler {
   const page = loadedRoutes(DASHBOARD_PATHS, async () => {
@@ -55,7 +58,7 @@ export function adminHandler(
     ...page,
     ...pprofRoutes(profile, Date.now),
     "/config_dump": configDumpRoute(dump, SYSTEM_TURNS),
-    "/connections": connectionsRoute(connections),
+    "/connections": connectionsRoute(connections, drainDeadline),
     "/observe": observeRoute(flows, SYSTEM_CLOCK),
     "/dry-run": dryRunRoute(dryRuns, flows),
     "/decisions": decisionsRoute(decisions),

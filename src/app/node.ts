@@ -121,6 +121,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     },
     profile: profileOf(workers),
     connections: connectionLister(workers),
+    drainDeadline: config.drainDeadline,
     flows: flowSource(workers),
     dryRuns: () => dryRunCounts(workers),
     dashboard: dashboardSources(

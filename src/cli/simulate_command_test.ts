@@ -28,6 +28,13 @@ const DUMP = JSON.stringify({
         inbound: [
           { src: "10.0.0.1:4000", originalDst: null, actualDst: "10.0.0.2:8080", protocol: "HBONE" },
           { src: "10.0.0.7:4000", originalDst: null, actualDst: "10.0.0.2:8080", protocol: "TCP" },
+          {
+            src: "10.0.0.9:4000",
+            originalDst: null,
+            actualDst: "10.0.0.2:8080",
+            protocol: "HBONE",
+            identity: "spiffe://cluster.local/ns/app/sa/client",
+          },
           { src: "10.0.0.8:4000", originalDst: null, actualDst: "10.0.0.2:8080", protocol: "HBONE" },
         ],
       },
@@ -147,7 +154,7 @@ Deno.test("simulate: a dump has open connections and pairs, and no ended connect
   const { code, printed } = await run("--policy deny.yaml --dump dump.json --json");
   assert.equal(code, 1);
   const { connections, flows, pairs } = JSON.parse(printed) as SimulationResult;
-  assert.deepEqual([connections?.evaluated, connections?.skipped, connections?.refused], [2, 1, 1]);
+  assert.deepEqual([connections?.evaluated, connections?.skipped, connections?.refused], [3, 1, 2]);
   assert.equal(flows, null);
   assert.deepEqual(pairs?.changes.map(({ source }) => source.identity), ["spiffe://cluster.local/ns/app/sa/client"]);
 });

@@ -1,6 +1,6 @@
 /** Messages about pods of shared mode. A part of `messages.ts`; plain data. */
 import type { WorkloadName } from "../config/config.ts";
-import type { DumpedConnections } from "../proxy/connection_dump.ts";
+import type { DumpDirection, DumpedPage, DumpPlace } from "../proxy/connection_dump.ts";
 import type { DrainMode } from "../net/drain_mode.ts";
 
 /** One attempt to serve a pod. Main chooses the numbers; they rise and are not used again. */
@@ -23,7 +23,14 @@ export type PodOrder =
   /** Without effect for an instance that has ended already. */
   | { readonly kind: "stop"; readonly instance: PodInstance; readonly mode: DrainMode }
   | { readonly kind: "report"; readonly request: number }
-  | { readonly kind: "connections"; readonly request: number; readonly instance: PodInstance };
+  /** Requests a page of a pod's connections. */
+  | {
+    readonly kind: "connections";
+    readonly request: number;
+    readonly instance: PodInstance;
+    readonly direction: DumpDirection;
+    readonly after: DumpPlace | null;
+  };
 
 /** From a worker to main. */
 export type PodAnswer =
@@ -34,7 +41,7 @@ export type PodAnswer =
   | { readonly kind: "ended"; readonly instance: PodInstance }
   | { readonly kind: "self-failed"; readonly reason: string }
   | { readonly kind: "report"; readonly request: number; readonly pods: readonly PodReport[] }
-  | { readonly kind: "connections"; readonly request: number; readonly connections: DumpedConnections };
+  | { readonly kind: "connections"; readonly request: number; readonly page: DumpedPage };
 
 /** What an audit of a pod found in one worker. */
 export interface PodReport {

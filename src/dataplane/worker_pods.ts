@@ -1,7 +1,7 @@
 /** The pods that one worker serves in shared mode, as main orders (`docs/spec/inpod-dns.md` A1.5, A2). */
 import type { WorkloadName } from "../config/config.ts";
 import type { NamespaceState } from "../net/namespace_state.ts";
-import type { DumpedConnections } from "../proxy/connection_dump.ts";
+import type { DumpedPage } from "../proxy/connection_dump.ts";
 import type { PodProxy } from "../proxy/pod_proxy.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { PodAnswer, PodInstance, PodOrder, PodReport } from "./pod_messages.ts";
@@ -20,7 +20,7 @@ interface PodsParts {
   inspectNamespace(descriptor: number): NamespaceState | null;
 }
 
-const NO_CONNECTIONS: DumpedConnections = { inbound: [], outbound: [] };
+const NO_CONNECTIONS: DumpedPage = { entries: [], next: null };
 
 /** Carries out the orders of main. */
 export class WorkerPods {
@@ -45,7 +45,7 @@ export class WorkerPods {
         return this.#parts.answer({
           kind: "connections",
           request: order.request,
-          connections: this.#pods.get(order.instance)?.proxy.dumpConnections() ?? NO_CONNECTIONS,
+          page: this.#pods.get(order.instance)?.proxy.dumpConnections(order.direction, order.after) ?? NO_CONNECTIONS,
         });
       default:
         order satisfies never;

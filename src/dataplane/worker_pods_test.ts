@@ -11,6 +11,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { testLog } from "../telemetry/testkit/log.ts";
 import { DataPlane } from "./data_plane.ts";
 import { WorkerPods } from "./worker_pods.ts";
+import type { DumpDirection, DumpedConnection } from "../proxy/connection_dump.ts";
 import type { PodAnswer, PodInstance } from "./pod_messages.ts";
 import { at, echo, workloadAt } from "./testkit/testbed.ts";
 
@@ -154,17 +155,39 @@ Deno.test("pods of one worker: each in its own namespace, with traffic between t
   bed.network.runUntilIdle();
   assert.equal(socket.text, "hello");
   assert.equal(apps[0]!.duplex.remote.ip, "10.0.0.1", "the source is kept");
-  bed.pods.receive({ kind: "connections", request: 1, instance: 1 as PodInstance });
-  bed.pods.receive({ kind: "connections", request: 2, instance: 2 as PodInstance });
+  const connections = (instance: number, direction: DumpDirection): readonly DumpedConnection[] => {
+    const request = { kind: "connections", request: 1, direction, after: null } as const;
+    bed.pods.receive({ ...request, instance: instance as PodInstance });
+    const answer = bed.answers.pop();
+    return answer?.kind === "connections" ? answer.page.entries : [];
+  };
   const source = `10.0.0.1:${socket.duplex.local.port}`;
-  const [outbound, inbound] = bed.answers.slice(2).map((answer) => answer.kind === "connections" && answer.connections);
-  assert.deepEqual(outbound, {
-    inbound: [],
-    outbound: [{ src: source, originalDst: "10.0.0.2:8080", actualDst: "10.0.0.2:15008", protocol: "HBONE" }],
+  assert.deepEqual([connections(1, "inbound"), connections(2, "outbound")], [[], []]);
+  const [outbound, inbound] = [...connections(1, "outbound"), ...connections(2, "inbound")];
+  const { id, tls, ...rest } = outbound!;
+  assert.match(id, /^[0-9a-f]{32}$/);
+  assert.deepEqual(rest, {
+    src: source,
+    originalDst: "10.0.0.2:8080",
+    actualDst: "10.0.0.2:15008",
+    protocol: "HBONE",
+    route: "destination",
+    identity: null,
+    service: null,
+    decision: rest.decision,
+    state: "open",
+    age: rest.age,
+    idle: rest.idle,
+    carrier: 1,
   });
-  assert.deepEqual(inbound && inbound.inbound.map(({ src: _src, ...rest }) => rest), [
-    { originalDst: null, actualDst: "10.0.0.2:8080", protocol: "HBONE" },
+  assert.equal(tls?.version, inbound?.tls?.version);
+  assert.deepEqual([inbound!.actualDst, inbound!.protocol, inbound!.route, inbound!.id], [
+    "10.0.0.2:8080",
+    "HBONE",
+    null,
+    id,
   ]);
+  assert.match(inbound!.identity ?? "", /\/sa\//);
   bed.stop(2);
   bed.network.advance(100);
   assert.notEqual(socket.fate, "open");

@@ -3,6 +3,7 @@
  * them (`docs/spec/dataplane.md` 5).
  */
 import type { Call } from "../mesh/policy/authorize.ts";
+import type { OutboundRoute } from "../mesh/resolve/outbound.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
@@ -47,11 +48,6 @@ export interface LiveCall extends LiveConnection {
   call: Call;
 }
 
-/** An outbound connection whose route is known. */
-export interface LiveOutbound extends LiveConnection {
-  readonly way: OutboundWay;
-}
-
 /** What a drain logs about a connection that it is about to cut. */
 export interface ConnectionSummary {
   readonly source: SocketAddress;
@@ -70,6 +66,7 @@ export interface OutboundWay {
   /** The address that was dialled. */
   readonly actual: SocketAddress;
   readonly protocol: "TCP" | "HBONE" | "DOUBLEHBONE";
+  readonly leadsTo: OutboundRoute["leadsTo"];
 }
 
 /** The live connections of one listener, with the limits that apply to all of them. */
@@ -110,11 +107,6 @@ export class Connections {
   /** Connections with a call, in the order of their arrival. */
   *inbound(): Generator<LiveCall> {
     for (const connection of this.#connections.values()) if (hasCall(connection)) yield connection;
-  }
-
-  /** Outbound connections whose route is known. */
-  *outbound(): Generator<LiveOutbound> {
-    for (const connection of this.#connections.values()) if (hasWay(connection)) yield connection;
   }
 
   /** The connections that exist now, in the order of their arrival. */
@@ -196,10 +188,6 @@ export class Connections {
   close(): void {
     this.#reassessing.close();
   }
-}
-
-function hasWay(connection: LiveConnection): connection is LiveOutbound {
-  return connection.way !== null;
 }
 
 function hasCall(connection: LiveConnection): connection is LiveCall {

@@ -1,5 +1,6 @@
 /** Double HBONE: through the gateway of another network (`docs/spec/dataplane.md` 1.6). */
 import { strict as assert } from "node:assert";
+import type { DumpedConnection } from "./connection_dump.ts";
 import type { HeaderList } from "../h2/seam.ts";
 import { pattern } from "../h2/testkit/pair.ts";
 import { assertSameBytes } from "../net/testkit/contract_kit.ts";
@@ -266,15 +267,13 @@ Deno.test("dataplane 8.3: the record is opened when the far end has answered, no
 Deno.test("config 4.4: in the dump it is DOUBLEHBONE", () => {
   const bed = new TwoNetworks();
   const [client] = bed.through();
-  assert.deepEqual(bed.client.pod.dumpConnections().outbound, [{
-    src: `${CLIENT}:${client.duplex.local.port}`,
-    originalDst: "10.10.0.1:8080",
-    actualDst: `${GATEWAY}:15008`,
-    protocol: "DOUBLEHBONE",
-  }]);
+  const outbound = () => bed.client.pod.dumpConnections("outbound", null).entries;
+  const [{ src, originalDst, actualDst, protocol, route }] = outbound() as [DumpedConnection];
+  assert.deepEqual([src, originalDst], [`${CLIENT}:${client.duplex.local.port}`, "10.10.0.1:8080"]);
+  assert.deepEqual([actualDst, protocol, route], [`${GATEWAY}:15008`, "DOUBLEHBONE", "gateway"]);
   client.end();
   bed.run();
-  assert.deepEqual(bed.client.pod.dumpConnections().outbound, []);
+  assert.deepEqual(outbound(), []);
   bed.assertClean();
 });
 

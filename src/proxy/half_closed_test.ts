@@ -196,7 +196,7 @@ for (const kind of [...Object.keys(PAIRS), ...NESTED] as Kind[]) {
   Deno.test(`half-closed: ${kind}: the dump tells it from an open connection`, () => {
     const { bed, node, client, app } = scene(kind, "1h");
     const direction = reporter === "source" ? "outbound" : "inbound";
-    const marks = () => node.pod.dumpConnections()[direction].map(({ halfClosed }) => halfClosed);
+    const marks = () => node.pod.dumpConnections(direction, null).entries.map(({ halfClosed }) => halfClosed);
     assert.deepEqual(marks(), [undefined]);
     client.end();
     bed.run();

@@ -117,8 +117,8 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
 
   override get way(): OutboundWay | null {
     if (this.#route === null) return null;
-    const { actual, protocol } = this.#route;
-    return { source: this.source, original: this.destination, actual, protocol };
+    const { actual, protocol, leadsTo } = this.#route;
+    return { source: this.source, original: this.destination, actual, protocol, leadsTo };
   }
 
   /**

@@ -6,7 +6,7 @@ import { inPortions } from "../net/in_portions.ts";
 import type { Accepted, ListenAt, Listener, ListenerState } from "../net/network.ts";
 import type { WorkloadUid } from "../mesh/model/model.ts";
 import { bare } from "../telemetry/log_fields.ts";
-import { dumpConnections, type DumpedConnections } from "./connection_dump.ts";
+import { dumpConnections, type DumpDirection, type DumpedPage, type DumpPlace } from "./connection_dump.ts";
 import { Connections } from "./connections.ts";
 import { drainConnections } from "./drain.ts";
 import { type FlowPosition, listFlows, type OpenFlow } from "./flow_list.ts";
@@ -104,9 +104,9 @@ export class PodProxy {
     return listFlows({ number: this.number, name: `${namespace}/${name}` }, lists, after);
   }
 
-  /** The object `connections` of a dump. */
-  dumpConnections(): DumpedConnections {
-    return dumpConnections(this.#components.map(({ connections }) => connections));
+  /** A page of the connections of a dump. */
+  dumpConnections(direction: DumpDirection, after: DumpPlace | null): DumpedPage {
+    return dumpConnections(this.#components.map(({ connections }) => connections), direction, after);
   }
 
   /** The state of each listener as the kernel reports it. */

@@ -186,6 +186,25 @@ testWithIstioctl("istioctl 9.4: certificates that are not there yet, or failed",
   ]);
 });
 
+/** With the fields that only this proxy has. */
+const DUMPED = {
+  actualDst: "10.0.0.2:8080",
+  age: 5,
+  carrier: null,
+  decision: "no-allow-policies",
+  halfClosed: true,
+  id: "0af7651916cd43dd8448eb211c80319c",
+  identity: null,
+  idle: 2,
+  originalDst: null,
+  protocol: "TCP",
+  route: null,
+  service: null,
+  src: "10.0.0.9:50110",
+  state: "half-closed",
+  tls: { group: "x25519", version: "TLSv1.3" },
+};
+
 testWithIstioctl("istioctl 9.4: connections of pods, and a policy without rules", async () => {
   using folder = tempDir();
   const state = new MeshState();
@@ -200,7 +219,7 @@ testWithIstioctl("istioctl 9.4: connections of pods, and a policy without rules"
       yield JSON.stringify({
         "pod-1": {
           connections: {
-            inbound: [{ actualDst: "10.0.0.2:8080", originalDst: null, protocol: "TCP", src: "10.0.0.9:50110" }],
+            inbound: [DUMPED],
             outbound: [],
           },
           info: { name: "one", namespace: "app", serviceAccount: "one" },

@@ -138,7 +138,7 @@ export class NodePods {
     return dumpPods({
       ...this.#books(),
       differences: this.#audit.differences,
-      connections: (instance) => this.#queries.connections(instance),
+      connections: (instance, direction) => this.#queries.connections(instance, direction),
     });
   }
 

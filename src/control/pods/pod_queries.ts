@@ -1,6 +1,6 @@
 /** Questions to the workers about their pods, and the answers of all of them together. */
 import type { PodAnswer, PodInstance, PodReport } from "../../dataplane/pod_messages.ts";
-import type { DumpedConnections } from "../../proxy/connection_dump.ts";
+import type { DumpDirection, DumpedConnection, DumpPlace } from "../../proxy/connection_dump.ts";
 import { PendingReplies } from "../workers/pending_replies.ts";
 import type { PodWorker } from "./pod_fleet.ts";
 
@@ -21,14 +21,22 @@ export class PodQueries {
     return answers.map((answer) => answer.kind === "report" ? answer.pods : []);
   }
 
-  /** The connections of a pod at all workers; each connection is at one of them. */
-  async connections(instance: PodInstance): Promise<DumpedConnections> {
-    const answers = await this.#ask((worker, request) => worker.send({ kind: "connections", request, instance }));
-    const found = answers.flatMap((answer) => answer.kind === "connections" ? [answer.connections] : []);
-    return {
-      inbound: found.flatMap(({ inbound }) => inbound),
-      outbound: found.flatMap(({ outbound }) => outbound),
-    };
+  /** The connections of a pod, page by page, of one worker after the other: each connection is at one of them. */
+  async *connections(
+    instance: PodInstance,
+    direction: DumpDirection,
+  ): AsyncGenerator<readonly DumpedConnection[], void, undefined> {
+    for (const worker of this.#workers) {
+      for (let after: DumpPlace | null | undefined = null; after !== undefined;) {
+        const request = this.#replies.next();
+        const reply = this.#replies.wait(request);
+        worker.send({ kind: "connections", request, instance, direction, after });
+        const answer = await reply;
+        if (answer.kind !== "connections") return;
+        yield answer.page.entries;
+        after = answer.page.next ?? undefined;
+      }
+    }
   }
 
   /** Takes a reply of any worker. */

@@ -22,6 +22,7 @@ import {
   type Workload,
   type WorkloadUid,
 } from "../model/model.ts";
+import { parseSpiffeId } from "../model/workload_identity.ts";
 import { readPolicy } from "../static_file/policy.ts";
 import { readEndpoint, readService } from "../static_file/service.ts";
 import { readDumpedWorkload } from "../static_file/workload.ts";
@@ -92,6 +93,7 @@ function readInbound(pod: Field): readonly DumpedCall[] {
     const fields = entry.object([]);
     const address = (key: string) => fields.required(key).parsed("an address and port", parseSocketAddress);
     const isHbone = fields.required("protocol").string() !== "TCP";
-    return { from: address("src"), to: address("actualDst"), isHbone };
+    const identity = fields.nullable("identity")?.parsed("a SPIFFE id", parseSpiffeId) ?? null;
+    return { from: address("src"), to: address("actualDst"), isHbone, identity };
   }) ?? [];
 }

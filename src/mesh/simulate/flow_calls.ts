@@ -3,7 +3,7 @@ import type { Call } from "../policy/authorize.ts";
 import { callOf } from "../explain/admission.ts";
 import type { ExplainSettings } from "../explain/explanation.ts";
 import type { SocketAddress } from "../../net/address.ts";
-import { identityOf, parseSpiffeId } from "../model/workload_identity.ts";
+import { identityOf, parseSpiffeId, type SpiffeId } from "../model/workload_identity.ts";
 import type { MeshState } from "../state/state.ts";
 import type { FlowParts } from "../../telemetry/flow.ts";
 
@@ -50,14 +50,16 @@ export interface DumpedCall {
   readonly to: SocketAddress;
   /** Its client has proven an identity. */
   readonly isHbone: boolean;
+  /** Null: none, or the dump does not say. */
+  readonly identity: SpiffeId | null;
 }
 
-/** A dump does not name the client's identity: it is that of the workload with the address. */
+/** Where the dump does not name the client's identity, it is that of the workload with the address. */
 export function recordedDump(state: MeshState, { network }: ExplainSettings, dumped: DumpedCall): RecordedCall {
   const { from, to, isHbone } = dumped;
   const client = state.workloadByAddress(network, from.ip);
   const destination = state.workloadByAddress(network, to.ip);
-  const identity = isHbone && client !== null ? identityOf(client) : null;
+  const identity = dumped.identity ?? (isHbone && client !== null ? identityOf(client) : null);
   const isKnown = destination !== null && (!isHbone || identity !== null);
   return {
     call: isKnown ? { destination, source: from, identity, target: to } : null,
