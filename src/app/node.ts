@@ -26,6 +26,7 @@ import { takePods } from "../control/pods/take_pods.ts";
 import { Workers } from "../control/workers/workers.ts";
 import { CertificateHealth } from "../identity/certificate_health.ts";
 import { SYSTEM_CLOCK } from "../net/clock.ts";
+import type { OtlpExport } from "../otlp/otlp_export.ts";
 import { returnMemory } from "../os/memory.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Readiness } from "../telemetry/readiness.ts";
@@ -58,6 +59,8 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   beginProcess(config, log);
   const servers = new Servers(config, log);
 
+  /** Once the workers are ready; null: nothing is exported. */
+  let otlp = null as OtlpExport | null;
   /** Of shared mode, once it serves. */
   let pods: NodePods | null = null;
   const workers = new Workers(config, makeWorker, {
@@ -138,6 +141,10 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
 
   const start = async () => {
     logMode(config, await workersReady, log);
+    if (config.otlp !== null) {
+      const { openOtlp } = await import("../otlp/open_otlp.ts");
+      otlp = openOtlp(config.otlp, flowSource(workers), metrics, log);
+    }
     // Before the listeners open.
     revocation?.follow((lists) => workers.send({ kind: "revocation-lists", lists }));
     servers.serveStats(metricsPage({ metrics, certificates, workers, writer, log }));
@@ -169,6 +176,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
   const drained = workers.drain({ kind: "graceful", deadline: config.drainDeadline });
   void stopping.forced.then(() => workers.cut());
   await Promise.all([servers.drain(), drained]);
+  await otlp?.close();
   mesh.close();
   certificates.close();
   revocation?.close();

@@ -8,6 +8,7 @@
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { AccessLines } from "./access_lines.ts";
+import type { OtlpSettings } from "./otlp_settings.ts";
 import type { ResolverSettings } from "./resolver_settings.ts";
 import type { SpireSettings } from "./spire_settings.ts";
 
@@ -210,6 +211,8 @@ export interface Config {
   readonly workerThreads: number;
   readonly log: LogSettings;
   readonly metrics: MetricsSettings;
+  /** Access logs and spans by OTLP; null: none is exported. */
+  readonly otlp: OtlpSettings | null;
   readonly istioVersion: string;
   /** Proxy metadata without the `ISTIO_META_` prefix. */
   readonly proxyMetadata: Readonly<Record<string, string>>;

@@ -6,6 +6,7 @@
  */
 import { parseAccessFields, parseAccessMode, parseSample } from "./access_lines.ts";
 import { networkAddresses } from "./addresses.ts";
+import { BUILD } from "./build.ts";
 import { complianceWarnings } from "./compliance.ts";
 import type { Config, LogSettings, MetricsSettings, NodeSettings, WorkloadName } from "./config.ts";
 import { controlPlane, parseToken } from "./control_plane.ts";
@@ -17,6 +18,7 @@ import { ConfigError, invalidConfiguration, invalidProxyConfig } from "./error.t
 import type { ConfigFiles } from "./files.ts";
 import { metadataText, type ProxyConfig, readProxyConfig } from "./proxy_config.ts";
 import { parseResolverFile, type ResolverSettings } from "./resolver_settings.ts";
+import { otlpSettings } from "./otlp_settings.ts";
 import { missingMeshWarnings } from "./missing_mesh.ts";
 import { misspellingWarnings } from "./misspellings.ts";
 import { type Parsed, parsed, refused } from "./scalars.ts";
@@ -27,6 +29,8 @@ const RESOLVER_FILE = "/etc/resolv.conf";
 const DRAIN_DEADLINE = 5_000;
 const FAKE_CA_WARNING = "FAKE_CA=true: certificates come from this process's own authority, for any identity that is " +
   "asked for; it is for tests and demos, unset it in a cluster";
+const OTEL_DENO_WARNING = "OTEL_DENO is set: the runtime exports what it does itself, such as each request of the " +
+  "OTLP export, to the same collector; unset it, as the proxy exports connections without it";
 /** Exit code of a Rust ztunnel that panics. */
 const PANIC = 101;
 
@@ -81,6 +85,7 @@ export function parseConfig(
     workerThreads: workers,
     log: logSettings(environment),
     metrics: metricsSettings(environment),
+    otlp: otlpSettings(environment, BUILD.version),
     istioVersion: environment.text("ISTIO_META_ISTIO_VERSION"),
     proxyMetadata: mesh.metadata,
     proxyArguments: programArguments.join(" "),
@@ -89,6 +94,7 @@ export function parseConfig(
   crossCheck(config);
   warnings.push(...complianceWarnings(environment, config));
   if (config.ca.fake) warnings.push(FAKE_CA_WARNING);
+  if (variables["OTEL_DENO"] !== undefined) warnings.push(OTEL_DENO_WARNING);
   warnings.push(...misspellingWarnings(variables), ...missingMeshWarnings(environment, mesh));
   return deepFreeze(config);
 }

@@ -27,7 +27,15 @@ export const PATHS = {
     "/etc/pki",
   ],
   /** A file to read, which may appear later. */
-  files: ["XDS_ROOT_CA", "CA_ROOT_CA", "CRL_PATH", "LOCAL_XDS_PATH"] satisfies SettingName[],
+  files: [
+    "XDS_ROOT_CA",
+    "CA_ROOT_CA",
+    "CRL_PATH",
+    "LOCAL_XDS_PATH",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+  ] satisfies SettingName[],
   /** A file to read if it exists. Otherwise the value is a secret, which must not appear on a command line. */
   secrets: ["AUTH_TOKEN"] satisfies SettingName[],
   /** A file that is written, by renaming a temporary file in the same folder. */

@@ -27,17 +27,17 @@ import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { DryRunCounts } from "../proxy/dry_run_counts.ts";
 import { PolicyHits } from "../proxy/policy_hits.ts";
 import { HalfClosedConnections } from "../proxy/half_closed.ts";
-import type { PodContext, PodNames, ProxySettings } from "../proxy/pod_context.ts";
+import type { PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
 import { ConnectionTelemetry } from "../telemetry/connection_telemetry.ts";
 import { FlowLog } from "../telemetry/flow_log.ts";
-import type { LogScope } from "../telemetry/log.ts";
 import { LineLimit } from "../telemetry/line_limit.ts";
 import { onDemandDnsLabels } from "../telemetry/source_labels.ts";
 import { CredentialStore } from "./credential_store.ts";
 import type { DataPlaneParts, PodHome } from "./data_plane_parts.ts";
 import { hostNames } from "./host_names.ts";
 import { MeshLookups } from "./mesh_lookups.ts";
+import type { ProxyPlan } from "./proxy_plan.ts";
 import { podAdmission } from "./pod_admission.ts";
 import { PodDns } from "./pod_dns.ts";
 import { PodGuard } from "./pod_guard.ts";
@@ -50,6 +50,7 @@ import {
   keepaliveOptions,
   listenMark,
 } from "./socket_options.ts";
+import { traceparents } from "./traceparents.ts";
 
 const TEN_SECONDS = 10_000;
 /** `ENABLE_PROXY=false`: pods have their DNS proxy only. */
@@ -57,20 +58,6 @@ const NO_LISTENERS: PodListeners = { inbound: null, inboundPlaintext: null, outb
 const MAX_PENDING_DIALS = 4096;
 /** Ended connections that are kept for `/observe`, of all workers together. */
 const FLOWS_KEPT = 10_000;
-
-/** What differs between proxies of one data plane. */
-interface ProxyPlan {
-  readonly own: Pick<PodContext, "local" | "names">;
-  /** The pod's; null: not known. */
-  readonly uid: string | null;
-  readonly log: LogScope;
-  readonly settings: Omit<ProxySettings, "originalSource">;
-  readonly listeners: PodListeners;
-  /** `ENABLE_ORIG_SRC` */
-  readonly originalSource: boolean | null;
-  /** Whether its listeners are logged. */
-  readonly announce: boolean;
-}
 
 /** The proxies of one isolate, with all that they share. {@link drain} ends it. */
 export class DataPlane {
@@ -85,6 +72,7 @@ export class DataPlane {
   readonly decisions = new DecisionCounts();
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;
+  readonly #newTraceparent: () => string;
   readonly telemetry: ConnectionTelemetry;
   readonly #halfClosed: HalfClosedConnections;
   readonly #peers: KnownPeers;
@@ -101,6 +89,7 @@ export class DataPlane {
   constructor(parts: DataPlaneParts) {
     const { config, network, log, metrics, wallClock } = parts;
     this.#parts = parts;
+    this.#newTraceparent = traceparents(parts);
     this.#lines = new LineLimit(network);
     const held = this.held = new HeldBytes(config.http2.heldBytesMax, {
       onFull: (...figures) => this.#heldIsFull(...figures),
@@ -259,7 +248,7 @@ export class DataPlane {
 
   #makeProxy(name: WorkloadName, plan: ProxyPlan): PodProxy {
     const { own, uid, log, settings, listeners, originalSource, announce } = plan;
-    const { config, metrics, random, fillRandom, wallClock } = this.#parts;
+    const { config, metrics, random, wallClock } = this.#parts;
     return new PodProxy(
       {
         loop: this.#loop,
@@ -282,7 +271,7 @@ export class DataPlane {
         lines: this.#lines,
         settings,
         random,
-        fillRandom,
+        newTraceparent: this.#newTraceparent,
         wallClock,
       },
       listeners,

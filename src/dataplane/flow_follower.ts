@@ -49,6 +49,13 @@ export class FlowFollower {
     if (this.#waitingCount > 0) this.#sendLater();
   }
 
+  /** Sends what waits at once, whatever is in flight. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#waitingCount > 0) this.#sendBatch();
+  }
+
   /** Nothing is sent any more. */
   close(): void {
     this.#timer?.cancel();
@@ -60,11 +67,15 @@ export class FlowFollower {
     if (this.#timer !== null || this.#inFlight >= BATCHES) return;
     this.#timer = this.#scheduler.after(COLLECT, () => {
       this.#timer = null;
-      const events = this.#waiting, lost = this.#lost;
-      this.#waiting = "";
-      this.#waitingCount = this.#lost = 0;
-      this.#inFlight++;
-      this.#send(events, lost);
+      this.#sendBatch();
     });
+  }
+
+  #sendBatch(): void {
+    const events = this.#waiting, lost = this.#lost;
+    this.#waiting = "";
+    this.#waitingCount = this.#lost = 0;
+    this.#inFlight++;
+    this.#send(events, lost);
   }
 }

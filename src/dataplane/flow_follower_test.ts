@@ -49,3 +49,15 @@ Deno.test("follower: nothing is sent after the end", () => {
   scheduler.advance(1000);
   assert.deepEqual(batches, []);
 });
+
+Deno.test("follower: at the end what waits is sent at once, also with two batches in flight", () => {
+  const { scheduler, batches, follower } = bed();
+  for (const line of ["a", "b"]) {
+    follower.add(line);
+    scheduler.advance(100);
+  }
+  follower.add("c");
+  follower.flush();
+  follower.flush();
+  assert.deepEqual(batches.map(({ lines }) => lines), [["a"], ["b"], ["c"]]);
+});

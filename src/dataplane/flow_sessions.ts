@@ -83,6 +83,11 @@ export class FlowSessions {
     }
   }
 
+  /** Sends the events that wait, as the isolate ends. */
+  flush(): void {
+    for (const { follower } of this.#followers.values()) follower.flush();
+  }
+
   #slice(list: number): FlowSlice {
     let text = "", rows = 0, last: FlowPosition | null = null;
     const left = this.#lists.get(list);

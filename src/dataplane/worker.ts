@@ -235,6 +235,7 @@ class DataPlaneWorker {
   #drained(): void {
     this.#failures.close();
     this.#writer.drain(LOG_DRAIN_TIMEOUT);
+    this.#flows.flush();
     this.#scope.postMessage({ kind: "drained" });
   }
 

@@ -19,7 +19,7 @@
 import type { Workload } from "../mesh/model/model.ts";
 import type { Reason } from "../mesh/model/reasons.ts";
 import type { Call } from "../mesh/policy/authorize.ts";
-import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
+import { traceIdOf } from "../mesh/headers/traceparent.ts";
 import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type {
@@ -59,6 +59,8 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
   registration = 0;
   halfClosed = 0;
   call: Call | null = null;
+  /** Set with {@link traceparent}. */
+  continuesTrace = false;
   /** {@link ConnectionFacts.decision} */
   decision: string | null = null;
   #phase: Phase = "accepted";
@@ -251,8 +253,11 @@ export abstract class PodConnection implements LiveConnection, CopyOwner, HalfCl
     return null;
   }
 
-  protected get traceparent(): string {
-    return this.#traceparent ??= this.receivedTraceparent ?? newTraceparent(this.context.fillRandom);
+  get traceparent(): string {
+    if (this.#traceparent !== null) return this.#traceparent;
+    const received = this.receivedTraceparent;
+    this.continuesTrace = received !== null;
+    return this.#traceparent = received ?? this.context.newTraceparent();
   }
 
   /** The record to finish; null: the connection is not known well enough for one. */

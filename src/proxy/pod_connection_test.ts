@@ -34,7 +34,7 @@ class Pod {
       component: "inbound",
       log: testLog().log.scope("test"),
       lines: { warn() {} },
-      fillRandom: (bytes: Uint8Array) => bytes.fill(1),
+      newTraceparent: () => `00-${"1".repeat(32)}-${"1".repeat(16)}-00`,
       connections: { add: () => note("added"), remove: () => note("removed") },
       local: {
         get current() {

@@ -90,7 +90,8 @@ export interface PodContext {
   readonly settings: ProxySettings;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** A `traceparent` with new ids. */
+  readonly newTraceparent: () => string;
   /** ms since the epoch. */
   readonly wallClock: () => number;
 }

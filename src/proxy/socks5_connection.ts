@@ -1,6 +1,6 @@
 /** A SOCKS5 client of the pod, port 15080: negotiation, then an outbound connection (`docs/spec/dataplane.md` 6). */
 import type { Pool } from "../hbone/pool.ts";
-import { newTraceparent, traceIdOf } from "../mesh/headers/traceparent.ts";
+import { traceIdOf } from "../mesh/headers/traceparent.ts";
 import { isIpv4, parseIp, type SocketAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED } from "../net/duplex.ts";
@@ -72,13 +72,15 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
     const { remote: source, local: original } = this.#client;
     const state = this.#resolving === null ? "accepted" : "resolving";
     const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
-    const startedAt = this.#startedAt, decision = null;
+    const startedAt = this.#startedAt;
     const facts = {
       id: this.#id,
+      traceparent: this.#trace,
+      continuesTrace: false,
       tls: null,
       carrier: null,
       attempt: 1,
-      decision,
+      decision: null,
       startedAt,
       times,
       original,
@@ -89,7 +91,11 @@ export class Socks5Connection implements LiveConnection, DuplexSink {
   }
 
   get #id(): string {
-    return traceIdOf(this.#traceparent ??= newTraceparent(this.#context.fillRandom));
+    return traceIdOf(this.#trace);
+  }
+
+  get #trace(): string {
+    return this.#traceparent ??= this.#context.newTraceparent();
   }
 
   start(): void {

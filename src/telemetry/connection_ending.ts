@@ -111,6 +111,10 @@ interface DryRunFact {
 export interface ConnectionFacts {
   /** The trace id: 32 hexadecimal digits. */
   readonly id: string;
+  /** The header value between the proxies: that of the caller's proxy, or one that was made here. */
+  readonly traceparent: string;
+  /** The caller's proxy has sent {@link traceparent}. */
+  readonly continuesTrace: boolean;
   /** The session that carries it; null: none. */
   readonly tls: { readonly version: string; readonly group: string } | null;
   /** Number of the HBONE connection that carries it, unique in its worker; null: none. */

@@ -10,6 +10,8 @@ import type { TrafficWorkload } from "./traffic_peer.ts";
 
 const FACTS: ConnectionFacts = {
   id: "0af7651916cd43dd8448eb211c80319c",
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  continuesTrace: false,
   tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
   carrier: 7,
   attempt: 2,

@@ -79,6 +79,9 @@ export interface FlowParts {
   readonly service: string | null;
   readonly isHbone: boolean;
   readonly id: string;
+  /** Null: not known any more. */
+  readonly traceparent: string | null;
+  readonly continuesTrace: boolean;
   readonly tls: ConnectionFacts["tls"];
   readonly carrier: number | null;
   readonly attempt: number;
@@ -96,13 +99,18 @@ export interface FlowParts {
 
 /** The facts of a connection without the connection. */
 export function plainFacts(
-  { id, tls, carrier, attempt, decision, dryRuns, times }: ConnectionFacts,
+  { id, traceparent, continuesTrace, tls, carrier, attempt, decision, dryRuns, times }: ConnectionFacts,
   bytes: FirstBytes,
-): Pick<FlowParts, "id" | "tls" | "carrier" | "attempt" | "decision" | "dryRuns" | "times"> {
+): Pick<
+  FlowParts,
+  "id" | "traceparent" | "continuesTrace" | "tls" | "carrier" | "attempt" | "decision" | "dryRuns" | "times"
+> {
   const { resolved, authorized, connected, handshaken, answered } = times;
   const { clientByte, serverByte } = bytes;
   return {
     id,
+    traceparent,
+    continuesTrace,
     tls: tls === null ? null : { version: tls.version, group: tls.group },
     carrier,
     attempt,

@@ -2,6 +2,7 @@
  * What happened to the connections of one isolate: a ring of the last endings, and those who follow flows as they open
  * and end. Where nobody follows, an ending costs a few stores, and an opening nothing.
  */
+import type { Phase } from "./connection_ending.ts";
 import { type Flow, type FlowEventKind, flowOf, type FlowParts } from "./flow.ts";
 import { FlowRing, type PastEvent } from "./flow_ring.ts";
 import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
@@ -11,7 +12,22 @@ export interface FlowEvent extends Flow {
   readonly event: FlowEventKind;
   /** ISO 8601, UTC. */
   readonly time: string;
+  /** Of events that are followed: the proxy's span in the connection's trace. */
+  readonly span?: FlowSpan;
 }
+
+/** A span of a trace. */
+interface FlowSpan {
+  /** 16 hexadecimal digits. Null: it has none yet; the one who exports it chooses it. */
+  readonly id: string | null;
+  /** The span of the caller's proxy; null: the trace begins here. */
+  readonly parent: string | null;
+  /** Whether the `traceparent` between the proxies is flagged as sampled. */
+  readonly sampled: boolean;
+}
+
+/** The state of a connection when its opening is reported. */
+const OPENING: Phase = "connecting";
 
 interface Follower {
   readonly filter: FlowFilter;
@@ -39,7 +55,8 @@ export class FlowLog {
 
   /** Whether openings have to be reported. */
   get isFollowed(): boolean {
-    return this.#followers.size > 0;
+    for (const { filter: { state } } of this.#followers) if (state === undefined || state === OPENING) return true;
+    return false;
   }
 
   opened(parts: FlowParts): void {
@@ -89,5 +106,14 @@ export class FlowLog {
 function lineOf({ kind, time, parts }: PastEvent, filter: FlowFilter): string | null {
   const flow = flowOf(parts);
   if (!matchesFilter(filter, flow)) return null;
-  return JSON.stringify({ event: kind, time: new Date(time).toISOString(), ...flow } satisfies FlowEvent);
+  const event: FlowEvent = { event: kind, time: new Date(time).toISOString(), ...flow };
+  const { traceparent, continuesTrace } = parts;
+  return JSON.stringify(traceparent === null ? event : { ...event, span: spanOf(traceparent, continuesTrace) });
+}
+
+/** The parts of a `traceparent` (W3C Trace Context §3.2.2). */
+function spanOf(traceparent: string, continuesTrace: boolean): FlowSpan {
+  const id = traceparent.slice(36, 52);
+  const sampled = (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1;
+  return continuesTrace ? { id: null, parent: id, sampled } : { id, parent: null, sampled };
 }

@@ -113,6 +113,8 @@ export class FlowRing {
         service: reference(4),
         isHbone: kinds === SECURE || kinds === HBONE,
         id: text(10, 0),
+        traceparent: null,
+        continuesTrace: false,
         tls: version === null ? null : { version, group: reference(6) },
         carrier: optional(8),
         attempt: number(9),

@@ -76,6 +76,8 @@ Deno.test("access log: names of workloads, services and authorities cannot end a
       const times = { resolved: null, authorized: null, connected: null, handshaken: null, answered: null };
       const facts = {
         id: "0",
+        traceparent: "0",
+        continuesTrace: false,
         tls: null,
         carrier: null,
         attempt: 1,

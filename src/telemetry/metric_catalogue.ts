@@ -155,6 +155,12 @@ export const FAMILIES = {
   istio_held_bytes_limit_reached: ours(counter(
     "The total number of times that received bytes which applications had not taken reached their bound (unstable).",
   )),
+  ztunnel_otlp_exported: ours(counter("The total number of records that were exported by OTLP (unstable).", "signal")),
+  ztunnel_otlp_dropped: ours(counter(
+    "The total number of records for OTLP that were lost: no room, no answer, or not taken (unstable).",
+    "signal",
+    "reason",
+  )),
   istio_log_lines_dropped: ours(counter(
     "The total number of log lines that were lost as standard output took no more (unstable).",
   )),

@@ -9,6 +9,7 @@ export const ROOMS = [
   "cli",
   "app",
   "admin",
+  "otlp",
   "control",
   "dataplane",
   "inpod",

@@ -95,6 +95,7 @@ function portOf(at: ServerAddress): number {
 /** A value of the environment, unless it may be a secret: a token, or a header or metadata with such a name. */
 function shown(name: string, value: string, config: Config | null): string {
   if (name === "AUTH_TOKEN") return config?.token?.kind === "file" ? value : HIDDEN;
+  if (/^OTEL_EXPORTER_OTLP_.*HEADERS$/.test(name)) return HIDDEN;
   const prefix = Object.keys(PREFIXES).find((each) => name.startsWith(each));
   if (prefix !== undefined && mayBeSecret(name.slice(prefix.length))) return HIDDEN;
   return value === "" ? "(empty)" : short(value);

@@ -2,6 +2,7 @@
 import { SPIRE, TLS } from "./certificates.ts";
 import { CONTROL_PLANE } from "./control_plane.ts";
 import { HTTP2, METADATA, PORTS, SOCKETS } from "./network.ts";
+import { OTLP } from "./otlp.ts";
 import { PLACEMENT } from "./placement.ts";
 import { PROCESS } from "./process.ts";
 import type { Setting, Syntax } from "./setting.ts";
@@ -17,6 +18,7 @@ export const GROUPS = {
   "HBONE connections": HTTP2,
   "DNS": METADATA,
   "Process, log and metrics": PROCESS,
+  "Export by OTLP": OTLP,
 } as const satisfies Record<string, Readonly<Record<string, Setting>>>;
 
 export const SETTINGS = {
@@ -29,6 +31,7 @@ export const SETTINGS = {
   ...HTTP2,
   ...METADATA,
   ...PROCESS,
+  ...OTLP,
 } as const;
 
 /** The variables whose name begins with one of these are read, too. */

@@ -133,9 +133,11 @@ Deno.test("parsing any forwarded header does not throw", () => {
 
 Deno.test("dataplane 2.4: a new traceparent", () => {
   const fill = (bytes: Uint8Array) => bytes.forEach((_, i) => bytes[i] = i);
-  const text = newTraceparent(fill);
+  const text = newTraceparent(fill, () => false);
   assert.equal(text, "00-000102030405060708090a0b0c0d0e0f-1011121314151617-00");
   assert.equal(isTraceparent(text), true);
+  const sampled = newTraceparent(fill, (id) => id === "000102030405060708090a0b0c0d0e0f");
+  assert.equal(sampled, "00-000102030405060708090a0b0c0d0e0f-1011121314151617-01");
 });
 
 const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

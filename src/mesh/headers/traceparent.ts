@@ -12,10 +12,11 @@ export const TRACEPARENT_LENGTH = 55;
 const VALID = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TRACE_FROM = 3, TRACE_TO = 35;
 
-/** A new header value with random ids, flagged as not sampled. */
-export function newTraceparent(fill: FillRandom): string {
-  const id = randomHex(fill, 24);
-  return `00-${id.slice(0, 32)}-${id.slice(32)}-00`;
+/** A new header value with random ids. `isSampled`: whether a trace with this id is flagged as sampled. */
+export function newTraceparent(fill: FillRandom, isSampled: (traceId: string) => boolean): string {
+  const ids = randomHex(fill, 24);
+  const id = ids.slice(0, 32);
+  return `00-${id}-${ids.slice(32)}-${isSampled(id) ? "01" : "00"}`;
 }
 
 /** Returns whether a received header value is valid. */

@@ -16,6 +16,8 @@ export function flowParts(changes: Partial<FlowParts> = {}): FlowParts {
     mutualTls: true,
     service: "cart.shop.svc.cluster.local",
     isHbone: true,
+    traceparent: null,
+    continuesTrace: false,
     id: "0af7651916cd43dd8448eb211c80319c",
     tls: { version: "TLSv1.3", group: "X25519MLKEM768" },
     carrier: 3,
