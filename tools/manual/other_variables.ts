@@ -35,6 +35,14 @@ export const DEVELOPMENT: Readonly<Record<string, OtherVariable>> = {
     text: "`compile.sh`: the TLS library that the executable contains.",
   },
   CC: { fallback: "`cc`", text: "`compile.sh`: the C compiler." },
+  CPPFLAGS: { fallback: "", text: "`compile.sh`: where another machine's header of zlib is." },
+  LDFLAGS: { fallback: "", text: "`compile.sh`: where another machine's zlib is." },
+  SOURCE_DATE_EPOCH: { fallback: "when the commit was made", text: "Releases: the time of all files, in seconds." },
+  DEBIAN_MIRROR: { fallback: "that of this machine", text: "Images: where Debian's packages come from." },
+  DEBIAN_SECURITY_MIRROR: {
+    fallback: "that of this machine",
+    text: "Images: where Debian's security updates come from.",
+  },
   ZTUNNEL_PEER: { fallback: "", text: "Tests and benchmarks: path of a Rust ztunnel to compare and to connect with." },
   CI: {
     fallback: "",
