@@ -106,6 +106,9 @@ export function licenseTexts({ npm, runtime }: Pick<Contents, "npm" | "runtime">
   return [
     part(PRODUCT, own),
     part(`deno ${runtime.version} (MIT)`, DENO),
+    part("GNU C library, in the program that starts the runtime (LGPL-2.1-or-later)", GLIBC),
+    part("zlib, in the single executable (Zlib)", ZLIB),
+    part("OpenSSL, in the single executable (Apache-2.0)", OPENSSL),
     ...npm.map(({ name, version, license, licenseText }) => part(`${name} ${version} (${license})`, licenseText)),
   ].join("");
 }
@@ -125,3 +128,23 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+const GLIBC =
+  `The program is linked statically. Its sources, tools/launcher, and tools/launcher/build.sh link it with another version
+of the library. The licence is in /usr/share/doc/libc6/copyright of the image and of Debian.`;
+
+const ZLIB = `Copyright (C) 1995-2024 Jean-loup Gailly and Mark Adler
+
+This software is provided 'as-is', without any express or implied warranty. In no event will the authors be held liable
+for any damages arising from the use of this software.
+
+Permission is granted to anyone to use this software for any purpose, including commercial applications, and to alter it
+and redistribute it freely, subject to the following restrictions:
+
+1. The origin of this software must not be misrepresented; you must not claim that you wrote the original software. If
+   you use this software in a product, an acknowledgment in the product documentation would be appreciated but is not
+   required.
+2. Altered source versions must be plainly marked as such, and must not be misrepresented as being the original software.
+3. This notice may not be removed or altered from any source distribution.`;
+
+const OPENSSL = "Copyright (c) 1998-2025 The OpenSSL Project Authors. The licence is the same as that of ztunnel.";
