@@ -116,6 +116,22 @@ Deno.test("check: the ports of a proxy that is running are no problem", async ()
   assert.match(output, new RegExp(`already running \\(process ${proxy.pid}\\): ${IP}:${port}"`));
 });
 
+testNeeding(
+  { root: true, packages: ["setpriv"] },
+  "check: the ports of a running proxy are no problem where its descriptors cannot be read, as in its container",
+  async () => {
+    using folder = tempDir();
+    const mesh = meshText([{ name: "b", ips: [IP] }]);
+    const settings = nodeSettings({ name: "b", ip: IP, mesh, folder: folder.path });
+    await using proxy = await Proxy.ready(settings);
+    const { port } = await proxy.place("stats");
+    const before = ["setpriv", "--bounding-set=-sys_ptrace"];
+    const { code, output } = await check({ ...settings, STATS_PORT: `${port}` }, { before });
+    assert.equal(code, 0, output);
+    assert.match(output, /in use by the proxy that is already running/);
+  },
+);
+
 problem("the token is a folder", {
   change: (folder) => ({ AUTH_TOKEN: folder.path }),
   subject: "token",

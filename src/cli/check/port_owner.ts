@@ -15,9 +15,23 @@ export function ownerOfPort(port: number): PortOwner | null {
   for (const pid of folder("/proc").filter((name) => /^\d+$/.test(name))) {
     const fds = `/proc/${pid}/fd`;
     if (!folder(fds).some((fd) => links.has(link(`${fds}/${fd}`)))) continue;
-    return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim(), isProxy: isProxy(pid) };
+    return ownerOf(pid, isProxy(pid));
   }
-  return null;
+  return hiddenProxy();
+}
+
+/**
+ * A proxy forbids others to inspect it (`ZTUNNEL_DEBUGGABLE`), so without CAP_SYS_PTRACE, as in its own container, its
+ * descriptors cannot be read. A process of the same program that cannot be inspected is taken for the owner.
+ */
+function hiddenProxy(): PortOwner | null {
+  const isHidden = (pid: string) => link(`/proc/${pid}/exe`) === "" && startsOwnModule(pid);
+  const pid = folder("/proc").find((name) => /^\d+$/.test(name) && isHidden(name));
+  return pid === undefined ? null : ownerOf(pid, true);
+}
+
+function ownerOf(pid: string, isProxy: boolean): PortOwner {
+  return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim(), isProxy };
 }
 
 /** Inodes of the sockets that listen at `port`, in a table of `/proc/net`. */
@@ -30,10 +44,13 @@ export function inodesAt(port: number, table: string): string[] {
 
 /** Whether the process was started as this one was: the same program, up to the words after its main module. */
 function isProxy(pid: string): boolean {
+  return link(`/proc/${pid}/exe`) === link("/proc/self/exe") && startsOwnModule(pid);
+}
+
+function startsOwnModule(pid: string): boolean {
   const own = read("/proc/self/cmdline").split("\0").slice(0, -1);
   const module = own.at(-1 - Deno.args.length);
-  return module !== undefined && link(`/proc/${pid}/exe`) === link("/proc/self/exe") &&
-    read(`/proc/${pid}/cmdline`).split("\0").includes(module);
+  return module !== undefined && read(`/proc/${pid}/cmdline`).split("\0").includes(module);
 }
 
 function read(path: string): string {
