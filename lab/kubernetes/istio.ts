@@ -24,7 +24,7 @@ export interface ProxyImage {
 export async function productImage(cluster: KubernetesCluster): Promise<ProxyImage> {
   const name = "docker.io/lab/ztunnel:ours", archive = "docker.io_lab_ztunnel_ours";
   const file = `--docker=${cluster.folder}/images/${archive}.tar`;
-  await run(Deno.execPath(), "run", "--no-prompt", ...IMAGE_RIGHTS, IMAGE_TOOL, file, `--tag=${name}`);
+  await output(Deno.execPath(), "run", "--no-prompt", ...IMAGE_RIGHTS, IMAGE_TOOL, file, `--tag=${name}`);
   return { name, archive, values: "istio" };
 }
 
@@ -40,12 +40,8 @@ export async function installIstio(cluster: KubernetesCluster, revision?: string
   await cluster.loadImages("lab_pilot_lab", "lab_install-cni_lab");
   const set = revision === undefined ? [] : [`revision=${revision}`, "components.cni.enabled=false"];
   const values = ["profile=ambient", "hub=docker.io/lab", "tag=lab", "components.ztunnel.enabled=false", ...set];
-  const istioctl = new Deno.Command(`${cluster.built}/bin/istioctl`, {
-    args: ["manifest", "generate", ...values.map((value) => `--set=${value}`)],
-  });
-  const { success, stdout, stderr } = await istioctl.output();
-  if (!success) throw new Error(`istioctl: ${new TextDecoder().decode(stderr)}`);
-  const objects = new TextDecoder().decode(stdout);
+  const flags = values.map((value) => `--set=${value}`);
+  const objects = await output(`${cluster.built}/bin/istioctl`, "manifest", "generate", ...flags);
   if (revision === undefined) await cluster.kubectl("create", "namespace", ISTIO_NAMESPACE);
   await cluster.apply(objects.replaceAll(":lab-distroless", ":lab")); // the images here have no variant in their tags
   await rolledOut(cluster, `deployment/istiod${revision === undefined ? "" : `-${revision}`}`);
@@ -100,6 +96,13 @@ export async function proxyPods(cluster: KubernetesCluster): Promise<ReadonlyMap
     columns,
   );
   return new Map(output.trim().split("\n").map((line) => line.trim().split(/\s+/) as [string, string]));
+}
+
+/** Runs a program that prints or takes more than {@link run} allows, and returns its standard output. */
+async function output(command: string, ...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args], stdin: "null" }).output();
+  if (!success) throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
 }
 
 /** Runs helm as the administrator. */

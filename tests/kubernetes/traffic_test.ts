@@ -139,6 +139,23 @@ testWithKubernetes(NEEDS, "kubernetes: pods of every kind reach one another thro
     assert.equal(await cluster.field("pod", "probed", "{.status.containerStatuses[0].ready}"), "true");
   });
 
+  await t.step(
+    "the API server accepts what the charts render with deploy/values, and the plain manifests",
+    async () => {
+      for (const file of manifests()) {
+        await cluster.kubectl(
+          "apply",
+          "--dry-run=server",
+          "--validate=strict",
+          "--server-side",
+          "--force-conflicts",
+          "-f",
+          file,
+        );
+      }
+    },
+  );
+
   await t.step("kubectl's exec, logs and port-forward work with pods of the mesh", async () => {
     assert.equal(
       (await kubectl("exec", "server", "--", "/usr/local/bin/app", "once", "127.0.0.1:9090")).includes(
@@ -152,6 +169,14 @@ testWithKubernetes(NEEDS, "kubernetes: pods of every kind reach one another thro
     assert.match(await cluster.onControlPlane("curl", "-s", `http://127.0.0.1:${port}/`), /^server called by/);
   });
 });
+
+/** The rendered charts (`fixtures/golden/charts`), and those of `deploy/` whose kinds every cluster has. */
+function manifests(): string[] {
+  const project = new URL("../..", import.meta.url).pathname;
+  const charts = `${project}tests/fixtures/golden/charts`;
+  const rendered = [...Deno.readDirSync(charts)].map(({ name }) => `${charts}/${name}`);
+  return [...rendered, ...["ztunnel.yaml", "network-policy.yaml"].map((name) => `${project}deploy/${name}`)];
+}
 
 /** How many connections the callers' proxies have opened. */
 async function openedConnections(cluster: KubernetesCluster): Promise<number> {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// limit ends a step that takes too long.
-const limit = 10 * time.Second
+// limit ends a step that takes too long, on a machine that may be busy.
+const limit = 60 * time.Second
 
 // Ports and addresses differ from one failure to the next of the same kind.
 var endpoints = regexp.MustCompile(` \S+:\d+(->\S+)?`)
@@ -80,7 +80,7 @@ func hold(address string, duration time.Duration, count, milliseconds int) Count
 	return inParallel(count, func(all *tally) { all.add(exchange(address, end, pause)) })
 }
 
-// exchange keeps one connection until end, and sends a line after each pause.
+// exchange keeps one connection until end, and sends a line after each pause, at least one.
 func exchange(address string, end time.Time, pause time.Duration) error {
 	connection, err := net.DialTimeout("tcp", address, limit)
 	if err != nil {
@@ -88,7 +88,7 @@ func exchange(address string, end time.Time, pause time.Duration) error {
 	}
 	defer connection.Close()
 	reader := bufio.NewReader(connection)
-	for time.Now().Before(end) {
+	for first := true; first || time.Now().Before(end); first = false {
 		connection.SetDeadline(time.Now().Add(limit))
 		if _, err := fmt.Fprintln(connection, "line"); err != nil {
 			return err
