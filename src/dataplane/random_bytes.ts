@@ -11,8 +11,9 @@ export function randomBytes(fetch: (bytes: Uint8Array<ArrayBuffer>) => void): (b
       fetch(batch);
       used = 0;
     }
-    bytes.set(batch.subarray(used, used + bytes.length));
-    batch.fill(0, used, used + bytes.length);
-    used += bytes.length;
+    for (let i = 0; i < bytes.length; i++) {
+      bytes[i] = batch[used]!;
+      batch[used++] = 0;
+    }
   };
 }

@@ -152,9 +152,12 @@ export class Core implements OutputOwner {
 
   /** The gather buffer was emptied: notifies the streams that wait for room. */
   wakeForRoom(): void {
-    for (const queue of [this.waitForRoomFirst, this.waitForRoom]) {
-      for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
-    }
+    this.#wakeWhileRoom(this.waitForRoomFirst);
+    this.#wakeWhileRoom(this.waitForRoom);
+  }
+
+  #wakeWhileRoom(queue: WaitQueue): void {
+    for (let n = queue.size; n > 0 && !this.out.full; n--) queue.shift()?.wake();
   }
 
   /** Removes a closed stream; `closing` decides how late frames are treated. */

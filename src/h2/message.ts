@@ -11,12 +11,16 @@ const METHOD = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 
 const PSEUDO = 0x3a;
 
+// Loops by index: before they are compiled, and they are not for the first thousands of requests, an iteration with
+// destructuring makes objects of a hundred bytes for each field.
+
 /** Checks the pseudo headers of a request. Returns what is wrong with them, or null. */
 export function flawInRequest(headers: HeaderList): MessageFlaw | null {
   let method: string | null = null, scheme: string | null = null;
   let path: string | null = null, authority: string | null = null;
   let regular = false;
-  for (const [name, value] of headers) {
+  for (let i = 0; i < headers.length; i++) {
+    const name = headers[i]![0], value = headers[i]![1];
     if (name.charCodeAt(0) !== PSEUDO) {
       regular = true;
       continue;
@@ -43,7 +47,7 @@ export function flawInRequest(headers: HeaderList): MessageFlaw | null {
         return "unknown pseudo header in a request";
     }
   }
-  if (method === null || !METHOD.test(method)) return "no valid :method";
+  if (method === null || (method !== "CONNECT" && !METHOD.test(method))) return "no valid :method";
   if (authority !== null && !AUTHORITY.test(authority)) return "no valid :authority";
   if (method === "CONNECT") {
     if (scheme !== null || path !== null) return "CONNECT with :scheme or :path";
@@ -57,13 +61,15 @@ export function flawInRequest(headers: HeaderList): MessageFlaw | null {
 export function statusOf(headers: HeaderList): number | MessageFlaw {
   let status: string | null = null;
   let regular = false;
-  for (const [name, value] of headers) {
+  for (let i = 0; i < headers.length; i++) {
+    const name = headers[i]![0], value = headers[i]![1];
     if (name.charCodeAt(0) !== PSEUDO) regular = true;
     else if (regular) return "pseudo header behind a regular one";
     else if (name !== ":status") return "unknown pseudo header in a response";
     else if (status !== null) return "two :status";
     else status = value;
   }
+  if (status === "200") return 200;
   if (status === null || !/^[1-9][0-9][0-9]$/.test(status)) return "no valid :status";
   return Number(status);
 }
@@ -80,7 +86,8 @@ export function flawInTrailers(headers: HeaderList): MessageFlaw | null {
  */
 export function announcedLength(headers: HeaderList): number | MessageFlaw {
   let announced = -1, connect = false;
-  for (const [name, value] of headers) {
+  for (let i = 0; i < headers.length; i++) {
+    const name = headers[i]![0], value = headers[i]![1];
     if (name === ":method") connect = value === "CONNECT";
     if (name !== "content-length") continue;
     if (!/^[0-9]{1,15}$/.test(value)) return "no valid content-length";

@@ -107,14 +107,14 @@ export class Pool {
     const tunnel: OpeningTunnel = new OpeningTunnel(this.#loop.network, responseTimeout, request.headers, events, {
       placeAgain: () => {
         if (this.#draining || first.isLost) return false;
-        this.#place(tunnel, key, request);
+        this.#place(tunnel, this.#entry(key, request), request);
         return true;
       },
       onSettled: () => this.#entries.get(key)?.waiting.delete(tunnel),
       progress: () => this.#progressOf(key),
       hasAlternatives: request.hasAlternatives,
     });
-    this.#place(tunnel, key, request);
+    this.#place(tunnel, first, request);
     return tunnel;
   }
 
@@ -128,8 +128,7 @@ export class Pool {
     return tunnel;
   }
 
-  #place(tunnel: OpeningTunnel, key: string, request: TunnelRequest): void {
-    const entry = this.#entry(key, request);
+  #place(tunnel: OpeningTunnel, entry: PeerConnections, request: TunnelRequest): void {
     const connection = entry.spread === null
       ? entry.connections.find((candidate) => this.#hasRoom(candidate))
       : entry.spread.choose(entry.connections.filter((candidate) => this.#hasRoom(candidate)));

@@ -101,9 +101,17 @@ function putGroups(ip: Ip, start: number, end: number, into: Uint8Array, at: num
   }
 }
 
+/** IPv4 addresses that were converted lately, by a hash: the pods of a node connect from and to the same few. */
+const recentIps: Ip[] = new Array(256).fill("0.0.0.0");
+const recentNumbers = new Int32Array(256);
+
 /** Returns the text of four bytes in network order. */
 export function ipv4FromBytes(bytes: Uint8Array, at = 0): Ip {
-  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
+  const number = bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
+  const slot = Math.imul(number, 0x9e3779b1) >>> 24;
+  if (recentNumbers[slot] === number) return recentIps[slot]!;
+  recentNumbers[slot] = number;
+  return recentIps[slot] = `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}` as Ip;
 }
 
 /** Returns the canonical text of sixteen bytes in network order; an IPv4-mapped address becomes IPv4. */

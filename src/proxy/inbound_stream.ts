@@ -17,7 +17,7 @@ import type { ConnectionFacts, EndingCause } from "../telemetry/connection_endin
 import type { ConnectionFailure } from "../telemetry/connection_telemetry.ts";
 import { derivedPeer } from "./derived_peer.ts";
 import { InboundCall } from "./inbound_call.ts";
-import { type InboundRequest, readInboundRequest, withoutBaggage } from "./inbound_request.ts";
+import { dropBaggage, type InboundRequest, readInboundRequest } from "./inbound_request.ts";
 import { refusalCause } from "./own_decisions.ts";
 import type { PodContext } from "./pod_context.ts";
 import { proxyHeader } from "./proxy_header.ts";
@@ -40,7 +40,7 @@ interface InboundPeer {
 export class InboundStream extends InboundCall implements StreamHandler, TurnTask {
   readonly #peer: InboundPeer;
   readonly #stream: Stream;
-  #request: InboundRequest;
+  readonly #request: InboundRequest;
   /** Bytes that arrived before the application was connected; the stream's window bounds them. */
   #early: PendingBytes | null = null;
   #earlyEnd = false;
@@ -171,7 +171,7 @@ export class InboundStream extends InboundCall implements StreamHandler, TurnTas
       isGatewayOf(state, local, { ip, identity });
     const source = elsewhere ? null : state.workloadByAddress(settings.network, ip);
     const baggage = settings.responseBaggage && allowed && elsewhere ? parseBaggage(this.#request.baggage) : NO_BAGGAGE;
-    this.#request = withoutBaggage(this.#request);
+    dropBaggage(this.#request);
     this.openRecord({
       reporter: "destination",
       source,

@@ -120,7 +120,8 @@ export class AccessLog {
       direction,
       error,
     });
-    this.#line(LEVEL.warn, "connection failed", fields + this.#ending(facts, ending, null));
+    const line = fields + this.#ending(facts, ending, null);
+    this.#line(LEVEL.warn, "connection failed", this.#json ? line : line.slice(1));
   }
 
   #ending(facts: ConnectionFacts, ending: ConnectionEnding, bytes: FirstBytes | null): string {
@@ -138,8 +139,9 @@ export class AccessLog {
     return isFailure || sample === 1 || this.#random() < sample;
   }
 
+  /** `fields`: in the plain format, without a space before the first one. */
   #line(level: Level, message: string, fields: string) {
-    this.#log.line(level, TARGET, message, this.#json ? fields : fields.slice(1));
+    this.#log.line(level, TARGET, message, fields);
   }
 
   #totals({ bytesSent, bytesReceived, duration }: AccessTotals): string {
@@ -148,19 +150,21 @@ export class AccessLog {
       : ` bytes_sent=${bytesSent} bytes_recv=${bytesReceived} duration="${duration}ms"`;
   }
 
+  /** In the plain format it begins without a space: cutting one off would copy the text. */
   #subject(subject: AccessSubject): string {
     const { sides: { source, destination }, direction, mutualTls, hboneTarget, serviceHostname } = subject;
     const hbone = hboneTarget === null ? "" : this.#text("dst.hbone_addr", unquoted(hboneTarget), hboneTarget);
     const service = serviceHostname === null ? "" : this.#text("dst.service", quote(serviceHostname), serviceHostname);
-    return this.#address("src.addr", subject.source) + this.#peer("src", source, mutualTls) +
-      this.#address("dst.addr", subject.destination) + hbone + service +
+    const json = this.#json;
+    return this.#address(json ? "," : "", "src.addr", subject.source) + this.#peer("src", source, mutualTls) +
+      this.#address(json ? "," : " ", "dst.addr", subject.destination) + hbone + service +
       this.#peer("dst", destination, mutualTls) +
-      (this.#json ? `,"direction":"${direction}"` : ` direction="${direction}"`);
+      (json ? `,"direction":"${direction}"` : ` direction="${direction}"`);
   }
 
-  #address(name: string, address: SocketAddress): string {
+  #address(separator: "," | " " | "", name: string, address: SocketAddress): string {
     const text = formatAddress(address);
-    return this.#json ? `,"${name}":"${text}"` : ` ${name}=${text}`;
+    return this.#json ? `${separator}"${name}":"${text}"` : `${separator}${name}=${text}`;
   }
 
   #text(name: string, plain: string, value: string): string {

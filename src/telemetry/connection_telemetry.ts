@@ -9,7 +9,7 @@ import type { SocketAddress } from "../net/address.ts";
 import type { Clock, Millis } from "../net/clock.ts";
 import { AccessLog, type AccessSubject, type RefusedConnection } from "./access_log.ts";
 import type { ConnectionEnding, ConnectionFacts, FirstBytes, Phase } from "./connection_ending.ts";
-import { elapsed, flowBeforeRoute, type FlowParts, plainFacts } from "./flow.ts";
+import { elapsed, flowBeforeRoute, type FlowParts, flowTimes, flowTls } from "./flow.ts";
 import type { FlowLog } from "./flow_log.ts";
 import type { Log } from "./log.ts";
 import { NO_FLAG, type ResponseFlag } from "./response_flags.ts";
@@ -214,7 +214,15 @@ export class ConnectionRecord {
       mutualTls,
       service: serviceHostname,
       isHbone: hboneTarget !== null,
-      ...plainFacts(facts, this.#firstBytes),
+      id: facts.id,
+      traceparent: facts.traceparent,
+      continuesTrace: facts.continuesTrace,
+      tls: flowTls(facts.tls),
+      carrier: facts.carrier,
+      attempt: facts.attempt,
+      decision: facts.decision,
+      dryRuns: facts.dryRuns,
+      times: flowTimes(facts.times, this.#firstBytes),
       bytesSent: outbound ? this.#received : this.#sent,
       bytesReceived: outbound ? this.#sent : this.#received,
       age: elapsed(this.#startedAt, now),

@@ -97,27 +97,15 @@ export interface FlowParts {
   readonly error: string | null;
 }
 
-/** The facts of a connection without the connection. */
-export function plainFacts(
-  { id, traceparent, continuesTrace, tls, carrier, attempt, decision, dryRuns, times }: ConnectionFacts,
-  bytes: FirstBytes,
-): Pick<
-  FlowParts,
-  "id" | "traceparent" | "continuesTrace" | "tls" | "carrier" | "attempt" | "decision" | "dryRuns" | "times"
-> {
+/** A TLS session without what belongs to the connection alone. */
+export function flowTls(tls: ConnectionFacts["tls"]): FlowParts["tls"] {
+  return tls === null ? null : { version: tls.version, group: tls.group };
+}
+
+/** Both kinds of times. */
+export function flowTimes(times: PhaseTimes, { clientByte, serverByte }: FirstBytes): FlowParts["times"] {
   const { resolved, authorized, connected, handshaken, answered } = times;
-  const { clientByte, serverByte } = bytes;
-  return {
-    id,
-    traceparent,
-    continuesTrace,
-    tls: tls === null ? null : { version: tls.version, group: tls.group },
-    carrier,
-    attempt,
-    decision,
-    dryRuns,
-    times: { resolved, authorized, connected, handshaken, answered, clientByte, serverByte },
-  };
+  return { resolved, authorized, connected, handshaken, answered, clientByte, serverByte };
 }
 
 /** Whole ms from `since` to `now`. */
@@ -148,7 +136,15 @@ export function flowBeforeRoute(
     mutualTls: false,
     service: null,
     isHbone: false,
-    ...plainFacts(facts, NO_BYTES),
+    id: facts.id,
+    traceparent: facts.traceparent,
+    continuesTrace: facts.continuesTrace,
+    tls: flowTls(facts.tls),
+    carrier: facts.carrier,
+    attempt: facts.attempt,
+    decision: facts.decision,
+    dryRuns: facts.dryRuns,
+    times: flowTimes(facts.times, NO_BYTES),
     bytesSent: 0,
     bytesReceived: 0,
     age: elapsed(startedAt, now),

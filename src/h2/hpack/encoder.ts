@@ -66,7 +66,7 @@ export class HpackEncoder {
   encode(headers: HeaderList, into: Uint8Array, at: number): number {
     if (maxBlockLength(headers) > into.length - at) return -1;
     at = this.#sizeUpdates(into, at);
-    for (const field of headers) at = this.#field(field[0], field[1], into, at);
+    for (let i = 0; i < headers.length; i++) at = this.#field(headers[i]![0], headers[i]![1], into, at);
     return at;
   }
 
@@ -109,7 +109,9 @@ export class HpackEncoder {
 /** Length that a block has at most, in bytes: without Huffman coding and indexed fields, with two size updates. */
 export function maxBlockLength(headers: HeaderList): number {
   let length = 2 * MAX_INTEGER_BYTES;
-  for (const field of headers) length += field[0].length + field[1].length + 3 * MAX_INTEGER_BYTES;
+  for (let i = 0; i < headers.length; i++) {
+    length += headers[i]![0].length + headers[i]![1].length + 3 * MAX_INTEGER_BYTES;
+  }
   return length;
 }
 

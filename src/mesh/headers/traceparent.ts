@@ -12,9 +12,13 @@ export const TRACEPARENT_LENGTH = 55;
 const VALID = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TRACE_FROM = 3, TRACE_TO = 35;
 
+/** Used within one call. */
+const IDS = new Uint8Array(24);
+
 /** A new header value with random ids. `isSampled`: whether a trace with this id is flagged as sampled. */
 export function newTraceparent(fill: FillRandom, isSampled: (traceId: string) => boolean): string {
-  const ids = randomHex(fill, 24);
+  fill(IDS);
+  const ids = IDS.toHex();
   const id = ids.slice(0, 32);
   return `00-${id}-${ids.slice(32)}-${isSampled(id) ? "01" : "00"}`;
 }
@@ -27,10 +31,4 @@ export function isTraceparent(value: string): boolean {
 /** The trace id of a valid header value: 32 digits. */
 export function traceIdOf(traceparent: string): string {
   return traceparent.slice(TRACE_FROM, TRACE_TO);
-}
-
-function randomHex(fill: FillRandom, length: number): string {
-  const bytes = new Uint8Array(length);
-  fill(bytes);
-  return bytes.toHex();
 }
