@@ -21,6 +21,7 @@ import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { MANY_ROWS } from "./rows_many.ts";
+import { DASHBOARD_ROWS } from "./rows_dashboard.ts";
 import { OBSERVE_ROWS } from "./rows_observe.ts";
 import { LOSSY_ROWS } from "./rows_lossy.ts";
 import { NEWCOMER_ROWS } from "./rows_newcomers.ts";
@@ -53,6 +54,7 @@ const ROWS: readonly Row[] = [
   ...UNREAD_ROWS,
   ...MANY_ROWS,
   ...OBSERVE_ROWS,
+  ...DASHBOARD_ROWS,
 ];
 
 /** What the user reads while the run goes on; standard output is for the report. */

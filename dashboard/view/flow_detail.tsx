@@ -45,7 +45,8 @@ export function FlowDetail({ flow, onClose }: { flow: FlowEvent; onClose: () => 
         ? (
           <p class="quiet-text">
             The caller is known by its certificate only, and not as a workload, so the mesh cannot be asked about it.
-            Its own node can explain the connection.
+            {" "}
+            <a href={formatAddress("explain", { to: flow.target })}>Ask about a workload</a>
           </p>
         )
         : (

@@ -119,7 +119,7 @@ function LiveFlows({ query, eventRate, opened, choice, onOpen, onReset }: LivePr
   );
   return (
     <Card title={isPaused ? "Flows, paused" : "Flows"} aside={tools} flush>
-      <Problem text={mode === "poll" ? problem : null} />
+      <Problem text={mode === "poll" ? problem : link.state === "lost" ? "the stream of flows has ended" : null} />
       {rows.length === 0
         ? (
           <Empty title={conditions(query) === 0 ? "No connection has opened or ended" : "Nothing meets the filter"}>
