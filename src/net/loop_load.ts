@@ -13,19 +13,27 @@ export class LoopLoad {
     return this.#turns;
   }
 
-  /** Time of all turns so far; the rest was spent waiting, or in tasks of the runtime. */
+  /** Time of all turns so far, and of messages that a worker has handled; the rest was spent waiting. */
   get busy(): Millis {
     return this.#busy;
   }
 
   turnEnded(duration: Millis): void {
     this.#turns++;
+    this.messagesHandled(duration);
+  }
+
+  /** Between two turns the loop has let the runtime handle messages: bytes wait for that as for a turn. */
+  messagesHandled(duration: Millis): void {
     this.#busy += duration;
     if (duration > this.#longest) this.#longest = duration;
     if (duration > this.#longestSampled) this.#longestSampled = duration;
   }
 
-  /** Returns the duration of the longest turn since the last call: what a byte waited for at most. */
+  /**
+   * Returns the duration of the longest turn, or of handling messages between two turns, since the last call: what a byte
+   * waited for at most.
+   */
   takeLongest(): Millis {
     const longest = this.#longest;
     this.#longest = 0;

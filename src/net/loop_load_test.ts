@@ -10,6 +10,19 @@ Deno.test("loop load: sums, and the longest turn since it was last read", () => 
   assert.deepEqual([load.turns, load.busy, load.takeLongest()], [4, 8.5, 0.5]);
 });
 
+Deno.test("loop load: a reactor with a thread of its own counts what is done for messages between two turns", async () => {
+  const reactor = new Reactor({ onShed() {}, onError: (error) => assert.fail(String(error)) });
+  reactor.after(0, () => {
+    setImmediate(() => {
+      const start = performance.now();
+      while (performance.now() - start < 20);
+      reactor.stop();
+    });
+  });
+  await reactor.run("own-thread");
+  assert.ok(reactor.load.takeLongest() >= 20);
+});
+
 Deno.test("loop load: a reactor counts the time of its turns and not that of its waits", async () => {
   const reactor = new Reactor({ onShed() {}, onError: (error) => assert.fail(String(error)) });
   const waits = 5, from = performance.now();

@@ -186,7 +186,10 @@ export class Reactor implements net.Network, SocketLoop {
         this.#isWoken = false;
         turnsSinceYield = 0;
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
+        const yieldedAt = turnEnd;
         turnEnd = performance.now();
+        // In a worker only messages of main are handled meanwhile; in the main isolate, whatever else runs there.
+        if (mode === "own-thread") this.load.messagesHandled(turnEnd - yieldedAt);
       }
     }
     for (const socket of this.lingering) socket.closeNow();
