@@ -6,6 +6,7 @@ import { formatAddress } from "../state/page_address.ts";
 import type { DryRuns, FlowEvent, Policies, Policy } from "../state/wire.ts";
 import { askLast } from "./flows_view.tsx";
 import { Badge, Card, Empty, Field, Loading, Problem } from "./parts.tsx";
+import { SimulateCard } from "./simulate_card.tsx";
 import { type Column, Table } from "./table.tsx";
 import { useJson } from "./use_json.ts";
 
@@ -41,6 +42,7 @@ export function PoliciesView() {
           )}
         {data?.isCut === true && <p class="quiet-text left-out">There are more: find them by name.</p>}
       </Card>
+      <SimulateCard />
       <DryRunCard />
       <RefusalCard />
     </>
