@@ -21,8 +21,11 @@ export interface ProxyImage {
 }
 
 /** Makes the image of this project's proxy. */
-export async function productImage(cluster: KubernetesCluster): Promise<ProxyImage> {
-  const name = "docker.io/lab/ztunnel:ours", archive = "docker.io_lab_ztunnel_ours";
+export async function productImage(
+  cluster: KubernetesCluster,
+  name = "docker.io/lab/ztunnel:ours",
+): Promise<ProxyImage> {
+  const archive = name.replace(/[/:]/g, "_");
   const file = `--docker=${cluster.folder}/images/${archive}.tar`;
   await output(Deno.execPath(), "run", "--no-prompt", ...IMAGE_RIGHTS, IMAGE_TOOL, file, `--tag=${name}`);
   return { name, archive, values: "istio" };

@@ -5,7 +5,7 @@
  *
  * - `sh test`: `tests/docs_test.ts` runs it.
  * - `sh test in the background`: the same; the program continues until the end of the page.
- * - `sh cluster`: needs a Kubernetes cluster with Istio.
+ * - `sh cluster`: needs a Kubernetes cluster with Istio; `tests/kubernetes/docs_test.ts` runs it in one.
  * - `sh elsewhere: FILE`: the test in this file runs it.
  * - `sh never: REASON`: no test can run it.
  *
