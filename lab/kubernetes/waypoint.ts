@@ -7,6 +7,8 @@ import { documents, NAMESPACE, pod, PORTS, serviceAccount } from "./objects.ts";
 const WAYPOINT = "waypoint";
 const BINDING = { "ambient.istio.io/waypoint-inbound-binding": "PROXY/15088" };
 const GATEWAY_NAME = { "gateway.networking.k8s.io/gateway-name": WAYPOINT };
+/** In full, as Istio has a kind of that name too. */
+const GATEWAY = "gateways.gateway.networking.k8s.io";
 const TYPES = ["gatewayclasses", "gateways"];
 
 /** Installs the kinds of the Gateway API; before istiod, which looks for them when it starts. */
@@ -27,9 +29,9 @@ export async function startWaypoint(cluster: KubernetesCluster, ip: string): Pro
   const address = { type: "IPAddress", value: await cluster.field("service", WAYPOINT, "{.spec.clusterIP}") };
   await eventually("the gateway's address", async () => {
     const patch = JSON.stringify({ status: { addresses: [address] } });
-    const target = ["-n", NAMESPACE, "gateway", WAYPOINT];
+    const target = ["-n", NAMESPACE, GATEWAY, WAYPOINT];
     await cluster.kubectl("patch", ...target, "--subresource=status", "--type=merge", "-p", patch);
-    return await cluster.field("gateway", WAYPOINT, "{.status.addresses[0].value}") === address.value;
+    return await cluster.field(GATEWAY, WAYPOINT, "{.status.addresses[0].value}") === address.value;
   });
 }
 
