@@ -105,6 +105,7 @@ Deno.test("config 4.2, 4.3: the page and its links", async () => {
       ["/observe?last=100&follow=false", 200],
       ["/dry-run", 200],
       ["/logging", 405],
+      ["/simulate", 405],
       ["/explain", 400],
     ]);
     const nowhere = await fetch(url("/stats"));
