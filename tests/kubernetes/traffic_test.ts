@@ -98,9 +98,12 @@ testWithKubernetes(NEEDS, "kubernetes: pods of every kind reach one another thro
       }),
     ));
     await kubectl("rollout", "status", "statefulset/set", "--timeout=60s");
+    // The names reach the proxies a moment after the pods are ready.
     for (const name of ["set-0", "set-1"]) {
-      const { answer } = await runClient(cluster, "client", "once", `${name}.set:${PORTS.echo}`);
-      assert.equal(answer, `${name} question`);
+      await eventually(`${name} by its name`, async () => {
+        const { answer } = await runClient(cluster, "client", "once", `${name}.set:${PORTS.echo}`);
+        return answer === `${name} question`;
+      });
     }
     assert.match((await runClient(cluster, "client", "once", `set:${PORTS.echo}`)).answer ?? "", /^set-[01] question$/);
   });
