@@ -123,15 +123,15 @@ export class KubernetesCluster implements AsyncDisposable {
     return run(...this.inNode(node, ...command));
   }
 
-  /** Loads images, by the names of their archives, into both nodes. */
+  /** Loads built images, by the names of their archives, into both nodes. */
   async loadImages(...names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const file = [`${this.folder}/images`, `${this.built}/images`].map((folder) => `${folder}/${name}.tar`).find(
-        exists,
-      );
-      if (file === undefined) throw new Error(`no image ${name}`);
-      for (const node of NODES) await this.onNode(node, ...LOAD_IMAGE, file);
-    }
+    for (const name of names) await this.importImage(`${this.built}/images/${name}.tar`);
+  }
+
+  /** Loads an archive of an image into both nodes. `name`: of the image, where the archive has none. */
+  async importImage(file: string, name: string | null = null): Promise<void> {
+    const named = name === null ? [] : ["--index-name", name];
+    for (const node of NODES) await this.onNode(node, ...LOAD_IMAGE, ...named, file);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -193,13 +193,5 @@ function programOf(pid: number): string | null {
     return readSystemLink(`/proc/${pid}/exe`);
   } catch {
     return null;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }

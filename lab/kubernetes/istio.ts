@@ -14,28 +14,32 @@ const VALUES = new URL("../../deploy/values/", import.meta.url).pathname;
 /** A container image of a proxy. */
 export interface ProxyImage {
   readonly name: string;
-  /** The name of its file in the folder of images. */
-  readonly archive: string;
+  readonly file: string;
+  /** As `docker save` writes it, which has the name inside, or an OCI layout, which has none. */
+  readonly format: "docker" | "oci";
   /** The values file of `deploy/values` that goes with it. */
   readonly values?: string;
 }
 
-/** Makes the image of this project's proxy. */
+/** The image of this project's proxy: that of a release, whose OCI archive `ZTUNNEL_IMAGE` names, or one of this tree. */
 export async function productImage(
   cluster: KubernetesCluster,
   name = "docker.io/lab/ztunnel:ours",
 ): Promise<ProxyImage> {
-  const archive = name.replace(/[/:]/g, "_");
-  const file = `--docker=${cluster.folder}/images/${archive}.tar`;
-  await output(Deno.execPath(), "run", "--no-prompt", ...IMAGE_RIGHTS, IMAGE_TOOL, file, `--tag=${name}`);
-  return { name, archive, values: "istio" };
+  const values = "istio";
+  const released = Deno.env.get("ZTUNNEL_IMAGE");
+  if (released !== undefined) return { name, file: released, format: "oci", values };
+  const file = `${cluster.folder}/images/ours.tar`;
+  const made = [`--docker=${file}`, `--tag=${name}`];
+  await output(Deno.execPath(), "run", "--no-prompt", ...IMAGE_RIGHTS, IMAGE_TOOL, ...made);
+  return { name, file, format: "docker", values };
 }
 
 /** Makes an image of a Rust ztunnel. */
 export async function rustImage(cluster: KubernetesCluster, executable: string): Promise<ProxyImage> {
-  const name = "docker.io/lab/ztunnel:rust";
-  await run(`${HERE}rust_image.sh`, cluster.built, `${cluster.folder}/images`, name, executable);
-  return { name, archive: "docker.io_lab_ztunnel_rust" };
+  const name = "docker.io/lab/ztunnel:rust", folder = `${cluster.folder}/images`;
+  await run(`${HERE}rust_image.sh`, cluster.built, folder, name, executable);
+  return { name, file: `${folder}/docker.io_lab_ztunnel_rust.tar`, format: "docker" };
 }
 
 /** Installs istiod and istio-cni; resolves when they are ready. `revision`: a further control plane of that name. */
@@ -60,7 +64,7 @@ export async function installProxy(
   image: ProxyImage,
   set: readonly string[] = [],
 ): Promise<void> {
-  await cluster.loadImages(image.archive);
+  await cluster.importImage(image.file, image.format === "oci" ? image.name : null);
   const files = image.values === undefined ? [] : ["--values", `${VALUES}${image.values}.yaml`];
   const values = [`image=${image.name}`, ...set].flatMap((value) => ["--set", value]);
   await helm(cluster, "upgrade", "--install", "ztunnel", `${dirname(HELM.path)}/charts/istio`, ...files, ...values);

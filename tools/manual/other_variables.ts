@@ -50,6 +50,10 @@ export const DEVELOPMENT: Readonly<Record<string, OtherVariable>> = {
   },
   FUZZ_ROUNDS: { fallback: "1", text: "Tests with random input: how many times as many rounds." },
   FUZZ_SEED: { fallback: "fixed", text: "Tests with random input: where the random numbers begin." },
+  ZTUNNEL_IMAGE: {
+    fallback: "made of the tree",
+    text: "Scenarios in a real Kubernetes: the OCI archive of the image to run.",
+  },
   ZTUNNEL_EXECUTABLE: { fallback: "", text: "Demo: an executable to run in place of the source." },
   PATH: { fallback: "", text: "Tests and benchmarks look for other programs there." },
 };

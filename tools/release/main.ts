@@ -1,9 +1,10 @@
 /**
- * Makes and checks a release: `deno task release [--out=dist/release] [--arch=amd64,arm64] [--verify] [--no-demo]`.
+ * Makes and checks a release: `deno task release [--out=dist/release] [--arch=amd64,arm64] [--verify] [--no-demo]
+ * [--cluster]`.
  *
  * In the folder `--out`: executables, the container image, the archive of deploy/, components, licences, NOTES.md and
  * SHA256SUMS. `--verify` makes it twice and compares. Then the executable of this machine says its version and runs the
- * demo. docs/release.md says what is needed.
+ * demo, and with `--cluster` the image runs the scenarios of a real Kubernetes. docs/release.md says what is needed.
  */
 import { parseArgs } from "node:util";
 import { readStamp } from "../image/build.ts";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     "arch": { type: "string", default: "amd64,arm64" },
     "verify": { type: "boolean", default: false },
     "no-demo": { type: "boolean", default: false },
+    "cluster": { type: "boolean", default: false },
   },
 });
 
@@ -33,6 +35,10 @@ await buildRelease(out, platforms, stamp);
 if (values.verify) await compareWithSecondBuild(stamp);
 await output("sha256sum", ["--check", "--strict", "--quiet", CHECKSUMS], { cwd: out });
 if (platforms.includes(HERE)) await tryExecutable(`${await Deno.realPath(out)}/${executableName(HERE, stamp)}`, stamp);
+if (values.cluster) {
+  const env = { ZTUNNEL_IMAGE: `${await Deno.realPath(out)}/ztunnel-${stamp.version}-oci.tar` };
+  await output(Deno.execPath(), ["task", "interop:kubernetes"], { env });
+}
 for (const { name } of [...Deno.readDirSync(out)].sort((a, b) => a.name < b.name ? -1 : 1)) {
   const megabytes = Deno.statSync(`${out}/${name}`).size / 1e6;
   console.log(`${megabytes.toFixed(1).padStart(6)} MB  ${out}/${name}`);
