@@ -163,6 +163,7 @@ class DataPlaneWorker {
   }
 
   receive(message: ToWorker): void {
+    this.#reactor.messageReceived();
     switch (message.kind) {
       case "start":
         throw new Error("a worker starts once");

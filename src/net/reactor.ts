@@ -49,6 +49,8 @@ const TURNS_BETWEEN_YIELDS = 64;
  * `setImmediate` is a task. So this many are needed to receive a message after a wake-up (`docs/spec/deno-notes.md` 4).
  */
 const YIELDS_FOR_MESSAGES = 48;
+/** So many times as many while a message is outstanding: other tasks from other threads may be before it. */
+const ROUNDS_FOR_MESSAGE = 200;
 
 /**
  * The event loop of one isolate, and the {@link net.Network} on it. Whoever makes one calls {@link Reactor.run}.
@@ -64,6 +66,7 @@ export class Reactor implements net.Network, SocketLoop {
   readonly keepalive = new LateKeepalive(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
+  readonly #wakeCount = new BigUint64Array(this.#wakeBuffer.buffer);
   // New sets in each turn: a set that is filled and emptied for a long time keeps alive what was in it (number_map.ts).
   #next = new Set<net.TurnTask>();
   #turnEnd = new Set<net.TurnTask>();
@@ -77,6 +80,10 @@ export class Reactor implements net.Network, SocketLoop {
   #waitsOnPoolThread = false;
   /** A wake-up has come: messages are waiting. */
   #isWoken = false;
+  /** Wake-ups without their message so far; below zero: messages without their wake-up so far. */
+  #outstanding = 0;
+  /** How often the loop has yielded in vain for an outstanding message. */
+  #rounds = 0;
   readonly load = new LoopLoad();
   turn = 0;
   /** Events of sockets so far, without wake-ups. Work in the background uses it to detect other work. */
@@ -89,9 +96,18 @@ export class Reactor implements net.Network, SocketLoop {
     this.watch(this.#wakeFd, c.EPOLLIN, { onEvents: () => this.#onWake() });
   }
 
-  /** Another thread that has called `postMessage` then passes this descriptor to `wake`: it makes the loop yield. */
+  /**
+   * Another thread that has called `postMessage` then passes this descriptor to `wake`, once for each message: the loop
+   * yields until that has arrived. A thread of its own reports each message by {@link messageReceived}.
+   */
   get wakeDescriptor(): number {
     return this.#wakeFd;
+  }
+
+  /** A message of another thread is handled. */
+  messageReceived(): void {
+    this.#outstanding--;
+    this.#rounds = 0;
   }
 
   now(): Millis {
@@ -171,7 +187,8 @@ export class Reactor implements net.Network, SocketLoop {
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
       // A timer that was due in the last turn already is work that was left over.
-      const busy = this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
+      const isExpecting = mode === "own-thread" && this.#outstanding > 0;
+      const busy = isExpecting || this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
         (nextTimer !== null && nextTimer <= this.#now);
       const timeout = busy ? 0 : untilTimer(nextTimer, turnEnd);
       const count = mode === "shared" && timeout > 0
@@ -181,8 +198,8 @@ export class Reactor implements net.Network, SocketLoop {
       turnEnd = performance.now();
       this.load.turnEnded(turnEnd - this.#now);
       const idle = count === 0 && !busy;
-      if (idle || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
-        const times = idle || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
+      if (idle || isExpecting || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
+        const times = idle || isExpecting || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
         this.#isWoken = false;
         turnsSinceYield = 0;
         for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
@@ -190,6 +207,8 @@ export class Reactor implements net.Network, SocketLoop {
         turnEnd = performance.now();
         // In a worker only messages of main are handled meanwhile; in the main isolate, whatever else runs there.
         if (mode === "own-thread") this.load.messagesHandled(turnEnd - yieldedAt);
+        // A message that does not come must not keep the thread busy.
+        if (isExpecting && this.#outstanding > 0 && ++this.#rounds >= ROUNDS_FOR_MESSAGE) this.#outstanding = 0;
       }
     }
     for (const socket of this.lingering) socket.closeNow();
@@ -300,6 +319,7 @@ export class Reactor implements net.Network, SocketLoop {
   #onWake(): void {
     this.arrivals--;
     libc.read(this.#wakeFd, this.#wakeBuffer, 8);
+    this.#outstanding += Number(this.#wakeCount[0]);
     this.#isWoken = true;
   }
 }

@@ -43,6 +43,8 @@ export class WorkerHandle {
   readonly flows = new WorkerFlows((request) => this.send({ kind: "flows", request }));
   readonly simulations = new WorkerSimulations((request) => this.send({ kind: "simulate", request }));
   #wakeDescriptor = -1;
+  /** Messages that the worker gets when it is made, before its descriptor is known. */
+  #early = 0;
 
   constructor(worker: Worker, events: WorkerEvents) {
     this.#worker = worker;
@@ -60,6 +62,7 @@ export class WorkerHandle {
     this.#worker.postMessage(message);
     // In this order: the worker reads its messages when it is woken.
     if (this.#wakeDescriptor >= 0) wake(this.#wakeDescriptor);
+    else if (message.kind !== "start") this.#early++;
   }
 
   /** Resolves with the version of the worker's TLS library; rejects with the reason why it cannot start. */
@@ -127,8 +130,7 @@ export class WorkerHandle {
     switch (message.kind) {
       case "ready":
         this.#wakeDescriptor = message.wake;
-        // Messages that were sent before the descriptor was known.
-        wake(message.wake);
+        for (; this.#early > 0; this.#early--) wake(message.wake);
         return this.#ready.resolve(message.library);
       case "listening":
         return this.#listening.resolve();

@@ -9,6 +9,7 @@ const reactor = new Reactor({
 });
 
 self.onmessage = ({ data: [what, ms] }: MessageEvent<[what: string, ms: number]>) => {
+  reactor.messageReceived();
   switch (what) {
     case "echo":
       return self.postMessage(["echo"]);
