@@ -21,7 +21,18 @@ const TIME = 1_790_000_000;
 const VERSION = "1.0.0";
 const STAMP = { VERSION, REVISION: "f00d", STATUS: "Clean", SOURCE_DATE_EPOCH: String(TIME), OPENSSL_LIBRARY: "none" };
 /** What goes into an image or builds it. */
-const TREE = ["src", "proto", "lab", "tools", "main.ts", "deno.json", "deno.lock", "compile.sh", "LICENSE"];
+const TREE = [
+  "src",
+  "proto",
+  "lab",
+  "tools",
+  "dashboard",
+  "main.ts",
+  "deno.json",
+  "deno.lock",
+  "compile.sh",
+  "LICENSE",
+];
 
 /** Runs a program of the tree at `root` that builds, however long it takes. Returns why it failed; null if it did not. */
 async function build(root: string, program: "image" | "release", ...options: string[]): Promise<string | null> {
