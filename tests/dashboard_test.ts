@@ -41,6 +41,7 @@ async function callOnAndOn(ports: readonly number[], app: App, stop: AbortSignal
         // The stranger's calls are refused.
       }
     }
+    // The rate of the traffic that the page shows; no step waits for it.
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
 }

@@ -353,7 +353,7 @@ Deno.test("a handler reads the body, and the next request follows it", async () 
   assert.match(client.answer, /\r\n\r\n0123456789HTTP/);
 });
 
-Deno.test("a client that waits before it sends the body is told to go on where a handler reads it", async () => {
+Deno.test("a client that expects 100-continue gets 100 Continue where a handler reads the body", async () => {
   const { client, done } = world(echo);
   client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
   await settle();

@@ -1,4 +1,4 @@
-/** Why an export fails, for the person who has to cure it. */
+/** The reasons for which an export fails, each with the variable that an operator changes to cure it. */
 
 /** A failure. */
 export interface Problem {
