@@ -88,6 +88,12 @@ export function authorizationPolicy(name: string, app: string, spec: Readonly<Re
   return { apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata, spec: { selector, ...spec } };
 }
 
+/** A PodDisruptionBudget: how many of the pods with the label `app` a drain may evict at a time. */
+export function disruptionBudget(app: string, { maxUnavailable }: { readonly maxUnavailable: number }): unknown {
+  const spec = { maxUnavailable, selector: { matchLabels: { app } } };
+  return { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: { name: app, namespace: NAMESPACE }, spec };
+}
+
 function labelsOf({ app, labels = {} }: PodOptions): Record<string, string> {
   return { app, ...labels };
 }
