@@ -1,6 +1,7 @@
 /** `deno task bench`: measures our proxy beside its peers and writes a report. bench/README.md says how to read it. */
 import { judge } from "./bars.ts";
 import { chart } from "./chart.ts";
+import { executable } from "./executable.ts";
 import { describeMachine, missingTools } from "./machine.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { available } from "./proxies.ts";
@@ -62,8 +63,8 @@ function say(text: string): void {
   console.error(text);
 }
 
-function chooseKinds(options: Options): ProxyUnderTest[] {
-  const { kinds, skipped } = available(options.modes);
+function chooseKinds(options: Options, program: string | null): ProxyUnderTest[] {
+  const { kinds, skipped } = available(options.modes, program);
   skipped.forEach((reason) => say(`without ${reason}`));
   const only = options.only;
   if (only !== null) return kinds.filter((kind) => only.includes(kind.id));
@@ -73,7 +74,6 @@ function chooseKinds(options: Options): ProxyUnderTest[] {
 }
 
 async function measure(options: Options): Promise<Results> {
-  const kinds = chooseKinds(options);
   const session = new Session(options.rig);
   const runner = new Runner(options.plan, options.rows, say);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -83,6 +83,7 @@ async function measure(options: Options): Promise<Results> {
     });
   }
   try {
+    const kinds = chooseKinds(options, await executable(session.directory, say));
     // Without namespaces the proxies' fixed ports allow one pair at a time, so nothing can be interleaved.
     const groups = session.rig === "namespaces" ? [kinds] : kinds.map((kind) => [kind]);
     for (const group of groups) await runner.run(group, session);

@@ -28,6 +28,13 @@ export interface Pair {
   readonly tls: string;
 }
 
+/** How one proxy of a kind is started. */
+export interface Ztunnel {
+  /** The path of the program; null: the sources of this project. */
+  readonly executable: string | null;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** A kind of proxy. */
 export interface ProxyUnderTest {
   readonly id: string;
@@ -37,5 +44,7 @@ export interface ProxyUnderTest {
    * application.
    */
   readonly entry: "redirect-all" | "redirect-each" | "none";
+  /** For rows that start proxies of this kind by themselves. Null: it is no ztunnel, or stands for its pairs in shared mode only. */
+  readonly ztunnel: Ztunnel | null;
   start(setup: PairSetup): Promise<Pair>;
 }

@@ -6,14 +6,15 @@ import { existsSync } from "node:fs";
 import { productFlags } from "../lab/product_flags.ts";
 import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
-import type { PairSetup, ProxyUnderTest } from "./pair.ts";
+import type { PairSetup, ProxyUnderTest, Ztunnel } from "./pair.ts";
 import type { Side } from "./rig.ts";
 import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
-import { type Mode, startZtunnels } from "./ztunnels.ts";
+import { type CommandFor, type Mode, startZtunnels } from "./ztunnels.ts";
 
-/** The command that starts our own proxy with these settings, from the top of the repository. */
-export function ourCommand(settings: Readonly<Record<string, string>>): readonly string[] {
-  return [Deno.execPath(), "run", ...productFlags(settings), "main.ts"];
+/** The command that starts such a proxy from the top of the repository. */
+export function commandOf({ executable }: Ztunnel): CommandFor {
+  if (executable !== null) return () => [executable];
+  return (settings) => [Deno.execPath(), "run", ...productFlags(settings), "main.ts"];
 }
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
@@ -24,6 +25,7 @@ const direct: ProxyUnderTest = {
   id: "direct",
   title: "direct",
   entry: "none",
+  ztunnel: null,
   start: () => Promise.resolve({ client: null, server: null, tls: "none" }),
 };
 
@@ -32,6 +34,7 @@ const nginxStream: ProxyUnderTest = {
   id: "nginx",
   title: "nginx stream TLS",
   entry: "redirect-each",
+  ztunnel: null,
   async start(setup) {
     await selfSigned(setup.processes, setup.directory);
     const server = await startNginx(setup, "server");
@@ -45,6 +48,7 @@ function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
   return {
     ...named("rust", "Rust ztunnel", mode),
     entry: "redirect-all",
+    ztunnel: mode === "dedicated" ? { executable: path, env: {} } : null,
     async start(setup) {
       const provider = /CryptoProvider:"([^"]+)"/.exec(await setup.processes.run([path, "version"]))?.[1] ?? "unknown";
       return { ...await startZtunnels(setup, () => [path], {}, mode), tls: provider };
@@ -52,28 +56,34 @@ function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
   };
 }
 
-/**
- * This project's proxy. `library` is the value of `TLS_LIBRARY`, null for the system's library. `more`: variables for
- * both sides.
- */
-export function ours(
-  library: string | null,
-  more: Readonly<Record<string, string>> = {},
-  mode: Mode = "dedicated",
-): ProxyUnderTest {
+/** How this project's proxy is started. */
+interface OursOptions {
+  /** The value of `TLS_LIBRARY`; null: the system's library. */
+  readonly library?: string | null;
+  /** The path of the executable; null: the sources. */
+  readonly executable?: string | null;
+  readonly mode?: Mode;
+  /** Further variables for both sides. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** This project's proxy. */
+export function ours(options: OursOptions = {}): ProxyUnderTest {
+  const { library = null, executable = null, mode = "dedicated" } = options;
+  const ztunnel = { executable, env: { ...(library === null ? {} : { TLS_LIBRARY: library }), ...options.env } };
   return {
     ...library === null ? named("ours", "ours, system's OpenSSL", mode) : named("ours-3.5", "ours, OpenSSL 3.5", mode),
     entry: "redirect-all",
+    ztunnel: mode === "dedicated" ? ztunnel : null,
     async start(setup) {
       // The namespaces have no Internet access, so everything that the program imports is cached before.
-      await setup.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}main.ts`]);
+      if (executable === null) await setup.processes.run([Deno.execPath(), "cache", "--quiet", `${REPOSITORY}main.ts`]);
       const env = {
         LOCAL_CA_CERT: `${setup.directory}/ca.pem`,
         LOCAL_CA_KEY: `${setup.directory}/ca.key`,
-        ...(library === null ? {} : { TLS_LIBRARY: library }),
-        ...more,
+        ...ztunnel.env,
       };
-      const pair = await startZtunnels(setup, ourCommand, env, mode);
+      const pair = await startZtunnels(setup, commandOf(ztunnel), env, mode);
       return { ...pair, tls: pair.client === null ? "unknown" : mappedTlsLibrary(pair.client.pid) ?? "unknown" };
     },
   };
@@ -88,10 +98,11 @@ function named(id: string, title: string, mode: Mode): Pick<ProxyUnderTest, "id"
 
 /**
  * The kinds that can run here, in the order of the report. `skipped`: what is missing and why. `modes`: modes of the
- * ztunnels.
+ * ztunnels. `executable`: that of this project's proxy, null: its sources.
  */
 export function available(
   modes: readonly Mode[],
+  executable: string | null,
 ): { readonly kinds: ProxyUnderTest[]; readonly skipped: string[] } {
   const kinds = [direct, nginxStream];
   const skipped: string[] = [];
@@ -101,9 +112,9 @@ export function available(
   if (!existsSync(`${REPOSITORY}main.ts`)) {
     return { kinds, skipped: [...skipped, "ours: main.ts is not there"] };
   }
-  kinds.push(...modes.map((mode) => ours(null, {}, mode)));
+  kinds.push(...modes.map((mode) => ours({ executable, mode })));
   const library = builtLibrary();
-  if (library !== null) kinds.push(...modes.map((mode) => ours(library, {}, mode)));
+  if (library !== null) kinds.push(...modes.map((mode) => ours({ library, executable, mode })));
   else skipped.push("ours with OpenSSL 3.5: tools/build_openssl.sh was not run");
   return { kinds, skipped };
 }

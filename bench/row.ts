@@ -1,5 +1,5 @@
 /** A row of the report: figures of every subject, taken in rounds. */
-import type { Variant } from "./pair.ts";
+import type { Variant, Ztunnel } from "./pair.ts";
 import type { Subject } from "./subject.ts";
 
 /** A figure of a row. */
@@ -79,6 +79,16 @@ export function oneByOne(measure: MeasureOne): Row["measure"] {
 export function proxiesOneByOne(measure: MeasureOne): Row["measure"] {
   const all = oneByOne(measure);
   return (subjects, plan, run) => all(subjects.filter((subject) => subject.pids.length > 0), plan, run);
+}
+
+/** Like `oneByOne` for rows that start ztunnels of a subject's kind by themselves; other subjects are left out. */
+export function ztunnelsOneByOne(
+  measure: (ztunnel: Ztunnel, subject: Subject, plan: Plan) => Promise<Sample>,
+): Row["measure"] {
+  return oneByOne((subject, plan) => {
+    const { ztunnel } = subject.kind;
+    return ztunnel === null ? Promise.resolve({}) : measure(ztunnel, subject, plan);
+  });
 }
 
 /**

@@ -5,8 +5,9 @@
 import { stringify } from "yaml";
 import { cpuDuring } from "./cpu.ts";
 import { type Processes, sleep, type Started, waitForLog } from "./processes.ts";
-import { ourCommand } from "./proxies.ts";
-import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
+import type { Ztunnel } from "./pair.ts";
+import { commandOf } from "./proxies.ts";
+import { type Metric, type Plan, type Row, type Sample, ztunnelsOneByOne } from "./row.ts";
 import type { Subject } from "./subject.ts";
 
 const PORT = 15053;
@@ -65,12 +66,11 @@ function meshText(): string {
   });
 }
 
-async function measure(subject: Subject, plan: Plan): Promise<Sample> {
-  const { processes, directory } = subject;
+async function measure(ztunnel: Ztunnel, { processes, directory }: Subject, plan: Plan): Promise<Sample> {
   const files = { mesh: `${directory}/dns.yaml`, questions: `${directory}/questions` };
   Deno.writeTextFileSync(files.mesh, meshText());
   Deno.writeTextFileSync(files.questions, QUESTIONS.join("\n") + "\n");
-  const proxy = await startProxy(subject, files.mesh);
+  const proxy = await startProxy(processes, ztunnel, files.mesh);
   try {
     const ask = (...more: readonly string[]) => dnsperf(processes, proxy, files.questions, plan.seconds, more);
     await ask();
@@ -90,7 +90,7 @@ async function measure(subject: Subject, plan: Plan): Promise<Sample> {
 }
 
 /** The proxy alone, in a namespace that has nothing but loopback. */
-async function startProxy({ id, processes, kind }: Subject, mesh: string): Promise<Started> {
+async function startProxy(processes: Processes, ztunnel: Ztunnel, mesh: string): Promise<Started> {
   const alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"];
   const env = {
     FAKE_CA: "true",
@@ -104,9 +104,9 @@ async function startProxy({ id, processes, kind }: Subject, mesh: string): Promi
     ISTIO_META_DNS_CAPTURE: "true",
     ZTUNNEL_WORKER_THREADS: "1",
     RUST_LOG: "info",
+    ...ztunnel.env,
   };
-  const command = id === "rust" ? [Deno.env.get("ZTUNNEL_PEER")!] : ourCommand(env);
-  const proxy = processes.start(`dns-${kind.id}`, [...alone, ...command], { env, cwd: REPOSITORY });
+  const proxy = processes.start("dns-proxy", [...alone, ...commandOf(ztunnel)(env)], { env, cwd: REPOSITORY });
   await waitForLog(proxy, /marking server ready/, START_MILLIS);
   // Work that is left from the start must not affect the first figures.
   await sleep(500);
@@ -144,8 +144,6 @@ function quantile(values: readonly number[], part: number): number {
   return values[Math.min(values.length - 1, Math.floor(part * values.length))] ?? NaN;
 }
 
-const measureAll = oneByOne(measure);
-
 /** The rows of this file. */
 export const DNS_ROWS: readonly Row[] = [{
   id: "dns",
@@ -153,6 +151,5 @@ export const DNS_ROWS: readonly Row[] = [{
   metrics,
   once: false,
   quick: false,
-  measure: (subjects, plan, run) =>
-    measureAll(subjects.filter(({ id }) => id === "rust" || id.startsWith("ours")), plan, run),
+  measure: ztunnelsOneByOne(measure),
 }];

@@ -6,13 +6,12 @@
 import { stringify } from "yaml";
 import { cpuTime } from "./cpu.ts";
 import { Processes, type Started, waitForLog, waitForPorts } from "./processes.ts";
-import { ourCommand } from "./proxies.ts";
+import type { Ztunnel } from "./pair.ts";
+import { commandOf } from "./proxies.ts";
 import { openLink } from "./rig.ts";
-import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
+import { type Metric, type Plan, type Row, type Sample, ztunnelsOneByOne } from "./row.ts";
 import { script } from "./script.ts";
-import type { Subject } from "./subject.ts";
 import { builtLibrary } from "./tls_library.ts";
-import type { CommandFor } from "./ztunnels.ts";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const PEER = "handshake_peer.ts";
@@ -32,26 +31,10 @@ const handshakes: Row = {
   ],
   once: false,
   quick: false,
-  measure: oneByOne(async (subject, plan) => {
-    const command = commandOf(subject);
-    return command === null ? {} : await withProxy(command, (bed) => measure(bed, plan));
+  measure: ztunnelsOneByOne(async (ztunnel, { link }, plan) => {
+    return link.kind === "loopback" ? {} : await withProxy(ztunnel, (bed) => measure(bed, plan));
   }),
 };
-
-/** How a proxy is started. */
-interface Command {
-  readonly argv: CommandFor;
-  readonly env: Readonly<Record<string, string>>;
-}
-
-/** Null: the subject is not a proxy that can run alone. */
-export function commandOf({ id, link }: Subject): Command | null {
-  if (link.kind !== "namespaces") return null;
-  if (id === "ours") return { argv: ourCommand, env: {} };
-  if (id === "ours-3.5") return { argv: ourCommand, env: { TLS_LIBRARY: builtLibrary() ?? "" } };
-  const rust = Deno.env.get("ZTUNNEL_PEER");
-  return id === "rust" && rust ? { argv: () => [rust], env: {} } : null;
-}
 
 /** One proxy in its own namespace, and another namespace for peers. */
 export interface ProxyBed {
@@ -69,7 +52,7 @@ export interface ProxyBed {
 }
 
 /** Starts a proxy, runs `measure`, and stops everything. */
-export async function withProxy(command: Command, use: (bed: ProxyBed) => Promise<Sample>): Promise<Sample> {
+export async function withProxy(ztunnel: Ztunnel, use: (bed: ProxyBed) => Promise<Sample>): Promise<Sample> {
   const folder = Deno.makeTempDirSync({ prefix: "ztunnel-handshakes-" });
   const processes = new Processes(folder);
   const link = await openLink("namespaces", processes, `${Deno.pid}-h`);
@@ -87,7 +70,7 @@ export async function withProxy(command: Command, use: (bed: ProxyBed) => Promis
     ];
     const serving = processes.start("peers", inPeer("server", PEER, "serve", folder, link.addresses.server, ...peers));
     await waitForLog(serving, /ready/, START_MILLIS);
-    const proxy = await startProxy(processes, (env) => [...link.inside("client"), ...command.argv(env)], command.env, {
+    const proxy = await startProxy(processes, link.inside("client"), ztunnel, {
       folder,
       own: link.addresses.client,
       ca: link.addresses.server,
@@ -133,8 +116,8 @@ interface PairSetup {
 
 async function startProxy(
   processes: Processes,
-  argv: CommandFor,
-  env: Readonly<Record<string, string>>,
+  inside: readonly string[],
+  ztunnel: Ztunnel,
   { folder, own, ca, peers }: PairSetup,
 ): Promise<Started> {
   const mesh = `${folder}/mesh.yaml`;
@@ -157,9 +140,12 @@ async function startProxy(
     ZTUNNEL_WORKER_THREADS: "1",
     // A log line for each handshake would affect the measurement.
     RUST_LOG: "error",
-    ...env,
+    ...ztunnel.env,
   };
-  const proxy = processes.start("proxy", argv(settings), { env: settings, cwd: REPOSITORY });
+  const proxy = processes.start("proxy", [...inside, ...commandOf(ztunnel)(settings)], {
+    env: settings,
+    cwd: REPOSITORY,
+  });
   await waitForPorts(proxy, [15008, 15080], START_MILLIS);
   return proxy;
 }

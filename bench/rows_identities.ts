@@ -2,7 +2,6 @@
 import type { IdentityFigures } from "./identities.ts";
 import { type Metric, proxiesOneByOne, type Row } from "./row.ts";
 import { script } from "./script.ts";
-import { builtLibrary } from "./tls_library.ts";
 
 const PROGRAM = "identities.ts";
 
@@ -19,10 +18,10 @@ const identities: Row = {
   ],
   once: true,
   quick: false,
-  measure: proxiesOneByOne(async ({ id }) => {
+  measure: proxiesOneByOne(async ({ id, kind }) => {
     if (id !== "ours" && id !== "ours-3.5") return {};
-    const library = id === "ours-3.5" ? [builtLibrary() ?? ""] : [];
-    const [program, ...args] = script(PROGRAM, ...library);
+    const library = kind.ztunnel?.env["TLS_LIBRARY"];
+    const [program, ...args] = script(PROGRAM, ...library === undefined ? [] : [library]);
     const { stdout, success } = await new Deno.Command(program!, { args, stderr: "inherit" }).output();
     if (!success) throw new Error("identities.ts failed, see above");
     return { ...JSON.parse(new TextDecoder().decode(stdout)) as IdentityFigures };

@@ -1,7 +1,7 @@
 /** Time of regular peers to open a tunnel while other clients dial the same port and never finish a handshake. */
 import { sleep, waitForLog } from "./processes.ts";
-import { oneByOne, type Plan, type Row, type Sample } from "./row.ts";
-import { commandOf, type ProxyBed, withProxy } from "./rows_handshakes.ts";
+import { type Row, type Sample, ztunnelsOneByOne } from "./row.ts";
+import { type ProxyBed, withProxy } from "./rows_handshakes.ts";
 
 const SCRIPT = "inbound_clients.ts";
 const RATE = 2000;
@@ -55,8 +55,7 @@ export const NEWCOMER_ROWS: readonly Row[] = [{
   ],
   once: true,
   quick: false,
-  measure: oneByOne(async (subject, _plan: Plan) => {
-    const command = commandOf(subject);
-    return command === null ? {} : await withProxy(command, measure);
-  }),
+  measure: ztunnelsOneByOne(async (ztunnel, { link }) =>
+    link.kind === "loopback" ? {} : await withProxy(ztunnel, measure)
+  ),
 }];

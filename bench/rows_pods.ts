@@ -6,10 +6,9 @@ import { Cluster } from "../lab/bed/cluster.ts";
 import { addAll, deleteAll, type IdlePod, makeIdlePods } from "../testkit/many_pods.ts";
 import { descriptors, residentBytes } from "./cpu.ts";
 import { sleep } from "./processes.ts";
-import { type Metric, proxiesOneByOne, type Row, type Sample } from "./row.ts";
-import type { Subject } from "./subject.ts";
+import { type Metric, type Row, type Sample, ztunnelsOneByOne } from "./row.ts";
+import type { Ztunnel } from "./pair.ts";
 import { median } from "./statistics.ts";
-import { builtLibrary } from "./tls_library.ts";
 
 const COUNT = 200;
 const SINGLES = 20;
@@ -31,16 +30,14 @@ const pods: Row = {
   ],
   once: true,
   quick: false,
-  measure: proxiesOneByOne((subject) => measurePods(subject)),
+  measure: ztunnelsOneByOne((ztunnel) => measurePods(ztunnel)),
 };
 
-async function measurePods(subject: Subject): Promise<Sample> {
-  const settings = settingsOf(subject.id);
-  if (settings === null) return {};
+async function measurePods({ executable, env }: Ztunnel): Promise<Sample> {
   await using cluster = await Cluster.build({
     pods: [],
-    env: { ZTUNNEL_WORKER_THREADS: "1", ...settings.env },
-    ...settings.executable !== undefined && { executable: () => settings.executable },
+    env: { ZTUNNEL_WORKER_THREADS: "1", ...env },
+    ...executable !== null && { executable: () => executable },
     // These pods have no traffic, so the mesh does not contain them.
     prepare: ({ folder }) => {
       Deno.writeTextFileSync(`${folder}/empty.yaml`, "{}");
@@ -71,14 +68,6 @@ async function measurePods(subject: Subject): Promise<Sample> {
   for (let round = 0; round < CHURN_ROUNDS; round++) await cycle(idle);
   await sleep(SETTLE_MILLIS);
   return { ...sample, left: descriptors(proxy.pid) - open };
-}
-
-/** The command of the subject's proxy; null: it has no shared mode. */
-function settingsOf(id: string): { executable?: string; env: Record<string, string> } | null {
-  if (id === "ours") return { env: {} };
-  if (id === "ours-3.5") return { env: { TLS_LIBRARY: builtLibrary() ?? "" } };
-  const rust = Deno.env.get("ZTUNNEL_PEER");
-  return id === "rust" && rust ? { executable: rust, env: {} } : null;
 }
 
 /** The rows of this file. */

@@ -7,7 +7,8 @@ import { Subject } from "./subject.ts";
 
 /** The resources of a run. */
 export class Session {
-  readonly #directory = Deno.makeTempDirSync({ prefix: "ztunnel-bench-" });
+  /** Holds the files of the run; removed at its end. */
+  readonly directory = Deno.makeTempDirSync({ prefix: "ztunnel-bench-" });
   /** Ends each started pair: processes first, then their namespaces. */
   readonly #ends = new Set<() => Promise<void>>();
   #places = 0;
@@ -19,7 +20,7 @@ export class Session {
   async start(kind: ProxyUnderTest, variant: Variant = {}): Promise<Subject> {
     if (this.#closing !== null) throw new Error(`Cannot start ${kind.title}: the run is ending`);
     const number = this.#places++;
-    const directory = `${this.#directory}/${number}-${kind.id}`;
+    const directory = `${this.directory}/${number}-${kind.id}`;
     Deno.mkdirSync(directory);
     const processes = new Processes(directory);
     const link = await openLink(this.rig, processes, `${Deno.pid}-${number}`, variant);
@@ -45,6 +46,6 @@ export class Session {
 
   async #close(): Promise<void> {
     await this.stopSubjects();
-    await Deno.remove(this.#directory, { recursive: true });
+    await Deno.remove(this.directory, { recursive: true });
   }
 }

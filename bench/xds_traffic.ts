@@ -34,7 +34,7 @@ export async function measureTraffic(workloads: number): Promise<TrafficFigures>
   const plane = await ControlPlane.start({ path: `${path}/xds.sock` });
   try {
     const [subject, stream] = await Promise.all([
-      session.start(ours(null, { XDS_ADDRESS: plane.url })),
+      session.start(ours({ env: { XDS_ADDRESS: plane.url } })),
       serverSide(plane),
     ]);
     const requests = () => subject.requests({ connections: CONNECTIONS, seconds: SECONDS });
