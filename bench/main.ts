@@ -22,6 +22,8 @@ import { LOG_ROWS } from "./rows_log.ts";
 import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { MANY_ROWS } from "./rows_many.ts";
+import { DOUBLE_ROWS } from "./rows_double.ts";
+import { START_ROWS } from "./rows_start.ts";
 import { DASHBOARD_ROWS } from "./rows_dashboard.ts";
 import { OBSERVE_ROWS } from "./rows_observe.ts";
 import { LOSSY_ROWS } from "./rows_lossy.ts";
@@ -36,6 +38,8 @@ import { Session } from "./session.ts";
 
 const ROWS: readonly Row[] = [
   ...TRAFFIC_ROWS,
+  ...START_ROWS,
+  ...DOUBLE_ROWS,
   ...PEER_ROWS,
   ...FANOUT_ROWS,
   ...LONG_LINK_ROWS,

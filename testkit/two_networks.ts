@@ -21,7 +21,7 @@ import { asYaml, labelsOf } from "./rust_peer_mesh.ts";
 /** What these tests need. */
 export const NEEDS: Needs = { namespaces: true, packages: ["curl", "iptables", "nc", "nginx", "openssl"] };
 /** Port of `tcp_app.ts`. */
-const APP_PORT = 7000;
+export const APP_PORT = 7000;
 /** The port of services that leads to `tcp_app.ts`. */
 export const APP_SERVICE_PORT = 70;
 /** A service of the server whose SANs contain only {@link OTHER_IDENTITY}. */
@@ -44,12 +44,16 @@ type Executables = Readonly<Partial<Record<1 | 2, string>>>;
 export class TwoNetworksBed implements AsyncDisposable {
   private constructor(readonly cluster: Cluster, readonly gateway: Program) {}
 
-  /** Starts everything. */
-  static async build(executables: Executables = {}): Promise<TwoNetworksBed> {
+  /** Starts everything. `env`: variables for both proxies. */
+  static async build(
+    executables: Executables = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<TwoNetworksBed> {
     await cacheProgram(RELAY, APP, CLIENT, CROWD, GATEWAY);
     const started = Promise.withResolvers<Program>();
     const cluster = await Cluster.build({
       pods: PODS,
+      env,
       executable: (node) => executables[node as 1 | 2],
       async prepare(cluster) {
         await serveCa(cluster);

@@ -30,8 +30,8 @@ export async function nginx(cluster: Stage, namespace: Namespace, name: string):
 }
 
 /** Starts an iperf3 server. */
-export async function iperf(cluster: Stage, namespace: Namespace): Promise<Program> {
-  const args = ["--server", "--forceflush", "--port", `${BULK}`];
+export async function iperf(cluster: Stage, namespace: Namespace, port = BULK): Promise<Program> {
+  const args = ["--server", "--forceflush", "--port", `${port}`];
   const program = cluster.use(new Program("iperf3", { args, namespace: namespace.name }));
   await program.line(/Server listening/);
   return program;
