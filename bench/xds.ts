@@ -41,7 +41,11 @@ const BARS: Readonly<Record<string, readonly [number, Line["bound"]]>> = {
   "one change, median": [5, "most"],
   "two decisions": [5, "most"],
   "longest turn, traffic": [10, "most"],
-  "requests/s, loading to quiet": [0.9, "least"],
+  "load, traffic": [10_000, "most"],
+  "policies behind it, traffic": [1000, "most"],
+  "load, requests": [10_000, "most"],
+  "policies behind it, requests": [1000, "most"],
+  "requests/s, loading to quiet": [0.85, "least"],
 };
 
 const MB = 1e6;
@@ -71,10 +75,12 @@ async function measure(row: Row, size: number): Promise<Line[]> {
     case "stall":
       return await measureStalls(size, line);
     case "traffic": {
-      const { quiet, loading, quietP99, loadingP99 } = await measureTraffic(size);
+      const { quiet, loading, quietP99, loadingP99, load, policies } = await measureTraffic(size);
       return [
         line("requests/s, quiet", "1/s", median(quiet)),
         line("requests/s, loading to quiet", "", median(loading.map((value, i) => value / quiet[i]!))),
+        line("load, requests", "ms", median(load)),
+        line("policies behind it, requests", "ms", median(policies)),
         line("p99, quiet", "us", median(quietP99)),
         line("p99, loading", "us", median(loadingP99)),
       ];
@@ -96,6 +102,7 @@ async function measureStalls(size: number, line: (title: string, unit: string, v
     line("longest turn, idle", "ms", idle.longest[0]!),
     line("longest turn, traffic", "ms", busy.longest[0]!),
     line("load, traffic", "ms", busy.millis),
+    line("policies behind it, traffic", "ms", busy.policies),
     line("main is held at most", "ms", idle.held),
   ];
 }

@@ -13,6 +13,8 @@ import type { StallReport } from "./xds_stall_worker.ts";
 export interface StallFigures extends StallReport {
   /** ms until the worker had all of it. */
   readonly millis: number;
+  /** ms until the policies were in force, which were sent while the worker applied workloads. */
+  readonly policies: number;
   /** Longest time in ms for which the main loop was blocked. */
   readonly held: number;
 }
@@ -21,6 +23,9 @@ type FromWorker =
   | { readonly kind: "ready"; readonly wake: number }
   | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "report"; readonly report: StallReport };
+
+/** ms after the workloads. */
+const POLICIES_AFTER = 300;
 
 const [workloads = "100000", work = "0"] = Deno.args;
 const mesh = makeMesh(sizeOf(Number(workloads)));
@@ -39,7 +44,7 @@ worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     case "ready":
       return ready.resolve(data.wake);
     case "resources-applied":
-      return feed.applied(0, data.sequence);
+      return feed.applied(data.sequence);
     case "report":
       return reported.resolve(data.report);
     default:
@@ -65,15 +70,19 @@ const watch = setInterval(() => {
 
 tell({ kind: "work", millis: Number(work) });
 const start = performance.now();
-await apply(ADDRESS_TYPE, mesh.addresses);
+const addresses = apply(ADDRESS_TYPE, mesh.addresses);
+await new Promise((resume) => setTimeout(resume, POLICIES_AFTER));
+const sent = performance.now();
 await apply(AUTHORIZATION_TYPE, mesh.policies);
+const policies = performance.now() - sent;
+await addresses;
 const millis = performance.now() - start;
 clearInterval(watch);
 tell({ kind: "report" });
 const { longest, longestCpu, turns } = await reported.promise;
-console.log(JSON.stringify({ millis, longest, longestCpu, turns, held } satisfies StallFigures));
+console.log(JSON.stringify({ millis, policies, longest, longestCpu, turns, held } satisfies StallFigures));
 Deno.exit(0);
 
 async function apply(type: ResourceType, changed: readonly RawResource[]): Promise<void> {
-  await feed.apply({ type, connection: 1, changed, removed: [] });
+  await feed.apply({ type, connection: 1, changed, removed: [], earlier: null });
 }

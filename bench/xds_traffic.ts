@@ -2,13 +2,17 @@
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "../testkit/control_plane.ts";
 import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
-import { makeMesh, sizeOf } from "../testkit/mesh_resources.ts";
+import { makeMesh, type Mesh, sizeOf } from "../testkit/mesh_resources.ts";
+import { sleep } from "./processes.ts";
 import { ours } from "./proxies.ts";
 import { Session } from "./session.ts";
 
 const CONNECTIONS = 32;
-const SECONDS = 4;
+/** A mesh of 100,000 workloads takes most of it. */
+const SECONDS = 10;
 const ROUNDS = 3;
+/** ms after the mesh. */
+const POLICIES_AFTER = 1000;
 
 /** The figures. */
 interface TrafficFigures {
@@ -18,6 +22,9 @@ interface TrafficFigures {
   /** 99th percentile of the latencies, µs. */
   readonly quietP99: readonly number[];
   readonly loadingP99: readonly number[];
+  /** ms until the acknowledgement of the mesh, and of policies that are sent a second after it. */
+  readonly load: readonly number[];
+  readonly policies: readonly number[];
 }
 
 /** Both proxies have the mesh from the static file; the control plane adds to it over a Unix socket. */
@@ -30,6 +37,8 @@ export async function measureTraffic(workloads: number): Promise<TrafficFigures>
     loading: [] as number[],
     quietP99: [] as number[],
     loadingP99: [] as number[],
+    load: [] as number[],
+    policies: [] as number[],
   };
   const plane = await ControlPlane.start({ path: `${path}/xds.sock` });
   try {
@@ -41,14 +50,13 @@ export async function measureTraffic(workloads: number): Promise<TrafficFigures>
     await requests();
     for (let round = 0; round < ROUNDS; round++) {
       const quiet = await requests();
-      const nonce = `mesh ${round}`;
-      stream.send(encodeResponse({ typeUrl: ADDRESS_TYPE, nonce, resources: mesh.addresses }));
-      const loading = await requests();
-      await stream.expectAck(nonce);
+      const [loading, { load, policies }] = await Promise.all([requests(), push(stream, mesh, round)]);
       figures.quiet.push(quiet.perSecond);
       figures.quietP99.push(quiet.p99);
       figures.loading.push(loading.perSecond);
       figures.loadingP99.push(loading.p99);
+      figures.load.push(load);
+      figures.policies.push(policies);
     }
     stream.abandon();
     return figures;
@@ -58,6 +66,21 @@ export async function measureTraffic(workloads: number): Promise<TrafficFigures>
     await session.close();
     await Deno.remove(path, { recursive: true });
   }
+}
+
+/** Sends the mesh, and policies while it is applied. Returns how long each took. */
+async function push(stream: AdsStream, mesh: Mesh, round: number): Promise<{ load: number; policies: number }> {
+  const start = performance.now();
+  stream.send(encodeResponse({ typeUrl: ADDRESS_TYPE, nonce: `mesh ${round}`, resources: mesh.addresses }));
+  await sleep(POLICIES_AFTER);
+  const second = performance.now();
+  stream.send(
+    encodeResponse({ typeUrl: AUTHORIZATION_TYPE, nonce: `policies ${round}`, resources: mesh.policies.slice(1) }),
+  );
+  await stream.expectAck(`policies ${round}`, AUTHORIZATION_TYPE);
+  const policies = performance.now() - second;
+  await stream.expectAck(`mesh ${round}`);
+  return { load: performance.now() - start, policies };
 }
 
 /** Sends an empty mesh to both proxies, which makes them ready. Returns the stream of the second. */

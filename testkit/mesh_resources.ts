@@ -16,7 +16,7 @@ interface MeshSize {
 }
 
 /** All resources of a mesh. */
-interface Mesh {
+export interface Mesh {
   /** Workloads and services in a mixed order, as istiod sends them. */
   readonly addresses: readonly MeshResource[];
   readonly policies: readonly MeshResource[];

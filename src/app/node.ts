@@ -67,7 +67,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     onCertificateRequest: (subject) => certificates.request(subject),
     onPod: (worker, answer) => pods?.receive(worker, answer),
     onLookup: (worker, name) => mesh.lookUp(worker, name),
-    onResourcesApplied: (worker, sequence) => mesh.applied(worker, sequence),
+    onResourcesApplied: (sequence) => mesh.applied(sequence),
   });
   const workersReady = workers.start(servers.asBound, filter.toString(), output);
   // Awaited below; until then a failure must not end the process as unhandled.

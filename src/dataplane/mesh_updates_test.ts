@@ -3,16 +3,26 @@ import { makeMesh } from "../../testkit/mesh_resources.ts";
 import { MeshState } from "../mesh/state/state.ts";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
 import { PartWriter, type ResourcePart } from "../xds/resource_part.ts";
-import { ADDRESS_TYPE } from "../xds/resources.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
 
-const RESOURCES = makeMesh({ workloads: 100, services: 20, policies: 1 }).addresses;
+const { addresses: RESOURCES, policies: POLICIES } = makeMesh({ workloads: 100, services: 20, policies: 60 });
 
 /** All resources, as part of a larger batch. */
 function part(sequence: number, first: boolean, last: boolean): ResourcePart {
+  return partOf(ADDRESS_TYPE, sequence, RESOURCES.map(({ body }) => ({ name: "", body })), first, last);
+}
+
+function partOf(
+  type: ResourceType,
+  sequence: number,
+  resources: readonly { readonly name: string; readonly body: Uint8Array | null }[],
+  first = true,
+  last = true,
+): ResourcePart {
   const writer = new PartWriter(new SharedArrayBuffer(64 * 1024));
-  for (const { body } of RESOURCES) assert.ok(writer.add("", body));
-  return { sequence, type: ADDRESS_TYPE, memory: writer.memory, length: writer.length, first, last };
+  for (const { name, body } of resources) assert.ok(writer.add(name, body));
+  return { sequence, type, memory: writer.memory, length: writer.length, first, last };
 }
 
 interface Bed {
@@ -102,8 +112,8 @@ Deno.test("a few arrivals cause one pause, and arrivals during the pause cause n
   assert.equal(here.changes, 64);
   here.scheduler.advance(15.5);
   here.scheduler.runUntilIdle();
-  // Two slices with an arrival between them.
-  assert.equal(here.changes, 184);
+  // Two slices with an arrival between them; the first one is longer by a reading of the clock, as it has waited.
+  assert.equal(here.changes, 200);
 });
 
 Deno.test("the loop counts as busy for some time after many arrivals", () => {
@@ -118,7 +128,7 @@ Deno.test("the loop counts as busy for some time after many arrivals", () => {
     seen.push(here.changes);
   }
   // Half a part each, and 31 ms later the rest without a pause.
-  assert.deepEqual(seen, [64, 120, 480]);
+  assert.deepEqual(seen, [64, 128, 480]);
 });
 
 Deno.test("parts are applied in their order, one after the other", () => {
@@ -142,4 +152,37 @@ Deno.test("a resource that cannot be decoded is reported, and the others are app
   assert.deepEqual(here.errors, ["bad: decode: field 0 is cut off"]);
   assert.equal(progress(here), 1);
   assert.deepEqual(here.applied, [1]);
+});
+
+Deno.test("a policy is applied at once while workloads wait for a pause to end", () => {
+  const here = bed();
+  here.arriving = 31;
+  for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
+  here.scheduler.runUntilIdle();
+  here.updates.receive(partOf(AUTHORIZATION_TYPE, 5, POLICIES.slice(0, 2)));
+  assert.deepEqual(here.applied, [5]);
+  assert.equal([...here.state.policies()].length, 2);
+  here.updates.receive(partOf(AUTHORIZATION_TYPE, 6, [{ name: POLICIES[0]!.name, body: null }]));
+  assert.deepEqual(here.applied, [5, 6]);
+  assert.equal([...here.state.policies()].length, 1);
+  here.arriving = 0;
+  here.scheduler.advance(1000);
+  assert.deepEqual(here.applied, [5, 6, 1, 2, 3, 4]);
+});
+
+Deno.test("many policies are decoded in slices without pauses, and applied together", () => {
+  const here = bed();
+  here.arriving = 31;
+  for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
+  here.scheduler.runUntilIdle();
+  const before = here.changes;
+  here.updates.receive(partOf(AUTHORIZATION_TYPE, 5, POLICIES.slice(0, 30), true, false));
+  here.updates.receive(partOf(AUTHORIZATION_TYPE, 6, POLICIES.slice(30), false, true));
+  const steps: number[] = [];
+  while (here.scheduler.busy) {
+    here.scheduler.step();
+    steps.push(here.changes - before);
+  }
+  assert.deepEqual(steps, [0, 60], "all of them in the second turn");
+  assert.deepEqual(here.applied, [5, 6]);
 });

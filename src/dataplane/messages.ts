@@ -81,7 +81,7 @@ export type ToMain =
   | { readonly kind: "pod"; readonly answer: PodAnswer }
   /** A lookup on demand: requests the resources with this name. */
   | { readonly kind: "lookup"; readonly name: string }
-  /** The part with this number and all before it are applied. */
+  /** The part with this number is applied. */
   | { readonly kind: "resources-applied"; readonly sequence: number }
   | { readonly kind: "certificate-request"; readonly subject: CertificateSubject }
   | { readonly kind: "snapshot"; readonly request: number; readonly slice: MetricsSlice }

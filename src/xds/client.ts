@@ -203,7 +203,8 @@ export class XdsClient {
         onRejected: (type, rejections) => this.#countRejected(type, rejections),
         onApplied: (type) => {
           // On demand istiod may have no addresses to send, but it responds to requests in order.
-          if (type === ADDRESS_TYPE || this.#options.config.xds.onDemand) this.#setFreshness("current");
+          const hasNone = this.#options.config.xds.onDemand && this.#stream?.isApplyingAddresses === false;
+          if (type === ADDRESS_TYPE || hasNone) this.#setFreshness("current");
           this.#announceReadiness();
           this.#scheduleRefresh();
         },

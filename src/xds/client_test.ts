@@ -74,6 +74,30 @@ Deno.test("xds 2.6: a response is acknowledged when the sink has applied it, bef
   await rig.settle();
 });
 
+Deno.test("xds 2.6: policies are applied and acknowledged while workloads before them are still being applied", async () => {
+  const gate = Promise.withResolvers<[]>();
+  const earlier: boolean[] = [];
+  await using rig = new ClientRig({}, {
+    apply(batch) {
+      if (batch.type === AUTHORIZATION_TYPE) earlier.push(batch.earlier !== null);
+      return ACCEPTING.apply(batch).then((none) => batch.type === ADDRESS_TYPE ? gate.promise : none);
+    },
+  });
+  await rig.settle();
+  rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
+  rig.call.respond(AUTHORIZATION_TYPE, "2", ["p"]);
+  await rig.settle();
+  assert.deepEqual(rig.call.sent.slice(2).map(({ responseNonce }) => responseNonce), ["2"]);
+  assert.equal(rig.ready, 0);
+  gate.resolve([]);
+  await rig.settle();
+  rig.call.respond(AUTHORIZATION_TYPE, "3", ["p"]);
+  await rig.settle();
+  assert.deepEqual(rig.call.sent.slice(3).map(({ responseNonce }) => responseNonce), ["1", "3"]);
+  assert.deepEqual(earlier, [true, false]);
+  assert.equal(rig.ready, 1);
+});
+
 Deno.test("xds 2.6: resources that are applied after the stream was lost are known to the next one", async () => {
   const gate = Promise.withResolvers<[]>();
   await using rig = new ClientRig({}, { apply: (batch) => ACCEPTING.apply(batch).then(() => gate.promise) });
@@ -215,6 +239,24 @@ Deno.test("freshness: on demand any response makes the state current", async () 
   rig.call.finish(new GrpcError(Code.Unknown, "lost", "call"));
   await rig.clock.advance(10);
   rig.call.respond(AUTHORIZATION_TYPE, "2");
+  await rig.settle();
+  assert.deepEqual(rig.freshness, ["stale", "current"]);
+});
+
+Deno.test("freshness: on demand policies that are in force before earlier addresses leave the state stale", async () => {
+  const gate = Promise.withResolvers<[]>();
+  await using rig = new ClientRig(ON_DEMAND, {
+    apply: (batch) => ACCEPTING.apply(batch).then((none) => batch.type === ADDRESS_TYPE ? gate.promise : none),
+  });
+  await rig.settle();
+  rig.call.finish(null);
+  await rig.clock.advance(10);
+  rig.call.respond(ADDRESS_TYPE, "1", ["a"]);
+  rig.call.respond(AUTHORIZATION_TYPE, "2", ["p"]);
+  await rig.settle();
+  assert.deepEqual(rig.call.sent.slice(2).map(({ responseNonce }) => responseNonce), ["2"]);
+  assert.deepEqual(rig.freshness, ["stale"]);
+  gate.resolve([]);
   await rig.settle();
   assert.deepEqual(rig.freshness, ["stale", "current"]);
 });

@@ -23,6 +23,7 @@ import type { Node } from "./node.ts";
 import { paced } from "./pace.ts";
 import { type DeltaRequest, encodeRequest } from "./requests.ts";
 import { ADDRESS_TYPE, type Rejection, type ResourceSink, type ResourceType } from "./resources.ts";
+import { ResponseQueue } from "./response_queue.ts";
 
 /** Bytes. istiod accepts no longer message unless its `ISTIO_GPRC_MAXRECVMSGSIZE` is raised. */
 const REQUEST_LIMIT = 4 * 1024 * 1024;
@@ -41,33 +42,49 @@ interface DeltaStreamParts {
   readonly onResponse: (typeUrl: string, payloadBytes: number) => void;
   /** Called with the rejected resources of a response, one at least. */
   readonly onRejected: (type: ResourceType, rejections: readonly Rejection[]) => void;
-  /** Called when a response was applied and acknowledged. Null: of a type that was not requested. */
+  /** Called when a response was applied and acknowledged; not always in their order. Null: of a type that was not requested. */
   readonly onApplied: (type: ResourceType | null) => void;
 }
 
 /** Sends the first requests when it is constructed. */
 export class DeltaStream {
   readonly #parts: DeltaStreamParts;
+  readonly #queue: ResponseQueue;
   /** Resolves when all requests so far were sent; they are sent in order. */
   #sending: Promise<void> = Promise.resolve();
 
   constructor(parts: DeltaStreamParts) {
     this.#parts = parts;
+    this.#queue = new ResponseQueue(() => parts.call.cancel());
     for (const request of parts.protocol.opened(parts.clock.elapsed())) this.#send(request);
   }
 
   /** Receives responses until the call ends. Resolves after status OK; rejects with {@link GrpcError}. */
   async run(): Promise<void> {
-    const { call } = this.#parts;
-    for (let message = await call.read(); message !== null; message = await call.read()) {
-      await this.#receive(message);
-      await paced(message.release(discard));
+    try {
+      await this.#receiveAll();
+    } finally {
+      // What was received is applied, and known to the next stream. A failure here is the cause of the other one.
+      await this.#queue.end();
     }
+  }
+
+  /** Whether a response about workloads and services was received that is not applied yet. */
+  get isApplyingAddresses(): boolean {
+    return this.#queue.addresses > 0;
   }
 
   /** Requests one name of the address type. */
   requestName(name: string): void {
     this.#send({ kind: "lookup", name });
+  }
+
+  async #receiveAll(): Promise<void> {
+    const { call } = this.#parts;
+    for (let message = await call.read(); message !== null; message = await call.read()) {
+      await this.#receive(message);
+      await this.#queue.room();
+    }
   }
 
   async #receive(message: ByteBlocks): Promise<void> {
@@ -79,21 +96,37 @@ export class DeltaStream {
     this.#parts.onResponse(response.typeUrl, response.payloadBytes);
     logResponse(log, response);
     const type = protocol.typeOf(response.typeUrl);
-    if (type === null) log.error("unknown type", { type_url: response.typeUrl.slice(0, 256) });
-    const rejections = type === null ? [] : await this.#apply(type, response);
-    const reply = protocol.acknowledge(response.typeUrl, response.nonce, rejections);
-    logReply(log, reply);
-    await this.#send(reply);
-    this.#parts.onApplied(type);
+    if (type === null) {
+      log.error("unknown type", { type_url: response.typeUrl.slice(0, 256) });
+      return await this.#end(response, null, []);
+    }
+    this.#queue.add({
+      type,
+      bytes: message.length,
+      apply: async (earlier) => this.#end(response, type, await this.#apply(type, response, earlier)),
+    });
   }
 
-  async #apply(type: ResourceType, response: DeltaResponse): Promise<readonly Rejection[]> {
+  /** Acknowledges a response that is applied, and frees its memory. */
+  async #end(response: DeltaResponse, type: ResourceType | null, rejections: readonly Rejection[]): Promise<void> {
+    const reply = this.#parts.protocol.acknowledge(response.typeUrl, response.nonce, rejections);
+    logReply(this.#parts.log, reply);
+    await this.#send(reply);
+    this.#parts.onApplied(type);
+    await paced(response.bytes.release(discard));
+  }
+
+  async #apply(
+    type: ResourceType,
+    response: DeltaResponse,
+    earlier: Promise<void> | null,
+  ): Promise<readonly Rejection[]> {
     const { sink, protocol, clock, connection } = this.#parts;
     const missing = await paced(protocol.implicitlyRemoved(type, namesOf(response)));
     const removed = { [Symbol.iterator]: () => removedOf(response, missing) };
     const unusable = response.rejected === 0 ? [] : await paced(rejectionsOf(response));
     const names = new NameList();
-    const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed });
+    const refused = await sink.apply({ type, connection, changed: takeResources(response, names), removed, earlier });
     const rejections = [...refused, ...unusable];
     await paced(protocol.settle({ type, changed: names, removed }, rejections, clock.elapsed()));
     if (rejections.length > 0) this.#parts.onRejected(type, rejections);

@@ -23,7 +23,7 @@ export interface RawResource {
   readonly body: Uint8Array;
 }
 
-/** The resources of one delta response. Readers of the mesh must see all of its changes or none. */
+/** The resources of one delta response. */
 export interface ResourceBatch {
   readonly type: ResourceType;
   /** The number of the connection, for the log: the span `xds{id=N}`. */
@@ -36,6 +36,11 @@ export interface ResourceBatch {
   readonly changed: Iterable<RawResource>;
   /** Removed names. May be iterated repeatedly. May contain unknown names, and names of {@link changed}. */
   readonly removed: Iterable<string>;
+  /**
+   * Policies only: resolves when the responses before this one are in force, all of them. The policies of {@link changed}
+   * need not wait for it, whatever takes away a policy has to. Null: they are in force.
+   */
+  readonly earlier: Promise<void> | null;
 }
 
 /** Why one resource of a batch was not applied. The earlier resource with this name is kept. */
@@ -50,7 +55,7 @@ export interface ResourceSink {
   /**
    * Applies all valid resources and returns the rejections: first unacceptable resources, then malformed ones. Blocks the
    * loop for at most 50 ms at a time. The caller waits for the promise before it acknowledges the response and before the
-   * next call. Should not reject: that ends the stream, and no resource of the batch becomes known.
+   * next call for this type, and calls for workloads and services only when nothing else is being applied. Should not reject: that ends the stream, and no resource of the batch becomes known.
    */
   apply(batch: ResourceBatch): Promise<readonly Rejection[]>;
 }

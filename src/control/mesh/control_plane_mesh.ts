@@ -26,12 +26,10 @@ export interface ControlPlaneMeshParts {
 }
 
 export class ControlPlaneMesh {
-  readonly #workers: Workers;
   readonly #feed: MeshFeed;
   readonly #client: XdsClient;
 
   constructor({ config, workers, certificates, metrics, log, onReady }: ControlPlaneMeshParts) {
-    this.#workers = workers;
     this.#feed = new MeshFeed({
       workers: workers.all.length,
       send: (part) => workers.send({ kind: "resources", part }),
@@ -59,9 +57,9 @@ export class ControlPlaneMesh {
     this.#client.lookUp(name, (result) => worker.send({ kind: "lookup-result", name, result }));
   }
 
-  /** A worker has applied the resources up to this part. */
-  applied(worker: WorkerHandle, sequence: number): void {
-    this.#feed.applied(this.#workers.all.indexOf(worker), sequence);
+  /** A worker has applied this part of the resources. */
+  applied(sequence: number): void {
+    this.#feed.applied(sequence);
   }
 
   close(): void {

@@ -3,9 +3,14 @@
  * every worker has applied them. So an acknowledged response holds everywhere, and a slow worker delays the control
  * plane instead of filling memory.
  *
+ * Policies are sent while an earlier response about workloads is still being applied, except for what would leave a
+ * workload without a policy until that has been applied: removals, and policies that from now on hold for the workloads
+ * that name them only.
+ *
  * Nothing that was sent is kept here: messages to a worker that still starts wait in its queue, and when a worker dies
  * the process ends.
  */
+import type { MeshChange } from "../../mesh/model/changes.ts";
 import type { Workload } from "../../mesh/model/model.ts";
 import { invalidAltNames } from "../../mesh/model/workload_identity.ts";
 import type { Millis, TurnClock } from "../../net/clock.ts";
@@ -30,9 +35,6 @@ const SLICE: Millis = 10;
 const RESOURCES = 16;
 /** Texts that the decoder shares. Decoded values are not kept here, so only recent texts are worth it. */
 const SHARED_TEXTS = 1 << 10;
-
-/** A worker, by its number. */
-type FeedWorker = number;
 
 interface MeshFeedParts extends TurnClock {
   readonly workers: number;
@@ -60,72 +62,118 @@ interface Sending {
   isFirst: boolean;
 }
 
+/** The parts of one type that some worker has not applied. */
+interface InFlight {
+  count: number;
+  /** The call of {@link MeshFeed.apply} that waits until there are at most so many. */
+  waiting: { readonly most: number; readonly resolve: () => void } | null;
+}
+
+/** A part that some worker has not applied. */
+interface SentPart {
+  readonly type: ResourceType;
+  readonly memory: SharedArrayBuffer;
+  /** The workers that have not. */
+  workers: number;
+}
+
 /** The sink of the control plane's resources. */
 export class MeshFeed implements ResourceSink {
   readonly #parts: MeshFeedParts;
   readonly #decoder = new ResourceDecoder(SHARED_TEXTS);
-  /** The last part that each worker has applied. */
-  readonly #applied: number[];
   #sent = 0;
-  /** Parts that some worker has not applied, oldest first. */
-  readonly #inFlight: { readonly sequence: number; readonly memory: SharedArrayBuffer }[] = [];
+  /** By their sequence. */
+  readonly #sentParts = new Map<number, SentPart>();
+  readonly #inFlight: Readonly<Record<ResourceType, InFlight>> = {
+    [ADDRESS_TYPE]: { count: 0, waiting: null },
+    [AUTHORIZATION_TYPE]: { count: 0, waiting: null },
+  };
   /** Memory of applied parts, to be used again. */
   readonly #free: SharedArrayBuffer[] = [];
-  /** The waiting call of {@link apply}; there is at most one. */
-  #waiting: { readonly most: number; readonly resolve: () => void } | null = null;
+  /** Policies that hold for a namespace or for all of them, and not for the workloads that name them. */
+  readonly #wide = new Set<string>();
 
   constructor(parts: MeshFeedParts) {
     this.#parts = parts;
-    this.#applied = new Array<number>(parts.workers).fill(0);
   }
 
   /** Resolves with the rejected resources once every worker has applied the others. */
   async apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
-    const { type } = batch;
-    const sending: Sending = { type, writer: this.#newWriter(0), isFirst: true };
+    const { type, earlier } = batch;
     const unacceptable: Rejection[] = [], malformed: Rejection[] = [];
+    /** Bodies of policies by their name. */
+    const postponed = new Map<string, Uint8Array>();
     const log = this.#parts.events.log(batch.connection);
     const isTurnOver = this.#turnLimit();
+    let sending = this.#begin(type);
     for (const { name, body } of batch.changed) {
       const decoded = this.#decoder.decode(type, name, body);
       this.#report(log, type, name, decoded);
-      if (decoded.ok) {
+      if (!decoded.ok) {
+        (decoded.why === "unacceptable" ? unacceptable : malformed).push({ name, reason: decoded.reason });
+      } else if ((this.#narrows(name, decoded.change) && earlier !== null) || postponed.has(name)) {
+        postponed.set(name, body.slice());
+      } else {
         // An Address contains its name.
         const key = type === ADDRESS_TYPE ? "" : name;
         if (!sending.writer.add(key, body)) await this.#addToNext(sending, key, body);
-      } else {
-        (decoded.why === "unacceptable" ? unacceptable : malformed).push({ name, reason: decoded.reason });
       }
       if (isTurnOver()) await this.#parts.turn();
     }
+    if (earlier !== null && (postponed.size > 0 || !isEmpty(batch.removed))) {
+      await this.#finish(sending);
+      await earlier;
+      sending = this.#begin(type);
+    }
+    for (const [name, body] of postponed) {
+      if (!sending.writer.add(name, body)) await this.#addToNext(sending, name, body);
+    }
     for (const name of batch.removed) {
       this.#reportRemoved(log, type, name);
+      if (type === AUTHORIZATION_TYPE) this.#wide.delete(name);
       if (!sending.writer.add(name, null)) await this.#addToNext(sending, name, null);
       if (isTurnOver()) await this.#parts.turn();
     }
-    if (sending.writer.length > 0) this.#send(sending, true);
-    else this.#free.push(sending.writer.memory);
-    await this.#untilInFlight(0);
+    await this.#finish(sending);
     return [...unacceptable, ...malformed];
   }
 
-  /** The worker has applied the part. Parts are applied in their order. */
-  applied(worker: FeedWorker, sequence: number): void {
-    this.#applied[worker] = sequence;
-    const all = Math.min(...this.#applied);
-    while (this.#inFlight.length > 0 && this.#inFlight[0]!.sequence <= all) {
-      const { memory } = this.#inFlight.shift()!;
-      if (memory.byteLength === PART_BYTES) this.#free.push(memory);
-    }
-    if (this.#waiting === null || this.#inFlight.length > this.#waiting.most) return;
-    const { resolve } = this.#waiting;
-    this.#waiting = null;
+  /** The worker has applied the part. */
+  applied(sequence: number): void {
+    const part = this.#sentParts.get(sequence);
+    if (part === undefined || --part.workers > 0) return;
+    this.#sentParts.delete(sequence);
+    if (part.memory.byteLength === PART_BYTES) this.#free.push(part.memory);
+    const inFlight = this.#inFlight[part.type];
+    inFlight.count--;
+    if (inFlight.waiting === null || inFlight.count > inFlight.waiting.most) return;
+    const { resolve } = inFlight.waiting;
+    inFlight.waiting = null;
     resolve();
+  }
+
+  #begin(type: ResourceType): Sending {
+    return { type, writer: this.#newWriter(0), isFirst: true };
+  }
+
+  /** Sends what is left of the batch. Resolves once every worker has applied all of it. */
+  #finish(sending: Sending): Promise<void> {
+    if (sending.writer.length > 0) this.#send(sending, true);
+    else this.#free.push(sending.writer.memory);
+    return this.#untilInFlight(sending.type, 0);
+  }
+
+  /** Whether the policy held for a namespace or for all, and now holds for the workloads that name it. */
+  #narrows(name: string, change: MeshChange): boolean {
+    if (change.kind !== "policy") return false;
+    if (change.policy.scope === "WorkloadSelector") return this.#wide.delete(name);
+    this.#wide.add(name);
+    return false;
   }
 
   async #addToNext(sending: Sending, name: string, body: RawResource["body"] | null): Promise<void> {
     if (sending.writer.length > 0) this.#send(sending, false);
-    await this.#untilInFlight(WINDOW - 1);
+    await this.#untilInFlight(sending.type, WINDOW - 1);
     sending.writer = this.#newWriter(PartWriter.sizeOf(name, body));
     sending.writer.add(name, body);
   }
@@ -139,14 +187,16 @@ export class MeshFeed implements ResourceSink {
     const { type, writer: { memory, length }, isFirst: first } = sending;
     const sequence = ++this.#sent;
     sending.isFirst = false;
-    this.#inFlight.push({ sequence, memory });
+    this.#sentParts.set(sequence, { type, memory, workers: this.#parts.workers });
+    this.#inFlight[type].count++;
     this.#parts.send({ sequence, type, memory, length, first, last });
   }
 
-  /** Resolves once at most `most` parts are in flight. */
-  #untilInFlight(most: number): Promise<void> {
-    if (this.#inFlight.length <= most) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting = { most, resolve });
+  /** Resolves once at most `most` parts of the type are in flight. */
+  #untilInFlight(type: ResourceType, most: number): Promise<void> {
+    const inFlight = this.#inFlight[type];
+    if (inFlight.count <= most) return Promise.resolve();
+    return new Promise((resolve) => inFlight.waiting = { most, resolve });
   }
 
   /** The result says, for each resource, whether the loop has been held long enough. */
@@ -179,4 +229,9 @@ export class MeshFeed implements ResourceSink {
     if (type === AUTHORIZATION_TYPE) log.info(`handling RBAC delete ${name}`);
     else this.#parts.events.addressRemoved(name);
   }
+}
+
+function isEmpty(list: Iterable<unknown>): boolean {
+  for (const _ of list) return false;
+  return true;
 }

@@ -124,6 +124,55 @@ Deno.test("policies are applied all at once, however many", async () => {
   assert.equal([...worker.state.policies()].length, 0);
 });
 
+/** A policy with one name and this scope. */
+function policy(scope: istio.security.Scope): { name: string; body: Uint8Array } {
+  return { name: "ns/p", body: istio.security.Authorization.encode({ name: "p", namespace: "ns", scope }).finish() };
+}
+
+Deno.test("policies are in force before workloads that were sent before them", async () => {
+  const bed = new FeedBed();
+  const [worker] = bed.workers as [FeedBed["workers"][0]];
+  const addresses = bed.feed.apply(batchOf(ADDRESS_TYPE, LARGE.addresses));
+  await settle();
+  const policies = bed.feed.apply(
+    batchOf(AUTHORIZATION_TYPE, LARGE.policies.slice(0, 10), [], addresses.then(() => {})),
+  );
+  assert.deepEqual(await policies, []);
+  assert.equal([...worker.state.policies()].length, 10);
+  assert.ok(worker.state.sizes.workloads < 4000);
+  await bed.run(addresses);
+  assert.equal(worker.state.sizes.workloads, 4000);
+});
+
+for (
+  const [what, changed, removed] of [
+    ["a removal", [], ["ns/p"]],
+    ["a policy that now holds for the workloads that name it", [policy(istio.security.Scope.WORKLOAD_SELECTOR)], []],
+    ["the last of two versions", [
+      policy(istio.security.Scope.WORKLOAD_SELECTOR),
+      policy(istio.security.Scope.NAMESPACE),
+    ], ["ns/q"]],
+  ] as const
+) {
+  Deno.test(`${what} waits for earlier workloads, and other policies of the response do not`, async () => {
+    const bed = new FeedBed();
+    const [worker] = bed.workers as [FeedBed["workers"][0]];
+    const old = policy(istio.security.Scope.NAMESPACE);
+    const other = { ...old, name: "ns/other" };
+    await bed.apply(batchOf(AUTHORIZATION_TYPE, [old]));
+    const earlier = Promise.withResolvers<void>();
+    const applied = bed.feed.apply(batchOf(AUTHORIZATION_TYPE, [...changed, other], removed, earlier.promise));
+    await settle();
+    const scopes = () => [...worker.state.policies()].map(({ key, policy }) => [key, policy.scope]);
+    assert.deepEqual(scopes(), [["ns/p", "Namespace"], ["ns/other", "Namespace"]]);
+    earlier.resolve();
+    await applied;
+    const last = changed.at(-1);
+    const expected = last === undefined ? [] : [["ns/p", last === changed[0] ? "WorkloadSelector" : "Namespace"]];
+    assert.deepEqual(scopes().filter(([key]) => key === "ns/p"), expected);
+  });
+}
+
 Deno.test("a resource that is larger than a part has one of its own", async () => {
   const bed = new FeedBed();
   const principals = Array.from({ length: 5000 }, (_, i) => ({ exact: `cluster.local/ns/shop/sa/account-${i}` }));

@@ -68,9 +68,9 @@ export class MeshSource {
     this.#controlPlane?.lookUp(worker, name);
   }
 
-  /** A worker has applied the resources up to this part. */
-  applied(worker: WorkerHandle, sequence: number): void {
-    this.#controlPlane?.applied(worker, sequence);
+  /** A worker has applied this part of the resources. */
+  applied(sequence: number): void {
+    this.#controlPlane?.applied(sequence);
   }
 
   /** Ends the stream to the control plane. */

@@ -75,7 +75,7 @@ export class FeedBed {
   tick = 0;
 
   constructor(workers = 1) {
-    this.workers = Array.from({ length: workers }, (_, i) => new FeedWorker((s) => this.feed.applied(i, s)));
+    this.workers = Array.from({ length: workers }, () => new FeedWorker((s) => this.feed.applied(s)));
     this.feed = new MeshFeed({
       workers,
       send: (part) => this.workers.forEach((worker) => worker.receive(part)),
@@ -93,8 +93,12 @@ export class FeedBed {
   }
 
   /** Applies a batch with all workers at work. */
-  async apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
-    const done = this.feed.apply(batch);
+  apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
+    return this.run(this.feed.apply(batch));
+  }
+
+  /** Lets all workers work until a call of the feed has ended. */
+  async run<T>(done: Promise<T>): Promise<T> {
     let ended = false;
     done.then(() => ended = true);
     while (!ended) {
@@ -109,6 +113,7 @@ export function batchOf(
   type: ResourceType,
   changed: readonly Pick<RawResource, "name" | "body">[],
   removed: readonly string[] = [],
+  earlier: Promise<void> | null = null,
 ): ResourceBatch {
-  return { connection: 1, type, changed: changed.map((each) => ({ version: "", ...each })), removed };
+  return { connection: 1, type, changed: changed.map((each) => ({ version: "", ...each })), removed, earlier };
 }

@@ -21,8 +21,8 @@ export interface WorkerEvents {
   onPod(worker: WorkerHandle, answer: PodAnswer): void;
   /** The worker looks up a name that its mesh lacks. The reply is `lookup-result`. */
   onLookup(worker: WorkerHandle, name: string): void;
-  /** The worker has applied the part with this number of what the control plane sent, and all parts before it. */
-  onResourcesApplied(worker: WorkerHandle, sequence: number): void;
+  /** A worker has applied the part with this number of what the control plane sent. */
+  onResourcesApplied(sequence: number): void;
   /** The worker has ended although nobody asked it to. */
   onDeath(message: string): void;
 }
@@ -139,7 +139,7 @@ export class WorkerHandle {
       case "lookup":
         return this.#events.onLookup(this, message.name);
       case "resources-applied":
-        return this.#events.onResourcesApplied(this, message.sequence);
+        return this.#events.onResourcesApplied(message.sequence);
       case "certificate-request":
         return this.#events.onCertificateRequest(message.subject);
       case "snapshot":
