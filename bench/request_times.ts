@@ -1,8 +1,9 @@
 /**
  * Sends small requests on kept connections, one after the other on each:
- * `request_times.ts HOST PORT CONNECTIONS SKIP SECONDS` prints {@link RequestTimes} of those that were begun after SKIP
- * seconds and in the SECONDS after that. Unlike wrk it waits for the last ones, which on a slow link are the long ones,
- * and prints the time of each.
+ * `request_times.ts HOST PORT CONNECTIONS SKIP SECONDS [EVERY]` prints {@link RequestTimes} of those that were begun after
+ * SKIP seconds and in the SECONDS after that. Unlike wrk it waits for the last ones, which on a slow link are the long
+ * ones, and prints the time of each. With EVERY, in ms, a connection begins a request that long after the last one, or
+ * when that is answered.
  */
 export interface RequestTimes {
   /** In milliseconds, ascending. */
@@ -25,7 +26,7 @@ async function ask(connection: Deno.Conn, request: Uint8Array, buffer: Uint8Arra
 }
 
 if (import.meta.main) {
-  const [hostname = "", port, connections, skip, seconds] = Deno.args;
+  const [hostname = "", port, connections, skip, seconds, every = "0"] = Deno.args;
   const request = new TextEncoder().encode(`GET / HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
   const from = performance.now() + Number(skip) * 1000, until = from + Number(seconds) * 1000;
   const millis: number[] = [];
@@ -38,6 +39,8 @@ if (import.meta.main) {
       for (let began: number; (began = performance.now()) < until;) {
         await ask(connection, request, buffer);
         if (began >= from) millis.push(performance.now() - began);
+        const pause = began + Number(every) - performance.now();
+        if (pause > 0) await new Promise((resume) => setTimeout(resume, pause));
       }
     } catch {
       errors++;

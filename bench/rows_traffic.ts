@@ -2,6 +2,7 @@
 import { cpuDuring, type CpuTime } from "./cpu.ts";
 import type { BulkLoad, BulkResult, RequestLoad } from "./loads.ts";
 import { sleep } from "./processes.ts";
+import { script } from "./script.ts";
 import { type Metric, oneByOne, type Plan, type Row, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
 
@@ -30,7 +31,10 @@ const REQUEST_METRICS: readonly Metric[] = [
 const BESIDE_METRICS: readonly Metric[] = [
   ...REQUEST_METRICS.filter((metric) => metric.id !== "cpu"),
   { id: "bulk", title: "upload, on the wire", unit: "MiB/s", better: "higher" },
+  { id: "bulkPaced", title: "upload beside at most 400 requests/s", unit: "MiB/s", better: "higher" },
 ];
+/** ms between two requests of a connection; the Rust ztunnel answers about as many. */
+const PACE = 10;
 
 const BESIDE_LEAD_BYTES = 50e6;
 const BESIDE_SPARE_SECONDS = 2;
@@ -89,8 +93,24 @@ function requestRow(
   };
 }
 
-/** The requests start when the upload is at full speed and end before it does. */
+/**
+ * Requests as fast as they are answered, and then, beside another upload, as many as every subject can answer: a proxy
+ * that answers ten times as many of the first kind gives the upload less of the CPU that all share.
+ */
 async function beside(subject: Subject, plan: Plan): Promise<Sample> {
+  const { link, processes, target: { host, http } } = subject;
+  const [{ perSecond: rate, p50, p99, errors }, bulk] = await duringUpload(subject, plan, () => {
+    return subject.requests({ connections: 4, seconds: plan.seconds });
+  });
+  const words = [host, `${http}`, "4", "0", `${plan.seconds}`, `${PACE}`];
+  const [, bulkPaced] = await duringUpload(subject, plan, () => {
+    return processes.run([...link.inside("client"), ...script("request_times.ts", ...words)]);
+  });
+  return { rate, p50, p99, errors, bulk, bulkPaced };
+}
+
+/** The load starts when the upload is at full speed and ends before it does. Returns the upload's rate meanwhile, too. */
+async function duringUpload<T>(subject: Subject, plan: Plan, load: () => Promise<T>): Promise<[T, number]> {
   const start = subject.wireBytes();
   let uploading = true;
   const upload = subject.bulk({ direction: "up", streams: 1, amount: { seconds: plan.seconds + BESIDE_SPARE_SECONDS } })
@@ -99,12 +119,12 @@ async function beside(subject: Subject, plan: Plan): Promise<Sample> {
   upload.catch(() => {});
   while (uploading && subject.wireBytes() < start + BESIDE_LEAD_BYTES) await sleep(10);
   const [before, began] = [subject.wireBytes(), performance.now()];
-  const { perSecond: rate, p50, p99, errors } = await subject.requests({ connections: 4, seconds: plan.seconds });
+  const result = await load();
   const bulk = (subject.wireBytes() - before) / ((performance.now() - began) / 1000) / MIB;
   const early = !uploading;
   await upload;
   if (early) throw new Error("Cannot use the requests: the upload ended before them");
-  return { rate, p50, p99, errors, bulk };
+  return [result, bulk];
 }
 
 /** The rows of this file. */
