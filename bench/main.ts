@@ -23,6 +23,7 @@ import { PEER_ROWS } from "./rows_peers.ts";
 import { LONG_LINK_ROWS } from "./rows_longlink.ts";
 import { MANY_ROWS } from "./rows_many.ts";
 import { DOUBLE_ROWS } from "./rows_double.ts";
+import { WORKER_ROWS } from "./rows_workers.ts";
 import { START_ROWS } from "./rows_start.ts";
 import { DASHBOARD_ROWS } from "./rows_dashboard.ts";
 import { OBSERVE_ROWS } from "./rows_observe.ts";
@@ -40,6 +41,7 @@ const ROWS: readonly Row[] = [
   ...TRAFFIC_ROWS,
   ...START_ROWS,
   ...DOUBLE_ROWS,
+  ...WORKER_ROWS,
   ...PEER_ROWS,
   ...FANOUT_ROWS,
   ...LONG_LINK_ROWS,
