@@ -12,8 +12,8 @@ import { Pacing } from "./pacing.ts";
 
 /** Time without progress, in ms, after which the last frames of a connection are dropped. */
 const FLUSH_TIMEOUT = 1000;
-/** Size of the first read, in bytes: one TLS record. */
-const FIRST_READ = 16_384;
+/** Size of the first read, in bytes: one TLS record, with the padding that it may have. */
+const FIRST_READ = 16_640;
 
 /**
  * ```

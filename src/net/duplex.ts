@@ -57,8 +57,8 @@ export interface Duplex {
 
   /**
    * Writes bytes. Returns how many the stream took (0 to all); {@link FAILED}: it has failed. The caller keeps the rest
-   * and offers it again after `onWritable`. A TLS stream takes all or nothing; the next call must offer the same bytes,
-   * and may offer more. `last`: {@link end} follows at once, so that the FIN can be sent with the data.
+   * and offers it again after `onWritable`: the next call must offer the same bytes, and may offer more. `last`:
+   * {@link end} follows at once, so that the FIN can be sent with the data.
    */
   write(bytes: Uint8Array, last?: boolean): number;
   /** As {@link write}, from several parts of one buffer. */

@@ -25,6 +25,7 @@ import type * as net from "./network.ts";
 import { HandshakeRounds } from "./handshake_queue.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
 import { LoopLoad } from "./loop_load.ts";
+import { RecordBuffers } from "./record_buffers.ts";
 import type { FdHandler, LingeringSocket, LoopEvents, SocketLoop } from "./socket_loop.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
@@ -64,6 +65,7 @@ export class Reactor implements net.Network, SocketLoop {
   readonly #handlers: (FdHandler | undefined)[] = [];
   readonly #timers = new TimerQueue();
   readonly keepalive = new LateKeepalive(this);
+  readonly records = new RecordBuffers();
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
   readonly #wakeCount = new BigUint64Array(this.#wakeBuffer.buffer);

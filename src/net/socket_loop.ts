@@ -1,6 +1,7 @@
 /** What sockets need of the event loop that watches them, `Reactor` of `reactor.ts`. */
 import type { SpareDescriptor } from "../os/spare_descriptor.ts";
 import type { SocketAddress } from "./address.ts";
+import type { RecordBuffers } from "./record_buffers.ts";
 import type { LateKeepalive } from "./late_keepalive.ts";
 import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
@@ -47,6 +48,7 @@ export interface SocketLoop extends Scheduler, HandshakeLoop {
   /** Shared by all listeners of this loop. */
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;
+  readonly records: RecordBuffers;
 
   /** Calls `handler` for events of `fd`. `flags`: as for epoll_ctl(2). Throws {@link SystemError}. */
   watch(fd: number, flags: number, handler: FdHandler): void;

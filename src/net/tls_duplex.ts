@@ -1,14 +1,13 @@
 /**
  * A TLS session on a socket as a {@link Duplex}.
  *
- * Writes go through a buffer of one offload unit, the largest packet that the kernel divides into whole segments. A read
- * fills the caller's memory with as many records as there are, and leaves out the last system call, which would only
- * return EAGAIN (`docs/spec/dataplane-speed.md` 2, 3).
+ * Writes leave in offload units, the largest packets that the kernel divides into whole segments. A read fills the
+ * caller's memory with as many records as there are, and leaves out the last system call, which would only return EAGAIN
+ * (`docs/spec/dataplane-speed.md` 2, 3).
  */
 import type { Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { resetOnClose, takeSocketError } from "../os/socket.ts";
-import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import { EPIPE } from "../os/errno.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
@@ -16,21 +15,16 @@ import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import { closeLingering } from "./lingering_close.ts";
 import type { NetworkPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
+import { OVERHEAD } from "../os/record_cipher.ts";
+import { MOST_DATA } from "./record_limits.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { TcpPath } from "./tcp_path.ts";
 import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
+import { BROKEN, type SocketSession } from "./socket_session.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
-const RECORD = 16384;
-/**
- * Records in one read. A record costs 3 us however little it carries, and a peer may send records of one byte. Sixteen
- * full records fill 256 KiB.
- */
-const RECORDS_PER_READ = 32;
-/** A read of less than half of OpenSSL's read-ahead buffer has emptied the socket. */
-const SHORT_READ = 32768;
-/** Header, content type and tag (RFC 8446 §5.2). */
-const RECORD_OVERHEAD = 22;
+/** Once one of these was reported, a read that returns less than it could proves nothing. */
+const SHORT_READS_LIE = c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR | c.EPOLLPRI;
 /** ms in which a closed stream may write the rest of its write buffer. */
 const LINGER_MS = 10_000;
 
@@ -60,7 +54,7 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   readonly remote: SocketAddress;
   readonly #fd: number;
   readonly #loop: SocketLoop;
-  readonly #session: NativeTlsSession;
+  readonly #session: SocketSession;
   readonly writeUnit: number;
   readonly path: NetworkPath;
   #sink: DuplexSink | null = null;
@@ -74,16 +68,16 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   readonly #overhead = new RecordOverhead();
   failure: Ending | null = null;
 
-  /** `unit`: size of the write buffer in bytes. */
-  constructor(loop: SocketLoop, session: NativeTlsSession, socket: TlsSocket, unit: number) {
+  /** `unit`: bytes of records that leave in one write. */
+  constructor(loop: SocketLoop, session: SocketSession, socket: TlsSocket, unit: number) {
     this.#loop = loop;
     this.#session = session;
     this.#fd = socket.fd;
     this.path = new TcpPath(socket.fd);
     this.local = socket.local;
     this.remote = socket.remote;
-    this.writeUnit = unit - RECORD_OVERHEAD * Math.ceil(unit / (RECORD + RECORD_OVERHEAD));
-    this.#noteFlush(session.flush());
+    this.writeUnit = unit - OVERHEAD * Math.ceil(unit / (MOST_DATA + OVERHEAD));
+    this.#noteFlush(session.isFlushed);
     loop.rewatch(socket.fd, this);
   }
 
@@ -130,28 +124,13 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   read(into: Uint8Array): number {
     if (this.failure !== null) return FAILED;
     const session = this.#session;
-    // While OpenSSL has part of a record, it reads only the rest of that record: then a short read proves nothing.
-    const clean = !session.hasPending() && (this.#seen & (c.EPOLLRDHUP | c.EPOLLHUP)) === 0;
-    const before = session.bytesFromSocket();
-    const now = this.#loop.now();
-    let filled = 0;
-    // When records are left, the stream stays readable, and the next read comes after other sockets were served.
-    for (let records = RECORDS_PER_READ; records > 0; records--) {
-      const count = session.read(filled === 0 ? into : into.subarray(filled), now);
-      if (count <= 0) {
-        // Data is returned first: the next read finds the session as broken as it is now.
-        if (count !== BROKEN || filled === 0) this.#noMore(count);
-        break;
-      }
-      filled += count;
-      if (clean && !session.hasPending() && ((session.bytesFromSocket() - before) >>> 0) < SHORT_READ) {
-        this.#noMoreNow();
-        break;
-      }
-      if (into.length - filled < RECORD) break;
+    const count = session.read(into, this.#loop.now(), (this.#seen & SHORT_READS_LIE) === 0);
+    if (count === BROKEN) return this.#fail(streamEnding(session.failure));
+    if (session.remainder !== "more") {
+      this.#noMoreNow();
+      if (session.remainder === "end") this.#readToEnd();
     }
-    if (!this.#overhead.allows((session.bytesFromSocket() - before) >>> 0, filled)) return this.#fail(FLOOD);
-    return filled === 0 && this.failure !== null ? FAILED : filled;
+    return this.#overhead.allows(session.wireBytes, count) ? count : this.#fail(FLOOD);
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
@@ -163,11 +142,8 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
     if (bytes.length === 0) return 0;
     const taken = this.#session.write(bytes);
     if (taken === BROKEN) return this.#fail(streamEnding(this.#session.failure));
-    if (taken === WOULD_BLOCK) {
-      this.#sending = "blocked";
-      return 0;
-    }
-    this.#noteFlush(this.#session.flush());
+    if (taken < bytes.length) this.#sending = "blocked";
+    else this.#noteFlush(this.#session.isFlushed);
     return taken;
   }
 
@@ -234,13 +210,6 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
     const wasBlocked = this.#sending === "blocked";
     this.#sending = "flushed";
     if (wasBlocked) this.#sink?.onWritable();
-  }
-
-  /** `result`: of a read of the session that returned no bytes. */
-  #noMore(result: number): void {
-    this.#noMoreNow();
-    if (result === CLOSED_BY_PEER) this.#readToEnd();
-    else if (result === BROKEN) this.failure = streamEnding(this.#session.failure);
   }
 
   #noMoreNow(): void {

@@ -1,42 +1,8 @@
-/** The endings of TLS streams: alerts by their names (RFC 8446 §6), reasons of OpenSSL, errors of the kernel. */
+/** The endings of TLS streams: alerts by their names, reasons of OpenSSL, errors of the kernel. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { Ending } from "./duplex.ts";
 import { endingOf } from "./endings.ts";
-
-const ALERTS: Record<number, string> = {
-  0: "close_notify",
-  10: "unexpected_message",
-  20: "bad_record_mac",
-  22: "record_overflow",
-  40: "handshake_failure",
-  42: "bad_certificate",
-  43: "unsupported_certificate",
-  44: "certificate_revoked",
-  45: "certificate_expired",
-  46: "certificate_unknown",
-  47: "illegal_parameter",
-  48: "unknown_ca",
-  49: "access_denied",
-  50: "decode_error",
-  51: "decrypt_error",
-  70: "protocol_version",
-  71: "insufficient_security",
-  80: "internal_error",
-  86: "inappropriate_fallback",
-  90: "user_canceled",
-  109: "missing_extension",
-  110: "unsupported_extension",
-  112: "unrecognized_name",
-  113: "bad_certificate_status_response",
-  115: "unknown_psk_identity",
-  116: "certificate_required",
-  120: "no_application_protocol",
-};
-
-/** The name of an alert; `alert 200` for a number that is not in the table. */
-function alertName(number: number): string {
-  return ALERTS[number] ?? `alert ${number}`;
-}
+import { alertName } from "./tls_alerts.ts";
 
 /** A handshake that took longer than its limit. */
 export const HANDSHAKE_TIMEOUT: Ending = Object.freeze({

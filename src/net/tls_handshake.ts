@@ -10,6 +10,9 @@ import { HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
+import { OpenSslSession } from "./openssl_session.ts";
+import { RecordSession } from "./record_session.ts";
+import type { SocketSession } from "./socket_session.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
@@ -24,6 +27,7 @@ const DEFAULT_MSS = 1448;
 export class TlsHandshake implements Handshake, FdHandler {
   readonly #loop: SocketLoop;
   readonly #tcp: TcpDuplex;
+  readonly #role: TlsRole;
   readonly #unit: number;
   readonly #newSession: () => NativeTlsSession;
   /** 50 KB. A server makes it when its client has sent something, so that silent clients do not cost that much. */
@@ -45,6 +49,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     this.#loop = loop;
     this.#tcp = tcp;
     this.#events = events;
+    this.#role = role;
     this.#unit = offloadUnit(tcp.fd);
     this.#peerCheck = new TlsPeerCheck(context, role, events);
     this.#newSession = () =>
@@ -112,8 +117,17 @@ export class TlsHandshake implements Handshake, FdHandler {
     if (problem !== null) return this.#failAfterAlert(problem);
     this.#finish("completed");
     const { local, remote, fd } = this.#tcp;
-    const duplex = new TlsDuplex(this.#loop, session, { fd, local, remote }, this.#unit);
-    handToUser(this.#events, duplex, { chain: session.peerChain, ...negotiated });
+    const chain = session.peerChain;
+    const duplex = new TlsDuplex(this.#loop, this.#recordsOf(session), { fd, local, remote }, this.#unit);
+    handToUser(this.#events, duplex, { chain, ...negotiated });
+  }
+
+  /** Takes over `session`, which is freed where we protect the records: that saves 13 KB a connection. */
+  #recordsOf(session: NativeTlsSession): SocketSession {
+    const ciphers = session.takeRecordCiphers();
+    if (ciphers === null) return new OpenSslSession(session);
+    session.free();
+    return new RecordSession(this.#tcp.fd, ciphers, this.#role, this.#unit, this.#loop.records);
   }
 
   #onFailed({ failure }: NativeTlsSession): void {

@@ -83,6 +83,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   }
 
   #succeed(): void {
+    this.#session.eraseSecrets();
     const negotiated = this.#session.negotiated();
     const problem = this.#peerCheck.problem(this.#session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#fail(problem);

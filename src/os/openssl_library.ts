@@ -12,14 +12,20 @@ import { type Crypto, openSslCryptoSymbols, openSslSymbols, RARELY_CALLED } from
 export function openOpenSsl(sslPath: string, cryptoPath: string): TlsLibrary {
   const crypto = openMixed(cryptoPath, openSslCryptoSymbols, RARELY_CALLED);
   const ssl = openMixed(sslPath, openSslSymbols, RARELY_CALLED);
+  let isFips = false;
   return {
     ssl,
     crypto,
     version: readCString(crypto.OpenSSL_version(0)),
     path: sslPath,
     buffersSockets: true,
+    showsSecrets: () => !isFips,
     failureOf: failureOfOpenSsl,
-    enterFips: () => enterFips(crypto),
+    enterFips() {
+      const problem = enterFips(crypto);
+      isFips = problem === null;
+      return problem;
+    },
   };
 }
 

@@ -16,6 +16,7 @@ export const ALPN_H2 = new Uint8Array([2, 0x68, 0x32]);
 const verifySignature = { parameters: ["pointer", "pointer"], result: "i32" } as const;
 const infoSignature = { parameters: ["pointer", "i32", "i32"], result: "void" } as const;
 const helloSignature = { parameters: ["pointer", "pointer", "pointer"], result: "i32" } as const;
+const keyLogSignature = { parameters: ["pointer", "pointer"], result: "void" } as const;
 const alpnSignature = {
   parameters: ["pointer", "pointer", "pointer", "pointer", "u32", "pointer"],
   result: "i32",
@@ -27,6 +28,8 @@ export interface SessionCallbacks {
   verify(store: Deno.PointerValue): number;
   /** Called for each handshake message that the peer sends after the handshake. */
   countMessage(): void;
+  /** OpenSSL has made a secret. `line`: of a key log, a C string. */
+  noteSecret(line: Deno.PointerValue): void;
   /** The peer's ClientHello is refused, for the reason `text`. */
   refuseHello(text: string): void;
   /** A callback threw the error `text`: its decision is missing, so the session must fail. */
@@ -40,6 +43,7 @@ export class TlsCallbacks {
   readonly #message: Deno.UnsafeCallback<typeof infoSignature>;
   readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
+  readonly #keyLog: Deno.UnsafeCallback<typeof keyLogSignature>;
   /** The session for which OpenSSL is being called. Callbacks come from inside that call, so they belong to it. */
   session: SessionCallbacks | null = null;
 
@@ -55,6 +59,10 @@ export class TlsCallbacks {
     this.#hello = new Deno.UnsafeCallback(
       helloSignature,
       (ssl, alert) => this.#guarded(HELLO_BAD, () => this.#checkHello(ssl, alert)),
+    );
+    this.#keyLog = new Deno.UnsafeCallback(
+      keyLogSignature,
+      (_ssl, line) => this.#guarded(undefined, () => this.session?.noteSecret(line)),
     );
     this.#selectAlpn = new Deno.UnsafeCallback(
       alpnSignature,
@@ -72,6 +80,7 @@ export class TlsCallbacks {
     const { ssl } = this.#library;
     ssl.SSL_CTX_set_cert_verify_callback(context, this.#verify.pointer, null);
     ssl.SSL_CTX_set_client_hello_cb(context, this.#hello.pointer, null);
+    if (this.#library.showsSecrets()) ssl.SSL_CTX_set_keylog_callback(context, this.#keyLog.pointer);
     ssl.SSL_CTX_set_alpn_select_cb(context, this.#selectAlpn.pointer, null);
   }
 
@@ -85,6 +94,7 @@ export class TlsCallbacks {
     this.#verify.close();
     this.#message.close();
     this.#hello.close();
+    this.#keyLog.close();
     this.#selectAlpn.close();
   }
 

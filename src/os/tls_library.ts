@@ -13,6 +13,11 @@ export interface TlsLibrary {
   /** True: sessions write to their socket through a buffer. False: sessions are in memory, the caller moves the bytes. */
   readonly buffersSockets: boolean;
   /**
+   * Sessions of TLS 1.3 show their traffic secrets after the handshake, and the library's ciphers may be used with them.
+   * False for a FIPS module: it must make the nonces itself.
+   */
+  readonly showsSecrets: () => boolean;
+  /**
    * Translates a code of the library's error queue and its text. Null: the code is not one of the TLS layer, and so it
    * is only a detail of another entry.
    */

@@ -26,6 +26,6 @@ export class NativeTls {
 
   /** Call it only when all contexts and sessions have been closed. */
   close(): void {
-    this.#thread.callbacks.close();
+    this.#thread.close();
   }
 }

@@ -6,6 +6,8 @@
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
 import { MessageBudget } from "./message_budget.ts";
+import { RecordCipher } from "./record_cipher.ts";
+import type { RecordSuite } from "./record_suite.ts";
 import type { SessionCallbacks } from "./tls_callbacks.ts";
 import { takeErrorText, takeFailure } from "./tls_error_queue.ts";
 import type { TlsFailure } from "./tls_failure.ts";
@@ -13,6 +15,7 @@ import { GET_NEGOTIATED_GROUP } from "./tls_numbers.ts";
 import { verifiedPath } from "./tls_peer_path.ts";
 import { type TlsRole, TlsSettingsError } from "./tls_settings.ts";
 import type { TlsThread } from "./tls_thread.ts";
+import { readSecretLine, type TrafficSecrets } from "./traffic_secrets.ts";
 
 const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
@@ -50,6 +53,12 @@ interface TlsCarrier {
   readonly writeBuffer: number;
 }
 
+/** Of both directions. Whoever has them frees them. */
+export interface RecordCiphers {
+  readonly send: RecordCipher;
+  readonly receive: RecordCipher;
+}
+
 /** The most data of one record, in bytes (RFC 8446 §5.1). */
 const RECORD = 16384;
 
@@ -67,6 +76,8 @@ export class NativeTlsSession implements SessionCallbacks {
   readonly #writeBio: Deno.PointerValue;
   /** Null once the handshake is done. */
   #accept: AcceptPath | null;
+  /** Between their creation, near the end of the handshake, and {@link takeRecordCiphers}. */
+  #secrets: TrafficSecrets | null = null;
   /** Unique among the contexts of this thread. */
   readonly #contextNumber: number;
   readonly #role: TlsRole;
@@ -265,6 +276,7 @@ export class NativeTlsSession implements SessionCallbacks {
     switch (this.#state) {
       case "usable":
         this.#state = "freed";
+        this.eraseSecrets();
         return this.#thread.library.ssl.SSL_free(this.#ssl);
       case "handshaking":
         this.#state = "free after call";
@@ -275,6 +287,42 @@ export class NativeTlsSession implements SessionCallbacks {
       default:
         this.#state satisfies never;
     }
+  }
+
+  noteSecret(line: Deno.PointerValue): void {
+    this.#secrets ??= { client: null, server: null };
+    readSecretLine(line, this.#secrets);
+  }
+
+  /**
+   * Call it once, directly after the handshake. With the ciphers the caller protects all records from now on: the
+   * session must not be used for anything but {@link free} and what the handshake has agreed on. Null: the records
+   * stay with this session, because it is one of TLS 1.2 or has bytes behind the handshake already.
+   */
+  takeRecordCiphers(): RecordCiphers | null {
+    const client = this.#secrets?.client ?? null, server = this.#secrets?.server ?? null;
+    const suite = client === null || server === null || this.hasPending() ? null : this.#recordSuite();
+    if (suite === null) {
+      this.eraseSecrets();
+      return null;
+    }
+    this.#secrets = null;
+    const [ours, theirs] = this.#role === "client" ? [client!, server!] : [server!, client!];
+    return { send: new RecordCipher(suite, ours, "send"), receive: new RecordCipher(suite, theirs, "receive") };
+  }
+
+  /** Call it after the handshake where {@link takeRecordCiphers} is not used. */
+  eraseSecrets(): void {
+    this.#secrets?.client?.fill(0);
+    this.#secrets?.server?.fill(0);
+    this.#secrets = null;
+  }
+
+  #recordSuite(): RecordSuite | null {
+    const { ssl } = this.#thread.library;
+    return this.#thread.recordSuite(
+      this.#thread.constantText(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
+    );
   }
 
   verify(store: Deno.PointerValue): number {

@@ -80,6 +80,7 @@ export const openSslSymbols = {
   SSL_client_hello_get0_ext: { parameters: [P, U, B, B], result: I },
   SSL_ctrl: { parameters: [P, I, "i64", P], result: "i64" },
   SSL_set0_wbio: { parameters: [P, P], result: "void" },
+  SSL_CTX_set_keylog_callback: { parameters: [P, "function"], result: "void" },
   SSL_group_to_name: { parameters: [P, I], result: P, optional: true },
 } as const;
 
@@ -91,6 +92,16 @@ export const openSslCryptoSymbols = {
   BIO_f_buffer: { parameters: [], result: P },
   OPENSSL_sk_num: { parameters: [P], result: I },
   OPENSSL_sk_value: { parameters: [P, I], result: P },
+  EVP_CIPHER_fetch: { parameters: [P, B, P], result: P },
+  EVP_CIPHER_free: { parameters: [P], result: "void" },
+  EVP_CIPHER_CTX_new: { parameters: [], result: P },
+  EVP_CIPHER_CTX_free: { parameters: [P], result: "void" },
+  EVP_CIPHER_CTX_ctrl: { parameters: [P, I, I, B], result: I },
+  EVP_CipherInit_ex: { parameters: [P, P, P, B, B, I], result: I },
+  EVP_CipherUpdate: { parameters: [P, B, B, B, I], result: I },
+  EVP_CipherFinal_ex: { parameters: [P, B, B], result: I },
+  EVP_sha384: { parameters: [], result: P },
+  HMAC: { parameters: [P, B, I, B, "usize", B, P], result: P },
   ERR_get_error: { parameters: [], result: "u64" },
   ERR_reason_error_string: { parameters: ["u64"], result: P },
 } as const;
@@ -98,9 +109,15 @@ export const openSslCryptoSymbols = {
 /** Functions that no connection calls, or only one that fails (`rare_functions.ts`). */
 export const RARELY_CALLED: ReadonlySet<string> = new Set([
   "ERR_reason_error_string",
+  "EVP_CIPHER_CTX_free",
+  "EVP_CIPHER_CTX_new",
+  "EVP_CIPHER_fetch",
+  "EVP_CIPHER_free",
   "EVP_PKEY_free",
   "EVP_default_properties_enable_fips",
   "EVP_sha256",
+  "EVP_sha384",
+  "HMAC",
   "OSSL_PROVIDER_load",
   "OpenSSL_version",
   "SSL_CTX_check_private_key",
@@ -114,6 +131,7 @@ export const RARELY_CALLED: ReadonlySet<string> = new Set([
   "SSL_CTX_set_cipher_list",
   "SSL_CTX_set_ciphersuites",
   "SSL_CTX_set_client_hello_cb",
+  "SSL_CTX_set_keylog_callback",
   "SSL_CTX_set_default_read_buffer_len",
   "SSL_CTX_set_num_tickets",
   "SSL_CTX_set_options",

@@ -1,6 +1,7 @@
 /** What the TLS contexts and sessions of one thread share. */
 import { readCString } from "./libc.ts";
 import { TlsCallbacks } from "./tls_callbacks.ts";
+import { RecordSuite } from "./record_suite.ts";
 import type { TlsLibrary } from "./tls_library.ts";
 import type { NativeTlsPolicy } from "./tls_settings.ts";
 import { VerifiedPaths } from "./verified_paths.ts";
@@ -15,6 +16,7 @@ export class TlsThread {
   readonly paths = new VerifiedPaths();
   /** How many contexts were made: the number of the next one. */
   contexts = 0;
+  readonly #suites = new Map<string, RecordSuite | null>();
   readonly #constants = new Map<bigint, string>();
   readonly #groups = new Map<number, string>();
 
@@ -23,6 +25,20 @@ export class TlsThread {
     this.policy = policy;
     this.sha256 = library.crypto.EVP_sha256();
     this.callbacks = new TlsCallbacks(library);
+  }
+
+  /** The suite of that name, null where records must stay with the library. */
+  recordSuite(name: string): RecordSuite | null {
+    let suite = this.#suites.get(name);
+    if (suite === undefined) this.#suites.set(name, suite = RecordSuite.open(this.library.crypto, name));
+    return suite;
+  }
+
+  /** Call it only when all contexts and sessions have been freed. */
+  close(): void {
+    this.callbacks.close();
+    for (const suite of this.#suites.values()) suite?.free();
+    this.#suites.clear();
   }
 
   /** The text of a string that the library never frees or changes. There are few, and each is read once. */

@@ -7,6 +7,7 @@ import { H2_DECODERS } from "./decoders/h2.ts";
 import { PROTOBUF_DECODERS } from "./decoders/protobuf.ts";
 import { REQUEST_DECODERS } from "./decoders/requests.ts";
 import { TEXT_DECODERS } from "./decoders/texts.ts";
+import { TLS_DECODERS } from "./decoders/tls.ts";
 import { XDS_DECODERS } from "./decoders/xds.ts";
 
 /** Each decoder once, with a name of its own. */
@@ -19,4 +20,5 @@ export const DECODERS: readonly FuzzedDecoder[] = [
   ...TEXT_DECODERS,
   ...CERTIFICATE_DECODERS,
   ...FILE_DECODERS,
+  ...TLS_DECODERS,
 ];

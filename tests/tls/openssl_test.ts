@@ -67,6 +67,30 @@ testNeeding(needs, "TLS with openssl s_server: a handshake, bytes both ways, no 
     assert.doesNotMatch(output, /TLS client extension "server name"/);
   }));
 
+testNeeding(
+  needs,
+  "TLS with openssl s_server: tickets and key updates, with and without a request for ours",
+  () =>
+    withTls(async (rig) => {
+      using files = new OpensslFiles();
+      // The program takes commands when they come alone, and from when it has a connection.
+      const input = "for word in one k two K three; do sleep 0.2; echo $word; done; exec tail -f /dev/null";
+      const [, ...args] = sServerArgs(files, [...H2, "-num_tickets", "3", "-msg"]);
+      await using program = new Program("sh", { args: ["-c", `(${input}) | openssl s_server ${args.join(" ")}`] });
+      const { duplex } = await rig.connect(await portOf(program), rig.context(client));
+      const pump = new Pump(rig.sockets.network, duplex!, NOTHING, { end: false });
+      await rig.sockets.run(() => text(pump.bytes).endsWith("three\n"));
+      assert.equal(text(pump.bytes), "one\ntwo\nthree\n");
+      duplex!.write(bytes("answer\n"));
+      await program.line(/^answer/);
+      duplex!.close();
+      const printed = program.printed.join("\n");
+      assert.equal(printed.match(/>>> .*NewSessionTicket/g)?.length, 3);
+      assert.equal(printed.match(/>>> .*KeyUpdate/g)?.length, 2);
+      assert.equal(printed.match(/<<< .*KeyUpdate/g)?.length, 1);
+    }),
+);
+
 testNeeding(needs, "identity T6: a server that speaks http/1.1 only", () =>
   withTls(async (rig) => {
     using files = new OpensslFiles();
@@ -219,9 +243,13 @@ async function goesOn(rig: TlsRig, files: OpensslFiles, address: SocketAddress):
 }
 
 function sServer(files: OpensslFiles, args: readonly string[]): Program {
+  return new Program("openssl", { args: sServerArgs(files, args) });
+}
+
+function sServerArgs(files: OpensslFiles, args: readonly string[]): string[] {
   const identity = files.identity("server", server);
   const trust = ["-Verify", "3", "-verify_return_error", "-CAfile", files.certificates("root", root.certificate)];
-  return new Program("openssl", { args: ["s_server", "-accept", "127.0.0.1:0", ...identity, ...trust, ...args] });
+  return ["s_server", "-accept", "127.0.0.1:0", ...identity, ...trust, ...args];
 }
 
 async function portOf(program: Program): Promise<SocketAddress> {
