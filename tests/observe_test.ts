@@ -90,7 +90,7 @@ Deno.test("decision ids: all workers have the same, and their counts are summed"
   });
 });
 
-Deno.test("the command shows past and new flows, and ends when the proxy drains", async () => {
+Deno.test("the command shows past and new flows, also those that end in a drain, and ends with it", async () => {
   await withTunnels(1, async (proxy, admin) => {
     const args = ["run", "-A", "main.ts", "observe", "--admin", admin];
     await using observer = new Program(Deno.execPath(), { args });
@@ -98,6 +98,9 @@ Deno.test("the command shows past and new flows, and ends when the proxy drains"
       / inbound .*:1 ended {3}failed .*refused by server in connecting : connection failed: Connection/,
     );
     const stopped = proxy.stop("SIGTERM");
+    await observer.line(
+      / inbound .* ended {3}failed .*drain by us in open : connection closed due to connection drain/,
+    );
     assert.equal((await observer.ended()).code, 0);
     await stopped;
   });

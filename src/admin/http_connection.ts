@@ -61,6 +61,7 @@ export class HttpConnection {
   /** The handler has read the body of the current request. */
   #hasReadBody = false;
   #draining = false;
+  #streamsEnd = false;
   #closed = false;
 
   constructor(
@@ -89,10 +90,15 @@ export class HttpConnection {
     }
   }
 
-  /** Closes the connection after the request in progress. */
+  /** Closes the connection after the request in progress. A body without an end of its own goes on until {@link endStreams}. */
   drain() {
     this.#draining = true;
     if (this.#idle) this.close();
+  }
+
+  /** Ends bodies that have no end of their own. */
+  endStreams() {
+    this.#streamsEnd = true;
     this.#streaming?.drain?.();
   }
 
@@ -121,7 +127,7 @@ export class HttpConnection {
         ? await this.#sendStreamed(response, head, keepRequested)
         : await this.#send(response, head.method === "HEAD", keepRequested);
       if (!bodyRead) await this.#finishReading();
-      return isKept;
+      return isKept && !this.#draining;
     } finally {
       this.#streaming = null;
       response.close?.();
@@ -217,7 +223,7 @@ export class HttpConnection {
     const headOnly = method === "HEAD";
     let piece: string | Uint8Array | null = null;
     this.#streaming = response;
-    if (this.#draining) response.drain?.();
+    if (this.#streamsEnd) response.drain?.();
     try {
       if (!headOnly) piece = await response.next();
     } catch (error) {
@@ -232,15 +238,21 @@ export class HttpConnection {
     if (headOnly) return isKept;
     for (; piece !== null; piece = await response.next()) {
       const content = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
-      if (content.length > 0) await this.#write(chunked ? encodeChunk(content) : content, PIECE_TIMEOUT);
+      if (content.length > 0) await this.#writeAll(chunked ? encodeChunk(content) : [content], PIECE_TIMEOUT);
     }
     if (chunked) await this.#write(LAST_CHUNK, PIECE_TIMEOUT);
     return isKept;
   }
 
-  async #write(bytes: Uint8Array, timeout: number): Promise<void> {
+  #write(bytes: Uint8Array, timeout: number): Promise<void> {
+    return this.#writeAll([bytes], timeout);
+  }
+
+  async #writeAll(parts: readonly Uint8Array[], timeout: number): Promise<void> {
     await this.#withTimeout(timeout, async () => {
-      for (let sent = 0; sent < bytes.length;) sent += await this.#stream.write(bytes.subarray(sent));
+      for (const bytes of parts) {
+        for (let sent = 0; sent < bytes.length;) sent += await this.#stream.write(bytes.subarray(sent));
+      }
     });
   }
 

@@ -62,11 +62,16 @@ export class HttpServer {
     for (const listener of this.#listeners) this.#accepting.push(this.#accept(listener, handler));
   }
 
-  /** Stops listening at once. Resolves when the requests in progress are answered. */
-  async drain(): Promise<void> {
+  /**
+   * Stops listening at once. Resolves when the requests in progress are answered. Bodies without an end of their own, such
+   * as server-sent events, end when `streamsEnd` has resolved: those who follow a drain see all of it.
+   */
+  async drain(streamsEnd: Promise<void>): Promise<void> {
     this.#stop.abort();
     for (const listener of this.#listeners) listener.close();
     for (const connection of this.#connections) connection.drain();
+    await streamsEnd;
+    for (const connection of this.#connections) connection.endStreams();
     await Promise.all(this.#accepting);
   }
 

@@ -17,7 +17,7 @@ export interface StreamedResponse {
   readonly headers: Headers;
   /** The next piece; null at the end. Called after the previous piece was written. */
   next(): Promise<string | Uint8Array | null>;
-  /** Of a body without an end of its own: ends it soon, as the server is closing. */
+  /** Of a body without an end of its own: ends it, as the drain has ended. */
   readonly drain?: () => void;
   /** Called once in any case, also where `next` was never called. */
   close(): void;
@@ -88,14 +88,21 @@ export function encodeStreamHead(
   return encodeHead(status, options.chunked ? [...headers, ["transfer-encoding", "chunked"]] : headers, options);
 }
 
-/** A piece as a chunk (RFC 9112 §7.1). Must not be empty, as an empty chunk ends the body. */
-export function encodeChunk(content: Uint8Array): Uint8Array {
+/** Pieces of more bytes are written without a copy. */
+const COPIED_MAX = 16 * 1024;
+
+/**
+ * A piece as a chunk (RFC 9112 §7.1), in parts that are written one after the other. Must not be empty, as an empty chunk
+ * ends the body.
+ */
+export function encodeChunk(content: Uint8Array): readonly Uint8Array[] {
   const size = encoder.encode(`${content.length.toString(16)}\r\n`);
+  if (content.length > COPIED_MAX) return [size, content, encoder.encode("\r\n")];
   const bytes = new Uint8Array(size.length + content.length + 2);
   bytes.set(size);
   bytes.set(content, size.length);
   bytes.set([13, 10], size.length + content.length);
-  return bytes;
+  return [bytes];
 }
 
 /** Ends a body of chunks. */

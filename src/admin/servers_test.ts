@@ -329,7 +329,7 @@ Deno.test("config 3 a server listens, answers and drains", async () => {
   server.serve(({ path }) => ({ status: 200, headers: [], body: `path ${path}` }));
   const response = await fetch(`http://127.0.0.1:${port}/a`);
   assert.equal(await response.text(), "path /a");
-  await server.drain();
+  await server.drain(Promise.resolve());
   await assert.rejects(Deno.connect({ port }));
   assert.deepEqual(lines().map((line) => line.split("\t").slice(2).join("|")), [
     `hyper_util|listener established|address=127.0.0.1:${port} component="admin"`,
@@ -358,7 +358,7 @@ Deno.test("config 3 clients with busy connections do not keep other clients out"
   const response = await fetch(`http://127.0.0.1:${port}/`);
   assert.equal(await response.text(), "ready");
   for (const connection of crowd) connection.close();
-  await server.drain();
+  await server.drain(Promise.resolve());
 });
 
 Deno.test("config 3 a wildcard serves both families", async () => {
@@ -366,7 +366,7 @@ Deno.test("config 3 a wildcard serves both families", async () => {
   server.serve(() => ({ status: 200, headers: [], body: "hi" }));
   const response = await fetch(`http://127.0.0.1:${server.addresses[0].port}/`);
   assert.equal(await response.text(), "hi");
-  await server.drain();
+  await server.drain(Promise.resolve());
 });
 
 Deno.test("config C45 a port in use", async () => {
@@ -379,5 +379,5 @@ Deno.test("config C45 a port in use", async () => {
       error.message.startsWith(`failed to bind to address 127.0.0.1:${address.port}: Address already in use`),
   );
   server.serve(() => ({ status: 200, headers: [], body: "" }));
-  await server.drain();
+  await server.drain(Promise.resolve());
 });

@@ -157,7 +157,7 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
     return true;
   };
   // When it is stopped during the start it just ends: nothing can be drained yet.
-  if (!await Promise.race([start(), stopping.begun.then(() => false)])) return await servers.drain();
+  if (!await Promise.race([start(), stopping.begun.then(() => false)])) return await servers.drain(Promise.resolve());
   if (config.mode === "shared") {
     pods = await takePods(await gate, certificates, { config, workers, localPods, readiness, metrics, log });
   }
@@ -169,13 +169,13 @@ async function run(config: Config, makeWorker: () => Worker, logging: MainLog): 
 
   await Promise.race([stopping.begun, workers.death, ...(pods === null ? [] : [pods.breach])]);
 
-  sampler.stop();
   memory.stop();
   debuggerWatch.stop();
   await pods?.stop();
   const drained = workers.drain({ kind: "graceful", deadline: config.drainDeadline });
   void stopping.forced.then(() => workers.cut());
-  await Promise.all([servers.drain(), drained]);
+  await servers.drain(drained);
+  sampler.stop();
   await otlp?.close();
   mesh.close();
   certificates.close();

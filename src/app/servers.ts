@@ -50,9 +50,9 @@ export class Servers {
     this.#bind("stats").serve(statsHandler(collect, SYSTEM_TURNS));
   }
 
-  /** Resolves when the requests in flight have been answered. */
-  async drain(): Promise<void> {
-    await Promise.all([...this.#bound.values()].map((server) => server.drain()));
+  /** Resolves when the requests in flight have been answered. Server-sent events end when `streamsEnd` has resolved. */
+  async drain(streamsEnd: Promise<void>): Promise<void> {
+    await Promise.all([...this.#bound.values()].map((server) => server.drain(streamsEnd)));
   }
 
   /** Binds each server once. */
