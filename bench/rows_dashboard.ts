@@ -1,8 +1,8 @@
 /** What an open dashboard costs the proxies that it shows. */
-import { busySeconds } from "./cpu.ts";
 import { waitForLog } from "./processes.ts";
 import { eachFresh, type Metric, type Plan, type Row, type Sample } from "./row.ts";
 import type { Subject } from "./subject.ts";
+import { withAndWithout } from "./with_and_without.ts";
 
 const ADMIN = "http://127.0.0.1:15000";
 const CONNECTIONS = 32;
@@ -29,11 +29,13 @@ const dashboard: Row = {
 };
 
 /** Only this proxy has one. */
-async function cost(subject: Subject, plan: Plan): Promise<Sample> {
+async function cost(subject: Subject, { seconds }: Plan): Promise<Sample> {
   if (!subject.id.startsWith("ours")) return {};
-  // The first one lets the runtime compile the path.
-  await perRequest(subject, plan);
-  const cpu = await perRequest(subject, plan);
+  const compared = await withAndWithout(subject, { connections: CONNECTIONS, seconds }, () => open(subject));
+  return { cpu: compared.without, seen: compared.with, ratio: compared.with / compared.without };
+}
+
+async function open(subject: Subject): Promise<() => Promise<void>> {
   const readers = (["client", "server"] as const).flatMap((side) => {
     const curl = (...words: readonly string[]) =>
       subject.processes.start("page", [...subject.link.inside(side), "curl", "-sS", "-f", ...words]);
@@ -42,16 +44,9 @@ async function cost(subject: Subject, plan: Plan): Promise<Sample> {
   for (const [i, reader] of readers.entries()) {
     if (i % 3 === 0) await waitForLog(reader, /^event: hour/m, START_MILLIS);
   }
-  const seen = await perRequest(subject, plan);
-  for (const reader of readers) await reader.stop();
-  return { cpu, seen, ratio: seen / cpu };
-}
-
-/** us of CPU. */
-async function perRequest(subject: Subject, { seconds }: Plan): Promise<number> {
-  const before = subject.pids.map(busySeconds);
-  const { requests } = await subject.requests({ connections: CONNECTIONS, seconds });
-  return subject.pids.reduce((sum, pid, side) => sum + busySeconds(pid) - before[side]!, 0) / requests * 1e6;
+  return async () => {
+    for (const reader of readers) await reader.stop();
+  };
 }
 
 /** The rows of this file. */

@@ -1,15 +1,18 @@
 /** What it costs to look at connections: one who follows them, and a list of very many. */
 import { readFileSync } from "node:fs";
 import { parseSample } from "../lab/scrape.ts";
-import { busySeconds } from "./cpu.ts";
 import { Crowd } from "./crowd.ts";
-import { waitForLog } from "./processes.ts";
+import { type Started, waitForLog } from "./processes.ts";
 import { eachFresh, type Metric, type Plan, type Row, type Sample } from "./row.ts";
 import { mostDescriptors } from "./rows_many.ts";
 import type { Subject } from "./subject.ts";
+import { withAndWithout } from "./with_and_without.ts";
 
 const ADMIN = "http://127.0.0.1:15000";
 const FOLLOW_MILLIS = 10_000;
+/** Kept connections of the requests. */
+const KEPT = 32;
+/** New connections at a time. */
 const CONNECTIONS = 16;
 const LISTED = { full: 20_000, small: 2000 } as const;
 /** Descriptors that a process needs for something else. */
@@ -21,8 +24,11 @@ const lower = (id: string, title: string, unit: string): Metric => ({ id, title,
 
 const observe: Row = {
   id: "observe",
-  title: "new connections that somebody follows on both sides, and a list of the open ones",
+  title: "requests and new connections that somebody follows on both sides, and a list of the open ones",
   metrics: [
+    lower("request", `CPU for each request on ${KEPT} connections, both proxies`, "us"),
+    lower("requestFollowed", "  with a follower at each", "us"),
+    lower("requestRatio", "  relative to that without", ""),
     lower("cpu", "CPU for each new connection, both proxies", "us"),
     lower("followed", "  with a follower at each", "us"),
     lower("ratio", "  relative to that without", ""),
@@ -44,30 +50,33 @@ const observe: Row = {
 /** Only this proxy can be followed. */
 async function cost(subject: Subject, plan: Plan): Promise<Sample> {
   if (!subject.id.startsWith("ours")) return {};
-  // The first one lets the runtime compile the path.
-  await perConnection(subject, plan);
-  const alone = await perConnection(subject, plan);
-  const followers = (["client", "server"] as const).map((side) =>
-    subject.processes.start("follower", [...subject.link.inside(side), "curl", "-sSN", "-f", `${ADMIN}/observe`])
-  );
-  for (const follower of followers) await waitForLog(follower, /: flows/, FOLLOW_MILLIS);
-  const followed = await perConnection(subject, plan);
-  for (const follower of followers) await follower.stop();
+  const { seconds } = plan;
+  const followers: Started[] = [];
+  const look = async () => {
+    const started = (["client", "server"] as const).map((side) =>
+      subject.processes.start("follower", [...subject.link.inside(side), "curl", "-sSN", "-f", `${ADMIN}/observe`])
+    );
+    followers.push(...started);
+    for (const follower of started) await waitForLog(follower, /: flows/, FOLLOW_MILLIS);
+    return async () => {
+      for (const follower of started) await follower.stop();
+    };
+  };
+  const requests = await withAndWithout(subject, { connections: KEPT, seconds }, look);
+  followers.length = 0;
+  const load = { connections: CONNECTIONS, seconds, connectionPerRequest: true };
+  const connections = await withAndWithout(subject, load, look);
   const events = followers.map(({ log }) => readFileSync(log, "utf8").match(/^data: \{/gm)?.length ?? 0);
   return {
-    cpu: alone.cpu,
-    followed: followed.cpu,
-    ratio: followed.cpu / alone.cpu,
-    events: events.reduce((sum, each) => sum + each, 0) / followers.length / followed.connections,
+    request: requests.without,
+    requestFollowed: requests.with,
+    requestRatio: requests.with / requests.without,
+    cpu: connections.without,
+    followed: connections.with,
+    ratio: connections.with / connections.without,
+    events: events.reduce((sum, each) => sum + each, 0) / 2 / connections.requests,
     ...await list(subject, plan),
   };
-}
-
-async function perConnection(subject: Subject, { seconds }: Plan): Promise<{ cpu: number; connections: number }> {
-  const before = subject.pids.map(busySeconds);
-  const { requests } = await subject.requests({ connections: CONNECTIONS, seconds, connectionPerRequest: true });
-  const used = subject.pids.reduce((sum, pid, side) => sum + busySeconds(pid) - before[side]!, 0);
-  return { cpu: used / requests * 1e6, connections: requests };
 }
 
 async function list(subject: Subject, { small }: Plan): Promise<Sample> {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type * as proxy from "../../src/mesh/explain/explanation.ts";
-import type { FlowEvent } from "../../src/telemetry/flow_log.ts";
+import type { FlowEvent } from "../../src/telemetry/flow.ts";
 import type { XdsStatus } from "../../src/xds/client_health.ts";
 import type { MapDocument } from "../../src/admin/service_map.ts";
 import type { PolicyRow } from "../../src/dataplane/policy_rows.ts";

@@ -16,8 +16,8 @@ import { streamed } from "./streamed.ts";
 
 /** Some open connections; one at least. */
 export interface ConnectionPage {
-  /** Each as JSON in a line of its own, without a line feed at the end. */
-  readonly rows: string;
+  /** Each as JSON, with commas between them; UTF-8. */
+  readonly rows: readonly Uint8Array[];
   /** As many as asked for have been listed: this is the end. */
   readonly isFull: boolean;
   /** The place of the last one among all connections, for {@link ListConnections}. */
@@ -67,12 +67,15 @@ function parseLimit(text: string): number | null {
 
 async function* documentOf(
   pages: AsyncGenerator<ConnectionPage, void, undefined>,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<Uint8Array, void, undefined> {
   let before = '{"connections": [\n', next: string | null = null;
   for await (const { rows, isFull, cursor } of pages) {
-    yield before + rows.replaceAll("\n", ",\n");
+    yield encoder.encode(before);
+    yield* rows;
     before = ",\n";
     if (isFull) next = cursor;
   }
-  yield `${before === ",\n" ? "" : before}\n], "next": ${JSON.stringify(next)}}\n`;
+  yield encoder.encode(`${before === ",\n" ? "" : before}\n], "next": ${JSON.stringify(next)}}\n`);
 }
+
+const encoder = new TextEncoder();

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { connectionsRoute } from "./connections_route.ts";
 import { isStreamed } from "./response.ts";
 import { get } from "./testkit/get.ts";
+import { textOf } from "./testkit/text_of.ts";
 
 /** Connections 0 to `count` - 1 in slices of three; the cursor of each is its number. */
 function bed(count: number) {
@@ -16,9 +17,9 @@ function bed(count: number) {
         for (let at = from; at < end; at += 3) {
           const numbers = Array.from({ length: Math.min(3, end - at) }, (_, i) => at + i);
           read += numbers.length;
-          const rows = numbers.map((number) => `{"n":${number}}`).join("\n");
+          const rows = numbers.map((number) => `{"n":${number}}`).join(",\n");
           yield await Promise.resolve({
-            rows,
+            rows: [new TextEncoder().encode(rows.slice(0, 4)), new TextEncoder().encode(rows.slice(4))],
             isFull: at + 3 >= from + (most ?? Infinity),
             cursor: `${numbers.at(-1)}`,
           });
@@ -33,7 +34,7 @@ function bed(count: number) {
     const response = await ask(query);
     assert.ok(isStreamed(response), String((response as { body?: unknown }).body));
     let text = "";
-    for (let piece; (piece = await response.next()) !== null;) text += piece;
+    for (let piece; (piece = await response.next()) !== null;) text += textOf(piece);
     response.close();
     const { connections, next } = JSON.parse(text);
     return { numbers: connections.map(({ n }: { n: number }) => n), next };

@@ -25,11 +25,11 @@ export interface FlowSource {
 
 /** Some events. */
 export interface FlowEvents {
-  /** As server-sent events. */
-  readonly events: string;
+  /** As server-sent events in UTF-8. */
+  readonly events: readonly Uint8Array[];
   /** Events before these that were dropped. */
   readonly lost: number;
-  /** To be called when they were handed on. */
+  /** To be called when they were written. */
   taken(): void;
 }
 
@@ -58,9 +58,7 @@ export function observeRoute(source: FlowSource, clock: Pick<Clock, "after">): H
     followers++;
     const queue = new EventQueue(clock, HEARTBEAT);
     // Followed before the past is read, so that nothing is missed in between.
-    const stop = follows === "true"
-      ? source.follow(filter, (events) => queue.add(eventsText(events), events.taken))
-      : null;
+    const stop = follows === "true" ? source.follow(filter, (events) => addEvents(queue, events)) : null;
     const close = () => {
       followers--;
       stop?.();
@@ -79,6 +77,7 @@ export function observeRoute(source: FlowSource, clock: Pick<Clock, "after">): H
   };
 }
 
-function eventsText({ events, lost }: FlowEvents): string {
-  return lost === 0 ? events : `event: lost\ndata: ${lost}\n\n${events}`;
+function addEvents(queue: EventQueue, { events, lost, taken }: FlowEvents): void {
+  if (lost > 0) queue.add(`event: lost\ndata: ${lost}\n\n`);
+  for (const [i, piece] of events.entries()) queue.add(piece, i === events.length - 1 ? taken : undefined);
 }

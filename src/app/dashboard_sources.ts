@@ -50,7 +50,7 @@ export function dashboardSources(parts: DashboardParts, samples: NodeSampler): D
     pods: () => podsOverview(parts),
     policies: (search, most) =>
       Promise.all(workers.all.map(({ flows }) => {
-        return rowsOf<PolicyRow>(flows.list({ what: "policies", search, most }));
+        return rowsOf<PolicyRow>(flows.lines({ what: "policies", search, most }));
       })),
     certificates: () => certificates.statuses(),
     clock: SYSTEM_CLOCK,
@@ -130,13 +130,11 @@ function listenersOf({ proxyEnabled, dnsEnabled, listeners }: Config): PodsOverv
 }
 
 async function* pairsOf(workers: Workers): AsyncGenerator<TrafficPair, void, undefined> {
-  for (const { flows } of workers.all) yield* await rowsOf<TrafficPair>(flows.list({ what: "pairs" }));
+  for (const { flows } of workers.all) yield* await rowsOf<TrafficPair>(flows.lines({ what: "pairs" }));
 }
 
-async function rowsOf<Row>(slices: AsyncIterable<{ readonly text: string }>): Promise<Row[]> {
+async function rowsOf<Row>(lines: AsyncIterable<string>): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const { text } of slices) {
-    for (const line of text === "" ? [] : text.split("\n")) rows.push(JSON.parse(line) as Row);
-  }
+  for await (const line of lines) rows.push(JSON.parse(line) as Row);
   return rows;
 }

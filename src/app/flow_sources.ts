@@ -31,10 +31,10 @@ async function* listFrom(
   for (const [index, { flows }] of workers.all.entries()) {
     if (index < from.worker) continue;
     const after = index === from.worker ? from.position : null;
-    for await (const { text, rows, last } of flows.list({ what: "open", filter, after, most: left })) {
+    for await (const { chunks, rows, last } of flows.list({ what: "open", filter, after, most: left })) {
       if (rows === 0) continue;
       if (left !== null) left -= rows;
-      yield { rows: text, isFull: left === 0, cursor: formatCursor(index, last!) };
+      yield { rows: chunks, isFull: left === 0, cursor: formatCursor(index, last!) };
     }
     if (left === 0) return;
   }
@@ -54,14 +54,12 @@ function parseCursor(text: string): Place | null {
 export async function dryRunCounts(workers: Workers): Promise<readonly DryRunCount[]> {
   const sums = new Map<string, DryRunCount>();
   for (const { flows } of workers.all) {
-    for await (const { text } of flows.list({ what: "dry-runs" })) {
-      for (const line of linesOf(text)) {
-        const row = JSON.parse(line) as DryRunCount;
-        const key = JSON.stringify([row.policy, row.result, row.caller]);
-        const sum = sums.get(key);
-        if (sum === undefined) sums.set(key, row);
-        else sum.count += row.count;
-      }
+    for await (const line of flows.lines({ what: "dry-runs" })) {
+      const row = JSON.parse(line) as DryRunCount;
+      const key = JSON.stringify([row.policy, row.result, row.caller]);
+      const sum = sums.get(key);
+      if (sum === undefined) sums.set(key, row);
+      else sum.count += row.count;
     }
   }
   return [...sums.values()];
@@ -71,9 +69,7 @@ export async function dryRunCounts(workers: Workers): Promise<readonly DryRunCou
 export async function decisionsOf(workers: Workers, id: string | null): Promise<readonly DecisionRow[]> {
   const rows: DecisionRow[] = [];
   for (const { flows } of workers.all) {
-    for await (const { text } of flows.list({ what: "decisions", id })) {
-      for (const line of linesOf(text)) rows.push(JSON.parse(line));
-    }
+    for await (const line of flows.lines({ what: "decisions", id })) rows.push(JSON.parse(line));
   }
   return sumDecisions(rows);
 }
@@ -82,13 +78,9 @@ export async function decisionsOf(workers: Workers, id: string | null): Promise<
 export function flowSource(workers: Workers): FlowSource {
   return {
     async last(filter, most) {
-      const lists = await Promise.all(workers.all.map(async ({ flows }) => {
-        const lines: string[] = [];
-        for await (const rows of flows.list({ what: "ended", filter, most })) {
-          lines.push(...linesOf(rows.text));
-        }
-        return lines;
-      }));
+      const lists = await Promise.all(
+        workers.all.map(({ flows }) => Array.fromAsync(flows.lines({ what: "ended", filter, most }))),
+      );
       // Each list has the newest first; all lines begin with the event and its time.
       return lists.flat().sort((a, b) => timeOf(a) < timeOf(b) ? -1 : 1).slice(-most);
     },
@@ -99,10 +91,6 @@ export function flowSource(workers: Workers): FlowSource {
       };
     },
   };
-}
-
-function linesOf(text: string): string[] {
-  return text === "" ? [] : text.split("\n");
 }
 
 function timeOf(line: string): string {

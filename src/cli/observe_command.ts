@@ -4,8 +4,8 @@
  * Exit codes: 0 the proxy has ended the list; 1 it cannot be asked; 2 for a mistake in the command line.
  */
 import { type Command, Option } from "commander";
+import type { FlowEvent } from "../telemetry/flow.ts";
 import { FILTER_NAMES } from "../telemetry/flow_filter.ts";
-import type { FlowEvent } from "../telemetry/flow_log.ts";
 import { DEFAULT_ADMIN } from "./admin_address.ts";
 import { addExamples } from "./examples.ts";
 import { eventText } from "./observe_text.ts";

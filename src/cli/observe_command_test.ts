@@ -1,12 +1,14 @@
 import { strict as assert } from "node:assert";
-import { flowOf } from "../telemetry/flow.ts";
-import type { FlowEvent } from "../telemetry/flow_log.ts";
+import type { FlowEvent } from "../telemetry/flow.ts";
+import { FlowJson } from "../telemetry/flow_json.ts";
 import { flowParts } from "../telemetry/testkit/flows.ts";
 import { runCommand } from "./commands.ts";
 import { eventText } from "./observe_text.ts";
 import { serverSentEvents } from "./server_sent_events.ts";
 
-const OPENED: FlowEvent = { event: "opened", time: "2026-11-30T12:00:00.123Z", ...flowOf(flowParts()) };
+const OPENED: FlowEvent = JSON.parse(
+  new TextDecoder().decode(new FlowJson().event("opened", "2026-11-30T12:00:00.123Z", flowParts())),
+);
 const REFUSED: FlowEvent = {
   ...OPENED,
   event: "ended",

@@ -1,6 +1,5 @@
 /** One line for each event of a flow, as `ztunnel observe` prints it. */
-import type { Flow } from "../telemetry/flow.ts";
-import type { FlowEvent } from "../telemetry/flow_log.ts";
+import type { Flow, FlowEvent } from "../telemetry/flow.ts";
 
 /** Escape sequences for terminals (ECMA-48 8.3.117). */
 const COLOURS = { ok: "32", denied: "33", failed: "31", quiet: "2" } as const;

@@ -7,44 +7,49 @@
  */
 import type { Millis, Timer } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
+import { TextChunks } from "./text_chunks.ts";
 
 /** For how long events are collected. */
 const COLLECT: Millis = 100;
 /** Batches that may be in flight. */
 const BATCHES = 2;
-/** Events that may wait, and in one batch. An event has about 900 characters. */
+/** Events that may wait, and in one batch. An event has about 1000 bytes. */
 const WAITING_MAX = 2000;
+
+/** A server-sent event. */
+const DATA = new TextEncoder().encode("data: "), END = new TextEncoder().encode("\n\n");
 
 /** The events for one follower. */
 export class FlowFollower {
   readonly #scheduler: Pick<Scheduler, "after">;
-  readonly #send: (events: string, lost: number) => void;
+  readonly #send: (events: Uint8Array<ArrayBuffer>[], lost: number) => void;
   /** Server-sent events. */
-  #waiting = "";
+  readonly #waiting = new TextChunks();
   #waitingCount = 0;
   #lost = 0;
   #inFlight = 0;
   #timer: Timer | null = null;
 
   /** `send`: sends a batch, and how many events were lost before it. */
-  constructor(scheduler: Pick<Scheduler, "after">, send: (events: string, lost: number) => void) {
+  constructor(scheduler: Pick<Scheduler, "after">, send: (events: Uint8Array<ArrayBuffer>[], lost: number) => void) {
     this.#scheduler = scheduler;
     this.#send = send;
   }
 
-  /** `line`: an event as JSON. */
-  add(line: string): void {
+  /** `event`: JSON. */
+  add(event: Uint8Array): void {
     if (this.#waitingCount >= WAITING_MAX) {
       this.#lost++;
       return;
     }
-    this.#waiting += `data: ${line}\n\n`;
+    this.#waiting.add(DATA, event, END);
     this.#waitingCount++;
     this.#sendLater();
   }
 
-  /** The reader has taken a batch. */
-  taken(): void {
+  /** The reader has taken a batch; its buffers can be filled again. */
+  taken(buffers: readonly Uint8Array<ArrayBuffer>[]): void {
+    this.#waiting.recycle(buffers);
     this.#inFlight = Math.max(0, this.#inFlight - 1);
     if (this.#waitingCount > 0) this.#sendLater();
   }
@@ -60,7 +65,8 @@ export class FlowFollower {
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#waiting = "";
+    this.#waitingCount = 0;
+    this.#waiting.take();
   }
 
   #sendLater(): void {
@@ -72,8 +78,7 @@ export class FlowFollower {
   }
 
   #sendBatch(): void {
-    const events = this.#waiting, lost = this.#lost;
-    this.#waiting = "";
+    const events = this.#waiting.take(), lost = this.#lost;
     this.#waitingCount = this.#lost = 0;
     this.#inFlight++;
     this.#send(events, lost);

@@ -6,16 +6,18 @@ function bed() {
   const scheduler = new MemoryScheduler();
   const batches: { lines: readonly string[]; lost: number }[] = [];
   const follower = new FlowFollower(scheduler, (events, lost) => {
-    batches.push({ lines: [...events.matchAll(/data: (.*)\n\n/g)].map(([, line]) => line!), lost });
+    const text = events.map((piece) => new TextDecoder().decode(piece)).join("");
+    batches.push({ lines: [...text.matchAll(/data: (.*)\n\n/g)].map(([, line]) => line!), lost });
   });
-  return { scheduler, batches, follower };
+  const add = (line: string) => follower.add(new TextEncoder().encode(line));
+  return { scheduler, batches, follower, add };
 }
 
 Deno.test("follower: events of 100 ms are one batch", () => {
-  const { scheduler, batches, follower } = bed();
-  follower.add("a");
+  const { scheduler, batches, add } = bed();
+  add("a");
   scheduler.advance(99);
-  follower.add("b");
+  add("b");
   assert.deepEqual(batches, []);
   scheduler.advance(1);
   assert.deepEqual(batches, [{ lines: ["a", "b"], lost: 0 }]);
@@ -24,40 +26,55 @@ Deno.test("follower: events of 100 ms are one batch", () => {
 });
 
 Deno.test("follower: with two batches in flight, events wait, and beyond 2000 they are lost and counted", () => {
-  const { scheduler, batches, follower } = bed();
+  const { scheduler, batches, follower, add } = bed();
   for (const line of ["a", "b"]) {
-    follower.add(line);
+    add(line);
     scheduler.advance(100);
   }
-  for (let i = 0; i < 2005; i++) follower.add(`${i}`);
+  for (let i = 0; i < 2005; i++) add(`${i}`);
   scheduler.advance(1000);
   assert.equal(batches.length, 2);
-  follower.taken();
+  follower.taken([]);
   scheduler.advance(100);
   assert.equal(batches.length, 3);
   assert.deepEqual([batches[2]!.lines.length, batches[2]!.lines[0], batches[2]!.lost], [2000, "0", 5]);
-  follower.taken();
-  follower.add("next");
+  follower.taken([]);
+  add("next");
   scheduler.advance(100);
   assert.deepEqual(batches[3], { lines: ["next"], lost: 0 });
 });
 
 Deno.test("follower: nothing is sent after the end", () => {
-  const { scheduler, batches, follower } = bed();
-  follower.add("a");
+  const { scheduler, batches, follower, add } = bed();
+  add("a");
   follower.close();
   scheduler.advance(1000);
   assert.deepEqual(batches, []);
 });
 
 Deno.test("follower: at the end what waits is sent at once, also with two batches in flight", () => {
-  const { scheduler, batches, follower } = bed();
+  const { scheduler, batches, follower, add } = bed();
   for (const line of ["a", "b"]) {
-    follower.add(line);
+    add(line);
     scheduler.advance(100);
   }
-  follower.add("c");
+  add("c");
   follower.flush();
   follower.flush();
   assert.deepEqual(batches.map(({ lines }) => lines), [["a"], ["b"], ["c"]]);
+});
+
+Deno.test("follower: buffers of a batch that was taken are filled again", () => {
+  const scheduler = new MemoryScheduler();
+  const buffers: ArrayBuffer[] = [];
+  const follower = new FlowFollower(scheduler, (events) => {
+    buffers.push(...events.map(({ buffer }) => buffer));
+    follower.taken(events);
+  });
+  for (let i = 0; i < 3; i++) {
+    follower.add(new Uint8Array(10));
+    scheduler.advance(100);
+  }
+  assert.equal(buffers.length, 3);
+  assert.equal(new Set(buffers).size, 1);
 });

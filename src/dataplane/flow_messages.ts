@@ -42,13 +42,17 @@ export type FlowRequest =
   | { readonly kind: "list-more"; readonly list: number }
   | { readonly kind: "list-end"; readonly list: number }
   | { readonly kind: "follow"; readonly follower: number; readonly filter: FlowFilter }
-  | { readonly kind: "batch-taken"; readonly follower: number }
+  /** `buffers`: those of the batch. */
+  | { readonly kind: "batch-taken"; readonly follower: number; readonly buffers: readonly Uint8Array<ArrayBuffer>[] }
   | { readonly kind: "unfollow"; readonly follower: number };
 
-/** A part of a list. One text is received much faster than its rows one by one. */
+/** Between two rows, which have no line feeds. */
+export const ROW_SEPARATOR = ",\n";
+
+/** A part of a list. */
 export interface FlowSlice {
-  /** Rows as JSON, one in each line, without a line feed at the end. */
-  readonly text: string;
+  /** Rows as JSON with {@link ROW_SEPARATOR} between them, as UTF-8. The buffers are handed over. */
+  readonly chunks: readonly Uint8Array<ArrayBuffer>[];
   readonly rows: number;
   /** The position of the last row, in a list of open connections. */
   readonly last: FlowPosition | null;
@@ -59,7 +63,12 @@ export interface FlowSlice {
 export type FlowAnswer =
   | { readonly kind: "list-slice"; readonly list: number; readonly slice: FlowSlice }
   /**
-   * `events`: server-sent events whose data is a flow as JSON. `lost`: events before them that were dropped, as main did
+   * `events`: server-sent events whose data is a flow as JSON, as UTF-8. The buffers are handed over. `lost`: events before them that were dropped, as main did
    * not take batches in time.
    */
-  | { readonly kind: "flow-batch"; readonly follower: number; readonly events: string; readonly lost: number };
+  | {
+    readonly kind: "flow-batch";
+    readonly follower: number;
+    readonly events: readonly Uint8Array<ArrayBuffer>[];
+    readonly lost: number;
+  };

@@ -4,14 +4,18 @@ import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
-import { flowOf } from "../telemetry/flow.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
+import { FlowJson } from "../telemetry/flow_json.ts";
 import type { FlowLog } from "../telemetry/flow_log.ts";
 import type { TrafficSeries } from "../telemetry/traffic_metrics.ts";
 import { trafficPairs } from "../telemetry/traffic_pairs.ts";
 import { FlowFollower } from "./flow_follower.ts";
-import type { FlowAnswer, FlowList, FlowRequest, FlowSlice } from "./flow_messages.ts";
+import { type FlowAnswer, type FlowList, type FlowRequest, type FlowSlice, ROW_SEPARATOR } from "./flow_messages.ts";
 import type { PolicyRow } from "./policy_rows.ts";
+import { TextChunks } from "./text_chunks.ts";
+
+const encoder = new TextEncoder();
+const NOTHING = new Uint8Array(0), SEPARATOR = encoder.encode(ROW_SEPARATOR);
 
 /** A slice ends with the row that reaches one of these. */
 const SLICE_ROWS = 1024;
@@ -30,20 +34,23 @@ interface FlowSources {
   open(after: FlowPosition | null): Iterable<OpenFlow>;
 }
 
-/** One flow as JSON. */
+/** A row as JSON that is valid until the next one. */
 interface FlowRow {
-  readonly text: string;
+  readonly text: Uint8Array;
   readonly position: FlowPosition | null;
 }
 
 /** Null: a flow that does not meet the filter. */
 type Rows = Iterator<FlowRow | null, void, undefined>;
 
+/** `transfer`: buffers that belong to the receiver from then on. */
+type SendAnswer = (answer: FlowAnswer, transfer: ArrayBuffer[]) => void;
+
 /** Answers the requests of main. */
 export class FlowSessions {
   readonly #sources: FlowSources;
   readonly #scheduler: Pick<Scheduler, "after">;
-  readonly #send: (answer: FlowAnswer) => void;
+  readonly #send: SendAnswer;
   readonly #now: () => Millis;
   /** By the number that main has chosen. Main bounds both. */
   readonly #lists = new Map<number, Rows>();
@@ -53,7 +60,7 @@ export class FlowSessions {
   constructor(
     sources: FlowSources,
     scheduler: Pick<Scheduler, "after">,
-    send: (answer: FlowAnswer) => void,
+    send: SendAnswer,
     now: () => Millis,
   ) {
     this.#sources = sources;
@@ -68,14 +75,14 @@ export class FlowSessions {
         this.#lists.set(request.list, this.#rows(request.of));
         return;
       case "list-more":
-        return this.#send({ kind: "list-slice", list: request.list, slice: this.#slice(request.list) });
+        return this.#sendSlice(request.list, this.#slice(request.list));
       case "list-end":
         this.#lists.delete(request.list);
         return;
       case "follow":
         return this.#follow(request.follower, request.filter);
       case "batch-taken":
-        return this.#followers.get(request.follower)?.follower.taken();
+        return this.#followers.get(request.follower)?.follower.taken(request.buffers);
       case "unfollow":
         return this.#unfollow(request.follower);
       default:
@@ -88,20 +95,25 @@ export class FlowSessions {
     for (const { follower } of this.#followers.values()) follower.flush();
   }
 
+  #sendSlice(list: number, slice: FlowSlice): void {
+    this.#send({ kind: "list-slice", list, slice }, buffersOf(slice.chunks));
+  }
+
   #slice(list: number): FlowSlice {
-    let text = "", rows = 0, last: FlowPosition | null = null;
+    const text = new TextChunks();
+    let rows = 0, last: FlowPosition | null = null;
     const left = this.#lists.get(list);
     const end = this.#now() + SLICE_MILLIS;
     do {
       const next = left?.next();
-      if (next === undefined || next.done) return { text, rows, last, ended: true };
+      if (next === undefined || next.done) return { chunks: text.take(), rows, last, ended: true };
       const row = next.value;
       if (row === null) continue;
-      text += rows === 0 ? row.text : `\n${row.text}`;
+      text.add(rows === 0 ? NOTHING : SEPARATOR, row.text, NOTHING);
       last = row.position;
       rows++;
     } while (rows < SLICE_ROWS && this.#now() < end);
-    return { text, rows, last, ended: false };
+    return { chunks: text.take(), rows, last, ended: false };
   }
 
   #rows(list: FlowList): Rows {
@@ -125,9 +137,9 @@ export class FlowSessions {
 
   #follow(number: number, filter: FlowFilter): void {
     const follower = new FlowFollower(this.#scheduler, (events, lost) => {
-      this.#send({ kind: "flow-batch", follower: number, events, lost });
+      this.#send({ kind: "flow-batch", follower: number, events, lost }, buffersOf(events));
     });
-    const stop = this.#sources.log.follow(filter, (line) => follower.add(line));
+    const stop = this.#sources.log.follow(filter, (event) => follower.add(event));
     this.#followers.set(number, { follower, stop });
   }
 
@@ -139,27 +151,33 @@ export class FlowSessions {
   }
 }
 
+function buffersOf(chunks: readonly Uint8Array<ArrayBuffer>[]): ArrayBuffer[] {
+  return chunks.map(({ buffer }) => buffer);
+}
+
 function* openRows(
   flows: Iterable<OpenFlow>,
   filter: FlowFilter,
   most: number,
 ): Generator<FlowRow | null, void, undefined> {
   let left = most;
+  const json = new FlowJson();
   for (const { position, pod, parts } of flows) {
-    const flow = parts === null ? null : flowOf(parts);
-    if (flow === null || !matchesFilter(filter, flow)) {
+    if (parts === null || !matchesFilter(filter, parts)) {
       yield null;
       continue;
     }
-    yield { text: JSON.stringify({ pod, ...flow }), position };
+    yield { text: json.open(pod, parts), position };
     if (--left === 0) return;
   }
 }
 
 function* jsonRows(values: Iterable<object | null>): Generator<FlowRow | null, void, undefined> {
-  for (const value of values) yield value === null ? null : { text: JSON.stringify(value), position: null };
+  for (const value of values) {
+    yield value === null ? null : { text: encoder.encode(JSON.stringify(value)), position: null };
+  }
 }
 
-function* rowsOf(lines: Iterable<string | null>): Generator<FlowRow | null, void, undefined> {
+function* rowsOf(lines: Iterable<Uint8Array | null>): Generator<FlowRow | null, void, undefined> {
   for (const text of lines) yield text === null ? null : { text, position: null };
 }

@@ -4,13 +4,14 @@ import type { PolicyKey } from "../mesh/model/model.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { FlowLog } from "../telemetry/flow_log.ts";
 import { flowParts } from "../telemetry/testkit/flows.ts";
-import type { FlowAnswer, FlowList, FlowSlice } from "./flow_messages.ts";
+import { type FlowAnswer, type FlowList, type FlowSlice, ROW_SEPARATOR } from "./flow_messages.ts";
 import { FlowSessions } from "./flow_sessions.ts";
 
 function bed(open: readonly OpenFlow[] = []) {
   const scheduler = new MemoryScheduler();
   const log = new FlowLog(1000, () => 0);
   const answers: FlowAnswer[] = [];
+  const transferred: ArrayBuffer[] = [];
   const asked: (FlowPosition | null)[] = [];
   let now = 0;
   const sources = {
@@ -29,8 +30,12 @@ function bed(open: readonly OpenFlow[] = []) {
       return open;
     },
   };
+  const send = (answer: FlowAnswer, transfer: ArrayBuffer[]) => {
+    answers.push(answer);
+    transferred.push(...transfer);
+  };
   // Each reading of the clock takes 0.01 ms.
-  const sessions = new FlowSessions(sources, scheduler, (answer) => answers.push(answer), () => now += 0.01);
+  const sessions = new FlowSessions(sources, scheduler, send, () => now += 0.01);
   const more = (list: number) => {
     sessions.receive({ kind: "list-more", list });
     const answer = answers.pop();
@@ -43,16 +48,21 @@ function bed(open: readonly OpenFlow[] = []) {
     do slices.push(more(list)); while (!slices.at(-1)!.ended);
     return slices;
   };
-  return { sessions, scheduler, log, answers, asked, more, read };
+  return { sessions, scheduler, log, answers, transferred, asked, more, read };
 }
 
 function flow(registration: number, changes = {}): OpenFlow {
   return { position: { pod: 1, component: 0, registration }, pod: "shop/cart", parts: flowParts(changes) };
 }
 
+function textOf(chunks: readonly Uint8Array[]): string {
+  return chunks.map((chunk) => new TextDecoder().decode(chunk)).join("");
+}
+
 /** The rows of all slices. */
 function rowsOf(slices: readonly FlowSlice[]) {
-  const rows = slices.filter(({ text }) => text !== "").flatMap(({ text }) => text.split("\n"));
+  const rows = slices.map(({ chunks }) => textOf(chunks)).filter((text) => text !== "")
+    .flatMap((text) => text.split(ROW_SEPARATOR));
   assert.equal(rows.length, slices.reduce((sum, slice) => sum + slice.rows, 0));
   return rows.map((row) => JSON.parse(row));
 }
@@ -81,7 +91,7 @@ Deno.test("flow sessions: connections that carry streams are left out; a list th
   const { read, more, sessions } = bed([flow(1), { ...flow(2), parts: null }, flow(3, { state: "half-closed" })]);
   assert.equal(rowsOf(read(1, { what: "open", filter: {}, after: null, most: null })).length, 2);
   sessions.receive({ kind: "list-end", list: 1 });
-  assert.deepEqual(more(1), { text: "", rows: 0, last: null, ended: true });
+  assert.deepEqual(more(1), { chunks: [], rows: 0, last: null, ended: true });
 });
 
 Deno.test("flow sessions: no more open connections than asked for, all of which meet the filter", () => {
@@ -108,18 +118,19 @@ Deno.test("flow sessions: policies by a search, and traffic between pairs", () =
 });
 
 Deno.test("flow sessions: a follower gets batches until it is ended", () => {
-  const { sessions, scheduler, log, answers } = bed();
+  const { sessions, scheduler, log, answers, transferred } = bed();
   sessions.receive({ kind: "follow", follower: 5, filter: { direction: "inbound" } });
   log.opened(flowParts());
   log.opened(flowParts({ direction: "inbound" }));
   scheduler.advance(100);
   const [batch] = answers.splice(0);
   assert.ok(batch?.kind === "flow-batch");
-  assert.deepEqual([batch.follower, batch.events.match(/data: /g)?.length, batch.lost], [5, 1, 0]);
-  sessions.receive({ kind: "batch-taken", follower: 5 });
+  assert.deepEqual([batch.follower, textOf(batch.events).match(/data: /g)?.length, batch.lost], [5, 1, 0]);
+  assert.deepEqual(transferred, batch.events.map(({ buffer }) => buffer));
+  sessions.receive({ kind: "batch-taken", follower: 5, buffers: batch.events });
   sessions.receive({ kind: "unfollow", follower: 5 });
   sessions.receive({ kind: "unfollow", follower: 5 });
-  sessions.receive({ kind: "batch-taken", follower: 5 });
+  sessions.receive({ kind: "batch-taken", follower: 5, buffers: [] });
   log.opened(flowParts({ direction: "inbound" }));
   scheduler.advance(1000);
   assert.deepEqual(answers, []);

@@ -44,7 +44,7 @@ const TRIM_PERIOD = 2000;
 
 /** The part of a worker's global scope that is used. */
 export interface WorkerScope {
-  postMessage(message: ToMain): void;
+  postMessage(message: ToMain, transfer?: Transferable[]): void;
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   close(): void;
 }
@@ -150,7 +150,7 @@ class DataPlaneWorker {
         decisions: (id) => listDecisions(this.#plane, id, () => this.#reactor.now(), Date.now),
       },
       this.#reactor,
-      (answer) => scope.postMessage({ kind: "flows", answer }),
+      (answer, transfer) => scope.postMessage({ kind: "flows", answer }, transfer),
       () => performance.now(),
     );
     this.#simulations = new SimulateSessions(

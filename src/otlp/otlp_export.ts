@@ -4,8 +4,8 @@
  */
 import type { OtlpSettings, OtlpSignal, OtlpSignalSettings, SamplerSettings } from "../config/otlp_settings.ts";
 import type { Clock, Millis } from "../net/clock.ts";
+import type { FlowEvent } from "../telemetry/flow.ts";
 import type { FlowFilter } from "../telemetry/flow_filter.ts";
-import type { FlowEvent } from "../telemetry/flow_log.ts";
 import type { LogScope } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type SampleTrace, traceSampler } from "../telemetry/trace_sampling.ts";
@@ -18,7 +18,7 @@ import { type EndedFlow, OtlpRecords } from "./records.ts";
 interface FlowBatches {
   follow(
     filter: FlowFilter,
-    onEvents: (events: { readonly events: string; readonly lost: number; taken(): void }) => void,
+    onEvents: (events: { readonly events: readonly Uint8Array[]; readonly lost: number; taken(): void }) => void,
   ): () => void;
 }
 
@@ -47,6 +47,8 @@ interface Export {
   readonly lost: { value: number };
 }
 
+const decoder = new TextDecoder();
+
 /** What the last records may take at the end, in ms. */
 const LAST_RECORDS: Millis = 2000;
 
@@ -67,7 +69,8 @@ export class OtlpExport {
     this.#traces = traces && this.#export("traces", traces, (batch) => records.spans(batch));
     this.#unfollow = flows.follow({ state: "ended" }, ({ events, lost, taken }) => {
       for (const each of [this.#logs, this.#traces]) if (each !== null) each.lost.value += lost;
-      for (const line of events.split("\n\n")) if (line !== "") this.#add(line.slice("data: ".length));
+      const text = events.map((piece) => decoder.decode(piece)).join("");
+      for (const line of text.split("\n\n")) if (line !== "") this.#add(line.slice("data: ".length));
       taken();
     });
   }

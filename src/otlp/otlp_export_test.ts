@@ -47,8 +47,12 @@ class Bed {
       fillRandom: (bytes) => void bytes.fill(7),
       flows: {
         follow: (filter, onEvents) =>
-          this.flows.follow(filter, (line) => {
-            onEvents({ events: `data: ${line}\n\n`, lost: this.lost, taken: () => this.taken++ });
+          this.flows.follow(filter, (event) => {
+            onEvents({
+              events: [new TextEncoder().encode(`data: ${new TextDecoder().decode(event)}\n\n`)],
+              lost: this.lost,
+              taken: () => this.taken++,
+            });
             this.lost = 0;
           }),
       },

@@ -2,7 +2,7 @@
 import { SeverityNumber, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { ProtobufLogsSerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import type { FlowEvent } from "../telemetry/flow_log.ts";
+import type { FlowEvent } from "../telemetry/flow.ts";
 import { attributesOf } from "./attributes.ts";
 import type { Encoded } from "./batch_sender.ts";
 

@@ -1,14 +1,14 @@
 /**
- * A connection as `/connections`, `/observe` and the dashboard show it: plain data, made when somebody looks.
+ * A connection as `/connections`, `/observe` and the dashboard show it: plain data, made when somebody looks
+ * (`flow_json.ts`).
  *
  * Directions of bytes are those of the access log: sent by the application on this side, and received by it.
  */
-import { formatAddress, type SocketAddress } from "../net/address.ts";
+import type { SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { ConnectionEnding, ConnectionFacts, FirstBytes, Phase, PhaseTimes } from "./connection_ending.ts";
 import type { ResponseFlag } from "./response_flags.ts";
 import type { TrafficSides } from "./traffic_labels.ts";
-import type { TrafficPeer } from "./traffic_peer.ts";
 
 /** One side of a flow. Null: not known. */
 interface FlowParty {
@@ -64,6 +64,25 @@ export interface Flow {
   readonly flag: ResponseFlag | null;
   /** The text of the access log; null: none. */
   readonly error: string | null;
+}
+
+/** A flow at one moment. */
+export interface FlowEvent extends Flow {
+  readonly event: FlowEventKind;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** Of events that are followed: the proxy's span in the connection's trace. */
+  readonly span?: FlowSpan;
+}
+
+/** A span of a trace. */
+interface FlowSpan {
+  /** 16 hexadecimal digits. Null: it has none yet; the one who exports it chooses it. */
+  readonly id: string | null;
+  /** The span of the caller's proxy; null: the trace begins here. */
+  readonly parent: string | null;
+  /** Whether the `traceparent` between the proxies is flagged as sampled. */
+  readonly sampled: boolean;
 }
 
 /** What flows are made of. It refers to nothing that belongs to the connection alone and is large. */
@@ -155,41 +174,8 @@ export function flowBeforeRoute(
   };
 }
 
-/** Makes the data of a flow. */
-export function flowOf(parts: FlowParts): Flow {
-  const { sides, mutualTls, target, tls, ending, error } = parts;
-  return {
-    id: parts.id,
-    direction: parts.direction,
-    state: parts.state,
-    verdict: verdictOf(ending, error),
-    source: partyOf(parts.source, sides?.source ?? null, mutualTls),
-    destination: partyOf(parts.destination, sides?.destination ?? null, mutualTls),
-    target: typeof target === "string" ? target : formatAddress(target),
-    service: parts.service,
-    protocol: parts.isHbone ? "HBONE" : "TCP",
-    tls,
-    carrier: parts.carrier,
-    attempt: parts.attempt,
-    decision: parts.decision,
-    dryRuns: parts.dryRuns,
-    bytesSent: parts.bytesSent,
-    bytesReceived: parts.bytesReceived,
-    age: parts.age,
-    idle: parts.idle,
-    times: parts.times,
-    ending,
-    flag: parts.flag,
-    error,
-  };
-}
-
-function verdictOf(ending: ConnectionEnding | null, error: string | null): FlowVerdict {
+/** What became of a flow so far. */
+export function verdictOf({ ending, error }: Pick<FlowParts, "ending" | "error">): FlowVerdict {
   if (ending === null || error === null) return "ok";
   return ending.how === "policy" ? "denied" : "failed";
-}
-
-function partyOf(address: SocketAddress, peer: TrafficPeer | null, isSecure: boolean): FlowParty {
-  const { workload = null, namespace = null, identity = null } = peer?.log ?? {};
-  return { address: formatAddress(address), workload, namespace, identity: isSecure ? identity : null };
 }

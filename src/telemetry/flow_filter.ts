@@ -1,7 +1,9 @@
 /** Filters of flows, the same for `/connections`, `/observe` and `ztunnel observe`. All conditions must hold. */
+import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { Millis } from "../net/clock.ts";
 import type { Phase } from "./connection_ending.ts";
-import type { Flow, FlowVerdict } from "./flow.ts";
+import { type Flow, type FlowParts, type FlowVerdict, verdictOf } from "./flow.ts";
+import type { TrafficPeer } from "./traffic_peer.ts";
 
 /** Conditions; absent: any. Those about a side hold where one of the two sides meets them. */
 export interface FlowFilter {
@@ -84,28 +86,34 @@ function readCondition(name: string, value: string): string | number | true | nu
   }
 }
 
-/** Whether a flow meets all conditions. */
-export function matchesFilter(filter: FlowFilter, flow: Flow): boolean {
+/** Whether a flow meets all conditions. It is decided before anything is made of the parts: most flows meet few filters. */
+export function matchesFilter(filter: FlowFilter, parts: FlowParts): boolean {
   const { workload, namespace, service, address, identity, direction, state, verdict, olderThan, dryRun } = filter;
-  const sides = [flow.source, flow.destination];
-  return (direction === undefined || flow.direction === direction) &&
-    (state === undefined || flow.state === state) &&
-    (verdict === undefined || flow.verdict === verdict) &&
-    (dryRun === undefined || flow.dryRuns.length > 0) &&
-    (olderThan === undefined || flow.age >= olderThan) &&
-    (namespace === undefined || sides.some((side) => side.namespace === namespace)) &&
-    (identity === undefined || sides.some((side) => side.identity === identity)) &&
-    (workload === undefined || sides.some((side) => isNamed(side, workload))) &&
-    (service === undefined || flow.service === service || (flow.service?.startsWith(`${service}.`) ?? false)) &&
-    (address === undefined || [flow.source.address, flow.destination.address, flow.target].some(isAt(address)));
+  return (direction === undefined || parts.direction === direction) &&
+    (state === undefined || parts.state === state) &&
+    (verdict === undefined || verdictOf(parts) === verdict) &&
+    (dryRun === undefined || parts.dryRuns.length > 0) &&
+    (olderThan === undefined || parts.age >= olderThan) &&
+    (namespace === undefined || someSide(parts, (side) => side.namespace === namespace)) &&
+    (identity === undefined || parts.mutualTls && someSide(parts, (side) => side.identity === identity)) &&
+    (workload === undefined || someSide(parts, (side) => isNamed(side, workload))) &&
+    (service === undefined || parts.service === service || (parts.service?.startsWith(`${service}.`) ?? false)) &&
+    (address === undefined || [parts.source, parts.destination, parts.target].some(isAt(address)));
 }
 
-function isNamed({ workload, namespace }: Flow["source"], name: string): boolean {
+function someSide({ sides }: FlowParts, meets: (side: TrafficPeer["log"]) => boolean): boolean {
+  return sides !== null && (meets(sides.source.log) || meets(sides.destination.log));
+}
+
+function isNamed({ workload, namespace }: TrafficPeer["log"], name: string): boolean {
   return workload !== null && (workload === name || `${namespace}/${workload}` === name);
 }
 
-function isAt(wanted: string): (address: string) => boolean {
-  return (address) => address === wanted || hostOf(address) === wanted;
+function isAt(wanted: string): (address: SocketAddress | string) => boolean {
+  return (address) => {
+    const text = typeof address === "string" ? address : formatAddress(address);
+    return text === wanted || hostOf(text) === wanted;
+  };
 }
 
 /** Without the port, and IPv6 without brackets. */

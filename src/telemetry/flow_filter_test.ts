@@ -1,41 +1,31 @@
 import { strict as assert } from "node:assert";
-import type { Flow } from "./flow.ts";
+import { parseSocketAddress } from "../net/address.ts";
+import type { FlowParts } from "./flow.ts";
 import { matchesFilter, parseFlowFilter } from "./flow_filter.ts";
+import { flowParts } from "./testkit/flows.ts";
+import type { TrafficPeer } from "./traffic_peer.ts";
 
-const FLOW: Flow = {
-  id: "0af7651916cd43dd8448eb211c80319c",
-  direction: "outbound",
-  state: "open",
-  verdict: "ok",
-  source: {
-    address: "10.1.0.5:41000",
-    workload: "front-1",
-    namespace: "shop",
-    identity: "spiffe://d/ns/shop/sa/front",
-  },
-  destination: { address: "[fd00::9]:15008", workload: "cart-1", namespace: "carts", identity: "spiffe://d/ns/c/sa/c" },
-  target: "10.2.0.10:80",
-  service: "cart.carts.svc.cluster.local",
-  protocol: "HBONE",
-  tls: null,
-  carrier: null,
-  attempt: 1,
-  decision: null,
-  dryRuns: [],
-  bytesSent: 1,
-  bytesReceived: 2,
-  age: 60_000,
-  idle: 5,
-  times: { resolved: 0, authorized: null, connected: 1, handshaken: 2, answered: 3, clientByte: 4, serverByte: 5 },
-  ending: null,
-  flag: null,
-  error: null,
+const at = (text: string) => parseSocketAddress(text)!;
+const side = (workload: string, namespace: string, identity: string): TrafficPeer => {
+  return { labels: "", locality: "", log: { workload, namespace, identity, cluster: null } };
 };
+const FLOW = flowParts({
+  source: at("10.1.0.5:41000"),
+  destination: at("[fd00::9]:15008"),
+  sides: {
+    source: side("front-1", "shop", "spiffe://d/ns/shop/sa/front"),
+    destination: side("cart-1", "carts", "spiffe://d/ns/c/sa/c"),
+    service: "",
+  },
+  target: at("10.2.0.10:80"),
+  service: "cart.carts.svc.cluster.local",
+  age: 60_000,
+});
 
-function matches(query: string): boolean {
+function matches(query: string, flow: FlowParts = FLOW): boolean {
   const filter = parseFlowFilter(new URLSearchParams(query));
   assert.ok(typeof filter !== "string", `${query}: ${filter}`);
-  return matchesFilter(filter, FLOW);
+  return matchesFilter(filter, flow);
 }
 
 Deno.test("flow filter: each condition, met and not met", () => {
@@ -53,6 +43,23 @@ Deno.test("flow filter: each condition, met and not met", () => {
     ...["dryrun=true", "older=2m", "older=1h", "namespace=carts&workload=other"],
   ];
   for (const query of notMet) assert.equal(matches(query), false, query);
+});
+
+Deno.test("flow filter: what is not known, or not proven by a certificate, meets no condition on it", () => {
+  assert.equal(matches("identity=spiffe://d/ns/c/sa/c", { ...FLOW, mutualTls: false }), false);
+  const unrouted = { ...FLOW, sides: null, service: null, target: "cart.carts:80" };
+  assert.equal(matches("", unrouted), true);
+  for (const query of ["workload=front-1", "namespace=carts", "identity=spiffe://d/ns/c/sa/c", "service=cart"]) {
+    assert.equal(matches(query, unrouted), false, query);
+  }
+  assert.equal(matches("address=cart.carts", unrouted), true);
+});
+
+Deno.test("flow filter: verdicts", () => {
+  const ended = { ending: { by: "us", how: "policy", phase: "authorizing" }, error: "no" } as const;
+  assert.equal(matches("verdict=denied", { ...FLOW, ...ended }), true);
+  assert.equal(matches("verdict=failed", { ...FLOW, ...ended, ending: { ...ended.ending, how: "rst" } }), true);
+  assert.equal(matches("verdict=ok", { ...FLOW, ...ended, error: null }), true);
 });
 
 Deno.test("flow filter: invalid values are named", () => {

@@ -3,36 +3,21 @@
  * and end. Where nobody follows, an ending costs a few stores, and an opening nothing.
  */
 import type { Phase } from "./connection_ending.ts";
-import { type Flow, type FlowEventKind, flowOf, type FlowParts } from "./flow.ts";
-import { FlowRing, type PastEvent } from "./flow_ring.ts";
+import type { FlowParts } from "./flow.ts";
 import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
-
-/** A flow at one moment. */
-export interface FlowEvent extends Flow {
-  readonly event: FlowEventKind;
-  /** ISO 8601, UTC. */
-  readonly time: string;
-  /** Of events that are followed: the proxy's span in the connection's trace. */
-  readonly span?: FlowSpan;
-}
-
-/** A span of a trace. */
-interface FlowSpan {
-  /** 16 hexadecimal digits. Null: it has none yet; the one who exports it chooses it. */
-  readonly id: string | null;
-  /** The span of the caller's proxy; null: the trace begins here. */
-  readonly parent: string | null;
-  /** Whether the `traceparent` between the proxies is flagged as sampled. */
-  readonly sampled: boolean;
-}
+import { FlowJson } from "./flow_json.ts";
+import { FlowRing, type PastEvent } from "./flow_ring.ts";
+import { timestamps } from "./timestamp.ts";
 
 /** The state of a connection when its opening is reported. */
 const OPENING: Phase = "connecting";
 
+/** `event`: a `FlowEvent` as JSON; the bytes are valid during the call. */
+type OnEvent = (event: Uint8Array) => void;
+
 interface Follower {
   readonly filter: FlowFilter;
-  /** `line`: a {@link FlowEvent} as JSON. */
-  onEvent(line: string): void;
+  onEvent: OnEvent;
 }
 
 /** The flow log of one isolate. */
@@ -40,6 +25,8 @@ export class FlowLog {
   readonly #ring: FlowRing;
   readonly #wallClock: () => number;
   readonly #followers = new Set<Follower>();
+  readonly #timestamp = timestamps(3);
+  readonly #json = new FlowJson();
   #refused = 0;
 
   /** `capacity`: how many endings are kept. `wallClock`: ms since the epoch. */
@@ -71,14 +58,14 @@ export class FlowLog {
     if (this.#followers.size > 0) this.#notify(event);
   }
 
-  /** The last endings that meet `filter`, `most` of them, newest first, each as JSON. */
-  *last(filter: FlowFilter, most: number): Generator<string | null, void, undefined> {
+  /** The last endings that meet `filter`, `most` of them, newest first, each as JSON that is valid until the next one. */
+  *last(filter: FlowFilter, most: number): Generator<Uint8Array | null, void, undefined> {
     let left = most;
     if (left === 0) return;
     for (const event of this.#ring.newestFirst()) {
-      const line = lineOf(event, filter);
-      yield line;
-      if (line !== null && --left === 0) return;
+      const json = matchesFilter(filter, event.parts) ? this.#jsonOf(event) : null;
+      yield json;
+      if (json !== null && --left === 0) return;
     }
   }
 
@@ -88,32 +75,20 @@ export class FlowLog {
   }
 
   /** Reports events that meet `filter` from now on. The returned function ends that; idempotent. */
-  follow(filter: FlowFilter, onEvent: (line: string) => void): () => void {
+  follow(filter: FlowFilter, onEvent: OnEvent): () => void {
     const follower = { filter, onEvent };
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
   }
 
   #notify(event: PastEvent): void {
+    let json: Uint8Array | null = null;
     for (const { filter, onEvent } of this.#followers) {
-      const line = lineOf(event, filter);
-      if (line !== null) onEvent(line);
+      if (matchesFilter(filter, event.parts)) onEvent(json ??= this.#jsonOf(event));
     }
   }
-}
 
-/** Null: it does not meet the filter. */
-function lineOf({ kind, time, parts }: PastEvent, filter: FlowFilter): string | null {
-  const flow = flowOf(parts);
-  if (!matchesFilter(filter, flow)) return null;
-  const event: FlowEvent = { event: kind, time: new Date(time).toISOString(), ...flow };
-  const { traceparent, continuesTrace } = parts;
-  return JSON.stringify(traceparent === null ? event : { ...event, span: spanOf(traceparent, continuesTrace) });
-}
-
-/** The parts of a `traceparent` (W3C Trace Context §3.2.2). */
-function spanOf(traceparent: string, continuesTrace: boolean): FlowSpan {
-  const id = traceparent.slice(36, 52);
-  const sampled = (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1;
-  return continuesTrace ? { id: null, parent: id, sampled } : { id, parent: null, sampled };
+  #jsonOf({ kind, time, parts }: PastEvent): Uint8Array {
+    return this.#json.event(kind, this.#timestamp(time * 1000), parts);
+  }
 }

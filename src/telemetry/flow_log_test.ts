@@ -4,13 +4,17 @@ import { flowParts } from "./testkit/flows.ts";
 
 const END = { by: "client", how: "fin", phase: "open" } as const;
 
+const read = (json: Uint8Array) => JSON.parse(new TextDecoder().decode(json));
+
 function log(capacity = 3) {
   let now = 0;
   const flows = new FlowLog(capacity, () => now++ * 1000);
   const end = (id: string, error: string | null = null) =>
     flows.ended("ended", flowParts({ id, state: "ended", ending: END, flag: "-", error }));
-  const last = (most: number, filter = {}) =>
-    [...flows.last(filter, most)].map((line) => line === null ? null : JSON.parse(line).id);
+  const last = (
+    most: number,
+    filter = {},
+  ) => [...flows.last(filter, most).map((json) => json === null ? null : read(json).id)];
   return { flows, end, last };
 }
 
@@ -34,11 +38,11 @@ Deno.test("flow log: a filter applies before the limit; flows that do not meet i
 
 Deno.test("flow log: an event has its kind, its time and the flow", () => {
   const { flows, end } = log();
-  const lines: string[] = [];
-  flows.follow({}, (line) => lines.push(line));
+  const events: unknown[] = [];
+  flows.follow({}, (json) => events.push(read(json)));
   flows.opened(flowParts());
   end("b");
-  const [opened, ended] = lines.map((line) => JSON.parse(line));
+  const [opened, ended] = events as [ReturnType<typeof read>, ReturnType<typeof read>];
   assert.deepEqual([opened.event, opened.time, opened.ending], ["opened", "1970-01-01T00:00:00.000Z", null]);
   assert.deepEqual([ended.event, ended.time, ended.ending], ["ended", "1970-01-01T00:00:01.000Z", END]);
   assert.deepEqual(opened.source, { address: "10.1.0.5:41000", workload: null, namespace: null, identity: null });
@@ -48,8 +52,8 @@ Deno.test("flow log: followers get what meets their filter, until they stop", ()
   const { flows, end } = log();
   assert.equal(flows.isFollowed, false);
   const all: string[] = [], failed: string[] = [];
-  const stop = flows.follow({}, (line) => all.push(JSON.parse(line).id));
-  const stopFailed = flows.follow({ verdict: "failed" }, (line) => failed.push(JSON.parse(line).id));
+  const stop = flows.follow({}, (line) => all.push(read(line).id));
+  const stopFailed = flows.follow({ verdict: "failed" }, (line) => failed.push(read(line).id));
   assert.equal(flows.isFollowed, true);
   end("a");
   end("b", "reset");

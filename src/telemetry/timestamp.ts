@@ -4,13 +4,15 @@ import { SYSTEM_CLOCK, type WallClock } from "../net/clock.ts";
 /** Microseconds since 1970, UTC. */
 export type Micros = number;
 
-/** Formats a time as `2026-08-20T12:00:00.123456Z`. */
+/** Formats a time, such as `2026-08-20T12:00:00.123456Z`. */
 type TimestampFormat = (at: Micros) => string;
 
 /**
  * A formatter that caches the date of the last second: formatting a date takes a microsecond, and lines share seconds.
+ * `digits`: those of the fraction of a second.
  */
-export function timestamps(): TimestampFormat {
+export function timestamps(digits: 3 | 6 = 6): TimestampFormat {
+  const unit = 10 ** (6 - digits);
   let second = NaN;
   let prefix = "";
   return (at) => {
@@ -19,7 +21,7 @@ export function timestamps(): TimestampFormat {
       second = whole;
       prefix = new Date(whole * 1000).toISOString().slice(0, 20);
     }
-    return `${prefix}${String(Math.floor(at) - whole * 1e6).padStart(6, "0")}Z`;
+    return `${prefix}${String(Math.floor((at - whole * 1e6) / unit)).padStart(digits, "0")}Z`;
   };
 }
 

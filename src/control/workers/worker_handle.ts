@@ -40,7 +40,7 @@ export class WorkerHandle {
   readonly #drained = Promise.withResolvers<void>();
   readonly #dumps = new WorkerDumps((request) => this.send({ kind: "dump", request }));
   /** The worker's connections. */
-  readonly flows = new WorkerFlows((request) => this.send({ kind: "flows", request }));
+  readonly flows = new WorkerFlows((request, transfer) => this.send({ kind: "flows", request }, transfer));
   readonly simulations = new WorkerSimulations((request) => this.send({ kind: "simulate", request }));
   #wakeDescriptor = -1;
   /** Messages that the worker gets when it is made, before its descriptor is known. */
@@ -58,8 +58,8 @@ export class WorkerHandle {
     };
   }
 
-  send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  send(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
     // In this order: the worker reads its messages when it is woken.
     if (this.#wakeDescriptor >= 0) wake(this.#wakeDescriptor);
     else if (message.kind !== "start") this.#early++;
