@@ -99,9 +99,13 @@ bundle() {
   main=$(basename "$entry" .ts).js
   stamp=$(tools/stamp.sh)
   eval "$stamp"
+  # The runtime reads every file that a dynamic import names, and each isolate keeps their texts: 5 MB. Where the name is
+  # computed it is read when it is imported. Comments are the only text that is not ASCII, and the engine would keep a file
+  # with one such character in two bytes each.
   for file in "$work"/bundle/*.js; do
     sed -e "s|@ZTUNNEL_VERSION@|$VERSION|" -e "s|@ZTUNNEL_REVISION@|$REVISION|" -e "s|@ZTUNNEL_STATUS@|$STATUS|" \
-      < "$file" > "$parts/$(basename "$file")"
+      -e 's|import("\(\./[^"]*\.js\)")|import(import.meta.resolve("\1"))|g' \
+      < "$file" | LC_ALL=C tr -d '\200-\377' > "$parts/$(basename "$file")"
   done
   mv "$parts/$main" "$work/main.js"
   cat - "$work/main.js" > "$parts/ztunnel.js" <<'J'

@@ -30,6 +30,24 @@ for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as con
   });
 }
 
+testNeeding(
+  NEEDS,
+  "compile: JavaScript is ASCII, and no dynamic import makes the runtime read a file before it is needed",
+  async () => {
+    using dir = tempDir();
+    await compile("folder", `${dir.path}/out`, "none");
+    const scripts = [...Deno.readDirSync(`${dir.path}/out`)].map(({ name }) => name).filter((name) =>
+      name.endsWith(".js")
+    );
+    const texts = scripts.map((name) => Deno.readTextFileSync(`${dir.path}/out/${name}`));
+    assert.ok(texts.some((text) => text.includes('import(import.meta.resolve("./')));
+    for (const text of texts) {
+      assert.doesNotMatch(text, /import\("/);
+      assert.doesNotMatch(text, /\P{ASCII}/u);
+    }
+  },
+);
+
 Deno.test("compile: an unknown form is refused", async () => {
   await assert.rejects(run(SCRIPT, "-f", "compile"), /-f "compile" must be unpack or folder/);
 });

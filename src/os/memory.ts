@@ -4,7 +4,7 @@
  */
 import { LIBC } from "./libc.ts";
 import { openRarely } from "./rare_functions.ts";
-import { readSystemFile } from "./system_files.ts";
+import { canOpenSystemFile, readSystemFile } from "./system_files.ts";
 import { withPointer } from "./pointers.ts";
 
 const symbols = openRarely(LIBC, {
@@ -13,6 +13,7 @@ const symbols = openRarely(LIBC, {
   madvise: { parameters: ["pointer", "usize", "i32"], result: "i32" },
 });
 
+const SMAPS = "/proc/self/smaps";
 const M_ARENA_MAX = -8;
 const MADV_DONTNEED = 4;
 /** The smallest page size of the supported systems. Where pages are larger the kernel refuses, which does no harm. */
@@ -27,12 +28,15 @@ export function limitArenas(count: number): void {
 }
 
 /**
- * Frees the allocator's empty pages, and unmaps the pages of the program's own text. These are in the page cache: those
- * that are still used are mapped again without a read, in a millisecond in all. Measured after the start: 88 to 71 MB.
+ * Frees the allocator's empty pages, and unmaps the pages of files that are only read: text and constants of the program
+ * and its libraries, and the cache of compiled code. They are in the page cache: those that are still used are mapped
+ * again without a read, in a millisecond in all.
  */
 export function returnMemory(): void {
   returnHeap();
-  for (const { start, length } of textMappings(readSystemFile("/proc/self/maps"), Deno.execPath())) {
+  // Some kernels and sandboxes do not have it.
+  if (!canOpenSystemFile(SMAPS)) return;
+  for (const { start, length } of fileMappings(readSystemFile(SMAPS))) {
     symbols.madvise(Deno.UnsafePointer.create(start), length, MADV_DONTNEED);
   }
 }
@@ -69,14 +73,21 @@ interface Mapping {
   readonly length: bigint;
 }
 
-/** Returns the executable, read-only mappings (`r-xp`) of `program` in the text of `/proc/PID/maps`. */
-export function textMappings(maps: string, program: string): Mapping[] {
+/**
+ * Returns the mappings of files in the text of `/proc/PID/smaps` that cannot be written and have no pages of their own.
+ * Pages of their own must stay: the dynamic linker has written to them, and made them read-only then (RELRO).
+ */
+export function fileMappings(smaps: string): Mapping[] {
   const found: Mapping[] = [];
-  for (const line of maps.split("\n")) {
-    const match = /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +(.+)$/.exec(line);
-    if (match === null || match[3] !== program) continue;
-    const start = BigInt(`0x${match[1]}`);
-    found.push({ start, length: BigInt(`0x${match[2]}`) - start });
+  let current: Mapping | null = null;
+  for (const line of smaps.split("\n")) {
+    const head = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$/.exec(line);
+    if (head !== null) {
+      const [, from, to, rights, name] = head;
+      const start = BigInt(`0x${from}`);
+      const isReadOnlyFile = rights![1] === "-" && name!.startsWith("/");
+      current = isReadOnlyFile ? { start, length: BigInt(`0x${to}`) - start } : null;
+    } else if (current !== null && /^Anonymous: +0 kB$/.test(line)) found.push(current);
   }
   return found;
 }

@@ -1,17 +1,30 @@
 import { strict as assert } from "node:assert";
-import { discard, textMappings } from "./memory.ts";
+import { discard, fileMappings } from "./memory.ts";
 
-const MAPS = `55d000000000-55d000010000 r--p 00000000 fe:00 12 /usr/bin/deno
-55d000010000-55d000030000 r-xp 00010000 fe:00 12 /usr/bin/deno
-55d000030000-55d000031000 rw-p 00030000 fe:00 12 /usr/bin/deno
-7f0000000000-7f0000001000 r-xp 00000000 fe:00 13 /usr/lib/libc.so.6
-7f0000002000-7f0000003000 rwxp 00000000 00:00 0
-`;
+/** A mapping as `/proc/PID/smaps` shows it. */
+function mapping(head: string, anonymous: number): string {
+  return `${head}\nSize:                 64 kB\nRss:                  16 kB\nAnonymous:       ${anonymous} kB\nVmFlags: rd mr mw me\n`;
+}
 
-Deno.test("memory: only read-only executable mappings of the program itself are returned", () => {
-  assert.deepEqual(textMappings(MAPS, "/usr/bin/deno"), [{ start: 0x55d000010000n, length: 0x20000n }]);
-  assert.deepEqual(textMappings(MAPS, "/opt/other"), []);
-  assert.deepEqual(textMappings("", "/usr/bin/deno"), []);
+Deno.test("memory: only mappings of files that nobody has written to are returned", () => {
+  const returned = [
+    mapping("55d000000000-55d000010000 r--p 00000000 fe:00 12                 /usr/bin/deno", 0),
+    mapping("55d000010000-55d000030000 r-xp 00010000 fe:00 12                 /usr/bin/deno", 0),
+    mapping("7f0000000000-7f0000001000 r--s 00000000 fe:00 13                 /var/cache/code cache", 0),
+  ];
+  const kept = [
+    mapping("55d000030000-55d000031000 r--p 00030000 fe:00 12                 /usr/bin/deno", 4),
+    mapping("55d000031000-55d000032000 rw-p 00031000 fe:00 12                 /usr/bin/deno", 0),
+    mapping("7f0000001000-7f0000002000 rw-s 00000000 fe:00 14                 /var/cache/shared", 0),
+    mapping("7f0000002000-7f0000003000 r-xp 00000000 00:00 0 ", 0),
+    mapping("7f0000003000-7f0000004000 r-xp 00000000 00:00 0                  [vdso]", 0),
+  ];
+  assert.deepEqual(fileMappings([...returned, ...kept].join("")), [
+    { start: 0x55d000000000n, length: 0x10000n },
+    { start: 0x55d000010000n, length: 0x20000n },
+    { start: 0x7f0000000000n, length: 0x1000n },
+  ]);
+  assert.deepEqual(fileMappings(""), []);
 });
 
 Deno.test("memory: a discarded buffer is empty, and buffers next to it are unchanged", () => {
