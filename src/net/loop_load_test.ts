@@ -23,6 +23,21 @@ Deno.test("loop load: a reactor with a thread of its own counts what is done for
   assert.ok(reactor.load.takeLongest() >= 20);
 });
 
+Deno.test("loop load: messages that take long have turns of the loop between them", async () => {
+  const reactor = new Reactor({ onShed() {}, onError: (error) => assert.fail(String(error)) });
+  const turns: number[] = [];
+  const handle = () => {
+    const start = performance.now();
+    while (performance.now() - start < 2);
+    turns.push(reactor.turn);
+    if (turns.length === 4) reactor.stop();
+    else setImmediate(handle);
+  };
+  reactor.after(0, () => void setImmediate(handle));
+  await reactor.run("own-thread");
+  assert.deepEqual(turns.map((turn) => turn - turns[0]!), [0, 1, 2, 3]);
+});
+
 Deno.test("loop load: a reactor counts the time of its turns and not that of its waits", async () => {
   const reactor = new Reactor({ onShed() {}, onError: (error) => assert.fail(String(error)) });
   const waits = 5, from = performance.now();

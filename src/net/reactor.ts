@@ -50,6 +50,8 @@ const TURNS_BETWEEN_YIELDS = 64;
  * `setImmediate` is a task. So this many are needed to receive a message after a wake-up (`docs/spec/deno-notes.md` 4).
  */
 const YIELDS_FOR_MESSAGES = 48;
+/** After so many ms of handling messages the loop makes a turn, also where more messages wait: bytes wait for both. */
+const MESSAGES_MS = 1;
 /** So many times as many while a message is outstanding: other tasks from other threads may be before it. */
 const ROUNDS_FOR_MESSAGE = 200;
 
@@ -186,11 +188,13 @@ export class Reactor implements net.Network, SocketLoop {
   async run(mode: "own-thread" | "shared"): Promise<void> {
     let turnsSinceYield = 0;
     let turnEnd = performance.now();
+    let messagesLeft = false;
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
       // A timer that was due in the last turn already is work that was left over.
       const isExpecting = mode === "own-thread" && this.#outstanding > 0;
-      const busy = isExpecting || this.#next.size > 0 || this.#turnEnd.size > 0 || this.#closing.length > 0 ||
+      const busy = messagesLeft || isExpecting || this.#next.size > 0 || this.#turnEnd.size > 0 ||
+        this.#closing.length > 0 ||
         (nextTimer !== null && nextTimer <= this.#now);
       const timeout = busy ? 0 : untilTimer(nextTimer, turnEnd);
       const count = mode === "shared" && timeout > 0
@@ -200,11 +204,11 @@ export class Reactor implements net.Network, SocketLoop {
       turnEnd = performance.now();
       this.load.turnEnded(turnEnd - this.#now);
       const idle = count === 0 && !busy;
-      if (idle || isExpecting || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
-        const times = idle || isExpecting || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
+      if (idle || messagesLeft || isExpecting || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
+        const times = idle || messagesLeft || isExpecting || this.#isWoken ? YIELDS_FOR_MESSAGES : 1;
         this.#isWoken = false;
         turnsSinceYield = 0;
-        for (let i = 0; i < times; i++) await new Promise<void>((resume) => setImmediate(resume));
+        messagesLeft = await yieldToMessages(times, mode === "own-thread" ? MESSAGES_MS : Infinity);
         const yieldedAt = turnEnd;
         turnEnd = performance.now();
         // In a worker only messages of main are handled meanwhile; in the main isolate, whatever else runs there.
@@ -327,6 +331,16 @@ export class Reactor implements net.Network, SocketLoop {
 }
 
 /** How many ms to wait at `now` for a timer that is due at `next`. */
+/** Returns early after `most` ms, and then whether messages may be left. */
+async function yieldToMessages(times: number, most: Millis): Promise<boolean> {
+  const end = performance.now() + most;
+  for (let i = 1; i <= times; i++) {
+    await new Promise<void>((resume) => setImmediate(resume));
+    if (performance.now() >= end) return i < times;
+  }
+  return false;
+}
+
 function untilTimer(next: Millis | null, now: Millis): number {
   return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - now)));
 }
