@@ -41,6 +41,7 @@ const observe: Row = {
     { id: "listed", title: "connections in a list", unit: "", better: "higher" },
     lower("list", "  time for it", "ms"),
     lower("turn", "  longest turn of the event loop meanwhile", "ms"),
+    lower("memory", "memory of that list and of the last 10,000 endings in a worker", "MB"),
   ],
   once: false,
   quick: false,
@@ -76,7 +77,22 @@ async function cost(subject: Subject, plan: Plan): Promise<Sample> {
     ratio: connections.with / connections.without,
     events: events.reduce((sum, each) => sum + each, 0) / 2 / connections.requests,
     ...await list(subject, plan),
+    memory: await tableMemory(subject, plan),
   };
+}
+
+/** In a process of its own: in a worker the collector runs when it likes, and connections take much more than that. */
+async function tableMemory({ processes }: Subject, { small }: Plan): Promise<number> {
+  const path = new URL("table_memory.ts", import.meta.url).pathname;
+  const argv = [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    "--v8-flags=--expose-gc",
+    path,
+    `${LISTED[small ? "small" : "full"]}`,
+  ];
+  return Number(await processes.run(argv)) / 1e6;
 }
 
 async function list(subject: Subject, { small }: Plan): Promise<Sample> {

@@ -69,7 +69,7 @@ export class FlowRing {
     references[r++] = parts.service;
     references[r++] = tls === null ? null : tls.version;
     references[r++] = tls === null ? null : tls.group;
-    references[r++] = parts.dryRuns;
+    references[r++] = parts.dryRuns.length === 0 ? NO_DRY_RUNS : parts.dryRuns;
     references[r++] = ending;
     references[r++] = parts.error === null ? parts.flag : [parts.flag, parts.error];
     references[r++] = this.#write(base, TEXT.id, parts.id);
@@ -161,4 +161,6 @@ export class FlowRing {
   }
 }
 
+/** One array for all: most connections have an empty one of their own. */
+const NO_DRY_RUNS: FlowParts["dryRuns"] = [];
 const PLAIN = "plain", MUTUAL = "mutual", HBONE = "hbone", SECURE = "hbone mutual";
