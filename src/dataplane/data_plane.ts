@@ -25,7 +25,6 @@ import type { DrainMode } from "../net/drain_mode.ts";
 import { LocalWorkload } from "../mesh/state/local_workload.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { DryRunCounts } from "../proxy/dry_run_counts.ts";
-import { PolicyHits } from "../proxy/policy_hits.ts";
 import { HalfClosedConnections } from "../proxy/half_closed.ts";
 import type { PodNames, ProxySettings } from "../proxy/pod_context.ts";
 import { type PodListeners, PodProxy } from "../proxy/pod_proxy.ts";
@@ -68,7 +67,6 @@ export class DataPlane {
   readonly held: HeldBytes;
   readonly flows: FlowLog;
   readonly dryRuns = new DryRunCounts();
-  readonly policyHits = new PolicyHits();
   readonly decisions = new DecisionCounts();
   readonly #parts: DataPlaneParts;
   readonly #loop: HboneLoop;

@@ -4,7 +4,6 @@ import type { DecisionCounts } from "../mesh/policy/decision_counts.ts";
 import type { MeshState } from "../mesh/state/state.ts";
 import { Admission } from "../proxy/admission.ts";
 import type { DryRunCounts } from "../proxy/dry_run_counts.ts";
-import type { PolicyHits } from "../proxy/policy_hits.ts";
 import type { LineLimit } from "../telemetry/line_limit.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -16,13 +15,12 @@ const DRY_RUN = "dry-run: ";
 interface AdmissionParts {
   readonly state: MeshState;
   readonly dryRuns: DryRunCounts;
-  readonly policyHits: PolicyHits;
   readonly decisions: DecisionCounts;
 }
 
 /** The admission of one pod. */
 export function podAdmission(
-  { state, dryRuns, policyHits, decisions }: AdmissionParts,
+  { state, dryRuns, decisions }: AdmissionParts,
   config: Config,
   metrics: Metrics,
   lines: LineLimit,
@@ -39,10 +37,7 @@ export function podAdmission(
         metrics.cell("istio_policy_dry_run", policy, text.slice(DRY_RUN.length)).value++;
         dryRuns.add(dryRun, call);
       },
-      decided(verdict) {
-        decisions.add(verdict.id);
-        policyHits.add(verdict);
-      },
+      decided: ({ id }) => decisions.add(id),
       cut: ({ id }) => decisions.add(id),
     },
     lines,

@@ -144,8 +144,9 @@ class DataPlaneWorker {
         dryRuns: this.#plane.dryRuns,
         series: () => this.#metrics.traffic.snapshot(),
         policies: (search, most) => {
-          const { policyHits, state } = this.#plane;
-          return policyRows({ hits: policyHits.rows(), policies: state.policies() }, search, most);
+          const { decisions: counts, state } = this.#plane;
+          const retired = state.retiredPolicies.values();
+          return policyRows({ counts, policies: state.policies(), retired }, search, most);
         },
         decisions: (id) => listDecisions(this.#plane, id, () => this.#reactor.now(), Date.now),
       },
