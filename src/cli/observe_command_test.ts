@@ -7,7 +7,9 @@ import { eventText } from "./observe_text.ts";
 import { serverSentEvents } from "./server_sent_events.ts";
 
 const OPENED: FlowEvent = JSON.parse(
-  new TextDecoder().decode(new FlowJson().event("opened", "2026-11-30T12:00:00.123Z", flowParts())),
+  new TextDecoder().decode(
+    new FlowJson().event({ kind: "opened", time: Date.UTC(2026, 10, 30, 12, 0, 0, 123), parts: flowParts() }),
+  ),
 );
 const REFUSED: FlowEvent = {
   ...OPENED,
@@ -57,7 +59,7 @@ Deno.test("ztunnel observe: one line for each event", async () => {
   assert.deepEqual(printed.split("\n"), [
     "12:00:00.123 outbound 10.1.0.5:41000 -> cart.shop.svc.cluster.local (10.2.0.10:80) opened  TLSv1.3 0af76519",
     "12:00:00.123 outbound shop/front-1 -> carts/cart-1 10.1.0.9:8080 ended   denied 1.2KB/0B 1m1s policy by us in " +
-    "authorizing : connection closed due to policy rejection: explicitly denied by: carts/no plain 0af76519",
+    "authorizing : connection closed due to policy rejection: explicitly denied by: carts/no HBONE 0af76519",
     "",
   ]);
 });

@@ -40,8 +40,9 @@ function outcomeOf({ ending, error, verdict, decision, bytesSent, bytesReceived,
   ];
 }
 
-function transportOf({ tls, id }: FlowEvent): string {
-  return `${tls === null ? "plain" : tls.version} ${id.slice(0, 8)}`;
+/** An HBONE connection that is not made yet, or could not be made, has no TLS session. */
+function transportOf({ tls, protocol, id }: FlowEvent): string {
+  return `${tls?.version ?? (protocol === "HBONE" ? protocol : "plain")} ${id.slice(0, 8)}`;
 }
 
 /** Names and errors may come from peers, which must not control the terminal. */

@@ -56,7 +56,7 @@ export class NestedTunnel implements ClientEvents {
   start(requestOuter: (events: TunnelEvents) => OpeningTunnel): void {
     this.#outer = requestOuter({
       onTunnel: (stream) => this.#startInner(stream),
-      onTunnelFailure: (failure) => this.#fail(failure),
+      onTunnelFailure: (failure, connection) => this.#fail(failure, connection),
     });
   }
 
@@ -80,15 +80,15 @@ export class NestedTunnel implements ClientEvents {
         this.#settled = true;
         this.#events.onTunnel(stream, answer, connection);
       },
-      onTunnelFailure: (failure) => this.#failInside(failure),
+      onTunnelFailure: (failure, connection) => this.#failInside(failure, connection),
     };
     const { headers } = this.#request;
     this.#inner = new OpeningTunnel(loop.network, settings.responseTimeout, headers, events, SINGLE_ATTEMPT);
-    if (!this.#inner.openOn(this.#connection)) this.#failInside(noRoomFailure());
+    if (!this.#inner.openOn(this.#connection)) this.#failInside(noRoomFailure(), null);
   }
 
   onOpenFailure(failure: TunnelFailure): void {
-    this.#failInside(failure);
+    this.#failInside(failure, null);
   }
 
   /** The handler of its stream was called before. */
@@ -101,14 +101,14 @@ export class NestedTunnel implements ClientEvents {
     this.#connection.startOver(plain, this.#parts.credentials, source);
   }
 
-  #failInside(failure: TunnelFailure): void {
+  #failInside(failure: TunnelFailure, connection: ClientConnection | null): void {
     const { expected, service } = this.#request;
-    this.#fail(innerFailure(failure, expected.length === 0 ? service : null));
+    this.#fail(innerFailure(failure, expected.length === 0 ? service : null), connection);
   }
 
-  #fail(failure: TunnelFailure): void {
+  #fail(failure: TunnelFailure, connection: ClientConnection | null): void {
     if (this.#settled) return;
     this.abort();
-    this.#events.onTunnelFailure(failure);
+    this.#events.onTunnelFailure(failure, connection);
   }
 }

@@ -28,7 +28,8 @@ import {
 export interface TunnelEvents {
   /** The peer answered 200 with the headers `answer`. Set `stream.handler` before returning. */
   onTunnel(stream: Stream, answer: HeaderList, connection: ClientConnection): void;
-  onTunnelFailure(failure: TunnelFailure): void;
+  /** `connection`: where it was requested; null: nowhere. */
+  onTunnelFailure(failure: TunnelFailure, connection: ClientConnection | null): void;
 }
 
 /** What a connection in the making waits for: our own certificate, the peer's TCP, or its TLS. */
@@ -158,7 +159,7 @@ export class OpeningTunnel implements StreamHandler {
   fail(failure: TunnelFailure): void {
     if (this.#isSettled) return;
     this.#settle();
-    this.#events.onTunnelFailure(failure);
+    this.#events.onTunnelFailure(failure, this.#connection);
   }
 
   onResponse(headers: HeaderList): void {

@@ -77,7 +77,7 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
   #local: Workload | null = null;
   /** What the record is made of; null before the route is known. */
   #recordStart: ConnectionStart | null = null;
-  /** The connection that carries the tunnel. */
+  /** The connection that carries the tunnel, or on which the last attempt has failed. */
   #carrier: ClientConnection | null = null;
 
   /** `target`: the address that the client connected to. `traceparent`: where the connection has one already. */
@@ -170,7 +170,8 @@ export class OutboundConnection extends PodConnection implements DuplexSink, Dia
     tunnel.start();
   }
 
-  onTunnelFailure(failure: TunnelFailure): void {
+  onTunnelFailure(failure: TunnelFailure, connection: ClientConnection | null): void {
+    this.#carrier = connection;
     this.#attemptFailed(failure);
   }
 

@@ -267,6 +267,9 @@ for (
       };
     });
     assertFailed(here, start(here), "CONNECT", `http status: ${status} ${text}`);
+    // It was sent over TLS.
+    const [flow] = here.node.plane.flows.past();
+    assert.deepEqual([flow?.tls?.version, flow?.carrier], ["TLSv1.3", 1]);
   });
 }
 
