@@ -23,9 +23,12 @@ const WALKS = [
   "views, narrow",
   "keyboard",
   "flows",
+  "simulation",
+  "simulation, narrow",
   "theme",
   "large mesh",
   "lost connection",
+  "lost flows",
 ];
 const CLIENT = "127.27.0.1", SERVER = "127.27.0.2", STRANGER = "127.27.0.3";
 

@@ -21,13 +21,13 @@ interface FlowList {
 /** What can happen to the list. `events`: oldest first. */
 type FlowAction =
   | { readonly kind: "events"; readonly events: readonly FlowEvent[] }
+  /** A stream has begun, perhaps not the first one: the last endings, and what has happened since. */
+  | { readonly kind: "begun"; readonly events: readonly FlowEvent[] }
   /** In place of all rows: the last endings, as they are now. */
   | { readonly kind: "replaced"; readonly events: readonly FlowEvent[] }
   | { readonly kind: "lost"; readonly count: number }
   | { readonly kind: "paused" }
-  | { readonly kind: "resumed" }
-  /** Another filter. */
-  | { readonly kind: "cleared" };
+  | { readonly kind: "resumed" };
 
 /** Rows that are kept. */
 export const ROWS_MAX = 2000;
@@ -44,16 +44,22 @@ export function reduceFlows(list: FlowList, action: FlowAction): FlowList {
         ? { ...list, waiting: merged(list.waiting, rows), nextKey }
         : { ...list, rows: merged(list.rows, rows), nextKey };
     }
+    case "begun": {
+      if (!list.isPaused) return reduceFlows(list, { ...action, kind: "replaced" });
+      const shown = new Set(list.rows.filter(({ flow }) => flow.event !== "opened").map(({ flow }) => idOf(flow)));
+      const { rows, nextKey } = rowsOf(list, action.events);
+      return { ...list, waiting: merged([], rows.filter(({ flow }) => !shown.has(idOf(flow)))), nextKey };
+    }
     case "replaced": {
       if (list.isPaused) return list;
       // Rows keep their keys, so that an opened row stays open.
       const known = new Map(list.rows.map((row) => [idOf(row.flow), row]));
       const { rows, nextKey } = rowsOf(list, action.events);
-      const kept = rows.map((row) => {
+      const kept = merged([], rows).map((row) => {
         const old = known.get(idOf(row.flow));
         return old === undefined ? row : { ...row, key: old.key };
       });
-      return { ...list, rows: kept.slice(0, ROWS_MAX), nextKey };
+      return { ...list, rows: kept, nextKey };
     }
     case "lost":
       return { ...list, lost: list.lost + action.count };
@@ -61,8 +67,6 @@ export function reduceFlows(list: FlowList, action: FlowAction): FlowList {
       return { ...list, isPaused: true };
     case "resumed":
       return { ...list, isPaused: false, rows: merged(list.rows, list.waiting), waiting: [] };
-    case "cleared":
-      return { ...NO_FLOWS, isPaused: list.isPaused, nextKey: list.nextKey };
     default:
       return action satisfies never;
   }

@@ -46,7 +46,34 @@ Deno.test("flow list: replaced, known rows keep their keys; not while it is paus
   assert.equal(reduceFlows(paused, { kind: "replaced", events }), paused);
 });
 
-Deno.test("flow list: lost events are counted until the filter changes", () => {
+Deno.test("flow list: a stream that begins again replaces the rows, with what has happened since", () => {
+  const list = add(
+    NO_FLOWS,
+    flowEvent({ id: "a" }),
+    flowEvent({ id: "b" }),
+    flowEvent({ id: "gone", event: "opened" }),
+  );
+  const events = [
+    ...["a", "b", "c"].map((id) => flowEvent({ id })),
+    flowEvent({ id: "d", event: "opened" }),
+    flowEvent({ id: "d" }),
+  ];
+  const begun = reduceFlows(list, { kind: "begun", events });
+  assert.deepEqual(ids(begun), ["ended d", "ended c", "ended b", "ended a"]);
+  assert.deepEqual(begun.rows.slice(2).map(({ key }) => key), list.rows.slice(1).map(({ key }) => key));
+  assert.equal(new Set(begun.rows.map(({ key }) => key)).size, 4);
+});
+
+Deno.test("flow list: paused, its rows stay when a stream begins again, and each flow is there once in the end", () => {
+  const rows = add(NO_FLOWS, flowEvent({ id: "a" }), flowEvent({ id: "b", event: "opened" }));
+  const paused = add(reduceFlows(rows, { kind: "paused" }), flowEvent({ id: "c" }));
+  const events = ["a", "b", "c", "d"].map((id) => flowEvent({ id }));
+  const begun = reduceFlows(paused, { kind: "begun", events });
+  assert.deepEqual([ids(begun), begun.waiting.length], [["opened b", "ended a"], 3]);
+  assert.deepEqual(ids(reduceFlows(begun, { kind: "resumed" })), ["ended d", "ended c", "ended b", "ended a"]);
+});
+
+Deno.test("flow list: lost events are counted, also when the stream begins again", () => {
   const list = reduceFlows(reduceFlows(NO_FLOWS, { kind: "lost", count: 3 }), { kind: "lost", count: 4 });
-  assert.deepEqual([list.lost, reduceFlows(list, { kind: "cleared" }).lost], [7, 0]);
+  assert.deepEqual([list.lost, reduceFlows(list, { kind: "begun", events: [] }).lost], [7, 7]);
 });

@@ -9,6 +9,11 @@ export function partyName({ workload, namespace, identity, address }: Party): st
   return from === undefined ? identity ?? address : `${from}/${account}`;
 }
 
+/** `TLSv1.3`, `plain`, or `HBONE`: a connection that is not made yet, or could not be made, has no TLS session. */
+export function transportName({ tls, protocol }: Pick<Flow, "tls" | "protocol">): string {
+  return tls?.version ?? (protocol === "HBONE" ? protocol : "plain");
+}
+
 const WHO: Readonly<Record<string, string>> = {
   client: "the client",
   server: "the server",

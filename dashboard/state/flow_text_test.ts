@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { endingSentence, endingWords, partyName, phases, questionOf } from "./flow_text.ts";
+import { endingSentence, endingWords, partyName, phases, questionOf, transportName } from "./flow_text.ts";
 import { flowEvent } from "./testkit/flow_event.ts";
 
 Deno.test("flow text: names, and endings as sentences", () => {
@@ -23,6 +23,13 @@ Deno.test("flow text: phases follow each other, and those that a flow has not ar
     { name: "CONNECT", from: 3, to: 5 },
     { name: "open", from: 5, to: 1500 },
   ]);
+});
+
+Deno.test("flow text: plain is what has no TLS by its protocol, not what could not be made", () => {
+  const tls = { version: "TLSv1.3", group: "X25519" };
+  assert.equal(transportName({ protocol: "HBONE", tls }), "TLSv1.3");
+  assert.equal(transportName({ protocol: "HBONE", tls: null }), "HBONE");
+  assert.equal(transportName({ protocol: "TCP", tls: null }), "plain");
 });
 
 Deno.test("flow text: what explains a flow", () => {

@@ -1,6 +1,6 @@
 /** One flow, explained: how it ended, its phases, its sides, and what the mesh says about such a connection now. */
 import { useEffect, useRef } from "preact/hooks";
-import { endingSentence, partyName, phases, questionOf } from "../state/flow_text.ts";
+import { endingSentence, partyName, phases, questionOf, transportName } from "../state/flow_text.ts";
 import { bytes, clock, count, duration } from "../state/format.ts";
 import { formatAddress } from "../state/page_address.ts";
 import type { FlowEvent, Party } from "../state/wire.ts";
@@ -92,7 +92,11 @@ function factsOf(flow: FlowEvent): [string, string | preact.JSX.Element][] {
     ["Service", service ?? "none"],
     [flow.event === "opened" ? "Opened" : "Ended", clock(time)],
     ["Direction", direction],
-    ["Transport", tls === null ? `${protocol}, plain` : `${protocol}, ${tls.version}, ${tls.group}`],
+    [
+      "Transport",
+      [protocol, transportName(flow), tls?.group ?? ""].filter((word, i, all) => word !== "" && word !== all[i - 1])
+        .join(", "),
+    ],
     ["Bytes", `${bytes(flow.bytesSent)} sent, ${bytes(flow.bytesReceived)} received`],
     [
       "Endpoint tried",

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { bytes, clock, duration } from "../state/format.ts";
 import type { FlowRow } from "../state/flow_list.ts";
-import { endingWords, partyName } from "../state/flow_text.ts";
+import { endingWords, partyName, transportName } from "../state/flow_text.ts";
 import { nextSorting, sorted, type Sorting } from "../state/sorting.ts";
 import { listWindow } from "../state/window.ts";
 import type { FlowEvent } from "../state/wire.ts";
@@ -115,7 +115,8 @@ export function Verdict({ flow }: { flow: FlowEvent }) {
 }
 
 function Row({ flow, isOpened, onOpen }: { flow: FlowEvent; isOpened: boolean; onOpen: (flow: FlowEvent) => void }) {
-  const { time, direction, source, destination, service, target, tls, bytesSent, bytesReceived, age, event } = flow;
+  const { time, direction, source, destination, service, target, bytesSent, bytesReceived, age, event } = flow;
+  const transport = transportName(flow);
   return (
     <button
       type="button"
@@ -129,7 +130,7 @@ function Row({ flow, isOpened, onOpen }: { flow: FlowEvent; isOpened: boolean; o
         {partyName(source)}
       </span>
       <span class="cell-to">
-        <i class={`lock ${tls === null ? "plain" : "secure"}`} title={tls === null ? "plain" : tls.version} />
+        <i class={`lock ${transport === "plain" ? "plain" : "secure"}`} title={transport} />
         {partyName(destination)} <small>{service ?? target}</small>
       </span>
       <span class="cell-verdict">

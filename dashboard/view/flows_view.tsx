@@ -85,17 +85,14 @@ function LiveFlows({ query, eventRate, opened, choice, onOpen, onReset }: LivePr
   const link = useStream(mode === "follow" ? `observe?${text}&last=${LAST}` : null, {
     types: ["lost"],
     silence: null,
-    onEvents(events, dropped) {
+    onEvents(events, dropped, isBeginning) {
       const lost = events.filter(({ type }) => type === "lost").reduce((sum, { data }) => sum + Number(data), dropped);
       if (lost > 0) act({ kind: "lost", count: lost });
       const flows = events.filter(({ type }) => type === "message").map(({ data }) => JSON.parse(data) as FlowEvent);
-      act({ kind: "events", events: flows });
+      // A stream begins with the last endings.
+      act({ kind: isBeginning ? "begun" : "events", events: flows });
     },
   });
-  // A stream that is opened again begins with the last endings.
-  useEffect(() => {
-    if (link.state === "live") act({ kind: "cleared" });
-  }, [link.state]);
   useEffect(
     () =>
       mode === "poll" ? pollEndings(`${text}`, (events) => act({ kind: "replaced", events }), setProblem) : undefined,

@@ -60,7 +60,7 @@ const COLUMNS: readonly Column<Policy>[] = [
   {
     id: "policy",
     title: "Policy",
-    show: ({ policy }) => policy === null ? <i>no allow policy matched</i> : <code>{policy}</code>,
+    show: ({ policy }) => policy === null ? <i>no matching policy</i> : <code>{policy}</code>,
     value: ({ policy }) => policy ?? "",
   },
   {

@@ -14,8 +14,11 @@ interface StreamOptions {
   readonly types: readonly string[];
   /** ms without an event after which the stream counts as broken; null: silence is normal. */
   readonly silence: number | null;
-  /** Some events, in order. `dropped`: those before them that this page was too slow for. */
-  readonly onEvents: (events: readonly StreamEvent[], dropped: number) => void;
+  /**
+   * Some events, in order. `dropped`: those before them that this page was too slow for. `isBeginning`: the first of them
+   * is the first one of a stream.
+   */
+  readonly onEvents: (events: readonly StreamEvent[], dropped: number, isBeginning: boolean) => void;
 }
 
 /** Events are handed on together, ms. */
@@ -39,7 +42,7 @@ function follow(url: string, options: { current: StreamOptions }, setLink: (link
   let link: Link = NEW_LINK;
   let source: EventSource | null = null;
   let retry = 0, flush = 0, watchdog = 0, dropped = 0;
-  let waiting: StreamEvent[] = [];
+  let waiting: StreamEvent[] = [], isBeginning = true;
   const happen = (event: LinkEvent) => {
     const next = nextLink(link, event);
     if (next !== link) setLink(link = next);
@@ -68,16 +71,22 @@ function follow(url: string, options: { current: StreamOptions }, setLink: (link
     if (flush === 0) flush = setTimeout(deliver, COLLECT);
   };
   const deliver = () => {
-    const events = waiting, lost = dropped;
+    const events = waiting, lost = dropped, isFirst = isBeginning;
     waiting = [];
+    isBeginning = false;
     flush = dropped = 0;
-    options.current.onEvents(events, lost);
+    // They may all have been of a stream that was opened again since.
+    if (events.length > 0 || lost > 0) options.current.onEvents(events, lost, isFirst);
   };
   const open = () => {
     if (document.hidden || source !== null) return;
     const opened = source = new EventSource(url);
     watch();
-    opened.onopen = () => happen({ kind: "open" });
+    opened.onopen = () => {
+      waiting = [];
+      isBeginning = true;
+      happen({ kind: "open" });
+    };
     opened.onerror = broken;
     for (const type of ["message", ...options.current.types]) {
       opened.addEventListener(type, (event) => receive(event as MessageEvent<string>));

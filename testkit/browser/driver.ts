@@ -8,7 +8,16 @@ import { strict as assert } from "node:assert";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { seeLargeMesh } from "./large_walk.ts";
 import { Relay } from "./relay.ts";
-import { filterFlows, loseConnection, type Scene, seeViews, switchTheme, useKeyboard } from "./walks.ts";
+import {
+  filterFlows,
+  loseConnection,
+  loseFlows,
+  type Scene,
+  seeViews,
+  simulatePolicies,
+  switchTheme,
+  useKeyboard,
+} from "./walks.ts";
 
 type Look = { readonly colorScheme: "light" | "dark"; readonly width: number; readonly height: number };
 
@@ -35,6 +44,17 @@ const WALKS: Readonly<Record<string, Walk>> = {
   "views, narrow": { look: { ...WIDE, width: 390, height: 800 }, run: views },
   "keyboard": { look: WIDE, run: ({ page }) => useKeyboard(page) },
   "flows": { look: WIDE, run: ({ page, picture }) => filterFlows(page, picture) },
+  // The answer to a mistake has status 400.
+  "simulation": {
+    look: WIDE,
+    run: ({ page, picture }) => simulatePolicies(page, picture),
+    expected: /status of 400/,
+  },
+  "simulation, narrow": {
+    look: { ...WIDE, width: 390, height: 800 },
+    run: ({ page, picture }) => simulatePolicies(page, picture),
+    expected: /status of 400/,
+  },
   "theme": { look: WIDE, run: ({ page }) => switchTheme(page) },
   "large mesh": { look: WIDE, run: ({ page, picture }) => seeLargeMesh(page, picture) },
   // Chromium reports each request that fails.
@@ -43,6 +63,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
     run: ({ page, relay, picture }) => loseConnection(page, relay, picture),
     expected: /net::ERR_/,
   },
+  "lost flows": { look: WIDE, run: ({ page, relay }) => loseFlows(page, relay), expected: /net::ERR_/ },
 };
 
 /** The longest that a step may take, ms: the machine may be busy with other tests. */

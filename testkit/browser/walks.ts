@@ -126,3 +126,54 @@ export async function loseConnection(
   await page.locator(".link-state.live").waitFor();
   await page.locator(".chart .u-over").first().waitFor();
 }
+
+/** Flows that are paused stay where they are while the stream is lost and comes back; then the others follow. */
+export async function loseFlows(page: Page, relay: Relay): Promise<void> {
+  await go(page, "flows");
+  await page.locator(".flow").first().waitFor();
+  await page.getByRole("button", { name: "Pause" }).click();
+  const rows = () => page.locator(".flow").evaluateAll((all) => all.map((row) => row.getAttribute("aria-label")));
+  const shown = await rows();
+  await relay.cut();
+  await page.getByText("the stream of flows has ended").waitFor();
+  relay.restore();
+  await page.getByText("the stream of flows has ended").waitFor({ state: "detached" });
+  const more = page.getByRole("button", { name: /^Go on \(\d+ new\)/ });
+  await more.waitFor();
+  assert.deepEqual(await rows(), shown);
+  await more.click();
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  assert.notDeepEqual(await rows(), shown);
+}
+
+/** Policies that would refuse a client are simulated, and a mistake in them is said. */
+export async function simulatePolicies(page: Page, picture: (name: string) => Promise<void>): Promise<void> {
+  await go(page, "policies");
+  const card = page.locator(".card", { has: page.getByRole("heading", { name: "What would change?" }) });
+  const ask = async (yaml: string) => {
+    await card.getByLabel("Policies").fill(yaml);
+    await card.getByRole("button", { name: "Simulate" }).click();
+  };
+  await ask("kind: Nonsense");
+  await card.locator(".problem").waitFor();
+  await ask(NOBODY);
+  await card.locator("td .badge.bad").first().waitFor();
+  await card.getByText(/newly refused/).first().waitFor();
+  assert.match(await card.locator("tbody tr").first().textContent() ?? "", /refused.*test\/nobody/);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the simulation is ${overflow} px wider than the page`);
+  await card.scrollIntoViewIfNeeded();
+  await picture("simulate");
+}
+
+/** Allows nobody. */
+const NOBODY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: nobody
+  namespace: test
+spec:
+  action: DENY
+  rules:
+  - {}
+`;
