@@ -21,6 +21,8 @@ export interface OtlpSignalSettings {
   readonly isCompressed: boolean;
   /** Path of a PEM file with CA certificates; null: those of the runtime. */
   readonly certificate: string | null;
+  /** Paths of PEM files: by which the collector knows this proxy; null: it does not ask. */
+  readonly client: { readonly certificate: string; readonly key: string } | null;
   /** For one request. */
   readonly timeout: Millis;
   /** For a batch, with all its attempts. */
@@ -55,6 +57,8 @@ const COMMON = {
   TIMEOUT: "OTEL_EXPORTER_OTLP_TIMEOUT",
   COMPRESSION: "OTEL_EXPORTER_OTLP_COMPRESSION",
   CERTIFICATE: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+  CLIENT_CERTIFICATE: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+  CLIENT_KEY: "OTEL_EXPORTER_OTLP_CLIENT_KEY",
 } as const;
 const OWN = {
   logs: {
@@ -65,6 +69,8 @@ const OWN = {
     TIMEOUT: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
     COMPRESSION: "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
     CERTIFICATE: "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
+    CLIENT_CERTIFICATE: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
+    CLIENT_KEY: "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
     DELAY: "OTEL_BLRP_SCHEDULE_DELAY",
     BATCH_TIMEOUT: "OTEL_BLRP_EXPORT_TIMEOUT",
     QUEUE: "OTEL_BLRP_MAX_QUEUE_SIZE",
@@ -78,6 +84,8 @@ const OWN = {
     TIMEOUT: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     COMPRESSION: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     CERTIFICATE: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    CLIENT_CERTIFICATE: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    CLIENT_KEY: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
     DELAY: "OTEL_BSP_SCHEDULE_DELAY",
     BATCH_TIMEOUT: "OTEL_BSP_EXPORT_TIMEOUT",
     QUEUE: "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -107,13 +115,33 @@ function signalSettings(environment: Environment, signal: OtlpSignal): OtlpSigna
     url,
     headers: headersOf(environment, signal),
     isCompressed: oneOf(...valueOf(environment, signal, "COMPRESSION"), ["none", "gzip"]) === "gzip",
-    certificate: environment.text(own.CERTIFICATE) || environment.text(COMMON.CERTIFICATE) || null,
+    certificate: fileOf(environment, signal, "CERTIFICATE"),
+    client: clientOf(environment, signal),
     timeout: millis(...valueOf(environment, signal, "TIMEOUT")),
     batchTimeout: atLeastOne(environment, own.BATCH_TIMEOUT),
     delay: environment.u32(own.DELAY),
     queueMax,
     batchMax: Math.min(queueMax, atLeastOne(environment, own.BATCH)),
   };
+}
+
+function fileOf(
+  environment: Environment,
+  signal: OtlpSignal,
+  part: "CERTIFICATE" | "CLIENT_CERTIFICATE" | "CLIENT_KEY",
+): string | null {
+  return environment.text(OWN[signal][part]) || environment.text(COMMON[part]) || null;
+}
+
+function clientOf(environment: Environment, signal: OtlpSignal): OtlpSignalSettings["client"] {
+  const certificate = fileOf(environment, signal, "CLIENT_CERTIFICATE"),
+    key = fileOf(environment, signal, "CLIENT_KEY");
+  if (certificate !== null && key !== null) return { certificate, key };
+  if (certificate === null && key === null) return null;
+  const [set, missing] = certificate === null ? ["KEY", "CERTIFICATE"] : ["CERTIFICATE", "KEY"];
+  throw invalidConfiguration(
+    `OTEL_EXPORTER_OTLP_CLIENT_${set} is set for ${signal}, and OTEL_EXPORTER_OTLP_CLIENT_${missing} is not`,
+  );
 }
 
 /** The variable that applies and its value: that of the signal, else the common one. */

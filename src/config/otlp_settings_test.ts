@@ -14,7 +14,14 @@ Deno.test("otlp settings: nothing is exported without an endpoint, nor where the
 
 Deno.test("otlp settings: the defaults are those of the OpenTelemetry specification", () => {
   const { logs, traces, sampler, resource } = read(AT)!;
-  const common = { headers: [], isCompressed: false, certificate: null, timeout: 10_000, batchTimeout: 30_000 };
+  const common = {
+    headers: [],
+    isCompressed: false,
+    certificate: null,
+    client: null,
+    timeout: 10_000,
+    batchTimeout: 30_000,
+  };
   const bounds = { queueMax: 2048, batchMax: 512 };
   assert.deepEqual(logs, { ...common, ...bounds, url: "http://collector:4318/v1/logs", delay: 1000 });
   assert.deepEqual(traces, { ...common, ...bounds, url: "http://collector:4318/v1/traces", delay: 5000 });
@@ -32,6 +39,9 @@ Deno.test("otlp settings: a variable of a signal wins, and its endpoint is used 
     OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: "none",
     OTEL_EXPORTER_OTLP_CERTIFICATE: "/ca.pem",
     OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: "/other.pem",
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: "/client.pem",
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: "/client.key",
+    OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY: "/other.key",
     OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc,x-a=1",
     OTEL_EXPORTER_OTLP_LOGS_HEADERS: " X-A = 2 ",
     OTEL_BLRP_MAX_QUEUE_SIZE: "100",
@@ -41,6 +51,8 @@ Deno.test("otlp settings: a variable of a signal wins, and its endpoint is used 
   assert.deepEqual([logs!.timeout, traces!.timeout], [700, 5000]);
   assert.deepEqual([logs!.isCompressed, traces!.isCompressed], [true, false]);
   assert.deepEqual([logs!.certificate, traces!.certificate], ["/ca.pem", "/other.pem"]);
+  assert.deepEqual(logs!.client, { certificate: "/client.pem", key: "/other.key" });
+  assert.deepEqual(traces!.client, { certificate: "/client.pem", key: "/client.key" });
   assert.deepEqual(logs!.headers, [["authorization", "Bearer abc"], ["x-a", "2"]]);
   assert.deepEqual(traces!.headers, [["authorization", "Bearer abc"], ["x-a", "1"]]);
   assert.deepEqual([logs!.queueMax, logs!.batchMax, traces!.batchMax], [100, 100, 512]);
@@ -83,6 +95,14 @@ const MISTAKES: readonly (readonly [Variables, RegExp])[] = [
   ],
   [{ OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: "http/json" }, /OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http\/json is not supported/],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" }, /OTEL_EXPORTER_OTLP_ENDPOINT must be a URL/],
+  [
+    { OTEL_EXPORTER_OTLP_CLIENT_KEY: "/k" },
+    /CLIENT_KEY is set for logs, and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not/,
+  ],
+  [
+    { OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: "/c" },
+    /CLIENT_CERTIFICATE is set for traces, and OTEL_EXPORTER_OTLP_CLIENT_KEY is not/,
+  ],
   [{ OTEL_EXPORTER_OTLP_COMPRESSION: "zstd" }, /OTEL_EXPORTER_OTLP_COMPRESSION=zstd is not supported/],
   [{ OTEL_EXPORTER_OTLP_TIMEOUT: "10s" }, /invalid env var|OTEL_EXPORTER_OTLP_TIMEOUT=10s must be a number/],
   [{ OTEL_TRACES_SAMPLER: "jaeger_remote" }, /OTEL_TRACES_SAMPLER=jaeger_remote is not supported/],

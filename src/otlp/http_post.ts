@@ -5,13 +5,26 @@ import type { CollectorAnswer, Post } from "./batch_sender.ts";
 /** Bytes of an answer that are read. */
 const ANSWER_MAX = 65_536;
 
-/** `certificates`: PEM with the CA certificates for the collector; null: those of the runtime. */
+/** PEM texts. */
+interface CollectorCredentials {
+  /** The CA certificates for the collector; null: those of the runtime. */
+  readonly authorities: string | null;
+  /** By which the collector knows this proxy; null: none. */
+  readonly identity: { readonly cert: string; readonly key: string } | null;
+}
+
+/** Throws where the texts cannot be used. Undefined: the runtime's own client will do. */
+export function collectorClient({ authorities, identity }: CollectorCredentials): Deno.HttpClient | undefined {
+  if (authorities === null && identity === null) return undefined;
+  return Deno.createHttpClient({ caCerts: authorities === null ? [] : [authorities], ...identity });
+}
+
+/** `client`: undefined: the runtime's own one. */
 export function httpPost(
   { url, headers, isCompressed }: Pick<OtlpSignalSettings, "url" | "headers" | "isCompressed">,
-  certificates: string | null,
+  client: Deno.HttpClient | undefined,
   userAgent: string,
 ): Post {
-  const client = certificates === null ? undefined : Deno.createHttpClient({ caCerts: [certificates] });
   const sent: [string, string][] = [
     ["user-agent", userAgent],
     ...headers.map(([name, value]): [string, string] => [name, value]),

@@ -5,7 +5,7 @@ import type { OtlpSettings, OtlpSignalSettings } from "../config/otlp_settings.t
 import { SYSTEM_CLOCK } from "../net/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { httpPost } from "./http_post.ts";
+import { collectorClient, httpPost } from "./http_post.ts";
 import { OtlpExport, type OtlpParts } from "./otlp_export.ts";
 
 /** Throws with the variable's name where a file of certificates cannot be used. */
@@ -31,12 +31,28 @@ export function openOtlp(settings: OtlpSettings, flows: OtlpParts["flows"], metr
 }
 
 function postOf(settings: OtlpSignalSettings) {
-  const { certificate } = settings;
+  const { certificate, client } = settings;
+  const authorities = certificate === null ? null : readPem("CERTIFICATE", certificate);
+  const identity = client && {
+    cert: readPem("CLIENT_CERTIFICATE", client.certificate),
+    key: readPem("CLIENT_KEY", client.key),
+  };
   try {
-    const pem = certificate === null ? null : readFileSync(certificate, "utf8");
-    return httpPost(settings, pem, `ztunnel/${BUILD.version}`);
+    return httpPost(settings, collectorClient({ authorities, identity }), `ztunnel/${BUILD.version}`);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot use OTEL_EXPORTER_OTLP_CERTIFICATE=${certificate}: ${reason}`);
+    const names = identity === null ? "CERTIFICATE" : "CERTIFICATE, CLIENT_CERTIFICATE and CLIENT_KEY";
+    throw new Error(`cannot use the files of OTEL_EXPORTER_OTLP_${names}: ${reasonOf(error)}`);
   }
+}
+
+function readPem(variable: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Error(`cannot use OTEL_EXPORTER_OTLP_${variable}=${path}: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

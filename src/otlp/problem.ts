@@ -6,7 +6,7 @@ export interface Problem {
   readonly kind: string;
   readonly text: string;
   /** The part of the variable's name that cures it, behind `OTEL_EXPORTER_OTLP_`. */
-  readonly setting: "ENDPOINT" | "HEADERS" | "TIMEOUT" | "CERTIFICATE";
+  readonly setting: "ENDPOINT" | "HEADERS" | "TIMEOUT" | "CERTIFICATE" | "CLIENT_CERTIFICATE";
 }
 
 /** The longest text of a collector that is shown. The log escapes what is not visible. */
@@ -25,8 +25,9 @@ export function statusProblem(status: number, text: string): Problem {
 /** The collector cannot be reached, or its answer cannot be read. */
 export function connectionProblem(error: unknown): Problem {
   const text = innermost(error);
-  const isTls = /certificate|tls|handshake/i.test(text);
-  return { kind: isTls ? "tls" : "connection", text, setting: isTls ? "CERTIFICATE" : "ENDPOINT" };
+  if (!/certificate|tls|handshake|fatal alert/i.test(text)) return { kind: "connection", text, setting: "ENDPOINT" };
+  // An alert is of the collector, which does not accept what this proxy has shown.
+  return { kind: "tls", text, setting: /received fatal alert/.test(text) ? "CLIENT_CERTIFICATE" : "CERTIFICATE" };
 }
 
 /** There was no whole answer in time. */

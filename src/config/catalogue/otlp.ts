@@ -43,6 +43,15 @@ export const OTLP = {
   ),
   OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE: ofSignal("OTEL_EXPORTER_OTLP_CERTIFICATE", "access logs"),
   OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: ofSignal("OTEL_EXPORTER_OTLP_CERTIFICATE", "spans"),
+  OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: text(
+    null,
+    "PEM file with the certificate, and those between it and its authority, by which a collector knows this proxy.",
+  ),
+  OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE: ofSignal("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "access logs"),
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: ofSignal("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "spans"),
+  OTEL_EXPORTER_OTLP_CLIENT_KEY: text(null, "PEM file with the private key of that certificate."),
+  OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY: ofSignal("OTEL_EXPORTER_OTLP_CLIENT_KEY", "access logs"),
+  OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: ofSignal("OTEL_EXPORTER_OTLP_CLIENT_KEY", "spans"),
   OTEL_LOGS_EXPORTER: text("otlp", "`none`: no access logs are exported.", { values: "`otlp`, `none`" }),
   OTEL_TRACES_EXPORTER: text("otlp", "`none`: no spans are exported.", { values: "`otlp`, `none`" }),
   OTEL_SDK_DISABLED: {
