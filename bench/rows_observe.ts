@@ -67,7 +67,8 @@ async function cost(subject: Subject, plan: Plan): Promise<Sample> {
   followers.length = 0;
   const load = { connections: CONNECTIONS, seconds, connectionPerRequest: true };
   const connections = await withAndWithout(subject, load, look);
-  const events = followers.map(({ log }) => readFileSync(log, "utf8").match(/^data: \{/gm)?.length ?? 0);
+  // Those of the first run, which warms up, are not counted.
+  const events = followers.slice(2).map(({ log }) => readFileSync(log, "utf8").match(/^data: \{/gm)?.length ?? 0);
   return {
     request: requests.without,
     requestFollowed: requests.with,

@@ -17,25 +17,25 @@ interface Compared {
 /** Starts whatever looks at the proxies; the returned function ends it. */
 type Look = () => Promise<() => Promise<void>>;
 
-/** Measures requests without and with `look`, after one run in which the runtime compiles the path. */
+/** Measures requests without and with `look`, after one run of each in which the runtime compiles the path. */
 export async function withAndWithout(
   subject: Subject,
   load: Omit<RequestLoad, "host" | "port">,
   look: Look,
 ): Promise<Compared> {
   const sums = { without: { cpu: 0, requests: 0 }, with: { cpu: 0, requests: 0 } };
-  await subject.requests(load);
   const run = async (kind: keyof typeof sums) => {
     const before = subject.pids.map(busySeconds);
     const { requests } = await subject.requests(load);
     sums[kind].cpu += subject.pids.reduce((sum, pid, side) => sum + busySeconds(pid) - before[side]!, 0);
     sums[kind].requests += requests;
   };
-  for (let i = 0; i < RUNS; i++) {
+  for (let i = 0; i <= RUNS; i++) {
     await run("without");
     const end = await look();
     await run("with");
     await end();
+    if (i === 0) { for (const sum of Object.values(sums)) sum.cpu = sum.requests = 0; }
   }
   const each = ({ cpu, requests }: { cpu: number; requests: number }) => cpu / requests * 1e6;
   return { without: each(sums.without), with: each(sums.with), requests: sums.with.requests };

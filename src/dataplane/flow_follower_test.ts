@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
+import { flowParts } from "../telemetry/testkit/flows.ts";
 import { FlowFollower } from "./flow_follower.ts";
 
 function bed() {
@@ -7,9 +8,9 @@ function bed() {
   const batches: { lines: readonly string[]; lost: number }[] = [];
   const follower = new FlowFollower(scheduler, (events, lost) => {
     const text = events.map((piece) => new TextDecoder().decode(piece)).join("");
-    batches.push({ lines: [...text.matchAll(/data: (.*)\n\n/g)].map(([, line]) => line!), lost });
+    batches.push({ lines: [...text.matchAll(/data: (.*)\n\n/g)].map(([, line]) => JSON.parse(line!).id), lost });
   });
-  const add = (line: string) => follower.add(new TextEncoder().encode(line));
+  const add = (id: string) => follower.add({ kind: "ended", time: 0, parts: flowParts({ id }) });
   return { scheduler, batches, follower, add };
 }
 
@@ -72,7 +73,7 @@ Deno.test("follower: buffers of a batch that was taken are filled again", () => 
     follower.taken(events);
   });
   for (let i = 0; i < 3; i++) {
-    follower.add(new Uint8Array(10));
+    follower.add({ kind: "ended", time: 0, parts: flowParts() });
     scheduler.advance(100);
   }
   assert.equal(buffers.length, 3);

@@ -7,6 +7,7 @@ import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
 import { FlowJson } from "../telemetry/flow_json.ts";
 import type { FlowLog } from "../telemetry/flow_log.ts";
+import type { PastEvent } from "../telemetry/flow_ring.ts";
 import type { TrafficSeries } from "../telemetry/traffic_metrics.ts";
 import { trafficPairs } from "../telemetry/traffic_pairs.ts";
 import { FlowFollower } from "./flow_follower.ts";
@@ -121,7 +122,7 @@ export class FlowSessions {
       case "open":
         return openRows(this.#sources.open(list.after), list.filter, list.most ?? Infinity);
       case "ended":
-        return rowsOf(this.#sources.log.last(list.filter, list.most));
+        return endedRows(this.#sources.log.last(list.filter, list.most));
       case "dry-runs":
         return jsonRows(this.#sources.dryRuns.rows());
       case "pairs":
@@ -178,6 +179,7 @@ function* jsonRows(values: Iterable<object | null>): Generator<FlowRow | null, v
   }
 }
 
-function* rowsOf(lines: Iterable<Uint8Array | null>): Generator<FlowRow | null, void, undefined> {
-  for (const text of lines) yield text === null ? null : { text, position: null };
+function* endedRows(events: Iterable<PastEvent | null>): Generator<FlowRow | null, void, undefined> {
+  const json = new FlowJson();
+  for (const event of events) yield event === null ? null : { text: json.event(event), position: null };
 }

@@ -3,6 +3,7 @@ import type { OtlpSettings } from "../config/otlp_settings.ts";
 import { otlpSettings } from "../config/otlp_settings.ts";
 import { Environment, type Variables } from "../config/environment.ts";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
+import { FlowJson } from "../telemetry/flow_json.ts";
 import { FlowLog } from "../telemetry/flow_log.ts";
 import type { FlowParts } from "../telemetry/flow.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -49,7 +50,7 @@ class Bed {
         follow: (filter, onEvents) =>
           this.flows.follow(filter, (event) => {
             onEvents({
-              events: [new TextEncoder().encode(`data: ${new TextDecoder().decode(event)}\n\n`)],
+              events: [new TextEncoder().encode(`data: ${new TextDecoder().decode(new FlowJson().event(event))}\n\n`)],
               lost: this.lost,
               taken: () => this.taken++,
             });

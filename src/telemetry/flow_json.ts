@@ -1,7 +1,9 @@
 /** Flows as JSON. Followers get a document for each opening and each ending, so its fixed parts are kept as bytes. */
 import { isIpv4, type SocketAddress } from "../net/address.ts";
-import { type FlowEventKind, type FlowParts, verdictOf } from "./flow.ts";
+import { type FlowParts, verdictOf } from "./flow.ts";
+import type { PastEvent } from "./flow_ring.ts";
 import { JsonBytes, jsonConstant } from "./json_bytes.ts";
+import { timestamps } from "./timestamp.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
 
 const BEGIN_EVENT = jsonConstant('{"event":"');
@@ -56,15 +58,16 @@ const SPAN_FROM = 36, SPAN_TO = 52, FLAGS_END = 54;
 /** Writes flows; each call returns bytes that are valid until the next one. */
 export class FlowJson {
   readonly #json = new JsonBytes();
+  readonly #timestamp = timestamps(3);
 
-  /** A `FlowEvent`. `time`: ISO 8601, UTC. */
-  event(kind: FlowEventKind, time: string, parts: FlowParts): Uint8Array {
+  /** A `FlowEvent`. */
+  event({ kind, time, parts }: PastEvent): Uint8Array {
     const json = this.#json;
     json.clear();
     json.constant(BEGIN_EVENT);
     json.ascii(kind);
     json.constant(BEGIN_TIME);
-    json.ascii(time);
+    json.ascii(this.#timestamp(time * 1000));
     json.constant(QUOTE);
     writeFields(json, parts);
     if (parts.traceparent !== null) writeSpan(json, parts.traceparent, parts.continuesTrace);

@@ -6,13 +6,14 @@ import { flowParts } from "./testkit/flows.ts";
 import type { TrafficPeer } from "./traffic_peer.ts";
 
 const TIME = "2026-11-30T12:00:00.123Z";
+const AT = Date.parse(TIME);
 const side = (workload: string | null, identity: string | null): TrafficPeer => {
   return { labels: "", locality: "", log: { workload, namespace: "shop", identity, cluster: "c" } };
 };
 const SIDES = { source: side("front-1", "spiffe://d/f"), destination: side(null, "spiffe://d/c"), service: "" };
 const json = new FlowJson();
 const textOf = (bytes: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-const eventJson = (parts: FlowParts) => textOf(json.event("ended", TIME, parts));
+const eventJson = (parts: FlowParts) => textOf(json.event({ kind: "ended", time: AT, parts }));
 const event = (changes: Partial<FlowParts> = {}) => JSON.parse(eventJson(flowParts(changes)));
 
 Deno.test("flow json: an event has all fields of the flow", () => {

@@ -5,19 +5,14 @@
 import type { Phase } from "./connection_ending.ts";
 import type { FlowParts } from "./flow.ts";
 import { type FlowFilter, matchesFilter } from "./flow_filter.ts";
-import { FlowJson } from "./flow_json.ts";
 import { FlowRing, type PastEvent } from "./flow_ring.ts";
-import { timestamps } from "./timestamp.ts";
 
 /** The state of a connection when its opening is reported. */
 const OPENING: Phase = "connecting";
 
-/** `event`: a `FlowEvent` as JSON; the bytes are valid during the call. */
-type OnEvent = (event: Uint8Array) => void;
-
 interface Follower {
   readonly filter: FlowFilter;
-  onEvent: OnEvent;
+  onEvent(event: PastEvent): void;
 }
 
 /** The flow log of one isolate. */
@@ -25,8 +20,6 @@ export class FlowLog {
   readonly #ring: FlowRing;
   readonly #wallClock: () => number;
   readonly #followers = new Set<Follower>();
-  readonly #timestamp = timestamps(3);
-  readonly #json = new FlowJson();
   #refused = 0;
 
   /** `capacity`: how many endings are kept. `wallClock`: ms since the epoch. */
@@ -58,14 +51,14 @@ export class FlowLog {
     if (this.#followers.size > 0) this.#notify(event);
   }
 
-  /** The last endings that meet `filter`, `most` of them, newest first, each as JSON that is valid until the next one. */
-  *last(filter: FlowFilter, most: number): Generator<Uint8Array | null, void, undefined> {
+  /** The last endings that meet `filter`, `most` of them, newest first; null for each other one. */
+  *last(filter: FlowFilter, most: number): Generator<PastEvent | null, void, undefined> {
     let left = most;
     if (left === 0) return;
     for (const event of this.#ring.newestFirst()) {
-      const json = matchesFilter(filter, event.parts) ? this.#jsonOf(event) : null;
-      yield json;
-      if (json !== null && --left === 0) return;
+      const isMet = matchesFilter(filter, event.parts);
+      yield isMet ? event : null;
+      if (isMet && --left === 0) return;
     }
   }
 
@@ -75,20 +68,13 @@ export class FlowLog {
   }
 
   /** Reports events that meet `filter` from now on. The returned function ends that; idempotent. */
-  follow(filter: FlowFilter, onEvent: OnEvent): () => void {
+  follow(filter: FlowFilter, onEvent: (event: PastEvent) => void): () => void {
     const follower = { filter, onEvent };
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
   }
 
   #notify(event: PastEvent): void {
-    let json: Uint8Array | null = null;
-    for (const { filter, onEvent } of this.#followers) {
-      if (matchesFilter(filter, event.parts)) onEvent(json ??= this.#jsonOf(event));
-    }
-  }
-
-  #jsonOf({ kind, time, parts }: PastEvent): Uint8Array {
-    return this.#json.event(kind, this.#timestamp(time * 1000), parts);
+    for (const { filter, onEvent } of this.#followers) if (matchesFilter(filter, event.parts)) onEvent(event);
   }
 }
