@@ -27,6 +27,7 @@ import { WORKER_ROWS } from "./rows_workers.ts";
 import { START_ROWS } from "./rows_start.ts";
 import { DASHBOARD_ROWS } from "./rows_dashboard.ts";
 import { OBSERVE_ROWS } from "./rows_observe.ts";
+import { OTLP_ROWS } from "./rows_otlp.ts";
 import { LOSSY_ROWS } from "./rows_lossy.ts";
 import { NEWCOMER_ROWS } from "./rows_newcomers.ts";
 import { NARROW_ROWS } from "./rows_narrow.ts";
@@ -61,6 +62,7 @@ const ROWS: readonly Row[] = [
   ...UNREAD_ROWS,
   ...MANY_ROWS,
   ...OBSERVE_ROWS,
+  ...OTLP_ROWS,
   ...DASHBOARD_ROWS,
 ];
 
