@@ -26,6 +26,7 @@ import { HandshakeRounds } from "./handshake_queue.ts";
 import { LateKeepalive } from "./late_keepalive.ts";
 import { LoopLoad } from "./loop_load.ts";
 import { RecordBuffers } from "./record_buffers.ts";
+import { TcpResets } from "./tcp_reset.ts";
 import type { FdHandler, LingeringSocket, LoopEvents, SocketLoop } from "./socket_loop.ts";
 import { TcpDial } from "./tcp_dial.ts";
 import { TcpListener } from "./tcp_listener.ts";
@@ -68,6 +69,7 @@ export class Reactor implements net.Network, SocketLoop {
   readonly #timers = new TimerQueue();
   readonly keepalive = new LateKeepalive(this);
   readonly records = new RecordBuffers();
+  readonly resets = new TcpResets(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);
   readonly #wakeCount = new BigUint64Array(this.#wakeBuffer.buffer);
@@ -220,6 +222,7 @@ export class Reactor implements net.Network, SocketLoop {
     for (const socket of this.lingering) socket.closeNow();
     this.#closeDescriptors(Infinity);
     this.spare.close();
+    this.resets.close();
     libc.close(this.#wakeFd);
     this.#epoll.close();
   }

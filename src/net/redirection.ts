@@ -18,7 +18,6 @@ import { formatAddress, type SocketAddress } from "./address.ts";
 import type { Millis } from "./clock.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { decodeSockaddr, encodeSockaddr } from "./sockaddr.ts";
-import { sendResets } from "./tcp_reset.ts";
 
 /** A connection that was shorter and has ended regularly is not checked: that would cost each a system call. */
 const LONG: Millis = 10_000;
@@ -59,7 +58,7 @@ export class Redirection {
     const sequence = takeTcpSequence(fd);
     if (sequence === null) return EPERM;
     const namespace = this.#namespace === undefined ? {} : { namespace: this.#namespace };
-    return sendResets(this.#destination, client, sequence, { mark, ...namespace });
+    return this.#loop.resets.send(this.#destination, client, sequence, { mark, ...namespace });
   }
 
   /** Closes the socket of a client in the namespace. Returns 0 or an errno. */

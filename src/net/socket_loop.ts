@@ -2,6 +2,7 @@
 import type { SpareDescriptor } from "../os/spare_descriptor.ts";
 import type { SocketAddress } from "./address.ts";
 import type { RecordBuffers } from "./record_buffers.ts";
+import type { TcpResets } from "./tcp_reset.ts";
 import type { LateKeepalive } from "./late_keepalive.ts";
 import type { Millis } from "./clock.ts";
 import type { Scheduler } from "./network.ts";
@@ -49,6 +50,7 @@ export interface SocketLoop extends Scheduler, HandshakeLoop {
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;
   readonly records: RecordBuffers;
+  readonly resets: TcpResets;
 
   /** Calls `handler` for events of `fd`. `flags`: as for epoll_ctl(2). Throws {@link SystemError}. */
   watch(fd: number, flags: number, handler: FdHandler): void;
