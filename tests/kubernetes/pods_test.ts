@@ -1,5 +1,6 @@
 /** A real Kubernetes in which many pods come and go while others talk to them. */
 import { strict as assert } from "node:assert";
+import { eventually } from "../../lab/eventually.ts";
 import { testWithKubernetes } from "../../lab/kubernetes/built.ts";
 import { dialDuring, runClient } from "../../lab/kubernetes/clients.ts";
 import { KubernetesCluster } from "../../lab/kubernetes/cluster.ts";
@@ -21,6 +22,8 @@ const PODS = 100;
 /** Pods of the node that is drained, and how many of them may be away at a time. */
 const DRAINED = 10;
 const AWAY = 2;
+/** Limit for a hundred pods to be told to end. */
+const SCALE_MS = 120_000;
 /** A pod ends 5 s after it has left the endpoints, as applications do that want no request to fail. */
 const GENTLE = { app: "many", account: "server", grace: 15, preStopSeconds: 5 } as const;
 
@@ -76,24 +79,19 @@ testWithKubernetes({}, "kubernetes: pods are replaced and a node is drained, and
   });
 });
 
-/** Changes the number of pods, and waits until they are ready. */
+/** Changes the number of pods, and waits until as many are ready and the others end. */
 async function scale(cluster: KubernetesCluster, replicas: number): Promise<void> {
   await cluster.kubectl("-n", NAMESPACE, "scale", "deployment/many", `--replicas=${replicas}`);
+  const count = async () => [...(await nodesOf(cluster)).values()].reduce((sum, pods) => sum + pods, 0);
+  await eventually(`a deployment of ${replicas} pods`, async () => await count() === replicas, () => "", SCALE_MS);
   await cluster.rolledOut(NAMESPACE, "deployment/many");
 }
 
 /** Returns how many of the deployment's pods run on each node; those that end are not counted. */
 async function nodesOf(cluster: KubernetesCluster): Promise<Map<string, number>> {
-  const list = JSON.parse(await cluster.kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=many", "-o", "json"));
-  const items: readonly Pod[] = list.items;
-  const nodes = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(({ spec }) =>
-    spec.nodeName
-  );
+  const columns = "custom-columns=E:.metadata.deletionTimestamp,N:.spec.nodeName";
+  const output = await cluster.kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=many", "--no-headers", "-o", columns);
+  const rows = output.split("\n").filter((line) => line.trim() !== "").map((line) => line.trim().split(/\s+/));
+  const nodes = rows.filter(([ends]) => ends === "<none>").map(([, node]) => node!);
   return new Map([...new Set(nodes)].map((node) => [node, nodes.filter((other) => other === node).length]));
-}
-
-/** What {@link nodesOf} reads of a pod. */
-interface Pod {
-  readonly metadata: { readonly deletionTimestamp?: string };
-  readonly spec: { readonly nodeName: string };
 }
