@@ -2,7 +2,7 @@
  * Collects the events for one follower of flows and sends them in batches. It never waits for its reader: events that
  * find the queue full are dropped and counted.
  *
- *     idle ──event──▶ collecting ──100 ms──▶ a batch is sent ──taken──▶ idle
+ *     idle ──event──▶ collecting ──200 ms──▶ a batch is sent ──taken──▶ idle
  *                        └── BATCHES in flight: the queue grows up to its bound ──┘
  */
 import type { Millis, Timer } from "../net/clock.ts";
@@ -12,11 +12,11 @@ import type { PastEvent } from "../telemetry/flow_ring.ts";
 import { TextChunks } from "./text_chunks.ts";
 
 /** For how long events are collected. */
-const COLLECT: Millis = 100;
+const COLLECT: Millis = 200;
 /** Batches that may be in flight. */
 const BATCHES = 2;
 /** Events that may wait, and in one batch. An event has about 1000 bytes. */
-const WAITING_MAX = 2000;
+const WAITING_MAX = 4000;
 
 /**
  * Events that are written together: between two connections the code and data for it are not in the processor's caches,

@@ -14,10 +14,10 @@ function bed() {
   return { scheduler, batches, follower, add };
 }
 
-Deno.test("follower: events of 100 ms are one batch", () => {
+Deno.test("follower: events of 200 ms are one batch", () => {
   const { scheduler, batches, add } = bed();
   add("a");
-  scheduler.advance(99);
+  scheduler.advance(199);
   add("b");
   assert.deepEqual(batches, []);
   scheduler.advance(1);
@@ -26,22 +26,22 @@ Deno.test("follower: events of 100 ms are one batch", () => {
   assert.equal(batches.length, 1);
 });
 
-Deno.test("follower: with two batches in flight, events wait, and beyond 2000 they are lost and counted", () => {
+Deno.test("follower: with two batches in flight, events wait, and beyond 4000 they are lost and counted", () => {
   const { scheduler, batches, follower, add } = bed();
   for (const line of ["a", "b"]) {
     add(line);
-    scheduler.advance(100);
+    scheduler.advance(200);
   }
-  for (let i = 0; i < 2005; i++) add(`${i}`);
+  for (let i = 0; i < 4005; i++) add(`${i}`);
   scheduler.advance(1000);
   assert.equal(batches.length, 2);
   follower.taken([]);
-  scheduler.advance(100);
+  scheduler.advance(200);
   assert.equal(batches.length, 3);
-  assert.deepEqual([batches[2]!.lines.length, batches[2]!.lines[0], batches[2]!.lost], [2000, "0", 5]);
+  assert.deepEqual([batches[2]!.lines.length, batches[2]!.lines[0], batches[2]!.lost], [4000, "0", 5]);
   follower.taken([]);
   add("next");
-  scheduler.advance(100);
+  scheduler.advance(200);
   assert.deepEqual(batches[3], { lines: ["next"], lost: 0 });
 });
 
@@ -57,7 +57,7 @@ Deno.test("follower: at the end what waits is sent at once, also with two batche
   const { scheduler, batches, follower, add } = bed();
   for (const line of ["a", "b"]) {
     add(line);
-    scheduler.advance(100);
+    scheduler.advance(200);
   }
   add("c");
   follower.flush();
@@ -74,7 +74,7 @@ Deno.test("follower: buffers of a batch that was taken are filled again", () => 
   });
   for (let i = 0; i < 3; i++) {
     follower.add({ kind: "ended", time: 0, parts: flowParts() });
-    scheduler.advance(100);
+    scheduler.advance(200);
   }
   assert.equal(buffers.length, 3);
   assert.equal(new Set(buffers).size, 1);

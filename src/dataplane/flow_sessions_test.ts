@@ -122,7 +122,7 @@ Deno.test("flow sessions: a follower gets batches until it is ended", () => {
   sessions.receive({ kind: "follow", follower: 5, filter: { direction: "inbound" } });
   log.opened(flowParts());
   log.opened(flowParts({ direction: "inbound" }));
-  scheduler.advance(100);
+  scheduler.advance(200);
   const [batch] = answers.splice(0);
   assert.ok(batch?.kind === "flow-batch");
   assert.deepEqual([batch.follower, textOf(batch.events).match(/data: /g)?.length, batch.lost], [5, 1, 0]);
