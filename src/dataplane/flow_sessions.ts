@@ -1,7 +1,7 @@
 /** Lists of connections and followers of flows of one isolate (`flow_messages.ts`). */
 import type { DecisionRow } from "../mesh/explain/decision.ts";
 import type { Millis } from "../net/clock.ts";
-import type { Scheduler } from "../net/network.ts";
+import type { Scheduler, TurnTask } from "../net/network.ts";
 import type { DryRunCount } from "../proxy/dry_run_counts.ts";
 import type { FlowPosition, OpenFlow } from "../proxy/flow_list.ts";
 import { type FlowFilter, matchesFilter } from "../telemetry/flow_filter.ts";
@@ -20,7 +20,7 @@ const NOTHING = new Uint8Array(0), SEPARATOR = encoder.encode(ROW_SEPARATOR);
 
 /** A slice ends with the row that reaches one of these. */
 const SLICE_ROWS = 1024;
-const SLICE_MILLIS: Millis = 3;
+const SLICE_MILLIS: Millis = 2;
 
 /** What the sessions read. */
 interface FlowSources {
@@ -47,20 +47,22 @@ type Rows = Iterator<FlowRow | null, void, undefined>;
 /** `transfer`: buffers that belong to the receiver from then on. */
 type SendAnswer = (answer: FlowAnswer, transfer: ArrayBuffer[]) => void;
 
-/** Answers the requests of main. */
-export class FlowSessions {
+/** Answers the requests of main: one slice in a turn, as the runtime may hand on several requests before the next one. */
+export class FlowSessions implements TurnTask {
   readonly #sources: FlowSources;
-  readonly #scheduler: Pick<Scheduler, "after">;
+  readonly #scheduler: Pick<Scheduler, "after" | "nextTurn">;
   readonly #send: SendAnswer;
   readonly #now: () => Millis;
   /** By the number that main has chosen. Main bounds both. */
   readonly #lists = new Map<number, Rows>();
+  /** Lists of which a slice was requested. */
+  readonly #wanted: number[] = [];
   readonly #followers = new Map<number, { readonly follower: FlowFollower; readonly stop: () => void }>();
 
   /** `now`: ms since a fixed moment, also within a turn. */
   constructor(
     sources: FlowSources,
-    scheduler: Pick<Scheduler, "after">,
+    scheduler: Pick<Scheduler, "after" | "nextTurn">,
     send: SendAnswer,
     now: () => Millis,
   ) {
@@ -76,7 +78,8 @@ export class FlowSessions {
         this.#lists.set(request.list, this.#rows(request.of));
         return;
       case "list-more":
-        return this.#sendSlice(request.list, this.#slice(request.list));
+        this.#wanted.push(request.list);
+        return this.#scheduler.nextTurn(this);
       case "list-end":
         this.#lists.delete(request.list);
         return;
@@ -96,8 +99,12 @@ export class FlowSessions {
     for (const { follower } of this.#followers.values()) follower.flush();
   }
 
-  #sendSlice(list: number, slice: FlowSlice): void {
+  runTurn(): void {
+    const list = this.#wanted.shift();
+    if (list === undefined) return;
+    const slice = this.#slice(list);
     this.#send({ kind: "list-slice", list, slice }, buffersOf(slice.chunks));
+    if (this.#wanted.length > 0) this.#scheduler.nextTurn(this);
   }
 
   #slice(list: number): FlowSlice {

@@ -38,6 +38,7 @@ function bed(open: readonly OpenFlow[] = []) {
   const sessions = new FlowSessions(sources, scheduler, send, () => now += 0.01);
   const more = (list: number) => {
     sessions.receive({ kind: "list-more", list });
+    scheduler.step();
     const answer = answers.pop();
     assert.ok(answer?.kind === "list-slice" && answer.list === list);
     return answer.slice;
@@ -67,7 +68,7 @@ function rowsOf(slices: readonly FlowSlice[]) {
   return rows.map((row) => JSON.parse(row));
 }
 
-Deno.test("flow sessions: open connections in slices of 3 ms, with their pod, and a position to go on behind", () => {
+Deno.test("flow sessions: open connections in slices of 2 ms, with their pod, and a position to go on behind", () => {
   const flows = Array.from({ length: 600 }, (_, i) => flow(i, { id: `${i}` }));
   const { read, asked } = bed(flows);
   const after = { pod: 1, component: 0, registration: 7 };
@@ -80,7 +81,7 @@ Deno.test("flow sessions: open connections in slices of 3 ms, with their pod, an
   assert.deepEqual(asked, [after]);
 });
 
-Deno.test("flow sessions: a filter that nothing meets still gives the loop back after 3 ms", () => {
+Deno.test("flow sessions: a filter that nothing meets still gives the loop back after 2 ms", () => {
   const { read } = bed(Array.from({ length: 1000 }, (_, i) => flow(i)));
   const slices = read(1, { what: "open", filter: { state: "half-closed" }, after: null, most: null });
   assert.ok(slices.length > 3);
@@ -135,4 +136,19 @@ Deno.test("flow sessions: a follower gets batches until it is ended", () => {
   scheduler.advance(1000);
   assert.deepEqual(answers, []);
   assert.equal(log.isFollowed, false);
+});
+
+Deno.test("flow sessions: however many slices are requested, a turn makes one", () => {
+  const { sessions, scheduler, answers } = bed(Array.from({ length: 1000 }, (_, i) => flow(i)));
+  for (const list of [1, 2, 3]) {
+    sessions.receive({ kind: "list-begin", list, of: { what: "open", filter: {}, after: null, most: null } });
+    sessions.receive({ kind: "list-more", list });
+  }
+  const counts = [answers.length];
+  for (let i = 0; i < 4; i++) {
+    scheduler.step();
+    counts.push(answers.length);
+  }
+  assert.deepEqual(counts, [0, 1, 2, 3, 3]);
+  assert.deepEqual(answers.map((answer) => answer.kind === "list-slice" && answer.list), [1, 2, 3]);
 });
