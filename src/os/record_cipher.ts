@@ -4,7 +4,7 @@
  * A nonce is never used twice: it is made of the number of the record, which only grows, and starts again with a new key
  * only. OpenSSL itself refuses to continue with a nonce that has been used.
  */
-import { IV, memoryForSecrets, type RecordSuite } from "./record_suite.ts";
+import { IV, type RecordSuite } from "./record_suite.ts";
 
 /** Bytes of the header of a record, and of the tag at its end. */
 export const HEADER = 5, TAG = 16;
@@ -32,15 +32,13 @@ export class RecordCipher {
   #low = 0;
   #high = 0;
 
-  /** Takes over `secret`, which is zero afterwards. Throws where the library refuses the key. */
-  constructor(suite: RecordSuite, secret: Uint8Array, direction: "send" | "receive") {
+  /** Takes over `secret`, of `memoryForSecret`. Throws where the library refuses the key. */
+  constructor(suite: RecordSuite, secret: Uint8Array<ArrayBuffer>, direction: "send" | "receive") {
     this.#suite = suite;
     this.#encrypts = direction === "send";
     this.#ivAt = suite.secretBytes;
-    if (secret.length !== suite.secretBytes) throw new RangeError(`a secret of ${secret.length} bytes`);
-    this.#secrets = memoryForSecrets(suite.secretBytes + IV);
-    this.#secrets.set(secret);
-    secret.fill(0);
+    if (secret.length !== suite.secretBytes + IV) throw new RangeError(`a secret of ${secret.length - IV} bytes`);
+    this.#secrets = secret;
     this.#context = suite.crypto.EVP_CIPHER_CTX_new();
     this.#setKey();
   }
@@ -116,7 +114,7 @@ export class RecordCipher {
   }
 
   #setKey(): void {
-    const suite = this.#suite, key = memoryForSecrets(suite.keyBytes);
+    const suite = this.#suite, { key } = suite;
     suite.expand(this.#secret, "key", key);
     suite.expand(this.#secret, "iv", this.#secrets.subarray(this.#ivAt));
     const direction = this.#encrypts ? ENCRYPT : DECRYPT;

@@ -2,13 +2,19 @@ import { strict as assert } from "node:assert";
 import { createDecipheriv, createHmac } from "node:crypto";
 import { openTlsLibrary } from "./open_tls_library.ts";
 import { RecordCipher } from "./record_cipher.ts";
-import { RecordSuite } from "./record_suite.ts";
+import { memoryForSecret, RecordSuite } from "./record_suite.ts";
 
 // Outside of the tests: a library stays in the process.
 const { crypto } = openTlsLibrary();
 const SUITES = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"] as const;
 const ALERT = 21, DATA = 23;
 const fromHex = (text: string) => Uint8Array.fromHex(text.replace(/\s/g, ""));
+
+function copyOf(secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = memoryForSecret(secret.length);
+  copy.set(secret);
+  return copy;
+}
 
 /** Both directions of one secret, until the end of `body`. */
 function withCiphers(
@@ -17,8 +23,8 @@ function withCiphers(
   body: (send: RecordCipher, receive: RecordCipher, suite: RecordSuite) => void,
 ): void {
   const opened = RecordSuite.open(crypto, suite)!;
-  const send = new RecordCipher(opened, secret.slice(), "send"),
-    receive = new RecordCipher(opened, secret.slice(), "receive");
+  const send = new RecordCipher(opened, copyOf(secret), "send");
+  const receive = new RecordCipher(opened, copyOf(secret), "receive");
   body(send, receive, opened);
   for (const owned of [send, receive, opened]) owned.free();
 }
@@ -152,26 +158,27 @@ Deno.test("records: no two of one key have the same nonce, also where one was no
     assert.ok(opened(receive, records[3]!) !== null);
   }));
 
-Deno.test("records: the secret that was taken over is overwritten, and a freed cipher does nothing more", () => {
+Deno.test("records: a freed cipher has overwritten its secret, and does nothing more", () => {
   const suite = RecordSuite.open(crypto, SUITES[0])!;
-  const secret = new Uint8Array(48).fill(1);
+  const secret = copyOf(new Uint8Array(48).fill(1));
   const cipher = new RecordCipher(suite, secret, "send");
-  assert.deepEqual(secret, new Uint8Array(48));
+  assert.deepEqual(suite.key, new Uint8Array(32));
   cipher.free();
   cipher.free();
+  assert.deepEqual(secret, memoryForSecret(48));
   assert.throws(() => sealed(cipher, DATA, PAYLOAD), /freed/);
   suite.free();
 });
 
 Deno.test("records: lengths beyond the memory are refused before the library gets them", () =>
-  withCiphers(SUITES[0], new Uint8Array(48), (send, receive) => {
+  withCiphers(SUITES[0], new Uint8Array(48), (send, receive, suite) => {
     assert.throws(() => send.seal(DATA, PAYLOAD, new Uint8Array(71), 0), RangeError);
     const record = sealed(send, DATA, PAYLOAD);
     assert.throws(() => receive.open(record, 0, 68, new Uint8Array(100)), RangeError);
     assert.throws(() => receive.open(record, 1, 67, new Uint8Array(100)), RangeError);
     assert.throws(() => receive.open(record, 0, 15, new Uint8Array(100)), RangeError);
     assert.throws(() => receive.open(record, 0, 67, new Uint8Array(50)), RangeError);
-    assert.throws(() => new RecordCipher(RecordSuite.open(crypto, SUITES[1])!, new Uint8Array(48), "send"), RangeError);
+    assert.throws(() => new RecordCipher(suite, copyOf(new Uint8Array(32)), "send"), RangeError);
     assert.deepEqual(opened(receive, record), Uint8Array.of(...PAYLOAD, DATA));
   }));
 

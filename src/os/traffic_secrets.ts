@@ -1,8 +1,8 @@
 /** The secrets that protect the application's records. OpenSSL passes them on as lines of a key log. */
 
-import { memoryForSecrets } from "./record_suite.ts";
+import { memoryForSecret } from "./record_suite.ts";
 
-/** By the role of the end that sends with it. */
+/** By the role of the end that sends with it. In memory of `memoryForSecret`, as `RecordCipher` takes it. */
 export interface TrafficSecrets {
   client: Uint8Array<ArrayBuffer> | null;
   server: Uint8Array<ArrayBuffer> | null;
@@ -15,20 +15,24 @@ const RANDOM = 65;
 const SHORT = 64, LONG = 96;
 const CLIENT = labelBytes("CLIENT"), SERVER = labelBytes("SERVER");
 
+/** Where the two differ from the labels of other secrets: CLIENT_HANDSHAKE_TRAFFIC_SECRET, EXPORTER_SECRET. */
+const MARK = 7, LETTER_T = 0x54;
+
 /** Used within one call. */
-const label = new Uint8Array(LABEL), digits = memoryForSecrets(LONG);
+const label = new Uint8Array(LABEL), digits = memoryForSecret(LONG).subarray(0, LONG);
 
 /** Reads a line, a C string. Lines with other secrets change nothing. No text is made of it, which would stay in memory. */
 export function readSecretLine(line: Deno.PointerValue, into: TrafficSecrets): void {
   const view = new Deno.UnsafePointerView(line!);
+  if (view.getUint8(MARK) !== LETTER_T) return;
   view.copyInto(label);
   const role = equal(label, CLIENT) ? "client" : equal(label, SERVER) ? "server" : null;
   if (role === null) return;
   const start = LABEL + RANDOM;
   const length = view.getUint8(start + SHORT) === 0 ? SHORT : LONG;
-  view.copyInto(digits.subarray(0, length), start);
-  const secret = memoryForSecrets(length / 2);
-  for (let i = 0; i < secret.length; i++) secret[i] = valueOf(digits[2 * i]!) << 4 | valueOf(digits[2 * i + 1]!);
+  view.copyInto(length === LONG ? digits : digits.subarray(0, SHORT), start);
+  const secret = memoryForSecret(length / 2);
+  for (let i = 0; i < length / 2; i++) secret[i] = valueOf(digits[2 * i]!) << 4 | valueOf(digits[2 * i + 1]!);
   digits.fill(0);
   into[role] = secret;
 }
@@ -43,5 +47,6 @@ function labelBytes(role: string): Uint8Array {
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

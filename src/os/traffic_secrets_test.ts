@@ -14,7 +14,8 @@ function read(...lines: string[]): TrafficSecrets {
 Deno.test("traffic secrets: both of the application's are read, of either length and in either case", () => {
   const short = "00ff10a9".repeat(8), long = "0123456789ABCDEFabcdef99".repeat(4);
   const secrets = read(`CLIENT_TRAFFIC_SECRET_0 ${RANDOM} ${short}`, `SERVER_TRAFFIC_SECRET_0 ${RANDOM} ${long}`);
-  assert.deepEqual(secrets, { client: Uint8Array.fromHex(short), server: Uint8Array.fromHex(long) });
+  const room = "00".repeat(12);
+  assert.deepEqual(secrets, { client: Uint8Array.fromHex(short + room), server: Uint8Array.fromHex(long + room) });
 });
 
 Deno.test("traffic secrets: lines of other secrets are not read", () => {

@@ -1,7 +1,7 @@
 /** The two ends of one direction of a TLS 1.3 session after its handshake, with a secret that is known. */
 import { openTlsLibrary } from "../../os/open_tls_library.ts";
 import { RecordCipher } from "../../os/record_cipher.ts";
-import { RecordSuite } from "../../os/record_suite.ts";
+import { memoryForSecret, RecordSuite } from "../../os/record_suite.ts";
 
 /** Opened once: libraries stay in the process. */
 const { crypto } = openTlsLibrary();
@@ -25,7 +25,7 @@ export class RecordEnds implements Disposable {
   readonly #receive = this.cipher("receive");
 
   cipher(direction: "send" | "receive"): RecordCipher {
-    return new RecordCipher(this.#suite, new Uint8Array(32).fill(5), direction);
+    return new RecordCipher(this.#suite, memoryForSecret(32).fill(5), direction);
   }
 
   /** The next record of the peer. */
