@@ -8,6 +8,8 @@
  */
 
 const SMALLEST = 8;
+/** Tables up to this size are kept when entries are removed: most maps of connections become empty all the time. */
+const KEPT = 64;
 
 /** A hash table with open addressing. */
 export class NumberMap<T extends object> {
@@ -18,6 +20,11 @@ export class NumberMap<T extends object> {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many entries the table has room for, for tests. */
+  get slots(): number {
+    return this.#keys.length;
   }
 
   get(key: number): T | undefined {
@@ -43,7 +50,7 @@ export class NumberMap<T extends object> {
     if (this.#values[at] === undefined) return false;
     this.#closeGap(at);
     this.#size--;
-    if (this.#keys.length > SMALLEST && 16 * this.#size < this.#keys.length) this.#resize(this.#keys.length >> 2);
+    if (this.#keys.length > KEPT && 16 * this.#size < this.#keys.length) this.#resize(this.#keys.length >> 2);
     return true;
   }
 

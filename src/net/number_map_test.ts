@@ -41,3 +41,15 @@ Deno.test("number map: it grows with its entries, and shrinks again", () => {
   assert.equal(map.size, 0);
   assert.deepEqual(map.values(), []);
 });
+
+Deno.test("number map: a table of up to 64 entries is kept, a larger one shrinks to it", () => {
+  const map = new NumberMap<Thing>();
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 20; i++) map.set(i, { name: `${i}` });
+    for (let i = 0; i < 20; i++) map.delete(i);
+    assert.equal(map.slots, 64);
+  }
+  for (let i = 0; i < 1000; i++) map.set(i, { name: `${i}` });
+  for (let i = 0; i < 1000; i++) map.delete(i);
+  assert.ok(map.slots <= 64, `${map.slots} slots`);
+});
