@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { ToMain, ToWorker } from "./messages.ts";
 import { checkMark } from "../inpod/startup_checks.ts";
 import { inspectNamespace } from "../net/namespace_state.ts";
+import { monotonic } from "../os/monotonic.ts";
 import { Reactor } from "../net/reactor.ts";
 import { formatAddress, type SocketAddress } from "../net/address.ts";
 import type { TlsEngine } from "../net/tls_engine.ts";
@@ -332,7 +333,8 @@ function makeWriter(output: LogOutput, reactor: Reactor, onDropped: (count: numb
 function makeLog(config: Config, filterText: string, writer: LogWriter): Log {
   const filter = LogFilter.parse(filterText);
   if (typeof filter === "string") throw new Error(filter);
-  return new Log({ filter, format: logFormat(config.log.format), writer, clock: systemClock() });
+  const clock = systemClock({ now: Date.now, elapsed: monotonic });
+  return new Log({ filter, format: logFormat(config.log.format), writer, clock });
 }
 
 function messageOf(error: unknown): string {

@@ -16,6 +16,7 @@ import { Epoll } from "../os/epoll.ts";
 import { errno } from "../os/libc.ts";
 import { libc } from "../os/libc_sockets.ts";
 import { SystemError } from "../os/errno.ts";
+import { monotonic } from "../os/monotonic.ts";
 import { SpareDescriptor } from "../os/spare_descriptor.ts";
 import { wake } from "../os/wake.ts";
 import type { SocketAddress } from "./address.ts";
@@ -77,7 +78,7 @@ export class Reactor implements net.Network, SocketLoop {
   #next = new Set<net.TurnTask>();
   #turnEnd = new Set<net.TurnTask>();
   readonly #closing: number[] = [];
-  #now = performance.now();
+  #now = monotonic();
   /** When the time of the timers of this turn ends. */
   #timersUntil = 0;
   readonly #moreTimers = (ran: number): boolean => this.#mayRunTimer(ran);
@@ -121,7 +122,7 @@ export class Reactor implements net.Network, SocketLoop {
   }
 
   after(delay: Millis, run: () => void): Timer {
-    const timer = this.#timers.after(performance.now() + delay, run);
+    const timer = this.#timers.after(monotonic() + delay, run);
     this.#interruptWait();
     return timer;
   }
@@ -189,7 +190,7 @@ export class Reactor implements net.Network, SocketLoop {
   /** Runs until {@link stop}. `own-thread`: waiting blocks the thread. `shared`: it waits on a pool thread. */
   async run(mode: "own-thread" | "shared"): Promise<void> {
     let turnsSinceYield = 0;
-    let turnEnd = performance.now();
+    let turnEnd = monotonic();
     let messagesLeft = false;
     while (!this.#stopped) {
       const nextTimer = this.#timers.nextAt();
@@ -203,7 +204,7 @@ export class Reactor implements net.Network, SocketLoop {
         ? await this.#waitOnPoolThread(timeout)
         : this.#epoll.wait(timeout);
       this.#runTurn(count);
-      turnEnd = performance.now();
+      turnEnd = monotonic();
       this.load.turnEnded(turnEnd - this.#now);
       const idle = count === 0 && !busy;
       if (idle || messagesLeft || isExpecting || this.#isWoken || ++turnsSinceYield >= TURNS_BETWEEN_YIELDS) {
@@ -212,7 +213,7 @@ export class Reactor implements net.Network, SocketLoop {
         turnsSinceYield = 0;
         messagesLeft = await yieldToMessages(times, mode === "own-thread" ? MESSAGES_MS : Infinity);
         const yieldedAt = turnEnd;
-        turnEnd = performance.now();
+        turnEnd = monotonic();
         // In a worker only messages of main are handled meanwhile; in the main isolate, whatever else runs there.
         if (mode === "own-thread") this.load.messagesHandled(turnEnd - yieldedAt);
         // A message that does not come must not keep the thread busy.
@@ -240,7 +241,7 @@ export class Reactor implements net.Network, SocketLoop {
   #runTurn(count: number): void {
     this.turn++;
     this.arrivals += count;
-    this.#now = performance.now();
+    this.#now = monotonic();
     // Tasks that events add from here on are for the next turn.
     const tasks = this.#next;
     if (tasks.size > 0) this.#next = new Set();
@@ -301,7 +302,7 @@ export class Reactor implements net.Network, SocketLoop {
    * other timers wait for the next turn.
    */
   #mayRunTimer(ran: number): boolean {
-    const now = performance.now();
+    const now = monotonic();
     if (ran === 1) this.#timersUntil = now + TIMER_MS_PER_TURN;
     return ran < TIMERS_PER_TURN && now < this.#timersUntil && !this.#endsTurnSoon;
   }
@@ -336,10 +337,10 @@ export class Reactor implements net.Network, SocketLoop {
 /** How many ms to wait at `now` for a timer that is due at `next`. */
 /** Returns early after `most` ms, and then whether messages may be left. */
 async function yieldToMessages(times: number, most: Millis): Promise<boolean> {
-  const end = performance.now() + most;
+  const end = monotonic() + most;
   for (let i = 1; i <= times; i++) {
     await new Promise<void>((resume) => setImmediate(resume));
-    if (performance.now() >= end) return i < times;
+    if (monotonic() >= end) return i < times;
   }
   return false;
 }

@@ -31,6 +31,7 @@ export const EPOLLET = 0x80000000;
 export const EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3, EPOLL_CLOEXEC = 0x80000;
 export const EFD_NONBLOCK = 0x800, EFD_CLOEXEC = 0x80000;
 
+export const CLOCK_MONOTONIC = 1;
 export const CLONE_NEWNET = 0x40000000;
 export const O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_NOCTTY = 0x100, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
 export const F_GETPIPE_SZ = 1032;
