@@ -10,11 +10,9 @@
  * new one, and requests that wait for a connection fail: whoever has the address now must not get them.
  */
 import type { KnownPeers } from "../identity/known_peers.ts";
-import type { SpiffeId } from "../identity/spiffe_id.ts";
-import { formatAddress } from "../net/address.ts";
 import type { Millis, Timer } from "../net/clock.ts";
 import { inPortions } from "../net/in_portions.ts";
-import { ClientConnection, type Peer } from "./client_connection.ts";
+import { ClientConnection } from "./client_connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { DialBackoff } from "./dial_backoff.ts";
 import {
@@ -28,6 +26,7 @@ import {
 import type { HboneLoop } from "./hbone_loop.ts";
 import { NestedTunnel } from "./nested_tunnel.ts";
 import { type ConnectProgress, OpeningTunnel, type TunnelEvents } from "./opening_tunnel.ts";
+import { keyOf, type PoolKey, PoolTable, textOf } from "./pool_key.ts";
 import type { PoolSettings } from "./pool_settings.ts";
 import { Spread } from "./spread.ts";
 import type { NestedRequest, TunnelRequest } from "./tunnel_request.ts";
@@ -43,10 +42,9 @@ const MAX_WAITING = 4096;
 
 /** The connections and waiting requests of one key. */
 interface PeerConnections {
-  readonly key: string;
-  readonly peer: Peer;
-  /** The identity whose certificate we present. */
-  readonly source: SpiffeId;
+  readonly key: PoolKey;
+  /** The same as a text, for {@link DialBackoff}. */
+  readonly text: string;
   readonly connections: ClientConnection[];
   /** Requests that wait for a connection, in the order of their arrival. */
   readonly waiting: Set<OpeningTunnel>;
@@ -70,8 +68,7 @@ export class Pool {
   readonly #credentials: Credentials;
   readonly #settings: PoolSettings;
   readonly #peers: KnownPeers;
-  /** By key. */
-  readonly #entries = new Map<string, PeerConnections>();
+  readonly #entries = new PoolTable<PeerConnections>();
   /** Open and connecting. */
   readonly #all = new Set<ClientConnection>();
   readonly #backoff: DialBackoff;
@@ -102,16 +99,15 @@ export class Pool {
    */
   request(request: TunnelRequest, events: TunnelEvents): OpeningTunnel {
     const { responseTimeout } = this.#settings;
-    const key = keyOf(request);
-    const first = this.#entry(key, request);
+    const first = this.#entry(request);
     const tunnel: OpeningTunnel = new OpeningTunnel(this.#loop.network, responseTimeout, request.headers, events, {
       placeAgain: () => {
         if (this.#draining || first.isLost) return false;
-        this.#place(tunnel, this.#entry(key, request), request);
+        this.#place(tunnel, this.#entry(request), request);
         return true;
       },
-      onSettled: () => this.#entries.get(key)?.waiting.delete(tunnel),
-      progress: () => this.#progressOf(key),
+      onSettled: () => this.#entries.get(request)?.waiting.delete(tunnel),
+      progress: () => this.#progressOf(request),
       hasAlternatives: request.hasAlternatives,
     });
     this.#place(tunnel, first, request);
@@ -144,7 +140,7 @@ export class Pool {
   }
 
   /** How far the connection has come that the requests of a key wait for. */
-  #progressOf(key: string): ConnectProgress {
+  #progressOf(key: PoolKey): ConnectProgress {
     const connecting = [...this.#entries.get(key)?.connecting ?? []];
     if (connecting.some((connection) => connection.isHandshaking)) return "handshaking";
     const isWaiting = connecting.length > 0 && connecting.every((connection) => connection.isAwaitingCredential);
@@ -152,14 +148,14 @@ export class Pool {
   }
 
   /** Why a request fails at once in place of waiting for a connection; null: it waits. */
-  #reasonNotToWait({ key, waiting, connecting }: PeerConnections, request: TunnelRequest): TunnelFailure | null {
-    const last = this.#backoff.lastFailure(key);
+  #reasonNotToWait({ text, waiting, connecting }: PeerConnections, request: TunnelRequest): TunnelFailure | null {
+    const last = this.#backoff.lastFailure(text);
     if (request.hasAlternatives && connecting.values().some((connection) => connection.isUnanswered)) {
       return connectTimeout(false);
     }
     if (last === null) return null;
     if (waiting.size >= MAX_WAITING) return tooManyWaiting(waiting.size);
-    const isNextAttempt = connecting.size === 0 && this.#backoff.wait(key) === 0;
+    const isNextAttempt = connecting.size === 0 && this.#backoff.wait(text) === 0;
     return request.hasAlternatives && !isNextAttempt ? recentFailure(last) : null;
   }
 
@@ -168,11 +164,11 @@ export class Pool {
    * is made at a time, after a wait.
    */
   #connectIfNeeded(entry: PeerConnections): void {
-    const { key, waiting, connecting } = entry;
+    const { text, waiting, connecting } = entry;
     if (waiting.size <= connecting.size * this.#settings.maxStreamsPerConnection) return;
-    if (!this.#backoff.isFailing(key)) return this.#connect(entry);
+    if (!this.#backoff.isFailing(text)) return this.#connect(entry);
     if (connecting.size > 0 || entry.backoffTimer !== null) return;
-    const wait = this.#backoff.wait(key);
+    const wait = this.#backoff.wait(text);
     if (wait === 0) return this.#connect(entry);
     entry.backoffTimer = this.#loop.network.after(wait, () => {
       entry.backoffTimer = null;
@@ -218,13 +214,13 @@ export class Pool {
     });
   }
 
-  #entry(key: string, { destination, peer, source }: TunnelRequest): PeerConnections {
-    const existing = this.#entries.get(key);
+  #entry(request: TunnelRequest): PeerConnections {
+    const existing = this.#entries.get(request);
     if (existing !== undefined) return existing;
+    const key = keyOf(request), { destination, peer } = key;
     const entry: PeerConnections = {
       key,
-      peer,
-      source,
+      text: textOf(key),
       connections: [],
       waiting: new Set(),
       connecting: new Set(),
@@ -235,7 +231,7 @@ export class Pool {
       unwatch: () => {},
     };
     entry.unwatch = this.#settings.watchDestination(destination, peer.address.ip, () => this.#lose(entry));
-    this.#entries.set(key, entry);
+    this.#entries.add(entry);
     return entry;
   }
 
@@ -245,7 +241,7 @@ export class Pool {
     entry.backoffTimer?.cancel();
     entry.surplusTimer?.cancel();
     entry.spread?.close();
-    this.#entries.delete(entry.key);
+    this.#entries.delete(entry);
     const waiting = [...entry.waiting];
     entry.waiting.clear();
     for (const connection of entry.connecting) this.#end(connection);
@@ -277,7 +273,7 @@ export class Pool {
 
   /** `spread`: the connection is made only to spread streams. */
   #connect(entry: PeerConnections, spread: Spread<ClientConnection> | null = null): void {
-    const connection: ClientConnection = new ClientConnection(this.#loop, entry.peer, this.#settings, this.#peers, {
+    const connection: ClientConnection = new ClientConnection(this.#loop, entry.key.peer, this.#settings, this.#peers, {
       onOpen: () => this.#opened(entry, connection),
       onOpenFailure: (failure) => this.#failed(entry, connection, failure),
       onBulk: () => this.#noteBulk(entry),
@@ -290,7 +286,7 @@ export class Pool {
     spread?.added(connection);
     this.#all.add(connection);
     this.#settings.observer?.connecting(connection);
-    connection.start(this.#credentials, entry.source);
+    connection.start(this.#credentials, entry.key.source);
   }
 
   #noteBulk(entry: PeerConnections): void {
@@ -303,7 +299,7 @@ export class Pool {
 
   #opened(entry: PeerConnections, connection: ClientConnection): void {
     entry.connecting.delete(connection);
-    this.#backoff.succeeded(entry.key);
+    this.#backoff.succeeded(entry.text);
     this.#settings.observer?.connected(connection);
     entry.connections.push(connection);
     this.#releaseWhenUnused(connection);
@@ -318,7 +314,7 @@ export class Pool {
 
   /** Also called after `onOpen`, where the peer has ended the connection in place of its SETTINGS. */
   #failed(entry: PeerConnections, connection: ClientConnection, failure: TunnelFailure): void {
-    if (failure.origin === "peer") this.#backoff.failed(entry.key, failure);
+    if (failure.origin === "peer") this.#backoff.failed(entry.text, failure);
     entry.spread?.pause();
     this.#settings.observer?.failed(connection, failure);
     const wasOpen = entry.connections.includes(connection);
@@ -355,7 +351,7 @@ export class Pool {
     if (connections.length + connecting.size + waiting.size > 0 || backoffTimer !== null) return;
     entry.spread?.close();
     entry.unwatch();
-    if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
+    this.#entries.delete(entry);
   }
 
   #releaseSurplusLater(entry: PeerConnections): void {
@@ -390,9 +386,4 @@ export class Pool {
     };
     connection.releaseTimer = network.after(this.#settings.unusedReleaseTimeout, check);
   }
-}
-
-/** Requests with different keys must not share a connection. */
-function keyOf({ source, sourceIp, destination, peer }: TunnelRequest): string {
-  return `${source} ${sourceIp} ${destination} ${formatAddress(peer.address)} ${peer.expected.join(",")}`;
 }
