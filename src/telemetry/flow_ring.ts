@@ -4,7 +4,9 @@
  * and 15 MB.
  */
 import type { Ip, SocketAddress } from "../net/address.ts";
+import type { ConnectionEnding } from "./connection_ending.ts";
 import type { FlowEventKind, FlowParts } from "./flow.ts";
+import type { TrafficPeer } from "./traffic_peer.ts";
 
 /** An ending. */
 export interface PastEvent {
@@ -14,8 +16,11 @@ export interface PastEvent {
   readonly parts: FlowParts;
 }
 
-/** Values that many endings share, such as names of workloads, one after the other for each ending. */
-const REFERENCES = 15;
+/**
+ * Values that many endings share, such as names of workloads, one after the other for each ending. None is made for one
+ * connection alone, as the ring would make it survive.
+ */
+const REFERENCES = 19;
 const NUMBERS = 17;
 /** Bytes for the texts of one ending; longer ones are kept as references. Their lengths are among the numbers. */
 const TEXT = { id: 32, source: 48, destination: 48, target: 64 } as const;
@@ -65,12 +70,16 @@ export class FlowRing {
     references[r++] = kind;
     references[r++] = parts.isHbone ? parts.mutualTls ? SECURE : HBONE : parts.mutualTls ? MUTUAL : PLAIN;
     references[r++] = parts.direction;
-    references[r++] = sides;
+    references[r++] = sides?.source ?? null;
+    references[r++] = sides?.destination ?? null;
+    references[r++] = sides?.service ?? null;
     references[r++] = parts.service;
     references[r++] = tls === null ? null : tls.version;
     references[r++] = tls === null ? null : tls.group;
     references[r++] = parts.dryRuns.length === 0 ? NO_DRY_RUNS : parts.dryRuns;
-    references[r++] = ending;
+    references[r++] = ending?.by ?? null;
+    references[r++] = ending?.how ?? null;
+    references[r++] = ending?.phase ?? null;
     references[r++] = parts.error === null ? parts.flag : [parts.flag, parts.error];
     references[r++] = this.#write(base, TEXT.id, parts.id);
     references[r++] = this.#write(base + TEXT.id, TEXT.source, parts.source.ip);
@@ -94,32 +103,34 @@ export class FlowRing {
     const optional = (at: number) => number(at) < 0 ? null : number(at);
     const text = (at: number, from: number) => reference<string | null>(at) ?? this.#text(base + from);
     const kinds = reference<string>(1);
-    const outcome = reference<FlowParts["flag"] | [FlowParts["flag"], string]>(9);
+    const peer = reference<TrafficPeer | null>(3);
+    const by = reference<ConnectionEnding["by"] | null>(10);
+    const outcome = reference<FlowParts["flag"] | [FlowParts["flag"], string]>(13);
     const [flag, error] = Array.isArray(outcome) ? outcome : [outcome, null];
-    const version = reference<string | null>(5);
+    const version = reference<string | null>(7);
     const at = (ip: string, port: number): SocketAddress => ({ ip: ip as Ip, port });
-    const target = text(14, TEXTS - TEXT.target);
+    const target = text(18, TEXTS - TEXT.target);
     return {
       kind: reference(0),
       time: number(0),
       parts: {
         direction: reference(2),
         state: "ended",
-        source: at(text(11, TEXT.id), number(1)),
-        destination: at(text(12, TEXT.id + TEXT.source), number(2)),
+        source: at(text(15, TEXT.id), number(1)),
+        destination: at(text(16, TEXT.id + TEXT.source), number(2)),
         target: number(3) < 0 ? target : at(target, number(3)),
-        sides: reference(3),
+        sides: peer === null ? null : { source: peer, destination: reference(4), service: reference(5) },
         mutualTls: kinds === SECURE || kinds === MUTUAL,
-        service: reference(4),
+        service: reference(6),
         isHbone: kinds === SECURE || kinds === HBONE,
-        id: text(10, 0),
+        id: text(14, 0),
         traceparent: null,
         continuesTrace: false,
-        tls: version === null ? null : { version, group: reference(6) },
+        tls: version === null ? null : { version, group: reference(8) },
         carrier: optional(8),
         attempt: number(9),
-        decision: reference(13),
-        dryRuns: reference(7),
+        decision: reference(17),
+        dryRuns: reference(9),
         times: {
           resolved: optional(10),
           authorized: optional(11),
@@ -133,7 +144,7 @@ export class FlowRing {
         bytesReceived: number(5),
         age: number(6),
         idle: optional(7),
-        ending: reference(8),
+        ending: by === null ? null : { by, how: reference(11), phase: reference(12) },
         flag,
         error,
       },
