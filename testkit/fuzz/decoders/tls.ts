@@ -24,6 +24,8 @@ const records: FuzzedDecoder = {
     holds(begins(data, ours.data), "the data is what the peer has protected, in order, from its start");
     // OpenSSL has limits of its own for empty records and for alerts that change nothing.
     if (openssl.end === "failed" && input.length > FEW) return;
+    // Behind user_canceled OpenSSL 3.5 does not report close_notify as an end; it sends no alert for it.
+    if (openssl.end === "failed" && openssl.alert === null && ours.end === "closed") return;
     holds(begins(openssl.data, ours.data), "no data is returned that OpenSSL does not return");
     // OpenSSL takes too much padding, and change_cipher_spec.
     if (ours.alert === Alert.RECORD_OVERFLOW || ours.alert === Alert.UNEXPECTED_MESSAGE) return;
