@@ -15,18 +15,31 @@ export interface Namespace extends AsyncDisposable {
 /** The number of namespaces and links so far. Names consist of the pid and this counter. */
 let count = 0;
 
-/** Makes a namespace; the first call removes those that killed processes have left. `hint`: part of its name. */
-export async function makeNamespace(hint: string): Promise<Namespace> {
+/**
+ * Makes a namespace and calls `prepare` with it; the first call removes those that killed processes have left. `hint`: part
+ * of its name. Where it fails, because Ctrl-C has ended `ip` too, for example, nothing of the namespace is left.
+ */
+export async function makeNamespace(
+  hint: string,
+  prepare: (made: Namespace) => Promise<void> = () => Promise.resolve(),
+): Promise<Namespace> {
   if (count === 0) removeLeftovers();
   const name = `zt-${hint}-${Deno.pid}-${++count}`;
-  await run("ip", "netns", "add", name);
-  await run("ip", "-n", name, "link", "set", "lo", "up");
-  return {
+  const namespace: Namespace = {
     name,
     path: `/run/netns/${name}`,
     run: (command, ...args) => run("ip", "netns", "exec", name, command, ...args),
     [Symbol.asyncDispose]: async () => void await run("ip", "netns", "del", name),
   };
+  try {
+    await run("ip", "netns", "add", name);
+    await run("ip", "-n", name, "link", "set", "lo", "up");
+    await prepare(namespace);
+    return namespace;
+  } catch (error) {
+    await namespace[Symbol.asyncDispose]().then(undefined, () => {}); // it may not have been made
+    throw error;
+  }
 }
 
 /** One end of a link with its addresses (`10.1.0.1/24`, `fd00::1/64`). */

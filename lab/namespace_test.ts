@@ -15,3 +15,14 @@ testNeeding({ namespaces: true }, "namespace: two of them are joined, and delete
   }
   assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
 });
+
+testNeeding({ namespaces: true }, "namespace: nothing is left of one that cannot be prepared", async () => {
+  let path = "";
+  const fails = makeNamespace("fails", ({ path: made }) => {
+    path = made;
+    Deno.statSync(made);
+    throw new Error("interrupted");
+  });
+  await assert.rejects(fails, /interrupted/);
+  assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
+});

@@ -38,24 +38,23 @@ export class Cabling {
   }
 
   /** Makes the namespace with the bridge that joins the nodes. */
-  async makeWire(): Promise<Namespace> {
-    const wire = await makeNamespace("wire");
-    await this.#ip(wire, ["link add br0 type bridge", "link set br0 up"]);
-    return wire;
+  makeWire(): Promise<Namespace> {
+    return makeNamespace("wire", (wire) => this.#ip(wire, ["link add br0 type bridge", "link set br0 up"]));
   }
 
   /** Makes a node and joins it to the wire. */
   async makeNode(wire: Namespace, number: number): Promise<WiredNode> {
-    const namespace = await makeNamespace(`node${number}`);
     const addresses = { ip: `10.200.0.${number}`, ip6: `fd20::${number}` };
-    await this.#connect(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
-    await this.#ip(namespace, [
-      "link add pods type bridge",
-      "link set pods up",
-      `address add 10.${number}.0.1/16 dev pods`,
-      `address add fd0${number}::1/64 dev pods nodad`,
-    ]);
-    await enableForwarding(namespace);
+    const namespace = await makeNamespace(`node${number}`, async (node) => {
+      await this.#connect(wire, "br0", node, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+      await this.#ip(node, [
+        "link add pods type bridge",
+        "link set pods up",
+        `address add 10.${number}.0.1/16 dev pods`,
+        `address add fd0${number}::1/64 dev pods nodad`,
+      ]);
+      await enableForwarding(node);
+    });
     return { namespace, number, ...addresses };
   }
 
@@ -72,24 +71,29 @@ export class Cabling {
 
   /** Makes the host outside of the mesh. */
   async makeOutside(wire: Namespace): Promise<Wired> {
-    const namespace = await makeNamespace("outside");
     const addresses = { ip: `10.200.0.${OUTSIDE}`, ip6: `fd20::${OUTSIDE}` };
-    await this.#connect(wire, "br0", namespace, [`${addresses.ip}/24`, `${addresses.ip6}/64`]);
+    const namespace = await makeNamespace(
+      "outside",
+      (host) => this.#connect(wire, "br0", host, [`${addresses.ip}/24`, `${addresses.ip6}/64`]),
+    );
     return { namespace, ...addresses };
   }
 
   /** Makes a pod. `index`: determines its addresses, from 0, at most 60,000. */
   async makePod(node: WiredNode, name: string, index: number): Promise<Wired> {
-    const namespace = await makeNamespace(name);
     const host = index + 2;
     const addresses = {
       ip: `10.${node.number}.${host >> 8}.${host & 255}`,
       ip6: `fd0${node.number}::${host.toString(16)}`,
     };
-    await this.#connect(node.namespace, "pods", namespace, [`${addresses.ip}/16`, `${addresses.ip6}/64`], [
+    const routes = [
       `route add default via 10.${node.number}.0.1`,
       `route add default via fd0${node.number}::1`,
-    ]);
+    ];
+    const namespace = await makeNamespace(
+      name,
+      (pod) => this.#connect(node.namespace, "pods", pod, [`${addresses.ip}/16`, `${addresses.ip6}/64`], routes),
+    );
     return { namespace, ...addresses };
   }
 
