@@ -73,10 +73,11 @@ function follow(url: string, options: { current: StreamOptions }, setLink: (link
   const deliver = () => {
     const events = waiting, lost = dropped, isFirst = isBeginning;
     waiting = [];
-    isBeginning = false;
     flush = dropped = 0;
     // They may all have been of a stream that was opened again since.
-    if (events.length > 0 || lost > 0) options.current.onEvents(events, lost, isFirst);
+    if (events.length === 0 && lost === 0) return;
+    isBeginning = false;
+    options.current.onEvents(events, lost, isFirst);
   };
   const open = () => {
     if (document.hidden || source !== null) return;

@@ -334,7 +334,6 @@ export class Reactor implements net.Network, SocketLoop {
   }
 }
 
-/** How many ms to wait at `now` for a timer that is due at `next`. */
 /** Returns early after `most` ms, and then whether messages may be left. */
 async function yieldToMessages(times: number, most: Millis): Promise<boolean> {
   const end = monotonic() + most;
@@ -345,6 +344,7 @@ async function yieldToMessages(times: number, most: Millis): Promise<boolean> {
   return false;
 }
 
+/** How many ms to wait at `now` for a timer that is due at `next`. */
 function untilTimer(next: Millis | null, now: Millis): number {
   return next === null ? LONGEST_WAIT : Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next - now)));
 }

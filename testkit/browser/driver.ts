@@ -91,7 +91,12 @@ async function onPage(
     });
   });
   await page.goto(url);
-  await walk(page);
+  try {
+    await walk(page);
+  } catch (error) {
+    const shown = await page.locator("body").innerText().catch(() => "nothing");
+    throw new Error(`${error}\nThe page reported:\n${reports.join("\n")}\nand showed:\n${shown}`);
+  }
   assert.deepEqual(reports.filter((text) => !expected.test(text)), []);
   await context.close();
 }
