@@ -116,6 +116,9 @@ async function listen(
   // A line break, as lines are waited for.
   await sql.ask("SELECT pg_notify('news', E'after the idle time\\n')");
   await listener.line(/news\0after the idle time$/);
+  // Before the server ends: its last words to a client that has gone would reset the connection.
+  await listener[Symbol.asyncDispose]();
+  await eventually("the end of the listener", async () => await sql.ask(idle) === "0");
 }
 
 /** The first message of a connection: protocol version 3.0 and parameters. */
