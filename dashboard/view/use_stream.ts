@@ -21,6 +21,8 @@ interface StreamOptions {
   readonly onEvents: (events: readonly StreamEvent[], dropped: number, isBeginning: boolean) => void;
 }
 
+/** ms in which a stream must begin, else it is opened again. */
+const BEGIN = 10_000;
 /** Events are handed on together, ms. */
 const COLLECT = 250;
 /** Events that may wait; further ones are dropped. */
@@ -82,8 +84,10 @@ function follow(url: string, options: { current: StreamOptions }, setLink: (link
   const open = () => {
     if (document.hidden || source !== null) return;
     const opened = source = new EventSource(url);
-    watch();
+    clearTimeout(watchdog);
+    watchdog = setTimeout(broken, BEGIN);
     opened.onopen = () => {
+      watch();
       waiting = [];
       isBeginning = true;
       happen({ kind: "open" });
