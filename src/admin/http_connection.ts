@@ -229,19 +229,39 @@ export class HttpConnection {
     } catch (error) {
       return await this.#send(failed(error), headOnly, keepRequested);
     }
-    const chunked = minor === 1;
-    const isKept = keepRequested && (chunked || headOnly);
+    const chunked = minor === 1, isEndless = response.drain !== undefined;
+    const isKept = keepRequested && (headOnly || chunked && !isEndless);
     await this.#write(
       encodeStreamHead(response, { headOnly, close: !isKept, now: Date.now(), chunked }),
       PIECE_TIMEOUT,
     );
     if (headOnly) return isKept;
+    if (isEndless) void this.#closeWithReader(response);
     for (; piece !== null; piece = await response.next()) {
       const content = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
       if (content.length > 0) await this.#writeAll(chunked ? encodeChunk(content) : [content], PIECE_TIMEOUT);
     }
     if (chunked) await this.#write(LAST_CHUNK, PIECE_TIMEOUT);
     return isKept;
+  }
+
+  /**
+   * Ends a body without an end of its own when its reader closes the connection. Otherwise the reader would be noticed by
+   * the next write only, and keep its place among those that are allowed until then.
+   */
+  async #closeWithReader(response: StreamedResponse): Promise<void> {
+    const ignored = new Uint8Array(HEAD_MAX);
+    try {
+      for (let read = 0; read < BODY_MAX;) {
+        const count = await this.#stream.read(ignored);
+        if (count === null) break;
+        read += count;
+      }
+    } catch {
+      // It was reset, or the response has ended.
+    }
+    this.close();
+    response.drain?.();
   }
 
   #write(bytes: Uint8Array, timeout: number): Promise<void> {

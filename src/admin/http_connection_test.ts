@@ -232,3 +232,42 @@ Deno.test("a body that is too large or of unknown length is not read by a handle
   await slow.done;
   assert.equal(slow.client.closed, true);
 });
+
+/** A response whose body has no end of its own, and how often it was closed. */
+function endless() {
+  const end = Promise.withResolvers<null>();
+  const pieces = [Promise.resolve("first"), end.promise];
+  const response = {
+    status: 200,
+    headers: [],
+    next: () => pieces.shift() ?? Promise.resolve(null),
+    drain: () => end.resolve(null),
+    close: () => void response.closed++,
+    closed: 0,
+  };
+  return response;
+}
+
+Deno.test("a body without an end of its own is closed when its reader disconnects", async () => {
+  const response = endless();
+  const { client, done } = world(() => response);
+  client.send(REQUEST);
+  await settle();
+  assert.match(client.answer, /first/);
+  assert.equal(response.closed, 0);
+  client.end();
+  await done;
+  assert.equal(response.closed, 1);
+  assert.ok(client.closed);
+});
+
+Deno.test("a body without an end of its own ends with its connection when the streams end", async () => {
+  const response = endless();
+  const { client, connection, done } = world(() => response);
+  client.send(REQUEST);
+  await settle();
+  connection.endStreams();
+  await done;
+  assert.match(client.answer, /connection: close[^]*first\r\n0\r\n\r\n$/);
+  assert.equal(response.closed, 1);
+});

@@ -73,7 +73,8 @@ export function observeRoute(source: FlowSource, clock: Pick<Clock, "after">): H
       close();
       throw error;
     }
-    return { status: 200, headers: HEADERS, next: () => queue.next(), drain: () => queue.end(), close };
+    const body = { status: 200, headers: HEADERS, next: () => queue.next(), close } as const;
+    return stop === null ? body : { ...body, drain: () => queue.end() };
   };
 }
 
