@@ -2,9 +2,11 @@
  * The other side of the row `handshakes`, in one program:
  *
  *     serve FOLDER ADDRESS...       a CA on port 15012 of the first address, and on port 15008 of the others peers that
- *                                   end every connection after its handshake; prints "ready"
- *     dial FOLDER ADDRESS SECONDS   full handshakes with port 15008 of the address; prints how many
- *     connect ADDRESS,... SECONDS   connections through the SOCKS5 port of this network; prints how many ended
+ *                                   answer one request on each connection; prints "ready"
+ *     dial FOLDER ADDRESS SECONDS   connections to port 15008 of the address, each until the first bytes of HTTP/2 are
+ *                                   there; prints how many
+ *     connect ADDRESS,... SECONDS   connections through the SOCKS5 port of this network, one after the other to each
+ *                                   address, each of which is a request; prints how many were answered
  */
 import { issueFor, pem, ScriptedCa, WORKLOAD_ROOT } from "../src/authorities/testkit/istio_ca.ts";
 import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
@@ -17,6 +19,7 @@ import { Reactor } from "../src/net/reactor.ts";
 import type { TlsContext } from "../src/net/tls_context.ts";
 import { TlsEngine } from "../src/net/tls_engine.ts";
 import { openTlsLibrary } from "../src/os/open_tls_library.ts";
+import { ANSWER, answerOneRequest } from "./one_request.ts";
 
 const CA_PORT = 15012, SOCKS_PORT = 15080;
 /** The inbound port of proxies. */
@@ -81,7 +84,7 @@ async function serve(folder: string, [own, ...others]: readonly string[]): Promi
     const context = contextOf(credentials[`w${index}`]!);
     reactor.listen({ address: { ip: parseIp(ip)!, port: HBONE_PORT } }, ({ duplex }) => {
       reactor.secure(duplex, context, "server", TIMEOUT, {
-        onSecure: (secured) => secured.close(),
+        onSecure: answerOneRequest,
         onSecureFailure: (ending) => console.error(ending.message),
       });
     });
@@ -93,6 +96,7 @@ function dial(folder: string, address: SocketAddress, seconds: number): void {
   const context = contextOf(readCredentials(folder)["peer"]!);
   const reactor = startReactor();
   const end = performance.now() + seconds * 1000;
+  const buffer = new Uint8Array(16_384);
   let done = 0, lanes = LANES;
   const next = () => {
     if (performance.now() < end) return one();
@@ -104,12 +108,20 @@ function dial(folder: string, address: SocketAddress, seconds: number): void {
     console.error(message);
     Deno.exit(1);
   };
-  const one = () => {
-    const onSecure = (secured: Duplex) => {
+  // The server's SETTINGS show that it has accepted the certificate: in TLS 1.3 a client is ready before that.
+  const onSecure = (secured: Duplex) => {
+    const onReadable = () => {
+      if (secured.read(buffer) <= 0) {
+        return secured.ended ? failed({ message: "the connection was closed" }) : undefined;
+      }
       done++;
       secured.close(true);
       next();
     };
+    secured.start({ onReadable, onWritable() {}, onFailure: failed });
+    onReadable();
+  };
+  const one = () => {
     reactor.dial(address, {}, {
       onConnect: (plain) => {
         reactor.secure(plain, context, "client", TIMEOUT, { onSecure, onSecureFailure: failed });
@@ -124,22 +136,21 @@ function dial(folder: string, address: SocketAddress, seconds: number): void {
 async function connectAll(addresses: readonly string[], seconds: number): Promise<void> {
   const end = performance.now() + seconds * 1000;
   let done = 0;
-  const buffer = new Uint8Array(512);
   const lane = async (ip: string) => {
-    const request = Uint8Array.of(5, 1, 0, 5, 1, 0, 1, ...ip.split(".").map(Number), 0x1f, 0x90);
-    while (performance.now() < end) {
-      using connection = await Deno.connect({ hostname: "127.0.0.1", port: SOCKS_PORT });
-      await connection.write(request);
-      try {
-        while (await connection.read(buffer) !== null);
-      } catch {
-        // A reset ends the connection as well.
-      }
-      done++;
-    }
+    for (; performance.now() < end; done++) await requestThroughSocks(ip);
   };
   await Promise.all(addresses.map(lane));
   console.log(done);
+}
+
+/** Throws unless the peer has answered: then it was on a connection of its own, see {@link answerOneRequest}. */
+async function requestThroughSocks(ip: string): Promise<void> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: SOCKS_PORT });
+  await connection.write(Uint8Array.of(5, 1, 0, 5, 1, 0, 1, ...ip.split(".").map(Number), 0x1f, 0x90));
+  const buffer = new Uint8Array(512);
+  let last = 0;
+  for (let count; (count = await connection.read(buffer)) !== null;) last = buffer[count - 1]!;
+  if (last !== ANSWER) throw new Error(`${ip} has not answered`);
 }
 
 if (import.meta.main) {

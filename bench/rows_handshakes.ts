@@ -1,7 +1,10 @@
 /**
  * Full mutual TLS handshakes, on either side of a proxy. One proxy in a network namespace, and `handshake_peer.ts` in
- * another: it dials the proxy's inbound port and disconnects, or accepts the proxy's connection and closes it. Nothing
- * else happens on these connections, so the figure is that of the handshake, including TCP and peer verification.
+ * another. It dials the proxy's inbound port and disconnects when the proxy has sent its first bytes of HTTP/2. Or it
+ * accepts the proxy's connection and answers one request on it, so that the proxy needs a new connection for the next
+ * one; without an answer a proxy would wait longer and longer between its attempts. The figures are those of the
+ * handshake, with TCP and the verification of the peer, and of what opens HTTP/2. Dialling also has a SOCKS5 connection
+ * and a request in it.
  */
 import { stringify } from "yaml";
 import { cpuTime } from "./cpu.ts";
