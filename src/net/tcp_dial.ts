@@ -30,6 +30,7 @@ export class TcpDial implements Dial, FdHandler {
   readonly #events: DialEvents;
   #timer: Timer | null = null;
   #fd = -1;
+  #hasForeignSource = false;
   #done = false;
 
   constructor(loop: SocketLoop, to: SocketAddress, options: DialOptions, events: DialEvents) {
@@ -49,7 +50,9 @@ export class TcpDial implements Dial, FdHandler {
     if (!(flags & c.EPOLLOUT)) return;
     this.#done = true;
     this.#timer?.cancel();
-    this.#events.onConnect(new TcpDuplex(this.#loop, this.#fd, this.#to, flags));
+    const stream = new TcpDuplex(this.#loop, this.#fd, this.#to, flags);
+    stream.hasForeignSource = this.#hasForeignSource;
+    this.#events.onConnect(stream);
   }
 
   abort(): void {
@@ -92,7 +95,8 @@ export class TcpDial implements Dial, FdHandler {
     const family = familyOf(source?.ip ?? this.#to.ip);
     const fd = makeTcpSocket(family, options);
     if (fd < 0) return -fd;
-    if (source !== null && !bindSource(fd, family, source)) {
+    this.#hasForeignSource = source !== null && bindSource(fd, family, source);
+    if (source !== null && !this.#hasForeignSource) {
       if (options.sourcePorts && errno() === EADDRINUSE) {
         libc.close(fd);
         return EADDRINUSE;

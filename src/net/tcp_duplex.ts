@@ -16,6 +16,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from
 import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { Redirection } from "./redirection.ts";
+import { closeWithReset } from "./reset_close.ts";
 import { decodeSockaddr } from "./sockaddr.ts";
 
 /** The events for which a connected socket is registered. */
@@ -50,6 +51,8 @@ export class TcpDuplex implements Duplex, FdHandler {
   failure: Ending | null = null;
   /** Set for an accepted connection that was redirected to our listener. */
   redirection: Redirection | null = null;
+  /** Set for a dialled connection whose source address is not one of this machine. */
+  hasForeignSource = false;
   readonly writeUnit = 1;
   readonly path = null;
 
@@ -161,6 +164,7 @@ export class TcpDuplex implements Duplex, FdHandler {
     if (this.#watching === "released") return;
     this.redirection?.closing(this.fd, this.remote, reset || this.failure !== null || this.broken);
     this.#release();
+    if (reset && this.hasForeignSource) return closeWithReset(this.#loop, this.fd);
     if (reset) resetOnClose(this.fd);
     this.#loop.release(this.fd);
   }

@@ -6,7 +6,12 @@ import { intCell, libc } from "./libc.ts";
 const LEAST_LENGTH = 168;
 /** Up to and including `tcpi_rcv_ooopack`, of Linux 5.4. */
 const LENGTH = 228;
-const SMOOTHED_ROUND_TRIP = 68, RETRANSMITTED = 100, SMALLEST_ROUND_TRIP = 148, RECEIVED = 152, SENT = 156;
+const UNACKNOWLEDGED = 24,
+  SMOOTHED_ROUND_TRIP = 68,
+  RETRANSMITTED = 100,
+  SMALLEST_ROUND_TRIP = 148,
+  RECEIVED = 152,
+  SENT = 156;
 const DELIVERY_RATE = 160, OUT_OF_ORDER = 224;
 
 /** Measurements of one connection. */
@@ -18,6 +23,8 @@ interface TcpInfo {
   /** Segments with data that were sent, those sent again included. The counters wrap at 2^32. */
   readonly sent: number;
   readonly retransmitted: number;
+  /** Segments that were sent and not acknowledged yet. */
+  readonly unacknowledged: number;
   /** Segments with data that were received. */
   readonly received: number;
   /** Of {@link received}, those that arrived while an earlier one was missing; 0 before Linux 5.4. */
@@ -39,6 +46,7 @@ export function tcpInfo(fd: number): TcpInfo | null {
     deliveryRate: Number(view.getBigUint64(DELIVERY_RATE, true)),
     sent: view.getUint32(SENT, true),
     retransmitted: view.getUint32(RETRANSMITTED, true),
+    unacknowledged: view.getUint32(UNACKNOWLEDGED, true),
     received: view.getUint32(RECEIVED, true),
     outOfOrder: length.value < LENGTH ? 0 : view.getUint32(OUT_OF_ORDER, true),
   };
