@@ -5,6 +5,9 @@ import type { Application, AppRun } from "../../testkit/applications.ts";
 
 const PORT = 1883;
 const MESSAGES = 200;
+const QUALITIES = [0, 1, 2];
+/** A subscriber and a publisher for each quality of service, and for the large message, within the pod and by the mesh. */
+const CLIENTS = 2 * QUALITIES.length + 4;
 
 export const MOSQUITTO: Application = {
   name: "Mosquitto",
@@ -12,10 +15,10 @@ export const MOSQUITTO: Application = {
   async check(run) {
     const conf = `${run.folder}/mosquitto.conf`;
     const settings = [`listener ${PORT} ${run.ip}`, "allow_anonymous true", "user root", "log_dest stderr"];
-    settings.push("log_type information", "log_type subscribe");
+    settings.push("log_type information", "log_type notice", "log_type subscribe");
     Deno.writeTextFileSync(conf, settings.map((line) => `${line}\n`).join(""));
     const broker = await run.serve("mosquitto", ["-c", conf], /mosquitto version .* running/);
-    for (const quality of [0, 1, 2]) await publish(run, broker, quality);
+    for (const quality of QUALITIES) await publish(run, broker, quality);
 
     const zero = "0".repeat(32);
     const noise = `openssl enc -aes-128-ctr -K ${zero} -iv ${zero} -in /dev/zero 2>/dev/null | head -c 20000000`;
@@ -24,6 +27,8 @@ export const MOSQUITTO: Application = {
     // The broker keeps it for a subscriber that comes later.
     const received = `mosquitto_pub ${at} -r -q 1 -f ${run.folder}/large; mosquitto_sub ${at} -C 1 -N | sha256sum`;
     assert.equal(await run.same(received), checksum);
+    // A broker that is killed before it has read a client's last message resets that connection.
+    await broker.matches(/ disconnected\.$/, CLIENTS);
   },
 };
 
