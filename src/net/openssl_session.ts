@@ -3,7 +3,7 @@ import type { TlsFailure } from "../os/tls_failure.ts";
 import { BROKEN, CLOSED_BY_PEER, type NativeTlsSession, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import type { Millis } from "./clock.ts";
 import { MOST_DATA } from "./record_limits.ts";
-import type { Remainder, SocketSession } from "./socket_session.ts";
+import type { Remainder, TlsSession } from "./tls_session.ts";
 
 /**
  * Records in one read. A record costs 3 us however little it carries, and a peer may send records of one byte. Sixteen
@@ -13,8 +13,8 @@ const RECORDS_PER_READ = 32;
 /** A read of less than half of OpenSSL's read-ahead buffer has emptied the socket. */
 const SHORT_READ = 32768;
 
-/** See {@link SocketSession}. */
-export class OpenSslSession implements SocketSession {
+/** See {@link TlsSession}. */
+export class OpenSslSession implements TlsSession {
   readonly #native: NativeTlsSession;
   remainder: Remainder = "more";
   wireBytes = 0;

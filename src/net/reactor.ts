@@ -70,6 +70,7 @@ export class Reactor implements net.Network, SocketLoop {
   readonly #timers = new TimerQueue();
   readonly keepalive = new LateKeepalive(this);
   readonly records = new RecordBuffers();
+  readonly layeredRecords = new RecordBuffers();
   readonly resets = new TcpResets(this);
   readonly #wakeFd: number;
   readonly #wakeBuffer = new Uint8Array(8);

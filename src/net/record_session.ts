@@ -1,23 +1,21 @@
 /**
- * Records of TLS 1.3 that we protect ourselves, on a socket. OpenSSL has done the handshake and is not used any more.
+ * Records of TLS 1.3 that we protect ourselves. OpenSSL has done the handshake and is not used any more.
  *
- * One read(2) takes as many records as there are, and they are decrypted into the memory of the reader; data that is
- * written is encrypted into memory of which one write(2) sends a whole offload unit. So no byte is copied
+ * One read of the carrier takes as many records as there are, and they are decrypted into the memory of the reader; data
+ * that is written is encrypted into memory of which one write sends a whole unit. So no byte is copied
  * (`docs/spec/dataplane-speed.md` 15).
  */
-import { EAGAIN } from "../os/errno.ts";
-import { errno } from "../os/libc.ts";
-import { libc } from "../os/libc_sockets.ts";
 import { HEADER } from "../os/record_cipher.ts";
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { RecordCiphers } from "../os/tls_native_session.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
 import type { Millis } from "./clock.ts";
 import { INPUT, type KeptBytes, type RecordBuffers } from "./record_buffers.ts";
+import type { RecordCarrier } from "./record_carrier.ts";
 import { LONGEST_RECORD } from "./record_limits.ts";
 import { RecordReceiver } from "./record_receiver.ts";
 import { RecordSender } from "./record_sender.ts";
-import { BROKEN, type Remainder, type SocketSession } from "./socket_session.ts";
+import { BROKEN, type Remainder, type TlsSession } from "./tls_session.ts";
 import { Alert } from "./tls_alerts.ts";
 
 /** Records in one read. A record costs 0.3 us however little it carries, and a peer may send records of one byte. */
@@ -25,17 +23,25 @@ const RECORDS_PER_READ = 256;
 /** Records from this length on are assumed to have equal lengths. */
 const BULK_RECORD = 4096;
 
-/** See {@link SocketSession}. */
-export class RecordSession implements SocketSession {
-  readonly #fd: number;
+/** What the handshake has left: bytes that it has read and not used, and bytes that the carrier has not taken. */
+interface HandshakeRest {
+  readonly received: Uint8Array;
+  readonly unsent: Uint8Array;
+}
+
+const NO_REST: HandshakeRest = { received: new Uint8Array(0), unsent: new Uint8Array(0) };
+
+/** See {@link TlsSession}. */
+export class RecordSession implements TlsSession {
+  readonly #carrier: RecordCarrier;
   readonly #receiver: RecordReceiver;
   readonly #sender: RecordSender;
   readonly #buffers: RecordBuffers;
   /** Bytes that were received and not opened yet: part of a record, or records beyond the limit of a read. */
   #received: KeptBytes | null = null;
-  /** {@link #received} has whole records: they are opened before the socket is read again. */
+  /** {@link #received} may have whole records: they are opened before the carrier is read again. */
   #hasRecords = false;
-  /** Records that the socket has not taken. */
+  /** Records that the carrier has not taken. */
   #unsent: KeptBytes | null = null;
   /** Close_notify is to follow {@link #unsent}. */
   #closesLater = false;
@@ -44,11 +50,21 @@ export class RecordSession implements SocketSession {
   failure: TlsFailure | null = null;
 
   /** Takes over `ciphers`. `role`: ours. `unit`: bytes of records that leave in one write. */
-  constructor(fd: number, ciphers: RecordCiphers, role: TlsRole, unit: number, buffers: RecordBuffers) {
-    this.#fd = fd;
+  constructor(
+    carrier: RecordCarrier,
+    ciphers: RecordCiphers,
+    role: TlsRole,
+    unit: number,
+    buffers: RecordBuffers,
+    { received, unsent } = NO_REST,
+  ) {
+    this.#carrier = carrier;
     this.#buffers = buffers;
     this.#receiver = new RecordReceiver(ciphers.receive, role, buffers.scratch);
     this.#sender = new RecordSender(ciphers.send, unit);
+    this.#hasRecords = received.length > 0;
+    if (received.length > 0) this.#received = buffers.keep(received, 0, received.length);
+    if (unsent.length > 0) this.#unsent = buffers.keep(unsent, 0, unsent.length);
   }
 
   get isFlushed(): boolean {
@@ -70,8 +86,12 @@ export class RecordSession implements SocketSession {
     }
     const before = kept === null ? 0 : kept.end - kept.from;
     const wanted = this.#wanted(into.length, kept, before);
-    const count = libc.read(this.#fd, before === 0 ? input : input.subarray(before), wanted);
-    if (count <= 0) return this.#nothingRead(count);
+    const count = this.#carrier.read(before === 0 ? input : input.subarray(before), wanted);
+    if (count <= 0) {
+      this.remainder = "nothing";
+      if (count === BROKEN) this.failure = this.#carrier.failure;
+      return count;
+    }
     if (count < wanted && mayStop) this.remainder = "nothing";
     if (kept !== null) {
       input.set(kept.memory.subarray(kept.from, kept.end));
@@ -175,15 +195,6 @@ export class RecordSession implements SocketSession {
     return BROKEN;
   }
 
-  /** A read of the socket has returned `count`, which is not above 0. */
-  #nothingRead(count: number): number {
-    const error = count === 0 ? 0 : errno();
-    this.remainder = "nothing";
-    if (error === EAGAIN) return 0;
-    this.failure = error === 0 ? { kind: "eof" } : { kind: "system", errno: error };
-    return BROKEN;
-  }
-
   #dropReceived(): void {
     if (this.#received !== null) this.#buffers.release(this.#received);
     this.#received = null;
@@ -201,12 +212,11 @@ export class RecordSession implements SocketSession {
     if (count < length && this.failure === null) this.#unsent = this.#buffers.keep(records, count, length);
   }
 
-  /** Returns how many bytes the socket has taken. */
+  /** Returns how many bytes the carrier has taken. */
   #write(bytes: Uint8Array, length: number): number {
-    const count = libc.write(this.#fd, bytes as Uint8Array<ArrayBuffer>, length);
+    const count = this.#carrier.write(bytes, length);
     if (count >= 0) return count;
-    const error = errno();
-    if (error !== EAGAIN) this.failure ??= { kind: "system", errno: error };
+    this.failure ??= this.#carrier.failure;
     return 0;
   }
 }

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { RecordBuffers } from "./record_buffers.ts";
+import { SocketCarrier } from "./record_carrier.ts";
 import { RecordSession } from "./record_session.ts";
 import { ALERT, CLOSE_NOTIFY, DATA, HANDSHAKE, joined, RecordEnds, REQUEST, UPDATE } from "./testkit/record_ends.ts";
 import { SocketPair } from "./testkit/socket_pair.ts";
@@ -18,7 +19,13 @@ class Rig implements Disposable {
   constructor(isSmall = false) {
     this.sockets = new SocketPair(isSmall);
     const ciphers = { send: this.ends.cipher("send"), receive: this.ends.cipher("receive") };
-    this.session = new RecordSession(this.sockets.near, ciphers, "server", UNIT, new RecordBuffers());
+    this.session = new RecordSession(
+      new SocketCarrier(this.sockets.near),
+      ciphers,
+      "server",
+      UNIT,
+      new RecordBuffers(),
+    );
   }
 
   /** Reads until the socket is empty or the session has ended. Null: it has failed. */

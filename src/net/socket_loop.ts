@@ -50,6 +50,8 @@ export interface SocketLoop extends Scheduler, HandshakeLoop {
   readonly spare: SpareDescriptor;
   readonly keepalive: LateKeepalive;
   readonly records: RecordBuffers;
+  /** For sessions over another stream, which may have a session below that uses {@link records}. */
+  readonly layeredRecords: RecordBuffers;
   readonly resets: TcpResets;
 
   /** Calls `handler` for events of `fd`. `flags`: as for epoll_ctl(2). Throws {@link SystemError}. */

@@ -20,7 +20,7 @@ import { MOST_DATA } from "./record_limits.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { TcpPath } from "./tcp_path.ts";
 import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
-import { BROKEN, type SocketSession } from "./socket_session.ts";
+import { BROKEN, type TlsSession } from "./tls_session.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 
 /** Once one of these was reported, a read that returns less than it could proves nothing. */
@@ -54,7 +54,7 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   readonly remote: SocketAddress;
   readonly #fd: number;
   readonly #loop: SocketLoop;
-  readonly #session: SocketSession;
+  readonly #session: TlsSession;
   readonly writeUnit: number;
   readonly path: NetworkPath;
   #sink: DuplexSink | null = null;
@@ -69,7 +69,7 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
   failure: Ending | null = null;
 
   /** `unit`: bytes of records that leave in one write. */
-  constructor(loop: SocketLoop, session: SocketSession, socket: TlsSocket, unit: number) {
+  constructor(loop: SocketLoop, session: TlsSession, socket: TlsSocket, unit: number) {
     this.#loop = loop;
     this.#session = session;
     this.#fd = socket.fd;

@@ -11,8 +11,9 @@ import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
 import { OpenSslSession } from "./openssl_session.ts";
+import { SocketCarrier } from "./record_carrier.ts";
 import { RecordSession } from "./record_session.ts";
-import type { SocketSession } from "./socket_session.ts";
+import type { TlsSession } from "./tls_session.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
@@ -123,11 +124,11 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   /** Takes over `session`, which is freed where we protect the records: that saves 13 KB a connection. */
-  #recordsOf(session: NativeTlsSession): SocketSession {
+  #recordsOf(session: NativeTlsSession): TlsSession {
     const ciphers = session.takeRecordCiphers();
     if (ciphers === null) return new OpenSslSession(session);
     session.free();
-    return new RecordSession(this.#tcp.fd, ciphers, this.#role, this.#unit, this.#loop.records);
+    return new RecordSession(new SocketCarrier(this.#tcp.fd), ciphers, this.#role, this.#unit, this.#loop.records);
   }
 
   #onFailed({ failure }: NativeTlsSession): void {

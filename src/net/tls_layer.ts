@@ -1,6 +1,6 @@
 /**
- * TLS over any stream, such as the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or a socket to which the TLS
- * library cannot write itself.
+ * OpenSSL over any stream, such as for the handshake of the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or
+ * over a socket to which the TLS library cannot write itself.
  */
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import { type Duplex, FAILED } from "./duplex.ts";
@@ -8,8 +8,9 @@ import { type Duplex, FAILED } from "./duplex.ts";
 /** Used within one call each. */
 const input = new Uint8Array(32_768);
 const output = new Uint8Array(32_768);
+const NOTHING = new Uint8Array(0);
 
-/** Moves bytes between a stream and a session in memory. The handshake and the secured stream share it. */
+/** Moves bytes between a stream and a session in memory, for the handshake and for the records of OpenSSL. */
 export class TlsLayer {
   /** Encrypted bytes that the stream has not taken yet. */
   #rest: Uint8Array | null = null;
@@ -17,13 +18,10 @@ export class TlsLayer {
 
   readonly plain: Duplex;
   readonly session: NativeTlsSession;
-  readonly close: (reset: boolean) => void;
 
-  /** `close`: closes `plain` when everything was written; `reset`: as for {@link Duplex.close}. */
-  constructor(plain: Duplex, session: NativeTlsSession, close: (reset: boolean) => void) {
+  constructor(plain: Duplex, session: NativeTlsSession) {
     this.plain = plain;
     this.session = session;
-    this.close = close;
   }
 
   /** Moves bytes from the stream to the session. False: there were none, or the stream has failed. */
@@ -51,6 +49,13 @@ export class TlsLayer {
       return "blocked";
     }
     return "done";
+  }
+
+  /** Removes what the session has not read and what the stream has not taken, for whoever continues without it. */
+  takeRest(): { readonly received: Uint8Array; readonly unsent: Uint8Array } {
+    const unsent = this.#rest ?? NOTHING;
+    this.#rest = null;
+    return { received: this.session.takeUnread(), unsent };
   }
 
   /** True for the first call: the session then finds the end. */

@@ -1,6 +1,6 @@
 /** A TLS session over another stream as a {@link Duplex}. */
 import type { Timer } from "./clock.ts";
-import { BROKEN, CLOSED_BY_PEER, WOULD_BLOCK } from "../os/tls_native_session.ts";
+import type { TlsFailure } from "../os/tls_failure.ts";
 import type { SocketAddress } from "./address.ts";
 import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from "./duplex.ts";
 import { CLOSED } from "./endings.ts";
@@ -8,10 +8,8 @@ import type { Scheduler } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
-import type { TlsLayer } from "./tls_layer.ts";
+import { BROKEN, type TlsSession } from "./tls_session.ts";
 
-/** Bytes that are encrypted at once. Encrypted bytes that the stream below does not take are kept, so this bounds them. */
-const WRITE_UNIT = 65_536;
 /** ms in which a closed stream may write what the stream below has not taken. */
 const LINGER_MS = 10_000;
 
@@ -31,11 +29,10 @@ type Sending = "flushed" | "unflushed" | "blocked";
  */
 export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly #scheduler: Scheduler;
-  readonly #layer: TlsLayer;
   readonly #plain: Duplex;
+  readonly #session: TlsSession;
+  readonly #closePlain: (reset: boolean) => void;
   readonly #overhead = new RecordOverhead();
-  /** Bytes that the session has read, as counted by the session. */
-  #seen = 0;
   #sink: DuplexSink | null = null;
   /** Readable at first: the last message of the handshake may have brought data with it. */
   #receiving: Receiving = "readable";
@@ -46,13 +43,14 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly writeUnit = 1;
   readonly path = null;
 
-  constructor(scheduler: Scheduler, layer: TlsLayer) {
+  /** Takes over `session`, whose carrier is `plain`. `close`: closes `plain` when everything was written. */
+  constructor(scheduler: Scheduler, plain: Duplex, session: TlsSession, close: (reset: boolean) => void) {
     this.#scheduler = scheduler;
-    this.#layer = layer;
-    this.#plain = layer.plain;
-    this.#seen = layer.session.bytesFromSocket();
-    this.#plain.start(this);
-    this.#push();
+    this.#plain = plain;
+    this.#session = session;
+    this.#closePlain = close;
+    plain.start(this);
+    this.#flush();
   }
 
   get local(): SocketAddress {
@@ -87,9 +85,13 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
 
   onWritable(): void {
     if (this.#life === "lingering") return this.#linger();
+    if (this.failure !== null) return;
     const wasBlocked = this.#sending === "blocked";
-    this.#push();
-    if (wasBlocked && this.#sending === "flushed" && this.failure === null) this.#sink?.onWritable();
+    this.#flush();
+    // It has changed meanwhile: the stream below may have failed.
+    const failure = this.failure as Ending | null;
+    if (failure !== null) this.#sink?.onFailure(failure);
+    else if (wasBlocked && this.#sending === "flushed") this.#sink?.onWritable();
   }
 
   onFailure(ending: Ending): void {
@@ -102,32 +104,17 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   read(into: Uint8Array): number {
     if (this.failure !== null) return FAILED;
     if (this.#receiving === "ended" || into.length === 0) return 0;
-    for (;;) {
-      const count = this.#layer.session.read(into, this.#scheduler.now());
-      // Checked after each pull: a flood may continue for as long as the stream below has data.
-      if (!this.#allows(Math.max(0, count))) return this.#fail(FLOOD);
-      if (count > 0) {
-        // `pull` may have read bytes of the stream below before it announced them. It does not announce them any more.
-        this.#receiving = "readable";
-        return count;
-      }
-      if (count === CLOSED_BY_PEER) this.#receiving = "ended";
-      if (count === BROKEN) {
-        // Sends the alert with the reason.
-        this.#layer.push();
-        return this.#fail(this.#plain.failure ?? streamEnding(this.#layer.session.failure));
-      }
-      if (count === WOULD_BLOCK && this.#layer.pull()) continue;
-      this.#noMoreNow();
-      return this.#plain.failure === null || this.ended ? 0 : this.#fail(this.#plain.failure);
+    const session = this.#session;
+    const count = session.read(into, this.#scheduler.now(), true);
+    if (!this.#overhead.allows(session.wireBytes, Math.max(0, count))) return this.#fail(FLOOD);
+    if (count === BROKEN) return this.#failWith(session.failure);
+    if (session.remainder === "end") this.#receiving = "ended";
+    else {
+      // The session may have read bytes before the stream below announced them, which it does not do any more then.
+      const mayHaveMore = session.remainder === "more" || this.#plain.readable || this.#plain.ended;
+      this.#receiving = mayHaveMore ? "readable" : "drained";
     }
-  }
-
-  #allows(data: number): boolean {
-    const seen = this.#layer.session.bytesFromSocket();
-    const wire = (seen - this.#seen) >>> 0;
-    this.#seen = seen;
-    return this.#overhead.allows(wire, data);
+    return count;
   }
 
   readScatter(into: Uint8Array, segments: Segments, count: number): number {
@@ -136,15 +123,12 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
 
   write(bytes: Uint8Array): number {
     if (this.#life !== "open" || this.failure !== null) return FAILED;
-    let total = 0;
-    while (total < bytes.length && this.#sending === "flushed") {
-      const taken = this.#layer.session.write(bytes.subarray(total, total + WRITE_UNIT));
-      if (taken <= 0) return this.#fail(streamEnding(this.#layer.session.failure));
-      total += taken;
-      if (!this.#push()) return FAILED;
-    }
-    if (this.#sending !== "flushed") this.#sending = total < bytes.length ? "blocked" : "unflushed";
-    return total;
+    if (bytes.length === 0) return 0;
+    const taken = this.#session.write(bytes);
+    if (taken === BROKEN) return this.#failWith(this.#session.failure);
+    if (taken < bytes.length) this.#sending = "blocked";
+    else this.#noteFlush(this.#session.isFlushed);
+    return taken;
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number): number {
@@ -154,8 +138,8 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   end(): void {
     if (this.#life !== "open" || this.failure !== null) return;
     this.#life = "half-closed";
-    this.#layer.session.sendCloseNotify();
-    this.#push();
+    this.#session.sendCloseNotify();
+    this.#flush();
   }
 
   close(reset = false): void {
@@ -165,7 +149,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     this.#sink = null;
     this.#noMoreNow();
     this.failure ??= CLOSED;
-    if (!polite || this.#sending === "flushed") return this.#finish(reset);
+    if (!polite || this.#session.isFlushed) return this.#finish(reset);
     this.#life = "lingering";
     this.#lingerTimer = this.#scheduler.after(LINGER_MS, () => this.#finish(true));
   }
@@ -175,26 +159,35 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   }
 
   #linger(): void {
-    const state = this.#layer.push();
-    if (state !== "blocked") this.#finish(state === "failed");
+    if (this.#session.flush()) this.#finish(false);
+    else if (this.#session.failure !== null) this.#finish(true);
   }
 
   #finish(reset: boolean): void {
     this.#life = "closed";
     this.#lingerTimer?.cancel();
-    this.#layer.session.free();
-    this.#layer.close(reset);
+    this.#session.free();
+    this.#closePlain(reset);
   }
 
-  /** False when the stream below failed. */
-  #push(): boolean {
-    const state = this.#layer.push();
-    if (state !== "blocked") this.#sending = "flushed";
-    else if (this.#sending === "flushed") this.#sending = "unflushed";
-    if (state === "failed") this.#fail(this.#plain.failure ?? streamEnding(null));
+  #flush(): void {
+    const flushed = this.#session.flush();
+    if (this.#session.failure !== null) return void this.#failWith(this.#session.failure);
+    if (flushed) this.#sending = "flushed";
+    else this.#noteFlush(false);
     // Our direction of the stream below ends once close_notify is written.
-    else if (state === "done" && this.#life === "half-closed") this.#plain.end();
-    return state !== "failed";
+    if (flushed && this.#life === "half-closed") this.#plain.end();
+  }
+
+  /** `flushed`: the session has nothing that the stream below has not taken. */
+  #noteFlush(flushed: boolean): void {
+    if (this.#sending !== "blocked") this.#sending = flushed ? "flushed" : "unflushed";
+  }
+
+  /** The stream below says more about its own failures than the session, which only finds an end. */
+  #failWith(failure: TlsFailure | null): number {
+    const isBelow = failure === null || failure.kind === "eof";
+    return this.#fail(isBelow && this.#plain.failure !== null ? this.#plain.failure : streamEnding(failure));
   }
 
   #fail(ending: Ending): number {

@@ -3,28 +3,42 @@ import type { Millis, Timer } from "./clock.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
 import { type HandshakeLoop, HandshakeTurns } from "./handshake_queue.ts";
+import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
 import type { Handshake, Scheduler, SecureEvents } from "./network.ts";
+import { StreamCarrier } from "./record_carrier.ts";
+import { RecordSession } from "./record_session.ts";
+import type { SocketLoop } from "./socket_loop.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
+import type { TlsSession } from "./tls_session.ts";
 
 /** Handshakes share the turns of the loop, so that many that begin at once do not delay everything else. */
-type LoopWithHandshakes = Scheduler & HandshakeLoop;
+type LoopWithHandshakes = Scheduler & HandshakeLoop & Pick<SocketLoop, "layeredRecords">;
+
+/** Bytes of the records that are made at once. Each of the four fills a DATA frame of the default size. */
+const UNIT = 4 * 16_384;
 
 /** A handshake in progress. */
 export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #loop: LoopWithHandshakes;
   readonly #peerCheck: TlsPeerCheck;
+  readonly #role: TlsRole;
+  readonly #plain: Duplex;
+  readonly #close: (reset: boolean) => void;
   readonly #session: NativeTlsSession;
   readonly #layer: TlsLayer;
   readonly #events: SecureEvents;
   #timer: Timer;
   readonly #turns: HandshakeTurns;
 
-  /** Throws `TlsSettingsError`; the caller still owns the stream then. `close`: see {@link TlsLayer}. */
+  /**
+   * Throws `TlsSettingsError`; the caller still owns the stream then. `close`: closes `plain` when everything was written;
+   * `reset`: as for {@link Duplex.close}.
+   */
   constructor(
     loop: LoopWithHandshakes,
     plain: Duplex,
@@ -36,9 +50,12 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   ) {
     this.#loop = loop;
     this.#events = events;
+    this.#role = role;
+    this.#plain = plain;
+    this.#close = close;
     this.#peerCheck = new TlsPeerCheck(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#peerCheck.accept(chain));
-    this.#layer = new TlsLayer(plain, this.#session, close);
+    this.#layer = new TlsLayer(plain, this.#session);
     this.#timer = loop.after(timeout, () => this.#timedOut());
     this.#turns = new HandshakeTurns(loop, { role, own: plain.local.ip, peer: plain.remote.ip }, () => this.#step());
     plain.start(this);
@@ -64,7 +81,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   abort(): void {
     if (!this.#finish("failed")) return;
     this.#session.free();
-    this.#layer.close(false);
+    this.#close(false);
   }
 
   #step(): void {
@@ -74,22 +91,31 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
       if (this.#turns.isOver) return;
       const pushed = this.#layer.push();
       if (state === "failed") return this.#fail(this.#peerCheck.ending(this.#session.failure));
-      if (pushed === "failed") return this.#fail(this.#layer.plain.failure ?? this.#peerCheck.ending(null));
+      if (pushed === "failed") return this.#fail(this.#plain.failure ?? this.#peerCheck.ending(null));
       if (state === "done") return this.#succeed();
       if (this.#layer.pull()) continue;
-      const { failure } = this.#layer.plain;
+      const { failure } = this.#plain;
       return failure === null ? undefined : this.#fail(failure);
     }
   }
 
   #succeed(): void {
-    this.#session.eraseSecrets();
     const negotiated = this.#session.negotiated();
     const problem = this.#peerCheck.problem(this.#session.alpn(), negotiated.cipher);
     if (problem !== null) return this.#fail(problem);
     this.#finish("completed");
     const peer = { chain: this.#session.peerChain, ...negotiated };
-    handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#layer), peer);
+    handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#plain, this.#records(), this.#close), peer);
+  }
+
+  /** The session of OpenSSL is freed where we protect the records. */
+  #records(): TlsSession {
+    const ciphers = this.#session.takeRecordCiphers();
+    if (ciphers === null) return new LayeredOpenSslSession(this.#layer);
+    const rest = this.#layer.takeRest();
+    this.#session.free();
+    const carrier = new StreamCarrier(this.#plain);
+    return new RecordSession(carrier, ciphers, this.#role, UNIT, this.#loop.layeredRecords, rest);
   }
 
   /** The limit is for the peer: the time in which the peer waited for us is added. */

@@ -17,7 +17,7 @@ import { type TlsRole, TlsSettingsError } from "./tls_settings.ts";
 import type { TlsThread } from "./tls_thread.ts";
 import { readSecretLine, type TrafficSecrets } from "./traffic_secrets.ts";
 
-const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
+const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_*`: OpenSSL sends the alerts bad_certificate and certificate_revoked for them. */
 const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
@@ -129,6 +129,14 @@ export class NativeTlsSession implements SessionCallbacks {
   /** In memory: the peer sends no more bytes. */
   feedEnd(): void {
     this.#thread.library.crypto.BIO_ctrl(this.#readBio, BIO_SET_MEMORY_END, 0, null);
+  }
+
+  /** In memory: removes and returns the bytes of the peer that were not read. */
+  takeUnread(): Uint8Array {
+    const { crypto } = this.#thread.library;
+    const bytes = new Uint8Array(Number(crypto.BIO_ctrl(this.#readBio, BIO_PENDING, 0, null)));
+    if (bytes.length > 0) crypto.BIO_read(this.#readBio, bytes, bytes.length);
+    return bytes;
   }
 
   /** In memory: moves bytes for the peer into `into`. Returns how many; 0 when there are none. */

@@ -157,6 +157,10 @@ class LateNews implements Duplex, DuplexSink {
   #sink: DuplexSink | null = null;
   #held = NOTHING;
   isLate = false;
+  /** It is late from the second arrival on. */
+  isLateSoon = false;
+  arrived = 0;
+  written = 0;
   readable = false;
   readonly writeUnit = 1;
   readonly path = null;
@@ -193,7 +197,9 @@ class LateNews implements Duplex, DuplexSink {
     const more = new Uint8Array(1 << 16);
     const count = Math.max(0, this.#inner.read(more));
     this.#held = Uint8Array.of(...this.#held, ...more.subarray(0, count));
+    this.arrived += count;
     if (!this.isLate) this.announce();
+    this.isLate ||= this.isLateSoon;
   }
 
   announce(): void {
@@ -223,7 +229,9 @@ class LateNews implements Duplex, DuplexSink {
   }
 
   write(bytes: Uint8Array): number {
-    return this.#inner.write(bytes);
+    const taken = this.#inner.write(bytes);
+    this.written += Math.max(0, taken);
+    return taken;
   }
 
   writeGather(from: Uint8Array, segments: Segments, count: number): number {
@@ -263,4 +271,29 @@ Deno.test("TLS within TLS: a read before the notification leaves no bytes that a
     assert.equal(total, 60_000);
     reader.close();
     writer.close();
+  }));
+
+Deno.test("TLS within TLS: data that arrives together with the end of the handshake is read", () =>
+  withTls(async (rig) => {
+    const outer = await rig.pair(rig.context(client), rig.context(server));
+    const far = new LateNews(outer.client), near = new LateNews(outer.server);
+    near.isLateSoon = true;
+    const theirs = inner(rig, near, "server", server);
+    const ours = inner(rig, far, "client");
+    await rig.sockets.run(() => ours.length === 1);
+    const writer = ours[0]!.duplex!;
+    writer.start(new Idle());
+    assert.equal(writer.write(new Uint8Array(50_000)), 50_000);
+    await rig.sockets.run(() => near.arrived === far.written);
+    assert.equal(theirs.length, 0);
+    near.announce();
+    await rig.sockets.run(() => theirs.length === 1);
+    const reader = new Pump(rig.sockets.network, theirs[0]!.duplex!, NOTHING, { end: false });
+    writer.end();
+    await rig.sockets.run(() => {
+      near.announce();
+      return reader.duplex.ended;
+    });
+    assert.equal(reader.receivedBytes, 50_000);
+    for (const duplex of [writer, reader.duplex]) duplex.close();
   }));
