@@ -37,6 +37,7 @@ export class DumpSessions {
       case "dump-more":
         return this.#send(this.#answer(request.dump));
       case "dump-end":
+        this.#sessions.get(request.dump)?.dump.close();
         this.#sessions.delete(request.dump);
         return;
       default:

@@ -163,7 +163,7 @@ Deno.test("xds 8.1 Q11: when a workload names another policy, its calls are eval
   const named = { ...POD, workload: { ...POD.workload, authorizationPolicies: [policyKey("ns/named")] } };
   apply(named);
   assert.deepEqual([live.cuts, other.cuts, connections.size], [[CHANGED], [], 1]);
-  assert.equal(other.call.destination, named.workload);
+  assert.deepEqual(other.call.destination, named.workload);
   apply({ kind: "remove-address", name: POD.workload.uid });
   assert.deepEqual(other.cuts, [], "calls of a removed workload end with its pod");
 });

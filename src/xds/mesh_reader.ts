@@ -12,7 +12,7 @@ import {
   type PortMap,
 } from "../mesh/model/model.ts";
 import { type Ip, ipv6FromBytes } from "../net/address.ts";
-import { ByteCache, type Bytes, TextCache } from "./byte_cache.ts";
+import { ByteCache, type Bytes, TextCache } from "../mesh/records/byte_cache.ts";
 import { type FieldTable, readMessage, WireReader } from "./wire_reader.ts";
 
 /** A valid message with a value that cannot be used. The text is sent to the control plane, which logs it. */

@@ -6,7 +6,7 @@
  * skipped, since a policy without one of its conditions has another meaning.
  */
 import { Buffer } from "node:buffer";
-import type { ByteCache, Bytes, TextCache } from "./byte_cache.ts";
+import type { ByteCache, Bytes, TextCache } from "../mesh/records/byte_cache.ts";
 
 /** The bytes are not a valid message of the schema. */
 export class Malformed extends Error {

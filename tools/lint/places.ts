@@ -42,6 +42,7 @@ export const FOLDERS: { readonly [R in Room]?: readonly string[] } = {
     "istio_policies",
     "static_file",
     "headers",
+    "records",
     "model",
   ],
 };

@@ -95,8 +95,9 @@ function unreadyOf(state: MeshState, { network }: ExplainSettings, { ip }: Socke
   const entry = state.findAddress(network, ip, null);
   if (!(entry instanceof ServiceEntry)) return [];
   const found: string[] = [];
-  for (const { uid, status, services } of state.workloads()) {
-    const absent = status === "Unhealthy" && services.includes(entry.service.key) && !entry.endpoints.has(uid);
+  for (const uid of state.unhealthyWorkloads()) {
+    const services = state.workload(uid)?.services ?? [];
+    const absent = services.includes(entry.service.key) && !entry.endpoints.has(uid);
     if (absent && found.push(uid) === MAX_FOLLOWED) break;
   }
   return found;

@@ -75,7 +75,7 @@ export class Destinations {
   *addPorts(state: MeshState): Generator<void, void, undefined> {
     if (this.#memberOf.size === 0) return;
     for (const { endpoints, service } of state.services()) {
-      for (const { workloadUid, ports } of endpoints.values()) {
+      for (const { workloadUid, ports } of [...endpoints.values()]) {
         const member = this.#memberOf.get(workloadUid);
         if (member !== undefined) {
           for (const [port, target] of service.ports) addPort(member.ports, ports.get(port) ?? target);

@@ -9,21 +9,27 @@ import { isVisible } from "./service_choice.ts";
 interface Level {
   readonly length: number;
   /** By {@link maskedKey}; services in order of arrival. */
-  readonly blocks: Map<string, ServiceEntry[]>;
+  readonly blocks: Map<string, number[]>;
 }
 
-/** Blocks of virtual addresses, each with the services that have it. */
+/** Blocks of virtual addresses, each with the numbers of the services that have it. */
 export class CidrTable {
+  readonly #entryOf: (id: number) => ServiceEntry;
   /** By network and family, longest blocks first. */
   readonly #levels = new Map<string, Level[]>();
 
+  /** `entryOf` returns the service with this number. */
+  constructor(entryOf: (id: number) => ServiceEntry) {
+    this.#entryOf = entryOf;
+  }
+
   /** Adds the service under this block; adding it twice has no effect. */
-  insert(vip: CidrVip, entry: ServiceEntry): void {
+  insert(vip: CidrVip, id: number): void {
     const range = new CidrRange(vip.cidr);
     const level = this.#level(vip.network, range.v4, range.length);
-    const entries = level.blocks.get(range.key);
-    if (entries === undefined) level.blocks.set(range.key, [entry]);
-    else if (!entries.includes(entry)) entries.push(entry);
+    const ids = level.blocks.get(range.key);
+    if (ids === undefined) level.blocks.set(range.key, [id]);
+    else if (!ids.includes(id)) ids.push(id);
   }
 
   #level(network: string, v4: boolean, length: number): Level {
@@ -40,12 +46,12 @@ export class CidrTable {
   }
 
   /** Removes the service from this block; no effect where it is not there. */
-  remove(vip: CidrVip, entry: ServiceEntry): void {
+  remove(vip: CidrVip, id: number): void {
     const range = new CidrRange(vip.cidr);
     const key = levelsKey(vip.network, range.v4);
     const levels = this.#levels.get(key) ?? [];
     const level = levels.find((each) => each.length === range.length);
-    const rest = level?.blocks.get(range.key)?.filter((other) => other !== entry);
+    const rest = level?.blocks.get(range.key)?.filter((other) => other !== id);
     if (level === undefined || rest === undefined) return;
     if (rest.length > 0) level.blocks.set(range.key, rest);
     else level.blocks.delete(range.key);
@@ -63,8 +69,9 @@ export class CidrTable {
     const bits = ipBits(ip);
     let other: ServiceEntry | null = null;
     for (const level of this.#levels.get(levelsKey(network, bits.v4)) ?? []) {
-      const entries = level.blocks.get(maskedKey(bits, level.length));
-      if (entries === undefined) continue;
+      const ids = level.blocks.get(maskedKey(bits, level.length));
+      if (ids === undefined) continue;
+      const entries = ids.map(this.#entryOf);
       const own = firstCanonical(entries, (entry) => entry.service.namespace === clientNamespace);
       if (own !== null) return own;
       other ??= firstCanonical(entries, (entry) => isVisible(entry.service, clientNamespace));

@@ -13,22 +13,32 @@ interface Watch {
   /** The workload itself names the address; false: it is known by a host name, which was resolved. */
   readonly isListed: boolean;
   readonly network: string;
+  /** The hash of network and address. */
+  readonly hash: number;
   readonly onLost: () => void;
 }
 
 /** All watches of one mesh. */
 export class PlaceWatches {
   readonly #byUid = new Map<WorkloadUid, Set<Watch>>();
-  readonly #byIp = new Map<Ip, Set<Watch>>();
+  readonly #byAddress = new Map<number, Set<Watch>>();
   /** Watches that the batch in progress may end. */
   readonly #doubtful = new Set<Watch>();
 
-  /** Calls `onLost` once, after the batch that takes `ip` from `workload`. Call the result to stop watching. */
-  watch(workload: Workload, ip: Ip, onLost: () => void): () => void {
+  /** How many workloads are watched. */
+  get size(): number {
+    return this.#byUid.size;
+  }
+
+  /**
+   * Calls `onLost` once, after the batch that takes `ip` from `workload`. `hash`: of the workload's network and `ip`.
+   * Call the result to stop watching.
+   */
+  watch(workload: Workload, ip: Ip, hash: number, onLost: () => void): () => void {
     const { uid, network, workloadIps } = workload;
-    const watch: Watch = { uid, ip, isListed: workloadIps.includes(ip), network, onLost };
+    const watch: Watch = { uid, ip, isListed: workloadIps.includes(ip), network, hash, onLost };
     add(this.#byUid, uid, watch);
-    add(this.#byIp, ip, watch);
+    add(this.#byAddress, hash, watch);
     return () => this.#remove(watch);
   }
 
@@ -37,11 +47,10 @@ export class PlaceWatches {
     for (const watch of this.#byUid.get(uid) ?? []) this.#doubtful.add(watch);
   }
 
-  /** A workload was added to the index. */
-  added({ workloadIps }: Workload): void {
-    if (this.#byIp.size === 0) return;
-    for (const ip of workloadIps) {
-      for (const watch of this.#byIp.get(ip) ?? []) this.#doubtful.add(watch);
+  /** A workload with these hashes of addresses was added to the index. */
+  added(hashes: readonly number[]): void {
+    for (const hash of hashes) {
+      for (const watch of this.#byAddress.get(hash) ?? []) this.#doubtful.add(watch);
     }
   }
 
@@ -66,7 +75,7 @@ export class PlaceWatches {
   /** False: it was removed before. */
   #remove(watch: Watch): boolean {
     this.#doubtful.delete(watch);
-    remove(this.#byIp, watch.ip, watch);
+    remove(this.#byAddress, watch.hash, watch);
     return remove(this.#byUid, watch.uid, watch);
   }
 }

@@ -6,37 +6,35 @@ import { identityOf, type SpiffeId } from "../model/workload_identity.ts";
 /** Pools kept per service. Normally there are (its ports × locations of clients); this bound only guards memory. */
 const MAX_POOLS = 1024;
 
-/** A service with its endpoints. The value never changes (a changed service gets a new entry); endpoints do. */
+/**
+ * The endpoints of a service in order of arrival. Iterators must be used in the turn in which they were made: they see
+ * changes of the mesh.
+ */
+export interface Endpoints extends Iterable<readonly [WorkloadUid, Endpoint]> {
+  readonly size: number;
+  has(uid: WorkloadUid): boolean;
+  get(uid: WorkloadUid): Endpoint | undefined;
+  keys(): Iterable<WorkloadUid>;
+  values(): Iterable<Endpoint>;
+}
+
+/**
+ * A service with its endpoints. The value never changes (a changed service gets a new entry); endpoints do. To be used
+ * in the turn in which it was found.
+ */
 export class ServiceEntry {
   readonly service: Service;
-  readonly #endpoints = new Map<WorkloadUid, Endpoint>();
+  readonly endpoints: Endpoints;
   /** Null before the first use: most services of a mesh are never called from this node. */
   #pools: Map<number, EndpointPool> | null = null;
   #identities: ReadonlySet<SpiffeId> | null = null;
 
-  constructor(service: Service) {
+  constructor(service: Service, endpoints: Endpoints) {
     this.service = service;
+    this.endpoints = endpoints;
   }
 
-  get endpoints(): ReadonlyMap<WorkloadUid, Endpoint> {
-    return this.#endpoints;
-  }
-
-  /** Adds or replaces an endpoint. One that the health policy refuses is left out (`docs/spec/xds-state.md` 3.4). */
-  upsert(endpoint: Endpoint): void {
-    const accepted = endpoint.status === "Healthy" || this.service.loadBalancer?.healthPolicy === "AllowAll";
-    if (accepted) this.#endpoints.set(endpoint.workloadUid, endpoint);
-    else this.#endpoints.delete(endpoint.workloadUid);
-    this.invalidate();
-  }
-
-  /** Removes an endpoint; no effect where it is not there. */
-  remove(uid: WorkloadUid): void {
-    this.#endpoints.delete(uid);
-    this.invalidate();
-  }
-
-  /** Drops what was derived. To be called when the workload of an endpoint changed. */
+  /** Drops what was derived. To be called when an endpoint or its workload changed. */
   invalidate(): void {
     this.#pools = null;
     this.#identities = null;
@@ -59,7 +57,7 @@ export class ServiceEntry {
   identities(find: (uid: WorkloadUid) => Workload | null): ReadonlySet<SpiffeId> {
     if (this.#identities !== null) return this.#identities;
     const identities = new Set<SpiffeId>();
-    for (const uid of this.#endpoints.keys()) {
+    for (const uid of this.endpoints.keys()) {
       const workload = find(uid);
       const identity = workload === null ? null : identityOf(workload);
       if (identity !== null) identities.add(identity);

@@ -6,12 +6,13 @@
  */
 import type { Ip } from "../../net/address.ts";
 import type { Clock } from "../../net/clock.ts";
-import type { MeshChange, WorkloadChange } from "../model/changes.ts";
+import type { MeshChange, ServiceChange, WorkloadChange } from "../model/changes.ts";
 import {
   type NamespacedHostname,
   parseNamespacedHostname,
   type Policy,
   type PolicyKey,
+  type Service,
   type Workload,
   type WorkloadUid,
 } from "../model/model.ts";
@@ -21,10 +22,18 @@ import { PlaceWatches } from "./place_watch.ts";
 import type { CompiledPolicy } from "../policy/matcher.ts";
 import type { RetiredPolicies } from "../policy/retired_policies.ts";
 import { type PolicySet, PolicyStore } from "../policy/store.ts";
+import type { RecordSnapshot } from "./record_snapshot.ts";
 import { bestService } from "./service_choice.ts";
 import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
+import { RecordArena } from "../records/record_arena.ts";
+import { type Location, NOWHERE, RecordMemory } from "../records/record_memory.ts";
+import { RecordReader } from "../records/record_reader.ts";
+import { RecordWriter } from "../records/record_writer.ts";
+import { hashOfAddress } from "../records/text_hash.ts";
+import { writeService } from "../records/service_record.ts";
+import { writeWorkload } from "../records/workload_record.ts";
 
 /**
  * "current": the control plane is connected and has answered. "stale": it is disconnected, and this is its last state.
@@ -44,8 +53,12 @@ export type Found = Workload | ServiceEntry;
 
 /** The mesh. Lookups return null where nothing is found. */
 export class MeshState {
+  readonly #seed: number;
+  readonly #memory = new RecordMemory();
+  readonly #arena = new RecordArena(this.#memory);
+  readonly #writer = new RecordWriter();
   readonly #workloads: WorkloadIndex;
-  readonly #services = new ServiceIndex();
+  readonly #services: ServiceIndex;
   readonly #policies: PolicyStore;
   readonly #listeners = new Set<MeshListener>();
   /** What the batch in progress has changed. */
@@ -56,9 +69,15 @@ export class MeshState {
   readonly #places = new PlaceWatches();
   #freshness: Freshness = "current";
 
-  /** `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}, and policies. */
-  constructor(localNode: string | null = null, clock: Clock | null = null) {
-    this.#workloads = new WorkloadIndex(localNode);
+  /**
+   * `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}, and policies.
+   * `seed`: of hashes, a random 32-bit number where others choose names and addresses.
+   */
+  constructor(localNode: string | null = null, clock: Clock | null = null, seed = 0) {
+    const reader = new RecordReader(this.#memory);
+    this.#seed = seed;
+    this.#workloads = new WorkloadIndex(reader, seed, localNode);
+    this.#services = new ServiceIndex(reader, seed, this.#workloads);
     this.#policies = new PolicyStore(clock === null ? undefined : () => clock.now());
     this.health = clock === null ? null : new EndpointHealth(clock, (uid) => this.#healthChanged(uid));
   }
@@ -73,6 +92,7 @@ export class MeshState {
   apply(changes: readonly MeshChange[]): readonly string[] {
     const warnings: string[] = [];
     for (const change of changes) this.#apply(change, warnings);
+    this.#arena.compact((from, to) => this.#moved(from, to));
     const changed = this.#changed;
     this.#changed = { localWorkloads: false, policies: false };
     for (const listener of [...this.#listeners]) {
@@ -89,7 +109,8 @@ export class MeshState {
    */
   watchPlace(uid: WorkloadUid, ip: Ip, onLost: () => void): () => void {
     const workload = this.#workloads.get(uid);
-    return workload === null ? () => {} : this.#places.watch(workload, ip, onLost);
+    if (workload === null) return () => {};
+    return this.#places.watch(workload, ip, hashOfAddress(this.#seed, workload.network, ip), onLost);
   }
 
   get freshness(): Freshness {
@@ -104,8 +125,8 @@ export class MeshState {
   }
 
   #healthChanged(uid: WorkloadUid): void {
-    const workload = this.#workloads.get(uid);
-    if (workload !== null) this.#services.invalidateEndpoints(workload);
+    const workload = this.#workloads.find(uid);
+    if (workload >= 0) this.#services.invalidateEndpoints(workload);
   }
 
   #apply(change: MeshChange, warnings: string[]): void {
@@ -113,7 +134,7 @@ export class MeshState {
       case "workload":
         return this.#upsertWorkload(change);
       case "service":
-        return this.#services.insert(change.service, change.endpoints);
+        return this.#upsertService(change);
       case "policy":
         this.#policies.insert(change.key, change.policy);
         this.#changed.policies = true;
@@ -131,27 +152,45 @@ export class MeshState {
     }
   }
 
-  #upsertWorkload({ workload, endpoints }: WorkloadChange): void {
-    const old = this.#removeWorkload(workload.uid);
-    if (old === null) this.#services.removeEndpoints(workload.uid, null);
-    this.#workloads.insert(workload);
-    this.#places.added(workload);
-    this.#services.addEndpoints(workload, endpoints);
-    if (this.#workloads.isLocal(workload)) this.#changed.localWorkloads = true;
+  #upsertWorkload(change: WorkloadChange): void {
+    const at = this.#arena.add(writeWorkload(this.#writer, this.#seed, change));
+    const old = this.#workloads.findLike(at);
+    if (old >= 0) this.#removeWorkload(old);
+    else this.#services.invalidateEmbedding(() => change.workload.uid);
+    const id = this.#workloads.insert(at);
+    if (this.#places.size > 0) this.#places.added(this.#workloads.addressHashes(at));
+    this.#services.addEndpoints(id);
+    if (this.#workloads.isLocal(id)) this.#changed.localWorkloads = true;
   }
 
-  #removeWorkload(uid: WorkloadUid): Workload | null {
-    const old = this.#workloads.remove(uid);
-    if (old === null) return null;
-    this.#places.removed(uid);
-    this.health?.remove(uid);
-    this.#services.removeEndpoints(uid, old);
-    if (this.#workloads.isLocal(old)) this.#changed.localWorkloads = true;
-    return old;
+  #removeWorkload(id: number): void {
+    const uid = () => this.#workloads.uid(id);
+    if (this.#places.size > 0) this.#places.removed(uid());
+    if (this.health !== null && this.health.size > 0) this.health.remove(uid());
+    this.#services.invalidateEmbedding(uid);
+    this.#services.removeEndpoints(id);
+    if (this.#workloads.isLocal(id)) this.#changed.localWorkloads = true;
+    const at = this.#workloads.location(id);
+    this.#workloads.remove(id);
+    this.#arena.release(at);
+  }
+
+  #upsertService({ service, endpoints }: ServiceChange): void {
+    const at = this.#arena.add(writeService(this.#writer, this.#seed, service));
+    const old = this.#services.insert(at, endpoints);
+    if (old !== NOWHERE) this.#arena.release(old);
+  }
+
+  /** False: it was not there. */
+  #removeService(key: NamespacedHostname): boolean {
+    const at = this.#services.remove(key);
+    if (at !== NOWHERE) this.#arena.release(at);
+    return at !== NOWHERE;
   }
 
   #removeAddress(name: string, warnings: string[]): void {
-    if (this.#removeWorkload(name as WorkloadUid) !== null) return;
+    const workload = this.#workloads.find(name as WorkloadUid);
+    if (workload >= 0) return this.#removeWorkload(workload);
     const parsed = parseNamespacedHostname(name);
     if (parsed === null) {
       warnings.push("tried to remove service but it did not have the expected namespace/hostname format");
@@ -159,8 +198,13 @@ export class MeshState {
     }
     // No warning for an unknown uid, which has more slashes, nor for an empty namespace, which is the negative answer
     // to a lookup by address.
-    if (parsed.hostname.includes("/") || this.#services.remove(parsed.key) || parsed.namespace === "") return;
+    if (parsed.hostname.includes("/") || this.#removeService(parsed.key) || parsed.namespace === "") return;
     warnings.push("tried to remove service, but it was not found");
+  }
+
+  #moved(from: Location, to: Location): void {
+    this.#workloads.moved(from, to);
+    this.#services.moved(from, to);
   }
 
   #clear(): void {
@@ -169,6 +213,7 @@ export class MeshState {
     this.health?.close();
     this.#services.clear();
     this.#policies.clear();
+    this.#arena.clear();
     this.#changed = { localWorkloads: true, policies: true };
   }
 
@@ -183,6 +228,16 @@ export class MeshState {
   /** Every workload, in no particular order. */
   workloads(): Iterable<Workload> {
     return this.#workloads.values();
+  }
+
+  /** Workloads and services as they are now, for a reader that takes its time. To be closed. */
+  snapshot(): { readonly workloads: RecordSnapshot<Workload>; readonly services: RecordSnapshot<Service> } {
+    return { workloads: this.#workloads.snapshot(), services: this.#services.snapshot() };
+  }
+
+  /** Uids of the workloads that are not ready. */
+  unhealthyWorkloads(): Iterable<WorkloadUid> {
+    return this.#workloads.unhealthy();
   }
 
   /** A pod of this node by name and service account (`docs/spec/xds-state.md` 3.9). */
@@ -270,6 +325,11 @@ export class MeshState {
   /** Endpoints whose service has not arrived. */
   get staged(): ServiceIndex["staged"] {
     return this.#services.staged;
+  }
+
+  /** Bytes of workloads and services, and of the memory for them. */
+  get recordBytes(): RecordArena["bytes"] {
+    return this.#arena.bytes;
   }
 
   /** Sizes of the indexes, for dumps and tests. */

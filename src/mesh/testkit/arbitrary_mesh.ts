@@ -17,6 +17,11 @@ import {
   workloadUid,
 } from "../model/model.ts";
 
+/** Objects with the usual prototype, as the decoders make them. */
+const record =
+  ((model: Record<string, fc.Arbitrary<unknown>>, constraints: { requiredKeys?: string[] } = {}) =>
+    fc.record(model, { noNullPrototype: true, ...constraints })) as unknown as typeof fc.record;
+
 const NAMESPACE = fc.constantFrom("", "app", "istio-system", "a b");
 const NAME = fc.oneof(fc.constantFrom("", "a", "server", 'q"\n', "ü"), fc.string({ maxLength: 8 }));
 const NETWORK = fc.constantFrom("", "net-1", "net-2");
@@ -36,7 +41,7 @@ const KEY: fc.Arbitrary<NamespacedHostname> = fc.tuple(NAMESPACE, HOSTNAME).map(
 );
 
 /** Any workload. */
-export const WORKLOAD: fc.Arbitrary<Workload> = fc.record({
+export const WORKLOAD: fc.Arbitrary<Workload> = record({
   uid: fc.constantFrom("a", "b", "cluster//Pod/app/a-1", "é").map(workloadUid),
   name: NAME,
   namespace: NAMESPACE,
@@ -57,24 +62,24 @@ export const WORKLOAD: fc.Arbitrary<Workload> = fc.record({
   node: NAME,
   clusterId: NAME,
   nativeTunnel: fc.boolean(),
-  applicationTunnel: orNull(fc.record({ protocol: fc.constantFrom("NONE", "PROXY"), port: orNull(PORT) })),
+  applicationTunnel: orNull(record({ protocol: fc.constantFrom("NONE", "PROXY"), port: orNull(PORT) })),
   authorizationPolicies: few(fc.constantFrom("app/p", "no-slash").map(policyKey)),
-  locality: fc.record({ region: NAME, zone: NAME, subzone: NAME }),
+  locality: record({ region: NAME, zone: NAME, subzone: NAME }),
   capacity: fc.constantFrom(0, 1, 7, 0xffff_ffff),
   services: fc.uniqueArray(KEY, { maxLength: 3 }),
 }) as fc.Arbitrary<Workload>;
 
-const SERVICE: fc.Arbitrary<Service> = fc.record({
+const SERVICE: fc.Arbitrary<Service> = record({
   name: NAME,
   namespace: NAMESPACE,
   hostname: HOSTNAME,
   vips: few(fc.tuple(NETWORK, IP).map(([network, address]) => vip(`${network}/${address}`))),
-  cidrVips: few(fc.record({ network: NETWORK, cidr: CIDR })),
+  cidrVips: few(record({ network: NETWORK, cidr: CIDR })),
   ports: PORTS,
   subjectAltNames: few(fc.constantFrom("spiffe://td/ns/a/sa/b", "nonsense")),
   waypoint: orNull(GATEWAY),
-  weightedWaypoints: few(fc.record({ destination: GATEWAY, weight: fc.nat(100) })),
-  loadBalancer: orNull(fc.record({
+  weightedWaypoints: few(record({ destination: GATEWAY, weight: fc.nat(100) })),
+  loadBalancer: orNull(record({
     routingPreferences: few(fc.constantFrom("Region", "Zone", "Subzone", "Node", "Cluster", "Network")),
     mode: fc.constantFrom("Standard", "Strict", "Failover", "Passthrough"),
     healthPolicy: fc.constantFrom("OnlyHealthy", "AllowAll"),
@@ -85,11 +90,11 @@ const SERVICE: fc.Arbitrary<Service> = fc.record({
 }).map((value) => ({ ...value, key: namespacedHostname(value.namespace, value.hostname) })) as fc.Arbitrary<Service>;
 
 const STRING_MATCH = fc.oneof(
-  fc.record({ kind: fc.constantFrom("Exact", "Prefix", "Suffix"), value: NAME }),
+  record({ kind: fc.constantFrom("Exact", "Prefix", "Suffix"), value: NAME }),
   fc.constant({ kind: "Presence" }),
 ) as fc.Arbitrary<StringMatch>;
-const ACCOUNT = fc.record({ namespace: NAMESPACE, serviceAccount: NAME });
-const MATCH: fc.Arbitrary<Match> = fc.record({
+const ACCOUNT = record({ namespace: NAMESPACE, serviceAccount: NAME });
+const MATCH: fc.Arbitrary<Match> = record({
   namespaces: few(STRING_MATCH),
   notNamespaces: few(STRING_MATCH),
   principals: few(STRING_MATCH),
@@ -104,7 +109,7 @@ const MATCH: fc.Arbitrary<Match> = fc.record({
   notDestinationPorts: few(PORT),
 }, { requiredKeys: [] }).map((fields) => match(fields as Partial<Match>));
 
-const POLICY = fc.record({
+const POLICY = record({
   name: NAME.filter((name) => !name.includes("/")),
   namespace: NAMESPACE,
   scope: fc.constantFrom("Global", "Namespace", "WorkloadSelector"),
@@ -120,7 +125,7 @@ const WORKLOAD_CHANGE: fc.Arbitrary<MeshChange> = fc.tuple(WORKLOAD, fc.array(PO
 
 const SERVICE_CHANGE: fc.Arbitrary<MeshChange> = fc.tuple(
   SERVICE,
-  few(fc.record({
+  few(record({
     workloadUid: fc.constantFrom("a", "z").map(workloadUid),
     ports: PORTS,
     status: fc.constantFrom("Healthy", "Unhealthy"),
