@@ -19,6 +19,14 @@ export interface Collected {
   readonly resource: CollectedAttributes;
 }
 
+/** Paths of PEM files. */
+interface CollectorFiles {
+  readonly certificate: string;
+  readonly key: string;
+  /** The authorities of clients, which must show a certificate then. */
+  readonly clientAuthorities?: string;
+}
+
 /** A running collector. */
 export class OtelCollector implements AsyncDisposable {
   readonly #program: Program;
@@ -26,18 +34,17 @@ export class OtelCollector implements AsyncDisposable {
   readonly #collected: Collected[] = [];
   #address = "";
 
-  private constructor(tls: { readonly certificate: string; readonly key: string } | null) {
-    const args = tls === null ? [] : ["--cert", tls.certificate, "--key", tls.key];
-    this.#scheme = tls === null ? "http" : "https";
+  private constructor(files: CollectorFiles | null) {
+    const args = files === null ? [] : ["--cert", files.certificate, "--key", files.key];
+    if (files?.clientAuthorities !== undefined) args.push("--client-ca", files.clientAuthorities);
+    this.#scheme = files === null ? "http" : "https";
     this.#program = new Program(OTELCOL.path, { args });
     this.#program.watch((line) => this.#read(line));
   }
 
-  /** `tls`: paths of PEM files; null: plain HTTP. */
-  static async start(
-    tls: { readonly certificate: string; readonly key: string } | null = null,
-  ): Promise<OtelCollector> {
-    const collector = new OtelCollector(tls);
+  /** With TLS; null: plain HTTP. */
+  static async start(files: CollectorFiles | null = null): Promise<OtelCollector> {
+    const collector = new OtelCollector(files);
     const [, address] = await collector.#program.line(/^\{"listening":"(.*)"\}$/);
     collector.#address = address!;
     return collector;

@@ -87,25 +87,58 @@ testWithCollector("otelcol: what waits is sent when the proxies stop", async () 
   await collector.records(areAll);
 });
 
+/** Writes the certificate and key of a collector at 127.0.0.1, and the certificate of its authority. */
+async function writeCollectorFiles(folder: TempDir) {
+  const paths = {
+    certificate: `${folder.path}/collector.pem`,
+    key: `${folder.path}/collector.key`,
+    authority: `${folder.path}/collector-ca.pem`,
+  };
+  const { cert, key } = serverIdentity(ROOT, { names: [ipName(127, 0, 0, 1)] });
+  await Deno.writeTextFile(paths.certificate, cert);
+  await Deno.writeTextFile(paths.key, key);
+  await Deno.writeTextFile(paths.authority, ROOT_PEM);
+  return paths;
+}
+
+const SHORT_DELAYS = { OTEL_BLRP_SCHEDULE_DELAY: "100", OTEL_BSP_SCHEDULE_DELAY: "100" };
+
 testWithCollector(
   "otelcol: by TLS, with the certificate authority that OTEL_EXPORTER_OTLP_CERTIFICATE names",
   async () => {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(tempDir());
-    const { cert, key } = serverIdentity(ROOT, { names: [ipName(127, 0, 0, 1)] });
-    const paths = { certificate: `${folder.path}/collector.pem`, key: `${folder.path}/collector.key` };
-    await Deno.writeTextFile(paths.certificate, cert);
-    await Deno.writeTextFile(paths.key, key);
-    const ca = `${folder.path}/collector-ca.pem`;
-    await Deno.writeTextFile(ca, ROOT_PEM);
-    const collector = stack.use(await OtelCollector.start(paths));
-    const delays = { OTEL_BLRP_SCHEDULE_DELAY: "100", OTEL_BSP_SCHEDULE_DELAY: "100" };
-    const [untrusting] = await callWithExport(stack, folder, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...delays });
+    const files = await writeCollectorFiles(folder);
+    const collector = stack.use(await OtelCollector.start(files));
+    const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...SHORT_DELAYS };
+    const [untrusting] = await callWithExport(stack, folder, settings);
     await untrusting!.line(/OTLP logs are not exported to https:.*certificate.*\(OTEL_EXPORTER_OTLP_CERTIFICATE\)/);
-    await callWithExport(stack, folder, {
+    await callWithExport(stack, folder, { ...settings, OTEL_EXPORTER_OTLP_CERTIFICATE: files.authority });
+    await collector.records(areAll);
+  },
+);
+
+testWithCollector(
+  "otelcol: a collector that asks for a certificate gets that of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(tempDir());
+    const { authority, ...files } = await writeCollectorFiles(folder);
+    const collector = stack.use(await OtelCollector.start({ ...files, clientAuthorities: authority }));
+    const settings = {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-      OTEL_EXPORTER_OTLP_CERTIFICATE: ca,
-      ...delays,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: authority,
+      ...SHORT_DELAYS,
+    };
+    const [nameless] = await callWithExport(stack, folder, settings);
+    await nameless!.line(/OTLP logs are not exported to https:.*\(OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE\)/);
+    const client = serverIdentity(ROOT);
+    await Deno.writeTextFile(`${folder.path}/client.pem`, client.cert);
+    await Deno.writeTextFile(`${folder.path}/client.key`, client.key);
+    await callWithExport(stack, folder, {
+      ...settings,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: `${folder.path}/client.pem`,
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: `${folder.path}/client.key`,
     });
     await collector.records(areAll);
   },

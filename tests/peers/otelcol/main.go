@@ -1,7 +1,7 @@
 // An OpenTelemetry collector for the interoperability tests: the OTLP receiver of the OpenTelemetry project, which writes
 // what it receives to standard output, one JSON object in each line. The first line has the addresses it listens on.
 //
-// usage: otelcol [--cert FILE --key FILE]
+// usage: otelcol [--cert FILE --key FILE [--client-ca FILE]]
 package main
 
 import (
@@ -36,14 +36,15 @@ func write(kind string, bytes []byte) {
 func main() {
 	certificate := flag.String("cert", "", "PEM file of the certificate; empty: no TLS")
 	key := flag.String("key", "", "PEM file of its key")
+	clients := flag.String("client-ca", "", "PEM file of the authorities of clients, which must show a certificate; empty: any client")
 	flag.Parse()
-	if err := run(*certificate, *key); err != nil {
+	if err := run(*certificate, *key, *clients); err != nil {
 		fmt.Fprintln(os.Stderr, "otelcol:", err)
 		os.Exit(1)
 	}
 }
 
-func run(certificate, key string) error {
+func run(certificate, key, clients string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func run(certificate, key string) error {
 	config := factory.CreateDefaultConfig()
 	http := map[string]any{"endpoint": address}
 	if certificate != "" {
-		http["tls"] = map[string]any{"cert_file": certificate, "key_file": key}
+		http["tls"] = map[string]any{"cert_file": certificate, "key_file": key, "client_ca_file": clients}
 	}
 	settings := confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{"http": http}})
 	if err := settings.Unmarshal(config); err != nil {
