@@ -78,6 +78,8 @@ export interface Stream {
   handler: StreamHandler;
   /** Both directions have ended, or the stream was reset. */
   readonly closed: boolean;
+  /** Bytes of payload that fill one unit of the transport, together with their frame headers (`alignOutput`). */
+  readonly payloadUnit: number;
   /**
    * Server: sends the response; `:status` is the first of `headers`. `end` closes our direction. Throws if headers were
    * sent before.

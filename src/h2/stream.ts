@@ -3,6 +3,7 @@ import type { Millis } from "../net/clock.ts";
 import { Closing } from "./closed_streams.ts";
 import type { Core } from "./core.ts";
 import { INITIAL_WINDOW, ReceiveWindow, SendWindow } from "./flow.ts";
+import { FRAME_HEADER } from "./frame.ts";
 import type { OpenStream } from "./open_stream.ts";
 import type { ErrorCode, H2Failure, HeaderList, Reservation, Stream, StreamHandler } from "./seam.ts";
 import { mayReceive, maySend, nextState, StreamEvent, StreamState } from "./stream_state.ts";
@@ -61,6 +62,11 @@ export class H2Stream implements Stream, OpenStream {
 
   get closed(): boolean {
     return this.state === StreamState.CLOSED;
+  }
+
+  get payloadUnit(): number {
+    const { out, peer } = this.#core;
+    return Math.max(1, out.unit - FRAME_HEADER * Math.ceil(out.unit / (FRAME_HEADER + peer.maxFrameSize)));
   }
 
   respond(headers: HeaderList, end: boolean): void {

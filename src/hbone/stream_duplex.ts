@@ -44,7 +44,6 @@ enum Sending {
 export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  readonly writeUnit = 1;
   readonly path = null;
   readonly #loop: Loop;
   readonly #stream: Stream;
@@ -69,6 +68,10 @@ export class StreamDuplex implements Duplex, StreamHandler, TurnTask {
     this.local = ends.local;
     this.remote = ends.remote;
     stream.handler = this;
+  }
+
+  get writeUnit(): number {
+    return this.#stream.payloadUnit;
   }
 
   get broken(): boolean {

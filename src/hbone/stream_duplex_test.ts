@@ -46,6 +46,21 @@ class SinkLog implements DuplexSink {
   }
 }
 
+Deno.test("stream duplex: a unit of payload fills a unit of the transport, together with its frame headers", () => {
+  for (const maxFrameSize of [16_384, 1 << 20]) {
+    const bed = new Bed({}, { maxFrameSize });
+    const { duplex } = bed.open();
+    assert.equal(duplex.writeUnit, 1);
+    bed.pair.client.alignOutput(65_072);
+    for (let units = 1; units <= 3; units++) {
+      assert.equal(duplex.write(new Uint8Array(duplex.writeUnit)), duplex.writeUnit);
+    }
+    let sent = 0;
+    bed.pair.client.flushTo({ write: ({ length }) => (sent += length, length) });
+    assert.equal(sent, 3 * 65_072);
+  }
+});
+
 Deno.test("stream duplex: payload passes both ways through small windows, then the end", () => {
   const bed = new Bed({ streamWindow: 10_000 }, { streamWindow: 20_000 });
   const { duplex, server } = bed.open();

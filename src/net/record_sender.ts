@@ -6,7 +6,7 @@
  * Once it is closed it makes no record any more.
  */
 import { APPLICATION_DATA, OVERHEAD, type RecordCipher } from "../os/record_cipher.ts";
-import { MOST_DATA, type OwedUpdate, RECORDS_PER_KEY } from "./record_limits.ts";
+import { type OwedUpdate, RECORDS_PER_KEY, recordsOf } from "./record_limits.ts";
 import { Alert } from "./tls_alerts.ts";
 
 const ALERT = 21, HANDSHAKE = 22;
@@ -34,8 +34,7 @@ export class RecordSender {
   constructor(cipher: RecordCipher, unit: number, recordsPerKey = RECORDS_PER_KEY) {
     this.#cipher = cipher;
     this.#unit = Math.max(unit, SMALLEST_UNIT);
-    const records = Math.ceil(this.#unit / (MOST_DATA + OVERHEAD));
-    this.#dataPerRecord = Math.floor(this.#unit / records) - OVERHEAD;
+    this.#dataPerRecord = recordsOf(this.#unit).data;
     this.#recordsPerKey = recordsPerKey;
   }
 

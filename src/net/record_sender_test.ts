@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { dataOf } from "./record_limits.ts";
 import { RecordSender } from "./record_sender.ts";
 import { ALERT, DATA, HANDSHAKE, joined, RecordEnds, REQUEST, UPDATE } from "./testkit/record_ends.ts";
 import { Alert } from "./tls_alerts.ts";
@@ -23,6 +24,17 @@ Deno.test("record sender: records fill units without a rest, and hold all data",
   assert.ok(records.every(({ type }) => type === DATA));
   assert.deepEqual(joined(...records.map(({ content }) => content)).toHex(), data.toHex());
   sender.free();
+});
+
+Deno.test("record sender: the data of a unit fills it, but for less than a byte a record", () => {
+  for (const unit of [UNIT, 65_036, 65_535, 16_406, 16_407, 1448]) {
+    using ends = new RecordEnds();
+    const sender = new RecordSender(ends.cipher("send"), unit);
+    const lengths = sent(sender, bytes(dataOf(unit))).map(({ length }) => length);
+    assert.equal(lengths.length, 1);
+    assert.ok(unit - lengths[0]! < 4, `${lengths[0]} of ${unit}`);
+    sender.free();
+  }
 });
 
 Deno.test("record sender: no record has more than 2^14 bytes of data, whatever the unit", () => {

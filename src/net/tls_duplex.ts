@@ -15,8 +15,7 @@ import { CLOSED, endAfterThrow, endingOf } from "./endings.ts";
 import { closeLingering } from "./lingering_close.ts";
 import type { NetworkPath } from "./network_path.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
-import { OVERHEAD } from "../os/record_cipher.ts";
-import { MOST_DATA } from "./record_limits.ts";
+import { dataOf } from "./record_limits.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { TcpPath } from "./tcp_path.ts";
 import type { FdHandler, LingeringSocket, SocketLoop } from "./socket_loop.ts";
@@ -76,7 +75,7 @@ export class TlsDuplex implements Duplex, FdHandler, LingeringSocket {
     this.path = new TcpPath(socket.fd);
     this.local = socket.local;
     this.remote = socket.remote;
-    this.writeUnit = unit - OVERHEAD * Math.ceil(unit / (MOST_DATA + OVERHEAD));
+    this.writeUnit = dataOf(unit);
     this.#noteFlush(session.isFlushed);
     loop.rewatch(socket.fd, this);
   }

@@ -6,6 +6,7 @@ import { type Duplex, type DuplexSink, type Ending, FAILED, type Segments } from
 import { CLOSED } from "./endings.ts";
 import type { Scheduler } from "./network.ts";
 import { readPieces, writePieces } from "./piecewise.ts";
+import { dataOf } from "./record_limits.ts";
 import { RecordOverhead } from "./record_overhead.ts";
 import { FLOOD, streamEnding } from "./tls_endings.ts";
 import { BROKEN, type TlsSession } from "./tls_session.ts";
@@ -40,7 +41,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   #life: "open" | "half-closed" | "lingering" | "closed" = "open";
   #lingerTimer: Timer | null = null;
   failure: Ending | null = null;
-  readonly writeUnit = 1;
+  readonly writeUnit: number;
   readonly path = null;
 
   /** Takes over `session`, whose carrier is `plain`. `close`: closes `plain` when everything was written. */
@@ -49,6 +50,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     this.#plain = plain;
     this.#session = session;
     this.#closePlain = close;
+    this.writeUnit = dataOf(plain.writeUnit);
     plain.start(this);
     this.#flush();
   }

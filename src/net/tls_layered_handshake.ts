@@ -115,7 +115,8 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     const rest = this.#layer.takeRest();
     this.#session.free();
     const carrier = new StreamCarrier(this.#plain);
-    return new RecordSession(carrier, ciphers, this.#role, UNIT, this.#loop.layeredRecords, rest);
+    const unit = this.#plain.writeUnit > 1 ? this.#plain.writeUnit : UNIT;
+    return new RecordSession(carrier, ciphers, this.#role, unit, this.#loop.layeredRecords, rest);
   }
 
   /** The limit is for the peer: the time in which the peer waited for us is added. */

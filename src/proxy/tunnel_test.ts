@@ -15,6 +15,7 @@ import { Tunnel } from "./tunnel.ts";
 
 /** Takes `room` bytes at most, in frames of 100 bytes. */
 class FakeStream implements Stream {
+  readonly payloadUnit = 1;
   readonly id = 1;
   handler!: StreamHandler;
   closed = false;
