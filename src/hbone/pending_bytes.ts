@@ -4,12 +4,12 @@
  * bytes (`docs/spec/observed.md` O26).
  */
 import { type Duplex, FAILED } from "../net/duplex.ts";
-import { BLOCK, type BlockPool } from "../net/block_pool.ts";
+import { BLOCK, type BlockPool, SMALL_BLOCK } from "../net/block_pool.ts";
 
-/** Size of the first block. Each next one is as large as the bytes in the queue, up to {@link BLOCK}. */
-const SMALLEST = 1024;
-
-/** A queue of bytes. */
+/**
+ * A queue of bytes. Its first block is a small one where that is enough. Each next one is as large as the bytes in the
+ * queue, up to {@link BLOCK}.
+ */
 export class PendingBytes {
   readonly #pool: BlockPool;
   readonly #blocks: Uint8Array[] = [];
@@ -49,12 +49,12 @@ export class PendingBytes {
   writeTo(to: Duplex): number {
     let total = 0;
     while (this.#length > 0) {
-      const offered = this.#first;
-      const taken = to.write(offered);
+      const offered = this.#firstLength;
+      const taken = to.write(this.#blocks[0]!.subarray(this.#sent, this.#sent + offered));
       if (taken === FAILED) return FAILED;
       total += taken;
       this.#took(taken);
-      if (taken < offered.length) break;
+      if (taken < offered) break;
     }
     return total;
   }
@@ -63,10 +63,10 @@ export class PendingBytes {
   readInto(into: Uint8Array): number {
     let total = 0;
     while (this.#length > 0 && total < into.length) {
-      const part = this.#first.subarray(0, into.length - total);
-      into.set(part, total);
-      total += part.length;
-      this.#took(part.length);
+      const count = Math.min(this.#firstLength, into.length - total);
+      into.set(this.#blocks[0]!.subarray(this.#sent, this.#sent + count), total);
+      total += count;
+      this.#took(count);
     }
     return total;
   }
@@ -78,15 +78,14 @@ export class PendingBytes {
     this.#sent = this.#filled = this.#length = 0;
   }
 
-  /** The bytes of the first block. */
-  get #first(): Uint8Array {
-    const block = this.#blocks[0]!;
-    return block.subarray(this.#sent, this.#blocks.length === 1 ? this.#filled : block.length);
+  /** Bytes of the first block. */
+  get #firstLength(): number {
+    return (this.#blocks.length === 1 ? this.#filled : this.#blocks[0]!.length) - this.#sent;
   }
 
   /** `count` bytes of the first block were taken. */
   #took(count: number): void {
-    const isWhole = count === this.#first.length;
+    const isWhole = count === this.#firstLength;
     this.#length -= count;
     this.#sent += count;
     if (!isWhole) return;
@@ -97,14 +96,19 @@ export class PendingBytes {
   #blockFor(wanted: number): Uint8Array {
     const last = this.#blocks.at(-1);
     if (last !== undefined && this.#filled < last.length) return last;
-    const size = Math.max(wanted, this.#length, SMALLEST);
-    const block = size < BLOCK ? new Uint8Array(size) : this.#pool.borrow();
+    const block = this.#newBlock(Math.max(wanted, this.#length));
     this.#blocks.push(block);
     this.#filled = 0;
     return block;
   }
 
+  #newBlock(size: number): Uint8Array {
+    if (size <= SMALL_BLOCK) return this.#pool.borrowSmall();
+    return size < BLOCK ? new Uint8Array(size) : this.#pool.borrow();
+  }
+
   #giveBack(block: Uint8Array): void {
     if (block.length === BLOCK) this.#pool.giveBack(block);
+    else if (block.length === SMALL_BLOCK) this.#pool.giveBackSmall(block);
   }
 }

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { MemoryNetwork } from "../net/testkit/memory_network.ts";
 import { FAILED } from "../net/duplex.ts";
-import { BLOCK, BlockPool } from "../net/block_pool.ts";
+import { BLOCK, BlockPool, SMALL_BLOCK } from "../net/block_pool.ts";
 import { PendingBytes } from "./pending_bytes.ts";
 
 const IDLE = { onReadable() {}, onWritable() {}, onFailure() {} };
@@ -81,7 +81,25 @@ Deno.test("pending bytes are copies, and clear() drops them", () => {
   assert.deepEqual([pending.length, pending.writeTo(to), pending.allocated], [0, 0, 0]);
 });
 
-Deno.test("blocks of bulk are returned to the pool, blocks of a few bytes are not", () => {
+Deno.test("blocks of a few bytes are used again, and a few of them are kept", () => {
+  const pool = new BlockPool(), pending = new PendingBytes(pool);
+  const block = pool.borrowSmall(), into = new Uint8Array(SMALL_BLOCK);
+  pool.giveBackSmall(block);
+  for (const size of [1, 100, SMALL_BLOCK]) {
+    pending.add(new Uint8Array(size).fill(size), 0, size);
+    assert.equal(block[size - 1], size & 255);
+    assert.equal(pending.readInto(into), size);
+  }
+  pending.add(into, 0, 1);
+  assert.notEqual(pool.borrowSmall(), block);
+  pending.clear();
+  assert.equal(pool.borrowSmall(), block);
+  const many = Array.from({ length: 1000 }, () => pool.borrowSmall());
+  for (const each of many) pool.giveBackSmall(each);
+  assert.notEqual(pool.borrowSmall(), many.at(-1));
+});
+
+Deno.test("blocks of bulk are returned to the pool, blocks of a few bytes are no part of that", () => {
   const { to, read } = pipe(BLOCK);
   const pool = new BlockPool();
   const pending = new PendingBytes(pool);

@@ -5,15 +5,18 @@ import type { Trimmable } from "./surplus.ts";
 
 /** Bytes of a block. */
 export const BLOCK = 65_536;
+/** Bytes of a small block. */
+export const SMALL_BLOCK = 1024;
 /** Up to this many free blocks are kept. */
-const KEPT_BLOCKS = 8;
+const KEPT_BLOCKS = 8, KEPT_SMALL_BLOCKS = 64;
 
 /**
- * Lends blocks of {@link BLOCK} bytes. New blocks for each use would be a megabyte of garbage every few milliseconds,
+ * Lends blocks of {@link BLOCK} and of {@link SMALL_BLOCK} bytes. New blocks for each use would be a megabyte of garbage every few milliseconds,
  * which the engine collects too late: they took 20 MB of a proxy under bulk traffic.
  */
 export class BlockPool implements Trimmable {
   readonly #free = new FreeList();
+  readonly #freeSmall: Uint8Array[] = [];
   readonly #onSurplus: () => void;
 
   /** `onSurplus`: more blocks are free than are kept. */
@@ -23,6 +26,14 @@ export class BlockPool implements Trimmable {
 
   borrow(): Uint8Array {
     return this.#free.take() ?? new Uint8Array(BLOCK);
+  }
+
+  borrowSmall(): Uint8Array {
+    return this.#freeSmall.pop() ?? new Uint8Array(SMALL_BLOCK);
+  }
+
+  giveBackSmall(block: Uint8Array): void {
+    if (this.#freeSmall.length < KEPT_SMALL_BLOCKS) this.#freeSmall.push(block);
   }
 
   giveBack(block: Uint8Array): void {

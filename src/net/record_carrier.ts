@@ -57,7 +57,7 @@ export class StreamCarrier implements RecordCarrier {
 
   read(into: Uint8Array, length: number): number {
     const stream = this.#stream;
-    const count = stream.ended ? 0 : stream.read(into.subarray(0, length));
+    const count = stream.ended ? 0 : stream.read(length === into.length ? into : into.subarray(0, length));
     return count > 0 || (count === 0 && !stream.ended) ? count : this.#broken();
   }
 
