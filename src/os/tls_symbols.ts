@@ -111,8 +111,6 @@ export const openSslCryptoSymbols = {
 /** Functions that no connection calls, or only one that fails (`rare_functions.ts`). */
 export const RARELY_CALLED: ReadonlySet<string> = new Set([
   "ERR_reason_error_string",
-  "EVP_CIPHER_CTX_free",
-  "EVP_CIPHER_CTX_new",
   "EVP_CIPHER_fetch",
   "EVP_CIPHER_free",
   "EVP_MD_fetch",
